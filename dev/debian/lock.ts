@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/**
+ * Only one process at a time does the work. The lock is the kernel's, held by a child that ends
+ * when our pipe to it closes: so it cannot outlive us, and there is no stale lock to judge.
+ */
+export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+  const holder = spawn('flock', [file, 'sh', '-c', 'echo locked; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(holder, 'spawn');
+  const locked = once(holder.stdout, 'data');
+  const ended = once(holder, 'exit').then(() => {
+    throw new Error(`could not lock ${file}`);
+  });
+  ended.catch(() => {});
+  try {
+    await Promise.race([locked, ended]);
+    return await work();
+  } finally {
+    holder.stdin.end();
+  }
+}

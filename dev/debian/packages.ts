@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findOnPath, isProgram } from '../find-on-path.ts';
+import { projectRoot } from '../paths.ts';
+import { run } from '../run.ts';
+import type { Tool } from '../tools.ts';
+import { type Apt, privateApt } from './apt.ts';
+import { libraryPath } from './library-path.ts';
+import { withLock } from './lock.ts';
+import { release } from './release.ts';
+
+// One folder for each package with all that it depends on and the machine lacks. Named for the
+// release too, as what is lacking differs: a work tree may be shared with a container.
+const cache = join(projectRoot, '.cache', 'debian', release());
+
+export function canFetch(): boolean {
+  return Boolean(findOnPath('apt-get') && findOnPath('dpkg-deb'));
+}
+
+export function findUnpacked(packageName: string, program: string): Tool | undefined {
+  const root = join(cache, packageName);
+  const path = ['usr/sbin', 'usr/bin', 'sbin', 'bin']
+    .map((folder) => join(root, folder, program))
+    .find(isProgram);
+  if (!path) return undefined;
+  const libraries = libraryPath(root);
+  return { path, env: libraries ? { LD_LIBRARY_PATH: libraries } : {} };
+}
+
+/**
+ * Downloads packages and unpacks them without installing: no maintainer script runs, so no
+ * service starts, nothing outside .cache/ changes, and an ordinary user may do it.
+ */
+export async function fetchPackages(packages: string[]): Promise<void> {
+  await mkdir(cache, { recursive: true });
+  await withLock(join(cache, 'lock'), async () => {
+    // Whoever held the lock before us may have fetched the same.
+    const missing = packages.filter((name) => !existsSync(join(cache, name)));
+    if (missing.length === 0) return;
+    const names = missing.join(' and ');
+    process.stderr.write(`fetching ${names} with apt-get into .cache/ (once, not installed) …\n`);
+    const work = await workFolder();
+    try {
+      const apt = await privateApt(work);
+      for (const name of missing) await fetchOne(name, work, apt);
+    } catch (error) {
+      const hint = `or install it yourself: apt-get install ${missing.join(' ')}`;
+      throw new Error(`could not fetch ${names}:\n${(error as Error).message}\n${hint}`);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  });
+}
+
+/** Only the holder of the lock has one, so others are what a killed process left behind. */
+async function workFolder(): Promise<string> {
+  const left = (await readdir(cache)).filter((name) => name.startsWith('fetch-'));
+  for (const name of left) await rm(join(cache, name), { recursive: true, force: true });
+  return mkdtemp(join(cache, 'fetch-'));
+}
+
+async function fetchOne(name: string, work: string, apt: Apt): Promise<void> {
+  const root = join(work, name);
+  await mkdir(root);
+  for (const archive of await apt.download(name)) await run('dpkg-deb', ['-x', archive, root]);
+  // Only what is complete gets its name.
+  await rename(root, join(cache, name));
+}

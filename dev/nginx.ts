@@ -1,0 +1,97 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Config, completeConfig, nginxArgs, nginxFolder } from './nginx-conf.ts';
+import { emergency, hasReloaded, quoteLine, servingWorkers } from './nginx-log.ts';
+import { onFreePorts } from './ports.ts';
+import { ExitedEarly, launch } from './process.ts';
+import { findTool, type Tool } from './tools.ts';
+import { waitFor } from './wait.ts';
+
+export { testNginx } from './nginx-check.ts';
+export type { Config, ConfigContext } from './nginx-conf.ts';
+
+export interface NginxOptions {
+  config: Config;
+  /** How many free ports the configuration needs; 1 unless told. */
+  ports?: number;
+  workers?: number;
+}
+
+export interface Nginx {
+  readonly port: number;
+  readonly ports: number[];
+  readonly dir: string;
+  /** The master's. */
+  readonly pid: number;
+  /** `http://127.0.0.1:<port><path>`, the path being left as it is. */
+  url(path: string): string;
+  errorLog(): Promise<string>;
+  accessLog(): Promise<string>;
+  /** Resolves when only the new workers accept connections; a fault leaves the old ones. */
+  reload(config?: Config): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  stop(): Promise<void>;
+}
+
+/** A real nginx of our own on free ports; rejects with what nginx says of a faulty config. */
+export async function startNginx(options: NginxOptions): Promise<Nginx> {
+  const tool = await findTool('nginx');
+  return onFreePorts(options.ports ?? 1, (ports) => start(tool, ports, options));
+}
+
+async function start(tool: Tool, ports: number[], options: NginxOptions): Promise<Nginx> {
+  const { workers = 1 } = options;
+  const dir = await nginxFolder();
+  const port = ports[0] ?? 0;
+  const errorLog = () => readFile(join(dir, 'error.log'), 'utf8');
+
+  let text = '';
+  async function write(config: Config): Promise<void> {
+    text = completeConfig(config({ port, ports, dir }), dir, workers);
+    await writeFile(join(dir, 'nginx.conf'), text);
+  }
+
+  await write(options.config);
+  const nginx = await launch({
+    name: 'nginx',
+    path: tool.path,
+    args: nginxArgs(dir),
+    env: { ...process.env, ...tool.env },
+    folder: dir,
+  });
+  // A worker starts after the sockets listen; and unlike an accepted connection, this line
+  // cannot come from a stranger on the same port.
+  const isServing = async () => servingWorkers(await errorLog()).length > 0;
+  try {
+    await nginx.ready(isServing, { what: 'nginx to start' });
+  } catch (error) {
+    if (error instanceof ExitedEarly) error.message = quoteLine(error.message, text);
+    throw error;
+  }
+
+  return {
+    port,
+    ports,
+    dir,
+    pid: nginx.pid,
+    url: (path) => `http://127.0.0.1:${port}${path}`,
+    errorLog,
+    accessLog: () => readFile(join(dir, 'access.log'), 'utf8'),
+    signal: nginx.signal,
+    stop: async () => void (await nginx.stop()),
+    async reload(config) {
+      const since = (await errorLog()).length;
+      if (config) await write(config);
+      nginx.signal('SIGHUP');
+      await waitFor(
+        async () => {
+          const log = await errorLog();
+          const fault = emergency(log.slice(since));
+          if (fault) throw new Error(quoteLine(fault, text));
+          return hasReloaded(log, since);
+        },
+        { what: 'nginx to reload' },
+      );
+    },
+  };
+}

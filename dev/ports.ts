@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+// Below the ports that the kernel hands to outgoing connections (from 32768 on Linux, 49152
+// elsewhere). A port from there could be taken by any client while its server restarts, even by
+// the client that retries it: TCP lets a socket connect to itself.
+const FIRST = 20_000;
+const COUNT = 12_000;
+
+const given = new Set<number>();
+
+/** Ports of 127.0.0.1 on which nothing listens now; never the same twice in one process. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = FIRST + Math.floor(Math.random() * COUNT);
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    ports.push(port);
+  }
+  return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
+}
+
+/** Another process can take a port between the look and the start: then start again on others. */
+export async function onFreePorts<T>(
+  count: number,
+  start: (ports: number[]) => Promise<T>,
+  attempts = 3,
+): Promise<T> {
+  try {
+    return await start(await freePorts(count));
+  } catch (error) {
+    const taken = /EADDRINUSE|address already in use/i.test(String(error));
+    if (!taken || attempts <= 1) throw error;
+    return onFreePorts(count, start, attempts - 1);
+  }
+}

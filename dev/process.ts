@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { guard } from './guard.ts';
+import { type WaitOptions, waitFor } from './wait.ts';
+
+const GRACE_MS = 5_000;
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** A server that ended before it was ready: a test can ask with which code and words. */
+export class ExitedEarly extends Error {
+  readonly exit: Exit;
+  readonly stderr: string;
+
+  constructor(name: string, exit: Exit, stderr: string, stdout = '') {
+    const how = exit.signal ? `by ${exit.signal}` : `with code ${exit.code}`;
+    super(`${name} exited ${how} before it was ready:\n${(stderr || stdout).trim()}`);
+    this.exit = exit;
+    this.stderr = stderr;
+  }
+}
+
+export interface Command {
+  /** What error messages call it. */
+  name: string;
+  path: string;
+  args: string[];
+  env: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** A temporary folder of its own, removed when it has stopped. */
+  folder?: string;
+  stdio?: 'pipe' | 'inherit';
+}
+
+export interface Running {
+  readonly pid: number;
+  stdout(): string;
+  stderr(): string;
+  signal(signal: NodeJS.Signals): void;
+  /** Waits for the condition, and rejects at once with what it said if the process ends. */
+  ready<T>(condition: () => T | Promise<T>, wait: WaitOptions): Promise<void>;
+  /** SIGTERM, and SIGKILL after five seconds. Resolves when the process has ended. */
+  stop(): Promise<Exit>;
+}
+
+/** Starts a server which lives no longer than we do. */
+export async function launch(command: Command): Promise<Running> {
+  const { name, path, args, env, cwd, folder, stdio = 'pipe' } = command;
+  // A process group of its own: so a crashed nginx master takes its workers along, and Ctrl-C
+  // in a terminal leaves the order of stopping to the script that was interrupted.
+  const child = spawn(path, args, {
+    env,
+    ...(cwd && { cwd }),
+    stdio: ['ignore', stdio, stdio],
+    detached: true,
+  });
+  await once(child, 'spawn');
+  const pid = child.pid as number;
+  const dismissGuard = guard(pid, folder);
+  const output = { stdout: collect(child, 'stdout'), stderr: collect(child, 'stderr') };
+
+  let exit: Exit | undefined;
+  const exited = new Promise<Exit>((resolve) => {
+    child.on('exit', () => {
+      killGroup(pid);
+      dismissGuard();
+    });
+    // Later than 'exit': by now everything it wrote has been read.
+    child.on('close', (code, signal) => {
+      exit = { code, signal };
+      resolve(exit);
+    });
+  });
+
+  async function stop(): Promise<Exit> {
+    child.kill('SIGTERM');
+    child.kill('SIGCONT'); // a paused process does not see SIGTERM
+    const timer = setTimeout(killGroup, GRACE_MS, pid);
+    const ended = await exited;
+    clearTimeout(timer);
+    if (folder) await rm(folder, { recursive: true, force: true });
+    return ended;
+  }
+
+  async function ready<T>(condition: () => T | Promise<T>, wait: WaitOptions): Promise<void> {
+    try {
+      await waitFor(() => {
+        if (exit) throw new ExitedEarly(name, exit, output.stderr(), output.stdout());
+        return condition();
+      }, wait);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+
+  return { pid, ...output, signal: (signal) => child.kill(signal), ready, stop };
+}
+
+function collect(child: ChildProcess, name: 'stdout' | 'stderr'): () => string {
+  let text = '';
+  child[name]?.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  return () => text;
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody of the group is left.
+  }
+}

@@ -1,0 +1,86 @@
+import { connect } from 'node:net';
+import { temporaryFolder } from './paths.ts';
+import { onFreePorts } from './ports.ts';
+import { launch, type Running } from './process.ts';
+import { findTool, type Tool } from './tools.ts';
+
+export interface RedisOptions {
+  /** Further arguments of redis-server; they win over ours. */
+  args?: string[];
+  /** A port of one's own choice instead of a free one. */
+  port?: number;
+}
+
+export interface Redis {
+  readonly port: number;
+  readonly url: string;
+  readonly pid: number;
+  /** Connections stay open and nothing answers, as with a hanging host. */
+  pause(): void;
+  resume(): void;
+  stop(): Promise<void>;
+  /** Empty, on the same port; also after stop(). */
+  restart(): Promise<void>;
+}
+
+/** A real Redis of our own that writes nothing to disk. */
+export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
+  const { args = [], port: wanted } = options;
+  const tool = await findTool('redis-server');
+  const begin = async ([port = 0]: number[]) => ({ port, running: await start(tool, port, args) });
+  const { port, ...state } = wanted ? await begin([wanted]) : await onFreePorts(1, begin);
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}/0`,
+    get pid() {
+      return state.running.pid;
+    },
+    pause: () => state.running.signal('SIGSTOP'),
+    resume: () => state.running.signal('SIGCONT'),
+    stop: async () => void (await state.running.stop()),
+    async restart() {
+      await state.running.stop();
+      state.running = await start(tool, port, args);
+    },
+  };
+}
+
+async function start(tool: Tool, port: number, args: string[]): Promise<Running> {
+  const folder = await temporaryFolder();
+  const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '' };
+  const quiet = { appendonly: 'no', 'maxmemory-policy': 'noeviction', daemonize: 'no' };
+  const redis = await launch({
+    name: 'redis-server',
+    path: tool.path,
+    args: [
+      ...Object.entries({ ...settings, ...quiet }).flatMap(([key, value]) => [`--${key}`, value]),
+      ...args,
+    ],
+    env: { ...process.env, ...tool.env },
+    folder,
+  });
+  await redis.ready(() => isOurs(port, redis.pid), { what: 'Redis to answer' });
+  return redis;
+}
+
+// Its own process id, because another Redis may have the port. With a password set, the refusal
+// has to do.
+async function isOurs(port: number, pid: number): Promise<boolean> {
+  const reply = (await ask(port, 'INFO server')) ?? '';
+  return reply.includes(`process_id:${pid}\r\n`) || reply.startsWith('-NOAUTH');
+}
+
+/** Sends one command and returns the reply as it comes; undefined if none does (milliseconds). */
+export function ask(port: number, command: string, patience = 250): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`));
+    const end = (reply?: string) => {
+      socket.destroy();
+      resolve(reply);
+    };
+    socket.setTimeout(patience, end);
+    socket.on('error', () => end());
+    socket.on('close', () => end());
+    socket.on('data', (data) => end(data.toString()));
+  });
+}

@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { projectRoot } from './paths.ts';
+import { onFreePorts } from './ports.ts';
+import { type Exit, launch } from './process.ts';
+
+export interface ServiceOptions {
+  /** All that the service gets besides PATH. The listeners default to free ports. */
+  env: Record<string, string>;
+  args?: string[];
+  /** `inherit` shows its output instead of keeping it. */
+  stdio?: 'pipe' | 'inherit';
+}
+
+export interface ServiceProcess {
+  readonly gatePort: number;
+  readonly apiPort: number;
+  readonly pid: number;
+  stdout(): string;
+  stderr(): string;
+  signal(signal: NodeJS.Signals): void;
+  stop(): Promise<Exit>;
+}
+
+/** Postern as users run it: the built service in a process of its own. */
+export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
+  const main = join(projectRoot, 'dist', 'service', 'main.js');
+  if (!existsSync(main)) throw new Error(`${main} is missing: npm run build`);
+  return onFreePorts(2, (ports) => start(main, ports, options));
+}
+
+async function start(main: string, ports: number[], options: ServiceOptions) {
+  const env = {
+    PATH: process.env.PATH,
+    POSTERN_LISTEN: `127.0.0.1:${ports[0]}`,
+    POSTERN_API_LISTEN: `127.0.0.1:${ports[1]}`,
+    ...options.env,
+  };
+  const { pid, stdout, stderr, signal, stop, ready } = await launch({
+    name: 'postern',
+    path: process.execPath,
+    args: [main, ...(options.args ?? [])],
+    env,
+    cwd: projectRoot,
+    stdio: options.stdio ?? 'pipe',
+  });
+  const listeners = [env.POSTERN_LISTEN, env.POSTERN_API_LISTEN].map(address);
+  await ready(async () => (await Promise.all(listeners.map(isLive))).every(Boolean), {
+    what: 'postern to answer /livez on both listeners',
+  });
+  const [gatePort = 0, apiPort = 0] = listeners.map(({ port }) => port ?? 0);
+  return { gatePort, apiPort, pid, stdout, stderr, signal, stop };
+}
+
+/** The forms of POSTERN_LISTEN. */
+function address(listen: string): { host?: string; port?: number; socketPath?: string } {
+  if (listen.startsWith('unix:')) return { socketPath: listen.slice('unix:'.length) };
+  const colon = listen.lastIndexOf(':');
+  const host = listen.slice(0, colon).replace(/^\[|\]$/g, '');
+  return { host, port: Number(listen.slice(colon + 1)) };
+}
+
+function isLive(listener: ReturnType<typeof address>): Promise<boolean> {
+  return new Promise((resolve) => {
+    // Without an agent: a connection kept open would be in the way of a quick stop.
+    const request = get({ ...listener, path: '/livez', agent: false, timeout: 1_000 }, (reply) => {
+      reply.resume();
+      resolve(reply.statusCode === 200);
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(false));
+  });
+}

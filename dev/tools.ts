@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { canFetch, fetchPackages, findUnpacked } from './debian/packages.ts';
+import { findOnPath } from './find-on-path.ts';
+
+/**
+ * The programs that tests, benchmarks and the demo run for real. `debian` is the package that
+ * has it on Debian and Ubuntu, `elsewhere` its name in Homebrew, Alpine and Fedora.
+ */
+const recipes = {
+  nginx: { debian: 'nginx', elsewhere: 'nginx' },
+  'redis-server': { debian: 'redis-server', elsewhere: 'redis' },
+} as const;
+
+export type ToolName = keyof typeof recipes;
+
+export interface Tool {
+  path: string;
+  /** To be merged into the environment that it is started with. */
+  env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Finds a program on PATH or, on Debian and Ubuntu, in .cache/, where it is unpacked (not
+ * installed) when it is first needed. Elsewhere the error says what to install.
+ */
+export async function findTool(name: ToolName): Promise<Tool> {
+  const tools = await ensureTools([name]);
+  return tools[name];
+}
+
+/** The same for several at once, which is quicker than one by one. */
+export async function ensureTools<N extends ToolName>(names: N[]): Promise<Record<N, Tool>> {
+  const missing = names.filter((name) => !locate(name));
+  if (missing.length > 0) {
+    if (!canFetch()) throw new Error(howToInstall(missing));
+    await fetchPackages(missing.map((name) => recipes[name].debian));
+  }
+  return Object.fromEntries(names.map((name) => [name, located(name)])) as Record<N, Tool>;
+}
+
+function locate(name: ToolName): Tool | undefined {
+  const path = findOnPath(name);
+  return path ? { path, env: {} } : findUnpacked(recipes[name].debian, name);
+}
+
+function located(name: ToolName): Tool {
+  const tool = locate(name);
+  if (!tool) throw new Error(`Debian's package ${recipes[name].debian} has no ${name}`);
+  return tool;
+}
+
+export function howToInstall(
+  names: ToolName[],
+  platform: NodeJS.Platform = process.platform,
+  exists: (path: string) => boolean = existsSync,
+): string {
+  const packages = names.map((name) => recipes[name].elsewhere).join(' ');
+  const needed = `${names.join(' and ')} must be on PATH`;
+  if (platform === 'darwin') return `${needed}: brew install ${packages}`;
+  if (exists('/sbin/apk')) return `${needed}: apk add ${packages}`;
+  if (exists('/usr/bin/dnf')) return `${needed}: dnf install ${packages}`;
+  return `${needed}: install ${names.join(' and ')} with your system's package manager`;
+}

@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface WaitOptions {
+  /** Completes "waiting for …" in the error. */
+  what: string;
+  /** Milliseconds. */
+  deadline?: number;
+}
+
+/**
+ * Asks until the answer is neither false nor undefined, and returns it. Tests wait for what they
+ * mean, never for a fixed time. What the condition throws ends the wait at once.
+ */
+export async function waitFor<T>(
+  condition: () => T | Promise<T>,
+  { what, deadline = 10_000 }: WaitOptions,
+): Promise<Exclude<T, false | undefined>> {
+  const end = performance.now() + deadline;
+  for (;;) {
+    const answer = await condition();
+    if (answer !== false && answer !== undefined) {
+      return answer as Exclude<T, false | undefined>;
+    }
+    if (performance.now() > end) {
+      throw new Error(`gave up after ${deadline / 1000} s of waiting for ${what}`);
+    }
+    await sleep(10);
+  }
+}

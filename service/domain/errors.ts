@@ -1,0 +1,20 @@
+/** One field that is wrong: a JSON pointer (RFC 6901) into the body, and what would be right. */
+export interface Fault {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+export type RefusalCode = 'invalid_request' | 'insufficient_scope' | 'not_found';
+
+/** A request to the API that is understood and refused. The code is stable; the text is not. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly code: RefusalCode;
+  readonly faults: readonly Fault[];
+
+  constructor(code: RefusalCode, detail: string, faults: readonly Fault[] = []) {
+    super(detail);
+    this.code = code;
+    this.faults = faults;
+  }
+}

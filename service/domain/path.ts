@@ -1,0 +1,81 @@
+/** Longest path, in bytes of UTF-8 once decoded. */
+export const MAX_PATH_BYTES = 2048;
+
+const CONTROL = /\p{Cc}/u;
+
+/**
+ * What forbids a decoded path, as a phrase for a person; undefined if it is legal.
+ *
+ * The rules are those under which nginx, a file system and this program cannot read one path
+ * differently: no empty or dot segment (nginx merges and resolves them), no backslash, no control
+ * character, no space at the very end (HTTP trims a header's value, and the file would change).
+ */
+export function pathFault(path: string): string | undefined {
+  if (!path.startsWith('/')) return 'must start with a slash';
+  if (CONTROL.test(path)) return 'must not hold a control character';
+  if (path.includes('\\')) return 'must not hold a backslash';
+  if (path.endsWith(' ')) return 'must not end in a space';
+  for (const segment of path.slice(1).split('/')) {
+    if (segment === '') return 'must not have an empty segment';
+    if (segment === '.' || segment === '..') return 'must not have a dot segment';
+  }
+  if (!path.isWellFormed()) return 'must be valid Unicode';
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `must not exceed ${MAX_PATH_BYTES} bytes`;
+  return undefined;
+}
+
+/** As {@link pathFault}, for a folder: a path with one slash at its end. */
+export function prefixFault(prefix: string): string | undefined {
+  if (!prefix.endsWith('/')) return 'must end with a slash';
+  return prefix === '/' ? undefined : pathFault(prefix.slice(0, -1));
+}
+
+/** Printable ASCII without `%` and without the two characters that are never legal raw. */
+const PLAIN = /^[\x21\x22\x24\x26-\x5b\x5d-\x7e]*$/;
+const ENCODED_SLASH = /%2f/i;
+
+// Fatal: an overlong or broken sequence is no path. ignoreBOM keeps a leading U+FEFF in the name;
+// without it the decoder drops three bytes that the file system would still see.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Percent-decodes the path of a request-target once, as the bytes came (a string of one character
+ * a byte). Undefined if it cannot be decoded, or holds `%2F` or a raw `#`.
+ * The result still has to pass {@link pathFault}.
+ */
+export function decodePath(raw: string): string | undefined {
+  if (PLAIN.test(raw)) return raw;
+  if (raw.includes('#') || ENCODED_SLASH.test(raw)) return undefined;
+  return percentDecode(raw);
+}
+
+/** Percent-decodes a query argument's value as a form does: `+` is a space. */
+export function decodeArgument(raw: string): string | undefined {
+  return percentDecode(raw.includes('+') ? raw.replaceAll('+', ' ') : raw);
+}
+
+function percentDecode(raw: string): string | undefined {
+  const bytes = Buffer.from(raw, 'latin1');
+  let length = 0;
+  for (let i = 0; i < bytes.length; i += 1) {
+    let byte = bytes[i] as number;
+    if (byte === 0x25) {
+      const digits = raw.slice(i + 1, i + 3);
+      if (!/^[0-9a-f]{2}$/i.test(digits)) return undefined;
+      byte = Number.parseInt(digits, 16);
+      i += 2;
+    }
+    bytes[length] = byte;
+    length += 1;
+  }
+  try {
+    return utf8.decode(bytes.subarray(0, length));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Percent-encodes a decoded path, segment by segment. */
+export function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}

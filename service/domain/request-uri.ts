@@ -1,0 +1,98 @@
+import type { Mount, Mounts } from './mount.ts';
+import { decodeArgument, decodePath, pathFault } from './path.ts';
+import { isToken } from './token.ts';
+
+/** A request as the client sent it, read once. */
+export interface Requested {
+  readonly mount: Mount | undefined;
+  /** Decoded and checked, without the token. */
+  readonly path: string;
+  /** The token in the URL, by segment or by query. */
+  readonly token: string | undefined;
+  /** The query for the internal location, without its `?`; empty if there is none. */
+  readonly args: string;
+}
+
+/**
+ * Reads a request-target (nginx's `$request_uri`, one character a byte).
+ * Undefined if it is malformed, or names two tokens.
+ */
+export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requested | undefined {
+  if (uri.includes('#')) return undefined;
+  const mark = uri.indexOf('?');
+  const raw = mark < 0 ? uri : uri.slice(0, mark);
+  const query = mark < 0 ? '' : uri.slice(mark + 1);
+
+  const decoded = decodePath(raw);
+  if (decoded === undefined) return undefined;
+  const split = splitToken(decoded, raw, mounts.find(site, decoded)?.prefix);
+  if (split === undefined) return undefined;
+
+  // Found again, for the path that is served: without its token it may lie in a nested mount.
+  const mount = mounts.find(site, split.path);
+  const asked = readQuery(query, mount);
+  if (asked === undefined) return undefined;
+  if (split.token !== undefined && asked.token !== undefined) return undefined;
+
+  let path = split.path;
+  if (mount?.pathArgument !== undefined) {
+    if (path !== mount.prefix || asked.path === undefined) return undefined;
+    path = mount.prefix + asked.path;
+  }
+  if (pathFault(path) !== undefined) return undefined;
+  return { mount, path, token: split.token ?? asked.token, args: asked.args };
+}
+
+/** The token in the segment `~<token>` that may stand right after the mount's prefix. */
+export function tokenSegment(path: string, prefix: string): string | undefined {
+  if (path[prefix.length] !== '~') return undefined;
+  const end = path.indexOf('/', prefix.length);
+  const token = path.slice(prefix.length + 1, end < 0 ? undefined : end);
+  return isToken(token) ? token : undefined;
+}
+
+/** Takes the token's segment out of a path; undefined if it is encoded. */
+function splitToken(
+  path: string,
+  raw: string,
+  prefix: string | undefined,
+): { path: string; token?: string } | undefined {
+  const token = prefix === undefined ? undefined : tokenSegment(path, prefix);
+  if (prefix === undefined || token === undefined) return { path };
+  // A token is written in characters that no one encodes. An encoded one would pass by the rule
+  // that blanks tokens in nginx's log.
+  if (!raw.includes(token)) return undefined;
+  return { path: prefix + path.slice(prefix.length + token.length + 2), token };
+}
+
+interface Query {
+  token?: string;
+  path?: string;
+  args: string;
+}
+
+function readQuery(query: string, mount: Mount | undefined): Query | undefined {
+  const read: Query = { args: '' };
+  if (query === '') return read;
+  let tokenSeen = false;
+  for (const pair of query.split('&')) {
+    const mark = pair.indexOf('=');
+    const name = mark < 0 ? pair : pair.slice(0, mark);
+    const value = mark < 0 ? '' : pair.slice(mark + 1);
+    if (name === 'token') {
+      if (tokenSeen) return undefined;
+      tokenSeen = true;
+      if (isToken(value)) read.token = value;
+    } else if (name === mount?.pathArgument) {
+      // Two of them: which one counts is anybody's guess.
+      const path = decodeArgument(value);
+      if (read.path !== undefined || path === undefined) return undefined;
+      read.path = path;
+    } else if (mount?.passArguments.includes(name)) {
+      const passed = decodeArgument(value);
+      if (passed === undefined) return undefined;
+      read.args += `${read.args === '' ? '' : '&'}${name}=${encodeURIComponent(passed)}`;
+    }
+  }
+  return read;
+}

@@ -1,0 +1,120 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { startNginx, testNginx } from '../../dev/nginx.ts';
+import { isGone } from './is-gone.ts';
+
+const answering =
+  (text: string) =>
+  ({ port }: { port: number }) =>
+    `server { listen 127.0.0.1:${port}; location / { return 200 "${text}"; } }`;
+
+async function body(url: string): Promise<string> {
+  return (await fetch(url)).text();
+}
+
+test('serves a file with its type, and logs', async () => {
+  const nginx = await startNginx({
+    config: ({ port, dir }) => `server { listen 127.0.0.1:${port}; root ${dir}/files; }`,
+  });
+  onTestFinished(nginx.stop);
+  await mkdir(join(nginx.dir, 'files'));
+  await writeFile(join(nginx.dir, 'files', 'a.m3u8'), '#EXTM3U');
+
+  const response = await fetch(nginx.url('/a.m3u8'));
+
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toBe('application/vnd.apple.mpegurl');
+  expect(await response.text()).toBe('#EXTM3U');
+  await expect.poll(nginx.accessLog).toContain('GET /a.m3u8');
+});
+
+test('a reload has taken effect when it resolves', async () => {
+  const nginx = await startNginx({ config: answering('old'), workers: 2 });
+  onTestFinished(nginx.stop);
+  for (const text of ['one', 'two', 'three']) {
+    await nginx.reload(answering(text));
+    const bodies = await Promise.all(Array.from({ length: 20 }, () => body(nginx.url('/'))));
+    expect(new Set(bodies)).toEqual(new Set([text]));
+  }
+});
+
+test('a reload does not wait for a download that goes on', async () => {
+  const slow = (text: string) => `limit_rate 1k; root files; add_header Now ${text};`;
+  const config =
+    (text: string) =>
+    ({ port }: { port: number }) =>
+      `server { listen 127.0.0.1:${port}; ${slow(text)} }`;
+  const nginx = await startNginx({ config: config('old') });
+  onTestFinished(nginx.stop);
+  await mkdir(join(nginx.dir, 'files'));
+  await writeFile(join(nginx.dir, 'files', 'big.bin'), Buffer.alloc(50_000_000));
+  const download = await fetch(nginx.url('/big.bin'));
+
+  await nginx.reload(config('new'));
+  const after = await fetch(nginx.url('/big.bin'), { method: 'HEAD' });
+
+  expect(download.headers.get('now')).toBe('old');
+  expect(after.headers.get('now')).toBe('new');
+  expect((await download.body?.getReader().read())?.done).toBe(false);
+});
+
+test('a faulty reload rejects with the fault and leaves the old workers', async () => {
+  const nginx = await startNginx({ config: answering('old') });
+  onTestFinished(nginx.stop);
+  const reload = nginx.reload(() => 'no_such_directive on;');
+  await expect(reload).rejects.toThrow(/unknown directive "no_such_directive".*\| no_such/s);
+  expect(await body(nginx.url('/'))).toBe('old');
+  await nginx.reload(answering('new'));
+  expect(await body(nginx.url('/'))).toBe('new');
+});
+
+test('stop leaves no process and no folder', async () => {
+  const nginx = await startNginx({ config: answering('x'), workers: 2 });
+  await nginx.stop();
+  expect(isGone(-nginx.pid)).toBe(true); // the group: master and workers
+  await expect(readdir(nginx.dir)).rejects.toThrow('ENOENT');
+  await expect(fetch(nginx.url('/'))).rejects.toThrow();
+});
+
+test('a faulty configuration rejects with the message of nginx and the line', async () => {
+  const starting = startNginx({ config: () => 'server {\n  listen nowhere:1:2;\n}' });
+  await expect(starting).rejects.toThrow(/exited with code 1.*\[emerg\].*\| listen nowhere/s);
+});
+
+test('gives several ports', async () => {
+  const nginx = await startNginx({
+    ports: 3,
+    config: ({ ports }) =>
+      ports
+        .map((port) => `server { listen 127.0.0.1:${port}; location / { return 200 ${port}; } }`)
+        .join('\n'),
+  });
+  onTestFinished(nginx.stop);
+  for (const port of nginx.ports) expect(await body(`http://127.0.0.1:${port}/`)).toBe(`${port}`);
+});
+
+test('starts a whole nginx.conf and adds only what it leaves out', async () => {
+  const nginx = await startNginx({
+    config: ({ port }) => `
+worker_processes 2;
+events {}
+http {
+  include mime.types;
+  client_body_temp_path body;
+  ${answering('whole')({ port })}
+}`,
+  });
+  onTestFinished(nginx.stop);
+  expect(await body(nginx.url('/'))).toBe('whole');
+});
+
+test('nginx -t says yes or why not', async () => {
+  expect(await testNginx(answering('x'))).toMatchObject({ ok: true });
+  expect(await testNginx('server { listen 127.0.0.1:1; bad; }')).toEqual({
+    ok: false,
+    output: expect.stringContaining('unknown directive "bad"'),
+  });
+  // Reads the project's snippets, whichever there are.
+  expect((await testNginx('include postern/*.conf.none;')).ok).toBe(true);
+});

@@ -1,0 +1,36 @@
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { freePorts, onFreePorts } from '../../dev/ports.ts';
+
+test('ports are distinct, free, and below those of outgoing connections', async () => {
+  const ports = await freePorts(50);
+  expect(new Set(ports).size).toBe(50);
+  expect(ports.every((port) => port >= 20_000 && port < 32_768)).toBe(true);
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(ports[0], '127.0.0.1', done));
+  await new Promise((done) => server.close(done));
+});
+
+test('a port taken in between: other ports, three times at most', async () => {
+  const tried: number[] = [];
+  const start = (failures: number) => async (ports: number[]) => {
+    tried.push(...ports);
+    if (tried.length <= failures) throw new Error('bind() failed (98: Address already in use)');
+    return 'started';
+  };
+  expect(await onFreePorts(1, start(2))).toBe('started');
+  expect(new Set(tried).size).toBe(3);
+  tried.length = 0;
+  await expect(onFreePorts(1, start(9))).rejects.toThrow('in use');
+  expect(tried.length).toBe(3);
+});
+
+test('another fault is not tried again', async () => {
+  let calls = 0;
+  const start = async () => {
+    calls += 1;
+    throw new Error('unknown directive');
+  };
+  await expect(onFreePorts(1, start)).rejects.toThrow('unknown directive');
+  expect(calls).toBe(1);
+});

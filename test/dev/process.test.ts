@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { ExitedEarly, launch } from '../../dev/process.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { isGone } from './is-gone.ts';
+
+const shell = (script: string, folder?: string) =>
+  launch({
+    name: 'the program',
+    path: '/bin/sh',
+    args: ['-c', script],
+    env: process.env,
+    ...(folder && { folder }),
+  });
+
+test('an early exit rejects at once with its code and words', async () => {
+  const running = await shell('echo so long >&2; exit 3');
+  const error = await running.ready(() => false, { what: 'nothing' }).catch((e) => e);
+  expect(error).toBeInstanceOf(ExitedEarly);
+  expect(error.message).toBe('the program exited with code 3 before it was ready:\nso long');
+  expect(error.exit).toEqual({ code: 3, signal: null });
+});
+
+test('a missing deadline ends the process and says what was awaited', async () => {
+  const running = await shell('exec sleep 60');
+  const waiting = running.ready(() => false, { what: 'a miracle', deadline: 50 });
+  await expect(waiting).rejects.toThrow('gave up after 0.05 s of waiting for a miracle');
+  expect(isGone(running.pid)).toBe(true);
+});
+
+test('a program that is missing rejects', async () => {
+  const command = { name: 'x', path: '/no/such/program', args: [], env: {} };
+  await expect(launch(command)).rejects.toThrow('ENOENT');
+});
+
+test('what the program started ends with it, and so does its folder', async () => {
+  const folder = await temporaryFolder();
+  const running = await shell('sleep 60 & sleep 60 & exec sleep 60', folder);
+  // Resolves when nobody holds its stdout any more, so all three are gone.
+  expect(await running.stop()).toEqual({ code: null, signal: 'SIGTERM' });
+  expect(existsSync(folder)).toBe(false);
+});
+
+// Needs a process of its own that dies: the built one.
+const built = join(projectRoot, 'dist', 'dev', 'process.js');
+
+test.runIf(existsSync(built))('a killed parent leaves neither processes nor folders', async () => {
+  const folder = await temporaryFolder();
+  const script = `
+    import { launch } from ${JSON.stringify(built)};
+    const command = { name: 'x', path: '/bin/sh', args: ['-c', 'sleep 60 & exec sleep 60'] };
+    const options = { env: process.env, folder: process.argv[1], stdio: 'inherit' };
+    await launch({ ...command, ...options });
+    console.log('started');`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script, folder]);
+  await once(parent.stdout, 'data');
+
+  parent.kill('SIGKILL');
+
+  await once(parent, 'close'); // when nobody holds its stdout any more
+  await waitFor(() => !existsSync(folder), { what: 'the folder to be gone' });
+});

@@ -1,0 +1,54 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { ask, startRedis } from '../../dev/redis.ts';
+import { isGone } from './is-gone.ts';
+
+const pong = '+PONG\r\n';
+
+test('answers, pauses, resumes, and leaves no process', async () => {
+  const redis = await startRedis();
+  onTestFinished(redis.stop);
+  expect(redis.url).toBe(`redis://127.0.0.1:${redis.port}/0`);
+  expect(await ask(redis.port, 'PING')).toBe(pong);
+
+  redis.pause();
+  expect(await ask(redis.port, 'PING', 50)).toBeUndefined();
+  redis.resume();
+  expect(await ask(redis.port, 'PING', 2_000)).toBe(pong);
+
+  await redis.stop();
+  expect(isGone(redis.pid)).toBe(true);
+  expect(await ask(redis.port, 'PING')).toBeUndefined();
+});
+
+test('restarts on the same port, also after a stop', async () => {
+  const redis = await startRedis();
+  onTestFinished(redis.stop);
+  const first = redis.pid;
+  await redis.restart();
+  expect(redis.pid).not.toBe(first);
+  expect(isGone(first)).toBe(true);
+  expect(await ask(redis.port, 'PING')).toBe(pong);
+
+  await redis.stop();
+  await redis.restart();
+  expect(await ask(redis.port, 'PING')).toBe(pong);
+});
+
+test('stops while paused', async () => {
+  const redis = await startRedis();
+  redis.pause();
+  await redis.stop();
+  expect(isGone(redis.pid)).toBe(true);
+});
+
+test('a port that is taken rejects with what Redis said', async () => {
+  const redis = await startRedis();
+  onTestFinished(redis.stop);
+  await expect(startRedis({ port: redis.port })).rejects.toThrow(/exited with code 1.*in use/is);
+});
+
+test('passes arguments on, which win', async () => {
+  const redis = await startRedis({ args: ['--requirepass', 'secret'] });
+  onTestFinished(redis.stop);
+  expect(await ask(redis.port, 'PING')).toMatch(/^-NOAUTH/);
+});

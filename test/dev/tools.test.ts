@@ -1,0 +1,47 @@
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { canFetch } from '../../dev/debian/packages.ts';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { tryRun } from '../../dev/run.ts';
+import { ensureTools, findTool, howToInstall } from '../../dev/tools.ts';
+
+test('PATH comes first', async () => {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true }));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const nginx = join(folder, 'nginx');
+  await writeFile(nginx, '#!/bin/sh\n');
+  await chmod(nginx, 0o755);
+  vi.stubEnv('PATH', `relative:${folder}:${process.env.PATH}`);
+  expect(await findTool('nginx')).toEqual({ path: nginx, env: {} });
+});
+
+// Where packages can be fetched, or where both are installed.
+test('finds programs that run, whether or not they are installed', async () => {
+  const tools = await ensureTools(['nginx', 'redis-server']);
+  const nginx = await tryRun(tools.nginx.path, ['-v'], tools.nginx.env);
+  const redis = tools['redis-server'];
+  const version = await tryRun(redis.path, ['--version'], redis.env);
+  expect(nginx).toEqual({ ok: true, output: expect.stringContaining('nginx version') });
+  expect(version).toEqual({ ok: true, output: expect.stringContaining('Redis server v=') });
+}, 120_000);
+
+test('elsewhere, one line says what to install', () => {
+  const has = (wanted: string) => (path: string) => path === wanted;
+  const both = ['nginx', 'redis-server'] as const;
+  const hint = (platform: NodeJS.Platform, file: string) =>
+    howToInstall([...both], platform, has(file));
+  expect(hint('darwin', '')).toMatch(/: brew install nginx redis$/);
+  expect(hint('linux', '/sbin/apk')).toMatch(/: apk add nginx redis$/);
+  expect(hint('linux', '/usr/bin/dnf')).toMatch(/: dnf install nginx redis$/);
+  expect(hint('linux', '')).toMatch(/: install nginx and redis-server with/);
+});
+
+test.runIf(canFetch())('a second look needs no download', async () => {
+  await findTool('nginx');
+  const write = vi.spyOn(process.stderr, 'write');
+  onTestFinished(() => write.mockRestore());
+  await findTool('nginx');
+  expect(write).not.toHaveBeenCalled();
+});
