@@ -19,7 +19,6 @@ export interface Client {
 export function mayIssueFor(client: Client, site: string | undefined, path: string): boolean {
   if (client.paths === undefined) return true;
   return client.paths.some(
-    (scope) =>
-      (scope.site === undefined || scope.site === site) && path.startsWith(scope.prefix),
+    (scope) => (scope.site === undefined || scope.site === site) && path.startsWith(scope.prefix),
   );
 }

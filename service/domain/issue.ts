@@ -71,7 +71,10 @@ export function createIssue(options: IssueOptions): Issue {
       if (request.target !== undefined) {
         const fault = targetFault(request.target, isFolder(covers), client, mounts);
         if (fault !== undefined) {
-          (fault.beyond ? beyond : malformed).push({ pointer: `${at}/target`, detail: fault.detail });
+          (fault.beyond ? beyond : malformed).push({
+            pointer: `${at}/target`,
+            detail: fault.detail,
+          });
         }
       }
       const token = newToken();
@@ -133,7 +136,10 @@ function placeOf(
     return undefined;
   }
   if (tokenSegment(covers, mount.prefix) !== undefined) {
-    faults.push({ pointer: `${at}/${field}`, detail: 'must not begin with what looks like a token' });
+    faults.push({
+      pointer: `${at}/${field}`,
+      detail: 'must not begin with what looks like a token',
+    });
     return undefined;
   }
   return {

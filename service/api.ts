@@ -1,0 +1,56 @@
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { ApiDependencies, ApiEnv } from './http/api-env.ts';
+import { problem, problemOf } from './http/api-problem.ts';
+import { authenticate } from './http/authenticate.ts';
+import { introspectHandler } from './http/introspect.ts';
+import { issueHandler } from './http/issue.ts';
+import { LIVE } from './http/livez.ts';
+import { prolongHandler } from './http/prolong.ts';
+import { readyzHandler } from './http/readyz.ts';
+import { revokeHandler } from './http/revoke.ts';
+import { revokeGrantHandler } from './http/revoke-grant.ts';
+import { revokeSubjectHandler } from './http/revoke-subject.ts';
+import { showHandler } from './http/show.ts';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** The listener for clients and operators. */
+export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
+  const api = new Hono<ApiEnv>();
+
+  api.use(async (c, next) => {
+    await next();
+    c.header('Cache-Control', 'no-store');
+  });
+  api.onError((error, c) => problemOf(error, c, deps.log));
+  api.notFound((c) => problem(c, 'not_found'));
+
+  api.get('/livez', (c) => c.body(LIVE, 200, { 'Content-Type': 'application/json' }));
+  api.get('/readyz', readyzHandler(deps));
+
+  const tooLarge = {
+    maxSize: MAX_BODY_BYTES,
+    onError: (c: Context) => problem(c, 'content_too_large'),
+  };
+  api.use(authenticate(deps.apiKeys), bodyLimit(tooLarge));
+  api.post('/tokens', issueHandler(deps));
+  api.delete('/tokens', revokeSubjectHandler(deps));
+  api.all('/tokens', notAllowed('POST, DELETE'));
+  api.get('/tokens/:id', showHandler(deps));
+  api.patch('/tokens/:id', prolongHandler(deps));
+  api.delete('/tokens/:id', revokeGrantHandler(deps));
+  api.all('/tokens/:id', notAllowed('GET, PATCH, DELETE'));
+  api.post('/introspect', introspectHandler(deps));
+  api.all('/introspect', notAllowed('POST'));
+  api.post('/revoke', revokeHandler(deps));
+  api.all('/revoke', notAllowed('POST'));
+  return api;
+}
+
+function notAllowed(allow: string) {
+  return (c: Context) => {
+    c.header('Allow', allow);
+    return problem(c, 'method_not_allowed', `Use ${allow}.`);
+  };
+}

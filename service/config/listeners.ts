@@ -1,0 +1,29 @@
+import type { Faults } from './fault.ts';
+import { collide, type Listen, readListen } from './listen.ts';
+import type { Settings } from './names.ts';
+
+export interface Listeners {
+  /** The gate, for nginx alone. */
+  readonly listen: Listen;
+  readonly apiListen: Listen;
+}
+
+/**
+ * Both addresses. They must differ: whoever proxies the API to the public must not thereby expose
+ * the gate, which trusts the headers that it gets.
+ */
+export function readListeners(settings: Settings, faults: Faults): Listeners | undefined {
+  const given = settings.get('listen');
+  const givenApi = settings.get('api_listen');
+  const listen = given ? readListen(given, faults) : { host: '127.0.0.1', port: 7300 };
+  const apiListen = givenApi ? readListen(givenApi, faults) : { host: '127.0.0.1', port: 7301 };
+  if (listen === undefined || apiListen === undefined) return undefined;
+  if (collide(listen, apiListen)) {
+    const expected = 'an address that differs: the gate and the API each need their own';
+    return faults.add(
+      givenApi ?? given ?? { field: 'POSTERN_API_LISTEN' },
+      `${expected}, such as 127.0.0.1:7301`,
+    );
+  }
+  return { listen, apiListen };
+}

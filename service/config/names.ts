@@ -1,0 +1,32 @@
+import type { Given } from './given.ts';
+
+/** Every setting, as the file names it. */
+export const SETTINGS = [
+  'listen',
+  'api_listen',
+  'store',
+  'store_prefix',
+  'store_timeout_ms',
+  'mounts',
+  'api_keys',
+  'expires_in',
+  'max_expires_in',
+  'public_url',
+  'decision_ttl',
+  'log_level',
+] as const;
+
+export type Setting = (typeof SETTINGS)[number];
+
+export const MOUNT_FIELDS = ['public', 'internal', 'site', 'path_argument', 'pass_arguments'];
+export const API_KEY_FIELDS = ['id', 'key', 'paths', 'targets', 'max_expires_in'];
+
+/** The settings that were configured. */
+export type Settings = ReadonlyMap<string, Given>;
+
+/** Names the file itself, so it cannot be in it. */
+export const CONFIG_VARIABLE = 'POSTERN_CONFIG';
+
+export function variableOf(setting: Setting): string {
+  return `POSTERN_${setting.toUpperCase()}`;
+}

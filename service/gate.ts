@@ -1,0 +1,61 @@
+import type { IncomingMessage, RequestListener } from 'node:http';
+import type { Logger } from 'pino';
+import type { Authorize, Decision } from './domain/authorize.ts';
+import { type Answer, problemAnswer, send } from './http/answer.ts';
+import { authRequestAnswer } from './http/auth-request.ts';
+import { logDecision } from './http/decision-log.ts';
+import { gateRequest } from './http/gate-request.ts';
+import { livez } from './http/livez.ts';
+import { xAccelAnswer } from './http/x-accel.ts';
+
+export interface GateDependencies {
+  readonly authorize: Authorize;
+  readonly log: Logger;
+}
+
+/**
+ * The listener that nginx asks, once for each request of each user. On plain node:http: it has
+ * three routes, and a router with its Request and Response objects costs more than the decision.
+ */
+export function createGate({ authorize, log }: GateDependencies): RequestListener {
+  async function answer(request: IncomingMessage): Promise<Answer> {
+    const { method, headers, url = '' } = request;
+    if (method !== 'GET' && method !== 'HEAD') {
+      return problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']);
+    }
+    switch (url) {
+      case '/auth-request':
+        return authRequestAnswer(await decide(request));
+      case '/x-accel':
+        return xAccelAnswer(await decide(request), headers.accept);
+      case '/livez':
+        return livez();
+      default:
+        return problemAnswer('not_found');
+    }
+  }
+
+  /** Whatever goes wrong on the way to a decision, nothing opens. */
+  async function decide({ headers }: IncomingMessage): Promise<Decision> {
+    const started = performance.now();
+    const asked = gateRequest(headers);
+    let decision: Decision;
+    try {
+      decision = await authorize(asked);
+    } catch (cause) {
+      decision = { allow: false, code: 'unavailable', cause };
+    }
+    logDecision(log, headers, decision, performance.now() - started);
+    return decision;
+  }
+
+  return (request, response) => {
+    answer(request).then(
+      (ready) => send(response, ready),
+      (err) => {
+        log.error({ err }, 'no answer could be made');
+        response.destroy();
+      },
+    );
+  };
+}

@@ -1,0 +1,33 @@
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { Logger } from 'pino';
+import { type Fault, Refused } from '../domain/errors.ts';
+import { StoreUnavailable } from '../domain/store.ts';
+import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from './problem.ts';
+
+/** At most this many faults are named: an array of 1000 may have thousands. */
+const MOST_FAULTS = 50;
+
+export function problem(
+  c: Context,
+  code: ProblemCode,
+  detail?: string,
+  faults: readonly Fault[] = [],
+): Response {
+  const body = problemBody(code, detail, faults.slice(0, MOST_FAULTS));
+  return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
+}
+
+/** The one place where an error becomes an answer. What a 5xx was about stays in the log. */
+export function problemOf(error: Error, c: Context, log: Logger): Response {
+  if (error instanceof Refused) return problem(c, error.code, error.message, error.faults);
+  // Hono's body limit throws it where a body came without its length, and answers it itself.
+  if (error.name === 'BodyLimitError') return problem(c, 'content_too_large');
+  if (error instanceof StoreUnavailable) {
+    log.error({ err: error }, 'the store is unavailable');
+    c.header('Retry-After', '5');
+    return problem(c, 'unavailable', 'The token store does not answer.');
+  }
+  log.error({ err: error }, 'a request failed');
+  return problem(c, 'internal_error');
+}

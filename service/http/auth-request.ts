@@ -1,0 +1,48 @@
+import type { Allow, Decision, Deny } from '../domain/authorize.ts';
+import type { Answer } from './answer.ts';
+import { dispositionOf } from './disposition.ts';
+import { challenge, printable, tell, utf8Bytes } from './headers.ts';
+import { statusOf } from './problem.ts';
+
+/**
+ * The answer to nginx's auth_request: 204 with the target, or 401, 403, 503 with the reason.
+ * https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
+ */
+export function authRequestAnswer(decision: Decision): Answer {
+  return decision.allow ? allowed(decision) : denied(decision);
+}
+
+function allowed({ id, grant, target, args, reuseFor }: Allow): Answer {
+  const headers = [
+    'Cache-Control',
+    'no-store',
+    'X-Accel-Expires',
+    String(reuseFor),
+    // Raw bytes: nginx's rewrite neither decodes nor encodes a variable.
+    tell.target,
+    utf8Bytes(target),
+    tell.tokenId,
+    id,
+  ];
+  if (args !== '') headers.push(tell.args, args);
+  if (grant.subject !== undefined) headers.push(tell.subject, printable(grant.subject));
+  if (grant.limitRate !== undefined) headers.push(tell.limitRate, String(grant.limitRate));
+  const disposition = dispositionOf(grant);
+  if (disposition !== undefined) headers.push(tell.disposition, disposition);
+  return { status: 204, headers };
+}
+
+function denied(decision: Deny): Answer {
+  const { code } = decision;
+  // nginx relays 401 and 403 and makes 500 of any other, a 400 too.
+  const status = code === 'invalid_request' ? 403 : statusOf(code);
+  return { status, headers: [...denialHeaders(decision, status), 'Content-Length', '0'] };
+}
+
+/** What both ways say of a denial. */
+export function denialHeaders({ code, id }: Deny, status: number): string[] {
+  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0', tell.reason, code];
+  if (id !== undefined) headers.push(tell.tokenId, id);
+  if (status === 401) headers.push('WWW-Authenticate', challenge(code));
+  return headers;
+}

@@ -1,0 +1,50 @@
+import type { Context } from 'hono';
+import type { z } from 'zod';
+import { Refused } from '../domain/errors.ts';
+import { problem } from './api-problem.ts';
+import { faultsOf } from './schema.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+async function readText(c: Context): Promise<string> {
+  try {
+    return utf8.decode(await c.req.arrayBuffer());
+  } catch (error) {
+    if (error instanceof TypeError) throw new Refused('invalid_request', 'The body is not UTF-8.');
+    throw error;
+  }
+}
+
+/** A JSON body. */
+export async function readJson(c: Context): Promise<unknown> {
+  const text = await readText(c);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused('invalid_request', 'The body is not valid JSON.');
+  }
+}
+
+/** A JSON body in the shape of a schema. */
+export async function readShape<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(await readJson(c));
+  if (parsed.success) return parsed.data;
+  throw new Refused('invalid_request', 'The request is not valid.', faultsOf(parsed.error));
+}
+
+/** The one `token` of a form, as RFC 7662 and RFC 7009 have it; other parameters are ignored. */
+export async function readToken(c: Context): Promise<string> {
+  const tokens = new URLSearchParams(await readText(c)).getAll('token');
+  const [token] = tokens;
+  if (tokens.length === 1 && token !== undefined && token !== '') return token;
+  throw new Refused('invalid_request', 'The form must have exactly one token.', [
+    { pointer: '/token', detail: 'must be there exactly once' },
+  ]);
+}
+
+/** Answers a body of another type with 415. */
+export function contentType(c: Context, wanted: string): Response | undefined {
+  const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type === wanted) return undefined;
+  return problem(c, 'unsupported_media_type', `Send the body as ${wanted}.`);
+}

@@ -1,0 +1,37 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Logger } from 'pino';
+import type { Decision } from '../domain/authorize.ts';
+import { StoreUnavailable } from '../domain/store.ts';
+import { ask } from './headers.ts';
+
+/** One line a decision. Names the token by its id alone. */
+export function logDecision(
+  log: Logger,
+  headers: IncomingHttpHeaders,
+  decision: Decision,
+  milliseconds: number,
+): void {
+  const level = !decision.allow && decision.code === 'unavailable' ? 'error' : 'info';
+  if (!log.isLevelEnabled(level)) return;
+  const { id, path } = decision;
+  log[level](
+    {
+      code: decision.allow ? 'allow' : decision.code,
+      token_id: id,
+      subject: decision.allow ? decision.grant.subject : undefined,
+      path,
+      method: headers[ask.method],
+      site: headers[ask.site],
+      address: headers[ask.address],
+      request_id: headers[ask.requestId],
+      ms: Math.round(milliseconds * 1000) / 1000,
+      ...(!decision.allow && why(decision.cause)),
+    },
+    'decision',
+  );
+}
+
+/** A store that is down is no fault of the program: its message is enough, on so many lines. */
+function why(cause: unknown): object {
+  return cause instanceof StoreUnavailable ? { reason: cause.message } : { err: cause };
+}

@@ -1,0 +1,52 @@
+import type { Allow, Decision, Deny } from '../domain/authorize.ts';
+import { encodePath } from '../domain/path.ts';
+import type { Answer } from './answer.ts';
+import { denialHeaders } from './auth-request.ts';
+import { dispositionOf } from './disposition.ts';
+import { printable, tell } from './headers.ts';
+import { PROBLEM_TYPE, problemBody, problemPage, statusOf } from './problem.ts';
+
+/**
+ * The answer where nginx proxies the bodyless request: an internal redirect, or the denial itself.
+ * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
+ */
+export function xAccelAnswer(decision: Decision, accept: string | undefined): Answer {
+  return decision.allow ? allowed(decision) : denied(decision, accept);
+}
+
+function allowed({ id, grant, target, args }: Allow): Answer {
+  const headers = [
+    // nginx passes this one on to the client.
+    'Cache-Control',
+    'private, no-store',
+    'X-Accel-Expires',
+    '0',
+    // nginx decodes this one once.
+    'X-Accel-Redirect',
+    args === '' ? encodePath(target) : `${encodePath(target)}?${args}`,
+    tell.tokenId,
+    id,
+  ];
+  if (grant.subject !== undefined) headers.push(tell.subject, printable(grant.subject));
+  if (grant.limitRate !== undefined) headers.push('X-Accel-Limit-Rate', String(grant.limitRate));
+  const disposition = dispositionOf(grant);
+  if (disposition !== undefined) headers.push('Content-Disposition', disposition);
+  headers.push('Content-Length', '0');
+  return { status: 200, headers };
+}
+
+function denied(decision: Deny, accept: string | undefined): Answer {
+  const status = statusOf(decision.code);
+  const page = prefersPage(accept);
+  const body = page ? problemPage(decision.code) : problemBody(decision.code);
+  const headers = denialHeaders(decision, status);
+  headers.push('Content-Type', page ? 'text/html; charset=utf-8' : PROBLEM_TYPE);
+  headers.push('Content-Length', String(Buffer.byteLength(body)));
+  if (status === 503) headers.push('Retry-After', '5');
+  return { status, headers, body };
+}
+
+/** A browser names text/html and no JSON; whoever names JSON, or nothing, gets JSON. */
+function prefersPage(accept: string | undefined): boolean {
+  return accept !== undefined && /text\/html/i.test(accept) && !/json/i.test(accept);
+}

@@ -1,0 +1,69 @@
+import { unlink } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { connect } from 'node:net';
+import type { Listen } from './config.ts';
+
+/**
+ * Longer than nginx keeps an idle connection to an upstream (60 s by default), so that nginx is
+ * the one that closes and never sends a request into a connection that is just being closed.
+ */
+const KEEP_ALIVE_MS = 75_000;
+
+/** The address cannot be had; the message says which, why, and what to check. */
+export class CannotListen extends Error {
+  override readonly name = 'CannotListen';
+
+  constructor(where: Listen, field: string, cause: NodeJS.ErrnoException) {
+    const address = 'path' in where ? where.path : `${where.host}:${where.port}`;
+    const check =
+      {
+        EADDRINUSE: 'another process listens there',
+        EACCES: 'this user may not listen there',
+        EADDRNOTAVAIL: 'this machine has no such address',
+        ENOENT: 'the folder does not exist',
+      }[cause.code ?? ''] ?? cause.message;
+    super(`postern cannot listen on ${address}: ${check}. See ${field}.`, { cause });
+  }
+}
+
+/** A listening server. `field` is the setting that names the address, for the error. */
+export async function listen(
+  handler: RequestListener,
+  where: Listen,
+  field: string,
+): Promise<Server> {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, handler);
+  if ('path' in where) await removeStale(where.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new CannotListen(where, field, error)));
+    // nginx runs as another user: who may connect is what the socket's folder says.
+    const options = 'path' in where ? { ...where, readableAll: true, writableAll: true } : where;
+    server.listen(options, resolve);
+  });
+  return server;
+}
+
+/** A socket that a killed process left behind stands in the way; one that answers is in use. */
+async function removeStale(path: string): Promise<void> {
+  const inUse = await new Promise<boolean>((resolve) => {
+    const socket = connect({ path });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+  if (!inUse) await unlink(path).catch(() => {});
+}
+
+/** Stops accepting and resolves once what is in flight is answered, or `patienceMs` are over. */
+export async function drain(servers: readonly Server[], patienceMs: number): Promise<void> {
+  const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+  // A keepalive connection turns idle only once its answer is sent.
+  const idle = setInterval(() => {
+    for (const server of servers) server.closeIdleConnections();
+  }, 20);
+  const late = setTimeout(() => {
+    for (const server of servers) server.closeAllConnections();
+  }, patienceMs);
+  await Promise.all(closed);
+  clearInterval(idle);
+  clearTimeout(late);
+}

@@ -1,0 +1,28 @@
+import { destination, type Logger, pino } from 'pino';
+
+/** Bytes gathered for one write, and the longest time that a line waits for others. */
+const GATHER = { minLength: 4096, periodicFlush: 200, sync: false } as const;
+
+/** JSON lines on standard output. Nothing logs a token, a key or a header as it came. */
+export function createLog(level: string): Logger {
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err } },
+    destination({ dest: 1, ...GATHER }),
+  );
+}
+
+/**
+ * An error without what hangs on it: a failed Redis command carries its arguments, and those of
+ * AUTH are the password.
+ */
+function err(error: Error): object {
+  const { name: type, message, stack } = error;
+  return { type, message, stack };
+}
+
+/** Writes what is gathered: before the process ends. */
+export function flushLog(log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    log.flush(() => resolve());
+  });
+}

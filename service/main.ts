@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { getRequestListener } from '@hono/node-server';
+import { createApi } from './api.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { hashSecret } from './domain/api-key.ts';
+import { createAuthorize } from './domain/authorize.ts';
+import { createIssue } from './domain/issue.ts';
+import { createMounts } from './domain/mount.ts';
+import { createGate } from './gate.ts';
+import { CannotListen, drain, listen } from './listen.ts';
+import { createLog, flushLog } from './log.ts';
+import { openStore } from './store/open.ts';
+
+/** Time that requests in flight get at the end; a supervisor usually waits 10 s. */
+const DRAIN_MS = 4000;
+
+async function main(): Promise<void> {
+  const config = withKey(loadConfig(process.env, (path) => readFileSync(path, 'utf8')));
+  const log = createLog(config.logLevel);
+  const store = openStore(config.store, log);
+  const { now } = Date;
+  const mounts = createMounts(config.mounts);
+  const authorize = createAuthorize({ mounts, store, now, decisionTtl: config.decisionTtl });
+  const issue = createIssue({ mounts, store, now, expiresIn: config.expiresIn });
+  const { apiKeys, publicUrl = '' } = config;
+  const api = createApi({ apiKeys, issue, store, log, now, publicUrl });
+
+  const servers = [
+    await listen(createGate({ authorize, log }), config.listen, 'POSTERN_LISTEN'),
+    await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),
+  ];
+  const [gate, apiAddress] = servers.map((server) => server.address());
+  log.info({ gate, api: apiAddress, store: config.store.url.split(':', 1)[0] }, 'listening');
+
+  let ending = false;
+  async function end(signal: string): Promise<void> {
+    if (ending) return;
+    ending = true;
+    log.info({ signal }, 'ending: no new requests, those in flight are answered');
+    await drain(servers, DRAIN_MS);
+    await store.close();
+    log.info('ended');
+    await flushLog(log);
+    process.exit(0);
+  }
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+}
+
+/** With no key configured: one for this run, told to whoever sits at the terminal, and only there. */
+function withKey(config: Config): Config {
+  if (config.apiKeys.length > 0) return config;
+  if (!process.stderr.isTTY) {
+    throw new ConfigError([
+      {
+        field: 'POSTERN_API_KEYS',
+        expected:
+          'at least one API key, such as web:<secret of 16 characters or more> ' +
+          '(one is made at start only on a terminal, where it can be shown)',
+      },
+    ]);
+  }
+  const secret = randomBytes(24).toString('base64url');
+  process.stderr.write(
+    `No API key is configured. This one is for this run only:\n\n  ${secret}\n\n`,
+  );
+  const client = { id: 'terminal', targets: [], maxExpiresIn: config.maxExpiresIn };
+  return { ...config, apiKeys: [{ sha256: hashSecret(secret), client }] };
+}
+
+main().catch((error: unknown) => {
+  const faulty = error instanceof ConfigError || error instanceof CannotListen;
+  process.stderr.write(`${faulty ? error.message : (error as Error).stack}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+});

@@ -1,0 +1,114 @@
+import type { RequestListener, Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { type Logger, pino } from 'pino';
+import { createApi } from '../../service/api.ts';
+import { type ApiKey, hashSecret } from '../../service/domain/api-key.ts';
+import { createAuthorize } from '../../service/domain/authorize.ts';
+import type { Client } from '../../service/domain/client.ts';
+import { createIssue } from '../../service/domain/issue.ts';
+import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts';
+import type { Store } from '../../service/domain/store.ts';
+import { createGate } from '../../service/gate.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+
+export const KEY = 'a-key-for-the-tests-only';
+
+/** A mount from its two prefixes, `[site:]/public/` and `/internal/`. */
+export function mount(place: string, internal: string, more: Partial<Mount> = {}): Mount {
+  const slash = place.indexOf('/');
+  const site = slash === 0 ? undefined : place.slice(0, slash - 1);
+  const prefix = place.slice(slash);
+  return {
+    id: mountId(site, prefix),
+    ...(site !== undefined && { site }),
+    prefix,
+    internal,
+    passArguments: [],
+    ...more,
+  };
+}
+
+export function apiKey(secret: string, client: Partial<Client> = {}): ApiKey {
+  return {
+    sha256: hashSecret(secret),
+    client: { id: 'test', targets: [], maxExpiresIn: 3600, ...client },
+  };
+}
+
+export interface PosternOptions {
+  readonly mounts?: readonly Mount[];
+  readonly apiKeys?: readonly ApiKey[];
+  readonly store?: Store;
+  readonly decisionTtl?: number;
+  readonly now?: () => number;
+  readonly publicUrl?: string;
+  readonly log?: Logger;
+}
+
+/** The program's two listeners as main.ts makes them, without a process of their own. */
+export function createPostern(options: PosternOptions = {}) {
+  const {
+    now = Date.now,
+    decisionTtl = 0,
+    publicUrl = '',
+    log = pino({ level: 'silent' }),
+  } = options;
+  const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
+  const store = options.store ?? createMemoryStore({ now });
+  const apiKeys = options.apiKeys ?? [apiKey(KEY)];
+  const issue = createIssue({ mounts, store, now, expiresIn: 120 });
+  return {
+    store,
+    gate: createGate({ authorize: createAuthorize({ mounts, store, decisionTtl, now }), log }),
+    api: createApi({ apiKeys, issue, store, log, now, publicUrl }),
+  };
+}
+
+export interface Listening {
+  readonly server: Server;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Listens on a free port of 127.0.0.1. */
+export async function listening(handler: RequestListener, port = 0): Promise<Listening> {
+  const server = createServer({ keepAliveTimeout: 75_000 }, handler);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return {
+    server,
+    port: (server.address() as AddressInfo).port,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+export function apiListener(api: ReturnType<typeof createPostern>['api']): RequestListener {
+  return getRequestListener(api.fetch);
+}
+
+export interface IssuedToken {
+  readonly access_token: string;
+  readonly token_type: string;
+  readonly expires_in: number;
+  readonly id: string;
+  readonly url: string;
+}
+
+/** Issues one token through the API. */
+export async function issueToken(
+  api: ReturnType<typeof createPostern>['api'],
+  body: object,
+  key = KEY,
+): Promise<IssuedToken> {
+  const response = await api.request('/tokens', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`);
+  return (await response.json()) as IssuedToken;
+}

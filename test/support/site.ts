@@ -1,0 +1,91 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Nginx, startNginx } from '../../dev/nginx.ts';
+import { temporaryFolder } from '../../dev/paths.ts';
+import {
+  createPostern,
+  type IssuedToken,
+  issueToken,
+  type Listening,
+  listening,
+  type PosternOptions,
+} from './postern.ts';
+
+export type Way = 'auth_request' | 'X-Accel';
+export const ways: readonly Way[] = ['auth_request', 'X-Accel'];
+
+export function gateSnippet(way: Way): string {
+  return `include postern/${way === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
+}
+
+export interface SiteOptions extends PosternOptions {
+  readonly way: Way;
+  /** Files by their name below the protected folder. */
+  readonly files?: Readonly<Record<string, string | Buffer>>;
+  /** In the http block, before the server. */
+  readonly http?: string;
+  /** In the server block, before the locations. */
+  readonly server?: string;
+  /** More locations, with `$files` for the protected folder. */
+  readonly locations?: string;
+  /** Instead of the two usual locations. */
+  readonly only?: string;
+  /** Instead of the program's gate. */
+  readonly gate?: Parameters<typeof listening>[0];
+  readonly serverName?: string;
+}
+
+export interface Site {
+  readonly nginx: Nginx;
+  readonly gate: Listening;
+  readonly files: string;
+  readonly postern: ReturnType<typeof createPostern>;
+  issue(body: object): Promise<IssuedToken>;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+/** nginx with the snippets, before the program's own gate, over a folder of files. */
+export async function startSite(options: SiteOptions): Promise<Site> {
+  const postern = createPostern(options);
+  const gate = await listening(options.gate ?? postern.gate);
+  const folder = await temporaryFolder();
+  const files = join(folder, 'files');
+  await mkdir(files);
+  for (const [name, content] of Object.entries(options.files ?? {})) {
+    await mkdir(dirname(join(files, name)), { recursive: true });
+    await writeFile(join(files, name), content);
+  }
+  const usual = `
+    location ^~ /download/ { ${gateSnippet(options.way)} }
+    location ^~ /protected/ {
+      include postern/internal.conf; include postern/headers.conf; alias ${files}/;
+    }`;
+  const nginx = await startNginx({
+    config: ({ port }) => `
+      include postern/http.conf;
+      access_log postern.log postern;
+      upstream postern { server 127.0.0.1:${gate.port}; keepalive 32; }
+      ${options.http ?? ''}
+      server {
+        listen 127.0.0.1:${port};
+        server_name ${options.serverName ?? 'files.example'};
+        ${options.server ?? ''}
+        include postern/auth-request.conf;
+        ${(options.only ?? usual).replaceAll('$files', files)}
+        ${(options.locations ?? '').replaceAll('$files', files)}
+      }`,
+  });
+  return {
+    nginx,
+    gate,
+    files,
+    postern,
+    issue: (body) => issueToken(postern.api, body),
+    fetch: (path, init) => fetch(nginx.url(path), { redirect: 'manual', ...init }),
+    async stop() {
+      await Promise.all([nginx.stop(), gate.stop()]);
+      await postern.store.close();
+    },
+  };
+}
