@@ -50,12 +50,11 @@ export function createGate({ authorize, log }: GateDependencies): RequestListene
   }
 
   return (request, response) => {
-    answer(request).then(
-      (ready) => send(response, ready),
-      (err) => {
+    answer(request)
+      .then((ready) => send(response, ready))
+      .catch((err) => {
         log.error({ err }, 'no answer could be made');
         response.destroy();
-      },
-    );
+      });
   };
 }

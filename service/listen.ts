@@ -9,6 +9,9 @@ import type { Listen } from './config.ts';
  */
 const KEEP_ALIVE_MS = 75_000;
 
+/** More than nginx accepts of a client (4 × 8 KiB): what nginx lets in, the gate can read. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
 /** The address cannot be had; the message says which, why, and what to check. */
 export class CannotListen extends Error {
   override readonly name = 'CannotListen';
@@ -32,7 +35,8 @@ export async function listen(
   where: Listen,
   field: string,
 ): Promise<Server> {
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, handler);
+  const limits = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
+  const server = createServer(limits, handler);
   if ('path' in where) await removeStale(where.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new CannotListen(where, field, error)));

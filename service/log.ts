@@ -6,7 +6,13 @@ const GATHER = { minLength: 4096, periodicFlush: 200, sync: false } as const;
 /** JSON lines on standard output. Nothing logs a token, a key or a header as it came. */
 export function createLog(level: string): Logger {
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err },
+    },
     destination({ dest: 1, ...GATHER }),
   );
 }

@@ -12,7 +12,10 @@ const DEFAULT = 120;
 const DEFAULT_MAX = 3600;
 const A_YEAR = 31_536_000;
 
-/** How long tokens live. A default that is longer than the maximum is a fault where it was set. */
+/**
+ * How long tokens live; undefined, with a fault, if a number is none. A default that is set above the
+ * maximum is a fault, too; one that is not set gives way.
+ */
 export function readExpiry(settings: Settings, faults: Faults): Expiry | undefined {
   const given = settings.get('expires_in');
   const givenMax = settings.get('max_expires_in');
@@ -21,7 +24,7 @@ export function readExpiry(settings: Settings, faults: Faults): Expiry | undefin
   const expiresIn = given ? readWhole(given, range, faults) : Math.min(DEFAULT, maxExpiresIn ?? 0);
   if (maxExpiresIn === undefined || expiresIn === undefined) return undefined;
   if (given !== undefined && expiresIn > maxExpiresIn) {
-    return faults.add(
+    faults.add(
       given,
       `at most ${maxExpiresIn} seconds, which is the maximum; or set ` +
         `${givenMax?.field ?? 'POSTERN_MAX_EXPIRES_IN'} to ${expiresIn}`,

@@ -9,6 +9,12 @@ import { toGiven } from './yaml-tree.ts';
 /** Gives a file's text, or throws as `node:fs` does. */
 export type ReadFile = (path: string) => string;
 
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is none',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder',
+};
+
 /** The settings in the file that `config` names; undefined, with faults, if it cannot be read. */
 export function readSettings(config: Given, readFile: ReadFile, faults: Faults) {
   const path = String(config.value);
@@ -16,8 +22,11 @@ export function readSettings(config: Given, readFile: ReadFile, faults: Faults) 
   try {
     text = readFile(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return faults.add(config, `the path of a file that can be read (${code ?? 'it cannot be'})`);
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return faults.add(
+      config,
+      `the path of a file that can be read: ${WHY[code] ?? 'it cannot be'}`,
+    );
   }
   return parse(path, text, faults);
 }
@@ -31,10 +40,12 @@ function parse(path: string, text: string, faults: Faults): Settings | undefined
     stringKeys: true,
     resolveKnownTags: false,
   });
-  // After one slip the rest is guesswork, except for keys that are there twice.
   const errors = [...document.errors, ...document.warnings];
-  const telling = errors.filter(({ code }, index) => index === 0 || code === 'DUPLICATE_KEY');
-  for (const { code, pos } of telling) {
+  // After one slip the rest is guesswork, except for keys that are there twice.
+  const slip = errors.find(({ code }) => code !== 'DUPLICATE_KEY');
+  for (const error of errors) {
+    const { code, pos } = error;
+    if (error !== slip && code !== 'DUPLICATE_KEY') continue;
     const { line, col } = lines.linePos(pos[0]);
     faults.add({ field: 'the file', where: `${path}:${line}:${col}` }, phraseFor(code));
   }

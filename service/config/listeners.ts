@@ -18,12 +18,12 @@ export function readListeners(settings: Settings, faults: Faults): Listeners | u
   const listen = given ? readListen(given, faults) : { host: '127.0.0.1', port: 7300 };
   const apiListen = givenApi ? readListen(givenApi, faults) : { host: '127.0.0.1', port: 7301 };
   if (listen === undefined || apiListen === undefined) return undefined;
-  if (collide(listen, apiListen)) {
-    const expected = 'an address that differs: the gate and the API each need their own';
-    return faults.add(
-      givenApi ?? given ?? { field: 'POSTERN_API_LISTEN' },
-      `${expected}, such as 127.0.0.1:7301`,
-    );
-  }
-  return { listen, apiListen };
+  if (!collide(listen, apiListen)) return { listen, apiListen };
+  const [blamed, other] = givenApi
+    ? [givenApi, given?.field ?? 'POSTERN_LISTEN']
+    : [given ?? { field: 'POSTERN_LISTEN' }, 'POSTERN_API_LISTEN'];
+  return faults.add(
+    blamed,
+    `an address that differs from ${other}: the gate, for nginx alone, and the API cannot share one`,
+  );
 }

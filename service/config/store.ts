@@ -15,6 +15,9 @@ export interface StoreSettings {
 /** No braces, which would decide a key's slot in a cluster, and nothing that is a pattern. */
 const PREFIX = /^[A-Za-z0-9:._/-]{1,64}$/;
 
+/** Of one server: the lists that other clients take are no URL of this kind. */
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])$/i;
+
 export function readStore(settings: Settings, faults: Faults): StoreSettings {
   const url = settings.get('store');
   const prefix = settings.get('store_prefix');
@@ -49,7 +52,7 @@ function urlFault(text: string): string | undefined {
   }
   const url = new URL(text);
   if (/[\s\p{Cc}]/u.test(text)) return `a URL without spaces, ${example}`;
-  if (url.hostname === '') return `a URL with a host, ${example}`;
+  if (!HOST.test(url.hostname)) return `a URL with one host, ${example}`;
   if (url.port === '0') return `a port from 1 to 65535, ${example}`;
   if (url.search !== '' || url.hash !== '') {
     return `a URL without ? and #, ${example}; in a password write them %3F and %23`;

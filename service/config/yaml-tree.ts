@@ -13,7 +13,7 @@ export function toGiven(root: Node, whereIs: (offset: number) => string, faults:
   /** `start` is where a person looks: the key of a value, the entry of a list. */
   function convert(node: Node | null, start: Node | null, field: string, setting: string): Given {
     const where = whereIs((start ?? node)?.range?.[0] ?? 0);
-    const value = valueOf(node, field, setting, where);
+    const value = read(node, field, setting, where);
     const display = shown(setting, value);
     return {
       field: field === '' ? 'the file' : field,
@@ -23,7 +23,7 @@ export function toGiven(root: Node, whereIs: (offset: number) => string, faults:
     };
   }
 
-  function valueOf(node: Node | null, field: string, setting: string, where: string): Value {
+  function read(node: Node | null, field: string, setting: string, where: string): Value {
     if (isMap<Scalar<string>, Node | null>(node)) {
       const dot = field === '' ? '' : '.';
       return new Map(

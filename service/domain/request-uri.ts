@@ -18,7 +18,8 @@ export interface Requested {
  * Undefined if it is malformed, or names two tokens.
  */
 export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requested | undefined {
-  if (uri.includes('#')) return undefined;
+  // Neither is ever raw in a request-target; with a space Node joins a header that came twice.
+  if (uri.includes('#') || uri.includes(' ')) return undefined;
   const mark = uri.indexOf('?');
   const raw = mark < 0 ? uri : uri.slice(0, mark);
   const query = mark < 0 ? '' : uri.slice(mark + 1);

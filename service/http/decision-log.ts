@@ -4,6 +4,8 @@ import type { Decision } from '../domain/authorize.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { ask } from './headers.ts';
 
+const TOKEN = /ps_[A-Za-z0-9_-]{32}/g;
+
 /** One line a decision. Names the token by its id alone. */
 export function logDecision(
   log: Logger,
@@ -19,7 +21,8 @@ export function logDecision(
       code: decision.allow ? 'allow' : decision.code,
       token_id: id,
       subject: decision.allow ? decision.grant.subject : undefined,
-      path,
+      // A token that stands where none is read is part of the path.
+      path: path?.replace(TOKEN, 'ps_***'),
       method: headers[ask.method],
       site: headers[ask.site],
       address: headers[ask.address],

@@ -3,7 +3,7 @@ import { Refused } from '../domain/errors.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readShape } from './body.ts';
 import { prolongRequest } from './schema.ts';
-import { NoSuchGrant } from './show.ts';
+import { idOf, NoSuchGrant } from './show.ts';
 import { stateOf } from './state.ts';
 
 /** `PATCH /tokens/{id}`: lets a live grant end `expires_in` seconds from now, later or earlier. */
@@ -18,7 +18,7 @@ export function prolongHandler({ store, now }: ApiDependencies) {
       const faults = [{ pointer: '/expires_in', detail }];
       throw new Refused('invalid_request', 'The request is not valid.', faults);
     }
-    const id = c.req.param('id');
+    const id = idOf(c);
     const grant = await store.prolong(id, client.id, now() + expiresIn * 1000);
     if (grant === undefined) throw new NoSuchGrant();
     return c.json(stateOf(id, grant));

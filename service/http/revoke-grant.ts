@@ -1,11 +1,11 @@
 import type { Context } from 'hono';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
-import { NoSuchGrant } from './show.ts';
+import { idOf, NoSuchGrant } from './show.ts';
 
 /** `DELETE /tokens/{id}`: ends a grant now. */
 export function revokeGrantHandler({ store }: ApiDependencies) {
   return async (c: Context<ApiEnv, '/tokens/:id'>) => {
-    const revoked = await store.revoke(c.req.param('id'), c.var.client.id);
+    const revoked = await store.revoke(idOf(c), c.var.client.id);
     if (!revoked) throw new NoSuchGrant();
     return c.body(null, 204);
   };

@@ -120,6 +120,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async close() {
+      redis.removeAllListeners('close');
       redis.disconnect();
     },
   };

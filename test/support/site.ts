@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Nginx, startNginx } from '../../dev/nginx.ts';
 import { temporaryFolder } from '../../dev/paths.ts';
@@ -10,6 +10,7 @@ import {
   listening,
   type PosternOptions,
 } from './postern.ts';
+import { type Headers, type RawAnswer, requestBytes, sendRaw } from './raw.ts';
 
 export type Way = 'auth_request' | 'X-Accel';
 export const ways: readonly Way[] = ['auth_request', 'X-Accel'];
@@ -18,6 +19,7 @@ export function gateSnippet(way: Way): string {
   return `include postern/${way === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
 }
 
+/** In each piece of configuration, `$files` is the folder of the files and `$port` nginx's port. */
 export interface SiteOptions extends PosternOptions {
   readonly way: Way;
   /** Files by their name below the protected folder. */
@@ -26,7 +28,7 @@ export interface SiteOptions extends PosternOptions {
   readonly http?: string;
   /** In the server block, before the locations. */
   readonly server?: string;
-  /** More locations, with `$files` for the protected folder. */
+  /** More locations. */
   readonly locations?: string;
   /** Instead of the two usual locations. */
   readonly only?: string;
@@ -38,10 +40,20 @@ export interface SiteOptions extends PosternOptions {
 export interface Site {
   readonly nginx: Nginx;
   readonly gate: Listening;
+  /** The protected folder; what else lies beside it is `<files>/../`. */
   readonly files: string;
   readonly postern: ReturnType<typeof createPostern>;
   issue(body: object): Promise<IssuedToken>;
   fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** One request exactly as written; `target` as UTF-8 if it is a string. */
+  ask(
+    method: string,
+    target: string | Buffer,
+    headers?: Headers,
+    body?: string | Buffer,
+  ): Promise<RawAnswer>;
+  /** The log in the snippets' own format. */
+  log(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -59,22 +71,25 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const usual = `
     location ^~ /download/ { ${gateSnippet(options.way)} }
     location ^~ /protected/ {
-      include postern/internal.conf; include postern/headers.conf; alias ${files}/;
+      include postern/internal.conf; include postern/headers.conf; alias $files/;
     }`;
   const nginx = await startNginx({
-    config: ({ port }) => `
+    config: ({ port }) =>
+      `
       include postern/http.conf;
       access_log postern.log postern;
       upstream postern { server 127.0.0.1:${gate.port}; keepalive 32; }
       ${options.http ?? ''}
       server {
-        listen 127.0.0.1:${port};
+        listen 127.0.0.1:$port;
         server_name ${options.serverName ?? 'files.example'};
         ${options.server ?? ''}
         include postern/auth-request.conf;
-        ${(options.only ?? usual).replaceAll('$files', files)}
-        ${(options.locations ?? '').replaceAll('$files', files)}
-      }`,
+        ${options.only ?? usual}
+        ${options.locations ?? ''}
+      }`
+        .replaceAll('$files', files)
+        .replaceAll('$port', String(port)),
   });
   return {
     nginx,
@@ -83,9 +98,13 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     postern,
     issue: (body) => issueToken(postern.api, body),
     fetch: (path, init) => fetch(nginx.url(path), { redirect: 'manual', ...init }),
+    ask: (method, target, headers, body) =>
+      sendRaw(nginx.port, requestBytes(method, target, headers, body), method),
+    log: () => readFile(join(nginx.dir, 'postern.log'), 'utf8'),
     async stop() {
       await Promise.all([nginx.stop(), gate.stop()]);
       await postern.store.close();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

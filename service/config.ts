@@ -1,0 +1,83 @@
+import { readApiKeys } from './config/api-keys.ts';
+import { configFile, type Environment, readEnvironment } from './config/environment.ts';
+import { readExpiry } from './config/expiry.ts';
+import { ConfigError, Faults } from './config/fault.ts';
+import { type ReadFile, readSettings } from './config/file.ts';
+import { deepFreeze } from './config/freeze.ts';
+import type { Listen } from './config/listen.ts';
+import { readListeners } from './config/listeners.ts';
+import { type LogLevel, readLogLevel } from './config/log-level.ts';
+import { readMounts } from './config/mounts.ts';
+import { readPublicUrl } from './config/public-url.ts';
+import { readStore, type StoreSettings } from './config/store.ts';
+import { readWhole } from './config/whole.ts';
+import type { ApiKey } from './domain/api-key.ts';
+import type { Mount } from './domain/mount.ts';
+
+export { ConfigError, type ConfigFault } from './config/fault.ts';
+export type { Listen } from './config/listen.ts';
+
+/** Everything that an operator can set, checked. */
+export interface Config {
+  /** The gate, for nginx alone. */
+  readonly listen: Listen;
+  readonly apiListen: Listen;
+  readonly store: StoreSettings;
+  /** At least one. */
+  readonly mounts: readonly Mount[];
+  /** Empty where none is configured. */
+  readonly apiKeys: readonly ApiKey[];
+  /** Seconds, where a request for a token names none. */
+  readonly expiresIn: number;
+  /** Seconds; no client's own maximum is above it. */
+  readonly maxExpiresIn: number;
+  /** An origin, `https://files.example`, before the path of each issued URL. */
+  readonly publicUrl?: string;
+  /** Whole seconds for which nginx may reuse an answer. */
+  readonly decisionTtl: number;
+  readonly logLevel: LogLevel;
+}
+
+/**
+ * Reads and checks the configuration: the environment, and the YAML file that its `POSTERN_CONFIG`
+ * names, if it does. A setting in the environment replaces the file's, lists included.
+ *
+ * @param readFile gives a file's text, or throws as `node:fs` does
+ * @returns the configuration, frozen all through
+ * @throws ConfigError with every fault there is
+ */
+export function loadConfig(env: Environment, readFile: ReadFile): Config {
+  const faults = new Faults();
+  const file = configFile(env);
+  const fromEnvironment = readEnvironment(env, faults);
+  const fromFile = file ? readSettings(file, readFile, faults) : new Map();
+  const settings = new Map([...(fromFile ?? []), ...fromEnvironment]);
+
+  const listeners = readListeners(settings, faults);
+  const store = readStore(settings, faults);
+  const expiry = readExpiry(settings, faults);
+  // What is missing may stand in a file that cannot be read.
+  const unknown = fromFile === undefined && !settings.has('mounts');
+  const mounts = unknown ? undefined : readMounts(settings.get('mounts'), faults);
+  const bounds = { mounts, maxExpiresIn: expiry?.maxExpiresIn };
+  const apiKeys = readApiKeys(settings.get('api_keys'), bounds, faults);
+  const givenUrl = settings.get('public_url');
+  const publicUrl = givenUrl && readPublicUrl(givenUrl, faults);
+  const givenTtl = settings.get('decision_ttl');
+  const ttlRange = { unit: 'seconds', min: 0, max: 3600 };
+  const decisionTtl = (givenTtl && readWhole(givenTtl, ttlRange, faults)) ?? 0;
+  const givenLevel = settings.get('log_level');
+  const logLevel = (givenLevel && readLogLevel(givenLevel, faults)) ?? 'info';
+
+  if (faults.all.length > 0 || !listeners || !expiry || !mounts) throw new ConfigError(faults.all);
+  return deepFreeze({
+    ...listeners,
+    store,
+    mounts,
+    apiKeys,
+    ...expiry,
+    ...(publicUrl !== undefined && { publicUrl }),
+    decisionTtl,
+    logLevel,
+  });
+}

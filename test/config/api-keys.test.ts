@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { findClient } from '../../service/domain/api-key.ts';
+import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+
+const SECRET = 'a-s3cret:of=16&';
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const A = `sha256:${'a'.repeat(64)}`;
+const B = `sha256:${'b'.repeat(64)}`;
+
+test('keys of the environment may issue for every mount', () => {
+  const secret = `${SECRET}!`;
+  const { apiKeys } = load({
+    POSTERN_API_KEYS: `web:${secret}, batch:sha256:${sha256('other').toUpperCase()}\n`,
+    POSTERN_MAX_EXPIRES_IN: '777',
+  });
+  const web = { id: 'web', targets: [], maxExpiresIn: 777 };
+  expect(findClient(apiKeys, secret)).toEqual(web);
+  expect(findClient(apiKeys, 'other')).toEqual({ ...web, id: 'batch' });
+  expect(findClient(apiKeys, 'neither')).toBeUndefined();
+});
+
+test.each([
+  'web',
+  `web=${SECRET}!`,
+  'web:',
+  `web:${SECRET}`,
+  `${SECRET}!:web`,
+  `:${SECRET}!`,
+  `w b:${SECRET}!`,
+  `${'w'.repeat(65)}:${SECRET}!`,
+  'web:a secret with spaces',
+  'web:ein-gehütetes-geheimnis',
+  'web:sha256:abc',
+  `web:SHA256:${'z'.repeat(64)}`,
+  `web:sha256:${'a'.repeat(65)}`,
+  A,
+])('POSTERN_API_KEYS=%s', (value) => {
+  expect(faultsOf({ POSTERN_API_KEYS: value })).toEqual([
+    { field: 'POSTERN_API_KEYS', value: 'entry 1 of 1, not shown', expected: expect.any(String) },
+  ]);
+});
+
+test.each([
+  [`web:${SECRET}!,web:${SECRET}?`, 'an id that no earlier'],
+  [`web:${SECRET}!,batch:${SECRET}!`, 'a secret that no earlier'],
+  [`web:${SECRET}!,batch:sha256:${sha256(`${SECRET}!`)}`, 'a secret that no earlier'],
+  [`web:${SECRET}!,`, 'no secret can hold one'],
+])('two keys: %s', (value, expected) => {
+  expect(faultsOf({ POSTERN_API_KEYS: value })).toEqual([
+    {
+      field: 'POSTERN_API_KEYS',
+      value: 'entry 2 of 2, not shown',
+      expected: expect.stringContaining(expected),
+    },
+  ]);
+});
+
+const MOUNTS = `
+max_expires_in: 1000
+mounts:
+  - { public: /download/, internal: /protected/ }
+  - { public: /media/, internal: /media-files/, site: files.example }
+`;
+const one = (more: string) => `${MOUNTS}api_keys: [{ id: web, key: "${A}"${more} }]`;
+
+test('keys of a file', () => {
+  const yaml = `${MOUNTS}
+api_keys:
+  - id: web
+    key: sha256:${sha256('a key')}
+    paths: [/download/a/, /, "Files.example:/media/", "other.example:/download/"]
+    targets: [/protected/, /media-files/shared/]
+    max_expires_in: 999
+  - { id: batch, key: "${B}" }
+`;
+  const { apiKeys } = loadFile(yaml);
+  expect(findClient(apiKeys, 'a key')).toEqual({
+    id: 'web',
+    paths: [
+      { prefix: '/download/a/' },
+      { prefix: '/' },
+      { site: 'files.example', prefix: '/media/' },
+      { site: 'other.example', prefix: '/download/' },
+    ],
+    targets: ['/protected/', '/media-files/shared/'],
+    maxExpiresIn: 999,
+  });
+  expect(apiKeys[1]?.client).toEqual({ id: 'batch', targets: [], maxExpiresIn: 1000 });
+});
+
+test.each([
+  [`api_keys: web:${SECRET}!`, 'api_keys', 'a list'],
+  [`api_keys: ["web:${SECRET}!"]`, 'api_keys[0]', 'a mapping'],
+  [`api_keys: [{ key: "${A}" }]`, 'api_keys[0].id', 'such as web'],
+  [`api_keys: [{ id: "a b", key: "${A}" }]`, 'api_keys[0].id', 'such as web'],
+  [`api_keys: [{ id: 5, key: "${A}" }]`, 'api_keys[0].id', 'such as web'],
+  ['api_keys: [{ id: web }]', 'api_keys[0].key', 'sha256sum'],
+  [`api_keys: [{ id: web, key: "${SECRET}!" }]`, 'api_keys[0].key', 'sha256sum'],
+  [`api_keys: [{ id: web, key: "${A}  -" }]`, 'api_keys[0].key', 'sha256sum'],
+  ['api_keys: [{ id: web, key: [x] }]', 'api_keys[0].key', 'sha256sum'],
+  [`api_keys: [{ id: a, key: "${A}" }, { id: a, key: "${B}" }]`, 'api_keys[1].id', 'earlier'],
+  [`api_keys: [{ id: a, key: "${A}" }, { id: b, key: "${A}" }]`, 'api_keys[1].key', 'earlier'],
+])('%s', (yaml, field, expected) => {
+  const faults = fileFaults(MOUNTS + yaml);
+  expect(faults).toEqual([
+    { field, where: 'postern.yaml:6', expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test.each([
+  [', paths: []', 'paths', 'at least one'],
+  [', paths: /download/', 'paths', 'a list'],
+  [', paths: [/download]', 'paths[0]', 'end with a slash'],
+  [', paths: [5]', 'paths[0]', 'such as /download/'],
+  [', paths: ["a b:/download/"]', 'paths[0]', 'server_name'],
+  [', paths: [/other/]', 'paths[0]', 'never match'],
+  [', paths: ["other.example:/media/"]', 'paths[0]', 'never match'],
+  [', targets: /protected/', 'targets', 'a list'],
+  [', targets: [/protected]', 'targets[0]', 'end with a slash'],
+  [', targets: [/]', 'targets[0]', 'never match'],
+  [', targets: [/protected/, /download/]', 'targets[1]', 'never match'],
+  [', max_expires_in: 1001', 'max_expires_in', 'from 1 to 1000'],
+  [', max_expires_in: 0', 'max_expires_in', 'from 1 to 1000'],
+  [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in'],
+  [', keys: 5', '?', 'did you mean key?'],
+])('a key with%s', (more, field, expected) => {
+  expect(fileFaults(one(more))).toMatchObject([
+    { field: `api_keys[0].${field}`, expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('what is held against a faulty setting brings no second fault', () => {
+  const keys = `api_keys: [{ id: web, key: "${A}", paths: [/a/], targets: [/b/], max_expires_in: 5000 }]`;
+  const yaml = `max_expires_in: x\nmounts: [{ public: /a, internal: /b/ }]\n${keys}`;
+  expect(fileFaults(yaml).map(({ field }) => field)).toEqual([
+    'max_expires_in',
+    'mounts[0].public',
+  ]);
+});

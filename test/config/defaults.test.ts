@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest';
+import { loadConfig } from '../../service/config.ts';
+import { load, loadFile, MOUNTS, missing } from './load.ts';
+
+test('the defaults', () => {
+  expect(load({})).toEqual({
+    listen: { host: '127.0.0.1', port: 7300 },
+    apiListen: { host: '127.0.0.1', port: 7301 },
+    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250 },
+    mounts: [
+      { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
+    ],
+    apiKeys: [],
+    expiresIn: 120,
+    maxExpiresIn: 3600,
+    decisionTtl: 0,
+    logLevel: 'info',
+  });
+});
+
+test('without POSTERN_CONFIG no file is read', () => {
+  const never = () => expect.unreachable();
+  expect(loadConfig({ ...MOUNTS, POSTERN_CONFIG: '' }, never).listen).toBeDefined();
+});
+
+test('an empty variable counts as unset', () => {
+  expect(load({ POSTERN_EXPIRES_IN: '', POSTERN_API_KEYS: '', POSTERN_TYPO: '' })).toEqual(
+    load({}),
+  );
+});
+
+const FILE = `
+listen: 10.0.0.1:1
+api_listen: unix:/run/api.sock
+store: rediss://redis.example
+store_prefix: 'a:'
+store_timeout_ms: 10
+mounts: [{ public: /m/, internal: /i/ }]
+expires_in: 5
+max_expires_in: "6"
+public_url: http://files.example:8080/
+decision_ttl: 7
+log_level: silent
+`;
+const OF_FILE = {
+  listen: { host: '10.0.0.1', port: 1 },
+  apiListen: { path: '/run/api.sock' },
+  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10 },
+  mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
+  apiKeys: [],
+  expiresIn: 5,
+  maxExpiresIn: 6,
+  publicUrl: 'http://files.example:8080',
+  decisionTtl: 7,
+  logLevel: 'silent',
+};
+
+test('everything can be set in the file', () => {
+  expect(loadFile(FILE)).toEqual(OF_FILE);
+});
+
+test('a key without a value counts as unset', () => {
+  expect(
+    loadFile('mounts: [{ public: /download/, internal: /protected/, site: }]\nstore:'),
+  ).toEqual(load({}));
+});
+
+test.each([
+  ['POSTERN_LISTEN', '[::1]:80', { listen: { host: '::1', port: 80 } }],
+  ['POSTERN_API_LISTEN', '[::1]:81', { apiListen: { host: '::1', port: 81 } }],
+  ['POSTERN_STORE', 'memory:', { store: { ...OF_FILE.store, url: 'memory:' } }],
+  ['POSTERN_STORE_PREFIX', 'b:', { store: { ...OF_FILE.store, prefix: 'b:' } }],
+  ['POSTERN_STORE_TIMEOUT_MS', '20', { store: { ...OF_FILE.store, timeoutMs: 20 } }],
+  ['POSTERN_MOUNTS', '/download/=/protected/', { mounts: load({}).mounts }],
+  ['POSTERN_EXPIRES_IN', '3', { expiresIn: 3 }],
+  ['POSTERN_MAX_EXPIRES_IN', '300', { maxExpiresIn: 300 }],
+  ['POSTERN_PUBLIC_URL', 'https://b.example', { publicUrl: 'https://b.example' }],
+  ['POSTERN_DECISION_TTL', '2', { decisionTtl: 2 }],
+  ['POSTERN_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
+])('%s wins over the file', (variable, value, changed) => {
+  expect(loadFile(FILE, { [variable]: value })).toEqual({ ...OF_FILE, ...changed });
+});
+
+test('a list in the environment replaces the whole list, faults and all', () => {
+  const file = `${FILE}api_keys: [{ id: a }]`;
+  const { apiKeys } = loadFile(file, { POSTERN_API_KEYS: 'web:0123456789abcdef' });
+  expect(apiKeys.map(({ client }) => client.id)).toEqual(['web']);
+});
+
+test('frozen all through', () => {
+  const config = load({ POSTERN_API_KEYS: 'web:0123456789abcdef' });
+  const check = (value: unknown) => {
+    if (typeof value !== 'object' || value === null || value instanceof Buffer) return;
+    expect(Object.isFrozen(value)).toBe(true);
+    Object.values(value).forEach(check);
+  };
+  check(config);
+  expect(config.apiKeys[0]?.client).toBeDefined();
+});
+
+test('a file that cannot be read', () => {
+  const env = { ...MOUNTS, POSTERN_CONFIG: '/etc/postern.yaml' };
+  expect(() => loadConfig(env, missing)).toThrow('"/etc/postern.yaml"');
+  expect(() => loadConfig({ POSTERN_CONFIG: 'x' }, missing)).toThrow('1 fault ');
+});

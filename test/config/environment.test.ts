@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { faultsOf, load } from './load.ts';
+
+test.each([
+  ['POSTERN_MOUNT', 'did you mean POSTERN_MOUNTS?'],
+  ['POSTERN_APIKEYS', 'did you mean POSTERN_API_KEYS?'],
+  ['POSTERN_LISTNE', 'did you mean POSTERN_LISTEN?'],
+  ['POSTERN_CONF', 'did you mean POSTERN_CONFIG?'],
+  ['POSTERN_RESUME_FOR', 'there are POSTERN_CONFIG, POSTERN_LISTEN'],
+  ['POSTERN_', 'there are'],
+  ['POSTERN_PORT', 'there are'],
+  ['POSTERN_API_PORT', 'there are'],
+])('%s is unknown', (variable, expected) => {
+  expect(faultsOf({ [variable]: '7300' })).toEqual([
+    { field: variable, expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('what Kubernetes and Docker inject is left alone', () => {
+  const injected = {
+    POSTERN_SERVICE_HOST: '10.0.0.1',
+    POSTERN_SERVICE_PORT: '7300',
+    POSTERN_SERVICE_PORT_GATE: '7300',
+    POSTERN_PORT: 'tcp://10.0.0.1:7300',
+    POSTERN_PORT_7300_TCP: 'tcp://10.0.0.1:7300',
+    POSTERN_PORT_7300_TCP_ADDR: '10.0.0.1',
+    POSTERN_API_SERVICE_HOST: '10.0.0.2',
+    POSTERN_API_PORT: 'tcp://10.0.0.2:7301',
+    POSTERN_API_PORT_7301_TCP_PORT: '7301',
+  };
+  expect(load(injected)).toEqual(load({}));
+});
+
+test('variables of others are left alone', () => {
+  expect(load({ PATH: '/bin', POSTERNX: 'a', MY_POSTERN_LISTEN: 'a' })).toEqual(load({}));
+});

@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest';
+import { loadConfig } from '../../service/config.ts';
+import { errorOf, faultsOf, fileFaults, loadFile, MOUNTS } from './load.ts';
+
+const GOOD = 'mounts: [{ public: /a/, internal: /b/ }]\n';
+
+test.each([
+  ['ENOENT', 'there is none'],
+  ['EACCES', 'may not read'],
+  ['EISDIR', 'a folder'],
+  ['EIO', 'cannot be'],
+])('%s', (code, expected) => {
+  const readFile = () => {
+    throw Object.assign(new Error('of the file system'), { code });
+  };
+  const env = { ...MOUNTS, POSTERN_CONFIG: '/etc/postern.yaml' };
+  expect(errorOf(() => loadConfig(env, readFile)).faults).toEqual([
+    {
+      field: 'POSTERN_CONFIG',
+      value: '"/etc/postern.yaml"',
+      expected: expect.stringContaining(expected),
+    },
+  ]);
+});
+
+test.each([
+  ['\tlisten: a', '1:1', 'not tabs'],
+  ['listen: "a', '2:1', 'closing quote'],
+  ['listen: [::1]:7300', '1:14', 'quotes around'],
+  ['listen: a: b', '1:9', 'quotes around'],
+  ['listen: @a', '1:9', 'begins with @'],
+  ['listen: !a b', '1:9', 'no tag'],
+  ['listen: !!binary aGVsbG8=', '1:9', 'no tag'],
+  ['a: 1\n---\nb: 2', '2:1', 'one document'],
+  ['? [a]\n: b', '1:3', 'plain text'],
+  ['listen: "\\q"', '1:9', 'valid YAML'],
+  ['a:\n  b: 1\n c: 2', '3:1', 'same column'],
+])('not YAML: %j', (yaml, at, expected) => {
+  expect(fileFaults(`${yaml}\n`)).toEqual([
+    {
+      field: 'the file',
+      where: `postern.yaml:${at}`,
+      expected: expect.stringContaining(expected),
+    },
+  ]);
+});
+
+test('keys that are there twice, each of them, and the first slip', () => {
+  const yaml = `${GOOD}listen: a:1\nlisten: b:2\nstore: c\nstore: d\npublic_url: "\n`;
+  expect(fileFaults(yaml).map(({ where }) => where)).toEqual([
+    'postern.yaml:3:1',
+    'postern.yaml:5:1',
+    'postern.yaml:7:1',
+  ]);
+  expect(fileFaults('mounts: [{ site: a, site: b }]')).toMatchObject([
+    { where: 'postern.yaml:1:21' },
+  ]);
+});
+
+test.each([
+  ['mounts: [{ site: *.a }]', 'mounts[0].site', 'needs quotes'],
+  ['listen: &a b\nstore: *a', 'store', 'needs quotes'],
+  ['- listen', 'the file', 'a mapping'],
+  ['listen', 'the file', 'a mapping'],
+])('%j', (yaml, field, expected) => {
+  expect(fileFaults(yaml, MOUNTS)).toMatchObject([
+    {
+      field,
+      where: expect.stringMatching(/^postern.yaml:\d$/),
+      expected: expect.stringContaining(expected),
+    },
+  ]);
+});
+
+test.each([
+  ['listn: a', 'listn', 'did you mean listen?'],
+  ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'a key that Postern knows'],
+  ['config: a', 'config', 'a key that Postern knows'],
+  ['resume_for: 5', 'resume_for', 'a key that Postern knows'],
+  ['__proto__: { listen: a }', '__proto__', 'a key that Postern knows'],
+  ['<<: { listen: a }', '"<<"', 'a key that Postern knows'],
+  ['"a\\nb\\e": c', '"a\\nb\\u001b"', 'a key that Postern knows'],
+  ['1: c', '1', 'a key that Postern knows'],
+])('unknown: %j', (yaml, field, expected) => {
+  expect(fileFaults(GOOD + yaml)).toEqual([
+    { field, where: 'postern.yaml:2', expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('an empty file, and one of comments', () => {
+  for (const yaml of ['', '# nothing\n', '---\n', '{}', 'null']) {
+    expect(loadFile(yaml, MOUNTS)).toEqual(loadFile(GOOD, MOUNTS));
+  }
+});
+
+test('a file that cannot be read does not hide the faults of the environment', () => {
+  const env = { POSTERN_CONFIG: 'gone.yaml', POSTERN_LISTEN: 'x', POSTERN_MOUNTS: 'y' };
+  expect(faultsOf(env).map(({ field }) => field)).toEqual([
+    'POSTERN_CONFIG',
+    'POSTERN_LISTEN',
+    'POSTERN_MOUNTS',
+  ]);
+});
+
+test('the line is that of the key', () => {
+  expect(fileFaults(`${GOOD}store:\n\n  redis\n`)).toMatchObject([{ where: 'postern.yaml:2' }]);
+});

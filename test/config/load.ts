@@ -1,0 +1,40 @@
+import { type Config, ConfigError, type ConfigFault, loadConfig } from '../../service/config.ts';
+
+type Env = Record<string, string | undefined>;
+
+/** The least that is a configuration. */
+export const MOUNTS = { POSTERN_MOUNTS: '/download/=/protected/' };
+
+/** The configuration of an environment, with one mount if it sets none. */
+export function load(env: Env): Config {
+  return loadConfig({ ...MOUNTS, ...env }, missing);
+}
+
+/** The configuration of a file, in an environment that otherwise sets only `env`. */
+export function loadFile(yaml: string, env: Env = {}): Config {
+  return loadConfig({ POSTERN_CONFIG: 'postern.yaml', ...env }, () => yaml);
+}
+
+/** What `load` or `loadFile` throws; anything but a ConfigError fails the test. */
+export function errorOf(attempt: () => Config): ConfigError {
+  try {
+    attempt();
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('no fault was found');
+}
+
+export function faultsOf(env: Env): readonly ConfigFault[] {
+  return errorOf(() => load(env)).faults;
+}
+
+export function fileFaults(yaml: string, env: Env = {}): readonly ConfigFault[] {
+  return errorOf(() => loadFile(yaml, env)).faults;
+}
+
+/** As `node:fs` answers where there is no file. */
+export function missing(): never {
+  throw Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' });
+}

@@ -1,0 +1,135 @@
+import { expect, test } from 'vitest';
+import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+
+const TOKEN = `ps_${'a'.repeat(32)}`;
+
+test('mounts of the environment', () => {
+  const text = '/download/=/protected/, files.Example:/media/=/media-files/,_:/my files/=/f/';
+  expect(load({ POSTERN_MOUNTS: text }).mounts).toEqual([
+    { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
+    {
+      id: 'files.example/media/',
+      site: 'files.example',
+      prefix: '/media/',
+      internal: '/media-files/',
+      passArguments: [],
+    },
+    { id: '_/my files/', site: '_', prefix: '/my files/', internal: '/f/', passArguments: [] },
+  ]);
+});
+
+test('mounts of a file', () => {
+  const yaml = `
+mounts:
+  - public: /download/
+    internal: /a=b,c/
+    site: Files.example
+    path_argument: file
+    pass_arguments: [start, end]
+`;
+  expect(loadFile(yaml).mounts).toEqual([
+    {
+      id: 'files.example/download/',
+      site: 'files.example',
+      prefix: '/download/',
+      internal: '/a=b,c/',
+      pathArgument: 'file',
+      passArguments: ['start', 'end'],
+    },
+  ]);
+});
+
+test.each([
+  ['', 'at least one mount'],
+  ['/download/', 'one ='],
+  ['/download/=/a/=/b/', 'one ='],
+  ['/download/=/protected/,', 'one ='],
+  ['/download=/protected/', 'end with a slash'],
+  ['download/=/protected/', 'start with a slash'],
+  ['/download/=protected/', 'start with a slash'],
+  ['/download/=/protected', 'end with a slash'],
+  ['=/protected/', 'end with a slash'],
+  ['/download//a/=/protected/', 'empty segment'],
+  ['/download/=/../etc/', 'dot segment'],
+  ['/down\\load/=/protected/', 'backslash'],
+  ['/down\nload/=/protected/', 'control character'],
+  ['/=/protected/', 'every internal prefix lies under /'],
+  ['/download/=/', 'every public prefix lies under /'],
+  [`/a/~${TOKEN}/=/protected/`, 'without ~ and a token'],
+  ['files.example:8080:/download/=/protected/', 'no port'],
+  ['~^www\\.:/download/=/protected/', 'no regular expression'],
+  ['.files.example:/download/=/protected/', 'no dot'],
+  ['files.example.:/download/=/protected/', 'no dot'],
+  [':/download/=/protected/', 'a site'],
+  ['bücher.example:/download/=/protected/', 'a site'],
+])('POSTERN_MOUNTS=%s', (value, expected) => {
+  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+    { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test.each(['_', '*.files.example', 'mail.*', '*.a.*', 'xn--bcher-kva.example', '10.0.0.1'])(
+  'site %s',
+  (site) => {
+    expect(load({ POSTERN_MOUNTS: `${site}:/a/=/b/` }).mounts[0]?.site).toBe(site);
+  },
+);
+
+test('a folder that begins with ~ but is no token', () => {
+  expect(load({ POSTERN_MOUNTS: `/~web/=/b/~${TOKEN}/` }).mounts).toHaveLength(1);
+});
+
+test.each([
+  ['/a/=/a/', 'is the same as the public prefix /a/'],
+  ['/a/=/a/b/', 'lies under the public prefix /a/'],
+  ['/a/b/=/a/', 'holds the public prefix /a/b/'],
+  ['/a/=/x/,/x/y/=/z/', 'holds the public prefix /x/y/'],
+  ['/a/=/x/y/,/x/=/z/', 'lies under the public prefix /x/'],
+  ['/a/=/x/,s:/x/=/z/', 'is the same as the public prefix /x/'],
+  ['s:/a/=/x/,/x/=/z/', 'is the same as the public prefix /x/'],
+  ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
+])('a loop: %s', (value, expected) => {
+  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+    { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test.each(['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'])(
+  'no loop: %s',
+  (value) => {
+    expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
+  },
+);
+
+test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])('a mount twice: %s', (value) => {
+  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+    { field: 'POSTERN_MOUNTS', value: '"/a/"', expected: expect.stringContaining('once') },
+  ]);
+});
+
+const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]`;
+
+test.each([
+  ['mounts: []', 'mounts', 'at least one mount'],
+  ['mounts:', 'POSTERN_MOUNTS', 'at least one mount'],
+  ['mounts: /a/=/b/', 'mounts', 'a list'],
+  ['mounts: { public: /a/, internal: /b/ }', 'mounts', 'a list'],
+  ['mounts: [/a/=/b/]', 'mounts[0]', 'a mapping'],
+  ['mounts: [{ public: /a/ }]', 'mounts[0].internal', '/protected/'],
+  ['mounts: [{ internal: /b/ }]', 'mounts[0].public', '/download/'],
+  ['mounts: [{ public: [/a/], internal: /b/ }]', 'mounts[0].public', '/download/'],
+  ['mounts: [{ public: /a/, internal: 5 }]', 'mounts[0].internal', '/protected/'],
+  [one('internl: /c/'), 'mounts[0].internl', 'did you mean internal?'],
+  [one('site: 5'), 'mounts[0].site', 'server_name'],
+  [one('site: ""'), 'mounts[0].site', 'server_name'],
+  [one('path_argument: token'), 'mounts[0].path_argument', 'holds the token'],
+  [one('path_argument: "fi le"'), 'mounts[0].path_argument', 'such as file'],
+  [one('path_argument: [file]'), 'mounts[0].path_argument', 'such as file'],
+  [one('pass_arguments: start'), 'mounts[0].pass_arguments', 'a list'],
+  [one('pass_arguments: [a, token]'), 'mounts[0].pass_arguments[1]', 'holds the token'],
+  [one('pass_arguments: ["a&b"]'), 'mounts[0].pass_arguments[0]', 'such as file'],
+  [one('pass_arguments: [a, b, a]'), 'mounts[0].pass_arguments[2]', 'once'],
+  [one('path_argument: a, pass_arguments: [a]'), 'mounts[0].pass_arguments[0]', 'path_argument'],
+])('%s', (yaml, field, expected) => {
+  expect(fileFaults(yaml)).toMatchObject([{ field, expected: expect.stringContaining(expected) }]);
+});

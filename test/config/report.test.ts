@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { ConfigError } from '../../service/config.ts';
+import { errorOf, faultsOf, fileFaults, loadFile } from './load.ts';
+
+const YAML = `store: redis://:hunter2@redis.example/x
+log_level: INFO
+mounts:
+  - public: /download
+    internal: /protected/
+  - public: /media/
+    internal: /media/files/
+    colour: red
+api_keys:
+  - id: web
+    key: hunter2
+    paths: [/elsewhere]
+    max_expires_in: 9999
+`;
+
+test('every fault in one report', () => {
+  const env = {
+    POSTERN_LISTEN: '7300',
+    POSTERN_EXPIRES_IN: '7200',
+    POSTERN_LIMIT: '1',
+    POSTERN_DECISION_TTL: '-1',
+  };
+  const error = errorOf(() => loadFile(YAML, env));
+  expect(error.faults.map(({ field, where }) => `${where ?? ''} ${field}`)).toEqual([
+    ' POSTERN_LIMIT',
+    ' POSTERN_LISTEN',
+    'postern.yaml:1 store',
+    ' POSTERN_EXPIRES_IN',
+    'postern.yaml:4 mounts[0].public',
+    'postern.yaml:8 mounts[1].colour',
+    'postern.yaml:7 mounts[1].internal',
+    'postern.yaml:11 api_keys[0].key',
+    'postern.yaml:12 api_keys[0].paths[0]',
+    'postern.yaml:13 api_keys[0].max_expires_in',
+    ' POSTERN_DECISION_TTL',
+    'postern.yaml:2 log_level',
+  ]);
+  expect(error.message).toMatch(
+    /^Postern cannot start: 12 faults in its configuration\.\n\n {2}POST/,
+  );
+  for (const { field, expected } of error.faults) {
+    expect(error.message).toContain(`\n\n  ${field}`);
+    expect(error.message).toContain(`\n    expected: ${expected}`);
+  }
+});
+
+test('the report, to the letter', () => {
+  const fault = { field: 'mounts[0].public', where: '/etc/postern.yaml:12', value: '"/a"' };
+  const error = new ConfigError([
+    { ...fault, expected: 'a slash at the end' },
+    { field: 'POSTERN_API_KEYS', expected: 'a key' },
+  ]);
+  expect(error.message).toBe(`Postern cannot start: 2 faults in its configuration.
+
+  mounts[0].public  (/etc/postern.yaml:12)
+    is now:   "/a"
+    expected: a slash at the end
+
+  POSTERN_API_KEYS
+    expected: a key`);
+  expect(new ConfigError([{ ...fault, expected: 'b' }]).message).toContain(' 1 fault in ');
+});
+
+test('values on one line, without what a terminal would obey, and not too long', () => {
+  const value = `a\n\x1b[2J\u202e\u2028${'x'.repeat(200)}`;
+  expect(faultsOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
+    `"a\\n\\u001b[2J\\u{202e}\\u{2028}${'x'.repeat(91)}…"`,
+  );
+});
+
+test.each([
+  ['[a, b]', 'a list'],
+  ['{ a: b }', 'a mapping'],
+  ['5', '5'],
+  ['"5"', '"5"'],
+])('listen: %s is shown as %s', (yaml, value) => {
+  expect(fileFaults(`mounts: [{ public: /a/, internal: /b/ }]\nlisten: ${yaml}`)).toMatchObject([
+    { field: 'listen', value },
+  ]);
+});

@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Config, ConfigError } from '../../service/config.ts';
+import { load, loadFile } from './load.ts';
+
+/** Unlike any text of ours, so that it cannot be found by chance. */
+const secret = (alphabet: string) =>
+  fc
+    .string({ unit: fc.constantFrom(...alphabet), minLength: 6, maxLength: 30 })
+    .map((text) => `Qz${text}Zq`);
+
+const WORD = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-';
+const HOSTILE = `${WORD}:/?#[]%&=+!*'"\\{}<>~|^$ `;
+
+/** Fails if any run of eight characters of the secret is in what the attempt throws. */
+function expectHidden(hidden: string, attempt: () => Config) {
+  try {
+    attempt();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const said = `${error.stack}\n${JSON.stringify(error.faults)}\n${JSON.stringify(error)}`;
+    for (let i = 0; i + 8 <= hidden.length; i += 1)
+      expect(said).not.toContain(hidden.slice(i, i + 8));
+    return;
+  }
+  throw new Error('no fault was found');
+}
+
+const inKeys: Array<(secret: string) => string> = [
+  (s) => s,
+  (s) => `web=${s}`,
+  (s) => `web ${s}`,
+  (s) => `web:${s.slice(0, 15)}`,
+  (s) => `web:${s} ${s}`,
+  (s) => `w/eb:${s}`,
+  (s) => `${s}:web`,
+  (s) => `web:${s}${s},web:${s}${s}`,
+  (s) => `web:${s},${s}`,
+  (s) => `web:sha256:${s}`,
+  (s) => `sha256:${s}${s}`,
+];
+
+test.each(inKeys.map((form) => [form('<secret>'), form] as const))(
+  'POSTERN_API_KEYS=%s',
+  (_name, form) => {
+    fc.assert(
+      fc.property(secret(`${WORD}.+~=!$`), (hidden) => {
+        expectHidden(hidden, () => load({ POSTERN_API_KEYS: form(hidden) }));
+      }),
+    );
+  },
+);
+
+const inUrls: Array<(secret: string) => string> = [
+  (s) => `redis://:${s}@redis.example:6379/abc`,
+  (s) => `redis://user:${s}@redis.example:99999`,
+  (s) => `redis://${s}@redis.example/0?a`,
+  (s) => `redis://${s}@`,
+  (s) => `redis://:${s}@@/x`,
+  (s) => `redis://:${s}`,
+  (s) => `redis://:a@${s}@redis.example/x`,
+  (s) => `redis+sentinel://:${s}@a.example,b.example/name`,
+  (s) => `http://user:${s}@redis.example`,
+  (s) => `redis:${s}@redis.example`,
+  (s) => `redis:/:${s}@redis.example`,
+  (s) => `:${s}@redis.example`,
+  (s) => `redis://redis.example/0?password=${s}`,
+  (s) => `redis://redis.example/0#${s}`,
+  (s) => `redis://redis.example/${s}`,
+  (s) => `redis://default:${s}`,
+];
+
+test.each(inUrls.map((form) => [form('<secret>'), form] as const))(
+  'POSTERN_STORE=%s, and as public URL',
+  (_name, form) => {
+    fc.assert(
+      fc.property(secret(HOSTILE), (hidden) => {
+        // A second fault, for the few that are legal after all.
+        const env = { POSTERN_LOG_LEVEL: 'x' };
+        expectHidden(hidden, () => load({ ...env, POSTERN_STORE: form(hidden) }));
+        const url = form(hidden).replace(/^redis/, 'https');
+        expectHidden(hidden, () => load({ ...env, POSTERN_PUBLIC_URL: url }));
+      }),
+    );
+  },
+);
+
+const MOUNTS = 'mounts: [{ public: /a/, internal: /b/ }]\n';
+const HASH = `sha256:${'a'.repeat(64)}`;
+const inFiles: Array<(secret: string) => string> = [
+  (s) => `api_keys: [{ id: web, key: ${s} }]`,
+  (s) => `api_keys: [{ id: web, key: "sha256:${s}" }]`,
+  (s) => `api_keys: [{ id: web, key: [${s}] }]`,
+  (s) => `api_keys: [{ id: web, key: { ${s}: ${s} } }]`,
+  (s) => `api_keys: [{ id: web, secret: ${s} }]`,
+  (s) => `api_keys: [{ id: web, key: "${HASH}", ${s} }]`,
+  (s) => `api_keys: [{ id: "web:${s}", key: "${HASH}" }]`,
+  (s) => `api_keys: ${s}`,
+  (s) => `api_keys: [web:${s}]`,
+  (s) => `api_keys: [[${s}]]`,
+  (s) => `api_keys: { web: ${s} }`,
+  (s) => `api_keys: { ${s}: web }`,
+  (s) => `api_key: ${s}`,
+  (s) => `mounts: [{ public: /a/, internal: /b/, key: ${s} }]`,
+  (s) => `api_keys: [{ id: web, key: *${s} }]`,
+  (s) => `api_keys: [{ id: web, *${s} : a }]`,
+  (s) => `api_keys: [{ id: web, key: !${s} a }]`,
+  (s) => `api_keys: [{ id: web, key: !!binary ${s} }]`,
+  (s) => `api_keys: [{ id: web, key: "${s}\\q" }]`,
+  (s) => `api_keys: [{ id: web, key: "${s} }]`,
+  (s) => `api_keys: [{ id: web, key: @${s} }]`,
+  (s) => `api_keys: [{ id: web, key: a: ${s} }]`,
+  (s) => `api_keys:\n  - id: web\n   key: ${s}`,
+  (s) => `api_keys:\n\t- key: ${s}`,
+  (s) => `store: redis://:${s}@redis.example/x`,
+  (s) => `store: [redis://:${s}@redis.example]`,
+  (s) => `store: { password: ${s} }`,
+  (s) => `%${s}\n---\nlisten: a`,
+  (s) => `listen: a\n--- ${s}`,
+];
+
+test.each(inFiles.map((form) => [form('<secret>'), form] as const))('%s', (_name, form) => {
+  fc.assert(
+    fc.property(secret(WORD), (hidden) => {
+      const yaml = form(hidden);
+      const mounts = /^(mounts|%)/.test(yaml) ? '' : MOUNTS;
+      expectHidden(hidden, () => loadFile(mounts + yaml));
+    }),
+  );
+});

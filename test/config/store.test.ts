@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { faultsOf, load } from './load.ts';
+
+test.each([
+  'memory:',
+  'redis://127.0.0.1',
+  'redis://127.0.0.1:6379',
+  'redis://127.0.0.1:6379/',
+  'redis://redis.example:6379/15',
+  'redis://[::1]:6379/0',
+  'redis://user:p%40ss%2Fword@redis.example:6379/0',
+  'redis://:p@ss@redis.example',
+  'rediss://redis.example:6380',
+])('store %s', (url) => {
+  expect(load({ POSTERN_STORE: url }).store.url).toBe(url);
+});
+
+test.each([
+  ['memory', 'memory:', '"memory"'],
+  ['memory://', 'memory:', '"memory://"'],
+  ['127.0.0.1:6379', 'redis://', '"127.0.0.1:6379"'],
+  ['http://redis.example', 'redis://', '"http://redis.example"'],
+  ['redis+sentinel://a,b/name', 'redis://', '"redis+sentinel://***"'],
+  ['redis+cluster://a,b', 'rediss://', '"redis+cluster://***"'],
+  ['redis:/redis.example', 'redis://', '"***"'],
+  ['redis://', 'one host', '"redis://"'],
+  ['redis:///0', 'one host', '"redis:///0"'],
+  ['redis://a,b', 'one host', '"redis://***"'],
+  ['redis://a:0', 'port', '"redis://a:0"'],
+  ['redis://a:65536', 'a URL', '"redis://a:65536"'],
+  ['redis://a:b', 'a URL', '"redis://***"'],
+  ['redis://a/b', 'number', '"redis://***"'],
+  ['redis://a/0/1', 'number', '"redis://***"'],
+  ['redis://a/0?db=1', '%3F', '"redis://***"'],
+  ['redis://a/0#b', '%23', '"redis://***"'],
+  [' redis://a', 'redis://', '"***"'],
+  ['redis://a/0 ', 'spaces', '"redis://***"'],
+  ['redis://:secret@redis.example:6379/x', 'number', '"redis://***@redis.example:6379***"'],
+  ['redis://:sec/ret@redis.example:6379/0', 'percent', '"redis://***@redis.example:6379/0"'],
+  ['redis://:sec#ret@redis.example', 'percent', '"redis://***@redis.example"'],
+  ['redis://:%zz@redis.example', '%25', '"redis://***@redis.example"'],
+])('no store: %s', (url, expected, value) => {
+  expect(faultsOf({ POSTERN_STORE: url })).toEqual([
+    { field: 'POSTERN_STORE', value, expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('prefixes of keys', () => {
+  for (const prefix of ['p', 'site-1:postern.', 'a/b_c:', 'x'.repeat(64)]) {
+    expect(load({ POSTERN_STORE_PREFIX: prefix }).store.prefix).toBe(prefix);
+  }
+  for (const prefix of [' ', '{a}', 'a*', 'ä:', 'x'.repeat(65)]) {
+    expect(faultsOf({ POSTERN_STORE_PREFIX: prefix })).toMatchObject([
+      { field: 'POSTERN_STORE_PREFIX', expected: expect.stringContaining('postern:') },
+    ]);
+  }
+});

@@ -1,0 +1,149 @@
+import { expect, test } from 'vitest';
+import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+
+test.each([
+  ['127.0.0.1:7300', { host: '127.0.0.1', port: 7300 }],
+  ['0.0.0.0:65535', { host: '0.0.0.0', port: 65_535 }],
+  ['[::1]:7300', { host: '::1', port: 7300 }],
+  ['localhost:1', { host: 'localhost', port: 1 }],
+  ['gate-1.files.example:80', { host: 'gate-1.files.example', port: 80 }],
+  ['unix:/run/postern/gate.sock', { path: '/run/postern/gate.sock' }],
+])('listens on %s', (value, listen) => {
+  expect(load({ POSTERN_LISTEN: value }).listen).toEqual(listen);
+});
+
+test.each([
+  '7300',
+  ':7300',
+  '127.0.0.1',
+  '127.0.0.1:0',
+  '127.0.0.1:65536',
+  '127.0.0.1:',
+  '127.0.0.1:7300 ',
+  '127.0.0.300:7300',
+  '::1:7300',
+  '[::1]',
+  '[localhost]:7300',
+  'http://127.0.0.1:7300',
+  '-a:7300',
+  'unix:gate.sock',
+  'unix:/run/',
+  'unix:/',
+  'unix:',
+  'unix:/a\nb',
+  `unix:/${'a'.repeat(103)}`,
+])('does not listen on %j', (value) => {
+  expect(faultsOf({ POSTERN_LISTEN: value })).toEqual([
+    {
+      field: 'POSTERN_LISTEN',
+      value: expect.stringMatching(/^"/),
+      expected: expect.stringContaining('such as 127.0.0.1:7300'),
+    },
+  ]);
+  expect(faultsOf({ POSTERN_API_LISTEN: value })).toHaveLength(1);
+});
+
+test.each([
+  ['a.example:80', 'A.example:80'],
+  ['0.0.0.0:80', '127.0.0.1:80'],
+  ['127.0.0.1:80', '[::]:80'],
+  ['unix:/a', 'unix:/a'],
+  [undefined, '127.0.0.1:7300'],
+])('the gate on %s and the API on %s collide', (gate, api) => {
+  expect(faultsOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
+    { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('POSTERN_LISTEN') },
+  ]);
+});
+
+test('who moved onto the other is told', () => {
+  expect(faultsOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
+    { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },
+  ]);
+});
+
+test.each([
+  ['a:80', 'a:81'],
+  ['a:80', 'b:80'],
+  ['unix:/a', 'unix:/b'],
+])('%s and %s do not', (gate, api) => {
+  expect(load({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toBeDefined();
+});
+
+test.each([
+  ['POSTERN_STORE_TIMEOUT_MS', 10, 10_000],
+  ['POSTERN_EXPIRES_IN', 1, 3600],
+  ['POSTERN_MAX_EXPIRES_IN', 1, 31_536_000],
+  ['POSTERN_DECISION_TTL', 0, 3600],
+])('%s is a whole number from %i to %i', (variable, min, max) => {
+  for (const value of [min, max]) expect(load({ [variable]: `${value}` })).toBeDefined();
+  const wrong = [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', '9'.repeat(16), 'NaN'];
+  for (const value of wrong) {
+    expect(faultsOf({ [variable]: `${value}` })).toMatchObject([
+      { field: variable, value: `"${value}"`, expected: expect.stringMatching(/\d/) },
+    ]);
+  }
+});
+
+test('numbers of a file', () => {
+  const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
+  expect(loadFile(`${mounts}decision_ttl: 5`).decisionTtl).toBe(5);
+  for (const value of ['1.5', '-1', 'true', '.nan', '.inf', '[5]', '{a: 5}', '""']) {
+    expect(fileFaults(`${mounts}decision_ttl: ${value}`)).toMatchObject([
+      { field: 'decision_ttl', where: 'postern.yaml:2' },
+    ]);
+  }
+});
+
+test('the default lifetime must not exceed the maximum', () => {
+  expect(faultsOf({ POSTERN_EXPIRES_IN: '3601' })).toEqual([
+    {
+      field: 'POSTERN_EXPIRES_IN',
+      value: '"3601"',
+      expected: expect.stringContaining('POSTERN_MAX_EXPIRES_IN to 3601'),
+    },
+  ]);
+  expect(load({ POSTERN_EXPIRES_IN: '3601', POSTERN_MAX_EXPIRES_IN: '3601' }).expiresIn).toBe(3601);
+  expect(load({ POSTERN_MAX_EXPIRES_IN: '60' }).expiresIn).toBe(60);
+});
+
+test.each([
+  ['https://files.example', 'https://files.example'],
+  ['https://files.example/', 'https://files.example'],
+  ['HTTP://Files.example:8080', 'http://files.example:8080'],
+  ['http://[::1]:8080', 'http://[::1]:8080'],
+])('public URL %s', (value, origin) => {
+  expect(load({ POSTERN_PUBLIC_URL: value }).publicUrl).toBe(origin);
+});
+
+test.each([
+  'files.example',
+  '//files.example',
+  'https:files.example',
+  'ftp://files.example',
+  'https://',
+  'https://files.example/downloads',
+  'https://files.example?a',
+  'https://files.example#a',
+  'https://user@files.example',
+  'https://files.example ',
+  'https://files\\.example',
+])('no public URL: %s', (value) => {
+  expect(faultsOf({ POSTERN_PUBLIC_URL: value })).toMatchObject([
+    { field: 'POSTERN_PUBLIC_URL', expected: expect.stringContaining('https://files.example') },
+  ]);
+});
+
+test('log levels', () => {
+  for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'silent']) {
+    expect(load({ POSTERN_LOG_LEVEL: level }).logLevel).toBe(level);
+  }
+  for (const level of ['INFO', 'trace', 'verbose', 'constructor']) {
+    expect(faultsOf({ POSTERN_LOG_LEVEL: level })).toMatchObject([
+      {
+        field: 'POSTERN_LOG_LEVEL',
+        value: `"${level}"`,
+        expected: expect.stringContaining('warn'),
+      },
+    ]);
+  }
+});

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { createDecider } from './decider.ts';
+
+/** For how long nginx may reuse the answer, with so many milliseconds left. */
+async function reuseFor(decisionTtl: number, left: number): Promise<number> {
+  const { issue, authorize, clock } = createDecider({ decisionTtl });
+  const { url } = await issue({ path: '/download/a', expires_in: 60 });
+  clock.now += 60_000 - left;
+  const decision = await authorize(url);
+  return decision.allow ? decision.reuseFor : Number.NaN;
+}
+
+test.each([
+  [0, 60_000, 0],
+  [2, 60_000, 2],
+  [2, 3_000, 2],
+  [2, 2_999, 1],
+  [2, 2_000, 1],
+  [2, 1_999, 0],
+  [2, 1_000, 0],
+  [2, 999, 0],
+  [2, 1, 0],
+  [600, 60_000, 59],
+])('with a TTL of %d s and %d ms left: %d s', async (ttl, left, expected) => {
+  expect(await reuseFor(ttl, left)).toBe(expected);
+});

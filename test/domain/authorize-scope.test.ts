@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { mount } from '../support/postern.ts';
+import { createDecider } from './decider.ts';
+
+const beyond = { allow: false, code: 'insufficient_scope' };
+
+test.each([
+  '/download/ab',
+  '/download/A',
+  '/download/a/b',
+  '/download/a%61',
+  '/downloads/a',
+  '/other/a',
+])('a token for /download/a does not open %s', async (path) => {
+  const { issue, authorize } = createDecider();
+  const { id, token } = await issue({ path: '/download/a' });
+  expect(await authorize(`${path}?token=${token}`)).toMatchObject({ ...beyond, id });
+});
+
+test.each(['/download/a', '/download/ab/c', '/download/b', '/download/A/b'])(
+  'a token for /download/a/ does not open %s',
+  async (path) => {
+    const { issue, authorize } = createDecider();
+    const { token } = await issue({ prefix: '/download/a/' });
+    expect(await authorize(`${path}?token=${token}`)).toMatchObject(beyond);
+    expect(await authorize(`/download/~${token}${path.slice('/download'.length)}`)).toMatchObject(
+      beyond,
+    );
+  },
+);
+
+test('an encoded spelling of the same path is the same path', async () => {
+  const { issue, authorize } = createDecider();
+  const { token } = await issue({ path: '/download/é' });
+  for (const path of ['/download/%C3%A9', '/download/%c3%a9', '/%64ownload/\xc3\xa9']) {
+    expect(await authorize(`${path}?token=${token}`)).toMatchObject({ target: '/protected/é' });
+  }
+});
+
+test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', 'get', 'GET, GET', ''])(
+  'method %j is beyond every token',
+  async (method) => {
+    const { issue, authorize } = createDecider();
+    const { url } = await issue({ path: '/download/a' });
+    expect(await authorize(url, { method })).toMatchObject(beyond);
+    expect(await authorize(url, { method: 'HEAD' })).toMatchObject({ allow: true });
+  },
+);
+
+test('a token for one site opens nothing on another', async () => {
+  const { issue, authorize } = createDecider();
+  const { url } = await issue({ path: '/download/a', site: 'a.example' });
+  expect(await authorize(url, { site: 'A.EXAMPLE' })).toMatchObject({ allow: true });
+  for (const site of ['b.example', '', 'a.example, a.example']) {
+    expect(await authorize(url, { site })).toMatchObject(beyond);
+  }
+});
+
+test("a site's own mount serves no other site", async () => {
+  const { issue, authorize } = createDecider({ mounts: [mount('a.example:/download/', '/a/')] });
+  const { url } = await issue({ path: '/download/x' });
+  expect(await authorize(url, { site: 'a.example' })).toMatchObject({ target: '/a/x' });
+  for (const site of ['b.example', '']) {
+    expect(await authorize(url, { site })).toMatchObject(beyond);
+  }
+});
+
+test('a token belongs to the mount that it was issued for', async () => {
+  const everywhere = mount('/download/', '/all/');
+  const before = createDecider({ mounts: [everywhere] });
+  const { token } = await before.issue({ prefix: '/download/' });
+  const { authorize } = createDecider({
+    mounts: [everywhere, mount('a.example:/download/', '/a/'), mount('/download/x/', '/x/')],
+    store: before.store,
+  });
+  expect(await authorize(`/download/y?token=${token}`)).toMatchObject({ target: '/all/y' });
+  expect(await authorize(`/download/x/y?token=${token}`)).toMatchObject(beyond);
+  expect(await authorize(`/download/y?token=${token}`, { site: 'a.example' })).toMatchObject(
+    beyond,
+  );
+});

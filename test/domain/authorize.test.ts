@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { newToken } from '../../service/domain/token.ts';
+import { linesOf, unescaped } from '../fixtures/read.ts';
+import { createDecider } from './decider.ts';
+
+test('a token opens its file', async () => {
+  const { issue, authorize, store } = createDecider();
+  const { id, url } = await issue({ path: '/download/a b.pdf' });
+  expect(await authorize(url)).toEqual({
+    allow: true,
+    id,
+    grant: await store.find(id),
+    path: '/download/a b.pdf',
+    target: '/protected/a b.pdf',
+    args: '',
+    reuseFor: 0,
+  });
+});
+
+test('its own target serves a file, and what lies under a folder', async () => {
+  const { issue, authorize } = createDecider();
+  const file = await issue({ path: '/download/a', target: '/protected/x y' });
+  expect(await authorize(file.url)).toMatchObject({ target: '/protected/x y' });
+  const folder = await issue({ prefix: '/download/a/', target: '/protected/x/' });
+  expect(await authorize(`${folder.url}b/c`)).toMatchObject({ target: '/protected/x/b/c' });
+});
+
+test('without a token nothing opens, and the store is not asked', async () => {
+  const { store } = createDecider();
+  const find = () => expect.unreachable('the store was asked');
+  const { authorize } = createDecider({ store: { ...store, find } });
+  const denied = { allow: false, code: 'missing_token' };
+  expect(await authorize('/download/a')).toEqual({ ...denied, path: '/download/a' });
+  expect(await authorize('/other/a')).toEqual({ ...denied, path: '/other/a' });
+});
+
+test('an unknown, an expired and a revoked token are all invalid', async () => {
+  const { issue, authorize, clock, store } = createDecider();
+  const invalid = { allow: false, code: 'invalid_token', path: '/download/a' };
+  expect(await authorize(`/download/a?token=${newToken()}`)).toMatchObject(invalid);
+
+  const { id, url } = await issue({ path: '/download/a' });
+  clock.now += 119_999;
+  expect(await authorize(url)).toMatchObject({ allow: true });
+  clock.now += 1;
+  expect(await authorize(url)).toEqual({ ...invalid, id });
+
+  const revoked = await issue({ path: '/download/a' });
+  await store.revoke(revoked.id, 'test');
+  expect(await authorize(revoked.url)).toEqual({ ...invalid, id: revoked.id });
+});
+
+test.each(linesOf('hostile-uris.txt'))('%s is denied', async (line) => {
+  const { issue, authorize } = createDecider();
+  const { token } = await issue({ prefix: '/download/' });
+  const uri = unescaped(line).replaceAll('TOKEN', token);
+  const denied = { allow: false, code: 'invalid_request' };
+  expect(await authorize(uri)).toEqual(denied);
+  expect(await authorize(uri, { authorization: `Bearer ${token}` })).toEqual(denied);
+});
+
+test('a script for a service worker is refused, with a good token alone', async () => {
+  const { issue, authorize } = createDecider();
+  const { url } = await issue({ path: '/download/a.js' });
+  const serviceWorker = true;
+  expect(await authorize(url, { serviceWorker })).toMatchObject({ code: 'prefetch' });
+  expect(await authorize(`/download/a.js?token=${newToken()}`, { serviceWorker })).toMatchObject({
+    code: 'invalid_token',
+  });
+  const other = url.replace('a.js', 'b.js');
+  expect(await authorize(other, { serviceWorker })).toMatchObject({ code: 'insufficient_scope' });
+});

@@ -1,0 +1,61 @@
+import { createAuthorize, type GateRequest } from '../../service/domain/authorize.ts';
+import type { Client } from '../../service/domain/client.ts';
+import { Refused } from '../../service/domain/errors.ts';
+import { createIssue, type GrantRequest, type Issued } from '../../service/domain/issue.ts';
+import { createMounts, type Mount } from '../../service/domain/mount.ts';
+import type { Store } from '../../service/domain/store.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { mount } from '../support/postern.ts';
+
+export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600 };
+
+export interface DeciderOptions {
+  readonly mounts?: readonly Mount[];
+  readonly decisionTtl?: number;
+  readonly store?: Store;
+  readonly client?: Client;
+}
+
+/** Issuing and authorizing over one store, by a clock that stands still until it is set. */
+export function createDecider(options: DeciderOptions = {}) {
+  const clock = { now: 1_800_000_000_000 };
+  const now = () => clock.now;
+  const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
+  const store = options.store ?? createMemoryStore({ now });
+  const issueAll = createIssue({ mounts, store, now, expiresIn: 120 });
+  const authorize = createAuthorize({ mounts, store, now, decisionTtl: options.decisionTtl ?? 0 });
+  return {
+    clock,
+    store,
+    async issue(request: GrantRequest): Promise<Issued> {
+      const [issued] = await issueAll(options.client ?? client, [{ at: '', request }]);
+      return issued as Issued;
+    },
+    issueAll: (...requests: GrantRequest[]) =>
+      issueAll(
+        options.client ?? client,
+        requests.map((request, i) => ({ at: `/${i}`, request })),
+      ),
+    authorize: (uri: string, more: Partial<GateRequest> = {}) =>
+      authorize({
+        uri,
+        method: 'GET',
+        site: 'files.example',
+        authorization: undefined,
+        cookie: undefined,
+        serviceWorker: false,
+        ...more,
+      }),
+  };
+}
+
+/** What issuing was refused for: the code, and the faults' pointers. */
+export async function refusal(issuing: Promise<unknown>) {
+  try {
+    await issuing;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { code: error.code, pointers: error.faults.map(({ pointer }) => pointer) };
+  }
+  throw new Error('was not refused');
+}

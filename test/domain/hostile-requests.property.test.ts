@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { coversPath } from '../../service/domain/grant.ts';
+import { createMounts } from '../../service/domain/mount.ts';
+import { pathFault } from '../../service/domain/path.ts';
+import { mount } from '../support/postern.ts';
+import { createDecider } from './decider.ts';
+
+const mounts = [
+  mount('/download/', '/protected/', { passArguments: ['start'] }),
+  mount('/download/video/', '/videos/'),
+  mount('/logs/', '/log-files/', { pathArgument: 'file' }),
+];
+const { issue, authorize } = createDecider({ mounts });
+const tokens = await Promise.all(
+  [
+    { prefix: '/download/' },
+    { prefix: '/download/a/' },
+    { path: '/download/a/b' },
+    { prefix: '/download/video/' },
+    { prefix: '/download/a/', target: '/videos/of a/' },
+    { path: '/download/a/b', target: '/videos/one' },
+    { prefix: '/logs/' },
+    { path: '/logs/a' },
+  ].map(async (request) => (await issue(request)).token),
+);
+
+const starts = ['/download/', '/download/a/', '/download/video/', '/logs/', '/logs/?file='];
+const token = fc.constantFrom(...tokens);
+const piece = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom('a', 'a', 'b', 'a/', 'b/', 'video/', '/', '.', '..') },
+  fc.constantFrom('../', '/..', './', '//', '\\', '..\\', '%', '%2', '%25', '#', '?', '&', ' '),
+  fc.constantFrom('%2e', '%2E%2e', '%2e%2e/', '%2f', '%2F', '%5c', '%252e', '%252f', '%20', '+'),
+  fc.constantFrom(
+    '%00',
+    '%0a',
+    '%7f',
+    '\0',
+    '\t',
+    '\x7f',
+    '\x80',
+    '%c0%ae',
+    '\xc0\xae',
+    '%e0%80%af',
+  ),
+  fc.constantFrom('%C3%A9', '\xc3\xa9', '%EF%BB%BF', '%ed%a0%80', '?file=', '&file=', '&start=1'),
+  token.map((text) => `~${text}/`),
+  token.map((text) => `?token=${text}`),
+  token.map((text) => `&token=${text}`),
+  fc.nat(255).map((byte) => String.fromCharCode(byte)),
+  fc.nat(255).map((byte) => `%${byte.toString(16).padStart(2, '0')}`),
+);
+const request = fc.record({
+  uri: fc
+    .tuple(fc.constantFrom(...starts, ''), fc.array(piece, { maxLength: 8 }))
+    .map(([start, pieces]) => start + pieces.join('')),
+  cookie: token,
+});
+
+test('whatever opens lies below the internal prefix of its mount, or the target', async () => {
+  const all = createMounts(mounts);
+  let opened = 0;
+  await fc.assert(
+    fc.asyncProperty(request, async ({ uri, cookie }) => {
+      const decision = await authorize(uri, { cookie });
+      if (!decision.allow) return;
+      opened += 1;
+      const { grant, path, target, args } = decision;
+      const own = all.all.find(({ id }) => id === grant.mount);
+      expect(coversPath(grant.covers, path)).toBe(true);
+      expect(pathFault(path)).toBeUndefined();
+      expect(pathFault(target)).toBeUndefined();
+      const below = grant.target ?? own?.internal ?? '';
+      expect(target.startsWith(below)).toBe(true);
+      expect(below.endsWith('/') || target === below).toBe(true);
+      expect(args).toMatch(/^(start=[\w.!~*'()%-]*(&|$))*$/);
+    }),
+    { numRuns: 20_000 },
+  );
+  expect(opened).toBeGreaterThan(500);
+});

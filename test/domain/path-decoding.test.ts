@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeArgument, decodePath, encodePath } from '../../service/domain/path.ts';
+import { legalPath } from './arbitrary.ts';
+
+test.each([
+  ['/a.pdf', '/a.pdf'],
+  ['/a%20b', '/a b'],
+  ['/r%C3%A9sum%c3%a9', '/résumé'],
+  ['/r\xc3\xa9sum\xc3\xa9', '/résumé'],
+  ['/%F0%9F%98%80', '/\u{1f600}'],
+  ['/a+b', '/a+b'],
+  ['/%2e%2e/a', '/../a'],
+  ['/%252e%252e/a', '/%2e%2e/a'],
+  ['/a%252Fb', '/a%2Fb'],
+  ['/a%25', '/a%'],
+  ['/%EF%BB%BFa', '/\ufeffa'],
+  ['%EF%BB%BF/a', '\ufeff/a'],
+  ['/a%5Cb', '/a\\b'],
+  ['/a\\b', '/a\\b'],
+  ['/a%00', '/a\0'],
+])('%j is decoded once, to %j', (raw, decoded) => {
+  expect(decodePath(raw)).toBe(decoded);
+});
+
+test.each([
+  ['an encoded slash', '/a%2Fb'],
+  ['an encoded slash', '/a%2fb'],
+  ['a raw #', '/a#b'],
+  ['a raw # beside an encoding', '/a%20#b'],
+  ['a lone percent sign', '/a%'],
+  ['one digit', '/a%4'],
+  ['no digits', '/a%zz'],
+  ['a sign for a digit', '/a%+1'],
+  ['a space for a digit', '/a% 1'],
+  ['an overlong dot', '/%c0%ae'],
+  ['an overlong slash', '/%c0%af'],
+  ['an overlong slash of three bytes', '/%e0%80%af'],
+  ['an overlong NUL', '/%c0%80'],
+  ['a sequence cut short', '/%e2%82'],
+  ['a sequence cut short by ASCII', '/%e2%82a'],
+  ['a stray byte', '/%80'],
+  ['a raw stray byte', '/\xe9'],
+  ['a surrogate', '/%ed%a0%80'],
+  ['beyond Unicode', '/%f4%90%80%80'],
+])('%s cannot be decoded', (_, raw) => {
+  expect(decodePath(raw)).toBeUndefined();
+});
+
+test('what is broken leaves nothing behind for the next', () => {
+  expect(decodePath('/%e2%82')).toBeUndefined();
+  expect(decodePath('%ac/a')).toBeUndefined();
+  expect(decodePath('/%C3%A9')).toBe('/é');
+});
+
+test('an argument is decoded as a form is', () => {
+  expect(decodeArgument('a+b%20c%2Bd')).toBe('a b c+d');
+  expect(decodeArgument('a%2Fb')).toBe('a/b');
+  expect(decodeArgument('100%')).toBeUndefined();
+  expect(decodeArgument('%c0%af')).toBeUndefined();
+});
+
+test('every legal path survives being encoded and decoded, as a path and as an argument', () => {
+  fc.assert(
+    fc.property(legalPath, (path) => {
+      const encoded = encodePath(path);
+      expect(encoded).toMatch(/^[\x21\x24-\x7e]*$/);
+      expect(encoded).not.toMatch(/[?#&"\\]/);
+      expect(decodePath(encoded)).toBe(path);
+      expect(decodeArgument(encoded)).toBe(path);
+    }),
+  );
+});
+
+test('whatever decodes, decodes to the same once encoded', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.nat(255).map((byte) => String.fromCharCode(byte)) }),
+      (raw) => {
+        const decoded = decodePath(raw);
+        fc.pre(decoded !== undefined);
+        expect(decodePath(encodePath(decoded))).toBe(decoded);
+      },
+    ),
+  );
+});

@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { isToken, isTokenId, newToken, tokenId } from '../../service/domain/token.ts';
+
+test('a token is ps_ and 32 characters of base64url, another each time', () => {
+  const tokens = Array.from({ length: 200 }, newToken);
+  for (const token of tokens) expect(token).toMatch(/^ps_[A-Za-z0-9_-]{32}$/);
+  expect(new Set(tokens).size).toBe(200);
+  expect(tokens.every(isToken)).toBe(true);
+});
+
+test.each([
+  '',
+  'ps_',
+  `ps_${'a'.repeat(31)}`,
+  `ps_${'a'.repeat(33)}`,
+  `PS_${'a'.repeat(32)}`,
+  `ps-${'a'.repeat(32)}`,
+  `ps_${'a'.repeat(31)}=`,
+  `ps_${'a'.repeat(31)}é`,
+  `ps_${'a'.repeat(31)}/`,
+  `ps_${'a'.repeat(32)}\n`,
+  ` ps_${'a'.repeat(32)}`,
+])('%j is no token', (credential) => {
+  expect(isToken(credential)).toBe(false);
+});
+
+test('an id is the first 22 characters of the base64url SHA-256', () => {
+  // printf ps_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | openssl dgst -sha256 -binary | basenc --base64url
+  expect(tokenId(`ps_${'a'.repeat(32)}`)).toBe('YnYOPYQMxy6ZGlxiN7zSNH');
+  const id = tokenId(newToken());
+  expect(isTokenId(id)).toBe(true);
+  expect(isToken(id)).toBe(false);
+});
+
+test('a token is no token id', () => {
+  expect(isTokenId(newToken())).toBe(false);
+  expect(isTokenId('')).toBe(false);
+  expect(isTokenId(`${'a'.repeat(22)}\n`)).toBe(false);
+});

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const URLS = [
+  '/protected/a.txt',
+  '/protected/',
+  '/protected',
+  '//protected/a.txt',
+  '///protected///a.txt',
+  '/./protected/a.txt',
+  '/x/../protected/a.txt',
+  '/%70rotected/a.txt',
+  '/protected%2fa.txt',
+  '/PROTECTED/a.txt',
+  '/Protected/a.txt',
+  '/protected../files/a.txt',
+  '/protected/a.jpg',
+  '/protected/a.php',
+  'http://files.example/protected/a.txt',
+  '/.postern/auth-request',
+  '/.postern/denied.html',
+  '/.postern/unavailable.html',
+  '//.postern/auth-request',
+  '/.postern/',
+  '/.postern',
+  '/.POSTERN/auth-request',
+  '/%2epostern/denied.html',
+  '/@postern_deliver',
+  '@postern_deliver',
+  '/auth-request',
+  '/x-accel',
+  '/livez',
+];
+
+describe.each(ways)('what is internal cannot be asked for by %s', (way) => {
+  let site: Site;
+  let token: string;
+  beforeAll(async () => {
+    const files = { 'a.txt': 'file a', 'a.jpg': 'file a', 'a.php': 'file a' };
+    const locations = 'location ~* \\.(jpg|php)$ { root $files/..; }';
+    site = await startSite({ way, files, locations });
+    token = (await site.issue({ prefix: '/download/' })).access_token;
+  });
+  afterAll(() => site.stop());
+
+  test.each(URLS)('%s', async (url) => {
+    for (const method of ['GET', 'HEAD', 'POST']) {
+      for (const target of [url, `${url}?token=${token}`]) {
+        const answer = await site.ask(method, target, {
+          Authorization: `Bearer ${token}`,
+          'Content-Length': '0',
+        });
+        expect(answer.status).toBe(url.startsWith('@') ? 400 : 404);
+        expect(answer.text).not.toContain('file a');
+        expect(answer.header('location')).toBeUndefined();
+      }
+    }
+  });
+});

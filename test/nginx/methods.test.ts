@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const BODIES = { none: '', small: 'a=1', '100 KB': 'x'.repeat(100_000) };
+const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'MADEUP'];
+
+describe.each(ways)('other methods than GET and HEAD by %s', (way) => {
+  let site: Site;
+  let url: string;
+  beforeAll(async () => {
+    site = await startSite({ way, files: { 'a.txt': 'hello' } });
+    url = (await site.issue({ path: '/download/a.txt' })).url;
+  });
+  afterAll(() => site.stop());
+
+  describe.each(Object.entries(BODIES))('with a body: %s', (_, body) => {
+    test.each(METHODS)('%s is denied, and the connection goes on', async (method) => {
+      const connection = await openRaw(site.nginx.port);
+      const length = { 'Content-Length': String(body.length) };
+      const send = (target: string) =>
+        connection.send(requestBytes(method, target, length, body), method);
+
+      const withToken = await send(url);
+      const without = await send('/download/a.txt');
+      const after = await connection.send(requestBytes('GET', url));
+      connection.close();
+
+      expect([withToken.status, without.status]).toEqual([403, 401]);
+      expect(JSON.parse(withToken.text)).toMatchObject({ code: 'insufficient_scope' });
+      expect([after.status, after.text]).toEqual([200, 'hello']);
+    });
+  });
+
+  test('a chunked body', async () => {
+    const connection = await openRaw(site.nginx.port);
+    const chunked = { 'Transfer-Encoding': 'chunked' };
+    const body = '3\r\nabc\r\n0\r\n\r\n';
+    const denied = await connection.send(requestBytes('POST', url, chunked, body));
+    const after = await connection.send(requestBytes('GET', url));
+    connection.close();
+    expect([denied.status, after.status]).toEqual([403, 200]);
+  });
+
+  test('a GET with a body is a GET', async () => {
+    const answer = await site.ask('GET', url, { 'Content-Length': '3' }, 'a=1');
+    expect([answer.status, answer.text]).toEqual([200, 'hello']);
+  });
+});

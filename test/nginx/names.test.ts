@@ -1,0 +1,91 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const NAMES = [
+  'plain.txt',
+  'two words.txt',
+  ' leading space.txt',
+  'what?.txt',
+  'a?b=c&token=x.txt',
+  '100%.txt',
+  'p%41.txt',
+  'p%2541.txt',
+  '%2e%2e.txt',
+  '%2f.txt',
+  '#1.txt',
+  `it's "quoted".txt`,
+  'a;b.txt',
+  '$uri$args.txt',
+  '{braces} $' + '{var}.txt',
+  '[x](y)<z>|^`.txt',
+  'a+b.txt',
+  'a&b=c.txt',
+  '=.txt',
+  '~tilde.txt',
+  '@postern_deliver',
+  '...',
+  '..hidden',
+  '.htaccess',
+  'r\u00e9sum\u00e9.txt',
+  're\u0301sume\u0301.txt',
+  '日本語のファイル.txt',
+  '🗂️ files 🎉.txt',
+  '\u{feff}bom.txt',
+  '\u{202e}txt.exe',
+  'a:b*c,d!e.txt',
+  `${'x'.repeat(251)}.txt`,
+  '長'.repeat(85),
+  'folder/in folder?/#deep%.txt',
+];
+
+describe.each(ways)('hostile file names by %s', (way) => {
+  let site: Site;
+  beforeAll(async () => {
+    // The content is the name, so that no other file can pass for it.
+    const files = Object.fromEntries(NAMES.map((name) => [name, `this is ${name}`]));
+    // A space at the very end is trimmed by HTTP: then these would come instead.
+    site = await startSite({ way, files: { ...files, pA: 'decoded twice', a: 'cut at ?' } });
+  });
+  afterAll(() => site.stop());
+
+  const encoded = (name: string) => name.split('/').map(encodeURIComponent).join('/');
+
+  test.each(NAMES)('%j by query, folder, header and cookie', async (name) => {
+    const file = await site.issue({ path: `/download/${name}` });
+    const folder = await site.issue({ prefix: '/download/' });
+    const { access_token: token } = file;
+    const bare = `/download/${encoded(name)}`;
+    const answers = await Promise.all([
+      site.ask('GET', file.url),
+      site.ask('GET', folder.url + encoded(name)),
+      site.ask('GET', bare, { Authorization: `Bearer ${token}` }),
+      site.ask('GET', bare, { Cookie: `other=1; postern=${token}` }),
+      site.ask('GET', `${bare}?a=1&token=${token}&b=2`),
+    ]);
+    for (const answer of answers) {
+      expect([answer.status, answer.text]).toEqual([200, `this is ${name}`]);
+    }
+  });
+
+  test('raw UTF-8 in the request line', async () => {
+    const { access_token: token } = await site.issue({ path: '/download/日本語のファイル.txt' });
+    const answer = await site.ask('GET', `/download/日本語のファイル.txt?token=${token}`);
+    expect([answer.status, answer.text]).toEqual([200, 'this is 日本語のファイル.txt']);
+  });
+
+  test('the longest path, with the longest subject and file name, fits the header buffers', async () => {
+    const name = `${'深'.repeat(85)}/`.repeat(7) + '長'.repeat(80);
+    await mkdir(join(site.files, name, '..'), { recursive: true });
+    await writeFile(join(site.files, name), 'long');
+    const { url } = await site.issue({
+      path: `/download/${name}`,
+      subject: '長'.repeat(256),
+      filename: '長'.repeat(200),
+    });
+    const answer = await site.ask('GET', url);
+    expect([answer.status, answer.text]).toEqual([200, 'long']);
+    expect(answer.header('Content-Disposition')).toContain(encodeURIComponent('長'.repeat(200)));
+  });
+});

@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { projectRoot } from '../../dev/paths.ts';
+import { ask, tell } from '../../service/http/headers.ts';
+import type { Headers } from '../support/raw.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+async function sentBySnippets(): Promise<string[]> {
+  const names = await Promise.all(
+    ['auth-request', 'x-accel'].map(async (name) => {
+      const path = join(projectRoot, 'nginx', 'snippets', `${name}.conf`);
+      const text = await readFile(path, 'utf8');
+      return [...text.matchAll(/^\s*proxy_set_header (\S+)/gm)].map((match) => match[1] as string);
+    }),
+  );
+  return names.flat();
+}
+
+/** What each header would say if it were believed; a client's own are left as they are. */
+const CLAIMS: Readonly<Record<string, string>> = {
+  'x-original-uri': '/download/a.txt',
+  'x-original-method': 'GET',
+  'postern-site': 'files.example',
+  'postern-target': '/protected/b.txt',
+  'x-accel-redirect': '/protected/b.txt',
+  'postern-args': 'a=1',
+  'x-accel-expires': '60',
+  'x-accel-limit-rate': '1',
+};
+/** The client's own: sending these is no lie. */
+const OWN = ['authorization', 'host', 'connection', 'content-length', 'accept'];
+const MORE = ['X-Accel-Redirect', 'X-Accel-Expires', 'X-Accel-Limit-Rate', 'X-Accel-Buffering'];
+const FORWARDED = ['X-Forwarded-Uri', 'X-Forwarded-Method', 'X-Rewrite-URL', 'X-Original-URL'];
+
+function spellings(name: string): string[] {
+  return [name, name.toUpperCase(), name.toLowerCase(), name.replaceAll('-', '_')];
+}
+
+describe.each(ways)('headers of the client change nothing by %s', (way) => {
+  let site: Site;
+  let names: string[];
+  beforeAll(async () => {
+    const sent = [...(await sentBySnippets()), ...Object.values(ask), ...Object.values(tell)];
+    names = [...new Set([...sent, ...MORE, ...FORWARDED].map((name) => name.toLowerCase()))];
+    names = names.filter((name) => !OWN.includes(name));
+    const server = 'underscores_in_headers on; ignore_invalid_headers off;';
+    site = await startSite({ way, server, files: { 'a.txt': 'file a', 'b.txt': 'file b' } });
+  });
+  afterAll(() => site.stop());
+
+  test('every header, in every spelling, once and twice', async () => {
+    const { access_token: token } = await site.issue({ path: '/download/a.txt' });
+    // With a claim of the token for a.txt where a token could be claimed.
+    const claim = (name: string) => CLAIMS[name] ?? token;
+    const tried: Headers[] = names.flatMap((name) =>
+      spellings(name).flatMap((spelling) => [
+        { [spelling]: claim(name) },
+        { [spelling]: [claim(name), claim(name)] },
+        { Connection: spelling },
+        { Connection: `close, ${spelling}`, [spelling]: claim(name) },
+      ]),
+    );
+    expect(tried.length).toBeGreaterThan(300);
+    for (const headers of tried) {
+      const [none, other, own] = await Promise.all([
+        site.ask('GET', '/download/b.txt', headers),
+        site.ask('GET', `/download/b.txt?token=${token}`, headers),
+        site.ask('GET', `/download/a.txt?token=${token}`, headers),
+      ]);
+      const seen = [none.status, other.status, own.status, own.text];
+      expect(seen, JSON.stringify(headers)).toEqual([401, 403, 200, 'file a']);
+    }
+  });
+
+  test('all of them at once', async () => {
+    const { access_token: token } = await site.issue({ path: '/download/a.txt' });
+    const all = Object.fromEntries(
+      names.flatMap((name) => spellings(name).map((one) => [one, CLAIMS[name] ?? token])),
+    );
+    expect((await site.ask('GET', '/download/b.txt', all)).status).toBe(401);
+    expect((await site.ask('GET', `/download/b.txt?token=${token}`, all)).status).toBe(403);
+    expect((await site.ask('POST', `/download/a.txt?token=${token}`, all)).status).toBe(403);
+  });
+
+  test('a service worker may not be one of these files', async () => {
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    const answer = await site.ask('GET', url, { 'Service-Worker': 'script' });
+    expect([answer.status, JSON.parse(answer.text).code]).toEqual([403, 'prefetch']);
+  });
+});
