@@ -33,7 +33,8 @@ export interface Command {
   cwd?: string;
   /** A temporary folder of its own, removed when it has stopped. */
   folder?: string;
-  stdio?: 'pipe' | 'inherit';
+  /** `pipe` keeps what it writes, for error messages and tests. */
+  stdio?: 'pipe' | 'inherit' | 'ignore';
 }
 
 export interface Running {

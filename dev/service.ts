@@ -9,8 +9,8 @@ export interface ServiceOptions {
   /** All that the service gets besides PATH. The listeners default to free ports. */
   env: Record<string, string>;
   args?: string[];
-  /** `inherit` shows its output instead of keeping it. */
-  stdio?: 'pipe' | 'inherit';
+  /** `inherit` shows its output instead of keeping it, `ignore` does neither. */
+  stdio?: 'pipe' | 'inherit' | 'ignore';
 }
 
 export interface ServiceProcess {

@@ -9,6 +9,7 @@ import { findOnPath } from './find-on-path.ts';
 const recipes = {
   nginx: { debian: 'nginx', elsewhere: 'nginx' },
   'redis-server': { debian: 'redis-server', elsewhere: 'redis' },
+  wrk: { debian: 'wrk', elsewhere: 'wrk' },
 } as const;
 
 export type ToolName = keyof typeof recipes;

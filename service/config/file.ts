@@ -50,11 +50,11 @@ function parse(path: string, text: string, faults: Faults): Settings | undefined
     faults.add({ field: 'the file', where: `${path}:${line}:${col}` }, phraseFor(code));
   }
   if (errors.length > 0) return undefined;
-  if (document.contents === null) return new Map();
 
   const before = faults.all.length;
   const whereIs = (offset: number) => `${path}:${lines.linePos(offset).line}`;
   const root = toGiven(document.contents, whereIs, faults);
   if (faults.all.length > before) return undefined;
-  return readEntry(root, SETTINGS, faults);
+  // Empty, or nothing but comments.
+  return root.value === null ? new Map() : readEntry(root, SETTINGS, faults);
 }

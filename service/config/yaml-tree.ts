@@ -7,7 +7,11 @@ import { quote, shown } from './shown.ts';
 const PLAIN_NAME = /^[\w-]{1,40}$/;
 
 /** A YAML document as what is given and where. `whereIs` makes file and line of an offset. */
-export function toGiven(root: Node, whereIs: (offset: number) => string, faults: Faults): Given {
+export function toGiven(
+  root: Node | null,
+  whereIs: (offset: number) => string,
+  faults: Faults,
+): Given {
   return convert(root, root, '', '');
 
   /** `start` is where a person looks: the key of a value, the entry of a list. */

@@ -11,9 +11,8 @@ export function dispositionOf(grant: Grant): string | undefined {
   return contentDisposition(filename, { type, fallback: asciiName(filename) });
 }
 
+/** NFD, since NFKD would make a slash, a backslash or dots of their full-width forms. */
 function asciiName(filename: string): string {
-  return filename
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .replace(/[^\x20-\x7e]/gu, '_');
+  const bare = filename.normalize('NFD').replace(/\p{M}/gu, '');
+  return bare.replace(/[^\x20-\x7e]/gu, '_') || '_';
 }

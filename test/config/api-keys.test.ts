@@ -22,7 +22,7 @@ test('keys of the environment may issue for every mount', () => {
 
 test.each([
   'web',
-  `web=${SECRET}!`,
+  'web=s3cret-of-16-characters',
   'web:',
   `web:${SECRET}`,
   `${SECRET}!:web`,

@@ -33,7 +33,7 @@ test.each([
   ['listen: !!binary aGVsbG8=', '1:9', 'no tag'],
   ['a: 1\n---\nb: 2', '2:1', 'one document'],
   ['? [a]\n: b', '1:3', 'plain text'],
-  ['listen: "\\q"', '1:9', 'valid YAML'],
+  ['listen: "\\q"', '1:10', 'valid YAML'],
   ['a:\n  b: 1\n c: 2', '3:1', 'same column'],
 ])('not YAML: %j', (yaml, at, expected) => {
   expect(fileFaults(`${yaml}\n`)).toEqual([

@@ -68,7 +68,7 @@ test('the report, to the letter', () => {
 test('values on one line, without what a terminal would obey, and not too long', () => {
   const value = `a\n\x1b[2J\u202e\u2028${'x'.repeat(200)}`;
   expect(faultsOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
-    `"a\\n\\u001b[2J\\u{202e}\\u{2028}${'x'.repeat(91)}…"`,
+    `"a\\n\\u001b[2J\\u{202e}\\u{2028}${'x'.repeat(92)}…"`,
   );
 });
 

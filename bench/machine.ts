@@ -1,0 +1,23 @@
+import { cpus, release, totalmem, type } from 'node:os';
+import { tryRun } from '../dev/run.ts';
+import { ensureTools, type Tool } from '../dev/tools.ts';
+
+/** On what the figures were had. They say little about another machine. */
+export async function machine(): Promise<Record<string, string>> {
+  const tools = await ensureTools(['nginx', 'redis-server', 'wrk']);
+  const cores = cpus();
+  return {
+    cpu: `${cores.length} × ${cores[0]?.model.trim() ?? 'unknown'}`,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    system: `${type()} ${release()}`,
+    node: process.versions.node,
+    nginx: await version(tools.nginx, '-v', /nginx\/([\d.]+)/),
+    redis: await version(tools['redis-server'], '--version', /v=([\d.]+)/),
+    wrk: await version(tools.wrk, '-v', /wrk (?:debian\/)?([\d.]+)/), // exits with 1
+  };
+}
+
+async function version(tool: Tool, flag: string, pattern: RegExp): Promise<string> {
+  const { output } = await tryRun(tool.path, [flag], tool.env);
+  return pattern.exec(output)?.[1] ?? 'unknown';
+}

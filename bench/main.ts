@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { temporaryFolder } from '../dev/paths.ts';
+import { machine } from './machine.ts';
+import { type Files, type Measurement, measure } from './measure.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
+import { progress } from './progress.ts';
+import { summarize, table } from './report.ts';
+import { NAME } from './site.ts';
+import { shuffled } from './stats.ts';
+import { VARIANTS } from './variants.ts';
+import { CONNECTIONS } from './wrk.ts';
+
+const FILE_BYTES = 1024;
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  if (options === undefined) return void process.stdout.write(USAGE);
+  const where = await machine();
+  const folder = await temporaryFolder();
+  try {
+    const rounds = await measureAll(await makeFile(folder), options);
+    const rows = summarize(VARIANTS, rounds);
+    const { seconds } = options;
+    process.stdout.write(`${FILE_BYTES} bytes, ${CONNECTIONS} connections, one nginx worker; `);
+    process.stdout.write(`medians of ${options.rounds} × ${seconds} s\n\n${table(rows)}\n\n`);
+    for (const [name, value] of Object.entries(where)) {
+      process.stdout.write(`${name.padEnd(8)}${value}\n`);
+    }
+    if (options.json) {
+      const result = { machine: where, options, summary: rows, rounds };
+      await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function makeFile(folder: string): Promise<Files> {
+  const body = randomBytes(FILE_BYTES);
+  const files = join(folder, 'files');
+  await mkdir(files);
+  await writeFile(join(files, NAME), body);
+  return { folder: files, body };
+}
+
+async function measureAll(files: Files, options: Options): Promise<Record<string, Measurement[]>> {
+  const results: Record<string, Measurement[]> = {};
+  const line = progress(options.rounds * VARIANTS.length);
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const variant of shuffled(VARIANTS)) {
+      line.begin(variant.title);
+      const measured = await measure(variant, files, options);
+      results[variant.id] = [...(results[variant.id] ?? []), measured];
+    }
+  }
+  line.end();
+  return results;
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(
+    `${error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error.stack}\n`,
+  );
+  process.exit(1);
+});

@@ -1,0 +1,36 @@
+import { startService } from '../dev/service.ts';
+import { NAME } from './site.ts';
+import type { Backend } from './variants.ts';
+
+const KEY = 'a-key-for-the-bench-only';
+
+/** The service with one token for the file. Its log, if any, goes to /dev/null. */
+export async function startPostern(env: Record<string, string>): Promise<Backend> {
+  const service = await startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `bench:${KEY}`,
+      POSTERN_LOG_LEVEL: 'silent',
+      ...env,
+    },
+    stdio: 'ignore',
+  });
+  const { gatePort: port, apiPort, pid } = service;
+  return {
+    port,
+    path: await issue(apiPort),
+    refused: `/download/${NAME}`,
+    processes: { service: pid },
+    stop: async () => void (await service.stop()),
+  };
+}
+
+async function issue(apiPort: number): Promise<string> {
+  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ path: `/download/${NAME}`, expires_in: 3600 }),
+  });
+  if (reply.status !== 201) throw new Error(`no token: ${reply.status} ${await reply.text()}`);
+  return ((await reply.json()) as { url: string }).url;
+}

@@ -1,0 +1,239 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
+import { startNginx } from '../../dev/nginx.ts';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { freePorts } from '../../dev/ports.ts';
+import { ExitedEarly, launch } from '../../dev/process.ts';
+import { startRedis } from '../../dev/redis.ts';
+import { ConfigError, loadConfig } from '../../service/config.ts';
+import {
+  build,
+  entrypoint,
+  healthcheck,
+  type Instruction,
+  only,
+  parseDockerfile,
+  readCopy,
+} from './dockerfile.ts';
+
+interface Service {
+  depends_on?: Record<string, { condition: string }>;
+  healthcheck?: { test: string[] };
+  environment?: Record<string, string>;
+  env_file?: string;
+  ports?: string[];
+  networks: string[];
+  volumes: Array<string | { type: string; source: string; target: string; read_only?: boolean }>;
+}
+
+interface Compose {
+  services: Record<'nginx' | 'postern' | 'redis', Service>;
+  volumes: Record<string, unknown>;
+  networks: Record<string, { internal?: boolean } | null>;
+}
+
+const read = (name: string) => readFile(join(projectRoot, name), 'utf8');
+
+let dockerfile: Instruction[];
+let compose: Compose;
+beforeAll(async () => {
+  dockerfile = parseDockerfile(await read('Dockerfile'));
+  compose = parse(await read('compose.yaml')) as Compose;
+});
+
+describe('the Dockerfile', () => {
+  test('copies what is there, and what .dockerignore lets through', async () => {
+    const through = (await read('.dockerignore')).split('\n').filter((line) => line[0] === '!');
+    const copies = dockerfile
+      .filter(({ name }) => name === 'COPY')
+      .map(({ text }) => readCopy(text));
+    const sources = new Set(copies.flatMap(({ from, sources }) => (from ? [] : sources)));
+    for (const source of sources) expect(existsSync(join(projectRoot, source)), source).toBe(true);
+    expect([...sources].sort()).toEqual(through.map((line) => line.slice(1)).sort());
+  });
+
+  test('runs as another user than root, and ends on SIGTERM', () => {
+    expect(only(dockerfile, 'USER')).toBe('node');
+    expect(only(dockerfile, 'STOPSIGNAL')).toBe('SIGTERM');
+  });
+});
+
+describe('compose.yaml', () => {
+  test('mounts what is there', () => {
+    const { volumes, networks, services } = compose;
+    for (const service of Object.values(services)) {
+      for (const network of service.networks) expect(Object.keys(networks)).toContain(network);
+      for (const volume of service.volumes) {
+        const source =
+          typeof volume === 'string' ? volume.replace(/:[^:]*(:ro)?$/, '') : volume.source;
+        if (!source.startsWith('.')) {
+          // A volume of its own, or the operator's folder.
+          if (!source.startsWith('$')) expect(Object.keys(volumes)).toContain(source);
+        } else expect(existsSync(join(projectRoot, source)), source).toBe(true);
+      }
+    }
+    expect(services.postern.env_file).toBe('postern.env');
+    expect(existsSync(join(projectRoot, 'postern.env.example'))).toBe(true);
+  });
+
+  test('waits for what can tell that it is well', () => {
+    for (const { depends_on: needs = {} } of Object.values(compose.services)) {
+      for (const [name, { condition }] of Object.entries(needs)) {
+        expect(condition).toBe('service_healthy');
+        // Postern's own is in the Dockerfile.
+        if (name !== 'postern') {
+          expect(compose.services[name as 'redis'].healthcheck?.test.length).toBeGreaterThan(1);
+        }
+      }
+    }
+    expect(Object.keys(compose.services.nginx.depends_on ?? {})).toEqual(['postern']);
+    expect(Object.keys(compose.services.postern.depends_on ?? {})).toEqual(['redis']);
+  });
+
+  test('publishes the site, the API on this machine alone, and nothing else', () => {
+    const { nginx, postern, redis } = compose.services;
+    expect(nginx.ports).toEqual(['8080:80']);
+    expect(postern.ports).toEqual(['127.0.0.1:7301:7301']);
+    expect(redis.ports).toBeUndefined();
+    expect(redis.networks.every((name) => compose.networks[name]?.internal)).toBe(true);
+    expect(nginx.networks.some((name) => postern.networks.includes(name))).toBe(false);
+  });
+
+  test('gives a configuration that starts, once a key is put in', async () => {
+    const { environment } = compose.services.postern;
+    const secrets = Object.fromEntries(
+      (await read('postern.env.example'))
+        .split('\n')
+        .filter((line) => /^(# )?POSTERN_/.test(line))
+        .map((line) => line.replace(/^# /, '').split('=') as [string, string]),
+    );
+    const none = () => '';
+    expect(() => loadConfig({ ...environment, ...secrets }, none)).toThrow(ConfigError);
+    const key = 'web:a-key-of-24-characters-00';
+    const config = loadConfig({ ...environment, ...secrets, POSTERN_API_KEYS: key }, none);
+    expect(config.listen).toEqual({ path: '/run/postern/gate.sock' });
+  });
+});
+
+test('without POSTERN_STORE the container says so in one line, and exits with 2', async () => {
+  const [path = '', ...args] = entrypoint(dockerfile);
+  const container = await launch({ name: 'it', path, args, env: { PATH: process.env.PATH } });
+  const error = await container.ready(() => false, { what: 'its end' }).catch((e) => e);
+  expect(error).toBeInstanceOf(ExitedEarly);
+  expect(error.exit.code).toBe(2);
+  expect(error.stderr).toMatch(/^postern: set POSTERN_STORE .*memory:.*\n$/);
+});
+
+describe('what the Dockerfile builds, started as compose.yaml starts it', () => {
+  let folder: string;
+  let app: string;
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    app = await build(dockerfile, folder);
+  }, 120_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Not a whole container: its process, with its environment, over addresses that are free here. */
+  async function start(changes: Record<string, string>) {
+    const [path = '', ...args] = entrypoint(dockerfile);
+    const env = {
+      PATH: process.env.PATH,
+      ...compose.services.postern.environment,
+      POSTERN_API_KEYS: 'web:a-key-of-24-characters-00',
+      ...changes,
+    };
+    const container = await launch({ name: 'postern', path, args, env, cwd: app });
+    onTestFinished(async () => void (await container.stop()));
+    const isWell = () => check(env);
+    await container.ready(isWell, { what: 'its health check' });
+    return container;
+  }
+
+  function check(env: NodeJS.ProcessEnv): Promise<boolean> {
+    return new Promise((resolve) => {
+      execFile('/bin/sh', ['-c', healthcheck(dockerfile)], { env, cwd: app }, (error) =>
+        resolve(error === null),
+      );
+    });
+  }
+
+  test('holds no tooling', async () => {
+    expect(existsSync(join(app, 'node_modules', 'hono'))).toBe(true);
+    for (const name of ['vitest', 'typescript', '@biomejs']) {
+      expect(existsSync(join(app, 'node_modules', name)), name).toBe(false);
+    }
+    expect(existsSync(join(app, 'dist', 'dev'))).toBe(false);
+  });
+
+  test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {
+    const redis = await startRedis();
+    onTestFinished(redis.stop);
+    const gate = join(folder, 'gate.sock');
+    const [port] = await freePorts(1);
+    const container = await start({
+      POSTERN_LISTEN: `unix:${gate}`,
+      POSTERN_API_LISTEN: `0.0.0.0:${port}`,
+      POSTERN_STORE: redis.url,
+    });
+    // nginx's workers are another user.
+    expect((await stat(gate)).mode & 0o777).toBe(0o777);
+
+    const files = join(folder, 'files');
+    await mkdir(files);
+    await writeFile(join(files, 'hello.txt'), 'hello');
+    const site = await read('nginx/examples/compose.conf');
+    const nginx = await startNginx({
+      config: ({ port: own, dir }) =>
+        site
+          .replace('/run/postern/gate.sock', gate)
+          .replace('listen 80;', `listen 127.0.0.1:${own};`)
+          .replace('/var/log/nginx/', `${dir}/`)
+          .replace('/srv/files/', `${files}/`),
+    });
+    onTestFinished(nginx.stop);
+
+    const issued = await fetch(`http://127.0.0.1:${port}/tokens`, {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer a-key-of-24-characters-00',
+        'content-type': 'application/json',
+      },
+      body: '{"path": "/download/hello.txt"}',
+    });
+    const { url } = (await issued.json()) as { url: string };
+    expect(await (await fetch(nginx.url(url))).text()).toBe('hello');
+    expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
+    expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
+
+    expect(await container.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  const gate = (name: string) => `unix:${join(folder, `${name}.sock`)}`;
+
+  test('is found well where the API listens on a socket', async () => {
+    await start({
+      POSTERN_STORE: 'memory:',
+      POSTERN_LISTEN: gate('a'),
+      POSTERN_API_LISTEN: gate('b'),
+    });
+    expect(await check({ PATH: process.env.PATH, POSTERN_API_LISTEN: gate('none') })).toBe(false);
+  });
+
+  const hasIpv6 = Object.values(networkInterfaces())
+    .flat()
+    .some((own) => own?.address === '::1');
+
+  test.runIf(hasIpv6)('is found well where the API listens on IPv6', async () => {
+    const [port] = await freePorts(1);
+    await start({
+      POSTERN_STORE: 'memory:',
+      POSTERN_LISTEN: gate('c'),
+      POSTERN_API_LISTEN: `[::]:${port}`,
+    });
+  });
+});

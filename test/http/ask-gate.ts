@@ -1,0 +1,57 @@
+import { Agent, get } from 'node:http';
+import { onTestFinished } from 'vitest';
+import { createPostern, listening, type PosternOptions } from '../support/postern.ts';
+
+export interface GateReply {
+  readonly status: number;
+  /** Lower-case names; one character a byte. */
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+  /** Whether the connection had served a request before. */
+  readonly reused: boolean;
+}
+
+export type Headers = Record<string, string | string[]>;
+
+/** The gate over HTTP, asked as the snippets ask. */
+export async function startGate(options: PosternOptions = {}) {
+  const postern = createPostern(options);
+  const { port, stop } = await listening(postern.gate);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(async () => {
+    agent.destroy();
+    await stop();
+    await postern.store.close();
+  });
+
+  function ask(path: string, headers: Headers, method = 'GET'): Promise<GateReply> {
+    return new Promise((resolve, reject) => {
+      const request = get({ port, agent, path, headers, method }, (response) => {
+        let body = '';
+        response.setEncoding('latin1').on('data', (chunk: string) => {
+          body += chunk;
+        });
+        response.on('end', () => {
+          const { statusCode: status = 0, headers: told } = response;
+          resolve({ status, headers: told, body, reused: request.reusedSocket });
+        });
+      });
+      request.on('error', reject);
+    });
+  }
+
+  const about = (uri: string, more: Headers = {}): Headers => ({
+    'X-Original-URI': uri,
+    'X-Original-Method': 'GET',
+    'Postern-Site': 'files.example',
+    ...more,
+  });
+
+  return {
+    ...postern,
+    port,
+    ask,
+    authRequest: (uri: string, more?: Headers) => ask('/auth-request', about(uri, more)),
+    xAccel: (uri: string, more?: Headers) => ask('/x-accel', about(uri, more)),
+  };
+}

@@ -1,0 +1,15 @@
+import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+
+/** A store in which everything fails. */
+export function brokenStore(error: Error = new StoreUnavailable('Connection is closed.')): Store {
+  const fail = () => Promise.reject(error);
+  return {
+    issue: fail,
+    find: fail,
+    prolong: fail,
+    revoke: fail,
+    revokeSubject: fail,
+    check: fail,
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { newToken, tokenId } from '../../service/domain/token.ts';
+import { createAsked, OTHER_KEY } from './ask-api.ts';
+
+async function issued(more: object = {}) {
+  const asked = createAsked();
+  const json = { path: '/download/a', subject: 'user-42', ...more };
+  const { id, access_token: token } = (await asked.ask('POST /tokens', { json })).body;
+  return { ...asked, id: id as string, token: token as string };
+}
+
+test('GET shows a grant, without its token', async () => {
+  const { ask, id, token } = await issued({ filename: 'b.pdf', limit_rate: 5, site: 'a.example' });
+  const { status, body, text, headers } = await ask(`GET /tokens/${id}`);
+  expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
+  expect(body).toEqual({
+    id,
+    client_id: 'test',
+    path: '/download/a',
+    site: 'a.example',
+    subject: 'user-42',
+    filename: 'b.pdf',
+    limit_rate: 5,
+    iat: 1_800_000_000,
+    exp: 1_800_000_120,
+  });
+  expect(text).not.toContain(token);
+});
+
+test('PATCH lets it end so many seconds from now, later or earlier', async () => {
+  const { ask, id, clock } = await issued();
+  clock.now += 60_000;
+  const later = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 3600 } });
+  expect(later).toMatchObject({ status: 200, body: { exp: 1_800_003_660 } });
+  const earlier = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 1 } });
+  expect(earlier).toMatchObject({ status: 200, body: { exp: 1_800_000_061 } });
+  clock.now += 1000;
+  expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
+});
+
+test.each([
+  [{ expires_in: 3601 }, '#/expires_in'],
+  [{ expires_in: 0 }, '#/expires_in'],
+  [{ expires_in: '60' }, '#/expires_in'],
+  [{}, '#/expires_in'],
+  [{ expires_in: 60, path: '/download/b' }, '#/path'],
+  [[{ expires_in: 60 }], '#'],
+])('PATCH refuses %j at %s', async (json, pointer) => {
+  const { ask, id } = await issued();
+  const reply = await ask(`PATCH /tokens/${id}`, { json });
+  expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  expect(reply.body.errors[0].pointer).toBe(pointer);
+  expect((await ask(`GET /tokens/${id}`)).body.exp).toBe(1_800_000_120);
+});
+
+test('PATCH wants JSON', async () => {
+  const { ask, id } = await issued();
+  expect((await ask(`PATCH /tokens/${id}`, { form: { expires_in: '60' } })).status).toBe(415);
+});
+
+test('DELETE ends it, once', async () => {
+  const { ask, id } = await issued();
+  const first = await ask(`DELETE /tokens/${id}`);
+  expect([first.status, first.text, first.headers.get('cache-control')]).toEqual([
+    204,
+    '',
+    'no-store',
+  ]);
+  expect((await ask(`DELETE /tokens/${id}`)).status).toBe(404);
+});
+
+test.each(['GET', 'PATCH', 'DELETE'])('%s: what is not there is not found', async (method) => {
+  const { ask, id, token, clock } = await issued();
+  const json = method === 'PATCH' ? { json: { expires_in: 60 } } : {};
+  const missing = { status: 404, body: { code: 'not_found', status: 404 } };
+  for (const name of [tokenId(newToken()), token, 'x', '..', '%00', '%ff', `${id}x`]) {
+    expect(await ask(`${method} /tokens/${name}`, json)).toMatchObject(missing);
+  }
+  expect(await ask(`${method} /tokens/${id}`, { key: OTHER_KEY, ...json })).toMatchObject(missing);
+  expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
+  clock.now += 120_000;
+  expect(await ask(`${method} /tokens/${id}`, json)).toMatchObject(missing);
+});

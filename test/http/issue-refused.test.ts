@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { linesOf } from '../fixtures/read.ts';
+import { apiKey, KEY } from '../support/postern.ts';
+import { createAsked, keptLog } from './ask-api.ts';
+
+/** An API whose store must not be asked, and which must log nothing. */
+function createRefusing() {
+  const store = createMemoryStore();
+  let issued = 0;
+  const counting: typeof store = {
+    ...store,
+    issue: (grants) => {
+      issued += grants.length;
+      return store.issue(grants);
+    },
+  };
+  const paths = [{ prefix: '/download/' }];
+  const { log, lines } = keptLog('trace');
+  const asked = createAsked({ store: counting, log, apiKeys: [apiKey(KEY, { paths })] });
+  return { ...asked, spent: () => [issued, lines] };
+}
+
+const json = { 'content-type': 'application/json' };
+const hostile = linesOf('hostile-bodies.txt').map((line) => {
+  const space = line.indexOf(' ');
+  return [line.slice(space + 1), line.slice(0, space)] as const;
+});
+
+test.each(hostile)('%s is refused at %s', async (body, pointers) => {
+  const { ask, spent } = createRefusing();
+  const reply = await ask('POST /tokens', { body, headers: json });
+  expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request', status: 400 } });
+  expect(reply.headers.get('content-type')).toBe('application/problem+json');
+  expect(reply.headers.get('cache-control')).toBe('no-store');
+  const named = reply.body.errors?.map(({ pointer }: { pointer: string }) => pointer);
+  expect(named ?? ['-']).toEqual(pointers.split(','));
+  expect(reply.text).not.toContain(KEY);
+  expect(spent()).toEqual([0, []]);
+});
+
+test.each([
+  ['nothing', ''],
+  ['blanks', ' \n'],
+  ['Latin-1', Buffer.from('{"path":"/download/caf\xe9"}', 'latin1')],
+  ['overlong UTF-8', Buffer.from('{"path":"/download/\xc0\xae"}', 'latin1')],
+  ['UTF-16', Buffer.from('{"path":"/download/a"}', 'utf16le')],
+])('%s is no JSON', async (_, body) => {
+  const { ask, spent } = createRefusing();
+  expect(await ask('POST /tokens', { body, headers: json })).toMatchObject({
+    status: 400,
+    body: { code: 'invalid_request' },
+  });
+  expect(spent()).toEqual([0, []]);
+});
+
+test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', ''])(
+  'a body of type %j is refused',
+  async (type) => {
+    const { ask, spent } = createRefusing();
+    const reply = await ask('POST /tokens', {
+      body: Buffer.from('{"path":"/download/a"}'),
+      headers: { 'content-type': type },
+    });
+    expect(reply).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+    expect(reply.headers.get('cache-control')).toBe('no-store');
+    expect(spent()).toEqual([0, []]);
+  },
+);
+
+test('the type may come with its parameters, in any case', async () => {
+  const { ask } = createRefusing();
+  const headers = { 'content-type': 'Application/JSON; charset=utf-8' };
+  const body = '{"path":"/download/a"}';
+  expect((await ask('POST /tokens', { body, headers })).status).toBe(201);
+});
+
+test('one bad request of a thousand refuses all, and at most 50 faults are named', async () => {
+  const { ask, spent } = createRefusing();
+  const many = Array.from({ length: 1000 }, (_, i) => ({ path: `/download/${i}` }));
+  const one = await ask('POST /tokens', { json: [...many.slice(1), { path: '/download/..' }] });
+  expect(one.body.errors).toEqual([
+    { pointer: '#/999/path', detail: 'must not have a dot segment' },
+  ]);
+  const all = await ask('POST /tokens', { json: many.map(() => ({ path: '' })) });
+  expect(all.body.errors).toHaveLength(50);
+  expect(spent()).toEqual([0, []]);
+});
+
+test('beyond what the client may issue for is another code', async () => {
+  const paths = [{ prefix: '/download/a/' }];
+  const { ask } = createAsked({ apiKeys: [apiKey(KEY, { paths })] });
+  const reply = await ask('POST /tokens', {
+    json: [{ path: '/download/a/b' }, { path: '/download/b' }],
+  });
+  expect(reply).toMatchObject({
+    status: 403,
+    body: { code: 'insufficient_scope', errors: [{ pointer: '#/1/path' }] },
+  });
+});

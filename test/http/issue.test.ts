@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { createAsked } from './ask-api.ts';
+
+test('one token', async () => {
+  const { ask } = createAsked();
+  const path = '/download/reports/Q3 résumé.pdf';
+  const { status, headers, body } = await ask('POST /tokens', { json: { path } });
+  expect(status).toBe(201);
+  expect(headers.get('cache-control')).toBe('no-store');
+  expect(headers.get('content-type')).toBe('application/json');
+  expect(body).toEqual({
+    access_token: expect.stringMatching(/^ps_[\w-]{32}$/),
+    token_type: 'Bearer',
+    expires_in: 120,
+    id: expect.stringMatching(/^[\w-]{22}$/),
+    url: `/download/reports/Q3%20r%C3%A9sum%C3%A9.pdf?token=${body.access_token}`,
+  });
+});
+
+test('an array of requests is an array of tokens', async () => {
+  const { ask } = createAsked();
+  const json = [{ path: '/download/a' }, { prefix: '/download/b/', expires_in: 10 }];
+  const { status, body } = await ask('POST /tokens', { json });
+  expect(status).toBe(201);
+  expect(body).toMatchObject([
+    { expires_in: 120, url: `/download/a?token=${body[0].access_token}` },
+    { expires_in: 10, url: `/download/~${body[1].access_token}/b/` },
+  ]);
+});
+
+test('an array of one is an array', async () => {
+  const { ask } = createAsked();
+  const { body } = await ask('POST /tokens', { json: [{ path: '/download/a' }] });
+  expect(body).toHaveLength(1);
+});
+
+test('a thousand are issued, and one more is not', async () => {
+  const { ask } = createAsked();
+  const json = Array.from({ length: 1001 }, (_, i) => ({ path: `/download/${i}` }));
+  expect(await ask('POST /tokens', { json })).toMatchObject({
+    status: 400,
+    body: { code: 'invalid_request' },
+  });
+  const { status, body } = await ask('POST /tokens', { json: json.slice(1) });
+  expect(status).toBe(201);
+  expect(new Set(body.map(({ id }: { id: string }) => id)).size).toBe(1000);
+});
+
+test('the public URL goes before it', async () => {
+  const { ask } = createAsked({ publicUrl: 'https://files.example' });
+  const { body } = await ask('POST /tokens', { json: { path: '/download/a' } });
+  expect(body.url).toBe(`https://files.example/download/a?token=${body.access_token}`);
+});
+
+test('every field may be as long as it says', async () => {
+  const { ask } = createAsked();
+  const json = {
+    path: `/download/${'é'.repeat(1019)}`,
+    site: 's'.repeat(253),
+    subject: 'é'.repeat(256),
+    filename: 'é'.repeat(255),
+    expires_in: 3600,
+    limit_rate: 1_000_000_000_000,
+  };
+  expect((await ask('POST /tokens', { json })).status).toBe(201);
+  for (const [field, value] of Object.entries(json)) {
+    const longer = typeof value === 'number' ? value + 1 : `${value}e`;
+    expect(await ask('POST /tokens', { json: { ...json, [field]: longer } })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: `#/${field}` }] },
+    });
+  }
+});

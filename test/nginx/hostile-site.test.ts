@@ -1,0 +1,322 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { gateSnippet, type Site, startSite, type Way, ways } from '../support/site.ts';
+
+// What a site around the snippets may say, and they inherit. Whatever it is, no token is no file,
+// with the right status, and a good token is the file.
+
+const FILE = 'hello, this is file a\n';
+const NAMES = ['a.txt', 'a.jpg', 'a.mp4', 'a.php', 'a.html', 'a'];
+const FILES = {
+  ...Object.fromEntries(NAMES.map((name) => [name, FILE])),
+  'b.txt': 'file b',
+  '../www/index.html': 'the front page',
+  '../www/50x.html': 'the page for errors',
+  '../htpasswd': 'user:{PLAIN}password\n',
+};
+const HTTP = `
+  proxy_cache_path $files/../cache keys_zone=cache:1m;
+  limit_req_zone $binary_remote_addr zone=requests:1m rate=1000r/s;
+  limit_conn_zone $binary_remote_addr zone=connections:1m;
+`;
+const LOCATIONS = `
+  location / { root $files/../www; }
+  location = /login { return 204; }
+  location = /logout { return 401; }
+  location = /mirror { return 200; }
+`;
+
+/** Of the http and the server block alike. */
+const ANYWHERE: Readonly<Record<string, string>> = {
+  'a cache': 'proxy_cache cache; proxy_cache_valid any 10m;',
+  'a cache that ignores what it is told': `
+    proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_methods GET HEAD POST;
+    proxy_ignore_headers X-Accel-Expires Expires Cache-Control Set-Cookie Vary;`,
+  'a cache for one key': 'proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_key one;',
+  'a store': 'proxy_store $files/../www/stored; proxy_store_access all:rw;',
+  'intercepted errors': `
+    proxy_intercept_errors on; error_page 401 403 =200 /index.html;
+    error_page 404 = /index.html; error_page 500 502 503 504 /50x.html;`,
+  'a page for each error': 'error_page 400 401 403 404 405 416 500 502 503 504 =200 /index.html;',
+  'recursive error pages': `
+    recursive_error_pages on; proxy_intercept_errors on;
+    error_page 400 401 403 404 500 502 503 504 =200 /index.html;`,
+  'an error page that is the file': `
+    recursive_error_pages on; error_page 401 403 404 500 503 =200 /protected/a.txt;`,
+  ssi: 'ssi on; ssi_types *;',
+  gzip: 'gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;',
+  gzip_static: 'gzip_static always;',
+  gunzip: 'gunzip on;',
+  autoindex: 'autoindex on;',
+  index: 'index a.txt;',
+  'satisfy any': 'satisfy any; allow all;',
+  'satisfy any, and a password': `
+    satisfy any; allow all; auth_basic site; auth_basic_user_file $files/../htpasswd;`,
+  auth_basic: 'auth_basic site; auth_basic_user_file $files/../htpasswd;',
+  'an auth_request that passes': 'auth_request /login;',
+  'an auth_request that does not': 'auth_request /logout;',
+  auth_request_set: 'auth_request_set $postern_target /protected/a.txt;',
+  'X-Accel-Redirect ignored': 'proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate;',
+  'request headers': `
+    proxy_set_header X-Original-URI /download/a.txt; proxy_set_header X-Original-Method GET;
+    proxy_set_header Postern-Cookie x; proxy_pass_request_headers on;`,
+  'hidden headers': `
+    proxy_hide_header Postern-Target; proxy_hide_header Content-Type;
+    proxy_hide_header X-Accel-Redirect; proxy_hide_header WWW-Authenticate;`,
+  'passed headers': `
+    proxy_pass_header X-Accel-Redirect; proxy_pass_header Postern-Token-Id;`,
+  'a method': 'proxy_method POST; proxy_pass_request_body on;',
+  'HTTP/1.0': 'proxy_http_version 1.0;',
+  'no buffering': 'proxy_buffering off; proxy_request_buffering off;',
+  'small buffers': 'proxy_buffer_size 1k; proxy_buffers 2 1k; proxy_busy_buffers_size 1k;',
+  'another upstream next': `
+    proxy_next_upstream http_403 http_404 http_500 non_idempotent; proxy_next_upstream_tries 0;`,
+  'redirects and cookies': `
+    proxy_redirect / /elsewhere/; proxy_cookie_path / /elsewhere/; proxy_force_ranges on;`,
+  'public caching': 'expires max; add_header Cache-Control "public, max-age=9999" always;',
+  add_header: 'add_header Strict-Transport-Security max-age=9 always;',
+  'a root over the files': 'root $files/..;',
+  'a root at the files': 'root $files;',
+  'slashes not merged': 'merge_slashes off;',
+  underscores: 'underscores_in_headers on; ignore_invalid_headers off;',
+  'a rate': 'limit_rate 100k; limit_rate_after 1k;',
+  limits: 'limit_req zone=requests burst=1000 nodelay; limit_conn connections 100;',
+  mirror: 'mirror /mirror; mirror_request_body on;',
+  types: 'types { } default_type text/html; charset utf-8;',
+  'subrequests in the log': 'log_subrequest on;',
+  'open files cached': 'open_file_cache max=100; open_file_cache_errors on;',
+  'no keepalive': 'keepalive_timeout 0;',
+  'direct input': 'sendfile off; directio 512; output_buffers 1 4k;',
+  'neither ETag nor dates': 'etag off; if_modified_since off; chunked_transfer_encoding off;',
+  slice: 'slice 5;',
+  'writing methods': 'dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;',
+};
+
+/** Of the server block alone. */
+const SERVER: Readonly<Record<string, string>> = {
+  try_files: 'root $files/../www; try_files $uri /index.html;',
+  'try_files into the folder': 'root $files/..; try_files /protected$uri $uri /index.html;',
+  'a rewrite': 'rewrite ^/old/(.*)$ /download/$1;',
+  'a rewrite of all else': 'rewrite ^/static(/.*)$ $1 last;',
+  'variables of ours': 'set $postern_target /protected/a.txt; set $postern_status 204;',
+  'a regex location': 'location ~* \\.(jpg|txt|mp4|html)$ { root $files; }',
+  'a regex location for PHP': 'location ~ \\.php$ { root $files/..; return 200 "run"; }',
+  'a regex location for all': 'location ~ ^/(download|protected)/(.*) { alias $files/$2; }',
+  'a greedy root location': 'location ~ / { root $files/../www; }',
+};
+
+/** Of either block where it is legal. */
+const SITES = [
+  ...Object.entries(ANYWHERE).map(([name, text]) => ['http', name, text] as const),
+  ...Object.entries({ ...ANYWHERE, ...SERVER }).map(
+    ([name, text]) => ['server', name, text] as const,
+  ),
+];
+
+describe.each(ways)('the decision holds by %s', (way) => {
+  test.concurrent.each(SITES)('in the %s block: %s', async (block, _, text) => {
+    const http = block === 'http' ? HTTP + text : HTTP;
+    const server = block === 'server' ? text : '';
+    const hasRoot = text.includes('location ~ /');
+    const locations = hasRoot ? LOCATIONS.replace('location / ', 'location /x/ ') : LOCATIONS;
+    const site = await startSite({ way, files: FILES, http, server, locations });
+    try {
+      for (const name of NAMES) await holds(site, name);
+    } finally {
+      await site.stop();
+    }
+  });
+});
+
+async function holds(site: Site, name: string): Promise<void> {
+  const { url, id, access_token: token } = await site.issue({ path: `/download/${name}` });
+  const other = await site.issue({ path: '/download/b.txt' });
+  const bare = `/download/${name}`;
+
+  async function denied(target: string, status: number, method = 'GET'): Promise<void> {
+    const answer = await site.ask(method, target, { 'Content-Length': '0' });
+    expect([answer.status, answer.text.includes(FILE)], `${method} ${target}`).toEqual([
+      status,
+      false,
+    ]);
+    if (status !== 404)
+      expect(answer.header('Content-Type')).toMatch(/^application\/problem\+json/);
+    if (status === 401) expect(answer.header('WWW-Authenticate')).toMatch(/^Bearer/);
+  }
+
+  async function opened(): Promise<void> {
+    const answer = await site.ask('GET', url, { 'Accept-Encoding': 'gzip' });
+    expect([answer.status, answer.text], url).toEqual([200, FILE]);
+    expect(answer.header('Content-Encoding')).toBeUndefined();
+  }
+
+  await denied(bare, 401);
+  await opened();
+  await denied(bare, 401);
+  await denied(`${bare}?token=${other.access_token}`, 403);
+  await denied(url, 403, 'PUT');
+  await denied(url, 403, 'DELETE');
+  await denied(`/protected/${name}`, 404);
+  await denied(`/protected/${name}?token=${token}`, 404);
+  await denied('/download/none.txt', 401);
+  await opened();
+  await site.postern.store.revoke(id, 'test');
+  await denied(url, 401);
+
+  // Ways past the gate that a rewrite or a try_files of the site could have opened.
+  for (const start of ['/old', '/static/protected', '/static/download', '//download', '/x']) {
+    const answer = await site.ask('GET', `${start}/${name}`);
+    expect(answer.text, start).not.toContain(FILE);
+  }
+}
+
+/** One scenario on a site of its own. */
+async function site(way: Way, more: object): Promise<Site> {
+  const started = await startSite({ way, files: FILES, http: HTTP, locations: LOCATIONS, ...more });
+  onTestFinished(started.stop);
+  return started;
+}
+
+describe.each(ways)('by %s', (way) => {
+  test('stale answers, with the service dead', async () => {
+    const server = `
+      proxy_cache cache; proxy_cache_valid any 1s;
+      proxy_cache_use_stale error timeout updating http_500 http_503;
+      proxy_cache_background_update on;`;
+    const { issue, ask, gate } = await site(way, { server });
+    const { url } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url)).status).toBe(200);
+    await gate.stop();
+    expect((await ask('GET', url)).status).toBe(503);
+    expect((await ask('GET', '/download/a.txt')).status).toBe(503);
+  });
+
+  test('an uploaded page with SSI is not run', async () => {
+    const page = '<!--#include virtual="/protected/b.txt" --><!--#echo var="postern_target" -->';
+    const { issue, ask } = await site(way, {
+      server: 'ssi on;',
+      files: { ...FILES, 'page.html': page },
+    });
+    const answer = await ask('GET', (await issue({ path: '/download/page.html' })).url);
+    expect([answer.status, answer.text]).toEqual([200, page]);
+  });
+
+  test('a page elsewhere on the site that includes a protected file by SSI', async () => {
+    const includes = ['/protected/a.txt', '/download/a.txt', '/download/a.txt?token=$arg_token'];
+    const page = includes.map((url) => `[<!--#include virtual="${url}" -->]`).join('\n');
+    const { issue, ask } = await site(way, {
+      server: 'ssi on;',
+      files: { ...FILES, '../www/page.html': page },
+    });
+    const { access_token: token } = await issue({ path: '/download/a.txt' });
+    for (const target of ['/page.html', `/page.html?token=${token}`]) {
+      const answer = await ask('GET', target);
+      expect(answer.status).toBe(200);
+      expect(answer.text).not.toContain(FILE);
+    }
+  });
+
+  test('a page that is delivered by a decision, and includes another file by SSI', async () => {
+    const page = '[<!--#include virtual="/protected/a.txt" -->]';
+    const { issue, ask } = await site(way, {
+      files: { ...FILES, 'page.html': page },
+      only: `
+        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /protected/page { internal; alias $files/page; ssi on; try_files $uri =404; }
+        location ^~ /protected/ { include postern/internal.conf; alias $files/; }`,
+    });
+    const answer = await ask('GET', (await issue({ path: '/download/page.html' })).url);
+    expect(answer.status).toBe(200);
+    expect(answer.text).not.toContain(FILE);
+  });
+
+  test('ranges with gzip on', async () => {
+    const { issue, ask } = await site(way, { server: 'gzip on; gzip_types *; gzip_min_length 1;' });
+    const { url } = await issue({ path: '/download/a.txt' });
+    const answer = await ask('GET', url, { 'Accept-Encoding': 'gzip', Range: 'bytes=0-4' });
+    expect([answer.status, answer.text]).toEqual([206, 'hello']);
+  });
+
+  test('a sibling .gz is not served instead', async () => {
+    const files = { ...FILES, 'a.txt.gz': 'the sibling' };
+    const { issue, ask } = await site(way, { files, server: 'gzip_static on;' });
+    const { url } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url, { 'Accept-Encoding': 'gzip' })).text).toBe(FILE);
+  });
+
+  test('a folder is not listed, with or without its slash', async () => {
+    const files = { ...FILES, 'sub/index.html': 'index', 'sub/c.txt': 'c' };
+    const { issue, ask } = await site(way, { files, server: 'autoindex on; index index.html;' });
+    const { url } = await issue({ prefix: '/download/' });
+    for (const folder of ['', 'sub', 'sub/']) {
+      const answer = await ask('GET', url + folder);
+      expect([403, 404, 400]).toContain(answer.status);
+      expect(answer.header('Location')).toBeUndefined();
+      expect(answer.text).not.toMatch(/c\.txt|index\.html|protected/);
+    }
+  });
+
+  test('HSTS stays where headers.conf is left out, and where it is repeated', async () => {
+    const hsts = 'add_header Strict-Transport-Security max-age=9 always;';
+    const variants = [
+      'include postern/internal.conf;',
+      `include postern/internal.conf; include postern/headers.conf; ${hsts}`,
+    ];
+    for (const variant of variants) {
+      const { issue, ask } = await site(way, {
+        server: hsts,
+        only: `
+          location ^~ /download/ { ${gateSnippet(way)} }
+          location ^~ /protected/ { ${variant} alias $files/; }`,
+      });
+      const { url } = await issue({ path: '/download/a.txt' });
+      for (const target of [url, '/download/a.txt', '/download/../../x']) {
+        const answer = await ask('GET', target);
+        if (answer.status === 400) continue;
+        expect(answer.header('Strict-Transport-Security'), target).toBe('max-age=9');
+      }
+    }
+  });
+
+  test("the site's own password: not for a token, still for the rest", async () => {
+    const server = 'auth_basic site; auth_basic_user_file $files/../htpasswd;';
+    const { issue, ask } = await site(way, { server });
+    const { url } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url)).status).toBe(200);
+    const front = await ask('GET', '/index.html');
+    expect([front.status, front.header('WWW-Authenticate')]).toEqual([401, 'Basic realm="site"']);
+    // With the password sent along, the token in the query still counts, and alone it opens nothing.
+    const Authorization = `Basic ${Buffer.from('user:password').toString('base64')}`;
+    expect((await ask('GET', url, { Authorization })).status).toBe(200);
+    expect((await ask('GET', '/download/a.txt', { Authorization })).status).toBe(401);
+  });
+
+  test("the site's deny stays", async () => {
+    const { issue, ask } = await site(way, { server: 'satisfy any; deny all;' });
+    const { url } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url)).status).toBe(403);
+  });
+
+  test('nothing is kept of an answer', async () => {
+    const server = `
+      proxy_cache cache; proxy_cache_valid any 10m; proxy_store on; root $files/../www;
+      proxy_ignore_headers Cache-Control X-Accel-Expires;`;
+    const started = await site(way, { server: server.replace('proxy_store on;', '') });
+    const { url } = await started.issue({ path: '/download/a.txt' });
+    await started.ask('GET', url);
+    await started.ask('GET', '/download/a.txt');
+    expect(await readdir(join(started.files, '..', 'cache'))).toEqual([]);
+    expect((await readdir(join(started.files, '..', 'www'))).sort()).toEqual([
+      '50x.html',
+      'index.html',
+    ]);
+  });
+
+  test('expires max does not make a delivery public', async () => {
+    const { issue, ask } = await site(way, { server: 'expires max;' });
+    const answer = await ask('GET', (await issue({ path: '/download/a.txt' })).url);
+    const said = answer.headers.filter(([name]) => /^(cache-control|expires)$/.test(name));
+    expect(said).toEqual([['cache-control', 'private, no-store']]);
+  });
+});

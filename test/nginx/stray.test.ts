@@ -1,0 +1,132 @@
+import type { RequestListener, ServerResponse } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+// What answers on the gate's port is not always the gate: a container that took the address, a
+// proxy with an opinion, an old version.
+
+const FILE = 'file a';
+const TARGETS = {
+  'Postern-Target': '/protected/a.txt',
+  'X-Accel-Redirect': '/protected/a.txt',
+  'X-Accel-Expires': '60',
+};
+
+describe.each(ways)('a stray gate by %s', (way) => {
+  let site: Site;
+  let reply: (response: ServerResponse) => void;
+  const gate: RequestListener = (_, response) => reply(response);
+  beforeAll(async () => {
+    site = await startSite({
+      way,
+      gate,
+      files: { 'a.txt': FILE },
+    });
+  });
+  afterAll(() => site.stop());
+
+  async function answered(by: (response: ServerResponse) => void) {
+    reply = by;
+    const answer = await site.ask('GET', '/download/a.txt');
+    expect(answer.text).not.toContain(FILE);
+    return answer;
+  }
+
+  const status = way === 'auth_request' ? 204 : 200;
+
+  test('the right answer opens, so the others are refused for what they are', async () => {
+    reply = (response) => response.writeHead(status, TARGETS).end();
+    const answer = await site.ask('GET', '/download/a.txt');
+    expect([answer.status, answer.text]).toEqual([200, FILE]);
+  });
+
+  const wrong = [200, 201, 202, 204, 205, 206, 207, 301, 302, 304, 307, 400, 401, 403, 404, 418];
+  const statuses = [...wrong, 429, 500, 502, 503, 504].filter((one) => one !== status);
+  test.each(statuses)('a %i that names the file', async (code) => {
+    for (const body of ['', 'a body']) {
+      const answer = await answered((response) => response.writeHead(code, TARGETS).end(body));
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.header('Postern-Target')).toBeUndefined();
+      expect(answer.header('X-Accel-Redirect')).toBeUndefined();
+    }
+  });
+
+  const nowhere = [
+    '/',
+    '//',
+    'protected/a.txt',
+    './protected/a.txt',
+    '/protected',
+    '/protected/',
+    '/protected/../a.txt',
+    '/protected/../../etc/passwd',
+    '/protected/..',
+    '/protected/.',
+    '//etc/passwd',
+    '///etc/passwd',
+    'http://127.0.0.1/protected/a.txt',
+    '@postern_503',
+    '@postern_deliver',
+    '/download/a.txt',
+    '/download/~x/a.txt',
+    '/PROTECTED/a.txt',
+    '/protected/none.txt',
+    '/protected/a.txt, /protected/a.txt',
+  ];
+  // nginx itself cleans the URI of an X-Accel-Redirect, and refuses one that leads out.
+  const unclean = [
+    '/protected/./a.txt',
+    '/./protected/a.txt',
+    '/protected//a.txt',
+    '//protected/a',
+  ];
+  const bad = way === 'auth_request' ? [...nowhere, ...unclean] : nowhere;
+  test.each(bad)(`a ${status} to %j`, async (target) => {
+    const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
+    const answer = await answered((response) => response.writeHead(status, headers).end());
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+  });
+
+  test.each([{}, { 'Postern-Target': '' }, { 'Postern-Target': ' ' }])(
+    `a ${status} with %j`,
+    async (headers) => {
+      const answer = await answered((response) => response.writeHead(status, headers).end());
+      // The X-Accel way relays what does not redirect, as any proxy does.
+      expect([answer.status, answer.text.length > 0]).toEqual(
+        way === 'auth_request' ? [503, true] : [200, false],
+      );
+    },
+  );
+
+  test('a target in the header of the other way', async () => {
+    const name = way === 'auth_request' ? 'X-Accel-Redirect' : 'Postern-Target';
+    const headers = { [name]: '/protected/a.txt' };
+    await answered((response) => response.writeHead(200, headers).end());
+    await answered((response) => response.writeHead(204, headers).end());
+    await answered((response) => response.writeHead(403, headers).end());
+  });
+
+  const silent: Record<string, string> = {
+    'a header beyond the buffer': `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
+    'a cut header': 'HTTP/1.1 200 OK\r\nX-Accel-Redirect: /protected/a.txt',
+    nothing: '',
+  };
+  // The X-Accel way relays them: to a proxy, the first two are HTTP/0.9.
+  const odd: Record<string, string> = {
+    garbage: '\x00\x01\x02 garbage \r\n\r\n',
+    'no status': 'HTTP/1.1 \r\nPostern-Target: /protected/a.txt\r\n\r\n',
+    'another 204': 'HTTP/1.1 2040 Odd\r\nPostern-Target: /protected/a.txt\r\n\r\n',
+    'a broken header': 'HTTP/1.1 204 No Content\r\nPostern-Target\r\n\r\n',
+  };
+  const wire = way === 'auth_request' ? { ...silent, ...odd } : silent;
+  test.each(Object.entries(wire))('%s', async (_, bytes) => {
+    const answer = await answered(({ socket }) => socket?.end(bytes));
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'unavailable' });
+  });
+
+  test('a 204 with a body', async () => {
+    const head = 'HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n';
+    await answered(({ socket }) => socket?.end(`${head}\r\nfile b`));
+  });
+});
