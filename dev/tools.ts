@@ -9,6 +9,7 @@ import { findOnPath } from './find-on-path.ts';
 const recipes = {
   nginx: { debian: 'nginx', elsewhere: 'nginx' },
   'redis-server': { debian: 'redis-server', elsewhere: 'redis' },
+  curl: { debian: 'curl', elsewhere: 'curl' },
   wrk: { debian: 'wrk', elsewhere: 'wrk' },
 } as const;
 

@@ -38,7 +38,7 @@ function withoutPassword(url: string): string {
   // The last one: a password may hold others.
   const at = rest.lastIndexOf('@') + 1;
   const place = rest.slice(at);
-  const harmless = /^([\w.-]+|\[[\da-f:.]+\])?(:\d{1,5}(?![^/]))?(\/\d{0,5}$)?/i;
+  const harmless = /^([\w.-]+|\[[\da-f:.]+\])?(:\d{1,5})?(\/\d{0,5}$)?/i;
   const kept = harmless.exec(place)?.[0] ?? '';
   // Without an @ the text may be a password whose host was forgotten.
   const whole = kept === place || at > 0;

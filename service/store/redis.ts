@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { type ChainableCommander, Redis } from 'ioredis';
 import type { Grant } from '../domain/grant.ts';
 import { type Store, StoreUnavailable } from '../domain/store.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
@@ -16,7 +16,7 @@ export interface RedisStoreOptions {
   readonly onState?: (state: 'up' | 'down', error?: Error) => void;
 }
 
-/** How many of a subject's grants one round trip ends. */
+/** How many of a subject's grants one round trip ends, or about so many. */
 const PAGE = 500;
 
 /** An index outlives its grants by this much, since its times are by this machine's clock. */
@@ -51,15 +51,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     }
   }
 
+  async function find(id: string): Promise<Grant | undefined> {
+    const record = await ask(redis.get(grantKey(id)));
+    return record === null ? undefined : read(record);
+  }
+
   return {
     async issue(issued) {
       const transaction = redis.multi();
       for (const [key, { ids, last }] of bySubject(issued, subjectKey)) {
         transaction.zremrangebyscore(key, '-inf', now() - SLACK_MS);
-        transaction.zadd(key, ...ids);
-        // The set lives as long as its longest grant: NX for a new one, GT for an older one.
-        transaction.pexpireat(key, last + SLACK_MS, 'NX');
-        transaction.pexpireat(key, last + SLACK_MS, 'GT');
+        enter(transaction, key, ids, last);
       }
       for (const [id, grant] of issued) {
         const left = grant.expiresAt - now();
@@ -68,22 +70,19 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await ask(all(transaction.exec()));
     },
 
-    async find(id) {
-      const record = await ask(redis.get(grantKey(id)));
-      return record === null ? undefined : read(record);
-    },
+    find,
 
     async prolong(id, client, expiresAt) {
+      const before = await find(id);
+      if (before?.client !== client) return undefined;
+      // The index first, as at issue: what is missing there outlives revokeSubject.
+      if (before.subject !== undefined) {
+        const key = subjectKey(client, before.subject);
+        await ask(all(enter(redis.multi(), key, [expiresAt, id], expiresAt).exec()));
+      }
       const left = Math.max(1, expiresAt - now());
       const record = await ask(redis.eval(PROLONG, 1, grantKey(id), client, expiresAt, left));
-      if (typeof record !== 'string') return undefined;
-      const grant = read(record);
-      if (grant.subject !== undefined) {
-        const key = subjectKey(client, grant.subject);
-        const index = redis.multi().zadd(key, expiresAt, id);
-        await ask(all(index.pexpireat(key, expiresAt + SLACK_MS, 'GT').exec()));
-      }
-      return grant;
+      return typeof record === 'string' ? read(record) : undefined;
     },
 
     async revoke(id, client) {
@@ -93,18 +92,19 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async revokeSubject(client, subject) {
       const key = subjectKey(client, subject);
       let revoked = 0;
-      // Towards the newest, by rank: an id whose grant is not there yet is left in the set, since
-      // its issue may be under way.
-      for (let kept = 0; ; ) {
-        const ids = await ask(redis.zrange(key, String(kept), String(kept + PAGE - 1)));
-        if (ids.length === 0) return revoked;
+      // A scan meets all that stays in the set meanwhile, whatever else is taken out of it. An id
+      // whose grant is not there is left: its issue may be under way.
+      for (let cursor = '0'; ; ) {
+        const [next, found] = await ask(redis.zscan(key, cursor, 'COUNT', PAGE));
+        const ids = found.filter((_, i) => i % 2 === 0);
         const replies = await ask(
           all(redis.pipeline(ids.map((id) => ['unlink', grantKey(id)])).exec()),
         );
         const ended = ids.filter((_, i) => replies[i] === 1);
         if (ended.length > 0) await ask(redis.zrem(key, ...ended));
         revoked += ended.length;
-        kept += ids.length - ended.length;
+        if (next === '0') return revoked;
+        cursor = next;
       }
     },
 
@@ -136,6 +136,18 @@ async function all(batch: Promise<Replies>): Promise<unknown[]> {
     if (error !== null) throw error;
     return reply;
   });
+}
+
+/** Enters ids, each after its score, in a set that lives as long as its longest grant. */
+function enter(
+  batch: ChainableCommander,
+  key: string,
+  ids: ReadonlyArray<string | number>,
+  last: number,
+): ChainableCommander {
+  batch.zadd(key, 'GT', ...ids);
+  // NX for a new set, GT for an older one.
+  return batch.pexpireat(key, last + SLACK_MS, 'NX').pexpireat(key, last + SLACK_MS, 'GT');
 }
 
 /** The sorted-set members to add for each subject: score and id in turn. */

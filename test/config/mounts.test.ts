@@ -107,6 +107,10 @@ test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])('a mount twice: %s', (valu
   ]);
 });
 
+test('a faulty site brings no second fault', () => {
+  expect(faultsOf({ POSTERN_MOUNTS: '/a/=/x/,.s:/a/=/y/' })).toHaveLength(1);
+});
+
 const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]`;
 
 test.each([

@@ -45,6 +45,7 @@ test.each([
 
 test.each([
   ['a.example:80', 'A.example:80'],
+  ['A.example:80', 'a.example:80'],
   ['0.0.0.0:80', '127.0.0.1:80'],
   ['127.0.0.1:80', '[::]:80'],
   ['unix:/a', 'unix:/a'],

@@ -24,6 +24,7 @@ import {
 interface Service {
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: { test: string[] };
+  command?: string[];
   environment?: Record<string, string>;
   env_file?: string;
   ports?: string[];
@@ -102,6 +103,12 @@ describe('compose.yaml', () => {
     expect(redis.ports).toBeUndefined();
     expect(redis.networks.every((name) => compose.networks[name]?.internal)).toBe(true);
     expect(nginx.networks.some((name) => postern.networks.includes(name))).toBe(false);
+  });
+
+  test('lets Redis forget nothing, and keeps it over a restart', () => {
+    const command = compose.services.redis.command?.join(' ');
+    expect(command).toContain('--maxmemory-policy noeviction');
+    expect(command).toContain('--appendonly yes');
   });
 
   test('gives a configuration that starts, once a key is put in', async () => {

@@ -3,6 +3,7 @@ import { cp, mkdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '../../dev/paths.ts';
+import { plain } from './plain.ts';
 
 /** One instruction: its lines joined, without comments. */
 export interface Instruction {
@@ -85,12 +86,4 @@ async function copy({ from, sources, target }: Copy, under: string, folder: stri
     const into = join(folder, isFolder ? target : join(target, basename(path)));
     await cp(path, into, { recursive: true, verbatimSymlinks: true });
   }
-}
-
-/** Without what npm and Vitest set for their children. */
-function plain(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_(?!config_(cache|registry))|NODE_|VITEST|POSTERN_)/.test(name),
-  );
-  return { ...Object.fromEntries(kept), npm_config_prefer_offline: 'true' };
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
@@ -81,6 +82,38 @@ describe.each(ways)('headers of the client change nothing by %s', (way) => {
     expect((await site.ask('GET', '/download/b.txt', all)).status).toBe(401);
     expect((await site.ask('GET', `/download/b.txt?token=${token}`, all)).status).toBe(403);
     expect((await site.ask('POST', `/download/a.txt?token=${token}`, all)).status).toBe(403);
+  });
+
+  test('the gate gets what the snippets name, and nothing else of the client', async () => {
+    const asked: IncomingMessage[] = [];
+    const gate: RequestListener = (request, response) => {
+      asked.push(request);
+      response.writeHead(403, { 'Content-Length': '0' }).end();
+    };
+    const watched = await startSite({ way, gate });
+    const headers = {
+      'X-Custom': 'x',
+      Range: 'bytes=0-1',
+      'If-None-Match': '*',
+      Via: 'x',
+      TE: 'x',
+    };
+    const body = { 'Content-Length': '3', 'Content-Type': 'text/plain', Expect: 'x' };
+    await watched.ask('GET', '/download/a.txt', headers);
+    await watched.ask('POST', '/download/a.txt', { ...headers, ...body }, 'abc');
+    await watched.stop();
+    for (const { method, headers: got } of asked) {
+      expect(method).toBe('GET');
+      expect(got).toEqual({
+        host: 'postern',
+        'x-original-uri': '/download/a.txt',
+        'x-original-method': expect.any(String),
+        'x-real-ip': '127.0.0.1',
+        'x-request-id': expect.any(String),
+        'postern-site': 'files.example',
+      });
+    }
+    expect(asked.map(({ headers: got }) => got['x-original-method'])).toEqual(['GET', 'POST']);
   });
 
   test('a service worker may not be one of these files', async () => {

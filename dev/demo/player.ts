@@ -1,0 +1,93 @@
+import type { Paper } from './paper.ts';
+import { curlLine, type Reply, type Request, send } from './request.ts';
+import type { Sample } from './samples.ts';
+import type { Site } from './site.ts';
+import { type Expected, judge } from './verdict.ts';
+
+export interface Issued {
+  readonly access_token: string;
+  readonly expires_in: number;
+  readonly url: string;
+}
+
+/** Long enough to try the printed lines after the coffee; the default is two minutes. */
+const EXPIRES_IN = 3600;
+
+export interface Player {
+  /** The URL is asked for, and that must come. */
+  get(title: string, url: string, expected: Expected): Promise<void>;
+  /** The file must come as it is on disk, or the part of it. */
+  file(title: string, url: string, sample: Pick<Sample, 'sha256'>, range?: Range): Promise<void>;
+  issue(title: string, grant: object): Promise<Issued>;
+  issueAll(title: string, grants: readonly object[]): Promise<Issued[]>;
+  revoke(title: string, token: string): Promise<void>;
+  /** How many steps did not do as they should. */
+  failures(): number;
+}
+
+type Range = readonly [number, number];
+
+export function createPlayer(site: Site, paper: Paper): Player {
+  let failures = 0;
+
+  async function act(
+    title: string,
+    request: Request,
+    expected: Expected,
+    more: (reply: Reply) => string = () => '',
+  ): Promise<Reply> {
+    paper.step(title, curlLine(request));
+    const reply = await send(request);
+    const { ok, text } = judge(reply, expected);
+    if (!ok) failures += 1;
+    paper.result(ok, ok ? text + more(reply) : text);
+    return reply;
+  }
+
+  const authorization = { Authorization: `Bearer ${site.key}` };
+
+  async function post<T>(title: string, grants: unknown): Promise<T> {
+    const request: Request = {
+      url: `${site.api}/tokens`,
+      headers: { ...authorization, 'Content-Type': 'application/json' },
+      body: JSON.stringify(grants),
+      show: 'answer',
+    };
+    const reply = await act(title, request, { status: 201 }, inShort);
+    if (reply.status !== 201) throw new Error(`no token was issued: ${reply.text}`);
+    return JSON.parse(reply.text) as T;
+  }
+
+  return {
+    async get(title, url, expected) {
+      await act(title, { url, show: 'answer' }, expected);
+    },
+    async file(title, url, { sha256 }, range) {
+      const request: Request = { url, show: 'checksum', ...(range && { range }) };
+      await act(title, request, { status: range ? 206 : 200, sha256 });
+    },
+    issue: (title, grant) => post(title, { ...grant, expires_in: EXPIRES_IN }),
+    issueAll: (title, grants) =>
+      post(
+        title,
+        grants.map((grant) => ({ ...grant, expires_in: EXPIRES_IN })),
+      ),
+    async revoke(title, token) {
+      const request: Request = {
+        url: `${site.api}/revoke`,
+        headers: authorization,
+        body: `token=${token}`,
+        show: 'answer',
+      };
+      await act(title, request, { status: 200 });
+    },
+    failures: () => failures,
+  };
+}
+
+function inShort({ text }: Reply): string {
+  const issued = [JSON.parse(text)].flat() as Issued[];
+  const [first] = issued;
+  const what = issued.length === 1 ? first?.access_token : `${issued.length} tokens`;
+  return ` ${what}, for ${first?.expires_in} s`;
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { startNginx } from '../nginx.ts';
+import { onFreePorts } from '../ports.ts';
+import { startService } from '../service.ts';
+import { makeSamples, type Samples } from './samples.ts';
+
+export interface Site {
+  /** Where nginx listens, without a slash at the end. */
+  readonly origin: string;
+  readonly gate: string;
+  readonly api: string;
+  readonly key: string;
+  readonly store: string;
+  readonly folder: string;
+  readonly samples: Samples;
+  stop(): Promise<void>;
+}
+
+/** Settings that the demo leaves to its user. */
+const OWN = ['POSTERN_STORE', 'POSTERN_STORE_PREFIX', 'POSTERN_STORE_TIMEOUT_MS'];
+
+/** nginx before Postern, and the same folder of files behind both ways in. */
+export function startSite(env: NodeJS.ProcessEnv): Promise<Site> {
+  return onFreePorts(1, ([gatePort = 0]) => start(gatePort, env));
+}
+
+async function start(gatePort: number, env: NodeJS.ProcessEnv): Promise<Site> {
+  const nginx = await startNginx({ config: ({ port, dir }) => config(port, dir, gatePort) });
+  try {
+    // In nginx's own folder, which goes when nginx does, however that ends.
+    const folder = join(nginx.dir, 'files');
+    const samples = await makeSamples(folder);
+    const key = `demo-${randomBytes(12).toString('base64url')}`;
+    const chosen = OWN.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+    const service = await startService({
+      env: {
+        POSTERN_LISTEN: `127.0.0.1:${gatePort}`,
+        POSTERN_MOUNTS: '/download/=/protected/,/media/=/media-files/',
+        POSTERN_API_KEYS: `demo:${key}`,
+        POSTERN_PUBLIC_URL: nginx.url(''),
+        POSTERN_MAX_EXPIRES_IN: '86400',
+        POSTERN_LOG_LEVEL: 'warn',
+        POSTERN_STORE_PREFIX: 'postern-demo:',
+        ...Object.fromEntries(chosen),
+      },
+    });
+    return {
+      origin: nginx.url(''),
+      gate: `http://127.0.0.1:${service.gatePort}`,
+      api: `http://127.0.0.1:${service.apiPort}`,
+      key,
+      store: env.POSTERN_STORE || 'memory:',
+      folder,
+      samples,
+      async stop() {
+        await Promise.all([nginx.stop(), service.stop()]);
+      },
+    };
+  } catch (error) {
+    await nginx.stop();
+    throw error;
+  }
+}
+
+function config(port: number, dir: string, gatePort: number): string {
+  return `
+    include postern/http.conf;
+    access_log ${dir}/postern.log postern;
+    sendfile on;
+    upstream postern { server 127.0.0.1:${gatePort}; keepalive 32; }
+
+    server {
+      listen 127.0.0.1:${port};
+      server_name files.example;
+      include postern/auth-request.conf;
+
+      location ^~ /download/ { include postern/protect.conf; }
+      location ^~ /protected/ {
+        include postern/internal.conf;
+        include postern/headers.conf;
+        alias ${dir}/files/;
+      }
+
+      location ^~ /media/ { include postern/x-accel.conf; }
+      location ^~ /media-files/ {
+        include postern/internal.conf;
+        include postern/headers.conf;
+        alias ${dir}/files/;
+      }
+    }`;
+}

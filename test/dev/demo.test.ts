@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { findOnPath } from '../../dev/find-on-path.ts';
+import { projectRoot } from '../../dev/paths.ts';
+import { ask, startRedis } from '../../dev/redis.ts';
+import { tryRun } from '../../dev/run.ts';
+import { waitFor } from '../../dev/wait.ts';
+
+const demo = join(projectRoot, 'dist', 'dev', 'demo.js');
+const built = existsSync(demo);
+
+interface Demo {
+  readonly child: ChildProcess;
+  output(): string;
+  ended(): Promise<number | null>;
+}
+
+function start(args: string[], env: Record<string, string> = {}): Demo {
+  const child = spawn(process.execPath, [demo, ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  onTestFinished(async () => {
+    child.kill();
+    await closed;
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  return { child, output: () => output, ended: async () => (await closed)[0] };
+}
+
+/** Each printed command with what the line below it says came. */
+function printed(output: string): Array<{ command: string; came: string }> {
+  return [...output.matchAll(/^ {4}\$ (curl .*)\n {4}[✓✗] (.*)$/gmu)].map((match) => ({
+    command: match[1] as string,
+    came: match[2] as string,
+  }));
+}
+
+test.runIf(built)(
+  'acts out the flow once, with Redis where it is told to',
+  async () => {
+    const redis = await startRedis();
+    onTestFinished(redis.stop);
+    const { output, ended } = start(['--once'], { POSTERN_STORE: redis.url });
+    expect(await ended(), output()).toBe(0);
+    expect(printed(output()).length).toBeGreaterThan(15);
+    expect(output()).not.toContain('✗');
+    expect(output()).not.toContain('\x1b');
+    expect(await ask(redis.port, 'DBSIZE')).not.toBe(':0\r\n');
+  },
+  60_000,
+);
+
+test.runIf(built)(
+  'a fault is told and is the exit code',
+  async () => {
+    const { output, ended } = start(['--once'], { POSTERN_STORE: 'redis://127.0.0.1:1/0' });
+    expect(await ended()).toBe(1);
+    expect(output()).toMatch(/✗ 503 instead of 201/);
+  },
+  60_000,
+);
+
+test.runIf(built && findOnPath('curl'))(
+  'the printed curl lines do as printed',
+  async () => {
+    const { child, output, ended } = start([]);
+    await waitFor(() => output().includes('Ctrl-C'), {
+      what: 'the demo to stay',
+      deadline: 40_000,
+    });
+    const folder = /files +(\S+)/.exec(output())?.[1] as string;
+    expect(existsSync(folder)).toBe(true);
+
+    for (const { command, came } of printed(output())) {
+      const { output: got } = await tryRun('/bin/sh', ['-c', command]);
+      const sum = /sha256 (\w+)…/.exec(came)?.[1];
+      const status = /^\d+/.exec(came)?.[0];
+      expect(got, command).toMatch(
+        sum ? new RegExp(`^${sum}`) : new RegExp(`^HTTP/1.1 ${status} `),
+      );
+    }
+
+    const url = /http:\S+hello\.txt/.exec(output())?.[0] as string;
+    child.kill('SIGINT');
+    expect(await ended()).toBe(0);
+    expect(existsSync(folder)).toBe(false);
+    await expect(fetch(url)).rejects.toThrow('fetch failed');
+  },
+  60_000,
+);
+
+test.runIf(built)('an unknown argument is told the usage', async () => {
+  const { output, ended } = start(['--twice']);
+  expect(await ended()).toBe(1);
+  expect(output()).toContain('npm run demo -- --once');
+});

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mount } from '../support/postern.ts';
+import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+
+describe.each(ways)('arguments by %s', (way) => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await startSite({
+      way,
+      mounts: [
+        mount('/download/', '/protected/', { passArguments: ['start', 'end'] }),
+        mount('/by-argument/', '/protected/', {
+          pathArgument: 'file',
+          passArguments: ['start', 'end'],
+        }),
+      ],
+      files: { 'a.mp4': 'file a', 'b c+d.mp4': 'file b', 'sub/a.mp4': 'sub' },
+      only: `
+        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /by-argument/ { ${gateSnippet(way)} }
+        location ^~ /protected/ {
+          include postern/internal.conf;
+          alias $files/;
+          add_header Args "[$args]" always;
+        }`,
+    });
+  });
+  afterAll(() => site.stop());
+
+  async function args(
+    target: string,
+  ): Promise<[status: number, text: string, args?: string | undefined]> {
+    const { status, text, header } = await site.ask('GET', target);
+    return status === 200 ? [status, text, header('Args')] : [status, ''];
+  }
+
+  test('the named ones go on, the token and all others do not', async () => {
+    const { url } = await site.issue({ path: '/download/a.mp4' });
+    expect(await args(url)).toEqual([200, 'file a', '[]']);
+    expect(await args(`${url}&start=1.5&x=1&end=20`)).toEqual([
+      200,
+      'file a',
+      '[start=1.5&end=20]',
+    ]);
+    // What they hold cannot become another argument.
+    expect(await args(`${url}&start=1%26token=x%3fy%23`)).toEqual([
+      200,
+      'file a',
+      '[start=1%26token%3Dx%3Fy%23]',
+    ]);
+    const folder = await site.issue({ prefix: '/download/' });
+    expect(await args(`${folder.url}a.mp4?start=7`)).toEqual([200, 'file a', '[start=7]']);
+  });
+
+  test('a path from an argument', async () => {
+    const { url, access_token: token } = await site.issue({ path: '/by-argument/b c+d.mp4' });
+    expect(await args(url)).toEqual([200, 'file b', '[]']);
+    expect(await args(`${url}&start=3`)).toEqual([200, 'file b', '[start=3]']);
+    const form = 'file=b+c%2bd.mp4';
+    expect(await args(`/by-argument/?${form}&token=${token}&end=9`)).toEqual([
+      200,
+      'file b',
+      '[end=9]',
+    ]);
+  });
+
+  test('an argument leads nowhere else', async () => {
+    const { access_token: token } = await site.issue({ prefix: '/by-argument/' });
+    const ask = (query: string) => site.ask('GET', `/by-argument/${query}`);
+    expect((await ask(`?token=${token}&file=sub/a.mp4`)).text).toBe('sub');
+    for (const query of [
+      `?token=${token}`,
+      `?token=${token}&file=`,
+      `?token=${token}&file=../a.mp4`,
+      `?token=${token}&file=%2e%2e%2fa.mp4`,
+      `?token=${token}&file=/a.mp4`,
+      `?token=${token}&file=sub//a.mp4`,
+      `?token=${token}&file=a.mp4%00`,
+      `?token=${token}&file=..%5ca.mp4`,
+      `?token=${token}&file=a.mp4&file=b.mp4`,
+      `a.mp4?token=${token}`,
+    ]) {
+      const answer = await ask(query);
+      expect(answer.status, query).toBe(way === 'X-Accel' ? 400 : 403);
+      expect(answer.text).not.toContain('file a');
+    }
+  });
+});

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { StoreUnavailable } from '../../service/domain/store.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const UNKNOWN = `ps_${'x'.repeat(32)}`;
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+describe.each(ways)('denials by %s', (way) => {
+  let site: Site;
+  let own: string;
+  beforeAll(async () => {
+    site = await startSite({ way, files: { 'a.mp4': 'file a' } });
+    own = (await site.issue({ path: '/download/a.mp4' })).access_token;
+    const find = site.postern.store.find;
+    site.postern.store.find = (id) =>
+      unavailable ? Promise.reject(new StoreUnavailable('gone')) : find(id);
+  });
+  afterAll(() => site.stop());
+  let unavailable = false;
+
+  const bearer = 'Bearer realm="postern"';
+  const malformed = way === 'X-Accel' ? 400 : 403;
+  const cases = [
+    { code: 'missing_token', status: 401, query: '', challenge: bearer },
+    {
+      code: 'invalid_token',
+      status: 401,
+      query: `?token=${UNKNOWN}`,
+      challenge: `${bearer}, error="invalid_token"`,
+    },
+    { code: 'insufficient_scope', status: 403, path: '/download/b.mp4' },
+    { code: 'prefetch', status: 403, headers: { 'Service-Worker': 'script' } },
+    { code: 'invalid_request', status: malformed, path: '/download/a%5c.mp4' },
+    { code: 'unavailable', status: 503 },
+  ];
+
+  describe.each(cases)('$code', ({ code, status, path, query, headers, challenge }) => {
+    const ask = async (method: string, accept?: string) => {
+      unavailable = code === 'unavailable';
+      const target = (path ?? '/download/a.mp4') + (query ?? `?token=${own}`);
+      return site.ask(method, target, {
+        ...headers,
+        ...(accept !== undefined && { Accept: accept }),
+      });
+    };
+
+    test.each([undefined, '*/*', 'application/json', 'video/mp4', `application/json,${BROWSER}`])(
+      'is a problem document for %s',
+      async (accept) => {
+        const answer = await ask('GET', accept);
+        expect(answer.status).toBe(status);
+        expect(answer.header('Content-Type')).toBe('application/problem+json');
+        expect(JSON.parse(answer.text)).toEqual({
+          type: 'about:blank',
+          title: expect.any(String),
+          status,
+          code,
+        });
+        expect(answer.header('WWW-Authenticate')).toBe(challenge);
+        expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);
+      },
+    );
+
+    test('is a page for a browser', async () => {
+      const answer = await ask('GET', BROWSER);
+      expect(answer.status).toBe(status);
+      expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8');
+      expect(answer.text).toMatch(/^<!doctype html>/);
+      expect(answer.text).toContain(`<title>${status}</title>`);
+      expect(answer.header('WWW-Authenticate')).toBe(challenge);
+      expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);
+    });
+
+    test('has no body by HEAD', async () => {
+      for (const accept of ['*/*', BROWSER]) {
+        const answer = await ask('HEAD', accept);
+        expect([answer.status, answer.text]).toEqual([status, '']);
+        expect(answer.header('WWW-Authenticate')).toBe(challenge);
+      }
+    });
+
+    test('says nothing of how the gate is made', async () => {
+      const { headers: all, text } = await ask('GET');
+      expect(JSON.stringify([all, text])).not.toMatch(/protected|postern-|x-accel|redis|gone/i);
+    });
+  });
+});

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const TOKEN = /ps_[A-Za-z0-9_-]{16,}/;
+
+describe.each(ways)("the snippets' log by %s", (way) => {
+  let site: Site;
+  let token: string;
+  let id: string;
+  beforeAll(async () => {
+    site = await startSite({
+      way,
+      files: { 'a.txt': 'hello', 'big.bin': Buffer.alloc(9_000_000) },
+    });
+    const issued = await site.issue({ prefix: '/download/', subject: 'user "42" é' });
+    token = issued.access_token;
+    id = issued.id;
+  });
+  afterAll(() => site.stop());
+
+  /** The line of one request, found by its User-Agent. */
+  async function lineOf(agent: string): Promise<Record<string, unknown>> {
+    const line = await waitFor(
+      async () => (await site.log()).split('\n').find((one) => one.includes(`"${agent}"`)),
+      { what: `the line of ${agent}` },
+    );
+    return JSON.parse(line);
+  }
+  let count = 0;
+  async function logged(target: string, headers = {}, method = 'GET') {
+    count += 1;
+    const agent = `agent-${count}`;
+    await site.ask(method, target, { 'User-Agent': agent, ...headers });
+    return lineOf(agent);
+  }
+
+  test('a delivery', async () => {
+    expect(await logged(`/download/a.txt?token=${token}`)).toMatchObject({
+      request: 'GET /download/a.txt?token=ps_*** HTTP/1.1',
+      status: 200,
+      bytes: 5,
+      completion: 'OK',
+      address: '127.0.0.1',
+      token_id: id,
+      subject: 'user "42" %C3%A9',
+      code: 'allow',
+      request_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
+  });
+
+  test.each([
+    ['missing_token', '/download/a.txt', 401, ''],
+    ['invalid_token', `/download/a.txt?token=ps_${'x'.repeat(32)}`, 401, 'any'],
+    ['invalid_request', '/download/a%5ctxt', way === 'X-Accel' ? 400 : 403, ''],
+  ])('a denial: %s', async (code, target, status, tokenId) => {
+    const line = await logged(target);
+    expect(line).toMatchObject({ code, status, subject: '' });
+    expect(line.token_id === '').toBe(tokenId === '');
+  });
+
+  test("a request that is none of Postern's", async () => {
+    expect(await logged('/elsewhere')).toMatchObject({ status: 404, code: '', token_id: '' });
+  });
+
+  test('a download that the client broke off has no completion', async () => {
+    const connection = await openRaw(site.nginx.port);
+    const headers = { 'User-Agent': 'broken-off' };
+    connection.socket.once('data', () => connection.close());
+    connection.socket.write(requestBytes('GET', `/download/big.bin?token=${token}`, headers));
+    const line = await lineOf('broken-off');
+    expect(line).toMatchObject({ status: 200, completion: '', code: 'allow', token_id: id });
+    expect(line.bytes).toBeLessThan(9_000_000);
+  });
+
+  test('a token is blanked wherever a URL can hold it', async () => {
+    const two = `/download/~${token}/a.txt?token=${token}`;
+    const requests: ReadonlyArray<[target: string, logged: string]> = [
+      [`/download/~${token}/a.txt`, '/download/~ps_***/a.txt'],
+      [`/download/%7E${token}/a.txt`, '/download/%7Eps_***/a.txt'],
+      [`/download/%7e${token}/a.txt`, '/download/%7eps_***/a.txt'],
+      [`/download/a.txt?x=1&token=${token}&y=2`, '/download/a.txt?x=1&token=ps_***&y=2'],
+      [`/download/a.txt?token=${token}${token}`, '/download/a.txt?token=ps_***'],
+      [`/elsewhere?next=/download/~${token}/`, '/elsewhere?next=/download/~ps_***/'],
+      [two, '/download/~ps_***/a.txt?token=ps_***'],
+    ];
+    for (const [target, expected] of requests) {
+      const line = await logged(target, { Referer: `http://files.example${target}` });
+      expect(line.request).toBe(`GET ${expected} HTTP/1.1`);
+      expect(line.referer).toBe(`http://files.example${expected}`);
+    }
+    const three = await logged(`${two}&token=${token}`, { Referer: `${two}&token=${token}` });
+    expect([three.request, three.referer]).toEqual(['[tokens]', '[tokens]']);
+  });
+
+  test('a request line that is made to be slow to match is not', async () => {
+    const slow = `/${token}/ps_${'x'.repeat(3500)}/${'ps_a/'.repeat(700)}`;
+    const started = performance.now();
+    for (let i = 0; i < 20; i += 1) await site.ask('GET', slow);
+    // Some milliseconds each; it was two hundred.
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test('hostile text stays in its field', async () => {
+    const line = await logged('/download/"},{"a":"\\x01', { Referer: '","code":"allow' });
+    expect([line.code, line.referer]).toEqual(['invalid_request', '","code":"allow']);
+  });
+
+  test('every line is JSON, and no token is anywhere', async () => {
+    const text = await site.log();
+    const lines = text.trimEnd().split('\n');
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of lines) expect(() => JSON.parse(line)).not.toThrow();
+    expect(text).not.toContain(token);
+    expect(text).not.toMatch(TOKEN);
+  });
+});

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mount } from '../support/postern.ts';
+import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+
+// Two server blocks on one port, with one public prefix and files of their own; a third without.
+
+describe.each(ways)('several sites by %s', (way) => {
+  let site: Site;
+  const tokens: Record<string, string> = {};
+  beforeAll(async () => {
+    const locations = (name: string) => `
+      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /protected-${name}/ { include postern/internal.conf; alias $files/${name}/; }`;
+    const server = (name: string, listen = '') => `
+      server {
+        listen 127.0.0.1:$port ${listen};
+        server_name ${name}.example;
+        include postern/auth-request.conf;
+        ${locations(name)}
+      }`;
+    site = await startSite({
+      way,
+      mounts: [
+        mount('a.example:/download/', '/protected-a/'),
+        mount('b.example:/download/', '/protected-b/'),
+      ],
+      files: { 'a/x.txt': 'of a', 'b/x.txt': 'of b', 'c/x.txt': 'of c' },
+      serverName: 'A.example www.a.example',
+      only: locations('a'),
+      http: server('b', 'default_server') + server('c'),
+    });
+    for (const name of ['a', 'b']) {
+      const issued = await site.issue({ path: '/download/x.txt', site: `${name}.example` });
+      tokens[name] = issued.access_token;
+    }
+  });
+  afterAll(() => site.stop());
+
+  const cases: ReadonlyArray<[host: string, token: string, status: number, text?: string]> = [
+    ['a.example', 'a', 200, 'of a'],
+    ['b.example', 'b', 200, 'of b'],
+    ['a.example', 'b', 403],
+    ['b.example', 'a', 403],
+    ['c.example', 'a', 403],
+    ['c.example', 'b', 403],
+    ['A.EXAMPLE', 'a', 200, 'of a'],
+    ['a.example.', 'a', 200, 'of a'],
+    ['a.example:81', 'a', 200, 'of a'],
+    ['www.a.example', 'a', 200, 'of a'],
+    // Any other name is the default server's, whatever the client calls it.
+    ['other.example', 'b', 200, 'of b'],
+    ['other.example', 'a', 403],
+    ['a.example.evil', 'a', 403],
+  ];
+  test.each(cases)('Host %s with the token of %s: %i', async (Host, name, status, text) => {
+    const answer = await site.ask('GET', `/download/x.txt?token=${tokens[name]}`, { Host });
+    expect(answer.status).toBe(status);
+    if (text !== undefined) expect(answer.text).toBe(text);
+    else expect(answer.text).not.toMatch(/^of /);
+  });
+
+  test('no header but Host names the site', async () => {
+    const lies = ['X-Forwarded-Host', 'Forwarded', 'X-Host', 'Postern-Site', 'X-Original-Host'];
+    const headers = Object.fromEntries(lies.map((name) => [name, 'a.example']));
+    const target = `/download/x.txt?token=${tokens.a}`;
+    const answer = await site.ask('GET', target, { ...headers, Host: 'b.example' });
+    expect(answer.status).toBe(403);
+  });
+
+  test('the host of an absolute-form goes before Host, for nginx and the gate alike', async () => {
+    const ask = (token = '') =>
+      site.ask('GET', `http://a.example/download/x.txt?token=${token}`, { Host: 'b.example' });
+    expect((await ask(tokens.a)).text).toBe('of a');
+    expect((await ask(tokens.b)).status).toBe(403);
+  });
+
+  test('a token must name its site where two have the prefix', async () => {
+    await expect(site.issue({ path: '/download/x.txt' })).rejects.toThrow(/site/);
+  });
+});

@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { testNginx } from '../../dev/nginx.ts';
+import { projectRoot } from '../../dev/paths.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { startSite, ways } from '../support/site.ts';
+
+const NAMES = ['http', 'auth-request', 'protect', 'x-accel', 'internal', 'headers'] as const;
+type Name = (typeof NAMES)[number];
+
+const read = (name: string) => readFile(join(projectRoot, 'nginx', name), 'utf8');
+
+/** Each of the snippets in the context that it is for. */
+function configOf(subset: ReadonlySet<Name>, port: number): string {
+  const say = (name: Name) => (subset.has(name) ? `include postern/${name}.conf;` : '');
+  return `
+    ${say('http')}
+    ${subset.has('http') ? 'access_log own.log postern;' : ''}
+    upstream postern { server 127.0.0.1:7300; keepalive 32; }
+    server {
+      listen 127.0.0.1:${port};
+      ${say('auth-request')}
+      location ^~ /a/ { ${say('protect')} }
+      location ^~ /b/ { ${say('x-accel')} }
+      location ^~ /c/ { ${say('internal')} ${say('headers')} alias /srv/files/; }
+    }`;
+}
+
+// One nginx -t each: a variable that one server block declares is declared for all.
+const subsets = Array.from(
+  { length: 2 ** NAMES.length },
+  (_, bits) => new Set(NAMES.filter((_, i) => bits & (1 << i))),
+);
+
+describe('nginx -t', () => {
+  test.concurrent.each(subsets.map((subset) => [[...subset].join(' ') || 'none', subset] as const))(
+    'passes with %s',
+    async (_, subset) => {
+      const { ok, output } = await testNginx(({ port }) => configOf(subset, port));
+      expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);
+      expect(ok).toBe(true);
+    },
+  );
+
+  test('passes with nginx.conf', async () => {
+    // The log's folder is the system's.
+    const text = (await read('nginx.conf')).replace('/var/log/nginx/', '');
+    const { ok, output } = await testNginx(text);
+    expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[warn\]/)]);
+  });
+
+  test('passes with examples/seed.conf', async () => {
+    const text = await read('examples/seed.conf');
+    const { ok, output } = await testNginx(() => text);
+    expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[warn\]/)]);
+  });
+});
+
+test('both ways ask with the same headers, and the X-Accel way with Accept too', async () => {
+  const headers = async (name: string) =>
+    [...(await read(`snippets/${name}.conf`)).matchAll(/^\s*proxy_set_header (\S+ .*);$/gm)].map(
+      (match) => match[1] as string,
+    );
+  const accept = 'Accept $http_accept';
+  expect(await headers('x-accel')).toEqual([...(await headers('auth-request')), accept]);
+});
+
+test('both ways state the same of how they ask', async () => {
+  // These differ by design: where the question goes, and which headers of the answer count.
+  const differ =
+    /^(proxy_pass|proxy_set_header|proxy_ignore_headers|proxy_hide_header|proxy_redirect)$/;
+  const stated = async (name: string) => {
+    const text = (await read(`snippets/${name}.conf`)).replace(/#.*/g, '');
+    const lines = [...text.matchAll(/^\s*((proxy_\w+) .*);$/gm)];
+    return lines.filter((match) => !differ.test(match[2] as string)).map((match) => match[1]);
+  };
+  expect(await stated('x-accel')).toEqual(await stated('auth-request'));
+});
+
+describe.each(ways)('connections to the gate by %s', (way) => {
+  test.each(['allowed', 'denied'])('50 requests, %s, cost one or two', async (outcome) => {
+    const site = await startSite({ way, files: { 'a.txt': 'file a' } });
+    onTestFinished(site.stop);
+    let opened = 0;
+    site.gate.server.on('connection', () => {
+      opened += 1;
+    });
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    const target = outcome === 'allowed' ? url : url.replace('a.txt', 'b.txt');
+    const connection = await openRaw(site.nginx.port);
+    for (let i = 0; i < 50; i += 1) {
+      const { status } = await connection.send(requestBytes('GET', target));
+      expect(status).toBe(outcome === 'allowed' ? 200 : 403);
+    }
+    connection.close();
+    expect(opened).toBeGreaterThan(0);
+    expect(opened).toBeLessThanOrEqual(2);
+  });
+});

@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
+import type { Grant } from '../../service/domain/grant.ts';
+import type { Store } from '../../service/domain/store.ts';
+import { newToken, tokenId } from '../../service/domain/token.ts';
+
+export interface Opened {
+  readonly store: Store;
+  now(): number;
+  /** Lets so many milliseconds pass. */
+  pass(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const newId = () => tokenId(newToken());
+
+export function grantAt(now: number, more: Partial<Grant> = {}): Grant {
+  const times = { issuedAt: now, expiresAt: now + 60_000 };
+  return { client: 'web', mount: '/download/', covers: '/download/a', ...times, ...more };
+}
+
+/** What every store holds to. */
+export function storeContract(name: string, open: () => Promise<Opened>): void {
+  describe(`${name} keeps the contract`, () => {
+    let opened: Opened;
+    let store: Store;
+    beforeAll(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterAll(() => opened.close());
+
+    /** Issues one grant and returns its id. */
+    async function issue(more: Partial<Grant> = {}): Promise<string> {
+      const id = newId();
+      await store.issue([[id, grantAt(opened.now(), more)]]);
+      return id;
+    }
+
+    async function expire(id: string, ms: number): Promise<void> {
+      await opened.pass(ms);
+      await waitFor(async () => (await store.find(id)) === undefined, { what: 'it to expire' });
+    }
+
+    test('what was issued is found, with every field', async () => {
+      const full: Grant = grantAt(opened.now(), {
+        mount: 'a.example/dl é/',
+        site: 'a.example',
+        covers: '/dl é/"\\u0041"/\u2028\u{1f600}/',
+        subject: 'user:42 % é "\\',
+        target: '/protected/é/',
+        filename: 'é "x" \u{1f600}.pdf',
+        disposition: 'inline',
+        limitRate: 1_000_000_000_000,
+        expiresAt: opened.now() + 1_000_000_000_000,
+      });
+      const bare = grantAt(opened.now());
+      const ids = [newId(), newId()] as const;
+      await store.issue([
+        [ids[0], full],
+        [ids[1], bare],
+      ]);
+      expect(await store.find(ids[0])).toStrictEqual(full);
+      expect(await store.find(ids[1])).toStrictEqual(bare);
+    });
+
+    test('what was never issued is not there', async () => {
+      const id = newId();
+      expect(await store.find(id)).toBeUndefined();
+      expect(await store.prolong(id, 'web', opened.now() + 60_000)).toBeUndefined();
+      expect(await store.find(id)).toBeUndefined();
+      expect(await store.revoke(id, 'web')).toBe(false);
+      expect(await store.revokeSubject('web', 'nobody')).toBe(0);
+    });
+
+    test('a grant ends by itself, and is not brought back', async () => {
+      const id = await issue({ expiresAt: opened.now() + 300, subject: 'late' });
+      expect(await store.find(id)).toBeDefined();
+      await expire(id, 300);
+      expect(await store.prolong(id, 'web', opened.now() + 60_000)).toBeUndefined();
+      expect(await store.revoke(id, 'web')).toBe(false);
+      expect(await store.revokeSubject('web', 'late')).toBe(0);
+      expect(await store.find(id)).toBeUndefined();
+    });
+
+    test('a thousand are issued at once', async () => {
+      const batch = Array.from({ length: 1000 }, (_, i) => {
+        return [newId(), grantAt(opened.now(), { covers: `/download/${i}` })] as const;
+      });
+      await store.issue(batch);
+      const found = await Promise.all(batch.map(([id]) => store.find(id)));
+      expect(found).toEqual(batch.map(([, grant]) => grant));
+    });
+
+    test('prolonging changes the end and nothing else', async () => {
+      const more = { subject: 'é/"\\', filename: '\u{1f600}/\u2028', limitRate: 999_999_999_999 };
+      const id = await issue({ ...more, expiresAt: opened.now() + 300 });
+      const before = await store.find(id);
+      const expiresAt = opened.now() + 1_000_000_000_000;
+      expect(await store.prolong(id, 'web', expiresAt)).toStrictEqual({ ...before, expiresAt });
+      await opened.pass(350);
+      expect(await store.find(id)).toStrictEqual({ ...before, expiresAt });
+    });
+
+    test('prolonging may shorten', async () => {
+      const id = await issue();
+      await store.prolong(id, 'web', opened.now() + 300);
+      expect(await store.find(id)).toBeDefined();
+      await expire(id, 300);
+    });
+
+    test('none but its client prolongs or revokes a grant', async () => {
+      const id = await issue();
+      const before = await store.find(id);
+      for (const client of ['other', 'we', 'web2', '']) {
+        expect(await store.prolong(id, client, opened.now() + 1)).toBeUndefined();
+        expect(await store.revoke(id, client)).toBe(false);
+      }
+      expect(await store.find(id)).toStrictEqual(before);
+    });
+
+    test('a revoked grant is gone, and stays so', async () => {
+      const id = await issue();
+      expect(await store.revoke(id, 'web')).toBe(true);
+      expect(await store.find(id)).toBeUndefined();
+      expect(await store.revoke(id, 'web')).toBe(false);
+      expect(await store.prolong(id, 'web', opened.now() + 60_000)).toBeUndefined();
+      expect(await store.find(id)).toBeUndefined();
+    });
+
+    test("a subject's grants end together: the client's own, and those of no other", async () => {
+      const subject = `user:${newId()}`;
+      const mine = [await issue({ subject }), await issue({ subject })];
+      const revoked = await issue({ subject });
+      await store.revoke(revoked, 'web');
+      const prolonged = await issue({ subject });
+      await store.prolong(prolonged, 'web', opened.now() + 120_000);
+      const others = [
+        await issue({ subject, client: 'other' }),
+        await issue({ subject: `${subject}2` }),
+        await issue({ subject: subject.slice(0, -1) }),
+        await issue(),
+      ];
+      expect(await store.revokeSubject('web', subject)).toBe(3);
+      for (const id of [...mine, prolonged]) expect(await store.find(id)).toBeUndefined();
+      for (const id of others) expect(await store.find(id)).toBeDefined();
+      expect(await store.revokeSubject('web', subject)).toBe(0);
+    });
+
+    test("a subject's grants may be thousands", async () => {
+      const subject = newId();
+      const ids = Array.from({ length: 2300 }, newId);
+      const grants = ids.map((id) => [id, grantAt(opened.now(), { subject })] as const);
+      for (let i = 0; i < ids.length; i += 1000) await store.issue(grants.slice(i, i + 1000));
+      expect(await store.revokeSubject('web', subject)).toBe(2300);
+      const left = await Promise.all(ids.map((id) => store.find(id)));
+      expect(left.filter((grant) => grant !== undefined)).toEqual([]);
+    });
+
+    test('it says that it takes a write', async () => {
+      expect(await store.check()).toEqual({});
+    });
+  });
+}

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { grantAt, newId, storeContract } from './contract.ts';
+
+storeContract('memory', async () => {
+  let time = 1_800_000_000_000;
+  const now = () => time;
+  const store = createMemoryStore({ now });
+  const pass = async (ms: number) => {
+    time += ms;
+  };
+  return { store, now, pass, close: () => store.close() };
+});
+
+test('a grant ends at its very millisecond', async () => {
+  let now = 1000;
+  const store = createMemoryStore({ now: () => now });
+  const id = newId();
+  await store.issue([[id, grantAt(now, { expiresAt: 2000 })]]);
+  now = 1999;
+  expect(await store.find(id)).toBeDefined();
+  now = 2000;
+  expect(await store.find(id)).toBeUndefined();
+});
+
+test('closing forgets all', async () => {
+  const store = createMemoryStore();
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now())]]);
+  await store.close();
+  expect(await store.find(id)).toBeUndefined();
+});

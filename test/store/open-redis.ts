@@ -1,0 +1,41 @@
+import { ask, type Redis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import type { Store } from '../../service/domain/store.ts';
+import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
+
+export interface OpenRedisOptions extends Partial<RedisStoreOptions> {
+  /** Instead of Redis' own port. */
+  readonly port?: number;
+}
+
+/** A store that is connected. */
+export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): Promise<Store> {
+  const { port = redis.port, ...more } = options;
+  const url = `redis://127.0.0.1:${port}/0`;
+  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 250, ...more });
+  await answers(store);
+  return store;
+}
+
+/** Waits until a store answers. */
+export async function answers(store: Store): Promise<void> {
+  const check = () =>
+    store.check().then(
+      () => true,
+      () => false,
+    );
+  await waitFor(check, { what: 'the store to answer' });
+}
+
+/** What Redis says to one command: the reply as it comes, but for its line ends. */
+export async function tell(redis: Redis, command: string): Promise<string> {
+  const reply = await ask(redis.port, command, 5_000);
+  if (reply === undefined) throw new Error(`no reply to ${command}`);
+  return reply.trimEnd();
+}
+
+/** The names of all keys. */
+export async function keysOf(redis: Redis): Promise<string[]> {
+  const lines = (await tell(redis, 'KEYS *')).split('\r\n').slice(1);
+  return lines.filter((line) => !line.startsWith('$')).sort();
+}

@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { decodeRecord, encodeRecord } from '../../service/store/record.ts';
+import { grantAt } from './contract.ts';
+
+test('a record is short, and says which layout it has', () => {
+  expect(encodeRecord(grantAt(1000))).toBe(
+    '{"v":1,"c":"web","m":"/download/","p":"/download/a","i":1000,"x":61000}',
+  );
+});
+
+test('what is absent stays absent', () => {
+  const grant = grantAt(1000);
+  expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
+});
+
+test.each(['{"v":2}', '{"v":"1"}', '{}', '[]', 'null', '1', '', '{'])('%j is no record', (text) => {
+  expect(() => decodeRecord(text)).toThrow();
+});

@@ -1,0 +1,94 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { startRedis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+import { createRedisStore } from '../../service/store/redis.ts';
+import { grantAt, newId } from './contract.ts';
+import { answers, openRedis } from './open-redis.ts';
+
+const everyCall = (store: Store): Array<Promise<unknown>> => [
+  store.find(newId()),
+  store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]),
+  store.issue(Array.from({ length: 100 }, () => [newId(), grantAt(Date.now())])),
+  store.prolong(newId(), 'web', Date.now() + 1000),
+  store.revoke(newId(), 'web'),
+  store.revokeSubject('web', 'u'),
+  store.check(),
+];
+
+async function failsSoon(store: Store): Promise<void> {
+  const started = performance.now();
+  for (const failed of await Promise.allSettled(everyCall(store))) {
+    expect(failed).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailable) });
+  }
+  expect(performance.now() - started).toBeLessThan(1_000);
+}
+
+async function started() {
+  const redis = await startRedis();
+  const states: string[] = [];
+  const store = await openRedis(redis, { onState: (state) => void states.push(state) });
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now())]]);
+  return { redis, store, states, id };
+}
+
+test('while Redis hangs every call fails in time, and after it all is there', async () => {
+  const { redis, store, id } = await started();
+  redis.pause();
+  await failsSoon(store);
+  redis.resume();
+  await answers(store);
+  expect(await store.find(id)).toBeDefined();
+});
+
+test('while Redis is gone every call fails at once, and it is found again on its port', async () => {
+  const { redis, store, states, id } = await started();
+  await redis.stop();
+  await failsSoon(store);
+  expect(states).toContain('down');
+  await redis.restart();
+  await answers(store);
+  await waitFor(() => states.at(-1) === 'up', { what: 'the store to say so' });
+  expect(await store.find(id)).toBeUndefined();
+  await store.issue([[id, grantAt(Date.now())]]);
+  expect(await store.find(id)).toBeDefined();
+});
+
+test('where there is no Redis nothing waits for it', async () => {
+  const { redis } = await started();
+  await redis.stop();
+  const store = createRedisStore({ url: redis.url, prefix: 'p:', timeoutMs: 250 });
+  onTestFinished(() => store.close());
+  await failsSoon(store);
+});
+
+test('a wrong password is an unavailable store, and the log is told why', async () => {
+  const redis = await startRedis({ args: ['--requirepass', 'right'] });
+  let told = '';
+  const store = createRedisStore({
+    url: redis.url.replace('//', '//:wrong@'),
+    prefix: 'p:',
+    timeoutMs: 250,
+    onState: (_, error) => {
+      told += error?.message ?? '';
+    },
+  });
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  await waitFor(() => told.includes('WRONGPASS'), { what: 'Redis to refuse' });
+  expect(told).not.toContain('wrong');
+  await failsSoon(store);
+});
+
+test('a closed store fails too', async () => {
+  const { store } = await started();
+  await store.close();
+  await failsSoon(store);
+});

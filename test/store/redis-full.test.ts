@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+import { grantAt, newId } from './contract.ts';
+import { keysOf, openRedis, tell } from './open-redis.ts';
+
+let redis: Redis;
+let store: Store;
+beforeAll(async () => {
+  redis = await startRedis();
+  store = await openRedis(redis, { timeoutMs: 5_000 });
+});
+beforeEach(async () => {
+  await tell(redis, 'CONFIG SET maxmemory 0');
+  await tell(redis, 'CONFIG SET maxmemory-policy noeviction');
+  await tell(redis, 'FLUSHALL');
+});
+afterAll(async () => {
+  await store.close();
+  await redis.stop();
+});
+
+test('a full Redis issues nothing, and still finds and revokes', async () => {
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+  const before = await keysOf(redis);
+  await tell(redis, 'CONFIG SET maxmemory 1');
+  const many = Array.from({ length: 10 }, () => {
+    return [newId(), grantAt(Date.now(), { subject: 'v' })] as const;
+  });
+  await expect(store.issue(many)).rejects.toThrow(StoreUnavailable);
+  await expect(store.check()).rejects.toThrow(StoreUnavailable);
+  expect(await keysOf(redis)).toEqual(before);
+  expect(await store.find(id)).toBeDefined();
+  expect(await store.revoke(id, 'web')).toBe(true);
+});
+
+test('a full Redis ends what a subject has', async () => {
+  await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
+  await tell(redis, 'CONFIG SET maxmemory 1');
+  expect(await store.revokeSubject('web', 'u')).toBe(1);
+});
+
+test('a Redis that may drop tokens is told of', async () => {
+  expect(await store.check()).toEqual({});
+  for (const policy of ['allkeys-lru', 'volatile-ttl']) {
+    await tell(redis, `CONFIG SET maxmemory-policy ${policy}`);
+    expect((await store.check()).warning).toContain(`maxmemory-policy is ${policy}`);
+  }
+});
+
+test('of an issue that fails half way no token is given out', async () => {
+  // Redis runs the rest of a transaction in which one command fails. The grants are there then,
+  // under ids whose tokens no one has ever seen, until they expire.
+  await tell(redis, 'SET postern:subject:web:broken x');
+  const id = newId();
+  const grant = grantAt(Date.now(), { subject: 'broken' });
+  await expect(store.issue([[id, grant]])).rejects.toThrow(StoreUnavailable);
+  expect(Number((await tell(redis, `PTTL postern:grant:${id}`)).slice(1))).toBeGreaterThan(0);
+});

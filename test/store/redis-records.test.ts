@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+import { grantAt, newId } from './contract.ts';
+import { openRedis, tell } from './open-redis.ts';
+
+let redis: Redis;
+let store: Store;
+beforeAll(async () => {
+  redis = await startRedis();
+  store = await openRedis(redis);
+});
+afterAll(async () => {
+  await store.close();
+  await redis.stop();
+});
+
+test.each([
+  ['a later layout', '{"v":2,"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
+  ['none', '{"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
+  ['an empty record', ''],
+  ['half a record', '{"v":1,"c":"web"'],
+  ['another value', 'null'],
+  ['another program’s value', 'yes'],
+])('%s is not read as "not there", nor changed', async (_, record) => {
+  const id = newId();
+  const key = `postern:grant:${id}`;
+  await tell(redis, `SET ${key} '${record}' EX 60`);
+  await expect(store.find(id)).rejects.toThrow(StoreUnavailable);
+  await expect(store.prolong(id, 'web', Date.now() + 1000)).rejects.toThrow(StoreUnavailable);
+  expect(await tell(redis, `GET ${key}`)).toContain(record);
+});
+
+test('a key of another type is an error of the store', async () => {
+  const id = newId();
+  await tell(redis, `LPUSH postern:grant:${id} x`);
+  await expect(store.find(id)).rejects.toThrow(StoreUnavailable);
+  await expect(store.revoke(id, 'web')).rejects.toThrow(StoreUnavailable);
+  await expect(store.prolong(id, 'web', Date.now() + 1000)).rejects.toThrow(StoreUnavailable);
+});
+
+test('an index of another type fails all that needs it', async () => {
+  await tell(redis, 'SET postern:subject:web:broken x');
+  const grant = grantAt(Date.now(), { subject: 'broken' });
+  await expect(store.issue([[newId(), grant]])).rejects.toThrow(StoreUnavailable);
+  await expect(store.revokeSubject('web', 'broken')).rejects.toThrow(StoreUnavailable);
+});
+
+test('a grant is not prolonged where its index cannot say so', async () => {
+  const id = newId();
+  const grant = grantAt(Date.now(), { subject: 'later broken' });
+  await store.issue([[id, grant]]);
+  await tell(redis, 'SET "postern:subject:web:later broken" x');
+  await expect(store.prolong(id, 'web', Date.now() + 90_000)).rejects.toThrow(StoreUnavailable);
+  expect(await store.find(id)).toEqual(grant);
+});
