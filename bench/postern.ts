@@ -1,4 +1,5 @@
 import { startService } from '../dev/service.ts';
+import { waitFor } from '../dev/wait.ts';
 import { NAME } from './site.ts';
 import type { Backend } from './variants.ts';
 
@@ -11,18 +12,23 @@ export async function startPostern(env: Record<string, string>): Promise<Backend
       POSTERN_MOUNTS: '/download/=/protected/',
       POSTERN_API_KEYS: `bench:${KEY}`,
       POSTERN_LOG_LEVEL: 'silent',
+      // A pause of the machine is no failure here.
+      POSTERN_STORE_TIMEOUT_MS: '5000',
       ...env,
     },
     stdio: 'ignore',
   });
   const { gatePort: port, apiPort, pid } = service;
-  return {
-    port,
-    path: await issue(apiPort),
-    refused: `/download/${NAME}`,
-    processes: { service: pid },
-    stop: async () => void (await service.stop()),
-  };
+  const stop = async () => void (await service.stop());
+  try {
+    const ready = async () => (await fetch(`http://127.0.0.1:${apiPort}/readyz`)).ok;
+    await waitFor(ready, { what: 'the store to take a write' });
+    const path = await issue(apiPort);
+    return { port, path, refused: `/download/${NAME}`, processes: { service: pid }, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 async function issue(apiPort: number): Promise<string> {

@@ -46,7 +46,7 @@ async function perform(site: Site): Promise<{ failures: number; page: string }> 
     ['nginx', site.origin, '/download/ by auth_request, /media/ by X-Accel'],
     ['API', site.api, `Authorization: Bearer ${site.key}`],
     ['gate', site.gate, 'for nginx alone'],
-    ['store', site.store.replace(/\/\/.*@/, '//')],
+    ['store', site.store],
     ['files', site.folder],
   ]);
   const player = createPlayer(site, paper);

@@ -25,7 +25,7 @@ export interface Config {
   readonly store: StoreSettings;
   /** At least one. */
   readonly mounts: readonly Mount[];
-  /** Empty where none is configured. */
+  /** Empty only on a terminal. */
   readonly apiKeys: readonly ApiKey[];
   /** Seconds, where a request for a token names none. */
   readonly expiresIn: number;
@@ -38,15 +38,24 @@ export interface Config {
   readonly logLevel: LogLevel;
 }
 
+const NO_KEY =
+  'at least one API key, such as web:<secret of 16 characters or more> ' +
+  '(one is made at start only on a terminal, where it can be shown)';
+
 /**
  * Reads and checks the configuration: the environment, and the YAML file that its `POSTERN_CONFIG`
  * names, if it does. A setting in the environment replaces the file's, lists included.
  *
  * @param readFile gives a file's text, or throws as `node:fs` does
+ * @param onTerminal whether an API key could be made and shown; if not, having none is a fault
  * @returns the configuration, frozen all through
  * @throws ConfigError with every fault there is
  */
-export function loadConfig(env: Environment, readFile: ReadFile): Config {
+export function loadConfig(
+  env: Environment,
+  readFile: ReadFile,
+  { onTerminal } = { onTerminal: false },
+): Config {
   const faults = new Faults();
   const file = configFile(env);
   const fromEnvironment = readEnvironment(env, faults);
@@ -61,6 +70,9 @@ export function loadConfig(env: Environment, readFile: ReadFile): Config {
   const mounts = unknown ? undefined : readMounts(settings.get('mounts'), faults);
   const bounds = { mounts, maxExpiresIn: expiry?.maxExpiresIn };
   const apiKeys = readApiKeys(settings.get('api_keys'), bounds, faults);
+  if (!onTerminal && fromFile !== undefined && !settings.has('api_keys')) {
+    faults.add({ field: 'POSTERN_API_KEYS' }, NO_KEY);
+  }
   const givenUrl = settings.get('public_url');
   const publicUrl = givenUrl && readPublicUrl(givenUrl, faults);
   const givenTtl = settings.get('decision_ttl');

@@ -16,7 +16,9 @@ import { openStore } from './store/open.ts';
 const DRAIN_MS = 4000;
 
 async function main(): Promise<void> {
-  const config = withKey(loadConfig(process.env, (path) => readFileSync(path, 'utf8')));
+  const onTerminal = process.stderr.isTTY === true;
+  const readFile = (path: string) => readFileSync(path, 'utf8');
+  const config = withKey(loadConfig(process.env, readFile, { onTerminal }));
   const log = createLog(config.logLevel);
   const store = openStore(config.store, log);
   const { now } = Date;
@@ -51,16 +53,6 @@ async function main(): Promise<void> {
 /** With no key configured: one for this run, told to whoever sits at the terminal, and only there. */
 function withKey(config: Config): Config {
   if (config.apiKeys.length > 0) return config;
-  if (!process.stderr.isTTY) {
-    throw new ConfigError([
-      {
-        field: 'POSTERN_API_KEYS',
-        expected:
-          'at least one API key, such as web:<secret of 16 characters or more> ' +
-          '(one is made at start only on a terminal, where it can be shown)',
-      },
-    ]);
-  }
   const secret = randomBytes(24).toString('base64url');
   process.stderr.write(
     `No API key is configured. This one is for this run only:\n\n  ${secret}\n\n`,

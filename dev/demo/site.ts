@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { startNginx } from '../nginx.ts';
 import { onFreePorts } from '../ports.ts';
 import { startService } from '../service.ts';
+import { waitFor } from '../wait.ts';
 import { makeSamples, type Samples } from './samples.ts';
 
 export interface Site {
@@ -11,6 +12,7 @@ export interface Site {
   readonly gate: string;
   readonly api: string;
   readonly key: string;
+  /** Without its password. */
   readonly store: string;
   readonly folder: string;
   readonly samples: Samples;
@@ -45,22 +47,33 @@ async function start(gatePort: number, env: NodeJS.ProcessEnv): Promise<Site> {
         ...Object.fromEntries(chosen),
       },
     });
-    return {
+    const site = {
       origin: nginx.url(''),
       gate: `http://127.0.0.1:${service.gatePort}`,
       api: `http://127.0.0.1:${service.apiPort}`,
       key,
-      store: env.POSTERN_STORE || 'memory:',
+      store: (env.POSTERN_STORE || 'memory:').replace(/\/\/.*@/, '//'),
       folder,
       samples,
       async stop() {
         await Promise.all([nginx.stop(), service.stop()]);
       },
     };
+    await waitForStore(site).catch(async (error) => {
+      await service.stop();
+      throw error;
+    });
+    return site;
   } catch (error) {
     await nginx.stop();
     throw error;
   }
+}
+
+/** A Redis that is only just being connected to would refuse the first step. */
+function waitForStore({ api, store }: Site): Promise<unknown> {
+  const what = `the store at ${store} to take a write`;
+  return waitFor(async () => (await fetch(`${api}/readyz`)).ok, { what, deadline: 5_000 });
 }
 
 function config(port: number, dir: string, gatePort: number): string {

@@ -52,6 +52,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   async function find(id: string): Promise<Grant | undefined> {
+    gatherWrites(redis);
     const record = await ask(redis.get(grantKey(id)));
     return record === null ? undefined : read(record);
   }
@@ -181,4 +182,15 @@ function connect({ url, timeoutMs, onState }: RedisStoreOptions): Redis {
   redis.on('error', (error: Error) => onState?.('down', error));
   redis.on('close', () => onState?.('down'));
   return redis;
+}
+
+/**
+ * What is asked in one turn of the event loop, by requests that came together, leaves in one write.
+ * Without it half of a decision's time is the system calls for its few bytes. ioredis' own
+ * enableAutoPipelining lets a command wait for the batch before it, and its time-out with it.
+ */
+function gatherWrites({ stream }: { stream?: Redis['stream'] }): void {
+  if (stream === undefined || stream.writableCorked > 0) return;
+  stream.cork();
+  setImmediate(() => stream.uncork());
 }

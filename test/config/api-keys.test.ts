@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { findClient } from '../../service/domain/api-key.ts';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { faultsOf, fileFaults, load, loadFile, unattendedFaults } from './load.ts';
 
 const SECRET = 'a-s3cret:of=16&';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -137,4 +137,11 @@ test('what is held against a faulty setting brings no second fault', () => {
     'max_expires_in',
     'mounts[0].public',
   ]);
+});
+
+test('without a terminal having no key is one fault among the others', () => {
+  const fields = unattendedFaults({ POSTERN_DECISION_TTL: 'x' }).map(({ field }) => field);
+  expect(fields).toEqual(
+    expect.arrayContaining(['POSTERN_API_KEYS', 'POSTERN_DECISION_TTL', 'POSTERN_MOUNTS']),
+  );
 });

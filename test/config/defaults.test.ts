@@ -20,7 +20,8 @@ test('the defaults', () => {
 
 test('without POSTERN_CONFIG no file is read', () => {
   const never = () => expect.unreachable();
-  expect(loadConfig({ ...MOUNTS, POSTERN_CONFIG: '' }, never).listen).toBeDefined();
+  const env = { ...MOUNTS, POSTERN_CONFIG: '', POSTERN_API_KEYS: 'web:a-s3cret-of-24-characters' };
+  expect(loadConfig(env, never).listen).toBeDefined();
 });
 
 test('an empty variable counts as unset', () => {

@@ -7,12 +7,14 @@ export const MOUNTS = { POSTERN_MOUNTS: '/download/=/protected/' };
 
 /** The configuration of an environment, with one mount if it sets none. */
 export function load(env: Env): Config {
-  return loadConfig({ ...MOUNTS, ...env }, missing);
+  return loadConfig({ ...MOUNTS, ...env }, missing, { onTerminal: true });
 }
 
 /** The configuration of a file, in an environment that otherwise sets only `env`. */
 export function loadFile(yaml: string, env: Env = {}): Config {
-  return loadConfig({ POSTERN_CONFIG: 'postern.yaml', ...env }, () => yaml);
+  return loadConfig({ POSTERN_CONFIG: 'postern.yaml', ...env }, () => yaml, {
+    onTerminal: true,
+  });
 }
 
 /** What `load` or `loadFile` throws; anything but a ConfigError fails the test. */
@@ -37,4 +39,9 @@ export function fileFaults(yaml: string, env: Env = {}): readonly ConfigFault[] 
 /** As `node:fs` answers where there is no file. */
 export function missing(): never {
   throw Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' });
+}
+
+/** As without a terminal, where no key could be shown. */
+export function unattendedFaults(env: Env): readonly ConfigFault[] {
+  return errorOf(() => loadConfig(env, missing)).faults;
 }

@@ -61,11 +61,13 @@ test.runIf(built)(
 );
 
 test.runIf(built)(
-  'a fault is told and is the exit code',
+  'a store that is not there is told, without its password',
   async () => {
-    const { output, ended } = start(['--once'], { POSTERN_STORE: 'redis://127.0.0.1:1/0' });
+    const store = 'redis://:secret@127.0.0.1:1/0';
+    const { output, ended } = start(['--once'], { POSTERN_STORE: store });
     expect(await ended()).toBe(1);
-    expect(output()).toMatch(/✗ 503 instead of 201/);
+    expect(output()).toContain('waiting for the store at redis://127.0.0.1:1/0 to take a write');
+    expect(output()).not.toContain('secret');
   },
   60_000,
 );

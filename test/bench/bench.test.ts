@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { readOptions } from '../../bench/options.ts';
+import { parseWrk } from '../../bench/wrk.ts';
+
+const OUTPUT = `Running 3s test @ http://127.0.0.1:20000/static/file.bin
+  1 threads and 32 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   620.09us  180.06us   6.35ms   92.60%
+    Req/Sec    52.21k     1.71k   53.99k    77.42%
+  Latency Distribution
+     50%  610.00us
+     75%  700.00us
+     90%  800.00us
+     99%    1.21ms
+  156336 requests in 3.00s, 201.27MB read
+Requests/sec:  52108.11
+Transfer/sec:     67.09MB
+`;
+
+test("wrk's account is read, in milliseconds", () => {
+  const load = { requests: 156336, perSecond: 52108.11, p50: 0.61, p99: 1.21 };
+  expect(parseWrk(OUTPUT)).toEqual(load);
+});
+
+test('a load that met denials or broken connections is no measurement', () => {
+  expect(() => parseWrk(`${OUTPUT}  Non-2xx or 3xx responses: 12\n`)).toThrow(/3xx responses: 12/);
+  const broken = '  Socket errors: connect 0, read 3, write 0, timeout 0\n';
+  expect(() => parseWrk(OUTPUT + broken)).toThrow(/read 3/);
+  expect(() => parseWrk('unable to connect')).toThrow(/unable to connect/);
+});
+
+test('the flags', () => {
+  expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 3 });
+  expect(readOptions(['--quick', '--seconds', '2'])).toMatchObject({ rounds: 1, seconds: 2 });
+  expect(readOptions(['--help'])).toBeUndefined();
+  expect(() => readOptions(['--rounds', '0'])).toThrow(/--rounds must be a whole number/);
+  expect(() => readOptions(['--fast'])).toThrow(/--fast/);
+});

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { median, ratio, shuffled, spread } from '../../bench/stats.ts';
+
+test('the median is the middle one, or the mean of two', () => {
+  expect(median([9, 1, 10])).toBe(9);
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+  expect(() => median([])).toThrow(TypeError);
+});
+
+test('a spread does not change what it is of', () => {
+  const values = [3, 1, 2];
+  expect(spread(values)).toEqual({ median: 2, min: 1, max: 3 });
+  expect(values).toEqual([3, 1, 2]);
+});
+
+test('a ratio is taken within each round, so a slow round does not bend it', () => {
+  expect(ratio([50, 5, 51], [100, 10, 100])).toBe(0.5);
+  expect(() => ratio([1], [1, 2])).toThrow(TypeError);
+});
+
+test('shuffled has the same items, in another order, and leaves the list as it was', () => {
+  const items = [1, 2, 3, 4];
+  expect(shuffled(items, () => 0)).toEqual([2, 3, 4, 1]);
+  expect(shuffled(items).sort()).toEqual(items);
+  expect(items).toEqual([1, 2, 3, 4]);
+});
