@@ -24,7 +24,8 @@ export function problemOf(error: Error, c: Context, log: Logger): Response {
   // Hono's body limit throws it where a body came without its length, and answers it itself.
   if (error.name === 'BodyLimitError') return problem(c, 'content_too_large');
   if (error instanceof StoreUnavailable) {
-    log.error({ err: error }, 'the store is unavailable');
+    // Its message is enough on so many lines: every request has one while it lasts.
+    log.error({ reason: error.message }, 'the store is unavailable');
     c.header('Retry-After', '5');
     return problem(c, 'unavailable', 'The token store does not answer.');
   }

@@ -43,7 +43,7 @@ test('a store that fails is 503 everywhere but at livez, and why is in the log a
     expect(body).toMatchObject({ code: 'unavailable', detail: 'The token store does not answer.' });
   }
   expect(parsed()).toHaveLength(replies.length);
-  expect(parsed()[0]).toMatchObject({ level: 50, err: { message: 'Connection is closed.' } });
+  expect(parsed()[0]).toMatchObject({ level: 50, reason: 'Connection is closed.' });
 });
 
 test('a mistake is a 500 that says nothing of it', async () => {
