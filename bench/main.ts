@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { temporaryFolder } from '../dev/paths.ts';
 import { machine } from './machine.ts';
@@ -18,22 +20,25 @@ async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) return void process.stdout.write(USAGE);
   const where = await machine();
+  const load = loadavg()[0] ?? 0;
+  if (load > 0.5) {
+    process.stderr.write(`The machine is busy (load ${load.toFixed(1)}): figures will spread.\n`);
+  }
   const folder = await temporaryFolder();
-  try {
-    const rounds = await measureAll(await makeFile(folder), options);
-    const rows = summarize(VARIANTS, rounds);
-    const { seconds } = options;
-    process.stdout.write(`${FILE_BYTES} bytes, ${CONNECTIONS} connections, one nginx worker; `);
-    process.stdout.write(`medians of ${options.rounds} × ${seconds} s\n\n${table(rows)}\n\n`);
-    for (const [name, value] of Object.entries(where)) {
-      process.stdout.write(`${name.padEnd(8)}${value}\n`);
-    }
-    if (options.json) {
-      const result = { machine: where, options, summary: rows, rounds };
-      await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  // Also after Ctrl-C; what was started ends with us in any case.
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  process.on('SIGINT', () => process.exit(130));
+  const rounds = await measureAll(await makeFile(folder), options);
+  const rows = summarize(VARIANTS, rounds);
+  const { seconds } = options;
+  process.stdout.write(`${FILE_BYTES} bytes, ${CONNECTIONS} connections, one nginx worker; `);
+  process.stdout.write(`medians of ${options.rounds} × ${seconds} s\n\n${table(rows)}\n\n`);
+  for (const [name, value] of Object.entries(where)) {
+    process.stdout.write(`${name.padEnd(8)}${value}\n`);
+  }
+  if (options.json) {
+    const result = { machine: where, options, summary: rows, rounds };
+    await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
   }
 }
 

@@ -21,8 +21,6 @@ export function problem(
 /** The one place where an error becomes an answer. What a 5xx was about stays in the log. */
 export function problemOf(error: Error, c: Context, log: Logger): Response {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.faults);
-  // Hono's body limit throws it where a body came without its length, and answers it itself.
-  if (error.name === 'BodyLimitError') return problem(c, 'content_too_large');
   if (error instanceof StoreUnavailable) {
     // Its message is enough on so many lines: every request has one while it lasts.
     log.error({ reason: error.message }, 'the store is unavailable');

@@ -38,7 +38,7 @@ test('with all that a grant says', async () => {
   });
   const { url } = await issueToken(api, {
     path: '/download/a.mp4',
-    subject: 'Zoë 100%',
+    subject: ' Zoë 100% ',
     limit_rate: 250_000,
     filename: 'b.mp4',
   });
@@ -46,7 +46,7 @@ test('with all that a grant says', async () => {
   expect(headers).toMatchObject({
     'x-accel-expires': '2',
     'postern-args': 'start=1.5',
-    'postern-subject': 'Zo%C3%AB 100%25',
+    'postern-subject': '%20Zo%C3%AB 100%25%20',
     'postern-limit-rate': '250000',
     'postern-disposition': 'attachment; filename="b.mp4"',
   });

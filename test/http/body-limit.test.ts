@@ -1,33 +1,38 @@
 import { request } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { apiListener, createPostern, KEY, listening } from '../support/postern.ts';
+import { keptLog } from './ask-api.ts';
 
 const MEGABYTE = 1024 * 1024;
 
 /** Posts so many bytes of JSON over HTTP, with or without their length told. */
 async function post(bytes: number, told: boolean) {
-  const { api } = createPostern();
+  const { log, lines } = keptLog();
+  const { api } = createPostern({ log });
   const { port, stop } = await listening(apiListener(api));
   onTestFinished(stop);
   const json = '{"path":"/download/a"}';
   const body = json + ' '.repeat(bytes - json.length);
-  return new Promise<{ status: number; cache: unknown; text: string }>((resolve, reject) => {
-    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-    const asked = request({ port, path: '/tokens', method: 'POST', headers }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
+  const reply = await new Promise<{ status: number; cache: unknown; text: string }>(
+    (resolve, reject) => {
+      const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+      const asked = request({ port, path: '/tokens', method: 'POST', headers }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => {
+          const { statusCode: status = 0, headers: said } = response;
+          resolve({ status, cache: said['cache-control'], text });
+        });
       });
-      response.on('end', () => {
-        const { statusCode: status = 0, headers: said } = response;
-        resolve({ status, cache: said['cache-control'], text });
-      });
-    });
-    asked.on('error', reject);
-    if (told) asked.setHeader('content-length', bytes);
-    else asked.setHeader('transfer-encoding', 'chunked');
-    asked.end(body);
-  });
+      asked.on('error', reject);
+      if (told) asked.setHeader('content-length', bytes);
+      else asked.setHeader('transfer-encoding', 'chunked');
+      asked.end(body);
+    },
+  );
+  return { ...reply, lines };
 }
 
 test.each([
@@ -35,7 +40,8 @@ test.each([
   ['in chunks', false],
 ])('a megabyte %s is read, and not a byte more', async (_, told) => {
   expect(await post(MEGABYTE, told)).toMatchObject({ status: 201, cache: 'no-store' });
-  const { status, cache, text } = await post(MEGABYTE + 1, told);
+  const { status, cache, text, lines } = await post(MEGABYTE + 1, told);
   expect([status, cache]).toEqual([413, 'no-store']);
   expect(JSON.parse(text)).toMatchObject({ status: 413, code: 'content_too_large' });
+  expect(lines).toEqual([]);
 });

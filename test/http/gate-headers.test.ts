@@ -42,6 +42,13 @@ test('two URIs never join to a third', async () => {
   expect(reply.headers['postern-reason']).toBe('invalid_request');
 });
 
+test('a token may come as a bearer token', async () => {
+  const { ask, headers, token } = await asked();
+  const uri = { 'X-Original-URI': '/download/a' };
+  const Authorization = `Bearer ${token}`;
+  expect((await ask('/auth-request', { ...headers, ...uri, Authorization })).status).toBe(204);
+});
+
 test('two cookies are none', async () => {
   const { ask, headers, token } = await asked();
   const uri = { 'X-Original-URI': '/download/a' };

@@ -46,6 +46,15 @@ test('a store that fails is 503 everywhere but at livez, and why is in the log a
   expect(parsed()[0]).toMatchObject({ level: 50, reason: 'Connection is closed.' });
 });
 
+test('what is no token, or no id, is answered without the store', async () => {
+  const { ask } = createAsked({ store: brokenStore() });
+  const form = { token: 'another shape' };
+  expect((await ask('GET /tokens/x')).status).toBe(404);
+  expect((await ask('DELETE /tokens/x')).status).toBe(404);
+  expect((await ask('POST /introspect', { form })).body).toEqual({ active: false });
+  expect((await ask('POST /revoke', { form })).status).toBe(200);
+});
+
 test('a mistake is a 500 that says nothing of it', async () => {
   const { log, parsed } = keptLog();
   const { ask } = createAsked({ store: brokenStore(new TypeError('secret internals')), log });

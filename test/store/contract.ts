@@ -110,11 +110,13 @@ export function storeContract(name: string, open: () => Promise<Opened>): void {
     });
 
     test('none but its client prolongs or revokes a grant', async () => {
-      const id = await issue();
+      const subject = newId();
+      const id = await issue({ subject });
       const before = await store.find(id);
       for (const client of ['other', 'we', 'web2', '']) {
         expect(await store.prolong(id, client, opened.now() + 1)).toBeUndefined();
         expect(await store.revoke(id, client)).toBe(false);
+        expect(await store.revokeSubject(client, subject)).toBe(0);
       }
       expect(await store.find(id)).toStrictEqual(before);
     });

@@ -62,9 +62,19 @@ test('while Redis is gone every call fails at once, and it is found again on its
 test('where there is no Redis nothing waits for it', async () => {
   const { redis } = await started();
   await redis.stop();
-  const store = createRedisStore({ url: redis.url, prefix: 'p:', timeoutMs: 250 });
+  const store = createRedisStore({ url: redis.url, prefix: 'p:', timeoutMs: 10_000 });
   onTestFinished(() => store.close());
   await failsSoon(store);
+});
+
+test('what was under way when Redis died fails, and is not sent again', async () => {
+  const { redis } = await started();
+  const store = await openRedis(redis, { timeoutMs: 10_000 });
+  onTestFinished(() => store.close());
+  redis.pause();
+  const calls = failsSoon(store);
+  process.kill(redis.pid, 'SIGKILL');
+  await calls;
 });
 
 test('a wrong password is an unavailable store, and the log is told why', async () => {

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
 import { grantAt, newId } from './contract.ts';
 import { startCountingProxy } from './counting-proxy.ts';
-import { openRedis } from './open-redis.ts';
+import { openRedis, tell } from './open-redis.ts';
 
 test('issuing, finding and revoking cost one round trip each', async () => {
   const redis = await startRedis();
@@ -20,6 +20,8 @@ test('issuing, finding and revoking cost one round trip each', async () => {
   const id = newId();
   const now = Date.now();
   expect(await turnsOf(store.issue([[id, grantAt(now, { subject: 'u' })]]))).toBe(1);
+  // All or none: as one transaction.
+  expect(await tell(redis, 'INFO commandstats')).toContain('cmdstat_exec:calls=1,');
   const many = ['u', 'v', undefined].map((subject) => {
     return [newId(), grantAt(now, subject === undefined ? {} : { subject })] as const;
   });
