@@ -1,4 +1,4 @@
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect } from 'node:net';
 import type { Listen } from './config.ts';
@@ -47,14 +47,19 @@ export async function listen(
   return server;
 }
 
-/** A socket that a killed process left behind stands in the way; one that answers is in use. */
+/** Takes away a socket that a killed process left behind: one on which nobody listens any more. */
 async function removeStale(path: string): Promise<void> {
-  const inUse = await new Promise<boolean>((resolve) => {
+  const stats = await lstat(path).catch(() => undefined);
+  if (!stats?.isSocket()) return;
+  const refused = await new Promise<boolean>((resolve) => {
     const socket = connect({ path });
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'));
   });
-  if (!inUse) await unlink(path).catch(() => {});
+  if (refused) await unlink(path);
 }
 
 /** Stops accepting and resolves once what is in flight is answered, or `patienceMs` are over. */

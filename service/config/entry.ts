@@ -3,8 +3,7 @@ import { type Given, isList, isMapping } from './given.ts';
 import { didYouMean } from './near.ts';
 
 /**
- * What a mapping holds, each key that is unknown being a fault. A key without a value counts as not
- * there. Undefined, with a fault, if it is no mapping.
+ * What a mapping holds, each key that is unknown or without a value being a fault. Undefined, with a fault, if it is no mapping.
  */
 export function readEntry(
   entry: Given,
@@ -24,7 +23,10 @@ export function readEntry(
         { field, ...(where !== undefined && { where }) },
         `a key that Postern knows here: ${known.join(', ')}${hint}`,
       );
-    } else if (given.value !== null) {
+    } else if (given.value === null) {
+      // Not the same as leaving it out: a list whose entries are commented out would open all.
+      faults.add(given, 'a value; or no such key at all');
+    } else {
       fields.set(key, given);
     }
   }

@@ -43,7 +43,8 @@ function readUrl(given: Given, faults: Faults): string | undefined {
 }
 
 function urlFault(text: string): string | undefined {
-  if (!/^rediss?:\/\//i.test(text)) {
+  // Lower case alone: of REDISS:// the client would make a connection without TLS.
+  if (!/^rediss?:\/\//.test(text)) {
     return 'memory:, redis://host:6379/0, or rediss://host:6379/0 for TLS; no other store is known';
   }
   const example = 'such as redis://127.0.0.1:6379/0';

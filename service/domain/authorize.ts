@@ -1,5 +1,6 @@
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { Mount, Mounts } from './mount.ts';
+import { MAX_PATH_BYTES } from './path.ts';
 import { parseRequestUri } from './request-uri.ts';
 import { type Store, StoreUnavailable } from './store.ts';
 import { isToken, tokenId } from './token.ts';
@@ -83,13 +84,18 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (mount === undefined || !inScope(grant, mount, path, site, request.method)) {
       return { allow: false, code: 'insufficient_scope', id, path };
     }
+    const target = targetOf(grant, mount, path);
+    // A folder's own target may be longer than its public prefix.
+    if (Buffer.byteLength(target) > MAX_PATH_BYTES) {
+      return { allow: false, code: 'invalid_request', id, path };
+    }
     // A script that a download registers could answer for the site from then on.
     if (request.serviceWorker) return { allow: false, code: 'prefetch', id, path };
 
     // One second less: nginx counts whole seconds, so an answer may live that much longer.
     const left = Math.floor((grant.expiresAt - now()) / 1000) - 1;
     const reuseFor = Math.max(0, Math.min(decisionTtl, left));
-    return { allow: true, id, grant, path, target: targetOf(grant, mount, path), args, reuseFor };
+    return { allow: true, id, grant, path, target, args, reuseFor };
   };
 }
 

@@ -2,6 +2,12 @@ import type { Mount, Mounts } from './mount.ts';
 import { decodeArgument, decodePath, pathFault } from './path.ts';
 import { isToken } from './token.ts';
 
+/**
+ * Longest query that is passed on, encoded. With a path, a subject and a file name of the greatest
+ * length the answer still fits the snippets' buffer of 16k; past it nginx counts the gate as failed.
+ */
+const MAX_ARGS_LENGTH = 2048;
+
 /** A request as the client sent it, read once. */
 export interface Requested {
   readonly mount: Mount | undefined;
@@ -26,11 +32,12 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
 
   const decoded = decodePath(raw);
   if (decoded === undefined) return undefined;
-  const split = splitToken(decoded, raw, mounts.find(site, decoded)?.prefix);
+  const mount = mounts.find(site, decoded);
+  const split = splitToken(decoded, raw, mount?.prefix);
   if (split === undefined) return undefined;
-
-  // Found again, for the path that is served: without its token it may lie in a nested mount.
-  const mount = mounts.find(site, split.path);
+  // nginx chose the location with the token in the path. Where the path without it lies in a nested
+  // mount, the rules of that mount's location would be passed by.
+  if (split.token !== undefined && mounts.find(site, split.path) !== mount) return undefined;
   const asked = readQuery(query, mount);
   if (asked === undefined) return undefined;
   if (split.token !== undefined && asked.token !== undefined) return undefined;
@@ -41,6 +48,7 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
     path = mount.prefix + asked.path;
   }
   if (pathFault(path) !== undefined) return undefined;
+  if (asked.args.length > MAX_ARGS_LENGTH) return undefined;
   return { mount, path, token: split.token ?? asked.token, args: asked.args };
 }
 

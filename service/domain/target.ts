@@ -23,9 +23,12 @@ export function targetFault(
   }
   const allowed =
     client.targets.some((prefix) => target.startsWith(prefix)) ||
-    under.some(({ site, prefix, internal }) =>
-      mayIssueFor(client, site, prefix + target.slice(internal.length)),
-    );
+    under.some((mount) => {
+      const path = mount.prefix + target.slice(mount.internal.length);
+      // A nested mount may lead that path elsewhere.
+      const leads = mounts.over(path).find(({ site }) => site === undefined || site === mount.site);
+      return leads === mount && mayIssueFor(client, mount.site, path);
+    });
   return allowed
     ? undefined
     : { detail: 'is outside of what this client may name as a target', beyond: true };

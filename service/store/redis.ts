@@ -1,6 +1,7 @@
 import { type ChainableCommander, Redis } from 'ioredis';
 import type { Grant } from '../domain/grant.ts';
 import { type Store, StoreUnavailable } from '../domain/store.ts';
+import { gatheredGet } from './gathered-get.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { PROLONG, REVOKE } from './scripts.ts';
 
@@ -19,8 +20,9 @@ export interface RedisStoreOptions {
 /** How many of a subject's grants one round trip ends, or about so many. */
 const PAGE = 500;
 
-/** An index outlives its grants by this much, since its times are by this machine's clock. */
+/** An index outlives its grants by this much, and its entries by more than clocks are apart. */
 const SLACK_MS = 60_000;
+const SKEW_MS = 3_600_000;
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:<id>` that Redis lets expire.
@@ -31,6 +33,7 @@ const SLACK_MS = 60_000;
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now } = options;
   const redis = connect(options);
+  const get = gatheredGet(redis);
   const grantKey = (id: string) => `${prefix}grant:${id}`;
   const subjectKey = (client: string, subject: string) => `${prefix}subject:${client}:${subject}`;
 
@@ -52,8 +55,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   async function find(id: string): Promise<Grant | undefined> {
-    gatherWrites(redis);
-    const record = await ask(redis.get(grantKey(id)));
+    const record = await ask(get(grantKey(id)));
     return record === null ? undefined : read(record);
   }
 
@@ -61,8 +63,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async issue(issued) {
       const transaction = redis.multi();
       for (const [key, { ids, last }] of bySubject(issued, subjectKey)) {
-        transaction.zremrangebyscore(key, '-inf', now() - SLACK_MS);
-        enter(transaction, key, ids, last);
+        transaction.zremrangebyscore(key, '-inf', now() - SKEW_MS);
+        enter(transaction, key, ids, last - now());
       }
       for (const [id, grant] of issued) {
         const left = grant.expiresAt - now();
@@ -79,7 +81,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       // The index first, as at issue: what is missing there outlives revokeSubject.
       if (before.subject !== undefined) {
         const key = subjectKey(client, before.subject);
-        await ask(all(enter(redis.multi(), key, [expiresAt, id], expiresAt).exec()));
+        await ask(all(enter(redis.multi(), key, [expiresAt, id], expiresAt - now()).exec()));
       }
       const left = Math.max(1, expiresAt - now());
       const record = await ask(redis.eval(PROLONG, 1, grantKey(id), client, expiresAt, left));
@@ -116,7 +118,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
       if (policy === undefined || policy === 'noeviction') return {};
       return {
-        warning: `maxmemory-policy is ${policy}: Redis may drop live tokens; set it to noeviction`,
+        warning: `maxmemory-policy is ${policy}: Redis may drop live tokens and revocations by subject; set it to noeviction`,
       };
     },
 
@@ -144,11 +146,11 @@ function enter(
   batch: ChainableCommander,
   key: string,
   ids: ReadonlyArray<string | number>,
-  last: number,
+  left: number,
 ): ChainableCommander {
   batch.zadd(key, 'GT', ...ids);
-  // NX for a new set, GT for an older one.
-  return batch.pexpireat(key, last + SLACK_MS, 'NX').pexpireat(key, last + SLACK_MS, 'GT');
+  // NX for a new set, GT for an older one; by Redis' own clock, as its grants.
+  return batch.pexpire(key, left + SLACK_MS, 'NX').pexpire(key, left + SLACK_MS, 'GT');
 }
 
 /** The sorted-set members to add for each subject: score and id in turn. */
@@ -182,15 +184,4 @@ function connect({ url, timeoutMs, onState }: RedisStoreOptions): Redis {
   redis.on('error', (error: Error) => onState?.('down', error));
   redis.on('close', () => onState?.('down'));
   return redis;
-}
-
-/**
- * What is asked in one turn of the event loop, by requests that came together, leaves in one write.
- * Without it half of a decision's time is the system calls for its few bytes. ioredis' own
- * enableAutoPipelining lets a command wait for the batch before it, and its time-out with it.
- */
-function gatherWrites({ stream }: { stream?: Redis['stream'] }): void {
-  if (stream === undefined || stream.writableCorked > 0) return;
-  stream.cork();
-  setImmediate(() => stream.uncork());
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config.ts';
-import { load, loadFile, MOUNTS, missing } from './load.ts';
+import { fileFaults, load, loadFile, MOUNTS, missing } from './load.ts';
 
 test('the defaults', () => {
   expect(load({})).toEqual({
@@ -60,10 +60,9 @@ test('everything can be set in the file', () => {
   expect(loadFile(FILE)).toEqual(OF_FILE);
 });
 
-test('a key without a value counts as unset', () => {
-  expect(
-    loadFile('mounts: [{ public: /download/, internal: /protected/, site: }]\nstore:'),
-  ).toEqual(load({}));
+test('a key without a value is a fault: what it would leave open is not meant', () => {
+  const yaml = 'mounts: [{ public: /download/, internal: /protected/, site: }]\nstore:';
+  expect(fileFaults(yaml).map(({ field }) => field)).toEqual(['store', 'mounts[0].site']);
 });
 
 test.each([

@@ -115,7 +115,6 @@ const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]
 
 test.each([
   ['mounts: []', 'mounts', 'at least one mount'],
-  ['mounts:', 'POSTERN_MOUNTS', 'at least one mount'],
   ['mounts: /a/=/b/', 'mounts', 'a list'],
   ['mounts: { public: /a/, internal: /b/ }', 'mounts', 'a list'],
   ['mounts: [/a/=/b/]', 'mounts[0]', 'a mapping'],

@@ -45,7 +45,6 @@ test('every key has the prefix, and ends by itself', async () => {
   for (const key of keys) {
     expect(Number((await tell(redis, `PTTL ${key}`)).slice(1))).toBeGreaterThan(0);
   }
-  expect(await tell(redis, `PEXPIRETIME other:subject:web:u`)).toBe(`:${expiresAt + 60_000}`);
   expect(await store.find(id)).toBeUndefined();
   expect(await store.revokeSubject('web', 'u')).toBe(0);
   await other.close();
@@ -55,16 +54,20 @@ test('the index lives as long as the longest of its grants', async () => {
   const issue = (ms: number, id = newId()) =>
     store.issue([[id, grantAt(now, { subject: 'u', expiresAt: now + ms })]]);
   const now = Date.now();
-  const end = () => tell(redis, 'PEXPIRETIME postern:subject:web:u');
+  // To ten seconds: its time is counted from when Redis is told.
+  const end = async () => {
+    const at = Number((await tell(redis, 'PEXPIRETIME postern:subject:web:u')).slice(1));
+    return Math.round((at - now) / 10_000) * 10;
+  };
   await issue(20_000);
   await issue(10_000);
-  expect(await end()).toBe(`:${now + 80_000}`);
+  expect(await end()).toBe(80);
   const id = newId();
   await issue(30_000, id);
-  expect(await end()).toBe(`:${now + 90_000}`);
+  expect(await end()).toBe(90);
   await store.prolong(id, 'web', now + 40_000);
   await store.prolong(id, 'web', now + 5_000);
-  expect(await end()).toBe(`:${now + 100_000}`);
+  expect(await end()).toBe(100);
   // Never earlier than the grant itself, even if Redis fails in between.
   expect(await tell(redis, `ZSCORE postern:subject:web:u ${id}`)).toContain(`${now + 40_000}`);
 });
@@ -82,9 +85,9 @@ test('entries of what has ended do not pile up', async () => {
   const now = Date.now();
   const live = newId();
   await store.issue([[live, grantAt(now, { subject: 'u' })]]);
-  const before = await openRedis(redis, { now: () => now - 120_000 });
+  const before = await openRedis(redis, { now: () => now - 2 * 3_600_000 });
   const expired = Array.from({ length: 100 }, newId);
-  const grant = grantAt(now, { subject: 'u', expiresAt: now - 119_999 });
+  const grant = grantAt(now, { subject: 'u', expiresAt: now - 2 * 3_600_000 + 1 });
   await before.issue(expired.map((id) => [id, grant]));
   await before.close();
   expect(await tell(redis, 'ZCARD postern:subject:web:u')).toBe(':101');
@@ -98,11 +101,11 @@ test('entries of what has ended do not pile up', async () => {
 
 test('entries that are swept meanwhile hide none of a subject’s live grants', async () => {
   const now = Date.now();
-  const past = grantAt(now, { subject: 'u', expiresAt: now - 119_999 });
+  const past = grantAt(now, { subject: 'u', expiresAt: now - 2 * 3_600_000 + 1 });
   const issue = (grant: typeof past, count: number, to = store) =>
     to.issue(Array.from({ length: count }, () => [newId(), grant]));
   await issue(grantAt(now, { subject: 'u' }), 700);
-  const before = await openRedis(redis, { now: () => now - 120_000 });
+  const before = await openRedis(redis, { now: () => now - 2 * 3_600_000 });
   await issue(past, 700, before);
   await before.close();
   const revoking = store.revokeSubject('web', 'u');
