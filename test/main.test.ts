@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { projectRoot } from '../dev/paths.ts';
+import { freePorts } from '../dev/ports.ts';
+import { ExitedEarly } from '../dev/process.ts';
+import { startRedis } from '../dev/redis.ts';
+import { type ServiceProcess, startService } from '../dev/service.ts';
+import { waitFor } from '../dev/wait.ts';
+import { startCountingProxy } from './store/counting-proxy.ts';
+
+const ENV = {
+  POSTERN_MOUNTS: '/download/=/protected/',
+  POSTERN_API_KEYS: 'web:a-key-for-the-tests-only',
+};
+const ended: Array<() => Promise<unknown>> = [];
+afterEach(async () => {
+  for (const end of ended.splice(0).reverse()) await end();
+});
+
+async function start(env: Record<string, string>): Promise<ServiceProcess> {
+  const service = await startService({ env: { ...ENV, ...env } });
+  ended.push(() => service.stop());
+  return service;
+}
+
+function ask({ gatePort }: ServiceProcess): Promise<Response> {
+  return fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
+    headers: {
+      'X-Original-URI': `/download/a?token=ps_${'a'.repeat(32)}`,
+      'X-Original-Method': 'GET',
+      'Postern-Site': 'files.example',
+    },
+  });
+}
+
+test('SIGTERM lets what is in flight be answered, and ends with 0 within 5 s', async () => {
+  const redis = await startRedis();
+  ended.push(() => redis.stop());
+  const proxy = await startCountingProxy(redis.port);
+  const service = await start({
+    POSTERN_STORE: `redis://127.0.0.1:${proxy.port}`,
+    POSTERN_STORE_TIMEOUT_MS: '3000',
+  });
+  await waitFor(async () => (await ask(service)).status === 401, { what: 'Redis to answer' });
+
+  redis.pause();
+  const turns = proxy.turns();
+  const inFlight = ask(service);
+  await waitFor(() => proxy.turns() > turns, { what: 'the decision to begin' });
+  const signalled = performance.now();
+  service.signal('SIGTERM');
+  await waitFor(() => service.stdout().includes('"ending'), { what: 'the end to begin' });
+  await expect(ask(service)).rejects.toThrow();
+  redis.resume();
+  expect((await inFlight).status).toBe(401);
+  expect(await service.stop()).toEqual({ code: 0, signal: null });
+  expect(performance.now() - signalled).toBeLessThan(5000);
+});
+
+test('a Redis that is not there is named; when it comes the service goes on by itself', async () => {
+  const [port = 0] = await freePorts(1);
+  const service = await start({ POSTERN_STORE: `redis://default:a-password@127.0.0.1:${port}` });
+  expect((await ask(service)).status).toBe(503);
+  const ready = () => fetch(`http://127.0.0.1:${service.apiPort}/readyz`);
+  expect((await ready()).status).toBe(503);
+  await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), { what: 'its address' });
+  const redis = await startRedis({ port });
+  ended.push(() => redis.stop());
+  await waitFor(async () => (await ask(service)).status === 401, { what: 'the recovery' });
+  expect((await ready()).status).toBe(200);
+  expect(service.stdout()).not.toContain('a-password');
+});
+
+test('faults of the configuration are reported together, with 2, before listening', async () => {
+  const env = { POSTERN_MOUNTS: '/a/=/a/', POSTERN_EXPIRES_IN: 'x', POSTERN_API_KEYS: '' };
+  const failed = await start(env).catch((error: unknown) => error);
+  expect(failed).toBeInstanceOf(ExitedEarly);
+  const { exit, stderr } = failed as ExitedEarly;
+  expect(exit.code).toBe(2);
+  for (const field of Object.keys(env)) expect(stderr).toContain(field);
+});
+
+test('an address that is taken is named, with its setting', async () => {
+  const first = await start({});
+  const failed = await start({ POSTERN_API_LISTEN: `127.0.0.1:${first.apiPort}` }).catch(
+    (error: unknown) => error,
+  );
+  expect((failed as ExitedEarly).exit.code).toBe(1);
+  expect((failed as ExitedEarly).stderr).toContain('POSTERN_API_LISTEN');
+});
+
+test('without a key one is made and shown on a terminal, and it works', async () => {
+  const [gate = 0, api = 0] = await freePorts(2);
+  const main = join(projectRoot, 'dist/service/main.js');
+  // `script` gives it a terminal.
+  const child = spawn('script', ['-qec', `'${process.execPath}' '${main}'`, '/dev/null'], {
+    env: {
+      PATH: process.env.PATH,
+      POSTERN_MOUNTS: ENV.POSTERN_MOUNTS,
+      POSTERN_LISTEN: `127.0.0.1:${gate}`,
+      POSTERN_API_LISTEN: `127.0.0.1:${api}`,
+    },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let shown = '';
+  child.stdout.on('data', (data) => {
+    shown += data;
+  });
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  ended.push(async () => {
+    child.stdin.write('\x03'); // Ctrl-C
+    await gone;
+  });
+  await waitFor(() => shown.includes('"listening"'), { what: 'the service' });
+  const key = /^\s+([\w-]{32})\s*$/m.exec(shown)?.[1];
+  const response = await fetch(`http://127.0.0.1:${api}/tokens`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    body: '{"path":"/download/a.txt"}',
+  });
+  expect(response.status).toBe(201);
+  expect(shown.split(key ?? '-')).toHaveLength(2);
+});
