@@ -22,6 +22,8 @@ test.each([
   ['http://redis.example', 'redis://', '"http://redis.example"'],
   ['redis+sentinel://a,b/name', 'redis://', '"redis+sentinel://***"'],
   ['redis+cluster://a,b', 'rediss://', '"redis+cluster://***"'],
+  // The client would connect without TLS.
+  ['REDISS://a:6379', 'rediss://', '"REDISS://a:6379"'],
   ['redis:/redis.example', 'redis://', '"***"'],
   ['redis://', 'one host', '"redis://"'],
   ['redis:///0', 'one host', '"redis:///0"'],

@@ -72,3 +72,13 @@ test("a site's mount is for those who may issue for the site", () => {
   // Its own site alone: this mount serves every other too.
   expect(fault('/protected/a', of('a.example'))).toMatchObject({ beyond: true });
 });
+
+test('a nested mount that leads the path elsewhere gives no claim to the outer folder', () => {
+  const nested = createMounts([
+    mount('/download/', '/protected/'),
+    mount('/download/vip/', '/vip-files/'),
+  ]);
+  const vip: Client = { ...client, paths: [{ prefix: '/download/vip/' }] };
+  expect(targetFault('/protected/vip/a', false, vip, nested)).toMatchObject({ beyond: true });
+  expect(targetFault('/vip-files/a', false, vip, nested)).toBeUndefined();
+});

@@ -1,0 +1,27 @@
+import { afterEach, expect, test } from 'vitest';
+import { mount } from '../support/postern.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+let site: Site | undefined;
+afterEach(() => site?.stop());
+
+// One that does not fit the snippets' buffers makes nginx count the gate as failed.
+test.each(ways)('the largest answer that the gate can give fits, by %s', async (way) => {
+  const segment = '漢'.repeat(85); // 255 bytes
+  const path = `${Array.from({ length: 7 }, () => segment).join('/')}/${'漢'.repeat(80)}a`;
+  expect(Buffer.byteLength(`/download/${path}`)).toBeGreaterThan(2040);
+  site = await startSite({
+    way,
+    files: { [path]: 'the whole' },
+    mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
+  });
+  const { url } = await site.issue({
+    path: `/download/${path}`,
+    subject: '漢'.repeat(256),
+    filename: '漢'.repeat(255),
+    limit_rate: 1_000_000_000_000,
+  });
+  const answer = await site.fetch(`${url}&start=${'+'.repeat(680)}`);
+  expect([answer.status, await answer.text()]).toEqual([200, 'the whole']);
+  expect(await site.nginx.errorLog()).not.toContain('[error]');
+});
