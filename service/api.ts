@@ -29,6 +29,9 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.get('/livez', (c) => c.body(LIVE, 200, { 'Content-Type': 'application/json' }));
   api.get('/readyz', readyzHandler(deps));
 
+  api.all('/livez', notAllowed('GET, HEAD'));
+  api.all('/readyz', notAllowed('GET, HEAD'));
+
   const tooLarge = {
     maxSize: MAX_BODY_BYTES,
     onError: (c: Context) => problem(c, 'content_too_large'),

@@ -59,7 +59,8 @@ async function removeStale(path: string): Promise<void> {
     });
     socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'));
   });
-  if (refused) await unlink(path);
+  // Where that fails, listening fails as well, and says why.
+  if (refused) await unlink(path).catch(() => {});
 }
 
 /** Stops accepting and resolves once what is in flight is answered, or `patienceMs` are over. */

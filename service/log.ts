@@ -1,7 +1,10 @@
 import { destination, type Logger, pino } from 'pino';
 
-/** Bytes gathered for one write, and the longest time that a line waits for others. */
-const GATHER = { minLength: 4096, periodicFlush: 200, sync: false } as const;
+/**
+ * Bytes gathered for one write, and the longest time in ms that a line waits for others. What a
+ * reader that stopped reading leaves is kept up to `maxLength` bytes; then lines are dropped.
+ */
+const GATHER = { minLength: 4096, maxLength: 8 << 20, periodicFlush: 200, sync: false } as const;
 
 /** JSON lines on standard output. Nothing logs a token, a key or a header as it came. */
 export function createLog(level: string): Logger {
@@ -26,9 +29,13 @@ function err(error: Error): object {
   return { type, message, stack };
 }
 
-/** Writes what is gathered: before the process ends. */
-export function flushLog(log: Logger): Promise<void> {
+/** Writes what is gathered, before the process ends. False if nobody took it for `patienceMs`. */
+export function flushLog(log: Logger, patienceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    log.flush(() => resolve());
+    const late = setTimeout(() => resolve(false), patienceMs);
+    log.flush(() => {
+      clearTimeout(late);
+      resolve(true);
+    });
   });
 }

@@ -15,6 +15,9 @@ import { openStore } from './store/open.ts';
 /** Time that requests in flight get at the end; a supervisor usually waits 10 s. */
 const DRAIN_MS = 4000;
 
+/** And then the last log lines. */
+const FLUSH_MS = 500;
+
 async function main(): Promise<void> {
   const onTerminal = process.stderr.isTTY === true;
   const readFile = (path: string) => readFileSync(path, 'utf8');
@@ -43,8 +46,9 @@ async function main(): Promise<void> {
     await drain(servers, DRAIN_MS);
     await store.close();
     log.info('ended');
-    await flushLog(log);
-    process.exit(0);
+    if (await flushLog(log, FLUSH_MS)) process.exit(0);
+    // Nobody reads our output any more, and process.exit would wait for the write to be taken.
+    process.kill(process.pid, 'SIGKILL');
   }
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
@@ -53,6 +57,7 @@ async function main(): Promise<void> {
 /** With no key configured: one for this run, told to whoever sits at the terminal, and only there. */
 function withKey(config: Config): Config {
   if (config.apiKeys.length > 0) return config;
+  if (!process.stderr.isTTY) throw new Error('no API key, and no terminal to show one on');
   const secret = randomBytes(24).toString('base64url');
   process.stderr.write(
     `No API key is configured. This one is for this run only:\n\n  ${secret}\n\n`,

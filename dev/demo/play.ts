@@ -21,7 +21,7 @@ export async function play(
   const forbidden = { status: 403, code: 'insufficient_scope' };
   await player.get('It opens no other file.', elsewhere, forbidden);
   const inside = `${origin}/protected/${text.name}?token=${token.access_token}`;
-  await player.get('The folder itself cannot be asked for.', inside, { status: 404 });
+  await player.get('The internal address cannot be asked for.', inside, { status: 404 });
 
   paper.heading('Any file');
   const files = [picture, large, hostile];

@@ -3,7 +3,7 @@ import { type Bounds, type ReadApiKey, readApiKey } from './api-key.ts';
 import { apiKeysFromText } from './api-key-text.ts';
 import { readList } from './entry.ts';
 import type { Faults } from './fault.ts';
-import type { Given } from './given.ts';
+import { type Given, isList } from './given.ts';
 
 /** Every API key; none where none is configured. */
 export function readApiKeys(
@@ -16,6 +16,10 @@ export function readApiKeys(
     given !== undefined && given.where === undefined
       ? apiKeysFromText(given, faults)
       : readList(given, 'API keys', faults);
+  // No keys is what is not given at all; a list that lost its entries is a slip.
+  if (given !== undefined && isList(given.value) && entries.length === 0) {
+    faults.add(given, 'at least one API key');
+  }
   const keys: ReadApiKey[] = [];
   for (const entry of entries) {
     const read = readApiKey(entry, bounds, faults);

@@ -45,6 +45,7 @@ export interface Deny {
   readonly code: DenyCode;
   readonly id?: string;
   readonly path?: string;
+  readonly subject?: string | undefined;
   /** Why the store was unavailable. */
   readonly cause?: unknown;
 }
@@ -82,7 +83,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     }
     if (grant === undefined) return { allow: false, code: 'invalid_token', id, path };
     if (mount === undefined || !inScope(grant, mount, path, site, request.method)) {
-      return { allow: false, code: 'insufficient_scope', id, path };
+      return { allow: false, code: 'insufficient_scope', id, path, subject: grant.subject };
     }
     const target = targetOf(grant, mount, path);
     // A folder's own target may be longer than its public prefix.
@@ -90,7 +91,9 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       return { allow: false, code: 'invalid_request', id, path };
     }
     // A script that a download registers could answer for the site from then on.
-    if (request.serviceWorker) return { allow: false, code: 'prefetch', id, path };
+    if (request.serviceWorker) {
+      return { allow: false, code: 'prefetch', id, path, subject: grant.subject };
+    }
 
     // One second less: nginx counts whole seconds, so an answer may live that much longer.
     const left = Math.floor((grant.expiresAt - now()) / 1000) - 1;

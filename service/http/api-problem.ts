@@ -27,6 +27,11 @@ export function problemOf(error: Error, c: Context, log: Logger): Response {
     c.header('Retry-After', '5');
     return problem(c, 'unavailable', 'The token store does not answer.');
   }
+  // The client hung up in the middle of its body: no fault of ours, and nobody reads the answer.
+  if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+    log.debug('a client hung up');
+    return problem(c, 'invalid_request');
+  }
   log.error({ err: error }, 'a request failed');
   return problem(c, 'internal_error');
 }

@@ -20,7 +20,7 @@ export function logDecision(
     {
       code: decision.allow ? 'allow' : decision.code,
       token_id: id,
-      subject: decision.allow ? decision.grant.subject : undefined,
+      subject: decision.allow ? decision.grant.subject : decision.subject,
       // A token that stands where none is read is part of the path.
       path: path?.replace(TOKEN, 'ps_***'),
       method: headers[ask.method],

@@ -6,7 +6,7 @@ const CONTROL = /\p{Cc}/u;
 
 const text = (max: number) =>
   z
-    .string()
+    .string('must be a string')
     .min(1, 'must not be empty')
     .max(max, `must have at most ${max} characters`)
     .refine((value) => !CONTROL.test(value), 'must not hold a control character')

@@ -43,6 +43,8 @@ export function encodeRecord(grant: Grant): string {
 export function decodeRecord(record: string): Grant {
   const { v, c, m, s, p, u, t, f, d, r, i, x } = JSON.parse(record) as Fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
+  const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
+  if (!whole) throw new Error('a record that lacks a field');
   return {
     client: c,
     mount: m,

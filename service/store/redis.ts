@@ -113,7 +113,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async check() {
       const [, info] = await ask(
-        Promise.all([redis.set(`${prefix}ready`, String(now()), 'PX', 1000), redis.info('memory')]),
+        Promise.all([
+          redis.set(`${prefix}ready`, String(now()), 'PX', 1000),
+          // Not every Redis lets its clients ask.
+          redis.info('memory').catch(() => ''),
+        ]),
       );
       const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
       if (policy === undefined || policy === 'noeviction') return {};

@@ -145,3 +145,8 @@ test('without a terminal having no key is one fault among the others', () => {
     expect.arrayContaining(['POSTERN_API_KEYS', 'POSTERN_DECISION_TTL', 'POSTERN_MOUNTS']),
   );
 });
+
+test('an empty list is a slip, not a wish for a key to be made', () => {
+  const yaml = 'mounts: [{ public: /download/, internal: /protected/ }]\napi_keys: []';
+  expect(fileFaults(yaml)).toMatchObject([{ field: 'api_keys' }]);
+});
