@@ -15,6 +15,12 @@ export interface Client {
   readonly maxExpiresIn: number;
 }
 
+/** What forbids a lifetime, in seconds, to a client; undefined if nothing does. */
+export function expiryFault(client: Client, seconds: number): string | undefined {
+  if (seconds <= client.maxExpiresIn) return undefined;
+  return `must be at most ${client.maxExpiresIn}, this client's maximum`;
+}
+
 /** Whether a client may issue for a public path (or folder) of a mount that serves `site`. */
 export function mayIssueFor(client: Client, site: string | undefined, path: string): boolean {
   if (client.paths === undefined) return true;

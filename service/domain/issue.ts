@@ -1,4 +1,4 @@
-import { type Client, mayIssueFor } from './client.ts';
+import { type Client, expiryFault, mayIssueFor } from './client.ts';
 import { type Fault, Refused } from './errors.ts';
 import { type Disposition, type Grant, isFolder } from './grant.ts';
 import type { Mount, Mounts } from './mount.ts';
@@ -58,10 +58,8 @@ export function createIssue(options: IssueOptions): Issue {
     for (const { at, request } of asked) {
       const place = placeOf(request, mounts, at, malformed);
       const expiresIn = request.expires_in ?? Math.min(options.expiresIn, client.maxExpiresIn);
-      if (expiresIn > client.maxExpiresIn) {
-        const detail = `must be at most ${client.maxExpiresIn}, this client's maximum`;
-        malformed.push({ pointer: `${at}/expires_in`, detail });
-      }
+      const tooLong = expiryFault(client, expiresIn);
+      if (tooLong !== undefined) malformed.push({ pointer: `${at}/expires_in`, detail: tooLong });
       if (place === undefined) continue;
       const { mount, site, covers, field } = place;
       if (!mayIssueFor(client, site ?? mount.site, covers)) {

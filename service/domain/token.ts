@@ -8,6 +8,13 @@ export function newToken(): string {
   return `ps_${randomBytes(24).toString('base64url')}`;
 }
 
+const ANYWHERE = /ps_[A-Za-z0-9_-]{32}/g;
+
+/** A text without the tokens in it, for a log. */
+export function withoutTokens(text: string): string {
+  return text.replace(ANYWHERE, 'ps_***');
+}
+
 /** Whether a credential is shaped like a token of ours; another application's is not. */
 export function isToken(credential: string): boolean {
   return SHAPE.test(credential);

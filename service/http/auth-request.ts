@@ -1,7 +1,8 @@
 import type { Allow, Decision, Deny } from '../domain/authorize.ts';
 import type { Answer } from './answer.ts';
+import { denialHeaders } from './denial-headers.ts';
 import { dispositionOf } from './disposition.ts';
-import { challenge, printable, tell, utf8Bytes } from './headers.ts';
+import { printable, tell, utf8Bytes } from './headers.ts';
 import { statusOf } from './problem.ts';
 
 /**
@@ -37,12 +38,4 @@ function denied(decision: Deny): Answer {
   // nginx relays 401 and 403 and makes 500 of any other, a 400 too.
   const status = code === 'invalid_request' ? 403 : statusOf(code);
   return { status, headers: [...denialHeaders(decision, status), 'Content-Length', '0'] };
-}
-
-/** What both ways say of a denial. */
-export function denialHeaders({ code, id }: Deny, status: number): string[] {
-  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0', tell.reason, code];
-  if (id !== undefined) headers.push(tell.tokenId, id);
-  if (status === 401) headers.push('WWW-Authenticate', challenge(code));
-  return headers;
 }

@@ -2,9 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import type { Decision } from '../domain/authorize.ts';
 import { StoreUnavailable } from '../domain/store.ts';
+import { withoutTokens } from '../domain/token.ts';
 import { ask } from './headers.ts';
-
-const TOKEN = /ps_[A-Za-z0-9_-]{32}/g;
 
 /** One line a decision. Names the token by its id alone. */
 export function logDecision(
@@ -22,7 +21,7 @@ export function logDecision(
       token_id: id,
       subject: decision.allow ? decision.grant.subject : decision.subject,
       // A token that stands where none is read is part of the path.
-      path: path?.replace(TOKEN, 'ps_***'),
+      path: path === undefined ? undefined : withoutTokens(path),
       method: headers[ask.method],
       site: headers[ask.site],
       address: headers[ask.address],

@@ -1,9 +1,10 @@
 import type { Context } from 'hono';
+import { expiryFault } from '../domain/client.ts';
 import { Refused } from '../domain/errors.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readShape } from './body.ts';
+import { idOf, NoSuchGrant } from './grant-id.ts';
 import { prolongRequest } from './schema.ts';
-import { idOf, NoSuchGrant } from './show.ts';
 import { stateOf } from './state.ts';
 
 /** `PATCH /tokens/{id}`: lets a live grant end `expires_in` seconds from now, later or earlier. */
@@ -13,8 +14,8 @@ export function prolongHandler({ store, now }: ApiDependencies) {
     if (refused !== undefined) return refused;
     const { client } = c.var;
     const { expires_in: expiresIn } = await readShape(c, prolongRequest);
-    if (expiresIn > client.maxExpiresIn) {
-      const detail = `must be at most ${client.maxExpiresIn}, this client's maximum`;
+    const detail = expiryFault(client, expiresIn);
+    if (detail !== undefined) {
       const faults = [{ pointer: '/expires_in', detail }];
       throw new Refused('invalid_request', 'The request is not valid.', faults);
     }

@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
-import { idOf, NoSuchGrant } from './show.ts';
+import { idOf, NoSuchGrant } from './grant-id.ts';
 
 /** `DELETE /tokens/{id}`: ends a grant now. */
 export function revokeGrantHandler({ store }: ApiDependencies) {

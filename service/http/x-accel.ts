@@ -1,7 +1,7 @@
 import type { Allow, Decision, Deny } from '../domain/authorize.ts';
 import { encodePath } from '../domain/path.ts';
 import type { Answer } from './answer.ts';
-import { denialHeaders } from './auth-request.ts';
+import { denialHeaders } from './denial-headers.ts';
 import { dispositionOf } from './disposition.ts';
 import { printable, tell } from './headers.ts';
 import { PROBLEM_TYPE, problemBody, problemPage, statusOf } from './problem.ts';
