@@ -5,6 +5,7 @@ import { problem, problemOf } from './http/api-problem.ts';
 import { authenticate } from './http/authenticate.ts';
 import { introspectHandler } from './http/introspect.ts';
 import { issueHandler } from './http/issue.ts';
+import { listHandler } from './http/list.ts';
 import { LIVE } from './http/livez.ts';
 import { prolongHandler } from './http/prolong.ts';
 import { readyzHandler } from './http/readyz.ts';
@@ -38,8 +39,9 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   };
   api.use(authenticate(deps.apiKeys), bodyLimit(tooLarge));
   api.post('/tokens', issueHandler(deps));
+  api.get('/tokens', listHandler(deps));
   api.delete('/tokens', revokeSubjectHandler(deps));
-  api.all('/tokens', notAllowed('POST, DELETE'));
+  api.all('/tokens', notAllowed('GET, POST, DELETE'));
   api.get('/tokens/:id', showHandler(deps));
   api.patch('/tokens/:id', prolongHandler(deps));
   api.delete('/tokens/:id', revokeGrantHandler(deps));

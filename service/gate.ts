@@ -1,15 +1,18 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Logger } from 'pino';
-import type { Authorize, Decision } from './domain/authorize.ts';
+import type { Authorize } from './domain/authorize.ts';
+import type { Decision } from './domain/decision.ts';
 import { type Answer, problemAnswer, send } from './http/answer.ts';
 import { authRequestAnswer } from './http/auth-request.ts';
 import { logDecision } from './http/decision-log.ts';
 import { gateRequest } from './http/gate-request.ts';
 import { livez } from './http/livez.ts';
+import type { CookieSettings } from './http/set-cookies.ts';
 import { xAccelAnswer } from './http/x-accel.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
+  readonly cookies: CookieSettings;
   readonly log: Logger;
 }
 
@@ -17,7 +20,7 @@ export interface GateDependencies {
  * The listener that nginx asks, once for each request of each user. On plain node:http: it has
  * three routes, and a router with its Request and Response objects costs more than the decision.
  */
-export function createGate({ authorize, log }: GateDependencies): RequestListener {
+export function createGate({ authorize, cookies, log }: GateDependencies): RequestListener {
   async function answer(request: IncomingMessage): Promise<Answer> {
     const { method, headers, url = '' } = request;
     if (method !== 'GET' && method !== 'HEAD') {
@@ -25,9 +28,9 @@ export function createGate({ authorize, log }: GateDependencies): RequestListene
     }
     switch (url) {
       case '/auth-request':
-        return authRequestAnswer(await decide(request));
+        return authRequestAnswer(await decide(request), cookies);
       case '/x-accel':
-        return xAccelAnswer(await decide(request), headers.accept);
+        return xAccelAnswer(await decide(request), cookies, headers.accept);
       case '/livez':
         return livez();
       default:

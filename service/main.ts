@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const { now } = Date;
   const mounts = createMounts(config.mounts);
   const authorize = createAuthorize({ mounts, store, now, decisionTtl: config.decisionTtl });
-  const issue = createIssue({ mounts, store, now, expiresIn: config.expiresIn });
+  const issue = createIssue({ mounts, store, now, ...config });
   const { apiKeys, publicUrl = '' } = config;
   const api = createApi({ apiKeys, issue, store, log, now, publicUrl });
 

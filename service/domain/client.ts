@@ -13,12 +13,8 @@ export interface Client {
   readonly targets: readonly string[];
   /** Seconds. */
   readonly maxExpiresIn: number;
-}
-
-/** What forbids a lifetime, in seconds, to a client; undefined if nothing does. */
-export function expiryFault(client: Client, seconds: number): string | undefined {
-  if (seconds <= client.maxExpiresIn) return undefined;
-  return `must be at most ${client.maxExpiresIn}, this client's maximum`;
+  /** Seconds. */
+  readonly maxResumeFor: number;
 }
 
 /** Whether a client may issue for a public path (or folder) of a mount that serves `site`. */

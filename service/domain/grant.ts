@@ -17,8 +17,36 @@ export interface Grant {
   readonly disposition?: Disposition;
   /** Bytes per second and connection. */
   readonly limitRate?: number;
+  /** Addresses and ranges from which alone it may be used. */
+  readonly ip?: readonly string[];
+  /** Whether its first use sets it as a cookie. */
+  readonly cookie?: true;
   readonly issuedAt: number;
+  /** Where its requesters are told apart: until when a new one is admitted. */
   readonly expiresAt: number;
+  /** Absent: its requesters are not told apart. */
+  readonly uses?: Uses;
+}
+
+/** How a grant's requesters are told apart, and those it has. */
+export interface Uses {
+  /** How many requesters may use it; absent: any number. */
+  readonly max?: number;
+  /** Seconds from its own first use in which a requester may go on, even past `expiresAt`. */
+  readonly resumeFor: number;
+  /** Its cookie alone, and not its address, tells a requester. */
+  readonly cookieOnly?: true;
+  /** Oldest first. */
+  readonly requesters: readonly KnownRequester[];
+}
+
+export interface KnownRequester {
+  /** When its first use was, by the store's clock. */
+  readonly began: number;
+  /** The digest of the secret in its resume cookie. */
+  readonly cookie: string;
+  /** As `networkOf` has it; absent: it had none. */
+  readonly address?: string;
 }
 
 export function isFolder(covers: string): boolean {
@@ -27,4 +55,17 @@ export function isFolder(covers: string): boolean {
 
 export function coversPath(covers: string, path: string): boolean {
   return isFolder(covers) ? path.startsWith(covers) : path === covers;
+}
+
+/** Until when a requester may go on, if nobody prolongs the grant. */
+export function resumableUntil(uses: Uses, { began }: KnownRequester): number {
+  return began + uses.resumeFor * 1000;
+}
+
+/** When the last of its requesters has ended, and nobody may use it any more. */
+export function endOf({ expiresAt, uses }: Grant): number {
+  const last = uses?.requesters.at(-1);
+  return uses === undefined || last === undefined
+    ? expiresAt
+    : Math.max(expiresAt, resumableUntil(uses, last));
 }

@@ -1,27 +1,15 @@
-import { type Client, expiryFault, mayIssueFor } from './client.ts';
+import { rangeFault } from './address.ts';
+import { type Client, mayIssueFor } from './client.ts';
 import { type Fault, Refused } from './errors.ts';
-import { type Disposition, type Grant, isFolder } from './grant.ts';
-import type { Mount, Mounts } from './mount.ts';
-import { pathFault, prefixFault } from './path.ts';
-import { tokenSegment } from './request-uri.ts';
-import type { Store } from './store.ts';
+import { type Grant, isFolder } from './grant.ts';
+import type { GrantRequest } from './grant-request.ts';
+import { type Defaults, lifetimeOf } from './lifetime.ts';
+import type { Mounts } from './mount.ts';
+import { type Place, placeOf } from './place.ts';
+import type { Entry, Store } from './store.ts';
 import { targetFault } from './target.ts';
 import { newToken, tokenId } from './token.ts';
 import { urlFor } from './url.ts';
-
-/** What a client asks for. Field names as on the wire; types and lengths already checked. */
-export interface GrantRequest {
-  readonly path?: string | undefined;
-  readonly prefix?: string | undefined;
-  readonly site?: string | undefined;
-  /** Seconds. */
-  readonly expires_in?: number | undefined;
-  readonly subject?: string | undefined;
-  readonly target?: string | undefined;
-  readonly filename?: string | undefined;
-  readonly disposition?: Disposition | undefined;
-  readonly limit_rate?: number | undefined;
-}
 
 export interface Issued {
   readonly token: string;
@@ -32,11 +20,9 @@ export interface Issued {
   readonly url: string;
 }
 
-export interface IssueOptions {
+export interface IssueOptions extends Defaults {
   readonly mounts: Mounts;
   readonly store: Store;
-  /** Seconds, where a request names none. */
-  readonly expiresIn: number;
   readonly now: () => number;
 }
 
@@ -53,32 +39,21 @@ export function createIssue(options: IssueOptions): Issue {
     const malformed: Fault[] = [];
     const beyond: Fault[] = [];
     const issued: Issued[] = [];
-    const grants: Array<[string, Grant]> = [];
+    const grants: Entry[] = [];
 
     for (const { at, request } of asked) {
       const place = placeOf(request, mounts, at, malformed);
-      const expiresIn = request.expires_in ?? Math.min(options.expiresIn, client.maxExpiresIn);
-      const tooLong = expiryFault(client, expiresIn);
-      if (tooLong !== undefined) malformed.push({ pointer: `${at}/expires_in`, detail: tooLong });
+      const { expiresIn, uses } = lifetimeOf(request, client, options, at, malformed);
+      faultAddresses(request, at, malformed);
       if (place === undefined) continue;
-      const { mount, site, covers, field } = place;
-      if (!mayIssueFor(client, site ?? mount.site, covers)) {
-        const detail = 'is outside of what this client may issue for';
-        beyond.push({ pointer: `${at}/${field}`, detail });
-      }
-      if (request.target !== undefined) {
-        const fault = targetFault(request.target, isFolder(covers), client, mounts);
-        if (fault !== undefined) {
-          (fault.beyond ? beyond : malformed).push({
-            pointer: `${at}/target`,
-            detail: fault.detail,
-          });
-        }
-      }
+      const { mount, covers } = place;
+      faultCookie(request, place, at, malformed);
+      faultReach(request, place, client, mounts, at, { malformed, beyond });
       const token = newToken();
       const id = tokenId(token);
-      const expiresAt = issuedAt + expiresIn * 1000;
-      grants.push([id, toGrant(request, client, place, issuedAt, expiresAt)]);
+      const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
+      const grant = grantOf(request, client, place);
+      grants.push([id, { ...grant, ...times, ...(uses !== undefined && { uses }) }]);
       issued.push({ token, id, expiresIn, url: urlFor(mount, covers, token) });
     }
 
@@ -96,79 +71,57 @@ export function createIssue(options: IssueOptions): Issue {
   };
 }
 
-interface Place {
-  readonly mount: Mount;
-  /** Only set where the mount itself serves every site. */
-  readonly site?: string;
-  readonly covers: string;
-  readonly field: 'path' | 'prefix';
+function faultAddresses({ ip = [] }: GrantRequest, at: string, faults: Fault[]): void {
+  for (const [i, range] of ip.entries()) {
+    const detail = rangeFault(range);
+    if (detail !== undefined) faults.push({ pointer: `${at}/ip/${i}`, detail });
+  }
 }
 
-/** Finds the mount of a request, or adds what is wrong with it to `faults`. */
-function placeOf(
-  request: GrantRequest,
-  mounts: Mounts,
+function faultCookie(
+  { cookie }: GrantRequest,
+  { field, mount }: Place,
   at: string,
   faults: Fault[],
-): Place | undefined {
-  const { path, prefix } = request;
-  if ((path === undefined) === (prefix === undefined)) {
-    faults.push({ pointer: at, detail: 'must have exactly one of path and prefix' });
-    return undefined;
-  }
-  const field = path === undefined ? 'prefix' : 'path';
-  const covers = (path ?? prefix) as string;
-  const fault = path === undefined ? prefixFault(covers) : pathFault(covers);
-  if (fault !== undefined) {
-    faults.push({ pointer: `${at}/${field}`, detail: fault });
-    return undefined;
-  }
-  const site = request.site?.toLowerCase();
-  const mount = mountFor(mounts, site, covers);
-  if (mount === 'ambiguous') {
-    faults.push({ pointer: `${at}/site`, detail: 'must name the site: several have this prefix' });
-    return undefined;
-  }
-  if (mount === undefined) {
-    faults.push({ pointer: `${at}/${field}`, detail: 'must lie under the prefix of a mount' });
-    return undefined;
-  }
-  if (tokenSegment(covers, mount.prefix) !== undefined) {
+): void {
+  if (!cookie) return;
+  const pointer = `${at}/cookie`;
+  if (field === 'path')
+    faults.push({ pointer, detail: 'needs a prefix: the cookie is for a folder' });
+  if (mount.pathArgument !== undefined) {
     faults.push({
-      pointer: `${at}/${field}`,
-      detail: 'must not begin with what looks like a token',
+      pointer,
+      detail: 'needs a mount whose paths stand in the URL, not in an argument',
     });
-    return undefined;
   }
-  return {
-    mount,
-    covers,
-    field,
-    ...(site !== undefined && mount.site === undefined && { site }),
-  };
 }
 
-function mountFor(
+/** What this client may not ask for: legal of itself, but `beyond` it. */
+function faultReach(
+  { target }: GrantRequest,
+  { mount, site, covers, field }: Place,
+  client: Client,
   mounts: Mounts,
-  site: string | undefined,
-  path: string,
-): Mount | 'ambiguous' | undefined {
-  if (site !== undefined) return mounts.find(site, path);
-  const over = mounts.over(path);
-  const longest = over.filter((mount) => mount.prefix.length === over[0]?.prefix.length);
-  const everywhere = longest.find((mount) => mount.site === undefined);
-  if (everywhere !== undefined || longest.length <= 1) return everywhere ?? longest[0];
-  return 'ambiguous';
+  at: string,
+  faults: { readonly malformed: Fault[]; readonly beyond: Fault[] },
+): void {
+  if (!mayIssueFor(client, site ?? mount.site, covers)) {
+    const detail = 'is outside of what this client may issue for';
+    faults.beyond.push({ pointer: `${at}/${field}`, detail });
+  }
+  const fault =
+    target === undefined ? undefined : targetFault(target, isFolder(covers), client, mounts);
+  if (fault === undefined) return;
+  const { beyond, detail } = fault;
+  (beyond ? faults.beyond : faults.malformed).push({ pointer: `${at}/target`, detail });
 }
 
-function toGrant(
+function grantOf(
   request: GrantRequest,
   client: Client,
   { mount, site, covers }: Place,
-  issuedAt: number,
-  expiresAt: number,
-): Grant {
-  const { subject, target, filename, disposition, limit_rate: limitRate } = request;
+): Omit<Grant, 'issuedAt' | 'expiresAt'> {
+  const { subject, target, filename, disposition, limit_rate: limitRate, ip, cookie } = request;
   return {
     client: client.id,
     mount: mount.id,
@@ -179,7 +132,7 @@ function toGrant(
     ...(filename !== undefined && { filename }),
     ...(disposition !== undefined && { disposition }),
     ...(limitRate !== undefined && { limitRate }),
-    issuedAt,
-    expiresAt,
+    ...(ip !== undefined && { ip }),
+    ...(cookie && { cookie }),
   };
 }

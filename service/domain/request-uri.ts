@@ -10,11 +10,16 @@ const MAX_ARGS_LENGTH = 2048;
 
 /** A request as the client sent it, read once. */
 export interface Requested {
+  readonly site: string;
   readonly mount: Mount | undefined;
   /** Decoded and checked, without the token. */
   readonly path: string;
   /** The token in the URL, by segment or by query. */
   readonly token: string | undefined;
+  /** The path as the client spells it, with the token's segment. */
+  readonly rawPath: string;
+  /** The token in the path's segment alone. */
+  readonly segment: string | undefined;
   /** The query for the internal location, without its `?`; empty if there is none. */
   readonly args: string;
 }
@@ -49,7 +54,9 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
   }
   if (pathFault(path) !== undefined) return undefined;
   if (asked.args.length > MAX_ARGS_LENGTH) return undefined;
-  return { mount, path, token: split.token ?? asked.token, args: asked.args };
+  const { token: segment } = split;
+  const { token = segment, args } = asked;
+  return { site, mount, path, token, rawPath: raw, segment, args };
 }
 
 /** The token in the segment `~<token>` that may stand right after the mount's prefix. */

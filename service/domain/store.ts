@@ -1,20 +1,45 @@
 import type { Grant } from './grant.ts';
+import type { Redeemed } from './redeem.ts';
+import type { Requester } from './requester.ts';
+
+/** A grant under its token id. */
+export type Entry = readonly [id: string, grant: Grant];
+
+/** A place in the list of a subject's grants: past this one. Its parts are the store's own. */
+export interface Cursor {
+  readonly end: number;
+  readonly id: string;
+}
+
+export interface Page {
+  readonly entries: readonly Entry[];
+  /** Where the next page begins; absent: this is the last one. */
+  readonly next?: Cursor;
+}
 
 /**
- * Where grants live, each under its token id until it expires.
+ * Where grants live, each under its token id until it ends.
  * One contract suite holds every implementation. A store that cannot answer in time rejects with
  * {@link StoreUnavailable}, and never answers "not there" instead.
  */
 export interface Store {
   /** Keeps all of the grants or none. One round trip. */
-  issue(grants: ReadonlyArray<readonly [id: string, grant: Grant]>): Promise<void>;
+  issue(grants: readonly Entry[]): Promise<void>;
   /** The live grant of an id. One round trip. */
   find(id: string): Promise<Grant | undefined>;
+  /**
+   * Lets a requester use a grant whose requesters are told apart, at once and by the store's own
+   * clock; undefined if it may not, or the grant is gone. `count`: a new one takes a use; else it
+   * is only looked whether one is left. One round trip.
+   */
+  redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
   /** Ends a grant at another time, and gives it back; never brings back one that is gone. */
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */
   revoke(id: string, client: string): Promise<boolean>;
-  /** Ends all grants of a client's subject, and counts them. */
+  /** Live grants of a client's subject, those that end first before the others. */
+  list(client: string, subject: string, limit: number, after?: Cursor): Promise<Page>;
+  /** Ends all grants of a client's subject that were issued before, and counts them. */
   revokeSubject(client: string, subject: string): Promise<number>;
   /** Proves that the store takes a write; what an operator should know about it, if anything. */
   check(): Promise<{ readonly warning?: string }>;

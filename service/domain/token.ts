@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { digest } from './digest.ts';
 
 /** `ps_` and 32 base64url characters: 24 random bytes exactly, so no two spellings of one token. */
 const SHAPE = /^ps_[A-Za-z0-9_-]{32}$/;
@@ -20,12 +21,9 @@ export function isToken(credential: string): boolean {
   return SHAPE.test(credential);
 }
 
-/**
- * The token id: the first 22 characters (132 bits) of base64url(SHA-256(token)).
- * It names a grant in the store, in logs and in the API, and does not give the token away.
- */
+/** The token id: it names a grant in the store, in logs and in the API, and gives no token away. */
 export function tokenId(token: string): string {
-  return createHash('sha256').update(token).digest('base64url').slice(0, 22);
+  return digest(token);
 }
 
 const ID_SHAPE = /^[A-Za-z0-9_-]{22}$/;

@@ -1,19 +1,21 @@
-import type { Allow, Decision, Deny } from '../domain/authorize.ts';
+import type { Allow, Decision, Deny } from '../domain/decision.ts';
 import type { Answer } from './answer.ts';
 import { denialHeaders } from './denial-headers.ts';
 import { dispositionOf } from './disposition.ts';
 import { printable, tell, utf8Bytes } from './headers.ts';
 import { statusOf } from './problem.ts';
+import { type CookieSettings, setCookies } from './set-cookies.ts';
 
 /**
  * The answer to nginx's auth_request: 204 with the target, or 401, 403, 503 with the reason.
  * https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
  */
-export function authRequestAnswer(decision: Decision): Answer {
-  return decision.allow ? allowed(decision) : denied(decision);
+export function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer {
+  return decision.allow ? allowed(decision, cookies) : denied(decision);
 }
 
-function allowed({ id, grant, target, args, reuseFor }: Allow): Answer {
+function allowed(decision: Allow, cookies: CookieSettings): Answer {
+  const { id, grant, target, args, reuseFor } = decision;
   const headers = [
     'Cache-Control',
     'no-store',
@@ -30,6 +32,9 @@ function allowed({ id, grant, target, args, reuseFor }: Allow): Answer {
   if (grant.limitRate !== undefined) headers.push(tell.limitRate, String(grant.limitRate));
   const disposition = dispositionOf(grant);
   if (disposition !== undefined) headers.push(tell.disposition, disposition);
+  const [first, second] = setCookies(decision, cookies);
+  if (first !== undefined) headers.push(tell.setCookie, first);
+  if (second !== undefined) headers.push(tell.setCookie2, second);
   return { status: 204, headers };
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
-import type { Decision } from '../domain/authorize.ts';
+import type { Decision } from '../domain/decision.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { withoutTokens } from '../domain/token.ts';
 import { ask } from './headers.ts';
@@ -18,6 +18,7 @@ export function logDecision(
   log[level](
     {
       code: decision.allow ? 'allow' : decision.code,
+      requester: decision.allow ? decision.redeemed : undefined,
       token_id: id,
       subject: decision.allow ? decision.grant.subject : decision.subject,
       // A token that stands where none is read is part of the path.

@@ -1,4 +1,4 @@
-import type { Deny } from '../domain/authorize.ts';
+import type { Deny } from '../domain/decision.ts';
 import { challenge, tell } from './headers.ts';
 
 /** What both ways say of a denial. */

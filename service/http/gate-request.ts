@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { GateRequest } from '../domain/authorize.ts';
+import type { GateRequest } from '../domain/decision.ts';
 import { ask } from './headers.ts';
 
 /**
@@ -13,8 +13,16 @@ export function gateRequest(headers: IncomingHttpHeaders): GateRequest {
     site: one(headers[ask.site]) ?? '',
     authorization: headers.authorization,
     cookie: one(headers[ask.cookie]),
+    resume: one(headers[ask.resume]),
+    address: one(headers[ask.address]),
+    prefetch: isPrefetch(headers[ask.secPurpose]) || isPrefetch(headers[ask.purpose]),
     serviceWorker: headers[ask.serviceWorker] === 'script',
   };
+}
+
+/** `prefetch`, `prefetch;prerender`, and what else a browser may call it that fetches ahead. */
+function isPrefetch(purpose: string | string[] | undefined): boolean {
+  return purpose !== undefined && /prefetch|prerender|preview/i.test(String(purpose));
 }
 
 function one(value: string | string[] | undefined): string | undefined {

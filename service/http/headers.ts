@@ -6,7 +6,10 @@ export const ask = {
   address: 'x-real-ip',
   site: 'postern-site',
   cookie: 'postern-cookie',
+  resume: 'postern-resume',
   requestId: 'x-request-id',
+  secPurpose: 'sec-purpose',
+  purpose: 'purpose',
   serviceWorker: 'service-worker',
 } as const;
 
@@ -17,6 +20,9 @@ export const tell = {
   subject: 'Postern-Subject',
   disposition: 'Postern-Disposition',
   limitRate: 'Postern-Limit-Rate',
+  /** One for each of two: nginx joins headers of one name into one. */
+  setCookie: 'Postern-Set-Cookie',
+  setCookie2: 'Postern-Set-Cookie-2',
   reason: 'Postern-Reason',
 } as const;
 

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { DenyCode } from '../domain/authorize.ts';
+import type { DenyCode } from '../domain/decision.ts';
 import type { Fault, RefusalCode } from '../domain/errors.ts';
 
 /** Every `code` that an answer can carry. Stable: clients test for it, never for the text. */

@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
-import { expiryFault } from '../domain/client.ts';
 import { Refused } from '../domain/errors.ts';
+import { aboveFault } from '../domain/lifetime.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readShape } from './body.ts';
 import { idOf, NoSuchGrant } from './grant-id.ts';
@@ -14,7 +14,7 @@ export function prolongHandler({ store, now }: ApiDependencies) {
     if (refused !== undefined) return refused;
     const { client } = c.var;
     const { expires_in: expiresIn } = await readShape(c, prolongRequest);
-    const detail = expiryFault(client, expiresIn);
+    const detail = aboveFault(expiresIn, client.maxExpiresIn);
     if (detail !== undefined) {
       const faults = [{ pointer: '/expires_in', detail }];
       throw new Refused('invalid_request', 'The request is not valid.', faults);

@@ -1,20 +1,26 @@
-import type { Allow, Decision, Deny } from '../domain/authorize.ts';
+import type { Allow, Decision, Deny } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
 import type { Answer } from './answer.ts';
 import { denialHeaders } from './denial-headers.ts';
 import { dispositionOf } from './disposition.ts';
 import { printable, tell } from './headers.ts';
 import { PROBLEM_TYPE, problemBody, problemPage, statusOf } from './problem.ts';
+import { type CookieSettings, setCookies } from './set-cookies.ts';
 
 /**
  * The answer where nginx proxies the bodyless request: an internal redirect, or the denial itself.
  * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
  */
-export function xAccelAnswer(decision: Decision, accept: string | undefined): Answer {
-  return decision.allow ? allowed(decision) : denied(decision, accept);
+export function xAccelAnswer(
+  decision: Decision,
+  cookies: CookieSettings,
+  accept: string | undefined,
+): Answer {
+  return decision.allow ? allowed(decision, cookies) : denied(decision, accept);
 }
 
-function allowed({ id, grant, target, args }: Allow): Answer {
+function allowed(decision: Allow, cookies: CookieSettings): Answer {
+  const { id, grant, target, args } = decision;
   const headers = [
     // nginx passes this one on to the client.
     'Cache-Control',
@@ -31,6 +37,7 @@ function allowed({ id, grant, target, args }: Allow): Answer {
   if (grant.limitRate !== undefined) headers.push('X-Accel-Limit-Rate', String(grant.limitRate));
   const disposition = dispositionOf(grant);
   if (disposition !== undefined) headers.push('Content-Disposition', disposition);
+  for (const cookie of setCookies(decision, cookies)) headers.push('Set-Cookie', cookie);
   headers.push('Content-Length', '0');
   return { status: 200, headers };
 }

@@ -1,17 +1,32 @@
-import type { Grant } from '../domain/grant.ts';
-import type { Store } from '../domain/store.ts';
+import { endOf, type Grant } from '../domain/grant.ts';
+import { redeem, withRequester } from '../domain/redeem.ts';
+import type { Entry, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
 /** Grants in this process: for one instance, and gone when it ends. */
 export function createMemoryStore({ now = Date.now }: { now?: () => number } = {}): Store {
   const grants = new Map<string, Grant>();
+  const subjects = new Map<string, Set<string>>();
   let swept = now();
+
+  function keyOf(client: string, subject: string): string {
+    return `${client}:${subject}`;
+  }
+
+  function end(id: string, { client, subject }: Grant): void {
+    grants.delete(id);
+    if (subject === undefined) return;
+    const key = keyOf(client, subject);
+    const ids = subjects.get(key);
+    ids?.delete(id);
+    if (ids?.size === 0) subjects.delete(key);
+  }
 
   function live(id: string): Grant | undefined {
     const grant = grants.get(id);
-    if (grant === undefined || grant.expiresAt > now()) return grant;
-    grants.delete(id);
+    if (grant === undefined || endOf(grant) > now()) return grant;
+    end(id, grant);
     return undefined;
   }
 
@@ -20,7 +35,15 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return grant?.client === client ? grant : undefined;
   }
 
-  /** Frees what expired and was never asked for again. */
+  /** The live grants of a subject. */
+  function of(client: string, subject: string): Entry[] {
+    return [...(subjects.get(keyOf(client, subject)) ?? [])].flatMap((id): Entry[] => {
+      const grant = live(id);
+      return grant === undefined ? [] : [[id, grant]];
+    });
+  }
+
+  /** Frees what ended and was never asked for again. */
   function sweep(): void {
     if (now() - swept < SWEEP_EVERY_MS) return;
     swept = now();
@@ -30,10 +53,25 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   return {
     async issue(issued) {
       sweep();
-      for (const [id, grant] of issued) grants.set(id, grant);
+      for (const [id, grant] of issued) {
+        grants.set(id, grant);
+        if (grant.subject === undefined) continue;
+        const key = keyOf(grant.client, grant.subject);
+        const ids = subjects.get(key) ?? new Set();
+        subjects.set(key, ids.add(id));
+      }
     },
     async find(id) {
       return live(id);
+    },
+    async redeem(id, requester, count) {
+      const grant = live(id);
+      if (grant?.uses === undefined) return undefined;
+      const redeemed = redeem(grant, grant.uses, requester, now());
+      if (redeemed === 'new' && count) {
+        grants.set(id, { ...grant, uses: withRequester(grant.uses, requester, now()) });
+      }
+      return redeemed;
     },
     async prolong(id, client, expiresAt) {
       const grant = own(id, client);
@@ -43,23 +81,40 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return prolonged;
     },
     async revoke(id, client) {
-      return own(id, client) !== undefined && grants.delete(id);
+      const grant = own(id, client);
+      if (grant !== undefined) end(id, grant);
+      return grant !== undefined;
+    },
+    async list(client, subject, limit, after) {
+      const past = after && ([after.id, after.end] as const);
+      const all = of(client, subject)
+        .map((entry) => [entry, endOf(entry[1])] as const)
+        .filter(([[id], ends]) => past === undefined || compare([id, ends], past) > 0)
+        .sort(([[a], aEnds], [[b], bEnds]) => compare([a, aEnds], [b, bEnds]));
+      const page = all.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        entries: page.map(([entry]) => entry),
+        ...(all.length > limit && last && { next: { id: last[0][0], end: last[1] } }),
+      };
     },
     async revokeSubject(client, subject) {
-      let revoked = 0;
-      for (const [id, grant] of grants) {
-        if (grant.subject === subject && own(id, client) !== undefined) {
-          grants.delete(id);
-          revoked += 1;
-        }
-      }
-      return revoked;
+      const entries = of(client, subject);
+      for (const [id, grant] of entries) end(id, grant);
+      return entries.length;
     },
     async check() {
       return {};
     },
     async close() {
       grants.clear();
+      subjects.clear();
     },
   };
+}
+
+type Place = readonly [id: string, end: number];
+
+function compare([a, aEnds]: Place, [b, bEnds]: Place): number {
+  return aEnds - bEnds || (a < b ? -1 : Number(a > b));
 }

@@ -1,7 +1,7 @@
-import type { Disposition, Grant } from '../domain/grant.ts';
+import type { Disposition, Grant, KnownRequester, Uses } from '../domain/grant.ts';
 
 /** The layout below; raised when an older program could misread what a newer one wrote. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** One letter a field: a grant is kept once for each token, and there may be millions. */
 interface Fields {
@@ -15,14 +15,23 @@ interface Fields {
   f?: string;
   d?: Disposition;
   r?: number;
+  w?: readonly string[];
+  k?: 1;
   i: number;
-  /** A script in redis.ts changes this one. */
   x: number;
+  /** Of its uses: the most, seconds to resume, and whether only cookies count. */
+  n?: number;
+  o?: number;
+  b?: 1;
+  /** Its requesters: since when, by which cookie, and from where. */
+  q?: ReadonlyArray<readonly [number, string, string?]>;
+  /** By Redis' clock, from the first use on: until when a new requester is admitted. */
+  a?: number;
 }
 
-/** A grant as it is stored: JSON, with the version of its layout. */
+/** A grant as it is stored: JSON, with the version of its layout. It is stored before its uses. */
 export function encodeRecord(grant: Grant): string {
-  const { client, mount, site, covers, subject, target, filename, disposition } = grant;
+  const { client, mount, site, covers, subject, target, filename, disposition, uses } = grant;
   return JSON.stringify({
     v: VERSION,
     c: client,
@@ -34,17 +43,24 @@ export function encodeRecord(grant: Grant): string {
     f: filename,
     d: disposition,
     r: grant.limitRate,
+    w: grant.ip,
+    k: grant.cookie && 1,
     i: grant.issuedAt,
     x: grant.expiresAt,
+    n: uses?.max,
+    o: uses?.resumeFor,
+    b: uses?.cookieOnly && 1,
   });
 }
 
 /** Throws where the text is no record of this version: then nothing is known of the token. */
 export function decodeRecord(record: string): Grant {
-  const { v, c, m, s, p, u, t, f, d, r, i, x } = JSON.parse(record) as Fields;
+  const fields = JSON.parse(record) as Fields;
+  const { v, c, m, s, p, u, t, f, d, r, w, k, i, x } = fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
   if (!whole) throw new Error('a record that lacks a field');
+  const uses = decodeUses(fields);
   return {
     client: c,
     mount: m,
@@ -55,7 +71,31 @@ export function decodeRecord(record: string): Grant {
     ...(f !== undefined && { filename: f }),
     ...(d !== undefined && { disposition: d }),
     ...(r !== undefined && { limitRate: r }),
+    ...(w !== undefined && { ip: w }),
+    ...(k !== undefined && { cookie: true }),
     issuedAt: i,
     expiresAt: x,
+    ...(uses !== undefined && { uses }),
+  };
+}
+
+function decodeUses({ n, o, b, q = [] }: Fields): Uses | undefined {
+  if (o === undefined) {
+    // Without it the requesters of a counted grant would not be told apart.
+    if (n !== undefined) throw new Error('a record that lacks a field');
+    return undefined;
+  }
+  const requesters = q.map(
+    ([began, cookie, address]): KnownRequester => ({
+      began,
+      cookie,
+      ...(address !== undefined && { address }),
+    }),
+  );
+  return {
+    ...(n !== undefined && { max: n }),
+    resumeFor: o,
+    ...(b !== undefined && { cookieOnly: true }),
+    requesters,
   };
 }

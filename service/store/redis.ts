@@ -1,41 +1,35 @@
-import { type ChainableCommander, Redis } from 'ioredis';
 import type { Grant } from '../domain/grant.ts';
-import { type Store, StoreUnavailable } from '../domain/store.ts';
+import { MOST_REQUESTERS, type Redeemed } from '../domain/redeem.ts';
+import type { Entry, Store } from '../domain/store.ts';
+import { StoreUnavailable } from '../domain/store.ts';
+import { type ConnectOptions, connect } from './connect.ts';
 import { gatheredGet } from './gathered-get.ts';
-import { decodeRecord, encodeRecord } from './record.ts';
-import { PROLONG, REVOKE } from './scripts.ts';
+import { issueArguments } from './issue-arguments.ts';
+import { decodeRecord } from './record.ts';
+import { CUT, ISSUE, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
-export interface RedisStoreOptions {
-  /** `redis://` or `rediss://`. */
-  readonly url: string;
+export interface RedisStoreOptions extends ConnectOptions {
   /** Before every key. */
   readonly prefix: string;
-  /** For connecting and for each command. */
-  readonly timeoutMs: number;
   readonly now?: () => number;
-  /** Told of each change: connected, or lost and why. */
-  readonly onState?: (state: 'up' | 'down', error?: Error) => void;
 }
 
-/** How many of a subject's grants one round trip ends, or about so many. */
-const PAGE = 500;
-
-/** An index outlives its grants by this much, and its entries by more than clocks are apart. */
-const SLACK_MS = 60_000;
-const SKEW_MS = 3_600_000;
+/** How many of a subject's grants one round trip ends. */
+const PAGE = 1000;
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:<id>` that Redis lets expire.
  *
- * `<prefix>subject:<client>:<subject>` is a sorted set of ids by expiry. It is written before the
- * grants, and may name some that are gone: the grant under its own key decides.
+ * `<prefix>subject:{<client>:<subject>}` is a sorted set of ids by when they end. It is written
+ * before the grants, and may name some that are gone: the grant under its own key decides. The
+ * braces close each name, and keep what belongs to it in one slot of a cluster.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now } = options;
   const redis = connect(options);
   const get = gatheredGet(redis);
   const grantKey = (id: string) => `${prefix}grant:${id}`;
-  const subjectKey = (client: string, subject: string) => `${prefix}subject:${client}:${subject}`;
+  const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
 
   /** Every failure of Redis, whatever its kind, is one thing to a caller. */
   async function ask<T>(what: Promise<T>): Promise<T> {
@@ -44,6 +38,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     } catch (error) {
       throw new StoreUnavailable((error as Error).message, { cause: error });
     }
+  }
+
+  /** Whole scripts, not their digests: Redis keeps those by digest, and forgets them at a restart. */
+  function run(script: string, keys: readonly string[], args: ReadonlyArray<string | number>) {
+    return ask(redis.eval(script, keys.length, ...keys, ...args));
   }
 
   function read(record: string): Grant {
@@ -59,56 +58,73 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return record === null ? undefined : read(record);
   }
 
+  /** Ends what an index names; false if it names nothing any more. */
+  async function endPage(index: string): Promise<number | undefined> {
+    const ids = await ask(redis.zrange(index, 0, PAGE - 1));
+    if (ids.length === 0) return undefined;
+    const ended = await ask(redis.unlink(...ids.map(grantKey)));
+    // Only now: what is broken off before is ended by the next revocation.
+    await ask(redis.zrem(index, ...ids));
+    return ended;
+  }
+
   return {
     async issue(issued) {
-      const transaction = redis.multi();
-      for (const [key, { ids, last }] of bySubject(issued, subjectKey)) {
-        transaction.zremrangebyscore(key, '-inf', now() - SKEW_MS);
-        enter(transaction, key, ids, last - now());
-      }
-      for (const [id, grant] of issued) {
-        const left = grant.expiresAt - now();
-        transaction.set(grantKey(id), encodeRecord(grant), 'PX', Math.max(1, left));
-      }
-      await ask(all(transaction.exec()));
+      const { keys, args } = issueArguments(issued, now(), grantKey, indexKey);
+      await run(ISSUE, keys, args);
     },
 
     find,
 
+    async redeem(id, { cookies, address = '', newCookie }, count) {
+      const args = [count ? 1 : 0, MOST_REQUESTERS, newCookie, address, ...cookies];
+      return ((await run(REDEEM, [grantKey(id)], args)) ?? undefined) as Redeemed | undefined;
+    },
+
     async prolong(id, client, expiresAt) {
       const before = await find(id);
       if (before?.client !== client) return undefined;
-      // The index first, as at issue: what is missing there outlives revokeSubject.
-      if (before.subject !== undefined) {
-        const key = subjectKey(client, before.subject);
-        await ask(all(enter(redis.multi(), key, [expiresAt, id], expiresAt - now()).exec()));
-      }
+      const { subject, uses } = before;
+      const index = subject === undefined ? [] : [indexKey(client, subject)];
       const left = Math.max(1, expiresAt - now());
-      const record = await ask(redis.eval(PROLONG, 1, grantKey(id), client, expiresAt, left));
+      const args = [client, expiresAt, left, left + (uses?.resumeFor ?? 0) * 1000];
+      const record = await run(PROLONG, [grantKey(id), ...index], args);
       return typeof record === 'string' ? read(record) : undefined;
     },
 
     async revoke(id, client) {
-      return (await ask(redis.eval(REVOKE, 1, grantKey(id), client))) === 1;
+      const subject = await run(REVOKE, [grantKey(id)], [client]);
+      if (typeof subject !== 'string') return false;
+      // Nobody waits for it: an index may name what is gone.
+      if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
+      return true;
+    },
+
+    async list(client, subject, limit, after) {
+      const place = after === undefined ? [] : [after.end, after.id];
+      const found = (await run(LIST, [indexKey(client, subject)], [limit, ...place])) as string[];
+      const ids = found.filter((_, i) => i % 2 === 0);
+      const grants = await Promise.all(ids.map(find));
+      const entries = ids.flatMap((id, i): Entry[] => {
+        const grant = grants[i];
+        return grant === undefined ? [] : [[id, grant]];
+      });
+      const last = ids.at(-1);
+      const more = ids.length === limit && last !== undefined;
+      return { entries, ...(more && { next: { id: last, end: Number(found.at(-1)) } }) };
     },
 
     async revokeSubject(client, subject) {
-      const key = subjectKey(client, subject);
+      const index = indexKey(client, subject);
+      const cut = `${index}:revoked`;
       let revoked = 0;
-      // A scan meets all that stays in the set meanwhile, whatever else is taken out of it. An id
-      // whose grant is not there is left: its issue may be under way.
-      for (let cursor = '0'; ; ) {
-        const [next, found] = await ask(redis.zscan(key, cursor, 'COUNT', PAGE));
-        const ids = found.filter((_, i) => i % 2 === 0);
-        const replies = await ask(
-          all(redis.pipeline(ids.map((id) => ['unlink', grantKey(id)])).exec()),
-        );
-        const ended = ids.filter((_, i) => replies[i] === 1);
-        if (ended.length > 0) await ask(redis.zrem(key, ...ended));
-        revoked += ended.length;
-        if (next === '0') return revoked;
-        cursor = next;
+      for (let leftBehind: unknown = 1; leftBehind === 1; ) {
+        leftBehind = await run(CUT, [index, cut], []);
+        for (let ended = await endPage(cut); ended !== undefined; ended = await endPage(cut)) {
+          revoked += ended;
+        }
       }
+      return revoked;
     },
 
     async check() {
@@ -131,61 +147,4 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       redis.disconnect();
     },
   };
-}
-
-type Replies = Array<[error: Error | null, reply: unknown]> | null;
-
-/** The replies to a batch of commands; the error of any one fails them all. */
-async function all(batch: Promise<Replies>): Promise<unknown[]> {
-  const replies = await batch;
-  if (replies === null) throw new Error('the transaction was dropped');
-  return replies.map(([error, reply]) => {
-    if (error !== null) throw error;
-    return reply;
-  });
-}
-
-/** Enters ids, each after its score, in a set that lives as long as its longest grant. */
-function enter(
-  batch: ChainableCommander,
-  key: string,
-  ids: ReadonlyArray<string | number>,
-  left: number,
-): ChainableCommander {
-  batch.zadd(key, 'GT', ...ids);
-  // NX for a new set, GT for an older one; by Redis' own clock, as its grants.
-  return batch.pexpire(key, left + SLACK_MS, 'NX').pexpire(key, left + SLACK_MS, 'GT');
-}
-
-/** The sorted-set members to add for each subject: score and id in turn. */
-function bySubject(
-  issued: ReadonlyArray<readonly [string, Grant]>,
-  keyOf: (client: string, subject: string) => string,
-): Map<string, { ids: Array<string | number>; last: number }> {
-  const sets = new Map<string, { ids: Array<string | number>; last: number }>();
-  for (const [id, { client, subject, expiresAt }] of issued) {
-    if (subject === undefined) continue;
-    const key = keyOf(client, subject);
-    const set = sets.get(key) ?? { ids: [], last: 0 };
-    set.ids.push(expiresAt, id);
-    set.last = Math.max(set.last, expiresAt);
-    sets.set(key, set);
-  }
-  return sets;
-}
-
-/** A connection that never queues: without Redis a command fails at once, and it reconnects. */
-function connect({ url, timeoutMs, onState }: RedisStoreOptions): Redis {
-  const redis = new Redis(url, {
-    commandTimeout: timeoutMs,
-    connectTimeout: Math.max(timeoutMs, 1000),
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(50 * attempt, 1000),
-  });
-  redis.on('ready', () => onState?.('up'));
-  redis.on('error', (error: Error) => onState?.('down', error));
-  redis.on('close', () => onState?.('down'));
-  return redis;
 }

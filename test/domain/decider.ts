@@ -1,13 +1,15 @@
-import { createAuthorize, type GateRequest } from '../../service/domain/authorize.ts';
+import { createAuthorize } from '../../service/domain/authorize.ts';
 import type { Client } from '../../service/domain/client.ts';
+import type { GateRequest } from '../../service/domain/decision.ts';
 import { Refused } from '../../service/domain/errors.ts';
-import { createIssue, type GrantRequest, type Issued } from '../../service/domain/issue.ts';
+import type { GrantRequest } from '../../service/domain/grant-request.ts';
+import { createIssue, type Issued } from '../../service/domain/issue.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { mount } from '../support/postern.ts';
 
-export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600 };
+export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 86_400 };
 
 export interface DeciderOptions {
   readonly mounts?: readonly Mount[];
@@ -22,7 +24,7 @@ export function createDecider(options: DeciderOptions = {}) {
   const now = () => clock.now;
   const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
   const store = options.store ?? createMemoryStore({ now });
-  const issueAll = createIssue({ mounts, store, now, expiresIn: 120 });
+  const issueAll = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600 });
   const authorize = createAuthorize({ mounts, store, now, decisionTtl: options.decisionTtl ?? 0 });
   return {
     clock,
@@ -43,6 +45,9 @@ export function createDecider(options: DeciderOptions = {}) {
         site: 'files.example',
         authorization: undefined,
         cookie: undefined,
+        resume: undefined,
+        address: '192.0.2.1',
+        prefetch: false,
         serviceWorker: false,
         ...more,
       }),

@@ -6,8 +6,10 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
   return {
     issue: fail,
     find: fail,
+    redeem: fail,
     prolong: fail,
     revoke: fail,
+    list: fail,
     revokeSubject: fail,
     check: fail,
     close: () => Promise.resolve(),

@@ -11,6 +11,7 @@ import { createIssue } from '../../service/domain/issue.ts';
 import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createGate } from '../../service/gate.ts';
+import type { CookieSettings } from '../../service/http/set-cookies.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
@@ -33,7 +34,7 @@ export function mount(place: string, internal: string, more: Partial<Mount> = {}
 export function apiKey(secret: string, client: Partial<Client> = {}): ApiKey {
   return {
     sha256: hashSecret(secret),
-    client: { id: 'test', targets: [], maxExpiresIn: 3600, ...client },
+    client: { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 86_400, ...client },
   };
 }
 
@@ -44,6 +45,7 @@ export interface PosternOptions {
   readonly decisionTtl?: number;
   readonly now?: () => number;
   readonly publicUrl?: string;
+  readonly cookies?: CookieSettings;
   readonly log?: Logger;
 }
 
@@ -53,15 +55,17 @@ export function createPostern(options: PosternOptions = {}) {
     now = Date.now,
     decisionTtl = 0,
     publicUrl = '',
+    cookies = { sameSite: 'Lax', secure: false },
     log = pino({ level: 'silent' }),
   } = options;
   const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
   const store = options.store ?? createMemoryStore({ now });
   const apiKeys = options.apiKeys ?? [apiKey(KEY)];
-  const issue = createIssue({ mounts, store, now, expiresIn: 120 });
+  const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600 });
+  const authorize = createAuthorize({ mounts, store, decisionTtl, now });
   return {
     store,
-    gate: createGate({ authorize: createAuthorize({ mounts, store, decisionTtl, now }), log }),
+    gate: createGate({ authorize, cookies, log }),
     api: createApi({ apiKeys, issue, store, log, now, publicUrl }),
   };
 }

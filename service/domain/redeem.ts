@@ -1,0 +1,41 @@
+import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
+import type { Requester } from './requester.ts';
+
+/** Of a grant without `max`: past it the oldest is forgotten, and is a new one if it comes again. */
+export const MOST_REQUESTERS = 1000;
+
+/** What a requester is to a grant: one that it has, or one that it may have yet. */
+export type Redeemed = 'known' | 'new';
+
+/**
+ * Whether a requester may use a grant now, and as what; undefined if it may not. Stores that run
+ * elsewhere do the same there (store/scripts.ts); one suite holds both to it.
+ */
+export function redeem(
+  grant: Grant,
+  uses: Uses,
+  requester: Requester,
+  now: number,
+): Redeemed | undefined {
+  const admits = now < grant.expiresAt;
+  const goesOn = uses.requesters.some(
+    (known) => isSame(uses, known, requester) && (admits || now < resumableUntil(uses, known)),
+  );
+  if (goesOn) return 'known';
+  return admits && uses.requesters.length < (uses.max ?? Number.POSITIVE_INFINITY)
+    ? 'new'
+    : undefined;
+}
+
+function isSame(uses: Uses, known: KnownRequester, { cookies, address }: Requester): boolean {
+  // Digests of random secrets: how long it takes to compare them tells nothing.
+  if (cookies.includes(known.cookie)) return true;
+  return !uses.cookieOnly && address !== undefined && address === known.address;
+}
+
+/** The uses with one more requester. */
+export function withRequester(uses: Uses, requester: Requester, now: number): Uses {
+  const { newCookie: cookie, address } = requester;
+  const added = { began: now, cookie, ...(address !== undefined && { address }) };
+  return { ...uses, requesters: [...uses.requesters, added].slice(-MOST_REQUESTERS) };
+}
