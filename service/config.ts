@@ -9,6 +9,7 @@ import { readListeners } from './config/listeners.ts';
 import { type LogLevel, readLogLevel } from './config/log-level.ts';
 import { readMounts } from './config/mounts.ts';
 import { readPublicUrl } from './config/public-url.ts';
+import { readResume } from './config/resume.ts';
 import { readStore, type StoreSettings } from './config/store.ts';
 import { readWhole } from './config/whole.ts';
 import type { ApiKey } from './domain/api-key.ts';
@@ -31,6 +32,10 @@ export interface Config {
   readonly expiresIn: number;
   /** Seconds; no client's own maximum is above it. */
   readonly maxExpiresIn: number;
+  /** Seconds from its first use in which a requester of a counted token may go on, by default. */
+  readonly resumeFor: number;
+  /** Seconds; no client's own maximum is above it. */
+  readonly maxResumeFor: number;
   /** An origin, `https://files.example`, before the path of each issued URL. */
   readonly publicUrl?: string;
   /** Whole seconds for which nginx may reuse an answer. */
@@ -65,6 +70,7 @@ export function loadConfig(
   const listeners = readListeners(settings, faults);
   const store = readStore(settings, faults);
   const expiry = readExpiry(settings, faults);
+  const resume = readResume(settings, faults);
   // What is missing may stand in a file that cannot be read.
   const unknown = fromFile === undefined && !settings.has('mounts');
   const mounts = unknown ? undefined : readMounts(settings.get('mounts'), faults);
@@ -81,13 +87,16 @@ export function loadConfig(
   const givenLevel = settings.get('log_level');
   const logLevel = (givenLevel && readLogLevel(givenLevel, faults)) ?? 'info';
 
-  if (faults.all.length > 0 || !listeners || !expiry || !mounts) throw new ConfigError(faults.all);
+  if (faults.all.length > 0 || !listeners || !expiry || !resume || !mounts) {
+    throw new ConfigError(faults.all);
+  }
   return deepFreeze({
     ...listeners,
     store,
     mounts,
     apiKeys,
     ...expiry,
+    ...resume,
     ...(publicUrl !== undefined && { publicUrl }),
     decisionTtl,
     logLevel,

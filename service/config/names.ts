@@ -11,6 +11,8 @@ export const SETTINGS = [
   'api_keys',
   'expires_in',
   'max_expires_in',
+  'resume_for',
+  'max_resume_for',
   'public_url',
   'decision_ttl',
   'log_level',

@@ -13,6 +13,8 @@ test('the defaults', () => {
     apiKeys: [],
     expiresIn: 120,
     maxExpiresIn: 3600,
+    resumeFor: 3600,
+    maxResumeFor: 86_400,
     decisionTtl: 0,
     logLevel: 'info',
   });
@@ -39,6 +41,8 @@ store_timeout_ms: 10
 mounts: [{ public: /m/, internal: /i/ }]
 expires_in: 5
 max_expires_in: "6"
+resume_for: 0
+max_resume_for: 8
 public_url: http://files.example:8080/
 decision_ttl: 7
 log_level: silent
@@ -51,6 +55,8 @@ const OF_FILE = {
   apiKeys: [],
   expiresIn: 5,
   maxExpiresIn: 6,
+  resumeFor: 0,
+  maxResumeFor: 8,
   publicUrl: 'http://files.example:8080',
   decisionTtl: 7,
   logLevel: 'silent',
@@ -74,6 +80,8 @@ test.each([
   ['POSTERN_MOUNTS', '/download/=/protected/', { mounts: load({}).mounts }],
   ['POSTERN_EXPIRES_IN', '3', { expiresIn: 3 }],
   ['POSTERN_MAX_EXPIRES_IN', '300', { maxExpiresIn: 300 }],
+  ['POSTERN_RESUME_FOR', '4', { resumeFor: 4 }],
+  ['POSTERN_MAX_RESUME_FOR', '0', { maxResumeFor: 0 }],
   ['POSTERN_PUBLIC_URL', 'https://b.example', { publicUrl: 'https://b.example' }],
   ['POSTERN_DECISION_TTL', '2', { decisionTtl: 2 }],
   ['POSTERN_LOG_LEVEL', 'debug', { logLevel: 'debug' }],

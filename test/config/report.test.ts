@@ -21,6 +21,7 @@ test('every fault in one report', () => {
   const env = {
     POSTERN_LISTEN: '7300',
     POSTERN_EXPIRES_IN: '7200',
+    POSTERN_RESUME_FOR: '86401',
     POSTERN_LIMIT: '1',
     POSTERN_DECISION_TTL: '-1',
   };
@@ -30,6 +31,7 @@ test('every fault in one report', () => {
     ' POSTERN_LISTEN',
     'postern.yaml:1 store',
     ' POSTERN_EXPIRES_IN',
+    ' POSTERN_RESUME_FOR',
     'postern.yaml:4 mounts[0].public',
     'postern.yaml:8 mounts[1].colour',
     'postern.yaml:7 mounts[1].internal',
@@ -40,7 +42,7 @@ test('every fault in one report', () => {
     'postern.yaml:2 log_level',
   ]);
   expect(error.message).toMatch(
-    /^Postern cannot start: 12 faults in its configuration\.\n\n {2}POST/,
+    /^Postern cannot start: 13 faults in its configuration\.\n\n {2}POST/,
   );
   for (const { field, expected } of error.faults) {
     expect(error.message).toContain(`\n\n  ${field}`);
