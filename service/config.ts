@@ -74,7 +74,9 @@ export function loadConfig(
   // What is missing may stand in a file that cannot be read.
   const unknown = fromFile === undefined && !settings.has('mounts');
   const mounts = unknown ? undefined : readMounts(settings.get('mounts'), faults);
-  const bounds = { mounts, maxExpiresIn: expiry?.maxExpiresIn };
+  const { maxExpiresIn } = expiry ?? {};
+  const { maxResumeFor } = resume ?? {};
+  const bounds = { mounts, maxExpiresIn, maxResumeFor };
   const apiKeys = readApiKeys(settings.get('api_keys'), bounds, faults);
   if (!onTerminal && fromFile !== undefined && !settings.has('api_keys')) {
     faults.add({ field: 'POSTERN_API_KEYS' }, NO_KEY);

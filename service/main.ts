@@ -62,7 +62,8 @@ function withKey(config: Config): Config {
   process.stderr.write(
     `No API key is configured. This one is for this run only:\n\n  ${secret}\n\n`,
   );
-  const client = { id: 'terminal', targets: [], maxExpiresIn: config.maxExpiresIn };
+  const { maxExpiresIn, maxResumeFor } = config;
+  const client = { id: 'terminal', targets: [], maxExpiresIn, maxResumeFor };
   return { ...config, apiKeys: [{ sha256: hashSecret(secret), client }] };
 }
 

@@ -21,7 +21,7 @@ export const SETTINGS = [
 export type Setting = (typeof SETTINGS)[number];
 
 export const MOUNT_FIELDS = ['public', 'internal', 'site', 'path_argument', 'pass_arguments'];
-export const API_KEY_FIELDS = ['id', 'key', 'paths', 'targets', 'max_expires_in'];
+export const API_KEY_FIELDS = ['id', 'key', 'paths', 'targets', 'max_expires_in', 'max_resume_for'];
 
 /** The settings that were configured. */
 export type Settings = ReadonlyMap<string, Given>;

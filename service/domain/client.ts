@@ -13,6 +13,8 @@ export interface Client {
   readonly targets: readonly string[];
   /** Seconds. */
   readonly maxExpiresIn: number;
+  /** Seconds in which it may let a requester of a counted token go on; 0: it may not. */
+  readonly maxResumeFor: number;
 }
 
 /** What forbids a lifetime, in seconds, to a client; undefined if nothing does. */

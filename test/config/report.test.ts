@@ -15,6 +15,7 @@ api_keys:
     key: hunter2
     paths: [/elsewhere]
     max_expires_in: 9999
+    max_resume_for: 99999
 `;
 
 test('every fault in one report', () => {
@@ -38,11 +39,12 @@ test('every fault in one report', () => {
     'postern.yaml:11 api_keys[0].key',
     'postern.yaml:12 api_keys[0].paths[0]',
     'postern.yaml:13 api_keys[0].max_expires_in',
+    'postern.yaml:14 api_keys[0].max_resume_for',
     ' POSTERN_DECISION_TTL',
     'postern.yaml:2 log_level',
   ]);
   expect(error.message).toMatch(
-    /^Postern cannot start: 13 faults in its configuration\.\n\n {2}POST/,
+    /^Postern cannot start: 14 faults in its configuration\.\n\n {2}POST/,
   );
   for (const { field, expected } of error.faults) {
     expect(error.message).toContain(`\n\n  ${field}`);

@@ -7,7 +7,12 @@ import type { Store } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { mount } from '../support/postern.ts';
 
-export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600 };
+export const client: Client = {
+  id: 'test',
+  targets: [],
+  maxExpiresIn: 3600,
+  maxResumeFor: 86_400,
+};
 
 export interface DeciderOptions {
   readonly mounts?: readonly Mount[];

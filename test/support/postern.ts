@@ -33,7 +33,7 @@ export function mount(place: string, internal: string, more: Partial<Mount> = {}
 export function apiKey(secret: string, client: Partial<Client> = {}): ApiKey {
   return {
     sha256: hashSecret(secret),
-    client: { id: 'test', targets: [], maxExpiresIn: 3600, ...client },
+    client: { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 86_400, ...client },
   };
 }
 
