@@ -1,4 +1,5 @@
 import { readApiKeys } from './config/api-keys.ts';
+import { type CookieSettings, readCookies } from './config/cookies.ts';
 import { configFile, type Environment, readEnvironment } from './config/environment.ts';
 import { readExpiry } from './config/expiry.ts';
 import { ConfigError, Faults } from './config/fault.ts';
@@ -9,6 +10,7 @@ import { readListeners } from './config/listeners.ts';
 import { type LogLevel, readLogLevel } from './config/log-level.ts';
 import { readMounts } from './config/mounts.ts';
 import { readPublicUrl } from './config/public-url.ts';
+import { readResume } from './config/resume.ts';
 import { readStore, type StoreSettings } from './config/store.ts';
 import { readWhole } from './config/whole.ts';
 import type { ApiKey } from './domain/api-key.ts';
@@ -31,10 +33,15 @@ export interface Config {
   readonly expiresIn: number;
   /** Seconds; no client's own maximum is above it. */
   readonly maxExpiresIn: number;
+  /** Seconds from its first use in which a requester of a counted token may go on, by default. */
+  readonly resumeFor: number;
+  /** Seconds; no client's own maximum is above it. */
+  readonly maxResumeFor: number;
   /** An origin, `https://files.example`, before the path of each issued URL. */
   readonly publicUrl?: string;
   /** Whole seconds for which nginx may reuse an answer. */
   readonly decisionTtl: number;
+  readonly cookies: CookieSettings;
   readonly logLevel: LogLevel;
 }
 
@@ -65,10 +72,13 @@ export function loadConfig(
   const listeners = readListeners(settings, faults);
   const store = readStore(settings, faults);
   const expiry = readExpiry(settings, faults);
+  const resume = readResume(settings, faults);
   // What is missing may stand in a file that cannot be read.
   const unknown = fromFile === undefined && !settings.has('mounts');
   const mounts = unknown ? undefined : readMounts(settings.get('mounts'), faults);
-  const bounds = { mounts, maxExpiresIn: expiry?.maxExpiresIn };
+  const { maxExpiresIn } = expiry ?? {};
+  const { maxResumeFor } = resume ?? {};
+  const bounds = { mounts, maxExpiresIn, maxResumeFor };
   const apiKeys = readApiKeys(settings.get('api_keys'), bounds, faults);
   if (!onTerminal && fromFile !== undefined && !settings.has('api_keys')) {
     faults.add({ field: 'POSTERN_API_KEYS' }, NO_KEY);
@@ -78,18 +88,23 @@ export function loadConfig(
   const givenTtl = settings.get('decision_ttl');
   const ttlRange = { unit: 'seconds', min: 0, max: 3600 };
   const decisionTtl = (givenTtl && readWhole(givenTtl, ttlRange, faults)) ?? 0;
+  const cookies = readCookies(settings, faults);
   const givenLevel = settings.get('log_level');
   const logLevel = (givenLevel && readLogLevel(givenLevel, faults)) ?? 'info';
 
-  if (faults.all.length > 0 || !listeners || !expiry || !mounts) throw new ConfigError(faults.all);
+  if (faults.all.length > 0 || !listeners || !expiry || !resume || !mounts) {
+    throw new ConfigError(faults.all);
+  }
   return deepFreeze({
     ...listeners,
     store,
     mounts,
     apiKeys,
     ...expiry,
+    ...resume,
     ...(publicUrl !== undefined && { publicUrl }),
     decisionTtl,
+    cookies,
     logLevel,
   });
 }

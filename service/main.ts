@@ -25,14 +25,14 @@ async function main(): Promise<void> {
   const log = createLog(config.logLevel);
   const store = openStore(config.store, log);
   const { now } = Date;
+  const { apiKeys, cookies, decisionTtl, expiresIn, resumeFor, publicUrl = '' } = config;
   const mounts = createMounts(config.mounts);
-  const authorize = createAuthorize({ mounts, store, now, decisionTtl: config.decisionTtl });
-  const issue = createIssue({ mounts, store, now, ...config });
-  const { apiKeys, publicUrl = '' } = config;
+  const authorize = createAuthorize({ mounts, store, now, decisionTtl });
+  const issue = createIssue({ mounts, store, now, expiresIn, resumeFor });
   const api = createApi({ apiKeys, issue, store, log, now, publicUrl });
 
   const servers = [
-    await listen(createGate({ authorize, log }), config.listen, 'POSTERN_LISTEN'),
+    await listen(createGate({ authorize, cookies, log }), config.listen, 'POSTERN_LISTEN'),
     await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),
   ];
   const [gate, apiAddress] = servers.map((server) => server.address());
@@ -62,7 +62,8 @@ function withKey(config: Config): Config {
   process.stderr.write(
     `No API key is configured. This one is for this run only:\n\n  ${secret}\n\n`,
   );
-  const client = { id: 'terminal', targets: [], maxExpiresIn: config.maxExpiresIn };
+  const { maxExpiresIn, maxResumeFor } = config;
+  const client = { id: 'terminal', targets: [], maxExpiresIn, maxResumeFor };
   return { ...config, apiKeys: [{ sha256: hashSecret(secret), client }] };
 }
 

@@ -13,6 +13,8 @@ export interface Bounds {
   readonly mounts: readonly Mount[] | undefined;
   /** Seconds. */
   readonly maxExpiresIn: number | undefined;
+  /** Seconds. */
+  readonly maxResumeFor: number | undefined;
 }
 
 /** A key, and where its parts were given. */
@@ -41,17 +43,28 @@ export function readApiKey(entry: Given, bounds: Bounds, faults: Faults): ReadAp
   const id = readId(givenId ?? { ...absent(entry, 'id'), value: null }, faults);
   const sha256 = readKey(givenKey ?? { ...absent(entry, 'key'), value: null }, inFile, faults);
 
-  const { mounts, maxExpiresIn = Number.MAX_SAFE_INTEGER } = bounds;
+  const { mounts } = bounds;
   const givenPaths = fields.get('paths');
   const paths = givenPaths && readPaths(givenPaths, mounts, faults);
   const targets = readTargets(fields.get('targets'), mounts, faults);
-  const givenMax = fields.get('max_expires_in');
-  const range = { unit: 'seconds', min: 1, max: maxExpiresIn };
-  const max = givenMax ? readWhole(givenMax, range, faults) : maxExpiresIn;
+  const expiry = { min: 1, general: bounds.maxExpiresIn };
+  const maxExpiresIn = readMaximum(fields.get('max_expires_in'), expiry, faults);
+  const resume = { min: 0, general: bounds.maxResumeFor };
+  const maxResumeFor = readMaximum(fields.get('max_resume_for'), resume, faults);
 
-  if (!givenId || !givenKey || !id || !sha256 || !max) return undefined;
-  const client = { id, ...(paths !== undefined && { paths }), targets, maxExpiresIn: max };
-  return { apiKey: { sha256, client }, id: givenId, key: givenKey };
+  if (!givenId || !givenKey || !id || !sha256) return undefined;
+  if (maxExpiresIn === undefined || maxResumeFor === undefined) return undefined;
+  const limits = { ...(paths !== undefined && { paths }), targets, maxExpiresIn, maxResumeFor };
+  return { apiKey: { sha256, client: { id, ...limits } }, id: givenId, key: givenKey };
+}
+
+/** A client's own maximum, in seconds: not above the general one, which it is by default. */
+function readMaximum(
+  given: Given | undefined,
+  { min, general = Number.MAX_SAFE_INTEGER }: { min: number; general: number | undefined },
+  faults: Faults,
+): number | undefined {
+  return given ? readWhole(given, { unit: 'seconds', min, max: general }, faults) : general;
 }
 
 function readId(given: Given, faults: Faults): string | undefined {

@@ -11,15 +11,19 @@ export const SETTINGS = [
   'api_keys',
   'expires_in',
   'max_expires_in',
+  'resume_for',
+  'max_resume_for',
   'public_url',
   'decision_ttl',
+  'cookie_samesite',
+  'cookie_secure',
   'log_level',
 ] as const;
 
 export type Setting = (typeof SETTINGS)[number];
 
 export const MOUNT_FIELDS = ['public', 'internal', 'site', 'path_argument', 'pass_arguments'];
-export const API_KEY_FIELDS = ['id', 'key', 'paths', 'targets', 'max_expires_in'];
+export const API_KEY_FIELDS = ['id', 'key', 'paths', 'targets', 'max_expires_in', 'max_resume_for'];
 
 /** The settings that were configured. */
 export type Settings = ReadonlyMap<string, Given>;

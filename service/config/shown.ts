@@ -4,7 +4,7 @@ import { isList, isMapping, type Value } from './given.ts';
 const MAX_SHOWN = 100;
 
 /** All that may be shown of API keys: a key may stand in the place of its `id`, or in no place at all. */
-const OPEN_OF_API_KEYS = /^api_keys\.(paths|targets|max_expires_in)$/;
+const OPEN_OF_API_KEYS = /^api_keys\.(paths|targets|max_expires_in|max_resume_for)$/;
 
 /**
  * What a report may show of a value; undefined: nothing.

@@ -60,7 +60,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   /** Ends what an index names; false if it names nothing any more. */
   async function endPage(index: string): Promise<number | undefined> {
-    const ids = await ask(redis.zrange(index, 0, PAGE - 1));
+    const ids = await ask(redis.zrange(index, 0, String(PAGE - 1)));
     if (ids.length === 0) return undefined;
     const ended = await ask(redis.unlink(...ids.map(grantKey)));
     // Only now: what is broken off before is ended by the next revocation.

@@ -13,8 +13,9 @@ test('keys of the environment may issue for every mount', () => {
   const { apiKeys } = load({
     POSTERN_API_KEYS: `web:${secret}, batch:sha256:${sha256('other').toUpperCase()}\n`,
     POSTERN_MAX_EXPIRES_IN: '777',
+    POSTERN_MAX_RESUME_FOR: '888',
   });
-  const web = { id: 'web', targets: [], maxExpiresIn: 777 };
+  const web = { id: 'web', targets: [], maxExpiresIn: 777, maxResumeFor: 888 };
   expect(findClient(apiKeys, secret)).toEqual(web);
   expect(findClient(apiKeys, 'other')).toEqual({ ...web, id: 'batch' });
   expect(findClient(apiKeys, 'neither')).toBeUndefined();
@@ -58,6 +59,7 @@ test.each([
 
 const MOUNTS = `
 max_expires_in: 1000
+max_resume_for: 2000
 mounts:
   - { public: /download/, internal: /protected/ }
   - { public: /media/, internal: /media-files/, site: files.example }
@@ -72,6 +74,7 @@ api_keys:
     paths: [/download/a/, /, "Files.example:/media/", "other.example:/download/"]
     targets: [/protected/, /media-files/shared/]
     max_expires_in: 999
+    max_resume_for: 1999
   - { id: batch, key: "${B}" }
 `;
   const { apiKeys } = loadFile(yaml);
@@ -85,8 +88,16 @@ api_keys:
     ],
     targets: ['/protected/', '/media-files/shared/'],
     maxExpiresIn: 999,
+    maxResumeFor: 1999,
   });
-  expect(apiKeys[1]?.client).toEqual({ id: 'batch', targets: [], maxExpiresIn: 1000 });
+  const general = { maxExpiresIn: 1000, maxResumeFor: 2000 };
+  expect(apiKeys[1]?.client).toEqual({ id: 'batch', targets: [], ...general });
+});
+
+test('a client may be forbidden to let anyone go on', () => {
+  expect(loadFile(one(', max_resume_for: 0')).apiKeys[0]?.client.maxResumeFor).toBe(0);
+  const general = loadFile(one(''), { POSTERN_MAX_RESUME_FOR: '0' });
+  expect(general.apiKeys[0]?.client.maxResumeFor).toBe(0);
 });
 
 test.each([
@@ -104,7 +115,7 @@ test.each([
 ])('%s', (yaml, field, expected) => {
   const faults = fileFaults(MOUNTS + yaml);
   expect(faults).toEqual([
-    { field, where: 'postern.yaml:6', expected: expect.stringContaining(expected) },
+    { field, where: 'postern.yaml:7', expected: expect.stringContaining(expected) },
   ]);
 });
 
@@ -122,7 +133,9 @@ test.each([
   [', targets: [/protected/, /download/]', 'targets[1]', 'never match'],
   [', max_expires_in: 1001', 'max_expires_in', 'from 1 to 1000'],
   [', max_expires_in: 0', 'max_expires_in', 'from 1 to 1000'],
-  [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in'],
+  [', max_resume_for: 2001', 'max_resume_for', 'from 0 to 2000'],
+  [', max_resume_for: -1', 'max_resume_for', 'from 0 to 2000'],
+  [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in, max_resume_for'],
   [', keys: 5', '?', 'did you mean key?'],
 ])('a key with%s', (more, field, expected) => {
   expect(fileFaults(one(more))).toMatchObject([
@@ -130,11 +143,19 @@ test.each([
   ]);
 });
 
+test('a report shows the maxima of a key', () => {
+  const keys = one(', max_expires_in: 1001, max_resume_for: 2001');
+  expect(fileFaults(keys).map(({ value }) => value)).toEqual(['1001', '2001']);
+});
+
 test('what is held against a faulty setting brings no second fault', () => {
-  const keys = `api_keys: [{ id: web, key: "${A}", paths: [/a/], targets: [/b/], max_expires_in: 5000 }]`;
-  const yaml = `max_expires_in: x\nmounts: [{ public: /a, internal: /b/ }]\n${keys}`;
+  const own = 'paths: [/a/], targets: [/b/], max_expires_in: 5000, max_resume_for: 90000';
+  const keys = `api_keys: [{ id: web, key: "${A}", ${own} }]`;
+  const general = 'max_expires_in: x\nmax_resume_for: x';
+  const yaml = `${general}\nmounts: [{ public: /a, internal: /b/ }]\n${keys}`;
   expect(fileFaults(yaml).map(({ field }) => field)).toEqual([
     'max_expires_in',
+    'max_resume_for',
     'mounts[0].public',
   ]);
 });

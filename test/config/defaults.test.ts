@@ -13,7 +13,10 @@ test('the defaults', () => {
     apiKeys: [],
     expiresIn: 120,
     maxExpiresIn: 3600,
+    resumeFor: 3600,
+    maxResumeFor: 86_400,
     decisionTtl: 0,
+    cookies: { sameSite: 'Lax', secure: true },
     logLevel: 'info',
   });
 });
@@ -39,8 +42,12 @@ store_timeout_ms: 10
 mounts: [{ public: /m/, internal: /i/ }]
 expires_in: 5
 max_expires_in: "6"
+resume_for: 0
+max_resume_for: 8
 public_url: http://files.example:8080/
 decision_ttl: 7
+cookie_samesite: strict
+cookie_secure: false
 log_level: silent
 `;
 const OF_FILE = {
@@ -51,8 +58,11 @@ const OF_FILE = {
   apiKeys: [],
   expiresIn: 5,
   maxExpiresIn: 6,
+  resumeFor: 0,
+  maxResumeFor: 8,
   publicUrl: 'http://files.example:8080',
   decisionTtl: 7,
+  cookies: { sameSite: 'Strict', secure: false },
   logLevel: 'silent',
 };
 
@@ -74,8 +84,12 @@ test.each([
   ['POSTERN_MOUNTS', '/download/=/protected/', { mounts: load({}).mounts }],
   ['POSTERN_EXPIRES_IN', '3', { expiresIn: 3 }],
   ['POSTERN_MAX_EXPIRES_IN', '300', { maxExpiresIn: 300 }],
+  ['POSTERN_RESUME_FOR', '4', { resumeFor: 4 }],
+  ['POSTERN_MAX_RESUME_FOR', '0', { maxResumeFor: 0 }],
   ['POSTERN_PUBLIC_URL', 'https://b.example', { publicUrl: 'https://b.example' }],
   ['POSTERN_DECISION_TTL', '2', { decisionTtl: 2 }],
+  ['POSTERN_COOKIE_SAMESITE', 'lax', { cookies: { sameSite: 'Lax', secure: false } }],
+  ['POSTERN_COOKIE_SECURE', 'true', { cookies: { sameSite: 'Strict', secure: true } }],
   ['POSTERN_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
 ])('%s wins over the file', (variable, value, changed) => {
   expect(loadFile(FILE, { [variable]: value })).toEqual({ ...OF_FILE, ...changed });

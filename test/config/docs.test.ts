@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { SETTINGS, variableOf } from '../../service/config/names.ts';
+import { API_KEY_FIELDS, MOUNT_FIELDS, SETTINGS, variableOf } from '../../service/config/names.ts';
 import { errorOf, loadFile } from './load.ts';
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
@@ -36,4 +36,12 @@ test('each setting is in the table, with both its names', () => {
   for (const setting of SETTINGS) {
     expect(page).toContain(`| \`${variableOf(setting)}\` | \`${setting}\` |`);
   }
+});
+
+test.each([
+  ['Mounts', MOUNT_FIELDS],
+  ['API keys', API_KEY_FIELDS],
+])('each field is in the table of %s', (heading, fields) => {
+  const section = page.split(/^## /m).find((text) => text.startsWith(heading));
+  for (const field of fields) expect(section).toContain(`\n| \`${field}\` |`);
 });

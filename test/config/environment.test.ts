@@ -6,7 +6,7 @@ test.each([
   ['POSTERN_APIKEYS', 'did you mean POSTERN_API_KEYS?'],
   ['POSTERN_LISTNE', 'did you mean POSTERN_LISTEN?'],
   ['POSTERN_CONF', 'did you mean POSTERN_CONFIG?'],
-  ['POSTERN_RESUME_FOR', 'there are POSTERN_CONFIG, POSTERN_LISTEN'],
+  ['POSTERN_TOKEN_LENGTH', 'there are POSTERN_CONFIG, POSTERN_LISTEN'],
   ['POSTERN_', 'there are'],
   ['POSTERN_PORT', 'there are'],
   ['POSTERN_API_PORT', 'there are'],

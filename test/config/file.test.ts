@@ -76,7 +76,7 @@ test.each([
   ['listn: a', 'listn', 'did you mean listen?'],
   ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'a key that Postern knows'],
   ['config: a', 'config', 'a key that Postern knows'],
-  ['resume_for: 5', 'resume_for', 'a key that Postern knows'],
+  ['token_length: 5', 'token_length', 'a key that Postern knows'],
   ['__proto__: { listen: a }', '__proto__', 'a key that Postern knows'],
   ['<<: { listen: a }', '"<<"', 'a key that Postern knows'],
   ['"a\\nb\\e": c', '"a\\nb\\u001b"', 'a key that Postern knows'],

@@ -74,6 +74,8 @@ test.each([
   ['POSTERN_STORE_TIMEOUT_MS', 10, 10_000],
   ['POSTERN_EXPIRES_IN', 1, 3600],
   ['POSTERN_MAX_EXPIRES_IN', 1, 31_536_000],
+  ['POSTERN_RESUME_FOR', 0, 86_400],
+  ['POSTERN_MAX_RESUME_FOR', 0, 31_536_000],
   ['POSTERN_DECISION_TTL', 0, 3600],
 ])('%s is a whole number from %i to %i', (variable, min, max) => {
   for (const value of [min, max]) expect(load({ [variable]: `${value}` })).toBeDefined();
@@ -105,6 +107,32 @@ test('the default lifetime must not exceed the maximum', () => {
   ]);
   expect(load({ POSTERN_EXPIRES_IN: '3601', POSTERN_MAX_EXPIRES_IN: '3601' }).expiresIn).toBe(3601);
   expect(load({ POSTERN_MAX_EXPIRES_IN: '60' }).expiresIn).toBe(60);
+});
+
+test('nor must the default time to go on', () => {
+  expect(faultsOf({ POSTERN_RESUME_FOR: '86401' })).toEqual([
+    {
+      field: 'POSTERN_RESUME_FOR',
+      value: '"86401"',
+      expected: expect.stringContaining('POSTERN_MAX_RESUME_FOR to 86401'),
+    },
+  ]);
+  const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
+  expect(fileFaults(`${mounts}resume_for: 2\nmax_resume_for: 1`)).toMatchObject([
+    { field: 'resume_for', expected: expect.stringMatching(/at most 1 .* max_resume_for to 2$/) },
+  ]);
+  const equal = { POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: '86401' };
+  expect(load(equal).resumeFor).toBe(86_401);
+  expect(load({ POSTERN_MAX_RESUME_FOR: '60' }).resumeFor).toBe(60);
+  expect(load({ POSTERN_MAX_RESUME_FOR: '0' }).resumeFor).toBe(0);
+});
+
+test('each default is held against its own maximum, and no faulty one', () => {
+  expect(load({ POSTERN_RESUME_FOR: '7200' }).resumeFor).toBe(7200);
+  expect(load({ POSTERN_MAX_EXPIRES_IN: '1', POSTERN_MAX_RESUME_FOR: '0' }).expiresIn).toBe(1);
+  expect(faultsOf({ POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: 'x' })).toMatchObject([
+    { field: 'POSTERN_MAX_RESUME_FOR' },
+  ]);
 });
 
 test.each([
