@@ -3,7 +3,7 @@ import { KEY } from '../support/postern.ts';
 import { createAsked } from './ask-api.ts';
 
 test.each([
-  ['GET /tokens', 'POST, DELETE'],
+  ['PUT /tokens', 'GET, POST, DELETE'],
   ['PUT /tokens/x', 'GET, PATCH, DELETE'],
   ['POST /tokens/x', 'GET, PATCH, DELETE'],
   ['GET /introspect', 'POST'],

@@ -49,15 +49,6 @@ test('a token may come as a bearer token', async () => {
   expect((await ask('/auth-request', { ...headers, ...uri, Authorization })).status).toBe(204);
 });
 
-test('two cookies are none', async () => {
-  const { ask, headers, token } = await asked();
-  const uri = { 'X-Original-URI': '/download/a' };
-  const one = await ask('/auth-request', { ...headers, ...uri, 'Postern-Cookie': token });
-  expect(one.status).toBe(204);
-  const two = await ask('/auth-request', { ...headers, ...uri, 'Postern-Cookie': [token, token] });
-  expect(two.headers['postern-reason']).toBe('missing_token');
-});
-
 test('no site, or two, fits the grant of none', async () => {
   const { api, ask, headers } = await asked();
   const { url } = await issueToken(api, { path: '/download/a', site: 'files.example' });

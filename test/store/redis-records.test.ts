@@ -16,10 +16,11 @@ afterAll(async () => {
 });
 
 test.each([
-  ['a later layout', '{"v":2,"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
+  ['a later layout', '{"v":3,"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
+  ['an earlier layout', '{"v":1,"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
   ['none', '{"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
   ['an empty record', ''],
-  ['half a record', '{"v":1,"c":"web"'],
+  ['half a record', '{"v":2,"c":"web"'],
   ['another value', 'null'],
   ['another program’s value', 'yes'],
 ])('%s is not read as "not there", nor changed', async (_, record) => {
@@ -41,9 +42,10 @@ test('a key of another type opens nothing, and is not changed', async () => {
 });
 
 test('an index of another type fails all that needs it', async () => {
-  await tell(redis, 'SET postern:subject:web:broken x');
+  await tell(redis, 'SET postern:subject:{web:broken} x');
   const grant = grantAt(Date.now(), { subject: 'broken' });
   await expect(store.issue([[newId(), grant]])).rejects.toThrow(StoreUnavailable);
+  await expect(store.list('web', 'broken', 10)).rejects.toThrow(StoreUnavailable);
   await expect(store.revokeSubject('web', 'broken')).rejects.toThrow(StoreUnavailable);
 });
 
@@ -51,7 +53,7 @@ test('a grant is not prolonged where its index cannot say so', async () => {
   const id = newId();
   const grant = grantAt(Date.now(), { subject: 'later broken' });
   await store.issue([[id, grant]]);
-  await tell(redis, 'SET "postern:subject:web:later broken" x');
+  await tell(redis, 'SET "postern:subject:{web:later broken}" x');
   await expect(store.prolong(id, 'web', Date.now() + 90_000)).rejects.toThrow(StoreUnavailable);
   expect(await store.find(id)).toEqual(grant);
 });

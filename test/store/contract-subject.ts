@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest';
+import type { Cursor, Entry } from '../../service/domain/store.ts';
+import { grantAt, newId, type Opened } from './contract.ts';
+
+/** What every store holds to, of the grants that a subject has. */
+export function subjectContract(get: () => Opened): void {
+  /** Issues a grant for each of the ends, milliseconds from now. */
+  async function issue(subject: string, ends: readonly number[], client = 'web') {
+    const { store, now } = get();
+    const entries = ends.map((end): Entry => {
+      return [newId(), grantAt(now(), { subject, client, expiresAt: now() + end })];
+    });
+    for (let i = 0; i < entries.length; i += 1000) await store.issue(entries.slice(i, i + 1000));
+    return entries;
+  }
+
+  /** All pages, and how long each was. */
+  async function listed(subject: string, limit: number, client = 'web') {
+    const entries: Entry[] = [];
+    const lengths: number[] = [];
+    let after: Cursor | undefined;
+    do {
+      const page = await get().store.list(client, subject, limit, after);
+      entries.push(...page.entries);
+      lengths.push(page.entries.length);
+      after = page.next;
+    } while (after !== undefined);
+    return { entries, lengths };
+  }
+
+  test("a subject's grants are listed as they end, page by page", async () => {
+    const subject = newId();
+    const entries = await issue(subject, [40_000, 10_000, 30_000, 20_000, 50_000]);
+    const inOrder = [1, 3, 2, 0, 4].map((i) => entries[i]);
+    for (const limit of [1, 2, 3, 4, 5, 6, 1000]) {
+      expect((await listed(subject, limit)).entries).toStrictEqual(inOrder);
+    }
+    expect((await listed(subject, 2)).lengths).toEqual([2, 2, 1]);
+  });
+
+  test('a thousand that end at once are each listed once', async () => {
+    const subject = newId();
+    const entries = await issue(subject, Array(1000).fill(60_000));
+    const { entries: found, lengths } = await listed(subject, 300);
+    expect(lengths).toEqual([300, 300, 300, 100]);
+    expect(new Map(found)).toEqual(new Map(entries));
+  });
+
+  test('only live grants are listed, and only those of client and subject', async () => {
+    const subject = `user:${newId()}`;
+    const [kept, revoked] = await issue(subject, [60_000, 60_000]);
+    await issue(subject, [60_000], 'other');
+    await issue(`${subject}2`, [60_000]);
+    await get().store.revoke(revoked?.[0] ?? '', 'web');
+    expect((await listed(subject, 10)).entries).toEqual([kept]);
+    expect(await get().store.list('web', newId(), 10)).toEqual({ entries: [] });
+  });
+
+  test('a list goes on where its last entry was revoked or prolonged', async () => {
+    const subject = newId();
+    const entries = await issue(subject, [10_000, 20_000, 30_000, 40_000, 50_000]);
+    const { store, now } = get();
+    const first = await store.list('web', subject, 2);
+    await store.revoke(entries[1]?.[0] ?? '', 'web');
+    const second = await store.list('web', subject, 1, first.next);
+    expect(second.entries).toEqual([entries[2]]);
+    await store.prolong(entries[2]?.[0] ?? '', 'web', now() + 90_000);
+    const third = await store.list('web', subject, 2, second.next);
+    expect(third.entries).toEqual([entries[3], entries[4]]);
+  });
+
+  test("a subject's grants may be thousands", async () => {
+    const subject = newId();
+    const entries = await issue(subject, Array(2300).fill(60_000));
+    const { store } = get();
+    expect(await store.revokeSubject('web', subject)).toBe(2300);
+    const left = await Promise.all(entries.map(([id]) => store.find(id)));
+    expect(left.filter((grant) => grant !== undefined)).toEqual([]);
+    expect(await store.list('web', subject, 10)).toEqual({ entries: [] });
+  });
+
+  test('what is issued while a subject is revoked is ended, or came after', async () => {
+    const subject = newId();
+    const { store } = get();
+    const before = await issue(subject, Array(3000).fill(60_000));
+    const revoking = store.revokeSubject('web', subject);
+    // One after the other: if one has come after the revocation, so has each that follows it.
+    const during: string[] = [];
+    let over = false;
+    void revoking.finally(() => {
+      over = true;
+    });
+    while (!over) during.push(...(await issue(subject, [60_000])).map(([id]) => id));
+    await revoking;
+    for (const [id] of before) expect(await store.find(id)).toBeUndefined();
+    const lives = await Promise.all(during.map(async (id) => Boolean(await store.find(id))));
+    expect(lives).toEqual([...lives].sort((a, b) => Number(a) - Number(b)));
+    const left = lives.filter(Boolean).length;
+    expect((await listed(subject, 1000)).entries).toHaveLength(left);
+    expect(await store.revokeSubject('web', subject)).toBe(left);
+  });
+
+  test('two revocations at once end all between them', async () => {
+    const subject = newId();
+    const entries = await issue(subject, Array(2500).fill(60_000));
+    const { store } = get();
+    const counts = await Promise.all([1, 2, 3].map(() => store.revokeSubject('web', subject)));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(entries.length);
+    for (const [id] of entries) expect(await store.find(id)).toBeUndefined();
+  });
+}

@@ -1,0 +1,232 @@
+import { expect, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
+import { digest } from '../../service/domain/digest.ts';
+import type { Uses } from '../../service/domain/grant.ts';
+import { MOST_REQUESTERS } from '../../service/domain/redeem.ts';
+import type { Requester } from '../../service/domain/requester.ts';
+import { grantAt, newId, type Opened } from './contract.ts';
+
+/** A requester by what it holds: an address, the cookies it had, and the one it is given. */
+function from(address: string, cookies: readonly string[] = [], newCookie = newId()): Requester {
+  return { address, cookies: cookies.map(digest), newCookie: digest(newCookie) };
+}
+
+/** What every store holds to, where requesters are told apart. */
+export function usesContract(get: () => Opened): void {
+  async function issue(uses: Partial<Uses>, ms = 60_000): Promise<string> {
+    const id = newId();
+    const { store, now } = get();
+    const whole = { resumeFor: 3600, requesters: [], ...uses };
+    await store.issue([[id, grantAt(now(), { uses: whole, expiresAt: now() + ms })]]);
+    return id;
+  }
+  const redeem = (id: string, requester: Requester) => get().store.redeem(id, requester, true);
+  const look = (id: string, requester: Requester) => get().store.redeem(id, requester, false);
+
+  test('one use is for one requester, who goes on by address or cookie', async () => {
+    const id = await issue({ max: 1 });
+    expect(await redeem(id, from('192.0.2.1', [], 'mine'))).toBe('new');
+    expect(await redeem(id, from('192.0.2.1'))).toBe('known');
+    expect(await redeem(id, from('192.0.2.9', ['mine']))).toBe('known');
+    expect(await redeem(id, from('192.0.2.9', ['theirs', 'mine', 'old']))).toBe('known');
+    expect(await redeem(id, from('192.0.2.9'))).toBeUndefined();
+    expect(await redeem(id, from('192.0.2.9', ['theirs']))).toBeUndefined();
+    // Another address does not come to be known by the cookie.
+    expect(await redeem(id, from('192.0.2.9'))).toBeUndefined();
+  });
+
+  test('a new cookie is good only for whom it was given to', async () => {
+    const id = await issue({ max: 1 });
+    await redeem(id, from('192.0.2.1', [], 'first'));
+    await redeem(id, from('192.0.2.1', [], 'never given'));
+    await redeem(id, from('192.0.2.2', [], 'refused'));
+    for (const cookie of ['never given', 'refused']) {
+      expect(await redeem(id, from('192.0.2.3', [cookie]))).toBeUndefined();
+    }
+  });
+
+  test('bound to the cookie, an address is nothing', async () => {
+    const id = await issue({ max: 2, cookieOnly: true });
+    expect(await redeem(id, from('192.0.2.1', [], 'a'))).toBe('new');
+    expect(await redeem(id, from('192.0.2.1', [], 'b'))).toBe('new');
+    expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
+    expect(await redeem(id, from('192.0.2.7', ['a']))).toBe('known');
+    expect(await redeem(id, from('192.0.2.8', ['b']))).toBe('known');
+  });
+
+  test('whoever has no address is known by the cookie alone', async () => {
+    const id = await issue({ max: 1 });
+    const nobody = { cookies: [], newCookie: digest('mine') };
+    expect(await redeem(id, nobody)).toBe('new');
+    expect(await redeem(id, nobody)).toBeUndefined();
+    expect(await redeem(id, from('', []))).toBeUndefined();
+    expect(await redeem(id, { ...nobody, cookies: [digest('mine')] })).toBe('known');
+  });
+
+  test('looking takes no use, and is for who has one or may have', async () => {
+    const id = await issue({ max: 1 });
+    for (let i = 0; i < 5; i += 1) expect(await look(id, from(`192.0.2.${i}`))).toBe('new');
+    expect((await get().store.find(id))?.uses?.requesters).toEqual([]);
+    expect(await redeem(id, from('192.0.2.1', [], 'mine'))).toBe('new');
+    expect(await look(id, from('192.0.2.1'))).toBe('known');
+    expect(await look(id, from('192.0.2.2', ['mine']))).toBe('known');
+    expect(await look(id, from('192.0.2.2'))).toBeUndefined();
+  });
+
+  test('of many at once exactly so many are new as there are uses', async () => {
+    for (const max of [1, 7]) {
+      const id = await issue({ max });
+      const all = await Promise.all(
+        Array.from({ length: 300 }, (_, i) => redeem(id, from(`10.0.${i >> 8}.${i & 255}`))),
+      );
+      expect(all.filter((redeemed) => redeemed === 'new')).toHaveLength(max);
+      expect(all.filter((redeemed) => redeemed === 'known')).toHaveLength(0);
+      expect((await get().store.find(id))?.uses?.requesters).toHaveLength(max);
+    }
+  });
+
+  test('a requester goes on for its own time, even past the end of the grant', async () => {
+    const { store, now, pass } = get();
+    const id = await issue({ max: 2, resumeFor: 2 }, 1000);
+    expect(await redeem(id, from('192.0.2.1', [], 'a'))).toBe('new');
+    await pass(700);
+    expect(await redeem(id, from('192.0.2.2', [], 'b'))).toBe('new');
+    await pass(500);
+    const end = now();
+    // Past the end nobody is admitted, and those who were go on.
+    expect(await redeem(id, from('192.0.2.3'))).toBeUndefined();
+    expect(await look(id, from('192.0.2.3'))).toBeUndefined();
+    expect(await redeem(id, from('192.0.2.1'))).toBe('known');
+    expect((await store.find(id))?.uses?.requesters).toHaveLength(2);
+    await waitEnd(() => redeem(id, from('192.0.2.9', ['a'])));
+    // Each by its own clock, from its own first use.
+    expect(await redeem(id, from('192.0.2.9', ['b']))).toBe('known');
+    await waitEnd(() => redeem(id, from('192.0.2.2')));
+    await waitEnd(() => store.find(id));
+    expect(now()).toBeGreaterThanOrEqual(end + 1400);
+    expect(await store.prolong(id, 'web', now() + 60_000)).toBeUndefined();
+  });
+
+  /** Lets time pass until there is nothing any more. */
+  async function waitEnd(what: () => Promise<unknown>): Promise<void> {
+    const ended = async () => {
+      await get().pass(20);
+      return (await what()) === undefined;
+    };
+    await waitFor(ended, { what: 'it to end' });
+  }
+
+  test('with no time of its own a requester goes on until the grant ends', async () => {
+    const { pass, store } = get();
+    const id = await issue({ max: 1, resumeFor: 0 }, 500);
+    expect(await redeem(id, from('192.0.2.1'))).toBe('new');
+    expect(await redeem(id, from('192.0.2.1'))).toBe('known');
+    await pass(600);
+    expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
+    expect(await store.find(id)).toBeUndefined();
+  });
+
+  test('what is not counted takes any number, and each resumes', async () => {
+    const { pass } = get();
+    const id = await issue({ resumeFor: 60 }, 1000);
+    for (let i = 0; i < 20; i += 1) expect(await redeem(id, from(`192.0.2.${i}`))).toBe('new');
+    await pass(1100);
+    for (let i = 0; i < 20; i += 1) expect(await redeem(id, from(`192.0.2.${i}`))).toBe('known');
+    expect(await redeem(id, from('192.0.2.77'))).toBeUndefined();
+  });
+
+  test('it keeps a bounded number of requesters, and forgets the oldest', async () => {
+    const id = await issue({ resumeFor: 60, cookieOnly: true });
+    const count = MOST_REQUESTERS + 5;
+    for (let i = 0; i < count; i += 1) await redeem(id, from('192.0.2.1', [], `cookie ${i}`));
+    const { requesters } = (await get().store.find(id))?.uses ?? { requesters: [] };
+    expect(requesters).toHaveLength(MOST_REQUESTERS);
+    expect(requesters[0]?.cookie).toBe(digest('cookie 5'));
+    expect(requesters.at(-1)?.cookie).toBe(digest(`cookie ${count - 1}`));
+    expect(await look(id, from('192.0.2.1', [`cookie ${count - 1}`]))).toBe('known');
+    expect(await look(id, from('192.0.2.1', ['cookie 4']))).toBe('new');
+  });
+
+  test('of a counted grant every requester is kept', async () => {
+    const id = await issue({ max: MOST_REQUESTERS });
+    const all = await Promise.all(
+      Array.from({ length: MOST_REQUESTERS + 50 }, (_, i) => {
+        return redeem(id, from(`10.1.${i >> 8}.${i & 255}`));
+      }),
+    );
+    expect(all.filter((redeemed) => redeemed === 'new')).toHaveLength(MOST_REQUESTERS);
+    expect(await redeem(id, from('10.1.0.0'))).toBe('known');
+  });
+
+  test('prolonging admits new ones for longer, and takes nobody’s own time', async () => {
+    const { store, now, pass } = get();
+    const id = await issue({ max: 3, resumeFor: 60 }, 500);
+    await redeem(id, from('192.0.2.1'));
+    await pass(600);
+    expect(await redeem(id, from('192.0.2.2'))).toBeUndefined();
+    const prolonged = await store.prolong(id, 'web', now() + 2000);
+    expect(prolonged?.uses?.requesters).toHaveLength(1);
+    expect(await redeem(id, from('192.0.2.2'))).toBe('new');
+    await store.prolong(id, 'web', now() + 1);
+    await pass(20);
+    expect(await redeem(id, from('192.0.2.3'))).toBeUndefined();
+    expect(await redeem(id, from('192.0.2.1'))).toBe('known');
+    expect(await redeem(id, from('192.0.2.2'))).toBe('known');
+  });
+
+  test('prolonging before the first use', async () => {
+    const { store, now, pass } = get();
+    const id = await issue({ max: 1, resumeFor: 60 }, 300);
+    await store.prolong(id, 'web', now() + 30_000);
+    await pass(400);
+    expect(await redeem(id, from('192.0.2.1'))).toBe('new');
+    expect(await redeem(id, from('192.0.2.1'))).toBe('known');
+  });
+
+  test('a revoked grant is not used, and not brought back by a use', async () => {
+    const { store } = get();
+    const id = await issue({ max: 5 });
+    await redeem(id, from('192.0.2.1'));
+    expect(await store.revoke(id, 'web')).toBe(true);
+    expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
+    expect(await look(id, from('192.0.2.1'))).toBeUndefined();
+    expect(await store.find(id)).toBeUndefined();
+    expect(await redeem(newId(), from('192.0.2.1'))).toBeUndefined();
+  });
+
+  test('nothing is redeemed of a grant whose requesters are not told apart', async () => {
+    const { store, now } = get();
+    const id = newId();
+    await store.issue([[id, grantAt(now())]]);
+    expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
+    expect(await store.find(id)).toEqual(grantAt(now(), { ...(await store.find(id)) }));
+  });
+
+  test('what it keeps of a requester is when, by which cookie, and from where', async () => {
+    const { store, now } = get();
+    const id = await issue({ max: 2, resumeFor: 60 });
+    const start = now();
+    await redeem(id, from('2001:db8:0:1::/64', [], 'a'));
+    await redeem(id, { cookies: [], newCookie: digest('b') });
+    const { requesters } = (await store.find(id))?.uses ?? { requesters: [] };
+    expect(requesters).toEqual([
+      { began: expect.any(Number), cookie: digest('a'), address: '2001:db8:0:1::/64' },
+      { began: expect.any(Number), cookie: digest('b') },
+    ]);
+    for (const { began } of requesters) expect(Math.abs(began - start)).toBeLessThan(5_000);
+  });
+
+  test('a subject’s grants end with their requesters', async () => {
+    const { store, now, pass } = get();
+    const subject = newId();
+    const id = newId();
+    const uses = { max: 1, resumeFor: 60, requesters: [] };
+    const times = { expiresAt: now() + 300 };
+    await store.issue([[id, grantAt(now(), { subject, uses, ...times })]]);
+    await redeem(id, from('192.0.2.1'));
+    await pass(400);
+    expect((await store.list('web', subject, 10)).entries.map(([listed]) => listed)).toEqual([id]);
+    expect(await store.revokeSubject('web', subject)).toBe(1);
+    expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
+  });
+}
