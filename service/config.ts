@@ -1,4 +1,5 @@
 import { readApiKeys } from './config/api-keys.ts';
+import { type CookieSettings, readCookies } from './config/cookies.ts';
 import { configFile, type Environment, readEnvironment } from './config/environment.ts';
 import { readExpiry } from './config/expiry.ts';
 import { ConfigError, Faults } from './config/fault.ts';
@@ -40,6 +41,7 @@ export interface Config {
   readonly publicUrl?: string;
   /** Whole seconds for which nginx may reuse an answer. */
   readonly decisionTtl: number;
+  readonly cookies: CookieSettings;
   readonly logLevel: LogLevel;
 }
 
@@ -86,6 +88,7 @@ export function loadConfig(
   const givenTtl = settings.get('decision_ttl');
   const ttlRange = { unit: 'seconds', min: 0, max: 3600 };
   const decisionTtl = (givenTtl && readWhole(givenTtl, ttlRange, faults)) ?? 0;
+  const cookies = readCookies(settings, faults);
   const givenLevel = settings.get('log_level');
   const logLevel = (givenLevel && readLogLevel(givenLevel, faults)) ?? 'info';
 
@@ -101,6 +104,7 @@ export function loadConfig(
     ...resume,
     ...(publicUrl !== undefined && { publicUrl }),
     decisionTtl,
+    cookies,
     logLevel,
   });
 }

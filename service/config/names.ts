@@ -15,6 +15,8 @@ export const SETTINGS = [
   'max_resume_for',
   'public_url',
   'decision_ttl',
+  'cookie_samesite',
+  'cookie_secure',
   'log_level',
 ] as const;
 

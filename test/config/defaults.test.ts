@@ -16,6 +16,7 @@ test('the defaults', () => {
     resumeFor: 3600,
     maxResumeFor: 86_400,
     decisionTtl: 0,
+    cookies: { sameSite: 'Lax', secure: true },
     logLevel: 'info',
   });
 });
@@ -45,6 +46,8 @@ resume_for: 0
 max_resume_for: 8
 public_url: http://files.example:8080/
 decision_ttl: 7
+cookie_samesite: strict
+cookie_secure: false
 log_level: silent
 `;
 const OF_FILE = {
@@ -59,6 +62,7 @@ const OF_FILE = {
   maxResumeFor: 8,
   publicUrl: 'http://files.example:8080',
   decisionTtl: 7,
+  cookies: { sameSite: 'Strict', secure: false },
   logLevel: 'silent',
 };
 
@@ -84,6 +88,8 @@ test.each([
   ['POSTERN_MAX_RESUME_FOR', '0', { maxResumeFor: 0 }],
   ['POSTERN_PUBLIC_URL', 'https://b.example', { publicUrl: 'https://b.example' }],
   ['POSTERN_DECISION_TTL', '2', { decisionTtl: 2 }],
+  ['POSTERN_COOKIE_SAMESITE', 'lax', { cookies: { sameSite: 'Lax', secure: false } }],
+  ['POSTERN_COOKIE_SECURE', 'true', { cookies: { sameSite: 'Strict', secure: true } }],
   ['POSTERN_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
 ])('%s wins over the file', (variable, value, changed) => {
   expect(loadFile(FILE, { [variable]: value })).toEqual({ ...OF_FILE, ...changed });

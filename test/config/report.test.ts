@@ -4,6 +4,7 @@ import { errorOf, faultsOf, fileFaults, loadFile } from './load.ts';
 
 const YAML = `store: redis://:hunter2@redis.example/x
 log_level: INFO
+cookie_samesite: any
 mounts:
   - public: /download
     internal: /protected/
@@ -25,6 +26,7 @@ test('every fault in one report', () => {
     POSTERN_RESUME_FOR: '86401',
     POSTERN_LIMIT: '1',
     POSTERN_DECISION_TTL: '-1',
+    POSTERN_COOKIE_SECURE: 'no',
   };
   const error = errorOf(() => loadFile(YAML, env));
   expect(error.faults.map(({ field, where }) => `${where ?? ''} ${field}`)).toEqual([
@@ -33,18 +35,20 @@ test('every fault in one report', () => {
     'postern.yaml:1 store',
     ' POSTERN_EXPIRES_IN',
     ' POSTERN_RESUME_FOR',
-    'postern.yaml:4 mounts[0].public',
-    'postern.yaml:8 mounts[1].colour',
-    'postern.yaml:7 mounts[1].internal',
-    'postern.yaml:11 api_keys[0].key',
-    'postern.yaml:12 api_keys[0].paths[0]',
-    'postern.yaml:13 api_keys[0].max_expires_in',
-    'postern.yaml:14 api_keys[0].max_resume_for',
+    'postern.yaml:5 mounts[0].public',
+    'postern.yaml:9 mounts[1].colour',
+    'postern.yaml:8 mounts[1].internal',
+    'postern.yaml:12 api_keys[0].key',
+    'postern.yaml:13 api_keys[0].paths[0]',
+    'postern.yaml:14 api_keys[0].max_expires_in',
+    'postern.yaml:15 api_keys[0].max_resume_for',
     ' POSTERN_DECISION_TTL',
+    'postern.yaml:3 cookie_samesite',
+    ' POSTERN_COOKIE_SECURE',
     'postern.yaml:2 log_level',
   ]);
   expect(error.message).toMatch(
-    /^Postern cannot start: 14 faults in its configuration\.\n\n {2}POST/,
+    /^Postern cannot start: 16 faults in its configuration\.\n\n {2}POST/,
   );
   for (const { field, expected } of error.faults) {
     expect(error.message).toContain(`\n\n  ${field}`);

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+
+const MOUNTS = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
+
+test.each([
+  ['lax', 'Lax'],
+  ['strict', 'Strict'],
+  ['none', 'None'],
+  ['None', 'None'],
+  ['STRICT', 'Strict'],
+])('cookie_samesite: %s', (value, sameSite) => {
+  expect(load({ POSTERN_COOKIE_SAMESITE: value }).cookies).toEqual({ sameSite, secure: true });
+  const { cookies } = loadFile(`${MOUNTS}cookie_samesite: ${value}`);
+  expect(cookies).toEqual({ sameSite, secure: true });
+});
+
+test.each(['no', 'laxer', ' lax', 'lax,strict', 'constructor'])(
+  'POSTERN_COOKIE_SAMESITE=%s',
+  (value) => {
+    expect(faultsOf({ POSTERN_COOKIE_SAMESITE: value })).toEqual([
+      { field: 'POSTERN_COOKIE_SAMESITE', value: `"${value}"`, expected: 'lax, strict or none' },
+    ]);
+  },
+);
+
+test.each(['false', '0', '[lax]', '{ lax: none }'])('cookie_samesite: %s is a fault', (value) => {
+  expect(fileFaults(`${MOUNTS}cookie_samesite: ${value}`)).toMatchObject([
+    { field: 'cookie_samesite', where: 'postern.yaml:2' },
+  ]);
+});
+
+test.each([
+  ['true', true],
+  ['false', false],
+])('cookie_secure: %s, as a boolean and as text', (value, secure) => {
+  const cookies = { sameSite: 'Lax', secure };
+  expect(load({ POSTERN_COOKIE_SECURE: value }).cookies).toEqual(cookies);
+  expect(loadFile(`${MOUNTS}cookie_secure: ${value}`).cookies).toEqual(cookies);
+  expect(loadFile(`${MOUNTS}cookie_secure: "${value}"`).cookies).toEqual(cookies);
+});
+
+test.each(['no', 'off', '0', '1', 'yes', 'FALSE', ' false'])(
+  'POSTERN_COOKIE_SECURE=%s',
+  (value) => {
+    expect(faultsOf({ POSTERN_COOKIE_SECURE: value })).toEqual([
+      { field: 'POSTERN_COOKIE_SECURE', value: `"${value}"`, expected: 'true or false' },
+    ]);
+  },
+);
+
+test.each(['0', '1', 'no', '[false]', '{ secure: false }'])(
+  'cookie_secure: %s is a fault',
+  (value) => {
+    expect(fileFaults(`${MOUNTS}cookie_secure: ${value}`)).toMatchObject([
+      { field: 'cookie_secure', where: 'postern.yaml:2' },
+    ]);
+  },
+);
+
+test('none without Secure is a fault: browsers drop such a cookie', () => {
+  const env = { POSTERN_COOKIE_SAMESITE: 'None', POSTERN_COOKIE_SECURE: 'false' };
+  expect(faultsOf(env)).toEqual([
+    {
+      field: 'POSTERN_COOKIE_SECURE',
+      value: '"false"',
+      expected: expect.stringMatching(/^true, .* POSTERN_COOKIE_SAMESITE to lax or strict$/),
+    },
+  ]);
+  const secure = `${MOUNTS}cookie_secure: false`;
+  expect(fileFaults(secure, { POSTERN_COOKIE_SAMESITE: 'none' })).toMatchObject([
+    { field: 'cookie_secure', where: 'postern.yaml:2', value: 'false' },
+  ]);
+  for (const sameSite of ['lax', 'strict']) {
+    expect(load({ ...env, POSTERN_COOKIE_SAMESITE: sameSite }).cookies.secure).toBe(false);
+  }
+});
+
+test('a faulty setting brings no second fault', () => {
+  const sameSite = { POSTERN_COOKIE_SAMESITE: 'x', POSTERN_COOKIE_SECURE: 'false' };
+  expect(faultsOf(sameSite)).toMatchObject([{ field: 'POSTERN_COOKIE_SAMESITE' }]);
+  const secure = { POSTERN_COOKIE_SAMESITE: 'none', POSTERN_COOKIE_SECURE: 'x' };
+  expect(faultsOf(secure)).toMatchObject([{ field: 'POSTERN_COOKIE_SECURE' }]);
+});
