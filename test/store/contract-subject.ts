@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Cursor, Entry } from '../../service/domain/store.ts';
-import { grantAt, newId, type Opened } from './contract.ts';
+import { grantAt, newId, type Opened } from './grants.ts';
 
 /** What every store holds to, of the grants that a subject has. */
 export function subjectContract(get: () => Opened): void {

@@ -4,7 +4,7 @@ import { digest } from '../../service/domain/digest.ts';
 import type { Uses } from '../../service/domain/grant.ts';
 import { MOST_REQUESTERS } from '../../service/domain/redeem.ts';
 import type { Requester } from '../../service/domain/requester.ts';
-import { grantAt, newId, type Opened } from './contract.ts';
+import { grantAt, newId, type Opened } from './grants.ts';
 
 /** A requester by what it holds: an address, the cookies it had, and the one it is given. */
 function from(address: string, cookies: readonly string[] = [], newCookie = newId()): Requester {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { grantAt, newId, storeContract } from './contract.ts';
+import { storeContract } from './contract.ts';
+import { grantAt, newId } from './grants.ts';
 
 storeContract('memory', async () => {
   let time = 1_800_000_000_000;

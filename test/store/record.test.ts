@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { decodeRecord, encodeRecord } from '../../service/store/record.ts';
-import { grantAt } from './contract.ts';
+import { grantAt } from './grants.ts';
 
 test('a record is short, and says which layout it has', () => {
   expect(encodeRecord(grantAt(1000))).toBe(

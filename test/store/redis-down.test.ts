@@ -3,7 +3,7 @@ import { startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
 import { createRedisStore } from '../../service/store/redis.ts';
-import { grantAt, newId } from './contract.ts';
+import { grantAt, newId } from './grants.ts';
 import { answers, openRedis } from './open-redis.ts';
 
 const everyCall = (store: Store): Array<Promise<unknown>> => [

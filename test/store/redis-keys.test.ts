@@ -3,7 +3,7 @@ import { type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createPostern, issueToken } from '../support/postern.ts';
-import { grantAt, newId } from './contract.ts';
+import { grantAt, newId } from './grants.ts';
 import { keysOf, openRedis, tell } from './open-redis.ts';
 
 let redis: Redis;

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
-import { grantAt, newId } from './contract.ts';
 import { startCountingProxy } from './counting-proxy.ts';
-import { openRedis, tell } from './open-redis.ts';
+import { grantAt, newId } from './grants.ts';
+import { openRedis } from './open-redis.ts';
 
 test('issuing, finding and revoking cost one round trip each', async () => {
   const redis = await startRedis();
