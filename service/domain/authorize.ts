@@ -81,7 +81,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const counts = request.method === 'GET';
     const { requester, resumeCookie: value } = present(request.resume, request.address);
     const redeemed = await store.redeem(id, requester, counts);
-    if (redeemed === undefined) return deny('invalid_token', { id, path, subject });
+    if (redeemed === undefined) return deny('invalid_token', { id, path, subject, refused: true });
     if (redeemed === 'known' || !counts) return { ...allow, ...cookie, redeemed };
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
     return { ...allow, ...cookie, redeemed, resumeCookie };

@@ -60,6 +60,8 @@ export interface Deny {
   readonly id?: string;
   readonly path?: string;
   readonly subject?: string | undefined;
+  /** The grant is there, and not for this requester: its uses are taken, or it came too late. */
+  readonly refused?: true;
   /** Why the store was unavailable. */
   readonly cause?: unknown;
 }

@@ -18,7 +18,7 @@ export function logDecision(
   log[level](
     {
       code: decision.allow ? 'allow' : decision.code,
-      requester: decision.allow ? decision.redeemed : undefined,
+      requester: decision.allow ? decision.redeemed : decision.refused && 'refused',
       token_id: id,
       subject: decision.allow ? decision.grant.subject : decision.subject,
       // A token that stands where none is read is part of the path.

@@ -1,0 +1,110 @@
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isWithin, networkOf, rangeFault } from '../../service/domain/address.ts';
+
+const octet = fc.integer({ min: 0, max: 255 });
+const v4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join('.'));
+const v6 = fc.ipV6();
+const round = fc.constantFrom('192.0.0.0', '128.0.0.0', '0.0.0.0', '2001:db8::', '8000::', '::');
+const near = fc.oneof(round, fc.constantFrom('192.0.2.1', '2001:db8:0:1::1', '2001:DB8::', '::1'));
+
+describe('a requester’s network', () => {
+  test.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::FFFF:c000:201', '192.0.2.1'],
+    ['0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:DB8:1:2::', '2001:db8:1:2::/64'],
+    ['2001:db8::3', '2001:db8::/64'],
+    ['2001:db8:10:0:1::', '2001:db8:10::/64'],
+    ['2001:0db8:0:1::', '2001:db8:0:1::/64'],
+    ['::1', '::/64'],
+    ['::192.0.2.1', '::/64'],
+    ['64:ff9b::192.0.2.1', '64:ff9b::/64'],
+  ])('of %s is %s', (address, network) => {
+    expect(networkOf(address)).toBe(network);
+  });
+
+  test.each([
+    '',
+    'unix:',
+    '-',
+    'localhost',
+    '192.0.2.1, 192.0.2.2',
+    ' 192.0.2.1',
+    '192.0.2.1:80',
+    '[::1]',
+    'fe80::1%eth0',
+    '192.0.2.01',
+    '192.0.2',
+    '192.0.2.1.1',
+    '256.0.0.1',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '1:2:3:4:5:6:7::8',
+    ':::',
+    '1::2::3',
+    ':1:2:3:4:5:6:7',
+    '12345::',
+    'g::',
+    '1.2.3.4::',
+    '::1.2.3.4:5',
+    '::1.2.3',
+  ])('there is none of %j', (address) => {
+    const legal = isIPv4(address) || isIPv6(address);
+    expect(networkOf(address)).toBeUndefined();
+    expect(isWithin(address, ['0.0.0.0/0', '::/0'])).toBe(false);
+    // The zone is the one thing that we are stricter on.
+    expect(legal).toBe(address.includes('%'));
+  });
+
+  test('there is one of whatever Node takes for an address', () => {
+    fc.assert(
+      fc.property(fc.oneof(v4, v6, fc.string()), (text) => {
+        fc.pre(!text.includes('%'));
+        expect(networkOf(text) !== undefined).toBe(isIPv4(text) || isIPv6(text));
+      }),
+    );
+  });
+});
+
+describe('a list of addresses and ranges', () => {
+  test.each([
+    ['192.0.2.1', '192.0.2.1', true],
+    ['192.0.2.2', '192.0.2.1', false],
+    ['192.0.2.255', '192.0.2.0/24', true],
+    ['192.0.3.0', '192.0.2.0/24', false],
+    ['192.0.2.1', '0.0.0.0/0', true],
+    ['192.0.2.1', '::/0', false],
+    ['2001:db8::1', '0.0.0.0/0', false],
+    ['2001:db8:0:ffff::1', '2001:db8::/48', true],
+    ['2001:db8:1::1', '2001:db8::/48', false],
+    ['::ffff:192.0.2.7', '192.0.2.0/24', true],
+    ['192.0.2.7', '::ffff:192.0.2.0/120', true],
+    ['192.0.3.7', '::ffff:192.0.2.0/120', false],
+    ['192.0.2.1', '192.0.2.1/32', true],
+    ['2001:db8::1', '2001:db8::1', true],
+    ['2001:db8::2', '2001:db8::1/128', false],
+  ])('%s in %s: %s', (address, range, within) => {
+    expect(rangeFault(range)).toBeUndefined();
+    expect(isWithin(address, ['198.51.100.0/24', range])).toBe(within);
+  });
+
+  test('agrees with Node', () => {
+    const length = fc.nat({ max: 128 });
+    fc.assert(
+      fc.property(fc.oneof(v4, v6, near), fc.oneof(round, v4, v6), length, (a, b, bits) => {
+        const size = isIPv4(b) ? 32 : 128;
+        const range = `${b}/${bits % (size + 1)}`;
+        // To Node ::/0 holds IPv4 as well, being where that is mapped to.
+        fc.pre(isIPv4(a) === isIPv4(b) && rangeFault(range) === undefined);
+        const list = new BlockList();
+        list.addSubnet(b, bits % (size + 1), isIPv4(b) ? 'ipv4' : 'ipv6');
+        expect(isWithin(a, [range])).toBe(list.check(a, isIPv4(a) ? 'ipv4' : 'ipv6'));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

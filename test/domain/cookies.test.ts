@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest';
+import { mount } from '../support/postern.ts';
+import { createDecider } from './decider.ts';
+
+const mounts = [
+  mount('/download/', '/protected/'),
+  mount('/mÿ dl/', '/other/'),
+  mount('/logs/', '/log-files/', { pathArgument: 'file' }),
+];
+const { issue, authorize } = createDecider({ mounts });
+
+/** As nginx passes it on: one character a byte. */
+const bytes = (text: string) => Buffer.from(text).toString('latin1');
+
+async function cookiesOf(uri: string, more = {}) {
+  const decision = await authorize(uri, more);
+  if (!decision.allow) throw new Error(decision.code);
+  return { token: decision.tokenCookie?.path, resume: decision.resumeCookie?.path };
+}
+
+describe('the path of the token’s cookie is the folder, as the client spells it', () => {
+  test.each([
+    ['/download/hls/', '/download/hls/a.m3u8?token=~', '/download/hls/'],
+    ['/download/hls/', '/download/~/hls/x/y.ts', '/download/hls/'],
+    ['/download/', '/download/~/hls/y.ts', '/download/'],
+    ['/download/', '/download/y.ts?token=~', '/download/'],
+    ['/download/a b/', '/download/a%20b/y.ts?token=~', '/download/a%20b/'],
+    ['/download/a b/', '/download/%61%20b/y.ts?token=~', '/download/%61%20b/'],
+    ['/mÿ dl/x/', '/m%C3%BF%20dl/~/x/y', '/m%C3%BF%20dl/x/'],
+    // What a cookie's path cannot hold: the folder before it.
+    ['/download/a;b/c/', '/download/a;b/c/y.ts?token=~', '/download/'],
+    ['/download/a;b/c/', '/download/a%3Bb/c/y.ts?token=~', '/download/a%3Bb/c/'],
+    ['/mÿ dl/x/', bytes('/mÿ%20dl/x/y?token=~'), '/'],
+    [
+      `/download/x/${'y'.repeat(1100)}/`,
+      `/download/x/${'y'.repeat(1100)}/z?token=~`,
+      '/download/x/',
+    ],
+  ])('%s by %s: %s', async (prefix, uri, path) => {
+    const { token } = await issue({ prefix, cookie: true });
+    const spelt = uri.replace(/~$/, token).replace('/~/', `/~${token}/`);
+    expect(await cookiesOf(spelt)).toEqual({ token: path });
+  });
+});
+
+test('the token’s cookie holds the token, and is given where the client has it not', async () => {
+  const { token } = await issue({ prefix: '/download/hls/', cookie: true });
+  const other = await issue({ prefix: '/download/hls/', cookie: true });
+  const uri = '/download/hls/a.ts';
+  const tokenCookie = { value: token, path: '/download/hls/' };
+  expect(await authorize(`${uri}?token=${token}`)).toMatchObject({ tokenCookie });
+  const bearer = { authorization: `Bearer ${token}` };
+  expect(await authorize(uri, bearer)).toMatchObject({ tokenCookie });
+  const stale = { cookie: other.token };
+  expect(await authorize(`${uri}?token=${token}`, stale)).toMatchObject({ tokenCookie });
+  expect(await cookiesOf(uri, { cookie: token })).toEqual({});
+  expect(await cookiesOf(`${uri}?token=${token}`, { cookie: token })).toEqual({});
+  const plain = await issue({ prefix: '/download/hls/' });
+  expect(await cookiesOf(`${uri}?token=${plain.token}`)).toEqual({});
+});
+
+describe('of several cookies', () => {
+  test('the first that covers the request counts', async () => {
+    const outer = await issue({ prefix: '/download/hls/' });
+    const inner = await issue({ prefix: '/download/hls/sub/' });
+    const foreign = await issue({ prefix: '/download/other/' });
+    const both = { cookie: `${inner.token} ${outer.token}` };
+    expect(await authorize('/download/hls/sub/a', both)).toMatchObject({ id: inner.id });
+    expect(await authorize('/download/hls/a', both)).toMatchObject({ id: outer.id });
+    const stale = { cookie: `ps_${'x'.repeat(32)} ${foreign.token} junk ${outer.token}` };
+    expect(await authorize('/download/hls/sub/a', stale)).toMatchObject({ id: outer.id });
+  });
+
+  test('one that is used up hides no other', async () => {
+    const spent = await issue({ prefix: '/download/hls/', max_uses: 1, bind: 'cookie' });
+    const good = await issue({ prefix: '/download/hls/' });
+    await authorize('/download/hls/a', { cookie: spent.token });
+    const both = { cookie: `${spent.token} ${good.token}` };
+    expect(await authorize('/download/hls/a', both)).toMatchObject({ id: good.id });
+  });
+
+  test('the reason is that of the first, and a few are tried', async () => {
+    const foreign = await issue({ prefix: '/download/other/' });
+    const good = await issue({ prefix: '/download/hls/' });
+    const unknown = Array.from({ length: 3 }, (_, i) => `ps_${String(i).repeat(32)}`);
+    const denied = await authorize('/download/hls/a', { cookie: `${foreign.token} ${unknown[0]}` });
+    expect(denied).toMatchObject({ code: 'insufficient_scope', id: foreign.id });
+    const within = { cookie: [...unknown, good.token].join(' ') };
+    expect(await authorize('/download/hls/a', within)).toMatchObject({ id: good.id });
+    const beyond = { cookie: [...unknown, foreign.token, good.token].join(' ') };
+    expect(await authorize('/download/hls/a', beyond)).toMatchObject({ code: 'invalid_token' });
+  });
+
+  test('none counts beside a token in the URL or in Authorization', async () => {
+    const good = await issue({ prefix: '/download/hls/' });
+    const unknown = `ps_${'x'.repeat(32)}`;
+    const cookie = { cookie: good.token };
+    const byUrl = await authorize(`/download/hls/a?token=${unknown}`, cookie);
+    expect(byUrl).toMatchObject({ code: 'invalid_token' });
+    const bearer = { ...cookie, authorization: `Bearer ${unknown}` };
+    expect(await authorize('/download/hls/a', bearer)).toMatchObject({ code: 'invalid_token' });
+  });
+});
+
+describe('the path of the resume cookie is what the grant covers', () => {
+  test.each([
+    [{ path: '/download/x/a b' }, '/download/x/a%20b?token=~', '/download/x/a%20b'],
+    [{ path: '/download/x/a b' }, '/download/~/x/a%20b', '/download/~/x/a%20b'],
+    [{ path: '/download/x/a;b' }, '/download/x/a;b?token=~', '/download/x/'],
+    [{ prefix: '/download/hls/' }, '/download/hls/x/y.ts?token=~', '/download/hls/'],
+    [{ prefix: '/download/hls/' }, '/download/~/hls/x/y.ts', '/download/~/hls/'],
+    // Its next requests may come with the segment, or with the cookie and without.
+    [{ prefix: '/download/hls/', cookie: true }, '/download/~/hls/x/y.ts', '/download/'],
+    [{ prefix: '/download/hls/', cookie: true }, '/download/hls/y.ts?token=~', '/download/hls/'],
+    [{ path: '/logs/x/a.log' }, '/logs/?token=~&file=x/a.log', '/logs/'],
+    [{ prefix: '/logs/x/' }, '/logs/?token=~&file=x/a.log', '/logs/'],
+  ])('%j by %s: %s', async (request, uri, path) => {
+    const { token } = await issue({ ...request, max_uses: 1 });
+    const fill = (text: string) =>
+      text.replace('/~/', `/~${token}/`).replace('token=~', `token=${token}`);
+    expect((await cookiesOf(fill(uri))).resume).toBe(fill(path));
+  });
+});
+
+test('there is no cookie for a folder whose paths stand in an argument', async () => {
+  await expect(issue({ prefix: '/logs/x/', cookie: true })).rejects.toMatchObject({
+    faults: [{ pointer: '/cookie' }],
+  });
+});

@@ -1,0 +1,220 @@
+import { describe, expect, test } from 'vitest';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { createDecider, refusal } from './decider.ts';
+
+const path = '/download/a';
+
+test('a GET redeems, and gets the cookie by which it goes on', async () => {
+  const { issue, authorize } = createDecider();
+  const { url } = await issue({ path, max_uses: 1 });
+  const first = await authorize(url);
+  expect(first).toMatchObject({
+    allow: true,
+    redeemed: 'new',
+    reuseFor: 0,
+    resumeCookie: { path, value: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) },
+  });
+  const resume = first.allow ? first.resumeCookie?.value : undefined;
+  const again = await authorize(url, { address: '192.0.2.9', resume });
+  expect(again).toMatchObject({ allow: true, redeemed: 'known' });
+  expect(again).not.toHaveProperty('resumeCookie');
+  expect(await authorize(url, { address: '192.0.2.9' })).toMatchObject({ code: 'invalid_token' });
+});
+
+test('HEAD takes no use and gets no cookie', async () => {
+  const { issue, authorize } = createDecider();
+  const { url } = await issue({ path, max_uses: 1 });
+  for (let i = 0; i < 3; i += 1) {
+    const head = await authorize(url, { method: 'HEAD', address: `192.0.2.${i + 10}` });
+    expect(head).toMatchObject({ allow: true, redeemed: 'new' });
+    expect(head).not.toHaveProperty('resumeCookie');
+  }
+  expect(await authorize(url)).toMatchObject({ redeemed: 'new' });
+  expect(await authorize(url, { method: 'HEAD' })).toMatchObject({ redeemed: 'known' });
+  const stranger = { method: 'HEAD', address: '192.0.2.10' };
+  expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
+});
+
+describe('what redeems nothing', () => {
+  const refused = [
+    ['a declared prefetch', { prefetch: true }, 'prefetch'],
+    ['a prefetching HEAD', { prefetch: true, method: 'HEAD' }, 'prefetch'],
+    ['the script of a service worker', { serviceWorker: true }, 'prefetch'],
+    ['another method', { method: 'POST' }, 'insufficient_scope'],
+    ['an address that does not fit', { address: '198.51.100.1' }, 'insufficient_scope'],
+    ['no address', { address: undefined }, 'insufficient_scope'],
+    ['no IP address', { address: 'unix:' }, 'insufficient_scope'],
+    ['another site', { site: 'other.example' }, 'insufficient_scope'],
+  ] as const;
+
+  test.each(refused)('%s', async (_, more, code) => {
+    const { issue, authorize, store } = createDecider();
+    const counted = { path, max_uses: 1, site: 'files.example', ip: ['192.0.2.0/24'] };
+    const { url, id } = await issue(counted);
+    expect(await authorize(url, more)).toMatchObject({ allow: false, code });
+    expect((await store.find(id))?.uses?.requesters).toEqual([]);
+    expect(await authorize(url)).toMatchObject({ allow: true });
+    expect(await authorize(url, more)).toMatchObject({ allow: false, code });
+  });
+
+  test('another path', async () => {
+    const { issue, authorize, store } = createDecider();
+    const { token, id } = await issue({ path, max_uses: 1 });
+    const other = await authorize(`/download/b?token=${token}`);
+    expect(other).toMatchObject({ code: 'insufficient_scope' });
+    expect((await store.find(id))?.uses?.requesters).toEqual([]);
+  });
+});
+
+test('a prefetch passes where requesters are not told apart', async () => {
+  const { issue, authorize } = createDecider();
+  const plain = await issue({ path });
+  expect(await authorize(plain.url, { prefetch: true })).toMatchObject({ allow: true });
+  const resumable = await issue({ path, resume_for: 60 });
+  expect(await authorize(resumable.url, { prefetch: true })).toMatchObject({ code: 'prefetch' });
+});
+
+test('an address is known by IPv4 and by the /64, whichever way it is written', async () => {
+  const { issue, authorize } = createDecider();
+  const four = await issue({ path, max_uses: 1 });
+  expect(await authorize(four.url, { address: '192.0.2.1' })).toMatchObject({ allow: true });
+  expect(await authorize(four.url, { address: '::ffff:192.0.2.1' })).toMatchObject({ allow: true });
+  expect(await authorize(four.url, { address: '192.0.2.2' })).toMatchObject({ allow: false });
+  const six = await issue({ path, max_uses: 1 });
+  expect(await authorize(six.url, { address: '2001:db8::1' })).toMatchObject({ allow: true });
+  expect(await authorize(six.url, { address: '2001:db8::ffff' })).toMatchObject({ allow: true });
+  expect(await authorize(six.url, { address: '2001:db8:0:1::1' })).toMatchObject({ allow: false });
+});
+
+test('all who come by a socket are not one requester', async () => {
+  const { issue, authorize } = createDecider();
+  const { url } = await issue({ path, max_uses: 1 });
+  const first = await authorize(url, { address: 'unix:' });
+  expect(await authorize(url, { address: 'unix:' })).toMatchObject({ code: 'invalid_token' });
+  const resume = first.allow ? first.resumeCookie?.value : undefined;
+  expect(await authorize(url, { address: 'unix:', resume })).toMatchObject({ allow: true });
+});
+
+test('a counted grant costs two questions to the store, and a plain one one', async () => {
+  const store = createMemoryStore();
+  const asked: string[] = [];
+  const counting: typeof store = {
+    ...store,
+    find: (id) => {
+      asked.push('find');
+      return store.find(id);
+    },
+    redeem: (...args) => {
+      asked.push('redeem');
+      return store.redeem(...args);
+    },
+  };
+  const { issue, authorize } = createDecider({ store: counting });
+  const urls = [(await issue({ path })).url, (await issue({ path, max_uses: 1 })).url];
+  await authorize(urls[0] ?? '');
+  expect(asked.splice(0)).toEqual(['find']);
+  await authorize(urls[1] ?? '');
+  await authorize(urls[1] ?? '');
+  expect(asked).toEqual(['find', 'redeem', 'find', 'redeem']);
+});
+
+describe('the resume cookie', () => {
+  test('keeps what the same path had before it', async () => {
+    const { issue, authorize } = createDecider();
+    const urls = [];
+    for (let i = 0; i < 3; i += 1) urls.push((await issue({ path, max_uses: 1 })).url);
+    let resume = '';
+    for (const url of urls) {
+      const decision = await authorize(url, { resume });
+      resume = (decision.allow && decision.resumeCookie?.value) || resume;
+    }
+    expect(resume.split('.')).toHaveLength(3);
+    for (const url of urls) {
+      const elsewhere = { resume, address: '192.0.2.77' };
+      expect(await authorize(url, elsewhere)).toMatchObject({ redeemed: 'known' });
+    }
+  });
+
+  test('is one of several, and holds no more than a few', async () => {
+    const { issue, authorize } = createDecider();
+    const { url } = await issue({ path, max_uses: 1 });
+    const first = await authorize(url);
+    const own = first.allow ? (first.resumeCookie?.value ?? '') : '';
+    const others = Array.from(
+      { length: 12 },
+      (_, i) => `${'x'.repeat(20)}${String(i).padStart(2, '0')}`,
+    );
+    for (const resume of [`${others.join('.')} ${own}`, `junk ${own}.${others[0]}`, `${own} ,`]) {
+      const elsewhere = { resume, address: '192.0.2.77' };
+      expect(await authorize(url, elsewhere)).toMatchObject({ redeemed: 'known' });
+    }
+    const next = await issue({ path, max_uses: 1 });
+    const given = await authorize(next.url, { resume: others.join('.') });
+    expect((given.allow ? given.resumeCookie?.value : undefined)?.split('.')).toHaveLength(8);
+  });
+
+  test.each(['', 'x', 'x'.repeat(22), `${'x'.repeat(23)}`, '.', ' . ', `"${'x'.repeat(22)}"`])(
+    'of another kind, %j, denies nothing',
+    async (resume) => {
+      const { issue, authorize } = createDecider();
+      const { url } = await issue({ path, max_uses: 1 });
+      expect(await authorize(url, { resume })).toMatchObject({ redeemed: 'new' });
+      expect(await authorize(url, { resume })).toMatchObject({ redeemed: 'known' });
+    },
+  );
+
+  test('its secret is not what the store keeps', async () => {
+    const { issue, authorize, store } = createDecider();
+    const { url, id } = await issue({ path, max_uses: 1 });
+    const first = await authorize(url);
+    const secret = first.allow ? (first.resumeCookie?.value ?? '') : '';
+    const kept = JSON.stringify(await store.find(id));
+    expect(kept).not.toContain(secret);
+    const cookie = (await store.find(id))?.uses?.requesters[0]?.cookie;
+    const elsewhere = { address: '192.0.2.77', resume: cookie };
+    expect(await authorize(url, elsewhere)).toMatchObject({ code: 'invalid_token' });
+  });
+});
+
+describe('issuing', () => {
+  async function usesOf(request: object, options = {}) {
+    const { issue, store } = createDecider(options);
+    return (await store.find((await issue({ path, ...request })).id))?.uses;
+  }
+  const requesters: never[] = [];
+
+  test('an hour to go on where uses are counted, else none', async () => {
+    expect(await usesOf({})).toBeUndefined();
+    expect(await usesOf({ resume_for: 0 })).toBeUndefined();
+    expect(await usesOf({ max_uses: 1 })).toEqual({ max: 1, resumeFor: 3600, requesters });
+    expect(await usesOf({ max_uses: 2, resume_for: 0 })).toEqual({
+      max: 2,
+      resumeFor: 0,
+      requesters,
+    });
+    expect(await usesOf({ resume_for: 60 })).toEqual({ resumeFor: 60, requesters });
+    const bound = { max: 1, resumeFor: 3600, cookieOnly: true, requesters };
+    expect(await usesOf({ max_uses: 1, bind: 'cookie' })).toEqual(bound);
+    expect(await usesOf({ max_uses: 1, bind: 'any' })).not.toHaveProperty('cookieOnly');
+  });
+
+  test('the usual hour gives way to a client’s maximum, what is asked for does not', async () => {
+    const client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 60 };
+    expect(await usesOf({ max_uses: 1 }, { client })).toMatchObject({ resumeFor: 60 });
+    expect(await refusal(usesOf({ max_uses: 1, resume_for: 61 }, { client }))).toEqual({
+      code: 'invalid_request',
+      pointers: ['/resume_for'],
+    });
+    const none = { ...client, maxResumeFor: 0 };
+    expect(await usesOf({ max_uses: 1 }, { client: none })).toMatchObject({ resumeFor: 0 });
+  });
+
+  test.each([
+    [{ bind: 'cookie' }, '/bind'],
+    [{ cookie: true }, '/cookie'],
+    [{ ip: ['192.0.2.0/24', 'x'] }, '/ip/1'],
+  ] as const)('%j is refused', async (request, pointer) => {
+    const refused = await refusal(usesOf(request));
+    expect(refused).toEqual({ code: 'invalid_request', pointers: [pointer] });
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { issueToken } from '../support/postern.ts';
+import { startGate } from './ask-gate.ts';
+
+const ADDRESS = { 'X-Real-IP': '192.0.2.1' };
+const SECRET = '[A-Za-z0-9_-]{22}';
+
+test('by auth_request each cookie has a header of its own', async () => {
+  const { api, authRequest } = await startGate();
+  const prefix = '/download/hls/';
+  const counted = await issueToken(api, { prefix, max_uses: 1 });
+  const once = await authRequest(`${counted.url}a.ts`, ADDRESS);
+  const resume = new RegExp(
+    `^postern_resume=${SECRET}; Path=/download/~${counted.access_token}/hls/; ` +
+      'Max-Age=604800; HttpOnly; SameSite=Lax$',
+  );
+  expect(once.headers['postern-set-cookie']).toMatch(resume);
+  expect(once.headers).not.toHaveProperty('postern-set-cookie-2');
+  expect(once.headers).not.toHaveProperty('set-cookie');
+
+  const plain = await issueToken(api, { prefix, cookie: true });
+  const played = await authRequest(`${plain.url}a.ts`, ADDRESS);
+  expect(played.headers['postern-set-cookie']).toBe(
+    `postern=${plain.access_token}; Path=/download/hls/; HttpOnly; SameSite=Lax`,
+  );
+  expect(played.headers).not.toHaveProperty('postern-set-cookie-2');
+
+  const both = await issueToken(api, { prefix, cookie: true, max_uses: 1 });
+  const first = await authRequest(`/download/hls/a.ts?token=${both.access_token}`, ADDRESS);
+  expect(first.headers['postern-set-cookie']).toMatch(
+    /^postern_resume=.*; Path=\/download\/hls\/;/,
+  );
+  expect(first.headers['postern-set-cookie-2']).toMatch(/^postern=ps_/);
+  expect(first.headers['x-accel-expires']).toBe('0');
+});
+
+test('by X-Accel the client gets them as they are', async () => {
+  const { api, xAccel } = await startGate();
+  const { access_token: token } = await issueToken(api, {
+    prefix: '/download/hls/',
+    cookie: true,
+    max_uses: 1,
+  });
+  const { status, headers } = await xAccel(`/download/hls/a.ts?token=${token}`, ADDRESS);
+  expect(status).toBe(200);
+  expect(headers['set-cookie']).toEqual([
+    expect.stringMatching(/^postern_resume=/),
+    `postern=${token}; Path=/download/hls/; HttpOnly; SameSite=Lax`,
+  ]);
+});
+
+test.each([
+  [{ sameSite: 'Lax', secure: true }, 'HttpOnly; SameSite=Lax; Secure'],
+  [{ sameSite: 'None', secure: true }, 'HttpOnly; SameSite=None; Secure'],
+  [{ sameSite: 'Strict', secure: false }, 'HttpOnly; SameSite=Strict'],
+] as const)('with %j its attributes are %s', async (cookies, attributes) => {
+  const { api, authRequest } = await startGate({ cookies });
+  const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
+  const { headers } = await authRequest(url, ADDRESS);
+  expect(headers['postern-set-cookie']).toMatch(new RegExp(`; ${attributes}$`));
+});
+
+describe('a denial', () => {
+  test.each(['authRequest', 'xAccel'] as const)('has no cookie by %s', async (way) => {
+    const { api, [way]: ask } = await startGate();
+    const prefix = '/download/hls/';
+    const { url } = await issueToken(api, { prefix, cookie: true, max_uses: 1 });
+    await ask(`${url}a.ts`, ADDRESS);
+    const denied = await ask(`${url}a.ts`, { 'X-Real-IP': '192.0.2.2' });
+    expect(denied.status).toBe(401);
+    expect(denied.headers['postern-reason']).toBe('invalid_token');
+    expect(Object.keys(denied.headers).join()).not.toMatch(/cookie/);
+  });
+});
+
+test.each([
+  [{ 'Sec-Purpose': 'prefetch' }, true],
+  [{ 'Sec-Purpose': 'prefetch;anonymous-client-ip' }, true],
+  [{ 'Sec-Purpose': 'prefetch;prerender' }, true],
+  [{ Purpose: 'prefetch' }, true],
+  [{ Purpose: 'Prefetch' }, true],
+  [{ Purpose: 'preview' }, true],
+  [{ 'Sec-Purpose': '' }, false],
+  [{ Purpose: 'download' }, false],
+])('%j is a declared prefetch: %s', async (headers, isPrefetch) => {
+  const { api, authRequest } = await startGate();
+  const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
+  const reply = await authRequest(url, { ...ADDRESS, ...headers });
+  expect(reply.headers['postern-reason']).toBe(isPrefetch ? 'prefetch' : undefined);
+  expect(reply.status).toBe(isPrefetch ? 403 : 204);
+});
+
+test('the resume cookie and the address tell a requester', async () => {
+  const { api, authRequest } = await startGate();
+  const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
+  const first = await authRequest(url, ADDRESS);
+  const secret = /=([^;]+)/.exec(String(first.headers['postern-set-cookie']))?.[1] ?? '';
+  const other = { 'X-Real-IP': '192.0.2.2' };
+  expect((await authRequest(url, ADDRESS)).status).toBe(204);
+  expect((await authRequest(url, other)).status).toBe(401);
+  expect((await authRequest(url, { ...other, 'Postern-Resume': secret })).status).toBe(204);
+  const among = `${'x'.repeat(22)} ${secret}`;
+  expect((await authRequest(url, { ...other, 'Postern-Resume': among })).status).toBe(204);
+  // Not what a client may name by itself.
+  const forged = { ...other, Cookie: `postern_resume=${secret}`, 'X-Forwarded-For': '192.0.2.1' };
+  expect((await authRequest(url, forged)).status).toBe(401);
+  const twice = { 'X-Real-IP': ['192.0.2.1', '192.0.2.1'] };
+  expect((await authRequest(url, twice)).status).toBe(401);
+});

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { createAsked, OTHER_KEY } from './ask-api.ts';
+
+async function three() {
+  const asked = createAsked();
+  const json = [30, 10, 20].map((expires_in) => ({
+    path: '/download/a',
+    subject: 'a b',
+    expires_in,
+  }));
+  const tokens: Array<{ id: string }> = (await asked.ask('POST /tokens', { json })).body;
+  const byEnd = [tokens[1]?.id, tokens[2]?.id, tokens[0]?.id];
+  return { ...asked, byEnd };
+}
+
+test("GET shows a subject's live grants as they end", async () => {
+  const { ask, byEnd, clock } = await three();
+  const { status, body, headers } = await ask('GET /tokens?subject=a%20b');
+  expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
+  expect(body).toEqual({
+    tokens: await Promise.all(byEnd.map(async (id) => (await ask(`GET /tokens/${id}`)).body)),
+  });
+  clock.now += 10_000;
+  expect((await ask('GET /tokens?subject=a%20b')).body.tokens).toHaveLength(2);
+  for (const query of ['subject=a', 'subject=c']) {
+    expect((await ask(`GET /tokens?${query}`)).body).toEqual({ tokens: [] });
+  }
+  const others = await ask('GET /tokens?subject=a%20b', { key: OTHER_KEY });
+  expect(others.body).toEqual({ tokens: [] });
+});
+
+test('page by page', async () => {
+  const { ask, byEnd } = await three();
+  const ids: string[] = [];
+  let cursor = '';
+  let pages = 0;
+  do {
+    const { body } = await ask(`GET /tokens?subject=a%20b&limit=2${cursor}`);
+    ids.push(...body.tokens.map(({ id }: { id: string }) => id));
+    cursor = body.next_cursor && `&cursor=${encodeURIComponent(body.next_cursor)}`;
+    pages += 1;
+  } while (cursor);
+  expect([ids, pages]).toEqual([byEnd, 2]);
+});
+
+test.each([
+  '',
+  '?subject=',
+  '?subject=a&subject=b',
+  '?subject=a&limit=0',
+  '?subject=a&limit=1001',
+  '?subject=a&limit=-1',
+  '?subject=a&limit=x',
+  '?subject=a&limit=1&limit=2',
+  '?subject=a&cursor=x',
+  '?subject=a&cursor=1.x',
+  '?subject=a&cursor=',
+  '?subject=a&cursor=-1.xxxxxxxxxxxxxxxxxxxxxx',
+  '?subject=a&cursor=1.xxxxxxxxxxxxxxxxxxxxxx&cursor=1.xxxxxxxxxxxxxxxxxxxxxx',
+])('GET /tokens%s is refused', async (query) => {
+  const { ask } = createAsked();
+  expect(await ask(`GET /tokens${query}`)).toMatchObject({
+    status: 400,
+    body: { code: 'invalid_request' },
+  });
+});
