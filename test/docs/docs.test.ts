@@ -79,7 +79,7 @@ describe('codes and endpoints', () => {
   );
 
   test('the README lists what the gate decides, and nothing else', () => {
-    const decided = read('service/domain/authorize.ts').match(/(?<=^ {2}\| ')[a-z_]+(?=';?$)/gm);
+    const decided = read('service/domain/decision.ts').match(/(?<=^ {2}\| ')[a-z_]+(?=';?$)/gm);
     const listed = read('README.md').match(/(?<=^\| `)[a-z_]+(?=` \| \d{3})/gm);
     expect(listed?.length).toBeGreaterThan(3);
     expect(listed).toEqual(decided);
