@@ -16,8 +16,8 @@ const EXPIRES_IN = 3600;
 export interface Player {
   /** The URL is asked for, and that must come. */
   get(title: string, url: string, expected: Expected): Promise<void>;
-  /** The file must come as it is on disk, or the part of it. */
-  file(title: string, url: string, sample: Pick<Sample, 'sha256'>, range?: Range): Promise<void>;
+  /** The file must come as it is on disk, or the part of it; gives the cookie that comes along. */
+  file(title: string, url: string, sample: Pick<Sample, 'sha256'>, asked?: Asked): Promise<string>;
   issue(title: string, grant: object): Promise<Issued>;
   issueAll(title: string, grants: readonly object[]): Promise<Issued[]>;
   revoke(title: string, token: string): Promise<void>;
@@ -25,7 +25,10 @@ export interface Player {
   failures(): number;
 }
 
-type Range = readonly [number, number];
+interface Asked {
+  readonly range?: readonly [number, number];
+  readonly cookie?: string;
+}
 
 export function createPlayer(site: Site, paper: Paper): Player {
   let failures = 0;
@@ -62,9 +65,10 @@ export function createPlayer(site: Site, paper: Paper): Player {
     async get(title, url, expected) {
       await act(title, { url, show: 'answer' }, expected);
     },
-    async file(title, url, { sha256 }, range) {
-      const request: Request = { url, show: 'checksum', ...(range && { range }) };
-      await act(title, request, { status: range ? 206 : 200, sha256 });
+    async file(title, url, { sha256 }, { range, cookie } = {}) {
+      const headers = cookie === undefined ? {} : { Cookie: cookie };
+      const request: Request = { url, headers, show: 'checksum', ...(range && { range }) };
+      return (await act(title, request, { status: range ? 206 : 200, sha256 })).cookie;
     },
     issue: (title, grant) => post(title, { ...grant, expires_in: EXPIRES_IN }),
     issueAll: (title, grants) =>

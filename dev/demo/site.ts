@@ -42,6 +42,7 @@ async function start(gatePort: number, env: NodeJS.ProcessEnv): Promise<Site> {
         POSTERN_API_KEYS: `demo:${key}`,
         POSTERN_PUBLIC_URL: nginx.url(''),
         POSTERN_MAX_EXPIRES_IN: '86400',
+        POSTERN_COOKIE_SECURE: 'false',
         POSTERN_LOG_LEVEL: 'warn',
         POSTERN_STORE_PREFIX: 'postern-demo:',
         ...Object.fromEntries(chosen),

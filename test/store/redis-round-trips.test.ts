@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
 import { startCountingProxy } from './counting-proxy.ts';
 import { grantAt, newId } from './grants.ts';
-import { openRedis } from './open-redis.ts';
+import { answers, openRedis } from './open-redis.ts';
 
 test('issuing, finding and revoking cost one round trip each', async () => {
   const redis = await startRedis();
@@ -25,8 +25,35 @@ test('issuing, finding and revoking cost one round trip each', async () => {
   });
   expect(await turnsOf(store.issue(many))).toBe(1);
   expect(await turnsOf(store.find(id))).toBe(1);
+  expect(await turnsOf(store.list('web', 'u', 10))).toBe(2);
+  expect(await turnsOf(store.prolong(id, 'web', now + 1000))).toBe(2);
   expect(await turnsOf(store.revoke(id, 'other'))).toBe(1);
   expect(await turnsOf(store.revoke(id, 'web'))).toBe(1);
   // A cut, a page, its grants, its entries, and there is no other page.
   expect(await turnsOf(store.revokeSubject('web', 'v'))).toBe(5);
+});
+
+test('a use costs one round trip, the first one too, and after a restart of Redis', async () => {
+  const redis = await startRedis();
+  const proxy = await startCountingProxy(redis.port);
+  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 5_000 });
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  const requester = { cookies: [newId()], address: '192.0.2.1', newCookie: newId() };
+  for (const restart of [false, true]) {
+    if (restart) {
+      await redis.restart();
+      await answers(store);
+    }
+    const id = newId();
+    const uses = { max: 1, resumeFor: 60, requesters: [] };
+    await store.issue([[id, grantAt(Date.now(), { uses })]]);
+    for (const redeemed of ['new', 'known']) {
+      const before = proxy.turns();
+      expect(await store.redeem(id, requester, true)).toBe(redeemed);
+      expect(proxy.turns() - before).toBe(1);
+    }
+  }
 });
