@@ -69,7 +69,7 @@ test('both ways ask with the same headers, and the X-Accel way with Accept too',
 test('both ways state the same of how they ask', async () => {
   // These differ by design: where the question goes, and which headers of the answer count.
   const differ =
-    /^(proxy_pass|proxy_set_header|proxy_ignore_headers|proxy_hide_header|proxy_redirect)$/;
+    /^proxy_(pass|set_header|ignore_headers|hide_header|redirect|cookie_(path|domain|flags))$/;
   const stated = async (name: string) => {
     const text = (await read(`snippets/${name}.conf`)).replace(/#.*/g, '');
     const lines = [...text.matchAll(/^\s*((proxy_\w+) .*);$/gm)];
