@@ -6,7 +6,15 @@ import { projectRoot } from '../../dev/paths.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { startSite, ways } from '../support/site.ts';
 
-const NAMES = ['http', 'auth-request', 'protect', 'x-accel', 'internal', 'headers'] as const;
+const NAMES = [
+  'http',
+  'limit-conn',
+  'auth-request',
+  'protect',
+  'x-accel',
+  'internal',
+  'headers',
+] as const;
 type Name = (typeof NAMES)[number];
 
 const read = (name: string) => readFile(join(projectRoot, 'nginx', name), 'utf8');
@@ -16,6 +24,7 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
   const say = (name: Name) => (subset.has(name) ? `include postern/${name}.conf;` : '');
   return `
     ${say('http')}
+    ${say('limit-conn')}
     ${subset.has('http') ? 'access_log own.log postern;' : ''}
     upstream postern { server 127.0.0.1:7300; keepalive 32; }
     server {
