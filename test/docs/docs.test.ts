@@ -56,14 +56,14 @@ describe('docs/nginx.md', () => {
       snippets
         .map(read)
         .join('\n')
-        .match(/\$postern_[a-z_]+/g) ?? [];
+        .match(/\$postern_[a-z0-9_]+/g) ?? [];
     const own = all.filter((name) => !/_once$|_[a-z]$/.test(name));
     for (const name of new Set(own)) expect(text).toContain(`\`${name}\``);
   });
 
   test('names no variable that there is not', () => {
     const all = snippets.map(read).join('\n');
-    for (const name of text.match(/\$postern_[a-z_]+/g) ?? []) expect(all).toContain(name);
+    for (const name of text.match(/\$postern_[a-z0-9_]+/g) ?? []) expect(all).toContain(name);
   });
 });
 

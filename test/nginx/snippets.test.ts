@@ -6,7 +6,15 @@ import { projectRoot } from '../../dev/paths.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { startSite, ways } from '../support/site.ts';
 
-const NAMES = ['http', 'auth-request', 'protect', 'x-accel', 'internal', 'headers'] as const;
+const NAMES = [
+  'http',
+  'limit-conn',
+  'auth-request',
+  'protect',
+  'x-accel',
+  'internal',
+  'headers',
+] as const;
 type Name = (typeof NAMES)[number];
 
 const read = (name: string) => readFile(join(projectRoot, 'nginx', name), 'utf8');
@@ -16,6 +24,7 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
   const say = (name: Name) => (subset.has(name) ? `include postern/${name}.conf;` : '');
   return `
     ${say('http')}
+    ${say('limit-conn')}
     ${subset.has('http') ? 'access_log own.log postern;' : ''}
     upstream postern { server 127.0.0.1:7300; keepalive 32; }
     server {
@@ -69,7 +78,7 @@ test('both ways ask with the same headers, and the X-Accel way with Accept too',
 test('both ways state the same of how they ask', async () => {
   // These differ by design: where the question goes, and which headers of the answer count.
   const differ =
-    /^(proxy_pass|proxy_set_header|proxy_ignore_headers|proxy_hide_header|proxy_redirect)$/;
+    /^proxy_(pass|set_header|ignore_headers|hide_header|redirect|cookie_(path|domain|flags))$/;
   const stated = async (name: string) => {
     const text = (await read(`snippets/${name}.conf`)).replace(/#.*/g, '');
     const lines = [...text.matchAll(/^\s*((proxy_\w+) .*);$/gm)];

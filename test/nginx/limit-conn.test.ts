@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
+import { openRaw, type RawConnection, requestBytes } from '../support/raw.ts';
+import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+
+// So slow that no download of these tests comes to its end.
+const SLOW = { path: '/download/big.bin', limit_rate: 1000 };
+const ONE_BYTE = { Range: 'bytes=0-0' };
+
+describe.each(ways)('downloads of one token at once by %s', (way) => {
+  async function start(more: Partial<SiteOptions> = {}): Promise<Site> {
+    const site = await startSite({
+      way,
+      files: { 'big.bin': Buffer.alloc(300_000) },
+      locations: 'location ^~ /open/ { alias $files/; limit_rate 1000; }',
+      ...more,
+      http: `
+        include postern/limit-conn.conf;
+        limit_conn_zone $remote_addr zone=own:1m;
+        ${more.http ?? ''}`,
+    });
+    onTestFinished(site.stop);
+    return site;
+  }
+
+  /** Downloads that have begun, and stay so. */
+  function begin(site: Site, url: string, count: number): Promise<RawConnection[]> {
+    return Promise.all(
+      Array.from({ length: count }, async () => {
+        const connection = await openRaw(site.nginx.port);
+        onTestFinished(connection.close);
+        connection.socket.write(requestBytes('GET', url));
+        const [first] = await once(connection.socket, 'data');
+        expect(String(first)).toMatch(/^HTTP\/1\.1 200 /);
+        return connection;
+      }),
+    );
+  }
+
+  test('eight pass, a ninth does not until one of them ends', async () => {
+    const site = await start();
+    const { url, id } = await site.issue(SLOW);
+    const [first] = await begin(site, url, 8);
+
+    const refused = await site.ask('GET', url, ONE_BYTE);
+    expect(refused.status).toBe(429);
+    const line = await waitFor(
+      async () => (await site.log()).split('\n').find((one) => one.includes('"status":429')),
+      { what: 'the line of the refused one' },
+    );
+    expect(JSON.parse(line)).toMatchObject({ token_id: id, code: 'allow' });
+
+    first?.close();
+    await waitFor(async () => (await site.ask('GET', url, ONE_BYTE)).status === 206, {
+      what: 'room for another one',
+    });
+  });
+
+  test('another token, a denial and the rest of the site do not count', async () => {
+    const site = await start();
+    const [{ url }, other] = [await site.issue(SLOW), await site.issue(SLOW)];
+    await begin(site, url, 8);
+    await begin(site, '/open/big.bin', 9);
+    expect((await site.ask('GET', other.url, ONE_BYTE)).status).toBe(206);
+    expect((await site.ask('GET', '/open/big.bin', ONE_BYTE)).status).toBe(206);
+    expect((await site.ask('GET', '/download/big.bin')).status).toBe(401);
+    expect((await site.ask('GET', url.replace('big', 'other'))).status).toBe(403);
+  });
+
+  test('the refused one leaves no token in the error log', async () => {
+    const site = await start({ server: 'error_log error.log error;' });
+    const { url, access_token: token } = await site.issue(SLOW);
+    await begin(site, url, 8);
+    expect((await site.ask('GET', url, ONE_BYTE)).status).toBe(429);
+    expect(await site.nginx.errorLog()).not.toContain(token);
+  });
+
+  const OWN = 'limit_conn own 1000;';
+  const BOTH = `limit_conn postern_connections 8; ${OWN}`;
+  const lines = (inPublic: string, inInternal: string) => ({
+    only: `
+      location ^~ /download/ { ${gateSnippet(way)} ${inPublic} }
+      location ^~ /protected/ { include postern/internal.conf; ${inInternal} alias $files/; }`,
+  });
+
+  // nginx says nothing of it, so the snippet's head does.
+  test.each<[string, Partial<SiteOptions>]>([
+    ['in the http block', { http: OWN }],
+    ['in the server block', { server: OWN }],
+    ['in the server block, and ours beside it', { server: BOTH }],
+    ['in the server block, and both in the internal location', { server: OWN, ...lines('', BOTH) }],
+    ['in the public location', lines(OWN, '')],
+    ['in the internal location', lines('', OWN)],
+  ])('are not counted where the site has a limit_conn %s', async (_, more) => {
+    const site = await start(more);
+    const { url } = await site.issue(SLOW);
+    await begin(site, url, 8);
+    expect((await site.ask('GET', url, ONE_BYTE)).status).toBe(206);
+  });
+
+  test.each<[string, Partial<SiteOptions>]>([
+    ['in another location', { locations: `location /other/ { ${OWN} }` }],
+    ['in the internal location, and ours beside it', lines('', BOTH)],
+  ])('are counted where the site has a limit_conn %s', async (_, more) => {
+    const site = await start(more);
+    const { url } = await site.issue(SLOW);
+    await begin(site, url, 8);
+    expect((await site.ask('GET', url, ONE_BYTE)).status).toBe(429);
+  });
+});

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+
+const POLICY = 'Content-Security-Policy';
+
+/** By extension, with the types of the list that is used everywhere in these tests. */
+const ACTIVE = ['a.html', 'a.svg', 'a.xml', 'a.js', 'a.css', 'a.txt', 'a.json', 'a.unknown', 'a'];
+const INERT = ['a.mp4', 'a.webm', 'a.mp3', 'a.png', 'a.jpg', 'a.pdf'];
+
+/** By type, whatever the list of a site or an object store behind it says. */
+const TYPES: ReadonlyArray<[type: string, isInert: boolean]> = [
+  ['TEXT/HTML', false],
+  ['application/xhtml+xml', false],
+  ['Application/XHTML+XML', false],
+  ['image/svg+xml', false],
+  ['IMAGE/SVG+XML', false],
+  ['image/svg+xml; charset=utf-8', false],
+  ['image/other+xml', false],
+  ['video/other+xml', false],
+  ['application/pdf+xml', false],
+  ['application/pdfx', false],
+  ['text/video/mp4', false],
+  ['video/', false],
+  ['image', false],
+  ['image/png, text/html', false],
+  ['image/png; a=b, text/html', false],
+  ['VIDEO/MP4', true],
+  ['Image/Png', true],
+  ['AUDIO/MPEG', true],
+  ['Application/PDF', true],
+  ['video/mp4; codecs=avc1', true],
+  ['audio/x-m4a', true],
+  ['image/vnd.microsoft.icon', true],
+  ['image/png ; a=b', true],
+];
+
+async function start(options: SiteOptions): Promise<Site> {
+  const names = [...ACTIVE, ...INERT, ...TYPES.map((_, i) => `a.t${i}`)];
+  const files = Object.fromEntries(names.map((name) => [name, 'content']));
+  return startSite({ files, ...options });
+}
+
+/** The policies of an answer, each once: nginx runs add_header twice before a 416. */
+async function policies(site: Site, name: string, headers = {}, method = 'GET') {
+  const { url } = await site.issue({ path: `/download/${name}` });
+  const answer = await site.ask(method, url, headers);
+  const values = answer.headers.filter(([header]) => header === POLICY.toLowerCase());
+  expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
+  expect(answer.header('Referrer-Policy')).toBe('no-referrer');
+  expect(answer.header('Service-Worker-Allowed')).toBeUndefined();
+  return [answer.status, ...new Set(values.map(([, value]) => value))];
+}
+
+describe.each(ways)('what a browser may do with a file by %s', (way) => {
+  let site: Site;
+  beforeAll(async () => {
+    const server = 'add_header Service-Worker-Allowed / always; charset utf-8; charset_types *;';
+    site = await start({ way, server });
+  });
+  afterAll(() => site.stop());
+
+  test.each(ACTIVE)('%s is opened in a sandbox', async (name) => {
+    expect(await policies(site, name)).toEqual([200, 'sandbox']);
+    expect(await policies(site, name, {}, 'HEAD')).toEqual([200, 'sandbox']);
+    expect(await policies(site, name, { Range: 'bytes=0-1' })).toEqual([206, 'sandbox']);
+    expect(await policies(site, name, { Range: 'bytes=99-' })).toEqual([416, 'sandbox']);
+    // Without its type a 304 could not tell, and what it says replaces what the browser has.
+    expect(await policies(site, name, { 'If-None-Match': '*' })).toEqual([304]);
+  });
+
+  test.each(INERT)('%s is shown', async (name) => {
+    expect(await policies(site, name)).toEqual([200]);
+    expect(await policies(site, name, { Range: 'bytes=0-1' })).toEqual([206]);
+    expect(await policies(site, name, { 'If-None-Match': '*' })).toEqual([304]);
+  });
+
+  test.each(['none.html', 'none.mp4'])(
+    "%s is not there: nginx's page is in a sandbox",
+    async (name) => {
+      expect(await policies(site, name)).toEqual([404, 'sandbox']);
+    },
+  );
+});
+
+describe.each(ways)('the types of a site by %s', (way) => {
+  const locations = (types: string, more = '') => ({
+    only: `
+      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /protected/ {
+        include postern/internal.conf; include postern/headers.conf; ${more}
+        ${types} alias $files/;
+      }`,
+  });
+
+  test('count in any case and with parameters', async () => {
+    const list = TYPES.map(([type], i) => `"${type}" t${i};`).join('\n');
+    const site = await start({ way, ...locations(`types { ${list} }`) });
+    onTestFinished(site.stop);
+    for (const [i, [type, isInert]] of TYPES.entries()) {
+      expect(await policies(site, `a.t${i}`), type).toEqual(isInert ? [200] : [200, 'sandbox']);
+    }
+  });
+
+  test('none at all is opened in a sandbox', async () => {
+    const site = await start({ way, ...locations('types { } default_type "";') });
+    onTestFinished(site.stop);
+    const { url } = await site.issue({ path: '/download/a.png' });
+    expect((await site.ask('GET', url)).header('Content-Type')).toBeUndefined();
+    expect(await policies(site, 'a.png')).toEqual([200, 'sandbox']);
+  });
+
+  test.each([
+    ['none', '""', []],
+    ['its own', '"sandbox allow-scripts"', ['sandbox allow-scripts']],
+  ])('a site that wants another policy says so: %s', async (_, value, expected) => {
+    const more = `set $postern_content_security_policy ${value};`;
+    const site = await start({ way, ...locations('', more) });
+    onTestFinished(site.stop);
+    expect(await policies(site, 'a.html')).toEqual([200, ...expected]);
+  });
+});
