@@ -33,7 +33,7 @@ export async function play(
   await player.file('A picture.', pictureUrl, picture);
   await player.file('64 MiB.', largeUrl, large);
   const range = [part.from, part.to] as const;
-  await player.file('A part of it alone, as a resumed download asks.', largeUrl, part, { range });
+  await player.file('A part of it alone, as a resumed download asks.', largeUrl, part, range);
   await player.file(`A file named ${hostile.name}`, hostileUrl, hostile);
 
   paper.heading('A folder, with its relative links');
@@ -46,22 +46,18 @@ export async function play(
   await player.file('Its <img src="thumbnail.png">, as a browser resolves it.', link, thumbnail);
 
   paper.heading('A link for one, which survives what downloads do');
-  const single = await player.issue('A token that one requester may use, known by its cookie.', {
+  const single = await player.issue('A token that one may use: who comes first.', {
     path: `/download/${large.name}`,
     max_uses: 1,
-    bind: 'cookie',
   });
-  const cookie = await player.file('The first who comes.', single.url, large);
-  const invalid = { status: 401, code: 'invalid_token' };
-  await player.get('Anyone else comes too late.', single.url, invalid);
-  await player.file('The first goes on, in ranges and retries.', single.url, part, {
-    range,
-    cookie,
-  });
+  await player.file('You are the first.', single.url, large);
+  await player.file('You go on, in ranges and retries.', single.url, part, range);
+  await player.uses('For anyone else nothing is left.', single.id);
 
   paper.heading('Until you take it back');
   const doomed = await player.issue('Another token.', { path: `/download/${text.name}` });
   await player.revoke('Revoked.', doomed.access_token);
+  const invalid = { status: 401, code: 'invalid_token' };
   await player.get('It opens nothing any more.', doomed.url, invalid);
 
   paper.heading('The same by X-Accel-Redirect, under /media/ of the same nginx');

@@ -6,6 +6,7 @@ import { type Expected, judge } from './verdict.ts';
 
 export interface Issued {
   readonly access_token: string;
+  readonly id: string;
   readonly expires_in: number;
   readonly url: string;
 }
@@ -16,19 +17,18 @@ const EXPIRES_IN = 3600;
 export interface Player {
   /** The URL is asked for, and that must come. */
   get(title: string, url: string, expected: Expected): Promise<void>;
-  /** The file must come as it is on disk, or the part of it; gives the cookie that comes along. */
-  file(title: string, url: string, sample: Pick<Sample, 'sha256'>, asked?: Asked): Promise<string>;
+  /** The file must come as it is on disk, or the part of it. */
+  file(title: string, url: string, sample: Pick<Sample, 'sha256'>, range?: Range): Promise<void>;
   issue(title: string, grant: object): Promise<Issued>;
   issueAll(title: string, grants: readonly object[]): Promise<Issued[]>;
+  /** Shows how often a token was used, and from where. */
+  uses(title: string, id: string): Promise<void>;
   revoke(title: string, token: string): Promise<void>;
   /** How many steps did not do as they should. */
   failures(): number;
 }
 
-interface Asked {
-  readonly range?: readonly [number, number];
-  readonly cookie?: string;
-}
+type Range = readonly [number, number];
 
 export function createPlayer(site: Site, paper: Paper): Player {
   let failures = 0;
@@ -65,10 +65,9 @@ export function createPlayer(site: Site, paper: Paper): Player {
     async get(title, url, expected) {
       await act(title, { url, show: 'answer' }, expected);
     },
-    async file(title, url, { sha256 }, { range, cookie } = {}) {
-      const headers = cookie === undefined ? {} : { Cookie: cookie };
-      const request: Request = { url, headers, show: 'checksum', ...(range && { range }) };
-      return (await act(title, request, { status: range ? 206 : 200, sha256 })).cookie;
+    async file(title, url, { sha256 }, range) {
+      const request: Request = { url, show: 'checksum', ...(range && { range }) };
+      await act(title, request, { status: range ? 206 : 200, sha256 });
     },
     issue: (title, grant) => post(title, { ...grant, expires_in: EXPIRES_IN }),
     issueAll: (title, grants) =>
@@ -76,6 +75,11 @@ export function createPlayer(site: Site, paper: Paper): Player {
         title,
         grants.map((grant) => ({ ...grant, expires_in: EXPIRES_IN })),
       ),
+    async uses(title, id) {
+      const url = `${site.api}/tokens/${id}`;
+      const request: Request = { url, headers: authorization, show: 'answer' };
+      await act(title, request, { status: 200 }, usesInShort);
+    },
     async revoke(title, token) {
       const request: Request = {
         url: `${site.api}/revoke`,
@@ -94,4 +98,12 @@ function inShort({ text }: Reply): string {
   const [first] = issued;
   const what = issued.length === 1 ? first?.access_token : `${issued.length} tokens`;
   return ` ${what}, for ${first?.expires_in} s`;
+}
+
+function usesInShort({ text }: Reply): string {
+  const { uses_left: left, requesters } = JSON.parse(text) as {
+    uses_left: number;
+    requesters: Array<{ address: string }>;
+  };
+  return ` uses left: ${left}; used from ${requesters.map(({ address }) => address).join(', ')}`;
 }

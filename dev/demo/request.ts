@@ -18,8 +18,6 @@ export interface Reply {
   readonly sha256: string;
   /** The body, where it is short. */
   readonly text: string;
-  /** Name and value of the cookie that it sets; empty if it sets none. */
-  readonly cookie: string;
 }
 
 const SHORT = 64 * 1024;
@@ -44,8 +42,7 @@ export async function send({ url, headers, body, range }: Request): Promise<Repl
     bytes += chunk.length;
     if (bytes <= SHORT) text += utf8.decode(chunk, { stream: true });
   }
-  const cookie = response.headers.get('set-cookie')?.split(';', 1)[0] ?? '';
-  return { status: response.status, bytes, sha256: hash.digest('hex'), text, cookie };
+  return { status: response.status, bytes, sha256: hash.digest('hex'), text };
 }
 
 /** The same for a shell, as one line. */
