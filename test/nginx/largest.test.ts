@@ -25,3 +25,30 @@ test.each(ways)('the largest answer that the gate can give fits, by %s', async (
   expect([answer.status, await answer.text()]).toEqual([200, 'the whole']);
   expect(await site.nginx.errorLog()).not.toContain('[error]');
 });
+
+test.each(ways)('the largest one with cookies fits, by %s', async (way) => {
+  const folder = `${Array.from({ length: 11 }, (_, i) => 'abcdefghijk'[i]?.repeat(83)).join('/')}/`;
+  const name = `${'漢'.repeat(80)}/${'漢'.repeat(80)}/${'漢'.repeat(80)}`;
+  site = await startSite({
+    way,
+    files: { [`${folder}${name}`]: 'the whole' },
+    mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
+  });
+  const { url, access_token: token } = await site.issue({
+    prefix: `/download/${folder}`,
+    subject: '漢'.repeat(256),
+    filename: '漢'.repeat(255),
+    limit_rate: 1_000_000_000_000,
+    cookie: true,
+    max_uses: 1,
+  });
+  const secrets = Array.from({ length: 9 }, (_, i) => String(i).repeat(22)).join('.');
+  const answer = await site.fetch(`${url}${encodeURI(name)}?start=${'+'.repeat(680)}`, {
+    headers: { cookie: `postern_resume=${secrets}` },
+  });
+  expect([answer.status, await answer.text()]).toEqual([200, 'the whole']);
+  const [resume = '', kept = ''] = answer.headers.getSetCookie();
+  expect(resume).toMatch(/^postern_resume=([\w-]{22}\.){7}[\w-]{22}; Path=\/download\/;/);
+  expect(kept).toContain(`postern=${token}; Path=/download/${folder};`);
+  expect(await site.nginx.errorLog()).not.toContain('[error]');
+});
