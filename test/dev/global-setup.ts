@@ -29,9 +29,9 @@ export default async function setup({ provide }: TestProject): Promise<void> {
     try {
       await ensureTools(names);
     } catch (error) {
-      const { message } = error as Error;
-      process.stderr.write(`${message}\n`);
-      for (const name of names) missing[name] = message;
+      const why = (error as Error).message.replaceAll('\n', ' ');
+      process.stderr.write(`tests that need ${names.join(' or ')} cannot run: ${why}\n`);
+      for (const name of names) missing[name] = why;
     }
   }
   provide('missingTools', missing);
