@@ -16,7 +16,7 @@ test.for(ways)('Chromium saves what a link of a page leads to by %s', async (way
     locations: 'location /pages/ { alias $files/../pages/; }',
   });
   onTestFinished(() => site.stop());
-  // The text needs no font then, which the machine may not have.
+  // Text alone has no size to click on where the machine has no font.
   const style = 'display: block; height: 50px';
   const { id, url } = await site.issue({
     path: '/download/4711.bin',
