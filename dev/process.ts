@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 import { guard } from './guard.ts';
 import { type WaitOptions, waitFor } from './wait.ts';
 
@@ -35,10 +36,15 @@ export interface Command {
   folder?: string;
   /** `pipe` keeps what it writes, for error messages and tests. */
   stdio?: 'pipe' | 'inherit' | 'ignore';
+  /** How many more pipes it gets, from descriptor 3 on. */
+  pipes?: number;
 }
 
 export interface Running {
   readonly pid: number;
+  readonly pipes: readonly Duplex[];
+  /** Resolves when the process has ended, whoever ended it. */
+  readonly exited: Promise<Exit>;
   stdout(): string;
   stderr(): string;
   signal(signal: NodeJS.Signals): void;
@@ -48,15 +54,15 @@ export interface Running {
   stop(): Promise<Exit>;
 }
 
-/** Starts a server which lives no longer than we do. */
+/** Starts a server, or another program, which lives no longer than we do. */
 export async function launch(command: Command): Promise<Running> {
-  const { name, path, args, env, cwd, folder, stdio = 'pipe' } = command;
+  const { name, path, args, env, cwd, folder, stdio = 'pipe', pipes = 0 } = command;
   // A process group of its own: so a crashed nginx master takes its workers along, and Ctrl-C
   // in a terminal leaves the order of stopping to the script that was interrupted.
   const child = spawn(path, args, {
     env,
     ...(cwd && { cwd }),
-    stdio: ['ignore', stdio, stdio],
+    stdio: ['ignore', stdio, stdio, ...Array<'pipe'>(pipes).fill('pipe')],
     detached: true,
   });
   await once(child, 'spawn');
@@ -99,7 +105,15 @@ export async function launch(command: Command): Promise<Running> {
     }
   }
 
-  return { pid, ...output, signal: (signal) => child.kill(signal), ready, stop };
+  return {
+    pid,
+    pipes: child.stdio.slice(3) as Duplex[],
+    exited,
+    ...output,
+    signal: (signal) => child.kill(signal),
+    ready,
+    stop,
+  };
 }
 
 function collect(child: ChildProcess, name: 'stdout' | 'stderr'): () => string {

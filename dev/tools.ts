@@ -9,8 +9,13 @@ import { findOnPath } from './find-on-path.ts';
 const recipes = {
   nginx: { debian: 'nginx', elsewhere: 'nginx' },
   'redis-server': { debian: 'redis-server', elsewhere: 'redis' },
-  curl: { debian: 'curl', elsewhere: 'curl' },
   wrk: { debian: 'wrk', elsewhere: 'wrk' },
+  curl: { debian: 'curl', elsewhere: 'curl' },
+  wget: { debian: 'wget', elsewhere: 'wget' },
+  aria2c: { debian: 'aria2', elsewhere: 'aria2' },
+  ffmpeg: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
+  ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
+  chromium: { debian: 'chromium', elsewhere: 'chromium' },
 } as const;
 
 export type ToolName = keyof typeof recipes;
@@ -35,7 +40,7 @@ export async function ensureTools<N extends ToolName>(names: N[]): Promise<Recor
   const missing = names.filter((name) => !locate(name));
   if (missing.length > 0) {
     if (!canFetch()) throw new Error(howToInstall(missing));
-    await fetchPackages(missing.map((name) => recipes[name].debian));
+    await fetchPackages(unique(missing.map((name) => recipes[name].debian)));
   }
   return Object.fromEntries(names.map((name) => [name, located(name)])) as Record<N, Tool>;
 }
@@ -56,10 +61,15 @@ export function howToInstall(
   platform: NodeJS.Platform = process.platform,
   exists: (path: string) => boolean = existsSync,
 ): string {
-  const packages = names.map((name) => recipes[name].elsewhere).join(' ');
+  const packages = unique(names.map((name) => recipes[name].elsewhere)).join(' ');
   const needed = `${names.join(' and ')} must be on PATH`;
   if (platform === 'darwin') return `${needed}: brew install ${packages}`;
   if (exists('/sbin/apk')) return `${needed}: apk add ${packages}`;
   if (exists('/usr/bin/dnf')) return `${needed}: dnf install ${packages}`;
   return `${needed}: install ${names.join(' and ')} with your system's package manager`;
+}
+
+/** One package may have several of the programs. */
+function unique(packages: string[]): string[] {
+  return [...new Set(packages)];
 }

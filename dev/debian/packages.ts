@@ -20,7 +20,8 @@ export function canFetch(): boolean {
 
 export function findUnpacked(packageName: string, program: string): Tool | undefined {
   const root = join(cache, packageName);
-  const path = ['usr/sbin', 'usr/bin', 'sbin', 'bin']
+  // A package's own folder goes first: Chromium's in usr/bin is a script that reads /etc.
+  const path = [`usr/lib/${packageName}`, 'usr/sbin', 'usr/bin', 'sbin', 'bin']
     .map((folder) => join(root, folder, program))
     .find(isProgram);
   if (!path) return undefined;

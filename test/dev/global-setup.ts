@@ -1,13 +1,38 @@
-import { ensureTools } from '../../dev/tools.ts';
+import type { TestProject } from 'vitest/node';
+import { ensureTools, type ToolName } from '../../dev/tools.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Why a program could not be had, for the tests that need it. */
+    missingTools: Partial<Record<ToolName, string>>;
+  }
+}
+
+// What most tests need comes first. Each group by itself: one that Ubuntu does not have as a
+// package, as it is with Chromium, must not keep the others away.
+const groups: ToolName[][] = [
+  ['nginx', 'redis-server'],
+  ['curl'],
+  ['wget'],
+  ['aria2c'],
+  ['ffmpeg', 'ffprobe'],
+  ['chromium'],
+];
 
 /**
  * Fetches what is missing before the first test, whose time-out a slow download would exceed.
- * A failure is told and no more: most tests need neither, and those that do repeat it.
+ * A failure is told and no more: most tests need none of it, and those that do say so.
  */
-export default async function setup(): Promise<void> {
-  try {
-    await ensureTools(['nginx', 'redis-server']);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`);
+export default async function setup({ provide }: TestProject): Promise<void> {
+  const missing: Partial<Record<ToolName, string>> = {};
+  for (const names of groups) {
+    try {
+      await ensureTools(names);
+    } catch (error) {
+      const why = (error as Error).message.replaceAll('\n', ' ');
+      process.stderr.write(`tests that need ${names.join(' or ')} cannot run: ${why}\n`);
+      for (const name of names) missing[name] = why;
+    }
   }
+  provide('missingTools', missing);
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { ExitedEarly, launch } from '../../dev/process.ts';
@@ -35,6 +36,22 @@ test('a missing deadline ends the process and says what was awaited', async () =
 test('a program that is missing rejects', async () => {
   const command = { name: 'x', path: '/no/such/program', args: [], env: {} };
   await expect(launch(command)).rejects.toThrow('ENOENT');
+});
+
+test('a program that ends by itself says so, and can be spoken to over pipes of its own', async () => {
+  const running = await launch({
+    name: 'the program',
+    path: '/bin/sh',
+    args: ['-c', 'cat <&3 >&4; exit 3'],
+    env: process.env,
+    pipes: 2,
+  });
+  const [to, from] = running.pipes;
+  to?.end('hello');
+  const [answer] = await once(from as Duplex, 'data');
+  expect(String(answer)).toBe('hello');
+  expect(await running.exited).toEqual({ code: 3, signal: null });
+  expect(await running.stop()).toEqual({ code: 3, signal: null });
 });
 
 test('what the program started ends with it, and so does its folder', async () => {

@@ -36,6 +36,8 @@ test('elsewhere, one line says what to install', () => {
   expect(hint('linux', '/sbin/apk')).toMatch(/: apk add nginx redis$/);
   expect(hint('linux', '/usr/bin/dnf')).toMatch(/: dnf install nginx redis$/);
   expect(hint('linux', '')).toMatch(/: install nginx and redis-server with/);
+  // One package has both.
+  expect(howToInstall(['ffmpeg', 'ffprobe'], 'darwin')).toMatch(/: brew install ffmpeg$/);
 });
 
 test.runIf(canFetch())('a second look needs no download', async () => {

@@ -1,0 +1,16 @@
+import { expect, test, vi } from 'vitest';
+import { needTool } from './client.ts';
+
+const why = 'wget must be on PATH: brew install wget';
+
+test('a test without its client is skipped and says why', async () => {
+  const skip = vi.fn<() => never>();
+  await needTool('wget', { skip }, { wget: why }, undefined);
+  expect(skip).toHaveBeenCalledExactlyOnceWith(why);
+});
+
+test('but CI has no excuse', async () => {
+  const skip = vi.fn<() => never>();
+  await expect(needTool('wget', { skip }, { wget: why }, 'true')).rejects.toThrow(why);
+  expect(skip).not.toHaveBeenCalled();
+});

@@ -1,0 +1,60 @@
+import { inject, onTestFinished, type TestContext } from 'vitest';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { type Exit, launch, type Running } from '../../dev/process.ts';
+import { findTool, type Tool, type ToolName } from '../../dev/tools.ts';
+
+export interface Ended extends Exit {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A program as its users have it, in no way a double. */
+export interface Client {
+  /** It is ended with the test at the latest. */
+  start(args: readonly string[], pipes?: number): Promise<Running>;
+  /** The same, and waits for its end. */
+  run(args: readonly string[]): Promise<Ended>;
+}
+
+/** Skips the test where the client cannot be had. */
+export async function client(name: ToolName, context: TestContext): Promise<Client> {
+  const tool = await needTool(name, context);
+
+  async function start(args: readonly string[], pipes = 0): Promise<Running> {
+    const folder = await temporaryFolder();
+    const running = await launch({
+      name,
+      path: tool.path,
+      args: [...args],
+      // Nothing of the user's: a proxy or a .wgetrc would make it another client.
+      env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, LC_ALL: 'C.UTF-8', ...tool.env },
+      cwd: folder,
+      folder,
+      pipes,
+    });
+    onTestFinished(async () => void (await running.stop()));
+    return running;
+  }
+
+  return {
+    start,
+    async run(args) {
+      const running = await start(args);
+      const exit = await running.exited;
+      return { ...exit, stdout: running.stdout(), stderr: running.stderr() };
+    },
+  };
+}
+
+/** Skips the test with the reason why the program could not be had; in CI, fails it. */
+export async function needTool(
+  name: ToolName,
+  { skip }: Pick<TestContext, 'skip'>,
+  missing = inject('missingTools'),
+  ci = process.env.CI,
+): Promise<Tool> {
+  const why = missing[name];
+  if (why === undefined) return findTool(name);
+  if (ci) throw new Error(why);
+  return skip(why);
+}

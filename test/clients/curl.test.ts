@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Site, startSite, ways } from '../support/site.ts';
+import { client } from './client.ts';
+import { downloader } from './download.ts';
+import { testFolder } from './folder.ts';
+
+const BYTES = randomBytes(300_000);
+
+describe.each(ways)('curl by %s', (way) => {
+  let site: Site;
+  let url: string;
+  beforeAll(async () => {
+    site = await startSite({ way, files: { 'a.bin': BYTES } });
+    const issued = await site.issue({ path: '/download/a.bin', filename: 'named.bin' });
+    url = site.nginx.url(issued.url);
+  });
+  afterAll(() => site.stop());
+
+  test.for([
+    ['the whole file', [], BYTES],
+    ['a range', ['--range', '100-199'], BYTES.subarray(100, 200)],
+    ['the end', ['--range', '-5'], BYTES.subarray(-5)],
+    ['the whole file by HTTP/1.0', ['--http1.0'], BYTES],
+  ] as const)('saves %s', async ([, more, expected], context) => {
+    const curl = await downloader('curl', context);
+    const file = join(await testFolder(), 'a.bin');
+    expect(await curl.download({ url, file, more })).toMatchObject({ code: 0, stderr: '' });
+    expect((await readFile(file)).equals(expected)).toBe(true);
+  });
+
+  test('-I shows the headers, and no body comes', async (context) => {
+    const curl = await client('curl', context);
+    const { code, stdout } = await curl.run(['--disable', '--silent', '-I', url]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:[\w-]+: .*\r\n)+\r\n$/);
+    expect(stdout).toContain('\r\nContent-Length: 300000\r\n');
+    expect(stdout).toContain('\r\nAccept-Ranges: bytes\r\n');
+  });
+
+  test('-OJ saves it under the name that the token gives', async (context) => {
+    const curl = await client('curl', context);
+    const folder = await testFolder();
+    const { code } = await curl.run(['--disable', '--silent', '-OJ', '--output-dir', folder, url]);
+    expect([code, await readdir(folder)]).toEqual([0, ['named.bin']]);
+    expect((await readFile(join(folder, 'named.bin'))).equals(BYTES)).toBe(true);
+  });
+
+  test('ends with the status where the token is none', async (context) => {
+    const curl = await downloader('curl', context);
+    const file = join(await testFolder(), 'a.bin');
+    const ended = await curl.download({ url: site.nginx.url('/download/a.bin'), file });
+    expect(ended).toMatchObject({ code: 22, stderr: expect.stringContaining('401') });
+  });
+});

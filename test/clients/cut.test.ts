@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Site, startSite, ways } from '../support/site.ts';
+import { downloader, downloaders } from './download.ts';
+import { testFolder } from './folder.ts';
+import { type LogLine, waitForLines } from './site-log.ts';
+
+const BYTES = randomBytes(600_000);
+const RATE = 500_000;
+
+describe.each(ways)('a download that is cut by %s', (way) => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await startSite({ way, files: { 'a.bin': BYTES } });
+  });
+  afterAll(() => site.stop());
+
+  test.for(downloaders)('is gone on with by %s', async (name, context) => {
+    const program = await downloader(name, context);
+    const { id, url } = await site.issue({ path: '/download/a.bin', limit_rate: RATE });
+    const download = { url: site.nginx.url(url), file: join(await testFolder(), 'a.bin') };
+
+    await program.cut(download, 100_000);
+    const { size } = await stat(download.file);
+    expect(size).toBeGreaterThanOrEqual(100_000);
+    expect(size).toBeLessThan(BYTES.length);
+    expect(await program.resume(download)).toMatchObject({ code: 0 });
+
+    expect((await readFile(download.file)).equals(BYTES)).toBe(true);
+    const isRest = ({ status, completion }: LogLine) => status === 206 && completion === 'OK';
+    const lines = await waitForLines(site, id, (all) => all.some(isRest));
+    expect(lines[0]).toMatchObject({ status: 200, completion: '' });
+    // aria2 keeps less than it has saved.
+    expect(lines.find(isRest)?.bytes).toBeLessThan(BYTES.length - 50_000);
+  });
+});

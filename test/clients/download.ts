@@ -1,0 +1,96 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { TestContext } from 'vitest';
+import type { Exit, Running } from '../../dev/process.ts';
+import { client, type Ended } from './client.ts';
+
+export interface Download {
+  readonly url: string;
+  /** Where it is saved. */
+  readonly file: string;
+  /** The address of 127.0.0.0/8 that nginx sees; 127.0.0.1 unless told. */
+  readonly from?: string;
+  readonly more?: readonly string[];
+}
+
+interface CommandLine {
+  /** Without what the user or the system has configured. */
+  args(download: Required<Pick<Download, 'url' | 'file' | 'from'>>): readonly string[];
+  /** To go on with the file that is there. */
+  readonly resume: readonly string[];
+  readonly kill: NodeJS.Signals;
+}
+
+const commandLines = {
+  curl: {
+    args: ({ url, file, from }) => [
+      ...['--disable', '--silent', '--show-error', '--fail'],
+      ...['--interface', from, '--output', file, url],
+    ],
+    resume: ['--continue-at', '-'],
+    kill: 'SIGKILL',
+  },
+  wget: {
+    args: ({ url, file, from }) => [
+      ...['--no-config', '--no-hsts', '--no-verbose', '--tries=1'],
+      ...[`--bind-address=${from}`, `--output-document=${file}`, url],
+    ],
+    resume: ['--continue'],
+    kill: 'SIGKILL',
+  },
+  aria2c: {
+    args: ({ url, file, from }) => [
+      ...['--no-conf', '--no-netrc', '--quiet', '--max-tries=1'],
+      // What came is in the file at once, and nothing else is.
+      ...['--file-allocation=none', '--disk-cache=0'],
+      ...[`--interface=${from}`, `--dir=${dirname(file)}`, `--out=${basename(file)}`, url],
+    ],
+    resume: ['--continue=true'],
+    // It writes down what it has every minute, and when it is told to end.
+    kill: 'SIGINT',
+  },
+} as const satisfies Record<string, CommandLine>;
+
+export type DownloaderName = keyof typeof commandLines;
+export const downloaders = Object.keys(commandLines) as readonly DownloaderName[];
+
+export interface Downloader {
+  start(download: Download): Promise<Running>;
+  download(download: Download): Promise<Ended>;
+  /**
+   * Kills it once it has saved so many bytes. The token's `limit_rate` gives it the time: nginx
+   * sends a second's worth at once, so a file with little more than that takes a second, and what
+   * is left of it after the cut comes at once.
+   */
+  cut(download: Download, bytes: number): Promise<Exit>;
+  /** A new process goes on with the file. */
+  resume(download: Download): Promise<Ended>;
+}
+
+/** Skips the test where the program cannot be had. */
+export async function downloader(name: DownloaderName, context: TestContext): Promise<Downloader> {
+  const program = await client(name, context);
+  const { args, resume, kill }: CommandLine = commandLines[name];
+  const line = ({ from = '127.0.0.1', more = [], ...rest }: Download) => [
+    ...more,
+    ...args({ from, ...rest }),
+  ];
+  return {
+    start: (download) => program.start(line(download)),
+    download: (download) => program.run(line(download)),
+    resume: (download) => program.run([...resume, ...line(download)]),
+    async cut(download, bytes) {
+      const running = await program.start(line(download));
+      await running.ready(async () => (await sizeOf(download.file)) >= bytes, {
+        what: `${name} to have saved ${bytes} bytes`,
+      });
+      running.signal(kill);
+      return running.exited;
+    },
+  };
+}
+
+async function sizeOf(file: string): Promise<number> {
+  const { size } = await stat(file).catch(() => ({ size: 0 }));
+  return size;
+}
