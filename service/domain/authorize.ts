@@ -3,16 +3,18 @@ import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import { cookieTokens, tokensOf } from './credentials.ts';
 import type { Allow, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { coversPath, type Grant, isFolder } from './grant.ts';
+import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { MAX_PATH_BYTES } from './path.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
 import { type Store, StoreUnavailable } from './store.ts';
-import { tokenId } from './token.ts';
+import { isOpaque, tokenId } from './token.ts';
 
 export interface AuthorizeOptions {
   readonly mounts: Mounts;
   readonly store: Store;
+  readonly lookUp: LookUp;
   /** Longest time, in seconds, for which nginx may reuse an allow. */
   readonly decisionTtl: number;
   readonly now: () => number;
@@ -22,10 +24,10 @@ export type Authorize = (request: GateRequest) => Promise<Decision>;
 
 /**
  * Decides on requests for files. One round trip to the store, two where requesters are told apart,
- * and none where no token came.
+ * and none where no token came, or one that the store does not keep.
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
-  const { mounts, store, decisionTtl, now } = options;
+  const { mounts, store, lookUp, decisionTtl, now } = options;
 
   return async function authorize(request) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
@@ -33,14 +35,13 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { path } = requested;
     let denial: Deny | undefined;
     for (const token of tokensOf(request, requested.token)) {
-      const id = tokenId(token);
       try {
-        const decision = await decide(request, requested, token, id);
+        const decision = await decide(request, requested, token);
         if (decision.allow) return decision;
         denial ??= decision;
       } catch (cause) {
         if (!(cause instanceof StoreUnavailable)) throw cause;
-        return deny('unavailable', { id, path, cause });
+        return deny('unavailable', { id: isOpaque(token) ? tokenId(token) : undefined, path, cause });
       }
     }
     return denial ?? deny('missing_token', { path });
@@ -50,11 +51,10 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     request: GateRequest,
     requested: Requested,
     token: string,
-    id: string,
   ): Promise<Decision> {
     const { mount, path, args } = requested;
-    const grant = await store.find(id);
-    if (grant === undefined) return deny('invalid_token', { id, path });
+    const { id, grant, unknown } = await lookUp(token);
+    if (id === undefined || grant === undefined) return deny('invalid_token', { id, path });
     const { subject, uses } = grant;
     if (mount === undefined || !inScope(grant, mount, requested, request)) {
       return deny('insufficient_scope', { id, path, subject });
@@ -80,6 +80,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 
     const counts = request.method === 'GET';
     const { requester, resumeCookie: value } = present(request.resume, request.address);
+    if (unknown) await store.adopt(id, grant);
     const redeemed = await store.redeem(id, requester, counts);
     if (redeemed === undefined) return deny('invalid_token', { id, path, subject, refused: true });
     if (redeemed === 'known' || !counts) return { ...allow, ...cookie, redeemed };

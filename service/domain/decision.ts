@@ -57,7 +57,7 @@ export interface Allow {
 export interface Deny {
   readonly allow: false;
   readonly code: DenyCode;
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly path?: string;
   readonly subject?: string | undefined;
   /** The grant is there, and not for this requester: its uses are taken, or it came too late. */

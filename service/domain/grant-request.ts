@@ -18,4 +18,6 @@ export interface GrantRequest {
   readonly disposition?: Disposition | undefined;
   readonly limit_rate?: number | undefined;
   readonly cookie?: boolean | undefined;
+  readonly format?: 'opaque' | 'jwt' | undefined;
+  readonly revocable?: boolean | undefined;
 }

@@ -26,6 +26,8 @@ export interface Grant {
   readonly expiresAt: number;
   /** Absent: its requesters are not told apart. */
   readonly uses?: Uses;
+  /** Of a JWT: when what was signed ends for all, whatever the store says. */
+  readonly signedUntil?: number;
 }
 
 /** How a grant's requesters are told apart, and those it has. */

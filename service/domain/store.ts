@@ -33,6 +33,12 @@ export interface Store {
    * is only looked whether one is left. One round trip.
    */
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
+  /** As `find`, of a token that others signed: what became of it, if anything did. */
+  recall(id: string): Promise<Grant | 'revoked' | undefined>;
+  /** Keeps a grant that others signed, until that ends, so that its uses can be counted. */
+  adopt(id: string, grant: Grant): Promise<void>;
+  /** Remembers until then (milliseconds since the epoch) that what others signed is revoked. */
+  disown(id: string, until: number): Promise<void>;
   /** Ends a grant at another time, and gives it back; never brings back one that is gone. */
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */

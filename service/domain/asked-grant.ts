@@ -1,0 +1,112 @@
+import { rangeFault } from './address.ts';
+import { type Client, mayIssueFor } from './client.ts';
+import type { Fault } from './errors.ts';
+import { type Grant, isFolder } from './grant.ts';
+import type { GrantRequest } from './grant-request.ts';
+import { type Defaults, lifetimeOf } from './lifetime.ts';
+import type { Mounts } from './mount.ts';
+import { type Place, placeOf } from './place.ts';
+import { targetFault } from './target.ts';
+
+/** What is wrong with a request: `malformed` for anyone, `beyond` for this client alone. */
+export interface Faults {
+  readonly malformed: Fault[];
+  readonly beyond: Fault[];
+}
+
+/** A grant whose times are not set yet. */
+export interface AskedGrant {
+  readonly grant: Omit<Grant, 'issuedAt' | 'expiresAt'>;
+  readonly place: Place;
+  /** Seconds. */
+  readonly expiresIn: number;
+}
+
+export interface AskedGrantOptions {
+  readonly mounts: Mounts;
+  readonly defaults: Defaults;
+}
+
+/** The grant that a client asks for, or adds what is wrong with it to `faults`. */
+export function askedGrant(
+  request: GrantRequest,
+  client: Client,
+  { mounts, defaults }: AskedGrantOptions,
+  at: string,
+  faults: Faults,
+): AskedGrant | undefined {
+  const place = placeOf(request, mounts, at, faults.malformed);
+  const { expiresIn, uses } = lifetimeOf(request, client, defaults, at, faults.malformed);
+  faultAddresses(request, at, faults.malformed);
+  if (place === undefined) return undefined;
+  faultCookie(request, place, at, faults.malformed);
+  faultReach(request, place, client, mounts, at, faults);
+  const grant = { ...grantOf(request, client, place), ...(uses !== undefined && { uses }) };
+  return { grant, place, expiresIn };
+}
+
+function faultAddresses({ ip = [] }: GrantRequest, at: string, faults: Fault[]): void {
+  for (const [i, range] of ip.entries()) {
+    const detail = rangeFault(range);
+    if (detail !== undefined) faults.push({ pointer: `${at}/ip/${i}`, detail });
+  }
+}
+
+function faultCookie(
+  { cookie }: GrantRequest,
+  { field, mount }: Place,
+  at: string,
+  faults: Fault[],
+): void {
+  if (!cookie) return;
+  const pointer = `${at}/cookie`;
+  if (field === 'path')
+    faults.push({ pointer, detail: 'needs a prefix: the cookie is for a folder' });
+  if (mount.pathArgument !== undefined) {
+    faults.push({
+      pointer,
+      detail: 'needs a mount whose paths stand in the URL, not in an argument',
+    });
+  }
+}
+
+/** What this client may not ask for: legal of itself, but `beyond` it. */
+function faultReach(
+  { target }: GrantRequest,
+  { mount, site, covers, field }: Place,
+  client: Client,
+  mounts: Mounts,
+  at: string,
+  faults: Faults,
+): void {
+  if (!mayIssueFor(client, site ?? mount.site, covers)) {
+    const detail = 'is outside of what this client may issue for';
+    faults.beyond.push({ pointer: `${at}/${field}`, detail });
+  }
+  const fault =
+    target === undefined ? undefined : targetFault(target, isFolder(covers), client, mounts);
+  if (fault === undefined) return;
+  const { beyond, detail } = fault;
+  (beyond ? faults.beyond : faults.malformed).push({ pointer: `${at}/target`, detail });
+}
+
+function grantOf(
+  request: GrantRequest,
+  client: Client,
+  { mount, site, covers }: Place,
+): AskedGrant['grant'] {
+  const { subject, target, filename, disposition, limit_rate: limitRate, ip, cookie } = request;
+  return {
+    client: client.id,
+    mount: mount.id,
+    ...(site !== undefined && { site }),
+    covers,
+    ...(subject !== undefined && { subject }),
+    ...(target !== undefined && { target }),
+    ...(filename !== undefined && { filename }),
+    ...(disposition !== undefined && { disposition }),
+    ...(limitRate !== undefined && { limitRate }),
+    ...(ip !== undefined && { ip }),
+    ...(cookie && { cookie }),
+  };
+}
