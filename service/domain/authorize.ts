@@ -41,7 +41,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         denial ??= decision;
       } catch (cause) {
         if (!(cause instanceof StoreUnavailable)) throw cause;
-        return deny('unavailable', { id: isOpaque(token) ? tokenId(token) : undefined, path, cause });
+        return deny('unavailable', {
+          id: isOpaque(token) ? tokenId(token) : undefined,
+          path,
+          cause,
+        });
       }
     }
     return denial ?? deny('missing_token', { path });

@@ -31,12 +31,18 @@ export function faultFormat(
   faults: Fault[],
 ): void {
   if (format === 'jwt' && signer === undefined) {
-    faults.push({ pointer: `${at}/format`, detail: 'must be opaque: no key to sign with is configured' });
+    faults.push({
+      pointer: `${at}/format`,
+      detail: 'must be opaque: no key to sign with is configured',
+    });
   }
   if (revocable !== false) return;
   const pointer = `${at}/revocable`;
   if ((format ?? usual) !== 'jwt') {
-    faults.push({ pointer, detail: 'must be true, or format must be jwt: an opaque token is what is stored' });
+    faults.push({
+      pointer,
+      detail: 'must be true, or format must be jwt: an opaque token is what is stored',
+    });
   }
   if (uses !== undefined) {
     const detail = 'must be true with max_uses or resume_for: uses are counted in the store';

@@ -28,6 +28,8 @@ export interface Grant {
   readonly uses?: Uses;
   /** Of a JWT: when what was signed ends for all, whatever the store says. */
   readonly signedUntil?: number;
+  /** Someone else signed it: the store learns of it at its first use, and must not forget it before. */
+  readonly foreign?: true;
 }
 
 /** How a grant's requesters are told apart, and those it has. */
@@ -64,8 +66,12 @@ export function resumableUntil(uses: Uses, { began }: KnownRequester): number {
   return began + uses.resumeFor * 1000;
 }
 
+/** The most by which clocks may differ for a JWT to pass. */
+export const FORGIVEN_MS = 60_000;
+
 /** When the last of its requesters has ended, and nobody may use it any more. */
-export function endOf({ expiresAt, uses }: Grant): number {
+export function endOf({ expiresAt, uses, foreign, signedUntil }: Grant): number {
+  if (foreign && signedUntil !== undefined) return signedUntil + FORGIVEN_MS;
   const last = uses?.requesters.at(-1);
   return uses === undefined || last === undefined
     ? expiresAt

@@ -1,17 +1,13 @@
 import type { Grant } from './grant.ts';
 
-/**
- * What the store has to say of a signed token: `required`, that it is there, and how it stands;
- * `never`, nothing; `optional`, what became of it since, of tokens that others sign.
- */
-export type Recorded = 'required' | 'never' | 'optional';
-
 /** A signed token that was verified. */
-export interface Verified {
-  readonly id: string;
-  readonly grant: Grant;
-  readonly recorded: Recorded;
-}
+export type Verified =
+  /** One of ours that the store keeps: there it stands what it allows, and whether still. */
+  | { readonly id: string; readonly recorded: 'required' }
+  /** One of ours of which nothing is kept. */
+  | { readonly id: string; readonly recorded: 'never'; readonly grant: Grant }
+  /** One that others signed: the store may know what became of it since. */
+  | { readonly id: string; readonly recorded: 'optional'; readonly grant: Grant };
 
 /**
  * Verifies a JWT that says it is a download token; undefined if it is none, or not now.

@@ -32,7 +32,11 @@ function isJwt(credential: string): boolean {
   try {
     const { typ } = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
     // The shorter form of a media type, RFC 7515, section 4.1.9.
-    return String(typ).toLowerCase().replace(/^application\//, '') === JWT_TYPE;
+    return (
+      String(typ)
+        .toLowerCase()
+        .replace(/^application\//, '') === JWT_TYPE
+    );
   } catch {
     return false;
   }

@@ -8,6 +8,8 @@ const SWEEP_EVERY_MS = 10_000;
 export function createMemoryStore({ now = Date.now }: { now?: () => number } = {}): Store {
   const grants = new Map<string, Grant>();
   const subjects = new Map<string, Set<string>>();
+  /** What others signed and was revoked, and until when that has to be known. */
+  const revoked = new Map<string, number>();
   let swept = now();
 
   function keyOf(client: string, subject: string): string {
@@ -48,6 +50,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     if (now() - swept < SWEEP_EVERY_MS) return;
     swept = now();
     for (const id of grants.keys()) live(id);
+    for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
   }
 
   return {
@@ -64,6 +67,17 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async find(id) {
       return live(id);
     },
+    async recall(id) {
+      return (revoked.get(id) ?? 0) > now() ? 'revoked' : live(id);
+    },
+    async adopt(id, grant) {
+      if (!grants.has(id) && !revoked.has(id)) grants.set(id, grant);
+    },
+    async disown(id, until) {
+      sweep();
+      grants.delete(id);
+      revoked.set(id, until);
+    },
     async redeem(id, requester, count) {
       const grant = live(id);
       if (grant?.uses === undefined) return undefined;
@@ -75,7 +89,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     },
     async prolong(id, client, expiresAt) {
       const grant = own(id, client);
-      if (grant === undefined) return undefined;
+      if (grant === undefined || grant.foreign) return undefined;
       const prolonged = { ...grant, expiresAt };
       grants.set(id, prolonged);
       return prolonged;
@@ -83,6 +97,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async revoke(id, client) {
       const grant = own(id, client);
       if (grant !== undefined) end(id, grant);
+      if (grant?.foreign) revoked.set(id, endOf(grant));
       return grant !== undefined;
     },
     async list(client, subject, limit, after) {
@@ -109,6 +124,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async close() {
       grants.clear();
       subjects.clear();
+      revoked.clear();
     },
   };
 }

@@ -19,6 +19,9 @@ interface Fields {
   k?: 1;
   i: number;
   x: number;
+  /** Of a JWT: until when it is signed, and whether by someone else. */
+  j?: number;
+  y?: 1;
   /** Of its uses: the most, seconds to resume, and whether only cookies count. */
   n?: number;
   o?: number;
@@ -47,16 +50,22 @@ export function encodeRecord(grant: Grant): string {
     k: grant.cookie && 1,
     i: grant.issuedAt,
     x: grant.expiresAt,
+    j: grant.signedUntil,
+    y: grant.foreign && 1,
     n: uses?.max,
     o: uses?.resumeFor,
     b: uses?.cookieOnly && 1,
   });
 }
 
+/** In the place of a record: what others signed, and what was revoked. */
+export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
+
 /** Throws where the text is no record of this version: then nothing is known of the token. */
-export function decodeRecord(record: string): Grant {
+export function decodeRecord(record: string): Grant | 'revoked' {
+  if (record === REVOKED) return 'revoked';
   const fields = JSON.parse(record) as Fields;
-  const { v, c, m, s, p, u, t, f, d, r, w, k, i, x } = fields;
+  const { v, c, m, s, p, u, t, f, d, r, w, k, i, x, j, y } = fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
   if (!whole) throw new Error('a record that lacks a field');
@@ -76,6 +85,8 @@ export function decodeRecord(record: string): Grant {
     issuedAt: i,
     expiresAt: x,
     ...(uses !== undefined && { uses }),
+    ...(j !== undefined && { signedUntil: j }),
+    ...(y !== undefined && { foreign: true }),
   };
 }
 

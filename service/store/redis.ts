@@ -1,12 +1,12 @@
-import type { Grant } from '../domain/grant.ts';
+import { endOf, type Grant } from '../domain/grant.ts';
 import { MOST_REQUESTERS, type Redeemed } from '../domain/redeem.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
 import { gatheredGet } from './gathered-get.ts';
 import { issueArguments } from './issue-arguments.ts';
-import { decodeRecord } from './record.ts';
-import { CUT, ISSUE, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
+import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
+import { ADOPT, CUT, ISSUE, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Before every key. */
@@ -45,7 +45,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return ask(redis.eval(script, keys.length, ...keys, ...args));
   }
 
-  function read(record: string): Grant {
+  function read(record: string): Grant | 'revoked' {
     try {
       return decodeRecord(record);
     } catch (error) {
@@ -53,9 +53,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     }
   }
 
-  async function find(id: string): Promise<Grant | undefined> {
+  async function recall(id: string): Promise<Grant | 'revoked' | undefined> {
     const record = await ask(get(grantKey(id)));
     return record === null ? undefined : read(record);
+  }
+
+  async function find(id: string): Promise<Grant | undefined> {
+    const found = await recall(id);
+    return found === 'revoked' ? undefined : found;
   }
 
   /** Ends what an index names; false if it names nothing any more. */
@@ -75,6 +80,16 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     find,
+    recall,
+
+    async adopt(id, grant) {
+      const untils = [grant.expiresAt, endOf(grant)].map((until) => Math.max(1, until - now()));
+      await run(ADOPT, [grantKey(id)], [encodeRecord(grant), ...untils]);
+    },
+
+    async disown(id, until) {
+      await ask(redis.set(grantKey(id), REVOKED, 'PX', Math.max(1, until - now())));
+    },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
       const args = [count ? 1 : 0, MOST_REQUESTERS, newCookie, address, ...cookies];
@@ -89,11 +104,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const left = Math.max(1, expiresAt - now());
       const args = [client, expiresAt, left, left + (uses?.resumeFor ?? 0) * 1000];
       const record = await run(PROLONG, [grantKey(id), ...index], args);
-      return typeof record === 'string' ? read(record) : undefined;
+      return typeof record === 'string' ? (read(record) as Grant) : undefined;
     },
 
     async revoke(id, client) {
-      const subject = await run(REVOKE, [grantKey(id)], [client]);
+      const subject = await run(REVOKE, [grantKey(id)], [client, REVOKED]);
       if (typeof subject !== 'string') return false;
       // Nobody waits for it: an index may name what is gone.
       if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});

@@ -82,8 +82,22 @@ if #known > tonumber(ARGV[2]) then table.remove(known, 1) end
 grant.q = known
 grant.a = admitted
 local left = math.max(admitted - now, grant.o * 1000)
-redis.call('SET', KEYS[1], cjson.encode(grant), 'PX', left)
+if grant.y then
+  redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
+else
+  redis.call('SET', KEYS[1], cjson.encode(grant), 'PX', left)
+end
 return 'new'
+`;
+
+/**
+ * KEYS[1]: a grant that others signed; ARGV: its record, milliseconds until nobody is admitted any
+ * more, and until it ends. What is there already stays, be it a revocation.
+ */
+export const ADOPT = `${NOW}
+local grant = cjson.decode(ARGV[1])
+grant.a = now + ARGV[2]
+redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', ARGV[3])
 `;
 
 /**
@@ -91,6 +105,7 @@ return 'new'
  * then; ARGV[4]: how long it may stay in the index. The record, or nil if it is gone.
  */
 export const PROLONG = `${NOW}${ENTER}${OWN}
+if grant.y then return false end
 local left = tonumber(ARGV[3])
 if KEYS[2] then enter(KEYS[2], string.sub(KEYS[1], -22), tonumber(ARGV[4])) end
 grant.x = tonumber(ARGV[2])
@@ -103,8 +118,15 @@ redis.call('SET', KEYS[1], record, 'PX', left)
 return record
 `;
 
-/** The subject of the grant that was ended, or nothing; nil if there was none. */
+/**
+ * The subject of the grant that was ended, or nothing; nil if there was none. What others signed has
+ * to be remembered as revoked (ARGV[2]): forgotten, it would be good again.
+ */
 export const REVOKE = `${OWN}
+if grant.y then
+  redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+  return ''
+end
 redis.call('DEL', KEYS[1])
 return grant.u or ''
 `;

@@ -1,0 +1,47 @@
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { KeySource } from './key-source.ts';
+
+export interface CheckOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Of the header, where it matters. */
+  readonly typ?: string;
+  readonly requiredClaims: string[];
+  /** Seconds of difference between clocks that are forgiven. */
+  readonly leeway: number;
+  readonly now: () => number;
+}
+
+/**
+ * The claims of a JWT whose signature, issuer, audience and times hold (RFC 8725); else undefined.
+ * The algorithm is that of the key; `jku`, `x5u` and `jwk` of a header are not looked at, and one
+ * with `crit` is refused.
+ */
+export async function checkJwt(
+  token: string,
+  keys: KeySource,
+  options: CheckOptions,
+): Promise<JWTPayload | undefined> {
+  const { leeway, now, ...more } = options;
+  const common: JWTVerifyOptions = {
+    ...more,
+    clockTolerance: leeway,
+    currentDate: new Date(now()),
+  };
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      async (header) => {
+        const found = await keys(header);
+        if (found === undefined) throw new errors.JWKSNoMatchingKey();
+        if (header.alg !== found.alg) throw new errors.JOSEAlgNotAllowed();
+        return found.key;
+      },
+      common,
+    );
+    return payload;
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return undefined;
+    throw error;
+  }
+}

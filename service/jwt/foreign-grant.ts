@@ -1,0 +1,46 @@
+import { askedGrant, type Faults } from '../domain/asked-grant.ts';
+import type { Client } from '../domain/client.ts';
+import type { Grant } from '../domain/grant.ts';
+import type { Mounts } from '../domain/mount.ts';
+import { foreignClaims } from './claims.ts';
+
+/**
+ * What a token allows that another issuer signed; undefined if it asks for more than that issuer
+ * may. Its claims are held to all that a request for a token is held to.
+ */
+export function foreignGrant(
+  payload: unknown,
+  client: Client,
+  mounts: Mounts,
+  leeway: number,
+  now: number,
+): { jti: string; grant: Grant; until: number } | undefined {
+  const parsed = foreignClaims.safeParse(payload);
+  if (!parsed.success) return undefined;
+  const {
+    iss: _,
+    aud,
+    nbf,
+    sub: subject,
+    iat,
+    exp,
+    jti,
+    start_by: startBy,
+    ...fields
+  } = parsed.data;
+  const faults: Faults = { malformed: [], beyond: [] };
+  const starts = startBy ?? exp;
+  const life = Math.ceil(starts - iat);
+  // From a clock that is ahead it may be a little younger than now, not older than it says.
+  if (iat > now / 1000 + leeway || starts > exp || life < 1) return undefined;
+  const request = { ...fields, subject, expires_in: life };
+  // Of counted tokens without a resume_for a requester goes on until the end.
+  const defaults = { expiresIn: life, resumeFor: Math.floor(exp - starts) };
+  const asked = askedGrant(request, client, { mounts, defaults }, '', faults);
+  if (asked === undefined || faults.malformed.length > 0 || faults.beyond.length > 0)
+    return undefined;
+  // Past its own maximum nothing of it goes on, whatever it says.
+  if (exp - starts > client.maxResumeFor) return undefined;
+  const times = { issuedAt: iat * 1000, expiresAt: starts * 1000, signedUntil: exp * 1000 };
+  return { jti, grant: { ...asked.grant, ...times }, until: (exp + leeway) * 1000 };
+}

@@ -1,0 +1,99 @@
+import { type CryptoKey, exportJWK, importJWK, type JWK } from 'jose';
+import { z } from 'zod';
+
+export const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
+export const FOREIGN_ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
+
+/** A key that verifies. What it may be used with is the key's own word, never a token's. */
+export interface Key {
+  readonly kid: string;
+  readonly alg: string;
+  readonly verify: CryptoKey | Uint8Array;
+  /** Absent: it is only the public half. */
+  readonly sign?: CryptoKey | Uint8Array;
+  /** Absent: it is a shared secret. */
+  readonly publicJwk?: JWK;
+}
+
+/** A file of keys that cannot be used; the message says what is wrong and what would be right. */
+export class KeyFault extends Error {
+  override readonly name = 'KeyFault';
+}
+
+const SHAPES: Readonly<Record<string, { kty: string; crv?: string }>> = {
+  EdDSA: { kty: 'OKP', crv: 'Ed25519' },
+  ES256: { kty: 'EC', crv: 'P-256' },
+  RS256: { kty: 'RSA' },
+  HS256: { kty: 'oct' },
+};
+
+const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const;
+
+const keySet = z.object({
+  keys: z.array(z.looseObject({ kid: z.string().min(1).max(256), alg: z.string() })).min(1),
+});
+
+/**
+ * Reads a JWKS (RFC 7517). Of its own makers only: each key has to say its `kid` and its `alg`.
+ *
+ * @throws KeyFault
+ */
+export async function readKeys(text: string, algorithms: readonly string[]): Promise<Key[]> {
+  const parsed = keySet.safeParse(parseJson(text));
+  if (!parsed.success) {
+    throw new KeyFault('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
+  }
+  const keys = await Promise.all(parsed.data.keys.map((jwk) => readKey(jwk as JWK, algorithms)));
+  if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
+    throw new KeyFault('two of its keys have the same kid');
+  }
+  return keys;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readKey(jwk: JWK, algorithms: readonly string[]): Promise<Key> {
+  const { kid = '', alg = '' } = jwk;
+  const shape = SHAPES[alg];
+  // Quoted, as it comes from a file that may hold anything; never the key itself.
+  const name = `its key ${JSON.stringify(kid)}`;
+  if (shape === undefined || !algorithms.includes(alg)) {
+    throw new KeyFault(`${name} must have an alg of ${algorithms.join(', ')}`);
+  }
+  if (jwk.kty !== shape.kty || (shape.crv !== undefined && jwk.crv !== shape.crv)) {
+    throw new KeyFault(`${name} is no key for ${alg}`);
+  }
+  try {
+    return await importKey(jwk, kid, alg);
+  } catch (error) {
+    if (error instanceof KeyFault) throw error;
+    throw new KeyFault(`${name} cannot be read`, { cause: error });
+  }
+}
+
+async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key> {
+  if (jwk.kty === 'oct') {
+    const secret = (await importJWK(jwk, alg)) as Uint8Array;
+    if (secret.length < 32)
+      throw new KeyFault(`its key ${JSON.stringify(kid)} is shorter than 32 bytes`);
+    return { kid, alg, sign: secret, verify: secret };
+  }
+  const half = Object.fromEntries(Object.entries(jwk).filter(([name]) => !isPrivate(name)));
+  const verify = (await importJWK({ ...half, key_ops: ['verify'] }, alg, {
+    extractable: true,
+  })) as CryptoKey;
+  const publicJwk = { ...(await exportJWK(verify)), kid, alg, use: 'sig' };
+  if (jwk.d === undefined) return { kid, alg, verify, publicJwk };
+  const { key_ops: _, ...whole } = jwk;
+  return { kid, alg, verify, publicJwk, sign: (await importJWK(whole, alg)) as CryptoKey };
+}
+
+function isPrivate(name: string): boolean {
+  return (PRIVATE as readonly string[]).includes(name);
+}
