@@ -5,6 +5,7 @@ import { problem, problemOf } from './http/api-problem.ts';
 import { authenticate } from './http/authenticate.ts';
 import { introspectHandler } from './http/introspect.ts';
 import { issueHandler } from './http/issue.ts';
+import { jwksHandler } from './http/jwks.ts';
 import { listHandler } from './http/list.ts';
 import { LIVE } from './http/livez.ts';
 import { prolongHandler } from './http/prolong.ts';
@@ -29,15 +30,17 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
 
   api.get('/livez', (c) => c.body(LIVE, 200, { 'Content-Type': 'application/json' }));
   api.get('/readyz', readyzHandler(deps));
+  api.get('/.well-known/jwks.json', jwksHandler(deps));
 
   api.all('/livez', notAllowed('GET, HEAD'));
   api.all('/readyz', notAllowed('GET, HEAD'));
+  api.all('/.well-known/jwks.json', notAllowed('GET, HEAD'));
 
   const tooLarge = {
     maxSize: MAX_BODY_BYTES,
     onError: (c: Context) => problem(c, 'content_too_large'),
   };
-  api.use(authenticate(deps.apiKeys), bodyLimit(tooLarge));
+  api.use(authenticate(deps), bodyLimit(tooLarge));
   api.post('/tokens', issueHandler(deps));
   api.get('/tokens', listHandler(deps));
   api.delete('/tokens', revokeSubjectHandler(deps));

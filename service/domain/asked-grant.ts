@@ -95,7 +95,15 @@ function grantOf(
   client: Client,
   { mount, site, covers }: Place,
 ): AskedGrant['grant'] {
-  const { subject, target, filename, disposition, limit_rate: limitRate, ip, cookie } = request;
+  const {
+    subject = client.subject,
+    target,
+    filename,
+    disposition,
+    limit_rate: limitRate,
+    ip,
+    cookie,
+  } = request;
   return {
     client: client.id,
     mount: mount.id,

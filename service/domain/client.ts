@@ -7,6 +7,8 @@ export interface Scope {
 /** An application that may issue tokens, and how far. */
 export interface Client {
   readonly id: string;
+  /** Whom its tokens are for, where a request names nobody. */
+  readonly subject?: string;
   /** The public prefixes that it may issue for; absent: every mount. */
   readonly paths?: readonly Scope[];
   /** Internal prefixes that it may name as `target` beside those of its paths. */

@@ -4,7 +4,11 @@ export interface Fault {
   readonly detail: string;
 }
 
-export type RefusalCode = 'invalid_request' | 'insufficient_scope' | 'not_found';
+export type RefusalCode =
+  | 'invalid_request'
+  | 'insufficient_scope'
+  | 'not_found'
+  | 'unsupported_token_type';
 
 /** A request to the API that is understood and refused. The code is stable; the text is not. */
 export class Refused extends Error {

@@ -2,15 +2,24 @@ import type { Logger } from 'pino';
 import type { ApiKey } from '../domain/api-key.ts';
 import type { Client } from '../domain/client.ts';
 import type { Issue } from '../domain/issue.ts';
+import type { LookUp } from '../domain/look-up.ts';
+import type { Prolong } from '../domain/prolong.ts';
+import type { Revoke } from '../domain/revoke.ts';
 import type { Store } from '../domain/store.ts';
 
 /** What the API needs, made by main.ts. */
 export interface ApiDependencies {
   readonly apiKeys: readonly ApiKey[];
+  /** The client whom a JWT is of. */
+  readonly clientOf: (credential: string) => Promise<Client | undefined>;
+  readonly lookUp: LookUp;
+  readonly prolong: Prolong;
+  readonly revoke: Revoke;
+  /** The public keys that verify our JWTs. */
+  readonly publicJwks: () => object;
   readonly issue: Issue;
   readonly store: Store;
   readonly log: Logger;
-  readonly now: () => number;
   /** Before each `url`; empty: it is a path. */
   readonly publicUrl: string;
 }

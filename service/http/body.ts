@@ -32,14 +32,22 @@ export async function readShape<T>(c: Context, schema: z.ZodType<T>): Promise<T>
   throw new Refused('invalid_request', 'The request is not valid.', faultsOf(parsed.error));
 }
 
+export async function readForm(c: Context): Promise<URLSearchParams> {
+  return new URLSearchParams(await readText(c));
+}
+
+/** The one parameter of that name. */
+export function one(form: URLSearchParams, name: string): string {
+  const [value, ...more] = form.getAll(name);
+  if (more.length === 0 && value) return value;
+  throw new Refused('invalid_request', `The form must have exactly one ${name}.`, [
+    { pointer: `/${name}`, detail: 'must be there exactly once' },
+  ]);
+}
+
 /** The one `token` of a form, as RFC 7662 and RFC 7009 have it; other parameters are ignored. */
 export async function readToken(c: Context): Promise<string> {
-  const tokens = new URLSearchParams(await readText(c)).getAll('token');
-  const [token] = tokens;
-  if (tokens.length === 1 && token !== undefined && token !== '') return token;
-  throw new Refused('invalid_request', 'The form must have exactly one token.', [
-    { pointer: '/token', detail: 'must be there exactly once' },
-  ]);
+  return one(await readForm(c), 'token');
 }
 
 /** Answers a body of another type with 415. */

@@ -1,19 +1,17 @@
 import type { Context } from 'hono';
-import { isToken, tokenId } from '../domain/token.ts';
+import { isToken } from '../domain/token.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readToken } from './body.ts';
 import { stateOf } from './state.ts';
 
 /** `POST /introspect` (RFC 7662): a token's state; another client's token is not active to this. */
-export function introspectHandler({ store }: ApiDependencies) {
+export function introspectHandler({ lookUp }: ApiDependencies) {
   return async (c: Context<ApiEnv>) => {
     const refused = contentType(c, 'application/x-www-form-urlencoded');
     if (refused !== undefined) return refused;
     const token = await readToken(c);
-    if (!isToken(token)) return c.json({ active: false });
-    const id = tokenId(token);
-    const grant = await store.find(id);
-    if (grant === undefined || grant.client !== c.var.client.id) return c.json({ active: false });
+    const { id, grant } = isToken(token) ? await lookUp(token) : {};
+    if (id === undefined || grant?.client !== c.var.client.id) return c.json({ active: false });
     const { subject, id: jti, ...state } = stateOf(id, grant);
     return c.json({ active: true, token_type: 'Bearer', jti, sub: subject, ...state });
   };

@@ -20,6 +20,7 @@ const STATUS: Record<ProblemCode, number> = {
   invalid_request: 400,
   unavailable: 503,
   not_found: 404,
+  unsupported_token_type: 400,
   invalid_client: 401,
   method_not_allowed: 405,
   content_too_large: 413,

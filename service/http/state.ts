@@ -16,6 +16,7 @@ export function stateOf(id: string, grant: Grant) {
     disposition,
     limit_rate: limitRate,
     cookie: grant.cookie,
+    format: grant.signedUntil === undefined ? undefined : 'jwt',
     iat: seconds(grant.issuedAt),
     exp: seconds(grant.expiresAt),
   };

@@ -1,4 +1,3 @@
-import { decodeJwt } from 'jose';
 import type { Client } from '../domain/client.ts';
 import type { Mounts } from '../domain/mount.ts';
 import type { Verified, Verify } from '../domain/signed.ts';
@@ -7,6 +6,7 @@ import { checkJwt } from './check.ts';
 import { ownClaims } from './claims.ts';
 import { foreignGrant } from './foreign-grant.ts';
 import { grantOf } from './grant-claims.ts';
+import { issuerOf } from './issuer-of.ts';
 import type { KeySource } from './key-source.ts';
 import type { OwnKeys } from './own-keys.ts';
 import { createMemory } from './remember.ts';
@@ -90,14 +90,5 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     if (found === undefined) return undefined;
     const { jti, grant, until } = found;
     return [{ id: jwtId(issuer, jti), recorded: 'optional', grant }, until];
-  }
-}
-
-/** Who says to have signed it: which keys to try, and nothing more. */
-function issuerOf(token: string): string | undefined {
-  try {
-    return decodeJwt(token).iss;
-  } catch {
-    return undefined;
   }
 }

@@ -4,6 +4,7 @@ import type { GateRequest } from '../../service/domain/decision.ts';
 import { Refused } from '../../service/domain/errors.ts';
 import type { GrantRequest } from '../../service/domain/grant-request.ts';
 import { createIssue, type Issued } from '../../service/domain/issue.ts';
+import { createLookUp } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
@@ -24,8 +25,17 @@ export function createDecider(options: DeciderOptions = {}) {
   const now = () => clock.now;
   const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
   const store = options.store ?? createMemoryStore({ now });
-  const issueAll = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600 });
-  const authorize = createAuthorize({ mounts, store, now, decisionTtl: options.decisionTtl ?? 0 });
+  const issueAll = createIssue({
+    mounts,
+    store,
+    now,
+    expiresIn: 120,
+    resumeFor: 3600,
+    format: 'opaque',
+  });
+  const lookUp = createLookUp(store, async () => undefined);
+  const { decisionTtl = 0 } = options;
+  const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
   return {
     clock,
     store,

@@ -6,6 +6,9 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
   return {
     issue: fail,
     find: fail,
+    recall: fail,
+    adopt: fail,
+    disown: fail,
     redeem: fail,
     prolong: fail,
     revoke: fail,

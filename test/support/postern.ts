@@ -7,11 +7,16 @@ import { createApi } from '../../service/api.ts';
 import { type ApiKey, hashSecret } from '../../service/domain/api-key.ts';
 import { createAuthorize } from '../../service/domain/authorize.ts';
 import type { Client } from '../../service/domain/client.ts';
+import type { Format } from '../../service/domain/format.ts';
 import { createIssue } from '../../service/domain/issue.ts';
+import { createLookUp } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts';
+import { createProlong } from '../../service/domain/prolong.ts';
+import { createRevoke } from '../../service/domain/revoke.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createGate } from '../../service/gate.ts';
 import type { CookieSettings } from '../../service/http/set-cookies.ts';
+import type { Jwt } from '../../service/jwt/open.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
@@ -46,6 +51,8 @@ export interface PosternOptions {
   readonly now?: () => number;
   readonly publicUrl?: string;
   readonly cookies?: CookieSettings;
+  /** As `openJwt` makes it, and the usual format. */
+  readonly jwt?: Partial<Jwt> & { readonly format?: Format };
   readonly log?: Logger;
 }
 
@@ -61,12 +68,30 @@ export function createPostern(options: PosternOptions = {}) {
   const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
   const store = options.store ?? createMemoryStore({ now });
   const apiKeys = options.apiKeys ?? [apiKey(KEY)];
-  const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600 });
-  const authorize = createAuthorize({ mounts, store, decisionTtl, now });
+  const { verify = async () => undefined, signer, format = 'opaque' } = options.jwt ?? {};
+  const { clientOf = async () => undefined, owners = new Map() } = options.jwt ?? {};
+  const { publicJwks = () => ({ keys: [] }) } = options.jwt ?? {};
+  const formats = { format, ...(signer && { signer }) };
+  const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600, ...formats });
+  const lookUp = createLookUp(store, verify);
+  const prolong = createProlong(store, now);
+  const revoke = createRevoke({ store, lookUp, owners, now });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl, now });
   return {
     store,
     gate: createGate({ authorize, cookies, log }),
-    api: createApi({ apiKeys, issue, store, log, now, publicUrl }),
+    api: createApi({
+      apiKeys,
+      clientOf,
+      issue,
+      lookUp,
+      prolong,
+      revoke,
+      publicJwks,
+      store,
+      log,
+      publicUrl,
+    }),
   };
 }
 

@@ -1,0 +1,77 @@
+import type { JWTPayload } from 'jose';
+import type { Client, Scope } from '../domain/client.ts';
+import { prefixFault } from '../domain/path.ts';
+import { isToken } from '../domain/token.ts';
+import { checkJwt } from './check.ts';
+import { issuerOf } from './issuer-of.ts';
+import type { KeySource } from './key-source.ts';
+
+/** An identity provider whose users may ask for tokens, each for what its claims say. */
+export interface ClientIssuer {
+  readonly id: string;
+  /** `iss` and `aud` of its JWTs. */
+  readonly issuer: string;
+  readonly audience: string;
+  readonly keys: KeySource;
+  /** May hold claims as whole segments: `/download/users/{sub}/`. */
+  readonly paths: readonly Scope[];
+  readonly targets: readonly string[];
+  /** Seconds. */
+  readonly maxExpiresIn: number;
+  readonly maxResumeFor: number;
+}
+
+export type ClientOf = (credential: string) => Promise<Client | undefined>;
+
+/** OpenID Connect Core, section 2. */
+const MAX_SUB = 255;
+
+/** Clients by the JWT of an identity provider, such as an OAuth 2.0 access token (RFC 9068). */
+export function createClientOf(
+  issuers: readonly ClientIssuer[],
+  leeway: number,
+  now: () => number,
+): ClientOf {
+  const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
+  return async function clientOf(credential) {
+    // A download token opens files, and asks for no other.
+    if (isToken(credential)) return undefined;
+    const iss = issuerOf(credential);
+    const trusted = iss === undefined ? undefined : byIssuer.get(iss);
+    if (trusted === undefined) return undefined;
+    const { issuer, audience, keys } = trusted;
+    const options = { issuer, audience, requiredClaims: ['sub', 'exp'], leeway, now };
+    const claims = await checkJwt(credential, keys, options);
+    return claims && asClient(claims, trusted);
+  };
+}
+
+function asClient(claims: JWTPayload, issuer: ClientIssuer): Client | undefined {
+  const { sub } = claims;
+  if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUB) return undefined;
+  if (!sub.isWellFormed() || /\p{Cc}/u.test(sub)) return undefined;
+  const { id, paths, targets, maxExpiresIn, maxResumeFor } = issuer;
+  return {
+    // Each user is a client, who owns its own tokens. No API key's id holds a slash.
+    id: `${id}/${encodeURIComponent(sub)}`,
+    subject: sub,
+    paths: paths.flatMap((scope) => filled(scope, claims)),
+    targets,
+    maxExpiresIn,
+    maxResumeFor,
+  };
+}
+
+/** A prefix with the claims in it; none where one is not there, or is no path segment. */
+function filled({ site, prefix }: Scope, claims: JWTPayload): Scope[] {
+  const segments = prefix.split('/').map((segment) => {
+    const name = /^\{(.+)\}$/.exec(segment)?.[1];
+    if (name === undefined) return segment;
+    const claim = claims[name];
+    return typeof claim === 'string' && !claim.includes('/') ? claim : undefined;
+  });
+  if (segments.includes(undefined)) return [];
+  const concrete = segments.join('/');
+  if (prefixFault(concrete) !== undefined) return [];
+  return [{ ...(site !== undefined && { site }), prefix: concrete }];
+}

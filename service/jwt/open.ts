@@ -1,0 +1,102 @@
+import type { JWK } from 'jose';
+import type { Client } from '../domain/client.ts';
+import type { Mounts } from '../domain/mount.ts';
+import type { Signer, Verify } from '../domain/signed.ts';
+import { type ClientOf, createClientOf } from './clients.ts';
+import { fileKeys } from './file-keys.ts';
+import type { KeySource } from './key-source.ts';
+import { KeyFault } from './keys.ts';
+import { createOwnKeys } from './own-keys.ts';
+import { remoteKeys } from './remote-keys.ts';
+import { createSigner } from './sign.ts';
+import { createVerify } from './verify.ts';
+
+/** Someone else whose JWTs are trusted, as configured. */
+export interface TrustedIssuer extends Omit<Client, 'id' | 'paths' | 'subject'> {
+  readonly id: string;
+  readonly issuer: string;
+  readonly keys: { readonly uri: string } | { readonly file: string };
+  readonly audience: string;
+  readonly trustedFor: 'downloads' | 'clients';
+  readonly algorithms: readonly string[];
+  readonly paths: NonNullable<Client['paths']>;
+  /** Of `downloads`: the client that may revoke its tokens. */
+  readonly client?: string;
+}
+
+export interface JwtOptions {
+  /** `iss` of our own tokens. */
+  readonly issuer: string;
+  /** The path of the JWKS file with our own keys. */
+  readonly jwtKeys?: string;
+  readonly issuers: readonly TrustedIssuer[];
+  /** Seconds. */
+  readonly leeway: number;
+}
+
+export interface JwtDependencies {
+  readonly mounts: Mounts;
+  readonly readFile: (path: string) => string;
+  readonly now: () => number;
+  /** Told when an issuer's keys cannot be had. */
+  readonly onFailure: (issuer: string, error: Error) => void;
+}
+
+export interface Jwt {
+  readonly verify: Verify;
+  readonly signer?: Signer;
+  readonly clientOf: ClientOf;
+  /** Of `downloads` issuers. */
+  readonly owners: ReadonlyMap<string, Client>;
+  publicJwks(): { readonly keys: readonly JWK[] };
+  /** Reads our own keys anew; throws, and keeps those it has, where they are at fault. */
+  reload(): Promise<void>;
+}
+
+/** All that has to do with JWTs. @throws KeyFault, with the path of the file at fault */
+export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promise<Jwt> {
+  const { issuer, jwtKeys, issuers, leeway } = options;
+  const { mounts, now } = deps;
+  const own = jwtKeys === undefined ? undefined : await inFile(jwtKeys, createOwnKeys);
+  const trusted = await Promise.all(
+    issuers.map(async ({ keys, ...one }) => ({ ...one, keys: await sourceOf(keys, one) })),
+  );
+  const clients = trusted.filter(({ trustedFor }) => trustedFor === 'clients');
+  const downloads = trusted
+    .filter(({ trustedFor }) => trustedFor === 'downloads')
+    .map(({ client: owner, id, ...one }) => ({ ...one, client: { ...one, id: owner ?? id } }));
+  return {
+    verify: createVerify({
+      ...(own && { own: { issuer, keys: own } }),
+      issuers: downloads,
+      mounts,
+      leeway,
+      now,
+    }),
+    ...(own && { signer: createSigner(own, issuer) }),
+    clientOf: createClientOf(clients, leeway, now),
+    owners: new Map(downloads.map((one) => [one.issuer, one.client])),
+    publicJwks: () => own?.publicJwks() ?? { keys: [] },
+    async reload() {
+      if (own && jwtKeys !== undefined) await inFile(jwtKeys, own.replace);
+    },
+  };
+
+  async function inFile<T>(path: string, read: (text: string) => Promise<T>): Promise<T> {
+    try {
+      return await read(deps.readFile(path));
+    } catch (error) {
+      throw new KeyFault(`${path}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  function sourceOf(
+    keys: TrustedIssuer['keys'],
+    one: Omit<TrustedIssuer, 'keys'>,
+  ): Promise<KeySource> {
+    const { algorithms } = one;
+    if ('file' in keys) return inFile(keys.file, (text) => fileKeys(text, algorithms));
+    const onFailure = (error: Error) => deps.onFailure(one.issuer, error);
+    return Promise.resolve(remoteKeys({ uri: keys.uri, algorithms, now, onFailure }));
+  }
+}
