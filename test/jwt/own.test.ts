@@ -1,0 +1,152 @@
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { startGate } from '../http/ask-gate.ts';
+import { createSigned, type SignedOptions } from './signed-site.ts';
+
+async function signedGate(options: SignedOptions = {}) {
+  const signed = await createSigned(options);
+  const { store, clock, jwt } = signed;
+  const gate = await startGate({ ...options, store, now: () => clock.now, jwt });
+  const codeOf = async (uri: string, headers = {}) => {
+    const { status, headers: told } = await gate.authRequest(uri, headers);
+    return status === 204 ? 'allow' : told['postern-reason'];
+  };
+  return { ...signed, authRequest: gate.authRequest, codeOf };
+}
+
+test.each(['EdDSA', 'ES256', 'HS256'])(
+  'a JWT by %s carries its grant, and opens it',
+  async (alg) => {
+    const { issue, authRequest, codeOf } = await signedGate({ algorithms: [alg] });
+    const {
+      access_token: token,
+      id,
+      url,
+    } = await issue({
+      path: '/download/é.pdf',
+      subject: 'user-42',
+      filename: 'x.pdf',
+      limit_rate: 5,
+    });
+    expect(decodeProtectedHeader(token)).toEqual({ alg, kid: '0', typ: 'postern+jwt' });
+    expect(decodeJwt(token)).toEqual({
+      iss: 'https://files.example',
+      aud: 'urn:postern:download',
+      sub: 'user-42',
+      jti: expect.stringMatching(/^[\w-]{22}$/),
+      iat: 1_800_000_000,
+      nbf: 1_800_000_000,
+      exp: 1_800_000_120,
+      client_id: 'test',
+      mount: '/download/',
+      path: '/download/é.pdf',
+      filename: 'x.pdf',
+      limit_rate: 5,
+    });
+    const { status, headers } = await authRequest(url);
+    expect(status).toBe(204);
+    expect(headers).toMatchObject({
+      'postern-token-id': id,
+      'postern-subject': 'user-42',
+      'postern-limit-rate': '5',
+    });
+    expect(await codeOf(url.replace('%C3%A9', 'e'))).toBe('insufficient_scope');
+  },
+);
+
+test('it may stand wherever a token may', async () => {
+  const { issue, codeOf } = await signedGate();
+  const { access_token: token, url } = await issue({ prefix: '/download/hls/' });
+  expect(url).toBe(`/download/~${token}/hls/`);
+  expect(await codeOf(`${url}a.ts`)).toBe('allow');
+  expect(await codeOf(`/download/hls/a.ts?token=${token}`)).toBe('allow');
+  expect(await codeOf('/download/hls/a.ts', { Authorization: `Bearer ${token}` })).toBe('allow');
+  expect(await codeOf('/download/hls/a.ts', { 'Postern-Cookie': token })).toBe('allow');
+  expect(await codeOf('/download/hls/a.ts')).toBe('missing_token');
+});
+
+describe('one that the store keeps', () => {
+  test('is revoked at once, and dead where the store forgot', async () => {
+    const { ask, issue, codeOf, store } = await signedGate();
+    const one = await issue({ path: '/download/a' });
+    expect(await codeOf(one.url)).toBe('allow');
+    expect((await ask('POST /revoke', { form: { token: one.access_token } })).status).toBe(200);
+    expect(await codeOf(one.url)).toBe('invalid_token');
+    const two = await issue({ path: '/download/a' });
+    await store.close();
+    expect(await codeOf(two.url)).toBe('invalid_token');
+  });
+
+  test('ends when it was signed to, may end earlier, and not later', async () => {
+    const { ask, issue, codeOf, clock } = await signedGate();
+    const { id, url } = await issue({ path: '/download/a', expires_in: 60 });
+    const later = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 61 } });
+    expect(later).toMatchObject({ status: 400, body: { errors: [{ pointer: '#/expires_in' }] } });
+    expect(await ask(`PATCH /tokens/${id}`, { json: { expires_in: 30 } })).toMatchObject({
+      body: { exp: 1_800_000_030, format: 'jwt' },
+    });
+    clock.now += 29_999;
+    expect(await codeOf(url)).toBe('allow');
+    clock.now += 1;
+    expect(await codeOf(url)).toBe('invalid_token');
+  });
+
+  test('counts, and lets a requester go on past its last first use', async () => {
+    const { issue, codeOf, clock } = await signedGate();
+    const { access_token: token, url } = await issue({
+      path: '/download/a',
+      max_uses: 1,
+      resume_for: 600,
+    });
+    expect(decodeJwt(token)).toMatchObject({
+      max_uses: 1,
+      resume_for: 600,
+      bind: 'any',
+      start_by: 1_800_000_120,
+      exp: 1_800_000_720,
+    });
+    const [first, other] = [{ 'X-Real-IP': '192.0.2.1' }, { 'X-Real-IP': '192.0.2.2' }];
+    clock.now += 100_000;
+    expect(await codeOf(url, first)).toBe('allow');
+    expect(await codeOf(url, other)).toBe('invalid_token');
+    clock.now += 599_000;
+    expect(await codeOf(url, first)).toBe('allow');
+    clock.now += 1_000;
+    expect(await codeOf(url, first)).toBe('invalid_token');
+  });
+});
+
+describe('one of which nothing is kept', () => {
+  test('costs no question to the store, and ends when it was signed to', async () => {
+    const { ask, issue, codeOf, store, clock } = await signedGate();
+    const { access_token: token, id, url } = await issue({ path: '/download/a', revocable: false });
+    expect(decodeJwt(token)).toMatchObject({ revocable: false });
+    await store.close();
+    expect(await codeOf(url)).toBe('allow');
+    expect(await ask('POST /introspect', { form: { token } })).toMatchObject({
+      body: { active: true, jti: id, path: '/download/a', exp: 1_800_000_120, format: 'jwt' },
+    });
+    expect(await ask('POST /revoke', { form: { token } })).toMatchObject({
+      status: 400,
+      body: { code: 'unsupported_token_type' },
+    });
+    expect((await ask(`PATCH /tokens/${id}`, { json: { expires_in: 60 } })).status).toBe(404);
+    clock.now += 119_999;
+    expect(await codeOf(url)).toBe('allow');
+    clock.now += 1;
+    expect(await codeOf(url)).toBe('invalid_token');
+  });
+
+  test.each([
+    [{ max_uses: 1 }, '#/revocable'],
+    [{ resume_for: 60 }, '#/revocable'],
+    [{ format: 'opaque' }, '#/revocable'],
+  ])('cannot have %j', async (more, pointer) => {
+    const { ask } = await createSigned();
+    const json = { path: '/download/a', format: 'jwt', revocable: false, ...more };
+    expect(await ask('POST /tokens', { json })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request', errors: [{ pointer }] },
+    });
+  });
+});

@@ -1,0 +1,49 @@
+import { createMounts, type Mount } from '../../service/domain/mount.ts';
+import { openJwt, type TrustedIssuer } from '../../service/jwt/open.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { createAsked } from '../http/ask-api.ts';
+import { mount, type PosternOptions } from '../support/postern.ts';
+import { jwksText } from './keys.ts';
+
+export interface SignedOptions extends PosternOptions {
+  /** Of our own keys. */
+  readonly algorithms?: readonly string[];
+  readonly issuers?: readonly TrustedIssuer[];
+  /** Files by their path, beside that of our own keys. */
+  readonly files?: Record<string, string>;
+  readonly mounts?: readonly Mount[];
+  readonly leeway?: number;
+}
+
+/** Postern with keys of its own and a clock of its own, asked over HTTP as nginx and clients do. */
+export async function createSigned(options: SignedOptions = {}) {
+  const { algorithms = ['EdDSA'], issuers = [], leeway = 5, ...more } = options;
+  const mounts = options.mounts ?? [mount('/download/', '/protected/')];
+  const clock = { now: 1_800_000_000_000 };
+  const now = () => clock.now;
+  const files: Record<string, string> = { ...options.files, own: await jwksText(...algorithms) };
+  const failures: string[] = [];
+  const jwt = await openJwt(
+    { issuer: 'https://files.example', jwtKeys: 'own', issuers, leeway },
+    {
+      mounts: createMounts(mounts),
+      now,
+      readFile: (path) => {
+        const text = files[path];
+        if (text === undefined) throw new Error('no such file');
+        return text;
+      },
+      onFailure: (issuer, error) => failures.push(`${issuer}: ${error.message}`),
+    },
+  );
+  const store = options.store ?? createMemoryStore({ now });
+  const asked = createAsked({ ...more, mounts, store, now, jwt: { ...jwt, ...options.jwt } });
+
+  async function issue(body: object, key?: string) {
+    const reply = await asked.ask('POST /tokens', { json: { format: 'jwt', ...body }, key });
+    if (reply.status !== 201) throw new Error(reply.text);
+    return reply.body as { access_token: string; id: string; url: string };
+  }
+
+  return { ...asked, clock, files, failures, jwt, issue };
+}
