@@ -13,12 +13,15 @@ export interface GateReply {
 
 export type Headers = Record<string, string | string[]>;
 
-/** The gate over HTTP, asked as the snippets ask. */
-export async function startGate(options: PosternOptions = {}) {
+/** The gate over HTTP, asked as the snippets ask. Ended with the test, or with what `after` names. */
+export async function startGate(
+  options: PosternOptions = {},
+  after: (end: () => Promise<void>) => void = onTestFinished,
+) {
   const postern = createPostern(options);
   const { port, stop } = await listening(postern.gate);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  onTestFinished(async () => {
+  after(async () => {
     agent.destroy();
     await stop();
     await postern.store.close();

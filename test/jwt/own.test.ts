@@ -1,18 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { startGate } from '../http/ask-gate.ts';
-import { createSigned, type SignedOptions } from './signed-site.ts';
-
-async function signedGate(options: SignedOptions = {}) {
-  const signed = await createSigned(options);
-  const { store, clock, jwt } = signed;
-  const gate = await startGate({ ...options, store, now: () => clock.now, jwt });
-  const codeOf = async (uri: string, headers = {}) => {
-    const { status, headers: told } = await gate.authRequest(uri, headers);
-    return status === 204 ? 'allow' : told['postern-reason'];
-  };
-  return { ...signed, authRequest: gate.authRequest, codeOf };
-}
+import { signedGate } from './signed-gate.ts';
+import { createSigned } from './signed-site.ts';
 
 test.each(['EdDSA', 'ES256', 'HS256'])(
   'a JWT by %s carries its grant, and opens it',
