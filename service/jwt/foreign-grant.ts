@@ -42,5 +42,5 @@ export function foreignGrant(
   // Past its own maximum nothing of it goes on, whatever it says.
   if (exp - starts > client.maxResumeFor) return undefined;
   const times = { issuedAt: iat * 1000, expiresAt: starts * 1000, signedUntil: exp * 1000 };
-  return { jti, grant: { ...asked.grant, ...times }, until: (exp + leeway) * 1000 };
+  return { jti, grant: { ...asked.grant, ...times, foreign: true }, until: (exp + leeway) * 1000 };
 }

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, customFetch, errors } from 'jose';
+import { createRemoteJWKSet, customFetch } from 'jose';
 import { StoreUnavailable } from '../domain/store.ts';
 import type { KeySource } from './key-source.ts';
 
@@ -13,7 +13,7 @@ export interface RemoteKeysOptions {
 /** nginx waits two seconds for the whole decision. */
 const TIMEOUT_MS = 1000;
 
-/** After an answer or a failure, before anybody's unknown `kid` asks again. */
+/** After an answer, and after none, before an unknown `kid` asks again: anybody can make one up. */
 const COOL_DOWN_MS = 10_000;
 const FAILURE_COOL_DOWN_MS = 5_000;
 
@@ -25,43 +25,47 @@ const REFRESH_MS = 600_000;
  * asked again where a `kid` is unknown, and in the background once they are old.
  */
 export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOptions): KeySource {
-  let failedAt = Number.NEGATIVE_INFINITY;
-  let askedAt = Number.NEGATIVE_INFINITY;
-  let reachable = true;
+  let nextAt = 0;
+  let askedAt = 0;
+  let reachable = false;
+
+  async function ask(...request: Parameters<typeof fetch>): Promise<Response> {
+    if (now() < nextAt) throw new Error('it was asked just now');
+    askedAt = now();
+    try {
+      const answer = await fetch(...request);
+      if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+      reachable = true;
+      nextAt = now() + COOL_DOWN_MS;
+      return answer;
+    } catch (error) {
+      reachable = false;
+      nextAt = now() + FAILURE_COOL_DOWN_MS;
+      onFailure?.(error as Error);
+      throw error;
+    }
+  }
+
   const keys = createRemoteJWKSet(new URL(uri), {
     timeoutDuration: TIMEOUT_MS,
-    cooldownDuration: COOL_DOWN_MS,
+    // By our own clock, and after failures as well.
+    cooldownDuration: 0,
     cacheMaxAge: Number.POSITIVE_INFINITY,
-    [customFetch]: async (url, options) => {
-      if (now() - failedAt < FAILURE_COOL_DOWN_MS) throw new Error('it did not answer just now');
-      askedAt = now();
-      try {
-        const answer = await fetch(url, options);
-        reachable = answer.ok;
-        if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-        return answer;
-      } catch (error) {
-        failedAt = now();
-        reachable = false;
-        onFailure?.(error as Error);
-        throw error;
-      }
-    },
+    [customFetch]: ask,
   });
 
   return async (header) => {
     const { alg } = header;
     if (!algorithms.includes(alg)) return undefined;
-    if (now() - askedAt > REFRESH_MS && keys.jwks() !== undefined) keys.reload().catch(() => {});
+    const known = keys.jwks() !== undefined;
+    if (known && now() - askedAt > REFRESH_MS) keys.reload().catch(() => {});
     try {
       return { key: await keys(header), alg };
     } catch (error) {
       // With no answer nothing is known of a key that is not among those we have.
-      if (!reachable || keys.jwks() === undefined) {
+      if (!reachable)
         throw new StoreUnavailable(`the keys at ${uri} cannot be had`, { cause: error });
-      }
-      if (error instanceof errors.JOSEError) return undefined;
-      throw error;
+      return undefined;
     }
   };
 }

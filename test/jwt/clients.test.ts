@@ -1,0 +1,138 @@
+import { importJWK, type JWK, SignJWT } from 'jose';
+import { describe, expect, test } from 'vitest';
+import type { TrustedIssuer } from '../../service/jwt/open.ts';
+import { newJwk, publicHalf } from './keys.ts';
+import { createSigned } from './signed-site.ts';
+
+const START = 1_800_000_000;
+const jwk = await newJwk('ES256', 'idp');
+const files = { idp: JSON.stringify({ keys: [publicHalf(jwk)] }) };
+const login: TrustedIssuer = {
+  id: 'login',
+  issuer: 'https://login.example',
+  keys: { file: 'idp' },
+  audience: 'postern',
+  trustedFor: 'clients',
+  algorithms: ['ES256'],
+  paths: [{ prefix: '/download/users/{sub}/' }, { prefix: '/download/teams/{team}/{role}/' }],
+  targets: [],
+  maxExpiresIn: 600,
+  maxResumeFor: 600,
+};
+
+/** An access token as an OpenID provider issues it. */
+async function bearer(claims: object = {}, header: object = {}, by: JWK = jwk): Promise<string> {
+  const who = { iss: 'https://login.example', aud: ['postern', 'other'], sub: 'ann' };
+  return new SignJWT({ ...who, iat: START, exp: START + 300, ...claims })
+    .setProtectedHeader({ alg: by.alg ?? '', kid: by.kid ?? '', typ: 'at+jwt', ...header })
+    .sign(await importJWK(by, by.alg));
+}
+
+const opened = (more: Partial<TrustedIssuer> = {}) =>
+  createSigned({ issuers: [{ ...login, ...more }], files });
+
+test('a user asks for tokens of its own, and of nobody else', async () => {
+  const { ask } = await opened();
+  const [ann, bob] = [await bearer(), await bearer({ sub: 'bob' })];
+  const mine = await ask('POST /tokens', { key: ann, json: { path: '/download/users/ann/a' } });
+  expect(mine).toMatchObject({ status: 201 });
+  const { id } = mine.body;
+  expect((await ask(`GET /tokens/${id}`, { key: ann })).body).toMatchObject({
+    client_id: 'login/ann',
+    subject: 'ann',
+  });
+  expect((await ask(`GET /tokens/${id}`, { key: bob })).status).toBe(404);
+  expect((await ask(`DELETE /tokens/${id}`, { key: bob })).status).toBe(404);
+  const listed = await ask('GET /tokens?subject=ann', { key: bob });
+  expect(listed.body).toEqual({ tokens: [] });
+  expect((await ask('DELETE /tokens?subject=ann', { key: ann })).body).toEqual({ revoked: 1 });
+  const theirs = await ask('POST /tokens', { key: ann, json: { path: '/download/users/bob/a' } });
+  expect(theirs).toMatchObject({ status: 403, body: { code: 'insufficient_scope' } });
+  const long = { path: '/download/users/ann/a', expires_in: 601 };
+  expect((await ask('POST /tokens', { key: ann, json: long })).status).toBe(400);
+});
+
+describe('a claim is one segment of a path', () => {
+  test.each<[object, string, number]>([
+    [{ team: 'a', role: 'b' }, '/download/teams/a/b/x', 201],
+    [{ team: 'é ü', role: 'b' }, '/download/teams/é ü/b/x', 201],
+    [{ team: 'a' }, '/download/teams/a/b/x', 403],
+    [{ team: 'a/b', role: 'c' }, '/download/teams/a/b/c/x', 403],
+    [{ team: '..', role: 'users' }, '/download/users/x', 403],
+    [{ team: '.', role: 'a' }, '/download/teams/a/x', 403],
+    [{ team: '', role: 'a' }, '/download/teams/a/x', 403],
+    [{ team: 'a\0', role: 'b' }, '/download/teams/a/b/x', 403],
+    [{ team: 'a\\b', role: 'b' }, '/download/teams/a/b/x', 403],
+    [{ team: 'a\n', role: 'b' }, '/download/teams/a/b/x', 403],
+    [{ team: ['a'], role: 'b' }, '/download/teams/a/b/x', 403],
+    [{ team: 7, role: 'b' }, '/download/teams/7/b/x', 403],
+    [{ team: '{role}', role: 'b' }, '/download/teams/b/b/x', 403],
+    [{ team: '%2e%2e', role: 'b' }, '/download/b/x', 403],
+  ])('%j for %s: %i', async (claims, path, status) => {
+    const { ask } = await opened();
+    const reply = await ask('POST /tokens', { key: await bearer(claims), json: { path } });
+    expect(reply.status).toBe(status);
+  });
+
+  test.each(['../ann', 'a/b', '..', 'ann\0', ''])('%j is nobody’s folder', async (sub) => {
+    const { ask } = await opened();
+    const key = await bearer({ sub });
+    for (const path of ['/download/users/ann/a', '/download/users/a/b/x', '/download/a']) {
+      expect((await ask('POST /tokens', { key, json: { path } })).status).toBeGreaterThanOrEqual(
+        401,
+      );
+    }
+  });
+});
+
+describe('no client is', () => {
+  test.each<[string, object, object?]>([
+    ['one of another issuer', { iss: 'https://other.example' }],
+    ['one for another audience', { aud: 'other' }],
+    ['one for nobody', { aud: undefined }],
+    ['one that has ended', { exp: START - 6 }],
+    ['one that never ends', { exp: undefined }],
+    ['one that has not begun', { nbf: START + 6 }],
+    ['one of nobody', { sub: undefined }],
+    ['one of no text', { sub: 7 }],
+    ['one of a very long name', { sub: 'x'.repeat(256) }],
+    ['a download token', {}, { typ: 'postern+jwt' }],
+    ['one of another key', {}, { kid: 'other' }],
+    ['one of no key', {}, { kid: undefined }],
+  ])('%s', async (_, claims, header) => {
+    const { ask } = await opened();
+    const json = { path: '/download/users/ann/a' };
+    const reply = await ask('POST /tokens', { key: await bearer(claims, header), json });
+    expect(reply).toMatchObject({ status: 401, body: { code: 'invalid_client' } });
+  });
+
+  test('one of an issuer that is trusted for downloads alone', async () => {
+    const { ask } = await opened({ trustedFor: 'downloads' });
+    const json = { path: '/download/users/ann/a' };
+    expect((await ask('POST /tokens', { key: await bearer(), json })).status).toBe(401);
+  });
+});
+
+test('a clock that is a little apart is forgiven', async () => {
+  const { ask } = await opened();
+  const json = { path: '/download/users/ann/a' };
+  for (const claims of [{ exp: START - 4 }, { nbf: START + 5 }]) {
+    expect((await ask('POST /tokens', { key: await bearer(claims), json })).status).toBe(201);
+  }
+});
+
+test('names that look like others are others', async () => {
+  const { ask } = await opened();
+  const subs = ['a', 'A', 'a:b', 'a}', 'a/b', 'a%2Fb', 'é', 'e\u0301'];
+  const ids = [];
+  for (const sub of subs) {
+    const key = await bearer({ sub, team: 't', role: 'r' });
+    const json = { path: '/download/teams/t/r/x', subject: 'same' };
+    ids.push((await ask('POST /tokens', { key, json })).body.id);
+  }
+  for (const [i, sub] of subs.entries()) {
+    const key = await bearer({ sub });
+    const { body } = await ask('GET /tokens?subject=same', { key });
+    expect(body.tokens.map(({ id }: { id: string }) => id)).toEqual([ids[i]]);
+  }
+});

@@ -1,0 +1,286 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { importJWK, type JWK, SignJWT } from 'jose';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { jwtId } from '../../service/domain/token.ts';
+import type { TrustedIssuer } from '../../service/jwt/open.ts';
+import { OTHER_KEY } from '../http/ask-api.ts';
+import { newJwk, publicHalf } from './keys.ts';
+import { signedGate } from './signed-gate.ts';
+
+const START = 1_800_000_000;
+
+/** Someone else who signs download tokens, with a key that only they have. */
+async function foreigner(name: string, more: Partial<TrustedIssuer> = {}, alg = 'EdDSA') {
+  const jwk = await newJwk(alg, `${name} 1`);
+  const issuer: TrustedIssuer = {
+    id: name,
+    issuer: `https://${name}.example`,
+    keys: { file: name },
+    audience: 'https://files.example',
+    trustedFor: 'downloads',
+    algorithms: ['EdDSA', 'ES256', 'RS256'],
+    paths: [{ prefix: '/download/reports/' }],
+    targets: [],
+    maxExpiresIn: 600,
+    maxResumeFor: 600,
+    ...more,
+  };
+  let count = 0;
+  async function sign(claims: object = {}, by: JWK = jwk, header: object = {}): Promise<string> {
+    count += 1;
+    const times = { iat: START, exp: START + 120, jti: `${count}` };
+    const who = { iss: issuer.issuer, aud: issuer.audience };
+    return new SignJWT({ path: '/download/reports/a', ...who, ...times, ...claims })
+      .setProtectedHeader({ alg: by.alg ?? '', kid: by.kid ?? '', typ: 'postern+jwt', ...header })
+      .sign(await importJWK(by, by.alg));
+  }
+  return { issuer, jwk, sign, file: { [name]: JSON.stringify({ keys: [publicHalf(jwk)] }) } };
+}
+
+const uri = (token: string, path = '/download/reports/a') => `${path}?token=${token}`;
+const from = (address: string) => ({ 'X-Real-IP': address });
+
+test.each(['EdDSA', 'ES256', 'RS256'])('a token that others sign by %s opens', async (alg) => {
+  const app = await foreigner('app', {}, alg);
+  const { codeOf, authRequest } = await signedGate({ issuers: [app.issuer], files: app.file });
+  const token = await app.sign({ sub: 'user-42', filename: 'x.pdf', jti: 'one' });
+  const { status, headers } = await authRequest(uri(token));
+  expect(status).toBe(204);
+  expect(headers).toMatchObject({
+    'postern-token-id': jwtId('https://app.example', 'one'),
+    'postern-subject': 'user-42',
+    'postern-target': '/protected/reports/a',
+  });
+  expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
+});
+
+describe('it is held to what its issuer may', () => {
+  test.each<[string, object, string]>([
+    ['its path', { path: '/download/secret/a' }, '/download/secret/a'],
+    ['a folder above its path', { path: undefined, prefix: '/download/' }, '/download/reports/a'],
+    ['its longest life', { exp: START + 601 }, '/download/reports/a'],
+    [
+      'its longest life, from a clock ahead',
+      { iat: START + 6, exp: START + 60 },
+      '/download/reports/a',
+    ],
+    ['its longest time to resume', { max_uses: 1, resume_for: 601 }, '/download/reports/a'],
+    [
+      'its longest end',
+      { max_uses: 1, start_by: START + 60, exp: START + 661 },
+      '/download/reports/a',
+    ],
+    ['an end before its start', { start_by: START + 121 }, '/download/reports/a'],
+    ['targets', { target: '/protected/secret/a' }, '/download/reports/a'],
+    ['the rules of paths', { path: '/download/reports/../secret' }, '/download/secret'],
+    ['the rules of a field', { max_uses: 0 }, '/download/reports/a'],
+    ['the names of fields', { max_use: 1 }, '/download/reports/a'],
+    [
+      'the claims that are ours alone',
+      { client_id: 'test', mount: '/download/' },
+      '/download/reports/a',
+    ],
+    ['what may be kept of it', { revocable: false }, '/download/reports/a'],
+    ['its audience', { aud: 'urn:postern:download' }, '/download/reports/a'],
+    ['its name', { iss: 'https://files.example' }, '/download/reports/a'],
+    ['having an id', { jti: undefined }, '/download/reports/a'],
+    ['having a beginning', { iat: undefined }, '/download/reports/a'],
+    ['having an end', { exp: undefined }, '/download/reports/a'],
+  ])('%s', async (_, claims, path) => {
+    const app = await foreigner('app');
+    const { codeOf } = await signedGate({ issuers: [app.issuer], files: app.file });
+    expect(await codeOf(uri(await app.sign(claims), path))).toBe('invalid_token');
+    expect(await codeOf(uri(await app.sign()))).toBe('allow');
+  });
+
+  test('and to its own key: A cannot sign for B', async () => {
+    const [a, b] = [
+      await foreigner('a'),
+      await foreigner('b', { paths: [{ prefix: '/download/b/' }] }),
+    ];
+    const { codeOf } = await signedGate({
+      issuers: [a.issuer, b.issuer],
+      files: { ...a.file, ...b.file },
+    });
+    const path = '/download/b/x';
+    expect(await codeOf(uri(await b.sign({ path }), path))).toBe('allow');
+    expect(await codeOf(uri(await a.sign({ path }), path))).toBe('invalid_token');
+    const posing = { path, iss: b.issuer.issuer };
+    expect(await codeOf(uri(await a.sign(posing), path))).toBe('invalid_token');
+    expect(await codeOf(uri(await a.sign(posing, a.jwk, { kid: 'b 1' }), path))).toBe(
+      'invalid_token',
+    );
+  });
+});
+
+describe('its uses', () => {
+  test('are counted, by its id and not by its bytes', async () => {
+    const app = await foreigner('app');
+    const { codeOf, ask } = await signedGate({
+      issuers: [{ ...app.issuer, client: 'test' }],
+      files: app.file,
+    });
+    const claims = { max_uses: 1, jti: 'one' };
+    const [token, twin] = [await app.sign(claims), await app.sign({ ...claims, sub: 'x' })];
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+    expect(await codeOf(uri(token), from('192.0.2.2'))).toBe('invalid_token');
+    expect(await codeOf(uri(twin), from('192.0.2.2'))).toBe('invalid_token');
+    expect(await ask(`GET /tokens/${jwtId(app.issuer.issuer, 'one')}`)).toMatchObject({
+      body: { uses_left: 0, requesters: [{ address: '192.0.2.1' }] },
+    });
+  });
+
+  test('last to its end, and new ones until it says', async () => {
+    const app = await foreigner('app');
+    const { codeOf, clock } = await signedGate({ issuers: [app.issuer], files: app.file });
+    const claims = { max_uses: 2, resume_for: 300, start_by: START + 60, exp: START + 360 };
+    const token = await app.sign(claims);
+    clock.now += 59_000;
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+    clock.now += 2_000;
+    expect(await codeOf(uri(token), from('192.0.2.2'))).toBe('invalid_token');
+    clock.now += 290_000;
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+    clock.now += 14_000;
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('invalid_token');
+  });
+});
+
+describe('it is revoked', () => {
+  async function owned() {
+    const app = await foreigner('app', { client: 'test' });
+    return { app, ...(await signedGate({ issuers: [app.issuer], files: app.file })) };
+  }
+
+  test('by itself, before its first use or after', async () => {
+    const { app, ask, codeOf } = await owned();
+    for (const claims of [{}, { max_uses: 1 }]) {
+      for (const used of [false, true]) {
+        const token = await app.sign(claims);
+        if (used) expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+        await ask('POST /revoke', { form: { token }, key: OTHER_KEY });
+        expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+        expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+        expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('invalid_token');
+        expect(await ask('POST /introspect', { form: { token } })).toMatchObject({
+          body: { active: false },
+        });
+      }
+    }
+  });
+
+  test('by its jti, before anyone has seen it', async () => {
+    const { app, ask, codeOf, clock } = await owned();
+    const form = { iss: app.issuer.issuer, jti: 'leaked' };
+    expect((await ask('POST /revoke', { form, key: OTHER_KEY })).status).toBe(403);
+    const token = await app.sign({ jti: 'leaked', exp: START + 600 });
+    expect(await codeOf(uri(token))).toBe('allow');
+    expect((await ask('POST /revoke', { form })).status).toBe(200);
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+    clock.now += 599_000;
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+    expect(await codeOf(uri(await app.sign({ exp: START + 600 })))).toBe('allow');
+  });
+
+  test('by its id, where its uses are counted, and is not good again', async () => {
+    const { app, ask, codeOf } = await owned();
+    const token = await app.sign({ max_uses: 1, jti: 'one' });
+    const id = jwtId(app.issuer.issuer, 'one');
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+    expect((await ask(`DELETE /tokens/${id}`)).status).toBe(204);
+    for (const address of ['192.0.2.1', '192.0.2.2']) {
+      expect(await codeOf(uri(token), from(address))).toBe('invalid_token');
+    }
+    expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
+  });
+
+  test('and not changed', async () => {
+    const { app, ask, codeOf } = await owned();
+    const token = await app.sign({ max_uses: 1, jti: 'one' });
+    await codeOf(uri(token), from('192.0.2.1'));
+    const id = jwtId(app.issuer.issuer, 'one');
+    const reply = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 60 } });
+    expect(reply).toMatchObject({ status: 400, body: { errors: [{ pointer: '#/expires_in' }] } });
+  });
+});
+
+/** A real JWKS endpoint, which can be taken away. */
+async function endpoint() {
+  const state = { keys: [] as JWK[], asked: 0, answer: 200 };
+  const server = createServer((_, response) => {
+    state.asked += 1;
+    response.writeHead(state.answer, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ keys: state.keys }));
+  });
+  const listen = (port = 0) =>
+    new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await listen();
+  const { port } = server.address() as AddressInfo;
+  const stop = async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  onTestFinished(stop);
+  return { state, uri: `http://127.0.0.1:${port}/jwks`, stop, start: () => listen(port) };
+}
+
+describe('keys at a jwks_uri', () => {
+  test('are fetched once, serve on while it is away, and new ones are found when it is back', async () => {
+    const jwks = await endpoint();
+    const app = await foreigner('app', { keys: { uri: jwks.uri } });
+    const { codeOf, clock, failures } = await signedGate({ issuers: [app.issuer] });
+    jwks.state.keys = [publicHalf(app.jwk)];
+    for (let i = 0; i < 5; i += 1) expect(await codeOf(uri(await app.sign()))).toBe('allow');
+    expect(jwks.state.asked).toBe(1);
+
+    await jwks.stop();
+    const next = await newJwk('ES256', 'app 2');
+    expect(await codeOf(uri(await app.sign()))).toBe('allow');
+    clock.now += 10_000;
+    expect(await codeOf(uri(await app.sign({}, next)))).toBe('unavailable');
+    expect(await codeOf(uri(await app.sign({}, next)))).toBe('unavailable');
+    expect(failures).toHaveLength(1);
+    // Old, too, but nothing better is to be had.
+    clock.now += 90_000;
+    expect(await codeOf(uri(await app.sign()))).toBe('allow');
+
+    await jwks.start();
+    jwks.state.keys = [publicHalf(app.jwk), publicHalf(next)];
+    expect(await codeOf(uri(await app.sign({}, next)))).toBe('allow');
+  });
+
+  test('an unknown key asks no more often than the cool-down lets it', async () => {
+    const jwks = await endpoint();
+    const app = await foreigner('app', { keys: { uri: jwks.uri } });
+    jwks.state.keys = [publicHalf(app.jwk)];
+    const { codeOf } = await signedGate({ issuers: [app.issuer] });
+    const stranger = await newJwk('EdDSA', 'nobody');
+    for (let i = 0; i < 20; i += 1) {
+      expect(await codeOf(uri(await app.sign({}, stranger)))).toBe('invalid_token');
+    }
+    expect(jwks.state.asked).toBe(1);
+  });
+
+  test('that never answered leave it unavailable, and are not asked for each request', async () => {
+    const jwks = await endpoint();
+    jwks.state.answer = 500;
+    const app = await foreigner('app', { keys: { uri: jwks.uri } });
+    const { codeOf, clock } = await signedGate({ issuers: [app.issuer] });
+    for (let i = 0; i < 10; i += 1) expect(await codeOf(uri(await app.sign()))).toBe('unavailable');
+    expect(jwks.state.asked).toBe(1);
+    jwks.state.answer = 200;
+    jwks.state.keys = [publicHalf(app.jwk)];
+    clock.now += 5_000;
+    expect(await codeOf(uri(await app.sign()))).toBe('allow');
+  });
+
+  test('an algorithm that the issuer is not trusted with is none', async () => {
+    const jwks = await endpoint();
+    const app = await foreigner('app', { keys: { uri: jwks.uri }, algorithms: ['ES256'] });
+    jwks.state.keys = [publicHalf(app.jwk)];
+    const { codeOf } = await signedGate({ issuers: [app.issuer] });
+    expect(await codeOf(uri(await app.sign()))).toBe('invalid_token');
+  });
+});
