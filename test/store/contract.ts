@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import type { Grant } from '../../service/domain/grant.ts';
 import type { Store } from '../../service/domain/store.ts';
+import { foreignContract } from './contract-foreign.ts';
 import { subjectContract } from './contract-subject.ts';
 import { usesContract } from './contract-uses.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
@@ -41,6 +42,7 @@ export function storeContract(name: string, open: () => Promise<Opened>): void {
         limitRate: 1_000_000_000_000,
         ip: ['192.0.2.0/24', '2001:db8::/48'],
         cookie: true,
+        signedUntil: opened.now() + 1_000_000_000_000,
         uses: { max: 1000, resumeFor: 1_000_000_000, cookieOnly: true, requesters: [] },
         expiresAt: opened.now() + 1_000_000_000_000,
       });
@@ -140,6 +142,7 @@ export function storeContract(name: string, open: () => Promise<Opened>): void {
     });
 
     usesContract(() => opened);
+    foreignContract(() => opened);
     subjectContract(() => opened);
 
     test('it says that it takes a write', async () => {
