@@ -38,7 +38,7 @@ describe.each(ways)("the snippets' log by %s", (way) => {
 
   test('a delivery', async () => {
     expect(await logged(`/download/a.txt?token=${token}`)).toMatchObject({
-      request: 'GET /download/a.txt?token=ps_*** HTTP/1.1',
+      request: 'GET /download/a.txt?token=*** HTTP/1.1',
       status: 200,
       bytes: 5,
       completion: 'OK',
@@ -74,16 +74,27 @@ describe.each(ways)("the snippets' log by %s", (way) => {
     expect(line.bytes).toBeLessThan(9_000_000);
   });
 
-  test('a token is blanked wherever a URL can hold it', async () => {
+  const jwt = [{ alg: 'EdDSA', typ: 'postern+jwt' }, { iss: 'https://files.example' }]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .concat('s'.repeat(86))
+    .join('.');
+
+  test.each([
+    ['an opaque token', () => token],
+    ['a JWT', () => jwt],
+    ['a JWT whose dots are encoded', () => jwt.replaceAll('.', '%2E')],
+    ['a JWT whose dashes are encoded', () => jwt.replaceAll('s', '-').replaceAll('-', '%2d')],
+  ])('%s is blanked wherever a URL can hold it', async (_, tokenOf) => {
+    const token = tokenOf();
     const two = `/download/~${token}/a.txt?token=${token}`;
     const requests: ReadonlyArray<[target: string, logged: string]> = [
-      [`/download/~${token}/a.txt`, '/download/~ps_***/a.txt'],
-      [`/download/%7E${token}/a.txt`, '/download/%7Eps_***/a.txt'],
-      [`/download/%7e${token}/a.txt`, '/download/%7eps_***/a.txt'],
-      [`/download/a.txt?x=1&token=${token}&y=2`, '/download/a.txt?x=1&token=ps_***&y=2'],
-      [`/download/a.txt?token=${token}${token}`, '/download/a.txt?token=ps_***'],
-      [`/elsewhere?next=/download/~${token}/`, '/elsewhere?next=/download/~ps_***/'],
-      [two, '/download/~ps_***/a.txt?token=ps_***'],
+      [`/download/~${token}/a.txt`, '/download/~***/a.txt'],
+      [`/download/%7E${token}/a.txt`, '/download/%7E***/a.txt'],
+      [`/download/%7e${token}/a.txt`, '/download/%7e***/a.txt'],
+      [`/download/a.txt?x=1&token=${token}&y=2`, '/download/a.txt?x=1&token=***&y=2'],
+      [`/elsewhere?next=/download/~${token}/`, '/elsewhere?next=/download/~***/'],
+      [`/elsewhere?next=%2Fa%3Ftoken%3D${token}`, '/elsewhere?next=%2Fa%3Ftoken%3D***'],
+      [two, '/download/~***/a.txt?token=***'],
     ];
     for (const [target, expected] of requests) {
       const line = await logged(target, { Referer: `http://files.example${target}` });
@@ -94,8 +105,23 @@ describe.each(ways)("the snippets' log by %s", (way) => {
     expect([three.request, three.referer]).toEqual(['[tokens]', '[tokens]']);
   });
 
-  test('a request line that is made to be slow to match is not', async () => {
-    const slow = `/${token}/ps_${'x'.repeat(3500)}/${'ps_a/'.repeat(700)}`;
+  test('a name with dots is no token', async () => {
+    for (const name of ['keyboard_layouts_of_the_world.tar.gz', 'eyes.wide.shut', 'a.b.c']) {
+      expect((await logged(`/elsewhere/${name}`)).request).toBe(`GET /elsewhere/${name} HTTP/1.1`);
+    }
+  });
+
+  const V = 'x'.repeat(21);
+  test.each([
+    ['tokens', (t: string) => `/${t}/ps_${'x'.repeat(3500)}/${'ps_a/'.repeat(700)}`],
+    ['beginnings of JWTs', () => `/${'ey'.repeat(3500)}`],
+    ['beginnings of JWTs, apart', () => `/${'~ey'.repeat(2300)}`],
+    ['beginnings of JWTs, after an encoded character', () => `/${'%7Eey'.repeat(1400)}`],
+    ['JWTs without their end', () => `/${`~ey${V}.${V}.`.repeat(140)}`],
+    ['JWTs without their middle', () => `/${`~ey${V}.`.repeat(280)}`],
+    ['one long beginning', () => `/~ey${'%41'.repeat(2300)}`],
+  ])('a request line of %s, made to be slow to match, is not', async (_, make) => {
+    const slow = make(token);
     const started = performance.now();
     for (let i = 0; i < 20; i += 1) await site.ask('GET', slow);
     // Some milliseconds each; it was two hundred.
