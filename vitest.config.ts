@@ -1,4 +1,6 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+const RACES = 'test/races/**/*.test.ts';
 
 export default defineConfig({
   test: {
@@ -6,5 +8,10 @@ export default defineConfig({
     // Real servers are started; the machine may be a small one.
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    projects: [
+      { extends: true, test: { name: 'tests', exclude: [...configDefaults.exclude, RACES] } },
+      // Of themselves: a thousand connections would make what runs beside them late.
+      { extends: true, test: { name: 'races', include: [RACES] } },
+    ],
   },
 });

@@ -12,6 +12,12 @@ const KEEP_ALIVE_MS = 75_000;
 /** More than nginx accepts of a client (4 × 8 KiB): what nginx lets in, the gate can read. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
+/**
+ * Connections that wait to be accepted, as far as the system lets it: a burst of downloads is as many
+ * questions at once, and of Node's usual 511 the kernel would drop the rest.
+ */
+const BACKLOG = 4096;
+
 /** The address cannot be had; the message says which, why, and what to check. */
 export class CannotListen extends Error {
   override readonly name = 'CannotListen';
@@ -41,8 +47,8 @@ export async function listen(
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new CannotListen(where, field, error)));
     // nginx runs as another user: who may connect is what the socket's folder says.
-    const options = 'path' in where ? { ...where, readableAll: true, writableAll: true } : where;
-    server.listen(options, resolve);
+    const access = 'path' in where ? { readableAll: true, writableAll: true } : {};
+    server.listen({ ...where, ...access, backlog: BACKLOG }, resolve);
   });
   return server;
 }

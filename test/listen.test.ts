@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../dev/paths.ts';
+import { waitFor } from '../dev/wait.ts';
 import { CannotListen, drain, listen } from '../service/listen.ts';
 
 const handler = () => {};
@@ -28,4 +29,20 @@ test('a socket in use, and a file that is none, are left alone', async () => {
   await writeFile(file, 'precious');
   await expect(listen(handler, { path: file }, 'POSTERN_LISTEN')).rejects.toThrow(/precious/);
   expect(await readFile(file, 'utf8')).toBe('precious');
+});
+
+// Of what its queue does not hold the kernel tries again after a second, and nginx waits no longer
+// than that (`proxy_connect_timeout 1s`): each would be a 503.
+test('a thousand connections that come at once are taken at once', async () => {
+  const server = await listen(handler, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
+  const { port } = server.address() as AddressInfo;
+  // All of them before the first is accepted.
+  const sockets = Array.from({ length: 1000 }, () => connect(port, '127.0.0.1'));
+  try {
+    const open = () => sockets.every(({ readyState }) => readyState === 'open');
+    await waitFor(open, { what: 'all to be connected', deadline: 900 });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await drain([server], 100);
+  }
 });

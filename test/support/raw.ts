@@ -42,8 +42,9 @@ export interface RawConnection {
   close(): void;
 }
 
-export async function openRaw(port: number): Promise<RawConnection> {
-  const socket = connect(port, '127.0.0.1');
+/** `localAddress`: from where it comes; Linux has all of 127.0.0.0/8 on its loopback. */
+export async function openRaw(port: number, localAddress = '127.0.0.1'): Promise<RawConnection> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
   await once(socket, 'connect');
   let received: Buffer = Buffer.alloc(0);
   let ended = false;

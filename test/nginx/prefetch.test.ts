@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { openRedis } from '../store/open-redis.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const PURPOSES = [
+  { 'Sec-Purpose': 'prefetch' },
+  { 'Sec-Purpose': 'prefetch;prerender' },
+  { Purpose: 'prefetch' },
+];
+
+// A browser that fetches ahead says so; nobody may ever look at it, but the use would be gone.
+describe.each(ways)('of a counted token nothing is fetched ahead, by %s', (way) => {
+  let redis: Redis;
+  let site: Site;
+  beforeAll(async () => {
+    redis = await startRedis();
+    const store = await openRedis(redis, { timeoutMs: 5_000 });
+    site = await startSite({ way, store, files: { a: 'hello' } });
+  });
+  afterAll(async () => {
+    await site.stop();
+    await redis.stop();
+  });
+
+  test.each(PURPOSES)('%j spends nothing, before the first use and after it', async (headers) => {
+    const { id, url } = await site.issue({ path: '/download/a', max_uses: 1 });
+    async function refused(): Promise<void> {
+      for (const method of ['GET', 'HEAD']) {
+        expect((await site.ask(method, url, headers)).status).toBe(403);
+      }
+      expect(JSON.parse((await site.ask('GET', url, headers)).text)).toMatchObject({
+        code: 'prefetch',
+      });
+    }
+    const spent = async () => (await site.postern.store.find(id))?.uses?.requesters.length;
+
+    await refused();
+    expect(await spent()).toBe(0);
+    expect((await site.ask('GET', url)).text).toBe('hello');
+    expect(await spent()).toBe(1);
+    await refused();
+    expect(await spent()).toBe(1);
+    expect((await site.ask('GET', url)).text).toBe('hello');
+    const codes = async () => [
+      ...(await site.log()).matchAll(new RegExp(`"${id}".*"(\\w+)"}`, 'g')),
+    ];
+    await expect
+      .poll(async () => (await codes()).map(([, code]) => code))
+      .toEqual([...Array(3).fill('prefetch'), 'allow', ...Array(3).fill('prefetch'), 'allow']);
+  });
+
+  test('a token that is not counted may be fetched ahead', async () => {
+    const { url } = await site.issue({ path: '/download/a' });
+    for (const headers of PURPOSES) expect((await site.ask('GET', url, headers)).status).toBe(200);
+  });
+});

@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Redis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { tell } from '../store/open-redis.ts';
+
+/** A command that Redis ran, one of a script's as well: its name in lower case, and its arguments. */
+export type Command = readonly [name: string, ...args: string[]];
+
+/** Redis' own account of what it runs until `stop`, which answers when it is complete. */
+export async function startMonitor(redis: Redis): Promise<{ stop(): Promise<Command[]> }> {
+  const socket = connect(redis.port, '127.0.0.1');
+  await once(socket, 'connect');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.write('MONITOR\r\n');
+  const text = () => Buffer.concat(chunks).toString('latin1');
+  await waitFor(() => text().startsWith('+OK'), { what: 'the monitor' });
+  return {
+    async stop() {
+      await tell(redis, 'ECHO the-last-one');
+      const ended = () => chunks.at(-1)?.includes('the-last-one') && text().endsWith('"\r\n');
+      await waitFor(ended, { what: 'the last command' });
+      socket.destroy();
+      // One a line: the time, the client, and each part in quotes with what is odd escaped.
+      return text()
+        .split('\r\n')
+        .map((line) => [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, part = '']) => part))
+        .flatMap(([name, ...args]): Command[] => (name ? [[name.toLowerCase(), ...args]] : []));
+    },
+  };
+}

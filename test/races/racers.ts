@@ -1,0 +1,65 @@
+import { type Headers, openRaw, type RawAnswer, requestBytes } from '../support/raw.ts';
+import { CONTENT } from './site.ts';
+
+/** How many race: as many as `max_uses` may be. */
+export const RACERS = 1000;
+
+/** Someone at an address of its own, with one connection that stays open. */
+export interface Racer {
+  readonly address: string;
+  ask(method: 'GET' | 'HEAD', url: string, headers?: Headers): Promise<RawAnswer>;
+  close(): void;
+}
+
+/** Racers that are all connected to a port, and have asked for nothing yet. */
+export function lineUp(port: number, count = RACERS): Promise<Racer[]> {
+  return Promise.all(Array.from({ length: count }, (_, i) => enter(port, addressOf(i))));
+}
+
+/** The address of the so-manieth racer; those from RACERS on are of nobody who is lined up. */
+export function addressOf(i: number): string {
+  return `127.10.${i >> 8}.${i & 255}`;
+}
+
+export async function enter(port: number, address: string): Promise<Racer> {
+  const { send, close } = await openRaw(port, address);
+  const ask: Racer['ask'] = (method, url, headers) =>
+    send(requestBytes(method, url, headers), method);
+  return { address, ask, close };
+}
+
+/** All write their requests before the first answer is read. */
+export function askAtOnce(
+  racers: readonly Racer[],
+  method: 'GET' | 'HEAD',
+  url: string,
+): Promise<RawAnswer[]> {
+  return Promise.all(racers.map((racer) => racer.ask(method, url)));
+}
+
+/** So many at a time, so that something can happen in their midst. */
+const WIDTH = 300;
+
+/** Each asks once, as soon as one before it has its answer. The answers are in the racers' order. */
+export async function askInTurn<T>(
+  racers: readonly Racer[],
+  ask: (racer: Racer, turn: number) => Promise<T>,
+): Promise<T[]> {
+  const answers: T[] = [];
+  const turns = racers.entries();
+  async function lane(): Promise<void> {
+    for (const [i, racer] of turns) answers[i] = await ask(racer, i);
+  }
+  await Promise.all(Array.from({ length: WIDTH }, lane));
+  return answers;
+}
+
+/** How many got the file, whole, and how many another answer, by its status. */
+export function tally(answers: readonly RawAnswer[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status, text } of answers) {
+    const kind = status === 200 && text === CONTENT ? 'delivered' : String(status);
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}

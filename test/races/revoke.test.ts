@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { tell } from '../store/open-redis.ts';
+import { ways } from '../support/site.ts';
+import {
+  addressOf,
+  askAtOnce,
+  askInTurn,
+  enter,
+  lineUp,
+  RACERS,
+  type Racer,
+  tally,
+} from './racers.ts';
+import { type RaceSite, startRaceSite } from './site.ts';
+
+describe.each(ways)('revoked while a thousand are under way, by %s', (way) => {
+  let site: RaceSite;
+  let racers: Racer[];
+  let stranger: Racer;
+  beforeAll(async () => {
+    site = await startRaceSite(way, 'Redis');
+    racers = await lineUp(site.port);
+    stranger = await enter(site.port, addressOf(RACERS));
+  });
+  afterAll(async () => {
+    for (const racer of [...racers, stranger]) racer.close();
+    await site.stop();
+  });
+
+  test.each([1, 300])('after %i answers: who asks from then on is refused', async (early) => {
+    const { id, url } = await site.issue({ path: '/download/a', max_uses: RACERS });
+    const resume = { Cookie: await resumeCookie(site, url) };
+    expect(resume.Cookie).toMatch(/^postern_resume=[\w-]{22}$/);
+    expect(tally([await stranger.ask('GET', url, resume)])).toEqual({ delivered: 1 });
+
+    let answered = 0;
+    let revoked = false;
+    const asked = await askInTurn(racers, async (racer, turn) => {
+      // 400 have had their answers by then, and up to 300 are on their way.
+      if (turn >= 700) await waitFor(() => revoked, { what: 'the revocation' });
+      const late = revoked;
+      const answer = await racer.ask('GET', url);
+      answered += 1;
+      if (answered === early) {
+        void site.api(`DELETE /tokens/${id}`).then(({ status }) => {
+          revoked = status === 204;
+        });
+      }
+      return { late, answer };
+    });
+
+    const late = asked.filter((one) => one.late).map(({ answer }) => answer);
+    expect(late.length).toBeGreaterThanOrEqual(300);
+    expect(tally(late)).toEqual({ 401: late.length });
+    // Those on the way may have come before the revocation or after it, and nothing else.
+    const { delivered = 0, 401: refused = 0 } = tally(asked.map(({ answer }) => answer));
+    expect(delivered).toBeGreaterThanOrEqual(early);
+    expect(delivered + refused).toBe(RACERS);
+
+    for (const method of ['GET', 'HEAD'] as const) {
+      expect(tally(await askAtOnce(racers, method, url))).toEqual({ 401: RACERS });
+      expect((await stranger.ask(method, url, resume)).status).toBe(401);
+    }
+    expect(await tell(site.redis as Redis, `EXISTS postern:grant:${id}`)).toBe(':0');
+    expect((await site.api(`GET /tokens/${id}`)).status).toBe(404);
+  });
+
+  test('prolonged over and over: no use is lost, and none is won', async () => {
+    const max = 700;
+    const { id, url } = await site.issue({ path: '/download/a', max_uses: max });
+    /** How many uses were left at each prolongation. */
+    const left: number[] = [];
+    const inTheMidst = () => left.some((uses) => uses > 0 && uses < max);
+    let racing = true;
+    const race = askInTurn(racers, async (racer, turn) => {
+      if (turn >= 600) await waitFor(inTheMidst, { what: 'a prolongation in their midst' });
+      return racer.ask('GET', url);
+    }).finally(() => {
+      racing = false;
+    });
+    for (let seconds = 600; racing; seconds += 1) {
+      const { status, body } = await site.api(`PATCH /tokens/${id}`, { expires_in: seconds });
+      expect(status).toBe(200);
+      left.push(body.uses_left);
+    }
+    const answers = await race;
+    expect(left).toEqual([...left].sort((a, b) => b - a));
+    expect(tally(answers)).toEqual({ delivered: max, 401: RACERS - max });
+
+    const won = racers.filter((_, i) => answers[i]?.status === 200);
+    const { body } = await site.api(`GET /tokens/${id}`);
+    expect(body.uses_left).toBe(0);
+    const listed = body.requesters.map(({ address }: { address: string }) => address);
+    expect(listed.sort()).toEqual(won.map(({ address }) => address).sort());
+    expect(tally(await askAtOnce(won, 'GET', url))).toEqual({ delivered: max });
+  });
+});
+
+/** Uses a token from an address that no racer has, and returns the cookie that it is given. */
+async function resumeCookie({ instances }: RaceSite, url: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${instances[0]?.gatePort}/x-accel`, {
+    headers: {
+      'X-Original-URI': url,
+      'X-Original-Method': 'GET',
+      'Postern-Site': 'files.example',
+      'X-Real-IP': '192.0.2.1',
+    },
+  });
+  return (answer.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? '';
+}

@@ -1,0 +1,116 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startNginx } from '../../dev/nginx.ts';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { startService } from '../../dev/service.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { type IssuedToken, KEY } from '../support/postern.ts';
+import { gateSnippet, type Way } from '../support/site.ts';
+
+export type Kept = 'Redis' | 'memory';
+
+export const CONTENT = 'what they race for\n';
+
+export interface ApiReply {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a body of any shape, which the test is about
+  readonly body: any;
+}
+
+export interface RaceSite {
+  readonly port: number;
+  /** One instance with its store in memory, or two on one Redis. */
+  readonly instances: readonly Instance[];
+  /** Undefined where the store is in memory. */
+  readonly redis: Redis | undefined;
+  /** Issues one token through the first instance. */
+  issue(body: object): Promise<IssuedToken>;
+  /** Asks the API of the last instance: not of the one that issued, where there are two. */
+  api(line: string, json?: unknown): Promise<ApiReply>;
+  stop(): Promise<void>;
+}
+
+interface Instance {
+  readonly gatePort: number;
+  readonly apiPort: number;
+}
+
+/** nginx before real processes, that take turns; with one file, `/download/a`. */
+export async function startRaceSite(way: Way, kept: Kept): Promise<RaceSite> {
+  const ended: Array<() => Promise<unknown>> = [];
+  const stop = async () => {
+    for (const end of ended.splice(0).reverse()) await end();
+  };
+  try {
+    const redis = kept === 'Redis' ? await startRedis() : undefined;
+    if (redis) ended.push(() => redis.stop());
+    const begun = Array.from({ length: redis ? 2 : 1 }, () => startInstance(redis?.url));
+    const instances = await Promise.all(begun);
+    for (const instance of instances) ended.push(() => instance.stop());
+    const nginx = await startNginx({
+      config: ({ port, dir }) => `
+        include postern/http.conf;
+        upstream postern {
+          ${instances.map(({ gatePort }) => `server 127.0.0.1:${gatePort};`).join('\n')}
+          keepalive 32;
+        }
+        server {
+          # All of them connect at once.
+          listen 127.0.0.1:${port} backlog=4096;
+          server_name files.example;
+          include postern/auth-request.conf;
+          location ^~ /download/ { ${gateSnippet(way)} }
+          location ^~ /protected/ {
+            include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
+          }
+        }`,
+    });
+    ended.push(() => nginx.stop());
+    await mkdir(join(nginx.dir, 'files'));
+    await writeFile(join(nginx.dir, 'files', 'a'), CONTENT);
+    const [first, last] = [instances[0], instances.at(-1)] as [Instance, Instance];
+    return {
+      port: nginx.port,
+      instances,
+      redis,
+      issue: async (body) => (await askApi(first, 'POST /tokens', body)).body,
+      api: (line, json) => askApi(last, line, json),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The built service, with patience: how long a busy machine takes is not what the races are about. */
+export async function startInstance(redisUrl = 'memory:') {
+  const instance = await startService({
+    env: {
+      POSTERN_STORE: redisUrl,
+      POSTERN_STORE_TIMEOUT_MS: '10000',
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${KEY}`,
+      POSTERN_LOG_LEVEL: 'silent',
+    },
+    stdio: 'ignore',
+  });
+  const ready = async () => (await fetch(`http://127.0.0.1:${instance.apiPort}/readyz`)).ok;
+  await waitFor(ready, { what: 'the store to take a write' });
+  return instance;
+}
+
+export async function askApi(
+  { apiPort }: Pick<Instance, 'apiPort'>,
+  line: string,
+  json?: unknown,
+): Promise<ApiReply> {
+  const [method = '', path = ''] = line.split(' ');
+  const response = await fetch(`http://127.0.0.1:${apiPort}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    ...(json !== undefined && { body: JSON.stringify(json) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+}

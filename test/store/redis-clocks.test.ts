@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { startGate } from '../http/ask-gate.ts';
+import { issueToken, KEY } from '../support/postern.ts';
+import { openRedis } from './open-redis.ts';
+
+const TEN_MINUTES = 600_000;
+
+let redis: Redis;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+/** Two instances on one Redis, the second one by a clock that is so far from the first one's. */
+async function instances(apart: number) {
+  const started = [0, apart].map(async (offset) => {
+    const now = () => Date.now() + offset;
+    return startGate({ now, store: await openRedis(redis, { now, timeoutMs: 5_000 }) });
+  });
+  const [one, other] = await Promise.all(started);
+  if (one === undefined || other === undefined) throw new Error('there are two');
+  return { one, other };
+}
+
+type Instance = Awaited<ReturnType<typeof startGate>>;
+
+async function prolong({ api }: Instance, id: string, seconds: number): Promise<number> {
+  const { status } = await api.request(`/tokens/${id}`, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ expires_in: seconds }),
+  });
+  return status;
+}
+
+// Redis' clock decides, and the one that is asked has another than the one that issued.
+test.each([TEN_MINUTES, -TEN_MINUTES])('instances %i ms apart agree', async (apart) => {
+  const { one, other } = await instances(apart);
+  const { id, url } = await issueToken(one.api, {
+    path: '/download/a',
+    max_uses: 3,
+    expires_in: 2,
+    resume_for: 60,
+  });
+  /** What both say, to one who comes from there. */
+  async function both(address: string, more: Record<string, string> = {}): Promise<number[]> {
+    const asked = { 'X-Real-IP': address, ...more };
+    return Promise.all(
+      [one, other].map(async (instance) => (await instance.xAccel(url, asked)).status),
+    );
+  }
+  const mayStrangersCome = () => both('192.0.2.99', { 'X-Original-Method': 'HEAD' });
+
+  const first = await other.xAccel(url, { 'X-Real-IP': '192.0.2.1' });
+  expect(first.status).toBe(200);
+  const cookie = /^postern_resume=([^;]+)/.exec(String(first.headers['set-cookie']))?.[1] ?? '';
+  const byCookie = () => both('192.0.2.77', { 'Postern-Resume': cookie });
+  expect(await both('192.0.2.1')).toEqual([200, 200]);
+  expect(await byCookie()).toEqual([200, 200]);
+  expect(await mayStrangersCome()).toEqual([200, 200]);
+
+  // Ended for strangers, and not for who has begun.
+  const ended = async () => (await mayStrangersCome()).every((status) => status === 401);
+  await waitFor(ended, { what: 'the token to end' });
+  expect(await both('192.0.2.1')).toEqual([200, 200]);
+  expect(await byCookie()).toEqual([200, 200]);
+
+  expect(await prolong(other, id, 60)).toBe(200);
+  expect(await mayStrangersCome()).toEqual([200, 200]);
+  expect((await one.xAccel(url, { 'X-Real-IP': '192.0.2.2' })).status).toBe(200);
+  expect(await both('192.0.2.2')).toEqual([200, 200]);
+
+  expect(await prolong(one, id, 1)).toBe(200);
+  await waitFor(ended, { what: 'the token to end earlier' });
+  expect(await both('192.0.2.1')).toEqual([200, 200]);
+  expect(await prolong(one, id, 60)).toBe(200);
+  expect((await other.xAccel(url, { 'X-Real-IP': '192.0.2.3' })).status).toBe(200);
+  expect(await mayStrangersCome()).toEqual([401, 401]);
+});
+
+test.each([TEN_MINUTES, -TEN_MINUTES])(
+  'instances %i ms apart agree on when a requester has ended',
+  async (apart) => {
+    const { one, other } = await instances(apart);
+    const body = { path: '/download/a', max_uses: 1, expires_in: 1, resume_for: 2 };
+    const { url } = await issueToken(one.api, body);
+    const began = performance.now();
+    const ask = (instance: Instance) => instance.xAccel(url, { 'X-Real-IP': '192.0.2.1' });
+    expect((await ask(other)).status).toBe(200);
+    const end = (instance: Instance) =>
+      waitFor(async () => (await ask(instance)).status === 401, { what: 'its end' });
+    await Promise.all([end(one), end(other)]);
+    expect(performance.now() - began).toBeGreaterThan(1990);
+  },
+);
