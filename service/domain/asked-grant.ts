@@ -1,10 +1,12 @@
 import { rangeFault } from './address.ts';
 import { type Client, mayIssueFor } from './client.ts';
+import { MAX_COOKIE_PATH_LENGTH } from './cookie-path.ts';
 import type { Fault } from './errors.ts';
 import { type Grant, isFolder } from './grant.ts';
 import type { GrantRequest } from './grant-request.ts';
 import { type Defaults, lifetimeOf } from './lifetime.ts';
 import type { Mounts } from './mount.ts';
+import { encodePath } from './path.ts';
 import { type Place, placeOf } from './place.ts';
 import { targetFault } from './target.ts';
 
@@ -54,19 +56,18 @@ function faultAddresses({ ip = [] }: GrantRequest, at: string, faults: Fault[]):
 
 function faultCookie(
   { cookie }: GrantRequest,
-  { field, mount }: Place,
+  { field, covers, mount }: Place,
   at: string,
   faults: Fault[],
 ): void {
   if (!cookie) return;
-  const pointer = `${at}/cookie`;
-  if (field === 'path')
-    faults.push({ pointer, detail: 'needs a prefix: the cookie is for a folder' });
+  const fault = (detail: string) => faults.push({ pointer: `${at}/cookie`, detail });
+  if (field === 'path') fault('needs a prefix: the cookie is for a folder');
   if (mount.pathArgument !== undefined) {
-    faults.push({
-      pointer,
-      detail: 'needs a mount whose paths stand in the URL, not in an argument',
-    });
+    fault('needs a mount whose paths stand in the URL, not in an argument');
+  }
+  if (encodePath(covers).length > MAX_COOKIE_PATH_LENGTH) {
+    fault(`needs a prefix of at most ${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`);
   }
 }
 

@@ -1,11 +1,10 @@
-import { isWithin } from './address.ts';
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import { cookieTokens, tokensOf } from './credentials.ts';
 import type { Allow, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
-import { coversPath, type Grant, isFolder } from './grant.ts';
+import { fitOf } from './fit.ts';
+import type { Grant } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
-import { MAX_PATH_BYTES } from './path.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
 import { type Store, StoreUnavailable } from './store.ts';
@@ -41,11 +40,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         denial ??= decision;
       } catch (cause) {
         if (!(cause instanceof StoreUnavailable)) throw cause;
-        return deny('unavailable', {
-          id: isOpaque(token) ? tokenId(token) : undefined,
-          path,
-          cause,
-        });
+        const id = isOpaque(token) ? tokenId(token) : undefined;
+        return deny('unavailable', { id, path, cause });
       }
     }
     return denial ?? deny('missing_token', { path });
@@ -56,63 +52,61 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     requested: Requested,
     token: string,
   ): Promise<Decision> {
-    const { mount, path, args } = requested;
+    const { path, args } = requested;
     const { id, grant, unknown } = await lookUp(token);
     if (id === undefined || grant === undefined) return deny('invalid_token', { id, path });
-    const { subject, uses } = grant;
-    if (mount === undefined || !inScope(grant, mount, requested, request)) {
-      return deny('insufficient_scope', { id, path, subject });
+    const known = { id, path, subject: grant.subject };
+    const fit = fitOf(grant, requested, request);
+    if (typeof fit === 'string') {
+      // Whom it has no use for is told no more of it than of a token that nobody issued.
+      const stranger = grant.uses && !unknown && !(await redeem(request, id, false)).redeemed;
+      return deny(stranger ? 'invalid_token' : fit, known);
     }
-    const target = targetOf(grant, mount, path);
-    // A folder's own target may be longer than its public prefix.
-    if (Buffer.byteLength(target) > MAX_PATH_BYTES) return deny('invalid_request', { id, path });
-    // A script that a download registers could answer for the site from then on. And what is
-    // fetched ahead nobody may ever look at, but the use would be gone.
-    if (request.serviceWorker || (request.prefetch && uses !== undefined)) {
-      return deny('prefetch', { id, path, subject });
-    }
-    const allow: Allow = { allow: true, id, grant, path, target, args, reuseFor: 0 };
-    const cookie =
-      grant.cookie && !cookieTokens(request.cookie).includes(token)
-        ? { tokenCookie: { value: token, path: tokenCookiePath(requested, mount, grant) } }
-        : undefined;
-    if (uses === undefined) {
+    const { mount, target } = fit;
+    const allow: Allow = {
+      allow: true,
+      id,
+      grant,
+      path,
+      target,
+      args,
+      reuseFor: 0,
+      ...tokenCookie(grant, mount, request, requested, token),
+    };
+    if (grant.uses === undefined) {
       // One second less: nginx counts whole seconds, so an answer may live that much longer.
       const left = Math.floor((grant.expiresAt - now()) / 1000) - 1;
-      return { ...allow, ...cookie, reuseFor: Math.max(0, Math.min(decisionTtl, left)) };
+      return { ...allow, reuseFor: Math.max(0, Math.min(decisionTtl, left)) };
     }
 
-    const counts = request.method === 'GET';
-    const { requester, resumeCookie: value } = present(request.resume, request.address);
     if (unknown) await store.adopt(id, grant);
-    const redeemed = await store.redeem(id, requester, counts);
-    if (redeemed === undefined) return deny('invalid_token', { id, path, subject, refused: true });
-    if (redeemed === 'known' || !counts) return { ...allow, ...cookie, redeemed };
+    const counts = request.method === 'GET';
+    const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
+    if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
+    if (redeemed === 'known' || !counts) return { ...allow, redeemed };
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
-    return { ...allow, ...cookie, redeemed, resumeCookie };
+    return { ...allow, redeemed, resumeCookie };
   }
+
+  async function redeem({ resume, address }: GateRequest, id: string, counts: boolean) {
+    const { requester, resumeCookie } = present(resume, address);
+    return { redeemed: await store.redeem(id, requester, counts), resumeCookie };
+  }
+}
+
+/** The cookie that holds the token, for a client that has it not. */
+function tokenCookie(
+  grant: Grant,
+  mount: Mount,
+  request: GateRequest,
+  requested: Requested,
+  token: string,
+): Pick<Allow, 'tokenCookie'> {
+  if (!grant.cookie || cookieTokens(request.cookie).includes(token)) return {};
+  const path = tokenCookiePath(requested, mount, grant);
+  return path === undefined ? {} : { tokenCookie: { value: token, path } };
 }
 
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...known };
-}
-
-function inScope(
-  grant: Grant,
-  mount: Mount,
-  { site, path }: Requested,
-  { method, address = '' }: GateRequest,
-): boolean {
-  return (
-    grant.mount === mount.id &&
-    (grant.site === undefined || grant.site === site) &&
-    coversPath(grant.covers, path) &&
-    (method === 'GET' || method === 'HEAD') &&
-    (grant.ip === undefined || isWithin(address, grant.ip))
-  );
-}
-
-function targetOf(grant: Grant, mount: Mount, path: string): string {
-  if (grant.target === undefined) return mount.internal + path.slice(mount.prefix.length);
-  return isFolder(grant.covers) ? grant.target + path.slice(grant.covers.length) : grant.target;
 }

@@ -32,7 +32,7 @@ export interface Grant {
   readonly foreign?: true;
 }
 
-/** How a grant's requesters are told apart, and those it has. */
+/** How a grant's requesters are told apart. */
 export interface Uses {
   /** How many requesters may use it; absent: any number. */
   readonly max?: number;
@@ -40,8 +40,6 @@ export interface Uses {
   readonly resumeFor: number;
   /** Its cookie alone, and not its address, tells a requester. */
   readonly cookieOnly?: true;
-  /** Oldest first. */
-  readonly requesters: readonly KnownRequester[];
 }
 
 export interface KnownRequester {
@@ -68,12 +66,3 @@ export function resumableUntil(uses: Uses, { began }: KnownRequester): number {
 
 /** The most by which clocks may differ for a JWT to pass. */
 export const FORGIVEN_MS = 60_000;
-
-/** When the last of its requesters has ended, and nobody may use it any more. */
-export function endOf({ expiresAt, uses, foreign, signedUntil }: Grant): number {
-  if (foreign && signedUntil !== undefined) return signedUntil + FORGIVEN_MS;
-  const last = uses?.requesters.at(-1);
-  return uses === undefined || last === undefined
-    ? expiresAt
-    : Math.max(expiresAt, resumableUntil(uses, last));
-}

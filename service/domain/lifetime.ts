@@ -32,7 +32,6 @@ export function lifetimeOf(
     ...(max !== undefined && { max }),
     resumeFor,
     ...(bind === 'cookie' && { cookieOnly: true }),
-    requesters: [],
   };
   return { expiresIn, uses };
 

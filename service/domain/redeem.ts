@@ -14,28 +14,20 @@ export type Redeemed = 'known' | 'new';
 export function redeem(
   grant: Grant,
   uses: Uses,
+  known: readonly KnownRequester[],
   requester: Requester,
   now: number,
 ): Redeemed | undefined {
   const admits = now < grant.expiresAt;
-  const goesOn = uses.requesters.some(
-    (known) => isSame(uses, known, requester) && (admits || now < resumableUntil(uses, known)),
+  const goesOn = known.some(
+    (one) => isSame(uses, one, requester) && (admits || now < resumableUntil(uses, one)),
   );
   if (goesOn) return 'known';
-  return admits && uses.requesters.length < (uses.max ?? Number.POSITIVE_INFINITY)
-    ? 'new'
-    : undefined;
+  return admits && known.length < (uses.max ?? Number.POSITIVE_INFINITY) ? 'new' : undefined;
 }
 
 function isSame(uses: Uses, known: KnownRequester, { cookies, address }: Requester): boolean {
   // Digests of random secrets: how long it takes to compare them tells nothing.
   if (cookies.includes(known.cookie)) return true;
   return !uses.cookieOnly && address !== undefined && address === known.address;
-}
-
-/** The uses with one more requester. */
-export function withRequester(uses: Uses, requester: Requester, now: number): Uses {
-  const { newCookie: cookie, address } = requester;
-  const added = { began: now, cookie, ...(address !== undefined && { address }) };
-  return { ...uses, requesters: [...uses.requesters, added].slice(-MOST_REQUESTERS) };
 }

@@ -1,4 +1,4 @@
-import type { Grant } from './grant.ts';
+import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed } from './redeem.ts';
 import type { Requester } from './requester.ts';
 
@@ -33,6 +33,8 @@ export interface Store {
    * is only looked whether one is left. One round trip.
    */
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
+  /** Who uses a grant whose requesters are told apart, the oldest first; none where it is gone. */
+  requesters(id: string): Promise<readonly KnownRequester[]>;
   /** As `find`, of a token that others signed: what became of it, if anything did. */
   recall(id: string): Promise<Grant | 'revoked' | undefined>;
   /** Keeps a grant that others signed, until that ends, so that its uses can be counted. */

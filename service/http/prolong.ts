@@ -3,10 +3,10 @@ import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readShape } from './body.ts';
 import { idOf, NoSuchGrant } from './grant-id.ts';
 import { prolongRequest } from './schema.ts';
-import { stateOf } from './state.ts';
+import { wholeStateOf } from './state.ts';
 
 /** `PATCH /tokens/{id}`: lets a live grant end `expires_in` seconds from now, later or earlier. */
-export function prolongHandler({ prolong }: ApiDependencies) {
+export function prolongHandler({ prolong, store }: ApiDependencies) {
   return async (c: Context<ApiEnv, '/tokens/:id'>) => {
     const refused = contentType(c, 'application/json');
     if (refused !== undefined) return refused;
@@ -14,6 +14,6 @@ export function prolongHandler({ prolong }: ApiDependencies) {
     const id = idOf(c);
     const grant = await prolong(c.var.client, id, expiresIn);
     if (grant === undefined) throw new NoSuchGrant();
-    return c.json(stateOf(id, grant));
+    return c.json(await wholeStateOf(store, id, grant));
   };
 }

@@ -1,8 +1,15 @@
-import { type Grant, isFolder, resumableUntil, type Uses } from '../domain/grant.ts';
+import {
+  type Grant,
+  isFolder,
+  type KnownRequester,
+  resumableUntil,
+  type Uses,
+} from '../domain/grant.ts';
+import type { Store } from '../domain/store.ts';
 
-/** A grant as the API shows it: the fields it was issued with, and its times in whole seconds. */
-export function stateOf(id: string, grant: Grant) {
-  const { client, site, covers, subject, target, filename, disposition, limitRate } = grant;
+/** A grant as the API lists it: the fields it was issued with, and its times in whole seconds. */
+export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]) {
+  const { client, site, covers, subject, target, filename, disposition, limitRate, uses } = grant;
   return {
     id,
     client_id: client,
@@ -10,7 +17,10 @@ export function stateOf(id: string, grant: Grant) {
     site,
     subject,
     target,
-    ...(grant.uses !== undefined && usesOf(grant.uses)),
+    max_uses: uses?.max,
+    resume_for: uses?.resumeFor,
+    bind: uses && (uses.cookieOnly ? 'cookie' : 'any'),
+    ...(uses && requesters && usedBy(uses, requesters)),
     ip: grant.ip,
     filename,
     disposition,
@@ -22,14 +32,15 @@ export function stateOf(id: string, grant: Grant) {
   };
 }
 
-function usesOf(uses: Uses) {
-  const { max, resumeFor, cookieOnly, requesters } = uses;
+/** The whole state, with who uses it. */
+export async function wholeStateOf(store: Store, id: string, grant: Grant) {
+  return stateOf(id, grant, grant.uses && (await store.requesters(id)));
+}
+
+function usedBy(uses: Uses, requesters: readonly KnownRequester[]) {
   const last = requesters.at(-1);
   return {
-    max_uses: max,
-    uses_left: max === undefined ? undefined : max - requesters.length,
-    resume_for: resumeFor,
-    bind: cookieOnly ? 'cookie' : 'any',
+    uses_left: uses.max === undefined ? undefined : uses.max - requesters.length,
     // When the last of them can no longer go on, where that is after `exp`.
     resumable_until: last && seconds(resumableUntil(uses, last)),
     requesters: requesters.map((requester) => ({

@@ -1,23 +1,35 @@
-import { endOf, type Grant } from '../domain/grant.ts';
-import { redeem, withRequester } from '../domain/redeem.ts';
+import { FORGIVEN_MS, type Grant, type KnownRequester, resumableUntil } from '../domain/grant.ts';
+import { MOST_REQUESTERS, redeem } from '../domain/redeem.ts';
+import type { Requester } from '../domain/requester.ts';
 import type { Entry, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
+/** A grant and who uses it. */
+interface Held {
+  readonly grant: Grant;
+  /** Oldest first. */
+  readonly requesters: KnownRequester[];
+}
+
 /** Grants in this process: for one instance, and gone when it ends. */
 export function createMemoryStore({ now = Date.now }: { now?: () => number } = {}): Store {
-  const grants = new Map<string, Grant>();
+  const held = new Map<string, Held>();
   const subjects = new Map<string, Set<string>>();
   /** What others signed and was revoked, and until when that has to be known. */
   const revoked = new Map<string, number>();
   let swept = now();
 
-  function keyOf(client: string, subject: string): string {
-    return `${client}:${subject}`;
+  function put(id: string, grant: Grant): void {
+    held.set(id, { grant, requesters: [] });
+    if (grant.subject === undefined || grant.foreign) return;
+    const key = keyOf(grant.client, grant.subject);
+    const ids = subjects.get(key) ?? new Set();
+    subjects.set(key, ids.add(id));
   }
 
   function end(id: string, { client, subject }: Grant): void {
-    grants.delete(id);
+    held.delete(id);
     if (subject === undefined) return;
     const key = keyOf(client, subject);
     const ids = subjects.get(key);
@@ -25,23 +37,23 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     if (ids?.size === 0) subjects.delete(key);
   }
 
-  function live(id: string): Grant | undefined {
-    const grant = grants.get(id);
-    if (grant === undefined || endOf(grant) > now()) return grant;
-    end(id, grant);
+  function live(id: string): Held | undefined {
+    const found = held.get(id);
+    if (found === undefined || endOf(found) > now()) return found;
+    end(id, found.grant);
     return undefined;
   }
 
-  function own(id: string, client: string): Grant | undefined {
-    const grant = live(id);
-    return grant?.client === client ? grant : undefined;
+  function own(id: string, client: string): Held | undefined {
+    const found = live(id);
+    return found?.grant.client === client ? found : undefined;
   }
 
-  /** The live grants of a subject. */
-  function of(client: string, subject: string): Entry[] {
-    return [...(subjects.get(keyOf(client, subject)) ?? [])].flatMap((id): Entry[] => {
-      const grant = live(id);
-      return grant === undefined ? [] : [[id, grant]];
+  /** The live grants of a subject, and when each ends. */
+  function of(client: string, subject: string): Array<readonly [Entry, end: number]> {
+    return [...(subjects.get(keyOf(client, subject)) ?? [])].flatMap((id) => {
+      const found = live(id);
+      return found === undefined ? [] : [[[id, found.grant], endOf(found)] as const];
     });
   }
 
@@ -49,61 +61,60 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   function sweep(): void {
     if (now() - swept < SWEEP_EVERY_MS) return;
     swept = now();
-    for (const id of grants.keys()) live(id);
+    for (const id of held.keys()) live(id);
     for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
   }
 
   return {
     async issue(issued) {
       sweep();
-      for (const [id, grant] of issued) {
-        grants.set(id, grant);
-        if (grant.subject === undefined) continue;
-        const key = keyOf(grant.client, grant.subject);
-        const ids = subjects.get(key) ?? new Set();
-        subjects.set(key, ids.add(id));
-      }
+      for (const [id, grant] of issued) put(id, grant);
     },
     async find(id) {
-      return live(id);
+      return live(id)?.grant;
+    },
+    async requesters(id) {
+      return live(id)?.requesters ?? [];
     },
     async recall(id) {
-      return (revoked.get(id) ?? 0) > now() ? 'revoked' : live(id);
+      return (revoked.get(id) ?? 0) > now() ? 'revoked' : live(id)?.grant;
     },
     async adopt(id, grant) {
-      if (!grants.has(id) && !revoked.has(id)) grants.set(id, grant);
+      sweep();
+      if (live(id) === undefined && (revoked.get(id) ?? 0) <= now()) put(id, grant);
     },
     async disown(id, until) {
       sweep();
-      grants.delete(id);
+      held.delete(id);
       revoked.set(id, until);
     },
     async redeem(id, requester, count) {
-      const grant = live(id);
+      const { grant, requesters = [] } = live(id) ?? {};
       if (grant?.uses === undefined) return undefined;
-      const redeemed = redeem(grant, grant.uses, requester, now());
+      const redeemed = redeem(grant, grant.uses, requesters, requester, now());
       if (redeemed === 'new' && count) {
-        grants.set(id, { ...grant, uses: withRequester(grant.uses, requester, now()) });
+        requesters.push(asKnown(requester, now()));
+        if (requesters.length > MOST_REQUESTERS) requesters.shift();
       }
       return redeemed;
     },
     async prolong(id, client, expiresAt) {
-      const grant = own(id, client);
-      if (grant === undefined || grant.foreign) return undefined;
-      const prolonged = { ...grant, expiresAt };
-      grants.set(id, prolonged);
-      return prolonged;
+      const found = own(id, client);
+      if (found === undefined || found.grant.foreign) return undefined;
+      const grant = { ...found.grant, expiresAt };
+      held.set(id, { ...found, grant });
+      return grant;
     },
     async revoke(id, client) {
-      const grant = own(id, client);
-      if (grant !== undefined) end(id, grant);
-      if (grant?.foreign) revoked.set(id, endOf(grant));
-      return grant !== undefined;
+      const found = own(id, client);
+      if (found === undefined) return false;
+      end(id, found.grant);
+      if (found.grant.foreign) revoked.set(id, endOf(found));
+      return true;
     },
     async list(client, subject, limit, after) {
       const past = after && ([after.id, after.end] as const);
       const all = of(client, subject)
-        .map((entry) => [entry, endOf(entry[1])] as const)
         .filter(([[id], ends]) => past === undefined || compare([id, ends], past) > 0)
         .sort(([[a], aEnds], [[b], bEnds]) => compare([a, aEnds], [b, bEnds]));
       const page = all.slice(0, limit);
@@ -115,18 +126,35 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     },
     async revokeSubject(client, subject) {
       const entries = of(client, subject);
-      for (const [id, grant] of entries) end(id, grant);
+      for (const [[id, grant]] of entries) end(id, grant);
       return entries.length;
     },
     async check() {
       return {};
     },
     async close() {
-      grants.clear();
+      held.clear();
       subjects.clear();
       revoked.clear();
     },
   };
+}
+
+function keyOf(client: string, subject: string): string {
+  return `${client}:${subject}`;
+}
+
+function asKnown({ newCookie: cookie, address }: Requester, began: number): KnownRequester {
+  return { began, cookie, ...(address !== undefined && { address }) };
+}
+
+/** When nobody may use it any more. */
+function endOf({ grant, requesters }: Held): number {
+  const { expiresAt, uses, foreign, signedUntil = expiresAt } = grant;
+  // Forgotten before, it would be new again.
+  if (foreign) return signedUntil + FORGIVEN_MS;
+  const last = requesters.at(-1);
+  return uses && last ? Math.max(expiresAt, resumableUntil(uses, last)) : expiresAt;
 }
 
 type Place = readonly [id: string, end: number];

@@ -26,10 +26,10 @@ interface Fields {
   n?: number;
   o?: number;
   b?: 1;
-  /** Its requesters: since when, by which cookie, and from where. */
-  q?: ReadonlyArray<readonly [number, string, string?]>;
   /** By Redis' clock, from the first use on: until when a new requester is admitted. */
   a?: number;
+  /** That there was a use. */
+  q?: 1;
 }
 
 /** A grant as it is stored: JSON, with the version of its layout. It is stored before its uses. */
@@ -58,6 +58,8 @@ export function encodeRecord(grant: Grant): string {
   });
 }
 
+const LACKING = 'a record that lacks a field';
+
 /** In the place of a record: what others signed, and what was revoked. */
 export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 
@@ -68,7 +70,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
   const { v, c, m, s, p, u, t, f, d, r, w, k, i, x, j, y } = fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
-  if (!whole) throw new Error('a record that lacks a field');
+  if (!whole) throw new Error(LACKING);
   const uses = decodeUses(fields);
   return {
     client: c,
@@ -90,23 +92,30 @@ export function decodeRecord(record: string): Grant | 'revoked' {
   };
 }
 
-function decodeUses({ n, o, b, q = [] }: Fields): Uses | undefined {
+function decodeUses({ n, o, b, a, q }: Fields): Uses | undefined {
   if (o === undefined) {
     // Without it the requesters of a counted grant would not be told apart.
-    if (n !== undefined) throw new Error('a record that lacks a field');
+    if ([n, b, a, q].some((value) => value !== undefined)) throw new Error(LACKING);
     return undefined;
   }
-  const requesters = q.map(
-    ([began, cookie, address]): KnownRequester => ({
-      began,
-      cookie,
-      ...(address !== undefined && { address }),
-    }),
-  );
+  if (!isCount(o, 0) || !(n === undefined || isCount(n, 1))) throw new Error(LACKING);
   return {
     ...(n !== undefined && { max: n }),
     resumeFor: o,
     ...(b !== undefined && { cookieOnly: true }),
-    requesters,
   };
+}
+
+function isCount(value: unknown, least: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= least;
+}
+
+/** The hash of a grant's requesters, whose layout scripts.ts has. */
+export function decodeRequesters(hash: Readonly<Record<string, string>>): KnownRequester[] {
+  const places = Object.keys(hash).filter((name) => name.startsWith('s'));
+  places.sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
+  return places.map((place) => {
+    const [began = '', cookie = '', address = ''] = hash[place]?.split(' ') ?? [];
+    return { began: Number(began), cookie, ...(address !== '' && { address }) };
+  });
 }

@@ -1,11 +1,11 @@
-import { endOf, type Grant } from '../domain/grant.ts';
+import { FORGIVEN_MS, type Grant } from '../domain/grant.ts';
 import { MOST_REQUESTERS, type Redeemed } from '../domain/redeem.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
 import { gatheredGet } from './gathered-get.ts';
 import { issueArguments } from './issue-arguments.ts';
-import { decodeRecord, encodeRecord, REVOKED } from './record.ts';
+import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { ADOPT, CUT, ISSUE, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
@@ -18,7 +18,8 @@ export interface RedisStoreOptions extends ConnectOptions {
 const PAGE = 1000;
 
 /**
- * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:<id>` that Redis lets expire.
+ * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that Redis lets expire;
+ * those who use it are in a hash, `<prefix>uses:{<id>}`.
  *
  * `<prefix>subject:{<client>:<subject>}` is a sorted set of ids by when they end. It is written
  * before the grants, and may name some that are gone: the grant under its own key decides. The
@@ -28,8 +29,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now } = options;
   const redis = connect(options);
   const get = gatheredGet(redis);
-  const grantKey = (id: string) => `${prefix}grant:${id}`;
+  const grantKey = (id: string) => `${prefix}grant:{${id}}`;
+  const usesKey = (id: string) => `${prefix}uses:{${id}}`;
   const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
+  const cutKey = (client: string, subject: string) => `${indexKey(client, subject)}:revoked`;
 
   /** Every failure of Redis, whatever its kind, is one thing to a caller. */
   async function ask<T>(what: Promise<T>): Promise<T> {
@@ -63,14 +66,18 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return found === 'revoked' ? undefined : found;
   }
 
-  /** Ends what an index names; false if it names nothing any more. */
-  async function endPage(index: string): Promise<number | undefined> {
-    const ids = await ask(redis.zrange(index, 0, String(PAGE - 1)));
-    if (ids.length === 0) return undefined;
-    const ended = await ask(redis.unlink(...ids.map(grantKey)));
-    // Only now: what is broken off before is ended by the next revocation.
-    await ask(redis.zrem(index, ...ids));
-    return ended;
+  /** Ends all that an index names, and counts it. */
+  async function endAll(index: string): Promise<number> {
+    let ended = 0;
+    for (;;) {
+      const ids = await ask(redis.zrange(index, 0, String(PAGE - 1)));
+      if (ids.length === 0) return ended;
+      const requesters = ask(redis.unlink(...ids.map(usesKey)));
+      ended += await ask(redis.unlink(...ids.map(grantKey)));
+      await requesters;
+      // Only now: what is broken off before is ended by the next one.
+      await ask(redis.zrem(index, ...ids));
+    }
   }
 
   return {
@@ -82,9 +89,15 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     find,
     recall,
 
+    async requesters(id) {
+      return decodeRequesters(await ask(redis.hgetall(usesKey(id))));
+    },
+
     async adopt(id, grant) {
-      const untils = [grant.expiresAt, endOf(grant)].map((until) => Math.max(1, until - now()));
-      await run(ADOPT, [grantKey(id)], [encodeRecord(grant), ...untils]);
+      const { expiresAt, signedUntil = expiresAt } = grant;
+      // Forgotten before, it would be new again.
+      const lefts = [expiresAt, signedUntil + FORGIVEN_MS].map((end) => Math.max(1, end - now()));
+      await run(ADOPT, [grantKey(id)], [encodeRecord(grant), ...lefts]);
     },
 
     async disown(id, until) {
@@ -93,7 +106,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
       const args = [count ? 1 : 0, MOST_REQUESTERS, newCookie, address, ...cookies];
-      return ((await run(REDEEM, [grantKey(id)], args)) ?? undefined) as Redeemed | undefined;
+      const redeemed = await run(REDEEM, [grantKey(id), usesKey(id)], args);
+      return (redeemed ?? undefined) as Redeemed | undefined;
     },
 
     async prolong(id, client, expiresAt) {
@@ -103,12 +117,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const index = subject === undefined ? [] : [indexKey(client, subject)];
       const left = Math.max(1, expiresAt - now());
       const args = [client, expiresAt, left, left + (uses?.resumeFor ?? 0) * 1000];
-      const record = await run(PROLONG, [grantKey(id), ...index], args);
+      const record = await run(PROLONG, [grantKey(id), usesKey(id), ...index], args);
       return typeof record === 'string' ? (read(record) as Grant) : undefined;
     },
 
     async revoke(id, client) {
-      const subject = await run(REVOKE, [grantKey(id)], [client, REVOKED]);
+      const subject = await run(REVOKE, [grantKey(id), usesKey(id)], [client, REVOKED]);
       if (typeof subject !== 'string') return false;
       // Nobody waits for it: an index may name what is gone.
       if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
@@ -116,8 +130,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async list(client, subject, limit, after) {
-      const place = after === undefined ? [] : [after.end, after.id];
-      const found = (await run(LIST, [indexKey(client, subject)], [limit, ...place])) as string[];
+      const keys = [indexKey(client, subject), cutKey(client, subject)];
+      const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
+      let page = await run(LIST, keys, args);
+      // What is to be ended is not listed; and who asks may want to see that it has.
+      for (; page === 1; page = await run(LIST, keys, args)) await endAll(cutKey(client, subject));
+      const found = page as string[];
       const ids = found.filter((_, i) => i % 2 === 0);
       const grants = await Promise.all(ids.map(find));
       const entries = ids.flatMap((id, i): Entry[] => {
@@ -130,14 +148,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async revokeSubject(client, subject) {
-      const index = indexKey(client, subject);
-      const cut = `${index}:revoked`;
+      const [index, cut] = [indexKey(client, subject), cutKey(client, subject)];
       let revoked = 0;
       for (let leftBehind: unknown = 1; leftBehind === 1; ) {
         leftBehind = await run(CUT, [index, cut], []);
-        for (let ended = await endPage(cut); ended !== undefined; ended = await endPage(cut)) {
-          revoked += ended;
-        }
+        revoked += await endAll(cut);
       }
       return revoked;
     },

@@ -1,6 +1,10 @@
 /**
  * What must happen at once, by Redis' own clock. Field letters are those of record.ts; a grant's
- * key ends with a token id, which is 22 characters.
+ * key ends with its token id in braces.
+ *
+ * Who uses a grant is in a hash of its own, so that a use costs the same however many there are:
+ * `t` counts them, `s<number>` is one of them (since when, its cookie, its address), and `c<cookie>`
+ * and `a<address>` say since when. Of those beyond the most that are kept, `h` are forgotten.
  *
  * cjson writes no empty list and no number of more than 14 digits: there are none in a record.
  */
@@ -29,8 +33,8 @@ local function tidy(index)
   local ended = redis.call('ZCOUNT', index, '-inf', now - slack)
   if ended > 0 then redis.call('ZREMRANGEBYRANK', index, 0, math.min(ended, 1000) - 1) end
 end
-local function enter(index, id, left)
-  redis.call('ZADD', index, 'GT', now + left, id)
+local function enter(index, key, left)
+  redis.call('ZADD', index, 'GT', now + left, string.sub(key, -23, -2))
   redis.call('PEXPIRE', index, left + slack, 'NX')
   redis.call('PEXPIRE', index, left + slack, 'GT')
 end
@@ -47,46 +51,64 @@ local count = tonumber(ARGV[1])
 for i = count + 1, #KEYS do tidy(KEYS[i]) end
 for i = 1, count do
   local index = tonumber(ARGV[4 * i])
-  if index > 0 then enter(KEYS[count + index], string.sub(KEYS[i], -22), tonumber(ARGV[4 * i + 1])) end
+  if index > 0 then enter(KEYS[count + index], KEYS[i], tonumber(ARGV[4 * i + 1])) end
 end
 for i = 1, count do redis.call('SET', KEYS[i], ARGV[4 * i - 2], 'PX', ARGV[4 * i - 1]) end
 `;
 
 /**
- * redeem() of domain/redeem.ts. KEYS[1]: the grant; ARGV: 1 if it counts, else 0; the most
- * requesters to keep; the new cookie; the address or nothing; and any number of cookies.
+ * redeem() of domain/redeem.ts. KEYS: the grant, and its requesters; ARGV: 1 if it counts, else 0;
+ * the most requesters to keep; the new cookie; the address or nothing; and any number of cookies.
  *
  * Until a first use the key itself ends when nobody is admitted any more. Then it has to live for
- * those who go on, and the record keeps that time.
+ * those who go on, and the record keeps that time, and that there was a use: where the requesters
+ * are lost, nobody can say how many there were.
  */
 export const REDEEM = `${NOW}
 local record = redis.call('GET', KEYS[1])
 if not record then return false end
 local grant = cjson.decode(record)
 if not grant.o then return false end
-local known = grant.q or {}
 local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
 local admits = now < admitted
-local cookies = {}
-for i = 5, #ARGV do cookies[ARGV[i]] = true end
-local address = ARGV[4] ~= '' and not grant.b and ARGV[4]
-for _, requester in ipairs(known) do
-  if cookies[requester[2]] or (address and requester[3] == address) then
-    if admits or now < requester[1] + grant.o * 1000 then return 'known' end
+local total, forgotten = 0, 0
+if grant.q then
+  local counts = redis.call('HMGET', KEYS[2], 't', 'h')
+  if not counts[1] then return false end
+  total, forgotten = tonumber(counts[1]), tonumber(counts[2] or 0)
+  local names = {}
+  for i = 5, #ARGV do names[#names + 1] = 'c' .. ARGV[i] end
+  if ARGV[4] ~= '' and not grant.b then names[#names + 1] = 'a' .. ARGV[4] end
+  local began = #names > 0 and redis.call('HMGET', KEYS[2], unpack(names)) or {}
+  for i = 1, #names do
+    if began[i] and (admits or now < began[i] + grant.o * 1000) then return 'known' end
   end
 end
-if not admits or (grant.n and #known >= grant.n) then return false end
+if not admits or (grant.n and total - forgotten >= grant.n) then return false end
 if ARGV[1] == '0' then return 'new' end
-known[#known + 1] = {now, ARGV[3], ARGV[4] ~= '' and ARGV[4] or nil}
-if #known > tonumber(ARGV[2]) then table.remove(known, 1) end
-grant.q = known
-grant.a = admitted
+
+if not grant.q then
+  grant.q = 1
+  grant.a = admitted
+  redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
+end
+total = total + 1
+redis.call('HSET', KEYS[2], 't', total, 'c' .. ARGV[3], now,
+  's' .. total, now .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
+if ARGV[4] ~= '' and not grant.b then redis.call('HSET', KEYS[2], 'a' .. ARGV[4], now) end
+if total - forgotten > tonumber(ARGV[2]) then
+  forgotten = forgotten + 1
+  local cookie, address = string.match(redis.call('HGET', KEYS[2], 's' .. forgotten), ' (%S*) (%S*)')
+  redis.call('HDEL', KEYS[2], 's' .. forgotten, 'c' .. cookie, 'a' .. address)
+  redis.call('HSET', KEYS[2], 'h', forgotten)
+end
 local left = math.max(admitted - now, grant.o * 1000)
 if grant.y then
-  redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
+  left = redis.call('PTTL', KEYS[1])
 else
-  redis.call('SET', KEYS[1], cjson.encode(grant), 'PX', left)
+  redis.call('PEXPIRE', KEYS[1], left)
 end
+redis.call('PEXPIRE', KEYS[2], left)
 return 'new'
 `;
 
@@ -101,17 +123,21 @@ redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', ARGV[3])
 `;
 
 /**
- * KEYS: the grant, and its index if it has one. ARGV[2]: the new end; ARGV[3]: milliseconds until
- * then; ARGV[4]: how long it may stay in the index. The record, or nil if it is gone.
+ * KEYS: the grant, its requesters, and its index if it has one. ARGV[2]: the new end; ARGV[3]:
+ * milliseconds until then; ARGV[4]: how long it may stay in the index. The record, or nil if it is
+ * gone, or was signed by others.
  */
 export const PROLONG = `${NOW}${ENTER}${OWN}
 if grant.y then return false end
 local left = tonumber(ARGV[3])
-if KEYS[2] then enter(KEYS[2], string.sub(KEYS[1], -22), tonumber(ARGV[4])) end
+if KEYS[3] then enter(KEYS[3], KEYS[1], tonumber(ARGV[4])) end
 grant.x = tonumber(ARGV[2])
 if grant.q then
   grant.a = now + left
-  left = math.max(left, grant.q[#grant.q][1] + grant.o * 1000 - now)
+  local last = redis.call('HGET', KEYS[2], 's' .. (redis.call('HGET', KEYS[2], 't') or ''))
+  local began = last and string.match(last, '^%d+')
+  if began then left = math.max(left, began + grant.o * 1000 - now) end
+  redis.call('PEXPIRE', KEYS[2], left)
 end
 record = cjson.encode(grant)
 redis.call('SET', KEYS[1], record, 'PX', left)
@@ -119,10 +145,12 @@ return record
 `;
 
 /**
- * The subject of the grant that was ended, or nothing; nil if there was none. What others signed has
- * to be remembered as revoked (ARGV[2]): forgotten, it would be good again.
+ * KEYS: the grant, and its requesters. The subject of what was ended, or nothing; nil if there was
+ * none. What others signed has to be remembered as revoked (ARGV[2]): forgotten, it would be good
+ * again.
  */
 export const REVOKE = `${OWN}
+redis.call('DEL', KEYS[2])
 if grant.y then
   redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
   return ''
@@ -132,16 +160,22 @@ return grant.u or ''
 `;
 
 /**
- * KEYS[1]: an index; ARGV: how many, and the score and id to begin after, or nothing. Ids and
- * scores in turn. A mark finds the place, where what stood there may be gone or moved.
+ * KEYS: an index, and where it goes to be ended; ARGV: how many, and the score and id to begin after,
+ * or nothing. Ids and scores in turn; or 1 where a revocation is under way, or was broken off. Where
+ * what stood at the place is gone or moved, a mark finds it.
  */
 export const LIST = `
+if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 local first = 0
 if ARGV[3] then
-  local mark = ARGV[3] .. '~'
-  redis.call('ZADD', KEYS[1], ARGV[2], mark)
-  first = redis.call('ZRANK', KEYS[1], mark)
-  redis.call('ZREM', KEYS[1], mark)
+  if redis.call('ZSCORE', KEYS[1], ARGV[3]) == ARGV[2] then
+    first = redis.call('ZRANK', KEYS[1], ARGV[3]) + 1
+  else
+    local mark = ARGV[3] .. '~'
+    redis.call('ZADD', KEYS[1], ARGV[2], mark)
+    first = redis.call('ZRANK', KEYS[1], mark)
+    redis.call('ZREM', KEYS[1], mark)
+  end
 end
 return redis.call('ZRANGE', KEYS[1], first, first + ARGV[1] - 1, 'WITHSCORES')
 `;

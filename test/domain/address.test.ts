@@ -22,7 +22,11 @@ describe('a requester’s network', () => {
     ['2001:0db8:0:1::', '2001:db8:0:1::/64'],
     ['::1', '::/64'],
     ['::192.0.2.1', '::/64'],
-    ['64:ff9b::192.0.2.1', '64:ff9b::/64'],
+    // All of IPv4, as a translator shows it.
+    ['64:ff9b::192.0.2.1', '192.0.2.1'],
+    ['64:ff9b::c000:201', '192.0.2.1'],
+    ['::ffff:0:192.0.2.1', '192.0.2.1'],
+    ['64:ff9b:1::192.0.2.1', '64:ff9b:1::/64'],
   ])('of %s is %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });

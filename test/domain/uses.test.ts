@@ -52,9 +52,13 @@ describe('what redeems nothing', () => {
     const counted = { path, max_uses: 1, site: 'files.example', ip: ['192.0.2.0/24'] };
     const { url, id } = await issue(counted);
     expect(await authorize(url, more)).toMatchObject({ allow: false, code });
-    expect((await store.find(id))?.uses?.requesters).toEqual([]);
+    expect(await store.requesters(id)).toEqual([]);
     expect(await authorize(url)).toMatchObject({ allow: true });
-    expect(await authorize(url, more)).toMatchObject({ allow: false, code });
+    // To whom it has no use for it is like any other token.
+    const after = 'address' in more ? 'invalid_token' : code;
+    expect(await authorize(url, more)).toMatchObject({ allow: false, code: after });
+    const stranger = { address: '192.0.2.99', ...more };
+    expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
   });
 
   test('another path', async () => {
@@ -62,7 +66,7 @@ describe('what redeems nothing', () => {
     const { token, id } = await issue({ path, max_uses: 1 });
     const other = await authorize(`/download/b?token=${token}`);
     expect(other).toMatchObject({ code: 'insufficient_scope' });
-    expect((await store.find(id))?.uses?.requesters).toEqual([]);
+    expect(await store.requesters(id)).toEqual([]);
   });
 });
 
@@ -168,9 +172,9 @@ describe('the resume cookie', () => {
     const { url, id } = await issue({ path, max_uses: 1 });
     const first = await authorize(url);
     const secret = first.allow ? (first.resumeCookie?.value ?? '') : '';
-    const kept = JSON.stringify(await store.find(id));
+    const kept = JSON.stringify([await store.find(id), await store.requesters(id)]);
     expect(kept).not.toContain(secret);
-    const cookie = (await store.find(id))?.uses?.requesters[0]?.cookie;
+    const cookie = (await store.requesters(id))[0]?.cookie;
     const elsewhere = { address: '192.0.2.77', resume: cookie };
     expect(await authorize(url, elsewhere)).toMatchObject({ code: 'invalid_token' });
   });
@@ -181,19 +185,16 @@ describe('issuing', () => {
     const { issue, store } = createDecider(options);
     return (await store.find((await issue({ path, ...request })).id))?.uses;
   }
-  const requesters: never[] = [];
-
   test('an hour to go on where uses are counted, else none', async () => {
     expect(await usesOf({})).toBeUndefined();
     expect(await usesOf({ resume_for: 0 })).toBeUndefined();
-    expect(await usesOf({ max_uses: 1 })).toEqual({ max: 1, resumeFor: 3600, requesters });
+    expect(await usesOf({ max_uses: 1 })).toEqual({ max: 1, resumeFor: 3600 });
     expect(await usesOf({ max_uses: 2, resume_for: 0 })).toEqual({
       max: 2,
       resumeFor: 0,
-      requesters,
     });
-    expect(await usesOf({ resume_for: 60 })).toEqual({ resumeFor: 60, requesters });
-    const bound = { max: 1, resumeFor: 3600, cookieOnly: true, requesters };
+    expect(await usesOf({ resume_for: 60 })).toEqual({ resumeFor: 60 });
+    const bound = { max: 1, resumeFor: 3600, cookieOnly: true };
     expect(await usesOf({ max_uses: 1, bind: 'cookie' })).toEqual(bound);
     expect(await usesOf({ max_uses: 1, bind: 'any' })).not.toHaveProperty('cookieOnly');
   });

@@ -33,7 +33,7 @@ describe.each(ways)('of a counted token nothing is fetched ahead, by %s', (way) 
         code: 'prefetch',
       });
     }
-    const spent = async () => (await site.postern.store.find(id))?.uses?.requesters.length;
+    const spent = async () => (await site.postern.store.requesters(id)).length;
 
     await refused();
     expect(await spent()).toBe(0);

@@ -63,7 +63,7 @@ describe.each(ways)('revoked while a thousand are under way, by %s', (way) => {
       expect(tally(await askAtOnce(racers, method, url))).toEqual({ 401: RACERS });
       expect((await stranger.ask(method, url, resume)).status).toBe(401);
     }
-    expect(await tell(site.redis as Redis, `EXISTS postern:grant:${id}`)).toBe(':0');
+    expect(await tell(site.redis as Redis, `EXISTS postern:grant:{${id}}`)).toBe(':0');
     expect((await site.api(`GET /tokens/${id}`)).status).toBe(404);
   });
 

@@ -11,7 +11,7 @@ const from = (address: string): Requester => ({ address, cookies: [], newCookie:
 export function foreignContract(get: () => Opened): void {
   const foreign = (more: Partial<Grant> = {}): Grant => {
     const { now } = get();
-    const uses = { max: 1, resumeFor: 60, requesters: [] };
+    const uses = { max: 1, resumeFor: 60 };
     const times = { expiresAt: now() + 60_000, signedUntil: now() + 120_000 };
     return grantAt(now(), { uses, ...times, foreign: true, ...more });
   };
@@ -71,10 +71,7 @@ export function foreignContract(get: () => Opened): void {
   test('it is kept for as long as it is signed: forgotten, it could be used again', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.adopt(
-      id,
-      foreign({ expiresAt: now() + 200, uses: { max: 1, resumeFor: 0, requesters: [] } }),
-    );
+    await store.adopt(id, foreign({ expiresAt: now() + 200, uses: { max: 1, resumeFor: 0 } }));
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
     await pass(300);
     expect(await store.recall(id)).toBeDefined();

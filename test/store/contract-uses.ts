@@ -16,7 +16,7 @@ export function usesContract(get: () => Opened): void {
   async function issue(uses: Partial<Uses>, ms = 60_000): Promise<string> {
     const id = newId();
     const { store, now } = get();
-    const whole = { resumeFor: 3600, requesters: [], ...uses };
+    const whole = { resumeFor: 3600, ...uses };
     await store.issue([[id, grantAt(now(), { uses: whole, expiresAt: now() + ms })]]);
     return id;
   }
@@ -66,7 +66,7 @@ export function usesContract(get: () => Opened): void {
   test('looking takes no use, and is for who has one or may have', async () => {
     const id = await issue({ max: 1 });
     for (let i = 0; i < 5; i += 1) expect(await look(id, from(`192.0.2.${i}`))).toBe('new');
-    expect((await get().store.find(id))?.uses?.requesters).toEqual([]);
+    expect(await get().store.requesters(id)).toEqual([]);
     expect(await redeem(id, from('192.0.2.1', [], 'mine'))).toBe('new');
     expect(await look(id, from('192.0.2.1'))).toBe('known');
     expect(await look(id, from('192.0.2.2', ['mine']))).toBe('known');
@@ -81,7 +81,7 @@ export function usesContract(get: () => Opened): void {
       );
       expect(all.filter((redeemed) => redeemed === 'new')).toHaveLength(max);
       expect(all.filter((redeemed) => redeemed === 'known')).toHaveLength(0);
-      expect((await get().store.find(id))?.uses?.requesters).toHaveLength(max);
+      expect(await get().store.requesters(id)).toHaveLength(max);
     }
   });
 
@@ -97,7 +97,7 @@ export function usesContract(get: () => Opened): void {
     expect(await redeem(id, from('192.0.2.3'))).toBeUndefined();
     expect(await look(id, from('192.0.2.3'))).toBeUndefined();
     expect(await redeem(id, from('192.0.2.1'))).toBe('known');
-    expect((await store.find(id))?.uses?.requesters).toHaveLength(2);
+    expect(await store.requesters(id)).toHaveLength(2);
     await waitEnd(() => redeem(id, from('192.0.2.9', ['a'])));
     // Each by its own clock, from its own first use.
     expect(await redeem(id, from('192.0.2.9', ['b']))).toBe('known');
@@ -139,7 +139,7 @@ export function usesContract(get: () => Opened): void {
     const id = await issue({ resumeFor: 60, cookieOnly: true });
     const count = MOST_REQUESTERS + 5;
     for (let i = 0; i < count; i += 1) await redeem(id, from('192.0.2.1', [], `cookie ${i}`));
-    const { requesters } = (await get().store.find(id))?.uses ?? { requesters: [] };
+    const requesters = await get().store.requesters(id);
     expect(requesters).toHaveLength(MOST_REQUESTERS);
     expect(requesters[0]?.cookie).toBe(digest('cookie 5'));
     expect(requesters.at(-1)?.cookie).toBe(digest(`cookie ${count - 1}`));
@@ -164,8 +164,8 @@ export function usesContract(get: () => Opened): void {
     await redeem(id, from('192.0.2.1'));
     await pass(600);
     expect(await redeem(id, from('192.0.2.2'))).toBeUndefined();
-    const prolonged = await store.prolong(id, 'web', now() + 2000);
-    expect(prolonged?.uses?.requesters).toHaveLength(1);
+    await store.prolong(id, 'web', now() + 2000);
+    expect(await store.requesters(id)).toHaveLength(1);
     expect(await redeem(id, from('192.0.2.2'))).toBe('new');
     await store.prolong(id, 'web', now() + 1);
     await pass(20);
@@ -208,7 +208,7 @@ export function usesContract(get: () => Opened): void {
     const start = now();
     await redeem(id, from('2001:db8:0:1::/64', [], 'a'));
     await redeem(id, { cookies: [], newCookie: digest('b') });
-    const { requesters } = (await store.find(id))?.uses ?? { requesters: [] };
+    const requesters = await store.requesters(id);
     expect(requesters).toEqual([
       { began: expect.any(Number), cookie: digest('a'), address: '2001:db8:0:1::/64' },
       { began: expect.any(Number), cookie: digest('b') },
@@ -220,7 +220,7 @@ export function usesContract(get: () => Opened): void {
     const { store, now, pass } = get();
     const subject = newId();
     const id = newId();
-    const uses = { max: 1, resumeFor: 60, requesters: [] };
+    const uses = { max: 1, resumeFor: 60 };
     const times = { expiresAt: now() + 300 };
     await store.issue([[id, grantAt(now(), { subject, uses, ...times })]]);
     await redeem(id, from('192.0.2.1'));

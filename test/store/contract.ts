@@ -43,7 +43,7 @@ export function storeContract(name: string, open: () => Promise<Opened>): void {
         ip: ['192.0.2.0/24', '2001:db8::/48'],
         cookie: true,
         signedUntil: opened.now() + 1_000_000_000_000,
-        uses: { max: 1000, resumeFor: 1_000_000_000, cookieOnly: true, requesters: [] },
+        uses: { max: 1000, resumeFor: 1_000_000_000, cookieOnly: true },
         expiresAt: opened.now() + 1_000_000_000_000,
       });
       const bare = grantAt(opened.now());

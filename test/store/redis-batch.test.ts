@@ -26,6 +26,6 @@ test.each([1, 1000])('%i tokens in one request cost one round trip', async (coun
   const issued = (await answer.json()) as Array<{ id: string }>;
   expect(proxy.turns() - before).toBe(1);
   expect(answer.status).toBe(201);
-  const keys = issued.map(({ id }) => `postern:grant:${id}`).join(' ');
+  const keys = issued.map(({ id }) => `postern:grant:{${id}}`).join(' ');
   expect(await tell(redis, `EXISTS ${keys}`)).toBe(`:${count}`);
 });

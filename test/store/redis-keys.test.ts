@@ -26,7 +26,7 @@ test('Redis never sees a token, only its id', async () => {
   }
   const keys = await keysOf(redis);
   expect(keys).toEqual(
-    [...seen.map(({ id }) => `postern:grant:${id}`), 'postern:subject:{test:u}'].sort(),
+    [...seen.map(({ id }) => `postern:grant:{${id}}`), 'postern:subject:{test:u}'].sort(),
   );
   let all = keys.join();
   for (const key of keys) {
@@ -42,7 +42,7 @@ test('every key has the prefix, and ends by itself', async () => {
   const expiresAt = Date.now() + 30_000;
   await other.issue([[id, grantAt(Date.now(), { subject: 'u', expiresAt })]]);
   const keys = await keysOf(redis);
-  expect(keys).toEqual([`other:grant:${id}`, 'other:ready', 'other:subject:{web:u}']);
+  expect(keys).toEqual([`other:grant:{${id}}`, 'other:ready', 'other:subject:{web:u}']);
   for (const key of keys) {
     expect(Number((await tell(redis, `PTTL ${key}`)).slice(1))).toBeGreaterThan(0);
   }

@@ -25,7 +25,7 @@ test.each([
   ['another program’s value', 'yes'],
 ])('%s is not read as "not there", nor changed', async (_, record) => {
   const id = newId();
-  const key = `postern:grant:${id}`;
+  const key = `postern:grant:{${id}}`;
   await tell(redis, `SET ${key} '${record}' EX 60`);
   await expect(store.find(id)).rejects.toThrow(StoreUnavailable);
   await expect(store.prolong(id, 'web', Date.now() + 1000)).rejects.toThrow(StoreUnavailable);
@@ -34,11 +34,11 @@ test.each([
 
 test('a key of another type opens nothing, and is not changed', async () => {
   const id = newId();
-  await tell(redis, `LPUSH postern:grant:${id} x`);
+  await tell(redis, `LPUSH postern:grant:{${id}} x`);
   expect(await store.find(id)).toBeUndefined();
   await expect(store.revoke(id, 'web')).rejects.toThrow(StoreUnavailable);
   expect(await store.prolong(id, 'web', Date.now() + 1000)).toBeUndefined();
-  expect(await tell(redis, `TYPE postern:grant:${id}`)).toContain('list');
+  expect(await tell(redis, `TYPE postern:grant:{${id}}`)).toContain('list');
 });
 
 test('an index of another type fails all that needs it', async () => {

@@ -48,7 +48,7 @@ test('a use costs one round trip, the first one too, and after a restart of Redi
       await answers(store);
     }
     const id = newId();
-    const uses = { max: 1, resumeFor: 60, requesters: [] };
+    const uses = { max: 1, resumeFor: 60 };
     await store.issue([[id, grantAt(Date.now(), { uses })]]);
     for (const redeemed of ['new', 'known']) {
       const before = proxy.turns();

@@ -39,7 +39,7 @@ test.each([1, 100])('a token takes under 450 bytes, where a subject has %i', asy
     });
     const issued = (await answer.json()) as Array<{ id: string }>;
     for (let i = 0; i < BATCH; i += 100) {
-      const grant = await sizeOf(`postern:grant:${issued[i]?.id}`);
+      const grant = await sizeOf(`postern:grant:{${issued[i]?.id}}`);
       const index = await sizeOf(`postern:subject:{test:${subjectOf(done + i)}}`);
       sizes.push(grant + index / each);
     }
