@@ -18,6 +18,11 @@ describe.each(tracks)('a thousand race for a use, by %s on %s', (way, store) => 
     await site.stop();
   });
 
+  test('a token that is not counted is for all of them', async () => {
+    const { url } = await site.issue({ path: '/download/a' });
+    expect(tally(await askAtOnce(racers, 'GET', url))).toEqual({ delivered: RACERS });
+  });
+
   test.each([1, 7])('%i are admitted, and go on; nobody else is', async (max) => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: max });
     const answers = await askAtOnce(racers, 'GET', url);

@@ -68,14 +68,14 @@ describe.each(ways)('revoked while a thousand are under way, by %s', (way) => {
   });
 
   test('prolonged over and over: no use is lost, and none is won', async () => {
-    const max = 700;
+    const max = 300;
     const { id, url } = await site.issue({ path: '/download/a', max_uses: max });
     /** How many uses were left at each prolongation. */
     const left: number[] = [];
     const inTheMidst = () => left.some((uses) => uses > 0 && uses < max);
     let racing = true;
     const race = askInTurn(racers, async (racer, turn) => {
-      if (turn >= 600) await waitFor(inTheMidst, { what: 'a prolongation in their midst' });
+      if (turn >= 250) await waitFor(inTheMidst, { what: 'a prolongation in their midst' });
       return racer.ask('GET', url);
     }).finally(() => {
       racing = false;

@@ -52,7 +52,8 @@ export async function startRaceSite(way: Way, kept: Kept): Promise<RaceSite> {
         include postern/http.conf;
         upstream postern {
           ${instances.map(({ gatePort }) => `server 127.0.0.1:${gatePort};`).join('\n')}
-          keepalive 32;
+          # One for each racer, so that none waits for its own to be opened.
+          keepalive 1024;
         }
         server {
           # All of them connect at once.
