@@ -64,10 +64,10 @@ test.each([
 
 // The browser would send the token to all that lies under a folder above, which other applications
 // may serve and log. Without the cookie the player falls back to the token in the path.
-test.each([
+test.each<[prefix: string, raw: string | undefined, why: string]>([
   ['/download/a;b/', '/download/a;b/x', 'a semicolon, as a browser spells it'],
   [`/download/${'字'.repeat(60)}/${'字'.repeat(60)}/`, undefined, 'a path over 1024 bytes'],
-])('the token’s cookie is for no folder that it does not cover: %s', async (prefix, raw) => {
+])('the token’s cookie is for no folder that it does not cover: %s', async (prefix, raw, _) => {
   const { issue, authorize } = createDecider();
   const { token } = await issue({ prefix, cookie: true });
   const decision = await authorize(`${raw ?? `${encodeURI(prefix)}x`}?token=${token}`);
