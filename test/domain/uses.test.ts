@@ -70,6 +70,26 @@ describe('what redeems nothing', () => {
   });
 });
 
+test('what is used up, or has ended for all but its requesters, is like any unknown token', async () => {
+  const { issue, authorize, clock } = createDecider();
+  const { token } = await issue({ path, max_uses: 1 });
+  await authorize(`${path}?token=${token}`);
+  const asked = [
+    [{ method: 'POST' }, ''],
+    [{}, 'x'],
+    [{ prefetch: true }, ''],
+    [{ serviceWorker: true }, ''],
+  ] as const;
+  for (const ms of [0, 130_000]) {
+    clock.now += ms;
+    for (const [more, suffix] of asked) {
+      const stranger = { address: '198.51.100.1', ...more };
+      const decision = await authorize(`${path}${suffix}?token=${token}`, stranger);
+      expect(decision).toMatchObject({ code: 'invalid_token' });
+    }
+  }
+});
+
 test('a prefetch passes where requesters are not told apart', async () => {
   const { issue, authorize } = createDecider();
   const plain = await issue({ path });

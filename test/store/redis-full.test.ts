@@ -57,3 +57,11 @@ test('of an issue that fails half way nothing is kept', async () => {
   await expect(store.issue(grants)).rejects.toThrow(StoreUnavailable);
   for (const [id] of grants) expect(await store.find(id)).toBeUndefined();
 });
+
+test('a full Redis still lists, page by page', async () => {
+  const grant = grantAt(Date.now(), { subject: 'u' });
+  await store.issue([newId(), newId(), newId()].map((id) => [id, grant]));
+  const { next } = await store.list('web', 'u', 2);
+  await tell(redis, 'CONFIG SET maxmemory 1');
+  expect((await store.list('web', 'u', 2, next)).entries).toHaveLength(1);
+});

@@ -119,3 +119,41 @@ test('a revocation that broke off is ended by the next one', async () => {
   expect(await store.revokeSubject('web', 'u')).toBe(8);
   expect(await keysOf(redis)).toEqual([]);
 });
+
+test('a revocation that broke off hides no grant that lives: it is ended before a list', async () => {
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+  await tell(redis, 'RENAME postern:subject:{web:u} postern:subject:{web:u}:revoked');
+  const next = newId();
+  await store.issue([[next, grantAt(Date.now(), { subject: 'u' })]]);
+  const { entries } = await store.list('web', 'u', 10);
+  expect(entries.map(([listed]) => listed)).toEqual([next]);
+  expect(await store.find(id)).toBeUndefined();
+});
+
+test('who uses a grant is gone with it', async () => {
+  const uses = { max: 2, resumeFor: 60 };
+  const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
+  const ids = [newId(), newId()] as const;
+  for (const id of ids) {
+    await store.issue([[id, grantAt(Date.now(), { subject: 'u', uses })]]);
+    await store.redeem(id, requester, true);
+    expect(Number((await tell(redis, `PTTL postern:uses:{${id}}`)).slice(1))).toBeGreaterThan(0);
+  }
+  await store.revoke(ids[0], 'web');
+  await store.revokeSubject('web', 'u');
+  expect(await keysOf(redis)).toEqual([]);
+});
+
+test('without its requesters a grant that was used admits nobody: how many there were is lost', async () => {
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { uses: { max: 2, resumeFor: 60 } })]]);
+  const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
+  await store.redeem(id, requester, true);
+  await tell(redis, `DEL postern:uses:{${id}}`);
+  for (const address of ['192.0.2.1', '192.0.2.2']) {
+    expect(await store.redeem(id, { ...requester, address }, true)).toBeUndefined();
+  }
+  await store.prolong(id, 'web', Date.now() + 120_000);
+  expect(await store.redeem(id, requester, true)).toBeUndefined();
+});

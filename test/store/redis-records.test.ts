@@ -15,10 +15,21 @@ afterAll(async () => {
   await redis.stop();
 });
 
+function damaged(fields: string): string {
+  return `{"v":2,"c":"web","m":"/d/","p":"/d/a","i":1,"x":1900000000000,${fields}}`;
+}
+
 test.each([
   ['a later layout', '{"v":3,"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
   ['an earlier layout', '{"v":1,"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
   ['none', '{"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
+  ['a limit that is no number', damaged('"n":false,"o":60')],
+  ['a limit that is no whole number', damaged('"n":1.5,"o":60')],
+  ['a time to resume that is no number', damaged('"o":"60"')],
+  ['a limit without a time to resume', damaged('"n":1')],
+  ['what tells requesters apart, without a time', damaged('"b":1')],
+  ['a use, without a time', damaged('"q":1')],
+  ['an end of admission, without a time', damaged('"a":1800000000000')],
   ['an empty record', ''],
   ['half a record', '{"v":2,"c":"web"'],
   ['another value', 'null'],

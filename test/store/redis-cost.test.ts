@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { digest } from '../../service/domain/digest.ts';
+import type { Uses } from '../../service/domain/grant.ts';
+import type { Requester } from '../../service/domain/requester.ts';
+import type { Store } from '../../service/domain/store.ts';
+import { grantAt, newId } from './grants.ts';
+import { openRedis, tell } from './open-redis.ts';
+
+let redis: Redis;
+let store: Store;
+beforeAll(async () => {
+  redis = await startRedis();
+  store = await openRedis(redis, { timeoutMs: 2_000 });
+});
+afterAll(async () => {
+  await store.close();
+  await redis.stop();
+});
+
+const from = (i: number): Requester => ({
+  address: `2001:db8:${i.toString(16)}:1::/64`,
+  cookies: [],
+  newCookie: digest(newId()),
+});
+
+async function issue(uses: Partial<Uses>): Promise<string> {
+  const id = newId();
+  const whole = { resumeFor: 60, ...uses };
+  await store.issue([[id, grantAt(Date.now(), { uses: whole })]]);
+  return id;
+}
+
+/** Microseconds of Redis' own for one script, on the average of many. */
+async function costOf(id: string, next: (i: number) => Requester): Promise<number> {
+  await tell(redis, 'CONFIG RESETSTAT');
+  for (let i = 0; i < 200; i += 1) await store.redeem(id, next(i), true);
+  const stats = await tell(redis, 'INFO commandstats');
+  return Number(/cmdstat_eval:.*usec_per_call=([\d.]+)/.exec(stats)?.[1]);
+}
+
+// Redis runs one script at a time. If a use of a token with a thousand requesters held it for a
+// millisecond, whoever has one such token could make every other request run into the time-out.
+test.each<[string, Partial<Uses>, (i: number) => Requester]>([
+  ['one who is known', { max: 1000 }, () => from(0)],
+  ['strangers, where all uses are taken', { max: 1000 }, (i) => from(5000 + i)],
+  ['new ones, who bring no cookie', { cookieOnly: true }, from],
+])('what a use costs Redis does not grow with the requesters: %s', async (_, uses, next) => {
+  const few = await issue({ ...uses, max: 1 });
+  await store.redeem(few, from(0), true);
+  const usual = await costOf(few, () => from(0));
+
+  const many = await issue(uses);
+  for (let i = 0; i < 1000; i += 1) await store.redeem(many, from(i), true);
+  expect((await costOf(many, next)) / usual).toBeLessThan(15);
+});
