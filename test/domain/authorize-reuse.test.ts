@@ -24,3 +24,16 @@ test.each([
 ])('with a TTL of %d s and %d ms left: %d s', async (ttl, left, expected) => {
   expect(await reuseFor(ttl, left)).toBe(expected);
 });
+
+test('where requesters are told apart it is never reused, whatever the requester is', async () => {
+  const { issue, authorize } = createDecider({ decisionTtl: 600 });
+  const { url } = await issue({ path: '/download/a', max_uses: 1 });
+  for (const [method, redeemed] of [
+    ['HEAD', 'new'],
+    ['GET', 'new'],
+    ['GET', 'known'],
+    ['HEAD', 'known'],
+  ] as const) {
+    expect(await authorize(url, { method })).toMatchObject({ redeemed, reuseFor: 0 });
+  }
+});

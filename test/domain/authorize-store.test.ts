@@ -20,9 +20,32 @@ test('a store that does not answer makes no token invalid', async () => {
   });
 });
 
+test('nor does one that fails at the second of several cookies', async () => {
+  const cause = new StoreUnavailable('it is down');
+  const { store, issue } = createDecider();
+  const good = await issue({ path: '/download/a' });
+  const [unknown, second] = [newToken(), newToken()];
+  const find = (id: string) => (id === tokenId(second) ? Promise.reject(cause) : store.find(id));
+  const { authorize } = createDecider({ store: { ...store, find } });
+  const cookie = `${unknown} ${second} ${good.token}`;
+  expect(await authorize('/download/a', { cookie })).toMatchObject({
+    code: 'unavailable',
+    id: tokenId(second),
+  });
+});
+
 test('any other failure is left to the caller', async () => {
   const { authorize } = failing(new RangeError('a mistake'));
   await expect(authorize(`/download/a?token=${newToken()}`)).rejects.toThrow(RangeError);
+});
+
+test('a store that fails to redeem lets nobody pass', async () => {
+  const redeem = () => Promise.reject(new StoreUnavailable('it is down'));
+  const { issue, authorize } = createDecider({ store: { ...createDecider().store, redeem } });
+  const { url } = await issue({ path: '/download/a', max_uses: 1 });
+  for (const method of ['GET', 'HEAD']) {
+    expect(await authorize(url, { method })).toMatchObject({ code: 'unavailable' });
+  }
 });
 
 test('a store that fails to issue gives no token out', async () => {

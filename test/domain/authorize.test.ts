@@ -25,6 +25,17 @@ test('its own target serves a file, and what lies under a folder', async () => {
   expect(await authorize(`${folder.url}b/c`)).toMatchObject({ target: '/protected/x/b/c' });
 });
 
+test('a target of 2048 bytes of UTF-8 is the longest', async () => {
+  const { issue, authorize } = createDecider();
+  const target = `/protected/${'é'.repeat(500)}/`;
+  const { url } = await issue({ prefix: '/download/a/', target });
+  const room = 2048 - Buffer.byteLength(target);
+  const longest = await authorize(url + 'b'.repeat(room));
+  expect(longest).toMatchObject({ target: target + 'b'.repeat(room) });
+  const longer = await authorize(url + 'b'.repeat(room + 1));
+  expect(longer).toMatchObject({ code: 'invalid_request' });
+});
+
 test('without a token nothing opens, and the store is not asked', async () => {
   const { store } = createDecider();
   const find = () => expect.unreachable('the store was asked');

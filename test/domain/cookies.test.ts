@@ -38,6 +38,17 @@ describe('the path of the token’s cookie is the folder, as the client spells i
   });
 });
 
+test('a path of 1024 characters is the longest that a cookie has', async () => {
+  for (const [length, path] of [
+    [1024, `/download/${'y'.repeat(1013)}/`],
+    [1026, '/download/'],
+  ] as const) {
+    const prefix = `/download/${'y'.repeat(length - 11)}/`;
+    const { token } = await issue({ prefix, cookie: true });
+    expect(await cookiesOf(`${prefix}z?token=${token}`)).toEqual({ token: path });
+  }
+});
+
 test('the token’s cookie holds the token, and is given where the client has it not', async () => {
   const { token } = await issue({ prefix: '/download/hls/', cookie: true });
   const other = await issue({ prefix: '/download/hls/', cookie: true });
@@ -46,6 +57,13 @@ test('the token’s cookie holds the token, and is given where the client has it
   expect(await authorize(`${uri}?token=${token}`)).toMatchObject({ tokenCookie });
   const bearer = { authorization: `Bearer ${token}` };
   expect(await authorize(uri, bearer)).toMatchObject({ tokenCookie });
+  // To whoever goes on as well: a player may have lost it.
+  const counted = await issue({ prefix: '/download/hls/', cookie: true, max_uses: 1 });
+  const again = { value: counted.token, path: '/download/hls/' };
+  for (const redeemed of ['new', 'known']) {
+    const decision = await authorize(`${uri}?token=${counted.token}`);
+    expect(decision).toMatchObject({ redeemed, tokenCookie: again });
+  }
   const stale = { cookie: other.token };
   expect(await authorize(`${uri}?token=${token}`, stale)).toMatchObject({ tokenCookie });
   expect(await cookiesOf(uri, { cookie: token })).toEqual({});

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
-import { createDecider, refusal } from './decider.ts';
+import { client, createDecider, refusal } from './decider.ts';
 
 const a = mount('a.example:/download/', '/a/');
 const b = mount('b.example:/download/', '/b/');
@@ -62,4 +62,13 @@ test('a site that no mount serves is refused at the path', async () => {
     code: 'invalid_request',
     pointers: ['/path'],
   });
+});
+
+test("a client of one site may issue for the site's own mount without naming it", async () => {
+  const of = (site: string) => ({ ...client, paths: [{ site, prefix: '/download/' }] });
+  const path = '/download/x';
+  const own = createDecider({ mounts: [a], client: of('a.example') });
+  expect(await own.issue({ path })).toMatchObject({ expiresIn: 120 });
+  const other = createDecider({ mounts: [a], client: of('b.example') });
+  expect(await refusal(other.issue({ path }))).toMatchObject({ code: 'insufficient_scope' });
 });

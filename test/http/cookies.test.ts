@@ -80,6 +80,7 @@ test.each([
   [{ Purpose: 'prefetch' }, true],
   [{ Purpose: 'Prefetch' }, true],
   [{ Purpose: 'preview' }, true],
+  [{ Purpose: 'prerender' }, true],
   [{ 'Sec-Purpose': '' }, false],
   [{ Purpose: 'download' }, false],
 ])('%j is a declared prefetch: %s', async (headers, isPrefetch) => {

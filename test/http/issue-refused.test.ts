@@ -87,6 +87,17 @@ test('one bad request of a thousand refuses all, and at most 50 faults are named
   expect(spent()).toEqual([0, []]);
 });
 
+test('a token has at most 64 addresses', async () => {
+  const { ask } = createAsked();
+  const ip = Array.from({ length: 65 }, (_, i) => `192.0.2.${i}`);
+  const [most, more] = [ip.slice(1), ip].map((list) => ({ path: '/download/a', ip: list }));
+  expect((await ask('POST /tokens', { json: most })).status).toBe(201);
+  expect(await ask('POST /tokens', { json: [most, more] })).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: '#/1/ip' }] },
+  });
+});
+
 test('beyond what the client may issue for is another code', async () => {
   const paths = [{ prefix: '/download/a/' }];
   const { ask } = createAsked({ apiKeys: [apiKey(KEY, { paths })] });

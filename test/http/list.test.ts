@@ -43,6 +43,18 @@ test('page by page', async () => {
   expect([ids, pages]).toEqual([byEnd, 2]);
 });
 
+test('a page holds a hundred, or as many as are asked for', async () => {
+  const { ask } = createAsked();
+  const json = Array.from({ length: 101 }, () => ({ path: '/download/a', subject: 'u' }));
+  await ask('POST /tokens', { json });
+  const usual = await ask('GET /tokens?subject=u');
+  expect(usual.body.tokens).toHaveLength(100);
+  expect(usual.body.next_cursor).toBeDefined();
+  const most = await ask('GET /tokens?subject=u&limit=1000');
+  expect(most.body.tokens).toHaveLength(101);
+  expect(most.body).not.toHaveProperty('next_cursor');
+});
+
 test.each([
   '',
   '?subject=',
@@ -51,6 +63,9 @@ test.each([
   '?subject=a&limit=1001',
   '?subject=a&limit=-1',
   '?subject=a&limit=x',
+  '?subject=a&limit=',
+  '?subject=a&limit=1e2',
+  '?subject=a&limit=1.5',
   '?subject=a&limit=1&limit=2',
   '?subject=a&cursor=x',
   '?subject=a&cursor=1.x',

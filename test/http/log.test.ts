@@ -27,6 +27,29 @@ test('each decision is a line', async () => {
   }
 });
 
+test('a denial names the subject of a token that is there, and a requester that is refused', async () => {
+  const { log, parsed } = keptLog();
+  const { api, authRequest } = await startGate({ log });
+  const counted = { path: '/download/a', subject: 'user-42', max_uses: 1 };
+  const { url } = await issueToken(api, counted);
+  const from = (address: string, more = {}) => ({ 'X-Real-IP': address, ...more });
+  await authRequest(url.replace('?', 'x?'), from('192.0.2.1'));
+  await authRequest(url, from('192.0.2.1', { 'Sec-Purpose': 'prefetch' }));
+  await authRequest(url, from('192.0.2.1'));
+  await authRequest(url, from('192.0.2.1'));
+  await authRequest(url, from('192.0.2.2'));
+  await authRequest(`/download/a?token=${newToken()}`);
+  const seen = parsed().map(({ code, subject, requester }) => [code, subject, requester]);
+  expect(seen).toEqual([
+    ['insufficient_scope', 'user-42', undefined],
+    ['prefetch', 'user-42', undefined],
+    ['allow', 'user-42', 'new'],
+    ['allow', 'user-42', 'known'],
+    ['invalid_token', 'user-42', 'refused'],
+    ['invalid_token', undefined, undefined],
+  ]);
+});
+
 test('a store that fails is an error, with its reason and no stack', async () => {
   const find = () => Promise.reject(new StoreUnavailable('Command timed out'));
   const { log, parsed } = keptLog();

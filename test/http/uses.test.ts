@@ -61,6 +61,15 @@ test('the state tells what is left, whose the uses are, and until when', async (
   expect(await introspect()).toEqual({ active: false });
 });
 
+test('a second that has begun counts as that second', async () => {
+  const { ask, clock, use, id } = await counted();
+  clock.now += 10_999;
+  expect(await use('192.0.2.1')).toBe(204);
+  expect((await ask(`GET /tokens/${id}`)).body.requesters).toEqual([
+    { address: '192.0.2.1', began: 1_800_000_010, resumable_until: 1_800_000_610 },
+  ]);
+});
+
 test('a grant in cookies, and one that is only resumable', async () => {
   const { ask } = createAsked();
   const json = [

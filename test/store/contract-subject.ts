@@ -69,6 +69,22 @@ export function subjectContract(get: () => Opened): void {
     expect(third.entries).toEqual([entries[3], entries[4]]);
   });
 
+  test('a list goes on past what requesters have used', async () => {
+    const subject = newId();
+    const { store, now } = get();
+    const uses = { max: 2, resumeFor: 3600, requesters: [] };
+    const entries = Array.from({ length: 3 }, (_, i): Entry => {
+      return [newId(), grantAt(now(), { subject, uses, expiresAt: now() + 10_000 * (i + 1) })];
+    });
+    await store.issue(entries);
+    for (const [id] of entries) {
+      await store.redeem(id, { cookies: [], address: '192.0.2.1', newCookie: newId() }, true);
+    }
+    const ids = (await listed(subject, 1)).entries.map(([id]) => id);
+    expect(new Set(ids)).toEqual(new Set(entries.map(([id]) => id)));
+    expect(ids).toHaveLength(3);
+  });
+
   test("a subject's grants may be thousands", async () => {
     const subject = newId();
     const entries = await issue(subject, Array(2300).fill(60_000));

@@ -174,6 +174,18 @@ export function usesContract(get: () => Opened): void {
     expect(await redeem(id, from('192.0.2.2'))).toBe('known');
   });
 
+  test('a grant that is cut short lives until the last of its requesters has ended', async () => {
+    const { store, now, pass } = get();
+    const id = await issue({ max: 2, resumeFor: 2 });
+    await redeem(id, from('192.0.2.1'));
+    await pass(900);
+    await redeem(id, from('192.0.2.2'));
+    await store.prolong(id, 'web', now() + 1);
+    await waitEnd(() => redeem(id, from('192.0.2.1')));
+    expect(await redeem(id, from('192.0.2.2'))).toBe('known');
+    await waitEnd(() => store.find(id));
+  });
+
   test('prolonging before the first use', async () => {
     const { store, now, pass } = get();
     const id = await issue({ max: 1, resumeFor: 60 }, 300);

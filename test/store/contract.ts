@@ -101,6 +101,14 @@ export function storeContract(name: string, open: () => Promise<Opened>): void {
       await expire(id, 300);
     });
 
+    test('what has ended already is taken, and is not there', async () => {
+      const late = await issue({ expiresAt: opened.now() - 5 });
+      await expire(late, 2);
+      const cut = await issue({ subject: newId() });
+      await store.prolong(cut, 'web', opened.now() - 5);
+      await expire(cut, 2);
+    });
+
     test('none but its client prolongs or revokes a grant', async () => {
       const subject = newId();
       const id = await issue({ subject });

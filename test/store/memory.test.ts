@@ -24,6 +24,30 @@ test('a grant ends at its very millisecond', async () => {
   expect(await store.find(id)).toBeUndefined();
 });
 
+test('and so do those who may start, and those who go on', async () => {
+  let now = 1000;
+  const store = createMemoryStore({ now: () => now });
+  const id = newId();
+  const uses = { resumeFor: 2, requesters: [] };
+  await store.issue([[id, grantAt(now, { expiresAt: 2000, uses })]]);
+  const redeem = (address: string) =>
+    store.redeem(id, { cookies: [], address, newCookie: newId() }, true);
+  expect(await redeem('192.0.2.1')).toBe('new');
+  now = 1999;
+  expect(await redeem('192.0.2.2')).toBe('new');
+  now = 2000;
+  expect(await redeem('192.0.2.3')).toBeUndefined();
+  now = 2999;
+  expect(await redeem('192.0.2.1')).toBe('known');
+  now = 3000;
+  expect(await redeem('192.0.2.1')).toBeUndefined();
+  expect(await redeem('192.0.2.2')).toBe('known');
+  now = 3998;
+  expect(await redeem('192.0.2.2')).toBe('known');
+  now = 3999;
+  expect(await store.find(id)).toBeUndefined();
+});
+
 test('closing forgets all', async () => {
   const store = createMemoryStore();
   const id = newId();

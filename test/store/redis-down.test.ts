@@ -10,8 +10,11 @@ const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.find(newId()),
   store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]),
   store.issue(Array.from({ length: 100 }, () => [newId(), grantAt(Date.now())])),
+  store.redeem(newId(), { cookies: [], newCookie: newId() }, true),
+  store.redeem(newId(), { cookies: [], newCookie: newId() }, false),
   store.prolong(newId(), 'web', Date.now() + 1000),
   store.revoke(newId(), 'web'),
+  store.list('web', 'u', 10),
   store.revokeSubject('web', 'u'),
   store.check(),
 ];
@@ -97,8 +100,10 @@ test('a wrong password is an unavailable store, and the log is told why', async 
   await failsSoon(store);
 });
 
-test('a closed store fails too', async () => {
-  const { store } = await started();
+test('a closed store fails too, and is not told as lost', async () => {
+  const { redis, store, states } = await started();
   await store.close();
   await failsSoon(store);
+  await redis.stop();
+  expect(states).toEqual(['up']);
 });

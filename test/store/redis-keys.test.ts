@@ -70,7 +70,24 @@ test('the index lives as long as the longest of its grants', async () => {
   await store.prolong(id, 'web', now + 5_000);
   expect(await end()).toBe(100);
   // Never earlier than the grant itself, even if Redis fails in between.
-  expect(await tell(redis, `ZSCORE postern:subject:{web:u} ${id}`)).toContain(`${now + 40_000}`);
+  const score = (await tell(redis, `ZSCORE postern:subject:{web:u} ${id}`)).split('\r\n')[1];
+  expect(Number(score)).toBeGreaterThanOrEqual(now + 40_000);
+});
+
+test('the index lives for those who go on as well', async () => {
+  const now = Date.now();
+  const id = newId();
+  const uses = { max: 1, resumeFor: 3600, requesters: [] };
+  const expires = async (end: number) => {
+    const score = (await tell(redis, `ZSCORE postern:subject:{web:u} ${id}`)).split('\r\n')[1];
+    const key = (await tell(redis, 'PEXPIRETIME postern:subject:{web:u}')).slice(1);
+    for (const at of [score, key]) expect(Number(at)).toBeGreaterThanOrEqual(end + 3_600_000);
+  };
+  const grant = grantAt(now, { subject: 'u', uses, expiresAt: now + 10_000 });
+  await store.issue([[id, grant]]);
+  await expires(now + 10_000);
+  await store.prolong(id, 'web', now + 90_000);
+  await expires(now + 90_000);
 });
 
 test('an index that was lost ends by itself too, once it is made again', async () => {
