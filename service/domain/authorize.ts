@@ -22,8 +22,8 @@ export interface AuthorizeOptions {
 export type Authorize = (request: GateRequest) => Promise<Decision>;
 
 /**
- * Decides on requests for files. One round trip to the store, two where requesters are told apart,
- * and none where no token came, or one that the store does not keep.
+ * Decides on requests for files. For each token that is tried (of cookies up to four) one round trip
+ * to the store, two where requesters are told apart, and none where the store does not keep it.
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl, now } = options;

@@ -45,5 +45,5 @@ function depthOf(folder: string): number {
 function legal(path: string): string {
   const end = path.search(/[^\x21-\x3a\x3c-\x7e]/);
   const length = Math.min(end < 0 ? path.length : end, MAX_COOKIE_PATH_LENGTH);
-  return length === path.length ? path : path.slice(0, path.lastIndexOf('/', length) + 1);
+  return length === path.length ? path : path.slice(0, path.lastIndexOf('/', length - 1) + 1);
 }

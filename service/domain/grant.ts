@@ -59,9 +59,14 @@ export function coversPath(covers: string, path: string): boolean {
   return isFolder(covers) ? path.startsWith(covers) : path === covers;
 }
 
-/** Until when a requester may go on, if nobody prolongs the grant. */
+/** Until when a requester may go on of its own, whatever the grant's end. */
 export function resumableUntil(uses: Uses, { began }: KnownRequester): number {
   return began + uses.resumeFor * 1000;
+}
+
+/** The latest end that it can have unless it is prolonged: who starts at the last moment goes on. */
+export function latestEndOf({ expiresAt, uses }: Pick<Grant, 'expiresAt' | 'uses'>): number {
+  return expiresAt + (uses?.resumeFor ?? 0) * 1000;
 }
 
 /** The most by which clocks may differ for a JWT to pass. */

@@ -28,7 +28,7 @@ const SECRET = /^[A-Za-z0-9_-]{22}$/;
 const MOST_KEPT = 8;
 
 /** Of several cookies, as nested folders have them. */
-const MOST_READ = 16;
+const MOST_READ = 32;
 
 /** Reads the resume cookies, values parted by spaces, and makes a new secret. */
 export function present(resume: string | undefined, address: string | undefined): Presented {

@@ -7,16 +7,17 @@ export interface CookieSettings {
 }
 
 /**
- * Seconds that the resume cookie is kept: over a browser's restart, after which it resumes its
- * downloads, and longer than most grants are prolonged. Of itself it is worth nothing.
+ * Seconds that the resume cookie is kept at least: over a browser's restart, after which it resumes
+ * its downloads, and longer than most grants are prolonged. Of itself it is worth nothing.
  */
-const RESUME_MAX_AGE = 7 * 86_400;
+const RESUME_MIN_AGE = 7 * 86_400;
 
 /** The `Set-Cookie` values that an allow asks for; the most are two. */
 export function setCookies(decision: Allow, settings: CookieSettings): readonly string[] {
-  const { resumeCookie, tokenCookie } = decision;
+  const { grant, resumeCookie, tokenCookie } = decision;
   if (resumeCookie === undefined && tokenCookie === undefined) return [];
-  const age = `; Max-Age=${RESUME_MAX_AGE}`;
+  const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);
+  const age = `; Max-Age=${Math.max(RESUME_MIN_AGE, lifetime, grant.uses?.resumeFor ?? 0)}`;
   const attributes = `; HttpOnly; SameSite=${settings.sameSite}${settings.secure ? '; Secure' : ''}`;
   return [
     ...(resumeCookie ? [`${pair('postern_resume', resumeCookie)}${age}${attributes}`] : []),

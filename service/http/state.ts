@@ -20,7 +20,7 @@ export function stateOf(id: string, grant: Grant, requesters?: readonly KnownReq
     max_uses: uses?.max,
     resume_for: uses?.resumeFor,
     bind: uses && (uses.cookieOnly ? 'cookie' : 'any'),
-    ...(uses && requesters && usedBy(uses, requesters)),
+    ...(uses && requesters && usedBy(uses, requesters, grant.expiresAt)),
     ip: grant.ip,
     filename,
     disposition,
@@ -37,16 +37,17 @@ export async function wholeStateOf(store: Store, id: string, grant: Grant) {
   return stateOf(id, grant, grant.uses && (await store.requesters(id)));
 }
 
-function usedBy(uses: Uses, requesters: readonly KnownRequester[]) {
+function usedBy(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {
+  const until = (one: KnownRequester) => seconds(Math.max(expiresAt, resumableUntil(uses, one)));
   const last = requesters.at(-1);
   return {
     uses_left: uses.max === undefined ? undefined : uses.max - requesters.length,
-    // When the last of them can no longer go on, where that is after `exp`.
-    resumable_until: last && seconds(resumableUntil(uses, last)),
+    // When none of them can go on any more.
+    resumable_until: last && until(last),
     requesters: requesters.map((requester) => ({
       address: requester.address,
       began: seconds(requester.began),
-      resumable_until: seconds(resumableUntil(uses, requester)),
+      resumable_until: until(requester),
     })),
   };
 }

@@ -12,5 +12,5 @@ export function subjectOf(c: Context): string {
 export function oneOf(c: Context, name: string): string | undefined {
   const [value, ...more] = c.req.queries(name) ?? [];
   if (more.length === 0) return value;
-  throw new Refused('invalid_request', `The query must have exactly one ${name}.`);
+  throw new Refused('invalid_request', `The query must have at most one ${name}.`);
 }

@@ -1,3 +1,4 @@
+import { latestEndOf } from '../domain/grant.ts';
 import type { Entry } from '../domain/store.ts';
 import { encodeRecord } from './record.ts';
 
@@ -11,7 +12,7 @@ export function issueArguments(
   const indexes = new Map<string, number>();
   const args: Array<string | number> = [issued.length];
   for (const [, grant] of issued) {
-    const { client, subject, uses } = grant;
+    const { client, subject } = grant;
     let index = 0;
     if (subject !== undefined) {
       const key = indexKey(client, subject);
@@ -19,8 +20,7 @@ export function issueArguments(
       indexes.set(key, index);
     }
     const left = Math.max(1, grant.expiresAt - now);
-    // Who starts at the last moment goes on for so long.
-    args.push(encodeRecord(grant), left, index, left + (uses?.resumeFor ?? 0) * 1000);
+    args.push(encodeRecord(grant), left, index, left + latestEndOf(grant) - grant.expiresAt);
   }
   return { keys: [...issued.map(([id]) => grantKey(id)), ...indexes.keys()], args };
 }

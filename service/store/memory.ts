@@ -1,7 +1,13 @@
-import { FORGIVEN_MS, type Grant, type KnownRequester, resumableUntil } from '../domain/grant.ts';
+import {
+  FORGIVEN_MS,
+  type Grant,
+  type KnownRequester,
+  latestEndOf,
+  resumableUntil,
+} from '../domain/grant.ts';
 import { MOST_REQUESTERS, redeem } from '../domain/redeem.ts';
 import type { Requester } from '../domain/requester.ts';
-import type { Entry, Store } from '../domain/store.ts';
+import type { Cursor, Entry, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
@@ -49,11 +55,11 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return found?.grant.client === client ? found : undefined;
   }
 
-  /** The live grants of a subject, and when each ends. */
-  function of(client: string, subject: string): Array<readonly [Entry, end: number]> {
-    return [...(subjects.get(keyOf(client, subject)) ?? [])].flatMap((id) => {
+  /** The live grants of a subject. */
+  function of(client: string, subject: string): Entry[] {
+    return [...(subjects.get(keyOf(client, subject)) ?? [])].flatMap((id): Entry[] => {
       const found = live(id);
-      return found === undefined ? [] : [[[id, found.grant], endOf(found)] as const];
+      return found === undefined ? [] : [[id, found.grant]];
     });
   }
 
@@ -113,20 +119,20 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return true;
     },
     async list(client, subject, limit, after) {
-      const past = after && ([after.id, after.end] as const);
       const all = of(client, subject)
-        .filter(([[id], ends]) => past === undefined || compare([id, ends], past) > 0)
-        .sort(([[a], aEnds], [[b], bEnds]) => compare([a, aEnds], [b, bEnds]));
+        .map((entry) => ({ entry, cursor: cursorOf(entry) }))
+        .filter(({ cursor }) => after === undefined || compare(cursor, after) > 0)
+        .sort((a, b) => compare(a.cursor, b.cursor));
       const page = all.slice(0, limit);
       const last = page.at(-1);
       return {
-        entries: page.map(([entry]) => entry),
-        ...(all.length > limit && last && { next: { id: last[0][0], end: last[1] } }),
+        entries: page.map(({ entry }) => entry),
+        ...(all.length > limit && last && { next: last.cursor }),
       };
     },
     async revokeSubject(client, subject) {
       const entries = of(client, subject);
-      for (const [[id, grant]] of entries) end(id, grant);
+      for (const [id, grant] of entries) end(id, grant);
       return entries.length;
     },
     async check() {
@@ -157,8 +163,10 @@ function endOf({ grant, requesters }: Held): number {
   return uses && last ? Math.max(expiresAt, resumableUntil(uses, last)) : expiresAt;
 }
 
-type Place = readonly [id: string, end: number];
+function cursorOf([id, grant]: Entry): Cursor {
+  return { id, end: latestEndOf(grant) };
+}
 
-function compare([a, aEnds]: Place, [b, bEnds]: Place): number {
-  return aEnds - bEnds || (a < b ? -1 : Number(a > b));
+function compare(a: Cursor, b: Cursor): number {
+  return a.end - b.end || (a.id < b.id ? -1 : Number(a.id > b.id));
 }

@@ -32,7 +32,7 @@ interface Fields {
   q?: 1;
 }
 
-/** A grant as it is stored: JSON, with the version of its layout. It is stored before its uses. */
+/** A grant as it is stored: JSON, with the version of its layout. */
 export function encodeRecord(grant: Grant): string {
   const { client, mount, site, covers, subject, target, filename, disposition, uses } = grant;
   return JSON.stringify({

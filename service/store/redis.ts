@@ -1,5 +1,5 @@
-import { FORGIVEN_MS, type Grant } from '../domain/grant.ts';
-import { MOST_REQUESTERS, type Redeemed } from '../domain/redeem.ts';
+import { FORGIVEN_MS, type Grant, latestEndOf } from '../domain/grant.ts';
+import { MOST_REQUESTERS } from '../domain/redeem.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
@@ -107,16 +107,16 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async redeem(id, { cookies, address = '', newCookie }, count) {
       const args = [count ? 1 : 0, MOST_REQUESTERS, newCookie, address, ...cookies];
       const redeemed = await run(REDEEM, [grantKey(id), usesKey(id)], args);
-      return (redeemed ?? undefined) as Redeemed | undefined;
+      return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },
 
     async prolong(id, client, expiresAt) {
       const before = await find(id);
       if (before?.client !== client) return undefined;
-      const { subject, uses } = before;
+      const { subject } = before;
       const index = subject === undefined ? [] : [indexKey(client, subject)];
       const left = Math.max(1, expiresAt - now());
-      const args = [client, expiresAt, left, left + (uses?.resumeFor ?? 0) * 1000];
+      const args = [client, expiresAt, left, left + latestEndOf(before) - before.expiresAt];
       const record = await run(PROLONG, [grantKey(id), usesKey(id), ...index], args);
       return typeof record === 'string' ? (read(record) as Grant) : undefined;
     },

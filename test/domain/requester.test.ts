@@ -21,10 +21,10 @@ test.each([undefined, '', 'unix:'])('%j is no address to be known by', (address)
   expect(present(undefined, address).requester).not.toHaveProperty('address');
 });
 
-test('of all secrets that it holds the first sixteen are read, each once', () => {
-  const held = secrets(20);
+test('of all secrets that it holds the first thirty-two are read, each once', () => {
+  const held = secrets(40);
   const resume = [held.slice(0, 5).join('.'), held.slice(3).join('.')].join(' ');
-  expect(present(resume, undefined).requester.cookies).toEqual(held.slice(0, 16).map(digest));
+  expect(present(resume, undefined).requester.cookies).toEqual(held.slice(0, 32).map(digest));
 });
 
 test('the new secret comes first, and the last ones are forgotten', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { issueToken } from '../support/postern.ts';
+import { apiKey, issueToken, KEY } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
 const ADDRESS = { 'X-Real-IP': '192.0.2.1' };
@@ -58,6 +58,18 @@ test.each([
   const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
   const { headers } = await authRequest(url, ADDRESS);
   expect(headers['postern-set-cookie']).toMatch(new RegExp(`; ${attributes}$`));
+});
+
+test.each([
+  [{ max_uses: 1 }, 604_800],
+  [{ max_uses: 1, expires_in: 864_000 }, 864_000],
+  [{ max_uses: 1, resume_for: 864_001 }, 864_001],
+])('of %j the resume cookie is kept for %d s', async (request, age) => {
+  const limits = { maxExpiresIn: 1_000_000, maxResumeFor: 1_000_000 };
+  const { api, authRequest } = await startGate({ apiKeys: [apiKey(KEY, limits)] });
+  const { url } = await issueToken(api, { path: '/download/a', ...request });
+  const { headers } = await authRequest(url, ADDRESS);
+  expect(headers['postern-set-cookie']).toContain(`; Max-Age=${age};`);
 });
 
 describe('a denial', () => {

@@ -70,6 +70,18 @@ test('a second that has begun counts as that second', async () => {
   ]);
 });
 
+test('whoever may not resume goes on until the end, and so it is told', async () => {
+  const { ask, store } = createAsked();
+  const json = { path: '/download/a', max_uses: 1, resume_for: 0 };
+  const { id } = (await ask('POST /tokens', { json })).body;
+  await store.redeem(id, { cookies: [], newCookie: 'x'.repeat(22) }, true);
+  expect((await ask(`GET /tokens/${id}`)).body).toMatchObject({
+    exp: 1_800_000_120,
+    resumable_until: 1_800_000_120,
+    requesters: [{ began: 1_800_000_000, resumable_until: 1_800_000_120 }],
+  });
+});
+
 test('a grant in cookies, and one that is only resumable', async () => {
   const { ask } = createAsked();
   const json = [

@@ -69,6 +69,25 @@ export function subjectContract(get: () => Opened): void {
     expect(third.entries).toEqual([entries[3], entries[4]]);
   });
 
+  test('of a grant that can be resumed the latest end counts', async () => {
+    const subject = newId();
+    const { store, now } = get();
+    const uses = { max: 1, resumeFor: 60, requesters: [] };
+    const ends: Array<[number, object]> = [
+      [10_000, { uses }],
+      [60_000, {}],
+      [80_000, {}],
+    ];
+    const entries = ends.map(([end, more]): Entry => {
+      return [newId(), grantAt(now(), { subject, expiresAt: now() + end, ...more })];
+    });
+    await store.issue(entries);
+    const inOrder = [1, 0, 2].map((i) => entries[i]?.[0]);
+    for (const limit of [1, 10]) {
+      expect((await listed(subject, limit)).entries.map(([id]) => id)).toEqual(inOrder);
+    }
+  });
+
   test('a list goes on past what requesters have used', async () => {
     const subject = newId();
     const { store, now } = get();
