@@ -2,7 +2,7 @@ import type { Scope } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
 import type { Faults } from './fault.ts';
 import type { Given } from './given.ts';
-import { readPaths, readTargets } from './scopes.ts';
+import { type PathRules, readPaths, readTargets } from './scopes.ts';
 import { readWhole } from './whole.ts';
 
 /** What the limits of a client are held against; absent where that is itself at fault. */
@@ -30,9 +30,10 @@ export function readLimits(
   fields: ReadonlyMap<string, Given>,
   { mounts, maxExpiresIn: mostExpiresIn, maxResumeFor: mostResumeFor }: Bounds,
   faults: Faults,
+  rules?: PathRules,
 ): Limits | undefined {
   const givenPaths = fields.get('paths');
-  const paths = givenPaths && readPaths(givenPaths, mounts, faults);
+  const paths = givenPaths && readPaths(givenPaths, mounts, faults, rules);
   const targets = readTargets(fields.get('targets'), mounts, faults);
   const expiry = { min: 1, general: mostExpiresIn };
   const maxExpiresIn = readMaximum(fields.get('max_expires_in'), expiry, faults);
