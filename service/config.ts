@@ -5,6 +5,9 @@ import { readExpiry } from './config/expiry.ts';
 import { ConfigError, Faults } from './config/fault.ts';
 import { type ReadFile, readSettings } from './config/file.ts';
 import { deepFreeze } from './config/freeze.ts';
+import type { TrustedIssuer } from './config/issuer.ts';
+import { readIssuers } from './config/issuers.ts';
+import { type JwtSettings, readJwt } from './config/jwt.ts';
 import type { Listen } from './config/listen.ts';
 import { readListeners } from './config/listeners.ts';
 import { type LogLevel, readLogLevel } from './config/log-level.ts';
@@ -17,10 +20,11 @@ import type { ApiKey } from './domain/api-key.ts';
 import type { Mount } from './domain/mount.ts';
 
 export { ConfigError, type ConfigFault } from './config/fault.ts';
+export type { TrustedIssuer } from './config/issuer.ts';
 export type { Listen } from './config/listen.ts';
 
 /** Everything that an operator can set, checked. */
-export interface Config {
+export interface Config extends JwtSettings {
   /** The gate, for nginx alone. */
   readonly listen: Listen;
   readonly apiListen: Listen;
@@ -29,6 +33,8 @@ export interface Config {
   readonly mounts: readonly Mount[];
   /** Empty only on a terminal. */
   readonly apiKeys: readonly ApiKey[];
+  /** Others whose JWTs are trusted. */
+  readonly issuers: readonly TrustedIssuer[];
   /** Seconds, where a request for a token names none. */
   readonly expiresIn: number;
   /** Seconds; no client's own maximum is above it. */
@@ -79,12 +85,18 @@ export function loadConfig(
   const { maxExpiresIn } = expiry ?? {};
   const { maxResumeFor } = resume ?? {};
   const bounds = { mounts, maxExpiresIn, maxResumeFor };
+  const before = faults.all.length;
   const apiKeys = readApiKeys(settings.get('api_keys'), bounds, faults);
+  const goodKeys = faults.all.length === before ? apiKeys : undefined;
   if (!onTerminal && fromFile !== undefined && !settings.has('api_keys')) {
     faults.add({ field: 'POSTERN_API_KEYS' }, NO_KEY);
   }
   const givenUrl = settings.get('public_url');
   const publicUrl = givenUrl && readPublicUrl(givenUrl, faults);
+  const isComplete = fromFile !== undefined;
+  const jwt = readJwt(settings, { publicUrl, isComplete }, faults);
+  const around = { ...bounds, apiKeys: goodKeys, own: jwt.issuer };
+  const issuers = readIssuers(settings.get('issuers'), around, faults);
   const givenTtl = settings.get('decision_ttl');
   const ttlRange = { unit: 'seconds', min: 0, max: 3600 };
   const decisionTtl = (givenTtl && readWhole(givenTtl, ttlRange, faults)) ?? 0;
@@ -100,6 +112,8 @@ export function loadConfig(
     store,
     mounts,
     apiKeys,
+    issuers,
+    ...jwt,
     ...expiry,
     ...resume,
     ...(publicUrl !== undefined && { publicUrl }),

@@ -67,6 +67,7 @@ function withKey(config: Config): Config {
   return { ...config, apiKeys: [{ sha256: hashSecret(secret), client }] };
 }
 
+// Node runs this file, or `postern serve` loads it: both start the service.
 main().catch((error: unknown) => {
   const faulty = error instanceof ConfigError || error instanceof CannotListen;
   process.stderr.write(`${faulty ? error.message : (error as Error).stack}\n`);

@@ -1,9 +1,10 @@
 import type { ApiKey } from '../domain/api-key.ts';
-import { type Bounds, type ReadApiKey, readApiKey } from './api-key.ts';
+import { type ReadApiKey, readApiKey } from './api-key.ts';
 import { apiKeysFromText } from './api-key-text.ts';
 import { readList } from './entry.ts';
 import type { Faults } from './fault.ts';
 import { type Given, isList } from './given.ts';
+import type { Bounds } from './limits.ts';
 
 /** Every API key; none where none is configured. */
 export function readApiKeys(

@@ -1,6 +1,6 @@
 import type { Faults } from './fault.ts';
 import type { Given } from './given.ts';
-import { CONFIG_VARIABLE, SETTINGS, type Settings, variableOf } from './names.ts';
+import { CONFIG_VARIABLE, FILE_ONLY, SETTINGS, type Settings, variableOf } from './names.ts';
 import { didYouMean } from './near.ts';
 import { shown } from './shown.ts';
 
@@ -19,6 +19,12 @@ export function readEnvironment(env: Environment, faults: Faults): Settings {
   for (const [field, value] of Object.entries(env)) {
     if (!field.startsWith('POSTERN_') || !value || known.includes(field)) continue;
     if (INJECTED.test(field) || (INJECTED_URL.test(field) && value.includes('://'))) continue;
+    const inFile = FILE_ONLY.find((setting) => variableOf(setting) === field);
+    if (inFile !== undefined) {
+      const expected = `no such variable: ${inFile} can only be set in the file that ${CONFIG_VARIABLE} names`;
+      faults.add({ field }, expected);
+      continue;
+    }
     // Without the value: whatever is meant may be a secret.
     const hint = didYouMean(field, known) || `; there are ${known.join(', ')}`;
     faults.add({ field }, `a variable that Postern knows${hint}`);

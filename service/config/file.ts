@@ -2,7 +2,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { readEntry } from './entry.ts';
 import type { Faults } from './fault.ts';
 import type { Given } from './given.ts';
-import { SETTINGS, type Settings } from './names.ts';
+import { FILE_ONLY, SETTINGS, type Settings } from './names.ts';
 import { phraseFor } from './yaml-phrase.ts';
 import { toGiven } from './yaml-tree.ts';
 
@@ -56,5 +56,5 @@ function parse(path: string, text: string, faults: Faults): Settings | undefined
   const root = toGiven(document.contents, whereIs, faults);
   if (faults.all.length > before) return undefined;
   // Empty, or nothing but comments.
-  return root.value === null ? new Map() : readEntry(root, SETTINGS, faults);
+  return root.value === null ? new Map() : readEntry(root, [...SETTINGS, ...FILE_ONLY], faults);
 }

@@ -12,11 +12,19 @@ const OPEN_OF_API_KEYS = /^api_keys\.(paths|targets|max_expires_in|max_resume_fo
  */
 export function shown(setting: string, value: Value): string | undefined {
   if (/^api_keys\b/.test(setting) && !OPEN_OF_API_KEYS.test(setting)) return undefined;
+  // The keys themselves may stand where their file's path should.
+  if (setting === 'jwt_keys' && typeof value === 'string') return undefined;
   if (isList(value)) return 'a list';
   if (isMapping(value)) return 'a mapping';
   if (value === null) return 'nothing';
   if (typeof value !== 'string') return String(value);
-  return quote(setting === 'store' || setting === 'public_url' ? withoutPassword(value) : value);
+  return quote(holdsPassword(setting, value) ? withoutPassword(value) : value);
+}
+
+function holdsPassword(setting: string, value: string): boolean {
+  // A path that was mistaken is to be seen.
+  if (setting === 'issuers.jwks_uri') return value.includes('@');
+  return setting === 'store' || setting === 'public_url';
 }
 
 /** A text in quotes, on one line, with nothing in it that a terminal would obey. */

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
-import { API_KEY_FIELDS, MOUNT_FIELDS, SETTINGS, variableOf } from '../../service/config/names.ts';
+import {
+  API_KEY_FIELDS,
+  FILE_ONLY,
+  ISSUER_FIELDS,
+  MOUNT_FIELDS,
+  SETTINGS,
+  variableOf,
+} from '../../service/config/names.ts';
 import { type Config, ConfigError } from '../../service/config.ts';
 import { load, loadFile } from './load.ts';
 
@@ -13,7 +20,20 @@ function expectAnswer(attempt: () => Config) {
   }
 }
 
-const words = ['/a/', '/b/', 'a.example:/a/', '=', ':', ',', 'redis://', 'https://', 'unix:/', '@'];
+const words = [
+  '/a/',
+  '/b/',
+  'a.example:/a/',
+  '=',
+  ':',
+  ',',
+  'redis://',
+  'https://',
+  'unix:/',
+  '@',
+  '{',
+  '}/',
+];
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...words), fc.webUrl());
 const texts = fc.array(text, { maxLength: 5 }).map((parts) => parts.join(''));
 
@@ -23,7 +43,9 @@ test('any environment', () => {
 });
 
 test('any tree in a file', () => {
-  const key = fc.constantFrom(...SETTINGS, ...MOUNT_FIELDS, ...API_KEY_FIELDS, 'other');
+  const key = fc.constantFrom(
+    ...[...SETTINGS, ...FILE_ONLY, ...MOUNT_FIELDS, ...API_KEY_FIELDS, ...ISSUER_FIELDS, 'other'],
+  );
   const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
     tree: fc.oneof(
       { maxDepth: 4 },
@@ -39,7 +61,23 @@ test('any tree in a file', () => {
 
 test('any text in a file', () => {
   const scrap = fc.constantFrom(
-    ...['mounts', 'api_keys', 'id', ': ', '\n', '  ', '- ', '[', '{', '"', '&a ', '*a', '? ', '<<'],
+    ...[
+      'mounts',
+      'api_keys',
+      'issuers',
+      'id',
+      ': ',
+      '\n',
+      '  ',
+      '- ',
+      '[',
+      '{',
+      '"',
+      '&a ',
+      '*a',
+      '? ',
+      '<<',
+    ],
   );
   const yaml = fc.array(fc.oneof(scrap, texts), { maxLength: 12 }).map((parts) => parts.join(''));
   fc.assert(fc.property(yaml, (lines) => expectAnswer(() => loadFile(lines))));

@@ -18,6 +18,10 @@ test('the defaults', () => {
     decisionTtl: 0,
     cookies: { sameSite: 'Lax', secure: true },
     logLevel: 'info',
+    format: 'opaque',
+    issuer: 'postern',
+    leeway: 5,
+    issuers: [],
   });
 });
 
@@ -49,6 +53,12 @@ decision_ttl: 7
 cookie_samesite: strict
 cookie_secure: false
 log_level: silent
+format: jwt
+jwt_keys: /etc/keys.json
+issuer: own
+leeway: 60
+issuers:
+  - { id: b, issuer: b, jwks_file: b, audience: b, trusted_for: clients, paths: ['/m/{sub}/'] }
 `;
 const OF_FILE = {
   listen: { host: '10.0.0.1', port: 1 },
@@ -64,6 +74,24 @@ const OF_FILE = {
   decisionTtl: 7,
   cookies: { sameSite: 'Strict', secure: false },
   logLevel: 'silent',
+  format: 'jwt',
+  jwtKeys: '/etc/keys.json',
+  issuer: 'own',
+  leeway: 60,
+  issuers: [
+    {
+      id: 'b',
+      issuer: 'b',
+      keys: { file: 'b' },
+      audience: 'b',
+      trustedFor: 'clients',
+      algorithms: ['EdDSA', 'ES256', 'RS256'],
+      paths: [{ prefix: '/m/{sub}/' }],
+      targets: [],
+      maxExpiresIn: 6,
+      maxResumeFor: 8,
+    },
+  ],
 };
 
 test('everything can be set in the file', () => {
@@ -81,16 +109,32 @@ test.each([
   ['POSTERN_STORE', 'memory:', { store: { ...OF_FILE.store, url: 'memory:' } }],
   ['POSTERN_STORE_PREFIX', 'b:', { store: { ...OF_FILE.store, prefix: 'b:' } }],
   ['POSTERN_STORE_TIMEOUT_MS', '20', { store: { ...OF_FILE.store, timeoutMs: 20 } }],
-  ['POSTERN_MOUNTS', '/download/=/protected/', { mounts: load({}).mounts }],
+  [
+    'POSTERN_MOUNTS',
+    '/m/=/protected/',
+    { mounts: load({ POSTERN_MOUNTS: '/m/=/protected/' }).mounts },
+  ],
   ['POSTERN_EXPIRES_IN', '3', { expiresIn: 3 }],
-  ['POSTERN_MAX_EXPIRES_IN', '300', { maxExpiresIn: 300 }],
+  [
+    'POSTERN_MAX_EXPIRES_IN',
+    '300',
+    { maxExpiresIn: 300, issuers: OF_FILE.issuers.map((one) => ({ ...one, maxExpiresIn: 300 })) },
+  ],
   ['POSTERN_RESUME_FOR', '4', { resumeFor: 4 }],
-  ['POSTERN_MAX_RESUME_FOR', '0', { maxResumeFor: 0 }],
+  [
+    'POSTERN_MAX_RESUME_FOR',
+    '0',
+    { maxResumeFor: 0, issuers: OF_FILE.issuers.map((one) => ({ ...one, maxResumeFor: 0 })) },
+  ],
   ['POSTERN_PUBLIC_URL', 'https://b.example', { publicUrl: 'https://b.example' }],
   ['POSTERN_DECISION_TTL', '2', { decisionTtl: 2 }],
   ['POSTERN_COOKIE_SAMESITE', 'lax', { cookies: { sameSite: 'Lax', secure: false } }],
   ['POSTERN_COOKIE_SECURE', 'true', { cookies: { sameSite: 'Strict', secure: true } }],
   ['POSTERN_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
+  ['POSTERN_FORMAT', 'opaque', { format: 'opaque' }],
+  ['POSTERN_JWT_KEYS', 'b.json', { jwtKeys: 'b.json' }],
+  ['POSTERN_ISSUER', 'c', { issuer: 'c' }],
+  ['POSTERN_LEEWAY', '0', { leeway: 0 }],
 ])('%s wins over the file', (variable, value, changed) => {
   expect(loadFile(FILE, { [variable]: value })).toEqual({ ...OF_FILE, ...changed });
 });

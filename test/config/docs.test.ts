@@ -1,18 +1,34 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { API_KEY_FIELDS, MOUNT_FIELDS, SETTINGS, variableOf } from '../../service/config/names.ts';
+import {
+  API_KEY_FIELDS,
+  FILE_ONLY,
+  ISSUER_FIELDS,
+  MOUNT_FIELDS,
+  SETTINGS,
+  variableOf,
+} from '../../service/config/names.ts';
 import { errorOf, loadFile } from './load.ts';
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
 
-function block(language: string): string {
-  const text = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'm').exec(page)?.[1];
-  if (text === undefined) throw new Error(`the page has no block of ${language}`);
+function section(heading: string): string {
+  const found = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`));
+  if (found === undefined) throw new Error(`the page has no section ${heading}`);
+  return found;
+}
+
+function block(language: string, heading: string): string {
+  const fence = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'm');
+  const text = fence.exec(section(heading))?.[1];
+  if (text === undefined) throw new Error(`${heading} has no block of ${language}`);
   return text;
 }
 
+const example = block('yaml', 'An example');
+
 test('the example is a configuration', () => {
-  const config = loadFile(block('yaml'));
+  const config = loadFile(example);
   expect(config.mounts.map(({ id }) => id)).toEqual([
     '/download/',
     'files.example/media/',
@@ -22,26 +38,35 @@ test('the example is a configuration', () => {
   expect(config.maxExpiresIn).toBe(86_400);
 });
 
+test('the issuers are, in such a configuration', () => {
+  const { issuers } = loadFile(example + block('yaml', 'Issuers'));
+  expect(issuers.map(({ id, trustedFor }) => [id, trustedFor])).toEqual([
+    ['shop', 'downloads'],
+    ['login', 'clients'],
+  ]);
+});
+
 test('the report on the page is one', () => {
-  const yaml = block('yaml').replace('public: /download/\n', 'public: /download\n');
+  const yaml = example.replace('public: /download/\n', 'public: /download\n');
   const path = '/etc/postern/postern.yaml';
   const { message } = errorOf(() =>
     loadFile(yaml, { POSTERN_CONFIG: path, POSTERN_LISTEN: '7300' }),
   );
   const blocks = (text: string) => text.trim().split('\n\n').sort();
-  expect(blocks(block('text'))).toEqual(blocks(message));
+  expect(blocks(block('text', 'When something is wrong'))).toEqual(blocks(message));
 });
 
 test('each setting is in the table, with both its names', () => {
   for (const setting of SETTINGS) {
     expect(page).toContain(`| \`${variableOf(setting)}\` | \`${setting}\` |`);
   }
+  for (const setting of FILE_ONLY) expect(page).toContain(`\n| – | \`${setting}\` |`);
 });
 
 test.each([
   ['Mounts', MOUNT_FIELDS],
   ['API keys', API_KEY_FIELDS],
+  ['Issuers', ISSUER_FIELDS],
 ])('each field is in the table of %s', (heading, fields) => {
-  const section = page.split(/^## /m).find((text) => text.startsWith(heading));
-  for (const field of fields) expect(section).toContain(`\n| \`${field}\` |`);
+  for (const field of fields) expect(section(heading)).toContain(`\n| \`${field}\` |`);
 });

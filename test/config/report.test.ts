@@ -17,6 +17,11 @@ api_keys:
     paths: [/elsewhere]
     max_expires_in: 9999
     max_resume_for: 99999
+format: jwt
+issuers:
+  - id: web
+    issuer: postern
+    audience: a b
 `;
 
 test('every fault in one report', () => {
@@ -27,6 +32,7 @@ test('every fault in one report', () => {
     POSTERN_LIMIT: '1',
     POSTERN_DECISION_TTL: '-1',
     POSTERN_COOKIE_SECURE: 'no',
+    POSTERN_LEEWAY: '61',
   };
   const error = errorOf(() => loadFile(YAML, env));
   expect(error.faults.map(({ field, where }) => `${where ?? ''} ${field}`)).toEqual([
@@ -42,13 +48,19 @@ test('every fault in one report', () => {
     'postern.yaml:13 api_keys[0].paths[0]',
     'postern.yaml:14 api_keys[0].max_expires_in',
     'postern.yaml:15 api_keys[0].max_resume_for',
+    'postern.yaml:16 format',
+    ' POSTERN_LEEWAY',
+    'postern.yaml:18 issuers[0].jwks_uri',
+    'postern.yaml:20 issuers[0].audience',
+    'postern.yaml:18 issuers[0].trusted_for',
+    'postern.yaml:18 issuers[0].paths',
     ' POSTERN_DECISION_TTL',
     'postern.yaml:3 cookie_samesite',
     ' POSTERN_COOKIE_SECURE',
     'postern.yaml:2 log_level',
   ]);
   expect(error.message).toMatch(
-    /^Postern cannot start: 16 faults in its configuration\.\n\n {2}POST/,
+    /^Postern cannot start: 22 faults in its configuration\.\n\n {2}POST/,
   );
   for (const { field, expected } of error.faults) {
     expect(error.message).toContain(`\n\n  ${field}`);

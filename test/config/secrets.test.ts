@@ -118,6 +118,10 @@ const inFiles: Array<(secret: string) => string> = [
   (s) => `store: redis://:${s}@redis.example/x`,
   (s) => `store: [redis://:${s}@redis.example]`,
   (s) => `store: { password: ${s} }`,
+  (s) => `jwt_keys: '{"keys":[{"kty":"oct","k":"${s}"}]}'`,
+  (s) => `jwt_keys: { keys: [{ kty: oct, k: ${s} }] }`,
+  (s) => `jwt_keys: [${s}]`,
+  (s) => `issuers: [{ jwks_uri: "https://me:${s}@login.example/" }]`,
   (s) => `%${s}\n---\nlisten: a`,
   (s) => `listen: a\n--- ${s}`,
 ];

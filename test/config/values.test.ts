@@ -77,6 +77,7 @@ test.each([
   ['POSTERN_RESUME_FOR', 0, 86_400],
   ['POSTERN_MAX_RESUME_FOR', 0, 31_536_000],
   ['POSTERN_DECISION_TTL', 0, 3600],
+  ['POSTERN_LEEWAY', 0, 60],
 ])('%s is a whole number from %i to %i', (variable, min, max) => {
   for (const value of [min, max]) expect(load({ [variable]: `${value}` })).toBeDefined();
   const wrong = [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', '9'.repeat(16), 'NaN'];

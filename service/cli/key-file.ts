@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Failure } from './failure.ts';
+import type { Jwk } from './new-key.ts';
+
+/** The first key signs, all verify. */
+export interface KeySet {
+  readonly keys: readonly Jwk[];
+}
+
+const OWNER_ONLY = 0o600;
+const GROUP_READS = 0o040;
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of the path is no folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not',
+  EPERM: 'this user may not, or its file system cannot',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'the disk is full',
+};
+
+/**
+ * The keys of a file, with at least one.
+ *
+ * @throws Failure, which quotes nothing of what stands there
+ */
+export async function readKeySet(path: string): Promise<KeySet> {
+  const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
+  const set = parse(text);
+  if (isKeySet(set)) return set;
+  throw new Failure(`${path} holds no keys: a JWKS file is {"keys": [ … ]}, with at least one`);
+}
+
+/**
+ * Makes a file that only its owner can read; it is there as a whole or not at all.
+ *
+ * @throws Failure, also where there is one of that name
+ */
+export async function createKeyFile(path: string, text: string): Promise<void> {
+  const temporary = beside(path);
+  try {
+    await write(temporary, text);
+    // Not by rename, which would replace what another made in the meantime.
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new Failure(`${path} exists, and keys are not overwritten; --rotate adds one to them`);
+    }
+    fail(path, 'cannot be written', error);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/**
+ * Replaces a file's text at one stroke. Its owner stays, or Postern could not read it any more when
+ * root has rotated its keys; of others only its group may go on reading.
+ *
+ * @throws Failure
+ */
+export async function replaceKeyFile(path: string, text: string): Promise<void> {
+  let temporary: string | undefined;
+  try {
+    // Not the link to it: what it leads to.
+    const target = await realpath(path);
+    const { uid, gid, mode } = await stat(target);
+    temporary = beside(target);
+    await write(temporary, text, { uid, gid, mode: OWNER_ONLY | (mode & GROUP_READS) });
+    await rename(temporary, target);
+  } catch (error) {
+    fail(path, 'cannot be replaced', error);
+  } finally {
+    if (temporary !== undefined) await rm(temporary, { force: true });
+  }
+}
+
+/** In the same folder: a name can only be moved within a file system. */
+function beside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+}
+
+async function write(
+  path: string,
+  text: string,
+  as?: { readonly uid: number; readonly gid: number; readonly mode: number },
+): Promise<void> {
+  const file = await open(path, 'wx', OWNER_ONLY);
+  try {
+    const own = await file.stat();
+    if (as && (as.uid !== own.uid || as.gid !== own.gid)) await file.chown(as.uid, as.gid);
+    await file.chmod(as?.mode ?? OWNER_ONLY);
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isKeySet(set: unknown): set is KeySet {
+  const { keys } = (set ?? {}) as { keys?: unknown };
+  return Array.isArray(keys) && keys.length > 0 && keys.every(isKey);
+}
+
+function isKey(key: unknown): key is Jwk {
+  return typeof (key as Jwk | null)?.kty === 'string';
+}
+
+function fail(path: string, what: string, error: unknown): never {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  throw new Failure(`${path} ${what}: ${WHY[code] ?? (error as Error).message}`, { cause: error });
+}

@@ -1,0 +1,46 @@
+import { Failure } from './failure.ts';
+import { createKeyFile, readKeySet, replaceKeyFile } from './key-file.ts';
+import { ALGORITHMS, type Algorithm, type Jwk, newKey } from './new-key.ts';
+
+export interface GenerateOptions {
+  /** EdDSA by default; with `rotate` that of the key that signs now. */
+  readonly alg?: Algorithm;
+  /** Absent: the keys are the answer themselves. */
+  readonly out?: string;
+  readonly rotate?: true;
+  readonly json?: true;
+}
+
+/**
+ * Makes a key. Returns what to print.
+ *
+ * @throws Failure
+ */
+export async function generateKey({ alg, out, rotate, json }: GenerateOptions): Promise<string> {
+  if (out === undefined) {
+    const set = { keys: [newKey(alg ?? 'EdDSA')] };
+    return `${json ? JSON.stringify(set) : pretty(set)}\n`;
+  }
+  const set = rotate ? await readKeySet(out) : { keys: [] };
+  const key = newKey(alg ?? algorithmOf(out, set.keys[0]));
+  const keys = [key, ...set.keys];
+  const save = rotate ? replaceKeyFile : createKeyFile;
+  await save(out, `${pretty({ ...set, keys })}\n`);
+  if (json)
+    return `${JSON.stringify({ file: out, kid: key.kid, alg: key.alg, keys: keys.length })}\n`;
+  const next = rotate
+    ? 'The other keys verify what they signed. SIGHUP makes Postern read the file.'
+    : 'It is what POSTERN_JWT_KEYS names.';
+  return `${out}: key ${key.kid} signs with ${key.alg}.\n${next}\n`;
+}
+
+function algorithmOf(file: string, first: Jwk | undefined): Algorithm {
+  if (first === undefined) return 'EdDSA';
+  const known = ALGORITHMS.find((alg) => alg === first.alg);
+  if (known !== undefined) return known;
+  throw new Failure(`the first key of ${file} says no alg that Postern signs with: set --alg`);
+}
+
+function pretty(value: unknown): string {
+  return JSON.stringify(value, null, 2);
+}

@@ -1,0 +1,62 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { freePorts } from '../../dev/ports.ts';
+import { type Command, ExitedEarly, launch } from '../../dev/process.ts';
+import { program } from './postern.ts';
+
+async function serve(env: NodeJS.ProcessEnv) {
+  const ports = await freePorts(2);
+  const command: Command = {
+    name: 'postern serve',
+    path: process.execPath,
+    args: [program, 'serve'],
+    env: {
+      PATH: process.env.PATH,
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: 'web:a-key-for-the-tests-only',
+      POSTERN_LISTEN: `127.0.0.1:${ports[0]}`,
+      POSTERN_API_LISTEN: `127.0.0.1:${ports[1]}`,
+      ...env,
+    },
+  };
+  const running = await launch(command);
+  onTestFinished(async () => void (await running.stop()));
+  await running.ready(() => running.stdout().includes('"listening"'), { what: 'the service' });
+  return { ...running, api: `http://127.0.0.1:${ports[1]}` };
+}
+
+test('postern serve is the service: it answers, and ends on SIGTERM with 0', async () => {
+  const service = await serve({});
+  expect((await fetch(`${service.api}/readyz`)).status).toBe(200);
+  service.signal('SIGTERM');
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(service.stderr()).toBe('');
+});
+
+test('and tells the faults of its configuration, with 2', async () => {
+  const failed = await serve({ POSTERN_MOUNTS: '/a/=/a/' }).catch((error: unknown) => error);
+  expect(failed).toBeInstanceOf(ExitedEarly);
+  expect((failed as ExitedEarly).exit.code).toBe(2);
+  expect((failed as ExitedEarly).stderr).toContain('POSTERN_MOUNTS');
+});
+
+/** A module that `--import` takes, given as text. */
+const inline = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+
+test('and does not load what reads the other commands', async () => {
+  const resolve = `export async function resolve(name, context, next) {
+    if (name === 'commander') throw new Error('commander was loaded');
+    return next(name, context);
+  }`;
+  const hook = `import { register } from 'node:module'; register(${JSON.stringify(inline(resolve))})`;
+  const env = { NODE_OPTIONS: `--import=${inline(hook)}` };
+  const service = await serve(env);
+  expect(service.stderr()).not.toContain('commander');
+  const other = launch({
+    name: 'postern key',
+    path: process.execPath,
+    args: [program, 'key', 'list', 'none'],
+    env: { PATH: process.env.PATH, ...env },
+  });
+  expect(await (await other).exited).toMatchObject({ code: 1 });
+  expect((await other).stderr()).toContain('commander was loaded');
+});

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { projectRoot } from '../../dev/paths.ts';
+import { postern, program } from './postern.ts';
+
+const run = (line: string) => postern(line.split(' ').filter(Boolean), projectRoot);
+const page = readFileSync(join(projectRoot, 'docs', 'cli.md'), 'utf8');
+const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+
+test('package.json names it, and a system can start it', () => {
+  expect(join(projectRoot, manifest.bin.postern)).toBe(program);
+  expect(readFileSync(program, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+});
+
+test.each([
+  ['', 'Usage: postern'],
+  ['key', 'Usage: postern key'],
+  ['sevre', 'Did you mean serve?'],
+  ['serve now', 'too many arguments'],
+  ['serve --port', 'unknown option'],
+  ['key generate --alg RS256', 'EdDSA, ES256, HS256'],
+  ['key generate --rotate', "'--out <file>'"],
+  ['key generate --out', 'argument missing'],
+  ['key list', "missing required argument 'file'"],
+  ['key list a b', 'too many arguments'],
+])('wrong usage ends with 2: postern %s', async (line, says) => {
+  const { code, stdout, stderr } = await run(line);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain(says);
+  expect(stderr).toContain('--help');
+});
+
+test.each(['', 'serve', 'key', 'key generate', 'key list'])(
+  'postern %s --help has an example, and docs/cli.md has its options',
+  async (command) => {
+    const { code, stdout, stderr } = await run(`${command} --help`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key )/);
+    if (command !== '') expect(page).toContain(`\`postern ${command}`);
+    for (const option of stdout.match(/(?<=^ {2})--[a-z]+/gm) ?? []) expect(page).toContain(option);
+  },
+);

@@ -1,0 +1,283 @@
+import { expect, test } from 'vitest';
+import { errorOf, fileFaults, loadFile } from './load.ts';
+
+const FILE = `
+max_expires_in: 1000
+max_resume_for: 2000
+public_url: https://files.example
+mounts:
+  - { public: /download/, internal: /protected/ }
+  - { public: /media/, internal: /media-files/, site: media.example }
+api_keys: [{ id: web, key: "sha256:${'a'.repeat(64)}" }]
+`;
+
+type Entry = Record<string, unknown>;
+const SHOP = {
+  id: 'shop',
+  issuer: 'https://shop.example',
+  jwks_uri: 'https://shop.example/jwks.json',
+  audience: 'files',
+  trusted_for: 'downloads',
+  paths: ['/download/shop/'],
+};
+const LOGIN = {
+  ...SHOP,
+  id: 'login',
+  issuer: 'https://login.example/',
+  trusted_for: 'clients',
+};
+
+/** JSON is YAML; what is undefined is left out. */
+const file = (...issuers: unknown[]) => `${FILE}issuers: ${JSON.stringify(issuers)}`;
+const read = (...issuers: Entry[]) => loadFile(file(...issuers)).issuers;
+
+test('an issuer of downloads, and one of clients', () => {
+  const own = {
+    algorithms: ['ES256', 'RS256'],
+    targets: ['/protected/shop/'],
+    max_expires_in: 999,
+    max_resume_for: 0,
+    client: 'web',
+  };
+  const keys = { jwks_uri: undefined, jwks_file: 'login.json' };
+  expect(read({ ...SHOP, ...own }, { ...LOGIN, ...keys })).toEqual([
+    {
+      id: 'shop',
+      issuer: 'https://shop.example',
+      keys: { uri: 'https://shop.example/jwks.json' },
+      audience: 'files',
+      trustedFor: 'downloads',
+      algorithms: ['ES256', 'RS256'],
+      paths: [{ prefix: '/download/shop/' }],
+      targets: ['/protected/shop/'],
+      maxExpiresIn: 999,
+      maxResumeFor: 0,
+      client: 'web',
+    },
+    {
+      id: 'login',
+      issuer: 'https://login.example/',
+      keys: { file: 'login.json' },
+      audience: 'files',
+      trustedFor: 'clients',
+      algorithms: ['EdDSA', 'ES256', 'RS256'],
+      paths: [{ prefix: '/download/shop/' }],
+      targets: [],
+      maxExpiresIn: 1000,
+      maxResumeFor: 2000,
+    },
+  ]);
+});
+
+test('each missing field is a fault', () => {
+  expect(fileFaults(file({})).map(({ field }) => field)).toEqual(
+    ['id', 'issuer', 'jwks_uri', 'audience', 'trusted_for', 'paths'].map(
+      (name) => `issuers[0].${name}`,
+    ),
+  );
+});
+
+test.each([
+  ['id', 'a b', 'letters, digits'],
+  ['id', 5, 'letters, digits'],
+  ['issuer', 'a b', '1 to 255 ASCII'],
+  ['issuer', '', '1 to 255 ASCII'],
+  ['issuer', 'https://files.example', "Postern's own"],
+  ['audience', ['files'], '1 to 255 ASCII'],
+  ['audience', 'ä', '1 to 255 ASCII'],
+  ['trusted_for', 'download', 'downloads, if'],
+  ['trusted_for', ['downloads'], 'downloads, if'],
+  ['algorithms', 'EdDSA', 'a list'],
+  ['algorithms', [], 'at least one'],
+  ['jwks_file', 'a.json', 'not both'],
+  ['client', 'batch', 'none has this one'],
+  ['client', 'a b', 'letters, digits'],
+  ['paths', [], 'at least one public prefix'],
+  ['paths', '/download/', 'a list'],
+  ['targets', '/protected/', 'a list'],
+  ['max_expires_in', 1001, 'from 1 to 1000'],
+  ['max_resume_for', 2001, 'from 0 to 2000'],
+])('%s: %j', (field, value, expected) => {
+  expect(fileFaults(file({ ...SHOP, [field]: value }))).toEqual([
+    {
+      field: `issuers[0].${field}`,
+      where: expect.any(String),
+      value: expect.any(String),
+      expected: expect.stringContaining(expected),
+    },
+  ]);
+});
+
+test.each(['HS256', 'none', 'eddsa', 5])('no algorithm of others: %s', (algorithm) => {
+  expect(fileFaults(file({ ...SHOP, algorithms: ['EdDSA', algorithm] }))).toMatchObject([
+    { field: 'issuers[0].algorithms[1]', expected: 'one of EdDSA, ES256, RS256' },
+  ]);
+});
+
+test('an empty list of paths is not said to open all', () => {
+  expect(errorOf(() => loadFile(file({ ...SHOP, paths: [] }))).message).not.toContain('for all');
+});
+
+test.each([
+  'https://login.example',
+  'https://login.example:8443/keys?v=2',
+  'http://localhost:8080/jwks',
+  'http://127.0.0.2/jwks',
+  'http://[::1]:8080/jwks',
+])('keys at %s', (uri) => {
+  expect(read({ ...SHOP, jwks_uri: uri })[0]?.keys).toEqual({ uri });
+});
+
+test.each([
+  'http://login.example/jwks',
+  'http://127.login.example/jwks',
+  'http://10.0.0.1/jwks',
+  'http://0.0.0.0/jwks',
+  'http://localhost.login.example/jwks',
+  'https://user@login.example/jwks',
+  'https://login.example/jwks#a',
+  'https://login.example/ jwks',
+  'https:login.example/jwks',
+  'file:///etc/jwks.json',
+  'login.example/jwks',
+  'https://',
+  5,
+])('no keys at %s', (uri) => {
+  expect(fileFaults(file({ ...SHOP, jwks_uri: uri }))).toMatchObject([
+    {
+      field: 'issuers[0].jwks_uri',
+      expected: expect.stringContaining('such as https://login.example/jwks.json'),
+    },
+  ]);
+});
+
+test.each(['', 'https://login.example/jwks.json', '{"keys":[]}'])('no file: %j', (path) => {
+  expect(fileFaults(file({ ...SHOP, jwks_uri: undefined, jwks_file: path }))).toMatchObject([
+    { field: 'issuers[0].jwks_file', expected: expect.stringContaining('the path') },
+  ]);
+});
+
+test('a password in a URL is not shown, a path is', () => {
+  const [fault] = fileFaults(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
+  expect(fault?.value).toBe('"https://***@login.example***"');
+  const [other] = fileFaults(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
+  expect(other?.value).toBe('"http://login.example/jwks"');
+});
+
+test('ids are unique among issuers and API keys, an iss among issuers', () => {
+  const faults = fileFaults(
+    file({ ...SHOP, id: 'web' }, LOGIN, { ...LOGIN, issuer: 'a' }, { ...LOGIN, id: 'b' }),
+  );
+  expect(faults).toMatchObject([
+    { field: 'issuers[0].id', value: '"web"', expected: expect.stringContaining('API key') },
+    { field: 'issuers[2].id', value: '"login"' },
+    { field: 'issuers[3].issuer', expected: expect.stringContaining('earlier issuer') },
+  ]);
+});
+
+test("Postern's own iss is the one that it has, set or not", () => {
+  const yaml = file({ ...SHOP, issuer: 'own' });
+  expect(loadFile(yaml).issuers).toHaveLength(1);
+  expect(fileFaults(yaml, { POSTERN_ISSUER: 'own' })).toMatchObject([
+    { field: 'issuers[0].issuer', expected: expect.stringContaining('POSTERN_ISSUER') },
+  ]);
+  const freed = loadFile(file({ ...SHOP, issuer: 'https://files.example' }), {
+    POSTERN_ISSUER: 'own',
+  });
+  expect(freed.issuers).toHaveLength(1);
+});
+
+test('a client that owns what it asks for has no other owner', () => {
+  expect(fileFaults(file({ ...LOGIN, client: 'web' }))).toMatchObject([
+    { field: 'issuers[0].client' },
+  ]);
+});
+
+test.each([
+  '/download/users/{sub}/',
+  '/{tenant}/',
+  '/download/{a}/{b.c:d_e-f}/',
+  '/download/{https://login.example/tenant}/x/',
+  'media.example:/media/{sub}/',
+  `/download/{${'a'.repeat(64)}}/`,
+  '/',
+])('claims in a path: %s', (path) => {
+  const [site, prefix] = path.startsWith('/') ? [undefined, path] : path.split(/:(.*)/);
+  expect(read({ ...LOGIN, paths: [path] })[0]?.paths).toEqual([
+    site === undefined ? { prefix } : { site, prefix },
+  ]);
+});
+
+test.each([
+  '/download/{}/',
+  '/download/user-{sub}/',
+  '/download/{sub}.d/',
+  '/download/{sub',
+  '/download/sub}/',
+  '/download/{{sub}}/',
+  '/download/{a b}/',
+  '/download/{sub}',
+  `/download/{${'a'.repeat(65)}}/`,
+])('braces out of place: %s', (path) => {
+  expect(fileFaults(file({ ...LOGIN, paths: [path] }))).toMatchObject([
+    { field: 'issuers[0].paths[0]', value: JSON.stringify(path) },
+  ]);
+});
+
+test.each([
+  ['/other/{sub}/', 'never match'],
+  ['/{sub}/other/', undefined],
+  ['other.example:/media/{sub}/', 'never match'],
+  ['/download/../{sub}/', 'dot segment'],
+  ['/download//{sub}/', 'empty segment'],
+  ['a b:/download/{sub}/', 'server_name'],
+])('claims do not hide what else is wrong: %s', (path, expected) => {
+  const yaml = file({ ...LOGIN, paths: [path] });
+  if (expected === undefined) expect(loadFile(yaml)).toBeDefined();
+  else expect(fileFaults(yaml)).toMatchObject([{ expected: expect.stringContaining(expected) }]);
+});
+
+test('who signs for itself puts no claims into paths', () => {
+  expect(fileFaults(file({ ...SHOP, paths: ['/download/{sub}/'] }))).toMatchObject([
+    { field: 'issuers[0].paths[0]', expected: expect.stringContaining('without braces') },
+  ]);
+});
+
+test('of an API key braces are letters like others', () => {
+  const yaml = FILE.replace('id: web', 'id: web, paths: ["/download/{sub}/"]');
+  expect(loadFile(yaml).apiKeys[0]?.client.paths).toEqual([{ prefix: '/download/{sub}/' }]);
+});
+
+test('what is held against a faulty setting brings no second fault', () => {
+  const yaml = file(
+    { ...SHOP, client: 'other', max_expires_in: 5000, issuer: 'https://files.example' },
+    { ...LOGIN, id: 'web', trusted_for: 'x', paths: ['/a/{sub}/'] },
+  )
+    .replace('max_expires_in: 1000', 'max_expires_in: x')
+    .replace('sha256:', 'sha25:')
+    .replace('internal: /protected/', 'internal: /protected');
+  expect(fileFaults(yaml, { POSTERN_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
+    'max_expires_in',
+    'mounts[0].internal',
+    'api_keys[0].key',
+    'POSTERN_ISSUER',
+    'issuers[1].trusted_for',
+  ]);
+});
+
+test.each([
+  ['issuers: shop', 'issuers', 'a list'],
+  ['issuers: [shop]', 'issuers[0]', 'a mapping'],
+  ['issuers: [{ audiance: files }]', 'issuers[0].audiance', 'did you mean audience?'],
+  ['issuers:', 'issuers', 'a value'],
+])('%s', (yaml, field, expected) => {
+  expect(fileFaults(FILE + yaml)).toContainEqual(
+    expect.objectContaining({ field, expected: expect.stringContaining(expected) }),
+  );
+});
+
+test('in the environment there are none', () => {
+  expect(fileFaults(FILE, { POSTERN_ISSUERS: 'shop' })).toEqual([
+    { field: 'POSTERN_ISSUERS', expected: expect.stringContaining('the file') },
+  ]);
+});

@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+
+const MOUNTS = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
+
+test('JWTs by default, once there are keys to sign them', () => {
+  const keys = { POSTERN_JWT_KEYS: '/etc/postern/keys.json' };
+  expect(load(keys)).toMatchObject({ format: 'opaque', jwtKeys: '/etc/postern/keys.json' });
+  expect(load({ ...keys, POSTERN_FORMAT: 'jwt' }).format).toBe('jwt');
+  const file = `${MOUNTS}jwt_keys: keys.json`;
+  expect(loadFile(file, { POSTERN_FORMAT: 'jwt' })).toMatchObject({
+    format: 'jwt',
+    jwtKeys: 'keys.json',
+  });
+});
+
+test('without keys JWTs are a fault', () => {
+  expect(faultsOf({ POSTERN_FORMAT: 'jwt' })).toEqual([
+    {
+      field: 'POSTERN_FORMAT',
+      value: '"jwt"',
+      expected: expect.stringMatching(/POSTERN_JWT_KEYS .*postern key generate --out/),
+    },
+  ]);
+  expect(fileFaults(`${MOUNTS}format: jwt`)).toMatchObject([
+    { field: 'format', where: 'postern.yaml:2' },
+  ]);
+  // The keys may stand in what cannot be read, or are already complained of.
+  expect(faultsOf({ POSTERN_FORMAT: 'jwt', POSTERN_CONFIG: 'none' })).toMatchObject([
+    { field: 'POSTERN_CONFIG' },
+  ]);
+  expect(faultsOf({ POSTERN_FORMAT: 'jwt', POSTERN_JWT_KEYS: '{}' })).toMatchObject([
+    { field: 'POSTERN_JWT_KEYS' },
+  ]);
+});
+
+test.each(['JWT', 'jws', 'opaque ', 'toString'])('no format: %s', (value) => {
+  expect(faultsOf({ POSTERN_FORMAT: value, POSTERN_JWT_KEYS: 'a' })).toEqual([
+    { field: 'POSTERN_FORMAT', value: JSON.stringify(value), expected: 'opaque or jwt' },
+  ]);
+});
+
+test.each([
+  '{"keys":[{"kty":"OKP","d":"a-s3cret"}]}',
+  '[{"kty":"oct","k":"a-s3cret"}]',
+  '-----BEGIN PRIVATE KEY-----',
+  'https://a-s3cret.example/keys.json',
+  'keys.json\n',
+  ' keys.json',
+])('keys are not the path of their file, and are not shown: %j', (value) => {
+  expect(faultsOf({ POSTERN_JWT_KEYS: value })).toEqual([
+    { field: 'POSTERN_JWT_KEYS', expected: expect.stringContaining('/etc/postern/keys.json') },
+  ]);
+});
+
+test('keys in the file itself are not shown', () => {
+  const yaml = `${MOUNTS}jwt_keys: { keys: [{ kty: oct, k: a-s3cret }] }`;
+  const faults = fileFaults(yaml);
+  expect(faults).toMatchObject([{ field: 'jwt_keys', value: 'a mapping' }]);
+  expect(JSON.stringify(faults)).not.toContain('s3cret');
+});
+
+test('the issuer is the public URL, unless it is set', () => {
+  expect(load({}).issuer).toBe('postern');
+  const url = { POSTERN_PUBLIC_URL: 'https://Files.example/' };
+  expect(load(url).issuer).toBe('https://files.example');
+  for (const issuer of ['a', 'https://files.example/', '!~', 'x'.repeat(255)]) {
+    expect(load({ ...url, POSTERN_ISSUER: issuer }).issuer).toBe(issuer);
+  }
+});
+
+test.each(['a b', ' a', 'ä', 'a\x7f', 'x'.repeat(256)])('no issuer: %j', (value) => {
+  expect(faultsOf({ POSTERN_ISSUER: value })).toMatchObject([
+    { field: 'POSTERN_ISSUER', expected: expect.stringContaining('1 to 255 ASCII') },
+  ]);
+});
+
+test('an issuer of a file is text', () => {
+  expect(fileFaults(`${MOUNTS}issuer: 5`)).toMatchObject([{ field: 'issuer', value: '5' }]);
+});
