@@ -6,8 +6,13 @@ import { type Config, ConfigError, loadConfig } from './config.ts';
 import { hashSecret } from './domain/api-key.ts';
 import { createAuthorize } from './domain/authorize.ts';
 import { createIssue } from './domain/issue.ts';
+import { createLookUp } from './domain/look-up.ts';
 import { createMounts } from './domain/mount.ts';
+import { createProlong } from './domain/prolong.ts';
+import { createRevoke } from './domain/revoke.ts';
 import { createGate } from './gate.ts';
+import { KeyFault } from './jwt/keys.ts';
+import { openJwt } from './jwt/open.ts';
 import { CannotListen, drain, listen } from './listen.ts';
 import { createLog, flushLog } from './log.ts';
 import { openStore } from './store/open.ts';
@@ -25,11 +30,34 @@ async function main(): Promise<void> {
   const log = createLog(config.logLevel);
   const store = openStore(config.store, log);
   const { now } = Date;
-  const { apiKeys, cookies, decisionTtl, expiresIn, resumeFor, publicUrl = '' } = config;
+  const { apiKeys, cookies, decisionTtl, expiresIn, resumeFor, format, publicUrl = '' } = config;
   const mounts = createMounts(config.mounts);
-  const authorize = createAuthorize({ mounts, store, now, decisionTtl });
-  const issue = createIssue({ mounts, store, now, expiresIn, resumeFor });
-  const api = createApi({ apiKeys, issue, store, log, now, publicUrl });
+  const onFailure = (issuer: string, err: Error) =>
+    log.warn({ issuer, reason: err.message }, 'the keys of an issuer cannot be had');
+  const jwt = await openJwt(config, { mounts, readFile, now, onFailure });
+  const { signer, verify, owners, clientOf, publicJwks } = jwt;
+  const lookUp = createLookUp(store, verify);
+  const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
+  const api = createApi({
+    apiKeys,
+    clientOf,
+    issue: createIssue({
+      mounts,
+      store,
+      now,
+      expiresIn,
+      resumeFor,
+      format,
+      ...(signer && { signer }),
+    }),
+    lookUp,
+    prolong: createProlong(store, now),
+    revoke: createRevoke({ store, lookUp, owners, now }),
+    publicJwks,
+    store,
+    log,
+    publicUrl,
+  });
 
   const servers = [
     await listen(createGate({ authorize, cookies, log }), config.listen, 'POSTERN_LISTEN'),
@@ -50,6 +78,12 @@ async function main(): Promise<void> {
     // Nobody reads our output any more, and process.exit would wait for the write to be taken.
     process.kill(process.pid, 'SIGKILL');
   }
+  process.on('SIGHUP', () => {
+    jwt.reload().then(
+      () => log.info('the keys for JWTs were read anew'),
+      (err: Error) => log.error({ reason: err.message }, 'the keys for JWTs stay as they were'),
+    );
+  });
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
 }
@@ -69,7 +103,8 @@ function withKey(config: Config): Config {
 
 // Node runs this file, or `postern serve` loads it: both start the service.
 main().catch((error: unknown) => {
-  const faulty = error instanceof ConfigError || error instanceof CannotListen;
-  process.stderr.write(`${faulty ? error.message : (error as Error).stack}\n`);
-  process.exit(error instanceof ConfigError ? 2 : 1);
+  const misconfigured = error instanceof ConfigError || error instanceof KeyFault;
+  const known = misconfigured || error instanceof CannotListen;
+  process.stderr.write(`${known ? error.message : (error as Error).stack}\n`);
+  process.exit(misconfigured ? 2 : 1);
 });

@@ -86,7 +86,9 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
     try {
       return await read(deps.readFile(path));
     } catch (error) {
-      throw new KeyFault(`${path}: ${(error as Error).message}`, { cause: error });
+      throw new KeyFault(`The keys in ${path} cannot be used: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
