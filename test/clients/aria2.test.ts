@@ -9,7 +9,7 @@ import { waitForLines } from './site-log.ts';
 import { stateOf, usedOnceFrom } from './state.ts';
 
 const MIB = 1024 * 1024;
-const BYTES = randomBytes(16 * MIB);
+const BYTES = randomBytes(8 * MIB);
 
 test.for(ways)(
   'aria2 fetches a file for one in eight parts at once by %s',
