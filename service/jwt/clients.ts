@@ -62,16 +62,18 @@ function asClient(claims: JWTPayload, issuer: ClientIssuer): Client | undefined 
   };
 }
 
+/** A claim's name may be a URL, and hold slashes itself. */
+const CLAIM = /(?<=\/)\{([^{}]+)\}(?=\/)/g;
+
 /** A prefix with the claims in it; none where one is not there, or is no path segment. */
 function filled({ site, prefix }: Scope, claims: JWTPayload): Scope[] {
-  const segments = prefix.split('/').map((segment) => {
-    const name = /^\{(.+)\}$/.exec(segment)?.[1];
-    if (name === undefined) return segment;
+  let whole = true;
+  const concrete = prefix.replace(CLAIM, (_, name: string) => {
     const claim = claims[name];
-    return typeof claim === 'string' && !claim.includes('/') ? claim : undefined;
+    if (typeof claim === 'string' && !claim.includes('/')) return claim;
+    whole = false;
+    return '';
   });
-  if (segments.includes(undefined)) return [];
-  const concrete = segments.join('/');
-  if (prefixFault(concrete) !== undefined) return [];
+  if (!whole || prefixFault(concrete) !== undefined) return [];
   return [{ ...(site !== undefined && { site }), prefix: concrete }];
 }

@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startSite } from '../support/site.ts';
-import { downloader, downloaders } from './download.ts';
+import { downloader, downloaders, hasAddresses } from './download.ts';
 import { testFolder } from './folder.ts';
 import { waitForLines } from './site-log.ts';
 
-// Elsewhere loopback has one address unless the machine is told of more.
-test.runIf(process.platform === 'linux').for(downloaders)(
+test.runIf(hasAddresses).for(downloaders)(
   '%s asks from the address that it is told',
   async (name, context) => {
     const program = await downloader(name, context);

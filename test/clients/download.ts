@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import type { TestContext } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 import type { Exit, Running } from '../../dev/process.ts';
 import { client, type Ended } from './client.ts';
 
@@ -18,6 +18,8 @@ interface CommandLine {
   args(download: Required<Pick<Download, 'url' | 'file' | 'from'>>): readonly string[];
   /** To go on with the file that is there. */
   readonly resume: readonly string[];
+  /** So that there is time to cut it. */
+  readonly slow: readonly string[];
   readonly kill: NodeJS.Signals;
 }
 
@@ -28,6 +30,7 @@ const commandLines = {
       ...['--interface', from, '--output', file, url],
     ],
     resume: ['--continue-at', '-'],
+    slow: ['--limit-rate', '1M'],
     kill: 'SIGKILL',
   },
   wget: {
@@ -36,6 +39,7 @@ const commandLines = {
       ...[`--bind-address=${from}`, `--output-document=${file}`, url],
     ],
     resume: ['--continue'],
+    slow: ['--limit-rate=1m'],
     kill: 'SIGKILL',
   },
   aria2c: {
@@ -46,6 +50,8 @@ const commandLines = {
       ...[`--interface=${from}`, `--dir=${dirname(file)}`, `--out=${basename(file)}`, url],
     ],
     resume: ['--continue=true'],
+    // Below this it sleeps for a second at a time, and does not hear that it is to end.
+    slow: ['--max-download-limit=8M'],
     // It writes down what it has every minute, and when it is told to end.
     kill: 'SIGINT',
   },
@@ -54,13 +60,18 @@ const commandLines = {
 export type DownloaderName = keyof typeof commandLines;
 export const downloaders = Object.keys(commandLines) as readonly DownloaderName[];
 
+/** Elsewhere loopback has one address unless the machine is told of more. */
+export const hasAddresses = process.platform === 'linux';
+
+/** How curl ends where the token is not good, for it or any more. */
+export const refused = { code: 22, stderr: expect.stringContaining('401') };
+
 export interface Downloader {
   start(download: Download): Promise<Running>;
   download(download: Download): Promise<Ended>;
   /**
-   * Kills it once it has saved so many bytes. The token's `limit_rate` gives it the time: nginx
-   * sends a second's worth at once, so a file with little more than that takes a second, and what
-   * is left of it after the cut comes at once.
+   * Kills it once it has saved so many bytes. It is told to be slow, and goes on without: with a
+   * `limit_rate` in the token what is left would take its time too.
    */
   cut(download: Download, bytes: number): Promise<Exit>;
   /** A new process goes on with the file. */
@@ -70,7 +81,7 @@ export interface Downloader {
 /** Skips the test where the program cannot be had. */
 export async function downloader(name: DownloaderName, context: TestContext): Promise<Downloader> {
   const program = await client(name, context);
-  const { args, resume, kill }: CommandLine = commandLines[name];
+  const { args, resume, slow, kill }: CommandLine = commandLines[name];
   const line = ({ from = '127.0.0.1', more = [], ...rest }: Download) => [
     ...more,
     ...args({ from, ...rest }),
@@ -80,7 +91,7 @@ export async function downloader(name: DownloaderName, context: TestContext): Pr
     download: (download) => program.run(line(download)),
     resume: (download) => program.run([...resume, ...line(download)]),
     async cut(download, bytes) {
-      const running = await program.start(line(download));
+      const running = await program.start([...slow, ...line(download)]);
       await running.ready(async () => (await sizeOf(download.file)) >= bytes, {
         what: `${name} to have saved ${bytes} bytes`,
       });

@@ -1,11 +1,21 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSite, ways } from '../support/site.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
 import { client } from './client.ts';
 import { FRAMES, makePlaylist, play, SECONDS } from './hls.ts';
 import { waitForLines } from './site-log.ts';
+import { stateOf, usedOnceFrom } from './state.ts';
 
+const prefix = '/download/hls/';
 const whole = { seconds: SECONDS, frames: FRAMES, stderr: '' };
+
+/** For the playlist and its segments, in the order of the names. */
+async function requestsOf(site: Site, id: string): Promise<string[]> {
+  const lines = await waitForLines(site, id, ({ length }) => length > SECONDS);
+  return lines.map(({ request }) => request).sort();
+}
+
+const uses = [{}, { max_uses: 1 }, { max_uses: 1, bind: 'cookie' }];
 
 test.for(ways)('ffmpeg plays a folder by its path token by %s', async (way, context) => {
   const ffmpeg = await client('ffmpeg', context);
@@ -14,13 +24,40 @@ test.for(ways)('ffmpeg plays a folder by its path token by %s', async (way, cont
   onTestFinished(() => site.stop());
   const segments = await makePlaylist(ffmpeg, join(site.files, 'hls'));
   expect(segments).toHaveLength(SECONDS);
-  const { id, url } = await site.issue({ prefix: '/download/hls/' });
 
-  expect(await play(ffprobe, site.nginx.url(`${url}index.m3u8`))).toEqual(whole);
+  for (const more of uses) {
+    const { id, url } = await site.issue({ prefix, ...more });
+    expect(await play(ffprobe, site.nginx.url(`${url}index.m3u8`))).toEqual(whole);
 
+<<<<<<< HEAD
   const lines = await waitForLines(site, id, ({ length }) => length > segments.length);
   const asked = lines.map(({ request }) => request);
   for (const name of ['index.m3u8', ...segments]) {
     expect(asked).toContain(`GET /download/~***/hls/${name} HTTP/1.1`);
+=======
+    const uris = ['index.m3u8', ...segments].map((name) => `/download/~ps_***/hls/${name}`);
+    expect(await requestsOf(site, id)).toEqual(uris.map((uri) => `GET ${uri} HTTP/1.1`).sort());
+    const used = 'max_uses' in more ? usedOnceFrom('127.0.0.1') : {};
+    expect(await stateOf(site, id)).toMatchObject(used);
+  }
+});
+
+test.for(ways)('ffmpeg plays a folder by its cookie by %s', async (way, context) => {
+  const ffmpeg = await client('ffmpeg', context);
+  const ffprobe = await client('ffprobe', context);
+  const site = await startSite({ way });
+  onTestFinished(() => site.stop());
+  const segments = await makePlaylist(ffmpeg, join(site.files, 'hls'));
+
+  for (const more of uses) {
+    const { id, access_token } = await site.issue({ prefix, cookie: true, ...more });
+    const playlist = `${prefix}index.m3u8?token=`;
+    expect(await play(ffprobe, site.nginx.url(playlist + access_token))).toEqual(whole);
+
+    const uris = [`${playlist}ps_***`, ...segments.map((name) => prefix + name)];
+    expect(await requestsOf(site, id)).toEqual(uris.map((uri) => `GET ${uri} HTTP/1.1`).sort());
+    const used = 'max_uses' in more ? usedOnceFrom('127.0.0.1') : {};
+    expect(await stateOf(site, id)).toMatchObject(used);
+>>>>>>> wt-clients
   }
 });

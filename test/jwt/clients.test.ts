@@ -14,7 +14,11 @@ const login: TrustedIssuer = {
   audience: 'postern',
   trustedFor: 'clients',
   algorithms: ['ES256'],
-  paths: [{ prefix: '/download/users/{sub}/' }, { prefix: '/download/teams/{team}/{role}/' }],
+  paths: [
+    { prefix: '/download/users/{sub}/' },
+    { prefix: '/download/teams/{team}/{role}/' },
+    { prefix: '/download/tenants/{https://login.example/tenant}/' },
+  ],
   targets: [],
   maxExpiresIn: 600,
   maxResumeFor: 600,
@@ -56,6 +60,9 @@ describe('a claim is one segment of a path', () => {
   test.each<[object, string, number]>([
     [{ team: 'a', role: 'b' }, '/download/teams/a/b/x', 201],
     [{ team: 'é ü', role: 'b' }, '/download/teams/é ü/b/x', 201],
+    [{ 'https://login.example/tenant': 'a' }, '/download/tenants/a/x', 201],
+    [{ 'https://login.example/tenant': 'a/b' }, '/download/tenants/a/b/x', 403],
+    [{ team: '$&', role: '$1' }, '/download/teams/$&/$1/x', 201],
     [{ team: 'a' }, '/download/teams/a/b/x', 403],
     [{ team: 'a/b', role: 'c' }, '/download/teams/a/b/c/x', 403],
     [{ team: '..', role: 'users' }, '/download/users/x', 403],

@@ -1,0 +1,89 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { png } from '../../dev/demo/png.ts';
+import { startSite, type Way, ways } from '../support/site.ts';
+import { startBrowser } from './browser.ts';
+import { link, pageOf, pagesLocation } from './pages.ts';
+import { type LogLine, waitForLines } from './site-log.ts';
+import { stateOf, usedOnceFrom } from './state.ts';
+
+const script = (picture: string) =>
+  `<script>document.title = 'ran'; ${picture}.src = '/ran?' + location.pathname</script>`;
+const html = '"http://www.w3.org/1999/xhtml"';
+const files = {
+  'a.html': `<title>still</title><img src="a.png">${link('zip', 'a.zip')}${script('new Image()')}`,
+  'a.svg': `<svg xmlns="http://www.w3.org/2000/svg"><title>still</title>
+    ${script(`document.createElementNS(${html}, 'img')`)}</svg>`,
+  'a.png': png(64, 40),
+  'a.zip': Buffer.alloc(1000),
+};
+const WIDTH = 'document.images[0].naturalWidth';
+
+async function startFiles(way: Way) {
+  const locations = `${pagesLocation}
+    location /open/ { alias $files/; }
+    location = /ran { return 204; }`;
+  const site = await startSite({ way, files, locations });
+  onTestFinished(() => site.stop());
+  return site;
+}
+
+test.for(ways)('Chromium opens what is delivered in a sandbox by %s', async (way, context) => {
+  const browser = await startBrowser(context);
+  const site = await startFiles(way);
+
+  for (const name of ['a.html', 'a.svg']) {
+    const once = { path: `/download/${name}`, disposition: 'inline', max_uses: 1 };
+    const { id, url } = await site.issue(once);
+    const page = await browser.open(site.nginx.url(url));
+    expect(await page.evaluate('document.title')).toBe('still');
+    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+    // But the script does run where the site serves the file itself.
+    const open = await browser.open(site.nginx.url(`/open/${name}`));
+    expect(await open.evaluate('document.title')).toBe('ran');
+  }
+  const isRan = ({ request }: LogLine) => request.startsWith('GET /ran');
+  const ran = (await waitForLines(site, '', (all) => all.filter(isRan).length >= 2)).filter(isRan);
+  const by = ran.map(({ request }) => request.split(' ')[1]);
+  expect(by).toEqual(['/ran?/open/a.html', '/ran?/open/a.svg']);
+
+  const folder = await site.issue({ prefix: '/download/', max_uses: 1 });
+  const page = await browser.open(site.nginx.url(`${folder.url}a.html`));
+  expect(await page.evaluate(WIDTH)).toBe(64);
+  expect(await stateOf(site, folder.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+
+  // What is saved is none the worse for it.
+  const archive = await site.issue({ path: '/download/a.zip', max_uses: 1 });
+  const { headers } = await site.fetch(archive.url, { method: 'HEAD' });
+  expect(headers.get('Content-Security-Policy')).toBe('sandbox');
+  const own = await browser.open(await pageOf(site, link('zip', archive.url)));
+  await own.click('#zip');
+  expect(await browser.downloaded()).toBe('a.zip');
+  expect(await stateOf(site, archive.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+});
+
+// Two limits of `sandbox` for a folder of pages, which `allow-same-origin allow-downloads` would
+// lift: no script could run all the same.
+
+// To Chromium an opaque origin is another site, and the cookie is SameSite.
+test.fails('a page in a sandbox has its pictures by the cookie', async (context) => {
+  const browser = await startBrowser(context);
+  const site = await startFiles('auth_request');
+  const { access_token } = await site.issue({ prefix: '/download/', cookie: true });
+  const page = await browser.open(site.nginx.url(`/download/a.html?token=${access_token}`));
+  expect(await page.evaluate(WIDTH)).toBe(64);
+});
+
+// Chromium asks for the file, and drops the answer: a use of its own token would be taken.
+test.fails('a link in a page in a sandbox saves a file', async (context) => {
+  const browser = await startBrowser(context);
+  const site = await startFiles('auth_request');
+  const { id, url } = await site.issue({ prefix: '/download/' });
+  const page = await browser.open(site.nginx.url(`${url}a.html`));
+  await page.click('#zip');
+  await waitForLines(site, id, (lines) => lines.some(({ request }) => request.includes('a.zip')));
+  // The next download is there first.
+  const next = await site.issue({ path: '/download/a.zip', filename: 'next.zip' });
+  const own = await browser.open(await pageOf(site, link('next', next.url)));
+  await own.click('#next');
+  expect(await browser.downloaded()).toBe('a.zip');
+});

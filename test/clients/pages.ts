@@ -1,0 +1,19 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Site } from '../support/site.ts';
+
+/** For startSite: the pages of the site itself, in which no snippet is. */
+export const pagesLocation = 'location /pages/ { alias $files/../pages/; }';
+
+/** Writes the page; returns its URL. */
+export async function pageOf(site: Site, html: string): Promise<string> {
+  const pages = join(site.files, '..', 'pages');
+  await mkdir(pages, { recursive: true });
+  await writeFile(join(pages, 'index.html'), `<!doctype html>${html}`);
+  return site.nginx.url('/pages/');
+}
+
+/** Text alone has no size to click on where the machine has no font. */
+export function link(id: string, url: string): string {
+  return `<a id="${id}" href="${url}" style="display: block; height: 50px">${id}</a>`;
+}

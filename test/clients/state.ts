@@ -1,0 +1,30 @@
+import { KEY } from '../support/postern.ts';
+import type { Site } from '../support/site.ts';
+
+/** What the API tells of a token where requesters are told apart. */
+export interface State {
+  readonly uses_left: number;
+  readonly requesters: ReadonlyArray<{ readonly address: string; readonly began: number }>;
+}
+
+/** `GET /tokens/{id}` */
+export async function stateOf(site: Site, id: string): Promise<State> {
+  return (await askOf(site, 'GET', id)).json() as Promise<State>;
+}
+
+/** `DELETE /tokens/{id}` */
+export async function revoke(site: Site, id: string): Promise<void> {
+  await askOf(site, 'DELETE', id);
+}
+
+async function askOf({ postern }: Site, method: string, id: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${KEY}` };
+  const response = await postern.api.request(`/tokens/${id}`, { method, headers });
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+  return response;
+}
+
+/** The state of a token for one, which somebody at that address has used. */
+export function usedOnceFrom(address: string) {
+  return { uses_left: 0, requesters: [{ address }] };
+}

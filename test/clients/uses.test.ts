@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Site, startSite, ways } from '../support/site.ts';
+import { client } from './client.ts';
+import { downloader, downloaders, hasAddresses, refused } from './download.ts';
+import { testFolder } from './folder.ts';
+import { linesOf, waitForLines } from './site-log.ts';
+import { stateOf, usedOnceFrom } from './state.ts';
+
+const BYTES = randomBytes(800_000);
+const unused = { uses_left: 1, requesters: [] };
+
+describe.each(ways)('a link for one by %s', (way) => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await startSite({ way, files: { 'a.bin': BYTES } });
+  });
+  afterAll(() => site.stop());
+
+  /** Where it is, where to save it, and what the API tells of its token. */
+  async function linkForOne(more = {}) {
+    const { id, url } = await site.issue({ path: '/download/a.bin', max_uses: 1, ...more });
+    const file = join(await testFolder(), 'a.bin');
+    return { id, url: site.nginx.url(url), file, state: () => stateOf(site, id) };
+  }
+
+  test.for(downloaders)('is fetched whole by %s, which may ask again', async (name, context) => {
+    const program = await downloader(name, context);
+    const { state, ...link } = await linkForOne();
+
+    expect(await program.download(link)).toMatchObject({ code: 0 });
+    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
+    // There is nothing left to fetch, which curl alone takes for a failure.
+    await program.resume(link);
+    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
+    const lines = await waitForLines(site, link.id, ({ length }) => length >= 2);
+    expect(lines.map(({ code }) => code)).toEqual(lines.map(() => 'allow'));
+    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
+  });
+
+  test('is fetched in ranges by curl, eight of which begin at once', async (context) => {
+    const curl = await downloader('curl', context);
+    const { url, file, state } = await linkForOne();
+    const size = BYTES.length / 8;
+
+    const part = async (_: unknown, i: number) => {
+      const more = ['--range', `${i * size}-${(i + 1) * size - 1}`];
+      const ended = await curl.download({ url, file: `${file}.${i}`, more });
+      expect(ended).toMatchObject({ code: 0 });
+      return readFile(`${file}.${i}`);
+    };
+    const parts = await Promise.all(Array.from({ length: 8 }, part));
+
+    expect(Buffer.concat(parts).equals(BYTES)).toBe(true);
+    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
+  });
+
+  test('is fetched by HTTP/1.0', async (context) => {
+    const curl = await downloader('curl', context);
+    const { state, ...link } = await linkForOne();
+    expect(await curl.download({ ...link, more: ['--http1.0'] })).toMatchObject({ code: 0 });
+    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
+    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
+  });
+
+  const lookers: ReadonlyArray<['curl' | 'wget' | 'aria2c', readonly string[]]> = [
+    ['curl', ['--disable', '--silent', '--show-error', '--fail', '-I']],
+    ['wget', ['--no-config', '--no-hsts', '--no-verbose', '--tries=1', '--spider']],
+    ['aria2c', ['--no-conf', '--no-netrc', '--quiet', '--max-tries=1', '--dry-run']],
+  ];
+  test.for(lookers)('is only looked at by %s %j, then fetched', async ([name, args], context) => {
+    const looker = await client(name, context);
+    const program = await downloader(name, context);
+    const { state, ...link } = await linkForOne();
+
+    for (let i = 0; i < 2; i += 1) {
+      expect(await looker.run([...args, link.url])).toMatchObject({ code: 0 });
+    }
+    const heads = await waitForLines(site, link.id, ({ length }) => length >= 2);
+    for (const { request } of heads) expect(request).toMatch(/^HEAD /);
+    expect(await state()).toMatchObject(unused);
+
+    expect(await program.download(link)).toMatchObject({ code: 0 });
+    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
+    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
+  });
+
+  test('is asked for its length first by an aria2 that is told to', async (context) => {
+    const aria2c = await downloader('aria2c', context);
+    const { state, ...link } = await linkForOne();
+    const more = ['--use-head=true', '-x8', '-s8', '-k1M'];
+    expect(await aria2c.download({ ...link, more })).toMatchObject({ code: 0 });
+    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
+    const [first] = await linesOf(site, link.id);
+    expect(first?.request).toMatch(/^HEAD /);
+    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
+  });
+
+  test.runIf(hasAddresses)('is for whoever fetches it, not who looked first', async (context) => {
+    const curl = await downloader('curl', context);
+    const { state, ...link } = await linkForOne();
+    const head = { ...link, more: ['-I'] };
+    expect(await curl.download({ ...head, from: '127.0.0.5' })).toMatchObject({ code: 0 });
+    expect(await curl.download({ ...link, from: '127.0.0.6' })).toMatchObject({ code: 0 });
+    for (const late of [head, link]) {
+      expect(await curl.download({ ...late, from: '127.0.0.5' })).toMatchObject(refused);
+    }
+    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.6'));
+  });
+});
