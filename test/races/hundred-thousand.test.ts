@@ -13,7 +13,7 @@ const PAGE = 1000;
 
 /** What costs no more than its arguments say: nothing that goes through all keys, or a whole index. */
 const BOUNDED = ['get', 'mget', 'set', 'exists', 'unlink', 'rename', 'pexpire', 'time', 'eval'];
-const BOUNDED_IN_INDEX = ['zadd', 'zrange', 'zrank', 'zrem', 'zcount', 'zremrangebyrank'];
+const BOUNDED_IN_INDEX = ['zadd', 'zrange', 'zrank', 'zscore', 'zrem', 'zcount', 'zremrangebyrank'];
 /** Of this test, and of each client that connects. */
 const ASIDE = ['echo', 'ping', 'monitor', 'client', 'hello', 'info', 'select'];
 
