@@ -31,7 +31,7 @@ export interface Config extends JwtSettings {
   readonly store: StoreSettings;
   /** At least one. */
   readonly mounts: readonly Mount[];
-  /** Empty only on a terminal. */
+  /** Empty only on a terminal, or where issuers are trusted. */
   readonly apiKeys: readonly ApiKey[];
   /** Others whose JWTs are trusted. */
   readonly issuers: readonly TrustedIssuer[];
@@ -88,7 +88,9 @@ export function loadConfig(
   const before = faults.all.length;
   const apiKeys = readApiKeys(settings.get('api_keys'), bounds, faults);
   const goodKeys = faults.all.length === before ? apiKeys : undefined;
-  if (!onTerminal && fromFile !== undefined && !settings.has('api_keys')) {
+  // Whoever trusts others' JWTs may have no client of its own.
+  const someone = settings.has('api_keys') || settings.has('issuers');
+  if (!onTerminal && fromFile !== undefined && !someone) {
     faults.add({ field: 'POSTERN_API_KEYS' }, NO_KEY);
   }
   const givenUrl = settings.get('public_url');

@@ -90,7 +90,7 @@ async function main(): Promise<void> {
 
 /** With no key configured: one for this run, told to whoever sits at the terminal, and only there. */
 function withKey(config: Config): Config {
-  if (config.apiKeys.length > 0) return config;
+  if (config.apiKeys.length > 0 || config.issuers.length > 0) return config;
   if (!process.stderr.isTTY) throw new Error('no API key, and no terminal to show one on');
   const secret = randomBytes(24).toString('base64url');
   process.stderr.write(

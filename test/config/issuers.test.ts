@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { loadConfig } from '../../service/config.ts';
 import { errorOf, fileFaults, loadFile } from './load.ts';
 
 const FILE = `
@@ -280,4 +281,10 @@ test('in the environment there are none', () => {
   expect(fileFaults(FILE, { POSTERN_ISSUERS: 'shop' })).toEqual([
     { field: 'POSTERN_ISSUERS', expected: expect.stringContaining('the file') },
   ]);
+});
+
+test('where issuers are trusted no API key is needed, a terminal or not', () => {
+  const yaml = file(SHOP).replace(/^api_keys.*\n/m, '');
+  const config = loadConfig({ POSTERN_CONFIG: 'postern.yaml' }, () => yaml, { onTerminal: false });
+  expect([config.apiKeys, config.issuers.length]).toEqual([[], 1]);
 });
