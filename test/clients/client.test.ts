@@ -5,7 +5,7 @@ const why = 'wget must be on PATH: brew install wget';
 
 test('a test without its client is skipped and says why', async () => {
   const skip = vi.fn<() => never>();
-  await needTool('wget', { skip }, { wget: why }, undefined);
+  await needTool('wget', { skip }, { wget: why }, '');
   expect(skip).toHaveBeenCalledExactlyOnceWith(why);
 });
 
