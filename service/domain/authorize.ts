@@ -63,21 +63,12 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       return deny(stranger ? 'invalid_token' : fit, known);
     }
     const { mount, target } = fit;
-    const allow: Allow = {
-      allow: true,
-      id,
-      grant,
-      path,
-      target,
-      args,
-      reuseFor: 0,
-      ...tokenCookie(grant, mount, request, requested, token),
-    };
-    if (grant.uses === undefined) {
-      // One second less: nginx counts whole seconds, so an answer may live that much longer.
-      const left = Math.floor((grant.expiresAt - now()) / 1000) - 1;
-      return { ...allow, reuseFor: Math.max(0, Math.min(decisionTtl, left)) };
-    }
+    const reuseFor = grant.uses === undefined ? reuseOf(grant) : 0;
+    const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
+    const allow = grant.cookie
+      ? { ...plain, ...tokenCookie(grant, mount, request, requested, token) }
+      : plain;
+    if (grant.uses === undefined) return allow;
 
     if (unknown) await store.adopt(id, grant);
     const counts = request.method === 'GET';
@@ -86,6 +77,12 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (redeemed === 'known' || !counts) return { ...allow, redeemed };
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
     return { ...allow, redeemed, resumeCookie };
+  }
+
+  /** One second less: nginx counts whole seconds, so an answer may live that much longer. */
+  function reuseOf({ expiresAt }: Grant): number {
+    const left = Math.floor((expiresAt - now()) / 1000) - 1;
+    return Math.max(0, Math.min(decisionTtl, left));
   }
 
   async function redeem({ resume, address }: GateRequest, id: string, counts: boolean) {
@@ -102,7 +99,7 @@ function tokenCookie(
   requested: Requested,
   token: string,
 ): Pick<Allow, 'tokenCookie'> {
-  if (!grant.cookie || cookieTokens(request.cookie).includes(token)) return {};
+  if (cookieTokens(request.cookie).includes(token)) return {};
   const path = tokenCookiePath(requested, mount, grant);
   return path === undefined ? {} : { tokenCookie: { value: token, path } };
 }

@@ -21,7 +21,7 @@ export function createLookUp(store: Store, verify: Verify): LookUp {
   return async function lookUp(token) {
     if (isOpaque(token)) {
       const id = tokenId(token);
-      return { id, grant: await store.find(id), recorded: 'required' };
+      return { id, recorded: 'required', grant: await store.find(id) };
     }
     const verified = await verify(token);
     if (verified === undefined) return {};

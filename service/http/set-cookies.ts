@@ -12,10 +12,12 @@ export interface CookieSettings {
  */
 const RESUME_MIN_AGE = 7 * 86_400;
 
+const NONE: readonly string[] = [];
+
 /** The `Set-Cookie` values that an allow asks for; the most are two. */
 export function setCookies(decision: Allow, settings: CookieSettings): readonly string[] {
   const { grant, resumeCookie, tokenCookie } = decision;
-  if (resumeCookie === undefined && tokenCookie === undefined) return [];
+  if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
   const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);
   const age = `; Max-Age=${Math.max(RESUME_MIN_AGE, lifetime, grant.uses?.resumeFor ?? 0)}`;
   const attributes = `; HttpOnly; SameSite=${settings.sameSite}${settings.secure ? '; Secure' : ''}`;
