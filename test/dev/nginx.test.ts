@@ -1,5 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { startNginx, testNginx } from '../../dev/nginx.ts';
 import { isGone } from './is-gone.ts';
@@ -9,8 +11,12 @@ const answering =
   ({ port }: { port: number }) =>
     `server { listen 127.0.0.1:${port}; location / { return 200 "${text}"; } }`;
 
-async function body(url: string): Promise<string> {
-  return (await fetch(url)).text();
+/** Over a connection of its own: one that is kept ends with the worker that a reload replaces. */
+function body(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false }, (response) => text(response).then(resolve, reject));
+    request.on('error', reject);
+  });
 }
 
 test('serves a file with its type, and logs', async () => {
