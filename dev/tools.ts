@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { canFetch, fetchPackages, findUnpacked } from './debian/packages.ts';
+import { findPython } from './debian/python.ts';
 import { findOnPath } from './find-on-path.ts';
 
 /**
@@ -16,6 +17,15 @@ const recipes = {
   ffmpeg: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
+  // No program of its own, but what Python signs JWTs with.
+  'python3-jwt': { debian: 'python3-jwt', elsewhere: 'python3-jwt' },
+} as const;
+
+/** PyJWT leaves EdDSA and ES256 to `cryptography`, which Debian's package does not insist on. */
+const PYTHON = {
+  modules: ['jwt', 'cryptography'],
+  packages: ['python3-jwt', 'python3-cryptography'],
+  elsewhere: 'python3 on PATH must have PyJWT: pip install "pyjwt[crypto]"',
 } as const;
 
 export type ToolName = keyof typeof recipes;
@@ -40,19 +50,24 @@ export async function ensureTools<N extends ToolName>(names: N[]): Promise<Recor
   const missing = names.filter((name) => !locate(name));
   if (missing.length > 0) {
     if (!canFetch()) throw new Error(howToInstall(missing));
-    await fetchPackages(unique(missing.map((name) => recipes[name].debian)));
+    await fetchPackages(unique(missing.flatMap(packagesOf)));
   }
   return Object.fromEntries(names.map((name) => [name, located(name)])) as Record<N, Tool>;
 }
 
+function packagesOf(name: ToolName): readonly string[] {
+  return name === 'python3-jwt' ? PYTHON.packages : [recipes[name].debian];
+}
+
 function locate(name: ToolName): Tool | undefined {
+  if (name === 'python3-jwt') return findPython(PYTHON.modules, PYTHON.packages);
   const path = findOnPath(name);
   return path ? { path, env: {} } : findUnpacked(recipes[name].debian, name);
 }
 
 function located(name: ToolName): Tool {
   const tool = locate(name);
-  if (!tool) throw new Error(`Debian's package ${recipes[name].debian} has no ${name}`);
+  if (!tool) throw new Error(`no ${name} in Debian's ${packagesOf(name).join(' and ')}`);
   return tool;
 }
 
@@ -61,6 +76,8 @@ export function howToInstall(
   platform: NodeJS.Platform = process.platform,
   exists: (path: string) => boolean = existsSync,
 ): string {
+  // One asks for it by itself: it is no program, and no two systems name it alike.
+  if (names.includes('python3-jwt')) return PYTHON.elsewhere;
   const packages = unique(names.map((name) => recipes[name].elsewhere)).join(' ');
   const needed = `${names.join(' and ')} must be on PATH`;
   if (platform === 'darwin') return `${needed}: brew install ${packages}`;

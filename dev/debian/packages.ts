@@ -18,8 +18,13 @@ export function canFetch(): boolean {
   return Boolean(findOnPath('apt-get') && findOnPath('dpkg-deb'));
 }
 
+/** Where a package is unpacked, if it is. */
+export function unpackedAt(packageName: string): string {
+  return join(cache, packageName);
+}
+
 export function findUnpacked(packageName: string, program: string): Tool | undefined {
-  const root = join(cache, packageName);
+  const root = unpackedAt(packageName);
   // A package's own folder goes first: Chromium's in usr/bin is a script that reads /etc.
   const path = [`usr/lib/${packageName}`, 'usr/sbin', 'usr/bin', 'sbin', 'bin']
     .map((folder) => join(root, folder, program))

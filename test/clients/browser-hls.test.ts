@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { without } from '../support/need-tool.ts';
 import { startSite, ways } from '../support/site.ts';
 import { startBrowser } from './browser.ts';
-import { client, without } from './client.ts';
+import { client } from './client.ts';
 import { fragments, makePlaylist, SECONDS } from './hls.ts';
 import { pageOf, pagesLocation } from './pages.ts';
 import { waitForLines } from './site-log.ts';

@@ -1,7 +1,8 @@
-import { inject, onTestFinished, type TestContext } from 'vitest';
+import { onTestFinished, type TestContext } from 'vitest';
 import { temporaryFolder } from '../../dev/paths.ts';
 import { type Exit, launch, type Running } from '../../dev/process.ts';
-import { findTool, type Tool, type ToolName } from '../../dev/tools.ts';
+import type { ToolName } from '../../dev/tools.ts';
+import { needTool } from '../support/need-tool.ts';
 
 export interface Ended extends Exit {
   readonly stdout: string;
@@ -44,25 +45,4 @@ export async function client(name: ToolName, context: TestContext): Promise<Clie
       return { ...exit, stdout: running.stdout(), stderr: running.stderr() };
     },
   };
-}
-
-/** Skips the test with the reason why the program could not be had; in CI, fails it. */
-export async function needTool(
-  name: ToolName,
-  context: Pick<TestContext, 'skip'>,
-  missing = inject('missingTools'),
-  ci = process.env.CI,
-): Promise<Tool> {
-  const why = missing[name];
-  return why === undefined ? findTool(name) : without(why, context, ci);
-}
-
-/** Skips the test for want of what is named; in CI, fails it. */
-export function without(
-  why: string,
-  { skip }: Pick<TestContext, 'skip'>,
-  ci = process.env.CI,
-): never {
-  if (ci) throw new Error(why);
-  return skip(why);
 }

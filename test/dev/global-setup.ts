@@ -17,6 +17,7 @@ const groups: ToolName[][] = [
   ['aria2c'],
   ['ffmpeg', 'ffprobe'],
   ['chromium'],
+  ['python3-jwt'],
 ];
 
 /**

@@ -5,6 +5,7 @@ import { canFetch } from '../../dev/debian/packages.ts';
 import { temporaryFolder } from '../../dev/paths.ts';
 import { tryRun } from '../../dev/run.ts';
 import { ensureTools, findTool, howToInstall } from '../../dev/tools.ts';
+import { needTool } from '../support/need-tool.ts';
 
 test('PATH comes first', async () => {
   const folder = await temporaryFolder();
@@ -38,6 +39,19 @@ test('elsewhere, one line says what to install', () => {
   expect(hint('linux', '')).toMatch(/: install nginx and redis-server with/);
   // One package has both.
   expect(howToInstall(['ffmpeg', 'ffprobe'], 'darwin')).toMatch(/: brew install ffmpeg$/);
+  expect(howToInstall(['python3-jwt'], 'darwin')).toMatch(/: pip install "pyjwt\[crypto\]"$/);
+});
+
+test('a Python with PyJWT is one that signs', async (context) => {
+  const { path, env } = await needTool('python3-jwt', context);
+  const script =
+    'import jwt; from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey; ' +
+    'print(jwt.encode({}, Ed25519PrivateKey.generate(), algorithm="EdDSA"))';
+  const ran = await tryRun(path, ['-c', script], env);
+  expect(ran).toEqual({
+    ok: true,
+    output: expect.stringMatching(/^ey[\w-]+\.[\w-]+\.[\w-]{86}\n$/),
+  });
 });
 
 test.runIf(canFetch())('a second look needs no download', async () => {

@@ -1,8 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { importJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Nginx, startNginx } from '../../dev/nginx.ts';
 import { projectRoot } from '../../dev/paths.ts';
+import { createClientOf } from '../../service/jwt/clients.ts';
+import { fileKeys } from '../../service/jwt/file-keys.ts';
+import { newJwk, publicHalf } from '../jwt/keys.ts';
 import {
   apiListener,
   createPostern,
@@ -13,9 +17,23 @@ import {
   mount,
 } from '../support/postern.ts';
 
+const prefix = '/download-logs-with-token/';
+const jwk = await newJwk('EdDSA', 'login 1');
+const login = {
+  id: 'login',
+  issuer: 'https://login.example/',
+  audience: 'https://files.example',
+  keys: await fileKeys(JSON.stringify({ keys: [publicHalf(jwk)] }), ['EdDSA']),
+  paths: [{ prefix: `${prefix}{sub}/` }],
+  targets: [],
+  maxExpiresIn: 600,
+  maxResumeFor: 600,
+};
+
 describe('examples/seed.conf', () => {
   const postern = createPostern({
-    mounts: [mount('/download-logs-with-token/', '/download-logs/', { pathArgument: 'file' })],
+    mounts: [mount(prefix, '/download-logs/', { pathArgument: 'file' })],
+    jwt: { clientOf: createClientOf([login], 5, Date.now) },
   });
   let gate: Listening;
   let api: Listening;
@@ -34,19 +52,20 @@ describe('examples/seed.conf', () => {
           .replace('127.0.0.1:7301', `127.0.0.1:${api.port}`)
           .replaceAll('/srv/logs/', `${dir}/logs/`),
     });
-    await mkdir(join(nginx.dir, 'logs'));
+    await mkdir(join(nginx.dir, 'logs', 'ada'), { recursive: true });
+    await writeFile(join(nginx.dir, 'logs', 'ada', 'app.log'), 'hers\n');
     await writeFile(join(nginx.dir, 'logs', 'app.log'), 'a line\n');
     await writeFile(join(nginx.dir, 'logs', 'other.log'), 'another\n');
   });
   afterAll(() => Promise.all([nginx.stop(), gate.stop(), api.stop()]));
 
-  const get = (server: number, path: string) =>
-    fetch(`http://127.0.0.1:${nginx.ports[server]}${path}`, { redirect: 'manual' });
-  const issue = (server: number, headers: Record<string, string>) =>
+  const get = (server: number, path: string, headers = {}) =>
+    fetch(`http://127.0.0.1:${nginx.ports[server]}${path}`, { redirect: 'manual', headers });
+  const issue = (server: number, headers: Record<string, string>, file = 'app.log') =>
     fetch(`http://127.0.0.1:${nginx.ports[server]}/generate-media-token/`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', ...headers },
-      body: JSON.stringify({ path: '/download-logs-with-token/app.log' }),
+      body: JSON.stringify({ path: `${prefix}${file}` }),
     });
   const authorization = { Authorization: `Bearer ${KEY}` };
 
@@ -67,11 +86,36 @@ describe('examples/seed.conf', () => {
       for (const each of [0, 1]) {
         const opened = await get(each, url);
         expect([opened.status, await opened.text()]).toEqual([200, 'a line\n']);
-        const bare = '/download-logs-with-token/';
-        expect((await get(each, `${bare}?file=app.log`)).status).toBe(401);
-        expect((await get(each, `${bare}?token=${token}&file=other.log`)).status).toBe(403);
+        expect((await get(each, `${prefix}?file=app.log`)).status).toBe(401);
+        expect((await get(each, `${prefix}?token=${token}&file=other.log`)).status).toBe(403);
         expect((await get(each, `/download-logs/app.log?token=${token}`)).status).toBe(404);
       }
+    });
+
+    test('a user’s own access token gets one for what is theirs, and opens nothing itself', async () => {
+      const exp = Math.floor(Date.now() / 1000) + 300;
+      const who = { iss: login.issuer, aud: login.audience, sub: 'ada', exp };
+      const access = await new SignJWT(who)
+        .setProtectedHeader({ alg: 'EdDSA', kid: 'login 1', typ: 'at+jwt' })
+        .sign(await importJWK(jwk));
+      const headers = { Authorization: `Bearer ${access}` };
+      const response = await issue(server, headers, 'ada/app.log');
+      expect(response.status).toBe(201);
+      const { url } = (await response.json()) as IssuedToken;
+      expect(await (await get(server, url)).text()).toBe('hers\n');
+      expect((await issue(server, headers, 'app.log')).status).toBe(403);
+      const bare = new URL(url, 'http://files.example');
+      bare.searchParams.delete('token');
+      expect((await get(server, `${bare.pathname}${bare.search}`, headers)).status).toBe(401);
+    });
+
+    test('a page of another origin gets none: a preflight is refused', async () => {
+      const preflight = await fetch(
+        `http://127.0.0.1:${nginx.ports[server]}/generate-media-token/`,
+        { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'POST' } },
+      );
+      expect(preflight.status).toBe(403);
+      expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
     });
   });
 });

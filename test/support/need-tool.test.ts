@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { needTool } from './client.ts';
+import { needTool } from './need-tool.ts';
 
 const why = 'wget must be on PATH: brew install wget';
 

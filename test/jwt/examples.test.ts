@@ -1,0 +1,103 @@
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { launch } from '../../dev/process.ts';
+import { type ServiceProcess, startService } from '../../dev/service.ts';
+import type { Tool } from '../../dev/tools.ts';
+import { generateKey } from '../../service/cli/key-generate.ts';
+import { fencedBlocks } from '../docs/blocks.ts';
+import { needTool } from '../support/need-tool.ts';
+import { publicHalf } from './keys.ts';
+
+// The programs of docs/tokens.md that sign tokens, as they stand there, before a Postern that is
+// configured as it stands there.
+
+const blocks = fencedBlocks(await readFile(join(projectRoot, 'docs', 'tokens.md'), 'utf8'));
+
+/** The one block of a language that holds these words. */
+function block(language: string, words: string): string {
+  const found = blocks.filter((one) => one.language === language && one.text.includes(words));
+  expect(found.length, `${language} blocks with ${words}`).toBe(1);
+  return found[0]?.text ?? '';
+}
+
+async function configuration(jwks: string): Promise<string> {
+  const issuers = block('yaml', 'trusted_for: downloads');
+  expect(issuers).toContain('/etc/postern/shop.json');
+  return `mounts: [{ public: /download/, internal: /protected/ }]
+${issuers.replace('/etc/postern/shop.json', jwks)}`;
+}
+
+describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
+  let folder: string;
+  let service: ServiceProcess;
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    const out = join(folder, 'shop-private.json');
+    await generateKey({ out, alg });
+    const { keys } = JSON.parse(await readFile(out, 'utf8')) as { keys: JWK[] };
+    const jwks = join(folder, 'shop.json');
+    await writeFile(jwks, JSON.stringify({ keys: keys.map(publicHalf) }));
+    const file = join(folder, 'postern.yaml');
+    await writeFile(file, await configuration(jwks));
+    const env = { POSTERN_CONFIG: file, POSTERN_API_KEYS: 'web:a-key-for-the-tests-only' };
+    service = await startService({ env });
+    await symlink(join(projectRoot, 'node_modules'), join(folder, 'node_modules'));
+    await mkdir(join(folder, 'home'));
+  });
+  afterAll(async () => {
+    await service?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** What a program prints, run in the folder of the key. */
+  async function printed(name: string, text: string, { path, env }: Tool): Promise<string> {
+    await writeFile(join(folder, name), text);
+    const running = await launch({
+      name,
+      path,
+      args: [name],
+      env: { PATH: process.env.PATH, HOME: join(folder, 'home'), ...env },
+      cwd: folder,
+    });
+    onTestFinished(async () => void (await running.stop()));
+    const { code } = await running.exited;
+    expect(running.stderr()).toBe('');
+    expect(code).toBe(0);
+    return running.stdout().trim();
+  }
+
+  async function codeOf(token: string, address: string, path = '/download/shop/film.mp4') {
+    const headers = {
+      'X-Original-URI': `${path}?token=${token}`,
+      'X-Original-Method': 'GET',
+      'X-Real-IP': address,
+      'Postern-Site': 'files.example',
+    };
+    const answer = await fetch(`http://127.0.0.1:${service.gatePort}/auth-request`, { headers });
+    return answer.headers.get(answer.status === 204 ? 'postern-target' : 'postern-reason');
+  }
+
+  async function opensForOne(token: string): Promise<void> {
+    expect(await codeOf(token, '192.0.2.1', '/download/shop/other.mp4')).toBe('insufficient_scope');
+    expect(await codeOf(token, '192.0.2.1')).toBe('/protected/shop/film.mp4');
+    expect(await codeOf(token, '192.0.2.1')).toBe('/protected/shop/film.mp4');
+    expect(await codeOf(token, '192.0.2.2')).toBe('invalid_token');
+    expect(decodeProtectedHeader(token)).toMatchObject({ alg, typ: 'postern+jwt' });
+    const { iat = 0, exp = 0, start_by: startBy } = decodeJwt<{ start_by: number }>(token);
+    expect([startBy - iat, exp - startBy]).toEqual([120, 3600]);
+  }
+
+  test('the program for Node.js signs a token that opens the file, for one', async () => {
+    const program = block('js', 'SignJWT');
+    const node = { path: process.execPath, env: {} };
+    await opensForOne(await printed('sign.mjs', program, node));
+  });
+
+  test('the program for Python signs a token that opens the file, for one', async (context) => {
+    const python = await needTool('python3-jwt', context);
+    await opensForOne(await printed('sign.py', block('python', 'jwt.encode'), python));
+  });
+});

@@ -1,0 +1,23 @@
+import { inject, type TestContext } from 'vitest';
+import { findTool, type Tool, type ToolName } from '../../dev/tools.ts';
+
+/** Skips the test with the reason why the program could not be had; in CI, fails it. */
+export async function needTool(
+  name: ToolName,
+  context: Pick<TestContext, 'skip'>,
+  missing = inject('missingTools'),
+  ci = process.env.CI,
+): Promise<Tool> {
+  const why = missing[name];
+  return why === undefined ? findTool(name) : without(why, context, ci);
+}
+
+/** Skips the test for want of what is named; in CI, fails it. */
+export function without(
+  why: string,
+  { skip }: Pick<TestContext, 'skip'>,
+  ci = process.env.CI,
+): never {
+  if (ci) throw new Error(why);
+  return skip(why);
+}
