@@ -7,7 +7,7 @@ import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
-import { type Store, StoreUnavailable } from './store.ts';
+import { type Store, Unavailable } from './store.ts';
 import { isOpaque, tokenId } from './token.ts';
 
 export interface AuthorizeOptions {
@@ -39,7 +39,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         if (decision.allow) return decision;
         denial ??= decision;
       } catch (cause) {
-        if (!(cause instanceof StoreUnavailable)) throw cause;
+        if (!(cause instanceof Unavailable)) throw cause;
         const id = isOpaque(token) ? tokenId(token) : undefined;
         return deny('unavailable', { id, path, cause });
       }

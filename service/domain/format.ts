@@ -3,7 +3,7 @@ import type { Fault } from './errors.ts';
 import type { Grant } from './grant.ts';
 import type { GrantRequest } from './grant-request.ts';
 import type { Signer } from './signed.ts';
-import { jwtId, newToken, tokenId } from './token.ts';
+import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
 
 export type Format = 'opaque' | 'jwt';
 
@@ -50,12 +50,14 @@ export function faultFormat(
   }
 }
 
-/** A new token for a grant. */
+/** A new token for a grant; undefined, with a fault, if it would be too long to be one. */
 export async function mint(
   grant: Grant,
   { format, revocable = true }: GrantRequest,
   { format: usual, signer }: Formats,
-): Promise<Token> {
+  at: string,
+  faults: Fault[],
+): Promise<Token | undefined> {
   if ((format ?? usual) === 'opaque' || signer === undefined) {
     const token = newToken();
     return { token, id: tokenId(token), recorded: true, grant };
@@ -65,5 +67,10 @@ export async function mint(
   // Who starts at the last moment goes on for so long.
   const signed = { ...grant, signedUntil: expiresAt + (uses?.resumeFor ?? 0) * 1000 };
   const token = await signer.sign(jti, signed, revocable);
+  if (token.length > MAX_JWT_LENGTH) {
+    const detail = `must be opaque: as a JWT the token would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
+    faults.push({ pointer: `${at}/format`, detail });
+    return undefined;
+  }
   return { token, id: jwtId(signer.issuer, jti), recorded: revocable, grant: signed };
 }

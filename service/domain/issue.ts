@@ -33,24 +33,26 @@ export function createIssue(options: IssueOptions): Issue {
   const { mounts, store, now } = options;
   return async function issue(client, asked) {
     const faults: Faults = { malformed: [], beyond: [] };
-    const wanted: Array<AskedGrant & { readonly request: GrantRequest }> = [];
+    const wanted: Array<AskedGrant & { readonly request: GrantRequest; readonly at: string }> = [];
     for (const { at, request } of asked) {
       const one = askedGrant(request, client, { mounts, defaults: options }, at, faults);
       faultFormat(request, options, one?.grant ?? {}, at, faults.malformed);
-      if (one !== undefined) wanted.push({ ...one, request });
+      if (one !== undefined) wanted.push({ ...one, request, at });
     }
     refuse(faults);
 
     const issuedAt = now();
     const entries: Entry[] = [];
     const issued: Issued[] = [];
-    for (const { grant, place, expiresIn, request } of wanted) {
+    for (const { grant, place, expiresIn, request, at } of wanted) {
       const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
-      const minted = await mint({ ...grant, ...times }, request, options);
+      const minted = await mint({ ...grant, ...times }, request, options, at, faults.malformed);
+      if (minted === undefined) continue;
       const { token, id } = minted;
       if (minted.recorded) entries.push([id, minted.grant]);
       issued.push({ token, id, expiresIn, url: urlFor(place.mount, place.covers, token) });
     }
+    refuse(faults);
     if (entries.length > 0) await store.issue(entries);
     return issued;
   };

@@ -11,7 +11,7 @@ export type Verified =
 
 /**
  * Verifies a JWT that says it is a download token; undefined if it is none, or not now.
- * Rejects with `StoreUnavailable` where the key that it needs cannot be had.
+ * Rejects with `KeysUnavailable` where the key that it needs cannot be had.
  */
 export type Verify = (token: string) => Promise<Verified | undefined>;
 

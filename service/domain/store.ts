@@ -54,7 +54,21 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** What a decision needs did not answer, or answered with an error: nothing is known of the token. */
+export class Unavailable extends Error {
+  override readonly name: string = 'Unavailable';
+  /** Which it is, for a person. */
+  readonly what: string = 'what the token needs';
+}
+
 /** The store did not answer, or answered with an error: nothing is known about any token. */
-export class StoreUnavailable extends Error {
+export class StoreUnavailable extends Unavailable {
   override readonly name = 'StoreUnavailable';
+  override readonly what = 'the token store';
+}
+
+/** The keys that another issuer signs with cannot be had. */
+export class KeysUnavailable extends Unavailable {
+  override readonly name = 'KeysUnavailable';
+  override readonly what = 'the key set of an issuer';
 }

@@ -13,7 +13,7 @@ export function newToken(): string {
 export const JWT_TYPE = 'postern+jwt';
 
 /** A longer one would not fit into a cookie. */
-const MAX_JWT_LENGTH = 4000;
+export const MAX_JWT_LENGTH = 4000;
 const COMPACT = /^ey[A-Za-z0-9_-]+\.ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 /** Whether a credential is shaped like a token of ours; another application's is not. */

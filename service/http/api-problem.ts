@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Logger } from 'pino';
 import { type Fault, Refused } from '../domain/errors.ts';
-import { StoreUnavailable } from '../domain/store.ts';
+import { Unavailable } from '../domain/store.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from './problem.ts';
 
 /** At most this many faults are named: an array of 1000 may have thousands. */
@@ -21,11 +21,11 @@ export function problem(
 /** The one place where an error becomes an answer. What a 5xx was about stays in the log. */
 export function problemOf(error: Error, c: Context, log: Logger): Response {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.faults);
-  if (error instanceof StoreUnavailable) {
+  if (error instanceof Unavailable) {
     // Its message is enough on so many lines: every request has one while it lasts.
-    log.error({ reason: error.message }, 'the store is unavailable');
+    log.error({ reason: error.message }, `${error.what} is unavailable`);
     c.header('Retry-After', '5');
-    return problem(c, 'unavailable', 'The token store does not answer.');
+    return problem(c, 'unavailable', `There is no answer from ${error.what}.`);
   }
   // The client hung up in the middle of its body: no fault of ours, and nobody reads the answer.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {

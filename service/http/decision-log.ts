@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import type { Decision } from '../domain/decision.ts';
-import { StoreUnavailable } from '../domain/store.ts';
+import { Unavailable } from '../domain/store.ts';
 import { withoutTokens } from '../domain/token.ts';
 import { ask } from './headers.ts';
 
@@ -36,5 +36,5 @@ export function logDecision(
 
 /** A store that is down is no fault of the program: its message is enough, on so many lines. */
 function why(cause: unknown): object {
-  return cause instanceof StoreUnavailable ? { reason: cause.message } : { err: cause };
+  return cause instanceof Unavailable ? { reason: cause.message } : { err: cause };
 }

@@ -8,6 +8,6 @@ export interface FoundKey {
 
 /**
  * Where an issuer's keys are had; undefined if it has no such key.
- * Rejects with `StoreUnavailable` where that cannot be known.
+ * Rejects with `KeysUnavailable` where that cannot be known.
  */
 export type KeySource = (header: JWTHeaderParameters) => Promise<FoundKey | undefined>;

@@ -40,7 +40,10 @@ test('a store that fails is 503 everywhere but at livez, and why is in the log a
     expect(headers.get('retry-after')).toBe('5');
     expect(headers.get('cache-control')).toBe('no-store');
     expect(headers.get('content-type')).toBe('application/problem+json');
-    expect(body).toMatchObject({ code: 'unavailable', detail: 'The token store does not answer.' });
+    expect(body).toMatchObject({
+      code: 'unavailable',
+      detail: 'There is no answer from the token store.',
+    });
   }
   expect(parsed()).toHaveLength(replies.length);
   expect(parsed()[0]).toMatchObject({ level: 50, reason: 'Connection is closed.' });
