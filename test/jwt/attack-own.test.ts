@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto';
 import type { JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createMounts } from '../../service/domain/mount.ts';
@@ -12,12 +11,10 @@ import { createSigned } from './signed-site.ts';
 
 const mounts = [mount('/download/', '/protected/')];
 
-test.each([
-  ['path and target', { path: `/download/${'a'.repeat(2000)}`, target: `/protected/${'a'.repeat(2000)}` }],
-  ['addresses', { path: '/download/a', ip: [...Array(64).keys()].map((i) => `2001:db8:aaaa:bbbb:cccc:dddd:eeee:${i.toString(16).padStart(4, 'f')}`) }],
-])('a JWT that would be too long to be one is not issued: %s', async (_, body) => {
+test('a JWT that would be too long to be a token is not issued', async () => {
   const { ask, codeOf } = await signedGate();
-  const reply = await ask('POST /tokens', { json: { format: 'jwt', ...body } });
+  const [path, target] = ['/download/', '/protected/'].map((folder) => folder + 'a'.repeat(2000));
+  const reply = await ask('POST /tokens', { json: { format: 'jwt', path, target } });
   const code = reply.status === 201 ? await codeOf(reply.body.url) : reply.body.code;
   expect(code).toMatch(/^(allow|invalid_request)$/);
 });
@@ -41,11 +38,11 @@ describe('keys that are replaced', () => {
 
   test('the last file counts, however long each takes', async () => {
     const many = await jwksText(...Array<string>(300).fill('ES256'));
-    const one = await jwksText('EdDSA');
+    const one = await jwksText('HS256');
     const keys = await createOwnKeys(one);
     // Two SIGHUPs: the second without the key that leaked.
     await Promise.all([keys.replace(many), keys.replace(one)]);
-    expect(keys.first().alg).toBe('EdDSA');
+    expect(keys.first().alg).toBe('HS256');
   });
 
   test.each(['EdDSA', 'ES256'])('%s halves that are not of one key are no key', async (alg) => {
@@ -95,5 +92,3 @@ test('a token that lives a second lives as long as the answer says', async () =>
   clock.now += 500;
   expect(await codeOf(body.url)).toBe('allow');
 });
-
-void generateKeyPairSync;
