@@ -57,6 +57,28 @@ describe('times with a fraction, over Redis', () => {
   });
 });
 
+test('over Redis nobody starts after start_by', async () => {
+  const redis = await startRedis();
+  const clock = { now: START * 1000 };
+  const store = await openRedis(redis, { timeoutMs: 5_000, now: () => clock.now });
+  const app = await foreigner('app');
+  const { codeOf, clock: gateClock } = await signedGate({
+    issuers: [app.issuer],
+    files: app.file,
+    store,
+  });
+  gateClock.now += 200_000;
+  clock.now = gateClock.now;
+  const codes = new Set<unknown>();
+  for (let i = 0; i < 50; i += 1) {
+    const times = { start_by: START + 60, exp: START + 360 };
+    const token = await app.sign({ ...times, max_uses: 1, resume_for: 300, jti: `late ${i}` });
+    codes.add(await codeOf(uri(token), from('192.0.2.1')));
+  }
+  await redis.stop();
+  expect([...codes]).toEqual(['invalid_token']);
+});
+
 describe('what its owner revokes stays revoked', () => {
   test('before it has begun', async () => {
     const { app, ask, codeOf, clock } = await owned();
