@@ -36,7 +36,7 @@ describe('times with a fraction, over Redis', () => {
     const store = await openRedis(redis, { timeoutMs: 5_000, now: () => START * 1000 });
     const app = await foreigner('app', { client: 'test' });
     const gate = await signedGate({ issuers: [app.issuer], files: app.file, store });
-    return { app, redis, store, ...gate };
+    return { ...gate, app, redis };
   }
 
   test('such a token is used', async () => {

@@ -82,13 +82,3 @@ test('keys given in the place of their path are not shown', async () => {
   expect(told).not.toContain(base64.slice(0, 40));
   expect(told).not.toContain(d);
 });
-
-test('a token that lives a second lives as long as the answer says', async () => {
-  const { ask, codeOf, clock } = await signedGate();
-  clock.now += 999;
-  const json = { path: '/download/a', format: 'jwt', revocable: false, expires_in: 1 };
-  const { body } = await ask('POST /tokens', { json });
-  expect(body.expires_in).toBe(1);
-  clock.now += 500;
-  expect(await codeOf(body.url)).toBe('allow');
-});
