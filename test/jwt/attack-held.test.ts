@@ -2,11 +2,11 @@ import { createPrivateKey, sign as signBytes } from 'node:crypto';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
+import { jwtId } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { openRedis } from '../store/open-redis.ts';
-import { jwtId } from '../../service/domain/token.ts';
-import { compact } from './forge.ts';
 import { endpoint, foreigner, from, START, uri } from './foreigner.ts';
+import { compact } from './forge.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
 
@@ -16,9 +16,17 @@ async function raw(more: object = {}) {
   const key = createPrivateKey({ key: app.jwk as never, format: 'jwk' });
   const by = (input: string) => signBytes(null, Buffer.from(input), key);
   const header = { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt' };
-  const claims = { iss: app.issuer.issuer, aud: app.issuer.audience, path: '/download/reports/a', iat: START, exp: START + 120, jti: '1' };
+  const claims = {
+    iss: app.issuer.issuer,
+    aud: app.issuer.audience,
+    path: '/download/reports/a',
+    iat: START,
+    exp: START + 120,
+    jti: '1',
+  };
   const gate = await signedGate({ issuers: [app.issuer], files: app.file });
-  const make = (payload: object | string, head: object | string = header) => compact(head, payload, by);
+  const make = (payload: object | string, head: object | string = header) =>
+    compact(head, payload, by);
   return { app, make, claims, header, ...gate };
 }
 
@@ -37,7 +45,10 @@ describe('claims of any shape', () => {
     ['start_by -1', (c) => JSON.stringify({ ...c, start_by: -1 })],
     ['start_by null', (c) => JSON.stringify({ ...c, start_by: null })],
     ['start_by before iat', (c) => JSON.stringify({ ...c, max_uses: 1, start_by: START - 1 })],
-    ['max_uses 1e308', (c) => JSON.stringify({ ...c, max_uses: 0 }).replace('"max_uses":0', '"max_uses":1e308')],
+    [
+      'max_uses 1e308',
+      (c) => JSON.stringify({ ...c, max_uses: 0 }).replace('"max_uses":0', '"max_uses":1e308'),
+    ],
     ['max_uses 1.5', (c) => JSON.stringify({ ...c, max_uses: 1.5 })],
     ['max_uses -1', (c) => JSON.stringify({ ...c, max_uses: -1 })],
     ['max_uses as text', (c) => JSON.stringify({ ...c, max_uses: '1' })],
@@ -53,7 +64,10 @@ describe('claims of any shape', () => {
     ['iss __proto__', (c) => JSON.stringify({ ...c, iss: '__proto__' })],
     ['aud as an object', (c) => JSON.stringify({ ...c, aud: { 0: 'https://files.example' } })],
     ['aud as a list in a list', (c) => JSON.stringify({ ...c, aud: [['https://files.example']] })],
-    ['aud of a list with no text', (c) => JSON.stringify({ ...c, aud: ['https://files.example', 1] })],
+    [
+      'aud of a list with no text',
+      (c) => JSON.stringify({ ...c, aud: ['https://files.example', 1] }),
+    ],
     ['aud that begins so', (c) => JSON.stringify({ ...c, aud: 'https://files.example/x' })],
     ['no aud', (c) => JSON.stringify({ ...c, aud: [] })],
     ['jti with a NUL', (c) => JSON.stringify({ ...c, jti: 'a\0b' })],
@@ -71,7 +85,9 @@ describe('claims of any shape', () => {
     const { make, claims, codeOf } = await raw();
     expect(await codeOf(uri(make(claims)))).toBe('allow');
     expect(await codeOf(uri(make(payload(claims))))).toMatch(/^(invalid|missing)_token$/);
-    expect(({} as Record<string, unknown>).x ?? ({} as Record<string, unknown>).max_uses).toBeUndefined();
+    expect(
+      ({} as Record<string, unknown>).x ?? ({} as Record<string, unknown>).max_uses,
+    ).toBeUndefined();
   });
 
   test.each<[string, object | string]>([
@@ -84,10 +100,19 @@ describe('claims of any shape', () => {
     ['kid as a list', { alg: 'EdDSA', kid: ['app 1'], typ: 'postern+jwt' }],
     ['crit as a text', { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', crit: 'b64' }],
     ['crit of nothing', { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', crit: [] }],
-    ['crit of the prototype', { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', crit: ['toString'], toString: 1 }],
+    [
+      'crit of the prototype',
+      { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', crit: ['toString'], toString: 1 },
+    ],
     ['zip and enc', { alg: 'dir', enc: 'A128GCM', zip: 'DEF', kid: 'app 1', typ: 'postern+jwt' }],
-    ['b64 false without crit', { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', b64: false, alg2: 1, crit: ['b64'] }],
-    ['two typs, the last another', '{"alg":"EdDSA","kid":"app 1","typ":"postern+jwt","typ":"at+jwt"}'],
+    [
+      'b64 false without crit',
+      { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', b64: false, alg2: 1, crit: ['b64'] },
+    ],
+    [
+      'two typs, the last another',
+      '{"alg":"EdDSA","kid":"app 1","typ":"postern+jwt","typ":"at+jwt"}',
+    ],
     ['typ with a parameter', { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt;a=b' }],
     ['typ with a Kelvin sign’s like', { alg: 'EdDSA', kid: 'app 1', typ: 'poſtern+jwt' }],
   ])('a header of %s', async (_, head) => {
@@ -98,9 +123,18 @@ describe('claims of any shape', () => {
 
 test('ids of two issuers never meet, whatever their jti', async () => {
   expect(jwtId('https://a', 'b')).not.toBe(jwtId('https://a\0b', ''));
-  const [a, b] = [await foreigner('a', { client: 'test' }), await foreigner('b', { client: 'other' })];
-  const { codeOf, ask } = await signedGate({ issuers: [a.issuer, b.issuer], files: { ...a.file, ...b.file } });
-  const [one, two] = [await a.sign({ jti: 'x', max_uses: 1 }), await b.sign({ jti: 'x', max_uses: 1 })];
+  const [a, b] = [
+    await foreigner('a', { client: 'test' }),
+    await foreigner('b', { client: 'other' }),
+  ];
+  const { codeOf, ask } = await signedGate({
+    issuers: [a.issuer, b.issuer],
+    files: { ...a.file, ...b.file },
+  });
+  const [one, two] = [
+    await a.sign({ jti: 'x', max_uses: 1 }),
+    await b.sign({ jti: 'x', max_uses: 1 }),
+  ];
   expect(await codeOf(uri(one), from('192.0.2.1'))).toBe('allow');
   expect(await codeOf(uri(two), from('192.0.2.2'))).toBe('allow');
   await ask('POST /revoke', { form: { token: two } });
@@ -108,14 +142,18 @@ test('ids of two issuers never meet, whatever their jti', async () => {
   await ask('POST /revoke', { form: { token: one } });
   expect(await codeOf(uri(one), from('192.0.2.1'))).toBe('invalid_token');
   expect(await codeOf(uri(two), from('192.0.2.2'))).toBe('allow');
-  expect((await ask('POST /revoke', { form: { iss: b.issuer.issuer, jti: 'x' } })).status).toBe(403);
+  expect((await ask('POST /revoke', { form: { iss: b.issuer.issuer, jti: 'x' } })).status).toBe(
+    403,
+  );
 });
 
 describe.each(['memory', 'Redis'])('races over %s', (kind) => {
   async function racing() {
     const redis = kind === 'Redis' ? await startRedis() : undefined;
     const clock = () => START * 1000;
-    const store = redis ? await openRedis(redis, { timeoutMs: 5_000, now: clock }) : createMemoryStore({ now: clock });
+    const store = redis
+      ? await openRedis(redis, { timeoutMs: 5_000, now: clock })
+      : createMemoryStore({ now: clock });
     const app = await foreigner('app', { client: 'test' });
     return { app, redis, ...(await signedGate({ issuers: [app.issuer], files: app.file, store })) };
   }
@@ -124,7 +162,9 @@ describe.each(['memory', 'Redis'])('races over %s', (kind) => {
     const { app, codeOf, redis } = await racing();
     for (let round = 0; round < 20; round += 1) {
       const token = await app.sign({ max_uses: 3, jti: `r${round}` });
-      const codes = await Promise.all([...Array(12).keys()].map((i) => codeOf(uri(token), from(`192.0.2.${i}`))));
+      const codes = await Promise.all(
+        [...Array(12).keys()].map((i) => codeOf(uri(token), from(`192.0.2.${i}`))),
+      );
       expect(codes.filter((code) => code === 'allow')).toHaveLength(3);
     }
     await redis?.stop();
@@ -137,7 +177,8 @@ describe.each(['memory', 'Redis'])('races over %s', (kind) => {
       const form = round % 2 ? { token } : { iss: app.issuer.issuer, jti: `s${round}` };
       const uses = [...Array(10).keys()].map((i) => codeOf(uri(token), from(`192.0.2.${i}`)));
       await Promise.all([...uses, ask('POST /revoke', { form })]);
-      for (let i = 0; i < 3; i += 1) expect(await codeOf(uri(token), from(`192.0.2.${i}`))).toBe('invalid_token');
+      for (let i = 0; i < 3; i += 1)
+        expect(await codeOf(uri(token), from(`192.0.2.${i}`))).toBe('invalid_token');
     }
     await redis?.stop();
   });
@@ -149,7 +190,10 @@ describe.each(['memory', 'Redis'])('races over %s', (kind) => {
     expect((await ask('GET /tokens?subject=ann')).body).toEqual({ tokens: [] });
     expect((await ask('DELETE /tokens?subject=ann')).body).toEqual({ revoked: 0 });
     expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
-    expect((await ask(`PATCH /tokens/${jwtId(app.issuer.issuer, 'l')}`, { json: { expires_in: 1 } })).status).toBe(400);
+    expect(
+      (await ask(`PATCH /tokens/${jwtId(app.issuer.issuer, 'l')}`, { json: { expires_in: 1 } }))
+        .status,
+    ).toBe(400);
     await redis?.stop();
   });
 });
@@ -160,7 +204,8 @@ test('a second token of a jti gains no uses while the first is remembered', asyn
   const more = make({ ...claims, max_uses: 1000, exp: START + 600 });
   const plain = make({ ...claims, exp: START + 600 });
   expect(await codeOf(uri(one), from('192.0.2.1'))).toBe('allow');
-  for (const token of [more, plain]) expect(await codeOf(uri(token), from('192.0.2.2'))).toBe('invalid_token');
+  for (const token of [more, plain])
+    expect(await codeOf(uri(token), from('192.0.2.2'))).toBe('invalid_token');
   clock.now += 124_999;
   expect(await codeOf(uri(one), from('192.0.2.3'))).toBe('invalid_token');
 });
@@ -169,7 +214,10 @@ describe('a jwks_uri', () => {
   test.each<[string, (jwk: JWK) => JWK[] | Promise<JWK[]>]>([
     ['private keys', (jwk) => [jwk]],
     ['shared secrets', async () => [{ ...(await newJwk('HS256', 'app 1')) }]],
-    ['one kid twice', async (jwk) => [publicHalf(jwk), { ...publicHalf(await newJwk('EdDSA', 'app 1')) }]],
+    [
+      'one kid twice',
+      async (jwk) => [publicHalf(jwk), { ...publicHalf(await newJwk('EdDSA', 'app 1')) }],
+    ],
     ['use enc', (jwk) => [{ ...publicHalf(jwk), use: 'enc' }]],
     ['key_ops of encryption', (jwk) => [{ ...publicHalf(jwk), key_ops: ['encrypt'] }]],
     ['another alg', (jwk) => [{ ...publicHalf(jwk), alg: 'ES256' }]],
@@ -183,7 +231,9 @@ describe('a jwks_uri', () => {
 
   test('a redirect is not followed', async () => {
     const target = await endpoint();
-    const jwks = await endpoint((response) => response.writeHead(302, { location: target.uri }).end());
+    const jwks = await endpoint((response) =>
+      response.writeHead(302, { location: target.uri }).end(),
+    );
     const app = await foreigner('app', { keys: { uri: jwks.uri } });
     target.state.keys = [publicHalf(app.jwk)];
     const { codeOf } = await signedGate({ issuers: [app.issuer] });
@@ -196,7 +246,9 @@ describe('a jwks_uri', () => {
     const app = await foreigner('app', { keys: { uri: jwks.uri } });
     jwks.state.keys = [publicHalf(app.jwk)];
     const { jwt, clock } = await signedGate({ issuers: [app.issuer] });
-    const tokens = await Promise.all([...Array(100).keys()].map(async (i) => app.sign({}, await newJwk('EdDSA', `k${i}`))));
+    const tokens = await Promise.all(
+      [...Array(100).keys()].map(async (i) => app.sign({}, await newJwk('EdDSA', `k${i}`))),
+    );
     await Promise.all(tokens.map((token) => jwt.verify(token)));
     expect(jwks.state.asked).toBe(1);
     clock.now += 11_000;
@@ -212,15 +264,26 @@ describe('shape', () => {
     const lengths = new Map<number, string>();
     for (let pad = 0; pad <= 400; pad += 1) {
       const who = { iss: app.issuer.issuer, aud: [app.issuer.audience, 'x'.repeat(2400 + pad)] };
-      const token = await new SignJWT({ ...who, path: '/download/reports/a', iat: START, exp: START + 120, jti: '1' })
+      const token = await new SignJWT({
+        ...who,
+        path: '/download/reports/a',
+        iat: START,
+        exp: START + 120,
+        jti: '1',
+      })
         .setProtectedHeader({ alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt' })
         .sign(key);
       lengths.set(token.length, token);
     }
-    expect([...lengths.keys()].filter((length) => Math.abs(length - 4000) < 3).length).toBeGreaterThan(2);
+    expect(
+      [...lengths.keys()].filter((length) => Math.abs(length - 4000) < 3).length,
+    ).toBeGreaterThan(2);
     for (const [length, token] of lengths) {
       if (Math.abs(length - 4000) > 8) continue;
-      expect([length, await codeOf(uri(token))]).toEqual([length, length <= 4000 ? 'allow' : 'missing_token']);
+      expect([length, await codeOf(uri(token))]).toEqual([
+        length,
+        length <= 4000 ? 'allow' : 'missing_token',
+      ]);
     }
   });
 
@@ -229,7 +292,16 @@ describe('shape', () => {
     const { codeOf } = await signedGate({ issuers: [app.issuer], files: app.file });
     const token = await app.sign({ path: undefined, prefix: '/download/reports/' });
     expect(await codeOf(`/download/~${token}/reports/a`)).toBe('allow');
-    for (const rest of ['/../secret', '/reports/../secret', '/reports/%2e%2e/x', '/./reports/a', '//reports/a', '/reports%2fa', '/..', '/reports/a%00']) {
+    for (const rest of [
+      '/../secret',
+      '/reports/../secret',
+      '/reports/%2e%2e/x',
+      '/./reports/a',
+      '//reports/a',
+      '/reports%2fa',
+      '/..',
+      '/reports/a%00',
+    ]) {
       expect(await codeOf(`/download/~${token}${rest}`)).toBe('invalid_request');
     }
     for (const [uri, code] of [

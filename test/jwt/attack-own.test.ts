@@ -74,7 +74,12 @@ test('keys given in the place of their path are not shown', async () => {
   let told = '';
   try {
     const config = loadConfig(env, readFile, { onTerminal: false });
-    await openJwt(config, { mounts: createMounts(mounts), readFile, now: Date.now, onFailure() {} });
+    await openJwt(config, {
+      mounts: createMounts(mounts),
+      readFile,
+      now: Date.now,
+      onFailure() {},
+    });
   } catch (error) {
     told = (error as Error).message;
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { keptLog } from '../http/ask-api.ts';
 import { endpoint, foreigner, from, START, uri } from './foreigner.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
@@ -47,4 +48,13 @@ test('a key that was withdrawn long ago opens nothing', async () => {
   clock.now += 86_400_000;
   const forged = await app.sign({ iat: START + 86_400, exp: START + 86_500 });
   expect(await codeOf(uri(forged), from('192.0.2.66'))).toBe('invalid_token');
+});
+
+test('why keys cannot be had is told, and no secret in their URL', async () => {
+  const app = await foreigner('app', { keys: { uri: 'http://127.0.0.1:9/jwks?key=secret' } });
+  const { log, lines } = keptLog('error');
+  const { codeOf, failures } = await signedGate({ issuers: [app.issuer], log });
+  expect(await codeOf(uri(await app.sign()))).toBe('unavailable');
+  expect(failures.join()).toMatch(/ECONNREFUSED|bad port/);
+  expect(lines.join()).not.toContain('secret');
 });
