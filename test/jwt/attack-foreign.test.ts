@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { startRedis } from '../../dev/redis.ts';
+import { openRedis } from '../store/open-redis.ts';
+import { foreigner, from, START, uri } from './foreigner.ts';
+import { newJwk } from './keys.ts';
+import { signedGate } from './signed-gate.ts';
+
+async function owned(more: object = {}, leeway = 5) {
+  const app = await foreigner('app', { client: 'test', ...more });
+  return { app, ...(await signedGate({ issuers: [app.issuer], files: app.file, leeway })) };
+}
+
+describe('start_by of a token whose requesters are not told apart', () => {
+  // It is held to max_expires_in by start_by, and then opens for everyone until exp.
+  test.each<[string, object]>([
+    ['alone', {}],
+    ['with resume_for: 0', { resume_for: 0 }],
+  ])('makes it no longer than its issuer may, %s', async (_, more) => {
+    const { app, codeOf, clock } = await owned();
+    const token = await app.sign({ start_by: START + 600, exp: START + 1200, ...more });
+    clock.now += 1_100_000;
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+  });
+
+  test('is obeyed, or the token is none', async () => {
+    const { app, codeOf, clock } = await owned();
+    const token = await app.sign({ start_by: START + 60, exp: START + 120 });
+    clock.now += 61_000;
+    expect(await codeOf(uri(token), from('192.0.2.9'))).toBe('invalid_token');
+  });
+});
+
+describe('times with a fraction, over Redis', () => {
+  async function overRedis() {
+    const redis = await startRedis();
+    const store = await openRedis(redis, { timeoutMs: 5_000, now: () => START * 1000 });
+    const app = await foreigner('app', { client: 'test' });
+    const gate = await signedGate({ issuers: [app.issuer], files: app.file, store });
+    return { ...gate, app, redis };
+  }
+
+  test('such a token is used', async () => {
+    const { app, codeOf, redis } = await overRedis();
+    const times = { iat: START - 0.123457, exp: START + 99.876543 };
+    const code = await codeOf(uri(await app.sign({ ...times, max_uses: 1 })), from('192.0.2.1'));
+    await redis.stop();
+    expect(code).toBe('allow');
+  });
+
+  test('and revoked', async () => {
+    const { app, ask, codeOf, redis } = await overRedis();
+    const token = await app.sign({ iat: START - 0.123457, exp: START + 99.876543 });
+    const { status } = await ask('POST /revoke', { form: { token } });
+    const code = await codeOf(uri(token));
+    await redis.stop();
+    expect([status, code]).toEqual([200, 'invalid_token']);
+  });
+});
+
+test('over Redis nobody starts after start_by', async () => {
+  const redis = await startRedis();
+  const clock = { now: START * 1000 };
+  const store = await openRedis(redis, { timeoutMs: 5_000, now: () => clock.now });
+  const app = await foreigner('app');
+  const { codeOf, clock: gateClock } = await signedGate({
+    issuers: [app.issuer],
+    files: app.file,
+    store,
+  });
+  gateClock.now += 200_000;
+  clock.now = gateClock.now;
+  const codes = new Set<unknown>();
+  for (let i = 0; i < 50; i += 1) {
+    const times = { start_by: START + 60, exp: START + 360 };
+    const token = await app.sign({ ...times, max_uses: 1, resume_for: 300, jti: `late ${i}` });
+    codes.add(await codeOf(uri(token), from('192.0.2.1')));
+  }
+  await redis.stop();
+  expect([...codes]).toEqual(['invalid_token']);
+});
+
+describe('what its owner revokes stays revoked', () => {
+  test('before it has begun', async () => {
+    const { app, ask, codeOf, clock } = await owned();
+    const token = await app.sign({ nbf: START + 60 });
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+    expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+    clock.now += 61_000;
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+  });
+
+  test('where its jti was signed twice, the other one ending later', async () => {
+    const { app, ask, codeOf, clock } = await owned();
+    const token = await app.sign({ jti: 'one', exp: START + 60 });
+    const twin = await app.sign({ jti: 'one', exp: START + 600 });
+    expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+    expect(await codeOf(uri(twin))).toBe('invalid_token');
+    clock.now += 121_000;
+    expect(await codeOf(uri(twin))).toBe('invalid_token');
+  });
+
+  test('to the last moment of the greatest leeway', async () => {
+    const { app, ask, codeOf, clock } = await owned({}, 60);
+    const token = await app.sign({ exp: START + 60.5 });
+    expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+    clock.now += 120_700;
+    expect(await codeOf(uri(token))).toBe('invalid_token');
+  });
+});
+
+test('a cookie whose issuer’s keys cannot be had hides no good one', async () => {
+  const app = await foreigner('app', { keys: { uri: 'http://127.0.0.1:9/jwks' } });
+  const { codeOf, issue } = await signedGate({ issuers: [app.issuer] });
+  const { access_token: good } = await issue({ prefix: '/download/', format: 'opaque' });
+  const stale = await app.sign();
+  expect(await codeOf('/download/a', { 'Postern-Cookie': `${stale} ${good}` })).toBe('allow');
+});
+
+test('a key that is too short is refused at the start, or opens nothing and breaks nothing', async () => {
+  const { generateKeyPairSync } = await import('node:crypto');
+  const pair = generateKeyPairSync('rsa', { modulusLength: 1024 });
+  const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'short', alg: 'RS256' };
+  const app = await foreigner('app');
+  const files = { app: JSON.stringify({ keys: [jwk] }) };
+  const opened = signedGate({ issuers: [app.issuer], files });
+  const other = await newJwk('RS256', 'short');
+  const outcome = await opened.then(
+    async ({ codeOf }) => codeOf(uri(await app.sign({}, other))),
+    () => 'refused at the start',
+  );
+  expect(outcome).toMatch(/^(refused at the start|invalid_token)$/);
+});

@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
+import { withoutTokens } from '../../service/domain/token.ts';
+import { keptLog } from '../http/ask-api.ts';
+import { startGate } from '../http/ask-gate.ts';
+import { mount } from '../support/postern.ts';
+import { startSite } from '../support/site.ts';
+import { signedGate } from './signed-gate.ts';
+import { createSigned } from './signed-site.ts';
+
+test('a path made to be slow to log is not', async () => {
+  const { log } = keptLog();
+  const { authRequest } = await signedGate({ log });
+  const millisecondsOf = async (uri: string) => {
+    const started = performance.now();
+    for (let i = 0; i < 50; i += 1) await authRequest(uri);
+    return performance.now() - started;
+  };
+  const plain = `/download/${'ab'.repeat(1019)}`;
+  await millisecondsOf(plain);
+  const usual = await millisecondsOf(plain);
+  const slow = await millisecondsOf(`/download/${'ey'.repeat(1019)}`);
+  expect(slow).toBeLessThan(5 * usual + 20);
+});
+
+const jwt = [{ alg: 'EdDSA', typ: 'postern+jwt' }, { iss: 'https://files.example' }]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  .concat('s'.repeat(86))
+  .join('.');
+
+test('a JWT is taken out of a text wherever it can stand', () => {
+  for (const before of ['/~', '=', ' ', '"', '%3D', ':']) {
+    expect(withoutTokens(`${before}${jwt}/x`)).toBe(`${before}***/x`);
+  }
+});
+
+describe("in nginx's log a JWT is blanked", () => {
+  test.each([
+    ['after an encoded slash', `/login?next=%2F${jwt}`],
+    ['after an encoded space', `/login?authorization=Bearer%20${jwt}`],
+    ['after an encoded quote', `/login?token=%22${jwt}%22`],
+    ['in a URL within a URL within a URL', `/login?next=%2Fgo%3Fto%3D%252Fa%253Ftoken%253D${jwt}`],
+    ['with its first letters encoded', `/download/a.txt?token=%65%79${jwt.slice(2)}`],
+  ])('%s', async (_, target) => {
+    const site = await startSite({ way: 'auth_request' });
+    await site.ask('GET', target, { Referer: `http://files.example${target}` });
+    const log = await waitFor(async () => (await site.log()) || undefined, { what: 'a line' });
+    await site.stop();
+    expect(log).not.toContain(jwt.slice(-60));
+  });
+});
+
+test('the answer with a JWT in a cookie fits the buffer of the snippets', async () => {
+  const media = { ...mount('/download/', '/protected/'), passArguments: ['a'] };
+  const { store, clock, jwt, ask } = await createSigned({ mounts: [media] });
+  const gate = await startGate({ mounts: [media], store, now: () => clock.now, jwt });
+  const prefix = `/download/${'x'.repeat(500)}/`;
+  const most = { subject: '漢'.repeat(256), filename: '漢'.repeat(255), resume_for: 60 };
+  const json = { prefix, format: 'jwt', cookie: true, ...most };
+  const { body } = await ask('POST /tokens', { json });
+  expect(body.access_token.length).toBeLessThan(4000);
+  const name = encodeURIComponent('漢'.repeat(500));
+  const uri = `${prefix}${name}?token=${body.access_token}&a=${'a'.repeat(2000)}`;
+  const resume = [...Array(8).keys()].map((i) => `${i}`.repeat(22)).join('.');
+  const snippet = await readFile('nginx/snippets/x-accel.conf', 'utf8');
+  const [, kilobytes] = /proxy_buffer_size (\d+)k;/.exec(snippet) ?? [];
+  expect(await sizeOf(gate.port, uri, resume)).toBeLessThan(Number(kilobytes) * 1024);
+});
+
+/** Bytes of the answer of /x-accel, which has no body. */
+function sizeOf(port: number, uri: string, resume: string): Promise<number> {
+  const headers = {
+    'X-Original-URI': uri,
+    'X-Original-Method': 'GET',
+    'Postern-Site': 'files.example',
+    'Postern-Resume': resume,
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return new Promise((resolve, reject) => {
+    let size = 0;
+    const socket = connect(port, '127.0.0.1');
+    socket.on('data', (chunk) => {
+      if (size === 0) expect(String(chunk)).toMatch(/^HTTP\/1.1 200/);
+      size += chunk.length;
+    });
+    socket.on('close', () => resolve(size)).on('error', reject);
+    socket.write(`GET /x-accel HTTP/1.1\r\nHost: postern\r\n${lines.join('')}\r\n`);
+  });
+}

@@ -1,0 +1,89 @@
+import type { JWK } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { createMounts } from '../../service/domain/mount.ts';
+import { openJwt } from '../../service/jwt/open.ts';
+import { createOwnKeys } from '../../service/jwt/own-keys.ts';
+import { createVerify } from '../../service/jwt/verify.ts';
+import { mount } from '../support/postern.ts';
+import { jwksText, newJwk } from './keys.ts';
+import { signedGate } from './signed-gate.ts';
+import { createSigned } from './signed-site.ts';
+
+const mounts = [mount('/download/', '/protected/')];
+
+test('a JWT that would be too long to be a token is not issued', async () => {
+  const { ask, codeOf } = await signedGate();
+  const [path, target] = ['/download/', '/protected/'].map((folder) => folder + 'a'.repeat(2000));
+  const reply = await ask('POST /tokens', { json: { format: 'jwt', path, target } });
+  const code = reply.status === 201 ? await codeOf(reply.body.url) : reply.body.code;
+  expect(code).toMatch(/^(allow|invalid_request)$/);
+});
+
+describe('keys that are replaced', () => {
+  test('a token that is being verified meanwhile is not remembered', async () => {
+    const [old, next] = [await jwksText('EdDSA'), await jwksText('EdDSA')];
+    const { issue, files, clock } = await createSigned({ mounts });
+    const { access_token: token } = await issue({ path: '/download/a', revocable: false });
+    const keys = await createOwnKeys(files.own ?? old);
+    const own = { issuer: 'https://files.example', keys };
+    const now = () => clock.now;
+    const verify = createVerify({ own, issuers: [], mounts: createMounts(mounts), leeway: 5, now });
+    const under = verify(token);
+    await keys.replace(next);
+    // Someone else's request notices the new keys, before the first is done.
+    const [first] = await Promise.all([under, verify(`${token.slice(0, -4)}AAAA`)]);
+    expect(first).toBeDefined();
+    expect(await verify(token)).toBeUndefined();
+  });
+
+  test('the last file counts, however long each takes', async () => {
+    const many = await jwksText(...Array<string>(300).fill('ES256'));
+    const one = await jwksText('HS256');
+    const keys = await createOwnKeys(one);
+    // Two SIGHUPs: the second without the key that leaked.
+    await Promise.all([keys.replace(many), keys.replace(one)]);
+    expect(keys.first().alg).toBe('HS256');
+  });
+
+  test.each(['EdDSA', 'ES256'])('%s halves that are not of one key are no key', async (alg) => {
+    const [a, b] = [await newJwk(alg, 'a'), await newJwk(alg, 'b')];
+    const { x, y } = b;
+    const mixed = JSON.stringify({ keys: [{ ...a, x, ...(y !== undefined && { y }) }] });
+    await expect(createOwnKeys(mixed)).rejects.toThrow('cannot be read');
+  });
+
+  test('a key for encryption is no key to sign with', async () => {
+    const text = JSON.stringify({ keys: [{ ...(await newJwk('ES256', 'a')), use: 'enc' }] });
+    await expect(createOwnKeys(text)).rejects.toThrow();
+  });
+});
+
+test('keys given in the place of their path are not shown', async () => {
+  const text = await jwksText('EdDSA');
+  const { d = '' } = JSON.parse(text).keys[0] as JWK;
+  const base64 = Buffer.from(text).toString('base64');
+  const { loadConfig } = await import('../../service/config.ts');
+  const env = {
+    POSTERN_MOUNTS: '/download/=/protected/',
+    POSTERN_API_KEYS: 'web:at-least-16-characters',
+    POSTERN_JWT_KEYS: base64,
+  };
+  const readFile = () => {
+    throw new Error(`ENOENT: no such file or directory, open '${base64}'`);
+  };
+  let told = '';
+  try {
+    const config = loadConfig(env, readFile, { onTerminal: false });
+    await openJwt(config, {
+      mounts: createMounts(mounts),
+      readFile,
+      now: Date.now,
+      onFailure() {},
+    });
+  } catch (error) {
+    told = (error as Error).message;
+  }
+  expect(told).not.toBe('');
+  expect(told).not.toContain(base64.slice(0, 40));
+  expect(told).not.toContain(d);
+});

@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import { keptLog } from '../http/ask-api.ts';
+import { endpoint, foreigner, from, START, uri } from './foreigner.ts';
+import { newJwk, publicHalf } from './keys.ts';
+import { signedGate } from './signed-gate.ts';
+
+describe('an endpoint that answers 200 and no keys', () => {
+  test.each<[string, Parameters<typeof endpoint>[0]]>([
+    ['a page', (response) => response.end('<!doctype html><title>Maintenance</title>')],
+    ['no key set', (response) => response.end('{"error":"maintenance"}')],
+    ['204', (response) => response.writeHead(204).end()],
+    ['a body that never ends', (response) => void response.writeHead(200).write('{"keys":[')],
+  ])('%s: it is as good as away, and the operator is told', async (_, answer) => {
+    const jwks = await endpoint(answer);
+    const app = await foreigner('app', { keys: { uri: jwks.uri } });
+    const { codeOf, failures } = await signedGate({ issuers: [app.issuer] });
+    expect([await codeOf(uri(await app.sign())), failures.length]).toEqual(['unavailable', 1]);
+  });
+
+  test('what it sends is not read without end', async () => {
+    let sent = 0;
+    const jwks = await endpoint((response) => {
+      response.writeHead(200);
+      const spaces = Buffer.alloc(1 << 20, ' ');
+      const more = () => {
+        while (!response.destroyed && sent < 400 << 20) {
+          sent += spaces.length;
+          if (!response.write(spaces)) return response.once('drain', more);
+        }
+      };
+      more();
+    });
+    const app = await foreigner('app', { keys: { uri: jwks.uri } });
+    const { codeOf } = await signedGate({ issuers: [app.issuer] });
+    await codeOf(uri(await app.sign()));
+    expect(sent).toBeLessThan(32 << 20);
+  });
+});
+
+test('a key that was withdrawn long ago opens nothing', async () => {
+  const jwks = await endpoint();
+  const app = await foreigner('app', { keys: { uri: jwks.uri } });
+  jwks.state.keys = [publicHalf(app.jwk)];
+  const { codeOf, clock } = await signedGate({ issuers: [app.issuer] });
+  expect(await codeOf(uri(await app.sign()))).toBe('allow');
+  // It leaked, and was withdrawn. Overnight nobody came, until who has it does.
+  jwks.state.keys = [publicHalf(await newJwk('EdDSA', 'app 2'))];
+  clock.now += 86_400_000;
+  const forged = await app.sign({ iat: START + 86_400, exp: START + 86_500 });
+  expect(await codeOf(uri(forged), from('192.0.2.66'))).toBe('invalid_token');
+});
+
+test('why keys cannot be had is told, and no secret in their URL', async () => {
+  const app = await foreigner('app', { keys: { uri: 'http://127.0.0.1:9/jwks?key=secret' } });
+  const { log, lines } = keptLog('error');
+  const { codeOf, failures } = await signedGate({ issuers: [app.issuer], log });
+  expect(await codeOf(uri(await app.sign()))).toBe('unavailable');
+  expect(failures.join()).toMatch(/ECONNREFUSED|bad port/);
+  expect(lines.join()).not.toContain('secret');
+});

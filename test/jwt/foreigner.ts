@@ -1,0 +1,56 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { importJWK, type JWK, SignJWT } from 'jose';
+import { onTestFinished } from 'vitest';
+import type { TrustedIssuer } from '../../service/jwt/open.ts';
+import { newJwk, publicHalf } from './keys.ts';
+
+export const START = 1_800_000_000;
+
+/** Someone else who signs download tokens, with a key that only they have. */
+export async function foreigner(name: string, more: Partial<TrustedIssuer> = {}, alg = 'EdDSA') {
+  const jwk = await newJwk(alg, `${name} 1`);
+  const issuer: TrustedIssuer = {
+    id: name,
+    issuer: `https://${name}.example`,
+    keys: { file: name },
+    audience: 'https://files.example',
+    trustedFor: 'downloads',
+    algorithms: ['EdDSA', 'ES256', 'RS256'],
+    paths: [{ prefix: '/download/reports/' }],
+    targets: [],
+    maxExpiresIn: 600,
+    maxResumeFor: 600,
+    ...more,
+  };
+  let count = 0;
+  async function sign(claims: object = {}, by: JWK = jwk, header: object = {}): Promise<string> {
+    count += 1;
+    const times = { iat: START, exp: START + 120, jti: `${count}` };
+    const who = { iss: issuer.issuer, aud: issuer.audience };
+    return new SignJWT({ path: '/download/reports/a', ...who, ...times, ...claims })
+      .setProtectedHeader({ alg: by.alg ?? '', kid: by.kid ?? '', typ: 'postern+jwt', ...header })
+      .sign(await importJWK(by, by.alg));
+  }
+  return { issuer, jwk, sign, file: { [name]: JSON.stringify({ keys: [publicHalf(jwk)] }) } };
+}
+
+export const uri = (token: string, path = '/download/reports/a') => `${path}?token=${token}`;
+export const from = (address: string) => ({ 'X-Real-IP': address });
+
+/** A JWKS endpoint that answers what `state` says, or as `answer` does. */
+export async function endpoint(answer?: (response: ServerResponse) => void) {
+  const state = { keys: [] as JWK[], asked: 0, answer };
+  const server = createServer((_, response) => {
+    state.asked += 1;
+    if (state.answer) return state.answer(response);
+    response.end(JSON.stringify({ keys: state.keys }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const { port } = server.address() as AddressInfo;
+  return { state, uri: `http://127.0.0.1:${port}/jwks` };
+}
