@@ -25,8 +25,9 @@ export function readKeyPlace(
 /** The path of a file of keys. Whether it can be read is seen where it is. */
 export function readPath(given: Given, faults: Faults): string | undefined {
   const path = typeof given.value === 'string' ? given.value : '';
-  // Keys themselves begin with { or [, or with PEM's dashes.
-  if (/^[^\p{Cc}\s{["-]\P{Cc}*$/u.test(path) && !path.includes('://')) return path;
+  // Keys themselves begin with { or [, or with PEM's dashes; in base64, with ey.
+  const encoded = /^ey[A-Za-z0-9+/_=-]{30,}$/.test(path);
+  if (!encoded && /^[^\p{Cc}\s{["-]\P{Cc}*$/u.test(path) && !path.includes('://')) return path;
   return faults.add(given, 'the path of a JWKS file, such as /etc/postern/keys.json');
 }
 

@@ -7,7 +7,7 @@ import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
-import { type Store, Unavailable } from './store.ts';
+import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isOpaque, tokenId } from './token.ts';
 
 export interface AuthorizeOptions {
@@ -33,6 +33,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (requested === undefined) return deny('invalid_request');
     const { path } = requested;
     let denial: Deny | undefined;
+    let unavailable: Deny | undefined;
     for (const token of tokensOf(request, requested.token)) {
       try {
         const decision = await decide(request, requested, token);
@@ -41,10 +42,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       } catch (cause) {
         if (!(cause instanceof Unavailable)) throw cause;
         const id = isOpaque(token) ? tokenId(token) : undefined;
-        return deny('unavailable', { id, path, cause });
+        unavailable ??= deny('unavailable', { id, path, cause });
+        if (!(cause instanceof KeysUnavailable)) return unavailable;
       }
     }
-    return denial ?? deny('missing_token', { path });
+    return unavailable ?? denial ?? deny('missing_token', { path });
   };
 
   async function decide(

@@ -68,7 +68,7 @@ export async function mint(
   const signed = { ...grant, signedUntil: expiresAt + (uses?.resumeFor ?? 0) * 1000 };
   const token = await signer.sign(jti, signed, revocable);
   if (token.length > MAX_JWT_LENGTH) {
-    const detail = `must be opaque: as a JWT the token would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
+    const detail = `must be opaque, or the texts shorter: as a JWT it would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
     faults.push({ pointer: `${at}/format`, detail });
     return undefined;
   }

@@ -33,18 +33,18 @@ export function createIssue(options: IssueOptions): Issue {
   const { mounts, store, now } = options;
   return async function issue(client, asked) {
     const faults: Faults = { malformed: [], beyond: [] };
-    const wanted: Array<AskedGrant & { readonly request: GrantRequest; readonly at: string }> = [];
+    const wanted: Array<AskedGrant & Asked[number]> = [];
     for (const { at, request } of asked) {
       const one = askedGrant(request, client, { mounts, defaults: options }, at, faults);
       faultFormat(request, options, one?.grant ?? {}, at, faults.malformed);
-      if (one !== undefined) wanted.push({ ...one, request, at });
+      if (one !== undefined) wanted.push({ ...one, at, request });
     }
     refuse(faults);
 
     const issuedAt = now();
     const entries: Entry[] = [];
     const issued: Issued[] = [];
-    for (const { grant, place, expiresIn, request, at } of wanted) {
+    for (const { at, grant, place, expiresIn, request } of wanted) {
       const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
       const minted = await mint({ ...grant, ...times }, request, options, at, faults.malformed);
       if (minted === undefined) continue;

@@ -14,16 +14,16 @@ export interface Found {
   readonly unknown?: true;
 }
 
-export type LookUp = (token: string) => Promise<Found>;
+export type LookUp = (token: string, early?: boolean) => Promise<Found>;
 
 /** Looks a token up: in the store, by its signature, or both. One round trip at the most. */
 export function createLookUp(store: Store, verify: Verify): LookUp {
-  return async function lookUp(token) {
+  return async function lookUp(token, early) {
     if (isOpaque(token)) {
       const id = tokenId(token);
       return { id, recorded: 'required', grant: await store.find(id) };
     }
-    const verified = await verify(token);
+    const verified = await verify(token, early);
     if (verified === undefined) return {};
     const { id, recorded } = verified;
     if (recorded === 'required') return { id, recorded, grant: await store.find(id) };

@@ -1,6 +1,6 @@
 import type { Client } from './client.ts';
 import { Refused } from './errors.ts';
-import { FORGIVEN_MS } from './grant.ts';
+import { FORGIVEN_MS, type Grant } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Store } from './store.ts';
 import { isOpaque, jwtId, tokenId } from './token.ts';
@@ -24,14 +24,14 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
   return {
     async token(client, token) {
       if (isOpaque(token)) return void (await store.revoke(tokenId(token), client.id));
-      const { id, grant, recorded } = await lookUp(token);
+      const { id, grant, recorded } = await lookUp(token, true);
       if (id === undefined || grant?.client !== client.id) return;
       if (recorded === 'never') {
         const detail = 'Nothing is kept of this token (revocable: false): it cannot be revoked.';
         throw new Refused('unsupported_token_type', detail);
       }
       if (recorded === 'required') await store.revoke(id, client.id);
-      else await store.disown(id, (grant.signedUntil ?? now()) + FORGIVEN_MS);
+      else await store.disown(id, Math.max(endOf(grant), longest(client.id)));
     },
     async jti(client, issuer, jti) {
       const owner = owners.get(issuer);
@@ -41,9 +41,18 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
           'The tokens of this issuer are not of this client.',
         );
       }
-      // None that is good now is good for longer.
-      const longest = (owner.maxExpiresIn + owner.maxResumeFor) * 1000;
-      await store.disown(jwtId(issuer, jti), now() + longest + 2 * FORGIVEN_MS);
+      await store.disown(jwtId(issuer, jti), longest(client.id));
     },
   };
+
+  function endOf({ expiresAt, signedUntil = expiresAt }: Grant): number {
+    return signedUntil + FORGIVEN_MS;
+  }
+
+  /** None that is good now is good for longer; another with the same jti may be good for as long. */
+  function longest(client: string): number {
+    const own = [...owners.values()].filter(({ id }) => id === client);
+    const seconds = own.map(({ maxExpiresIn, maxResumeFor }) => maxExpiresIn + maxResumeFor);
+    return now() + Math.max(0, ...seconds) * 1000 + 2 * FORGIVEN_MS;
+  }
 }

@@ -11,9 +11,10 @@ export type Verified =
 
 /**
  * Verifies a JWT that says it is a download token; undefined if it is none, or not now.
- * Rejects with `KeysUnavailable` where the key that it needs cannot be had.
+ * Rejects with `KeysUnavailable` where the key that it needs cannot be had. `early`: also what others
+ * signed and has not begun yet, for whoever revokes it.
  */
-export type Verify = (token: string) => Promise<Verified | undefined>;
+export type Verify = (token: string, early?: boolean) => Promise<Verified | undefined>;
 
 /** Signs tokens of our own. */
 export interface Signer {

@@ -18,16 +18,19 @@ const COMPACT = /^ey[A-Za-z0-9_-]+\.ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 /** Whether a credential is shaped like a token of ours; another application's is not. */
 export function isToken(credential: string): boolean {
-  return isOpaque(credential) || isJwt(credential);
+  return isOpaque(credential) || (credential.length <= MAX_JWT_LENGTH && isDownloadJwt(credential));
 }
 
 export function isOpaque(credential: string): boolean {
   return OPAQUE.test(credential);
 }
 
-/** A compact JWS (RFC 7515) that says of itself that it is a download token. Proves nothing. */
-function isJwt(credential: string): boolean {
-  if (credential.length > MAX_JWT_LENGTH || !COMPACT.test(credential)) return false;
+/**
+ * A compact JWS (RFC 7515), of whatever length, that says of itself that it is a download token.
+ * Proves nothing.
+ */
+export function isDownloadJwt(credential: string): boolean {
+  if (!COMPACT.test(credential)) return false;
   const header = credential.slice(0, credential.indexOf('.'));
   try {
     const { typ } = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
@@ -42,7 +45,9 @@ function isJwt(credential: string): boolean {
   }
 }
 
-const ANYWHERE = /ps_[A-Za-z0-9_-]{32}|ey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/g;
+// A JWT begins where no other character of one stands before: else the time grew with the square.
+const ANYWHERE =
+  /ps_[A-Za-z0-9_-]{32}|(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))ey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/g;
 
 /** A text without the tokens in it, for a log. */
 export function withoutTokens(text: string): string {

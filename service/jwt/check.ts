@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
-import type { KeySource } from './key-source.ts';
+import type { FoundKey, KeySource } from './key-source.ts';
 
 export interface CheckOptions {
   readonly issuer: string;
@@ -10,6 +10,13 @@ export interface CheckOptions {
   /** Seconds of difference between clocks that are forgiven. */
   readonly leeway: number;
   readonly now: () => number;
+}
+
+/** RFC 7518, section 3.3. Of itself the library would throw what is no fault of the token's. */
+function isShort(key: FoundKey['key']): boolean {
+  if (key instanceof Uint8Array) return false;
+  const { modulusLength = 2048 } = key.algorithm as { modulusLength?: number };
+  return modulusLength < 2048;
 }
 
 /**
@@ -34,7 +41,7 @@ export async function checkJwt(
       async (header) => {
         const found = await keys(header);
         if (found === undefined) throw new errors.JWKSNoMatchingKey();
-        if (header.alg !== found.alg) throw new errors.JOSEAlgNotAllowed();
+        if (header.alg !== found.alg || isShort(found.key)) throw new errors.JOSEAlgNotAllowed();
         return found.key;
       },
       common,

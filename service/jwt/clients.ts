@@ -1,9 +1,9 @@
 import type { JWTPayload } from 'jose';
 import type { Client, Scope } from '../domain/client.ts';
 import { prefixFault } from '../domain/path.ts';
-import { isToken } from '../domain/token.ts';
+import { isDownloadJwt } from '../domain/token.ts';
 import { checkJwt } from './check.ts';
-import { issuerOf } from './issuer-of.ts';
+import { saidOf } from './issuer-of.ts';
 import type { KeySource } from './key-source.ts';
 
 /** An identity provider whose users may ask for tokens, each for what its claims say. */
@@ -35,8 +35,8 @@ export function createClientOf(
   const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   return async function clientOf(credential) {
     // A download token opens files, and asks for no other.
-    if (isToken(credential)) return undefined;
-    const iss = issuerOf(credential);
+    if (isDownloadJwt(credential)) return undefined;
+    const { iss } = saidOf(credential);
     const trusted = iss === undefined ? undefined : byIssuer.get(iss);
     if (trusted === undefined) return undefined;
     const { issuer, audience, keys } = trusted;

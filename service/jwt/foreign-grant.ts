@@ -33,14 +33,23 @@ export function foreignGrant(
   const life = Math.ceil(starts - iat);
   // From a clock that is ahead it may be a little younger than now, not older than it says.
   if (iat > now / 1000 + leeway || starts > exp || life < 1) return undefined;
+  // To the millisecond: until then, and no longer, it is known that it was revoked.
+  if (exp + leeway <= now / 1000) return undefined;
   const request = { ...fields, subject, expires_in: life };
   // Of counted tokens without a resume_for a requester goes on until the end.
   const defaults = { expiresIn: life, resumeFor: Math.floor(exp - starts) };
   const asked = askedGrant(request, client, { mounts, defaults }, '', faults);
   if (asked === undefined || faults.malformed.length > 0 || faults.beyond.length > 0)
     return undefined;
+  // Where nobody is told from another all may start until the end, so that is what is held to the maximum.
+  if (asked.grant.uses === undefined && starts !== exp) return undefined;
   // Past its own maximum nothing of it goes on, whatever it says.
   if (exp - starts > client.maxResumeFor) return undefined;
-  const times = { issuedAt: iat * 1000, expiresAt: starts * 1000, signedUntil: exp * 1000 };
+  // Whole milliseconds: Redis takes no others.
+  const times = {
+    issuedAt: Math.floor(iat * 1000),
+    expiresAt: Math.floor(starts * 1000),
+    signedUntil: Math.ceil(exp * 1000),
+  };
   return { jti, grant: { ...asked.grant, ...times, foreign: true }, until: (exp + leeway) * 1000 };
 }

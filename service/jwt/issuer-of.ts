@@ -1,10 +1,13 @@
 import { decodeJwt } from 'jose';
 
-/** Who a JWT says has signed it: which keys to try, and nothing more. */
-export function issuerOf(token: string): string | undefined {
+/** What a JWT says of itself: which keys to try, from when on it is good, and nothing more. */
+export function saidOf(token: string): { readonly iss: string | undefined; readonly nbf: number } {
   try {
-    return decodeJwt(token).iss;
+    const { iss, iat, nbf } = decodeJwt(token);
+    // Milliseconds since the epoch.
+    const begins = [iat, nbf].filter((date) => typeof date === 'number' && date < 1e11);
+    return { iss, nbf: Math.max(0, ...(begins as number[])) * 1000 };
   } catch {
-    return undefined;
+    return { iss: undefined, nbf: 0 };
   }
 }

@@ -69,6 +69,9 @@ async function readKey(jwk: JWK, algorithms: readonly string[]): Promise<Key> {
   if (jwk.kty !== shape.kty || (shape.crv !== undefined && jwk.crv !== shape.crv)) {
     throw new KeyFault(`${name} is no key for ${alg}`);
   }
+  if (jwk.use !== undefined && jwk.use !== 'sig') {
+    throw new KeyFault(`${name} is not for signatures: its use must be sig`);
+  }
   try {
     return await importKey(jwk, kid, alg);
   } catch (error) {

@@ -18,14 +18,20 @@ export interface OwnKeys {
 export async function createOwnKeys(text: string): Promise<OwnKeys> {
   let keys = await read(text);
   let generation = 0;
+  /** In turn: of two files the later counts, however long each takes. */
+  let before: Promise<unknown> = Promise.resolve();
   return {
     first: () => keys[0] as Key,
     find: (kid) => keys.find((key) => key.kid === kid),
     publicJwks: () => ({ keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) }),
     generation: () => generation,
-    async replace(next) {
-      keys = await read(next);
-      generation += 1;
+    replace(next) {
+      const done = before.then(async () => {
+        keys = await read(next);
+        generation += 1;
+      });
+      before = done.catch(() => {});
+      return done;
     },
   };
 }

@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, customFetch } from 'jose';
 import { KeysUnavailable } from '../domain/store.ts';
+import { jwksText } from './jwks-answer.ts';
 import type { KeySource } from './key-source.ts';
 
 export interface RemoteKeysOptions {
@@ -20,31 +21,33 @@ const FAILURE_COOL_DOWN_MS = 5_000;
 /** By then keys that the issuer has withdrawn are gone, if it answers. */
 const REFRESH_MS = 600_000;
 
-/** Far more than any key set has. */
-const MAX_BYTES = 1_000_000;
-
 /**
- * The keys of a `jwks_uri`. Those that are known serve on whether or not it can be reached. It is
- * asked again where a `kid` is unknown, and once the keys are old: behind the back of whoever comes
- * then, or, where nobody has come for long, before his token is verified.
+ * The keys of a `jwks_uri`. Those that are known serve on whether or not it can be reached; it is
+ * asked again where a `kid` is unknown, and once they are old.
  */
 export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOptions): KeySource {
+  const { origin, pathname } = new URL(uri);
+  // Its query may hold a secret.
+  const shown = origin + pathname;
   let nextAt = 0;
-  let answeredAt = 0;
+  let askedAt = 0;
   let reachable = false;
+  let known = false;
+  let refreshing: Promise<void> | undefined;
 
   async function ask(...request: Parameters<typeof fetch>): Promise<Response> {
     if (now() < nextAt) throw new Error('it was asked just now');
+    askedAt = now();
     try {
-      const answer = await bounded(await fetch(...request));
+      const text = await jwksText(await fetch(...request));
+      known = true;
       reachable = true;
-      answeredAt = now();
       nextAt = now() + COOL_DOWN_MS;
-      return answer;
+      return new Response(text);
     } catch (error) {
       reachable = false;
       nextAt = now() + FAILURE_COOL_DOWN_MS;
-      onFailure?.(reasonOf(error as Error));
+      onFailure?.(cause(error as Error));
       throw error;
     }
   }
@@ -57,12 +60,20 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
     [customFetch]: ask,
   });
 
-  /** What comes of it is no concern of the token at hand: known keys serve on. */
-  async function refresh(): Promise<void> {
-    const age = now() - answeredAt;
-    if (keys.jwks() === undefined || age < REFRESH_MS) return;
-    const refreshed = keys.reload().catch(() => {});
-    if (age > 2 * REFRESH_MS) await refreshed;
+  /**
+   * Waited for, or the first to come after a quiet night could use what was withdrawn. What comes of it
+   * is no concern of the token at hand: known keys serve on.
+   */
+  function refresh(): Promise<void> | undefined {
+    if (known && now() - askedAt > REFRESH_MS) {
+      refreshing ??= keys
+        .reload()
+        .catch(() => {})
+        .finally(() => {
+          refreshing = undefined;
+        });
+    }
+    return refreshing;
   }
 
   return async (header) => {
@@ -73,28 +84,14 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
       return { key: await keys(header), alg };
     } catch (error) {
       // With no answer nothing is known of a key that is not among those we have.
-      if (!reachable || keys.jwks() === undefined) {
-        throw new KeysUnavailable(`the keys at ${uri} cannot be had`, { cause: error });
-      }
+      if (!reachable)
+        throw new KeysUnavailable(`the keys at ${shown} cannot be had`, { cause: error });
       return undefined;
     }
   };
 }
 
-/** The answer, if it is good and no longer than a key set may be. */
-async function bounded(answer: Response): Promise<Response> {
-  if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of answer.body ?? []) {
-    length += chunk.length;
-    if (length > MAX_BYTES) throw new Error(`it answered more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return new Response(Buffer.concat(chunks), answer);
-}
-
-/** Of what fetch throws, the cause: its own message is always the same. */
-function reasonOf(error: Error): Error {
+/** Of itself fetch says no more than that it failed. */
+function cause(error: Error): Error {
   return error.cause instanceof Error ? error.cause : error;
 }

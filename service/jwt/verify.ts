@@ -6,7 +6,7 @@ import { checkJwt } from './check.ts';
 import { ownClaims } from './claims.ts';
 import { foreignGrant } from './foreign-grant.ts';
 import { grantOf } from './grant-claims.ts';
-import { issuerOf } from './issuer-of.ts';
+import { saidOf } from './issuer-of.ts';
 import type { KeySource } from './key-source.ts';
 import type { OwnKeys } from './own-keys.ts';
 import { createMemory } from './remember.ts';
@@ -42,20 +42,25 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
   const common = { typ: JWT_TYPE, leeway, now };
   let generation = own?.keys.generation();
 
-  return async function verify(token) {
+  return async function verify(token, early = false) {
     if (own?.keys.generation() !== generation) {
       generation = own?.keys.generation();
       memory.clear();
     }
     const known = memory.get(token);
     if (known !== undefined) return known;
-    const issuer = issuerOf(token);
+    const began = generation;
+    const { iss: issuer, nbf } = saidOf(token);
+    const at = early ? Math.max(now(), nbf) : now();
     const foreign = issuer === undefined ? undefined : byIssuer.get(issuer);
     const verified =
       own && issuer === own.issuer
         ? await verifyOwn(token, own)
-        : foreign && (await verifyForeign(token, foreign));
-    if (verified !== undefined) memory.set(token, verified[0], verified[1]);
+        : foreign && (await verifyForeign(token, foreign, at));
+    // Not what a key verified that was taken out meanwhile, nor what has not begun.
+    if (verified !== undefined && !early && own?.keys.generation() === began) {
+      memory.set(token, verified[0], verified[1]);
+    }
     return verified?.[0];
   };
 
@@ -83,10 +88,11 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
   async function verifyForeign(
     token: string,
     { issuer, audience, keys, client }: DownloadIssuer,
+    at: number,
   ): Promise<[Verified, Until] | undefined> {
     const requiredClaims = ['jti', 'iat', 'exp'];
-    const options = { ...common, issuer, audience, requiredClaims };
-    const found = foreignGrant(await checkJwt(token, keys, options), client, mounts, leeway, now());
+    const options = { ...common, issuer, audience, requiredClaims, now: () => at };
+    const found = foreignGrant(await checkJwt(token, keys, options), client, mounts, leeway, at);
     if (found === undefined) return undefined;
     const { jti, grant, until } = found;
     return [{ id: jwtId(issuer, jti), recorded: 'optional', grant }, until];

@@ -96,8 +96,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async adopt(id, grant) {
       const { expiresAt, signedUntil = expiresAt } = grant;
       // Forgotten before, it would be new again.
-      const lefts = [expiresAt, signedUntil + FORGIVEN_MS].map((end) => Math.max(1, end - now()));
-      await run(ADOPT, [grantKey(id)], [encodeRecord(grant), ...lefts]);
+      const left = Math.max(1, signedUntil + FORGIVEN_MS - now());
+      // Negative where it is over: then nobody starts, not in this millisecond either.
+      await run(ADOPT, [grantKey(id)], [encodeRecord(grant), expiresAt - now(), left]);
     },
 
     async disown(id, until) {
