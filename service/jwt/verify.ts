@@ -43,8 +43,9 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
   let generation = own?.keys.generation();
 
   return async function verify(token) {
-    if (own?.keys.generation() !== generation) {
-      generation = own?.keys.generation();
+    const begun = own?.keys.generation();
+    if (begun !== generation) {
+      generation = begun;
       memory.clear();
     }
     const known = memory.get(token);
@@ -55,7 +56,9 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
       own && issuer === own.issuer
         ? await verifyOwn(token, own)
         : foreign && (await verifyForeign(token, foreign));
-    if (verified !== undefined) memory.set(token, verified[0], verified[1]);
+    // What was verified by a key that has been taken out meanwhile is not remembered.
+    const lasts = own?.keys.generation() === begun;
+    if (verified !== undefined && lasts) memory.set(token, verified[0], verified[1]);
     return verified?.[0];
   };
 
