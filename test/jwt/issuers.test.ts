@@ -58,7 +58,8 @@ test('keys that are away at start: their tokens wait, others pass, and all do wh
   expect(await service.statusOf(other, '/download/press/a')).toBe(204);
   expect(await service.statusOf(own)).toBe(204);
   expect((await fetch(`${service.api}/readyz`)).status).toBe(200);
-  expect(service.stdout()).toContain('https://shop.example');
+  const told = () => service.stdout().includes('https://shop.example');
+  await waitFor(told, { what: 'the issuer to be named in the log' });
 
   await away.start();
   const passes = async () => {
@@ -78,6 +79,7 @@ test('keys that are away at start: their tokens wait, others pass, and all do wh
   expect((await from('192.0.2.2')).status).toBe(401);
   expect((await service.ask('POST /revoke', { form: { token: early } })).status).toBe(200);
   expect(await service.statusOf(early, '/download/shop/a')).toBe(401);
+  await service.stop();
   for (const token of [early, late, other]) expect(service.stdout()).not.toContain(token);
 });
 

@@ -125,6 +125,7 @@ describe('a file of keys at fault', () => {
     expect(await service.reload()).toMatchObject({ level: 'info' });
     expect(await service.statusOf(old)).toBe(204);
     const all = [...keys, ...(await file.keys())];
+    await service.stop();
     const said = service.stdout() + service.stderr();
     for (const secret of [...secretsOf(all), 'c2hvcnQt']) expect(said).not.toContain(secret);
   });
