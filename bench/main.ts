@@ -11,7 +11,7 @@ import { progress } from './progress.ts';
 import { summarize, table } from './report.ts';
 import { NAME } from './site.ts';
 import { shuffled } from './stats.ts';
-import { VARIANTS } from './variants.ts';
+import { BASES, VARIANTS, type Variant } from './variants.ts';
 import { CONNECTIONS } from './wrk.ts';
 
 const FILE_BYTES = 1024;
@@ -28,8 +28,10 @@ async function main(): Promise<void> {
   // Also after Ctrl-C; what was started ends with us in any case.
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   process.on('SIGINT', () => process.exit(130));
-  const rounds = await measureAll(await makeFile(folder), options);
-  const rows = summarize(VARIANTS, rounds);
+  const { only } = options;
+  const variants = VARIANTS.filter(({ id }) => only?.concat(BASES).includes(id) ?? true);
+  const rounds = await measureAll(variants, await makeFile(folder), options);
+  const rows = summarize(variants, rounds);
   const { seconds } = options;
   process.stdout.write(`${FILE_BYTES} bytes, ${CONNECTIONS} connections, one nginx worker; `);
   process.stdout.write(`medians of ${options.rounds} × ${seconds} s\n\n${table(rows)}\n\n`);
@@ -50,11 +52,15 @@ async function makeFile(folder: string): Promise<Files> {
   return { folder: files, body };
 }
 
-async function measureAll(files: Files, options: Options): Promise<Record<string, Measurement[]>> {
+async function measureAll(
+  variants: readonly Variant[],
+  files: Files,
+  options: Options,
+): Promise<Record<string, Measurement[]>> {
   const results: Record<string, Measurement[]> = {};
-  const line = progress(options.rounds * VARIANTS.length);
+  const line = progress(options.rounds * variants.length);
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const variant of shuffled(VARIANTS)) {
+    for (const variant of shuffled(variants)) {
       line.begin(variant.title);
       const measured = await measure(variant, files, options);
       results[variant.id] = [...(results[variant.id] ?? []), measured];

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Nginx } from '../dev/nginx.ts';
 import { cpuSeconds } from './cpu.ts';
 import { startSite } from './site.ts';
@@ -27,10 +29,13 @@ export async function measure(
     try {
       await check(variant, backend, nginx, files.body);
       const url = nginx.url(backend.path);
-      await wrk(url, times.warmUp);
+      const { paths = [] } = backend;
+      const list = paths.length > 1 ? join(nginx.dir, 'paths') : undefined;
+      if (list !== undefined) await writeFile(list, `${paths.join('\n')}\n`);
+      await wrk(url, times.warmUp, list);
       const groups = Object.entries({ nginx: nginx.pid, ...backend.processes });
       const before = groups.map(([, group]) => cpuSeconds(group));
-      const load = await wrk(url, times.seconds);
+      const load = await wrk(url, times.seconds, list);
       const cpu = groups.map(([name, group], i) => {
         return [name, (cpuSeconds(group) - (before[i] as number)) / load.requests];
       });

@@ -8,6 +8,8 @@ export interface Row {
   readonly perSecond: Spread;
   readonly toStatic: number;
   readonly toCeiling: number;
+  /** To an opaque token on Redis. */
+  readonly toRedis: number;
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
@@ -30,6 +32,7 @@ export function summarize(
       perSecond: spread(rates(id)),
       toStatic: ratio(rates(id), rates('static')),
       toCeiling: ratio(rates(id), rates('ceiling')),
+      toRedis: ratio(rates(id), rates('redis')),
       p50: median(each.map(({ p50 }) => p50)),
       p99: median(each.map(({ p99 }) => p99)),
       cpu: Object.fromEntries(
@@ -43,13 +46,23 @@ const PROCESSES = ['nginx', 'service', 'redis'];
 
 /** The rows as an aligned table for a terminal. */
 export function table(rows: readonly Row[]): string {
-  const head = ['', 'requests/s', 'min–max', '÷ static', '÷ ceiling', 'p50 ms', 'p99 ms'];
+  const head = [
+    '',
+    'requests/s',
+    'min–max',
+    '÷ static',
+    '÷ ceiling',
+    '÷ Redis',
+    'p50 ms',
+    'p99 ms',
+  ];
   const cells = rows.map((row) => [
     row.title,
     thousands(row.perSecond.median),
     `${thousands(row.perSecond.min)}–${thousands(row.perSecond.max)}`,
     row.toStatic.toFixed(2),
     row.toCeiling.toFixed(2),
+    row.toRedis.toFixed(2),
     row.p50.toFixed(2),
     row.p99.toFixed(2),
     ...PROCESSES.map((name) => row.cpu[name]?.toFixed(1) ?? '–'),

@@ -1,10 +1,12 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startNginx } from '../dev/nginx.ts';
-import { projectRoot } from '../dev/paths.ts';
+import { projectRoot, temporaryFolder } from '../dev/paths.ts';
 import { onFreePorts } from '../dev/ports.ts';
 import { launch } from '../dev/process.ts';
 import { startRedis } from '../dev/redis.ts';
-import { startPostern } from './postern.ts';
+import { run } from '../dev/run.ts';
+import { startPostern, type Wanted } from './postern.ts';
 import { NAME, SHAM_TOKEN, TARGET } from './site.ts';
 
 /** What stands behind nginx in one variant, started afresh for each measurement. */
@@ -13,6 +15,8 @@ export interface Backend {
   readonly port: number;
   /** What to ask nginx for. */
   readonly path: string;
+  /** More of its like, to ask for in turn: each has a token of its own. */
+  readonly paths?: readonly string[];
   /** Without a token this must be refused. */
   readonly refused?: string;
   /** Process groups whose CPU time is told apart. */
@@ -67,9 +71,12 @@ async function bareNode(): Promise<Backend> {
   return { port, path: plain, processes: { service: running.pid }, stop };
 }
 
-async function onRedis(env: Record<string, string> = {}): Promise<Backend> {
+/** More than are remembered: when the first comes again it has been forgotten. */
+const MANY = 12_000;
+
+async function onRedis(env: Record<string, string> = {}, wanted: Wanted = {}): Promise<Backend> {
   const redis = await startRedis();
-  const postern = await startPostern({ POSTERN_STORE: redis.url, ...env });
+  const postern = await startPostern({ POSTERN_STORE: redis.url, ...env }, wanted);
   return {
     ...postern,
     processes: { ...postern.processes, redis: redis.pid },
@@ -80,7 +87,26 @@ async function onRedis(env: Record<string, string> = {}): Promise<Backend> {
   };
 }
 
-/** The first is what the ratios are to, and so is `ceiling`. */
+/** JWTs of which the store keeps nothing, by a new key. */
+async function withKey(alg: string, tokens = 1): Promise<Backend> {
+  const folder = await temporaryFolder();
+  const keys = join(folder, 'keys.json');
+  const program = join(projectRoot, 'dist', 'service', 'cli', 'postern.js');
+  await run(process.execPath, [program, 'key', 'generate', '--alg', alg, '--out', keys]);
+  const env = { POSTERN_JWT_KEYS: keys, POSTERN_FORMAT: 'jwt' };
+  const postern = await startPostern(env, { tokens, revocable: false });
+  return {
+    ...postern,
+    async stop() {
+      await postern.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** What the ratios are to: `static`, `ceiling` and `redis`. */
+export const BASES = ['static', 'ceiling', 'redis'];
+
 export const VARIANTS: readonly Variant[] = [
   nginxAlone('static', 'static file', `/static/${NAME}?token=${SHAM_TOKEN}`),
   nginxAlone('return', 'auth_request, inside nginx', `/return-204/${NAME}?token=${SHAM_TOKEN}`),
@@ -93,4 +119,16 @@ export const VARIANTS: readonly Variant[] = [
     title: 'Postern, Redis, log at info',
     start: () => onRedis({ POSTERN_LOG_LEVEL: 'info' }),
   },
+  {
+    id: 'redis-many',
+    title: 'Postern, Redis, many tokens',
+    start: () => onRedis({}, { tokens: MANY }),
+  },
+  ...['EdDSA', 'HS256'].flatMap((alg): Variant[] => {
+    const [id, title] = [`jwt-${alg.toLowerCase()}`, `JWT, nothing kept, ${alg}`];
+    return [
+      { id, title: `${title}, warm`, start: () => withKey(alg) },
+      { id: `${id}-cold`, title: `${title}, cold`, start: () => withKey(alg, MANY) },
+    ];
+  }),
 ];

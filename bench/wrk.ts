@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { projectRoot } from '../dev/paths.ts';
 import { tryRun } from '../dev/run.ts';
 import { findTool } from '../dev/tools.ts';
 
@@ -11,10 +13,15 @@ export interface Load {
   readonly p99: number;
 }
 
-/** Asks for one URL on all connections for so many seconds. Rejects if any answer was not 200. */
-export async function wrk(url: string, seconds: number): Promise<Load> {
+/**
+ * Asks for one URL on all connections for so many seconds, or there for the paths in a file, a line
+ * each, in turn. Rejects if any answer was not 200.
+ */
+export async function wrk(url: string, seconds: number, paths?: string): Promise<Load> {
   const tool = await findTool('wrk');
-  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', url];
+  const inTurn = paths === undefined ? [] : ['-s', join(projectRoot, 'bench', 'paths.lua')];
+  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', ...inTurn, url];
+  if (paths !== undefined) args.push('--', paths);
   const { ok, output } = await tryRun(tool.path, args, tool.env);
   if (!ok) throw new Error(`wrk failed:\n${output}`);
   return parseWrk(output);

@@ -36,6 +36,13 @@ async function main(): Promise<void> {
     log.warn({ issuer, reason: err.message }, 'the keys of an issuer cannot be had');
   const jwt = await openJwt(config, { mounts, readFile, now, onFailure });
   const { signer, verify, owners, clientOf, publicJwks } = jwt;
+  // Before it listens: without a handler the signal would end the process.
+  process.on('SIGHUP', () => {
+    jwt.reload().then(
+      () => log.info('the keys for JWTs were read anew'),
+      (err: Error) => log.error({ reason: err.message }, 'the keys for JWTs stay as they were'),
+    );
+  });
   const lookUp = createLookUp(store, verify);
   const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
   const api = createApi({
@@ -78,12 +85,6 @@ async function main(): Promise<void> {
     // Nobody reads our output any more, and process.exit would wait for the write to be taken.
     process.kill(process.pid, 'SIGKILL');
   }
-  process.on('SIGHUP', () => {
-    jwt.reload().then(
-      () => log.info('the keys for JWTs were read anew'),
-      (err: Error) => log.error({ reason: err.message }, 'the keys for JWTs stay as they were'),
-    );
-  });
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
 }

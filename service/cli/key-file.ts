@@ -120,3 +120,23 @@ function fail(path: string, what: string, error: unknown): never {
   const { code = '' } = error as NodeJS.ErrnoException;
   throw new Failure(`${path} ${what}: ${WHY[code] ?? (error as Error).message}`, { cause: error });
 }
+
+/**
+ * Lets one at a time change a file: of two that have read it, the later would undo what the earlier
+ * wrote.
+ *
+ * @throws Failure, where another is at it
+ */
+export async function withLock<T>(path: string, change: () => Promise<T>): Promise<T> {
+  const lock = `${path}.lock`;
+  const held = await open(lock, 'wx', OWNER_ONLY).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') return fail(path, 'cannot be written', error);
+    throw new Failure(`${path} is being changed; if it is not, remove ${lock}`);
+  });
+  try {
+    return await change();
+  } finally {
+    await held.close();
+    await rm(lock, { force: true });
+  }
+}

@@ -1,5 +1,5 @@
 import { Failure } from './failure.ts';
-import { createKeyFile, readKeySet, replaceKeyFile } from './key-file.ts';
+import { createKeyFile, readKeySet, replaceKeyFile, withLock } from './key-file.ts';
 import { ALGORITHMS, type Algorithm, type Jwk, newKey } from './new-key.ts';
 
 export interface GenerateOptions {
@@ -16,11 +16,16 @@ export interface GenerateOptions {
  *
  * @throws Failure
  */
-export async function generateKey({ alg, out, rotate, json }: GenerateOptions): Promise<string> {
+export async function generateKey(options: GenerateOptions): Promise<string> {
+  const { alg, out, rotate, json } = options;
   if (out === undefined) {
     const set = { keys: [newKey(alg ?? 'EdDSA')] };
     return `${json ? JSON.stringify(set) : pretty(set)}\n`;
   }
+  return rotate ? withLock(out, () => write(out, options)) : write(out, options);
+}
+
+async function write(out: string, { alg, rotate, json }: GenerateOptions): Promise<string> {
   const set = rotate ? await readKeySet(out) : { keys: [] };
   const key = newKey(alg ?? algorithmOf(out, set.keys[0]));
   const keys = [key, ...set.keys];

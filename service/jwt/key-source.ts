@@ -2,7 +2,7 @@ import type { CryptoKey, JWTHeaderParameters } from 'jose';
 
 /** The key that a token says it was signed with, and the one algorithm that this key is for. */
 export interface FoundKey {
-  readonly key: CryptoKey | Uint8Array;
+  readonly key: CryptoKey;
   readonly alg: string;
 }
 

@@ -8,9 +8,9 @@ export const FOREIGN_ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
 export interface Key {
   readonly kid: string;
   readonly alg: string;
-  readonly verify: CryptoKey | Uint8Array;
+  readonly verify: CryptoKey;
   /** Absent: it is only the public half. */
-  readonly sign?: CryptoKey | Uint8Array;
+  readonly sign?: CryptoKey;
   /** Absent: it is a shared secret. */
   readonly publicJwk?: JWK;
 }
@@ -85,7 +85,10 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key> {
     const secret = (await importJWK(jwk, alg)) as Uint8Array;
     if (secret.length < 32)
       throw new KeyFault(`its key ${JSON.stringify(kid)} is shorter than 32 bytes`);
-    return { kid, alg, sign: secret, verify: secret };
+    // As bytes it would be made a key for each token anew.
+    const hmac = { name: 'HMAC', hash: 'SHA-256' };
+    const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['sign', 'verify']);
+    return { kid, alg, sign: key, verify: key };
   }
   const half = Object.fromEntries(Object.entries(jwk).filter(([name]) => !isPrivate(name)));
   const verify = (await importJWK({ ...half, key_ops: ['verify'] }, alg, {

@@ -1,10 +1,9 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { jwtId } from '../../service/domain/token.ts';
 import type { TrustedIssuer } from '../../service/jwt/open.ts';
 import { OTHER_KEY } from '../http/ask-api.ts';
+import { endpoint } from './endpoint.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
 
@@ -205,26 +204,6 @@ describe('it is revoked', () => {
     expect(reply).toMatchObject({ status: 400, body: { errors: [{ pointer: '#/expires_in' }] } });
   });
 });
-
-/** A real JWKS endpoint, which can be taken away. */
-async function endpoint() {
-  const state = { keys: [] as JWK[], asked: 0, answer: 200 };
-  const server = createServer((_, response) => {
-    state.asked += 1;
-    response.writeHead(state.answer, { 'Content-Type': 'application/json' });
-    response.end(JSON.stringify({ keys: state.keys }));
-  });
-  const listen = (port = 0) =>
-    new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  await listen();
-  const { port } = server.address() as AddressInfo;
-  const stop = async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  onTestFinished(stop);
-  return { state, uri: `http://127.0.0.1:${port}/jwks`, stop, start: () => listen(port) };
-}
 
 describe('keys at a jwks_uri', () => {
   test('are fetched once, serve on while it is away, and new ones are found when it is back', async () => {

@@ -1,0 +1,14 @@
+-- Asks for one path after the other, from the file that is the first argument, and then again.
+local requests = {}
+local at = 0
+
+function init(args)
+  for path in io.lines(args[1]) do
+    requests[#requests + 1] = wrk.format("GET", path)
+  end
+end
+
+function request()
+  at = at % #requests + 1
+  return requests[at]
+end

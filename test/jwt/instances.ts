@@ -1,0 +1,137 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JWK } from 'jose';
+import { onTestFinished } from 'vitest';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { startRedis } from '../../dev/redis.ts';
+import { type ServiceProcess, startService } from '../../dev/service.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { postern } from '../cli/postern.ts';
+import { type IssuedToken, KEY } from '../support/postern.ts';
+
+export const FILE = '/download/a';
+
+export interface KeyFile {
+  readonly path: string;
+  /** Runs `postern key generate` on it, with these words more. */
+  generate(...words: string[]): Promise<void>;
+  keys(): Promise<JWK[]>;
+  write(content: readonly JWK[] | string): Promise<void>;
+}
+
+/** A file of keys as operators have it, in a folder of its own. */
+export async function keyFile(): Promise<KeyFile> {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'keys.json');
+  return {
+    path,
+    async generate(...words) {
+      const { code, stderr } = await postern(['key', 'generate', '--out', path, ...words], folder);
+      if (code !== 0) throw new Error(stderr);
+    },
+    keys: async () => JSON.parse(await readFile(path, 'utf8')).keys,
+    write: (content) =>
+      writeFile(path, typeof content === 'string' ? content : JSON.stringify({ keys: content })),
+  };
+}
+
+export interface Reply {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a body of any shape, which the test is about
+  readonly body: any;
+}
+
+/** A process of the built service. */
+export interface Instance extends ServiceProcess {
+  readonly api: string;
+  ask(line: string, asking?: { json?: unknown; form?: object; key?: string }): Promise<Reply>;
+  issue(body?: object): Promise<IssuedToken>;
+  /** What the gate answers to a request for a file with a token. */
+  gate(token: string, path?: string, headers?: Record<string, string>): Promise<Response>;
+  statusOf(token: string, path?: string): Promise<number>;
+  /** The same of several. */
+  statusesOf(...tokens: string[]): Promise<number[]>;
+  /** SIGHUP; resolves with the line that says what came of it. */
+  reload(): Promise<Record<string, unknown>>;
+}
+
+/** Ended with the test. With keys, its tokens are JWTs unless a request says otherwise. */
+export async function startInstance(env: Record<string, string>): Promise<Instance> {
+  const { POSTERN_JWT_KEYS: keys } = env;
+  const service = await startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${KEY}`,
+      ...(keys !== undefined && { POSTERN_FORMAT: 'jwt', POSTERN_ISSUER: 'https://files.example' }),
+      ...env,
+    },
+  });
+  onTestFinished(async () => void (await service.stop()));
+  const { gatePort, apiPort, stdout, signal } = service;
+  const api = `http://127.0.0.1:${apiPort}`;
+  // Its store may still have to be reached.
+  await waitFor(async () => (await fetch(`${api}/readyz`)).ok, { what: 'the store to answer' });
+
+  const ask: Instance['ask'] = async (line, { json, form, key = KEY } = {}) => {
+    const [method = '', path = ''] = line.split(' ');
+    const response = await fetch(`${api}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(json !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(json !== undefined && { body: JSON.stringify(json) }),
+      ...(form !== undefined && { body: new URLSearchParams({ ...form }) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  };
+  const gate: Instance['gate'] = (token, path = FILE, headers = {}) =>
+    fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
+      headers: {
+        'X-Original-URI': `${path}?token=${token}`,
+        'X-Original-Method': 'GET',
+        'Postern-Site': 'files.example',
+        'X-Real-IP': '192.0.2.1',
+        ...headers,
+      },
+    });
+  const statusOf = async (token: string, path?: string) => (await gate(token, path)).status;
+  /** The lines of its log that are about its keys. */
+  const told = () =>
+    stdout()
+      .split('\n')
+      .filter((line) => line.includes('the keys for JWTs') && line.endsWith('}'))
+      .map((line) => JSON.parse(line));
+
+  return {
+    ...service,
+    api,
+    ask,
+    async issue(body = {}) {
+      const reply = await ask('POST /tokens', { json: { path: FILE, ...body } });
+      if (reply.status !== 201) throw new Error(JSON.stringify(reply));
+      return reply.body;
+    },
+    gate,
+    statusOf,
+    statusesOf: (...tokens) => Promise.all(tokens.map((token) => statusOf(token))),
+    async reload() {
+      const before = told().length;
+      signal('SIGHUP');
+      return waitFor(() => told()[before], { what: 'the keys to be read' });
+    },
+  };
+}
+
+/** Two of them on one Redis, with one file of keys. */
+export async function startTwo() {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const file = await keyFile();
+  await file.generate();
+  const env = { POSTERN_JWT_KEYS: file.path, POSTERN_STORE: redis.url };
+  const each = await Promise.all([startInstance(env), startInstance(env)]);
+  return { redis, file, one: each[0], other: each[1], each };
+}

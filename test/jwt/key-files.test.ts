@@ -1,0 +1,138 @@
+import { rm } from 'node:fs/promises';
+import { createRemoteJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { ExitedEarly } from '../../dev/process.ts';
+import { type KeyFile, keyFile, startInstance } from './instances.ts';
+import { newJwk, publicHalf } from './keys.ts';
+
+const LIVES = { revocable: false };
+
+/** What of a key nobody may see, also in part. */
+const secretsOf = (keys: readonly JWK[]) =>
+  keys.flatMap(({ d, k }) => [d, k]).flatMap((secret) => secret?.slice(0, 12) ?? []);
+
+test.each(['EdDSA', 'ES256', 'HS256'])(
+  'a key for %s that postern key generate made: what one instance signs opens at another',
+  async (alg) => {
+    const file = await keyFile();
+    await file.generate('--alg', alg);
+    const env = { POSTERN_JWT_KEYS: file.path };
+    const [one, other] = await Promise.all([startInstance(env), startInstance(env)]);
+    const { access_token: token } = await one.issue(LIVES);
+    const [key] = await file.keys();
+    expect(decodeProtectedHeader(token)).toEqual({ alg, kid: key?.kid, typ: 'postern+jwt' });
+    const answers = await Promise.all([one, other].map((each) => each.gate(token)));
+    expect(answers.map(({ status }) => status)).toEqual([204, 204]);
+    expect(answers[1]?.headers.get('postern-target')).toBe('/protected/a');
+    expect(await other.statusOf(token, '/download/b')).toBe(403);
+  },
+);
+
+test('an opaque token may still be asked for', async () => {
+  const file = await keyFile();
+  await file.generate();
+  const service = await startInstance({ POSTERN_JWT_KEYS: file.path });
+  const { access_token: token } = await service.issue({ format: 'opaque' });
+  expect(token).toMatch(/^ps_/);
+  expect(await service.statusOf(token)).toBe(204);
+});
+
+test('others verify by what is published, which is the public half of each key and no more', async () => {
+  const file = await keyFile();
+  for (const words of [
+    ['--alg', 'HS256'],
+    ['--rotate', '--alg', 'ES256'],
+    ['--rotate', '--alg', 'EdDSA'],
+  ]) {
+    await file.generate(...words);
+  }
+  const keys = await file.keys();
+  const service = await startInstance({ POSTERN_JWT_KEYS: file.path });
+  const url = new URL(`${service.api}/.well-known/jwks.json`);
+  expect(await (await fetch(url)).json()).toEqual({ keys: keys.slice(0, 2).map(publicHalf) });
+
+  const { access_token: token } = await service.issue(LIVES);
+  const published = createRemoteJWKSet(url);
+  const expected = { issuer: 'https://files.example', audience: 'urn:postern:download' };
+  const { payload } = await jwtVerify(token, published, { ...expected, typ: 'postern+jwt' });
+  expect(payload).toMatchObject({ path: '/download/a', client_id: 'web', revocable: false });
+});
+
+const FAULTS: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<void>]> = [
+  ['is not there', (file) => rm(file.path)],
+  ['is empty', (file) => file.write('')],
+  ['is cut off', (file, keys) => file.write(JSON.stringify({ keys }, null, 2).slice(0, -30))],
+  ['holds a key alone', (file, keys) => file.write(JSON.stringify(keys[0]))],
+  ['holds none', (file) => file.write([])],
+  ['has a key with no kid', (file, [{ kid: _, ...rest } = {}]) => file.write([rest])],
+  ['has a key for what is not known', (file, keys) => file.write([{ ...keys[0], alg: 'EdDSA2' }])],
+  ['has a key of another kind', (file, keys) => file.write([{ ...keys[0], alg: 'HS256' }])],
+  ['has a damaged key', (file, keys) => file.write([{ ...keys[0], d: `${keys[0]?.d}AAAA` }])],
+  ['has halves of two keys', (file, keys) => halves(file, keys)],
+  ['has two of one kid', (file, keys) => file.write([...keys, ...keys])],
+  ['cannot sign', (file, keys) => file.write(keys.map(publicHalf))],
+  [
+    'has a short secret',
+    (file) => file.write([{ kty: 'oct', k: 'c2hvcnQtc2VjcmV0', kid: 'a', alg: 'HS256' }]),
+  ],
+];
+
+const AT_START = ['is not there', 'is cut off', 'has a damaged key', 'cannot sign'];
+
+async function halves(file: KeyFile, keys: JWK[]): Promise<void> {
+  const { x } = await newJwk('EdDSA', 'another');
+  await file.write([{ ...keys[0], ...(x !== undefined && { x }) }]);
+}
+
+describe('a file of keys at fault', () => {
+  // Each starts a process; on SIGHUP all of them are tried at one.
+  test.each(FAULTS.filter(([what]) => AT_START.includes(what)))(
+    'at start, where it %s: 2, and which file',
+    async (_, damage) => {
+      const file = await keyFile();
+      await file.generate();
+      const keys = await file.keys();
+      await damage(file, keys);
+      const failed = await startInstance({ POSTERN_JWT_KEYS: file.path }).catch((error) => error);
+      expect(failed).toBeInstanceOf(ExitedEarly);
+      const { exit, stderr } = failed as ExitedEarly;
+      expect(exit).toEqual({ code: 2, signal: null });
+      // One line, with the reason behind the file's name.
+      expect(stderr).toMatch(/^.+\n$/);
+      expect(stderr.split(file.path)[1]?.length).toBeGreaterThan(20);
+      for (const secret of [...secretsOf(keys), 'c2hvcnQt']) expect(stderr).not.toContain(secret);
+    },
+  );
+
+  test('on SIGHUP leaves the keys as they were, and the log says so', async () => {
+    const file = await keyFile();
+    await file.generate();
+    const keys = await file.keys();
+    const service = await startInstance({ POSTERN_JWT_KEYS: file.path });
+    const { access_token: old } = await service.issue(LIVES);
+    for (const [what, damage] of FAULTS) {
+      await damage(file, keys);
+      expect(await service.reload(), what).toMatchObject({
+        level: expect.stringMatching('error'),
+        reason: expect.stringContaining(file.path),
+      });
+      const { access_token: more } = await service.issue(LIVES);
+      expect(decodeProtectedHeader(more).kid).toBe(keys[0]?.kid);
+      expect(await service.statusesOf(old, more)).toEqual([204, 204]);
+    }
+    await file.write(keys);
+    await file.generate('--rotate');
+    expect(await service.reload()).toMatchObject({ level: 'info' });
+    expect(await service.statusOf(old)).toBe(204);
+    const all = [...keys, ...(await file.keys())];
+    await service.stop();
+    const said = service.stdout() + service.stderr();
+    for (const secret of [...secretsOf(all), 'c2hvcnQt']) expect(said).not.toContain(secret);
+  });
+
+  test('with no keys configured SIGHUP ends nothing', async () => {
+    const service = await startInstance({});
+    await service.reload();
+    expect(await service.statusOf((await service.issue()).access_token)).toBe(204);
+  });
+});

@@ -1,0 +1,82 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createMemory } from '../../service/jwt/remember.ts';
+
+const MOST = 10_000;
+const FIVE_MINUTES = 300_000;
+
+const clock = { now: 0 };
+beforeEach(() => {
+  clock.now = 1_800_000_000_000;
+});
+const fresh = () => createMemory<string>(() => clock.now);
+const hourFrom = (now: number) => now + 3_600_000;
+
+test('what came from a token is had again by that token alone', () => {
+  const memory = fresh();
+  memory.set('a', 'of a', hourFrom(clock.now));
+  expect(memory.get('a')).toBe('of a');
+  for (const other of ['A', 'a ', '', 'b']) expect(memory.get(other)).toBeUndefined();
+});
+
+test('nothing of it outlives its end', () => {
+  const memory = fresh();
+  memory.set('a', 'of a', clock.now + 1_000);
+  clock.now += 999;
+  expect(memory.get('a')).toBe('of a');
+  clock.now += 1;
+  expect(memory.get('a')).toBeUndefined();
+  // Nor comes it back with a clock that is set back.
+  clock.now -= 1_000;
+  expect(memory.get('a')).toBeUndefined();
+});
+
+test('nor five minutes, which using it does not prolong', () => {
+  const memory = fresh();
+  memory.set('a', 'of a', hourFrom(clock.now));
+  for (let i = 1; i < 300; i += 1) {
+    clock.now += 1_000;
+    expect(memory.get('a')).toBe('of a');
+  }
+  clock.now += 999;
+  expect(memory.get('a')).toBe('of a');
+  clock.now += 1;
+  expect(memory.get('a')).toBeUndefined();
+});
+
+test('verified again it begins anew', () => {
+  const memory = fresh();
+  memory.set('a', 'first', hourFrom(clock.now));
+  clock.now += FIVE_MINUTES - 1;
+  memory.set('a', 'again', hourFrom(clock.now));
+  clock.now += 1;
+  expect(memory.get('a')).toBe('again');
+});
+
+test('ten thousand have room, and for one more the oldest goes', () => {
+  const memory = fresh();
+  for (let i = 0; i < MOST; i += 1) memory.set(`${i}`, `of ${i}`, hourFrom(clock.now));
+  for (const i of [0, 1, MOST - 1]) expect(memory.get(`${i}`)).toBe(`of ${i}`);
+  memory.set('more', 'of more', hourFrom(clock.now));
+  expect(memory.get('0')).toBeUndefined();
+  for (const name of ['1', `${MOST - 1}`, 'more']) expect(memory.get(name)).toBe(`of ${name}`);
+});
+
+test('one that is known takes no other’s room', () => {
+  const memory = fresh();
+  for (let i = 0; i < MOST; i += 1) memory.set(`${i}`, `of ${i}`, hourFrom(clock.now));
+  // As when many requests bring a token that is not known yet.
+  for (let i = 0; i < 100; i += 1) memory.set('9', 'again', hourFrom(clock.now));
+  for (const i of [0, 1, 2, 99]) expect(memory.get(`${i}`)).toBe(`of ${i}`);
+  // And it is the latest now.
+  for (let i = 0; i < MOST - 1; i += 1) memory.set(`new ${i}`, '', hourFrom(clock.now));
+  expect(memory.get('9')).toBe('again');
+  memory.set('last', '', hourFrom(clock.now));
+  expect(memory.get('9')).toBeUndefined();
+});
+
+test('all can be forgotten', () => {
+  const memory = fresh();
+  for (const name of ['a', 'b']) memory.set(name, name, hourFrom(clock.now));
+  memory.clear();
+  for (const name of ['a', 'b']) expect(memory.get(name)).toBeUndefined();
+});

@@ -1,0 +1,139 @@
+import { SignJWT } from 'jose';
+import { expect, test } from 'vitest';
+import { createMounts } from '../../service/domain/mount.ts';
+import { createOwnKeys, type OwnKeys } from '../../service/jwt/own-keys.ts';
+import { OWN_AUDIENCE } from '../../service/jwt/sign.ts';
+import { createVerify } from '../../service/jwt/verify.ts';
+import { mount } from '../support/postern.ts';
+import { jwksText } from './keys.ts';
+import { createSigned } from './signed-site.ts';
+
+const START = 1_800_000_000;
+const ISSUER = 'https://files.example';
+
+/** Keys of our own, counting how often one is looked for: what is remembered asks for none. */
+async function opened(found: () => void = () => {}) {
+  const own = await createOwnKeys(await jwksText('EdDSA'));
+  const clock = { now: START * 1000 };
+  const state = { looked: 0, replaced: 0 };
+  const keys: OwnKeys = {
+    ...own,
+    generation: () => own.generation() + state.replaced,
+    find(kid) {
+      state.looked += 1;
+      const key = state.replaced > 0 ? undefined : own.find(kid);
+      found();
+      return key;
+    },
+  };
+  const verify = createVerify({
+    own: { issuer: ISSUER, keys },
+    issuers: [],
+    mounts: createMounts([mount('/download/', '/protected/')]),
+    leeway: 5,
+    now: () => clock.now,
+  });
+  const { kid, sign } = own.first();
+  const token = (claims: object = {}) =>
+    new SignJWT({
+      iss: ISSUER,
+      aud: OWN_AUDIENCE,
+      jti: 'one',
+      iat: START,
+      nbf: START,
+      exp: START + 120,
+      client_id: 'web',
+      mount: '/download/',
+      path: '/download/a',
+      revocable: false,
+      ...claims,
+    })
+      .setProtectedHeader({ alg: 'EdDSA', kid, typ: 'postern+jwt' })
+      .sign(sign as NonNullable<typeof sign>);
+  return { own, clock, state, verify, token };
+}
+
+test('a good token is verified once', async () => {
+  const { verify, token, state } = await opened();
+  const one = await token();
+  const first = await verify(one);
+  expect(first).toMatchObject({ recorded: 'never', grant: { covers: '/download/a' } });
+  for (let i = 0; i < 5; i += 1) expect(await verify(one)).toEqual(first);
+  expect(state.looked).toBe(1);
+});
+
+test('a bad one each time, and it takes no room', async () => {
+  const { verify, token, state } = await opened();
+  const [head, claims] = (await token()).split('.');
+  const bad = `${head}.${claims}.${'A'.repeat(86)}`;
+  for (let i = 0; i < 3; i += 1) expect(await verify(bad)).toBeUndefined();
+  expect(state.looked).toBe(3);
+});
+
+test('by all of its bytes: another signature of a known token is verified', async () => {
+  const { verify, token, state } = await opened();
+  const one = await token();
+  await verify(one);
+  const other = `${one.slice(0, -10)}AAAAAAAAAA`;
+  expect(await verify(other)).toBeUndefined();
+  expect(state.looked).toBe(2);
+});
+
+test('not past its end, by the clock that is passed in', async () => {
+  const { verify, token, clock } = await opened();
+  const one = await token({ exp: START + 10 });
+  clock.now += 9_999;
+  expect(await verify(one)).toBeDefined();
+  clock.now += 1;
+  expect(await verify(one)).toBeUndefined();
+});
+
+test('after five minutes it is verified again', async () => {
+  const { verify, token, clock, state } = await opened();
+  const one = await token({ exp: START + 3600 });
+  for (const [wait, looked] of [
+    [0, 1],
+    [299_999, 1],
+    [1, 2],
+    [0, 2],
+  ] as const) {
+    clock.now += wait;
+    expect(await verify(one)).toBeDefined();
+    expect(state.looked).toBe(looked);
+  }
+});
+
+test('not past the key: what it signed ends when it is taken out', async () => {
+  const { verify, token, own } = await opened();
+  const one = await token();
+  expect(await verify(one)).toBeDefined();
+  await own.replace(await jwksText('ES256'));
+  expect(await verify(one)).toBeUndefined();
+});
+
+test.each([
+  ['and another asks before it is done', true],
+  ['and nobody else asks', false],
+])('not past the key, where it is taken out while a token is verified, %s', async (_, asked) => {
+  const { verify, token, state } = await opened(() => {
+    if (state.replaced > 0) return;
+    state.replaced = 1;
+    if (asked) void verify('another');
+  });
+  const one = await token();
+  // It was begun with the key, so it may be let in: once.
+  expect(await verify(one)).toBeDefined();
+  expect(await verify(one)).toBeUndefined();
+});
+
+test('keys at fault are not taken, and what is known stays', async () => {
+  const { jwt, files, issue } = await createSigned();
+  const { access_token: token } = await issue({ path: '/download/a', revocable: false });
+  expect(await jwt.verify(token)).toBeDefined();
+  files.own = '{"keys":[]}';
+  await expect(jwt.reload()).rejects.toThrow(/own/);
+  expect(await jwt.verify(token)).toBeDefined();
+  files.own = await jwksText('EdDSA');
+  await jwt.reload();
+  expect(await jwt.verify(token)).toBeUndefined();
+});
