@@ -1,0 +1,65 @@
+import { importJWK, SignJWT } from 'jose';
+import { expect, onTestFinished, test } from 'vitest';
+import { createClientOf } from '../../service/jwt/clients.ts';
+import { fileKeys } from '../../service/jwt/file-keys.ts';
+import { newJwk, publicHalf } from '../jwt/keys.ts';
+import { apiListener, createPostern, listening } from '../support/postern.ts';
+import { startSite, ways } from '../support/site.ts';
+import { startBrowser } from './browser.ts';
+import { pageOf, pagesLocation } from './pages.ts';
+
+const jwk = await newJwk('ES256', 'login 1');
+const login = {
+  id: 'login',
+  issuer: 'https://login.example/',
+  audience: 'postern',
+  keys: await fileKeys(JSON.stringify({ keys: [publicHalf(jwk)] }), ['ES256']),
+  paths: [{ prefix: '/download/users/{sub}/' }],
+  targets: [],
+  maxExpiresIn: 600,
+  maxResumeFor: 600,
+};
+
+/** What the login of the site gave to the page. */
+async function accessToken(): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: login.issuer, aud: 'postern', sub: 'ada', iat: now, exp: now + 300 };
+  const header = { alg: 'ES256', kid: 'login 1', typ: 'at+jwt' };
+  return new SignJWT(claims).setProtectedHeader(header).sign(await importJWK(jwk, 'ES256'));
+}
+
+/** A page's script that asks for a token, and for the file with it: two statuses and the text. */
+const script = (token: string, path: string) => `(async () => {
+  const asked = await fetch('/generate-media-token/', {
+    method: 'POST',
+    headers: { Authorization: 'Bearer ${token}', 'Content-Type': 'application/json' },
+    body: JSON.stringify({ path: '${path}' }),
+  });
+  if (!asked.ok) return [asked.status, (await asked.json()).code];
+  const { url } = await asked.json();
+  const file = await fetch(url);
+  return [asked.status, file.status, await file.text()];
+})()`;
+
+test.for(ways)('a page asks for a token of its user by %s', async (way, context) => {
+  const browser = await startBrowser(context);
+  const jwt = { clientOf: createClientOf([login], 5, Date.now) };
+  const postern = createPostern({ jwt });
+  const api = await listening(apiListener(postern.api));
+  onTestFinished(() => api.stop());
+  const site = await startSite({
+    way,
+    store: postern.store,
+    files: { 'users/ada/a.txt': 'hers', 'users/bob/a.txt': 'his' },
+    locations: `${pagesLocation}
+      location = /generate-media-token/ { proxy_pass http://127.0.0.1:${api.port}/tokens; }`,
+  });
+  onTestFinished(() => site.stop());
+  const page = await browser.open(await pageOf(site, '<title>files</title>'));
+  const token = await accessToken();
+
+  const own = await page.evaluate(script(token, '/download/users/ada/a.txt'));
+  expect(own).toEqual([201, 200, 'hers']);
+  const other = await page.evaluate(script(token, '/download/users/bob/a.txt'));
+  expect(other).toEqual([403, 'insufficient_scope']);
+});
