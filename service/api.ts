@@ -8,6 +8,7 @@ import { issueHandler } from './http/issue.ts';
 import { jwksHandler } from './http/jwks.ts';
 import { listHandler } from './http/list.ts';
 import { LIVE } from './http/livez.ts';
+import { metricsHandler } from './http/metrics.ts';
 import { prolongHandler } from './http/prolong.ts';
 import { readyzHandler } from './http/readyz.ts';
 import { revokeHandler } from './http/revoke.ts';
@@ -30,10 +31,12 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
 
   api.get('/livez', (c) => c.body(LIVE, 200, { 'Content-Type': 'application/json' }));
   api.get('/readyz', readyzHandler(deps));
+  api.get('/metrics', metricsHandler(deps));
   api.get('/.well-known/jwks.json', jwksHandler(deps));
 
   api.all('/livez', notAllowed('GET, HEAD'));
   api.all('/readyz', notAllowed('GET, HEAD'));
+  api.all('/metrics', notAllowed('GET, HEAD'));
   api.all('/.well-known/jwks.json', notAllowed('GET, HEAD'));
 
   const tooLarge = {

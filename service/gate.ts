@@ -9,10 +9,12 @@ import { gateRequest } from './http/gate-request.ts';
 import { livez } from './http/livez.ts';
 import type { CookieSettings } from './http/set-cookies.ts';
 import { xAccelAnswer } from './http/x-accel.ts';
+import type { RecordDecision, Way } from './metrics/decisions.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
   readonly cookies: CookieSettings;
+  readonly recordDecision: RecordDecision;
   readonly log: Logger;
 }
 
@@ -20,7 +22,9 @@ export interface GateDependencies {
  * The listener that nginx asks, once for each request of each user. On plain node:http: it has
  * three routes, and a router with its Request and Response objects costs more than the decision.
  */
-export function createGate({ authorize, cookies, log }: GateDependencies): RequestListener {
+export function createGate(deps: GateDependencies): RequestListener {
+  const { authorize, cookies, recordDecision, log } = deps;
+
   async function answer(request: IncomingMessage): Promise<Answer> {
     const { method, headers, url = '' } = request;
     if (method !== 'GET' && method !== 'HEAD') {
@@ -28,9 +32,9 @@ export function createGate({ authorize, cookies, log }: GateDependencies): Reque
     }
     switch (url) {
       case '/auth-request':
-        return authRequestAnswer(await decide(request), cookies);
+        return authRequestAnswer(await decide(request, 'auth_request'), cookies);
       case '/x-accel':
-        return xAccelAnswer(await decide(request), cookies, headers.accept);
+        return xAccelAnswer(await decide(request, 'x-accel'), cookies, headers.accept);
       case '/livez':
         return livez();
       default:
@@ -39,7 +43,7 @@ export function createGate({ authorize, cookies, log }: GateDependencies): Reque
   }
 
   /** Whatever goes wrong on the way to a decision, nothing opens. */
-  async function decide({ headers }: IncomingMessage): Promise<Decision> {
+  async function decide({ headers }: IncomingMessage, way: Way): Promise<Decision> {
     const started = performance.now();
     const asked = gateRequest(headers);
     let decision: Decision;
@@ -48,7 +52,9 @@ export function createGate({ authorize, cookies, log }: GateDependencies): Reque
     } catch (cause) {
       decision = { allow: false, code: 'unavailable', cause };
     }
-    logDecision(log, headers, decision, performance.now() - started);
+    const milliseconds = performance.now() - started;
+    recordDecision(way, decision, milliseconds);
+    logDecision(log, headers, decision, milliseconds);
     return decision;
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
 import { createApi } from './api.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
@@ -15,6 +16,9 @@ import { KeyFault } from './jwt/keys.ts';
 import { openJwt } from './jwt/open.ts';
 import { CannotListen, drain, listen } from './listen.ts';
 import { createLog, flushLog } from './log.ts';
+import { measuredIssue } from './metrics/measured-issue.ts';
+import { measuredStore } from './metrics/measured-store.ts';
+import { createMetrics } from './metrics.ts';
 import { openStore } from './store/open.ts';
 
 /** Time that requests in flight get at the end; a supervisor usually waits 10 s. */
@@ -28,7 +32,9 @@ async function main(): Promise<void> {
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const config = withKey(loadConfig(process.env, readFile, { onTerminal }));
   const log = createLog(config.logLevel);
-  const store = openStore(config.store, log);
+  const metrics = createMetrics({ version: versionOf(readFile), node: process.version });
+  metrics.watchProcess(process);
+  const store = measuredStore(openStore(config.store, log, metrics.store.connected), metrics);
   const { now } = Date;
   const { apiKeys, cookies, decisionTtl, expiresIn, resumeFor, format, publicUrl = '' } = config;
   const mounts = createMounts(config.mounts);
@@ -45,33 +51,40 @@ async function main(): Promise<void> {
   });
   const lookUp = createLookUp(store, verify);
   const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
+  const issue = createIssue({
+    mounts,
+    store,
+    now,
+    expiresIn,
+    resumeFor,
+    format,
+    ...(signer && { signer }),
+  });
   const api = createApi({
     apiKeys,
     clientOf,
-    issue: createIssue({
-      mounts,
-      store,
-      now,
-      expiresIn,
-      resumeFor,
-      format,
-      ...(signer && { signer }),
-    }),
+    issue: measuredIssue(issue, metrics.tokens),
     lookUp,
     prolong: createProlong(store, now),
     revoke: createRevoke({ store, lookUp, owners, now }),
     publicJwks,
+    metrics: metrics.text,
     store,
     log,
     publicUrl,
   });
 
+  const { recordDecision } = metrics;
+  const gate = createGate({ authorize, cookies, recordDecision, log });
   const servers = [
-    await listen(createGate({ authorize, cookies, log }), config.listen, 'POSTERN_LISTEN'),
+    await listen(gate, config.listen, 'POSTERN_LISTEN'),
     await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),
   ];
-  const [gate, apiAddress] = servers.map((server) => server.address());
-  log.info({ gate, api: apiAddress, store: config.store.url.split(':', 1)[0] }, 'listening');
+  const [gateAddress, apiAddress] = servers.map((server) => server.address());
+  log.info(
+    { gate: gateAddress, api: apiAddress, store: config.store.url.split(':', 1)[0] },
+    'listening',
+  );
 
   let ending = false;
   async function end(signal: string): Promise<void> {
@@ -87,6 +100,12 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
+}
+
+/** Of the package that this is part of, at its root as built: dist/service/. */
+function versionOf(readFile: (path: string) => string): string {
+  const file = fileURLToPath(new URL('../../package.json', import.meta.url));
+  return (JSON.parse(readFile(file)) as { version: string }).version;
 }
 
 /** With no key configured: one for this run, told to whoever sits at the terminal, and only there. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { projectRoot } from '../dev/paths.ts';
@@ -8,6 +9,7 @@ import { startRedis } from '../dev/redis.ts';
 import { type ServiceProcess, startService } from '../dev/service.ts';
 import { waitFor } from '../dev/wait.ts';
 import { startCountingProxy } from './store/counting-proxy.ts';
+import { samplesOf } from './support/samples.ts';
 
 const ENV = {
   POSTERN_MOUNTS: '/download/=/protected/',
@@ -62,11 +64,19 @@ test('a Redis that is not there is named; when it comes the service goes on by i
   const [port = 0] = await freePorts(1);
   const service = await start({ POSTERN_STORE: `redis://default:a-password@127.0.0.1:${port}` });
   expect((await ask(service)).status).toBe(503);
-  const ready = () => fetch(`http://127.0.0.1:${service.apiPort}/readyz`);
+  const api = `http://127.0.0.1:${service.apiPort}`;
+  const ready = () => fetch(`${api}/readyz`);
+  const up = async () => {
+    const text = await (await fetch(`${api}/metrics`)).text();
+    return samplesOf(text).get('postern_store_up');
+  };
   expect((await ready()).status).toBe(503);
+  expect(await up()).toBe(0);
   await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), { what: 'its address' });
   const redis = await startRedis({ port });
   ended.push(() => redis.stop());
+  // Before anybody asks.
+  await waitFor(async () => (await up()) === 1, { what: 'the connection' });
   await waitFor(async () => (await ask(service)).status === 401, { what: 'the recovery' });
   expect((await ready()).status).toBe(200);
   expect(service.stdout()).not.toContain('a-password');
@@ -79,6 +89,20 @@ test('faults of the configuration are reported together, with 2, before listenin
   const { exit, stderr } = failed as ExitedEarly;
   expect(exit.code).toBe(2);
   for (const field of Object.keys(env)) expect(stderr).toContain(field);
+});
+
+test('/metrics says what runs', async () => {
+  const service = await start({});
+  await ask(service);
+  const text = await (await fetch(`http://127.0.0.1:${service.apiPort}/metrics`)).text();
+  const samples = samplesOf(text);
+  const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+  const build = `postern_build_info{version="${version}",node="${process.version}"}`;
+  expect(samples.get(build)).toBe(1);
+  expect(samples.get('postern_store_up')).toBe(1);
+  expect(samples.get('postern_store_seconds_count{operation="find"}')).toBe(1);
+  expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(1e7);
+  expect(samples.has('nodejs_eventloop_lag_p99_seconds')).toBe(true);
 });
 
 test('an address that is taken is named, with its setting', async () => {

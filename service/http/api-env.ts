@@ -17,6 +17,8 @@ export interface ApiDependencies {
   readonly revoke: Revoke;
   /** The public keys that verify our JWTs. */
   readonly publicJwks: () => object;
+  /** As Prometheus reads them. */
+  readonly metrics: () => Promise<string>;
   readonly issue: Issue;
   readonly store: Store;
   readonly log: Logger;

@@ -10,14 +10,25 @@ export interface StoreOptions {
   readonly timeoutMs: number;
 }
 
-/** The store that a URL names. Says in the log when it is lost and when it is back. */
-export function openStore(options: StoreOptions, log: Logger): Store {
-  if (options.url === 'memory:') return createMemoryStore();
+/**
+ * The store that a URL names. Says in the log when it is lost and when it is back, and tells whether it
+ * is connected, at each change; memory is from the beginning.
+ */
+export function openStore(
+  options: StoreOptions,
+  log: Logger,
+  tell: (connected: boolean) => void,
+): Store {
+  if (options.url === 'memory:') {
+    tell(true);
+    return createMemoryStore();
+  }
   const where = new URL(options.url).host;
   let told = '';
   return createRedisStore({
     ...options,
     onState(state, err) {
+      tell(state === 'up');
       // Each attempt to reconnect would tell the same again.
       const news = `${state} ${err?.message ?? ''}`;
       if (news === told || (state === 'down' && told.startsWith('down') && !err)) return;

@@ -17,6 +17,9 @@ import type { Store } from '../../service/domain/store.ts';
 import { createGate } from '../../service/gate.ts';
 import type { CookieSettings } from '../../service/http/set-cookies.ts';
 import type { Jwt } from '../../service/jwt/open.ts';
+import { measuredIssue } from '../../service/metrics/measured-issue.ts';
+import { measuredStore } from '../../service/metrics/measured-store.ts';
+import { createMetrics } from '../../service/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
@@ -66,7 +69,9 @@ export function createPostern(options: PosternOptions = {}) {
     log = pino({ level: 'silent' }),
   } = options;
   const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
-  const store = options.store ?? createMemoryStore({ now });
+  const metrics = createMetrics({ version: '0.0.0', node: process.version });
+  const { recordDecision } = metrics;
+  const store = measuredStore(options.store ?? createMemoryStore({ now }), metrics);
   const apiKeys = options.apiKeys ?? [apiKey(KEY)];
   const { verify = async () => undefined, signer, format = 'opaque' } = options.jwt ?? {};
   const { clientOf = async () => undefined, owners = new Map() } = options.jwt ?? {};
@@ -79,15 +84,17 @@ export function createPostern(options: PosternOptions = {}) {
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl, now });
   return {
     store,
-    gate: createGate({ authorize, cookies, log }),
+    metrics,
+    gate: createGate({ authorize, cookies, recordDecision, log }),
     api: createApi({
       apiKeys,
       clientOf,
-      issue,
+      issue: measuredIssue(issue, metrics.tokens),
       lookUp,
       prolong,
       revoke,
       publicJwks,
+      metrics: metrics.text,
       store,
       log,
       publicUrl,

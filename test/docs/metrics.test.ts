@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { projectRoot } from '../../dev/paths.ts';
+import { createMetrics } from '../../service/metrics.ts';
+import { metricsOf } from '../support/samples.ts';
+import { fencedBlocks } from './blocks.ts';
+
+interface Dashboard {
+  readonly templating: { readonly list: ReadonlyArray<{ name: string; type: string }> };
+  readonly panels: ReadonlyArray<{
+    id: number;
+    title: string;
+    datasource: { uid: string };
+    targets: ReadonlyArray<{ expr: string; datasource: { uid: string } }>;
+  }>;
+}
+
+const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
+const page = read('docs/operation.md');
+const dashboard = JSON.parse(read('docs/grafana-dashboard.json')) as Dashboard;
+const OURS = /\b(?:postern|process|nodejs)_[a-z0-9_]+/g;
+
+let text: string;
+/** Each name with which a series can be asked for. */
+let names: string[];
+let metrics: string[];
+beforeAll(async () => {
+  const made = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  made.watchProcess(process);
+  text = await made.text();
+  metrics = [...metricsOf(text).keys()];
+  names = [...metricsOf(text)].flatMap(([name, type]) =>
+    type === 'histogram' ? ['_bucket', '_sum', '_count'].map((part) => name + part) : [name],
+  );
+});
+
+/** That a query asks for what there is. */
+function expectKnown(query: string): void {
+  const named = query.match(OURS) ?? [];
+  expect(named.length, query).toBeGreaterThan(0);
+  for (const name of named) expect(names, query).toContain(name);
+  for (const [, label, value] of query.matchAll(/(way|code|format|operation)!?="([^"]*)"/g)) {
+    expect(text, query).toContain(`${label}="${value}"`);
+  }
+  for (const [, labels = ''] of query.matchAll(/\bby \(([^)]*)\)/g)) {
+    for (const label of labels.split(', ')) expect(text, query).toMatch(`${label}="`);
+  }
+}
+
+describe('docs/grafana-dashboard.json', () => {
+  const { panels, templating } = dashboard;
+
+  test('asks for what there is', () => {
+    for (const { targets } of panels) for (const { expr } of targets) expectKnown(expr);
+  });
+
+  test('shows all that is of Postern', () => {
+    const shown = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)).join('\n');
+    for (const name of metrics) expect(shown).toContain(name);
+  });
+
+  test('has its data source from whoever imports it', () => {
+    expect(templating.list[0]).toMatchObject({ name: 'datasource', type: 'datasource' });
+    for (const { datasource, targets } of panels) {
+      for (const { uid } of [datasource, ...targets.map((target) => target.datasource)]) {
+        expect(uid).toMatch(/^\$\{datasource\}$/);
+      }
+    }
+  });
+
+  test('has each panel once', () => {
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
+  });
+});
+
+describe('docs/operation.md', () => {
+  test('has each metric in its table, and no other', () => {
+    const rows = page.match(/^\| `(?:postern|process|nodejs)_.*$/gm) ?? [];
+    const listed = rows.flatMap((row) => row.split('|')[1]?.match(OURS) ?? []);
+    expect(listed.sort()).toEqual([...metrics].sort());
+  });
+
+  test('alerts on what there is', () => {
+    const blocks = fencedBlocks(page).filter(({ language }) => language === 'yaml');
+    const rules = blocks.flatMap(({ text }) => parse(text).groups?.[0].rules ?? []);
+    expect(rules).toHaveLength(3);
+    for (const { alert, expr } of rules) {
+      expect(alert).toMatch(/^Postern[A-Z]/);
+      expectKnown(expr);
+    }
+  });
+});

@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest';
+import type { Store } from '../../service/domain/store.ts';
+import { measuredStore } from '../../service/metrics/measured-store.ts';
+import { createMetrics } from '../../service/metrics.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { brokenStore } from '../http/broken-store.ts';
+import { storeContract } from '../store/contract.ts';
+import { grantAt, newId } from '../store/grants.ts';
+import { samplesOf } from '../support/samples.ts';
+
+function measured(store: Store) {
+  const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  const samples = async () => samplesOf(await metrics.text());
+  return { store: measuredStore(store, metrics), samples };
+}
+
+storeContract('a store that is measured', async () => {
+  let time = 1_800_000_000_000;
+  const now = () => time;
+  const { store } = measured(createMemoryStore({ now }));
+  const pass = async (ms: number) => {
+    time += ms;
+  };
+  return { store, now, pass, close: () => store.close() };
+});
+
+const id = newId();
+const calls: ReadonlyArray<readonly [operation: string, call: (store: Store) => Promise<unknown>]> =
+  [
+    ['issue', (store) => store.issue([[id, grantAt(Date.now())]])],
+    ['find', (store) => store.find(id)],
+    ['redeem', (store) => store.redeem(id, { cookies: [], newCookie: newId() }, true)],
+    ['requesters', (store) => store.requesters(id)],
+    ['recall', (store) => store.recall(id)],
+    ['adopt', (store) => store.adopt(id, grantAt(Date.now()))],
+    ['disown', (store) => store.disown(id, Date.now())],
+    ['prolong', (store) => store.prolong(id, 'web', Date.now())],
+    ['revoke', (store) => store.revoke(id, 'web')],
+    ['list', (store) => store.list('web', 'ada', 1)],
+    ['revoke_subject', (store) => store.revokeSubject('web', 'ada')],
+    ['check', (store) => store.check()],
+  ];
+
+test.each(calls)('%s is timed, and counted where it fails', async (operation, call) => {
+  const whole = measured(createMemoryStore());
+  await call(whole.store);
+  const answered = await whole.samples();
+  expect(answered.get('postern_store_up')).toBe(1);
+  const broken = measured(brokenStore());
+  await expect(call(broken.store)).rejects.toThrow('Connection is closed.');
+  const failed = await broken.samples();
+  expect(failed.get('postern_store_up')).toBe(0);
+  for (const [name] of calls) {
+    const times = name === operation ? 1 : 0;
+    const [count, errors] = [
+      `postern_store_seconds_count{operation="${name}"}`,
+      `postern_store_errors_total{operation="${name}"}`,
+    ];
+    expect([answered.get(count), answered.get(errors)]).toEqual([times, 0]);
+    expect([failed.get(count), failed.get(errors)]).toEqual([times, times]);
+  }
+  expect(failed.get('postern_tokens_revoked_total')).toBe(0);
+});
+
+test('how long it takes is how long the store takes', async () => {
+  let release = () => {};
+  const slow = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const store = { ...createMemoryStore(), find: () => slow.then(() => undefined) };
+  const { store: timed, samples } = measured(store);
+  const began = performance.now();
+  const asked = timed.find(id);
+  while (performance.now() - began < 20) await new Promise((resolve) => setImmediate(resolve));
+  release();
+  await asked;
+  const took = (performance.now() - began) / 1000;
+  const sum = (await samples()).get('postern_store_seconds_sum{operation="find"}') ?? 0;
+  expect(sum).toBeGreaterThan(0.02);
+  expect(sum).toBeLessThanOrEqual(took);
+});
+
+test('what others signed and is revoked counts as one', async () => {
+  const { store, samples } = measured(createMemoryStore());
+  await store.disown(newId(), Date.now() + 1000);
+  expect((await samples()).get('postern_tokens_revoked_total')).toBe(1);
+});
+
+test('a use is counted where it was taken', async () => {
+  const { store, samples } = measured(createMemoryStore());
+  await store.issue([[id, grantAt(Date.now(), { uses: { max: 1, resumeFor: 60 } })]]);
+  const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
+  const redeemed = async () => (await samples()).get('postern_tokens_redeemed_total');
+  expect(await store.redeem(id, requester, false)).toBe('new');
+  expect(await redeemed()).toBe(0);
+  expect(await store.redeem(id, requester, true)).toBe('new');
+  expect(await store.redeem(id, requester, true)).toBe('known');
+  expect(await store.redeem(id, { ...requester, address: '192.0.2.2' }, true)).toBeUndefined();
+  expect(await redeemed()).toBe(1);
+});
+
+test('closing is passed on', async () => {
+  const { store } = measured(createMemoryStore());
+  await store.issue([[id, grantAt(Date.now())]]);
+  await store.close();
+  expect(await store.find(id)).toBeUndefined();
+});

@@ -1,0 +1,34 @@
+import Registry from 'prom-client/lib/registry.js';
+import { expect, test } from 'vitest';
+import { timesBy } from '../../service/metrics/times.ts';
+import { metricsOf, samplesOf } from '../support/samples.ts';
+
+const about = { name: 'a_seconds', help: 'How long.', label: 'by' };
+
+test('a bucket holds what is at its bound, and what is in those below it', async () => {
+  const registry = new Registry();
+  const times = timesBy(registry, about, ['one', 'other']);
+  for (const seconds of [0, 0.0001, 0.00011, 0.25, 0.2500001, 2, 2.1, 60]) {
+    times.one.observe(seconds);
+  }
+  const text = await registry.metrics();
+  expect(metricsOf(text)).toEqual(new Map([['a_seconds', 'histogram']]));
+  const samples = samplesOf(text);
+  const upTo = (le: string, by = 'one') => samples.get(`a_seconds_bucket{by="${by}",le="${le}"}`);
+  expect(upTo('0.0001')).toBe(2);
+  expect(upTo('0.00025')).toBe(3);
+  expect(upTo('0.1')).toBe(3);
+  expect(upTo('0.25')).toBe(4);
+  expect(upTo('0.5')).toBe(5);
+  expect(upTo('2')).toBe(6);
+  expect(upTo('+Inf')).toBe(8);
+  expect(samples.get('a_seconds_count{by="one"}')).toBe(8);
+  expect(samples.get('a_seconds_sum{by="one"}')).toBeCloseTo(64.6002101, 6);
+  expect(upTo('+Inf', 'other')).toBe(0);
+});
+
+test('asking changes nothing', async () => {
+  const registry = new Registry();
+  timesBy(registry, about, ['one']).one.observe(1);
+  expect(await registry.metrics()).toBe(await registry.metrics());
+});
