@@ -109,20 +109,31 @@ test('a later end by another instance is seen', async () => {
   await waitFor(later, { what: 'the later end' });
 });
 
-test('its own revocation holds at once, for look-ups too that were under way', async () => {
-  const { redis, one } = await twoOf();
-  for (let round = 0; round < 20; round += 1) {
-    const id = await issue(one);
-    if (round === 0) await remembered(redis, one, id);
-    const underWay = one.find(id);
-    await one.revoke(id, 'web');
-    await underWay;
-    expect(await one.find(id)).toBeUndefined();
-  }
+test.each<[string, (store: Store, id: string) => Promise<unknown>]>([
+  ['revocation', (store, id) => store.revoke(id, 'web')],
+  ["revocation of its subject's", (store) => store.revokeSubject('web', 'u')],
+  ['disowning', (store, id) => store.disown(id, Date.now() + 60_000)],
+])('its own %s holds at once, with no news of it', async (_name, end) => {
+  const { redis, proxy, one } = await twoOf({ timeoutMs: 2_000 });
+  const id = await issue(one, { subject: 'u' });
+  await remembered(redis, one, id);
+  proxy.hold('told');
+  await end(one, id);
+  expect(await one.find(id)).toBeUndefined();
+});
+
+test('what was remembered ends in time, with no news of it', async () => {
+  const { redis, proxy, one } = await twoOf({ timeoutMs: 2_000 });
+  const expiresAt = Date.now() + 1_500;
+  const id = await issue(one, { expiresAt });
+  await remembered(redis, one, id);
+  proxy.hold('told');
+  await waitFor(() => Date.now() > expiresAt, { what: 'its end' });
+  expect(await one.find(id)).toBeUndefined();
 });
 
 test('a value that comes after the news of its change is not remembered', async () => {
-  const { redis, proxy, one, other } = await twoOf({ timeoutMs: 5_000 });
+  const { redis, proxy, one, other } = await twoOf({ timeoutMs: 2_000 });
   const id = await issue(one);
   await remembered(redis, one, await issue(one));
   const before = await asked(redis);
