@@ -3,6 +3,9 @@ import type { Fault } from '../domain/errors.ts';
 import type { GrantRequest } from '../domain/grant-request.ts';
 import { grantFields, MOST_SECONDS, text, whole } from '../schema/grant.ts';
 
+/** Tokens that one request may ask for. */
+export const MOST_AT_ONCE = 1000;
+
 const seconds = whole(MOST_SECONDS);
 
 /** What `POST /tokens` takes for one token. */

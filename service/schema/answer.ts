@@ -62,3 +62,16 @@ export const introspection = z.union([
 ]);
 
 export const health = z.strictObject({ status: z.literal('ok'), warning: z.string().optional() });
+
+/** RFC 9457. */
+export const problem = z.strictObject({
+  type: z.literal('about:blank'),
+  title: z.string(),
+  status: z.number().int(),
+  code: z.string().meta({ description: 'Stable: test for it, never for the texts.' }),
+  detail: z.string().optional(),
+  errors: z
+    .array(z.strictObject({ pointer: z.string(), detail: z.string() }))
+    .optional()
+    .meta({ description: 'Each field at fault, by its JSON pointer.' }),
+});
