@@ -7,6 +7,7 @@ import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
+import { returnUrl } from './return-url.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isOpaque, tokenId } from './token.ts';
 
@@ -46,7 +47,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         if (!(cause instanceof KeysUnavailable)) return unavailable;
       }
     }
-    return unavailable ?? denial ?? deny('missing_token', { path });
+    if (unavailable !== undefined) return unavailable;
+    const refused = denial ?? deny('missing_token', { path });
+    return isLackOfToken(refused)
+      ? { ...refused, returnUrl: returnUrl(request.uri, requested) }
+      : refused;
   };
 
   async function decide(
@@ -54,7 +59,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     requested: Requested,
     token: string,
   ): Promise<Decision> {
-    const { path, args } = requested;
+    const { path } = requested;
     const { id, grant, unknown } = await lookUp(token);
     if (id === undefined || grant === undefined) return deny('invalid_token', { id, path });
     const known = { id, path, subject: grant.subject };
@@ -65,6 +70,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       return deny(stranger ? 'invalid_token' : fit, known);
     }
     const { mount, target } = fit;
+    // A presigned query is whole: one argument more and it would not be valid.
+    const args = grant.targetArgs ?? requested.args;
     const reuseFor = isBound(grant) ? 0 : reuseOf(grant);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
     const cookie = grant.cookie && tokenCookie(grant, mount, request, requested, token);
@@ -108,6 +115,10 @@ function tokenCookie(
 /** Whether it matters who asks, beside the token. */
 function isBound({ uses, ip }: Grant): boolean {
   return uses !== undefined || ip !== undefined;
+}
+
+function isLackOfToken({ code }: Deny): boolean {
+  return code === 'missing_token' || code === 'invalid_token';
 }
 
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
