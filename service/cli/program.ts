@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import type { Environment } from './api/open.ts';
 import { example } from './commands/example.ts';
 import { addKey } from './commands/key.ts';
 import { addNginx } from './commands/nginx.ts';
@@ -8,8 +9,6 @@ import { Failure, NoReader, WrongUsage } from './failure.ts';
 
 const FAILED = 1;
 const WRONG_USAGE = 2;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Does what the words of a command line say, and sets the exit code. */
 export async function run(words: readonly string[], env: Environment): Promise<void> {

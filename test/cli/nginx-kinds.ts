@@ -15,7 +15,8 @@ export interface Kind {
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,12}[a-z0-9]$/);
 const host = fc.oneof(
   fc.ipV4(),
-  fc.ipV6().map((address) => `[${address}]`),
+  // As RFC 5952 has it: nginx does not take every spelling.
+  fc.ipV6().map((one) => new URL(`http://[${one}]`).hostname),
   fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('.')),
 );
 const port = fc.integer({ min: 1, max: 65_535 }).map(String);

