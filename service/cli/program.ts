@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander';
-import type { Environment } from './api/open.ts';
 import { example } from './commands/example.ts';
 import { addKey } from './commands/key.ts';
 import { addNginx } from './commands/nginx.ts';
 import { addServe } from './commands/serve.ts';
 import { addToken } from './commands/token.ts';
+import type { Environment } from './environment.ts';
 import { Failure, NoReader, WrongUsage } from './failure.ts';
 
 const FAILED = 1;

@@ -46,7 +46,41 @@ function sites(text: string) {
 
 const FILES = ['--files', '/srv/files'];
 
+/** All but the first comment. */
+const LEAST = `
+include postern/http.conf;
+
+upstream postern {
+    server 127.0.0.1:7300;
+    # Without it each request costs a connection of its own.
+    keepalive 32;
+}
+
+server {
+    listen 80;
+    server_name _;
+    access_log /var/log/nginx/access.log postern;
+
+    include postern/auth-request.conf;
+
+    location ^~ /download/ {
+        include postern/protect.conf;
+    }
+
+    location ^~ /protected/ {
+        include postern/internal.conf;
+        include postern/headers.conf;
+        alias /srv/files/;
+    }
+}
+`;
+
 describe('what is printed', () => {
+  test('is what the README has, for one mount', async () => {
+    const text = await done(FILES);
+    expect(text.slice(text.indexOf('\n\n') + 1)).toBe(LEAST);
+  });
+
   test('is for one site with any name, unless mounts or options name some', async () => {
     const protect = 'postern/protect.conf';
     expect(sites(await done(FILES))).toEqual([

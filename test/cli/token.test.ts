@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -8,7 +10,7 @@ import { freePorts } from '../../dev/ports.ts';
 import { grantOptions } from '../../service/cli/commands/grant-options.ts';
 import { grantRequest } from '../../service/http/schema.ts';
 import { apiKey, createPostern, KEY, type Listening, listening } from '../support/postern.ts';
-import { postern, type With } from './postern.ts';
+import { postern, program, type With } from './postern.ts';
 
 const OTHER = 'another-key-for-the-tests';
 
@@ -170,6 +172,21 @@ describe('issue --lines', () => {
     const stdin = `{"path":"/download/${name}"}\n`.repeat(1000);
     expect((await done(['issue', '--lines'], { stdin })).trimEnd().split('\n')).toHaveLength(1000);
     expect(asked).toHaveLength(2);
+  });
+
+  test('ends where nobody reads the URLs, and issues no more', async () => {
+    const env = { PATH: process.env.PATH, POSTERN_API: at(service.port), POSTERN_API_KEY: KEY };
+    const child = spawn(process.execPath, [program, 'token', 'issue', '--lines'], { env });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.end(lines(50_000));
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [code] = await once(child, 'close');
+    expect({ code, said }).toEqual({ code: 1, said: '' });
+    expect(asked.length).toBeLessThan(50);
   });
 
   test('nothing gives nothing', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config.ts';
-import { API_VARIABLES, type Environment } from '../api/open.ts';
+import { API_VARIABLES, type Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
 import { filesOf, textOf } from './files.ts';
 import { withFaults } from './given.ts';
