@@ -110,6 +110,16 @@ describe('issue', () => {
   test('says nothing of revocable unless it is told to', async () => {
     const refusal = await fails(1, ['issue', '--path', '/download/a', '--no-revocable']);
     expect(refusal).toContain('--revocable: ');
+    const bodies: string[] = [];
+    const other = await listening(async (request, response) => {
+      bodies.push(Buffer.concat(await request.toArray()).toString());
+      response.end('{"url":"/"}');
+    });
+    onTestFinished(other.stop);
+    for (const more of [[], ['--no-revocable']]) {
+      await done(['issue', '--path', '/a', '--api', at(other.port), ...more]);
+    }
+    expect(bodies).toEqual(['{"path":"/a"}', '{"path":"/a","revocable":false}']);
   });
 
   test('tells every fault by its option, the code, and what to do', async () => {
