@@ -48,7 +48,7 @@ export function addNginx(program: Command, env: Environment): void {
     .option('--json', 'the files, or with --out what was done, as JSON')
     .addHelpText(
       'after',
-      example('postern nginx --files /srv/files --limit-conn 8 --out /etc/nginx'),
+      example('postern nginx --files /srv/files --server-name files.example --out /etc/nginx'),
     );
   command.action(async ({ out, force, json, ...options }: Options) => {
     const said = Object.fromEntries(
@@ -63,7 +63,9 @@ export function addNginx(program: Command, env: Environment): void {
       ...(force && { force }),
       ...(json && { json }),
     };
-    await print(await makeNginx(options, said, where, env));
+    const { text, notes } = await makeNginx(options, said, where, env);
+    await print(text);
+    for (const note of notes) process.stderr.write(`postern: note: ${note}\n`);
   });
 }
 
