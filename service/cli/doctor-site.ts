@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Api as Service } from './api/ask.ts';
 import { Failure, WrongUsage } from './failure.ts';
 import { print } from './output.ts';
+import { plain } from './plain.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { accessLogCheck } from './site/checks/access-log.ts';
 import { checks } from './site/checks.ts';
@@ -20,6 +21,8 @@ export interface DoctorSiteOptions {
   readonly connect?: string;
   readonly accessLog?: string;
   readonly decisionTtl: number;
+  /** The ids of the checks to make; all unless told. */
+  readonly only?: readonly string[];
   readonly json?: true;
 }
 
@@ -84,6 +87,7 @@ async function attack(
   try {
     progress.show(doing);
     const log = accessLog === undefined ? [] : [await accessLogCheck(accessLog)];
+    const all = chosen([...checks, ...log], options.only);
     const learnt = await learn({ api, path, mark, place, ask });
     const site: Site = {
       ...learnt,
@@ -97,7 +101,6 @@ async function attack(
       say,
       pause: (milliseconds) => pause(milliseconds, signal),
     };
-    const all = [...checks, ...log];
     const rows: Row[] = [];
     for (const [index, check] of all.entries()) {
       doing = `[${index + 1}/${all.length}] ${check.title}`;
@@ -110,6 +113,14 @@ async function attack(
     progress.show('revoking the tokens');
     await api.revokeAll();
   }
+}
+
+/** @throws WrongUsage */
+function chosen(all: readonly Check[], only: readonly string[] | undefined): readonly Check[] {
+  const ids = all.map(({ id }) => id);
+  const unknown = only?.find((id) => !ids.includes(id));
+  if (unknown === undefined) return all.filter(({ id }) => only?.includes(id) ?? true);
+  throw new WrongUsage(`--only: there is no check ${plain(unknown)}; there are ${ids.join(', ')}`);
 }
 
 async function rowOf(check: Check, site: Site): Promise<Row> {

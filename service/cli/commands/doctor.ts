@@ -36,6 +36,11 @@ export function addDoctor(program: Command, env: Environment): void {
     )
     .option('--api <url>', 'where the API listens (POSTERN_API, or http://127.0.0.1:7301)')
     .option('--key-file <file>', 'holds the API key (or POSTERN_API_KEY does)')
+    .option(
+      '--only <ids>',
+      'make only these checks, by their ids in --json, with commas between',
+      ids,
+    )
     .option('--json', 'as JSON')
     .addHelpText('after', HELP)
     .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
@@ -52,6 +57,10 @@ export function addDoctor(program: Command, env: Environment): void {
 function seconds(value: string): number {
   if (/^\d{1,3}$/.test(value)) return Number(value);
   throw new WrongUsage('--decision-ttl: a whole number of seconds, at most 999');
+}
+
+function ids(value: string): string[] {
+  return value.split(',').map((id) => id.trim());
 }
 
 function checkPrefix(option: string, prefix: string): void {

@@ -2,6 +2,7 @@ import { address } from './checks/address.ts';
 import { caches } from './checks/caches.ts';
 import { deliveredHeaders } from './checks/delivered-headers.ts';
 import { internal } from './checks/internal.ts';
+import { methods } from './checks/methods.ts';
 import { paths } from './checks/paths.ts';
 import { delivery } from './checks/ranges.ts';
 import { regex } from './checks/regex.ts';
@@ -18,6 +19,7 @@ export const checks: readonly Check[] = [
   ...secondDoor,
   ...regex,
   ...spoofed,
+  methods,
   ...caches,
   ...delivery,
   ...deliveredHeaders,

@@ -69,11 +69,7 @@ const gzip: Check = {
     };
     const finding = await all([
       () => faultOf(site, { headers: accept }, encoded),
-      () =>
-        faultOf(site, { headers: { ...accept, Range: 'bytes=1-16' } }, (answer, whole) => {
-          if (answer.status !== 206) return `${answer.status} for a range`;
-          return encoded(answer) || (!answer.body.equals(whole.subarray(1, 17)) && 'other bytes');
-        }),
+      () => faultOf(site, { headers: { ...accept, Range: 'bytes=1-16' } }, encoded),
     ]);
     const { length } = site.canary.body;
     // gzip_min_length is often 1000 or so.

@@ -1,5 +1,13 @@
-import { type Check, skipped } from '../finding.ts';
-import { type Attempt, holds, isGates, type Rule } from '../judge.ts';
+import { type Check, skipped, untested } from '../finding.ts';
+import {
+  type Attempt,
+  answerTo,
+  describe,
+  holds,
+  isGates,
+  isUnknown,
+  type Rule,
+} from '../judge.ts';
 import { absent } from '../site.ts';
 import { NEEDS_PREFIX } from './internal.ts';
 
@@ -40,6 +48,12 @@ const inside: Check = {
     const attempts = ENDINGS.map((ending): Attempt => {
       return { name: ending, request: { method: 'OPTIONS', target: internal + mark + ending } };
     });
+    const plain = await answerTo(site, { method: 'OPTIONS', target: internal + mark });
+    if (typeof plain === 'string') return untested(plain);
+    if (isUnknown(plain)) return untested(describe(plain, site));
+    // No internal location, or a site that answers OPTIONS by itself.
+    if (!isClosed(plain, site))
+      return skipped(`it answers OPTIONS with ${plain.status} for any name`);
     return holds(site, attempts, isClosed);
   },
 };

@@ -1,6 +1,6 @@
 import { type Check, skipped } from '../finding.ts';
 import { type Attempt, holds, isDenial, isNotTheFile } from '../judge.ts';
-import { absent, bearer, withToken } from '../site.ts';
+import { absent, bearer } from '../site.ts';
 
 const MEND =
   'proxy_pass_request_headers off; in the location that asks the gate, and each header set by name, as in postern/auth-request.conf';
@@ -56,34 +56,6 @@ function hopByHop(target: string, token: string): Attempt[] {
   }));
 }
 
-const method: Check = {
-  id: 'methods',
-  title: 'methods other than GET and HEAD',
-  why: 'the gate let pass what is no download: on a location that writes, a token would too',
-  mend: 'proxy_set_header X-Original-Method $request_method; as in postern/auth-request.conf',
-  run: async (site) => {
-    // Of a file that is not there, and such that a server that would write does not.
-    const { path, target: at } = absent(site);
-    const { token } = await site.issue({ path });
-    const target = withToken(at, token);
-    const length = { 'Content-Length': '0' };
-    const spoof = { ...length, 'X-Original-Method': 'GET', 'X-HTTP-Method-Override': 'GET' };
-    const attempts: Attempt[] = [
-      { name: 'POST', request: { method: 'POST', target, headers: length } },
-      { name: 'POST as GET', request: { method: 'POST', target, headers: spoof } },
-      // RFC 9110, section 14.5: a server refuses a PUT of a part.
-      {
-        name: 'PUT',
-        request: { method: 'PUT', target, headers: { ...length, 'Content-Range': 'bytes 0-0/1' } },
-      },
-      { name: 'DELETE', request: { method: 'DELETE', target } },
-      { name: 'PATCH', request: { method: 'PATCH', target, headers: length } },
-      { name: 'PROPFIND', request: { method: 'PROPFIND', target, headers: length } },
-    ];
-    return holds(site, attempts, isDenial);
-  },
-};
-
 /** Of no site that there is (RFC 6761). */
 const ELSEWHERE = 'postern-doctor.invalid';
 
@@ -106,4 +78,4 @@ const host: Check = {
   },
 };
 
-export const spoofed: readonly Check[] = [headers, method, host];
+export const spoofed: readonly Check[] = [headers, host];
