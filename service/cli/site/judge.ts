@@ -14,6 +14,9 @@ export type Rule = (answer: Heard, site: Site) => boolean;
 
 const AT_ONCE = 4;
 
+/** Of those that went the same way. */
+const MOST_NAMED = 8;
+
 /** Says that the site is busy, or that Postern is: neither open nor shut. */
 const BUSY = [429, 503];
 
@@ -87,7 +90,12 @@ function add(to: Map<string, string[]>, seen: string, name: string): void {
 }
 
 function grouped(all: ReadonlyMap<string, readonly string[]>): string {
-  return [...all].map(([seen, names]) => `${seen}: ${names.join(', ')}`).join('; ');
+  return [...all].map(([seen, names]) => `${seen}: ${someOf(names)}`).join('; ');
+}
+
+function someOf(names: readonly string[]): string {
+  const first = names.slice(0, MOST_NAMED).join(', ');
+  return names.length > MOST_NAMED ? `${first} and ${names.length - MOST_NAMED} more` : first;
 }
 
 function summary(seen: readonly string[]): string {

@@ -8,14 +8,20 @@ import { NOBODY } from './caches.ts';
 const REAL_IP =
   'set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; with your balancers, and nobody else';
 
+interface Seen {
+  /** Undefined where nginx names none. */
+  readonly seen: string | undefined;
+  readonly heard: Heard;
+}
+
 /** The address that Postern saw: a counted use is noted down with it. */
-async function seenBy(site: Site, from?: string): Promise<{ seen: string; heard: Heard } | string> {
+async function seenBy(site: Site, from?: string): Promise<Seen | string> {
   const { id, target } = await site.issue({ max_uses: 1 });
   const heard = await answerTo(site, { target, ...(from !== undefined && { from }) });
   if (typeof heard === 'string') return heard;
   if (!hasCanary(heard, site)) return describe(heard, site);
   const [requester] = (await site.api.show(id))?.requesters ?? [];
-  return { seen: requester?.address ?? 'none', heard };
+  return requester ? { seen: requester.address, heard } : 'Postern has noted no use down';
 }
 
 const seen: Check = {
@@ -33,6 +39,8 @@ const seen: Check = {
     if (typeof result === 'string') return untested(result);
     const { seen: address, heard } = result;
     const { here, there } = heard;
+    if (address === undefined)
+      return fault('none', { mend: 'proxy_set_header X-Real-IP $remote_addr;' });
     if (address === networkOf(here)) return bound(site, here);
     // An address of a private network is ours only until the first router that translates it.
     if (isWithin(here, PRIVATE) && !isWithin(address, PRIVATE) && address !== networkOf(there)) {

@@ -14,11 +14,9 @@ const reuse: Check = {
     const other = (await site.issue({ path: absent(site).path })).token;
     const foreign = (await site.issue({ ip: [NOBODY] })).token;
     const first = await answerTo(site, { target, headers: bearer(good) });
-    if (typeof first === 'string' || !hasCanary(first, site)) {
-      return untested(
-        `the good token in a header: ${typeof first === 'string' ? first : first.status}`,
-      );
-    }
+    if (typeof first === 'string') return untested(first);
+    if (isDenial(first, site)) return fault(`${first.status} for a good token in a header`, LOCKED);
+    if (!hasCanary(first, site)) return untested(describe(first, site));
     const cookie = (token: string) => ({ Cookie: `postern=${token}` });
     await answerTo(site, { target, headers: cookie(good) });
     const attempts: Attempt[] = [
@@ -33,8 +31,14 @@ const reuse: Check = {
     // And the other way round: a denial that is kept locks everyone out.
     const again = await answerTo(site, { target, headers: bearer(good) });
     if (typeof again !== 'string' && hasCanary(again, site)) return finding;
-    return fault(`a good token after denials: ${typeof again === 'string' ? again : again.status}`);
+    if (typeof again === 'string') return untested(again);
+    return fault(`${again.status} for a good token after denials`, LOCKED);
   },
+};
+
+const LOCKED = {
+  why: 'a denial that is kept, or a header that never arrives, locks out who may have the file',
+  mend: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
 };
 
 /** Of no network that there is (RFC 5737). */

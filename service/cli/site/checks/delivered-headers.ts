@@ -1,6 +1,7 @@
 import { type Answer, headerOf } from '../answer.ts';
 import { type Check, fault, ok, untested } from '../finding.ts';
 import { answerTo } from '../judge.ts';
+import { absent, withToken } from '../site.ts';
 
 /** With these, no other site is told the query, and with it the token. */
 const KEEPS_QUERY =
@@ -54,10 +55,11 @@ const inner: Check = {
   why: 'clients see the internal prefix, or whose token it is',
   mend: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
   run: async (site) => {
-    const { target } = await site.issue();
+    const { token, target } = await site.issue();
     const requests = {
       'a download': { target },
       'a denial': { target: site.canary.target },
+      'a denial of a token': { target: withToken(absent(site).target, token) },
       '/.postern/auth-request': { target: '/.postern/auth-request', headers: INNER },
       '/auth-request': { target: '/auth-request', headers: { ...INNER, 'X-Original-URI': target } },
     };

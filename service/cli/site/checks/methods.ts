@@ -1,4 +1,4 @@
-import type { Check } from '../finding.ts';
+import { type Check, skipped } from '../finding.ts';
 import { type Attempt, answerTo, holds, isDenial } from '../judge.ts';
 import type { Request } from '../raw-http.ts';
 import { absent, withToken } from '../site.ts';
@@ -39,6 +39,7 @@ export const methods: Check = {
       return { name, request: { ...request, target: withToken(target, token) } };
     });
     const asked = attempts.filter(({ name }) => !before.has(name));
+    if (asked.length === 0) return skipped('the site itself refuses them');
     const finding = await holds(site, asked, isDenial);
     if (finding.verdict !== 'ok' || before.size === 0) return finding;
     return { ...finding, saw: `${finding.saw}, and of the site: ${[...before].join(', ')}` };

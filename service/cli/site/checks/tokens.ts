@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Check, ok } from '../finding.ts';
-import { type Attempt, holds, isDenial } from '../judge.ts';
+import { type Attempt, answerTo, hasCanary, holds, isDenial } from '../judge.ts';
 import { bearer, type Site, withToken } from '../site.ts';
 
 const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in it`;
@@ -85,6 +85,9 @@ const revoked: Check = {
     const { id, target } = await site.issue();
     await site.ask({ target });
     await site.api.revoke(id);
+    const plain = await answerTo(site, { target: site.canary.target });
+    // It is no use to wait where it opens to anybody.
+    const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
     const began = Date.now();
     const last = began + (site.decisionTtl + 1.5) * 1_000;
     const attempt = [{ name: 'after it', request: { target } }];
@@ -94,7 +97,7 @@ const revoked: Check = {
       if (finding.verdict === 'ok' && seconds > 1) {
         return ok(`${finding.saw}, ${seconds.toFixed(1)} s after: answers are reused`);
       }
-      if (finding.verdict !== 'fault' || Date.now() > last) return finding;
+      if (finding.verdict !== 'fault' || isOpen || Date.now() > last) return finding;
       site.say('waiting for a revocation to be heard of');
       await site.pause(250);
     }
