@@ -48,12 +48,13 @@ export async function holds(
   const good: string[] = [];
   const bad = new Map<string, string[]>();
   const unknown = new Map<string, string[]>();
-  await inTurns(attempts, async ({ name, request }) => {
-    const answer = await answerTo(site, request);
+  const answers = await inTurns(attempts, ({ request }) => answerTo(site, request));
+  for (const [index, { name }] of attempts.entries()) {
+    const answer = answers[index] ?? 'no answer';
     const seen = typeof answer === 'string' ? answer : describe(answer, site);
     if (typeof answer !== 'string' && rule(answer, site)) good.push(seen);
     else add(isUnknown(answer) ? unknown : bad, seen, name);
-  });
+  }
   if (bad.size > 0) return fault(grouped(bad));
   if (unknown.size > 0) return untested(grouped(unknown));
   return ok(summary(good));
@@ -77,12 +78,17 @@ export function describe(answer: Answer, site: Site): string {
   return `${answer.status}${hasCanary(answer, site) ? ' and the file' : ''}`;
 }
 
-async function inTurns<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  const left = [...all];
+/** A few at once; the results in the order of what they are of. */
+async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const left = [...all.entries()];
   const worker = async () => {
-    for (let one = left.shift(); one !== undefined; one = left.shift()) await work(one);
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      results[next[0]] = await work(next[1]);
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return results;
 }
 
 function add(to: Map<string, string[]>, seen: string, name: string): void {

@@ -18,20 +18,25 @@ const change =
   (text: string) =>
     text.replace(from, to);
 
-/** The gate is asked through a cache. */
-const cached = (lines: string): Broken => ({
-  http: CACHE,
-  edit: { 'auth-request': change('proxy_cache off;', `proxy_cache c; ${lines}`) },
+/** The gate's answers are kept under another key. */
+const keptBy = (key: string, http = ''): Broken => ({
+  decisionTtl: 5,
+  http: `include postern/cache.conf; ${http}`,
+  edit: { 'auth-request': change(/proxy_cache_key .*;/, `proxy_cache_key "${key}";`) },
 });
 
-const HEADERS_OF_ONE = '$request_method$request_uri$http_authorization$cookie_postern$remote_addr';
-const DEAF = (text: string) =>
-  text
-    .replace('proxy_ignore_headers', 'proxy_ignore_headers X-Accel-Expires Cache-Control')
-    .replace(
-      'proxy_cache off;',
-      `proxy_cache c; proxy_cache_key "${HEADERS_OF_ONE}"; proxy_cache_valid 204 1m;`,
-    );
+/** And for a time that is not the gate's to say. */
+const keptFor = (valid: string, key: RegExp | string = '') => ({
+  http: 'include postern/cache.conf;',
+  edit: {
+    'auth-request': (text: string) =>
+      text
+        .replace('proxy_ignore_headers', 'proxy_ignore_headers X-Accel-Expires')
+        .replace('proxy_cache_valid 204 0s;', `proxy_cache_valid ${valid};`)
+        .replace('proxy_no_cache $postern_not_kept;', '')
+        .replace(key, 'proxy_cache_key $request_uri;'),
+  },
+});
 
 interface Case {
   readonly broken: Broken;
@@ -95,10 +100,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
         way === 'auth_request' ? ['counted-reuse', 'delivery-headers'] : ['delivery-headers'],
     },
     'a header twice': {
-      broken: {
-        within: `${INTERNAL} alias $files/; add_header Cache-Control public;
-        include postern/headers.conf;`.replace('include postern/headers.conf;', ''),
-      },
+      broken: { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
       faults: ['delivery-headers'],
       saw: { 'delivery-headers': /cache-control twice/ },
     },
@@ -217,69 +219,46 @@ function cases(way: Way): Readonly<Record<string, Case>> {
   };
 }
 
+const WIDE_OPEN = [
+  'no-token',
+  'wrong-token',
+  'expired-token',
+  'revoked-token',
+  'other-path',
+  'regex-location',
+  'decision-cache',
+];
+
 /** Of one way alone. */
 const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
   'no gate at all': {
     broken: { gate: 'location ^~ /download/ { alias $files/; }' },
-    faults: [
-      'no-token',
-      'wrong-token',
-      'expired-token',
-      'revoked-token',
-      'other-path',
-      'regex-location',
-      'decision-cache',
-    ],
+    faults: WIDE_OPEN,
     more: true,
   },
   'answers kept by URL alone': {
-    broken: { decisionTtl: 5, ...cached('proxy_cache_key $request_uri;') },
+    broken: keptBy('$request_uri'),
     // What is kept of a token in a header opens the address without one.
     faults: ['decision-cache', 'cached-delivery'],
   },
   'answers kept by token alone': {
-    broken: {
-      decisionTtl: 5,
-      edit: {
-        'auth-request': change(
-          'proxy_cache off;',
-          'proxy_cache c; proxy_cache_key "$kept$http_authorization$cookie_postern$remote_addr";',
-        ),
-      },
-      http: `${CACHE} map $request_uri $kept { ~token=(?<one>.*)$ $one; default $request_uri; }`,
-    },
+    broken: keptBy(
+      '$kept$http_authorization$cookie_postern$remote_addr',
+      'map $request_uri $kept { ~token=(?<one>.*)$ $one; default $request_uri; }',
+    ),
     faults: ['other-path'],
   },
   'answers kept under one key': {
-    broken: { decisionTtl: 5, ...cached('proxy_cache_key one;') },
-    faults: [
-      'no-token',
-      'wrong-token',
-      'expired-token',
-      'revoked-token',
-      'other-path',
-      'regex-location',
-      'decision-cache',
-    ],
+    broken: keptBy('one'),
+    faults: WIDE_OPEN,
     more: true,
   },
   'denials kept': {
-    broken: {
-      http: CACHE,
-      edit: {
-        'auth-request': (text) =>
-          text
-            .replace('proxy_ignore_headers', 'proxy_ignore_headers X-Accel-Expires Cache-Control')
-            .replace(
-              'proxy_cache off;',
-              'proxy_cache c; proxy_cache_key $request_uri; proxy_cache_valid 401 1m;',
-            ),
-      },
-    },
+    broken: keptFor('401 1m', /proxy_cache_key .*;/),
     faults: ['decision-cache'],
   },
   'answers kept for a time of its own': {
-    broken: { http: CACHE, edit: { 'auth-request': DEAF } },
+    broken: keptFor('204 1m'),
     faults: ['expired-token', 'revoked-token', 'counted-reuse'],
     words: ['--decision-ttl', '0'],
   },
@@ -308,10 +287,10 @@ const OF_X_ACCEL: Readonly<Record<string, Case>> = {
 
 describe.each(ways)('by %s, what is broken is found, and nothing else', (way) => {
   const own = way === 'auth_request' ? OF_AUTH_REQUEST : OF_X_ACCEL;
-  test.each(Object.entries({ ...cases(way), ...own }))(
+  test.concurrent.for(Object.entries({ ...cases(way), ...own }))(
     '%s',
-    async (_, { broken, faults, more, saw = {}, words = [] }) => {
-      const site = await siteToAttack({ way, ...broken });
+    async ([, { broken, faults, more, saw = {}, words = [] }], { expect, onTestFinished }) => {
+      const site = await siteToAttack({ way, ...broken }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       const seen = await site.examine('--access-log', log, ...words);
       const found = Object.keys(seen.verdicts).filter((id) => seen.verdicts[id] !== 'ok');

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { type Nginx, startNginx } from '../../../dev/nginx.ts';
 import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
 import {
@@ -37,11 +36,14 @@ export interface BrokenSite extends PosternOptions {
 
 export interface Doctored {
   readonly nginx: Nginx;
+  readonly files: string;
   readonly postern: ReturnType<typeof createPostern>;
   readonly url: string;
   readonly api: string;
   /** What the doctor says, with `--json`. */
   examine(...words: readonly string[]): Promise<Examined>;
+  /** The same, with no word but the address. */
+  examineAlone(): Promise<Examined>;
   /** The doctor itself, as a person runs it. */
   run(...words: readonly string[]): Promise<Ended>;
   readonly asked: () => number;
@@ -58,7 +60,10 @@ export const CANARY = '/download/postern-doctor/canary.txt';
 const USUAL = 'include postern/internal.conf; include postern/headers.conf; alias $files/;';
 
 /** A site with the snippets, broken in the way that is asked for, and the means to attack it. */
-export async function siteToAttack(options: BrokenSite): Promise<Doctored> {
+export async function siteToAttack(
+  options: BrokenSite,
+  onTestFinished: (stop: () => Promise<void>) => void,
+): Promise<Doctored> {
   const postern = createPostern(options);
   const gate = await listening(postern.gate);
   const api = await listening(apiListener(postern.api));
@@ -101,36 +106,37 @@ export async function siteToAttack(options: BrokenSite): Promise<Doctored> {
   const port = options.front === undefined ? nginx.port : nginx.ports[1];
   const url = `http://127.0.0.1:${port}/`;
   const address = `http://127.0.0.1:${api.port}`;
+  const env = { POSTERN_API: address, POSTERN_API_KEY: KEY };
   const run = (...words: readonly string[]) =>
-    doctor([url, '--internal', '/protected/', '--files', files, ...words], {
-      POSTERN_API: address,
-      POSTERN_API_KEY: KEY,
-    });
+    doctor([url, '--internal', '/protected/', '--files', files, ...words], env);
   let asked = 0;
   gate.server.on('request', () => {
     asked += 1;
   });
   return {
     nginx,
+    files,
     postern,
     url,
     api: address,
     asked: () => asked,
     run,
-    async examine(...words) {
-      const ended = await run('--json', ...words);
-      if (ended.stdout === '') throw new Error(`exit ${ended.code}: ${ended.stderr}`);
-      const { checks, requests } = JSON.parse(ended.stdout) as {
-        checks: readonly { id: string; verdict: string; saw: string }[];
-        requests: number;
-      };
-      return {
-        ...ended,
-        requests,
-        verdicts: Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict])),
-        saw: Object.fromEntries(checks.map(({ id, saw }) => [id, saw])),
-      };
-    },
+    examine: async (...words) => examined(await run('--json', ...words)),
+    examineAlone: async () => examined(await doctor([url, '--json'], env)),
+  };
+}
+
+function examined(ended: Ended): Examined {
+  if (ended.stdout === '') throw new Error(`exit ${ended.code}: ${ended.stderr}`);
+  const { checks, requests } = JSON.parse(ended.stdout) as {
+    checks: readonly { id: string; verdict: string; saw: string }[];
+    requests: number;
+  };
+  return {
+    ...ended,
+    requests,
+    verdicts: Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict])),
+    saw: Object.fromEntries(checks.map(({ id, saw }) => [id, saw])),
   };
 }
 
