@@ -34,7 +34,7 @@ const INTERRUPTED = 130;
 /** Attacks a site, prints what it saw, and returns the exit code. Its tokens are revoked in any case. */
 export async function doctorSite(
   url: string,
-  service: Service,
+  open: () => Promise<Service>,
   options: DoctorSiteOptions,
 ): Promise<number> {
   const stopping = new AbortController();
@@ -42,8 +42,8 @@ export async function doctorSite(
   for (const signal of SIGNALS) process.once(signal, stop);
   const progress = createProgress(process.stderr);
   const mark = `postern-doctor-${randomBytes(6).toString('hex')}`;
-  const api = createApi(service, mark);
   try {
+    const api = createApi(await open(), mark);
     const report = await attack(url, options, { api, mark, progress, signal: stopping.signal });
     progress.end();
     await print(options.json ? json(report) : table(report));
@@ -52,7 +52,7 @@ export async function doctorSite(
     progress.end();
     if (stopping.signal.aborted) return INTERRUPTED;
     if (!(error instanceof Failure) || error instanceof WrongUsage) throw error;
-    process.stderr.write(`postern: ${harmless(error.message, api.issued)}\n`);
+    process.stderr.write(`postern: ${error.message}\n`);
     return SET_UP_FAULT;
   } finally {
     for (const signal of SIGNALS) process.removeListener(signal, stop);

@@ -45,12 +45,14 @@ export function addDoctor(program: Command, env: Environment): void {
     .addHelpText('after', HELP)
     .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
     .action(async (url: string, { api, keyFile, files, ...options }: Options) => {
-      checkPrefix('--path', options.path.replace(/[^/]$/, '/'));
+      if (!/^\/([^/]+\/)*[^/]+$/.test(options.path)) {
+        throw new WrongUsage('--path: it begins with a slash, and names a file');
+      }
       if (options.internal !== undefined) checkPrefix('--internal', options.internal);
       const { openApi } = await import('../api/open.ts');
-      const service = await openApi({ api, keyFile } as ApiOptions, env);
+      const open = () => openApi({ api, keyFile } as ApiOptions, env);
       const { doctorSite } = await import('../doctor-site.ts');
-      process.exitCode = await doctorSite(url, service, { ...options, folders: foldersOf(files) });
+      process.exitCode = await doctorSite(url, open, { ...options, folders: foldersOf(files) });
     });
 }
 

@@ -52,8 +52,9 @@ export async function holds(
   for (const [index, { name }] of attempts.entries()) {
     const answer = answers[index] ?? 'no answer';
     const seen = typeof answer === 'string' ? answer : describe(answer, site);
-    if (typeof answer !== 'string' && rule(answer, site)) good.push(seen);
-    else add(isUnknown(answer) ? unknown : bad, seen, name);
+    if (typeof answer === 'string' || isUnknown(answer)) add(unknown, seen, name);
+    else if (rule(answer, site)) good.push(seen);
+    else add(bad, seen, name);
   }
   if (bad.size > 0) return fault(grouped(bad));
   if (unknown.size > 0) return untested(grouped(unknown));

@@ -289,7 +289,8 @@ describe.each(ways)('by %s, what is broken is found, and nothing else', (way) =>
   const own = way === 'auth_request' ? OF_AUTH_REQUEST : OF_X_ACCEL;
   test.concurrent.for(Object.entries({ ...cases(way), ...own }))(
     '%s',
-    async ([, { broken, faults, more, saw = {}, words = [] }], { expect, onTestFinished }) => {
+    { timeout: 60_000 },
+    async ([, { broken, faults, more, saw = {}, words = [] }], { onTestFinished }) => {
       const site = await siteToAttack({ way, ...broken }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       const seen = await site.examine('--access-log', log, ...words);
@@ -300,6 +301,5 @@ describe.each(ways)('by %s, what is broken is found, and nothing else', (way) =>
       expect(seen.code).toBe(1);
       for (const [id, text] of Object.entries(saw)) expect(seen.saw[id]).toMatch(text);
     },
-    60_000,
   );
 });

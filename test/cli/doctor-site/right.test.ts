@@ -43,7 +43,8 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
 describe.each(ways)('a site that is shut, by %s', (way) => {
   test.concurrent.for(Object.entries(SITES))(
     '%s',
-    async ([, options], { expect, onTestFinished }) => {
+    { timeout: 60_000 },
+    async ([, options], { onTestFinished }) => {
       const site = await siteToAttack({ way, ...options }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       const { code, verdicts, saw, requests, stderr, stdout } = await site.examine(
@@ -58,7 +59,6 @@ describe.each(ways)('a site that is shut, by %s', (way) => {
       expect(requests).toBeLessThan(300);
       expect(stdout).not.toContain('ps_');
     },
-    60_000,
   );
 });
 
