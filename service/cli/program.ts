@@ -1,4 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
+import { addDoctor } from './commands/doctor.ts';
+import { example } from './commands/example.ts';
 import { Failure } from './failure.ts';
 import type { GenerateOptions } from './key-generate.ts';
 import { ALGORITHMS } from './new-key.ts';
@@ -78,9 +80,6 @@ function createProgram(): Command {
       process.stdout.write(await listKeys(file, options));
     });
 
+  addDoctor(program);
   return program;
-}
-
-function example(line: string): string {
-  return `\nExample:\n  ${line}`;
 }
