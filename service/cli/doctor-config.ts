@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Mount } from '../domain/mount.ts';
+import { WrongUsage } from './failure.ts';
 import { diskFiles } from './nginx-config/disk.ts';
-import { load } from './nginx-config/load.ts';
-import { report, reportJson } from './nginx-config/report.ts';
+import { type Loaded, load } from './nginx-config/load.ts';
+import { plain, report, reportJson } from './nginx-config/report.ts';
 import { findTraps } from './nginx-config/rules.ts';
 import { httpOf } from './nginx-config/scope.ts';
 import { siteOf } from './nginx-config/site.ts';
-import { dumpedFiles } from './nginx-config/sources.ts';
+import { dumpedFiles, type Sources } from './nginx-config/sources.ts';
+import { Unreadable } from './nginx-config/unreadable.ts';
 
 export interface DoctorOptions {
   /** Absent: not known, and not compared. */
@@ -22,17 +24,42 @@ export interface Diagnosis {
 
 const STDIN = 0;
 
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not',
+  EAGAIN: 'nothing comes from standard input',
+};
+
 /**
  * Looks for the traps of docs/nginx.md in a configuration.
  *
  * @param name of a file, `-` being standard input: what `nginx -T` has printed, or a nginx.conf
- * @throws Unreadable, or as `node:fs` does
+ * @throws WrongUsage where it cannot be read as a configuration, with file and line
  */
 export function diagnoseConfig(name: string, { mounts, json }: DoctorOptions): Diagnosis {
-  const text = readFileSync(name === '-' ? STDIN : name, 'utf8');
+  const text = read(name);
   const sources = dumpedFiles(text) ?? diskFiles(resolve(name), text);
-  const { root, files } = load(sources);
+  const { root, files } = loaded(sources);
   const site = siteOf(httpOf(root, sources.main), mounts);
   const found = findTraps(site);
   return { ok: found.length === 0, text: (json ? reportJson : report)(found, site, files) };
+}
+
+function read(name: string): string {
+  try {
+    return readFileSync(name === '-' ? STDIN : name, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new WrongUsage(`${name} cannot be read: ${WHY[code ?? ''] ?? code}`, { cause: error });
+  }
+}
+
+function loaded(sources: Sources): Loaded {
+  try {
+    return load(sources);
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    throw new WrongUsage(plain(error.message), { cause: error });
+  }
 }

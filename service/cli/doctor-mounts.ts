@@ -1,47 +1,40 @@
+import { readFileSync } from 'node:fs';
 import { configFile, type Environment } from '../config/environment.ts';
 import { Faults } from '../config/fault.ts';
 import { readSettings } from '../config/file.ts';
 import type { Given } from '../config/given.ts';
 import { readMounts } from '../config/mounts.ts';
-import { shown } from '../config/shown.ts';
+import { block } from '../config/report.ts';
+import { quote } from '../config/shown.ts';
 import type { Mount } from '../domain/mount.ts';
-import { Failure } from './failure.ts';
+import { WrongUsage } from './failure.ts';
 
 /**
  * The mounts that a command is told, or that Postern would be: by `--mounts`, POSTERN_MOUNTS, or the
  * file of POSTERN_CONFIG. Undefined where nobody tells.
  *
- * @param readFile gives a file's text, or throws as `node:fs` does
- * @throws Failure
+ * @throws WrongUsage
  */
 export function toldMounts(
   option: string | undefined,
   env: Environment,
-  readFile: (path: string) => string,
 ): readonly Mount[] | undefined {
   const faults = new Faults();
   const given =
-    fromText('--mounts', option) ??
-    fromText('POSTERN_MOUNTS', env.POSTERN_MOUNTS) ??
-    fromFile(env, readFile, faults);
+    asText('--mounts', option) ??
+    asText('POSTERN_MOUNTS', env.POSTERN_MOUNTS) ??
+    inFile(env, faults);
   const mounts = given && readMounts(given, faults);
-  const [fault] = faults.all;
-  if (fault === undefined) return mounts;
-  const { field, where, value, expected } = fault;
-  const place = where === undefined ? field : `${field} (${where})`;
-  throw new Failure(`${place}${value === undefined ? '' : ` is ${value}`}: expected ${expected}`);
+  if (faults.all.length === 0) return mounts;
+  throw new WrongUsage(`the mounts cannot be read:\n\n${faults.all.map(block).join('\n\n')}\n`);
 }
 
-function fromText(field: string, value: string | undefined): Given | undefined {
-  if (!value) return undefined;
-  return { field, value, shown: shown('mounts', value) ?? '' };
+function asText(field: string, value: string | undefined): Given | undefined {
+  return value ? { field, value, shown: quote(value) } : undefined;
 }
 
-function fromFile(
-  env: Environment,
-  readFile: (path: string) => string,
-  faults: Faults,
-): Given | undefined {
+function inFile(env: Environment, faults: Faults): Given | undefined {
   const file = configFile(env);
-  return file && readSettings(file, readFile, faults)?.get('mounts');
+  if (file === undefined) return undefined;
+  return readSettings(file, (path) => readFileSync(path, 'utf8'), faults)?.get('mounts');
 }

@@ -1,6 +1,6 @@
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import { cookieTokens, tokensOf } from './credentials.ts';
-import type { Allow, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
+import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { fitOf } from './fit.ts';
 import type { Grant } from './grant.ts';
 import type { LookUp } from './look-up.ts';
@@ -65,11 +65,10 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       return deny(stranger ? 'invalid_token' : fit, known);
     }
     const { mount, target } = fit;
-    const reuseFor = grant.uses === undefined ? reuseOf(grant) : 0;
+    const reuseFor = isBound(grant) ? 0 : reuseOf(grant);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
-    const allow = grant.cookie
-      ? { ...plain, ...tokenCookie(grant, mount, request, requested, token) }
-      : plain;
+    const cookie = grant.cookie && tokenCookie(grant, mount, request, requested, token);
+    const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
     if (unknown) await store.adopt(id, grant);
@@ -100,10 +99,15 @@ function tokenCookie(
   request: GateRequest,
   requested: Requested,
   token: string,
-): Pick<Allow, 'tokenCookie'> {
-  if (cookieTokens(request.cookie).includes(token)) return {};
+): Cookie | undefined {
+  if (cookieTokens(request.cookie).includes(token)) return undefined;
   const path = tokenCookiePath(requested, mount, grant);
-  return path === undefined ? {} : { tokenCookie: { value: token, path } };
+  return path === undefined ? undefined : { value: token, path };
+}
+
+/** Whether it matters who asks, beside the token. */
+function isBound({ uses, ip }: Grant): boolean {
+  return uses !== undefined || ip !== undefined;
 }
 
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {

@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { Failure } from '../failure.ts';
+import type { Environment } from '../api/open.ts';
 import { example } from './example.ts';
-
-const FOUND = 1;
-const CANNOT_READ = 2;
 
 export interface ConfigOptions {
   readonly config: string | true;
@@ -12,7 +8,10 @@ export interface ConfigOptions {
   readonly json?: true;
 }
 
-export function addDoctor(program: Command): void {
+const HELP = `
+Exit codes: 0 nothing was found, 1 something was, 2 it cannot be read.`;
+
+export function addDoctor(program: Command, env: Environment): void {
   program
     .command('doctor')
     .description("Point at the traps in nginx's configuration, by file and line.")
@@ -25,28 +24,22 @@ export function addDoctor(program: Command): void {
       'compare with these, written as in POSTERN_MOUNTS; else with those of the environment',
     )
     .option('--json', 'as JSON')
+    .addHelpText('after', HELP)
     .addHelpText('after', example('nginx -T | postern doctor --config'))
-    .action(doctorConfig);
+    .action((options: ConfigOptions) => doctorConfig(options, env));
 }
 
-/** Prints what is found, and sets the exit code. */
-export async function doctorConfig({ config, mounts, json }: ConfigOptions): Promise<void> {
+/** Prints what is found in a configuration, and sets the exit code. */
+export async function doctorConfig(options: ConfigOptions, env: Environment): Promise<void> {
+  const { config, mounts, json } = options;
   const { diagnoseConfig } = await import('../doctor-config.ts');
   const { toldMounts } = await import('../doctor-mounts.ts');
-  const { Unreadable } = await import('../nginx-config/unreadable.ts');
-  try {
-    const told = toldMounts(mounts, process.env, (path) => readFileSync(path, 'utf8'));
-    const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
-      ...(told && { mounts: told }),
-      ...(json && { json }),
-    });
-    process.stdout.write(text);
-    if (!ok) process.exitCode = FOUND;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const known = error instanceof Unreadable || error instanceof Failure || code !== undefined;
-    if (!known) throw error;
-    process.stderr.write(`postern: ${message}\n`);
-    process.exitCode = CANNOT_READ;
-  }
+  const { print } = await import('../output.ts');
+  const told = toldMounts(mounts, env);
+  const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
+    ...(told && { mounts: told }),
+    ...(json && { json }),
+  });
+  await print(text);
+  if (!ok) process.exitCode = 1;
 }
