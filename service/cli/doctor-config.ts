@@ -37,13 +37,18 @@ const WHY: Readonly<Record<string, string>> = {
  * @param name of a file, `-` being standard input: what `nginx -T` has printed, or a nginx.conf
  * @throws WrongUsage where it cannot be read as a configuration, with file and line
  */
-export function diagnoseConfig(name: string, { mounts, json }: DoctorOptions): Diagnosis {
-  const text = read(name);
+export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis {
+  return diagnoseText(read(name), name, options);
+}
+
+/** The same for a text that is read already. */
+export function diagnoseText(text: string, name: string, options: DoctorOptions): Diagnosis {
   const sources = dumpedFiles(text) ?? diskFiles(resolve(name), text);
   const { root, files } = loaded(sources);
-  const site = siteOf(httpOf(root, sources.main), mounts);
+  const site = siteOf(httpOf(root, sources.main), options.mounts);
   const found = findTraps(site);
-  return { ok: found.length === 0, text: (json ? reportJson : report)(found, site, files) };
+  const write = options.json ? reportJson : report;
+  return { ok: found.length === 0, text: write(found, site, files) };
 }
 
 function read(name: string): string {

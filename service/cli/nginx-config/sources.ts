@@ -10,13 +10,14 @@ export interface Sources {
   named(include: string): readonly string[];
 }
 
+/** What nginx says on standard error, which `2>&1` brings in before the files or behind them. */
+const SAID = /^nginx: (?:the )?configuration file .*$|^nginx: \[\w+\] .*$/gm;
+
 const MARK = /^# configuration file (.+):\r?$/gm;
 
-/**
- * The files in what `nginx -T` has printed; undefined where the text is nothing of that kind. Lines
- * before the first are nginx's own, as on `2>&1`.
- */
-export function dumpedFiles(text: string): Sources | undefined {
+/** The files in what `nginx -T` has printed; undefined where the text is nothing of that kind. */
+export function dumpedFiles(printed: string): Sources | undefined {
+  const text = printed.replace(SAID, '');
   const marks = [...text.matchAll(MARK)];
   const files = new Map<string, string>();
   for (const [index, mark] of marks.entries()) {

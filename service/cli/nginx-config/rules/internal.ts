@@ -35,11 +35,11 @@ export const internal: Rule = {
   find: ({ internals }) => internals.flatMap((location) => missing(location, NEEDS)),
 };
 
-/** In the order of internal.conf: the URI, the target, the status, and an X-Accel-Redirect. */
-const UNDECIDED = [
-  '/protected/a\t\t\t',
-  '/protected/a\t/protected/b\t204\t',
-  '/protected/a\t\t403\t/protected/a',
+/** What may come here without a decision for it: from a page, for another file, by a denial. */
+const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { postern_target: '/protected/b', upstream_status: '204' },
+  { upstream_status: '403', upstream_http_x_accel_redirect: '/protected/a' },
 ];
 
 function comparesWithDecision(location: Location): boolean {
@@ -47,6 +47,12 @@ function comparesWithDecision(location: Location): boolean {
     ({ args: [variable = '', value = ''] }) =>
       value.includes('$uri') &&
       value.includes('$postern_target') &&
-      UNDECIDED.every((text) => refuses(location, variable, text)),
+      UNDECIDED.every((values) =>
+        refuses(location, variable, filled(value, { uri: '/protected/a', ...values })),
+      ),
   );
+}
+
+function filled(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\$(\w+)/g, (_, name: string) => values[name] ?? '');
 }

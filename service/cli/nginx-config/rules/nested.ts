@@ -13,15 +13,24 @@ export const nested: Rule = {
 
 function findIn({ location, way }: Gate): readonly Finding[] {
   const lost = way === 'auth_request' ? 'try_files' : 'proxy_pass';
-  return inside(location).map((at) => ({
-    at,
-    seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
-    why: `What is nested does not inherit ${lost}: the request never comes to the delivery, or never asks the gate, and nginx serves a file of that path by itself.`,
-    mend:
-      at.name === 'location'
-        ? 'a location of its own beside it, with ^~, the snippet and a mount'
-        : 'nothing but the include in this location; conditions belong to the server block, as `if (…) { return …; }`',
-  }));
+  // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
+  const isLost = (at: Directive) =>
+    way === 'auth_request' || at.name === 'location' || goesElsewhere(at);
+  return inside(location)
+    .filter(isLost)
+    .map((at) => ({
+      at,
+      seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
+      why: `What is nested does not have the snippet's ${lost}: the request never comes to the delivery, or never asks the gate, and nginx serves what it finds under that path.`,
+      mend:
+        at.name === 'location'
+          ? 'a location of its own beside it, with ^~, the snippet and a mount'
+          : 'nothing but the include in this location; an `if` that always returns is harmless',
+    }));
+}
+
+function goesElsewhere({ block = [] }: Directive): boolean {
+  return block.some(({ name }) => name === 'rewrite' || name.endsWith('_pass'));
 }
 
 /** Of an `if`, one that always returns is harmless: its request goes nowhere. */

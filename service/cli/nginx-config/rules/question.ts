@@ -14,10 +14,13 @@ const NEEDS: readonly Need[] = [
   {
     line: 'proxy_ignore_headers X-Accel-Redirect;',
     why: 'A header of this name is obeyed within the subrequest, whatever the status: a denial that has it becomes a pass.',
+    holds: (location) => ignores(location, 'x-accel-redirect'),
+  },
+  {
+    line: 'proxy_ignore_headers without X-Accel-Expires;',
+    why: 'The gate says by it what may be used again: a counted token never.',
     holds: (location) =>
-      effective(location, 'proxy_ignore_headers').some(({ args }) =>
-        args.some((name) => name.toLowerCase() === 'x-accel-redirect'),
-      ),
+      turnedOn(location, 'proxy_cache') === undefined || !ignores(location, 'x-accel-expires'),
   },
   {
     line: 'proxy_cache_use_stale off;',
@@ -27,6 +30,12 @@ const NEEDS: readonly Need[] = [
       turnedOn(location, 'proxy_cache_use_stale') === undefined,
   },
 ];
+
+function ignores(location: Location, header: string): boolean {
+  return effective(location, 'proxy_ignore_headers').some(({ args }) =>
+    args.some((name) => name.toLowerCase() === header),
+  );
+}
 
 /** What a decision rests on; any one of a list will do. */
 const KEY = [

@@ -23,8 +23,10 @@ export const secondDoor: Rule = {
 };
 
 function doorsTo(location: Location, { http, gates, internals }: Site): readonly Finding[] {
-  const files = own(location, 'proxy_pass').length > 0 ? undefined : folderOf(location);
-  if (files === undefined) return [];
+  const isProxy = own(location, 'proxy_pass').length > 0;
+  const { own: served } = folderOf(location) ?? {};
+  if (isProxy || served === undefined) return [];
+  const files = served.path.replace(/\/?$/, '/');
   const isOurs = (scope: Location | Server) =>
     internals.some((one) => one === scope) || gates.some((gate) => gate.location === scope);
   return http.servers
@@ -47,9 +49,9 @@ function doorsTo(location: Location, { http, gates, internals }: Site): readonly
 }
 
 /** Under which URI the files of one folder, or a part of them, can be had by the other. */
-function uriOf(files: Folder, other: Folder): string | undefined {
-  if (files.path.startsWith(other.path)) return other.uri + files.path.slice(other.path.length);
-  return other.path.startsWith(files.path) ? other.uri : undefined;
+function uriOf(files: string, { tree, own }: Folder): string | undefined {
+  if (files.startsWith(tree.path)) return tree.uri + files.slice(tree.path.length);
+  return own.path.startsWith(files) ? own.uri : undefined;
 }
 
 function leadsTo(scope: Location | Server, uri: string): boolean {
@@ -68,7 +70,8 @@ function serves(scope: Location | Server): boolean {
   if (effective(scope, 'internal').length > 0 || effective(scope, 'deny').length > 0) return false;
   return (
     turnedOn(scope, 'auth_request') === undefined &&
-    turnedOn(scope, 'auth_basic') === undefined &&
+    (turnedOn(scope, 'auth_basic') === undefined ||
+      inForce(scope, 'auth_basic_user_file') === undefined) &&
     inForce(scope, 'auth_jwt') === undefined
   );
 }
