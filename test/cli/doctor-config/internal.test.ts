@@ -122,9 +122,13 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
   },
   'a rewrite in the internal location: another file than the decided one': {
-    found: [['internal-rewrite', 'rewrite a.txt /protected/b.txt']],
+    found: [['internal-rewrite', 'rewrite a.txt$ /protected/b.txt']],
     broken: {
-      only: inside(`${INTERNAL} ${HEADERS} alias $files/;\nrewrite a.txt$ /protected/b.txt break;`),
+      files: { '../protected/a.txt': FILE, '../protected/b.txt': 'file b' },
+      // With an alias it would be a 500.
+      only: inside(
+        `${INTERNAL} ${HEADERS} root $files/..;\nrewrite a.txt$ /protected/b.txt break;`,
+      ),
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });

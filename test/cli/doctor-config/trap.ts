@@ -11,7 +11,7 @@ import { type Site, type SiteOptions, startSite } from '../../support/site.ts';
 export const FILE = 'hello, this is file a\n';
 
 /** The log of the standard site alone: nginx in tests has one more in the http block, which tells. */
-export const LOG = 'access_log postern.log postern;';
+const LOG = 'access_log postern.log postern;';
 
 export interface Finding {
   readonly rule: string;
@@ -23,7 +23,7 @@ export interface Finding {
 }
 
 /** A change in the copy of a snippet: the first text becomes the second. */
-export type Edit = readonly [snippet: string, from: string, to: string];
+export type Edit = readonly [snippet: string, from: string | RegExp, to: string];
 
 export interface Setting extends Partial<SiteOptions> {
   readonly edits?: readonly Edit[];
@@ -41,14 +41,17 @@ export async function started({ edits = [], ...options }: Setting): Promise<Site
       '../www/index.html': 'the front page',
       ...options.files,
     },
-    server: `${LOG}\n${options.server ?? ''}`,
+    server: options.server?.includes('access_log')
+      ? options.server
+      : `${LOG}\n${options.server ?? ''}`,
   });
   onTestFinished(site.stop);
   for (const [snippet, from, to] of edits) {
     const path = join(site.nginx.dir, 'postern', `${snippet}.conf`);
     const text = await readFile(path, 'utf8');
-    if (!text.includes(from)) throw new Error(`${snippet}.conf has no ${from}`);
-    await writeFile(path, text.replace(from, to));
+    const edited = text.replace(from, () => to);
+    if (edited === text) throw new Error(`${snippet}.conf has no ${from}`);
+    await writeFile(path, edited);
   }
   if (edits.length > 0) await site.nginx.reload();
   return site;

@@ -16,7 +16,7 @@ export const internalRewrite: Rule = {
       ...own(location, 'rewrite').map((at) => ({
         at,
         seen: `rewrite ${at.args.join(' ')} in ${title(location)}`,
-        why: 'The URI is no longer the one that was decided: above the include every download is a 404, below it another file is served.',
+        why: 'The URI is no longer the one that was decided: above the include every download is a 404, below it a 500 by alias, and another file by root.',
         mend: 'no rewrite here: the mount says which internal prefix stands for which public one',
       })),
     ]),

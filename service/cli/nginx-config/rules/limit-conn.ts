@@ -12,7 +12,10 @@ export const limitConn: Rule = {
   id: 'limit-conn',
   find(site) {
     const isUsed = own(site.http, 'limit_conn').some(isOurs);
-    return isUsed ? [...onTheWay(site), ...atTheEnd(site)] : [];
+    if (!isUsed) return [];
+    const before = onTheWay(site);
+    const known = before.map(({ at }) => at);
+    return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
   },
 };
 

@@ -7,7 +7,7 @@ const NEEDS: readonly Need[] = [
   ...FRESH,
   {
     line: 'proxy_cache off;',
-    why: 'The answer to one, with the way to the file in it, is given to the next.',
+    why: 'One denial is kept, and given to whoever comes next, with a good token or without.',
     holds: isOff('proxy_cache'),
   },
   {
