@@ -5,7 +5,7 @@ import { Unreadable } from './unreadable.ts';
 
 /** Includes within includes, and directives in all: more than a site has, less than would hang. */
 const MAX_INCLUDES = 32;
-const MAX_DIRECTIVES = 500_000;
+const MAX_DIRECTIVES = 200_000;
 
 export interface Loaded {
   readonly root: readonly Directive[];
