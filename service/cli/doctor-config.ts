@@ -43,7 +43,11 @@ export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis 
 
 /** The same for a text that is read already. */
 export function diagnoseText(text: string, name: string, options: DoctorOptions): Diagnosis {
-  const sources = dumpedFiles(text) ?? diskFiles(resolve(name), text);
+  // `nginx -T` writes nothing to standard output where it fails.
+  if (text.trim() === '')
+    throw new WrongUsage(`${isStdin(name) ? 'standard input' : name} is empty`);
+  const main = isStdin(name) ? name : resolve(name);
+  const sources = dumpedFiles(text) ?? diskFiles(main, text);
   const { root, files } = loaded(sources);
   const site = siteOf(httpOf(root, sources.main), options.mounts);
   const found = findTraps(site);
@@ -51,9 +55,13 @@ export function diagnoseText(text: string, name: string, options: DoctorOptions)
   return { ok: found.length === 0, text: write(found, site, files) };
 }
 
+function isStdin(name: string): boolean {
+  return name === '-';
+}
+
 function read(name: string): string {
   try {
-    return readFileSync(name === '-' ? STDIN : name, 'utf8');
+    return readFileSync(isStdin(name) ? STDIN : name, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new WrongUsage(`${name} cannot be read: ${WHY[code ?? ''] ?? code}`, { cause: error });

@@ -22,7 +22,7 @@ function findIn(location: Location, isInternal: boolean): readonly Finding[] {
       {
         at: location.at,
         seen: `${title(location)} { alias ${folder}; }`,
-        why: `The location has no slash at its end: ${path}../x is ${folder}../x, a file beside the folder.`,
+        why: `The location has no slash at its end: ${beside(path, folder)}`,
         mend: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
       },
     ];
@@ -32,8 +32,14 @@ function findIn(location: Location, isInternal: boolean): readonly Finding[] {
     {
       at: alias,
       seen: `alias ${folder} in ${title(location)}`,
-      why: `The folder has no slash at its end: ${path}x is ${folder}x, a file beside the folder.`,
+      why: `The folder has no slash at its end: ${beside(path, folder)}`,
       mend: `alias ${folder}/;`,
     },
   ];
+}
+
+/** nginx puts what follows the location's path behind the alias as it is. */
+function beside(path: string, folder: string): string {
+  const way = folder.endsWith('/') ? '../x' : '-old/x';
+  return `${path}${way} is ${folder}${way}, beside the folder.`;
 }
