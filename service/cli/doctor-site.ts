@@ -32,7 +32,7 @@ const SET_UP_FAULT = 2;
 const INTERRUPTED = 130;
 
 /** Attacks a site, prints what it saw, and returns the exit code. Its tokens are revoked in any case. */
-export async function doctorSite(
+export async function attackSite(
   url: string,
   open: () => Promise<Service>,
   options: DoctorSiteOptions,

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
 import { example } from './commands/example.ts';
 import { addKey } from './commands/key.ts';
+import { addNginx } from './commands/nginx.ts';
 import { addServe } from './commands/serve.ts';
 import { addToken } from './commands/token.ts';
 import { Failure, NoReader, WrongUsage } from './failure.ts';
@@ -37,6 +38,6 @@ function createProgram(env: Environment): Command {
     .exitOverride()
     .showHelpAfterError('(--help says more)')
     .addHelpText('after', example('postern serve'));
-  for (const add of [addServe, addKey, addToken, addDoctor]) add(program, env);
+  for (const add of [addServe, addKey, addToken, addNginx, addDoctor]) add(program, env);
   return program;
 }

@@ -31,12 +31,12 @@ test.each([
   expect(stderr).toContain('--help');
 });
 
-test.each(['', 'serve', 'key', 'key generate', 'key list'])(
+test.each(['', 'serve', 'key', 'key generate', 'key list', 'doctor'])(
   'postern %s --help has an example, and docs/cli.md has its options',
   async (command) => {
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key )/);
+    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key |doctor )/);
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
     for (const option of stdout.match(/(?<=^ {2})--[a-z]+/gm) ?? []) expect(page).toContain(option);
   },

@@ -24,9 +24,10 @@ const MARKS: Readonly<Record<Verdict, string>> = {
 /** As a table, and for each fault why it matters and what mends it. */
 export function table({ url, canary, rows, requests, seconds }: Report): string {
   const width = Math.max(...rows.map(({ title }) => title.length));
-  const lines = rows.flatMap(({ verdict, title, saw, why, mend }) => {
-    const line = `${MARKS[verdict]} ${title.padEnd(width)}  ${verdict === 'untested' ? 'not tested: ' : ''}${saw}`;
-    return verdict === 'fault' ? [line, `    why:  ${why}`, `    mend: ${mend}`] : [line];
+  const lines = rows.flatMap(({ id, verdict, title, saw, why, mend }) => {
+    const start = `${MARKS[verdict]} ${title.padEnd(width)}  `;
+    if (verdict !== 'fault') return [start + (verdict === 'untested' ? `not tested: ${saw}` : saw)];
+    return [`${start}${saw}  [${id}]`, `    why:  ${why}`, `    mend: ${mend}`];
   });
   const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
   const sum = `${count('ok')} ✓, ${count('fault')} ✗, ${count('skipped') + count('untested')} –`;

@@ -290,10 +290,12 @@ describe.each(ways)('by %s, what is broken is found, and nothing else', (way) =>
   test.concurrent.for(Object.entries({ ...cases(way), ...own }))(
     '%s',
     { timeout: 60_000 },
-    async ([, { broken, faults, more, saw = {}, words = [] }], { onTestFinished }) => {
+    async ([name, { broken, faults, more, saw = {}, words = [] }], { onTestFinished }) => {
       const site = await siteToAttack({ way, ...broken }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
-      const seen = await site.examine('--access-log', log, ...words);
+      // Which way does not matter to the rest of them; that takes a second each.
+      const only = way === 'auth_request' || name in own ? [] : ['--only', faults.join(',')];
+      const seen = await site.examine('--access-log', log, ...words, ...only);
       const found = Object.keys(seen.verdicts).filter((id) => seen.verdicts[id] !== 'ok');
       expect(found, JSON.stringify(seen.saw, null, 1)).toEqual(
         more ? expect.arrayContaining([...faults]) : faults,

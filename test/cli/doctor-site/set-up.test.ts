@@ -116,7 +116,10 @@ describe('exit code 2, and what to look at', () => {
 
 describe('wrong usage', () => {
   test.for([
-    [[], /missing required argument 'url'/],
+    [[], /either the URL of a site or --config is needed/],
+    [['http://127.0.0.1:1/', '--config', 'nginx.conf'], /either the URL of a site or --config/],
+    [['http://127.0.0.1:1/', '--mounts', '/a/=/b/'], /--mounts is for --config/],
+    [['--config', 'nginx.conf', '--decision-ttl', '1'], /--decision-ttl is for a URL/],
     [['files.example'], /is no address of a site/],
     [['ftp://files.example/'], /is no address of a site/],
     [['http://files.example/download/'], /without a path/],

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { type Config, ConfigError, loadConfig } from '../../config.ts';
+import { WrongUsage } from '../failure.ts';
+import { filesOf, textOf } from './files.ts';
+import { withFaults } from './given.ts';
+import { commandLine, type NginxOptions } from './options.ts';
+import { type Plan, planOf } from './plan.ts';
+import { writeFiles } from './write.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Where {
+  readonly out?: string;
+  readonly force?: true;
+  readonly json?: true;
+}
+
+/**
+ * Makes nginx's configuration of the mounts. Returns what to print.
+ *
+ * @param said the options of the command line alone, without those that are so by default
+ * @throws Failure
+ */
+export async function makeNginx(
+  options: NginxOptions,
+  said: Partial<NginxOptions>,
+  { out, force, json }: Where,
+  env: Environment,
+): Promise<string> {
+  const config = load(env);
+  const plan: Plan = withFaults((faults) => planOf(options, config, faults));
+  const line = commandLine(said);
+  if (out === undefined) {
+    if (!json) return textOf(plan, line);
+    return `${JSON.stringify({ files: Object.fromEntries(filesOf(plan, line)) })}\n`;
+  }
+  const done = await writeFiles(out, filesOf(plan, line), force === true);
+  if (json) return `${JSON.stringify(done)}\n`;
+  const lines = [
+    ...done.written.map((path) => `wrote ${path}`),
+    ...done.unchanged.map((path) => `${path} is as it should be`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Of the whole configuration, so that what Postern would not start with is not built upon. */
+function load(env: Environment): Config {
+  // These are for the commands that ask a service, and no part of its configuration.
+  const { POSTERN_API: _, POSTERN_API_KEY: __, ...own } = env;
+  try {
+    // As if on a terminal: nobody needs an API key to write a configuration.
+    return loadConfig(own, (path) => readFileSync(path, 'utf8'), { onTerminal: true });
+  } catch (error) {
+    if (error instanceof ConfigError) throw new WrongUsage(error.message, { cause: error });
+    throw error;
+  }
+}
