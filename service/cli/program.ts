@@ -5,12 +5,11 @@ import { addKey } from './commands/key.ts';
 import { addNginx } from './commands/nginx.ts';
 import { addServe } from './commands/serve.ts';
 import { addToken } from './commands/token.ts';
+import type { Environment } from './environment.ts';
 import { Failure, NoReader, WrongUsage } from './failure.ts';
 
 const FAILED = 1;
 const WRONG_USAGE = 2;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Does what the words of a command line say, and sets the exit code. */
 export async function run(words: readonly string[], env: Environment): Promise<void> {

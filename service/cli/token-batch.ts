@@ -1,4 +1,4 @@
-import type { Api } from './api/ask.ts';
+import { type Api, notPostern } from './api/ask.ts';
 import { Problem } from './api/problem.ts';
 import { Failure } from './failure.ts';
 import { readLines } from './lines.ts';
@@ -39,7 +39,7 @@ export async function issueLines(
       throw error instanceof Problem ? new Problem(error, placeIn(numbers)) : error;
     });
     if (!Array.isArray(answers) || answers.length !== numbers.length) {
-      throw new Failure('the service did not answer with one token for each line');
+      throw notPostern(201);
     }
     await print(answers.map((answer) => line(answer, json)).join(''));
     issued += answers.length;

@@ -1,4 +1,4 @@
-import type { Api } from './api/ask.ts';
+import { type Api, notPostern } from './api/ask.ts';
 import { Problem } from './api/problem.ts';
 import { plain } from './plain.ts';
 
@@ -19,7 +19,9 @@ export async function issueToken(api: Api, fields: Fields, json?: true): Promise
 
 /** An answer of `POST /tokens` as a line to print. */
 export function line(answer: unknown, json?: true): string {
-  return `${json ? JSON.stringify(answer) : plain(String((answer as { url?: unknown }).url))}\n`;
+  const { url } = (answer ?? {}) as { url?: unknown };
+  if (typeof url !== 'string') throw notPostern(201);
+  return `${json ? JSON.stringify(answer) : plain(url)}\n`;
 }
 
 /** `/expires_in` is `--expires-in`, and `/ip/0` is `--ip`. */

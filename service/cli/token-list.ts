@@ -1,4 +1,4 @@
-import type { Api } from './api/ask.ts';
+import { type Api, notPostern } from './api/ask.ts';
 import { Failure } from './failure.ts';
 import type { Progress } from './progress.ts';
 import { shown } from './token-show.ts';
@@ -31,6 +31,7 @@ export async function listTokens(
         ...(cursor && { cursor }),
       });
       const page = (await api.ask('GET', `/tokens?${query}`)) as Page;
+      if (!Array.isArray(page.tokens)) throw notPostern(200);
       tokens.push(...page.tokens);
       progress.show(`${tokens.length} found`);
       // Pages go forward, or this would never end.

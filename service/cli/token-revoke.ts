@@ -1,5 +1,4 @@
-import type { Api } from './api/ask.ts';
-import { plain } from './plain.ts';
+import { type Api, notPostern } from './api/ask.ts';
 
 /**
  * Ends a token, or all of a subject's that this client has issued. Returns what to print.
@@ -13,6 +12,7 @@ export async function revokeToken(api: Api, id: string, json?: true): Promise<st
 
 export async function revokeSubject(api: Api, subject: string, json?: true): Promise<string> {
   const query = new URLSearchParams({ subject });
-  const { revoked } = (await api.ask('DELETE', `/tokens?${query}`)) as { revoked: number };
-  return json ? `${JSON.stringify({ revoked })}\n` : `${plain(String(revoked))} revoked.\n`;
+  const { revoked } = (await api.ask('DELETE', `/tokens?${query}`)) as { revoked: unknown };
+  if (typeof revoked !== 'number') throw notPostern(200);
+  return json ? `${JSON.stringify({ revoked })}\n` : `${revoked} revoked.\n`;
 }

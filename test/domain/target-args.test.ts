@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { stateOf } from '../../service/http/state.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider, refusal } from './decider.ts';
 
@@ -75,4 +76,13 @@ describe('they are refused', () => {
     const refused = await refusal(decider().issue({ ...storage, format: 'jwt' }));
     expect(refused.pointers).toContain('/target_args');
   });
+});
+
+test('they are shown to nobody', async () => {
+  const { issue, store } = decider();
+  const { id } = await issue(storage);
+  const grant = await store.find(id);
+  if (grant === undefined) return expect.unreachable();
+  expect(grant.targetArgs).toBe(QUERY);
+  expect(JSON.stringify(stateOf(id, grant))).not.toContain('X-Amz');
 });

@@ -9,6 +9,16 @@ import { type Site, type SiteOptions, startSite, ways } from '../support/site.ts
 
 const FILES = { 'a.txt': 'file a', 'b.txt': 'file b', 'sub/a.txt': 'file a' };
 
+// What a site may say of caches, and the snippets inherit.
+const HOSTILE = `
+  proxy_cache site; proxy_cache_valid any 10m; proxy_cache_key one; proxy_cache_min_uses 1;
+  proxy_cache_methods GET HEAD POST; proxy_cache_lock on; proxy_cache_revalidate on;
+  proxy_cache_use_stale error timeout updating invalid_header http_403 http_429 http_500 http_503;
+  proxy_cache_background_update on; proxy_no_cache 0; proxy_cache_bypass $arg_fresh;
+  proxy_ignore_headers X-Accel-Expires Expires Cache-Control Set-Cookie Vary;
+  proxy_cache_convert_head off; proxy_cache_max_range_offset 10;`;
+const PATH = 'proxy_cache_path $files/../cache keys_zone=site:1m;';
+
 interface Counted extends Site {
   /** How often the gate was asked. */
   asked(): number;
@@ -86,8 +96,11 @@ describe('with a TTL', () => {
     expect(asked()).toBe(before + 3);
   });
 
-  test('and the service dead nothing is stale', async () => {
-    const { issue, ask, gate } = await site({ decisionTtl: 1 });
+  test.each([
+    ['', {}],
+    [', on a site that likes it stale', { http: PATH, server: HOSTILE }],
+  ])('and the service dead nothing is stale%s', async (_, more) => {
+    const { issue, ask, gate } = await site({ decisionTtl: 1, ...more });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url)).status).toBe(200);
     await gate.stop();
@@ -301,15 +314,6 @@ test('a cookie is given to whom it is for: the answer with it is not used again'
 });
 
 describe('whatever the site says of caches', () => {
-  const HOSTILE = `
-    proxy_cache site; proxy_cache_valid any 10m; proxy_cache_key one; proxy_cache_min_uses 1;
-    proxy_cache_methods GET HEAD POST; proxy_cache_lock on; proxy_cache_revalidate on;
-    proxy_cache_use_stale error timeout updating invalid_header http_403 http_429 http_500 http_503;
-    proxy_cache_background_update on; proxy_no_cache 0; proxy_cache_bypass $arg_fresh;
-    proxy_ignore_headers X-Accel-Expires Expires Cache-Control Set-Cookie Vary;
-    proxy_cache_convert_head off; proxy_cache_max_range_offset 10;`;
-  const PATH = 'proxy_cache_path $files/../cache keys_zone=site:1m;';
-
   test.each(['http', 'server'])('in the %s block', async (place) => {
     const { issue, ask, asked, postern, files } = await site(
       place === 'http' ? { http: PATH + HOSTILE } : { http: PATH, server: HOSTILE },
@@ -363,6 +367,8 @@ describe('what is no answer of a gate is not kept, and opens nothing', () => {
 
   test('a 204 without X-Accel-Expires is for once, whatever else it says', async () => {
     const { ask, asked } = await site({
+      http: PATH,
+      server: HOSTILE,
       gate: (_, response) =>
         void response
           .writeHead(204, {

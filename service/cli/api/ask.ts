@@ -12,7 +12,7 @@ export interface Api {
   ask(method: string, path: string, json?: string): Promise<unknown>;
 }
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 10_000;
 
 const WHY: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -26,6 +26,16 @@ const WHY: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'there is no connection in time',
 };
 
+/** For an answer that is none of the API's. */
+export function notPostern(status: number): Failure {
+  return new Failure(
+    `the answer (${status}) is not one of Postern's API. ` +
+      'Is it the address of POSTERN_API_LISTEN, and not that of the gate or of nginx?',
+  );
+}
+
+class TooLate extends Error {}
+
 export function createApi(address: string, key: string): Api {
   return {
     async ask(method, path, json) {
@@ -38,23 +48,23 @@ export function createApi(address: string, key: string): Api {
         ...(json !== undefined && { body: json }),
         // The key is for this address alone.
         redirect: 'manual',
-        signal: AbortSignal.timeout(WAIT_MS),
       });
       if (response.status === 204) return undefined;
       const body = parse(response.text);
       const problem = problemOf(response.status, body);
       if (problem !== undefined) throw problem;
-      if (response.ok && body !== undefined) return body;
-      throw new Failure(
-        `${address} answers ${response.status}, and not as Postern's API does. ` +
-          'Is it the address of POSTERN_API_LISTEN, not that of the gate or of nginx?',
-      );
+      if (response.ok && typeof body === 'object' && body !== null) return body;
+      throw notPostern(response.status);
     },
   };
 
   async function send(url: string, init: RequestInit) {
+    const controller = new AbortController();
+    // Not AbortSignal.timeout, which keeps no process alive: fetch waits for ever where a server hangs
+    // up at once, and Node would end in silence.
+    const timer = setTimeout(() => controller.abort(new TooLate()), WAIT_MS);
     try {
-      const response = await fetch(url, init);
+      const response = await fetch(url, { ...init, signal: controller.signal });
       return { status: response.status, ok: response.ok, text: await response.text() };
     } catch (error) {
       throw new Failure(
@@ -62,12 +72,14 @@ export function createApi(address: string, key: string): Api {
           'its POSTERN_API_LISTEN? --api or POSTERN_API names another address.',
         { cause: error },
       );
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
 
 function reason(error: Error): string {
-  if (error.name === 'TimeoutError') return `nothing came within ${WAIT_MS / 1000} seconds`;
+  if (error instanceof TooLate) return `nothing came within ${WAIT_MS / 1000} seconds`;
   const cause = (error.cause ?? error) as NodeJS.ErrnoException;
   return WHY[cause.code ?? ''] ?? plain(cause.code ?? cause.message);
 }

@@ -1,3 +1,4 @@
+import type { Environment } from '../environment.ts';
 import { apiAddress } from './address.ts';
 import { type Api, createApi } from './ask.ts';
 import { apiKey } from './key.ts';
@@ -7,8 +8,6 @@ export interface ApiOptions {
   readonly api?: string;
   readonly keyFile?: string;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws Failure */
 export async function openApi({ api, keyFile }: ApiOptions, env: Environment): Promise<Api> {

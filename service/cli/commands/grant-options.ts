@@ -10,6 +10,10 @@ export function grantOptions(): Option[] {
     whole('--expires-in <seconds>', 'in which a new requester may start'),
     new Option('--subject <subject>', 'whom it is for'),
     new Option('--target <uri>', "the internal URI that serves it instead of the mount's"),
+    new Option(
+      '--target-args <query>',
+      'the query of the request for that URI, a presigned one say',
+    ),
     whole('--max-uses <n>', 'how many requesters may use it'),
     whole('--resume-for <seconds>', 'in which a requester may go on, from its first use'),
     new Option('--bind <how>', 'by what a requester is known again').choices(['any', 'cookie']),

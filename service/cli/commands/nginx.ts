@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Environment } from '../api/open.ts';
+import type { Environment } from '../environment.ts';
 import type { NginxOptions } from '../nginx/options.ts';
 import { example } from './example.ts';
 

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { ApiOptions, Environment } from '../api/open.ts';
+import type { ApiOptions } from '../api/open.ts';
+import type { Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
 import type { Fields } from '../token-issue.ts';
 import { example } from './example.ts';

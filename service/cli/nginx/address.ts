@@ -54,10 +54,12 @@ function isPort(text: string | undefined): boolean {
   return /^[1-9]\d{0,4}$/.test(text ?? '') && Number(text) <= 65_535;
 }
 
-/** An IPv6 address in brackets; without a zone, which nginx does not know. */
+/** An IPv6 address in brackets, as nginx reads it: without a zone, and `::` for two groups at least. */
 function isAddress(host: string): boolean {
   const [, inner] = /^\[([\da-f:.]+)\]$/i.exec(host) ?? [];
-  return inner === undefined ? isIPv4(host) : isIPv6(inner);
+  if (inner === undefined) return isIPv4(host);
+  const groups = inner.split(/[:.]/).filter(Boolean).length - (inner.includes('.') ? 2 : 0);
+  return isIPv6(inner) && !(inner.includes('::') && groups === 7);
 }
 
 /** What ends in digits is meant to be an address, so 127.0.0.300 is no name. */

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config.ts';
+import { API_VARIABLES, type Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
 import { filesOf, textOf } from './files.ts';
 import { withFaults } from './given.ts';
 import { commandLine, type NginxOptions } from './options.ts';
 import { type Plan, planOf } from './plan.ts';
 import { writeFiles } from './write.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Where {
   readonly out?: string;
@@ -45,8 +44,9 @@ export async function makeNginx(
 
 /** Of the whole configuration, so that what Postern would not start with is not built upon. */
 function load(env: Environment): Config {
-  // These are for the commands that ask a service, and no part of its configuration.
-  const { POSTERN_API: _, POSTERN_API_KEY: __, ...own } = env;
+  const own = Object.fromEntries(
+    Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
+  );
   try {
     // As if on a terminal: nobody needs an API key to write a configuration.
     return loadConfig(own, (path) => readFileSync(path, 'utf8'), { onTerminal: true });

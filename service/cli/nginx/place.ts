@@ -1,81 +1,69 @@
 import type { Faults } from '../../config/fault.ts';
-import type { Mount } from '../../domain/mount.ts';
+import type { Given } from '../../config/given.ts';
 import { readFolder } from './folder.ts';
 import { given } from './given.ts';
+import type { Site } from './sites.ts';
 import { readTarget } from './target.ts';
 
 /** What serves an internal prefix. */
 export type Place = { readonly folder: string } | { readonly url: string };
 
-export interface Places {
-  /** What an internal prefix of a site is served from; undefined, with a fault, if nothing says. */
-  of(site: string, prefix: string): Place | undefined;
-}
+/** What an internal prefix of a site is served from. */
+export type Places = (site: string, prefix: string) => Place;
 
 interface Asked {
   readonly files: readonly string[];
   readonly proxyTarget: readonly string[];
 }
 
+type Read = (given: Given, text: string, faults: Faults) => Place | undefined;
+
 /**
  * Reads `--files` and `--proxy-target`: `/srv/files`, `/protected/=/srv/files`, and
  * `files.example:/protected/=/srv/files` where sites differ.
  */
-export function readPlaces(
-  { files, proxyTarget }: Asked,
-  mounts: readonly Mount[],
-  faults: Faults,
-) {
-  const prefixes = [...new Set(mounts.map(({ internal }) => internal))];
-  const keys = [
-    ...prefixes,
-    ...mounts.flatMap(({ site, internal }) => (site === undefined ? [] : [`${site}:${internal}`])),
-  ];
+export function readPlaces(asked: Asked, sites: readonly Site[], faults: Faults): Places {
+  const prefixes = [...new Set(sites.flatMap(({ internals }) => internals))];
+  const own = sites.flatMap(({ name, internals }) => internals.map((one) => `${name}:${one}`));
+  const keys = [...prefixes, ...own].sort((a, b) => b.length - a.length);
   const places = new Map<string, Place | undefined>();
 
-  function read(option: string, text: string, what: string, make: typeof readPlace): void {
+  function read(option: string, text: string, example: string, make: Read): void {
     const value = given(option, text);
-    const key = keys.filter((one) => text.startsWith(`${one}=`)).sort(byLength)[0];
+    const key = keys.find((one) => text.startsWith(`${one}=`));
+    const at = key ?? prefixes[0] ?? '';
     if (key === undefined && prefixes.length > 1) {
-      const which = prefixes.map((prefix) => `${prefix}=${what}`).join(' or ');
+      const which = prefixes.map((prefix) => `${prefix}=${example}`).join(' or ');
       faults.add(value, `which internal prefix it is for: ${which}`);
-      return;
+    } else if (places.has(at)) {
+      faults.add(value, `one folder or URL for ${at}, and not another before`);
+    } else {
+      places.set(at, make(value, key === undefined ? text : text.slice(key.length + 1), faults));
     }
-    const at = key ?? (prefixes[0] as string);
-    const place = make(option, text.slice(key === undefined ? 0 : key.length + 1), value, faults);
-    if (places.has(at)) faults.add(value, `one folder or URL for ${at}, and not another before`);
-    places.set(at, place);
   }
-  for (const text of files) read('--files', text, '/srv/files', readPlace);
-  for (const text of proxyTarget) read('--proxy-target', text, 'https://store.example', readPlace);
+  for (const text of asked.files) read('--files', text, '/srv/files', readFiles);
+  for (const text of asked.proxyTarget) read('--proxy-target', text, STORE, readProxied);
 
-  const missing = new Set<string>();
-  return {
-    of(site: string, prefix: string): Place | undefined {
-      const at = [`${site}:${prefix}`, prefix].find((key) => places.has(key));
-      if (at !== undefined) return places.get(at);
-      if (!missing.has(prefix)) {
-        missing.add(prefix);
-        const example = prefixes.length > 1 ? `${prefix}=/srv/files` : '/srv/files';
-        faults.add(
-          { field: '--files' },
-          `where the files of ${prefix} lie, such as --files ${example}`,
-        );
-      }
-      return undefined;
-    },
-  };
+  const keyOf = (site: string, prefix: string) =>
+    [`${site}:${prefix}`, prefix].find((key) => places.has(key));
+  for (const prefix of prefixes) {
+    const having = sites.filter(({ internals }) => internals.includes(prefix));
+    if (having.every(({ name }) => keyOf(name, prefix) !== undefined)) continue;
+    const example = prefixes.length > 1 ? `${prefix}=/srv/files` : '/srv/files';
+    faults.add({ field: '--files' }, `where the files of ${prefix} lie: --files ${example}`);
+  }
+  // Where there is none, a fault has been added, and nothing will be written.
+  return (site, prefix) => places.get(keyOf(site, prefix) ?? '') ?? { folder: '' };
 }
 
-function readPlace(option: string, text: string, value: ReturnType<typeof given>, faults: Faults) {
-  if (option === '--files') {
-    const folder = readFolder(value, text, faults);
-    return folder === undefined ? undefined : { folder };
-  }
+const STORE = 'https://bucket.store.example';
+
+function readFiles(value: Given, text: string, faults: Faults): Place | undefined {
+  const folder = readFolder(value, text, faults);
+  return folder === undefined ? undefined : { folder };
+}
+
+function readProxied(value: Given, text: string, faults: Faults): Place | undefined {
   const url = readTarget(value, text, faults);
   return url === undefined ? undefined : { url };
-}
-
-function byLength(a: string, b: string): number {
-  return b.length - a.length;
 }

@@ -8,7 +8,7 @@ import { given } from './given.ts';
 import { readLogin } from './login.ts';
 import type { NginxOptions } from './options.ts';
 import { readOrigin } from './origin.ts';
-import { readPlaces } from './place.ts';
+import { type Places, readPlaces } from './place.ts';
 import { planSites, type Site } from './sites.ts';
 
 /** Everything that the configuration is made of, checked: whatever is in it may be written. */
@@ -16,6 +16,7 @@ export interface Plan {
   readonly upstreams: readonly string[];
   readonly listens: readonly string[];
   readonly sites: readonly Site[];
+  readonly places: Places;
   /** Absent: no log. */
   readonly logFile?: string;
   readonly origins: readonly string[];
@@ -44,7 +45,7 @@ export function planOf(
   if (new Set(listens.map(sameListen)).size < listens.length) {
     faults.add({ field: '--listen', shown: quote(listens.join(' ')) }, 'each address once');
   }
-  const places = readPlaces(options, mounts, faults);
+  const sites = planSites(mounts, options.serverName, faults);
   const logFile =
     options.log === 'off' ? undefined : readLogFile(given('--log-file', options.logFile), faults);
   const login =
@@ -58,7 +59,8 @@ export function planOf(
   return {
     upstreams,
     listens,
-    sites: planSites(mounts, options.serverName, places, faults),
+    sites,
+    places: readPlaces(options, sites, faults),
     ...(logFile !== undefined && { logFile }),
     origins: [...new Set(each('--cors', options.cors, readOrigin))],
     ...(login !== undefined && { login }),

@@ -46,7 +46,10 @@ function server(plan: Plan, { name, publics, internals }: Site, include: (name: 
     include('auth-request.conf'),
     ...(plan.origins.length > 0 ? [include('cors-headers.conf')] : []),
     ...publics.flatMap((prefix) => ['', location(prefix, [include(way)])]),
-    ...internals.flatMap(({ prefix, place }) => ['', location(prefix, internal(place, include))]),
+    ...internals.flatMap((prefix) => [
+      '',
+      location(prefix, internal(plan.places(name, prefix), include)),
+    ]),
   ]);
 }
 

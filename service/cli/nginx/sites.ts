@@ -1,15 +1,14 @@
 import type { Faults } from '../../config/fault.ts';
 import type { Mount } from '../../domain/mount.ts';
 import { given } from './given.ts';
-import type { Place, Places } from './place.ts';
 import { readServerName } from './site-name.ts';
 import { LONGEST_WORD, word } from './word.ts';
 
-/** A server block. */
+/** A server block, and its locations. */
 export interface Site {
   readonly name: string;
   readonly publics: readonly string[];
-  readonly internals: ReadonlyArray<{ readonly prefix: string; readonly place: Place }>;
+  readonly internals: readonly string[];
 }
 
 /**
@@ -19,12 +18,12 @@ export interface Site {
 export function planSites(
   mounts: readonly Mount[],
   serverNames: readonly string[],
-  places: Places,
   faults: Faults,
 ): readonly Site[] {
   const named = serverNames.map((name) => given('--server-name', name));
-  for (const { site } of mounts)
+  for (const { site } of mounts) {
     if (site !== undefined) named.push(given('the site of a mount', site));
+  }
   const names = new Set(named.flatMap((name) => readServerName(name, faults) ?? []));
   if (named.length === 0) names.add('_');
   for (const prefix of new Set(mounts.flatMap((mount) => [mount.prefix, mount.internal]))) {
@@ -34,10 +33,10 @@ export function planSites(
   }
   return [...names].map((name) => {
     const own = mounts.filter(({ site }) => site === undefined || site === name);
-    const internals = [...new Set(own.map(({ internal }) => internal))].flatMap((prefix) => {
-      const place = places.of(name, prefix);
-      return place === undefined ? [] : [{ prefix, place }];
-    });
-    return { name, publics: [...new Set(own.map(({ prefix }) => prefix))], internals };
+    return {
+      name,
+      publics: [...new Set(own.map(({ prefix }) => prefix))],
+      internals: [...new Set(own.map(({ internal }) => internal))],
+    };
   });
 }

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { projectRoot } from '../../../dev/paths.ts';
 import { ways } from '../../support/site.ts';
 import { corsFor } from '../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
@@ -69,6 +72,15 @@ test('nothing is skipped where all is told, and the table says so', async ({ onT
   expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; \d+ requests in /m);
   expect(stdout.match(/^✓ /gm)?.length).toBeGreaterThan(25);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test('docs/cli.md has each check', async ({ onTestFinished }) => {
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
+  const ids = /there are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
+  expect(ids.length).toBeGreaterThan(25);
+  const page = readFileSync(join(projectRoot, 'docs', 'cli.md'), 'utf8');
+  for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
 });
 
 test('without the internal prefix, what needs it is skipped', async ({ onTestFinished }) => {
