@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addDoctor } from './commands/doctor.ts';
 import { example } from './commands/example.ts';
 import { addKey } from './commands/key.ts';
 import { addNginx } from './commands/nginx.ts';
@@ -36,6 +37,6 @@ function createProgram(env: Environment): Command {
     .exitOverride()
     .showHelpAfterError('(--help says more)')
     .addHelpText('after', example('postern serve'));
-  for (const add of [addServe, addKey, addToken, addNginx]) add(program, env);
+  for (const add of [addServe, addKey, addToken, addNginx, addDoctor]) add(program, env);
   return program;
 }

@@ -38,7 +38,7 @@ test.each([
 });
 
 const COMMANDS = [
-  ...['', 'serve', 'nginx', 'key', 'key generate', 'key list'],
+  ...['', 'serve', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
   ...['token', 'token issue', 'token show', 'token revoke', 'token list'],
 ];
 
@@ -47,7 +47,7 @@ test.each(COMMANDS)(
   async (command) => {
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key |token |nginx )/);
+    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key |token |nginx |doctor )/);
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
     for (const option of stdout.match(/(?<=^ {2})--[a-z-]+/gm) ?? [])
       expect(page).toContain(option);
