@@ -9,9 +9,6 @@ type Options = NginxOptions & {
   readonly json?: true;
 };
 
-/** They do not change what is written. */
-const NOT_SAID = ['out', 'force', 'json'];
-
 export function addNginx(program: Command, env: Environment): void {
   const command = program
     .command('nginx')
@@ -52,9 +49,7 @@ export function addNginx(program: Command, env: Environment): void {
     );
   command.action(async ({ out, force, json, ...options }: Options) => {
     const said = Object.fromEntries(
-      Object.entries(options).filter(
-        ([name]) => command.getOptionValueSource(name) === 'cli' && !NOT_SAID.includes(name),
-      ),
+      Object.entries(options).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
     );
     const { makeNginx } = await import('../nginx/make.ts');
     const { print } = await import('../output.ts');
