@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Environment } from '../api/open.ts';
+import type { Environment } from '../environment.ts';
 
 export interface ConfigOptions {
   readonly config?: string | true;

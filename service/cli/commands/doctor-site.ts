@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
-import type { ApiOptions, Environment } from '../api/open.ts';
+import type { ApiOptions } from '../api/open.ts';
 import type { DoctorSiteOptions } from '../doctor-site.ts';
+import type { Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
 
 export type SiteOptions = ApiOptions &

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Environment } from '../api/open.ts';
+import type { Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
 import { addConfigOptions, type ConfigOptions, doctorConfig } from './doctor-config.ts';
 import { addSiteOptions, doctorSite, type SiteOptions } from './doctor-site.ts';

@@ -18,6 +18,12 @@ const change =
   (text: string) =>
     text.replace(from, to);
 
+/** As nginx names the variable of a header. */
+const variable = (header: string) => header.toLowerCase().replaceAll('-', '_');
+
+const asSpelt = (name: string, seen = '200 and the file') =>
+  new RegExp(`^${seen}: ${name}, ${name.toLowerCase()}, ${name.replaceAll('-', '_')}$`);
+
 /** The gate's answers are kept under another key. */
 const keptBy = (key: string, http = ''): Broken => ({
   decisionTtl: 5,
@@ -122,14 +128,38 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       broken: { accessLog: 'access_log postern.log postern; access_log postern.log combined;' },
       faults: ['access-log'],
     },
-    "the client's X-Original-URI": {
-      broken: {
-        http: 'map $http_x_original_uri $asked { default $http_x_original_uri; "" $request_uri; }',
-        edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
-      },
-      faults: ['spoofed-headers'],
-      saw: { 'spoofed-headers': /X-Original-URI, x-original-uri/ },
-    },
+    ...Object.fromEntries(
+      ['X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri'].map((name) => [
+        `the client's ${name}`,
+        {
+          broken: {
+            http: `underscores_in_headers on;
+              map $http_${variable(name)} $asked {
+                default $http_${variable(name)}; "" $request_uri; }`,
+            edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
+          },
+          faults: ['spoofed-headers'],
+          saw: { 'spoofed-headers': asSpelt(name) },
+        },
+      ]),
+    ),
+    ...Object.fromEntries(
+      ['Postern-Target', 'X-Accel-Redirect'].map((name) => [
+        `the client's ${name}`,
+        {
+          broken: {
+            server: 'underscores_in_headers on;',
+            gate: `location ^~ /download/ {
+              if ($http_${variable(name)}) { rewrite ^ $http_${variable(name)} last; }
+              ${include}
+            }`,
+          },
+          faults: ['spoofed-headers'],
+          // internal.conf does not serve what the gate has not decided on.
+          saw: { 'spoofed-headers': asSpelt(name, '404') },
+        },
+      ]),
+    ),
     "the client's Postern-Cookie": {
       broken: { edit: passed('Postern-Cookie') },
       // A cookie of the client's is none any more.

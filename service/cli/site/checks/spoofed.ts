@@ -1,6 +1,6 @@
 import { type Check, skipped } from '../finding.ts';
 import { type Attempt, holds, isDenial, isNotTheFile } from '../judge.ts';
-import { absent, bearer } from '../site.ts';
+import { absent } from '../site.ts';
 
 const MEND =
   'proxy_pass_request_headers off; in the location that asks the gate, and each header set by name, as in postern/auth-request.conf';
@@ -19,12 +19,8 @@ const headers: Check = {
       'X-Rewrite-URL': target,
       'X-Forwarded-Uri': target,
       'Postern-Cookie': token,
-      'Postern-Resume': token,
       'Postern-Target': inner,
-      'Postern-Status': '204',
-      'Postern-Site': '_',
       'X-Accel-Redirect': inner,
-      'X-Original-Method': 'GET',
     };
     const attempts = Object.entries(claims).flatMap(([name, value]) =>
       spellings(name).map((spelt): Attempt => {
@@ -33,27 +29,12 @@ const headers: Check = {
         return { name: spelt, request: { target: to, headers: { [spelt]: value } } };
       }),
     );
-    return holds(site, [...attempts, ...hopByHop(absent(site).target, token)], isDenial);
+    return holds(site, attempts, isDenial);
   },
 };
 
 function spellings(name: string): readonly string[] {
   return [name, name.toLowerCase(), name.replaceAll('-', '_')];
-}
-
-/** A proxy takes out what `Connection` names (RFC 9110, section 7.6.1): no header may be needed to deny. */
-function hopByHop(target: string, token: string): Attempt[] {
-  const named = [
-    'X-Original-URI',
-    'X-Original-Method',
-    'X-Real-IP',
-    'Postern-Site',
-    'Postern-Cookie',
-  ];
-  return named.map((name) => ({
-    name: `Connection: ${name}`,
-    request: { target, headers: { ...bearer(token), Connection: `close, ${name}` } },
-  }));
 }
 
 /** Of no site that there is (RFC 6761). */
