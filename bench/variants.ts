@@ -115,6 +115,11 @@ export const VARIANTS: readonly Variant[] = [
   { id: 'memory', title: 'Postern, memory', start: () => startPostern({}) },
   { id: 'redis', title: 'Postern, Redis', start: () => onRedis() },
   {
+    id: 'redis-remember',
+    title: 'Postern, Redis, remembered',
+    start: () => onRedis({ POSTERN_STORE_REMEMBER: '10000' }),
+  },
+  {
     id: 'redis-log',
     title: 'Postern, Redis, log at info',
     start: () => onRedis({ POSTERN_LOG_LEVEL: 'info' }),

@@ -444,3 +444,31 @@ test('many at once, the same and others, each get their own', async () => {
 function snippet(name: string): Promise<string> {
   return readFile(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');
 }
+
+test('a name of any bytes is the same when it is used again', async () => {
+  const name = 'we ird?%41#ü 漢.txt';
+  const { issue, ask, asked } = await site({ files: { [name]: 'the file' } });
+  const { url } = await issue({ path: `/download/${name}`, filename: name, subject: 'ü 漢' });
+  for (let i = 0; i < 3; i += 1) expect(seen(await ask('GET', url))).toEqual([200, 'the file']);
+  expect(asked()).toBe(1);
+});
+
+// The key and the answer share a buffer; the gate takes no more than 16 KB of headers.
+test('a request as long as the gate takes it is kept, with the largest answer', async () => {
+  const path = Array.from({ length: 8 }, () => '漢'.repeat(75)).join('/');
+  const { issue, ask, asked } = await site({ files: { [path]: 'the file' } });
+  const { url } = await issue({
+    path: `/download/${path}`,
+    subject: '漢'.repeat(256),
+    filename: '漢'.repeat(255),
+    limit_rate: 1_000_000_000_000,
+  });
+  for (let i = 0; i < 2; i += 1) {
+    const answer = await ask('GET', `${url}&x=${'x'.repeat(500)}`, {
+      Authorization: `Basic ${'x'.repeat(4_500)}`,
+      Cookie: `postern=${'x'.repeat(4_000)}`,
+    });
+    expect(seen(answer)).toEqual([200, 'the file']);
+  }
+  expect(asked()).toBe(1);
+});

@@ -85,13 +85,16 @@ const LINES = [
   '/protected/a.txt?token={}',
 ];
 
+/** Of the path: before a query. */
+const END = -1;
+
 /** A line with up to three of its places changed. */
 const line = fc
   .tuple(
     fc.constantFrom(...LINES),
     fc.array(
       fc.tuple(
-        fc.nat(60),
+        fc.oneof(fc.nat(60), fc.constant(END)),
         fc.nat(3),
         fc.oneof(fc.constantFrom(...HOSTILE), fc.constantFrom(...OWN)),
       ),
@@ -101,7 +104,8 @@ const line = fc
   .map(([start, changes]) => {
     let parts = start.split(/(\{[^}]*\}|%[0-9A-F]{2}|[/?&=~.])/).filter((part) => part !== '');
     for (const [at, drop, put] of changes) {
-      const place = 1 + (at % parts.length);
+      const end = parts.includes('?') ? parts.indexOf('?') : parts.length;
+      const place = at === END ? end : 1 + (at % parts.length);
       parts = [...parts.slice(0, place), put, ...parts.slice(place + (drop > 1 ? 0 : drop))];
     }
     return parts.join('');
