@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
 import { example } from './commands/example.ts';
+import { idLast } from './commands/id-last.ts';
 import { addKey } from './commands/key.ts';
 import { addNginx } from './commands/nginx.ts';
 import { addServe } from './commands/serve.ts';
@@ -14,7 +15,7 @@ const WRONG_USAGE = 2;
 /** Does what the words of a command line say, and sets the exit code. */
 export async function run(words: readonly string[], env: Environment): Promise<void> {
   try {
-    await createProgram(env).parseAsync(words, { from: 'user' });
+    await createProgram(env).parseAsync(idLast(words), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       // It has said what there is to say.

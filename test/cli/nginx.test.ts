@@ -21,7 +21,8 @@ function run(words: readonly string[], env: Env = USUAL): Promise<Ended> {
 
 async function done(words: readonly string[], env: Env = USUAL): Promise<string> {
   const { code, stdout, stderr } = await run(words, env);
-  expect({ code, stderr }, words.join(' ')).toEqual({ code: 0, stderr: '' });
+  const trouble = stderr.replace(/^postern: note: .*\n/gm, '');
+  expect({ code, trouble }, words.join(' ')).toEqual({ code: 0, trouble: '' });
   return stdout;
 }
 
@@ -178,6 +179,31 @@ describe('what is printed', () => {
   });
 });
 
+describe('notes', () => {
+  const named = [...FILES, '--server-name', 'files.example'];
+  const ttl = { ...USUAL, POSTERN_DECISION_TTL: '2' };
+  const url = { ...USUAL, POSTERN_PUBLIC_URL: 'https://files.example' };
+
+  test.each([
+    [named, USUAL, ''],
+    [FILES, USUAL, '--server-name'],
+    [[...named, '--cache'], USUAL, 'POSTERN_DECISION_TTL'],
+    [[...named, '--cache'], ttl, ''],
+    [[...named, '--cache', '--x-accel'], ttl, 'X-Accel'],
+    [[...named, '--login', '/login', '--x-accel'], USUAL, 'X-Accel'],
+    [[...named, '--login', '/login'], USUAL, ''],
+    [[...named, '--login', 'https://x.example/'], USUAL, 'POSTERN_PUBLIC_URL'],
+    [[...named, '--login', 'https://x.example/'], url, ''],
+  ])('%j', async (words, env, says) => {
+    const { code, stderr } = await run(words, env);
+    expect({ code, notes: stderr.match(/^postern: note: /gm)?.length ?? 0 }).toEqual({
+      code: 0,
+      notes: says === '' ? 0 : 1,
+    });
+    expect(stderr).toContain(says);
+  });
+});
+
 describe('what is refused, with 2 and all at once', () => {
   test('a configuration with faults, in whatever part', async () => {
     const said = await refused(FILES, { POSTERN_MOUNTS: '/a/=/a/', POSTERN_EXPIRES_IN: 'x' });
@@ -308,6 +334,10 @@ describe('--out', () => {
     await symlink('../../real.conf', join(folder, 'nginx', site));
     await done([...OUT, '--force']);
     expect(await readFile(join(folder, 'real.conf'), 'utf8')).toContain('server {');
+  });
+
+  test('is what --force is for', async () => {
+    expect(await refused([...FILES, '--force'])).toContain('--out');
   });
 
   test('writes all or nothing', async () => {

@@ -119,7 +119,10 @@ describe('issue', () => {
     for (const more of [[], ['--no-revocable']]) {
       await done(['issue', '--path', '/a', '--api', at(other.port), ...more]);
     }
-    expect(bodies).toEqual(['{"path":"/a"}', '{"path":"/a","revocable":false}']);
+    expect(bodies.map((body) => JSON.parse(body))).toEqual([
+      { path: '/a' },
+      { path: '/a', revocable: false },
+    ]);
   });
 
   test('tells every fault by its option, the code, and what to do', async () => {
@@ -249,6 +252,29 @@ describe('show', () => {
 });
 
 describe('revoke and list', () => {
+  test('an id that begins with a hyphen is no option', async () => {
+    const seen: Array<string | undefined> = [];
+    const other = await listening((request, response) => {
+      seen.push(`${request.method} ${request.url}`);
+      if (request.method === 'GET') response.end('{"id":"x"}');
+      else response.writeHead(204).end();
+    });
+    onTestFinished(other.stop);
+    const api = ['--api', at(other.port)];
+    for (const id of [`-h${'a'.repeat(20)}`, `--${'a'.repeat(20)}`, `-${'-'.repeat(21)}`]) {
+      await done(['show', ...api, id, '--json']);
+      await done(['show', ...api, '--', id]);
+      await done(['revoke', id, ...api]);
+      expect(seen.splice(0)).toEqual([
+        `GET /tokens/${id}`,
+        `GET /tokens/${id}`,
+        `DELETE /tokens/${id}`,
+      ]);
+    }
+    const subject = `-${'s'.repeat(21)}`;
+    expect(await done(['revoke', '--subject', subject])).toBe('0 revoked.\n');
+  });
+
   test('by its id a token is revoked once', async () => {
     const { id } = await issued('--path', '/download/a');
     expect(await done(['revoke', id])).toBe(`${id} is revoked.\n`);

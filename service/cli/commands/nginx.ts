@@ -9,9 +9,6 @@ type Options = NginxOptions & {
   readonly json?: true;
 };
 
-/** They do not change what is written. */
-const NOT_SAID = ['out', 'force', 'json'];
-
 export function addNginx(program: Command, env: Environment): void {
   const command = program
     .command('nginx')
@@ -48,13 +45,11 @@ export function addNginx(program: Command, env: Environment): void {
     .option('--json', 'the files, or with --out what was done, as JSON')
     .addHelpText(
       'after',
-      example('postern nginx --files /srv/files --limit-conn 8 --out /etc/nginx'),
+      example('postern nginx --files /srv/files --server-name files.example --out /etc/nginx'),
     );
   command.action(async ({ out, force, json, ...options }: Options) => {
     const said = Object.fromEntries(
-      Object.entries(options).filter(
-        ([name]) => command.getOptionValueSource(name) === 'cli' && !NOT_SAID.includes(name),
-      ),
+      Object.entries(options).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
     );
     const { makeNginx } = await import('../nginx/make.ts');
     const { print } = await import('../output.ts');
@@ -63,7 +58,9 @@ export function addNginx(program: Command, env: Environment): void {
       ...(force && { force }),
       ...(json && { json }),
     };
-    await print(await makeNginx(options, said, where, env));
+    const { text, notes } = await makeNginx(options, said, where, env);
+    await print(text);
+    for (const note of notes) process.stderr.write(`postern: note: ${note}\n`);
   });
 }
 

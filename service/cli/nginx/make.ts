@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config.ts';
 import { API_VARIABLES, type Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
+import { plain } from '../plain.ts';
 import { filesOf, textOf } from './files.ts';
 import { withFaults } from './given.ts';
+import { notesOn } from './notes.ts';
 import { commandLine, type NginxOptions } from './options.ts';
 import { type Plan, planOf } from './plan.ts';
 import { writeFiles } from './write.ts';
@@ -14,8 +16,14 @@ interface Where {
   readonly json?: true;
 }
 
+export interface Made {
+  /** To print. */
+  readonly text: string;
+  readonly notes: readonly string[];
+}
+
 /**
- * Makes nginx's configuration of the mounts. Returns what to print.
+ * Makes nginx's configuration of the mounts.
  *
  * @param said the options of the command line alone, without those that are so by default
  * @throws Failure
@@ -23,12 +31,17 @@ interface Where {
 export async function makeNginx(
   options: NginxOptions,
   said: Partial<NginxOptions>,
-  { out, force, json }: Where,
+  where: Where,
   env: Environment,
-): Promise<string> {
+): Promise<Made> {
+  if (where.force && where.out === undefined) throw new WrongUsage('--force needs --out <folder>');
   const config = load(env);
   const plan: Plan = withFaults((faults) => planOf(options, config, faults));
   const line = commandLine(said);
+  return { text: await put(plan, line, where), notes: notesOn(plan, options, config) };
+}
+
+async function put(plan: Plan, line: string, { out, force, json }: Where): Promise<string> {
   if (out === undefined) {
     if (!json) return textOf(plan, line);
     return `${JSON.stringify({ files: Object.fromEntries(filesOf(plan, line)) })}\n`;
@@ -36,8 +49,8 @@ export async function makeNginx(
   const done = await writeFiles(out, filesOf(plan, line), force === true);
   if (json) return `${JSON.stringify(done)}\n`;
   const lines = [
-    ...done.written.map((path) => `wrote ${path}`),
-    ...done.unchanged.map((path) => `${path} is as it should be`),
+    ...done.written.map((path) => `wrote ${plain(path)}`),
+    ...done.unchanged.map((path) => `${plain(path)} is as it should be`),
   ];
   return `${lines.join('\n')}\n`;
 }

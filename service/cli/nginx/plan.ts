@@ -31,11 +31,16 @@ export function planOf(
   { mounts, listen, publicUrl }: Pick<Config, 'mounts' | 'listen' | 'publicUrl'>,
   faults: Faults,
 ): Plan {
+  const one = <T>(
+    name: string,
+    text: string | undefined,
+    read: (value: Given, faults: Faults) => T | undefined,
+  ) => (text === undefined ? undefined : read(given(name, text), faults));
   const each = <T>(
     name: string,
     texts: readonly string[],
     read: (value: Given, faults: Faults) => T | undefined,
-  ) => texts.flatMap((text) => read(given(name, text), faults) ?? []);
+  ) => texts.flatMap((text) => one(name, text, read) ?? []);
 
   const upstreams =
     options.upstream.length > 0
@@ -46,16 +51,10 @@ export function planOf(
     faults.add({ field: '--listen', shown: quote(listens.join(' ')) }, 'each address once');
   }
   const sites = planSites(mounts, options.serverName, faults);
-  const logFile =
-    options.log === 'off' ? undefined : readLogFile(given('--log-file', options.logFile), faults);
-  const login =
-    options.login === undefined
-      ? undefined
-      : readLogin(given('--login', options.login), publicUrl, faults);
-  const limitConn =
-    options.limitConn === undefined
-      ? undefined
-      : readCount(given('--limit-conn', options.limitConn), faults);
+  const log = options.log === 'off' ? undefined : options.logFile;
+  const logFile = one('--log-file', log, readLogFile);
+  const login = one('--login', options.login, (value) => readLogin(value, publicUrl, faults));
+  const limitConn = one('--limit-conn', options.limitConn, readCount);
   return {
     upstreams,
     listens,
@@ -74,7 +73,7 @@ export function planOf(
 function ownGate(listen: Config['listen']): Given {
   const EVERY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const text = 'path' in listen ? `unix:${listen.path}` : hostAndPort(listen);
-  return { ...given('POSTERN_LISTEN (or --upstream)', text) };
+  return given('POSTERN_LISTEN (or --upstream)', text);
 
   function hostAndPort({ host, port }: { host: string; port: number }): string {
     const at = EVERY[host] ?? host;
