@@ -21,17 +21,17 @@ export interface Folder {
 /** Undefined where there is none, or variables decide. */
 export function folderOf(scope: Location | Server): Folder | undefined {
   const line = nearest(scope);
-  if (line === undefined || /\$/.test(line.at.args[0] ?? '')) return undefined;
+  const name = line?.at.args[0];
+  if (line === undefined || name === undefined || name.includes('$')) return undefined;
   const { at, from } = line;
-  const [name = ''] = at.args;
   const isRegex = 'modifier' in scope && scope.modifier.startsWith('~');
   const uri = isRegex || !('path' in scope) ? '/' : scope.path;
   if (at.name === 'root') {
     const tree = { path: slashed(name), uri: '/' };
     return { at, tree, own: { path: posix.normalize(`${name}/${uri}`), uri } };
   }
-  // The captures of a regex are variables, too.
-  if (isRegex) return undefined;
+  // The captures of a regex are variables, too; and nobody has asked nginx whether an alias may be here.
+  if (isRegex || !('path' in from)) return undefined;
   const { path } = from as Location;
   return {
     at,

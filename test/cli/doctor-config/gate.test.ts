@@ -23,12 +23,12 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'a public location without ^~, and a regex location that wins': {
     found: [
       ['missing-caret', 'location /download/ {'],
-      ['missing-caret', 'location ~* \\.jpg$'],
+      ['missing-caret', 'location ~* ^/elsewhere/|\\.jpg$'],
     ],
     broken: {
       files: OPEN,
       only: `location /download/ { ${PROTECT} }\n${INTERNAL}`,
-      locations: 'location ~* \\.jpg$ { root $files/../www; }',
+      locations: 'location ~* ^/elsewhere/|\\.jpg$ { root $files/../www; }',
     },
     proof: opens('/download/a.jpg'),
     mended: { files: OPEN, locations: 'location ~* \\.jpg$ { root $files/../www; }' },

@@ -102,6 +102,17 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect((await answer(site, '/page.html'))[1]).not.toContain(FILE),
   },
+  'an internal location that compares with nothing': {
+    found: [['internal', 'location ^~ /protected/ {']],
+    broken: {
+      files: { '../www/page.html': PAGE },
+      locations: 'location / { ssi on; root $files/../www; }',
+      edits: [['internal', /\$postern_decided !~ ".*"/, '$postern_decided !~ "."']],
+    },
+    proof: async (site) => expect(await answer(site, '/page.html')).toEqual([200, `[${FILE}]`]),
+    mended: {},
+    shut: async () => {},
+  },
   'an if in the internal location: folders show its prefix': {
     found: [['internal-rewrite', 'if ($arg_y']],
     broken: {

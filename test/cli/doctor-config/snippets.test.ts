@@ -273,6 +273,18 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async () => {},
   },
+  'tokens in a log of the usual format': {
+    found: [['log', 'access_log telling.log;']],
+    broken: { server: 'access_log telling.log;' },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      await opens(url)(site);
+      const read = () => readFile(join(site.nginx.dir, 'telling.log'), 'utf8');
+      await expect.poll(read).toContain(url);
+    },
+    mended: { server: 'access_log short.log postern buffer=4k flush=10ms;' },
+    shut: async () => {},
+  },
   'a page for errors that is silenced': {
     found: [['error-page', 'error_page 401 404 /login.html;']],
     broken: {

@@ -59,6 +59,7 @@ test.each([
   ['a block that goes over files', 'http {', ':1: this block is not closed'],
   ['a brace too many', 'a { }\n}', ':2: a "}" too many'],
   ['a quote that is not closed', '\nadd_header a "b;\n', ':2: a quote that is not closed'],
+  ['more after a quote', '\nadd_header "a"b;', ':2: an unexpected "b" after a quote'],
   ['no semicolon', 'a b', ':1: a ends without ";"'],
   ['no name', ';', ':1: an unexpected ";"'],
   ['Lua that is not closed', '\nb_by_lua_block { "}" }', undefined],
@@ -85,7 +86,7 @@ access_by_lua_block {
   --[[ } ]] local b = [==[ } ]] ]==] local c = { d = '\\'}' }
 }
 add_header A "}"; # }
-map $a $b { default "\${c}}"; ~^(?<d>.)$ e}f; }
+map $a $b { default "\${c}}"; ~^(?<d>.)$ e}f; } set $y a\${x}b;
 set_by_lua_block $x { return "{" }
 last;`;
   expect(flat(load(dumped(text)).root)).toEqual([
@@ -94,6 +95,7 @@ last;`;
     '/n:6 map $a $b',
     `/n:6 default \${c}}`,
     '/n:6 ~^(?<d>.)$ e}f',
+    `/n:6 set $y a\${x}b`,
     '/n:7 set_by_lua_block $x',
     '/n:8 last',
   ]);

@@ -57,8 +57,7 @@ function tellingPart(at: Directive, formats: ReadonlyMap<string, string>): strin
 }
 
 function formatOf({ args }: Directive): string {
-  const [, second] = args;
-  return second === undefined || second.includes('=') ? 'combined' : second;
+  return args[1] ?? 'combined';
 }
 
 function formatsOf({ http }: Site): ReadonlyMap<string, string> {
