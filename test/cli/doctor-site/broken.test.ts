@@ -71,6 +71,14 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       faults: ['regex-location'],
       saw: { 'regex-location': /^404: \.jpg, \.png$/ },
     },
+    'no ^~, and a regex location that denies': {
+      broken: {
+        gate: `location /download/ { ${include} }`,
+        locations: 'location ~* \\.(jpg|png)$ { deny all; }',
+      },
+      faults: ['regex-location'],
+      saw: { 'regex-location': /^403: \.jpg, \.png$/ },
+    },
     'no ^~ before the internal location': {
       broken: {
         inner: `location /protected/ { ${INTERNAL} alias $files/; }`,
@@ -265,6 +273,16 @@ const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
     broken: { gate: 'location ^~ /download/ { alias $files/; }' },
     faults: WIDE_OPEN,
     more: true,
+  },
+  'denials that look like success': {
+    broken: {
+      gate: `location ^~ /download/ { error_page 401 =200 @ok; include postern/protect.conf; }`,
+      locations: "location @ok { auth_request off; return 200 'ask us for a link'; }",
+    },
+    faults: ['no-token', 'wrong-token', 'expired-token', 'revoked-token', 'regex-location'],
+    more: true,
+    saw: { 'no-token': /^200: GET, HEAD/ },
+    words: ['--decision-ttl', '0'],
   },
   'answers kept by URL alone': {
     broken: keptBy('$request_uri'),

@@ -154,13 +154,14 @@ test('a token that the site writes into its answers is not shown', async ({ onTe
       way: 'auth_request',
       edit: { internal: (text) => text.replace('try_files $uri =404;', '') },
       within: `include postern/internal.conf; include postern/headers.conf; alias $files/;
-        absolute_redirect off; add_header Age "1 $request_uri";`,
+        absolute_redirect off; add_header X-Cache "HIT $request_uri";`,
     },
     onTestFinished,
   );
   for (const words of [[], ['--json']]) {
     const { code, stdout, stderr } = await site.run(...words);
     expect(code).toBe(1);
+    expect(stdout).toMatch(/x-cache: HIT \/[^ ]*token=\*\*\*/);
     expect(stdout + stderr).not.toContain('ps_');
   }
 });
