@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { parseWrk } from '../../bench/load/wrk.ts';
 import { readOptions } from '../../bench/options.ts';
-import { parseWrk } from '../../bench/wrk.ts';
 
 const OUTPUT = `Running 3s test @ http://127.0.0.1:20000/static/file.bin
   1 threads and 32 connections
