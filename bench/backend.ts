@@ -62,4 +62,4 @@ export const KEY = 'a-key-for-the-bench-only';
 export const EXPIRES_IN = 3600;
 
 /** Connections to an upstream that nginx keeps, as each one's documentation has it. */
-export const KEEPALIVE = 32;
+export const KEEPALIVE = 256;

@@ -30,7 +30,7 @@ test('a load that met denials or broken connections is no measurement', () => {
 });
 
 test('the flags', () => {
-  expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 3 });
+  expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 2 });
   expect(readOptions(['--quick', '--seconds', '2'])).toMatchObject({ rounds: 1, seconds: 2 });
   expect(readOptions(['--only', 'redis,jwt-eddsa'])).toMatchObject({
     only: ['redis', 'jwt-eddsa'],
