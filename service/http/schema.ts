@@ -10,6 +10,7 @@ export const grantRequest = z.strictObject({
   ...grantFields,
   subject: text(256).optional(),
   expires_in: seconds.optional(),
+  target_args: z.string('must be a string').optional(),
   format: z.enum(['opaque', 'jwt'], 'must be opaque or jwt').optional(),
   revocable: z.boolean('must be true or false').optional(),
 }) satisfies z.ZodType<GrantRequest>;
