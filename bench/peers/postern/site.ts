@@ -2,8 +2,8 @@ import { KEEPALIVE, type Site } from '../../backend.ts';
 
 export const PROTECTED = '/protected/';
 
-/** README.md's configuration. `more` goes into the public location. */
-export function onGate(files: string, gatePort: number, apiPort?: number, more = ''): Site {
+/** README.md's configuration. */
+export function onGate(files: string, gatePort: number, apiPort?: number): Site {
   return {
     http: `
       include postern/http.conf;
@@ -11,7 +11,7 @@ export function onGate(files: string, gatePort: number, apiPort?: number, more =
       ${apiPort === undefined ? '' : api(apiPort)}`,
     server: `
       include postern/auth-request.conf;
-      location ^~ /download/ { include postern/protect.conf; ${more} }
+      location ^~ /download/ { include postern/protect.conf; }
       location ^~ ${PROTECTED} {
         include postern/internal.conf;
         include postern/headers.conf;

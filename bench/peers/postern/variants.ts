@@ -27,6 +27,15 @@ export async function onRedis(wanted: Wanted, env: Record<string, string> = {}):
   }
 }
 
+/** nginx uses an answer again for this many seconds, and for up to one more. */
+const DECISION_TTL = 2;
+
+async function cached(wanted: Wanted): Promise<Backend> {
+  const postern = await onRedis(wanted, { POSTERN_DECISION_TTL: String(DECISION_TTL) });
+  const { http = '' } = postern.site;
+  return { ...postern, site: { ...postern.site, http: `${http} include postern/cache.conf;` } };
+}
+
 /** JWTs of which the store keeps nothing, by a new key. */
 async function withKey(alg: string, wanted: Wanted): Promise<Backend> {
   const folder = await temporaryFolder();
@@ -59,6 +68,7 @@ function jwt(alg: string): Variant[] {
 export const POSTERN: readonly Variant[] = [
   { id: 'memory', title: 'Postern, memory', start: (wanted) => startPostern({}, wanted) },
   { id: 'redis', title: 'Postern, Redis', start: (wanted) => onRedis(wanted) },
+  { id: 'cache', title: 'Postern, Redis, decision cache', start: cached },
   {
     id: 'redis-log',
     title: 'Postern, Redis, log at info',
