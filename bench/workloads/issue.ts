@@ -33,9 +33,10 @@ export function issuing(variants: readonly Variant[], files: string, options: Op
 async function issueAll(started: Running, { seconds, warmUp }: Options): Promise<Issued> {
   const { issue } = started.backend;
   if (issue === undefined) throw new Error('it issues no tokens');
+  // The service's code is compiled on the way, from the first load to the last.
   await load(started, issue, 'use', 1, warmUp);
-  const fresh = await load(started, issue, 'use', 1 / 2, seconds);
   const single = await load(started, issue, 'leave', 1, seconds);
+  const fresh = await load(started, issue, 'use', 1 / 2, seconds);
   if (issue.batch === undefined) return { fresh, single };
   const many = { ...issue, body: issue.batch(BATCH) };
   return { fresh, single, batch: await load(started, many, 'leave', BATCH, seconds) };
