@@ -50,6 +50,8 @@ export interface Wanted {
 export interface Variant {
   readonly id: string;
   readonly title: string;
+  /** Fetches what it needs; where that cannot be had, the variant is left out. */
+  readonly prepare?: () => Promise<unknown>;
   start(wanted: Wanted): Promise<Backend>;
 }
 

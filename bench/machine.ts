@@ -1,13 +1,13 @@
 import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
 import { tryRun } from '../dev/run.ts';
-import { ensureTools, type Tool } from '../dev/tools.ts';
+import { ensureTools, findTool, type Tool } from '../dev/tools.ts';
 
 const express: { version: string } = createRequire(import.meta.url)('express/package.json');
 
 /** On what the figures were had. They say little about another machine. */
 export async function machine(): Promise<Record<string, string>> {
-  const tools = await ensureTools(['nginx', 'redis-server', 'wrk', 'python3-django']);
+  const tools = await ensureTools(['nginx', 'redis-server', 'wrk']);
   const cores = cpus();
   return {
     cpu: `${cores.length} × ${cores[0]?.model.trim() ?? 'unknown'}`,
@@ -16,7 +16,7 @@ export async function machine(): Promise<Record<string, string>> {
     node: process.versions.node,
     nginx: await version(tools.nginx, '-v', /nginx\/([\d.]+)/),
     redis: await version(tools['redis-server'], '--version', /v=([\d.]+)/),
-    ...(await pythons(tools['python3-django'])),
+    ...(await findTool('python3-django').then(pythons, () => ({}))),
     express: express.version,
     wrk: await version(tools.wrk, '-v', /wrk (?:debian\/)?([\d.]+)/), // exits with 1
   };

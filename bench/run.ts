@@ -1,3 +1,4 @@
+import type { Variant } from './backend.ts';
 import { smallFile, sparseFile } from './files.ts';
 import type { Options } from './options.ts';
 import { progress } from './progress.ts';
@@ -19,7 +20,7 @@ const GROWS = 'redis';
 /** Measures all that was chosen, in files under `folder`. */
 export async function run(options: Options, folder: string): Promise<Results> {
   const { rounds, size, variants, workloads } = options;
-  const chosen = VARIANTS.filter(({ id }) => variants.includes(id));
+  const chosen = await prepared(VARIANTS.filter(({ id }) => variants.includes(id)));
   const among = (ids: readonly string[]) => chosen.filter(({ id }) => ids.includes(id));
   const steps = <R>(workload: Workload, make: () => Step<R>[]) =>
     workloads.includes(workload) ? make() : [];
@@ -52,4 +53,18 @@ export async function run(options: Options, folder: string): Promise<Results> {
   };
   line.end();
   return results;
+}
+
+/** Those that can be measured here; what is missing for the others is told. */
+async function prepared(variants: readonly Variant[]): Promise<Variant[]> {
+  const ready: Variant[] = [];
+  for (const variant of variants) {
+    try {
+      await variant.prepare?.();
+      ready.push(variant);
+    } catch (error) {
+      process.stderr.write(`left out: ${variant.title}: ${(error as Error).message}\n`);
+    }
+  }
+  return ready;
 }

@@ -10,7 +10,10 @@ export interface Steady {
 }
 
 export interface Latency {
+  /** Requests a second, as wanted. */
   readonly rate: number;
+  /** How many were measured. */
+  readonly requests: number;
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
@@ -63,7 +66,7 @@ export async function steady({ port, path, rate, seconds }: Steady): Promise<Lat
     for (const connection of all) connection.close();
   }
   latencies.sort((a, b) => a - b);
-  return { rate, p50: at(latencies, 0.5), p99: at(latencies, 0.99) };
+  return { rate, requests: latencies.length, p50: at(latencies, 0.5), p99: at(latencies, 0.99) };
 }
 
 /** For the queue to clear, at the end. */

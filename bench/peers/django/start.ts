@@ -15,6 +15,7 @@ function django(id: string, title: string, streams: boolean): Variant {
   return {
     id,
     title,
+    prepare: () => findTool('python3-django'),
     start: (wanted) =>
       startApplication(async (env) => {
         const python = await findTool('python3-django');

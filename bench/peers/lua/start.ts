@@ -13,6 +13,7 @@ const PACKAGE = 'libnginx-mod-http-lua';
 export const LUA: Variant = {
   id: 'lua',
   title: 'Lua + Redis inside nginx',
+  prepare: nginxForLua,
   start: async ({ files }) => {
     const tool = await nginxForLua();
     const redis = await startRedis();
