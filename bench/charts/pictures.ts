@@ -7,7 +7,7 @@ import { USERS } from '../workloads/download.ts';
 import type { Rounds } from '../workloads/rounds.ts';
 import { type Bar, type Bars, barsHeight, barsOption } from './bars.ts';
 import { draw } from './draw.ts';
-import { lineOption } from './line.ts';
+import { type Line, lineOption } from './line.ts';
 
 /** The pictures of docs/performance.md as SVG, by file name; none of what was not measured. */
 export function pictures(results: Results): Record<string, string> {
@@ -21,7 +21,7 @@ export function pictures(results: Results): Record<string, string> {
 }
 
 function bars(what: Bars): string {
-  return what.bars.length === 0 ? '' : draw(barsOption(what), barsHeight(what));
+  return what.bars.length === 0 ? '' : draw(what.title, barsOption(what), barsHeight(what));
 }
 
 function smallFile({ serve }: Results): Bars {
@@ -72,14 +72,14 @@ function growth({ growth: rounds }: Results): string {
     return { x: Number(id), y: medianOf(figures(rounds, id, (each) => each.perSecond)) ?? 0 };
   });
   if (points.length === 0) return '';
-  const option = lineOption({
+  const line: Line = {
     title: 'Requests a second with more and more live tokens in Redis',
     subtitle: 'a file of 1 KiB, a thousand of the tokens in turn, 32 connections',
     points,
     xName: 'live tokens',
     yName: 'requests/s',
-  });
-  return draw(option, 320);
+  };
+  return draw(line.title, lineOption(line), 320);
 }
 
 function barsOf(
