@@ -5,6 +5,7 @@ import { temporaryFolder } from '../dev/paths.ts';
 import { machine } from './machine.ts';
 import { readOptions, USAGE } from './options.ts';
 import { report } from './report/report.ts';
+import { aligned } from './report/table.ts';
 import { targets } from './report/targets.ts';
 import { run } from './run.ts';
 
@@ -24,8 +25,13 @@ async function main(): Promise<void> {
   const results = await run(options, folder);
   const minutes = (performance.now() - began) / 60_000;
   const { rounds, seconds } = options;
-  const took = `medians of ${rounds} × ${seconds} s, in ${minutes.toFixed(1)} minutes`;
-  process.stdout.write(report(results, took, where));
+  const how = `One nginx worker; medians of ${rounds} × ${seconds} s, in ${minutes.toFixed(1)} minutes`;
+  const parts = [
+    how,
+    ...Object.values(report(results)).map(aligned),
+    aligned(Object.entries(where)),
+  ];
+  process.stdout.write(`${parts.join('\n\n')}\n`);
   if (options.json) {
     const reached = targets(results);
     const result = { machine: where, options, minutes, targets: reached, results };

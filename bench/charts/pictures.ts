@@ -1,5 +1,5 @@
-import { thousands } from '../report/align.ts';
 import { figures, medianOf, ratioOf, shown } from '../report/rounds.ts';
+import { thousands } from '../report/table.ts';
 import { extrapolated } from '../report/targets.ts';
 import type { Results } from '../results.ts';
 import { VARIANTS } from '../variants.ts';

@@ -1,8 +1,8 @@
 import type { Variant } from '../backend.ts';
 import { type Downloaded, USERS } from '../workloads/download.ts';
 import type { Rounds } from '../workloads/rounds.ts';
-import { align, megabytes } from './align.ts';
 import { figures, medianOf, ratioOf, shown, spreadOf } from './rounds.ts';
+import { megabytes, type Table } from './table.ts';
 import { extrapolated } from './targets.ts';
 
 /** All users at once. `to`: bytes of the file for which the CPU seconds are reckoned. */
@@ -10,7 +10,7 @@ export function downloadTable(
   variants: readonly Pick<Variant, 'id' | 'title'>[],
   rounds: Rounds<Downloaded>,
   to: number,
-): string {
+): Table {
   const bytes = Object.values(rounds).flat()[0]?.bytes ?? 0;
   const speed = (id: string) => figures(rounds, id, (each) => each.bytesPerSecond / 1e6);
   const cpu = (id: string, name: string) =>
@@ -30,8 +30,8 @@ export function downloadTable(
     ];
   });
   const head = ['MB/s', 'min–max', '÷ static', 'nginx CPU s', 'service CPU s'];
-  return align([
+  return [
     [`${USERS} × ${bytes / 1e6} MB at once`, ...head, `for ${to / 1e6} MB`, 'peak MB'],
     ...lines,
-  ]);
+  ];
 }

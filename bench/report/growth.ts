@@ -1,11 +1,11 @@
 import type { Measured } from '../load/measured.ts';
 import type { Rounds } from '../workloads/rounds.ts';
-import { align, thousands } from './align.ts';
 import { figures, ratioOf, shown } from './rounds.ts';
 import { CPU_HEAD, cpuCells, rateCells } from './serve.ts';
+import { type Table, thousands } from './table.ts';
 
 /** Authorizing with more and more live tokens in Redis. */
-export function growthTable(rounds: Rounds<Measured>): string {
+export function growthTable(rounds: Rounds<Measured>): Table {
   const rate = (id: string) => figures(rounds, id, (each) => each.perSecond);
   const ids = Object.keys(rounds);
   const first = rate(ids[0] ?? '');
@@ -15,5 +15,5 @@ export function growthTable(rounds: Rounds<Measured>): string {
     shown(ratioOf(rate(id), first)),
     ...cpuCells(rounds[id] ?? []),
   ]);
-  return align([['live tokens', 'requests/s', 'min–max', '÷ the first', ...CPU_HEAD], ...lines]);
+  return [['live tokens', 'requests/s', 'min–max', '÷ the first', ...CPU_HEAD], ...lines];
 }

@@ -2,23 +2,22 @@ import type { Variant } from '../backend.ts';
 import type { Issued } from '../workloads/issue.ts';
 import { BATCH } from '../workloads/issue.ts';
 import type { Rounds } from '../workloads/rounds.ts';
-import { align } from './align.ts';
 import { figures, ratioOf, shown } from './rounds.ts';
 import { CPU_HEAD, cpuCells, rateCells } from './serve.ts';
+import type { Table } from './table.ts';
 
 const HEAD = ['per second', 'min–max', '÷ Django', ...CPU_HEAD];
 
 /** A token for each request, and issuing alone. */
-export function issueTable(
+export function issueTables(
   variants: readonly Pick<Variant, 'id' | 'title'>[],
   rounds: Rounds<Issued>,
-): string {
-  const tables = [
-    part(variants, rounds, 'issued and used once', (each) => each.fresh),
-    part(variants, rounds, 'issued alone', (each) => each.single),
-    part(variants, rounds, `issued in batches of ${BATCH}`, (each) => each.batch),
-  ];
-  return tables.join('\n\n');
+): Record<string, Table> {
+  return {
+    fresh: part(variants, rounds, 'issued and used once', (each) => each.fresh),
+    single: part(variants, rounds, 'issued alone', (each) => each.single),
+    batch: part(variants, rounds, `issued in batches of ${BATCH}`, (each) => each.batch),
+  };
 }
 
 function part(
@@ -26,7 +25,7 @@ function part(
   rounds: Rounds<Issued>,
   title: string,
   of: (each: Issued) => Issued['batch'],
-): string {
+): Table {
   const rate = (id: string) => figures(rounds, id, (each) => of(each)?.perSecond);
   const lines = variants
     .filter(({ id }) => rate(id).length > 0)
@@ -36,5 +35,5 @@ function part(
       shown(ratioOf(rate(variant.id), rate('django'))),
       ...cpuCells((rounds[variant.id] ?? []).map(of).filter((each) => each !== undefined)),
     ]);
-  return align([[title, ...HEAD], ...lines]);
+  return [[title, ...HEAD], ...lines];
 }

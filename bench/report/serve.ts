@@ -2,13 +2,13 @@ import type { Variant } from '../backend.ts';
 import type { Measured } from '../load/measured.ts';
 import type { Rounds } from '../workloads/rounds.ts';
 import type { Served } from '../workloads/serve.ts';
-import { align, megabytes, thousands } from './align.ts';
 import { figures, medianOf, ratioOf, shown, spreadOf } from './rounds.ts';
+import { megabytes, type Table, thousands } from './table.ts';
 
 type Titled = Pick<Variant, 'id' | 'title'>;
 
 /** Requests a second and what they cost, at 32 and at 256 connections. */
-export function serveTable(variants: readonly Titled[], rounds: Rounds<Served>): string {
+export function serveTable(variants: readonly Titled[], rounds: Rounds<Served>): Table {
   const at32 = (id: string) => figures(rounds, id, (each) => each.at32.perSecond);
   const head = ['1 KiB file', 'requests/s', 'min–max', '÷ static', '÷ ceiling', '256 conn.'];
   const lines = variants.map(({ id, title }) => [
@@ -19,11 +19,11 @@ export function serveTable(variants: readonly Titled[], rounds: Rounds<Served>):
     thousands(medianOf(figures(rounds, id, (each) => each.at256.perSecond)) ?? 0),
     ...cpuCells((rounds[id] ?? []).map((each) => each.at32)),
   ]);
-  return align([[...head, ...CPU_HEAD], ...lines]);
+  return [[...head, ...CPU_HEAD], ...lines];
 }
 
 /** How long half of the capacity takes, and what the service's process needs. */
-export function costTable(variants: readonly Titled[], rounds: Rounds<Served>): string {
+export function costTable(variants: readonly Titled[], rounds: Rounds<Served>): Table {
   const head = [
     'at half of that',
     'requests/s',
@@ -50,7 +50,7 @@ export function costTable(variants: readonly Titled[], rounds: Rounds<Served>): 
       peak === undefined ? '–' : megabytes(peak),
     ];
   });
-  return align([head, ...lines]);
+  return [head, ...lines];
 }
 
 const PROCESSES = ['nginx', 'service', 'redis'];
