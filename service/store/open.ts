@@ -8,6 +8,7 @@ export interface StoreOptions {
   readonly url: string;
   readonly prefix: string;
   readonly timeoutMs: number;
+  readonly remember: number;
 }
 
 /**

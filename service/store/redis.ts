@@ -3,14 +3,17 @@ import { MOST_REQUESTERS } from '../domain/redeem.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
-import { gatheredGet } from './gathered-get.ts';
 import { issueArguments } from './issue-arguments.ts';
-import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
+import { createReader, decoded, type Found, known } from './reader.ts';
+import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
+import { createRememberingReader } from './remembering-reader.ts';
 import { ADOPT, CUT, ISSUE, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Before every key. */
   readonly prefix: string;
+  /** How many grants are remembered until Redis says that they changed; 0: none. */
+  readonly remember?: number;
   readonly now?: () => number;
 }
 
@@ -26,9 +29,12 @@ const PAGE = 1000;
  * braces close each name, and keep what belongs to it in one slot of a cluster.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  const { prefix, now = Date.now } = options;
+  const { prefix, timeoutMs, remember = 0, now = Date.now } = options;
   const redis = connect(options);
-  const get = gatheredGet(redis);
+  const reader =
+    remember > 0
+      ? createRememberingReader(redis, { most: remember, maxAgeMs: timeoutMs })
+      : createReader(redis);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;
   const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
@@ -48,23 +54,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return ask(redis.eval(script, keys.length, ...keys, ...args));
   }
 
-  function read(record: string): Grant | 'revoked' {
-    try {
-      return decodeRecord(record);
-    } catch (error) {
-      throw new StoreUnavailable(`Redis holds ${(error as Error).message}`, { cause: error });
-    }
-  }
-
-  async function recall(id: string): Promise<Grant | 'revoked' | undefined> {
-    const record = await ask(get(grantKey(id)));
-    return record === null ? undefined : read(record);
-  }
-
-  async function find(id: string): Promise<Grant | undefined> {
-    const found = await recall(id);
-    return found === 'revoked' ? undefined : found;
-  }
+  const recall = (id: string) => reader.read(grantKey(id));
+  const find = (id: string) => recall(id).then(live);
 
   /** Ends all that an index names, and counts it. */
   async function endAll(index: string): Promise<number> {
@@ -72,8 +63,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     for (;;) {
       const ids = await ask(redis.zrange(index, 0, String(PAGE - 1)));
       if (ids.length === 0) return ended;
+      const keys = ids.map(grantKey);
       const requesters = ask(redis.unlink(...ids.map(usesKey)));
-      ended += await ask(redis.unlink(...ids.map(grantKey)));
+      ended += await ask(redis.unlink(...keys));
+      keys.forEach(reader.forget);
       await requesters;
       // Only now: what is broken off before is ended by the next one.
       await ask(redis.zrem(index, ...ids));
@@ -99,10 +92,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const left = Math.max(1, signedUntil + FORGIVEN_MS - now());
       // Negative where it is over: then nobody starts, not in this millisecond either.
       await run(ADOPT, [grantKey(id)], [encodeRecord(grant), expiresAt - now(), left]);
+      reader.forget(grantKey(id));
     },
 
     async disown(id, until) {
       await ask(redis.set(grantKey(id), REVOKED, 'PX', Math.max(1, until - now())));
+      reader.forget(grantKey(id));
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
@@ -119,11 +114,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const left = Math.max(1, expiresAt - now());
       const args = [client, expiresAt, left, left + latestEndOf(before) - before.expiresAt];
       const record = await run(PROLONG, [grantKey(id), usesKey(id), ...index], args);
-      return typeof record === 'string' ? (read(record) as Grant) : undefined;
+      reader.forget(grantKey(id));
+      return typeof record === 'string' ? (known(decoded(record)) as Grant) : undefined;
     },
 
     async revoke(id, client) {
       const subject = await run(REVOKE, [grantKey(id), usesKey(id)], [client, REVOKED]);
+      reader.forget(grantKey(id));
       if (typeof subject !== 'string') return false;
       // Nobody waits for it: an index may name what is gone.
       if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
@@ -174,8 +171,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async close() {
+      reader.close();
       redis.removeAllListeners('close');
       redis.disconnect();
     },
   };
+}
+
+function live(found: Found): Grant | undefined {
+  return found === 'revoked' ? undefined : found;
 }

@@ -1,0 +1,56 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** Which connection: the one that is told of changes, or the one for all else. */
+type Which = 'told' | 'asking';
+
+export interface HoldingProxy {
+  readonly port: number;
+  /** From now on what comes from the server waits, as in a network that swallows. */
+  hold(which: Which): void;
+  release(which: Which): void;
+}
+
+/** Passes everything on to a Redis, and can hold back what it says. */
+export async function startHoldingProxy(to: number): Promise<HoldingProxy> {
+  const listeners = new Set<Socket>();
+  const all = new Set<Socket>();
+  const held = new Set<Which>();
+  const isHeld = (from: Socket) => held.has(listeners.has(from) ? 'told' : 'asking');
+  const server = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1');
+    all.add(upstream);
+    client.on('data', (data) => {
+      if (/subscribe/i.test(data.toString('latin1'))) listeners.add(upstream);
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => void client.write(data));
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('close', () => other.destroy());
+      one.on('error', () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+
+  function apply(): void {
+    for (const socket of all) {
+      if (isHeld(socket)) socket.pause();
+      else socket.resume();
+    }
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    hold(which) {
+      held.add(which);
+      apply();
+    },
+    release(which) {
+      held.delete(which);
+      apply();
+    },
+  };
+}

@@ -1,0 +1,217 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import type { Grant } from '../../service/domain/grant.ts';
+import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+import { storeContract } from './contract.ts';
+import { grantAt, newId } from './grants.ts';
+import { startHoldingProxy } from './holding-proxy.ts';
+import { answers, openRedis, tell } from './open-redis.ts';
+
+const REMEMBER = 1000;
+
+storeContract('Redis that remembers', async () => {
+  const redis = await startRedis();
+  const store = await openRedis(redis, { timeoutMs: 1_000, remember: REMEMBER });
+  return {
+    store,
+    now: Date.now,
+    pass: async (ms) => {
+      const end = Date.now() + ms;
+      await waitFor(() => Date.now() >= end, { what: 'time to pass' });
+    },
+    async close() {
+      await store.close();
+      await redis.stop();
+    },
+  };
+});
+
+/** Two instances, of which the first remembers. */
+async function twoOf(options: { port?: number; timeoutMs?: number; url?: string } = {}) {
+  const redis = await startRedis();
+  const proxy = await startHoldingProxy(redis.port);
+  const one = await openRedis(redis, {
+    timeoutMs: 1_000,
+    remember: REMEMBER,
+    port: proxy.port,
+    ...options,
+  });
+  const other = await openRedis(redis, { timeoutMs: 5_000 });
+  onTestFinished(async () => {
+    await one.close();
+    await other.close();
+    await redis.stop();
+  });
+  return { redis, proxy, one, other };
+}
+
+async function issue(store: Store, more: Partial<Grant> = {}): Promise<string> {
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), more)]]);
+  return id;
+}
+
+/** How often Redis was asked for grants. */
+async function asked(redis: Redis): Promise<number> {
+  const stats = await tell(redis, 'INFO commandstats');
+  return Number(/cmdstat_mget:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+/** Whether the store answers by itself. */
+async function isRemembered(redis: Redis, store: Store, id: string): Promise<boolean> {
+  const before = await asked(redis);
+  await store.find(id);
+  return (await asked(redis)) === before;
+}
+
+async function remembered(redis: Redis, store: Store, id: string): Promise<void> {
+  const what = 'it to be remembered';
+  await waitFor(() => isRemembered(redis, store, id), { what });
+}
+
+async function gone(store: Store, id: string): Promise<void> {
+  const what = 'the news to arrive';
+  await waitFor(async () => (await store.find(id)) === undefined, { what });
+  expect(await store.find(id)).toBeUndefined();
+}
+
+test('what is asked for again is no question to Redis, and all its fields are there', async () => {
+  const { redis, one } = await twoOf();
+  const grant = grantAt(Date.now(), { subject: 'u', uses: { max: 2, resumeFor: 60 } });
+  const id = newId();
+  await one.issue([[id, grant]]);
+  await remembered(redis, one, id);
+  expect(await one.find(id)).toStrictEqual(grant);
+});
+
+test.each<[string, (store: Store, id: string, redis: Redis) => Promise<unknown>]>([
+  ['a revocation', (store, id) => store.revoke(id, 'web')],
+  ["its subject's revocation", (store) => store.revokeSubject('web', 'u')],
+  ['a JWT that others signed, disowned', (store, id) => store.disown(id, Date.now() + 60_000)],
+  ['an earlier end', (store, id) => store.prolong(id, 'web', Date.now() + 1)],
+  ['an emptied Redis', (_store, _id, redis) => tell(redis, 'FLUSHALL')],
+])('%s by another instance is seen', async (_name, end) => {
+  const { redis, one, other } = await twoOf();
+  const id = await issue(one, { subject: 'u' });
+  await remembered(redis, one, id);
+  await end(other, id, redis);
+  await gone(one, id);
+});
+
+test('a later end by another instance is seen', async () => {
+  const { redis, one, other } = await twoOf();
+  const id = await issue(one);
+  await remembered(redis, one, id);
+  const expiresAt = Date.now() + 120_000;
+  await other.prolong(id, 'web', expiresAt);
+  const later = async () => (await one.find(id))?.expiresAt === expiresAt;
+  await waitFor(later, { what: 'the later end' });
+});
+
+test.each<[string, (store: Store, id: string) => Promise<unknown>]>([
+  ['revocation', (store, id) => store.revoke(id, 'web')],
+  ["revocation of its subject's", (store) => store.revokeSubject('web', 'u')],
+  ['disowning', (store, id) => store.disown(id, Date.now() + 60_000)],
+])('its own %s holds at once, with no news of it', async (_name, end) => {
+  const { redis, proxy, one } = await twoOf({ timeoutMs: 2_000 });
+  const id = await issue(one, { subject: 'u' });
+  await remembered(redis, one, id);
+  proxy.hold('told');
+  await end(one, id);
+  expect(await one.find(id)).toBeUndefined();
+});
+
+test('what was remembered ends in time, with no news of it', async () => {
+  const { redis, proxy, one } = await twoOf({ timeoutMs: 2_000 });
+  const expiresAt = Date.now() + 1_500;
+  const id = await issue(one, { expiresAt });
+  await remembered(redis, one, id);
+  proxy.hold('told');
+  await waitFor(() => Date.now() > expiresAt, { what: 'its end' });
+  expect(await one.find(id)).toBeUndefined();
+});
+
+test('a value that comes after the news of its change is not remembered', async () => {
+  const { redis, proxy, one, other } = await twoOf({ timeoutMs: 2_000 });
+  const id = await issue(one);
+  await remembered(redis, one, await issue(one));
+  const before = await asked(redis);
+  proxy.hold('asking');
+  const late = one.find(id);
+  await waitFor(async () => (await asked(redis)) > before, { what: 'Redis to have read it' });
+  await other.revoke(id, 'web');
+  // The news goes by the connection that is not held: an answer to a PING comes after it.
+  const pings = async () =>
+    Number(/cmdstat_ping:calls=(\d+)/.exec(await tell(redis, 'INFO commandstats'))?.[1] ?? 0);
+  const pinged = await pings();
+  await waitFor(async () => (await pings()) > pinged + 1, { what: 'the news to have passed' });
+  proxy.release('asking');
+  expect(await late).toBeDefined();
+  expect(await one.find(id)).toBeUndefined();
+});
+
+test('where the news does not come through, Redis is asked', async () => {
+  const { redis, proxy, one, other } = await twoOf({ timeoutMs: 200 });
+  const id = await issue(one);
+  await remembered(redis, one, id);
+  proxy.hold('told');
+  await other.revoke(id, 'web');
+  await gone(one, id);
+  proxy.release('told');
+  await remembered(redis, one, await issue(one));
+});
+
+test.each(['pubsub', 'normal'])(
+  'a connection that breaks (%s) empties the memory',
+  async (type) => {
+    const { redis, one, other } = await twoOf();
+    const id = await issue(one);
+    await remembered(redis, one, id);
+    await tell(redis, `CLIENT KILL TYPE ${type} SKIPME yes`);
+    await answers(other);
+    await other.revoke(id, 'web');
+    await answers(one);
+    await gone(one, id);
+    // And is filled again.
+    const next = await issue(other);
+    await answers(one);
+    await remembered(redis, one, next);
+    await other.revoke(next, 'web');
+    await gone(one, next);
+  },
+);
+
+test('while Redis hangs what was remembered is unavailable in time', async () => {
+  const { redis, one } = await twoOf({ timeoutMs: 200 });
+  const id = await issue(one);
+  await remembered(redis, one, id);
+  redis.pause();
+  const what = 'the memory to be given up';
+  const fails = () =>
+    one.find(id).then(
+      () => false,
+      (error) => error instanceof StoreUnavailable,
+    );
+  await waitFor(fails, { what });
+  redis.resume();
+  await answers(one);
+  expect(await one.find(id)).toBeDefined();
+});
+
+test('a Redis that does not let its clients be told is asked each time', async () => {
+  const redis = await startRedis();
+  await tell(redis, 'ACL SETUSER p on >pw ~* &* +@all -client|tracking');
+  const store = await openRedis(redis, {
+    remember: REMEMBER,
+    url: `redis://p:pw@127.0.0.1:${redis.port}/0`,
+  });
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  const id = await issue(store);
+  for (let i = 0; i < 5; i += 1) expect(await isRemembered(redis, store, id)).toBe(false);
+  await store.revoke(id, 'web');
+  expect(await store.find(id)).toBeUndefined();
+});
