@@ -33,7 +33,11 @@ export function lineOption({ title, subtitle, points, xName, yName }: Line): ECh
     series: [
       {
         type: 'line',
-        data: points.map(({ x, y }) => [x, y]),
+        // The first stands on the axis: what is written goes to the right of it.
+        data: points.map(({ x, y }, i) => ({
+          value: [x, y],
+          label: i === 0 ? { align: 'left' as const, offset: [8, 0] } : {},
+        })),
         symbolSize: 9,
         lineStyle: { color: OURS, width: 3 },
         itemStyle: { color: OURS },
