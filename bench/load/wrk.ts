@@ -1,9 +1,7 @@
 import { join } from 'node:path';
-import { projectRoot } from '../dev/paths.ts';
-import { tryRun } from '../dev/run.ts';
-import { findTool } from '../dev/tools.ts';
-
-export const CONNECTIONS = 32;
+import { projectRoot } from '../../dev/paths.ts';
+import { tryRun } from '../../dev/run.ts';
+import { findTool } from '../../dev/tools.ts';
 
 export interface Load {
   readonly requests: number;
@@ -13,15 +11,23 @@ export interface Load {
   readonly p99: number;
 }
 
-/**
- * Asks for one URL on all connections for so many seconds, or there for the paths in a file, a line
- * each, in turn. Rejects if any answer was not 200.
- */
-export async function wrk(url: string, seconds: number, paths?: string): Promise<Load> {
+export interface Wrk {
+  readonly connections: number;
+  /** Whole ones: wrk knows no others. */
+  readonly seconds: number;
+  /** Of this folder, with its arguments. */
+  readonly script?: readonly [name: string, ...args: string[]];
+}
+
+/** Asks as fast as it is answered, on all connections. Rejects if any answer was a denial. */
+export async function wrk(url: string, { connections, seconds, script }: Wrk): Promise<Load> {
   const tool = await findTool('wrk');
-  const inTurn = paths === undefined ? [] : ['-s', join(projectRoot, 'bench', 'paths.lua')];
-  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', ...inTurn, url];
-  if (paths !== undefined) args.push('--', paths);
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s'];
+  if (script === undefined) args.push(url);
+  else {
+    const [name, ...more] = script;
+    args.push('-s', join(projectRoot, 'bench', 'load', name), url, '--', ...more);
+  }
   const { ok, output } = await tryRun(tool.path, args, tool.env);
   if (!ok) throw new Error(`wrk failed:\n${output}`);
   return parseWrk(output);
