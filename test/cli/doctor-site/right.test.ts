@@ -2,6 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../../dev/paths.ts';
+import { newKey } from '../../../service/cli/new-key.ts';
+import { createMounts } from '../../../service/domain/mount.ts';
+import { openJwt } from '../../../service/jwt/open.ts';
+import { mount } from '../../support/postern.ts';
 import { ways } from '../../support/site.ts';
 import { corsFor } from '../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
@@ -9,6 +13,13 @@ import { type BrokenSite, siteToAttack } from './site.ts';
 const FRONT = `
   proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
   location / { proxy_pass http://127.0.0.1:$port; }`;
+
+function signing() {
+  const readFile = () => JSON.stringify({ keys: [newKey('EdDSA')] });
+  const place = { issuer: 'https://files.example', jwtKeys: 'own', issuers: [], leeway: 5 };
+  const mounts = createMounts([mount('/download/', '/protected/')]);
+  return openJwt(place, { mounts, readFile, now: Date.now, onFailure: () => {} });
+}
 
 /** Sites that are shut, and that a doctor with less care could take for open. */
 const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
@@ -35,6 +46,13 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
     server: 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;',
     front: FRONT,
   },
+  'whose files come from a storage': {
+    http: `upstream origin { server unix:$dir/origin.sock; }
+      server { listen unix:$dir/origin.sock; location / { root $files; } }`,
+    within: `include postern/internal-proxy.conf; include postern/headers.conf;
+      proxy_pass http://origin/;`,
+  },
+  'whose tokens are JWTs': { jwt: { ...(await signing()), format: 'jwt' } },
   'that everything around it would break': {
     http: 'proxy_cache_path $dir/cache keys_zone=c:1m;',
     server: `gzip on; gzip_types *; gzip_min_length 1; autoindex on; satisfy any; allow all;

@@ -1,6 +1,6 @@
 import { headerOf } from '../answer.ts';
 import { type Check, fault, ok, skipped, untested } from '../finding.ts';
-import { type Attempt, answerTo, describe, holds, isNotTheFile, isUnknown } from '../judge.ts';
+import { type Attempt, answerTo, holds, isNotTheFile } from '../judge.ts';
 import { type Site, withToken } from '../site.ts';
 
 export const NEEDS_PREFIX = 'not told: --internal /protected/';
@@ -49,9 +49,9 @@ const redirect: Check = {
     const folder = await folderBelow(site);
     if (typeof folder === 'string') return skipped(folder);
     const answer = await answerTo(site, { target: folder.target });
-    if (typeof answer === 'string' || isUnknown(answer)) {
-      return untested(typeof answer === 'string' ? answer : describe(answer, site));
-    }
+    if (typeof answer === 'string') return untested(answer);
+    // Not a 503: postern/internal-proxy.conf makes that of a storage's redirect.
+    if (answer.status === 429) return untested('429');
     const location = headerOf(answer, 'location');
     return location === undefined
       ? ok(String(answer.status))
