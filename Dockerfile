@@ -25,6 +25,8 @@ RUN install -d -o node -g node -m 0755 /run/postern
 COPY package.json ./
 COPY --from=dependencies /app/node_modules/ node_modules/
 COPY --from=build /app/dist/service/ dist/service/
+# What `postern nginx` fills in.
+COPY nginx/snippets/ nginx/snippets/
 USER node
 
 # The API. The gate has no port: it trusts whoever reaches it, and listens on a socket.

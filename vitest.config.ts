@@ -8,6 +8,8 @@ export default defineConfig({
     // Real servers are started; the machine may be a small one.
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // Most of the time a test waits for a server or a clock; by default one core would be left idle.
+    maxWorkers: '100%',
     projects: [
       { extends: true, test: { name: 'tests', exclude: [...configDefaults.exclude, RACES] } },
       // Of themselves: a thousand connections would make what runs beside them late.

@@ -1,6 +1,9 @@
+import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
 import { tryRun } from '../dev/run.ts';
-import { ensureTools, type Tool } from '../dev/tools.ts';
+import { ensureTools, findTool, type Tool } from '../dev/tools.ts';
+
+const express: { version: string } = createRequire(import.meta.url)('express/package.json');
 
 /** On what the figures were had. They say little about another machine. */
 export async function machine(): Promise<Record<string, string>> {
@@ -13,8 +16,18 @@ export async function machine(): Promise<Record<string, string>> {
     node: process.versions.node,
     nginx: await version(tools.nginx, '-v', /nginx\/([\d.]+)/),
     redis: await version(tools['redis-server'], '--version', /v=([\d.]+)/),
+    ...(await findTool('python3-django').then(pythons, () => ({}))),
+    express: express.version,
     wrk: await version(tools.wrk, '-v', /wrk (?:debian\/)?([\d.]+)/), // exits with 1
   };
+}
+
+async function pythons({ path, env }: Tool): Promise<Record<string, string>> {
+  const script =
+    'import sys, django, gunicorn; print(sys.version.split()[0], django.__version__, gunicorn.__version__)';
+  const { output } = await tryRun(path, ['-c', script], env);
+  const [python = '', django = '', gunicorn = ''] = output.trim().split(' ');
+  return { python, django, gunicorn };
 }
 
 async function version(tool: Tool, flag: string, pattern: RegExp): Promise<string> {

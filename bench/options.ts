@@ -1,26 +1,40 @@
 import { parseArgs } from 'node:util';
-import { BASES, VARIANTS } from './variants.ts';
+import { DETAILS, VARIANTS } from './variants.ts';
+import { WORKLOADS, type Workload } from './workloads/list.ts';
 
 export interface Options {
+  readonly quick: boolean;
   readonly rounds: number;
+  /** Of each load. */
   readonly seconds: number;
   /** Seconds of load before it counts: the JIT compiler has its own warm-up. */
   readonly warmUp: number;
-  /** The ids of the variants to measure; undefined: all. */
-  readonly only: readonly string[] | undefined;
+  /** Megabytes (10^6) of the file that 100 users download. */
+  readonly size: number;
+  /** Ids of variants. */
+  readonly variants: readonly string[];
+  readonly workloads: readonly Workload[];
   /** A file for the results. */
   readonly json: string | undefined;
 }
 
+/** What the ratios of the 1 KiB file and of the downloads are to. */
+const BASES = ['static', 'ceiling'];
+
 const ids = VARIANTS.map(({ id }) => id);
+const usual = ids.filter((id) => !DETAILS.includes(id));
 
-export const USAGE = `npm run bench -- [--rounds N] [--seconds N] [--quick] [--only ID,…] [--json FILE]
+export const USAGE = `npm run bench -- [--rounds N] [--seconds N] [--size MB] [--quick] [--only ID,…] [--json FILE]
 
-  --rounds N    how often each variant is measured (5)
-  --seconds N   how long each time (3)
-  --quick       one round of one second, to see that it works
-  --only ID,…   these variants alone, and those that the ratios are to: ${BASES.join(', ')};
-                there are ${ids.join(', ')}
+  --rounds N    how often each is measured (5)
+  --seconds N   how long each time (2)
+  --size MB     of the file that 100 users download from nginx (2000)
+  --quick       one round of one second, small downloads, no million tokens: under three minutes
+  --only ID,…   these workloads: ${WORKLOADS.join(', ')};
+                and of these the variants named, with what their ratios are to (${BASES.join(', ')}):
+                ${usual.join(', ')};
+                or details that are left out unless they are named:
+                ${DETAILS.join(', ')}
   --json FILE   also write every figure to a file
 `;
 
@@ -31,6 +45,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     options: {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      size: { type: 'string' },
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       json: { type: 'string' },
@@ -38,19 +53,28 @@ export function readOptions(args: readonly string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
+  const { quick, json, only } = values;
   return {
-    rounds: whole('--rounds', values.rounds ?? (values.quick ? '1' : '5')),
-    seconds: whole('--seconds', values.seconds ?? (values.quick ? '1' : '3')),
+    quick,
+    rounds: whole('--rounds', values.rounds ?? (quick ? '1' : '5')),
+    seconds: whole('--seconds', values.seconds ?? (quick ? '1' : '2')),
     warmUp: 1,
-    only: values.only === undefined ? undefined : known(values.only.split(',')),
-    json: values.json,
+    size: whole('--size', values.size ?? (quick ? '20' : '2000')),
+    ...chosen(only?.split(',') ?? []),
+    json,
   };
 }
 
-function known(wanted: readonly string[]): readonly string[] {
-  const other = wanted.find((id) => !ids.includes(id));
+/** Of what is named, the workloads and the variants: none of a kind means all that are usual. */
+function chosen(only: readonly string[]): Pick<Options, 'variants' | 'workloads'> {
+  const workloads = WORKLOADS.filter((id) => only.includes(id));
+  const variants = ids.filter((id) => only.includes(id));
+  const other = only.find((id) => !ids.includes(id) && !workloads.some((known) => known === id));
   if (other !== undefined) throw new TypeError(`--only: there is no ${other}`);
-  return wanted;
+  return {
+    variants: variants.length > 0 ? [...BASES, ...variants] : usual,
+    workloads: workloads.length > 0 ? workloads : WORKLOADS,
+  };
 }
 
 function whole(flag: string, text: string): number {

@@ -1,4 +1,4 @@
-import { chmod, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mimeTypes } from './mime-types.ts';
 import { projectRoot, temporaryFolder } from './paths.ts';
@@ -21,11 +21,22 @@ export type Config = (context: ConfigContext) => string;
 /** A folder in which nginx runs without touching a path that it was compiled with. */
 export async function nginxFolder(): Promise<string> {
   const dir = await temporaryFolder();
-  await symlink(join(projectRoot, 'nginx', 'snippets'), join(dir, 'postern'));
+  await copySnippets(join(dir, 'postern'), dir);
   await writeFile(join(dir, 'mime.types'), mimeTypes);
   await writeFile(join(dir, 'error.log'), '');
   await chmod(dir, 0o755); // for a whole nginx.conf that names a `user`
   return dir;
+}
+
+/** As an operator copies them, with a folder of its own for what cache.conf keeps. */
+async function copySnippets(to: string, dir: string): Promise<void> {
+  const from = join(projectRoot, 'nginx', 'snippets');
+  await mkdir(to);
+  for (const name of await readdir(from)) {
+    const text = await readFile(join(from, name), 'utf8');
+    const own = text.replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
+    await writeFile(join(to, name), own);
+  }
 }
 
 /** Adds what the text leaves out, and only that: nginx refuses most directives if repeated. */

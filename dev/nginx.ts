@@ -15,6 +15,8 @@ export interface NginxOptions {
   /** How many free ports the configuration needs; 1 unless told. */
   ports?: number;
   workers?: number;
+  /** Another nginx than the one that is found; one with a module, say. */
+  tool?: Tool;
 }
 
 export interface Nginx {
@@ -35,7 +37,7 @@ export interface Nginx {
 
 /** A real nginx of our own on free ports; rejects with what nginx says of a faulty config. */
 export async function startNginx(options: NginxOptions): Promise<Nginx> {
-  const tool = await findTool('nginx');
+  const tool = options.tool ?? (await findTool('nginx'));
   return onFreePorts(options.ports ?? 1, (ports) => start(tool, ports, options));
 }
 

@@ -17,18 +17,26 @@ const recipes = {
   ffmpeg: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
-  // No program of its own, but what Python signs JWTs with.
-  'python3-jwt': { debian: 'python3-jwt', elsewhere: 'python3-jwt' },
 } as const;
 
-/** PyJWT leaves EdDSA and ES256 to `cryptography`, which Debian's package does not insist on. */
-const PYTHON = {
-  modules: ['jwt', 'cryptography'],
-  packages: ['python3-jwt', 'python3-cryptography'],
-  elsewhere: 'python3 on PATH must have PyJWT: pip install "pyjwt[crypto]"',
+/** No programs of their own: a Python that has the modules. */
+const pythons = {
+  // PyJWT leaves EdDSA and ES256 to `cryptography`, which Debian's package does not insist on.
+  'python3-jwt': {
+    modules: ['jwt', 'cryptography'],
+    packages: ['python3-jwt', 'python3-cryptography'],
+    elsewhere: 'python3 on PATH must have PyJWT: pip install "pyjwt[crypto]"',
+  },
+  // With the client of Redis that its cache is built on.
+  'python3-django': {
+    modules: ['django', 'gunicorn', 'redis'],
+    packages: ['python3-django', 'gunicorn', 'python3-redis'],
+    elsewhere: 'python3 on PATH must have Django: pip install django gunicorn redis',
+  },
 } as const;
 
-export type ToolName = keyof typeof recipes;
+type Python = keyof typeof pythons;
+export type ToolName = keyof typeof recipes | Python;
 
 export interface Tool {
   path: string;
@@ -56,11 +64,15 @@ export async function ensureTools<N extends ToolName>(names: N[]): Promise<Recor
 }
 
 function packagesOf(name: ToolName): readonly string[] {
-  return name === 'python3-jwt' ? PYTHON.packages : [recipes[name].debian];
+  return isPython(name) ? pythons[name].packages : [recipes[name].debian];
+}
+
+function isPython(name: ToolName): name is Python {
+  return name in pythons;
 }
 
 function locate(name: ToolName): Tool | undefined {
-  if (name === 'python3-jwt') return findPython(PYTHON.modules, PYTHON.packages);
+  if (isPython(name)) return findPython(pythons[name].modules, pythons[name].packages);
   const path = findOnPath(name);
   return path ? { path, env: {} } : findUnpacked(recipes[name].debian, name);
 }
@@ -77,8 +89,10 @@ export function howToInstall(
   exists: (path: string) => boolean = existsSync,
 ): string {
   // One asks for it by itself: it is no program, and no two systems name it alike.
-  if (names.includes('python3-jwt')) return PYTHON.elsewhere;
-  const packages = unique(names.map((name) => recipes[name].elsewhere)).join(' ');
+  const python = names.find(isPython);
+  if (python !== undefined) return pythons[python].elsewhere;
+  const programs = names.filter((name) => !isPython(name));
+  const packages = unique(programs.map((name) => recipes[name].elsewhere)).join(' ');
   const needed = `${names.join(' and ')} must be on PATH`;
   if (platform === 'darwin') return `${needed}: brew install ${packages}`;
   if (exists('/sbin/apk')) return `${needed}: apk add ${packages}`;

@@ -9,6 +9,7 @@ import { jwksHandler } from './http/jwks.ts';
 import { listHandler } from './http/list.ts';
 import { LIVE } from './http/livez.ts';
 import { metricsHandler } from './http/metrics.ts';
+import { openapiHandler } from './http/openapi.ts';
 import { prolongHandler } from './http/prolong.ts';
 import { readyzHandler } from './http/readyz.ts';
 import { revokeHandler } from './http/revoke.ts';
@@ -33,11 +34,13 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.get('/readyz', readyzHandler(deps));
   api.get('/metrics', metricsHandler(deps));
   api.get('/.well-known/jwks.json', jwksHandler(deps));
+  api.get('/openapi.json', openapiHandler(deps));
 
   api.all('/livez', notAllowed('GET, HEAD'));
   api.all('/readyz', notAllowed('GET, HEAD'));
   api.all('/metrics', notAllowed('GET, HEAD'));
   api.all('/.well-known/jwks.json', notAllowed('GET, HEAD'));
+  api.all('/openapi.json', notAllowed('GET, HEAD'));
 
   const tooLarge = {
     maxSize: MAX_BODY_BYTES,

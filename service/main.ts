@@ -32,7 +32,8 @@ async function main(): Promise<void> {
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const config = withKey(loadConfig(process.env, readFile, { onTerminal }));
   const log = createLog(config.logLevel);
-  const metrics = createMetrics({ version: versionOf(readFile), node: process.version });
+  const version = versionOf(readFile);
+  const metrics = createMetrics({ version, node: process.version });
   metrics.watchProcess(process);
   const store = measuredStore(openStore(config.store, log, metrics.store.connected), metrics);
   const { now } = Date;
@@ -69,6 +70,7 @@ async function main(): Promise<void> {
     revoke: createRevoke({ store, lookUp, owners, now }),
     publicJwks,
     metrics: metrics.text,
+    version,
     store,
     log,
     publicUrl,

@@ -1,4 +1,14 @@
-/** What was asked for cannot be done; the message is for a person, and holds no part of a key. */
+/** What was asked for cannot be done; the message is for a person, and holds no part of a key. Exit code 1. */
 export class Failure extends Error {
-  override readonly name = 'Failure';
+  override readonly name: string = 'Failure';
+}
+
+/** The command line itself is wrong. Exit code 2. */
+export class WrongUsage extends Failure {
+  override readonly name = 'WrongUsage';
+}
+
+/** Nobody reads standard output any more: `postern token list … | head`. */
+export class NoReader extends Error {
+  override readonly name = 'NoReader';
 }

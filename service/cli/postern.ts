@@ -6,5 +6,5 @@ if (words.length === 1 && words[0] === 'serve') {
   await import('../main.ts');
 } else {
   const { run } = await import('./program.ts');
-  await run(words);
+  await run(words, process.env);
 }

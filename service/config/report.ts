@@ -8,7 +8,8 @@ export function report(faults: readonly ConfigFault[]): string {
   );
 }
 
-function block({ field, where, value, expected }: ConfigFault): string {
+/** One of them: where, what it is now, and what would be right. */
+export function block({ field, where, value, expected }: ConfigFault): string {
   const lines = [`  ${field}${where === undefined ? '' : `  (${where})`}`];
   if (value !== undefined) lines.push(`    is now:   ${value}`);
   lines.push(`    expected: ${expected}`);

@@ -8,7 +8,7 @@ import { type Defaults, lifetimeOf } from './lifetime.ts';
 import type { Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
 import { type Place, placeOf } from './place.ts';
-import { targetFault } from './target.ts';
+import { targetArgsFault, targetFault } from './target.ts';
 
 /** What is wrong with a request: `malformed` for anyone, `beyond` for this client alone. */
 export interface Faults {
@@ -73,7 +73,7 @@ function faultCookie(
 
 /** What this client may not ask for: legal of itself, but `beyond` it. */
 function faultReach(
-  { target }: GrantRequest,
+  { target, target_args: targetArgs }: GrantRequest,
   { mount, site, covers, field }: Place,
   client: Client,
   mounts: Mounts,
@@ -86,9 +86,18 @@ function faultReach(
   }
   const fault =
     target === undefined ? undefined : targetFault(target, isFolder(covers), client, mounts);
-  if (fault === undefined) return;
-  const { beyond, detail } = fault;
-  (beyond ? faults.beyond : faults.malformed).push({ pointer: `${at}/target`, detail });
+  const argsFault =
+    targetArgs === undefined
+      ? undefined
+      : targetArgsFault(targetArgs, isFolder(covers) ? undefined : target, client);
+  for (const [name, found] of [
+    ['target', fault],
+    ['target_args', argsFault],
+  ] as const) {
+    if (found === undefined) continue;
+    const { beyond, detail } = found;
+    (beyond ? faults.beyond : faults.malformed).push({ pointer: `${at}/${name}`, detail });
+  }
 }
 
 function grantOf(
@@ -99,6 +108,7 @@ function grantOf(
   const {
     subject = client.subject,
     target,
+    target_args: targetArgs,
     filename,
     disposition,
     limit_rate: limitRate,
@@ -112,6 +122,7 @@ function grantOf(
     covers,
     ...(subject !== undefined && { subject }),
     ...(target !== undefined && { target }),
+    ...(targetArgs !== undefined && { targetArgs }),
     ...(filename !== undefined && { filename }),
     ...(disposition !== undefined && { disposition }),
     ...(limitRate !== undefined && { limitRate }),

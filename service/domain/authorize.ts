@@ -1,12 +1,13 @@
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import { cookieTokens, tokensOf } from './credentials.ts';
-import type { Allow, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
+import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { fitOf } from './fit.ts';
 import type { Grant } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
+import { returnUrl } from './return-url.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isOpaque, tokenId } from './token.ts';
 
@@ -46,7 +47,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         if (!(cause instanceof KeysUnavailable)) return unavailable;
       }
     }
-    return unavailable ?? denial ?? deny('missing_token', { path });
+    if (unavailable !== undefined) return unavailable;
+    const refused = denial ?? deny('missing_token', { path });
+    return isLackOfToken(refused)
+      ? { ...refused, returnUrl: returnUrl(request.uri, requested) }
+      : refused;
   };
 
   async function decide(
@@ -54,7 +59,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     requested: Requested,
     token: string,
   ): Promise<Decision> {
-    const { path, args } = requested;
+    const { path } = requested;
     const { id, grant, unknown } = await lookUp(token);
     if (id === undefined || grant === undefined) return deny('invalid_token', { id, path });
     const known = { id, path, subject: grant.subject };
@@ -65,11 +70,12 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       return deny(stranger ? 'invalid_token' : fit, known);
     }
     const { mount, target } = fit;
-    const reuseFor = grant.uses === undefined ? reuseOf(grant) : 0;
+    // A presigned query is whole: one argument more and it would not be valid.
+    const args = grant.targetArgs ?? requested.args;
+    const reuseFor = isBound(grant) ? 0 : reuseOf(grant);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
-    const allow = grant.cookie
-      ? { ...plain, ...tokenCookie(grant, mount, request, requested, token) }
-      : plain;
+    const cookie = grant.cookie && tokenCookie(grant, mount, request, requested, token);
+    const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
     if (unknown) await store.adopt(id, grant);
@@ -100,10 +106,19 @@ function tokenCookie(
   request: GateRequest,
   requested: Requested,
   token: string,
-): Pick<Allow, 'tokenCookie'> {
-  if (cookieTokens(request.cookie).includes(token)) return {};
+): Cookie | undefined {
+  if (cookieTokens(request.cookie).includes(token)) return undefined;
   const path = tokenCookiePath(requested, mount, grant);
-  return path === undefined ? {} : { tokenCookie: { value: token, path } };
+  return path === undefined ? undefined : { value: token, path };
+}
+
+/** Whether it matters who asks, beside the token. */
+function isBound({ uses, ip }: Grant): boolean {
+  return uses !== undefined || ip !== undefined;
+}
+
+function isLackOfToken({ code }: Deny): boolean {
+  return code === 'missing_token' || code === 'invalid_token';
 }
 
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {

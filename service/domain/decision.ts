@@ -62,6 +62,8 @@ export interface Deny {
   readonly subject?: string | undefined;
   /** The grant is there, and not for this requester: its uses are taken, or it came too late. */
   readonly refused?: true;
+  /** Where a login page may send the browser back to, percent-encoded. */
+  readonly returnUrl?: string | undefined;
   /** Why the store was unavailable. */
   readonly cause?: unknown;
 }

@@ -24,7 +24,7 @@ export interface Token {
 
 /** What forbids a format goes to `faults`. */
 export function faultFormat(
-  { format, revocable }: GrantRequest,
+  { format, revocable, target_args: targetArgs }: GrantRequest,
   { format: usual, signer }: Formats,
   { uses }: Pick<Grant, 'uses'>,
   at: string,
@@ -34,6 +34,12 @@ export function faultFormat(
     faults.push({
       pointer: `${at}/format`,
       detail: 'must be opaque: no key to sign with is configured',
+    });
+  }
+  if (targetArgs !== undefined && (format ?? usual) === 'jwt') {
+    faults.push({
+      pointer: `${at}/target_args`,
+      detail: 'needs the format opaque: whoever has a JWT could read it',
     });
   }
   if (revocable !== false) return;

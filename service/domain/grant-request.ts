@@ -9,6 +9,7 @@ export interface GrantRequest {
   readonly expires_in?: number | undefined;
   readonly subject?: string | undefined;
   readonly target?: string | undefined;
+  readonly target_args?: string | undefined;
   readonly max_uses?: number | undefined;
   /** Seconds. */
   readonly resume_for?: number | undefined;

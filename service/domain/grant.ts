@@ -13,6 +13,8 @@ export interface Grant {
   readonly subject?: string;
   /** Internal URI instead of the mount's; an internal prefix where `covers` is a folder. */
   readonly target?: string;
+  /** The query of that URI, as it is sent: what a storage presigned, say. */
+  readonly targetArgs?: string;
   readonly filename?: string;
   readonly disposition?: Disposition;
   /** Bytes per second and connection. */

@@ -19,6 +19,8 @@ export interface ApiDependencies {
   readonly publicJwks: () => object;
   /** As Prometheus reads them. */
   readonly metrics: () => Promise<string>;
+  /** Of Postern. */
+  readonly version: string;
   readonly issue: Issue;
   readonly store: Store;
   readonly log: Logger;

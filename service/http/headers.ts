@@ -24,6 +24,7 @@ export const tell = {
   setCookie: 'Postern-Set-Cookie',
   setCookie2: 'Postern-Set-Cookie-2',
   reason: 'Postern-Reason',
+  returnUrl: 'Postern-Return',
 } as const;
 
 /**

@@ -3,9 +3,7 @@ import { Refused } from '../domain/errors.ts';
 import type { GrantRequest } from '../domain/grant-request.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readJson } from './body.ts';
-import { faultsOf, grantRequest } from './schema.ts';
-
-const MOST = 1000;
+import { faultsOf, grantRequest, MOST_AT_ONCE } from './schema.ts';
 
 /** `POST /tokens`: one request, or an array of them; then all are issued or none. */
 export function issueHandler({ issue, publicUrl }: ApiDependencies) {
@@ -28,8 +26,8 @@ export function issueHandler({ issue, publicUrl }: ApiDependencies) {
 }
 
 function parseAll(bodies: unknown[], many: boolean): Array<{ at: string; request: GrantRequest }> {
-  if (bodies.length < 1 || bodies.length > MOST) {
-    throw new Refused('invalid_request', `An array must hold 1 to ${MOST} requests.`);
+  if (bodies.length < 1 || bodies.length > MOST_AT_ONCE) {
+    throw new Refused('invalid_request', `An array must hold 1 to ${MOST_AT_ONCE} requests.`);
   }
   const parsed = bodies.map((body, i) => {
     return { at: many ? `/${i}` : '', result: grantRequest.safeParse(body) };

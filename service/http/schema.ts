@@ -3,6 +3,9 @@ import type { Fault } from '../domain/errors.ts';
 import type { GrantRequest } from '../domain/grant-request.ts';
 import { grantFields, MOST_SECONDS, text, whole } from '../schema/grant.ts';
 
+/** Tokens that one request may ask for. */
+export const MOST_AT_ONCE = 1000;
+
 const seconds = whole(MOST_SECONDS);
 
 /** What `POST /tokens` takes for one token. */
@@ -10,6 +13,7 @@ export const grantRequest = z.strictObject({
   ...grantFields,
   subject: text(256).optional(),
   expires_in: seconds.optional(),
+  target_args: z.string('must be a string').optional(),
   format: z.enum(['opaque', 'jwt'], 'must be opaque or jwt').optional(),
   revocable: z.boolean('must be true or false').optional(),
 }) satisfies z.ZodType<GrantRequest>;

@@ -12,6 +12,7 @@ interface Fields {
   p: string;
   u?: string;
   t?: string;
+  g?: string;
   f?: string;
   d?: Disposition;
   r?: number;
@@ -43,6 +44,7 @@ export function encodeRecord(grant: Grant): string {
     p: covers,
     u: subject,
     t: target,
+    g: grant.targetArgs,
     f: filename,
     d: disposition,
     r: grant.limitRate,
@@ -67,7 +69,7 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = JSON.parse(record) as Fields;
-  const { v, c, m, s, p, u, t, f, d, r, w, k, i, x, j, y } = fields;
+  const { v, c, m, s, p, u, t, g, f, d, r, w, k, i, x, j, y } = fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
   if (!whole) throw new Error(LACKING);
@@ -79,6 +81,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     covers: p,
     ...(u !== undefined && { subject: u }),
     ...(t !== undefined && { target: t }),
+    ...(g !== undefined && { targetArgs: g }),
     ...(f !== undefined && { filename: f }),
     ...(d !== undefined && { disposition: d }),
     ...(r !== undefined && { limitRate: r }),

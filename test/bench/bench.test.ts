@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { parseWrk } from '../../bench/load/wrk.ts';
 import { readOptions } from '../../bench/options.ts';
-import { parseWrk } from '../../bench/wrk.ts';
+import { timeLeft } from '../../bench/progress.ts';
+import { inRounds } from '../../bench/workloads/rounds.ts';
 
 const OUTPUT = `Running 3s test @ http://127.0.0.1:20000/static/file.bin
   1 threads and 32 connections
@@ -30,13 +32,43 @@ test('a load that met denials or broken connections is no measurement', () => {
 });
 
 test('the flags', () => {
-  expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 3 });
+  expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 2 });
   expect(readOptions(['--quick', '--seconds', '2'])).toMatchObject({ rounds: 1, seconds: 2 });
-  expect(readOptions(['--only', 'redis,jwt-eddsa'])).toMatchObject({
-    only: ['redis', 'jwt-eddsa'],
-  });
   expect(() => readOptions(['--only', 'redis,jwt'])).toThrow(/no jwt$/);
   expect(readOptions(['--help'])).toBeUndefined();
   expect(() => readOptions(['--rounds', '0'])).toThrow(/--rounds must be a whole number/);
   expect(() => readOptions(['--fast'])).toThrow(/--fast/);
+});
+
+test('what is measured of all', () => {
+  const chosen = (...args: string[]) => readOptions(args);
+  const only = (names: string) => chosen('--only', names);
+  expect(chosen()?.workloads).toEqual(['serve', 'issue', 'download', 'growth']);
+  expect(chosen()?.variants).toContain('redis');
+  expect(chosen()?.variants).not.toContain('redis-log');
+  expect(only('issue')).toMatchObject({ workloads: ['issue'], variants: chosen()?.variants });
+  // With what their ratios are to.
+  expect(only('redis-log,serve')).toMatchObject({
+    workloads: ['serve'],
+    variants: ['static', 'ceiling', 'redis-log'],
+  });
+});
+
+test('the time left is told in seconds, then in minutes', () => {
+  expect(timeLeft(0.2)).toBe('1 s left');
+  expect(timeLeft(89)).toBe('89 s left');
+  expect(timeLeft(91)).toBe('2 min left');
+});
+
+test('each step comes once a round', async () => {
+  const told: string[] = [];
+  const line = { begin: (what: string) => void told.push(what), end: () => {} };
+  let at = 0;
+  const step = (id: string) => ({ id, title: id, seconds: 1, run: async () => ++at });
+  const rounds = await inRounds([step('a'), step('b')], 3, line);
+  expect(told.toSorted()).toEqual(['a', 'a', 'a', 'b', 'b', 'b']);
+  expect([rounds.a?.length, rounds.b?.length]).toEqual([3, 3]);
+  // Never twice in a row before the other had its turn.
+  for (const round of [0, 1, 2])
+    expect((rounds.a?.[round] ?? 0) + (rounds.b?.[round] ?? 0)).toBe(4 * round + 3);
 });

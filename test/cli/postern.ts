@@ -11,14 +11,24 @@ export interface Ended {
   readonly stderr: string;
 }
 
+export interface With {
+  /** Beside PATH. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string | Buffer;
+}
+
 /** Runs `postern` with these words, in a folder. */
-export function postern(words: readonly string[], cwd: string): Promise<Ended> {
+export function postern(words: readonly string[], cwd: string, more: With = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const options = { cwd, env: { PATH: process.env.PATH }, timeout: 10_000 };
-    execFile(process.execPath, [program, ...words], options, (error, stdout, stderr) => {
+    const env = { PATH: process.env.PATH, ...more.env };
+    const options = { cwd, env, timeout: 20_000, maxBuffer: 1e8 };
+    const child = execFile(process.execPath, [program, ...words], options, (error, out, err) => {
       const code = error === null ? 0 : error.code;
-      if (typeof code === 'number') resolve({ code, stdout, stderr });
+      if (typeof code === 'number') resolve({ code, stdout: out, stderr: err });
       else reject(error);
     });
+    // It may have ended before it read everything.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(more.stdin ?? '');
   });
 }

@@ -24,6 +24,12 @@ test.each([
   ['key generate --out', 'argument missing'],
   ['key list', "missing required argument 'file'"],
   ['key list a b', 'too many arguments'],
+  ['token', 'Usage: postern token'],
+  ['token show', "missing required argument 'id'"],
+  ['token issue --bind agent', 'any, cookie'],
+  ['nginx --log text', 'json, off'],
+  ['nginx now', 'too many arguments'],
+  ['nginx', 'at least one mount'],
 ])('wrong usage ends with 2: postern %s', async (line, says) => {
   const { code, stdout, stderr } = await run(line);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -31,13 +37,19 @@ test.each([
   expect(stderr).toContain('--help');
 });
 
-test.each(['', 'serve', 'key', 'key generate', 'key list'])(
+const COMMANDS = [
+  ...['', 'serve', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
+  ...['token', 'token issue', 'token show', 'token revoke', 'token list'],
+];
+
+test.each(COMMANDS)(
   'postern %s --help has an example, and docs/cli.md has its options',
   async (command) => {
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key )/);
+    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key |token |nginx |doctor )/);
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
-    for (const option of stdout.match(/(?<=^ {2})--[a-z]+/gm) ?? []) expect(page).toContain(option);
+    for (const option of stdout.match(/(?<=^ {2})--[a-z-]+/gm) ?? [])
+      expect(page).toContain(option);
   },
 );

@@ -18,6 +18,7 @@ const groups: ToolName[][] = [
   ['ffmpeg', 'ffprobe'],
   ['chromium'],
   ['python3-jwt'],
+  ['python3-django'],
 ];
 
 /**

@@ -40,6 +40,7 @@ test('elsewhere, one line says what to install', () => {
   // One package has both.
   expect(howToInstall(['ffmpeg', 'ffprobe'], 'darwin')).toMatch(/: brew install ffmpeg$/);
   expect(howToInstall(['python3-jwt'], 'darwin')).toMatch(/: pip install "pyjwt\[crypto\]"$/);
+  expect(howToInstall(['python3-django'], 'linux')).toMatch(/: pip install django gunicorn redis$/);
 });
 
 test('a Python with PyJWT is one that signs', async (context) => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { startNginx } from '../../dev/nginx.ts';
@@ -175,6 +176,14 @@ describe('what the Dockerfile builds, started as compose.yaml starts it', () => 
       expect(existsSync(join(app, 'node_modules', name)), name).toBe(false);
     }
     expect(existsSync(join(app, 'dist', 'dev'))).toBe(false);
+  });
+
+  test('holds what postern nginx fills in', async () => {
+    const args = ['dist/service/cli/postern.js', 'nginx', '--files', '/srv/files', '--json'];
+    const env = { PATH: process.env.PATH, ...compose.services.postern.environment };
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: app, env });
+    const { files } = JSON.parse(stdout) as { files: Record<string, string> };
+    expect(files['conf.d/postern.conf']).toContain('server unix:/run/postern/gate.sock;');
   });
 
   test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {

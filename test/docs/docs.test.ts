@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
+import { API_VARIABLES } from '../../service/cli/environment.ts';
 import { CONFIG_VARIABLE, SETTINGS, variableOf } from '../../service/config/names.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
@@ -36,7 +37,7 @@ describe.each(pages)('%s', (page) => {
   });
 
   test('names no variable that there is not', () => {
-    const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf)];
+    const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES];
     // Injected by others, and told apart from ours.
     const foreign = /^POSTERN_(SERVICE|PORT)/;
     const named = [...text.matchAll(/\bPOSTERN_[A-Z_]*[A-Z]/g)].map(([name]) => name);

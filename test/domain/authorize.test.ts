@@ -41,13 +41,26 @@ test('without a token nothing opens, and the store is not asked', async () => {
   const find = () => expect.unreachable('the store was asked');
   const { authorize } = createDecider({ store: { ...store, find } });
   const denied = { allow: false, code: 'missing_token' };
-  expect(await authorize('/download/a')).toEqual({ ...denied, path: '/download/a' });
-  expect(await authorize('/other/a')).toEqual({ ...denied, path: '/other/a' });
+  expect(await authorize('/download/a')).toEqual({
+    ...denied,
+    path: '/download/a',
+    returnUrl: '%2Fdownload%2Fa',
+  });
+  expect(await authorize('/other/a')).toEqual({
+    ...denied,
+    path: '/other/a',
+    returnUrl: '%2Fother%2Fa',
+  });
 });
 
 test('an unknown, an expired and a revoked token are all invalid', async () => {
   const { issue, authorize, clock, store } = createDecider();
-  const invalid = { allow: false, code: 'invalid_token', path: '/download/a' };
+  const invalid = {
+    allow: false,
+    code: 'invalid_token',
+    path: '/download/a',
+    returnUrl: '%2Fdownload%2Fa',
+  };
   expect(await authorize(`/download/a?token=${newToken()}`)).toMatchObject(invalid);
 
   const { id, url } = await issue({ path: '/download/a' });

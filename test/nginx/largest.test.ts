@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { mount } from '../support/postern.ts';
+import { apiKey, KEY, mount } from '../support/postern.ts';
 import { type Site, startSite, ways } from '../support/site.ts';
 
 let site: Site | undefined;
@@ -22,6 +22,27 @@ test.each(ways)('the largest answer that the gate can give fits, by %s', async (
     limit_rate: 1_000_000_000_000,
   });
   const answer = await site.fetch(`${url}&start=${'+'.repeat(680)}`);
+  expect([answer.status, await answer.text()]).toEqual([200, 'the whole']);
+  expect(await site.nginx.errorLog()).not.toContain('[error]');
+});
+
+test.each(ways)('the largest one with a query of its own fits, by %s', async (way) => {
+  const path = `${Array.from({ length: 7 }, () => '漢'.repeat(85)).join('/')}/${'漢'.repeat(80)}a`;
+  site = await startSite({
+    way,
+    files: { [path]: 'the whole' },
+    apiKeys: [apiKey(KEY, { targets: ['/protected/'] })],
+  });
+  const { url } = await site.issue({
+    path: `/download/${path}`,
+    target: `/protected/${path}`,
+    target_args: `X-Amz-Security-Token=${'%2F'.repeat(1358)}a`,
+    subject: '漢'.repeat(256),
+    filename: '漢'.repeat(255),
+    limit_rate: 1_000_000_000_000,
+    max_uses: 1,
+  });
+  const answer = await site.fetch(url);
   expect([answer.status, await answer.text()]).toEqual([200, 'the whole']);
   expect(await site.nginx.errorLog()).not.toContain('[error]');
 });

@@ -50,7 +50,8 @@ describe('examples/seed.conf', () => {
           .replace('listen 8081;', `listen 127.0.0.1:${ports[1]};`)
           .replace('127.0.0.1:7300', `127.0.0.1:${gate.port}`)
           .replace('127.0.0.1:7301', `127.0.0.1:${api.port}`)
-          .replaceAll('/srv/logs/', `${dir}/logs/`),
+          .replaceAll('/srv/logs/', `${dir}/logs/`)
+          .replaceAll('/var/log/nginx/', `${dir}/`),
     });
     await mkdir(join(nginx.dir, 'logs', 'ada'), { recursive: true });
     await writeFile(join(nginx.dir, 'logs', 'ada', 'app.log'), 'hers\n');

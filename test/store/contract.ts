@@ -39,6 +39,7 @@ export function storeContract(name: string, open: () => Promise<Opened>): void {
         target: '/protected/é/',
         filename: 'é "x" \u{1f600}.pdf',
         disposition: 'inline',
+        targetArgs: 'X-Amz-Expires=60&a=%2F',
         limitRate: 1_000_000_000_000,
         ip: ['192.0.2.0/24', '2001:db8::/48'],
         cookie: true,

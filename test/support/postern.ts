@@ -69,7 +69,8 @@ export function createPostern(options: PosternOptions = {}) {
     log = pino({ level: 'silent' }),
   } = options;
   const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
-  const metrics = createMetrics({ version: '0.0.0', node: process.version });
+  const version = '0.0.0';
+  const metrics = createMetrics({ version, node: process.version });
   const { recordDecision } = metrics;
   const store = measuredStore(options.store ?? createMemoryStore({ now }), metrics);
   const apiKeys = options.apiKeys ?? [apiKey(KEY)];
@@ -87,6 +88,7 @@ export function createPostern(options: PosternOptions = {}) {
     metrics,
     gate: createGate({ authorize, cookies, recordDecision, log }),
     api: createApi({
+      version,
       apiKeys,
       clientOf,
       issue: measuredIssue(issue, metrics.tokens),

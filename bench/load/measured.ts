@@ -1,0 +1,27 @@
+import { cpuSeconds } from '../processes.ts';
+import type { Load } from './wrk.ts';
+
+export interface Measured extends Load {
+  /** CPU microseconds a request, by process. */
+  readonly cpu: Readonly<Record<string, number>>;
+}
+
+export type Groups = Readonly<Record<string, number>>;
+
+/** Puts a load on, and tells what each process group spent on it. */
+export async function measured(groups: Groups, load: () => Promise<Load>): Promise<Measured> {
+  const before = spent(groups);
+  const done = await load();
+  const after = spent(groups);
+  const cpu = Object.keys(groups).map((name) => {
+    return [name, (((after[name] ?? 0) - (before[name] ?? 0)) / done.requests) * 1e6];
+  });
+  return { ...done, cpu: Object.fromEntries(cpu) };
+}
+
+/** CPU seconds so far, by process. */
+export function spent(groups: Groups): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(groups).map(([name, group]) => [name, cpuSeconds(group)]),
+  );
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { projectRoot } from '../../dev/paths.ts';
+import { tryRun } from '../../dev/run.ts';
+import { findTool } from '../../dev/tools.ts';
+
+export interface Load {
+  readonly requests: number;
+  readonly perSecond: number;
+  /** Milliseconds: half of the requests took no longer, 99 of 100. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface Wrk {
+  readonly connections: number;
+  /** Whole ones: wrk knows no others. */
+  readonly seconds: number;
+  /** Of this folder, with its arguments. */
+  readonly script?: readonly [name: string, ...args: string[]];
+}
+
+/** Asks as fast as it is answered, on all connections. Rejects if any answer was a denial. */
+export async function wrk(url: string, { connections, seconds, script }: Wrk): Promise<Load> {
+  const tool = await findTool('wrk');
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s'];
+  if (script === undefined) args.push(url);
+  else {
+    const [name, ...more] = script;
+    args.push('-s', join(projectRoot, 'bench', 'load', name), url, '--', ...more);
+  }
+  const { ok, output } = await tryRun(tool.path, args, tool.env);
+  if (!ok) throw new Error(`wrk failed:\n${output}`);
+  return parseWrk(output);
+}
+
+export function parseWrk(output: string): Load {
+  const fault = /Non-2xx or 3xx responses.*|Socket errors.*/.exec(output)?.[0];
+  if (fault) throw new Error(`the load met faults: ${fault}`);
+  const number = (pattern: RegExp) => {
+    const found = pattern.exec(output);
+    if (!found) throw new Error(`wrk said something else:\n${output}`);
+    return Number(found[1]) * (UNITS[found[2] ?? 'ms'] ?? Number.NaN);
+  };
+  return {
+    requests: number(/(\d+) requests in /),
+    perSecond: number(/Requests\/sec:\s+([\d.]+)/),
+    p50: number(/50%\s+([\d.]+)(us|ms|s)/),
+    p99: number(/99%\s+([\d.]+)(us|ms|s)/),
+  };
+}
+
+const UNITS: Record<string, number> = { us: 0.001, ms: 1, s: 1000 };

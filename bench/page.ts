@@ -1,0 +1,34 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { projectRoot } from '../dev/paths.ts';
+import { pictures } from './charts/pictures.ts';
+import { fillIn } from './report/fill-in.ts';
+import { report } from './report/report.ts';
+import type { Results } from './results.ts';
+
+const USAGE = `npm run bench:page -- FILE
+
+  Draws the pictures of docs/performance.md, and writes its tables, from what
+  \`npm run bench -- --json FILE\` measured.
+`;
+
+interface Measured {
+  readonly machine: Readonly<Record<string, string>>;
+  readonly results: Results;
+}
+
+const [file] = process.argv.slice(2);
+if (file === undefined) {
+  process.stderr.write(USAGE);
+  process.exit(1);
+}
+const { machine, results } = JSON.parse(await readFile(file, 'utf8')) as Measured;
+const docs = join(projectRoot, 'docs');
+await mkdir(join(docs, 'pictures'), { recursive: true });
+for (const [name, svg] of Object.entries(pictures(results))) {
+  await writeFile(join(docs, 'pictures', name), svg);
+}
+const page = join(docs, 'performance.md');
+const where = [['machine', ''], ...Object.entries(machine)];
+const tables = { ...report(results), machine: where };
+await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));

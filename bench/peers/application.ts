@@ -1,0 +1,58 @@
+import type { Running } from '../../dev/process.ts';
+import { startRedis } from '../../dev/redis.ts';
+import { type Backend, EXPIRES_IN, KEY, NAME, type Site, type Wanted } from '../backend.ts';
+import { residentBytes } from '../processes.ts';
+import { answers, ask, type Where } from './request.ts';
+
+export interface Application {
+  readonly running: Running;
+  readonly where: Where;
+  readonly site: Site;
+}
+
+const issue = {
+  path: '/generate-media-token/',
+  authorization: `Bearer ${KEY}`,
+  body: JSON.stringify({ file: NAME, expires_in: EXPIRES_IN }),
+};
+
+/** The article's two views in an application of one's own, with the tokens in a Redis of its own. */
+export async function startApplication(
+  start: (env: Record<string, string>) => Promise<Application>,
+  { tokens = 1 }: Wanted,
+): Promise<Backend> {
+  const redis = await startRedis();
+  try {
+    const began = performance.now();
+    const { running, where, site } = await start({ BENCH_REDIS: redis.url, BENCH_KEY: KEY });
+    await running.ready(() => answers(where), { what: 'the application to answer' });
+    const startMs = performance.now() - began;
+    const idleBytes = residentBytes(running.pid);
+    const paths: string[] = [];
+    while (paths.length < tokens) paths.push(await issueOne(where));
+    return {
+      site,
+      path: paths[0] ?? '',
+      paths,
+      refused: `/download-logs-with-token/?file=${NAME}`,
+      issue,
+      processes: { service: running.pid, redis: redis.pid },
+      startMs,
+      idleBytes,
+      async stop() {
+        await running.stop();
+        await redis.stop();
+      },
+    };
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
+}
+
+async function issueOne(where: Where): Promise<string> {
+  const headers = { authorization: issue.authorization, 'content-type': 'application/json' };
+  const { status, body } = await ask(where, issue.path, headers, issue.body);
+  if (status !== 201) throw new Error(`no token: ${status} ${body}`);
+  return (JSON.parse(body) as { url: string }).url;
+}

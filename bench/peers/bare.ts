@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { projectRoot } from '../../dev/paths.ts';
+import { onFreePorts } from '../../dev/ports.ts';
+import { launch } from '../../dev/process.ts';
+import { NAME, type Variant } from '../backend.ts';
+import { onGate, PROTECTED } from './postern/site.ts';
+
+/** A Node server that says 204 and does nothing: what is between it and Postern is Postern's own. */
+export const BARE: Variant = {
+  id: 'bare',
+  title: 'auth_request, bare Node server',
+  start: async ({ files }) => {
+    const server = join(projectRoot, 'dist', 'bench', 'peers', 'bare-server.js');
+    const { port, running } = await onFreePorts(1, async ([free = 0]) => {
+      const args = [server, String(free), `${PROTECTED}${NAME}`];
+      const started = await launch({ name: 'bare', path: process.execPath, args, env: {} });
+      await started.ready(() => started.stdout() !== '', { what: 'the bare server to listen' });
+      return { port: free, running: started };
+    });
+    const path = `/download/${NAME}?token=ps_${'x'.repeat(32)}`;
+    return {
+      site: onGate(files, port),
+      path,
+      paths: [path],
+      processes: { service: running.pid },
+      stop: async () => void (await running.stop()),
+    };
+  },
+};

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
+import { launch } from '../../../dev/process.ts';
+import { findTool } from '../../../dev/tools.ts';
+import type { Variant } from '../../backend.ts';
+import { startApplication } from '../application.ts';
+
+const WORKERS = 2;
+
+/**
+ * gunicorn as its page on deployment has it: synchronous workers behind nginx, on a socket, two of
+ * them as there may be no more cores.
+ */
+function django(id: string, title: string, streams: boolean): Variant {
+  return {
+    id,
+    title,
+    prepare: () => findTool('python3-django'),
+    start: (wanted) =>
+      startApplication(async (env) => {
+        const python = await findTool('python3-django');
+        const folder = await temporaryFolder();
+        const socket = join(folder, 'gunicorn.sock');
+        const running = await launch({
+          name: 'gunicorn',
+          path: python.path,
+          args: ['-m', 'gunicorn', `--workers=${WORKERS}`, `--bind=unix:${socket}`, 'wsgi'],
+          env: {
+            PATH: process.env.PATH,
+            PYTHONDONTWRITEBYTECODE: '1',
+            ...python.env,
+            ...env,
+            ...(streams && { BENCH_STREAM_FROM: wanted.files }),
+          },
+          cwd: join(projectRoot, 'bench', 'peers', 'django'),
+          folder,
+        });
+        return { running, where: { socketPath: socket }, site: site(socket, wanted.files) };
+      }, wanted),
+  };
+}
+
+const site = (socket: string, files: string) => ({
+  http: `upstream app { server unix:${socket} fail_timeout=0; }`,
+  server: `
+    location / {
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header Host $http_host;
+      proxy_redirect off;
+      # What streams is not written to the disk on its way.
+      proxy_max_temp_file_size 0;
+      proxy_pass http://app;
+    }
+    location /protected/ { internal; alias ${files}/; }`,
+});
+
+export const DJANGO: readonly Variant[] = [
+  django('django', 'Django, gunicorn, X-Accel', false),
+  django('django-stream', 'Django, gunicorn, streaming', true),
+];

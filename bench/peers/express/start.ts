@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { projectRoot } from '../../../dev/paths.ts';
+import { freePorts } from '../../../dev/ports.ts';
+import { launch } from '../../../dev/process.ts';
+import { KEEPALIVE, type Variant } from '../../backend.ts';
+import { startApplication } from '../application.ts';
+
+export const EXPRESS: Variant = {
+  id: 'express',
+  title: 'Express, streaming',
+  start: (wanted) =>
+    startApplication(async (env) => {
+      const [port = 0] = await freePorts(1);
+      const running = await launch({
+        name: 'express',
+        path: process.execPath,
+        args: [join(projectRoot, 'bench', 'peers', 'express', 'server.js')],
+        env: {
+          PATH: process.env.PATH,
+          NODE_ENV: 'production',
+          PORT: String(port),
+          BENCH_STREAM_FROM: wanted.files,
+          ...env,
+        },
+      });
+      return { running, where: { port }, site: site(port) };
+    }, wanted),
+};
+
+const site = (port: number) => ({
+  http: `upstream app { server 127.0.0.1:${port}; keepalive ${KEEPALIVE}; }`,
+  server: `
+    location / {
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      # What streams is not written to the disk on its way.
+      proxy_max_temp_file_size 0;
+      proxy_pass http://app;
+    }`,
+});

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { libraryPath } from '../../../dev/debian/library-path.ts';
+import { canFetch, fetchPackages, findUnpacked, unpackedAt } from '../../../dev/debian/packages.ts';
+import { projectRoot } from '../../../dev/paths.ts';
+import { ask, startRedis } from '../../../dev/redis.ts';
+import { findTool, type Tool } from '../../../dev/tools.ts';
+import { EXPIRES_IN, NAME, type Variant } from '../../backend.ts';
+
+const PACKAGE = 'libnginx-mod-http-lua';
+
+/** The article's gate without a service: Lua in nginx asks Redis for the token's path. */
+export const LUA: Variant = {
+  id: 'lua',
+  title: 'Lua + Redis inside nginx',
+  prepare: nginxForLua,
+  start: async ({ files }) => {
+    const tool = await nginxForLua();
+    const redis = await startRedis();
+    const token = randomBytes(24).toString('base64url');
+    const granted = `/download/${NAME}`;
+    await ask(redis.port, `SET token:${token} ${granted} EX ${EXPIRES_IN}`);
+    const path = `${granted}?token=${token}`;
+    const modules = join(unpackedAt(PACKAGE), 'usr/lib/nginx/modules');
+    const gate = join(projectRoot, 'bench/peers/lua/gate.lua');
+    return {
+      site: {
+        tool,
+        main: `
+          load_module ${modules}/ndk_http_module.so;
+          load_module ${modules}/ngx_http_lua_module.so;`,
+        http: `lua_package_path "${join(unpackedAt(PACKAGE), 'usr/share/lua/5.1/?.lua')};;";`,
+        server: `
+          location /download/ {
+            set $bench_redis_port ${redis.port};
+            access_by_lua_file ${gate};
+          }
+          location /protected/ { internal; alias ${files}/; }`,
+      },
+      path,
+      paths: [path],
+      refused: granted,
+      processes: { redis: redis.pid },
+      stop: redis.stop,
+    };
+  },
+};
+
+/**
+ * The nginx that the module was built for: where none is installed it is unpacked with it, else the
+ * installed one is Debian's own.
+ */
+async function nginxForLua(): Promise<Tool> {
+  if (!canFetch()) throw new Error(`Debian's ${PACKAGE} is needed`);
+  await fetchPackages([PACKAGE]);
+  const tool = findUnpacked(PACKAGE, 'nginx') ?? (await findTool('nginx'));
+  const libraries = libraryPath(unpackedAt(PACKAGE));
+  return {
+    path: tool.path,
+    env: { ...tool.env, ...(libraries && { LD_LIBRARY_PATH: libraries }) },
+  };
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { startNginx } from '../../dev/nginx.ts';
+import { type Backend, EXPIRES_IN, NAME, type Variant } from '../backend.ts';
+import { onGate, PROTECTED } from './postern/site.ts';
+
+/** As long as a real one: nginx reads and passes on as many bytes in every variant. */
+const SHAM_TOKEN = `ps_${'x'.repeat(32)}`;
+
+function alone(server: string, path: string, refused?: string): Backend {
+  const more = refused === undefined ? {} : { refused };
+  return { site: { server }, path, paths: [path], processes: {}, stop: async () => {}, ...more };
+}
+
+const staticFile: Variant = {
+  id: 'static',
+  title: 'nginx, static file',
+  start: async ({ files }) =>
+    alone(`location ^~ /static/ { alias ${files}/; }`, `/static/${NAME}?token=${SHAM_TOKEN}`),
+};
+
+const SECRET = 'a-secret-for-the-bench-only';
+
+/** ngx_http_secure_link_module as its page has it: what was signed cannot be taken back. */
+const secureLink: Variant = {
+  id: 'secure-link',
+  title: 'nginx, secure_link',
+  start: async ({ files }) => {
+    const ends = Math.floor(Date.now() / 1000) + EXPIRES_IN;
+    const signed = `${ends}/s/${NAME} ${SECRET}`;
+    const md5 = createHash('md5').update(signed).digest('base64url');
+    const server = `
+      location /s/ {
+        secure_link $arg_md5,$arg_expires;
+        secure_link_md5 "$secure_link_expires$uri ${SECRET}";
+        if ($secure_link = "") { return 403; }
+        if ($secure_link = "0") { return 410; }
+        alias ${files}/;
+      }`;
+    return alone(server, `/s/${NAME}?md5=${md5}&expires=${ends}`, `/s/${NAME}`);
+  },
+};
+
+/** protect.conf with a subrequest that never leaves nginx; nothing fills the variables. */
+const inside: Variant = {
+  id: 'return',
+  title: 'auth_request, inside nginx',
+  start: async ({ files }) => {
+    const server = `
+      include postern/auth-request.conf;
+      location = /.bench/return-204 { internal; return 204; }
+      location @bench_deliver {
+        auth_request off;
+        set $postern_target ${PROTECTED}${NAME};
+        set $postern_limit_rate 0;
+        rewrite ^ ${PROTECTED}${NAME}? last;
+      }
+      location ^~ /return-204/ {
+        auth_request /.bench/return-204;
+        satisfy all;
+        auth_basic off;
+        auth_request_set $postern_cache_control "private, no-store";
+        error_page 401 @postern_401;
+        error_page 403 @postern_403;
+        error_page 500 502 503 504 =503 @postern_503;
+        try_files "" @bench_deliver;
+      }
+      location ^~ ${PROTECTED} {
+        include postern/internal.conf;
+        include postern/headers.conf;
+        alias ${files}/;
+      }`;
+    const http = 'include postern/http.conf; upstream postern { server 127.0.0.1:1; }';
+    const path = `/return-204/${NAME}?token=${SHAM_TOKEN}`;
+    return { ...alone(server, path), site: { http, server } };
+  },
+};
+
+/** The least that any service can cost: a second nginx with one fixed answer. */
+const ceiling: Variant = {
+  id: 'ceiling',
+  title: 'auth_request, second nginx',
+  start: async ({ files }) => {
+    const second = await startNginx({
+      config: ({ port }) => `
+        server {
+          listen 127.0.0.1:${port};
+          access_log off;
+          keepalive_requests 1000000000;
+          location / {
+            add_header Postern-Target ${PROTECTED}${NAME};
+            return 204;
+          }
+        }`,
+    });
+    const path = `/download/${NAME}?token=${SHAM_TOKEN}`;
+    return {
+      site: onGate(files, second.port),
+      path,
+      paths: [path],
+      processes: { service: second.pid },
+      stop: second.stop,
+    };
+  },
+};
+
+export const NGINX: readonly Variant[] = [staticFile, secureLink, inside, ceiling];

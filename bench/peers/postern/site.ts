@@ -1,0 +1,34 @@
+import { KEEPALIVE, type Site } from '../../backend.ts';
+
+export const PROTECTED = '/protected/';
+
+/** README.md's configuration. */
+export function onGate(files: string, gatePort: number, apiPort?: number): Site {
+  return {
+    http: `
+      include postern/http.conf;
+      upstream postern { server 127.0.0.1:${gatePort}; keepalive ${KEEPALIVE}; }
+      ${apiPort === undefined ? '' : api(apiPort)}`,
+    server: `
+      include postern/auth-request.conf;
+      location ^~ /download/ { include postern/protect.conf; }
+      location ^~ ${PROTECTED} {
+        include postern/internal.conf;
+        include postern/headers.conf;
+        alias ${files}/;
+      }
+      ${apiPort === undefined ? '' : TOKENS}`,
+  };
+}
+
+const api = (port: number) =>
+  `upstream postern_api { server 127.0.0.1:${port}; keepalive ${KEEPALIVE}; }`;
+
+/** An application would ask the API itself. All systems are asked through nginx here. */
+const TOKENS = `
+      location = /tokens {
+        client_max_body_size 1m;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_pass http://postern_api;
+      }`;

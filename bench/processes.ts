@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/**
+ * CPU seconds that a process group has used: proc(5), utime and stime. What dev/ starts has a
+ * group of its own, so nginx's workers are counted with their master.
+ */
+export function cpuSeconds(group: number): number {
+  const ticks = inGroup(group).map((pid) => {
+    const fields = stat(pid);
+    return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  });
+  return sum(ticks) / ticksPerSecond;
+}
+
+/** Bytes in memory now, of all its processes: what they share is counted in each. */
+export const residentBytes = (group: number) => memory(group, 'VmRSS');
+
+/** The most that each of its processes ever had. */
+export const peakBytes = (group: number) => memory(group, 'VmHWM');
+
+function memory(group: number, field: string): number {
+  const line = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm');
+  return sum(inGroup(group).map((pid) => Number(line.exec(read(pid, 'status'))?.[1] ?? 0) * 1024));
+}
+
+function inGroup(group: number): string[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => Number(stat(pid)[2]) === group);
+}
+
+/** From the third field on: the second is the program's name, which may hold anything. */
+function stat(pid: string): string[] {
+  const text = read(pid, 'stat');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+function read(pid: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return ''; // It has just ended.
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,25 @@
+/** The head, and a line for each thing that was measured; the first column says which. */
+export type Table = readonly (readonly string[])[];
+
+/** For a terminal: the first column to the left, the others to the right. */
+export function aligned(table: Table): string {
+  const widths = table[0]?.map((_, i) => Math.max(...table.map((line) => line[i]?.length ?? 0)));
+  const cell = (text: string, i: number) => {
+    const width = widths?.[i] ?? 0;
+    return i === 0 ? text.padEnd(width) : text.padStart(width);
+  };
+  return table.map((line) => line.map(cell).join('  ').trimEnd()).join('\n');
+}
+
+/** For a page. */
+export function markdown([head = [], ...lines]: Table): string {
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const rule = `|${head.map((_, i) => (i === 0 ? '---|' : '--:|')).join('')}`;
+  return [row(head), rule, ...lines.map(row)].join('\n');
+}
+
+export function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+export const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)}`;

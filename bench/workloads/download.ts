@@ -1,0 +1,59 @@
+import type { Variant } from '../backend.ts';
+import { downloadAll } from '../load/download.ts';
+import { spent } from '../load/measured.ts';
+import { peakBytes } from '../processes.ts';
+import type { Step } from './rounds.ts';
+import { running } from './running.ts';
+
+export interface Downloaded {
+  /** Of the file. */
+  readonly bytes: number;
+  readonly users: number;
+  readonly seconds: number;
+  /** Of all users together. */
+  readonly bytesPerSecond: number;
+  /** CPU seconds, by process. */
+  readonly cpu: Readonly<Record<string, number>>;
+  /** The most memory that the service's processes had. */
+  readonly peakBytes?: number;
+}
+
+export const USERS = 100;
+
+export const DOWNLOADERS = ['static', 'django-stream', 'express', 'redis'];
+
+/** What nginx sends by itself: these also download the whole size. */
+export const BY_NGINX = ['static', 'redis'];
+
+/** All users download the file at once, each with a token of their own. */
+export function downloading(variants: readonly Variant[], files: string, bytes: number) {
+  return variants.map((variant): Step<Downloaded> => {
+    const speed = BY_NGINX.includes(variant.id) ? 3e9 : 0.8e9;
+    return {
+      id: variant.id,
+      title: `${USERS} × ${bytes / 1e6} MB: ${variant.title}`,
+      seconds: 2 + (USERS * bytes) / speed,
+      run: () =>
+        running(variant, { files, tokens: USERS }, async ({ backend, nginx, groups }) => {
+          const paths = Array.from({ length: USERS }, (_, i) => {
+            return backend.paths[i % backend.paths.length] as string;
+          });
+          const before = spent(groups);
+          const seconds = await downloadAll(nginx.port, paths, bytes);
+          const after = spent(groups);
+          const cpu = Object.keys(groups).map((name) => {
+            return [name, (after[name] ?? 0) - (before[name] ?? 0)];
+          });
+          const { service } = backend.processes;
+          return {
+            bytes,
+            users: USERS,
+            seconds,
+            bytesPerSecond: (bytes * USERS) / seconds,
+            cpu: Object.fromEntries(cpu),
+            ...(service !== undefined && { peakBytes: peakBytes(service) }),
+          };
+        }),
+    };
+  });
+}

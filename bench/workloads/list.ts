@@ -1,0 +1,3 @@
+export const WORKLOADS = ['serve', 'issue', 'download', 'growth'] as const;
+
+export type Workload = (typeof WORKLOADS)[number];

@@ -1,0 +1,93 @@
+import { Failure } from '../failure.ts';
+import { plain } from '../plain.ts';
+import { problemOf } from './problem.ts';
+
+/** A running service's API, with a key. */
+export interface Api {
+  /**
+   * The answer's body; undefined where it has none.
+   *
+   * @throws Problem where the service refuses, Failure where it does not answer as Postern does
+   */
+  ask(method: string, path: string, json?: string): Promise<unknown>;
+}
+
+const WAIT_MS = 10_000;
+
+const WHY: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'it closes the connection',
+  UND_ERR_SOCKET: 'it closes the connection',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'its name cannot be looked up',
+  EHOSTUNREACH: 'no way leads there',
+  ENETUNREACH: 'no way leads there',
+  ETIMEDOUT: 'there is no connection in time',
+  UND_ERR_CONNECT_TIMEOUT: 'there is no connection in time',
+};
+
+/** For an answer that is none of the API's. */
+export function notPostern(status: number): Failure {
+  return new Failure(
+    `the answer (${status}) is not one of Postern's API. ` +
+      'Is it the address of POSTERN_API_LISTEN, and not that of the gate or of nginx?',
+  );
+}
+
+class TooLate extends Error {}
+
+export function createApi(address: string, key: string): Api {
+  return {
+    async ask(method, path, json) {
+      const response = await send(`${address}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(json !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(json !== undefined && { body: json }),
+        // The key is for this address alone.
+        redirect: 'manual',
+      });
+      if (response.status === 204) return undefined;
+      const body = parse(response.text);
+      const problem = problemOf(response.status, body);
+      if (problem !== undefined) throw problem;
+      if (response.ok && typeof body === 'object' && body !== null) return body;
+      throw notPostern(response.status);
+    },
+  };
+
+  async function send(url: string, init: RequestInit) {
+    const controller = new AbortController();
+    // Not AbortSignal.timeout, which keeps no process alive: fetch waits for ever where a server hangs
+    // up at once, and Node would end in silence.
+    const timer = setTimeout(() => controller.abort(new TooLate()), WAIT_MS);
+    try {
+      const response = await fetch(url, { ...init, signal: controller.signal });
+      return { status: response.status, ok: response.ok, text: await response.text() };
+    } catch (error) {
+      throw new Failure(
+        `${address} does not answer: ${reason(error as Error)}. Is Postern running, and is this ` +
+          'its POSTERN_API_LISTEN? --api or POSTERN_API names another address.',
+        { cause: error },
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function reason(error: Error): string {
+  if (error instanceof TooLate) return `nothing came within ${WAIT_MS / 1000} seconds`;
+  const cause = (error.cause ?? error) as NodeJS.ErrnoException;
+  return WHY[cause.code ?? ''] ?? plain(cause.code ?? cause.message);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises';
+import { Failure, WrongUsage } from '../failure.ts';
+
+/** What can stand in a header, as every key and every JWT. */
+const KEY = /^[\x21-\x7e]+$/;
+
+/**
+ * The API key: of the file, else of the environment. It is never an argument, which every user of the
+ * machine can read as long as the command runs.
+ *
+ * @throws Failure, which quotes no part of it
+ */
+export async function apiKey(
+  file: string | undefined,
+  variable: string | undefined,
+): Promise<string> {
+  if (file === undefined && !variable) {
+    throw new WrongUsage('no API key: set POSTERN_API_KEY, or name a file with --key-file');
+  }
+  const [from, text] =
+    file === undefined ? ['POSTERN_API_KEY', variable ?? ''] : [file, await read(file)];
+  const key = text.trim();
+  if (KEY.test(key)) return key;
+  throw new Failure(`${from} holds no API key: one line of ASCII without spaces`);
+}
+
+function read(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Failure(`--key-file ${file} cannot be read: ${error.code}`, { cause: error });
+  });
+}

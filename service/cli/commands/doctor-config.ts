@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import type { Environment } from '../environment.ts';
+
+export interface ConfigOptions {
+  readonly config?: string | true;
+  readonly mounts?: string;
+  readonly json?: true;
+}
+
+export function addConfigOptions(doctor: Command): void {
+  doctor
+    .option(
+      '--config [file]',
+      'what `nginx -T` prints, or a nginx.conf; - or nothing: standard input',
+    )
+    .option(
+      '--mounts <mounts>',
+      'compare with these, written as in POSTERN_MOUNTS; else with those of the environment',
+    );
+}
+
+/** Prints what is found in a configuration, and sets the exit code. */
+export async function doctorConfig(options: ConfigOptions, env: Environment): Promise<void> {
+  const { config = true, mounts, json } = options;
+  const { diagnoseConfig } = await import('../doctor-config.ts');
+  const { toldMounts } = await import('../doctor-mounts.ts');
+  const { print } = await import('../output.ts');
+  const told = toldMounts(mounts, env);
+  const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
+    ...(told && { mounts: told }),
+    ...(json && { json }),
+  });
+  await print(text);
+  if (!ok) process.exitCode = 1;
+}

@@ -1,0 +1,127 @@
+import { type Command, Option } from 'commander';
+import type { ApiOptions } from '../api/open.ts';
+import type { Environment } from '../environment.ts';
+import { WrongUsage } from '../failure.ts';
+import type { Fields } from '../token-issue.ts';
+import { example } from './example.ts';
+import { grantOptions } from './grant-options.ts';
+
+interface CommonOptions extends ApiOptions {
+  readonly json?: true;
+}
+
+type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
+
+const KEY_HELP = `
+The API key comes from POSTERN_API_KEY or --key-file. It is no argument: every user of the machine can
+read those (ps) while the command runs.`;
+
+export function addToken(program: Command, env: Environment): void {
+  const token = program
+    .command('token')
+    .description('Issue, show, revoke and list tokens of a running service.')
+    .addHelpText('after', KEY_HELP)
+    .addHelpText('after', example('postern token issue --path /download/hello.txt'));
+
+  const issue = common(token.command('issue'))
+    .description('Issue a token, and print the URL that opens the file or the folder.')
+    .option('--lines', 'read requests from standard input, each a line of JSON: {"path": "/…"}');
+  for (const option of grantOptions()) issue.addOption(option);
+  issue
+    .addHelpText('after', example('postern token issue --path /download/hello.txt --max-uses 1'))
+    .action(async ({ api, keyFile, json, lines, ...fields }: IssueOptions) => {
+      const asked = fieldsOf(fields as Fields);
+      const names = Object.keys(asked);
+      if (lines && names.length > 0) {
+        throw new WrongUsage(`with --lines each line has its own fields: ${names.join(', ')}`);
+      }
+      if (!lines && 'path' in asked === 'prefix' in asked) {
+        throw new WrongUsage('exactly one of --path, --prefix and --lines is needed');
+      }
+      const service = await open({ api, keyFile } as ApiOptions, env);
+      const { print } = await import('../output.ts');
+      if (!lines) {
+        const { issueToken } = await import('../token-issue.ts');
+        return print(await issueToken(service, asked, json));
+      }
+      const { issueLines } = await import('../token-batch.ts');
+      const { createProgress } = await import('../progress.ts');
+      // Where the URLs themselves come to the terminal, they show how far it is.
+      const progress = createProgress(process.stdout.isTTY ? { write() {} } : process.stderr);
+      await issueLines(service, process.stdin, { ...(json && { json }), print, progress });
+    });
+
+  common(token.command('show'))
+    .description("Show a token's state: what it opens, until when, and who uses it.")
+    .argument('<id>', 'the id of the answer or of the log, not the token itself')
+    .addHelpText('after', example('postern token show e-SE8A6GH9iOzDIMcEWWDx'))
+    .action(async (id: string, { json, ...options }: CommonOptions) => {
+      const service = await open(options, env, id);
+      const { showToken } = await import('../token-show.ts');
+      const { print } = await import('../output.ts');
+      await print(await showToken(service, id, json));
+    });
+
+  common(token.command('revoke'))
+    .description('End a token now, or all of a subject that this client has issued.')
+    .argument('[id]', 'the id of a token')
+    .option('--subject <subject>', 'whose tokens to end')
+    .addHelpText('after', example('postern token revoke --subject user-42'))
+    .action(async (id: string | undefined, options: CommonOptions & { subject?: string }) => {
+      const { json, subject, ...where } = options;
+      const { revokeToken, revokeSubject } = await import('../token-revoke.ts');
+      const { print } = await import('../output.ts');
+      if (id !== undefined && subject === undefined) {
+        return print(await revokeToken(await open(where, env, id), id, json));
+      }
+      if (id === undefined && subject !== undefined) {
+        return print(await revokeSubject(await open(where, env), subject, json));
+      }
+      throw new WrongUsage('exactly one is needed: an id, or --subject');
+    });
+
+  common(token.command('list'))
+    .description("List a subject's live tokens, those that end first before the others.")
+    .requiredOption('--subject <subject>', 'whose tokens')
+    .addHelpText('after', example('postern token list --subject user-42'))
+    .action(async ({ json, subject, ...options }: CommonOptions & { subject: string }) => {
+      const service = await open(options, env);
+      const { listTokens } = await import('../token-list.ts');
+      const { createProgress } = await import('../progress.ts');
+      const { print } = await import('../output.ts');
+      const progress = createProgress(process.stderr);
+      await print(await listTokens(service, subject, { ...(json && { json }), progress }));
+    });
+}
+
+function common(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--api <url>', 'where the API is (POSTERN_API, else http://127.0.0.1:7301)'),
+    )
+    .addOption(new Option('--key-file <file>', 'a file with the API key (else POSTERN_API_KEY)'))
+    .option('--json', 'the whole answer, as JSON')
+    .addHelpText('after', KEY_HELP);
+}
+
+async function open(options: ApiOptions, env: Environment, id?: string) {
+  if (id !== undefined && !/^[\w-]{22}$/.test(id)) {
+    throw new WrongUsage(
+      'the id of a token has 22 letters, digits, - and _; it is not the token itself',
+    );
+  }
+  const { openApi } = await import('../api/open.ts');
+  return openApi(options, env);
+}
+
+/** Options are named as fields are; what is not said is not sent. */
+function fieldsOf(options: Fields): Fields {
+  const named = Object.entries(options).map(([name, value]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  // --no-revocable makes commander give `true` where nothing was said.
+  return Object.fromEntries(
+    named.filter(([name, value]) => name !== 'revocable' || value === false),
+  );
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { configFile, type Environment } from '../config/environment.ts';
+import { Faults } from '../config/fault.ts';
+import { readSettings } from '../config/file.ts';
+import type { Given } from '../config/given.ts';
+import { readMounts } from '../config/mounts.ts';
+import { block } from '../config/report.ts';
+import { quote } from '../config/shown.ts';
+import type { Mount } from '../domain/mount.ts';
+import { WrongUsage } from './failure.ts';
+
+/**
+ * The mounts that a command is told, or that Postern would be: by `--mounts`, POSTERN_MOUNTS, or the
+ * file of POSTERN_CONFIG. Undefined where nobody tells.
+ *
+ * @throws WrongUsage
+ */
+export function toldMounts(
+  option: string | undefined,
+  env: Environment,
+): readonly Mount[] | undefined {
+  const faults = new Faults();
+  const given =
+    asText('--mounts', option) ??
+    asText('POSTERN_MOUNTS', env.POSTERN_MOUNTS) ??
+    inFile(env, faults);
+  const mounts = given && readMounts(given, faults);
+  if (faults.all.length === 0) return mounts;
+  throw new WrongUsage(`the mounts cannot be read:\n\n${faults.all.map(block).join('\n\n')}\n`);
+}
+
+function asText(field: string, value: string | undefined): Given | undefined {
+  return value ? { field, value, shown: quote(value) } : undefined;
+}
+
+function inFile(env: Environment, faults: Faults): Given | undefined {
+  const file = configFile(env);
+  if (file === undefined) return undefined;
+  return readSettings(file, (path) => readFileSync(path, 'utf8'), faults)?.get('mounts');
+}

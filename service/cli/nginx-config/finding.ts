@@ -1,0 +1,17 @@
+import type { Place } from './directive.ts';
+import type { Site } from './site.ts';
+
+/** A trap, and the way out of it. */
+export interface Finding {
+  readonly at: Place;
+  /** What stands there, in one line. */
+  readonly seen: string;
+  readonly why: string;
+  /** The directive that mends it. */
+  readonly mend: string;
+}
+
+export interface Rule {
+  readonly id: string;
+  find(site: Site): readonly Finding[];
+}

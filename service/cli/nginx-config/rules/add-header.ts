@@ -1,0 +1,26 @@
+import type { Finding, Rule } from '../finding.ts';
+import { effective, type Location, own, title } from '../scope.ts';
+
+/** Headers of the server block that a file does not have, since its location has some of its own. */
+export const addHeader: Rule = {
+  id: 'add-header',
+  find: ({ internals }) => internals.flatMap(findIn),
+};
+
+function findIn(location: Location): readonly Finding[] {
+  const here = own(location, 'add_header');
+  if (here.length === 0 || location.parent === undefined) return [];
+  const names = new Set(here.map(({ args }) => args[0]?.toLowerCase()));
+  return effective(location.parent, 'add_header')
+    .filter(({ args }) => !names.has(args[0]?.toLowerCase()))
+    .map((at) => ({
+      at,
+      seen: `add_header ${at.args[0]} is not sent with what ${title(location)} serves (${location.at.file}:${location.at.line})`,
+      why: 'One add_header in a location replaces all that it would inherit, and headers.conf has some.',
+      mend: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
+    }));
+}
+
+function quoted(word: string): string {
+  return /^[^\s;{}"'\\#]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}

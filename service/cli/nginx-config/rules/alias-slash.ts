@@ -1,0 +1,45 @@
+import type { Finding, Rule } from '../finding.ts';
+import { isPrefix } from '../match.ts';
+import { type Location, own, title, withNested } from '../scope.ts';
+
+/** Off by a slash, in any location of the site: what it opens may be the folder of the files. */
+export const aliasSlash: Rule = {
+  id: 'alias-slash',
+  find: ({ http, internals }) =>
+    http.servers
+      .flatMap(({ locations }) => withNested(locations))
+      .flatMap((location) => findIn(location, internals.includes(location))),
+};
+
+function findIn(location: Location, isInternal: boolean): readonly Finding[] {
+  const { modifier, path } = location;
+  const [alias] = own(location, 'alias');
+  const folder = alias?.args[0] ?? '';
+  if (alias === undefined || !isPrefix(modifier)) return [];
+  const [pathEnds, folderEnds] = [path.endsWith('/'), folder.endsWith('/')];
+  if (!pathEnds && (folderEnds || isInternal)) {
+    return [
+      {
+        at: location.at,
+        seen: `${title(location)} { alias ${folder}; }`,
+        why: `The location has no slash at its end: ${beside(path, folder)}`,
+        mend: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
+      },
+    ];
+  }
+  if (!isInternal || folderEnds) return [];
+  return [
+    {
+      at: alias,
+      seen: `alias ${folder} in ${title(location)}`,
+      why: `The folder has no slash at its end: ${beside(path, folder)}`,
+      mend: `alias ${folder}/;`,
+    },
+  ];
+}
+
+/** nginx puts what follows the location's path behind the alias as it is. */
+function beside(path: string, folder: string): string {
+  const way = folder.endsWith('/') ? '../x' : '-old/x';
+  return `${path}${way} is ${folder}${way}, beside the folder.`;
+}

@@ -1,0 +1,49 @@
+import type { Directive } from '../directive.ts';
+import type { Finding, Rule } from '../finding.ts';
+import { effective, own, title } from '../scope.ts';
+import type { Gate, Site } from '../site.ts';
+
+/** Pages for errors: the site's where it should be ours, and ours where it wants its own. */
+export const errorPage: Rule = {
+  id: 'error-page',
+  find: (site) => [...site.gates.flatMap(silenced), ...saved(site)],
+};
+
+function silenced({ location }: Gate): readonly Finding[] {
+  const ours = own(location, 'error_page');
+  if (ours.length === 0 || location.parent === undefined) return [];
+  // The first line for a status counts.
+  const replaced = (status: string) =>
+    ours
+      .find((line) => statuses(line).includes(status))
+      ?.args.at(-1)
+      ?.startsWith('@postern_');
+  return effective(location.parent, 'error_page').flatMap((at) => {
+    const lost = statuses(at).filter(replaced);
+    if (lost.length === 0) return [];
+    return [
+      {
+        at,
+        seen: `error_page ${at.args.join(' ')} is not used in ${title(location)} (${location.at.file}:${location.at.line})`,
+        why: `The snippet's own lines for ${lost.join(', ')} replace it there.`,
+        mend: `error_page ${lost.join(' ')} ${at.args.at(-1)}; in that location, above the include, if you want it there; never with =200`,
+      },
+    ];
+  });
+}
+
+function saved({ internals }: Site): readonly Finding[] {
+  return internals.flatMap((location) => {
+    if (own(location, 'error_page').length > 0) return [];
+    return effective(location, 'error_page').map((at) => ({
+      at,
+      seen: `error_page ${at.args.join(' ')} is inherited by ${title(location)} (${location.at.file}:${location.at.line})`,
+      why: "For a file that is not there the site's page is sent, and saved as the download.",
+      mend: 'include postern/internal.conf; it has an error_page that ends the inheritance',
+    }));
+  });
+}
+
+function statuses({ args }: Directive): readonly string[] {
+  return args.filter((word) => /^\d{3}$/.test(word));
+}

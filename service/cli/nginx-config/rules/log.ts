@@ -1,0 +1,67 @@
+import type { Directive } from '../directive.ts';
+import type { Finding, Rule } from '../finding.ts';
+import { effective, own, type Scope } from '../scope.ts';
+import type { Site } from '../site.ts';
+
+/** Each holds what a client has sent, and with it the token. */
+const TELLING =
+  /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/;
+
+const MEND = 'access_log /var/log/nginx/access.log postern;';
+
+/** Access logs, of a server block with a gate, in which tokens stand. */
+export const log: Rule = {
+  id: 'log',
+  find(site) {
+    const formats = formatsOf(site);
+    return site.servers.flatMap((server) => {
+      // Denials end in named locations, which inherit from the server.
+      const scopes = [
+        server,
+        ...site.gates.map(({ location }) => location),
+        ...site.internals,
+      ].filter((scope) => scope === server || ('server' in scope && scope.server === server));
+      return [...new Set(scopes.flatMap((scope) => findIn(scope, formats)))];
+    });
+  },
+};
+
+function findIn(scope: Scope, formats: ReadonlyMap<string, string>): readonly Finding[] {
+  const logs = effective(scope, 'access_log');
+  if (logs.length === 0) {
+    // What has none of its own inherits what the server lacks.
+    if (scope.at.name !== 'server') return [];
+    const why = 'nginx then writes its own, with the request line, and every token in it.';
+    return [{ at: scope.at, seen: `${scope.at.name} without an access_log`, why, mend: MEND }];
+  }
+  return logs.flatMap((at) => {
+    const told = tellingPart(at, formats);
+    if (told === undefined) return [];
+    return [
+      {
+        at,
+        seen: `access_log ${at.args.join(' ')} in a server block that hands out files`,
+        why: `The format ${formatOf(at)} writes ${told}, and with it every token in a URL.`,
+        mend: MEND,
+      },
+    ];
+  });
+}
+
+function tellingPart(at: Directive, formats: ReadonlyMap<string, string>): string | undefined {
+  if (at.args[0] === 'off') return undefined;
+  const name = formatOf(at);
+  const format = formats.get(name) ?? (name === 'combined' ? '$request' : '');
+  const [, variable] = TELLING.exec(format) ?? [];
+  return variable && `$${variable}`;
+}
+
+function formatOf({ args }: Directive): string {
+  return args[1] ?? 'combined';
+}
+
+function formatsOf({ http }: Site): ReadonlyMap<string, string> {
+  return new Map(
+    own(http, 'log_format').map(({ args: [name = '', ...rest] }) => [name, rest.join('')]),
+  );
+}

@@ -1,0 +1,34 @@
+import type { Finding, Rule } from '../finding.ts';
+import { isPrefix, regexRivals } from '../match.ts';
+import { type Location, title } from '../scope.ts';
+
+const WHY =
+  'nginx prefers a regex location to a prefix location without ^~: one anywhere in the server block takes requests past the gate, and past `internal`.';
+
+/** `^~` on the public and on the internal location, and who wins without it. */
+export const missingCaret: Rule = {
+  id: 'missing-caret',
+  find: ({ gates, internals }) =>
+    [...gates.map(({ location }) => location), ...internals].flatMap(findIn),
+};
+
+function findIn(location: Location): readonly Finding[] {
+  const { modifier, path, at, server } = location;
+  if (modifier === '^~' || modifier === '=') return [];
+  if (!isPrefix(modifier)) {
+    const seen = `${title(location)} is a regex location`;
+    const why = 'Of regex locations the first that matches wins, whatever was meant for another.';
+    return [{ at, seen, why, mend: 'location ^~ /…/ { … }' }];
+  }
+  const mend = `location ^~ ${path} { … }`;
+  const rivals = regexRivals(server, path).filter((rival) => rival !== location);
+  return [
+    { at, seen: `${title(location)} has no ^~`, why: WHY, mend },
+    ...rivals.map((rival) => ({
+      at: rival.at,
+      seen: `${title(rival)} wins over ${title(location)} (${at.file}:${at.line})`,
+      why: WHY,
+      mend,
+    })),
+  ];
+}

@@ -1,0 +1,42 @@
+import type { Directive } from '../directive.ts';
+import type { Finding, Rule } from '../finding.ts';
+import { type Location, title } from '../scope.ts';
+import { type Gate, returns } from '../site.ts';
+
+const NESTED = ['location', 'if', 'limit_except'];
+
+/** What stands inside the public location and does not inherit what the snippet says. */
+export const nested: Rule = {
+  id: 'nested',
+  find: ({ gates }) => gates.flatMap(findIn),
+};
+
+function findIn({ location, way }: Gate): readonly Finding[] {
+  const lost = way === 'auth_request' ? 'try_files' : 'proxy_pass';
+  // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
+  const isLost = (at: Directive) =>
+    way === 'auth_request' || at.name === 'location' || goesElsewhere(at);
+  return inside(location)
+    .filter(isLost)
+    .map((at) => ({
+      at,
+      seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
+      why: `What is nested does not have the snippet's ${lost}: the request never comes to the delivery, or never asks the gate, and nginx serves what it finds under that path.`,
+      mend:
+        at.name === 'location'
+          ? 'a location of its own beside it, with ^~, the snippet and a mount'
+          : 'nothing but the include in this location; an `if` that always returns is harmless',
+    }));
+}
+
+function goesElsewhere({ block = [] }: Directive): boolean {
+  return block.some(({ name }) => name === 'rewrite' || name.endsWith('_pass'));
+}
+
+/** Of an `if`, one that always returns is harmless: its request goes nowhere. */
+export function inside({ block }: Location): readonly Directive[] {
+  return block.filter(
+    ({ name, block: body }) =>
+      NESTED.includes(name) && !(name === 'if' && returns({ block: body ?? [] })),
+  );
+}

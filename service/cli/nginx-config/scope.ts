@@ -1,0 +1,96 @@
+import { type Directive, named } from './directive.ts';
+
+/** A block with what it inherits from: a location, its server, the http block. */
+export interface Scope {
+  readonly at: Directive;
+  readonly block: readonly Directive[];
+  readonly parent?: Scope;
+}
+
+export type Modifier = '' | '=' | '^~' | '~' | '~*' | '@';
+
+export interface Location extends Scope {
+  readonly modifier: Modifier;
+  /** The prefix, the exact path, the regex, or the name. */
+  readonly path: string;
+  readonly server: Server;
+  readonly locations: readonly Location[];
+}
+
+export interface Server extends Scope {
+  readonly names: readonly string[];
+  readonly locations: readonly Location[];
+}
+
+export interface Http extends Scope {
+  readonly servers: readonly Server[];
+}
+
+/** The http block of a configuration. A file of servers alone is taken for what stands in one. */
+export function httpOf(root: readonly Directive[], file: string): Http {
+  const at = named(root, 'http')[0] ?? { name: 'http', args: [], file, line: 1, block: root };
+  const http = { at, block: at.block ?? [], servers: [] as Server[] };
+  for (const server of named(http.block, 'server')) http.servers.push(serverOf(server, http));
+  return http;
+}
+
+function serverOf(at: Directive, parent: Scope): Server {
+  const block = at.block ?? [];
+  const names = named(block, 'server_name').flatMap(({ args }) => args);
+  const server = { at, block, parent, names, locations: [] as Location[] };
+  server.locations.push(...locationsOf(server, server));
+  return server;
+}
+
+function locationsOf(parent: Scope, server: Server): Location[] {
+  return named(parent.block, 'location').map((at) => {
+    const location = {
+      at,
+      block: at.block ?? [],
+      parent,
+      server,
+      ...nameOf(at.args),
+      locations: [] as Location[],
+    };
+    location.locations.push(...locationsOf(location, server));
+    return location;
+  });
+}
+
+/** nginx lets the modifier stand by itself or before the path. */
+function nameOf(args: readonly string[]): Pick<Location, 'modifier' | 'path'> {
+  const [first = '', second] = args;
+  const modifier = (/^(?:=|\^~|~\*|~|@)/.exec(first)?.[0] ?? '') as Modifier;
+  return { modifier, path: second ?? (modifier === '@' ? first : first.slice(modifier.length)) };
+}
+
+/** A location and those in it. */
+export function withNested(locations: readonly Location[]): readonly Location[] {
+  return locations.flatMap((location) => [location, ...withNested(location.locations)]);
+}
+
+export function own(scope: Scope, name: string): readonly Directive[] {
+  return named(scope.block, name);
+}
+
+/** The directives of that name which hold here: the nearest level that has any replaces all above. */
+export function effective(scope: Scope, name: string): readonly Directive[] {
+  const here = own(scope, name);
+  return here.length > 0 || scope.parent === undefined ? here : effective(scope.parent, name);
+}
+
+/** The one that holds, of a directive that may stand once. */
+export function inForce(scope: Scope, name: string): Directive | undefined {
+  return effective(scope, name)[0];
+}
+
+/** Where a directive turns something on here, or nothing. */
+export function turnedOn(scope: Scope, name: string): Directive | undefined {
+  const directive = inForce(scope, name);
+  return directive === undefined || directive.args[0] === 'off' ? undefined : directive;
+}
+
+/** As it stands in the file. */
+export function title({ at }: Scope): string {
+  return [at.name, ...at.args].join(' ');
+}

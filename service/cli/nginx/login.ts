@@ -1,0 +1,33 @@
+import type { Faults } from '../../config/fault.ts';
+import type { Given } from '../../config/given.ts';
+import { isHost } from './address.ts';
+
+/** The signs that are legal in a URL as they stand (RFC 3986), less those that mean something to nginx. */
+const URL_PARTS =
+  /^(?:https?:\/\/([^/?#]+))?((?:\/[A-Za-z0-9._~:@!*(),+%-]*)*)(\?[A-Za-z0-9._~:@!*(),+%/?&=-]*)?$/;
+const BROKEN_PERCENT = /%(?![0-9A-Fa-f]{2})/;
+const LONGEST = 1024;
+
+/**
+ * The page where users sign in, up to where the URL comes that they wanted: `/login?return=`. What ends
+ * in `=` has an argument of its own for that. A page of another host is told this one's, if it is known.
+ */
+export function readLogin(
+  value: Given,
+  publicUrl: string | undefined,
+  faults: Faults,
+): string | undefined {
+  const text = String(value.value);
+  const [found, host, path = ''] = URL_PARTS.exec(text) ?? [];
+  // With two slashes the second would begin a host.
+  const legal = host === undefined ? /^\/(?!\/)/.test(path) : isHost(host);
+  if (found === undefined || !legal || BROKEN_PERCENT.test(text) || text.length > LONGEST) {
+    return faults.add(
+      value,
+      'a path of this site or a whole URL, such as /login or https://login.example/?next=, ' +
+        'without user and #, and with %.. for what is no letter, digit or one of ._~:@!*(),+-',
+    );
+  }
+  const page = text.endsWith('=') ? text : `${text}${text.includes('?') ? '&' : '?'}return=`;
+  return host === undefined ? page : `${page}${encodeURIComponent(publicUrl ?? '')}`;
+}

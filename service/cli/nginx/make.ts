@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { type Config, ConfigError, loadConfig } from '../../config.ts';
+import { API_VARIABLES, type Environment } from '../environment.ts';
+import { WrongUsage } from '../failure.ts';
+import { plain } from '../plain.ts';
+import { filesOf, textOf } from './files.ts';
+import { withFaults } from './given.ts';
+import { notesOn } from './notes.ts';
+import { commandLine, type NginxOptions } from './options.ts';
+import { type Plan, planOf } from './plan.ts';
+import { writeFiles } from './write.ts';
+
+interface Where {
+  readonly out?: string;
+  readonly force?: true;
+  readonly json?: true;
+}
+
+export interface Made {
+  /** To print. */
+  readonly text: string;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Makes nginx's configuration of the mounts.
+ *
+ * @param said the options of the command line alone, without those that are so by default
+ * @throws Failure
+ */
+export async function makeNginx(
+  options: NginxOptions,
+  said: Partial<NginxOptions>,
+  where: Where,
+  env: Environment,
+): Promise<Made> {
+  if (where.force && where.out === undefined) throw new WrongUsage('--force needs --out <folder>');
+  const config = load(env);
+  const plan: Plan = withFaults((faults) => planOf(options, config, faults));
+  const line = commandLine(said);
+  return { text: await put(plan, line, where), notes: notesOn(plan, options, config) };
+}
+
+async function put(plan: Plan, line: string, { out, force, json }: Where): Promise<string> {
+  if (out === undefined) {
+    if (!json) return textOf(plan, line);
+    return `${JSON.stringify({ files: Object.fromEntries(filesOf(plan, line)) })}\n`;
+  }
+  const done = await writeFiles(out, filesOf(plan, line), force === true);
+  if (json) return `${JSON.stringify(done)}\n`;
+  const lines = [
+    ...done.written.map((path) => `wrote ${plain(path)}`),
+    ...done.unchanged.map((path) => `${plain(path)} is as it should be`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Of the whole configuration, so that what Postern would not start with is not built upon. */
+function load(env: Environment): Config {
+  const own = Object.fromEntries(
+    Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
+  );
+  try {
+    // As if on a terminal: nobody needs an API key to write a configuration.
+    return loadConfig(own, (path) => readFileSync(path, 'utf8'), { onTerminal: true });
+  } catch (error) {
+    if (error instanceof ConfigError) throw new WrongUsage(error.message, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,23 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The package that this is part of, as built and as written. */
+const root = rootOf(dirname(fileURLToPath(import.meta.url)));
+
+export const snippetsFolder = join(root, 'nginx', 'snippets');
+
+export function readSnippet(name: string): string {
+  return readFileSync(join(snippetsFolder, name), 'utf8');
+}
+
+export function version(): string {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+}
+
+function rootOf(folder: string): string {
+  if (existsSync(join(folder, 'package.json'))) return folder;
+  const parent = dirname(folder);
+  if (parent === folder) throw new Error('there is no package.json above this file');
+  return rootOf(parent);
+}

@@ -1,0 +1,93 @@
+import type { Place } from './place.ts';
+import type { Plan } from './plan.ts';
+import type { Site } from './sites.ts';
+import { word } from './word.ts';
+
+/** The names of the snippets that the http block needs, in their order. */
+export function httpSnippets({ limitConn, cache, origins, login }: Plan): string[] {
+  return [
+    'http.conf',
+    ...(limitConn === undefined ? [] : ['limit-conn.conf']),
+    ...(cache ? ['cache.conf'] : []),
+    ...(origins.length > 0 ? ['cors.conf'] : []),
+    ...(login === undefined ? [] : ['login.conf']),
+  ];
+}
+
+/** What stands in the http block: the whole of it but for its first comment. */
+export function render(plan: Plan, include: (snippet: string) => string): string {
+  return [
+    httpSnippets(plan).map(include).join('\n'),
+    ...namesHash(plan.sites),
+    upstream(plan.upstreams),
+    ...plan.sites.map((site) => server(plan, site, include)),
+  ].join('\n\n');
+}
+
+function upstream(servers: readonly string[]): string {
+  const more = servers.length > 1;
+  return block('upstream postern', [
+    ...(more
+      ? ['# The next is tried where one does not answer: auth-request.conf says when.']
+      : []),
+    ...servers.map((server) => `server ${word(server)};`),
+    '# Without it each request costs a connection of its own.',
+    'keepalive 32;',
+  ]);
+}
+
+function server(plan: Plan, { name, publics, internals }: Site, include: (name: string) => string) {
+  const way = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
+  return block('server', [
+    ...plan.listens.map((listen) => `listen ${listen};`),
+    `server_name ${name};`,
+    plan.logFile === undefined ? 'access_log off;' : `access_log ${plan.logFile} postern;`,
+    '',
+    include('auth-request.conf'),
+    ...(plan.origins.length > 0 ? [include('cors-headers.conf')] : []),
+    ...publics.flatMap((prefix) => ['', location(prefix, [include(way)])]),
+    ...internals.flatMap((prefix) => [
+      '',
+      location(prefix, internal(plan.places(name, prefix), include)),
+    ]),
+  ]);
+}
+
+function internal(place: Place, include: (name: string) => string): string[] {
+  if ('folder' in place) {
+    return [include('internal.conf'), include('headers.conf'), `alias ${word(place.folder)};`];
+  }
+  return [
+    include('internal-proxy.conf'),
+    include('headers.conf'),
+    `proxy_pass ${place.url};`,
+    ...(place.url.startsWith('https:') ? VERIFIED : []),
+  ];
+}
+
+/** nginx believes every certificate unless it is told otherwise. */
+const VERIFIED = [
+  'proxy_ssl_verify on;',
+  'proxy_ssl_verify_depth 4;',
+  '# As Debian, Ubuntu and Alpine have it.',
+  'proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;',
+];
+
+function location(prefix: string, lines: readonly string[]): string {
+  return block(`location ^~ ${word(prefix)}`, lines);
+}
+
+/** What nginx's hash of names has room for unless it is told otherwise. */
+const USUAL_NAME = 40;
+
+function namesHash(sites: readonly Site[]): string[] {
+  const longest = Math.max(...sites.map(({ name }) => name.length));
+  return longest > USUAL_NAME
+    ? ['# For a long server_name.\nserver_names_hash_bucket_size 512;']
+    : [];
+}
+
+function block(head: string, lines: readonly string[]): string {
+  const inner = lines.flatMap((line) => line.split('\n')).map((line) => line && `    ${line}`);
+  return `${head} {\n${inner.join('\n')}\n}`;
+}

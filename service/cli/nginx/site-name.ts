@@ -1,0 +1,17 @@
+import type { Faults } from '../../config/fault.ts';
+import type { Given } from '../../config/given.ts';
+import { readSite } from '../../config/site.ts';
+
+/** The most that a name in the DNS has. */
+const LONGEST = 253;
+
+/** The first name of a server block, `$server_name`: more narrow than what a mount may say. */
+export function readServerName(value: Given, faults: Faults): string | undefined {
+  const name = readSite(value, faults);
+  if (name === undefined) return undefined;
+  if (name.startsWith('*.') && name.endsWith('.*')) {
+    return faults.add(value, 'a name with one * for nginx: *.files.example or files.*');
+  }
+  if (name.length <= LONGEST) return name;
+  return faults.add(value, `a name of at most ${LONGEST} characters`);
+}

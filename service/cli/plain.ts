@@ -1,0 +1,7 @@
+/** Characters that a terminal would obey, or that would make it show another text than there is. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** A text on one line, in which nothing is left that a terminal would obey. */
+export function plain(text: string): string {
+  return text.replace(OBEYED, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}

@@ -1,0 +1,83 @@
+import { open, stat } from 'node:fs/promises';
+import { Failure } from '../../failure.ts';
+import { type Check, type Finding, fault, ok, untested } from '../finding.ts';
+import { type Site, withToken } from '../site.ts';
+
+/** More of what was written meanwhile is not read. */
+const MOST_BYTES = 64 << 20;
+const FLUSH_MS = 3_000;
+
+/**
+ * Looks for the tokens of this run, in what was written to the log since.
+ *
+ * @throws Failure where it cannot be read
+ */
+export async function accessLogCheck(file: string): Promise<Check> {
+  const start = await size(file);
+  return {
+    id: 'access-log',
+    title: 'tokens in the access log',
+    why: 'whoever reads the log, or its copies, has the files while the tokens live',
+    mend: 'access_log /var/log/nginx/access.log postern; and no other, with postern/http.conf in the http block',
+    run: async (site) => {
+      await leaveTraces(site);
+      const last = Date.now() + FLUSH_MS;
+      for (;;) {
+        const finding = search(site, await since(file, start));
+        if (finding.verdict !== 'untested' || Date.now() > last) return finding;
+        site.say('waiting for the log to be written');
+        await site.pause(200);
+      }
+    },
+  };
+}
+
+/** In the places where a log line may hold a token. */
+async function leaveTraces(site: Site): Promise<void> {
+  const { token, target } = await site.issue();
+  const marked = `${target}&${site.mark}`;
+  await site.ask({ target: marked });
+  await site.ask({ target: withToken(site.canary.target, `%70s_${token.slice(3)}`) });
+  await site.ask({ target: marked, headers: { Referer: `http://localhost${target}` } });
+}
+
+function search(site: Site, text: string): Finding {
+  const lines = text.split('\n').filter((line) => line.includes(site.mark));
+  if (lines.length === 0) {
+    return untested('nothing of this run: another log, or one that is written in pieces (buffer=)');
+  }
+  // Without `ps_`, which may be encoded.
+  const secrets = site.api.issued.map((token) => token.slice(3));
+  const hit = text.split('\n').filter((line) => secrets.some((secret) => line.includes(secret)));
+  return hit.length > 0
+    ? fault(`${hit.length} lines with a token of this run`)
+    : ok(`${lines.length} lines of this run, no token`);
+}
+
+async function size(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+async function since(file: string, start: number): Promise<string> {
+  const handle = await open(file).catch((error) => {
+    throw unreadable(file, error);
+  });
+  try {
+    const { size: end } = await handle.stat();
+    // Shorter than before: it was rotated meanwhile.
+    const from = end < start ? 0 : start;
+    const bytes = Buffer.alloc(Math.min(end - from, MOST_BYTES));
+    await handle.read(bytes, 0, bytes.length, from);
+    return bytes.toString('latin1');
+  } finally {
+    await handle.close();
+  }
+}
+
+function unreadable(file: string, error: unknown): Failure {
+  return new Failure(`--access-log ${file} cannot be read: ${(error as Error).message}`);
+}

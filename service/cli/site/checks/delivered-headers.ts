@@ -1,0 +1,80 @@
+import { type Answer, headerOf } from '../answer.ts';
+import { type Check, fault, ok, untested } from '../finding.ts';
+import { answerTo } from '../judge.ts';
+import { absent, withToken } from '../site.ts';
+
+/** With these, no other site is told the query, and with it the token. */
+const KEEPS_QUERY =
+  /^(no-referrer|same-origin|origin|strict-origin|origin-when-cross-origin|strict-origin-when-cross-origin)$/i;
+
+/** What a browser does not run, or runs in a viewer of its own that breaks in a sandbox. */
+const HARMLESS = /^(video|audio|image(?!\/svg))\/|^application\/pdf\b/i;
+
+const headers: Check = {
+  id: 'delivery-headers',
+  title: 'headers of a delivered file',
+  why: 'a cache keeps the file for whoever comes next, a link in it tells others the token, or an uploaded page acts as your site',
+  mend: 'include postern/headers.conf; in the internal location',
+  run: async (site) => {
+    const { target } = await site.issue();
+    const answer = await answerTo(site, { target });
+    if (typeof answer === 'string' || answer.status !== 200) {
+      return untested(typeof answer === 'string' ? answer : String(answer.status));
+    }
+    const faults = [...missing(answer), ...twice(answer)];
+    return faults.length > 0 ? fault(faults.join('; ')) : ok('all there, each once');
+  },
+};
+
+function* missing(answer: Answer): Generator<string> {
+  const cache = (headerOf(answer, 'cache-control') ?? '').toLowerCase();
+  if (!/\bno-store\b/.test(cache) || !/\bprivate\b/.test(cache)) {
+    yield `Cache-Control: ${cache || 'none'}, not private, no-store`;
+  }
+  if (headerOf(answer, 'x-content-type-options')?.toLowerCase() !== 'nosniff') {
+    yield 'no X-Content-Type-Options: nosniff';
+  }
+  const referrer = headerOf(answer, 'referrer-policy') ?? '';
+  if (!KEEPS_QUERY.test(referrer)) yield `Referrer-Policy: ${referrer || 'none'}`;
+  const type = headerOf(answer, 'content-type') ?? '';
+  const policy = headerOf(answer, 'content-security-policy') ?? '';
+  if (!HARMLESS.test(type) && !/\bsandbox\b/.test(policy)) {
+    yield `${type || 'no type'} without Content-Security-Policy: sandbox`;
+  }
+}
+
+function* twice({ headers: all }: Answer): Generator<string> {
+  for (const name of ['cache-control', 'content-type', 'content-disposition', 'accept-ranges']) {
+    if (all.filter(([own]) => own === name).length > 1) yield `${name} twice`;
+  }
+}
+
+const inner: Check = {
+  id: 'inner-headers',
+  title: 'what nginx and the gate say to each other',
+  why: 'clients see the internal prefix, or whose token it is',
+  mend: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
+  run: async (site) => {
+    const { token, target } = await site.issue();
+    const requests = {
+      'a download': { target },
+      'a denial': { target: site.canary.target },
+      'a denial of a token': { target: withToken(absent(site).target, token) },
+      '/.postern/auth-request': { target: '/.postern/auth-request', headers: INNER },
+      '/auth-request': { target: '/auth-request', headers: { ...INNER, 'X-Original-URI': target } },
+    };
+    const faults: string[] = [];
+    for (const [name, request] of Object.entries(requests)) {
+      const answer = await answerTo(site, request);
+      if (typeof answer === 'string') return untested(`${name}: ${answer}`);
+      const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
+      if (names.length > 0) faults.push(`${name}: ${names.join(', ')}`);
+    }
+    return faults.length > 0 ? fault(faults.join('; ')) : ok('none of it');
+  },
+};
+
+const INNER_NAME = /^(postern|x-accel)-/;
+const INNER = { 'X-Original-Method': 'GET' };
+
+export const deliveredHeaders: readonly Check[] = [headers, inner];

@@ -1,0 +1,63 @@
+import { type Check, skipped, untested } from '../finding.ts';
+import {
+  type Attempt,
+  answerTo,
+  describe,
+  holds,
+  isGates,
+  isUnknown,
+  type Rule,
+} from '../judge.ts';
+import { absent } from '../site.ts';
+import { NEEDS_PREFIX } from './internal.ts';
+
+/** What the regex locations of usual sites are about. */
+const ENDINGS =
+  '.jpg .jpeg .png .gif .webp .svg .ico .css .js .map .woff2 .json .xml .txt .md .html .php .pdf .zip .gz .mp3 .mp4 .webm .m3u8 .ts .log .bak .sql .htaccess'.split(
+    ' ',
+  );
+
+const MEND =
+  'location ^~ /download/ and location ^~ /protected/: without ^~ a regex location goes before both';
+
+const outside: Check = {
+  id: 'regex-location',
+  title: 'regex locations before the gate',
+  why: 'files of these names never come to the gate',
+  mend: MEND,
+  run: (site) => {
+    const attempts = ENDINGS.map((ending): Attempt => {
+      return { name: ending, request: { target: absent(site, ending).target } };
+    });
+    return holds(site, attempts, isGates);
+  },
+};
+
+/**
+ * OPTIONS changes nothing, and tells two 404s apart: `internal` is before the method, while a location
+ * that serves files looks at the method before it looks for the file.
+ */
+const inside: Check = {
+  id: 'regex-internal',
+  title: 'regex locations before the internal one',
+  why: 'files of these names can be had at the internal prefix, internal or not',
+  mend: MEND,
+  run: async (site) => {
+    const { internal, mark } = site;
+    if (!internal) return skipped(NEEDS_PREFIX);
+    const attempts = ENDINGS.map((ending): Attempt => {
+      return { name: ending, request: { method: 'OPTIONS', target: internal + mark + ending } };
+    });
+    const plain = await answerTo(site, { method: 'OPTIONS', target: internal + mark });
+    if (typeof plain === 'string') return untested(plain);
+    if (isUnknown(plain)) return untested(describe(plain, site));
+    // No internal location, or a site that answers OPTIONS by itself.
+    if (!isClosed(plain, site))
+      return skipped(`it answers OPTIONS with ${plain.status} for any name`);
+    return holds(site, attempts, isClosed);
+  },
+};
+
+const isClosed: Rule = ({ status }) => status === 404 || status === 403 || status === 400;
+
+export const regex: readonly Check[] = [outside, inside];

@@ -1,0 +1,46 @@
+import { type Check, skipped } from '../finding.ts';
+import { type Attempt, holds, isNotTheFile } from '../judge.ts';
+import type { Site } from '../site.ts';
+
+/** Where the canary would be, if a location went out of its folder or a root held the files. */
+const alias: Check = {
+  id: 'alias-slash',
+  title: 'an alias without its slash',
+  why: "'/prefix../' leaves the folder of the alias, and opens those beside it",
+  mend: 'location ^~ /protected/ { alias /srv/files/; }: both end with a slash',
+  run: async (site) => {
+    if (!site.mount) return skipped('the key may not issue tokens for folders');
+    const prefixes = [site.mount.prefix, site.internal, '/static/', '/media/', '/assets/'];
+    return holds(
+      site,
+      attempts(
+        site,
+        prefixes.map((prefix) => `${prefix?.slice(0, -1)}../`),
+      ),
+      isNotTheFile,
+    );
+  },
+};
+
+const root: Check = {
+  id: 'root',
+  title: 'the files under a root',
+  why: 'the files have a second address, without a gate',
+  mend: 'files outside of every root of the site: alias /srv/files/; with root /srv/www;',
+  run: async (site) => {
+    if (!site.mount) return skipped('the key may not issue tokens for folders');
+    const plain = { name: `/${site.mount.rest}`, request: { target: `/${site.mount.rest}` } };
+    return holds(site, [plain, ...attempts(site, ['/'])], isNotTheFile);
+  },
+};
+
+function attempts({ folders, mount }: Site, before: readonly string[]): Attempt[] {
+  return before.flatMap((prefix) =>
+    folders.map((folder) => {
+      const target = `${prefix}${folder}/${mount?.rest}`;
+      return { name: target, request: { target } };
+    }),
+  );
+}
+
+export const secondDoor: readonly Check[] = [alias, root];

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { type Check, ok } from '../finding.ts';
+import { type Attempt, answerTo, hasCanary, holds, isDenial } from '../judge.ts';
+import { bearer, type Site, withToken } from '../site.ts';
+
+const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in it`;
+
+const none: Check = {
+  id: 'no-token',
+  title: 'no token',
+  why: 'whoever knows the address has the file',
+  mend: GATE,
+  run: (site) => {
+    const { target } = site.canary;
+    const headers = { Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}` };
+    const attempts: Attempt[] = [
+      { name: 'GET', request: { target } },
+      { name: 'HEAD', request: { method: 'HEAD', target } },
+      { name: 'a range', request: { target, headers: { Range: 'bytes=0-15' } } },
+      { name: 'an empty token', request: { target: withToken(target, '') } },
+      { name: 'a password', request: { target, headers } },
+    ];
+    return holds(site, attempts, isDenial);
+  },
+};
+
+const wrong: Check = {
+  id: 'wrong-token',
+  title: 'a token that is tampered with, or made up',
+  why: 'a token need not be known to have the file',
+  mend: `${GATE}; a proxy_cache on the way to the gate: include postern/cache.conf, whose key holds all that decides`,
+  run: async (site) => {
+    const { token } = await site.issue();
+    const madeUp = `ps_${randomBytes(24).toString('base64url')}`;
+    const tokens = { 'tampered with': tamper(token), 'made up': madeUp };
+    const attempts = Object.entries(tokens).flatMap(([what, one]) => everywhere(site, what, one));
+    return holds(site, attempts, isDenial);
+  },
+};
+
+/** A token in each place where one may stand. */
+function everywhere({ canary: { target }, mount }: Site, what: string, token: string): Attempt[] {
+  const cookie = { Cookie: `postern=${token}` };
+  return [
+    { name: `${what}, query`, request: { target: withToken(target, token) } },
+    { name: `${what}, header`, request: { target, headers: bearer(token) } },
+    { name: `${what}, cookie`, request: { target, headers: cookie } },
+    ...(mount
+      ? [{ name: `${what}, path`, request: { target: `${mount.prefix}~${token}/${mount.rest}` } }]
+      : []),
+  ];
+}
+
+/** Not at its end: the last character of base64url can stand for the same bytes as another. */
+function tamper(token: string): string {
+  const at = token.length - 9;
+  return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
+}
+
+const EXPIRES_IN = 1;
+/** Its end, by the service's clock and ours. */
+const GRACE_MS = 4_000;
+
+const expired: Check = {
+  id: 'expired-token',
+  title: 'an expired token',
+  why: 'a link that was passed on works for ever',
+  mend: 'proxy_cache_use_stale off; and a key that holds the whole $request_uri, as in postern/cache.conf',
+  run: async (site) => {
+    const { id, target } = await site.issue({ expires_in: EXPIRES_IN });
+    await site.ask({ target });
+    site.say('waiting for a token to expire');
+    const last = Date.now() + EXPIRES_IN * 1_000 + GRACE_MS;
+    while ((await site.api.show(id)) !== undefined && Date.now() < last) await site.pause(200);
+    return holds(site, [{ name: 'after its end', request: { target } }], isDenial);
+  },
+};
+
+const revoked: Check = {
+  id: 'revoked-token',
+  title: 'a revoked token',
+  why: 'who lost the right to a file still has it',
+  mend: 'proxy_cache_use_stale off; proxy_cache_valid with no time of its own: X-Accel-Expires says how long, as in postern/cache.conf; a POSTERN_DECISION_TTL above 10 is told by --decision-ttl',
+  run: async (site) => {
+    const { id, target } = await site.issue();
+    await site.ask({ target });
+    await site.api.revoke(id);
+    const plain = await answerTo(site, { target: site.canary.target });
+    // It is no use to wait where it opens to anybody.
+    const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
+    const began = Date.now();
+    const last = began + (site.decisionTtl + 1.5) * 1_000;
+    const attempt = [{ name: 'after it', request: { target } }];
+    for (;;) {
+      const finding = await holds(site, attempt, isDenial);
+      const seconds = (Date.now() - began) / 1_000;
+      if (finding.verdict === 'ok' && seconds > 1) {
+        return ok(`${finding.saw}, ${seconds.toFixed(1)} s after: answers are reused`);
+      }
+      if (finding.verdict !== 'fault' || isOpen || Date.now() > last) return finding;
+      site.say('waiting for a revocation to be heard of');
+      await site.pause(250);
+    }
+  },
+};
+
+export const tokens: readonly Check[] = [none, wrong, expired, revoked];

@@ -1,0 +1,103 @@
+import { isIP, connect as netConnect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { type Answer, readAnswer } from './answer.ts';
+
+/** Where a site is reached, and under which name. */
+export interface Place {
+  readonly tls: boolean;
+  /** To connect to. */
+  readonly host: string;
+  readonly port: number;
+  /** For the `Host` header. */
+  readonly authority: string;
+  /** That a certificate must be for. */
+  readonly name: string;
+}
+
+export interface Request {
+  /** GET unless told. */
+  readonly method?: string;
+  /** As it is to stand in the request line: `fetch` would take the dots out of it. */
+  readonly target: string;
+  /** One with a list for its value is sent once for each. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** From which address. */
+  readonly from?: string;
+}
+
+export interface Heard extends Answer {
+  /** The addresses of the two ends of the connection. */
+  readonly here: string;
+  readonly there: string;
+}
+
+/** There was no answer, which proves nothing; the message says what there was instead. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+const TIMEOUT_MS = 10_000;
+/** More of a body than this is not read. */
+const MOST_BYTES = 1 << 20;
+
+/**
+ * One request over a connection of its own.
+ *
+ * @throws NoAnswer
+ */
+export function send(place: Place, request: Request, signal: AbortSignal): Promise<Heard> {
+  return new Promise((resolve, reject) => {
+    const socket = open(place, request.from);
+    let received: Buffer = Buffer.alloc(0);
+    const settle = (ended: boolean) => {
+      const answer = readAnswer(received, request.method === 'HEAD', ended);
+      if (answer === undefined) return false;
+      const { localAddress: here = '', remoteAddress: there = '' } = socket;
+      resolve({ ...answer, here, there });
+      socket.destroy();
+      return true;
+    };
+    const fail = (what: string) => {
+      if (!settle(true)) reject(new NoAnswer(what));
+      socket.destroy();
+    };
+    const stop = () => fail('stopped');
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    // Of the whole exchange: a site that trickles must not hold the doctor up.
+    const timer = setTimeout(() => fail(`none within ${TIMEOUT_MS / 1000} s`), TIMEOUT_MS);
+    socket.once(place.tls ? 'secureConnect' : 'connect', () => {
+      socket.write(bytesOf(place, request));
+    });
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      settle(received.length > MOST_BYTES);
+    });
+    socket.on('end', () => fail('the connection was closed without one'));
+    socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+      fail('the connection was closed without one');
+    });
+  });
+}
+
+function open({ tls, host, port, name }: Place, from: string | undefined): Socket {
+  const to = { host, port, ...(from !== undefined && { localAddress: from }) };
+  if (!tls) return netConnect(to);
+  // A server name is never an address (RFC 6066, section 3).
+  return tlsConnect({
+    ...to,
+    ALPNProtocols: ['http/1.1'],
+    ...(!isIP(name) && { servername: name }),
+  });
+}
+
+function bytesOf({ authority }: Place, { method = 'GET', target, headers }: Request): string {
+  const all = { Host: authority, Accept: '*/*', Connection: 'close', ...headers };
+  const lines = Object.entries(all).flatMap(([name, value]) =>
+    [value].flat().map((one) => `${name}: ${one}\r\n`),
+  );
+  return `${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`;
+}

@@ -1,0 +1,99 @@
+import { Problem } from '../api/problem.ts';
+import { Failure } from '../failure.ts';
+import { headerOf } from './answer.ts';
+import { type Heard, NoAnswer, type Place, type Request } from './raw-http.ts';
+import type { Api, Token } from './service.ts';
+import type { Canary, Mount } from './site.ts';
+
+/** A shorter one could be in an answer by chance. */
+const LEAST_BYTES = 32;
+const MOST_BYTES = 64 << 10;
+
+interface SetUp {
+  readonly api: Api;
+  readonly path: string;
+  readonly mark: string;
+  readonly place: Place;
+  ask(request: Request): Promise<Heard>;
+}
+
+/**
+ * Where the canary lies and what is in it, by one good download.
+ *
+ * @throws Failure where this site cannot be tested, and says what to look at
+ */
+export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
+  readonly canary: Canary;
+  readonly mount: Mount | undefined;
+}> {
+  const token = await issue(api, path);
+  const [target = '', query = ''] = token.target.split('?');
+  if (!query.startsWith('token=') || query.includes('&')) {
+    throw new Failure(`the mount of ${path} takes its path from an argument: give another --path`);
+  }
+  const mount = await mountOf(api, path, target);
+  const site = `${place.tls ? 'https' : 'http'}://${place.authority}`;
+  const get = (asked: string) =>
+    ask({ target: asked }).catch((error: unknown) => {
+      if (!(error instanceof NoAnswer)) throw error;
+      throw new Failure(`${site} gives no answer: ${error.message}. Check the URL, or --connect`);
+    });
+  const answer = await get(token.target);
+  if (answer.status !== 200) throw new Failure(`${site}: ${reason(answer, path, mount)}`);
+  const { body } = answer;
+  if (body.length < LEAST_BYTES || body.length > MOST_BYTES) {
+    throw new Failure(
+      `${path} has ${body.length} bytes, and must have ${LEAST_BYTES} to ${MOST_BYTES} of its own: ${recipe(path, mount)}`,
+    );
+  }
+  const nowhere = path.slice(0, path.lastIndexOf('/') + 1) + mark;
+  const isCanary = (heard: Heard) => heard.body.includes(body.subarray(0, 16));
+  // Outside of the gate as well: else it is not the site, but an answer that is kept for all.
+  if (isCanary(await get((await issue(api, nowhere)).target)) && isCanary(await get(`/${mark}`))) {
+    throw new Failure(
+      `${path} is not there: this site answers any name alike. Create it: ${recipe(path, mount)}`,
+    );
+  }
+  return { canary: { path, target, body }, mount };
+}
+
+async function issue(api: Api, path: string): Promise<Token> {
+  try {
+    return await api.issue({ path });
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code === 'invalid_client') throw error;
+    throw new Failure(`Postern issues no token for --path ${path}: ${error.message}`);
+  }
+}
+
+/** The token of a folder stands right after its mount's prefix. */
+async function mountOf(api: Api, path: string, target: string): Promise<Mount | undefined> {
+  const folder = path.slice(0, path.lastIndexOf('/') + 1);
+  const issued = await api.issueIfMay({ prefix: folder });
+  if (!issued) return undefined;
+  const prefix = issued.target.slice(0, issued.target.indexOf(`~${issued.token}`));
+  return { prefix, rest: target.slice(prefix.length) };
+}
+
+/** What to look at where a good token does not give the file. */
+function reason(answer: Heard, path: string, mount: Mount | undefined): string {
+  const { status } = answer;
+  const got = `${status} for ${path} with a good token`;
+  if (status === 404) return `${path} is not there (404). Create it: ${recipe(path, mount)}`;
+  if (status >= 300 && status < 400) {
+    const to = headerOf(answer, 'location')?.split('?', 1);
+    return `${got}, and a redirect to ${to}: give the address that it leads to`;
+  }
+  if (status === 401 || status === 403) {
+    return `${got}: does nginx ask the Postern of this API, with the same store? Is server_name the mount's site?`;
+  }
+  if (status >= 500) {
+    return `${got}: does nginx reach the gate? Compare 'upstream postern' with POSTERN_LISTEN; nginx's error log says more`;
+  }
+  return got;
+}
+
+function recipe(path: string, mount: Mount | undefined): string {
+  const rest = mount ? decodeURIComponent(mount.rest) : path.slice(path.lastIndexOf('/') + 1);
+  return `head -c 1500 /dev/urandom | base64 > /srv/files/${rest}, where /srv/files/ is the alias of the internal location`;
+}

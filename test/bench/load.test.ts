@@ -1,0 +1,48 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { downloadAll } from '../../bench/load/download.ts';
+import { steady } from '../../bench/load/steady.ts';
+
+async function serve(answer: RequestListener): Promise<number> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+test('a steady load asks as often as it is told, and tells how long that took', async () => {
+  let asked = 0;
+  const port = await serve((_, response) => {
+    asked += 1;
+    response.setHeader('Content-Length', 6);
+    response.write('in ');
+    setImmediate(() => response.end('two'));
+  });
+  const latency = await steady({ port, path: '/', rate: 1000, seconds: 0.2 });
+  // Half a second of it does not count.
+  expect(latency.requests).toBeGreaterThan(0);
+  expect(asked).toBeGreaterThan(latency.requests);
+  expect(latency.p99).toBeGreaterThanOrEqual(latency.p50);
+});
+
+test('a steady load that meets a denial is no measurement', async () => {
+  const port = await serve((_, response) => response.writeHead(403, { 'Content-Length': 0 }).end());
+  const load = steady({ port, path: '/', rate: 1000, seconds: 0.2 });
+  await expect(load).rejects.toThrow(/403 Forbidden/);
+});
+
+test('downloads are counted to the last byte', async () => {
+  const body = Buffer.alloc(3_000_000);
+  const port = await serve((request, response) => {
+    if (request.url === '/denied') response.writeHead(401).end();
+    else response.setHeader('Content-Length', body.length).end(body);
+  });
+  const seconds = await downloadAll(port, ['/a', '/b', '/c'], body.length);
+  expect(seconds).toBeGreaterThan(0);
+  await expect(downloadAll(port, ['/a'], body.length + 1)).rejects.toThrow(/3000000 of 3000001/);
+  await expect(downloadAll(port, ['/denied'], 0)).rejects.toThrow(/401/);
+});

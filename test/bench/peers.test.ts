@@ -1,0 +1,43 @@
+import { rm } from 'node:fs/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Backend } from '../../bench/backend.ts';
+import { smallFile } from '../../bench/files.ts';
+import { ask } from '../../bench/peers/request.ts';
+import { VARIANTS } from '../../bench/variants.ts';
+import { running } from '../../bench/workloads/running.ts';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { without } from '../support/need-tool.ts';
+
+const PEERS = ['secure-link', 'lua', 'django', 'django-stream', 'express', 'cache'];
+
+// running() itself checks that the file comes, and none without a token.
+test.for(PEERS)('%s serves the file for its token alone', async (id, context) => {
+  const variant = VARIANTS.find((each) => each.id === id);
+  if (variant === undefined) throw new Error(`there is no ${id}`);
+  await variant.prepare?.().catch((error: Error) => without(error.message, context));
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const files = await smallFile(folder);
+  await running(variant, { files, tokens: 2 }, async ({ backend, nginx }) => {
+    const status = async (path: string) => (await fetch(nginx.url(path))).status;
+    expect(await status(otherFile(backend))).toBe(403);
+    expect(await status(otherToken(backend))).toBeOneOf([401, 403]);
+    if (backend.issue === undefined) return;
+    const { path, authorization, body } = backend.issue;
+    const headers = { authorization, 'content-type': 'application/json' };
+    const issued = await ask({ port: nginx.port }, path, headers, body);
+    expect(issued.status).toBe(201);
+    const { url } = JSON.parse(issued.body) as { url: string };
+    expect(backend.paths).not.toContain(url);
+    expect(await status(url)).toBe(200);
+    const stranger = { ...headers, authorization: `${authorization}x` };
+    expect((await ask({ port: nginx.port }, path, stranger, body)).status).toBe(401);
+  });
+});
+
+/** The same token with another file's name. */
+const otherFile = ({ path }: Backend) => path.replaceAll('file.bin', 'other.bin');
+
+/** The same file with a token that nobody issued. */
+const otherToken = ({ path }: Backend) =>
+  path.replace(/(token=|md5=)[^&]{22,}/, (_, name: string) => `${name}${'A'.repeat(22)}`);

@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest';
+import { pictures } from '../../bench/charts/pictures.ts';
+import { fillIn } from '../../bench/report/fill-in.ts';
+import { report } from '../../bench/report/report.ts';
+import { aligned } from '../../bench/report/table.ts';
+import { isReached, targets } from '../../bench/report/targets.ts';
+import type { Results } from '../../bench/results.ts';
+import type { Downloaded } from '../../bench/workloads/download.ts';
+import type { Served } from '../../bench/workloads/serve.ts';
+
+const NONE: Results = { serve: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
+
+function load(perSecond: number) {
+  return { requests: perSecond, perSecond, p50: 1, p99: 2, cpu: { nginx: 10, service: 20 } };
+}
+
+function served(perSecond: number): Served {
+  const half = { rate: perSecond / 2, requests: 100, p50: 1, p99: 2 };
+  return {
+    at32: load(perSecond),
+    at256: load(perSecond),
+    half,
+    startMs: 300,
+    idleBytes: 90e6,
+    peakBytes: 170e6,
+  };
+}
+
+function downloaded(bytes: number, service: number): Downloaded {
+  const bytesPerSecond = 1e9;
+  return { bytes, users: 100, seconds: 1, bytesPerSecond, cpu: { nginx: 1, service } };
+}
+
+const SOME: Results = {
+  ...NONE,
+  serve: { ceiling: [served(100), served(50)], redis: [served(80), served(30)] },
+  issue: {
+    django: [{ fresh: load(10), single: load(20) }],
+    redis: [{ fresh: load(40), single: load(50) }],
+  },
+  download: { express: [downloaded(100, 2)], redis: [downloaded(100, 0.1)] },
+  downloadWhole: { redis: [downloaded(2000, 0.1)] },
+  growth: { '1000': [load(100)], '1000000': [load(89)] },
+};
+
+const measured = (what: string) => targets(SOME).find((target) => target.what === what);
+
+test('a target is the ratio within each round', () => {
+  const target = measured('Redis, nothing remembered ÷ ceiling');
+  expect(target?.measured).toBeCloseTo(0.7); // 0.8 and 0.6
+  expect(target && isReached(target)).toBe(true);
+});
+
+test('floors and ceilings', () => {
+  const reached = (what: string) => {
+    const target = measured(what);
+    return target && isReached(target);
+  };
+  expect(reached('1,000,000 live tokens ÷ 1,000')).toBe(false);
+  expect(reached('fresh tokens, Redis ÷ Django')).toBe(true);
+  expect(reached('memory at full load, MB')).toBe(false);
+  expect(reached('memory idle, MB')).toBe(true);
+  expect(reached('decision cache ÷ static')).toBeUndefined();
+});
+
+test('what streams is reckoned for the whole size', () => {
+  // 2 s for 100 bytes are 40 s for 2000.
+  expect(measured('100 downloads, CPU of Postern ÷ Express')?.measured).toBeCloseTo(0.1 / 40);
+});
+
+test('a report has the tables of what was measured', () => {
+  const all = report(SOME);
+  expect(Object.keys(all)).toEqual([
+    ...['serve', 'cost', 'fresh', 'single', 'download', 'downloadWhole', 'growth', 'targets'],
+  ]);
+  expect(aligned(all.growth ?? [])).toMatch(/^1,000,000 +89 +89–89 +0.89 +10 +20 +–$/m);
+  expect(Object.keys(report(NONE))).toEqual(['targets']);
+});
+
+test('the page gets the figures in their places, and keeps the rest', () => {
+  const page = 'before\n<!-- bench:growth -->\nold\n<!-- /bench -->\nafter\n';
+  const filled = fillIn(page, {
+    growth: [
+      ['a', 'b'],
+      ['c', '1'],
+    ],
+  });
+  expect(filled).toBe(
+    'before\n<!-- bench:growth -->\n| a | b |\n|---|--:|\n| c | 1 |\n<!-- /bench -->\nafter\n',
+  );
+  // What was not measured this time stays.
+  expect(fillIn(page, {})).toBe(page);
+});
+
+test('there is a picture of each, and none of what was not measured', () => {
+  const drawn = pictures(SOME);
+  expect(Object.keys(drawn)).toEqual([
+    'small-file.svg',
+    'fresh-tokens.svg',
+    'downloads-cpu.svg',
+    'growth.svg',
+  ]);
+  for (const svg of Object.values(drawn)) expect(svg).toMatch(/^<svg [^>]*xmlns="http/);
+  expect(drawn['fresh-tokens.svg']).toContain('40  (× 4.0)');
+  expect(drawn['downloads-cpu.svg']).toContain('40.00 s, extrapolated');
+  expect(pictures(NONE)).toEqual({});
+});

@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest';
+import { answer, check, FILE, type Trap } from './trap.ts';
+
+// Traps around the public location: each is sprung on nginx, found by file and line, and mended.
+
+const OPEN = { '../www/download/a.txt': FILE, '../www/download/a.jpg': FILE };
+const INTERNAL = `
+  location ^~ /protected/ {
+    include postern/internal.conf; include postern/headers.conf; alias $files/;
+  }`;
+const around = (inner: string) => `location ^~ /download/ {\n${inner}\n}\n${INTERNAL}`;
+const PROTECT = 'include postern/protect.conf;';
+const X_ACCEL = 'include postern/x-accel.conf;';
+
+const opens = (target: string): Trap['proof'] => {
+  return async (site) => expect(await answer(site, target)).toEqual([200, FILE]);
+};
+const denies = (target: string): Trap['proof'] => {
+  return async (site) => expect((await answer(site, target))[0]).toBe(401);
+};
+
+const TRAPS: Readonly<Record<string, Trap>> = {
+  'a public location without ^~, and a regex location that wins': {
+    found: [
+      ['missing-caret', 'location /download/ {'],
+      ['missing-caret', 'location ~* ^/elsewhere/|\\.jpg$'],
+    ],
+    broken: {
+      files: OPEN,
+      only: `location /download/ { ${PROTECT} }\n${INTERNAL}`,
+      locations: 'location ~* ^/elsewhere/|\\.jpg$ { root $files/../www; }',
+    },
+    proof: opens('/download/a.jpg'),
+    mended: { files: OPEN, locations: 'location ~* \\.jpg$ { root $files/../www; }' },
+    shut: denies('/download/a.jpg'),
+  },
+  'an internal location without ^~, and a regex location that wins': {
+    found: [
+      ['missing-caret', 'location /protected/ {'],
+      ['missing-caret', 'location ~ ^/protected/'],
+    ],
+    broken: {
+      files: { '../www/protected/a.txt': FILE },
+      only: `location ^~ /download/ { ${PROTECT} }
+        ${INTERNAL.replace('^~ ', '')}
+        location ~ ^/protected/ { root $files/../www; }
+        location ~ ^/elsewhere/ { root $files/../www; }`,
+    },
+    proof: opens('/protected/a.txt'),
+    mended: { locations: 'location ~ ^/protected/ { root $files/../www; }' },
+    shut: async (site) => expect((await answer(site, '/protected/a.txt'))[0]).toBe(404),
+  },
+  'a location inside the public one, by X-Accel': {
+    found: [['nested', 'location ~ \\.txt$']],
+    broken: {
+      way: 'X-Accel',
+      files: OPEN,
+      server: 'root $files/../www;',
+      only: around(`${X_ACCEL}\nlocation ~ \\.txt$ { }`),
+    },
+    proof: opens('/download/a.txt'),
+    mended: { way: 'X-Accel', files: OPEN, server: 'root $files/../www;' },
+    shut: denies('/download/a.txt'),
+  },
+  'an if inside the public one that goes elsewhere, by X-Accel': {
+    found: [['nested', 'if ($arg_y']],
+    broken: {
+      way: 'X-Accel',
+      files: OPEN,
+      only: around(`if ($arg_y = "") { rewrite ^ /open$uri last; }\n${X_ACCEL}`),
+      locations: 'location /open/ { alias $files/../www/; }',
+    },
+    proof: opens('/download/a.txt'),
+    mended: {
+      way: 'X-Accel',
+      files: OPEN,
+      only: around(`if ($arg_y = "") { set $seen 1; }\n${X_ACCEL}`),
+      locations: 'location /open/ { alias $files/../www/; }',
+    },
+    shut: denies('/download/a.txt'),
+  },
+  'an if inside the public one, by auth_request: another file than the decided one': {
+    found: [['nested', 'if ($arg_y']],
+    broken: {
+      files: { '../www/download/a.txt': 'not decided' },
+      server: 'root $files/../www;',
+      only: around(`${PROTECT}\nif ($arg_y = "") { set $seen 1; }`),
+    },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect(await answer(site, url)).toEqual([200, 'not decided']);
+    },
+    mended: {
+      files: { '../www/download/a.txt': 'not decided' },
+      server: 'root $files/../www;',
+      only: around(`if ($arg_y = "x") { return 403; }\n${PROTECT}`),
+    },
+    async shut(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect(await answer(site, url)).toEqual([200, FILE]);
+    },
+  },
+  'a limit_except inside the public one: for the methods that it limits': {
+    found: [['nested', 'limit_except']],
+    broken: {
+      files: { '../www/download/a.txt': 'not decided' },
+      server: 'root $files/../www;',
+      only: around(`${PROTECT}\nlimit_except POST { allow all; }`),
+    },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect(await answer(site, url)).toEqual([200, 'not decided']);
+    },
+    mended: {},
+    async shut(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect(await answer(site, url)).toEqual([200, FILE]);
+    },
+  },
+  'the question in the server block': {
+    found: [['server-auth-request', 'auth_request /.postern/auth-request;']],
+    broken: {
+      server: 'auth_request /.postern/auth-request; root $files/../www;',
+      locations: 'location / { }',
+    },
+    proof: denies('/index.html'),
+    mended: { server: 'root $files/../www;', locations: 'location / { }' },
+    shut: async (site) => expect((await answer(site, '/index.html'))[0]).toBe(200),
+  },
+  'early data': {
+    found: [['early-data', 'ssl_early_data on;']],
+    broken: { server: 'ssl_early_data on;' },
+    // That it can be replayed is TLS' own: RFC 8446, section 8.
+    proof: async () => {},
+    mended: { server: 'ssl_early_data on; if ($ssl_early_data) { return 425; }' },
+    shut: async () => {},
+  },
+};
+
+test.each(Object.entries(TRAPS))('%s', (_, trap) => check(trap));

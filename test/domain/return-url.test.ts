@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { newToken } from '../../service/domain/token.ts';
+import { mount } from '../support/postern.ts';
+import { createDecider } from './decider.ts';
+
+const TOKEN = newToken();
+const { authorize } = createDecider({
+  mounts: [
+    mount('/download/', '/protected/', { passArguments: ['start'] }),
+    mount('/logs/', '/internal/', { pathArgument: 'file' }),
+  ],
+});
+
+test.each([
+  ['/download/a', '/download/a'],
+  ['/download/a?', '/download/a'],
+  [`/download/a?token=${TOKEN}`, '/download/a'],
+  ['/download/a?token=stale', '/download/a'],
+  [`/download/a?x=1&token=${TOKEN}&y=2&&z`, '/download/a?x=1&y=2&z'],
+  [`/download/a?%74oken=${TOKEN}&x=1`, '/download/a?x=1'],
+  [`/download/~${TOKEN}/a%20b/c.pdf?x`, '/download/a%20b/c.pdf?x'],
+  [`/download/%7e${TOKEN}/a`, '/download/a'],
+  [`/logs/?token=${TOKEN}&file=a%2Fb.log`, '/logs/?file=a%2Fb.log'],
+  ['/download/a?next=//evil.example/&u=https://evil.example', undefined],
+  ['/download/r\u00c3\u00a9sum\u00c3\u00a9', '/download/résumé'],
+  ['/download/%C3%A9?x=%0d%0aSet-Cookie:a', '/download/%C3%A9?x=%0d%0aSet-Cookie:a'],
+])('%s comes back as %s', async (uri, expected = uri) => {
+  const decision = await authorize(uri);
+  if (decision.allow || decision.returnUrl === undefined) expect.unreachable();
+  expect(decision.returnUrl).toMatch(/^%2F(?!%2F|%5C)[A-Za-z0-9%.!~*'()_-]*$/);
+  expect(decodeURIComponent(decision.returnUrl)).toBe(expected);
+});
+
+test.each([
+  ['it is too long', `/download/${'a'.repeat(2040)}?${'b'.repeat(100)}`],
+  ['a token stands in the path', `/download/sub/~${TOKEN}/a`],
+  ['a token stands in an argument', `/download/a?next=/download/~${TOKEN}/a`],
+  ['it is malformed', '//evil.example/'],
+  ['two tokens are presented', `/download/a?token=${TOKEN}&token=${TOKEN}`],
+])('there is none where %s', async (_, uri) => {
+  const decision = await authorize(uri);
+  expect(decision.allow).toBe(false);
+  expect('returnUrl' in decision ? decision.returnUrl : undefined).toBeUndefined();
+});
+
+test('an encoded token in the path is refused, and comes back nowhere', async () => {
+  const decision = await authorize(`/download/~%70${TOKEN.slice(1)}/a`);
+  expect(decision).toEqual({ allow: false, code: 'invalid_request' });
+});

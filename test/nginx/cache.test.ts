@@ -1,0 +1,474 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { projectRoot } from '../../dev/paths.ts';
+import { waitFor } from '../../dev/wait.ts';
+import type { RawAnswer } from '../support/raw.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+
+const FILES = { 'a.txt': 'file a', 'b.txt': 'file b', 'sub/a.txt': 'file a' };
+
+// What a site may say of caches, and the snippets inherit.
+const HOSTILE = `
+  proxy_cache site; proxy_cache_valid any 10m; proxy_cache_key one; proxy_cache_min_uses 1;
+  proxy_cache_methods GET HEAD POST; proxy_cache_lock on; proxy_cache_revalidate on;
+  proxy_cache_use_stale error timeout updating invalid_header http_403 http_429 http_500 http_503;
+  proxy_cache_background_update on; proxy_no_cache 0; proxy_cache_bypass $arg_fresh;
+  proxy_ignore_headers X-Accel-Expires Expires Cache-Control Set-Cookie Vary;
+  proxy_cache_convert_head off; proxy_cache_max_range_offset 10;`;
+const PATH = 'proxy_cache_path $files/../cache keys_zone=site:1m;';
+
+interface Counted extends Site {
+  /** How often the gate was asked. */
+  asked(): number;
+}
+
+async function site(options: Partial<SiteOptions> = {}): Promise<Counted> {
+  const started = await startSite({
+    way: 'auth_request',
+    files: FILES,
+    decisionTtl: 60,
+    ...options,
+    http: `include postern/cache.conf;\n${options.http ?? ''}`,
+  });
+  onTestFinished(started.stop);
+  let asked = 0;
+  started.gate.server.on('request', () => {
+    asked += 1;
+  });
+  return { ...started, asked: () => asked };
+}
+
+const seen = ({ status, text }: RawAnswer) => [status, text];
+
+test('an allow is used again', async () => {
+  const { issue, ask, asked, log, nginx } = await site();
+  const { url, id } = await issue({
+    path: '/download/a.txt',
+    filename: 'report.txt',
+    subject: 'ada',
+  });
+  for (let i = 0; i < 5; i += 1) {
+    const answer = await ask('GET', url);
+    expect(seen(answer)).toEqual([200, 'file a']);
+    expect(answer.header('content-disposition')).toContain('report.txt');
+  }
+  expect(asked()).toBe(1);
+  const lines = await waitFor(
+    async () => {
+      const all = (await log()).trimEnd().split('\n');
+      return all.length === 5 && all;
+    },
+    { what: 'five lines' },
+  );
+  for (const line of lines) {
+    expect(JSON.parse(line)).toMatchObject({ token_id: id, subject: 'ada', code: 'allow' });
+  }
+  const kept = join(nginx.dir, 'postern-decisions');
+  expect((await stat(kept)).mode & 0o777).toBe(0o700);
+  expect(await readdir(kept)).toHaveLength(1);
+});
+
+describe('with a TTL', () => {
+  test('of 0 nothing is kept', async () => {
+    const { issue, ask, asked, nginx } = await site({ decisionTtl: 0 });
+    const { url } = await issue({ path: '/download/a.txt' });
+    for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(200);
+    expect(asked()).toBe(3);
+    expect(await readdir(join(nginx.dir, 'postern-decisions'))).toEqual([]);
+  });
+
+  test('of 1 s a revoked token passes for less than three, and then no more', async () => {
+    const { issue, ask, postern, asked } = await site({ decisionTtl: 1 });
+    const { url, id } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url)).status).toBe(200);
+    await postern.store.revoke(id, 'test');
+    const revoked = performance.now();
+    await waitFor(async () => (await ask('GET', url)).status === 401, {
+      what: 'the revocation',
+      deadline: 3_000,
+    });
+    // The TTL and one second, as nginx counts whole ones; and a little for the request itself.
+    expect(performance.now() - revoked).toBeLessThan(2_300);
+    const before = asked();
+    for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(401);
+    expect(asked()).toBe(before + 3);
+  });
+
+  test.each([
+    ['', {}],
+    [', on a site that likes it stale', { http: PATH, server: HOSTILE }],
+  ])('and the service dead nothing is stale%s', async (_, more) => {
+    const { issue, ask, gate } = await site({ decisionTtl: 1, ...more });
+    const { url } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url)).status).toBe(200);
+    await gate.stop();
+    const dead = performance.now();
+    await waitFor(async () => (await ask('GET', url)).status === 503, {
+      what: 'the end of the answer',
+      deadline: 3_000,
+    });
+    expect(performance.now() - dead).toBeLessThan(2_300);
+    for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(503);
+  });
+
+  test('longer than the token has left it ends with the token', async () => {
+    const { issue, ask } = await site();
+    const { url } = await issue({ path: '/download/a.txt', expires_in: 2 });
+    const issued = performance.now();
+    expect((await ask('GET', url)).status).toBe(200);
+    await waitFor(async () => (await ask('GET', url)).status === 401, {
+      what: 'the end of the token',
+      deadline: 4_000,
+    });
+    expect(performance.now() - issued).toBeLessThan(2_300);
+  });
+});
+
+test('no denial is kept: what is good a moment later passes at once', async () => {
+  const { issue, ask, asked, postern } = await site();
+  const { url, id, access_token: token } = await issue({ path: '/download/a.txt' });
+  const { find } = postern.store;
+  postern.store.find = async () => undefined;
+  for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(401);
+  postern.store.find = find;
+  expect((await ask('GET', url)).status).toBe(200);
+  expect(asked()).toBe(4);
+
+  for (let i = 0; i < 3; i += 1) {
+    expect((await ask('GET', '/download/a.txt')).status).toBe(401);
+    expect((await ask('GET', `/download/b.txt?token=${token}`)).status).toBe(403);
+  }
+  expect(asked()).toBe(10);
+  await postern.store.revoke(id, 'test');
+});
+
+describe('two users of one URL', () => {
+  const ways: Readonly<Record<string, (token: string) => Record<string, string>>> = {
+    Authorization: (token) => ({ Authorization: `Bearer ${token}` }),
+    'a cookie': (token) => ({ Cookie: `postern=${token}` }),
+    'a cookie after a stale one': (token) => ({
+      Cookie: `postern=ps_${'x'.repeat(32)}; postern=${token}`,
+    }),
+    'the fourth cookie': (token) => ({
+      Cookie: `postern=a; postern=b; postern=c; postern=${token}`,
+    }),
+    'a cookie, with a Basic password': (token) => ({
+      Cookie: `postern=${token}`,
+      Authorization: 'Basic dTpw',
+    }),
+  };
+
+  test.each(Object.entries(ways))('by %s', async (_, headers) => {
+    const { issue, ask, asked } = await site();
+    const path = '/download/a.txt';
+    const [mine, yours, other] = await Promise.all([
+      issue({ path, filename: 'mine.txt' }),
+      issue({ path, filename: 'yours.txt' }),
+      issue({ path: '/download/b.txt' }),
+    ]);
+    for (let i = 0; i < 2; i += 1) {
+      const first = await ask('GET', path, headers(mine.access_token));
+      expect(first.header('content-disposition')).toContain('mine.txt');
+      const second = await ask('GET', path, headers(yours.access_token));
+      expect(second.header('content-disposition')).toContain('yours.txt');
+      const foreign = await ask('GET', path, headers(other.access_token));
+      expect([401, 403]).toContain(foreign.status);
+      expect((await ask('GET', path, headers(`ps_${'x'.repeat(32)}`))).status).toBe(401);
+      expect((await ask('GET', path)).status).toBe(401);
+    }
+    // Two allows, and the six denials.
+    expect(asked()).toBe(8);
+  });
+
+  test('by the query and by the segment', async () => {
+    const { issue, ask, asked } = await site();
+    const folder = await issue({ prefix: '/download/' });
+    const query = await issue({ path: '/download/a.txt' });
+    for (let i = 0; i < 2; i += 1) {
+      expect(seen(await ask('GET', `${folder.url}a.txt`))).toEqual([200, 'file a']);
+      expect(seen(await ask('GET', `${folder.url}b.txt`))).toEqual([200, 'file b']);
+      expect(seen(await ask('GET', query.url))).toEqual([200, 'file a']);
+      expect((await ask('GET', query.url.replace('a.txt', 'b.txt'))).status).toBe(403);
+      expect((await ask('GET', `${query.url}&x`)).status).toBe(200);
+      expect((await ask('GET', '/download/a.txt')).status).toBe(401);
+    }
+    expect(asked()).toBe(8);
+  });
+});
+
+describe('an answer is used again for the same request alone, not for', () => {
+  const token = (site: Site) => site.issue({ path: '/download/a.txt' });
+
+  test('another method', async () => {
+    const started = await site();
+    const { url } = await token(started);
+    expect(seen(await started.ask('GET', url))).toEqual([200, 'file a']);
+    expect(seen(await started.ask('HEAD', url))).toEqual([200, '']);
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PROPFIND', 'get']) {
+      expect([400, 403, 405], method).toContain((await started.ask(method, url)).status);
+    }
+    // And the other way about: a HEAD's answer is none for a GET's body.
+    const { url: next } = await token(started);
+    expect(seen(await started.ask('HEAD', next))).toEqual([200, '']);
+    expect(seen(await started.ask('GET', next))).toEqual([200, 'file a']);
+  });
+
+  test.each([
+    ['a prefetch', { 'Sec-Purpose': 'prefetch' }],
+    ['a preview', { Purpose: 'preview' }],
+    ["a service worker's script", { 'Service-Worker': 'script' }],
+  ])('%s', async (_, headers) => {
+    const started = await site();
+    const { url } = await token(started);
+    const plain = await startSite({ way: 'auth_request', files: FILES });
+    onTestFinished(plain.stop);
+    const expected = await plain.ask('GET', (await token(plain)).url, headers);
+    expect((await started.ask('GET', url)).status).toBe(200);
+    expect((await started.ask('GET', url, headers)).status).toBe(expected.status);
+    expect(started.asked()).toBe(2);
+  });
+
+  test('another address', async () => {
+    const started = await site();
+    const { url } = await token(started);
+    for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.1', '127.0.0.2']) {
+      const connection = await openRaw(started.nginx.port, address);
+      expect((await connection.send(requestBytes('GET', url))).status).toBe(200);
+      connection.close();
+    }
+    expect(started.asked()).toBe(2);
+  });
+
+  test('another server block', async () => {
+    const started = await site({
+      http: `server { listen 127.0.0.1:$port; server_name other.example;
+        include postern/auth-request.conf;
+        location ^~ /download/ { include postern/protect.conf; }
+        location ^~ /protected/ { include postern/internal.conf; alias $files/sub/; } }`,
+    });
+    const { url } = await started.issue({ path: '/download/b.txt' });
+    expect(seen(await started.ask('GET', url))).toEqual([200, 'file b']);
+    const answer = await started.ask('GET', url, { Host: 'other.example' });
+    expect(answer.status).toBe(404);
+    expect(started.asked()).toBe(2);
+  });
+
+  // With a separator that can stand in a value, the one could be written to look like the other.
+  test('one whose parts only look alike when they stand in a row', async () => {
+    const started = await site();
+    const { access_token: secret } = await token(started);
+    const path = '/download/a.txt';
+    const good = { Authorization: `Bearer ${secret}` };
+    expect((await started.ask('GET', path, good)).status).toBe(200);
+    for (const headers of [
+      { Cookie: `postern="Bearer ${secret}"` },
+      { Cookie: `postern=Bearer${secret}` },
+      { 'Sec-Purpose': `Bearer ${secret}` },
+      { 'Service-Worker': `Bearer ${secret}` },
+    ]) {
+      expect((await started.ask('GET', path, headers)).status).toBe(401);
+    }
+  });
+});
+
+test.each([
+  ['counted', { max_uses: 5 }],
+  ['resumable', { resume_for: 60 }],
+  ['bound to addresses', { ip: ['127.0.0.0/8'] }],
+])('an answer for a %s token is never used again', async (_, more) => {
+  const { issue, ask, asked } = await site();
+  const { url } = await issue({ path: '/download/a.txt', ...more });
+  for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(200);
+  expect(asked()).toBe(3);
+});
+
+test('of one use there is one, whoever asks how fast', async () => {
+  const { issue, nginx } = await site();
+  const { url } = await issue({ path: '/download/a.txt', max_uses: 1 });
+  const statuses = await Promise.all(
+    Array.from({ length: 8 }, async (_, i) => {
+      const connection = await openRaw(nginx.port, `127.0.0.${10 + i}`);
+      const { status } = await connection.send(requestBytes('GET', url));
+      connection.close();
+      return status;
+    }),
+  );
+  expect(statuses.sort()).toEqual([200, 401, 401, 401, 401, 401, 401, 401]);
+});
+
+test('a cookie is given to whom it is for: the answer with it is not used again', async () => {
+  const { issue, ask, asked } = await site();
+  const { url, access_token: token } = await issue({ prefix: '/download/sub/', cookie: true });
+  for (let i = 0; i < 3; i += 1) {
+    expect((await ask('GET', `${url}a.txt`)).header('set-cookie')).toContain(`postern=${token}`);
+  }
+  expect(asked()).toBe(3);
+  // Who has it is asked for once.
+  for (let i = 0; i < 3; i += 1) {
+    const answer = await ask('GET', `${url}a.txt`, { Cookie: `postern=${token}` });
+    expect([answer.status, answer.header('set-cookie')]).toEqual([200, undefined]);
+  }
+  expect(asked()).toBe(4);
+});
+
+describe('whatever the site says of caches', () => {
+  test.each(['http', 'server'])('in the %s block', async (place) => {
+    const { issue, ask, asked, postern, files } = await site(
+      place === 'http' ? { http: PATH + HOSTILE } : { http: PATH, server: HOSTILE },
+    );
+    const mine = await issue({ path: '/download/a.txt' });
+    const counted = await issue({ path: '/download/b.txt', max_uses: 9 });
+    for (let i = 0; i < 3; i += 1) {
+      expect(seen(await ask('GET', mine.url))).toEqual([200, 'file a']);
+      expect(seen(await ask('GET', counted.url))).toEqual([200, 'file b']);
+      expect((await ask('GET', '/download/a.txt')).status).toBe(401);
+      expect((await ask('GET', mine.url.replace('a.txt', 'b.txt'))).status).toBe(403);
+    }
+    expect(asked()).toBe(1 + 3 * 3);
+    expect(await readdir(join(files, '..', 'cache'))).toEqual([]);
+    const { find } = postern.store;
+    postern.store.find = () => Promise.reject(new Error('gone'));
+    expect((await ask('GET', mine.url)).status).toBe(200);
+    expect((await ask('GET', `/download/b.txt?token=${mine.access_token}`)).status).toBe(503);
+    postern.store.find = find;
+  });
+
+  test('a range that starts late is no reason to ask again', async () => {
+    const { issue, ask, asked } = await site({ http: PATH, server: HOSTILE });
+    const { url } = await issue({ path: '/download/a.txt' });
+    for (const Range of ['bytes=0-1', 'bytes=3-', 'bytes=-1']) {
+      expect((await ask('GET', url, { Range })).status).toBe(206);
+    }
+    expect(asked()).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('what is no answer of a gate is not kept, and opens nothing', () => {
+  test.each([
+    [200, { 'Postern-Target': '/protected/a.txt', 'X-Accel-Expires': '60' }],
+    [206, { 'Postern-Target': '/protected/a.txt', 'X-Accel-Expires': '60' }],
+    [204, { 'X-Accel-Expires': '60' }],
+    [401, { 'X-Accel-Expires': '60' }],
+    [403, { 'X-Accel-Expires': '60', 'Postern-Target': '/protected/a.txt' }],
+    [304, { 'X-Accel-Expires': '60', 'Postern-Target': '/protected/a.txt' }],
+  ])('a %i', async (status, headers) => {
+    const { ask, asked } = await site({
+      gate: (_, response) =>
+        void response.writeHead(status, headers as Record<string, string>).end(),
+    });
+    for (let i = 0; i < 3; i += 1) {
+      const answer = await ask('GET', '/download/a.txt');
+      expect(answer.status).toBe(status === 401 || status === 403 ? status : 503);
+    }
+    if (status !== 204) expect(asked()).toBe(3);
+  });
+
+  test('a 204 without X-Accel-Expires is for once, whatever else it says', async () => {
+    const { ask, asked } = await site({
+      http: PATH,
+      server: HOSTILE,
+      gate: (_, response) =>
+        void response
+          .writeHead(204, {
+            'Postern-Target': '/protected/a.txt',
+            'Cache-Control': 'max-age=60',
+            Expires: 'Fri, 01 Jan 2100 00:00:00 GMT',
+          })
+          .end(),
+    });
+    for (let i = 0; i < 3; i += 1) expect((await ask('GET', '/download/a.txt')).status).toBe(200);
+    expect(asked()).toBe(3);
+  });
+
+  test.each(['EXPIRED', 'STALE', 'UPDATING', 'REVALIDATED', 'BYPASS', 'MISS', 'HIT HIT', ''])(
+    'and an answer that is %s is none',
+    async (state) => {
+      const text = await snippet('auth-request');
+      const rule = /if \(\$postern_seen !~ "(.*)"\)/.exec(text)?.[1] as string;
+      expect(`/${state}`).not.toMatch(new RegExp(rule));
+      expect(`304/${state}`).not.toMatch(new RegExp(rule));
+      expect(`204/${state}`).toMatch(new RegExp(rule));
+    },
+  );
+});
+
+test('all that the gate is told is in the key, but for the id of the request', async () => {
+  const text = await snippet('auth-request');
+  const key = /proxy_cache_key "(.*)";/.exec(text)?.[1]?.split('\\n') ?? [];
+  const told = [...text.matchAll(/proxy_set_header \S+ "?([^";]*)"?;/g)].map(([, value]) => value);
+  const rest = ['', 'postern', '$request_id'];
+  expect(new Set(key)).toEqual(
+    new Set([...told.filter((one) => !rest.includes(one ?? '')), '$host']),
+  );
+});
+
+test.each(ways)('a site without cache.conf keeps nothing by %s', async (way) => {
+  const started = await startSite({ way, files: FILES, decisionTtl: 60 });
+  onTestFinished(started.stop);
+  let asked = 0;
+  started.gate.server.on('request', () => {
+    asked += 1;
+  });
+  const { url } = await started.issue({ path: '/download/a.txt' });
+  for (let i = 0; i < 3; i += 1) expect((await started.ask('GET', url)).status).toBe(200);
+  expect(asked).toBe(3);
+});
+
+test('by X-Accel the gate is asked each time', async () => {
+  const { issue, ask, asked } = await site({ way: 'X-Accel' });
+  const { url } = await issue({ path: '/download/a.txt' });
+  for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(200);
+  expect(asked()).toBe(3);
+  expect(await snippet('x-accel')).toContain('\nproxy_cache off;\n');
+});
+
+test('many at once, the same and others, each get their own', async () => {
+  const { issue, ask, nginx } = await site();
+  const issued = await Promise.all(
+    Array.from({ length: 16 }, (_, i) =>
+      issue({ path: `/download/${i % 2 ? 'b' : 'a'}.txt`, filename: `${i}.txt` }),
+    ),
+  );
+  for (let round = 0; round < 4; round += 1) {
+    const answers = await Promise.all(issued.map(({ url }) => ask('GET', url)));
+    for (const [i, answer] of answers.entries()) {
+      expect(answer.text).toBe(i % 2 ? 'file b' : 'file a');
+      expect(answer.header('content-disposition')).toMatch(new RegExp(`"?\\b${i}\\.txt`));
+    }
+  }
+  expect(await nginx.errorLog()).not.toMatch(/\[(error|crit|alert)\]/);
+});
+
+function snippet(name: string): Promise<string> {
+  return readFile(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');
+}
+
+test('a name of any bytes is the same when it is used again', async () => {
+  const name = 'we ird?%41#ü 漢.txt';
+  const { issue, ask, asked } = await site({ files: { [name]: 'the file' } });
+  const { url } = await issue({ path: `/download/${name}`, filename: name, subject: 'ü 漢' });
+  for (let i = 0; i < 3; i += 1) expect(seen(await ask('GET', url))).toEqual([200, 'the file']);
+  expect(asked()).toBe(1);
+});
+
+// The key and the answer share a buffer; the gate takes no more than 16 KB of headers.
+test('a request as long as the gate takes it is kept, with the largest answer', async () => {
+  const path = Array.from({ length: 8 }, () => '漢'.repeat(75)).join('/');
+  const { issue, ask, asked } = await site({ files: { [path]: 'the file' } });
+  const { url } = await issue({
+    path: `/download/${path}`,
+    subject: '漢'.repeat(256),
+    filename: '漢'.repeat(255),
+    limit_rate: 1_000_000_000_000,
+  });
+  for (let i = 0; i < 2; i += 1) {
+    const answer = await ask('GET', `${url}&x=${'x'.repeat(500)}`, {
+      Authorization: `Basic ${'x'.repeat(4_500)}`,
+      Cookie: `postern=${'x'.repeat(4_000)}`,
+    });
+    expect(seen(answer)).toEqual([200, 'the file']);
+  }
+  expect(asked()).toBe(1);
+});

@@ -1,0 +1,236 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { StoreUnavailable } from '../../service/domain/store.ts';
+import type { RawAnswer } from '../support/raw.ts';
+import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { corsFor } from '../support/snippet.ts';
+
+const ORIGIN = 'https://app.example';
+const HSTS = 'add_header Strict-Transport-Security max-age=9 always;';
+const PREFLIGHT = {
+  Origin: ORIGIN,
+  'Access-Control-Request-Method': 'GET',
+  'Access-Control-Request-Headers': 'authorization,range',
+};
+
+/** What a page of another origin is told. */
+function told(answer: RawAnswer) {
+  const about = /^(access-control-|vary$)/;
+  return Object.fromEntries(
+    answer.headers
+      .filter(([name]) => about.test(name))
+      .map(([name, value]) => [name.replace('access-control-', ''), value]),
+  );
+}
+
+const READABLE = {
+  'allow-origin': ORIGIN,
+  'allow-credentials': 'true',
+  'expose-headers': expect.stringMatching(
+    /^Accept-Ranges, Content-Range, Content-Length, Content-Disposition, ETag\b/,
+  ),
+  vary: 'Origin',
+};
+
+describe.each(ways)('pages of other origins by %s', (way) => {
+  let site: Site;
+  let url: string;
+  let down = false;
+  let asked = 0;
+
+  beforeAll(async () => {
+    site = await startSite({
+      way,
+      files: { 'a.txt': 'file a' },
+      http: corsFor(ORIGIN, 'http://localhost:5173'),
+      server: `include postern/cors-headers.conf; ${HSTS}`,
+      locations: 'location / { return 200 "the front page"; }',
+    });
+    site.gate.server.on('request', () => {
+      asked += 1;
+    });
+    url = (await site.issue({ path: '/download/a.txt' })).url;
+    const { find } = site.postern.store;
+    site.postern.store.find = (id) =>
+      down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
+  });
+  afterAll(() => site.stop());
+
+  test('a preflight is answered without a token, and opens nothing', async () => {
+    const before = asked;
+    for (const target of ['/download/a.txt', '/download/none', url, `${url}&token=x`]) {
+      const answer = await site.ask('OPTIONS', target, PREFLIGHT);
+      expect([answer.status, answer.text]).toEqual([204, '']);
+      expect(told(answer)).toEqual({
+        'allow-origin': ORIGIN,
+        'allow-credentials': 'true',
+        'allow-methods': 'GET, HEAD',
+        'allow-headers': expect.stringContaining('Authorization, Range'),
+        'max-age': '600',
+        vary: 'Origin',
+      });
+    }
+    expect(asked).toBe(before);
+    // A request that only looks like one is no way in.
+    for (const method of ['GET', 'HEAD', 'POST']) {
+      const answer = await site.ask(method, '/download/a.txt', PREFLIGHT);
+      expect([401, 403]).toContain(answer.status);
+    }
+  });
+
+  test.each([
+    ['of an origin that is not listed', { ...PREFLIGHT, Origin: 'https://evil.example' }],
+    ['of a longer one', { ...PREFLIGHT, Origin: `${ORIGIN}.evil.example` }],
+    ['of a shorter one', { ...PREFLIGHT, Origin: 'https://app.exampl' }],
+    ['of another scheme', { ...PREFLIGHT, Origin: 'http://app.example' }],
+    ['of another port', { ...PREFLIGHT, Origin: `${ORIGIN}:8443` }],
+    ['of a sandbox', { ...PREFLIGHT, Origin: 'null' }],
+    ['of nobody', { 'Access-Control-Request-Method': 'GET' }],
+  ])('a preflight %s is refused, and told nothing', async (_, headers) => {
+    for (const target of ['/download/a.txt', url]) {
+      const answer = await site.ask('OPTIONS', target, headers);
+      expect([401, 403]).toContain(answer.status);
+      expect(told(answer)).toEqual({ vary: 'Origin' });
+    }
+  });
+
+  test('OPTIONS that is no preflight is a method like another', async () => {
+    const answer = await site.ask('OPTIONS', url, { Origin: ORIGIN });
+    expect(answer.status).toBe(403);
+    expect(told(answer)).toEqual(READABLE);
+  });
+
+  test.each([
+    ['the file', 200, {}],
+    ['a range', 206, { Range: 'bytes=0-2' }],
+    ['a range beyond the end', 416, { Range: 'bytes=99-' }],
+  ])('a delivery can be read: %s', async (_, status, headers) => {
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await site.ask(method, url, { ...headers, Origin: ORIGIN });
+      expect(answer.status).toBe(status);
+      expect(told(answer)).toEqual(READABLE);
+      const names = answer.headers.map(([name]) => name);
+      expect(names).toEqual([...new Set(names)]);
+    }
+  });
+
+  test('a file that is not there, too', async () => {
+    const none = await site.issue({ path: '/download/none' });
+    const answer = await site.ask('GET', none.url, { Origin: ORIGIN });
+    expect(answer.status).toBe(404);
+    expect(told(answer)).toEqual(READABLE);
+  });
+
+  test.each([undefined, 'text/html'])('denials can be read, as %s', async (Accept = '*/*') => {
+    const denials = [
+      ['/download/a.txt', 401],
+      [`/download/a.txt?token=ps_${'x'.repeat(32)}`, 401],
+      [url.replace('a.txt', 'b.txt'), 403],
+      [url.replace('a.txt', 'a%5c'), way === 'X-Accel' ? 400 : 403],
+      [url, 503],
+    ] as const;
+    for (const [target, status] of denials) {
+      down = status === 503;
+      const answer = await site.ask('GET', target, { Origin: ORIGIN, Accept });
+      down = false;
+      expect(answer.status).toBe(status);
+      expect(told(answer)).toEqual(READABLE);
+      expect(answer.text).not.toBe('');
+      if (status !== 503 || way === 'X-Accel') {
+        expect(answer.header('strict-transport-security')).toBe('max-age=9');
+      }
+    }
+  });
+
+  test('another of the listed origins is told of itself alone', async () => {
+    const answer = await site.ask('GET', url, { Origin: 'http://localhost:5173' });
+    expect(told(answer)).toEqual({ ...READABLE, 'allow-origin': 'http://localhost:5173' });
+  });
+
+  test('others get the file, and may not read it', async () => {
+    for (const Origin of ['https://evil.example', 'null', '*', '']) {
+      const answer = await site.ask('GET', url, { Origin });
+      expect([answer.status, answer.text]).toEqual([200, 'file a']);
+      expect(told(answer)).toEqual({ vary: 'Origin' });
+    }
+    expect(told(await site.ask('GET', url))).toEqual({ vary: 'Origin' });
+    expect(told(await site.ask('GET', '/download/a.txt'))).toEqual({ vary: 'Origin' });
+  });
+
+  test('the rest of the site is none of its business', async () => {
+    const answer = await site.ask('GET', '/', { Origin: ORIGIN });
+    expect([answer.status, told(answer)]).toEqual([200, {}]);
+    const preflight = await site.ask('OPTIONS', '/', PREFLIGHT);
+    expect(told(preflight)).toEqual({});
+    const hidden = await site.ask('GET', '/protected/a.txt', { Origin: ORIGIN });
+    expect([hidden.status, told(hidden)]).toEqual([404, {}]);
+  });
+
+  test('with the service dead it is 503, and can be read', async () => {
+    const dead = await startSite({
+      way,
+      http: corsFor(ORIGIN),
+      server: 'include postern/cors-headers.conf;',
+    });
+    onTestFinished(dead.stop);
+    await dead.gate.stop();
+    const answer = await dead.ask('GET', '/download/a.txt', { Origin: ORIGIN });
+    expect([answer.status, told(answer)]).toEqual([503, READABLE]);
+    const preflight = await dead.ask('OPTIONS', '/download/a.txt', PREFLIGHT);
+    expect(preflight.status).toBe(204);
+  });
+
+  test('"*" never comes with credentials', async () => {
+    const any = await startSite({
+      way,
+      files: { 'a.txt': 'file a' },
+      http: corsFor().replace('default "";', 'default "*";'),
+      server: 'include postern/cors-headers.conf;',
+    });
+    onTestFinished(any.stop);
+    const { url: own } = await any.issue({ path: '/download/a.txt' });
+    for (const [method, target] of [
+      ['GET', own],
+      ['GET', '/download/a.txt'],
+      ['OPTIONS', own],
+    ] as const) {
+      const answer = await any.ask(method, target, PREFLIGHT);
+      expect(answer.header('access-control-allow-origin')).toBe('*');
+      expect(answer.header('access-control-allow-credentials')).toBeUndefined();
+    }
+  });
+
+  test('headers of your own instead of headers.conf', async () => {
+    const own = await startSite({
+      way,
+      files: { 'a.txt': 'file a' },
+      http: corsFor(ORIGIN),
+      only: `
+        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /protected/ {
+          include postern/internal.conf; include postern/cors-headers.conf;
+          add_header Cache-Control "private, no-store" always; alias $files/;
+        }`,
+    });
+    onTestFinished(own.stop);
+    const { url: mine } = await own.issue({ path: '/download/a.txt' });
+    expect(told(await own.ask('GET', mine, { Origin: ORIGIN }))).toEqual(READABLE);
+  });
+
+  test('without cors.conf nothing of it is said', async () => {
+    const plain = await startSite({
+      way,
+      files: { 'a.txt': 'file a' },
+      server: 'include postern/cors-headers.conf;',
+    });
+    onTestFinished(plain.stop);
+    const { url: own } = await plain.issue({ path: '/download/a.txt' });
+    for (const [method, target] of [
+      ['GET', own],
+      ['GET', '/download/a.txt'],
+      ['OPTIONS', own],
+    ] as const) {
+      expect(told(await plain.ask(method, target, PREFLIGHT))).toEqual({});
+    }
+    expect(await plain.nginx.errorLog()).not.toMatch(/uninitialized|\[(warn|error)\]/);
+  });
+});

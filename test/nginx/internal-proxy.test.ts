@@ -1,0 +1,227 @@
+import type { ServerResponse } from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { apiKey, KEY, mount } from '../support/postern.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { type Storage, startStorage } from '../support/storage.ts';
+
+const CONTENT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
+// Behind a request without a length it would be one more.
+const BODY = 'GET /bucket/a.txt HTTP/1.1\r\nHost: storage\r\n\r\n';
+const NAMES = ['a.txt', 'we ird?%41#ü &=;.txt', 'sub/b.txt'];
+
+describe.each(ways)('files from a storage by %s', (way) => {
+  let storage: Storage;
+  let site: Site;
+
+  beforeAll(async () => {
+    const objects = Object.fromEntries(NAMES.map((name) => [`/bucket/${name}`, CONTENT + name]));
+    storage = await startStorage(objects);
+    site = await startSite({
+      way,
+      files: { 'other.txt': 'another file' },
+      mounts: [
+        mount('/download/', '/s3/', { passArguments: ['start'] }),
+        mount('/files/', '/protected/'),
+      ],
+      apiKeys: [apiKey(KEY, { targets: ['/s3/bucket/'] })],
+      // As hostile to a storage as a site can be.
+      http: `proxy_cache_path $files/../cache keys_zone=cache:1m;`,
+      server: `
+        proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_key one; proxy_force_ranges on;
+        proxy_cache_use_stale error timeout http_500 http_503; proxy_next_upstream http_403 http_404;
+        proxy_set_header X-Site site; proxy_set_header Authorization $http_authorization;
+        proxy_set_header Range ""; proxy_hide_header ETag; proxy_method POST; ssi on; gzip on; gzip_types *;
+        proxy_redirect / /elsewhere/; error_page 403 404 =200 /index.html;
+        add_header X-Site site always;`,
+      only: `
+        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /files/ { ${gateSnippet(way)} }
+        location ^~ /protected/ { include postern/internal.conf; alias $files/; }
+        location ^~ /s3/ {
+          include postern/internal-proxy.conf;
+          include postern/headers.conf;
+          proxy_pass http://127.0.0.1:${storage.port}/;
+        }
+        location ^~ /old/ { rewrite ^/old/(.*)$ /s3/bucket/$1?X-Amz-Signature=1 last; }`,
+    });
+  });
+  beforeEach(() => {
+    storage.answer = undefined;
+    storage.requests.length = 0;
+  });
+  afterAll(() => Promise.all([site.stop(), storage.stop()]));
+
+  const issue = (name = 'a.txt', more: object = {}) =>
+    site.issue({
+      path: '/download/a.txt',
+      target: `/s3/bucket/${name}`,
+      target_args: storage.presign(`/bucket/${name}`),
+      ...more,
+    });
+
+  test.each(NAMES)('%s, by a presigned query', async (name) => {
+    const { url } = await issue(name);
+    const answer = await site.ask('GET', url);
+    expect([answer.status, answer.text]).toEqual([200, CONTENT + name]);
+    expect(answer.header('content-length')).toBe(String(Buffer.byteLength(CONTENT + name)));
+  });
+
+  test("nothing of the client's request goes to the storage but its ranges and conditions", async () => {
+    const { access_token: token, url } = await issue();
+    const headers = {
+      Authorization: 'Basic c2VjcmV0OnNlY3JldA==',
+      Cookie: `session=secret; postern=${token}`,
+      'X-Forwarded-For': '192.0.2.1',
+      'X-Amz-Date': '20260101T000000Z',
+      'Accept-Encoding': 'gzip',
+      'Content-Length': String(BODY.length),
+    };
+    const answer = await site.ask('GET', url, headers, BODY);
+    expect([answer.status, answer.text]).toEqual([200, `${CONTENT}a.txt`]);
+    expect(storage.requests).toHaveLength(1);
+    const [request] = storage.requests;
+    expect(request?.method).toBe('GET');
+    expect(Object.keys(request?.headers ?? {})).toEqual(['host']);
+    expect(request?.url).not.toContain(token);
+  });
+
+  test.each([
+    ['a range', { Range: 'bytes=5-9' }, 206, CONTENT.slice(5, 10)],
+    ['an open range', { Range: 'bytes=100-' }, 206, `${CONTENT}a.txt`.slice(100)],
+    ['If-Range, the same', { Range: 'bytes=5-9', 'If-Range': '"one"' }, 206, CONTENT.slice(5, 10)],
+    ['If-Range, another', { Range: 'bytes=5-9', 'If-Range': '"two"' }, 200, `${CONTENT}a.txt`],
+    ['If-None-Match', { 'If-None-Match': '"one"' }, 304, ''],
+    ['If-Modified-Since', { 'If-Modified-Since': 'Mon, 02 Jan 2006 15:04:05 GMT' }, 304, ''],
+    ['If-Match, another', { 'If-Match': '"two"' }, 412, 'No such file.\n'],
+    ['a range beyond the end', { Range: 'bytes=999999-' }, 416, 'No such file.\n'],
+  ])('%s', async (_, headers, status, text) => {
+    const answer = await site.ask('GET', (await issue()).url, headers);
+    expect([answer.status, answer.text]).toEqual([status, text]);
+  });
+
+  test('HEAD, for which nobody presigned anything', async () => {
+    const { url } = await issue();
+    const connection = await openRaw(site.nginx.port);
+    const answer = await connection.send(requestBytes('HEAD', url), 'HEAD');
+    expect([answer.status, answer.text]).toEqual([200, '']);
+    expect(answer.header('content-length')).toBe(String(`${CONTENT}a.txt`.length));
+    // And the connection is none the worse for it.
+    expect((await connection.send(requestBytes('GET', url))).text).toBe(`${CONTENT}a.txt`);
+    connection.close();
+  });
+
+  test('each header once, and none of the storage', async () => {
+    const { url, id } = await issue('a.txt', {
+      filename: 'report.txt',
+      subject: 'ada',
+      max_uses: 1,
+    });
+    const answer = await site.ask('GET', url);
+    const names = answer.headers.map(([name]) => name);
+    expect(names).toEqual([...new Set(names)]);
+    expect(
+      names.filter((name) => /^(x-amz|x-accel|access-control|postern|expires|x-site)/.test(name)),
+    ).toEqual([]);
+    expect(answer.header('cache-control')).toBe('private, no-store');
+    expect(answer.header('content-disposition')).toMatch(/^attachment; filename="?report\.txt/);
+    expect(answer.header('content-security-policy')).toBe('sandbox');
+    expect(answer.header('set-cookie')).toMatch(/^postern_resume=/);
+    expect(answer.header('etag')).toBe('"one"');
+    expect(answer.header('content-type')).toBe('text/plain');
+    expect(JSON.stringify(answer.headers)).not.toMatch(/storage|S3/i);
+    const line = (await site.log()).trimEnd().split('\n').at(-1) as string;
+    expect(JSON.parse(line)).toMatchObject({
+      status: 200,
+      token_id: id,
+      subject: 'ada',
+      code: 'allow',
+    });
+  });
+
+  test.each([
+    ['a query for another key', () => ({ target_args: storage.presign('/bucket/sub/b.txt') }), 404],
+    ['one that has expired', () => ({ target_args: storage.presign('/bucket/a.txt', -9) }), 404],
+    ['none', () => ({ target_args: undefined }), 404],
+    [
+      'a key that is not there',
+      () => ({ target: '/s3/bucket/no', target_args: storage.presign('/bucket/no') }),
+      404,
+    ],
+  ])("%s: the storage's error is not the download", async (_, more, status) => {
+    const answer = await site.ask('GET', (await issue('a.txt', more())).url);
+    expect([answer.status, answer.text]).toEqual([status, 'No such file.\n']);
+    expect(JSON.stringify(answer.headers)).not.toMatch(/amz|xml/i);
+  });
+
+  test.each([
+    [301, 503],
+    [307, 503],
+    [400, 404],
+    [401, 404],
+    [405, 404],
+    [429, 404],
+    [500, 503],
+    [503, 503],
+  ])('a %i of the storage is a %i', async (status, expected) => {
+    storage.answer = (_, response: ServerResponse) => {
+      response.writeHead(status, {
+        'Content-Type': 'application/xml',
+        Location: 'http://storage.example/?X-Amz-Signature=secret',
+      });
+      response.end('<Error><Resource>secret</Resource></Error>');
+    };
+    const answer = await site.ask('GET', (await issue()).url);
+    expect(answer.status).toBe(expected);
+    expect(answer.text + JSON.stringify(answer.headers)).not.toMatch(/secret|xml|storage/i);
+  });
+
+  test('one that is cut off in the middle ends the download, and no other is tried', async () => {
+    storage.answer = (_, response: ServerResponse) => {
+      response.writeHead(200, { 'Content-Length': 100_000 });
+      response.write('a part', () => response.destroy());
+    };
+    await expect(site.ask('GET', (await issue()).url)).rejects.toThrow(/the connection ended/);
+    expect(storage.requests).toHaveLength(1);
+  });
+
+  test('arguments that the mount passes go to it where the token has none', async () => {
+    const { url } = await site.issue({ path: '/download/bucket/a.txt' });
+    await site.ask('GET', `${url}&start=5&other=6`);
+    expect(storage.requests.map((request) => request.url)).toEqual(['/bucket/a.txt?start=5']);
+    await site.ask('GET', `${(await issue()).url}&start=5`);
+    expect(storage.requests.at(-1)?.url).not.toContain('start');
+  });
+
+  test('no client can ask for it, by whatever way the site sends it there', async () => {
+    const query = storage.presign('/bucket/a.txt');
+    const { access_token: token } = await site.issue({ path: '/download/bucket/a.txt' });
+    for (const target of [
+      `/s3/bucket/a.txt?${query}`,
+      `//s3/bucket/a.txt?${query}`,
+      `/%733/bucket/a.txt?${query}`,
+      `/old/a.txt?${query}`,
+      `/old/a.txt?token=${token}`,
+      `/download/a.txt?${query}`,
+      `/download/../s3/bucket/a.txt?${query}`,
+    ]) {
+      const answer = await site.ask('GET', target, { Authorization: 'Bearer x' });
+      expect(answer.text, target).not.toContain('line 1');
+    }
+    expect(storage.requests).toEqual([]);
+  });
+
+  test('the query of one token is not given to the next on the same connection', async () => {
+    const first = await issue();
+    const second = await issue('sub/b.txt');
+    const connection = await openRaw(site.nginx.port);
+    for (const [{ url }, name] of [
+      [first, 'a.txt'],
+      [second, 'sub/b.txt'],
+      [first, 'a.txt'],
+    ] as const) {
+      expect((await connection.send(requestBytes('GET', url))).text).toBe(CONTENT + name);
+    }
+    connection.close();
+  });
+});

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { StoreUnavailable } from '../../service/domain/store.ts';
+import { newToken } from '../../service/domain/token.ts';
+import { mount } from '../support/postern.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+import { corsFor, edited } from '../support/snippet.ts';
+
+const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
+const LOGIN = 'https://login.example/in?back=https%3A%2F%2Ffiles.example';
+const HTTP = edited('login.conf', '"/login?return=$postern_return"', `"${LOGIN}$postern_return"`);
+const STALE = newToken();
+
+describe('a person without a good token', () => {
+  let site: Site;
+  let down = false;
+  beforeAll(async () => {
+    site = await startSite({
+      way: 'auth_request',
+      files: { 'a.txt': 'file a' },
+      mounts: [
+        mount('/download/', '/protected/'),
+        mount('/download/logs/', '/protected/', { pathArgument: 'file' }),
+      ],
+      http: `${HTTP}${corsFor('https://app.example')}`,
+      // What a site says of its own denials does not change ours.
+      server: `
+        include postern/cors-headers.conf;
+        add_header Strict-Transport-Security max-age=9 always;
+        recursive_error_pages on; error_page 302 401 =200 /index.html;`,
+    });
+    const { find } = site.postern.store;
+    site.postern.store.find = (id) =>
+      down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
+  });
+  afterAll(() => site.stop());
+
+  const at = (path: string) => LOGIN + encodeURIComponent(path);
+
+  test.each([
+    ['/download/a.txt', '/download/a.txt'],
+    [`/download/a.txt?token=${STALE}`, '/download/a.txt'],
+    [`/download/a.txt?x=1&token=${STALE}&y=%20`, '/download/a.txt?x=1&y=%20'],
+    [`/download/~${STALE}/sub/a%20b.txt`, '/download/sub/a%20b.txt'],
+    [`/download/logs/?file=a%2Fb&token=${STALE}`, '/download/logs/?file=a%2Fb'],
+    ['/download/résumé', '/download/résumé'],
+    ['/download/a?u=https://evil.example/', '/download/a?u=https://evil.example/'],
+    ['http://evil.example/download/a.txt', '/download/a.txt'],
+    ['/download/a%0d%0aLocation:%20x', undefined],
+    ['/download/a?x=%0d%0aSet-Cookie:y', '/download/a?x=%0d%0aSet-Cookie:y'],
+    ['/download/a?"\\&x=$uri', '/download/a?"\\&x=$uri'],
+  ])('%s comes back to %s', async (target, back) => {
+    const answer = await site.ask('GET', target, BROWSER);
+    if (back === undefined) return void expect(answer.status).toBe(403);
+    expect(answer.status).toBe(302);
+    expect(answer.headers.filter(([name]) => name === 'location')).toEqual([
+      ['location', at(back)],
+    ]);
+    expect(answer.header('cache-control')).toBe('no-store');
+    expect(answer.text + JSON.stringify(answer.headers)).not.toContain(STALE);
+  });
+
+  test.each([
+    ['an API', {}],
+    ['a client of JSON', { Accept: 'application/json' }],
+    ['a page that would take JSON, too', { Accept: 'application/json, text/html' }],
+    ['a picture in a page', { Accept: 'image/avif,image/webp,*/*;q=0.8' }],
+    ['curl', { Accept: '*/*' }],
+  ])('%s gets the 401', async (_, headers) => {
+    const answer = await site.ask('GET', '/download/a.txt', headers);
+    expect([answer.status, JSON.parse(answer.text).code]).toEqual([401, 'missing_token']);
+    expect(answer.header('location')).toBeUndefined();
+    expect(answer.header('www-authenticate')).toBe('Bearer realm="postern"');
+    expect(answer.header('strict-transport-security')).toBe('max-age=9');
+  });
+
+  test('other methods get it, too: what they did would be lost', async () => {
+    for (const method of ['HEAD', 'POST', 'PUT', 'DELETE']) {
+      const answer = await site.ask(method, '/download/a.txt', BROWSER);
+      expect(answer.status, method).toBe(401);
+      expect(answer.header('location')).toBeUndefined();
+    }
+  });
+
+  test('and whom a login would not help', async () => {
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    const other = url.replace('a.txt', 'b.txt');
+    for (const [target, status] of [
+      [other, 403],
+      ['/download/a%5c', 403],
+      ['//evil.example/', 404],
+      [`/download/${'a'.repeat(2030)}?${'b'.repeat(100)}`, 401],
+      [`/download/sub/~${STALE}/a`, 401],
+    ] as const) {
+      const answer = await site.ask('GET', target, BROWSER);
+      expect(answer.status, target).toBe(status);
+      expect(answer.header('location')).toBeUndefined();
+    }
+    down = true;
+    expect((await site.ask('GET', url, BROWSER)).status).toBe(503);
+    down = false;
+  });
+
+  test('who has a good one gets the file', async () => {
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    const answer = await site.ask('GET', url, BROWSER);
+    expect([answer.status, answer.text]).toEqual([200, 'file a']);
+  });
+});
+
+test('a gate that says where to return to cannot send the browser to another host', async () => {
+  let back = '';
+  const site = await startSite({
+    way: 'auth_request',
+    http: edited('login.conf', '"/login?return=', '"/login/'),
+    gate: (_, response) =>
+      response.writeHead(401, { 'Postern-Reason': 'missing_token', 'Postern-Return': back }).end(),
+  });
+  onTestFinished(site.stop);
+  const locationOf = async (value: string) => {
+    back = value;
+    const answer = await site.ask('GET', '/download/a', BROWSER);
+    return answer.header('location');
+  };
+  expect(await locationOf('%2Fdownload%2Fa')).toBe('/login/%2Fdownload%2Fa');
+  for (const value of [
+    '',
+    'https://evil.example',
+    '//evil.example',
+    '%2F%2Fevil.example',
+    '%2F%5Cevil',
+    '/a',
+    '%2Fa b',
+    '%2Fa"',
+    '%2Fa&x=y',
+    '%2Fa#',
+  ]) {
+    expect(await locationOf(value), value).toBeUndefined();
+  }
+});
+
+test.each(ways)(
+  'without login.conf there is no login page by %s, and by X-Accel none with it',
+  async (way) => {
+    const site = await startSite({ way, http: way === 'X-Accel' ? HTTP : '' });
+    onTestFinished(site.stop);
+    const answer = await site.ask('GET', '/download/a.txt', BROWSER);
+    expect([answer.status, answer.header('location')]).toEqual([401, undefined]);
+    expect(JSON.stringify(answer.headers)).not.toMatch(/postern-return/i);
+  },
+);
