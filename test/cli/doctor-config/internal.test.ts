@@ -240,7 +240,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     found: [['error-page', 'error_page 404 =200 /index.html;']],
     broken: {
       server: 'root $files/../www;\nerror_page 404 =200 /index.html;',
-      edits: [['internal', 'error_page 599 @postern_503;', '']],
+      edits: [['internal', 'error_page 416 @postern_416;', '']],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/none.txt' });
