@@ -95,7 +95,13 @@ function open({ tls, host, port, name }: Place, from: string | undefined): Socke
 }
 
 function bytesOf({ authority }: Place, { method = 'GET', target, headers }: Request): string {
-  const all = { Host: authority, Accept: '*/*', Connection: 'close', ...headers };
+  const all = {
+    Host: authority,
+    Accept: '*/*',
+    'User-Agent': 'postern-doctor',
+    Connection: 'close',
+    ...headers,
+  };
   const lines = Object.entries(all).flatMap(([name, value]) =>
     [value].flat().map((one) => `${name}: ${one}\r\n`),
   );

@@ -52,7 +52,10 @@ test.each<string[]>([
   ['--proxy-target', '/protected/=https://s3.example/b/', '--log', 'off'],
 ])('what `postern nginx` makes, %s', async (...options) => {
   const dir = await temporaryFolder();
-  const env = { POSTERN_MOUNTS: '/download/=/protected/,media.example:/media/=/media-files/' };
+  const env = {
+    POSTERN_MOUNTS: '/download/=/protected/,media.example:/media/=/media-files/',
+    POSTERN_DECISION_TTL: '2',
+  };
   const files = ['/protected/=/srv/files', '/media-files/=/srv/media'].slice(
     options.includes('--proxy-target') ? 1 : 0,
   );

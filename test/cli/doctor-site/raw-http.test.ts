@@ -91,6 +91,7 @@ test('the request line goes out as it is written', async () => {
     `HEAD ${target} HTTP/1.1`,
     'Host: files.example',
     'Accept: */*',
+    'User-Agent: postern-doctor',
     'Connection: close, X-Twice',
     'X-Twice: 1',
     'X-Twice: 2',

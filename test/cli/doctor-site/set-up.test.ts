@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '../../../dev/wait.ts';
+import { createApi } from '../../../service/cli/api/ask.ts';
+import { attackSite } from '../../../service/cli/doctor-site.ts';
 import { apiKey, KEY, listening, mount } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
 import { program } from '../postern.ts';
-import { type BrokenSite, type Doctored, doctor, siteToAttack } from './site.ts';
+import { type BrokenSite, CANARY, type Doctored, doctor, siteToAttack } from './site.ts';
 
 type Options = Omit<BrokenSite, 'way'>;
 
@@ -186,6 +188,31 @@ test('it writes nothing, on a site where methods are let through to WebDAV', asy
   const { verdicts } = await site.examine();
   expect(verdicts.methods).toBe('fault');
   expect(await tree()).toEqual(before);
+});
+
+test('on a terminal it shows where it is, and what it waits for', async ({ onTestFinished }) => {
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const api = createApi(site.api, KEY);
+  const shown: string[] = [];
+  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    shown.push(String(text));
+    return true;
+  });
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((_, done?: unknown) => {
+    (done as () => void)();
+    return true;
+  });
+  const { isTTY } = process.stderr;
+  process.stderr.isTTY = true;
+  onTestFinished(() => {
+    process.stderr.isTTY = isTTY;
+    stderr.mockRestore();
+    stdout.mockRestore();
+  });
+  const options = { path: CANARY, folders: [], decisionTtl: 10, only: ['expired-token'] };
+  expect(await attackSite(site.url, async () => api, options)).toBe(0);
+  expect(shown.join('')).toContain('[1/1] an expired token: waiting for a token to expire');
+  expect(shown.at(-1)?.endsWith('\u001b[K')).toBe(true);
 });
 
 test('stopped half-way, it revokes its tokens', async ({ onTestFinished }) => {
