@@ -1,5 +1,6 @@
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { endTogether } from './end-together.ts';
 
 /** Passes everything on to a port, and counts the round trips: what is sent after an answer. */
 export async function startCountingProxy(to: number): Promise<{ port: number; turns(): number }> {
@@ -16,13 +17,7 @@ export async function startCountingProxy(to: number): Promise<{ port: number; tu
       answered = true;
       client.write(data);
     });
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      one.on('close', () => other.destroy());
-      one.on('error', () => other.destroy());
-    }
+    endTogether(client, upstream);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());

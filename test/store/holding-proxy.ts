@@ -1,5 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { endTogether } from './end-together.ts';
 
 /** Which connection: the one that is told of changes, or the one for all else. */
 type Which = 'told' | 'asking';
@@ -25,13 +26,7 @@ export async function startHoldingProxy(to: number): Promise<HoldingProxy> {
       upstream.write(data);
     });
     upstream.on('data', (data) => void client.write(data));
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      one.on('close', () => other.destroy());
-      one.on('error', () => other.destroy());
-    }
+    endTogether(client, upstream);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());

@@ -1,7 +1,8 @@
-import { ask, type Redis } from '../../dev/redis.ts';
+import { ask, type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
+import type { Opened } from './grants.ts';
 
 export interface OpenRedisOptions extends Partial<RedisStoreOptions> {
   /** Instead of Redis' own port. */
@@ -15,6 +16,24 @@ export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): P
   const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 250, ...more });
   await answers(store);
   return store;
+}
+
+/** A store on a Redis of its own, for the contract. */
+export async function openedRedis(options: OpenRedisOptions): Promise<Opened> {
+  const redis = await startRedis();
+  const store = await openRedis(redis, options);
+  return {
+    store,
+    now: Date.now,
+    pass: async (ms) => {
+      const end = Date.now() + ms;
+      await waitFor(() => Date.now() >= end, { what: 'time to pass' });
+    },
+    async close() {
+      await store.close();
+      await redis.stop();
+    },
+  };
 }
 
 /** Waits until a store answers. */

@@ -6,26 +6,11 @@ import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
 import { storeContract } from './contract.ts';
 import { grantAt, newId } from './grants.ts';
 import { startHoldingProxy } from './holding-proxy.ts';
-import { answers, openRedis, tell } from './open-redis.ts';
+import { answers, openedRedis, openRedis, tell } from './open-redis.ts';
 
 const REMEMBER = 1000;
 
-storeContract('Redis that remembers', async () => {
-  const redis = await startRedis();
-  const store = await openRedis(redis, { timeoutMs: 1_000, remember: REMEMBER });
-  return {
-    store,
-    now: Date.now,
-    pass: async (ms) => {
-      const end = Date.now() + ms;
-      await waitFor(() => Date.now() >= end, { what: 'time to pass' });
-    },
-    async close() {
-      await store.close();
-      await redis.stop();
-    },
-  };
-});
+storeContract('Redis that remembers', () => openedRedis({ timeoutMs: 1_000, remember: REMEMBER }));
 
 /** Two instances, of which the first remembers. */
 async function twoOf(options: { port?: number; timeoutMs?: number; url?: string } = {}) {
