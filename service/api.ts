@@ -1,11 +1,11 @@
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { ApiDependencies, ApiEnv } from './http/api-env.ts';
 import { problem, problemOf } from './http/api-problem.ts';
 import { authenticate } from './http/authenticate.ts';
 import { introspectHandler } from './http/introspect.ts';
 import { issueHandler } from './http/issue.ts';
 import { jwksHandler } from './http/jwks.ts';
+import { limitBody } from './http/limit-body.ts';
 import { listHandler } from './http/list.ts';
 import { LIVE } from './http/livez.ts';
 import { metricsHandler } from './http/metrics.ts';
@@ -42,11 +42,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/.well-known/jwks.json', notAllowed('GET, HEAD'));
   api.all('/openapi.json', notAllowed('GET, HEAD'));
 
-  const tooLarge = {
-    maxSize: MAX_BODY_BYTES,
-    onError: (c: Context) => problem(c, 'content_too_large'),
-  };
-  api.use(authenticate(deps), bodyLimit(tooLarge));
+  api.use(authenticate(deps), limitBody(MAX_BODY_BYTES));
   api.post('/tokens', issueHandler(deps));
   api.get('/tokens', listHandler(deps));
   api.delete('/tokens', revokeSubjectHandler(deps));
