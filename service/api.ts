@@ -24,8 +24,9 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
 
   api.use(async (c, next) => {
-    await next();
+    // Before there is an answer: set on a finished one, it would be made anew.
     c.header('Cache-Control', 'no-store');
+    await next();
   });
   api.onError((error, c) => problemOf(error, c, deps.log));
   api.notFound((c) => problem(c, 'not_found'));
