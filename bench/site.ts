@@ -6,6 +6,8 @@ export function startSite({ main = '', http = '', server, tool }: Site): Promise
   return startNginx({
     ...(tool && { tool }),
     config: ({ port }) => `
+      # Where the worker and the application move about, they may end up on one core, the other idle.
+      worker_cpu_affinity auto;
       ${main}
       events { worker_connections 4096; }
       http {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Nginx } from '../../dev/nginx.ts';
 import { type Backend, NAME, type Variant, type Wanted } from '../backend.ts';
 import type { Groups } from '../load/measured.ts';
+import { scheduleAsBatch } from '../processes.ts';
 import { startSite } from '../site.ts';
 
 export interface Running {
@@ -20,6 +21,8 @@ export async function running<R>(
 ): Promise<R> {
   const backend = await variant.start(wanted);
   try {
+    const { service } = backend.processes;
+    if (service !== undefined) await scheduleAsBatch(service);
     const nginx = await startSite(backend.site);
     try {
       await check(backend, nginx, wanted.files);
