@@ -28,7 +28,7 @@ export function around(snippets: readonly Snippet[]): string {
   const locations = includes('location').map((line, i) => `location ^~ /${i}/ { ${line} }`);
   return `
     ${includes('http').join('\n')}
-    upstream postern { server 127.0.0.1:7300; keepalive 32; }
+    upstream postern { server 127.0.0.1:7300; keepalive 256; }
     server {
       listen unix:nginx.sock;
       ${includes('server').join('\n')}

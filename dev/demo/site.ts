@@ -82,7 +82,7 @@ function config(port: number, dir: string, gatePort: number): string {
     include postern/http.conf;
     access_log ${dir}/postern.log postern;
     sendfile on;
-    upstream postern { server 127.0.0.1:${gatePort}; keepalive 32; }
+    upstream postern { server 127.0.0.1:${gatePort}; keepalive 256; }
 
     server {
       listen 127.0.0.1:${port};

@@ -54,7 +54,7 @@ include postern/http.conf;
 upstream postern {
     server 127.0.0.1:7300;
     # Without it each request costs a connection of its own.
-    keepalive 32;
+    keepalive 256;
 }
 
 server {
@@ -137,14 +137,17 @@ describe('what is printed', () => {
       return upstream?.block?.map(({ words: line }) => line.join(' '));
     };
     const at = (listen: string) => upstreams(FILES, { ...USUAL, POSTERN_LISTEN: listen });
-    expect(await at('0.0.0.0:7400')).toEqual(['server 127.0.0.1:7400', 'keepalive 32']);
-    expect(await at('[::]:7400')).toEqual(['server [::1]:7400', 'keepalive 32']);
-    expect(await at('unix:/run/gate.sock')).toEqual(['server unix:/run/gate.sock', 'keepalive 32']);
+    expect(await at('0.0.0.0:7400')).toEqual(['server 127.0.0.1:7400', 'keepalive 256']);
+    expect(await at('[::]:7400')).toEqual(['server [::1]:7400', 'keepalive 256']);
+    expect(await at('unix:/run/gate.sock')).toEqual([
+      'server unix:/run/gate.sock',
+      'keepalive 256',
+    ]);
     const words = ['--upstream', 'a.example:1', '--upstream', 'unix:/run/b.sock'];
     expect(await upstreams([...FILES, ...words], USUAL)).toEqual([
       'server a.example:1',
       'server unix:/run/b.sock',
-      'keepalive 32',
+      'keepalive 256',
     ]);
     const hostile = { ...USUAL, POSTERN_LISTEN: 'unix:/run/a;b' };
     expect(await refused(FILES, hostile)).toContain('POSTERN_LISTEN (or --upstream)');

@@ -16,7 +16,7 @@ describe('nginx -t passes with the recipe', () => {
       const own = text.replace(/listen \d+;/g, `listen 127.0.0.1:${port};`);
       const upstream = text.includes('upstream postern {')
         ? 'server { listen 127.0.0.1:$port; location / { proxy_pass http://postern; } }'
-        : 'upstream postern { server 127.0.0.1:7300; keepalive 32; }';
+        : 'upstream postern { server 127.0.0.1:7300; keepalive 256; }';
       return `include postern/http.conf;\n${own}\n${upstream.replace('$port', String(port))}`;
     });
     expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);

@@ -34,7 +34,7 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
     ${say('cors')}
     ${say('login')}
     ${subset.has('http') ? 'access_log own.log postern;' : ''}
-    upstream postern { server 127.0.0.1:7300; keepalive 32; }
+    upstream postern { server 127.0.0.1:7300; keepalive 256; }
     server {
       listen 127.0.0.1:${port};
       ${say('auth-request')}

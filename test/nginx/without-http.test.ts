@@ -21,7 +21,7 @@ test.each(ways)('a site that leaves http.conf out works by %s', async (way) => {
   const nginx = await startNginx({
     config: (own) => `
       include postern/limit-conn.conf;
-      upstream postern { server 127.0.0.1:${port}; keepalive 32; }
+      upstream postern { server 127.0.0.1:${port}; keepalive 256; }
       server {
         listen 127.0.0.1:${own.port};
         include postern/auth-request.conf;

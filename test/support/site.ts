@@ -78,7 +78,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
       `
       include postern/http.conf;
       access_log postern.log postern;
-      upstream postern { server 127.0.0.1:${gate.port}; keepalive 32; }
+      upstream postern { server 127.0.0.1:${gate.port}; keepalive 256; }
       ${options.http ?? ''}
       server {
         listen 127.0.0.1:$port;

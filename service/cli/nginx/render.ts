@@ -32,7 +32,7 @@ function upstream(servers: readonly string[]): string {
       : []),
     ...servers.map((server) => `server ${word(server)};`),
     '# Without it each request costs a connection of its own.',
-    'keepalive 32;',
+    'keepalive 256;',
   ]);
 }
 

@@ -22,7 +22,7 @@ test('an upstream without keepalive', async () => {
   const site = await started({});
   expect(await connections(site, 5)).toBe(1);
   const text = await readFile(join(site.nginx.dir, 'nginx.conf'), 'utf8');
-  await site.nginx.reload(() => text.replace(' keepalive 32;', ''));
+  await site.nginx.reload(() => text.replace(' keepalive 256;', ''));
   expect(await connections(site, 5)).toBe(5);
   const dump = await dumpOf(site);
   const line = dump

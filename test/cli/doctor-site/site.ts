@@ -77,7 +77,7 @@ export async function siteToAttack(
   const text = `
     include postern/http.conf;
     ${options.accessLog ?? 'access_log postern.log postern;'}
-    upstream postern { server 127.0.0.1:${gate.port}; keepalive 32; }
+    upstream postern { server 127.0.0.1:${gate.port}; keepalive 256; }
     ${options.http ?? ''}
     server {
       listen 127.0.0.1:$port;
