@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import type { Listen } from './config.ts';
 
 /**
@@ -24,13 +26,15 @@ export class CannotListen extends Error {
 
   constructor(where: Listen, field: string, cause: NodeJS.ErrnoException) {
     const address = 'path' in where ? where.path : `${where.host}:${where.port}`;
+    // Of a folder that is not there Node says EACCES, as it does of one that is not ours.
+    const noFolder = 'path' in where && !existsSync(dirname(where.path));
     const check =
       {
         EADDRINUSE: 'another process listens there',
         EACCES: 'this user may not listen there',
         EADDRNOTAVAIL: 'this machine has no such address',
         ENOENT: 'the folder does not exist',
-      }[cause.code ?? ''] ?? cause.message;
+      }[noFolder ? 'ENOENT' : (cause.code ?? '')] ?? cause.message;
     super(`postern cannot listen on ${address}: ${check}. See ${field}.`, { cause });
   }
 }

@@ -31,6 +31,12 @@ test('a socket in use, and a file that is none, are left alone', async () => {
   expect(await readFile(file, 'utf8')).toBe('precious');
 });
 
+test('a folder that is not there is said to be what is missing', async () => {
+  const path = join(await temporaryFolder(), 'missing', 'gate.sock');
+  const attempt = listen(handler, { path }, 'POSTERN_LISTEN');
+  await expect(attempt).rejects.toThrow(/the folder does not exist/);
+});
+
 // Of what its queue does not hold the kernel tries again after a second, and nginx waits no longer
 // than that (`proxy_connect_timeout 1s`): each would be a 503.
 test('a thousand connections that come at once are taken at once', async () => {

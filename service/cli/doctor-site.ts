@@ -4,7 +4,7 @@ import { Failure, WrongUsage } from './failure.ts';
 import { print } from './output.ts';
 import { plain } from './plain.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { accessLogCheck } from './site/checks/access-log.ts';
+import { ACCESS_LOG, accessLogCheck } from './site/checks/access-log.ts';
 import { checks } from './site/checks.ts';
 import type { Check } from './site/finding.ts';
 import { placeOf } from './site/place.ts';
@@ -120,6 +120,8 @@ function chosen(all: readonly Check[], only: readonly string[] | undefined): rea
   const ids = all.map(({ id }) => id);
   const unknown = only?.find((id) => !ids.includes(id));
   if (unknown === undefined) return all.filter(({ id }) => only?.includes(id) ?? true);
+  if (unknown === ACCESS_LOG)
+    throw new WrongUsage(`--only: ${ACCESS_LOG} needs --access-log <file>`);
   throw new WrongUsage(`--only: there is no check ${plain(unknown)}; there are ${ids.join(', ')}`);
 }
 

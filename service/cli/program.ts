@@ -8,6 +8,8 @@ import { addServe } from './commands/serve.ts';
 import { addToken } from './commands/token.ts';
 import type { Environment } from './environment.ts';
 import { Failure, NoReader, WrongUsage } from './failure.ts';
+// For commander, which writes help by itself: whoever reads no further (`| head`) is no error.
+import './output.ts';
 
 const FAILED = 1;
 const WRONG_USAGE = 2;

@@ -1,6 +1,13 @@
 import type { Faults } from './fault.ts';
 import type { Given } from './given.ts';
-import { CONFIG_VARIABLE, FILE_ONLY, SETTINGS, type Settings, variableOf } from './names.ts';
+import {
+  API_VARIABLES,
+  CONFIG_VARIABLE,
+  FILE_ONLY,
+  SETTINGS,
+  type Settings,
+  variableOf,
+} from './names.ts';
 import { didYouMean } from './near.ts';
 import { shown } from './shown.ts';
 
@@ -26,6 +33,11 @@ export function readEnvironment(env: Environment, faults: Faults): Settings {
       continue;
     }
     // Without the value: whatever is meant may be a secret.
+    if (API_VARIABLES.includes(field)) {
+      const expected = `no such variable here: it is for postern token and postern doctor, so unset it for the service${didYouMean(field, known)}`;
+      faults.add({ field }, expected);
+      continue;
+    }
     const hint = didYouMean(field, known) || `; there are ${known.join(', ')}`;
     faults.add({ field }, `a variable that Postern knows${hint}`);
   }

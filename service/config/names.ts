@@ -53,6 +53,9 @@ export type Settings = ReadonlyMap<string, Given>;
 /** Names the file itself, so it cannot be in it. */
 export const CONFIG_VARIABLE = 'POSTERN_CONFIG';
 
+/** For whoever asks a service; in its own configuration they are faults. */
+export const API_VARIABLES: readonly string[] = ['POSTERN_API', 'POSTERN_API_KEY'];
+
 export function variableOf(setting: Setting | (typeof FILE_ONLY)[number]): string {
   return `POSTERN_${setting.toUpperCase()}`;
 }

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
@@ -11,6 +13,18 @@ const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf
 test('package.json names it, and a system can start it', () => {
   expect(join(projectRoot, manifest.bin.postern)).toBe(program);
   expect(readFileSync(program, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  accessSync(program, constants.X_OK);
+});
+
+test('help that nobody reads to its end is no error', async () => {
+  const child = spawn(process.execPath, [program, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  const [code] = await once(child, 'close');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
 test.each([

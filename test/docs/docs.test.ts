@@ -2,8 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
-import { API_VARIABLES } from '../../service/cli/environment.ts';
-import { CONFIG_VARIABLE, SETTINGS, variableOf } from '../../service/config/names.ts';
+import {
+  API_VARIABLES,
+  CONFIG_VARIABLE,
+  SETTINGS,
+  variableOf,
+} from '../../service/config/names.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
 const within = (folder: string, ending: string) =>

@@ -56,4 +56,10 @@ describe.each(ways)('what is internal cannot be asked for by %s', (way) => {
       }
     }
   });
+
+  // The rate of a token that is not there, which would be an error for each that knocks.
+  test('nginx logs no error of ours for it', async () => {
+    await site.ask('GET', '/protected/a.txt');
+    expect(await site.nginx.errorLog()).not.toContain('invalid size');
+  });
 });

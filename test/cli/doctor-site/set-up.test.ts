@@ -135,6 +135,7 @@ describe('wrong usage', () => {
       ['http://127.0.0.1:1/', '--only', 'no-such'],
       /--only: there is no check no-such; there are no-token, /,
     ],
+    [['http://127.0.0.1:1/', '--only', 'access-log'], /--only: access-log needs --access-log/],
     [['http://127.0.0.1:1/', '--key', KEY], /unknown option/],
   ] as const)('%s', async ([words, says]) => {
     const { code, stdout, stderr } = await doctor(words, { POSTERN_API_KEY: KEY });

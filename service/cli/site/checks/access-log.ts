@@ -3,6 +3,8 @@ import { Failure } from '../../failure.ts';
 import { type Check, type Finding, fault, ok, untested } from '../finding.ts';
 import { type Site, withToken } from '../site.ts';
 
+export const ACCESS_LOG = 'access-log';
+
 /** More of what was written meanwhile is not read. */
 const MOST_BYTES = 64 << 20;
 const FLUSH_MS = 3_000;
@@ -15,7 +17,7 @@ const FLUSH_MS = 3_000;
 export async function accessLogCheck(file: string): Promise<Check> {
   const start = await size(file);
   return {
-    id: 'access-log',
+    id: ACCESS_LOG,
     title: 'tokens in the access log',
     why: 'whoever reads the log, or its copies, has the files while the tokens live',
     mend: 'access_log /var/log/nginx/access.log postern; and no other, with postern/http.conf in the http block',
