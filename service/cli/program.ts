@@ -8,6 +8,7 @@ import { addServe } from './commands/serve.ts';
 import { addToken } from './commands/token.ts';
 import type { Environment } from './environment.ts';
 import { Failure, NoReader, WrongUsage } from './failure.ts';
+import { version } from './nginx/package.ts';
 // For commander, which writes help by itself: whoever reads no further (`| head`) is no error.
 import './output.ts';
 
@@ -37,6 +38,7 @@ export async function run(words: readonly string[], env: Environment): Promise<v
 function createProgram(env: Environment): Command {
   const program = new Command('postern')
     .description("Short-lived download tokens, and the answer to nginx's auth_request.")
+    .version(version())
     .exitOverride()
     .showHelpAfterError('(--help says more)')
     .addHelpText('after', example('postern serve'));

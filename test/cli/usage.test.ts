@@ -27,6 +27,10 @@ test('help that nobody reads to its end is no error', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
+test('it says its version', async () => {
+  expect(await run('--version')).toMatchObject({ code: 0, stdout: `${manifest.version}\n` });
+});
+
 test.each([
   ['', 'Usage: postern'],
   ['key', 'Usage: postern key'],
