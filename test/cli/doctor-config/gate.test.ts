@@ -10,6 +10,8 @@ const INTERNAL = `
   }`;
 const around = (inner: string) => `location ^~ /download/ {\n${inner}\n}\n${INTERNAL}`;
 const PROTECT = 'include postern/protect.conf;';
+// With it what loses the delivery finds nothing at all.
+const NO_ROOT = ['protect', 'root /dev/null/postern;', ''] as const;
 const X_ACCEL = 'include postern/x-accel.conf;';
 
 const opens = (target: string): Trap['proof'] => {
@@ -147,6 +149,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       files: { '../www/download/a.txt': 'not decided' },
       server: 'root $files/../www;',
       only: around(`${PROTECT}\nif ($arg_y = "") { set $seen 1; }`),
+      edits: [NO_ROOT],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
@@ -168,6 +171,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       files: { '../www/download/a.txt': 'not decided' },
       server: 'root $files/../www;',
       only: around(`${PROTECT}\nlimit_except POST { allow all; }`),
+      edits: [NO_ROOT],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
