@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 
 /** Where Redis names the keys that changed. */
 const CHANNEL = '__redis__:invalidate';
 
 export interface ChangesOptions {
+  /** Before the name of a key by which to try whether news comes. */
+  readonly prefix: string;
   /** How long what Redis said counts as said just now, in milliseconds. */
   readonly maxAgeMs: number;
   /** Whether anything is remembered; if not, nobody needs to ask whether Redis is still there. */
@@ -32,7 +35,7 @@ export interface Changes {
  * before, and one that hangs, or a network that swallows, is noticed as soon as a slow Redis is.
  */
 export function changesOf(redis: Redis, options: ChangesOptions): Changes {
-  const { maxAgeMs, needed, onChange, onLoss } = options;
+  const { prefix, maxAgeMs, needed, onChange, onLoss } = options;
   const listener = redis.duplicate({
     protocol: 2,
     autoResubscribe: false,
@@ -40,6 +43,8 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
   });
   let listenerId: number | undefined;
   let told = false;
+  let begun = 0;
+  const awaited = new Map<string, () => void>();
   let askedAt = Number.NEGATIVE_INFINITY;
 
   function lose(): void {
@@ -51,10 +56,43 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
   /** Where it cannot be had every look-up asks Redis, as it would without all this. */
   async function begin(): Promise<void> {
     lose();
-    const id = listenerId;
+    begun += 1;
+    const [id, own] = [listenerId, begun];
     if (id === undefined || redis.status !== 'ready') return;
-    await redis.client('TRACKING', 'ON', 'REDIRECT', id, 'OPTIN');
-    told = id === listenerId && redis.status === 'ready';
+    try {
+      await redis.client('TRACKING', 'ON', 'REDIRECT', id, 'OPTIN');
+      await tryOut();
+    } catch {
+      return;
+    }
+    // A later one counts, however this ended.
+    if (own === begun && id === listenerId && redis.status === 'ready') told = true;
+  }
+
+  /**
+   * Behind one address can be two servers, at a failover say. Then the id is that of any client of the
+   * other one, to which Redis gladly tells everything. Rejects where no news comes of a change.
+   */
+  async function tryOut(): Promise<void> {
+    const key = `${prefix}news:${randomUUID()}`;
+    let timer: NodeJS.Timeout | undefined;
+    const news = new Promise<void>((resolve, reject) => {
+      awaited.set(key, resolve);
+      timer = setTimeout(() => reject(new Error('Redis does not tell of changes')), maxAgeMs);
+      timer.unref();
+    });
+    const change = redis
+      .pipeline()
+      .client('CACHING', 'YES')
+      .get(key)
+      .set(key, '', 'PX', 1000)
+      .exec();
+    try {
+      await Promise.all([news, change]);
+    } finally {
+      clearTimeout(timer);
+      awaited.delete(key);
+    }
   }
 
   async function listen(): Promise<void> {
@@ -72,8 +110,7 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
     if (told && id === listenerId) askedAt = now;
   }
 
-  const failed = () => lose();
-  listener.on('ready', () => listen().catch(failed));
+  listener.on('ready', () => listen().catch(lose));
   listener.on('close', () => {
     listenerId = undefined;
     lose();
@@ -83,9 +120,12 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
   listener.on('messageBuffer', (_channel: Buffer, keys: readonly Buffer[] | null) => {
     // All of them, where the whole database was emptied.
     if (!Array.isArray(keys)) return onLoss();
-    for (const key of keys) onChange(String(key));
+    for (const key of keys.map(String)) {
+      awaited.get(key)?.();
+      onChange(key);
+    }
   });
-  redis.on('ready', () => begin().catch(failed));
+  redis.on('ready', begin);
   redis.on('close', lose);
 
   let asking = false;

@@ -33,7 +33,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const redis = connect(options);
   const reader =
     remember > 0
-      ? createRememberingReader(redis, { most: remember, maxAgeMs: timeoutMs })
+      ? createRememberingReader(redis, { prefix, most: remember, maxAgeMs: timeoutMs })
       : createReader(redis);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;

@@ -5,6 +5,8 @@ import { decoded, type Found, gatheredReads, type Reader } from './reader.ts';
 import { createRemembered } from './remembered.ts';
 
 export interface RememberOptions {
+  /** Before every key. */
+  readonly prefix: string;
   /** How many grants. */
   readonly most: number;
   /** As old as what Redis says may be when it arrives: the time that a command may take. */
@@ -22,7 +24,7 @@ interface UnderWay {
  * grant ends is what Redis says is left, so no two clocks are compared.
  */
 export function createRememberingReader(redis: Redis, options: RememberOptions): Reader {
-  const { most, maxAgeMs } = options;
+  const { prefix, most, maxAgeMs } = options;
   const remembered = createRemembered(most);
   const underWay = new Set<UnderWay>();
 
@@ -32,6 +34,7 @@ export function createRememberingReader(redis: Redis, options: RememberOptions):
     for (const { changed } of underWay) changed.add(key);
   }
   const changes = changesOf(redis, {
+    prefix,
     maxAgeMs,
     needed: () => remembered.size() > 0,
     onChange: forget,

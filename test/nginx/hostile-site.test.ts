@@ -333,3 +333,16 @@ describe.each(ways)('by %s', (way) => {
     expect(said).toEqual([['cache-control', 'private, no-store']]);
   });
 });
+
+test.each([
+  ['of its own', 'root $files/../dump.sql;'],
+  ['by the name of a host', 'root $files/../$host;'],
+  ['by an argument', 'root $arg_root;'],
+])('a root that is a file, %s, is not served in place of the decided one', async (_, server) => {
+  const files = { 'a.txt': 'file a', '../dump.sql': 'all passwords' };
+  const site = await startSite({ way: 'auth_request', files, server });
+  onTestFinished(site.stop);
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  const target = `${url}&root=${site.files}/../dump.sql`;
+  expect((await site.ask('GET', target, { Host: 'dump.sql' })).text).toBe('file a');
+});

@@ -163,6 +163,11 @@ describe.each(ways)('files from a storage by %s', (way) => {
     [429, 404],
     [500, 503],
     [503, 503],
+    // Of what stands before a storage: AWS' load balancers, Cloudflare.
+    [460, 404],
+    [520, 503],
+    [530, 503],
+    [561, 503],
   ])('a %i of the storage is a %i', async (status, expected) => {
     storage.answer = (_, response: ServerResponse) => {
       response.writeHead(status, {
@@ -174,6 +179,15 @@ describe.each(ways)('files from a storage by %s', (way) => {
     const answer = await site.ask('GET', (await issue()).url);
     expect(answer.status).toBe(expected);
     expect(answer.text + JSON.stringify(answer.headers)).not.toMatch(/secret|xml|storage/i);
+  });
+
+  test('a redirect by a status that nobody knows does not show the query', async () => {
+    storage.answer = (_, response: ServerResponse) => {
+      response.writeHead(310, { Location: 'http://storage.example/?X-Amz-Signature=secret' });
+      response.end();
+    };
+    const answer = await site.ask('GET', (await issue()).url);
+    expect(JSON.stringify(answer.headers)).not.toMatch(/secret|storage/i);
   });
 
   test('one that is cut off in the middle ends the download, and no other is tried', async () => {

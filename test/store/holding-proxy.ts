@@ -10,10 +10,13 @@ export interface HoldingProxy {
   /** From now on what comes from the server waits, as in a network that swallows. */
   hold(which: Which): void;
   release(which: Which): void;
+  /** Connections from now on lead to another. */
+  leadTo(port: number): void;
 }
 
 /** Passes everything on to a Redis, and can hold back what it says. */
-export async function startHoldingProxy(to: number): Promise<HoldingProxy> {
+export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
+  let to = first;
   const listeners = new Set<Socket>();
   const all = new Set<Socket>();
   const held = new Set<Which>();
@@ -46,6 +49,9 @@ export async function startHoldingProxy(to: number): Promise<HoldingProxy> {
     release(which) {
       held.delete(which);
       apply();
+    },
+    leadTo(port) {
+      to = port;
     },
   };
 }

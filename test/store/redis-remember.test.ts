@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
@@ -166,6 +167,30 @@ test.each(['pubsub', 'normal'])(
     await gone(one, next);
   },
 );
+
+test('behind an address that leads to two servers nothing is remembered', async () => {
+  const { redis, proxy, one, other } = await twoOf({ timeoutMs: 200 });
+  const elsewhere = await startRedis();
+  // So that each id that one of the clients there has is an id of a client here as well.
+  const clients = Array.from({ length: 20 }, () => connect(redis.port, '127.0.0.1'));
+  onTestFinished(async () => {
+    for (const client of clients) client.destroy();
+    await elsewhere.stop();
+  });
+  await remembered(redis, one, await issue(one));
+  proxy.leadTo(elsewhere.port);
+  await tell(redis, 'CLIENT KILL TYPE pubsub SKIPME yes');
+  const isThere = async () => (await tell(elsewhere, 'PUBSUB CHANNELS')).includes('invalidate');
+  await waitFor(isThere, { what: 'the one to be told elsewhere' });
+  const id = await issue(other);
+  // Long enough for it to be asked whether it is there still, which is when it would count as told.
+  for (let i = 0; i < 10; i += 1) {
+    expect(await one.find(id)).toBeDefined();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await other.revoke(id, 'web');
+  expect(await one.find(id)).toBeUndefined();
+});
 
 test('while Redis hangs what was remembered is unavailable in time', async () => {
   const { redis, one } = await twoOf({ timeoutMs: 200 });

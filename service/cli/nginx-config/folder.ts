@@ -25,7 +25,8 @@ export function folderOf(scope: Location | Server): Folder | undefined {
   if (line === undefined || name === undefined || name.includes('$')) return undefined;
   const { at, from } = line;
   const isRegex = 'modifier' in scope && scope.modifier.startsWith('~');
-  const uri = isRegex || !('path' in scope) ? '/' : scope.path;
+  const isNamed = 'modifier' in scope && scope.modifier === '@';
+  const uri = isRegex || isNamed || !('path' in scope) ? '/' : scope.path;
   if (at.name === 'root') {
     const tree = { path: slashed(name), uri: '/' };
     return { at, tree, own: { path: posix.normalize(`${name}/${uri}`), uri } };

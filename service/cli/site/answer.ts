@@ -13,13 +13,16 @@ export function headerOf({ headers }: Answer, name: string): string | undefined 
 
 /** The answer that these bytes hold (RFC 9112); undefined: more must come. */
 export function readAnswer(bytes: Buffer, isHead: boolean, ended: boolean): Answer | undefined {
-  const end = bytes.indexOf('\r\n\r\n');
+  let [begin, end] = [0, bytes.indexOf('\r\n\r\n')];
+  // 100 and 103 come before the answer itself: of a hostile site so many that recursion would end in an error.
+  while (end >= 0 && /^HTTP\/1\.[01] 1\d\d/.test(bytes.toString('latin1', begin, begin + 12))) {
+    begin = end + 4;
+    end = bytes.indexOf('\r\n\r\n', begin);
+  }
   if (end < 0) return undefined;
-  const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
+  const [first = '', ...lines] = bytes.toString('latin1', begin, end).split('\r\n');
   const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(first)?.[1] ?? 0);
   const after = bytes.subarray(end + 4);
-  // 100 and 103 come before the answer itself.
-  if (status >= 100 && status < 200) return readAnswer(after, isHead, ended);
   const headers = lines.map((line) => {
     const colon = line.indexOf(':');
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const;
@@ -41,7 +44,9 @@ function readChunks(after: Buffer, ended: boolean): Buffer | undefined {
   const chunks: Buffer[] = [];
   for (let at = 0; ; ) {
     const line = after.indexOf('\r\n', at);
-    const size = line < 0 ? Number.NaN : Number.parseInt(after.toString('latin1', at, line), 16);
+    // A negative one would lead back, and round in a circle.
+    const digits = line < 0 ? undefined : /^[\da-f]+/i.exec(after.toString('latin1', at, line));
+    const size = digits ? Number.parseInt(digits[0], 16) : Number.NaN;
     if (size === 0) return Buffer.concat(chunks);
     const next = line + 2 + size + 2;
     if (!(after.length >= next)) return ended ? Buffer.concat(chunks) : undefined;

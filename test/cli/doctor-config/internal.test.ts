@@ -56,6 +56,62 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: isNotThere('/files/a.txt'),
   },
+  'files under a root that denies some': {
+    found: [['second-door', 'root $files/..;']],
+    broken: { server: 'deny 192.0.2.1;', locations: 'location / {\nroot $files/..;\n}' },
+    proof: opens('/files/a.txt'),
+    mended: { server: 'deny all;', locations: 'location / { root $files/..; }' },
+    shut: async (site) => expect((await answer(site, '/files/a.txt'))[0]).toBe(403),
+  },
+  'files under a root with a password that an address does instead of': {
+    found: [['second-door', 'root $files/..;']],
+    broken: {
+      server: 'auth_basic site; auth_basic_user_file none; satisfy any;',
+      locations: 'location / {\nallow all;\nroot $files/..;\n}',
+    },
+    proof: opens('/files/a.txt'),
+    mended: {
+      server: 'auth_basic site; auth_basic_user_file none; satisfy any;',
+      locations: 'location / { allow 192.0.2.1; deny all; root $files/..; }',
+    },
+    shut: async (site) => expect((await answer(site, '/files/a.txt'))[0]).toBe(401),
+  },
+  'a named location over the files, for what another has not': {
+    found: [['second-door', 'root $files/..;']],
+    broken: {
+      locations: `location / { root $files/../www; try_files $uri @old; }
+        location @old {\nroot $files/..;\n}`,
+    },
+    proof: opens('/files/a.txt'),
+    mended: {
+      locations: `location / { root $files/../www; try_files $uri @old; }
+        location @old { root $files/..; }
+        location ^~ /files/ { return 404; }`,
+    },
+    shut: isNotThere('/files/a.txt'),
+  },
+  'another internal location over the files, for what another has not': {
+    found: [['second-door', 'alias $files/;']],
+    broken: {
+      locations: `location / { root $files/../www; try_files $uri /old$uri; }
+        location ^~ /old/ { internal;\nalias $files/;\n}`,
+    },
+    proof: opens('/a.txt'),
+    mended: {
+      locations: `location / { root $files/../www; try_files $uri /index.html; }
+        location ^~ /old/ { internal; alias $files/; }`,
+    },
+    shut: async (site) => expect((await answer(site, '/a.txt'))[1]).toBe('the front page'),
+  },
+  'a return that a break goes before': {
+    found: [['second-door', 'root $files/..;']],
+    broken: {
+      locations: 'location / { if ($arg_y = "") { break; } return 404;\nroot $files/..;\n}',
+    },
+    proof: opens('/files/a.txt'),
+    mended: { locations: 'location / { return 404; root $files/..; }' },
+    shut: isNotThere('/files/a.txt'),
+  },
   'an alias that is off by a slash': {
     found: [['alias-slash', 'location /static {']],
     broken: { locations: 'location /static {\nalias $files/../www/;\n}' },

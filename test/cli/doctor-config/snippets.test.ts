@@ -182,7 +182,10 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     broken: {
       files: { '../www/download/a.txt': 'not decided' },
       server: 'root $files/../www;',
-      edits: [['protect', 'try_files "" @postern_deliver;', '']],
+      edits: [
+        ['protect', 'root /dev/null/postern;', ''],
+        ['protect', 'try_files "" @postern_deliver;', ''],
+      ],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
@@ -204,6 +207,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       server: 'root $files/../www; satisfy any; allow all;',
       edits: [
         ['protect', 'satisfy all;', ''],
+        ['protect', 'root /dev/null/postern;', ''],
         ['protect', 'try_files "" @postern_deliver;', ''],
       ],
     },

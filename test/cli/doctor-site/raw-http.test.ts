@@ -33,10 +33,17 @@ test.each([
   ],
   ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n', false, undefined],
   ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n9\r\nc', true, [200, 'ab']],
+  ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n-f\r\n', true, [200, 'abcd']],
   ['SSH-2.0-x\r\n\r\n', true, [0, '']],
   ['HTTP/1.1 200 OK\r\nContent', true, undefined],
 ])('reads %j', (text, ended, expected) => {
   expect(seen(text, false, ended)).toEqual(expected);
+});
+
+test('any number of 1xx before the answer', () => {
+  const text = `${'HTTP/1.1 100 \r\n\r\n'.repeat(60_000)}HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n`;
+  expect(seen(text)).toEqual([401, '']);
+  expect(seen('HTTP/1.1 100 \r\n\r\n'.repeat(60_000))).toBeUndefined();
 });
 
 test('the answer to a HEAD has no body, whatever its length says', () => {

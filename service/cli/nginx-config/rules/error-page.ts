@@ -1,13 +1,45 @@
 import type { Directive } from '../directive.ts';
 import type { Finding, Rule } from '../finding.ts';
+import { isHandled } from '../handled.ts';
 import { effective, own, title } from '../scope.ts';
 import type { Gate, Site } from '../site.ts';
 
 /** Pages for errors: the site's where it should be ours, and ours where it wants its own. */
 export const errorPage: Rule = {
   id: 'error-page',
-  find: (site) => [...site.gates.flatMap(silenced), ...saved(site)],
+  find: (site) => [...site.gates.flatMap(opened), ...site.gates.flatMap(silenced), ...saved(site)],
 };
+
+/** A denial, or the status of an `if`, that leads to files. */
+function opened({ location }: Gate): readonly Finding[] {
+  const lines = effective(location, 'error_page');
+  const counts = (line: Directive, at: number) => {
+    const above = lines.slice(0, at).flatMap(statuses);
+    return statuses(line).some((status) => !above.includes(status));
+  };
+  return lines
+    .filter((line, at) => counts(line, at) && (isAllow(line) || leadsToFiles(line, location)))
+    .map((at) => ({
+      at,
+      seen: `error_page ${at.args.join(' ')} is in force in ${title(location)} (${location.at.file}:${location.at.line})`,
+      why: 'It runs before the gate allows anything, or after it has denied: a file that it leads to comes without a token.',
+      mend: 'error_page … /pages/401.html; a page of its own, without = and without a variable',
+    }));
+}
+
+function isAllow({ args }: Directive): boolean {
+  return args.some((word) => /^=2\d\d$/.test(word));
+}
+
+/** To a name, the path that was asked for goes along; a page has a path of its own. */
+function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolean {
+  const to = args.at(-1) ?? '';
+  if (to.startsWith('@')) {
+    const named = server.locations.find(({ path }) => path === to);
+    return named !== undefined && !to.startsWith('@postern_') && !isHandled(named.block);
+  }
+  return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
+}
 
 function silenced({ location }: Gate): readonly Finding[] {
   const ours = own(location, 'error_page');

@@ -33,10 +33,19 @@ function goesElsewhere({ block = [] }: Directive): boolean {
   return block.some(({ name }) => name === 'rewrite' || name.endsWith('_pass'));
 }
 
+/** Above a `return`, these end the block before it does. */
+function leavesEarly({ block = [] }: Directive): boolean {
+  const end = block.findIndex(({ name }) => name === 'return');
+  return block
+    .slice(0, end)
+    .some(({ name, args }) => name === 'break' || ['last', 'break'].includes(args[2] ?? ''));
+}
+
 /** Of an `if`, one that always returns is harmless: its request goes nowhere. */
 export function inside({ block }: Location): readonly Directive[] {
   return block.filter(
-    ({ name, block: body }) =>
-      NESTED.includes(name) && !(name === 'if' && returns({ block: body ?? [] })),
+    (at) =>
+      NESTED.includes(at.name) &&
+      !(at.name === 'if' && returns({ block: at.block ?? [] }) && !leavesEarly(at)),
   );
 }

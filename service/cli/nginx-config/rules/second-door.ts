@@ -1,20 +1,21 @@
+import type { Directive } from '../directive.ts';
 import type { Finding, Rule } from '../finding.ts';
 import { type Folder, folderOf } from '../folder.ts';
+import { isHandled } from '../handled.ts';
 import { prefixMatch, regexRivals } from '../match.ts';
 import {
   effective,
+  type Http,
   inForce,
   type Location,
   own,
+  type Scope,
   type Server,
   title,
   turnedOn,
   withNested,
 } from '../scope.ts';
 import type { Site } from '../site.ts';
-
-const HANDLED_BY =
-  /^(return|(proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass|stub_status|empty_gif|content_by_lua\w*|js_content|perl)$/;
 
 /** Files of an internal location that another root or alias of the site serves too. */
 export const secondDoor: Rule = {
@@ -29,13 +30,13 @@ function doorsTo(location: Location, { http, gates, internals }: Site): readonly
   const files = served.path.replace(/\/?$/, '/');
   const isOurs = (scope: Location | Server) =>
     internals.some((one) => one === scope) || gates.some((gate) => gate.location === scope);
-  return http.servers
-    .flatMap((server): readonly (Location | Server)[] => [server, ...withNested(server.locations)])
-    .filter((scope) => !isOurs(scope) && serves(scope))
+  const others = scopesOf(http).filter((scope) => !isOurs(scope));
+  return others
+    .filter((scope) => serves(scope))
     .flatMap((scope) => {
       const folder = folderOf(scope);
       const uri = folder && uriOf(files, folder);
-      if (folder === undefined || uri === undefined || !leadsTo(scope, uri)) return [];
+      if (folder === undefined || uri === undefined || !canBeHad(scope, uri, others)) return [];
       const { at } = folder;
       return [
         {
@@ -46,6 +47,41 @@ function doorsTo(location: Location, { http, gates, internals }: Site): readonly
         },
       ];
     });
+}
+
+function scopesOf({ servers }: Http): readonly (Location | Server)[] {
+  return servers.flatMap((server) => [server, ...withNested(server.locations)]);
+}
+
+/** By a URI of its own, or since the site sends there what was asked for elsewhere. */
+function canBeHad(
+  scope: Location | Server,
+  uri: string,
+  others: readonly (Location | Server)[],
+): boolean {
+  if (!('modifier' in scope)) return leadsTo(scope, uri);
+  const { modifier, path, server } = scope;
+  const here = others.filter((other) => other === server || isIn(other, server));
+  if (modifier === '@') {
+    return here.some((other) => leadsTo(other, uri) && sendsTo(other, (to) => to === path));
+  }
+  if (inForce(scope, 'internal') === undefined) return leadsTo(scope, uri);
+  // Without a variable it is one page, such as one for an error.
+  return here.some((other) =>
+    sendsTo(other, (to) => to.includes('$') && `${to.slice(0, to.indexOf('$'))}/`.startsWith(path)),
+  );
+}
+
+function isIn(scope: Location | Server, server: Server): boolean {
+  return 'server' in scope && scope.server === server;
+}
+
+function sendsTo(scope: Scope, isThere: (to: string) => boolean): boolean {
+  const last = ['try_files', 'error_page'].flatMap((name) => effective(scope, name));
+  return (
+    last.some(({ args }) => isThere(args.at(-1) ?? '')) ||
+    own(scope, 'rewrite').some(({ args }) => isThere(args[1] ?? ''))
+  );
 }
 
 /** Under which URI the files of one folder, or a part of them, can be had by the other. */
@@ -65,13 +101,24 @@ function leadsTo(scope: Location | Server, uri: string): boolean {
 
 /** Whether a client gets a file there without more ado. */
 function serves(scope: Location | Server): boolean {
-  if ('modifier' in scope && scope.modifier === '@') return false;
-  if (scope.block.some(({ name }) => HANDLED_BY.test(name))) return false;
-  if (effective(scope, 'internal').length > 0 || effective(scope, 'deny').length > 0) return false;
-  return (
-    turnedOn(scope, 'auth_request') === undefined &&
-    (turnedOn(scope, 'auth_basic') === undefined ||
-      inForce(scope, 'auth_basic_user_file') === undefined) &&
-    inForce(scope, 'auth_jwt') === undefined
-  );
+  if (isHandled(scope.block)) return false;
+  const rules = addressRules(scope);
+  const asks = ['auth_request', 'auth_jwt'].some((name) => turnedOn(scope, name) !== undefined);
+  const wantsPassword =
+    turnedOn(scope, 'auth_basic') !== undefined &&
+    inForce(scope, 'auth_basic_user_file') !== undefined;
+  const denies = deniesAll(rules);
+  if (inForce(scope, 'satisfy')?.args[0] !== 'any') return !(denies || asks || wantsPassword);
+  return rules.length > 0 ? !denies : !(asks || wantsPassword);
+}
+
+/** `allow` and `deny` replace each other's inherited lines. */
+function addressRules(scope: Scope): readonly Directive[] {
+  const here = scope.block.filter(({ name }) => name === 'allow' || name === 'deny');
+  return here.length > 0 || scope.parent === undefined ? here : addressRules(scope.parent);
+}
+
+/** The first line that fits counts, and whom none fits passes: one `deny` of an address shuts nothing. */
+function deniesAll(rules: readonly Directive[]): boolean {
+  return rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
 }
