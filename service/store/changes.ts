@@ -3,6 +3,9 @@ import type { Redis } from 'ioredis';
 /** Where Redis names the keys that changed. */
 const CHANNEL = '__redis__:invalidate';
 
+/** After so many times `maxAgeMs` what could not be had is tried anew: Redis may only have been slow. */
+const AGAIN = 20;
+
 export interface ChangesOptions {
   /** How long what Redis said counts as said just now, in milliseconds. */
   readonly maxAgeMs: number;
@@ -23,6 +26,12 @@ export interface Changes {
   close(): void;
 }
 
+/** The connection that is told. */
+interface Listening {
+  readonly id: number;
+  readonly server: string;
+}
+
 /**
  * Has Redis tell of each change to a key that `redis` has read: client-side caching, OPTIN, with a second
  * connection for what it tells (https://redis.io/docs/latest/develop/reference/client-side-caching/). That
@@ -38,44 +47,54 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
     autoResubscribe: false,
     commandTimeout: maxAgeMs,
   });
-  let listenerId: number | undefined;
+  let listening: Listening | undefined;
   let told = false;
   let askedAt = Number.NEGATIVE_INFINITY;
+  let lostAt = performance.now();
 
   function lose(): void {
     told = false;
     askedAt = Number.NEGATIVE_INFINITY;
+    lostAt = performance.now();
     onLoss();
   }
 
   /** Where it cannot be had every look-up asks Redis, as it would without all this. */
   async function begin(): Promise<void> {
     lose();
-    const id = listenerId;
-    if (id === undefined || redis.status !== 'ready') return;
-    await redis.client('TRACKING', 'ON', 'REDIRECT', id, 'OPTIN');
-    told = id === listenerId && redis.status === 'ready';
+    const to = listening;
+    if (to === undefined || redis.status !== 'ready') return;
+    // While one Redis takes another's place: there the id is that of some other client.
+    if ((await serverOf(redis)) !== to.server) return;
+    await redis.client('TRACKING', 'ON', 'REDIRECT', to.id, 'OPTIN');
+    told = to === listening && redis.status === 'ready';
   }
 
   async function listen(): Promise<void> {
     const id = Number(await listener.client('ID'));
+    const server = await serverOf(listener);
     await listener.subscribe(CHANNEL);
     if (listener.status !== 'ready') return;
-    listenerId = id;
+    listening = { id, server };
     await begin();
   }
 
   async function ask(): Promise<void> {
-    const id = listenerId;
+    const to = listening;
     const now = performance.now();
     await listener.ping();
-    if (told && id === listenerId) askedAt = now;
+    if (told && to === listening) askedAt = now;
+  }
+
+  function tryAnew(): void {
+    const isUp = listener.status === 'ready' && redis.status === 'ready';
+    if (isUp && performance.now() - lostAt > AGAIN * maxAgeMs) listener.disconnect(true);
   }
 
   const failed = () => lose();
   listener.on('ready', () => listen().catch(failed));
   listener.on('close', () => {
-    listenerId = undefined;
+    listening = undefined;
     lose();
   });
   // The other connection tells why.
@@ -90,7 +109,8 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
 
   let asking = false;
   const timer = setInterval(() => {
-    if (asking || !told || !needed()) return;
+    if (!told) return tryAnew();
+    if (asking || !needed()) return;
     asking = true;
     ask()
       .catch(() => {})
@@ -110,4 +130,11 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
       listener.disconnect();
     },
   };
+}
+
+/** Which Redis it is: each start of one has another name. */
+async function serverOf(connection: Redis): Promise<string> {
+  const name = /^run_id:(\w+)/m.exec(await connection.info('server'))?.[1];
+  if (name === undefined) throw new Error('Redis does not say which one it is');
+  return name;
 }

@@ -10,19 +10,27 @@ export interface HoldingProxy {
   /** From now on what comes from the server waits, as in a network that swallows. */
   hold(which: Which): void;
   release(which: Which): void;
+  /** From now on connections go to another server; those that are there stay. */
+  moveTo(port: number): void;
+  /** Ends those that there are. */
+  drop(which: Which): void;
 }
 
 /** Passes everything on to a Redis, and can hold back what it says. */
-export async function startHoldingProxy(to: number): Promise<HoldingProxy> {
+export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
+  let to = first;
   const listeners = new Set<Socket>();
   const all = new Set<Socket>();
   const held = new Set<Which>();
-  const isHeld = (from: Socket) => held.has(listeners.has(from) ? 'told' : 'asking');
+  const kindOf = (from: Socket): Which => (listeners.has(from) ? 'told' : 'asking');
   const server = createServer((client) => {
     const upstream = connect(to, '127.0.0.1');
     all.add(upstream);
     client.on('data', (data) => {
-      if (/subscribe/i.test(data.toString('latin1'))) listeners.add(upstream);
+      if (/subscribe/i.test(data.toString('latin1'))) {
+        listeners.add(upstream);
+        apply();
+      }
       upstream.write(data);
     });
     upstream.on('data', (data) => void client.write(data));
@@ -33,7 +41,7 @@ export async function startHoldingProxy(to: number): Promise<HoldingProxy> {
 
   function apply(): void {
     for (const socket of all) {
-      if (isHeld(socket)) socket.pause();
+      if (held.has(kindOf(socket))) socket.pause();
       else socket.resume();
     }
   }
@@ -46,6 +54,12 @@ export async function startHoldingProxy(to: number): Promise<HoldingProxy> {
     release(which) {
       held.delete(which);
       apply();
+    },
+    moveTo(port) {
+      to = port;
+    },
+    drop(which) {
+      for (const socket of all) if (kindOf(socket) === which) socket.destroy();
     },
   };
 }

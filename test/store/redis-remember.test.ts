@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
@@ -166,6 +167,53 @@ test.each(['pubsub', 'normal'])(
     await gone(one, next);
   },
 );
+
+test('nothing is remembered while the two connections are to two servers', async () => {
+  const [old, next] = [await startRedis(), await startRedis()];
+  const proxy = await startHoldingProxy(old.port);
+  const one = await openRedis(old, { timeoutMs: 100, remember: REMEMBER, port: proxy.port });
+  const other = await openRedis(next, { timeoutMs: 5_000 });
+  // There are as many clients, so that the id of the one that is told is one of them.
+  const crowd = Array.from({ length: 50 }, () => connect(next.port, '127.0.0.1'));
+  onTestFinished(async () => {
+    await one.close();
+    await other.close();
+    for (const socket of crowd) socket.destroy();
+    await old.stop();
+    await next.stop();
+  });
+  await remembered(old, one, await issue(one));
+  proxy.moveTo(next.port);
+  proxy.drop('asking');
+  await answers(one);
+  const id = await issue(other);
+  const moved = performance.now();
+  while (performance.now() - moved < 500) {
+    expect(await isRemembered(next, one, id)).toBe(false);
+  }
+  // And once they are to one again, it is.
+  await remembered(next, one, id);
+  await other.revoke(id, 'web');
+  await gone(one, id);
+});
+
+test('a Redis that was too slow to be asked for news is asked again', async () => {
+  const redis = await startRedis();
+  const proxy = await startHoldingProxy(redis.port);
+  proxy.hold('told');
+  const timeoutMs = 100;
+  const one = await openRedis(redis, { timeoutMs, remember: REMEMBER, port: proxy.port });
+  onTestFinished(async () => {
+    await one.close();
+    await redis.stop();
+  });
+  const isAsked = async () => (await tell(redis, 'CLIENT LIST')).includes(' sub=1 ');
+  await waitFor(isAsked, { what: 'Redis to be asked' });
+  const since = performance.now();
+  await waitFor(() => performance.now() - since > 2 * timeoutMs, { what: 'it to be too late' });
+  proxy.release('told');
+  await remembered(redis, one, await issue(one));
+});
 
 test('while Redis hangs what was remembered is unavailable in time', async () => {
   const { redis, one } = await twoOf({ timeoutMs: 200 });
