@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { endTogether } from './end-together.ts';
@@ -10,6 +11,8 @@ export interface HoldingProxy {
   /** From now on what comes from the server waits, as in a network that swallows. */
   hold(which: Which): void;
   release(which: Which): void;
+  /** Lets through what has come of a held one, and resolves then; what comes after it waits. */
+  pass(which: Which): Promise<void>;
   /** From now on connections go to another server; those that are there stay. */
   moveTo(port: number): void;
   /** Ends those that there are. */
@@ -54,6 +57,12 @@ export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
     release(which) {
       held.delete(which);
       apply();
+    },
+    async pass(which) {
+      const some = [...all].filter((socket) => kindOf(socket) === which);
+      const passed = some.map((socket) => once(socket, 'data').then(() => socket.pause()));
+      for (const socket of some) socket.resume();
+      await Promise.all(passed);
     },
     moveTo(port) {
       to = port;

@@ -148,6 +148,22 @@ test('where the news does not come through, Redis is asked', async () => {
   await remembered(redis, one, await issue(one));
 });
 
+test('news is as old as the question for it, however late the answer came', async () => {
+  const timeoutMs = 1_000;
+  const { redis, proxy, one, other } = await twoOf({ timeoutMs });
+  const id = await issue(one);
+  await remembered(redis, one, id);
+  proxy.hold('told');
+  const held = performance.now();
+  const after = (ms: number) => waitFor(() => performance.now() - held > ms, { what: 'its time' });
+  await after(0.7 * timeoutMs);
+  await proxy.pass('told');
+  await other.revoke(id, 'web');
+  // The last question was asked within a fifth of the time-out.
+  await after(1.25 * timeoutMs);
+  expect(await one.find(id)).toBeUndefined();
+});
+
 test.each(['pubsub', 'normal'])(
   'a connection that breaks (%s) empties the memory',
   async (type) => {
