@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { freePorts } from '../../dev/ports.ts';
 import { type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import type { Grant } from '../../service/domain/grant.ts';
@@ -114,7 +115,8 @@ test('what was remembered ends in time, with no news of it', async () => {
   const id = await issue(one, { expiresAt });
   await remembered(redis, one, id);
   proxy.hold('told');
-  await waitFor(() => Date.now() > expiresAt, { what: 'its end' });
+  // Redis counts from when it was told.
+  await waitFor(() => Date.now() > expiresAt + 200, { what: 'its end' });
   expect(await one.find(id)).toBeUndefined();
 });
 
@@ -183,6 +185,23 @@ test.each(['pubsub', 'normal'])(
     await gone(one, next);
   },
 );
+
+test('while the connection that asks is broken, what was remembered is not used', async () => {
+  const { redis, proxy, one } = await twoOf();
+  const id = await issue(one);
+  await remembered(redis, one, id);
+  const [nobody = 0] = await freePorts(1);
+  proxy.moveTo(nobody);
+  proxy.drop('asking');
+  const isLost = () =>
+    one.check().then(
+      () => false,
+      () => true,
+    );
+  await waitFor(isLost, { what: 'it to be lost' });
+  // Redis tells nobody of what a client has read that is gone.
+  await expect(one.find(id)).rejects.toBeInstanceOf(StoreUnavailable);
+});
 
 test('nothing is remembered while the two connections are to two servers', async () => {
   const [old, next] = [await startRedis(), await startRedis()];
