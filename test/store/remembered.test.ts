@@ -36,14 +36,19 @@ test('what has ended is not there any more', () => {
 });
 
 test('letting the oldest go costs the same however many there are', () => {
-  const few = secondsToReplace(1_000);
-  expect(secondsToReplace(270_000)).toBeLessThan(15 * few);
+  expect(timeToReplace(270_000)).toBeLessThan(15 * timeToReplace(1_000));
 });
 
-function secondsToReplace(most: number): number {
+/** For a thousand of them, the median: what else runs here takes its time too. */
+function timeToReplace(most: number): number {
   const remembered = createRemembered(most);
-  for (let i = 0; i < most; i += 1) remembered.keep(`${i}`, grant, 0);
-  const began = performance.now();
-  for (let i = most; i < most + 100_000; i += 1) remembered.keep(`${i}`, grant, 0);
-  return (performance.now() - began) / 1000;
+  let next = 0;
+  const keep = () => remembered.keep(`${next++}`, grant, 0);
+  for (let i = 0; i < most; i += 1) keep();
+  const taken = Array.from({ length: 100 }, () => {
+    const began = performance.now();
+    for (let i = 0; i < 1_000; i += 1) keep();
+    return performance.now() - began;
+  });
+  return taken.sort((a, b) => a - b)[50] as number;
 }
