@@ -63,5 +63,5 @@ export const KEY = 'a-key-for-the-bench-only';
 /** Seconds: none ends while it is measured. */
 export const EXPIRES_IN = 3600;
 
-/** Connections to an upstream that nginx keeps, as each one's documentation has it. */
+/** Connections that nginx keeps to each system, Lua to its Redis too: as many as a load has at most. */
 export const KEEPALIVE = 256;

@@ -4,6 +4,9 @@ import type { Redis } from 'ioredis';
 /** Where Redis names the keys that changed. */
 const CHANNEL = '__redis__:invalidate';
 
+/** After so many times `maxAgeMs` what could not be had is tried anew: Redis may only have been slow. */
+const AGAIN = 20;
+
 export interface ChangesOptions {
   /** Before the name of a key by which to try whether news comes. */
   readonly prefix: string;
@@ -46,10 +49,12 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
   let begun = 0;
   const awaited = new Map<string, () => void>();
   let askedAt = Number.NEGATIVE_INFINITY;
+  let lostAt = performance.now();
 
   function lose(): void {
     told = false;
     askedAt = Number.NEGATIVE_INFINITY;
+    lostAt = performance.now();
     onLoss();
   }
 
@@ -110,6 +115,11 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
     if (told && id === listenerId) askedAt = now;
   }
 
+  function tryAnew(): void {
+    const isUp = listener.status === 'ready' && redis.status === 'ready';
+    if (isUp && performance.now() - lostAt > AGAIN * maxAgeMs) listener.disconnect(true);
+  }
+
   listener.on('ready', () => listen().catch(lose));
   listener.on('close', () => {
     listenerId = undefined;
@@ -130,7 +140,8 @@ export function changesOf(redis: Redis, options: ChangesOptions): Changes {
 
   let asking = false;
   const timer = setInterval(() => {
-    if (asking || !told || !needed()) return;
+    if (!told) return tryAnew();
+    if (asking || !needed()) return;
     asking = true;
     ask()
       .catch(() => {})

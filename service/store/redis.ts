@@ -64,10 +64,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const ids = await ask(redis.zrange(index, 0, String(PAGE - 1)));
       if (ids.length === 0) return ended;
       const keys = ids.map(grantKey);
-      const requesters = ask(redis.unlink(...ids.map(usesKey)));
-      ended += await ask(redis.unlink(...keys));
+      // Together: a failure that nobody waits for would end the process.
+      const [, gone] = await Promise.all([
+        ask(redis.unlink(...ids.map(usesKey))),
+        ask(redis.unlink(...keys)),
+      ]);
       keys.forEach(reader.forget);
-      await requesters;
+      ended += gone;
       // Only now: what is broken off before is ended by the next one.
       await ask(redis.zrem(index, ...ids));
     }

@@ -12,6 +12,8 @@ export interface Remembered {
 /** Remembers at most so many, and lets the oldest go. */
 export function createRemembered(most: number): Remembered {
   const grants = new Map<string, { readonly grant: Grant; readonly until: number }>();
+  // One for good: each new one would look for the oldest from the places of those that went before.
+  const oldest = grants.keys();
 
   return {
     size: () => grants.size,
@@ -24,8 +26,8 @@ export function createRemembered(most: number): Remembered {
     keep(key, grant, until) {
       grants.delete(key);
       if (grants.size >= most) {
-        const [oldest] = grants.keys();
-        if (oldest !== undefined) grants.delete(oldest);
+        const { value } = oldest.next();
+        if (value !== undefined) grants.delete(value);
       }
       grants.set(key, { grant, until });
     },

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { downloadAll } from '../../bench/load/download.ts';
 import { steady } from '../../bench/load/steady.ts';
+import { parseWrk } from '../../bench/load/wrk.ts';
 
 async function serve(answer: RequestListener): Promise<number> {
   const server = createServer(answer);
@@ -45,4 +46,24 @@ test('downloads are counted to the last byte', async () => {
   expect(seconds).toBeGreaterThan(0);
   await expect(downloadAll(port, ['/a'], body.length + 1)).rejects.toThrow(/3000000 of 3000001/);
   await expect(downloadAll(port, ['/denied'], 0)).rejects.toThrow(/401/);
+});
+
+const SAID = `Running 2s test @ http://127.0.0.1:80/
+  Latency Distribution
+     50%  812.00us
+     75%    1.00ms
+     90%    1.50ms
+     99%    2.25ms
+  40000 requests in 2.00s, 10.00MB read
+`;
+const RATE = 'Requests/sec:  20000.50\nTransfer/sec:      5.00MB\n';
+
+test('what wrk says is read in milliseconds, and nothing where there was a denial', () => {
+  const read = { requests: 40_000, perSecond: 20_000.5, p50: 0.812, p99: 2.25 };
+  expect(parseWrk(SAID + RATE)).toEqual(read);
+  const faults = [
+    '  Non-2xx or 3xx responses: 1\n',
+    '  Socket errors: connect 0, read 1, write 0, timeout 0\n',
+  ];
+  for (const fault of faults) expect(() => parseWrk(SAID + fault + RATE)).toThrow('faults');
 });

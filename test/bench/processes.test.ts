@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { measured } from '../../bench/load/measured.ts';
 import { cpuSeconds, peakBytes, residentBytes } from '../../bench/processes.ts';
 import { launch } from '../../dev/process.ts';
+import { waitFor } from '../../dev/wait.ts';
 
 test('a group is counted with the processes that it started', async () => {
   // The shell's child has 64 MB, the shell itself hardly any.
@@ -16,4 +18,20 @@ test('a group is counted with the processes that it started', async () => {
   expect(residentBytes(running.pid)).toBeGreaterThan(64e6);
   expect(peakBytes(running.pid)).toBeGreaterThanOrEqual(residentBytes(running.pid));
   expect(cpuSeconds(running.pid)).toBeGreaterThan(0);
+});
+
+test('what a request costs is what was spent, by the number of requests', async () => {
+  const args = ['-c', 'while :; do :; done'];
+  const running = await launch({ name: 'shell', path: '/bin/sh', args, env: {} });
+  onTestFinished(async () => void (await running.stop()));
+  const requests = 4;
+  const { cpu } = await measured({ service: running.pid }, async () => {
+    const before = cpuSeconds(running.pid);
+    const isSpent = () => cpuSeconds(running.pid) - before >= 0.2;
+    await waitFor(isSpent, { what: 'some time to be spent' });
+    return { requests, perSecond: 1, p50: 0, p99: 0 };
+  });
+  const most = cpuSeconds(running.pid);
+  expect(cpu.service).toBeGreaterThanOrEqual((0.2 / requests) * 1e6);
+  expect(cpu.service).toBeLessThanOrEqual((most / requests) * 1e6);
 });

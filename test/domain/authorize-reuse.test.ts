@@ -37,3 +37,11 @@ test('where requesters are told apart it is never reused, whatever the requester
     expect(await authorize(url, { method })).toMatchObject({ redeemed, reuseFor: 0 });
   }
 });
+
+test('an answer that sets the cookie is not reused, and one for who has it is', async () => {
+  const { issue, authorize } = createDecider({ decisionTtl: 2 });
+  const { url, token } = await issue({ prefix: '/download/a/', cookie: true });
+  const uri = `${url}x.ts`;
+  expect(await authorize(uri)).toMatchObject({ tokenCookie: { value: token }, reuseFor: 0 });
+  expect(await authorize(uri, { cookie: token })).toMatchObject({ allow: true, reuseFor: 2 });
+});

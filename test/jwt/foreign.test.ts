@@ -54,6 +54,14 @@ test.each(['EdDSA', 'ES256', 'RS256'])('a token that others sign by %s opens', a
   expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
 });
 
+test('one of which no use was counted yet is told for what else it is not good', async () => {
+  const app = await foreigner('app');
+  const { codeOf } = await signedGate({ issuers: [app.issuer], files: app.file });
+  const token = await app.sign({ max_uses: 1, resume_for: 60 });
+  expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
+  expect(await codeOf(uri(token))).toBe('allow');
+});
+
 describe('it is held to what its issuer may', () => {
   test.each<[string, object, string]>([
     ['its path', { path: '/download/secret/a' }, '/download/secret/a'],

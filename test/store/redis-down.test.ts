@@ -1,10 +1,11 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
 import { createRedisStore } from '../../service/store/redis.ts';
 import { grantAt, newId } from './grants.ts';
-import { answers, openRedis } from './open-redis.ts';
+import { answers, openRedis, tell } from './open-redis.ts';
 
 const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.find(newId()),
@@ -98,6 +99,20 @@ test('a wrong password is an unavailable store, and the log is told why', async 
   await waitFor(() => told.includes('WRONGPASS'), { what: 'Redis to refuse' });
   expect(told).not.toContain('wrong');
   await failsSoon(store);
+});
+
+test('where Redis refuses to end the grants of a subject, only who asked for it is told', async () => {
+  const { redis, store } = await started();
+  await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  await tell(redis, 'ACL SETUSER default -unlink');
+  await expect(store.revokeSubject('web', 'u')).rejects.toBeInstanceOf(StoreUnavailable);
+  // Node tells of them at the end of a turn.
+  await turn();
+  expect(unhandled).toEqual([]);
 });
 
 test('a closed store fails too, and is not told as lost', async () => {

@@ -22,7 +22,8 @@ local function ask(key)
         if not value then return nil, err end
         value = value:sub(1, size)
     end
-    redis:setkeepalive(10000, 100)
+    -- As many as nginx keeps to the other systems (KEEPALIVE of backend.ts).
+    redis:setkeepalive(10000, 256)
     return value
 end
 
