@@ -1,5 +1,5 @@
 import type { Variant } from '../backend.ts';
-import { type Downloaded, USERS } from '../workloads/download.ts';
+import { BY_NGINX, type Downloaded, USERS } from '../workloads/download.ts';
 import type { Rounds } from '../workloads/rounds.ts';
 import { figures, medianOf, ratioOf, shown, spreadOf } from './rounds.ts';
 import { megabytes, type Table } from './table.ts';
@@ -25,7 +25,10 @@ export function downloadTable(
       shown(ratioOf(speed(id), speed('static'))),
       cpu(id, 'nginx'),
       cpu(id, 'service'),
-      shown(medianOf(figures(rounds, id, (each) => extrapolated(each, to)))),
+      // What nginx sends costs the application nothing more.
+      BY_NGINX.includes(id) && bytes < to
+        ? '–'
+        : shown(medianOf(figures(rounds, id, (each) => extrapolated(each, to)))),
       peak === undefined ? '–' : megabytes(peak),
     ];
   });
