@@ -1,37 +1,36 @@
 /** What was asked for in one turn of the event loop. */
-interface Batch<V> {
-  readonly keys: string[];
-  readonly values: Promise<readonly V[]>;
+interface Batch<K, V> {
+  readonly asked: K[];
+  readonly answers: Promise<readonly V[]>;
 }
 
 /**
- * Looks keys up together where they were asked for in one turn of the event loop, by requests that came
- * together. A command of its own for each costs more than all the rest of a decision: its promise, its
+ * Asks together what was asked for in one turn of the event loop, by requests that came together. A command of its own for each costs more than all the rest of a decision: its promise, its
  * timer, and the system calls for its few bytes. ioredis' enableAutoPipelining saves only the last,
  * and lets a command wait for the batch before it, and its time-out with it.
  *
- * @param lookUp gives the values of keys, in their order
+ * @param askAll gives the answers in the order of what was asked
  */
-export function gathered<V>(
-  lookUp: (keys: string[]) => Promise<readonly V[]>,
-): (key: string) => Promise<V | undefined> {
-  let gathering: Batch<V> | undefined;
+export function gathered<K, V>(
+  askAll: (asked: K[]) => Promise<readonly V[]>,
+): (one: K) => Promise<V | undefined> {
+  let gathering: Batch<K, V> | undefined;
 
-  function gather(): Batch<V> {
-    const keys: string[] = [];
-    const values = new Promise<readonly V[]>((resolve, reject) => {
+  function gather(): Batch<K, V> {
+    const asked: K[] = [];
+    const answers = new Promise<readonly V[]>((resolve, reject) => {
       setImmediate(() => {
         gathering = undefined;
-        lookUp(keys).then(resolve, reject);
+        askAll(asked).then(resolve, reject);
       });
     });
-    return { keys, values };
+    return { asked, answers };
   }
 
-  return (key) => {
+  return (one) => {
     gathering ??= gather();
-    const { keys, values } = gathering;
-    const index = keys.push(key) - 1;
-    return values.then((found) => found[index]);
+    const { asked, answers } = gathering;
+    const index = asked.push(one) - 1;
+    return answers.then((all) => all[index]);
   };
 }

@@ -3,6 +3,7 @@ import { MOST_REQUESTERS } from '../domain/redeem.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
+import { gathered } from './gathered.ts';
 import { issueArguments } from './issue-arguments.ts';
 import { createReader, decoded, type Found, known } from './reader.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
@@ -16,6 +17,8 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly remember?: number;
   readonly now?: () => number;
 }
+
+type SetCommand = ['set', key: string, record: string, 'PX', milliseconds: number];
 
 /** How many of a subject's grants one round trip ends. */
 const PAGE = 1000;
@@ -54,6 +57,16 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return ask(redis.eval(script, keys.length, ...keys, ...args));
   }
 
+  /** Each is a command of its own, and fails alone. */
+  const putTogether = gathered(async (commands: SetCommand[]) => {
+    return (await redis.pipeline(commands).exec()) ?? [];
+  });
+
+  async function put(command: SetCommand): Promise<void> {
+    const [error] = (await putTogether(command)) ?? [new Error('Redis was not asked')];
+    if (error) throw error;
+  }
+
   const recall = (id: string) => reader.read(grantKey(id));
   const find = (id: string) => recall(id).then(live);
 
@@ -83,8 +96,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         // What the script would do of it, for less.
         const [id, grant] = first;
         const left = Math.max(1, grant.expiresAt - now());
-        await ask(redis.set(grantKey(id), encodeRecord(grant), 'PX', left));
-        return;
+        return ask(put(['set', grantKey(id), encodeRecord(grant), 'PX', left]));
       }
       const { keys, args } = issueArguments(issued, now(), grantKey, indexKey);
       await run(ISSUE, keys, args);

@@ -9,6 +9,7 @@ import { answers, openRedis, tell } from './open-redis.ts';
 
 const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.find(newId()),
+  store.issue([[newId(), grantAt(Date.now())]]),
   store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]),
   store.issue(Array.from({ length: 100 }, () => [newId(), grantAt(Date.now())])),
   store.redeem(newId(), { cookies: [], newCookie: newId() }, true),

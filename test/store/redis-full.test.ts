@@ -29,6 +29,7 @@ test('a full Redis issues nothing, and still finds and revokes', async () => {
     return [newId(), grantAt(Date.now(), { subject: 'v' })] as const;
   });
   await expect(store.issue(many)).rejects.toThrow(StoreUnavailable);
+  await expect(store.issue([[newId(), grantAt(Date.now())]])).rejects.toThrow(StoreUnavailable);
   await expect(store.check()).rejects.toThrow(StoreUnavailable);
   expect(await keysOf(redis)).toEqual(before);
   expect(await store.find(id)).toBeDefined();

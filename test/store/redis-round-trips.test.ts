@@ -24,6 +24,9 @@ test('issuing, finding and revoking cost one round trip each', async () => {
     return [newId(), grantAt(now, subject === undefined ? {} : { subject })] as const;
   });
   expect(await turnsOf(store.issue(many))).toBe(1);
+  // Of requests that came together.
+  const alone = many.map(() => store.issue([[newId(), grantAt(now)]]));
+  expect(await turnsOf(Promise.all(alone))).toBe(1);
   expect(await turnsOf(store.find(id))).toBe(1);
   expect(await turnsOf(store.list('web', 'u', 10))).toBe(2);
   expect(await turnsOf(store.prolong(id, 'web', now + 1000))).toBe(2);
