@@ -1,14 +1,15 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { JWK } from 'jose';
 import { onTestFinished } from 'vitest';
 
-/** A real JWKS endpoint, which can be taken away. */
-export async function endpoint() {
-  const state = { keys: [] as JWK[], asked: 0, answer: 200 };
+/** A real JWKS endpoint, which can be taken away. It answers what `state` says, or as `answer` does. */
+export async function endpoint(answer?: (response: ServerResponse) => void) {
+  const state = { keys: [] as JWK[], asked: 0, status: 200 };
   const server = createServer((_, response) => {
     state.asked += 1;
-    response.writeHead(state.answer, { 'Content-Type': 'application/json' });
+    if (answer) return answer(response);
+    response.writeHead(state.status, { 'Content-Type': 'application/json' });
     response.end(JSON.stringify({ keys: state.keys }));
   });
   const listen = (port = 0) =>

@@ -1,44 +1,10 @@
-import { importJWK, type JWK, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { jwtId } from '../../service/domain/token.ts';
-import type { TrustedIssuer } from '../../service/jwt/open.ts';
 import { OTHER_KEY } from '../http/ask-api.ts';
 import { endpoint } from './endpoint.ts';
+import { foreigner, from, START, uri } from './foreigner.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
-
-const START = 1_800_000_000;
-
-/** Someone else who signs download tokens, with a key that only they have. */
-async function foreigner(name: string, more: Partial<TrustedIssuer> = {}, alg = 'EdDSA') {
-  const jwk = await newJwk(alg, `${name} 1`);
-  const issuer: TrustedIssuer = {
-    id: name,
-    issuer: `https://${name}.example`,
-    keys: { file: name },
-    audience: 'https://files.example',
-    trustedFor: 'downloads',
-    algorithms: ['EdDSA', 'ES256', 'RS256'],
-    paths: [{ prefix: '/download/reports/' }],
-    targets: [],
-    maxExpiresIn: 600,
-    maxResumeFor: 600,
-    ...more,
-  };
-  let count = 0;
-  async function sign(claims: object = {}, by: JWK = jwk, header: object = {}): Promise<string> {
-    count += 1;
-    const times = { iat: START, exp: START + 120, jti: `${count}` };
-    const who = { iss: issuer.issuer, aud: issuer.audience };
-    return new SignJWT({ path: '/download/reports/a', ...who, ...times, ...claims })
-      .setProtectedHeader({ alg: by.alg ?? '', kid: by.kid ?? '', typ: 'postern+jwt', ...header })
-      .sign(await importJWK(by, by.alg));
-  }
-  return { issuer, jwk, sign, file: { [name]: JSON.stringify({ keys: [publicHalf(jwk)] }) } };
-}
-
-const uri = (token: string, path = '/download/reports/a') => `${path}?token=${token}`;
-const from = (address: string) => ({ 'X-Real-IP': address });
 
 test.each(['EdDSA', 'ES256', 'RS256'])('a token that others sign by %s opens', async (alg) => {
   const app = await foreigner('app', {}, alg);
@@ -252,12 +218,12 @@ describe('keys at a jwks_uri', () => {
 
   test('that never answered leave it unavailable, and are not asked for each request', async () => {
     const jwks = await endpoint();
-    jwks.state.answer = 500;
+    jwks.state.status = 500;
     const app = await foreigner('app', { keys: { uri: jwks.uri } });
     const { codeOf, clock } = await signedGate({ issuers: [app.issuer] });
     for (let i = 0; i < 10; i += 1) expect(await codeOf(uri(await app.sign()))).toBe('unavailable');
     expect(jwks.state.asked).toBe(1);
-    jwks.state.answer = 200;
+    jwks.state.status = 200;
     jwks.state.keys = [publicHalf(app.jwk)];
     clock.now += 5_000;
     expect(await codeOf(uri(await app.sign()))).toBe('allow');

@@ -1,7 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { onTestFinished } from 'vitest';
 import type { TrustedIssuer } from '../../service/jwt/open.ts';
 import { newJwk, publicHalf } from './keys.ts';
 
@@ -37,20 +34,3 @@ export async function foreigner(name: string, more: Partial<TrustedIssuer> = {},
 
 export const uri = (token: string, path = '/download/reports/a') => `${path}?token=${token}`;
 export const from = (address: string) => ({ 'X-Real-IP': address });
-
-/** A JWKS endpoint that answers what `state` says, or as `answer` does. */
-export async function endpoint(answer?: (response: ServerResponse) => void) {
-  const state = { keys: [] as JWK[], asked: 0, answer };
-  const server = createServer((_, response) => {
-    state.asked += 1;
-    if (state.answer) return state.answer(response);
-    response.end(JSON.stringify({ keys: state.keys }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const { port } = server.address() as AddressInfo;
-  return { state, uri: `http://127.0.0.1:${port}/jwks` };
-}

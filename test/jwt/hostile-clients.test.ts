@@ -2,7 +2,7 @@ import { importJWK, type JWK, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import type { TrustedIssuer } from '../../service/jwt/open.ts';
 import { keptLog } from '../http/ask-api.ts';
-import { endpoint } from './foreigner.ts';
+import { endpoint } from './endpoint.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { createSigned } from './signed-site.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { keptLog } from '../http/ask-api.ts';
-import { endpoint, foreigner, from, START, uri } from './foreigner.ts';
+import { endpoint } from './endpoint.ts';
+import { foreigner, from, START, uri } from './foreigner.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
 
