@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
@@ -130,7 +131,10 @@ describe.each(ways)('files from a storage by %s', (way) => {
     expect(answer.header('etag')).toBe('"one"');
     expect(answer.header('content-type')).toBe('text/plain');
     expect(JSON.stringify(answer.headers)).not.toMatch(/storage|S3/i);
-    const line = (await site.log()).trimEnd().split('\n').at(-1) as string;
+    const line = await waitFor(
+      async () => (await site.log()).split('\n').find((one) => one.includes(`"${id}"`)),
+      { what: 'its line in the log' },
+    );
     expect(JSON.parse(line)).toMatchObject({
       status: 200,
       token_id: id,
