@@ -3,12 +3,11 @@ import { MOST_REQUESTERS } from '../domain/redeem.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
-import { gathered } from './gathered.ts';
-import { issueArguments } from './issue-arguments.ts';
+import { createIssuing } from './issuing.ts';
 import { createReader, decoded, type Found, known } from './reader.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { createRememberingReader } from './remembering-reader.ts';
-import { ADOPT, CUT, ISSUE, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
+import { ADOPT, CUT, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Before every key. */
@@ -17,8 +16,6 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly remember?: number;
   readonly now?: () => number;
 }
-
-type SetCommand = ['set', key: string, record: string, 'PX', milliseconds: number];
 
 /** How many of a subject's grants one round trip ends. */
 const PAGE = 1000;
@@ -57,16 +54,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return ask(redis.eval(script, keys.length, ...keys, ...args));
   }
 
-  /** Each is a command of its own, and fails alone. */
-  const putTogether = gathered(async (commands: SetCommand[]) => {
-    return (await redis.pipeline(commands).exec()) ?? [];
-  });
-
-  async function put(command: SetCommand): Promise<void> {
-    const [error] = (await putTogether(command)) ?? [new Error('Redis was not asked')];
-    if (error) throw error;
-  }
-
+  const issue = createIssuing(redis, { now, grantKey, indexKey });
   const recall = (id: string) => reader.read(grantKey(id));
   const find = (id: string) => recall(id).then(live);
 
@@ -90,17 +78,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   return {
-    async issue(issued) {
-      const [first, ...more] = issued;
-      if (first !== undefined && first[1].subject === undefined && more.length === 0) {
-        // What the script would do of it, for less.
-        const [id, grant] = first;
-        const left = Math.max(1, grant.expiresAt - now());
-        return ask(put(['set', grantKey(id), encodeRecord(grant), 'PX', left]));
-      }
-      const { keys, args } = issueArguments(issued, now(), grantKey, indexKey);
-      await run(ISSUE, keys, args);
-    },
+    issue: (issued) => ask(issue(issued)),
 
     find,
     recall,
