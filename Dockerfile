@@ -24,6 +24,7 @@ ENV NODE_ENV=production \
 RUN install -d -o node -g node -m 0755 /run/postern
 COPY package.json ./
 COPY --from=dependencies /app/node_modules/ node_modules/
+COPY --from=build /app/dist/cli/ dist/cli/
 COPY --from=build /app/dist/service/ dist/service/
 # What `postern nginx` fills in.
 COPY nginx/snippets/ nginx/snippets/

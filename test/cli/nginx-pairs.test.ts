@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { NginxOptions } from '../../cli/nginx/options.ts';
 import { testNginx } from '../../dev/nginx.ts';
-import type { NginxOptions } from '../../service/cli/nginx/options.ts';
 import { mount } from '../support/postern.ts';
 import { printed } from './nginx-plan.ts';
 

@@ -1,7 +1,7 @@
-import { filesOf, textOf } from '../../service/cli/nginx/files.ts';
-import { withFaults } from '../../service/cli/nginx/given.ts';
-import type { NginxOptions } from '../../service/cli/nginx/options.ts';
-import { planOf } from '../../service/cli/nginx/plan.ts';
+import { filesOf, textOf } from '../../cli/nginx/files.ts';
+import { withFaults } from '../../cli/nginx/given.ts';
+import type { NginxOptions } from '../../cli/nginx/options.ts';
+import { planOf } from '../../cli/nginx/plan.ts';
 import type { Mount } from '../../service/domain/mount.ts';
 import { mount } from '../support/postern.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { WrongUsage } from '../../cli/failure.ts';
+import { commandLine } from '../../cli/nginx/options.ts';
 import { testNginx } from '../../dev/nginx.ts';
-import { WrongUsage } from '../../service/cli/failure.ts';
-import { commandLine } from '../../service/cli/nginx/options.ts';
 import { prefixFault } from '../../service/domain/path.ts';
 import { type Directive, parseNginx } from '../support/nginx-tree.ts';
 import { mount } from '../support/postern.ts';

@@ -179,7 +179,7 @@ describe('what the Dockerfile builds, started as compose.yaml starts it', () => 
   });
 
   test('holds what postern nginx fills in', async () => {
-    const args = ['dist/service/cli/postern.js', 'nginx', '--files', '/srv/files', '--json'];
+    const args = ['dist/cli/postern.js', 'nginx', '--files', '/srv/files', '--json'];
     const env = { PATH: process.env.PATH, ...compose.services.postern.environment };
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: app, env });
     const { files } = JSON.parse(stdout) as { files: Record<string, string> };

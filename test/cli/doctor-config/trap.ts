@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
+import { diagnoseText } from '../../../cli/doctor-config.ts';
 import { nginxArgs } from '../../../dev/nginx-conf.ts';
 import { tryRun } from '../../../dev/run.ts';
 import { findTool } from '../../../dev/tools.ts';
-import { diagnoseText } from '../../../service/cli/doctor-config.ts';
 import type { Mount } from '../../../service/domain/mount.ts';
 import { type Site, type SiteOptions, startSite } from '../../support/site.ts';
 

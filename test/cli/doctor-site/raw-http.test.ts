@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcp } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { headerOf, readAnswer } from '../../../service/cli/site/answer.ts';
-import { type Place, type Request, send } from '../../../service/cli/site/raw-http.ts';
+import { headerOf, readAnswer } from '../../../cli/site/answer.ts';
+import { type Place, type Request, send } from '../../../cli/site/raw-http.ts';
 
 const read = (text: string, isHead = false, ended = false) =>
   readAnswer(Buffer.from(text, 'latin1'), isHead, ended);

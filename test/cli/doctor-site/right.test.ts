@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { newKey } from '../../../cli/new-key.ts';
 import { projectRoot } from '../../../dev/paths.ts';
-import { newKey } from '../../../service/cli/new-key.ts';
 import { createMounts } from '../../../service/domain/mount.ts';
 import { openJwt } from '../../../service/jwt/open.ts';
 import { mount } from '../../support/postern.ts';

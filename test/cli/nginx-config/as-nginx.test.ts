@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { parse } from '../../../cli/nginx-config/parse.ts';
 import { startNginx, testNginx } from '../../../dev/nginx.ts';
-import { parse } from '../../../service/cli/nginx-config/parse.ts';
 import { requestBytes, sendRaw } from '../../support/raw.ts';
 
 // What a word of a configuration is, nginx itself says: each text stands in `return 200 …;`, and what

@@ -1,11 +1,11 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Directive } from '../../../cli/nginx-config/directive.ts';
+import { diskFiles } from '../../../cli/nginx-config/disk.ts';
+import { load } from '../../../cli/nginx-config/load.ts';
+import { dumpedFiles, type Sources } from '../../../cli/nginx-config/sources.ts';
 import { temporaryFolder } from '../../../dev/paths.ts';
-import type { Directive } from '../../../service/cli/nginx-config/directive.ts';
-import { diskFiles } from '../../../service/cli/nginx-config/disk.ts';
-import { load } from '../../../service/cli/nginx-config/load.ts';
-import { dumpedFiles, type Sources } from '../../../service/cli/nginx-config/sources.ts';
 
 const flat = (block: readonly Directive[]): string[] =>
   block.flatMap(({ name, args, file, line, block: inner }) => [

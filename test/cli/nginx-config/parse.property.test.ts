@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Directive } from '../../../service/cli/nginx-config/directive.ts';
-import { parse } from '../../../service/cli/nginx-config/parse.ts';
-import { Unreadable } from '../../../service/cli/nginx-config/unreadable.ts';
+import type { Directive } from '../../../cli/nginx-config/directive.ts';
+import { parse } from '../../../cli/nginx-config/parse.ts';
+import { Unreadable } from '../../../cli/nginx-config/unreadable.ts';
 import { configuration, type Written, write } from './write.ts';
 
 function plain(block: readonly Directive[]): readonly Written[] {

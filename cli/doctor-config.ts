@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Mount } from '../domain/mount.ts';
+import type { Mount } from '../service/domain/mount.ts';
 import { WrongUsage } from './failure.ts';
 import { diskFiles } from './nginx-config/disk.ts';
 import { type Loaded, load } from './nginx-config/load.ts';

@@ -1,4 +1,4 @@
-import { quote } from '../config/shown.ts';
+import { quote } from '../service/config/shown.ts';
 import { readKeySet } from './key-file.ts';
 import type { Jwk } from './new-key.ts';
 

@@ -1,4 +1,4 @@
-import { isWithin, networkOf } from '../../../domain/address.ts';
+import { isWithin, networkOf } from '../../../service/domain/address.ts';
 import { type Check, fault, ok, skipped, untested } from '../finding.ts';
 import { type Attempt, answerTo, describe, hasCanary, holds, isDenial } from '../judge.ts';
 import type { Heard } from '../raw-http.ts';

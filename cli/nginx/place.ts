@@ -1,5 +1,5 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
 import { readFolder } from './folder.ts';
 import { given } from './given.ts';
 import type { Site } from './sites.ts';

@@ -7,6 +7,6 @@ export function addServe(program: Command): void {
     .description('Run the service. Its environment and POSTERN_CONFIG say how.')
     .addHelpText('after', example('POSTERN_CONFIG=/etc/postern/postern.yaml postern serve'))
     .action(async () => {
-      await import('../../main.ts');
+      await import('../../service/main.ts');
     });
 }

@@ -1,4 +1,4 @@
-import type { Mount } from '../../domain/mount.ts';
+import type { Mount } from '../../service/domain/mount.ts';
 import { type Directive, named } from './directive.ts';
 import { isPrefix, prefixMatch } from './match.ts';
 import { type Http, type Location, own, type Server, withNested } from './scope.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { API_VARIABLES } from '../../config/names.ts';
-import { type Config, ConfigError, loadConfig } from '../../config.ts';
+import { API_VARIABLES } from '../../service/config/names.ts';
+import { type Config, ConfigError, loadConfig } from '../../service/config.ts';
 import type { Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
 import { plain } from '../plain.ts';

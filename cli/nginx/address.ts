@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*$/i;
 

@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Config } from '../../service/config.ts';
 import type { NginxOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 

@@ -1,4 +1,4 @@
-import type { Mount } from '../../../domain/mount.ts';
+import type { Mount } from '../../../service/domain/mount.ts';
 import type { Finding, Rule } from '../finding.ts';
 import { prefixMatch } from '../match.ts';
 import { type Location, type Server, title } from '../scope.ts';

@@ -1,7 +1,7 @@
-import { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
-import { block } from '../../config/report.ts';
-import { quote } from '../../config/shown.ts';
+import { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
+import { block } from '../../service/config/report.ts';
+import { quote } from '../../service/config/shown.ts';
 import { WrongUsage } from '../failure.ts';
 
 /** An option's value, as a fault shows it. */

@@ -1,5 +1,5 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
 import { isHost } from './address.ts';
 
 /** The signs that are legal in a URL as they stand (RFC 3986), less those that mean something to nginx. */

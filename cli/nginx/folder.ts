@@ -1,5 +1,5 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
 
 /** Letters of any script, and signs that neither nginx nor a shell obeys; in particular no `$`. */
 const NAME = /^[\p{L}\p{M}\p{N} ._+@,~-]+$/u;

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { configFile, type Environment } from '../config/environment.ts';
-import { Faults } from '../config/fault.ts';
-import { readSettings } from '../config/file.ts';
-import type { Given } from '../config/given.ts';
-import { readMounts } from '../config/mounts.ts';
-import { block } from '../config/report.ts';
-import { quote } from '../config/shown.ts';
-import type { Mount } from '../domain/mount.ts';
+import { configFile, type Environment } from '../service/config/environment.ts';
+import { Faults } from '../service/config/fault.ts';
+import { readSettings } from '../service/config/file.ts';
+import type { Given } from '../service/config/given.ts';
+import { readMounts } from '../service/config/mounts.ts';
+import { block } from '../service/config/report.ts';
+import { quote } from '../service/config/shown.ts';
+import type { Mount } from '../service/domain/mount.ts';
 import { WrongUsage } from './failure.ts';
 
 /**

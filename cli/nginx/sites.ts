@@ -1,5 +1,5 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Mount } from '../../domain/mount.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Mount } from '../../service/domain/mount.ts';
 import { given } from './given.ts';
 import { readServerName } from './site-name.ts';
 import { LONGEST_WORD, word } from './word.ts';

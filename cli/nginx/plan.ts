@@ -1,7 +1,7 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
-import { quote } from '../../config/shown.ts';
-import type { Config } from '../../config.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
+import { quote } from '../../service/config/shown.ts';
+import type { Config } from '../../service/config.ts';
 import { readListen, readUpstream, sameListen } from './address.ts';
 import { readLogFile } from './folder.ts';
 import { given } from './given.ts';

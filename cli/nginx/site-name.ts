@@ -1,6 +1,6 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
-import { readSite } from '../../config/site.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
+import { readSite } from '../../service/config/site.ts';
 
 /** The most that a name in the DNS has. */
 const LONGEST = 253;

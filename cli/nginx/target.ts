@@ -1,5 +1,5 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
 import { isHost } from './address.ts';
 
 /** No query, no user and no sign that nginx, or a URL's reader, takes for something else. */

@@ -1,5 +1,5 @@
-import type { Faults } from '../../config/fault.ts';
-import type { Given } from '../../config/given.ts';
+import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
 
 const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/;
 
