@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../../dev/paths.ts';
 
 /** The built command line, as package.json's `bin` names it. */
-export const program = join(projectRoot, 'dist', 'service', 'cli', 'postern.js');
+export const program = join(projectRoot, 'dist', 'cli', 'postern.js');
 
 export interface Ended {
   readonly code: number;

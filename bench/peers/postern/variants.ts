@@ -40,7 +40,7 @@ async function cached(wanted: Wanted): Promise<Backend> {
 async function withKey(alg: string, wanted: Wanted): Promise<Backend> {
   const folder = await temporaryFolder();
   const keys = join(folder, 'keys.json');
-  const program = join(projectRoot, 'dist', 'service', 'cli', 'postern.js');
+  const program = join(projectRoot, 'dist', 'cli', 'postern.js');
   await run(process.execPath, [program, 'key', 'generate', '--alg', alg, '--out', keys]);
   const env = { POSTERN_JWT_KEYS: keys, POSTERN_FORMAT: 'jwt' };
   const postern = await startPostern(env, wanted, false);
