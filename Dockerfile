@@ -8,6 +8,7 @@ COPY package.json package-lock.json ./
 FROM base AS build
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
+COPY cli/ cli/
 COPY service/ service/
 RUN npm run build
 
