@@ -3,7 +3,7 @@ import { type Client, mayIssueFor } from './client.ts';
 import { MAX_COOKIE_PATH_LENGTH } from './cookie-path.ts';
 import type { Fault } from './errors.ts';
 import { type Grant, isFolder } from './grant.ts';
-import type { GrantRequest } from './grant-request.ts';
+import { type GrantRequest, keptFieldsOf } from './grant-fields.ts';
 import { type Defaults, lifetimeOf } from './lifetime.ts';
 import type { Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
@@ -105,28 +105,13 @@ function grantOf(
   client: Client,
   { mount, site, covers }: Place,
 ): AskedGrant['grant'] {
-  const {
-    subject = client.subject,
-    target,
-    target_args: targetArgs,
-    filename,
-    disposition,
-    limit_rate: limitRate,
-    ip,
-    cookie,
-  } = request;
+  const { site: _, subject = client.subject, ...kept } = keptFieldsOf(request);
   return {
     client: client.id,
     mount: mount.id,
-    ...(site !== undefined && { site }),
     covers,
+    ...(site !== undefined && { site }),
     ...(subject !== undefined && { subject }),
-    ...(target !== undefined && { target }),
-    ...(targetArgs !== undefined && { targetArgs }),
-    ...(filename !== undefined && { filename }),
-    ...(disposition !== undefined && { disposition }),
-    ...(limitRate !== undefined && { limitRate }),
-    ...(ip !== undefined && { ip }),
-    ...(cookie && { cookie }),
+    ...kept,
   };
 }

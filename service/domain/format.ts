@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Fault } from './errors.ts';
 import type { Grant } from './grant.ts';
-import type { GrantRequest } from './grant-request.ts';
+import type { GrantRequest } from './grant-fields.ts';
 import type { Signer } from './signed.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
 

@@ -1,28 +1,17 @@
-export type Disposition = 'attachment' | 'inline';
+import type { KeptFields } from './grant-fields.ts';
 
-/** What a token allows, as stored under its id. Times are milliseconds since the epoch. */
-export interface Grant {
+/**
+ * What a token allows, as stored under its id. Times are milliseconds since the epoch. The fields that
+ * it keeps as they were asked for are declared in grant-fields.ts; of these, `site` is set only where
+ * the mount serves every site, and `target` is an internal prefix where `covers` is a folder.
+ */
+export interface Grant extends KeptFields {
   /** The client that issued it: the only one that may see, prolong or revoke it. */
   readonly client: string;
   /** The id of its mount, fixed at issue. */
   readonly mount: string;
-  /** Where its mount serves every site: the one site for which it was asked. */
-  readonly site?: string;
   /** The public path of one file; or, with a slash at its end, of all that lies under a folder. */
   readonly covers: string;
-  readonly subject?: string;
-  /** Internal URI instead of the mount's; an internal prefix where `covers` is a folder. */
-  readonly target?: string;
-  /** The query of that URI, as it is sent: what a storage presigned, say. */
-  readonly targetArgs?: string;
-  readonly filename?: string;
-  readonly disposition?: Disposition;
-  /** Bytes per second and connection. */
-  readonly limitRate?: number;
-  /** Addresses and ranges from which alone it may be used. */
-  readonly ip?: readonly string[];
-  /** Whether its first use sets it as a cookie. */
-  readonly cookie?: true;
   readonly issuedAt: number;
   /** Where its requesters are told apart: until when a new one is admitted. */
   readonly expiresAt: number;

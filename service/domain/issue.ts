@@ -2,7 +2,7 @@ import { type AskedGrant, askedGrant, type Faults } from './asked-grant.ts';
 import type { Client } from './client.ts';
 import { Refused } from './errors.ts';
 import { type Formats, faultFormat, mint } from './format.ts';
-import type { GrantRequest } from './grant-request.ts';
+import type { GrantRequest } from './grant-fields.ts';
 import type { Defaults } from './lifetime.ts';
 import type { Mounts } from './mount.ts';
 import type { Entry, Store } from './store.ts';

@@ -1,7 +1,7 @@
 import type { Client } from './client.ts';
 import type { Fault } from './errors.ts';
 import type { Uses } from './grant.ts';
-import type { GrantRequest } from './grant-request.ts';
+import type { GrantRequest } from './grant-fields.ts';
 
 /** Seconds, where a request names none. */
 export interface Defaults {

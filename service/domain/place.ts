@@ -1,5 +1,5 @@
 import type { Fault } from './errors.ts';
-import type { GrantRequest } from './grant-request.ts';
+import type { GrantRequest } from './grant-fields.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { pathFault, prefixFault } from './path.ts';
 import { tokenSegment } from './request-uri.ts';

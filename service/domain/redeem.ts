@@ -1,9 +1,6 @@
 import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
 import type { Requester } from './requester.ts';
 
-/** Of a grant without `max`: past it the oldest is forgotten, and is a new one if it comes again. */
-export const MOST_REQUESTERS = 1000;
-
 /** What a requester is to a grant: one that it has, or one that it may have yet. */
 export type Redeemed = 'known' | 'new';
 

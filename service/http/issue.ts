@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { Refused } from '../domain/errors.ts';
-import type { GrantRequest } from '../domain/grant-request.ts';
+import type { GrantRequest } from '../domain/grant-fields.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readJson } from './body.ts';
 import { faultsOf, grantRequest, MOST_AT_ONCE } from './schema.ts';

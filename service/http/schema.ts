@@ -1,24 +1,15 @@
 import { z } from 'zod';
 import type { Fault } from '../domain/errors.ts';
-import type { GrantRequest } from '../domain/grant-request.ts';
-import { grantFields, MOST_SECONDS, text, whole } from '../schema/grant.ts';
+import { fieldSchemas } from '../schema/grant.ts';
 
 /** Tokens that one request may ask for. */
 export const MOST_AT_ONCE = 1000;
 
-const seconds = whole(MOST_SECONDS);
-
 /** What `POST /tokens` takes for one token. */
-export const grantRequest = z.strictObject({
-  ...grantFields,
-  subject: text(256).optional(),
-  expires_in: seconds.optional(),
-  target_args: z.string('must be a string').optional(),
-  format: z.enum(['opaque', 'jwt'], 'must be opaque or jwt').optional(),
-  revocable: z.boolean('must be true or false').optional(),
-}) satisfies z.ZodType<GrantRequest>;
+export const grantRequest = z.strictObject(fieldSchemas());
 
-export const prolongRequest = z.strictObject({ expires_in: seconds });
+/** What `PATCH /tokens/{id}` takes. */
+export const prolongRequest = grantRequest.pick({ expires_in: true }).required();
 
 /** The faults of a body, each with the JSON pointer (RFC 6901) of its field below `at`. */
 export function faultsOf(error: z.ZodError, at = ''): Fault[] {

@@ -5,31 +5,30 @@ import {
   resumableUntil,
   type Uses,
 } from '../domain/grant.ts';
+import { KEPT_FIELDS, type ShownFields } from '../domain/grant-fields.ts';
 import type { Store } from '../domain/store.ts';
 
 /** A grant as the API lists it: the fields it was issued with, and its times in whole seconds. */
 export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]) {
-  const { client, site, covers, subject, target, filename, disposition, limitRate, uses } = grant;
+  const { client, covers, uses } = grant;
   return {
     id,
     client_id: client,
     [isFolder(covers) ? 'prefix' : 'path']: covers,
-    site,
-    subject,
-    target,
+    ...shownFieldsOf(grant),
     max_uses: uses?.max,
     resume_for: uses?.resumeFor,
     bind: uses && (uses.cookieOnly ? 'cookie' : 'any'),
     ...(uses && requesters && usedBy(uses, requesters, grant.expiresAt)),
-    ip: grant.ip,
-    filename,
-    disposition,
-    limit_rate: limitRate,
-    cookie: grant.cookie,
     format: grant.signedUntil === undefined ? undefined : 'jwt',
     iat: seconds(grant.issuedAt),
     exp: seconds(grant.expiresAt),
   };
+}
+
+function shownFieldsOf(grant: Grant): ShownFields {
+  const shown = KEPT_FIELDS.filter((field) => field.shown);
+  return Object.fromEntries(shown.map(({ name, property }) => [name, grant[property]]));
 }
 
 /** The whole state, with who uses it. */

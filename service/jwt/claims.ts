@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { grantFields, text } from '../schema/grant.ts';
+import type { ClaimName } from '../domain/grant-fields.ts';
+import { fieldSchemas, text } from '../schema/grant.ts';
 
 /** Seconds since the epoch (RFC 7519, NumericDate), with or without a fraction. */
 const date = z.number().min(0).max(1e11);
@@ -14,13 +15,16 @@ const registered = {
   jti: text(256),
 };
 
+/** The fields that a claim of the same name carries; `subject` is `sub`, a registered claim. */
+const claimSchemas = fieldSchemas<ClaimName>(({ claim }) => claim === undefined);
+
 /**
  * What a download token says that others sign. Strict: a claim that nobody knows may be a limit that
  * was misspelt, and would open more than was meant.
  */
 export const foreignClaims = z.strictObject({
   ...registered,
-  ...grantFields,
+  ...claimSchemas,
   /** Where `resume_for` outlives it: until when a new requester is admitted. */
   start_by: date.optional(),
 });

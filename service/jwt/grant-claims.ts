@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose';
 import { type Grant, isFolder } from '../domain/grant.ts';
+import { KEPT_FIELDS, keptFieldsOf } from '../domain/grant-fields.ts';
 import type { OwnClaims } from './claims.ts';
 
 /** A grant as claims, under the names that the API has for its fields. */
@@ -7,7 +8,6 @@ export function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
   const { covers, uses, issuedAt, expiresAt, signedUntil = expiresAt } = grant;
   const iat = Math.floor(issuedAt / 1000);
   return {
-    sub: grant.subject,
     iat,
     nbf: iat,
     // Where the store keeps it, that says to the millisecond when it ends.
@@ -15,19 +15,13 @@ export function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
     client_id: grant.client,
     mount: grant.mount,
     [isFolder(covers) ? 'prefix' : 'path']: covers,
-    site: grant.site,
-    target: grant.target,
     ...(uses && {
       max_uses: uses.max,
       resume_for: uses.resumeFor,
       bind: uses.cookieOnly ? 'cookie' : 'any',
       start_by: Math.ceil(expiresAt / 1000),
     }),
-    ip: grant.ip,
-    filename: grant.filename,
-    disposition: grant.disposition,
-    limit_rate: grant.limitRate,
-    cookie: grant.cookie,
+    ...keptClaimsOf(grant),
     ...(!recorded && { revocable: false }),
   } as JWTPayload;
 }
@@ -37,24 +31,25 @@ export function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
  * be counted without the store, so there must be none to count.
  */
 export function grantOf(claims: OwnClaims): Grant | undefined {
-  const { path, prefix, site, sub, target, filename, disposition, limit_rate: limitRate } = claims;
+  const { path, prefix } = claims;
   const covers = path ?? prefix;
   if (covers === undefined || isFolder(covers) !== (prefix !== undefined)) return undefined;
   if (claims.max_uses !== undefined || claims.resume_for !== undefined) return undefined;
   return {
     client: claims.client_id,
     mount: claims.mount,
-    ...(site !== undefined && { site }),
     covers,
-    ...(sub !== undefined && { subject: sub }),
-    ...(target !== undefined && { target }),
-    ...(filename !== undefined && { filename }),
-    ...(disposition !== undefined && { disposition }),
-    ...(limitRate !== undefined && { limitRate }),
-    ...(claims.ip !== undefined && { ip: claims.ip }),
-    ...(claims.cookie && { cookie: true }),
+    ...keptFieldsOf(claims, ({ claim }) => claim),
     issuedAt: claims.iat * 1000,
     expiresAt: claims.exp * 1000,
     signedUntil: claims.exp * 1000,
   };
+}
+
+function keptClaimsOf(grant: Grant): Record<string, unknown> {
+  const claims: Record<string, unknown> = {};
+  for (const { property, claim } of KEPT_FIELDS) {
+    if (claim !== false && grant[property] !== undefined) claims[claim] = grant[property];
+  }
+  return claims;
 }

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { MOST_REQUESTERS } from '../domain/redeem.ts';
+import {
+  type FieldName,
+  GRANT_FIELDS,
+  type GrantField,
+  type GrantRequest,
+} from '../domain/grant-fields.ts';
 
 const CONTROL = /\p{Cc}/u;
 
@@ -9,7 +14,7 @@ export const text = (max: number) =>
     .string('must be a string')
     .min(1, 'must not be empty')
     .max(max, `must have at most ${max} characters`)
-    .refine((value) => !CONTROL.test(value), 'must not hold a control character')
+    .refine((value) => !CONTROL.test(value), 'must not contain a control character')
     .refine((value) => value.isWellFormed(), 'must be valid Unicode');
 
 export const whole = (max: number, min = 1) =>
@@ -19,30 +24,38 @@ export const whole = (max: number, min = 1) =>
     .min(min, `must be at least ${min}`)
     .max(max, `must be at most ${max}`);
 
-/** Seconds; far beyond any client's maximum, so that times stay exact. */
-export const MOST_SECONDS = 1_000_000_000;
+/** Schemas of grant fields: of all, or of those that `wanted` selects. The domain checks fields of type `checked`. */
+export function fieldSchemas<N extends FieldName = FieldName>(
+  wanted: (field: GrantField) => boolean = () => true,
+): { [K in N]: z.ZodOptional<z.ZodType<Exclude<GrantRequest[K], undefined>>> } {
+  const fields = Object.entries<GrantField>(GRANT_FIELDS)
+    .filter(([, field]) => wanted(field))
+    .map(([name, field]) => [
+      name,
+      schemaOf(field).meta({ description: field.description }).optional(),
+    ]);
+  return Object.fromEntries(fields);
+}
 
-/** Each is compared for each request. */
-const MOST_ADDRESSES = 64;
-
-/** The fields that a request for a token and a signed token share. Paths are held to their rules by the domain. */
-export const grantFields = {
-  path: z.string('must be a string').optional(),
-  prefix: z.string('must be a string').optional(),
-  site: text(253).optional(),
-  target: z.string('must be a string').optional(),
-  filename: text(255)
-    .refine((name) => !/[/\\]/.test(name), 'must not hold a path separator')
-    .optional(),
-  max_uses: whole(MOST_REQUESTERS).optional(),
-  resume_for: whole(MOST_SECONDS, 0).optional(),
-  bind: z.enum(['any', 'cookie'], 'must be any or cookie').optional(),
-  ip: z
-    .array(text(64), 'must be a list of addresses')
-    .min(1, 'must not be empty: without ip, any address may use it')
-    .max(MOST_ADDRESSES, `must have at most ${MOST_ADDRESSES} entries`)
-    .optional(),
-  disposition: z.enum(['attachment', 'inline'], 'must be attachment or inline').optional(),
-  limit_rate: whole(1_000_000_000_000).optional(),
-  cookie: z.boolean('must be true or false').optional(),
-};
+function schemaOf(field: GrantField): z.ZodType {
+  switch (field.type) {
+    case 'checked':
+      return z.string('must be a string');
+    case 'whole':
+      return whole(field.max, field.min);
+    case 'choice':
+      return z.enum(field.of, `must be ${field.of.join(' or ')}`);
+    case 'flag':
+      return z.boolean('must be true or false');
+    case 'list':
+      return z
+        .array(text(field.maxLength), `must be a list of ${field.items}`)
+        .min(1, `must not be empty: without it, ${field.absent}`)
+        .max(field.maxItems, `must have at most ${field.maxItems} entries`);
+    case 'text': {
+      const { maxLength, without: [pattern, name] = [] } = field;
+      if (pattern === undefined) return text(maxLength);
+      return text(maxLength).refine((value) => !pattern.test(value), `must not contain ${name}`);
+    }
+  }
+}

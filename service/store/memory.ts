@@ -5,7 +5,8 @@ import {
   latestEndOf,
   resumableUntil,
 } from '../domain/grant.ts';
-import { MOST_REQUESTERS, redeem } from '../domain/redeem.ts';
+import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
+import { redeem } from '../domain/redeem.ts';
 import type { Requester } from '../domain/requester.ts';
 import type { Cursor, Entry, Store } from '../domain/store.ts';
 
@@ -100,7 +101,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       const redeemed = redeem(grant, grant.uses, requesters, requester, now());
       if (redeemed === 'new' && count) {
         requesters.push(asKnown(requester, now()));
-        if (requesters.length > MOST_REQUESTERS) requesters.shift();
+        if (requesters.length > MAX_REQUESTERS) requesters.shift();
       }
       return redeemed;
     },

@@ -1,23 +1,18 @@
-import type { Disposition, Grant, KnownRequester, Uses } from '../domain/grant.ts';
+import type { Grant, KnownRequester, Uses } from '../domain/grant.ts';
+import { KEPT_FIELDS } from '../domain/grant-fields.ts';
 
 /** The layout below; raised when an older program could misread what a newer one wrote. */
 const VERSION = 2;
 
-/** One letter a field: a grant is kept once for each token, and there may be millions. */
+/**
+ * One letter a field: a grant is kept once for each token, and there may be millions. The letters of
+ * the fields that a grant keeps as they were asked for are in domain/grant-fields.ts.
+ */
 interface Fields {
   v: number;
   c: string;
   m: string;
-  s?: string;
   p: string;
-  u?: string;
-  t?: string;
-  g?: string;
-  f?: string;
-  d?: Disposition;
-  r?: number;
-  w?: readonly string[];
-  k?: 1;
   i: number;
   x: number;
   /** Of a JWT: until when it is signed, and whether by someone else. */
@@ -35,29 +30,26 @@ interface Fields {
 
 /** A grant as it is stored: JSON, with the version of its layout. */
 export function encodeRecord(grant: Grant): string {
-  const { client, mount, site, covers, subject, target, filename, disposition, uses } = grant;
-  return JSON.stringify({
+  const { uses } = grant;
+  const record: Fields & Record<string, unknown> = {
     v: VERSION,
-    c: client,
-    m: mount,
-    s: site,
-    p: covers,
-    u: subject,
-    t: target,
-    g: grant.targetArgs,
-    f: filename,
-    d: disposition,
-    r: grant.limitRate,
-    w: grant.ip,
-    k: grant.cookie && 1,
+    c: grant.client,
+    m: grant.mount,
+    p: grant.covers,
     i: grant.issuedAt,
     x: grant.expiresAt,
-    j: grant.signedUntil,
-    y: grant.foreign && 1,
-    n: uses?.max,
-    o: uses?.resumeFor,
-    b: uses?.cookieOnly && 1,
-  });
+  };
+  for (const { property, record: key, isFlag } of KEPT_FIELDS) {
+    if (grant[property] !== undefined) record[key] = isFlag ? 1 : grant[property];
+  }
+  if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
+  if (grant.foreign) record.y = 1;
+  if (uses !== undefined) {
+    if (uses.max !== undefined) record.n = uses.max;
+    record.o = uses.resumeFor;
+    if (uses.cookieOnly) record.b = 1;
+  }
+  return JSON.stringify(record);
 }
 
 const LACKING = 'a record that lacks a field';
@@ -68,25 +60,22 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 /** Throws where the text is no record of this version: then nothing is known of the token. */
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
-  const fields = JSON.parse(record) as Fields;
-  const { v, c, m, s, p, u, t, g, f, d, r, w, k, i, x, j, y } = fields;
+  const fields = JSON.parse(record) as Fields & Record<string, unknown>;
+  const { v, c, m, p, i, x, j, y } = fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
   if (!whole) throw new Error(LACKING);
   const uses = decodeUses(fields);
+  const kept: Record<string, unknown> = {};
+  for (const { property, record: key, isFlag } of KEPT_FIELDS) {
+    const value = fields[key];
+    if (value !== undefined) kept[property] = isFlag ? true : value;
+  }
   return {
+    ...kept,
     client: c,
     mount: m,
-    ...(s !== undefined && { site: s }),
     covers: p,
-    ...(u !== undefined && { subject: u }),
-    ...(t !== undefined && { target: t }),
-    ...(g !== undefined && { targetArgs: g }),
-    ...(f !== undefined && { filename: f }),
-    ...(d !== undefined && { disposition: d }),
-    ...(r !== undefined && { limitRate: r }),
-    ...(w !== undefined && { ip: w }),
-    ...(k !== undefined && { cookie: true }),
     issuedAt: i,
     expiresAt: x,
     ...(uses !== undefined && { uses }),

@@ -1,5 +1,5 @@
 import { FORGIVEN_MS, type Grant, latestEndOf } from '../domain/grant.ts';
-import { MOST_REQUESTERS } from '../domain/redeem.ts';
+import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
@@ -102,7 +102,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
-      const args = [count ? 1 : 0, MOST_REQUESTERS, newCookie, address, ...cookies];
+      const args = [count ? 1 : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
       const redeemed = await run(REDEEM, [grantKey(id), usesKey(id)], args);
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },

@@ -2,7 +2,7 @@ import { createAuthorize } from '../../service/domain/authorize.ts';
 import type { Client } from '../../service/domain/client.ts';
 import type { GateRequest } from '../../service/domain/decision.ts';
 import { Refused } from '../../service/domain/errors.ts';
-import type { GrantRequest } from '../../service/domain/grant-request.ts';
+import type { GrantRequest } from '../../service/domain/grant-fields.ts';
 import { createIssue, type Issued } from '../../service/domain/issue.ts';
 import { createLookUp } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import { digest } from '../../service/domain/digest.ts';
 import type { Uses } from '../../service/domain/grant.ts';
-import { MOST_REQUESTERS } from '../../service/domain/redeem.ts';
+import { MAX_REQUESTERS } from '../../service/domain/grant-fields.ts';
 import type { Requester } from '../../service/domain/requester.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
@@ -137,10 +137,10 @@ export function usesContract(get: () => Opened): void {
 
   test('it keeps a bounded number of requesters, and forgets the oldest', async () => {
     const id = await issue({ resumeFor: 60, cookieOnly: true });
-    const count = MOST_REQUESTERS + 5;
+    const count = MAX_REQUESTERS + 5;
     for (let i = 0; i < count; i += 1) await redeem(id, from('192.0.2.1', [], `cookie ${i}`));
     const requesters = await get().store.requesters(id);
-    expect(requesters).toHaveLength(MOST_REQUESTERS);
+    expect(requesters).toHaveLength(MAX_REQUESTERS);
     expect(requesters[0]?.cookie).toBe(digest('cookie 5'));
     expect(requesters.at(-1)?.cookie).toBe(digest(`cookie ${count - 1}`));
     expect(await look(id, from('192.0.2.1', [`cookie ${count - 1}`]))).toBe('known');
@@ -148,13 +148,13 @@ export function usesContract(get: () => Opened): void {
   });
 
   test('of a counted grant every requester is kept', async () => {
-    const id = await issue({ max: MOST_REQUESTERS });
+    const id = await issue({ max: MAX_REQUESTERS });
     const all = await Promise.all(
-      Array.from({ length: MOST_REQUESTERS + 50 }, (_, i) => {
+      Array.from({ length: MAX_REQUESTERS + 50 }, (_, i) => {
         return redeem(id, from(`10.1.${i >> 8}.${i & 255}`));
       }),
     );
-    expect(all.filter((redeemed) => redeemed === 'new')).toHaveLength(MOST_REQUESTERS);
+    expect(all.filter((redeemed) => redeemed === 'new')).toHaveLength(MAX_REQUESTERS);
     expect(await redeem(id, from('10.1.0.0'))).toBe('known');
   });
 

@@ -1,0 +1,266 @@
+/** Requesters that a grant remembers. Without `max_uses`, the oldest is forgotten beyond it. */
+export const MAX_REQUESTERS = 1000;
+
+/** Seconds; far beyond any client's maximum, so that times stay exact. */
+export const MAX_SECONDS = 1_000_000_000;
+
+interface Common {
+  /** For the OpenAPI document and the command line. */
+  readonly description: string;
+  /** Key in the stored record. With it the field is part of the grant, under its name in camel case. */
+  readonly record?: string;
+  /** JWT claim: its own name unless another is given; false: no token carries it. */
+  readonly claim?: string | false;
+  /** False: no answer of the API has it. */
+  readonly shown?: false;
+  /** Placeholder of the value on the command line. */
+  readonly value?: string;
+}
+
+interface Text extends Common {
+  readonly type: 'text';
+  readonly maxLength: number;
+  /** A character that the text must not contain, and its name. */
+  readonly without?: readonly [RegExp, string];
+}
+
+/** A text whose rules the domain checks: a path or a query. */
+interface Checked extends Common {
+  readonly type: 'checked';
+}
+
+interface Whole extends Common {
+  readonly type: 'whole';
+  readonly min: number;
+  readonly max: number;
+}
+
+interface Choice extends Common {
+  readonly type: 'choice';
+  readonly of: readonly string[];
+}
+
+/** Only `true` is kept. */
+interface Flag extends Common {
+  readonly type: 'flag';
+}
+
+interface List extends Common {
+  readonly type: 'list';
+  readonly maxLength: number;
+  readonly maxItems: number;
+  /** What one entry is, and what leaving the field out means. */
+  readonly items: string;
+  readonly absent: string;
+}
+
+export type GrantField = Text | Checked | Whole | Choice | Flag | List;
+
+/**
+ * The fields of a request for a token, each declared once. The request schema, the stored record, the
+ * JWT claims, the API's answers, the OpenAPI document and the options of `postern token issue` come
+ * from this table. A field with a `record` key needs nothing else but the place that uses it.
+ *
+ * A key in `record` is never used again for something else: stored records have it.
+ */
+export const GRANT_FIELDS = {
+  path: {
+    type: 'checked',
+    description: 'public path of a file, not percent-encoded',
+    value: 'path',
+  },
+  prefix: {
+    type: 'checked',
+    description: 'public path of a folder, with a slash at its end',
+    value: 'path',
+  },
+  site: {
+    type: 'text',
+    maxLength: 253,
+    record: 's',
+    description: "site that the token is good for, as nginx's $server_name",
+    value: 'name',
+  },
+  expires_in: {
+    type: 'whole',
+    min: 1,
+    max: MAX_SECONDS,
+    claim: false,
+    description: 'seconds in which a requester may start',
+    value: 'seconds',
+  },
+  subject: {
+    type: 'text',
+    maxLength: 256,
+    record: 'u',
+    claim: 'sub',
+    description: 'name of the user that the token is for, to list and revoke by',
+    value: 'name',
+  },
+  target: {
+    type: 'checked',
+    record: 't',
+    description: "internal URI that serves the file instead of the mount's",
+    value: 'uri',
+  },
+  target_args: {
+    type: 'checked',
+    record: 'g',
+    claim: false,
+    shown: false,
+    description: 'query of that internal URI, percent-encoded, such as a presigned one',
+    value: 'query',
+  },
+  max_uses: {
+    type: 'whole',
+    min: 1,
+    max: MAX_REQUESTERS,
+    description: 'number of requesters that may use the token',
+    value: 'n',
+  },
+  resume_for: {
+    type: 'whole',
+    min: 0,
+    max: MAX_SECONDS,
+    description: 'seconds from its first use in which a requester may continue',
+    value: 'seconds',
+  },
+  bind: {
+    type: 'choice',
+    of: ['any', 'cookie'],
+    description: 'how a requester is recognized: by cookie or address, or only by cookie',
+  },
+  ip: {
+    type: 'list',
+    maxLength: 64,
+    // Each is compared for each request.
+    maxItems: 64,
+    items: 'addresses',
+    absent: 'any address may use it',
+    record: 'w',
+    description: 'addresses or ranges that may use the token',
+    value: 'address',
+  },
+  filename: {
+    type: 'text',
+    maxLength: 255,
+    without: [/[/\\]/, 'a path separator'],
+    record: 'f',
+    description: 'name under which a browser saves the file',
+    value: 'name',
+  },
+  disposition: {
+    type: 'choice',
+    of: ['attachment', 'inline'],
+    record: 'd',
+    description: 'whether a browser saves the file or shows it',
+  },
+  limit_rate: {
+    type: 'whole',
+    min: 1,
+    max: 1_000_000_000_000,
+    record: 'r',
+    description: 'bytes per second and connection',
+    value: 'bytes',
+  },
+  cookie: {
+    type: 'flag',
+    record: 'k',
+    description: 'with a prefix: the first use also sets the token as a cookie',
+  },
+  format: {
+    type: 'choice',
+    of: ['opaque', 'jwt'],
+    claim: false,
+    description: 'format of the token',
+  },
+  revocable: {
+    type: 'flag',
+    claim: false,
+    description: 'false, with format jwt: nothing is stored and the token cannot be revoked',
+  },
+} as const satisfies Readonly<Record<string, GrantField>>;
+
+type Fields = typeof GRANT_FIELDS;
+export type FieldName = keyof Fields;
+
+type Value<F> = F extends { readonly type: 'whole' }
+  ? number
+  : F extends { readonly type: 'choice'; readonly of: ReadonlyArray<infer V> }
+    ? V
+    : F extends { readonly type: 'flag' }
+      ? boolean
+      : F extends { readonly type: 'list' }
+        ? readonly string[]
+        : string;
+
+/** What a client asks for. Field names as on the wire; types and bounds already checked. */
+export type GrantRequest = { readonly [N in FieldName]?: Value<Fields[N]> | undefined };
+
+/** The fields that a JWT has as a claim of the same name. */
+export type ClaimName = {
+  [N in FieldName]: Fields[N] extends { readonly claim: string | false } ? never : N;
+}[FieldName];
+
+type CamelCase<N extends string> = N extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : N;
+
+type KeptName = {
+  [N in FieldName]: Fields[N] extends { readonly record: string } ? N : never;
+}[FieldName];
+
+/** The fields that a grant keeps as they were asked for. */
+export type KeptFields = {
+  readonly [N in KeptName as CamelCase<N>]?: Fields[N] extends { readonly type: 'flag' }
+    ? true
+    : Value<Fields[N]>;
+};
+
+/** Those of them that the API's answers have. */
+export type ShownFields = {
+  readonly [N in KeptName as Fields[N] extends { readonly shown: false } ? never : N]?:
+    | Value<Fields[N]>
+    | undefined;
+};
+
+interface KeptField {
+  readonly name: string;
+  readonly property: keyof KeptFields;
+  readonly record: string;
+  readonly claim: string | false;
+  readonly shown: boolean;
+  readonly isFlag: boolean;
+}
+
+/** Each field that a grant keeps, and its names: on the wire, in the grant, in the record and as a claim. */
+export const KEPT_FIELDS: readonly KeptField[] = Object.entries<GrantField>(GRANT_FIELDS).flatMap(
+  ([name, { type, record, claim = name, shown = true }]) => {
+    if (record === undefined) return [];
+    const property = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    return [
+      {
+        name,
+        property: property as keyof KeptFields,
+        record,
+        claim,
+        shown,
+        isFlag: type === 'flag',
+      },
+    ];
+  },
+);
+
+/** The kept fields among named values. What is absent stays absent, and so does a flag that is false. */
+export function keptFieldsOf(
+  values: Readonly<Record<string, unknown>>,
+  nameIn: (field: KeptField) => string | false = ({ name }) => name,
+): KeptFields {
+  const kept: Record<string, unknown> = {};
+  for (const field of KEPT_FIELDS) {
+    const name = nameIn(field);
+    const value = name === false ? undefined : values[name];
+    if (value !== undefined && !(field.isFlag && value === false)) kept[field.property] = value;
+  }
+  return kept;
+}
