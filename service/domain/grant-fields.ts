@@ -43,6 +43,8 @@ interface Choice extends Common {
 /** Only `true` is kept. */
 interface Flag extends Common {
   readonly type: 'flag';
+  /** True: a request says `false` to turn it off. */
+  readonly default?: true;
 }
 
 interface List extends Common {
@@ -86,6 +88,7 @@ export const GRANT_FIELDS = {
     min: 1,
     max: MAX_SECONDS,
     claim: false,
+    shown: false,
     description: 'seconds in which a requester may start',
     value: 'seconds',
   },
@@ -176,8 +179,10 @@ export const GRANT_FIELDS = {
   },
   revocable: {
     type: 'flag',
+    default: true,
     claim: false,
-    description: 'false, with format jwt: nothing is stored and the token cannot be revoked',
+    shown: false,
+    description: 'turned off, with format jwt: nothing is stored, the token cannot be revoked',
   },
 } as const satisfies Readonly<Record<string, GrantField>>;
 
@@ -217,12 +222,10 @@ export type KeptFields = {
     : Value<Fields[N]>;
 };
 
-/** Those of them that the API's answers have. */
-export type ShownFields = {
-  readonly [N in KeptName as Fields[N] extends { readonly shown: false } ? never : N]?:
-    | Value<Fields[N]>
-    | undefined;
-};
+/** The fields that the API's answers have. */
+export type ShownName = {
+  [N in FieldName]: Fields[N] extends { readonly shown: false } ? never : N;
+}[FieldName];
 
 interface KeptField {
   readonly name: string;
@@ -234,22 +237,17 @@ interface KeptField {
 }
 
 /** Each field that a grant keeps, and its names: on the wire, in the grant, in the record and as a claim. */
-export const KEPT_FIELDS: readonly KeptField[] = Object.entries<GrantField>(GRANT_FIELDS).flatMap(
-  ([name, { type, record, claim = name, shown = true }]) => {
+export const KEPT_FIELDS: readonly KeptField[] = keptAmong(GRANT_FIELDS);
+
+export function keptAmong(fields: Readonly<Record<string, GrantField>>): KeptField[] {
+  return Object.entries(fields).flatMap(([name, field]) => {
+    const { type, record, claim = name, shown = true } = field;
     if (record === undefined) return [];
     const property = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
-    return [
-      {
-        name,
-        property: property as keyof KeptFields,
-        record,
-        claim,
-        shown,
-        isFlag: type === 'flag',
-      },
-    ];
-  },
-);
+    const isFlag = type === 'flag';
+    return [{ name, property: property as keyof KeptFields, record, claim, shown, isFlag }];
+  });
+}
 
 /** The kept fields among named values. What is absent stays absent, and so does a flag that is false. */
 export function keptFieldsOf(

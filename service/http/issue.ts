@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import { Refused } from '../domain/errors.ts';
 import type { GrantRequest } from '../domain/grant-fields.ts';
+import type { IssuedAnswer } from '../schema/answer.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { contentType, readJson } from './body.ts';
 import { faultsOf, grantRequest, MOST_AT_ONCE } from './schema.ts';
@@ -14,13 +15,15 @@ export function issueHandler({ issue, publicUrl }: ApiDependencies) {
     const many = Array.isArray(body);
     const asked = parseAll(many ? body : [body], many);
     const issued = await issue(c.var.client, asked);
-    const answers = issued.map(({ token, id, expiresIn, url }) => ({
-      access_token: token,
-      token_type: 'Bearer',
-      expires_in: expiresIn,
-      id,
-      url: publicUrl + url,
-    }));
+    const answers = issued.map(
+      ({ token, id, expiresIn, url }): IssuedAnswer => ({
+        access_token: token,
+        token_type: 'Bearer',
+        expires_in: expiresIn,
+        id,
+        url: publicUrl + url,
+      }),
+    );
     return c.json(many ? answers : answers[0], 201);
   };
 }

@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 import { Refused } from '../domain/errors.ts';
 import type { Cursor } from '../domain/store.ts';
 import { isTokenId } from '../domain/token.ts';
+import type { PageAnswer } from '../schema/answer.ts';
 import type { ApiDependencies, ApiEnv } from './api-env.ts';
 import { stateOf } from './state.ts';
 import { oneOf, subjectOf } from './subject.ts';
@@ -16,7 +17,7 @@ export function listHandler({ store }: ApiDependencies) {
     const limit = limitOf(oneOf(c, 'limit'));
     const after = cursorOf(oneOf(c, 'cursor'));
     const { entries, next } = await store.list(c.var.client.id, subject, limit, after);
-    return c.json({
+    return c.json<PageAnswer>({
       tokens: entries.map(([id, grant]) => stateOf(id, grant)),
       next_cursor: next && `${next.end}.${next.id}`,
     });

@@ -5,11 +5,12 @@ import {
   resumableUntil,
   type Uses,
 } from '../domain/grant.ts';
-import { KEPT_FIELDS, type ShownFields } from '../domain/grant-fields.ts';
+import { KEPT_FIELDS } from '../domain/grant-fields.ts';
 import type { Store } from '../domain/store.ts';
+import type { State } from '../schema/answer.ts';
 
 /** A grant as the API lists it: the fields it was issued with, and its times in whole seconds. */
-export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]) {
+export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]): State {
   const { client, covers, uses } = grant;
   return {
     id,
@@ -26,13 +27,13 @@ export function stateOf(id: string, grant: Grant, requesters?: readonly KnownReq
   };
 }
 
-function shownFieldsOf(grant: Grant): ShownFields {
+function shownFieldsOf(grant: Grant): Partial<State> {
   const shown = KEPT_FIELDS.filter((field) => field.shown);
   return Object.fromEntries(shown.map(({ name, property }) => [name, grant[property]]));
 }
 
 /** The whole state, with who uses it. */
-export async function wholeStateOf(store: Store, id: string, grant: Grant) {
+export async function wholeStateOf(store: Store, id: string, grant: Grant): Promise<State> {
   return stateOf(id, grant, grant.uses && (await store.requesters(id)));
 }
 

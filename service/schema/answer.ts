@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { ShownName } from '../domain/grant-fields.ts';
+import { fieldSchemas } from './grant.ts';
 
-/** What the API answers with. Only described: an answer is what the handlers make, and a test holds it to this. */
+/** What the API answers with. The handlers' answers have these types, and the OpenAPI document describes them. */
 
 const seconds = z.number().int().meta({ description: 'Seconds since 1970.' });
 
@@ -12,40 +14,36 @@ export const issued = z.strictObject({
   url: z.string(),
 });
 
+export type IssuedAnswer = z.infer<typeof issued>;
+
 const requester = z.strictObject({
   address: z.string().optional(),
   began: seconds,
   resumable_until: seconds,
 });
 
+const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
+
 const kept = {
   client_id: z.string(),
-  path: z.string().optional(),
-  prefix: z.string().optional(),
-  site: z.string().optional(),
-  target: z.string().optional(),
-  max_uses: z.number().int().optional(),
+  ...shown,
   uses_left: z.number().int().optional(),
-  resume_for: z.number().int().optional(),
-  bind: z.enum(['any', 'cookie']).optional(),
   requesters: z.array(requester).optional(),
   resumable_until: seconds.optional(),
-  ip: z.array(z.string()).optional(),
-  filename: z.string().optional(),
-  disposition: z.enum(['attachment', 'inline']).optional(),
-  limit_rate: z.number().int().optional(),
-  cookie: z.boolean().optional(),
-  format: z.literal('jwt').optional(),
   iat: seconds,
   exp: seconds,
 };
 
-export const state = z.strictObject({ id: z.string(), subject: z.string().optional(), ...kept });
+export const state = z.strictObject({ id: z.string(), subject, ...kept });
+
+export type State = z.infer<typeof state>;
 
 export const page = z.strictObject({
   tokens: z.array(state),
   next_cursor: z.string().optional(),
 });
+
+export type PageAnswer = z.infer<typeof page>;
 
 export const revoked = z.strictObject({ revoked: z.number().int() });
 
@@ -56,10 +54,12 @@ export const introspection = z.union([
     active: z.literal(true),
     token_type: z.literal('Bearer'),
     jti: z.string(),
-    sub: z.string().optional(),
+    sub: subject,
     ...kept,
   }),
 ]);
+
+export type IntrospectionAnswer = z.infer<typeof introspection>;
 
 export const health = z.strictObject({ status: z.literal('ok'), warning: z.string().optional() });
 
