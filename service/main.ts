@@ -66,7 +66,7 @@ async function main(): Promise<void> {
     clientOf,
     issue: measuredIssue(issue, metrics.tokens),
     lookUp,
-    prolong: createProlong(store, now),
+    prolong: createProlong({ mounts, store, now }),
     revoke: createRevoke({ store, lookUp, owners, now }),
     publicJwks,
     metrics: metrics.text,

@@ -1,5 +1,6 @@
-import { askedGrant, type Faults } from '../domain/asked-grant.ts';
+import { askedGrant } from '../domain/asked-grant.ts';
 import type { Client } from '../domain/client.ts';
+import type { Faults } from '../domain/errors.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { foreignClaims } from './claims.ts';

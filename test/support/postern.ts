@@ -80,7 +80,7 @@ export function createPostern(options: PosternOptions = {}) {
   const formats = { format, ...(signer && { signer }) };
   const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600, ...formats });
   const lookUp = createLookUp(store, verify);
-  const prolong = createProlong(store, now);
+  const prolong = createProlong({ mounts, store, now });
   const revoke = createRevoke({ store, lookUp, owners, now });
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl, now });
   return {
