@@ -60,8 +60,10 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     token: string,
   ): Promise<Decision> {
     const { path } = requested;
-    const { id, grant, unknown } = await lookUp(token);
-    if (id === undefined || grant === undefined) return deny('invalid_token', { id, path });
+    const { id, grant, unknown, rejection } = await lookUp(token);
+    if (id === undefined || grant === undefined) {
+      return deny('invalid_token', { id, path, rejection });
+    }
     const known = { id, path, subject: grant.subject };
     const fit = fitOf(grant, requested, request, mounts);
     if (typeof fit === 'string') {

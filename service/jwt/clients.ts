@@ -41,8 +41,8 @@ export function createClientOf(
     if (trusted === undefined) return undefined;
     const { issuer, audience, keys } = trusted;
     const options = { issuer, audience, requiredClaims: ['sub', 'exp'], leeway, now };
-    const claims = await checkJwt(credential, keys, options);
-    return claims && asClient(claims, trusted);
+    const checked = await checkJwt(credential, keys, options);
+    return 'claims' in checked ? asClient(checked.claims, trusted) : undefined;
   };
 }
 

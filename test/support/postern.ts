@@ -74,7 +74,11 @@ export function createPostern(options: PosternOptions = {}) {
   const { recordDecision } = metrics;
   const store = measuredStore(options.store ?? createMemoryStore({ now }), metrics);
   const apiKeys = options.apiKeys ?? [apiKey(KEY)];
-  const { verify = async () => undefined, signer, format = 'opaque' } = options.jwt ?? {};
+  const {
+    verify = async () => ({ reason: 'no key' }),
+    signer,
+    format = 'opaque',
+  } = options.jwt ?? {};
   const { clientOf = async () => undefined, owners = new Map() } = options.jwt ?? {};
   const { publicJwks = () => ({ keys: [] }) } = options.jwt ?? {};
   const formats = { format, ...(signer && { signer }) };
