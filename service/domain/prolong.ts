@@ -25,14 +25,14 @@ export function createProlong({ mounts, store, now }: ProlongOptions): Prolong {
     refuse(aboveFault(expiresIn, client.maxExpiresIn));
     const grant = await store.find(id);
     if (grant?.client !== client.id) return undefined;
-    refuseReach(grant, client, mounts);
     const expiresAt = now() + expiresIn * 1000;
+    if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);
     refuse(signedFault(grant, expiresAt));
     return store.prolong(id, client.id, expiresAt);
   };
 }
 
-/** A grant that the client could not get now, by its limits or the mounts, is not kept alive. */
+/** A grant that the client could not get now, by its limits or the mounts, does not last longer. */
 function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
   const { covers, site, target, targetArgs } = grant;
   const mount = mounts.all.find(({ id }) => id === grant.mount);

@@ -61,7 +61,11 @@ export function targetFault(
   if (fault !== undefined) return { detail: fault, beyond: false };
   const sites = sitesOf(place, mounts);
   if (!sites.every((site) => isServed(target, site, mounts))) {
-    return { detail: 'must be under the internal prefix of a mount of its site', beyond: false };
+    return {
+      detail:
+        "must be under the internal prefix of a mount on the token's site; without a site, on every site",
+      beyond: false,
+    };
   }
   const allowed =
     isNamed(target, client) || sites.every((site) => isReached(target, site, client, mounts));

@@ -39,7 +39,7 @@ export function foreignGrant(
   if (starts > exp) return { reason: 'start_by: is later than exp' };
   if (life < 1) return { reason: 'exp: is not later than iat' };
   // To the millisecond: until then, and no longer, it is known that it was revoked.
-  if (exp + leeway <= now / 1000) return { reason: 'exp: is over' };
+  if (exp + leeway <= now / 1000) return { reason: 'exp: has passed' };
   const request = { ...fields, subject, expires_in: life };
   // Of counted tokens without a resume_for a requester goes on until the end.
   const defaults = { expiresIn: life, resumeFor: Math.floor(exp - starts) };

@@ -8,20 +8,21 @@ const CLAIMS: Readonly<Record<string, string>> = {
   typ: 'is not postern+jwt',
   nbf: 'is later than now',
   iat: 'is later than now',
-  exp: 'is over',
+  exp: 'has passed',
 };
 
 const UNKNOWN = 'is not valid';
 
 /** Why the library rejects a JWT. Its own message may quote the token. */
 export function reasonOf(error: errors.JOSEError): string {
-  if (error instanceof errors.JWTExpired) return 'exp: is over';
+  if (error instanceof errors.JWTExpired) return 'exp: has passed';
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error;
     const why = reason === 'check_failed' ? (CLAIMS[claim] ?? UNKNOWN) : WRONG[reason];
     return `${shown(claim)}: ${why ?? UNKNOWN}`;
   }
-  if (error instanceof errors.JWKSNoMatchingKey) return 'kid: its issuer has no such key';
+  if (error instanceof errors.JWKSNoMatchingKey)
+    return 'kid: its issuer has no key with this kid and alg';
   if (error instanceof errors.JOSEAlgNotAllowed) {
     return 'alg: is not the one of the key, or the key is RSA with less than 2048 bits';
   }

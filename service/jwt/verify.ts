@@ -85,7 +85,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const id = jwtId(issuer, claims.jti);
     // Clocks apart are forgiven where it begins. Where it ends is where it was said to.
     const until = claims.exp * 1000;
-    if (until <= now()) return { reason: 'exp: is over' };
+    if (until <= now()) return { reason: 'exp: has passed' };
     if (claims.revocable !== false) return [{ id, recorded: 'required' }, until];
     const grant = grantOf(claims);
     if (grant === undefined) return { reason: 'revocable: is false, and uses are to be counted' };

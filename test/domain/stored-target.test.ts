@@ -38,7 +38,7 @@ async function stored(more: Partial<Grant>) {
       const decision = await decider.authorize(`/download/x?token=${token}`, { site });
       return decision.allow ? 'allow' : decision.code;
     },
-    prolongedBy: (of: Client) => prolong(of, tokenId(token), 120),
+    prolongedBy: (of: Client, seconds = 120) => prolong(of, tokenId(token), seconds),
   };
 }
 
@@ -66,6 +66,11 @@ describe('a token is prolonged only while its client could issue it', () => {
   ])('%s: insufficient_scope', async (_, grant, of) => {
     const { prolongedBy } = await stored(grant);
     expect(await refusal(prolongedBy(of))).toMatchObject({ code: 'insufficient_scope' });
+  });
+
+  test('but may end earlier', async () => {
+    const { prolongedBy } = await stored({ target: '/protected/secret' });
+    expect(await prolongedBy(limited, 30)).toBeDefined();
   });
 
   test('its own path, and what that leads to', async () => {
