@@ -1,7 +1,7 @@
 import type { Api } from './api/ask.ts';
 import { plain } from './plain.ts';
 
-const TIMES = ['iat', 'exp', 'resumable_until', 'began'];
+const TIMES = ['iat', 'nbf', 'exp', 'start_by', 'resumable_until', 'began'];
 
 /**
  * A token's state, as text to print.
@@ -10,7 +10,11 @@ const TIMES = ['iat', 'exp', 'resumable_until', 'began'];
  */
 export async function showToken(api: Api, id: string, json?: true): Promise<string> {
   const state = (await api.ask('GET', `/tokens/${id}`)) as Record<string, unknown>;
-  if (json) return `${JSON.stringify(state)}\n`;
+  return json ? `${JSON.stringify(state)}\n` : textOf(state);
+}
+
+/** A line for each field, as a person reads it. */
+export function textOf(state: Readonly<Record<string, unknown>>): string {
   const rows = Object.entries(state).flatMap(([field, value]) => rowsOf(field, value));
   const width = Math.max(...rows.map(([field]) => field.length));
   return rows.map(([field, value]) => `${field.padEnd(width)}  ${value}\n`).join('');

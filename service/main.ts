@@ -11,6 +11,7 @@ import { createLookUp } from './domain/look-up.ts';
 import { createMounts } from './domain/mount.ts';
 import { createProlong } from './domain/prolong.ts';
 import { createRevoke } from './domain/revoke.ts';
+import type { Rejection } from './domain/signed.ts';
 import { createGate } from './gate.ts';
 import { KeyFault } from './jwt/keys.ts';
 import { openJwt } from './jwt/open.ts';
@@ -41,7 +42,9 @@ async function main(): Promise<void> {
   const mounts = createMounts(config.mounts);
   const onFailure = (issuer: string, err: Error) =>
     log.warn({ issuer, reason: err.message }, 'the keys of an issuer cannot be had');
-  const jwt = await openJwt(config, { mounts, readFile, now, onFailure });
+  const onRejected = (rejection: Rejection) =>
+    log.info(rejection, 'the JWT of a client is rejected');
+  const jwt = await openJwt(config, { mounts, readFile, now, onFailure, onRejected });
   const { signer, verify, owners, clientOf, publicJwks } = jwt;
   // Before it listens: without a handler the signal would end the process.
   process.on('SIGHUP', () => {
@@ -66,7 +69,7 @@ async function main(): Promise<void> {
     clientOf,
     issue: measuredIssue(issue, metrics.tokens),
     lookUp,
-    prolong: createProlong(store, now),
+    prolong: createProlong({ mounts, store, now }),
     revoke: createRevoke({ store, lookUp, owners, now }),
     publicJwks,
     metrics: metrics.text,

@@ -5,11 +5,11 @@ import { problemOf } from './problem.ts';
 /** A running service's API, with a key. */
 export interface Api {
   /**
-   * The answer's body; undefined where it has none.
+   * The answer's body; undefined where it has none. `body`: JSON as a text, or a form.
    *
    * @throws Problem where the service refuses, Failure where it does not answer as Postern does
    */
-  ask(method: string, path: string, json?: string): Promise<unknown>;
+  ask(method: string, path: string, body?: string | URLSearchParams): Promise<unknown>;
 }
 
 const WAIT_MS = 10_000;
@@ -38,14 +38,15 @@ class TooLate extends Error {}
 
 export function createApi(address: string, key: string): Api {
   return {
-    async ask(method, path, json) {
+    async ask(method, path, sent) {
       const response = await send(`${address}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${key}`,
-          ...(json !== undefined && { 'content-type': 'application/json' }),
+          // Of a form fetch says the type itself.
+          ...(typeof sent === 'string' && { 'content-type': 'application/json' }),
         },
-        ...(json !== undefined && { body: json }),
+        ...(sent !== undefined && { body: sent }),
         // The key is for this address alone.
         redirect: 'manual',
       });

@@ -16,10 +16,17 @@ const KEY_HELP = `
 The API key comes from POSTERN_API_KEY or --key-file. It is no argument: every user of the machine can
 read those (ps) while the command runs.`;
 
+const EXPLAIN_HELP = `
+The token is no argument: every user of the machine can read those (ps). An opaque token is looked up with
+the API. A JWT is verified here, with the configuration of the service (POSTERN_CONFIG and the other
+variables), as the service does it; what the store knows of it, postern token show says.
+
+Exit codes: 0 the token is good, 1 it is not, or that cannot be found out, 2 wrong usage or configuration.`;
+
 export function addToken(program: Command, env: Environment): void {
   const token = program
     .command('token')
-    .description('Issue, show, revoke and list tokens of a running service.')
+    .description('Issue, show, explain, revoke and list tokens.')
     .addHelpText('after', KEY_HELP)
     .addHelpText('after', example('postern token issue --path /download/hello.txt'));
 
@@ -60,6 +67,22 @@ export function addToken(program: Command, env: Environment): void {
       const { showToken } = await import('../token-show.ts');
       const { print } = await import('../output.ts');
       await print(await showToken(service, id, json));
+    });
+
+  common(token.command('explain'))
+    .description('Read a token from standard input: what it opens, or why Postern rejects it.')
+    .addHelpText('after', EXPLAIN_HELP)
+    .addHelpText('after', example('postern token explain < token.txt'))
+    .action(async ({ json, ...options }: CommonOptions) => {
+      const { explainToken } = await import('../token-explain.ts');
+      const { print } = await import('../output.ts');
+      const { active, text } = await explainToken(process.stdin, {
+        openApi: () => open(options, env),
+        env,
+        ...(json && { json }),
+      });
+      await print(text);
+      if (!active) process.exitCode = 1;
     });
 
   common(token.command('revoke'))

@@ -16,6 +16,7 @@ import { missingCaret } from './rules/missing-caret.ts';
 import { missingQuestion } from './rules/missing-question.ts';
 import { mounts } from './rules/mounts.ts';
 import { nested } from './rules/nested.ts';
+import { nestedInternal } from './rules/nested-internal.ts';
 import { noGate } from './rules/no-gate.ts';
 import { protect } from './rules/protect.ts';
 import { question } from './rules/question.ts';
@@ -29,6 +30,7 @@ export const RULES: readonly Rule[] = [
   noGate,
   missingCaret,
   nested,
+  nestedInternal,
   serverAuthRequest,
   secondDoor,
   aliasSlash,

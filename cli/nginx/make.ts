@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { API_VARIABLES } from '../../service/config/names.ts';
-import { type Config, ConfigError, loadConfig } from '../../service/config.ts';
 import type { Environment } from '../environment.ts';
 import { WrongUsage } from '../failure.ts';
+import { ownConfig } from '../own-config.ts';
 import { plain } from '../plain.ts';
 import { filesOf, textOf } from './files.ts';
 import { withFaults } from './given.ts';
@@ -36,7 +34,7 @@ export async function makeNginx(
   env: Environment,
 ): Promise<Made> {
   if (where.force && where.out === undefined) throw new WrongUsage('--force needs --out <folder>');
-  const config = load(env);
+  const config = ownConfig(env);
   const plan: Plan = withFaults((faults) => planOf(options, config, faults));
   const line = commandLine(said);
   return { text: await put(plan, line, where), notes: notesOn(plan, options, config) };
@@ -54,18 +52,4 @@ async function put(plan: Plan, line: string, { out, force, json }: Where): Promi
     ...done.unchanged.map((path) => `${plain(path)} is as it should be`),
   ];
   return `${lines.join('\n')}\n`;
-}
-
-/** Of the whole configuration, so that what Postern would not start with is not built upon. */
-function load(env: Environment): Config {
-  const own = Object.fromEntries(
-    Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
-  );
-  try {
-    // As if on a terminal: nobody needs an API key to write a configuration.
-    return loadConfig(own, (path) => readFileSync(path, 'utf8'), { onTerminal: true });
-  } catch (error) {
-    if (error instanceof ConfigError) throw new WrongUsage(error.message, { cause: error });
-    throw error;
-  }
 }

@@ -5,6 +5,7 @@ import type { Given } from './given.ts';
 import { faultLoops } from './loops.ts';
 import { type ReadMount, readMount } from './mount.ts';
 import { mountsFromText } from './mount-text.ts';
+import { faultNested } from './nested.ts';
 
 /** Every mount, or undefined, with faults, if any of them is wrong or there is none. */
 export function readMounts(given: Given | undefined, faults: Faults): readonly Mount[] | undefined {
@@ -20,6 +21,7 @@ export function readMounts(given: Given | undefined, faults: Faults): readonly M
     if (read !== undefined) mounts.push(read);
   }
   faultLoops(mounts, faults);
+  faultNested(mounts, faults);
   faultTwins(mounts, faults);
   if (entries.length === 0 && faults.all.length === before) {
     const at = given ?? { field: 'POSTERN_MOUNTS' };

@@ -1,20 +1,14 @@
 import { rangeFault } from './address.ts';
-import { type Client, mayIssueFor } from './client.ts';
+import type { Client } from './client.ts';
 import { MAX_COOKIE_PATH_LENGTH } from './cookie-path.ts';
-import type { Fault } from './errors.ts';
-import { type Grant, isFolder } from './grant.ts';
+import type { Fault, Faults } from './errors.ts';
+import type { Grant } from './grant.ts';
 import { type GrantRequest, keptFieldsOf } from './grant-fields.ts';
 import { type Defaults, lifetimeOf } from './lifetime.ts';
 import type { Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
 import { type Place, placeOf } from './place.ts';
-import { targetArgsFault, targetFault } from './target.ts';
-
-/** What is wrong with a request: `malformed` for anyone, `beyond` for this client alone. */
-export interface Faults {
-  readonly malformed: Fault[];
-  readonly beyond: Fault[];
-}
+import { faultReach } from './reach.ts';
 
 /** A grant whose times are not set yet. */
 export interface AskedGrant {
@@ -68,35 +62,6 @@ function faultCookie(
   }
   if (encodePath(covers).length > MAX_COOKIE_PATH_LENGTH) {
     fault(`needs a prefix of at most ${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`);
-  }
-}
-
-/** What this client may not ask for: legal of itself, but `beyond` it. */
-function faultReach(
-  { target, target_args: targetArgs }: GrantRequest,
-  { mount, site, covers, field }: Place,
-  client: Client,
-  mounts: Mounts,
-  at: string,
-  faults: Faults,
-): void {
-  if (!mayIssueFor(client, site ?? mount.site, covers)) {
-    const detail = 'is outside of what this client may issue for';
-    faults.beyond.push({ pointer: `${at}/${field}`, detail });
-  }
-  const fault =
-    target === undefined ? undefined : targetFault(target, isFolder(covers), client, mounts);
-  const argsFault =
-    targetArgs === undefined
-      ? undefined
-      : targetArgsFault(targetArgs, isFolder(covers) ? undefined : target, client);
-  for (const [name, found] of [
-    ['target', fault],
-    ['target_args', argsFault],
-  ] as const) {
-    if (found === undefined) continue;
-    const { beyond, detail } = found;
-    (beyond ? faults.beyond : faults.malformed).push({ pointer: `${at}/${name}`, detail });
   }
 }
 

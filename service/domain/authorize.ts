@@ -60,10 +60,12 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     token: string,
   ): Promise<Decision> {
     const { path } = requested;
-    const { id, grant, unknown } = await lookUp(token);
-    if (id === undefined || grant === undefined) return deny('invalid_token', { id, path });
+    const { id, grant, unknown, rejection } = await lookUp(token);
+    if (id === undefined || grant === undefined) {
+      return deny('invalid_token', { id, path, rejection });
+    }
     const known = { id, path, subject: grant.subject };
-    const fit = fitOf(grant, requested, request);
+    const fit = fitOf(grant, requested, request, mounts);
     if (typeof fit === 'string') {
       // Whom it has no use for is told no more of it than of a token that nobody issued.
       const stranger = grant.uses && !unknown && !(await redeem(request, id, false)).redeemed;

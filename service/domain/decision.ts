@@ -1,5 +1,6 @@
 import type { Grant } from './grant.ts';
 import type { Redeemed } from './redeem.ts';
+import type { Rejection } from './signed.ts';
 
 /** What nginx tells of the client's request; strings hold one character a byte. */
 export interface GateRequest {
@@ -64,6 +65,8 @@ export interface Deny {
   readonly refused?: true;
   /** Where a login page may send the browser back to, percent-encoded. */
   readonly returnUrl?: string | undefined;
+  /** Why a JWT is not good. */
+  readonly rejection?: Rejection | undefined;
   /** Why the store was unavailable. */
   readonly cause?: unknown;
 }

@@ -4,6 +4,12 @@ export interface Fault {
   readonly detail: string;
 }
 
+/** What is wrong with a request: `malformed` for anyone, `beyond` for this client alone. */
+export interface Faults {
+  readonly malformed: Fault[];
+  readonly beyond: Fault[];
+}
+
 export type RefusalCode =
   | 'invalid_request'
   | 'insufficient_scope'

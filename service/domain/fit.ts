@@ -1,16 +1,26 @@
 import { isWithin } from './address.ts';
 import type { DenyCode, GateRequest } from './decision.ts';
 import { coversPath, type Grant, isFolder } from './grant.ts';
-import type { Mount } from './mount.ts';
+import type { Mount, Mounts } from './mount.ts';
 import { MAX_PATH_BYTES } from './path.ts';
 import type { Requested } from './request-uri.ts';
+import { isServed } from './target.ts';
 
 /** Where a grant leads a request, or why it does not cover it. */
 export type Fit = { readonly mount: Mount; readonly target: string } | DenyCode;
 
-export function fitOf(grant: Grant, requested: Requested, request: GateRequest): Fit {
-  const { mount, path } = requested;
+export function fitOf(
+  grant: Grant,
+  requested: Requested,
+  request: GateRequest,
+  mounts: Mounts,
+): Fit {
+  const { mount, path, site } = requested;
   if (mount === undefined || !inScope(grant, mount, requested, request)) {
+    return 'insufficient_scope';
+  }
+  // The mount that the target was named under may be gone, or may serve another site only.
+  if (grant.target !== undefined && !isServed(grant.target, site, mounts)) {
     return 'insufficient_scope';
   }
   const target = targetOf(grant, mount, path);

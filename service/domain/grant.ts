@@ -60,5 +60,19 @@ export function latestEndOf({ expiresAt, uses }: Pick<Grant, 'expiresAt' | 'uses
   return expiresAt + (uses?.resumeFor ?? 0) * 1000;
 }
 
-/** The most by which clocks may differ for a JWT to pass. */
+/** The most by which a JWT may be used before it begins or after it ends: POSTERN_LEEWAY's maximum. */
 export const FORGIVEN_MS = 60_000;
+
+/** The most by which the clocks of instances and of the store may differ. */
+export const CLOCKS_APART_MS = 600_000;
+
+/**
+ * Until when the store remembers what happened to a token that others signed. Forgotten while an
+ * instance accepts it, it would be as good as new.
+ */
+export function rememberedUntil({
+  expiresAt,
+  signedUntil = expiresAt,
+}: Pick<Grant, 'expiresAt' | 'signedUntil'>): number {
+  return signedUntil + FORGIVEN_MS + CLOCKS_APART_MS;
+}

@@ -1,6 +1,6 @@
-import { type AskedGrant, askedGrant, type Faults } from './asked-grant.ts';
+import { type AskedGrant, askedGrant } from './asked-grant.ts';
 import type { Client } from './client.ts';
-import { Refused } from './errors.ts';
+import { type Faults, Refused } from './errors.ts';
 import { type Formats, faultFormat, mint } from './format.ts';
 import type { GrantRequest } from './grant-fields.ts';
 import type { Defaults } from './lifetime.ts';

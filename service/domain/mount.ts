@@ -13,9 +13,14 @@ export interface Mount {
   readonly passArguments: readonly string[];
 }
 
+/** A site that no mount names is `undefined`. */
 export interface Mounts {
   /** The mount that serves a path on a site: the longest match, the site's own first. */
-  find(site: string, path: string): Mount | undefined;
+  find(site: string | undefined, path: string): Mount | undefined;
+  /** Every mount that a site has. */
+  on(site: string | undefined): readonly Mount[];
+  /** The sites that mounts name. */
+  readonly sites: readonly string[];
   /** Every mount whose public prefix the path lies under, longest first. */
   over(path: string): readonly Mount[];
   readonly all: readonly Mount[];
@@ -31,14 +36,18 @@ export function createMounts(mounts: readonly Mount[]): Mounts {
   );
   return {
     all,
+    sites: [...new Set(all.flatMap(({ site }) => site ?? []))],
+    on: (site) => all.filter((mount) => isOn(site, mount)),
     find(site, path) {
       for (const mount of all) {
-        if ((mount.site === undefined || mount.site === site) && path.startsWith(mount.prefix)) {
-          return mount;
-        }
+        if (isOn(site, mount) && path.startsWith(mount.prefix)) return mount;
       }
       return undefined;
     },
     over: (path) => all.filter((mount) => path.startsWith(mount.prefix)),
   };
+}
+
+function isOn(site: string | undefined, mount: Mount): boolean {
+  return mount.site === undefined || mount.site === site;
 }

@@ -1,6 +1,6 @@
 import type { Client } from './client.ts';
 import { Refused } from './errors.ts';
-import { FORGIVEN_MS, type Grant } from './grant.ts';
+import { CLOCKS_APART_MS, FORGIVEN_MS, rememberedUntil } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Store } from './store.ts';
 import { isOpaque, jwtId, tokenId } from './token.ts';
@@ -31,7 +31,7 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
         throw new Refused('unsupported_token_type', detail);
       }
       if (recorded === 'required') await store.revoke(id, client.id);
-      else await store.disown(id, Math.max(endOf(grant), longest(client.id)));
+      else await store.disown(id, Math.max(rememberedUntil(grant), longest(client.id)));
     },
     async jti(client, issuer, jti) {
       const owner = owners.get(issuer);
@@ -41,18 +41,15 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
           'The tokens of this issuer are not of this client.',
         );
       }
-      await store.disown(jwtId(issuer, jti), longest(client.id));
+      // Nobody knows when it ends: its issuer may have dated it ahead as far as it likes.
+      await store.disown(jwtId(issuer, jti));
     },
   };
-
-  function endOf({ expiresAt, signedUntil = expiresAt }: Grant): number {
-    return signedUntil + FORGIVEN_MS;
-  }
 
   /** None that is good now is good for longer; another with the same jti may be good for as long. */
   function longest(client: string): number {
     const own = [...owners.values()].filter(({ id }) => id === client);
     const seconds = own.map(({ maxExpiresIn, maxResumeFor }) => maxExpiresIn + maxResumeFor);
-    return now() + Math.max(0, ...seconds) * 1000 + 2 * FORGIVEN_MS;
+    return now() + Math.max(0, ...seconds) * 1000 + 2 * FORGIVEN_MS + CLOCKS_APART_MS;
   }
 }

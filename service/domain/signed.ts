@@ -9,12 +9,20 @@ export type Verified =
   /** One that others signed: the store may know what became of it since. */
   | { readonly id: string; readonly recorded: 'optional'; readonly grant: Grant };
 
+/** Why a token is not good, or not now: for the log, and for who may read it. Never for its holder. */
+export interface Rejection {
+  /** The claim or the check that fails, in printable ASCII, without the values of the token. */
+  readonly reason: string;
+  /** The configured issuer that the token names. */
+  readonly issuer?: string;
+}
+
 /**
- * Verifies a JWT that says it is a download token; undefined if it is none, or not now.
+ * Verifies a JWT that says it is a download token.
  * Rejects with `KeysUnavailable` where the key that it needs cannot be had. `early`: also what others
  * signed and has not begun yet, for whoever revokes it.
  */
-export type Verify = (token: string, early?: boolean) => Promise<Verified | undefined>;
+export type Verify = (token: string, early?: boolean) => Promise<Verified | Rejection>;
 
 /** Signs tokens of our own. */
 export interface Signer {

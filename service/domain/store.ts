@@ -37,10 +37,13 @@ export interface Store {
   requesters(id: string): Promise<readonly KnownRequester[]>;
   /** As `find`, of a token that others signed: what became of it, if anything did. */
   recall(id: string): Promise<Grant | 'revoked' | undefined>;
-  /** Keeps a grant that others signed, until that ends, so that its uses can be counted. */
+  /** Keeps a grant that others signed until `rememberedUntil`, so that its uses are counted. */
   adopt(id: string, grant: Grant): Promise<void>;
-  /** Remembers until then (milliseconds since the epoch) that what others signed is revoked. */
-  disown(id: string, until: number): Promise<void>;
+  /**
+   * Remembers that what others signed is revoked: until then (milliseconds since the epoch), or
+   * without end. Of two ends the later one counts.
+   */
+  disown(id: string, until?: number): Promise<void>;
   /** Ends a grant at another time, and gives it back; never brings back one that is gone. */
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */

@@ -1,6 +1,8 @@
 import { type Client, mayIssueFor } from './client.ts';
+import { isFolder } from './grant.ts';
 import type { Mounts } from './mount.ts';
 import { pathFault, prefixFault } from './path.ts';
+import type { Place } from './place.ts';
 
 /** Longest query of a target: a presigned one with a session's token, and room left in the buffer. */
 const MAX_ARGS_LENGTH = 4096;
@@ -38,34 +40,65 @@ function isNamed(target: string, { targets }: Client): boolean {
   return targets.some((prefix) => target.startsWith(prefix));
 }
 
+/** What a token is for: where its target would be served. */
+type For = Pick<Place, 'mount' | 'site' | 'covers'>;
+
 /**
  * What forbids an internal URI that a client names itself; undefined if nothing does.
  * `beyond`: the URI is legal, but not for this client.
  *
- * It must lie under the internal prefix of a mount, and be either what one of the client's own
- * public paths would lead to, or under one of the client's `targets`.
+ * On each site that the token is good for, it must be under the internal prefix of a mount, and be
+ * either what one of the client's own public paths leads to there, or under one of the client's
+ * `targets`. Another site may serve other files under the same internal prefix.
  */
 export function targetFault(
   target: string,
-  folder: boolean,
+  place: For,
   client: Client,
   mounts: Mounts,
 ): TargetFault | undefined {
-  const fault = folder ? prefixFault(target) : pathFault(target);
+  const fault = isFolder(place.covers) ? prefixFault(target) : pathFault(target);
   if (fault !== undefined) return { detail: fault, beyond: false };
-  const under = mounts.all.filter((mount) => target.startsWith(mount.internal));
-  if (under.length === 0) {
-    return { detail: 'must lie under the internal prefix of a mount', beyond: false };
+  const sites = sitesOf(place, mounts);
+  if (!sites.every((site) => isServed(target, site, mounts))) {
+    return {
+      detail:
+        "must be under the internal prefix of a mount on the token's site; without a site, on every site",
+      beyond: false,
+    };
   }
   const allowed =
-    isNamed(target, client) ||
-    under.some((mount) => {
-      const path = mount.prefix + target.slice(mount.internal.length);
-      // A nested mount may lead that path elsewhere.
-      const leads = mounts.over(path).find(({ site }) => site === undefined || site === mount.site);
-      return leads === mount && mayIssueFor(client, mount.site, path);
-    });
+    isNamed(target, client) || sites.every((site) => isReached(target, site, client, mounts));
   return allowed
     ? undefined
     : { detail: 'is outside of what this client may name as a target', beyond: true };
+}
+
+/** Whether a site has a mount for an internal URI. */
+export function isServed(target: string, site: string | undefined, mounts: Mounts): boolean {
+  return mounts.on(site).some(({ internal }) => target.startsWith(internal));
+}
+
+/** The sites that a token is good for. Without a site: all but those whose own mount has its path. */
+function sitesOf(
+  { mount, site = mount.site, covers }: For,
+  mounts: Mounts,
+): ReadonlyArray<string | undefined> {
+  if (site !== undefined) return [site];
+  return [undefined, ...mounts.sites].filter((one) => mounts.find(one, covers) === mount);
+}
+
+/** Whether a public path that the client may issue for leads to an internal URI. */
+function isReached(
+  target: string,
+  site: string | undefined,
+  client: Client,
+  mounts: Mounts,
+): boolean {
+  return mounts.on(site).some((mount) => {
+    if (!target.startsWith(mount.internal)) return false;
+    const path = mount.prefix + target.slice(mount.internal.length);
+    // A nested mount may lead that path elsewhere.
+    return mounts.find(site, path) === mount && mayIssueFor(client, site, path);
+  });
 }

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
-import type { Decision } from '../domain/decision.ts';
+import type { Decision, Deny } from '../domain/decision.ts';
 import { Unavailable } from '../domain/store.ts';
 import { withoutTokens } from '../domain/token.ts';
 import { ask } from './headers.ts';
@@ -28,13 +28,14 @@ export function logDecision(
       address: headers[ask.address],
       request_id: headers[ask.requestId],
       ms: Math.round(milliseconds * 1000) / 1000,
-      ...(!decision.allow && why(decision.cause)),
+      ...(!decision.allow && why(decision)),
     },
     'decision',
   );
 }
 
-/** A store that is down is no fault of the program: its message is enough, on so many lines. */
-function why(cause: unknown): object {
+/** Why a JWT was rejected, or what failed. A store that is down is no fault of the program: its message is enough, on so many lines. */
+function why({ cause, rejection }: Deny): object {
+  if (rejection !== undefined) return rejection;
   return cause instanceof Unavailable ? { reason: cause.message } : { err: cause };
 }

@@ -1,5 +1,7 @@
 import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { Rejection } from '../domain/signed.ts';
 import type { FoundKey, KeySource } from './key-source.ts';
+import { reasonOf } from './reason.ts';
 
 export interface CheckOptions {
   readonly issuer: string;
@@ -20,7 +22,7 @@ function isShort(key: FoundKey['key']): boolean {
 }
 
 /**
- * The claims of a JWT whose signature, issuer, audience and times hold (RFC 8725); else undefined.
+ * The claims of a JWT whose signature, issuer, audience and times hold (RFC 8725), or what does not.
  * The algorithm is that of the key; `jku`, `x5u` and `jwk` of a header are not looked at, and one
  * with `crit` is refused.
  */
@@ -28,7 +30,7 @@ export async function checkJwt(
   token: string,
   keys: KeySource,
   options: CheckOptions,
-): Promise<JWTPayload | undefined> {
+): Promise<{ readonly claims: JWTPayload } | Rejection> {
   const { leeway, now, ...more } = options;
   const common: JWTVerifyOptions = {
     ...more,
@@ -46,9 +48,9 @@ export async function checkJwt(
       },
       common,
     );
-    return payload;
+    return { claims: payload };
   } catch (error) {
-    if (error instanceof errors.JOSEError) return undefined;
+    if (error instanceof errors.JOSEError) return { reason: reasonOf(error) };
     throw error;
   }
 }

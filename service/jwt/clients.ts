@@ -1,6 +1,7 @@
 import type { JWTPayload } from 'jose';
 import type { Client, Scope } from '../domain/client.ts';
 import { prefixFault } from '../domain/path.ts';
+import type { Rejection } from '../domain/signed.ts';
 import { isDownloadJwt } from '../domain/token.ts';
 import { checkJwt } from './check.ts';
 import { saidOf } from './issuer-of.ts';
@@ -31,6 +32,7 @@ export function createClientOf(
   issuers: readonly ClientIssuer[],
   leeway: number,
   now: () => number,
+  onRejected: (rejection: Rejection) => void = () => {},
 ): ClientOf {
   const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   return async function clientOf(credential) {
@@ -41,15 +43,22 @@ export function createClientOf(
     if (trusted === undefined) return undefined;
     const { issuer, audience, keys } = trusted;
     const options = { issuer, audience, requiredClaims: ['sub', 'exp'], leeway, now };
-    const claims = await checkJwt(credential, keys, options);
-    return claims && asClient(claims, trusted);
+    const checked = await checkJwt(credential, keys, options);
+    const client = 'claims' in checked ? asClient(checked.claims, trusted) : checked;
+    if (!('reason' in client)) return client;
+    onRejected({ ...client, issuer });
+    return undefined;
   };
 }
 
-function asClient(claims: JWTPayload, issuer: ClientIssuer): Client | undefined {
+function asClient(claims: JWTPayload, issuer: ClientIssuer): Client | Rejection {
   const { sub } = claims;
-  if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUB) return undefined;
-  if (!sub.isWellFormed() || /\p{Cc}/u.test(sub)) return undefined;
+  if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUB) {
+    return { reason: `sub: must have 1 to ${MAX_SUB} characters` };
+  }
+  if (!sub.isWellFormed() || /\p{Cc}/u.test(sub)) {
+    return { reason: 'sub: must be valid Unicode without control characters' };
+  }
   const { id, paths, targets, maxExpiresIn, maxResumeFor } = issuer;
   return {
     // Each user is a client, who owns its own tokens. No API key's id holds a slash.

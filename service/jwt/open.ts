@@ -1,7 +1,7 @@
 import type { JWK } from 'jose';
 import type { Client } from '../domain/client.ts';
 import type { Mounts } from '../domain/mount.ts';
-import type { Signer, Verify } from '../domain/signed.ts';
+import type { Rejection, Signer, Verify } from '../domain/signed.ts';
 import { type ClientOf, createClientOf } from './clients.ts';
 import { fileKeys } from './file-keys.ts';
 import type { KeySource } from './key-source.ts';
@@ -40,6 +40,8 @@ export interface JwtDependencies {
   readonly now: () => number;
   /** Told when an issuer's keys cannot be had. */
   readonly onFailure: (issuer: string, error: Error) => void;
+  /** Told why a JWT that asks the API is rejected. */
+  readonly onRejected?: (rejection: Rejection) => void;
 }
 
 export interface Jwt {
@@ -74,7 +76,7 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
       now,
     }),
     ...(own && { signer: createSigner(own, issuer) }),
-    clientOf: createClientOf(clients, leeway, now),
+    clientOf: createClientOf(clients, leeway, now, deps.onRejected),
     owners: new Map(downloads.map((one) => [one.issuer, one.client])),
     publicJwks: () => own?.publicJwks() ?? { keys: [] },
     async reload() {

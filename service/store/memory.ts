@@ -1,8 +1,8 @@
 import {
-  FORGIVEN_MS,
   type Grant,
   type KnownRequester,
   latestEndOf,
+  rememberedUntil,
   resumableUntil,
 } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
@@ -90,10 +90,10 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       sweep();
       if (live(id) === undefined && (revoked.get(id) ?? 0) <= now()) put(id, grant);
     },
-    async disown(id, until) {
+    async disown(id, until = Number.POSITIVE_INFINITY) {
       sweep();
       held.delete(id);
-      revoked.set(id, until);
+      revoked.set(id, Math.max(until, revoked.get(id) ?? 0));
     },
     async redeem(id, requester, count) {
       const { grant, requesters = [] } = live(id) ?? {};
@@ -157,9 +157,8 @@ function asKnown({ newCookie: cookie, address }: Requester, began: number): Know
 
 /** When nobody may use it any more. */
 function endOf({ grant, requesters }: Held): number {
-  const { expiresAt, uses, foreign, signedUntil = expiresAt } = grant;
-  // Forgotten before, it would be new again.
-  if (foreign) return signedUntil + FORGIVEN_MS;
+  const { expiresAt, uses, foreign } = grant;
+  if (foreign) return rememberedUntil(grant);
   const last = requesters.at(-1);
   return uses && last ? Math.max(expiresAt, resumableUntil(uses, last)) : expiresAt;
 }

@@ -1,4 +1,4 @@
-import { FORGIVEN_MS, type Grant, latestEndOf } from '../domain/grant.ts';
+import { type Grant, latestEndOf, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
@@ -7,7 +7,7 @@ import { createIssuing } from './issuing.ts';
 import { createReader, decoded, type Found, known } from './reader.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { createRememberingReader } from './remembering-reader.ts';
-import { ADOPT, CUT, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
+import { ADOPT, CUT, DISOWN, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Before every key. */
@@ -88,16 +88,15 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async adopt(id, grant) {
-      const { expiresAt, signedUntil = expiresAt } = grant;
-      // Forgotten before, it would be new again.
-      const left = Math.max(1, signedUntil + FORGIVEN_MS - now());
       // Negative where it is over: then nobody starts, not in this millisecond either.
-      await run(ADOPT, [grantKey(id)], [encodeRecord(grant), expiresAt - now(), left]);
+      const admitted = grant.expiresAt - now();
+      const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
+      await run(ADOPT, [grantKey(id)], args);
       reader.forget(grantKey(id));
     },
 
     async disown(id, until) {
-      await ask(redis.set(grantKey(id), REVOKED, 'PX', Math.max(1, until - now())));
+      await run(DISOWN, [grantKey(id)], [REVOKED, until ?? '']);
       reader.forget(grantKey(id));
     },
 

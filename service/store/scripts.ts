@@ -114,12 +114,34 @@ return 'new'
 
 /**
  * KEYS[1]: a grant that others signed; ARGV: its record, milliseconds until nobody is admitted any
- * more, and until it ends. What is there already stays, be it a revocation.
+ * more, and until when it is remembered. What is there already stays, be it a revocation.
+ *
+ * Once it may have been forgotten, by the one clock that forgets it, it is not kept again: an instance
+ * that is late would count its uses from the start.
  */
 export const ADOPT = `${NOW}
+local left = ARGV[3] - now
+if left <= 0 then return end
 local grant = cjson.decode(ARGV[1])
 grant.a = now + ARGV[2]
-redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', ARGV[3])
+redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', left)
+`;
+
+/**
+ * KEYS[1]: a grant that others signed; ARGV: what says that it is revoked, and until when that is
+ * remembered, or nothing: without end. A revocation that lasts longer stays.
+ */
+export const DISOWN = `${NOW}
+local left = ARGV[2] ~= '' and math.max(1, ARGV[2] - now)
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  local lasts = redis.call('PTTL', KEYS[1])
+  if lasts == -1 or (left and lasts >= left) then return end
+end
+if left then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', left)
+else
+  redis.call('SET', KEYS[1], ARGV[1])
+end
 `;
 
 /**

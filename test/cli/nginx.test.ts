@@ -212,6 +212,8 @@ describe('what is refused, with 2 and all at once', () => {
     const said = await refused(FILES, { POSTERN_MOUNTS: '/a/=/a/', POSTERN_EXPIRES_IN: 'x' });
     expect(said).toContain('POSTERN_MOUNTS');
     expect(said).toContain('POSTERN_EXPIRES_IN');
+    const nested = await refused(FILES, { POSTERN_MOUNTS: '/a/=/p/,/b/=/p/sub/' });
+    expect(nested).toContain('not below /p/');
     expect(await refused(FILES, {})).toContain('at least one mount');
     expect(await refused(FILES, { ...USUAL, POSTERN_CONFIG: 'none.yaml' })).toContain('none.yaml');
   });

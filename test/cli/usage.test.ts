@@ -57,7 +57,7 @@ test.each([
 
 const COMMANDS = [
   ...['', 'serve', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
-  ...['token', 'token issue', 'token show', 'token revoke', 'token list'],
+  ...['token', 'token issue', 'token show', 'token explain', 'token revoke', 'token list'],
 ];
 
 test.each(COMMANDS)(

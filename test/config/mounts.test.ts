@@ -101,6 +101,44 @@ test.each(['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a
   },
 );
 
+test.each([
+  ['/a/=/p/,/b/=/p/sub/', 'not below /p/'],
+  ['/b/=/p/sub/,/a/=/p/', 'not below /p/'],
+  ['/a/=/p/,/a/b/=/p/sub/', 'not below /p/'],
+  ['/a/sub/=/p/,/a/=/p/sub/', 'not below /p/'],
+  ['s:/a/=/p/,s:/b/=/p/sub/', 'not below /p/'],
+  ['/a/=/p/,s:/b/=/p/sub/', 'not below /p/'],
+  ['s:/a/=/p/,/b/=/p/sub/', 'not below /p/'],
+  ['s:/a/=/p/,/a/=/p/sub/', 'not below /p/'],
+])('internal prefixes nest, and public ones do not: %s', (value, expected) => {
+  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+    { field: 'POSTERN_MOUNTS', value: '"/p/sub/"', expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test.each([
+  '/a/=/p/,/a/sub/=/p/sub/',
+  '/a/=/p/,s:/a/sub/=/p/sub/',
+  's:/a/=/p/,t:/b/=/p/sub/',
+  '/a/=/p/,/b/=/p/',
+  '/a/=/p/,/b/=/p-sub/',
+])('internal prefixes that nest like the public ones, or do not nest: %s', (value) => {
+  expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
+});
+
+test('a path in an argument never reaches the mount below', () => {
+  const outer = '{ public: /a/, internal: /p/, path_argument: file }';
+  const inner = '{ public: /a/sub/, internal: /p/sub/ }';
+  expect(fileFaults(`mounts: [${outer}, ${inner}]`)).toMatchObject([
+    { field: 'mounts[1].internal', expected: expect.stringContaining('not below /p/') },
+  ]);
+});
+
+test('every nested internal prefix is reported, beside other faults', () => {
+  const value = '/a/=/p/,/b/=/p/b/,/c/=/p/c/';
+  expect(faultsOf({ POSTERN_MOUNTS: value, POSTERN_EXPIRES_IN: 'x' })).toHaveLength(3);
+});
+
 test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])('a mount twice: %s', (value) => {
   expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
     { field: 'POSTERN_MOUNTS', value: '"/a/"', expected: expect.stringContaining('once') },

@@ -33,7 +33,7 @@ export function createDecider(options: DeciderOptions = {}) {
     resumeFor: 3600,
     format: 'opaque',
   });
-  const lookUp = createLookUp(store, async () => undefined);
+  const lookUp = createLookUp(store, async () => ({ reason: 'no key' }));
   const { decisionTtl = 0 } = options;
   const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
   return {

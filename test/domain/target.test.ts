@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Client } from '../../service/domain/client.ts';
-import { createMounts } from '../../service/domain/mount.ts';
+import { createMounts, type Mount } from '../../service/domain/mount.ts';
 import { targetFault } from '../../service/domain/target.ts';
 import { mount } from '../support/postern.ts';
 import { client } from './decider.ts';
@@ -11,12 +11,26 @@ const mounts = createMounts([
   mount('a.example:/own/', '/own-files/'),
 ]);
 const limited: Client = { ...client, paths: [{ prefix: '/download/reports/' }] };
-const fault = (target: string, of: Client, folder = false) =>
-  targetFault(target, folder, of, mounts);
+/** For a token of one mount, good for the sites that this has, or for one of them. */
+const fault = (target: string, of: Client, folder = false, all = mounts, site?: string) => {
+  const covers = folder ? '/download/' : '/download/x';
+  const at = all.find(site, covers) as Mount;
+  const place = { mount: at, covers, ...(site !== undefined && !at.site && { site }) };
+  return targetFault(target, place, of, all);
+};
 
-test('a client without limits may name what lies under any mount', () => {
-  for (const target of ['/protected/a', '/videos/a/b', '/own-files/a']) {
+test('a client without limits may name what is under any mount of the site', () => {
+  for (const target of ['/protected/a', '/videos/a/b']) {
     expect(fault(target, client)).toBeUndefined();
+  }
+  expect(fault('/own-files/a', client, false, mounts, 'a.example')).toBeUndefined();
+});
+
+test('a mount of another site does not count, for any client', () => {
+  for (const of of [client, limited, { ...client, targets: ['/own-files/'] }]) {
+    expect(fault('/own-files/a', of, false, mounts, 'b.example')).toMatchObject({ beyond: false });
+    // Without a site the token is good for each.
+    expect(fault('/own-files/a', of)).toMatchObject({ beyond: false });
   }
 });
 
@@ -65,10 +79,63 @@ test('a target of its own lies under a mount as well', () => {
   expect(fault('/etc/a', { ...limited, targets: ['/etc/'] })).toMatchObject({ beyond: false });
 });
 
+describe('one internal prefix on two sites, with other files on each', () => {
+  const a = mount('a.example:/download/', '/protected/');
+  const b = mount('b.example:/download/', '/protected/');
+  const everywhere = mount('/download/', '/protected/');
+  const of = (...paths: Array<[site: string | undefined, prefix: string]>): Client => ({
+    ...client,
+    paths: paths.map(([site, prefix]) => ({ prefix, ...(site && { site }) })),
+  });
+  const both = of(['a.example', '/download/pub/'], ['b.example', '/download/']);
+
+  test.each<[string, Mount[]]>([
+    ['each with its own mount', [a, b]],
+    ['one mount for all sites', [everywhere]],
+    ['a mount for all sites, and one of b', [everywhere, b]],
+    ['a mount for all sites, and one of a', [everywhere, a]],
+  ])('%s: only a right on the site of the token counts', (_, all) => {
+    const on = (site: string, target: string, folder = false) =>
+      fault(target, both, folder, createMounts(all), site);
+    expect(on('a.example', '/protected/secret')).toMatchObject({ beyond: true });
+    expect(on('a.example', '/protected/', true)).toMatchObject({ beyond: true });
+    expect(on('a.example', '/protected/pub/x')).toBeUndefined();
+    expect(on('b.example', '/protected/secret')).toBeUndefined();
+    expect(on('b.example', '/protected/', true)).toBeUndefined();
+  });
+
+  test('a token for all sites needs the right on each', () => {
+    const named = mount('b.example:/other/', '/protected/');
+    const all = createMounts([everywhere, named]);
+    // On a site that no mount names, and on b, a right on b alone does not count.
+    expect(fault('/protected/secret', both, false, all)).toMatchObject({ beyond: true });
+    const other = of(['b.example', '/other/']);
+    expect(fault('/protected/secret', other, false, all)).toMatchObject({ beyond: true });
+    expect(fault('/protected/secret', of([undefined, '/download/']), false, all)).toBeUndefined();
+  });
+
+  test('a site that another mount has leaves the token, and needs no right', () => {
+    const moved = mount('b.example:/download/', '/elsewhere/');
+    const all = createMounts([everywhere, moved]);
+    expect(fault('/protected/x', of([undefined, '/download/']), false, all)).toBeUndefined();
+    expect(fault('/elsewhere/x', client, false, all)).toMatchObject({ beyond: false });
+  });
+});
+
+test('targets hold on every site of the token', () => {
+  const named = { ...limited, targets: ['/videos/'] };
+  for (const site of [undefined, 'a.example', 'b.example']) {
+    expect(fault('/videos/a', named, false, mounts, site)).toBeUndefined();
+  }
+});
+
 test("a site's mount is for those who may issue for the site", () => {
   const of = (site: string) => ({ ...client, paths: [{ site, prefix: '/' }] });
-  expect(fault('/own-files/a', of('a.example'))).toBeUndefined();
-  expect(fault('/own-files/a', of('b.example'))).toMatchObject({ beyond: true });
+  const on = (site: string, target: string, scope: Client) =>
+    fault(target, scope, false, mounts, site);
+  expect(on('a.example', '/own-files/a', of('a.example'))).toBeUndefined();
+  expect(on('a.example', '/own-files/a', of('b.example'))).toMatchObject({ beyond: true });
+  expect(on('a.example', '/protected/a', of('a.example'))).toBeUndefined();
   // Its own site alone: this mount serves every other too.
   expect(fault('/protected/a', of('a.example'))).toMatchObject({ beyond: true });
 });
@@ -79,6 +146,6 @@ test('a nested mount that leads the path elsewhere gives no claim to the outer f
     mount('/download/vip/', '/vip-files/'),
   ]);
   const vip: Client = { ...client, paths: [{ prefix: '/download/vip/' }] };
-  expect(targetFault('/protected/vip/a', false, vip, nested)).toMatchObject({ beyond: true });
-  expect(targetFault('/vip-files/a', false, vip, nested)).toBeUndefined();
+  expect(fault('/protected/vip/a', vip, false, nested)).toMatchObject({ beyond: true });
+  expect(fault('/vip-files/a', vip, false, nested)).toBeUndefined();
 });

@@ -143,3 +143,28 @@ test('names that look like others are others', async () => {
     expect(body.tokens.map(({ id }: { id: string }) => id)).toEqual([ids[i]]);
   }
 });
+
+test('why a JWT is rejected is reported with its issuer, and not to the client', async () => {
+  const { ask, rejections } = await opened();
+  const refused = async (key: string) => {
+    const reply = await ask('POST /tokens', { key, json: { path: '/download/users/ann/a' } });
+    expect(reply).toMatchObject({ status: 401, body: { code: 'invalid_client' } });
+    return reply.text;
+  };
+  const texts = [
+    await refused(await bearer({ exp: START - 100 })),
+    await refused(await bearer({ aud: 's3cret' })),
+    await refused(await bearer({ sub: '\u001b[2J' })),
+    await refused(await bearer({}, { kid: '\u001b[2J' })),
+  ];
+  expect(new Set(texts).size).toBe(1);
+  expect(rejections.map(({ issuer }) => issuer)).toEqual(Array(4).fill('https://login.example'));
+  const reasons = rejections.map(({ reason }) => reason);
+  const fields = reasons.map((reason) => reason.split(':')[0]);
+  expect(fields).toEqual(['exp', 'aud', 'sub', 'kid']);
+  expect(reasons.join('')).toMatch(/^[\x20-\x7e]+$/);
+  expect(reasons.join('')).not.toContain('s3cret');
+  // Neither an API key nor the JWT of a stranger.
+  for (const key of ['x', await bearer({ iss: 'https://nobody.example' })]) await refused(key);
+  expect(rejections).toHaveLength(4);
+});

@@ -157,6 +157,21 @@ describe('it is revoked', () => {
     expect(await codeOf(uri(await app.sign({ exp: START + 600 })))).toBe('allow');
   });
 
+  test('by its jti, before it begins, however far that is ahead', async () => {
+    const app = await foreigner('app', { client: 'test', maxExpiresIn: 5, maxResumeFor: 0 });
+    const { ask, codeOf, clock } = await signedGate({ issuers: [app.issuer], files: app.file });
+    for (const ahead of [132, 40_000_000]) {
+      const form = { iss: app.issuer.issuer, jti: `ahead ${ahead}` };
+      const begins = clock.now / 1000 + ahead;
+      const token = await app.sign({ iat: begins, exp: begins + 5, jti: form.jti });
+      expect((await ask('POST /revoke', { form })).status).toBe(200);
+      clock.now = begins * 1000;
+      expect(await codeOf(uri(token))).toBe('invalid_token');
+      const other = await app.sign({ iat: begins, exp: begins + 5 });
+      expect(await codeOf(uri(other))).toBe('allow');
+    }
+  });
+
   test('by its id, where its uses are counted, and is not good again', async () => {
     const { app, ask, codeOf } = await owned();
     const token = await app.sign({ max_uses: 1, jti: 'one' });

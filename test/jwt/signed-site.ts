@@ -1,4 +1,5 @@
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
+import type { Rejection } from '../../service/domain/signed.ts';
 import { openJwt, type TrustedIssuer } from '../../service/jwt/open.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { createAsked } from '../http/ask-api.ts';
@@ -23,6 +24,7 @@ export async function createSigned(options: SignedOptions = {}) {
   const now = () => clock.now;
   const files: Record<string, string> = { ...options.files, own: await jwksText(...algorithms) };
   const failures: string[] = [];
+  const rejections: Rejection[] = [];
   const jwt = await openJwt(
     { issuer: 'https://files.example', jwtKeys: 'own', issuers, leeway },
     {
@@ -33,6 +35,7 @@ export async function createSigned(options: SignedOptions = {}) {
         if (text === undefined) throw new Error('no such file');
         return text;
       },
+      onRejected: (rejection) => rejections.push(rejection),
       onFailure: (issuer, error) => failures.push(`${issuer}: ${error.message}`),
     },
   );
@@ -45,5 +48,5 @@ export async function createSigned(options: SignedOptions = {}) {
     return reply.body as { access_token: string; id: string; url: string };
   }
 
-  return { ...asked, clock, files, failures, jwt, issue };
+  return { ...asked, clock, files, failures, rejections, jwt, issue };
 }

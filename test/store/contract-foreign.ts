@@ -58,6 +58,26 @@ export function foreignContract(get: () => Opened): void {
     });
   });
 
+  test('disowned without an end, it stays so, whatever end is named later', async () => {
+    const { store, now, pass } = get();
+    const id = newId();
+    await store.disown(id);
+    await store.disown(id, now() + 200);
+    await pass(300);
+    expect(await store.recall(id)).toBe('revoked');
+    await store.adopt(id, foreign());
+    expect(await store.recall(id)).toBe('revoked');
+  });
+
+  test('of two ends of a revocation the later one counts', async () => {
+    const { store, now, pass } = get();
+    const id = newId();
+    await store.disown(id, now() + 60_000);
+    await store.disown(id, now() + 200);
+    await pass(300);
+    expect(await store.recall(id)).toBe('revoked');
+  });
+
   test('disowned while it is used, nobody goes on', async () => {
     const { store, now } = get();
     const id = newId();

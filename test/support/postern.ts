@@ -74,13 +74,17 @@ export function createPostern(options: PosternOptions = {}) {
   const { recordDecision } = metrics;
   const store = measuredStore(options.store ?? createMemoryStore({ now }), metrics);
   const apiKeys = options.apiKeys ?? [apiKey(KEY)];
-  const { verify = async () => undefined, signer, format = 'opaque' } = options.jwt ?? {};
+  const {
+    verify = async () => ({ reason: 'no key' }),
+    signer,
+    format = 'opaque',
+  } = options.jwt ?? {};
   const { clientOf = async () => undefined, owners = new Map() } = options.jwt ?? {};
   const { publicJwks = () => ({ keys: [] }) } = options.jwt ?? {};
   const formats = { format, ...(signer && { signer }) };
   const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600, ...formats });
   const lookUp = createLookUp(store, verify);
-  const prolong = createProlong(store, now);
+  const prolong = createProlong({ mounts, store, now });
   const revoke = createRevoke({ store, lookUp, owners, now });
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl, now });
   return {

@@ -80,6 +80,7 @@ test.each([
   ['a folder', () => ['--config', join(dir, 'folder')], 'it is a folder'],
   ['nothing on standard input', () => ['--config'], 'standard input is empty'],
   ['mounts that are none', () => ['--config', join(dir, 'dump'), '--mounts', 'x'], '--mounts'],
+  ['nested mounts', () => ['--config', '-', '--mounts', '/a/=/p/,/b/=/p/sub/'], 'not below /p/'],
   ['no option', () => [], '--config'],
   ['another option', () => ['--config', '-', '--conf'], 'unknown option'],
 ])('%s: exit 2, and nothing on standard output', async (_, words, says) => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { projectRoot } from '../../../dev/paths.ts';
+import { mount } from '../../support/postern.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
 // Traps around the internal location and the files: each is sprung on nginx, found, and mended.
@@ -25,7 +26,30 @@ const delivers: Trap['proof'] = async (site) => {
   expect(await answer(site, url)).toEqual([200, FILE]);
 };
 
+const VIP = { '../vip/secret.txt': 'for /vip/ only' };
+const vip = (internal: string) => ({
+  mounts: [mount('/download/', '/protected/'), mount('/vip/', internal)],
+  files: VIP,
+  locations: `
+    location ^~ /vip/ { include postern/protect.conf; }
+    location ^~ ${internal} {\n${INTERNAL} ${HEADERS} alias $files/../vip/;\n}`,
+});
+const opensVip = (expected: readonly [number, string]): Trap['proof'] => {
+  return async (site) => {
+    const { url } = await site.issue({ path: '/download/vip/secret.txt' });
+    const [status, text] = await answer(site, url);
+    expect([status, status === 200 ? text : '']).toEqual(expected);
+  };
+};
+
 const TRAPS: Readonly<Record<string, Trap>> = {
+  'an internal location below that of another public prefix': {
+    found: [['nested-internal', 'location ^~ /protected/vip/']],
+    broken: vip('/protected/vip/'),
+    proof: opensVip([200, 'for /vip/ only']),
+    mended: vip('/vip-files/'),
+    shut: opensVip([404, '']),
+  },
   'files under a root of the site': {
     found: [['second-door', 'root $files/..;']],
     broken: { server: 'root $files/..;' },

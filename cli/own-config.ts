@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { API_VARIABLES } from '../service/config/names.ts';
+import { type Config, ConfigError, loadConfig } from '../service/config.ts';
+import type { Environment } from './environment.ts';
+import { WrongUsage } from './failure.ts';
+
+/**
+ * The whole configuration, so that no command works with one that Postern would not start with.
+ *
+ * @throws WrongUsage
+ */
+export function ownConfig(env: Environment): Config {
+  const own = Object.fromEntries(
+    Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
+  );
+  try {
+    // As if on a terminal: no command needs the service to have an API key.
+    return loadConfig(own, (path) => readFileSync(path, 'utf8'), { onTerminal: true });
+  } catch (error) {
+    if (error instanceof ConfigError) throw new WrongUsage(error.message, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+import { isDownloadJwt, isOpaque, isToken } from '../service/domain/token.ts';
+import type { Api } from './api/ask.ts';
+import type { Environment } from './environment.ts';
+import { Failure, WrongUsage } from './failure.ts';
+import { plainJson } from './plain.ts';
+import { textOf } from './token-show.ts';
+
+export interface ExplainOptions {
+  readonly openApi: () => Promise<Api>;
+  readonly env: Environment;
+  readonly json?: true;
+}
+
+/** Fields to print; `active`: whether the token is good. */
+export interface Explained extends Readonly<Record<string, unknown>> {
+  readonly active: boolean;
+}
+
+/** More than any token has. */
+const LONGEST = 16_384;
+
+/**
+ * Says what the token on standard input opens, or why it is rejected.
+ *
+ * @throws Failure where that cannot be found out
+ */
+export async function explainToken(
+  stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
+  { openApi, env, json }: ExplainOptions,
+): Promise<{ readonly active: boolean; readonly text: string }> {
+  if (stdin.isTTY) {
+    throw new WrongUsage(
+      'the token is read from standard input: postern token explain < token.txt',
+    );
+  }
+  const explained = await explain(await read(stdin), openApi, env);
+  const text = json ? `${plainJson(explained)}\n` : textOf(explained);
+  return { active: explained.active, text };
+}
+
+async function explain(
+  token: string,
+  openApi: ExplainOptions['openApi'],
+  env: Environment,
+): Promise<Explained> {
+  if (isOpaque(token)) return askApi(await openApi(), token);
+  if (isToken(token)) {
+    const { explainJwt } = await import('./explain-jwt.ts');
+    return explainJwt(token, env);
+  }
+  const reason = isDownloadJwt(token)
+    ? 'it has more than 4000 characters: the gate takes no notice of it'
+    : 'it is neither an opaque token (ps_…) nor a JWT with the typ postern+jwt: the gate takes no notice of it';
+  return { active: false, reason };
+}
+
+async function askApi(api: Api, token: string): Promise<Explained> {
+  const form = new URLSearchParams({ token });
+  const state = (await api.ask('POST', '/introspect', form)) as Record<string, unknown>;
+  if (state.active === true) return { ...state, active: true };
+  const reason =
+    'no live token of this client: it ended, was revoked, was never issued, or belongs to another client';
+  return { active: false, reason };
+}
+
+async function read(stdin: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stdin) {
+    size += chunk.length;
+    if (size > LONGEST) throw new Failure(`standard input holds more than ${LONGEST} bytes`);
+    chunks.push(chunk);
+  }
+  const token = Buffer.concat(chunks).toString('utf8').trim();
+  if (token === '') throw new WrongUsage('standard input is empty: it must hold the token');
+  return token;
+}

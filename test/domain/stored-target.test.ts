@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import type { Client } from '../../service/domain/client.ts';
+import type { Grant } from '../../service/domain/grant.ts';
+import { createMounts } from '../../service/domain/mount.ts';
+import { createProlong } from '../../service/domain/prolong.ts';
+import { newToken, tokenId } from '../../service/domain/token.ts';
+import { mount } from '../support/postern.ts';
+import { client, createDecider, refusal } from './decider.ts';
+
+// A grant that was stored before the mounts, the client's limits or the rules changed.
+
+const mounts = [
+  mount('/download/', '/protected/'),
+  mount('a.example:/own/', '/own-files/'),
+  mount('b.example:/download/', '/protected/'),
+];
+
+async function stored(more: Partial<Grant>) {
+  const decider = createDecider({ mounts });
+  const { store, clock } = decider;
+  const token = newToken();
+  const grant: Grant = {
+    client: 'test',
+    mount: '/download/',
+    covers: '/download/x',
+    issuedAt: clock.now,
+    expiresAt: clock.now + 60_000,
+    ...more,
+  };
+  await store.issue([[tokenId(token), grant]]);
+  const prolong = createProlong({
+    mounts: createMounts(mounts),
+    store,
+    now: () => clock.now,
+  });
+  return {
+    codeOn: async (site: string) => {
+      const decision = await decider.authorize(`/download/x?token=${token}`, { site });
+      return decision.allow ? 'allow' : decision.code;
+    },
+    prolongedBy: (of: Client, seconds = 120) => prolong(of, tokenId(token), seconds),
+  };
+}
+
+test('the gate rejects a target that no mount of the requested site has', async () => {
+  const { codeOn } = await stored({ target: '/own-files/x' });
+  expect(await codeOn('a.example')).toBe('allow');
+  expect(await codeOn('other.example')).toBe('insufficient_scope');
+  expect(await (await stored({ target: '/gone/x' })).codeOn('a.example')).toBe(
+    'insufficient_scope',
+  );
+});
+
+describe('a token is prolonged only while its client could issue it', () => {
+  const limited: Client = {
+    ...client,
+    paths: [{ prefix: '/download/x' }, { site: 'b.example', prefix: '/download/' }],
+  };
+
+  test.each<[string, Partial<Grant>, Client]>([
+    ['a target on a site where it has no right', { target: '/protected/secret' }, limited],
+    ['a path beyond its own', { covers: '/download/secret' }, limited],
+    ['a query without targets', { target: '/protected/x', targetArgs: 'a' }, limited],
+    ['a target without a mount', { target: '/gone/x' }, client],
+    ['a mount that is gone', { mount: '/gone/' }, client],
+  ])('%s: insufficient_scope', async (_, grant, of) => {
+    const { prolongedBy } = await stored(grant);
+    expect(await refusal(prolongedBy(of))).toMatchObject({ code: 'insufficient_scope' });
+  });
+
+  test('but may end earlier', async () => {
+    const { prolongedBy } = await stored({ target: '/protected/secret' });
+    expect(await prolongedBy(limited, 30)).toBeDefined();
+  });
+
+  test('its own path, and what that leads to', async () => {
+    expect(await (await stored({})).prolongedBy(limited)).toBeDefined();
+    const { prolongedBy } = await stored({ target: '/protected/x' });
+    expect(await prolongedBy(limited)).toBeDefined();
+  });
+});

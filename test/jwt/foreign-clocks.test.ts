@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { jwtId } from '../../service/domain/token.ts';
+import { openRedis, tell } from '../store/open-redis.ts';
+import { foreigner, from, uri } from './foreigner.ts';
+import { signedGate } from './signed-gate.ts';
+
+// What the store remembers of a token that others signed, with clocks that are apart. Redis' own is real.
+
+const LEEWAY = 60;
+const TEN_MINUTES = 600_000;
+
+let redis: Redis;
+let app: Awaited<ReturnType<typeof foreigner>>;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+beforeEach(async () => {
+  app = await foreigner('app', { client: 'test', maxExpiresIn: 3600 });
+});
+afterAll(() => redis.stop());
+
+/** An instance whose clock is so many milliseconds ahead. */
+async function instance(ahead: number) {
+  const now = () => Date.now() + ahead;
+  const store = await openRedis(redis, { now, timeoutMs: 5_000 });
+  const gate = await signedGate({
+    issuers: [app.issuer],
+    files: app.file,
+    store,
+    leeway: LEEWAY,
+  });
+  Object.defineProperty(gate.clock, 'now', { get: now });
+  return gate;
+}
+
+/** Seconds since the epoch, so many from now. */
+const at = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
+
+/** Until when Redis remembers a token, in milliseconds since the epoch; -1: without end. */
+async function rememberedUntil(jti: string): Promise<number> {
+  const key = `postern:grant:{${jwtId(app.issuer.issuer, jti)}}`;
+  return Number((await tell(redis, `PEXPIRETIME ${key}`)).slice(1));
+}
+
+/** The last moment at which an instance accepts a token, by a clock ten minutes late. */
+const lastUse = (exp: number) => (exp + LEEWAY) * 1000 + TEN_MINUTES;
+
+test('a used-up token stays so while any instance accepts it, whatever the clock of its first use', async () => {
+  const [ahead, right] = [await instance(70_000), await instance(0)];
+  const exp = at(75);
+  const token = await app.sign({ iat: at(0), exp, max_uses: 1, jti: 'used up' });
+  expect(await ahead.codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+  expect(await right.codeOf(uri(token), from('192.0.2.2'))).toBe('invalid_token');
+  expect(await rememberedUntil('used up')).toBeGreaterThanOrEqual(lastUse(exp));
+});
+
+test('a token whose uses Redis may have forgotten is not counted again by an instance that is late', async () => {
+  const late = await instance(-3 * TEN_MINUTES);
+  const exp = at(-25 * 60);
+  const token = await app.sign({ iat: exp - 1800, exp, max_uses: 1, jti: 'late' });
+  expect(await late.codeOf(uri(token), from('192.0.2.1'))).toBe('invalid_token');
+});
+
+test('a token that was revoked stays so while any instance accepts it', async () => {
+  const ahead = await instance(300_000);
+  const exp = at(400);
+  const token = await app.sign({ iat: at(0), exp, jti: 'revoked' });
+  expect((await ahead.ask('POST /revoke', { form: { token } })).status).toBe(200);
+  expect(await rememberedUntil('revoked')).toBeGreaterThanOrEqual(lastUse(exp));
+
+  const counted = await app.sign({ iat: at(0), exp, max_uses: 1, jti: 'by id' });
+  expect(await ahead.codeOf(uri(counted), from('192.0.2.1'))).toBe('allow');
+  const id = jwtId(app.issuer.issuer, 'by id');
+  expect((await ahead.ask(`DELETE /tokens/${id}`)).status).toBe(204);
+  expect(await rememberedUntil('by id')).toBeGreaterThanOrEqual(lastUse(exp));
+});
+
+test('a revocation by jti has no end: a token may be dated ahead as far as its issuer likes', async () => {
+  const { ask } = await instance(0);
+  const form = { iss: app.issuer.issuer, jti: 'ahead' };
+  expect((await ask('POST /revoke', { form })).status).toBe(200);
+  expect(await rememberedUntil('ahead')).toBe(-1);
+  // A later revocation by the token itself does not give it an end.
+  const token = await app.sign({ iat: at(0), exp: at(60), jti: 'ahead' });
+  expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+  expect(await rememberedUntil('ahead')).toBe(-1);
+});

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { keptLog } from '../http/ask-api.ts';
+import { foreigner, START, uri } from './foreigner.ts';
+import { compact } from './forge.ts';
+import { newJwk } from './keys.ts';
+import { signedGate } from './signed-gate.ts';
+
+// Why a JWT is rejected stands in the log, and nowhere in the response.
+
+const ISSUER = 'https://app.example';
+
+async function logged(issuers: object = {}) {
+  const { log, lines, parsed } = keptLog();
+  const app = await foreigner('app', { client: 'test', ...issuers });
+  const gate = await signedGate({ log, issuers: [app.issuer], files: app.file });
+  async function reasonOf(token: string, path?: string) {
+    lines.length = 0;
+    const { headers } = await gate.authRequest(uri(token, path));
+    expect(headers['postern-reason']).toBe('invalid_token');
+    expect(JSON.stringify(headers)).not.toContain('iss');
+    const { code, reason, issuer, level } = parsed()[0];
+    expect({ code, level }).toEqual({ code: 'invalid_token', level: 30 });
+    expect(lines.join('')).not.toContain(token.split('.')[2]);
+    return [reason, issuer];
+  }
+  return { ...gate, app, lines, reasonOf };
+}
+
+describe('a token of another issuer', () => {
+  test.each<[string, object, string]>([
+    ['a time that is over', { iat: START - 300, exp: START - 200 }, 'exp: '],
+    ['a time to come', { nbf: START + 100 }, 'nbf: '],
+    ['an iat to come', { iat: START + 100, exp: START + 200 }, 'iat: '],
+    ['no iat', { iat: undefined }, 'iat: is missing'],
+    ['no jti', { jti: undefined }, 'jti: is missing'],
+    ['another audience', { aud: 'https://other.example' }, 'aud: '],
+    ['too long a life', { exp: START + 601 }, 'exp: must be at most 600'],
+    ['start_by after exp', { start_by: START + 121, max_uses: 1 }, 'start_by: '],
+    ['start_by without uses', { start_by: START + 60 }, 'start_by: '],
+    ['a claim that is misspelt', { max_use: 1 }, 'max_use: is not a known claim'],
+    ['a claim of the wrong type', { max_uses: '1' }, 'max_uses: must be a whole number'],
+    ['another path', { path: '/download/secret/a' }, 'path: is outside of'],
+    ['no mount', { path: '/nowhere/a' }, 'path: must lie under the prefix of a mount'],
+    ['a target', { target: '/protected/secret' }, 'target: is outside of'],
+    ['a path and a prefix', { prefix: '/download/' }, 'path, prefix: '],
+  ])('%s', async (_, claims, says) => {
+    const { app, reasonOf } = await logged();
+    const [reason, issuer] = await reasonOf(await app.sign(claims));
+    expect(reason).toMatch(new RegExp(`^${says}`));
+    expect(issuer).toBe(ISSUER);
+  });
+
+  test('its header and its signature', async () => {
+    const { app, reasonOf } = await logged();
+    const stranger = await newJwk('EdDSA', 'a stranger');
+    expect(await reasonOf(await app.sign({}, stranger))).toEqual([
+      expect.stringMatching(/^kid: /),
+      ISSUER,
+    ]);
+    const posing = { ...stranger, kid: app.jwk.kid as string };
+    expect(await reasonOf(await app.sign({}, posing))).toEqual([
+      expect.stringMatching(/^signature: /),
+      ISSUER,
+    ]);
+    const es256 = await newJwk('ES256', app.jwk.kid as string);
+    expect(await reasonOf(await app.sign({}, es256))).toEqual([
+      expect.stringMatching(/^alg: /),
+      ISSUER,
+    ]);
+  });
+
+  test('an issuer that nobody trusts is not named', async () => {
+    const { app, reasonOf } = await logged();
+    const token = await app.sign({ iss: 'https://s3cret.example' });
+    expect(await reasonOf(token)).toEqual([expect.stringMatching(/^iss: /), undefined]);
+  });
+
+  test('one that was revoked', async () => {
+    const { app, ask, reasonOf } = await logged();
+    const token = await app.sign();
+    await ask('POST /revoke', { form: { token } });
+    expect(await reasonOf(token)).toEqual([expect.stringContaining('revoked'), undefined]);
+  });
+});
+
+test("a token of Postern's own that the store does not have", async () => {
+  const { issue, store, reasonOf } = await logged();
+  const { access_token: token, id } = await issue({ path: '/download/a' });
+  await store.revoke(id, 'test');
+  expect(await reasonOf(token, '/download/a')).toEqual([
+    expect.stringContaining('the store does not have it'),
+    undefined,
+  ]);
+});
+
+test('no value of a claim, and nothing that a terminal obeys, gets into the log', async () => {
+  const { app, lines, reasonOf } = await logged();
+  const hostile = '\u001b[2J\u009b\u2028\u202e"\n{"level":60}';
+  const secret = 's3cret-value';
+  for (const claims of [
+    { [hostile]: 1 },
+    { [`${secret} of a name`.repeat(20)]: 1 },
+    { aud: secret + hostile },
+    { path: `/download/${secret}${hostile}` },
+    { max_uses: secret + hostile },
+    { sub: secret + hostile },
+    { site: secret + hostile },
+    { ip: [secret + hostile] },
+    { disposition: secret + hostile },
+    { jti: [secret + hostile] },
+    { exp: secret + hostile },
+  ]) {
+    const [reason] = await reasonOf(await app.sign(claims));
+    expect(reason).toMatch(/^[\x20-\x7e]{1,300}$/);
+    expect(lines.join('')).not.toMatch(/s3cret|(?!\n)[\p{Cc}\u2028\u202e]/u);
+  }
+  for (const header of [
+    { kid: secret + hostile },
+    { crit: [secret + hostile], [secret + hostile]: 1 },
+    { b64: secret + hostile, crit: ['b64'] },
+  ]) {
+    const head = { alg: 'EdDSA', typ: 'postern+jwt', kid: 'app 1', ...header };
+    const claims = { iss: ISSUER, aud: 'https://files.example' };
+    const [reason] = await reasonOf(compact(head, claims, () => 'A'.repeat(86)));
+    expect(reason).toMatch(/^[\x20-\x7e]{1,300}$/);
+    expect(lines.join('')).not.toMatch(/s3cret|(?!\n)[\p{Cc}\u2028\u202e]/u);
+  }
+});
