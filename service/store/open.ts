@@ -8,7 +8,6 @@ export interface StoreOptions {
   readonly url: string;
   readonly prefix: string;
   readonly timeoutMs: number;
-  readonly remember: number;
 }
 
 /**

@@ -4,16 +4,13 @@ import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
 import { createIssuing } from './issuing.ts';
-import { createReader, decoded, type Found, known } from './reader.ts';
+import { createRead, decoded, type Found, known } from './read.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
-import { createRememberingReader } from './remembering-reader.ts';
 import { ADOPT, CUT, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Before every key. */
   readonly prefix: string;
-  /** How many grants are remembered until Redis says that they changed; 0: none. */
-  readonly remember?: number;
   readonly now?: () => number;
 }
 
@@ -29,12 +26,9 @@ const PAGE = 1000;
  * braces close each name, and keep what belongs to it in one slot of a cluster.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  const { prefix, timeoutMs, remember = 0, now = Date.now } = options;
+  const { prefix, now = Date.now } = options;
   const redis = connect(options);
-  const reader =
-    remember > 0
-      ? createRememberingReader(redis, { prefix, most: remember, maxAgeMs: timeoutMs })
-      : createReader(redis);
+  const read = createRead(redis);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;
   const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
@@ -55,7 +49,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   const issue = createIssuing(redis, { now, grantKey, indexKey });
-  const recall = (id: string) => reader.read(grantKey(id));
+  const recall = (id: string) => read(grantKey(id));
   const find = (id: string) => recall(id).then(live);
 
   /** Ends all that an index names, and counts it. */
@@ -70,7 +64,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         ask(redis.unlink(...ids.map(usesKey))),
         ask(redis.unlink(...keys)),
       ]);
-      keys.forEach(reader.forget);
       ended += gone;
       // Only now: what is broken off before is ended by the next one.
       await ask(redis.zrem(index, ...ids));
@@ -93,12 +86,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const left = Math.max(1, signedUntil + FORGIVEN_MS - now());
       // Negative where it is over: then nobody starts, not in this millisecond either.
       await run(ADOPT, [grantKey(id)], [encodeRecord(grant), expiresAt - now(), left]);
-      reader.forget(grantKey(id));
     },
 
     async disown(id, until) {
       await ask(redis.set(grantKey(id), REVOKED, 'PX', Math.max(1, until - now())));
-      reader.forget(grantKey(id));
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
@@ -115,13 +106,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const left = Math.max(1, expiresAt - now());
       const args = [client, expiresAt, left, left + latestEndOf(before) - before.expiresAt];
       const record = await run(PROLONG, [grantKey(id), usesKey(id), ...index], args);
-      reader.forget(grantKey(id));
       return typeof record === 'string' ? (known(decoded(record)) as Grant) : undefined;
     },
 
     async revoke(id, client) {
       const subject = await run(REVOKE, [grantKey(id), usesKey(id)], [client, REVOKED]);
-      reader.forget(grantKey(id));
       if (typeof subject !== 'string') return false;
       // Nobody waits for it: an index may name what is gone.
       if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
@@ -172,7 +161,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async close() {
-      reader.close();
       redis.removeAllListeners('close');
       redis.disconnect();
     },

@@ -7,29 +7,9 @@ import { decodeRecord } from './record.ts';
 /** What is under a key. */
 export type Found = Grant | 'revoked' | undefined;
 
-/** Reads grants by their keys. */
-export interface Reader {
-  /** Rejects with StoreUnavailable where nothing is known of it. */
-  read(key: string): Promise<Found>;
-  /** This process has changed it. */
-  forget(key: string): void;
-  close(): void;
-}
-
-/** Asks Redis each time. */
-export function createReader(redis: Redis): Reader {
-  return {
-    read: gatheredReads(async (keys) => (await redis.mget(keys)).map(decoded)),
-    forget() {},
-    close() {},
-  };
-}
-
-/** One that could not be read leaves the others as they are. */
-export function gatheredReads(
-  lookUp: (keys: string[]) => Promise<ReadonlyArray<Found | StoreUnavailable>>,
-): (key: string) => Promise<Found> {
-  const get = gathered(lookUp);
+/** Reads grants by their keys. One that cannot be read leaves the others as they are. */
+export function createRead(redis: Redis): (key: string) => Promise<Found> {
+  const get = gathered(async (keys: string[]) => (await redis.mget(keys)).map(decoded));
   return (key) => get(key).then(known, fail);
 }
 
