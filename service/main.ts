@@ -50,8 +50,9 @@ async function main(): Promise<void> {
       (err: Error) => log.error({ reason: err.message }, 'the keys for JWTs stay as they were'),
     );
   });
-  const lookUp = createLookUp(store, verify);
-  const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
+  const timed = decisionTtl > 0;
+  const lookUp = createLookUp({ store, verify, timed, leeway: config.leeway, now });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
   const issue = createIssue({
     mounts,
     store,

@@ -17,7 +17,6 @@ export interface AuthorizeOptions {
   readonly lookUp: LookUp;
   /** Longest time, in seconds, for which nginx may reuse an allow. */
   readonly decisionTtl: number;
-  readonly now: () => number;
 }
 
 export type Authorize = (request: GateRequest) => Promise<Decision>;
@@ -27,7 +26,7 @@ export type Authorize = (request: GateRequest) => Promise<Decision>;
  * to the store, two where requesters are told apart, and none where the store does not keep it.
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
-  const { mounts, store, lookUp, decisionTtl, now } = options;
+  const { mounts, store, lookUp, decisionTtl } = options;
 
   return async function authorize(request) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
@@ -60,7 +59,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     token: string,
   ): Promise<Decision> {
     const { path } = requested;
-    const { id, grant, unknown } = await lookUp(token);
+    const { id, grant, leftMs, unknown } = await lookUp(token);
     if (id === undefined || grant === undefined) return deny('invalid_token', { id, path });
     const known = { id, path, subject: grant.subject };
     const fit = fitOf(grant, requested, request);
@@ -72,7 +71,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { mount, target } = fit;
     // A presigned query is whole: one argument more and it would not be valid.
     const args = grant.targetArgs ?? requested.args;
-    const reuseFor = isBound(grant) ? 0 : reuseOf(grant);
+    const reuseFor = isBound(grant) ? 0 : reuseOf(leftMs);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
     const cookie = grant.cookie && tokenCookie(grant, mount, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
@@ -88,9 +87,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   }
 
   /** One second less: nginx counts whole seconds, so an answer may live that much longer. */
-  function reuseOf({ expiresAt }: Grant): number {
-    const left = Math.floor((expiresAt - now()) / 1000) - 1;
-    return Math.max(0, Math.min(decisionTtl, left));
+  function reuseOf(leftMs = 0): number {
+    return Math.max(0, Math.min(decisionTtl, Math.floor(leftMs / 1000) - 1));
   }
 
   async function redeem({ resume, address }: GateRequest, id: string, counts: boolean) {

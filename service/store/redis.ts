@@ -4,7 +4,7 @@ import type { Entry, Store } from '../domain/store.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
 import { createIssuing } from './issuing.ts';
-import { createRead, decoded, type Found, known } from './read.ts';
+import { createRead, createReadTimed, decoded, type Found, known } from './read.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { ADOPT, CUT, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
@@ -29,6 +29,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now } = options;
   const redis = connect(options);
   const read = createRead(redis);
+  const readTimed = createReadTimed(redis);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;
   const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
@@ -75,6 +76,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     find,
     recall,
+
+    async findTimed(id) {
+      const { found, leftMs } = await readTimed(grantKey(id));
+      const grant = live(found);
+      return grant && { grant, leftMs };
+    },
 
     async requesters(id) {
       return decodeRequesters(await ask(redis.hgetall(usesKey(id))));

@@ -28,6 +28,8 @@ test('issuing, finding and revoking cost one round trip each', async () => {
   const alone = many.map(() => store.issue([[newId(), grantAt(now)]]));
   expect(await turnsOf(Promise.all(alone))).toBe(1);
   expect(await turnsOf(store.find(id))).toBe(1);
+  expect(await turnsOf(store.findTimed(id))).toBe(1);
+  expect(await turnsOf(Promise.all(many.map(([one]) => store.findTimed(one))))).toBe(1);
   expect(await turnsOf(store.list('web', 'u', 10))).toBe(2);
   expect(await turnsOf(store.prolong(id, 'web', now + 1000))).toBe(2);
   expect(await turnsOf(store.revoke(id, 'other'))).toBe(1);

@@ -79,10 +79,10 @@ export function createPostern(options: PosternOptions = {}) {
   const { publicJwks = () => ({ keys: [] }) } = options.jwt ?? {};
   const formats = { format, ...(signer && { signer }) };
   const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600, ...formats });
-  const lookUp = createLookUp(store, verify);
+  const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway: 5, now });
   const prolong = createProlong(store, now);
   const revoke = createRevoke({ store, lookUp, owners, now });
-  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl, now });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
   return {
     store,
     metrics,
