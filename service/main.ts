@@ -6,6 +6,7 @@ import { createApi } from './api.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { hashSecret } from './domain/api-key.ts';
 import { createAuthorize } from './domain/authorize.ts';
+import { createWithin } from './domain/deadline.ts';
 import { createIssue } from './domain/issue.ts';
 import { createLookUp } from './domain/look-up.ts';
 import { createMounts } from './domain/mount.ts';
@@ -78,7 +79,7 @@ async function main(): Promise<void> {
   });
 
   const { recordDecision } = metrics;
-  const gate = createGate({ authorize, cookies, recordDecision, log });
+  const gate = createGate({ authorize, within: createWithin(), cookies, recordDecision, log });
   const servers = [
     await listen(gate, config.listen, 'POSTERN_LISTEN'),
     await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),

@@ -1,5 +1,6 @@
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import { cookieTokens, tokensOf } from './credentials.ts';
+import type { Deadline } from './deadline.ts';
 import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { fitOf } from './fit.ts';
 import type { Grant } from './grant.ts';
@@ -19,7 +20,8 @@ export interface AuthorizeOptions {
   readonly decisionTtl: number;
 }
 
-export type Authorize = (request: GateRequest) => Promise<Decision>;
+/** Past the deadline it takes no use, and rejects. */
+export type Authorize = (request: GateRequest, deadline?: Deadline) => Promise<Decision>;
 
 /**
  * Decides on requests for files. For each token that is tried (of cookies up to four) one round trip
@@ -28,15 +30,16 @@ export type Authorize = (request: GateRequest) => Promise<Decision>;
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl } = options;
 
-  return async function authorize(request) {
+  return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
     if (requested === undefined) return deny('invalid_request');
     const { path } = requested;
     let denial: Deny | undefined;
     let unavailable: Deny | undefined;
     for (const token of tokensOf(request, requested.token)) {
+      if (deadline?.late) throw deadline.late;
       try {
-        const decision = await decide(request, requested, token);
+        const decision = await decide(request, requested, token, deadline);
         if (decision.allow) return decision;
         denial ??= decision;
       } catch (cause) {
@@ -57,6 +60,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     request: GateRequest,
     requested: Requested,
     token: string,
+    deadline: Deadline | undefined,
   ): Promise<Decision> {
     const { path } = requested;
     const { id, grant, leftMs, unknown } = await lookUp(token);
@@ -77,6 +81,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
+    if (deadline?.late) throw deadline.late;
     if (unknown) await store.adopt(id, grant);
     const counts = request.method === 'GET';
     const { redeemed, resumeCookie: value } = await redeem(request, id, counts);

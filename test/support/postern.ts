@@ -7,6 +7,7 @@ import { createApi } from '../../service/api.ts';
 import { type ApiKey, hashSecret } from '../../service/domain/api-key.ts';
 import { createAuthorize } from '../../service/domain/authorize.ts';
 import type { Client } from '../../service/domain/client.ts';
+import { createWithin } from '../../service/domain/deadline.ts';
 import type { Format } from '../../service/domain/format.ts';
 import { createIssue } from '../../service/domain/issue.ts';
 import { createLookUp } from '../../service/domain/look-up.ts';
@@ -51,6 +52,8 @@ export interface PosternOptions {
   readonly apiKeys?: readonly ApiKey[];
   readonly store?: Store;
   readonly decisionTtl?: number;
+  /** Instead of the time that a decision may take. */
+  readonly decisionMs?: number;
   readonly now?: () => number;
   readonly publicUrl?: string;
   readonly cookies?: CookieSettings;
@@ -86,7 +89,13 @@ export function createPostern(options: PosternOptions = {}) {
   return {
     store,
     metrics,
-    gate: createGate({ authorize, cookies, recordDecision, log }),
+    gate: createGate({
+      authorize,
+      within: createWithin(options.decisionMs),
+      cookies,
+      recordDecision,
+      log,
+    }),
     api: createApi({
       version,
       apiKeys,

@@ -1,0 +1,62 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { endTogether } from './end-together.ts';
+
+export interface HoldingProxy {
+  readonly port: number;
+  /** Replies wait from the next command on that matches. */
+  hold(command: RegExp): void;
+  release(): void;
+  /** The connections that there are die silently, as with a lost host. New ones are served. */
+  swallow(): void;
+  /** New connections go to another server, and those that there are stay. */
+  moveTo(port: number): void;
+  /** How many connections were made. */
+  connections(): number;
+}
+
+/** Passes everything on to a Redis, until it is asked not to. */
+export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
+  let to = first;
+  let held: RegExp | undefined;
+  let connections = 0;
+  const pairs = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
+  const server = createServer((client) => {
+    connections += 1;
+    const upstream = connect(to, '127.0.0.1');
+    const pair = { client, upstream };
+    pairs.add(pair);
+    client.on('close', () => pairs.delete(pair));
+    client.on('data', (data) => {
+      if (held?.test(data.toString('latin1'))) upstream.pause();
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => void client.write(data));
+    endTogether(client, upstream);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+    for (const { client } of pairs) client.destroy();
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    hold(command) {
+      held = command;
+    },
+    release() {
+      held = undefined;
+      for (const { upstream } of pairs) upstream.resume();
+    },
+    swallow() {
+      for (const { client, upstream } of pairs) {
+        client.pause();
+        upstream.pause();
+      }
+    },
+    moveTo(port) {
+      to = port;
+    },
+    connections: () => connections,
+  };
+}
