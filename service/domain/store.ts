@@ -73,6 +73,13 @@ export class Unavailable extends Error {
 export class StoreUnavailable extends Unavailable {
   override readonly name = 'StoreUnavailable';
   override readonly what = 'the token store';
+  /** Why, without an address or a secret; absent: not known. */
+  readonly shown: string | undefined;
+
+  constructor(message: string, { shown }: { readonly shown?: string } = {}) {
+    super(message);
+    this.shown = shown;
+  }
 }
 
 /** The keys that another issuer signs with cannot be had. */

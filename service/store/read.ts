@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import type { Grant } from '../domain/grant.ts';
 import { StoreUnavailable } from '../domain/store.ts';
+import type { Connection } from './connect.ts';
 import { gathered } from './gathered.ts';
 import { decodeRecord } from './record.ts';
 
@@ -8,9 +8,17 @@ import { decodeRecord } from './record.ts';
 export type Found = Grant | 'revoked' | undefined;
 
 /** Reads grants by their keys. One that cannot be read leaves the others as they are. */
-export function createRead(redis: Redis): (key: string) => Promise<Found> {
-  const get = gathered(async (keys: string[]) => (await redis.mget(keys)).map(decoded));
-  return (key) => get(key).then(known, fail);
+export function createRead(connection: Connection): (key: string) => Promise<Found> {
+  const get = gathered(async (keys: string[]) => {
+    try {
+      const records = await connection.redis.mget(keys);
+      connection.assertMaster();
+      return records.map(decoded);
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  });
+  return (key) => get(key).then(known);
 }
 
 export interface TimedFound {
@@ -23,19 +31,24 @@ export interface TimedFound {
  * As `createRead`, with what Redis says is left, so that no two clocks are compared. The answer may be
  * as old as the question: what has passed since is taken off.
  */
-export function createReadTimed(redis: Redis): (key: string) => Promise<TimedFound> {
+export function createReadTimed(connection: Connection): (key: string) => Promise<TimedFound> {
   const get = gathered(async (keys: string[]) => {
     const asked = performance.now();
-    const pipeline = redis.pipeline().mget(keys);
+    const pipeline = connection.redis.pipeline().mget(keys);
     for (const key of keys) pipeline.pttl(key);
-    const [values, ...ends] = ((await pipeline.exec()) ?? []).map(valueOrThrow);
-    const passed = performance.now() - asked;
-    return (values as Array<string | null>).map((record, i) => {
-      return { found: decoded(record), leftMs: Number(ends[i]) - passed };
-    });
+    try {
+      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(valueOrThrow);
+      connection.assertMaster();
+      const passed = performance.now() - asked;
+      return (values as Array<string | null>).map((record, i) => {
+        return { found: decoded(record), leftMs: Number(ends[i]) - passed };
+      });
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
   });
   return async (key) => {
-    const { found, leftMs } = (await get(key).catch(fail)) ?? { found: undefined, leftMs: 0 };
+    const { found, leftMs } = (await get(key)) ?? { found: undefined, leftMs: 0 };
     return { found: known(found), leftMs };
   };
 }
@@ -51,15 +64,11 @@ export function decoded(record: string | null): Found | StoreUnavailable {
   try {
     return decodeRecord(record);
   } catch (error) {
-    return new StoreUnavailable(`Redis holds ${(error as Error).message}`, { cause: error });
+    return new StoreUnavailable(`Redis holds ${(error as Error).message}`);
   }
 }
 
 export function known(found: Found | StoreUnavailable): Found {
   if (found instanceof StoreUnavailable) throw found;
   return found;
-}
-
-function fail(error: Error): never {
-  throw new StoreUnavailable(error.message, { cause: error });
 }

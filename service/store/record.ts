@@ -68,7 +68,7 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 /** Throws where the text is no record of this version: then nothing is known of the token. */
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
-  const fields = JSON.parse(record) as Fields;
+  const fields = fieldsOf(record);
   const { v, c, m, s, p, u, t, g, f, d, r, w, k, i, x, j, y } = fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
@@ -93,6 +93,15 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     ...(j !== undefined && { signedUntil: j }),
     ...(y !== undefined && { foreign: true }),
   };
+}
+
+/** The parser's own error would quote the record. */
+function fieldsOf(record: string): Fields {
+  try {
+    return JSON.parse(record) ?? {};
+  } catch {
+    throw new Error('a record that is not JSON');
+  }
 }
 
 function decodeUses({ n, o, b, a, q }: Fields): Uses | undefined {

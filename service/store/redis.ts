@@ -1,7 +1,6 @@
 import { FORGIVEN_MS, type Grant, latestEndOf } from '../domain/grant.ts';
 import { MOST_REQUESTERS } from '../domain/redeem.ts';
 import type { Entry, Store } from '../domain/store.ts';
-import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
 import { createIssuing } from './issuing.ts';
 import { createRead, createReadTimed, decoded, type Found, known } from './read.ts';
@@ -27,9 +26,11 @@ const PAGE = 1000;
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now } = options;
-  const redis = connect(options);
-  const read = createRead(redis);
-  const readTimed = createReadTimed(redis);
+  const writeReady = () => redis.set(`${prefix}ready`, String(now()), 'PX', 1000);
+  const connection = connect(options, writeReady);
+  const { redis } = connection;
+  const read = createRead(connection);
+  const readTimed = createReadTimed(connection);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;
   const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
@@ -40,7 +41,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     try {
       return await what;
     } catch (error) {
-      throw new StoreUnavailable((error as Error).message, { cause: error });
+      throw connection.failureOf(error as Error);
     }
   }
 
@@ -155,7 +156,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async check() {
       const [, info] = await ask(
         Promise.all([
-          redis.set(`${prefix}ready`, String(now()), 'PX', 1000),
+          writeReady(),
           // Not every Redis lets its clients ask.
           redis.info('memory').catch(() => ''),
         ]),
@@ -168,8 +169,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async close() {
-      redis.removeAllListeners('close');
-      redis.disconnect();
+      connection.close();
     },
   };
 }
