@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test } from 'vitest';
@@ -6,6 +7,7 @@ import { temporaryFolder } from '../../dev/paths.ts';
 import { type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import type { Store } from '../../service/domain/store.ts';
+import { createRedisStore } from '../../service/store/redis.ts';
 import { grantAt, newId } from './grants.ts';
 import { startHoldingProxy } from './holding-proxy.ts';
 import { answers, type OpenRedisOptions, openRedis, tell } from './open-redis.ts';
@@ -114,6 +116,32 @@ test('a master that becomes a replica answers nothing, and its successor is foun
   await answers(store);
   expect(await store.find(id)).toBeDefined();
   expect(await store.revoke(id, 'web')).toBe(true);
+});
+
+test('a replica answers nothing, on no connection and at no moment', async () => {
+  const [master, replica] = [await started(), await started()];
+  const { store: atMaster, id } = await throughProxy(master);
+  await atMaster.check();
+  await follow(replica, master);
+  const proxy = await startHoldingProxy(replica.port);
+  const store = createRedisStore({
+    url: `redis://127.0.0.1:${proxy.port}/0`,
+    prefix: 'postern:',
+    timeoutMs: 250,
+  });
+  onTestFinished(() => store.close());
+  let asked = 0;
+  let found = 0;
+  while (proxy.connections() < 4) {
+    const all = [store.find(id), store.findTimed(id)];
+    for (const { status } of await Promise.allSettled(all)) {
+      asked += 1;
+      if (status === 'fulfilled') found += 1;
+    }
+    await turn();
+  }
+  expect(found).toBe(0);
+  expect(asked).toBeGreaterThan(100);
 });
 
 test('a replica that is promoted in its place is used again', async () => {
