@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Logger } from 'pino';
 import type { Authorize } from './domain/authorize.ts';
+import type { Within } from './domain/deadline.ts';
 import type { Decision } from './domain/decision.ts';
 import { type Answer, problemAnswer, send } from './http/answer.ts';
 import { authRequestAnswer } from './http/auth-request.ts';
@@ -13,6 +14,7 @@ import type { RecordDecision, Way } from './metrics/decisions.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
+  readonly within: Within;
   readonly cookies: CookieSettings;
   readonly recordDecision: RecordDecision;
   readonly log: Logger;
@@ -23,7 +25,7 @@ export interface GateDependencies {
  * three routes, and a router with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, cookies, recordDecision, log } = deps;
+  const { authorize, within, cookies, recordDecision, log } = deps;
 
   async function answer(request: IncomingMessage): Promise<Answer> {
     const { method, headers, url = '' } = request;
@@ -48,7 +50,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     const asked = gateRequest(headers);
     let decision: Decision;
     try {
-      decision = await authorize(asked);
+      decision = await within(started, (deadline) => authorize(asked, deadline));
     } catch (cause) {
       decision = { allow: false, code: 'unavailable', cause };
     }

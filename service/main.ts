@@ -6,6 +6,7 @@ import { createApi } from './api.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { hashSecret } from './domain/api-key.ts';
 import { createAuthorize } from './domain/authorize.ts';
+import { createWithin } from './domain/deadline.ts';
 import { createIssue } from './domain/issue.ts';
 import { createLookUp } from './domain/look-up.ts';
 import { createMounts } from './domain/mount.ts';
@@ -53,8 +54,9 @@ async function main(): Promise<void> {
       (err: Error) => log.error({ reason: err.message }, 'the keys for JWTs stay as they were'),
     );
   });
-  const lookUp = createLookUp(store, verify);
-  const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
+  const timed = decisionTtl > 0;
+  const lookUp = createLookUp({ store, verify, timed, leeway: config.leeway, now });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
   const issue = createIssue({
     mounts,
     store,
@@ -80,7 +82,7 @@ async function main(): Promise<void> {
   });
 
   const { recordDecision } = metrics;
-  const gate = createGate({ authorize, cookies, recordDecision, log });
+  const gate = createGate({ authorize, within: createWithin(), cookies, recordDecision, log });
   const servers = [
     await listen(gate, config.listen, 'POSTERN_LISTEN'),
     await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),

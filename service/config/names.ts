@@ -7,7 +7,6 @@ export const SETTINGS = [
   'store',
   'store_prefix',
   'store_timeout_ms',
-  'store_remember',
   'mounts',
   'api_keys',
   'expires_in',

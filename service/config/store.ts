@@ -10,8 +10,6 @@ export interface StoreSettings {
   readonly prefix: string;
   /** Milliseconds that a command may take. */
   readonly timeoutMs: number;
-  /** Grants that are remembered until Redis says that they changed; 0: none. */
-  readonly remember: number;
 }
 
 /** No braces, which would decide a key's slot in a cluster, and nothing that is a pattern. */
@@ -24,14 +22,11 @@ export function readStore(settings: Settings, faults: Faults): StoreSettings {
   const url = settings.get('store');
   const prefix = settings.get('store_prefix');
   const timeout = settings.get('store_timeout_ms');
-  const remember = settings.get('store_remember');
   const range = { unit: 'milliseconds', min: 10, max: 10_000 };
-  const size = { unit: 'grants', min: 0, max: 1_000_000 };
   return {
     url: (url && readUrl(url, faults)) ?? 'memory:',
     prefix: (prefix && readPrefix(prefix, faults)) ?? 'postern:',
     timeoutMs: (timeout && readWhole(timeout, range, faults)) ?? 250,
-    remember: (remember && readWhole(remember, size, faults)) ?? 0,
   };
 }
 

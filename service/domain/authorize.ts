@@ -1,5 +1,6 @@
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import { cookieTokens, tokensOf } from './credentials.ts';
+import type { Deadline } from './deadline.ts';
 import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { fitOf } from './fit.ts';
 import type { Grant } from './grant.ts';
@@ -17,27 +18,28 @@ export interface AuthorizeOptions {
   readonly lookUp: LookUp;
   /** Longest time, in seconds, for which nginx may reuse an allow. */
   readonly decisionTtl: number;
-  readonly now: () => number;
 }
 
-export type Authorize = (request: GateRequest) => Promise<Decision>;
+/** Past the deadline it takes no use, and rejects. */
+export type Authorize = (request: GateRequest, deadline?: Deadline) => Promise<Decision>;
 
 /**
  * Decides on requests for files. For each token that is tried (of cookies up to four) one round trip
  * to the store, two where requesters are told apart, and none where the store does not keep it.
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
-  const { mounts, store, lookUp, decisionTtl, now } = options;
+  const { mounts, store, lookUp, decisionTtl } = options;
 
-  return async function authorize(request) {
+  return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
     if (requested === undefined) return deny('invalid_request');
     const { path } = requested;
     let denial: Deny | undefined;
     let unavailable: Deny | undefined;
     for (const token of tokensOf(request, requested.token)) {
+      if (deadline?.late) throw deadline.late;
       try {
-        const decision = await decide(request, requested, token);
+        const decision = await decide(request, requested, token, deadline);
         if (decision.allow) return decision;
         denial ??= decision;
       } catch (cause) {
@@ -58,9 +60,10 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     request: GateRequest,
     requested: Requested,
     token: string,
+    deadline: Deadline | undefined,
   ): Promise<Decision> {
     const { path } = requested;
-    const { id, grant, unknown, rejection } = await lookUp(token);
+    const { id, grant, leftMs, unknown, rejection } = await lookUp(token);
     if (id === undefined || grant === undefined) {
       return deny('invalid_token', { id, path, rejection });
     }
@@ -74,12 +77,13 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { mount, target } = fit;
     // A presigned query is whole: one argument more and it would not be valid.
     const args = grant.targetArgs ?? requested.args;
-    const reuseFor = isBound(grant) ? 0 : reuseOf(grant);
+    const reuseFor = isBound(grant) ? 0 : reuseOf(leftMs);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
     const cookie = grant.cookie && tokenCookie(grant, mount, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
+    if (deadline?.late) throw deadline.late;
     if (unknown) await store.adopt(id, grant);
     const counts = request.method === 'GET';
     const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
@@ -90,9 +94,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   }
 
   /** One second less: nginx counts whole seconds, so an answer may live that much longer. */
-  function reuseOf({ expiresAt }: Grant): number {
-    const left = Math.floor((expiresAt - now()) / 1000) - 1;
-    return Math.max(0, Math.min(decisionTtl, left));
+  function reuseOf(leftMs = 0): number {
+    return Math.max(0, Math.min(decisionTtl, Math.floor(leftMs / 1000) - 1));
   }
 
   async function redeem({ resume, address }: GateRequest, id: string, counts: boolean) {

@@ -11,9 +11,24 @@ export interface Found {
   readonly grant?: Grant | undefined;
   /** Why a JWT is not good. */
   readonly rejection?: Rejection | undefined;
+  /**
+   * Milliseconds for which the token is valid at least, whatever clock this process has. Absent: not
+   * known.
+   */
+  readonly leftMs?: number | undefined;
   readonly recorded?: Verified['recorded'];
   /** The store has to be told of it before its uses can be counted. */
   readonly unknown?: true;
+}
+
+export interface LookUpOptions {
+  readonly store: Store;
+  readonly verify: Verify;
+  /** Whether to find `leftMs`: the store then does more for each look-up. */
+  readonly timed: boolean;
+  /** Seconds by which clocks may differ. */
+  readonly leeway: number;
+  readonly now: () => number;
 }
 
 export type LookUp = (token: string, early?: boolean) => Promise<Found>;
@@ -22,22 +37,32 @@ const NOT_STORED = { reason: 'the store does not have it: it ended, was revoked,
 const REVOKED = { reason: 'it was revoked' };
 
 /** Looks a token up: in the store, by its signature, or both. One round trip at the most. */
-export function createLookUp(store: Store, verify: Verify): LookUp {
+export function createLookUp({ store, verify, timed, leeway, now }: LookUpOptions): LookUp {
   return async function lookUp(token, early) {
-    if (isOpaque(token)) {
-      const id = tokenId(token);
-      return { id, recorded: 'required', grant: await store.find(id) };
-    }
+    if (isOpaque(token)) return findRecorded(tokenId(token));
     const verified = await verify(token, early);
     if ('reason' in verified) return { rejection: verified };
     const { id, recorded } = verified;
     if (recorded === 'required') {
-      const grant = await store.find(id);
-      return { id, recorded, grant, ...(grant === undefined && { rejection: NOT_STORED }) };
+      const found = await findRecorded(id);
+      return { ...found, ...(found.grant === undefined && { rejection: NOT_STORED }) };
     }
-    if (recorded === 'never') return verified;
+    if (recorded === 'never') return signed(verified);
     const kept = await store.recall(id);
     if (kept === 'revoked') return { id, recorded, rejection: REVOKED };
-    return kept === undefined ? { ...verified, unknown: true } : { id, recorded, grant: kept };
+    return kept === undefined
+      ? { ...signed(verified), unknown: true }
+      : { id, recorded, grant: kept };
   };
+
+  async function findRecorded(id: string): Promise<Found> {
+    if (!timed) return { id, recorded: 'required', grant: await store.find(id) };
+    return { id, recorded: 'required', ...(await store.findTimed(id)) };
+  }
+
+  /** No store says when it ends, and our clock may be late by the leeway. */
+  function signed(verified: Verified & { readonly grant: Grant }): Found {
+    if (!timed) return verified;
+    return { ...verified, leftMs: verified.grant.expiresAt - now() - leeway * 1000 };
+  }
 }

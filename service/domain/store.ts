@@ -5,6 +5,12 @@ import type { Requester } from './requester.ts';
 /** A grant under its token id. */
 export type Entry = readonly [id: string, grant: Grant];
 
+export interface Timed {
+  readonly grant: Grant;
+  /** Milliseconds; 0 or less where it has just ended. */
+  readonly leftMs: number;
+}
+
 /** A place in the list of a subject's grants: past this one. Its parts are the store's own. */
 export interface Cursor {
   readonly end: number;
@@ -27,6 +33,8 @@ export interface Store {
   issue(grants: readonly Entry[]): Promise<void>;
   /** The live grant of an id. One round trip. */
   find(id: string): Promise<Grant | undefined>;
+  /** As `find`, with what is left of the grant by the store's own clock. One round trip. */
+  findTimed(id: string): Promise<Timed | undefined>;
   /**
    * Lets a requester use a grant whose requesters are told apart, at once and by the store's own
    * clock; undefined if it may not, or the grant is gone. `count`: a new one takes a use; else it
@@ -68,6 +76,13 @@ export class Unavailable extends Error {
 export class StoreUnavailable extends Unavailable {
   override readonly name = 'StoreUnavailable';
   override readonly what = 'the token store';
+  /** Why, without an address or a secret; absent: not known. */
+  readonly shown: string | undefined;
+
+  constructor(message: string, { shown }: { readonly shown?: string } = {}) {
+    super(message);
+    this.shown = shown;
+  }
 }
 
 /** The keys that another issuer signs with cannot be had. */

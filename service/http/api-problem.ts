@@ -19,13 +19,13 @@ export function problem(
 }
 
 /** The one place where an error becomes an answer. What a 5xx was about stays in the log. */
-export function problemOf(error: Error, c: Context, log: Logger): Response {
+export function problemOf(error: Error, c: Context, log: Logger, shown?: string): Response {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.faults);
   if (error instanceof Unavailable) {
     // Its message is enough on so many lines: every request has one while it lasts.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
     c.header('Retry-After', '5');
-    return problem(c, 'unavailable', `There is no answer from ${error.what}.`);
+    return problem(c, 'unavailable', shown ?? `There is no answer from ${error.what}.`);
   }
   // The client hung up in the middle of its body: no fault of ours, and nobody reads the answer.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {

@@ -28,6 +28,7 @@ export function measuredStore(store: Store, metrics: StoreMetrics): Store {
   return {
     issue: (grants) => timed('issue', now(), store.issue(grants)),
     find: (id) => timed('find', now(), store.find(id)),
+    findTimed: (id) => timed('find', now(), store.findTimed(id)),
     requesters: (id) => timed('requesters', now(), store.requesters(id)),
     recall: (id) => timed('recall', now(), store.recall(id)),
     adopt: (id, grant) => timed('adopt', now(), store.adopt(id, grant)),

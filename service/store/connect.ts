@@ -1,26 +1,126 @@
 import { Redis } from 'ioredis';
+import { StoreUnavailable } from '../domain/store.ts';
+import { codeOf, failureOf, handshakeFailure, isReply } from './failure.ts';
 
 export interface ConnectOptions {
   /** `redis://` or `rediss://`. */
   readonly url: string;
-  /** For connecting and for each command. */
+  /** For each command. */
   readonly timeoutMs: number;
-  /** Told of each change: connected, or lost and why. */
-  readonly onState?: (state: 'up' | 'down', error?: Error) => void;
+  /** Told of each change: Redis takes writes, or it does not and why. */
+  readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
+  /** How often to check that it takes a write. */
+  readonly checkEveryMs?: number;
 }
 
-/** A connection that never queues: without Redis a command fails at once, and it reconnects. */
-export function connect({ url, timeoutMs, onState }: ConnectOptions): Redis {
+export interface Connection {
+  readonly redis: Redis;
+  /** Throws where what Redis has just said must not count. */
+  assertMaster(): void;
+  /** Why a command failed: that may be why there is no connection. */
+  failureOf(error: Error): StoreUnavailable;
+  close(): void;
+}
+
+/**
+ * A connection that never queues: without Redis a command fails at once, and it reconnects.
+ *
+ * The first command on a connection is a write, and from then on there is one each second. So a host that
+ * is lost is noticed, which says nothing, and so is a master that became a replica, which keeps its
+ * clients: what a replica says may be from before a revocation.
+ */
+export function connect(options: ConnectOptions, write: () => Promise<unknown>): Connection {
+  const { url, timeoutMs, onState, checkEveryMs = 1000 } = options;
+  const isTls = url.startsWith('rediss:');
+  /** Why there is no connection. */
+  let lost: StoreUnavailable | undefined;
+  /** Why this Redis is not the one to ask. */
+  let refused: StoreUnavailable | undefined;
+  let phase: 'closed' | 'connected' | 'ready' | 'leaving' = 'closed';
+  let up = false;
+
   const redis = new Redis(url, {
     commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
+    // Only while a reply is awaited: an idle connection stays.
+    socketTimeout: Math.max(timeoutMs, 1000),
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(50 * attempt, 1000),
+    // The library would guess how long Redis loads; the first write that it takes shows it.
+    enableReadyCheck: false,
+    retryStrategy: (attempt) => (refused ? 500 : Math.min(50 * attempt, 1000)),
+    reconnectOnError(error) {
+      if (codeOf(error) !== 'READONLY') return false;
+      refused = failureOf(error);
+      // Once for each connection: its address may lead to the new master.
+      const leaves = phase === 'ready';
+      phase = 'leaving';
+      return leaves;
+    },
   });
-  redis.on('ready', () => onState?.('up'));
-  redis.on('error', (error: Error) => onState?.('down', error));
-  redis.on('close', () => onState?.('down'));
-  return redis;
+
+  function down(failure?: StoreUnavailable): void {
+    up = false;
+    onState?.('down', failure);
+  }
+
+  async function check(): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      // A slow Redis is no news; a lost connection is told by its events.
+      if (isReply(error as Error)) down(failureOf(error as Error));
+      return;
+    }
+    refused = undefined;
+    if (!up) onState?.('up');
+    up = true;
+  }
+
+  redis.on('connect', () => {
+    phase = 'connected';
+  });
+  redis.on('ready', () => {
+    phase = 'ready';
+    lost = undefined;
+    check();
+  });
+  redis.on('error', (error: Error & { command?: { name: string } }) => {
+    const isBefore = phase === 'closed' || phase === 'connected';
+    lost = isBefore ? handshakeFailure(error, isTls) : failureOf(error);
+    if (error.command?.name === 'select') {
+      // The library would go on in database 0.
+      refused = lost;
+      phase = 'leaving';
+      redis.disconnect(true);
+    }
+    down(lost);
+  });
+  redis.on('close', () => {
+    phase = 'closed';
+    down();
+  });
+  const timer = setInterval(() => {
+    if (redis.status === 'ready') check();
+  }, checkEveryMs);
+  timer.unref();
+
+  return {
+    redis,
+    assertMaster() {
+      if (refused !== undefined) throw refused;
+    },
+    failureOf: (error) => (isSilence(error) && (lost ?? refused)) || failureOf(error),
+    close() {
+      clearInterval(timer);
+      redis.removeAllListeners('close');
+      redis.disconnect();
+    },
+  };
+}
+
+/** Redis did not reply: why is what the connection says. */
+function isSilence(error: Error): boolean {
+  return !isReply(error) && !(error instanceof StoreUnavailable);
 }

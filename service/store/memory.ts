@@ -80,6 +80,10 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async find(id) {
       return live(id)?.grant;
     },
+    async findTimed(id) {
+      const found = live(id);
+      return found && { grant: found.grant, leftMs: endOf(found) - now() };
+    },
     async requesters(id) {
       return live(id)?.requesters ?? [];
     },

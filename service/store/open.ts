@@ -8,7 +8,6 @@ export interface StoreOptions {
   readonly url: string;
   readonly prefix: string;
   readonly timeoutMs: number;
-  readonly remember: number;
 }
 
 /**
@@ -28,17 +27,17 @@ export function openStore(
   let told = '';
   return createRedisStore({
     ...options,
-    onState(state, err) {
+    onState(state, failure) {
       tell(state === 'up');
       // Each attempt to reconnect would tell the same again.
-      const news = `${state} ${err?.message ?? ''}`;
-      if (news === told || (state === 'down' && told.startsWith('down') && !err)) return;
+      const news = `${state} ${failure?.message ?? ''}`;
+      if (news === told || (state === 'down' && told.startsWith('down') && !failure)) return;
       told = news;
       if (state === 'up') return log.info({ redis: where }, 'Redis answers');
       log.error(
-        { redis: where, err },
-        'Redis does not answer: every request is refused until it does. ' +
-          'Check that it runs, and POSTERN_STORE',
+        { redis: where, reason: failure?.message },
+        `${failure?.shown ?? 'Redis closed the connection'}: what needs the token store gets 503 ` +
+          'until this is fixed. Check Redis and POSTERN_STORE',
       );
     },
   });

@@ -60,7 +60,7 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 /** Throws where the text is no record of this version: then nothing is known of the token. */
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
-  const fields = JSON.parse(record) as Fields & Record<string, unknown>;
+  const fields = fieldsOf(record);
   const { v, c, m, p, i, x, j, y } = fields;
   if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
@@ -83,6 +83,15 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     if (value !== undefined) kept[property] = isFlag ? true : value;
   }
   return grant;
+}
+
+/** The parser's own error would quote the record. */
+function fieldsOf(record: string): Fields & Record<string, unknown> {
+  try {
+    return JSON.parse(record) ?? {};
+  } catch {
+    throw new Error('a record that is not JSON');
+  }
 }
 
 function decodeUses({ n, o, b, a, q }: Fields): Uses | undefined {

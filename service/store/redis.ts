@@ -1,19 +1,15 @@
 import { type Grant, latestEndOf, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
-import { StoreUnavailable } from '../domain/store.ts';
 import { type ConnectOptions, connect } from './connect.ts';
 import { createIssuing } from './issuing.ts';
-import { createReader, decoded, type Found, known } from './reader.ts';
+import { createRead, createReadTimed, decoded, type Found, known } from './read.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
-import { createRememberingReader } from './remembering-reader.ts';
 import { ADOPT, CUT, DISOWN, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Before every key. */
   readonly prefix: string;
-  /** How many grants are remembered until Redis says that they changed; 0: none. */
-  readonly remember?: number;
   readonly now?: () => number;
 }
 
@@ -29,12 +25,12 @@ const PAGE = 1000;
  * braces close each name, and keep what belongs to it in one slot of a cluster.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  const { prefix, timeoutMs, remember = 0, now = Date.now } = options;
-  const redis = connect(options);
-  const reader =
-    remember > 0
-      ? createRememberingReader(redis, { prefix, most: remember, maxAgeMs: timeoutMs })
-      : createReader(redis);
+  const { prefix, now = Date.now } = options;
+  const writeReady = () => redis.set(`${prefix}ready`, String(now()), 'PX', 1000);
+  const connection = connect(options, writeReady);
+  const { redis } = connection;
+  const read = createRead(connection);
+  const readTimed = createReadTimed(connection);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;
   const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
@@ -45,7 +41,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     try {
       return await what;
     } catch (error) {
-      throw new StoreUnavailable((error as Error).message, { cause: error });
+      throw connection.failureOf(error as Error);
     }
   }
 
@@ -55,7 +51,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   const issue = createIssuing(redis, { now, grantKey, indexKey });
-  const recall = (id: string) => reader.read(grantKey(id));
+  const recall = (id: string) => read(grantKey(id));
   const find = (id: string) => recall(id).then(live);
 
   /** Ends all that an index names, and counts it. */
@@ -70,7 +66,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         ask(redis.unlink(...ids.map(usesKey))),
         ask(redis.unlink(...keys)),
       ]);
-      keys.forEach(reader.forget);
       ended += gone;
       // Only now: what is broken off before is ended by the next one.
       await ask(redis.zrem(index, ...ids));
@@ -83,6 +78,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     find,
     recall,
 
+    async findTimed(id) {
+      const { found, leftMs } = await readTimed(grantKey(id));
+      const grant = live(found);
+      return grant && { grant, leftMs };
+    },
+
     async requesters(id) {
       return decodeRequesters(await ask(redis.hgetall(usesKey(id))));
     },
@@ -92,12 +93,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const admitted = grant.expiresAt - now();
       const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
       await run(ADOPT, [grantKey(id)], args);
-      reader.forget(grantKey(id));
     },
 
     async disown(id, until) {
       await run(DISOWN, [grantKey(id)], [REVOKED, until ?? '']);
-      reader.forget(grantKey(id));
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
@@ -114,13 +113,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const left = Math.max(1, expiresAt - now());
       const args = [client, expiresAt, left, left + latestEndOf(before) - before.expiresAt];
       const record = await run(PROLONG, [grantKey(id), usesKey(id), ...index], args);
-      reader.forget(grantKey(id));
       return typeof record === 'string' ? (known(decoded(record)) as Grant) : undefined;
     },
 
     async revoke(id, client) {
       const subject = await run(REVOKE, [grantKey(id), usesKey(id)], [client, REVOKED]);
-      reader.forget(grantKey(id));
       if (typeof subject !== 'string') return false;
       // Nobody waits for it: an index may name what is gone.
       if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
@@ -158,7 +155,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async check() {
       const [, info] = await ask(
         Promise.all([
-          redis.set(`${prefix}ready`, String(now()), 'PX', 1000),
+          writeReady(),
           // Not every Redis lets its clients ask.
           redis.info('memory').catch(() => ''),
         ]),
@@ -171,9 +168,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async close() {
-      reader.close();
-      redis.removeAllListeners('close');
-      redis.disconnect();
+      connection.close();
     },
   };
 }

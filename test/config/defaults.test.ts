@@ -6,7 +6,7 @@ test('the defaults', () => {
   expect(load({})).toEqual({
     listen: { host: '127.0.0.1', port: 7300 },
     apiListen: { host: '127.0.0.1', port: 7301 },
-    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, remember: 0 },
+    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250 },
     mounts: [
       { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
     ],
@@ -43,7 +43,6 @@ api_listen: unix:/run/api.sock
 store: rediss://redis.example
 store_prefix: 'a:'
 store_timeout_ms: 10
-store_remember: 9
 mounts: [{ public: /m/, internal: /i/ }]
 expires_in: 5
 max_expires_in: "6"
@@ -64,7 +63,7 @@ issuers:
 const OF_FILE = {
   listen: { host: '10.0.0.1', port: 1 },
   apiListen: { path: '/run/api.sock' },
-  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10, remember: 9 },
+  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10 },
   mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
   apiKeys: [],
   expiresIn: 5,
@@ -110,7 +109,6 @@ test.each([
   ['POSTERN_STORE', 'memory:', { store: { ...OF_FILE.store, url: 'memory:' } }],
   ['POSTERN_STORE_PREFIX', 'b:', { store: { ...OF_FILE.store, prefix: 'b:' } }],
   ['POSTERN_STORE_TIMEOUT_MS', '20', { store: { ...OF_FILE.store, timeoutMs: 20 } }],
-  ['POSTERN_STORE_REMEMBER', '0', { store: { ...OF_FILE.store, remember: 0 } }],
   [
     'POSTERN_MOUNTS',
     '/m/=/protected/',

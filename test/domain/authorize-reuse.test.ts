@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
+import { JWT_TYPE } from '../../service/domain/token.ts';
+import { grantAt, newId } from '../store/grants.ts';
 import { createDecider } from './decider.ts';
+
+/** Has the shape of one; what it says is for the test's own `verify`. */
+const JWT = `${Buffer.from(JSON.stringify({ typ: JWT_TYPE })).toString('base64url')}.eyJhIjoxfQ.${'c'.repeat(43)}`;
 
 /** For how long nginx may reuse the answer, with so many milliseconds left. */
 async function reuseFor(decisionTtl: number, left: number): Promise<number> {
@@ -45,3 +50,26 @@ test('an answer that sets the cookie is not reused, and one for who has it is', 
   expect(await authorize(uri)).toMatchObject({ tokenCookie: { value: token }, reuseFor: 0 });
   expect(await authorize(uri, { cookie: token })).toMatchObject({ allow: true, reuseFor: 2 });
 });
+
+// No store says when such a token ends, and the clock of this instance may be late by the leeway.
+test.each([
+  ['never', 20, 60_000, 20],
+  ['never', 20, 10_000, 4],
+  ['never', 20, 6_999, 0],
+  ['never', 0, 60_000, 0],
+  ['optional', 20, 60_000, 20],
+  ['optional', 20, 10_000, 4],
+] as const)(
+  'a JWT that only its signature ends (recorded: %s), with a TTL of %d s and %d ms left: %d s',
+  async (recorded, decisionTtl, left, expected) => {
+    const { authorize, clock } = createDecider({
+      decisionTtl,
+      verify: async () => ({
+        id: newId(),
+        recorded,
+        grant: grantAt(clock.now, { expiresAt: clock.now + left }),
+      }),
+    });
+    expect(await authorize(`/download/a?token=${JWT}`)).toMatchObject({ reuseFor: expected });
+  },
+);

@@ -6,6 +6,7 @@ import type { GrantRequest } from '../../service/domain/grant-fields.ts';
 import { createIssue, type Issued } from '../../service/domain/issue.ts';
 import { createLookUp } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
+import type { Verify } from '../../service/domain/signed.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { mount } from '../support/postern.ts';
@@ -17,6 +18,7 @@ export interface DeciderOptions {
   readonly decisionTtl?: number;
   readonly store?: Store;
   readonly client?: Client;
+  readonly verify?: Verify;
 }
 
 /** Issuing and authorizing over one store, by a clock that stands still until it is set. */
@@ -33,9 +35,9 @@ export function createDecider(options: DeciderOptions = {}) {
     resumeFor: 3600,
     format: 'opaque',
   });
-  const lookUp = createLookUp(store, async () => ({ reason: 'no key' }));
-  const { decisionTtl = 0 } = options;
-  const authorize = createAuthorize({ mounts, store, lookUp, now, decisionTtl });
+  const { decisionTtl = 0, verify = async () => ({ reason: 'no key' }) } = options;
+  const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway: 5, now });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
   return {
     clock,
     store,

@@ -6,6 +6,7 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
   return {
     issue: fail,
     find: fail,
+    findTimed: fail,
     requesters: fail,
     recall: fail,
     adopt: fail,

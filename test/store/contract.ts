@@ -150,6 +150,31 @@ export function storeContract(name: string, open: () => Promise<Opened>): void {
       expect(await store.revokeSubject('web', subject)).toBe(0);
     });
 
+    test('findTimed: a grant is found with the time that is left of it', async () => {
+      const left = async (id: string) => (await store.findTimed(id))?.leftMs ?? Number.NaN;
+      const id = await issue({ expiresAt: opened.now() + 30_000 });
+      expect((await store.findTimed(id))?.grant).toStrictEqual(await store.find(id));
+      expect(await left(id)).toBeLessThanOrEqual(30_000);
+      expect(await left(id)).toBeGreaterThan(10_000);
+      await store.prolong(id, 'web', opened.now() + 90_000);
+      expect(await left(id)).toBeLessThanOrEqual(90_000);
+      expect(await left(id)).toBeGreaterThan(60_000);
+      await store.prolong(id, 'web', opened.now() + 300);
+      expect(await left(id)).toBeLessThanOrEqual(300);
+      await expire(id, 300);
+      expect(await store.findTimed(id)).toBeUndefined();
+    });
+
+    test('findTimed: neither a revoked grant nor an unknown one is found', async () => {
+      const id = await issue();
+      await store.revoke(id, 'web');
+      expect(await store.findTimed(id)).toBeUndefined();
+      expect(await store.findTimed(newId())).toBeUndefined();
+      const foreign = newId();
+      await store.disown(foreign, opened.now() + 60_000);
+      expect(await store.findTimed(foreign)).toBeUndefined();
+    });
+
     usesContract(() => opened);
     foreignContract(() => opened);
     subjectContract(() => opened);

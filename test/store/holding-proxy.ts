@@ -1,74 +1,62 @@
-import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { endTogether } from './end-together.ts';
 
-/** Which connection: the one that is told of changes, or the one for all else. */
-type Which = 'told' | 'asking';
-
 export interface HoldingProxy {
   readonly port: number;
-  /** From now on what comes from the server waits, as in a network that swallows. */
-  hold(which: Which): void;
-  release(which: Which): void;
-  /** Lets through what has come of a held one, and resolves then; what comes after it waits. */
-  pass(which: Which): Promise<void>;
-  /** From now on connections go to another server; those that are there stay. */
+  /** Replies wait from the next command on that matches. */
+  hold(command: RegExp): void;
+  release(): void;
+  /** The connections that there are die silently, as with a lost host. New ones are served. */
+  swallow(): void;
+  /** New connections go to another server, and those that there are stay. */
   moveTo(port: number): void;
-  /** Ends those that there are. */
-  drop(which: Which): void;
+  /** How many connections were made. */
+  connections(): number;
 }
 
-/** Passes everything on to a Redis, and can hold back what it says. */
+/** Passes everything on to a Redis, until it is asked not to. */
 export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
   let to = first;
-  const listeners = new Set<Socket>();
-  const all = new Set<Socket>();
-  const held = new Set<Which>();
-  const kindOf = (from: Socket): Which => (listeners.has(from) ? 'told' : 'asking');
+  let held: RegExp | undefined;
+  let connections = 0;
+  const pairs = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
   const server = createServer((client) => {
+    connections += 1;
     const upstream = connect(to, '127.0.0.1');
-    all.add(upstream);
+    const pair = { client, upstream };
+    pairs.add(pair);
+    client.on('close', () => pairs.delete(pair));
     client.on('data', (data) => {
-      if (/subscribe/i.test(data.toString('latin1'))) {
-        listeners.add(upstream);
-        apply();
-      }
+      if (held?.test(data.toString('latin1'))) upstream.pause();
       upstream.write(data);
     });
     upstream.on('data', (data) => void client.write(data));
     endTogether(client, upstream);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-
-  function apply(): void {
-    for (const socket of all) {
-      if (held.has(kindOf(socket))) socket.pause();
-      else socket.resume();
-    }
-  }
+  onTestFinished(() => {
+    server.close();
+    for (const { client } of pairs) client.destroy();
+  });
   return {
     port: (server.address() as AddressInfo).port,
-    hold(which) {
-      held.add(which);
-      apply();
+    hold(command) {
+      held = command;
     },
-    release(which) {
-      held.delete(which);
-      apply();
+    release() {
+      held = undefined;
+      for (const { upstream } of pairs) upstream.resume();
     },
-    async pass(which) {
-      const some = [...all].filter((socket) => kindOf(socket) === which);
-      const passed = some.map((socket) => once(socket, 'data').then(() => socket.pause()));
-      for (const socket of some) socket.resume();
-      await Promise.all(passed);
+    swallow() {
+      for (const { client, upstream } of pairs) {
+        client.pause();
+        upstream.pause();
+      }
     },
     moveTo(port) {
       to = port;
     },
-    drop(which) {
-      for (const socket of all) if (kindOf(socket) === which) socket.destroy();
-    },
+    connections: () => connections,
   };
 }

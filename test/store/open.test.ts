@@ -8,24 +8,16 @@ const log = pino({ level: 'silent' });
 
 test('memory is there from the beginning', () => {
   const told: boolean[] = [];
-  openStore(
-    { url: 'memory:', prefix: '', timeoutMs: 250, remember: 0 },
-    log,
-    (up) => void told.push(up),
-  );
+  openStore({ url: 'memory:', prefix: '', timeoutMs: 250 }, log, (up) => void told.push(up));
   expect(told).toEqual([true]);
 });
 
 test('Redis is told of when it comes and when it goes, with no request at all', async () => {
   const redis = await startRedis();
   let connected: boolean | undefined;
-  const store = openStore(
-    { url: redis.url, prefix: 'postern:', timeoutMs: 250, remember: 0 },
-    log,
-    (up) => {
-      connected = up;
-    },
-  );
+  const store = openStore({ url: redis.url, prefix: 'postern:', timeoutMs: 250 }, log, (up) => {
+    connected = up;
+  });
   onTestFinished(async () => {
     await store.close();
     await redis.stop();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { startGate } from '../http/ask-gate.ts';
-import { issueToken, KEY } from '../support/postern.ts';
+import { issueToken, KEY, type PosternOptions } from '../support/postern.ts';
 import { openRedis } from './open-redis.ts';
 
 const FIVE_MINUTES = 300_000;
@@ -14,10 +14,10 @@ beforeAll(async () => {
 afterAll(() => redis.stop());
 
 /** Two instances on one Redis, one by a clock that is so much too late, the other as much too early. */
-async function instances(late: number) {
+async function instances(late: number, options: PosternOptions = {}) {
   const started = [late, -late].map(async (offset) => {
     const now = () => Date.now() + offset;
-    return startGate({ now, store: await openRedis(redis, { now, timeoutMs: 5_000 }) });
+    return startGate({ ...options, now, store: await openRedis(redis, { now, timeoutMs: 5_000 }) });
   });
   const [one, other] = await Promise.all(started);
   if (one === undefined || other === undefined) throw new Error('there are two');
@@ -96,5 +96,22 @@ test.each([FIVE_MINUTES, -FIVE_MINUTES])(
       waitFor(async () => (await ask(instance)).status === 401, { what: 'its end' });
     await Promise.all([end(one), end(other)]);
     expect(performance.now() - began).toBeGreaterThan(1990);
+  },
+);
+
+test.each([FIVE_MINUTES, -FIVE_MINUTES])(
+  'decision cache: an instance %i ms late, and one as early, bound the reuse by what Redis has left',
+  async (late) => {
+    const { one, other } = await instances(late, { decisionTtl: 20 });
+    const reuse = async (instance: Instance, url: string) =>
+      Number((await instance.authRequest(url)).headers['x-accel-expires']);
+    for (const issuer of [one, other]) {
+      const short = await issueToken(issuer.api, { path: '/download/a', expires_in: 4 });
+      const long = await issueToken(issuer.api, { path: '/download/a', expires_in: 60 });
+      for (const asked of [one, other]) {
+        expect(await reuse(asked, short.url)).toBeLessThanOrEqual(3);
+        expect(await reuse(asked, long.url)).toBe(20);
+      }
+    }
   },
 );

@@ -7,6 +7,7 @@ import { createApi } from '../../service/api.ts';
 import { type ApiKey, hashSecret } from '../../service/domain/api-key.ts';
 import { createAuthorize } from '../../service/domain/authorize.ts';
 import type { Client } from '../../service/domain/client.ts';
+import { createWithin } from '../../service/domain/deadline.ts';
 import type { Format } from '../../service/domain/format.ts';
 import { createIssue } from '../../service/domain/issue.ts';
 import { createLookUp } from '../../service/domain/look-up.ts';
@@ -51,6 +52,8 @@ export interface PosternOptions {
   readonly apiKeys?: readonly ApiKey[];
   readonly store?: Store;
   readonly decisionTtl?: number;
+  /** Instead of the time that a decision may take. */
+  readonly decisionMs?: number;
   readonly now?: () => number;
   readonly publicUrl?: string;
   readonly cookies?: CookieSettings;
@@ -83,14 +86,20 @@ export function createPostern(options: PosternOptions = {}) {
   const { publicJwks = () => ({ keys: [] }) } = options.jwt ?? {};
   const formats = { format, ...(signer && { signer }) };
   const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600, ...formats });
-  const lookUp = createLookUp(store, verify);
+  const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway: 5, now });
   const prolong = createProlong({ mounts, store, now });
   const revoke = createRevoke({ store, lookUp, owners, now });
-  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl, now });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
   return {
     store,
     metrics,
-    gate: createGate({ authorize, cookies, recordDecision, log }),
+    gate: createGate({
+      authorize,
+      within: createWithin(options.decisionMs),
+      cookies,
+      recordDecision,
+      log,
+    }),
     api: createApi({
       version,
       apiKeys,

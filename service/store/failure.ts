@@ -1,0 +1,66 @@
+import { StoreUnavailable } from '../domain/store.ts';
+
+const CLUSTER = 'Redis is a node of a cluster, and Postern needs a single server';
+
+/** What the codes of Redis' errors mean for an operator. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  WRONGPASS: 'Redis rejects the user name or the password of POSTERN_STORE',
+  NOAUTH: 'Redis requires a password, and POSTERN_STORE has none',
+  NOPERM: 'The Redis user of POSTERN_STORE lacks a permission',
+  READONLY: 'Redis is a read-only replica',
+  LOADING: 'Redis is loading its data from disk',
+  MASTERDOWN: 'Redis is a replica that has lost its master',
+  MOVED: CLUSTER,
+  ASK: CLUSTER,
+  CLUSTERDOWN: CLUSTER,
+  CROSSSLOT: CLUSTER,
+  OOM: 'Redis is out of memory',
+  MISCONF: 'Redis cannot save its data to disk',
+};
+
+/** An error reply. */
+interface ReplyError extends Error {
+  readonly command?: { readonly name: string };
+}
+
+export function isReply(error: Error): error is ReplyError {
+  return error.name === 'ReplyError';
+}
+
+export function codeOf({ message }: ReplyError): string {
+  return /^[A-Z]{2,20}(?= |$)/.exec(message)?.[0] ?? 'ERR';
+}
+
+/**
+ * Why a command failed, or the connection. Of an error reply only the code and the command: its text may
+ * quote arguments, which hold tokens' records, and the error object holds all of them.
+ */
+export function failureOf(error: Error): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
+  if (!isReply(error)) return new StoreUnavailable(error.message, { shown: shownOf(error) });
+  const code = codeOf(error);
+  const command = error.command?.name.toUpperCase() ?? 'a command';
+  const message = `${MEANINGS[code] ?? 'Redis answers with an error'} (${code} to ${command})`;
+  return new StoreUnavailable(message, { shown: message });
+}
+
+/** TLS: the certificate, or bytes that are no TLS. */
+function shownOf(error: Error): string {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (/CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO/.test(code)) return `TLS to Redis fails (${code})`;
+  return 'Redis does not answer';
+}
+
+/** A failure before Redis said anything, where the URL may have the wrong scheme. */
+export function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable {
+  const { code } = error as NodeJS.ErrnoException;
+  if (isTls && code === 'ETIMEDOUT') {
+    const shown = 'Redis does not answer in TLS (is it a TLS port, or is it redis://?)';
+    return new StoreUnavailable(`${error.message}: ${shown}`, { shown });
+  }
+  if (!isTls && (code === 'ECONNRESET' || code === 'EPIPE')) {
+    const shown = 'Redis ends the connection before it answers (is it a TLS port, for rediss://?)';
+    return new StoreUnavailable(`${error.message}: ${shown}`, { shown });
+  }
+  return failureOf(error);
+}

@@ -1,0 +1,74 @@
+import type { Grant } from '../domain/grant.ts';
+import { StoreUnavailable } from '../domain/store.ts';
+import type { Connection } from './connect.ts';
+import { gathered } from './gathered.ts';
+import { decodeRecord } from './record.ts';
+
+/** What is under a key. */
+export type Found = Grant | 'revoked' | undefined;
+
+/** Reads grants by their keys. One that cannot be read leaves the others as they are. */
+export function createRead(connection: Connection): (key: string) => Promise<Found> {
+  const get = gathered(async (keys: string[]) => {
+    try {
+      const records = await connection.redis.mget(keys);
+      connection.assertMaster();
+      return records.map(decoded);
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  });
+  return (key) => get(key).then(known);
+}
+
+export interface TimedFound {
+  readonly found: Found;
+  /** Milliseconds for which Redis keeps it at least; 0 or less: it has just ended. */
+  readonly leftMs: number;
+}
+
+/**
+ * As `createRead`, with what Redis says is left, so that no two clocks are compared. The answer may be
+ * as old as the question: what has passed since is taken off.
+ */
+export function createReadTimed(connection: Connection): (key: string) => Promise<TimedFound> {
+  const get = gathered(async (keys: string[]) => {
+    const asked = performance.now();
+    const pipeline = connection.redis.pipeline().mget(keys);
+    for (const key of keys) pipeline.pttl(key);
+    try {
+      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(valueOrThrow);
+      connection.assertMaster();
+      const passed = performance.now() - asked;
+      return (values as Array<string | null>).map((record, i) => {
+        return { found: decoded(record), leftMs: Number(ends[i]) - passed };
+      });
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  });
+  return async (key) => {
+    const { found, leftMs } = (await get(key)) ?? { found: undefined, leftMs: 0 };
+    return { found: known(found), leftMs };
+  };
+}
+
+function valueOrThrow([error, value]: [error: Error | null, value: unknown]): unknown {
+  if (error !== null) throw error;
+  return value;
+}
+
+/** MGET says of a key that holds no string what it says of one that is not there: not there. */
+export function decoded(record: string | null): Found | StoreUnavailable {
+  if (record === null) return undefined;
+  try {
+    return decodeRecord(record);
+  } catch (error) {
+    return new StoreUnavailable(`Redis holds ${(error as Error).message}`);
+  }
+}
+
+export function known(found: Found | StoreUnavailable): Found {
+  if (found instanceof StoreUnavailable) throw found;
+  return found;
+}

@@ -1,0 +1,172 @@
+import { rm } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { type Redis, startRedis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import type { Store } from '../../service/domain/store.ts';
+import { createRedisStore } from '../../service/store/redis.ts';
+import { grantAt, newId } from './grants.ts';
+import { startHoldingProxy } from './holding-proxy.ts';
+import { answers, type OpenRedisOptions, openRedis, tell } from './open-redis.ts';
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
+async function started(args: string[] = []): Promise<Redis> {
+  const redis = await startRedis({ args });
+  onTestFinished(() => redis.stop());
+  return redis;
+}
+
+/** A store that reaches Redis by a proxy, and a grant in it. */
+async function throughProxy(redis: Redis, options: OpenRedisOptions = {}) {
+  const proxy = await startHoldingProxy(redis.port);
+  const states: string[] = [];
+  const onState = (state: string) => void states.push(state);
+  const store = await openRedis(redis, { port: proxy.port, onState, ...options });
+  onTestFinished(() => store.close());
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now())]]);
+  return { proxy, store, states, id };
+}
+
+const isFound = (store: Store, id: string) =>
+  store.find(id).then(
+    (grant) => grant !== undefined,
+    () => false,
+  );
+
+/** Every key of the one is one of the other, from now on. */
+async function follow(replica: Redis, master: Redis): Promise<void> {
+  await tell(replica, `REPLICAOF 127.0.0.1 ${master.port}`);
+  const isUp = async () => (await tell(replica, 'INFO replication')).includes('link_status:up');
+  await waitFor(isUp, { what: 'the replica to follow' });
+}
+
+test('a connection that dies silently is replaced, though requests keep coming', async () => {
+  const { proxy, store, id } = await throughProxy(await started());
+  proxy.swallow();
+  await expect(store.find(id)).rejects.toThrow();
+  await waitFor(() => isFound(store, id), { what: 'a new connection' });
+  expect(proxy.connections()).toBe(2);
+});
+
+test('a connection that dies silently is replaced by another address, with no request at all', async () => {
+  const [one, other] = [await started(), await started()];
+  const { proxy, store, states } = await throughProxy(one);
+  proxy.moveTo(other.port);
+  proxy.swallow();
+  await waitFor(() => states.includes('down'), { what: 'the loss to be noticed' });
+  await waitFor(() => states.at(-1) === 'up', { what: 'the new address' });
+  expect(await tell(other, 'EXISTS postern:ready')).toBe(':1');
+  await store.check();
+});
+
+test('a silent connection keeps no commands: memory does not grow', async () => {
+  const { proxy, store } = await throughProxy(await started());
+  proxy.hold(/./);
+  // What replaces it is as silent.
+  const grant = grantAt(Date.now(), { filename: 'x'.repeat(10_000) });
+  let failed = 0;
+  const issue = () =>
+    store.issue([[newId(), grant]]).catch(() => {
+      failed += 1;
+    });
+  const heap = async () => {
+    await Promise.all(Array.from({ length: 100 }, issue));
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await heap();
+  for (let i = 0; i < 40; i += 1) await heap();
+  expect((await heap()) - before).toBeLessThan(20e6);
+  expect(failed).toBe(4200);
+});
+
+test.each([1000, 3_600_000])(
+  'an idle connection is kept and reported once, checked each %i ms',
+  async (checkEveryMs) => {
+    const { proxy, states } = await throughProxy(await started(), { checkEveryMs });
+    const began = performance.now();
+    // Longer than a reply may take on a connection that is in use.
+    await waitFor(() => performance.now() - began > 2500, { what: 'time to pass' });
+    expect(proxy.connections()).toBe(1);
+    expect(states).toEqual(['up']);
+  },
+);
+
+test('a master that becomes a replica answers nothing, and its successor is found', async () => {
+  const [old, successor] = [await started(), await started()];
+  await follow(successor, old);
+  const { proxy, store, states, id } = await throughProxy(old);
+  await waitFor(async () => (await tell(successor, 'DBSIZE')) !== ':0', {
+    what: 'the grant there',
+  });
+  await tell(successor, 'REPLICAOF NO ONE');
+  await follow(old, successor);
+  // Nobody writes: that it takes none is noticed all the same.
+  await waitFor(() => states.includes('down'), { what: 'the loss to be noticed' });
+  await expect(store.find(id)).rejects.toMatchObject({
+    shown: expect.stringContaining('READONLY'),
+  });
+  proxy.moveTo(successor.port);
+  await answers(store);
+  expect(await store.find(id)).toBeDefined();
+  expect(await store.revoke(id, 'web')).toBe(true);
+});
+
+test('a replica answers nothing, on no connection and at no moment', async () => {
+  const [master, replica] = [await started(), await started()];
+  const { store: atMaster, id } = await throughProxy(master);
+  await atMaster.check();
+  await follow(replica, master);
+  const proxy = await startHoldingProxy(replica.port);
+  const store = createRedisStore({
+    url: `redis://127.0.0.1:${proxy.port}/0`,
+    prefix: 'postern:',
+    timeoutMs: 250,
+  });
+  onTestFinished(() => store.close());
+  let asked = 0;
+  let found = 0;
+  while (proxy.connections() < 4) {
+    const all = [store.find(id), store.findTimed(id)];
+    for (const { status } of await Promise.allSettled(all)) {
+      asked += 1;
+      if (status === 'fulfilled') found += 1;
+    }
+    await turn();
+  }
+  expect(found).toBe(0);
+  expect(asked).toBeGreaterThan(100);
+});
+
+test('a replica that is promoted in its place is used again', async () => {
+  const [redis, master] = [await started(), await started()];
+  const { store, id } = await throughProxy(redis);
+  await follow(redis, master);
+  await expect(store.issue([[id, grantAt(Date.now())]])).rejects.toThrow();
+  await tell(redis, 'REPLICAOF NO ONE');
+  await answers(store);
+  await store.issue([[id, grantAt(Date.now())]]);
+  expect(await store.find(id)).toBeDefined();
+});
+
+test('while Redis loads it is reported as that, and the first call after it succeeds', async () => {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const slow = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];
+  const redis = await started(['--dir', folder, '--save', '3600 1', ...slow]);
+  const { store, id } = await throughProxy(redis);
+  await store.issue(Array.from({ length: 3000 }, () => [newId(), grantAt(Date.now())] as const));
+  await tell(redis, 'SAVE');
+  await redis.restart();
+  const why = () => store.check().then(String, ({ shown }) => shown as string);
+  await waitFor(async () => (await why()).includes('LOADING'), { what: 'it to be loading' });
+  const hasLoaded = async () => (await tell(redis, 'INFO persistence')).includes('\nloading:0');
+  await waitFor(hasLoaded, { what: 'it to have loaded' });
+  expect(await store.find(id)).toBeDefined();
+});

@@ -1,0 +1,190 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { freePorts } from '../../dev/ports.ts';
+import { startRedis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { openStore } from '../../service/store/open.ts';
+import { createAsked, keptLog } from '../http/ask-api.ts';
+import { selfSigned } from '../support/certificate.ts';
+import { grantAt, newId } from './grants.ts';
+import { tell } from './open-redis.ts';
+
+const PASSWORD = 'pa55word-of-redis';
+
+async function started(...args: string[]) {
+  const redis = await startRedis({ args });
+  onTestFinished(() => redis.stop());
+  return redis;
+}
+
+/** The service's store and its log, and what /readyz says. */
+function opened(url: string) {
+  const { log, lines, parsed } = keptLog();
+  const store = openStore({ url, prefix: 'postern:', timeoutMs: 250 }, log, () => {});
+  onTestFinished(() => store.close());
+  const { ask } = createAsked({ store, log });
+  const readyz = async () => {
+    const { status, body } = await ask('GET /readyz', { key: '' });
+    return { status, detail: body.detail as string | undefined };
+  };
+  return { store, log, lines, parsed, readyz };
+}
+
+async function withUser(rights: string): Promise<string> {
+  const redis = await started();
+  await tell(redis, `ACL SETUSER app on >${PASSWORD} ${rights}`);
+  return redis.url.replace('//', `//app:${PASSWORD}@`);
+}
+
+async function tlsPort(): Promise<number> {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const { certificate, key } = selfSigned('localhost');
+  const [file, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  await Promise.all([writeFile(file, certificate), writeFile(keyFile, key)]);
+  const [port = 0] = await freePorts(1);
+  const files = ['--tls-cert-file', file, '--tls-key-file', keyFile, '--tls-auth-clients', 'no'];
+  await started('--tls-port', String(port), ...files);
+  return port;
+}
+
+const cases: ReadonlyArray<readonly [string, () => Promise<string>, RegExp]> = [
+  [
+    'a wrong password',
+    async () => {
+      const redis = await started('--requirepass', 'another');
+      return redis.url.replace('//', `//:${PASSWORD}@`);
+    },
+    /rejects the user name or the password.*WRONGPASS/,
+  ],
+  [
+    'no password',
+    async () => (await started('--requirepass', PASSWORD)).url,
+    /requires a password.*NOAUTH/,
+  ],
+  [
+    'a user that may not write',
+    () => withUser('~* +@all -@write'),
+    /lacks a permission \(NOPERM to SET\)/,
+  ],
+  [
+    'a user of other keys',
+    () => withUser('~other:* +@all'),
+    /lacks a permission \(NOPERM to SET\)/,
+  ],
+  [
+    'a replica',
+    async () => {
+      const [redis, master] = [await started(), await started()];
+      await tell(redis, `REPLICAOF 127.0.0.1 ${master.port}`);
+      return redis.url;
+    },
+    /read-only replica.*READONLY/,
+  ],
+  [
+    'a node of a cluster without slots',
+    async () => (await started('--cluster-enabled', 'yes')).url,
+    /node of a cluster.*CLUSTERDOWN/,
+  ],
+  [
+    'a node of a cluster whose slots another one has',
+    async () => {
+      const [redis, other] = [
+        await started('--cluster-enabled', 'yes'),
+        await started('--cluster-enabled', 'yes'),
+      ];
+      await tell(other, 'CLUSTER ADDSLOTSRANGE 0 16383');
+      await tell(redis, `CLUSTER MEET 127.0.0.1 ${other.port}`);
+      const isOk = async () => (await tell(redis, 'CLUSTER INFO')).includes('cluster_state:ok');
+      await waitFor(isOk, { what: 'the cluster' });
+      return redis.url;
+    },
+    /node of a cluster.*MOVED/,
+  ],
+  [
+    'a full Redis',
+    async () => (await started('--maxmemory', '1')).url,
+    /out of memory \(OOM to SET\)/,
+  ],
+  [
+    'a database that there is not',
+    async () => (await started()).url.replace('/0', '/99'),
+    /ERR to SELECT/,
+  ],
+  [
+    'TLS to a port without it',
+    async () => (await started()).url.replace('redis:', 'rediss:'),
+    /does not answer in TLS/,
+  ],
+  [
+    'no TLS to a port with it',
+    async () => `redis://127.0.0.1:${await tlsPort()}/0`,
+    /is it a TLS port, for rediss:/,
+  ],
+  [
+    'a certificate that nobody trusts',
+    async () => `rediss://localhost:${await tlsPort()}/0`,
+    /TLS to Redis fails \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
+  ],
+  [
+    'nothing on the port',
+    async () => `redis://127.0.0.1:${(await freePorts(1))[0]}/0`,
+    /^Redis does not answer$/,
+  ],
+];
+
+test.each(cases)('%s is reported as that, in the log and by /readyz', async (_, at, expected) => {
+  const url = await at();
+  const { lines, parsed, readyz } = opened(url);
+  const { status, detail } = await waitFor(
+    async () => {
+      const said = await readyz();
+      return expected.test(said.detail ?? '') && said;
+    },
+    { what: 'the reason' },
+  );
+  expect(status).toBe(503);
+  expect(detail).not.toMatch(/127\.0\.0\.1|localhost|\d{4,}/);
+  const told = await waitFor(
+    () => {
+      const all = parsed().filter(({ redis }) => redis !== undefined);
+      return all.length > 0 && all;
+    },
+    { what: 'the line' },
+  );
+  expect(told.at(-1)).toMatchObject({ level: 50, redis: new URL(url).host });
+  expect(told.at(-1).msg).toMatch(new RegExp(expected.source.replace('$', '')));
+  expect(lines.join('')).not.toContain(PASSWORD);
+  // Once, however often it is checked.
+  await readyz();
+  expect(parsed().filter(({ msg }) => msg === told.at(-1).msg)).toHaveLength(1);
+});
+
+// Of a command that it does not know, Redis quotes the arguments in its reply.
+test.each([
+  ['has not', async () => (await started('--rename-command', 'SET', '')).url, /ERR to SET/],
+  ['may not use', () => withUser('~* +@all -set'), /NOPERM to SET/],
+])('of a record that Redis %s the command for, nothing is logged', async (_, at, expected) => {
+  const { store, log, lines, readyz } = opened(await at());
+  await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
+  const secret = 'secret-of-the-record';
+  const id = newId();
+  const grant = grantAt(Date.now(), { client: secret, covers: `/download/${secret}` });
+  const error = await store.issue([[id, grant]]).catch((fault: Error) => fault);
+  log.error({ err: error, reason: (error as Error).message }, 'issuing failed');
+  expect((error as Error).message).toMatch(expected);
+  expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret);
+  expect(lines.join('')).not.toMatch(new RegExp(`${secret}|${id}|"v"|\\\\"v`));
+});
+
+test('of a record that is damaged, nothing is logged', async () => {
+  const redis = await started();
+  const { store } = opened(redis.url);
+  await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store' });
+  const id = newId();
+  await tell(redis, `SET postern:grant:{${id}} '{"v":2,"c":"secret"' EX 60`);
+  const error = await store.find(id).catch((fault: Error) => fault);
+  expect((error as Error).message).toBe('Redis holds a record that is not JSON');
+});
