@@ -4,6 +4,9 @@ export interface Fault {
   readonly detail: string;
 }
 
+/** A request is not examined any further once so many are found: an array of 1000 may have thousands. */
+export const MAX_FAULTS = 50;
+
 export type RefusalCode =
   | 'invalid_request'
   | 'insufficient_scope'
