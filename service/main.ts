@@ -16,8 +16,10 @@ import { KeyFault } from './jwt/keys.ts';
 import { openJwt } from './jwt/open.ts';
 import { CannotListen, drain, listen } from './listen.ts';
 import { createLog, flushLog } from './log.ts';
+import { createLogOutput } from './log-output.ts';
 import { measuredIssue } from './metrics/measured-issue.ts';
 import { measuredStore } from './metrics/measured-store.ts';
+import { sharedText } from './metrics/shared-text.ts';
 import { createMetrics } from './metrics.ts';
 import { openStore } from './store/open.ts';
 
@@ -27,13 +29,18 @@ const DRAIN_MS = 4000;
 /** And then the last log lines. */
 const FLUSH_MS = 500;
 
+const STANDARD_OUTPUT = 1;
+
 async function main(): Promise<void> {
   const onTerminal = process.stderr.isTTY === true;
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const config = withKey(loadConfig(process.env, readFile, { onTerminal }));
-  const log = createLog(config.logLevel);
   const version = versionOf(readFile);
   const metrics = createMetrics({ version, node: process.version });
+  const output = createLogOutput(STANDARD_OUTPUT, metrics.lostLine);
+  // Of a process that ends early, the last lines say why.
+  process.on('exit', output.flushSync);
+  const log = createLog(config.logLevel, output);
   metrics.watchProcess(process);
   const store = measuredStore(openStore(config.store, log, metrics.store.connected), metrics);
   const { now } = Date;
@@ -69,7 +76,7 @@ async function main(): Promise<void> {
     prolong: createProlong(store, now),
     revoke: createRevoke({ store, lookUp, owners, now }),
     publicJwks,
-    metrics: metrics.text,
+    metrics: sharedText(metrics.text, () => performance.now()),
     version,
     store,
     log,
@@ -96,7 +103,9 @@ async function main(): Promise<void> {
     await drain(servers, DRAIN_MS);
     await store.close();
     log.info('ended');
-    if (await flushLog(log, FLUSH_MS)) process.exit(0);
+    const flushed = await flushLog(output, FLUSH_MS);
+    process.off('exit', output.flushSync);
+    if (flushed) process.exit(0);
     // Nobody reads our output any more, and process.exit would wait for the write to be taken.
     process.kill(process.pid, 'SIGKILL');
   }

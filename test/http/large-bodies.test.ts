@@ -28,13 +28,12 @@ test.each([
   expect(longest).toBeLessThan(10_000);
 });
 
-test('a request is read no further than to its fiftieth error', async () => {
+test('a batch is read no further than to its fiftieth error', async () => {
   const { ask } = createAsked();
-  const parse = vi.spyOn(JSON, 'parse');
-  const wrong = Array.from({ length: 1000 }, () => ({ path: 1 }));
-  const reply = await ask('POST /tokens', { json: wrong });
+  const wrong = Array.from({ length: 100 }, () => '{"path":1}');
+  const reply = await ask('POST /tokens', { body: `[${wrong},no JSON]`, headers: json });
+  expect(reply.status).toBe(400);
   expect(reply.body.errors).toHaveLength(50);
-  expect(parse.mock.calls.length).toBeLessThan(110);
 });
 
 test('a thousand requests with long texts fit', async () => {
