@@ -53,7 +53,12 @@ async function main(): Promise<void> {
   // Before it listens: without a handler the signal would end the process.
   process.on('SIGHUP', () => {
     jwt.reload().then(
-      () => log.info('the keys for JWTs were read anew'),
+      (read) =>
+        log.info(
+          read
+            ? 'the keys for JWTs were read anew'
+            : 'SIGHUP: the keys for JWTs were not read, as POSTERN_JWT_KEYS names no file',
+        ),
       (err: Error) => log.error({ reason: err.message }, 'the keys for JWTs stay as they were'),
     );
   });
@@ -131,6 +136,9 @@ function withKey(config: Config): Config {
   const client = { id: 'terminal', targets: [], maxExpiresIn, maxResumeFor };
   return { ...config, apiKeys: [{ sha256: hashSecret(secret), client }] };
 }
+
+// Node would start its debugger, on a port. A listener takes the place of that.
+process.on('SIGUSR1', () => {});
 
 // Node runs this file, or `postern serve` loads it: both start the service.
 main().catch((error: unknown) => {
