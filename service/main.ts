@@ -22,6 +22,7 @@ import { measuredStore } from './metrics/measured-store.ts';
 import { sharedText } from './metrics/shared-text.ts';
 import { createMetrics } from './metrics.ts';
 import { openStore } from './store/open.ts';
+import { createDenyUnreadable } from './unreadable.ts';
 
 /** Time that requests in flight get at the end; a supervisor usually waits 10 s. */
 const DRAIN_MS = 4000;
@@ -94,6 +95,7 @@ async function main(): Promise<void> {
     await listen(gate, config.listen, 'POSTERN_LISTEN'),
     await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),
   ];
+  servers[0]?.on('clientError', createDenyUnreadable({ recordDecision, log }));
   const [gateAddress, apiAddress] = servers.map((server) => server.address());
   log.info(
     { gate: gateAddress, api: apiAddress, store: config.store.url.split(':', 1)[0] },

@@ -21,6 +21,7 @@ import { measuredIssue } from '../../service/metrics/measured-issue.ts';
 import { measuredStore } from '../../service/metrics/measured-store.ts';
 import { createMetrics } from '../../service/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { createDenyUnreadable } from '../../service/unreadable.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
 
@@ -87,6 +88,7 @@ export function createPostern(options: PosternOptions = {}) {
     store,
     metrics,
     gate: createGate({ authorize, cookies, recordDecision, log }),
+    denyUnreadable: createDenyUnreadable({ recordDecision, log }),
     api: createApi({
       version,
       apiKeys,
