@@ -35,7 +35,7 @@ async function write(out: string, { alg, rotate, json }: GenerateOptions): Promi
     return `${JSON.stringify({ file: out, kid: key.kid, alg: key.alg, keys: keys.length })}\n`;
   const next = rotate
     ? 'The other keys verify what they signed. SIGHUP makes Postern read the file.'
-    : 'It is what POSTERN_JWT_KEYS names.';
+    : 'If Postern is to sign with it, POSTERN_JWT_KEYS must name this file.';
   return `${out}: key ${key.kid} signs with ${key.alg}.\n${next}\n`;
 }
 

@@ -16,8 +16,13 @@ import { revokeHandler } from './http/revoke.ts';
 import { revokeGrantHandler } from './http/revoke-grant.ts';
 import { revokeSubjectHandler } from './http/revoke-subject.ts';
 import { showHandler } from './http/show.ts';
+import { wrongListenerHandlers } from './http/wrong-listener.ts';
 
-const MAX_BODY_BYTES = 1024 * 1024;
+/** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
+const MAX_BATCH_BYTES = 1024 * 1024;
+
+/** All other bodies: a token has at most 4000 characters. */
+const MAX_BODY_BYTES = 16 * 1024;
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
@@ -43,8 +48,13 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/.well-known/jwks.json', notAllowed('GET, HEAD'));
   api.all('/openapi.json', notAllowed('GET, HEAD'));
 
-  api.use(authenticate(deps), limitBody(MAX_BODY_BYTES));
-  api.post('/tokens', issueHandler(deps));
+  const wrongListener = wrongListenerHandlers(deps);
+  api.all('/auth-request', wrongListener.authRequest);
+  api.all('/x-accel', wrongListener.xAccel);
+
+  api.use(authenticate(deps));
+  api.post('/tokens', limitBody(MAX_BATCH_BYTES), issueHandler(deps));
+  api.use(limitBody(MAX_BODY_BYTES));
   api.get('/tokens', listHandler(deps));
   api.delete('/tokens', revokeSubjectHandler(deps));
   api.all('/tokens', notAllowed('GET, POST, DELETE'));

@@ -1,13 +1,8 @@
-import { destination, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
+import type { LogOutput } from './log-output.ts';
 
-/**
- * Bytes gathered for one write, and the longest time in ms that a line waits for others. What a
- * reader that stopped reading leaves is kept up to `maxLength` bytes; then lines are dropped.
- */
-const GATHER = { minLength: 4096, maxLength: 8 << 20, periodicFlush: 200, sync: false } as const;
-
-/** JSON lines on standard output. Nothing logs a token, a key or a header as it came. */
-export function createLog(level: string): Logger {
+/** JSON lines. Nothing logs a token, a key or a header as it came. */
+export function createLog(level: string, output: LogOutput): Logger {
   return pino(
     {
       level,
@@ -16,7 +11,7 @@ export function createLog(level: string): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err },
     },
-    destination({ dest: 1, ...GATHER }),
+    output,
   );
 }
 
@@ -29,11 +24,11 @@ function err(error: Error): object {
   return { type, message, stack };
 }
 
-/** Writes what is gathered, before the process ends. False if nobody took it for `patienceMs`. */
-export function flushLog(log: Logger, patienceMs: number): Promise<boolean> {
+/** Tries to write what is kept, before the process ends. False if there is no result for `patienceMs`. */
+export function flushLog(output: LogOutput, patienceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const late = setTimeout(() => resolve(false), patienceMs);
-    log.flush(() => {
+    output.flush(() => {
       clearTimeout(late);
       resolve(true);
     });

@@ -18,10 +18,13 @@ import { KeyFault } from './jwt/keys.ts';
 import { openJwt } from './jwt/open.ts';
 import { CannotListen, drain, listen } from './listen.ts';
 import { createLog, flushLog } from './log.ts';
+import { createLogOutput } from './log-output.ts';
 import { measuredIssue } from './metrics/measured-issue.ts';
 import { measuredStore } from './metrics/measured-store.ts';
+import { sharedText } from './metrics/shared-text.ts';
 import { createMetrics } from './metrics.ts';
 import { openStore } from './store/open.ts';
+import { createDenyUnreadable } from './unreadable.ts';
 
 /** Time that requests in flight get at the end; a supervisor usually waits 10 s. */
 const DRAIN_MS = 4000;
@@ -29,13 +32,18 @@ const DRAIN_MS = 4000;
 /** And then the last log lines. */
 const FLUSH_MS = 500;
 
+const STANDARD_OUTPUT = 1;
+
 async function main(): Promise<void> {
   const onTerminal = process.stderr.isTTY === true;
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const config = withKey(loadConfig(process.env, readFile, { onTerminal }));
-  const log = createLog(config.logLevel);
   const version = versionOf(readFile);
   const metrics = createMetrics({ version, node: process.version });
+  const output = createLogOutput(STANDARD_OUTPUT, metrics.lostLine);
+  // Of a process that ends early, the last lines say why.
+  process.on('exit', output.flushSync);
+  const log = createLog(config.logLevel, output);
   metrics.watchProcess(process);
   const store = measuredStore(openStore(config.store, log, metrics.store.connected), metrics);
   const { now } = Date;
@@ -50,7 +58,12 @@ async function main(): Promise<void> {
   // Before it listens: without a handler the signal would end the process.
   process.on('SIGHUP', () => {
     jwt.reload().then(
-      () => log.info('the keys for JWTs were read anew'),
+      (read) =>
+        log.info(
+          read
+            ? 'the keys for JWTs were read anew'
+            : 'SIGHUP: the keys for JWTs were not read, as POSTERN_JWT_KEYS names no file',
+        ),
       (err: Error) => log.error({ reason: err.message }, 'the keys for JWTs stay as they were'),
     );
   });
@@ -74,7 +87,7 @@ async function main(): Promise<void> {
     prolong: createProlong({ mounts, store, now }),
     revoke: createRevoke({ store, lookUp, owners, now }),
     publicJwks,
-    metrics: metrics.text,
+    metrics: sharedText(metrics.text, () => performance.now()),
     version,
     store,
     log,
@@ -87,6 +100,7 @@ async function main(): Promise<void> {
     await listen(gate, config.listen, 'POSTERN_LISTEN'),
     await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),
   ];
+  servers[0]?.on('clientError', createDenyUnreadable({ recordDecision, log }));
   const [gateAddress, apiAddress] = servers.map((server) => server.address());
   log.info(
     { gate: gateAddress, api: apiAddress, store: config.store.url.split(':', 1)[0] },
@@ -101,7 +115,9 @@ async function main(): Promise<void> {
     await drain(servers, DRAIN_MS);
     await store.close();
     log.info('ended');
-    if (await flushLog(log, FLUSH_MS)) process.exit(0);
+    const flushed = await flushLog(output, FLUSH_MS);
+    process.off('exit', output.flushSync);
+    if (flushed) process.exit(0);
     // Nobody reads our output any more, and process.exit would wait for the write to be taken.
     process.kill(process.pid, 'SIGKILL');
   }
@@ -127,6 +143,9 @@ function withKey(config: Config): Config {
   const client = { id: 'terminal', targets: [], maxExpiresIn, maxResumeFor };
   return { ...config, apiKeys: [{ sha256: hashSecret(secret), client }] };
 }
+
+// Node would start its debugger, on a port. A listener takes the place of that.
+process.on('SIGUSR1', () => {});
 
 // Node runs this file, or `postern serve` loads it: both start the service.
 main().catch((error: unknown) => {

@@ -1,6 +1,6 @@
-import Gauge from 'prom-client/lib/gauge.js';
-import Registry from 'prom-client/lib/registry.js';
+import { Gauge, Registry } from 'prom-client';
 import { decisionRecorder, type RecordDecision } from './metrics/decisions.ts';
+import { lostLineRecorder } from './metrics/log.ts';
 import { type Process, watchProcess } from './metrics/process.ts';
 import { type StoreRecorder, storeRecorder } from './metrics/store.ts';
 import { type TokenRecorder, tokenRecorder } from './metrics/tokens.ts';
@@ -15,6 +15,8 @@ export interface Metrics {
   readonly recordDecision: RecordDecision;
   readonly tokens: TokenRecorder;
   readonly store: StoreRecorder;
+  /** A line of the log was dropped. */
+  lostLine(): void;
   /** From now on the process is among them. */
   watchProcess(process: Process): void;
   /** All of them, as Prometheus reads them. */
@@ -37,6 +39,7 @@ export function createMetrics({ version, node }: Build): Metrics {
     recordDecision: decisionRecorder(registry),
     tokens: tokenRecorder(registry),
     store: storeRecorder(registry),
+    lostLine: lostLineRecorder(registry),
     watchProcess: (process) => watchProcess(registry, process),
     text: () => registry.metrics(),
   };

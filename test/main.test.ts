@@ -9,6 +9,7 @@ import { startRedis } from '../dev/redis.ts';
 import { type ServiceProcess, startService } from '../dev/service.ts';
 import { waitFor } from '../dev/wait.ts';
 import { startCountingProxy } from './store/counting-proxy.ts';
+import { requestBytes, sendRaw } from './support/raw.ts';
 import { samplesOf } from './support/samples.ts';
 
 const ENV = {
@@ -103,6 +104,21 @@ test('/metrics says what runs', async () => {
   expect(samples.get('postern_store_seconds_count{operation="find"}')).toBe(1);
   expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(1e7);
   expect(samples.has('nodejs_eventloop_lag_p99_seconds')).toBe(true);
+});
+
+test('many scrapes at once cost as much as a few', async () => {
+  const service = await start({});
+  const scrape = async () => (await fetch(`http://127.0.0.1:${service.apiPort}/metrics`)).text();
+  // Each that is made has another CPU time and event loop delay in it.
+  const texts = await Promise.all(Array.from({ length: 60 }, scrape));
+  expect(new Set(texts).size).toBeLessThan(20);
+});
+
+test('a request with a control character in a header is denied, and logged', async () => {
+  const service = await start({});
+  const asked = requestBytes('GET', '/auth-request', { Authorization: 'Bearer a\x01' });
+  expect(await sendRaw(service.gatePort, asked)).toMatchObject({ status: 403 });
+  await waitFor(() => service.stdout().includes('"invalid_request"'), { what: 'its line' });
 });
 
 test('an address that is taken is named, with its setting', async () => {

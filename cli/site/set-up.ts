@@ -88,7 +88,7 @@ function reason(answer: Heard, path: string, mount: Mount | undefined): string {
     return `${got}: does nginx ask the Postern of this API, with the same store? Is server_name the mount's site?`;
   }
   if (status >= 500) {
-    return `${got}: does nginx reach the gate? Compare 'upstream postern' with POSTERN_LISTEN; nginx's error log says more`;
+    return `${got}: does nginx reach the gate? 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN; the logs of nginx and Postern say more`;
   }
   return got;
 }

@@ -10,6 +10,9 @@ export interface Faults {
   readonly beyond: Fault[];
 }
 
+/** A request is not examined any further once so many are found: an array of 1000 may have thousands. */
+export const MAX_FAULTS = 50;
+
 export type RefusalCode =
   | 'invalid_request'
   | 'insufficient_scope'

@@ -1,8 +1,9 @@
 import { type AskedGrant, askedGrant } from './asked-grant.ts';
 import type { Client } from './client.ts';
-import { type Faults, Refused } from './errors.ts';
+import { type Faults, MAX_FAULTS, Refused } from './errors.ts';
 import { type Formats, faultFormat, mint } from './format.ts';
 import type { GrantRequest } from './grant-fields.ts';
+import { inPieces } from './in-pieces.ts';
 import type { Defaults } from './lifetime.ts';
 import type { Mounts } from './mount.ts';
 import type { Entry, Store } from './store.ts';
@@ -34,23 +35,35 @@ export function createIssue(options: IssueOptions): Issue {
   return async function issue(client, asked) {
     const faults: Faults = { malformed: [], beyond: [] };
     const wanted: Array<AskedGrant & Asked[number]> = [];
-    for (const { at, request } of asked) {
-      const one = askedGrant(request, client, { mounts, defaults: options }, at, faults);
-      faultFormat(request, options, one?.grant ?? {}, at, faults.malformed);
-      if (one !== undefined) wanted.push({ ...one, at, request });
+    for await (const piece of inPieces(asked)) {
+      for (const { at, request } of piece) {
+        const one = askedGrant(request, client, { mounts, defaults: options }, at, faults);
+        faultFormat(request, options, one?.grant ?? {}, at, faults.malformed);
+        if (one !== undefined) wanted.push({ ...one, at, request });
+      }
+      if (faults.malformed.length + faults.beyond.length >= MAX_FAULTS) break;
     }
     refuse(faults);
 
     const issuedAt = now();
     const entries: Entry[] = [];
     const issued: Issued[] = [];
-    for (const { at, grant, place, expiresIn, request } of wanted) {
-      const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
-      const minted = await mint({ ...grant, ...times }, request, options, at, faults.malformed);
-      if (minted === undefined) continue;
-      const { token, id } = minted;
-      if (minted.recorded) entries.push([id, minted.grant]);
-      issued.push({ token, id, expiresIn, url: urlFor(place.mount, place.covers, token) });
+    for await (const piece of inPieces(wanted)) {
+      // Together: a signature is made outside of the event loop.
+      const minted = await Promise.all(
+        piece.map(({ at, grant, expiresIn, request }) => {
+          const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
+          return mint({ ...grant, ...times }, request, options, at, faults.malformed);
+        }),
+      );
+      for (const [i, { place, expiresIn }] of piece.entries()) {
+        const one = minted[i];
+        if (one === undefined) continue;
+        const { token, id, grant, recorded } = one;
+        if (recorded) entries.push([id, grant]);
+        issued.push({ token, id, expiresIn, url: urlFor(place.mount, place.covers, token) });
+      }
+      if (faults.malformed.length >= MAX_FAULTS) break;
     }
     refuse(faults);
     if (entries.length > 0) await store.issue(entries);

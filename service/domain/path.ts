@@ -2,6 +2,7 @@
 export const MAX_PATH_BYTES = 2048;
 
 const CONTROL = /\p{Cc}/u;
+const TOO_LONG = `must not exceed ${MAX_PATH_BYTES} bytes`;
 
 /**
  * What forbids a decoded path, as a phrase for a person; undefined if it is legal.
@@ -12,6 +13,8 @@ const CONTROL = /\p{Cc}/u;
  */
 export function pathFault(path: string): string | undefined {
   if (!path.startsWith('/')) return 'must start with a slash';
+  // Before all that goes over each of its characters.
+  if (path.length > MAX_PATH_BYTES) return TOO_LONG;
   if (CONTROL.test(path)) return 'must not hold a control character';
   if (path.includes('\\')) return 'must not hold a backslash';
   if (path.endsWith(' ')) return 'must not end in a space';
@@ -20,7 +23,7 @@ export function pathFault(path: string): string | undefined {
     if (segment === '.' || segment === '..') return 'must not have a dot segment';
   }
   if (!path.isWellFormed()) return 'must be valid Unicode';
-  if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `must not exceed ${MAX_PATH_BYTES} bytes`;
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) return TOO_LONG;
   return undefined;
 }
 

@@ -1,12 +1,9 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Logger } from 'pino';
-import { type Fault, Refused } from '../domain/errors.ts';
+import { type Fault, MAX_FAULTS, Refused } from '../domain/errors.ts';
 import { Unavailable } from '../domain/store.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from './problem.ts';
-
-/** At most this many faults are named: an array of 1000 may have thousands. */
-const MOST_FAULTS = 50;
 
 export function problem(
   c: Context,
@@ -14,7 +11,7 @@ export function problem(
   detail?: string,
   faults: readonly Fault[] = [],
 ): Response {
-  const body = problemBody(code, detail, faults.slice(0, MOST_FAULTS));
+  const body = problemBody(code, detail, faults.slice(0, MAX_FAULTS));
   return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
 }
 

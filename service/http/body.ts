@@ -3,31 +3,26 @@ import type { z } from 'zod';
 import { Refused } from '../domain/errors.ts';
 import { problem } from './api-problem.ts';
 import { faultsOf } from './schema.ts';
+import { parseJson } from './split-json.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-async function readText(c: Context): Promise<string> {
+export function decodeBody(bytes: ArrayBuffer): string {
   try {
-    return utf8.decode(await c.req.arrayBuffer());
+    return utf8.decode(bytes);
   } catch (error) {
     if (error instanceof TypeError) throw new Refused('invalid_request', 'The body is not UTF-8.');
     throw error;
   }
 }
 
-/** A JSON body. */
-export async function readJson(c: Context): Promise<unknown> {
-  const text = await readText(c);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Refused('invalid_request', 'The body is not valid JSON.');
-  }
+async function readText(c: Context): Promise<string> {
+  return decodeBody(await c.req.arrayBuffer());
 }
 
 /** A JSON body in the shape of a schema. */
 export async function readShape<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
-  const parsed = schema.safeParse(await readJson(c));
+  const parsed = schema.safeParse(parseJson(await readText(c)));
   if (parsed.success) return parsed.data;
   throw new Refused('invalid_request', 'The request is not valid.', faultsOf(parsed.error));
 }

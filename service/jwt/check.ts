@@ -41,6 +41,8 @@ export async function checkJwt(
     const { payload } = await jwtVerify(
       token,
       async (header) => {
+        // The library itself accepts one that names b64.
+        if (header.crit !== undefined) throw new errors.JOSENotSupported('crit');
         const found = await keys(header);
         if (found === undefined) throw new errors.JWKSNoMatchingKey();
         if (header.alg !== found.alg || isShort(found.key)) throw new errors.JOSEAlgNotAllowed();

@@ -51,8 +51,11 @@ export interface Jwt {
   /** Of `downloads` issuers. */
   readonly owners: ReadonlyMap<string, Client>;
   publicJwks(): { readonly keys: readonly JWK[] };
-  /** Reads our own keys anew; throws, and keeps those it has, where they are at fault. */
-  reload(): Promise<void>;
+  /**
+   * Reads the file of Postern's own keys again; false if none is configured. Throws, and keeps the keys
+   * that it has, if the file is invalid.
+   */
+  reload(): Promise<boolean>;
 }
 
 /** All that has to do with JWTs. @throws KeyFault, with the path of the file at fault */
@@ -80,7 +83,9 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
     owners: new Map(downloads.map((one) => [one.issuer, one.client])),
     publicJwks: () => own?.publicJwks() ?? { keys: [] },
     async reload() {
-      if (own && jwtKeys !== undefined) await inFile(jwtKeys, own.replace);
+      if (own === undefined || jwtKeys === undefined) return false;
+      await inFile(jwtKeys, own.replace);
+      return true;
     },
   };
 

@@ -1,5 +1,4 @@
-import type { Registry } from 'prom-client';
-import Counter from 'prom-client/lib/counter.js';
+import { Counter, type Registry } from 'prom-client';
 import { tableOf } from './table.ts';
 
 /**

@@ -1,5 +1,4 @@
-import type { Registry } from 'prom-client';
-import Counter from 'prom-client/lib/counter.js';
+import { Counter, type Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
 import { fromZero } from './counts.ts';
 import { tableOf } from './table.ts';

@@ -1,7 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Registry } from 'prom-client';
-import Counter from 'prom-client/lib/counter.js';
-import Gauge from 'prom-client/lib/gauge.js';
+import { Counter, Gauge, type Registry } from 'prom-client';
 
 export type Process = Pick<NodeJS.Process, 'cpuUsage' | 'memoryUsage' | 'uptime'>;
 

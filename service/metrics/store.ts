@@ -1,5 +1,4 @@
-import type { Registry } from 'prom-client';
-import Gauge from 'prom-client/lib/gauge.js';
+import { Gauge, type Registry } from 'prom-client';
 import type { Store } from '../domain/store.ts';
 import { countsBy } from './counts.ts';
 import { timesBy } from './times.ts';

@@ -1,14 +1,16 @@
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { projectRoot } from '../../dev/paths.ts';
 import { freePorts } from '../../dev/ports.ts';
 import { type Command, ExitedEarly, launch } from '../../dev/process.ts';
 import { program } from './postern.ts';
 
-async function serve(env: NodeJS.ProcessEnv) {
+async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {
   const ports = await freePorts(2);
   const command: Command = {
     name: 'postern serve',
     path: process.execPath,
-    args: [program, 'serve'],
+    args,
     env: {
       PATH: process.env.PATH,
       POSTERN_MOUNTS: '/download/=/protected/',
@@ -37,6 +39,20 @@ test('and tells the faults of its configuration, with 2', async () => {
   expect(failed).toBeInstanceOf(ExitedEarly);
   expect((failed as ExitedEarly).exit.code).toBe(2);
   expect((failed as ExitedEarly).stderr).toContain('POSTERN_MOUNTS');
+});
+
+test.each([
+  ['postern serve', [program, 'serve']],
+  ['dist/service/main.js', [join(projectRoot, 'dist', 'service', 'main.js')]],
+])('SIGUSR1 does not start the debugger of %s', async (_, args) => {
+  const service = await serve({}, args);
+  service.signal('SIGUSR1');
+  // Node would say at once on which port the debugger listens.
+  for (let i = 0; i < 20; i += 1) expect((await fetch(`${service.api}/livez`)).status).toBe(200);
+  expect(service.stderr()).toBe('');
+  service.signal('SIGTERM');
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(service.stderr()).toBe('');
 });
 
 /** A module that `--import` takes, given as text. */

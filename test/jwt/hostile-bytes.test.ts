@@ -60,6 +60,10 @@ describe('a header that chooses how it is verified', () => {
     ['a kid of the prototype', () => compact({ ...header, kid: '__proto__' }, payload, bySelf)],
     ['crit', () => compact({ ...header, crit: ['exp'] }, payload, bySelf)],
     ['crit b64', () => compact({ ...header, crit: ['b64'], b64: false }, payload, bySelf)],
+    [
+      'crit of b64 as usual',
+      () => compact({ ...header, crit: ['b64'], b64: true }, payload, bySelf),
+    ],
   ];
   for (const claim of ['jwk', 'jku', 'x5u', 'x5c'] as const) {
     tokens.push([

@@ -105,6 +105,10 @@ describe('claims of any shape', () => {
       'crit of the prototype',
       { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', crit: ['toString'], toString: 1 },
     ],
+    [
+      'crit of b64 as usual',
+      { alg: 'EdDSA', kid: 'app 1', typ: 'postern+jwt', crit: ['b64'], b64: true },
+    ],
     ['zip and enc', { alg: 'dir', enc: 'A128GCM', zip: 'DEF', kid: 'app 1', typ: 'postern+jwt' }],
     [
       'b64 false without crit',

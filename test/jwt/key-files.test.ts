@@ -130,9 +130,12 @@ describe('a file of keys at fault', () => {
     for (const secret of [...secretsOf(all), 'c2hvcnQt']) expect(said).not.toContain(secret);
   });
 
-  test('with no keys configured SIGHUP ends nothing', async () => {
+  test('with no keys configured SIGHUP ends nothing, and the log says that nothing was read', async () => {
     const service = await startInstance({});
-    await service.reload();
+    expect(await service.reload()).toMatchObject({
+      level: 'info',
+      msg: expect.stringContaining('not read'),
+    });
     expect(await service.statusOf((await service.issue()).access_token)).toBe(204);
   });
 });

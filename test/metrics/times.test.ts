@@ -1,4 +1,4 @@
-import Registry from 'prom-client/lib/registry.js';
+import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { timesBy } from '../../service/metrics/times.ts';
 import { metricsOf, samplesOf } from '../support/samples.ts';
@@ -14,7 +14,7 @@ test('a bucket holds what is at its bound, and what is in those below it', async
   const text = await registry.metrics();
   expect(metricsOf(text)).toEqual(new Map([['a_seconds', 'histogram']]));
   const samples = samplesOf(text);
-  const upTo = (le: string, by = 'one') => samples.get(`a_seconds_bucket{by="${by}",le="${le}"}`);
+  const upTo = (le: string, by = 'one') => samples.get(`a_seconds_bucket{le="${le}",by="${by}"}`);
   expect(upTo('0.0001')).toBe(2);
   expect(upTo('0.00025')).toBe(3);
   expect(upTo('0.1')).toBe(3);

@@ -22,6 +22,7 @@ import { measuredIssue } from '../../service/metrics/measured-issue.ts';
 import { measuredStore } from '../../service/metrics/measured-store.ts';
 import { createMetrics } from '../../service/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { createDenyUnreadable } from '../../service/unreadable.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
 
@@ -100,6 +101,7 @@ export function createPostern(options: PosternOptions = {}) {
       recordDecision,
       log,
     }),
+    denyUnreadable: createDenyUnreadable({ recordDecision, log }),
     api: createApi({
       version,
       apiKeys,

@@ -1,0 +1,101 @@
+import { Refused } from '../domain/errors.ts';
+
+/** Deeper than any request for a token. */
+const MAX_DEPTH = 8;
+
+/** Fields and list entries of one request: 64 addresses, all fields, and room for those that are unknown. */
+const MAX_VALUES = 128;
+
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/** A JSON text that is not parsed yet: one value, or the elements of an array. */
+export interface Split {
+  readonly isArray: boolean;
+  readonly values: readonly string[];
+}
+
+/**
+ * Splits an array into its elements, and bounds what JSON.parse and the schema would have to do for
+ * each: a megabyte of brackets or of unknown fields would keep the event loop busy for most of a second.
+ * The text is JSON if, and only if, each of the values is.
+ *
+ * @throws Refused if there are more than `maxElements`, or one is nested too deeply or has too many fields
+ */
+export function splitJson(text: string, maxElements: number): Split {
+  const start = text.search(/[^ \t\n\r]/);
+  const isArray = text.charCodeAt(start) === OPEN_LIST;
+  const outside = isArray ? 1 : 0;
+  const values: string[] = [];
+  let [depth, count, begin] = [0, 0, start + 1];
+
+  for (let i = Math.max(0, start); i < text.length; i += 1) {
+    switch (text.charCodeAt(i)) {
+      case QUOTE:
+        i = endOfString(text, i);
+        break;
+      case OPEN_LIST:
+      case OPEN_OBJECT:
+        depth += 1;
+        if (depth - outside > MAX_DEPTH) refuse(`It may be nested ${MAX_DEPTH} deep.`);
+        break;
+      case COMMA:
+        if (isArray && depth === 1) {
+          values.push(text.slice(begin, i));
+          if (values.length >= maxElements) refuseLength(maxElements);
+          [count, begin] = [0, i + 1];
+          break;
+        }
+        count += 1;
+        if (count >= MAX_VALUES) refuse(`One may have ${MAX_VALUES} fields and list entries.`);
+        break;
+      case CLOSE_LIST:
+      case CLOSE_OBJECT:
+        depth -= 1;
+        if (isArray && depth === 0) {
+          const last = text.slice(begin, i);
+          if (text.charCodeAt(i) !== CLOSE_LIST || !isBlank(text.slice(i + 1))) refuseSyntax();
+          if (values.length > 0 || !isBlank(last)) values.push(last);
+          if (values.length === 0) refuseLength(maxElements);
+          return { isArray, values };
+        }
+    }
+  }
+  if (isArray) refuseSyntax();
+  return { isArray, values: [text] };
+}
+
+/** @throws Refused */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return refuseSyntax();
+  }
+}
+
+/** Where the quote is that ends a string; past the end of the text if there is none. */
+function endOfString(text: string, quote: number): number {
+  let i = quote + 1;
+  while (i < text.length && text.charCodeAt(i) !== QUOTE) {
+    i += text.charCodeAt(i) === BACKSLASH ? 2 : 1;
+  }
+  return i;
+}
+
+/** By the rule of JSON, which knows fewer blanks than JavaScript. */
+function isBlank(text: string): boolean {
+  return /^[ \t\n\r]*$/.test(text);
+}
+
+function refuseLength(maxElements: number): never {
+  throw new Refused('invalid_request', `An array must hold 1 to ${maxElements} requests.`);
+}
+
+function refuseSyntax(): never {
+  throw new Refused('invalid_request', 'The body is not valid JSON.');
+}
+
+function refuse(detail: string): never {
+  throw new Refused('invalid_request', `The request has too much in it. ${detail}`);
+}

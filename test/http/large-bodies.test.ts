@@ -1,0 +1,110 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { createAsked } from './ask-api.ts';
+
+const MEGABYTE = 1024 * 1024;
+const json = { 'content-type': 'application/json' };
+const unknown = (count: number) =>
+  `{${Array.from({ length: count }, (_, i) => `"u${i}":1`).join(',')}}`;
+
+afterEach(() => vi.restoreAllMocks());
+
+test.each([
+  ['an object of unknown fields', unknown(90_000)],
+  ['one in an array', `[{"path":"/download/a"},${unknown(90_000)}]`],
+  ['nested arrays', '['.repeat(500_000)],
+  ['nested objects', '{"a":'.repeat(200_000)],
+  ['nested arrays of one request', `[{"path":${'['.repeat(500_000)}`],
+  ['a list of addresses', `{"path":"/download/a","ip":[${'"",'.repeat(300_000)}""]}`],
+  ['an array of numbers', `[${'1,'.repeat(500_000)}1]`],
+])('a megabyte of %s is refused before it is parsed', async (_, body) => {
+  const { ask } = createAsked();
+  const parse = vi.spyOn(JSON, 'parse');
+  const reply = await ask('POST /tokens', { body, headers: json });
+  expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request', status: 400 } });
+  expect(reply.headers.get('content-type')).toBe('application/problem+json');
+  const [longest] = parse.mock.calls.map(([text]) => text.length).sort((a, b) => b - a);
+  // The answer, which the test reads.
+  expect(longest).toBeLessThan(10_000);
+});
+
+test('a batch is read no further than to its fiftieth error', async () => {
+  const { ask } = createAsked();
+  const wrong = Array.from({ length: 100 }, () => '{"path":1}');
+  const reply = await ask('POST /tokens', { body: `[${wrong},no JSON]`, headers: json });
+  expect(reply.status).toBe(400);
+  expect(reply.body.errors).toHaveLength(50);
+});
+
+test('a thousand requests with long texts fit', async () => {
+  const { ask } = createAsked();
+  const requests = Array.from({ length: 1000 }, (_, i) => ({
+    path: `/download/${String(i).padEnd(291, 'p')}`,
+    subject: String(i).padEnd(256, 's'),
+    filename: String(i).padEnd(255, 'f'),
+    expires_in: 3600,
+    max_uses: 3,
+    disposition: 'attachment',
+  }));
+  expect(JSON.stringify(requests).length).toBeGreaterThan(0.85 * MEGABYTE);
+  expect((await ask('POST /tokens', { json: requests })).status).toBe(201);
+});
+
+test.each([
+  ['POST /introspect', 'application/x-www-form-urlencoded'],
+  ['POST /revoke', 'application/x-www-form-urlencoded'],
+  ['PATCH /tokens/AAAAAAAAAAAAAAAAAAAAAA', 'application/json'],
+])('%s takes a body of at most 16 KiB', async (line, type) => {
+  const { ask } = createAsked();
+  const headers = { 'content-type': type, 'content-length': String(16 * 1024 + 1) };
+  const reply = await ask(line, { body: 'a'.repeat(16 * 1024 + 1), headers });
+  expect(reply).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
+});
+
+test('while a thousand tokens are issued, the event loop serves others', async () => {
+  const { ask } = createAsked();
+  let turns = 0;
+  let done = false;
+  const others = () => {
+    turns += 1;
+    if (!done) setImmediate(others);
+  };
+  const requests = Array.from({ length: 1000 }, (_, i) => ({ path: `/download/${i}` }));
+  const asked = ask('POST /tokens', { json: requests }).finally(() => {
+    done = true;
+  });
+  setImmediate(others);
+  expect((await asked).status).toBe(201);
+  // After each 50 of them: when they are read, when they are checked, and when they are issued.
+  expect(turns).toBeGreaterThanOrEqual(57);
+});
+
+test('a batch waits for the batch before it; a request for one token does not', async () => {
+  const memory = createMemoryStore();
+  const issuing: Array<() => void> = [];
+  const issue: typeof memory.issue = async (grants) => {
+    if (grants.length > 1) await new Promise<void>((resolve) => issuing.push(resolve));
+    await memory.issue(grants);
+  };
+  const { ask } = createAsked({ store: { ...memory, issue } });
+  const batch = Array.from({ length: 100 }, (_, i) => ({ path: `/download/${i}` }));
+  const batches = [1, 2].map(() => ask('POST /tokens', { json: batch }));
+  await expect.poll(() => issuing).toHaveLength(1);
+  expect((await ask('POST /tokens', { json: { path: '/download/a' } })).status).toBe(201);
+  expect(issuing).toHaveLength(1);
+  issuing[0]?.();
+  await expect.poll(() => issuing).toHaveLength(2);
+  issuing[1]?.();
+  expect((await Promise.all(batches)).map(({ status }) => status)).toEqual([201, 201]);
+});
+
+test('a batch that fails does not keep the next one waiting', async () => {
+  const { ask } = createAsked();
+  const [bad, good] = ['/elsewhere/a', '/download/a'].map((path) =>
+    ask('POST /tokens', {
+      json: Array.from({ length: 100 }, () => ({ path })),
+    }),
+  );
+  expect((await bad)?.status).toBe(400);
+  expect((await good)?.status).toBe(201);
+});

@@ -1,0 +1,102 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, type TestContext, test } from 'vitest';
+import { projectRoot, temporaryFolder } from '../dev/paths.ts';
+import { freePorts } from '../dev/ports.ts';
+import { waitFor } from '../dev/wait.ts';
+import { samplesOf } from './support/samples.ts';
+
+/** The built service, whose log goes to a file that is opened as a shell does it by `>>`. */
+async function startLogging(file: string) {
+  const [gate = 0, api = 0] = await freePorts(2);
+  const child = spawn(process.execPath, [join(projectRoot, 'dist/service/main.js')], {
+    env: {
+      PATH: process.env.PATH,
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: 'web:a-key-for-the-tests-only',
+      POSTERN_LISTEN: `127.0.0.1:${gate}`,
+      POSTERN_API_LISTEN: `127.0.0.1:${api}`,
+    },
+    stdio: ['ignore', openSync(file, 'a'), 'inherit'],
+  });
+  const ended = new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const status = async (path: string, headers = {}) => {
+    const signal = AbortSignal.timeout(10_000);
+    return (await fetch(`http://127.0.0.1:${gate}${path}`, { headers, signal })).status;
+  };
+  await waitFor(() => status('/livez').catch(() => undefined), { what: 'the service' });
+  return {
+    live: () => status('/livez'),
+    /** A decision whose line is 2 KB long. */
+    decide: () =>
+      status('/auth-request', {
+        'X-Original-URI': `/download/${'a'.repeat(2000)}`,
+        'X-Original-Method': 'GET',
+        'Postern-Site': 'files.example',
+      }),
+    async lost() {
+      const text = await (await fetch(`http://127.0.0.1:${api}/metrics`)).text();
+      return samplesOf(text).get('postern_log_lines_lost_total') ?? 0;
+    },
+    async end() {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
+}
+
+test('where the log cannot be written the service goes on, and ends when it is asked to', async () => {
+  const { live, decide, end } = await startLogging('/dev/full');
+  for (let i = 0; i < 50; i += 1) expect(await decide()).toBe(401);
+  expect(await live()).toBe(200);
+  expect(await end()).toEqual({ code: 0, signal: null });
+});
+
+test('on a full disk lines are lost and counted; with room again the log goes on', async (context) => {
+  const folder = await smallDisk(context);
+  const file = join(folder, 'postern.log');
+  const { live, decide, lost, end } = await startLogging(file);
+  // 8 MiB of lines are kept for later.
+  await waitFor(
+    async () => {
+      const decisions = await Promise.all(Array.from({ length: 50 }, decide));
+      expect(new Set(decisions)).toEqual(new Set([401]));
+      return (await lost()) > 0;
+    },
+    { what: 'a line to be lost', deadline: 60_000 },
+  );
+  expect(await live()).toBe(200);
+
+  spawnSync('mount', ['-o', 'remount,size=64m', folder]);
+  const written = async () => (await stat(file)).size > 8 << 20;
+  await waitFor(written, { what: 'the kept lines to be written' });
+  expect(await decide()).toBe(401);
+  expect(await end()).toEqual({ code: 0, signal: null });
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const messages = new Set(lines.map((line) => JSON.parse(line).msg));
+  expect(messages).toEqual(
+    new Set([
+      'listening',
+      'decision',
+      'ending: no new requests, those in flight are answered',
+      'ended',
+    ]),
+  );
+}, 120_000);
+
+/** A file system of 64 KiB. */
+async function smallDisk(context: TestContext): Promise<string> {
+  const folder = await temporaryFolder();
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+  if (status !== 0) context.skip('mounting a file system needs root');
+  onTestFinished(() => void spawnSync('umount', ['-l', folder]));
+  return folder;
+}

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keptLog } from '../http/ask-api.ts';
+import type { Headers } from '../support/raw.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const { log, parsed } = keptLog();
+
+describe.each(ways)(
+  'a control character in a header that nginx sends to the gate, by %s',
+  (way) => {
+    let site: Site;
+    beforeAll(async () => {
+      site = await startSite({ way, log, files: { a: 'file a' } });
+      site.gate.server.on('clientError', site.postern.denyUnreadable);
+    });
+    afterAll(() => site.stop());
+
+    test.each<[string, Headers]>([
+      ['Authorization', { Authorization: 'Bearer a\x01b' }],
+      ['a cookie', { Cookie: 'postern=a\x7fb' }],
+      ['a resume cookie', { Cookie: 'postern_resume=\x02' }],
+      ['Purpose', { Purpose: '\x03' }],
+    ])('in %s it is a denial that is logged, whatever the token', async (_, headers) => {
+      const { url } = await site.issue({ path: '/download/a' });
+      expect((await site.ask('GET', url)).text).toBe('file a');
+      const before = parsed().length;
+      for (const target of [url, '/download/a']) {
+        const answer = await site.ask('GET', target, headers);
+        expect(answer.status).toBe(403);
+        expect(answer.text).not.toContain('file a');
+      }
+      const lines = parsed().slice(before);
+      const line = { code: 'invalid_request', request_id: expect.stringMatching(/^[0-9a-f]{32}$/) };
+      expect(lines).toEqual(
+        [1, 2].map(() => expect.objectContaining({ ...line, msg: 'decision' })),
+      );
+      expect(JSON.stringify(lines)).not.toContain(url.slice(-30));
+      // The next request has a connection of its own.
+      expect((await site.ask('GET', url)).text).toBe('file a');
+    });
+  },
+);
