@@ -7,6 +7,7 @@ import { descriptors } from './rules/descriptors.ts';
 import { earlyData } from './rules/early-data.ts';
 import { errorPage } from './rules/error-page.ts';
 import { failover } from './rules/failover.ts';
+import { httpConf } from './rules/http-conf.ts';
 import { internal } from './rules/internal.ts';
 import { internalExtras } from './rules/internal-extras.ts';
 import { internalProxy } from './rules/internal-proxy.ts';
@@ -48,6 +49,7 @@ export const RULES: readonly Rule[] = [
   plainHttp,
   log,
   cacheControl,
+  httpConf,
   errorPage,
   addHeader,
   limitConn,

@@ -2,10 +2,11 @@ import type { Directive } from './directive.ts';
 import { type Location, own } from './scope.ts';
 import { isQuestion, type Site } from './site.ts';
 
-/** The locations that ask a gate, or are passed on to it. */
+/** The locations whose requests go to a gate. */
 export function asking({ servers, gates }: Site): readonly Location[] {
   const questions = servers.flatMap(({ locations }) => locations.filter(isQuestion));
-  return [...questions, ...gates.map(({ location }) => location)];
+  const passing = gates.filter(({ way }) => way === 'X-Accel').map(({ location }) => location);
+  return [...questions, ...passing];
 }
 
 /** The upstreams of gates. */
