@@ -20,9 +20,9 @@ WORKDIR /app
 ENV NODE_ENV=production \
     POSTERN_LISTEN=unix:/run/postern/gate.sock \
     POSTERN_API_LISTEN=0.0.0.0:7301
-# A volume that is mounted here takes this owner. Others may pass through: nginx's workers are
-# another user, and the socket in it is open to whoever gets there.
-RUN install -d -o node -g node -m 0755 /run/postern
+# A volume that is mounted here takes this owner, group and mode. 101 is the group of nginx's workers in
+# its official images; set-group-ID gives it the socket, so that nobody else can connect.
+RUN install -d -o node -g 101 -m 2750 /run/postern
 COPY package.json ./
 COPY --from=dependencies /app/node_modules/ node_modules/
 COPY --from=build /app/dist/cli/ dist/cli/

@@ -28,6 +28,8 @@ export interface Config extends JwtSettings {
   /** The gate, for nginx alone. */
   readonly listen: Listen;
   readonly apiListen: Listen;
+  /** Of a Unix socket: who may connect, as in chmod. */
+  readonly socketMode: number;
   readonly store: StoreSettings;
   /** At least one. */
   readonly mounts: readonly Mount[];

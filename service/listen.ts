@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, Server as NetServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { Listen } from './config.ts';
 
@@ -39,7 +39,10 @@ export class CannotListen extends Error {
   }
 }
 
-/** A listening server. `field` is the setting that names the address, for the error. */
+/**
+ * A listening server. `field` is the setting that names the address, for the error. A Unix socket has
+ * the mode that the process's umask leaves: a chmod after it listens would come too late.
+ */
 export async function listen(
   handler: RequestListener,
   where: Listen,
@@ -50,9 +53,7 @@ export async function listen(
   if ('path' in where) await removeStale(where.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new CannotListen(where, field, error)));
-    // nginx runs as another user: who may connect is what the socket's folder says.
-    const access = 'path' in where ? { readableAll: true, writableAll: true } : {};
-    server.listen({ ...where, ...access, backlog: BACKLOG }, resolve);
+    server.listen({ ...where, backlog: BACKLOG }, resolve);
   });
   return server;
 }
@@ -73,17 +74,35 @@ async function removeStale(path: string): Promise<void> {
   if (refused) await unlink(path).catch(() => {});
 }
 
+/**
+ * For so long kept connections are answered, and told to close, before they are closed. nginx takes the
+ * one that it used last, and may have sent a request by the time it learns of the end.
+ */
+const FAREWELL_MS = 500;
+
 /** Stops accepting and resolves once what is in flight is answered, or `patienceMs` are over. */
 export async function drain(servers: readonly Server[], patienceMs: number): Promise<void> {
-  const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
-  // A keepalive connection turns idle only once its answer is sent.
-  const idle = setInterval(() => {
-    for (const server of servers) server.closeIdleConnections();
-  }, 20);
+  const closed = servers.map((server) => new Promise((resolve) => stopAccepting(server, resolve)));
+  let idle: NodeJS.Timeout | undefined;
+  const farewell = setTimeout(() => {
+    // A keepalive connection turns idle only once its answer is sent.
+    idle = setInterval(() => {
+      for (const server of servers) server.closeIdleConnections();
+    }, 20);
+  }, FAREWELL_MS);
   const late = setTimeout(() => {
     for (const server of servers) server.closeAllConnections();
   }, patienceMs);
   await Promise.all(closed);
+  clearTimeout(farewell);
   clearInterval(idle);
   clearTimeout(late);
+}
+
+function stopAccepting(server: Server, closed: (error?: Error) => void): void {
+  server.prependListener('request', (_, response) => {
+    response.shouldKeepAlive = false;
+  });
+  // The `close` of node:http would close idle connections at once.
+  NetServer.prototype.close.call(server, closed);
 }

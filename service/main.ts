@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
 import { createApi } from './api.ts';
@@ -26,6 +27,9 @@ import { createMetrics } from './metrics.ts';
 import { openStore } from './store/open.ts';
 import { createDenyUnreadable } from './unreadable.ts';
 
+/** How long the start waits for the store. */
+const CONNECT_MS = 1000;
+
 /** Time that requests in flight get at the end; a supervisor usually waits 10 s. */
 const DRAIN_MS = 4000;
 
@@ -45,9 +49,18 @@ async function main(): Promise<void> {
   process.on('exit', output.flushSync);
   const log = createLog(config.logLevel, output);
   metrics.watchProcess(process);
-  const store = measuredStore(openStore(config.store, log, metrics.store.connected), metrics);
+  let hasConnected = () => {};
+  const connected = new Promise<void>((resolve) => {
+    hasConnected = resolve;
+  });
+  const opened = openStore(config.store, log, (isConnected) => {
+    metrics.store.connected(isConnected);
+    if (isConnected) hasConnected();
+  });
+  const store = measuredStore(opened, metrics);
   const { now } = Date;
-  const { apiKeys, cookies, decisionTtl, expiresIn, resumeFor, format, publicUrl = '' } = config;
+  const { apiKeys, cookies, decisionTtl, expiresIn, resumeFor, format } = config;
+  const { publicUrl = '', socketMode } = config;
   const mounts = createMounts(config.mounts);
   const onFailure = (issuer: string, err: Error) =>
     log.warn({ issuer, reason: err.message }, 'the keys of an issuer cannot be had');
@@ -94,8 +107,12 @@ async function main(): Promise<void> {
     publicUrl,
   });
 
+  // Or the first requests would be denied. Without a store it listens all the same, and says 503.
+  await Promise.race([connected, sleep(CONNECT_MS)]);
   const { recordDecision } = metrics;
   const gate = createGate({ authorize, within: createWithin(), cookies, recordDecision, log });
+  // Sockets are all that it writes.
+  process.umask(0o777 & ~socketMode);
   const servers = [
     await listen(gate, config.listen, 'POSTERN_LISTEN'),
     await listen(getRequestListener(api.fetch), config.apiListen, 'POSTERN_API_LISTEN'),

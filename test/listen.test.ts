@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../dev/paths.ts';
 import { waitFor } from '../dev/wait.ts';
 import { CannotListen, drain, listen } from '../service/listen.ts';
+import { openRaw, requestBytes } from './support/raw.ts';
 
 const handler = () => {};
 
@@ -51,4 +54,31 @@ test('a thousand connections that come at once are taken at once', async () => {
     for (const socket of sockets) socket.destroy();
     await drain([server], 100);
   }
+});
+
+const answers: RequestListener = (_, response) => response.writeHead(204).end();
+
+// nginx may have sent a request by the time it learns that its connection is closed, and a client gets 503.
+test('while it drains a kept connection is answered, and told to close', async () => {
+  const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
+  const { port } = server.address() as AddressInfo;
+  const kept = await openRaw(port);
+  const before = await kept.send(requestBytes('GET', '/'));
+  expect([before.status, before.header('connection')]).toEqual([204, 'keep-alive']);
+
+  const drained = drain([server], 4000);
+  const after = await kept.send(requestBytes('GET', '/'));
+  expect([after.status, after.header('connection')]).toEqual([204, 'close']);
+  await once(kept.socket, 'close');
+  await drained;
+});
+
+test('while it drains nobody new is accepted', async () => {
+  const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
+  const { port } = server.address() as AddressInfo;
+  const kept = await openRaw(port);
+  const drained = drain([server], 4000);
+  await expect(openRaw(port)).rejects.toThrow('ECONNREFUSED');
+  kept.close();
+  await drained;
 });

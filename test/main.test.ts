@@ -1,15 +1,19 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { chmod, chown, rm, stat } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
-import { projectRoot } from '../dev/paths.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { projectRoot, temporaryFolder } from '../dev/paths.ts';
 import { freePorts } from '../dev/ports.ts';
 import { ExitedEarly } from '../dev/process.ts';
 import { startRedis } from '../dev/redis.ts';
 import { type ServiceProcess, startService } from '../dev/service.ts';
 import { waitFor } from '../dev/wait.ts';
 import { startCountingProxy } from './store/counting-proxy.ts';
-import { requestBytes, sendRaw } from './support/raw.ts';
+import { endTogether } from './store/end-together.ts';
+import { openRaw, requestBytes, sendRaw } from './support/raw.ts';
 import { samplesOf } from './support/samples.ts';
 
 const ENV = {
@@ -54,7 +58,7 @@ test('SIGTERM lets what is in flight be answered, and ends with 0 within 5 s', a
   const signalled = performance.now();
   service.signal('SIGTERM');
   await waitFor(() => service.stdout().includes('"ending'), { what: 'the end to begin' });
-  await expect(ask(service)).rejects.toThrow();
+  await expect(openRaw(service.gatePort)).rejects.toThrow('ECONNREFUSED');
   redis.resume();
   expect((await inFlight).status).toBe(401);
   expect(await service.stop()).toEqual({ code: 0, signal: null });
@@ -81,6 +85,27 @@ test('a Redis that is not there is named; when it comes the service goes on by i
   await waitFor(async () => (await ask(service)).status === 401, { what: 'the recovery' });
   expect((await ready()).status).toBe(200);
   expect(service.stdout()).not.toContain('a-password');
+});
+
+test('the first request after the start finds the store connected', async () => {
+  const redis = await startRedis();
+  ended.push(() => redis.stop());
+  // A Redis that takes a moment.
+  const late = createServer((client) => {
+    setTimeout(() => {
+      const upstream = connect(redis.port, '127.0.0.1');
+      client.pipe(upstream).pipe(client);
+      endTogether(client, upstream);
+    }, 300);
+  });
+  await new Promise<void>((resolve) => late.listen(0, '127.0.0.1', resolve));
+  ended.push(async () => void late.close());
+  const { port } = late.address() as AddressInfo;
+  const service = await start({
+    POSTERN_STORE: `redis://127.0.0.1:${port}`,
+    POSTERN_STORE_TIMEOUT_MS: '900',
+  });
+  expect((await ask(service)).status).toBe(401);
 });
 
 test('faults of the configuration are reported together, with 2, before listening', async () => {
@@ -161,4 +186,46 @@ test('without a key one is made and shown on a terminal, and it works', async ()
   });
   expect(response.status).toBe(201);
   expect(shown.split(key ?? '-')).toHaveLength(2);
+});
+
+/** What happens to a user of that group who connects to a socket. */
+async function connectAs(gid: number, path: string): Promise<string> {
+  const script = `const end = (text) => { console.log(text); process.exit(); };
+    require('net').connect(process.argv[1]).on('connect', () => end('connected')).on('error', (e) => end(e.code));`;
+  const child = spawn(process.execPath, ['-e', script, path], { uid: 65_534, gid });
+  const [said] = await once(child.stdout, 'data');
+  return String(said).trim();
+}
+
+// Only root can act as other users.
+describe.runIf(process.getuid?.() === 0)('a socket', () => {
+  const GROUP = 4711;
+  const OTHERS = 65_534;
+  let folder: string;
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+    await chown(folder, 0, GROUP);
+    // Passable for everybody: it is the socket that is closed. Set-group-ID: it gets the group.
+    await chmod(folder, 0o2755);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  test.each([
+    [undefined, 0o660, 'connected', 'EACCES'],
+    ['0600', 0o600, 'EACCES', 'EACCES'],
+    ['0666', 0o666, 'connected', 'connected'],
+  ])('of POSTERN_SOCKET_MODE %s', async (setting, mode, group, others) => {
+    const [gate, api] = [join(folder, 'gate.sock'), join(folder, 'api.sock')];
+    await start({
+      POSTERN_LISTEN: `unix:${gate}`,
+      POSTERN_API_LISTEN: `unix:${api}`,
+      ...(setting !== undefined && { POSTERN_SOCKET_MODE: setting }),
+    });
+    for (const path of [gate, api]) {
+      const stats = await stat(path);
+      expect([stats.mode & 0o777, stats.gid]).toEqual([mode, GROUP]);
+      expect(await connectAs(GROUP, path)).toBe(group);
+      expect(await connectAs(OTHERS, path)).toBe(others);
+    }
+  });
 });

@@ -3,8 +3,11 @@ import { addHeader } from './rules/add-header.ts';
 import { aliasSlash } from './rules/alias-slash.ts';
 import { cacheControl } from './rules/cache-control.ts';
 import { deliver } from './rules/deliver.ts';
+import { descriptors } from './rules/descriptors.ts';
 import { earlyData } from './rules/early-data.ts';
 import { errorPage } from './rules/error-page.ts';
+import { failover } from './rules/failover.ts';
+import { httpConf } from './rules/http-conf.ts';
 import { internal } from './rules/internal.ts';
 import { internalExtras } from './rules/internal-extras.ts';
 import { internalProxy } from './rules/internal-proxy.ts';
@@ -18,6 +21,7 @@ import { mounts } from './rules/mounts.ts';
 import { nested } from './rules/nested.ts';
 import { nestedInternal } from './rules/nested-internal.ts';
 import { noGate } from './rules/no-gate.ts';
+import { plainHttp } from './rules/plain-http.ts';
 import { protect } from './rules/protect.ts';
 import { question } from './rules/question.ts';
 import { secondDoor } from './rules/second-door.ts';
@@ -44,12 +48,16 @@ export const RULES: readonly Rule[] = [
   internalExtras,
   internalProxy,
   earlyData,
+  plainHttp,
   log,
   cacheControl,
+  httpConf,
   errorPage,
   addHeader,
   limitConn,
   keepalive,
+  failover,
+  descriptors,
   mounts,
 ];
 

@@ -23,13 +23,15 @@ export interface Server extends Scope {
 }
 
 export interface Http extends Scope {
+  /** What stands around it, it included. */
+  readonly main: readonly Directive[];
   readonly servers: readonly Server[];
 }
 
 /** The http block of a configuration. A file of servers alone is taken for what stands in one. */
-export function httpOf(root: readonly Directive[], file: string): Http {
-  const at = named(root, 'http')[0] ?? { name: 'http', args: [], file, line: 1, block: root };
-  const http = { at, block: at.block ?? [], servers: [] as Server[] };
+export function httpOf(main: readonly Directive[], file: string): Http {
+  const at = named(main, 'http')[0] ?? { name: 'http', args: [], file, line: 1, block: main };
+  const http = { at, main, block: at.block ?? [], servers: [] as Server[] };
   for (const server of named(http.block, 'server')) http.servers.push(serverOf(server, http));
   return http;
 }

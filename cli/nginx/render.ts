@@ -25,12 +25,9 @@ export function render(plan: Plan, include: (snippet: string) => string): string
 }
 
 function upstream(servers: readonly string[]): string {
-  const more = servers.length > 1;
   return block('upstream postern', [
-    ...(more
-      ? ['# The next is tried where one does not answer: auth-request.conf says when.']
-      : []),
-    ...servers.map((server) => `server ${word(server)};`),
+    '# By default one time-out takes a server out for ten seconds: a burst would disable all of them.',
+    ...servers.map((server) => `server ${word(server)} max_fails=3 fail_timeout=1s;`),
     '# Without it each request costs a connection of its own.',
     'keepalive 256;',
   ]);

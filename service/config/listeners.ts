@@ -1,15 +1,18 @@
 import type { Faults } from './fault.ts';
 import { collide, type Listen, readListen } from './listen.ts';
 import type { Settings } from './names.ts';
+import { readSocketMode } from './socket-mode.ts';
 
 export interface Listeners {
   /** The gate, for nginx alone. */
   readonly listen: Listen;
   readonly apiListen: Listen;
+  /** Of a Unix socket: who may connect, as in chmod. */
+  readonly socketMode: number;
 }
 
 /**
- * Both addresses. They must differ: whoever proxies the API to the public must not thereby expose
+ * Both addresses, and the mode of those that are sockets. They must differ: whoever proxies the API to the public must not thereby expose
  * the gate, which trusts the headers that it gets.
  */
 export function readListeners(settings: Settings, faults: Faults): Listeners | undefined {
@@ -17,8 +20,11 @@ export function readListeners(settings: Settings, faults: Faults): Listeners | u
   const givenApi = settings.get('api_listen');
   const listen = given ? readListen(given, faults) : { host: '127.0.0.1', port: 7300 };
   const apiListen = givenApi ? readListen(givenApi, faults) : { host: '127.0.0.1', port: 7301 };
+  const givenMode = settings.get('socket_mode');
+  const socketMode = givenMode ? readSocketMode(givenMode, faults) : 0o660;
   if (listen === undefined || apiListen === undefined) return undefined;
-  if (!collide(listen, apiListen)) return { listen, apiListen };
+  if (socketMode === undefined) return undefined;
+  if (!collide(listen, apiListen)) return { listen, apiListen, socketMode };
   const [blamed, other] = givenApi
     ? [givenApi, given?.field ?? 'POSTERN_LISTEN']
     : [given ?? { field: 'POSTERN_LISTEN' }, 'POSTERN_API_LISTEN'];

@@ -4,6 +4,7 @@ import type { Given } from './given.ts';
 export const SETTINGS = [
   'listen',
   'api_listen',
+  'socket_mode',
   'store',
   'store_prefix',
   'store_timeout_ms',

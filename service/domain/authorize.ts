@@ -77,7 +77,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { mount, target } = fit;
     // A presigned query is whole: one argument more and it would not be valid.
     const args = grant.targetArgs ?? requested.args;
-    const reuseFor = isBound(grant) ? 0 : reuseOf(leftMs);
+    const reuseFor = isBound(grant) || isOneOfMany(grant, requested) ? 0 : reuseOf(leftMs);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
     const cookie = grant.cookie && tokenCookie(grant, mount, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
@@ -120,6 +120,11 @@ function tokenCookie(
 /** Whether it matters who asks, beside the token. */
 function isBound({ uses, ip }: Grant): boolean {
   return uses !== undefined || ip !== undefined;
+}
+
+/** Whether other queries get the same answer. nginx would keep it for each, as many as a client makes up. */
+function isOneOfMany({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
+  return hasUnused || (targetArgs !== undefined && args !== '');
 }
 
 function isLackOfToken({ code }: Deny): boolean {

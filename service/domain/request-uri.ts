@@ -22,6 +22,8 @@ export interface Requested {
   readonly segment: string | undefined;
   /** The query for the internal location, without its `?`; empty if there is none. */
   readonly args: string;
+  /** Whether the query has arguments that change nothing. */
+  readonly hasUnused: boolean;
 }
 
 /**
@@ -55,8 +57,8 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
   if (pathFault(path) !== undefined) return undefined;
   if (asked.args.length > MAX_ARGS_LENGTH) return undefined;
   const { token: segment } = split;
-  const { token = segment, args } = asked;
-  return { site, mount, path, token, rawPath: raw, segment, args };
+  const { token = segment, args, hasUnused } = asked;
+  return { site, mount, path, token, rawPath: raw, segment, args, hasUnused };
 }
 
 /** The token in the segment `~<token>` that may stand right after the mount's prefix. */
@@ -85,10 +87,11 @@ interface Query {
   token?: string;
   path?: string;
   args: string;
+  hasUnused: boolean;
 }
 
 function readQuery(query: string, mount: Mount | undefined): Query | undefined {
-  const read: Query = { args: '' };
+  const read: Query = { args: '', hasUnused: false };
   if (query === '') return read;
   let tokenSeen = false;
   for (const pair of query.split('&')) {
@@ -99,6 +102,7 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
       if (tokenSeen) return undefined;
       tokenSeen = true;
       if (isToken(value)) read.token = value;
+      else read.hasUnused = true;
     } else if (name === mount?.pathArgument) {
       // Two of them: which one counts is anybody's guess.
       const path = decodeArgument(value);
@@ -108,6 +112,8 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
       const passed = decodeArgument(value);
       if (passed === undefined) return undefined;
       read.args += `${read.args === '' ? '' : '&'}${name}=${encodeURIComponent(passed)}`;
+    } else {
+      read.hasUnused = true;
     }
   }
   return read;

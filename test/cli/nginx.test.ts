@@ -46,13 +46,15 @@ function sites(text: string) {
 }
 
 const FILES = ['--files', '/srv/files'];
+const FAILS = 'max_fails=3 fail_timeout=1s';
 
 /** All but the first comment. */
 const LEAST = `
 include postern/http.conf;
 
 upstream postern {
-    server 127.0.0.1:7300;
+    # By default one time-out takes a server out for ten seconds: a burst would disable all of them.
+    server 127.0.0.1:7300 max_fails=3 fail_timeout=1s;
     # Without it each request costs a connection of its own.
     keepalive 256;
 }
@@ -137,16 +139,16 @@ describe('what is printed', () => {
       return upstream?.block?.map(({ words: line }) => line.join(' '));
     };
     const at = (listen: string) => upstreams(FILES, { ...USUAL, POSTERN_LISTEN: listen });
-    expect(await at('0.0.0.0:7400')).toEqual(['server 127.0.0.1:7400', 'keepalive 256']);
-    expect(await at('[::]:7400')).toEqual(['server [::1]:7400', 'keepalive 256']);
+    expect(await at('0.0.0.0:7400')).toEqual([`server 127.0.0.1:7400 ${FAILS}`, 'keepalive 256']);
+    expect(await at('[::]:7400')).toEqual([`server [::1]:7400 ${FAILS}`, 'keepalive 256']);
     expect(await at('unix:/run/gate.sock')).toEqual([
-      'server unix:/run/gate.sock',
+      `server unix:/run/gate.sock ${FAILS}`,
       'keepalive 256',
     ]);
     const words = ['--upstream', 'a.example:1', '--upstream', 'unix:/run/b.sock'];
     expect(await upstreams([...FILES, ...words], USUAL)).toEqual([
-      'server a.example:1',
-      'server unix:/run/b.sock',
+      `server a.example:1 ${FAILS}`,
+      `server unix:/run/b.sock ${FAILS}`,
       'keepalive 256',
     ]);
     const hostile = { ...USUAL, POSTERN_LISTEN: 'unix:/run/a;b' };

@@ -6,6 +6,7 @@ test('the defaults', () => {
   expect(load({})).toEqual({
     listen: { host: '127.0.0.1', port: 7300 },
     apiListen: { host: '127.0.0.1', port: 7301 },
+    socketMode: 0o660,
     store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250 },
     mounts: [
       { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
@@ -40,6 +41,7 @@ test('an empty variable counts as unset', () => {
 const FILE = `
 listen: 10.0.0.1:1
 api_listen: unix:/run/api.sock
+socket_mode: 0666
 store: rediss://redis.example
 store_prefix: 'a:'
 store_timeout_ms: 10
@@ -63,6 +65,7 @@ issuers:
 const OF_FILE = {
   listen: { host: '10.0.0.1', port: 1 },
   apiListen: { path: '/run/api.sock' },
+  socketMode: 0o666,
   store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10 },
   mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
   apiKeys: [],
@@ -106,6 +109,7 @@ test('a key without a value is a fault: what it would leave open is not meant', 
 test.each([
   ['POSTERN_LISTEN', '[::1]:80', { listen: { host: '::1', port: 80 } }],
   ['POSTERN_API_LISTEN', '[::1]:81', { apiListen: { host: '::1', port: 81 } }],
+  ['POSTERN_SOCKET_MODE', '0600', { socketMode: 0o600 }],
   ['POSTERN_STORE', 'memory:', { store: { ...OF_FILE.store, url: 'memory:' } }],
   ['POSTERN_STORE_PREFIX', 'b:', { store: { ...OF_FILE.store, prefix: 'b:' } }],
   ['POSTERN_STORE_TIMEOUT_MS', '20', { store: { ...OF_FILE.store, timeoutMs: 20 } }],

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { faultsOf, fileFaults, load, loadFile } from './load.ts';
 
+const YAML = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
+
 test.each([
   ['127.0.0.1:7300', { host: '127.0.0.1', port: 7300 }],
   ['0.0.0.0:65535', { host: '0.0.0.0', port: 65_535 }],
@@ -177,3 +179,25 @@ test('log levels', () => {
     ]);
   }
 });
+
+test.each([
+  ['0600', 0o600],
+  ['0660', 0o660],
+  ['660', 0o660],
+  ['0666', 0o666],
+])('the mode of a socket is %s', (text, mode) => {
+  expect(load({ POSTERN_SOCKET_MODE: text }).socketMode).toBe(mode);
+  expect(loadFile(`${YAML}socket_mode: ${text}`).socketMode).toBe(mode);
+  expect(loadFile(`${YAML}socket_mode: "${text}"`).socketMode).toBe(mode);
+});
+
+// 0o660 in YAML is the number 432; 0o1232 is the one that would read as 666.
+test.each(['0777', '0770', '0640', '0000', '066', 'rw', '0o660', '-660'])(
+  'the mode of a socket is not %s',
+  (text) => {
+    expect(faultsOf({ POSTERN_SOCKET_MODE: text })).toMatchObject([
+      { field: 'POSTERN_SOCKET_MODE', expected: 'one of 0600, 0660, 0666' },
+    ]);
+    expect(fileFaults(`${YAML}socket_mode: ${text}`)).toMatchObject([{ field: 'socket_mode' }]);
+  },
+);

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { JWT_TYPE } from '../../service/domain/token.ts';
 import { grantAt, newId } from '../store/grants.ts';
-import { createDecider } from './decider.ts';
+import { mount } from '../support/postern.ts';
+import { client, createDecider } from './decider.ts';
 
 /** Has the shape of one; what it says is for the test's own `verify`. */
 const JWT = `${Buffer.from(JSON.stringify({ typ: JWT_TYPE })).toString('base64url')}.eyJhIjoxfQ.${'c'.repeat(43)}`;
@@ -73,3 +74,47 @@ test.each([
     expect(await authorize(`/download/a?token=${JWT}`)).toMatchObject({ reuseFor: expected });
   },
 );
+
+// nginx keeps each URL apart: by arguments of its own choice a client would fill the cache with one token.
+test.each([
+  ['', 2],
+  ['&start=10', 2],
+  ['&start=10&end=20', 2],
+  ['&x=1', 0],
+  ['&x', 0],
+  ['&start=10&x', 0],
+  ['&', 0],
+  ['&&start=10', 0],
+])('with %s after the token nginx may reuse it for %i s', async (more, seconds) => {
+  const mounts = [mount('/download/', '/protected/', { passArguments: ['start', 'end'] })];
+  const { issue, authorize } = createDecider({ decisionTtl: 2, mounts });
+  const { url } = await issue({ path: '/download/a' });
+  expect(await authorize(url + more)).toMatchObject({ allow: true, reuseFor: seconds });
+});
+
+test('a token argument that is none is not reused: the token came another way', async () => {
+  const { issue, authorize } = createDecider({ decisionTtl: 2 });
+  const { token } = await issue({ path: '/download/a' });
+  const authorization = `Bearer ${token}`;
+  expect(await authorize('/download/a', { authorization })).toMatchObject({ reuseFor: 2 });
+  const uri = '/download/a?token=1';
+  expect(await authorize(uri, { authorization })).toMatchObject({ allow: true, reuseFor: 0 });
+});
+
+test('where the path is an argument, that and the token may be reused', async () => {
+  const mounts = [mount('/download/', '/protected/', { pathArgument: 'file' })];
+  const { issue, authorize } = createDecider({ decisionTtl: 2, mounts });
+  const { url } = await issue({ path: '/download/a' });
+  expect(await authorize(url)).toMatchObject({ allow: true, reuseFor: 2 });
+  expect(await authorize(`${url}&x=1`)).toMatchObject({ allow: true, reuseFor: 0 });
+});
+
+test('a token with target_args has no use for the arguments of a request', async () => {
+  const mounts = [mount('/download/', '/protected/', { passArguments: ['start'] })];
+  const named = { ...client, targets: ['/protected/'] };
+  const { issue, authorize } = createDecider({ decisionTtl: 2, mounts, client: named });
+  const target = { target: '/protected/b', target_args: 'signature=x' };
+  const { url } = await issue({ path: '/download/a', ...target });
+  expect(await authorize(url)).toMatchObject({ allow: true, reuseFor: 2 });
+  expect(await authorize(`${url}&start=1`)).toMatchObject({ allow: true, reuseFor: 0 });
+});

@@ -41,6 +41,9 @@ function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolea
   return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
 }
 
+/** What the gate says of a token; `503` is when it says nothing. */
+const DENIALS = ['401', '403'];
+
 function silenced({ location }: Gate): readonly Finding[] {
   const ours = own(location, 'error_page');
   if (ours.length === 0 || location.parent === undefined) return [];
@@ -52,13 +55,21 @@ function silenced({ location }: Gate): readonly Finding[] {
       ?.startsWith('@postern_');
   return effective(location.parent, 'error_page').flatMap((at) => {
     const lost = statuses(at).filter(replaced);
-    if (lost.length === 0) return [];
+    const denials = lost.filter((status) => DENIALS.includes(status));
+    // A page for the server's own errors alone is not missed: the snippet has one.
+    if (denials.length === 0) return [];
+    const others = lost.filter((status) => !DENIALS.includes(status));
+    const page = at.args.at(-1);
+    const lines = [
+      `error_page ${denials.join(' ')} ${page};`,
+      ...(others.length > 0 ? [`error_page ${others.join(' ')} =503 ${page};`] : []),
+    ];
     return [
       {
         at,
         seen: `error_page ${at.args.join(' ')} is not used in ${title(location)} (${location.at.file}:${location.at.line})`,
         why: `The snippet's own lines for ${lost.join(', ')} replace it there.`,
-        mend: `error_page ${lost.join(' ')} ${at.args.at(-1)}; in that location, above the include, if you want it there; never with =200`,
+        mend: `${lines.join(' ')} in that location, above the include, if you want it there; never with =200`,
       },
     ];
   });

@@ -22,9 +22,22 @@ const headers: Check = {
       return untested(typeof answer === 'string' ? answer : String(answer.status));
     }
     const faults = [...missing(answer), ...twice(answer)];
-    return faults.length > 0 ? fault(faults.join('; ')) : ok('all there, each once');
+    if (faults.length === 0) return ok('all there, each once');
+    const mend = lacksHttpConf(answer, faults) ? HTTP_CONF : undefined;
+    return fault(faults.join('; '), { ...(mend !== undefined && { mend }) });
   },
 };
+
+const HTTP_CONF =
+  'include postern/http.conf; in the http block: it has the policy that postern/headers.conf sends';
+
+/** Only the sandbox is missing, and the others of headers.conf are there. */
+function lacksHttpConf(answer: Answer, faults: readonly string[]): boolean {
+  const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
+  return !hasPolicy && faults.length === 1 && faults[0]?.includes(SANDBOX) === true;
+}
+
+const SANDBOX = 'Content-Security-Policy: sandbox';
 
 function* missing(answer: Answer): Generator<string> {
   const cache = (headerOf(answer, 'cache-control') ?? '').toLowerCase();
@@ -39,7 +52,7 @@ function* missing(answer: Answer): Generator<string> {
   const type = headerOf(answer, 'content-type') ?? '';
   const policy = headerOf(answer, 'content-security-policy') ?? '';
   if (!HARMLESS.test(type) && !/\bsandbox\b/.test(policy)) {
-    yield `${type || 'no type'} without Content-Security-Policy: sandbox`;
+    yield `${type || 'no type'} without ${SANDBOX}`;
   }
 }
 

@@ -126,3 +126,29 @@ test('a site that asks nobody', () =>
     mended: {},
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(401),
   }));
+
+test('headers.conf without http.conf', () =>
+  check({
+    found: [['http-conf', 'add_header Content-Security-Policy']],
+    broken: {
+      files: { 'page.html': '<script></script>' },
+      edits: [
+        [
+          'http',
+          /map "\$status \$sent_http_content_type" \$postern_content_security_policy \{[^}]*\}/,
+          '',
+        ],
+      ],
+    },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/page.html' });
+      const { status, header } = await site.ask('GET', url);
+      expect([status, header('content-security-policy')]).toEqual([200, undefined]);
+    },
+    mended: { files: { 'page.html': '<script></script>' } },
+    async shut(site) {
+      const { url } = await site.issue({ path: '/download/page.html' });
+      const { header } = await site.ask('GET', url);
+      expect(header('content-security-policy')).toBe('sandbox');
+    },
+  }));

@@ -14,7 +14,6 @@ const SEED = [mount('/download-logs-with-token/', '/download-logs/', { pathArgum
 
 test.each([
   ['nginx.conf', undefined],
-  ['examples/compose.conf', undefined],
   ['examples/seed.conf', SEED],
 ])('nginx/%s', async (name, mounts = [mount('/download/', '/protected/')]) => {
   const text = await readFile(join(projectRoot, 'nginx', name), 'utf8');
@@ -26,6 +25,15 @@ test.each([
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ nothing found \(\d+ files, /)]);
 });
 
+// In a container it has to listen on more than its own loopback; TLS is for what is in front of it.
+test('nginx/examples/compose.conf has nothing but plain HTTP', async () => {
+  const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
+  const dir = await nginxFolder();
+  await writeFile(join(dir, 'nginx.conf'), text);
+  const { stdout } = await run(['--config', join(dir, 'nginx.conf'), '--json']);
+  expect(JSON.parse(stdout).findings).toMatchObject([{ rule: 'plain-http' }]);
+});
+
 const LIMIT_CONN = 'include postern/limit-conn.conf;';
 const OTHERS = 'include postern/cache.conf; include postern/cors.conf; include postern/login.conf;';
 
@@ -33,7 +41,9 @@ test.each(ways)('the site of the tests, by %s', async (way: Way) => {
   const site = await started({
     way,
     http: `${LIMIT_CONN} ${OTHERS}`,
-    server: 'include postern/cors-headers.conf; root $files/../www;',
+    // As the usual nginx.conf has it.
+    server:
+      'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
     locations: 'location / { } location ~ \\.php$ { return 404; }',
   });
   expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
@@ -60,7 +70,10 @@ test.each<string[]>([
     options.includes('--proxy-target') ? 1 : 0,
   );
   const words = files.flatMap((one) => ['--files', one]);
-  const made = await run(['--out', dir, ...words, ...options], { command: 'nginx', env });
+  const made = await run(['--out', dir, '--listen', '127.0.0.1:80', ...words, ...options], {
+    command: 'nginx',
+    env,
+  });
   expect(made.code, made.stderr).toBe(0);
   await mkdir(join(dir, 'conf.d'), { recursive: true });
   await writeFile(join(dir, 'nginx.conf'), 'http { include conf.d/*.conf; }');

@@ -13,7 +13,7 @@ http {
 # configuration file /etc/nginx/conf.d/site.conf:
 upstream postern { server 127.0.0.1:7300; }
 server {
-  access_log off;
+  listen 443 ssl; access_log off;
   location = /.postern/x { return 404; }
   location ^~ /download/ { auth_request /.postern/auth-request; try_files "" @postern_deliver; }
 }

@@ -304,6 +304,32 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([401, 'log in']),
   },
+  'a page for denials and for errors that is silenced': {
+    found: [['error-page', 'error_page 403 500 502 503 504 /sorry.html;']],
+    broken: {
+      files: { '../www/sorry.html': 'sorry' },
+      server: 'root $files/../www;\nerror_page 403 500 502 503 504 /sorry.html;',
+      gate: strays(500, {}),
+    },
+    async proof(site) {
+      const { status, text, header } = await site.ask('GET', '/download/a.txt');
+      expect([status, text.includes('sorry'), header('retry-after')]).toEqual([503, false, '5']);
+    },
+    // As the doctor advises: without =503 it would be the 500 that nginx makes of it.
+    mended: {
+      files: { '../www/sorry.html': 'sorry' },
+      server: 'root $files/../www; error_page 403 500 502 503 504 /sorry.html;',
+      gate: strays(500, {}),
+      edits: [
+        [
+          'protect',
+          'error_page 401 @postern_401;',
+          'error_page 401 @postern_401; error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html;',
+        ],
+      ],
+    },
+    shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([503, 'sorry']),
+  },
   'a limit_conn that switches off that of a token': {
     found: [['limit-conn', 'limit_conn own 100;']],
     broken: {

@@ -51,6 +51,7 @@ interface Case {
   /** or at least these. */
   readonly more?: true;
   readonly saw?: Readonly<Record<string, RegExp>>;
+  readonly mend?: Readonly<Record<string, RegExp>>;
   readonly words?: readonly string[];
 }
 
@@ -112,6 +113,12 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       faults:
         // By X-Accel the gate's own Set-Cookie comes with its answer.
         way === 'auth_request' ? ['counted-reuse', 'delivery-headers'] : ['delivery-headers'],
+    },
+    'no http.conf': {
+      broken: { edit: { http: change(/map "\$status \$sent_http_content_type" [^{]*\{[^}]*\}/) } },
+      faults: ['delivery-headers'],
+      saw: { 'delivery-headers': /without Content-Security-Policy: sandbox$/ },
+      mend: { 'delivery-headers': /^include postern\/http\.conf;/ },
     },
     'a header twice': {
       broken: { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
@@ -338,7 +345,10 @@ describe.each(ways)('by %s, what is broken is found, and nothing else', (way) =>
   test.concurrent.for(Object.entries({ ...cases(way), ...own }))(
     '%s',
     { timeout: 60_000 },
-    async ([name, { broken, faults, more, saw = {}, words = [] }], { onTestFinished }) => {
+    async (
+      [name, { broken, faults, more, saw = {}, mend = {}, words = [] }],
+      { onTestFinished },
+    ) => {
       const site = await siteToAttack({ way, ...broken }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       // Which way does not matter to the rest of them; that takes a second each.
@@ -350,6 +360,7 @@ describe.each(ways)('by %s, what is broken is found, and nothing else', (way) =>
       );
       expect(seen.code).toBe(1);
       for (const [id, text] of Object.entries(saw)) expect(seen.saw[id]).toMatch(text);
+      for (const [id, text] of Object.entries(mend)) expect(seen.mend[id]).toMatch(text);
     },
   );
 });

@@ -54,6 +54,7 @@ export interface Examined extends Ended {
   /** The verdict of each check, by its id, and what was seen. */
   readonly verdicts: Readonly<Record<string, string>>;
   readonly saw: Readonly<Record<string, string>>;
+  readonly mend: Readonly<Record<string, string>>;
 }
 
 export const CANARY = '/download/postern-doctor/canary.txt';
@@ -129,7 +130,7 @@ export async function siteToAttack(
 function examined(ended: Ended): Examined {
   if (ended.stdout === '') throw new Error(`exit ${ended.code}: ${ended.stderr}`);
   const { checks, requests } = JSON.parse(ended.stdout) as {
-    checks: readonly { id: string; verdict: string; saw: string }[];
+    checks: readonly { id: string; verdict: string; saw: string; mend?: string }[];
     requests: number;
   };
   return {
@@ -137,6 +138,7 @@ function examined(ended: Ended): Examined {
     requests,
     verdicts: Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict])),
     saw: Object.fromEntries(checks.map(({ id, saw }) => [id, saw])),
+    mend: Object.fromEntries(checks.map(({ id, mend = '' }) => [id, mend])),
   };
 }
 

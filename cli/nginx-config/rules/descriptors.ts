@@ -1,0 +1,38 @@
+import { type Directive, named } from '../directive.ts';
+import type { Rule } from '../finding.ts';
+
+/** What nginx has without a line, and what a service usually gets without one. */
+const USUAL_CONNECTIONS = 512;
+const USUAL_DESCRIPTORS = 1024;
+
+/** Fewer are soon taken: a request and its question to the gate are two, and some are kept open. */
+const MIN_CONNECTIONS = 1024;
+
+/** A worker that has no connection or descriptor left, and then fails every request. */
+export const descriptors: Rule = {
+  id: 'descriptors',
+  find({ http: { main } }) {
+    const [events] = named(main, 'events');
+    // Not a whole configuration.
+    if (events === undefined) return [];
+    const [connectionsLine] = named(events.block ?? [], 'worker_connections');
+    const [limitLine] = named(main, 'worker_rlimit_nofile');
+    const connections = numberOf(connectionsLine) ?? USUAL_CONNECTIONS;
+    const limit = numberOf(limitLine) ?? USUAL_DESCRIPTORS;
+    // A connection to a client, and the file that it gets.
+    if (connections >= MIN_CONNECTIONS && limit >= 2 * connections) return [];
+    const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
+    return [
+      {
+        at: connectionsLine ?? events,
+        seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
+        why: 'A request takes two connections while the gate is asked, and a file takes a descriptor beside its connection. A worker that has none left fails every request.',
+        mend: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
+      },
+    ];
+  },
+};
+
+function numberOf(line: Directive | undefined): number | undefined {
+  return line && Number(line.args[0]);
+}

@@ -1,0 +1,111 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+
+// A download has no body. nginx would write one of any length to its disk before it asks the gate by X-Accel,
+// and before it asks a storage.
+
+const PIECE = 'x'.repeat(100_000);
+const TOO_LARGE = { status: 413, code: 'content_too_large' };
+
+const KINDS = {
+  'of 300 MB, of which 100 KB come': [{ 'Content-Length': '300000000' }, PIECE],
+  'in chunks, of which one comes': [
+    { 'Transfer-Encoding': 'chunked' },
+    `${PIECE.length.toString(16)}\r\n${PIECE}\r\n`,
+  ],
+} as const;
+
+/** A site for uploads of any length, with an error page of its own. */
+async function site(options: Pick<SiteOptions, 'way' | 'only'>): Promise<Site> {
+  const started = await startSite({
+    files: { 'a.txt': 'file a', '../www/sorry.html': 'sorry' },
+    server: 'client_max_body_size 0; root $files/../www; error_page 413 401 /sorry.html;',
+    ...options,
+  });
+  onTestFinished(started.stop);
+  return started;
+}
+
+/** What nginx has on its disk of request bodies. */
+async function spooled({ nginx }: Site): Promise<string[]> {
+  const all = await readdir(join(nginx.dir, 'temp-client_body'), {
+    recursive: true,
+    withFileTypes: true,
+  });
+  return all.filter((entry) => entry.isFile()).map(({ name }) => name);
+}
+
+describe.each(Object.entries(KINDS))('a body %s', (_, [headers, body]) => {
+  test('by X-Accel gets 413, is not stored, and nobody is asked', async () => {
+    const started = await site({ way: 'X-Accel' });
+    let asked = 0;
+    started.gate.server.on('request', () => {
+      asked += 1;
+    });
+    const connection = await openRaw(started.nginx.port);
+    const answer = await connection.send(requestBytes('POST', '/download/a.txt', headers, body));
+    expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
+    expect([answer.status, answer.header('content-type')]).toEqual([
+      413,
+      'application/problem+json',
+    ]);
+    expect(await spooled(started)).toEqual([]);
+    expect(asked).toBe(0);
+    connection.close();
+    await expect.poll(started.log).toContain('"code":"content_too_large"');
+  });
+
+  test('by auth_request is denied before it is read, and is not stored', async () => {
+    const started = await site({ way: 'auth_request' });
+    const connection = await openRaw(started.nginx.port);
+    const answer = await connection.send(requestBytes('POST', '/download/a.txt', headers, body));
+    expect(JSON.parse(answer.text)).toMatchObject({ status: 401, code: 'missing_token' });
+    expect(await spooled(started)).toEqual([]);
+    connection.close();
+  });
+
+  test('by auth_request with a token is not stored', async () => {
+    const started = await site({ way: 'auth_request' });
+    const { url } = await started.issue({ path: '/download/a.txt' });
+    const connection = await openRaw(started.nginx.port);
+    const answer = await connection.send(requestBytes('GET', url, headers, body));
+    expect([answer.status, answer.text]).toEqual([200, 'file a']);
+    expect(await spooled(started)).toEqual([]);
+    connection.close();
+  });
+
+  test.each(ways)('with a token for a file of a storage gets 413, by %s', async (way) => {
+    const started = await site({
+      way,
+      only: `
+        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /protected/ {
+          include postern/internal-proxy.conf; include postern/headers.conf;
+          proxy_pass http://127.0.0.1:$port/storage/;
+        }
+        location ^~ /storage/ { alias $files/; }`,
+    });
+    const { url } = await started.issue({ path: '/download/a.txt' });
+    expect((await started.ask('GET', url)).text).toBe('file a');
+    const connection = await openRaw(started.nginx.port);
+    const answer = await connection.send(requestBytes('GET', url, headers, body));
+    expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
+    expect(await spooled(started)).toEqual([]);
+    connection.close();
+  });
+});
+
+test('a body above the limit of the site gets the same 413 by auth_request', async () => {
+  const started = await startSite({
+    way: 'auth_request',
+    files: { '../www/sorry.html': 'sorry' },
+    server: 'client_max_body_size 1m; root $files/../www; error_page 413 /sorry.html;',
+  });
+  onTestFinished(started.stop);
+  const [headers, body] = KINDS['of 300 MB, of which 100 KB come'];
+  const answer = await started.ask('POST', '/download/a.txt', headers, body);
+  expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
+});

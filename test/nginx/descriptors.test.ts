@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { servingWorkers } from '../../dev/nginx-log.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { type Site, startSite } from '../support/site.ts';
+
+// Thousands of requests one after the other, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 });
+
+// nginx as Debian starts it: no LimitNOFILE in the unit, so 1,024 descriptors for each worker.
+
+async function site(): Promise<Site> {
+  const started = await startSite({
+    way: 'auth_request',
+    files: { 'a.txt': 'file a' },
+    decisionTtl: 60,
+    http: 'keepalive_requests 10000; include postern/cache.conf;',
+  });
+  onTestFinished(started.stop);
+  const [worker = ''] = servingWorkers(await started.nginx.errorLog());
+  await promisify(execFile)('prlimit', ['--pid', worker, '--nofile=1024:1024']);
+  return started;
+}
+
+/** Every URL twice, with a range each; then the user of another token comes. */
+async function askAll({ nginx, issue, ask }: Site, urls: readonly string[]): Promise<void> {
+  const connection = await openRaw(nginx.port);
+  const statuses = new Map<number, number>();
+  for (const url of urls) {
+    for (const Range of ['bytes=0-2', 'bytes=3-']) {
+      const { status } = await connection.send(requestBytes('GET', url, { Range }));
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }
+  }
+  connection.close();
+  expect(statuses).toEqual(new Map([[206, 2 * urls.length]]));
+  const { url } = await issue({ path: '/download/a.txt' });
+  const { status, text } = await ask('GET', url);
+  expect([status, text]).toEqual([200, 'file a']);
+  expect(await nginx.errorLog()).not.toContain('Too many open files');
+}
+
+test('1,200 users with two ranges each leave descriptors for the next user', async () => {
+  const started = await site();
+  const issued = await Promise.all(
+    Array.from({ length: 1200 }, () => started.issue({ path: '/download/a.txt' })),
+  );
+  await askAll(
+    started,
+    issued.map(({ url }) => url),
+  );
+});
+
+test('one token with 1,500 different queries leaves descriptors for the next user', async () => {
+  const started = await site();
+  const { url } = await started.issue({ path: '/download/a.txt' });
+  await askAll(
+    started,
+    Array.from({ length: 1500 }, (_, i) => `${url}&n=${i}`),
+  );
+});
