@@ -18,8 +18,8 @@ const MIN_HEADER = 22;
 const MIN_PAYLOAD = 20;
 const MIN_SIGNATURE = 16;
 
-/** Encoders that run one after the other: more than any real link has been through. */
-const MAX_DECODINGS = 4;
+/** A link that was encoded so often is hidden: three times is more than real ones are. */
+const MAX_DECODINGS = 5;
 
 /**
  * A text without the tokens in it, however they are percent-encoded: for logs, reports, and URLs for
@@ -35,23 +35,28 @@ export function holdsToken(text: string): boolean {
   return withoutTokens(text) !== text;
 }
 
-/** Whether there is a token in the text itself, or in what it is once decoded. */
+/** Whether a token is in the text or in what it decodes to, or nobody can say. */
 function isSecret(text: string): boolean {
-  let seen = text;
-  for (let times = 0; times <= MAX_DECODINGS; times += 1) {
-    if (OPAQUE.test(seen) || seen.split(/[^\w.-]+/).some(isJwt)) return true;
-    const decoded = percentDecoded(seen);
-    if (decoded === seen) return false;
-    seen = decoded;
-  }
-  return true;
+  const forms = decodings(text);
+  if (forms.length > MAX_DECODINGS) return true;
+  return forms.some((form) => OPAQUE.test(form) || form.split(/[^\w.-]+/).some(isJwt));
 }
 
-/** Malformed escapes stay, as in a lenient decoder; line breaks inside a token go. */
-function percentDecoded(text: string): string {
-  return text
-    .replace(/%([0-9A-Fa-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
-    .replace(/(?<=[\w.-])[\r\n]+(?=[\w.-])/g, '');
+/**
+ * A text as it is, decoded once, decoded twice, and so on until nothing is encoded, or until it is
+ * encoded more often than any link. Malformed escapes stay; line breaks inside a token go.
+ */
+export function decodings(text: string): readonly string[] {
+  const forms = [text];
+  for (let seen = text; forms.length <= MAX_DECODINGS; ) {
+    const decoded = seen
+      .replace(/%([0-9A-Fa-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+      .replace(/(?<=[\w.-])[\r\n]+(?=[\w.-])/g, '');
+    if (decoded === seen) break;
+    forms.push(decoded);
+    seen = decoded;
+  }
+  return forms;
 }
 
 /** Also without the start of its header, which is no secret. */

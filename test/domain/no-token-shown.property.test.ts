@@ -20,7 +20,7 @@ test('withoutTokens: no token can be decoded from what it returns', () => {
       expect(shows(uri, tokens)).toBe(true);
       expect(shows(withoutTokens(uri), tokens)).toBe(false);
     }),
-    { numRuns: 5000 },
+    { numRuns: 1000 },
   );
 });
 
@@ -38,7 +38,7 @@ test('Postern-Return and the decision log: no token can be decoded from them', a
       logDecision(log, {}, decision, 1);
       expect(shows(lines.join(''), tokens)).toBe(false);
     }),
-    { numRuns: 5000 },
+    { numRuns: 1000 },
   );
-  expect(returned).toBeGreaterThan(100);
+  expect(returned).toBeGreaterThan(50);
 });
