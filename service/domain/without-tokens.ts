@@ -1,15 +1,17 @@
 /** What replaces a token in a text that people or other sites read. */
 const HIDDEN = '***';
 
-/** A text without one of these holds no token, and most texts hold none of them. */
-const SUSPICIOUS = /ps_|ey|%/;
+const MIN_TOKEN_LENGTH = 35;
+
+/** Where a token could begin, or where something is encoded. Most texts have neither. */
+const SUSPICIOUS = /ps_[\w\r\n-]{32}|ey[\w-]{18}|%/;
 
 /**
  * Characters of a token, each raw or percent-encoded any number of times (%41, %2541, %252541), and
  * the line breaks that a mail program puts into a long link. Or an escape that is none of these.
  */
 const RUN =
-  /((?:[\w.-]|%(?:25)*(?:2[DdEe]|3\d|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|0[AaDd]))+)|%[0-9A-Fa-f]{2}/g;
+  /(?:[\w.-]|%(?:25)*(?:2[DdEe]|3\d|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|0[AaDd]))+|%[0-9A-Fa-f]{2}/g;
 
 const OPAQUE = /ps_[\w-]{32}/;
 
@@ -26,8 +28,10 @@ const MAX_DECODINGS = 5;
  * other sites. A text that cannot be read with certainty is hidden as a whole.
  */
 export function withoutTokens(text: string): string {
-  if (!SUSPICIOUS.test(text)) return text;
-  const bare = text.replace(RUN, (match, run) => (run && isSecret(run) ? HIDDEN : match));
+  if (text.length < MIN_TOKEN_LENGTH || !SUSPICIOUS.test(text)) return text;
+  const bare = text.replace(RUN, (match) =>
+    match.length >= MIN_TOKEN_LENGTH && isSecret(match) ? HIDDEN : match,
+  );
   return isSecret(bare) ? HIDDEN : bare;
 }
 
