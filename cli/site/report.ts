@@ -1,3 +1,4 @@
+import { withoutTokens } from '../../service/domain/without-tokens.ts';
 import { plain } from '../plain.ts';
 import type { Finding, Verdict } from './finding.ts';
 
@@ -55,9 +56,9 @@ export function exitCode(rows: readonly Row[]): 0 | 1 | 2 {
   return rows.some(({ verdict }) => verdict === 'untested') ? 2 : 0;
 }
 
-/** A text of the site's, of which a terminal obeys nothing, and which holds no token. */
-export function harmless(text: string, tokens: readonly string[]): string {
-  const bare = tokens.reduce((all, token) => all.replaceAll(token, '***'), text);
+/** A text from the site, without tokens and without characters that control a terminal. */
+export function harmless(text: string): string {
+  const bare = withoutTokens(text);
   const cut = bare.length > MOST_SHOWN ? `${bare.slice(0, MOST_SHOWN)}…` : bare;
   return plain(cut);
 }

@@ -5,7 +5,7 @@ import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './dec
 import { fitOf } from './fit.ts';
 import type { Grant } from './grant.ts';
 import type { LookUp } from './look-up.ts';
-import type { Mount, Mounts } from './mount.ts';
+import type { Mounts } from './mount.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
 import { returnUrl } from './return-url.ts';
@@ -79,7 +79,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const args = grant.targetArgs ?? requested.args;
     const reuseFor = isBound(grant) || isOneOfMany(grant, requested) ? 0 : reuseOf(leftMs);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
-    const cookie = grant.cookie && tokenCookie(grant, mount, request, requested, token);
+    const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
@@ -107,13 +107,12 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 /** The cookie that holds the token, for a client that has it not. */
 function tokenCookie(
   grant: Grant,
-  mount: Mount,
   request: GateRequest,
   requested: Requested,
   token: string,
 ): Cookie | undefined {
   if (cookieTokens(request.cookie).includes(token)) return undefined;
-  const path = tokenCookiePath(requested, mount, grant);
+  const path = tokenCookiePath(requested, grant);
   return path === undefined ? undefined : { value: token, path };
 }
 

@@ -10,13 +10,8 @@ export const MAX_COOKIE_PATH_LENGTH = 1024;
  * spells it, without the token's segment. Undefined where a cookie cannot have it: a wider one would
  * show the token to what it does not cover.
  */
-export function tokenCookiePath(
-  requested: Requested,
-  mount: Mount,
-  { covers }: Grant,
-): string | undefined {
-  const spelt = requested.rawPath.split('/');
-  if (requested.segment !== undefined) spelt.splice(depthOf(mount.prefix), 1);
+export function tokenCookiePath(requested: Requested, { covers }: Grant): string | undefined {
+  const spelt = requested.tokenlessPath.split('/');
   const path = `${spelt.slice(0, depthOf(covers)).join('/')}/`;
   return legal(path) === path ? path : undefined;
 }
@@ -27,10 +22,11 @@ export function tokenCookiePath(
  * is worth nothing.
  */
 export function resumeCookiePath(requested: Requested, mount: Mount, grant: Grant): string {
-  const { rawPath, segment } = requested;
+  const { rawPath, tokenlessPath } = requested;
   if (!isFolder(grant.covers) || mount.pathArgument !== undefined) return legal(rawPath);
   const spelt = rawPath.split('/');
-  if (segment === undefined) return legal(`${spelt.slice(0, depthOf(grant.covers)).join('/')}/`);
+  if (tokenlessPath === rawPath)
+    return legal(`${spelt.slice(0, depthOf(grant.covers)).join('/')}/`);
   // Its next URLs may have the segment or, with the token in a cookie, not.
   const depth = grant.cookie ? depthOf(mount.prefix) : depthOf(grant.covers) + 1;
   return legal(`${spelt.slice(0, depth).join('/')}/`);

@@ -18,8 +18,8 @@ export interface Requested {
   readonly token: string | undefined;
   /** The path as the client spells it, with the token's segment. */
   readonly rawPath: string;
-  /** The token in the path's segment alone. */
-  readonly segment: string | undefined;
+  /** The same without the token's segment; equal to `rawPath` if there is none. */
+  readonly tokenlessPath: string;
   /** The query for the internal location, without its `?`; empty if there is none. */
   readonly args: string;
   /** Whether the query has arguments that change nothing. */
@@ -56,9 +56,8 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
   }
   if (pathFault(path) !== undefined) return undefined;
   if (asked.args.length > MAX_ARGS_LENGTH) return undefined;
-  const { token: segment } = split;
-  const { token = segment, args, hasUnused } = asked;
-  return { site, mount, path, token, rawPath: raw, segment, args, hasUnused };
+  const { token = split.token, args, hasUnused } = asked;
+  return { site, mount, path, token, rawPath: raw, tokenlessPath: split.raw, args, hasUnused };
 }
 
 /** The token in the segment `~<token>` that may stand right after the mount's prefix. */
@@ -69,18 +68,27 @@ export function tokenSegment(path: string, prefix: string): string | undefined {
   return isToken(token) ? token : undefined;
 }
 
-/** Takes the token's segment out of a path; undefined if it is encoded. */
-function splitToken(
-  path: string,
-  raw: string,
-  prefix: string | undefined,
-): { path: string; token?: string } | undefined {
+interface Split {
+  readonly path: string;
+  readonly raw: string;
+  readonly token?: string;
+}
+
+/** Takes the token's segment out of a path and of its raw form; undefined if the token is encoded. */
+function splitToken(path: string, raw: string, prefix: string | undefined): Split | undefined {
   const token = prefix === undefined ? undefined : tokenSegment(path, prefix);
-  if (prefix === undefined || token === undefined) return { path };
-  // A token is written in characters that no one encodes. An encoded one would pass by the rule
-  // that blanks tokens in nginx's log.
-  if (!raw.includes(token)) return undefined;
-  return { path: prefix + path.slice(prefix.length + token.length + 2), token };
+  if (prefix === undefined || token === undefined) return { path, raw };
+  // Neither form has an encoded slash, so a segment has the same place in both.
+  const segments = raw.split('/');
+  const at = prefix.split('/').length - 1;
+  // What is recognized as the token must be exactly what is removed. No client encodes its characters;
+  // some encode the "~".
+  if (segments[at]?.replace(/^%7e/i, '~') !== `~${token}`) return undefined;
+  return {
+    path: prefix + path.slice(prefix.length + token.length + 2),
+    raw: [...segments.slice(0, at), segments.slice(at + 1).join('/')].join('/'),
+    token,
+  };
 }
 
 interface Query {

@@ -1,37 +1,37 @@
 import type { Requested } from './request-uri.ts';
-import { isToken, withoutTokens } from './token.ts';
+import { holdsToken } from './without-tokens.ts';
 
-/** Longest that is told, encoded: it becomes a part of a Location. */
+/** Longest value, encoded: it becomes a part of a Location. */
 const MAX_LENGTH = 2048;
 
 /**
- * The path and query that were asked for, without their tokens: where a login page may send the
- * browser back to. A stale token there would leak to that page, and be tried again after it.
- * As nginx cannot encode, it is percent-encoded whole, to be the value of a query argument.
- * Undefined where that is too long, or still holds a token.
+ * The path and query of a request without their tokens, for a login page that sends the browser back.
+ * A stale token in it would leak to that page, and be used again afterwards.
+ * nginx cannot encode, so this is percent-encoded as a whole, ready as the value of a query argument.
+ * Undefined if it is too long, or if a token remains in it.
  */
-export function returnUrl(uri: string, { rawPath, segment }: Requested): string | undefined {
-  // `rawPath` has passed the rules of a path, so this can be no other site's: no `//`, no backslash.
-  const path = segment === undefined ? rawPath : withoutSegment(rawPath, segment);
-  const query = uri
+export function returnUrl(uri: string, { rawPath, tokenlessPath }: Requested): string | undefined {
+  // The path has passed the rules of `pathFault`, so it cannot name another site: no `//`, no backslash.
+  const pairs = uri
     .slice(rawPath.length + 1)
     .split('&')
-    .filter((pair) => pair !== '' && !holdsToken(pair))
-    .join('&');
-  const url = query === '' ? path : `${path}?${query}`;
-  // One that stands elsewhere, where it counts for nothing, may still be good.
-  if (withoutTokens(url) !== url) return undefined;
+    .filter((pair) => pair !== '' && !isNamedToken(pair));
+  // Encoding makes it longer, and to look for tokens in 16 KB takes milliseconds.
+  if (join(tokenlessPath, pairs).length > MAX_LENGTH) return undefined;
+  const url = join(
+    tokenlessPath,
+    pairs.filter((pair) => !holdsToken(pair)),
+  );
+  if (holdsToken(url)) return undefined;
   const encoded = encodeURIComponent(Buffer.from(url, 'latin1').toString('utf8'));
   return encoded.length > MAX_LENGTH ? undefined : encoded;
 }
 
-function withoutSegment(path: string, token: string): string {
-  const at = path.indexOf(token);
-  const before = path.slice(0, at).replace(/(?:~|%7e)$/i, '');
-  return before + path.slice(at + token.length).replace(/^\//, '');
+function join(path: string, pairs: readonly string[]): string {
+  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
 }
 
-function holdsToken(pair: string): boolean {
-  const mark = pair.indexOf('=');
-  return pair.slice(0, mark < 0 ? undefined : mark) === 'token' || isToken(pair.slice(mark + 1));
+/** Also if its value is not shaped like a token. */
+function isNamedToken(pair: string): boolean {
+  return pair === 'token' || pair.startsWith('token=');
 }

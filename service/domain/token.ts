@@ -45,15 +45,6 @@ export function isDownloadJwt(credential: string): boolean {
   }
 }
 
-// A JWT begins where no other character of one stands before: else the time grew with the square.
-const ANYWHERE =
-  /ps_[A-Za-z0-9_-]{32}|(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))ey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/g;
-
-/** A text without the tokens in it, for a log. */
-export function withoutTokens(text: string): string {
-  return text.replace(ANYWHERE, '***');
-}
-
 /**
  * The token id of an opaque token: it names a grant in the store, in logs and in the API, and gives
  * no token away.

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import type { Decision, Deny } from '../domain/decision.ts';
 import { Unavailable } from '../domain/store.ts';
-import { withoutTokens } from '../domain/token.ts';
+import { withoutTokens } from '../domain/without-tokens.ts';
 import { ask } from './headers.ts';
 
 /** One line a decision. Names the token by its id alone. */

@@ -23,6 +23,21 @@ test.each(linesOf('hostile-uris.txt'))('%s is malformed', (line) => {
   expect(read(unescaped(line))).toBeUndefined();
 });
 
+test.each([
+  ['with the same token elsewhere in the path', `/download/~%70${TOKEN.slice(1)}/${TOKEN}/x`],
+  ['with the same token in a second segment', `/download/~ps%5F${TOKEN.slice(3)}/~${TOKEN}/x`],
+  ['after an encoded "~"', `/download/%7E%70${TOKEN.slice(1)}/~${TOKEN}/x`],
+])('a percent-encoded token in the segment is malformed: %s', (_, uri) => {
+  expect(read(uri)).toBeUndefined();
+});
+
+test('the token segment, and nothing else, is removed from the raw path', () => {
+  const rawOf = (uri: string) => read(uri)?.tokenlessPath;
+  expect(rawOf(`/download/~${TOKEN}/a%20b`)).toBe('/download/a%20b');
+  expect(rawOf(`/d%6Fwnload/%7e${TOKEN}/~${TOKEN}/a`)).toBe(`/d%6Fwnload/~${TOKEN}/a`);
+  expect(rawOf('/download/a%20b')).toBe('/download/a%20b');
+});
+
 test('a token elsewhere in the path is a name', () => {
   const path = `/download/a/~${TOKEN}/b`;
   expect(read(path)).toMatchObject({ path, token: undefined });

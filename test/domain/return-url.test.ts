@@ -21,6 +21,12 @@ test.each([
   [`/download/~${TOKEN}/a%20b/c.pdf?x`, '/download/a%20b/c.pdf?x'],
   [`/download/%7e${TOKEN}/a`, '/download/a'],
   [`/logs/?token=${TOKEN}&file=a%2Fb.log`, '/logs/?file=a%2Fb.log'],
+  [`/logs/~${TOKEN}?file=a%2Fb.log`, '/logs/?file=a%2Fb.log'],
+  [`/download/a?t=ps%5F${TOKEN.slice(3)}&x=1`, '/download/a?x=1'],
+  [`/download/a?t=%2570s_${TOKEN.slice(3)}&x=1`, '/download/a?x=1'],
+  [`/download/a?t=%252570s_${TOKEN.slice(3)}&x=1`, '/download/a?x=1'],
+  [`/download/a?next=/download/~${TOKEN}/a&x=1`, '/download/a?x=1'],
+  ['/download/a?x=100%25%20off&maps_of_the_world', '/download/a?x=100%25%20off&maps_of_the_world'],
   ['/download/a?next=//evil.example/&u=https://evil.example', undefined],
   ['/download/r\u00c3\u00a9sum\u00c3\u00a9', '/download/résumé'],
   ['/download/%C3%A9?x=%0d%0aSet-Cookie:a', '/download/%C3%A9?x=%0d%0aSet-Cookie:a'],
@@ -33,8 +39,8 @@ test.each([
 
 test.each([
   ['it is too long', `/download/${'a'.repeat(2040)}?${'b'.repeat(100)}`],
-  ['a token stands in the path', `/download/sub/~${TOKEN}/a`],
-  ['a token stands in an argument', `/download/a?next=/download/~${TOKEN}/a`],
+  ['a token is in the path', `/download/sub/~${TOKEN}/a`],
+  ['an encoded token is in the path', `/download/sub/~ps%255F${TOKEN.slice(3)}/a`],
   ['it is malformed', '//evil.example/'],
   ['two tokens are presented', `/download/a?token=${TOKEN}&token=${TOKEN}`],
 ])('there is none where %s', async (_, uri) => {

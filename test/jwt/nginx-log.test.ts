@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
-import { withoutTokens } from '../../service/domain/token.ts';
+import { withoutTokens } from '../../service/domain/without-tokens.ts';
 import { keptLog } from '../http/ask-api.ts';
 import { startGate } from '../http/ask-gate.ts';
 import { mount } from '../support/postern.ts';

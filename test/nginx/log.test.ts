@@ -101,8 +101,12 @@ describe.each(ways)("the snippets' log by %s", (way) => {
       expect(line.request).toBe(`GET ${expected} HTTP/1.1`);
       expect(line.referer).toBe(`http://files.example${expected}`);
     }
-    const three = await logged(`${two}&token=${token}`, { Referer: `${two}&token=${token}` });
-    expect([three.request, three.referer]).toEqual(['[tokens]', '[tokens]']);
+    const three = `${two}&x=${token}&y`;
+    const line = await logged(three, { Referer: three });
+    const expected = '/download/~***/a.txt?token=***&x=***&y';
+    expect([line.request, line.referer]).toEqual([`GET ${expected} HTTP/1.1`, expected]);
+    const four = await logged(`${three}=${token}`, { Referer: `${three}=${token}` });
+    expect([four.request, four.referer]).toEqual(['GET [hidden]', '[hidden]']);
   });
 
   test('a name with dots is no token', async () => {

@@ -1,4 +1,5 @@
 import { open, stat } from 'node:fs/promises';
+import { decodings } from '../../../service/domain/without-tokens.ts';
 import { Failure } from '../../failure.ts';
 import { type Check, type Finding, fault, ok, untested } from '../finding.ts';
 import { type Site, withToken } from '../site.ts';
@@ -8,6 +9,8 @@ export const ACCESS_LOG = 'access-log';
 /** More of what was written meanwhile is not read. */
 const MOST_BYTES = 64 << 20;
 const FLUSH_MS = 3_000;
+/** Enough for PCRE's JIT stack, and short enough for nginx's 8k buffer. */
+const LONG = 3_000;
 
 /**
  * Looks for the tokens of this run, in what was written to the log since.
@@ -39,18 +42,29 @@ async function leaveTraces(site: Site): Promise<void> {
   const { token, target } = await site.issue();
   const marked = `${target}&${site.mark}`;
   await site.ask({ target: marked });
-  await site.ask({ target: withToken(site.canary.target, `%70s_${token.slice(3)}`) });
+  for (const spelling of [`%70s_${token.slice(3)}`, encodedTwice(token)]) {
+    await site.ask({ target: `${withToken(site.canary.target, spelling)}&${site.mark}` });
+  }
+  // A pattern that goes back over this gives up, and a log that then writes the whole line shows the token.
+  const long = `${site.canary.target}?x=ps_${'a'.repeat(LONG)}&token=${token}&${site.mark}`;
+  await site.ask({ target: long });
   await site.ask({ target: marked, headers: { Referer: `http://localhost${target}` } });
 }
 
+function encodedTwice(token: string): string {
+  const once = Buffer.from(token).toString('hex').replace(/../g, '%$&');
+  return once.replaceAll('%', '%25');
+}
+
 function search(site: Site, text: string): Finding {
+  const tokens = site.api.issued;
   const lines = text.split('\n').filter((line) => line.includes(site.mark));
   if (lines.length === 0) {
     return untested('nothing of this run: another log, or one that is written in pieces (buffer=)');
   }
-  // Without `ps_`, which may be encoded.
-  const secrets = site.api.issued.map((token) => token.slice(3));
-  const hit = text.split('\n').filter((line) => secrets.some((secret) => line.includes(secret)));
+  const hit = text
+    .split('\n')
+    .filter((line) => decodings(line).some((form) => tokens.some((token) => form.includes(token))));
   return hit.length > 0
     ? fault(`${hit.length} lines with a token of this run`)
     : ok(`${lines.length} lines of this run, no token`);

@@ -139,6 +139,17 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       broken: { accessLog: 'access_log postern.log combined;' },
       faults: ['access-log'],
     },
+    'a log format that hides plain tokens only': {
+      broken: {
+        accessLog: `map $request $hidden {
+            default $request;
+            "~^(?<before>.*?)[\\w-]{30,}(?<after>.*)$" "$before***$after";
+          }
+          log_format hidden "$hidden";
+          access_log postern.log hidden;`,
+      },
+      faults: ['access-log'],
+    },
     'a second log': {
       broken: { accessLog: 'access_log postern.log postern; access_log postern.log combined;' },
       faults: ['access-log'],

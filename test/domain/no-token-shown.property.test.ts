@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { withoutTokens } from '../../service/domain/without-tokens.ts';
+import { logDecision } from '../../service/http/decision-log.ts';
+import { keptLog } from '../http/ask-api.ts';
+import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
+import { mount } from '../support/postern.ts';
+import { createDecider } from './decider.ts';
+
+const { authorize } = createDecider({
+  mounts: [
+    mount('/download/', '/protected/'),
+    mount('/logs/', '/internal/', { pathArgument: 'file' }),
+  ],
+});
+
+test('withoutTokens: no token can be decoded from what it returns', () => {
+  fc.assert(
+    fc.property(uriWithTokens, ({ uri, tokens }) => {
+      expect(shows(uri, tokens)).toBe(true);
+      expect(shows(withoutTokens(uri), tokens)).toBe(false);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('Postern-Return and the decision log: no token can be decoded from them', async () => {
+  let returned = 0;
+  await fc.assert(
+    fc.asyncProperty(uriWithTokens, async ({ uri, tokens }) => {
+      const decision = await authorize(uri);
+      if (decision.allow) expect.unreachable();
+      if (decision.returnUrl !== undefined) {
+        returned += 1;
+        expect(shows(decision.returnUrl, tokens)).toBe(false);
+      }
+      const { log, lines } = keptLog();
+      logDecision(log, {}, decision, 1);
+      expect(shows(lines.join(''), tokens)).toBe(false);
+    }),
+    { numRuns: 1000 },
+  );
+  expect(returned).toBeGreaterThan(50);
+});
