@@ -126,10 +126,10 @@ function chosen(all: readonly Check[], only: readonly string[] | undefined): rea
 }
 
 async function rowOf(check: Check, site: Site): Promise<Row> {
-  const { id, title, why, mend } = check;
+  const { id, title, why, fix } = check;
   try {
     const finding = await check.run(site);
-    return { id, title, why, mend, ...finding, saw: harmless(finding.saw, site.api.issued) };
+    return { id, title, why, fix, ...finding, saw: harmless(finding.saw, site.api.issued) };
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     return { id, title, verdict: 'untested', saw: `no answer: ${error.message}` };

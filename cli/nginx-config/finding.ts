@@ -7,8 +7,8 @@ export interface Finding {
   /** What stands there, in one line. */
   readonly seen: string;
   readonly why: string;
-  /** The directive that mends it. */
-  readonly mend: string;
+  /** The directive that fixes it. */
+  readonly fix: string;
 }
 
 export interface Rule {

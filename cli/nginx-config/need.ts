@@ -3,7 +3,7 @@ import { effective, inForce, type Location, own, title, turnedOn } from './scope
 
 /** A line of a snippet that locks something, and whether a location has what it says. */
 export interface Need {
-  /** The line, which is what mends it. */
+  /** The line, which is what fixes it. */
   readonly line: string;
   readonly why: string;
   holds(location: Location): boolean;
@@ -17,7 +17,7 @@ export function missing(location: Location, needs: readonly Need[]): readonly Fi
       at: location.at,
       seen: `${title(location)} lacks ${line}`,
       why,
-      mend: line,
+      fix: line,
     }));
 }
 

@@ -12,7 +12,7 @@ export interface Finding {
   readonly saw: string;
   /** Instead of the check's own, where there is a closer one. */
   readonly why?: string;
-  readonly mend?: string;
+  readonly fix?: string;
 }
 
 /** One line of the report. */
@@ -22,13 +22,13 @@ export interface Check {
   readonly title: string;
   /** What a fault lets happen. */
   readonly why: string;
-  /** The directive that mends it. */
-  readonly mend: string;
+  /** The directive that fixes it. */
+  readonly fix: string;
   run(site: Site): Promise<Finding>;
 }
 
 export const ok = (saw: string): Finding => ({ verdict: 'ok', saw });
-export const fault = (saw: string, more: { why?: string; mend?: string } = {}): Finding => ({
+export const fault = (saw: string, more: { why?: string; fix?: string } = {}): Finding => ({
   verdict: 'fault',
   saw,
   ...more,

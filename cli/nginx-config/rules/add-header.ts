@@ -17,7 +17,7 @@ function findIn(location: Location): readonly Finding[] {
       at,
       seen: `add_header ${at.args[0]} is not sent with what ${title(location)} serves (${location.at.file}:${location.at.line})`,
       why: 'One add_header in a location replaces all that it would inherit, and headers.conf has some.',
-      mend: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
+      fix: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
     }));
 }
 

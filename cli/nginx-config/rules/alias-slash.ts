@@ -23,7 +23,7 @@ function findIn(location: Location, isInternal: boolean): readonly Finding[] {
         at: location.at,
         seen: `${title(location)} { alias ${folder}; }`,
         why: `The location has no slash at its end: ${beside(path, folder)}`,
-        mend: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
+        fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
       },
     ];
   }
@@ -33,7 +33,7 @@ function findIn(location: Location, isInternal: boolean): readonly Finding[] {
       at: alias,
       seen: `alias ${folder} in ${title(location)}`,
       why: `The folder has no slash at its end: ${beside(path, folder)}`,
-      mend: `alias ${folder}/;`,
+      fix: `alias ${folder}/;`,
     },
   ];
 }

@@ -23,6 +23,6 @@ export const cacheControl: Rule = {
         at: location.at,
         seen: `${title(location)} sends no Cache-Control: private`,
         why: 'A shared cache before nginx keeps the file, and gives it to whoever comes next.',
-        mend: 'include postern/headers.conf;',
+        fix: 'include postern/headers.conf;',
       })),
 };

@@ -16,7 +16,7 @@ export const earlyData: Rule = {
           at,
           seen: 'ssl_early_data on, in a server block that hands out files',
           why: 'A request in early data can be replayed: whoever recorded it takes a use of a counted token, or another download.',
-          mend: 'ssl_early_data off;',
+          fix: 'ssl_early_data off;',
         },
       ];
     }),

@@ -23,7 +23,7 @@ function opened({ location }: Gate): readonly Finding[] {
       at,
       seen: `error_page ${at.args.join(' ')} is in force in ${title(location)} (${location.at.file}:${location.at.line})`,
       why: 'It runs before the gate allows anything, or after it has denied: a file that it leads to comes without a token.',
-      mend: 'error_page … /pages/401.html; a page of its own, without = and without a variable',
+      fix: 'error_page … /pages/401.html; a page of its own, without = and without a variable',
     }));
 }
 
@@ -58,7 +58,7 @@ function silenced({ location }: Gate): readonly Finding[] {
         at,
         seen: `error_page ${at.args.join(' ')} is not used in ${title(location)} (${location.at.file}:${location.at.line})`,
         why: `The snippet's own lines for ${lost.join(', ')} replace it there.`,
-        mend: `error_page ${lost.join(' ')} ${at.args.at(-1)}; in that location, above the include, if you want it there; never with =200`,
+        fix: `error_page ${lost.join(' ')} ${at.args.at(-1)}; in that location, above the include, if you want it there; never with =200`,
       },
     ];
   });
@@ -71,7 +71,7 @@ function saved({ internals }: Site): readonly Finding[] {
       at,
       seen: `error_page ${at.args.join(' ')} is inherited by ${title(location)} (${location.at.file}:${location.at.line})`,
       why: "For a file that is not there the site's page is sent, and saved as the download.",
-      mend: 'include postern/internal.conf; it has an error_page that ends the inheritance',
+      fix: 'include postern/internal.conf; it has an error_page that ends the inheritance',
     }));
   });
 }

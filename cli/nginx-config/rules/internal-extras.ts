@@ -18,7 +18,7 @@ export const internalExtras: Rule = {
         if (at === undefined) return [];
         const place = `${location.at.file}:${location.at.line}`;
         const seen = `${name} ${at.args.join(' ')} holds in ${title(location)} (${place})`;
-        return [{ at, seen, why, mend: `${name} off; in that location: internal.conf has it` }];
+        return [{ at, seen, why, fix: `${name} off; in that location: internal.conf has it` }];
       }),
     ),
 };

@@ -17,7 +17,7 @@ function cached(location: Location): readonly Finding[] {
     const place = `${location.at.file}:${location.at.line}`;
     const seen = `${name} ${at.args.join(' ')} holds in ${title(location)} (${place})`;
     const why = 'What was fetched for one is kept, and given to the next.';
-    return [{ at, seen, why, mend: `${name} off; in that location` }];
+    return [{ at, seen, why, fix: `${name} off; in that location` }];
   });
 }
 
@@ -35,7 +35,7 @@ function told(location: Location): readonly Finding[] {
       at: location.at,
       seen: `${title(location)} proxies, and passes the client's ${leaked.join(' and ')} on`,
       why: 'The other server learns tokens and sessions, and may refuse a request with two credentials.',
-      mend: 'proxy_pass_request_headers off; proxy_method GET;',
+      fix: 'proxy_pass_request_headers off; proxy_method GET;',
     },
   ];
 }

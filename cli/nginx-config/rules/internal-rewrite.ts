@@ -11,13 +11,13 @@ export const internalRewrite: Rule = {
         at,
         seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
         why: 'What is nested inherits neither try_files nor the comparison with the decided target: folders answer with a redirect that shows the internal prefix, and the site itself may send anybody here.',
-        mend: 'no location, `if` or limit_except in the internal location, unless the `if` returns',
+        fix: 'no location, `if` or limit_except in the internal location, unless the `if` returns',
       })),
       ...own(location, 'rewrite').map((at) => ({
         at,
         seen: `rewrite ${at.args.join(' ')} in ${title(location)}`,
         why: 'The URI is no longer the one that was decided: above the include every download is a 404, below it a 500 by alias, and another file by root.',
-        mend: 'no rewrite here: the mount says which internal prefix stands for which public one',
+        fix: 'no rewrite here: the mount says which internal prefix stands for which public one',
       })),
     ]),
 };

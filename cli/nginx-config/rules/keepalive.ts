@@ -19,7 +19,7 @@ export const keepalive: Rule = {
         at,
         seen: `upstream ${at.args[0]} without keepalive`,
         why: 'Each request then costs a connection to the gate, and under load nginx runs out of ports.',
-        mend: 'keepalive 256;',
+        fix: 'keepalive 256;',
       }));
   },
 };

@@ -31,7 +31,7 @@ function onTheWay({ servers, gates }: Site): readonly Finding[] {
       at,
       seen: `limit_conn ${at.args.join(' ')} is in force on the way to the file`,
       why: WHY,
-      mend: `limit_conn ${ZONE} 8; limit_conn ${at.args.join(' ')}; both in the internal location, and this one nowhere above`,
+      fix: `limit_conn ${ZONE} 8; limit_conn ${at.args.join(' ')}; both in the internal location, and this one nowhere above`,
     }));
 }
 
@@ -41,7 +41,7 @@ function atTheEnd({ internals }: Site): readonly Finding[] {
     const [at] = lines;
     if (at === undefined || lines.some(isOurs)) return [];
     const seen = `limit_conn ${at.args.join(' ')} replaces limit_conn ${ZONE}`;
-    return [{ at, seen, why: WHY, mend: `limit_conn ${ZONE} 8; beside it` }];
+    return [{ at, seen, why: WHY, fix: `limit_conn ${ZONE} 8; beside it` }];
   });
 }
 

@@ -7,7 +7,7 @@ import type { Site } from '../site.ts';
 const TELLING =
   /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/;
 
-const MEND = 'access_log /var/log/nginx/access.log postern;';
+const FIX = 'access_log /var/log/nginx/access.log postern;';
 
 /** Access logs, of a server block with a gate, in which tokens stand. */
 export const log: Rule = {
@@ -32,7 +32,7 @@ function findIn(scope: Scope, formats: ReadonlyMap<string, string>): readonly Fi
     // What has none of its own inherits what the server lacks.
     if (scope.at.name !== 'server') return [];
     const why = 'nginx then writes its own, with the request line, and every token in it.';
-    return [{ at: scope.at, seen: `${scope.at.name} without an access_log`, why, mend: MEND }];
+    return [{ at: scope.at, seen: `${scope.at.name} without an access_log`, why, fix: FIX }];
   }
   return logs.flatMap((at) => {
     const told = tellingPart(at, formats);
@@ -42,7 +42,7 @@ function findIn(scope: Scope, formats: ReadonlyMap<string, string>): readonly Fi
         at,
         seen: `access_log ${at.args.join(' ')} in a server block that hands out files`,
         why: `The format ${formatOf(at)} writes ${told}, and with it every token in a URL.`,
-        mend: MEND,
+        fix: FIX,
       },
     ];
   });

@@ -18,17 +18,17 @@ function findIn(location: Location): readonly Finding[] {
   if (!isPrefix(modifier)) {
     const seen = `${title(location)} is a regex location`;
     const why = 'Of regex locations the first that matches wins, whatever was meant for another.';
-    return [{ at, seen, why, mend: 'location ^~ /…/ { … }' }];
+    return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
   }
-  const mend = `location ^~ ${path} { … }`;
+  const fix = `location ^~ ${path} { … }`;
   const rivals = regexRivals(server, path).filter((rival) => rival !== location);
   return [
-    { at, seen: `${title(location)} has no ^~`, why: WHY, mend },
+    { at, seen: `${title(location)} has no ^~`, why: WHY, fix },
     ...rivals.map((rival) => ({
       at: rival.at,
       seen: `${title(rival)} wins over ${title(location)} (${at.file}:${at.line})`,
       why: WHY,
-      mend,
+      fix,
     })),
   ];
 }

@@ -19,7 +19,7 @@ export const missingQuestion: Rule = {
           at: location.at,
           seen: `${title(location)} in a server block without auth-request.conf`,
           why: 'The question to the gate, the delivery and the denials are its locations: without them each request ends in an error, or some other location answers in their place.',
-          mend: 'include postern/auth-request.conf; in the server block',
+          fix: 'include postern/auth-request.conf; in the server block',
         }));
     }),
 };

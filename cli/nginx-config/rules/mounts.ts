@@ -30,7 +30,7 @@ function unserved(mount: Mount, { http, servers, gates, internals }: Site): read
         at: pointOf(named, mount.prefix) ?? http.at,
         seen: `the mount ${shown} has no location for ${mount.prefix}`,
         why: 'A token can be had for it, and its URL leads to a location that does not ask, or to none.',
-        mend: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
+        fix: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
       },
     ];
   }
@@ -40,7 +40,7 @@ function unserved(mount: Mount, { http, servers, gates, internals }: Site): read
       at: pointOf([server], mount.internal) ?? server.at,
       seen: `the mount ${shown} has no location for ${mount.internal}`,
       why: 'What the gate allows leads to a location that is no internal one: nothing is served, or not by the rules of one.',
-      mend: `location ^~ ${mount.internal} { include postern/internal.conf; include postern/headers.conf; alias /…/; }`,
+      fix: `location ^~ ${mount.internal} { include postern/internal.conf; include postern/headers.conf; alias /…/; }`,
     }));
 }
 
@@ -68,7 +68,7 @@ function unmounted(
       at,
       seen: `${title(location)} has no mount on ${server}`,
       why: side === 'prefix' ? gate : files,
-      mend: side === 'prefix' ? `POSTERN_MOUNTS=${path}=/…/` : `POSTERN_MOUNTS=/…/=${path}`,
+      fix: side === 'prefix' ? `POSTERN_MOUNTS=${path}=/…/` : `POSTERN_MOUNTS=/…/=${path}`,
     },
   ];
 }

@@ -22,7 +22,7 @@ function findIn({ location, way }: Gate): readonly Finding[] {
       at,
       seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
       why: `What is nested does not have the snippet's ${lost}: the request never comes to the delivery, or never asks the gate, and nginx serves what it finds under that path.`,
-      mend:
+      fix:
         at.name === 'location'
           ? 'a location of its own beside it, with ^~, the snippet and a mount'
           : 'nothing but the include in this location; an `if` that always returns is harmless',

@@ -11,7 +11,7 @@ export const noGate: Rule = {
             at: http.at,
             seen: 'no location asks Postern',
             why: 'Whatever is served here is served without a token.',
-            mend: 'location ^~ /download/ { include postern/protect.conf; }',
+            fix: 'location ^~ /download/ { include postern/protect.conf; }',
           },
         ],
 };

@@ -68,7 +68,7 @@ function cached(location: Location): readonly Finding[] {
       at,
       seen: `proxy_cache ${at.args[0]} holds in ${title(location)} (${location.at.file}:${location.at.line}), by a key without ${names}`,
       why: 'The answer to one is given to the next, and with it the file.',
-      mend: 'proxy_cache off; in that location',
+      fix: 'proxy_cache off; in that location',
     },
   ];
 }

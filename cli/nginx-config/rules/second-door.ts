@@ -43,7 +43,7 @@ function doorsTo(location: Location, { http, gates, internals }: Site): readonly
           at,
           seen: `${at.name} ${at.args[0]} in ${'path' in scope ? title(scope) : 'the server block'}: files of ${title(location)} (${location.at.file}:${location.at.line}) are at ${uri}`,
           why: 'It is a second door to the same files, and nobody asks for a token there.',
-          mend: `files under no root of the site: another folder in alias, or location ^~ ${uri} { return 404; }`,
+          fix: `files under no root of the site: another folder in alias, or location ^~ ${uri} { return 404; }`,
         },
       ];
     });

@@ -15,7 +15,7 @@ export const serverAuthRequest: Rule = {
           at,
           seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${scope.at.name} block`,
           why: 'Each location inherits the question and none that has files of its own inherits the delivery: the whole site wants a token, an internal location asks a second time, and what is served is not what was decided.',
-          mend: 'location ^~ /download/ { include postern/protect.conf; }',
+          fix: 'location ^~ /download/ { include postern/protect.conf; }',
         },
       ];
     }),

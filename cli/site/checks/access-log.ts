@@ -20,7 +20,7 @@ export async function accessLogCheck(file: string): Promise<Check> {
     id: ACCESS_LOG,
     title: 'tokens in the access log',
     why: 'whoever reads the log, or its copies, has the files while the tokens live',
-    mend: 'access_log /var/log/nginx/access.log postern; and no other, with postern/http.conf in the http block',
+    fix: 'access_log /var/log/nginx/access.log postern; and no other, with postern/http.conf in the http block',
     run: async (site) => {
       await leaveTraces(site);
       const last = Date.now() + FLUSH_MS;

@@ -28,7 +28,7 @@ const seen: Check = {
   id: 'address',
   title: 'the address that Postern sees',
   why: "it is a balancer's: a token for one is for all behind it, and `ip` is of no use",
-  mend: REAL_IP,
+  fix: REAL_IP,
   run: async (site) => {
     let result = await seenBy(site);
     if (typeof result !== 'string' && isWithin(result.heard.here, ['127.0.0.0/8'])) {
@@ -40,7 +40,7 @@ const seen: Check = {
     const { seen: address, heard } = result;
     const { here, there } = heard;
     if (address === undefined)
-      return fault('none', { mend: 'proxy_set_header X-Real-IP $remote_addr;' });
+      return fault('none', { fix: 'proxy_set_header X-Real-IP $remote_addr;' });
     if (address === networkOf(here)) return bound(site, here);
     // An address of a private network is ours only until the first router that translates it.
     if (isWithin(here, PRIVATE) && !isWithin(address, PRIVATE) && address !== networkOf(there)) {
@@ -65,7 +65,7 @@ const spoofed: Check = {
   id: 'spoofed-address',
   title: "another address's token, with that address as a header",
   why: 'anyone can say from where they come',
-  mend: `${REAL_IP}; proxy_set_header X-Real-IP $remote_addr;`,
+  fix: `${REAL_IP}; proxy_set_header X-Real-IP $remote_addr;`,
   run: async (site) => {
     const { target } = await site.issue({ ip: [NOBODY] });
     const names =

@@ -7,7 +7,7 @@ const reuse: Check = {
   id: 'decision-cache',
   title: "one token's answer for another",
   why: 'a cache of decisions gives one user what another may have',
-  mend: 'proxy_cache off; where the gate is asked, or include postern/cache.conf, whose key holds all that decides',
+  fix: 'proxy_cache off; where the gate is asked, or include postern/cache.conf, whose key holds all that decides',
   run: async (site) => {
     const { target } = site.canary;
     const good = (await site.issue()).token;
@@ -38,7 +38,7 @@ const reuse: Check = {
 
 const LOCKED = {
   why: 'a denial that is kept, or a header that never arrives, locks out who may have the file',
-  mend: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
+  fix: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
 };
 
 /** Of no network that there is (RFC 5737). */
@@ -48,7 +48,7 @@ const counted: Check = {
   id: 'counted-reuse',
   title: 'a single-use token, a second time',
   why: 'a link for one is a link for many: its answer is kept',
-  mend: 'no proxy_ignore_headers X-Accel-Expires; where the gate is asked: it is 0 for what is counted',
+  fix: 'no proxy_ignore_headers X-Accel-Expires; where the gate is asked: it is 0 for what is counted',
   run: async (site) => {
     const { target } = await site.issue({ max_uses: 1, bind: 'cookie' });
     const first = await answerTo(site, { target });
@@ -62,7 +62,7 @@ const counted: Check = {
     ) {
       return fault('no Set-Cookie with the first use', {
         why: 'who began a single-use download cannot go on with it',
-        mend: 'both Set-Cookie lines of postern/headers.conf in the internal location',
+        fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
       });
     }
     return holds(site, [{ name: 'by somebody else', request: { target } }], isDenial);
@@ -73,7 +73,7 @@ const kept: Check = {
   id: 'cached-delivery',
   title: 'a file kept by a cache before the gate',
   why: 'once somebody has had the file, everybody has',
-  mend: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in whatever stands before this nginx',
+  fix: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in whatever stands before this nginx',
   run: async (site) => {
     const { target } = await site.issue();
     const plain = site.canary.target;

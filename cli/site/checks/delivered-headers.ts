@@ -14,7 +14,7 @@ const headers: Check = {
   id: 'delivery-headers',
   title: 'headers of a delivered file',
   why: 'a cache keeps the file for whoever comes next, a link in it tells others the token, or an uploaded page acts as your site',
-  mend: 'include postern/headers.conf; in the internal location',
+  fix: 'include postern/headers.conf; in the internal location',
   run: async (site) => {
     const { target } = await site.issue();
     const answer = await answerTo(site, { target });
@@ -53,7 +53,7 @@ const inner: Check = {
   id: 'inner-headers',
   title: 'what nginx and the gate say to each other',
   why: 'clients see the internal prefix, or whose token it is',
-  mend: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
+  fix: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
   run: async (site) => {
     const { token, target } = await site.issue();
     const requests = {

@@ -9,7 +9,7 @@ const direct: Check = {
   id: 'internal-prefix',
   title: 'the internal prefix asked for directly',
   why: 'the file can be had past the gate',
-  mend: 'location ^~ /protected/ { include postern/internal.conf; … }, which says internal;',
+  fix: 'location ^~ /protected/ { include postern/internal.conf; … }, which says internal;',
   run: async (site) => {
     const { internal, mount } = site;
     if (!internal || !mount) return skipped(NEEDS_PREFIX);
@@ -44,7 +44,7 @@ const redirect: Check = {
   id: 'folder-redirect',
   title: 'a folder without its slash',
   why: 'the redirect shows the internal prefix, and where files lie',
-  mend: 'try_files $uri =404; in the internal location, as in postern/internal.conf',
+  fix: 'try_files $uri =404; in the internal location, as in postern/internal.conf',
   run: async (site) => {
     const folder = await folderBelow(site);
     if (typeof folder === 'string') return skipped(folder);

@@ -25,7 +25,7 @@ export const methods: Check = {
   id: 'methods',
   title: 'methods other than GET and HEAD',
   why: 'the gate let pass what is no download: on a location that writes, a token would too',
-  mend: 'proxy_set_header X-Original-Method $request_method; as in postern/auth-request.conf',
+  fix: 'proxy_set_header X-Original-Method $request_method; as in postern/auth-request.conf',
   run: async (site) => {
     // A file that is not there.
     const { path, target } = absent(site);

@@ -9,7 +9,7 @@ const other: Check = {
   id: 'other-path',
   title: "another file's token",
   why: 'a token for one file opens others',
-  mend: SCOPE,
+  fix: SCOPE,
   run: async (site) => {
     const there = absent(site);
     const { canary } = site;
@@ -54,7 +54,7 @@ const traversal: Check = {
   id: 'traversal',
   title: 'traversal, encoded once, twice and not',
   why: "a token for one folder opens its neighbours: somebody reads '..' after the decision",
-  mend: 'no decoding after the gate: alias, or proxy_pass without $uri in it; merge_slashes and normalisation stay as they are',
+  fix: 'no decoding after the gate: alias, or proxy_pass without $uri in it; merge_slashes and normalisation stay as they are',
   run: async (site) => {
     const { mount, mark, canary } = site;
     if (!mount) return skipped('the key may not issue tokens for folders');
@@ -77,7 +77,7 @@ const two: Check = {
   id: 'two-tokens',
   title: 'two tokens in a URL',
   why: 'nginx and the gate may go by different ones',
-  mend: 'proxy_set_header X-Original-URI $request_uri; the whole of it, as it came',
+  fix: 'proxy_set_header X-Original-URI $request_uri; the whole of it, as it came',
   run: async (site) => {
     const good = (await site.issue()).token;
     const { target } = site.canary;

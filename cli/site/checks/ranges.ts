@@ -35,7 +35,7 @@ const ranges: Check = {
   id: 'ranges',
   title: 'ranges: one, the last, two, none',
   why: 'a cut download starts again from its beginning, and players cannot seek',
-  mend: 'no max_ranges 0; and nothing that changes the body (gzip, sub_filter, ssi, addition) in the internal location',
+  fix: 'no max_ranges 0; and nothing that changes the body (gzip, sub_filter, ssi, addition) in the internal location',
   run: (site) => {
     const range = (value: string) => ({ headers: { Range: value } });
     const single = (value: string, from: number, to?: number) => () =>
@@ -60,7 +60,7 @@ const gzip: Check = {
   id: 'gzip',
   title: 'gzip and ranges',
   why: 'what is compressed on the way has no ranges: a cut download starts again',
-  mend: 'gzip off; in the internal location, as in postern/internal.conf',
+  fix: 'gzip off; in the internal location, as in postern/internal.conf',
   run: async (site) => {
     const accept = { 'Accept-Encoding': 'gzip' };
     const encoded = (answer: Heard) => {
@@ -82,7 +82,7 @@ const head: Check = {
   id: 'head',
   title: 'HEAD',
   why: 'download managers ask with HEAD first, and give up',
-  mend: 'no limit_except and no proxy_method in the internal location',
+  fix: 'no limit_except and no proxy_method in the internal location',
   run: (site) =>
     faultOf(site, { method: 'HEAD' }, (answer, whole) => {
       if (answer.status !== 200) return `${answer.status} for a good token`;

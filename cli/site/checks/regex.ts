@@ -17,14 +17,14 @@ const ENDINGS =
     ' ',
   );
 
-const MEND =
+const FIX =
   'location ^~ /download/ and location ^~ /protected/: without ^~ a regex location goes before both';
 
 const outside: Check = {
   id: 'regex-location',
   title: 'regex locations before the gate',
   why: 'files of these names never come to the gate',
-  mend: MEND,
+  fix: FIX,
   run: (site) => {
     const attempts = ENDINGS.map((ending): Attempt => {
       return { name: ending, request: { target: absent(site, ending).target } };
@@ -41,7 +41,7 @@ const inside: Check = {
   id: 'regex-internal',
   title: 'regex locations before the internal one',
   why: 'files of these names can be had at the internal prefix, internal or not',
-  mend: MEND,
+  fix: FIX,
   run: async (site) => {
     const { internal, mark } = site;
     if (!internal) return skipped(NEEDS_PREFIX);

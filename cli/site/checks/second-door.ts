@@ -7,7 +7,7 @@ const alias: Check = {
   id: 'alias-slash',
   title: 'an alias without its slash',
   why: "'/prefix../' leaves the folder of the alias, and opens those beside it",
-  mend: 'location ^~ /protected/ { alias /srv/files/; }: both end with a slash',
+  fix: 'location ^~ /protected/ { alias /srv/files/; }: both end with a slash',
   run: async (site) => {
     if (!site.mount) return skipped('the key may not issue tokens for folders');
     const prefixes = [site.mount.prefix, site.internal, '/static/', '/media/', '/assets/'];
@@ -26,7 +26,7 @@ const root: Check = {
   id: 'root',
   title: 'the files under a root',
   why: 'the files have a second address, without a gate',
-  mend: 'files outside of every root of the site: alias /srv/files/; with root /srv/www;',
+  fix: 'files outside of every root of the site: alias /srv/files/; with root /srv/www;',
   run: async (site) => {
     if (!site.mount) return skipped('the key may not issue tokens for folders');
     const plain = { name: `/${site.mount.rest}`, request: { target: `/${site.mount.rest}` } };

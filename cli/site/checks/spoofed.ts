@@ -2,14 +2,14 @@ import { type Check, skipped } from '../finding.ts';
 import { type Attempt, holds, isDenial, isNotTheFile } from '../judge.ts';
 import { absent } from '../site.ts';
 
-const MEND =
+const FIX =
   'proxy_pass_request_headers off; in the location that asks the gate, and each header set by name, as in postern/auth-request.conf';
 
 const headers: Check = {
   id: 'spoofed-headers',
   title: 'headers that nginx alone may send to the gate',
   why: "the gate believes these headers, and here they are the client's",
-  mend: MEND,
+  fix: FIX,
   run: async (site) => {
     const { token, target } = await site.issue();
     const inner = site.internal && site.mount ? site.internal + site.mount.rest : '/protected/';
@@ -44,7 +44,7 @@ const host: Check = {
   id: 'spoofed-site',
   title: "another site's token, with its name as Host",
   why: "a token of one site opens another's files",
-  mend: "proxy_set_header Postern-Site $server_name; never $host, which is the client's word",
+  fix: "proxy_set_header Postern-Site $server_name; never $host, which is the client's word",
   run: async (site) => {
     const issued = await site.api.issueIfMay({ path: site.canary.path, site: ELSEWHERE });
     if (!issued) return skipped('the mount is of one site alone');

@@ -9,7 +9,7 @@ const none: Check = {
   id: 'no-token',
   title: 'no token',
   why: 'whoever knows the address has the file',
-  mend: GATE,
+  fix: GATE,
   run: (site) => {
     const { target } = site.canary;
     const headers = { Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}` };
@@ -28,7 +28,7 @@ const wrong: Check = {
   id: 'wrong-token',
   title: 'a token that is tampered with, or made up',
   why: 'a token need not be known to have the file',
-  mend: `${GATE}; a proxy_cache on the way to the gate: include postern/cache.conf, whose key holds all that decides`,
+  fix: `${GATE}; a proxy_cache on the way to the gate: include postern/cache.conf, whose key holds all that decides`,
   run: async (site) => {
     const { token } = await site.issue();
     const madeUp = `ps_${randomBytes(24).toString('base64url')}`;
@@ -65,7 +65,7 @@ const expired: Check = {
   id: 'expired-token',
   title: 'an expired token',
   why: 'a link that was passed on works for ever',
-  mend: 'proxy_cache_use_stale off; and a key that holds the whole $request_uri, as in postern/cache.conf',
+  fix: 'proxy_cache_use_stale off; and a key that holds the whole $request_uri, as in postern/cache.conf',
   run: async (site) => {
     const { id, target } = await site.issue({ expires_in: EXPIRES_IN });
     await site.ask({ target });
@@ -82,7 +82,7 @@ const revoked: Check = {
   id: 'revoked-token',
   title: 'a revoked token',
   why: 'who lost the right to a file still has it',
-  mend: 'proxy_cache_use_stale off; proxy_cache_valid with no time of its own: X-Accel-Expires says how long, as in postern/cache.conf; a POSTERN_DECISION_TTL above 10 is told by --decision-ttl',
+  fix: 'proxy_cache_use_stale off; proxy_cache_valid with no time of its own: X-Accel-Expires says how long, as in postern/cache.conf; a POSTERN_DECISION_TTL above 10 is told by --decision-ttl',
   run: async (site) => {
     const { id, target } = await site.issue();
     await site.ask({ target });

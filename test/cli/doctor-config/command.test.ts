@@ -36,7 +36,7 @@ test('a report for a person', async () => {
   const { code, stdout, stderr } = await run(['--config', join(dir, 'dump')]);
   expect([code, stderr]).toEqual([1, '']);
   expect(stdout).toMatch(
-    /^✗ \/etc\/nginx\/conf\.d\/site\.conf:5 {2}location \^~ \/download\/ .*\[missing-auth-request\]\n {4}why: {2}\S.*\n {4}mend: \S.*\n/,
+    /^✗ \/etc\/nginx\/conf\.d\/site\.conf:5 {2}location \^~ \/download\/ .*\[missing-auth-request\]\n {4}why: {2}\S.*\n {4}fix: {2}\S.*\n/,
   );
   expect(stdout).toMatch(/\n\n1 finding \(2 files, 1 gate, 0 internal locations\)\n$/);
 });
