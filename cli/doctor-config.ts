@@ -25,10 +25,10 @@ export interface Diagnosis {
 const STDIN = 0;
 
 const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'no such file',
   EISDIR: 'it is a folder',
-  EACCES: 'this user may not',
-  EAGAIN: 'nothing comes from standard input',
+  EACCES: 'permission denied',
+  EAGAIN: 'standard input is empty',
 };
 
 /**

@@ -26,7 +26,7 @@ export interface DoctorSiteOptions {
   readonly json?: true;
 }
 
-/** Requests to the site in one run; more is a fault of ours. */
+/** Requests to the site in one run; more is a bug in the doctor. */
 const MOST_REQUESTS = 600;
 const SET_UP_FAULT = 2;
 const INTERRUPTED = 130;
@@ -82,7 +82,7 @@ async function attack(
     if (requests > MOST_REQUESTS) throw new Error(`more than ${MOST_REQUESTS} requests`);
     return send(place, request, signal);
   };
-  let doing = 'learning the canary';
+  let doing = 'reading the canary';
   const say = (what: string) => progress.show(`${doing}: ${what}`);
   try {
     progress.show(doing);
@@ -122,7 +122,7 @@ function chosen(all: readonly Check[], only: readonly string[] | undefined): rea
   if (unknown === undefined) return all.filter(({ id }) => only?.includes(id) ?? true);
   if (unknown === ACCESS_LOG)
     throw new WrongUsage(`--only: ${ACCESS_LOG} needs --access-log <file>`);
-  throw new WrongUsage(`--only: there is no check ${plain(unknown)}; there are ${ids.join(', ')}`);
+  throw new WrongUsage(`--only: unknown check ${plain(unknown)}; the checks are ${ids.join(', ')}`);
 }
 
 async function rowOf(check: Check, site: Site): Promise<Row> {

@@ -15,13 +15,13 @@ export async function apiKey(
   variable: string | undefined,
 ): Promise<string> {
   if (file === undefined && !variable) {
-    throw new WrongUsage('no API key: set POSTERN_API_KEY, or name a file with --key-file');
+    throw new WrongUsage('no API key: set POSTERN_API_KEY or pass --key-file');
   }
   const [from, text] =
     file === undefined ? ['POSTERN_API_KEY', variable ?? ''] : [file, await read(file)];
   const key = text.trim();
   if (KEY.test(key)) return key;
-  throw new Failure(`${from} holds no API key: one line of ASCII without spaces`);
+  throw new Failure(`${from}: expected an API key, one line of ASCII without spaces`);
 }
 
 function read(file: string): Promise<string> {

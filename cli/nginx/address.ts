@@ -18,7 +18,7 @@ export function readUpstream(value: Given, faults: Faults): string | undefined {
   if (isSocket(text) || (named && isPort(port))) return text;
   return faults.add(
     value,
-    'where a gate listens: 127.0.0.1:7300, [::1]:7300, gate.internal:7300 or unix:/run/postern/gate.sock',
+    'the address of a gate: 127.0.0.1:7300, [::1]:7300, gate.internal:7300 or unix:/run/postern/gate.sock',
   );
 }
 
@@ -27,7 +27,7 @@ export function readListen(value: Given, faults: Faults): string | undefined {
   const text = String(value.value);
   const { host, port } = split(text) ?? { host: '*', port: text };
   if (isSocket(text) || ((host === '*' || isAddress(host)) && isPort(port))) return text;
-  return faults.add(value, 'what nginx shall listen on: 80, 127.0.0.1:8080 or [::]:80');
+  return faults.add(value, 'an address for nginx to listen on: 80, 127.0.0.1:8080 or [::]:80');
 }
 
 /** A host as in a URL, with or without a port. */

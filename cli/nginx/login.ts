@@ -10,7 +10,7 @@ const LONGEST = 1024;
 
 /**
  * The page where users sign in, up to where the URL comes that they wanted: `/login?return=`. What ends
- * in `=` has an argument of its own for that. A page of another host is told this one's, if it is known.
+ * in `=` has an argument of its own for that. A page on another host receives the name of this host, if it is known.
  */
 export function readLogin(
   value: Given,
@@ -25,7 +25,7 @@ export function readLogin(
     return faults.add(
       value,
       'a path of this site or a whole URL, such as /login or https://login.example/?next=, ' +
-        'without user and #, and with %.. for what is no letter, digit or one of ._~:@!*(),+-',
+        'without user and #, and with every other character than letters, digits and ._~:@!*(),+- percent-encoded',
     );
   }
   const page = text.endsWith('=') ? text : `${text}${text.includes('?') ? '&' : '?'}return=`;

@@ -35,7 +35,8 @@ export async function makeNginx(
   where: Where,
   env: Environment,
 ): Promise<Made> {
-  if (where.force && where.out === undefined) throw new WrongUsage('--force needs --out <folder>');
+  if (where.force && where.out === undefined)
+    throw new WrongUsage('--force requires --out <folder>');
   const config = load(env);
   const plan: Plan = withFaults((faults) => planOf(options, config, faults));
   const line = commandLine(said);
@@ -51,7 +52,7 @@ async function put(plan: Plan, line: string, { out, force, json }: Where): Promi
   if (json) return `${JSON.stringify(done)}\n`;
   const lines = [
     ...done.written.map((path) => `wrote ${plain(path)}`),
-    ...done.unchanged.map((path) => `${plain(path)} is as it should be`),
+    ...done.unchanged.map((path) => `${plain(path)} is unchanged`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -10,7 +10,7 @@ export function readServerName(value: Given, faults: Faults): string | undefined
   const name = readSite(value, faults);
   if (name === undefined) return undefined;
   if (name.startsWith('*.') && name.endsWith('.*')) {
-    return faults.add(value, 'a name with one * for nginx: *.files.example or files.*');
+    return faults.add(value, 'a name with at most one *: *.files.example or files.*');
   }
   if (name.length <= LONGEST) return name;
   return faults.add(value, `a name of at most ${LONGEST} characters`);

@@ -28,7 +28,10 @@ export function planSites(
   if (named.length === 0) names.add('_');
   for (const prefix of new Set(mounts.flatMap((mount) => [mount.prefix, mount.internal]))) {
     if (Buffer.byteLength(word(prefix)) > LONGEST_WORD) {
-      faults.add(given('the prefix of a mount', prefix), 'a shorter one: nginx reads no such word');
+      faults.add(
+        given('the prefix of a mount', prefix),
+        'a shorter prefix: nginx cannot read one of this length',
+      );
     }
   }
   return [...names].map((name) => {

@@ -15,7 +15,7 @@ export function readTarget(value: Given, url: string, faults: Faults): string | 
     return url.endsWith('/') ? url : `${url}/`;
   return faults.add(
     value,
-    'the URL under which the files are, such as https://bucket.store.example or ' +
-      'http://127.0.0.1:9000/bucket/: no user, no query, no % and no .. in it',
+    'the URL of the files, such as https://bucket.store.example or ' +
+      'http://127.0.0.1:9000/bucket/: without user, query, % and ..',
   );
 }

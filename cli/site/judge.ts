@@ -25,7 +25,7 @@ export function hasCanary({ body }: Answer, { canary }: Site): boolean {
   return body.includes(canary.body.subarray(0, 16)) || body.includes(canary.body.subarray(-16));
 }
 
-/** Denied, by whomever. */
+/** Denied, by nginx or by the gate. */
 export const isDenial: Rule = (answer, site) =>
   [400, 401, 403].includes(answer.status) && !hasCanary(answer, site);
 

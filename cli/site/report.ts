@@ -21,7 +21,7 @@ const MARKS: Readonly<Record<Verdict, string>> = {
   untested: '–',
 };
 
-/** As a table, and for each fault why it matters and what fixes it. */
+/** A table, with the reason and the fix for each fault. */
 export function table({ url, canary, rows, requests, seconds }: Report): string {
   const width = Math.max(...rows.map(({ title }) => title.length));
   const lines = rows.flatMap(({ id, verdict, title, saw, why, fix }) => {
@@ -41,7 +41,7 @@ export function table({ url, canary, rows, requests, seconds }: Report): string 
   ].join('\n');
 }
 
-/** The same for programs. `why` and `fix` are of faults. */
+/** The same for programs. Only faults have `why` and `fix`. */
 export function json({ rows, ...rest }: Report): string {
   const checks = rows.map(({ id, verdict, saw, why, fix }) =>
     verdict === 'fault' ? { id, verdict, saw, why, fix } : { id, verdict, saw },

@@ -3,7 +3,7 @@ import type { Rule } from '../finding.ts';
 import { own } from '../scope.ts';
 import { isQuestion } from '../site.ts';
 
-/** An upstream of the gate's that opens a connection for each request. */
+/** An upstream of the gate that opens a connection for each request. */
 export const keepalive: Rule = {
   id: 'keepalive',
   find({ http, gates, servers }) {
@@ -18,7 +18,7 @@ export const keepalive: Rule = {
       .map((at) => ({
         at,
         seen: `upstream ${at.args[0]} without keepalive`,
-        why: 'Each request then costs a connection to the gate, and under load nginx runs out of ports.',
+        why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
         fix: 'keepalive 256;',
       }));
   },

@@ -3,13 +3,13 @@ import type { Finding, Rule } from '../finding.ts';
 import { effective, own, type Scope } from '../scope.ts';
 import type { Site } from '../site.ts';
 
-/** Each holds what a client has sent, and with it the token. */
+/** Each contains what the client sent, and with it the token. */
 const TELLING =
   /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/;
 
 const FIX = 'access_log /var/log/nginx/access.log postern;';
 
-/** Access logs, of a server block with a gate, in which tokens stand. */
+/** Access logs that contain tokens, in a server block with a gate. */
 export const log: Rule = {
   id: 'log',
   find(site) {
@@ -31,7 +31,7 @@ function findIn(scope: Scope, formats: ReadonlyMap<string, string>): readonly Fi
   if (logs.length === 0) {
     // What has none of its own inherits what the server lacks.
     if (scope.at.name !== 'server') return [];
-    const why = 'nginx then writes its own, with the request line, and every token in it.';
+    const why = 'nginx then writes its default log, with the request line and every token in it.';
     return [{ at: scope.at, seen: `${scope.at.name} without an access_log`, why, fix: FIX }];
   }
   return logs.flatMap((at) => {
@@ -40,8 +40,8 @@ function findIn(scope: Scope, formats: ReadonlyMap<string, string>): readonly Fi
     return [
       {
         at,
-        seen: `access_log ${at.args.join(' ')} in a server block that hands out files`,
-        why: `The format ${formatOf(at)} writes ${told}, and with it every token in a URL.`,
+        seen: `access_log ${at.args.join(' ')} in a server block that serves protected files`,
+        why: `The format ${formatOf(at)} writes ${told}, which contains every token in a URL.`,
         fix: FIX,
       },
     ];

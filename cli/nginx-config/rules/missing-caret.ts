@@ -3,9 +3,9 @@ import { isPrefix, regexRivals } from '../match.ts';
 import { type Location, title } from '../scope.ts';
 
 const WHY =
-  'nginx prefers a regex location to a prefix location without ^~: one anywhere in the server block takes requests past the gate, and past `internal`.';
+  'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.';
 
-/** `^~` on the public and on the internal location, and who wins without it. */
+/** `^~` on the public and on the internal location, and the locations that win without it. */
 export const missingCaret: Rule = {
   id: 'missing-caret',
   find: ({ gates, internals }) =>
@@ -17,7 +17,8 @@ function findIn(location: Location): readonly Finding[] {
   if (modifier === '^~' || modifier === '=') return [];
   if (!isPrefix(modifier)) {
     const seen = `${title(location)} is a regex location`;
-    const why = 'Of regex locations the first that matches wins, whatever was meant for another.';
+    const why =
+      'nginx uses the first regex location that matches, even if the request is for another one.';
     return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
   }
   const fix = `location ^~ ${path} { … }`;

@@ -19,15 +19,15 @@ export async function accessLogCheck(file: string): Promise<Check> {
   return {
     id: ACCESS_LOG,
     title: 'tokens in the access log',
-    why: 'whoever reads the log, or its copies, has the files while the tokens live',
-    fix: 'access_log /var/log/nginx/access.log postern; and no other, with postern/http.conf in the http block',
+    why: 'everybody who can read the log or a copy of it can open the files until the tokens expire',
+    fix: 'access_log /var/log/nginx/access.log postern; as the only access_log, with postern/http.conf in the http block',
     run: async (site) => {
       await leaveTraces(site);
       const last = Date.now() + FLUSH_MS;
       for (;;) {
         const finding = search(site, await since(file, start));
         if (finding.verdict !== 'untested' || Date.now() > last) return finding;
-        site.say('waiting for the log to be written');
+        site.say('waiting for nginx to write the log');
         await site.pause(200);
       }
     },
@@ -46,13 +46,15 @@ async function leaveTraces(site: Site): Promise<void> {
 function search(site: Site, text: string): Finding {
   const lines = text.split('\n').filter((line) => line.includes(site.mark));
   if (lines.length === 0) {
-    return untested('nothing of this run: another log, or one that is written in pieces (buffer=)');
+    return untested(
+      'the log has no line of this run: it is another log, or nginx buffers it (buffer=)',
+    );
   }
   // Without `ps_`, which may be encoded.
   const secrets = site.api.issued.map((token) => token.slice(3));
   const hit = text.split('\n').filter((line) => secrets.some((secret) => line.includes(secret)));
   return hit.length > 0
-    ? fault(`${hit.length} lines with a token of this run`)
+    ? fault(`${hit.length} lines contain a token of this run`)
     : ok(`${lines.length} lines of this run, no token`);
 }
 

@@ -13,7 +13,7 @@ const HARMLESS = /^(video|audio|image(?!\/svg))\/|^application\/pdf\b/i;
 const headers: Check = {
   id: 'delivery-headers',
   title: 'headers of a delivered file',
-  why: 'a cache keeps the file for whoever comes next, a link in it tells others the token, or an uploaded page acts as your site',
+  why: 'a cache stores the file for other clients, a link in it sends the token to another site, or an uploaded page runs scripts as your site',
   fix: 'include postern/headers.conf; in the internal location',
   run: async (site) => {
     const { target } = await site.issue();
@@ -22,7 +22,7 @@ const headers: Check = {
       return untested(typeof answer === 'string' ? answer : String(answer.status));
     }
     const faults = [...missing(answer), ...twice(answer)];
-    return faults.length > 0 ? fault(faults.join('; ')) : ok('all there, each once');
+    return faults.length > 0 ? fault(faults.join('; ')) : ok('all present, each once');
   },
 };
 
@@ -51,8 +51,8 @@ function* twice({ headers: all }: Answer): Generator<string> {
 
 const inner: Check = {
   id: 'inner-headers',
-  title: 'what nginx and the gate say to each other',
-  why: 'clients see the internal prefix, or whose token it is',
+  title: 'headers between nginx and the gate',
+  why: 'clients see the internal prefix, or the subject of a token',
   fix: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
   run: async (site) => {
     const { token, target } = await site.issue();
@@ -70,7 +70,7 @@ const inner: Check = {
       const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
       if (names.length > 0) faults.push(`${name}: ${names.join(', ')}`);
     }
-    return faults.length > 0 ? fault(faults.join('; ')) : ok('none of it');
+    return faults.length > 0 ? fault(faults.join('; ')) : ok('none of them');
   },
 };
 

@@ -18,12 +18,12 @@ const ENDINGS =
   );
 
 const FIX =
-  'location ^~ /download/ and location ^~ /protected/: without ^~ a regex location goes before both';
+  'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location wins over both';
 
 const outside: Check = {
   id: 'regex-location',
-  title: 'regex locations before the gate',
-  why: 'files of these names never come to the gate',
+  title: 'regex locations that win over the public location',
+  why: 'nginx serves files with these names without asking the gate',
   fix: FIX,
   run: (site) => {
     const attempts = ENDINGS.map((ending): Attempt => {
@@ -39,8 +39,8 @@ const outside: Check = {
  */
 const inside: Check = {
   id: 'regex-internal',
-  title: 'regex locations before the internal one',
-  why: 'files of these names can be had at the internal prefix, internal or not',
+  title: 'regex locations that win over the internal location',
+  why: 'nginx serves files with these names under the internal prefix to any client',
   fix: FIX,
   run: async (site) => {
     const { internal, mark } = site;
@@ -53,7 +53,7 @@ const inside: Check = {
     if (isUnknown(plain)) return untested(describe(plain, site));
     // No internal location, or a site that answers OPTIONS by itself.
     if (!isClosed(plain, site))
-      return skipped(`it answers OPTIONS with ${plain.status} for any name`);
+      return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
     return holds(site, attempts, isClosed);
   },
 };

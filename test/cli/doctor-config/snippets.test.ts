@@ -27,7 +27,7 @@ const stays = (target: string, headers?: Record<string, string>): Trap['shut'] =
   };
 };
 
-/** Whoever asks after the first: by one key it is all the same request. */
+/** Requests of other clients: with one cache key they all count as the same request. */
 const opensForTheNext: Trap['proof'] = async (site) => {
   const { url } = await site.issue({ path: '/download/a.txt' });
   expect(await answer(site, url)).toEqual([200, FILE]);

@@ -18,7 +18,7 @@ import { type Ended, program } from '../postern.ts';
 /** In each text `$files`, `$port`, `$front` and `$dir` are what they say. */
 export interface BrokenSite extends PosternOptions {
   readonly way: Way;
-  /** Changes the texts of the snippets, by name; whoever changes nothing fails. */
+  /** Changes the texts of the snippets, by name. Fails if nothing changes. */
   readonly edit?: Readonly<Record<string, (text: string) => string>>;
   readonly http?: string;
   /** Before it, a second server on `$front`, which is the one that is attacked. */
