@@ -84,7 +84,7 @@ function reason(answer: Heard, path: string, mount: Mount | undefined): string {
   if (status === 404) return `${path} does not exist (404). Create it: ${recipe(path, mount)}`;
   if (status >= 300 && status < 400) {
     const to = headerOf(answer, 'location')?.split('?', 1);
-    return `${got}, with a redirect to ${to}: pass that URL instead`;
+    return `${got}, a redirect to ${to}: pass that URL instead`;
   }
   if (status === 401 || status === 403) {
     return `${got}: check that nginx asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;

@@ -211,7 +211,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
     'a balancer, and no real_ip': {
       broken: { front: FRONT },
       faults: ['address'],
-      saw: { address: /^127\.0\.0\.1, and this machine has 127\.0\.83\.1$/ },
+      saw: { address: /^Postern sees 127\.0\.0\.1, this machine has 127\.0\.83\.1$/ },
     },
     'real_ip from anybody': {
       broken: { server: 'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For;' },

@@ -19,7 +19,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
     [],
     /canary\.txt does not exist \(404\).*base64 > \/srv\/files\/postern-doctor\/canary\.txt/,
   ],
-  'it is too short': [{ canary: 'hello' }, [], /has 5 bytes, and must have 32 to 65536/],
+  'it is too short': [{ canary: 'hello' }, [], /has 5 bytes\. The canary must have 32 to 65536/],
   'it is too long': [{ canary: Buffer.alloc(70_000, 'x') }, [], /has 70000 bytes/],
   'a page takes its place': [
     {
@@ -34,12 +34,12 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   'no mount': [
     {},
     ['--path', '/elsewhere/a.txt'],
-    /no token for --path \/elsewhere\/a\.txt: invalid_request/,
+    /rejects a token for --path \/elsewhere\/a\.txt: invalid_request/,
   ],
   'a mount with a path argument': [
     { mounts: [mount('/download/', '/protected/', { pathArgument: 'file' })] },
     [],
-    /takes its path from an argument/,
+    /has a path_argument/,
   ],
   'beyond the key': [{ apiKeys: [apiKey(KEY, { paths: [] })] }, [], /insufficient_scope/],
   'the key is refused': [
@@ -50,7 +50,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   'nginx does not reach the gate': [
     { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
     [],
-    /503 .* with a good token: does nginx reach the gate\? .*POSTERN_LISTEN/,
+    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN/,
   ],
   'another Postern is asked': [
     {
@@ -58,12 +58,12 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
       mounts: [mount('files.example:/download/', '/protected/')],
     },
     [],
-    /403 .* with a good token.*server_name/,
+    /403 .* with a valid token.*server_name/,
   ],
   'a redirect': [
     { server: 'if ($scheme = http) { return 301 https://files.example$request_uri; }' },
     [],
-    /a redirect to https:\/\/files\.example\/download\/postern-doctor\/canary\.txt: give/,
+    /a redirect to https:\/\/files\.example\/download\/postern-doctor\/canary\.txt: pass/,
   ],
   'no log': [
     {},
@@ -124,8 +124,8 @@ describe('wrong usage', () => {
     [['--config', 'nginx.conf', '--decision-ttl', '1'], /--decision-ttl works only with a URL/],
     [['files.example'], /expected the URL of a site/],
     [['ftp://files.example/'], /expected the URL of a site/],
-    [['http://files.example/download/'], /without a path/],
-    [['http://user:secret@files.example/'], /without a path/],
+    [['http://files.example/download/'], /must not have a path, query or user/],
+    [['http://user:secret@files.example/'], /must not have a path, query or user/],
     [['http://127.0.0.1:1/', '--connect', 'here'], /--connect/],
     [['http://127.0.0.1:1/', '--path', 'a.txt'], /--path/],
     [['http://127.0.0.1:1/', '--path', '/download/'], /--path/],
