@@ -21,13 +21,13 @@ export interface DoctorSiteOptions {
   readonly connect?: string;
   readonly accessLog?: string;
   readonly decisionTtl: number;
-  /** The ids of the checks to make; all unless told. */
+  /** The ids of the checks to run; absent: all. */
   readonly only?: readonly string[];
   readonly json?: true;
 }
 
 /** Requests to the site in one run; more is a bug in the doctor. */
-const MOST_REQUESTS = 600;
+const MAX_REQUESTS = 600;
 const SET_UP_FAULT = 2;
 const INTERRUPTED = 130;
 
@@ -79,7 +79,7 @@ async function attack(
   const ask: Site['ask'] = (request) => {
     signal.throwIfAborted();
     requests += 1;
-    if (requests > MOST_REQUESTS) throw new Error(`more than ${MOST_REQUESTS} requests`);
+    if (requests > MAX_REQUESTS) throw new Error(`more than ${MAX_REQUESTS} requests`);
     return send(place, request, signal);
   };
   let doing = 'reading the canary';

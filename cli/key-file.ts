@@ -25,7 +25,7 @@ const WHY: Readonly<Record<string, string>> = {
 /**
  * The keys of a file, with at least one.
  *
- * @throws Failure, which quotes nothing of what stands there
+ * @throws Failure, whose message contains nothing of the file
  */
 export async function readKeySet(path: string): Promise<KeySet> {
   const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));

@@ -6,8 +6,8 @@ import type { Progress } from './progress.ts';
 import { line } from './token-issue.ts';
 
 /** What one `POST /tokens` takes: entries, and bytes with room for the brackets. */
-const MOST = 1000;
-const MOST_BYTES = 1_000_000;
+const MAX_ENTRIES = 1000;
+const MAX_BYTES = 1_000_000;
 
 interface Batch {
   readonly numbers: number[];
@@ -50,7 +50,7 @@ export async function issueLines(
     for await (const { number, text } of readLines(stream)) {
       check(number, text);
       const bytes = Buffer.byteLength(text) + 1;
-      if (batch.texts.length === MOST || batch.bytes + bytes > MOST_BYTES) {
+      if (batch.texts.length === MAX_ENTRIES || batch.bytes + bytes > MAX_BYTES) {
         await send(batch);
         batch = empty();
       }

@@ -1,7 +1,7 @@
 import { WrongUsage } from '../failure.ts';
 import { plain } from '../plain.ts';
 
-/** Where the API listens unless it is told otherwise. */
+/** The default address of the API. */
 const USUAL = 'http://127.0.0.1:7301';
 
 /**

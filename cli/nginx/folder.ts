@@ -5,13 +5,13 @@ import type { Given } from '../../service/config/given.ts';
 const NAME = /^[\p{L}\p{M}\p{N} ._+@,~-]+$/u;
 
 /** PATH_MAX is 4096 on Linux, and the file's own path comes after it. */
-const LONGEST = 1024;
+const MAX_LENGTH = 1024;
 
 function isPath(path: string): boolean {
   const segments = path.split('/').slice(1);
   return (
     path.startsWith('/') &&
-    Buffer.byteLength(path) <= LONGEST &&
+    Buffer.byteLength(path) <= MAX_LENGTH &&
     segments.every((name) => NAME.test(name) && name !== '.' && name !== '..')
   );
 }

@@ -26,7 +26,7 @@ export interface Made {
 /**
  * Makes nginx's configuration of the mounts.
  *
- * @param said the options of the command line alone, without those that are so by default
+ * @param said the options given on the command line, without defaults
  * @throws Failure
  */
 export async function makeNginx(
@@ -57,13 +57,13 @@ async function put(plan: Plan, line: string, { out, force, json }: Where): Promi
   return `${lines.join('\n')}\n`;
 }
 
-/** Of the whole configuration, so that what Postern would not start with is not built upon. */
+/** Reads the whole configuration, so that the command fails if Postern would not start with it. */
 function load(env: Environment): Config {
   const own = Object.fromEntries(
     Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
   );
   try {
-    // As if on a terminal: nobody needs an API key to write a configuration.
+    // As on a terminal, so that no API key is required.
     return loadConfig(own, (path) => readFileSync(path, 'utf8'), { onTerminal: true });
   } catch (error) {
     if (error instanceof ConfigError) throw new WrongUsage(error.message, { cause: error });

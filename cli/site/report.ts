@@ -58,8 +58,8 @@ export function exitCode(rows: readonly Row[]): 0 | 1 | 2 {
 /** A text of the site's, of which a terminal obeys nothing, and which holds no token. */
 export function harmless(text: string, tokens: readonly string[]): string {
   const bare = tokens.reduce((all, token) => all.replaceAll(token, '***'), text);
-  const cut = bare.length > MOST_SHOWN ? `${bare.slice(0, MOST_SHOWN)}…` : bare;
+  const cut = bare.length > MAX_SHOWN ? `${bare.slice(0, MAX_SHOWN)}…` : bare;
   return plain(cut);
 }
 
-const MOST_SHOWN = 400;
+const MAX_SHOWN = 400;

@@ -5,7 +5,7 @@ import { Failure } from '../failure.ts';
 export interface Token {
   readonly id: string;
   readonly token: string;
-  /** What stands in the request line to use it. */
+  /** The path and query that use it. */
   readonly target: string;
 }
 

@@ -6,8 +6,8 @@ import type { Api, Token } from './service.ts';
 import type { Canary, Mount } from './site.ts';
 
 /** A shorter one could be in an answer by chance. */
-const LEAST_BYTES = 32;
-const MOST_BYTES = 64 << 10;
+const MIN_BYTES = 32;
+const MAX_BYTES = 64 << 10;
 
 interface SetUp {
   readonly api: Api;
@@ -18,7 +18,7 @@ interface SetUp {
 }
 
 /**
- * Where the canary lies and what is in it, by one good download.
+ * Downloads the canary once, and finds its mount.
  *
  * @throws Failure where this site cannot be tested, and says what to look at
  */
@@ -43,9 +43,9 @@ export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
   const answer = await get(token.target);
   if (answer.status !== 200) throw new Failure(`${site}: ${reason(answer, path, mount)}`);
   const { body } = answer;
-  if (body.length < LEAST_BYTES || body.length > MOST_BYTES) {
+  if (body.length < MIN_BYTES || body.length > MAX_BYTES) {
     throw new Failure(
-      `${path} has ${body.length} bytes. The canary must have ${LEAST_BYTES} to ${MOST_BYTES} bytes that no other file has. Create it: ${recipe(path, mount)}`,
+      `${path} has ${body.length} bytes. The canary must have ${MIN_BYTES} to ${MAX_BYTES} bytes that no other file has. Create it: ${recipe(path, mount)}`,
     );
   }
   const nowhere = path.slice(0, path.lastIndexOf('/') + 1) + mark;
@@ -68,7 +68,7 @@ async function issue(api: Api, path: string): Promise<Token> {
   }
 }
 
-/** The token of a folder stands right after its mount's prefix. */
+/** The token in the URL of a folder comes right after the prefix of the mount. */
 async function mountOf(api: Api, path: string, target: string): Promise<Mount | undefined> {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const issued = await api.issueIfMay({ prefix: folder });

@@ -53,7 +53,7 @@ include postern/http.conf;
 
 upstream postern {
     server 127.0.0.1:7300;
-    # Without it each request costs a connection of its own.
+    # Without it nginx opens a connection for each request.
     keepalive 256;
 }
 

@@ -31,7 +31,7 @@ function isAllow({ args }: Directive): boolean {
   return args.some((word) => /^=2\d\d$/.test(word));
 }
 
-/** To a name, the path that was asked for goes along; a page has a path of its own. */
+/** A named location serves the requested path, an error page has its own path. */
 function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolean {
   const to = args.at(-1) ?? '';
   if (to.startsWith('@')) {

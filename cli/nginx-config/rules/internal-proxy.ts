@@ -7,7 +7,7 @@ export const internalProxy: Rule = {
   find: ({ internals }) =>
     internals
       .filter((location) => own(location, 'proxy_pass').length > 0)
-      .flatMap((location) => [...cached(location), ...told(location)]),
+      .flatMap((location) => [...cached(location), ...passesCredentials(location)]),
 };
 
 function cached(location: Location): readonly Finding[] {
@@ -21,7 +21,7 @@ function cached(location: Location): readonly Finding[] {
   });
 }
 
-function told(location: Location): readonly Finding[] {
+function passesCredentials(location: Location): readonly Finding[] {
   const passes = inForce(location, 'proxy_pass_request_headers')?.args[0] !== 'off';
   const blanked = effective(location, 'proxy_set_header')
     .filter(({ args }) => args[1] === '')

@@ -29,19 +29,19 @@ export const log: Rule = {
 function findIn(scope: Scope, formats: ReadonlyMap<string, string>): readonly Finding[] {
   const logs = effective(scope, 'access_log');
   if (logs.length === 0) {
-    // What has none of its own inherits what the server lacks.
+    // A location without access_log inherits from the server, which is reported already.
     if (scope.at.name !== 'server') return [];
     const why = 'nginx then writes its default log, with the request line and every token in it.';
     return [{ at: scope.at, seen: `${scope.at.name} without an access_log`, why, fix: FIX }];
   }
   return logs.flatMap((at) => {
-    const told = tellingPart(at, formats);
-    if (told === undefined) return [];
+    const variable = tellingPart(at, formats);
+    if (variable === undefined) return [];
     return [
       {
         at,
         seen: `access_log ${at.args.join(' ')} in a server block that serves protected files`,
-        why: `The format ${formatOf(at)} writes ${told}, which contains every token in a URL.`,
+        why: `The format ${formatOf(at)} writes ${variable}, which contains every token in a URL.`,
         fix: FIX,
       },
     ];

@@ -53,7 +53,7 @@ function scopesOf({ servers }: Http): readonly (Location | Server)[] {
   return servers.flatMap((server) => [server, ...withNested(server.locations)]);
 }
 
-/** By a URI of its own, or since the site sends there what was asked for elsewhere. */
+/** Whether the scope serves a URI: directly, or because the site redirects there internally. */
 function canBeHad(
   scope: Location | Server,
   uri: string,
@@ -99,7 +99,7 @@ function leadsTo(scope: Location | Server, uri: string): boolean {
   return regexRivals(around, uri).includes(scope);
 }
 
-/** Whether a client gets a file there without more ado. */
+/** Whether a client gets a file there without any check. */
 function serves(scope: Location | Server): boolean {
   if (isHandled(scope.block)) return false;
   const rules = addressRules(scope);

@@ -6,7 +6,7 @@ import { type Site, withToken } from '../site.ts';
 export const ACCESS_LOG = 'access-log';
 
 /** More of what was written meanwhile is not read. */
-const MOST_BYTES = 64 << 20;
+const MAX_BYTES = 64 << 20;
 const FLUSH_MS = 3_000;
 
 /**
@@ -74,7 +74,7 @@ async function since(file: string, start: number): Promise<string> {
     const { size: end } = await handle.stat();
     // Shorter than before: it was rotated meanwhile.
     const from = end < start ? 0 : start;
-    const bytes = Buffer.alloc(Math.min(end - from, MOST_BYTES));
+    const bytes = Buffer.alloc(Math.min(end - from, MAX_BYTES));
     await handle.read(bytes, 0, bytes.length, from);
     return bytes.toString('latin1');
   } finally {

@@ -42,7 +42,7 @@ const seen: Check = {
     if (address === undefined)
       return fault('none', { fix: 'proxy_set_header X-Real-IP $remote_addr;' });
     if (address === networkOf(here)) return bound(site, here);
-    // An address of a private network is ours only until the first router that translates it.
+    // A router can translate an address of a private network.
     if (isWithin(here, PRIVATE) && !isWithin(address, PRIVATE) && address !== networkOf(there)) {
       return skipped(
         `Postern sees ${address}, this machine has ${here}: it cannot tell whether that is its public address`,
@@ -90,7 +90,7 @@ const spoofed: Check = {
   },
 };
 
-/** Behind which a router may write another address for ours. */
+/** Private networks, whose addresses a router can translate. */
 const PRIVATE = [
   '10.0.0.0/8',
   '100.64.0.0/10',

@@ -3,11 +3,11 @@ import { type Check, fault, ok, untested } from '../finding.ts';
 import { answerTo } from '../judge.ts';
 import { absent, withToken } from '../site.ts';
 
-/** With these, no other site is told the query, and with it the token. */
+/** With these values browsers do not send the query, and the token in it, to other sites. */
 const KEEPS_QUERY =
   /^(no-referrer|same-origin|origin|strict-origin|origin-when-cross-origin|strict-origin-when-cross-origin)$/i;
 
-/** What a browser does not run, or runs in a viewer of its own that breaks in a sandbox. */
+/** Types that a browser does not execute, or shows in a viewer that does not work in a sandbox. */
 const HARMLESS = /^(video|audio|image(?!\/svg))\/|^application\/pdf\b/i;
 
 const headers: Check = {

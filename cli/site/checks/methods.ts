@@ -18,7 +18,7 @@ const REQUESTS: Readonly<Record<string, Omit<Request, 'target'>>> = {
   PROPFIND: { method: 'PROPFIND', headers: LENGTH },
 };
 
-/** Of a site that allows GET alone, whatever is asked for. */
+/** Responses of a site that allows only GET, for any URL. */
 const OF_THE_SITE = [405, 501];
 
 export const methods: Check = {

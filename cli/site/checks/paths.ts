@@ -30,7 +30,7 @@ const other: Check = {
   },
 };
 
-/** From a folder up to the file beside it. */
+/** Ways from a folder up to its parent. */
 const UPWARDS: Readonly<Record<string, string>> = {
   '..': '../',
   '%2e%2e': '%2e%2e/',

@@ -11,7 +11,7 @@ import {
 import { absent } from '../site.ts';
 import { NEEDS_PREFIX } from './internal.ts';
 
-/** What the regex locations of usual sites are about. */
+/** Extensions for which sites often have regex locations. */
 const ENDINGS =
   '.jpg .jpeg .png .gif .webp .svg .ico .css .js .map .woff2 .json .xml .txt .md .html .php .pdf .zip .gz .mp3 .mp4 .webm .m3u8 .ts .log .bak .sql .htaccess'.split(
     ' ',
@@ -34,8 +34,8 @@ const outside: Check = {
 };
 
 /**
- * OPTIONS changes nothing, and tells two 404s apart: `internal` is before the method, while a location
- * that serves files looks at the method before it looks for the file.
+ * OPTIONS changes nothing, and distinguishes two kinds of 404: nginx checks `internal` before the method, and
+ * a location that serves files checks the method before it looks for the file.
  */
 const inside: Check = {
   id: 'regex-internal',

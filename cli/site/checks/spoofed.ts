@@ -24,7 +24,7 @@ const headers: Check = {
     };
     const attempts = Object.entries(claims).flatMap(([name, value]) =>
       spellings(name).map((spelt): Attempt => {
-        // The canary where the header alone could open it, another file where it names the canary.
+        // The canary if the header could open it, another file if the header names the canary.
         const to = value === target ? absent(site).target : site.canary.target;
         return { name: spelt, request: { target: to, headers: { [spelt]: value } } };
       }),

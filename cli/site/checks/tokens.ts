@@ -38,7 +38,7 @@ const wrong: Check = {
   },
 };
 
-/** A token in each place where one may stand. */
+/** A token in each place. */
 function everywhere({ canary: { target }, mount }: Site, what: string, token: string): Attempt[] {
   const cookie = { Cookie: `postern=${token}` };
   return [
@@ -51,14 +51,14 @@ function everywhere({ canary: { target }, mount }: Site, what: string, token: st
   ];
 }
 
-/** Not at its end: the last character of base64url can stand for the same bytes as another. */
+/** Not the last character: two values of it can encode the same bytes. */
 function tamper(token: string): string {
   const at = token.length - 9;
   return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
 }
 
 const EXPIRES_IN = 1;
-/** Its end, by the service's clock and ours. */
+/** Allows for different clocks. */
 const GRACE_MS = 4_000;
 
 const expired: Check = {
