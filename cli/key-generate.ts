@@ -35,7 +35,7 @@ async function write(out: string, { alg, rotate, json }: GenerateOptions): Promi
     return `${JSON.stringify({ file: out, kid: key.kid, alg: key.alg, keys: keys.length })}\n`;
   const next = rotate
     ? 'The old keys still verify their tokens. Send SIGHUP to Postern to reload the file.'
-    : 'Set POSTERN_JWT_KEYS to this file.';
+    : 'To sign with it, set POSTERN_JWT_KEYS to this file.';
   return `${out}: key ${key.kid} signs with ${key.alg}.\n${next}\n`;
 }
 

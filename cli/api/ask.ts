@@ -46,7 +46,7 @@ export function createApi(address: string, key: string): Api {
           ...(json !== undefined && { 'content-type': 'application/json' }),
         },
         ...(json !== undefined && { body: json }),
-        // Send the key only to this address.
+        // The key is for this address alone.
         redirect: 'manual',
       });
       if (response.status === 204) return undefined;

@@ -26,7 +26,7 @@ export interface Http extends Scope {
   readonly servers: readonly Server[];
 }
 
-/** The http block of a configuration. A file that contains only server blocks counts as the content of one. */
+/** The http block of a configuration. A file of servers alone is taken for what stands in one. */
 export function httpOf(root: readonly Directive[], file: string): Http {
   const at = named(root, 'http')[0] ?? { name: 'http', args: [], file, line: 1, block: root };
   const http = { at, block: at.block ?? [], servers: [] as Server[] };

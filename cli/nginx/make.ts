@@ -57,13 +57,13 @@ async function put(plan: Plan, line: string, { out, force, json }: Where): Promi
   return `${lines.join('\n')}\n`;
 }
 
-/** Reads the whole configuration, so that the command fails if Postern would not start with it. */
+/** Of the whole configuration, so that what Postern would not start with is not built upon. */
 function load(env: Environment): Config {
   const own = Object.fromEntries(
     Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
   );
   try {
-    // As on a terminal, so that no API key is required.
+    // As if on a terminal: nobody needs an API key to write a configuration.
     return loadConfig(own, (path) => readFileSync(path, 'utf8'), { onTerminal: true });
   } catch (error) {
     if (error instanceof ConfigError) throw new WrongUsage(error.message, { cause: error });

@@ -27,9 +27,11 @@ export function render(plan: Plan, include: (snippet: string) => string): string
 function upstream(servers: readonly string[]): string {
   const more = servers.length > 1;
   return block('upstream postern', [
-    ...(more ? ['# nginx tries the next one if one does not answer: see auth-request.conf.'] : []),
+    ...(more
+      ? ['# The next is tried where one does not answer: auth-request.conf says when.']
+      : []),
     ...servers.map((server) => `server ${word(server)};`),
-    '# Without it nginx opens a connection for each request.',
+    '# Without it each request costs a connection of its own.',
     'keepalive 256;',
   ]);
 }

@@ -90,7 +90,7 @@ function reason(answer: Heard, path: string, mount: Mount | undefined): string {
     return `${got}: check that nginx asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
   }
   if (status >= 500) {
-    return `${got}: nginx probably does not reach the gate. Compare 'upstream postern' with POSTERN_LISTEN, and see nginx's error log`;
+    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern`;
   }
   return got;
 }

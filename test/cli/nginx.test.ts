@@ -53,7 +53,7 @@ include postern/http.conf;
 
 upstream postern {
     server 127.0.0.1:7300;
-    # Without it nginx opens a connection for each request.
+    # Without it each request costs a connection of its own.
     keepalive 256;
 }
 
