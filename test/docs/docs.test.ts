@@ -40,7 +40,8 @@ describe.each(pages)('%s', (page) => {
     }
   });
 
-  test('names no variable that there is not', () => {
+  // The changelog also names variables that were removed.
+  test.skipIf(page === 'CHANGELOG.md')('names no variable that there is not', () => {
     const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES];
     // Injected by others, and told apart from ours.
     const foreign = /^POSTERN_(SERVICE|PORT)/;
