@@ -25,14 +25,14 @@ export interface Diagnosis {
 const STDIN = 0;
 
 const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'no such file',
   EISDIR: 'it is a folder',
-  EACCES: 'this user may not',
-  EAGAIN: 'nothing comes from standard input',
+  EACCES: 'permission denied',
+  EAGAIN: 'standard input is empty',
 };
 
 /**
- * Looks for the traps of docs/nginx.md in a configuration.
+ * Looks for the traps of docs/nginx-traps.md in a configuration.
  *
  * @param name of a file, `-` being standard input: what `nginx -T` has printed, or a nginx.conf
  * @throws WrongUsage where it cannot be read as a configuration, with file and line

@@ -10,8 +10,8 @@ import type { Mount } from '../service/domain/mount.ts';
 import { WrongUsage } from './failure.ts';
 
 /**
- * The mounts that a command is told, or that Postern would be: by `--mounts`, POSTERN_MOUNTS, or the
- * file of POSTERN_CONFIG. Undefined where nobody tells.
+ * The mounts of `--mounts`, POSTERN_MOUNTS, or the file POSTERN_CONFIG, in this order. Undefined if none of
+ * them is set.
  *
  * @throws WrongUsage
  */

@@ -21,13 +21,13 @@ export interface DoctorSiteOptions {
   readonly connect?: string;
   readonly accessLog?: string;
   readonly decisionTtl: number;
-  /** The ids of the checks to make; all unless told. */
+  /** The ids of the checks to run; absent: all. */
   readonly only?: readonly string[];
   readonly json?: true;
 }
 
-/** Requests to the site in one run; more is a fault of ours. */
-const MOST_REQUESTS = 600;
+/** Requests to the site in one run; more is a bug in the doctor. */
+const MAX_REQUESTS = 600;
 const SET_UP_FAULT = 2;
 const INTERRUPTED = 130;
 
@@ -79,10 +79,10 @@ async function attack(
   const ask: Site['ask'] = (request) => {
     signal.throwIfAborted();
     requests += 1;
-    if (requests > MOST_REQUESTS) throw new Error(`more than ${MOST_REQUESTS} requests`);
+    if (requests > MAX_REQUESTS) throw new Error(`more than ${MAX_REQUESTS} requests`);
     return send(place, request, signal);
   };
-  let doing = 'learning the canary';
+  let doing = 'reading the canary';
   const say = (what: string) => progress.show(`${doing}: ${what}`);
   try {
     progress.show(doing);
@@ -122,14 +122,14 @@ function chosen(all: readonly Check[], only: readonly string[] | undefined): rea
   if (unknown === undefined) return all.filter(({ id }) => only?.includes(id) ?? true);
   if (unknown === ACCESS_LOG)
     throw new WrongUsage(`--only: ${ACCESS_LOG} needs --access-log <file>`);
-  throw new WrongUsage(`--only: there is no check ${plain(unknown)}; there are ${ids.join(', ')}`);
+  throw new WrongUsage(`--only: unknown check ${plain(unknown)}; the checks are ${ids.join(', ')}`);
 }
 
 async function rowOf(check: Check, site: Site): Promise<Row> {
-  const { id, title, why, mend } = check;
+  const { id, title, why, fix } = check;
   try {
     const finding = await check.run(site);
-    return { id, title, why, mend, ...finding, saw: harmless(finding.saw) };
+    return { id, title, why, fix, ...finding, saw: harmless(finding.saw) };
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     return { id, title, verdict: 'untested', saw: harmless(`no answer: ${error.message}`) };

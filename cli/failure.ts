@@ -8,7 +8,7 @@ export class WrongUsage extends Failure {
   override readonly name = 'WrongUsage';
 }
 
-/** Nobody reads standard output any more: `postern token list … | head`. */
+/** The reader of standard output has closed it: `postern token list … | head`. */
 export class NoReader extends Error {
   override readonly name = 'NoReader';
 }

@@ -13,25 +13,25 @@ const OWNER_ONLY = 0o600;
 const GROUP_READS = 0o040;
 
 const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'a part of the path is no folder',
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
   EISDIR: 'it is a folder',
-  EACCES: 'this user may not',
-  EPERM: 'this user may not, or its file system cannot',
-  EROFS: 'its file system is read-only',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted for this user or on this file system',
+  EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
 };
 
 /**
  * The keys of a file, with at least one.
  *
- * @throws Failure, which quotes nothing of what stands there
+ * @throws Failure, whose message contains nothing of the file
  */
 export async function readKeySet(path: string): Promise<KeySet> {
   const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
   const set = parse(text);
   if (isKeySet(set)) return set;
-  throw new Failure(`${path} holds no keys: a JWKS file is {"keys": [ … ]}, with at least one`);
+  throw new Failure(`${path}: expected a JWKS file with at least one key, {"keys": [ … ]}`);
 }
 
 /**
@@ -47,7 +47,7 @@ export async function createKeyFile(path: string, text: string): Promise<void> {
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new Failure(`${path} exists, and keys are not overwritten; --rotate adds one to them`);
+      throw new Failure(`${path} exists and is not overwritten; use --rotate to add a key to it`);
     }
     fail(path, 'cannot be written', error);
   } finally {
@@ -56,8 +56,8 @@ export async function createKeyFile(path: string, text: string): Promise<void> {
 }
 
 /**
- * Replaces a file's text at one stroke. Its owner stays, or Postern could not read it any more when
- * root has rotated its keys; of others only its group may go on reading.
+ * Replaces a file's text atomically. The owner stays, so that Postern can still read the file after root
+ * has rotated its keys. The group keeps its read permission, others have none.
  *
  * @throws Failure
  */
@@ -131,7 +131,7 @@ export async function withLock<T>(path: string, change: () => Promise<T>): Promi
   const lock = `${path}.lock`;
   const held = await open(lock, 'wx', OWNER_ONLY).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') return fail(path, 'cannot be written', error);
-    throw new Failure(`${path} is being changed; if it is not, remove ${lock}`);
+    throw new Failure(`another process is changing ${path}; if none is, remove ${lock}`);
   });
   try {
     return await change();

@@ -34,8 +34,8 @@ async function write(out: string, { alg, rotate, json }: GenerateOptions): Promi
   if (json)
     return `${JSON.stringify({ file: out, kid: key.kid, alg: key.alg, keys: keys.length })}\n`;
   const next = rotate
-    ? 'The other keys verify what they signed. SIGHUP makes Postern read the file.'
-    : 'If Postern is to sign with it, POSTERN_JWT_KEYS must name this file.';
+    ? 'The old keys still verify their tokens. Send SIGHUP to Postern to reload the file.'
+    : 'To sign with it, set POSTERN_JWT_KEYS to this file.';
   return `${out}: key ${key.kid} signs with ${key.alg}.\n${next}\n`;
 }
 
@@ -43,7 +43,7 @@ function algorithmOf(file: string, first: Jwk | undefined): Algorithm {
   if (first === undefined) return 'EdDSA';
   const known = ALGORITHMS.find((alg) => alg === first.alg);
   if (known !== undefined) return known;
-  throw new Failure(`the first key of ${file} says no alg that Postern signs with: set --alg`);
+  throw new Failure(`the first key of ${file} has no alg that Postern can sign with: pass --alg`);
 }
 
 function pretty(value: unknown): string {

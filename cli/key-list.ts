@@ -18,7 +18,7 @@ export async function listKeys(file: string, { json }: { readonly json?: true })
   const lines = rows.map(({ kid, alg, signs }, index) => [
     plain(kid),
     plain(alg),
-    signs ? 'signs' : index === 0 ? 'cannot sign: its private part is not there' : 'verifies',
+    signs ? 'signs' : index === 0 ? 'cannot sign: no private key' : 'verifies',
   ]);
   return table([['kid', 'alg', ''], ...lines]);
 }

@@ -1,7 +1,7 @@
 import { Failure } from './failure.ts';
 
 /** As much as the API takes as a body, in bytes. */
-const LONGEST = 1_000_000;
+const MAX_LENGTH = 1_000_000;
 
 /**
  * The lines of a stream, with their numbers; empty ones are left out.
@@ -32,8 +32,8 @@ export async function* readLines(
       at = end + 1;
     }
     rest = Buffer.concat([rest, chunk.subarray(at)]);
-    if (rest.length > LONGEST)
-      throw new Failure(`line ${number + 1} is longer than ${LONGEST} bytes`);
+    if (rest.length > MAX_LENGTH)
+      throw new Failure(`line ${number + 1} is longer than ${MAX_LENGTH} bytes`);
   }
   if (rest.length > 0) yield* take(rest);
 }

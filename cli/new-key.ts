@@ -4,7 +4,7 @@ export const ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 
 export type Algorithm = (typeof ALGORITHMS)[number];
 
-/** A key as it stands in a file (RFC 7517), with its private part. */
+/** A key of a key file (RFC 7517), with its private part. */
 export interface Jwk {
   readonly kty: string;
   readonly [member: string]: unknown;

@@ -9,7 +9,7 @@ import { addToken } from './commands/token.ts';
 import type { Environment } from './environment.ts';
 import { Failure, NoReader, WrongUsage } from './failure.ts';
 import { version } from './nginx/package.ts';
-// For commander, which writes help by itself: whoever reads no further (`| head`) is no error.
+// For commander, which writes help itself: a closed standard output (`| head`) is not an error.
 import './output.ts';
 
 const FAILED = 1;
@@ -26,10 +26,10 @@ export async function run(words: readonly string[], env: Environment): Promise<v
       return;
     }
     process.exitCode = error instanceof WrongUsage ? WRONG_USAGE : FAILED;
-    // Whoever closed standard output has what they wanted.
+    // A reader that closes standard output early is not an error.
     if (error instanceof NoReader) return;
     const text = error instanceof Failure ? error.message : (error as Error).stack;
-    const more = error instanceof WrongUsage ? '\n(--help says more)' : '';
+    const more = error instanceof WrongUsage ? '\n(see --help)' : '';
     process.stderr.write(`postern: ${text}${more}\n`);
   }
 }
@@ -37,10 +37,10 @@ export async function run(words: readonly string[], env: Environment): Promise<v
 /** Each command is declared here and loads what it does only when it is run. */
 function createProgram(env: Environment): Command {
   const program = new Command('postern')
-    .description("Short-lived download tokens, and the answer to nginx's auth_request.")
+    .description('Short-lived download tokens for files behind nginx.')
     .version(version())
     .exitOverride()
-    .showHelpAfterError('(--help says more)')
+    .showHelpAfterError('(see --help)')
     .addHelpText('after', example('postern serve'));
   for (const add of [addServe, addKey, addToken, addNginx, addDoctor]) add(program, env);
   return program;

@@ -1,7 +1,7 @@
-/** How long work is going, on a terminal. */
+/** Progress on a terminal. */
 export interface Progress {
   show(text: string): void;
-  /** Takes the line away again. */
+  /** Clears the line. */
   end(): void;
 }
 
@@ -17,7 +17,7 @@ const EACH = 100;
 
 const CLEAR_LINE = '\r\u001b[K';
 
-/** One line that changes; nothing at all where the stream is no terminal. */
+/** One line that is rewritten. Prints nothing if the stream is not a terminal. */
 export function createProgress(stream: Terminal, now: () => number = Date.now): Progress {
   if (stream.isTTY !== true) return NOTHING;
   let shown: number | undefined;

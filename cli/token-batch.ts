@@ -6,8 +6,8 @@ import type { Progress } from './progress.ts';
 import { line } from './token-issue.ts';
 
 /** What one `POST /tokens` takes: entries, and bytes with room for the brackets. */
-const MOST = 1000;
-const MOST_BYTES = 1_000_000;
+const MAX_ENTRIES = 1000;
+const MAX_BYTES = 1_000_000;
 
 interface Batch {
   readonly numbers: number[];
@@ -23,8 +23,8 @@ export interface BatchOptions {
 }
 
 /**
- * Issues a token for each line of JSON, a thousand at once. Of a thousand all are issued or none; what
- * was issued before a fault has been printed.
+ * Issues a token for each line of JSON, in batches of a thousand. A batch is issued completely or not at
+ * all. Batches before an error have been printed.
  *
  * @throws Failure, which names the line
  */
@@ -50,7 +50,7 @@ export async function issueLines(
     for await (const { number, text } of readLines(stream)) {
       check(number, text);
       const bytes = Buffer.byteLength(text) + 1;
-      if (batch.texts.length === MOST || batch.bytes + bytes > MOST_BYTES) {
+      if (batch.texts.length === MAX_ENTRIES || batch.bytes + bytes > MAX_BYTES) {
         await send(batch);
         batch = empty();
       }
@@ -63,7 +63,8 @@ export async function issueLines(
   } catch (error) {
     progress.end();
     if (!(error instanceof Failure)) throw error;
-    const before = issued === 0 ? 'Nothing was issued.' : `${issued} were issued, and are printed.`;
+    const before =
+      issued === 0 ? 'No tokens were issued.' : `${issued} tokens were issued and printed.`;
     throw new Failure(`${error.message}\n${before}`, { cause: error });
   }
 }
@@ -80,7 +81,7 @@ function check(number: number, text: string): void {
     throw new Failure(`line ${number} is not JSON`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
-  throw new Failure(`line ${number} is no object such as {"path": "/download/a.pdf"}`);
+  throw new Failure(`line ${number}: expected a JSON object such as {"path": "/download/a.pdf"}`);
 }
 
 /** `/3/path` is the `path` of the fourth line. */

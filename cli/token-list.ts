@@ -36,7 +36,7 @@ export async function listTokens(
       progress.show(`${tokens.length} found`);
       // Pages go forward, or this would never end.
       if (page.next_cursor !== undefined && page.next_cursor === cursor) {
-        throw new Failure('the service gave the same page twice');
+        throw new Failure('the service sent the same page twice');
       }
       cursor = page.next_cursor;
     } while (cursor !== undefined);

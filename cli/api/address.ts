@@ -1,7 +1,7 @@
 import { WrongUsage } from '../failure.ts';
 import { plain } from '../plain.ts';
 
-/** Where the API listens unless it is told otherwise. */
+/** The default address of the API. */
 const USUAL = 'http://127.0.0.1:7301';
 
 /**
@@ -15,12 +15,12 @@ export function apiAddress(option: string | undefined, variable: string | undefi
   const field = option === undefined ? 'POSTERN_API' : '--api';
   const url = /^https?:\/\/[^\s\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : null;
   if (url === null) {
-    throw new WrongUsage(`${field}: ${plain(given)} is no address such as ${USUAL}`);
+    throw new WrongUsage(`${field}: expected a URL such as ${USUAL}, got ${plain(given)}`);
   }
   const { username, password, search, hash } = url;
   // Not shown: it may hold a password.
   if (username + password + search + hash !== '') {
-    throw new WrongUsage(`${field}: an address without user name, query and #, such as ${USUAL}`);
+    throw new WrongUsage(`${field}: expected a URL without user, query and #, such as ${USUAL}`);
   }
   return url.href.replace(/\/+$/, '');
 }

@@ -2,13 +2,13 @@
 export const ADVICE: Readonly<Record<string, string>> = {
   invalid_client:
     'The service does not know this API key: compare POSTERN_API_KEY or --key-file with its POSTERN_API_KEYS.',
-  invalid_request: 'The command line, or the line that was read, has to be changed.',
+  invalid_request: 'Correct the command line or the input line.',
   insufficient_scope:
-    'This client may not do that: `paths`, `targets` and the maxima of its entry in the configuration say what it may.',
+    'The API key does not allow this: see `paths`, `targets` and the maxima of its entry in the configuration.',
   not_found:
-    'No live token of this client has that id: it has ended, was revoked, or another key issued it. Or this is the address of the gate, not of the API.',
-  content_too_large: 'Ask for fewer at once.',
+    'This client has no live token with that ID: it has expired, was revoked, or another API key issued it. Or the URL is that of the gate instead of the API.',
+  content_too_large: 'Request fewer tokens at once.',
   unavailable:
-    'The store, or an issuer of keys, does not answer the service: see /readyz and its log.',
-  internal_error: "The service's log says more.",
+    'The store, or the key server of an issuer, does not answer: see /readyz and the log of the service.',
+  internal_error: 'See the log of the service.',
 };

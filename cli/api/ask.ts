@@ -15,22 +15,22 @@ export interface Api {
 const WAIT_MS = 10_000;
 
 const WHY: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'it closes the connection',
-  UND_ERR_SOCKET: 'it closes the connection',
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'its name cannot be looked up',
-  EHOSTUNREACH: 'no way leads there',
-  ENETUNREACH: 'no way leads there',
-  ETIMEDOUT: 'there is no connection in time',
-  UND_ERR_CONNECT_TIMEOUT: 'there is no connection in time',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the server closed the connection',
+  UND_ERR_SOCKET: 'the server closed the connection',
+  ENOTFOUND: 'host not found',
+  EAI_AGAIN: 'cannot look up the host name',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'no route to host',
+  ETIMEDOUT: 'connection timed out',
+  UND_ERR_CONNECT_TIMEOUT: 'connection timed out',
 };
 
 /** For an answer that is none of the API's. */
 export function notPostern(status: number): Failure {
   return new Failure(
-    `the answer (${status}) is not one of Postern's API. ` +
-      'Is it the address of POSTERN_API_LISTEN, and not that of the gate or of nginx?',
+    `the response (${status}) is not from Postern's API. ` +
+      'Use the address of POSTERN_API_LISTEN, not that of the gate or of nginx.',
   );
 }
 
@@ -61,16 +61,16 @@ export function createApi(address: string, key: string): Api {
 
   async function send(url: string, init: RequestInit) {
     const controller = new AbortController();
-    // Not AbortSignal.timeout, which keeps no process alive: fetch waits for ever where a server hangs
-    // up at once, and Node would end in silence.
+    // Not AbortSignal.timeout, which keeps no process alive: fetch waits indefinitely if a server hangs
+    // up at once, and Node would exit without a message.
     const timer = setTimeout(() => controller.abort(new TooLate()), WAIT_MS);
     try {
       const response = await fetch(url, { ...init, signal: controller.signal });
       return { status: response.status, ok: response.ok, text: await response.text() };
     } catch (error) {
       throw new Failure(
-        `${address} does not answer: ${reason(error as Error)}. Is Postern running, and is this ` +
-          'its POSTERN_API_LISTEN? --api or POSTERN_API names another address.',
+        `${address} does not answer: ${reason(error as Error)}. Check that Postern is running ` +
+          'and that this is its POSTERN_API_LISTEN; --api or POSTERN_API sets another address.',
         { cause: error },
       );
     } finally {
@@ -80,7 +80,7 @@ export function createApi(address: string, key: string): Api {
 }
 
 function reason(error: Error): string {
-  if (error instanceof TooLate) return `nothing came within ${WAIT_MS / 1000} seconds`;
+  if (error instanceof TooLate) return `no response within ${WAIT_MS / 1000} seconds`;
   const cause = (error.cause ?? error) as NodeJS.ErrnoException;
   return WHY[cause.code ?? ''] ?? plain(cause.code ?? cause.message);
 }

@@ -11,11 +11,11 @@ export function addConfigOptions(doctor: Command): void {
   doctor
     .option(
       '--config [file]',
-      'what `nginx -T` prints, or a nginx.conf; - or nothing: standard input',
+      'the output of `nginx -T`, or an nginx.conf; - or no value: standard input',
     )
     .option(
       '--mounts <mounts>',
-      'compare with these, written as in POSTERN_MOUNTS; else with those of the environment',
+      'the mounts to compare with, as in POSTERN_MOUNTS (default: those of the environment)',
     );
 }
 

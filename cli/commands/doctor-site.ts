@@ -9,26 +9,22 @@ export type SiteOptions = ApiOptions &
 
 export function addSiteOptions(doctor: Command): void {
   doctor
-    .option(
-      '--path <path>',
-      'the canary, a file that is there',
-      '/download/postern-doctor/canary.txt',
-    )
+    .option('--path <path>', 'the canary, an existing file', '/download/postern-doctor/canary.txt')
     .option('--internal <prefix>', 'the internal prefix that serves it: /protected/')
-    .option('--files <folder>', 'the folder on the disk in which that looks: /srv/files/')
-    .option('--access-log <file>', "nginx's, to look for tokens in it")
-    .option('--connect <host:port>', 'connect there, and not to the host of the URL')
+    .option('--files <folder>', 'the folder of its alias: /srv/files/')
+    .option('--access-log <file>', "nginx's access log, to search for tokens")
+    .option('--connect <host:port>', 'connect to this address instead of the host of the URL')
     .addOption(
       new Option(
         '--decision-ttl <seconds>',
-        'by how much a revocation may be late: POSTERN_DECISION_TTL',
+        'your POSTERN_DECISION_TTL: how late a revocation may take effect',
       )
         .argParser(seconds)
         .default(10),
     )
-    .option('--only <ids>', 'make only these checks, with commas between', ids)
-    .option('--api <url>', 'where the API listens (POSTERN_API, or http://127.0.0.1:7301)')
-    .option('--key-file <file>', 'holds the API key (or POSTERN_API_KEY does)');
+    .option('--only <ids>', 'run only these checks, separated by commas', ids)
+    .option('--api <url>', 'URL of the API (default: POSTERN_API, or http://127.0.0.1:7301)')
+    .option('--key-file <file>', 'a file that contains the API key (default: POSTERN_API_KEY)');
 }
 
 /** Attacks a site, prints what was seen, and sets the exit code. */
@@ -39,10 +35,10 @@ export async function doctorSite(
 ): Promise<void> {
   const { api, keyFile, files, ...rest } = options;
   if (!/^\/([^/]+\/)*[^/]+$/.test(rest.path)) {
-    throw new WrongUsage('--path: it begins with a slash, and names a file');
+    throw new WrongUsage('--path: expected the path of a file, such as /download/canary.txt');
   }
   if (rest.internal !== undefined && !/^\/([^/]+\/)+$/.test(rest.internal)) {
-    throw new WrongUsage('--internal: it begins and ends with a slash');
+    throw new WrongUsage('--internal: expected a prefix that begins and ends with a slash');
   }
   const { openApi } = await import('../api/open.ts');
   const { attackSite } = await import('../doctor-site.ts');
@@ -52,14 +48,14 @@ export async function doctorSite(
 
 function seconds(value: string): number {
   if (/^\d{1,3}$/.test(value)) return Number(value);
-  throw new WrongUsage('--decision-ttl: a whole number of seconds, at most 999');
+  throw new WrongUsage('--decision-ttl: expected a whole number of seconds, at most 999');
 }
 
 function ids(value: string): string[] {
   return value.split(',').map((id) => id.trim());
 }
 
-/** Where files are often kept, for those who do not say. */
+/** Usual folders, if --files is not given. */
 const USUAL = ['files', 'protected', 'private', 'downloads', 'uploads', 'media', 'data', 'storage'];
 
 /** `/srv/www/files/` below a root could be `www/files` or `files`. */

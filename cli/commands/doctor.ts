@@ -6,35 +6,36 @@ import { addSiteOptions, doctorSite, type SiteOptions } from './doctor-site.ts';
 import { example } from './example.ts';
 
 const HELP = `
-With a URL it issues short tokens for a canary, a file of yours that --path names, and tries what must not
-open it: some 250 requests, which change nothing. The API key comes from POSTERN_API_KEY or --key-file.
+With a URL the doctor issues short-lived tokens for a canary, a file of yours that --path names, and sends
+about 250 requests that must not open it. They change nothing. The API key comes from POSTERN_API_KEY or
+--key-file.
 
-Exit codes: 0 nothing was found, 1 something was, 2 it could not be read or tested.`;
+Exit status: 0 nothing found, 1 something found, 2 could not read or test.`;
 
 export function addDoctor(program: Command, env: Environment): void {
   const doctor = program
     .command('doctor')
-    .description(
-      "Attack a running site of yours, or read nginx's configuration: does the gate hold?",
-    )
-    .argument('[url]', 'of the site: https://files.example/');
+    .description("Test a running site of yours from outside, or check nginx's configuration.")
+    .argument('[url]', 'URL of the site: https://files.example/');
   const ofSite = added(doctor, addSiteOptions);
   const ofConfig = added(doctor, addConfigOptions);
   doctor
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
     .addHelpText('after', '  nginx -T | postern doctor --config')
     .action(async (url: string | undefined, options: ConfigOptions & SiteOptions) => {
       if ((url === undefined) === (options.config === undefined)) {
-        throw new WrongUsage('either the URL of a site or --config is needed');
+        throw new WrongUsage('pass either the URL of a site or --config');
       }
       const useless = (url === undefined ? ofSite : ofConfig).find(
         (name) => doctor.getOptionValueSource(name) === 'cli',
       );
       if (useless !== undefined) {
         const option = `--${useless.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-        throw new WrongUsage(`${option} is for ${url === undefined ? 'a URL' : '--config'}`);
+        throw new WrongUsage(
+          `${option} works only with ${url === undefined ? 'a URL' : '--config'}`,
+        );
       }
       await (url === undefined ? doctorConfig(options, env) : doctorSite(url, options, env));
     });

@@ -1,4 +1,4 @@
-/** What stands below a command's help. */
+/** The example below the help of a command. */
 export function example(line: string): string {
   return `\nExample:\n  ${line}`;
 }

@@ -12,37 +12,51 @@ type Options = NginxOptions & {
 export function addNginx(program: Command, env: Environment): void {
   const command = program
     .command('nginx')
-    .description("Make nginx's configuration of the mounts in POSTERN_MOUNTS or POSTERN_CONFIG.")
-    .addOption(
-      several('--files <[prefix=]folder>', 'where the files of an internal prefix lie', []),
+    .description(
+      'Generate the nginx configuration for the mounts in POSTERN_MOUNTS or POSTERN_CONFIG.',
     )
-    .addOption(several('--proxy-target <[prefix=]url>', 'or the storage that it proxies to', []))
+    .addOption(several('--files <[prefix=]folder>', 'the folder of an internal prefix', []))
     .addOption(
-      several('--listen <address>', 'what nginx listens on: 80, 127.0.0.1:8080, [::]:80', ['80']),
+      several(
+        '--proxy-target <[prefix=]url>',
+        'the storage that an internal prefix proxies to',
+        [],
+      ),
     )
-    .addOption(several('--server-name <name>', 'a site beside those of the mounts', []))
     .addOption(
-      several('--upstream <address>', 'a gate: host:port or unix:/path (POSTERN_LISTEN)', []),
+      several('--listen <address>', 'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80', [
+        '80',
+      ]),
     )
-    .option('--x-accel', 'ask by X-Accel-Redirect instead of auth_request')
-    .option('--cache', 'use the answers of the gate again, for POSTERN_DECISION_TTL')
-    .addOption(several('--cors <origin>', 'whose pages may fetch files: https://app.example', []))
+    .addOption(several('--server-name <name>', 'a site in addition to those of the mounts', []))
+    .addOption(
+      several(
+        '--upstream <address>',
+        'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
+        [],
+      ),
+    )
+    .option('--x-accel', 'use X-Accel-Redirect instead of auth_request')
+    .option('--cache', 'cache decisions for POSTERN_DECISION_TTL')
+    .addOption(
+      several('--cors <origin>', 'an origin whose pages may fetch files: https://app.example', []),
+    )
     .option(
       '--login <url>',
-      'where a browser without a good token is sent: /login, https://login.example/',
+      'the login page for browsers without a valid token: /login, https://login.example/',
     )
-    .option('--limit-conn <n>', 'downloads of one token at once')
+    .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .addOption(
-      new Option('--log <format>', 'of the access log: one without tokens, or none')
+      new Option('--log <format>', 'access log format without tokens, or no log')
         .choices(['json', 'off'])
         .default('json'),
     )
     .addOption(
       new Option('--log-file <file>', 'the access log').default('/var/log/nginx/access.log'),
     )
-    .option('--out <folder>', "write it into this folder, as nginx's own: /etc/nginx")
-    .option('--force', 'with --out: replace what is there and different')
-    .option('--json', 'the files, or with --out what was done, as JSON')
+    .option('--out <folder>', 'write the files to this folder of nginx: /etc/nginx')
+    .option('--force', 'with --out: overwrite files that differ')
+    .option('--json', 'print the files, or with --out the result, as JSON')
     .addHelpText(
       'after',
       example('postern nginx --files /srv/files --server-name files.example --out /etc/nginx'),
@@ -66,7 +80,7 @@ export function addNginx(program: Command, env: Environment): void {
 
 /** An option that may be repeated. */
 function several(flags: string, description: string, usual: readonly string[]): Option {
-  return new Option(flags, `${description}; may be repeated`)
+  return new Option(flags, `${description}; repeatable`)
     .default(usual, usual.join(' ') || undefined)
     .argParser((value, before: readonly string[]) =>
       before === usual ? [value] : [...before, value],

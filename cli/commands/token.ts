@@ -13,8 +13,8 @@ interface CommonOptions extends ApiOptions {
 type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
 
 const KEY_HELP = `
-The API key comes from POSTERN_API_KEY or --key-file. It is no argument: every user of the machine can
-read those (ps) while the command runs.`;
+The API key comes from POSTERN_API_KEY or --key-file. It is never an argument: every user of the machine
+can read arguments (ps) while the command runs.`;
 
 const EXPLAIN_HELP = `
 The token is no argument: every user of the machine can read those (ps). An opaque token is looked up with
@@ -32,7 +32,10 @@ export function addToken(program: Command, env: Environment): void {
 
   const issue = common(token.command('issue'))
     .description('Issue a token, and print the URL that opens the file or the folder.')
-    .option('--lines', 'read requests from standard input, each a line of JSON: {"path": "/…"}');
+    .option(
+      '--lines',
+      'read requests from standard input, one JSON object per line: {"path": "/…"}',
+    );
   for (const option of grantOptions()) issue.addOption(option);
   issue
     .addHelpText('after', example('postern token issue --path /download/hello.txt --max-uses 1'))
@@ -40,10 +43,12 @@ export function addToken(program: Command, env: Environment): void {
       const asked = fieldsOf(fields as Fields);
       const names = Object.keys(asked);
       if (lines && names.length > 0) {
-        throw new WrongUsage(`with --lines each line has its own fields: ${names.join(', ')}`);
+        throw new WrongUsage(
+          `--lines does not work with other fields (${names.join(', ')}): each line has its own`,
+        );
       }
       if (!lines && 'path' in asked === 'prefix' in asked) {
-        throw new WrongUsage('exactly one of --path, --prefix and --lines is needed');
+        throw new WrongUsage('pass exactly one of --path, --prefix and --lines');
       }
       const service = await open({ api, keyFile } as ApiOptions, env);
       const { print } = await import('../output.ts');
@@ -53,14 +58,14 @@ export function addToken(program: Command, env: Environment): void {
       }
       const { issueLines } = await import('../token-batch.ts');
       const { createProgress } = await import('../progress.ts');
-      // Where the URLs themselves come to the terminal, they show how far it is.
+      // URLs on the terminal already show the progress.
       const progress = createProgress(process.stdout.isTTY ? { write() {} } : process.stderr);
       await issueLines(service, process.stdin, { ...(json && { json }), print, progress });
     });
 
   common(token.command('show'))
-    .description("Show a token's state: what it opens, until when, and who uses it.")
-    .argument('<id>', 'the id of the answer or of the log, not the token itself')
+    .description('Show the state of a token: what it opens, until when, and its requesters.')
+    .argument('<id>', 'the token ID from the response or the log, not the token itself')
     .addHelpText('after', example('postern token show e-SE8A6GH9iOzDIMcEWWDx'))
     .action(async (id: string, { json, ...options }: CommonOptions) => {
       const service = await open(options, env, id);
@@ -86,9 +91,9 @@ export function addToken(program: Command, env: Environment): void {
     });
 
   common(token.command('revoke'))
-    .description('End a token now, or all of a subject that this client has issued.')
-    .argument('[id]', 'the id of a token')
-    .option('--subject <subject>', 'whose tokens to end')
+    .description('Revoke a token, or all tokens of a subject that this client issued.')
+    .argument('[id]', 'a token ID')
+    .option('--subject <subject>', 'revoke all tokens of this subject')
     .addHelpText('after', example('postern token revoke --subject user-42'))
     .action(async (id: string | undefined, options: CommonOptions & { subject?: string }) => {
       const { json, subject, ...where } = options;
@@ -100,12 +105,12 @@ export function addToken(program: Command, env: Environment): void {
       if (id === undefined && subject !== undefined) {
         return print(await revokeSubject(await open(where, env), subject, json));
       }
-      throw new WrongUsage('exactly one is needed: an id, or --subject');
+      throw new WrongUsage('pass exactly one: a token ID or --subject');
     });
 
   common(token.command('list'))
-    .description("List a subject's live tokens, those that end first before the others.")
-    .requiredOption('--subject <subject>', 'whose tokens')
+    .description('List the live tokens of a subject, ordered by their end.')
+    .requiredOption('--subject <subject>', 'the subject')
     .addHelpText('after', example('postern token list --subject user-42'))
     .action(async ({ json, subject, ...options }: CommonOptions & { subject: string }) => {
       const service = await open(options, env);
@@ -120,24 +125,29 @@ export function addToken(program: Command, env: Environment): void {
 function common(command: Command): Command {
   return command
     .addOption(
-      new Option('--api <url>', 'where the API is (POSTERN_API, else http://127.0.0.1:7301)'),
+      new Option('--api <url>', 'URL of the API (default: POSTERN_API, or http://127.0.0.1:7301)'),
     )
-    .addOption(new Option('--key-file <file>', 'a file with the API key (else POSTERN_API_KEY)'))
-    .option('--json', 'the whole answer, as JSON')
+    .addOption(
+      new Option(
+        '--key-file <file>',
+        'a file that contains the API key (default: POSTERN_API_KEY)',
+      ),
+    )
+    .option('--json', 'print the whole response as JSON')
     .addHelpText('after', KEY_HELP);
 }
 
 async function open(options: ApiOptions, env: Environment, id?: string) {
   if (id !== undefined && !/^[\w-]{22}$/.test(id)) {
     throw new WrongUsage(
-      'the id of a token has 22 letters, digits, - and _; it is not the token itself',
+      'a token ID has 22 letters, digits, - or _; pass the ID, not the token itself',
     );
   }
   const { openApi } = await import('../api/open.ts');
   return openApi(options, env);
 }
 
-/** Options are named as fields are; what is not said is not sent. */
+/** Options have the names of the fields. Only given options are sent. */
 function fieldsOf(options: Fields): Fields {
   const named = Object.entries(options).map(([name, value]) => [
     name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

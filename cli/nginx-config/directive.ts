@@ -1,4 +1,4 @@
-/** Where something stands: a file as nginx names it, and a line of it, from 1. */
+/** A file, as nginx names it, and a line of it, from 1. */
 export interface Place {
   readonly file: string;
   readonly line: number;
@@ -8,7 +8,7 @@ export interface Place {
 export interface Directive extends Place {
   readonly name: string;
   readonly args: readonly string[];
-  /** What stands in its braces, includes put in their place; absent where it has none. */
+  /** The directives in its braces, with includes expanded; absent if it has no braces. */
   readonly block?: readonly Directive[];
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { globPattern, isGlob } from './glob.ts';
 import { fullName, type Sources } from './sources.ts';
 
-/** A nginx.conf as it lies on the disk, and what it includes. `text` is the file's own. */
+/** An nginx.conf on the disk, and the files that it includes. `text` is the text of nginx.conf. */
 export function diskFiles(main: string, text: string): Sources {
   return {
     main,

@@ -1,14 +1,14 @@
 import type { Place } from './directive.ts';
 import type { Site } from './site.ts';
 
-/** A trap, and the way out of it. */
+/** A trap, and how to fix it. */
 export interface Finding {
   readonly at: Place;
-  /** What stands there, in one line. */
+  /** What the configuration contains, in one line. */
   readonly seen: string;
   readonly why: string;
-  /** The directive that mends it. */
-  readonly mend: string;
+  /** The directive that fixes it, or what to change. */
+  readonly fix: string;
 }
 
 export interface Rule {

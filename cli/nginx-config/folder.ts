@@ -14,7 +14,7 @@ export interface Folder {
   readonly at: Directive;
   /** The whole tree that it opens, whether or not its URIs lead here. */
   readonly tree: Served;
-  /** What the scope's own URI stands for. */
+  /** The folder of the scope's own URI. */
   readonly own: Served;
 }
 
@@ -31,7 +31,7 @@ export function folderOf(scope: Location | Server): Folder | undefined {
     const tree = { path: slashed(name), uri: '/' };
     return { at, tree, own: { path: posix.normalize(`${name}/${uri}`), uri } };
   }
-  // The captures of a regex are variables, too; and nobody has asked nginx whether an alias may be here.
+  // The captures of a regex are variables too, and `nginx -t` has not checked whether an alias is allowed here.
   if (isRegex || !('path' in from)) return undefined;
   const { path } = from as Location;
   return {
@@ -41,7 +41,7 @@ export function folderOf(scope: Location | Server): Folder | undefined {
   };
 }
 
-/** `root` and `alias` replace each other; an alias stands in locations alone. */
+/** `root` and `alias` replace each other. Only locations can have an alias. */
 function nearest(scope: Scope): { at: Directive; from: Scope } | undefined {
   const [at] = [...named(scope.block, 'alias'), ...named(scope.block, 'root')];
   if (at !== undefined) return { at, from: scope };

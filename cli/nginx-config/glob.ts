@@ -1,9 +1,9 @@
-/** Whether a name in an `include` stands for any number of files, as glob(7) has it. */
+/** Whether a name in an `include` is a pattern, as in glob(7). */
 export function isGlob(name: string): boolean {
   return /[*?[]/.test(name);
 }
 
-/** A pattern for the names that a glob stands for. No `*` goes over a slash or a leading dot. */
+/** A regular expression for a glob. `*` does not match a slash or a leading dot. */
 export function globPattern(glob: string): RegExp {
   const parts = glob.split('/').map((part) => {
     const body = part.replace(/\[(!?)([^\]]+)\]|[\s\S]/g, (char, not?: string, set?: string) => {

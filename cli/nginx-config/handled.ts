@@ -6,7 +6,7 @@ const HANDLED_BY =
 /**
  * Whether something else than a file is the answer to each request of a block.
  *
- * `break` ends what stands below it, `return` too, and the file is served after all.
+ * `break` skips all later directives, including a `return`, and nginx then serves the file.
  */
 export function isHandled(block: readonly Directive[]): boolean {
   const breaks = ({ name, args, block: inner = [] }: Directive): boolean =>

@@ -26,7 +26,10 @@ export function load(sources: Sources): Loaded {
     if (known !== undefined) return known;
     const text = sources.read(file);
     if (text === undefined) {
-      throw new Unreadable(`${file} is not to be had; what \`nginx -T\` prints has all files`, at);
+      throw new Unreadable(
+        `${file} is not available; the output of \`nginx -T\` contains all files`,
+        at,
+      );
     }
     const directives = parse(text, file);
     files.set(file, directives);

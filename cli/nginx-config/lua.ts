@@ -1,9 +1,9 @@
-/** Whose braces hold another language, by the lua module: `content_by_lua_block { … }`. */
+/** Whether a directive of the lua module contains Lua in its braces: `content_by_lua_block { … }`. */
 export function holdsLua(name: string): boolean {
   return name.endsWith('_by_lua_block');
 }
 
-/** Comments, strings and long brackets of Lua, in which a brace is no brace; else a brace. */
+/** A comment, string or long bracket of Lua, whose braces do not count, or a brace that counts. */
 const PARTS =
   /--\[(=*)\[[\s\S]*?(?:\]\1\]|$)|--[^\n]*|\[(=*)\[[\s\S]*?(?:\]\2\]|$)|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|[{}]/g;
 

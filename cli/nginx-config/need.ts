@@ -1,15 +1,15 @@
 import type { Finding } from './finding.ts';
 import { effective, inForce, type Location, own, title, turnedOn } from './scope.ts';
 
-/** A line of a snippet that locks something, and whether a location has what it says. */
+/** A line of a snippet that protects something, and whether a location has it. */
 export interface Need {
-  /** The line, which is what mends it. */
+  /** The line, which is also the fix. */
   readonly line: string;
   readonly why: string;
   holds(location: Location): boolean;
 }
 
-/** Compared is what is in force, not the text: a snippet may be edited, and have other words. */
+/** Compares the directives in force, not the text: a snippet may be edited. */
 export function missing(location: Location, needs: readonly Need[]): readonly Finding[] {
   return needs
     .filter((need) => !need.holds(location))
@@ -17,16 +17,16 @@ export function missing(location: Location, needs: readonly Need[]): readonly Fi
       at: location.at,
       seen: `${title(location)} lacks ${line}`,
       why,
-      mend: line,
+      fix: line,
     }));
 }
 
-/** Off by nginx' own default, so nobody needs to say it where nobody says otherwise. */
+/** Off by nginx's default, so the line is only needed if another line turns it on. */
 export function isOff(name: string): Need['holds'] {
   return (location) => turnedOn(location, name) === undefined;
 }
 
-/** On by nginx' own default. */
+/** On by nginx's default. */
 export function isSetOff(name: string): Need['holds'] {
   return (location) => inForce(location, name)?.args[0] === 'off';
 }
@@ -44,45 +44,45 @@ export function sends(header: string, value: string): Need['holds'] {
     );
 }
 
-/** What nginx tells the gate; the client's own word for any of it would be a way in. */
+/** What nginx sends to the gate. A client that could set any of it would get in. */
 export const TELLS: readonly Need[] = [
   {
     line: 'proxy_pass_request_headers off;',
-    why: 'A client can send headers that are meant to be nginx’s alone.',
+    why: 'A client can send headers that only nginx may send.',
     holds: isSetOff('proxy_pass_request_headers'),
   },
   {
     line: 'proxy_set_header X-Original-URI $request_uri;',
-    why: 'The gate must decide on the request line as it came: $uri is decoded, and a line break in it is a second header.',
+    why: 'The gate must decide on the unchanged request line: $uri is decoded, and a line break in it becomes a second header.',
     holds: sends('X-Original-URI', '$request_uri'),
   },
   {
     line: 'proxy_set_header X-Original-Method $request_method;',
-    why: 'The gate allows GET and HEAD alone, and HEAD takes no use.',
+    why: 'The gate allows only GET and HEAD, and HEAD takes no use.',
     holds: sends('X-Original-Method', '$request_method'),
   },
   {
     line: 'proxy_set_header Postern-Site $server_name;',
-    why: 'The server block says which site this is; $host is the client’s word.',
+    why: '$server_name names the site; the client chooses $host.',
     holds: sends('Postern-Site', '$server_name'),
   },
   {
     line: 'proxy_set_header X-Real-IP $remote_addr;',
-    why: 'A token for certain addresses, and requesters, are told by it.',
+    why: 'The gate uses it to check `ip` and to recognize requesters.',
     holds: sends('X-Real-IP', '$remote_addr'),
   },
 ];
 
-/** No answer of the gate's is kept, or turned into another. */
+/** nginx neither stores nor changes responses of the gate. */
 export const FRESH: readonly Need[] = [
   {
     line: 'proxy_store off;',
-    why: 'An answer that is kept as a file is there for everybody.',
+    why: 'nginx stores a response as a file that it then sends to every client.',
     holds: isOff('proxy_store'),
   },
   {
     line: 'proxy_intercept_errors off;',
-    why: 'With an error_page of the site a denial becomes something else.',
+    why: 'An error_page of the site can replace a denial.',
     holds: isOff('proxy_intercept_errors'),
   },
 ];

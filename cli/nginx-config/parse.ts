@@ -3,7 +3,7 @@ import { endOfLua, holdsLua } from './lua.ts';
 import { Tokens } from './tokens.ts';
 import { Unreadable } from './unreadable.ts';
 
-/** Deeper than any site nests, and shallow enough for whoever walks over it. */
+/** More than any site needs, and few enough for recursive functions. */
 const MAX_DEPTH = 64;
 
 interface Open {

@@ -16,7 +16,7 @@ function holds(operator: string, text: string, pattern: string): boolean {
   const isNegated = operator.startsWith('!');
   if (!operator.includes('~')) return (text === pattern) !== isNegated;
   const regex = toRegExp(pattern, operator.endsWith('*'));
-  // What JavaScript cannot read is taken to be right: it is not ours to judge.
+  // Assume that a regex that JavaScript cannot parse is correct.
   return regex === undefined || regex.test(text) !== isNegated;
 }
 

@@ -10,18 +10,18 @@ export function report(found: readonly Found[], site: Site, files: readonly stri
 
 /** The same for a program, in one line. */
 export function reportJson(found: readonly Found[], site: Site, files: readonly string[]): string {
-  const findings = found.map(({ rule, at: { file, line }, seen, why, mend }) => {
-    return { rule, file, line, seen, why, mend };
+  const findings = found.map(({ rule, at: { file, line }, seen, why, fix }) => {
+    return { rule, file, line, seen, why, fix };
   });
   const counts = { gates: site.gates.length, internal_locations: site.internals.length };
   return `${JSON.stringify({ findings, files: files.length, ...counts })}\n`;
 }
 
-function block({ rule, at, seen, why, mend }: Found): string {
+function block({ rule, at, seen, why, fix }: Found): string {
   return [
     `✗ ${plain(`${at.file}:${at.line}`)}  ${plain(seen)}  [${rule}]`,
     `    why:  ${plain(why)}`,
-    `    mend: ${plain(mend)}`,
+    `    fix:  ${plain(fix)}`,
   ].join('\n');
 }
 

@@ -59,14 +59,14 @@ function locationsOf(parent: Scope, server: Server): Location[] {
   });
 }
 
-/** nginx lets the modifier stand by itself or before the path. */
+/** In nginx the modifier is a separate word, or part of the path. */
 function nameOf(args: readonly string[]): Pick<Location, 'modifier' | 'path'> {
   const [first = '', second] = args;
   const modifier = (/^(?:=|\^~|~\*|~|@)/.exec(first)?.[0] ?? '') as Modifier;
   return { modifier, path: second ?? (modifier === '@' ? first : first.slice(modifier.length)) };
 }
 
-/** A location and those in it. */
+/** All locations, with their nested locations. */
 export function withNested(locations: readonly Location[]): readonly Location[] {
   return locations.flatMap((location) => [location, ...withNested(location.locations)]);
 }
@@ -75,13 +75,13 @@ export function own(scope: Scope, name: string): readonly Directive[] {
   return named(scope.block, name);
 }
 
-/** The directives of that name which hold here: the nearest level that has any replaces all above. */
+/** The directives of a name that are in force here: the nearest level with any replaces all levels above. */
 export function effective(scope: Scope, name: string): readonly Directive[] {
   const here = own(scope, name);
   return here.length > 0 || scope.parent === undefined ? here : effective(scope.parent, name);
 }
 
-/** The one that holds, of a directive that may stand once. */
+/** The directive in force, for a directive that can occur once. */
 export function inForce(scope: Scope, name: string): Directive | undefined {
   return effective(scope, name)[0];
 }
@@ -92,7 +92,7 @@ export function turnedOn(scope: Scope, name: string): Directive | undefined {
   return directive === undefined || directive.args[0] === 'off' ? undefined : directive;
 }
 
-/** As it stands in the file. */
+/** The first line of the block. */
 export function title({ at }: Scope): string {
   return [at.name, ...at.args].join(' ');
 }

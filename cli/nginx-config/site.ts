@@ -34,8 +34,8 @@ export function siteOf(http: Http, mounts?: readonly Mount[]): Site {
       (location) => !isGate(location) && !isSnippets(location),
     );
     const sure = others.filter(bearsSigns);
-    const told = others.filter((location) => isTold(location, server, mounts ?? []));
-    const found = [...new Set([...sure, ...told])];
+    const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
+    const found = [...new Set([...sure, ...ofMounts])];
     return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
   });
   return { http, gates, internals, servers, ...(mounts && { mounts }) };
@@ -59,7 +59,7 @@ function isSnippets({ modifier, path }: Location): boolean {
   return modifier === '@' || path.startsWith('/.postern/');
 }
 
-/** By any one line of protect.conf or x-accel.conf: whatever is missing is for the rules to find. */
+/** A single line of protect.conf or x-accel.conf makes a gate. The rules find missing lines. */
 function gateAt(location: Location): Gate | undefined {
   if (isSnippets(location)) return undefined;
   const asks = own(location, 'auth_request').some(({ args }) => args[0] === QUESTION);
@@ -73,7 +73,7 @@ function gateAt(location: Location): Gate | undefined {
   return proxies ? { location, way: 'X-Accel' } : undefined;
 }
 
-/** Anything of internal.conf or headers.conf. */
+/** Has any line of internal.conf or headers.conf. */
 function bearsSigns({ block }: Location): boolean {
   return block.some(
     ({ name, args }) =>
@@ -82,14 +82,18 @@ function bearsSigns({ block }: Location): boolean {
   );
 }
 
-function isTold({ modifier, path }: Location, server: Server, mounts: readonly Mount[]): boolean {
+function isOfMount(
+  { modifier, path }: Location,
+  server: Server,
+  mounts: readonly Mount[],
+): boolean {
   if (!isPrefix(modifier) || path === '/') return false;
   return mountsOf(server, mounts).some(
     ({ internal }) => prefixMatch(server, internal)?.path === path || path.startsWith(internal),
   );
 }
 
-/** With nothing better to go by: `internal` files that are no page for errors and no other check. */
+/** A guess if nothing else is found: an `internal` location that serves files and is not an error page or another check. */
 function isLikely(location: Location, server: Server): boolean {
   if (!isPrefix(location.modifier) || own(location, 'internal').length === 0) return false;
   const serves = ['alias', 'root', 'proxy_pass'].some((name) => own(location, name).length > 0);

@@ -38,7 +38,7 @@ export function dumpedFiles(printed: string): Sources | undefined {
   };
 }
 
-/** Relative names begin at the folder of nginx.conf, in whatever file they stand. */
+/** A relative name starts at the folder of nginx.conf, also in an included file. */
 export function fullName(main: string, include: string): string {
   return resolve(dirname(main), include);
 }

@@ -12,12 +12,12 @@ export interface Token {
 const SPACE = /[ \t\r\n]/;
 const ENDS_WORD = /[ \t\r\n;{]/;
 
-/** What may follow a closing quote; `)` begins a word of its own, as in `if ($a = "b")`. */
+/** What can follow a closing quote. `)` starts a new word, as in `if ($a = "b")`. */
 const AFTER_QUOTE = /[ \t\r\n;{)]/;
 
 /**
  * Reads words as nginx does (`ngx_conf_read_token` in src/core/ngx_conf_file.c): `#` begins a comment
- * at the start of a word alone, `${` is no block, and `}` in a word is part of it.
+ * only at the start of a word, `${` does not open a block, and `}` inside a word is part of it.
  */
 export class Tokens {
   #at = 0;

@@ -8,7 +8,7 @@ const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*$/i;
 const SOCKET = /^unix:(\/[A-Za-z0-9._-]+)+$/;
 
 /** What fits into sockaddr_un on every system, in bytes, with `unix:` before it. */
-const LONGEST_SOCKET = 103 + 5;
+const MAX_SOCKET_BYTES = 103 + 5;
 
 /** A server of an upstream: `127.0.0.1:7300`, `[::1]:7300`, `gate:7300`, `unix:/run/gate.sock`. */
 export function readUpstream(value: Given, faults: Faults): string | undefined {
@@ -18,7 +18,7 @@ export function readUpstream(value: Given, faults: Faults): string | undefined {
   if (isSocket(text) || (named && isPort(port))) return text;
   return faults.add(
     value,
-    'where a gate listens: 127.0.0.1:7300, [::1]:7300, gate.internal:7300 or unix:/run/postern/gate.sock',
+    'the address of a gate: 127.0.0.1:7300, [::1]:7300, gate.internal:7300 or unix:/run/postern/gate.sock',
   );
 }
 
@@ -27,7 +27,7 @@ export function readListen(value: Given, faults: Faults): string | undefined {
   const text = String(value.value);
   const { host, port } = split(text) ?? { host: '*', port: text };
   if (isSocket(text) || ((host === '*' || isAddress(host)) && isPort(port))) return text;
-  return faults.add(value, 'what nginx shall listen on: 80, 127.0.0.1:8080 or [::]:80');
+  return faults.add(value, 'an address for nginx to listen on: 80, 127.0.0.1:8080 or [::]:80');
 }
 
 /** A host as in a URL, with or without a port. */
@@ -37,7 +37,7 @@ export function isHost(text: string): boolean {
   return (isAddress(host) || isName(host)) && isPort(port);
 }
 
-/** Two of one meaning are a fault for nginx: `80`, `*:80` and `0.0.0.0:80`. */
+/** nginx rejects the same address twice: `80`, `*:80` and `0.0.0.0:80` are the same. */
 export function sameListen(text: string): string {
   const { host, port } = split(text) ?? { host: '*', port: text };
   if (text.startsWith('unix:')) return text;
@@ -62,11 +62,11 @@ function isAddress(host: string): boolean {
   return isIPv6(inner) && !(inner.includes('::') && groups === 7);
 }
 
-/** What ends in digits is meant to be an address, so 127.0.0.300 is no name. */
+/** A name that ends in digits is a wrong address, such as 127.0.0.300. */
 function isName(host: string): boolean {
   return host.length <= 253 && HOST_NAME.test(host) && !/(^|\.)\d+$/.test(host);
 }
 
 function isSocket(text: string): boolean {
-  return SOCKET.test(text) && text.length <= LONGEST_SOCKET && !/\/\.\.?(\/|$)/.test(text);
+  return SOCKET.test(text) && text.length <= MAX_SOCKET_BYTES && !/\/\.\.?(\/|$)/.test(text);
 }

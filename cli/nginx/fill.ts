@@ -26,10 +26,11 @@ export function fill(name: string, text: string, plan: Plan): string {
 }
 
 /** nginx's hash of a map has room for about this many; a regular expression has no such bound. */
-const LONGEST_KEY = 40;
+const MAX_KEY_LENGTH = 40;
 
 function originLine(origin: string): string {
-  const key = origin.length <= LONGEST_KEY ? origin : `~^${origin.replace(/[.[\]]/g, '\\\\$&')}$`;
+  const key =
+    origin.length <= MAX_KEY_LENGTH ? origin : `~^${origin.replace(/[.[\]]/g, '\\\\$&')}$`;
   return `    "${key}" $http_origin;`;
 }
 

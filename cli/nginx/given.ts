@@ -18,5 +18,5 @@ export function withFaults<T>(read: (faults: Faults) => T): T {
   const faults = new Faults();
   const result = read(faults);
   if (faults.all.length === 0) return result;
-  throw new WrongUsage(`nothing was written:\n\n${faults.all.map(block).join('\n\n')}\n`);
+  throw new WrongUsage(`no files were written:\n\n${faults.all.map(block).join('\n\n')}\n`);
 }

@@ -24,7 +24,7 @@ export interface Made {
 /**
  * Makes nginx's configuration of the mounts.
  *
- * @param said the options of the command line alone, without those that are so by default
+ * @param said the options given on the command line, without defaults
  * @throws Failure
  */
 export async function makeNginx(
@@ -33,7 +33,8 @@ export async function makeNginx(
   where: Where,
   env: Environment,
 ): Promise<Made> {
-  if (where.force && where.out === undefined) throw new WrongUsage('--force needs --out <folder>');
+  if (where.force && where.out === undefined)
+    throw new WrongUsage('--force requires --out <folder>');
   const config = ownConfig(env);
   const plan: Plan = withFaults((faults) => planOf(options, config, faults));
   const line = commandLine(said);
@@ -49,7 +50,7 @@ async function put(plan: Plan, line: string, { out, force, json }: Where): Promi
   if (json) return `${JSON.stringify(done)}\n`;
   const lines = [
     ...done.written.map((path) => `wrote ${plain(path)}`),
-    ...done.unchanged.map((path) => `${plain(path)} is as it should be`),
+    ...done.unchanged.map((path) => `${plain(path)} is unchanged`),
   ];
   return `${lines.join('\n')}\n`;
 }

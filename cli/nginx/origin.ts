@@ -17,6 +17,6 @@ export function readOrigin(value: Given, faults: Faults): string | undefined {
   return faults.add(
     value,
     'an origin as browsers send it, such as https://app.example or http://localhost:3000: ' +
-      'no path, no *, small letters, xn--… for others',
+      'without path and *, in lower case, in Punycode (xn--…) for other scripts',
   );
 }

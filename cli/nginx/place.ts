@@ -34,9 +34,9 @@ export function readPlaces(asked: Asked, sites: readonly Site[], faults: Faults)
     const at = key ?? prefixes[0] ?? '';
     if (key === undefined && prefixes.length > 1) {
       const which = prefixes.map((prefix) => `${prefix}=${example}`).join(' or ');
-      faults.add(value, `which internal prefix it is for: ${which}`);
+      faults.add(value, `an internal prefix before it: ${which}`);
     } else if (places.has(at)) {
-      faults.add(value, `one folder or URL for ${at}, and not another before`);
+      faults.add(value, `only one folder or URL for ${at}`);
     } else {
       places.set(at, make(value, key === undefined ? text : text.slice(key.length + 1), faults));
     }
@@ -50,7 +50,7 @@ export function readPlaces(asked: Asked, sites: readonly Site[], faults: Faults)
     const having = sites.filter(({ internals }) => internals.includes(prefix));
     if (having.every(({ name }) => keyOf(name, prefix) !== undefined)) continue;
     const example = prefixes.length > 1 ? `${prefix}=/srv/files` : '/srv/files';
-    faults.add({ field: '--files' }, `where the files of ${prefix} lie: --files ${example}`);
+    faults.add({ field: '--files' }, `the folder of the files of ${prefix}: --files ${example}`);
   }
   // Where there is none, a fault has been added, and nothing will be written.
   return (site, prefix) => places.get(keyOf(site, prefix) ?? '') ?? { folder: '' };

@@ -14,7 +14,7 @@ export function httpSnippets({ limitConn, cache, origins, login }: Plan): string
   ];
 }
 
-/** What stands in the http block: the whole of it but for its first comment. */
+/** The content of the http block, without the first comment. */
 export function render(plan: Plan, include: (snippet: string) => string): string {
   return [
     httpSnippets(plan).map(include).join('\n'),
@@ -62,7 +62,7 @@ function internal(place: Place, include: (name: string) => string): string[] {
   ];
 }
 
-/** nginx believes every certificate unless it is told otherwise. */
+/** By default nginx accepts every certificate. */
 const VERIFIED = [
   'proxy_ssl_verify on;',
   'proxy_ssl_verify_depth 4;',
@@ -74,7 +74,7 @@ function location(prefix: string, lines: readonly string[]): string {
   return block(`location ^~ ${word(prefix)}`, lines);
 }
 
-/** What nginx's hash of names has room for unless it is told otherwise. */
+/** The longest name that fits into nginx's hash of names by default. */
 const USUAL_NAME = 40;
 
 function namesHash(sites: readonly Site[]): string[] {

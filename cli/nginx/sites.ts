@@ -2,7 +2,7 @@ import type { Faults } from '../../service/config/fault.ts';
 import type { Mount } from '../../service/domain/mount.ts';
 import { given } from './given.ts';
 import { readServerName } from './site-name.ts';
-import { LONGEST_WORD, word } from './word.ts';
+import { MAX_WORD_BYTES, word } from './word.ts';
 
 /** A server block, and its locations. */
 export interface Site {
@@ -27,8 +27,11 @@ export function planSites(
   const names = new Set(named.flatMap((name) => readServerName(name, faults) ?? []));
   if (named.length === 0) names.add('_');
   for (const prefix of new Set(mounts.flatMap((mount) => [mount.prefix, mount.internal]))) {
-    if (Buffer.byteLength(word(prefix)) > LONGEST_WORD) {
-      faults.add(given('the prefix of a mount', prefix), 'a shorter one: nginx reads no such word');
+    if (Buffer.byteLength(word(prefix)) > MAX_WORD_BYTES) {
+      faults.add(
+        given('the prefix of a mount', prefix),
+        'a shorter prefix: nginx cannot read one of this length',
+      );
     }
   }
   return [...names].map((name) => {

@@ -5,17 +5,17 @@ import { isHost } from './address.ts';
 /** No query, no user and no sign that nginx, or a URL's reader, takes for something else. */
 const URL_PARTS = /^(https?):\/\/([^/]+)((?:\/[A-Za-z0-9._~-]+)*\/?)$/;
 
-const LONGEST = 1024;
+const MAX_LENGTH = 1024;
 
 /** Where an internal location proxies to: scheme, host, and a path before that of the file. With a slash at its end. */
 export function readTarget(value: Given, url: string, faults: Faults): string | undefined {
   const [, , authority = '', path = ''] = URL_PARTS.exec(url) ?? [];
   const dots = /\/\.\.?(\/|$)/.test(path);
-  if (isHost(authority) && !dots && url.length <= LONGEST)
+  if (isHost(authority) && !dots && url.length <= MAX_LENGTH)
     return url.endsWith('/') ? url : `${url}/`;
   return faults.add(
     value,
-    'the URL under which the files are, such as https://bucket.store.example or ' +
-      'http://127.0.0.1:9000/bucket/: no user, no query, no % and no .. in it',
+    'the URL of the files, such as https://bucket.store.example or ' +
+      'http://127.0.0.1:9000/bucket/: without user, query, % and ..',
   );
 }

@@ -1,8 +1,8 @@
 /** What nginx reads as one word without quotes. */
 const BARE = /^[A-Za-z0-9_./:*\-[\]]+$/;
 
-/** The most that nginx takes as one word, in bytes, less what stands around it (ngx_conf_file.c). */
-export const LONGEST_WORD = 4000;
+/** The maximum length of a word in nginx, in bytes, with room for its quotes (ngx_conf_file.c). */
+export const MAX_WORD_BYTES = 4000;
 
 /**
  * A text as one word of a configuration, by the rules of ngx_conf_read_token: in double quotes only

@@ -9,10 +9,10 @@ export interface Written {
 }
 
 /**
- * Writes files below a folder; each is there as a whole or not at all, and none is touched before all
- * of them are on the disk.
+ * Writes files below a folder. Each is replaced atomically, and none is replaced before all of them are
+ * on the disk.
  *
- * @throws Failure, without `force` also where one is there that is different
+ * @throws Failure, also if a file exists and differs, unless `force` is set
  */
 export async function writeFiles(
   folder: string,
@@ -34,14 +34,14 @@ export async function writeFiles(
     if (differ.length > 0 && !force) {
       const list = differ.map((path) => `\n  ${path}`).join('');
       throw new Failure(
-        `nothing was written: these are there, and different:${list}\n--force replaces them.`,
+        `no files were written: these exist and differ:${list}\nUse --force to overwrite them.`,
       );
     }
     for (const [name, text] of files) {
       const named = join(folder, name);
       if (unchanged.includes(named)) continue;
       await mkdir(dirname(named), { recursive: true });
-      // Not a link to it: what it leads to.
+      // Follow a symbolic link instead of replacing it.
       const path = await realpath(named).catch(() => named);
       const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
       made.push({ temporary, path });

@@ -1,8 +1,8 @@
 import type { Site } from './site.ts';
 
 /**
- * `ok` and `fault` are what was seen; `skipped` was not asked for, or needs what this site does not
- * have; `untested` should have been seen and was not, so the gate is not proven.
+ * `ok` and `fault`: the check ran. `skipped`: not requested, or this site lacks what the check needs.
+ * `untested`: the check could not finish, so the result proves nothing.
  */
 export type Verdict = 'ok' | 'fault' | 'skipped' | 'untested';
 
@@ -10,9 +10,9 @@ export interface Finding {
   readonly verdict: Verdict;
   /** For a person; never a token. */
   readonly saw: string;
-  /** Instead of the check's own, where there is a closer one. */
+  /** Replaces the text of the check, if a more specific one is known. */
   readonly why?: string;
-  readonly mend?: string;
+  readonly fix?: string;
 }
 
 /** One line of the report. */
@@ -20,15 +20,15 @@ export interface Check {
   /** For scripts; stable. */
   readonly id: string;
   readonly title: string;
-  /** What a fault lets happen. */
+  /** What an attacker can do. */
   readonly why: string;
-  /** The directive that mends it. */
-  readonly mend: string;
+  /** The directive that fixes it, or what to change. */
+  readonly fix: string;
   run(site: Site): Promise<Finding>;
 }
 
 export const ok = (saw: string): Finding => ({ verdict: 'ok', saw });
-export const fault = (saw: string, more: { why?: string; mend?: string } = {}): Finding => ({
+export const fault = (saw: string, more: { why?: string; fix?: string } = {}): Finding => ({
   verdict: 'fault',
   saw,
   ...more,

@@ -15,7 +15,7 @@ export type Rule = (answer: Heard, site: Site) => boolean;
 const AT_ONCE = 4;
 
 /** Of those that went the same way. */
-const MOST_NAMED = 8;
+const MAX_NAMED = 8;
 
 /** Says that the site is busy, or that Postern is: neither open nor shut. */
 const BUSY = [429, 503];
@@ -25,7 +25,7 @@ export function hasCanary({ body }: Answer, { canary }: Site): boolean {
   return body.includes(canary.body.subarray(0, 16)) || body.includes(canary.body.subarray(-16));
 }
 
-/** Denied, by whomever. */
+/** Denied, by nginx or by the gate. */
 export const isDenial: Rule = (answer, site) =>
   [400, 401, 403].includes(answer.status) && !hasCanary(answer, site);
 
@@ -101,8 +101,8 @@ function grouped(all: ReadonlyMap<string, readonly string[]>): string {
 }
 
 function someOf(names: readonly string[]): string {
-  const first = names.slice(0, MOST_NAMED).join(', ');
-  return names.length > MOST_NAMED ? `${first} and ${names.length - MOST_NAMED} more` : first;
+  const first = names.slice(0, MAX_NAMED).join(', ');
+  return names.length > MAX_NAMED ? `${first} and ${names.length - MAX_NAMED} more` : first;
 }
 
 function summary(seen: readonly string[]): string {

@@ -15,9 +15,9 @@ export interface Place {
 }
 
 export interface Request {
-  /** GET unless told. */
+  /** Default: GET. */
   readonly method?: string;
-  /** As it is to stand in the request line: `fetch` would take the dots out of it. */
+  /** Sent unchanged in the request line. `fetch` would resolve `..`. */
   readonly target: string;
   /** One with a list for its value is sent once for each. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
@@ -38,10 +38,10 @@ export class NoAnswer extends Error {
 
 const TIMEOUT_MS = 10_000;
 /** More of a body than this is not read. */
-const MOST_BYTES = 1 << 20;
+const MAX_BYTES = 1 << 20;
 
 /**
- * One request over a connection of its own.
+ * Sends one request over a new connection.
  *
  * @throws NoAnswer
  */
@@ -71,7 +71,7 @@ export function send(place: Place, request: Request, signal: AbortSignal): Promi
     });
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
-      settle(received.length > MOST_BYTES);
+      settle(received.length > MAX_BYTES);
     });
     socket.on('end', () => fail('the connection was closed without one'));
     socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));

@@ -22,13 +22,13 @@ const MARKS: Readonly<Record<Verdict, string>> = {
   untested: '–',
 };
 
-/** As a table, and for each fault why it matters and what mends it. */
+/** A table, with the reason and the fix for each fault. */
 export function table({ url, canary, rows, requests, seconds }: Report): string {
   const width = Math.max(...rows.map(({ title }) => title.length));
-  const lines = rows.flatMap(({ id, verdict, title, saw, why, mend }) => {
+  const lines = rows.flatMap(({ id, verdict, title, saw, why, fix }) => {
     const start = `${MARKS[verdict]} ${title.padEnd(width)}  `;
     if (verdict !== 'fault') return [start + (verdict === 'untested' ? `not tested: ${saw}` : saw)];
-    return [`${start}${saw}  [${id}]`, `    why:  ${why}`, `    mend: ${mend}`];
+    return [`${start}${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
   });
   const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
   const sum = `${count('ok')} ✓, ${count('fault')} ✗, ${count('skipped') + count('untested')} –`;
@@ -42,10 +42,10 @@ export function table({ url, canary, rows, requests, seconds }: Report): string 
   ].join('\n');
 }
 
-/** The same for programs. `why` and `mend` are of faults. */
+/** The same for programs. Only faults have `why` and `fix`. */
 export function json({ rows, ...rest }: Report): string {
-  const checks = rows.map(({ id, verdict, saw, why, mend }) =>
-    verdict === 'fault' ? { id, verdict, saw, why, mend } : { id, verdict, saw },
+  const checks = rows.map(({ id, verdict, saw, why, fix }) =>
+    verdict === 'fault' ? { id, verdict, saw, why, fix } : { id, verdict, saw },
   );
   return `${JSON.stringify({ ...rest, checks })}\n`;
 }
@@ -59,8 +59,8 @@ export function exitCode(rows: readonly Row[]): 0 | 1 | 2 {
 /** A text from the site, without tokens and without characters that control a terminal. */
 export function harmless(text: string): string {
   const bare = withoutTokens(text);
-  const cut = bare.length > MOST_SHOWN ? `${bare.slice(0, MOST_SHOWN)}…` : bare;
+  const cut = bare.length > MAX_SHOWN ? `${bare.slice(0, MAX_SHOWN)}…` : bare;
   return plain(cut);
 }
 
-const MOST_SHOWN = 400;
+const MAX_SHOWN = 400;

@@ -5,7 +5,7 @@ import { Failure } from '../failure.ts';
 export interface Token {
   readonly id: string;
   readonly token: string;
-  /** What stands in the request line to use it. */
+  /** The path and query that use it. */
   readonly target: string;
 }
 
@@ -40,7 +40,7 @@ export function createApi(service: Service, subject: string): Api {
     const answer = (await service.ask('POST', '/tokens', asked)) as Record<string, unknown>;
     const { access_token: token, id, url } = answer;
     if (typeof token !== 'string' || typeof id !== 'string' || typeof url !== 'string') {
-      throw new Failure("the API answers, and not as Postern's does");
+      throw new Failure('the API sent a response that is not from Postern');
     }
     issued.push(token);
     return { token, id, target: url.replace(/^[a-z]+:\/\/[^/]+/i, '') };

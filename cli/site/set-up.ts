@@ -6,8 +6,8 @@ import type { Api, Token } from './service.ts';
 import type { Canary, Mount } from './site.ts';
 
 /** A shorter one could be in an answer by chance. */
-const LEAST_BYTES = 32;
-const MOST_BYTES = 64 << 10;
+const MIN_BYTES = 32;
+const MAX_BYTES = 64 << 10;
 
 interface SetUp {
   readonly api: Api;
@@ -18,7 +18,7 @@ interface SetUp {
 }
 
 /**
- * Where the canary lies and what is in it, by one good download.
+ * Downloads the canary once, and finds its mount.
  *
  * @throws Failure where this site cannot be tested, and says what to look at
  */
@@ -29,21 +29,23 @@ export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
   const token = await issue(api, path);
   const [target = '', query = ''] = token.target.split('?');
   if (!query.startsWith('token=') || query.includes('&')) {
-    throw new Failure(`the mount of ${path} takes its path from an argument: give another --path`);
+    throw new Failure(
+      `the mount of ${path} has a path_argument, which this test does not support: choose another --path`,
+    );
   }
   const mount = await mountOf(api, path, target);
   const site = `${place.tls ? 'https' : 'http'}://${place.authority}`;
   const get = (asked: string) =>
     ask({ target: asked }).catch((error: unknown) => {
       if (!(error instanceof NoAnswer)) throw error;
-      throw new Failure(`${site} gives no answer: ${error.message}. Check the URL, or --connect`);
+      throw new Failure(`${site} does not answer: ${error.message}. Check the URL, or --connect`);
     });
   const answer = await get(token.target);
   if (answer.status !== 200) throw new Failure(`${site}: ${reason(answer, path, mount)}`);
   const { body } = answer;
-  if (body.length < LEAST_BYTES || body.length > MOST_BYTES) {
+  if (body.length < MIN_BYTES || body.length > MAX_BYTES) {
     throw new Failure(
-      `${path} has ${body.length} bytes, and must have ${LEAST_BYTES} to ${MOST_BYTES} of its own: ${recipe(path, mount)}`,
+      `${path} has ${body.length} bytes. The canary must have ${MIN_BYTES} to ${MAX_BYTES} bytes that no other file has. Create it: ${recipe(path, mount)}`,
     );
   }
   const nowhere = path.slice(0, path.lastIndexOf('/') + 1) + mark;
@@ -51,7 +53,7 @@ export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
   // Outside of the gate as well: else it is not the site, but an answer that is kept for all.
   if (isCanary(await get((await issue(api, nowhere)).target)) && isCanary(await get(`/${mark}`))) {
     throw new Failure(
-      `${path} is not there: this site answers any name alike. Create it: ${recipe(path, mount)}`,
+      `${path} does not exist: this site sends the same response for any name. Create it: ${recipe(path, mount)}`,
     );
   }
   return { canary: { path, target, body }, mount };
@@ -62,11 +64,11 @@ async function issue(api: Api, path: string): Promise<Token> {
     return await api.issue({ path });
   } catch (error) {
     if (!(error instanceof Problem) || error.code === 'invalid_client') throw error;
-    throw new Failure(`Postern issues no token for --path ${path}: ${error.message}`);
+    throw new Failure(`Postern rejects a token for --path ${path}: ${error.message}`);
   }
 }
 
-/** The token of a folder stands right after its mount's prefix. */
+/** The token in the URL of a folder comes right after the prefix of the mount. */
 async function mountOf(api: Api, path: string, target: string): Promise<Mount | undefined> {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const issued = await api.issueIfMay({ prefix: folder });
@@ -75,20 +77,20 @@ async function mountOf(api: Api, path: string, target: string): Promise<Mount | 
   return { prefix, rest: target.slice(prefix.length) };
 }
 
-/** What to look at where a good token does not give the file. */
+/** What to check if a valid token does not open the file. */
 function reason(answer: Heard, path: string, mount: Mount | undefined): string {
   const { status } = answer;
-  const got = `${status} for ${path} with a good token`;
-  if (status === 404) return `${path} is not there (404). Create it: ${recipe(path, mount)}`;
+  const got = `${status} for ${path} with a valid token`;
+  if (status === 404) return `${path} does not exist (404). Create it: ${recipe(path, mount)}`;
   if (status >= 300 && status < 400) {
     const to = headerOf(answer, 'location')?.split('?', 1);
-    return `${got}, and a redirect to ${to}: give the address that it leads to`;
+    return `${got}, a redirect to ${to}: pass that URL instead`;
   }
   if (status === 401 || status === 403) {
-    return `${got}: does nginx ask the Postern of this API, with the same store? Is server_name the mount's site?`;
+    return `${got}: check that nginx asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
   }
   if (status >= 500) {
-    return `${got}: does nginx reach the gate? 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN; the logs of nginx and Postern say more`;
+    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern`;
   }
   return got;
 }

@@ -73,14 +73,14 @@ export const GRANT_FIELDS = {
   },
   prefix: {
     type: 'checked',
-    description: 'public path of a folder, with a slash at its end',
+    description: 'public path of a folder, with a final slash',
     value: 'path',
   },
   site: {
     type: 'text',
     maxLength: 253,
     record: 's',
-    description: "site that the token is good for, as nginx's $server_name",
+    description: "the site, as nginx's $server_name",
     value: 'name',
   },
   expires_in: {
@@ -89,7 +89,7 @@ export const GRANT_FIELDS = {
     max: MAX_SECONDS,
     claim: false,
     shown: false,
-    description: 'seconds in which a requester may start',
+    description: 'seconds in which a new requester may start',
     value: 'seconds',
   },
   subject: {
@@ -97,13 +97,13 @@ export const GRANT_FIELDS = {
     maxLength: 256,
     record: 'u',
     claim: 'sub',
-    description: 'name of the user that the token is for, to list and revoke by',
+    description: 'a name for the user, to find and revoke tokens by',
     value: 'name',
   },
   target: {
     type: 'checked',
     record: 't',
-    description: "internal URI that serves the file instead of the mount's",
+    description: "internal URI that serves the file, instead of the mount's",
     value: 'uri',
   },
   target_args: {
@@ -111,7 +111,7 @@ export const GRANT_FIELDS = {
     record: 'g',
     claim: false,
     shown: false,
-    description: 'query of that internal URI, percent-encoded, such as a presigned one',
+    description: 'query for that URI, for example a presigned one',
     value: 'query',
   },
   max_uses: {
@@ -125,13 +125,13 @@ export const GRANT_FIELDS = {
     type: 'whole',
     min: 0,
     max: MAX_SECONDS,
-    description: 'seconds from its first use in which a requester may continue',
+    description: 'seconds from its first use in which a requester may resume',
     value: 'seconds',
   },
   bind: {
     type: 'choice',
     of: ['any', 'cookie'],
-    description: 'how a requester is recognized: by cookie or address, or only by cookie',
+    description: 'how Postern recognizes a requester',
   },
   ip: {
     type: 'list',
@@ -156,7 +156,7 @@ export const GRANT_FIELDS = {
     type: 'choice',
     of: ['attachment', 'inline'],
     record: 'd',
-    description: 'whether a browser saves the file or shows it',
+    description: 'whether a browser saves or opens the file',
   },
   limit_rate: {
     type: 'whole',
@@ -169,7 +169,7 @@ export const GRANT_FIELDS = {
   cookie: {
     type: 'flag',
     record: 'k',
-    description: 'with a prefix: the first use also sets the token as a cookie',
+    description: 'for a prefix: the first use sets the token as a cookie',
   },
   format: {
     type: 'choice',
@@ -182,7 +182,7 @@ export const GRANT_FIELDS = {
     default: true,
     claim: false,
     shown: false,
-    description: 'turned off, with format jwt: nothing is stored, the token cannot be revoked',
+    description: 'off, for format jwt: Postern stores nothing, and the token cannot be revoked',
   },
 } as const satisfies Readonly<Record<string, GrantField>>;
 

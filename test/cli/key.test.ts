@@ -137,7 +137,7 @@ test.each([
   ['', 'nothing'],
   [SECRET, 'no JSON'],
   [`{"keys":["${SECRET}"]}`, 'no key'],
-  ['{"keys":[]}', 'no keys'],
+  ['{"keys":[]}', 'at least one key'],
   [`{"kty":"oct","k":"${SECRET}"}`, 'a key alone'],
   ['null', 'null'],
 ])('neither rotates nor lists %j (%s), and does not quote it', async (content) => {
@@ -145,7 +145,7 @@ test.each([
   for (const line of ['key list keys.json', 'key generate --rotate --out keys.json']) {
     const { code, stdout, stderr } = await run(line);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^postern: keys\.json holds no keys: .*\n$/);
+    expect(stderr).toMatch(/^postern: keys\.json: expected a JWKS file .*\n$/);
     expect(stderr).not.toContain('s3cret');
   }
   expect(await text('keys.json')).toBe(content);
@@ -159,7 +159,7 @@ test.each([
 ])('what cannot be done is said in a line: %s', async (line) => {
   const { code, stdout, stderr } = await run(line);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toMatch(/^postern: .*(there is no such file|it is a folder).*\n$/);
+  expect(stderr).toMatch(/^postern: .*(no such file|it is a folder).*\n$/);
   expect(await readdir(folder)).toEqual([]);
 });
 

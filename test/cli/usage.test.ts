@@ -7,7 +7,9 @@ import { projectRoot } from '../../dev/paths.ts';
 import { postern, program } from './postern.ts';
 
 const run = (line: string) => postern(line.split(' ').filter(Boolean), projectRoot);
-const page = readFileSync(join(projectRoot, 'docs', 'cli.md'), 'utf8');
+const page = ['cli.md', 'doctor.md']
+  .map((name) => readFileSync(join(projectRoot, 'docs', name), 'utf8'))
+  .join();
 const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
 
 test('package.json names it, and a system can start it', () => {
@@ -61,7 +63,7 @@ const COMMANDS = [
 ];
 
 test.each(COMMANDS)(
-  'postern %s --help has an example, and docs/cli.md has its options',
+  'postern %s --help has an example, and docs/cli.md or doctor.md has its options',
   async (command) => {
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

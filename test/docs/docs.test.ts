@@ -40,7 +40,8 @@ describe.each(pages)('%s', (page) => {
     }
   });
 
-  test('names no variable that there is not', () => {
+  // The changelog also names variables that were removed.
+  test.skipIf(page === 'CHANGELOG.md')('names no variable that there is not', () => {
     const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES];
     // Injected by others, and told apart from ours.
     const foreign = /^POSTERN_(SERVICE|PORT)/;
@@ -107,8 +108,9 @@ describe('codes and endpoints', () => {
     }
   });
 
-  test('docs/http.md has each header that nginx and the gate exchange', () => {
+  test('docs/http-gate.md has each header that nginx and the gate exchange', () => {
+    const gate = read('docs/http-gate.md').toLowerCase();
     const names = read('service/http/headers.ts').matchAll(/^ {2}\w+: '([\w-]+)',$/gm);
-    for (const [, name = ''] of names) expect(http.toLowerCase()).toContain(name.toLowerCase());
+    for (const [, name = ''] of names) expect(gate).toContain(name.toLowerCase());
   });
 });

@@ -11,12 +11,14 @@ import { fencedBlocks } from '../docs/blocks.ts';
 import { needTool } from '../support/need-tool.ts';
 import { publicHalf } from './keys.ts';
 
-// The programs of docs/tokens.md that sign tokens, as they stand there, before a Postern that is
-// configured as it stands there.
+// Runs the programs of docs/jwt-examples.md against a Postern with the configuration of docs/jwt.md.
 
-const blocks = fencedBlocks(await readFile(join(projectRoot, 'docs', 'tokens.md'), 'utf8'));
+const pages = ['jwt.md', 'jwt-examples.md'].map((name) =>
+  readFile(join(projectRoot, 'docs', name), 'utf8'),
+);
+const blocks = (await Promise.all(pages)).flatMap(fencedBlocks);
 
-/** The one block of a language that holds these words. */
+/** The only block of a language that contains these words. */
 function block(language: string, words: string): string {
   const found = blocks.filter((one) => one.language === language && one.text.includes(words));
   expect(found.length, `${language} blocks with ${words}`).toBe(1);
@@ -52,7 +54,7 @@ describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** What a program prints, run in the folder of the key. */
+  /** The output of a program, run in the folder of the key. */
   async function printed(name: string, text: string, { path, env }: Tool): Promise<string> {
     await writeFile(join(folder, name), text);
     const running = await launch({
@@ -90,13 +92,13 @@ describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
     expect([startBy - iat, exp - startBy]).toEqual([120, 3600]);
   }
 
-  test('the program for Node.js signs a token that opens the file, for one', async () => {
+  test('docs: the Node.js program signs a token that opens the file for one requester', async () => {
     const program = block('js', 'SignJWT');
     const node = { path: process.execPath, env: {} };
     await opensForOne(await printed('sign.mjs', program, node));
   });
 
-  test('the program for Python signs a token that opens the file, for one', async (context) => {
+  test('docs: the Python program signs a token that opens the file for one requester', async (context) => {
     const python = await needTool('python3-jwt', context);
     await opensForOne(await printed('sign.py', block('python', 'jwt.encode'), python));
   });

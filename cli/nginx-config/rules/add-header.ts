@@ -1,7 +1,7 @@
 import type { Finding, Rule } from '../finding.ts';
 import { effective, type Location, own, title } from '../scope.ts';
 
-/** Headers of the server block that a file does not have, since its location has some of its own. */
+/** Headers of the server block that the internal location replaces with its own. */
 export const addHeader: Rule = {
   id: 'add-header',
   find: ({ internals }) => internals.flatMap(findIn),
@@ -15,9 +15,9 @@ function findIn(location: Location): readonly Finding[] {
     .filter(({ args }) => !names.has(args[0]?.toLowerCase()))
     .map((at) => ({
       at,
-      seen: `add_header ${at.args[0]} is not sent with what ${title(location)} serves (${location.at.file}:${location.at.line})`,
-      why: 'One add_header in a location replaces all that it would inherit, and headers.conf has some.',
-      mend: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
+      seen: `add_header ${at.args[0]} is not sent with files from ${title(location)} (${location.at.file}:${location.at.line})`,
+      why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
+      fix: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
     }));
 }
 

@@ -2,7 +2,7 @@ import type { Finding, Rule } from '../finding.ts';
 import { isPrefix } from '../match.ts';
 import { type Location, own, title, withNested } from '../scope.ts';
 
-/** Off by a slash, in any location of the site: what it opens may be the folder of the files. */
+/** A missing slash in any location of the site: it can open the folder of the files. */
 export const aliasSlash: Rule = {
   id: 'alias-slash',
   find: ({ http, internals }) =>
@@ -22,8 +22,8 @@ function findIn(location: Location, isInternal: boolean): readonly Finding[] {
       {
         at: location.at,
         seen: `${title(location)} { alias ${folder}; }`,
-        why: `The location has no slash at its end: ${beside(path, folder)}`,
-        mend: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
+        why: `The location does not end with a slash: ${beside(path, folder)}`,
+        fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
       },
     ];
   }
@@ -32,14 +32,14 @@ function findIn(location: Location, isInternal: boolean): readonly Finding[] {
     {
       at: alias,
       seen: `alias ${folder} in ${title(location)}`,
-      why: `The folder has no slash at its end: ${beside(path, folder)}`,
-      mend: `alias ${folder}/;`,
+      why: `The folder does not end with a slash: ${beside(path, folder)}`,
+      fix: `alias ${folder}/;`,
     },
   ];
 }
 
-/** nginx puts what follows the location's path behind the alias as it is. */
+/** nginx appends the rest of the path to the alias without a check. */
 function beside(path: string, folder: string): string {
   const way = folder.endsWith('/') ? '../x' : '-old/x';
-  return `${path}${way} is ${folder}${way}, beside the folder.`;
+  return `${path}${way} opens ${folder}${way}, outside the folder.`;
 }

@@ -2,7 +2,7 @@ import type { Rule } from '../finding.ts';
 import { effective, title } from '../scope.ts';
 import { isOf } from '../site.ts';
 
-/** Files that a shared cache before nginx may keep for whoever comes next. */
+/** Files that a shared cache in front of nginx may store. */
 export const cacheControl: Rule = {
   id: 'cache-control',
   find: ({ internals, gates }) =>
@@ -22,7 +22,7 @@ export const cacheControl: Rule = {
       .map((location) => ({
         at: location.at,
         seen: `${title(location)} sends no Cache-Control: private`,
-        why: 'A shared cache before nginx keeps the file, and gives it to whoever comes next.',
-        mend: 'include postern/headers.conf;',
+        why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
+        fix: 'include postern/headers.conf;',
       })),
 };

@@ -7,7 +7,7 @@ import { DELIVER } from '../site.ts';
 const NEEDS: readonly Need[] = [
   {
     line: 'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }',
-    why: 'Any 2xx passes auth_request: a 200 of a stray server, with a target, opens.',
+    why: 'auth_request allows any 2xx: a 200 from a wrong server that names a target would open the file.',
     holds: (location) =>
       ['200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'].every((seen) =>
         refuses(location, '$postern_seen', seen),
@@ -15,13 +15,13 @@ const NEEDS: readonly Need[] = [
   },
   {
     line: 'if ($postern_target !~ "^/[^/]") { return 500; }',
-    why: 'Without a target nothing was decided.',
+    why: 'Without a target the gate has not decided anything.',
     holds: (location) =>
       ['', 'a', '//a'].every((target) => refuses(location, '$postern_target', target)),
   },
   {
     line: 'if ($postern_target ~ "//|/\\.\\.?(/|$)") { return 500; }',
-    why: 'rewrite checks nothing: a target with /../ in it is served.',
+    why: 'rewrite does not check the target: nginx would serve a target that contains /../.',
     holds: (location) =>
       ['/a/../b', '/a/./b', '/a//b', '/a/..', '/..'].every((target) =>
         refuses(location, '$postern_target', target),
@@ -29,13 +29,13 @@ const NEEDS: readonly Need[] = [
   },
   {
     line: 'rewrite ^ $postern_target?$postern_args? last;',
-    why: 'Without the ? at its end the client’s query goes on to the internal location, and the token with it.',
+    why: 'Without the final ? nginx passes the client’s query, and the token in it, to the internal location.',
     holds: (location) =>
       own(location, 'rewrite').every(({ args }) => args[1]?.endsWith('?') ?? false),
   },
 ];
 
-/** The delivery in auth-request.conf as it was edited. */
+/** The delivery location of auth-request.conf, if it was edited. */
 export const deliver: Rule = {
   id: 'deliver',
   find: ({ servers }) =>

@@ -27,7 +27,7 @@ export const descriptors: Rule = {
         at: connectionsLine ?? events,
         seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
         why: 'A request takes two connections while the gate is asked, and a file takes a descriptor beside its connection. A worker that has none left fails every request.',
-        mend: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
+        fix: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
       },
     ];
   },

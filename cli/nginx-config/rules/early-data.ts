@@ -3,7 +3,7 @@ import type { Rule } from '../finding.ts';
 import { type Scope, turnedOn } from '../scope.ts';
 import { isOf, returns } from '../site.ts';
 
-/** TLS early data, which can be sent a second time by whoever saw it. */
+/** TLS early data, which an attacker on the network can replay. */
 export const earlyData: Rule = {
   id: 'early-data',
   find: ({ servers, gates }) =>
@@ -14,9 +14,9 @@ export const earlyData: Rule = {
       return [
         {
           at,
-          seen: 'ssl_early_data on, in a server block that hands out files',
-          why: 'A request in early data can be replayed: whoever recorded it takes a use of a counted token, or another download.',
-          mend: 'ssl_early_data off;',
+          seen: 'ssl_early_data on in a server block that serves protected files',
+          why: 'An attacker who recorded a request in early data can replay it: it takes a use of a token with max_uses, or downloads the file again.',
+          fix: 'ssl_early_data off;',
         },
       ];
     }),

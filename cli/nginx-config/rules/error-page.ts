@@ -4,7 +4,7 @@ import { isHandled } from '../handled.ts';
 import { effective, own, title } from '../scope.ts';
 import type { Gate, Site } from '../site.ts';
 
-/** Pages for errors: the site's where it should be ours, and ours where it wants its own. */
+/** Error pages of the site that replace those of the snippets, and the reverse. */
 export const errorPage: Rule = {
   id: 'error-page',
   find: (site) => [...site.gates.flatMap(opened), ...site.gates.flatMap(silenced), ...saved(site)],
@@ -22,8 +22,8 @@ function opened({ location }: Gate): readonly Finding[] {
     .map((at) => ({
       at,
       seen: `error_page ${at.args.join(' ')} is in force in ${title(location)} (${location.at.file}:${location.at.line})`,
-      why: 'It runs before the gate allows anything, or after it has denied: a file that it leads to comes without a token.',
-      mend: 'error_page … /pages/401.html; a page of its own, without = and without a variable',
+      why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it leads to is sent without a token.',
+      fix: 'error_page … /pages/401.html; use a separate page, without = and without a variable',
     }));
 }
 
@@ -31,7 +31,7 @@ function isAllow({ args }: Directive): boolean {
   return args.some((word) => /^=2\d\d$/.test(word));
 }
 
-/** To a name, the path that was asked for goes along; a page has a path of its own. */
+/** A named location serves the requested path, an error page has its own path. */
 function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolean {
   const to = args.at(-1) ?? '';
   if (to.startsWith('@')) {
@@ -68,8 +68,8 @@ function silenced({ location }: Gate): readonly Finding[] {
       {
         at,
         seen: `error_page ${at.args.join(' ')} is not used in ${title(location)} (${location.at.file}:${location.at.line})`,
-        why: `The snippet's own lines for ${lost.join(', ')} replace it there.`,
-        mend: `${lines.join(' ')} in that location, above the include, if you want it there; never with =200`,
+        why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
+        fix: `${lines.join(' ')} in that location, above the include, if you want it; never with =200`,
       },
     ];
   });
@@ -81,8 +81,8 @@ function saved({ internals }: Site): readonly Finding[] {
     return effective(location, 'error_page').map((at) => ({
       at,
       seen: `error_page ${at.args.join(' ')} is inherited by ${title(location)} (${location.at.file}:${location.at.line})`,
-      why: "For a file that is not there the site's page is sent, and saved as the download.",
-      mend: 'include postern/internal.conf; it has an error_page that ends the inheritance',
+      why: "If a file does not exist, nginx sends the site's page, and the browser saves that page as the download.",
+      fix: 'include postern/internal.conf; its error_page stops the inheritance',
     }));
   });
 }

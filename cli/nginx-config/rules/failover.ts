@@ -18,7 +18,7 @@ function disabled(site: Site): readonly Finding[] {
       at,
       seen: `server ${at.args.join(' ')} in upstream ${upstream.args[0]}, which has ${servers.length}`,
       why: 'By default one time-out takes a gate out for ten seconds: a restart or a burst disables all of them, and every request gets 503.',
-      mend: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
+      fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
     }));
   });
 }
@@ -41,7 +41,7 @@ function neverRetried(location: Location): readonly Finding[] {
       at,
       seen: `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`,
       why: 'When a gate that hangs is given up, no time is left to ask another one.',
-      mend: `proxy_next_upstream_timeout ${2 * read}s;`,
+      fix: `proxy_next_upstream_timeout ${2 * read}s;`,
     },
   ];
 }

@@ -18,7 +18,7 @@ export const httpConf: Rule = {
                 at,
                 seen: `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`,
                 why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
-                mend: 'include postern/http.conf; in the http block',
+                fix: 'include postern/http.conf; in the http block',
               })),
           ),
 };

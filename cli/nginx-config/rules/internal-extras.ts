@@ -2,13 +2,14 @@ import type { Rule } from '../finding.ts';
 import { title, turnedOn } from '../scope.ts';
 
 const EXTRAS: Readonly<Record<string, string>> = {
-  ssi: "A page that somebody uploaded can include another one's file.",
-  gzip_static: 'A file beside the one that was decided on is sent in its place.',
-  autoindex: 'A folder is listed.',
-  gzip: 'A compressed answer has no ranges: nobody can resume a download.',
+  ssi: 'An uploaded page can include the files of other users.',
+  gzip_static:
+    'nginx sends the .gz file beside the requested file instead of the file that the gate allowed.',
+  autoindex: 'nginx lists the folder.',
+  gzip: 'A compressed response has no ranges: a client cannot resume a download.',
 };
 
-/** What does more with a file than to send it. */
+/** Modules that do more with a file than send it. */
 export const internalExtras: Rule = {
   id: 'internal-extras',
   find: ({ internals }) =>
@@ -17,8 +18,10 @@ export const internalExtras: Rule = {
         const at = turnedOn(location, name);
         if (at === undefined) return [];
         const place = `${location.at.file}:${location.at.line}`;
-        const seen = `${name} ${at.args.join(' ')} holds in ${title(location)} (${place})`;
-        return [{ at, seen, why, mend: `${name} off; in that location: internal.conf has it` }];
+        const seen = `${name} ${at.args.join(' ')} is in force in ${title(location)} (${place})`;
+        return [
+          { at, seen, why, fix: `${name} off; in that location (internal.conf contains it)` },
+        ];
       }),
     ),
 };

@@ -1,13 +1,13 @@
 import type { Finding, Rule } from '../finding.ts';
 import { effective, inForce, type Location, own, title, turnedOn } from '../scope.ts';
 
-/** An internal location that proxies: what it tells the other server, and whose answers it gives. */
+/** An internal location that proxies: what it passes on, and what it caches. */
 export const internalProxy: Rule = {
   id: 'internal-proxy',
   find: ({ internals }) =>
     internals
       .filter((location) => own(location, 'proxy_pass').length > 0)
-      .flatMap((location) => [...cached(location), ...told(location)]),
+      .flatMap((location) => [...cached(location), ...passesCredentials(location)]),
 };
 
 function cached(location: Location): readonly Finding[] {
@@ -15,13 +15,13 @@ function cached(location: Location): readonly Finding[] {
     const at = turnedOn(location, name);
     if (at === undefined) return [];
     const place = `${location.at.file}:${location.at.line}`;
-    const seen = `${name} ${at.args.join(' ')} holds in ${title(location)} (${place})`;
-    const why = 'What was fetched for one is kept, and given to the next.';
-    return [{ at, seen, why, mend: `${name} off; in that location` }];
+    const seen = `${name} ${at.args.join(' ')} is in force in ${title(location)} (${place})`;
+    const why = 'nginx stores the file that one client fetched and sends it to the next client.';
+    return [{ at, seen, why, fix: `${name} off; in that location` }];
   });
 }
 
-function told(location: Location): readonly Finding[] {
+function passesCredentials(location: Location): readonly Finding[] {
   const passes = inForce(location, 'proxy_pass_request_headers')?.args[0] !== 'off';
   const blanked = effective(location, 'proxy_set_header')
     .filter(({ args }) => args[1] === '')
@@ -34,8 +34,8 @@ function told(location: Location): readonly Finding[] {
     {
       at: location.at,
       seen: `${title(location)} proxies, and passes the client's ${leaked.join(' and ')} on`,
-      why: 'The other server learns tokens and sessions, and may refuse a request with two credentials.',
-      mend: 'proxy_pass_request_headers off; proxy_method GET;',
+      why: 'The other server receives tokens and session cookies, and may reject a request with two credentials.',
+      fix: 'proxy_pass_request_headers off; proxy_method GET;',
     },
   ];
 }

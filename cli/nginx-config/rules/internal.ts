@@ -7,29 +7,29 @@ import { QUESTION } from '../site.ts';
 const NEEDS: readonly Need[] = [
   {
     line: 'internal;',
-    why: 'Anybody can ask for the files by their internal prefix.',
+    why: 'Any client can request the files by their internal prefix.',
     holds: (location) => inForce(location, 'internal') !== undefined,
   },
   {
     line: 'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }',
-    why: '`internal` lets in whatever the site itself sends here: an SSI page, a rewrite, an error_page, an X-Accel-Redirect of another back end.',
+    why: '`internal` allows every internal redirect of the site: from an SSI page, a rewrite, an error_page, or an X-Accel-Redirect of another back end.',
     holds: comparesWithDecision,
   },
   {
     line: 'try_files $uri =404;',
-    why: 'A folder without its slash is answered with a redirect that shows this prefix.',
+    why: 'nginx answers a folder without its final slash with a redirect that shows this prefix.',
     holds: (location) =>
       own(location, 'proxy_pass').length > 0 ||
       own(location, 'try_files').some(({ args }) => args.at(-1) === '=404'),
   },
   {
     line: 'auth_request off;',
-    why: 'The gate is asked a second time, for the same request.',
+    why: 'nginx asks the gate a second time for the same request.',
     holds: (location) => turnedOn(location, 'auth_request')?.args[0] !== QUESTION,
   },
 ];
 
-/** internal.conf as it was edited, or not there at all. */
+/** internal.conf, if it was edited or is not included. */
 export const internal: Rule = {
   id: 'internal',
   find: ({ internals }) => internals.flatMap((location) => missing(location, NEEDS)),

@@ -2,7 +2,7 @@ import { named } from '../directive.ts';
 import type { Rule } from '../finding.ts';
 import { upstreamsOf } from '../upstream.ts';
 
-/** An upstream of the gate's that opens a connection for each request. */
+/** An upstream of the gate that opens a connection for each request. */
 export const keepalive: Rule = {
   id: 'keepalive',
   find: (site) =>
@@ -11,7 +11,7 @@ export const keepalive: Rule = {
       .map((at) => ({
         at,
         seen: `upstream ${at.args[0]} without keepalive`,
-        why: 'Each request then costs a connection to the gate, and under load nginx runs out of ports.',
-        mend: 'keepalive 256;',
+        why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
+        fix: 'keepalive 256;',
       })),
 };

@@ -5,9 +5,9 @@ import { DELIVER, isOf, isQuestion, type Site } from '../site.ts';
 
 const ZONE = 'postern_connections';
 const WHY =
-  'nginx counts a request in one location only, and a line in a block replaces what it inherits: the limit for a token is dropped without a word.';
+  'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
 
-/** A limit_conn that switches off that of limit-conn.conf. */
+/** A limit_conn that disables the one of limit-conn.conf. */
 export const limitConn: Rule = {
   id: 'limit-conn',
   find(site) {
@@ -31,7 +31,7 @@ function onTheWay({ servers, gates }: Site): readonly Finding[] {
       at,
       seen: `limit_conn ${at.args.join(' ')} is in force on the way to the file`,
       why: WHY,
-      mend: `limit_conn ${ZONE} 8; limit_conn ${at.args.join(' ')}; both in the internal location, and this one nowhere above`,
+      fix: `limit_conn ${ZONE} 8; limit_conn ${at.args.join(' ')}; put both into the internal location, and remove this line above it`,
     }));
 }
 
@@ -41,7 +41,7 @@ function atTheEnd({ internals }: Site): readonly Finding[] {
     const [at] = lines;
     if (at === undefined || lines.some(isOurs)) return [];
     const seen = `limit_conn ${at.args.join(' ')} replaces limit_conn ${ZONE}`;
-    return [{ at, seen, why: WHY, mend: `limit_conn ${ZONE} 8; beside it` }];
+    return [{ at, seen, why: WHY, fix: `limit_conn ${ZONE} 8; in the same block` }];
   });
 }
 

@@ -3,13 +3,13 @@ import type { Finding, Rule } from '../finding.ts';
 import { effective, own, type Scope } from '../scope.ts';
 import type { Site } from '../site.ts';
 
-/** Each holds what a client has sent, and with it the token. */
+/** Each contains what the client sent, and with it the token. */
 const TELLING =
   /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/;
 
-const MEND = 'access_log /var/log/nginx/access.log postern;';
+const FIX = 'access_log /var/log/nginx/access.log postern;';
 
-/** Access logs, of a server block with a gate, in which tokens stand. */
+/** Access logs that contain tokens, in a server block with a gate. */
 export const log: Rule = {
   id: 'log',
   find(site) {
@@ -29,20 +29,20 @@ export const log: Rule = {
 function findIn(scope: Scope, formats: ReadonlyMap<string, string>): readonly Finding[] {
   const logs = effective(scope, 'access_log');
   if (logs.length === 0) {
-    // What has none of its own inherits what the server lacks.
+    // A location without access_log inherits from the server, which is reported already.
     if (scope.at.name !== 'server') return [];
-    const why = 'nginx then writes its own, with the request line, and every token in it.';
-    return [{ at: scope.at, seen: `${scope.at.name} without an access_log`, why, mend: MEND }];
+    const why = 'nginx then writes its default log, with the request line and every token in it.';
+    return [{ at: scope.at, seen: `${scope.at.name} without an access_log`, why, fix: FIX }];
   }
   return logs.flatMap((at) => {
-    const told = tellingPart(at, formats);
-    if (told === undefined) return [];
+    const variable = tellingPart(at, formats);
+    if (variable === undefined) return [];
     return [
       {
         at,
-        seen: `access_log ${at.args.join(' ')} in a server block that hands out files`,
-        why: `The format ${formatOf(at)} writes ${told}, and with it every token in a URL.`,
-        mend: MEND,
+        seen: `access_log ${at.args.join(' ')} in a server block that serves protected files`,
+        why: `The format ${formatOf(at)} writes ${variable}, which contains every token in a URL.`,
+        fix: FIX,
       },
     ];
   });

@@ -2,7 +2,7 @@ import type { Rule } from '../finding.ts';
 import { title } from '../scope.ts';
 import { DELIVER, isOf, isQuestion } from '../site.ts';
 
-/** auth-request.conf, without which a gate has nobody to ask. */
+/** A gate without auth-request.conf. */
 export const missingQuestion: Rule = {
   id: 'missing-auth-request',
   find: ({ servers, gates }) =>
@@ -18,8 +18,8 @@ export const missingQuestion: Rule = {
         .map(({ location }) => ({
           at: location.at,
           seen: `${title(location)} in a server block without auth-request.conf`,
-          why: 'The question to the gate, the delivery and the denials are its locations: without them each request ends in an error, or some other location answers in their place.',
-          mend: 'include postern/auth-request.conf; in the server block',
+          why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
+          fix: 'include postern/auth-request.conf; in the server block',
         }));
     }),
 };

@@ -29,8 +29,8 @@ function unserved(mount: Mount, { http, servers, gates, internals }: Site): read
       {
         at: pointOf(named, mount.prefix) ?? http.at,
         seen: `the mount ${shown} has no location for ${mount.prefix}`,
-        why: 'A token can be had for it, and its URL leads to a location that does not ask, or to none.',
-        mend: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
+        why: 'Postern issues tokens for it, but their URLs lead to a location that does not ask the gate, or to no location.',
+        fix: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
       },
     ];
   }
@@ -39,12 +39,12 @@ function unserved(mount: Mount, { http, servers, gates, internals }: Site): read
     .map((server) => ({
       at: pointOf([server], mount.internal) ?? server.at,
       seen: `the mount ${shown} has no location for ${mount.internal}`,
-      why: 'What the gate allows leads to a location that is no internal one: nothing is served, or not by the rules of one.',
-      mend: `location ^~ ${mount.internal} { include postern/internal.conf; include postern/headers.conf; alias /…/; }`,
+      why: 'Allowed requests lead to a location that is not an internal location: nginx serves nothing, or without the checks of internal.conf.',
+      fix: `location ^~ ${mount.internal} { include postern/internal.conf; include postern/headers.conf; alias /…/; }`,
     }));
 }
 
-/** The location that has the prefix now, if it is one of its own. */
+/** The location that matches the prefix now, if it is not `/`. */
 function pointOf(servers: readonly Server[], prefix: string) {
   const [server] = servers;
   if (server === undefined) return undefined;
@@ -60,15 +60,16 @@ function unmounted(
   const here = mountsOf(location.server, all).map((mount) => mount[side]);
   const { path, at } = location;
   if (here.some((prefix) => prefix.startsWith(path) || path.startsWith(prefix))) return [];
-  const gate = 'The gate answers each request of this location with 403: no token can be for it.';
-  const files = 'Nothing that the gate allows leads to this location.';
+  const gate =
+    'The gate answers each request of this location with 403: Postern issues no tokens for it.';
+  const files = 'No request that the gate allows leads to this location.';
   const [server = 'the site'] = location.server.names;
   return [
     {
       at,
       seen: `${title(location)} has no mount on ${server}`,
       why: side === 'prefix' ? gate : files,
-      mend: side === 'prefix' ? `POSTERN_MOUNTS=${path}=/…/` : `POSTERN_MOUNTS=/…/=${path}`,
+      fix: side === 'prefix' ? `POSTERN_MOUNTS=${path}=/…/` : `POSTERN_MOUNTS=/…/=${path}`,
     },
   ];
 }

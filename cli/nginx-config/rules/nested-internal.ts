@@ -28,7 +28,7 @@ function nestedIn({ gates, internals }: Site): (inner: Location) => readonly Fin
         at: inner.at,
         seen: `${title(inner)} is below ${title(outer)}`,
         why: `A token for the public prefix of ${outer.path} opens files of ${inner.path}, which another public prefix may be for.`,
-        mend: `an internal prefix that is not below ${outer.path}; or pass the mounts with --mounts, if both belong to one`,
+        fix: `an internal prefix that is not below ${outer.path}; or pass the mounts with --mounts, if both belong to one`,
       }));
   };
 }

@@ -5,7 +5,7 @@ import { type Gate, returns } from '../site.ts';
 
 const NESTED = ['location', 'if', 'limit_except'];
 
-/** What stands inside the public location and does not inherit what the snippet says. */
+/** Blocks inside the public location, which do not inherit the directives of the snippet. */
 export const nested: Rule = {
   id: 'nested',
   find: ({ gates }) => gates.flatMap(findIn),
@@ -21,11 +21,11 @@ function findIn({ location, way }: Gate): readonly Finding[] {
     .map((at) => ({
       at,
       seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
-      why: `What is nested does not have the snippet's ${lost}: the request never comes to the delivery, or never asks the gate, and nginx serves what it finds under that path.`,
-      mend:
+      why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
+      fix:
         at.name === 'location'
-          ? 'a location of its own beside it, with ^~, the snippet and a mount'
-          : 'nothing but the include in this location; an `if` that always returns is harmless',
+          ? 'use a separate location beside it, with ^~, the snippet and a mount'
+          : 'keep only the include in this location; an `if` that always returns is harmless',
     }));
 }
 
@@ -41,7 +41,7 @@ function leavesEarly({ block = [] }: Directive): boolean {
     .some(({ name, args }) => name === 'break' || ['last', 'break'].includes(args[2] ?? ''));
 }
 
-/** Of an `if`, one that always returns is harmless: its request goes nowhere. */
+/** An `if` that always returns is harmless: its request ends there. */
 export function inside({ block }: Location): readonly Directive[] {
   return block.filter(
     (at) =>

@@ -1,6 +1,6 @@
 import type { Rule } from '../finding.ts';
 
-/** A configuration that nobody needs to attack. */
+/** A configuration without a gate. */
 export const noGate: Rule = {
   id: 'no-gate',
   find: ({ http, gates }) =>
@@ -10,8 +10,8 @@ export const noGate: Rule = {
           {
             at: http.at,
             seen: 'no location asks Postern',
-            why: 'Whatever is served here is served without a token.',
-            mend: 'location ^~ /download/ { include postern/protect.conf; }',
+            why: 'nginx serves all files of this configuration without a token.',
+            fix: 'location ^~ /download/ { include postern/protect.conf; }',
           },
         ],
 };

@@ -16,7 +16,7 @@ export const plainHttp: Rule = {
           at,
           seen: `${at === server.at ? 'server without a listen' : `listen ${at.args.join(' ')}`}: ${title(gate.location)} is served over plain HTTP`,
           why: 'A token is in the URL or a header: everybody on the way can read it and use it.',
-          mend: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block that only has return 301 https://$host$request_uri; – or, behind a proxy that ends TLS, set_real_ip_from and real_ip_header',
+          fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block that only has return 301 https://$host$request_uri; – or, behind a proxy that ends TLS, set_real_ip_from and real_ip_header',
         }));
     }),
 };

@@ -6,22 +6,22 @@ import { DELIVER, QUESTION } from '../site.ts';
 const NEEDS: readonly Need[] = [
   {
     line: `auth_request ${QUESTION};`,
-    why: 'Nobody is asked.',
+    why: 'nginx does not ask the gate.',
     holds: (location) => inForce(location, 'auth_request')?.args[0] === QUESTION,
   },
   {
     line: `try_files "" ${DELIVER};`,
-    why: 'After the decision nginx serves a file of the public path, and not the target that was decided.',
+    why: 'After the decision nginx serves a file under the public path instead of the target that the gate named.',
     holds: has('try_files', '', DELIVER),
   },
   {
     line: 'satisfy all;',
-    why: 'With `satisfy any` an address or a password does instead of a token.',
+    why: 'With `satisfy any` an allowed address or a password replaces the token.',
     holds: (location) => inForce(location, 'satisfy')?.args[0] !== 'any',
   },
 ];
 
-/** protect.conf as it was edited. */
+/** protect.conf, if it was edited. */
 export const protect: Rule = {
   id: 'protect',
   find: ({ gates }) =>

@@ -6,25 +6,25 @@ import { isQuestion } from '../site.ts';
 const NEEDS: readonly Need[] = [
   {
     line: 'internal;',
-    why: 'Anybody can ask the gate, and is told targets and subjects.',
+    why: 'Any client can ask the gate, and sees targets and subjects.',
     holds: (location) => inForce(location, 'internal') !== undefined,
   },
   ...TELLS,
   ...FRESH,
   {
     line: 'proxy_ignore_headers X-Accel-Redirect;',
-    why: 'A header of this name is obeyed within the subrequest, whatever the status: a denial that has it becomes a pass.',
+    why: 'nginx obeys a header of this name within the subrequest, whatever the status: a denial with this header becomes an allow.',
     holds: (location) => ignores(location, 'x-accel-redirect'),
   },
   {
     line: 'proxy_ignore_headers without X-Accel-Expires;',
-    why: 'The gate says by it what may be used again: a counted token never.',
+    why: 'The gate uses this header to say which decisions nginx may cache: never those for a token with max_uses.',
     holds: (location) =>
       turnedOn(location, 'proxy_cache') === undefined || !ignores(location, 'x-accel-expires'),
   },
   {
     line: 'proxy_cache_use_stale off;',
-    why: 'With the gate dead, expired and revoked tokens go on opening.',
+    why: 'While the gate is down, expired and revoked tokens still open files.',
     holds: (location) =>
       turnedOn(location, 'proxy_cache') === undefined ||
       turnedOn(location, 'proxy_cache_use_stale') === undefined,
@@ -37,7 +37,7 @@ function ignores(location: Location, header: string): boolean {
   );
 }
 
-/** What a decision rests on; any one of a list will do. */
+/** What a decision depends on; one entry of each list is enough. */
 const KEY = [
   ['$request_uri'],
   ['$request_method'],
@@ -47,7 +47,7 @@ const KEY = [
   ['$remote_addr', '$binary_remote_addr'],
 ];
 
-/** The question in auth-request.conf as it was edited. */
+/** The location of auth-request.conf that asks the gate, if it was edited. */
 export const question: Rule = {
   id: 'question',
   find: ({ servers }) =>
@@ -66,9 +66,9 @@ function cached(location: Location): readonly Finding[] {
   return [
     {
       at,
-      seen: `proxy_cache ${at.args[0]} holds in ${title(location)} (${location.at.file}:${location.at.line}), by a key without ${names}`,
-      why: 'The answer to one is given to the next, and with it the file.',
-      mend: 'proxy_cache off; in that location',
+      seen: `proxy_cache ${at.args[0]} is in force in ${title(location)} (${location.at.file}:${location.at.line}), with a key that lacks ${names}`,
+      why: 'nginx sends the decision for one client to the next, and with it the file.',
+      fix: 'proxy_cache off; in that location',
     },
   ];
 }

@@ -42,8 +42,8 @@ function doorsTo(location: Location, { http, gates, internals }: Site): readonly
         {
           at,
           seen: `${at.name} ${at.args[0]} in ${'path' in scope ? title(scope) : 'the server block'}: files of ${title(location)} (${location.at.file}:${location.at.line}) are at ${uri}`,
-          why: 'It is a second door to the same files, and nobody asks for a token there.',
-          mend: `files under no root of the site: another folder in alias, or location ^~ ${uri} { return 404; }`,
+          why: 'The same files have a second URL that needs no token.',
+          fix: `keep the files outside of every root of the site: use another folder in alias, or add location ^~ ${uri} { return 404; }`,
         },
       ];
     });
@@ -53,7 +53,7 @@ function scopesOf({ servers }: Http): readonly (Location | Server)[] {
   return servers.flatMap((server) => [server, ...withNested(server.locations)]);
 }
 
-/** By a URI of its own, or since the site sends there what was asked for elsewhere. */
+/** Whether the scope serves a URI: directly, or because the site redirects there internally. */
 function canBeHad(
   scope: Location | Server,
   uri: string,
@@ -84,7 +84,7 @@ function sendsTo(scope: Scope, isThere: (to: string) => boolean): boolean {
   );
 }
 
-/** Under which URI the files of one folder, or a part of them, can be had by the other. */
+/** The URI under which the other folder serves the files, or some of them. */
 function uriOf(files: string, { tree, own }: Folder): string | undefined {
   if (files.startsWith(tree.path)) return tree.uri + files.slice(tree.path.length);
   return own.path.startsWith(files) ? own.uri : undefined;
@@ -99,7 +99,7 @@ function leadsTo(scope: Location | Server, uri: string): boolean {
   return regexRivals(around, uri).includes(scope);
 }
 
-/** Whether a client gets a file there without more ado. */
+/** Whether a client gets a file there without any check. */
 function serves(scope: Location | Server): boolean {
   if (isHandled(scope.block)) return false;
   const rules = addressRules(scope);
@@ -118,7 +118,7 @@ function addressRules(scope: Scope): readonly Directive[] {
   return here.length > 0 || scope.parent === undefined ? here : addressRules(scope.parent);
 }
 
-/** The first line that fits counts, and whom none fits passes: one `deny` of an address shuts nothing. */
+/** The first line that matches counts, and an address that no line matches is allowed: a single `deny` of one address protects nothing. */
 function deniesAll(rules: readonly Directive[]): boolean {
   return rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
 }

@@ -2,7 +2,7 @@ import type { Rule } from '../finding.ts';
 import { own } from '../scope.ts';
 import { DELIVER, QUESTION } from '../site.ts';
 
-/** protect.conf, or its question, where every location inherits it. */
+/** protect.conf, or its auth_request, in a block from which every location inherits it. */
 export const serverAuthRequest: Rule = {
   id: 'server-auth-request',
   find: ({ http }) =>
@@ -14,8 +14,8 @@ export const serverAuthRequest: Rule = {
         {
           at,
           seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${scope.at.name} block`,
-          why: 'Each location inherits the question and none that has files of its own inherits the delivery: the whole site wants a token, an internal location asks a second time, and what is served is not what was decided.',
-          mend: 'location ^~ /download/ { include postern/protect.conf; }',
+          why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
+          fix: 'location ^~ /download/ { include postern/protect.conf; }',
         },
       ];
     }),

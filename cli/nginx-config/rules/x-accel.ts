@@ -7,18 +7,18 @@ const NEEDS: readonly Need[] = [
   ...FRESH,
   {
     line: 'proxy_cache off;',
-    why: 'One denial is kept, and given to whoever comes next, with a good token or without.',
+    why: 'nginx caches a denial and sends it to other clients, even to those with a valid token.',
     holds: isOff('proxy_cache'),
   },
   {
     line: 'rewrite ^ /x-accel? break; proxy_pass http://postern;',
-    why: 'A proxy_pass with a path replaces the prefix alone: /x-accelfile.txt arrives.',
+    why: 'A proxy_pass with a path replaces only the prefix: the gate receives /x-accelfile.txt.',
     holds: (location) =>
       own(location, 'rewrite').some(({ args }) => args[1] === '/x-accel?' && args[2] === 'break'),
   },
   {
     line: 'proxy_ignore_headers X-Accel-Expires;',
-    why: 'If X-Accel-Redirect is ignored, an empty answer is sent in place of the file.',
+    why: 'If nginx ignores X-Accel-Redirect, it sends an empty response instead of the file.',
     holds: (location) =>
       !effective(location, 'proxy_ignore_headers').some(({ args }) =>
         args.some((name) => name.toLowerCase() === 'x-accel-redirect'),
@@ -26,7 +26,7 @@ const NEEDS: readonly Need[] = [
   },
 ];
 
-/** x-accel.conf as it was edited. */
+/** x-accel.conf, if it was edited. */
 export const xAccel: Rule = {
   id: 'x-accel',
   find: ({ gates }) =>

@@ -7,7 +7,7 @@ import { type Site, withToken } from '../site.ts';
 export const ACCESS_LOG = 'access-log';
 
 /** More of what was written meanwhile is not read. */
-const MOST_BYTES = 64 << 20;
+const MAX_BYTES = 64 << 20;
 const FLUSH_MS = 3_000;
 /** Enough for PCRE's JIT stack, and short enough for nginx's 8k buffer. */
 const LONG = 3_000;
@@ -22,15 +22,15 @@ export async function accessLogCheck(file: string): Promise<Check> {
   return {
     id: ACCESS_LOG,
     title: 'tokens in the access log',
-    why: 'whoever reads the log, or its copies, has the files while the tokens live',
-    mend: 'access_log /var/log/nginx/access.log postern; and no other, with postern/http.conf in the http block',
+    why: 'everybody who can read the log or a copy of it can open the files until the tokens expire',
+    fix: 'access_log /var/log/nginx/access.log postern; as the only access_log, with postern/http.conf in the http block',
     run: async (site) => {
       await leaveTraces(site);
       const last = Date.now() + FLUSH_MS;
       for (;;) {
         const finding = search(site, await since(file, start));
         if (finding.verdict !== 'untested' || Date.now() > last) return finding;
-        site.say('waiting for the log to be written');
+        site.say('waiting for nginx to write the log');
         await site.pause(200);
       }
     },
@@ -60,13 +60,15 @@ function search(site: Site, text: string): Finding {
   const tokens = site.api.issued;
   const lines = text.split('\n').filter((line) => line.includes(site.mark));
   if (lines.length === 0) {
-    return untested('nothing of this run: another log, or one that is written in pieces (buffer=)');
+    return untested(
+      'the log has no line of this run: it is another log, or nginx buffers it (buffer=)',
+    );
   }
   const hit = text
     .split('\n')
     .filter((line) => decodings(line).some((form) => tokens.some((token) => form.includes(token))));
   return hit.length > 0
-    ? fault(`${hit.length} lines with a token of this run`)
+    ? fault(`${hit.length} lines contain a token of this run`)
     : ok(`${lines.length} lines of this run, no token`);
 }
 
@@ -86,7 +88,7 @@ async function since(file: string, start: number): Promise<string> {
     const { size: end } = await handle.stat();
     // Shorter than before: it was rotated meanwhile.
     const from = end < start ? 0 : start;
-    const bytes = Buffer.alloc(Math.min(end - from, MOST_BYTES));
+    const bytes = Buffer.alloc(Math.min(end - from, MAX_BYTES));
     await handle.read(bytes, 0, bytes.length, from);
     return bytes.toString('latin1');
   } finally {

@@ -6,7 +6,7 @@ import type { Site } from '../site.ts';
 import { NOBODY } from './caches.ts';
 
 const REAL_IP =
-  'set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; with your balancers, and nobody else';
+  'set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; with the addresses of your load balancers only';
 
 interface Seen {
   /** Undefined where nginx names none. */
@@ -14,21 +14,21 @@ interface Seen {
   readonly heard: Heard;
 }
 
-/** The address that Postern saw: a counted use is noted down with it. */
+/** The address that Postern saw: it stores it with a counted use. */
 async function seenBy(site: Site, from?: string): Promise<Seen | string> {
   const { id, target } = await site.issue({ max_uses: 1 });
   const heard = await answerTo(site, { target, ...(from !== undefined && { from }) });
   if (typeof heard === 'string') return heard;
   if (!hasCanary(heard, site)) return describe(heard, site);
   const [requester] = (await site.api.show(id))?.requesters ?? [];
-  return requester ? { seen: requester.address, heard } : 'Postern has noted no use down';
+  return requester ? { seen: requester.address, heard } : 'Postern has recorded no use';
 }
 
 const seen: Check = {
   id: 'address',
   title: 'the address that Postern sees',
-  why: "it is a balancer's: a token for one is for all behind it, and `ip` is of no use",
-  mend: REAL_IP,
+  why: 'it is the address of a load balancer: all clients behind it count as one requester, and `ip` does not work',
+  fix: REAL_IP,
   run: async (site) => {
     let result = await seenBy(site);
     if (typeof result !== 'string' && isWithin(result.heard.here, ['127.0.0.0/8'])) {
@@ -40,13 +40,15 @@ const seen: Check = {
     const { seen: address, heard } = result;
     const { here, there } = heard;
     if (address === undefined)
-      return fault('none', { mend: 'proxy_set_header X-Real-IP $remote_addr;' });
+      return fault('none', { fix: 'proxy_set_header X-Real-IP $remote_addr;' });
     if (address === networkOf(here)) return bound(site, here);
-    // An address of a private network is ours only until the first router that translates it.
+    // A router can translate an address of a private network.
     if (isWithin(here, PRIVATE) && !isWithin(address, PRIVATE) && address !== networkOf(there)) {
-      return skipped(`${address}: is it this machine's, as others see it? Here it is ${here}`);
+      return skipped(
+        `Postern sees ${address}, this machine has ${here}: it cannot tell whether that is its public address`,
+      );
     }
-    return fault(`${address}, and this machine has ${here}`);
+    return fault(`Postern sees ${address}, this machine has ${here}`);
   },
 };
 
@@ -58,14 +60,14 @@ async function bound(site: Site, address: string) {
   const answer = await answerTo(site, { target, from: address });
   if (typeof answer === 'string') return untested(answer);
   if (!hasCanary(answer, site)) return fault(`${answer.status} for a token bound to ${address}`);
-  return ok(`${address}, its own`);
+  return ok(`${address}, the address of this machine`);
 }
 
 const spoofed: Check = {
   id: 'spoofed-address',
-  title: "another address's token, with that address as a header",
-  why: 'anyone can say from where they come',
-  mend: `${REAL_IP}; proxy_set_header X-Real-IP $remote_addr;`,
+  title: 'a token for another address, with that address in a header',
+  why: 'a client can choose its own address',
+  fix: `${REAL_IP}; proxy_set_header X-Real-IP $remote_addr;`,
   run: async (site) => {
     const { target } = await site.issue({ ip: [NOBODY] });
     const names =
@@ -88,7 +90,7 @@ const spoofed: Check = {
   },
 };
 
-/** Behind which a router may write another address for ours. */
+/** Private networks, whose addresses a router can translate. */
 const PRIVATE = [
   '10.0.0.0/8',
   '100.64.0.0/10',

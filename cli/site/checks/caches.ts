@@ -5,9 +5,9 @@ import { absent, bearer, withToken } from '../site.ts';
 
 const reuse: Check = {
   id: 'decision-cache',
-  title: "one token's answer for another",
-  why: 'a cache of decisions gives one user what another may have',
-  mend: 'proxy_cache off; where the gate is asked, or include postern/cache.conf, whose key holds all that decides',
+  title: 'the decision for one token, used for another',
+  why: 'a cache sends the decision for one user to another',
+  fix: 'proxy_cache off; in the location that asks the gate, or include postern/cache.conf, whose key contains everything a decision depends on',
   run: async (site) => {
     const { target } = site.canary;
     const good = (await site.issue()).token;
@@ -15,7 +15,8 @@ const reuse: Check = {
     const foreign = (await site.issue({ ip: [NOBODY] })).token;
     const first = await answerTo(site, { target, headers: bearer(good) });
     if (typeof first === 'string') return untested(first);
-    if (isDenial(first, site)) return fault(`${first.status} for a good token in a header`, LOCKED);
+    if (isDenial(first, site))
+      return fault(`${first.status} for a valid token in a header`, LOCKED);
     if (!hasCanary(first, site)) return untested(describe(first, site));
     const cookie = (token: string) => ({ Cookie: `postern=${token}` });
     await answerTo(site, { target, headers: cookie(good) });
@@ -32,13 +33,13 @@ const reuse: Check = {
     const again = await answerTo(site, { target, headers: bearer(good) });
     if (typeof again !== 'string' && hasCanary(again, site)) return finding;
     if (typeof again === 'string') return untested(again);
-    return fault(`${again.status} for a good token after denials`, LOCKED);
+    return fault(`${again.status} for a valid token after denials`, LOCKED);
   },
 };
 
 const LOCKED = {
-  why: 'a denial that is kept, or a header that never arrives, locks out who may have the file',
-  mend: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
+  why: 'a cached denial, or a missing header, denies access to clients with a valid token',
+  fix: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
 };
 
 /** Of no network that there is (RFC 5737). */
@@ -46,9 +47,9 @@ export const NOBODY = '192.0.2.1';
 
 const counted: Check = {
   id: 'counted-reuse',
-  title: 'a single-use token, a second time',
-  why: 'a link for one is a link for many: its answer is kept',
-  mend: 'no proxy_ignore_headers X-Accel-Expires; where the gate is asked: it is 0 for what is counted',
+  title: 'a single-use token, used twice',
+  why: 'a cached decision makes a single-use link work for everybody',
+  fix: 'remove proxy_ignore_headers X-Accel-Expires; from the location that asks the gate: the header is 0 for tokens with max_uses',
   run: async (site) => {
     const { target } = await site.issue({ max_uses: 1, bind: 'cookie' });
     const first = await answerTo(site, { target });
@@ -61,19 +62,19 @@ const counted: Check = {
       )
     ) {
       return fault('no Set-Cookie with the first use', {
-        why: 'who began a single-use download cannot go on with it',
-        mend: 'both Set-Cookie lines of postern/headers.conf in the internal location',
+        why: 'a client cannot resume a single-use download that it started',
+        fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
       });
     }
-    return holds(site, [{ name: 'by somebody else', request: { target } }], isDenial);
+    return holds(site, [{ name: 'by another client', request: { target } }], isDenial);
   },
 };
 
 const kept: Check = {
   id: 'cached-delivery',
-  title: 'a file kept by a cache before the gate',
-  why: 'once somebody has had the file, everybody has',
-  mend: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in whatever stands before this nginx',
+  title: 'a file stored by a cache in front of the gate',
+  why: 'after one client has downloaded the file, every client can',
+  fix: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in the cache or proxy in front of this nginx',
   run: async (site) => {
     const { target } = await site.issue();
     const plain = site.canary.target;

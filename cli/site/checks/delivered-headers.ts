@@ -3,18 +3,18 @@ import { type Check, fault, ok, untested } from '../finding.ts';
 import { answerTo } from '../judge.ts';
 import { absent, withToken } from '../site.ts';
 
-/** With these, no other site is told the query, and with it the token. */
+/** With these values browsers do not send the query, and the token in it, to other sites. */
 const KEEPS_QUERY =
   /^(no-referrer|same-origin|origin|strict-origin|origin-when-cross-origin|strict-origin-when-cross-origin)$/i;
 
-/** What a browser does not run, or runs in a viewer of its own that breaks in a sandbox. */
+/** Types that a browser does not execute, or shows in a viewer that does not work in a sandbox. */
 const HARMLESS = /^(video|audio|image(?!\/svg))\/|^application\/pdf\b/i;
 
 const headers: Check = {
   id: 'delivery-headers',
   title: 'headers of a delivered file',
-  why: 'a cache keeps the file for whoever comes next, a link in it tells others the token, or an uploaded page acts as your site',
-  mend: 'include postern/headers.conf; in the internal location',
+  why: 'a cache stores the file for other clients, a link in it sends the token to another site, or an uploaded page runs scripts as your site',
+  fix: 'include postern/headers.conf; in the internal location',
   run: async (site) => {
     const { target } = await site.issue();
     const answer = await answerTo(site, { target });
@@ -22,9 +22,9 @@ const headers: Check = {
       return untested(typeof answer === 'string' ? answer : String(answer.status));
     }
     const faults = [...missing(answer), ...twice(answer)];
-    if (faults.length === 0) return ok('all there, each once');
-    const mend = lacksHttpConf(answer, faults) ? HTTP_CONF : undefined;
-    return fault(faults.join('; '), { ...(mend !== undefined && { mend }) });
+    if (faults.length === 0) return ok('all present, each once');
+    const fix = lacksHttpConf(answer, faults) ? HTTP_CONF : undefined;
+    return fault(faults.join('; '), { ...(fix !== undefined && { fix }) });
   },
 };
 
@@ -64,9 +64,9 @@ function* twice({ headers: all }: Answer): Generator<string> {
 
 const inner: Check = {
   id: 'inner-headers',
-  title: 'what nginx and the gate say to each other',
-  why: 'clients see the internal prefix, or whose token it is',
-  mend: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
+  title: 'headers between nginx and the gate',
+  why: 'clients see the internal prefix, or the subject of a token',
+  fix: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
   run: async (site) => {
     const { token, target } = await site.issue();
     const requests = {
@@ -83,7 +83,7 @@ const inner: Check = {
       const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
       if (names.length > 0) faults.push(`${name}: ${names.join(', ')}`);
     }
-    return faults.length > 0 ? fault(faults.join('; ')) : ok('none of it');
+    return faults.length > 0 ? fault(faults.join('; ')) : ok('none of them');
   },
 };
 

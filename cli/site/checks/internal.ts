@@ -3,13 +3,13 @@ import { type Check, fault, ok, skipped, untested } from '../finding.ts';
 import { type Attempt, answerTo, holds, isNotTheFile } from '../judge.ts';
 import { type Site, withToken } from '../site.ts';
 
-export const NEEDS_PREFIX = 'not told: --internal /protected/';
+export const NEEDS_PREFIX = 'needs the internal prefix: --internal /protected/';
 
 const direct: Check = {
   id: 'internal-prefix',
-  title: 'the internal prefix asked for directly',
-  why: 'the file can be had past the gate',
-  mend: 'location ^~ /protected/ { include postern/internal.conf; … }, which says internal;',
+  title: 'direct requests for the internal prefix',
+  why: 'a client can download the file without asking the gate',
+  fix: 'location ^~ /protected/ { include postern/internal.conf; … }, which contains internal;',
   run: async (site) => {
     const { internal, mount } = site;
     if (!internal || !mount) return skipped(NEEDS_PREFIX);
@@ -42,9 +42,9 @@ function hex(character: string): string {
 
 const redirect: Check = {
   id: 'folder-redirect',
-  title: 'a folder without its slash',
-  why: 'the redirect shows the internal prefix, and where files lie',
-  mend: 'try_files $uri =404; in the internal location, as in postern/internal.conf',
+  title: 'a folder without its final slash',
+  why: 'the redirect shows the internal prefix',
+  fix: 'try_files $uri =404; in the internal location, as in postern/internal.conf',
   run: async (site) => {
     const folder = await folderBelow(site);
     if (typeof folder === 'string') return skipped(folder);
@@ -63,7 +63,7 @@ const redirect: Check = {
 async function folderBelow({ mount, canary, api }: Site): Promise<{ target: string } | string> {
   const parts = mount?.rest.split('/') ?? [];
   if (!mount || parts.length < 2) {
-    return 'the canary lies in no folder: --path /download/postern-doctor/canary.txt';
+    return 'the canary is not in a folder below the mount: --path /download/postern-doctor/canary.txt';
   }
   const above = canary.path.split('/').slice(0, -2).join('/');
   const issued = await api.issueIfMay({ prefix: `${above}/` });

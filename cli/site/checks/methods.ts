@@ -18,14 +18,14 @@ const REQUESTS: Readonly<Record<string, Omit<Request, 'target'>>> = {
   PROPFIND: { method: 'PROPFIND', headers: LENGTH },
 };
 
-/** Of a site that allows GET alone, whatever is asked for. */
+/** Responses of a site that allows only GET, for any URL. */
 const OF_THE_SITE = [405, 501];
 
 export const methods: Check = {
   id: 'methods',
   title: 'methods other than GET and HEAD',
-  why: 'the gate let pass what is no download: on a location that writes, a token would too',
-  mend: 'proxy_set_header X-Original-Method $request_method; as in postern/auth-request.conf',
+  why: 'the gate allowed a request that is not a download: with such a gate a token could also allow writing',
+  fix: 'proxy_set_header X-Original-Method $request_method; as in postern/auth-request.conf',
   run: async (site) => {
     // A file that is not there.
     const { path, target } = absent(site);
@@ -39,9 +39,9 @@ export const methods: Check = {
       return { name, request: { ...request, target: withToken(target, token) } };
     });
     const asked = attempts.filter(({ name }) => !before.has(name));
-    if (asked.length === 0) return skipped('the site itself refuses them');
+    if (asked.length === 0) return skipped('the site itself rejects them');
     const finding = await holds(site, asked, isDenial);
     if (finding.verdict !== 'ok' || before.size === 0) return finding;
-    return { ...finding, saw: `${finding.saw}, and of the site: ${[...before].join(', ')}` };
+    return { ...finding, saw: `${finding.saw}; rejected by the site: ${[...before].join(', ')}` };
   },
 };

@@ -3,13 +3,13 @@ import { type Attempt, holds, isDenial, isNotTheFile } from '../judge.ts';
 import { absent, bearer, withToken } from '../site.ts';
 
 const SCOPE =
-  'deliver only what the gate decided: include postern/protect.conf and postern/internal.conf, and send it X-Original-URI $request_uri';
+  'include postern/protect.conf and postern/internal.conf, which deliver only what the gate allowed, and send X-Original-URI $request_uri to the gate';
 
 const other: Check = {
   id: 'other-path',
-  title: "another file's token",
-  why: 'a token for one file opens others',
-  mend: SCOPE,
+  title: 'a token for another file',
+  why: 'a token for one file opens other files',
+  fix: SCOPE,
   run: async (site) => {
     const there = absent(site);
     const { canary } = site;
@@ -30,7 +30,7 @@ const other: Check = {
   },
 };
 
-/** From a folder up to the file beside it. */
+/** Ways from a folder up to its parent. */
 const UPWARDS: Readonly<Record<string, string>> = {
   '..': '../',
   '%2e%2e': '%2e%2e/',
@@ -52,9 +52,9 @@ const UPWARDS: Readonly<Record<string, string>> = {
 
 const traversal: Check = {
   id: 'traversal',
-  title: 'traversal, encoded once, twice and not',
-  why: "a token for one folder opens its neighbours: somebody reads '..' after the decision",
-  mend: 'no decoding after the gate: alias, or proxy_pass without $uri in it; merge_slashes and normalisation stay as they are',
+  title: 'traversal: plain, encoded, encoded twice',
+  why: "a token for one folder opens other folders: a server resolves '..' after the decision",
+  fix: 'do not decode the path after the gate: use alias, or proxy_pass without $uri; keep merge_slashes and normalisation at their defaults',
   run: async (site) => {
     const { mount, mark, canary } = site;
     if (!mount) return skipped('the key may not issue tokens for folders');
@@ -76,8 +76,8 @@ const traversal: Check = {
 const two: Check = {
   id: 'two-tokens',
   title: 'two tokens in a URL',
-  why: 'nginx and the gate may go by different ones',
-  mend: 'proxy_set_header X-Original-URI $request_uri; the whole of it, as it came',
+  why: 'nginx and the gate may use different tokens',
+  fix: 'proxy_set_header X-Original-URI $request_uri; complete and unchanged',
   run: async (site) => {
     const good = (await site.issue()).token;
     const { target } = site.canary;

@@ -33,9 +33,9 @@ const PARTS = 'bytes=0-3,8-11';
 
 const ranges: Check = {
   id: 'ranges',
-  title: 'ranges: one, the last, two, none',
-  why: 'a cut download starts again from its beginning, and players cannot seek',
-  mend: 'no max_ranges 0; and nothing that changes the body (gzip, sub_filter, ssi, addition) in the internal location',
+  title: 'ranges: one, the last bytes, two, none',
+  why: 'an interrupted download starts again from the beginning, and players cannot seek',
+  fix: 'remove max_ranges 0;, and everything that changes the body (gzip, sub_filter, ssi, addition), from the internal location',
   run: (site) => {
     const range = (value: string) => ({ headers: { Range: value } });
     const single = (value: string, from: number, to?: number) => () =>
@@ -59,8 +59,8 @@ const ranges: Check = {
 const gzip: Check = {
   id: 'gzip',
   title: 'gzip and ranges',
-  why: 'what is compressed on the way has no ranges: a cut download starts again',
-  mend: 'gzip off; in the internal location, as in postern/internal.conf',
+  why: 'a compressed response has no ranges: an interrupted download starts again from the beginning',
+  fix: 'gzip off; in the internal location, as in postern/internal.conf',
   run: async (site) => {
     const accept = { 'Accept-Encoding': 'gzip' };
     const encoded = (answer: Heard) => {
@@ -74,18 +74,18 @@ const gzip: Check = {
     const { length } = site.canary.body;
     // gzip_min_length is often 1000 or so.
     if (finding.verdict !== 'ok' || length >= 1024) return finding;
-    return ok(`${finding.saw}; the canary has ${length} bytes only, and may be too short for gzip`);
+    return ok(`${finding.saw}; the canary has only ${length} bytes and may be too short for gzip`);
   },
 };
 
 const head: Check = {
   id: 'head',
   title: 'HEAD',
-  why: 'download managers ask with HEAD first, and give up',
-  mend: 'no limit_except and no proxy_method in the internal location',
+  why: 'download managers send HEAD first and fail',
+  fix: 'remove limit_except and proxy_method from the internal location',
   run: (site) =>
     faultOf(site, { method: 'HEAD' }, (answer, whole) => {
-      if (answer.status !== 200) return `${answer.status} for a good token`;
+      if (answer.status !== 200) return `${answer.status} for a valid token`;
       const length = headerOf(answer, 'content-length');
       return length !== String(whole.length) && `Content-Length: ${length ?? 'none'}`;
     }),

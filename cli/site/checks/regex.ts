@@ -11,20 +11,20 @@ import {
 import { absent } from '../site.ts';
 import { NEEDS_PREFIX } from './internal.ts';
 
-/** What the regex locations of usual sites are about. */
+/** Extensions for which sites often have regex locations. */
 const ENDINGS =
   '.jpg .jpeg .png .gif .webp .svg .ico .css .js .map .woff2 .json .xml .txt .md .html .php .pdf .zip .gz .mp3 .mp4 .webm .m3u8 .ts .log .bak .sql .htaccess'.split(
     ' ',
   );
 
-const MEND =
-  'location ^~ /download/ and location ^~ /protected/: without ^~ a regex location goes before both';
+const FIX =
+  'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location wins over both';
 
 const outside: Check = {
   id: 'regex-location',
-  title: 'regex locations before the gate',
-  why: 'files of these names never come to the gate',
-  mend: MEND,
+  title: 'regex locations that win over the public location',
+  why: 'nginx serves files with these names without asking the gate',
+  fix: FIX,
   run: (site) => {
     const attempts = ENDINGS.map((ending): Attempt => {
       return { name: ending, request: { target: absent(site, ending).target } };
@@ -34,14 +34,14 @@ const outside: Check = {
 };
 
 /**
- * OPTIONS changes nothing, and tells two 404s apart: `internal` is before the method, while a location
- * that serves files looks at the method before it looks for the file.
+ * OPTIONS changes nothing, and distinguishes two kinds of 404: nginx checks `internal` before the method, and
+ * a location that serves files checks the method before it looks for the file.
  */
 const inside: Check = {
   id: 'regex-internal',
-  title: 'regex locations before the internal one',
-  why: 'files of these names can be had at the internal prefix, internal or not',
-  mend: MEND,
+  title: 'regex locations that win over the internal location',
+  why: 'nginx serves files with these names under the internal prefix to any client',
+  fix: FIX,
   run: async (site) => {
     const { internal, mark } = site;
     if (!internal) return skipped(NEEDS_PREFIX);
@@ -53,7 +53,7 @@ const inside: Check = {
     if (isUnknown(plain)) return untested(describe(plain, site));
     // No internal location, or a site that answers OPTIONS by itself.
     if (!isClosed(plain, site))
-      return skipped(`it answers OPTIONS with ${plain.status} for any name`);
+      return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
     return holds(site, attempts, isClosed);
   },
 };

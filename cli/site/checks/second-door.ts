@@ -5,9 +5,9 @@ import type { Site } from '../site.ts';
 /** Where the canary would be, if a location went out of its folder or a root held the files. */
 const alias: Check = {
   id: 'alias-slash',
-  title: 'an alias without its slash',
-  why: "'/prefix../' leaves the folder of the alias, and opens those beside it",
-  mend: 'location ^~ /protected/ { alias /srv/files/; }: both end with a slash',
+  title: 'an alias without its final slash',
+  why: "'/prefix../' leaves the folder of the alias and opens other folders",
+  fix: 'location ^~ /protected/ { alias /srv/files/; }: both must end with a slash',
   run: async (site) => {
     if (!site.mount) return skipped('the key may not issue tokens for folders');
     const prefixes = [site.mount.prefix, site.internal, '/static/', '/media/', '/assets/'];
@@ -24,9 +24,9 @@ const alias: Check = {
 
 const root: Check = {
   id: 'root',
-  title: 'the files under a root',
-  why: 'the files have a second address, without a gate',
-  mend: 'files outside of every root of the site: alias /srv/files/; with root /srv/www;',
+  title: 'files below a root of the site',
+  why: 'the files have a second URL that needs no token',
+  fix: 'keep the files outside of every root of the site: for example alias /srv/files/; and root /srv/www;',
   run: async (site) => {
     if (!site.mount) return skipped('the key may not issue tokens for folders');
     const plain = { name: `/${site.mount.rest}`, request: { target: `/${site.mount.rest}` } };

@@ -2,14 +2,14 @@ import { type Check, skipped } from '../finding.ts';
 import { type Attempt, holds, isDenial, isNotTheFile } from '../judge.ts';
 import { absent } from '../site.ts';
 
-const MEND =
-  'proxy_pass_request_headers off; in the location that asks the gate, and each header set by name, as in postern/auth-request.conf';
+const FIX =
+  'proxy_pass_request_headers off; in the location that asks the gate, with a proxy_set_header for each header, as in postern/auth-request.conf';
 
 const headers: Check = {
   id: 'spoofed-headers',
-  title: 'headers that nginx alone may send to the gate',
-  why: "the gate believes these headers, and here they are the client's",
-  mend: MEND,
+  title: 'headers that only nginx may send to the gate',
+  why: 'the gate trusts these headers, and here a client can set them',
+  fix: FIX,
   run: async (site) => {
     const { token, target } = await site.issue();
     const inner = site.internal && site.mount ? site.internal + site.mount.rest : '/protected/';
@@ -24,7 +24,7 @@ const headers: Check = {
     };
     const attempts = Object.entries(claims).flatMap(([name, value]) =>
       spellings(name).map((spelt): Attempt => {
-        // The canary where the header alone could open it, another file where it names the canary.
+        // The canary if the header could open it, another file if the header names the canary.
         const to = value === target ? absent(site).target : site.canary.target;
         return { name: spelt, request: { target: to, headers: { [spelt]: value } } };
       }),
@@ -37,17 +37,17 @@ function spellings(name: string): readonly string[] {
   return [name, name.toLowerCase(), name.replaceAll('-', '_')];
 }
 
-/** Of no site that there is (RFC 6761). */
+/** A name that no site has (RFC 6761). */
 const ELSEWHERE = 'postern-doctor.invalid';
 
 const host: Check = {
   id: 'spoofed-site',
-  title: "another site's token, with its name as Host",
-  why: "a token of one site opens another's files",
-  mend: "proxy_set_header Postern-Site $server_name; never $host, which is the client's word",
+  title: 'a token for another site, with its name as Host',
+  why: 'a token for one site opens the files of another',
+  fix: 'proxy_set_header Postern-Site $server_name; never $host, which the client chooses',
   run: async (site) => {
     const issued = await site.api.issueIfMay({ path: site.canary.path, site: ELSEWHERE });
-    if (!issued) return skipped('the mount is of one site alone');
+    if (!issued) return skipped('the mount belongs to one site');
     const { target } = issued;
     const attempts: Attempt[] = [
       { name: 'its token', request: { target } },

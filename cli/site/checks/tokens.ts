@@ -3,13 +3,13 @@ import { type Check, ok } from '../finding.ts';
 import { type Attempt, answerTo, hasCanary, holds, isDenial } from '../judge.ts';
 import { bearer, type Site, withToken } from '../site.ts';
 
-const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in it`;
+const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in that location`;
 
 const none: Check = {
   id: 'no-token',
   title: 'no token',
-  why: 'whoever knows the address has the file',
-  mend: GATE,
+  why: 'everybody who knows the URL can download the file',
+  fix: GATE,
   run: (site) => {
     const { target } = site.canary;
     const headers = { Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}` };
@@ -26,19 +26,19 @@ const none: Check = {
 
 const wrong: Check = {
   id: 'wrong-token',
-  title: 'a token that is tampered with, or made up',
-  why: 'a token need not be known to have the file',
-  mend: `${GATE}; a proxy_cache on the way to the gate: include postern/cache.conf, whose key holds all that decides`,
+  title: 'a changed or invented token',
+  why: 'a client can download the file without a valid token',
+  fix: `${GATE}; for a proxy_cache of decisions include postern/cache.conf, whose key contains everything a decision depends on`,
   run: async (site) => {
     const { token } = await site.issue();
     const madeUp = `ps_${randomBytes(24).toString('base64url')}`;
-    const tokens = { 'tampered with': tamper(token), 'made up': madeUp };
+    const tokens = { changed: tamper(token), invented: madeUp };
     const attempts = Object.entries(tokens).flatMap(([what, one]) => everywhere(site, what, one));
     return holds(site, attempts, isDenial);
   },
 };
 
-/** A token in each place where one may stand. */
+/** A token in each place. */
 function everywhere({ canary: { target }, mount }: Site, what: string, token: string): Attempt[] {
   const cookie = { Cookie: `postern=${token}` };
   return [
@@ -51,21 +51,21 @@ function everywhere({ canary: { target }, mount }: Site, what: string, token: st
   ];
 }
 
-/** Not at its end: the last character of base64url can stand for the same bytes as another. */
+/** Not the last character: two values of it can encode the same bytes. */
 function tamper(token: string): string {
   const at = token.length - 9;
   return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
 }
 
 const EXPIRES_IN = 1;
-/** Its end, by the service's clock and ours. */
+/** Allows for different clocks. */
 const GRACE_MS = 4_000;
 
 const expired: Check = {
   id: 'expired-token',
   title: 'an expired token',
-  why: 'a link that was passed on works for ever',
-  mend: 'proxy_cache_use_stale off; and a key that holds the whole $request_uri, as in postern/cache.conf',
+  why: 'a link that was passed on works indefinitely',
+  fix: 'proxy_cache_use_stale off; and a cache key that contains the whole $request_uri, as in postern/cache.conf',
   run: async (site) => {
     const { id, target } = await site.issue({ expires_in: EXPIRES_IN });
     await site.ask({ target });
@@ -81,14 +81,14 @@ const expired: Check = {
 const revoked: Check = {
   id: 'revoked-token',
   title: 'a revoked token',
-  why: 'who lost the right to a file still has it',
-  mend: 'proxy_cache_use_stale off; proxy_cache_valid with no time of its own: X-Accel-Expires says how long, as in postern/cache.conf; a POSTERN_DECISION_TTL above 10 is told by --decision-ttl',
+  why: 'a user who lost access to a file can still download it',
+  fix: 'proxy_cache_use_stale off; no proxy_cache_valid, so that X-Accel-Expires limits the time, as in postern/cache.conf; with a POSTERN_DECISION_TTL above 10 pass --decision-ttl',
   run: async (site) => {
     const { id, target } = await site.issue();
     await site.ask({ target });
     await site.api.revoke(id);
     const plain = await answerTo(site, { target: site.canary.target });
-    // It is no use to wait where it opens to anybody.
+    // Do not wait if the file is public.
     const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
     const began = Date.now();
     const last = began + (site.decisionTtl + 1.5) * 1_000;
@@ -97,10 +97,10 @@ const revoked: Check = {
       const finding = await holds(site, attempt, isDenial);
       const seconds = (Date.now() - began) / 1_000;
       if (finding.verdict === 'ok' && seconds > 1) {
-        return ok(`${finding.saw}, ${seconds.toFixed(1)} s after: answers are reused`);
+        return ok(`${finding.saw}, ${seconds.toFixed(1)} s later: nginx caches decisions`);
       }
       if (finding.verdict !== 'fault' || isOpen || Date.now() > last) return finding;
-      site.say('waiting for a revocation to be heard of');
+      site.say('waiting for a revocation to take effect');
       await site.pause(250);
     }
   },

@@ -69,9 +69,9 @@ test('whatever stands where, the doctor names lines that are there', () => {
       const text = write(tree, quoted, '\n');
       const mounts = isTold ? [mount('/download/', '/protected/')] : undefined;
       const found = diagnosed(`# configuration file /n:\n${text}`, mounts);
-      for (const { file, line: at, seen, why, mend } of found) {
+      for (const { file, line: at, seen, why, fix } of found) {
         expect([file, at > 0 && at <= text.split('\n').length]).toEqual(['/n', true]);
-        for (const said of [seen, why, mend]) expect(said).not.toMatch(/undefined|^$/);
+        for (const said of [seen, why, fix]) expect(said).not.toMatch(/undefined|^$/);
       }
     }),
     { numRuns: 400 },

@@ -41,7 +41,7 @@ test('a mount without a public location', () =>
       const { url } = await site.issue({ path: '/media/a.txt' });
       expect((await answer(site, url))[0]).toBe(404);
     },
-    mended: {
+    fixed: {
       mounts: [mount('/download/', '/protected/'), mount('/media/', '/protected/')],
       locations: 'location ^~ /media/ { include postern/protect.conf; }',
     },
@@ -57,7 +57,7 @@ test('a mount of a public location that does not ask', () =>
     found: [['mounts', 'location /media/ {']],
     broken: { locations: 'location /media/ { alias $files/../www/; }' },
     proof: async (site) => expect((await answer(site, '/media/index.html'))[0]).toBe(200),
-    mended: { locations: 'location ^~ /media/ { include postern/protect.conf; }' },
+    fixed: { locations: 'location ^~ /media/ { include postern/protect.conf; }' },
     shut: async (site) => expect((await answer(site, '/media/index.html'))[0]).toBe(401),
   }));
 
@@ -73,7 +73,7 @@ test('a mount without an internal location, and an internal location without a m
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await answer(site, url))[0]).toBe(404);
     },
-    mended: {
+    fixed: {
       mounts: [mount('/download/', '/private/')],
       only: `
         location ^~ /download/ { include postern/protect.conf; }
@@ -95,7 +95,7 @@ test("another site's mount, and the public location that has none then", () =>
     ],
     broken: {},
     proof: async () => {},
-    mended: { serverName: 'media.example files.example' },
+    fixed: { serverName: 'media.example files.example' },
     shut: async () => {},
   }));
 
@@ -114,7 +114,7 @@ test('an internal location that a mount tells of, and nothing else does', () =>
         location ^~ /protected/ { alias $files/; }`,
     },
     proof: async (site) => expect(await answer(site, '/protected/a.txt')).toEqual([200, FILE]),
-    mended: {},
+    fixed: {},
     shut: async (site) => expect((await answer(site, '/protected/a.txt'))[0]).toBe(404),
   }));
 
@@ -123,7 +123,7 @@ test('a site that asks nobody', () =>
     found: [['no-gate', 'http {']],
     broken: { only: 'location /download/ { alias $files/; }' },
     proof: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([200, FILE]),
-    mended: {},
+    fixed: {},
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(401),
   }));
 
@@ -145,7 +145,7 @@ test('headers.conf without http.conf', () =>
       const { status, header } = await site.ask('GET', url);
       expect([status, header('content-security-policy')]).toEqual([200, undefined]);
     },
-    mended: { files: { 'page.html': '<script></script>' } },
+    fixed: { files: { 'page.html': '<script></script>' } },
     async shut(site) {
       const { url } = await site.issue({ path: '/download/page.html' });
       const { header } = await site.ask('GET', url);

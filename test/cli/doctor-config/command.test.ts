@@ -36,13 +36,13 @@ test('a report for a person', async () => {
   const { code, stdout, stderr } = await run(['--config', join(dir, 'dump')]);
   expect([code, stderr]).toEqual([1, '']);
   expect(stdout).toMatch(
-    /^✗ \/etc\/nginx\/conf\.d\/site\.conf:5 {2}location \^~ \/download\/ .*\[missing-auth-request\]\n {4}why: {2}\S.*\n {4}mend: \S.*\n/,
+    /^✗ \/etc\/nginx\/conf\.d\/site\.conf:5 {2}location \^~ \/download\/ .*\[missing-auth-request\]\n {4}why: {2}\S.*\n {4}fix: {2}\S.*\n/,
   );
   expect(stdout).toMatch(/\n\n1 finding \(2 files, 1 gate, 0 internal locations\)\n$/);
 });
 
-test('docs/cli.md has each rule', async () => {
-  const page = await readFile(join(projectRoot, 'docs', 'cli.md'), 'utf8');
+test('docs/doctor.md has each rule', async () => {
+  const page = await readFile(join(projectRoot, 'docs', 'doctor.md'), 'utf8');
   const rows = page.match(/^\| `.*?(?= \| )/gm)?.join() ?? '';
   for (const { id } of RULES) expect(rows).toContain(`\`${id}\``);
 });
@@ -76,7 +76,7 @@ test('mounts from the option, the environment and the file, in this order', asyn
 });
 
 test.each([
-  ['no such file', () => ['--config', join(dir, 'none')], 'there is no such file'],
+  ['no such file', () => ['--config', join(dir, 'none')], 'no such file'],
   ['a folder', () => ['--config', join(dir, 'folder')], 'it is a folder'],
   ['nothing on standard input', () => ['--config'], 'standard input is empty'],
   ['mounts that are none', () => ['--config', join(dir, 'dump'), '--mounts', 'x'], '--mounts'],

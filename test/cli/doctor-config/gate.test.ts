@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
-// Traps around the public location: each is sprung on nginx, found by file and line, and mended.
+// Traps around the public location: each is sprung on nginx, found by file and line, and fixed.
 
 const OPEN = { '../www/download/a.txt': FILE, '../www/download/a.jpg': FILE };
 const INTERNAL = `
@@ -33,7 +33,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location ~* ^/elsewhere/|\\.jpg$ { root $files/../www; }',
     },
     proof: opens('/download/a.jpg'),
-    mended: { files: OPEN, locations: 'location ~* \\.jpg$ { root $files/../www; }' },
+    fixed: { files: OPEN, locations: 'location ~* \\.jpg$ { root $files/../www; }' },
     shut: denies('/download/a.jpg'),
   },
   'an internal location without ^~, and a regex location that wins': {
@@ -49,7 +49,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
         location ~ ^/elsewhere/ { root $files/../www; }`,
     },
     proof: opens('/protected/a.txt'),
-    mended: { locations: 'location ~ ^/protected/ { root $files/../www; }' },
+    fixed: { locations: 'location ~ ^/protected/ { root $files/../www; }' },
     shut: async (site) => expect((await answer(site, '/protected/a.txt'))[0]).toBe(404),
   },
   'a location inside the public one, by X-Accel': {
@@ -61,7 +61,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       only: around(`${X_ACCEL}\nlocation ~ \\.txt$ { }`),
     },
     proof: opens('/download/a.txt'),
-    mended: { way: 'X-Accel', files: OPEN, server: 'root $files/../www;' },
+    fixed: { way: 'X-Accel', files: OPEN, server: 'root $files/../www;' },
     shut: denies('/download/a.txt'),
   },
   'an if inside the public one that goes elsewhere, by X-Accel': {
@@ -73,7 +73,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location /open/ { alias $files/../www/; }',
     },
     proof: opens('/download/a.txt'),
-    mended: {
+    fixed: {
       way: 'X-Accel',
       files: OPEN,
       only: around(`if ($arg_y = "") { set $seen 1; }\n${X_ACCEL}`),
@@ -89,7 +89,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       only: around(`${PROTECT}\nif ($arg_y = "") { rewrite ^ /open$uri last; return 403; }`),
     },
     proof: opens('/download/a.txt'),
-    mended: {
+    fixed: {
       files: { '../www/open/download/a.txt': FILE },
       server: 'root $files/../www;',
       only: around(`if ($arg_y = "x") { rewrite ^ /open$uri; return 403; }\n${PROTECT}`),
@@ -104,7 +104,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location @open { root $files/../www; }',
     },
     proof: opens('/download/a.txt'),
-    mended: {
+    fixed: {
       files: OPEN,
       only: around(`error_page 418 = @no;\nif ($arg_y = "x") { return 418; }\n${PROTECT}`),
       locations: 'location @no { return 410; }',
@@ -119,7 +119,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location @open { root $files/../www; }',
     },
     proof: opens('/download/a.txt'),
-    mended: {
+    fixed: {
       files: { ...OPEN, '../www/401.html': 'no' },
       // Below the include it is too late: the first line for a status counts.
       only: around(`error_page 401 /401.html;\n${PROTECT}\nerror_page 403 = @open;`),
@@ -136,7 +136,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location = /a.txt { root $files/../www; }',
     },
     proof: opens('/download/a.txt'),
-    mended: {
+    fixed: {
       files: { '../www/a.txt': FILE },
       only: around(`error_page 401 /a.txt;\n${PROTECT}`),
       locations: 'location = /a.txt { root $files/../www; }',
@@ -155,7 +155,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, 'not decided']);
     },
-    mended: {
+    fixed: {
       files: { '../www/download/a.txt': 'not decided' },
       server: 'root $files/../www;',
       only: around(`if ($arg_y = "x") { return 403; }\n${PROTECT}`),
@@ -177,7 +177,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, 'not decided']);
     },
-    mended: {},
+    fixed: {},
     async shut(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, FILE]);
@@ -190,7 +190,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location / { }',
     },
     proof: denies('/index.html'),
-    mended: { server: 'root $files/../www;', locations: 'location / { }' },
+    fixed: { server: 'root $files/../www;', locations: 'location / { }' },
     shut: async (site) => expect((await answer(site, '/index.html'))[0]).toBe(200),
   },
   'early data': {
@@ -198,7 +198,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     broken: { server: 'ssl_early_data on;' },
     // That it can be replayed is TLS' own: RFC 8446, section 8.
     proof: async () => {},
-    mended: { server: 'ssl_early_data on; if ($ssl_early_data) { return 425; }' },
+    fixed: { server: 'ssl_early_data on; if ($ssl_early_data) { return 425; }' },
     shut: async () => {},
   },
 };

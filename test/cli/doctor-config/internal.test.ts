@@ -7,7 +7,7 @@ import { projectRoot } from '../../../dev/paths.ts';
 import { mount } from '../../support/postern.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
-// Traps around the internal location and the files: each is sprung on nginx, found, and mended.
+// Traps around the internal location and the files: each is sprung on nginx, found, and fixed.
 
 const GATE = 'location ^~ /download/ { include postern/protect.conf; }';
 const INTERNAL = 'include postern/internal.conf;';
@@ -47,35 +47,35 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     found: [['nested-internal', 'location ^~ /protected/vip/']],
     broken: vip('/protected/vip/'),
     proof: opensVip([200, 'for /vip/ only']),
-    mended: vip('/vip-files/'),
+    fixed: vip('/vip-files/'),
     shut: opensVip([404, '']),
   },
   'files under a root of the site': {
     found: [['second-door', 'root $files/..;']],
     broken: { server: 'root $files/..;' },
     proof: opens('/files/a.txt'),
-    mended: { server: 'root $files/../www;' },
+    fixed: { server: 'root $files/../www;' },
     shut: isNotThere('/files/a.txt'),
   },
   'files under a root, with a location that shuts that door': {
     found: [['second-door', 'root $files/..;']],
     broken: { server: 'root $files/..;', locations: 'location /file { }' },
     proof: opens('/files/a.txt'),
-    mended: { server: 'root $files/..;', locations: 'location ^~ /files/ { return 404; }' },
+    fixed: { server: 'root $files/..;', locations: 'location ^~ /files/ { return 404; }' },
     shut: isNotThere('/files/a.txt'),
   },
   'files that another location serves, too': {
     found: [['second-door', 'alias $files/sub/;']],
     broken: { locations: 'location /open/ {\nalias $files/sub/;\n}' },
     proof: async (site) => expect(await answer(site, '/open/c.txt')).toEqual([200, 'file c']),
-    mended: { locations: 'location /open/ { deny all; alias $files/sub/; }' },
+    fixed: { locations: 'location /open/ { deny all; alias $files/sub/; }' },
     shut: async (site) => expect((await answer(site, '/open/c.txt'))[0]).toBe(403),
   },
   'a regex location with a root over the files': {
     found: [['second-door', 'root $files/..;']],
     broken: { locations: 'location ~ \\.txt$ {\nroot $files/..;\n}' },
     proof: opens('/files/a.txt'),
-    mended: {
+    fixed: {
       locations: 'location ~ \\.txt$ { root $files/..; }\nlocation ^~ /files/ { return 404; }',
     },
     shut: isNotThere('/files/a.txt'),
@@ -84,7 +84,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     found: [['second-door', 'root $files/..;']],
     broken: { server: 'deny 192.0.2.1;', locations: 'location / {\nroot $files/..;\n}' },
     proof: opens('/files/a.txt'),
-    mended: { server: 'deny all;', locations: 'location / { root $files/..; }' },
+    fixed: { server: 'deny all;', locations: 'location / { root $files/..; }' },
     shut: async (site) => expect((await answer(site, '/files/a.txt'))[0]).toBe(403),
   },
   'files under a root with a password that an address does instead of': {
@@ -94,7 +94,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location / {\nallow all;\nroot $files/..;\n}',
     },
     proof: opens('/files/a.txt'),
-    mended: {
+    fixed: {
       server: 'auth_basic site; auth_basic_user_file none; satisfy any;',
       locations: 'location / { allow 192.0.2.1; deny all; root $files/..; }',
     },
@@ -107,7 +107,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
         location @old {\nroot $files/..;\n}`,
     },
     proof: opens('/files/a.txt'),
-    mended: {
+    fixed: {
       locations: `location / { root $files/../www; try_files $uri @old; }
         location @old { root $files/..; }
         location ^~ /files/ { return 404; }`,
@@ -121,7 +121,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
         location ^~ /old/ { internal;\nalias $files/;\n}`,
     },
     proof: opens('/a.txt'),
-    mended: {
+    fixed: {
       locations: `location / { root $files/../www; try_files $uri /index.html; }
         location ^~ /old/ { internal; alias $files/; }`,
     },
@@ -133,14 +133,14 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location / { if ($arg_y = "") { break; } return 404;\nroot $files/..;\n}',
     },
     proof: opens('/files/a.txt'),
-    mended: { locations: 'location / { return 404; root $files/..; }' },
+    fixed: { locations: 'location / { return 404; root $files/..; }' },
     shut: isNotThere('/files/a.txt'),
   },
   'an alias that is off by a slash': {
     found: [['alias-slash', 'location /static {']],
     broken: { locations: 'location /static {\nalias $files/../www/;\n}' },
     proof: opens('/static../files/a.txt'),
-    mended: { locations: 'location /static/ { alias $files/../www/; }' },
+    fixed: { locations: 'location /static/ { alias $files/../www/; }' },
     shut: isNotThere('/static../files/a.txt'),
   },
   'an alias of the internal location without its slash': {
@@ -150,7 +150,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await answer(site, url))[0]).toBe(404);
     },
-    mended: {},
+    fixed: {},
     shut: delivers,
   },
   'an internal location without its snippet': {
@@ -161,7 +161,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     ],
     broken: { only: inside(`${HEADERS}\nalias $files/;`) },
     proof: opens('/protected/a.txt'),
-    mended: {},
+    fixed: {},
     shut: isNotThere('/protected/a.txt'),
   },
   'an internal location that is only `internal`': {
@@ -176,7 +176,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       locations: 'location / { ssi on; root $files/../www; }',
     },
     proof: async (site) => expect(await answer(site, '/page.html')).toEqual([200, `[${FILE}]`]),
-    mended: {
+    fixed: {
       files: { '../www/page.html': PAGE },
       locations: 'location / { ssi on; root $files/../www; }',
     },
@@ -190,7 +190,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       edits: [['internal', /\$postern_decided !~ ".*"/, '$postern_decided !~ "."']],
     },
     proof: async (site) => expect(await answer(site, '/page.html')).toEqual([200, `[${FILE}]`]),
-    mended: {},
+    fixed: {},
     shut: async () => {},
   },
   'an if in the internal location: folders show its prefix': {
@@ -206,7 +206,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
         expect.stringContaining('/protected/sub/'),
       ]);
     },
-    mended: {},
+    fixed: {},
     async shut(site) {
       const { url } = await site.issue({ prefix: '/download/' });
       expect((await site.ask('GET', `${url}sub`)).status).toBe(404);
@@ -225,7 +225,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, 'file b']);
     },
-    mended: {},
+    fixed: {},
     shut: delivers,
   },
   'SSI in the internal location': {
@@ -239,7 +239,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/page.html' });
       expect(await answer(site, url)).toEqual([200, '[GET]']);
     },
-    mended: {
+    fixed: {
       files: { 'page.html': '[<!--#echo var="request_method" -->]' },
       server: 'ssi on;',
     },
@@ -259,7 +259,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, 'the sibling']);
     },
-    mended: { files: { 'a.txt.gz': 'the sibling' }, server: 'gzip_static always;' },
+    fixed: { files: { 'a.txt.gz': 'the sibling' }, server: 'gzip_static always;' },
     shut: delivers,
   },
   'gzip and autoindex in the internal location': {
@@ -282,7 +282,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { header } = await site.ask('GET', `${url}a.txt`, { 'Accept-Encoding': 'gzip' });
       expect(header('Content-Encoding')).toBe('gzip');
     },
-    mended: { server: 'autoindex on; gzip on; gzip_types *; gzip_min_length 1;' },
+    fixed: { server: 'autoindex on; gzip on; gzip_types *; gzip_min_length 1;' },
     shut: delivers,
   },
   'no Cache-Control on what is delivered': {
@@ -292,7 +292,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await site.ask('GET', url)).header('Cache-Control')).toBeUndefined();
     },
-    mended: {},
+    fixed: {},
     async shut(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await site.ask('GET', url)).header('Cache-Control')).toBe('private, no-store');
@@ -305,7 +305,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await site.ask('GET', url)).header('Strict-Transport-Security')).toBeUndefined();
     },
-    mended: {
+    fixed: {
       server: 'add_header Strict-Transport-Security max-age=9 always;',
       only: inside(
         `${INTERNAL} ${HEADERS} add_header Strict-Transport-Security max-age=9 always; alias $files/;`,
@@ -326,7 +326,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/none.txt' });
       expect(await answer(site, url)).toEqual([200, 'the front page']);
     },
-    mended: { server: 'root $files/../www; error_page 404 =200 /index.html;' },
+    fixed: { server: 'root $files/../www; error_page 404 =200 /index.html;' },
     async shut(site) {
       const { url } = await site.issue({ path: '/download/none.txt' });
       expect((await answer(site, url))[0]).toBe(404);
@@ -367,7 +367,7 @@ test('an internal location that proxies by itself', async () => {
       await withToken(site);
       expect(seen.pop()).toMatch(/^Bearer ps_/);
     },
-    mended: {
+    fixed: {
       http: cache,
       server: 'proxy_cache kept;',
       only: inside(`include postern/internal-proxy.conf; ${HEADERS} ${pass}`),

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { Site } from '../../support/site.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
-// Snippets that were edited, and what the site does with it: sprung on nginx, found, and mended.
+// Snippets that were edited, and what the site does with it: sprung on nginx, found, and fixed.
 
 const QUESTION = 'location = /.postern/auth-request {';
 const DELIVER = 'location @postern_deliver {';
@@ -27,7 +27,7 @@ const stays = (target: string, headers?: Record<string, string>): Trap['shut'] =
   };
 };
 
-/** Whoever asks after the first: by one key it is all the same request. */
+/** Requests of other clients: with one cache key they all count as the same request. */
 const opensForTheNext: Trap['proof'] = async (site) => {
   const { url } = await site.issue({ path: '/download/a.txt' });
   expect(await answer(site, url)).toEqual([200, FILE]);
@@ -75,7 +75,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await answer(site, url))[0]).toBe(500);
     },
-    mended: {},
+    fixed: {},
     async shut(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, FILE]);
@@ -96,7 +96,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       await opens('/download/anything', { 'X-Original-URI': url })(site);
     },
-    mended: {},
+    fixed: {},
     async shut(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       await stays('/download/anything', { 'X-Original-URI': url })(site);
@@ -111,7 +111,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     // The second lock holds, and yet the denial is none any more.
     proof: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(503),
-    mended: {
+    fixed: {
       gate: strays(403, { 'X-Accel-Redirect': '/ok', 'Postern-Target': '/protected/a.txt' }),
       locations: 'location = /ok { return 204; }',
     },
@@ -124,7 +124,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { header } = await site.ask('GET', '/.postern/auth-request');
       expect(header('Postern-Reason')).toBeDefined();
     },
-    mended: {},
+    fixed: {},
     async shut(site) {
       const { header } = await site.ask('GET', '/.postern/auth-request');
       expect(header('Postern-Reason')).toBeUndefined();
@@ -146,7 +146,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ],
     },
     proof: opensForTheNext,
-    mended: { http: CACHE },
+    fixed: { http: CACHE },
     shut: staysForTheNext,
   },
   'a denial that is kept by one key, by X-Accel': {
@@ -161,7 +161,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ],
     },
     proof: deniesTheNext,
-    mended: { way: 'X-Accel', http: CACHE, server: SHARED },
+    fixed: { way: 'X-Accel', http: CACHE, server: SHARED },
     shut: opensToTheNext,
   },
   'a proxy_pass with a path, by X-Accel': {
@@ -174,7 +174,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ],
     },
     proof: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(404),
-    mended: { way: 'X-Accel' },
+    fixed: { way: 'X-Accel' },
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(401),
   },
   'protect.conf without the delivery': {
@@ -191,7 +191,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, 'not decided']);
     },
-    mended: { server: 'root $files/../www;' },
+    fixed: { server: 'root $files/../www;' },
     async shut(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect(await answer(site, url)).toEqual([200, FILE]);
@@ -212,7 +212,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ],
     },
     proof: opens('/download/a.txt'),
-    mended: { server: 'satisfy any; allow all;' },
+    fixed: { server: 'satisfy any; allow all;' },
     shut: stays('/download/a.txt'),
   },
   'a 200 of a stray server that opens': {
@@ -222,7 +222,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       edits: [['auth-request', '"(^|[ :])204/|^/HIT$"', '"20./"']],
     },
     proof: opens('/download/x'),
-    mended: { gate: strays(200, { 'Postern-Target': '/protected/a.txt' }) },
+    fixed: { gate: strays(200, { 'Postern-Target': '/protected/a.txt' }) },
     shut: stays('/download/x'),
   },
   'a target that leaves the folder': {
@@ -243,7 +243,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ],
     },
     proof: opens('/download/x'),
-    mended: {
+    fixed: {
       files: { '../secret.txt': FILE },
       gate: strays(204, { 'Postern-Target': '/protected/../secret.txt' }),
     },
@@ -256,7 +256,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       edits: [['auth-request', '$postern_target?$postern_args? last;', '$postern_target last;']],
     },
     proof: async (site) => expect(await argsSeen(site)).toMatch(/token=ps_/),
-    mended: { only: SHOWS_ARGS },
+    fixed: { only: SHOWS_ARGS },
     shut: async (site) => expect(await argsSeen(site)).toBeUndefined(),
   },
   'tokens in the log': {
@@ -271,7 +271,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const read = () => readFile(join(site.nginx.dir, 'telling.log'), 'utf8');
       await expect.poll(read).toContain(url);
     },
-    mended: {
+    fixed: {
       http: "log_format short '$remote_addr $status';",
       server: 'access_log short.log short buffer=4k;',
     },
@@ -286,7 +286,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       const read = () => readFile(join(site.nginx.dir, 'telling.log'), 'utf8');
       await expect.poll(read).toContain(url);
     },
-    mended: { server: 'access_log short.log postern buffer=4k flush=10ms;' },
+    fixed: { server: 'access_log short.log postern buffer=4k flush=10ms;' },
     shut: async () => {},
   },
   'a page for errors that is silenced': {
@@ -297,7 +297,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     proof: async (site) =>
       expect((await answer(site, '/download/a.txt'))[1]).not.toContain('log in'),
-    mended: {
+    fixed: {
       files: { '../www/login.html': 'log in' },
       server: 'root $files/../www; error_page 401 404 /login.html;',
       edits: [['protect', 'error_page 401 @postern_401;', 'error_page 401 /login.html;']],
@@ -316,7 +316,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect([status, text.includes('sorry'), header('retry-after')]).toEqual([503, false, '5']);
     },
     // As the doctor advises: without =503 it would be the 500 that nginx makes of it.
-    mended: {
+    fixed: {
       files: { '../www/sorry.html': 'sorry' },
       server: 'root $files/../www; error_page 403 500 502 503 504 /sorry.html;',
       gate: strays(500, {}),
@@ -338,7 +338,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     // That nginx drops it then is what test/nginx/limit-conn.test.ts sees.
     proof: async () => {},
-    mended: {
+    fixed: {
       http: 'include postern/limit-conn.conf; limit_conn_zone $remote_addr zone=own:1m;',
       locations: 'location / { limit_conn own 100; }',
     },

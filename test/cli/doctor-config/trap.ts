@@ -19,7 +19,7 @@ export interface Finding {
   readonly line: number;
   readonly seen: string;
   readonly why: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** A change in the copy of a snippet: the first text becomes the second. */
@@ -76,14 +76,14 @@ export interface Trap {
   readonly broken: Setting;
   /** Shows that the broken site leaks, or fails. */
   readonly proof: (site: Site) => Promise<void>;
-  readonly mended: Setting;
-  /** Shows that the mended one does not. */
+  readonly fixed: Setting;
+  /** Shows that the fixed one does not. */
   readonly shut: (site: Site) => Promise<void>;
   readonly mounts?: readonly Mount[];
 }
 
-/** Breaks a site, sees it leak and the doctor say so, mends it, and sees both fall silent. */
-export async function check({ found, broken, proof, mended, shut, mounts }: Trap): Promise<void> {
+/** Breaks a site, sees it leak and the doctor say so, fixes it, and sees both fall silent. */
+export async function check({ found, broken, proof, fixed, shut, mounts }: Trap): Promise<void> {
   const site = await started(broken);
   await proof(site);
   const findings = diagnosed(await dumpOf(site), mounts);
@@ -91,8 +91,8 @@ export async function check({ found, broken, proof, mended, shut, mounts }: Trap
   expect(lines).toEqual(
     found.map(([rule, at]) => [rule, expect.stringContaining(place(at, site))]),
   );
-  for (const { why, mend } of findings) expect([why, mend]).not.toContain('');
-  const whole = await started(mended);
+  for (const { why, fix } of findings) expect([why, fix]).not.toContain('');
+  const whole = await started(fixed);
   await shut(whole);
   expect(diagnosed(await dumpOf(whole), mounts)).toEqual([]);
 }

@@ -51,7 +51,7 @@ interface Case {
   /** or at least these. */
   readonly more?: true;
   readonly saw?: Readonly<Record<string, RegExp>>;
-  readonly mend?: Readonly<Record<string, RegExp>>;
+  readonly fix?: Readonly<Record<string, RegExp>>;
   readonly words?: readonly string[];
 }
 
@@ -118,7 +118,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       broken: { edit: { http: change(/map "\$status \$sent_http_content_type" [^{]*\{[^}]*\}/) } },
       faults: ['delivery-headers'],
       saw: { 'delivery-headers': /without Content-Security-Policy: sandbox$/ },
-      mend: { 'delivery-headers': /^include postern\/http\.conf;/ },
+      fix: { 'delivery-headers': /^include postern\/http\.conf;/ },
     },
     'a header twice': {
       broken: { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
@@ -229,7 +229,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
     'a balancer, and no real_ip': {
       broken: { front: FRONT },
       faults: ['address'],
-      saw: { address: /^127\.0\.0\.1, and this machine has 127\.0\.83\.1$/ },
+      saw: { address: /^Postern sees 127\.0\.0\.1, this machine has 127\.0\.83\.1$/ },
     },
     'real_ip from anybody': {
       broken: { server: 'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For;' },
@@ -357,7 +357,7 @@ describe.each(ways)('by %s, what is broken is found, and nothing else', (way) =>
     '%s',
     { timeout: 60_000 },
     async (
-      [name, { broken, faults, more, saw = {}, mend = {}, words = [] }],
+      [name, { broken, faults, more, saw = {}, fix = {}, words = [] }],
       { onTestFinished },
     ) => {
       const site = await siteToAttack({ way, ...broken }, onTestFinished);
@@ -371,7 +371,7 @@ describe.each(ways)('by %s, what is broken is found, and nothing else', (way) =>
       );
       expect(seen.code).toBe(1);
       for (const [id, text] of Object.entries(saw)) expect(seen.saw[id]).toMatch(text);
-      for (const [id, text] of Object.entries(mend)) expect(seen.mend[id]).toMatch(text);
+      for (const [id, text] of Object.entries(fix)) expect(seen.fix[id]).toMatch(text);
     },
   );
 });

@@ -92,12 +92,12 @@ test('nothing is skipped where all is told, and the table says so', async ({ onT
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test('docs/cli.md has each check', async ({ onTestFinished }) => {
+test('docs/doctor.md has each check', async ({ onTestFinished }) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
   const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
-  const ids = /there are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
+  const ids = /the checks are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
   expect(ids.length).toBeGreaterThan(25);
-  const page = readFileSync(join(projectRoot, 'docs', 'cli.md'), 'utf8');
+  const page = readFileSync(join(projectRoot, 'docs', 'doctor.md'), 'utf8');
   for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
 });
 

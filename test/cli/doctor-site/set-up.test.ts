@@ -17,9 +17,9 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   'the canary is not there': [
     { canary: null },
     [],
-    /canary\.txt is not there \(404\).*base64 > \/srv\/files\/postern-doctor\/canary\.txt/,
+    /canary\.txt does not exist \(404\).*base64 > \/srv\/files\/postern-doctor\/canary\.txt/,
   ],
-  'it is too short': [{ canary: 'hello' }, [], /has 5 bytes, and must have 32 to 65536/],
+  'it is too short': [{ canary: 'hello' }, [], /has 5 bytes\. The canary must have 32 to 65536/],
   'it is too long': [{ canary: Buffer.alloc(70_000, 'x') }, [], /has 70000 bytes/],
   'a page takes its place': [
     {
@@ -29,17 +29,17 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
       within: 'internal; auth_request off; alias $files/; error_page 404 =200 /app;',
     },
     [],
-    /is not there: this site answers any name alike/,
+    /does not exist: this site sends the same response for any name/,
   ],
   'no mount': [
     {},
     ['--path', '/elsewhere/a.txt'],
-    /no token for --path \/elsewhere\/a\.txt: invalid_request/,
+    /rejects a token for --path \/elsewhere\/a\.txt: invalid_request/,
   ],
   'a mount with a path argument': [
     { mounts: [mount('/download/', '/protected/', { pathArgument: 'file' })] },
     [],
-    /takes its path from an argument/,
+    /has a path_argument/,
   ],
   'beyond the key': [{ apiKeys: [apiKey(KEY, { paths: [] })] }, [], /insufficient_scope/],
   'the key is refused': [
@@ -50,7 +50,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   'nginx does not reach the gate': [
     { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
     [],
-    /503 .* with a good token: does nginx reach the gate\? .*POSTERN_LISTEN/,
+    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN/,
   ],
   'another Postern is asked': [
     {
@@ -58,19 +58,19 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
       mounts: [mount('files.example:/download/', '/protected/')],
     },
     [],
-    /403 .* with a good token.*server_name/,
+    /403 .* with a valid token.*server_name/,
   ],
   'a redirect': [
     { server: 'if ($scheme = http) { return 301 https://files.example$request_uri; }' },
     [],
-    /a redirect to https:\/\/files\.example\/download\/postern-doctor\/canary\.txt: give/,
+    /a redirect to https:\/\/files\.example\/download\/postern-doctor\/canary\.txt: pass/,
   ],
   'no log': [
     {},
     ['--access-log', '/nowhere/access.log'],
     /--access-log \/nowhere\/access\.log cannot be read: ENOENT/,
   ],
-  'nobody at --connect': [{}, ['--connect', '127.0.0.1:1'], /gives no answer: ECONNREFUSED/],
+  'nobody at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
 };
 
 describe('exit code 2, and what to look at', () => {
@@ -112,20 +112,20 @@ describe('exit code 2, and what to look at', () => {
     const log = join(site.nginx.dir, 'other.log');
     await writeFile(log, '');
     const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
-    expect([code, saw['access-log']]).toEqual([2, expect.stringContaining('nothing of this run')]);
+    expect([code, saw['access-log']]).toEqual([2, expect.stringContaining('no line of this run')]);
   });
 });
 
 describe('wrong usage', () => {
   test.for([
-    [[], /either the URL of a site or --config is needed/],
+    [[], /pass either the URL of a site or --config/],
     [['http://127.0.0.1:1/', '--config', 'nginx.conf'], /either the URL of a site or --config/],
-    [['http://127.0.0.1:1/', '--mounts', '/a/=/b/'], /--mounts is for --config/],
-    [['--config', 'nginx.conf', '--decision-ttl', '1'], /--decision-ttl is for a URL/],
-    [['files.example'], /is no address of a site/],
-    [['ftp://files.example/'], /is no address of a site/],
-    [['http://files.example/download/'], /without a path/],
-    [['http://user:secret@files.example/'], /without a path/],
+    [['http://127.0.0.1:1/', '--mounts', '/a/=/b/'], /--mounts works only with --config/],
+    [['--config', 'nginx.conf', '--decision-ttl', '1'], /--decision-ttl works only with a URL/],
+    [['files.example'], /expected the URL of a site/],
+    [['ftp://files.example/'], /expected the URL of a site/],
+    [['http://files.example/download/'], /must not have a path, query or user/],
+    [['http://user:secret@files.example/'], /must not have a path, query or user/],
     [['http://127.0.0.1:1/', '--connect', 'here'], /--connect/],
     [['http://127.0.0.1:1/', '--path', 'a.txt'], /--path/],
     [['http://127.0.0.1:1/', '--path', '/download/'], /--path/],
@@ -133,7 +133,7 @@ describe('wrong usage', () => {
     [['http://127.0.0.1:1/', '--decision-ttl', 'long'], /--decision-ttl/],
     [
       ['http://127.0.0.1:1/', '--only', 'no-such'],
-      /--only: there is no check no-such; there are no-token, /,
+      /--only: unknown check no-such; the checks are no-token, /,
     ],
     [['http://127.0.0.1:1/', '--only', 'access-log'], /--only: access-log needs --access-log/],
     [['http://127.0.0.1:1/', '--key', KEY], /unknown option/],

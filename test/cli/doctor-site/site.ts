@@ -18,7 +18,7 @@ import { type Ended, program } from '../postern.ts';
 /** In each text `$files`, `$port`, `$front` and `$dir` are what they say. */
 export interface BrokenSite extends PosternOptions {
   readonly way: Way;
-  /** Changes the texts of the snippets, by name; whoever changes nothing fails. */
+  /** Changes the texts of the snippets, by name. Fails if nothing changes. */
   readonly edit?: Readonly<Record<string, (text: string) => string>>;
   readonly http?: string;
   /** Before it, a second server on `$front`, which is the one that is attacked. */
@@ -54,7 +54,7 @@ export interface Examined extends Ended {
   /** The verdict of each check, by its id, and what was seen. */
   readonly verdicts: Readonly<Record<string, string>>;
   readonly saw: Readonly<Record<string, string>>;
-  readonly mend: Readonly<Record<string, string>>;
+  readonly fix: Readonly<Record<string, string>>;
 }
 
 export const CANARY = '/download/postern-doctor/canary.txt';
@@ -130,7 +130,7 @@ export async function siteToAttack(
 function examined(ended: Ended): Examined {
   if (ended.stdout === '') throw new Error(`exit ${ended.code}: ${ended.stderr}`);
   const { checks, requests } = JSON.parse(ended.stdout) as {
-    checks: readonly { id: string; verdict: string; saw: string; mend?: string }[];
+    checks: readonly { id: string; verdict: string; saw: string; fix?: string }[];
     requests: number;
   };
   return {
@@ -138,7 +138,7 @@ function examined(ended: Ended): Examined {
     requests,
     verdicts: Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict])),
     saw: Object.fromEntries(checks.map(({ id, saw }) => [id, saw])),
-    mend: Object.fromEntries(checks.map(({ id, mend = '' }) => [id, mend])),
+    fix: Object.fromEntries(checks.map(({ id, fix = '' }) => [id, fix])),
   };
 }
 

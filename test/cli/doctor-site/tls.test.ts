@@ -32,7 +32,7 @@ test('a site by TLS, under its name, at another place', async ({ onTestFinished 
   const unknown = await doctor(['https://files.example/', ...words], env);
   expect([unknown.code, unknown.stderr]).toEqual([
     2,
-    expect.stringMatching(/gives no answer: \w+/),
+    expect.stringMatching(/does not answer: \w+/),
   ]);
 
   const other = await doctor(['https://other.example/', ...words], trusting);
