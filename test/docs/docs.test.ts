@@ -26,7 +26,7 @@ function anchor(heading: string): string {
 
 /** Of each heading outside a code block. A repeated one gets a number. */
 function anchors(page: string): string[] {
-  const text = page.replace(/^ *```[^]*?^ *```$/gm, '');
+  const text = page.replace(/^ *```[\s\S]*?^ *```$/gm, '');
   const seen = new Map<string, number>();
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => {
     const name = anchor(heading);
