@@ -32,7 +32,7 @@ const WHY: Readonly<Record<string, string>> = {
 };
 
 /**
- * Looks for the traps of docs/nginx.md in a configuration.
+ * Looks for the traps of docs/nginx-traps.md in a configuration.
  *
  * @param name of a file, `-` being standard input: what `nginx -T` has printed, or a nginx.conf
  * @throws WrongUsage where it cannot be read as a configuration, with file and line

@@ -101,6 +101,34 @@ describe.each(within('docs', '.md').filter((page) => page.startsWith('docs/nginx
   },
 );
 
+describe('docs/monitoring.md', () => {
+  const text = read('docs/monitoring.md');
+
+  test('names only log lines that the service writes', () => {
+    const sources = readdirSync(join(projectRoot, 'service'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => read(join('service', name)))
+      .join('\n');
+    const section = text.split('### Other lines')[1]?.split('###')[0] ?? '';
+    const lines = [...section.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, line = '']) => line),
+    );
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) {
+      const written = line.replace(/…$/, '').trim();
+      // The store and the keys of an issuer are named by the error.
+      const [name] = written.split(' is unavailable');
+      expect(sources).toContain(name);
+    }
+  });
+
+  test('has each field of a decision', () => {
+    const fields = read('service/http/decision-log.ts').match(/^ {6}(\w+):/gm) ?? [];
+    expect(fields.length).toBeGreaterThan(8);
+    for (const field of fields) expect(text).toContain(`\`${field.trim().replace(':', '')}\``);
+  });
+});
+
 describe('codes and endpoints', () => {
   const codes = [...read('service/http/problem.ts').matchAll(/^ {2}([a-z_]+): (\d{3}),$/gm)];
   const http = read('docs/http.md');

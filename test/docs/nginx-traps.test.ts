@@ -35,7 +35,7 @@ function siteOf(example: string): string {
     server_name files.example;
     include postern/auth-request.conf;
     ${example}
-    ${example.includes('protect.conf') ? '' : PUBLIC}
+    ${/(?:protect|x-accel)\.conf/.test(example) ? '' : PUBLIC}
     ${example.includes('location ^~ /protected/') ? '' : INTERNAL}
   }`;
 }
