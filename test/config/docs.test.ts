@@ -53,7 +53,7 @@ test('the report on the page is one', () => {
     loadFile(yaml, { POSTERN_CONFIG: path, POSTERN_LISTEN: '7300' }),
   );
   const blocks = (text: string) => text.trim().split('\n\n').sort();
-  expect(blocks(block('text', 'Errors'))).toEqual(blocks(message));
+  expect(blocks(block('text', 'When something is wrong'))).toEqual(blocks(message));
 });
 
 test('each setting is in the table, with both its names', () => {
