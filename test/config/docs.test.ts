@@ -25,7 +25,7 @@ function block(language: string, heading: string): string {
   return text;
 }
 
-const example = block('yaml', 'An example');
+const example = block('yaml', 'Example');
 
 test('the example is a configuration', () => {
   const config = loadFile(example);

@@ -24,8 +24,16 @@ function anchor(heading: string): string {
   return words.trim().replace(/\s/g, '-');
 }
 
+/** Of each heading outside a code block. A repeated one gets a number. */
 function anchors(page: string): string[] {
-  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchor(heading));
+  const text = page.replace(/^ *```[\s\S]*?^ *```$/gm, '');
+  const seen = new Map<string, number>();
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => {
+    const name = anchor(heading);
+    const count = seen.get(name) ?? 0;
+    seen.set(name, count + 1);
+    return count === 0 ? name : `${name}-${count}`;
+  });
 }
 
 describe.each(pages)('%s', (page) => {
@@ -50,8 +58,8 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-describe('docs/nginx.md', () => {
-  const text = read('docs/nginx.md');
+describe('docs/nginx-reference.md', () => {
+  const text = read('docs/nginx-reference.md');
 
   test.each(snippets)('has %s', (file) => {
     expect(text).toContain(`| \`${relative('nginx/snippets', file)}\` |`);
@@ -67,9 +75,59 @@ describe('docs/nginx.md', () => {
     for (const name of new Set(own)) expect(text).toContain(`\`${name}\``);
   });
 
-  test('names no variable that there is not', () => {
+  test('has each location of the snippets', () => {
     const all = snippets.map(read).join('\n');
-    for (const name of text.match(/\$postern_[a-z0-9_]+/g) ?? []) expect(all).toContain(name);
+    const locations = [...all.matchAll(/^location (?:= )?(\S+) \{/gm)].map(([, path]) => path);
+    expect(locations.length).toBeGreaterThan(5);
+    for (const path of locations) expect(text).toContain(`${path}\``);
+  });
+
+  test('has each header that nginx sends to Postern', () => {
+    const asking = ['auth-request', 'x-accel'].map((name) => read(`nginx/snippets/${name}.conf`));
+    const headers = [...asking.join('\n').matchAll(/^ *proxy_set_header (\S+) [^"p]/gm)];
+    expect(headers.length).toBeGreaterThan(10);
+    for (const [, name] of headers) expect(text).toContain(`\`${name}\``);
+  });
+});
+
+describe.each(within('docs', '.md').filter((page) => page.startsWith('docs/nginx')))(
+  '%s',
+  (page) => {
+    test('names only variables that the snippets have', () => {
+      const all = snippets.map(read).join('\n');
+      for (const name of read(page).match(/\$postern_[a-z0-9]+[a-z0-9_]*/g) ?? []) {
+        expect(all).toContain(name);
+      }
+    });
+  },
+);
+
+describe('docs/monitoring.md', () => {
+  const text = read('docs/monitoring.md');
+
+  test('names only log lines that the service writes', () => {
+    const sources = readdirSync(join(projectRoot, 'service'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => read(join('service', name)))
+      .join('\n');
+    const section = text.split('### Other lines')[1]?.split('###')[0] ?? '';
+    const lines = [...section.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, line = '']) => line),
+    );
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) {
+      // An ellipsis stands for the rest of a line.
+      const written = line.replace(/^…|…$/g, '').trim();
+      // The store and the keys of an issuer are named by the error.
+      const [name] = written.split(' is unavailable');
+      expect(sources.includes(name ?? ''), line).toBe(true);
+    }
+  });
+
+  test('has each field of a decision', () => {
+    const fields = read('service/http/decision-log.ts').match(/^ {6}(\w+):/gm) ?? [];
+    expect(fields.length).toBeGreaterThan(8);
+    for (const field of fields) expect(text).toContain(`\`${field.trim().replace(':', '')}\``);
   });
 });
 

@@ -18,7 +18,7 @@ interface Dashboard {
 }
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
-const page = read('docs/operation.md');
+const page = read('docs/monitoring.md');
 const dashboard = JSON.parse(read('docs/grafana-dashboard.json')) as Dashboard;
 const OURS = /\b(?:postern|process|nodejs)_[a-z0-9_]+/g;
 
@@ -76,7 +76,7 @@ describe('docs/grafana-dashboard.json', () => {
   });
 });
 
-describe('docs/operation.md', () => {
+describe('docs/monitoring.md', () => {
   test('has each metric in its table, and no other', () => {
     const rows = page.match(/^\| `(?:postern|process|nodejs)_.*$/gm) ?? [];
     const listed = rows.flatMap((row) => row.split('|')[1]?.match(OURS) ?? []);
