@@ -11,7 +11,7 @@ import { ownConfig } from './own-config.ts';
 import { plain } from './plain.ts';
 import type { Explained } from './token-explain.ts';
 
-/** What the store may add, which is not asked here. */
+/** This command does not ask the store. What it could add, by how Postern keeps the token. */
 const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
   required: (id) => `not asked whether the token is still there: postern token show ${id}`,
   optional: () => 'not asked whether the token was revoked or used up: POST /introspect',
@@ -27,7 +27,7 @@ export async function explainJwt(token: string, env: Environment): Promise<Expla
   const verified = await verify(await opened(env), token);
   if ('reason' in verified) return { active: false, ...verified };
   const { id, recorded } = verified;
-  // Its signature holds, so it says what its issuer has said.
+  // Verified above, so the claims are those of its issuer.
   return { active: true, id, ...decodeJwt(token), store: STORE[recorded](id) };
 }
 

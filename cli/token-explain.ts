@@ -49,8 +49,8 @@ async function explain(
     return explainJwt(token, env);
   }
   const reason = isDownloadJwt(token)
-    ? 'it has more than 4000 characters: the gate takes no notice of it'
-    : 'it is neither an opaque token (ps_…) nor a JWT with the typ postern+jwt: the gate takes no notice of it';
+    ? 'it has more than 4000 characters: the gate ignores it'
+    : 'it is neither an opaque token (ps_…) nor a JWT with the typ postern+jwt: the gate ignores it';
   return { active: false, reason };
 }
 

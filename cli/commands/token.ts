@@ -17,11 +17,11 @@ The API key comes from POSTERN_API_KEY or --key-file. It is never an argument: e
 can read arguments (ps) while the command runs.`;
 
 const EXPLAIN_HELP = `
-The token is no argument: every user of the machine can read those (ps). An opaque token is looked up with
-the API. A JWT is verified here, with the configuration of the service (POSTERN_CONFIG and the other
-variables), as the service does it; what the store knows of it, postern token show says.
+The token is not an argument: every user of the machine can read arguments (ps). An opaque token is looked up
+with the API. A JWT is verified here, by the service's own code and with its configuration (POSTERN_CONFIG and
+the other variables). The store is not asked about a JWT: postern token show does that.
 
-Exit codes: 0 the token is good, 1 it is not, or that cannot be found out, 2 wrong usage or configuration.`;
+Exit status: 0 the token is good, 1 it is not or that cannot be found out, 2 wrong usage or configuration.`;
 
 export function addToken(program: Command, env: Environment): void {
   const token = program

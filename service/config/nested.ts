@@ -20,10 +20,10 @@ export function faultNested(mounts: readonly ReadMount[], faults: Faults): void 
   }
 }
 
-/** Also if one is not below the other. The same internal prefix twice means the same files. */
+/** True also if neither is below the other. The same internal prefix twice means the same files. */
 function nestsAlike(outer: Mount, inner: Mount): boolean {
   if (inner.internal === outer.internal || !inner.internal.startsWith(outer.internal)) return true;
   const rest = inner.internal.slice(outer.internal.length);
-  // A path in an argument belongs to the outer mount, whatever mount is nested in that.
+  // A path in an argument stays with the outer mount, even if an inner mount has that path.
   return inner.prefix === outer.prefix + rest && outer.pathArgument === undefined;
 }

@@ -6,7 +6,7 @@ import type { Mounts } from './mount.ts';
 import type { Place } from './place.ts';
 import { targetArgsFault, targetFault } from './target.ts';
 
-/** What this client may not ask for: legal of itself, but `beyond` it. */
+/** Faults of a path and a target that this client may not issue for, or that no client may. */
 export function faultReach(
   { target, target_args: targetArgs }: Pick<GrantRequest, 'target' | 'target_args'>,
   place: Place,

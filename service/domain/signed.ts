@@ -9,9 +9,9 @@ export type Verified =
   /** One that others signed: the store may know what became of it since. */
   | { readonly id: string; readonly recorded: 'optional'; readonly grant: Grant };
 
-/** Why a token is not good, or not now: for the log, and for who may read it. Never for its holder. */
+/** Why a token is rejected: for the log and the operator, never for the response. */
 export interface Rejection {
-  /** The claim or the check that fails, in printable ASCII, without the values of the token. */
+  /** The claim or check that fails, in printable ASCII, without values of the token. */
   readonly reason: string;
   /** The configured issuer that the token names. */
   readonly issuer?: string;

@@ -49,7 +49,7 @@ export const PATHS = {
       requestBody: body(JSON_TYPE, ref('prolongRequest')),
       responses: {
         200: json('Its new state.', ref('state')),
-        ...problems(...WITH_BODY, 'not_found'),
+        ...problems(...WITH_BODY, 'insufficient_scope', 'not_found'),
       },
     },
     delete: {

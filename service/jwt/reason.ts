@@ -13,7 +13,7 @@ const CLAIMS: Readonly<Record<string, string>> = {
 
 const UNKNOWN = 'is not valid';
 
-/** Why the library rejects a JWT. Its own message may quote the token. */
+/** Why jose rejects a JWT. Not its own message, which may quote the token. */
 export function reasonOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'exp: has passed';
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -24,10 +24,10 @@ export function reasonOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWKSNoMatchingKey)
     return 'kid: its issuer has no key with this kid and alg';
   if (error instanceof errors.JOSEAlgNotAllowed) {
-    return 'alg: is not the one of the key, or the key is RSA with less than 2048 bits';
+    return 'alg: is not the algorithm of the key, or the key is an RSA key of less than 2048 bits';
   }
   if (error instanceof errors.JWSSignatureVerificationFailed) {
-    return 'signature: does not fit the key';
+    return 'signature: does not match the key';
   }
   if (error instanceof errors.JOSENotSupported) return 'crit: is not supported';
   return 'is not a well-formed JWT';
@@ -38,7 +38,7 @@ const WRONG: Readonly<Record<string, string>> = {
   invalid: 'has the wrong type',
 };
 
-/** Why claims do not have the shape of a download token's: the first that is wrong. */
+/** The first claim that a download token cannot have, or not in this form. */
 export function shapeReason({ issues: [issue] }: z.ZodError): string {
   if (issue === undefined) return UNKNOWN;
   if (issue.code === 'unrecognized_keys') {
@@ -47,7 +47,7 @@ export function shapeReason({ issues: [issue] }: z.ZodError): string {
   return `${shown(issue.path.map(String).join('.'))}: ${issue.message}`;
 }
 
-/** Why the claims ask for more than their issuer may, or for what nobody may: the first fault. */
+/** The first fault of claims that are not valid, or that their issuer may not sign. */
 export function faultReason({ malformed, beyond }: Faults): string {
   const [fault] = [...malformed, ...beyond];
   if (fault === undefined) return UNKNOWN;
@@ -55,13 +55,13 @@ export function faultReason({ malformed, beyond }: Faults): string {
   return `${NAMES[field] ?? shown(field)}: ${fault.detail}`;
 }
 
-/** Where a request has another name than the claim. */
+/** Fields of a request that are other claims in a token. */
 const NAMES: Readonly<Record<string, string>> = {
   '': 'path, prefix',
   expires_in: 'exp',
 };
 
-/** A claim's name comes from the token, and may be anything. */
+/** The name of a claim comes from the token and may hold anything. */
 function shown(name: string): string {
   return /^[\w:./-]{1,64}$/.test(name) ? name : 'a claim';
 }

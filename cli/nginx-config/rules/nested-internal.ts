@@ -4,8 +4,8 @@ import { type Location, title } from '../scope.ts';
 import type { Site } from '../site.ts';
 
 /**
- * An internal location below another one, if no two public locations nest in the same way. With mounts
- * there is nothing to find: those that nest so are a configuration error.
+ * An internal location below another one, if no two public locations nest in the same way. If the mounts
+ * are known, there is nothing to find: mounts that nest so are a configuration error.
  */
 export const nestedInternal: Rule = {
   id: 'nested-internal',
@@ -16,7 +16,7 @@ function nestedIn({ gates, internals }: Site): (inner: Location) => readonly Fin
   return (inner) => {
     const isHere = ({ server }: Location) => server === inner.server;
     const publics = gates.flatMap(({ location }) => (isHere(location) ? location.path : []));
-    // One public location is one mount: what it leads to is for its tokens.
+    // With one public location there is one mount, and all internal locations are for its tokens.
     if (publics.length < 2) return [];
     return internals
       .filter((outer) => isHere(outer) && isBelow(inner, outer))
