@@ -40,6 +40,10 @@ async function main(): Promise<void> {
     const result = { machine: where, options, minutes, targets: reached, results };
     await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
   }
+  for (const { title, reason } of results.failed) {
+    process.stderr.write(`failed: ${title}: ${reason}\n`);
+    process.exitCode = 1;
+  }
 }
 
 main().catch((error: Error) => {

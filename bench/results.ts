@@ -1,7 +1,7 @@
 import type { Measured } from './load/measured.ts';
 import type { Downloaded } from './workloads/download.ts';
 import type { Issued } from './workloads/issue.ts';
-import type { Rounds } from './workloads/rounds.ts';
+import type { Failure, Rounds } from './workloads/rounds.ts';
 import type { Served } from './workloads/serve.ts';
 
 /** All that was measured, by variant, in the order of the rounds; empty where a workload was not run. */
@@ -14,4 +14,6 @@ export interface Results {
   readonly downloadWhole: Rounds<Downloaded>;
   /** By the number of live tokens. */
   readonly growth: Rounds<Measured>;
+  /** Steps that ended in an error. They are in none of the above. */
+  readonly failed: readonly Failure[];
 }

@@ -20,6 +20,7 @@ export function report(results: Results): Record<string, Table> {
     downloadWhole: downloadTable(of(downloadWhole), downloadWhole, whole?.bytes ?? 0),
     growth: growthTable(growth),
     targets: targetTable(targets(results)),
+    failed: failedTable(results.failed),
   };
   // A head alone says nothing.
   return Object.fromEntries(Object.entries(tables).filter(([, table]) => table.length > 1));
@@ -32,6 +33,12 @@ function targetTable(all: readonly Target[]): Table {
     return [what, bound, measured === undefined ? '–' : digits(measured), word(isReached(target))];
   });
   return [['target', 'must be', 'measured', ''], ...lines];
+}
+
+/** The first line says what failed; those of nginx's error log are only in the JSON. */
+function failedTable(failed: Results['failed']): Table {
+  const lines = failed.map(({ title, reason }) => [title, reason.split('\n')[0] ?? '']);
+  return [['failed', 'reason'], ...lines];
 }
 
 const digits = (value: number) => (value >= 10 ? value.toFixed(0) : value.toPrecision(2));

@@ -35,9 +35,7 @@ export function targets(results: Results): Target[] {
     return { what, most: ceiling, measured };
   };
   return [
-    least('Redis, nothing remembered ÷ ceiling', 0.65, ratioOf(rate('redis'), rate('ceiling'))),
-    least('Redis, remembered ÷ ceiling', 0.75, ratioOf(rate('redis-remember'), rate('ceiling'))),
-    least('Redis, remembered ÷ Lua + Redis', 0.65, ratioOf(rate('redis-remember'), rate('lua'))),
+    least('Redis ÷ ceiling', 0.65, ratioOf(rate('redis'), rate('ceiling'))),
     least('decision cache ÷ static', 0.65, ratioOf(rate('cache'), rate('static'))),
     least('decision cache ÷ Lua + Redis', 1.1, ratioOf(rate('cache'), rate('lua'))),
     least('Redis ÷ Django X-Accel', 5, ratioOf(rate('redis'), rate('django'))),

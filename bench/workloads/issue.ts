@@ -16,7 +16,7 @@ export interface Issued {
 export const BATCH = 100;
 
 /** The systems that issue tokens over HTTP. */
-export const ISSUERS = ['django', 'express', 'memory', 'redis', 'redis-remember', 'jwt-eddsa'];
+export const ISSUERS = ['django', 'express', 'memory', 'redis', 'jwt-eddsa'];
 
 export function issuing(variants: readonly Variant[], files: string, options: Options) {
   const { seconds, warmUp } = options;

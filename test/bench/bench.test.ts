@@ -60,15 +60,35 @@ test('the time left is told in seconds, then in minutes', () => {
   expect(timeLeft(91)).toBe('2 min left');
 });
 
-test('each step comes once a round', async () => {
+const QUIET = { begin: () => {}, end: () => {} };
+
+test('rounds: each step is measured once a round', async () => {
   const told: string[] = [];
-  const line = { begin: (what: string) => void told.push(what), end: () => {} };
+  const line = { ...QUIET, begin: (what: string) => void told.push(what) };
   let at = 0;
   const step = (id: string) => ({ id, title: id, seconds: 1, run: async () => ++at });
-  const rounds = await inRounds([step('a'), step('b')], 3, line);
+  const { rounds } = await inRounds([step('a'), step('b')], 3, line);
   expect(told.toSorted()).toEqual(['a', 'a', 'a', 'b', 'b', 'b']);
   expect([rounds.a?.length, rounds.b?.length]).toEqual([3, 3]);
   // Never twice in a row before the other had its turn.
   for (const round of [0, 1, 2])
     expect((rounds.a?.[round] ?? 0) + (rounds.b?.[round] ?? 0)).toBe(4 * round + 3);
+});
+
+test('rounds: a step that fails is reported, not repeated, and the others are kept', async () => {
+  let runs = 0;
+  const good = { id: 'good', title: 'Good', seconds: 1, run: async () => 1 };
+  const bad = {
+    ...{ id: 'bad', title: 'Bad', seconds: 1 },
+    // It fails in the second round: ratios need figures of every round.
+    run: async () => {
+      runs += 1;
+      if (runs === 2) throw new Error('no nginx module\n[emerg] dlopen() failed');
+      return 1;
+    },
+  };
+  const { rounds, failed } = await inRounds([good, bad], 4, QUIET);
+  expect(rounds).toEqual({ good: [1, 1, 1, 1] });
+  expect(runs).toBe(2);
+  expect(failed).toEqual([{ title: 'Bad', reason: 'no nginx module\n[emerg] dlopen() failed' }]);
 });

@@ -8,7 +8,14 @@ import type { Results } from '../../bench/results.ts';
 import type { Downloaded } from '../../bench/workloads/download.ts';
 import type { Served } from '../../bench/workloads/serve.ts';
 
-const NONE: Results = { serve: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
+const NONE: Results = {
+  serve: {},
+  issue: {},
+  download: {},
+  downloadWhole: {},
+  growth: {},
+  failed: [],
+};
 
 function load(perSecond: number) {
   return { requests: perSecond, perSecond, p50: 1, p99: 2, cpu: { nginx: 10, service: 20 } };
@@ -46,7 +53,7 @@ const SOME: Results = {
 const measured = (what: string) => targets(SOME).find((target) => target.what === what);
 
 test('a target is the ratio within each round', () => {
-  const target = measured('Redis, nothing remembered ÷ ceiling');
+  const target = measured('Redis ÷ ceiling');
   expect(target?.measured).toBeCloseTo(0.7); // 0.8 and 0.6
   expect(target && isReached(target)).toBe(true);
 });
@@ -78,6 +85,14 @@ test('a report has the tables of what was measured', () => {
   const forWhole = (title: string) => all.download?.find(([first]) => first === title)?.at(-2);
   expect([forWhole('Express, streaming'), forWhole('Postern, Redis')]).toEqual(['40.00', '–']);
   expect(Object.keys(report(NONE))).toEqual(['targets']);
+});
+
+test('a report names what failed, in one line each', () => {
+  const failed = [{ title: '1 KiB: Lua', reason: 'lua: no module\n[emerg] dlopen() failed' }];
+  expect(report({ ...NONE, failed }).failed).toEqual([
+    ['failed', 'reason'],
+    ['1 KiB: Lua', 'lua: no module'],
+  ]);
 });
 
 test('the page gets the figures in their places, and keeps the rest', () => {

@@ -68,11 +68,6 @@ function jwt(alg: string): Variant[] {
 export const POSTERN: readonly Variant[] = [
   { id: 'memory', title: 'Postern, memory', start: (wanted) => startPostern({}, wanted) },
   { id: 'redis', title: 'Postern, Redis', start: (wanted) => onRedis(wanted) },
-  {
-    id: 'redis-remember',
-    title: 'Postern, Redis, remembered',
-    start: (wanted) => onRedis(wanted, { POSTERN_STORE_REMEMBER: '10000' }),
-  },
   { id: 'cache', title: 'Postern, Redis, decision cache', start: cached },
   {
     id: 'redis-log',
