@@ -18,7 +18,7 @@ export interface Options {
   readonly json: string | undefined;
 }
 
-/** What the ratios of the 1 KiB file and of the downloads are to. */
+/** The systems that ratios compare with. */
 const BASES = ['static', 'ceiling'];
 
 const ids = VARIANTS.map(({ id }) => id);
@@ -26,19 +26,19 @@ const usual = ids.filter((id) => !DETAILS.includes(id));
 
 export const USAGE = `npm run bench -- [--rounds N] [--seconds N] [--size MB] [--quick] [--only ID,…] [--json FILE]
 
-  --rounds N    how often each is measured (5)
-  --seconds N   how long each time (2)
-  --size MB     of the file that 100 users download from nginx (2000)
+  --rounds N    rounds: how often each system is measured (5)
+  --seconds N   seconds of each load (2)
+  --size MB     size of the file that 100 users download from nginx (2000)
   --quick       one round of one second, small downloads, no million tokens: under three minutes
-  --only ID,…   these workloads: ${WORKLOADS.join(', ')};
-                and of these the variants named, with what their ratios are to (${BASES.join(', ')}):
-                ${usual.join(', ')};
-                or details that are left out unless they are named:
-                ${DETAILS.join(', ')}
-  --json FILE   also write every figure to a file
+  --only ID,…   only these workloads and systems
+                workloads: ${WORKLOADS.join(', ')}
+                systems: ${usual.join(', ')}
+                systems that run only if named: ${DETAILS.join(', ')}
+                ${BASES.join(' and ')} always run, because ratios need them
+  --json FILE   also write all results to a file
 `;
 
-/** Throws a TypeError that says what is wrong; undefined where only help is asked for. */
+/** Throws a TypeError for an invalid option. Returns undefined for --help. */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -65,7 +65,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
   };
 }
 
-/** Of what is named, the workloads and the variants: none of a kind means all that are usual. */
+/** The named workloads and variants. If none of a kind is named: all of it, without the details. */
 function chosen(only: readonly string[]): Pick<Options, 'variants' | 'workloads'> {
   const workloads = WORKLOADS.filter((id) => only.includes(id));
   const variants = ids.filter((id) => only.includes(id));

@@ -8,8 +8,8 @@ import type { Results } from './results.ts';
 
 const USAGE = `npm run bench:page -- FILE
 
-  Draws the pictures of docs/performance.md, and writes its tables, from what
-  \`npm run bench -- --json FILE\` measured.
+  Writes the charts and tables of docs/performance.md from the results of
+  \`npm run bench -- --json FILE\`.
 `;
 
 interface Measured {

@@ -15,5 +15,5 @@ export function growthTable(rounds: Rounds<Measured>): Table {
     shown(ratioOf(rate(id), first)),
     ...cpuCells(rounds[id] ?? []),
   ]);
-  return [['live tokens', 'requests/s', 'min–max', '÷ the first', ...CPU_HEAD], ...lines];
+  return [['live tokens', 'requests/s', 'min–max', '÷ first row', ...CPU_HEAD], ...lines];
 }
