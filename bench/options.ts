@@ -5,16 +5,16 @@ import { WORKLOADS, type Workload } from './workloads/list.ts';
 export interface Options {
   readonly quick: boolean;
   readonly rounds: number;
-  /** Of each load. */
+  /** Duration of each load. */
   readonly seconds: number;
-  /** Seconds of load before it counts: the JIT compiler has its own warm-up. */
+  /** Seconds of load that are not measured, for the JIT compiler. */
   readonly warmUp: number;
   /** Megabytes (10^6) of the file that 100 users download. */
   readonly size: number;
-  /** Ids of variants. */
+  /** IDs of variants. */
   readonly variants: readonly string[];
   readonly workloads: readonly Workload[];
-  /** A file for the results. */
+  /** File for the results. */
   readonly json: string | undefined;
 }
 
@@ -26,7 +26,7 @@ const usual = ids.filter((id) => !DETAILS.includes(id));
 
 export const USAGE = `npm run bench -- [--rounds N] [--seconds N] [--size MB] [--quick] [--only ID,…] [--json FILE]
 
-  --rounds N    rounds: how often each system is measured (5)
+  --rounds N    how often each system is measured (5)
   --seconds N   seconds of each load (2)
   --size MB     size of the file that 100 users download from nginx (2000)
   --quick       one round of one second, small downloads, no million tokens: under three minutes
@@ -70,7 +70,8 @@ function chosen(only: readonly string[]): Pick<Options, 'variants' | 'workloads'
   const workloads = WORKLOADS.filter((id) => only.includes(id));
   const variants = ids.filter((id) => only.includes(id));
   const other = only.find((id) => !ids.includes(id) && !workloads.some((known) => known === id));
-  if (other !== undefined) throw new TypeError(`--only: there is no ${other}`);
+  if (other !== undefined)
+    throw new TypeError(`--only: ${other} is neither a workload nor a system`);
   return {
     variants: variants.length > 0 ? [...BASES, ...variants] : usual,
     workloads: workloads.length > 0 ? workloads : WORKLOADS,

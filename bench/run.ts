@@ -11,13 +11,13 @@ import type { Workload } from './workloads/list.ts';
 import { type Failure, inRounds, type Rounds, type Step, secondsOf } from './workloads/rounds.ts';
 import { serving } from './workloads/serve.ts';
 
-/** What the streaming applications are asked for: the whole size would take them the whole day. */
+/** The file size for the streaming applications: the whole file would take hours. */
 const PART_MB = 100;
 
-/** The tokens that are counted lie in Redis. */
+/** The variant of the `growth` workload. */
 const GROWS = 'redis';
 
-/** Measures all that was chosen, in files under `folder`. */
+/** Runs the chosen measurements, with files below `folder`. */
 export async function run(options: Options, folder: string): Promise<Results> {
   const { rounds, size, variants, workloads } = options;
   const chosen = await prepared(VARIANTS.filter(({ id }) => variants.includes(id)));
@@ -62,7 +62,7 @@ export async function run(options: Options, folder: string): Promise<Results> {
   return results;
 }
 
-/** Those that can be measured here; what is missing for the others is told. */
+/** The variants that can run here. The others are reported with the reason. */
 async function prepared(variants: readonly Variant[]): Promise<Variant[]> {
   const ready: Variant[] = [];
   for (const variant of variants) {

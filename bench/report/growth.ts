@@ -4,7 +4,7 @@ import { figures, ratioOf, shown } from './rounds.ts';
 import { CPU_HEAD, cpuCells, rateCells } from './serve.ts';
 import { type Table, thousands } from './table.ts';
 
-/** Authorizing with more and more live tokens in Redis. */
+/** Requests per second by number of live tokens in Redis. */
 export function growthTable(rounds: Rounds<Measured>): Table {
   const rate = (id: string) => figures(rounds, id, (each) => each.perSecond);
   const ids = Object.keys(rounds);

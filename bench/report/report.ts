@@ -7,7 +7,7 @@ import { costTable, serveTable } from './serve.ts';
 import type { Table } from './table.ts';
 import { isReached, type Target, targets } from './targets.ts';
 
-/** All tables, by what they are of; a workload that was not run has none. */
+/** All tables by name. A workload that was not run has none. */
 export function report(results: Results): Record<string, Table> {
   const { serve, issue, download, downloadWhole, growth } = results;
   const of = (rounds: object) => VARIANTS.filter(({ id }) => id in rounds);
@@ -22,7 +22,7 @@ export function report(results: Results): Record<string, Table> {
     targets: targetTable(targets(results)),
     failed: failedTable(results.failed),
   };
-  // A head alone says nothing.
+  // Drop tables that have only a head.
   return Object.fromEntries(Object.entries(tables).filter(([, table]) => table.length > 1));
 }
 
@@ -35,7 +35,7 @@ function targetTable(all: readonly Target[]): Table {
   return [['target', 'must be', 'measured', ''], ...lines];
 }
 
-/** The first line says what failed; those of nginx's error log are only in the JSON. */
+/** Only the first line of each reason: the rest is on stderr and in the JSON. */
 function failedTable(failed: Results['failed']): Table {
   const lines = failed.map(({ title, reason }) => [title, reason.split('\n')[0] ?? '']);
   return [['failed', 'reason'], ...lines];

@@ -1,20 +1,20 @@
 import type { Progress } from '../progress.ts';
 import { shuffled } from '../stats.ts';
 
-/** One thing to measure, from cold. */
+/** One measurement, from a cold start. */
 export interface Step<R> {
   readonly id: string;
   readonly title: string;
-  /** About how long it takes; for the time left. */
+  /** Approximate duration, to show the remaining time. */
   readonly seconds: number;
   run(): Promise<R>;
 }
 
-/** What was measured, by the step's id, in the order of the rounds. */
+/** Results by the ID of the step, in the order of the rounds. */
 export type Rounds<R> = Readonly<Record<string, readonly R[]>>;
 
 export interface Failure {
-  /** The step's. */
+  /** The title of the step. */
   readonly title: string;
   readonly reason: string;
 }
@@ -25,8 +25,8 @@ export interface Measurements<R> {
 }
 
 /**
- * Measures each step once a round, in random order, so that none always follows the same one. A step
- * that fails is not measured again, and has no results: ratios need a figure of every round.
+ * Measures each step once per round, in random order, so that no step always follows the same one. A
+ * step that fails is not measured again and has no results: ratios need a result of each round.
  */
 export async function inRounds<R>(
   steps: readonly Step<R>[],

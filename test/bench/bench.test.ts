@@ -19,42 +19,42 @@ Requests/sec:  52108.11
 Transfer/sec:     67.09MB
 `;
 
-test("wrk's account is read, in milliseconds", () => {
+test('wrk: its output is read, in milliseconds', () => {
   const load = { requests: 156336, perSecond: 52108.11, p50: 0.61, p99: 1.21 };
   expect(parseWrk(OUTPUT)).toEqual(load);
 });
 
-test('a load that met denials or broken connections is no measurement', () => {
+test('wrk: denials and broken connections are an error', () => {
   expect(() => parseWrk(`${OUTPUT}  Non-2xx or 3xx responses: 12\n`)).toThrow(/3xx responses: 12/);
   const broken = '  Socket errors: connect 0, read 3, write 0, timeout 0\n';
   expect(() => parseWrk(OUTPUT + broken)).toThrow(/read 3/);
   expect(() => parseWrk('unable to connect')).toThrow(/unable to connect/);
 });
 
-test('the flags', () => {
+test('options: flags are read and checked', () => {
   expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 2 });
   expect(readOptions(['--quick', '--seconds', '2'])).toMatchObject({ rounds: 1, seconds: 2 });
-  expect(() => readOptions(['--only', 'redis,jwt'])).toThrow(/no jwt$/);
+  expect(() => readOptions(['--only', 'redis,jwt'])).toThrow(/--only: jwt is neither/);
   expect(readOptions(['--help'])).toBeUndefined();
   expect(() => readOptions(['--rounds', '0'])).toThrow(/--rounds must be a whole number/);
   expect(() => readOptions(['--fast'])).toThrow(/--fast/);
 });
 
-test('what is measured of all', () => {
+test('options: --only selects workloads and variants', () => {
   const chosen = (...args: string[]) => readOptions(args);
   const only = (names: string) => chosen('--only', names);
   expect(chosen()?.workloads).toEqual(['serve', 'issue', 'download', 'growth']);
   expect(chosen()?.variants).toContain('redis');
   expect(chosen()?.variants).not.toContain('redis-log');
   expect(only('issue')).toMatchObject({ workloads: ['issue'], variants: chosen()?.variants });
-  // With what their ratios are to.
+  // Together with the systems that ratios need.
   expect(only('redis-log,serve')).toMatchObject({
     workloads: ['serve'],
     variants: ['static', 'ceiling', 'redis-log'],
   });
 });
 
-test('the time left is told in seconds, then in minutes', () => {
+test('progress: the remaining time is in seconds, then in minutes', () => {
   expect(timeLeft(0.2)).toBe('1 s left');
   expect(timeLeft(89)).toBe('89 s left');
   expect(timeLeft(91)).toBe('2 min left');

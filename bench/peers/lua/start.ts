@@ -11,7 +11,7 @@ const PACKAGE = 'libnginx-mod-http-lua';
 const NDK = 'libnginx-mod-http-ndk';
 const LIBRARIES = ['lua-resty-core', 'lua-resty-lrucache', 'libluajit-5.1-2'];
 
-/** Each is named: a dependency that is only implied is not downloaded where the system has it. */
+/** All are named: an unnamed dependency is not downloaded if the system has it. */
 const PACKAGES = [PACKAGE, NDK, ...LIBRARIES];
 
 const moduleOf = (packageName: string, file: string) =>
@@ -21,7 +21,7 @@ const luaPath = LIBRARIES.map((name) => join(unpackedAt(name), 'usr/share/lua/5.
   ';',
 );
 
-/** The article's gate without a service: Lua in nginx asks Redis for the token's path. */
+/** A gate without a service: Lua in nginx reads the token's path from Redis. */
 export const LUA: Variant = {
   id: 'lua',
   title: 'Lua + Redis inside nginx',
@@ -58,8 +58,8 @@ export const LUA: Variant = {
 };
 
 /**
- * The nginx that the module was built for: where none is installed it is unpacked with it, else the
- * installed one is Debian's own.
+ * The nginx that the module was built for. It is unpacked with the module, unless Debian's nginx is
+ * installed.
  */
 async function nginxForLua(): Promise<Tool> {
   if (!canFetch()) throw new Error(`Debian's ${PACKAGE} is needed`);
