@@ -62,7 +62,7 @@ function styleOf(line: string): string {
   if (text.startsWith('$')) return 'c';
   if (text.startsWith('✓')) return 'g';
   if (text.startsWith('✗')) return 'r';
-  if (/^(why|mend|fix):/.test(text)) return 'd';
+  if (/^ +[a-z]+: /.test(line)) return 'd';
   return /^[A-Z]/.test(line) ? 'b' : '';
 }
 
