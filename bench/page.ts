@@ -32,3 +32,6 @@ const page = join(docs, 'performance.md');
 const where = [['machine', ''], ...Object.entries(machine)];
 const tables = { ...report(results), machine: where };
 await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
+for (const { title } of results.failed) {
+  process.stderr.write(`not on the page, because it failed: ${title}\n`);
+}
