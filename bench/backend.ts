@@ -1,67 +1,67 @@
 import type { Tool } from '../dev/tools.ts';
 
-/** What nginx in front needs for a variant. */
+/** The parts of nginx's configuration that a variant adds. */
 export interface Site {
-  /** Before the http block, `load_module` for example. */
+  /** Before the http block: `load_module`. */
   readonly main?: string;
   /** In the http block: upstreams. */
   readonly http?: string;
   /** In the server block: the locations. */
   readonly server: string;
-  /** An nginx of its own. */
+  /** A separate nginx program. */
   readonly tool?: Tool;
 }
 
-/** How an application asks for a token: each request gives one `url`. */
+/** How to request a token from the application. The response contains one `url`. */
 export interface Issue {
   readonly path: string;
   readonly authorization: string;
   readonly body: string;
-  /** A body for so many at once, where that can be asked for. */
+  /** The body of a request for several tokens, if the application supports that. */
   readonly batch?: (count: number) => string;
 }
 
-/** What stands behind nginx in one variant, started afresh for each measurement. */
+/** The application behind nginx. It is started again for each measurement. */
 export interface Backend {
   readonly site: Site;
-  /** What to ask nginx for. */
+  /** The path to request from nginx. */
   readonly path: string;
-  /** Each has a token of its own; `path` is the first. */
+  /** Each has its own token. `path` is the first one. */
   readonly paths: readonly string[];
-  /** Without a token this must be refused. */
+  /** The same path without a token. nginx must deny it. */
   readonly refused?: string;
   readonly issue?: Issue;
-  /** Process groups whose CPU time is told apart. */
+  /** Process groups whose CPU time is reported separately. */
   readonly processes: Readonly<{ service?: number; redis?: number }>;
-  /** From the start of the process to its first answer. */
+  /** From the start of the process to its first response. */
   readonly startMs?: number;
-  /** Of the service's processes, in bytes, before the first token was issued. */
+  /** Memory of the service's processes before the first token is issued. */
   readonly idleBytes?: number;
   stop(): Promise<void>;
 }
 
 export interface Wanted {
-  /** The folder of the file that is served. */
+  /** The folder with the file. */
   readonly files: string;
-  /** How many paths are wanted, each with its token; 1 unless told. */
+  /** How many paths to prepare, each with its own token. Default: 1. */
   readonly tokens?: number;
 }
 
 export interface Variant {
   readonly id: string;
   readonly title: string;
-  /** Fetches what it needs; where that cannot be had, the variant is left out. */
+  /** Downloads what the variant needs. If this fails, the variant is left out. */
   readonly prepare?: () => Promise<unknown>;
   start(wanted: Wanted): Promise<Backend>;
 }
 
 export const NAME = 'file.bin';
 
-/** For every system that asks for one. */
+/** The API key of all systems. */
 export const KEY = 'a-key-for-the-bench-only';
 
-/** Seconds: none ends while it is measured. */
+/** Seconds. No token expires during a measurement. */
 export const EXPIRES_IN = 3600;
 
-/** Connections that nginx keeps to each system, Lua to its Redis too: as many as a load has at most. */
+/** Idle connections that nginx (and Lua, to Redis) keeps open: the maximum of any load. */
 export const KEEPALIVE = 256;

@@ -13,7 +13,7 @@ export async function smallFile(folder: string): Promise<string> {
   return files;
 }
 
-/** A folder with a file that has a size and no blocks on the disk. */
+/** A folder with a sparse file: it has a size, but no blocks on the disk. */
 export async function sparseFile(folder: string, bytes: number): Promise<string> {
   const files = join(folder, `sparse-${bytes}`);
   await mkdir(files, { recursive: true });

@@ -5,7 +5,7 @@ import { ensureTools, findTool, type Tool } from '../dev/tools.ts';
 
 const express: { version: string } = createRequire(import.meta.url)('express/package.json');
 
-/** On what the figures were had. They say little about another machine. */
+/** Describes the machine. Results differ on another one. */
 export async function machine(): Promise<Record<string, string>> {
   const tools = await ensureTools(['nginx', 'redis-server', 'wrk']);
   const cores = cpus();

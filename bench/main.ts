@@ -15,10 +15,10 @@ async function main(): Promise<void> {
   const load = loadavg()[0] ?? 0;
   const where = { ...(await machine()), load: load.toFixed(1) };
   if (load > 0.5) {
-    process.stderr.write(`The machine is busy (load ${where.load}): figures will spread.\n`);
+    process.stderr.write(`The machine is busy (load ${where.load}): results will vary.\n`);
   }
   const folder = await temporaryFolder();
-  // Also after Ctrl-C; what was started ends with us in any case.
+  // Also after Ctrl-C. The processes that were started end with this one.
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   process.on('SIGINT', () => process.exit(130));
   const began = performance.now();
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const minutes = (performance.now() - began) / 60_000;
   const { quick, rounds, seconds } = options;
   const rough = quick
-    ? '\nA short round and small downloads: the targets are for the whole run.'
+    ? '\nShort rounds and small downloads: do not compare these results with the targets.'
     : '';
   const how = `One nginx worker; medians of ${rounds} × ${seconds} s, in ${minutes.toFixed(1)} minutes${rough}`;
   const parts = [
@@ -39,6 +39,10 @@ async function main(): Promise<void> {
     const reached = targets(results);
     const result = { machine: where, options, minutes, targets: reached, results };
     await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  }
+  for (const { title, reason } of results.failed) {
+    process.stderr.write(`failed: ${title}: ${reason}\n`);
+    process.exitCode = 1;
   }
 }
 

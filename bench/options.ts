@@ -5,20 +5,20 @@ import { WORKLOADS, type Workload } from './workloads/list.ts';
 export interface Options {
   readonly quick: boolean;
   readonly rounds: number;
-  /** Of each load. */
+  /** Duration of each load. */
   readonly seconds: number;
-  /** Seconds of load before it counts: the JIT compiler has its own warm-up. */
+  /** Seconds of load that are not measured, for the JIT compiler. */
   readonly warmUp: number;
   /** Megabytes (10^6) of the file that 100 users download. */
   readonly size: number;
-  /** Ids of variants. */
+  /** IDs of variants. */
   readonly variants: readonly string[];
   readonly workloads: readonly Workload[];
-  /** A file for the results. */
+  /** File for the results. */
   readonly json: string | undefined;
 }
 
-/** What the ratios of the 1 KiB file and of the downloads are to. */
+/** The systems that ratios compare with. */
 const BASES = ['static', 'ceiling'];
 
 const ids = VARIANTS.map(({ id }) => id);
@@ -26,19 +26,19 @@ const usual = ids.filter((id) => !DETAILS.includes(id));
 
 export const USAGE = `npm run bench -- [--rounds N] [--seconds N] [--size MB] [--quick] [--only ID,…] [--json FILE]
 
-  --rounds N    how often each is measured (5)
-  --seconds N   how long each time (2)
-  --size MB     of the file that 100 users download from nginx (2000)
+  --rounds N    how often each system is measured (5)
+  --seconds N   seconds of each load (2)
+  --size MB     size of the file that 100 users download from nginx (2000)
   --quick       one round of one second, small downloads, no million tokens: under three minutes
-  --only ID,…   these workloads: ${WORKLOADS.join(', ')};
-                and of these the variants named, with what their ratios are to (${BASES.join(', ')}):
-                ${usual.join(', ')};
-                or details that are left out unless they are named:
-                ${DETAILS.join(', ')}
-  --json FILE   also write every figure to a file
+  --only ID,…   only these workloads and systems
+                workloads: ${WORKLOADS.join(', ')}
+                systems: ${usual.join(', ')}
+                systems that run only if named: ${DETAILS.join(', ')}
+                ${BASES.join(' and ')} always run, because ratios need them
+  --json FILE   also write all results to a file
 `;
 
-/** Throws a TypeError that says what is wrong; undefined where only help is asked for. */
+/** Throws a TypeError for an invalid option. Returns undefined for --help. */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -65,12 +65,13 @@ export function readOptions(args: readonly string[]): Options | undefined {
   };
 }
 
-/** Of what is named, the workloads and the variants: none of a kind means all that are usual. */
+/** The named workloads and variants. If none of a kind is named: all of it, without the details. */
 function chosen(only: readonly string[]): Pick<Options, 'variants' | 'workloads'> {
   const workloads = WORKLOADS.filter((id) => only.includes(id));
   const variants = ids.filter((id) => only.includes(id));
   const other = only.find((id) => !ids.includes(id) && !workloads.some((known) => known === id));
-  if (other !== undefined) throw new TypeError(`--only: there is no ${other}`);
+  if (other !== undefined)
+    throw new TypeError(`--only: ${other} is neither a workload nor a system`);
   return {
     variants: variants.length > 0 ? [...BASES, ...variants] : usual,
     workloads: workloads.length > 0 ? workloads : WORKLOADS,

@@ -8,8 +8,8 @@ import type { Results } from './results.ts';
 
 const USAGE = `npm run bench:page -- FILE
 
-  Draws the pictures of docs/performance.md, and writes its tables, from what
-  \`npm run bench -- --json FILE\` measured.
+  Writes the charts and tables of docs/performance.md from the results of
+  \`npm run bench -- --json FILE\`.
 `;
 
 interface Measured {
@@ -32,3 +32,6 @@ const page = join(docs, 'performance.md');
 const where = [['machine', ''], ...Object.entries(machine)];
 const tables = { ...report(results), machine: where };
 await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
+for (const { title } of results.failed) {
+  process.stderr.write(`not on the page, because it failed: ${title}\n`);
+}

@@ -5,8 +5,8 @@ import { run } from '../dev/run.ts';
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
 /**
- * CPU seconds that a process group has used: proc(5), utime and stime. What dev/ starts has a
- * group of its own, so nginx's workers are counted with their master.
+ * CPU seconds that a process group has used: proc(5), utime and stime. dev/ starts each program in its
+ * own group, so nginx's workers count with their master.
  */
 export function cpuSeconds(group: number): number {
   const ticks = inGroup(group).map((pid) => {
@@ -16,10 +16,10 @@ export function cpuSeconds(group: number): number {
   return sum(ticks) / ticksPerSecond;
 }
 
-/** Bytes in memory now, of all its processes: what they share is counted in each. */
+/** Resident bytes of all processes of the group. Shared memory counts in each process. */
 export const residentBytes = (group: number) => memory(group, 'VmRSS');
 
-/** The most that each of its processes ever had. */
+/** The sum of the peaks of all processes of the group. */
 export const peakBytes = (group: number) => memory(group, 'VmHWM');
 
 function memory(group: number, field: string): number {
@@ -28,8 +28,8 @@ function memory(group: number, field: string): number {
 }
 
 /**
- * The policy of docs/operation.md's unit: a process that is woken waits for its turn, instead of
- * putting off whoever woke it. What they start has it too.
+ * The scheduling policy of the systemd unit in docs/operation.md: a process that wakes up does not
+ * interrupt the process that woke it. Child processes inherit the policy.
  */
 export async function scheduleAsBatch(group: number): Promise<void> {
   for (const pid of inGroup(group)) {
@@ -42,7 +42,7 @@ function inGroup(group: number): string[] {
   return pids.filter((pid) => Number(stat(pid)[2]) === group);
 }
 
-/** From the third field on: the second is the program's name, which may hold anything. */
+/** From the third field on: the second is the program's name, which may contain spaces and ')'. */
 function stat(pid: string): string[] {
   const text = read(pid, 'stat');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -52,7 +52,7 @@ function read(pid: string, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'latin1');
   } catch {
-    return ''; // It has just ended.
+    return ''; // The process has ended.
   }
 }
 

@@ -1,11 +1,11 @@
-/** One line on stderr: what is being measured, and how long it will all still take. */
+/** One line on stderr: the current step and the remaining time. */
 export interface Progress {
-  /** `seconds` is what the step is expected to take. */
+  /** `seconds`: the expected duration of the step. */
   begin(what: string, seconds: number): void;
   end(): void;
 }
 
-/** `total` is what all steps are expected to take; how far that is off is seen on the way. */
+/** `total`: the expected duration of all steps. It is corrected while they run. */
 export function progress(total: number): Progress {
   const { stderr } = process;
   const began = performance.now();

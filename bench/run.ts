@@ -8,16 +8,16 @@ import { BY_NGINX, DOWNLOADERS, downloading } from './workloads/download.ts';
 import { growing } from './workloads/growth.ts';
 import { ISSUERS, issuing } from './workloads/issue.ts';
 import type { Workload } from './workloads/list.ts';
-import { inRounds, type Step, secondsOf } from './workloads/rounds.ts';
+import { type Failure, inRounds, type Rounds, type Step, secondsOf } from './workloads/rounds.ts';
 import { serving } from './workloads/serve.ts';
 
-/** What the streaming applications are asked for: the whole size would take them the whole day. */
+/** The file size for the streaming applications: the whole file would take hours. */
 const PART_MB = 100;
 
-/** The tokens that are counted lie in Redis. */
+/** The variant of the `growth` workload. */
 const GROWS = 'redis';
 
-/** Measures all that was chosen, in files under `folder`. */
+/** Runs the chosen measurements, with files below `folder`. */
 export async function run(options: Options, folder: string): Promise<Results> {
   const { rounds, size, variants, workloads } = options;
   const chosen = await prepared(VARIANTS.filter(({ id }) => variants.includes(id)));
@@ -44,18 +44,25 @@ export async function run(options: Options, folder: string): Promise<Results> {
 
   const all: readonly Step<unknown>[] = [...serve, ...issue, ...download, ...growth];
   const line = progress(secondsOf(all, rounds) + secondsOf(once, 1));
+  const failed: Failure[] = [];
+  async function measure<R>(these: readonly Step<R>[], times = rounds): Promise<Rounds<R>> {
+    const done = await inRounds(these, times, line);
+    failed.push(...done.failed);
+    return done.rounds;
+  }
   const results = {
-    serve: await inRounds(serve, rounds, line),
-    issue: await inRounds(issue, rounds, line),
-    download: await inRounds(download, rounds, line),
-    downloadWhole: await inRounds(once, 1, line),
-    growth: await inRounds(growth, rounds, line),
+    serve: await measure(serve),
+    issue: await measure(issue),
+    download: await measure(download),
+    downloadWhole: await measure(once, 1),
+    growth: await measure(growth),
+    failed,
   };
   line.end();
   return results;
 }
 
-/** Those that can be measured here; what is missing for the others is told. */
+/** The variants that can run here. The others are reported with the reason. */
 async function prepared(variants: readonly Variant[]): Promise<Variant[]> {
   const ready: Variant[] = [];
   for (const variant of variants) {

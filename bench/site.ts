@@ -1,12 +1,12 @@
 import { type Nginx, startNginx } from '../dev/nginx.ts';
 import type { Site } from './backend.ts';
 
-/** nginx in front, the same for all variants but for what each needs of it. */
+/** Starts nginx. All variants have the same configuration, apart from their own parts. */
 export function startSite({ main = '', http = '', server, tool }: Site): Promise<Nginx> {
   return startNginx({
     ...(tool && { tool }),
     config: ({ port }) => `
-      # Where the worker and the application move about, they may end up on one core, the other idle.
+      # Otherwise the worker and the application can share one core while the other one is idle.
       worker_cpu_affinity auto;
       ${main}
       events { worker_connections 4096; }

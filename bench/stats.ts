@@ -1,6 +1,6 @@
-/** The middle one, or the mean of the two in the middle. */
+/** The middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new TypeError('there is no median of nothing');
+  if (values.length === 0) throw new TypeError('the median needs at least one value');
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   const upper = sorted[half] as number;
@@ -18,15 +18,15 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
- * How many times as much one is as the other: the median of what the rounds say, each measured
- * under one condition of the machine, which drifts from round to round.
+ * The median of the ratios of the rounds. The speed of the machine varies between rounds, so a ratio is
+ * taken within one round.
  */
 export function ratio(values: readonly number[], base: readonly number[]): number {
   if (values.length !== base.length) throw new TypeError('both must have as many rounds');
   return median(values.map((value, round) => value / (base[round] as number)));
 }
 
-/** In an order of chance (Fisher and Yates), so that none always follows the same one. */
+/** In random order (Fisher and Yates), so that no item always follows the same one. */
 export function shuffled<T>(items: readonly T[], random = Math.random): T[] {
   const result = [...items];
   for (let i = result.length - 1; i > 0; i -= 1) {

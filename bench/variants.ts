@@ -8,7 +8,7 @@ import { POSTERN } from './peers/postern/variants.ts';
 
 export const VARIANTS: readonly Variant[] = [...NGINX, LUA, ...DJANGO, EXPRESS, BARE, ...POSTERN];
 
-/** Measured only where asked for: details of Postern's own, not what else one would use. */
+/** Variants that run only if named: details of Postern, not alternatives to it. */
 export const DETAILS = [
   'return',
   'bare',

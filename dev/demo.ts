@@ -4,10 +4,10 @@ import { createPlayer } from './demo/player.ts';
 import { type Site, startSite } from './demo/site.ts';
 import { ensureTools } from './tools.ts';
 
-const USAGE = `npm run demo              acts out the flow, then stays up until Ctrl-C
-npm run demo -- --once    acts it out and ends: 0 if each step did as it should, else 1
+const USAGE = `npm run demo              shows each step, then keeps running until Ctrl-C
+npm run demo -- --once    shows each step and exits: status 0 if every step succeeded, else 1
 
-The store is in memory, unless POSTERN_STORE names another.
+The store is in memory. POSTERN_STORE selects another one.
 `;
 
 const paper = createPaper(
@@ -21,18 +21,20 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return args.includes('--help') ? 0 : 1;
   }
-  // From here on Ctrl-C is awaited, so that nothing is left behind at whatever moment it comes.
+  // Handle Ctrl-C from here on, so that nothing is left behind.
   const interrupted = interruption();
   await ensureTools(['nginx']);
   const site = await startSite(process.env);
   try {
     const acted = perform(site);
-    acted.catch(() => {}); // after an interruption nobody asks
+    acted.catch(() => {}); // an interruption leaves this promise without a handler
     const outcome = await Promise.race([acted, interrupted]);
     if (outcome === undefined) return once ? 1 : 0;
     if (once) return outcome.failures === 0 ? 0 : 1;
-    paper.line('\nAll of it stays up: paste any line, or open this page in a browser:');
-    paper.line(`\n    ${outcome.page}\n\nCtrl-C ends it.`);
+    paper.line(
+      '\nThe demo keeps running. Paste any of these commands, or open this page in a browser:',
+    );
+    paper.line(`\n    ${outcome.page}\n\nPress Ctrl-C to stop.`);
     await interrupted;
     return 0;
   } finally {
@@ -43,9 +45,9 @@ async function main(args: readonly string[]): Promise<number> {
 async function perform(site: Site): Promise<{ failures: number; page: string }> {
   paper.heading('Postern: short-lived download tokens, nginx sends the bytes');
   paper.facts([
-    ['nginx', site.origin, '/download/ by auth_request, /media/ by X-Accel'],
+    ['nginx', site.origin, '/download/ with auth_request, /media/ with X-Accel'],
     ['API', site.api, `Authorization: Bearer ${site.key}`],
-    ['gate', site.gate, 'for nginx alone'],
+    ['gate', site.gate, 'only for nginx'],
     ['store', site.store],
     ['files', site.folder],
   ]);
@@ -55,7 +57,7 @@ async function perform(site: Site): Promise<{ failures: number; page: string }> 
   paper.line();
   paper.result(
     failures === 0,
-    failures === 0 ? 'Every step did as it should.' : `${failures} did not.`,
+    failures === 0 ? 'Every step succeeded.' : `${failures} steps failed.`,
   );
   return { failures, page };
 }

@@ -43,7 +43,7 @@ export interface Command {
 export interface Running {
   readonly pid: number;
   readonly pipes: readonly Duplex[];
-  /** Resolves when the process has ended, whoever ended it. */
+  /** Resolves when the process has ended, for any reason. */
   readonly exited: Promise<Exit>;
   stdout(): string;
   stderr(): string;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startNginx } from '../dev/nginx.ts';
@@ -10,17 +10,19 @@ import { findTool } from '../dev/tools.ts';
 import { type Block, fencedBlocks } from './docs/blocks.ts';
 import { plain } from './docs/plain.ts';
 
-// The commands of README.md as they stand there: its blocks marked `sh` are run, those marked `bash`
-// need Docker or do not end. In a copy, since `npm ci` would take node_modules away from this test.
+// Runs the commands of README.md and docs/getting-started.md: the blocks marked `sh`. Those marked `bash`
+// need root, systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.
 
 const SECONDS = 1000;
 
 let blocks: Block[];
+let page: Block[];
 let folder: string;
 let copy: string;
 
 beforeAll(async () => {
   blocks = fencedBlocks(await readFile(join(projectRoot, 'README.md'), 'utf8'));
+  page = fencedBlocks(await readFile(join(projectRoot, 'docs', 'getting-started.md'), 'utf8'));
   folder = await temporaryFolder();
   copy = join(folder, 'postern');
   const left = new Set(['node_modules', 'dist', '.cache', '.git', 'coverage']);
@@ -60,8 +62,11 @@ function shell(script: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
   });
 }
 
-test('it begins with the two commands, word for word', () => {
-  expect(blocks.slice(0, 2)).toEqual([
+/** The two commands of the quick start: the first blocks that a shell runs. */
+const commands = () => blocks.filter(({ language }) => language === 'sh').slice(0, 2);
+
+test('README.md: the first commands are the demo and the tests, word for word', () => {
+  expect(commands()).toEqual([
     { language: 'sh', text: 'npm ci && npm run demo' },
     { language: 'sh', text: 'npm ci && npm test' },
   ]);
@@ -72,7 +77,7 @@ describe.sequential('in a fresh copy', () => {
   test(
     'npm ci && npm run demo, told to end by itself',
     async () => {
-      const command = put(blocks[0]?.text ?? '', { 'npm run demo': 'npm run demo -- --once' });
+      const command = put(commands()[0]?.text ?? '', { 'npm run demo': 'npm run demo -- --once' });
       expect(await shell(command)).not.toBe('');
     },
     120 * SECONDS,
@@ -82,7 +87,9 @@ describe.sequential('in a fresh copy', () => {
   test(
     'npm ci && npm test, of which only the smoke test is run',
     async () => {
-      const command = put(blocks[1]?.text ?? '', { 'npm test': 'npm test -- test/nginx/smoke' });
+      const command = put(commands()[1]?.text ?? '', {
+        'npm test': 'npm test -- test/nginx/smoke',
+      });
       expect(await shell(command)).toMatch(/Tests .*\d+ passed/);
     },
     120 * SECONDS,
@@ -132,4 +139,82 @@ describe.sequential('in a fresh copy', () => {
     },
     60 * SECONDS,
   );
+
+  test(
+    'docs/getting-started.md: each command prints what the page shows',
+    async () => {
+      const files = await mkdtemp(join(folder, 'files-'));
+      await writeFile(join(files, 'hello.txt'), 'hello\n');
+      const [gate, api] = (await freePorts(2)).map((port) => `127.0.0.1:${port}`) as [
+        string,
+        string,
+      ];
+      const nginx = await startNginx({
+        config: ({ port, dir }) =>
+          put(only(page, 'nginx'), {
+            'listen 8080;': `listen 127.0.0.1:${port};`,
+            '127.0.0.1:7300': gate,
+            '/var/log/nginx': dir,
+            '/srv/files/': `${files}/`,
+          }),
+      });
+      onTestFinished(nginx.stop);
+      const { path, env } = await findTool('curl');
+      const tools = { ...env, PATH: `${dirname(path)}:${process.env.PATH}` };
+
+      const values: Record<string, string> = {
+        '127.0.0.1:7301': api,
+        '127.0.0.1:8080': `127.0.0.1:${nginx.port}`,
+      };
+      async function output(script: string): Promise<string> {
+        if (!script.endsWith(' serve')) return shell(script, tools);
+        const service = await launch({
+          name: 'postern serve',
+          path: '/bin/sh',
+          args: ['-c', script],
+          env: { ...plain(), POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api },
+          cwd: copy,
+        });
+        onTestFinished(async () => void (await service.stop()));
+        await service.ready(() => service.stdout().includes('"listening"'), {
+          what: 'Postern to listen',
+          deadline: 30 * SECONDS,
+        });
+        return service.stdout();
+      }
+
+      let compared = 0;
+      for (const [at, { language, text }] of page.entries()) {
+        if (language !== 'sh') continue;
+        const script = Object.entries(values).reduce(
+          (command, [from, to]) => command.replaceAll(from, to),
+          text,
+        );
+        const printed = (await output(script)).trim();
+        expect(printed, script).toMatch(asPattern(page[at + 1]));
+        compared += 1;
+        if (!printed.includes('"access_token"')) continue;
+        const issued = JSON.parse(printed) as { access_token: string; id: string };
+        Object.assign(values, { 'ps_…': issued.access_token, TOKEN_ID: issued.id });
+      }
+      expect(compared).toBeGreaterThanOrEqual(8);
+      const doctor = `node dist/cli/postern.js doctor --config ${nginx.dir}/nginx.conf`;
+      expect(await shell(doctor)).toMatch(/^✓/);
+    },
+    120 * SECONDS,
+  );
 });
+
+/** The one block of a language. */
+function only(all: readonly Block[], wanted: string): string {
+  const found = all.filter(({ language }) => language === wanted);
+  expect(found.length, `${wanted} blocks`).toBe(1);
+  return found[0]?.text ?? '';
+}
+
+/** What a page shows after a command; `…` stands for any text. */
+function asPattern(shown: Block | undefined): RegExp {
+  expect(shown?.language).toMatch(/^(text|json)$/);
+  const text = shown?.text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '[^]*');
+  return new RegExp(`^${text}$`);
+}

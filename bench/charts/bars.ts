@@ -4,7 +4,7 @@ import { INK, OTHERS, OURS, TITLE } from './look.ts';
 export interface Bar {
   readonly label: string;
   readonly value: number;
-  /** What is written behind it. */
+  /** The text after the bar. */
   readonly note: string;
   readonly ours: boolean;
 }
@@ -19,7 +19,7 @@ const ROW = 30;
 
 export const barsHeight = ({ bars }: Bars) => 80 + bars.length * ROW;
 
-/** Horizontal bars, the first on top, each with its figures in words behind it. */
+/** Horizontal bars, the first at the top, each followed by its value as text. */
 export function barsOption({ title, subtitle, bars }: Bars): EChartsOption {
   const most = Math.max(...bars.map(({ value }) => value));
   return {
@@ -33,7 +33,7 @@ export function barsOption({ title, subtitle, bars }: Bars): EChartsOption {
       axisLine: { show: false },
       axisLabel: { color: INK, fontSize: 13 },
     },
-    // What each bar is worth stands behind it: an axis would say it again.
+    // Each bar is followed by its value, so no axis is needed.
     xAxis: { type: 'value', show: false, max: most },
     series: [
       {

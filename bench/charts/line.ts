@@ -10,7 +10,7 @@ export interface Line {
   readonly yName: string;
 }
 
-/** From zero on, or a small loss would look like a large one. */
+/** The y axis starts at zero: otherwise a small loss would look large. */
 export function lineOption({ title, subtitle, points, xName, yName }: Line): EChartsOption {
   const name = { nameLocation: 'middle', nameTextStyle: { color: INK, fontSize: 12 } } as const;
   const label = {
@@ -33,7 +33,7 @@ export function lineOption({ title, subtitle, points, xName, yName }: Line): ECh
     series: [
       {
         type: 'line',
-        // The first stands on the axis: what is written goes to the right of it.
+        // The first point is on the axis, so its label is to the right of it.
         data: points.map(({ x, y }, i) => ({
           value: [x, y],
           label: i === 0 ? { align: 'left' as const, offset: [8, 0] } : {},

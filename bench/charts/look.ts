@@ -1,4 +1,4 @@
-/** Readable for those who see no green and red, and in print. */
+/** Colors that are distinct for color-blind readers and in print. */
 export const OURS = '#1f6fb2';
 export const OTHERS = '#a9b0b7';
 export const INK = '#24292f';

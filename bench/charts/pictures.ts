@@ -9,7 +9,7 @@ import { type Bar, type Bars, barsHeight, barsOption } from './bars.ts';
 import { draw } from './draw.ts';
 import { type Line, lineOption } from './line.ts';
 
-/** The pictures of docs/performance.md as SVG, by file name; none of what was not measured. */
+/** The charts of docs/performance.md as SVG, by file name. A workload that was not run has none. */
 export function pictures(results: Results): Record<string, string> {
   const drawn = {
     'small-file.svg': bars(smallFile(results)),
@@ -27,8 +27,8 @@ function bars(what: Bars): string {
 function smallFile({ serve }: Results): Bars {
   const rate = (id: string) => figures(serve, id, (each) => each.at32.perSecond);
   return {
-    title: 'Requests a second: a file of 1 KiB, one token, 32 connections',
-    subtitle: 'and how much that is of nginx with no gate at all',
+    title: 'Requests per second: 1 KiB file, one token, 32 connections',
+    subtitle: 'in brackets: ratio to nginx without a gate',
     bars: barsOf(serve, (id) => {
       const value = medianOf(rate(id)) ?? 0;
       return { value, note: `${thousands(value)}  (${shown(ratioOf(rate(id), rate('static')))})` };
@@ -39,8 +39,8 @@ function smallFile({ serve }: Results): Bars {
 function freshTokens({ issue }: Results): Bars {
   const rate = (id: string) => figures(issue, id, (each) => each.fresh.perSecond);
   return {
-    title: 'Tokens a second: each issued over HTTP, and used once',
-    subtitle: "and how many times as many as the article's Django",
+    title: 'Tokens per second: each issued over HTTP and used once',
+    subtitle: 'in brackets: ratio to Django',
     bars: barsOf(issue, (id) => {
       const value = medianOf(rate(id)) ?? 0;
       return {
@@ -61,8 +61,8 @@ function downloads({ download, downloadWhole }: Results): Bars {
     return { value: seconds, note: `${shown(seconds)} s${measured}` };
   });
   return {
-    title: `CPU seconds of the application: ${USERS} users download ${to / 1e9} GB at once`,
-    subtitle: 'nginx sends the file for Postern; the others send it themselves',
+    title: `CPU seconds of the application: ${USERS} users download ${to / 1e9} GB each`,
+    subtitle: 'With Postern, nginx sends the file. The others send it themselves.',
     bars: all.filter(({ label }) => label !== VARIANTS.find(({ id }) => id === 'static')?.title),
   };
 }
@@ -73,8 +73,8 @@ function growth({ growth: rounds }: Results): string {
   });
   if (points.length === 0) return '';
   const line: Line = {
-    title: 'Requests a second with more and more live tokens in Redis',
-    subtitle: 'a file of 1 KiB, a thousand of the tokens in turn, 32 connections',
+    title: 'Requests per second by number of live tokens in Redis',
+    subtitle: '1 KiB file, 1,000 of the tokens in turn, 32 connections',
     points,
     xName: 'live tokens',
     yName: 'requests/s',

@@ -1,12 +1,12 @@
 import { connect, type Socket } from 'node:net';
 
-/** One kept connection that asks for one thing after another, and expects a 200 with its length. */
+/** A keep-alive connection that sends one request at a time and expects 200 with Content-Length. */
 export class Connection {
   failed: Error | undefined;
   readonly #socket: Socket;
   #answered: (() => void) | undefined;
   #head = '';
-  /** Bytes of the body that are still to come; undefined within the head. */
+  /** Bytes of the body that have not arrived. Undefined while the head is read. */
   #left: number | undefined;
 
   constructor(port: number) {
@@ -34,7 +34,7 @@ export class Connection {
       if (end < 0) return;
       const length = /\r\ncontent-length: (\d+)/i.exec(this.#head)?.[1];
       const good = this.#head.startsWith('HTTP/1.1 200 ');
-      if (!good || length === undefined) this.#fail(`the answer was ${this.#head.slice(0, end)}`);
+      if (!good || length === undefined) this.#fail(`the response was ${this.#head.slice(0, end)}`);
       this.#left = Number(length);
       body -= end + 4 - before;
     }
@@ -46,6 +46,6 @@ export class Connection {
   }
 
   #fail(why: string): void {
-    this.failed ??= new Error(`the load met a fault: ${why}`);
+    this.failed ??= new Error(`the load test failed: ${why}`);
   }
 }

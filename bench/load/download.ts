@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 
-/** One buffer for all connections: what is read is counted, and the next read writes over it. */
+/** One buffer for all connections: bytes are counted and then overwritten. */
 const buffer = Buffer.alloc(1024 * 1024);
 
-/** Downloads all paths at once, and counts the bytes of their bodies; resolves with the seconds. */
+/** Downloads all paths at once and counts the bytes of their bodies. Resolves with the seconds. */
 export async function downloadAll(
   port: number,
   paths: readonly string[],

@@ -1,5 +1,5 @@
--- Asks for a token and then uses it, once. Arguments: the path, the Authorization and the body with
--- which one is asked for, and "use" or "leave". A token's URL is used by whichever connection is free.
+-- Requests a token and then uses it once. Arguments: path, Authorization and body of the request for
+-- a token, and "use" or "leave". The next free connection uses the URL of a token.
 local issue
 local use
 local fresh = {}
@@ -8,7 +8,7 @@ function init(args)
   local headers = { ["Authorization"] = args[2], ["Content-Type"] = "application/json" }
   issue = wrk.format("POST", args[1], headers, args[3])
   use = args[4] == "use"
-  -- wrk hands over every body where there is such a function, which takes time.
+  -- Defined only if needed: wrk passes each body to this function, which takes time.
   if use then response = keep end
 end
 

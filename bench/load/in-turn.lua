@@ -1,4 +1,4 @@
--- Asks for one path after the other, from the file that is the first argument, and then again.
+-- Requests the paths in the file (the first argument) one after another, and repeats.
 local requests = {}
 local at = 0
 

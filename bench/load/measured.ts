@@ -2,13 +2,13 @@ import { cpuSeconds } from '../processes.ts';
 import type { Load } from './wrk.ts';
 
 export interface Measured extends Load {
-  /** CPU microseconds a request, by process. */
+  /** CPU microseconds per request, by process. */
   readonly cpu: Readonly<Record<string, number>>;
 }
 
 export type Groups = Readonly<Record<string, number>>;
 
-/** Puts a load on, and tells what each process group spent on it. */
+/** Runs a load, and measures the CPU time of each process group. */
 export async function measured(groups: Groups, load: () => Promise<Load>): Promise<Measured> {
   const before = spent(groups);
   const done = await load();

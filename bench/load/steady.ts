@@ -4,32 +4,31 @@ import { Connection } from './connection.ts';
 export interface Steady {
   readonly port: number;
   readonly path: string;
-  /** Requests a second. */
+  /** Requests per second. */
   readonly rate: number;
   readonly seconds: number;
 }
 
 export interface Latency {
-  /** Requests a second, as wanted. */
+  /** The requested rate, per second. */
   readonly rate: number;
-  /** How many were measured. */
+  /** Number of measured requests. */
   readonly requests: number;
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
 }
 
-/** Seconds that do not count: connections are opened, and our own code is compiled. */
+/** Seconds that are not measured: connections open, and this code is compiled. */
 const WARM_UP = 0.5;
 
-/** As many as the other load has at most: a request that finds all of them busy waits. */
+/** The maximum of the other loads. If all are busy, a request waits. */
 const CONNECTIONS = 256;
 
 /**
- * Asks at a rate, whether or not it is answered: a request that had to wait for its turn has waited
- * from the time when it was due. wrk asks again only when it has been answered, so it would not see
- * the queue behind a slow answer. Requests are due at times of chance (a Poisson process), as those of
- * many users are.
+ * Sends requests at a fixed mean rate, without waiting for responses. Latency counts from the time when
+ * a request was due. wrk sends the next request only after a response, so it does not see the queue
+ * behind a slow response. Requests are due at random times (a Poisson process), as with many users.
  */
 export async function steady({ port, path, rate, seconds }: Steady): Promise<Latency> {
   const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
@@ -40,7 +39,7 @@ export async function steady({ port, path, rate, seconds }: Steady): Promise<Lat
   const end = counts + seconds * 1000;
   let due = performance.now();
 
-  /** Sends what is due, as far as there are connections for it. */
+  /** Sends the requests that are due, if connections are free. */
   function send(): void {
     for (const now = performance.now(); due <= Math.min(now, end); due += next(rate)) {
       const connection = idle.pop();
@@ -56,7 +55,8 @@ export async function steady({ port, path, rate, seconds }: Steady): Promise<Lat
   try {
     while (due <= end || idle.length < CONNECTIONS) {
       send();
-      if (performance.now() > end + PATIENCE_MS) throw new Error(`${rate} a second is too much`);
+      if (performance.now() > end + PATIENCE_MS)
+        throw new Error(`${rate} requests per second are too many`);
       const fault = all.find(({ failed }) => failed !== undefined)?.failed;
       if (fault) throw fault;
       nap();
@@ -69,15 +69,15 @@ export async function steady({ port, path, rate, seconds }: Steady): Promise<Lat
   return { rate, requests: latencies.length, p50: at(latencies, 0.5), p99: at(latencies, 0.99) };
 }
 
-/** For the queue to clear, at the end. */
+/** Time for the queue to clear at the end. */
 const PATIENCE_MS = 10_000;
 
-/** Milliseconds until the next one: a timer of Node's could only wait for a whole one. */
+/** Milliseconds until the next request. Timers of Node.js have a resolution of 1 ms. */
 const next = (rate: number) => (-Math.log(1 - Math.random()) / rate) * 1000;
 
 const nothing = new Int32Array(new SharedArrayBuffer(4));
 
-/** Leaves the core to others for a twentieth of a millisecond. */
+/** Sleeps for 0.05 ms, so that other processes can use the core. */
 const nap = () => void Atomics.wait(nothing, 0, 0, 0.05);
 
 function at(sorted: readonly number[], share: number): number {

@@ -6,20 +6,20 @@ import { findTool } from '../../dev/tools.ts';
 export interface Load {
   readonly requests: number;
   readonly perSecond: number;
-  /** Milliseconds: half of the requests took no longer, 99 of 100. */
+  /** Latency in milliseconds: median and 99th percentile. */
   readonly p50: number;
   readonly p99: number;
 }
 
 export interface Wrk {
   readonly connections: number;
-  /** Whole ones: wrk knows no others. */
+  /** An integer: wrk accepts no fractions. */
   readonly seconds: number;
-  /** Of this folder, with its arguments. */
+  /** A script in this folder, with its arguments. */
   readonly script?: readonly [name: string, ...args: string[]];
 }
 
-/** Asks as fast as it is answered, on all connections. Rejects if any answer was a denial. */
+/** Sends requests as fast as possible on all connections. Rejects if any response is an error. */
 export async function wrk(url: string, { connections, seconds, script }: Wrk): Promise<Load> {
   const tool = await findTool('wrk');
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s'];
@@ -35,10 +35,10 @@ export async function wrk(url: string, { connections, seconds, script }: Wrk): P
 
 export function parseWrk(output: string): Load {
   const fault = /Non-2xx or 3xx responses.*|Socket errors.*/.exec(output)?.[0];
-  if (fault) throw new Error(`the load met faults: ${fault}`);
+  if (fault) throw new Error(`the load test failed: ${fault}`);
   const number = (pattern: RegExp) => {
     const found = pattern.exec(output);
-    if (!found) throw new Error(`wrk said something else:\n${output}`);
+    if (!found) throw new Error(`unexpected output of wrk:\n${output}`);
     return Number(found[1]) * (UNITS[found[2] ?? 'ms'] ?? Number.NaN);
   };
   return {

@@ -16,7 +16,7 @@ const issue = {
   body: JSON.stringify({ file: NAME, expires_in: EXPIRES_IN }),
 };
 
-/** The article's two views in an application of one's own, with the tokens in a Redis of its own. */
+/** An application with two endpoints, to issue and to use a token. Tokens are in its own Redis. */
 export async function startApplication(
   start: (env: Record<string, string>) => Promise<Application>,
   { tokens = 1 }: Wanted,

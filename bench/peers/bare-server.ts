@@ -1,4 +1,4 @@
-// The least that a service on Node can do for nginx: one fixed answer. A program of its own.
+// The minimum that a Node.js service can do for nginx: one fixed response. A separate program.
 import { createServer } from 'node:http';
 
 const [port, target = ''] = process.argv.slice(2);

@@ -5,7 +5,7 @@ import { launch } from '../../dev/process.ts';
 import { NAME, type Variant } from '../backend.ts';
 import { onGate, PROTECTED } from './postern/site.ts';
 
-/** A Node server that says 204 and does nothing: what is between it and Postern is Postern's own. */
+/** A Node.js server that only responds with 204. The difference to Postern is Postern's own cost. */
 export const BARE: Variant = {
   id: 'bare',
   title: 'auth_request, bare Node server',

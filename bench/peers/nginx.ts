@@ -3,7 +3,7 @@ import { startNginx } from '../../dev/nginx.ts';
 import { type Backend, EXPIRES_IN, NAME, type Variant } from '../backend.ts';
 import { onGate, PROTECTED } from './postern/site.ts';
 
-/** As long as a real one: nginx reads and passes on as many bytes in every variant. */
+/** As long as a real token, so that nginx handles the same number of bytes in each variant. */
 const SHAM_TOKEN = `ps_${'x'.repeat(32)}`;
 
 function alone(server: string, path: string, refused?: string): Backend {
@@ -20,7 +20,7 @@ const staticFile: Variant = {
 
 const SECRET = 'a-secret-for-the-bench-only';
 
-/** ngx_http_secure_link_module as its page has it: what was signed cannot be taken back. */
+/** ngx_http_secure_link_module as its documentation shows it, without revocation. */
 const secureLink: Variant = {
   id: 'secure-link',
   title: 'nginx, secure_link',
@@ -40,7 +40,7 @@ const secureLink: Variant = {
   },
 };
 
-/** protect.conf with a subrequest that never leaves nginx; nothing fills the variables. */
+/** protect.conf with a subrequest that nginx answers itself. */
 const inside: Variant = {
   id: 'return',
   title: 'auth_request, inside nginx',
@@ -75,7 +75,7 @@ const inside: Variant = {
   },
 };
 
-/** The least that any service can cost: a second nginx with one fixed answer. */
+/** The minimum cost of any service: a second nginx with one fixed response. */
 const ceiling: Variant = {
   id: 'ceiling',
   title: 'auth_request, second nginx',

@@ -1,7 +1,7 @@
 import { type RequestOptions, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 
-/** A port or a socket of this machine. */
+/** A port or a Unix socket of this machine. */
 export type Where =
   | Required<Pick<RequestOptions, 'port'>>
   | Required<Pick<RequestOptions, 'socketPath'>>;
@@ -11,7 +11,7 @@ export interface Reply {
   readonly body: string;
 }
 
-/** fetch() knows no sockets. Without an agent: a kept connection would be in the way of a stop. */
+/** fetch() does not support Unix sockets. No agent: an idle connection would delay the stop. */
 export function ask(where: Where, path: string, headers = {}, body?: string): Promise<Reply> {
   const method = body === undefined ? 'GET' : 'POST';
   return new Promise((resolve, reject) => {
@@ -19,13 +19,13 @@ export function ask(where: Where, path: string, headers = {}, body?: string): Pr
     asked.on('response', (reply) => {
       text(reply).then((said) => resolve({ status: reply.statusCode ?? 0, body: said }), reject);
     });
-    asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
+    asked.on('timeout', () => asked.destroy(new Error('no response within 5 s')));
     asked.on('error', reject);
     asked.end(body);
   });
 }
 
-/** Whether a server says anything at all. */
+/** Whether a server responds. */
 export function answers(where: Where): Promise<boolean> {
   return ask(where, '/').then(
     () => true,

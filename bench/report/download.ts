@@ -5,7 +5,7 @@ import { figures, medianOf, ratioOf, shown, spreadOf } from './rounds.ts';
 import { megabytes, type Table } from './table.ts';
 import { extrapolated } from './targets.ts';
 
-/** All users at once. `to`: bytes of the file for which the CPU seconds are reckoned. */
+/** All users at once. `to`: the file size in bytes that CPU seconds are extrapolated to. */
 export function downloadTable(
   variants: readonly Pick<Variant, 'id' | 'title'>[],
   rounds: Rounds<Downloaded>,
@@ -25,7 +25,7 @@ export function downloadTable(
       shown(ratioOf(speed(id), speed('static'))),
       cpu(id, 'nginx'),
       cpu(id, 'service'),
-      // What nginx sends costs the application nothing more.
+      // nginx sends the bytes, so a larger file does not need more CPU time of the application.
       BY_NGINX.includes(id) && bytes < to
         ? '–'
         : shown(medianOf(figures(rounds, id, (each) => extrapolated(each, to)))),
@@ -34,7 +34,7 @@ export function downloadTable(
   });
   const head = ['MB/s', 'min–max', '÷ static', 'nginx CPU s', 'service CPU s'];
   return [
-    [`${USERS} × ${bytes / 1e6} MB at once`, ...head, `for ${to / 1e6} MB`, 'peak MB'],
+    [`${USERS} × ${bytes / 1e6} MB at once`, ...head, `CPU s for ${to / 1e6} MB`, 'peak MB'],
     ...lines,
   ];
 }

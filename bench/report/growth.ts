@@ -4,7 +4,7 @@ import { figures, ratioOf, shown } from './rounds.ts';
 import { CPU_HEAD, cpuCells, rateCells } from './serve.ts';
 import { type Table, thousands } from './table.ts';
 
-/** Authorizing with more and more live tokens in Redis. */
+/** Requests per second by number of live tokens in Redis. */
 export function growthTable(rounds: Rounds<Measured>): Table {
   const rate = (id: string) => figures(rounds, id, (each) => each.perSecond);
   const ids = Object.keys(rounds);
@@ -15,5 +15,5 @@ export function growthTable(rounds: Rounds<Measured>): Table {
     shown(ratioOf(rate(id), first)),
     ...cpuCells(rounds[id] ?? []),
   ]);
-  return [['live tokens', 'requests/s', 'min–max', '÷ the first', ...CPU_HEAD], ...lines];
+  return [['live tokens', 'requests/s', 'min–max', '÷ first row', ...CPU_HEAD], ...lines];
 }

@@ -8,14 +8,14 @@ import type { Table } from './table.ts';
 
 const HEAD = ['per second', 'min–max', '÷ Django', ...CPU_HEAD];
 
-/** A token for each request, and issuing alone. */
+/** Tokens issued and used once, and tokens only issued. */
 export function issueTables(
   variants: readonly Pick<Variant, 'id' | 'title'>[],
   rounds: Rounds<Issued>,
 ): Record<string, Table> {
   return {
     fresh: part(variants, rounds, 'issued and used once', (each) => each.fresh),
-    single: part(variants, rounds, 'issued alone', (each) => each.single),
+    single: part(variants, rounds, 'issued only', (each) => each.single),
     batch: part(variants, rounds, `issued in batches of ${BATCH}`, (each) => each.batch),
   };
 }

@@ -7,7 +7,7 @@ import { costTable, serveTable } from './serve.ts';
 import type { Table } from './table.ts';
 import { isReached, type Target, targets } from './targets.ts';
 
-/** All tables, by what they are of; a workload that was not run has none. */
+/** All tables by name. A workload that was not run has none. */
 export function report(results: Results): Record<string, Table> {
   const { serve, issue, download, downloadWhole, growth } = results;
   const of = (rounds: object) => VARIANTS.filter(({ id }) => id in rounds);
@@ -20,8 +20,9 @@ export function report(results: Results): Record<string, Table> {
     downloadWhole: downloadTable(of(downloadWhole), downloadWhole, whole?.bytes ?? 0),
     growth: growthTable(growth),
     targets: targetTable(targets(results)),
+    failed: failedTable(results.failed),
   };
-  // A head alone says nothing.
+  // Drop tables that have only a head.
   return Object.fromEntries(Object.entries(tables).filter(([, table]) => table.length > 1));
 }
 
@@ -32,6 +33,12 @@ function targetTable(all: readonly Target[]): Table {
     return [what, bound, measured === undefined ? '–' : digits(measured), word(isReached(target))];
   });
   return [['target', 'must be', 'measured', ''], ...lines];
+}
+
+/** Only the first line of each reason: the rest is on stderr and in the JSON. */
+function failedTable(failed: Results['failed']): Table {
+  const lines = failed.map(({ title, reason }) => [title, reason.split('\n')[0] ?? '']);
+  return [['failed', 'reason'], ...lines];
 }
 
 const digits = (value: number) => (value >= 10 ? value.toFixed(0) : value.toPrecision(2));

@@ -1,7 +1,7 @@
 import { median, ratio, type Spread, spread } from '../stats.ts';
 import type { Rounds } from '../workloads/rounds.ts';
 
-/** One figure of each round of a variant; empty where it was not measured. */
+/** One figure of each round of a variant. Empty if it was not measured. */
 export function figures<R>(
   rounds: Rounds<R>,
   id: string,
@@ -18,7 +18,7 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
   return values.length === 0 ? undefined : spread(values);
 }
 
-/** Undefined where one of both was not measured. */
+/** Undefined if one of them was not measured. */
 export function ratioOf(values: readonly number[], base: readonly number[]): number | undefined {
   return values.length === 0 || base.length === 0 ? undefined : ratio(values, base);
 }

@@ -7,7 +7,7 @@ import { megabytes, type Table, thousands } from './table.ts';
 
 type Titled = Pick<Variant, 'id' | 'title'>;
 
-/** Requests a second and what they cost, at 32 and at 256 connections. */
+/** Requests per second and CPU time, at 32 and at 256 connections. */
 export function serveTable(variants: readonly Titled[], rounds: Rounds<Served>): Table {
   const at32 = (id: string) => figures(rounds, id, (each) => each.at32.perSecond);
   const head = ['1 KiB file', 'requests/s', 'min–max', '÷ static', '÷ ceiling', '256 conn.'];
@@ -22,10 +22,10 @@ export function serveTable(variants: readonly Titled[], rounds: Rounds<Served>):
   return [[...head, ...CPU_HEAD], ...lines];
 }
 
-/** How long half of the capacity takes, and what the service's process needs. */
+/** Latency at half of the capacity; start time and memory of the service. */
 export function costTable(variants: readonly Titled[], rounds: Rounds<Served>): Table {
   const head = [
-    'at half of that',
+    'at half of that rate',
     'requests/s',
     'p50 ms',
     'p99 ms',

@@ -1,7 +1,7 @@
-/** The head, and a line for each thing that was measured; the first column says which. */
+/** The head, and one line for each system. The first column is its name. */
 export type Table = readonly (readonly string[])[];
 
-/** For a terminal: the first column to the left, the others to the right. */
+/** For a terminal: first column left-aligned, others right-aligned. */
 export function aligned(table: Table): string {
   const widths = table[0]?.map((_, i) => Math.max(...table.map((line) => line[i]?.length ?? 0)));
   const cell = (text: string, i: number) => {
@@ -11,7 +11,7 @@ export function aligned(table: Table): string {
   return table.map((line) => line.map(cell).join('  ').trimEnd()).join('\n');
 }
 
-/** For a page. */
+/** For a Markdown page. */
 export function markdown([head = [], ...lines]: Table): string {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rule = `|${head.map((_, i) => (i === 0 ? '---|' : '--:|')).join('')}`;

@@ -8,14 +8,14 @@ import { figures, medianOf, ratioOf } from './rounds.ts';
 
 export interface Target {
   readonly what: string;
-  /** What it must be; a floor for ratios, and a ceiling for what it costs. */
+  /** The bound: `least` for ratios, `most` for costs. */
   readonly least?: number;
   readonly most?: number;
-  /** Undefined where it was not measured. */
+  /** Undefined if it was not measured. */
   readonly measured: number | undefined;
 }
 
-/** What Postern must reach, as ratios in one run on two cores. */
+/** The targets for Postern, mostly ratios within one run on two cores. */
 export function targets(results: Results): Target[] {
   const { serve, issue, growth } = results;
   const rate = (id: string) => figures(serve, id, (each: Served) => each.at32.perSecond);
@@ -59,8 +59,8 @@ export function isReached({ least, most, measured }: Target): boolean | undefine
 }
 
 /**
- * CPU of the application's process. Express' is measured with smaller files, and taken to grow with
- * the bytes; Postern's is that of the whole size, where it was measured.
+ * CPU time of the application's process. Express is measured with a smaller file and extrapolated.
+ * Postern is measured with the whole file, if that workload ran.
  */
 function cpuRatio({ download, downloadWhole }: Results): number | undefined {
   const whole = nonEmpty(downloadWhole) ?? download;
@@ -70,7 +70,7 @@ function cpuRatio({ download, downloadWhole }: Results): number | undefined {
   return postern === undefined || express === undefined ? undefined : postern / express;
 }
 
-/** The service's CPU seconds for files of so many bytes. */
+/** The service's CPU seconds, extrapolated to a file of `to` bytes. */
 export function extrapolated({ bytes, cpu }: Downloaded, to = bytes): number | undefined {
   return cpu.service === undefined ? undefined : cpu.service * (to / bytes);
 }

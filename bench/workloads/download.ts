@@ -6,7 +6,7 @@ import type { Step } from './rounds.ts';
 import { running } from './running.ts';
 
 export interface Downloaded {
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number;
   readonly users: number;
   readonly seconds: number;
@@ -14,7 +14,7 @@ export interface Downloaded {
   readonly bytesPerSecond: number;
   /** CPU seconds, by process. */
   readonly cpu: Readonly<Record<string, number>>;
-  /** The most memory that the service's processes had. */
+  /** Peak memory of the service's processes. */
   readonly peakBytes?: number;
 }
 
@@ -22,10 +22,10 @@ export const USERS = 100;
 
 export const DOWNLOADERS = ['static', 'django-stream', 'express', 'redis'];
 
-/** What nginx sends by itself: these also download the whole size. */
+/** nginx sends the file: these variants also download the whole one. */
 export const BY_NGINX = ['static', 'redis'];
 
-/** All users download the file at once, each with a token of their own. */
+/** All users download the file at once, each with their own token. */
 export function downloading(variants: readonly Variant[], files: string, bytes: number) {
   return variants.map((variant): Step<Downloaded> => {
     const speed = BY_NGINX.includes(variant.id) ? 3e9 : 0.8e9;

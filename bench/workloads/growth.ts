@@ -8,13 +8,13 @@ import { inTurn } from './serve.ts';
 
 export const SIZES = [1_000, 100_000, 1_000_000];
 
-/** With --quick; the last takes longer to issue than all the rest to measure. */
+/** With --quick: issuing a million tokens takes longer than the rest of the run. */
 export const QUICK_SIZES = SIZES.slice(0, 2);
 
-/** As many are asked for at each size, so that only how many others live is different. */
+/** The same number of tokens is used at each size, so that only the number of live tokens differs. */
 const ASKED = 1_000;
 
-/** `variant` with more and more live tokens. */
+/** `variant` with an increasing number of live tokens. */
 export function growing(variant: Variant, files: string, options: Options) {
   const { seconds, warmUp } = options;
   const sizes = options.quick ? QUICK_SIZES : SIZES;

@@ -6,9 +6,9 @@ import type { Step } from './rounds.ts';
 import { type Running, running } from './running.ts';
 
 export interface Issued {
-  /** A token issued and used once: per pair of requests. */
+  /** Each token is issued and used once. Counts pairs of requests. */
   readonly fresh: Measured;
-  /** Issuing alone: per token. */
+  /** Tokens are only issued. Counts tokens. */
   readonly single: Measured;
   readonly batch?: Measured;
 }
@@ -32,8 +32,8 @@ export function issuing(variants: readonly Variant[], files: string, options: Op
 
 async function issueAll(started: Running, { seconds, warmUp }: Options): Promise<Issued> {
   const { issue } = started.backend;
-  if (issue === undefined) throw new Error('it issues no tokens');
-  // The service's code is compiled on the way, from the first load to the last.
+  if (issue === undefined) throw new Error('this variant does not issue tokens');
+  // The service's code is compiled during the first loads.
   await load(started, issue, 'use', 1, warmUp);
   const single = await load(started, issue, 'leave', 1, seconds);
   const fresh = await load(started, issue, 'use', 1 / 2, seconds);
@@ -42,7 +42,7 @@ async function issueAll(started: Running, { seconds, warmUp }: Options): Promise
   return { fresh, single, batch: await load(started, many, 'leave', BATCH, seconds) };
 }
 
-/** `each`: how many of what is counted one request is. */
+/** `each`: how many counted units one request is. */
 function load(
   { nginx, groups }: Running,
   { path, authorization, body }: Issue,

@@ -1,32 +1,52 @@
 import type { Progress } from '../progress.ts';
 import { shuffled } from '../stats.ts';
 
-/** One thing to measure, from cold. */
+/** One measurement, from a cold start. */
 export interface Step<R> {
   readonly id: string;
   readonly title: string;
-  /** About how long it takes; for the time left. */
+  /** Approximate duration, to show the remaining time. */
   readonly seconds: number;
   run(): Promise<R>;
 }
 
-/** What was measured, by the step's id, in the order of the rounds. */
+/** Results by the ID of the step, in the order of the rounds. */
 export type Rounds<R> = Readonly<Record<string, readonly R[]>>;
 
-/** Each step once a round, in an order of chance, so that none always follows the same one. */
+export interface Failure {
+  /** The title of the step. */
+  readonly title: string;
+  readonly reason: string;
+}
+
+export interface Measurements<R> {
+  readonly rounds: Rounds<R>;
+  readonly failed: readonly Failure[];
+}
+
+/**
+ * Measures each step once per round, in random order, so that no step always follows the same one. A
+ * step that fails is not measured again and has no results: ratios need a result of each round.
+ */
 export async function inRounds<R>(
   steps: readonly Step<R>[],
   rounds: number,
   line: Progress,
-): Promise<Rounds<R>> {
+): Promise<Measurements<R>> {
+  const failed: Failure[] = [];
   const results: Record<string, R[]> = Object.fromEntries(steps.map(({ id }) => [id, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const step of shuffled(steps)) {
-      line.begin(step.title, step.seconds);
-      results[step.id]?.push(await step.run());
+    for (const { id, title, seconds, run } of shuffled(steps.filter(({ id }) => id in results))) {
+      line.begin(title, seconds);
+      try {
+        results[id]?.push(await run());
+      } catch (error) {
+        failed.push({ title, reason: (error as Error).message });
+        delete results[id];
+      }
     }
   }
-  return results;
+  return { rounds: results, failed };
 }
 
 export function secondsOf(steps: readonly Step<unknown>[], rounds: number): number {

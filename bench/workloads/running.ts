@@ -9,11 +9,11 @@ import { startSite } from '../site.ts';
 export interface Running {
   readonly backend: Backend;
   readonly nginx: Nginx;
-  /** nginx, the service and Redis, as far as there are any. */
+  /** nginx, and the service and Redis if the variant has them. */
   readonly groups: Groups;
 }
 
-/** A variant from cold, with nginx in front, for as long as the work takes. */
+/** Starts a variant and nginx, does the work, and stops both. */
 export async function running<R>(
   variant: Variant,
   wanted: Wanted,
@@ -28,10 +28,10 @@ export async function running<R>(
       await check(backend, nginx, wanted.files);
       return await work({ backend, nginx, groups: { nginx: nginx.pid, ...backend.processes } });
     } catch (error) {
-      const faults =
+      const errors =
         (await nginx.errorLog()).match(/^.*\[(?:warn|error|crit|alert|emerg)\].*$/gm) ?? [];
       throw new Error(
-        [`${variant.id}: ${(error as Error).message}`, ...faults.slice(-9)].join('\n'),
+        [`${variant.id}: ${(error as Error).message}`, ...errors.slice(-9)].join('\n'),
       );
     } finally {
       await nginx.stop();
@@ -41,17 +41,18 @@ export async function running<R>(
   }
 }
 
-/** It serves the file, and without a token it does not. */
+/** Checks that the variant serves the file with a token, and denies it without one. */
 async function check({ path, refused }: Backend, nginx: Nginx, files: string): Promise<void> {
   const served = await fetch(nginx.url(path));
   await served.body?.cancel();
   const length = Number(served.headers.get('content-length'));
   const { size } = await stat(join(files, NAME));
   if (served.status !== 200 || length !== size) {
-    throw new Error(`not the file, but ${served.status} with ${length} bytes`);
+    throw new Error(`expected 200 with ${size} bytes, got ${served.status} with ${length} bytes`);
   }
   if (refused === undefined) return;
   const denied = await fetch(nginx.url(refused));
   await denied.body?.cancel();
-  if (![401, 403].includes(denied.status)) throw new Error(`without a token: ${denied.status}`);
+  if (![401, 403].includes(denied.status))
+    throw new Error(`expected 401 or 403 without a token, got ${denied.status}`);
 }

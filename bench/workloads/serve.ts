@@ -10,18 +10,18 @@ import type { Step } from './rounds.ts';
 import { type Running, running } from './running.ts';
 
 export interface Served {
-  /** At so many connections. */
+  /** By number of connections. */
   readonly at32: Measured;
   readonly at256: Measured;
-  /** At half of what 32 connections got. */
+  /** At half of the rate of 32 connections. */
   readonly half: Latency;
-  /** To the service's first answer, in milliseconds; its memory after that, and the most of it. */
+  /** Milliseconds to the service's first response, its memory after that, and its peak memory. */
   readonly startMs?: number;
   readonly idleBytes?: number;
   readonly peakBytes?: number;
 }
 
-/** A small file with one token; or in turn with several, where a variant has them. */
+/** A small file with one token, or with several tokens in turn. */
 export function serving(variants: readonly Variant[], files: string, options: Options) {
   const { seconds, warmUp } = options;
   return variants.map((variant): Step<Served> => {
@@ -55,7 +55,7 @@ async function serve(started: Running, { seconds, warmUp }: Options): Promise<Se
   };
 }
 
-/** wrk's script for several paths, where there are several. */
+/** wrk's script, if there are several paths. */
 export async function inTurn({ backend: { paths }, nginx }: Running): Promise<Pick<Wrk, 'script'>> {
   if (paths.length < 2) return {};
   const list = join(nginx.dir, 'paths');

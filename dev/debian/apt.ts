@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from '../run.ts';
 
 // -c is read after the system's configuration, and only a file can clear a list.
@@ -22,7 +22,10 @@ Acquire::http::Timeout "30";
 `;
 
 export interface Apt {
-  /** Downloads a package with what it needs beyond the installed ones; returns the archives. */
+  /**
+   * Downloads a package, installed or not, with those of its dependencies that are not installed.
+   * Returns the archives.
+   */
   download(name: string): Promise<string[]>;
 }
 
@@ -40,15 +43,23 @@ export async function privateApt(work: string): Promise<Apt> {
 
   return {
     async download(name) {
-      const install = ['install', '--download-only', '--yes', '--no-install-recommends', name];
+      // --reinstall: without it apt downloads nothing for an installed package, and its folder in
+      // .cache/ would stay empty after the package is removed from the system.
+      const how = ['--download-only', '--reinstall', '--yes', '--no-install-recommends'];
       // One source among several may have failed, so ours are tried in any case. The system's
       // lists may be old, but a list that could not be had now is worse.
       for (const from of [ownLists, []]) {
         const archives = await mkdtemp(join(work, 'archives-'));
         await mkdir(join(archives, 'partial'));
         const into = ['-o', `Dir::Cache::archives=${archives}`];
-        const done = await aptGet([...from, ...into, ...install]).then(() => true, complain);
-        if (done) return packagesIn(archives);
+        const done = await aptGet([...from, ...into, 'install', ...how, name]).then(
+          () => true,
+          complain,
+        );
+        if (!done) continue;
+        const files = await packagesIn(archives);
+        if (files.some((file) => basename(file).startsWith(`${name}_`))) return files;
+        complain(new Error(`E: apt has no archive of the installed version of ${name}`));
       }
       throw new Error([...new Set(complaints)].join('\n'));
     },

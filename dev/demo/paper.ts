@@ -1,4 +1,4 @@
-/** What the demo prints on. */
+/** The output of the demo. */
 export interface Paper {
   line(text?: string): void;
   heading(text: string): void;
@@ -10,7 +10,7 @@ export interface Paper {
 
 const CODES = { bold: '1', dim: '2', red: '31', green: '32', cyan: '36' } as const;
 
-/** Colours are for a person at a terminal: https://no-color.org */
+/** Colors only on a terminal: https://no-color.org */
 export function hasColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
   return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
 }

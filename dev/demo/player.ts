@@ -11,20 +11,20 @@ export interface Issued {
   readonly url: string;
 }
 
-/** Long enough to try the printed lines after the coffee; the default is two minutes. */
+/** Seconds: long enough to try the printed commands. The default is two minutes. */
 const EXPIRES_IN = 3600;
 
 export interface Player {
-  /** The URL is asked for, and that must come. */
+  /** Requests the URL. The response must be the expected one. */
   get(title: string, url: string, expected: Expected): Promise<void>;
-  /** The file must come as it is on disk, or the part of it. */
+  /** The response must be the file as it is on disk, or the range of it. */
   file(title: string, url: string, sample: Pick<Sample, 'sha256'>, range?: Range): Promise<void>;
   issue(title: string, grant: object): Promise<Issued>;
   issueAll(title: string, grants: readonly object[]): Promise<Issued[]>;
   /** Shows how often a token was used, and from where. */
   uses(title: string, id: string): Promise<void>;
   revoke(title: string, token: string): Promise<void>;
-  /** How many steps did not do as they should. */
+  /** How many steps failed. */
   failures(): number;
 }
 

@@ -4,7 +4,7 @@ const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const EIGHT_BIT_RGB = [8, 2, 0, 0, 0];
 const UNFILTERED = 0;
 
-/** A picture worth opening: a gate in the evening sky. https://www.w3.org/TR/png-3/ */
+/** An image of a gate. https://www.w3.org/TR/png-3/ */
 export function png(width: number, height: number): Buffer {
   const rows = Buffer.alloc(height * (1 + 3 * width), UNFILTERED);
   for (let y = 0; y < height; y += 1) {
@@ -38,7 +38,7 @@ function chunk(type: string, data: Buffer = Buffer.alloc(0)): Buffer {
   return result;
 }
 
-/** node:zlib has one only from Node 22 on. */
+/** node:zlib has crc32() since Node.js 22. */
 function crc32(bytes: Buffer): number {
   let crc = ~0;
   for (const byte of bytes) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** One request: acted out by Node, shown as curl. */
+/** One request: sent by Node.js, shown as a curl command. */
 export interface Request {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -8,7 +8,7 @@ export interface Request {
   readonly body?: string;
   /** First and last byte. */
   readonly range?: readonly [number, number];
-  /** Whether the file is of interest, or the answer to a person. */
+  /** Show a checksum of the file, or the whole response. */
   readonly show: 'checksum' | 'answer';
 }
 
@@ -16,7 +16,7 @@ export interface Reply {
   readonly status: number;
   readonly bytes: number;
   readonly sha256: string;
-  /** The body, where it is short. */
+  /** The body, if it is short. */
   readonly text: string;
 }
 
@@ -25,7 +25,7 @@ const SHORT = 64 * 1024;
 export async function send({ url, headers, body, range }: Request): Promise<Reply> {
   const response = await fetch(url, {
     headers: {
-      // What curl says of -d unless told.
+      // The type that curl sends with -d.
       ...(body !== undefined && { 'Content-Type': 'application/x-www-form-urlencoded' }),
       ...(range && { Range: `bytes=${range.join('-')}` }),
       ...headers,
@@ -45,7 +45,7 @@ export async function send({ url, headers, body, range }: Request): Promise<Repl
   return { status: response.status, bytes, sha256: hash.digest('hex'), text };
 }
 
-/** The same for a shell, as one line. */
+/** The same request as a shell command, on one line. */
 export function curlLine({ url, headers = {}, body, range, show }: Request): string {
   const args = [
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),

@@ -35,7 +35,7 @@ export async function makeSamples(folder: string): Promise<Samples> {
   return {
     text: await write('hello.txt', 'Hello from behind the gate.\n'),
     picture: await write('picture.png', png(640, 400)),
-    hostile: await write('we ird?%41#ü.txt', 'A name that two URL parsers read in three ways.\n'),
+    hostile: await write('we ird?%41#ü.txt', 'URL parsers disagree about this name.\n'),
     large: await write('large.bin', large),
     part: { from: MIB, to: 2 * MIB - 1, sha256: sum(large.subarray(MIB, 2 * MIB)) },
     page: await write('gallery/index.html', '<!doctype html>\n<img src="thumbnail.png" alt="">\n'),

@@ -19,10 +19,10 @@ export interface Site {
   stop(): Promise<void>;
 }
 
-/** Settings that the demo leaves to its user. */
+/** Settings that the user may choose. */
 const OWN = ['POSTERN_STORE', 'POSTERN_STORE_PREFIX', 'POSTERN_STORE_TIMEOUT_MS'];
 
-/** nginx before Postern, and the same folder of files behind both ways in. */
+/** nginx with Postern. Both ways serve the same folder. */
 export function startSite(env: NodeJS.ProcessEnv): Promise<Site> {
   return onFreePorts(1, ([gatePort = 0]) => start(gatePort, env));
 }
@@ -30,7 +30,7 @@ export function startSite(env: NodeJS.ProcessEnv): Promise<Site> {
 async function start(gatePort: number, env: NodeJS.ProcessEnv): Promise<Site> {
   const nginx = await startNginx({ config: ({ port, dir }) => config(port, dir, gatePort) });
   try {
-    // In nginx's own folder, which goes when nginx does, however that ends.
+    // In nginx's folder, which is removed when nginx ends.
     const folder = join(nginx.dir, 'files');
     const samples = await makeSamples(folder);
     const key = `demo-${randomBytes(12).toString('base64url')}`;
@@ -71,7 +71,7 @@ async function start(gatePort: number, env: NodeJS.ProcessEnv): Promise<Site> {
   }
 }
 
-/** A Redis that is only just being connected to would refuse the first step. */
+/** The first step would fail while Postern still connects to Redis. */
 function waitForStore({ api, store }: Site): Promise<unknown> {
   const what = `the store at ${store} to take a write`;
   return waitFor(async () => (await fetch(`${api}/readyz`)).ok, { what, deadline: 5_000 });

@@ -1,6 +1,6 @@
 import type { Reply } from './request.ts';
 
-/** What must come of a request. */
+/** The response that a step expects. */
 export interface Expected {
   readonly status: number;
   readonly sha256?: string;
@@ -8,7 +8,7 @@ export interface Expected {
   readonly code?: string;
 }
 
-/** Whether it came, in words for a line. */
+/** Compares the response with the expected one, as one line of text. */
 export function judge(reply: Reply, expected: Expected): { ok: boolean; text: string } {
   const came: Expected = {
     status: reply.status,
@@ -17,7 +17,7 @@ export function judge(reply: Reply, expected: Expected): { ok: boolean; text: st
   };
   const ok = describe(came, true) === describe(expected, true);
   if (!ok) return { ok, text: `${describe(came)} instead of ${describe(expected)}` };
-  const size = expected.sha256 === undefined ? '' : `, ${bytes(reply.bytes)} as on disk`;
+  const size = expected.sha256 === undefined ? '' : `, ${bytes(reply.bytes)}, same as on disk`;
   return { ok, text: describe(came) + size };
 }
 

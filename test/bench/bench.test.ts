@@ -19,56 +19,76 @@ Requests/sec:  52108.11
 Transfer/sec:     67.09MB
 `;
 
-test("wrk's account is read, in milliseconds", () => {
+test('wrk: its output is read, in milliseconds', () => {
   const load = { requests: 156336, perSecond: 52108.11, p50: 0.61, p99: 1.21 };
   expect(parseWrk(OUTPUT)).toEqual(load);
 });
 
-test('a load that met denials or broken connections is no measurement', () => {
+test('wrk: denials and broken connections are an error', () => {
   expect(() => parseWrk(`${OUTPUT}  Non-2xx or 3xx responses: 12\n`)).toThrow(/3xx responses: 12/);
   const broken = '  Socket errors: connect 0, read 3, write 0, timeout 0\n';
   expect(() => parseWrk(OUTPUT + broken)).toThrow(/read 3/);
   expect(() => parseWrk('unable to connect')).toThrow(/unable to connect/);
 });
 
-test('the flags', () => {
+test('options: flags are read and checked', () => {
   expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 2 });
   expect(readOptions(['--quick', '--seconds', '2'])).toMatchObject({ rounds: 1, seconds: 2 });
-  expect(() => readOptions(['--only', 'redis,jwt'])).toThrow(/no jwt$/);
+  expect(() => readOptions(['--only', 'redis,jwt'])).toThrow(/--only: jwt is neither/);
   expect(readOptions(['--help'])).toBeUndefined();
   expect(() => readOptions(['--rounds', '0'])).toThrow(/--rounds must be a whole number/);
   expect(() => readOptions(['--fast'])).toThrow(/--fast/);
 });
 
-test('what is measured of all', () => {
+test('options: --only selects workloads and variants', () => {
   const chosen = (...args: string[]) => readOptions(args);
   const only = (names: string) => chosen('--only', names);
   expect(chosen()?.workloads).toEqual(['serve', 'issue', 'download', 'growth']);
   expect(chosen()?.variants).toContain('redis');
   expect(chosen()?.variants).not.toContain('redis-log');
   expect(only('issue')).toMatchObject({ workloads: ['issue'], variants: chosen()?.variants });
-  // With what their ratios are to.
+  // Together with the systems that ratios need.
   expect(only('redis-log,serve')).toMatchObject({
     workloads: ['serve'],
     variants: ['static', 'ceiling', 'redis-log'],
   });
 });
 
-test('the time left is told in seconds, then in minutes', () => {
+test('progress: the remaining time is in seconds, then in minutes', () => {
   expect(timeLeft(0.2)).toBe('1 s left');
   expect(timeLeft(89)).toBe('89 s left');
   expect(timeLeft(91)).toBe('2 min left');
 });
 
-test('each step comes once a round', async () => {
+const QUIET = { begin: () => {}, end: () => {} };
+
+test('rounds: each step is measured once a round', async () => {
   const told: string[] = [];
-  const line = { begin: (what: string) => void told.push(what), end: () => {} };
+  const line = { ...QUIET, begin: (what: string) => void told.push(what) };
   let at = 0;
   const step = (id: string) => ({ id, title: id, seconds: 1, run: async () => ++at });
-  const rounds = await inRounds([step('a'), step('b')], 3, line);
+  const { rounds } = await inRounds([step('a'), step('b')], 3, line);
   expect(told.toSorted()).toEqual(['a', 'a', 'a', 'b', 'b', 'b']);
   expect([rounds.a?.length, rounds.b?.length]).toEqual([3, 3]);
   // Never twice in a row before the other had its turn.
   for (const round of [0, 1, 2])
     expect((rounds.a?.[round] ?? 0) + (rounds.b?.[round] ?? 0)).toBe(4 * round + 3);
+});
+
+test('rounds: a step that fails is reported, not repeated, and the others are kept', async () => {
+  let runs = 0;
+  const good = { id: 'good', title: 'Good', seconds: 1, run: async () => 1 };
+  const bad = {
+    ...{ id: 'bad', title: 'Bad', seconds: 1 },
+    // It fails in the second round: ratios need figures of every round.
+    run: async () => {
+      runs += 1;
+      if (runs === 2) throw new Error('no nginx module\n[emerg] dlopen() failed');
+      return 1;
+    },
+  };
+  const { rounds, failed } = await inRounds([good, bad], 4, QUIET);
+  expect(rounds).toEqual({ good: [1, 1, 1, 1] });
+  expect(runs).toBe(2);
+  expect(failed).toEqual([{ title: 'Bad', reason: 'no nginx module\n[emerg] dlopen() failed' }]);
 });

@@ -15,7 +15,7 @@ async function serve(answer: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-test('a steady load asks as often as it is told, and tells how long that took', async () => {
+test('steady: requests are sent at the rate, with their latency', async () => {
   let asked = 0;
   const port = await serve((_, response) => {
     asked += 1;
@@ -24,19 +24,19 @@ test('a steady load asks as often as it is told, and tells how long that took', 
     setImmediate(() => response.end('two'));
   });
   const latency = await steady({ port, path: '/', rate: 1000, seconds: 0.2 });
-  // Half a second of it does not count.
+  // The first half second is not measured.
   expect(latency.requests).toBeGreaterThan(0);
   expect(asked).toBeGreaterThan(latency.requests);
   expect(latency.p99).toBeGreaterThanOrEqual(latency.p50);
 });
 
-test('a steady load that meets a denial is no measurement', async () => {
+test('steady: a denial is an error', async () => {
   const port = await serve((_, response) => response.writeHead(403, { 'Content-Length': 0 }).end());
   const load = steady({ port, path: '/', rate: 1000, seconds: 0.2 });
   await expect(load).rejects.toThrow(/403 Forbidden/);
 });
 
-test('downloads are counted to the last byte', async () => {
+test('download: every byte is counted', async () => {
   const body = Buffer.alloc(3_000_000);
   const port = await serve((request, response) => {
     if (request.url === '/denied') response.writeHead(401).end();
@@ -58,12 +58,13 @@ const SAID = `Running 2s test @ http://127.0.0.1:80/
 `;
 const RATE = 'Requests/sec:  20000.50\nTransfer/sec:      5.00MB\n';
 
-test('what wrk says is read in milliseconds, and nothing where there was a denial', () => {
+test('wrk: latency is read in milliseconds, and a denial is an error', () => {
   const read = { requests: 40_000, perSecond: 20_000.5, p50: 0.812, p99: 2.25 };
   expect(parseWrk(SAID + RATE)).toEqual(read);
   const faults = [
     '  Non-2xx or 3xx responses: 1\n',
     '  Socket errors: connect 0, read 1, write 0, timeout 0\n',
   ];
-  for (const fault of faults) expect(() => parseWrk(SAID + fault + RATE)).toThrow('faults');
+  for (const fault of faults)
+    expect(() => parseWrk(SAID + fault + RATE)).toThrow('the load test failed');
 });

@@ -10,8 +10,8 @@ import { without } from '../support/need-tool.ts';
 
 const PEERS = ['secure-link', 'lua', 'django', 'django-stream', 'express', 'cache'];
 
-// running() itself checks that the file comes, and none without a token.
-test.for(PEERS)('%s serves the file for its token alone', async (id, context) => {
+// running() checks that the file is served with a token, and denied without one.
+test.for(PEERS)('%s serves the file only with its token', async (id, context) => {
   const variant = VARIANTS.find((each) => each.id === id);
   if (variant === undefined) throw new Error(`there is no ${id}`);
   await variant.prepare?.().catch((error: Error) => without(error.message, context));
@@ -38,6 +38,6 @@ test.for(PEERS)('%s serves the file for its token alone', async (id, context) =>
 /** The same token with another file's name. */
 const otherFile = ({ path }: Backend) => path.replaceAll('file.bin', 'other.bin');
 
-/** The same file with a token that nobody issued. */
+/** The same file with an unknown token. */
 const otherToken = ({ path }: Backend) =>
   path.replace(/(token=|md5=)[^&]{22,}/, (_, name: string) => `${name}${'A'.repeat(22)}`);

@@ -4,7 +4,7 @@ import { cpuSeconds, peakBytes, residentBytes } from '../../bench/processes.ts';
 import { launch } from '../../dev/process.ts';
 import { waitFor } from '../../dev/wait.ts';
 
-test('a group is counted with the processes that it started', async () => {
+test('a process group includes the processes that it started', async () => {
   // The shell's child has 64 MB, the shell itself hardly any.
   const child = `node -e "global.kept = Buffer.alloc(64e6, 1); console.log(1); setInterval(() => {}, 1e6)"`;
   const running = await launch({
@@ -20,7 +20,7 @@ test('a group is counted with the processes that it started', async () => {
   expect(cpuSeconds(running.pid)).toBeGreaterThan(0);
 });
 
-test('what a request costs is what was spent, by the number of requests', async () => {
+test('CPU time per request is the CPU time divided by the number of requests', async () => {
   const args = ['-c', 'while :; do :; done'];
   const running = await launch({ name: 'shell', path: '/bin/sh', args, env: {} });
   onTestFinished(async () => void (await running.stop()));

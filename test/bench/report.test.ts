@@ -8,7 +8,14 @@ import type { Results } from '../../bench/results.ts';
 import type { Downloaded } from '../../bench/workloads/download.ts';
 import type { Served } from '../../bench/workloads/serve.ts';
 
-const NONE: Results = { serve: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
+const NONE: Results = {
+  serve: {},
+  issue: {},
+  download: {},
+  downloadWhole: {},
+  growth: {},
+  failed: [],
+};
 
 function load(perSecond: number) {
   return { requests: perSecond, perSecond, p50: 1, p99: 2, cpu: { nginx: 10, service: 20 } };
@@ -45,13 +52,13 @@ const SOME: Results = {
 
 const measured = (what: string) => targets(SOME).find((target) => target.what === what);
 
-test('a target is the ratio within each round', () => {
+test('targets: a ratio is taken within each round', () => {
   const target = measured('Redis ÷ ceiling');
   expect(target?.measured).toBeCloseTo(0.7); // 0.8 and 0.6
   expect(target && isReached(target)).toBe(true);
 });
 
-test('floors and ceilings', () => {
+test('targets: lower and upper bounds', () => {
   const reached = (what: string) => {
     const target = measured(what);
     return target && isReached(target);
@@ -63,24 +70,32 @@ test('floors and ceilings', () => {
   expect(reached('decision cache ÷ static')).toBeUndefined();
 });
 
-test('what streams is reckoned for the whole size', () => {
+test('targets: CPU time of streaming is extrapolated to the whole file', () => {
   // 2 s for 100 bytes are 40 s for 2000.
   expect(measured('100 downloads, CPU of Postern ÷ Express')?.measured).toBeCloseTo(0.1 / 40);
 });
 
-test('a report has the tables of what was measured', () => {
+test('report: only measured workloads have tables', () => {
   const all = report(SOME);
   expect(Object.keys(all)).toEqual([
     ...['serve', 'cost', 'fresh', 'single', 'download', 'downloadWhole', 'growth', 'targets'],
   ]);
   expect(aligned(all.growth ?? [])).toMatch(/^1,000,000 +89 +89–89 +0.89 +10 +20 +–$/m);
-  // Express' 40 s are reckoned; what nginx sends costs no more for a larger file.
+  // Express: extrapolated to 40 s. Postern: nginx sends the file, so no extrapolation.
   const forWhole = (title: string) => all.download?.find(([first]) => first === title)?.at(-2);
   expect([forWhole('Express, streaming'), forWhole('Postern, Redis')]).toEqual(['40.00', '–']);
   expect(Object.keys(report(NONE))).toEqual(['targets']);
 });
 
-test('the page gets the figures in their places, and keeps the rest', () => {
+test('report: failed steps are listed, one line each', () => {
+  const failed = [{ title: '1 KiB: Lua', reason: 'lua: no module\n[emerg] dlopen() failed' }];
+  expect(report({ ...NONE, failed }).failed).toEqual([
+    ['failed', 'reason'],
+    ['1 KiB: Lua', 'lua: no module'],
+  ]);
+});
+
+test('page: tables are replaced, other text is kept', () => {
   const page = 'before\n<!-- bench:growth -->\nold\n<!-- /bench -->\nafter\n';
   const filled = fillIn(page, {
     growth: [
@@ -91,11 +106,11 @@ test('the page gets the figures in their places, and keeps the rest', () => {
   expect(filled).toBe(
     'before\n<!-- bench:growth -->\n| a | b |\n|---|--:|\n| c | 1 |\n<!-- /bench -->\nafter\n',
   );
-  // What was not measured this time stays.
+  // A table without new results stays.
   expect(fillIn(page, {})).toBe(page);
 });
 
-test('there is a picture of each, and none of what was not measured', () => {
+test('charts: one for each measured workload', () => {
   const drawn = pictures(SOME);
   expect(Object.keys(drawn)).toEqual([
     'small-file.svg',

@@ -31,5 +31,5 @@ CACHES = {
 USE_TZ = True
 
 BENCH_KEY = os.environ["BENCH_KEY"]
-# Where Django sends the files itself; empty where nginx does.
+# The folder if Django sends the files itself; empty if nginx does.
 BENCH_STREAM_FROM = os.environ.get("BENCH_STREAM_FROM", "")

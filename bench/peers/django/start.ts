@@ -6,10 +6,10 @@ import { findTool } from '../../../dev/tools.ts';
 import type { Variant } from '../../backend.ts';
 import { startApplication } from '../application.ts';
 
-/** Its page on workers begins with 2 × cores + 1; on two cores these were never slower than five or two. */
+/** gunicorn suggests 2 × cores + 1. On two cores, three workers were never slower than five or two. */
 const WORKERS = availableParallelism() + 1;
 
-/** gunicorn as its page on deployment has it: synchronous workers behind nginx, on a socket. */
+/** gunicorn as its deployment page suggests: synchronous workers behind nginx, on a socket. */
 function django(id: string, title: string, streams: boolean): Variant {
   return {
     id,
@@ -47,7 +47,7 @@ const site = (socket: string, files: string) => ({
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header Host $http_host;
       proxy_redirect off;
-      # What streams is not written to the disk on its way.
+      # Do not buffer streamed files on disk.
       proxy_max_temp_file_size 0;
       proxy_pass http://app;
     }

@@ -33,7 +33,7 @@ def download_logs_with_token(request):
     if settings.BENCH_STREAM_FROM:
         return FileResponse(Path(settings.BENCH_STREAM_FROM, name).open("rb"))
     response = HttpResponse()
-    # Or nginx would take Django's text/html for the file's type.
+    # Otherwise nginx would send Django's text/html as the type of the file.
     del response["Content-Type"]
     response["X-Accel-Redirect"] = f"/protected/{name}"
     return response

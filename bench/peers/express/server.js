@@ -1,4 +1,4 @@
-// The same two endpoints in Express, which sends the file itself. A program of its own.
+// The same two endpoints in Express, which sends the file itself. A separate program.
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import express from 'express';
 import { createClient } from 'redis';

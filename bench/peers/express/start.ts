@@ -34,7 +34,7 @@ const site = (port: number) => ({
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
-      # What streams is not written to the disk on its way.
+      # Do not buffer streamed files on disk.
       proxy_max_temp_file_size 0;
       proxy_pass http://app;
     }`,

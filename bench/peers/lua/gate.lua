@@ -1,4 +1,4 @@
--- access_by_lua: the token's path from Redis, over a connection that is kept in the worker's pool.
+-- access_by_lua: reads the token's path from Redis, over a pooled connection.
 local arg_token, path = ngx.var.arg_token, ngx.var.uri
 if not arg_token or not arg_token:find("^[%w_-]+$") then
     return ngx.exit(ngx.HTTP_UNAUTHORIZED)
@@ -22,7 +22,7 @@ local function ask(key)
         if not value then return nil, err end
         value = value:sub(1, size)
     end
-    -- As many as nginx keeps to the other systems (KEEPALIVE of backend.ts).
+    -- The same number as for the other systems (KEEPALIVE in backend.ts).
     redis:setkeepalive(10000, 256)
     return value
 end

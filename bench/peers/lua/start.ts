@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { libraryPath } from '../../../dev/debian/library-path.ts';
 import { canFetch, fetchPackages, findUnpacked, unpackedAt } from '../../../dev/debian/packages.ts';
 import { projectRoot } from '../../../dev/paths.ts';
@@ -8,8 +8,20 @@ import { findTool, type Tool } from '../../../dev/tools.ts';
 import { EXPIRES_IN, NAME, type Variant } from '../../backend.ts';
 
 const PACKAGE = 'libnginx-mod-http-lua';
+const NDK = 'libnginx-mod-http-ndk';
+const LIBRARIES = ['lua-resty-core', 'lua-resty-lrucache', 'libluajit-5.1-2'];
 
-/** The article's gate without a service: Lua in nginx asks Redis for the token's path. */
+/** All are named: an unnamed dependency is not downloaded if the system has it. */
+const PACKAGES = [PACKAGE, NDK, ...LIBRARIES];
+
+const moduleOf = (packageName: string, file: string) =>
+  join(unpackedAt(packageName), 'usr/lib/nginx/modules', file);
+
+const luaPath = LIBRARIES.map((name) => join(unpackedAt(name), 'usr/share/lua/5.1/?.lua')).join(
+  ';',
+);
+
+/** A gate without a service: Lua in nginx reads the token's path from Redis. */
 export const LUA: Variant = {
   id: 'lua',
   title: 'Lua + Redis inside nginx',
@@ -21,15 +33,14 @@ export const LUA: Variant = {
     const granted = `/download/${NAME}`;
     await ask(redis.port, `SET token:${token} ${granted} EX ${EXPIRES_IN}`);
     const path = `${granted}?token=${token}`;
-    const modules = join(unpackedAt(PACKAGE), 'usr/lib/nginx/modules');
     const gate = join(projectRoot, 'bench/peers/lua/gate.lua');
     return {
       site: {
         tool,
         main: `
-          load_module ${modules}/ndk_http_module.so;
-          load_module ${modules}/ngx_http_lua_module.so;`,
-        http: `lua_package_path "${join(unpackedAt(PACKAGE), 'usr/share/lua/5.1/?.lua')};;";`,
+          load_module ${moduleOf(NDK, 'ndk_http_module.so')};
+          load_module ${moduleOf(PACKAGE, 'ngx_http_lua_module.so')};`,
+        http: `lua_package_path "${luaPath};;";`,
         server: `
           location /download/ {
             set $bench_redis_port ${redis.port};
@@ -47,16 +58,13 @@ export const LUA: Variant = {
 };
 
 /**
- * The nginx that the module was built for: where none is installed it is unpacked with it, else the
- * installed one is Debian's own.
+ * The nginx that the module was built for. It is unpacked with the module, unless Debian's nginx is
+ * installed.
  */
 async function nginxForLua(): Promise<Tool> {
   if (!canFetch()) throw new Error(`Debian's ${PACKAGE} is needed`);
-  await fetchPackages([PACKAGE]);
+  await fetchPackages(PACKAGES);
   const tool = findUnpacked(PACKAGE, 'nginx') ?? (await findTool('nginx'));
-  const libraries = libraryPath(unpackedAt(PACKAGE));
-  return {
-    path: tool.path,
-    env: { ...tool.env, ...(libraries && { LD_LIBRARY_PATH: libraries }) },
-  };
+  const libraries = PACKAGES.map((name) => libraryPath(unpackedAt(name), '')).filter(Boolean);
+  return { path: tool.path, env: { ...tool.env, LD_LIBRARY_PATH: libraries.join(delimiter) } };
 }

@@ -1,15 +1,15 @@
 import { KEY } from '../../backend.ts';
 
-/** The most that one request may ask for. */
+/** The maximum number of tokens in one request. */
 const BATCH = 1000;
 
-/** Two are under way at once, so that the service does not wait for us. */
+/** Concurrent requests, so that the service does not wait for the client. */
 const AT_ONCE = 2;
 
-/** The most paths that are kept of those issued: evenly spread over all of them. */
+/** The maximum number of paths to keep, evenly distributed over all issued tokens. */
 const KEPT = 12_000;
 
-/** Issues so many tokens, and returns the paths of up to 12,000 of them. */
+/** Issues tokens and returns the paths of up to 12,000 of them. */
 export async function issueTokens(
   apiPort: number,
   grant: object,

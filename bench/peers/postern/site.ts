@@ -2,7 +2,7 @@ import { KEEPALIVE, type Site } from '../../backend.ts';
 
 export const PROTECTED = '/protected/';
 
-/** README.md's configuration. */
+/** The configuration in README.md. */
 export function onGate(files: string, gatePort: number, apiPort?: number): Site {
   return {
     http: `
@@ -24,7 +24,7 @@ export function onGate(files: string, gatePort: number, apiPort?: number): Site 
 const api = (port: number) =>
   `upstream postern_api { server 127.0.0.1:${port}; keepalive ${KEEPALIVE}; }`;
 
-/** An application would ask the API itself. All systems are asked through nginx here. */
+/** Applications usually call the API directly. Here all systems are behind nginx. */
 const TOKENS = `
       location = /tokens {
         client_max_body_size 1m;

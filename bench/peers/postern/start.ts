@@ -5,7 +5,7 @@ import { residentBytes } from '../../processes.ts';
 import { issueTokens } from './issue.ts';
 import { onGate } from './site.ts';
 
-/** The service with as many tokens for the file as are wanted. Its log, if any, goes to /dev/null. */
+/** Starts the service and issues the tokens. Its log goes to /dev/null. */
 export async function startPostern(
   env: Record<string, string>,
   { files, tokens = 1 }: Wanted,
@@ -17,7 +17,7 @@ export async function startPostern(
       POSTERN_MOUNTS: '/download/=/protected/',
       POSTERN_API_KEYS: `bench:${KEY}`,
       POSTERN_LOG_LEVEL: 'silent',
-      // A pause of the machine is no failure here.
+      // A pause of the machine must not count as an error.
       POSTERN_STORE_TIMEOUT_MS: '5000',
       ...env,
     },

@@ -6,7 +6,7 @@ import { run } from '../../../dev/run.ts';
 import type { Backend, Variant, Wanted } from '../../backend.ts';
 import { startPostern } from './start.ts';
 
-/** More than are remembered: when the first comes again it has been forgotten. */
+/** More than the JWT cache holds, so that no token is found in it. */
 const MANY = 12_000;
 
 export async function onRedis(wanted: Wanted, env: Record<string, string> = {}): Promise<Backend> {
@@ -27,7 +27,7 @@ export async function onRedis(wanted: Wanted, env: Record<string, string> = {}):
   }
 }
 
-/** nginx uses an answer again for this many seconds, and for up to one more. */
+/** nginx reuses a decision for this many seconds, and up to one more. */
 const DECISION_TTL = 2;
 
 async function cached(wanted: Wanted): Promise<Backend> {
@@ -36,7 +36,7 @@ async function cached(wanted: Wanted): Promise<Backend> {
   return { ...postern, site: { ...postern.site, http: `${http} include postern/cache.conf;` } };
 }
 
-/** JWTs of which the store keeps nothing, by a new key. */
+/** JWTs with `revocable: false`, signed with a new key. */
 async function withKey(alg: string, wanted: Wanted): Promise<Backend> {
   const folder = await temporaryFolder();
   const keys = join(folder, 'keys.json');
