@@ -44,6 +44,8 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     connectTimeout: Math.max(timeoutMs, 1000),
     // Only while a reply is awaited: an idle connection stays.
     socketTimeout: Math.max(timeoutMs, 1000),
+    // A host that hangs does not say goodbye.
+    disconnectTimeout: 100,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
