@@ -59,7 +59,7 @@ async function askApi(api: Api, token: string): Promise<Explained> {
   const state = (await api.ask('POST', '/introspect', form)) as Record<string, unknown>;
   if (state.active === true) return { ...state, active: true };
   const reason =
-    'no live token of this client: it ended, was revoked, was never issued, or belongs to another client';
+    'no live token of this client: it expired, was revoked, was never issued, or belongs to another client';
   return { active: false, reason };
 }
 
@@ -68,10 +68,10 @@ async function read(stdin: AsyncIterable<Uint8Array>): Promise<string> {
   let size = 0;
   for await (const chunk of stdin) {
     size += chunk.length;
-    if (size > LONGEST) throw new Failure(`standard input holds more than ${LONGEST} bytes`);
+    if (size > LONGEST) throw new Failure(`standard input has more than ${LONGEST} bytes`);
     chunks.push(chunk);
   }
   const token = Buffer.concat(chunks).toString('utf8').trim();
-  if (token === '') throw new WrongUsage('standard input is empty: it must hold the token');
+  if (token === '') throw new WrongUsage('standard input is empty: expected a token');
   return token;
 }

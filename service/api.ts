@@ -16,7 +16,7 @@ import { revokeHandler } from './http/revoke.ts';
 import { revokeGrantHandler } from './http/revoke-grant.ts';
 import { revokeSubjectHandler } from './http/revoke-subject.ts';
 import { showHandler } from './http/show.ts';
-import { wrongListenerHandlers } from './http/wrong-listener.ts';
+import { wrongListenerHandler } from './http/wrong-listener.ts';
 
 /** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
@@ -48,9 +48,9 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/.well-known/jwks.json', notAllowed('GET, HEAD'));
   api.all('/openapi.json', notAllowed('GET, HEAD'));
 
-  const wrongListener = wrongListenerHandlers(deps);
-  api.all('/auth-request', wrongListener.authRequest);
-  api.all('/x-accel', wrongListener.xAccel);
+  const wrongListener = wrongListenerHandler(deps);
+  api.all('/auth-request', wrongListener);
+  api.all('/x-accel', wrongListener);
 
   api.use(authenticate(deps));
   api.post('/tokens', limitBody(MAX_BATCH_BYTES), issueHandler(deps));

@@ -21,7 +21,7 @@ export interface LogOutput {
 
 /**
  * Writes lines to a file descriptor without blocking the event loop. pino's own destination ends the
- * process on an error such as ENOSPC, and then tries to write for ever.
+ * process on an error such as ENOSPC, and then tries to write indefinitely.
  */
 export function createLogOutput(fd: number, onLost: () => void): LogOutput {
   let gathered = '';

@@ -21,7 +21,7 @@ The token is not an argument: every user of the machine can read arguments (ps).
 with the API. A JWT is verified here, by the service's own code and with its configuration (POSTERN_CONFIG and
 the other variables). The store is not asked about a JWT: postern token show does that.
 
-Exit status: 0 the token is good, 1 it is not or that cannot be found out, 2 wrong usage or configuration.`;
+Exit status: 0 valid, 1 not valid or could not find out, 2 usage error or invalid configuration.`;
 
 export function addToken(program: Command, env: Environment): void {
   const token = program

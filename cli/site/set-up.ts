@@ -80,6 +80,9 @@ async function mountOf(api: Api, path: string, target: string): Promise<Mount | 
 /** What to check if a valid token does not open the file. */
 function reason(answer: Heard, path: string, mount: Mount | undefined): string {
   const { status } = answer;
+  if (status === 404 && isProblem(answer)) {
+    return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN`;
+  }
   const got = `${status} for ${path} with a valid token`;
   if (status === 404) return `${path} does not exist (404). Create it: ${recipe(path, mount)}`;
   if (status >= 300 && status < 400) {
@@ -93,6 +96,11 @@ function reason(answer: Heard, path: string, mount: Mount | undefined): string {
     return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern`;
   }
   return got;
+}
+
+/** Of nginx itself a 404 is a page. */
+function isProblem(answer: Heard): boolean {
+  return /^application\/problem\+json/.test(headerOf(answer, 'content-type') ?? '');
 }
 
 function recipe(path: string, mount: Mount | undefined): string {

@@ -9,6 +9,8 @@ const MAX_VALUES = 128;
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
+const NOT_ISSUED = 'No token was issued: the request is not valid.';
+
 /** A JSON text that is not parsed yet: one value, or the elements of an array. */
 export interface Split {
   readonly isArray: boolean;
@@ -29,6 +31,11 @@ export function splitJson(text: string, maxElements: number): Split {
   const values: string[] = [];
   let [depth, count, begin] = [0, 0, start + 1];
 
+  function refuse(detail: string): never {
+    const pointer = isArray ? `/${values.length}` : '';
+    throw new Refused('invalid_request', NOT_ISSUED, [{ pointer, detail }]);
+  }
+
   for (let i = Math.max(0, start); i < text.length; i += 1) {
     switch (text.charCodeAt(i)) {
       case QUOTE:
@@ -37,7 +44,7 @@ export function splitJson(text: string, maxElements: number): Split {
       case OPEN_LIST:
       case OPEN_OBJECT:
         depth += 1;
-        if (depth - outside > MAX_DEPTH) refuse(`It may be nested ${MAX_DEPTH} deep.`);
+        if (depth - outside > MAX_DEPTH) refuse(`is nested more than ${MAX_DEPTH} deep`);
         break;
       case COMMA:
         if (isArray && depth === 1) {
@@ -47,7 +54,7 @@ export function splitJson(text: string, maxElements: number): Split {
           break;
         }
         count += 1;
-        if (count >= MAX_VALUES) refuse(`One may have ${MAX_VALUES} fields and list entries.`);
+        if (count >= MAX_VALUES) refuse(`has more than ${MAX_VALUES} fields and list entries`);
         break;
       case CLOSE_LIST:
       case CLOSE_OBJECT:
@@ -94,8 +101,4 @@ function refuseLength(maxElements: number): never {
 
 function refuseSyntax(): never {
   throw new Refused('invalid_request', 'The body is not valid JSON.');
-}
-
-function refuse(detail: string): never {
-  throw new Refused('invalid_request', `The request has too much in it. ${detail}`);
 }

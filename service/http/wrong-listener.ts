@@ -11,27 +11,14 @@ const ADVICE = "nginx's upstream must name the address of POSTERN_LISTEN, not PO
  * The gate's routes on the API's listener: nginx asks the wrong one. Without a key, since the 401 for a
  * missing key would reach the client as a denial of its token.
  */
-export function wrongListenerHandlers({ log }: Pick<ApiDependencies, 'log'>) {
+export function wrongListenerHandler({ log }: Pick<ApiDependencies, 'log'>) {
   let quietUntil = 0;
-
-  function warn(c: Context): void {
+  return (c: Context): Response => {
     const now = performance.now();
-    if (now < quietUntil) return;
-    quietUntil = now + WARN_EVERY_MS;
-    log.warn({ path: c.req.path }, `nginx asks the API instead of the gate: ${ADVICE}`);
-  }
-
-  return {
-    /** nginx makes 503 of it. */
-    authRequest(c: Context): Response {
-      warn(c);
-      return problem(c, 'not_found', `This is the API: ${ADVICE}.`);
-    },
-    /** nginx passes it on to the client. */
-    xAccel(c: Context): Response {
-      warn(c);
-      c.header('Retry-After', '5');
-      return problem(c, 'unavailable');
-    },
+    if (now >= quietUntil) {
+      quietUntil = now + WARN_EVERY_MS;
+      log.warn({ path: c.req.path }, `nginx asks the API instead of the gate: ${ADVICE}`);
+    }
+    return problem(c, 'not_found', 'This is the API, not the gate.');
   };
 }

@@ -28,6 +28,14 @@ test.each([
   expect(longest).toBeLessThan(10_000);
 });
 
+test('the request that has too much in it is named', async () => {
+  const { ask } = createAsked();
+  const good = { path: '/download/a' };
+  const ip = Array.from({ length: 200 }, () => '::1');
+  const reply = await ask('POST /tokens', { json: [good, good, { ...good, ip }] });
+  expect(reply.body.errors).toMatchObject([{ pointer: '#/2' }]);
+});
+
 test('a batch is read no further than to its fiftieth error', async () => {
   const { ask } = createAsked();
   const wrong = Array.from({ length: 100 }, () => '{"path":1}');

@@ -54,7 +54,7 @@ beforeAll(async () => {
     stdio: 'ignore',
   });
   const issued = async () => {
-    const { status, text } = await post(Buffer.from('{"path":"/download/a"}'));
+    const { status, text } = await post(Buffer.from('{"path":"/download/a","expires_in":3600}'));
     return status === 201 && JSON.parse(text).url;
   };
   url = await waitFor(issued, { what: 'a token' });

@@ -1,14 +1,14 @@
 import { type Directive, named } from '../directive.ts';
 import type { Rule } from '../finding.ts';
 
-/** What nginx has without a line, and what a service usually gets without one. */
+/** The default of nginx, and the usual limit of a service. */
 const USUAL_CONNECTIONS = 512;
 const USUAL_DESCRIPTORS = 1024;
 
-/** Fewer are soon taken: a request and its question to the gate are two, and some are kept open. */
+/** Fewer are used up soon: a request and its subrequest to the gate need two, and some are kept open. */
 const MIN_CONNECTIONS = 1024;
 
-/** A worker that has no connection or descriptor left, and then fails every request. */
+/** Too few connections or descriptors for a worker, which then fails every request. */
 export const descriptors: Rule = {
   id: 'descriptors',
   find({ http: { main } }) {
@@ -26,7 +26,7 @@ export const descriptors: Rule = {
       {
         at: connectionsLine ?? events,
         seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
-        why: 'A request takes two connections while the gate is asked, and a file takes a descriptor beside its connection. A worker that has none left fails every request.',
+        why: 'A request uses two connections while nginx asks the gate, and a download uses a descriptor for the file and one for the connection. A worker without free connections or descriptors fails every request.',
         fix: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
       },
     ];

@@ -4,7 +4,7 @@ import { inForce, type Location, title } from '../scope.ts';
 import type { Site } from '../site.ts';
 import { asking, upstreamsOf } from '../upstream.ts';
 
-/** Several gates, of which one that is away takes requests with it. */
+/** Several gates, of which one that is down makes requests fail. */
 export const failover: Rule = {
   id: 'failover',
   find: (site) => [...disabled(site), ...asking(site).flatMap(neverRetried)],
@@ -17,7 +17,7 @@ function disabled(site: Site): readonly Finding[] {
     return servers.filter(isSoonDisabled).map((at) => ({
       at,
       seen: `server ${at.args.join(' ')} in upstream ${upstream.args[0]}, which has ${servers.length}`,
-      why: 'By default one time-out takes a gate out for ten seconds: a restart or a burst disables all of them, and every request gets 503.',
+      why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
       fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
     }));
   });
@@ -40,7 +40,7 @@ function neverRetried(location: Location): readonly Finding[] {
     {
       at,
       seen: `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`,
-      why: 'When a gate that hangs is given up, no time is left to ask another one.',
+      why: 'When nginx gives up a gate that hangs, it has no time left to ask another one.',
       fix: `proxy_next_upstream_timeout ${2 * read}s;`,
     },
   ];

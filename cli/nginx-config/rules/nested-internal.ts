@@ -27,8 +27,8 @@ function nestedIn({ gates, internals }: Site): (inner: Location) => readonly Fin
       .map((outer) => ({
         at: inner.at,
         seen: `${title(inner)} is below ${title(outer)}`,
-        why: `A token for the public prefix of ${outer.path} opens files of ${inner.path}, which another public prefix may be for.`,
-        fix: `an internal prefix that is not below ${outer.path}; or pass the mounts with --mounts, if both belong to one`,
+        why: `A token for the public prefix of ${outer.path} also opens files of ${inner.path}, which may belong to another public prefix.`,
+        fix: `use an internal prefix that is not below ${outer.path}; if both belong to one mount, pass the mounts with --mounts`,
       }));
   };
 }

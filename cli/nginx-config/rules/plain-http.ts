@@ -3,7 +3,7 @@ import type { Rule } from '../finding.ts';
 import { effective, own, type Server, title } from '../scope.ts';
 import { isOf, returns } from '../site.ts';
 
-/** Tokens that cross a network in clear. */
+/** Tokens that cross a network unencrypted. */
 export const plainHttp: Rule = {
   id: 'plain-http',
   find: ({ servers, gates }) =>
@@ -15,8 +15,8 @@ export const plainHttp: Rule = {
         .map((at) => ({
           at,
           seen: `${at === server.at ? 'server without a listen' : `listen ${at.args.join(' ')}`}: ${title(gate.location)} is served over plain HTTP`,
-          why: 'A token is in the URL or a header: everybody on the way can read it and use it.',
-          fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block that only has return 301 https://$host$request_uri; – or, behind a proxy that ends TLS, set_real_ip_from and real_ip_header',
+          why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
+          fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
         }));
     }),
 };
@@ -35,7 +35,7 @@ function isPrivate([address = '', ...more]: readonly string[]): boolean {
   );
 }
 
-/** Who sets this knows that something in front passes the requests on. */
+/** These directives show that a proxy in front passes the requests on. */
 function isBehindProxy(server: Server): boolean {
   const isSet = effective(server, 'set_real_ip_from').length > 0;
   return isSet || own(server, 'listen').some(({ args }) => args.includes('proxy_protocol'));

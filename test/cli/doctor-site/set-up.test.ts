@@ -83,6 +83,16 @@ describe('exit code 2, and what to look at', () => {
     await everyTokenIsRevoked(site);
   });
 
+  test.for([
+    ['auth_request', /503 .* with a good token: .*POSTERN_LISTEN, not POSTERN_API_LISTEN/],
+    ['X-Accel', /nginx asks Postern's API instead of its gate/],
+  ] as const)('nginx asks the API, by %s', async ([way, says], { onTestFinished }) => {
+    const site = await siteToAttack({ way, asksApi: true }, onTestFinished);
+    const { code, stderr } = await site.run();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(says);
+  });
+
   test('the API does not answer', async ({ onTestFinished }) => {
     const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
     const { code, stderr } = await site.run('--api', 'http://127.0.0.1:1');

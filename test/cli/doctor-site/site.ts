@@ -32,6 +32,8 @@ export interface BrokenSite extends PosternOptions {
   readonly inner?: string;
   readonly accessLog?: string;
   readonly canary?: string | Buffer | null;
+  /** nginx's upstream is the API. */
+  readonly asksApi?: true;
 }
 
 export interface Doctored {
@@ -66,8 +68,8 @@ export async function siteToAttack(
   onTestFinished: (stop: () => Promise<void>) => void,
 ): Promise<Doctored> {
   const postern = createPostern(options);
-  const gate = await listening(postern.gate);
   const api = await listening(apiListener(postern.api));
+  const gate = await listening(options.asksApi ? apiListener(postern.api) : postern.gate);
   const folder = await temporaryFolder();
   const files = join(folder, 'files');
   await mkdir(join(files, 'postern-doctor'), { recursive: true });
