@@ -119,7 +119,7 @@ describe.sequential('in a fresh copy', () => {
       const nginx = await startNginx({
         config: ({ port, dir }) =>
           put(block('nginx', 'postern/protect.conf'), {
-            'listen 8080;': `listen 127.0.0.1:${port};`,
+            'listen 127.0.0.1:8080;': `listen 127.0.0.1:${port};`,
             '127.0.0.1:7300': gate,
             '/var/log/nginx': dir,
             '/srv/files/': `${files}/`,
@@ -152,7 +152,7 @@ describe.sequential('in a fresh copy', () => {
       const nginx = await startNginx({
         config: ({ port, dir }) =>
           put(only(page, 'nginx'), {
-            'listen 8080;': `listen 127.0.0.1:${port};`,
+            'listen 127.0.0.1:8080;': `listen 127.0.0.1:${port};`,
             '127.0.0.1:7300': gate,
             '/var/log/nginx': dir,
             '/srv/files/': `${files}/`,

@@ -5,10 +5,11 @@ import { projectRoot } from '../paths.ts';
 import { terminal } from './terminal.ts';
 
 /** A site with two mistakes that nginx -t does not report. */
-const NGINX_CONF = `events {}
+const NGINX_CONF = `worker_rlimit_nofile 16384;
+events { worker_connections 4096; }
 http {
     include postern/http.conf;
-    upstream postern { server 127.0.0.1:7300; keepalive 256; }
+    upstream postern { server 127.0.0.1:7300 max_fails=3 fail_timeout=1s; keepalive 256; }
 
     server {
         listen 443 ssl;
