@@ -86,7 +86,7 @@ describe('docs/monitoring.md', () => {
   test('alerts on what there is', () => {
     const blocks = fencedBlocks(page).filter(({ language }) => language === 'yaml');
     const rules = blocks.flatMap(({ text }) => parse(text).groups?.[0].rules ?? []);
-    expect(rules).toHaveLength(3);
+    expect(rules).toHaveLength(4);
     for (const { alert, expr } of rules) {
       expect(alert).toMatch(/^Postern[A-Z]/);
       expectKnown(expr);
