@@ -9,7 +9,11 @@ const mounts = createMounts([
   mount('/download/', '/protected/'),
   mount('/download/video/', '/videos/', { passArguments: ['start', 'end'] }),
 ]);
-const read = (uri: string) => parseRequestUri(uri.replaceAll('TOKEN', TOKEN), 'x', mounts);
+const parse = (uri: string) => parseRequestUri(uri.replaceAll('TOKEN', TOKEN), 'x', mounts);
+const read = (uri: string) => {
+  const requested = parse(uri);
+  return requested === 'folder' ? undefined : requested;
+};
 
 test('the token stands in the query, or right after the prefix', () => {
   const expected = { path: '/download/a/b.pdf', token: TOKEN, args: '' };
@@ -21,6 +25,19 @@ test('the token stands in the query, or right after the prefix', () => {
 
 test.each(linesOf('hostile-uris.txt'))('%s is malformed', (line) => {
   expect(read(unescaped(line))).toBeUndefined();
+});
+
+test.each([
+  ['/download/', 'folder'],
+  ['/download/a/?token=TOKEN', 'folder'],
+  ['/download/~TOKEN/a/', 'folder'],
+  ['/download/~TOKEN', 'folder'],
+  ['/download/a//', undefined],
+  ['/download/a/../', undefined],
+  ['/download/a/%5c/', undefined],
+  ['/elsewhere/a/', undefined],
+])('%s is %s, with a token or without', (uri, expected) => {
+  expect(parse(uri)).toBe(expected);
 });
 
 test('a token elsewhere in the path is a name', () => {
