@@ -50,7 +50,7 @@ export function completeConfig(text: string, dir: string, workers = 1): string {
     'daemon off;',
     'master_process on;', // even for one worker, or there is no reload
     `worker_processes ${workers};`,
-    'worker_rlimit_nofile 16384;', // two for each of the connections below
+    'worker_rlimit_nofile 16384;', // at least three for each of the connections below
     `pid ${dir}/nginx.pid;`,
     // Root's workers would become another user, who may not read a test's files and sockets.
     ...(process.getuid?.() === 0 ? ['user root;'] : []),

@@ -12,8 +12,8 @@ export interface Listeners {
 }
 
 /**
- * Both addresses, and the mode of those that are sockets. They must differ: whoever proxies the API to the public must not thereby expose
- * the gate, which trusts the headers that it gets.
+ * Both addresses, and the mode of Unix sockets. The addresses must differ: a proxy that publishes the
+ * API must not expose the gate, which trusts the headers that it gets.
  */
 export function readListeners(settings: Settings, faults: Faults): Listeners | undefined {
   const given = settings.get('listen');
@@ -23,8 +23,9 @@ export function readListeners(settings: Settings, faults: Faults): Listeners | u
   const givenMode = settings.get('socket_mode');
   const socketMode = givenMode ? readSocketMode(givenMode, faults) : 0o660;
   if (listen === undefined || apiListen === undefined) return undefined;
-  if (socketMode === undefined) return undefined;
-  if (!collide(listen, apiListen)) return { listen, apiListen, socketMode };
+  if (!collide(listen, apiListen)) {
+    return socketMode === undefined ? undefined : { listen, apiListen, socketMode };
+  }
   const [blamed, other] = givenApi
     ? [givenApi, given?.field ?? 'POSTERN_LISTEN']
     : [given ?? { field: 'POSTERN_LISTEN' }, 'POSTERN_API_LISTEN'];

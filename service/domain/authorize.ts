@@ -33,6 +33,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
     if (requested === undefined) return deny('invalid_request');
+    if (requested === 'folder') return deny('path_is_folder');
     const { path } = requested;
     let denial: Deny | undefined;
     let unavailable: Deny | undefined;

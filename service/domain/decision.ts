@@ -28,6 +28,7 @@ export type DenyCode =
   | 'insufficient_scope'
   | 'prefetch'
   | 'invalid_request'
+  | 'path_is_folder'
   | 'unavailable';
 
 /** A cookie for the client: its value, and its path as the client spells it. */

@@ -1,5 +1,5 @@
 import type { Mount, Mounts } from './mount.ts';
-import { decodeArgument, decodePath, pathFault } from './path.ts';
+import { decodeArgument, decodePath, pathFault, prefixFault } from './path.ts';
 import { isToken } from './token.ts';
 
 /**
@@ -28,9 +28,13 @@ export interface Requested {
 
 /**
  * Reads a request-target (nginx's `$request_uri`, one character a byte).
- * Undefined if it is malformed, or names two tokens.
+ * Undefined if it is malformed, or names two tokens; `'folder'` if the path is one of a mount.
  */
-export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requested | undefined {
+export function parseRequestUri(
+  uri: string,
+  site: string,
+  mounts: Mounts,
+): Requested | 'folder' | undefined {
   // Neither is ever raw in a request-target; with a space Node joins a header that came twice.
   if (uri.includes('#') || uri.includes(' ')) return undefined;
   const mark = uri.indexOf('?');
@@ -54,7 +58,9 @@ export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requ
     if (path !== mount.prefix || asked.path === undefined) return undefined;
     path = mount.prefix + asked.path;
   }
-  if (pathFault(path) !== undefined) return undefined;
+  if (pathFault(path) !== undefined) {
+    return mount !== undefined && prefixFault(path) === undefined ? 'folder' : undefined;
+  }
   if (asked.args.length > MAX_ARGS_LENGTH) return undefined;
   const { token = split.token, args, hasUnused } = asked;
   return { site, mount, path, token, rawPath: raw, tokenlessPath: split.raw, args, hasUnused };

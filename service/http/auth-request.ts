@@ -41,7 +41,7 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
 function denied(decision: Deny): Answer {
   const { code, returnUrl } = decision;
   // nginx relays 401 and 403 and makes 500 of any other, a 400 too.
-  const status = code === 'invalid_request' ? 403 : statusOf(code);
+  const status = statusOf(code) === 400 ? 403 : statusOf(code);
   const headers = [...denialHeaders(decision, status), 'Content-Length', '0'];
   if (returnUrl !== undefined) headers.push(tell.returnUrl, returnUrl);
   return { status, headers };

@@ -18,6 +18,7 @@ const STATUS: Record<ProblemCode, number> = {
   insufficient_scope: 403,
   prefetch: 403,
   invalid_request: 400,
+  path_is_folder: 400,
   unavailable: 503,
   not_found: 404,
   unsupported_token_type: 400,
@@ -51,13 +52,19 @@ export function problemBody(code: ProblemCode, detail?: string, faults?: readonl
   });
 }
 
+const UNAVAILABLE = '<h1>Unavailable for the moment</h1><p>Please try again in a few seconds.</p>';
+const DENIED =
+  '<h1>This link does not open the file</h1>' +
+  '<p>It may have expired, or was made for another file. Ask for a new one.</p>';
+const PAGES: Partial<Record<DenyCode, string>> = {
+  path_is_folder:
+    '<h1>This link is for a folder</h1>' +
+    '<p>It opens files in the folder, not the folder itself. Ask for the link to a file.</p>',
+};
+
 /** A denial for a person with a browser, in the words of nginx/snippets/auth-request.conf. */
 export function problemPage(code: DenyCode): string {
   const status = STATUS[code];
-  const text =
-    status === 503
-      ? '<h1>Unavailable for the moment</h1><p>Please try again in a few seconds.</p>'
-      : '<h1>This link does not open the file</h1>' +
-        '<p>It may have expired, or was made for another file. Ask for a new one.</p>';
+  const text = PAGES[code] ?? (status === 503 ? UNAVAILABLE : DENIED);
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${status}</title>${text}</html>\n`;
 }

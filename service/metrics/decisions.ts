@@ -20,6 +20,7 @@ const CODES = Object.keys({
   insufficient_scope: 0,
   prefetch: 0,
   invalid_request: 0,
+  path_is_folder: 0,
   unavailable: 0,
 } satisfies Record<Code, 0>) as Code[];
 

@@ -78,7 +78,8 @@ test.each(linesOf('hostile-uris.txt'))('%s is denied', async (line) => {
   const { issue, authorize } = createDecider();
   const { token } = await issue({ prefix: '/download/' });
   const uri = unescaped(line).replaceAll('TOKEN', token);
-  const denied = { allow: false, code: 'invalid_request' };
+  const isFolder = /\/(\?|$)|\/~TOKEN$/.test(line);
+  const denied = { allow: false, code: isFolder ? 'path_is_folder' : 'invalid_request' };
   expect(await authorize(uri)).toEqual(denied);
   expect(await authorize(uri, { authorization: `Bearer ${token}` })).toEqual(denied);
 });

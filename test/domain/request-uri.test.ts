@@ -9,7 +9,11 @@ const mounts = createMounts([
   mount('/download/', '/protected/'),
   mount('/download/video/', '/videos/', { passArguments: ['start', 'end'] }),
 ]);
-const read = (uri: string) => parseRequestUri(uri.replaceAll('TOKEN', TOKEN), 'x', mounts);
+const parse = (uri: string) => parseRequestUri(uri.replaceAll('TOKEN', TOKEN), 'x', mounts);
+const read = (uri: string) => {
+  const requested = parse(uri);
+  return requested === 'folder' ? undefined : requested;
+};
 
 test('the token stands in the query, or right after the prefix', () => {
   const expected = { path: '/download/a/b.pdf', token: TOKEN, args: '' };
@@ -36,6 +40,19 @@ test('the token segment, and nothing else, is removed from the raw path', () => 
   expect(rawOf(`/download/~${TOKEN}/a%20b`)).toBe('/download/a%20b');
   expect(rawOf(`/d%6Fwnload/%7e${TOKEN}/~${TOKEN}/a`)).toBe(`/d%6Fwnload/~${TOKEN}/a`);
   expect(rawOf('/download/a%20b')).toBe('/download/a%20b');
+});
+
+test.each([
+  ['/download/', 'folder'],
+  ['/download/a/?token=TOKEN', 'folder'],
+  ['/download/~TOKEN/a/', 'folder'],
+  ['/download/~TOKEN', 'folder'],
+  ['/download/a//', undefined],
+  ['/download/a/../', undefined],
+  ['/download/a/%5c/', undefined],
+  ['/elsewhere/a/', undefined],
+])('%s is %s, with a token or without', (uri, expected) => {
+  expect(parse(uri)).toBe(expected);
 });
 
 test('a token elsewhere in the path is a name', () => {

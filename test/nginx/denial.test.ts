@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreUnavailable } from '../../service/domain/store.ts';
 import { type Site, startSite, ways } from '../support/site.ts';
 
@@ -31,6 +31,7 @@ describe.each(ways)('denials by %s', (way) => {
     { code: 'insufficient_scope', status: 403, path: '/download/b.mp4' },
     { code: 'prefetch', status: 403, headers: { 'Service-Worker': 'script' } },
     { code: 'invalid_request', status: malformed, path: '/download/a%5c.mp4' },
+    { code: 'path_is_folder', status: malformed, path: '/download/folder.mp4/' },
     { code: 'unavailable', status: 503 },
   ];
 
@@ -84,4 +85,27 @@ describe.each(ways)('denials by %s', (way) => {
       expect(JSON.stringify([all, text])).not.toMatch(/protected|postern-|x-accel|redis|gone/i);
     });
   });
+});
+
+// The URL that a token for a folder is issued with, opened as it is.
+test.each(ways)('by %s a link to a folder says what it is, whatever its token is', async (way) => {
+  const site = await startSite({ way });
+  onTestFinished(site.stop);
+  const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
+  expect(url).toBe(`/download/~${token}/folder/`);
+  for (const target of [
+    url,
+    url.replace(token, UNKNOWN),
+    `/download/folder/?token=${token}`,
+    `/download/folder/?token=${UNKNOWN}`,
+    '/download/folder/',
+    '/download/',
+  ]) {
+    const { status, text } = await site.ask('GET', target, { Accept: BROWSER });
+    expect(status).toBe(way === 'X-Accel' ? 400 : 403);
+    expect(text).toContain('<h1>This link is for a folder</h1>');
+    expect(text).not.toContain('expired');
+  }
+  const file = await site.ask('GET', `${url}a.txt/../`, { Accept: BROWSER });
+  expect(file.text).toContain('<h1>This link does not open the file</h1>');
 });

@@ -1,5 +1,6 @@
 import { type Directive, named } from '../directive.ts';
 import type { Rule } from '../finding.ts';
+import { own } from '../scope.ts';
 
 /** The default of nginx, and the usual limit of a service. */
 const USUAL_CONNECTIONS = 512;
@@ -11,7 +12,8 @@ const MIN_CONNECTIONS = 1024;
 /** Too few connections or descriptors for a worker, which then fails every request. */
 export const descriptors: Rule = {
   id: 'descriptors',
-  find({ http: { main } }) {
+  find({ http }) {
+    const { main } = http;
     const [events] = named(main, 'events');
     // Not a whole configuration.
     if (events === undefined) return [];
@@ -19,14 +21,16 @@ export const descriptors: Rule = {
     const [limitLine] = named(main, 'worker_rlimit_nofile');
     const connections = numberOf(connectionsLine) ?? USUAL_CONNECTIONS;
     const limit = numberOf(limitLine) ?? USUAL_DESCRIPTORS;
-    // A connection to a client, and the file that it gets.
-    if (connections >= MIN_CONNECTIONS && limit >= 2 * connections) return [];
+    // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
+    const isCached = own(http, 'map').some(({ args }) => args[1] === '$postern_decisions');
+    const each = isCached ? 3 : 2;
+    if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
     const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
     return [
       {
         at: connectionsLine ?? events,
         seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
-        why: 'A request uses two connections while nginx asks the gate, and a download uses a descriptor for the file and one for the connection. A worker without free connections or descriptors fails every request.',
+        why: `A request uses two connections while nginx asks the gate, and a download uses ${each} descriptors. A worker without free connections or descriptors fails every request.`,
         fix: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
       },
     ];

@@ -41,7 +41,7 @@ function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolea
   return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
 }
 
-/** What the gate says of a token; `503` is when it says nothing. */
+/** The statuses of a decision. The others are errors, for which the snippet has a page. */
 const DENIALS = ['401', '403'];
 
 function silenced({ location }: Gate): readonly Finding[] {
@@ -56,7 +56,7 @@ function silenced({ location }: Gate): readonly Finding[] {
   return effective(location.parent, 'error_page').flatMap((at) => {
     const lost = statuses(at).filter(replaced);
     const denials = lost.filter((status) => DENIALS.includes(status));
-    // A page for the server's own errors alone is not missed: the snippet has one.
+    // Nearly every site has a page for errors only, and loses nothing.
     if (denials.length === 0) return [];
     const others = lost.filter((status) => !DENIALS.includes(status));
     const page = at.args.at(-1);

@@ -75,6 +75,14 @@ test.each([
   expect(found('descriptors', site({ main }))).toEqual([]);
 });
 
+test('with cache.conf each download takes one more', () => {
+  const main = 'worker_rlimit_nofile 2048;\nevents {\nworker_connections 1024;\n}';
+  const http = 'map "" $postern_decisions { default postern_decisions; }';
+  expect(found('descriptors', site({ main, http }))).toEqual(['worker_connections 1024;']);
+  const enough = main.replace('2048', '3072');
+  expect(found('descriptors', site({ main: enough, http }))).toEqual([]);
+});
+
 const upstream = (...servers: string[]) =>
   `upstream postern {\n${servers.map((server) => `server ${server};`).join('\n')}\nkeepalive 256;\n}`;
 
