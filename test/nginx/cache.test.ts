@@ -129,10 +129,10 @@ describe('with a TTL', () => {
 test('no denial is kept: what is good a moment later passes at once', async () => {
   const { issue, ask, asked, postern } = await site();
   const { url, id, access_token: token } = await issue({ path: '/download/a.txt' });
-  const { find } = postern.store;
-  postern.store.find = async () => undefined;
+  const { findTimed } = postern.store;
+  postern.store.findTimed = async () => undefined;
   for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(401);
-  postern.store.find = find;
+  postern.store.findTimed = findTimed;
   expect((await ask('GET', url)).status).toBe(200);
   expect(asked()).toBe(4);
 
@@ -329,11 +329,11 @@ describe('whatever the site says of caches', () => {
     }
     expect(asked()).toBe(1 + 3 * 3);
     expect(await readdir(join(files, '..', 'cache'))).toEqual([]);
-    const { find } = postern.store;
-    postern.store.find = () => Promise.reject(new Error('gone'));
+    const { findTimed } = postern.store;
+    postern.store.findTimed = () => Promise.reject(new Error('gone'));
     expect((await ask('GET', mine.url)).status).toBe(200);
     expect((await ask('GET', `/download/b.txt?token=${mine.access_token}`)).status).toBe(503);
-    postern.store.find = find;
+    postern.store.findTimed = findTimed;
   });
 
   test('a range that starts late is no reason to ask again', async () => {
