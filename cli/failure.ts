@@ -12,3 +12,5 @@ export class WrongUsage extends Failure {
 export class NoReader extends Error {
   override readonly name = 'NoReader';
 }
+
+export type Environment = Readonly<Record<string, string | undefined>>;

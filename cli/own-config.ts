@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { API_VARIABLES } from '../service/config/names.ts';
 import { type Config, ConfigError, loadConfig } from '../service/config.ts';
-import type { Environment } from './environment.ts';
-import { WrongUsage } from './failure.ts';
+import { type Environment, WrongUsage } from './failure.ts';
 
 /**
  * The whole configuration, so that no command works with one that Postern would not start with.

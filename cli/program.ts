@@ -1,16 +1,15 @@
+import './terminal.ts';
 import { Command, CommanderError } from 'commander';
-import { addDoctor } from './commands/doctor.ts';
-import { example } from './commands/example.ts';
 import { idLast } from './commands/id-last.ts';
-import { addKey } from './commands/key.ts';
-import { addNginx } from './commands/nginx.ts';
-import { addServe } from './commands/serve.ts';
-import { addToken } from './commands/token.ts';
-import type { Environment } from './environment.ts';
-import { Failure, NoReader, WrongUsage } from './failure.ts';
-import { version } from './nginx/package.ts';
+import { addDoctor } from './doctor/command.ts';
+import { example } from './example.ts';
+import { type Environment, Failure, NoReader, WrongUsage } from './failure.ts';
+import { addKey } from './key/command.ts';
+import { addNginx } from './nginx/command.ts';
+import { version } from './package.ts';
+import { addToken } from './token/command.ts';
+
 // For commander, which writes help itself: a closed standard output (`| head`) is not an error.
-import './output.ts';
 
 const FAILED = 1;
 const WRONG_USAGE = 2;
@@ -44,4 +43,14 @@ function createProgram(env: Environment): Command {
     .addHelpText('after', example('postern serve'));
   for (const add of [addServe, addKey, addToken, addNginx, addDoctor]) add(program, env);
   return program;
+}
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('Run the service, configured by POSTERN_* variables and the file POSTERN_CONFIG.')
+    .addHelpText('after', example('POSTERN_CONFIG=/etc/postern/postern.yaml postern serve'))
+    .action(async () => {
+      await import('../service/main.ts');
+    });
 }

@@ -16,7 +16,7 @@ import { readPublicUrl } from './config/public-url.ts';
 import { readResume } from './config/resume.ts';
 import { readStore, type StoreSettings } from './config/store.ts';
 import { readWhole } from './config/whole.ts';
-import type { ApiKey } from './domain/api-key.ts';
+import type { ApiKey } from './domain/client.ts';
 import type { Mount } from './domain/mount.ts';
 
 export { ConfigError, type ConfigFault } from './config/fault.ts';

@@ -1,6 +1,9 @@
-import { plain } from '../plain.ts';
-import { fill } from './fill.ts';
-import { readSnippet, snippetsFolder, version } from './package.ts';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Failure } from '../failure.ts';
+import { readSnippet, snippetsFolder, version } from '../package.ts';
+import { plain } from '../terminal.ts';
 import type { Plan } from './plan.ts';
 import { render } from './render.ts';
 
@@ -43,4 +46,112 @@ function head(line: string, where: readonly string[]): string {
     ...where,
   ];
   return lines.map((text) => `${`# ${text}`.trimEnd()}\n`).join('');
+}
+
+/** Snippets in which something is to be filled in, and how. The snippets themselves are the templates. */
+const FILL: Readonly<Record<string, (text: string, plan: Plan) => string>> = {
+  'limit-conn.conf': (text, { limitConn }) =>
+    replaceLine(
+      text,
+      /^limit_conn postern_connections \d+;$/gm,
+      `limit_conn postern_connections ${limitConn};`,
+    ),
+
+  'cors.conf': (text, { origins }) =>
+    replaceLine(text, /^ {4}# https:\/\/\S+ \$http_origin;$/gm, origins.map(originLine).join('\n')),
+
+  'login.conf': (text, { login }) =>
+    replaceLine(
+      text,
+      /^ {4}default "[^"]*\$postern_return";$/gm,
+      `    default "${login}$postern_return";`,
+    ),
+};
+
+/** A snippet's text with what the plan says. */
+export function fill(name: string, text: string, plan: Plan): string {
+  return FILL[name]?.(text, plan) ?? text;
+}
+
+/** nginx's hash of a map has room for about this many; a regular expression has no such bound. */
+const MAX_KEY_LENGTH = 40;
+
+function originLine(origin: string): string {
+  const key =
+    origin.length <= MAX_KEY_LENGTH ? origin : `~^${origin.replace(/[.[\]]/g, '\\\\$&')}$`;
+  return `    "${key}" $http_origin;`;
+}
+
+/** Not as a string, in which `$` would mean something. */
+function replaceLine(text: string, line: RegExp, by: string): string {
+  let count = 0;
+  const filled = text.replace(line, () => {
+    count += 1;
+    return by;
+  });
+  if (count === 1) return filled;
+  throw new TypeError(`${line} must be once in the snippet that it fills`);
+}
+
+export interface Written {
+  readonly written: readonly string[];
+  readonly unchanged: readonly string[];
+}
+
+/**
+ * Writes files below a folder. Each is replaced atomically, and none is replaced before all of them are
+ * on the disk.
+ *
+ * @throws Failure, also if a file exists and differs, unless `force` is set
+ */
+export async function writeFiles(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+  force: boolean,
+): Promise<Written> {
+  const made: Array<{ readonly temporary: string; readonly path: string }> = [];
+  try {
+    const differ: string[] = [];
+    const written: string[] = [];
+    const unchanged: string[] = [];
+    for (const [name, text] of files) {
+      const path = join(folder, name);
+      const there = await read(path);
+      if (there === text) unchanged.push(path);
+      else written.push(path);
+      if (there !== undefined && there !== text) differ.push(path);
+    }
+    if (differ.length > 0 && !force) {
+      const list = differ.map((path) => `\n  ${path}`).join('');
+      throw new Failure(
+        `no files were written: these exist and differ:${list}\nUse --force to overwrite them.`,
+      );
+    }
+    for (const [name, text] of files) {
+      const named = join(folder, name);
+      if (unchanged.includes(named)) continue;
+      await mkdir(dirname(named), { recursive: true });
+      // Follow a symbolic link instead of replacing it.
+      const path = await realpath(named).catch(() => named);
+      const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+      made.push({ temporary, path });
+      await writeFile(temporary, text, { flag: 'wx', mode: 0o644 });
+    }
+    for (const { temporary, path } of made) await rename(temporary, path);
+    return { written, unchanged };
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`${folder} cannot be written: ${(error as Error).message}`, { cause: error });
+  } finally {
+    for (const { temporary } of made) await rm(temporary, { force: true });
+  }
+}
+
+async function read(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -1,13 +1,11 @@
-import type { Environment } from '../environment.ts';
-import { WrongUsage } from '../failure.ts';
+import type { Config } from '../../service/config.ts';
+import { type Environment, WrongUsage } from '../failure.ts';
 import { ownConfig } from '../own-config.ts';
-import { plain } from '../plain.ts';
-import { filesOf, textOf } from './files.ts';
-import { withFaults } from './given.ts';
-import { notesOn } from './notes.ts';
+import { plain } from '../terminal.ts';
+import { filesOf, textOf, writeFiles } from './files.ts';
 import { commandLine, type NginxOptions } from './options.ts';
 import { type Plan, planOf } from './plan.ts';
-import { writeFiles } from './write.ts';
+import { withFaults } from './values.ts';
 
 interface Where {
   readonly out?: string;
@@ -53,4 +51,27 @@ async function put(plan: Plan, line: string, { out, force, json }: Where): Promi
     ...done.unchanged.map((path) => `${plain(path)} is unchanged`),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Options that are valid but probably do not do what the operator expects. */
+export function notesOn(
+  { cache, login, sites, xAccel }: Plan,
+  options: NginxOptions,
+  { decisionTtl, publicUrl }: Pick<Config, 'decisionTtl' | 'publicUrl'>,
+): string[] {
+  const notes: string[] = [];
+  if (sites.some(({ name }) => name === '_')) {
+    notes.push(
+      'no site is named, so another server block of nginx may answer: pass --server-name files.example',
+    );
+  }
+  if (xAccel && (cache || login !== undefined)) {
+    notes.push('--cache and --login have no effect with --x-accel');
+  } else if (cache && decisionTtl === 0) {
+    notes.push('--cache has no effect while POSTERN_DECISION_TTL is 0');
+  }
+  if (!options.login?.startsWith('/') && login !== undefined && publicUrl === undefined) {
+    notes.push('without POSTERN_PUBLIC_URL the login page receives only the path, not the host');
+  }
+  return notes;
 }

@@ -1,9 +1,7 @@
 import type { Faults } from '../../service/config/fault.ts';
 import type { Given } from '../../service/config/given.ts';
-import { readFolder } from './folder.ts';
-import { given } from './given.ts';
 import type { Site } from './sites.ts';
-import { readTarget } from './target.ts';
+import { given, readFolder, readTarget } from './values.ts';
 
 /** What serves an internal prefix. */
 export type Place = { readonly folder: string } | { readonly url: string };

@@ -2,14 +2,18 @@ import type { Faults } from '../../service/config/fault.ts';
 import type { Given } from '../../service/config/given.ts';
 import { quote } from '../../service/config/shown.ts';
 import type { Config } from '../../service/config.ts';
-import { readListen, readUpstream, sameListen } from './address.ts';
-import { readLogFile } from './folder.ts';
-import { given } from './given.ts';
-import { readLogin } from './login.ts';
 import type { NginxOptions } from './options.ts';
-import { readOrigin } from './origin.ts';
 import { type Places, readPlaces } from './place.ts';
 import { planSites, type Site } from './sites.ts';
+import {
+  given,
+  readListen,
+  readLogFile,
+  readLogin,
+  readOrigin,
+  readUpstream,
+  sameListen,
+} from './values.ts';
 
 /** Everything that the configuration is made of, checked: whatever is in it may be written. */
 export interface Plan {

@@ -1,7 +1,6 @@
 import type { Place } from './place.ts';
 import type { Plan } from './plan.ts';
-import type { Site } from './sites.ts';
-import { word } from './word.ts';
+import { type Site, word } from './sites.ts';
 
 /** The names of the snippets that the http block needs, in their order. */
 export function httpSnippets({ limitConn, cache, origins, login }: Plan): string[] {

@@ -1,8 +1,8 @@
 import type { Faults } from '../../service/config/fault.ts';
+import type { Given } from '../../service/config/given.ts';
+import { readSite } from '../../service/config/site.ts';
 import type { Mount } from '../../service/domain/mount.ts';
-import { given } from './given.ts';
-import { readServerName } from './site-name.ts';
-import { MAX_WORD_BYTES, word } from './word.ts';
+import { given } from './values.ts';
 
 /** A server block, and its locations. */
 export interface Site {
@@ -42,4 +42,33 @@ export function planSites(
       internals: [...new Set(own.map(({ internal }) => internal))],
     };
   });
+}
+
+/** The most that a name in the DNS has. */
+const MAX_LENGTH = 253;
+
+/** The first name of a server block, `$server_name`: more narrow than what a mount may say. */
+export function readServerName(value: Given, faults: Faults): string | undefined {
+  const name = readSite(value, faults);
+  if (name === undefined) return undefined;
+  if (name.startsWith('*.') && name.endsWith('.*')) {
+    return faults.add(value, 'a name with at most one *: *.files.example or files.*');
+  }
+  if (name.length <= MAX_LENGTH) return name;
+  return faults.add(value, `a name of at most ${MAX_LENGTH} characters`);
+}
+
+/** What nginx reads as one word without quotes. */
+const BARE = /^[A-Za-z0-9_./:*\-[\]]+$/;
+
+/** The maximum length of a word in nginx, in bytes, with room for its quotes (ngx_conf_file.c). */
+export const MAX_WORD_BYTES = 4000;
+
+/**
+ * A text as one word of a configuration, by the rules of ngx_conf_read_token: in double quotes only
+ * `"` and `\` mean anything. A `$` is left as it is, so it must be a place in which nginx looks for no
+ * variables, such as a location's prefix.
+ */
+export function word(text: string): string {
+  return BARE.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }

@@ -1,4 +1,4 @@
-import type { ApiKey } from '../domain/api-key.ts';
+import type { ApiKey } from '../domain/client.ts';
 import { readEntry } from './entry.ts';
 import type { Faults } from './fault.ts';
 import { absent, type Given } from './given.ts';

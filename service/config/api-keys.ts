@@ -1,4 +1,4 @@
-import type { ApiKey } from '../domain/api-key.ts';
+import type { ApiKey } from '../domain/client.ts';
 import { type ReadApiKey, readApiKey } from './api-key.ts';
 import { apiKeysFromText } from './api-key-text.ts';
 import { readList } from './entry.ts';

@@ -1,4 +1,4 @@
-import type { ApiKey } from '../domain/api-key.ts';
+import type { ApiKey } from '../domain/client.ts';
 import { readList } from './entry.ts';
 import type { Faults } from './fault.ts';
 import type { Given } from './given.ts';

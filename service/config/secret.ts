@@ -1,4 +1,4 @@
-import { hashSecret } from '../domain/api-key.ts';
+import { hashSecret } from '../domain/client.ts';
 
 /** It travels in a header, behind a scheme, and in a list that commas separate. */
 const SECRET = /^[\x21-\x2b\x2d-\x7e]{16,}$/;

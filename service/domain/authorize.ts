@@ -1,16 +1,17 @@
+import { isWithin } from './address.ts';
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
-import { cookieTokens, tokensOf } from './credentials.ts';
 import type { Deadline } from './deadline.ts';
 import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
-import { fitOf } from './fit.ts';
-import type { Grant } from './grant.ts';
+import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
-import type { Mounts } from './mount.ts';
+import type { Mount, Mounts } from './mount.ts';
+import { MAX_PATH_BYTES } from './path.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
 import { returnUrl } from './return-url.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
-import { isOpaque, tokenId } from './token.ts';
+import { isServed } from './target.ts';
+import { isOpaque, isToken, tokenId } from './token.ts';
 
 export interface AuthorizeOptions {
   readonly mounts: Mounts;
@@ -133,4 +134,73 @@ function isLackOfToken({ code }: Deny): boolean {
 
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...known };
+}
+
+/** Where a grant leads a request, or why it does not cover it. */
+export type Fit = { readonly mount: Mount; readonly target: string } | DenyCode;
+
+export function fitOf(
+  grant: Grant,
+  requested: Requested,
+  request: GateRequest,
+  mounts: Mounts,
+): Fit {
+  const { mount, path, site } = requested;
+  if (mount === undefined || !inScope(grant, mount, requested, request)) {
+    return 'insufficient_scope';
+  }
+  // The mount that the target was named under may be gone, or may serve another site only.
+  if (grant.target !== undefined && !isServed(grant.target, site, mounts)) {
+    return 'insufficient_scope';
+  }
+  const target = targetOf(grant, mount, path);
+  // A folder's own target may be longer than its public prefix.
+  if (Buffer.byteLength(target) > MAX_PATH_BYTES) return 'invalid_request';
+  // A script that a download registers could answer for the site from then on. And what is fetched
+  // ahead nobody may ever look at, but the use would be gone.
+  if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';
+  return { mount, target };
+}
+
+function inScope(
+  grant: Grant,
+  mount: Mount,
+  { site, path }: Requested,
+  { method, address = '' }: GateRequest,
+): boolean {
+  return (
+    grant.mount === mount.id &&
+    (grant.site === undefined || grant.site === site) &&
+    coversPath(grant.covers, path) &&
+    (method === 'GET' || method === 'HEAD') &&
+    (grant.ip === undefined || isWithin(address, grant.ip))
+  );
+}
+
+function targetOf(grant: Grant, mount: Mount, path: string): string {
+  if (grant.target === undefined) return mount.internal + path.slice(mount.prefix.length);
+  return isFolder(grant.covers) ? grant.target + path.slice(grant.covers.length) : grant.target;
+}
+
+/** Tokens in cookies that are tried: nested folders have one each. */
+const MOST_COOKIES = 4;
+
+/**
+ * The tokens that a request presents: the first that is shaped like one of URL, Authorization and
+ * cookies; another application's credential counts as absent. Only cookies can be several, as a
+ * browser sends all that it still holds for a folder and those above it.
+ */
+export function tokensOf(request: GateRequest, inUrl: string | undefined): readonly string[] {
+  const token = inUrl ?? bearer(request.authorization);
+  if (token !== undefined) return [token];
+  return cookieTokens(request.cookie).slice(0, MOST_COOKIES);
+}
+
+export function cookieTokens(cookie: string | undefined): readonly string[] {
+  return cookie?.split(' ').filter(isToken) ?? [];
+}
+
+function bearer(authorization: string | undefined): string | undefined {
+  const credential = authorization && /^bearer +(\S+)$/i.exec(authorization)?.[1];
+  return credential && isToken(credential) ? credential : undefined;
 }

@@ -1,6 +1,6 @@
 import type { Grant } from './grant.ts';
-import type { Redeemed } from './redeem.ts';
-import type { Rejection } from './signed.ts';
+import type { Rejection } from './look-up.ts';
+import type { Redeemed } from './requester.ts';
 
 /** What nginx tells of the client's request; strings hold one character a byte. */
 export interface GateRequest {

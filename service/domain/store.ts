@@ -1,6 +1,5 @@
 import type { Grant, KnownRequester } from './grant.ts';
-import type { Redeemed } from './redeem.ts';
-import type { Requester } from './requester.ts';
+import type { Redeemed, Requester } from './requester.ts';
 
 /** A grant under its token id. */
 export type Entry = readonly [id: string, grant: Grant];

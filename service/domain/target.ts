@@ -1,8 +1,10 @@
 import { type Client, mayIssueFor } from './client.ts';
+import type { Faults } from './errors.ts';
 import { isFolder } from './grant.ts';
+import type { GrantRequest } from './grant-fields.ts';
 import type { Mounts } from './mount.ts';
 import { pathFault, prefixFault } from './path.ts';
-import type { Place } from './place.ts';
+import type { Place } from './resolve-mount.ts';
 
 /** Longest query of a target: a presigned one with a session's token, and room left in the buffer. */
 const MAX_ARGS_LENGTH = 4096;
@@ -101,4 +103,33 @@ function isReached(
     // A nested mount may lead that path elsewhere.
     return mounts.find(site, path) === mount && mayIssueFor(client, site, path);
   });
+}
+
+/** Faults of a path and a target that this client may not issue for, or that no client may. */
+export function faultReach(
+  { target, target_args: targetArgs }: Pick<GrantRequest, 'target' | 'target_args'>,
+  place: Place,
+  client: Client,
+  mounts: Mounts,
+  at: string,
+  faults: Faults,
+): void {
+  const { mount, site, covers, field } = place;
+  if (!mayIssueFor(client, site ?? mount.site, covers)) {
+    const detail = 'is outside of what this client may issue for';
+    faults.beyond.push({ pointer: `${at}/${field}`, detail });
+  }
+  const fault = target === undefined ? undefined : targetFault(target, place, client, mounts);
+  const argsFault =
+    targetArgs === undefined
+      ? undefined
+      : targetArgsFault(targetArgs, isFolder(covers) ? undefined : target, client);
+  for (const [name, found] of [
+    ['target', fault],
+    ['target_args', argsFault],
+  ] as const) {
+    if (found === undefined) continue;
+    const { beyond, detail } = found;
+    (beyond ? faults.beyond : faults.malformed).push({ pointer: `${at}/${name}`, detail });
+  }
 }

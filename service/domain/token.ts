@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { digest } from './digest.ts';
+import { createHash, randomBytes } from 'node:crypto';
 
 /** `ps_` and 32 base64url characters: 24 random bytes exactly, so no two spellings of one token. */
 const OPAQUE = /^ps_[A-Za-z0-9_-]{32}$/;
@@ -62,4 +61,9 @@ const ID_SHAPE = /^[A-Za-z0-9_-]{22}$/;
 
 export function isTokenId(id: string): boolean {
   return ID_SHAPE.test(id);
+}
+
+/** The first 22 characters (132 bits) of base64url(SHA-256(secret)): the only form that is kept. */
+export function digest(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url').slice(0, 22);
 }

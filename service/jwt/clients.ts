@@ -1,11 +1,10 @@
 import type { JWTPayload } from 'jose';
 import type { Client, Scope } from '../domain/client.ts';
+import type { Rejection } from '../domain/look-up.ts';
 import { prefixFault } from '../domain/path.ts';
-import type { Rejection } from '../domain/signed.ts';
 import { isDownloadJwt } from '../domain/token.ts';
-import { checkJwt } from './check.ts';
-import { saidOf } from './issuer-of.ts';
-import type { KeySource } from './key-source.ts';
+import { type KeySource, saidOf } from './keys.ts';
+import { checkJwt } from './verify.ts';
 
 /** An identity provider whose users may ask for tokens, each for what its claims say. */
 export interface ClientIssuer {

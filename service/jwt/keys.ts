@@ -1,4 +1,11 @@
-import { type CryptoKey, exportJWK, importJWK, type JWK } from 'jose';
+import {
+  type CryptoKey,
+  decodeJwt,
+  exportJWK,
+  importJWK,
+  type JWK,
+  type JWTHeaderParameters,
+} from 'jose';
 import { z } from 'zod';
 
 export const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
@@ -102,4 +109,84 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key> {
 
 function isPrivate(name: string): boolean {
   return (PRIVATE as readonly string[]).includes(name);
+}
+
+/**
+ * The keys of a JWKS file of another issuer.
+ *
+ * @throws KeyFault
+ */
+export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {
+  const keys = await readKeys(text, algorithms);
+  return async ({ kid }) => {
+    const key = keys.find((one) => one.kid === kid);
+    return key && { key: key.verify, alg: key.alg };
+  };
+}
+
+/** Keys of our own: the first signs, all verify. They can be replaced while the program runs. */
+export interface OwnKeys {
+  /** The one that signs. */
+  first(): Key;
+  find(kid: string | undefined): Key | undefined;
+  /** For whoever verifies elsewhere (RFC 7517); shared secrets are not among them. */
+  publicJwks(): { readonly keys: readonly JWK[] };
+  /** Changes with each replacement. */
+  generation(): number;
+  /** Takes the keys of another file; if they are at fault, throws and keeps those it has. */
+  replace(text: string): Promise<void>;
+}
+
+/** @throws KeyFault */
+export async function createOwnKeys(text: string): Promise<OwnKeys> {
+  let keys = await read(text);
+  let generation = 0;
+  /** In turn: of two files the later counts, however long each takes. */
+  let before: Promise<unknown> = Promise.resolve();
+  return {
+    first: () => keys[0] as Key,
+    find: (kid) => keys.find((key) => key.kid === kid),
+    publicJwks: () => ({ keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) }),
+    generation: () => generation,
+    replace(next) {
+      const done = before.then(async () => {
+        keys = await read(next);
+        generation += 1;
+      });
+      before = done.catch(() => {});
+      return done;
+    },
+  };
+}
+
+async function read(text: string): Promise<Key[]> {
+  const keys = await readKeys(text, OWN_ALGORITHMS);
+  if (keys[0]?.sign === undefined) {
+    throw new KeyFault('its first key signs, so it must have its private half (d, or k)');
+  }
+  return keys;
+}
+
+/** The key that a token says it was signed with, and the one algorithm that this key is for. */
+export interface FoundKey {
+  readonly key: CryptoKey;
+  readonly alg: string;
+}
+
+/**
+ * Where an issuer's keys are had; undefined if it has no such key.
+ * Rejects with `KeysUnavailable` where that cannot be known.
+ */
+export type KeySource = (header: JWTHeaderParameters) => Promise<FoundKey | undefined>;
+
+/** What a JWT says of itself: which keys to try, from when on it is good, and nothing more. */
+export function saidOf(token: string): { readonly iss: string | undefined; readonly nbf: number } {
+  try {
+    const { iss, iat, nbf } = decodeJwt(token);
+    // Milliseconds since the epoch.
+    const begins = [iat, nbf].filter((date) => typeof date === 'number' && date < 1e11);
+    return { iss, nbf: Math.max(0, ...(begins as number[])) * 1000 };
+  } catch {
+    return { iss: undefined, nbf: 0 };
+  }
 }

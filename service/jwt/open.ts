@@ -1,12 +1,9 @@
 import type { JWK } from 'jose';
 import type { Client } from '../domain/client.ts';
+import type { Rejection, Signer, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
-import type { Rejection, Signer, Verify } from '../domain/signed.ts';
 import { type ClientOf, createClientOf } from './clients.ts';
-import { fileKeys } from './file-keys.ts';
-import type { KeySource } from './key-source.ts';
-import { KeyFault } from './keys.ts';
-import { createOwnKeys } from './own-keys.ts';
+import { createOwnKeys, fileKeys, KeyFault, type KeySource } from './keys.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { createSigner } from './sign.ts';
 import { createVerify } from './verify.ts';

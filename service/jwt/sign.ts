@@ -1,8 +1,8 @@
 import { SignJWT } from 'jose';
-import type { Signer } from '../domain/signed.ts';
+import type { Signer } from '../domain/look-up.ts';
 import { JWT_TYPE } from '../domain/token.ts';
-import { claimsOf } from './grant-claims.ts';
-import type { OwnKeys } from './own-keys.ts';
+import { claimsOf } from './claims.ts';
+import type { OwnKeys } from './keys.ts';
 
 /** `aud` of our own tokens: no other JWT is meant for it (RFC 8725, section 3.9). */
 export const OWN_AUDIENCE = 'urn:postern:download';

@@ -1,16 +1,12 @@
+import { createHash } from 'node:crypto';
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { Client } from '../domain/client.ts';
+import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
-import type { Rejection, Verified, Verify } from '../domain/signed.ts';
 import { JWT_TYPE, jwtId } from '../domain/token.ts';
-import { checkJwt } from './check.ts';
-import { ownClaims } from './claims.ts';
-import { foreignGrant } from './foreign-grant.ts';
-import { grantOf } from './grant-claims.ts';
-import { saidOf } from './issuer-of.ts';
-import type { KeySource } from './key-source.ts';
-import type { OwnKeys } from './own-keys.ts';
-import { shapeReason } from './reason.ts';
-import { createMemory } from './remember.ts';
+import { foreignGrant, grantOf, ownClaims } from './claims.ts';
+import { type FoundKey, type KeySource, type OwnKeys, saidOf } from './keys.ts';
+import { reasonOf, shapeReason } from './reason.ts';
 import { OWN_AUDIENCE } from './sign.ts';
 
 /** Someone who signs download tokens, and never asks us for one. */
@@ -106,4 +102,99 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const { jti, grant, until } = found;
     return [{ id: jwtId(issuer, jti), recorded: 'optional', grant }, until];
   }
+}
+
+export interface CheckOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Of the header, where it matters. */
+  readonly typ?: string;
+  readonly requiredClaims: string[];
+  /** Seconds of difference between clocks that are forgiven. */
+  readonly leeway: number;
+  readonly now: () => number;
+}
+
+/** RFC 7518, section 3.3. Of itself the library would throw what is no fault of the token's. */
+function isShort(key: FoundKey['key']): boolean {
+  if (key instanceof Uint8Array) return false;
+  const { modulusLength = 2048 } = key.algorithm as { modulusLength?: number };
+  return modulusLength < 2048;
+}
+
+/**
+ * The claims of a JWT whose signature, issuer, audience and times hold (RFC 8725), or what does not.
+ * The algorithm is that of the key; `jku`, `x5u` and `jwk` of a header are not looked at, and one
+ * with `crit` is refused.
+ */
+export async function checkJwt(
+  token: string,
+  keys: KeySource,
+  options: CheckOptions,
+): Promise<{ readonly claims: JWTPayload } | Rejection> {
+  const { leeway, now, ...more } = options;
+  const common: JWTVerifyOptions = {
+    ...more,
+    clockTolerance: leeway,
+    currentDate: new Date(now()),
+  };
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      async (header) => {
+        // The library itself accepts one that names b64.
+        if (header.crit !== undefined) throw new errors.JOSENotSupported('crit');
+        const found = await keys(header);
+        if (found === undefined) throw new errors.JWKSNoMatchingKey();
+        if (header.alg !== found.alg || isShort(found.key)) throw new errors.JOSEAlgNotAllowed();
+        return found.key;
+      },
+      common,
+    );
+    return { claims: payload };
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return { reason: reasonOf(error) };
+    throw error;
+  }
+}
+
+/** Measured: 4 to 7 MB, and 31 MB where each token is almost as long as one may be. */
+const MOST = 10_000;
+
+/** Past this a key may have been withdrawn meanwhile. */
+const LONGEST_MS = 300_000;
+
+interface Remembered<T> {
+  readonly value: T;
+  readonly until: number;
+}
+
+/**
+ * Results by the hash of what they came from, for a while, and the latest of them: a signature costs
+ * more to verify than all the rest of a decision.
+ */
+export function createMemory<T>(now: () => number) {
+  const results = new Map<string, Remembered<T>>();
+  return {
+    get(token: string): T | undefined {
+      const key = keyOf(token);
+      const found = results.get(key);
+      if (found === undefined || found.until > now()) return found?.value;
+      results.delete(key);
+      return undefined;
+    },
+    /** `until`: milliseconds since the epoch. */
+    set(token: string, value: T, until: number): void {
+      const key = keyOf(token);
+      // Requests that came together may each have verified it: it takes one place, the latest.
+      results.delete(key);
+      if (results.size >= MOST) results.delete(results.keys().next().value as string);
+      results.set(key, { value, until: Math.min(until, now() + LONGEST_MS) });
+    },
+    clear: () => results.clear(),
+  };
+}
+
+function keyOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64url');
 }

@@ -1,8 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
-import { fromZero } from './counts.ts';
-import { tableOf } from './table.ts';
-import { timesBy } from './times.ts';
+import { fromZero, tableOf, timesBy } from './counts.ts';
 
 /** How nginx asks. */
 export type Way = 'auth_request' | 'x-accel';

@@ -1,5 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
-import type { Format } from '../domain/format.ts';
+import type { Format, Issue } from '../domain/issue.ts';
+import { isOpaque } from '../domain/token.ts';
 import { countsBy } from './counts.ts';
 
 export interface TokenRecorder {
@@ -32,5 +33,14 @@ export function tokenRecorder(registry: Registry): TokenRecorder {
     issued: (format) => issued[format].inc(),
     redeemed: () => redeemed.inc(),
     revoked: (count) => revoked.inc(count),
+  };
+}
+
+/** Counts what is issued. Not in the store: of a JWT with `revocable: false` that hears nothing. */
+export function measuredIssue(issue: Issue, tokens: TokenRecorder): Issue {
+  return async (client, asked) => {
+    const issued = await issue(client, asked);
+    for (const { token } of issued) tokens.issued(isOpaque(token) ? 'opaque' : 'jwt');
+    return issued;
   };
 }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type Grant, latestEndOf } from '../domain/grant.ts';
 import type { Entry } from '../domain/store.ts';
-import { gathered } from './gathered.ts';
+import { gathered } from './read.ts';
 import { encodeRecord } from './record.ts';
 import { ISSUE } from './scripts.ts';
 

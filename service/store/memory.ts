@@ -6,8 +6,7 @@ import {
   resumableUntil,
 } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
-import { redeem } from '../domain/redeem.ts';
-import type { Requester } from '../domain/requester.ts';
+import { type Requester, redeem } from '../domain/requester.ts';
 import type { Cursor, Entry, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;

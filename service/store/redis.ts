@@ -1,7 +1,7 @@
 import { type Grant, latestEndOf, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
-import { type ConnectOptions, connect } from './connect.ts';
+import { type ConnectOptions, connect } from './connection.ts';
 import { createIssuing } from './issuing.ts';
 import { createRead, createReadTimed, decoded, type Found, known } from './read.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';

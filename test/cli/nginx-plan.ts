@@ -1,7 +1,7 @@
 import { filesOf, textOf } from '../../cli/nginx/files.ts';
-import { withFaults } from '../../cli/nginx/given.ts';
 import type { NginxOptions } from '../../cli/nginx/options.ts';
 import { planOf } from '../../cli/nginx/plan.ts';
+import { withFaults } from '../../cli/nginx/values.ts';
 import type { Mount } from '../../service/domain/mount.ts';
 import { mount } from '../support/postern.ts';
 

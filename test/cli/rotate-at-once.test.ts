@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { generateKey } from '../../cli/key-generate.ts';
+import { generateKey } from '../../cli/key/keys.ts';
 
 test('of rotations at once each key is in the file, or its rotation has failed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-'));

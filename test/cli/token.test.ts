@@ -5,10 +5,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { grantOptions } from '../../cli/commands/grant-options.ts';
+import { grantOptions } from '../../cli/token/command.ts';
 import { temporaryFolder } from '../../dev/paths.ts';
 import { freePorts } from '../../dev/ports.ts';
-import { grantRequest } from '../../service/http/schema.ts';
+import { grantRequest } from '../../service/api/schema.ts';
 import { apiKey, createPostern, KEY, type Listening, listening } from '../support/postern.ts';
 import { postern, program, type With } from './postern.ts';
 

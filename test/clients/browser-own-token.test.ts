@@ -1,7 +1,7 @@
 import { importJWK, SignJWT } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { createClientOf } from '../../service/jwt/clients.ts';
-import { fileKeys } from '../../service/jwt/file-keys.ts';
+import { fileKeys } from '../../service/jwt/keys.ts';
 import { newJwk, publicHalf } from '../jwt/keys.ts';
 import { apiListener, createPostern, listening } from '../support/postern.ts';
 import { startSite, ways } from '../support/site.ts';

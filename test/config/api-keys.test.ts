@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { findClient } from '../../service/domain/api-key.ts';
+import { findClient } from '../../service/domain/client.ts';
 import { faultsOf, fileFaults, load, loadFile, unattendedFaults } from './load.ts';
 
 const SECRET = 'a-s3cret:of=16&';

@@ -16,9 +16,7 @@ interface Boundary {
 }
 
 const DOMAIN = 'service/domain/';
-const METRICS = ['service/metrics.ts', 'service/metrics/'];
-const CONFIG = ['service/config.ts', 'service/config/'];
-const HTTP = 'service/http/';
+const SHARED = ['service/problem.ts', 'service/schema.ts'];
 
 /** Data flows one way: cli → main → gate | api → domain ← store | jwt. */
 const boundaries: readonly Boundary[] = [
@@ -36,45 +34,39 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/jwt/',
-    imports: [DOMAIN, 'service/schema/'],
+    imports: [DOMAIN, ...SHARED],
     packages: ['jose', 'zod', 'node:'],
     why: 'JWTs are read and signed for the domain, without HTTP and store.',
   },
   {
-    part: 'service/schema/',
+    part: 'service/metrics/',
     imports: [DOMAIN],
-    packages: ['zod'],
-    why: 'Schemas describe the fields of the domain.',
-  },
-  {
-    part: 'service/metrics',
-    imports: [DOMAIN, ...METRICS],
     packages: ['prom-client', 'node:'],
     why: 'Only metrics know labels. They measure the domain from outside.',
   },
   {
-    part: 'service/config',
-    imports: [DOMAIN, ...CONFIG],
+    part: 'service/config/',
+    imports: [DOMAIN],
     packages: ['yaml', 'zod', 'node:'],
     why: 'Configuration is read once, at the start. It opens nothing.',
   },
   {
-    part: 'service/gate.ts',
-    imports: [DOMAIN, HTTP, ...METRICS],
-    packages: ['pino', 'node:'],
-    why: 'The gate gets the domain as an argument. It names no store.',
+    part: 'service/gate/',
+    imports: [DOMAIN, ...SHARED, 'service/metrics/'],
+    packages: ['pino', 'content-disposition', 'node:'],
+    why: 'The gate gets the domain as an argument. It names no store, and never the API.',
   },
   {
-    part: 'service/api.ts',
-    imports: [DOMAIN, HTTP],
-    packages: ['hono', 'pino', 'node:'],
-    why: 'The API gets the domain as an argument. It names no store.',
+    part: 'service/api/',
+    imports: [DOMAIN, ...SHARED],
+    packages: ['hono', 'zod', 'pino', 'node:'],
+    why: 'The API gets the domain as an argument. It names no store, and never the gate.',
   },
   {
-    part: HTTP,
-    imports: [DOMAIN, 'service/schema/'],
-    packages: ['hono', 'zod', 'pino', 'content-disposition', '@hono/node-server', 'node:'],
-    why: 'Endpoints translate HTTP. They name no store and no configuration.',
+    part: 'service/schema.ts',
+    imports: [DOMAIN],
+    packages: ['zod'],
+    why: 'The schemas of the grant fields, for requests and claims.',
   },
   {
     part: 'service/',
@@ -84,7 +76,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'cli/',
-    imports: [...CONFIG, DOMAIN, 'service/jwt/', 'service/main.ts'],
+    imports: ['service/config', DOMAIN, 'service/jwt/', 'service/main.ts'],
     packages: ['commander', 'jose', 'node:'],
     why: 'A command reads the configuration, works on files or starts main.ts.',
   },
@@ -102,7 +94,7 @@ const boundaries: readonly Boundary[] = [
   },
 ];
 
-const IMPORT = /(?:^|[^.\w])(?:import|from)\s*\(?\s*'([^']+)'/g;
+const IMPORT = /(?:^|[^.\w])(?:import|from)\s*\(?\s*'([\w@.][^'\s]*)'/g;
 
 interface Import {
   readonly file: string;
@@ -160,14 +152,15 @@ describe('boundaries: a file imports only what its part of the project may use',
     ['service/domain/a.ts', "import 'node:fs'", 'depends on no framework'],
     ['service/domain/a.ts', "import type {} from 'pino'", 'depends on no framework'],
     ['service/domain/a.ts', "import '../store/memory.ts'", 'depends on no framework'],
-    ['service/store/a.ts', "import '../http/problem.ts'", 'neither HTTP nor configuration'],
-    ['service/gate.ts', "await import('./store/open.ts')", 'names no store'],
-    ['service/http/a.ts', "import { x } from '../config.ts'", 'no store and no configuration'],
-    ['service/http/a.ts', "import 'ioredis'", 'no store and no configuration'],
-    ['service/jwt/a.ts', "import '../http/problem.ts'", 'without HTTP'],
+    ['service/store/a.ts', "import '../problem.ts'", 'neither HTTP nor configuration'],
+    ['service/gate/gate.ts', "await import('../store/store.ts')", 'names no store'],
+    ['service/gate/a.ts', "import '../api/problem.ts'", 'never the API'],
+    ['service/api/a.ts', "import { x } from '../config/config.ts'", 'names no store'],
+    ['service/api/a.ts', "import 'ioredis'", 'names no store'],
+    ['service/jwt/a.ts', "import '../api/problem.ts'", 'without HTTP'],
     ['service/listen.ts', "import '../dev/ports.ts'", 'runs without cli/, dev/ and test/'],
     ['service/main.ts', "import '../cli/program.ts'", 'runs without cli/, dev/ and test/'],
-    ['cli/a.ts', "import '../service/store/open.ts'", 'reads the configuration'],
+    ['cli/a.ts', "import '../service/store/store.ts'", 'reads the configuration'],
     ['dev/a.ts', "import 'vitest'", 'imports no test'],
   ])('%s: %s is reported with the reason', (file, code, reason) => {
     const [found] = importsOf(file, code);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { projectRoot } from '../../dev/paths.ts';
-import { createMetrics } from '../../service/metrics.ts';
+import { createMetrics } from '../../service/metrics/metrics.ts';
 import { metricsOf } from '../support/samples.ts';
 import { fencedBlocks } from './blocks.ts';
 

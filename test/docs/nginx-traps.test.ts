@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { RULES } from '../../cli/nginx-config/rules.ts';
-import { checks } from '../../cli/site/checks.ts';
+import { RULES } from '../../cli/doctor/config/rules.ts';
+import { checks } from '../../cli/doctor/site/checks.ts';
 import { projectRoot } from '../../dev/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';

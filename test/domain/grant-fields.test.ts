@@ -64,7 +64,7 @@ test('a field that is declared once is a claim of a JWT', async () => {
 });
 
 test('a field that is declared once is an option of postern token issue', async () => {
-  const { grantOptions } = await import('../../cli/commands/grant-options.ts');
+  const { grantOptions } = await import('../../cli/token/command.ts');
   const option = grantOptions().find(({ long }) => long === '--label');
   expect(option).toMatchObject({ flags: '--label <text>', description: 'what the token is for' });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { digest } from '../../service/domain/digest.ts';
 import { present } from '../../service/domain/requester.ts';
+import { digest } from '../../service/domain/token.ts';
 
 /** Secrets that are told from each other by their number. */
 const secrets = (count: number, first = 0) =>

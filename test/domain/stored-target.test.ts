@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Client } from '../../service/domain/client.ts';
 import type { Grant } from '../../service/domain/grant.ts';
 import { createMounts } from '../../service/domain/mount.ts';
-import { createProlong } from '../../service/domain/prolong.ts';
+import { createProlong } from '../../service/domain/revoke.ts';
 import { newToken, tokenId } from '../../service/domain/token.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider, refusal } from './decider.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
-import * as answers from '../../service/schema/answer.ts';
+import * as answers from '../../service/api/schema.ts';
 import { createSigned } from '../jwt/signed-site.ts';
 import { createPostern, issueToken, KEY } from '../support/postern.ts';
 import { createAsked } from './ask-api.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { parseJson, splitJson } from '../../service/api/json.ts';
 import { Refused } from '../../service/domain/errors.ts';
-import { parseJson, splitJson } from '../../service/http/split-json.ts';
 
 /** What comes of a text that is split, as one value again. */
 function joined(text: string): unknown {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { generateKey } from '../../cli/key-generate.ts';
+import { generateKey } from '../../cli/key/keys.ts';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { launch } from '../../dev/process.ts';
 import { type ServiceProcess, startService } from '../../dev/service.ts';

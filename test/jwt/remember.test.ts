@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { createMemory } from '../../service/jwt/remember.ts';
+import { createMemory } from '../../service/jwt/verify.ts';
 
 const MOST = 10_000;
 const FIVE_MINUTES = 300_000;

@@ -1,5 +1,5 @@
+import type { Rejection } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
-import type { Rejection } from '../../service/domain/signed.ts';
 import { openJwt, type TrustedIssuer } from '../../service/jwt/open.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { createAsked } from '../http/ask-api.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Store } from '../../service/domain/store.ts';
-import { measuredStore } from '../../service/metrics/measured-store.ts';
-import { createMetrics } from '../../service/metrics.ts';
+import { createMetrics } from '../../service/metrics/metrics.ts';
+import { measuredStore } from '../../service/metrics/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { brokenStore } from '../http/broken-store.ts';
 import { storeContract } from '../store/contract.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMetrics } from '../../service/metrics.ts';
+import { createMetrics } from '../../service/metrics/metrics.ts';
 import { samplesOf } from '../support/samples.ts';
 
 test('the process says how it is when it is asked', async () => {

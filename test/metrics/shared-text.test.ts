@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sharedText } from '../../service/metrics/shared-text.ts';
+import { sharedText } from '../../service/metrics/metrics.ts';
 
 function shared() {
   const clock = { now: 5000 };

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { timesBy } from '../../service/metrics/times.ts';
+import { timesBy } from '../../service/metrics/counts.ts';
 import { metricsOf, samplesOf } from '../support/samples.ts';
 
 const about = { name: 'a_seconds', help: 'How long.', label: 'by' };

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Nginx, startNginx } from '../../dev/nginx.ts';
 import { projectRoot } from '../../dev/paths.ts';
 import { createClientOf } from '../../service/jwt/clients.ts';
-import { fileKeys } from '../../service/jwt/file-keys.ts';
+import { fileKeys } from '../../service/jwt/keys.ts';
 import { newJwk, publicHalf } from '../jwt/keys.ts';
 import {
   apiListener,

@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
-import { ask, tell } from '../../service/http/headers.ts';
+import { requestHeaders, responseHeaders } from '../../service/gate/headers.ts';
 import type { Headers } from '../support/raw.ts';
 import { type Site, startSite, ways } from '../support/site.ts';
 
@@ -42,7 +42,11 @@ describe.each(ways)('headers of the client change nothing by %s', (way) => {
   let site: Site;
   let names: string[];
   beforeAll(async () => {
-    const sent = [...(await sentBySnippets()), ...Object.values(ask), ...Object.values(tell)];
+    const sent = [
+      ...(await sentBySnippets()),
+      ...Object.values(requestHeaders),
+      ...Object.values(responseHeaders),
+    ];
     names = [...new Set([...sent, ...MORE, ...FORWARDED].map((name) => name.toLowerCase()))];
     names = names.filter((name) => !OWN.includes(name));
     const server = 'underscores_in_headers on; ignore_invalid_headers off;';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
-import { digest } from '../../service/domain/digest.ts';
 import type { Grant } from '../../service/domain/grant.ts';
 import type { Requester } from '../../service/domain/requester.ts';
+import { digest } from '../../service/domain/token.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 const from = (address: string): Requester => ({ address, cookies: [], newCookie: digest(newId()) });

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
-import { digest } from '../../service/domain/digest.ts';
 import type { Uses } from '../../service/domain/grant.ts';
 import { MAX_REQUESTERS } from '../../service/domain/grant-fields.ts';
 import type { Requester } from '../../service/domain/requester.ts';
+import { digest } from '../../service/domain/token.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 /** A requester by what it holds: an address, the cookies it had, and the one it is given. */

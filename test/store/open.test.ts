@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
-import { openStore } from '../../service/store/open.ts';
+import { openStore } from '../../service/store/store.ts';
 
 const log = pino({ level: 'silent' });
 

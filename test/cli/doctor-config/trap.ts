@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { diagnoseText } from '../../../cli/doctor-config.ts';
+import { diagnoseText } from '../../../cli/doctor/config/doctor.ts';
 import { nginxArgs } from '../../../dev/nginx-conf.ts';
 import { tryRun } from '../../../dev/run.ts';
 import { findTool } from '../../../dev/tools.ts';

@@ -1,8 +1,12 @@
-import type { AddressInfo } from 'node:net';
-import { createServer as createTcp } from 'node:net';
+import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { headerOf, readAnswer } from '../../../cli/site/answer.ts';
-import { type Place, type Request, send } from '../../../cli/site/raw-http.ts';
+import {
+  headerOf,
+  type Place,
+  type Request,
+  readAnswer,
+  send,
+} from '../../../cli/doctor/site/raw-http.ts';
 
 const read = (text: string, isHead = false, ended = false) =>
   readAnswer(Buffer.from(text, 'latin1'), isHead, ended);

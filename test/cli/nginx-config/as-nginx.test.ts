@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { parse } from '../../../cli/nginx-config/parse.ts';
+import { parse } from '../../../cli/doctor/config/parse.ts';
 import { startNginx, testNginx } from '../../../dev/nginx.ts';
 import { requestBytes, sendRaw } from '../../support/raw.ts';
 

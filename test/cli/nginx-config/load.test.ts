@@ -1,10 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Directive } from '../../../cli/nginx-config/directive.ts';
-import { diskFiles } from '../../../cli/nginx-config/disk.ts';
-import { load } from '../../../cli/nginx-config/load.ts';
-import { dumpedFiles, type Sources } from '../../../cli/nginx-config/sources.ts';
+import type { Directive } from '../../../cli/doctor/config/directive.ts';
+import { diskFiles, dumpedFiles, load, type Sources } from '../../../cli/doctor/config/load.ts';
 import { temporaryFolder } from '../../../dev/paths.ts';
 
 const flat = (block: readonly Directive[]): string[] =>

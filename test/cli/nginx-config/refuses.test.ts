@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { parse } from '../../../cli/nginx-config/parse.ts';
-import { refuses } from '../../../cli/nginx-config/refuses.ts';
-import { httpOf } from '../../../cli/nginx-config/scope.ts';
+import { parse } from '../../../cli/doctor/config/parse.ts';
+import { httpOf, refuses } from '../../../cli/doctor/config/scope.ts';
 
 test.each([
   ['if ($a = "x y") { return 403; }', 'x y', true],

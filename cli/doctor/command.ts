@@ -1,0 +1,141 @@
+import { type Command, Option } from 'commander';
+import type { ApiOptions } from '../api-client.ts';
+import { example } from '../example.ts';
+import { type Environment, WrongUsage } from '../failure.ts';
+import type { DoctorSiteOptions } from './site/doctor.ts';
+
+const HELP = `
+With a URL the doctor issues short-lived tokens for a canary, a file of yours that --path names, and sends
+about 250 requests that must not open it. They change nothing. The API key comes from POSTERN_API_KEY or
+--key-file.
+
+Exit status: 0 nothing found, 1 something found, 2 could not read or test.`;
+
+export function addDoctor(program: Command, env: Environment): void {
+  const doctor = program
+    .command('doctor')
+    .description("Test a running site of yours from outside, or check nginx's configuration.")
+    .argument('[url]', 'URL of the site: https://files.example/');
+  const ofSite = added(doctor, addSiteOptions);
+  const ofConfig = added(doctor, addConfigOptions);
+  doctor
+    .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
+    .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
+    .addHelpText('after', '  nginx -T | postern doctor --config')
+    .action(async (url: string | undefined, options: ConfigOptions & SiteOptions) => {
+      if ((url === undefined) === (options.config === undefined)) {
+        throw new WrongUsage('pass either the URL of a site or --config');
+      }
+      const useless = (url === undefined ? ofSite : ofConfig).find(
+        (name) => doctor.getOptionValueSource(name) === 'cli',
+      );
+      if (useless !== undefined) {
+        const option = `--${useless.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+        throw new WrongUsage(
+          `${option} works only with ${url === undefined ? 'a URL' : '--config'}`,
+        );
+      }
+      await (url === undefined ? doctorConfig(options, env) : doctorSite(url, options, env));
+    });
+}
+
+/** The names of the options that are added. */
+function added(command: Command, add: (command: Command) => void): string[] {
+  const before = command.options.length;
+  add(command);
+  return command.options.slice(before).map((option) => option.attributeName());
+}
+
+export interface ConfigOptions {
+  readonly config?: string | true;
+  readonly mounts?: string;
+  readonly json?: true;
+}
+
+export function addConfigOptions(doctor: Command): void {
+  doctor
+    .option(
+      '--config [file]',
+      'the output of `nginx -T`, or an nginx.conf; - or no value: standard input',
+    )
+    .option(
+      '--mounts <mounts>',
+      'the mounts to compare with, as in POSTERN_MOUNTS (default: those of the environment)',
+    );
+}
+
+/** Prints what is found in a configuration, and sets the exit code. */
+export async function doctorConfig(options: ConfigOptions, env: Environment): Promise<void> {
+  const { config = true, mounts, json } = options;
+  const { diagnoseConfig } = await import('./config/doctor.ts');
+  const { toldMounts } = await import('./config/doctor.ts');
+  const { print } = await import('../terminal.ts');
+  const told = toldMounts(mounts, env);
+  const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
+    ...(told && { mounts: told }),
+    ...(json && { json }),
+  });
+  await print(text);
+  if (!ok) process.exitCode = 1;
+}
+
+export type SiteOptions = ApiOptions &
+  Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
+
+export function addSiteOptions(doctor: Command): void {
+  doctor
+    .option('--path <path>', 'the canary, an existing file', '/download/postern-doctor/canary.txt')
+    .option('--internal <prefix>', 'the internal prefix that serves it: /protected/')
+    .option('--files <folder>', 'the folder of its alias: /srv/files/')
+    .option('--access-log <file>', "nginx's access log, to search for tokens")
+    .option('--connect <host:port>', 'connect to this address instead of the host of the URL')
+    .addOption(
+      new Option(
+        '--decision-ttl <seconds>',
+        'your POSTERN_DECISION_TTL: how late a revocation may take effect',
+      )
+        .argParser(seconds)
+        .default(10),
+    )
+    .option('--only <ids>', 'run only these checks, separated by commas', ids)
+    .option('--api <url>', 'URL of the API (default: POSTERN_API, or http://127.0.0.1:7301)')
+    .option('--key-file <file>', 'a file that contains the API key (default: POSTERN_API_KEY)');
+}
+
+/** Attacks a site, prints what was seen, and sets the exit code. */
+export async function doctorSite(
+  url: string,
+  options: SiteOptions,
+  env: Environment,
+): Promise<void> {
+  const { api, keyFile, files, ...rest } = options;
+  if (!/^\/([^/]+\/)*[^/]+$/.test(rest.path)) {
+    throw new WrongUsage('--path: expected the path of a file, such as /download/canary.txt');
+  }
+  if (rest.internal !== undefined && !/^\/([^/]+\/)+$/.test(rest.internal)) {
+    throw new WrongUsage('--internal: expected a prefix that begins and ends with a slash');
+  }
+  const { openApi } = await import('../api-client.ts');
+  const { attackSite } = await import('./site/doctor.ts');
+  const open = () => openApi({ api, keyFile } as ApiOptions, env);
+  process.exitCode = await attackSite(url, open, { ...rest, folders: foldersOf(files) });
+}
+
+function seconds(value: string): number {
+  if (/^\d{1,3}$/.test(value)) return Number(value);
+  throw new WrongUsage('--decision-ttl: expected a whole number of seconds, at most 999');
+}
+
+function ids(value: string): string[] {
+  return value.split(',').map((id) => id.trim());
+}
+
+/** Usual folders, if --files is not given. */
+const USUAL = ['files', 'protected', 'private', 'downloads', 'uploads', 'media', 'data', 'storage'];
+
+/** `/srv/www/files/` below a root could be `www/files` or `files`. */
+function foldersOf(files: string | undefined): string[] {
+  const parts = files?.split('/').filter((part) => part !== '') ?? [];
+  return files === undefined ? USUAL : parts.map((_, at) => parts.slice(at).join('/'));
+}

@@ -1,0 +1,155 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type Directive, Unreadable } from './directive.ts';
+import { parse } from './parse.ts';
+
+/** Includes within includes, and directives in all: more than a site has, less than would hang. */
+const MAX_INCLUDES = 32;
+const MAX_DIRECTIVES = 200_000;
+
+export interface Loaded {
+  readonly root: readonly Directive[];
+  readonly files: readonly string[];
+}
+
+/**
+ * The whole configuration, with what each `include` names put in its place.
+ *
+ * @throws Unreadable
+ */
+export function load(sources: Sources): Loaded {
+  const files = new Map<string, readonly Directive[]>();
+  let count = 0;
+
+  function parsed(file: string, at: Pick<Directive, 'file' | 'line'>): readonly Directive[] {
+    const known = files.get(file);
+    if (known !== undefined) return known;
+    const text = sources.read(file);
+    if (text === undefined) {
+      throw new Unreadable(
+        `${file} is not available; the output of \`nginx -T\` contains all files`,
+        at,
+      );
+    }
+    const directives = parse(text, file);
+    files.set(file, directives);
+    return directives;
+  }
+
+  function expanded(block: readonly Directive[], depth: number): readonly Directive[] {
+    return block.flatMap((directive) => {
+      count += 1;
+      if (count > MAX_DIRECTIVES) {
+        throw new Unreadable(`more than ${MAX_DIRECTIVES} directives`, directive);
+      }
+      if (directive.name === 'include' && directive.block === undefined) {
+        return included(directive, depth + 1);
+      }
+      if (directive.block === undefined) return [directive];
+      return [{ ...directive, block: expanded(directive.block, depth) }];
+    });
+  }
+
+  function included(directive: Directive, depth: number): readonly Directive[] {
+    const [name = ''] = directive.args;
+    if (depth > MAX_INCLUDES) throw new Unreadable(`${name} includes itself`, directive);
+    return sources.named(name).flatMap((file) => expanded(parsed(file, directive), depth));
+  }
+
+  const root = expanded(parsed(sources.main, { file: sources.main, line: 1 }), 0);
+  return { root, files: [...files.keys()] };
+}
+
+/** The files of a configuration. */
+export interface Sources {
+  /** The one that nginx begins with. */
+  readonly main: string;
+  read(name: string): string | undefined;
+  /** What an `include` names, in nginx's order. */
+  named(include: string): readonly string[];
+}
+
+/** What nginx says on standard error, which `2>&1` brings in before the files or behind them. */
+const SAID = /^nginx: (?:the )?configuration file .*$|^nginx: \[\w+\] .*$/gm;
+
+const MARK = /^# configuration file (.+):\r?$/gm;
+
+/** The files in what `nginx -T` has printed; undefined where the text is nothing of that kind. */
+export function dumpedFiles(printed: string): Sources | undefined {
+  const text = printed.replace(SAID, '');
+  const marks = [...text.matchAll(MARK)];
+  const files = new Map<string, string>();
+  for (const [index, mark] of marks.entries()) {
+    const start = mark.index + mark[0].length + 1;
+    files.set(mark[1] ?? '', text.slice(start, marks[index + 1]?.index));
+  }
+  const [main] = files.keys();
+  if (main === undefined) return undefined;
+  return {
+    main,
+    read: (name) => files.get(name),
+    named(include) {
+      const name = fullName(main, include);
+      if (!isGlob(name)) return [name];
+      const pattern = globPattern(name);
+      return [...files.keys()].filter((file) => pattern.test(file)).sort();
+    },
+  };
+}
+
+/** A relative name starts at the folder of nginx.conf, also in an included file. */
+export function fullName(main: string, include: string): string {
+  return resolve(dirname(main), include);
+}
+
+/** Whether a name in an `include` is a pattern, as in glob(7). */
+export function isGlob(name: string): boolean {
+  return /[*?[]/.test(name);
+}
+
+/** A regular expression for a glob. `*` does not match a slash or a leading dot. */
+export function globPattern(glob: string): RegExp {
+  const parts = glob.split('/').map((part) => {
+    const body = part.replace(/\[(!?)([^\]]+)\]|[\s\S]/g, (char, not?: string, set?: string) => {
+      if (set !== undefined) return `[${not ? '^/' : ''}${set.replace(/[\\\]^]/g, '\\$&')}]`;
+      if (char === '*') return '[^/]*';
+      if (char === '?') return '[^/]';
+      return char.replace(/[.+^${}()|[\]\\]/, '\\$&');
+    });
+    return /^[*?[]/.test(part) ? `(?!\\.)${body}` : body;
+  });
+  return new RegExp(`^${parts.join('/')}$`, 'su');
+}
+
+/** An nginx.conf on the disk, and the files that it includes. `text` is the text of nginx.conf. */
+export function diskFiles(main: string, text: string): Sources {
+  return {
+    main,
+    read: (name) => (name === main ? text : tryTo(() => readFileSync(name, 'utf8'))),
+    named(include) {
+      const name = fullName(main, include);
+      return isGlob(name) ? expand(name).sort() : [name];
+    },
+  };
+}
+
+function expand(glob: string): string[] {
+  let found = ['/'];
+  for (const part of glob.split('/').filter(Boolean)) {
+    found = found.flatMap((folder) => {
+      if (!isGlob(part)) return [join(folder, part)];
+      const pattern = globPattern(part);
+      const names = tryTo(() => readdirSync(folder)) ?? [];
+      return names.filter((name) => pattern.test(name)).map((name) => join(folder, name));
+    });
+  }
+  return found;
+}
+
+function tryTo<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,176 @@
+import type { Directive } from '../directive.ts';
+import type { Finding, Rule } from '../finding.ts';
+import { isPrefix, type Location, own, regexRivals, title, withNested } from '../scope.ts';
+import { type Gate, returns, type Site } from '../site.ts';
+
+const WHY =
+  'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.';
+
+/** `^~` on the public and on the internal location, and the locations that win without it. */
+export const missingCaret: Rule = {
+  id: 'missing-caret',
+  find: ({ gates, internals }) =>
+    [...gates.map(({ location }) => location), ...internals].flatMap(withoutCaret),
+};
+
+function withoutCaret(location: Location): readonly Finding[] {
+  const { modifier, path, at, server } = location;
+  if (modifier === '^~' || modifier === '=') return [];
+  if (!isPrefix(modifier)) {
+    const seen = `${title(location)} is a regex location`;
+    const why =
+      'nginx uses the first regex location that matches, even if the request is for another one.';
+    return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
+  }
+  const fix = `location ^~ ${path} { … }`;
+  const rivals = regexRivals(server, path).filter((rival) => rival !== location);
+  return [
+    { at, seen: `${title(location)} has no ^~`, why: WHY, fix },
+    ...rivals.map((rival) => ({
+      at: rival.at,
+      seen: `${title(rival)} wins over ${title(location)} (${at.file}:${at.line})`,
+      why: WHY,
+      fix,
+    })),
+  ];
+}
+
+const NESTED = ['location', 'if', 'limit_except'];
+
+/** Blocks inside the public location, which do not inherit the directives of the snippet. */
+export const nested: Rule = {
+  id: 'nested',
+  find: ({ gates }) => gates.flatMap(nestedInGate),
+};
+
+function nestedInGate({ location, way }: Gate): readonly Finding[] {
+  const lost = way === 'auth_request' ? 'try_files' : 'proxy_pass';
+  // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
+  const isLost = (at: Directive) =>
+    way === 'auth_request' || at.name === 'location' || goesElsewhere(at);
+  return inside(location)
+    .filter(isLost)
+    .map((at) => ({
+      at,
+      seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
+      why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
+      fix:
+        at.name === 'location'
+          ? 'use a separate location beside it, with ^~, the snippet and a mount'
+          : 'keep only the include in this location; an `if` that always returns is harmless',
+    }));
+}
+
+function goesElsewhere({ block = [] }: Directive): boolean {
+  return block.some(({ name }) => name === 'rewrite' || name.endsWith('_pass'));
+}
+
+/** Above a `return`, these end the block before it does. */
+function leavesEarly({ block = [] }: Directive): boolean {
+  const end = block.findIndex(({ name }) => name === 'return');
+  return block
+    .slice(0, end)
+    .some(({ name, args }) => name === 'break' || ['last', 'break'].includes(args[2] ?? ''));
+}
+
+/** An `if` that always returns is harmless: its request ends there. */
+export function inside({ block }: Location): readonly Directive[] {
+  return block.filter(
+    (at) =>
+      NESTED.includes(at.name) &&
+      !(at.name === 'if' && returns({ block: at.block ?? [] }) && !leavesEarly(at)),
+  );
+}
+
+/** A configuration without a gate. */
+export const noGate: Rule = {
+  id: 'no-gate',
+  find: ({ http, gates }) =>
+    gates.length > 0
+      ? []
+      : [
+          {
+            at: http.at,
+            seen: 'no location asks Postern',
+            why: 'nginx serves all files of this configuration without a token.',
+            fix: 'location ^~ /download/ { include postern/protect.conf; }',
+          },
+        ],
+};
+
+/** A missing slash in any location of the site: it can open the folder of the files. */
+export const aliasSlash: Rule = {
+  id: 'alias-slash',
+  find: ({ http, internals }) =>
+    http.servers
+      .flatMap(({ locations }) => withNested(locations))
+      .flatMap((location) => withoutSlash(location, internals.includes(location))),
+};
+
+function withoutSlash(location: Location, isInternal: boolean): readonly Finding[] {
+  const { modifier, path } = location;
+  const [alias] = own(location, 'alias');
+  const folder = alias?.args[0] ?? '';
+  if (alias === undefined || !isPrefix(modifier)) return [];
+  const [pathEnds, folderEnds] = [path.endsWith('/'), folder.endsWith('/')];
+  if (!pathEnds && (folderEnds || isInternal)) {
+    return [
+      {
+        at: location.at,
+        seen: `${title(location)} { alias ${folder}; }`,
+        why: `The location does not end with a slash: ${beside(path, folder)}`,
+        fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
+      },
+    ];
+  }
+  if (!isInternal || folderEnds) return [];
+  return [
+    {
+      at: alias,
+      seen: `alias ${folder} in ${title(location)}`,
+      why: `The folder does not end with a slash: ${beside(path, folder)}`,
+      fix: `alias ${folder}/;`,
+    },
+  ];
+}
+
+/** nginx appends the rest of the path to the alias without a check. */
+function beside(path: string, folder: string): string {
+  const way = folder.endsWith('/') ? '../x' : '-old/x';
+  return `${path}${way} opens ${folder}${way}, outside the folder.`;
+}
+
+/**
+ * An internal location below another one, if no two public locations nest in the same way. If the mounts
+ * are known, there is nothing to find: mounts that nest so are a configuration error.
+ */
+export const nestedInternal: Rule = {
+  id: 'nested-internal',
+  find: (site) => (site.mounts === undefined ? site.internals.flatMap(nestedIn(site)) : []),
+};
+
+function nestedIn({ gates, internals }: Site): (inner: Location) => readonly Finding[] {
+  return (inner) => {
+    const isHere = ({ server }: Location) => server === inner.server;
+    const publics = gates.flatMap(({ location }) => (isHere(location) ? location.path : []));
+    // With one public location there is one mount, and all internal locations are for its tokens.
+    if (publics.length < 2) return [];
+    return internals
+      .filter((outer) => isHere(outer) && isBelow(inner, outer))
+      .filter((outer) => {
+        const rest = inner.path.slice(outer.path.length);
+        return !publics.some((path) => publics.includes(path + rest));
+      })
+      .map((outer) => ({
+        at: inner.at,
+        seen: `${title(inner)} is below ${title(outer)}`,
+        why: `A token for the public prefix of ${outer.path} also opens files of ${inner.path}, which may belong to another public prefix.`,
+        fix: `use an internal prefix that is not below ${outer.path}; if both belong to one mount, pass the mounts with --mounts`,
+      }));
+  };
+}
+
+function isBelow(inner: Location, outer: Location): boolean {
+  const prefixes = isPrefix(inner.modifier) && isPrefix(outer.modifier);
+  return prefixes && inner.path !== outer.path && inner.path.startsWith(outer.path);
+}

@@ -1,0 +1,143 @@
+import { type Directive, named } from '../directive.ts';
+import type { Finding, Rule } from '../finding.ts';
+import { effective, own, type Scope, type Server, title, turnedOn } from '../scope.ts';
+import { DELIVER, isOf, isQuestion, returns, type Site } from '../site.ts';
+
+/** TLS early data, which an attacker on the network can replay. */
+export const earlyData: Rule = {
+  id: 'early-data',
+  find: ({ servers, gates }) =>
+    servers.flatMap((server) => {
+      const at = turnedOn(server, 'ssl_early_data');
+      const open = gates.filter((gate) => isOf(gate, server) && !refuses(gate.location));
+      if (at === undefined || open.length === 0 || refuses(server)) return [];
+      return [
+        {
+          at,
+          seen: 'ssl_early_data on in a server block that serves protected files',
+          why: 'An attacker who recorded a request in early data can replay it: it takes a use of a token with max_uses, or downloads the file again.',
+          fix: 'ssl_early_data off;',
+        },
+      ];
+    }),
+};
+
+function refuses({ block }: Pick<Scope, 'block'>): boolean {
+  return named(block, 'if').some(
+    ({ args, block: body }) =>
+      args.some((word) => word.includes('$ssl_early_data')) && returns({ block: body ?? [] }),
+  );
+}
+
+/** Tokens that cross a network unencrypted. */
+export const plainHttp: Rule = {
+  id: 'plain-http',
+  find: ({ servers, gates }) =>
+    servers.flatMap((server) => {
+      const [gate] = gates.filter((one) => isOf(one, server));
+      if (gate === undefined || isBehindProxy(server) || redirects(server)) return [];
+      return listens(server)
+        .filter(({ args }) => !isPrivate(args))
+        .map((at) => ({
+          at,
+          seen: `${at === server.at ? 'server without a listen' : `listen ${at.args.join(' ')}`}: ${title(gate.location)} is served over plain HTTP`,
+          why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
+          fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
+        }));
+    }),
+};
+
+/** Without one nginx listens on port 80 of all addresses. */
+function listens(server: Server): readonly Directive[] {
+  const lines = own(server, 'listen');
+  return lines.length > 0 ? lines : [server.at];
+}
+
+/** TLS, or only this machine. */
+function isPrivate([address = '', ...more]: readonly string[]): boolean {
+  return (
+    more.some((word) => word === 'ssl' || word === 'quic') ||
+    /^(unix:|127\.|localhost(:|$)|\[::1\])/.test(address)
+  );
+}
+
+/** These directives show that a proxy in front passes the requests on. */
+function isBehindProxy(server: Server): boolean {
+  const isSet = effective(server, 'set_real_ip_from').length > 0;
+  return isSet || own(server, 'listen').some(({ args }) => args.includes('proxy_protocol'));
+}
+
+function redirects({ block }: Server): boolean {
+  return named(block, 'if').some(
+    ({ args, block: body = [] }) =>
+      args.some((word) => /\$(scheme|https)\b/.test(word)) && returns({ block: body }),
+  );
+}
+
+const POLICY = '$postern_content_security_policy';
+
+/** headers.conf without the map in http.conf, which has the policy that it sends. */
+export const httpConf: Rule = {
+  id: 'http-conf',
+  find: ({ http, internals }) =>
+    own(http, 'map').some(({ args }) => args[1] === POLICY)
+      ? []
+      : internals
+          .filter((location) => own(location, 'set').every(({ args }) => args[0] !== POLICY))
+          .flatMap((location) =>
+            effective(location, 'add_header')
+              .filter(({ args }) => args[1] === POLICY)
+              .map((at) => ({
+                at,
+                seen: `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`,
+                why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
+                fix: 'include postern/http.conf; in the http block',
+              })),
+          ),
+};
+
+const ZONE = 'postern_connections';
+const WHY =
+  'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
+
+/** A limit_conn that disables the one of limit-conn.conf. */
+export const limitConn: Rule = {
+  id: 'limit-conn',
+  find(site) {
+    const isUsed = own(site.http, 'limit_conn').some(isOurs);
+    if (!isUsed) return [];
+    const before = onTheWay(site);
+    const known = before.map(({ at }) => at);
+    return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
+  },
+};
+
+function onTheWay({ servers, gates }: Site): readonly Finding[] {
+  const way = servers.flatMap((server): readonly Scope[] => [
+    ...gates.filter((gate) => isOf(gate, server)).map(({ location }) => location),
+    ...server.locations.filter((one) => isQuestion(one) || one.path === DELIVER),
+  ]);
+  return way
+    .flatMap((scope) => effective(scope, 'limit_conn'))
+    .filter((line) => !isOurs(line))
+    .map((at) => ({
+      at,
+      seen: `limit_conn ${at.args.join(' ')} is in force on the way to the file`,
+      why: WHY,
+      fix: `limit_conn ${ZONE} 8; limit_conn ${at.args.join(' ')}; put both into the internal location, and remove this line above it`,
+    }));
+}
+
+function atTheEnd({ internals }: Site): readonly Finding[] {
+  return internals.flatMap((location) => {
+    const lines = effective(location, 'limit_conn');
+    const [at] = lines;
+    if (at === undefined || lines.some(isOurs)) return [];
+    const seen = `limit_conn ${at.args.join(' ')} replaces limit_conn ${ZONE}`;
+    return [{ at, seen, why: WHY, fix: `limit_conn ${ZONE} 8; in the same block` }];
+  });
+}
+
+function isOurs({ args }: Directive): boolean {
+  return args[0] === ZONE;
+}

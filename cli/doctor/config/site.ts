@@ -1,0 +1,118 @@
+import type { Mount } from '../../../service/domain/mount.ts';
+import { type Directive, named } from './directive.ts';
+import {
+  type Http,
+  isPrefix,
+  type Location,
+  own,
+  prefixMatch,
+  type Server,
+  withNested,
+} from './scope.ts';
+
+/** The names that the snippets have for their own. */
+export const QUESTION = '/.postern/auth-request';
+export const DELIVER = '@postern_deliver';
+
+export interface Gate {
+  readonly location: Location;
+  readonly way: 'auth_request' | 'X-Accel';
+}
+
+/** A configuration as Postern's doctor sees it. */
+export interface Site {
+  readonly http: Http;
+  readonly gates: readonly Gate[];
+  /** The locations that serve what a gate has decided on. */
+  readonly internals: readonly Location[];
+  /** Those that have a gate. */
+  readonly servers: readonly Server[];
+  /** Absent: not known. */
+  readonly mounts?: readonly Mount[];
+}
+
+export function siteOf(http: Http, mounts?: readonly Mount[]): Site {
+  const locations = http.servers.flatMap((server) => withNested(server.locations));
+  const gates = locations.flatMap((location) => gateAt(location) ?? []);
+  const isGate = (location: Location) => gates.some((gate) => gate.location === location);
+  const servers = http.servers.filter((server) => gates.some((gate) => isOf(gate, server)));
+  const internals = servers.flatMap((server) => {
+    const others = withNested(server.locations).filter(
+      (location) => !isGate(location) && !isSnippets(location),
+    );
+    const sure = others.filter(bearsSigns);
+    const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
+    const found = [...new Set([...sure, ...ofMounts])];
+    return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
+  });
+  return { http, gates, internals, servers, ...(mounts && { mounts }) };
+}
+
+export function isOf({ location }: Gate, server: Server): boolean {
+  return location.server === server;
+}
+
+/** The mounts that hold for a server block: of all sites, or of its first name. */
+export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mount[] {
+  const site = server.names[0]?.toLowerCase() ?? '';
+  return mounts.filter((mount) => mount.site === undefined || mount.site === site);
+}
+
+export function isQuestion(location: Location): boolean {
+  return location.modifier === '=' && location.path === QUESTION;
+}
+
+function isSnippets({ modifier, path }: Location): boolean {
+  return modifier === '@' || path.startsWith('/.postern/');
+}
+
+/** A single line of protect.conf or x-accel.conf makes a gate. The rules find missing lines. */
+function gateAt(location: Location): Gate | undefined {
+  if (isSnippets(location)) return undefined;
+  const asks = own(location, 'auth_request').some(({ args }) => args[0] === QUESTION);
+  const delivers = own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVER);
+  if (asks || delivers) return { location, way: 'auth_request' };
+  const headers = own(location, 'proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
+  const passes = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
+  const proxies =
+    passes.length > 0 &&
+    (headers.includes('postern-site') || passes.some((url) => /\/x-accel$/.test(url)));
+  return proxies ? { location, way: 'X-Accel' } : undefined;
+}
+
+/** Has any line of internal.conf or headers.conf. */
+function bearsSigns({ block }: Location): boolean {
+  return block.some(
+    ({ name, args }) =>
+      ['set', 'auth_request_set', 'limit_rate', 'add_header'].includes(name) &&
+      args.some((word) => /^\$postern_(?!log|code|request|referer)/.test(word)),
+  );
+}
+
+function isOfMount(
+  { modifier, path }: Location,
+  server: Server,
+  mounts: readonly Mount[],
+): boolean {
+  if (!isPrefix(modifier) || path === '/') return false;
+  return mountsOf(server, mounts).some(
+    ({ internal }) => prefixMatch(server, internal)?.path === path || path.startsWith(internal),
+  );
+}
+
+/** A guess if nothing else is found: an `internal` location that serves files and is not an error page or another check. */
+function isLikely(location: Location, server: Server): boolean {
+  if (!isPrefix(location.modifier) || own(location, 'internal').length === 0) return false;
+  const serves = ['alias', 'root', 'proxy_pass'].some((name) => own(location, name).length > 0);
+  const blocks = [server.parent, server, ...withNested(server.locations)];
+  const led = blocks
+    .flatMap((scope): readonly Directive[] => scope?.block ?? [])
+    .filter(({ name }) => name === 'auth_request' || name === 'error_page')
+    .some(({ args }) => args.some((word) => word.startsWith(location.path)));
+  return serves && !led;
+}
+
+/** Whether a location checks or serves by lines that are certain to end a request. */
+export function returns({ block }: { readonly block: readonly Directive[] }): boolean {
+  return named(block, 'return').length > 0;
+}

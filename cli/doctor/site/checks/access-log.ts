@@ -1,0 +1,109 @@
+import { open, stat } from 'node:fs/promises';
+import { decodings } from '../../../../service/domain/without-tokens.ts';
+import { Failure } from '../../../failure.ts';
+import { type Check, type Finding, fault, ok, untested } from '../finding.ts';
+import { type Site, withToken } from '../site.ts';
+
+export const ACCESS_LOG = 'access-log';
+
+/** More of what was written meanwhile is not read. */
+const MAX_BYTES = 64 << 20;
+const FLUSH_MS = 3_000;
+/** Enough for PCRE's JIT stack, and short enough for nginx's 8k buffer. */
+const LONG = 3_000;
+
+/**
+ * Looks for the tokens of this run, in what was written to the log since.
+ *
+ * @throws Failure where it cannot be read
+ */
+export async function accessLogCheck(file: string): Promise<Check> {
+  const start = await size(file);
+  return {
+    id: ACCESS_LOG,
+    title: 'tokens in the access log',
+    why: 'everybody who can read the log or a copy of it can open the files until the tokens expire',
+    fix: 'access_log /var/log/nginx/access.log postern; as the only access_log, with postern/http.conf in the http block',
+    run: async (site) => {
+      await leaveTraces(site);
+      const last = Date.now() + FLUSH_MS;
+      for (;;) {
+        const text = await since(file, start);
+        if (text.includes(lastMark(site)) || Date.now() > last) return search(site, text);
+        site.say('waiting for nginx to write the log');
+        await site.pause(200);
+      }
+    },
+  };
+}
+
+/** In the places where a log line may hold a token. */
+async function leaveTraces(site: Site): Promise<void> {
+  const { token, target } = await site.issue();
+  const marked = `${target}&${site.mark}`;
+  await site.ask({ target: marked });
+  for (const spelling of [`%70s_${token.slice(3)}`, encodedTwice(token)]) {
+    await site.ask({ target: `${withToken(site.canary.target, spelling)}&${site.mark}` });
+  }
+  // A pattern that goes back over this gives up, and a log that then writes the whole line shows the token.
+  const long = `${site.canary.target}?x=ps_${'a'.repeat(LONG)}&token=${token}&${site.mark}`;
+  await site.ask({ target: long });
+  await site.ask({
+    target: `${target}&${lastMark(site)}`,
+    headers: { Referer: `http://localhost${target}` },
+  });
+}
+
+/** nginx writes a line after its answer: the log is complete once this is in it. */
+function lastMark({ mark }: Site): string {
+  return `${mark}-last`;
+}
+
+function encodedTwice(token: string): string {
+  const once = Buffer.from(token).toString('hex').replace(/../g, '%$&');
+  return once.replaceAll('%', '%25');
+}
+
+function search(site: Site, text: string): Finding {
+  const tokens = site.api.issued;
+  const lines = text.split('\n').filter((line) => line.includes(site.mark));
+  if (lines.length === 0) {
+    return untested(
+      'the log has no line of this run: it is another log, or nginx buffers it (buffer=)',
+    );
+  }
+  const hit = text
+    .split('\n')
+    .filter((line) => decodings(line).some((form) => tokens.some((token) => form.includes(token))));
+  return hit.length > 0
+    ? fault(`${hit.length} lines contain a token of this run`)
+    : ok(`${lines.length} lines of this run, no token`);
+}
+
+async function size(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+async function since(file: string, start: number): Promise<string> {
+  const handle = await open(file).catch((error) => {
+    throw unreadable(file, error);
+  });
+  try {
+    const { size: end } = await handle.stat();
+    // Shorter than before: it was rotated meanwhile.
+    const from = end < start ? 0 : start;
+    const bytes = Buffer.alloc(Math.min(end - from, MAX_BYTES));
+    await handle.read(bytes, 0, bytes.length, from);
+    return bytes.toString('latin1');
+  } finally {
+    await handle.close();
+  }
+}
+
+function unreadable(file: string, error: unknown): Failure {
+  return new Failure(`--access-log ${file} cannot be read: ${(error as Error).message}`);
+}

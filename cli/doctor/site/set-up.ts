@@ -1,0 +1,136 @@
+import { Problem } from '../../api-client.ts';
+import { Failure, WrongUsage } from '../../failure.ts';
+import { type Heard, headerOf, NoAnswer, type Place, type Request } from './raw-http.ts';
+import type { Api, Canary, Mount, Token } from './site.ts';
+
+/** A shorter one could be in an answer by chance. */
+const MIN_BYTES = 32;
+const MAX_BYTES = 64 << 10;
+
+interface SetUp {
+  readonly api: Api;
+  readonly path: string;
+  readonly mark: string;
+  readonly place: Place;
+  ask(request: Request): Promise<Heard>;
+}
+
+/**
+ * Downloads the canary once, and finds its mount.
+ *
+ * @throws Failure where this site cannot be tested, and says what to look at
+ */
+export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
+  readonly canary: Canary;
+  readonly mount: Mount | undefined;
+}> {
+  const token = await issue(api, path);
+  const [target = '', query = ''] = token.target.split('?');
+  if (!query.startsWith('token=') || query.includes('&')) {
+    throw new Failure(
+      `the mount of ${path} has a path_argument, which this test does not support: choose another --path`,
+    );
+  }
+  const mount = await mountOf(api, path, target);
+  const site = `${place.tls ? 'https' : 'http'}://${place.authority}`;
+  const get = (asked: string) =>
+    ask({ target: asked }).catch((error: unknown) => {
+      if (!(error instanceof NoAnswer)) throw error;
+      throw new Failure(`${site} does not answer: ${error.message}. Check the URL, or --connect`);
+    });
+  const answer = await get(token.target);
+  if (answer.status !== 200) throw new Failure(`${site}: ${reason(answer, path, mount)}`);
+  const { body } = answer;
+  if (body.length < MIN_BYTES || body.length > MAX_BYTES) {
+    throw new Failure(
+      `${path} has ${body.length} bytes. The canary must have ${MIN_BYTES} to ${MAX_BYTES} bytes that no other file has. Create it: ${recipe(path, mount)}`,
+    );
+  }
+  const nowhere = path.slice(0, path.lastIndexOf('/') + 1) + mark;
+  const isCanary = (heard: Heard) => heard.body.includes(body.subarray(0, 16));
+  // Outside of the gate as well: else it is not the site, but an answer that is kept for all.
+  if (isCanary(await get((await issue(api, nowhere)).target)) && isCanary(await get(`/${mark}`))) {
+    throw new Failure(
+      `${path} does not exist: this site sends the same response for any name. Create it: ${recipe(path, mount)}`,
+    );
+  }
+  return { canary: { path, target, body }, mount };
+}
+
+async function issue(api: Api, path: string): Promise<Token> {
+  try {
+    return await api.issue({ path });
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code === 'invalid_client') throw error;
+    throw new Failure(`Postern rejects a token for --path ${path}: ${error.message}`);
+  }
+}
+
+/** The token in the URL of a folder comes right after the prefix of the mount. */
+async function mountOf(api: Api, path: string, target: string): Promise<Mount | undefined> {
+  const folder = path.slice(0, path.lastIndexOf('/') + 1);
+  const issued = await api.issueIfMay({ prefix: folder });
+  if (!issued) return undefined;
+  const prefix = issued.target.slice(0, issued.target.indexOf(`~${issued.token}`));
+  return { prefix, rest: target.slice(prefix.length) };
+}
+
+/** What to check if a valid token does not open the file. */
+function reason(answer: Heard, path: string, mount: Mount | undefined): string {
+  const { status } = answer;
+  if (status === 404 && isProblem(answer)) {
+    return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN`;
+  }
+  const got = `${status} for ${path} with a valid token`;
+  if (status === 404) return `${path} does not exist (404). Create it: ${recipe(path, mount)}`;
+  if (status >= 300 && status < 400) {
+    const to = headerOf(answer, 'location')?.split('?', 1);
+    return `${got}, a redirect to ${to}: pass that URL instead`;
+  }
+  if (status === 401 || status === 403) {
+    return `${got}: check that nginx asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
+  }
+  if (status >= 500) {
+    return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern`;
+  }
+  return got;
+}
+
+/** Of nginx itself a 404 is a page. */
+function isProblem(answer: Heard): boolean {
+  return /^application\/problem\+json/.test(headerOf(answer, 'content-type') ?? '');
+}
+
+function recipe(path: string, mount: Mount | undefined): string {
+  const rest = mount ? decodeURIComponent(mount.rest) : path.slice(path.lastIndexOf('/') + 1);
+  return `head -c 1500 /dev/urandom | base64 > /srv/files/${rest}, where /srv/files/ is the alias of the internal location`;
+}
+
+/**
+ * Where the site of a URL is reached; `connect`, `host:port`, is another place to connect to, as curl's
+ * --connect-to.
+ *
+ * @throws WrongUsage
+ */
+export function placeOf(address: string, connect: string | undefined): Place {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol)) {
+    throw new WrongUsage(
+      `expected the URL of a site such as https://files.example/, got ${address}`,
+    );
+  }
+  const { pathname, search, hash, username, password } = url;
+  if (pathname !== '/' || search || hash || username || password) {
+    throw new WrongUsage(
+      'the URL of the site must not have a path, query or user; --path names the canary',
+    );
+  }
+  const tls = url.protocol === 'https:';
+  const name = url.hostname.replace(/^\[|\]$/g, '');
+  const to = connect === undefined ? undefined : /^(.+):(\d{1,5})$/.exec(connect);
+  if (connect !== undefined && !to) {
+    throw new WrongUsage(`--connect: expected host:port, got ${connect}`);
+  }
+  const [, host = name, port = url.port || (tls ? '443' : '80')] = to ?? [];
+  return { tls, name, authority: url.host, host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}

@@ -1,0 +1,174 @@
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Failure } from '../failure.ts';
+
+/** The first key signs, all verify. */
+export interface KeySet {
+  readonly keys: readonly Jwk[];
+}
+
+const OWNER_ONLY = 0o600;
+const GROUP_READS = 0o040;
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted for this user or on this file system',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+};
+
+/**
+ * The keys of a file, with at least one.
+ *
+ * @throws Failure, whose message contains nothing of the file
+ */
+export async function readKeySet(path: string): Promise<KeySet> {
+  const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
+  const set = parse(text);
+  if (isKeySet(set)) return set;
+  throw new Failure(`${path}: expected a JWKS file with at least one key, {"keys": [ … ]}`);
+}
+
+/**
+ * Makes a file that only its owner can read; it is there as a whole or not at all.
+ *
+ * @throws Failure, also where there is one of that name
+ */
+export async function createKeyFile(path: string, text: string): Promise<void> {
+  const temporary = beside(path);
+  try {
+    await write(temporary, text);
+    // Not by rename, which would replace what another made in the meantime.
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new Failure(`${path} exists and is not overwritten; use --rotate to add a key to it`);
+    }
+    fail(path, 'cannot be written', error);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/**
+ * Replaces a file's text atomically. The owner stays, so that Postern can still read the file after root
+ * has rotated its keys. The group keeps its read permission, others have none.
+ *
+ * @throws Failure
+ */
+export async function replaceKeyFile(path: string, text: string): Promise<void> {
+  let temporary: string | undefined;
+  try {
+    // Not the link to it: what it leads to.
+    const target = await realpath(path);
+    const { uid, gid, mode } = await stat(target);
+    temporary = beside(target);
+    await write(temporary, text, { uid, gid, mode: OWNER_ONLY | (mode & GROUP_READS) });
+    await rename(temporary, target);
+  } catch (error) {
+    fail(path, 'cannot be replaced', error);
+  } finally {
+    if (temporary !== undefined) await rm(temporary, { force: true });
+  }
+}
+
+/** In the same folder: a name can only be moved within a file system. */
+function beside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+}
+
+async function write(
+  path: string,
+  text: string,
+  as?: { readonly uid: number; readonly gid: number; readonly mode: number },
+): Promise<void> {
+  const file = await open(path, 'wx', OWNER_ONLY);
+  try {
+    const own = await file.stat();
+    if (as && (as.uid !== own.uid || as.gid !== own.gid)) await file.chown(as.uid, as.gid);
+    await file.chmod(as?.mode ?? OWNER_ONLY);
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isKeySet(set: unknown): set is KeySet {
+  const { keys } = (set ?? {}) as { keys?: unknown };
+  return Array.isArray(keys) && keys.length > 0 && keys.every(isKey);
+}
+
+function isKey(key: unknown): key is Jwk {
+  return typeof (key as Jwk | null)?.kty === 'string';
+}
+
+function fail(path: string, what: string, error: unknown): never {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  throw new Failure(`${path} ${what}: ${WHY[code] ?? (error as Error).message}`, { cause: error });
+}
+
+/**
+ * Lets one at a time change a file: of two that have read it, the later would undo what the earlier
+ * wrote.
+ *
+ * @throws Failure, where another is at it
+ */
+export async function withLock<T>(path: string, change: () => Promise<T>): Promise<T> {
+  const lock = `${path}.lock`;
+  const held = await open(lock, 'wx', OWNER_ONLY).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') return fail(path, 'cannot be written', error);
+    throw new Failure(`another process is changing ${path}; if none is, remove ${lock}`);
+  });
+  try {
+    return await change();
+  } finally {
+    await held.close();
+    await rm(lock, { force: true });
+  }
+}
+
+export const ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
+
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+/** A key of a key file (RFC 7517), with its private part. */
+export interface Jwk {
+  readonly kty: string;
+  readonly [member: string]: unknown;
+}
+
+export interface NewKey extends Jwk {
+  readonly kid: string;
+  readonly alg: Algorithm;
+}
+
+/** Makes a key with a random `kid` of 16 characters. */
+export function newKey(alg: Algorithm): NewKey {
+  const kid = randomBytes(12).toString('base64url');
+  return { kid, alg, use: 'sig', ...MAKE[alg]() };
+}
+
+const MAKE: Readonly<Record<Algorithm, () => Jwk>> = {
+  // RFC 8037: of Edwards' curves this one is what libraries have.
+  EdDSA: () => exported(generateKeyPairSync('ed25519').privateKey),
+  ES256: () => exported(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+  // RFC 7518, section 3.2: as long as the hash.
+  HS256: () => ({ kty: 'oct', k: randomBytes(32).toString('base64url') }),
+};
+
+function exported(key: KeyObject): Jwk {
+  return key.export({ format: 'jwk' }) as Jwk;
+}

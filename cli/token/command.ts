@@ -1,0 +1,190 @@
+import { type Command, Option } from 'commander';
+import { GRANT_FIELDS, type GrantField } from '../../service/domain/grant-fields.ts';
+import type { ApiOptions } from '../api-client.ts';
+import { example } from '../example.ts';
+import { type Environment, WrongUsage } from '../failure.ts';
+import type { Fields } from './issue.ts';
+
+interface CommonOptions extends ApiOptions {
+  readonly json?: true;
+}
+
+type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
+
+const KEY_HELP = `
+The API key comes from POSTERN_API_KEY or --key-file. It is never an argument: every user of the machine
+can read arguments (ps) while the command runs.`;
+
+const EXPLAIN_HELP = `
+The token is not an argument: every user of the machine can read arguments (ps). An opaque token is looked up
+with the API. A JWT is verified here, by the service's own code and with its configuration (POSTERN_CONFIG and
+the other variables). The store is not asked about a JWT: postern token show does that.
+
+Exit status: 0 valid, 1 not valid or could not find out, 2 usage error or invalid configuration.`;
+
+export function addToken(program: Command, env: Environment): void {
+  const token = program
+    .command('token')
+    .description('Issue, show, explain, revoke and list tokens.')
+    .addHelpText('after', KEY_HELP)
+    .addHelpText('after', example('postern token issue --path /download/hello.txt'));
+
+  const issue = common(token.command('issue'))
+    .description('Issue a token, and print the URL that opens the file or the folder.')
+    .option(
+      '--lines',
+      'read requests from standard input, one JSON object per line: {"path": "/…"}',
+    );
+  for (const option of grantOptions()) issue.addOption(option);
+  issue
+    .addHelpText('after', example('postern token issue --path /download/hello.txt --max-uses 1'))
+    .action(async ({ api, keyFile, json, lines, ...fields }: IssueOptions) => {
+      const asked = fieldsOf(fields as Fields);
+      const names = Object.keys(asked);
+      if (lines && names.length > 0) {
+        throw new WrongUsage(
+          `--lines does not work with other fields (${names.join(', ')}): each line has its own`,
+        );
+      }
+      if (!lines && 'path' in asked === 'prefix' in asked) {
+        throw new WrongUsage('pass exactly one of --path, --prefix and --lines');
+      }
+      const service = await open({ api, keyFile } as ApiOptions, env);
+      const { print } = await import('../terminal.ts');
+      if (!lines) {
+        const { issueToken } = await import('./issue.ts');
+        return print(await issueToken(service, asked, json));
+      }
+      const { issueLines } = await import('./issue.ts');
+      const { createProgress } = await import('../terminal.ts');
+      // URLs on the terminal already show the progress.
+      const progress = createProgress(process.stdout.isTTY ? { write() {} } : process.stderr);
+      await issueLines(service, process.stdin, { ...(json && { json }), print, progress });
+    });
+
+  common(token.command('show'))
+    .description('Show the state of a token: what it opens, until when, and its requesters.')
+    .argument('<id>', 'the token ID from the response or the log, not the token itself')
+    .addHelpText('after', example('postern token show e-SE8A6GH9iOzDIMcEWWDx'))
+    .action(async (id: string, { json, ...options }: CommonOptions) => {
+      const service = await open(options, env, id);
+      const { showToken } = await import('./show.ts');
+      const { print } = await import('../terminal.ts');
+      await print(await showToken(service, id, json));
+    });
+
+  common(token.command('explain'))
+    .description('Read a token from standard input: what it opens, or why Postern rejects it.')
+    .addHelpText('after', EXPLAIN_HELP)
+    .addHelpText('after', example('postern token explain < token.txt'))
+    .action(async ({ json, ...options }: CommonOptions) => {
+      const { explainToken } = await import('./explain.ts');
+      const { print } = await import('../terminal.ts');
+      const { active, text } = await explainToken(process.stdin, {
+        openApi: () => open(options, env),
+        env,
+        ...(json && { json }),
+      });
+      await print(text);
+      if (!active) process.exitCode = 1;
+    });
+
+  common(token.command('revoke'))
+    .description('Revoke a token, or all tokens of a subject that this client issued.')
+    .argument('[id]', 'a token ID')
+    .option('--subject <subject>', 'revoke all tokens of this subject')
+    .addHelpText('after', example('postern token revoke --subject user-42'))
+    .action(async (id: string | undefined, options: CommonOptions & { subject?: string }) => {
+      const { json, subject, ...where } = options;
+      const { revokeToken, revokeSubject } = await import('./show.ts');
+      const { print } = await import('../terminal.ts');
+      if (id !== undefined && subject === undefined) {
+        return print(await revokeToken(await open(where, env, id), id, json));
+      }
+      if (id === undefined && subject !== undefined) {
+        return print(await revokeSubject(await open(where, env), subject, json));
+      }
+      throw new WrongUsage('pass exactly one: a token ID or --subject');
+    });
+
+  common(token.command('list'))
+    .description('List the live tokens of a subject, ordered by their end.')
+    .requiredOption('--subject <subject>', 'the subject')
+    .addHelpText('after', example('postern token list --subject user-42'))
+    .action(async ({ json, subject, ...options }: CommonOptions & { subject: string }) => {
+      const service = await open(options, env);
+      const { listTokens } = await import('./show.ts');
+      const { createProgress } = await import('../terminal.ts');
+      const { print } = await import('../terminal.ts');
+      const progress = createProgress(process.stderr);
+      await print(await listTokens(service, subject, { ...(json && { json }), progress }));
+    });
+}
+
+function common(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--api <url>', 'URL of the API (default: POSTERN_API, or http://127.0.0.1:7301)'),
+    )
+    .addOption(
+      new Option(
+        '--key-file <file>',
+        'a file that contains the API key (default: POSTERN_API_KEY)',
+      ),
+    )
+    .option('--json', 'print the whole response as JSON')
+    .addHelpText('after', KEY_HELP);
+}
+
+async function open(options: ApiOptions, env: Environment, id?: string) {
+  if (id !== undefined && !/^[\w-]{22}$/.test(id)) {
+    throw new WrongUsage(
+      'a token ID has 22 letters, digits, - or _; pass the ID, not the token itself',
+    );
+  }
+  const { openApi } = await import('../api-client.ts');
+  return openApi(options, env);
+}
+
+/** Options have the names of the fields. Only given options are sent. */
+function fieldsOf(options: Fields): Fields {
+  const named = Object.entries(options).map(([name, value]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  // --no-revocable makes commander give `true` where nothing was said.
+  return Object.fromEntries(
+    named.filter(([name, value]) => name !== 'revocable' || value === false),
+  );
+}
+
+/** The fields of `POST /tokens`, with hyphens for their underscores. The service checks what they hold. */
+export function grantOptions(): Option[] {
+  return Object.entries<GrantField>(GRANT_FIELDS).map(([name, field]) => {
+    const flag = name.replaceAll('_', '-');
+    const option = (value: string | undefined) =>
+      new Option(value ? `--${flag} <${value}>` : `--${flag}`, field.description);
+    switch (field.type) {
+      case 'choice':
+        return option('choice').choices(field.of);
+      case 'flag':
+        return field.default === true
+          ? new Option(`--no-${flag}`, field.description)
+          : option(undefined);
+      case 'whole':
+        return option(field.value).argParser((value) => wholeNumber(flag, value));
+      case 'list':
+        return new Option(
+          `--${flag} <${field.value}>`,
+          `${field.description}; may be repeated`,
+        ).argParser((value, before: readonly string[] = []) => [...before, value]);
+      default:
+        return option(field.value);
+    }
+  });
+}
+
+function wholeNumber(flag: string, value: string): number {
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw new WrongUsage(`--${flag}: expected a whole number`);
+}

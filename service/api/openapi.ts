@@ -1,0 +1,195 @@
+import { STATUS_CODES } from 'node:http';
+import type { Context } from 'hono';
+import { z } from 'zod';
+import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
+import * as answers from './schema.ts';
+import { grantRequest, MOST_AT_ONCE, prolongRequest } from './schema.ts';
+
+/** What OpenAPI documents are made of. */
+
+export const JSON_TYPE = 'application/json';
+export const FORM_TYPE = 'application/x-www-form-urlencoded';
+
+/** Of whatever is asked with a key. */
+const ALWAYS: readonly ProblemCode[] = ['invalid_client', 'internal_error', 'unavailable'];
+
+/** Of whatever has a body. */
+export const WITH_BODY: readonly ProblemCode[] = [
+  'invalid_request',
+  'content_too_large',
+  'unsupported_media_type',
+];
+
+export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+
+export const oneOrMany = (name: string) => ({
+  oneOf: [ref(name), { type: 'array', minItems: 1, maxItems: MOST_AT_ONCE, items: ref(name) }],
+});
+
+export const json = (description: string, schema: object) => ({
+  description,
+  content: { [JSON_TYPE]: { schema } },
+});
+
+export const body = (type: string, schema: object) => ({
+  required: true,
+  content: { [type]: { schema } },
+});
+
+/** A form with these fields, each once. */
+export const form = (...names: string[]) => ({
+  type: 'object',
+  properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
+  required: names,
+});
+
+export const query = (name: string, schema: object, required = false) => ({
+  name,
+  in: 'query',
+  required,
+  schema,
+});
+
+/** An endpoint that needs no key. */
+export const open = (summary: string, answer: object, ...codes: ProblemCode[]) => ({
+  get: { summary, security: [], responses: { 200: answer, ...byStatus(codes) } },
+});
+
+export const problems = (...codes: ProblemCode[]) => byStatus([...ALWAYS, ...codes]);
+
+/** One answer a status, with the codes that it can have. */
+function byStatus(codes: readonly ProblemCode[]) {
+  const statuses = new Set(codes.map(statusOf));
+  return Object.fromEntries(
+    [...statuses].map((status) => {
+      const names = codes.filter((code) => statusOf(code) === status);
+      const description = `${STATUS_CODES[status]}: ${names.join(', ')}.`;
+      return [status, { description, content: { [PROBLEM_TYPE]: { schema: ref('problem') } } }];
+    }),
+  );
+}
+
+/** Each endpoint of the API. */
+export const PATHS = {
+  '/tokens': {
+    post: {
+      summary: 'Issue one token, or up to a thousand: all or none.',
+      requestBody: body(JSON_TYPE, oneOrMany('grantRequest')),
+      responses: {
+        201: json('Issued.', oneOrMany('issued')),
+        ...problems(...WITH_BODY, 'insufficient_scope'),
+      },
+    },
+    get: {
+      summary: "A subject's live tokens, page by page.",
+      parameters: [
+        query('subject', { type: 'string' }, true),
+        query('limit', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
+        query('cursor', { type: 'string', description: '`next_cursor` of the page before.' }),
+      ],
+      responses: { 200: json('A page.', ref('page')), ...problems('invalid_request') },
+    },
+    delete: {
+      summary: "Revoke all of a subject's tokens.",
+      parameters: [query('subject', { type: 'string' }, true)],
+      responses: { 200: json('How many.', ref('revoked')), ...problems('invalid_request') },
+    },
+  },
+  '/tokens/{id}': {
+    parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
+    get: {
+      summary: "A token's state.",
+      responses: { 200: json('Its state.', ref('state')), ...problems('not_found') },
+    },
+    patch: {
+      summary: 'Let it end at another time.',
+      requestBody: body(JSON_TYPE, ref('prolongRequest')),
+      responses: {
+        200: json('Its new state.', ref('state')),
+        ...problems(...WITH_BODY, 'insufficient_scope', 'not_found'),
+      },
+    },
+    delete: {
+      summary: 'Revoke it.',
+      responses: { 204: { description: 'Revoked.' }, ...problems('not_found') },
+    },
+  },
+  '/introspect': {
+    post: {
+      summary: "A token's state (RFC 7662).",
+      requestBody: body(FORM_TYPE, form('token')),
+      responses: { 200: json('Active or not.', ref('introspection')), ...problems(...WITH_BODY) },
+    },
+  },
+  '/revoke': {
+    post: {
+      summary: 'Revoke a token (RFC 7009), or one of another issuer by its `iss` and `jti`.',
+      requestBody: body(FORM_TYPE, { anyOf: [form('token'), form('iss', 'jti')] }),
+      responses: {
+        200: { description: 'Revoked, or never there.' },
+        ...problems(...WITH_BODY, 'unsupported_token_type'),
+      },
+    },
+  },
+  '/livez': open('The process answers.', json('It does.', ref('health'))),
+  '/readyz': open('The store takes a write.', json('It does.', ref('health')), 'unavailable'),
+  '/metrics': open('Counts and times, for Prometheus.', { description: 'Text, version 0.0.4.' }),
+  '/.well-known/jwks.json': open('Public keys of JWTs.', { description: 'A JWKS (RFC 7517).' }),
+  '/openapi.json': open('This.', { description: 'OpenAPI 3.1.' }),
+};
+
+/**
+ * `GET /openapi.json`: the API, as OpenAPI 3.1 describes one. What may be asked for comes from the schemas that
+ * check it. https://spec.openapis.org/oas/v3.1.1.html
+ */
+export function openapiHandler({ version }: { readonly version: string }) {
+  let document: string | undefined;
+  return (c: Context) => {
+    document ??= JSON.stringify(openapi(version));
+    return c.body(document, 200, { 'Content-Type': 'application/json' });
+  };
+}
+
+const { issued, state, page, revoked, introspection, health, problem } = answers;
+const SCHEMAS = {
+  grantRequest,
+  prolongRequest,
+  issued,
+  state,
+  page,
+  revoked,
+  introspection,
+  health,
+  problem,
+};
+
+function openapi(version: string) {
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Postern',
+      version,
+      description: 'Short-lived download tokens. The API alone: the gate is for nginx.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    security: [{ bearer: [] }],
+    paths: PATHS,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key, or a JWT of an issuer that is trusted for clients.',
+        },
+      },
+      schemas: Object.fromEntries(
+        Object.entries(SCHEMAS).map(([name, schema]) => [name, jsonSchema(schema)]),
+      ),
+    },
+  };
+}
+
+function jsonSchema(schema: z.ZodType): object {
+  const { $schema, ...described } = z.toJSONSchema(schema, { io: 'input' });
+  return described;
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import type { Fault } from '../domain/errors.ts';
+import type { ShownName } from '../domain/grant-fields.ts';
+import { fieldSchemas } from '../schema.ts';
+
+/** Tokens that one request may ask for. */
+export const MOST_AT_ONCE = 1000;
+
+/** What `POST /tokens` takes for one token. */
+export const grantRequest = z.strictObject(fieldSchemas());
+
+/** What `PATCH /tokens/{id}` takes. */
+export const prolongRequest = grantRequest.pick({ expires_in: true }).required();
+
+/** The faults of a body, each with the JSON pointer (RFC 6901) of its field below `at`. */
+export function faultsOf(error: z.ZodError, at = ''): Fault[] {
+  return error.issues.flatMap((issue) => {
+    const pointer = at + issue.path.map((key) => `/${escapePointer(String(key))}`).join('');
+    if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
+    return issue.keys.map((key) => ({
+      pointer: `${pointer}/${escapePointer(key)}`,
+      detail: 'is not a known field',
+    }));
+  });
+}
+
+function escapePointer(key: string): string {
+  return key.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 64);
+}
+
+/** What the API answers with. The handlers' answers have these types, and the OpenAPI document describes them. */
+
+const seconds = z.number().int().meta({ description: 'Seconds since 1970.' });
+
+export const issued = z.strictObject({
+  access_token: z.string(),
+  token_type: z.literal('Bearer'),
+  expires_in: z.number().int(),
+  id: z.string(),
+  url: z.string(),
+});
+
+export type IssuedAnswer = z.infer<typeof issued>;
+
+const requester = z.strictObject({
+  address: z.string().optional(),
+  began: seconds,
+  resumable_until: seconds,
+});
+
+const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
+
+const kept = {
+  client_id: z.string(),
+  ...shown,
+  uses_left: z.number().int().optional(),
+  requesters: z.array(requester).optional(),
+  resumable_until: seconds.optional(),
+  iat: seconds,
+  exp: seconds,
+};
+
+export const state = z.strictObject({ id: z.string(), subject, ...kept });
+
+export type State = z.infer<typeof state>;
+
+export const page = z.strictObject({
+  tokens: z.array(state),
+  next_cursor: z.string().optional(),
+});
+
+export type PageAnswer = z.infer<typeof page>;
+
+export const revoked = z.strictObject({ revoked: z.number().int() });
+
+/** RFC 7662, section 2.2. */
+export const introspection = z.union([
+  z.strictObject({ active: z.literal(false) }),
+  z.strictObject({
+    active: z.literal(true),
+    token_type: z.literal('Bearer'),
+    jti: z.string(),
+    sub: subject,
+    ...kept,
+  }),
+]);
+
+export type IntrospectionAnswer = z.infer<typeof introspection>;
+
+export const health = z.strictObject({ status: z.literal('ok'), warning: z.string().optional() });
+
+/** RFC 9457. */
+export const problem = z.strictObject({
+  type: z.literal('about:blank'),
+  title: z.string(),
+  status: z.number().int(),
+  code: z.string().meta({ description: 'Stable: test for it, never for the texts.' }),
+  detail: z.string().optional(),
+  errors: z
+    .array(z.strictObject({ pointer: z.string(), detail: z.string() }))
+    .optional()
+    .meta({ description: 'Each field at fault, by its JSON pointer.' }),
+});

@@ -1,0 +1,47 @@
+import type { Allow, Decision, Deny } from '../domain/decision.ts';
+import { statusOf } from '../problem.ts';
+import type { Answer } from './answer.ts';
+import { type CookieSettings, setCookies } from './cookies.ts';
+import { denialHeaders, dispositionOf, printable, responseHeaders, utf8Bytes } from './headers.ts';
+
+/**
+ * The answer to nginx's auth_request: 204 with the target, or 401, 403, 503 with the reason.
+ * https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
+ */
+export function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer {
+  return decision.allow ? allowed(decision, cookies) : denied(decision);
+}
+
+function allowed(decision: Allow, cookies: CookieSettings): Answer {
+  const { id, grant, target, args, reuseFor } = decision;
+  const headers = [
+    'Cache-Control',
+    'no-store',
+    'X-Accel-Expires',
+    String(reuseFor),
+    // Raw bytes: nginx's rewrite neither decodes nor encodes a variable.
+    responseHeaders.target,
+    utf8Bytes(target),
+    responseHeaders.tokenId,
+    id,
+  ];
+  if (args !== '') headers.push(responseHeaders.args, args);
+  if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
+  if (grant.limitRate !== undefined)
+    headers.push(responseHeaders.limitRate, String(grant.limitRate));
+  const disposition = dispositionOf(grant);
+  if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
+  const [first, second] = setCookies(decision, cookies);
+  if (first !== undefined) headers.push(responseHeaders.setCookie, first);
+  if (second !== undefined) headers.push(responseHeaders.setCookie2, second);
+  return { status: 204, headers };
+}
+
+function denied(decision: Deny): Answer {
+  const { code, returnUrl } = decision;
+  // nginx relays 401 and 403 and makes 500 of any other, a 400 too.
+  const status = statusOf(code) === 400 ? 403 : statusOf(code);
+  const headers = [...denialHeaders(decision, status), 'Content-Length', '0'];
+  if (returnUrl !== undefined) headers.push(responseHeaders.returnUrl, returnUrl);
+  return { status, headers };
+}

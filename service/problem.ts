@@ -1,0 +1,70 @@
+import { STATUS_CODES } from 'node:http';
+import type { DenyCode } from './domain/decision.ts';
+import type { Fault, RefusalCode } from './domain/errors.ts';
+
+/** Every `code` that an answer can carry. Stable: clients test for it, never for the text. */
+export type ProblemCode =
+  | DenyCode
+  | RefusalCode
+  | 'invalid_client'
+  | 'method_not_allowed'
+  | 'content_too_large'
+  | 'unsupported_media_type'
+  | 'internal_error';
+
+const STATUS: Record<ProblemCode, number> = {
+  missing_token: 401,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  prefetch: 403,
+  invalid_request: 400,
+  path_is_folder: 400,
+  unavailable: 503,
+  not_found: 404,
+  unsupported_token_type: 400,
+  invalid_client: 401,
+  method_not_allowed: 405,
+  content_too_large: 413,
+  unsupported_media_type: 415,
+  internal_error: 500,
+};
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export function statusOf(code: ProblemCode): number {
+  return STATUS[code];
+}
+
+/**
+ * A problem document (RFC 9457). Its type is about:blank, so the title is the status' own phrase;
+ * `errors` names fields by JSON pointer, as in the RFC's section 3.
+ */
+export function problemBody(code: ProblemCode, detail?: string, faults?: readonly Fault[]): string {
+  const status = STATUS[code];
+  const errors = faults?.map((fault) => ({ pointer: `#${fault.pointer}`, detail: fault.detail }));
+  return JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code,
+    detail,
+    errors: errors?.length ? errors : undefined,
+  });
+}
+
+const UNAVAILABLE = '<h1>Unavailable for the moment</h1><p>Please try again in a few seconds.</p>';
+const DENIED =
+  '<h1>This link does not open the file</h1>' +
+  '<p>It may have expired, or was made for another file. Ask for a new one.</p>';
+const PAGES: Partial<Record<DenyCode, string>> = {
+  path_is_folder:
+    '<h1>This link is for a folder</h1>' +
+    '<p>It opens files in the folder, not the folder itself. Ask for the link to a file.</p>',
+};
+
+/** A denial for a person with a browser, in the words of nginx/snippets/auth-request.conf. */
+export function problemPage(code: DenyCode): string {
+  const status = STATUS[code];
+  const text = PAGES[code] ?? (status === 503 ? UNAVAILABLE : DENIED);
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${status}</title>${text}</html>\n`;
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import {
+  type FieldName,
+  GRANT_FIELDS,
+  type GrantField,
+  type GrantRequest,
+} from './domain/grant-fields.ts';
+
+const CONTROL = /\p{Cc}/u;
+
+/** A text that may stand in a header, a log or a key. */
+export const text = (max: number) =>
+  z
+    .string('must be a string')
+    .min(1, 'must not be empty')
+    .max(max, `must have at most ${max} characters`)
+    .refine((value) => !CONTROL.test(value), 'must not contain a control character')
+    .refine((value) => value.isWellFormed(), 'must be valid Unicode');
+
+export const whole = (max: number, min = 1) =>
+  z
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`);
+
+/** Schemas of grant fields: of all, or of those that `wanted` selects. The domain checks fields of type `checked`. */
+export function fieldSchemas<N extends FieldName = FieldName>(
+  wanted: (field: GrantField) => boolean = () => true,
+): { [K in N]: z.ZodOptional<z.ZodType<Exclude<GrantRequest[K], undefined>>> } {
+  const fields = Object.entries<GrantField>(GRANT_FIELDS)
+    .filter(([, field]) => wanted(field))
+    .map(([name, field]) => [
+      name,
+      schemaOf(field).meta({ description: field.description }).optional(),
+    ]);
+  return Object.fromEntries(fields);
+}
+
+function schemaOf(field: GrantField): z.ZodType {
+  switch (field.type) {
+    case 'checked':
+      return z.string('must be a string');
+    case 'whole':
+      return whole(field.max, field.min);
+    case 'choice':
+      return z.enum(field.of, `must be ${field.of.join(' or ')}`);
+    case 'flag':
+      return z.boolean('must be true or false');
+    case 'list':
+      return z
+        .array(text(field.maxLength), `must be a list of ${field.items}`)
+        .min(1, `must not be empty: without it, ${field.absent}`)
+        .max(field.maxItems, `must have at most ${field.maxItems} entries`);
+    case 'text': {
+      const { maxLength, without: [pattern, name] = [] } = field;
+      if (pattern === undefined) return text(maxLength);
+      return text(maxLength).refine((value) => !pattern.test(value), `must not contain ${name}`);
+    }
+  }
+}
