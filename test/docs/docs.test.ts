@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { GRANT_FIELDS } from '../../service/domain/grant-fields.ts';
 import { projectRoot } from '../../dev/paths.ts';
 import {
   API_VARIABLES,
@@ -9,6 +8,7 @@ import {
   SETTINGS,
   variableOf,
 } from '../../service/config/names.ts';
+import { GRANT_FIELDS } from '../../service/domain/grant-fields.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
 const within = (folder: string, ending: string) =>

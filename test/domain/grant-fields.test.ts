@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => vi.resetModules());
 
 test('a field that is declared once is accepted, checked, returned and described', async () => {
-  const { createAsked } = await import('../http/ask-api.ts');
+  const { createAsked } = await import('../api/ask-api.ts');
   const { ask } = createAsked();
   const refused = await ask('POST /tokens', {
     json: { path: '/download/a', label: 'x'.repeat(11) },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { jwtId } from '../../service/domain/token.ts';
-import { OTHER_KEY } from '../http/ask-api.ts';
+import { OTHER_KEY } from '../api/ask-api.ts';
 import { endpoint } from './endpoint.ts';
 import { foreigner, from, START, uri } from './foreigner.ts';
 import { newJwk, publicHalf } from './keys.ts';

@@ -1,7 +1,7 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import type { TrustedIssuer } from '../../service/jwt/open.ts';
-import { keptLog } from '../http/ask-api.ts';
+import { keptLog } from '../api/ask-api.ts';
 import { endpoint } from './endpoint.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { createSigned } from './signed-site.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { keptLog } from '../http/ask-api.ts';
+import { keptLog } from '../api/ask-api.ts';
 import { foreigner, START, uri } from './foreigner.ts';
 import { compact } from './forge.ts';
 import { newJwk } from './keys.ts';

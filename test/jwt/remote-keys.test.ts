@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { keptLog } from '../http/ask-api.ts';
+import { keptLog } from '../api/ask-api.ts';
 import { endpoint } from './endpoint.ts';
 import { foreigner, from, START, uri } from './foreigner.ts';
 import { newJwk, publicHalf } from './keys.ts';

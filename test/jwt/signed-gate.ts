@@ -1,4 +1,4 @@
-import { startGate } from '../http/ask-gate.ts';
+import { startGate } from '../gate/ask-gate.ts';
 import { createSigned, type SignedOptions } from './signed-site.ts';
 
 /** The same with a gate, asked for the code of its decision. */

@@ -2,7 +2,7 @@ import type { Rejection } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
 import { openJwt, type TrustedIssuer } from '../../service/jwt/open.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { createAsked } from '../http/ask-api.ts';
+import { createAsked } from '../api/ask-api.ts';
 import { mount, type PosternOptions } from '../support/postern.ts';
 import { jwksText } from './keys.ts';
 

@@ -3,7 +3,7 @@ import type { Store } from '../../service/domain/store.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { measuredStore } from '../../service/metrics/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { brokenStore } from '../http/broken-store.ts';
+import { brokenStore } from '../api/broken-store.ts';
 import { storeContract } from '../store/contract.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { samplesOf } from '../support/samples.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keptLog } from '../http/ask-api.ts';
+import { keptLog } from '../api/ask-api.ts';
 import type { Headers } from '../support/raw.ts';
 import { type Site, startSite, ways } from '../support/site.ts';
 

@@ -6,7 +6,7 @@ import { freePorts } from '../../dev/ports.ts';
 import { startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { openStore } from '../../service/store/store.ts';
-import { createAsked, keptLog } from '../http/ask-api.ts';
+import { createAsked, keptLog } from '../api/ask-api.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { grantAt, newId } from './grants.ts';
 import { tell } from './open-redis.ts';

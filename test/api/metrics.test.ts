@@ -1,0 +1,223 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { newToken } from '../../service/domain/token.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { legalPath } from '../domain/arbitrary.ts';
+import { linesOf, unescaped } from '../fixtures/read.ts';
+import { startGate } from '../gate/ask-gate.ts';
+import { createSigned } from '../jwt/signed-site.ts';
+import { apiKey, createPostern, type IssuedToken, issueToken, KEY } from '../support/postern.ts';
+import { samplesOf } from '../support/samples.ts';
+import { createAsked } from './ask-api.ts';
+import { brokenStore } from './broken-store.ts';
+
+type Api = ReturnType<typeof createPostern>['api'];
+
+async function scraped(api: Api) {
+  const samples = samplesOf(await (await api.request('/metrics')).text());
+  return { samples, value: (series: string) => samples.get(series) };
+}
+
+test('are for whoever reaches the API, in the format of Prometheus', async () => {
+  const { api } = createPostern();
+  const reply = await api.request('/metrics');
+  expect(reply.status).toBe(200);
+  expect(reply.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  expect(reply.headers.get('cache-control')).toBe('no-store');
+  const text = await reply.text();
+  expect(text.endsWith('\n')).toBe(true);
+  expect(text).toMatch(/^# TYPE postern_decision_seconds histogram$/m);
+  expect(samplesOf(text).get(`postern_build_info{version="0.0.0",node="${process.version}"}`)).toBe(
+    1,
+  );
+
+  const head = await api.request('/metrics', { method: 'HEAD' });
+  expect([head.status, await head.text()]).toEqual([200, '']);
+  const post = await api.request('/metrics', { method: 'POST' });
+  expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+});
+
+test('are not for whoever reaches the gate', async () => {
+  const { ask } = await startGate();
+  expect((await ask('/metrics', {})).status).toBe(404);
+});
+
+test('each decision is counted and timed, by how nginx asked', async () => {
+  const { api, ask, authRequest, xAccel } = await startGate();
+  const { url } = await issueToken(api, { path: '/download/a' });
+  const counted = await issueToken(api, { path: '/download/b', max_uses: 1 });
+  await authRequest(url);
+  await authRequest(url);
+  await xAccel(url);
+  await authRequest('/download/a');
+  await authRequest(`/download/a?token=${newToken()}`);
+  await authRequest(url.replace('?', 'x?'));
+  await authRequest(counted.url, { 'Sec-Purpose': 'prefetch' });
+  await xAccel('/download/../a');
+  await ask('/livez', {});
+
+  const { value } = await scraped(api);
+  const decided = (way: string, code: string) =>
+    value(`postern_decisions_total{way="${way}",code="${code}"}`);
+  const codes = ['allow', 'missing_token', 'invalid_token', 'insufficient_scope', 'prefetch'];
+  const others = ['invalid_request', 'unavailable'];
+  expect([...codes, ...others].map((code) => decided('auth_request', code))).toEqual([
+    2, 1, 1, 1, 1, 0, 0,
+  ]);
+  expect([...codes, ...others].map((code) => decided('x-accel', code))).toEqual([
+    1, 0, 0, 0, 0, 1, 0,
+  ]);
+  expect(value('postern_decision_seconds_count{way="auth_request"}')).toBe(6);
+  expect(value('postern_decision_seconds_count{way="x-accel"}')).toBe(2);
+  expect(value('postern_decision_seconds_bucket{le="+Inf",way="x-accel"}')).toBe(2);
+  const sum = value('postern_decision_seconds_sum{way="auth_request"}');
+  expect(sum).toBeGreaterThan(0);
+  expect(sum).toBeLessThan(6);
+});
+
+test('a decision that is not written down is counted too', async () => {
+  const { api, authRequest } = await startGate({ store: brokenStore(new TypeError('a mistake')) });
+  await authRequest(`/download/a?token=${newToken()}`);
+  const { value } = await scraped(api);
+  expect(value('postern_decisions_total{way="auth_request",code="unavailable"}')).toBe(1);
+});
+
+test('tokens issued, those too of which nothing is kept', async () => {
+  const { api, ask, issue } = await createSigned();
+  await issue({ path: '/download/a' });
+  await issue({ path: '/download/a', revocable: false });
+  const opaque = { path: '/download/a', format: 'opaque' };
+  await ask('POST /tokens', { json: [opaque, opaque, opaque] });
+  await ask('POST /tokens', { json: [opaque, { path: 'wrong' }] });
+  const { value } = await scraped(api);
+  expect(value('postern_tokens_issued_total{format="opaque"}')).toBe(3);
+  expect(value('postern_tokens_issued_total{format="jwt"}')).toBe(2);
+});
+
+test('first uses, and neither a HEAD nor who goes on', async () => {
+  const { api, authRequest } = await startGate();
+  const { url } = await issueToken(api, { path: '/download/a', max_uses: 2 });
+  const plain = await issueToken(api, { path: '/download/a' });
+  await authRequest(plain.url);
+  await authRequest(url, { 'X-Real-IP': '192.0.2.1', 'X-Original-Method': 'HEAD' });
+  for (const host of [1, 1, 2, 3]) await authRequest(url, { 'X-Real-IP': `192.0.2.${host}` });
+  expect((await scraped(api)).value('postern_tokens_redeemed_total')).toBe(2);
+});
+
+test('revocations, and of a subject as many as it had', async () => {
+  const { api, ask } = createAsked();
+  const [one, two] = [
+    await issueToken(api, { path: '/download/a' }),
+    await issueToken(api, { path: '/download/a' }),
+  ];
+  for (let i = 0; i < 3; i += 1) await issueToken(api, { path: '/download/a', subject: 'ada' });
+  await ask(`DELETE /tokens/${one.id}`);
+  await ask(`DELETE /tokens/${one.id}`);
+  await ask('POST /revoke', { form: { token: two.access_token } });
+  await ask('POST /revoke', { form: { token: two.access_token } });
+  expect((await scraped(api)).value('postern_tokens_revoked_total')).toBe(2);
+  await ask('DELETE /tokens?subject=ada');
+  await ask('DELETE /tokens?subject=nobody');
+  expect((await scraped(api)).value('postern_tokens_revoked_total')).toBe(5);
+});
+
+test('a store that fails is down until it answers', async () => {
+  const memory = createMemoryStore();
+  let store = memory;
+  const find: typeof memory.find = (id) => store.find(id);
+  const { api, authRequest } = await startGate({ store: { ...memory, find } });
+  const ask = () => authRequest(`/download/a?token=${newToken()}`);
+  await ask();
+  expect((await scraped(api)).value('postern_store_up')).toBe(1);
+
+  store = brokenStore();
+  await ask();
+  const { value } = await scraped(api);
+  expect(value('postern_store_up')).toBe(0);
+  expect(value('postern_store_errors_total{operation="find"}')).toBe(1);
+  expect(value('postern_store_seconds_count{operation="find"}')).toBe(2);
+
+  store = memory;
+  await ask();
+  expect((await scraped(api)).value('postern_store_up')).toBe(1);
+});
+
+test('no word of a request ever appears, and no series is ever added', async () => {
+  const MARK = 'zq7mark';
+  const client = { id: `${MARK}"} 1\npostern_injected_total{a="` };
+  const { api, authRequest, xAccel } = await startGate({ apiKeys: [apiKey(KEY, client)] });
+  const before = await scraped(api);
+  expect(before.samples.size).toBeLessThan(400);
+
+  const sent = { authorization: `Bearer ${KEY}` };
+  const asJson = { ...sent, 'content-type': 'application/json' };
+  const asForm = { ...sent, 'content-type': 'application/x-www-form-urlencoded' };
+  const post = (path: string, headers: Record<string, string>, body: string) =>
+    api.request(path, { method: 'POST', headers, body });
+  // Node's client sends no control bytes.
+  const header = (text: string) => encodeURI(text.toWellFormed()).replace(/\p{Cc}/gu, '');
+  const seen = new Set<string>();
+
+  const hostile = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.constantFrom('"} 1\n', '\\', '{}', '__proto__', 'constructor', 'le="0"', '# TYPE a counter'),
+  );
+  await fc.assert(
+    fc.asyncProperty(hostile, legalPath, async (text, path) => {
+      const words = `${MARK}${text}`;
+      const covers = `/download/${MARK}${path}`;
+      const json = { path: covers, subject: words, filename: words };
+      const reply = await post('/tokens', asJson, JSON.stringify(json));
+      await post('/tokens', asJson, JSON.stringify({ [words]: words, path: words, format: words }));
+      const issued = (reply.status === 201 ? await reply.json() : {}) as Partial<IssuedToken>;
+      const { url = header(covers), access_token: token = newToken(), id = MARK } = issued;
+      seen.add(token);
+      const about = {
+        Authorization: `Bearer ${MARK}`,
+        'Postern-Cookie': `${token} ps_${MARK.padEnd(32, 'x')}`,
+        'Postern-Resume': header(words),
+        'X-Real-IP': header(words),
+        'X-Request-ID': header(words),
+        'Sec-Purpose': header(words),
+      };
+      for (const ask of [authRequest, xAccel]) {
+        await ask(url, about);
+        await ask(header(words), { ...about, 'Postern-Site': header(words) });
+        await ask(url, { ...about, 'X-Original-Method': header(words) });
+      }
+      await api.request(`/tokens/${id}`, { headers: sent });
+      await post('/introspect', asForm, new URLSearchParams({ token }).toString());
+      await post('/introspect', asForm, new URLSearchParams({ token: words }).toString());
+      await post(
+        `/revoke?${MARK}`,
+        asForm,
+        new URLSearchParams({ iss: words, jti: words }).toString(),
+      );
+      const subject = `?${new URLSearchParams({ subject: words })}`;
+      await api.request(`/tokens${subject}`, { headers: sent });
+      await api.request(`/tokens${subject}`, { headers: sent, method: 'DELETE' });
+      await api.request(`/metrics${subject}`, { headers: { accept: header(words) } });
+      await api.request(`/${encodeURIComponent(words.toWellFormed())}`, { method: MARK });
+    }),
+    { numRuns: 60 },
+  );
+  for (const line of linesOf('hostile-uris.txt')) {
+    const token = newToken();
+    seen.add(token);
+    await authRequest(
+      unescaped(line)
+        .replaceAll('TOKEN', token)
+        .replace(/\p{Cc}/gu, ''),
+    );
+  }
+
+  const text = await (await api.request('/metrics')).text();
+  const after = samplesOf(text);
+  expect([...after.keys()]).toEqual([...before.samples.keys()]);
+  expect(text.toLowerCase()).not.toContain(MARK);
+  for (const token of seen) expect(text).not.toContain(token.slice(3, 20));
+  // It was all of it decided on and issued.
+  expect(after.get('postern_tokens_issued_total{format="opaque"}')).toBeGreaterThan(20);
+  const allowed = after.get('postern_decisions_total{way="auth_request",code="allow"}');
+  expect(allowed).toBeGreaterThan(20);
+});

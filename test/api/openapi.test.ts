@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest';
+import type { z } from 'zod';
+import * as answers from '../../service/api/schema.ts';
+import { startGate } from '../gate/ask-gate.ts';
+import { createSigned } from '../jwt/signed-site.ts';
+import { createPostern, issueToken, KEY } from '../support/postern.ts';
+import { createAsked } from './ask-api.ts';
+
+interface Document {
+  readonly paths: Record<string, object>;
+  readonly components: { readonly schemas: Record<string, object> };
+}
+
+async function documentOf() {
+  const { api } = createPostern();
+  const reply = await api.request('/openapi.json');
+  expect(reply.status).toBe(200);
+  expect(reply.headers.get('content-type')).toBe('application/json');
+  return { api, document: (await reply.json()) as Document };
+}
+
+test('is for whoever reaches the API, and names the version', async () => {
+  const { document } = await documentOf();
+  expect(document).toMatchObject({
+    openapi: '3.1.1',
+    info: { title: 'Postern', version: '0.0.0' },
+  });
+});
+
+test('describes every endpoint that there is, and no other', async () => {
+  const { api, document } = await documentOf();
+  const routes = api.routes
+    .filter(({ method, path }) => method !== 'ALL' && path !== '/*')
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+  const described = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.keys(item)
+      .filter((key) => key !== 'parameters')
+      .map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect(described.sort()).toEqual([...new Set(routes)].sort());
+});
+
+test('every reference leads somewhere', async () => {
+  const { document } = await documentOf();
+  const names = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)];
+  expect(names.length).toBeGreaterThan(10);
+  expect(Object.keys(document.components.schemas)).toEqual(
+    expect.arrayContaining(names.map(([, name]) => name)),
+  );
+});
+
+test('a request is described as it is checked', async () => {
+  const { document } = await documentOf();
+  const { grantRequest } = document.components.schemas;
+  expect(grantRequest).toMatchObject({
+    additionalProperties: false,
+    properties: { max_uses: { type: 'integer', minimum: 1, maximum: 1000 } },
+  });
+});
+
+const holds = (schema: z.ZodType, body: unknown) =>
+  expect(schema.safeParse(body).error).toBeUndefined();
+
+test('answers are as they are described', async () => {
+  const { ask } = createAsked();
+  const full = {
+    prefix: '/download/a/',
+    subject: 'u',
+    max_uses: 2,
+    ip: ['192.0.2.0/24'],
+    filename: 'a',
+    limit_rate: 1,
+    cookie: true,
+  };
+  const one = await ask('POST /tokens', { json: { path: '/download/a' } });
+  const many = await ask('POST /tokens', { json: [full, { ...full, bind: 'cookie' }] });
+  for (const issued of [one.body, ...many.body]) {
+    holds(answers.issued, issued);
+    const { id, access_token: token } = issued;
+    holds(answers.state, (await ask(`GET /tokens/${id}`)).body);
+    holds(answers.state, (await ask(`PATCH /tokens/${id}`, { json: { expires_in: 60 } })).body);
+    holds(answers.introspection, (await ask('POST /introspect', { form: { token } })).body);
+  }
+  holds(answers.introspection, (await ask('POST /introspect', { form: { token: 'x' } })).body);
+  holds(answers.page, (await ask('GET /tokens?subject=u&limit=1')).body);
+  holds(answers.revoked, (await ask('DELETE /tokens?subject=u')).body);
+  holds(answers.health, (await ask('GET /readyz')).body);
+  holds(answers.health, (await ask('GET /livez')).body);
+  holds(answers.problem, (await ask('GET /tokens/x')).body);
+  holds(answers.problem, (await ask('POST /tokens', { json: { path: 1, y: 2 } })).body);
+});
+
+test('and so is the state of what is used, and of a JWT', async () => {
+  const { api, authRequest } = await startGate();
+  const { url, id } = await issueToken(api, { path: '/download/b', max_uses: 1 });
+  await authRequest(url, { 'X-Real-IP': '192.0.2.1' });
+  const headers = { authorization: `Bearer ${KEY}` };
+  const state = await (await api.request(`/tokens/${id}`, { headers })).json();
+  expect(state).toMatchObject({ requesters: [{ address: '192.0.2.1' }] });
+  holds(answers.state, state);
+
+  const { ask, issue } = await createSigned();
+  const signed = await issue({ path: '/download/a' });
+  holds(answers.state, (await ask(`GET /tokens/${signed.id}`)).body);
+});

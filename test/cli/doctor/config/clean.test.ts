@@ -1,0 +1,82 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { nginxFolder } from '../../../../dev/nginx-conf.ts';
+import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
+import { mount } from '../../../support/postern.ts';
+import { startSite, type Way, ways } from '../../../support/site.ts';
+import { run } from './command.ts';
+import { diagnosed, dumpOf, started } from './trap.ts';
+
+// What Postern brings itself is without a trap, or it could not tell others of theirs.
+
+const SEED = [mount('/download-logs-with-token/', '/download-logs/', { pathArgument: 'file' })];
+
+test.each([
+  ['nginx.conf', undefined],
+  ['examples/seed.conf', SEED],
+])('nginx/%s', async (name, mounts = [mount('/download/', '/protected/')]) => {
+  const text = await readFile(join(projectRoot, 'nginx', name), 'utf8');
+  const dir = await nginxFolder();
+  const path = join(dir, 'nginx.conf');
+  await writeFile(path, text);
+  const option = mounts.map(({ prefix, internal }) => `${prefix}=${internal}`).join();
+  const { code, stdout } = await run(['--config', path, '--mounts', option]);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ nothing found \(\d+ files, /)]);
+});
+
+// In a container it has to listen on more than its own loopback; TLS is for what is in front of it.
+test('nginx/examples/compose.conf has nothing but plain HTTP', async () => {
+  const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
+  const dir = await nginxFolder();
+  await writeFile(join(dir, 'nginx.conf'), text);
+  const { stdout } = await run(['--config', join(dir, 'nginx.conf'), '--json']);
+  expect(JSON.parse(stdout).findings).toMatchObject([{ rule: 'plain-http' }]);
+});
+
+const LIMIT_CONN = 'include postern/limit-conn.conf;';
+const OTHERS = 'include postern/cache.conf; include postern/cors.conf; include postern/login.conf;';
+
+test.each(ways)('the site of the tests, by %s', async (way: Way) => {
+  const site = await started({
+    way,
+    http: `${LIMIT_CONN} ${OTHERS}`,
+    // As the usual nginx.conf has it.
+    server:
+      'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
+    locations: 'location / { } location ~ \\.php$ { return 404; }',
+  });
+  expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
+});
+
+test('the usual log of nginx beside ours is seen', async () => {
+  const site = await startSite({ way: 'auth_request' });
+  onTestFinished(site.stop);
+  expect(diagnosed(await dumpOf(site))).toMatchObject([{ rule: 'log' }]);
+});
+
+test.each<string[]>([
+  [],
+  ['--x-accel', '--limit-conn', '4'],
+  ['--cache', '--cors', 'https://app.example', '--login', '/login', '--limit-conn', '4'],
+  ['--proxy-target', '/protected/=https://s3.example/b/', '--log', 'off'],
+])('what `postern nginx` makes, %s', async (...options) => {
+  const dir = await temporaryFolder();
+  const env = {
+    POSTERN_MOUNTS: '/download/=/protected/,media.example:/media/=/media-files/',
+    POSTERN_DECISION_TTL: '2',
+  };
+  const files = ['/protected/=/srv/files', '/media-files/=/srv/media'].slice(
+    options.includes('--proxy-target') ? 1 : 0,
+  );
+  const words = files.flatMap((one) => ['--files', one]);
+  const made = await run(['--out', dir, '--listen', '127.0.0.1:80', ...words, ...options], {
+    command: 'nginx',
+    env,
+  });
+  expect(made.code, made.stderr).toBe(0);
+  await mkdir(join(dir, 'conf.d'), { recursive: true });
+  await writeFile(join(dir, 'nginx.conf'), 'http { include conf.d/*.conf; }');
+  const { code, stdout } = await run(['--config', join(dir, 'nginx.conf')], { env });
+  expect([code, stdout]).toEqual([0, expect.stringContaining('2 gates, 2 internal locations')]);
+});

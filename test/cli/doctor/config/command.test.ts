@@ -1,0 +1,104 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RULES } from '../../../../cli/doctor/config/rules.ts';
+import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
+import { run } from './command.ts';
+
+const DUMP = `# configuration file /etc/nginx/nginx.conf:
+http {
+  include conf.d/site.conf;
+}
+
+# configuration file /etc/nginx/conf.d/site.conf:
+upstream postern { server 127.0.0.1:7300; }
+server {
+  listen 443 ssl; access_log off;
+  location = /.postern/x { return 404; }
+  location ^~ /download/ { auth_request /.postern/auth-request; try_files "" @postern_deliver; }
+}
+`;
+const FOUND = ['missing-auth-request'];
+
+let dir: string;
+beforeAll(async () => {
+  dir = await temporaryFolder();
+  await writeFile(join(dir, 'dump'), DUMP);
+  await mkdir(join(dir, 'folder'));
+  await writeFile(
+    join(dir, 'postern.yaml'),
+    'mounts:\n  - public: /media/\n    internal: /protected/\n',
+  );
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+test('a report for a person', async () => {
+  const { code, stdout, stderr } = await run(['--config', join(dir, 'dump')]);
+  expect([code, stderr]).toEqual([1, '']);
+  expect(stdout).toMatch(
+    /^✗ \/etc\/nginx\/conf\.d\/site\.conf:5 {2}location \^~ \/download\/ .*\[missing-auth-request\]\n {4}why: {2}\S.*\n {4}fix: {2}\S.*\n/,
+  );
+  expect(stdout).toMatch(/\n\n1 finding \(2 files, 1 gate, 0 internal locations\)\n$/);
+});
+
+test('docs/doctor.md has each rule', async () => {
+  const page = await readFile(join(projectRoot, 'docs', 'doctor.md'), 'utf8');
+  const rows = page.match(/^\| `.*?(?= \| )/gm)?.join() ?? '';
+  for (const { id } of RULES) expect(rows).toContain(`\`${id}\``);
+});
+
+test.each([
+  ['a file', () => ['--config', join(dir, 'dump')], ''],
+  ['standard input', () => ['--config', '-'], DUMP],
+  ['standard input, which is the default', () => ['--config'], DUMP],
+])('as JSON, from %s', async (_, words, input) => {
+  const { code, stdout } = await run([...words(), '--json'], { input });
+  expect(code).toBe(1);
+  const { findings, ...counts } = JSON.parse(stdout);
+  expect(findings.map(({ rule }: { rule: string }) => rule)).toEqual(FOUND);
+  expect(findings[0]).toMatchObject({ file: '/etc/nginx/conf.d/site.conf', line: 5 });
+  expect(counts).toEqual({ files: 2, gates: 1, internal_locations: 0 });
+});
+
+const mounts = async (words: string[], env = {}) => {
+  const { stdout } = await run(['--config', '--json', ...words], { input: DUMP, env });
+  const { findings } = JSON.parse(stdout) as { findings: { rule: string; seen: string }[] };
+  return findings.filter(({ rule }) => rule === 'mounts').map(({ seen }) => seen);
+};
+
+test('mounts from the option, the environment and the file, in this order', async () => {
+  const file = { POSTERN_CONFIG: join(dir, 'postern.yaml') };
+  const both = { ...file, POSTERN_MOUNTS: '/env/=/protected/' };
+  expect((await mounts(['--mounts', '/option/=/protected/'], both))[0]).toContain('/option/');
+  expect((await mounts([], both))[0]).toContain('/env/');
+  expect((await mounts([], file))[0]).toContain('/media/');
+  expect(await mounts([])).toEqual([]);
+});
+
+test.each([
+  ['no such file', () => ['--config', join(dir, 'none')], 'no such file'],
+  ['a folder', () => ['--config', join(dir, 'folder')], 'it is a folder'],
+  ['nothing on standard input', () => ['--config'], 'standard input is empty'],
+  ['mounts that are none', () => ['--config', join(dir, 'dump'), '--mounts', 'x'], '--mounts'],
+  ['nested mounts', () => ['--config', '-', '--mounts', '/a/=/p/,/b/=/p/sub/'], 'not below /p/'],
+  ['no option', () => [], '--config'],
+  ['another option', () => ['--config', '-', '--conf'], 'unknown option'],
+])('%s: exit 2, and nothing on standard output', async (_, words, says) => {
+  const { code, stdout, stderr } = await run(words());
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain(says);
+});
+
+test('what cannot be read is named by file and line: exit 2', async () => {
+  const { code, stdout, stderr } = await run(['--config'], { input: `${DUMP}server {` });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain('/etc/nginx/conf.d/site.conf:7: this block is not closed');
+});
+
+test('nothing that a terminal would obey is printed', async () => {
+  const input = DUMP.replace('/download/', '"/\u001b[2J\u202e/"');
+  const { stdout } = await run(['--config'], { input });
+  expect(stdout).toContain('\\u{1b}[2J\\u{202e}');
+  const broken = await run(['--config'], { input: '\u001b[2J' });
+  expect(broken.stderr).not.toContain('\u001b');
+});

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Directive, Unreadable } from '../../../../cli/doctor/config/directive.ts';
+import { parse } from '../../../../cli/doctor/config/parse.ts';
+import { configuration, type Written, write } from './write.ts';
+
+function plain(block: readonly Directive[]): readonly Written[] {
+  return block.map(({ name, args, block: inner }) => ({
+    name,
+    args,
+    ...(inner && { block: plain(inner) }),
+  }));
+}
+
+test('what was written is read', () => {
+  fc.assert(
+    fc.property(configuration, ({ tree, spelling, space }) => {
+      expect(plain(parse(write(tree, spelling, space), 'a.conf'))).toEqual(tree);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('each directive has the line of its name', () => {
+  fc.assert(
+    fc.property(configuration, ({ tree, spelling, space }) => {
+      const text = write(tree, spelling, space);
+      const lines = text.split('\n');
+      const check = (block: readonly Directive[]): void => {
+        for (const { name, line, block: inner } of block) {
+          expect(lines[line - 1]).toContain(name);
+          check(inner ?? []);
+        }
+      };
+      check(parse(text, 'a.conf'));
+    }),
+  );
+});
+
+const junk = fc.array(
+  fc.constantFrom(
+    'a',
+    ' ',
+    '{',
+    '}',
+    ';',
+    '"',
+    "'",
+    '\\',
+    '#',
+    '\n',
+    '$',
+    '${',
+    'x_by_lua_block ',
+    '[[',
+    '--',
+  ),
+  { maxLength: 60 },
+);
+
+test('what is no configuration is a fault with a line, and nothing worse', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        junk.map((parts) => parts.join('')),
+        fc.string(),
+      ),
+      (text) => {
+        try {
+          parse(text, 'a.conf');
+        } catch (error) {
+          expect(error).toBeInstanceOf(Unreadable);
+          expect((error as Error).message).toMatch(/^a\.conf:\d+: /);
+        }
+      },
+    ),
+    { numRuns: 3000 },
+  );
+});
+
+test.each([
+  '{',
+  'a{',
+  'a b;',
+  '"a" ',
+  '\\',
+  '# ',
+  '$',
+  'x_by_lua_block {--[[',
+  "x_by_lua_block {'",
+])('a megabyte of %s is read or refused within seconds', (text) => {
+  const started = performance.now();
+  try {
+    parse(text.repeat(1_000_000 / text.length), 'a.conf');
+  } catch (error) {
+    expect(error).toBeInstanceOf(Unreadable);
+  }
+  expect(performance.now() - started).toBeLessThan(5000);
+});

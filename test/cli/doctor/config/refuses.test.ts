@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { parse } from '../../../../cli/doctor/config/parse.ts';
+import { httpOf, refuses } from '../../../../cli/doctor/config/scope.ts';
+
+test.each([
+  ['if ($a = "x y") { return 403; }', 'x y', true],
+  ['if ($a = x) { return 403; }', 'y', false],
+  ['if ($a != x) { return 500; }', 'y', true],
+  ['if ( $a != "x" ) { return 500; }', 'x', false],
+  ['if ($a ~ "^(x|y)") { return 500; }', 'y', true],
+  ['if ($a ~ X) { return 500; }', 'x', false],
+  ['if ($a ~* X) { return 500; }', 'x', true],
+  ['if ($a !~ x) { return 500; }', 'x', false],
+  ['if ($a !~* x) { return 500; }', '', true],
+  // Another variable, an end that is none, and what nobody here can read.
+  ['if ($b ~ x) { return 500; }', 'x', false],
+  ['if ($a ~ x) { return 200; }', 'x', false],
+  ['if ($a ~ x) { set $b 1; }', 'x', false],
+  ['if ($a ~ "(?x)^ (?>x)") { return 500; }', 'x', true],
+])('%s, of %s: %s', (text, value, refused) => {
+  const root = parse(`server { location / { ${text} } }`, 'a.conf');
+  const [location] = httpOf(root, 'a.conf').servers[0]?.locations ?? [];
+  expect(location && refuses(location, '$a', value)).toBe(refused);
+});

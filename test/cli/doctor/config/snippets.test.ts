@@ -1,0 +1,349 @@
+import { readFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Site } from '../../../support/site.ts';
+import { answer, check, FILE, type Trap } from './trap.ts';
+
+// Snippets that were edited, and what the site does with it: sprung on nginx, found, and fixed.
+
+const QUESTION = 'location = /.postern/auth-request {';
+const DELIVER = 'location @postern_deliver {';
+const PUBLIC = 'location ^~ /download/ {';
+
+/** A stray answer on the gate's port. */
+const strays =
+  (status: number, headers: Record<string, string>): RequestListener =>
+  (_, response) =>
+    response.writeHead(status, headers).end();
+
+const opens = (target: string, headers?: Record<string, string>): Trap['proof'] => {
+  return async (site) => expect(await answer(site, target, headers)).toEqual([200, FILE]);
+};
+const stays = (target: string, headers?: Record<string, string>): Trap['shut'] => {
+  return async (site) => {
+    const [status, text] = await answer(site, target, headers);
+    expect([status >= 400, text.includes(FILE)]).toEqual([true, false]);
+  };
+};
+
+/** Requests of other clients: with one cache key they all count as the same request. */
+const opensForTheNext: Trap['proof'] = async (site) => {
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  expect(await answer(site, url)).toEqual([200, FILE]);
+  await opens('/download/a.txt')(site);
+};
+const staysForTheNext: Trap['shut'] = async (site) => {
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  expect(await answer(site, url)).toEqual([200, FILE]);
+  await stays('/download/a.txt')(site);
+};
+
+const deniesTheNext: Trap['proof'] = async (site) => {
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  await stays('/download/a.txt')(site);
+  await stays(url)(site);
+};
+const opensToTheNext: Trap['shut'] = async (site) => {
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  await stays('/download/a.txt')(site);
+  await opens(url)(site);
+};
+
+const SHOWS_ARGS = `
+  location ^~ /download/ { include postern/protect.conf; }
+  location ^~ /protected/ {
+    include postern/internal.conf; include postern/headers.conf;
+    add_header X-Args $args; alias $files/;
+  }`;
+async function argsSeen(site: Site): Promise<string | undefined> {
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  return (await site.ask('GET', url)).header('X-Args');
+}
+
+const CACHE = 'proxy_cache_path $files/../kept keys_zone=kept:1m;';
+const ONE_KEY = 'proxy_cache kept; proxy_cache_valid any 1m; proxy_cache_key one;';
+const SHARED = `${ONE_KEY} proxy_ignore_headers X-Accel-Expires Cache-Control Set-Cookie Vary;`;
+
+const TRAPS: Readonly<Record<string, Trap>> = {
+  'no auth-request.conf in the server block': {
+    found: [['missing-auth-request', PUBLIC]],
+    broken: {
+      edits: [['auth-request', /[\s\S]+/, '']],
+    },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect((await answer(site, url))[0]).toBe(500);
+    },
+    fixed: {},
+    async shut(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect(await answer(site, url)).toEqual([200, FILE]);
+    },
+  },
+  'the client may say what it asked for': {
+    found: [
+      ['question', QUESTION],
+      ['question', QUESTION],
+    ],
+    broken: {
+      edits: [
+        ['auth-request', 'proxy_pass_request_headers off;', ''],
+        ['auth-request', 'proxy_set_header X-Original-URI $request_uri;', ''],
+      ],
+    },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      await opens('/download/anything', { 'X-Original-URI': url })(site);
+    },
+    fixed: {},
+    async shut(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      await stays('/download/anything', { 'X-Original-URI': url })(site);
+    },
+  },
+  'a denial that is obeyed': {
+    found: [['question', QUESTION]],
+    broken: {
+      gate: strays(403, { 'X-Accel-Redirect': '/ok', 'Postern-Target': '/protected/a.txt' }),
+      locations: 'location = /ok { return 204; }',
+      edits: [['auth-request', 'proxy_ignore_headers X-Accel-Redirect', 'proxy_ignore_headers']],
+    },
+    // The second lock holds, and yet the denial is none any more.
+    proof: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(503),
+    fixed: {
+      gate: strays(403, { 'X-Accel-Redirect': '/ok', 'Postern-Target': '/protected/a.txt' }),
+      locations: 'location = /ok { return 204; }',
+    },
+    shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(403),
+  },
+  'a question that anybody may ask': {
+    found: [['question', QUESTION]],
+    broken: { edits: [['auth-request', 'internal;', '']] },
+    async proof(site) {
+      const { header } = await site.ask('GET', '/.postern/auth-request');
+      expect(header('Postern-Reason')).toBeDefined();
+    },
+    fixed: {},
+    async shut(site) {
+      const { header } = await site.ask('GET', '/.postern/auth-request');
+      expect(header('Postern-Reason')).toBeUndefined();
+    },
+  },
+  'answers of the gate that are kept by one key, by auth_request': {
+    found: [
+      ['question', QUESTION],
+      ['question', 'proxy_cache kept;'],
+    ],
+    broken: {
+      http: CACHE,
+      edits: [
+        ['auth-request', 'proxy_cache $postern_decisions;', 'proxy_cache kept;'],
+        ['auth-request', 'proxy_cache_valid 204 0s;', 'proxy_cache_valid 204 1m;'],
+        ['auth-request', 'proxy_no_cache $postern_not_kept;', ''],
+        ['auth-request', 'Cache-Control Expires', 'X-Accel-Expires Cache-Control Expires'],
+        ['auth-request', 'proxy_cache_key "$remote_addr\\n', 'proxy_cache_key one; #'],
+      ],
+    },
+    proof: opensForTheNext,
+    fixed: { http: CACHE },
+    shut: staysForTheNext,
+  },
+  'a denial that is kept by one key, by X-Accel': {
+    found: [['x-accel', PUBLIC]],
+    broken: {
+      way: 'X-Accel',
+      http: CACHE,
+      server: SHARED,
+      edits: [
+        ['x-accel', 'proxy_cache off;', ''],
+        ['x-accel', 'proxy_ignore_headers X-Accel-Expires;', ''],
+      ],
+    },
+    proof: deniesTheNext,
+    fixed: { way: 'X-Accel', http: CACHE, server: SHARED },
+    shut: opensToTheNext,
+  },
+  'a proxy_pass with a path, by X-Accel': {
+    found: [['x-accel', PUBLIC]],
+    broken: {
+      way: 'X-Accel',
+      edits: [
+        ['x-accel', 'rewrite ^ /x-accel? break;', ''],
+        ['x-accel', 'proxy_pass http://postern;', 'proxy_pass http://postern/x-accel;'],
+      ],
+    },
+    proof: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(404),
+    fixed: { way: 'X-Accel' },
+    shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(401),
+  },
+  'protect.conf without the delivery': {
+    found: [['protect', PUBLIC]],
+    broken: {
+      files: { '../www/download/a.txt': 'not decided' },
+      server: 'root $files/../www;',
+      edits: [
+        ['protect', 'root /dev/null/postern;', ''],
+        ['protect', 'try_files "" @postern_deliver;', ''],
+      ],
+    },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect(await answer(site, url)).toEqual([200, 'not decided']);
+    },
+    fixed: { server: 'root $files/../www;' },
+    async shut(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      expect(await answer(site, url)).toEqual([200, FILE]);
+    },
+  },
+  'an address instead of a token': {
+    found: [
+      ['protect', PUBLIC],
+      ['protect', PUBLIC],
+    ],
+    broken: {
+      files: { '../www/download/a.txt': FILE },
+      server: 'root $files/../www; satisfy any; allow all;',
+      edits: [
+        ['protect', 'satisfy all;', ''],
+        ['protect', 'root /dev/null/postern;', ''],
+        ['protect', 'try_files "" @postern_deliver;', ''],
+      ],
+    },
+    proof: opens('/download/a.txt'),
+    fixed: { server: 'satisfy any; allow all;' },
+    shut: stays('/download/a.txt'),
+  },
+  'a 200 of a stray server that opens': {
+    found: [['deliver', DELIVER]],
+    broken: {
+      gate: strays(200, { 'Postern-Target': '/protected/a.txt' }),
+      edits: [['auth-request', '"(^|[ :])204/|^/HIT$"', '"20./"']],
+    },
+    proof: opens('/download/x'),
+    fixed: { gate: strays(200, { 'Postern-Target': '/protected/a.txt' }) },
+    shut: stays('/download/x'),
+  },
+  'a target that leaves the folder': {
+    found: [
+      ['deliver', DELIVER],
+      ['internal', 'location ^~ /protected/ {'],
+    ],
+    broken: {
+      files: { '../secret.txt': FILE },
+      gate: strays(204, { 'Postern-Target': '/protected/../secret.txt' }),
+      edits: [
+        [
+          'auth-request',
+          'if ($postern_target ~ "//|/\\.\\.?(/|$)") {',
+          'if ($postern_target ~ "//") {',
+        ],
+        ['internal', 'try_files $uri =404;', ''],
+      ],
+    },
+    proof: opens('/download/x'),
+    fixed: {
+      files: { '../secret.txt': FILE },
+      gate: strays(204, { 'Postern-Target': '/protected/../secret.txt' }),
+    },
+    shut: stays('/download/x'),
+  },
+  'a rewrite that takes the token along': {
+    found: [['deliver', DELIVER]],
+    broken: {
+      only: SHOWS_ARGS,
+      edits: [['auth-request', '$postern_target?$postern_args? last;', '$postern_target last;']],
+    },
+    proof: async (site) => expect(await argsSeen(site)).toMatch(/token=ps_/),
+    fixed: { only: SHOWS_ARGS },
+    shut: async (site) => expect(await argsSeen(site)).toBeUndefined(),
+  },
+  'tokens in the log': {
+    found: [['log', 'access_log telling.log telling;']],
+    broken: {
+      http: 'log_format telling \'$remote_addr "$request"\';',
+      server: 'access_log telling.log telling;',
+    },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      await opens(url)(site);
+      const read = () => readFile(join(site.nginx.dir, 'telling.log'), 'utf8');
+      await expect.poll(read).toContain(url);
+    },
+    fixed: {
+      http: "log_format short '$remote_addr $status';",
+      server: 'access_log short.log short buffer=4k;',
+    },
+    shut: async () => {},
+  },
+  'tokens in a log of the usual format': {
+    found: [['log', 'access_log telling.log;']],
+    broken: { server: 'access_log telling.log;' },
+    async proof(site) {
+      const { url } = await site.issue({ path: '/download/a.txt' });
+      await opens(url)(site);
+      const read = () => readFile(join(site.nginx.dir, 'telling.log'), 'utf8');
+      await expect.poll(read).toContain(url);
+    },
+    fixed: { server: 'access_log short.log postern buffer=4k flush=10ms;' },
+    shut: async () => {},
+  },
+  'a page for errors that is silenced': {
+    found: [['error-page', 'error_page 401 404 /login.html;']],
+    broken: {
+      files: { '../www/login.html': 'log in' },
+      server: 'root $files/../www;\nerror_page 401 404 /login.html;',
+    },
+    proof: async (site) =>
+      expect((await answer(site, '/download/a.txt'))[1]).not.toContain('log in'),
+    fixed: {
+      files: { '../www/login.html': 'log in' },
+      server: 'root $files/../www; error_page 401 404 /login.html;',
+      edits: [['protect', 'error_page 401 @postern_401;', 'error_page 401 /login.html;']],
+    },
+    shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([401, 'log in']),
+  },
+  'a page for denials and for errors that is silenced': {
+    found: [['error-page', 'error_page 403 500 502 503 504 /sorry.html;']],
+    broken: {
+      files: { '../www/sorry.html': 'sorry' },
+      server: 'root $files/../www;\nerror_page 403 500 502 503 504 /sorry.html;',
+      gate: strays(500, {}),
+    },
+    async proof(site) {
+      const { status, text, header } = await site.ask('GET', '/download/a.txt');
+      expect([status, text.includes('sorry'), header('retry-after')]).toEqual([503, false, '5']);
+    },
+    // As the doctor advises: without =503 it would be the 500 that nginx makes of it.
+    fixed: {
+      files: { '../www/sorry.html': 'sorry' },
+      server: 'root $files/../www; error_page 403 500 502 503 504 /sorry.html;',
+      gate: strays(500, {}),
+      edits: [
+        [
+          'protect',
+          'error_page 401 @postern_401;',
+          'error_page 401 @postern_401; error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html;',
+        ],
+      ],
+    },
+    shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([503, 'sorry']),
+  },
+  'a limit_conn that switches off that of a token': {
+    found: [['limit-conn', 'limit_conn own 100;']],
+    broken: {
+      http: 'include postern/limit-conn.conf; limit_conn_zone $remote_addr zone=own:1m;',
+      server: 'limit_conn own 100;',
+    },
+    // That nginx drops it then is what test/nginx/limit-conn.test.ts sees.
+    proof: async () => {},
+    fixed: {
+      http: 'include postern/limit-conn.conf; limit_conn_zone $remote_addr zone=own:1m;',
+      locations: 'location / { limit_conn own 100; }',
+    },
+    shut: async () => {},
+  },
+};
+
+test.each(Object.entries(TRAPS))('%s', (_, trap) => check(trap));

@@ -1,0 +1,377 @@
+import { describe, expect, test } from 'vitest';
+import { type Way, ways } from '../../../support/site.ts';
+import { type BrokenSite, siteToAttack } from './site.ts';
+
+type Broken = Omit<BrokenSite, 'way'>;
+
+const INTERNAL = 'include postern/internal.conf; include postern/headers.conf;';
+const REGEX = 'location ~* \\.(jpg|png)$ { root $files/../static; }';
+const CACHE = 'proxy_cache_path $dir/cache keys_zone=c:1m;';
+const REAL_IP = 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;';
+const FRONT = `
+  proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
+  location / { proxy_pass http://127.0.0.1:$port; }`;
+
+/** Replaces in a snippet. */
+const change =
+  (from: string | RegExp, to = '') =>
+  (text: string) =>
+    text.replace(from, to);
+
+/** As nginx names the variable of a header. */
+const variable = (header: string) => header.toLowerCase().replaceAll('-', '_');
+
+const asSpelt = (name: string, seen = '200 and the file') =>
+  new RegExp(`^${seen}: ${name}, ${name.toLowerCase()}, ${name.replaceAll('-', '_')}$`);
+
+/** The gate's answers are kept under another key. */
+const keptBy = (key: string, http = ''): Broken => ({
+  decisionTtl: 5,
+  http: `include postern/cache.conf; ${http}`,
+  edit: { 'auth-request': change(/proxy_cache_key .*;/, `proxy_cache_key "${key}";`) },
+});
+
+/** And for a time that is not the gate's to say. */
+const keptFor = (valid: string, key: RegExp | string = '') => ({
+  http: 'include postern/cache.conf;',
+  edit: {
+    'auth-request': (text: string) =>
+      text
+        .replace('proxy_ignore_headers', 'proxy_ignore_headers X-Accel-Expires')
+        .replace('proxy_cache_valid 204 0s;', `proxy_cache_valid ${valid};`)
+        .replace('proxy_no_cache $postern_not_kept;', '')
+        .replace(key, 'proxy_cache_key $request_uri;'),
+  },
+});
+
+interface Case {
+  readonly broken: Broken;
+  /** Exactly these are faults, */
+  readonly faults: readonly string[];
+  /** or at least these. */
+  readonly more?: true;
+  readonly saw?: Readonly<Record<string, RegExp>>;
+  readonly fix?: Readonly<Record<string, RegExp>>;
+  readonly words?: readonly string[];
+}
+
+/** Both ways in. */
+function cases(way: Way): Readonly<Record<string, Case>> {
+  const asks = way === 'auth_request' ? 'auth-request' : 'x-accel';
+  const include = `include postern/${way === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
+  /** The client's headers reach the gate, and one line of ours is missing. */
+  const passed = (line: string) => ({
+    [asks]: (text: string) =>
+      text
+        .replace('proxy_pass_request_headers off;', '')
+        .replace(new RegExp(`proxy_set_header ${line} .*;`), ''),
+  });
+  return {
+    'no ^~ before the gate': {
+      broken: { gate: `location /download/ { ${include} }`, locations: REGEX },
+      faults: ['regex-location'],
+      saw: { 'regex-location': /^404: \.jpg, \.png$/ },
+    },
+    'no ^~, and a regex location that denies': {
+      broken: {
+        gate: `location /download/ { ${include} }`,
+        locations: 'location ~* \\.(jpg|png)$ { deny all; }',
+      },
+      faults: ['regex-location'],
+      saw: { 'regex-location': /^403: \.jpg, \.png$/ },
+    },
+    'no ^~ before the internal location': {
+      broken: {
+        inner: `location /protected/ { ${INTERNAL} alias $files/; }`,
+        locations: REGEX,
+      },
+      faults: ['regex-internal'],
+      saw: { 'regex-internal': /^405: \.jpg, \.png$/ },
+    },
+    'no internal': {
+      broken: {
+        edit: { internal: (text) => text.replace(/^internal;$/m, '').replace(/if \([^}]*\}/, '') },
+      },
+      faults: ['internal-prefix'],
+    },
+    'an alias without its slash': {
+      broken: { locations: 'location /static { alias $files/../static/; }' },
+      faults: ['alias-slash'],
+      saw: { 'alias-slash': /\/static\.\.\/files\/postern-doctor\/canary\.txt/ },
+    },
+    'the files under a root': {
+      broken: { server: 'root $files/..;' },
+      faults: ['root'],
+    },
+    'a redirect that shows the internal prefix': {
+      broken: { edit: { internal: change('try_files $uri =404;') } },
+      faults: ['folder-redirect'],
+      saw: { 'folder-redirect': /\/protected\/postern-doctor\// },
+    },
+    'no headers.conf': {
+      broken: { within: 'include postern/internal.conf; alias $files/;' },
+      faults:
+        // By X-Accel the gate's own Set-Cookie comes with its answer.
+        way === 'auth_request' ? ['counted-reuse', 'delivery-headers'] : ['delivery-headers'],
+    },
+    'no http.conf': {
+      broken: { edit: { http: change(/map "\$status \$sent_http_content_type" [^{]*\{[^}]*\}/) } },
+      faults: ['delivery-headers'],
+      saw: { 'delivery-headers': /without Content-Security-Policy: sandbox$/ },
+      fix: { 'delivery-headers': /^include postern\/http\.conf;/ },
+    },
+    'a header twice': {
+      broken: { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
+      faults: ['delivery-headers'],
+      saw: { 'delivery-headers': /cache-control twice/ },
+    },
+    gzip: {
+      broken: {
+        edit: { internal: change('gzip off;', 'gzip on; gzip_types *; gzip_min_length 1;') },
+      },
+      faults: ['gzip'],
+    },
+    'no ranges': {
+      broken: { within: `${INTERNAL} max_ranges 0; alias $files/;` },
+      faults: ['ranges'],
+    },
+    'a usual log format': {
+      broken: { accessLog: 'access_log postern.log combined;' },
+      faults: ['access-log'],
+    },
+    'a log format that hides plain tokens only': {
+      broken: {
+        accessLog: `map $request $hidden {
+            default $request;
+            "~^(?<before>.*?)[\\w-]{30,}(?<after>.*)$" "$before***$after";
+          }
+          log_format hidden "$hidden";
+          access_log postern.log hidden;`,
+      },
+      faults: ['access-log'],
+    },
+    'a second log': {
+      broken: { accessLog: 'access_log postern.log postern; access_log postern.log combined;' },
+      faults: ['access-log'],
+    },
+    ...Object.fromEntries(
+      ['X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri'].map((name) => [
+        `the client's ${name}`,
+        {
+          broken: {
+            http: `underscores_in_headers on;
+              map $http_${variable(name)} $asked {
+                default $http_${variable(name)}; "" $request_uri; }`,
+            edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
+          },
+          faults: ['spoofed-headers'],
+          saw: { 'spoofed-headers': asSpelt(name) },
+        },
+      ]),
+    ),
+    ...Object.fromEntries(
+      ['Postern-Target', 'X-Accel-Redirect'].map((name) => [
+        `the client's ${name}`,
+        {
+          broken: {
+            server: 'underscores_in_headers on;',
+            gate: `location ^~ /download/ {
+              if ($http_${variable(name)}) { rewrite ^ $http_${variable(name)} last; }
+              ${include}
+            }`,
+          },
+          faults: ['spoofed-headers'],
+          // internal.conf does not serve what the gate has not decided on.
+          saw: { 'spoofed-headers': asSpelt(name, '404') },
+        },
+      ]),
+    ),
+    "the client's Postern-Cookie": {
+      broken: { edit: passed('Postern-Cookie') },
+      // A cookie of the client's is none any more.
+      faults: ['spoofed-headers'],
+      saw: { 'spoofed-headers': /200 and the file: Postern-Cookie, postern-cookie/ },
+    },
+    "the client's Postern-Site": {
+      broken: { edit: passed('Postern-Site') },
+      faults: ['spoofed-site'],
+      saw: { 'spoofed-site': /Postern-Site/ },
+    },
+    "the client's X-Real-IP": {
+      broken: { edit: passed('X-Real-IP') },
+      faults: ['address', 'spoofed-address'],
+      saw: { 'spoofed-address': /X-Real-IP/ },
+    },
+    '$host for the site': {
+      broken: { edit: { [asks]: change('Postern-Site $server_name', 'Postern-Site $host') } },
+      faults: ['spoofed-site'],
+      saw: { 'spoofed-site': /^200 and the file: Host$/ },
+    },
+    'methods let through': {
+      broken: {
+        edit: { [asks]: change('X-Original-Method $request_method', 'X-Original-Method GET') },
+      },
+      faults: ['methods'],
+    },
+    'one token of two': {
+      broken: {
+        http: `map $request_uri $asked {
+          "~^(?<path>[^?]*[?]token=[^&]*)" $path; default $request_uri; }`,
+        edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
+      },
+      faults: ['two-tokens'],
+      saw: { 'two-tokens': /^200 and the file: good, bad$/ },
+    },
+    'HEAD refused': {
+      broken: { within: `${INTERNAL} if ($request_method = HEAD) { return 405; } alias $files/;` },
+      faults: ['head'],
+    },
+    'a balancer, and no real_ip': {
+      broken: { front: FRONT },
+      faults: ['address'],
+      saw: { address: /^Postern sees 127\.0\.0\.1, this machine has 127\.0\.83\.1$/ },
+    },
+    'real_ip from anybody': {
+      broken: { server: 'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For;' },
+      faults: ['spoofed-address'],
+    },
+    'a second decoding after the gate': {
+      broken: {
+        http: `upstream origin { server unix:$dir/origin.sock; }
+          server { listen unix:$dir/origin.sock; location /protected/ { alias $files/; } }`,
+        within: `internal; auth_request off; include postern/headers.conf;
+          auth_request_set $postern_limit_rate ""; proxy_redirect ~.* /download/;
+          proxy_pass_request_headers off; proxy_set_header Range $http_range;
+          proxy_pass http://origin$uri;`,
+      },
+      faults: ['traversal', 'folder-redirect'],
+      saw: { traversal: /^200 and the file: %252e%252e/ },
+    },
+    'a cache before the gate': {
+      broken: {
+        http: CACHE,
+        server: REAL_IP,
+        front: `${FRONT} proxy_cache c; proxy_cache_key $uri; proxy_cache_valid 200 1m;
+          proxy_ignore_headers Cache-Control Set-Cookie X-Accel-Expires Expires;`,
+      },
+      faults: [
+        'no-token',
+        'wrong-token',
+        'expired-token',
+        'revoked-token',
+        'other-path',
+        'traversal',
+        'two-tokens',
+        'spoofed-headers',
+        'spoofed-site',
+        'decision-cache',
+        'counted-reuse',
+        'cached-delivery',
+        'address',
+        'spoofed-address',
+      ],
+      words: ['--decision-ttl', '0'],
+    },
+  };
+}
+
+const WIDE_OPEN = [
+  'no-token',
+  'wrong-token',
+  'expired-token',
+  'revoked-token',
+  'other-path',
+  'regex-location',
+  'decision-cache',
+];
+
+/** Of one way alone. */
+const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
+  'no gate at all': {
+    broken: { gate: 'location ^~ /download/ { alias $files/; }' },
+    faults: WIDE_OPEN,
+    more: true,
+  },
+  'denials that look like success': {
+    broken: {
+      gate: `location ^~ /download/ { error_page 401 =200 @ok; include postern/protect.conf; }`,
+      locations: "location @ok { auth_request off; return 200 'ask us for a link'; }",
+    },
+    faults: ['no-token', 'wrong-token', 'expired-token', 'revoked-token', 'regex-location'],
+    more: true,
+    saw: { 'no-token': /^200: GET, HEAD/ },
+    words: ['--decision-ttl', '0'],
+  },
+  'answers kept by URL alone': {
+    broken: keptBy('$request_uri'),
+    // What is kept of a token in a header opens the address without one.
+    faults: ['decision-cache', 'cached-delivery'],
+  },
+  'answers kept by token alone': {
+    broken: keptBy(
+      '$kept$http_authorization$cookie_postern$remote_addr',
+      'map $request_uri $kept { ~token=(?<one>.*)$ $one; default $request_uri; }',
+    ),
+    faults: ['other-path'],
+  },
+  'answers kept under one key': {
+    broken: keptBy('one'),
+    faults: WIDE_OPEN,
+    more: true,
+  },
+  'denials kept': {
+    broken: keptFor('401 1m', /proxy_cache_key .*;/),
+    faults: ['decision-cache'],
+  },
+  'answers kept for a time of its own': {
+    broken: keptFor('204 1m'),
+    faults: ['expired-token', 'revoked-token', 'counted-reuse'],
+    words: ['--decision-ttl', '0'],
+  },
+  'the question asked by anybody': {
+    broken: { edit: { 'auth-request': change(/^ {4}internal;$/m) } },
+    faults: ['inner-headers'],
+  },
+};
+
+const OF_X_ACCEL: Readonly<Record<string, Case>> = {
+  'headers of the gate let through': {
+    broken: { edit: { 'x-accel': change('proxy_hide_header Postern-Token-Id;') } },
+    faults: ['inner-headers'],
+  },
+  'a nested location': {
+    broken: {
+      gate: `location ^~ /download/ {
+        include postern/x-accel.conf;
+        location ~ ^/download/(?<below>.*\\.txt)$ { alias $files/$below; }
+      }`,
+    },
+    faults: ['no-token', 'wrong-token', 'other-path'],
+    more: true,
+  },
+};
+
+describe.each(ways)('by %s, what is broken is found, and nothing else', (way) => {
+  const own = way === 'auth_request' ? OF_AUTH_REQUEST : OF_X_ACCEL;
+  test.concurrent.for(Object.entries({ ...cases(way), ...own }))(
+    '%s',
+    { timeout: 60_000 },
+    async (
+      [name, { broken, faults, more, saw = {}, fix = {}, words = [] }],
+      { onTestFinished },
+    ) => {
+      const site = await siteToAttack({ way, ...broken }, onTestFinished);
+      const log = `${site.nginx.dir}/postern.log`;
+      // Which way does not matter to the rest of them; that takes a second each.
+      const only = way === 'auth_request' || name in own ? [] : ['--only', faults.join(',')];
+      const seen = await site.examine('--access-log', log, ...words, ...only);
+      const found = Object.keys(seen.verdicts).filter((id) => seen.verdicts[id] !== 'ok');
+      expect(found, JSON.stringify(seen.saw, null, 1)).toEqual(
+        more ? expect.arrayContaining([...faults]) : faults,
+      );
+      expect(seen.code).toBe(1);
+      for (const [id, text] of Object.entries(saw)) expect(seen.saw[id]).toMatch(text);
+      for (const [id, text] of Object.entries(fix)) expect(seen.fix[id]).toMatch(text);
+    },
+  );
+});

@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest';
+import { harmless } from '../../../../cli/doctor/site/doctor.ts';
+import { newToken } from '../../../../service/domain/token.ts';
+
+test('what the doctor saw is printed without tokens, however they are encoded', () => {
+  const token = newToken();
+  const encoded = [token, `%70s_${token.slice(3)}`, `%2570s%255F${token.slice(3)}`];
+  for (const one of encoded) {
+    expect(harmless(`Location: /a?token=${one}&x`)).toBe('Location: /a?token=***&x');
+  }
+});

@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { newKey } from '../../../../cli/key/file.ts';
+import { projectRoot } from '../../../../dev/paths.ts';
+import { createMounts } from '../../../../service/domain/mount.ts';
+import { openJwt } from '../../../../service/jwt/open.ts';
+import { mount } from '../../../support/postern.ts';
+import { ways } from '../../../support/site.ts';
+import { corsFor } from '../../../support/snippet.ts';
+import { type BrokenSite, siteToAttack } from './site.ts';
+
+const FRONT = `
+  proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
+  location / { proxy_pass http://127.0.0.1:$port; }`;
+
+function signing() {
+  const readFile = () => JSON.stringify({ keys: [newKey('EdDSA')] });
+  const place = { issuer: 'https://files.example', jwtKeys: 'own', issuers: [], leeway: 5 };
+  const mounts = createMounts([mount('/download/', '/protected/')]);
+  return openJwt(place, { mounts, readFile, now: Date.now, onFailure: () => {} });
+}
+
+/** Sites that are shut, and that a doctor with less care could take for open. */
+const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
+  'as it is in docs/nginx.md': {},
+  'with reused answers, other origins and a login page': {
+    decisionTtl: 1,
+    http: `include postern/cache.conf; ${corsFor('https://app.example')} include postern/login.conf;`,
+    server: 'include postern/cors-headers.conf;',
+  },
+  'with regex locations, a page for every name, and a root beside the files': {
+    server: 'root $files/../static; error_page 404 = /index.html;',
+    locations: `
+      location / { try_files $uri /index.html =404; }
+      location = /index.html { return 200 '<!doctype html><title>app</title>'; }
+      location ~* \\.(jpg|png|css|js|txt)$ { expires max; }
+      location ~ \\.php$ { return 200 php; }
+      location ~ /\\. { deny all; }
+      location /static/ { alias $files/../static/; }`,
+  },
+  'that allows GET and HEAD alone': {
+    server: 'if ($request_method !~ ^(GET|HEAD)$) { return 405; }',
+  },
+  'behind a balancer with real_ip': {
+    server: 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;',
+    front: FRONT,
+  },
+  'whose files come from a storage': {
+    http: `upstream origin { server unix:$dir/origin.sock; }
+      server { listen unix:$dir/origin.sock; location / { root $files; } }`,
+    within: `include postern/internal-proxy.conf; include postern/headers.conf;
+      proxy_pass http://origin/;`,
+  },
+  'whose tokens are JWTs': { jwt: { ...(await signing()), format: 'jwt' } },
+  'that everything around it would break': {
+    http: 'proxy_cache_path $dir/cache keys_zone=c:1m;',
+    server: `gzip on; gzip_types *; gzip_min_length 1; autoindex on; satisfy any; allow all;
+      proxy_cache c; proxy_cache_valid any 1m; proxy_cache_key one; underscores_in_headers on;
+      dav_methods PUT DELETE; expires max; error_page 401 403 =200 /index.html;`,
+  },
+};
+
+describe.each(ways)('a site that is shut, by %s', (way) => {
+  test.concurrent.for(Object.entries(SITES))(
+    '%s',
+    { timeout: 60_000 },
+    async ([, options], { onTestFinished }) => {
+      const site = await siteToAttack({ way, ...options }, onTestFinished);
+      const log = `${site.nginx.dir}/postern.log`;
+      const { code, verdicts, saw, requests, stderr, stdout } = await site.examine(
+        '--access-log',
+        log,
+      );
+      const wrong = Object.keys(verdicts).filter(
+        (id) => !['ok', 'skipped'].includes(verdicts[id] ?? ''),
+      );
+      expect(wrong.map((id) => `${id}: ${saw[id]}`)).toEqual([]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(requests).toBeLessThan(300);
+      expect(stdout).not.toContain('ps_');
+    },
+  );
+});
+
+test('nothing is skipped where all is told, and the table says so', async ({ onTestFinished }) => {
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const log = `${site.nginx.dir}/postern.log`;
+  const { code, stdout, stderr } = await site.run('--access-log', log);
+  expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; \d+ requests in /m);
+  expect(stdout.match(/^✓ /gm)?.length).toBeGreaterThan(25);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test('docs/doctor.md has each check', async ({ onTestFinished }) => {
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
+  const ids = /the checks are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
+  expect(ids.length).toBeGreaterThan(25);
+  const page = readFileSync(join(projectRoot, 'docs', 'doctor.md'), 'utf8');
+  for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
+});
+
+test('without the internal prefix, what needs it is skipped', async ({ onTestFinished }) => {
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const { code, verdicts, saw } = await site.examineAlone();
+  const skipped = Object.keys(verdicts).filter((id) => verdicts[id] !== 'ok');
+  expect({ code, skipped }).toEqual({ code: 0, skipped: ['internal-prefix', 'regex-internal'] });
+  expect(saw['internal-prefix']).toContain('--internal');
+});

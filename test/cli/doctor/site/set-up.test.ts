@@ -1,0 +1,277 @@
+import { spawn } from 'node:child_process';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { createApi } from '../../../../cli/api-client.ts';
+import { attackSite } from '../../../../cli/doctor/site/doctor.ts';
+import { waitFor } from '../../../../dev/wait.ts';
+import { apiKey, KEY, listening, mount } from '../../../support/postern.ts';
+import { samplesOf } from '../../../support/samples.ts';
+import { program } from '../../postern.ts';
+import { type BrokenSite, CANARY, type Doctored, doctor, siteToAttack } from './site.ts';
+
+type Options = Omit<BrokenSite, 'way'>;
+
+/** What cannot be tested, with words and variables, and what is said then. */
+const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegExp]>> = {
+  'the canary is not there': [
+    { canary: null },
+    [],
+    /canary\.txt does not exist \(404\).*base64 > \/srv\/files\/postern-doctor\/canary\.txt/,
+  ],
+  'it is too short': [{ canary: 'hello' }, [], /has 5 bytes\. The canary must have 32 to 65536/],
+  'it is too long': [{ canary: Buffer.alloc(70_000, 'x') }, [], /has 70000 bytes/],
+  'a page takes its place': [
+    {
+      canary: null,
+      locations:
+        "location / { try_files $uri /app; } location = /app { return 200 '0123456789abcdefghijklmnopqrstuvwxyz'; }",
+      within: 'internal; auth_request off; alias $files/; error_page 404 =200 /app;',
+    },
+    [],
+    /does not exist: this site sends the same response for any name/,
+  ],
+  'no mount': [
+    {},
+    ['--path', '/elsewhere/a.txt'],
+    /rejects a token for --path \/elsewhere\/a\.txt: invalid_request/,
+  ],
+  'a mount with a path argument': [
+    { mounts: [mount('/download/', '/protected/', { pathArgument: 'file' })] },
+    [],
+    /has a path_argument/,
+  ],
+  'beyond the key': [{ apiKeys: [apiKey(KEY, { paths: [] })] }, [], /insufficient_scope/],
+  'the key is refused': [
+    { apiKeys: [apiKey('another-key-than-the-doctors')] },
+    [],
+    /invalid_client/,
+  ],
+  'nginx does not reach the gate': [
+    { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
+    [],
+    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN/,
+  ],
+  'another Postern is asked': [
+    {
+      edit: { 'auth-request': (text) => text.replace('$server_name', 'elsewhere') },
+      mounts: [mount('files.example:/download/', '/protected/')],
+    },
+    [],
+    /403 .* with a valid token.*server_name/,
+  ],
+  'a redirect': [
+    { server: 'if ($scheme = http) { return 301 https://files.example$request_uri; }' },
+    [],
+    /a redirect to https:\/\/files\.example\/download\/postern-doctor\/canary\.txt: pass/,
+  ],
+  'no log': [
+    {},
+    ['--access-log', '/nowhere/access.log'],
+    /--access-log \/nowhere\/access\.log cannot be read: ENOENT/,
+  ],
+  'nobody at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
+};
+
+describe('exit code 2, and what to look at', () => {
+  test.for(Object.entries(CASES))('%s', async ([, [options, words, says]], { onTestFinished }) => {
+    const site = await siteToAttack({ way: 'auth_request', ...options }, onTestFinished);
+    const { code, stdout, stderr } = await site.run(...words);
+    expect(stderr).toMatch(says);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).not.toMatch(/ps_| {4}at /);
+    await everyTokenIsRevoked(site);
+  });
+
+  test.for([
+    ['auth_request', /503 .* with a good token: .*POSTERN_LISTEN, not POSTERN_API_LISTEN/],
+    ['X-Accel', /nginx asks Postern's API instead of its gate/],
+  ] as const)('nginx asks the API, by %s', async ([way, says], { onTestFinished }) => {
+    const site = await siteToAttack({ way, asksApi: true }, onTestFinished);
+    const { code, stderr } = await site.run();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(says);
+  });
+
+  test('the API does not answer', async ({ onTestFinished }) => {
+    const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+    const { code, stderr } = await site.run('--api', 'http://127.0.0.1:1');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/POSTERN_API_LISTEN/);
+  });
+
+  test('a site that gives no time: nothing is proven', async ({ onTestFinished }) => {
+    const site = await siteToAttack(
+      {
+        way: 'auth_request',
+        http: 'limit_req_zone $server_name zone=r:1m rate=1r/m;',
+        server: 'limit_req zone=r burst=5 nodelay; limit_req_status 429;',
+      },
+      onTestFinished,
+    );
+    const { code, verdicts, saw } = await site.examine('--only', 'no-token,traversal');
+    expect({ code, verdicts }).toEqual({
+      code: 2,
+      verdicts: { 'no-token': 'untested', traversal: 'untested' },
+    });
+    expect(saw['no-token']).toMatch(/^429: /);
+  });
+
+  test('a log of another site: nothing is proven', async ({ onTestFinished }) => {
+    const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+    const log = join(site.nginx.dir, 'other.log');
+    await writeFile(log, '');
+    const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
+    expect([code, saw['access-log']]).toEqual([2, expect.stringContaining('no line of this run')]);
+  });
+});
+
+describe('wrong usage', () => {
+  test.for([
+    [[], /pass either the URL of a site or --config/],
+    [['http://127.0.0.1:1/', '--config', 'nginx.conf'], /either the URL of a site or --config/],
+    [['http://127.0.0.1:1/', '--mounts', '/a/=/b/'], /--mounts works only with --config/],
+    [['--config', 'nginx.conf', '--decision-ttl', '1'], /--decision-ttl works only with a URL/],
+    [['files.example'], /expected the URL of a site/],
+    [['ftp://files.example/'], /expected the URL of a site/],
+    [['http://files.example/download/'], /must not have a path, query or user/],
+    [['http://user:secret@files.example/'], /must not have a path, query or user/],
+    [['http://127.0.0.1:1/', '--connect', 'here'], /--connect/],
+    [['http://127.0.0.1:1/', '--path', 'a.txt'], /--path/],
+    [['http://127.0.0.1:1/', '--path', '/download/'], /--path/],
+    [['http://127.0.0.1:1/', '--internal', '/protected'], /--internal/],
+    [['http://127.0.0.1:1/', '--decision-ttl', 'long'], /--decision-ttl/],
+    [
+      ['http://127.0.0.1:1/', '--only', 'no-such'],
+      /--only: unknown check no-such; the checks are no-token, /,
+    ],
+    [['http://127.0.0.1:1/', '--only', 'access-log'], /--only: access-log needs --access-log/],
+    [['http://127.0.0.1:1/', '--key', KEY], /unknown option/],
+  ] as const)('%s', async ([words, says]) => {
+    const { code, stdout, stderr } = await doctor(words, { POSTERN_API_KEY: KEY });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(says);
+    expect(stderr).not.toContain('secret');
+  });
+
+  test('no key', async () => {
+    const { code, stderr } = await doctor(['http://127.0.0.1:1/'], {});
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/POSTERN_API_KEY/);
+  });
+});
+
+test('a token that the site writes into its answers is not shown', async ({ onTestFinished }) => {
+  const site = await siteToAttack(
+    {
+      way: 'auth_request',
+      edit: { internal: (text) => text.replace('try_files $uri =404;', '') },
+      within: `include postern/internal.conf; include postern/headers.conf; alias $files/;
+        absolute_redirect off; add_header X-Cache "HIT $request_uri";`,
+    },
+    onTestFinished,
+  );
+  for (const words of [[], ['--json']]) {
+    const { code, stdout, stderr } = await site.run(...words);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/x-cache: HIT \/[^ ]*token=\*\*\*/);
+    expect(stdout + stderr).not.toContain('ps_');
+  }
+});
+
+test('it writes nothing, on a site where methods are let through to WebDAV', async ({
+  onTestFinished,
+}) => {
+  const site = await siteToAttack(
+    {
+      way: 'auth_request',
+      edit: {
+        'auth-request': (text) =>
+          text.replace('X-Original-Method $request_method', 'X-Original-Method GET'),
+      },
+      within: `include postern/internal.conf; include postern/headers.conf; alias $files/;
+        dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;`,
+    },
+    onTestFinished,
+  );
+  const tree = async () => (await readdir(site.files, { recursive: true })).sort();
+  const before = await tree();
+  const { verdicts } = await site.examine();
+  expect(verdicts.methods).toBe('fault');
+  expect(await tree()).toEqual(before);
+});
+
+test('on a terminal it shows where it is, and what it waits for', async ({ onTestFinished }) => {
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const api = createApi(site.api, KEY);
+  const shown: string[] = [];
+  const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    shown.push(String(text));
+    return true;
+  });
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((_, done?: unknown) => {
+    (done as () => void)();
+    return true;
+  });
+  const { isTTY } = process.stderr;
+  process.stderr.isTTY = true;
+  onTestFinished(() => {
+    process.stderr.isTTY = isTTY;
+    stderr.mockRestore();
+    stdout.mockRestore();
+  });
+  const options = { path: CANARY, folders: [], decisionTtl: 10, only: ['expired-token'] };
+  expect(await attackSite(site.url, async () => api, options)).toBe(0);
+  expect(shown.join('')).toContain('[1/1] an expired token: waiting for a token to expire');
+  expect(shown.at(-1)?.endsWith('\u001b[K')).toBe(true);
+});
+
+test('stopped half-way, it revokes its tokens', async ({ onTestFinished }) => {
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const child = spawn(process.execPath, [program, 'doctor', site.url], {
+    env: { PATH: process.env.PATH, POSTERN_API: site.api, POSTERN_API_KEY: KEY },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise((resolve) =>
+    child.on('exit', (code, signal) => resolve([code, signal])),
+  );
+  await waitFor(async () => site.asked() > 10, { what: 'the attack' });
+  child.kill('SIGINT');
+  expect(await ended).toEqual([130, null]);
+  await everyTokenIsRevoked(site);
+});
+
+test('a key for the folder of the canary alone', async ({ onTestFinished }) => {
+  const site = await siteToAttack(
+    {
+      way: 'auth_request',
+      apiKeys: [apiKey(KEY, { paths: [{ prefix: '/download/postern-doctor/' }] })],
+    },
+    onTestFinished,
+  );
+  const { code, verdicts } = await site.examine('--only', 'folder-redirect,no-token');
+  expect({ code, verdicts }).toEqual({
+    code: 0,
+    verdicts: { 'folder-redirect': 'skipped', 'no-token': 'ok' },
+  });
+});
+
+test('the key goes to the API alone', async ({ onTestFinished }) => {
+  const seen: string[] = [];
+  const other = await listening((request, reply) => {
+    seen.push(JSON.stringify(request.headers));
+    reply.end();
+  });
+  onTestFinished(other.stop);
+  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  await site.run('--connect', `127.0.0.1:${other.port}`);
+  expect(seen.length).toBeGreaterThan(0);
+  expect(seen.join()).not.toContain(KEY);
+});
+
+/** By what the service counts. */
+async function everyTokenIsRevoked({ api }: Doctored): Promise<void> {
+  const samples = samplesOf(await (await fetch(`${api}/metrics`)).text());
+  const issued = samples.get('postern_tokens_issued_total{format="opaque"}');
+  expect(samples.get('postern_tokens_revoked_total')).toBe(issued);
+}

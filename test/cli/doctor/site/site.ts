@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Nginx, startNginx } from '../../../../dev/nginx.ts';
+import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
+import {
+  apiListener,
+  createPostern,
+  KEY,
+  listening,
+  type PosternOptions,
+} from '../../../support/postern.ts';
+import { gateSnippet, type Way } from '../../../support/site.ts';
+import { type Ended, program } from '../../postern.ts';
+
+/** In each text `$files`, `$port`, `$front` and `$dir` are what they say. */
+export interface BrokenSite extends PosternOptions {
+  readonly way: Way;
+  /** Changes the texts of the snippets, by name. Fails if nothing changes. */
+  readonly edit?: Readonly<Record<string, (text: string) => string>>;
+  readonly http?: string;
+  /** Before it, a second server on `$front`, which is the one that is attacked. */
+  readonly front?: string;
+  readonly server?: string;
+  readonly locations?: string;
+  /** Instead of the public location. */
+  readonly gate?: string;
+  /** Instead of what stands in the internal location; the location itself with `inner`. */
+  readonly within?: string;
+  readonly inner?: string;
+  readonly accessLog?: string;
+  readonly canary?: string | Buffer | null;
+  /** nginx's upstream is the API. */
+  readonly asksApi?: true;
+}
+
+export interface Doctored {
+  readonly nginx: Nginx;
+  readonly files: string;
+  readonly postern: ReturnType<typeof createPostern>;
+  readonly url: string;
+  readonly api: string;
+  /** What the doctor says, with `--json`. */
+  examine(...words: readonly string[]): Promise<Examined>;
+  /** The same, with no word but the address. */
+  examineAlone(): Promise<Examined>;
+  /** The doctor itself, as a person runs it. */
+  run(...words: readonly string[]): Promise<Ended>;
+  readonly asked: () => number;
+}
+
+export interface Examined extends Ended {
+  readonly requests: number;
+  /** The verdict of each check, by its id, and what was seen. */
+  readonly verdicts: Readonly<Record<string, string>>;
+  readonly saw: Readonly<Record<string, string>>;
+  readonly fix: Readonly<Record<string, string>>;
+}
+
+export const CANARY = '/download/postern-doctor/canary.txt';
+const USUAL = 'include postern/internal.conf; include postern/headers.conf; alias $files/;';
+
+/** A site with the snippets, broken in the way that is asked for, and the means to attack it. */
+export async function siteToAttack(
+  options: BrokenSite,
+  onTestFinished: (stop: () => Promise<void>) => void,
+): Promise<Doctored> {
+  const postern = createPostern(options);
+  const api = await listening(apiListener(postern.api));
+  const gate = await listening(options.asksApi ? apiListener(postern.api) : postern.gate);
+  const folder = await temporaryFolder();
+  const files = join(folder, 'files');
+  await mkdir(join(files, 'postern-doctor'), { recursive: true });
+  await mkdir(join(folder, 'static'));
+  const { canary = randomBytes(1_500).toString('base64') } = options;
+  if (canary !== null) await writeFile(join(files, 'postern-doctor', 'canary.txt'), canary);
+  const { within = USUAL, inner = `location ^~ /protected/ { ${within} }` } = options;
+  const text = `
+    include postern/http.conf;
+    ${options.accessLog ?? 'access_log postern.log postern;'}
+    upstream postern { server 127.0.0.1:${gate.port}; keepalive 256; }
+    ${options.http ?? ''}
+    server {
+      listen 127.0.0.1:$port;
+      server_name files.example;
+      ${options.server ?? ''}
+      include postern/auth-request.conf;
+      ${options.gate ?? `location ^~ /download/ { ${gateSnippet(options.way)} }`}
+      ${inner}
+      ${options.locations ?? ''}
+    }
+    ${options.front === undefined ? '' : `server { listen 127.0.0.1:$front; ${options.front} }`}`;
+  const nginx = await startNginx({
+    ports: 2,
+    config: ({ port, ports, dir }) =>
+      inlined(text, options.edit ?? {})
+        .replaceAll('$files', files)
+        .replaceAll('$front', String(ports[1]))
+        .replaceAll('$dir', dir)
+        .replaceAll('$port', String(port)),
+  });
+  onTestFinished(async () => {
+    await Promise.all([nginx.stop(), gate.stop(), api.stop()]);
+    await postern.store.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const port = options.front === undefined ? nginx.port : nginx.ports[1];
+  const url = `http://127.0.0.1:${port}/`;
+  const address = `http://127.0.0.1:${api.port}`;
+  const env = { POSTERN_API: address, POSTERN_API_KEY: KEY };
+  const run = (...words: readonly string[]) =>
+    doctor([url, '--internal', '/protected/', '--files', files, ...words], env);
+  let asked = 0;
+  gate.server.on('request', () => {
+    asked += 1;
+  });
+  return {
+    nginx,
+    files,
+    postern,
+    url,
+    api: address,
+    asked: () => asked,
+    run,
+    examine: async (...words) => examined(await run('--json', ...words)),
+    examineAlone: async () => examined(await doctor([url, '--json'], env)),
+  };
+}
+
+function examined(ended: Ended): Examined {
+  if (ended.stdout === '') throw new Error(`exit ${ended.code}: ${ended.stderr}`);
+  const { checks, requests } = JSON.parse(ended.stdout) as {
+    checks: readonly { id: string; verdict: string; saw: string; fix?: string }[];
+    requests: number;
+  };
+  return {
+    ...ended,
+    requests,
+    verdicts: Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict])),
+    saw: Object.fromEntries(checks.map(({ id, saw }) => [id, saw])),
+    fix: Object.fromEntries(checks.map(({ id, fix = '' }) => [id, fix])),
+  };
+}
+
+/** `postern doctor` with these words and variables. */
+export function doctor(
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd: projectRoot, env: { PATH: process.env.PATH, ...env }, timeout: 60_000 };
+    execFile(process.execPath, [program, 'doctor', ...words], options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : error.code;
+      if (typeof code === 'number') resolve({ code, stdout, stderr });
+      else reject(error);
+    });
+  });
+}
+
+/** The snippets that are changed stand in the place of their include. */
+function inlined(text: string, edit: NonNullable<BrokenSite['edit']>): string {
+  return Object.entries(edit).reduce((all, [name, change]) => {
+    const own = readFileSync(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');
+    const changed = change(own);
+    const include = `include postern/${name}.conf;`;
+    if (changed === own) throw new Error(`${name}.conf is as it was`);
+    if (!all.includes(include)) throw new Error(`${name}.conf is not included`);
+    return all.replaceAll(include, () => changed);
+  }, text);
+}

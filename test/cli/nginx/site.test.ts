@@ -1,0 +1,195 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Nginx, startNginx } from '../../../dev/nginx.ts';
+import { temporaryFolder } from '../../../dev/paths.ts';
+import { freePorts } from '../../../dev/ports.ts';
+import { startService } from '../../../dev/service.ts';
+import { KEY, listening } from '../../support/postern.ts';
+import { postern } from '../postern.ts';
+
+/** Of the origins that are allowed below. */
+const LOOKALIKES = [
+  'https://app.example.evil',
+  'https://app_example',
+  'http://app.example',
+  `https://${'long-name.'.repeat(5)}long-name-example`,
+  `https://${'long-name.'.repeat(6)}example.evil`,
+];
+
+/** Signs that mean something to nginx, to a regular expression, or in a URL. */
+const UNUSUAL = `/d "é" 日;{$uri}'#~*?%41.(x)|[y]/`;
+const UNUSUAL_INTERNAL = `/i '"; return 200; # $args\u2028/`;
+
+interface Site {
+  readonly nginx: Nginx;
+  readonly stopService: () => Promise<unknown>;
+  issue(...words: string[]): Promise<string>;
+  ask(path: string, headers?: Record<string, string>): Promise<Response>;
+}
+
+/** The service, nginx as `postern nginx` sets it up, and files below `$files`: all from the command line. */
+async function start(words: readonly string[], settings: Readonly<Record<string, string>> = {}) {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const yaml = {
+    mounts: [
+      { public: '/download/', internal: '/protected/' },
+      { public: UNUSUAL, internal: UNUSUAL_INTERNAL },
+      { public: '/store/', internal: '/s3/' },
+    ],
+  };
+  // JSON is YAML.
+  await writeFile(join(folder, 'postern.yaml'), JSON.stringify(yaml));
+  const env = {
+    POSTERN_CONFIG: join(folder, 'postern.yaml'),
+    POSTERN_API_KEYS: `test:${KEY}`,
+    ...settings,
+  };
+  const service = await startService({ env });
+  onTestFinished(async () => void (await service.stop()));
+  const files = join(folder, 'the files');
+  for (const name of ['a', 'unusual', 'stored']) {
+    await mkdir(join(files, name), { recursive: true });
+    await writeFile(join(files, name, 'file.txt'), name);
+  }
+  await writeFile(join(files, 'a', 'large.bin'), Buffer.alloc(300_000));
+
+  const own = { ...env, POSTERN_LISTEN: `127.0.0.1:${service.gatePort}` };
+  const places = [`/protected/=${files}/a`, `${UNUSUAL_INTERNAL}=${files}/unusual`];
+  if (!words.includes('--proxy-target')) places.push(`/s3/=${files}/stored`);
+  const all = ['nginx', '--json', ...places.flatMap((place) => ['--files', place]), ...words];
+  const made = await postern(all, folder, { env: own });
+  expect(made).toMatchObject({ code: 0 });
+  const texts = JSON.parse(made.stdout).files as Record<string, string>;
+  const nginx = await startNginx({
+    config: ({ port, dir }) => {
+      for (const [name, text] of Object.entries(texts)) {
+        mkdirSync(join(dir, dirname(name)), { recursive: true });
+        // What is the machine's becomes the test's.
+        const here = text
+          .replace('listen 80;', `listen 127.0.0.1:${port};`)
+          .replace('/var/log/nginx/access.log', `${dir}/site.log`)
+          .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
+        writeFileSync(join(dir, name), here);
+      }
+      return 'include conf.d/postern.conf;';
+    },
+  });
+  onTestFinished(nginx.stop);
+  const client = { POSTERN_API: `http://127.0.0.1:${service.apiPort}`, POSTERN_API_KEY: KEY };
+  const site: Site = {
+    nginx,
+    stopService: service.stop,
+    async issue(...more) {
+      const issued = await postern(['token', 'issue', ...more], folder, { env: client });
+      expect(issued).toMatchObject({ code: 0, stderr: '' });
+      return issued.stdout.trim();
+    },
+    ask: (path, headers = {}) => fetch(nginx.url(path), { redirect: 'manual', headers }),
+  };
+  return site;
+}
+
+const encoded = (path: string) => path.split('/').map(encodeURIComponent).join('/');
+
+async function text(response: Promise<Response>): Promise<string> {
+  return (await response).text();
+}
+
+async function status(response: Promise<Response>): Promise<number> {
+  const { status: code, body } = await response;
+  await body?.cancel();
+  return code;
+}
+
+/** A token opens its own file, and nothing else opens anything. */
+async function holds(site: Site): Promise<void> {
+  const url = await site.issue('--path', '/download/file.txt');
+  const folder = await site.issue('--prefix', UNUSUAL);
+  expect(await text(site.ask(url))).toBe('a');
+  expect(await text(site.ask(`${folder}file.txt`))).toBe('unusual');
+  expect(await text(site.ask(await site.issue('--path', '/store/file.txt')))).toBe('stored');
+
+  const token = url.slice(url.indexOf('?'));
+  expect(await status(site.ask('/download/file.txt'))).toBe(401);
+  expect(await status(site.ask(`${encoded(UNUSUAL)}file.txt`))).toBe(401);
+  expect(await status(site.ask('/store/file.txt'))).toBe(401);
+  expect(await status(site.ask(`/download/large.bin${token}`))).toBe(403);
+  for (const internal of ['/protected/', encoded(UNUSUAL_INTERNAL), '/s3/']) {
+    expect(await status(site.ask(`${internal}file.txt`))).toBe(404);
+    expect(await status(site.ask(`${internal}file.txt${token}`))).toBe(404);
+  }
+}
+
+describe('a site as postern nginx makes it', () => {
+  test('by default', async () => {
+    const site = await start([]);
+    await holds(site);
+    expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|emerg|alert|crit)\]/);
+    await site.stopService();
+    expect(await status(site.ask('/download/file.txt?token=x'))).toBe(503);
+  });
+
+  test('by X-Accel', async () => {
+    const site = await start(['--x-accel', '--server-name', 'files.example']);
+    await holds(site);
+  });
+
+  test('with all options', async () => {
+    const store = await listening((request, response) => {
+      expect(request.headers.authorization).toBeUndefined();
+      response.statusCode = request.url === '/bucket/file.txt' ? 200 : 404;
+      response.end('stored');
+    });
+    onTestFinished(store.stop);
+    const [dead, gate] = await freePorts(2);
+    const words = [
+      ...['--cache', '--limit-conn', '2', '--log', 'json', '--listen', '80'],
+      ...['--cors', 'https://app.example', '--cors', `https://${'long-name.'.repeat(6)}example`],
+      ...['--login', 'https://login.example/in', '--server-name', `${'long.'.repeat(30)}example`],
+      ...['--proxy-target', `/s3/=http://127.0.0.1:${store.port}/bucket`],
+      // The first of them answers nobody.
+      ...['--upstream', `127.0.0.1:${dead}`, '--upstream', `127.0.0.1:${gate}`],
+    ];
+    const site = await start(words, {
+      POSTERN_LISTEN: `127.0.0.1:${gate}`,
+      POSTERN_DECISION_TTL: '60',
+      POSTERN_PUBLIC_URL: 'https://files.example',
+    });
+    const here = (url: string) => url.replace('https://files.example', '');
+    await holds({ ...site, issue: async (...more) => here(await site.issue(...more)) });
+
+    const url = here(await site.issue('--path', '/download/file.txt'));
+    const origin = async (value: string, path: string) => {
+      const { headers, body } = await site.ask(path, { origin: value });
+      await body?.cancel();
+      return headers.get('access-control-allow-origin');
+    };
+    for (const known of ['https://app.example', `https://${'long-name.'.repeat(6)}example`]) {
+      expect(await origin(known, url)).toBe(known);
+      expect(await origin(known, '/download/file.txt')).toBe(known);
+    }
+    for (const other of [...LOOKALIKES, 'null']) {
+      expect(await origin(other, url)).toBe(null);
+    }
+
+    const page = await site.ask('/download/file.txt?a=b', { accept: 'text/html' });
+    expect(page.status).toBe(302);
+    expect(page.headers.get('location')).toBe(
+      'https://login.example/in?return=https%3A%2F%2Ffiles.example%2Fdownload%2Ffile.txt%3Fa%3Db',
+    );
+
+    const slow = here(await site.issue('--path', '/download/large.bin', '--limit-rate', '1000'));
+    const under = await Promise.all([site.ask(slow), site.ask(slow)]);
+    expect(under.map((response) => response.status)).toEqual([200, 200]);
+    expect(await status(site.ask(slow))).toBe(429);
+    for (const { body } of under) await body?.cancel();
+
+    const fresh = here(await site.issue('--path', '/download/file.txt'));
+    await site.stopService();
+    expect(await text(site.ask(url))).toBe('a');
+    expect(await status(site.ask(fresh))).toBe(503);
+  });
+});

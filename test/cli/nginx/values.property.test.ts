@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { WrongUsage } from '../../../cli/failure.ts';
+import { commandLine } from '../../../cli/nginx/options.ts';
+import { testNginx } from '../../../dev/nginx.ts';
+import { prefixFault } from '../../../service/domain/path.ts';
+import { type Directive, parseNginx } from '../../support/nginx-tree.ts';
+import { mount } from '../../support/postern.ts';
+import { KINDS, values } from './kinds.ts';
+import { MOUNTS, printed } from './plan.ts';
+
+/** No value may hold these, whatever it is for; a folder may hold spaces. */
+const NEVER = /["';{}$#\\`\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+/** Lines that some values bring with them, and others do not. */
+const SOME_HAVE =
+  /^(proxy_ssl_verify|proxy_ssl_verify_depth|proxy_ssl_trusted_certificate|server_names_hash_bucket_size)$/;
+
+/** The same directives, with one word in place of another. */
+function withWord(tree: readonly Directive[], from: string, to: string): readonly Directive[] {
+  const all = tree.filter(({ words: [name = ''] }) => !SOME_HAVE.test(name));
+  return all.map(({ words, block }) => ({
+    words: words.map((word) => (word === from ? to : word)),
+    ...(block && { block: withWord(block, from, to) }),
+  }));
+}
+
+/** What is accepted here is asked of nginx: the first of them. */
+const ASKED = 20;
+
+async function pass(text: string): Promise<void> {
+  const { ok, output } = await testNginx(({ dir }) =>
+    text.replaceAll('/var/log/nginx/', `${dir}/`).replace('listen 80;', 'listen unix:nginx.sock;'),
+  );
+  expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);
+  expect(ok, text).toBe(true);
+}
+
+describe.each(KINDS)('$option', ({ option, give, legal, word, askable = () => true }) => {
+  test('is written as the one word that it is, or refused by its name', async () => {
+    const [benign = ''] = fc.sample(legal, { numRuns: 1, seed: 7 });
+    const expected = parseNginx(printed(give(benign)));
+    const accepted = new Set<string>();
+    let refused = 0;
+    fc.assert(
+      fc.property(values(legal), (value) => {
+        fc.pre(value !== '8');
+        const options = give(value);
+        let text: string;
+        try {
+          text = printed(options, MOUNTS, commandLine(options));
+        } catch (error) {
+          expect(error).toBeInstanceOf(WrongUsage);
+          const { message } = error as WrongUsage;
+          expect(message).toContain(`  ${option}\n`);
+          expect(message).toMatch(/\n {4}expected: ./);
+          expect(message.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u);
+          refused += 1;
+          return;
+        }
+        expect(value).not.toMatch(NEVER);
+        const tree = withWord(parseNginx(text), '', '');
+        expect(tree).toEqual(withWord(expected, word(benign), word(value)));
+        accepted.add(value);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(accepted.size).toBeGreaterThan(150);
+    expect(refused).toBeGreaterThan(150);
+    const asked = [...accepted].filter(askable).slice(0, ASKED);
+    for (const value of asked) await pass(printed(give(value)));
+  });
+
+  test('takes each of what it was made for', () => {
+    fc.assert(
+      fc.property(legal, (value) => void printed(give(value))),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** All that a mount may have: anything but control characters and backslashes. */
+const segment = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom(...'"\';{}$#~^*?+|()[]<>% =&é日a.', `$\{uri}`, '\u2028', '{ return 200; }'),
+    fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+  ),
+  minLength: 1,
+  maxLength: 12,
+});
+const prefix = fc
+  .array(segment, { minLength: 1, maxLength: 3 })
+  .map((names) => `/${names.join('/')}/`)
+  .filter((path) => prefixFault(path) === undefined);
+
+test("every prefix that a mount may have is a location's prefix", async () => {
+  const expected = parseNginx(printed({}, [mount('/PUBLIC/', '/INTERNAL/')]));
+  const texts: string[] = [];
+  fc.assert(
+    fc.property(prefix, prefix, (a, b) => {
+      fc.pre(!a.startsWith(b) && !b.startsWith(a));
+      const text = printed({}, [mount(a, b)]);
+      const tree = withWord(withWord(expected, '/PUBLIC/', a), '/INTERNAL/', b);
+      expect(parseNginx(text)).toEqual(tree);
+      texts.push(text);
+    }),
+    { numRuns: 1000 },
+  );
+  for (const text of texts.slice(0, 2 * ASKED)) await pass(text);
+});
+
+test('a prefix too long for nginx is refused, and one that is not is taken', async () => {
+  const long = (sign: string, bytes: number) => `/${sign.repeat(bytes)}/`;
+  expect(() => printed({}, [mount(long('"', 2040), '/protected/')])).toThrow(WrongUsage);
+  await pass(printed({}, [mount(long('"', 1990), '/protected/')]));
+  await pass(printed({}, [mount(long('x', 2040), '/protected/')]));
+});

@@ -1,0 +1,210 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../../../dev/paths.ts';
+import { jwtId, newToken } from '../../../service/domain/token.ts';
+import { foreigner } from '../../jwt/foreigner.ts';
+import { createSigned } from '../../jwt/signed-site.ts';
+import {
+  type IssuedToken,
+  issueToken,
+  KEY,
+  type Listening,
+  listening,
+} from '../../support/postern.ts';
+import { postern } from '../postern.ts';
+
+let folder: string;
+let service: Listening;
+let app: Awaited<ReturnType<typeof foreigner>>;
+let signed: Awaited<ReturnType<typeof createSigned>>;
+let opaque: IssuedToken;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  app = await foreigner('app');
+  signed = await createSigned();
+  // The command has the real clock.
+  signed.clock.now = Date.now();
+  service = await listening(getRequestListener(signed.api.fetch));
+  opaque = await issueToken(signed.api, { path: '/download/a', subject: 'ada' });
+  await writeFile(join(folder, 'own.json'), signed.files.own ?? '');
+  await writeFile(join(folder, 'app.json'), app.file.app ?? '');
+  await writeFile(join(folder, 'postern.yaml'), CONFIG);
+});
+afterAll(async () => {
+  await service.stop();
+  await rm(folder, { recursive: true });
+});
+
+const CONFIG = `
+mounts: [{ public: /download/, internal: /protected/ }]
+jwt_keys: own.json
+issuer: https://files.example
+issuers:
+  - id: app
+    issuer: https://app.example
+    audience: https://files.example
+    jwks_file: app.json
+    trusted_for: downloads
+    paths: [/download/reports/]
+    max_expires_in: 600
+`;
+
+const at = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
+
+function run(stdin: string | Buffer, words: string[] = [], env: Record<string, string> = {}) {
+  const api = { POSTERN_API: `http://127.0.0.1:${service.port}`, POSTERN_API_KEY: KEY };
+  const config = { POSTERN_CONFIG: join(folder, 'postern.yaml') };
+  return postern(['token', 'explain', ...words], folder, {
+    env: { ...api, ...config, ...env },
+    stdin,
+  });
+}
+
+async function explained(token: string, env?: Record<string, string>) {
+  const { code, stdout, stderr } = await run(`${token}\n`, ['--json'], env);
+  expect(stderr).toBe('');
+  expect(stdout.slice(0, -1)).not.toMatch(/\n/);
+  return { code, ...JSON.parse(stdout) };
+}
+
+describe('an opaque token, by the API', () => {
+  test('that is good: what it opens, exit 0', async () => {
+    expect(await explained(opaque.access_token)).toMatchObject({
+      code: 0,
+      active: true,
+      path: '/download/a',
+      sub: 'ada',
+    });
+    const { code, stdout } = await run(opaque.access_token);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^active +true\n(?:.*\n)*path +\/download\/a\n/),
+    });
+    expect(stdout).not.toContain(opaque.access_token);
+  });
+
+  test('that nobody issued: exit 1, and a reason', async () => {
+    expect(await explained(newToken())).toMatchObject({ code: 1, active: false });
+    const { code, stdout } = await run(newToken());
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: expect.stringMatching(/\nreason +no live/),
+    });
+  });
+
+  test('with no service: exit 1, and nothing on standard output', async () => {
+    const env = { POSTERN_API: 'http://127.0.0.1:9' };
+    const { code, stdout, stderr } = await run(opaque.access_token, [], env);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('does not answer');
+    expect(stderr).not.toContain(opaque.access_token);
+  });
+});
+
+describe('a JWT, by the configuration of the service', () => {
+  // None of these needs the API.
+  const alone = { POSTERN_API: '', POSTERN_API_KEY: '' };
+
+  test("of Postern's own: what it says, exit 0", async () => {
+    for (const revocable of [true, false]) {
+      const issued = await signed.issue({ prefix: '/download/x/', subject: 'ada', revocable });
+      expect(await explained(issued.access_token, alone)).toMatchObject({
+        code: 0,
+        active: true,
+        id: issued.id,
+        iss: 'https://files.example',
+        prefix: '/download/x/',
+        sub: 'ada',
+        store: expect.stringContaining(revocable ? `token show ${issued.id}` : 'keeps nothing'),
+      });
+    }
+  });
+
+  test('of another issuer', async () => {
+    const token = await app.sign({ iat: at(0), exp: at(60), jti: 'one', sub: 'ada' });
+    expect(await explained(token, alone)).toMatchObject({
+      code: 0,
+      active: true,
+      id: jwtId('https://app.example', 'one'),
+      path: '/download/reports/a',
+    });
+    const { stdout } = await run(token, [], alone);
+    expect(stdout).toMatch(/^exp +20\d\d-.*Z$/m);
+    expect(stdout).not.toContain(token.split('.')[2]);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['exp', { iat: at(-300), exp: at(-200) }, /^exp: /],
+    ['aud', { aud: 'https://other.example' }, /^aud: /],
+    ['path', { path: '/download/secret' }, /^path: is outside of/],
+    ['a claim that is misspelt', { max_use: 1 }, /^max_use: /],
+    ['iss', { iss: 'https://nobody.example' }, /^iss: /],
+  ])('the check that fails: %s, exit 1', async (_, claims, reason) => {
+    const token = await app.sign({ iat: at(0), exp: at(60), ...claims });
+    expect(await explained(token, alone)).toMatchObject({
+      code: 1,
+      active: false,
+      reason: expect.stringMatching(reason),
+    });
+  });
+
+  test('a configuration that Postern would not start with: exit 2', async () => {
+    const token = await app.sign({ iat: at(0), exp: at(60) });
+    const wrong = { POSTERN_MOUNTS: '/a/=/a/' };
+    const { code, stdout, stderr } = await run(token, [], wrong);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('POSTERN_MOUNTS');
+    const noKeys = { POSTERN_JWT_KEYS: join(folder, 'postern.yaml') };
+    expect(await run(token, [], noKeys)).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  test('keys that cannot be had: exit 1, and nothing on standard output', async () => {
+    const gone = CONFIG.replace('jwks_file: app.json', 'jwks_uri: http://127.0.0.1:9/keys');
+    await writeFile(join(folder, 'gone.yaml'), gone);
+    const token = await app.sign({ iat: at(0), exp: at(60) });
+    const ended = await run(token, [], { POSTERN_CONFIG: join(folder, 'gone.yaml') });
+    expect(ended).toMatchObject({ code: 1, stdout: '' });
+    expect(ended.stderr).toContain('https://app.example');
+  });
+});
+
+describe('what is no token', () => {
+  test.each([
+    ['nothing', '', 2],
+    ['a line break', '\n', 2],
+    ['a word', 'hello', 1],
+    ['another JWT', `ey${'a'.repeat(40)}.eyJh.AAAA`, 1],
+    ['bytes', Buffer.from([0xff, 0xfe, 0x1b, 0x5b]), 1],
+    ['too much', 'a'.repeat(100_000), 1],
+  ])('%s', async (_, stdin, code) => {
+    const ended = await run(stdin);
+    expect(ended.code).toBe(code);
+    expect(ended.stdout + ended.stderr).not.toMatch(/(?!\n)\p{Cc}|a{30}/u);
+  });
+
+  test('a token as an argument is wrong usage, and is not repeated', async () => {
+    const { code, stdout, stderr } = await run('', [opaque.access_token]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).not.toContain(opaque.access_token);
+  });
+});
+
+test('a terminal obeys nothing of a token, whoever signed it', async () => {
+  const hostile = '\u001b[2J\u009b1m\u2028\u202e';
+  const times = { iat: at(0), exp: at(60) };
+  for (const claims of [
+    { [hostile]: 1 },
+    { aud: ['https://files.example', hostile] },
+    { path: `/download/reports/${hostile}` },
+    { path: '/download/reports/\u202egpj.exe', sub: 'a\u202eb', jti: '\u2028' },
+  ]) {
+    const token = await app.sign({ ...times, ...claims });
+    for (const words of [[], ['--json']]) {
+      const { stdout, stderr } = await run(token, words);
+      expect(stdout + stderr).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\u2028]/u);
+    }
+  }
+});

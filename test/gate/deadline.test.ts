@@ -1,0 +1,93 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { startRedis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { keptLog } from '../api/ask-api.ts';
+import { endpoint } from '../jwt/endpoint.ts';
+import { foreigner, uri } from '../jwt/foreigner.ts';
+import { publicHalf } from '../jwt/keys.ts';
+import { signedGate } from '../jwt/signed-gate.ts';
+import { startHoldingProxy } from '../store/holding-proxy.ts';
+import { openRedis } from '../store/open-redis.ts';
+import { issueToken } from '../support/postern.ts';
+import { type GateReply, startGate } from './ask-gate.ts';
+
+const LATE = { code: 'unavailable', reason: 'the decision took longer than 1500 ms' };
+const PATH = '/download/reports/a';
+
+/** Far below what the test would take without a deadline, and far above the deadline. */
+async function soon(answer: Promise<GateReply>, ms: number): Promise<GateReply> {
+  const began = performance.now();
+  const reply = await answer;
+  expect(performance.now() - began).toBeLessThan(ms);
+  return reply;
+}
+
+async function slowStore() {
+  const redis = await startRedis();
+  const proxy = await startHoldingProxy(redis.port);
+  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 10_000 });
+  onTestFinished(() => redis.stop());
+  const { log, parsed } = keptLog();
+  const gate = await startGate({ store, log });
+  return { ...gate, proxy, parsed };
+}
+
+test('deadline: cookies of four issuers whose keys do not arrive get one 503 in time', async () => {
+  const hanging = await endpoint(() => {});
+  const keys = { uri: hanging.uri };
+  const apps = await Promise.all(['a', 'b', 'c', 'd'].map((name) => foreigner(name, { keys })));
+  const { log, parsed } = keptLog();
+  const { authRequest } = await signedGate({ issuers: apps.map(({ issuer }) => issuer), log });
+  const cookies = await Promise.all(apps.map(({ sign }) => sign()));
+  const asked = authRequest(PATH, { 'Postern-Cookie': cookies.join(' ') });
+  const { status, headers } = await soon(asked, 3500);
+  expect([status, headers['postern-reason']]).toEqual([503, 'unavailable']);
+  expect(parsed().at(-1)).toMatchObject(LATE);
+});
+
+test('deadline: keys that arrive after it serve the next request', async () => {
+  let arrive = () => {};
+  const jwks = await endpoint((response) => {
+    arrive = () => response.end(JSON.stringify({ keys: [publicHalf(app.jwk)] }));
+  });
+  const app = await foreigner('app', { keys: { uri: jwks.uri } });
+  const { codeOf } = await signedGate({ issuers: [app.issuer], decisionMs: 50 });
+  const token = await app.sign();
+  expect(await codeOf(uri(token))).toBe('unavailable');
+  await waitFor(() => jwks.state.asked === 1, { what: 'the keys to be asked for' });
+  arrive();
+  await waitFor(async () => (await codeOf(uri(token))) === 'allow', { what: 'the keys' });
+  expect(jwks.state.asked).toBe(1);
+});
+
+test('deadline: a slow store gets 503 in time, whatever POSTERN_STORE_TIMEOUT_MS is', async () => {
+  const { api, authRequest, proxy, parsed } = await slowStore();
+  const { url } = await issueToken(api, { path: '/download/a' });
+  proxy.hold(/mget/i);
+  const { status } = await soon(authRequest(url), 6000);
+  expect(status).toBe(503);
+  expect(parsed().at(-1)).toMatchObject(LATE);
+  proxy.release();
+  expect((await authRequest(url)).status).toBe(204);
+});
+
+test('deadline: after it no use is taken', async () => {
+  const { api, authRequest, proxy, store } = await slowStore();
+  const { url, id } = await issueToken(api, { path: '/download/a', max_uses: 1 });
+  proxy.hold(/mget/i);
+  expect((await authRequest(url, { 'X-Real-IP': '192.0.2.1' })).status).toBe(503);
+  proxy.release();
+  // On the same connection, so after what the late decision would have sent.
+  for (let i = 0; i < 2; i += 1) await store.find(id);
+  expect(await store.requesters(id)).toEqual([]);
+});
+
+test('deadline: the requester whose use was taken too late is known when it asks again', async () => {
+  const { api, authRequest, proxy } = await slowStore();
+  const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
+  proxy.hold(/eval/i);
+  expect((await authRequest(url, { 'X-Real-IP': '192.0.2.1' })).status).toBe(503);
+  proxy.release();
+  expect((await authRequest(url, { 'X-Real-IP': '192.0.2.1' })).status).toBe(204);
+  expect((await authRequest(url, { 'X-Real-IP': '192.0.2.2' })).status).toBe(401);
+});

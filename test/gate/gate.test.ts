@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { isToken } from '../../service/domain/token.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { brokenStore } from '../api/broken-store.ts';
+import { issueToken } from '../support/postern.ts';
+import { startGate } from './ask-gate.ts';
+
+test('one connection serves them all, denials too', async () => {
+  const { api, authRequest, xAccel } = await startGate();
+  const { url } = await issueToken(api, { path: '/download/a' });
+  const replies = [
+    await authRequest(url),
+    await authRequest('/download/a'),
+    await xAccel('/download/a'),
+    await xAccel(url),
+    await authRequest('/download/../a'),
+  ];
+  expect(replies.map(({ reused }) => reused)).toEqual([false, true, true, true, true]);
+});
+
+test('HEAD is answered as GET is', async () => {
+  const { ask } = await startGate();
+  const { status, headers, body } = await ask('/x-accel', {}, 'HEAD');
+  expect([status, headers['postern-reason'], body]).toEqual([400, 'invalid_request', '']);
+});
+
+test.each([
+  ['POST', '/auth-request', 405, 'method_not_allowed'],
+  ['DELETE', '/livez', 405, 'method_not_allowed'],
+  ['GET', '/', 404, 'not_found'],
+  ['GET', '/auth-request/', 404, 'not_found'],
+  ['GET', '/auth-request?token=x', 404, 'not_found'],
+  ['GET', '/tokens', 404, 'not_found'],
+  ['GET', '/readyz', 404, 'not_found'],
+])('%s %s is a %i', async (method, path, status, code) => {
+  const { ask } = await startGate();
+  const reply = await ask(path, {}, method);
+  expect(reply.status).toBe(status);
+  expect(reply.headers['cache-control']).toBe('no-store');
+  expect(reply.headers['content-type']).toBe('application/problem+json');
+  expect(reply.headers.allow).toBe(status === 405 ? 'GET, HEAD' : undefined);
+  expect(JSON.parse(reply.body)).toMatchObject({ status, code });
+});
+
+test('is alive whatever the store does', async () => {
+  const { ask } = await startGate({ store: brokenStore() });
+  const { status, headers, body } = await ask('/livez', {});
+  expect([status, body, headers['cache-control']]).toEqual([200, '{"status":"ok"}', 'no-store']);
+});
+
+test('an answer that cannot be sent ends its connection, and the gate goes on', async () => {
+  const store = createMemoryStore();
+  const target = '/protected/a\r\nPostern-Injected: 1';
+  const { api, ask, authRequest } = await startGate({
+    store: {
+      ...store,
+      find: async (id) => {
+        const grant = await store.find(id);
+        return grant && { ...grant, target };
+      },
+    },
+  });
+  const { url, access_token } = await issueToken(api, { path: '/download/a' });
+  expect(isToken(access_token)).toBe(true);
+  await expect(authRequest(url)).rejects.toThrow('socket hang up');
+  expect((await ask('/livez', {})).status).toBe(200);
+});

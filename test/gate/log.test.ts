@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { StoreUnavailable } from '../../service/domain/store.ts';
+import { newToken } from '../../service/domain/token.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { keptLog } from '../api/ask-api.ts';
+import { linesOf, unescaped } from '../fixtures/read.ts';
+import { issueToken, KEY } from '../support/postern.ts';
+import { startGate } from './ask-gate.ts';
+
+const level = { info: 30, error: 50 };
+
+test('each decision is a line', async () => {
+  const { log, parsed } = keptLog();
+  const { api, authRequest } = await startGate({ log });
+  const { url, id } = await issueToken(api, { path: '/download/é', subject: 'user-42' });
+  const about = { 'X-Request-ID': 'r-1', 'X-Real-IP': '192.0.2.7' };
+  await authRequest(url, about);
+  await authRequest(url.replace('?', 'x?'), about);
+
+  const seen = { token_id: id, method: 'GET', site: 'files.example', address: '192.0.2.7' };
+  expect(parsed()).toMatchObject([
+    { ...seen, level: level.info, code: 'allow', subject: 'user-42', path: '/download/é' },
+    { ...seen, level: level.info, code: 'insufficient_scope', path: '/download/éx' },
+  ]);
+  for (const line of parsed()) {
+    expect(line).toMatchObject({ request_id: 'r-1', msg: 'decision', ms: expect.any(Number) });
+  }
+});
+
+test('a denial names the subject of a token that is there, and a requester that is refused', async () => {
+  const { log, parsed } = keptLog();
+  const { api, authRequest } = await startGate({ log });
+  const counted = { path: '/download/a', subject: 'user-42', max_uses: 1 };
+  const { url } = await issueToken(api, counted);
+  const from = (address: string, more = {}) => ({ 'X-Real-IP': address, ...more });
+  await authRequest(url.replace('?', 'x?'), from('192.0.2.1'));
+  await authRequest(url, from('192.0.2.1', { 'Sec-Purpose': 'prefetch' }));
+  await authRequest(url, from('192.0.2.1'));
+  await authRequest(url, from('192.0.2.1'));
+  await authRequest(url, from('192.0.2.2'));
+  await authRequest(`/download/a?token=${newToken()}`);
+  const seen = parsed().map(({ code, subject, requester }) => [code, subject, requester]);
+  expect(seen).toEqual([
+    ['insufficient_scope', 'user-42', undefined],
+    ['prefetch', 'user-42', undefined],
+    ['allow', 'user-42', 'new'],
+    ['allow', 'user-42', 'known'],
+    ['invalid_token', 'user-42', 'refused'],
+    ['invalid_token', undefined, undefined],
+  ]);
+});
+
+test('a store that fails is an error, with its reason and no stack', async () => {
+  const find = () => Promise.reject(new StoreUnavailable('Command timed out'));
+  const { log, parsed } = keptLog();
+  const { authRequest } = await startGate({ log, store: { ...createMemoryStore(), find } });
+  await authRequest(`/download/a?token=${newToken()}`);
+  expect(parsed()).toMatchObject([
+    { level: level.error, code: 'unavailable', reason: 'Command timed out' },
+  ]);
+  expect(parsed()[0].err).toBeUndefined();
+});
+
+test('a mistake is an error, with its stack', async () => {
+  const find = () => Promise.reject(new TypeError('a mistake'));
+  const { log, parsed } = keptLog();
+  const { authRequest } = await startGate({ log, store: { ...createMemoryStore(), find } });
+  await authRequest(`/download/a?token=${newToken()}`);
+  expect(parsed()).toMatchObject([{ level: level.error, err: { type: 'TypeError' } }]);
+});
+
+test('no line ever holds a token or a key', async () => {
+  const { log, lines } = keptLog();
+  const { api, authRequest, xAccel } = await startGate({ log });
+  const { url, access_token: token } = await issueToken(api, { prefix: '/download/' });
+  const uris = [`${url}a`, `/download/a?token=${token}`, `/download/a/~${token}/b`, `/~${token}/a`];
+  for (const line of [...uris, ...linesOf('hostile-uris.txt')]) {
+    const uri = unescaped(line).replaceAll('TOKEN', token);
+    for (const ask of [authRequest, xAccel]) {
+      // Node's client sends no control bytes.
+      await ask(uri.replace(/\p{Cc}/gu, ''), {
+        Authorization: `Bearer ${token}`,
+        'Postern-Cookie': token,
+      });
+    }
+  }
+  for (const [method, path] of [
+    ['GET', `/tokens/${token}`],
+    ['POST', '/introspect'],
+    ['POST', '/revoke'],
+    ['DELETE', `/tokens?subject=${token}`],
+  ] as const) {
+    const headers = {
+      authorization: `Bearer ${KEY}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    };
+    const body = method === 'POST' ? { body: `token=${token}` } : {};
+    await api.request(path, { method, headers, ...body });
+  }
+  expect(lines.length).toBeGreaterThan(2 * uris.length);
+  expect(lines.join('')).not.toContain(token.slice(3, 20));
+  expect(lines.join('')).not.toContain(KEY);
+});

@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import { newToken } from '../../service/domain/token.ts';
+import { brokenStore } from '../api/broken-store.ts';
+import { issueToken, mount } from '../support/postern.ts';
+import { startGate } from './ask-gate.ts';
+
+test('an allowed request is an internal redirect without a body', async () => {
+  const { api, xAccel } = await startGate({ decisionTtl: 2 });
+  const { url, id } = await issueToken(api, {
+    path: '/download/Q3 résumé?#%.pdf',
+    subject: 'user-42',
+    limit_rate: 1000,
+    disposition: 'inline',
+  });
+  const { status, headers, body } = await xAccel(url);
+  expect([status, body]).toEqual([200, '']);
+  expect(headers).toEqual({
+    'cache-control': 'private, no-store',
+    'x-accel-expires': '0',
+    'x-accel-redirect': '/protected/Q3%20r%C3%A9sum%C3%A9%3F%23%25.pdf',
+    'x-accel-limit-rate': '1000',
+    'content-disposition': 'inline',
+    'content-length': '0',
+    'postern-token-id': id,
+    'postern-subject': 'user-42',
+    date: expect.anything(),
+    connection: 'keep-alive',
+    'keep-alive': expect.anything(),
+  });
+});
+
+test('arguments that are passed on are the query of the redirect', async () => {
+  const { api, xAccel } = await startGate({
+    mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
+  });
+  const { url } = await issueToken(api, { path: '/download/a.mp4' });
+  const { headers } = await xAccel(`${url}&start=1%0d%0aX:y`);
+  expect(headers['x-accel-redirect']).toBe('/protected/a.mp4?start=1%0D%0AX%3Ay');
+});
+
+const bearer = 'Bearer realm="postern"';
+
+test.each([
+  ['missing_token', 401, bearer],
+  ['invalid_token', 401, `${bearer}, error="invalid_token"`],
+  ['insufficient_scope', 403, undefined],
+  ['prefetch', 403, undefined],
+  ['invalid_request', 400, undefined],
+] as const)('%s is a %i with a problem', async (code, status, challenge) => {
+  const { api, xAccel } = await startGate();
+  const { url } = await issueToken(api, { path: '/download/a' });
+  const reply = await {
+    missing_token: () => xAccel('/download/a'),
+    invalid_token: () => xAccel(`/download/a?token=${newToken()}`),
+    insufficient_scope: () => xAccel(url.replace('/a?', '/b?')),
+    prefetch: () => xAccel(url, { 'Service-Worker': 'script' }),
+    invalid_request: () => xAccel('/download/../a'),
+  }[code]();
+  expect(reply.status).toBe(status);
+  expect(reply.headers).toMatchObject({
+    'cache-control': 'no-store',
+    'x-accel-expires': '0',
+    'postern-reason': code,
+    'content-type': 'application/problem+json',
+    'content-length': String(reply.body.length),
+  });
+  expect(reply.headers['www-authenticate']).toBe(challenge);
+  expect(reply.headers['x-accel-redirect']).toBeUndefined();
+  expect(JSON.parse(reply.body)).toMatchObject({ type: 'about:blank', status, code });
+});
+
+test('a store that fails is a 503 that may be tried again, and says no more', async () => {
+  const { xAccel } = await startGate({ store: brokenStore() });
+  const { status, headers, body } = await xAccel(`/download/a?token=${newToken()}`);
+  expect([status, headers['retry-after']]).toEqual([503, '5']);
+  expect(JSON.parse(body)).toEqual({
+    type: 'about:blank',
+    title: 'Service Unavailable',
+    status: 503,
+    code: 'unavailable',
+  });
+});
+
+test.each([
+  ['text/html,application/xhtml+xml,*/*;q=0.8', 'text/html; charset=utf-8', /^<!doctype html>/],
+  ['text/html, application/json', 'application/problem+json', /^{/],
+  ['*/*', 'application/problem+json', /^{/],
+])('Accept: %s gets %s', async (accept, type, start) => {
+  const { xAccel } = await startGate();
+  const { headers, body } = await xAccel('/download/a', { Accept: accept });
+  expect(headers['content-type']).toBe(type);
+  expect(body).toMatch(start);
+});
