@@ -1,19 +1,31 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
+/** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
+const UNIT = 'test/{api,config,domain,gate,jwt,metrics,store}/*.test.ts';
+
 const RACES = 'test/races/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/dev/global-setup.ts'],
-    // Real servers are started; the machine may be a small one.
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    // Most of the time a test waits for a server or a clock; by default one core would be left idle.
-    maxWorkers: '100%',
+    // Real servers are started, and the machine may be small or busy.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: 'tests', exclude: [...configDefaults.exclude, RACES] } },
-      // Of themselves: a thousand connections would make what runs beside them late.
-      { extends: true, test: { name: 'races', include: [RACES] } },
+      { extends: true, test: { name: 'unit', include: [UNIT], isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: 'servers',
+          exclude: [...configDefaults.exclude, UNIT, RACES],
+          globalSetup: ['test/dev/global-setup.ts'],
+          // Most of the time a test waits for a server. By default one core would be idle.
+          maxWorkers: '100%',
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'races', include: [RACES], globalSetup: ['test/dev/global-setup.ts'] },
+      },
     ],
   },
 });

@@ -1,15 +1,15 @@
 import { createPrivateKey, sign as signBytes } from 'node:crypto';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { jwtId } from '../../service/domain/token.ts';
-import { createMemoryStore } from '../../service/store/memory.ts';
-import { openRedis } from '../store/open-redis.ts';
-import { endpoint } from './endpoint.ts';
-import { foreigner, from, START, uri } from './foreigner.ts';
-import { compact } from './forge.ts';
-import { newJwk, publicHalf } from './keys.ts';
-import { signedGate } from './signed-gate.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { jwtId } from '../../../service/domain/token.ts';
+import { createMemoryStore } from '../../../service/store/memory.ts';
+import { openRedis } from '../../store/open-redis.ts';
+import { endpoint } from '../endpoint.ts';
+import { foreigner, from, START, uri } from '../foreigner.ts';
+import { compact } from '../forge.ts';
+import { newJwk, publicHalf } from '../keys.ts';
+import { signedGate } from '../signed-gate.ts';
 
 /** A foreigner whose tokens can hold any text as payload. */
 async function raw(more: object = {}) {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import type { Store } from '../../service/domain/store.ts';
-import { createPostern, KEY } from '../support/postern.ts';
-import { openRedis, tell } from './open-redis.ts';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import type { Store } from '../../../service/domain/store.ts';
+import { createPostern, KEY } from '../../support/postern.ts';
+import { openRedis, tell } from '../open-redis.ts';
 
 const COUNT = 10_000;
 const BATCH = 1000;

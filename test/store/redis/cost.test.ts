@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import type { Uses } from '../../service/domain/grant.ts';
-import type { Requester } from '../../service/domain/requester.ts';
-import type { Store } from '../../service/domain/store.ts';
-import { digest } from '../../service/domain/token.ts';
-import { grantAt, newId } from './grants.ts';
-import { openRedis, tell } from './open-redis.ts';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import type { Uses } from '../../../service/domain/grant.ts';
+import type { Requester } from '../../../service/domain/requester.ts';
+import type { Store } from '../../../service/domain/store.ts';
+import { digest } from '../../../service/domain/token.ts';
+import { grantAt, newId } from '../grants.ts';
+import { openRedis, tell } from '../open-redis.ts';
 
 let redis: Redis;
 let store: Store;

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
-import { withoutTokens } from '../../service/domain/without-tokens.ts';
-import { keptLog } from '../api/ask-api.ts';
-import { startGate } from '../gate/ask-gate.ts';
-import { mount } from '../support/postern.ts';
-import { startSite } from '../support/site.ts';
-import { signedGate } from './signed-gate.ts';
-import { createSigned } from './signed-site.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { withoutTokens } from '../../../service/domain/without-tokens.ts';
+import { keptLog } from '../../api/ask-api.ts';
+import { startGate } from '../../gate/ask-gate.ts';
+import { mount } from '../../support/postern.ts';
+import { startSite } from '../../support/site.ts';
+import { signedGate } from '../signed-gate.ts';
+import { createSigned } from '../signed-site.ts';
 
 test('a path made to be slow to log is not', async () => {
   const { log } = keptLog();

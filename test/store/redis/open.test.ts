@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { openStore } from '../../service/store/store.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { openStore } from '../../../service/store/store.ts';
 
 const log = pino({ level: 'silent' });
 

@@ -1,15 +1,15 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { keptLog } from '../api/ask-api.ts';
-import { endpoint } from '../jwt/endpoint.ts';
-import { foreigner, uri } from '../jwt/foreigner.ts';
-import { publicHalf } from '../jwt/keys.ts';
-import { signedGate } from '../jwt/signed-gate.ts';
-import { startHoldingProxy } from '../store/holding-proxy.ts';
-import { openRedis } from '../store/open-redis.ts';
-import { issueToken } from '../support/postern.ts';
-import { type GateReply, startGate } from './ask-gate.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { keptLog } from '../../api/ask-api.ts';
+import { type GateReply, startGate } from '../../gate/ask-gate.ts';
+import { endpoint } from '../../jwt/endpoint.ts';
+import { foreigner, uri } from '../../jwt/foreigner.ts';
+import { publicHalf } from '../../jwt/keys.ts';
+import { signedGate } from '../../jwt/signed-gate.ts';
+import { issueToken } from '../../support/postern.ts';
+import { startHoldingProxy } from '../holding-proxy.ts';
+import { openRedis } from '../open-redis.ts';
 
 const LATE = { code: 'unavailable', reason: 'the decision took longer than 1500 ms' };
 const PATH = '/download/reports/a';

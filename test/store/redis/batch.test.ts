@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { apiListener, createPostern, KEY, listening } from '../support/postern.ts';
-import { startCountingProxy } from './counting-proxy.ts';
-import { openRedis, tell } from './open-redis.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { apiListener, createPostern, KEY, listening } from '../../support/postern.ts';
+import { startCountingProxy } from '../counting-proxy.ts';
+import { openRedis, tell } from '../open-redis.ts';
 
 test.each([1, 1000])('%i tokens in one request cost one round trip', async (count) => {
   const redis = await startRedis();

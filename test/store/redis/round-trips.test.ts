@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { startCountingProxy } from './counting-proxy.ts';
-import { grantAt, newId } from './grants.ts';
-import { answers, openRedis } from './open-redis.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { startCountingProxy } from '../counting-proxy.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers, openRedis } from '../open-redis.ts';
 
 /** Its own turns are not what is counted. */
 const NEVER = 3_600_000;

@@ -1,15 +1,15 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { openStore } from '../../service/store/store.ts';
-import { createAsked, keptLog } from '../api/ask-api.ts';
-import { selfSigned } from '../support/certificate.ts';
-import { grantAt, newId } from './grants.ts';
-import { tell } from './open-redis.ts';
+import { temporaryFolder } from '../../../dev/paths.ts';
+import { freePorts } from '../../../dev/ports.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { openStore } from '../../../service/store/store.ts';
+import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { selfSigned } from '../../support/certificate.ts';
+import { grantAt, newId } from '../grants.ts';
+import { tell } from '../open-redis.ts';
 
 const PASSWORD = 'pa55word-of-redis';
 

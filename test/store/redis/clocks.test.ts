@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { startGate } from '../gate/ask-gate.ts';
-import { issueToken, KEY, type PosternOptions } from '../support/postern.ts';
-import { openRedis } from './open-redis.ts';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { startGate } from '../../gate/ask-gate.ts';
+import { issueToken, KEY, type PosternOptions } from '../../support/postern.ts';
+import { openRedis } from '../open-redis.ts';
 
 const FIVE_MINUTES = 300_000;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
-import { grantAt, newId } from './grants.ts';
-import { openRedis, tell } from './open-redis.ts';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import { type Store, StoreUnavailable } from '../../../service/domain/store.ts';
+import { grantAt, newId } from '../grants.ts';
+import { openRedis, tell } from '../open-redis.ts';
 
 let redis: Redis;
 let store: Store;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { openRedis } from '../store/open-redis.ts';
-import { foreigner, from, START, uri } from './foreigner.ts';
-import { newJwk } from './keys.ts';
-import { signedGate } from './signed-gate.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { openRedis } from '../../store/open-redis.ts';
+import { foreigner, from, START, uri } from '../foreigner.ts';
+import { newJwk } from '../keys.ts';
+import { signedGate } from '../signed-gate.ts';
 
 async function owned(more: object = {}, leeway = 5) {
   const app = await foreigner('app', { client: 'test', ...more });

@@ -2,11 +2,11 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { endpoint } from './endpoint.ts';
-import { startInstance } from './instances.ts';
-import { newJwk, publicHalf } from './keys.ts';
+import { temporaryFolder } from '../../../dev/paths.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { endpoint } from '../endpoint.ts';
+import { startInstance } from '../instances.ts';
+import { newJwk, publicHalf } from '../keys.ts';
 
 const FILES = 'https://files.example';
 

@@ -2,14 +2,14 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { generateKey } from '../../cli/key/keys.ts';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { launch } from '../../dev/process.ts';
-import { type ServiceProcess, startService } from '../../dev/service.ts';
-import type { Tool } from '../../dev/tools.ts';
-import { fencedBlocks } from '../docs/blocks.ts';
-import { needTool } from '../support/need-tool.ts';
-import { publicHalf } from './keys.ts';
+import { generateKey } from '../../../cli/key/keys.ts';
+import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
+import { launch } from '../../../dev/process.ts';
+import { type ServiceProcess, startService } from '../../../dev/service.ts';
+import type { Tool } from '../../../dev/tools.ts';
+import { fencedBlocks } from '../../docs/blocks.ts';
+import { needTool } from '../../support/need-tool.ts';
+import { publicHalf } from '../keys.ts';
 
 // Runs the programs of docs/jwt-examples.md against a Postern with the configuration of docs/jwt.md.
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import { jwtId } from '../../service/domain/token.ts';
-import { openRedis, tell } from '../store/open-redis.ts';
-import { foreigner, from, uri } from './foreigner.ts';
-import { signedGate } from './signed-gate.ts';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import { jwtId } from '../../../service/domain/token.ts';
+import { openRedis, tell } from '../../store/open-redis.ts';
+import { foreigner, from, uri } from '../foreigner.ts';
+import { signedGate } from '../signed-gate.ts';
 
 // What the store remembers of a token that others signed, with clocks that are apart. Redis' own is real.
 

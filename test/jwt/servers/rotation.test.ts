@@ -1,6 +1,6 @@
 import { decodeProtectedHeader } from 'jose';
 import { expect, test } from 'vitest';
-import { type Instance, startTwo } from './instances.ts';
+import { type Instance, startTwo } from '../instances.ts';
 
 /** One that the store keeps, and one of which nothing is kept. */
 async function issueBoth(at: Instance): Promise<string[]> {

@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
-import { createRedisStore } from '../../service/store/redis.ts';
-import { grantAt, newId } from './grants.ts';
-import { answers, openRedis, tell } from './open-redis.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { type Store, StoreUnavailable } from '../../../service/domain/store.ts';
+import { createRedisStore } from '../../../service/store/redis.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers, openRedis, tell } from '../open-redis.ts';
 
 const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.find(newId()),

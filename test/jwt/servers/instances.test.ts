@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
-import { tell } from '../store/open-redis.ts';
-import { startTwo } from './instances.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { tell } from '../../store/open-redis.ts';
+import { startTwo } from '../instances.ts';
 
 test('a revoked one is dead at once at every instance, also where it was just verified', async () => {
   const { one, other, each } = await startTwo();
