@@ -29,9 +29,9 @@ export function textOf(plan: Plan, line: string): string {
       : `# As postern/${name}, filled in:\n\n${filled.trimEnd()}\n`;
   });
   const where = [
-    'Where: in the http block. Copy the snippets that it includes to postern/ beside nginx.conf, from',
+    'Where: in the http block. Copy the included snippets from this folder to postern/ beside nginx.conf:',
     `    ${plain(snippetsFolder)}`,
-    'or pass --out /etc/nginx to write all files.',
+    'With --out /etc/nginx the command writes all files.',
   ];
   return `${head(line, where)}\n${site}\n`;
 }
