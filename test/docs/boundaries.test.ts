@@ -16,6 +16,7 @@ interface Boundary {
 }
 
 const DOMAIN = 'service/domain/';
+const STORE_URL = 'service/store-url.ts';
 const SHARED = ['service/problem.ts', 'service/schema.ts'];
 
 /** Data flows one way: cli → main → gate | api → domain ← store | jwt. */
@@ -28,8 +29,8 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/store/',
-    imports: [DOMAIN],
-    packages: ['ioredis', 'pino', 'node:'],
+    imports: [DOMAIN, STORE_URL],
+    packages: ['ioredis', 'cluster-key-slot', 'pino', 'node:'],
     why: 'The store keeps grants. It knows neither HTTP nor configuration.',
   },
   {
@@ -46,7 +47,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/config/',
-    imports: [DOMAIN],
+    imports: [DOMAIN, STORE_URL],
     packages: ['yaml', 'zod', 'node:'],
     why: 'Configuration is read once, at the start. It opens nothing.',
   },
@@ -61,6 +62,12 @@ const boundaries: readonly Boundary[] = [
     imports: [DOMAIN, ...SHARED],
     packages: ['hono', 'zod', 'pino', 'node:'],
     why: 'The API gets the domain as an argument. It names no store, and never the gate.',
+  },
+  {
+    part: STORE_URL,
+    imports: [],
+    packages: ['node:net'],
+    why: 'The syntax of a store URL, which the configuration checks and the store uses.',
   },
   {
     part: 'service/schema.ts',

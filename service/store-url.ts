@@ -1,0 +1,138 @@
+import { isIPv6 } from 'node:net';
+
+export interface Address {
+  /** IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a store URL says. */
+export interface StoreUrl {
+  readonly kind: 'memory' | 'server' | 'sentinel' | 'cluster';
+  /** Of the server, of the sentinels, or of some nodes of the cluster. */
+  readonly addresses: readonly Address[];
+  readonly isTls: boolean;
+  /** Of the servers that hold the data, not of the sentinels. */
+  readonly username?: string;
+  readonly password?: string;
+  /** The name by which the sentinels know the master. */
+  readonly master?: string;
+  readonly database: number;
+}
+
+/** What is expected instead. */
+export interface StoreUrlProblem {
+  readonly expected: string;
+}
+
+export const STORE_EXPECTED =
+  'memory:, redis://host:6379/0, rediss://host:6379/0 for TLS, ' +
+  'redis+sentinel://host1,host2,host3/master or redis+cluster://host1,host2 ' +
+  '(rediss+sentinel:// and rediss+cluster:// for TLS)';
+
+const KINDS = {
+  '': { kind: 'server', port: 6379, example: 'such as redis://127.0.0.1:6379/0' },
+  '+sentinel': {
+    kind: 'sentinel',
+    port: 26_379,
+    example: 'such as redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/main/0',
+  },
+  '+cluster': {
+    kind: 'cluster',
+    port: 6379,
+    example: 'such as redis+cluster://10.0.0.1,10.0.0.2,10.0.0.3',
+  },
+} as const;
+
+/** Only in lower case, so that no other spelling connects without TLS. */
+const SCHEME = /^redis(s?)((?:\+sentinel|\+cluster)?):\/\//;
+
+/** As Sentinel allows it in its configuration. */
+const MASTER = /^[\w.-]{1,64}$/;
+
+/** Reads a store URL. A list of hosts is not a URL for `new URL`. */
+export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
+  if (text === 'memory:') return { kind: 'memory', addresses: [], isTls: false, database: 0 };
+  const [scheme, tls, suffix] = SCHEME.exec(text) ?? [];
+  if (scheme === undefined) return { expected: STORE_EXPECTED };
+  const { kind, port, example } = KINDS[suffix as keyof typeof KINDS];
+  const expect = (what: string): StoreUrlProblem => ({ expected: `${what}, ${example}` });
+
+  const rest = text.slice(scheme.length);
+  // The last @, as in other clients: a password may contain it.
+  const at = rest.lastIndexOf('@');
+  const credentials = rest.slice(0, Math.max(at, 0));
+  if (/[\s\p{Cc}]/u.test(text)) return expect('a URL without spaces');
+  if (/[/?#]/.test(credentials)) {
+    return expect('a user name and a password with all but letters and digits percent-encoded');
+  }
+  if (/[?#]/.test(rest)) {
+    return expect('a URL without ? and #; in a password write them %3F and %23');
+  }
+  const [hosts = '', ...path] = rest.slice(at + 1).split('/');
+  const addresses: Address[] = [];
+  for (const item of kind === 'server' ? [hosts] : hosts.split(',')) {
+    const address = parseAddress(item, port);
+    if (address === undefined) {
+      const list = kind === 'server' ? 'one host' : 'a list of hosts separated by commas';
+      return expect(`a URL with ${list}, and with ports from 1 to 65535`);
+    }
+    addresses.push(address);
+  }
+  const [username, password] = splitCredentials(credentials);
+  if (username === undefined || password === undefined) {
+    return { expected: 'a user name and a password with each % written %25' };
+  }
+
+  const [master] = kind === 'sentinel' ? path.splice(0, 1) : [];
+  if (kind === 'sentinel' && !MASTER.test(master ?? '')) {
+    return expect("a URL with the master's name after the hosts");
+  }
+  const [database = '', ...more] = path;
+  if (kind === 'cluster' && path.join('') !== '') {
+    return expect('a URL without a path, because a cluster has no database numbers');
+  }
+  if (!/^\d{0,5}$/.test(database) || more.length > 0) {
+    const before = kind === 'sentinel' ? "master's name" : 'host';
+    return expect(`a database number after the ${before}`);
+  }
+  return {
+    kind,
+    addresses,
+    isTls: tls === 's',
+    ...(username !== '' && { username }),
+    ...(password !== '' && { password }),
+    ...(master !== undefined && { master }),
+    database: Number(database),
+  };
+}
+
+function parseAddress(text: string, defaultPort: number): Address | undefined {
+  const [, bracketed, name, port] =
+    /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  const host = bracketed ?? name;
+  if (host === undefined || (bracketed !== undefined && !isIPv6(bracketed))) return undefined;
+  const number = port === undefined ? defaultPort : Number(port);
+  return number >= 1 && number <= 65_535 ? { host, port: number } : undefined;
+}
+
+function splitCredentials(text: string): Array<string | undefined> {
+  const colon = text.indexOf(':');
+  const parts = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
+  return parts.map(decoded);
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The hosts as a log may show them: without user name and password. */
+export function shownHosts({ addresses }: StoreUrl): string {
+  return addresses
+    .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+    .join(',');
+}
