@@ -1,10 +1,15 @@
 import { connect } from 'node:net';
+import { basename } from 'node:path';
 import { temporaryFolder } from './paths.ts';
 import { onFreePorts } from './ports.ts';
 import { launch, type Running } from './process.ts';
 import { findTool, type Tool } from './tools.ts';
 
+/** The servers that Postern supports. */
+export type Engine = 'redis' | 'valkey';
+
 export interface RedisOptions {
+  engine?: Engine;
   /** Further arguments of redis-server; they win over ours. */
   args?: string[];
   /** A port of one's own choice instead of a free one. */
@@ -25,8 +30,8 @@ export interface Redis {
 
 /** A real Redis of our own that writes nothing to disk. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
-  const { args = [], port: wanted } = options;
-  const tool = await findTool('redis-server');
+  const { engine = 'redis', args = [], port: wanted } = options;
+  const tool = await findTool(`${engine}-server`);
   const begin = async ([port = 0]: number[]) => ({ port, running: await start(tool, port, args) });
   const { port, ...state } = wanted ? await begin([wanted]) : await onFreePorts(1, begin);
   return {
@@ -50,7 +55,7 @@ async function start(tool: Tool, port: number, args: string[]): Promise<Running>
   const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '' };
   const quiet = { appendonly: 'no', 'maxmemory-policy': 'noeviction', daemonize: 'no' };
   const redis = await launch({
-    name: 'redis-server',
+    name: basename(tool.path),
     path: tool.path,
     args: [
       ...Object.entries({ ...settings, ...quiet }).flatMap(([key, value]) => [`--${key}`, value]),
@@ -65,7 +70,7 @@ async function start(tool: Tool, port: number, args: string[]): Promise<Running>
 
 // Its own process id, because another Redis may have the port. With a password set, the refusal
 // has to do.
-async function isOurs(port: number, pid: number): Promise<boolean> {
+export async function isOurs(port: number, pid: number): Promise<boolean> {
   const reply = (await ask(port, 'INFO server')) ?? '';
   return reply.includes(`process_id:${pid}\r\n`) || reply.startsWith('-NOAUTH');
 }

@@ -10,6 +10,7 @@ import { findOnPath } from './find-on-path.ts';
 const recipes = {
   nginx: { debian: 'nginx', elsewhere: 'nginx' },
   'redis-server': { debian: 'redis-server', elsewhere: 'redis' },
+  'valkey-server': { debian: 'valkey-server', elsewhere: 'valkey' },
   wrk: { debian: 'wrk', elsewhere: 'wrk' },
   curl: { debian: 'curl', elsewhere: 'curl' },
   wget: { debian: 'wget', elsewhere: 'wget' },

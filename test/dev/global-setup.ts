@@ -12,6 +12,7 @@ declare module 'vitest' {
 // package, as it is with Chromium, must not keep the others away.
 const groups: ToolName[][] = [
   ['nginx', 'redis-server'],
+  ['valkey-server'],
   ['curl'],
   ['wget'],
   ['aria2c'],
