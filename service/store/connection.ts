@@ -1,10 +1,11 @@
 import { Redis } from 'ioredis';
 import { StoreUnavailable } from '../domain/store.ts';
+import { checkedUrl, loginOptions, type ServerOptions, type StoreAccess } from './access.ts';
 import { codeOf, failureOf, handshakeFailure, isReply } from './failure.ts';
+import { isSentinelFailure, sentinelFailure, sentinelOptions } from './sentinel.ts';
+import { requireVersion } from './version.ts';
 
-export interface ConnectOptions {
-  /** `redis://` or `rediss://`. */
-  readonly url: string;
+export interface ConnectOptions extends StoreAccess {
   /** For each command. */
   readonly timeoutMs: number;
   /** Told of each change: Redis takes writes, or it does not and why. */
@@ -30,8 +31,8 @@ export interface Connection {
  * clients: what a replica says may be from before a revocation.
  */
 export function connect(options: ConnectOptions, write: () => Promise<unknown>): Connection {
-  const { url, timeoutMs, onState, checkEveryMs = 1000 } = options;
-  const isTls = url.startsWith('rediss:');
+  const { timeoutMs, onState, checkEveryMs = 1000 } = options;
+  const url = checkedUrl(options.url);
   /** Why there is no connection. */
   let lost: StoreUnavailable | undefined;
   /** Why this Redis is not the one to ask. */
@@ -39,7 +40,13 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   let phase: 'closed' | 'connected' | 'ready' | 'leaving' = 'closed';
   let up = false;
 
-  const redis = new Redis(url, {
+  const place: ServerOptions =
+    url.kind === 'sentinel'
+      ? sentinelOptions(url, options)
+      : { ...url.addresses[0], ...loginOptions(url, options) };
+  const settings: ServerOptions = {
+    ...place,
+    db: url.database,
     commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
     // Only while a reply is awaited: an idle connection stays.
@@ -60,19 +67,34 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
       phase = 'leaving';
       return leaves;
     },
-  });
+  };
+  const redis = new Redis(settings);
 
   function down(failure?: StoreUnavailable): void {
     up = false;
     onState?.('down', failure);
   }
 
-  async function check(): Promise<void> {
+  /** On a new connection: an old Redis would answer some commands. */
+  async function checkVersion(): Promise<void> {
+    // Not every Redis lets its clients ask.
+    const info = await redis.info('server').catch(() => '');
     try {
-      await write();
+      requireVersion(info);
+    } catch (error) {
+      refused = error as StoreUnavailable;
+      phase = 'leaving';
+      redis.disconnect(true);
+      throw error;
+    }
+  }
+
+  async function check(more?: () => Promise<void>): Promise<void> {
+    try {
+      await Promise.all([write(), more?.()]);
     } catch (error) {
       // A slow Redis is no news; a lost connection is told by its events.
-      if (isReply(error as Error)) down(failureOf(error as Error));
+      if (!isSilence(error as Error)) down(failureOf(error as Error));
       return;
     }
     refused = undefined;
@@ -86,11 +108,16 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   redis.on('ready', () => {
     phase = 'ready';
     lost = undefined;
-    check();
+    check(checkVersion);
+  });
+  let sentinelError: Error | undefined;
+  redis.on('sentinelError', (error: Error) => {
+    sentinelError = error;
   });
   redis.on('error', (error: Error & { command?: { name: string } }) => {
     const isBefore = phase === 'closed' || phase === 'connected';
-    lost = isBefore ? handshakeFailure(error, isTls) : failureOf(error);
+    lost = isBefore ? handshakeFailure(error, url.isTls) : failureOf(error);
+    if (isSentinelFailure(error)) lost = sentinelFailure(sentinelError ?? error);
     if (error.command?.name === 'select') {
       // The library would go on in database 0.
       refused = lost;

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { Store } from '../domain/store.ts';
+import { shownHosts } from '../store-url.ts';
+import { checkedUrl, type StoreAccess } from './access.ts';
 import { createMemoryStore } from './memory.ts';
 import { createRedisStore } from './redis.ts';
 
-export interface StoreOptions {
-  /** `memory:`, `redis://` or `rediss://`. */
-  readonly url: string;
+export interface StoreOptions extends StoreAccess {
   readonly prefix: string;
   readonly timeoutMs: number;
 }
@@ -23,7 +23,7 @@ export function openStore(
     tell(true);
     return createMemoryStore();
   }
-  const where = new URL(options.url).host;
+  const where = shownHosts(checkedUrl(options.url));
   let told = '';
   return createRedisStore({
     ...options,

@@ -1,4 +1,4 @@
-import { ask, type Redis, startRedis } from '../../dev/redis.ts';
+import { ask, type Redis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
@@ -18,10 +18,19 @@ export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): P
   return store;
 }
 
-/** A store on a Redis of its own, for the contract. */
-export async function openedRedis(options: OpenRedisOptions): Promise<Opened> {
-  const redis = await startRedis();
-  const store = await openRedis(redis, options);
+/** A store on servers of its own, for the contract. */
+export async function openedAt(
+  start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
+  options: Partial<RedisStoreOptions>,
+): Promise<Opened> {
+  const redis = await start();
+  const store = createRedisStore({
+    url: redis.url,
+    prefix: 'postern:',
+    timeoutMs: 250,
+    ...options,
+  });
+  await answers(store);
   return {
     store,
     now: Date.now,

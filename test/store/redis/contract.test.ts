@@ -1,5 +1,9 @@
+import { startRedis } from '../../../dev/redis.ts';
 import { storeContract } from '../contract.ts';
-import { openedRedis } from '../open-redis.ts';
+import { openedAt } from '../open-redis.ts';
 
-// Time-outs are not what it is about here, on a machine that is busy with other tests.
-storeContract('Redis', () => openedRedis({ timeoutMs: 5_000 }));
+// Time-outs are not tested here, and the machine is busy with other tests.
+const timeoutMs = 5_000;
+
+storeContract('Redis', () => openedAt(() => startRedis(), { timeoutMs }));
+storeContract('Valkey', () => openedAt(() => startRedis({ engine: 'valkey' }), { timeoutMs }));
