@@ -14,8 +14,30 @@ export interface ConnectOptions extends StoreAccess {
   readonly checkEveryMs?: number;
 }
 
+/** A command of one key. */
+export type Command = [name: string, key: string, ...args: Array<string | number>];
+
+export type Reply = readonly [error: Error | null, value: unknown];
+
+/** To one server, or to each master of a cluster. */
 export interface Connection {
-  readonly redis: Redis;
+  readonly isCluster: boolean;
+  /** For commands whose keys have the same slot in a cluster. */
+  readonly redis: Pick<Redis, 'eval' | 'hgetall' | 'zrange' | 'zrem'>;
+  /** Sends commands together. The replies are in their order; one that fails does not reject. */
+  send(commands: Command[]): Promise<readonly Reply[]>;
+  /** The strings under keys, or what failed; null for a key that does not exist or has another type. */
+  mget(keys: readonly string[]): Promise<ReadonlyArray<string | null | StoreUnavailable>>;
+  /** Also how many milliseconds each key has left. */
+  mgetTimed(
+    keys: readonly string[],
+  ): Promise<ReadonlyArray<readonly [record: string | null | StoreUnavailable, leftMs: number]>>;
+  /** How many of the keys were there. */
+  unlink(keys: readonly string[]): Promise<number>;
+  /** Sets a key on each master, with its name or a name that begins so. */
+  setOnMasters(key: string, value: string, ms: number): Promise<void>;
+  /** A section of INFO from each master; empty if it does not tell. */
+  infos(section: string): Promise<readonly string[]>;
   /** Throws where what Redis has just said must not count. */
   assertMaster(): void;
   /** Why a command failed: that may be why there is no connection. */
@@ -75,12 +97,14 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     onState?.('down', failure);
   }
 
+  // Not every Redis lets its clients ask.
+  const infos = async (section: string) => [await redis.info(section).catch(() => '')];
+
   /** On a new connection: an old Redis would answer some commands. */
   async function checkVersion(): Promise<void> {
-    // Not every Redis lets its clients ask.
-    const info = await redis.info('server').catch(() => '');
+    const [info] = await infos('server');
     try {
-      requireVersion(info);
+      requireVersion(info ?? '');
     } catch (error) {
       refused = error as StoreUnavailable;
       phase = 'leaving';
@@ -136,7 +160,23 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   timer.unref();
 
   return {
+    isCluster: false,
     redis,
+    async send(commands) {
+      return (await redis.pipeline(commands).exec()) ?? [];
+    },
+    mget: (keys) => redis.mget(keys as string[]),
+    async mgetTimed(keys) {
+      const pipeline = redis.pipeline().mget(keys as string[]);
+      for (const key of keys) pipeline.pttl(key);
+      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(valueOrThrow);
+      return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
+    },
+    unlink: (keys) => redis.unlink(...keys),
+    async setOnMasters(key, value, ms) {
+      await redis.set(key, value, 'PX', ms);
+    },
+    infos,
     assertMaster() {
       if (refused !== undefined) throw refused;
     },
@@ -149,7 +189,12 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   };
 }
 
+export function valueOrThrow([error, value]: Reply): unknown {
+  if (error !== null) throw error;
+  return value;
+}
+
 /** Redis did not reply: why is what the connection says. */
-function isSilence(error: Error): boolean {
+export function isSilence(error: Error): boolean {
   return !isReply(error) && !(error instanceof StoreUnavailable);
 }

@@ -1,6 +1,7 @@
-import type { Redis } from 'ioredis';
 import { type Grant, latestEndOf } from '../domain/grant.ts';
 import type { Entry } from '../domain/store.ts';
+import type { Command, Connection } from './connection.ts';
+import { createClusterIssuing, createEnterAll } from './issuing-cluster.ts';
 import { gathered } from './read.ts';
 import { encodeRecord } from './record.ts';
 import { ISSUE } from './scripts.ts';
@@ -11,25 +12,25 @@ export interface IssuingOptions {
   readonly indexKey: (client: string, subject: string) => string;
 }
 
-type SetCommand = ['set', key: string, record: string, 'PX', milliseconds: number];
-
-/** Stores grants, all or none, in one round trip. */
-export function createIssuing(redis: Redis, { now, grantKey, indexKey }: IssuingOptions) {
+/** Stores grants, all or none; on one server in one round trip. */
+export function createIssuing(connection: Connection, options: IssuingOptions) {
+  const { now, grantKey, indexKey } = options;
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
 
   /** Of requests that came together: each is a command of its own, and fails alone. */
-  const put = gathered(async (commands: SetCommand[]) => {
-    return (await redis.pipeline(commands).exec()) ?? [];
-  });
+  const put = gathered(connection.send);
+
+  const setCommand = ([id, grant]: Entry): Command => {
+    return ['set', grantKey(id), encodeRecord(grant), 'PX', lifeOf(grant)];
+  };
 
   /** What the script would do of one grant that no index names, for less. */
-  async function issueOne([id, grant]: Entry): Promise<void> {
-    const command: SetCommand = ['set', grantKey(id), encodeRecord(grant), 'PX', lifeOf(grant)];
-    const [error] = (await put(command)) ?? [new Error('Redis was not asked')];
+  async function issueOne(entry: Entry): Promise<void> {
+    const [error] = (await put(setCommand(entry))) ?? [new Error('Redis was not asked')];
     if (error) throw error;
   }
 
-  async function issueAll(issued: readonly Entry[]): Promise<void> {
+  async function issueTogether(issued: readonly Entry[]): Promise<void> {
     const indexes = new Map<string, number>();
     const args: Array<string | number> = [issued.length];
     for (const [, grant] of issued) {
@@ -44,8 +45,17 @@ export function createIssuing(redis: Redis, { now, grantKey, indexKey }: Issuing
       args.push(encodeRecord(grant), left, index, left + latestEndOf(grant) - grant.expiresAt);
     }
     const keys = [...issued.map(([id]) => grantKey(id)), ...indexes.keys()];
-    await redis.eval(ISSUE, keys.length, ...keys, ...args);
+    await connection.redis.eval(ISSUE, keys.length, ...keys, ...args);
   }
+
+  const issueAll = connection.isCluster
+    ? createClusterIssuing(connection, {
+        indexKey,
+        setCommand,
+        lifeOf,
+        enterAll: createEnterAll(connection, grantKey),
+      })
+    : issueTogether;
 
   return (issued: readonly Entry[]): Promise<void> => {
     const [first, ...more] = issued;

@@ -10,7 +10,7 @@ export type Found = Grant | 'revoked' | undefined;
 export function createRead(connection: Connection): (key: string) => Promise<Found> {
   const get = gathered(async (keys: string[]) => {
     try {
-      const records = await connection.redis.mget(keys);
+      const records = await connection.mget(keys);
       connection.assertMaster();
       return records.map(decoded);
     } catch (error) {
@@ -33,14 +33,12 @@ export interface TimedFound {
 export function createReadTimed(connection: Connection): (key: string) => Promise<TimedFound> {
   const get = gathered(async (keys: string[]) => {
     const asked = performance.now();
-    const pipeline = connection.redis.pipeline().mget(keys);
-    for (const key of keys) pipeline.pttl(key);
     try {
-      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(valueOrThrow);
+      const records = await connection.mgetTimed(keys);
       connection.assertMaster();
       const passed = performance.now() - asked;
-      return (values as Array<string | null>).map((record, i) => {
-        return { found: decoded(record), leftMs: Number(ends[i]) - passed };
+      return records.map(([record, leftMs]) => {
+        return { found: decoded(record), leftMs: leftMs - passed };
       });
     } catch (error) {
       throw connection.failureOf(error as Error);
@@ -52,14 +50,10 @@ export function createReadTimed(connection: Connection): (key: string) => Promis
   };
 }
 
-function valueOrThrow([error, value]: [error: Error | null, value: unknown]): unknown {
-  if (error !== null) throw error;
-  return value;
-}
-
 /** MGET says of a key that holds no string what it says of one that is not there: not there. */
-export function decoded(record: string | null): Found | StoreUnavailable {
+export function decoded(record: string | null | StoreUnavailable): Found | StoreUnavailable {
   if (record === null) return undefined;
+  if (record instanceof StoreUnavailable) return record;
   try {
     return decodeRecord(record);
   } catch (error) {

@@ -1,8 +1,11 @@
 import { type Grant, latestEndOf, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
-import { type ConnectOptions, connect } from './connection.ts';
+import { checkedUrl } from './access.ts';
+import { connectCluster } from './cluster.ts';
+import { type Connection, type ConnectOptions, connect } from './connection.ts';
 import { createIssuing } from './issuing.ts';
+import { createEnterAll } from './issuing-cluster.ts';
 import { createRead, createReadTimed, decoded, type Found, known } from './read.ts';
 import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { ADOPT, CUT, DISOWN, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
@@ -26,8 +29,9 @@ const PAGE = 1000;
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now } = options;
-  const writeReady = () => redis.set(`${prefix}ready`, String(now()), 'PX', 1000);
-  const connection = connect(options, writeReady);
+  const connectTo = checkedUrl(options.url).kind === 'cluster' ? connectCluster : connect;
+  const writeReady = () => connection.setOnMasters(`${prefix}ready`, String(now()), 1000);
+  const connection: Connection = connectTo(options, writeReady);
   const { redis } = connection;
   const read = createRead(connection);
   const readTimed = createReadTimed(connection);
@@ -50,7 +54,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return ask(redis.eval(script, keys.length, ...keys, ...args));
   }
 
-  const issue = createIssuing(redis, { now, grantKey, indexKey });
+  const enterAll = createEnterAll(connection, grantKey);
+  const issue = createIssuing(connection, { now, grantKey, indexKey });
   const recall = (id: string) => read(grantKey(id));
   const find = (id: string) => recall(id).then(live);
 
@@ -63,8 +68,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const keys = ids.map(grantKey);
       // Together: a failure that nobody waits for would end the process.
       const [, gone] = await Promise.all([
-        ask(redis.unlink(...ids.map(usesKey))),
-        ask(redis.unlink(...keys)),
+        ask(connection.unlink(ids.map(usesKey))),
+        ask(connection.unlink(keys)),
       ]);
       ended += gone;
       // Only now: what is broken off before is ended by the next one.
@@ -108,10 +113,16 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async prolong(id, client, expiresAt) {
       const before = await find(id);
       if (before?.client !== client) return undefined;
-      const { subject } = before;
-      const index = subject === undefined ? [] : [indexKey(client, subject)];
+      const { subject, foreign } = before;
+      let index = subject === undefined || foreign ? [] : [indexKey(client, subject)];
       const left = Math.max(1, expiresAt - now());
-      const args = [client, expiresAt, left, left + latestEndOf(before) - before.expiresAt];
+      const leftInIndex = left + latestEndOf(before) - before.expiresAt;
+      if (connection.isCluster) {
+        // Before the grant, which must not outlive its entry.
+        for (const key of index) await ask(enterAll(key, [[id, leftInIndex]]));
+        index = [];
+      }
+      const args = [client, expiresAt, left, leftInIndex];
       const record = await run(PROLONG, [grantKey(id), usesKey(id), ...index], args);
       return typeof record === 'string' ? (known(decoded(record)) as Grant) : undefined;
     },
@@ -153,15 +164,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async check() {
-      const [, info] = await ask(
-        Promise.all([
-          writeReady(),
-          // Not every Redis lets its clients ask.
-          redis.info('memory').catch(() => ''),
-        ]),
-      );
-      const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
-      if (policy === undefined || policy === 'noeviction') return {};
+      const [, infos] = await ask(Promise.all([writeReady(), connection.infos('memory')]));
+      const policies = infos.map((info) => /^maxmemory_policy:(\S+)/m.exec(info)?.[1]);
+      const policy = policies.find((name) => name !== undefined && name !== 'noeviction');
+      if (policy === undefined) return {};
       return {
         warning: `maxmemory-policy is ${policy}: Redis may drop live tokens and revocations by subject; set it to noeviction`,
       };

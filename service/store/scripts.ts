@@ -56,6 +56,12 @@ end
 for i = 1, count do redis.call('SET', KEYS[i], ARGV[4 * i - 2], 'PX', ARGV[4 * i - 1]) end
 `;
 
+/** KEYS[1]: an index. ARGV: in turn the key of a grant, and how long it may stay in there. */
+export const ENTER_ALL = `${NOW}${ENTER}
+tidy(KEYS[1])
+for i = 1, #ARGV, 2 do enter(KEYS[1], ARGV[i], tonumber(ARGV[i + 1])) end
+`;
+
 /**
  * redeem() of domain/redeem.ts. KEYS: the grant, and its requesters; ARGV: 1 if it counts, else 0;
  * the most requesters to keep; the new cookie; the address or nothing; and any number of cookies.

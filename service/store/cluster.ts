@@ -1,0 +1,248 @@
+import { Cluster, type Redis } from 'ioredis';
+import { StoreUnavailable } from '../domain/store.ts';
+import { checkedUrl, loginOptions } from './access.ts';
+import {
+  type Command,
+  type Connection,
+  type ConnectOptions,
+  isSilence,
+  type Reply,
+  valueOrThrow,
+} from './connection.ts';
+import { codeOf, failureOf, isReply } from './failure.ts';
+import { SLOTS, slotOf } from './slot.ts';
+import { requireVersion } from './version.ts';
+
+/** Replies of a node that does not have the key, or not yet. */
+const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
+
+/**
+ * A connection to each master of a cluster. It never queues: without the master of a key, a command
+ * fails immediately. Replicas are not asked.
+ */
+export function connectCluster(options: ConnectOptions, write: () => Promise<unknown>): Connection {
+  const { timeoutMs, onState, checkEveryMs = 1000 } = options;
+  const url = checkedUrl(options.url);
+  /** Why a node does not answer. */
+  let lost: StoreUnavailable | undefined;
+  /** Why the cluster must not be used. */
+  let refused: StoreUnavailable | undefined;
+  let up = false;
+  let isClosed = false;
+
+  const cluster = new Cluster([...url.addresses], {
+    // A command that was lost is not sent again: it may have been a redemption.
+    enableOfflineQueue: false,
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    // The writes below show whether it takes commands.
+    enableReadyCheck: false,
+    slotsRefreshInterval: 1000,
+    slotsRefreshTimeout: 500,
+    clusterRetryStrategy: (attempt) => (refused ? 500 : Math.min(50 * attempt, 1000)),
+    // Certificates contain names, not the addresses that they lead to.
+    dnsLookup: (name, callback) => callback(null, name),
+    redisOptions: {
+      ...loginOptions(url, options),
+      commandTimeout: timeoutMs,
+      connectTimeout: Math.max(timeoutMs, 1000),
+      socketTimeout: Math.max(timeoutMs, 1000),
+      disconnectTimeout: 100,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      enableReadyCheck: false,
+    },
+  });
+
+  const failure = (error: Error) =>
+    (isSilence(error) && (lost ?? refused)) || clusterFailure(error);
+
+  /** The masters that are connected, by their names in the table of slots. */
+  function connected(): Map<string, Redis> {
+    const masters = cluster.nodes('master').map((node): [string, Redis] => {
+      return [`${node.options.host}:${node.options.port}`, node];
+    });
+    return new Map(masters);
+  }
+
+  /** Sends each command to the master of its key, and together what goes to the same one. */
+  async function send(commands: Command[]): Promise<Reply[]> {
+    const masters = connected();
+    const places = new Map<string, number[]>();
+    for (const [i, [, key]] of commands.entries()) {
+      const master = cluster.slots[slotOf(key)]?.[0] ?? '';
+      const others = places.get(master);
+      if (others === undefined) places.set(master, [i]);
+      else others.push(i);
+    }
+    const replies: Reply[] = Array(commands.length);
+    const sent = [...places].map(async ([name, indexes]) => {
+      const own = indexes.map((i) => commands[i] as Command);
+      const given = await sendTo(masters.get(name), own);
+      for (const [j, i] of indexes.entries()) replies[i] = given[j] as Reply;
+    });
+    await Promise.all(sent);
+    return replies;
+  }
+
+  async function sendTo(master: Redis | undefined, commands: Command[]): Promise<Reply[]> {
+    // The library finds the master of a slot that it does not know yet, or lost.
+    if (master === undefined) return Promise.all(commands.map(sendAlone));
+    if (master.status !== 'ready' && master.status !== 'wait') {
+      return commands.map(() => [new Error('Connection is closed.'), undefined]);
+    }
+    const replies = (await master.pipeline(commands).exec()) ?? [];
+    return Promise.all(
+      commands.map((command, i): Reply | Promise<Reply> => {
+        const [error, value] = replies[i] ?? [new Error('Redis was not asked'), undefined];
+        const isElsewhere = error && isReply(error) && REDIRECTIONS.includes(codeOf(error));
+        return isElsewhere ? sendAlone(command) : [error, value];
+      }),
+    );
+  }
+
+  async function sendAlone([name, ...args]: Command): Promise<Reply> {
+    try {
+      return [null, await cluster.call(name, args)];
+    } catch (error) {
+      return [error as Error, undefined];
+    }
+  }
+
+  /** A key holds a string, or it is not there: as MGET has it. */
+  function stringOf([error, value]: Reply): string | null | StoreUnavailable {
+    if (error === null) return value as string | null;
+    return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : failure(error);
+  }
+
+  /** Part of a key, for each slot that was needed so far. */
+  const tags = new Map<number, number>();
+  let lastTag = -1;
+
+  /** For each master a text in braces whose slot it has. */
+  function tagsOfMasters(): number[] {
+    const missing = new Set(cluster.slots.map(([master]) => master));
+    const found: number[] = [];
+    const use = (slot: number, tag: number) => {
+      if (missing.delete(cluster.slots[slot]?.[0])) found.push(tag);
+    };
+    for (const [slot, tag] of tags) use(slot, tag);
+    while (missing.size > 0 && tags.size < SLOTS) {
+      lastTag += 1;
+      const slot = slotOf(String(lastTag));
+      if (tags.has(slot)) continue;
+      tags.set(slot, lastTag);
+      use(slot, lastTag);
+    }
+    return found;
+  }
+
+  const infos = (section: string) => {
+    const masters = [...connected().values()];
+    // Not every Redis lets its clients ask.
+    return Promise.all(masters.map((master) => master.info(section).catch(() => '')));
+  };
+
+  async function check(): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      // A slow node is no news: if it does not answer at all, its connection ends.
+      if ((error as Error).message !== 'Command timed out') down(failure(error as Error));
+      return;
+    }
+    try {
+      if (!up) (await infos('server')).forEach(requireVersion);
+    } catch (error) {
+      refused = error as StoreUnavailable;
+      down(refused);
+      cluster.disconnect(true);
+      return;
+    }
+    lost = undefined;
+    refused = undefined;
+    if (!up && !isClosed) onState?.('up');
+    up = true;
+  }
+
+  function down(why: StoreUnavailable): void {
+    up = false;
+    if (!isClosed) onState?.('down', why);
+  }
+
+  // The library does not handle a failure of ASKING, and so the process would end.
+  cluster.on('+node', (node: Redis) => {
+    const asking = node.asking.bind(node);
+    node.asking = () => {
+      const asked = asking();
+      asked.catch(() => {});
+      return asked;
+    };
+  });
+  cluster.on('ready', () => void check());
+  cluster.on('error', (error: Error & { lastNodeError?: Error }) => {
+    lost = clusterFailure(error.lastNodeError ?? error);
+  });
+  cluster.on('node error', (error: Error) => {
+    if (error.message !== 'Connection is closed.') lost = clusterFailure(error);
+  });
+  const timer = setInterval(() => void check(), checkEveryMs);
+  timer.unref();
+
+  return {
+    isCluster: true,
+    redis: cluster,
+    send,
+    async mget(keys) {
+      return (await send(keys.map((key): Command => ['get', key]))).map(stringOf);
+    },
+    async mgetTimed(keys) {
+      const commands = keys.flatMap((key): Command[] => [
+        ['get', key],
+        ['pttl', key],
+      ]);
+      const replies = await send(commands);
+      return keys.map((_, i) => {
+        const [record, [error, left]] = [replies[2 * i], replies[2 * i + 1]] as [Reply, Reply];
+        return [error ? failure(error) : stringOf(record), Number(left)];
+      });
+    },
+    async unlink(keys) {
+      const replies = await send(keys.map((key): Command => ['unlink', key]));
+      return replies.map(valueOrThrow).reduce<number>((sum, gone) => sum + Number(gone), 0);
+    },
+    async setOnMasters(key, value, ms) {
+      const tagged = tagsOfMasters().map((tag): Command => {
+        return ['set', `${key}:{${tag}}`, value, 'PX', ms];
+      });
+      if (tagged.length === 0) throw new Error('No master of the cluster is known');
+      (await send(tagged)).forEach(valueOrThrow);
+    },
+    infos,
+    assertMaster() {
+      if (refused !== undefined) throw refused;
+    },
+    failureOf: failure,
+    close() {
+      isClosed = true;
+      clearInterval(timer);
+      cluster.disconnect();
+    },
+  };
+}
+
+function clusterFailure(error: Error): StoreUnavailable {
+  if (!isReply(error)) return failureOf(error);
+  const shown = meaningOf(error.message);
+  return shown === undefined ? failureOf(error) : new StoreUnavailable(shown, { shown });
+}
+
+function meaningOf(message: string): string | undefined {
+  if (message.startsWith('CLUSTERDOWN')) {
+    return 'The cluster is down, or a slot has no master (CLUSTERDOWN)';
+  }
+  if (message.includes('cluster support disabled')) {
+    return 'Redis is not a node of a cluster: use redis:// or redis+sentinel:// in POSTERN_STORE';
+  }
+  return undefined;
+}

@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ask } from '../../../dev/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { slotOf } from '../../../service/store/slot.ts';
+import { storeContract } from '../contract.ts';
+import { openedAt } from '../open-redis.ts';
+
+for (const engine of ['redis', 'valkey'] as const) {
+  storeContract(`Cluster of ${engine}`, () => {
+    return openedAt(() => startRedisCluster({ engine }), { timeoutMs: 5_000 });
+  });
+}
+
+let cluster: RedisCluster;
+beforeAll(async () => {
+  cluster = await startRedisCluster({ replicas: 0 });
+});
+afterAll(() => cluster.stop());
+
+test.each(['postern:grant:{abc}', 'a{}b', '{a}}', 'é{ü}ß', 'plain', '{', '}{'])(
+  'the slot of %s is the one that Redis computes',
+  async (key) => {
+    const reply = await ask(cluster.masters[0]?.port ?? 0, `CLUSTER KEYSLOT "${key}"`);
+    expect(reply).toBe(`:${slotOf(key)}\r\n`);
+  },
+);
