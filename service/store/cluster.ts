@@ -232,14 +232,16 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
 }
 
 function clusterFailure(error: Error): StoreUnavailable {
-  if (!isReply(error)) return failureOf(error);
-  const shown = meaningOf(error.message);
+  const shown = error instanceof StoreUnavailable ? undefined : meaningOf(error.message);
   return shown === undefined ? failureOf(error) : new StoreUnavailable(shown, { shown });
 }
 
 function meaningOf(message: string): string | undefined {
   if (message.startsWith('CLUSTERDOWN')) {
     return 'The cluster is down, or a slot has no master (CLUSTERDOWN)';
+  }
+  if (message.startsWith('Too many Cluster redirections')) {
+    return 'A slot of the cluster is being moved';
   }
   if (message.includes('cluster support disabled')) {
     return 'Redis is not a node of a cluster: use redis:// or redis+sentinel:// in POSTERN_STORE';

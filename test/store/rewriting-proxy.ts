@@ -6,6 +6,7 @@ import { endTogether } from './end-together.ts';
 export async function startRewritingProxy(
   to: number,
   rewrite: (reply: string) => string,
+  port = 0,
 ): Promise<{ port: number }> {
   const server = createServer((client) => {
     const upstream = connect(to, '127.0.0.1');
@@ -15,7 +16,7 @@ export async function startRewritingProxy(
     });
     endTogether(client, upstream);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   return { port: (server.address() as AddressInfo).port };
 }

@@ -1,0 +1,246 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { ask, type Redis, startRedis } from '../../../dev/redis.ts';
+import { type ClusterOptions, startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { type Store, StoreUnavailable } from '../../../service/domain/store.ts';
+import { createRedisStore } from '../../../service/store/redis.ts';
+import { SLOTS, slotOf } from '../../../service/store/slot.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers, tell } from '../open-redis.ts';
+
+const grantKey = (id: string) => `postern:grant:{${id}}`;
+
+/** Of the first master and the others, as dev/redis-cluster.ts gives them. */
+const isOfFirst = (id: string) => slotOf(grantKey(id)) < Math.floor(SLOTS / 3);
+
+function openedAt(url: string, timeoutMs = 250) {
+  const states: string[] = [];
+  const store = createRedisStore({
+    url,
+    prefix: 'postern:',
+    timeoutMs,
+    onState: (state, failure) => void states.push(`${state} ${failure?.shown ?? ''}`.trim()),
+  });
+  onTestFinished(() => store.close());
+  return { store, states };
+}
+
+async function started(options: ClusterOptions = {}, timeoutMs?: number) {
+  const cluster = await startRedisCluster(options);
+  onTestFinished(() => cluster.stop());
+  const [first, second] = cluster.masters as [Redis, Redis];
+  const opened = openedAt(cluster.url, timeoutMs);
+  await answers(opened.store);
+  return { cluster, first, second, ...opened };
+}
+
+/** Grants on all masters. */
+async function issued(store: Store, count = 60, subject?: string): Promise<string[]> {
+  const grant = () =>
+    grantAt(Date.now(), {
+      expiresAt: Date.now() + 600_000,
+      ...(subject !== undefined && { subject }),
+    });
+  const entries = Array.from({ length: count }, () => [newId(), grant()] as const);
+  await store.issue(entries);
+  return entries.map(([id]) => id);
+}
+
+/** Look-ups of one turn: what was found, and what failed. */
+async function outcomes(store: Store, ids: readonly string[]) {
+  const found = await Promise.allSettled(ids.map((id) => store.find(id)));
+  const of = (is: (outcome: PromiseSettledResult<unknown>) => boolean) =>
+    ids.filter((_, i) => is(found[i] as PromiseSettledResult<unknown>));
+  return {
+    found: of((outcome) => outcome.status === 'fulfilled' && outcome.value !== undefined),
+    absent: of((outcome) => outcome.status === 'fulfilled' && outcome.value === undefined),
+    failed: of((outcome) => {
+      return outcome.status === 'rejected' && outcome.reason instanceof StoreUnavailable;
+    }),
+  };
+}
+
+test('Cluster: a master that is lost takes its tokens with it, and no others', async () => {
+  const args = ['--cluster-require-full-coverage', 'no'];
+  const { first, store, states } = await started({ replicas: 0, args });
+  const ids = await issued(store);
+  process.kill(first.pid, 'SIGKILL');
+  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+  await expect(store.check()).rejects.toThrow(StoreUnavailable);
+  const { found, absent, failed } = await outcomes(store, ids);
+  expect(failed).toEqual(ids.filter(isOfFirst));
+  expect(found).toEqual(ids.filter((id) => !isOfFirst(id)));
+  expect(absent).toEqual([]);
+  const began = performance.now();
+  for (const id of failed) await expect(store.find(id)).rejects.toThrow(StoreUnavailable);
+  expect(performance.now() - began).toBeLessThan(failed.length * 100);
+});
+
+test('Cluster: after a master was killed, its replica answers', async () => {
+  const { cluster, first, store, states } = await started();
+  const ids = await issued(store);
+  for (const replica of cluster.replicas) {
+    const isUp = async () =>
+      (await ask(replica.port, 'INFO replication'))?.includes('link_status:up');
+    await waitFor(isUp, { what: 'the replica to follow' });
+  }
+  await waitFor(
+    async () => {
+      const sizes = await Promise.all(
+        [...cluster.masters, ...cluster.replicas].map(async ({ port }) => {
+          return ((await ask(port, 'KEYS postern:grant:*')) ?? '').split('\r\n')[0];
+        }),
+      );
+      return sizes.slice(0, 3).join() === sizes.slice(3).join();
+    },
+    { what: 'the replicas to have the grants' },
+  );
+  process.kill(first.pid, 'SIGKILL');
+  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+  await waitFor(() => states.at(-1) === 'up', { what: 'the replica', deadline: 30_000 });
+  expect(await outcomes(store, ids)).toEqual({ found: ids, absent: [], failed: [] });
+  for (const id of ids) expect(await store.revoke(id, 'web')).toBe(true);
+  expect((await outcomes(store, ids)).absent).toEqual(ids);
+});
+
+test('Cluster: connections that are closed are made again', async () => {
+  const { cluster, store } = await started({ replicas: 0 });
+  const ids = await issued(store);
+  for (const master of cluster.masters) await tell(master, 'CLIENT KILL TYPE normal');
+  await waitFor(async () => (await outcomes(store, ids)).found.length === ids.length, {
+    what: 'the connections',
+  });
+});
+
+/** Moves the slot of a key, in steps, as redis-cli does. */
+async function move(key: string, from: Redis, to: Redis, others: readonly Redis[]) {
+  const slot = slotOf(key);
+  const [fromId, toId] = await Promise.all(
+    [from, to].map(async (node) => (await tell(node, 'CLUSTER MYID')).split('\r\n')[1]),
+  );
+  await tell(to, `CLUSTER SETSLOT ${slot} IMPORTING ${fromId}`);
+  await tell(from, `CLUSTER SETSLOT ${slot} MIGRATING ${toId}`);
+  return {
+    moveKey: (name: string) => tell(from, `MIGRATE 127.0.0.1 ${to.port} ${name} 0 5000`),
+    async finish() {
+      for (const node of [to, from, ...others]) {
+        await tell(node, `CLUSTER SETSLOT ${slot} NODE ${toId}`);
+      }
+    },
+  };
+}
+
+test('Cluster: a slot that moves is followed, at each step', async () => {
+  const { cluster, store } = await started({ replicas: 0 }, 5_000);
+  const subject = newId();
+  const ids = await issued(store, 60, subject);
+  const id = ids.find(isOfFirst) ?? '';
+  const [from, to, third] = cluster.masters as [Redis, Redis, Redis];
+  const all = async () => expect((await outcomes(store, ids)).found).toEqual(ids);
+  const moving = await move(grantKey(id), from, to, [third]);
+  await all();
+  expect(await store.find(newId())).toBeUndefined();
+  await moving.moveKey(grantKey(id));
+  await all();
+  expect(await store.findTimed(id)).toMatchObject({ grant: { subject } });
+  // Its requesters would have the other key of the script, which Redis cannot find yet.
+  await expect(store.revoke(id, 'web')).rejects.toMatchObject({
+    shown: 'A slot of the cluster is being moved',
+  });
+  await all();
+  await moving.finish();
+  await all();
+  expect(await store.prolong(id, 'web', Date.now() + 500_000)).toBeDefined();
+  expect(await store.revoke(id, 'web')).toBe(true);
+  expect(await store.find(id)).toBeUndefined();
+  expect(await store.revokeSubject('web', subject)).toBe(ids.length - 1);
+  expect((await outcomes(store, ids)).absent).toEqual(ids);
+});
+
+test('Cluster: revoking a subject ends grants in a slot that moves', async () => {
+  const { cluster, store } = await started({ replicas: 0 }, 5_000);
+  const subject = newId();
+  const ids = await issued(store, 60, subject);
+  const id = ids.find(isOfFirst) ?? '';
+  const [from, to, third] = cluster.masters as [Redis, Redis, Redis];
+  const moving = await move(grantKey(id), from, to, [third]);
+  await moving.moveKey(grantKey(id));
+  expect(await store.revokeSubject('web', subject)).toBe(ids.length);
+  expect((await outcomes(store, ids)).absent).toEqual(ids);
+  await moving.finish();
+  expect((await outcomes(store, ids)).absent).toEqual(ids);
+});
+
+test('Cluster: no token is issued if the index of its subject cannot be written', async () => {
+  const { cluster, store } = await started({ replicas: 0 });
+  const index = 'postern:subject:{web:broken}';
+  const slot = slotOf(index);
+  const owner = cluster.masters.findLast((_, i) => slot >= Math.floor((i * SLOTS) / 3)) as Redis;
+  await tell(owner, `SET ${index} x`);
+  const grant = grantAt(Date.now(), { subject: 'broken' });
+  await expect(store.issue([[newId(), grant]])).rejects.toThrow(StoreUnavailable);
+  await expect(store.revokeSubject('web', 'broken')).rejects.toThrow(StoreUnavailable);
+});
+
+test('Cluster: a key of another type opens nothing, and fails no other look-up', async () => {
+  const { cluster, store } = await started({ replicas: 0 });
+  const ids = await issued(store);
+  const wrong = ids.find(isOfFirst) ?? '';
+  await tell(cluster.masters[0] as Redis, `DEL ${grantKey(wrong)}`);
+  await tell(cluster.masters[0] as Redis, `LPUSH ${grantKey(wrong)} x`);
+  const rest = ids.filter((id) => id !== wrong);
+  expect(await outcomes(store, ids)).toEqual({ found: rest, absent: [wrong], failed: [] });
+});
+
+test('Cluster: a master that hangs fails its own look-ups in time', async () => {
+  const { first, store } = await started({ replicas: 0 });
+  const ids = await issued(store);
+  first.pause();
+  const began = performance.now();
+  const { found, absent, failed } = await outcomes(store, ids);
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(failed).toEqual(ids.filter(isOfFirst));
+  expect(found).toEqual(ids.filter((id) => !isOfFirst(id)));
+  expect(absent).toEqual([]);
+  first.resume();
+  await waitFor(async () => (await outcomes(store, ids)).found.length === ids.length, {
+    what: 'the master to answer again',
+  });
+});
+
+test('Cluster: check fails while one master takes no write', async () => {
+  const { cluster, second, store } = await started({ replicas: 0 });
+  await tell(second, 'CONFIG SET maxmemory 1');
+  const why = () => store.check().then(String, ({ shown }: StoreUnavailable) => shown ?? '');
+  expect(await why()).toMatch(/out of memory \(OOM to SET\)/);
+  await tell(second, 'CONFIG SET maxmemory 0');
+  await tell(cluster.masters[2] as Redis, 'CONFIG SET maxmemory-policy allkeys-lru');
+  expect((await store.check()).warning).toMatch(/allkeys-lru/);
+});
+
+test('Cluster: a server that is not a node of a cluster is reported as that', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const { store, states } = openedAt(
+    redis.url.replace('redis://', 'redis+cluster://').replace('/0', ''),
+  );
+  await waitFor(() => states.some((state) => state.includes('not a node of a cluster')), {
+    what: 'the reason',
+  });
+  await expect(store.check()).rejects.toMatchObject({
+    shown: expect.stringContaining('use redis://'),
+  });
+});
+
+test('Cluster: a wrong password is reported as that', async () => {
+  const password = 'pa55word';
+  const cluster = await startRedis({
+    args: ['--cluster-enabled', 'yes', '--requirepass', 'another'],
+  });
+  onTestFinished(() => cluster.stop());
+  const { states } = openedAt(`redis+cluster://:${password}@127.0.0.1:${cluster.port}`);
+  await waitFor(() => states.some((state) => state.includes('WRONGPASS')), { what: 'the reason' });
+  await turn();
+  expect(states.join('\n')).not.toMatch(/pa55word|127\.0\.0\.1/);
+});
