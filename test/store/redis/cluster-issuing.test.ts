@@ -1,0 +1,51 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { connectCluster } from '../../../service/store/cluster.ts';
+import type { Connection } from '../../../service/store/connection.ts';
+import { createIssuing } from '../../../service/store/issuing.ts';
+import { createRedisStore } from '../../../service/store/redis.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers } from '../open-redis.ts';
+
+test('Cluster: a subject is revoked between the writes of an issue, and the next revocation ends the grant', async () => {
+  const cluster = await startRedisCluster({ replicas: 0 });
+  const options = { url: cluster.url, prefix: 'postern:', timeoutMs: 5_000 };
+  const store = createRedisStore(options);
+  const connection = connectCluster(options, async () => {});
+  onTestFinished(async () => {
+    connection.close();
+    await store.close();
+    await cluster.stop();
+  });
+  await answers(store);
+  await connection.send([['get', 'postern:none']]);
+
+  const revoked: number[] = [];
+  const revoke = async () => void revoked.push(await store.revokeSubject('web', 'u'));
+  const interrupted: Connection = {
+    ...connection,
+    async send(commands) {
+      await revoke();
+      return connection.send(commands);
+    },
+    redis: {
+      ...connection.redis,
+      eval: async (...args: Parameters<Connection['redis']['eval']>) => {
+        await revoke();
+        return connection.redis.eval(...args);
+      },
+    } as Connection['redis'],
+  };
+  const issue = createIssuing(interrupted, {
+    now: Date.now,
+    grantKey: (id) => `postern:grant:{${id}}`,
+    indexKey: (client, subject) => `postern:subject:{${client}:${subject}}`,
+  });
+  const id = newId();
+  await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+  expect(revoked).toEqual([0, 0]);
+  expect(await store.find(id)).toBeDefined();
+  await revoke();
+  expect(revoked).toEqual([0, 0, 1]);
+  expect(await store.find(id)).toBeUndefined();
+});
