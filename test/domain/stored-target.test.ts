@@ -51,6 +51,16 @@ test('the gate rejects a target that no mount of the requested site has', async 
   );
 });
 
+test.each<[string, Partial<Grant>]>([
+  ['a dot segment', { target: '/protected/../own-files/x' }],
+  ['an empty segment', { target: '/protected//x' }],
+  ['a control character', { target: '/protected/x\r\ny' }],
+  ['a space at the end', { target: '/protected/x ' }],
+  ['a dot segment in the folder', { covers: '/download/', target: '/protected/../own-files/' }],
+])('the gate rejects a target that no token is issued for: %s', async (_, grant) => {
+  expect(await (await stored(grant)).codeOn('other.example')).toBe('insufficient_scope');
+});
+
 describe('a token is prolonged only while its client could issue it', () => {
   const limited: Client = {
     ...client,

@@ -50,13 +50,13 @@ test('is alive whatever the store does', async () => {
 
 test('an answer that cannot be sent ends its connection, and the gate goes on', async () => {
   const store = createMemoryStore();
-  const target = '/protected/a\r\nPostern-Injected: 1';
+  const targetArgs = 'a\r\nPostern-Injected: 1';
   const { api, ask, authRequest } = await startGate({
     store: {
       ...store,
       find: async (id) => {
         const grant = await store.find(id);
-        return grant && { ...grant, target };
+        return grant && { ...grant, targetArgs };
       },
     },
   });
