@@ -9,7 +9,9 @@ import { diagnosed } from './diagnose.ts';
 
 const PAGES = ['nginx-traps.md', 'nginx-traps-clients.md', 'nginx-traps-closed.md'];
 const sections = PAGES.flatMap((name) =>
-  readFileSync(join(projectRoot, 'docs', name), 'utf8').split(/^## /m).slice(1),
+  readFileSync(join(projectRoot, 'docs', name), 'utf8')
+    .split(/^## /m)
+    .slice(1),
 );
 
 /** The first nginx block of a section is the trap, the second is what to write instead. */
