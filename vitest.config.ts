@@ -10,6 +10,7 @@ export default defineConfig({
     // Real servers are started, and the machine may be small or busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       { extends: true, test: { name: 'unit', include: [UNIT], isolate: false } },
       {
