@@ -12,6 +12,7 @@ export default defineConfig({
     // Real servers are started, and the machine may be small or busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     // Most of the time a test waits for a server. By default one core would be idle.
     maxWorkers: '100%',
     projects: [

@@ -15,7 +15,7 @@ describe.each(ways)('of a counted token nothing is fetched ahead, by %s', (way) 
   let site: Site;
   beforeAll(async () => {
     redis = await startRedis();
-    const store = await openRedis(redis, { timeoutMs: 5_000 });
+    const store = await openRedis(redis);
     site = await startSite({ way, store, files: { a: 'hello' } });
   });
   afterAll(async () => {

@@ -9,11 +9,11 @@ export interface OpenRedisOptions extends Partial<RedisStoreOptions> {
   readonly port?: number;
 }
 
-/** A store that is connected. */
+/** A store that is connected. It waits for a reply for longer than a busy machine needs. */
 export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): Promise<Store> {
   const { port = redis.port, ...more } = options;
   const url = `redis://127.0.0.1:${port}/0`;
-  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 250, ...more });
+  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 5_000, ...more });
   await answers(store);
   return store;
 }

@@ -23,7 +23,7 @@ afterAll(() => redis.stop());
 /** An instance whose clock is so many milliseconds ahead. */
 async function instance(ahead: number) {
   const now = () => Date.now() + ahead;
-  const store = await openRedis(redis, { now, timeoutMs: 5_000 });
+  const store = await openRedis(redis, { now });
   const gate = await signedGate({
     issuers: [app.issuer],
     files: app.file,

@@ -36,7 +36,7 @@ const NOW = Math.floor(Date.now() / 1000);
 describe('times with a fraction, over Redis', () => {
   async function overRedis() {
     const redis = await startRedis();
-    const store = await openRedis(redis, { timeoutMs: 5_000, now: () => NOW * 1000 });
+    const store = await openRedis(redis, { now: () => NOW * 1000 });
     const app = await foreigner('app', { client: 'test' });
     const gate = await signedGate({ issuers: [app.issuer], files: app.file, store });
     gate.clock.now = NOW * 1000;
@@ -64,7 +64,7 @@ describe('times with a fraction, over Redis', () => {
 test('over Redis nobody starts after start_by', async () => {
   const redis = await startRedis();
   const clock = { now: NOW * 1000 };
-  const store = await openRedis(redis, { timeoutMs: 5_000, now: () => clock.now });
+  const store = await openRedis(redis, { now: () => clock.now });
   const app = await foreigner('app');
   const { codeOf, clock: gateClock } = await signedGate({
     issuers: [app.issuer],

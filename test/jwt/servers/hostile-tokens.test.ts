@@ -159,7 +159,7 @@ describe.each(['memory', 'Redis'])('races over %s', (kind) => {
     const start = Math.floor(Date.now() / 1000);
     const clock = () => start * 1000;
     const store = redis
-      ? await openRedis(redis, { timeoutMs: 5_000, now: clock })
+      ? await openRedis(redis, { now: clock })
       : createMemoryStore({ now: clock });
     const app = await foreigner('app', { client: 'test' });
     const gate = await signedGate({ issuers: [app.issuer], files: app.file, store });

@@ -7,7 +7,7 @@ import { openRedis, tell } from '../open-redis.ts';
 test.each([1, 1000])('%i tokens in one request cost one round trip', async (count) => {
   const redis = await startRedis();
   const proxy = await startCountingProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 5_000 });
+  const store = await openRedis(redis, { port: proxy.port });
   const api = await listening(apiListener(createPostern({ store }).api));
   onTestFinished(async () => {
     await api.stop();

@@ -8,7 +8,7 @@ let redis: Redis;
 let store: Store;
 beforeAll(async () => {
   redis = await startRedis();
-  store = await openRedis(redis, { timeoutMs: 5_000 });
+  store = await openRedis(redis);
 });
 beforeEach(async () => {
   await tell(redis, 'CONFIG SET maxmemory 0');

@@ -26,7 +26,9 @@ async function throughProxy(redis: Redis, options: OpenRedisOptions = {}) {
   const proxy = await startHoldingProxy(redis.port);
   const states: string[] = [];
   const onState = (state: string) => void states.push(state);
-  const store = await openRedis(redis, { port: proxy.port, onState, ...options });
+  // The shortest time after which a silent connection counts as lost.
+  const timeoutMs = 1_000;
+  const store = await openRedis(redis, { port: proxy.port, timeoutMs, onState, ...options });
   onTestFinished(() => store.close());
   const id = newId();
   await store.issue([[id, grantAt(Date.now())]]);
@@ -66,7 +68,7 @@ test('a connection that dies silently is replaced by another address, with no re
 });
 
 test('a silent connection keeps no commands: memory does not grow', async () => {
-  const { proxy, store } = await throughProxy(await started());
+  const { proxy, store } = await throughProxy(await started(), { timeoutMs: 250 });
   proxy.hold(/./);
   // What replaces it is as silent.
   const grant = grantAt(Date.now(), { filename: 'x'.repeat(10_000) });
@@ -89,7 +91,10 @@ test('a silent connection keeps no commands: memory does not grow', async () => 
 test.each([1000, 3_600_000])(
   'an idle connection is kept and reported once, checked each %i ms',
   async (checkEveryMs) => {
-    const { proxy, states } = await throughProxy(await started(), { checkEveryMs });
+    const { proxy, states } = await throughProxy(await started(), {
+      checkEveryMs,
+      timeoutMs: 2_000,
+    });
     const began = performance.now();
     // Longer than a reply may take on a connection that is in use.
     await waitFor(() => performance.now() - began > 2500, { what: 'time to pass' });

@@ -10,7 +10,7 @@ const NEVER = 3_600_000;
 test('issuing, finding and revoking cost one round trip each', async () => {
   const redis = await startRedis();
   const proxy = await startCountingProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 5_000, checkEveryMs: NEVER });
+  const store = await openRedis(redis, { port: proxy.port, checkEveryMs: NEVER });
   onTestFinished(async () => {
     await store.close();
     await redis.stop();
@@ -44,7 +44,7 @@ test('issuing, finding and revoking cost one round trip each', async () => {
 test('a use costs one round trip, the first one too, and after a restart of Redis', async () => {
   const redis = await startRedis();
   const proxy = await startCountingProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 5_000, checkEveryMs: NEVER });
+  const store = await openRedis(redis, { port: proxy.port, checkEveryMs: NEVER });
   onTestFinished(async () => {
     await store.close();
     await redis.stop();

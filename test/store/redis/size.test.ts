@@ -14,7 +14,7 @@ let redis: Redis;
 let store: Store;
 beforeAll(async () => {
   redis = await startRedis();
-  store = await openRedis(redis, { timeoutMs: 5_000 });
+  store = await openRedis(redis);
 });
 beforeEach(async () => void (await tell(redis, 'FLUSHALL')));
 afterAll(async () => {
