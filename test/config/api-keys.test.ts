@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { findClient } from '../../service/domain/client.ts';
-import { faultsOf, fileFaults, load, loadFile, unattendedFaults } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile, unattendedIssues } from './load.ts';
 
 const SECRET = 'a-s3cret:of=16&';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -37,7 +37,7 @@ test.each([
   `web:sha256:${'a'.repeat(65)}`,
   A,
 ])('POSTERN_API_KEYS=%s', (value) => {
-  expect(faultsOf({ POSTERN_API_KEYS: value })).toEqual([
+  expect(issuesOf({ POSTERN_API_KEYS: value })).toEqual([
     { field: 'POSTERN_API_KEYS', value: 'entry 1 of 1, not shown', expected: expect.any(String) },
   ]);
 });
@@ -46,9 +46,9 @@ test.each([
   [`web:${SECRET}!,web:${SECRET}?`, 'an id that no earlier'],
   [`web:${SECRET}!,batch:${SECRET}!`, 'a secret that no earlier'],
   [`web:${SECRET}!,batch:sha256:${sha256(`${SECRET}!`)}`, 'a secret that no earlier'],
-  [`web:${SECRET}!,`, 'no secret can hold one'],
+  [`web:${SECRET}!,`, 'a secret cannot contain one'],
 ])('two keys: %s', (value, expected) => {
-  expect(faultsOf({ POSTERN_API_KEYS: value })).toEqual([
+  expect(issuesOf({ POSTERN_API_KEYS: value })).toEqual([
     {
       field: 'POSTERN_API_KEYS',
       value: 'entry 2 of 2, not shown',
@@ -113,7 +113,7 @@ test.each([
   [`api_keys: [{ id: a, key: "${A}" }, { id: a, key: "${B}" }]`, 'api_keys[1].id', 'earlier'],
   [`api_keys: [{ id: a, key: "${A}" }, { id: b, key: "${A}" }]`, 'api_keys[1].key', 'earlier'],
 ])('%s', (yaml, field, expected) => {
-  const faults = fileFaults(MOUNTS + yaml);
+  const faults = fileIssues(MOUNTS + yaml);
   expect(faults).toEqual([
     { field, where: 'postern.yaml:7', expected: expect.stringContaining(expected) },
   ]);
@@ -138,14 +138,24 @@ test.each([
   [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in, max_resume_for'],
   [', keys: 5', '?', 'did you mean key?'],
 ])('a key with%s', (more, field, expected) => {
-  expect(fileFaults(one(more))).toMatchObject([
+  expect(fileIssues(one(more))).toMatchObject([
     { field: `api_keys[0].${field}`, expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('a duplicate is reported beside other errors of its entry', () => {
+  const keys = `{ id: a, key: "${A}" }, { id: a, key: "${A}", max_expires_in: 0, paths: [x] }`;
+  expect(fileIssues(`${MOUNTS}api_keys: [${keys}]`).map(({ field }) => field)).toEqual([
+    'api_keys[1].id',
+    'api_keys[1].key',
+    'api_keys[1].paths[0]',
+    'api_keys[1].max_expires_in',
   ]);
 });
 
 test('a report shows the maxima of a key', () => {
   const keys = one(', max_expires_in: 1001, max_resume_for: 2001');
-  expect(fileFaults(keys).map(({ value }) => value)).toEqual(['1001', '2001']);
+  expect(fileIssues(keys).map(({ value }) => value)).toEqual(['1001', '2001']);
 });
 
 test('what is held against a faulty setting brings no second fault', () => {
@@ -153,7 +163,7 @@ test('what is held against a faulty setting brings no second fault', () => {
   const keys = `api_keys: [{ id: web, key: "${A}", ${own} }]`;
   const general = 'max_expires_in: x\nmax_resume_for: x';
   const yaml = `${general}\nmounts: [{ public: /a, internal: /b/ }]\n${keys}`;
-  expect(fileFaults(yaml).map(({ field }) => field)).toEqual([
+  expect(fileIssues(yaml).map(({ field }) => field)).toEqual([
     'max_expires_in',
     'max_resume_for',
     'mounts[0].public',
@@ -161,7 +171,7 @@ test('what is held against a faulty setting brings no second fault', () => {
 });
 
 test('without a terminal having no key is one fault among the others', () => {
-  const fields = unattendedFaults({ POSTERN_DECISION_TTL: 'x' }).map(({ field }) => field);
+  const fields = unattendedIssues({ POSTERN_DECISION_TTL: 'x' }).map(({ field }) => field);
   expect(fields).toEqual(
     expect.arrayContaining(['POSTERN_API_KEYS', 'POSTERN_DECISION_TTL', 'POSTERN_MOUNTS']),
   );
@@ -169,5 +179,5 @@ test('without a terminal having no key is one fault among the others', () => {
 
 test('an empty list is a slip, not a wish for a key to be made', () => {
   const yaml = 'mounts: [{ public: /download/, internal: /protected/ }]\napi_keys: []';
-  expect(fileFaults(yaml)).toMatchObject([{ field: 'api_keys' }]);
+  expect(fileIssues(yaml)).toMatchObject([{ field: 'api_keys' }]);
 });

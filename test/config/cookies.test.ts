@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const MOUNTS = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
 
@@ -18,14 +18,14 @@ test.each([
 test.each(['no', 'laxer', ' lax', 'lax,strict', 'constructor'])(
   'POSTERN_COOKIE_SAMESITE=%s',
   (value) => {
-    expect(faultsOf({ POSTERN_COOKIE_SAMESITE: value })).toEqual([
+    expect(issuesOf({ POSTERN_COOKIE_SAMESITE: value })).toEqual([
       { field: 'POSTERN_COOKIE_SAMESITE', value: `"${value}"`, expected: 'lax, strict or none' },
     ]);
   },
 );
 
 test.each(['false', '0', '[lax]', '{ lax: none }'])('cookie_samesite: %s is a fault', (value) => {
-  expect(fileFaults(`${MOUNTS}cookie_samesite: ${value}`)).toMatchObject([
+  expect(fileIssues(`${MOUNTS}cookie_samesite: ${value}`)).toMatchObject([
     { field: 'cookie_samesite', where: 'postern.yaml:2' },
   ]);
 });
@@ -43,7 +43,7 @@ test.each([
 test.each(['no', 'off', '0', '1', 'yes', 'FALSE', ' false'])(
   'POSTERN_COOKIE_SECURE=%s',
   (value) => {
-    expect(faultsOf({ POSTERN_COOKIE_SECURE: value })).toEqual([
+    expect(issuesOf({ POSTERN_COOKIE_SECURE: value })).toEqual([
       { field: 'POSTERN_COOKIE_SECURE', value: `"${value}"`, expected: 'true or false' },
     ]);
   },
@@ -52,7 +52,7 @@ test.each(['no', 'off', '0', '1', 'yes', 'FALSE', ' false'])(
 test.each(['0', '1', 'no', '[false]', '{ secure: false }'])(
   'cookie_secure: %s is a fault',
   (value) => {
-    expect(fileFaults(`${MOUNTS}cookie_secure: ${value}`)).toMatchObject([
+    expect(fileIssues(`${MOUNTS}cookie_secure: ${value}`)).toMatchObject([
       { field: 'cookie_secure', where: 'postern.yaml:2' },
     ]);
   },
@@ -60,7 +60,7 @@ test.each(['0', '1', 'no', '[false]', '{ secure: false }'])(
 
 test('none without Secure is a fault: browsers drop such a cookie', () => {
   const env = { POSTERN_COOKIE_SAMESITE: 'None', POSTERN_COOKIE_SECURE: 'false' };
-  expect(faultsOf(env)).toEqual([
+  expect(issuesOf(env)).toEqual([
     {
       field: 'POSTERN_COOKIE_SECURE',
       value: '"false"',
@@ -68,7 +68,7 @@ test('none without Secure is a fault: browsers drop such a cookie', () => {
     },
   ]);
   const secure = `${MOUNTS}cookie_secure: false`;
-  expect(fileFaults(secure, { POSTERN_COOKIE_SAMESITE: 'none' })).toMatchObject([
+  expect(fileIssues(secure, { POSTERN_COOKIE_SAMESITE: 'none' })).toMatchObject([
     { field: 'cookie_secure', where: 'postern.yaml:2', value: 'false' },
   ]);
   for (const sameSite of ['lax', 'strict']) {
@@ -78,7 +78,7 @@ test('none without Secure is a fault: browsers drop such a cookie', () => {
 
 test('a faulty setting brings no second fault', () => {
   const sameSite = { POSTERN_COOKIE_SAMESITE: 'x', POSTERN_COOKIE_SECURE: 'false' };
-  expect(faultsOf(sameSite)).toMatchObject([{ field: 'POSTERN_COOKIE_SAMESITE' }]);
+  expect(issuesOf(sameSite)).toMatchObject([{ field: 'POSTERN_COOKIE_SAMESITE' }]);
   const secure = { POSTERN_COOKIE_SAMESITE: 'none', POSTERN_COOKIE_SECURE: 'x' };
-  expect(faultsOf(secure)).toMatchObject([{ field: 'POSTERN_COOKIE_SECURE' }]);
+  expect(issuesOf(secure)).toMatchObject([{ field: 'POSTERN_COOKIE_SECURE' }]);
 });

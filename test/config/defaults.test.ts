@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../service/config.ts';
-import { fileFaults, load, loadFile, MOUNTS, missing } from './load.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { fileIssues, load, loadFile, MOUNTS, missing } from './load.ts';
 
 test('the defaults', () => {
   expect(load({})).toEqual({
@@ -103,7 +103,7 @@ test('everything can be set in the file', () => {
 
 test('a key without a value is a fault: what it would leave open is not meant', () => {
   const yaml = 'mounts: [{ public: /download/, internal: /protected/, site: }]\nstore:';
-  expect(fileFaults(yaml).map(({ field }) => field)).toEqual(['store', 'mounts[0].site']);
+  expect(fileIssues(yaml).map(({ field }) => field)).toEqual(['store', 'mounts[0].site']);
 });
 
 test.each([

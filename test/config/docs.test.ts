@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import {
-  API_KEY_FIELDS,
-  FILE_ONLY,
-  ISSUER_FIELDS,
-  MOUNT_FIELDS,
-  SETTINGS,
-  variableOf,
-} from '../../service/config/names.ts';
+import { API_KEY_FIELDS } from '../../service/config/clients.ts';
+import { ISSUER_FIELDS } from '../../service/config/issuers.ts';
+import { MOUNT_FIELDS } from '../../service/config/mounts.ts';
+import { FILE_ONLY, SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { errorOf, loadFile } from './load.ts';
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, load } from './load.ts';
+import { issuesOf, load } from './load.ts';
 
 test.each([
   ['POSTERN_MOUNT', 'did you mean POSTERN_MOUNTS?'],
@@ -13,7 +13,7 @@ test.each([
   ['POSTERN_PORT', 'there are'],
   ['POSTERN_API_PORT', 'there are'],
 ])('%s is unknown', (variable, expected) => {
-  expect(faultsOf({ [variable]: '7300' })).toEqual([
+  expect(issuesOf({ [variable]: '7300' })).toEqual([
     { field: variable, expected: expect.stringContaining(expected) },
   ]);
 });

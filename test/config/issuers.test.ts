@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../service/config.ts';
-import { errorOf, fileFaults, loadFile } from './load.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { errorOf, fileIssues, loadFile } from './load.ts';
 
 const FILE = `
 max_expires_in: 1000
@@ -71,8 +71,8 @@ test('an issuer of downloads, and one of clients', () => {
 });
 
 test('each missing field is a fault', () => {
-  expect(fileFaults(file({})).map(({ field }) => field)).toEqual(
-    ['id', 'issuer', 'jwks_uri', 'audience', 'trusted_for', 'paths'].map(
+  expect(fileIssues(file({})).map(({ field }) => field)).toEqual(
+    ['id', 'issuer', 'audience', 'trusted_for', 'jwks_uri', 'paths'].map(
       (name) => `issuers[0].${name}`,
     ),
   );
@@ -99,7 +99,7 @@ test.each([
   ['max_expires_in', 1001, 'from 1 to 1000'],
   ['max_resume_for', 2001, 'from 0 to 2000'],
 ])('%s: %j', (field, value, expected) => {
-  expect(fileFaults(file({ ...SHOP, [field]: value }))).toEqual([
+  expect(fileIssues(file({ ...SHOP, [field]: value }))).toEqual([
     {
       field: `issuers[0].${field}`,
       where: expect.any(String),
@@ -110,7 +110,7 @@ test.each([
 });
 
 test.each(['HS256', 'none', 'eddsa', 5])('no algorithm of others: %s', (algorithm) => {
-  expect(fileFaults(file({ ...SHOP, algorithms: ['EdDSA', algorithm] }))).toMatchObject([
+  expect(fileIssues(file({ ...SHOP, algorithms: ['EdDSA', algorithm] }))).toMatchObject([
     { field: 'issuers[0].algorithms[1]', expected: 'one of EdDSA, ES256, RS256' },
   ]);
 });
@@ -144,7 +144,7 @@ test.each([
   'https://',
   5,
 ])('no keys at %s', (uri) => {
-  expect(fileFaults(file({ ...SHOP, jwks_uri: uri }))).toMatchObject([
+  expect(fileIssues(file({ ...SHOP, jwks_uri: uri }))).toMatchObject([
     {
       field: 'issuers[0].jwks_uri',
       expected: expect.stringContaining('such as https://login.example/jwks.json'),
@@ -153,20 +153,20 @@ test.each([
 });
 
 test.each(['', 'https://login.example/jwks.json', '{"keys":[]}'])('no file: %j', (path) => {
-  expect(fileFaults(file({ ...SHOP, jwks_uri: undefined, jwks_file: path }))).toMatchObject([
+  expect(fileIssues(file({ ...SHOP, jwks_uri: undefined, jwks_file: path }))).toMatchObject([
     { field: 'issuers[0].jwks_file', expected: expect.stringContaining('the path') },
   ]);
 });
 
 test('a password in a URL is not shown, a path is', () => {
-  const [fault] = fileFaults(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
+  const [fault] = fileIssues(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
   expect(fault?.value).toBe('"https://***@login.example***"');
-  const [other] = fileFaults(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
+  const [other] = fileIssues(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
   expect(other?.value).toBe('"http://login.example/jwks"');
 });
 
 test('ids are unique among issuers and API keys, an iss among issuers', () => {
-  const faults = fileFaults(
+  const faults = fileIssues(
     file({ ...SHOP, id: 'web' }, LOGIN, { ...LOGIN, issuer: 'a' }, { ...LOGIN, id: 'b' }),
   );
   expect(faults).toMatchObject([
@@ -179,7 +179,7 @@ test('ids are unique among issuers and API keys, an iss among issuers', () => {
 test("Postern's own iss is the one that it has, set or not", () => {
   const yaml = file({ ...SHOP, issuer: 'own' });
   expect(loadFile(yaml).issuers).toHaveLength(1);
-  expect(fileFaults(yaml, { POSTERN_ISSUER: 'own' })).toMatchObject([
+  expect(fileIssues(yaml, { POSTERN_ISSUER: 'own' })).toMatchObject([
     { field: 'issuers[0].issuer', expected: expect.stringContaining('POSTERN_ISSUER') },
   ]);
   const freed = loadFile(file({ ...SHOP, issuer: 'https://files.example' }), {
@@ -189,7 +189,7 @@ test("Postern's own iss is the one that it has, set or not", () => {
 });
 
 test('a client that owns what it asks for has no other owner', () => {
-  expect(fileFaults(file({ ...LOGIN, client: 'web' }))).toMatchObject([
+  expect(fileIssues(file({ ...LOGIN, client: 'web' }))).toMatchObject([
     { field: 'issuers[0].client' },
   ]);
 });
@@ -220,7 +220,7 @@ test.each([
   '/download/{sub}',
   `/download/{${'a'.repeat(65)}}/`,
 ])('braces out of place: %s', (path) => {
-  expect(fileFaults(file({ ...LOGIN, paths: [path] }))).toMatchObject([
+  expect(fileIssues(file({ ...LOGIN, paths: [path] }))).toMatchObject([
     { field: 'issuers[0].paths[0]', value: JSON.stringify(path) },
   ]);
 });
@@ -235,11 +235,11 @@ test.each([
 ])('claims do not hide what else is wrong: %s', (path, expected) => {
   const yaml = file({ ...LOGIN, paths: [path] });
   if (expected === undefined) expect(loadFile(yaml)).toBeDefined();
-  else expect(fileFaults(yaml)).toMatchObject([{ expected: expect.stringContaining(expected) }]);
+  else expect(fileIssues(yaml)).toMatchObject([{ expected: expect.stringContaining(expected) }]);
 });
 
 test('who signs for itself puts no claims into paths', () => {
-  expect(fileFaults(file({ ...SHOP, paths: ['/download/{sub}/'] }))).toMatchObject([
+  expect(fileIssues(file({ ...SHOP, paths: ['/download/{sub}/'] }))).toMatchObject([
     { field: 'issuers[0].paths[0]', expected: expect.stringContaining('without braces') },
   ]);
 });
@@ -257,11 +257,11 @@ test('what is held against a faulty setting brings no second fault', () => {
     .replace('max_expires_in: 1000', 'max_expires_in: x')
     .replace('sha256:', 'sha25:')
     .replace('internal: /protected/', 'internal: /protected');
-  expect(fileFaults(yaml, { POSTERN_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
+  expect(fileIssues(yaml, { POSTERN_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
     'max_expires_in',
+    'POSTERN_ISSUER',
     'mounts[0].internal',
     'api_keys[0].key',
-    'POSTERN_ISSUER',
     'issuers[1].trusted_for',
   ]);
 });
@@ -272,13 +272,13 @@ test.each([
   ['issuers: [{ audiance: files }]', 'issuers[0].audiance', 'did you mean audience?'],
   ['issuers:', 'issuers', 'a value'],
 ])('%s', (yaml, field, expected) => {
-  expect(fileFaults(FILE + yaml)).toContainEqual(
+  expect(fileIssues(FILE + yaml)).toContainEqual(
     expect.objectContaining({ field, expected: expect.stringContaining(expected) }),
   );
 });
 
 test('in the environment there are none', () => {
-  expect(fileFaults(FILE, { POSTERN_ISSUERS: 'shop' })).toEqual([
+  expect(fileIssues(FILE, { POSTERN_ISSUERS: 'shop' })).toEqual([
     { field: 'POSTERN_ISSUERS', expected: expect.stringContaining('the file') },
   ]);
 });

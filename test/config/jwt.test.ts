@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const MOUNTS = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
 
@@ -15,27 +15,27 @@ test('JWTs by default, once there are keys to sign them', () => {
 });
 
 test('without keys JWTs are a fault', () => {
-  expect(faultsOf({ POSTERN_FORMAT: 'jwt' })).toEqual([
+  expect(issuesOf({ POSTERN_FORMAT: 'jwt' })).toEqual([
     {
       field: 'POSTERN_FORMAT',
       value: '"jwt"',
       expected: expect.stringMatching(/POSTERN_JWT_KEYS .*postern key generate --out/),
     },
   ]);
-  expect(fileFaults(`${MOUNTS}format: jwt`)).toMatchObject([
+  expect(fileIssues(`${MOUNTS}format: jwt`)).toMatchObject([
     { field: 'format', where: 'postern.yaml:2' },
   ]);
   // The keys may stand in what cannot be read, or are already complained of.
-  expect(faultsOf({ POSTERN_FORMAT: 'jwt', POSTERN_CONFIG: 'none' })).toMatchObject([
+  expect(issuesOf({ POSTERN_FORMAT: 'jwt', POSTERN_CONFIG: 'none' })).toMatchObject([
     { field: 'POSTERN_CONFIG' },
   ]);
-  expect(faultsOf({ POSTERN_FORMAT: 'jwt', POSTERN_JWT_KEYS: '{}' })).toMatchObject([
+  expect(issuesOf({ POSTERN_FORMAT: 'jwt', POSTERN_JWT_KEYS: '{}' })).toMatchObject([
     { field: 'POSTERN_JWT_KEYS' },
   ]);
 });
 
 test.each(['JWT', 'jws', 'opaque ', 'toString'])('no format: %s', (value) => {
-  expect(faultsOf({ POSTERN_FORMAT: value, POSTERN_JWT_KEYS: 'a' })).toEqual([
+  expect(issuesOf({ POSTERN_FORMAT: value, POSTERN_JWT_KEYS: 'a' })).toEqual([
     { field: 'POSTERN_FORMAT', value: JSON.stringify(value), expected: 'opaque or jwt' },
   ]);
 });
@@ -48,14 +48,14 @@ test.each([
   'keys.json\n',
   ' keys.json',
 ])('keys are not the path of their file, and are not shown: %j', (value) => {
-  expect(faultsOf({ POSTERN_JWT_KEYS: value })).toEqual([
+  expect(issuesOf({ POSTERN_JWT_KEYS: value })).toEqual([
     { field: 'POSTERN_JWT_KEYS', expected: expect.stringContaining('/etc/postern/keys.json') },
   ]);
 });
 
 test('keys in the file itself are not shown', () => {
   const yaml = `${MOUNTS}jwt_keys: { keys: [{ kty: oct, k: a-s3cret }] }`;
-  const faults = fileFaults(yaml);
+  const faults = fileIssues(yaml);
   expect(faults).toMatchObject([{ field: 'jwt_keys', value: 'a mapping' }]);
   expect(JSON.stringify(faults)).not.toContain('s3cret');
 });
@@ -70,11 +70,11 @@ test('the issuer is the public URL, unless it is set', () => {
 });
 
 test.each(['a b', ' a', 'ä', 'a\x7f', 'x'.repeat(256)])('no issuer: %j', (value) => {
-  expect(faultsOf({ POSTERN_ISSUER: value })).toMatchObject([
+  expect(issuesOf({ POSTERN_ISSUER: value })).toMatchObject([
     { field: 'POSTERN_ISSUER', expected: expect.stringContaining('1 to 255 ASCII') },
   ]);
 });
 
 test('an issuer of a file is text', () => {
-  expect(fileFaults(`${MOUNTS}issuer: 5`)).toMatchObject([{ field: 'issuer', value: '5' }]);
+  expect(fileIssues(`${MOUNTS}issuer: 5`)).toMatchObject([{ field: 'issuer', value: '5' }]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const TOKEN = `ps_${'a'.repeat(32)}`;
 
@@ -53,8 +53,8 @@ test.each([
   ['/download/=/../etc/', 'dot segment'],
   ['/down\\load/=/protected/', 'backslash'],
   ['/down\nload/=/protected/', 'control character'],
-  ['/=/protected/', 'every internal prefix lies under /'],
-  ['/download/=/', 'every public prefix lies under /'],
+  ['/=/protected/', 'every internal prefix is under /'],
+  ['/download/=/', 'every public prefix is under /'],
   [`/a/~${TOKEN}/=/protected/`, 'without ~ and a token'],
   ['files.example:8080:/download/=/protected/', 'no port'],
   ['~^www\\.:/download/=/protected/', 'no regular expression'],
@@ -63,7 +63,7 @@ test.each([
   [':/download/=/protected/', 'a site'],
   ['bücher.example:/download/=/protected/', 'a site'],
 ])('POSTERN_MOUNTS=%s', (value, expected) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
     { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
   ]);
 });
@@ -81,15 +81,15 @@ test('a folder that begins with ~ but is no token', () => {
 
 test.each([
   ['/a/=/a/', 'is the same as the public prefix /a/'],
-  ['/a/=/a/b/', 'lies under the public prefix /a/'],
-  ['/a/b/=/a/', 'holds the public prefix /a/b/'],
-  ['/a/=/x/,/x/y/=/z/', 'holds the public prefix /x/y/'],
-  ['/a/=/x/y/,/x/=/z/', 'lies under the public prefix /x/'],
+  ['/a/=/a/b/', 'is under the public prefix /a/'],
+  ['/a/b/=/a/', 'contains the public prefix /a/b/'],
+  ['/a/=/x/,/x/y/=/z/', 'contains the public prefix /x/y/'],
+  ['/a/=/x/y/,/x/=/z/', 'is under the public prefix /x/'],
   ['/a/=/x/,s:/x/=/z/', 'is the same as the public prefix /x/'],
   ['s:/a/=/x/,/x/=/z/', 'is the same as the public prefix /x/'],
   ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
 ])('a loop: %s', (value, expected) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
     { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
   ]);
 });
@@ -111,7 +111,7 @@ test.each([
   ['s:/a/=/p/,/b/=/p/sub/', 'not below /p/'],
   ['s:/a/=/p/,/a/=/p/sub/', 'not below /p/'],
 ])('internal prefixes nest, and public ones do not: %s', (value, expected) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
     { field: 'POSTERN_MOUNTS', value: '"/p/sub/"', expected: expect.stringContaining(expected) },
   ]);
 });
@@ -129,24 +129,24 @@ test.each([
 test('a path in an argument never reaches the mount below', () => {
   const outer = '{ public: /a/, internal: /p/, path_argument: file }';
   const inner = '{ public: /a/sub/, internal: /p/sub/ }';
-  expect(fileFaults(`mounts: [${outer}, ${inner}]`)).toMatchObject([
+  expect(fileIssues(`mounts: [${outer}, ${inner}]`)).toMatchObject([
     { field: 'mounts[1].internal', expected: expect.stringContaining('not below /p/') },
   ]);
 });
 
 test('every nested internal prefix is reported, beside other faults', () => {
   const value = '/a/=/p/,/b/=/p/b/,/c/=/p/c/';
-  expect(faultsOf({ POSTERN_MOUNTS: value, POSTERN_EXPIRES_IN: 'x' })).toHaveLength(3);
+  expect(issuesOf({ POSTERN_MOUNTS: value, POSTERN_EXPIRES_IN: 'x' })).toHaveLength(3);
 });
 
 test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])('a mount twice: %s', (value) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
     { field: 'POSTERN_MOUNTS', value: '"/a/"', expected: expect.stringContaining('once') },
   ]);
 });
 
 test('a faulty site brings no second fault', () => {
-  expect(faultsOf({ POSTERN_MOUNTS: '/a/=/x/,.s:/a/=/y/' })).toHaveLength(1);
+  expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,.s:/a/=/y/' })).toHaveLength(1);
 });
 
 const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]`;
@@ -172,5 +172,5 @@ test.each([
   [one('pass_arguments: [a, b, a]'), 'mounts[0].pass_arguments[2]', 'once'],
   [one('path_argument: a, pass_arguments: [a]'), 'mounts[0].pass_arguments[0]', 'path_argument'],
 ])('%s', (yaml, field, expected) => {
-  expect(fileFaults(yaml)).toMatchObject([{ field, expected: expect.stringContaining(expected) }]);
+  expect(fileIssues(yaml)).toMatchObject([{ field, expected: expect.stringContaining(expected) }]);
 });

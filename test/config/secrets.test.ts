@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Config, ConfigError } from '../../service/config.ts';
+import type { Config } from '../../service/config/config.ts';
+import { ConfigError } from '../../service/config/errors.ts';
 import { load, loadFile } from './load.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, load } from './load.ts';
+import { issuesOf, load } from './load.ts';
 
 test.each([
   'memory:',
@@ -42,7 +42,7 @@ test.each([
   ['redis://:sec#ret@redis.example', 'percent', '"redis://***@redis.example"'],
   ['redis://:%zz@redis.example', '%25', '"redis://***@redis.example"'],
 ])('no store: %s', (url, expected, value) => {
-  expect(faultsOf({ POSTERN_STORE: url })).toEqual([
+  expect(issuesOf({ POSTERN_STORE: url })).toEqual([
     { field: 'POSTERN_STORE', value, expected: expect.stringContaining(expected) },
   ]);
 });
@@ -52,7 +52,7 @@ test('prefixes of keys', () => {
     expect(load({ POSTERN_STORE_PREFIX: prefix }).store.prefix).toBe(prefix);
   }
   for (const prefix of [' ', '{a}', 'a*', 'ä:', 'x'.repeat(65)]) {
-    expect(faultsOf({ POSTERN_STORE_PREFIX: prefix })).toMatchObject([
+    expect(issuesOf({ POSTERN_STORE_PREFIX: prefix })).toMatchObject([
       { field: 'POSTERN_STORE_PREFIX', expected: expect.stringContaining('postern:') },
     ]);
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const YAML = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
 
@@ -35,14 +35,14 @@ test.each([
   'unix:/a\nb',
   `unix:/${'a'.repeat(103)}`,
 ])('does not listen on %j', (value) => {
-  expect(faultsOf({ POSTERN_LISTEN: value })).toEqual([
+  expect(issuesOf({ POSTERN_LISTEN: value })).toEqual([
     {
       field: 'POSTERN_LISTEN',
       value: expect.stringMatching(/^"/),
       expected: expect.stringContaining('such as 127.0.0.1:7300'),
     },
   ]);
-  expect(faultsOf({ POSTERN_API_LISTEN: value })).toHaveLength(1);
+  expect(issuesOf({ POSTERN_API_LISTEN: value })).toHaveLength(1);
 });
 
 test.each([
@@ -53,13 +53,13 @@ test.each([
   ['unix:/a', 'unix:/a'],
   [undefined, '127.0.0.1:7300'],
 ])('the gate on %s and the API on %s collide', (gate, api) => {
-  expect(faultsOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
+  expect(issuesOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
     { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('POSTERN_LISTEN') },
   ]);
 });
 
 test('who moved onto the other is told', () => {
-  expect(faultsOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
+  expect(issuesOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
     { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },
   ]);
 });
@@ -84,7 +84,7 @@ test.each([
   for (const value of [min, max]) expect(load({ [variable]: `${value}` })).toBeDefined();
   const wrong = [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', '9'.repeat(16), 'NaN'];
   for (const value of wrong) {
-    expect(faultsOf({ [variable]: `${value}` })).toMatchObject([
+    expect(issuesOf({ [variable]: `${value}` })).toMatchObject([
       { field: variable, value: `"${value}"`, expected: expect.stringMatching(/\d/) },
     ]);
   }
@@ -94,14 +94,14 @@ test('numbers of a file', () => {
   const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
   expect(loadFile(`${mounts}decision_ttl: 5`).decisionTtl).toBe(5);
   for (const value of ['1.5', '-1', 'true', '.nan', '.inf', '[5]', '{a: 5}', '""']) {
-    expect(fileFaults(`${mounts}decision_ttl: ${value}`)).toMatchObject([
+    expect(fileIssues(`${mounts}decision_ttl: ${value}`)).toMatchObject([
       { field: 'decision_ttl', where: 'postern.yaml:2' },
     ]);
   }
 });
 
 test('the default lifetime must not exceed the maximum', () => {
-  expect(faultsOf({ POSTERN_EXPIRES_IN: '3601' })).toEqual([
+  expect(issuesOf({ POSTERN_EXPIRES_IN: '3601' })).toEqual([
     {
       field: 'POSTERN_EXPIRES_IN',
       value: '"3601"',
@@ -113,7 +113,7 @@ test('the default lifetime must not exceed the maximum', () => {
 });
 
 test('nor must the default time to go on', () => {
-  expect(faultsOf({ POSTERN_RESUME_FOR: '86401' })).toEqual([
+  expect(issuesOf({ POSTERN_RESUME_FOR: '86401' })).toEqual([
     {
       field: 'POSTERN_RESUME_FOR',
       value: '"86401"',
@@ -121,7 +121,7 @@ test('nor must the default time to go on', () => {
     },
   ]);
   const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
-  expect(fileFaults(`${mounts}resume_for: 2\nmax_resume_for: 1`)).toMatchObject([
+  expect(fileIssues(`${mounts}resume_for: 2\nmax_resume_for: 1`)).toMatchObject([
     { field: 'resume_for', expected: expect.stringMatching(/at most 1 .* max_resume_for to 2$/) },
   ]);
   const equal = { POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: '86401' };
@@ -133,7 +133,7 @@ test('nor must the default time to go on', () => {
 test('each default is held against its own maximum, and no faulty one', () => {
   expect(load({ POSTERN_RESUME_FOR: '7200' }).resumeFor).toBe(7200);
   expect(load({ POSTERN_MAX_EXPIRES_IN: '1', POSTERN_MAX_RESUME_FOR: '0' }).expiresIn).toBe(1);
-  expect(faultsOf({ POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: 'x' })).toMatchObject([
+  expect(issuesOf({ POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: 'x' })).toMatchObject([
     { field: 'POSTERN_MAX_RESUME_FOR' },
   ]);
 });
@@ -160,7 +160,7 @@ test.each([
   'https://files.example ',
   'https://files\\.example',
 ])('no public URL: %s', (value) => {
-  expect(faultsOf({ POSTERN_PUBLIC_URL: value })).toMatchObject([
+  expect(issuesOf({ POSTERN_PUBLIC_URL: value })).toMatchObject([
     { field: 'POSTERN_PUBLIC_URL', expected: expect.stringContaining('https://files.example') },
   ]);
 });
@@ -170,7 +170,7 @@ test('log levels', () => {
     expect(load({ POSTERN_LOG_LEVEL: level }).logLevel).toBe(level);
   }
   for (const level of ['INFO', 'trace', 'verbose', 'constructor']) {
-    expect(faultsOf({ POSTERN_LOG_LEVEL: level })).toMatchObject([
+    expect(issuesOf({ POSTERN_LOG_LEVEL: level })).toMatchObject([
       {
         field: 'POSTERN_LOG_LEVEL',
         value: `"${level}"`,
@@ -195,9 +195,9 @@ test.each([
 test.each(['0777', '0770', '0640', '0000', '066', 'rw', '0o660', '-660'])(
   'the mode of a socket is not %s',
   (text) => {
-    expect(faultsOf({ POSTERN_SOCKET_MODE: text })).toMatchObject([
+    expect(issuesOf({ POSTERN_SOCKET_MODE: text })).toMatchObject([
       { field: 'POSTERN_SOCKET_MODE', expected: 'one of 0600, 0660, 0666' },
     ]);
-    expect(fileFaults(`${YAML}socket_mode: ${text}`)).toMatchObject([{ field: 'socket_mode' }]);
+    expect(fileIssues(`${YAML}socket_mode: ${text}`)).toMatchObject([{ field: 'socket_mode' }]);
   },
 );

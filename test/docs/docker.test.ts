@@ -11,7 +11,8 @@ import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { freePorts } from '../../dev/ports.ts';
 import { ExitedEarly, launch } from '../../dev/process.ts';
 import { startRedis } from '../../dev/redis.ts';
-import { ConfigError, loadConfig } from '../../service/config.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { ConfigError } from '../../service/config/errors.ts';
 import {
   build,
   entrypoint,

@@ -62,7 +62,7 @@ test('keys given in the place of their path are not shown', async () => {
   const text = await jwksText('EdDSA');
   const { d = '' } = JSON.parse(text).keys[0] as JWK;
   const base64 = Buffer.from(text).toString('base64');
-  const { loadConfig } = await import('../../service/config.ts');
+  const { loadConfig } = await import('../../service/config/config.ts');
   const env = {
     POSTERN_MOUNTS: '/download/=/protected/',
     POSTERN_API_KEYS: 'web:at-least-16-characters',
