@@ -7,7 +7,7 @@ import {
   CONFIG_VARIABLE,
   SETTINGS,
   variableOf,
-} from '../../service/config/names.ts';
+} from '../../service/config/settings.ts';
 import { GRANT_FIELDS } from '../../service/domain/grant-fields.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
