@@ -85,8 +85,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
-    if (deadline?.late) throw deadline.late;
     if (unknown) await store.adopt(id, grant);
+    if (deadline?.late) throw deadline.late;
     const counts = request.method === 'GET';
     const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
     if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });

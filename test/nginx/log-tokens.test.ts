@@ -10,6 +10,7 @@ import { requestBytes, sendRaw } from '../support/raw.ts';
 
 const TOKEN = newToken();
 const BODY = TOKEN.slice(3);
+const JWT_BODY = `ey${'b'.repeat(40)}.${'c'.repeat(43)}`;
 
 test('http.conf: request line and Referer are read by the same pattern', async () => {
   const text = await readFile('nginx/snippets/http.conf', 'utf8');
@@ -71,6 +72,11 @@ describe.each(['off', 'on'])('the access log with pcre_jit %s', (jit) => {
     ['after 60,000 characters of anything', `/?x=${'p/%25ey.'.repeat(7_500)}&token=${TOKEN}`],
     ['followed by 60,000 characters', `/?token=${TOKEN}${'a'.repeat(60_000)}`],
     ['broken by an encoded line break', `/?token=${TOKEN.slice(0, 20)}%0D%0A${TOKEN.slice(20)}`],
+    ['broken after its first letter', `/?token=p%0As_${BODY}`],
+    ['broken after its second letter', `/?token=ps%250D%250A_${BODY}`],
+    ['broken after its third character', `/?token=ps_%0D%0A${BODY}`],
+    ['broken often, and encoded', `/?token=%70${'%0A'.repeat(1000)}%2573%0D_${BODY}`],
+    ['a JWT broken after its first letter', `/?token=e%0AyJ${'a'.repeat(30)}.${JWT_BODY}`],
     ['after an encoded byte order mark', `/?token=%EF%BB%BF${TOKEN}`],
     ['after half an escape', `/?token=%7${TOKEN}&x=%2${TOKEN}`],
     ['beside another token', `/?token=${TOKEN}${TOKEN}`],
@@ -81,8 +87,10 @@ describe.each(['off', 'on'])('the access log with pcre_jit %s', (jit) => {
   ])('a token is not written: %s', async (_, target) => {
     const [line] = await logged([target]);
     expect(line?.request).not.toContain(BODY);
+    expect(line?.request).not.toContain(JWT_BODY);
     expect(line?.request).not.toContain(BODY.slice(17));
     expect(line?.referer).not.toContain(BODY);
+    expect(line?.referer).not.toContain(JWT_BODY);
     expect(line?.referer).not.toContain(BODY.slice(17));
   });
 

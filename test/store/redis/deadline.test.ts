@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { startRedis } from '../../../dev/redis.ts';
 import { waitFor } from '../../../dev/wait.ts';
+import { jwtId } from '../../../service/domain/token.ts';
 import { keptLog } from '../../api/ask-api.ts';
 import { type GateReply, startGate } from '../../gate/ask-gate.ts';
 import { endpoint } from '../../jwt/endpoint.ts';
@@ -100,6 +101,30 @@ test('deadline: after it no use is taken', async () => {
   proxy.release();
   // On the same connection, so after what the late decision would have sent.
   for (let i = 0; i < 2; i += 1) await store.find(id);
+  expect(await store.requesters(id)).toEqual([]);
+});
+
+test('deadline: after it no use of a token that another issuer signed is taken', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const proxy = await startHoldingProxy(redis.port);
+  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 10_000 });
+  const app = await foreigner('app');
+  const { authRequest, clock } = await signedGate({
+    issuers: [app.issuer],
+    files: app.file,
+    store,
+  });
+  clock.now = Date.now();
+  const iat = Math.floor(clock.now / 1000);
+  const token = await app.sign({ iat, exp: iat + 60, max_uses: 1, jti: 'late' });
+  // The store learns of the token.
+  proxy.hold(/eval/i);
+  expect((await authRequest(uri(token))).status).toBe(503);
+  proxy.release();
+  const id = jwtId(app.issuer.issuer, 'late');
+  // On the same connection, so after what the late decision would have sent.
+  for (let i = 0; i < 2; i += 1) expect(await store.find(id)).toBeDefined();
   expect(await store.requesters(id)).toEqual([]);
 });
 
