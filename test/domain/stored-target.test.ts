@@ -42,7 +42,7 @@ async function stored(more: Partial<Grant>) {
   };
 }
 
-test('the gate rejects a target that no mount of the requested site has', async () => {
+test('target: the gate rejects a target that no mount of the requested site has', async () => {
   const { codeOn } = await stored({ target: '/own-files/x' });
   expect(await codeOn('a.example')).toBe('allow');
   expect(await codeOn('other.example')).toBe('insufficient_scope');
@@ -51,7 +51,7 @@ test('the gate rejects a target that no mount of the requested site has', async 
   );
 });
 
-describe('a token is prolonged only while its client could issue it', () => {
+describe('prolong: only if the client could still issue the token', () => {
   const limited: Client = {
     ...client,
     paths: [{ prefix: '/download/x' }, { site: 'b.example', prefix: '/download/' }],
@@ -68,12 +68,12 @@ describe('a token is prolonged only while its client could issue it', () => {
     expect(await refusal(prolongedBy(of))).toMatchObject({ code: 'insufficient_scope' });
   });
 
-  test('but may end earlier', async () => {
+  test('a client that could not issue the token may shorten it', async () => {
     const { prolongedBy } = await stored({ target: '/protected/secret' });
     expect(await prolongedBy(limited, 30)).toBeDefined();
   });
 
-  test('its own path, and what that leads to', async () => {
+  test('a target below the path of the client', async () => {
     expect(await (await stored({})).prolongedBy(limited)).toBeDefined();
     const { prolongedBy } = await stored({ target: '/protected/x' });
     expect(await prolongedBy(limited)).toBeDefined();
