@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
+import type { Tool } from './find-on-path.ts';
 import { temporaryFolder } from './paths.ts';
 import { onFreePorts } from './ports.ts';
 import { launch, type Running } from './process.ts';
-import { findTool, type Tool } from './tools.ts';
+import { findTool } from './tools.ts';
 
 export interface RedisOptions {
   /** Further arguments of redis-server; they win over ours. */

@@ -37,12 +37,12 @@ const words = [
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...words), fc.webUrl());
 const texts = fc.array(text, { maxLength: 5 }).map((parts) => parts.join(''));
 
-test('any environment', () => {
+test('config: any environment is accepted or reported as a configuration error', () => {
   const env = fc.dictionary(fc.constantFrom(...SETTINGS.map(variableOf)), texts);
   fc.assert(fc.property(env, (variables) => expectAnswer(() => load(variables))));
 });
 
-test('any tree in a file', () => {
+test('config: any YAML tree is accepted or reported as a configuration error', () => {
   const key = fc.constantFrom(
     ...[...SETTINGS, ...FILE_ONLY, ...MOUNT_FIELDS, ...API_KEY_FIELDS, ...ISSUER_FIELDS, 'other'],
   );
@@ -59,7 +59,7 @@ test('any tree in a file', () => {
   fc.assert(fc.property(file, (yaml) => expectAnswer(() => loadFile(yaml))));
 });
 
-test('any text in a file', () => {
+test('config: any text in a file is accepted or reported as a configuration error', () => {
   const scrap = fc.constantFrom(
     ...[
       'mounts',

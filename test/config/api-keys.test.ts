@@ -8,7 +8,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const A = `sha256:${'a'.repeat(64)}`;
 const B = `sha256:${'b'.repeat(64)}`;
 
-test('keys of the environment may issue for every mount', () => {
+test('config: POSTERN_API_KEYS may issue for every mount', () => {
   const secret = `${SECRET}!`;
   const { apiKeys } = load({
     POSTERN_API_KEYS: `web:${secret}, batch:sha256:${sha256('other').toUpperCase()}\n`,
@@ -36,7 +36,7 @@ test.each([
   `web:SHA256:${'z'.repeat(64)}`,
   `web:sha256:${'a'.repeat(65)}`,
   A,
-])('POSTERN_API_KEYS=%s', (value) => {
+])('config: POSTERN_API_KEYS=%s is an error', (value) => {
   expect(issuesOf({ POSTERN_API_KEYS: value })).toEqual([
     { field: 'POSTERN_API_KEYS', value: 'entry 1 of 1, not shown', expected: expect.any(String) },
   ]);
@@ -47,7 +47,7 @@ test.each([
   [`web:${SECRET}!,batch:${SECRET}!`, 'a secret that no earlier'],
   [`web:${SECRET}!,batch:sha256:${sha256(`${SECRET}!`)}`, 'a secret that no earlier'],
   [`web:${SECRET}!,`, 'a secret cannot contain one'],
-])('two keys: %s', (value, expected) => {
+])('config: two API keys: %s', (value, expected) => {
   expect(issuesOf({ POSTERN_API_KEYS: value })).toEqual([
     {
       field: 'POSTERN_API_KEYS',
@@ -66,7 +66,7 @@ mounts:
 `;
 const one = (more: string) => `${MOUNTS}api_keys: [{ id: web, key: "${A}"${more} }]`;
 
-test('keys of a file', () => {
+test('config: api_keys of the file', () => {
   const yaml = `${MOUNTS}
 api_keys:
   - id: web
@@ -94,7 +94,7 @@ api_keys:
   expect(apiKeys[1]?.client).toEqual({ id: 'batch', targets: [], ...general });
 });
 
-test('a client may be forbidden to let anyone go on', () => {
+test('config: max_resume_for 0 forbids a client to issue resumable tokens', () => {
   expect(loadFile(one(', max_resume_for: 0')).apiKeys[0]?.client.maxResumeFor).toBe(0);
   const general = loadFile(one(''), { POSTERN_MAX_RESUME_FOR: '0' });
   expect(general.apiKeys[0]?.client.maxResumeFor).toBe(0);
@@ -137,7 +137,7 @@ test.each([
   [', max_resume_for: -1', 'max_resume_for', 'from 0 to 2000'],
   [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in, max_resume_for'],
   [', keys: 5', '?', 'did you mean key?'],
-])('a key with%s', (more, field, expected) => {
+])('config: an API key with%s is an error', (more, field, expected) => {
   expect(fileIssues(one(more))).toMatchObject([
     { field: `api_keys[0].${field}`, expected: expect.stringContaining(expected) },
   ]);
@@ -153,12 +153,12 @@ test('a duplicate is reported beside other errors of its entry', () => {
   ]);
 });
 
-test('a report shows the maxima of a key', () => {
+test('config: the error shows the limits of the API key', () => {
   const keys = one(', max_expires_in: 1001, max_resume_for: 2001');
   expect(fileIssues(keys).map(({ value }) => value)).toEqual(['1001', '2001']);
 });
 
-test('what is held against a faulty setting brings no second fault', () => {
+test('config: a setting that is compared with an invalid one gets no second error', () => {
   const own = 'paths: [/a/], targets: [/b/], max_expires_in: 5000, max_resume_for: 90000';
   const keys = `api_keys: [{ id: web, key: "${A}", ${own} }]`;
   const general = 'max_expires_in: x\nmax_resume_for: x';
@@ -170,14 +170,14 @@ test('what is held against a faulty setting brings no second fault', () => {
   ]);
 });
 
-test('without a terminal having no key is one fault among the others', () => {
+test('config: a missing API key is reported with the other errors', () => {
   const fields = unattendedIssues({ POSTERN_DECISION_TTL: 'x' }).map(({ field }) => field);
   expect(fields).toEqual(
     expect.arrayContaining(['POSTERN_API_KEYS', 'POSTERN_DECISION_TTL', 'POSTERN_MOUNTS']),
   );
 });
 
-test('an empty list is a slip, not a wish for a key to be made', () => {
+test('config: an empty list of API keys is an error', () => {
   const yaml = 'mounts: [{ public: /download/, internal: /protected/ }]\napi_keys: []';
   expect(fileIssues(yaml)).toMatchObject([{ field: 'api_keys' }]);
 });

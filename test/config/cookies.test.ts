@@ -24,11 +24,14 @@ test.each(['no', 'laxer', ' lax', 'lax,strict', 'constructor'])(
   },
 );
 
-test.each(['false', '0', '[lax]', '{ lax: none }'])('cookie_samesite: %s is a fault', (value) => {
-  expect(fileIssues(`${MOUNTS}cookie_samesite: ${value}`)).toMatchObject([
-    { field: 'cookie_samesite', where: 'postern.yaml:2' },
-  ]);
-});
+test.each(['false', '0', '[lax]', '{ lax: none }'])(
+  'config: cookie_samesite: %s is an error',
+  (value) => {
+    expect(fileIssues(`${MOUNTS}cookie_samesite: ${value}`)).toMatchObject([
+      { field: 'cookie_samesite', where: 'postern.yaml:2' },
+    ]);
+  },
+);
 
 test.each([
   ['true', true],
@@ -50,7 +53,7 @@ test.each(['no', 'off', '0', '1', 'yes', 'FALSE', ' false'])(
 );
 
 test.each(['0', '1', 'no', '[false]', '{ secure: false }'])(
-  'cookie_secure: %s is a fault',
+  'config: cookie_secure: %s is an error',
   (value) => {
     expect(fileIssues(`${MOUNTS}cookie_secure: ${value}`)).toMatchObject([
       { field: 'cookie_secure', where: 'postern.yaml:2' },
@@ -58,7 +61,7 @@ test.each(['0', '1', 'no', '[false]', '{ secure: false }'])(
   },
 );
 
-test('none without Secure is a fault: browsers drop such a cookie', () => {
+test('config: cookie_samesite none without cookie_secure is an error', () => {
   const env = { POSTERN_COOKIE_SAMESITE: 'None', POSTERN_COOKIE_SECURE: 'false' };
   expect(issuesOf(env)).toEqual([
     {
@@ -76,7 +79,7 @@ test('none without Secure is a fault: browsers drop such a cookie', () => {
   }
 });
 
-test('a faulty setting brings no second fault', () => {
+test('config: an invalid cookie setting gets only one error', () => {
   const sameSite = { POSTERN_COOKIE_SAMESITE: 'x', POSTERN_COOKIE_SECURE: 'false' };
   expect(issuesOf(sameSite)).toMatchObject([{ field: 'POSTERN_COOKIE_SAMESITE' }]);
   const secure = { POSTERN_COOKIE_SAMESITE: 'none', POSTERN_COOKIE_SECURE: 'x' };

@@ -35,7 +35,7 @@ test.each([
   ['? [a]\n: b', '1:3', 'plain text'],
   ['listen: "\\q"', '1:10', 'valid YAML'],
   ['a:\n  b: 1\n c: 2', '3:1', 'same column'],
-])('not YAML: %j', (yaml, at, expected) => {
+])('config: %j is not YAML', (yaml, at, expected) => {
   expect(fileIssues(`${yaml}\n`)).toEqual([
     {
       field: 'the file',
@@ -45,7 +45,7 @@ test.each([
   ]);
 });
 
-test('keys that are there twice, each of them, and the first slip', () => {
+test('config: duplicate keys and the first syntax error are reported', () => {
   const yaml = `${GOOD}listen: a:1\nlisten: b:2\nstore: c\nstore: d\npublic_url: "\n`;
   expect(fileIssues(yaml).map(({ where }) => where)).toEqual([
     'postern.yaml:3:1',
@@ -81,19 +81,19 @@ test.each([
   ['<<: { listen: a }', '"<<"', 'a key that Postern knows'],
   ['"a\\nb\\e": c', '"a\\nb\\u001b"', 'a key that Postern knows'],
   ['1: c', '1', 'a key that Postern knows'],
-])('unknown: %j', (yaml, field, expected) => {
+])('config: unknown key in %j', (yaml, field, expected) => {
   expect(fileIssues(GOOD + yaml)).toEqual([
     { field, where: 'postern.yaml:2', expected: expect.stringContaining(expected) },
   ]);
 });
 
-test('an empty file, and one of comments', () => {
+test('config: an empty file and a file of comments are accepted', () => {
   for (const yaml of ['', '# nothing\n', '---\n', '{}', 'null']) {
     expect(loadFile(yaml, MOUNTS)).toEqual(loadFile(GOOD, MOUNTS));
   }
 });
 
-test('a file that cannot be read does not hide the faults of the environment', () => {
+test('config: errors of the environment are reported even if the file cannot be read', () => {
   const env = { POSTERN_CONFIG: 'gone.yaml', POSTERN_LISTEN: 'x', POSTERN_MOUNTS: 'y' };
   expect(issuesOf(env).map(({ field }) => field)).toEqual([
     'POSTERN_CONFIG',
@@ -102,6 +102,6 @@ test('a file that cannot be read does not hide the faults of the environment', (
   ]);
 });
 
-test('the line is that of the key', () => {
+test('config: an error has the line of its key', () => {
   expect(fileIssues(`${GOOD}store:\n\n  redis\n`)).toMatchObject([{ where: 'postern.yaml:2' }]);
 });

@@ -24,7 +24,7 @@ issuers:
     audience: a b
 `;
 
-test('every fault in one report', () => {
+test('config: one report lists every error', () => {
   const env = {
     POSTERN_LISTEN: '7300',
     POSTERN_EXPIRES_IN: '7200',
@@ -69,7 +69,7 @@ test('every fault in one report', () => {
   }
 });
 
-test('the report, to the letter', () => {
+test('config: the text of the report', () => {
   const fault = { field: 'mounts[0].public', where: '/etc/postern.yaml:12', value: '"/a"' };
   const error = new ConfigError([
     { ...fault, expected: 'a slash at the end' },
@@ -86,7 +86,7 @@ test('the report, to the letter', () => {
   expect(new ConfigError([{ ...fault, expected: 'b' }]).message).toContain(' 1 fault in ');
 });
 
-test('values on one line, without what a terminal would obey, and not too long', () => {
+test('config: the report shortens values and escapes control characters', () => {
   const value = `a\n\x1b[2J\u202e\u2028${'x'.repeat(200)}`;
   expect(issuesOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
     `"a\\n\\u001b[2J\\u{202e}\\u{2028}${'x'.repeat(92)}…"`,
@@ -98,7 +98,7 @@ test.each([
   ['{ a: b }', 'a mapping'],
   ['5', '5'],
   ['"5"', '"5"'],
-])('listen: %s is shown as %s', (yaml, value) => {
+])('config: the report shows the listen address %s as %s', (yaml, value) => {
   expect(fileIssues(`mounts: [{ public: /a/, internal: /b/ }]\nlisten: ${yaml}`)).toMatchObject([
     { field: 'listen', value },
   ]);

@@ -10,7 +10,7 @@ test.each([
   ['localhost:1', { host: 'localhost', port: 1 }],
   ['gate-1.files.example:80', { host: 'gate-1.files.example', port: 80 }],
   ['unix:/run/postern/gate.sock', { path: '/run/postern/gate.sock' }],
-])('listens on %s', (value, listen) => {
+])('config: the listen address %s is accepted', (value, listen) => {
   expect(load({ POSTERN_LISTEN: value }).listen).toEqual(listen);
 });
 
@@ -34,7 +34,7 @@ test.each([
   'unix:',
   'unix:/a\nb',
   `unix:/${'a'.repeat(103)}`,
-])('does not listen on %j', (value) => {
+])('config: the listen address %j is rejected', (value) => {
   expect(issuesOf({ POSTERN_LISTEN: value })).toEqual([
     {
       field: 'POSTERN_LISTEN',
@@ -52,13 +52,13 @@ test.each([
   ['127.0.0.1:80', '[::]:80'],
   ['unix:/a', 'unix:/a'],
   [undefined, '127.0.0.1:7300'],
-])('the gate on %s and the API on %s collide', (gate, api) => {
+])('config: the gate on %s and the API on %s collide', (gate, api) => {
   expect(issuesOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
     { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('POSTERN_LISTEN') },
   ]);
 });
 
-test('who moved onto the other is told', () => {
+test('config: a collision is reported at the listener that was set', () => {
   expect(issuesOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
     { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },
   ]);
@@ -68,7 +68,7 @@ test.each([
   ['a:80', 'a:81'],
   ['a:80', 'b:80'],
   ['unix:/a', 'unix:/b'],
-])('%s and %s do not', (gate, api) => {
+])('config: the listen addresses %s and %s do not collide', (gate, api) => {
   expect(load({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toBeDefined();
 });
 
@@ -80,7 +80,7 @@ test.each([
   ['POSTERN_MAX_RESUME_FOR', 0, 31_536_000],
   ['POSTERN_DECISION_TTL', 0, 3600],
   ['POSTERN_LEEWAY', 0, 60],
-])('%s is a whole number from %i to %i', (variable, min, max) => {
+])('config: %s is a whole number from %i to %i', (variable, min, max) => {
   for (const value of [min, max]) expect(load({ [variable]: `${value}` })).toBeDefined();
   const wrong = [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', '9'.repeat(16), 'NaN'];
   for (const value of wrong) {
@@ -90,7 +90,7 @@ test.each([
   }
 });
 
-test('numbers of a file', () => {
+test('config: numbers in the file', () => {
   const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
   expect(loadFile(`${mounts}decision_ttl: 5`).decisionTtl).toBe(5);
   for (const value of ['1.5', '-1', 'true', '.nan', '.inf', '[5]', '{a: 5}', '""']) {
@@ -100,7 +100,7 @@ test('numbers of a file', () => {
   }
 });
 
-test('the default lifetime must not exceed the maximum', () => {
+test('config: the default expires_in must not exceed the maximum', () => {
   expect(issuesOf({ POSTERN_EXPIRES_IN: '3601' })).toEqual([
     {
       field: 'POSTERN_EXPIRES_IN',
@@ -112,7 +112,7 @@ test('the default lifetime must not exceed the maximum', () => {
   expect(load({ POSTERN_MAX_EXPIRES_IN: '60' }).expiresIn).toBe(60);
 });
 
-test('nor must the default time to go on', () => {
+test('config: the default resume_for must not exceed the maximum', () => {
   expect(issuesOf({ POSTERN_RESUME_FOR: '86401' })).toEqual([
     {
       field: 'POSTERN_RESUME_FOR',
@@ -130,7 +130,7 @@ test('nor must the default time to go on', () => {
   expect(load({ POSTERN_MAX_RESUME_FOR: '0' }).resumeFor).toBe(0);
 });
 
-test('each default is held against its own maximum, and no faulty one', () => {
+test('config: a default is compared only with its own valid maximum', () => {
   expect(load({ POSTERN_RESUME_FOR: '7200' }).resumeFor).toBe(7200);
   expect(load({ POSTERN_MAX_EXPIRES_IN: '1', POSTERN_MAX_RESUME_FOR: '0' }).expiresIn).toBe(1);
   expect(issuesOf({ POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: 'x' })).toMatchObject([
@@ -143,7 +143,7 @@ test.each([
   ['https://files.example/', 'https://files.example'],
   ['HTTP://Files.example:8080', 'http://files.example:8080'],
   ['http://[::1]:8080', 'http://[::1]:8080'],
-])('public URL %s', (value, origin) => {
+])('config: the public URL %s is accepted', (value, origin) => {
   expect(load({ POSTERN_PUBLIC_URL: value }).publicUrl).toBe(origin);
 });
 
@@ -159,13 +159,13 @@ test.each([
   'https://user@files.example',
   'https://files.example ',
   'https://files\\.example',
-])('no public URL: %s', (value) => {
+])('config: the public URL %s is rejected', (value) => {
   expect(issuesOf({ POSTERN_PUBLIC_URL: value })).toMatchObject([
     { field: 'POSTERN_PUBLIC_URL', expected: expect.stringContaining('https://files.example') },
   ]);
 });
 
-test('log levels', () => {
+test('config: log levels', () => {
   for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'silent']) {
     expect(load({ POSTERN_LOG_LEVEL: level }).logLevel).toBe(level);
   }
@@ -185,7 +185,7 @@ test.each([
   ['0660', 0o660],
   ['660', 0o660],
   ['0666', 0o666],
-])('the mode of a socket is %s', (text, mode) => {
+])('config: the socket mode %s', (text, mode) => {
   expect(load({ POSTERN_SOCKET_MODE: text }).socketMode).toBe(mode);
   expect(loadFile(`${YAML}socket_mode: ${text}`).socketMode).toBe(mode);
   expect(loadFile(`${YAML}socket_mode: "${text}"`).socketMode).toBe(mode);

@@ -48,11 +48,11 @@ export function foreignContract(get: () => Opened): void {
   test('disowned before anyone has seen it, it is revoked until then', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.disown(id, now() + 400);
+    await store.disown(id, now() + 3000);
     expect(await store.recall(id)).toBe('revoked');
     await store.adopt(id, foreign());
     expect(await store.recall(id)).toBe('revoked');
-    await pass(400);
+    await pass(3000);
     await waitFor(async () => (await store.recall(id)) === undefined, {
       what: 'it to be forgotten',
     });
@@ -91,9 +91,9 @@ export function foreignContract(get: () => Opened): void {
   test('it is kept for as long as it is signed: forgotten, it could be used again', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.adopt(id, foreign({ expiresAt: now() + 200, uses: { max: 1, resumeFor: 0 } }));
+    await store.adopt(id, foreign({ expiresAt: now() + 3000, uses: { max: 1, resumeFor: 0 } }));
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
-    await pass(300);
+    await pass(3050);
     expect(await store.recall(id)).toBeDefined();
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
     expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();

@@ -19,9 +19,9 @@ export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): P
 }
 
 /** A store on a Redis of its own, for the contract. */
-export async function openedRedis(options: OpenRedisOptions): Promise<Opened> {
+export async function openedRedis(): Promise<Opened> {
   const redis = await startRedis();
-  const store = await openRedis(redis, options);
+  const store = await openRedis(redis);
   return {
     store,
     now: Date.now,
