@@ -49,6 +49,14 @@ describe.each(pages)('%s', (page) => {
     }
   });
 
+  test('names only files that exist', () => {
+    const named = text.matchAll(/`((?:service|cli|dev|bench|test|nginx|docs)\/[\w./-]*)(\*?)/g);
+    for (const [, file = '', rest] of named) {
+      if (rest === '') expect(existsSync(join(projectRoot, file)), file).toBe(true);
+      else expect(within(dirname(file), '.ts').some((name) => name.startsWith(file))).toBe(true);
+    }
+  });
+
   // The changelog also names variables that were removed.
   test.skipIf(page === 'CHANGELOG.md')('names no variable that there is not', () => {
     const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES];
