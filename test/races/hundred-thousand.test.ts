@@ -46,7 +46,7 @@ async function issue(count: number, at = 0): Promise<string[]> {
   return body.map(({ id }: { id: string }) => id);
 }
 
-test('a hundred thousand of one subject are listed, and ended, a thousand at a time', async () => {
+test('races: 100,000 tokens of one subject are listed and revoked, a thousand at a time', async () => {
   const issued: string[] = [];
   while (issued.length < COUNT) issued.push(...(await issue(PAGE)));
 
