@@ -37,7 +37,7 @@ function start(args: string[], env: Record<string, string> = {}): Demo {
   return { child, output: () => output, ended: async () => (await closed)[0] };
 }
 
-/** Each printed command with what the line below it says came. */
+/** Each printed command with the result in the line below it. */
 function printed(output: string): Array<{ command: string; came: string }> {
   return [...output.matchAll(/^ {4}\$ (curl .*)\n {4}[✓✗] (.*)$/gmu)].map((match) => ({
     command: match[1] as string,

@@ -66,7 +66,7 @@ test('races: 100,000 tokens of one subject are listed and revoked, a thousand at
   expect(await listed()).toEqual([...survivors].sort());
   expect((await api(`DELETE /tokens?${QUERY}`)).body).toEqual({ revoked: survivors.length });
 
-  // Whoever else has a question to Redis waits for a thousand entries, and not for all of them.
+  // Other requests to Redis wait for a thousand entries at most.
   for (const [name, ...args] of commands) {
     expect(args.length, name).toBeLessThan(PAGE + 10);
     if (name !== 'zrange') continue;

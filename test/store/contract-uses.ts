@@ -11,7 +11,7 @@ function from(address: string, cookies: readonly string[] = [], newCookie = newI
   return { address, cookies: cookies.map(digest), newCookie: digest(newCookie) };
 }
 
-/** What every store holds to, where requesters are told apart. */
+/** The rules of a store for grants that distinguish requesters. */
 export function usesContract(get: () => Opened): void {
   async function issue(uses: Partial<Uses>, ms = 60_000): Promise<string> {
     const id = newId();
@@ -31,7 +31,7 @@ export function usesContract(get: () => Opened): void {
     expect(await redeem(id, from('192.0.2.9', ['theirs', 'mine', 'old']))).toBe('known');
     expect(await redeem(id, from('192.0.2.9'))).toBeUndefined();
     expect(await redeem(id, from('192.0.2.9', ['theirs']))).toBeUndefined();
-    // Another address does not come to be known by the cookie.
+    // A request with the cookie does not add its address.
     expect(await redeem(id, from('192.0.2.9'))).toBeUndefined();
   });
 
@@ -92,14 +92,14 @@ export function usesContract(get: () => Opened): void {
     await pass(2500);
     expect(await redeem(id, from('192.0.2.2', [], 'b'))).toBe('new');
     await pass(2550);
-    // Past the end nobody is admitted, and those who were go on.
+    // After the end there are no new requesters, and the others continue.
     expect(await redeem(id, from('192.0.2.3'))).toBeUndefined();
     expect(await look(id, from('192.0.2.3'))).toBeUndefined();
     expect(await redeem(id, from('192.0.2.1'))).toBe('known');
     const requesters = await store.requesters(id);
     expect(requesters).toHaveLength(2);
     await waitEnd(() => redeem(id, from('192.0.2.9', ['a'])));
-    // Each by its own clock, from its own first use.
+    // Each requester has its own time, from its first use on.
     expect(await redeem(id, from('192.0.2.9', ['b']))).toBe('known');
     await waitEnd(() => redeem(id, from('192.0.2.2')));
     await waitEnd(() => store.find(id));
@@ -107,7 +107,7 @@ export function usesContract(get: () => Opened): void {
     expect(await store.prolong(id, 'web', now() + 60_000)).toBeUndefined();
   });
 
-  /** Lets time pass until there is nothing any more. */
+  /** Lets time pass until the result is undefined. */
   async function waitEnd(what: () => Promise<unknown>): Promise<void> {
     const ended = async () => {
       await get().pass(200);
