@@ -9,7 +9,7 @@ const deny: RequestListener = (_, response) => {
   response.writeHead(403, { 'Content-Length': '0' }).end();
 };
 
-describe.each(ways)('cookies that the gate is told by %s', (way) => {
+describe.each(ways)('cookies: sent to the gate by %s', (way) => {
   let site: Site;
   let received: string;
   beforeAll(async () => {
@@ -78,13 +78,13 @@ describe.each(ways)('cookies that the gate is told by %s', (way) => {
     expect(received).not.toMatch(/^Cookie:/im);
   });
 
-  test('a comma before the first one, which older nginx takes for a semicolon, hides none', async () => {
+  test('a comma before the first cookie hides no other cookie', async () => {
     received = '';
     await site.ask('GET', '/download/a', { Cookie: 'x=1,postern=a; postern=b' });
     expect(told('Postern-Cookie')).toMatch(/ b$/);
   });
 
-  test('HTTP/2, which may send each cookie in a header of its own', async () => {
+  test('HTTP/2 with each cookie in a separate header', async () => {
     received = '';
     const client = connect(site.nginx.url(''));
     onTestFinished(() => client.destroy());

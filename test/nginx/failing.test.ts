@@ -32,7 +32,7 @@ async function recovers(site: Site, url: string): Promise<void> {
   expect([answer.status, answer.text]).toEqual([200, FILE]);
 }
 
-describe.each(ways)('Redis fails by %s', (way) => {
+describe.each(ways)('fail closed: Redis fails by %s', (way) => {
   let redis: Redis;
   let site: Site;
   beforeAll(async () => {
@@ -68,7 +68,7 @@ describe.each(ways)('Redis fails by %s', (way) => {
   });
 });
 
-describe.each(ways)('the service fails by %s', (way) => {
+describe.each(ways)('fail closed: the service fails by %s', (way) => {
   test('stopped, then back', async () => {
     const site = await startSite({ way, files: { 'a.mp4': FILE } });
     onTestFinished(site.stop);
@@ -96,7 +96,7 @@ describe.each(ways)('the service fails by %s', (way) => {
     await recovers(site, url);
   });
 
-  test('a fault inside of it', async () => {
+  test('an unexpected error of the store', async () => {
     const broken = () => Promise.reject(new Error('secret detail'));
     const site = await startSite({ way, files: { 'a.mp4': FILE } });
     onTestFinished(site.stop);

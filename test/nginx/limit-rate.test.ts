@@ -5,7 +5,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 
 const BIG = Buffer.alloc(300_000, 'x');
 
-describe.each(ways)('the rate of a grant by %s', (way) => {
+describe.each(ways)('by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({ way, files: { 'big.bin': BIG }, server: 'limit_rate 1k;' });

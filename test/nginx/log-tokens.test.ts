@@ -20,7 +20,7 @@ test('http.conf: request line and Referer are read by the same pattern', async (
   expect(patternOf('postern_referer')).toBe(patternOf('postern_request'));
 });
 
-describe.each(['off', 'on'])('the access log with pcre_jit %s', (jit) => {
+describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
   let nginx: Nginx;
   beforeAll(async () => {
     nginx = await startNginx({
@@ -54,7 +54,7 @@ describe.each(['off', 'on'])('the access log with pcre_jit %s', (jit) => {
     });
   }
 
-  test('no token can be decoded from a line, however it is encoded', async () => {
+  test('no token can be decoded from a line', async () => {
     const samples = fc.sample(uriWithTokens, { numRuns: 300, seed: 42 });
     const found = await logged(samples.map(({ uri }) => uri));
     found.forEach(({ request, referer }, i) => {
@@ -94,7 +94,7 @@ describe.each(['off', 'on'])('the access log with pcre_jit %s', (jit) => {
     expect(line?.referer).not.toContain(BODY.slice(17));
   });
 
-  test('the end of a request line that is cut off is not written', async () => {
+  test('an incomplete request line is hidden', async () => {
     const target = `/${'a'.repeat(80 * 1024 - 40)}${TOKEN}`;
     await sendRaw(nginx.port, requestBytes('GET', target), 'GET');
     const log = await waitFor(
@@ -126,7 +126,7 @@ describe.each(['off', 'on'])('the access log with pcre_jit %s', (jit) => {
     });
   });
 
-  test('the pattern never fails for want of memory or steps', async () => {
+  test('the pattern never reaches the limits of PCRE', async () => {
     expect(await nginx.errorLog()).not.toMatch(/\[(alert|crit|emerg)\]/);
   });
 });

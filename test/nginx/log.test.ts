@@ -6,7 +6,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 
 const TOKEN = /ps_[A-Za-z0-9_-]{16,}/;
 
-describe.each(ways)("the snippets' log by %s", (way) => {
+describe.each(ways)('log: the format of the snippets by %s', (way) => {
   let site: Site;
   let token: string;
   let id: string;
@@ -61,11 +61,11 @@ describe.each(ways)("the snippets' log by %s", (way) => {
     expect(line.token_id === '').toBe(tokenId === '');
   });
 
-  test("a request that is none of Postern's", async () => {
+  test('a request outside the protected locations', async () => {
     expect(await logged('/elsewhere')).toMatchObject({ status: 404, code: '', token_id: '' });
   });
 
-  test('a download that the client broke off has no completion', async () => {
+  test('a download that the client aborted has no completion', async () => {
     const connection = await openRaw(site.nginx.port);
     const headers = { 'User-Agent': 'broken-off' };
     connection.socket.once('data', () => connection.close());
@@ -85,7 +85,7 @@ describe.each(ways)("the snippets' log by %s", (way) => {
     ['a JWT', () => jwt],
     ['a JWT whose dots are encoded', () => jwt.replaceAll('.', '%2E')],
     ['a JWT whose dashes are encoded', () => jwt.replaceAll('s', '-').replaceAll('-', '%2d')],
-  ])('%s is blanked wherever a URL can hold it', async (_, tokenOf) => {
+  ])('%s is hidden at any place in a URL', async (_, tokenOf) => {
     const token = tokenOf();
     const two = `/download/~${token}/a.txt?token=${token}`;
     const requests: ReadonlyArray<[target: string, logged: string]> = [
@@ -110,7 +110,7 @@ describe.each(ways)("the snippets' log by %s", (way) => {
     expect([four.request, four.referer]).toEqual(['GET [hidden]', '[hidden]']);
   });
 
-  test('a name with dots is no token', async () => {
+  test('a file name with dots is not hidden', async () => {
     for (const name of ['keyboard_layouts_of_the_world.tar.gz', 'eyes.wide.shut', 'a.b.c']) {
       expect((await logged(`/elsewhere/${name}`)).request).toBe(`GET /elsewhere/${name} HTTP/1.1`);
     }

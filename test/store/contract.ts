@@ -42,7 +42,7 @@ export function storeContract(
       await waitFor(async () => (await store.find(id)) === undefined, { what: 'it to expire' });
     }
 
-    test('what was issued is found, with every field', async () => {
+    test('issue: an issued grant is found with every field', async () => {
       const full: Grant = grantAt(opened.now(), {
         mount: 'a.example/dl é/',
         site: 'a.example',
@@ -69,7 +69,7 @@ export function storeContract(
       expect(await store.find(ids[1])).toStrictEqual(bare);
     });
 
-    test('what was never issued is not there', async () => {
+    test('find: an unknown grant is not found', async () => {
       const id = newId();
       expect(await store.find(id)).toBeUndefined();
       expect(await store.prolong(id, 'web', opened.now() + 60_000)).toBeUndefined();
@@ -78,7 +78,7 @@ export function storeContract(
       expect(await store.revokeSubject('web', 'nobody')).toBe(0);
     });
 
-    test('a grant ends by itself, and is not brought back', async () => {
+    test('expiry: an expired grant cannot be restored', async () => {
       const id = await issue({ expiresAt: opened.now() + 3000, subject: 'late' });
       expect(await store.find(id)).toBeDefined();
       await expire(id, 3000);
@@ -88,7 +88,7 @@ export function storeContract(
       expect(await store.find(id)).toBeUndefined();
     });
 
-    test('a thousand are issued at once', async () => {
+    test('issue: 1000 grants in one call', async () => {
       const batch = Array.from({ length: 1000 }, (_, i) => {
         return [newId(), grantAt(opened.now(), { covers: `/download/${i}` })] as const;
       });
@@ -97,7 +97,7 @@ export function storeContract(
       expect(found).toEqual(batch.map(([, grant]) => grant));
     });
 
-    test('prolonging changes the end and nothing else', async () => {
+    test('prolong: changes only the end', async () => {
       const more = { subject: 'é/"\\', filename: '\u{1f600}/\u2028', limitRate: 999_999_999_999 };
       const id = await issue({ ...more, expiresAt: opened.now() + 3000 });
       const before = await store.find(id);
@@ -107,14 +107,14 @@ export function storeContract(
       expect(await store.find(id)).toStrictEqual({ ...before, expiresAt });
     });
 
-    test('prolonging may shorten', async () => {
+    test('prolong: can shorten a grant', async () => {
       const id = await issue();
       await store.prolong(id, 'web', opened.now() + 3000);
       expect(await store.find(id)).toBeDefined();
       await expire(id, 3000);
     });
 
-    test('what has ended already is taken, and is not there', async () => {
+    test('issue: an expired grant is accepted and not found', async () => {
       const late = await issue({ expiresAt: opened.now() - 5 });
       await expire(late, 2);
       const cut = await issue({ subject: newId() });
@@ -122,7 +122,7 @@ export function storeContract(
       await expire(cut, 2);
     });
 
-    test('none but its client prolongs or revokes a grant', async () => {
+    test('revoke, prolong: only the client of a grant can', async () => {
       const subject = newId();
       const id = await issue({ subject });
       const before = await store.find(id);
@@ -134,7 +134,7 @@ export function storeContract(
       expect(await store.find(id)).toStrictEqual(before);
     });
 
-    test('a revoked grant is gone, and stays so', async () => {
+    test('revoke: a revoked grant stays revoked', async () => {
       const id = await issue();
       expect(await store.revoke(id, 'web')).toBe(true);
       expect(await store.find(id)).toBeUndefined();
@@ -143,7 +143,7 @@ export function storeContract(
       expect(await store.find(id)).toBeUndefined();
     });
 
-    test("a subject's grants end together: the client's own, and those of no other", async () => {
+    test('revokeSubject: revokes only the grants of the client and subject', async () => {
       const subject = `user:${newId()}`;
       const mine = [await issue({ subject }), await issue({ subject })];
       const revoked = await issue({ subject });
@@ -162,7 +162,7 @@ export function storeContract(
       expect(await store.revokeSubject('web', subject)).toBe(0);
     });
 
-    test('findTimed: a grant is found with the time that is left of it', async () => {
+    test('findTimed: a grant is found with its remaining time', async () => {
       const left = async (id: string) => (await store.findTimed(id))?.leftMs ?? Number.NaN;
       const id = await issue({ expiresAt: opened.now() + 30_000 });
       expect((await store.findTimed(id))?.grant).toStrictEqual(await store.find(id));
@@ -191,7 +191,7 @@ export function storeContract(
     foreignContract(() => opened);
     subjectContract(() => opened);
 
-    test('it says that it takes a write', async () => {
+    test('check: resolves if the store accepts a write', async () => {
       expect(await store.check()).toEqual({});
     });
   });

@@ -30,13 +30,13 @@ const jwt = [{ alg: 'EdDSA', typ: 'postern+jwt' }, { iss: 'https://files.example
   .concat('s'.repeat(86))
   .join('.');
 
-test('a JWT is taken out of a text wherever it can stand', () => {
+test('log: a JWT is removed at any place in a text', () => {
   for (const before of ['/~', '=', ' ', '"', '%3D', ':']) {
     expect(withoutTokens(`${before}${jwt}/x`)).toBe(`${before}***/x`);
   }
 });
 
-describe("in nginx's log a JWT is blanked", () => {
+describe('log: nginx hides a JWT', () => {
   test.each([
     ['after an encoded slash', `/login?next=%2F${jwt}`],
     ['after an encoded space', `/login?authorization=Bearer%20${jwt}`],
@@ -52,7 +52,7 @@ describe("in nginx's log a JWT is blanked", () => {
   });
 });
 
-test('the answer with a JWT in a cookie fits the buffer of the snippets', async () => {
+test('snippets: a response with a JWT in a cookie fits the buffers', async () => {
   const media = { ...mount('/download/', '/protected/'), passArguments: ['a'] };
   const { store, clock, jwt, ask } = await createSigned({ mounts: [media] });
   const gate = await startGate({ mounts: [media], store, now: () => clock.now, jwt });

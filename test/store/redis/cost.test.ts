@@ -40,17 +40,20 @@ async function costOf(id: string, next: (i: number) => Requester): Promise<numbe
 }
 
 // Redis runs one script at a time. If a use of a token with a thousand requesters held it for a
-// millisecond, whoever has one such token could make every other request run into the time-out.
+// millisecond, a client with one such token could make every other request time out.
 test.each<[string, Partial<Uses>, (i: number) => Requester]>([
   ['one who is known', { max: 1000 }, () => from(0)],
   ['strangers, where all uses are taken', { max: 1000 }, (i) => from(5000 + i)],
   ['new ones, who bring no cookie', { cookieOnly: true }, from],
-])('what a use costs Redis does not grow with the requesters: %s', async (_, uses, next) => {
-  const few = await issue({ ...uses, max: 1 });
-  await store.redeem(few, from(0), true);
-  const usual = await costOf(few, () => from(0));
+])(
+  'uses: the time of a use in Redis does not grow with the requesters: %s',
+  async (_, uses, next) => {
+    const few = await issue({ ...uses, max: 1 });
+    await store.redeem(few, from(0), true);
+    const usual = await costOf(few, () => from(0));
 
-  const many = await issue(uses);
-  for (let i = 0; i < 1000; i += 1) await store.redeem(many, from(i), true);
-  expect((await costOf(many, next)) / usual).toBeLessThan(15);
-});
+    const many = await issue(uses);
+    for (let i = 0; i < 1000; i += 1) await store.redeem(many, from(i), true);
+    expect((await costOf(many, next)) / usual).toBeLessThan(15);
+  },
+);
