@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# slim, not alpine: larger, and with the C library on which the tests run.
+# slim, not alpine: larger, but with the C library of the systems that run the tests.
 FROM node:24-slim AS base
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -27,15 +27,15 @@ COPY package.json ./
 COPY --from=dependencies /app/node_modules/ node_modules/
 COPY --from=build /app/dist/cli/ dist/cli/
 COPY --from=build /app/dist/service/ dist/service/
-# What `postern nginx` fills in.
+# Templates for `postern nginx`.
 COPY nginx/snippets/ nginx/snippets/
 USER node
 
-# The API. The gate has no port: it trusts whoever reaches it, and listens on a socket.
+# The API. The gate has no port: it trusts every client that can connect, so it listens on a socket.
 EXPOSE 7301
 STOPSIGNAL SIGTERM
 
-# Node itself, since the image has no curl. Both listeners' addresses come from the environment.
+# With Node.js, because the image has no curl. The address of the API comes from the environment.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD node -e ' \
     const [, socketPath, at, port] = \
       /^(?:unix:(.+)|(.+):(\d+))$/.exec(process.env.POSTERN_API_LISTEN); \
@@ -43,10 +43,10 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD node 
     require("http").get({ socketPath, host, port, path: "/livez" }, ({ statusCode }) => \
       process.exit(statusCode === 200 ? 0 : 1)).on("error", () => process.exit(1))'
 
-# A container that keeps tokens in memory forgets them with each deployment: that has to be said.
+# With tokens in memory, each deployment loses all of them. So memory: must be set explicitly.
 # `exec` makes node the process that gets the signals.
 ENTRYPOINT ["/bin/sh", "-c", "\
 if [ -z \"$POSTERN_STORE\" ]; then \
-  echo 'postern: set POSTERN_STORE to redis://host:6379/0, or to memory: for one container whose tokens end with it' >&2; exit 2; \
+  echo 'postern: set POSTERN_STORE to redis://host:6379/0, or to memory: for a single container, which loses all tokens when it stops' >&2; exit 2; \
 fi; \
 exec node dist/service/main.js"]

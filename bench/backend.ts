@@ -1,4 +1,4 @@
-import type { Tool } from '../dev/tools.ts';
+import type { Tool } from '../dev/find-on-path.ts';
 
 /** The parts of nginx's configuration that a variant adds. */
 export interface Site {

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
+import type { Tool } from '../dev/find-on-path.ts';
 import { tryRun } from '../dev/run.ts';
-import { ensureTools, findTool, type Tool } from '../dev/tools.ts';
+import { ensureTools, findTool } from '../dev/tools.ts';
 
 const express: { version: string } = createRequire(import.meta.url)('express/package.json');
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { API_VARIABLES } from '../service/config/names.ts';
-import { type Config, ConfigError, loadConfig } from '../service/config.ts';
+import { type Config, loadConfig } from '../service/config/config.ts';
+import { ConfigError } from '../service/config/errors.ts';
+import { API_VARIABLES } from '../service/config/settings.ts';
 import { type Environment, WrongUsage } from './failure.ts';
 
 /**

@@ -1,7 +1,14 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
-// nginx lies where an ordinary user's PATH does not look.
+/** A program that was found. */
+export interface Tool {
+  path: string;
+  /** Variables to add to its environment when you start it. */
+  env: NodeJS.ProcessEnv;
+}
+
+// nginx is often in a folder that is not in the PATH of an ordinary user.
 const alsoIn = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /** The program's full path, as a shell would find it. */

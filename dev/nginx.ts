@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Tool } from './find-on-path.ts';
 import { type Config, completeConfig, nginxArgs, nginxFolder } from './nginx-conf.ts';
 import { emergency, hasReloaded, quoteLine, servingWorkers } from './nginx-log.ts';
 import { onFreePorts } from './ports.ts';
 import { ExitedEarly, launch } from './process.ts';
-import { findTool, type Tool } from './tools.ts';
+import { findTool } from './tools.ts';
 import { waitFor } from './wait.ts';
 
 export { testNginx } from './nginx-check.ts';

@@ -1,9 +1,10 @@
 import { connect } from 'node:net';
 import { basename } from 'node:path';
+import type { Tool } from './find-on-path.ts';
 import { temporaryFolder } from './paths.ts';
 import { onFreePorts } from './ports.ts';
 import { launch, type Running } from './process.ts';
-import { findTool, type Tool } from './tools.ts';
+import { findTool } from './tools.ts';
 
 /** The servers that Postern supports. */
 export type Engine = 'redis' | 'valkey';

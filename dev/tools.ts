@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { canFetch, fetchPackages, findUnpacked } from './debian/packages.ts';
 import { findPython } from './debian/python.ts';
-import { findOnPath } from './find-on-path.ts';
+import { findOnPath, type Tool } from './find-on-path.ts';
 
 /**
  * The programs that tests, benchmarks and the demo run for real. `debian` is the package that
@@ -38,12 +38,6 @@ const pythons = {
 
 type Python = keyof typeof pythons;
 export type ToolName = keyof typeof recipes | Python;
-
-export interface Tool {
-  path: string;
-  /** To be merged into the environment that it is started with. */
-  env: NodeJS.ProcessEnv;
-}
 
 /**
  * Finds a program on PATH or, on Debian and Ubuntu, in .cache/, where it is unpacked (not

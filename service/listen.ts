@@ -3,7 +3,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, Server as NetServer } from 'node:net';
 import { dirname } from 'node:path';
-import type { Listen } from './config.ts';
+import type { Listen } from './config/values.ts';
 
 /**
  * Longer than nginx keeps an idle connection to an upstream (60 s by default), so that nginx is

@@ -12,7 +12,7 @@ import { openRaw, requestBytes } from './support/raw.ts';
 
 const handler = () => {};
 
-test('a socket that was left behind is replaced', async () => {
+test('listen: a stale socket is replaced', async () => {
   const path = join(await temporaryFolder(), 'gate.sock');
   // Left as a killed process leaves it: bound, and nobody listens.
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
@@ -21,7 +21,7 @@ test('a socket that was left behind is replaced', async () => {
   await drain([server], 100);
 });
 
-test('a socket in use, and a file that is none, are left alone', async () => {
+test('listen: a socket in use and a file that is not a socket are not replaced', async () => {
   const folder = await temporaryFolder();
   const used = join(folder, 'used.sock');
   const other = createServer().listen(used);
@@ -34,7 +34,7 @@ test('a socket in use, and a file that is none, are left alone', async () => {
   expect(await readFile(file, 'utf8')).toBe('precious');
 });
 
-test('a folder that is not there is said to be what is missing', async () => {
+test('listen: a missing folder is reported', async () => {
   const path = join(await temporaryFolder(), 'missing', 'gate.sock');
   const attempt = listen(handler, { path }, 'POSTERN_LISTEN');
   await expect(attempt).rejects.toThrow(/the folder does not exist/);
@@ -42,7 +42,7 @@ test('a folder that is not there is said to be what is missing', async () => {
 
 // Of what its queue does not hold the kernel tries again after a second, and nginx waits no longer
 // than that (`proxy_connect_timeout 1s`): each would be a 503.
-test('a thousand connections that come at once are taken at once', async () => {
+test('listen: a thousand simultaneous connections are accepted', async () => {
   const server = await listen(handler, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
   const { port } = server.address() as AddressInfo;
   // All of them before the first is accepted.
@@ -59,7 +59,7 @@ test('a thousand connections that come at once are taken at once', async () => {
 const answers: RequestListener = (_, response) => response.writeHead(204).end();
 
 // nginx may have sent a request by the time it learns that its connection is closed, and a client gets 503.
-test('while it drains a kept connection is answered, and told to close', async () => {
+test('drain: a keep-alive connection is answered with Connection: close', async () => {
   const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
   const { port } = server.address() as AddressInfo;
   const kept = await openRaw(port);
@@ -73,7 +73,7 @@ test('while it drains a kept connection is answered, and told to close', async (
   await drained;
 });
 
-test('while it drains nobody new is accepted', async () => {
+test('drain: no new connection is accepted', async () => {
   const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
   const { port } = server.address() as AddressInfo;
   const kept = await openRaw(port);

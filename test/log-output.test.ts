@@ -53,14 +53,14 @@ async function startLogging(file: string) {
   };
 }
 
-test('where the log cannot be written the service goes on, and ends when it is asked to', async () => {
+test('log: if the log cannot be written the service continues, and exits on SIGTERM', async () => {
   const { live, decide, end } = await startLogging('/dev/full');
   for (let i = 0; i < 50; i += 1) expect(await decide()).toBe(401);
   expect(await live()).toBe(200);
   expect(await end()).toEqual({ code: 0, signal: null });
 });
 
-test('on a full disk lines are lost and counted; with room again the log goes on', async (context) => {
+test('log: on a full disk lines are lost and counted, and logging continues with free space', async (context) => {
   const folder = await smallDisk(context);
   const file = join(folder, 'postern.log');
   const { live, decide, lost, end } = await startLogging(file);

@@ -1,4 +1,4 @@
-import { quote } from '../../service/config/shown.ts';
+import { quote } from '../../service/config/errors.ts';
 import { Failure } from '../failure.ts';
 import {
   ALGORITHMS,

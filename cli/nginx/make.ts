@@ -1,4 +1,4 @@
-import type { Config } from '../../service/config.ts';
+import type { Config } from '../../service/config/config.ts';
 import { type Environment, WrongUsage } from '../failure.ts';
 import { ownConfig } from '../own-config.ts';
 import { plain } from '../terminal.ts';

@@ -1,5 +1,5 @@
-import type { Faults } from '../../service/config/fault.ts';
-import type { Given } from '../../service/config/given.ts';
+import type { ConfigErrors } from '../../service/config/errors.ts';
+import type { SourcedValue } from '../../service/config/source.ts';
 import type { Site } from './sites.ts';
 import { given, readFolder, readTarget } from './values.ts';
 
@@ -14,13 +14,13 @@ interface Asked {
   readonly proxyTarget: readonly string[];
 }
 
-type Read = (given: Given, text: string, faults: Faults) => Place | undefined;
+type Read = (given: SourcedValue, text: string, faults: ConfigErrors) => Place | undefined;
 
 /**
  * Reads `--files` and `--proxy-target`: `/srv/files`, `/protected/=/srv/files`, and
  * `files.example:/protected/=/srv/files` where sites differ.
  */
-export function readPlaces(asked: Asked, sites: readonly Site[], faults: Faults): Places {
+export function readPlaces(asked: Asked, sites: readonly Site[], faults: ConfigErrors): Places {
   const prefixes = [...new Set(sites.flatMap(({ internals }) => internals))];
   const own = sites.flatMap(({ name, internals }) => internals.map((one) => `${name}:${one}`));
   const keys = [...prefixes, ...own].sort((a, b) => b.length - a.length);
@@ -56,12 +56,12 @@ export function readPlaces(asked: Asked, sites: readonly Site[], faults: Faults)
 
 const STORE = 'https://bucket.store.example';
 
-function readFiles(value: Given, text: string, faults: Faults): Place | undefined {
+function readFiles(value: SourcedValue, text: string, faults: ConfigErrors): Place | undefined {
   const folder = readFolder(value, text, faults);
   return folder === undefined ? undefined : { folder };
 }
 
-function readProxied(value: Given, text: string, faults: Faults): Place | undefined {
+function readProxied(value: SourcedValue, text: string, faults: ConfigErrors): Place | undefined {
   const url = readTarget(value, text, faults);
   return url === undefined ? undefined : { url };
 }

@@ -1,7 +1,6 @@
-import type { Faults } from '../../service/config/fault.ts';
-import type { Given } from '../../service/config/given.ts';
-import { quote } from '../../service/config/shown.ts';
-import type { Config } from '../../service/config.ts';
+import type { Config } from '../../service/config/config.ts';
+import { type ConfigErrors, quote } from '../../service/config/errors.ts';
+import type { SourcedValue } from '../../service/config/source.ts';
 import type { NginxOptions } from './options.ts';
 import { type Places, readPlaces } from './place.ts';
 import { planSites, type Site } from './sites.ts';
@@ -33,17 +32,17 @@ export interface Plan {
 export function planOf(
   options: NginxOptions,
   { mounts, listen, publicUrl }: Pick<Config, 'mounts' | 'listen' | 'publicUrl'>,
-  faults: Faults,
+  faults: ConfigErrors,
 ): Plan {
   const one = <T>(
     name: string,
     text: string | undefined,
-    read: (value: Given, faults: Faults) => T | undefined,
+    read: (value: SourcedValue, faults: ConfigErrors) => T | undefined,
   ) => (text === undefined ? undefined : read(given(name, text), faults));
   const each = <T>(
     name: string,
     texts: readonly string[],
-    read: (value: Given, faults: Faults) => T | undefined,
+    read: (value: SourcedValue, faults: ConfigErrors) => T | undefined,
   ) => texts.flatMap((text) => one(name, text, read) ?? []);
 
   const upstreams =
@@ -74,7 +73,7 @@ export function planOf(
 }
 
 /** Where Postern's own gate listens: the server of the upstream, where no other is named. */
-function ownGate(listen: Config['listen']): Given {
+function ownGate(listen: Config['listen']): SourcedValue {
   const EVERY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const text = 'path' in listen ? `unix:${listen.path}` : hostAndPort(listen);
   return given('POSTERN_LISTEN (or --upstream)', text);
@@ -86,7 +85,7 @@ function ownGate(listen: Config['listen']): Given {
 }
 
 /** nginx counts in 16 bits. */
-function readCount(value: Given, faults: Faults): number | undefined {
+function readCount(value: SourcedValue, faults: ConfigErrors): number | undefined {
   const text = String(value.value);
   if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535) return Number(text);
   return faults.add(value, 'a whole number from 1 to 65535, such as 8');

@@ -1,6 +1,6 @@
-import type { Faults } from '../../service/config/fault.ts';
-import type { Given } from '../../service/config/given.ts';
-import { readSite } from '../../service/config/site.ts';
+import type { ConfigErrors } from '../../service/config/errors.ts';
+import type { SourcedValue } from '../../service/config/source.ts';
+import { siteName } from '../../service/config/values.ts';
 import type { Mount } from '../../service/domain/mount.ts';
 import { given } from './values.ts';
 
@@ -18,7 +18,7 @@ export interface Site {
 export function planSites(
   mounts: readonly Mount[],
   serverNames: readonly string[],
-  faults: Faults,
+  faults: ConfigErrors,
 ): readonly Site[] {
   const named = serverNames.map((name) => given('--server-name', name));
   for (const { site } of mounts) {
@@ -48,9 +48,9 @@ export function planSites(
 const MAX_LENGTH = 253;
 
 /** The first name of a server block, `$server_name`: more narrow than what a mount may say. */
-export function readServerName(value: Given, faults: Faults): string | undefined {
-  const name = readSite(value, faults);
-  if (name === undefined) return undefined;
+export function readServerName(value: SourcedValue, faults: ConfigErrors): string | undefined {
+  const { data: name, error } = siteName.safeParse(value.value);
+  if (error) return faults.add(value, error.issues[0]?.message ?? '');
   if (name.startsWith('*.') && name.endsWith('.*')) {
     return faults.add(value, 'a name with at most one *: *.files.example or files.*');
   }

@@ -1,8 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { Faults } from '../../service/config/fault.ts';
-import type { Given } from '../../service/config/given.ts';
-import { block } from '../../service/config/report.ts';
-import { quote } from '../../service/config/shown.ts';
+import { ConfigErrors, quote } from '../../service/config/errors.ts';
+import type { SourcedValue } from '../../service/config/source.ts';
 import { WrongUsage } from '../failure.ts';
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*$/i;
@@ -14,7 +12,7 @@ const SOCKET = /^unix:(\/[A-Za-z0-9._-]+)+$/;
 const MAX_SOCKET_BYTES = 103 + 5;
 
 /** A server of an upstream: `127.0.0.1:7300`, `[::1]:7300`, `gate:7300`, `unix:/run/gate.sock`. */
-export function readUpstream(value: Given, faults: Faults): string | undefined {
+export function readUpstream(value: SourcedValue, faults: ConfigErrors): string | undefined {
   const text = String(value.value);
   const { host, port } = split(text) ?? {};
   const named = host !== undefined && (isAddress(host) || isName(host));
@@ -26,7 +24,7 @@ export function readUpstream(value: Given, faults: Faults): string | undefined {
 }
 
 /** What nginx listens on: `80`, `*:80`, `127.0.0.1:80`, `[::]:80`, `unix:/run/site.sock`. */
-export function readListen(value: Given, faults: Faults): string | undefined {
+export function readListen(value: SourcedValue, faults: ConfigErrors): string | undefined {
   const text = String(value.value);
   const { host, port } = split(text) ?? { host: '*', port: text };
   if (isSocket(text) || ((host === '*' || isAddress(host)) && isPort(port))) return text;
@@ -92,7 +90,11 @@ function isPath(path: string): boolean {
 const SIGNS = 'with only letters, digits, spaces and . _ + @ , ~ - in its names';
 
 /** The folder of files, for `alias`: with a slash at its end, without which `/x../` leaves it. */
-export function readFolder(value: Given, path: string, faults: Faults): string | undefined {
+export function readFolder(
+  value: SourcedValue,
+  path: string,
+  faults: ConfigErrors,
+): string | undefined {
   const bare = path.replace(/\/$/, '');
   // Not the root of the machine.
   if (isPath(bare)) return `${bare}/`;
@@ -100,7 +102,7 @@ export function readFolder(value: Given, path: string, faults: Faults): string |
 }
 
 /** A log's file. No spaces: what comes after one would be the log's format. */
-export function readLogFile(value: Given, faults: Faults): string | undefined {
+export function readLogFile(value: SourcedValue, faults: ConfigErrors): string | undefined {
   const path = String(value.value);
   if (isPath(path) && /^[\x21-\x7e]+$/.test(path)) return path;
   return faults.add(value, 'the absolute path of a log, such as /var/log/nginx/access.log');
@@ -109,7 +111,7 @@ export function readLogFile(value: Given, faults: Faults): string | undefined {
 const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/;
 
 /** An origin exactly as a browser sends it: lower case, Punycode, no usual port, nothing after it. */
-export function readOrigin(value: Given, faults: Faults): string | undefined {
+export function readOrigin(value: SourcedValue, faults: ConfigErrors): string | undefined {
   const text = String(value.value);
   if (
     ORIGIN.test(text) &&
@@ -137,9 +139,9 @@ const MAX_LOGIN_LENGTH = 1024;
  * `=` names its own parameter. A page on another host receives the name of this host, if it is known.
  */
 export function readLogin(
-  value: Given,
+  value: SourcedValue,
   publicUrl: string | undefined,
-  faults: Faults,
+  faults: ConfigErrors,
 ): string | undefined {
   const text = String(value.value);
   const [found, host, path = ''] = LOGIN_URL.exec(text) ?? [];
@@ -167,7 +169,11 @@ const TARGET_URL = /^(https?):\/\/([^/]+)((?:\/[A-Za-z0-9._~-]+)*\/?)$/;
 const MAX_TARGET_LENGTH = 1024;
 
 /** Where an internal location proxies to: scheme, host, and a path before that of the file. With a slash at its end. */
-export function readTarget(value: Given, url: string, faults: Faults): string | undefined {
+export function readTarget(
+  value: SourcedValue,
+  url: string,
+  faults: ConfigErrors,
+): string | undefined {
   const [, , authority = '', path = ''] = TARGET_URL.exec(url) ?? [];
   const dots = /\/\.\.?(\/|$)/.test(path);
   if (isHost(authority) && !dots && url.length <= MAX_TARGET_LENGTH)
@@ -180,7 +186,7 @@ export function readTarget(value: Given, url: string, faults: Faults): string | 
 }
 
 /** An option's value, as a fault shows it. */
-export function given(option: string, value: string): Given {
+export function given(option: string, value: string): SourcedValue {
   return { field: option, value, shown: quote(value) };
 }
 
@@ -189,9 +195,9 @@ export function given(option: string, value: string): Given {
  *
  * @throws WrongUsage
  */
-export function withFaults<T>(read: (faults: Faults) => T): T {
-  const faults = new Faults();
+export function withFaults<T>(read: (faults: ConfigErrors) => T): T {
+  const faults = new ConfigErrors();
   const result = read(faults);
-  if (faults.all.length === 0) return result;
-  throw new WrongUsage(`no files were written:\n\n${faults.all.map(block).join('\n\n')}\n`);
+  if (faults.count === 0) return result;
+  throw new WrongUsage(`no files were written:\n\n${faults.text}\n`);
 }

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findOnPath, isProgram } from '../find-on-path.ts';
+import { findOnPath, isProgram, type Tool } from '../find-on-path.ts';
 import { projectRoot } from '../paths.ts';
 import { run } from '../run.ts';
-import type { Tool } from '../tools.ts';
 import { type Apt, privateApt } from './apt.ts';
 import { libraryPath } from './library-path.ts';
 import { withLock } from './lock.ts';

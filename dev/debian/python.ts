@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { findOnPath, isProgram } from '../find-on-path.ts';
-import type { Tool } from '../tools.ts';
+import { findOnPath, isProgram, type Tool } from '../find-on-path.ts';
 import { libraryPath } from './library-path.ts';
 import { unpackedAt } from './packages.ts';
 

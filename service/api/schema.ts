@@ -25,7 +25,7 @@ export function faultsOf(error: z.ZodError, at = ''): Fault[] {
 }
 
 function escapePointer(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 64);
+  return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
 /** What the API answers with. The handlers' answers have these types, and the OpenAPI document describes them. */

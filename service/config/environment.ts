@@ -1,62 +1,56 @@
-import type { Faults } from './fault.ts';
-import type { Given } from './given.ts';
-import {
-  API_VARIABLES,
-  CONFIG_VARIABLE,
-  FILE_ONLY,
-  SETTINGS,
-  type Settings,
-  variableOf,
-} from './names.ts';
-import { didYouMean } from './near.ts';
-import { shown } from './shown.ts';
+import { type ConfigErrors, redact, suggest } from './errors.ts';
+import { API_VARIABLES, CONFIG_VARIABLE, FILE_ONLY, SETTINGS, variableOf } from './settings.ts';
+import type { SourcedValue, SourcedValues } from './source.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * What Kubernetes injects into every pod for a service whose name begins with `postern`, and Docker
- * for a link of that name. `POSTERN_PORT` holds a URL then; a mere number is someone's mistake.
+ * for a link of that name. `POSTERN_PORT` then holds a URL; a plain number is a mistake.
  */
 const INJECTED = /^POSTERN_(\w+_)?(SERVICE_\w+|PORT_\w+)$/;
 const INJECTED_URL = /^POSTERN_(\w+_)?PORT$/;
 
-/** The settings in the environment. An empty variable counts as unset: compose files make such. */
-export function readEnvironment(env: Environment, faults: Faults): Settings {
+/** The settings in the environment. An empty variable counts as unset: compose files create such. */
+export function readEnvironment(env: Variables, errors: ConfigErrors): SourcedValues {
   const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf)];
   for (const [field, value] of Object.entries(env)) {
     if (!field.startsWith('POSTERN_') || !value || known.includes(field)) continue;
     if (INJECTED.test(field) || (INJECTED_URL.test(field) && value.includes('://'))) continue;
-    const inFile = FILE_ONLY.find((setting) => variableOf(setting) === field);
-    if (inFile !== undefined) {
-      const expected = `no such variable: ${inFile} can only be set in the file that ${CONFIG_VARIABLE} names`;
-      faults.add({ field }, expected);
-      continue;
-    }
-    // Without the value: whatever is meant may be a secret.
-    if (API_VARIABLES.includes(field)) {
-      const expected = `no such variable here: it is for postern token and postern doctor, so unset it for the service${didYouMean(field, known)}`;
-      faults.add({ field }, expected);
-      continue;
-    }
-    const hint = didYouMean(field, known) || `; there are ${known.join(', ')}`;
-    faults.add({ field }, `a variable that Postern knows${hint}`);
+    // Without the value: it may be a secret.
+    errors.add({ field }, unknownVariable(field, known));
   }
-  const settings = new Map<string, Given>();
+  const settings = new Map<string, SourcedValue>();
   for (const setting of SETTINGS) {
-    const given = variable(env, variableOf(setting), setting);
-    if (given !== undefined) settings.set(setting, given);
+    const sourced = variable(env, variableOf(setting), setting);
+    if (sourced !== undefined) settings.set(setting, sourced);
   }
   return settings;
 }
 
-/** The variable that names the file, if it is set. */
-export function configFile(env: Environment): Given | undefined {
+function unknownVariable(field: string, known: readonly string[]): string {
+  const inFile = FILE_ONLY.find((setting) => variableOf(setting) === field);
+  if (inFile !== undefined) {
+    return `no such variable: set ${inFile} in the file that ${CONFIG_VARIABLE} names`;
+  }
+  const suggestion = suggest(field, known);
+  if (API_VARIABLES.includes(field)) {
+    return (
+      'no such variable here: it is for postern token and postern doctor, ' +
+      `so unset it for the service${suggestion}`
+    );
+  }
+  return `a variable that Postern knows${suggestion || `; there are ${known.join(', ')}`}`;
+}
+
+/** The path of the configuration file, if it is set. */
+export function configFile(env: Variables): SourcedValue | undefined {
   return variable(env, CONFIG_VARIABLE, 'config');
 }
 
-function variable(env: Environment, field: string, setting: string): Given | undefined {
+function variable(env: Variables, field: string, setting: string): SourcedValue | undefined {
   const value = env[field];
   if (!value) return undefined;
-  const display = shown(setting, value);
-  return { field, value, ...(display !== undefined && { shown: display }) };
+  const shown = redact(setting, value);
+  return { field, value, ...(shown !== undefined && { shown }) };
 }

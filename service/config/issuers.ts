@@ -1,55 +1,120 @@
-import type { ApiKey } from '../domain/client.ts';
-import { readList } from './entry.ts';
-import type { Faults } from './fault.ts';
-import type { Given } from './given.ts';
-import { type ReadIssuer, readIssuer, type TrustedIssuer } from './issuer.ts';
-import type { Bounds } from './limits.ts';
+import { z } from 'zod';
+import type { ApiKey, Scope } from '../domain/client.ts';
+import { clientLimits, type GeneralLimits, LIMIT_FIELDS, limitSchemas } from './clients.ts';
+import type { ConfigErrors } from './errors.ts';
+import { readEntries, readList, type SourcedValue } from './source.ts';
+import * as values from './values.ts';
 
-export interface Surroundings extends Bounds {
-  /** Undefined where some of them are at fault. */
+const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
+const algorithm = z.enum(ALGORITHMS, `one of ${ALGORITHMS.join(', ')}`);
+
+const purpose = z.enum(
+  ['downloads', 'clients'],
+  'downloads, if it signs download tokens, or clients, if it calls the API',
+);
+const algorithms = values
+  .listOf('algorithms', algorithm)
+  .min(1, 'at least one algorithm')
+  .transform((names) => [...new Set(names)])
+  .default([...ALGORITHMS]);
+
+const NO_CLIENT = z.undefined('no such key: each client owns the tokens that it requests');
+
+export const ISSUER_FIELDS = [
+  'id',
+  'issuer',
+  'jwks_uri',
+  'jwks_file',
+  'audience',
+  'trusted_for',
+  'algorithms',
+  ...LIMIT_FIELDS,
+  'client',
+];
+
+/** An issuer of JWTs that Postern trusts. */
+export interface IssuerSettings {
+  /** Postern's name for it, unique among issuers and API keys. */
+  readonly id: string;
+  /** Exactly the `iss` claim. */
+  readonly issuer: string;
+  /** Where its public keys are. */
+  readonly keys: { readonly uri: string } | { readonly file: string };
+  /** Exactly the `aud` claim. */
+  readonly audience: string;
+  /** `downloads`: it signs download tokens. `clients`: its JWTs may call the API. */
+  readonly trustedFor: z.output<typeof purpose>;
+  readonly algorithms: z.output<typeof algorithms>;
+  /** For `clients`, a segment can be a claim in braces: `/download/users/{sub}/`. */
+  readonly paths: readonly Scope[];
+  readonly targets: readonly string[];
+  /** Seconds. */
+  readonly maxExpiresIn: number;
+  /** Seconds. */
+  readonly maxResumeFor: number;
+  /** For `downloads`: the ID of the API key that may revoke its tokens. */
+  readonly client?: string;
+}
+
+interface IssuerContext extends GeneralLimits {
+  /** Undefined if some of them are invalid. */
   readonly apiKeys: readonly ApiKey[] | undefined;
-  /** `iss` in Postern's own tokens. */
-  readonly own: string;
+  /** `iss` in Postern's own tokens; undefined if it is invalid. */
+  readonly ownIssuer: string | undefined;
 }
 
-/** Every trusted issuer; none where none is configured. */
+/** Every trusted issuer; none if none is configured. */
 export function readIssuers(
-  given: Given | undefined,
-  around: Surroundings,
-  faults: Faults,
-): readonly TrustedIssuer[] {
-  const read = readList(given, 'issuers', faults).flatMap(
-    (entry) => readIssuer(entry, around, faults) ?? [],
+  sourced: SourcedValue | undefined,
+  context: IssuerContext,
+  errors: ConfigErrors,
+): readonly IssuerSettings[] {
+  const { apiKeys, ownIssuer } = context;
+  const keyIds = new Set(apiKeys?.map(({ client }) => client.id));
+  // Two issuers with one ID would own each other's tokens; of two with one iss only one is found.
+  const schemas = {
+    id: values.id.refine(
+      values.unseen(new Set(keyIds)),
+      'an id that no API key and no earlier issuer has',
+    ),
+    issuer: values
+      .jwtName('exactly the iss claim of its JWTs')
+      .refine(values.unseen(), 'an iss that no earlier issuer has')
+      .refine(
+        (iss) => iss !== ownIssuer,
+        `an iss other than Postern's own, which is ${ownIssuer} (POSTERN_ISSUER)`,
+      ),
+    jwks_uri: values.jwksUri.optional(),
+    jwks_file: values.jwksFile.optional(),
+    audience: values.jwtName('exactly the aud claim of its JWTs'),
+    trusted_for: purpose,
+    algorithms,
+  };
+  const owner = values.id.refine(
+    (client) => apiKeys === undefined || keyIds.has(client),
+    "an API key's id; none has this one",
   );
-  faultTwins(read, around, faults);
-  faultOwners(read, around, faults);
-  return read.map(({ trusted }) => trusted);
-}
-
-/** Of two with one id each would own the other's tokens; of one `iss` only one would be found. */
-function faultTwins(
-  read: readonly ReadIssuer[],
-  { apiKeys, own }: Surroundings,
-  faults: Faults,
-): void {
-  const ids = new Set(apiKeys?.map(({ client }) => client.id));
-  const names = new Set<string>();
-  for (const { trusted, id, issuer } of read) {
-    if (ids.has(trusted.id)) faults.add(id, 'an id that no API key and no earlier issuer has');
-    if (names.has(trusted.issuer)) faults.add(issuer, 'an iss that no earlier issuer has');
-    if (trusted.issuer === own) {
-      const expected = `another iss than Postern's own: ${own} is what it signs as (POSTERN_ISSUER)`;
-      faults.add(issuer, expected);
+  const entries = readEntries(readList(sourced, 'issuers', errors), ISSUER_FIELDS, errors);
+  return entries.flatMap(({ has, source, read }) => {
+    const valid = read(schemas);
+    const { id, issuer, jwks_uri: uri, jwks_file: file, audience, algorithms } = valid;
+    const { trusted_for: trustedFor } = valid;
+    if (has('jwks_uri') && has('jwks_file')) {
+      errors.add(source('jwks_file'), 'jwks_uri or jwks_file, not both');
+    } else if (!has('jwks_uri') && !has('jwks_file')) {
+      const example = 'jwks_uri, such as https://login.example/jwks.json, or jwks_file';
+      errors.add(source('jwks_uri'), `where its public keys are: ${example}`);
     }
-    ids.add(trusted.id);
-    names.add(trusted.issuer);
-  }
-}
-
-function faultOwners(read: readonly ReadIssuer[], { apiKeys }: Surroundings, faults: Faults): void {
-  const ids = apiKeys?.map(({ client }) => client.id);
-  for (const { trusted, client } of read) {
-    if (client === undefined || trusted.client === undefined || ids === undefined) continue;
-    if (!ids.includes(trusted.client)) faults.add(client, "an API key's id; none has this one");
-  }
+    // If the purpose is unknown, neither claims nor a client are an issue.
+    const { paths, client, ...rest } = read({
+      ...limitSchemas(context, trustedFor === 'downloads' ? 'forbidden' : 'claims'),
+      client: trustedFor === 'clients' ? NO_CLIENT : owner.optional(),
+    });
+    const limits = clientLimits(rest);
+    const keys = uri ? { uri } : file ? { file } : undefined;
+    if (!id || !issuer || !keys || !audience || !trustedFor || !algorithms) return [];
+    if (!paths || !limits) return [];
+    const issuerSettings = { id, issuer, keys, audience, trustedFor, algorithms, paths, ...limits };
+    return [{ ...issuerSettings, ...(client !== undefined && { client }) }];
+  });
 }

@@ -1,41 +1,152 @@
-import type { Mount } from '../domain/mount.ts';
-import { readList } from './entry.ts';
-import type { Faults } from './fault.ts';
-import type { Given } from './given.ts';
-import { faultLoops } from './loops.ts';
-import { type ReadMount, readMount } from './mount.ts';
-import { mountsFromText } from './mount-text.ts';
-import { faultNested } from './nested.ts';
+import { type Mount, mountId } from '../domain/mount.ts';
+import type { ConfigErrors, Source } from './errors.ts';
+import {
+  type FieldReader,
+  readEntries,
+  readListOrText,
+  type SourcedValue,
+  type TextEntry,
+} from './source.ts';
+import { internalPrefix, listOf, publicPrefix, queryArgument, siteName, unseen } from './values.ts';
 
-/** Every mount, or undefined, with faults, if any of them is wrong or there is none. */
-export function readMounts(given: Given | undefined, faults: Faults): readonly Mount[] | undefined {
-  const before = faults.all.length;
-  // With no place in a file it comes from the environment, as text.
-  const entries =
-    given !== undefined && given.where === undefined
-      ? mountsFromText(given, faults)
-      : readList(given, 'mounts', faults);
-  const mounts: ReadMount[] = [];
-  for (const entry of entries) {
-    const read = readMount(entry, faults);
-    if (read !== undefined) mounts.push(read);
-  }
-  faultLoops(mounts, faults);
-  faultNested(mounts, faults);
-  faultTwins(mounts, faults);
-  if (entries.length === 0 && faults.all.length === before) {
-    const at = given ?? { field: 'POSTERN_MOUNTS' };
-    return faults.add(at, 'at least one mount, such as POSTERN_MOUNTS=/download/=/protected/');
-  }
-  return faults.all.length === before ? mounts.map(({ mount }) => mount) : undefined;
+const MOUNT = {
+  public: publicPrefix,
+  internal: internalPrefix,
+  site: siteName.optional(),
+  path_argument: queryArgument.optional(),
+};
+
+export const MOUNT_FIELDS = [...Object.keys(MOUNT), 'pass_arguments'];
+
+function passArgumentsSchema(pathArgument: string | undefined) {
+  const argument = queryArgument
+    .refine(
+      (name) => name !== pathArgument,
+      'an argument other than path_argument, which Postern never passes on',
+    )
+    .refine(unseen(), 'each argument once');
+  return { pass_arguments: listOf('query arguments', argument).default([]) };
 }
 
-function faultTwins(mounts: readonly ReadMount[], faults: Faults): void {
-  const seen = new Set<string>();
+/** A mount, and where its prefixes are configured. */
+interface SourcedMount {
+  readonly mount: Mount;
+  readonly prefix: Source;
+  readonly internal: Source;
+}
+
+/** Every mount; undefined, with issues, if one of them is invalid or there is none. */
+export function readMounts(
+  sourced: SourcedValue | undefined,
+  errors: ConfigErrors,
+): readonly Mount[] | undefined {
+  const before = errors.count;
+  const entries = readListOrText(sourced, 'mounts', MOUNT_TEXT, errors);
+  const mounts = readEntries(entries, MOUNT_FIELDS, errors).flatMap(
+    (fields) => readMount(fields) ?? [],
+  );
+  rejectLoops(mounts, errors);
+  rejectNested(mounts, errors);
+  const isNew = unseen();
   for (const { mount, prefix } of mounts) {
-    if (seen.has(mount.id)) {
-      faults.add(prefix, 'each public prefix once for a site: an earlier mount has this one');
-    }
-    seen.add(mount.id);
+    if (isNew(mount.id)) continue;
+    errors.add(prefix, 'each public prefix once for a site: an earlier mount has this one');
   }
+  if (entries.length === 0 && errors.count === before) {
+    const source = sourced ?? { field: 'POSTERN_MOUNTS' };
+    errors.add(source, 'at least one mount, such as POSTERN_MOUNTS=/download/=/protected/');
+  }
+  return errors.count === before ? mounts.map(({ mount }) => mount) : undefined;
+}
+
+/** `/download/=/protected/` or `files.example:/media/=/media-files/`. */
+const MOUNT_TEXT: TextEntry = {
+  parse(text) {
+    const [left = '', internal, ...more] = text.split('=');
+    if (internal === undefined || more.length > 0) return undefined;
+    const { site, prefix } = splitSite(left);
+    return { public: prefix, internal, site };
+  },
+  expected:
+    '<public prefix>=<internal prefix> with one =, such as /download/=/protected/; ' +
+    'use the file for a prefix that contains = or a comma',
+  isSecret: false,
+};
+
+/** Splits `files.example:/media/` into its site and its prefix; without a site, only the prefix. */
+export function splitSite(text: string): { site?: string; prefix: string } {
+  const colon = text.startsWith('/') ? -1 : text.indexOf(':/');
+  if (colon < 0) return { prefix: text };
+  return { site: text.slice(0, colon), prefix: text.slice(colon + 1) };
+}
+
+/** One mount; undefined, with issues, if its prefixes or its site are invalid. */
+function readMount({ has, source, read }: FieldReader): SourcedMount | undefined {
+  const { public: prefix, internal, site, path_argument: pathArgument } = read(MOUNT);
+  const passArguments = read(passArgumentsSchema(pathArgument)).pass_arguments ?? [];
+  if (prefix === undefined || internal === undefined) return undefined;
+  if (has('site') && site === undefined) return undefined;
+  const mount: Mount = {
+    id: mountId(site, prefix),
+    ...(site !== undefined && { site }),
+    prefix,
+    internal,
+    ...(pathArgument !== undefined && { pathArgument }),
+    passArguments,
+  };
+  return { mount, prefix: source('public'), internal: source('internal') };
+}
+
+/** Whether there is a site that both apply to; absent: every site. */
+export function sitesOverlap(a: string | undefined, b: string | undefined): boolean {
+  return a === undefined || b === undefined || a === b;
+}
+
+/**
+ * An internal prefix must not be under a public one, nor over one: nginx would send its internal
+ * redirect to the gate, which would redirect again.
+ */
+function rejectLoops(mounts: readonly SourcedMount[], errors: ConfigErrors): void {
+  for (const { mount, internal } of mounts) {
+    for (const { mount: other } of mounts) {
+      if (!sitesOverlap(mount.site, other.site)) continue;
+      const how = relation(mount.internal, other.prefix);
+      if (how === undefined) continue;
+      const expected =
+        `an internal prefix apart from every public prefix, such as /protected/: it ${how} ` +
+        `${other.prefix}, so nginx would ask the gate again instead of sending the file`;
+      errors.add(internal, expected);
+    }
+  }
+}
+
+function relation(internal: string, prefix: string): string | undefined {
+  if (internal === prefix) return 'is the same as the public prefix';
+  if (internal.startsWith(prefix)) return 'is under the public prefix';
+  return prefix.startsWith(internal) ? 'contains the public prefix' : undefined;
+}
+
+/**
+ * An internal prefix must not be below another one, unless the public prefixes nest in the same way:
+ * nginx serves `/p/sub/x` from the inner location, also for a token of the outer mount, whose client
+ * may have no right to the inner one.
+ */
+function rejectNested(mounts: readonly SourcedMount[], errors: ConfigErrors): void {
+  for (const { mount: inner, internal } of mounts) {
+    for (const { mount: outer } of mounts) {
+      if (!sitesOverlap(outer.site, inner.site) || nestAlike(outer, inner)) continue;
+      const expected =
+        `an internal prefix that is not below ${outer.internal}, the one of ${outer.prefix}: ` +
+        `tokens for ${outer.prefix} would open files of ${inner.prefix}`;
+      errors.add(internal, expected);
+    }
+  }
+}
+
+/** True also if neither is below the other. The same internal prefix twice means the same files. */
+function nestAlike(outer: Mount, inner: Mount): boolean {
+  if (inner.internal === outer.internal || !inner.internal.startsWith(outer.internal)) return true;
+  const rest = inner.internal.slice(outer.internal.length);
+  // A path in an argument stays with the outer mount, even if an inner mount has that path.
+  return inner.prefix === outer.prefix + rest && outer.pathArgument === undefined;
 }

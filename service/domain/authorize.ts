@@ -5,7 +5,7 @@ import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './dec
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
-import { MAX_PATH_BYTES } from './path.ts';
+import { MAX_PATH_BYTES, pathFault } from './path.ts';
 import { parseRequestUri, type Requested } from './request-uri.ts';
 import { present } from './requester.ts';
 import { returnUrl } from './return-url.ts';
@@ -85,8 +85,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
-    if (deadline?.late) throw deadline.late;
     if (unknown) await store.adopt(id, grant);
+    if (deadline?.late) throw deadline.late;
     const counts = request.method === 'GET';
     const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
     if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
@@ -156,6 +156,8 @@ export function fitOf(
   const target = targetOf(grant, mount, path);
   // A folder's own target may be longer than its public prefix.
   if (Buffer.byteLength(target) > MAX_PATH_BYTES) return 'invalid_request';
+  // Checked at issue as well. What is stored may be older than the check, or not Postern's.
+  if (grant.target !== undefined && pathFault(target) !== undefined) return 'insufficient_scope';
   // A script that a download registers could answer for the site from then on. And what is fetched
   // ahead nobody may ever look at, but the use would be gone.
   if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';

@@ -18,7 +18,7 @@ test.each([
 });
 
 test.each(['GET /', 'GET /nothing', 'POST /tokens/', 'GET /auth-request', 'GET /x-accel'])(
-  '%s is not found',
+  'API: %s gets 404',
   async (line) => {
     const { ask } = createAsked();
     const { status, headers, body } = await ask(line);
@@ -35,7 +35,7 @@ test.each([
   ['another scheme', `Basic ${btoa(`test:${KEY}`)}`],
   ['the key alone', KEY],
   ['an empty key', 'Bearer '],
-])('%s is let in nowhere', async (_, authorization) => {
+])('API: %s gets 401 on every endpoint', async (_, authorization) => {
   const { ask } = createAsked();
   for (const line of [
     'POST /tokens',
@@ -51,7 +51,7 @@ test.each([
   }
 });
 
-test('a key is no password for a path argument or a query', async () => {
+test('API: a key in the path or in the query is not accepted', async () => {
   const { ask } = createAsked();
   expect((await ask(`GET /tokens/x?access_token=${KEY}`, { key: '' })).status).toBe(401);
 });

@@ -38,10 +38,13 @@ async function post(bytes: number, told: boolean) {
 test.each([
   ['with its length', true],
   ['in chunks', false],
-])('a megabyte %s is read, and not a byte more', async (_, told) => {
-  expect(await post(MEGABYTE, told)).toMatchObject({ status: 201, cache: 'no-store' });
-  const { status, cache, text, lines } = await post(MEGABYTE + 1, told);
-  expect([status, cache]).toEqual([413, 'no-store']);
-  expect(JSON.parse(text)).toMatchObject({ status: 413, code: 'content_too_large' });
-  expect(lines).toEqual([]);
-});
+])(
+  'API: a request body of one megabyte %s is accepted, and one more byte is not',
+  async (_, told) => {
+    expect(await post(MEGABYTE, told)).toMatchObject({ status: 201, cache: 'no-store' });
+    const { status, cache, text, lines } = await post(MEGABYTE + 1, told);
+    expect([status, cache]).toEqual([413, 'no-store']);
+    expect(JSON.parse(text)).toMatchObject({ status: 413, code: 'content_too_large' });
+    expect(lines).toEqual([]);
+  },
+);

@@ -9,7 +9,7 @@ async function issued(more: object = {}) {
   return { ...asked, id: id as string, token: token as string };
 }
 
-test('GET shows a grant, without its token', async () => {
+test('GET /tokens/ID: shows the grant, without its token', async () => {
   const { ask, id, token } = await issued({ filename: 'b.pdf', limit_rate: 5, site: 'a.example' });
   const { status, body, text, headers } = await ask(`GET /tokens/${id}`);
   expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
@@ -27,7 +27,7 @@ test('GET shows a grant, without its token', async () => {
   expect(text).not.toContain(token);
 });
 
-test('PATCH lets it end so many seconds from now, later or earlier', async () => {
+test('PATCH /tokens/ID: sets the end to expires_in seconds from now, later or earlier', async () => {
   const { ask, id, clock } = await issued();
   clock.now += 60_000;
   const later = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 3600 } });
@@ -45,7 +45,7 @@ test.each([
   [{}, '#/expires_in'],
   [{ expires_in: 60, path: '/download/b' }, '#/path'],
   [[{ expires_in: 60 }], '#'],
-])('PATCH refuses %j at %s', async (json, pointer) => {
+])('PATCH /tokens/ID: %j is rejected at %s', async (json, pointer) => {
   const { ask, id } = await issued();
   const reply = await ask(`PATCH /tokens/${id}`, { json });
   expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
@@ -53,12 +53,12 @@ test.each([
   expect((await ask(`GET /tokens/${id}`)).body.exp).toBe(1_800_000_120);
 });
 
-test('PATCH wants JSON', async () => {
+test('PATCH /tokens/ID: a body that is not JSON is rejected', async () => {
   const { ask, id } = await issued();
   expect((await ask(`PATCH /tokens/${id}`, { form: { expires_in: '60' } })).status).toBe(415);
 });
 
-test('DELETE ends it, once', async () => {
+test('DELETE /tokens/ID: revokes the token, and a second request gets 404', async () => {
   const { ask, id } = await issued();
   const first = await ask(`DELETE /tokens/${id}`);
   expect([first.status, first.text, first.headers.get('cache-control')]).toEqual([
@@ -69,15 +69,20 @@ test('DELETE ends it, once', async () => {
   expect((await ask(`DELETE /tokens/${id}`)).status).toBe(404);
 });
 
-test.each(['GET', 'PATCH', 'DELETE'])('%s: what is not there is not found', async (method) => {
-  const { ask, id, token, clock } = await issued();
-  const json = method === 'PATCH' ? { json: { expires_in: 60 } } : {};
-  const missing = { status: 404, body: { code: 'not_found', status: 404 } };
-  for (const name of [tokenId(newToken()), token, 'x', '..', '%00', '%ff', `${id}x`]) {
-    expect(await ask(`${method} /tokens/${name}`, json)).toMatchObject(missing);
-  }
-  expect(await ask(`${method} /tokens/${id}`, { key: OTHER_KEY, ...json })).toMatchObject(missing);
-  expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
-  clock.now += 120_000;
-  expect(await ask(`${method} /tokens/${id}`, json)).toMatchObject(missing);
-});
+test.each(['GET', 'PATCH', 'DELETE'])(
+  '%s /tokens/ID: an unknown token gets 404',
+  async (method) => {
+    const { ask, id, token, clock } = await issued();
+    const json = method === 'PATCH' ? { json: { expires_in: 60 } } : {};
+    const missing = { status: 404, body: { code: 'not_found', status: 404 } };
+    for (const name of [tokenId(newToken()), token, 'x', '..', '%00', '%ff', `${id}x`]) {
+      expect(await ask(`${method} /tokens/${name}`, json)).toMatchObject(missing);
+    }
+    expect(await ask(`${method} /tokens/${id}`, { key: OTHER_KEY, ...json })).toMatchObject(
+      missing,
+    );
+    expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
+    clock.now += 120_000;
+    expect(await ask(`${method} /tokens/${id}`, json)).toMatchObject(missing);
+  },
+);

@@ -3,7 +3,7 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import { createAsked, keptLog } from './ask-api.ts';
 import { brokenStore } from './broken-store.ts';
 
-test('livez and readyz need no key', async () => {
+test('/livez and /readyz need no key', async () => {
   const { ask } = createAsked();
   for (const path of ['/livez', '/readyz']) {
     const { status, body, headers } = await ask(`GET ${path}`, { key: '' });
@@ -13,13 +13,13 @@ test('livez and readyz need no key', async () => {
   }
 });
 
-test('readyz says what an operator should mend', async () => {
-  const check = async () => ({ warning: 'mend it' });
+test('/readyz shows a warning of the store', async () => {
+  const check = async () => ({ warning: 'fix it' });
   const { ask } = createAsked({ store: { ...createMemoryStore(), check } });
-  expect((await ask('GET /readyz')).body).toEqual({ status: 'ok', warning: 'mend it' });
+  expect((await ask('GET /readyz')).body).toEqual({ status: 'ok', warning: 'fix it' });
 });
 
-test('a store that fails is 503 everywhere but at livez, and why is in the log alone', async () => {
+test('API: a store that fails gets 503 except on /livez, and the reason is only logged', async () => {
   const { log, parsed } = keptLog();
   const { ask } = createAsked({ store: brokenStore(), log });
   expect((await ask('GET /livez')).status).toBe(200);
@@ -49,7 +49,7 @@ test('a store that fails is 503 everywhere but at livez, and why is in the log a
   expect(parsed()[0]).toMatchObject({ level: 50, reason: 'Connection is closed.' });
 });
 
-test('what is no token, or no id, is answered without the store', async () => {
+test('API: a malformed token or token ID is answered without asking the store', async () => {
   const { ask } = createAsked({ store: brokenStore() });
   const form = { token: 'another shape' };
   expect((await ask('GET /tokens/x')).status).toBe(404);
@@ -58,7 +58,7 @@ test('what is no token, or no id, is answered without the store', async () => {
   expect((await ask('POST /revoke', { form })).status).toBe(200);
 });
 
-test('a mistake is a 500 that says nothing of it', async () => {
+test('API: an unexpected error gets 500 without details', async () => {
   const { log, parsed } = keptLog();
   const { ask } = createAsked({ store: brokenStore(new TypeError('secret internals')), log });
   const { status, headers, body } = await ask('POST /tokens', { json: { path: '/download/a' } });

@@ -9,7 +9,7 @@ async function issued() {
   return { ...asked, id: id as string, token: token as string };
 }
 
-test('a live token of its client is active (RFC 7662)', async () => {
+test('introspect: a valid token of the same client is active (RFC 7662)', async () => {
   const { ask, id, token } = await issued();
   const form = { token, token_type_hint: 'access_token' };
   const { status, headers, body } = await ask('POST /introspect', { form });
@@ -26,7 +26,7 @@ test('a live token of its client is active (RFC 7662)', async () => {
   });
 });
 
-test('any other is inactive, and nothing more is said', async () => {
+test('introspect: every other token is inactive, without further fields', async () => {
   const { ask, token, id, clock } = await issued();
   const inactive = async (form: { token: string }, key?: string) =>
     expect(await ask('POST /introspect', { form, key })).toMatchObject({
@@ -51,7 +51,7 @@ test.each<[string, Array<[string, string]>]>([
       ['token', 'b'],
     ],
   ],
-])('%s is an invalid request, to introspect and to revoke', async (_, form) => {
+])('introspect, revoke: %s gets invalid_request', async (_, form) => {
   const { ask } = await issued();
   for (const path of ['/introspect', '/revoke']) {
     expect(await ask(`POST ${path}`, { form })).toMatchObject({
@@ -61,7 +61,7 @@ test.each<[string, Array<[string, string]>]>([
   }
 });
 
-test('both want a form', async () => {
+test('introspect, revoke: a body that is not a form is rejected', async () => {
   const { ask, token } = await issued();
   for (const path of ['/introspect', '/revoke']) {
     const reply = await ask(`POST ${path}`, { json: { token } });

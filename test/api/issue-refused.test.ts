@@ -27,7 +27,7 @@ const hostile = linesOf('hostile-bodies.txt').map((line) => {
   return [line.slice(space + 1), line.slice(0, space)] as const;
 });
 
-test.each(hostile)('%s is refused at %s', async (body, pointers) => {
+test.each(hostile)('issue: %s is rejected at %s', async (body, pointers) => {
   const { ask, spent } = createRefusing();
   const reply = await ask('POST /tokens', { body, headers: json });
   expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request', status: 400 } });
@@ -45,7 +45,7 @@ test.each([
   ['Latin-1', Buffer.from('{"path":"/download/caf\xe9"}', 'latin1')],
   ['overlong UTF-8', Buffer.from('{"path":"/download/\xc0\xae"}', 'latin1')],
   ['UTF-16', Buffer.from('{"path":"/download/a"}', 'utf16le')],
-])('%s is no JSON', async (_, body) => {
+])('issue: %s is rejected as invalid JSON', async (_, body) => {
   const { ask, spent } = createRefusing();
   expect(await ask('POST /tokens', { body, headers: json })).toMatchObject({
     status: 400,
@@ -55,7 +55,7 @@ test.each([
 });
 
 test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', ''])(
-  'a body of type %j is refused',
+  'issue: a body of type %j is rejected',
   async (type) => {
     const { ask, spent } = createRefusing();
     const reply = await ask('POST /tokens', {
@@ -68,14 +68,14 @@ test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx
   },
 );
 
-test('the type may come with its parameters, in any case', async () => {
+test('issue: the content type may have parameters and any case', async () => {
   const { ask } = createRefusing();
   const headers = { 'content-type': 'Application/JSON; charset=utf-8' };
   const body = '{"path":"/download/a"}';
   expect((await ask('POST /tokens', { body, headers })).status).toBe(201);
 });
 
-test('one bad request of a thousand refuses all, and at most 50 faults are named', async () => {
+test('issue: one invalid request rejects the whole batch, and at most 50 errors are listed', async () => {
   const { ask, spent } = createRefusing();
   const many = Array.from({ length: 1000 }, (_, i) => ({ path: `/download/${i}` }));
   const one = await ask('POST /tokens', { json: [...many.slice(1), { path: '/download/..' }] });
@@ -87,7 +87,7 @@ test('one bad request of a thousand refuses all, and at most 50 faults are named
   expect(spent()).toEqual([0, []]);
 });
 
-test('a token has at most 64 addresses', async () => {
+test('issue: a token has at most 64 addresses', async () => {
   const { ask } = createAsked();
   const ip = Array.from({ length: 65 }, (_, i) => `192.0.2.${i}`);
   const [most, more] = [ip.slice(1), ip].map((list) => ({ path: '/download/a', ip: list }));
@@ -98,7 +98,7 @@ test('a token has at most 64 addresses', async () => {
   });
 });
 
-test('beyond what the client may issue for is another code', async () => {
+test('issue: a path that the client may not issue for gets insufficient_scope', async () => {
   const paths = [{ prefix: '/download/a/' }];
   const { ask } = createAsked({ apiKeys: [apiKey(KEY, { paths })] });
   const reply = await ask('POST /tokens', {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createAsked } from './ask-api.ts';
 
-test('one token', async () => {
+test('issue: one request returns one token', async () => {
   const { ask } = createAsked();
   const path = '/download/reports/Q3 résumé.pdf';
   const { status, headers, body } = await ask('POST /tokens', { json: { path } });
@@ -17,7 +17,7 @@ test('one token', async () => {
   });
 });
 
-test('an array of requests is an array of tokens', async () => {
+test('issue: an array of requests returns an array of tokens', async () => {
   const { ask } = createAsked();
   const json = [{ path: '/download/a' }, { prefix: '/download/b/', expires_in: 10 }];
   const { status, body } = await ask('POST /tokens', { json });
@@ -28,13 +28,13 @@ test('an array of requests is an array of tokens', async () => {
   ]);
 });
 
-test('an array of one is an array', async () => {
+test('issue: an array with one request returns an array', async () => {
   const { ask } = createAsked();
   const { body } = await ask('POST /tokens', { json: [{ path: '/download/a' }] });
   expect(body).toHaveLength(1);
 });
 
-test('a thousand are issued, and one more is not', async () => {
+test('issue: a batch has at most 1000 requests', async () => {
   const { ask } = createAsked();
   const json = Array.from({ length: 1001 }, (_, i) => ({ path: `/download/${i}` }));
   expect(await ask('POST /tokens', { json })).toMatchObject({
@@ -46,13 +46,13 @@ test('a thousand are issued, and one more is not', async () => {
   expect(new Set(body.map(({ id }: { id: string }) => id)).size).toBe(1000);
 });
 
-test('the public URL goes before it', async () => {
+test('issue: the URL of a token starts with the public URL', async () => {
   const { ask } = createAsked({ publicUrl: 'https://files.example' });
   const { body } = await ask('POST /tokens', { json: { path: '/download/a' } });
   expect(body.url).toBe(`https://files.example/download/a?token=${body.access_token}`);
 });
 
-test('every field may be as long as it says', async () => {
+test('issue: every field accepts its maximum length', async () => {
   const { ask } = createAsked();
   const json = {
     path: `/download/${'é'.repeat(1019)}`,

@@ -21,7 +21,7 @@ function outcome(read: (text: string) => unknown, text: string): unknown {
 
 const jsonText = fc.json({ maxDepth: 4 }).filter((text) => text.trim() !== '[]');
 
-test('splitting an array reads every text as JSON.parse does', () => {
+test('JSON: splitting an array gives the same values as JSON.parse', () => {
   const broken = fc
     .tuple(jsonText, fc.nat(), fc.constantFrom(...'[]{}",:\\ \n\u00a01a'), fc.nat({ max: 2 }))
     .map(([text, at, put, without]) => {
@@ -53,12 +53,12 @@ test.each([
   '\ufeff[1]',
   ']',
   '',
-])('%j is not JSON', (text) => {
+])('JSON: %j is rejected', (text) => {
   expect(() => joined(text)).toThrow(Refused);
   expect(() => JSON.parse(text)).toThrow(SyntaxError);
 });
 
-test('a thousand elements are split, and one more is refused', () => {
+test('JSON: an array is split into at most 1000 elements', () => {
   const array = (length: number) => JSON.stringify(Array.from({ length }, () => ({})));
   expect(splitJson(array(1000), 1000).values).toHaveLength(1000);
   expect(() => splitJson(array(1001), 1000)).toThrow(/1 to 1000/);

@@ -13,7 +13,7 @@ async function three() {
   return { ...asked, byEnd };
 }
 
-test("GET shows a subject's live grants as they end", async () => {
+test('list: GET /tokens?subject= lists the valid tokens of a subject by their end', async () => {
   const { ask, byEnd, clock } = await three();
   const { status, body, headers } = await ask('GET /tokens?subject=a%20b');
   expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
@@ -29,7 +29,7 @@ test("GET shows a subject's live grants as they end", async () => {
   expect(others.body).toEqual({ tokens: [] });
 });
 
-test('page by page', async () => {
+test('list: the cursor returns the next page', async () => {
   const { ask, byEnd } = await three();
   const ids: string[] = [];
   let cursor = '';
@@ -43,7 +43,7 @@ test('page by page', async () => {
   expect([ids, pages]).toEqual([byEnd, 2]);
 });
 
-test('a page holds a hundred, or as many as are asked for', async () => {
+test('list: a page has 100 tokens, or the number in limit', async () => {
   const { ask } = createAsked();
   const json = Array.from({ length: 101 }, () => ({ path: '/download/a', subject: 'u' }));
   await ask('POST /tokens', { json });
@@ -72,7 +72,7 @@ test.each([
   '?subject=a&cursor=',
   '?subject=a&cursor=-1.xxxxxxxxxxxxxxxxxxxxxx',
   '?subject=a&cursor=1.xxxxxxxxxxxxxxxxxxxxxx&cursor=1.xxxxxxxxxxxxxxxxxxxxxx',
-])('GET /tokens%s is refused', async (query) => {
+])('list: GET /tokens%s is rejected', async (query) => {
   const { ask } = createAsked();
   expect(await ask(`GET /tokens${query}`)).toMatchObject({
     status: 400,

@@ -19,7 +19,7 @@ async function documentOf() {
   return { api, document: (await reply.json()) as Document };
 }
 
-test('is for whoever reaches the API, and names the version', async () => {
+test('openapi: /openapi.json needs no key and contains the version', async () => {
   const { document } = await documentOf();
   expect(document).toMatchObject({
     openapi: '3.1.1',
@@ -27,7 +27,7 @@ test('is for whoever reaches the API, and names the version', async () => {
   });
 });
 
-test('describes every endpoint that there is, and no other', async () => {
+test('openapi: every endpoint is described, and no other', async () => {
   const { api, document } = await documentOf();
   const routes = api.routes
     .filter(({ method, path }) => method !== 'ALL' && path !== '/*')
@@ -40,7 +40,7 @@ test('describes every endpoint that there is, and no other', async () => {
   expect(described.sort()).toEqual([...new Set(routes)].sort());
 });
 
-test('every reference leads somewhere', async () => {
+test('openapi: every $ref can be resolved', async () => {
   const { document } = await documentOf();
   const names = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)];
   expect(names.length).toBeGreaterThan(10);
@@ -49,7 +49,7 @@ test('every reference leads somewhere', async () => {
   );
 });
 
-test('a request is described as it is checked', async () => {
+test('openapi: the schema of a request accepts what the API accepts', async () => {
   const { document } = await documentOf();
   const { grantRequest } = document.components.schemas;
   expect(grantRequest).toMatchObject({
@@ -61,7 +61,7 @@ test('a request is described as it is checked', async () => {
 const holds = (schema: z.ZodType, body: unknown) =>
   expect(schema.safeParse(body).error).toBeUndefined();
 
-test('answers are as they are described', async () => {
+test('openapi: responses match their schemas', async () => {
   const { ask } = createAsked();
   const full = {
     prefix: '/download/a/',
@@ -90,7 +90,7 @@ test('answers are as they are described', async () => {
   holds(answers.problem, (await ask('POST /tokens', { json: { path: 1, y: 2 } })).body);
 });
 
-test('and so is the state of what is used, and of a JWT', async () => {
+test('openapi: the state of a used token and of a JWT match their schemas', async () => {
   const { api, authRequest } = await startGate();
   const { url, id } = await issueToken(api, { path: '/download/b', max_uses: 1 });
   await authRequest(url, { 'X-Real-IP': '192.0.2.1' });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createAsked, OTHER_KEY } from './ask-api.ts';
 
-test("DELETE ends all of a subject's grants, and no others", async () => {
+test('revoke: DELETE /tokens?subject= revokes all tokens of the subject, and no others', async () => {
   const { ask } = createAsked();
   const json = ['a b', 'a b', 'c'].map((subject) => ({ path: '/download/a', subject }));
   const mine = (await ask('POST /tokens', { json })).body;
@@ -17,7 +17,7 @@ test("DELETE ends all of a subject's grants, and no others", async () => {
 });
 
 test.each(['', '?subject=', '?subject=a&subject=b', '?sub=a', '?Subject=a'])(
-  'DELETE /tokens%s ends nothing',
+  'revoke: DELETE /tokens%s revokes nothing',
   async (query) => {
     const { ask } = createAsked();
     const json = { path: '/download/a', subject: 'a' };

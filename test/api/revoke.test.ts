@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { newToken } from '../../service/domain/token.ts';
 import { createAsked, OTHER_KEY } from './ask-api.ts';
 
-test('a token is ended, and again it is 200 (RFC 7009)', async () => {
+test('revoke: a token is revoked, and a second request gets 200 too (RFC 7009)', async () => {
   const { ask } = createAsked();
   const { access_token: token, id } = (await ask('POST /tokens', { json: { path: '/download/a' } }))
     .body;
@@ -13,7 +13,7 @@ test('a token is ended, and again it is 200 (RFC 7009)', async () => {
   }
 });
 
-test("what is unknown, of another shape or another client's is 200 and untouched", async () => {
+test('revoke: an unknown or malformed token, or one of another client, gets 200 and is not changed', async () => {
   const { ask } = createAsked();
   const { access_token: token, id } = (await ask('POST /tokens', { json: { path: '/download/a' } }))
     .body;

@@ -31,7 +31,11 @@ test.each([
   [['key', 'generate'], []],
   [['token', 'show', 'a'.repeat(22)], []],
   [['token', 'list', '--subject', 'x'], []],
-  [['nginx', '--files', '/srv/files'], ['yaml']],
+  [['nginx', '--help'], []],
+  [
+    ['nginx', '--files', '/srv/files'],
+    ['zod', 'yaml'],
+  ],
 ])('postern %j loads only what it needs', async (words, packages) => {
   expect(await loaded(words)).toEqual(['commander', ...packages]);
 });

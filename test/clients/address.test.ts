@@ -6,7 +6,7 @@ import { testFolder } from './folder.ts';
 import { waitForLines } from './site-log.ts';
 
 test.runIf(hasAddresses).for(downloaders)(
-  '%s asks from the address that it is told',
+  '%s: the test client sends requests from the given address',
   async (name, context) => {
     const program = await downloader(name, context);
     const site = await startSite({ way: 'auth_request', files: { 'a.txt': 'hello' } });

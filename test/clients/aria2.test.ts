@@ -11,25 +11,22 @@ import { stateOf, usedOnceFrom } from './state.ts';
 const MIB = 1024 * 1024;
 const BYTES = randomBytes(8 * MIB);
 
-test.for(ways)(
-  'aria2 fetches a file for one in eight parts at once by %s',
-  async (way, context) => {
-    const aria2c = await downloader('aria2c', context);
-    const site = await startSite({ way, files: { 'big.bin': BYTES } });
-    onTestFinished(() => site.stop());
-    // Slow enough that the first connection has not sent the whole before the others begin.
-    const once = { path: '/download/big.bin', max_uses: 1 };
-    const issued = await site.issue({ ...once, limit_rate: 1.5 * MIB });
-    const url = site.nginx.url(issued.url);
-    const file = join(await testFolder(), 'big.bin');
+test.for(ways)('aria2: eight parallel connections count as one use by %s', async (way, context) => {
+  const aria2c = await downloader('aria2c', context);
+  const site = await startSite({ way, files: { 'big.bin': BYTES } });
+  onTestFinished(() => site.stop());
+  // Slow enough that the first connection has not sent the whole before the others begin.
+  const once = { path: '/download/big.bin', max_uses: 1 };
+  const issued = await site.issue({ ...once, limit_rate: 1.5 * MIB });
+  const url = site.nginx.url(issued.url);
+  const file = join(await testFolder(), 'big.bin');
 
-    const ended = await aria2c.download({ url, file, more: ['-x8', '-s8', '-k1M'] });
+  const ended = await aria2c.download({ url, file, more: ['-x8', '-s8', '-k1M'] });
 
-    expect(ended).toMatchObject({ code: 0 });
-    expect((await readFile(file)).equals(BYTES)).toBe(true);
-    // The first request has no range, as it asks for the length too; its answer is cut.
-    const lines = await waitForLines(site, issued.id, ({ length }) => length >= 8);
-    expect(lines.filter(({ status }) => status === 206).length).toBeGreaterThanOrEqual(7);
-    expect(await stateOf(site, issued.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-  },
-);
+  expect(ended).toMatchObject({ code: 0 });
+  expect((await readFile(file)).equals(BYTES)).toBe(true);
+  // The first request has no range, as it asks for the length too; its answer is cut.
+  const lines = await waitForLines(site, issued.id, ({ length }) => length >= 8);
+  expect(lines.filter(({ status }) => status === 206).length).toBeGreaterThanOrEqual(7);
+  expect(await stateOf(site, issued.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+});

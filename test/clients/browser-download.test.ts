@@ -9,7 +9,7 @@ import { waitForLines } from './site-log.ts';
 
 const BYTES = randomBytes(5_000_000);
 
-test.for(ways)('Chromium saves what a link of a page leads to by %s', async (way, context) => {
+test.for(ways)('Chromium: a link on a page saves the file by %s', async (way, context) => {
   const browser = await startBrowser(context);
   const site = await startSite({
     way,

@@ -15,7 +15,7 @@ const pdf = `%PDF-1.4
 trailer <</Root 1 0 R>>
 `;
 
-test.for(ways)('Chromium shows what is to be shown by %s', async (way, context) => {
+test.for(ways)('Chromium: shows a file with disposition inline by %s', async (way, context) => {
   const browser = await startBrowser(context);
   const ffmpeg = await client('ffmpeg', context);
   const site = await startSite({ way, files: { 'picture.png': png(64, 40), 'a.pdf': pdf } });

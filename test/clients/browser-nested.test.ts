@@ -8,7 +8,7 @@ import { revoke } from './state.ts';
 const OUTER = '/download/hls/';
 const INNER = '/download/hls/sub/';
 
-test.for(ways)('Chromium has the cookies of two nested folders by %s', async (way, context) => {
+test.for(ways)('Chromium: keeps the cookies of two nested folders by %s', async (way, context) => {
   const browser = await startBrowser(context);
   const files = { 'hls/a.txt': 'outer', 'hls/sub/b.txt': 'inner' };
   const site = await startSite({ way, files, locations: pagesLocation });

@@ -41,25 +41,28 @@ const script = (token: string, path: string) => `(async () => {
   return [asked.status, file.status, await file.text()];
 })()`;
 
-test.for(ways)('a page asks for a token of its user by %s', async (way, context) => {
-  const browser = await startBrowser(context);
-  const jwt = { clientOf: createClientOf([login], 5, Date.now) };
-  const postern = createPostern({ jwt });
-  const api = await listening(apiListener(postern.api));
-  onTestFinished(() => api.stop());
-  const site = await startSite({
-    way,
-    store: postern.store,
-    files: { 'users/ada/a.txt': 'hers', 'users/bob/a.txt': 'his' },
-    locations: `${pagesLocation}
+test.for(ways)(
+  'Chromium: a page requests a token with the access token of its user by %s',
+  async (way, context) => {
+    const browser = await startBrowser(context);
+    const jwt = { clientOf: createClientOf([login], 5, Date.now) };
+    const postern = createPostern({ jwt });
+    const api = await listening(apiListener(postern.api));
+    onTestFinished(() => api.stop());
+    const site = await startSite({
+      way,
+      store: postern.store,
+      files: { 'users/ada/a.txt': 'hers', 'users/bob/a.txt': 'his' },
+      locations: `${pagesLocation}
       location = /generate-media-token/ { proxy_pass http://127.0.0.1:${api.port}/tokens; }`,
-  });
-  onTestFinished(() => site.stop());
-  const page = await browser.open(await pageOf(site, '<title>files</title>'));
-  const token = await accessToken();
+    });
+    onTestFinished(() => site.stop());
+    const page = await browser.open(await pageOf(site, '<title>files</title>'));
+    const token = await accessToken();
 
-  const own = await page.evaluate(script(token, '/download/users/ada/a.txt'));
-  expect(own).toEqual([201, 200, 'hers']);
-  const other = await page.evaluate(script(token, '/download/users/bob/a.txt'));
-  expect(other).toEqual([403, 'insufficient_scope']);
-});
+    const own = await page.evaluate(script(token, '/download/users/ada/a.txt'));
+    expect(own).toEqual([201, 200, 'hers']);
+    const other = await page.evaluate(script(token, '/download/users/bob/a.txt'));
+    expect(other).toEqual([403, 'insufficient_scope']);
+  },
+);

@@ -16,7 +16,7 @@ function rules(speculation: object): string {
   return `<script type="speculationrules">${JSON.stringify(speculation)}</script>`;
 }
 
-test.for(ways)('what Chromium fetches ahead takes no use by %s', async (way, context) => {
+test.for(ways)('Chromium: a prefetch takes no use by %s', async (way, context) => {
   const browser = await startBrowser(context);
   const site = await startSite({ way, files: { 'a.bin': 'hello' }, locations: pagesLocation });
   onTestFinished(() => site.stop());

@@ -27,7 +27,7 @@ async function startFiles(way: Way) {
   return site;
 }
 
-test.for(ways)('Chromium opens what is delivered in a sandbox by %s', async (way, context) => {
+test.for(ways)('Chromium: opens an active document in a sandbox by %s', async (way, context) => {
   const browser = await startBrowser(context);
   const site = await startFiles(way);
 
@@ -65,7 +65,7 @@ test.for(ways)('Chromium opens what is delivered in a sandbox by %s', async (way
 // lift: no script could run all the same.
 
 // To Chromium an opaque origin is another site, and the cookie is SameSite.
-test.fails('a page in a sandbox has its pictures by the cookie', async (context) => {
+test.fails('Chromium: a page in the sandbox loads its pictures with the cookie', async (context) => {
   const browser = await startBrowser(context);
   const site = await startFiles('auth_request');
   const { access_token } = await site.issue({ prefix: '/download/', cookie: true });
@@ -74,7 +74,7 @@ test.fails('a page in a sandbox has its pictures by the cookie', async (context)
 });
 
 // Chromium asks for the file, and drops the answer: a use of its own token would be taken.
-test.fails('a link in a page in a sandbox saves a file', async (context) => {
+test.fails('Chromium: a download link in a sandboxed page saves the file', async (context) => {
   const browser = await startBrowser(context);
   const site = await startFiles('auth_request');
   const { id, url } = await site.issue({ prefix: '/download/' });

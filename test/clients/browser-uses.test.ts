@@ -12,7 +12,7 @@ import { stateOf, usedOnceFrom } from './state.ts';
 const BYTES = randomBytes(1_000_000);
 
 test.runIf(hasAddresses).for(ways)(
-  'Chromium saves what is for one, again too, and nobody else does by %s',
+  'Chromium: saves a file with one use again, and another client gets 401 by %s',
   async (way, context) => {
     const browser = await startBrowser(context);
     const curl = await downloader('curl', context);

@@ -31,7 +31,7 @@ describe.each(ways)('curl by %s', (way) => {
     expect((await readFile(file)).equals(expected)).toBe(true);
   });
 
-  test('-I shows the headers, and no body comes', async (context) => {
+  test('curl -I shows the headers without a body', async (context) => {
     const curl = await client('curl', context);
     const { code, stdout } = await curl.run(['--disable', '--silent', '-I', url]);
     expect(code).toBe(0);
@@ -40,7 +40,7 @@ describe.each(ways)('curl by %s', (way) => {
     expect(stdout).toContain('\r\nAccept-Ranges: bytes\r\n');
   });
 
-  test('-OJ saves it under the name that the token gives', async (context) => {
+  test('curl -OJ saves the file under the name in the token', async (context) => {
     const curl = await client('curl', context);
     const folder = await testFolder();
     const { code } = await curl.run(['--disable', '--silent', '-OJ', '--output-dir', folder, url]);
@@ -48,7 +48,7 @@ describe.each(ways)('curl by %s', (way) => {
     expect((await readFile(join(folder, 'named.bin'))).equals(BYTES)).toBe(true);
   });
 
-  test('ends with the status where the token is none', async (context) => {
+  test('curl --fail reports the status for an invalid token', async (context) => {
     const curl = await downloader('curl', context);
     const file = join(await testFolder(), 'a.bin');
     const ended = await curl.download({ url: site.nginx.url('/download/a.bin'), file });

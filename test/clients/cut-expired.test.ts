@@ -18,70 +18,76 @@ const HOUR = 3_600_000;
 const OWN = '127.0.0.5';
 const STRANGER = '127.0.0.6';
 
-describe.runIf(hasAddresses).each(ways)('a cut download whose token has expired by %s', (way) => {
-  const clock = { now: Date.now() };
-  let site: Site;
-  beforeAll(async () => {
-    site = await startSite({ way, files, now: () => clock.now });
-  });
-  afterAll(() => site.stop());
+describe.runIf(hasAddresses).each(ways)(
+  'resume: an interrupted download whose token has expired by %s',
+  (way) => {
+    const clock = { now: Date.now() };
+    let site: Site;
+    beforeAll(async () => {
+      site = await startSite({ way, files, now: () => clock.now });
+    });
+    afterAll(() => site.stop());
 
-  test.for(downloaders)('is gone on with by %s within resume_for', async (name, context) => {
-    const program = await downloader(name, context);
+    test.for(downloaders)('is resumed by %s within resume_for', async (name, context) => {
+      const program = await downloader(name, context);
+      const curl = await downloader('curl', context);
+      const { id, url: own } = await site.issue({ path, max_uses: 1, expires_in: 120 });
+      const url = site.nginx.url(own);
+      const folder = await testFolder();
+      const download = { url, file: join(folder, 'a.bin'), from: OWN };
+      const byStranger = () => curl.download({ url, file: join(folder, 'none'), from: STRANGER });
+
+      await program.cut(download, 100_000);
+      expect((await stat(download.file)).size).toBeLessThan(BYTES.length);
+      expect(await byStranger()).toMatchObject(refused);
+      clock.now += 120_000;
+      expect(await byStranger()).toMatchObject(refused);
+      clock.now += HOUR - 121_000;
+      expect(await byStranger()).toMatchObject(refused);
+      expect(await program.resume(download)).toMatchObject({ code: 0 });
+
+      expect((await readFile(download.file)).equals(BYTES)).toBe(true);
+      expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(OWN));
+
+      clock.now += 1000;
+      const late = await program.download({ ...download, file: join(folder, 'late') });
+      expect(late.code).not.toBe(0);
+      const isLate = ({ address, status }: { address: string; status: number }) =>
+        address === OWN && status === 401;
+      await waitForLines(site, id, (lines) => lines.some(isLate));
+    });
+  },
+);
+
+test.runIf(hasAddresses)(
+  'resume: an interrupted download is resumed after the token expires in Redis',
+  async (context) => {
     const curl = await downloader('curl', context);
-    const { id, url: own } = await site.issue({ path, max_uses: 1, expires_in: 120 });
-    const url = site.nginx.url(own);
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const store = await openRedis(redis);
+    const site = await startSite({ way: 'auth_request', files, store });
+    onTestFinished(() => site.stop());
     const folder = await testFolder();
+    // Two, since past the last one a stranger would be refused in any case.
+    const uses = { max_uses: 2, resume_for: 60, expires_in: 2 };
+    const issued = await site.issue({ path, ...uses });
+    const url = site.nginx.url(issued.url);
     const download = { url, file: join(folder, 'a.bin'), from: OWN };
-    const byStranger = () => curl.download({ url, file: join(folder, 'none'), from: STRANGER });
 
-    await program.cut(download, 100_000);
-    expect((await stat(download.file)).size).toBeLessThan(BYTES.length);
-    expect(await byStranger()).toMatchObject(refused);
-    clock.now += 120_000;
-    expect(await byStranger()).toMatchObject(refused);
-    clock.now += HOUR - 121_000;
-    expect(await byStranger()).toMatchObject(refused);
-    expect(await program.resume(download)).toMatchObject({ code: 0 });
+    await curl.cut(download, 100_000);
+    const isOver = async () => {
+      const { status } = await site.fetch(issued.url, { method: 'HEAD' });
+      return status === 401;
+    };
+    expect(await isOver()).toBe(false);
+    await waitFor(isOver, { what: 'the token to expire' });
+    const byStranger = { url, file: join(folder, 'none'), from: STRANGER };
+    expect(await curl.download(byStranger)).toMatchObject(refused);
+    expect(await curl.resume(download)).toMatchObject({ code: 0 });
 
     expect((await readFile(download.file)).equals(BYTES)).toBe(true);
-    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(OWN));
-
-    clock.now += 1000;
-    const late = await program.download({ ...download, file: join(folder, 'late') });
-    expect(late.code).not.toBe(0);
-    const isLate = ({ address, status }: { address: string; status: number }) =>
-      address === OWN && status === 401;
-    await waitForLines(site, id, (lines) => lines.some(isLate));
-  });
-});
-
-test.runIf(hasAddresses)('the same by the clock of Redis', async (context) => {
-  const curl = await downloader('curl', context);
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
-  const store = await openRedis(redis);
-  const site = await startSite({ way: 'auth_request', files, store });
-  onTestFinished(() => site.stop());
-  const folder = await testFolder();
-  // Two, since past the last one a stranger would be refused in any case.
-  const uses = { max_uses: 2, resume_for: 60, expires_in: 2 };
-  const issued = await site.issue({ path, ...uses });
-  const url = site.nginx.url(issued.url);
-  const download = { url, file: join(folder, 'a.bin'), from: OWN };
-
-  await curl.cut(download, 100_000);
-  const isOver = async () => {
-    const { status } = await site.fetch(issued.url, { method: 'HEAD' });
-    return status === 401;
-  };
-  expect(await isOver()).toBe(false);
-  await waitFor(isOver, { what: 'the token to expire' });
-  const byStranger = { url, file: join(folder, 'none'), from: STRANGER };
-  expect(await curl.download(byStranger)).toMatchObject(refused);
-  expect(await curl.resume(download)).toMatchObject({ code: 0 });
-
-  expect((await readFile(download.file)).equals(BYTES)).toBe(true);
-  const state = { uses_left: 1, requesters: [{ address: OWN }] };
-  expect(await stateOf(site, issued.id)).toMatchObject(state);
-});
+    const state = { uses_left: 1, requesters: [{ address: OWN }] };
+    expect(await stateOf(site, issued.id)).toMatchObject(state);
+  },
+);

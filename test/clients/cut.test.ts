@@ -9,14 +9,14 @@ import { type LogLine, waitForLines } from './site-log.ts';
 
 const BYTES = randomBytes(16_000_000);
 
-describe.each(ways)('a download that is cut by %s', (way) => {
+describe.each(ways)('resume: an interrupted download by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({ way, files: { 'a.bin': BYTES } });
   });
   afterAll(() => site.stop());
 
-  test.for(downloaders)('is gone on with by %s', async (name, context) => {
+  test.for(downloaders)('is resumed by %s', async (name, context) => {
     const program = await downloader(name, context);
     const { id, url } = await site.issue({ path: '/download/a.bin' });
     const download = { url: site.nginx.url(url), file: join(await testFolder(), 'a.bin') };

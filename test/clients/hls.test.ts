@@ -17,7 +17,7 @@ async function requestsOf(site: Site, id: string): Promise<string[]> {
 
 const uses = [{}, { max_uses: 1 }, { max_uses: 1, bind: 'cookie' }];
 
-test.for(ways)('ffmpeg plays a folder by its path token by %s', async (way, context) => {
+test.for(ways)('ffmpeg: plays HLS with a token in the path by %s', async (way, context) => {
   const ffmpeg = await client('ffmpeg', context);
   const ffprobe = await client('ffprobe', context);
   const site = await startSite({ way });
@@ -36,7 +36,7 @@ test.for(ways)('ffmpeg plays a folder by its path token by %s', async (way, cont
   }
 });
 
-test.for(ways)('ffmpeg plays a folder by its cookie by %s', async (way, context) => {
+test.for(ways)('ffmpeg: plays HLS with a token in a cookie by %s', async (way, context) => {
   const ffmpeg = await client('ffmpeg', context);
   const ffprobe = await client('ffprobe', context);
   const site = await startSite({ way });

@@ -12,7 +12,7 @@ import { stateOf, usedOnceFrom } from './state.ts';
 const BYTES = randomBytes(800_000);
 const unused = { uses_left: 1, requesters: [] };
 
-describe.each(ways)('a link for one by %s', (way) => {
+describe.each(ways)('uses: a link with one use by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({ way, files: { 'a.bin': BYTES } });
@@ -26,21 +26,24 @@ describe.each(ways)('a link for one by %s', (way) => {
     return { id, url: site.nginx.url(url), file, state: () => stateOf(site, id) };
   }
 
-  test.for(downloaders)('is fetched whole by %s, which may ask again', async (name, context) => {
-    const program = await downloader(name, context);
-    const { state, ...link } = await linkForOne();
+  test.for(downloaders)(
+    'is downloaded by %s, which may send further requests',
+    async (name, context) => {
+      const program = await downloader(name, context);
+      const { state, ...link } = await linkForOne();
 
-    expect(await program.download(link)).toMatchObject({ code: 0 });
-    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
-    // There is nothing left to fetch, which curl alone takes for a failure.
-    await program.resume(link);
-    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
-    const lines = await waitForLines(site, link.id, ({ length }) => length >= 2);
-    expect(lines.map(({ code }) => code)).toEqual(lines.map(() => 'allow'));
-    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
-  });
+      expect(await program.download(link)).toMatchObject({ code: 0 });
+      expect((await readFile(link.file)).equals(BYTES)).toBe(true);
+      // There is nothing left to fetch, which curl alone takes for a failure.
+      await program.resume(link);
+      expect((await readFile(link.file)).equals(BYTES)).toBe(true);
+      const lines = await waitForLines(site, link.id, ({ length }) => length >= 2);
+      expect(lines.map(({ code }) => code)).toEqual(lines.map(() => 'allow'));
+      expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
+    },
+  );
 
-  test('is fetched in ranges by curl, eight of which begin at once', async (context) => {
+  test('is downloaded by curl in eight parallel ranges', async (context) => {
     const curl = await downloader('curl', context);
     const { url, file, state } = await linkForOne();
     const size = BYTES.length / 8;
@@ -57,7 +60,7 @@ describe.each(ways)('a link for one by %s', (way) => {
     expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
   });
 
-  test('is fetched by HTTP/1.0', async (context) => {
+  test('is downloaded with HTTP/1.0', async (context) => {
     const curl = await downloader('curl', context);
     const { state, ...link } = await linkForOne();
     expect(await curl.download({ ...link, more: ['--http1.0'] })).toMatchObject({ code: 0 });
@@ -70,7 +73,7 @@ describe.each(ways)('a link for one by %s', (way) => {
     ['wget', ['--no-config', '--no-hsts', '--no-verbose', '--tries=1', '--spider']],
     ['aria2c', ['--no-conf', '--no-netrc', '--quiet', '--max-tries=1', '--dry-run']],
   ];
-  test.for(lookers)('is only looked at by %s %j, then fetched', async ([name, args], context) => {
+  test.for(lookers)('keeps its use after a preview by %s %j', async ([name, args], context) => {
     const looker = await client(name, context);
     const program = await downloader(name, context);
     const { state, ...link } = await linkForOne();
@@ -87,7 +90,7 @@ describe.each(ways)('a link for one by %s', (way) => {
     expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
   });
 
-  test('is asked for its length first by an aria2 that is told to', async (context) => {
+  test('keeps its use after a HEAD request by aria2', async (context) => {
     const aria2c = await downloader('aria2c', context);
     const { state, ...link } = await linkForOne();
     const more = ['--use-head=true', '-x8', '-s8', '-k1M'];
@@ -98,15 +101,18 @@ describe.each(ways)('a link for one by %s', (way) => {
     expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
   });
 
-  test.runIf(hasAddresses)('is for whoever fetches it, not who looked first', async (context) => {
-    const curl = await downloader('curl', context);
-    const { state, ...link } = await linkForOne();
-    const head = { ...link, more: ['-I'] };
-    expect(await curl.download({ ...head, from: '127.0.0.5' })).toMatchObject({ code: 0 });
-    expect(await curl.download({ ...link, from: '127.0.0.6' })).toMatchObject({ code: 0 });
-    for (const late of [head, link]) {
-      expect(await curl.download({ ...late, from: '127.0.0.5' })).toMatchObject(refused);
-    }
-    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.6'));
-  });
+  test.runIf(hasAddresses)(
+    'belongs to the client that downloads it, not to the client that sent HEAD first',
+    async (context) => {
+      const curl = await downloader('curl', context);
+      const { state, ...link } = await linkForOne();
+      const head = { ...link, more: ['-I'] };
+      expect(await curl.download({ ...head, from: '127.0.0.5' })).toMatchObject({ code: 0 });
+      expect(await curl.download({ ...link, from: '127.0.0.6' })).toMatchObject({ code: 0 });
+      for (const late of [head, link]) {
+        expect(await curl.download({ ...late, from: '127.0.0.5' })).toMatchObject(refused);
+      }
+      expect(await state()).toMatchObject(usedOnceFrom('127.0.0.6'));
+    },
+  );
 });

@@ -9,7 +9,7 @@ import { testFolder } from './folder.ts';
 
 const BYTES = randomBytes(300_000);
 
-test.for(ways)('wget saves the whole file, and knows its name, by %s', async (way, context) => {
+test.for(ways)('wget: saves the file under its name by %s', async (way, context) => {
   const wget = await downloader('wget', context);
   const naming = await client('wget', context);
   const site = await startSite({ way, files: { 'a.bin': BYTES } });

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { findClient } from '../../service/domain/client.ts';
-import { faultsOf, fileFaults, load, loadFile, unattendedFaults } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile, unattendedIssues } from './load.ts';
 
 const SECRET = 'a-s3cret:of=16&';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const A = `sha256:${'a'.repeat(64)}`;
 const B = `sha256:${'b'.repeat(64)}`;
 
-test('keys of the environment may issue for every mount', () => {
+test('config: POSTERN_API_KEYS may issue for every mount', () => {
   const secret = `${SECRET}!`;
   const { apiKeys } = load({
     POSTERN_API_KEYS: `web:${secret}, batch:sha256:${sha256('other').toUpperCase()}\n`,
@@ -36,8 +36,8 @@ test.each([
   `web:SHA256:${'z'.repeat(64)}`,
   `web:sha256:${'a'.repeat(65)}`,
   A,
-])('POSTERN_API_KEYS=%s', (value) => {
-  expect(faultsOf({ POSTERN_API_KEYS: value })).toEqual([
+])('config: POSTERN_API_KEYS=%s is an error', (value) => {
+  expect(issuesOf({ POSTERN_API_KEYS: value })).toEqual([
     { field: 'POSTERN_API_KEYS', value: 'entry 1 of 1, not shown', expected: expect.any(String) },
   ]);
 });
@@ -46,9 +46,9 @@ test.each([
   [`web:${SECRET}!,web:${SECRET}?`, 'an id that no earlier'],
   [`web:${SECRET}!,batch:${SECRET}!`, 'a secret that no earlier'],
   [`web:${SECRET}!,batch:sha256:${sha256(`${SECRET}!`)}`, 'a secret that no earlier'],
-  [`web:${SECRET}!,`, 'no secret can hold one'],
-])('two keys: %s', (value, expected) => {
-  expect(faultsOf({ POSTERN_API_KEYS: value })).toEqual([
+  [`web:${SECRET}!,`, 'a secret cannot contain one'],
+])('config: two API keys: %s', (value, expected) => {
+  expect(issuesOf({ POSTERN_API_KEYS: value })).toEqual([
     {
       field: 'POSTERN_API_KEYS',
       value: 'entry 2 of 2, not shown',
@@ -66,7 +66,7 @@ mounts:
 `;
 const one = (more: string) => `${MOUNTS}api_keys: [{ id: web, key: "${A}"${more} }]`;
 
-test('keys of a file', () => {
+test('config: api_keys of the file', () => {
   const yaml = `${MOUNTS}
 api_keys:
   - id: web
@@ -94,7 +94,7 @@ api_keys:
   expect(apiKeys[1]?.client).toEqual({ id: 'batch', targets: [], ...general });
 });
 
-test('a client may be forbidden to let anyone go on', () => {
+test('config: max_resume_for 0 forbids a client to issue resumable tokens', () => {
   expect(loadFile(one(', max_resume_for: 0')).apiKeys[0]?.client.maxResumeFor).toBe(0);
   const general = loadFile(one(''), { POSTERN_MAX_RESUME_FOR: '0' });
   expect(general.apiKeys[0]?.client.maxResumeFor).toBe(0);
@@ -113,7 +113,7 @@ test.each([
   [`api_keys: [{ id: a, key: "${A}" }, { id: a, key: "${B}" }]`, 'api_keys[1].id', 'earlier'],
   [`api_keys: [{ id: a, key: "${A}" }, { id: b, key: "${A}" }]`, 'api_keys[1].key', 'earlier'],
 ])('%s', (yaml, field, expected) => {
-  const faults = fileFaults(MOUNTS + yaml);
+  const faults = fileIssues(MOUNTS + yaml);
   expect(faults).toEqual([
     { field, where: 'postern.yaml:7', expected: expect.stringContaining(expected) },
   ]);
@@ -137,37 +137,47 @@ test.each([
   [', max_resume_for: -1', 'max_resume_for', 'from 0 to 2000'],
   [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in, max_resume_for'],
   [', keys: 5', '?', 'did you mean key?'],
-])('a key with%s', (more, field, expected) => {
-  expect(fileFaults(one(more))).toMatchObject([
+])('config: an API key with%s is an error', (more, field, expected) => {
+  expect(fileIssues(one(more))).toMatchObject([
     { field: `api_keys[0].${field}`, expected: expect.stringContaining(expected) },
   ]);
 });
 
-test('a report shows the maxima of a key', () => {
-  const keys = one(', max_expires_in: 1001, max_resume_for: 2001');
-  expect(fileFaults(keys).map(({ value }) => value)).toEqual(['1001', '2001']);
+test('a duplicate is reported beside other errors of its entry', () => {
+  const keys = `{ id: a, key: "${A}" }, { id: a, key: "${A}", max_expires_in: 0, paths: [x] }`;
+  expect(fileIssues(`${MOUNTS}api_keys: [${keys}]`).map(({ field }) => field)).toEqual([
+    'api_keys[1].id',
+    'api_keys[1].key',
+    'api_keys[1].paths[0]',
+    'api_keys[1].max_expires_in',
+  ]);
 });
 
-test('what is held against a faulty setting brings no second fault', () => {
+test('config: the error shows the limits of the API key', () => {
+  const keys = one(', max_expires_in: 1001, max_resume_for: 2001');
+  expect(fileIssues(keys).map(({ value }) => value)).toEqual(['1001', '2001']);
+});
+
+test('config: a setting that is compared with an invalid one gets no second error', () => {
   const own = 'paths: [/a/], targets: [/b/], max_expires_in: 5000, max_resume_for: 90000';
   const keys = `api_keys: [{ id: web, key: "${A}", ${own} }]`;
   const general = 'max_expires_in: x\nmax_resume_for: x';
   const yaml = `${general}\nmounts: [{ public: /a, internal: /b/ }]\n${keys}`;
-  expect(fileFaults(yaml).map(({ field }) => field)).toEqual([
+  expect(fileIssues(yaml).map(({ field }) => field)).toEqual([
     'max_expires_in',
     'max_resume_for',
     'mounts[0].public',
   ]);
 });
 
-test('without a terminal having no key is one fault among the others', () => {
-  const fields = unattendedFaults({ POSTERN_DECISION_TTL: 'x' }).map(({ field }) => field);
+test('config: a missing API key is reported with the other errors', () => {
+  const fields = unattendedIssues({ POSTERN_DECISION_TTL: 'x' }).map(({ field }) => field);
   expect(fields).toEqual(
     expect.arrayContaining(['POSTERN_API_KEYS', 'POSTERN_DECISION_TTL', 'POSTERN_MOUNTS']),
   );
 });
 
-test('an empty list is a slip, not a wish for a key to be made', () => {
+test('config: an empty list of API keys is an error', () => {
   const yaml = 'mounts: [{ public: /download/, internal: /protected/ }]\napi_keys: []';
-  expect(fileFaults(yaml)).toMatchObject([{ field: 'api_keys' }]);
+  expect(fileIssues(yaml)).toMatchObject([{ field: 'api_keys' }]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const MOUNTS = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
 
@@ -18,17 +18,20 @@ test.each([
 test.each(['no', 'laxer', ' lax', 'lax,strict', 'constructor'])(
   'POSTERN_COOKIE_SAMESITE=%s',
   (value) => {
-    expect(faultsOf({ POSTERN_COOKIE_SAMESITE: value })).toEqual([
+    expect(issuesOf({ POSTERN_COOKIE_SAMESITE: value })).toEqual([
       { field: 'POSTERN_COOKIE_SAMESITE', value: `"${value}"`, expected: 'lax, strict or none' },
     ]);
   },
 );
 
-test.each(['false', '0', '[lax]', '{ lax: none }'])('cookie_samesite: %s is a fault', (value) => {
-  expect(fileFaults(`${MOUNTS}cookie_samesite: ${value}`)).toMatchObject([
-    { field: 'cookie_samesite', where: 'postern.yaml:2' },
-  ]);
-});
+test.each(['false', '0', '[lax]', '{ lax: none }'])(
+  'config: cookie_samesite: %s is an error',
+  (value) => {
+    expect(fileIssues(`${MOUNTS}cookie_samesite: ${value}`)).toMatchObject([
+      { field: 'cookie_samesite', where: 'postern.yaml:2' },
+    ]);
+  },
+);
 
 test.each([
   ['true', true],
@@ -43,24 +46,24 @@ test.each([
 test.each(['no', 'off', '0', '1', 'yes', 'FALSE', ' false'])(
   'POSTERN_COOKIE_SECURE=%s',
   (value) => {
-    expect(faultsOf({ POSTERN_COOKIE_SECURE: value })).toEqual([
+    expect(issuesOf({ POSTERN_COOKIE_SECURE: value })).toEqual([
       { field: 'POSTERN_COOKIE_SECURE', value: `"${value}"`, expected: 'true or false' },
     ]);
   },
 );
 
 test.each(['0', '1', 'no', '[false]', '{ secure: false }'])(
-  'cookie_secure: %s is a fault',
+  'config: cookie_secure: %s is an error',
   (value) => {
-    expect(fileFaults(`${MOUNTS}cookie_secure: ${value}`)).toMatchObject([
+    expect(fileIssues(`${MOUNTS}cookie_secure: ${value}`)).toMatchObject([
       { field: 'cookie_secure', where: 'postern.yaml:2' },
     ]);
   },
 );
 
-test('none without Secure is a fault: browsers drop such a cookie', () => {
+test('config: cookie_samesite none without cookie_secure is an error', () => {
   const env = { POSTERN_COOKIE_SAMESITE: 'None', POSTERN_COOKIE_SECURE: 'false' };
-  expect(faultsOf(env)).toEqual([
+  expect(issuesOf(env)).toEqual([
     {
       field: 'POSTERN_COOKIE_SECURE',
       value: '"false"',
@@ -68,7 +71,7 @@ test('none without Secure is a fault: browsers drop such a cookie', () => {
     },
   ]);
   const secure = `${MOUNTS}cookie_secure: false`;
-  expect(fileFaults(secure, { POSTERN_COOKIE_SAMESITE: 'none' })).toMatchObject([
+  expect(fileIssues(secure, { POSTERN_COOKIE_SAMESITE: 'none' })).toMatchObject([
     { field: 'cookie_secure', where: 'postern.yaml:2', value: 'false' },
   ]);
   for (const sameSite of ['lax', 'strict']) {
@@ -76,9 +79,9 @@ test('none without Secure is a fault: browsers drop such a cookie', () => {
   }
 });
 
-test('a faulty setting brings no second fault', () => {
+test('config: an invalid cookie setting gets only one error', () => {
   const sameSite = { POSTERN_COOKIE_SAMESITE: 'x', POSTERN_COOKIE_SECURE: 'false' };
-  expect(faultsOf(sameSite)).toMatchObject([{ field: 'POSTERN_COOKIE_SAMESITE' }]);
+  expect(issuesOf(sameSite)).toMatchObject([{ field: 'POSTERN_COOKIE_SAMESITE' }]);
   const secure = { POSTERN_COOKIE_SAMESITE: 'none', POSTERN_COOKIE_SECURE: 'x' };
-  expect(faultsOf(secure)).toMatchObject([{ field: 'POSTERN_COOKIE_SECURE' }]);
+  expect(issuesOf(secure)).toMatchObject([{ field: 'POSTERN_COOKIE_SECURE' }]);
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../service/config.ts';
-import { fileFaults, load, loadFile, MOUNTS, missing } from './load.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { fileIssues, load, loadFile, MOUNTS, missing } from './load.ts';
 
-test('the defaults', () => {
+test('config: default values', () => {
   expect(load({})).toEqual({
     listen: { host: '127.0.0.1', port: 7300 },
     apiListen: { host: '127.0.0.1', port: 7301 },
@@ -26,13 +26,13 @@ test('the defaults', () => {
   });
 });
 
-test('without POSTERN_CONFIG no file is read', () => {
+test('config: without POSTERN_CONFIG no file is read', () => {
   const never = () => expect.unreachable();
   const env = { ...MOUNTS, POSTERN_CONFIG: '', POSTERN_API_KEYS: 'web:a-s3cret-of-24-characters' };
   expect(loadConfig(env, never).listen).toBeDefined();
 });
 
-test('an empty variable counts as unset', () => {
+test('config: an empty variable counts as not set', () => {
   expect(load({ POSTERN_EXPIRES_IN: '', POSTERN_API_KEYS: '', POSTERN_TYPO: '' })).toEqual(
     load({}),
   );
@@ -97,13 +97,13 @@ const OF_FILE = {
   ],
 };
 
-test('everything can be set in the file', () => {
+test('config: every setting can be in the file', () => {
   expect(loadFile(FILE)).toEqual(OF_FILE);
 });
 
-test('a key without a value is a fault: what it would leave open is not meant', () => {
+test('config: a key without a value is an error', () => {
   const yaml = 'mounts: [{ public: /download/, internal: /protected/, site: }]\nstore:';
-  expect(fileFaults(yaml).map(({ field }) => field)).toEqual(['store', 'mounts[0].site']);
+  expect(fileIssues(yaml).map(({ field }) => field)).toEqual(['store', 'mounts[0].site']);
 });
 
 test.each([
@@ -139,17 +139,17 @@ test.each([
   ['POSTERN_JWT_KEYS', 'b.json', { jwtKeys: 'b.json' }],
   ['POSTERN_ISSUER', 'c', { issuer: 'c' }],
   ['POSTERN_LEEWAY', '0', { leeway: 0 }],
-])('%s wins over the file', (variable, value, changed) => {
+])('config: %s overrides the file', (variable, value, changed) => {
   expect(loadFile(FILE, { [variable]: value })).toEqual({ ...OF_FILE, ...changed });
 });
 
-test('a list in the environment replaces the whole list, faults and all', () => {
+test('config: a list in the environment replaces the list in the file, including its errors', () => {
   const file = `${FILE}api_keys: [{ id: a }]`;
   const { apiKeys } = loadFile(file, { POSTERN_API_KEYS: 'web:0123456789abcdef' });
   expect(apiKeys.map(({ client }) => client.id)).toEqual(['web']);
 });
 
-test('frozen all through', () => {
+test('config: the result is frozen', () => {
   const config = load({ POSTERN_API_KEYS: 'web:0123456789abcdef' });
   const check = (value: unknown) => {
     if (typeof value !== 'object' || value === null || value instanceof Buffer) return;
@@ -160,7 +160,7 @@ test('frozen all through', () => {
   expect(config.apiKeys[0]?.client).toBeDefined();
 });
 
-test('a file that cannot be read', () => {
+test('config: a file that cannot be read is an error', () => {
   const env = { ...MOUNTS, POSTERN_CONFIG: '/etc/postern.yaml' };
   expect(() => loadConfig(env, missing)).toThrow('"/etc/postern.yaml"');
   expect(() => loadConfig({ POSTERN_CONFIG: 'x' }, missing)).toThrow('1 fault ');

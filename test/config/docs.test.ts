@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import {
-  API_KEY_FIELDS,
-  FILE_ONLY,
-  ISSUER_FIELDS,
-  MOUNT_FIELDS,
-  SETTINGS,
-  variableOf,
-} from '../../service/config/names.ts';
+import { API_KEY_FIELDS } from '../../service/config/clients.ts';
+import { ISSUER_FIELDS } from '../../service/config/issuers.ts';
+import { MOUNT_FIELDS } from '../../service/config/mounts.ts';
+import { FILE_ONLY, SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { errorOf, loadFile } from './load.ts';
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
@@ -27,7 +23,7 @@ function block(language: string, heading: string): string {
 
 const example = block('yaml', 'Example');
 
-test('the example is a configuration', () => {
+test('docs/configuration.md: the example is valid', () => {
   const config = loadFile(example);
   expect(config.mounts.map(({ id }) => id)).toEqual([
     '/download/',
@@ -38,7 +34,7 @@ test('the example is a configuration', () => {
   expect(config.maxExpiresIn).toBe(86_400);
 });
 
-test('the issuers are, in such a configuration', () => {
+test('docs/configuration.md: the example with issuers is valid', () => {
   const { issuers } = loadFile(example + block('yaml', 'Issuers'));
   expect(issuers.map(({ id, trustedFor }) => [id, trustedFor])).toEqual([
     ['shop', 'downloads'],
@@ -46,7 +42,7 @@ test('the issuers are, in such a configuration', () => {
   ]);
 });
 
-test('the report on the page is one', () => {
+test('docs/configuration.md: the error report is a real one', () => {
   const yaml = example.replace('public: /download/\n', 'public: /download\n');
   const path = '/etc/postern/postern.yaml';
   const { message } = errorOf(() =>
@@ -56,7 +52,7 @@ test('the report on the page is one', () => {
   expect(blocks(block('text', 'When something is wrong'))).toEqual(blocks(message));
 });
 
-test('each setting is in the table, with both its names', () => {
+test('docs/configuration.md: each setting is in the table with both names', () => {
   for (const setting of SETTINGS) {
     expect(page).toContain(`| \`${variableOf(setting)}\` | \`${setting}\` |`);
   }
@@ -67,6 +63,6 @@ test.each([
   ['Mounts', MOUNT_FIELDS],
   ['API keys', API_KEY_FIELDS],
   ['Issuers', ISSUER_FIELDS],
-])('each field is in the table of %s', (heading, fields) => {
+])('docs/configuration.md: each field is in the table of %s', (heading, fields) => {
   for (const field of fields) expect(section(heading)).toContain(`\n| \`${field}\` |`);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, load } from './load.ts';
+import { issuesOf, load } from './load.ts';
 
 test.each([
   ['POSTERN_MOUNT', 'did you mean POSTERN_MOUNTS?'],
@@ -12,13 +12,13 @@ test.each([
   ['POSTERN_', 'there are'],
   ['POSTERN_PORT', 'there are'],
   ['POSTERN_API_PORT', 'there are'],
-])('%s is unknown', (variable, expected) => {
-  expect(faultsOf({ [variable]: '7300' })).toEqual([
+])('config: the variable %s is unknown', (variable, expected) => {
+  expect(issuesOf({ [variable]: '7300' })).toEqual([
     { field: variable, expected: expect.stringContaining(expected) },
   ]);
 });
 
-test('what Kubernetes and Docker inject is left alone', () => {
+test('config: variables that Kubernetes and Docker inject are ignored', () => {
   const injected = {
     POSTERN_SERVICE_HOST: '10.0.0.1',
     POSTERN_SERVICE_PORT: '7300',
@@ -33,6 +33,6 @@ test('what Kubernetes and Docker inject is left alone', () => {
   expect(load(injected)).toEqual(load({}));
 });
 
-test('variables of others are left alone', () => {
+test('config: variables of other programs are ignored', () => {
   expect(load({ PATH: '/bin', POSTERNX: 'a', MY_POSTERN_LISTEN: 'a' })).toEqual(load({}));
 });

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../service/config.ts';
-import { errorOf, faultsOf, fileFaults, loadFile, MOUNTS } from './load.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { errorOf, fileIssues, issuesOf, loadFile, MOUNTS } from './load.ts';
 
 const GOOD = 'mounts: [{ public: /a/, internal: /b/ }]\n';
 
 test.each([
-  ['ENOENT', 'there is none'],
+  ['ENOENT', 'does not exist'],
   ['EACCES', 'may not read'],
   ['EISDIR', 'a folder'],
   ['EIO', 'cannot be'],
@@ -14,7 +14,7 @@ test.each([
     throw Object.assign(new Error('of the file system'), { code });
   };
   const env = { ...MOUNTS, POSTERN_CONFIG: '/etc/postern.yaml' };
-  expect(errorOf(() => loadConfig(env, readFile)).faults).toEqual([
+  expect(errorOf(() => loadConfig(env, readFile)).issues).toEqual([
     {
       field: 'POSTERN_CONFIG',
       value: '"/etc/postern.yaml"',
@@ -35,8 +35,8 @@ test.each([
   ['? [a]\n: b', '1:3', 'plain text'],
   ['listen: "\\q"', '1:10', 'valid YAML'],
   ['a:\n  b: 1\n c: 2', '3:1', 'same column'],
-])('not YAML: %j', (yaml, at, expected) => {
-  expect(fileFaults(`${yaml}\n`)).toEqual([
+])('config: %j is not YAML', (yaml, at, expected) => {
+  expect(fileIssues(`${yaml}\n`)).toEqual([
     {
       field: 'the file',
       where: `postern.yaml:${at}`,
@@ -45,14 +45,14 @@ test.each([
   ]);
 });
 
-test('keys that are there twice, each of them, and the first slip', () => {
+test('config: duplicate keys and the first syntax error are reported', () => {
   const yaml = `${GOOD}listen: a:1\nlisten: b:2\nstore: c\nstore: d\npublic_url: "\n`;
-  expect(fileFaults(yaml).map(({ where }) => where)).toEqual([
+  expect(fileIssues(yaml).map(({ where }) => where)).toEqual([
     'postern.yaml:3:1',
     'postern.yaml:5:1',
     'postern.yaml:7:1',
   ]);
-  expect(fileFaults('mounts: [{ site: a, site: b }]')).toMatchObject([
+  expect(fileIssues('mounts: [{ site: a, site: b }]')).toMatchObject([
     { where: 'postern.yaml:1:21' },
   ]);
 });
@@ -63,7 +63,7 @@ test.each([
   ['- listen', 'the file', 'a mapping'],
   ['listen', 'the file', 'a mapping'],
 ])('%j', (yaml, field, expected) => {
-  expect(fileFaults(yaml, MOUNTS)).toMatchObject([
+  expect(fileIssues(yaml, MOUNTS)).toMatchObject([
     {
       field,
       where: expect.stringMatching(/^postern.yaml:\d$/),
@@ -81,27 +81,27 @@ test.each([
   ['<<: { listen: a }', '"<<"', 'a key that Postern knows'],
   ['"a\\nb\\e": c', '"a\\nb\\u001b"', 'a key that Postern knows'],
   ['1: c', '1', 'a key that Postern knows'],
-])('unknown: %j', (yaml, field, expected) => {
-  expect(fileFaults(GOOD + yaml)).toEqual([
+])('config: unknown key in %j', (yaml, field, expected) => {
+  expect(fileIssues(GOOD + yaml)).toEqual([
     { field, where: 'postern.yaml:2', expected: expect.stringContaining(expected) },
   ]);
 });
 
-test('an empty file, and one of comments', () => {
+test('config: an empty file and a file of comments are accepted', () => {
   for (const yaml of ['', '# nothing\n', '---\n', '{}', 'null']) {
     expect(loadFile(yaml, MOUNTS)).toEqual(loadFile(GOOD, MOUNTS));
   }
 });
 
-test('a file that cannot be read does not hide the faults of the environment', () => {
+test('config: errors of the environment are reported even if the file cannot be read', () => {
   const env = { POSTERN_CONFIG: 'gone.yaml', POSTERN_LISTEN: 'x', POSTERN_MOUNTS: 'y' };
-  expect(faultsOf(env).map(({ field }) => field)).toEqual([
+  expect(issuesOf(env).map(({ field }) => field)).toEqual([
     'POSTERN_CONFIG',
     'POSTERN_LISTEN',
     'POSTERN_MOUNTS',
   ]);
 });
 
-test('the line is that of the key', () => {
-  expect(fileFaults(`${GOOD}store:\n\n  redis\n`)).toMatchObject([{ where: 'postern.yaml:2' }]);
+test('config: an error has the line of its key', () => {
+  expect(fileIssues(`${GOOD}store:\n\n  redis\n`)).toMatchObject([{ where: 'postern.yaml:2' }]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../service/config.ts';
-import { errorOf, fileFaults, loadFile } from './load.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { errorOf, fileIssues, loadFile } from './load.ts';
 
 const FILE = `
 max_expires_in: 1000
@@ -32,7 +32,7 @@ const LOGIN = {
 const file = (...issuers: unknown[]) => `${FILE}issuers: ${JSON.stringify(issuers)}`;
 const read = (...issuers: Entry[]) => loadFile(file(...issuers)).issuers;
 
-test('an issuer of downloads, and one of clients', () => {
+test('config: an issuer for downloads and an issuer for clients', () => {
   const own = {
     algorithms: ['ES256', 'RS256'],
     targets: ['/protected/shop/'],
@@ -70,9 +70,9 @@ test('an issuer of downloads, and one of clients', () => {
   ]);
 });
 
-test('each missing field is a fault', () => {
-  expect(fileFaults(file({})).map(({ field }) => field)).toEqual(
-    ['id', 'issuer', 'jwks_uri', 'audience', 'trusted_for', 'paths'].map(
+test('config: each missing field of an issuer is an error', () => {
+  expect(fileIssues(file({})).map(({ field }) => field)).toEqual(
+    ['id', 'issuer', 'audience', 'trusted_for', 'jwks_uri', 'paths'].map(
       (name) => `issuers[0].${name}`,
     ),
   );
@@ -99,7 +99,7 @@ test.each([
   ['max_expires_in', 1001, 'from 1 to 1000'],
   ['max_resume_for', 2001, 'from 0 to 2000'],
 ])('%s: %j', (field, value, expected) => {
-  expect(fileFaults(file({ ...SHOP, [field]: value }))).toEqual([
+  expect(fileIssues(file({ ...SHOP, [field]: value }))).toEqual([
     {
       field: `issuers[0].${field}`,
       where: expect.any(String),
@@ -109,13 +109,16 @@ test.each([
   ]);
 });
 
-test.each(['HS256', 'none', 'eddsa', 5])('no algorithm of others: %s', (algorithm) => {
-  expect(fileFaults(file({ ...SHOP, algorithms: ['EdDSA', algorithm] }))).toMatchObject([
-    { field: 'issuers[0].algorithms[1]', expected: 'one of EdDSA, ES256, RS256' },
-  ]);
-});
+test.each(['HS256', 'none', 'eddsa', 5])(
+  'config: the algorithm %s is not allowed for an issuer',
+  (algorithm) => {
+    expect(fileIssues(file({ ...SHOP, algorithms: ['EdDSA', algorithm] }))).toMatchObject([
+      { field: 'issuers[0].algorithms[1]', expected: 'one of EdDSA, ES256, RS256' },
+    ]);
+  },
+);
 
-test('an empty list of paths is not said to open all', () => {
+test('config: an empty list of paths is an error', () => {
   expect(errorOf(() => loadFile(file({ ...SHOP, paths: [] }))).message).not.toContain('for all');
 });
 
@@ -125,7 +128,7 @@ test.each([
   'http://localhost:8080/jwks',
   'http://127.0.0.2/jwks',
   'http://[::1]:8080/jwks',
-])('keys at %s', (uri) => {
+])('config: jwks_uri %s is accepted', (uri) => {
   expect(read({ ...SHOP, jwks_uri: uri })[0]?.keys).toEqual({ uri });
 });
 
@@ -143,8 +146,8 @@ test.each([
   'login.example/jwks',
   'https://',
   5,
-])('no keys at %s', (uri) => {
-  expect(fileFaults(file({ ...SHOP, jwks_uri: uri }))).toMatchObject([
+])('config: jwks_uri %s is rejected', (uri) => {
+  expect(fileIssues(file({ ...SHOP, jwks_uri: uri }))).toMatchObject([
     {
       field: 'issuers[0].jwks_uri',
       expected: expect.stringContaining('such as https://login.example/jwks.json'),
@@ -152,21 +155,24 @@ test.each([
   ]);
 });
 
-test.each(['', 'https://login.example/jwks.json', '{"keys":[]}'])('no file: %j', (path) => {
-  expect(fileFaults(file({ ...SHOP, jwks_uri: undefined, jwks_file: path }))).toMatchObject([
-    { field: 'issuers[0].jwks_file', expected: expect.stringContaining('the path') },
-  ]);
-});
+test.each(['', 'https://login.example/jwks.json', '{"keys":[]}'])(
+  'config: jwks_file %j is rejected',
+  (path) => {
+    expect(fileIssues(file({ ...SHOP, jwks_uri: undefined, jwks_file: path }))).toMatchObject([
+      { field: 'issuers[0].jwks_file', expected: expect.stringContaining('the path') },
+    ]);
+  },
+);
 
-test('a password in a URL is not shown, a path is', () => {
-  const [fault] = fileFaults(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
+test('config: an error does not show a password in jwks_uri', () => {
+  const [fault] = fileIssues(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
   expect(fault?.value).toBe('"https://***@login.example***"');
-  const [other] = fileFaults(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
+  const [other] = fileIssues(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
   expect(other?.value).toBe('"http://login.example/jwks"');
 });
 
-test('ids are unique among issuers and API keys, an iss among issuers', () => {
-  const faults = fileFaults(
+test('config: an ID is unique among issuers and API keys, and iss among issuers', () => {
+  const faults = fileIssues(
     file({ ...SHOP, id: 'web' }, LOGIN, { ...LOGIN, issuer: 'a' }, { ...LOGIN, id: 'b' }),
   );
   expect(faults).toMatchObject([
@@ -176,10 +182,10 @@ test('ids are unique among issuers and API keys, an iss among issuers', () => {
   ]);
 });
 
-test("Postern's own iss is the one that it has, set or not", () => {
+test('config: no issuer may have the iss of Postern', () => {
   const yaml = file({ ...SHOP, issuer: 'own' });
   expect(loadFile(yaml).issuers).toHaveLength(1);
-  expect(fileFaults(yaml, { POSTERN_ISSUER: 'own' })).toMatchObject([
+  expect(fileIssues(yaml, { POSTERN_ISSUER: 'own' })).toMatchObject([
     { field: 'issuers[0].issuer', expected: expect.stringContaining('POSTERN_ISSUER') },
   ]);
   const freed = loadFile(file({ ...SHOP, issuer: 'https://files.example' }), {
@@ -188,8 +194,8 @@ test("Postern's own iss is the one that it has, set or not", () => {
   expect(freed.issuers).toHaveLength(1);
 });
 
-test('a client that owns what it asks for has no other owner', () => {
-  expect(fileFaults(file({ ...LOGIN, client: 'web' }))).toMatchObject([
+test('config: an issuer of clients has no other owner', () => {
+  expect(fileIssues(file({ ...LOGIN, client: 'web' }))).toMatchObject([
     { field: 'issuers[0].client' },
   ]);
 });
@@ -202,7 +208,7 @@ test.each([
   'media.example:/media/{sub}/',
   `/download/{${'a'.repeat(64)}}/`,
   '/',
-])('claims in a path: %s', (path) => {
+])('config: the path %s may contain claims', (path) => {
   const [site, prefix] = path.startsWith('/') ? [undefined, path] : path.split(/:(.*)/);
   expect(read({ ...LOGIN, paths: [path] })[0]?.paths).toEqual([
     site === undefined ? { prefix } : { site, prefix },
@@ -219,8 +225,8 @@ test.each([
   '/download/{a b}/',
   '/download/{sub}',
   `/download/{${'a'.repeat(65)}}/`,
-])('braces out of place: %s', (path) => {
-  expect(fileFaults(file({ ...LOGIN, paths: [path] }))).toMatchObject([
+])('config: misplaced braces in the path %s', (path) => {
+  expect(fileIssues(file({ ...LOGIN, paths: [path] }))).toMatchObject([
     { field: 'issuers[0].paths[0]', value: JSON.stringify(path) },
   ]);
 });
@@ -232,24 +238,24 @@ test.each([
   ['/download/../{sub}/', 'dot segment'],
   ['/download//{sub}/', 'empty segment'],
   ['a b:/download/{sub}/', 'server_name'],
-])('claims do not hide what else is wrong: %s', (path, expected) => {
+])('config: a path with claims is checked like others: %s', (path, expected) => {
   const yaml = file({ ...LOGIN, paths: [path] });
   if (expected === undefined) expect(loadFile(yaml)).toBeDefined();
-  else expect(fileFaults(yaml)).toMatchObject([{ expected: expect.stringContaining(expected) }]);
+  else expect(fileIssues(yaml)).toMatchObject([{ expected: expect.stringContaining(expected) }]);
 });
 
-test('who signs for itself puts no claims into paths', () => {
-  expect(fileFaults(file({ ...SHOP, paths: ['/download/{sub}/'] }))).toMatchObject([
+test('config: an issuer of downloads cannot have claims in paths', () => {
+  expect(fileIssues(file({ ...SHOP, paths: ['/download/{sub}/'] }))).toMatchObject([
     { field: 'issuers[0].paths[0]', expected: expect.stringContaining('without braces') },
   ]);
 });
 
-test('of an API key braces are letters like others', () => {
+test('config: braces in the paths of an API key have no meaning', () => {
   const yaml = FILE.replace('id: web', 'id: web, paths: ["/download/{sub}/"]');
   expect(loadFile(yaml).apiKeys[0]?.client.paths).toEqual([{ prefix: '/download/{sub}/' }]);
 });
 
-test('what is held against a faulty setting brings no second fault', () => {
+test('config: an issuer that is compared with an invalid setting gets no second error', () => {
   const yaml = file(
     { ...SHOP, client: 'other', max_expires_in: 5000, issuer: 'https://files.example' },
     { ...LOGIN, id: 'web', trusted_for: 'x', paths: ['/a/{sub}/'] },
@@ -257,11 +263,11 @@ test('what is held against a faulty setting brings no second fault', () => {
     .replace('max_expires_in: 1000', 'max_expires_in: x')
     .replace('sha256:', 'sha25:')
     .replace('internal: /protected/', 'internal: /protected');
-  expect(fileFaults(yaml, { POSTERN_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
+  expect(fileIssues(yaml, { POSTERN_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
     'max_expires_in',
+    'POSTERN_ISSUER',
     'mounts[0].internal',
     'api_keys[0].key',
-    'POSTERN_ISSUER',
     'issuers[1].trusted_for',
   ]);
 });
@@ -272,18 +278,18 @@ test.each([
   ['issuers: [{ audiance: files }]', 'issuers[0].audiance', 'did you mean audience?'],
   ['issuers:', 'issuers', 'a value'],
 ])('%s', (yaml, field, expected) => {
-  expect(fileFaults(FILE + yaml)).toContainEqual(
+  expect(fileIssues(FILE + yaml)).toContainEqual(
     expect.objectContaining({ field, expected: expect.stringContaining(expected) }),
   );
 });
 
-test('in the environment there are none', () => {
-  expect(fileFaults(FILE, { POSTERN_ISSUERS: 'shop' })).toEqual([
+test('config: issuers cannot be set in the environment', () => {
+  expect(fileIssues(FILE, { POSTERN_ISSUERS: 'shop' })).toEqual([
     { field: 'POSTERN_ISSUERS', expected: expect.stringContaining('the file') },
   ]);
 });
 
-test('where issuers are trusted no API key is needed, a terminal or not', () => {
+test('config: with an issuer of clients no API key is needed', () => {
   const yaml = file(SHOP).replace(/^api_keys.*\n/m, '');
   const config = loadConfig({ POSTERN_CONFIG: 'postern.yaml' }, () => yaml, { onTerminal: false });
   expect([config.apiKeys, config.issuers.length]).toEqual([[], 1]);

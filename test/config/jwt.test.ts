@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const MOUNTS = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
 
-test('JWTs by default, once there are keys to sign them', () => {
+test('config: with signing keys the default format is jwt', () => {
   const keys = { POSTERN_JWT_KEYS: '/etc/postern/keys.json' };
   expect(load(keys)).toMatchObject({ format: 'opaque', jwtKeys: '/etc/postern/keys.json' });
   expect(load({ ...keys, POSTERN_FORMAT: 'jwt' }).format).toBe('jwt');
@@ -14,28 +14,28 @@ test('JWTs by default, once there are keys to sign them', () => {
   });
 });
 
-test('without keys JWTs are a fault', () => {
-  expect(faultsOf({ POSTERN_FORMAT: 'jwt' })).toEqual([
+test('config: the format jwt without signing keys is an error', () => {
+  expect(issuesOf({ POSTERN_FORMAT: 'jwt' })).toEqual([
     {
       field: 'POSTERN_FORMAT',
       value: '"jwt"',
       expected: expect.stringMatching(/POSTERN_JWT_KEYS .*postern key generate --out/),
     },
   ]);
-  expect(fileFaults(`${MOUNTS}format: jwt`)).toMatchObject([
+  expect(fileIssues(`${MOUNTS}format: jwt`)).toMatchObject([
     { field: 'format', where: 'postern.yaml:2' },
   ]);
   // The keys may stand in what cannot be read, or are already complained of.
-  expect(faultsOf({ POSTERN_FORMAT: 'jwt', POSTERN_CONFIG: 'none' })).toMatchObject([
+  expect(issuesOf({ POSTERN_FORMAT: 'jwt', POSTERN_CONFIG: 'none' })).toMatchObject([
     { field: 'POSTERN_CONFIG' },
   ]);
-  expect(faultsOf({ POSTERN_FORMAT: 'jwt', POSTERN_JWT_KEYS: '{}' })).toMatchObject([
+  expect(issuesOf({ POSTERN_FORMAT: 'jwt', POSTERN_JWT_KEYS: '{}' })).toMatchObject([
     { field: 'POSTERN_JWT_KEYS' },
   ]);
 });
 
-test.each(['JWT', 'jws', 'opaque ', 'toString'])('no format: %s', (value) => {
-  expect(faultsOf({ POSTERN_FORMAT: value, POSTERN_JWT_KEYS: 'a' })).toEqual([
+test.each(['JWT', 'jws', 'opaque ', 'toString'])('config: the format %s is rejected', (value) => {
+  expect(issuesOf({ POSTERN_FORMAT: value, POSTERN_JWT_KEYS: 'a' })).toEqual([
     { field: 'POSTERN_FORMAT', value: JSON.stringify(value), expected: 'opaque or jwt' },
   ]);
 });
@@ -47,20 +47,23 @@ test.each([
   'https://a-s3cret.example/keys.json',
   'keys.json\n',
   ' keys.json',
-])('keys are not the path of their file, and are not shown: %j', (value) => {
-  expect(faultsOf({ POSTERN_JWT_KEYS: value })).toEqual([
-    { field: 'POSTERN_JWT_KEYS', expected: expect.stringContaining('/etc/postern/keys.json') },
-  ]);
-});
+])(
+  'config: keys instead of the path of a key file are an error that does not show them: %j',
+  (value) => {
+    expect(issuesOf({ POSTERN_JWT_KEYS: value })).toEqual([
+      { field: 'POSTERN_JWT_KEYS', expected: expect.stringContaining('/etc/postern/keys.json') },
+    ]);
+  },
+);
 
-test('keys in the file itself are not shown', () => {
+test('config: an error does not show keys in the configuration file', () => {
   const yaml = `${MOUNTS}jwt_keys: { keys: [{ kty: oct, k: a-s3cret }] }`;
-  const faults = fileFaults(yaml);
+  const faults = fileIssues(yaml);
   expect(faults).toMatchObject([{ field: 'jwt_keys', value: 'a mapping' }]);
   expect(JSON.stringify(faults)).not.toContain('s3cret');
 });
 
-test('the issuer is the public URL, unless it is set', () => {
+test('config: the default issuer is the public URL', () => {
   expect(load({}).issuer).toBe('postern');
   const url = { POSTERN_PUBLIC_URL: 'https://Files.example/' };
   expect(load(url).issuer).toBe('https://files.example');
@@ -69,12 +72,15 @@ test('the issuer is the public URL, unless it is set', () => {
   }
 });
 
-test.each(['a b', ' a', 'ä', 'a\x7f', 'x'.repeat(256)])('no issuer: %j', (value) => {
-  expect(faultsOf({ POSTERN_ISSUER: value })).toMatchObject([
-    { field: 'POSTERN_ISSUER', expected: expect.stringContaining('1 to 255 ASCII') },
-  ]);
-});
+test.each(['a b', ' a', 'ä', 'a\x7f', 'x'.repeat(256)])(
+  'config: the issuer %j is rejected',
+  (value) => {
+    expect(issuesOf({ POSTERN_ISSUER: value })).toMatchObject([
+      { field: 'POSTERN_ISSUER', expected: expect.stringContaining('1 to 255 ASCII') },
+    ]);
+  },
+);
 
-test('an issuer of a file is text', () => {
-  expect(fileFaults(`${MOUNTS}issuer: 5`)).toMatchObject([{ field: 'issuer', value: '5' }]);
+test('config: an issuer in the file must be text', () => {
+  expect(fileIssues(`${MOUNTS}issuer: 5`)).toMatchObject([{ field: 'issuer', value: '5' }]);
 });

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, type ConfigFault, loadConfig } from '../../service/config.ts';
+import { type Config, loadConfig } from '../../service/config/config.ts';
+import { ConfigError, type ConfigIssue } from '../../service/config/errors.ts';
 
 type Env = Record<string, string | undefined>;
 
@@ -28,12 +29,12 @@ export function errorOf(attempt: () => Config): ConfigError {
   throw new Error('no fault was found');
 }
 
-export function faultsOf(env: Env): readonly ConfigFault[] {
-  return errorOf(() => load(env)).faults;
+export function issuesOf(env: Env): readonly ConfigIssue[] {
+  return errorOf(() => load(env)).issues;
 }
 
-export function fileFaults(yaml: string, env: Env = {}): readonly ConfigFault[] {
-  return errorOf(() => loadFile(yaml, env)).faults;
+export function fileIssues(yaml: string, env: Env = {}): readonly ConfigIssue[] {
+  return errorOf(() => loadFile(yaml, env)).issues;
 }
 
 /** As `node:fs` answers where there is no file. */
@@ -42,6 +43,6 @@ export function missing(): never {
 }
 
 /** As without a terminal, where no key could be shown. */
-export function unattendedFaults(env: Env): readonly ConfigFault[] {
-  return errorOf(() => loadConfig(env, missing)).faults;
+export function unattendedIssues(env: Env): readonly ConfigIssue[] {
+  return errorOf(() => loadConfig(env, missing)).issues;
 }

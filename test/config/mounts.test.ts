@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const TOKEN = `ps_${'a'.repeat(32)}`;
 
-test('mounts of the environment', () => {
+test('config: POSTERN_MOUNTS', () => {
   const text = '/download/=/protected/, files.Example:/media/=/media-files/,_:/my files/=/f/';
   expect(load({ POSTERN_MOUNTS: text }).mounts).toEqual([
     { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
@@ -18,7 +18,7 @@ test('mounts of the environment', () => {
   ]);
 });
 
-test('mounts of a file', () => {
+test('config: mounts of the file', () => {
   const yaml = `
 mounts:
   - public: /download/
@@ -53,8 +53,8 @@ test.each([
   ['/download/=/../etc/', 'dot segment'],
   ['/down\\load/=/protected/', 'backslash'],
   ['/down\nload/=/protected/', 'control character'],
-  ['/=/protected/', 'every internal prefix lies under /'],
-  ['/download/=/', 'every public prefix lies under /'],
+  ['/=/protected/', 'every internal prefix is under /'],
+  ['/download/=/', 'every public prefix is under /'],
   [`/a/~${TOKEN}/=/protected/`, 'without ~ and a token'],
   ['files.example:8080:/download/=/protected/', 'no port'],
   ['~^www\\.:/download/=/protected/', 'no regular expression'],
@@ -62,40 +62,40 @@ test.each([
   ['files.example.:/download/=/protected/', 'no dot'],
   [':/download/=/protected/', 'a site'],
   ['bücher.example:/download/=/protected/', 'a site'],
-])('POSTERN_MOUNTS=%s', (value, expected) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+])('config: POSTERN_MOUNTS=%s is an error', (value, expected) => {
+  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
     { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
   ]);
 });
 
 test.each(['_', '*.files.example', 'mail.*', '*.a.*', 'xn--bcher-kva.example', '10.0.0.1'])(
-  'site %s',
+  'config: the mount site %s is accepted',
   (site) => {
     expect(load({ POSTERN_MOUNTS: `${site}:/a/=/b/` }).mounts[0]?.site).toBe(site);
   },
 );
 
-test('a folder that begins with ~ but is no token', () => {
+test('config: a mount folder may begin with ~', () => {
   expect(load({ POSTERN_MOUNTS: `/~web/=/b/~${TOKEN}/` }).mounts).toHaveLength(1);
 });
 
 test.each([
   ['/a/=/a/', 'is the same as the public prefix /a/'],
-  ['/a/=/a/b/', 'lies under the public prefix /a/'],
-  ['/a/b/=/a/', 'holds the public prefix /a/b/'],
-  ['/a/=/x/,/x/y/=/z/', 'holds the public prefix /x/y/'],
-  ['/a/=/x/y/,/x/=/z/', 'lies under the public prefix /x/'],
+  ['/a/=/a/b/', 'is under the public prefix /a/'],
+  ['/a/b/=/a/', 'contains the public prefix /a/b/'],
+  ['/a/=/x/,/x/y/=/z/', 'contains the public prefix /x/y/'],
+  ['/a/=/x/y/,/x/=/z/', 'is under the public prefix /x/'],
   ['/a/=/x/,s:/x/=/z/', 'is the same as the public prefix /x/'],
   ['s:/a/=/x/,/x/=/z/', 'is the same as the public prefix /x/'],
   ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
-])('a loop: %s', (value, expected) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
+])('config: the mounts %s are a loop', (value, expected) => {
+  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
     { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
   ]);
 });
 
 test.each(['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'])(
-  'no loop: %s',
+  'config: the mounts %s are not a loop',
   (value) => {
     expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
   },
@@ -110,11 +110,14 @@ test.each([
   ['/a/=/p/,s:/b/=/p/sub/', 'not below /p/'],
   ['s:/a/=/p/,/b/=/p/sub/', 'not below /p/'],
   ['s:/a/=/p/,/a/=/p/sub/', 'not below /p/'],
-])('internal prefixes nest, and public ones do not: %s', (value, expected) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
-    { field: 'POSTERN_MOUNTS', value: '"/p/sub/"', expected: expect.stringContaining(expected) },
-  ]);
-});
+])(
+  'config: internal prefixes that nest unlike the public ones are an error: %s',
+  (value, expected) => {
+    expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
+      { field: 'POSTERN_MOUNTS', value: '"/p/sub/"', expected: expect.stringContaining(expected) },
+    ]);
+  },
+);
 
 test.each([
   '/a/=/p/,/a/sub/=/p/sub/',
@@ -122,31 +125,34 @@ test.each([
   's:/a/=/p/,t:/b/=/p/sub/',
   '/a/=/p/,/b/=/p/',
   '/a/=/p/,/b/=/p-sub/',
-])('internal prefixes that nest like the public ones, or do not nest: %s', (value) => {
+])('config: internal prefixes that nest like the public ones are accepted: %s', (value) => {
   expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
 });
 
-test('a path in an argument never reaches the mount below', () => {
+test('config: a mount with a path argument has no mount below it', () => {
   const outer = '{ public: /a/, internal: /p/, path_argument: file }';
   const inner = '{ public: /a/sub/, internal: /p/sub/ }';
-  expect(fileFaults(`mounts: [${outer}, ${inner}]`)).toMatchObject([
+  expect(fileIssues(`mounts: [${outer}, ${inner}]`)).toMatchObject([
     { field: 'mounts[1].internal', expected: expect.stringContaining('not below /p/') },
   ]);
 });
 
-test('every nested internal prefix is reported, beside other faults', () => {
+test('config: every nested internal prefix is reported with the other errors', () => {
   const value = '/a/=/p/,/b/=/p/b/,/c/=/p/c/';
-  expect(faultsOf({ POSTERN_MOUNTS: value, POSTERN_EXPIRES_IN: 'x' })).toHaveLength(3);
+  expect(issuesOf({ POSTERN_MOUNTS: value, POSTERN_EXPIRES_IN: 'x' })).toHaveLength(3);
 });
 
-test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])('a mount twice: %s', (value) => {
-  expect(faultsOf({ POSTERN_MOUNTS: value })).toMatchObject([
-    { field: 'POSTERN_MOUNTS', value: '"/a/"', expected: expect.stringContaining('once') },
-  ]);
-});
+test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])(
+  'config: a duplicate mount is an error: %s',
+  (value) => {
+    expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
+      { field: 'POSTERN_MOUNTS', value: '"/a/"', expected: expect.stringContaining('once') },
+    ]);
+  },
+);
 
-test('a faulty site brings no second fault', () => {
-  expect(faultsOf({ POSTERN_MOUNTS: '/a/=/x/,.s:/a/=/y/' })).toHaveLength(1);
+test('config: an invalid mount site gets only one error', () => {
+  expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,.s:/a/=/y/' })).toHaveLength(1);
 });
 
 const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]`;
@@ -172,5 +178,5 @@ test.each([
   [one('pass_arguments: [a, b, a]'), 'mounts[0].pass_arguments[2]', 'once'],
   [one('path_argument: a, pass_arguments: [a]'), 'mounts[0].pass_arguments[0]', 'path_argument'],
 ])('%s', (yaml, field, expected) => {
-  expect(fileFaults(yaml)).toMatchObject([{ field, expected: expect.stringContaining(expected) }]);
+  expect(fileIssues(yaml)).toMatchObject([{ field, expected: expect.stringContaining(expected) }]);
 });

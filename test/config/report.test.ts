@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ConfigError } from '../../service/config.ts';
-import { errorOf, faultsOf, fileFaults, loadFile } from './load.ts';
+import { ConfigError } from '../../service/config/errors.ts';
+import { errorOf, fileIssues, issuesOf, loadFile } from './load.ts';
 
 const YAML = `store: redis://:hunter2@redis.example/x
 log_level: INFO
@@ -24,7 +24,7 @@ issuers:
     audience: a b
 `;
 
-test('every fault in one report', () => {
+test('config: one report lists every error', () => {
   const env = {
     POSTERN_LISTEN: '7300',
     POSTERN_EXPIRES_IN: '7200',
@@ -35,40 +35,41 @@ test('every fault in one report', () => {
     POSTERN_LEEWAY: '61',
   };
   const error = errorOf(() => loadFile(YAML, env));
-  expect(error.faults.map(({ field, where }) => `${where ?? ''} ${field}`)).toEqual([
+  expect(error.issues.map(({ field, where }) => `${where ?? ''} ${field}`)).toEqual([
     ' POSTERN_LIMIT',
     ' POSTERN_LISTEN',
     'postern.yaml:1 store',
+    ' POSTERN_DECISION_TTL',
+    'postern.yaml:3 cookie_samesite',
+    ' POSTERN_COOKIE_SECURE',
+    'postern.yaml:2 log_level',
+    ' POSTERN_LEEWAY',
     ' POSTERN_EXPIRES_IN',
     ' POSTERN_RESUME_FOR',
-    'postern.yaml:5 mounts[0].public',
     'postern.yaml:9 mounts[1].colour',
+    'postern.yaml:5 mounts[0].public',
     'postern.yaml:8 mounts[1].internal',
     'postern.yaml:12 api_keys[0].key',
     'postern.yaml:13 api_keys[0].paths[0]',
     'postern.yaml:14 api_keys[0].max_expires_in',
     'postern.yaml:15 api_keys[0].max_resume_for',
-    'postern.yaml:16 format',
-    ' POSTERN_LEEWAY',
-    'postern.yaml:18 issuers[0].jwks_uri',
+    'postern.yaml:19 issuers[0].issuer',
     'postern.yaml:20 issuers[0].audience',
     'postern.yaml:18 issuers[0].trusted_for',
+    'postern.yaml:18 issuers[0].jwks_uri',
     'postern.yaml:18 issuers[0].paths',
-    ' POSTERN_DECISION_TTL',
-    'postern.yaml:3 cookie_samesite',
-    ' POSTERN_COOKIE_SECURE',
-    'postern.yaml:2 log_level',
+    'postern.yaml:16 format',
   ]);
   expect(error.message).toMatch(
-    /^Postern cannot start: 22 faults in its configuration\.\n\n {2}POST/,
+    /^Postern cannot start: 23 faults in its configuration\.\n\n {2}POST/,
   );
-  for (const { field, expected } of error.faults) {
+  for (const { field, expected } of error.issues) {
     expect(error.message).toContain(`\n\n  ${field}`);
     expect(error.message).toContain(`\n    expected: ${expected}`);
   }
 });
 
-test('the report, to the letter', () => {
+test('config: the text of the report', () => {
   const fault = { field: 'mounts[0].public', where: '/etc/postern.yaml:12', value: '"/a"' };
   const error = new ConfigError([
     { ...fault, expected: 'a slash at the end' },
@@ -85,9 +86,9 @@ test('the report, to the letter', () => {
   expect(new ConfigError([{ ...fault, expected: 'b' }]).message).toContain(' 1 fault in ');
 });
 
-test('values on one line, without what a terminal would obey, and not too long', () => {
+test('config: the report shortens values and escapes control characters', () => {
   const value = `a\n\x1b[2J\u202e\u2028${'x'.repeat(200)}`;
-  expect(faultsOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
+  expect(issuesOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
     `"a\\n\\u001b[2J\\u{202e}\\u{2028}${'x'.repeat(92)}…"`,
   );
 });
@@ -97,8 +98,8 @@ test.each([
   ['{ a: b }', 'a mapping'],
   ['5', '5'],
   ['"5"', '"5"'],
-])('listen: %s is shown as %s', (yaml, value) => {
-  expect(fileFaults(`mounts: [{ public: /a/, internal: /b/ }]\nlisten: ${yaml}`)).toMatchObject([
+])('config: the report shows the listen address %s as %s', (yaml, value) => {
+  expect(fileIssues(`mounts: [{ public: /a/, internal: /b/ }]\nlisten: ${yaml}`)).toMatchObject([
     { field: 'listen', value },
   ]);
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Config, ConfigError } from '../../service/config.ts';
+import type { Config } from '../../service/config/config.ts';
+import { ConfigError } from '../../service/config/errors.ts';
 import { load, loadFile } from './load.ts';
 
 /**
@@ -44,7 +45,7 @@ const inKeys: Array<(secret: string) => string> = [
 ];
 
 test.each(inKeys.map((form) => [form('<secret>'), form] as const))(
-  'POSTERN_API_KEYS=%s',
+  'config: no error shows the secret of POSTERN_API_KEYS=%s',
   (_name, form) => {
     fc.assert(
       fc.property(secret(`${WORD}.+~=!$`), (hidden) => {
@@ -74,7 +75,7 @@ const inUrls: Array<(secret: string) => string> = [
 ];
 
 test.each(inUrls.map((form) => [form('<secret>'), form] as const))(
-  'POSTERN_STORE=%s, and as public URL',
+  'config: no error shows the secret of POSTERN_STORE=%s or of such a public URL',
   (_name, form) => {
     fc.assert(
       fc.property(secret(HOSTILE), (hidden) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, load } from './load.ts';
+import { issuesOf, load } from './load.ts';
 
 test.each([
   'memory:',
@@ -11,7 +11,7 @@ test.each([
   'redis://user:p%40ss%2Fword@redis.example:6379/0',
   'redis://:p@ss@redis.example',
   'rediss://redis.example:6380',
-])('store %s', (url) => {
+])('config: the store URL %s is accepted', (url) => {
   expect(load({ POSTERN_STORE: url }).store.url).toBe(url);
 });
 
@@ -41,18 +41,18 @@ test.each([
   ['redis://:sec/ret@redis.example:6379/0', 'percent', '"redis://***@redis.example:6379/0"'],
   ['redis://:sec#ret@redis.example', 'percent', '"redis://***@redis.example"'],
   ['redis://:%zz@redis.example', '%25', '"redis://***@redis.example"'],
-])('no store: %s', (url, expected, value) => {
-  expect(faultsOf({ POSTERN_STORE: url })).toEqual([
+])('config: the store URL %s is rejected', (url, expected, value) => {
+  expect(issuesOf({ POSTERN_STORE: url })).toEqual([
     { field: 'POSTERN_STORE', value, expected: expect.stringContaining(expected) },
   ]);
 });
 
-test('prefixes of keys', () => {
+test('config: prefixes of store keys', () => {
   for (const prefix of ['p', 'site-1:postern.', 'a/b_c:', 'x'.repeat(64)]) {
     expect(load({ POSTERN_STORE_PREFIX: prefix }).store.prefix).toBe(prefix);
   }
   for (const prefix of [' ', '{a}', 'a*', 'ä:', 'x'.repeat(65)]) {
-    expect(faultsOf({ POSTERN_STORE_PREFIX: prefix })).toMatchObject([
+    expect(issuesOf({ POSTERN_STORE_PREFIX: prefix })).toMatchObject([
       { field: 'POSTERN_STORE_PREFIX', expected: expect.stringContaining('postern:') },
     ]);
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { faultsOf, fileFaults, load, loadFile } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 const YAML = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
 
@@ -10,7 +10,7 @@ test.each([
   ['localhost:1', { host: 'localhost', port: 1 }],
   ['gate-1.files.example:80', { host: 'gate-1.files.example', port: 80 }],
   ['unix:/run/postern/gate.sock', { path: '/run/postern/gate.sock' }],
-])('listens on %s', (value, listen) => {
+])('config: the listen address %s is accepted', (value, listen) => {
   expect(load({ POSTERN_LISTEN: value }).listen).toEqual(listen);
 });
 
@@ -34,15 +34,15 @@ test.each([
   'unix:',
   'unix:/a\nb',
   `unix:/${'a'.repeat(103)}`,
-])('does not listen on %j', (value) => {
-  expect(faultsOf({ POSTERN_LISTEN: value })).toEqual([
+])('config: the listen address %j is rejected', (value) => {
+  expect(issuesOf({ POSTERN_LISTEN: value })).toEqual([
     {
       field: 'POSTERN_LISTEN',
       value: expect.stringMatching(/^"/),
       expected: expect.stringContaining('such as 127.0.0.1:7300'),
     },
   ]);
-  expect(faultsOf({ POSTERN_API_LISTEN: value })).toHaveLength(1);
+  expect(issuesOf({ POSTERN_API_LISTEN: value })).toHaveLength(1);
 });
 
 test.each([
@@ -52,14 +52,14 @@ test.each([
   ['127.0.0.1:80', '[::]:80'],
   ['unix:/a', 'unix:/a'],
   [undefined, '127.0.0.1:7300'],
-])('the gate on %s and the API on %s collide', (gate, api) => {
-  expect(faultsOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
+])('config: the gate on %s and the API on %s collide', (gate, api) => {
+  expect(issuesOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
     { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('POSTERN_LISTEN') },
   ]);
 });
 
-test('who moved onto the other is told', () => {
-  expect(faultsOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
+test('config: a collision is reported at the listener that was set', () => {
+  expect(issuesOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
     { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },
   ]);
 });
@@ -68,7 +68,7 @@ test.each([
   ['a:80', 'a:81'],
   ['a:80', 'b:80'],
   ['unix:/a', 'unix:/b'],
-])('%s and %s do not', (gate, api) => {
+])('config: the listen addresses %s and %s do not collide', (gate, api) => {
   expect(load({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toBeDefined();
 });
 
@@ -80,28 +80,28 @@ test.each([
   ['POSTERN_MAX_RESUME_FOR', 0, 31_536_000],
   ['POSTERN_DECISION_TTL', 0, 3600],
   ['POSTERN_LEEWAY', 0, 60],
-])('%s is a whole number from %i to %i', (variable, min, max) => {
+])('config: %s is a whole number from %i to %i', (variable, min, max) => {
   for (const value of [min, max]) expect(load({ [variable]: `${value}` })).toBeDefined();
   const wrong = [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', '9'.repeat(16), 'NaN'];
   for (const value of wrong) {
-    expect(faultsOf({ [variable]: `${value}` })).toMatchObject([
+    expect(issuesOf({ [variable]: `${value}` })).toMatchObject([
       { field: variable, value: `"${value}"`, expected: expect.stringMatching(/\d/) },
     ]);
   }
 });
 
-test('numbers of a file', () => {
+test('config: numbers in the file', () => {
   const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
   expect(loadFile(`${mounts}decision_ttl: 5`).decisionTtl).toBe(5);
   for (const value of ['1.5', '-1', 'true', '.nan', '.inf', '[5]', '{a: 5}', '""']) {
-    expect(fileFaults(`${mounts}decision_ttl: ${value}`)).toMatchObject([
+    expect(fileIssues(`${mounts}decision_ttl: ${value}`)).toMatchObject([
       { field: 'decision_ttl', where: 'postern.yaml:2' },
     ]);
   }
 });
 
-test('the default lifetime must not exceed the maximum', () => {
-  expect(faultsOf({ POSTERN_EXPIRES_IN: '3601' })).toEqual([
+test('config: the default expires_in must not exceed the maximum', () => {
+  expect(issuesOf({ POSTERN_EXPIRES_IN: '3601' })).toEqual([
     {
       field: 'POSTERN_EXPIRES_IN',
       value: '"3601"',
@@ -112,8 +112,8 @@ test('the default lifetime must not exceed the maximum', () => {
   expect(load({ POSTERN_MAX_EXPIRES_IN: '60' }).expiresIn).toBe(60);
 });
 
-test('nor must the default time to go on', () => {
-  expect(faultsOf({ POSTERN_RESUME_FOR: '86401' })).toEqual([
+test('config: the default resume_for must not exceed the maximum', () => {
+  expect(issuesOf({ POSTERN_RESUME_FOR: '86401' })).toEqual([
     {
       field: 'POSTERN_RESUME_FOR',
       value: '"86401"',
@@ -121,7 +121,7 @@ test('nor must the default time to go on', () => {
     },
   ]);
   const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
-  expect(fileFaults(`${mounts}resume_for: 2\nmax_resume_for: 1`)).toMatchObject([
+  expect(fileIssues(`${mounts}resume_for: 2\nmax_resume_for: 1`)).toMatchObject([
     { field: 'resume_for', expected: expect.stringMatching(/at most 1 .* max_resume_for to 2$/) },
   ]);
   const equal = { POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: '86401' };
@@ -130,10 +130,10 @@ test('nor must the default time to go on', () => {
   expect(load({ POSTERN_MAX_RESUME_FOR: '0' }).resumeFor).toBe(0);
 });
 
-test('each default is held against its own maximum, and no faulty one', () => {
+test('config: a default is compared only with its own valid maximum', () => {
   expect(load({ POSTERN_RESUME_FOR: '7200' }).resumeFor).toBe(7200);
   expect(load({ POSTERN_MAX_EXPIRES_IN: '1', POSTERN_MAX_RESUME_FOR: '0' }).expiresIn).toBe(1);
-  expect(faultsOf({ POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: 'x' })).toMatchObject([
+  expect(issuesOf({ POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: 'x' })).toMatchObject([
     { field: 'POSTERN_MAX_RESUME_FOR' },
   ]);
 });
@@ -143,7 +143,7 @@ test.each([
   ['https://files.example/', 'https://files.example'],
   ['HTTP://Files.example:8080', 'http://files.example:8080'],
   ['http://[::1]:8080', 'http://[::1]:8080'],
-])('public URL %s', (value, origin) => {
+])('config: the public URL %s is accepted', (value, origin) => {
   expect(load({ POSTERN_PUBLIC_URL: value }).publicUrl).toBe(origin);
 });
 
@@ -159,18 +159,18 @@ test.each([
   'https://user@files.example',
   'https://files.example ',
   'https://files\\.example',
-])('no public URL: %s', (value) => {
-  expect(faultsOf({ POSTERN_PUBLIC_URL: value })).toMatchObject([
+])('config: the public URL %s is rejected', (value) => {
+  expect(issuesOf({ POSTERN_PUBLIC_URL: value })).toMatchObject([
     { field: 'POSTERN_PUBLIC_URL', expected: expect.stringContaining('https://files.example') },
   ]);
 });
 
-test('log levels', () => {
+test('config: log levels', () => {
   for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'silent']) {
     expect(load({ POSTERN_LOG_LEVEL: level }).logLevel).toBe(level);
   }
   for (const level of ['INFO', 'trace', 'verbose', 'constructor']) {
-    expect(faultsOf({ POSTERN_LOG_LEVEL: level })).toMatchObject([
+    expect(issuesOf({ POSTERN_LOG_LEVEL: level })).toMatchObject([
       {
         field: 'POSTERN_LOG_LEVEL',
         value: `"${level}"`,
@@ -185,7 +185,7 @@ test.each([
   ['0660', 0o660],
   ['660', 0o660],
   ['0666', 0o666],
-])('the mode of a socket is %s', (text, mode) => {
+])('config: the socket mode %s', (text, mode) => {
   expect(load({ POSTERN_SOCKET_MODE: text }).socketMode).toBe(mode);
   expect(loadFile(`${YAML}socket_mode: ${text}`).socketMode).toBe(mode);
   expect(loadFile(`${YAML}socket_mode: "${text}"`).socketMode).toBe(mode);
@@ -195,9 +195,9 @@ test.each([
 test.each(['0777', '0770', '0640', '0000', '066', 'rw', '0o660', '-660'])(
   'the mode of a socket is not %s',
   (text) => {
-    expect(faultsOf({ POSTERN_SOCKET_MODE: text })).toMatchObject([
+    expect(issuesOf({ POSTERN_SOCKET_MODE: text })).toMatchObject([
       { field: 'POSTERN_SOCKET_MODE', expected: 'one of 0600, 0660, 0666' },
     ]);
-    expect(fileFaults(`${YAML}socket_mode: ${text}`)).toMatchObject([{ field: 'socket_mode' }]);
+    expect(fileIssues(`${YAML}socket_mode: ${text}`)).toMatchObject([{ field: 'socket_mode' }]);
   },
 );

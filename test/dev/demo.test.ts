@@ -37,7 +37,7 @@ function start(args: string[], env: Record<string, string> = {}): Demo {
   return { child, output: () => output, ended: async () => (await closed)[0] };
 }
 
-/** Each printed command with what the line below it says came. */
+/** Each printed command with the result in the line below it. */
 function printed(output: string): Array<{ command: string; came: string }> {
   return [...output.matchAll(/^ {4}\$ (curl .*)\n {4}[✓✗] (.*)$/gmu)].map((match) => ({
     command: match[1] as string,
@@ -46,7 +46,7 @@ function printed(output: string): Array<{ command: string; came: string }> {
 }
 
 test.runIf(built)(
-  'acts out the flow once, with Redis where it is told to',
+  'demo --once: shows every step, with the store in POSTERN_STORE',
   async () => {
     const redis = await startRedis();
     onTestFinished(redis.stop);
@@ -61,7 +61,7 @@ test.runIf(built)(
 );
 
 test.runIf(built)(
-  'a store that is not there is told, without its password',
+  'demo: a store that cannot be reached is reported without its password',
   async () => {
     const store = 'redis://:secret@127.0.0.1:1/0';
     const { output, ended } = start(['--once'], { POSTERN_STORE: store });
@@ -73,7 +73,7 @@ test.runIf(built)(
 );
 
 test.runIf(built && findOnPath('curl'))(
-  'the printed curl lines do as printed',
+  'demo: the printed curl commands work',
   async () => {
     const { child, output, ended } = start([]);
     await waitFor(() => output().includes('Ctrl-C'), {
@@ -101,7 +101,7 @@ test.runIf(built && findOnPath('curl'))(
   60_000,
 );
 
-test.runIf(built)('an unknown argument is told the usage', async () => {
+test.runIf(built)('demo: an unknown argument prints the usage', async () => {
   const { output, ended } = start(['--twice']);
   expect(await ended()).toBe(1);
   expect(output()).toContain('npm run demo -- --once');

@@ -19,7 +19,7 @@ function body(url: string): Promise<string> {
   });
 }
 
-test('serves a file with its type, and logs', async () => {
+test('startNginx: serves a file with its type, and writes a log', async () => {
   const nginx = await startNginx({
     config: ({ port, dir }) => `server { listen 127.0.0.1:${port}; root ${dir}/files; }`,
   });
@@ -35,7 +35,7 @@ test('serves a file with its type, and logs', async () => {
   await expect.poll(nginx.accessLog).toContain('GET /a.m3u8');
 });
 
-test('a reload has taken effect when it resolves', async () => {
+test('startNginx: a reload has taken effect when it resolves', async () => {
   const nginx = await startNginx({ config: answering('old'), workers: 2 });
   onTestFinished(nginx.stop);
   for (const text of ['one', 'two', 'three']) {
@@ -45,7 +45,7 @@ test('a reload has taken effect when it resolves', async () => {
   }
 });
 
-test('a reload does not wait for a download that goes on', async () => {
+test('startNginx: a reload does not wait for a download in progress', async () => {
   const slow = (text: string) => `limit_rate 1k; root files; add_header Now ${text};`;
   const config =
     (text: string) =>
@@ -65,7 +65,7 @@ test('a reload does not wait for a download that goes on', async () => {
   expect((await download.body?.getReader().read())?.done).toBe(false);
 });
 
-test('a faulty reload rejects with the fault and leaves the old workers', async () => {
+test('startNginx: a reload with an invalid configuration rejects and keeps the old workers', async () => {
   const nginx = await startNginx({ config: answering('old') });
   onTestFinished(nginx.stop);
   const reload = nginx.reload(() => 'no_such_directive on;');
@@ -75,7 +75,7 @@ test('a faulty reload rejects with the fault and leaves the old workers', async 
   expect(await body(nginx.url('/'))).toBe('new');
 });
 
-test('stop leaves no process and no folder', async () => {
+test('startNginx: stop leaves no process and no folder', async () => {
   const nginx = await startNginx({ config: answering('x'), workers: 2 });
   await nginx.stop();
   expect(isGone(-nginx.pid)).toBe(true); // the group: master and workers
@@ -83,12 +83,12 @@ test('stop leaves no process and no folder', async () => {
   await expect(fetch(nginx.url('/'))).rejects.toThrow();
 });
 
-test('a faulty configuration rejects with the message of nginx and the line', async () => {
+test('startNginx: an invalid configuration rejects with the message of nginx and the line', async () => {
   const starting = startNginx({ config: () => 'server {\n  listen nowhere:1:2;\n}' });
   await expect(starting).rejects.toThrow(/exited with code 1.*\[emerg\].*\| listen nowhere/s);
 });
 
-test('gives several ports', async () => {
+test('startNginx: provides several ports', async () => {
   const nginx = await startNginx({
     ports: 3,
     config: ({ ports }) =>
@@ -100,7 +100,7 @@ test('gives several ports', async () => {
   for (const port of nginx.ports) expect(await body(`http://127.0.0.1:${port}/`)).toBe(`${port}`);
 });
 
-test('starts a whole nginx.conf and adds only what it leaves out', async () => {
+test('startNginx: starts a complete nginx.conf and adds only missing directives', async () => {
   const nginx = await startNginx({
     config: ({ port }) => `
 worker_processes 2;
@@ -115,7 +115,7 @@ http {
   expect(await body(nginx.url('/'))).toBe('whole');
 });
 
-test('nginx -t says yes or why not', async () => {
+test('testNginx: reports whether nginx -t passes, and its output', async () => {
   expect(await testNginx(answering('x'))).toMatchObject({ ok: true });
   expect(await testNginx('server { listen 127.0.0.1:1; bad; }')).toEqual({
     ok: false,

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { freePorts, onFreePorts } from '../../dev/ports.ts';
 
-test('ports are distinct, free, and below those of outgoing connections', async () => {
+test('freePorts: distinct, free, and below the range of outgoing connections', async () => {
   const ports = await freePorts(50);
   expect(new Set(ports).size).toBe(50);
   expect(ports.every((port) => port >= 20_000 && port < 32_768)).toBe(true);
@@ -11,7 +11,7 @@ test('ports are distinct, free, and below those of outgoing connections', async 
   await new Promise((done) => server.close(done));
 });
 
-test('a port taken in between: other ports, three times at most', async () => {
+test('onFreePorts: tries other ports at most three times if a port is taken', async () => {
   const tried: number[] = [];
   const start = (failures: number) => async (ports: number[]) => {
     tried.push(...ports);
@@ -25,7 +25,7 @@ test('a port taken in between: other ports, three times at most', async () => {
   expect(tried.length).toBe(3);
 });
 
-test('another fault is not tried again', async () => {
+test('onFreePorts: another error is not retried', async () => {
   let calls = 0;
   const start = async () => {
     calls += 1;

@@ -18,7 +18,7 @@ const shell = (script: string, folder?: string) =>
     ...(folder && { folder }),
   });
 
-test('an early exit rejects at once with its code and words', async () => {
+test('launch: an early exit rejects at once with exit code and output', async () => {
   const running = await shell('echo so long >&2; exit 3');
   const error = await running.ready(() => false, { what: 'nothing' }).catch((e) => e);
   expect(error).toBeInstanceOf(ExitedEarly);
@@ -26,19 +26,19 @@ test('an early exit rejects at once with its code and words', async () => {
   expect(error.exit).toEqual({ code: 3, signal: null });
 });
 
-test('a missing deadline ends the process and says what was awaited', async () => {
+test('launch: a missed deadline stops the process and reports the condition', async () => {
   const running = await shell('exec sleep 60');
   const waiting = running.ready(() => false, { what: 'a miracle', deadline: 50 });
   await expect(waiting).rejects.toThrow('gave up after 0.05 s of waiting for a miracle');
   expect(isGone(running.pid)).toBe(true);
 });
 
-test('a program that is missing rejects', async () => {
+test('launch: a missing program rejects', async () => {
   const command = { name: 'x', path: '/no/such/program', args: [], env: {} };
   await expect(launch(command)).rejects.toThrow('ENOENT');
 });
 
-test('a program that ends by itself says so, and can be spoken to over pipes of its own', async () => {
+test('launch: a program that exits is reported, and has extra pipes', async () => {
   const running = await launch({
     name: 'the program',
     path: '/bin/sh',
@@ -54,7 +54,7 @@ test('a program that ends by itself says so, and can be spoken to over pipes of 
   expect(await running.stop()).toEqual({ code: 3, signal: null });
 });
 
-test('what the program started ends with it, and so does its folder', async () => {
+test('launch: child processes and the folder are removed with the program', async () => {
   const folder = await temporaryFolder();
   const running = await shell('sleep 60 & sleep 60 & exec sleep 60', folder);
   // Resolves when nobody holds its stdout any more, so all three are gone.
@@ -65,19 +65,22 @@ test('what the program started ends with it, and so does its folder', async () =
 // Needs a process of its own that dies: the built one.
 const built = join(projectRoot, 'dist', 'dev', 'process.js');
 
-test.runIf(existsSync(built))('a killed parent leaves neither processes nor folders', async () => {
-  const folder = await temporaryFolder();
-  const script = `
+test.runIf(existsSync(built))(
+  'launch: a killed parent leaves neither processes nor folders',
+  async () => {
+    const folder = await temporaryFolder();
+    const script = `
     import { launch } from ${JSON.stringify(built)};
     const command = { name: 'x', path: '/bin/sh', args: ['-c', 'sleep 60 & exec sleep 60'] };
     const options = { env: process.env, folder: process.argv[1], stdio: 'inherit' };
     await launch({ ...command, ...options });
     console.log('started');`;
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', script, folder]);
-  await once(parent.stdout, 'data');
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script, folder]);
+    await once(parent.stdout, 'data');
 
-  parent.kill('SIGKILL');
+    parent.kill('SIGKILL');
 
-  await once(parent, 'close'); // when nobody holds its stdout any more
-  await waitFor(() => !existsSync(folder), { what: 'the folder to be gone' });
-});
+    await once(parent, 'close'); // when nobody holds its stdout any more
+    await waitFor(() => !existsSync(folder), { what: 'the folder to be gone' });
+  },
+);

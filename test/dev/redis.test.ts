@@ -4,7 +4,7 @@ import { isGone } from './is-gone.ts';
 
 const pong = '+PONG\r\n';
 
-test('answers, pauses, resumes, and leaves no process', async () => {
+test('startRedis: answers, pauses, resumes, and leaves no process', async () => {
   const redis = await startRedis();
   onTestFinished(redis.stop);
   expect(redis.url).toBe(`redis://127.0.0.1:${redis.port}/0`);
@@ -20,7 +20,7 @@ test('answers, pauses, resumes, and leaves no process', async () => {
   expect(await ask(redis.port, 'PING')).toBeUndefined();
 });
 
-test('restarts on the same port, also after a stop', async () => {
+test('startRedis: restarts on the same port, also after a stop', async () => {
   const redis = await startRedis();
   onTestFinished(redis.stop);
   const first = redis.pid;
@@ -34,20 +34,20 @@ test('restarts on the same port, also after a stop', async () => {
   expect(await ask(redis.port, 'PING')).toBe(pong);
 });
 
-test('stops while paused', async () => {
+test('startRedis: stops while paused', async () => {
   const redis = await startRedis();
   redis.pause();
   await redis.stop();
   expect(isGone(redis.pid)).toBe(true);
 });
 
-test('a port that is taken rejects with what Redis said', async () => {
+test('startRedis: a port in use rejects with the message of Redis', async () => {
   const redis = await startRedis();
   onTestFinished(redis.stop);
   await expect(startRedis({ port: redis.port })).rejects.toThrow(/exited with code 1.*in use/is);
 });
 
-test('passes arguments on, which win', async () => {
+test('startRedis: further arguments override the default ones', async () => {
   const redis = await startRedis({ args: ['--requirepass', 'secret'] });
   onTestFinished(redis.stop);
   expect(await ask(redis.port, 'PING')).toMatch(/^-NOAUTH/);

@@ -7,7 +7,7 @@ import { tryRun } from '../../dev/run.ts';
 import { ensureTools, findTool, howToInstall } from '../../dev/tools.ts';
 import { needTool } from '../support/need-tool.ts';
 
-test('PATH comes first', async () => {
+test('findTool: PATH comes first', async () => {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true }));
   onTestFinished(() => void vi.unstubAllEnvs());
@@ -19,7 +19,7 @@ test('PATH comes first', async () => {
 });
 
 // Where packages can be fetched, or where both are installed.
-test('finds programs that run, whether or not they are installed', async () => {
+test('findTool: finds programs that run, installed or unpacked', async () => {
   const tools = await ensureTools(['nginx', 'redis-server']);
   const nginx = await tryRun(tools.nginx.path, ['-v'], tools.nginx.env);
   const redis = tools['redis-server'];
@@ -28,7 +28,7 @@ test('finds programs that run, whether or not they are installed', async () => {
   expect(version).toEqual({ ok: true, output: expect.stringContaining('Redis server v=') });
 }, 120_000);
 
-test('elsewhere, one line says what to install', () => {
+test('howToInstall: one line names the packages for each system', () => {
   const has = (wanted: string) => (path: string) => path === wanted;
   const both = ['nginx', 'redis-server'] as const;
   const hint = (platform: NodeJS.Platform, file: string) =>
@@ -43,7 +43,7 @@ test('elsewhere, one line says what to install', () => {
   expect(howToInstall(['python3-django'], 'linux')).toMatch(/: pip install django gunicorn redis$/);
 });
 
-test('a Python with PyJWT is one that signs', async (context) => {
+test('findTool: a Python with PyJWT can sign', async (context) => {
   const { path, env } = await needTool('python3-jwt', context);
   const script =
     'import jwt; from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey; ' +
@@ -55,7 +55,7 @@ test('a Python with PyJWT is one that signs', async (context) => {
   });
 });
 
-test.runIf(canFetch())('a second look needs no download', async () => {
+test.runIf(canFetch())('findTool: a second call needs no download', async () => {
   await findTool('nginx');
   const write = vi.spyOn(process.stderr, 'write');
   onTestFinished(() => write.mockRestore());

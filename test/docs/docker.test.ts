@@ -11,7 +11,8 @@ import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { freePorts } from '../../dev/ports.ts';
 import { ExitedEarly, launch } from '../../dev/process.ts';
 import { startRedis } from '../../dev/redis.ts';
-import { ConfigError, loadConfig } from '../../service/config.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { ConfigError } from '../../service/config/errors.ts';
 import {
   build,
   entrypoint,
@@ -49,7 +50,7 @@ beforeAll(async () => {
 });
 
 describe('the Dockerfile', () => {
-  test('copies what is there, and what .dockerignore lets through', async () => {
+  test('copies only files that exist and that .dockerignore allows', async () => {
     const through = (await read('.dockerignore')).split('\n').filter((line) => line[0] === '!');
     const copies = dockerfile
       .filter(({ name }) => name === 'COPY')
@@ -59,14 +60,14 @@ describe('the Dockerfile', () => {
     expect([...sources].sort()).toEqual(through.map((line) => line.slice(1)).sort());
   });
 
-  test('runs as another user than root, and ends on SIGTERM', () => {
+  test('does not run as root, and exits on SIGTERM', () => {
     expect(only(dockerfile, 'USER')).toBe('node');
     expect(only(dockerfile, 'STOPSIGNAL')).toBe('SIGTERM');
   });
 });
 
 describe('compose.yaml', () => {
-  test('mounts what is there', () => {
+  test('mounts only files that exist', () => {
     const { volumes, networks, services } = compose;
     for (const service of Object.values(services)) {
       for (const network of service.networks) expect(Object.keys(networks)).toContain(network);
@@ -83,7 +84,7 @@ describe('compose.yaml', () => {
     expect(existsSync(join(projectRoot, 'postern.env.example'))).toBe(true);
   });
 
-  test('waits for what can tell that it is well', () => {
+  test('waits only for services with a health check', () => {
     for (const { depends_on: needs = {} } of Object.values(compose.services)) {
       for (const [name, { condition }] of Object.entries(needs)) {
         expect(condition).toBe('service_healthy');
@@ -97,7 +98,7 @@ describe('compose.yaml', () => {
     expect(Object.keys(compose.services.postern.depends_on ?? {})).toEqual(['redis']);
   });
 
-  test('publishes the site, the API on this machine alone, and nothing else', () => {
+  test('publishes the site, and the API on 127.0.0.1 only', () => {
     const { nginx, postern, redis } = compose.services;
     expect(nginx.ports).toEqual(['8080:80']);
     expect(postern.ports).toEqual(['127.0.0.1:7301:7301']);
@@ -106,13 +107,13 @@ describe('compose.yaml', () => {
     expect(nginx.networks.some((name) => postern.networks.includes(name))).toBe(false);
   });
 
-  test('lets Redis forget nothing, and keeps it over a restart', () => {
+  test('Redis evicts nothing and keeps its data over a restart', () => {
     const command = compose.services.redis.command?.join(' ');
     expect(command).toContain('--maxmemory-policy noeviction');
     expect(command).toContain('--appendonly yes');
   });
 
-  test('gives a configuration that starts, once a key is put in', async () => {
+  test('has a configuration that starts after a key is set', async () => {
     const { environment } = compose.services.postern;
     const secrets = Object.fromEntries(
       (await read('postern.env.example'))
@@ -128,7 +129,7 @@ describe('compose.yaml', () => {
   });
 });
 
-test('without POSTERN_STORE the container says so in one line, and exits with 2', async () => {
+test('Docker: without POSTERN_STORE the container logs one line and exits with 2', async () => {
   const [path = '', ...args] = entrypoint(dockerfile);
   const container = await launch({ name: 'it', path, args, env: { PATH: process.env.PATH } });
   const error = await container.ready(() => false, { what: 'its end' }).catch((e) => e);
@@ -137,7 +138,7 @@ test('without POSTERN_STORE the container says so in one line, and exits with 2'
   expect(error.stderr).toMatch(/^postern: set POSTERN_STORE .*memory:.*\n$/);
 });
 
-describe('what the Dockerfile builds, started as compose.yaml starts it', () => {
+describe('Docker: the image, started as in compose.yaml', () => {
   let folder: string;
   let app: string;
   beforeAll(async () => {
@@ -170,7 +171,7 @@ describe('what the Dockerfile builds, started as compose.yaml starts it', () => 
     });
   }
 
-  test('holds no tooling', async () => {
+  test('contains no development tools', async () => {
     expect(existsSync(join(app, 'node_modules', 'hono'))).toBe(true);
     for (const name of ['vitest', 'typescript', '@biomejs']) {
       expect(existsSync(join(app, 'node_modules', name)), name).toBe(false);
@@ -178,7 +179,7 @@ describe('what the Dockerfile builds, started as compose.yaml starts it', () => 
     expect(existsSync(join(app, 'dist', 'dev'))).toBe(false);
   });
 
-  test('holds what postern nginx fills in', async () => {
+  test('contains the snippets for postern nginx', async () => {
     const args = ['dist/cli/postern.js', 'nginx', '--files', '/srv/files', '--json'];
     const env = { PATH: process.env.PATH, ...compose.services.postern.environment };
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: app, env });
@@ -230,7 +231,7 @@ describe('what the Dockerfile builds, started as compose.yaml starts it', () => 
 
   const gate = (name: string) => `unix:${join(folder, `${name}.sock`)}`;
 
-  test('is found well where the API listens on a socket', async () => {
+  test('is healthy if the API listens on a socket', async () => {
     await start({
       POSTERN_STORE: 'memory:',
       POSTERN_LISTEN: gate('a'),
@@ -243,7 +244,7 @@ describe('what the Dockerfile builds, started as compose.yaml starts it', () => 
     .flat()
     .some((own) => own?.address === '::1');
 
-  test.runIf(hasIpv6)('is found well where the API listens on IPv6', async () => {
+  test.runIf(hasIpv6)('is healthy if the API listens on IPv6', async () => {
     const [port] = await freePorts(1);
     await start({
       POSTERN_STORE: 'memory:',

@@ -7,7 +7,7 @@ import {
   CONFIG_VARIABLE,
   SETTINGS,
   variableOf,
-} from '../../service/config/names.ts';
+} from '../../service/config/settings.ts';
 import { GRANT_FIELDS } from '../../service/domain/grant-fields.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
@@ -46,6 +46,14 @@ describe.each(pages)('%s', (page) => {
       const target = file === '' ? page : join(dirname(page), file);
       expect(existsSync(join(projectRoot, target)), `${page}: ${link}`).toBe(true);
       if (fragment !== undefined) expect(anchors(read(target)), link).toContain(fragment);
+    }
+  });
+
+  test('names only files that exist', () => {
+    const named = text.matchAll(/`((?:service|cli|dev|bench|test|nginx|docs)\/[\w./-]*)(\*?)/g);
+    for (const [, file = '', rest] of named) {
+      if (rest === '') expect(existsSync(join(projectRoot, file)), file).toBe(true);
+      else expect(within(dirname(file), '.ts').some((name) => name.startsWith(file))).toBe(true);
     }
   });
 

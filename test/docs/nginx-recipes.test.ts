@@ -5,10 +5,12 @@ import { projectRoot } from '../../dev/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';
 
-const page = readFileSync(join(projectRoot, 'docs', 'nginx.md'), 'utf8');
+const pages = ['nginx.md', 'nginx-recipes.md']
+  .map((name) => readFileSync(join(projectRoot, 'docs', name), 'utf8'))
+  .join('\n');
 
 /** Each nginx block with the heading above it. */
-const recipes = page.split(/^#+ (?=\S)/m).flatMap((section) =>
+const recipes = pages.split(/^#+ (?=\S)/m).flatMap((section) =>
   fencedBlocks(section)
     .filter(({ language }) => language === 'nginx')
     .map(({ text }) => ({ heading: section.split('\n', 1)[0] ?? '', text })),
@@ -29,9 +31,9 @@ const SITE = `server {
   }
 }`;
 
-test('docs/nginx.md has recipes', () => expect(recipes.length).toBeGreaterThanOrEqual(14));
+test('the pages have recipes', () => expect(recipes.length).toBeGreaterThanOrEqual(14));
 
-describe('docs/nginx.md: nginx -t passes with the recipe, and the doctor finds nothing', () => {
+describe('docs/nginx.md and nginx-recipes.md: nginx -t passes with the recipe, and the doctor finds nothing', () => {
   test.each(recipes)('$heading', async ({ heading, text }) => {
     const site = text.includes('server {') ? text : `${text}\n${SITE}`;
     expect(await diagnosed(site)).toEqual(EXPECTED[heading] ?? []);

@@ -7,8 +7,12 @@ import { projectRoot } from '../../dev/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';
 
-const page = readFileSync(join(projectRoot, 'docs', 'nginx-traps.md'), 'utf8');
-const sections = page.split(/^### /m).slice(1);
+const PAGES = ['nginx-traps.md', 'nginx-traps-clients.md', 'nginx-traps-closed.md'];
+const sections = PAGES.flatMap((name) =>
+  readFileSync(join(projectRoot, 'docs', name), 'utf8')
+    .split(/^## /m)
+    .slice(1),
+);
 
 /** The first nginx block of a section is the trap, the second is what to write instead. */
 const traps = sections.map((text) => ({
@@ -27,22 +31,22 @@ const INTERNAL = `location ^~ /protected/ {
   include postern/internal.conf; include postern/headers.conf; alias /srv/files/;
 }`;
 
-/** An example for the server block, with the rest of the site around it. */
+/** An example with the rest of its site: in place of `…`, or around what is for the server block. */
 function siteOf(example: string): string {
-  if (example.includes('server {')) return example;
-  return `server {
+  const rest = `
     listen 8080;
     server_name files.example;
     include postern/auth-request.conf;
-    ${example}
     ${/(?:protect|x-accel)\.conf/.test(example) ? '' : PUBLIC}
-    ${example.includes('location ^~ /protected/') ? '' : INTERNAL}
-  }`;
+    ${example.includes('location ^~ /protected/') ? '' : INTERNAL}`;
+  if (example.includes('…')) return example.replace('…', rest);
+  if (example.startsWith('upstream ')) return `${example}\nserver {${rest}\n}`;
+  return `server {${rest}\n${example}\n}`;
 }
 
 const withExample = traps.filter(({ blocks }) => blocks.length > 0);
 
-describe.each(withExample)('docs/nginx-traps.md, $title', ({ blocks, rules }) => {
+describe.each(withExample)('docs/nginx-traps*.md, $title', ({ blocks, rules }) => {
   const [first, ...others] = blocks;
   const right = rules.length > 0 ? others : blocks;
 
@@ -59,12 +63,12 @@ describe.each(withExample)('docs/nginx-traps.md, $title', ({ blocks, rules }) =>
   }
 });
 
-test('docs/nginx-traps.md names each rule of the doctor, and no other', () => {
+test('docs/nginx-traps*.md name each rule of the doctor, and no other', () => {
   const known = RULES.map(({ id }) => id).sort();
   expect([...new Set(traps.flatMap(({ rules }) => rules))].sort()).toEqual(known);
 });
 
-test('docs/nginx-traps.md names only checks of the doctor that exist', () => {
+test('docs/nginx-traps*.md name only checks of the doctor that exist', () => {
   const known = checks.map(({ id }) => id);
   for (const id of sections.flatMap((text) => named(text, 'check'))) expect(known).toContain(id);
 });

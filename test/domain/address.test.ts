@@ -9,7 +9,7 @@ const v6 = fc.ipV6();
 const round = fc.constantFrom('192.0.0.0', '128.0.0.0', '0.0.0.0', '2001:db8::', '8000::', '::');
 const near = fc.oneof(round, fc.constantFrom('192.0.2.1', '2001:db8:0:1::1', '2001:DB8::', '::1'));
 
-describe('a requester’s network', () => {
+describe('address: the network of a requester', () => {
   test.each([
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
@@ -56,7 +56,7 @@ describe('a requester’s network', () => {
     '1.2.3.4::',
     '::1.2.3.4:5',
     '::1.2.3',
-  ])('there is none of %j', (address) => {
+  ])('%j has no network', (address) => {
     const legal = isIPv4(address) || isIPv6(address);
     expect(networkOf(address)).toBeUndefined();
     expect(isWithin(address, ['0.0.0.0/0', '::/0'])).toBe(false);
@@ -64,7 +64,7 @@ describe('a requester’s network', () => {
     expect(legal).toBe(address.includes('%'));
   });
 
-  test('there is one of whatever Node takes for an address', () => {
+  test('every address that Node.js accepts has a network', () => {
     fc.assert(
       fc.property(fc.oneof(v4, v6, fc.string()), (text) => {
         fc.pre(!text.includes('%'));
@@ -74,7 +74,7 @@ describe('a requester’s network', () => {
   });
 });
 
-describe('a list of addresses and ranges', () => {
+describe('address: a list of addresses and ranges', () => {
   test.each([
     ['192.0.2.1', '192.0.2.1', true],
     ['192.0.2.2', '192.0.2.1', false],
@@ -96,7 +96,7 @@ describe('a list of addresses and ranges', () => {
     expect(isWithin(address, ['198.51.100.0/24', range])).toBe(within);
   });
 
-  test('agrees with Node', () => {
+  test('matches the same addresses as BlockList of Node.js', () => {
     const length = fc.nat({ max: 128 });
     fc.assert(
       fc.property(fc.oneof(v4, v6, near), fc.oneof(round, v4, v6), length, (a, b, bits) => {

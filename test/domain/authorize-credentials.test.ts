@@ -7,13 +7,13 @@ const other = (await issue({ path: '/download/b' })).token;
 const used = async (...request: Parameters<typeof authorize>) =>
   (await authorize(...request)).allow;
 
-test('a token may come as a bearer token or in a cookie', async () => {
+test('authorize: a token is accepted as a bearer token and in a cookie', async () => {
   expect(await used('/download/a', { authorization: `Bearer ${good}` })).toBe(true);
   expect(await used('/download/a', { authorization: `bEARER  ${good}` })).toBe(true);
   expect(await used('/download/a', { cookie: good })).toBe(true);
 });
 
-test('the URL comes before Authorization, and that before the cookie', async () => {
+test('authorize: the URL has priority over Authorization, and Authorization over the cookie', async () => {
   const authorization = `Bearer ${good}`;
   expect(await used(`/download/a?token=${other}`, { authorization })).toBe(false);
   expect(await used(`/download/~${other}/a`, { authorization })).toBe(false);
@@ -30,18 +30,21 @@ test.each([
   ['a token and more', `Bearer ${good}, Bearer ${good}`],
   ['nothing', ''],
   ['a scheme alone', 'Bearer '],
-])('%s is as good as none', async (_, authorization) => {
+])('authorize: %s counts as no token', async (_, authorization) => {
   expect(await authorize('/download/a', { authorization })).toMatchObject({
     code: 'missing_token',
   });
   expect(await used('/download/a', { authorization, cookie: good })).toBe(true);
 });
 
-test.each(['', 'x', `${good}x`, `"${good}"`])('a cookie %j is as good as none', async (cookie) => {
-  expect(await authorize('/download/a', { cookie })).toMatchObject({ code: 'missing_token' });
-});
+test.each(['', 'x', `${good}x`, `"${good}"`])(
+  'authorize: a cookie %j counts as no token',
+  async (cookie) => {
+    expect(await authorize('/download/a', { cookie })).toMatchObject({ code: 'missing_token' });
+  },
+);
 
-test('another shape in the query leaves the other places alone', async () => {
+test('authorize: a malformed token in the query does not hide a token elsewhere', async () => {
   expect(await used('/download/a?token=theirs', { cookie: good })).toBe(true);
   expect(await used('/download/a?token=', { authorization: `Bearer ${good}` })).toBe(true);
 });

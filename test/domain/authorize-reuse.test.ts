@@ -27,11 +27,11 @@ test.each([
   [2, 999, 0],
   [2, 1, 0],
   [600, 60_000, 59],
-])('with a TTL of %d s and %d ms left: %d s', async (ttl, left, expected) => {
+])('decision cache: with a TTL of %d s and %d ms left it is %d s', async (ttl, left, expected) => {
   expect(await reuseFor(ttl, left)).toBe(expected);
 });
 
-test('where requesters are told apart it is never reused, whatever the requester is', async () => {
+test('decision cache: a decision for a token that distinguishes requesters is never reused', async () => {
   const { issue, authorize } = createDecider({ decisionTtl: 600 });
   const { url } = await issue({ path: '/download/a', max_uses: 1 });
   for (const [method, redeemed] of [
@@ -44,7 +44,7 @@ test('where requesters are told apart it is never reused, whatever the requester
   }
 });
 
-test('an answer that sets the cookie is not reused, and one for who has it is', async () => {
+test('decision cache: a response that sets the cookie is not reused, a later one is', async () => {
   const { issue, authorize } = createDecider({ decisionTtl: 2 });
   const { url, token } = await issue({ prefix: '/download/a/', cookie: true });
   const uri = `${url}x.ts`;
@@ -61,7 +61,7 @@ test.each([
   ['optional', 20, 60_000, 20],
   ['optional', 20, 10_000, 4],
 ] as const)(
-  'a JWT that only its signature ends (recorded: %s), with a TTL of %d s and %d ms left: %d s',
+  'decision cache: a JWT (recorded: %s) with a TTL of %d s and %d ms left: %d s',
   async (recorded, decisionTtl, left, expected) => {
     const { authorize, clock } = createDecider({
       decisionTtl,
@@ -85,14 +85,17 @@ test.each([
   ['&start=10&x', 0],
   ['&', 0],
   ['&&start=10', 0],
-])('with %s after the token nginx may reuse it for %i s', async (more, seconds) => {
-  const mounts = [mount('/download/', '/protected/', { passArguments: ['start', 'end'] })];
-  const { issue, authorize } = createDecider({ decisionTtl: 2, mounts });
-  const { url } = await issue({ path: '/download/a' });
-  expect(await authorize(url + more)).toMatchObject({ allow: true, reuseFor: seconds });
-});
+])(
+  'decision cache: with %s after the token nginx may reuse a decision for %i s',
+  async (more, seconds) => {
+    const mounts = [mount('/download/', '/protected/', { passArguments: ['start', 'end'] })];
+    const { issue, authorize } = createDecider({ decisionTtl: 2, mounts });
+    const { url } = await issue({ path: '/download/a' });
+    expect(await authorize(url + more)).toMatchObject({ allow: true, reuseFor: seconds });
+  },
+);
 
-test('a token argument that is none is not reused: the token came another way', async () => {
+test('decision cache: no reuse if the token argument is malformed and the token is elsewhere', async () => {
   const { issue, authorize } = createDecider({ decisionTtl: 2 });
   const { token } = await issue({ path: '/download/a' });
   const authorization = `Bearer ${token}`;
@@ -101,7 +104,7 @@ test('a token argument that is none is not reused: the token came another way', 
   expect(await authorize(uri, { authorization })).toMatchObject({ allow: true, reuseFor: 0 });
 });
 
-test('where the path is an argument, that and the token may be reused', async () => {
+test('decision cache: path argument and token may be reused', async () => {
   const mounts = [mount('/download/', '/protected/', { pathArgument: 'file' })];
   const { issue, authorize } = createDecider({ decisionTtl: 2, mounts });
   const { url } = await issue({ path: '/download/a' });
@@ -109,7 +112,7 @@ test('where the path is an argument, that and the token may be reused', async ()
   expect(await authorize(`${url}&x=1`)).toMatchObject({ allow: true, reuseFor: 0 });
 });
 
-test('a token with target_args has no use for the arguments of a request', async () => {
+test('decision cache: with target_args the other arguments of a request prevent reuse', async () => {
   const mounts = [mount('/download/', '/protected/', { passArguments: ['start'] })];
   const named = { ...client, targets: ['/protected/'] };
   const { issue, authorize } = createDecider({ decisionTtl: 2, mounts, client: named });

@@ -11,14 +11,14 @@ test.each([
   '/download/a%61',
   '/downloads/a',
   '/other/a',
-])('a token for /download/a does not open %s', async (path) => {
+])('authorize: a token for /download/a does not open %s', async (path) => {
   const { issue, authorize } = createDecider();
   const { id, token } = await issue({ path: '/download/a' });
   expect(await authorize(`${path}?token=${token}`)).toMatchObject({ ...beyond, id });
 });
 
 test.each(['/download/a', '/download/ab/c', '/download/b', '/download/A/b'])(
-  'a token for /download/a/ does not open %s',
+  'authorize: a token for /download/a/ does not open %s',
   async (path) => {
     const { issue, authorize } = createDecider();
     const { token } = await issue({ prefix: '/download/a/' });
@@ -29,7 +29,7 @@ test.each(['/download/a', '/download/ab/c', '/download/b', '/download/A/b'])(
   },
 );
 
-test('an encoded spelling of the same path is the same path', async () => {
+test('authorize: an encoded spelling of a path is the same path', async () => {
   const { issue, authorize } = createDecider();
   const { token } = await issue({ path: '/download/é' });
   for (const path of ['/download/%C3%A9', '/download/%c3%a9', '/%64ownload/\xc3\xa9']) {
@@ -38,7 +38,7 @@ test('an encoded spelling of the same path is the same path', async () => {
 });
 
 test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', 'get', 'GET, GET', ''])(
-  'method %j is beyond every token',
+  'authorize: method %j gets insufficient_scope',
   async (method) => {
     const { issue, authorize } = createDecider();
     const { url } = await issue({ path: '/download/a' });
@@ -47,7 +47,7 @@ test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', 'get', 'GET,
   },
 );
 
-test('a token for one site opens nothing on another', async () => {
+test('authorize: a token for one site opens nothing on another', async () => {
   const { issue, authorize } = createDecider();
   const { url } = await issue({ path: '/download/a', site: 'a.example' });
   expect(await authorize(url, { site: 'A.EXAMPLE' })).toMatchObject({ allow: true });
@@ -56,7 +56,7 @@ test('a token for one site opens nothing on another', async () => {
   }
 });
 
-test("a site's own mount serves no other site", async () => {
+test('authorize: the mount of a site serves no other site', async () => {
   const { issue, authorize } = createDecider({ mounts: [mount('a.example:/download/', '/a/')] });
   const { url } = await issue({ path: '/download/x' });
   expect(await authorize(url, { site: 'a.example' })).toMatchObject({ target: '/a/x' });
@@ -65,7 +65,7 @@ test("a site's own mount serves no other site", async () => {
   }
 });
 
-test('a token belongs to the mount that it was issued for', async () => {
+test('authorize: a token is valid only for its mount', async () => {
   const everywhere = mount('/download/', '/all/');
   const before = createDecider({ mounts: [everywhere] });
   const { token } = await before.issue({ prefix: '/download/' });

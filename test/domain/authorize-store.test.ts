@@ -8,7 +8,7 @@ function failing(error: Error) {
   return createDecider({ store: { ...createDecider().store, find } });
 }
 
-test('a store that does not answer makes no token invalid', async () => {
+test('authorize: if the store does not answer, a token is unavailable and not invalid', async () => {
   const cause = new StoreUnavailable('it is down');
   const token = newToken();
   expect(await failing(cause).authorize(`/download/a?token=${token}`)).toEqual({
@@ -20,7 +20,7 @@ test('a store that does not answer makes no token invalid', async () => {
   });
 });
 
-test('nor does one that fails at the second of several cookies', async () => {
+test('authorize: a store that fails for the second cookie is unavailable', async () => {
   const cause = new StoreUnavailable('it is down');
   const { store, issue } = createDecider();
   const good = await issue({ path: '/download/a' });
@@ -34,12 +34,12 @@ test('nor does one that fails at the second of several cookies', async () => {
   });
 });
 
-test('any other failure is left to the caller', async () => {
+test('authorize: other errors are thrown to the caller', async () => {
   const { authorize } = failing(new RangeError('a mistake'));
   await expect(authorize(`/download/a?token=${newToken()}`)).rejects.toThrow(RangeError);
 });
 
-test('a store that fails to redeem lets nobody pass', async () => {
+test('authorize: if the store fails to redeem, the request is denied', async () => {
   const redeem = () => Promise.reject(new StoreUnavailable('it is down'));
   const { issue, authorize } = createDecider({ store: { ...createDecider().store, redeem } });
   const { url } = await issue({ path: '/download/a', max_uses: 1 });
@@ -48,7 +48,7 @@ test('a store that fails to redeem lets nobody pass', async () => {
   }
 });
 
-test('a store that fails to issue gives no token out', async () => {
+test('issue: if the store fails, no token is returned', async () => {
   const issue = () => Promise.reject(new StoreUnavailable('it is down'));
   const decider = createDecider({ store: { ...createDecider().store, issue } });
   await expect(decider.issue({ path: '/download/a' })).rejects.toThrow(StoreUnavailable);

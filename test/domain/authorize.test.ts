@@ -3,7 +3,7 @@ import { newToken } from '../../service/domain/token.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { createDecider } from './decider.ts';
 
-test('a token opens its file', async () => {
+test('authorize: a token opens its file', async () => {
   const { issue, authorize, store } = createDecider();
   const { id, url } = await issue({ path: '/download/a b.pdf' });
   expect(await authorize(url)).toEqual({
@@ -17,7 +17,7 @@ test('a token opens its file', async () => {
   });
 });
 
-test('its own target serves a file, and what lies under a folder', async () => {
+test('authorize: a target serves a file, and the files below a folder', async () => {
   const { issue, authorize } = createDecider();
   const file = await issue({ path: '/download/a', target: '/protected/x y' });
   expect(await authorize(file.url)).toMatchObject({ target: '/protected/x y' });
@@ -25,7 +25,7 @@ test('its own target serves a file, and what lies under a folder', async () => {
   expect(await authorize(`${folder.url}b/c`)).toMatchObject({ target: '/protected/x/b/c' });
 });
 
-test('a target of 2048 bytes of UTF-8 is the longest', async () => {
+test('authorize: a target has at most 2048 bytes of UTF-8', async () => {
   const { issue, authorize } = createDecider();
   const target = `/protected/${'é'.repeat(500)}/`;
   const { url } = await issue({ prefix: '/download/a/', target });
@@ -36,7 +36,7 @@ test('a target of 2048 bytes of UTF-8 is the longest', async () => {
   expect(longer).toMatchObject({ code: 'invalid_request' });
 });
 
-test('without a token nothing opens, and the store is not asked', async () => {
+test('authorize: without a token nothing opens, and the store is not asked', async () => {
   const { store } = createDecider();
   const find = () => expect.unreachable('the store was asked');
   const { authorize } = createDecider({ store: { ...store, find } });
@@ -53,7 +53,7 @@ test('without a token nothing opens, and the store is not asked', async () => {
   });
 });
 
-test('an unknown, an expired and a revoked token are all invalid', async () => {
+test('authorize: unknown, expired and revoked tokens get invalid_token', async () => {
   const { issue, authorize, clock, store } = createDecider();
   const invalid = {
     allow: false,
@@ -74,7 +74,7 @@ test('an unknown, an expired and a revoked token are all invalid', async () => {
   expect(await authorize(revoked.url)).toEqual({ ...invalid, id: revoked.id });
 });
 
-test.each(linesOf('hostile-uris.txt'))('%s is denied', async (line) => {
+test.each(linesOf('hostile-uris.txt'))('authorize: the URI %s is denied', async (line) => {
   const { issue, authorize } = createDecider();
   const { token } = await issue({ prefix: '/download/' });
   const uri = unescaped(line).replaceAll('TOKEN', token);
@@ -84,7 +84,7 @@ test.each(linesOf('hostile-uris.txt'))('%s is denied', async (line) => {
   expect(await authorize(uri, { authorization: `Bearer ${token}` })).toEqual(denied);
 });
 
-test('a script for a service worker is refused, with a good token alone', async () => {
+test('authorize: a service worker script is denied even with a valid token', async () => {
   const { issue, authorize } = createDecider();
   const { url } = await issue({ path: '/download/a.js' });
   const serviceWorker = true;

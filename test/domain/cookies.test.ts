@@ -18,7 +18,7 @@ async function cookiesOf(uri: string, more = {}) {
   return { token: decision.tokenCookie?.path, resume: decision.resumeCookie?.path };
 }
 
-describe('the path of the token’s cookie is the folder, as the client spells it', () => {
+describe('cookies: the path of the token cookie is the folder as in the request', () => {
   test.each([
     ['/download/hls/', '/download/hls/a.m3u8?token=~', '/download/hls/'],
     ['/download/hls/', '/download/~/hls/x/y.ts', '/download/hls/'],
@@ -38,7 +38,7 @@ describe('the path of the token’s cookie is the folder, as the client spells i
   });
 });
 
-test('a path of 1024 characters is the longest that a cookie has', async () => {
+test('cookies: the path of a cookie has at most 1024 characters', async () => {
   for (const [length, path] of [
     [1024, `/download/${'y'.repeat(1013)}/`],
     [1025, '/download/'],
@@ -50,7 +50,7 @@ test('a path of 1024 characters is the longest that a cookie has', async () => {
   }
 });
 
-test('the token’s cookie holds the token, and is given where the client has it not', async () => {
+test('cookies: the token cookie contains the token, and is set if the client does not have it', async () => {
   const { token } = await issue({ prefix: '/download/hls/', cookie: true });
   const other = await issue({ prefix: '/download/hls/', cookie: true });
   const uri = '/download/hls/a.ts';
@@ -73,7 +73,7 @@ test('the token’s cookie holds the token, and is given where the client has it
   expect(await cookiesOf(`${uri}?token=${plain.token}`)).toEqual({});
 });
 
-describe('of several cookies', () => {
+describe('cookies: of several token cookies', () => {
   test('the first that covers the request counts', async () => {
     const outer = await issue({ prefix: '/download/hls/' });
     const inner = await issue({ prefix: '/download/hls/sub/' });
@@ -85,7 +85,7 @@ describe('of several cookies', () => {
     expect(await authorize('/download/hls/sub/a', stale)).toMatchObject({ id: outer.id });
   });
 
-  test('one that is used up hides no other', async () => {
+  test('a used-up token does not hide another one', async () => {
     const spent = await issue({ prefix: '/download/hls/', max_uses: 1, bind: 'cookie' });
     const good = await issue({ prefix: '/download/hls/' });
     await authorize('/download/hls/a', { cookie: spent.token });
@@ -93,7 +93,7 @@ describe('of several cookies', () => {
     expect(await authorize('/download/hls/a', both)).toMatchObject({ id: good.id });
   });
 
-  test('the reason is that of the first, and a few are tried', async () => {
+  test('the reason is that of the first one, and only four are tried', async () => {
     const foreign = await issue({ prefix: '/download/other/' });
     const good = await issue({ prefix: '/download/hls/' });
     const unknown = Array.from({ length: 3 }, (_, i) => `ps_${String(i).repeat(32)}`);
@@ -105,7 +105,7 @@ describe('of several cookies', () => {
     expect(await authorize('/download/hls/a', beyond)).toMatchObject({ code: 'invalid_token' });
   });
 
-  test('none counts beside a token in the URL or in Authorization', async () => {
+  test('none counts if a token is in the URL or in Authorization', async () => {
     const good = await issue({ prefix: '/download/hls/' });
     const unknown = `ps_${'x'.repeat(32)}`;
     const cookie = { cookie: good.token };
@@ -116,7 +116,7 @@ describe('of several cookies', () => {
   });
 });
 
-describe('the path of the resume cookie is what the grant covers', () => {
+describe('cookies: the path of the resume cookie is the path of the grant', () => {
   test.each([
     [{ path: '/download/x/a b' }, '/download/x/a%20b?token=~', '/download/x/a%20b'],
     [{ path: '/download/x/a b' }, '/download/~/x/a%20b', '/download/~/x/a%20b'],
@@ -136,7 +136,7 @@ describe('the path of the resume cookie is what the grant covers', () => {
   });
 });
 
-test('a folder that is too long for a cookie, as its URL spells it, has none', async () => {
+test('cookies: a folder whose path is too long gets no cookie', async () => {
   const folder = (length: number) => `/download/${'漢'.repeat(length)}/`;
   await expect(issue({ prefix: folder(112), cookie: true })).resolves.toBeDefined();
   await expect(issue({ prefix: folder(113), cookie: true })).rejects.toMatchObject({
@@ -144,7 +144,7 @@ test('a folder that is too long for a cookie, as its URL spells it, has none', a
   });
 });
 
-test('there is no cookie for a folder whose paths stand in an argument', async () => {
+test('cookies: a mount with a path argument gets no cookie', async () => {
   await expect(issue({ prefix: '/logs/x/', cookie: true })).rejects.toMatchObject({
     faults: [{ pointer: '/cookie' }],
   });

@@ -57,7 +57,7 @@ const request = fc.record({
   cookie: token,
 });
 
-test('whatever opens lies below the internal prefix of its mount, or the target', async () => {
+test('authorize: an allowed path is always below the internal prefix of the mount or the target', async () => {
   const all = createMounts(mounts);
   let opened = 0;
   await fc.assert(

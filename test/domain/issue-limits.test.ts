@@ -1,35 +1,35 @@
 import { expect, test } from 'vitest';
 import { client, createDecider, refusal } from './decider.ts';
 
-test("the default time is never beyond the client's maximum", async () => {
+test('issue: the default expires_in is at most the maximum of the client', async () => {
   const { issue } = createDecider({ client: { ...client, maxExpiresIn: 30 } });
   expect((await issue({ path: '/download/a' })).expiresIn).toBe(30);
 });
 
-test("the client's maximum itself may be asked for", async () => {
+test('issue: expires_in may be the maximum of the client', async () => {
   const { issue } = createDecider();
   expect((await issue({ path: '/download/a', expires_in: 3600 })).expiresIn).toBe(3600);
 });
 
-test('a client without paths may issue for every mount', async () => {
+test('issue: a client without paths may issue for every mount', async () => {
   const { issue } = createDecider();
   expect((await issue({ prefix: '/download/' })).expiresIn).toBe(120);
 });
 
-test('a client with no paths at all may issue for none', async () => {
+test('issue: a client with an empty list of paths may issue for no mount', async () => {
   const { issue } = createDecider({ client: { ...client, paths: [] } });
   const refused = await refusal(issue({ path: '/download/a' }));
   expect(refused.code).toBe('insufficient_scope');
 });
 
-test('a limited client may issue for its own folder, whole and in part', async () => {
+test('issue: a client may issue for its folder and for paths in it', async () => {
   const paths = [{ prefix: '/download/a/' }, { prefix: '/download/b/' }];
   const { issue } = createDecider({ client: { ...client, paths } });
   await issue({ prefix: '/download/a/' });
   await issue({ path: '/download/b/c/d' });
 });
 
-test('a client of one site may issue for it, and must name it where a mount serves all', async () => {
+test('issue: a client of one site must name the site if a mount serves all sites', async () => {
   const paths = [{ site: 'a.example', prefix: '/download/' }];
   const { issue, store } = createDecider({ client: { ...client, paths } });
   const { id } = await issue({ path: '/download/a', site: 'A.example' });

@@ -30,11 +30,11 @@ test.each<[string, GrantRequest, string]>([
   ['a malformed target', { path: '/download/a', target: '/protected/a/' }, '/0/target'],
   ['a target under no mount', { path: '/download/a', target: '/etc/passwd' }, '/0/target'],
   ['a file for a folder', { prefix: '/download/a/', target: '/protected/a' }, '/0/target'],
-])('%s is a malformed request', async (_, request, pointer) => {
+])('issue: %s gets invalid_request', async (_, request, pointer) => {
   expect(await refused({}, request)).toEqual({ code: 'invalid_request', pointers: [pointer] });
 });
 
-test.each(linesOf('hostile-paths.txt'))('no token is issued for %s', async (line) => {
+test.each(linesOf('hostile-paths.txt'))('issue: no token for the path %s', async (line) => {
   const { code } = await refused({ mounts: [mount('/', '/all/')] }, { path: unescaped(line) });
   expect(code).toBe('invalid_request');
 });
@@ -45,14 +45,14 @@ test.each<[string, GrantRequest, string]>([
   ['a prefix that holds its own', { prefix: '/download/' }, '/0/prefix'],
   ['another mount', { path: '/video/a' }, '/0/path'],
   ['a target', { path: '/download/a/b', target: '/protected/b' }, '/0/target'],
-])('%s beyond the client is no malformed request', async (_, request, pointer) => {
+])('issue: %s gets insufficient_scope', async (_, request, pointer) => {
   expect(await refused({ client: limited }, request)).toEqual({
     code: 'insufficient_scope',
     pointers: [pointer],
   });
 });
 
-test('one fault refuses all, and every fault is named', async () => {
+test('issue: one error rejects the whole batch, and every error is listed', async () => {
   expect(
     await refused(
       { client: limited },

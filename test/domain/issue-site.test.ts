@@ -12,7 +12,7 @@ async function grantOf(mounts: Array<typeof a>, request: { path: string; site?: 
   return { mount: grant?.mount, site: grant?.site };
 }
 
-test('where several sites have the prefix the site must be named', async () => {
+test('issue: site is required if several sites have the prefix', async () => {
   const { issue } = createDecider({ mounts: [a, b] });
   expect(await refusal(issue({ path: '/download/x' }))).toEqual({
     code: 'invalid_request',
@@ -24,18 +24,18 @@ test('where several sites have the prefix the site must be named', async () => {
   });
 });
 
-test('where one site has it none needs to be', async () => {
+test('issue: site is optional if one site has the prefix', async () => {
   expect(await grantOf([a], { path: '/download/x' })).toEqual({ mount: a.id, site: undefined });
 });
 
-test('the mount of all sites is meant where no site is named', async () => {
+test('issue: without site the mount for all sites is used', async () => {
   expect(await grantOf([a, everywhere], { path: '/download/x' })).toEqual({
     mount: everywhere.id,
     site: undefined,
   });
 });
 
-test("a named site has its own mount, or is the grant's only one", async () => {
+test('issue: site selects the mount of the site, or limits the grant to the site', async () => {
   const mounts = [a, everywhere];
   expect(await grantOf(mounts, { path: '/download/x', site: 'A.Example' })).toEqual({
     mount: a.id,
@@ -47,7 +47,7 @@ test("a named site has its own mount, or is the grant's only one", async () => {
   });
 });
 
-test('a longer prefix of another site does not stand in the way', async () => {
+test('issue: a longer prefix of another site is ignored', async () => {
   const nested = mount('a.example:/download/x/', '/nested/');
   const path = '/download/x/y';
   expect((await grantOf([nested, everywhere], { path, site: 'b.example' })).mount).toBe(
@@ -56,7 +56,7 @@ test('a longer prefix of another site does not stand in the way', async () => {
   expect((await grantOf([nested, everywhere], { path })).mount).toBe(nested.id);
 });
 
-test('a site that no mount serves is refused at the path', async () => {
+test('issue: a site without a mount is an error at the path', async () => {
   const { issue } = createDecider({ mounts: [a] });
   expect(await refusal(issue({ path: '/download/x', site: 'b.example' }))).toEqual({
     code: 'invalid_request',
@@ -64,7 +64,7 @@ test('a site that no mount serves is refused at the path', async () => {
   });
 });
 
-test("a client of one site may issue for the site's own mount without naming it", async () => {
+test('issue: a client of one site may omit site for the mount of the site', async () => {
   const of = (site: string) => ({ ...client, paths: [{ site, prefix: '/download/' }] });
   const path = '/download/x';
   const own = createDecider({ mounts: [a], client: of('a.example') });

@@ -3,7 +3,7 @@ import { isToken, tokenId } from '../../service/domain/token.ts';
 import { mount } from '../support/postern.ts';
 import { createDecider } from './decider.ts';
 
-test('a token comes with its id, its time and the URL where it is used', async () => {
+test('issue: returns the token, its ID, expires_in and the URL', async () => {
   const { issue } = createDecider();
   const issued = await issue({ path: '/download/Q3 résumé.pdf' });
   expect(isToken(issued.token)).toBe(true);
@@ -15,13 +15,13 @@ test('a token comes with its id, its time and the URL where it is used', async (
   });
 });
 
-test("a folder's token is a segment of the URL", async () => {
+test('issue: the token of a prefix is a segment of the URL', async () => {
   const { issue } = createDecider();
   const { token, url } = await issue({ prefix: '/download/a b/' });
   expect(url).toBe(`/download/~${token}/a%20b/`);
 });
 
-test('where an argument holds the path it comes last', async () => {
+test('issue: with a path argument the path is at the end of the URL', async () => {
   const { issue } = createDecider({
     mounts: [mount('/logs/', '/protected/', { pathArgument: 'file' })],
   });
@@ -31,7 +31,7 @@ test('where an argument holds the path it comes last', async () => {
   expect(folder.url).toBe(`/logs/?token=${folder.token}&file=a/`);
 });
 
-test('the grant holds what was asked for, and what follows from it', async () => {
+test('issue: the grant contains the requested and the derived fields', async () => {
   const { issue, store, clock } = createDecider();
   const { id } = await issue({
     prefix: '/download/a/',
@@ -58,7 +58,7 @@ test('the grant holds what was asked for, and what follows from it', async () =>
   });
 });
 
-test('what was not asked for is not there', async () => {
+test('issue: fields that were not requested are absent from the grant', async () => {
   const { issue, store, clock } = createDecider();
   const { id } = await issue({ path: '/download/a' });
   const grant = { client: 'test', mount: '/download/', covers: '/download/a' };
@@ -66,7 +66,7 @@ test('what was not asked for is not there', async () => {
   expect(await store.find(id)).toStrictEqual({ ...grant, ...times });
 });
 
-test('many are issued in the order they were asked for, in one call of the store', async () => {
+test('issue: a batch keeps its order and is one call of the store', async () => {
   const decider = createDecider();
   let calls = 0;
   const issue = async () => {

@@ -27,7 +27,7 @@ const file = fc
   .filter(({ path }) => Buffer.byteLength(path) <= MAX_PATH_BYTES)
   .filter(({ path, prefix }) => tokenSegment(path, `${prefix}/`) === undefined);
 
-test('the URL of any file opens that file', async () => {
+test('issue: the URL of any file opens the file', async () => {
   await fc.assert(
     fc.asyncProperty(file, async ({ path, internal, rest }) => {
       const { url } = await issue({ path });
@@ -37,7 +37,7 @@ test('the URL of any file opens that file', async () => {
   );
 });
 
-test('the URL of any folder opens each file under it', async () => {
+test('issue: the URL of any folder opens each file below it', async () => {
   await fc.assert(
     fc.asyncProperty(file, fc.nat(), async ({ path, prefix, internal, rest }, cut) => {
       const slashes = [...path.matchAll(/\//g)].map(({ index }) => index);

@@ -11,34 +11,34 @@ const mounts = createMounts([
 ]);
 const found = (site: string, path: string) => mounts.find(site, path)?.internal;
 
-test('the longest public prefix wins', () => {
+test('mount: the longest public prefix is used', () => {
   expect(found('x', '/download/video/a')).toBe('/videos/');
   expect(found('x', '/download/a')).toBe('/protected/');
   expect(found('x', '/a')).toBe('/all/');
 });
 
-test("of the same prefix, a site's own comes first", () => {
+test('mount: with the same prefix the mount of the site is used', () => {
   expect(found('a.example', '/download/a')).toBe('/a/');
   expect(found('b.example', '/a')).toBe('/b/');
 });
 
-test("length goes before the site's own", () => {
+test('mount: a longer prefix has priority over the mount of the site', () => {
   expect(found('a.example', '/download/video/a')).toBe('/videos/');
   expect(found('b.example', '/download/a')).toBe('/protected/');
 });
 
-test('a prefix ends where a folder does', () => {
+test('mount: a prefix matches whole folders only', () => {
   expect(found('x', '/download')).toBe('/all/');
   expect(found('x', '/downloads/a')).toBe('/all/');
 });
 
-test('no site but its own sees a mount', () => {
+test('mount: the mount of a site is not visible on other sites', () => {
   const own = createMounts([mount('a.example:/download/', '/a/')]);
   expect(own.find('b.example', '/download/a')).toBeUndefined();
   expect(own.find('', '/download/a')).toBeUndefined();
 });
 
-test('all that a path lies under, longest first, whatever the site', () => {
+test('mount: all mounts above a path, longest first, on any site', () => {
   expect(mounts.over('/download/video/a').map((over) => over.internal)).toEqual([
     '/videos/',
     '/a/',
@@ -49,12 +49,12 @@ test('all that a path lies under, longest first, whatever the site', () => {
   expect(createMounts([mount('/download/', '/p/')]).over('/other')).toEqual([]);
 });
 
-test('the order in which they were configured decides nothing', () => {
+test('mount: the order of the configuration has no effect', () => {
   const turned = createMounts([...mounts.all].reverse());
   expect(turned.all.map(({ id }) => id)).toEqual(mounts.all.map(({ id }) => id));
 });
 
-test('an id is the site and the prefix', () => {
+test('mount: the ID is the site and the prefix', () => {
   expect(mountId('a.example', '/download/')).toBe('a.example/download/');
   expect(mountId(undefined, '/download/')).toBe('/download/');
 });

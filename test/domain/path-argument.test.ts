@@ -24,17 +24,17 @@ test.each([
   ['/logs/?file=%252e', '%2e'],
   ['/logs/?file=a?b=c', 'a?b=c'],
   ['/logs/?file=~TOKEN/a', `~${TOKEN}/a`],
-])('%s asks for %s', (uri, name) => {
+])('path argument: %s requests %s', (uri, name) => {
   expect(read(uri)?.path).toBe(`/logs/${name}`);
 });
 
-test('the token stands in the query, or right after the prefix', () => {
+test('path argument: the token is in the query or directly after the prefix', () => {
   expect(read('/logs/?token=TOKEN&file=a')).toMatchObject({ path: '/logs/a', token: TOKEN });
   expect(read('/logs/~TOKEN/?file=a')).toMatchObject({ path: '/logs/a', token: TOKEN });
   expect(read('/logs/~TOKEN/?file=a&token=TOKEN')).toBeUndefined();
 });
 
-test('other arguments are passed on as ever', () => {
+test('path argument: other arguments are passed on', () => {
   expect(read('/logs/?file=a&tail=5&x=1')?.args).toBe('tail=5');
 });
 
@@ -66,6 +66,6 @@ test.each([
   ['half an encoding', '/logs/?file=a%2'],
   ['overlong UTF-8', '/logs/?file=%c0%ae%c0%ae/a'],
   ['more than 2048 bytes', `/logs/?file=${'a'.repeat(2048)}`],
-])('%s is malformed: %s', (_, uri) => {
+])('path argument: %s is malformed: %s', (_, uri) => {
   expect(read(uri)).toBeUndefined();
 });

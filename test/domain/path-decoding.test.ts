@@ -19,7 +19,7 @@ test.each([
   ['/a%5Cb', '/a\\b'],
   ['/a\\b', '/a\\b'],
   ['/a%00', '/a\0'],
-])('%j is decoded once, to %j', (raw, decoded) => {
+])('path: %j is decoded once, to %j', (raw, decoded) => {
   expect(decodePath(raw)).toBe(decoded);
 });
 
@@ -43,24 +43,24 @@ test.each([
   ['a raw stray byte', '/\xe9'],
   ['a surrogate', '/%ed%a0%80'],
   ['beyond Unicode', '/%f4%90%80%80'],
-])('%s cannot be decoded', (_, raw) => {
+])('path: %s cannot be decoded', (_, raw) => {
   expect(decodePath(raw)).toBeUndefined();
 });
 
-test('what is broken leaves nothing behind for the next', () => {
+test('path: a malformed path does not affect the next one', () => {
   expect(decodePath('/%e2%82')).toBeUndefined();
   expect(decodePath('%ac/a')).toBeUndefined();
   expect(decodePath('/%C3%A9')).toBe('/é');
 });
 
-test('an argument is decoded as a form is', () => {
+test('path: an argument is decoded like a form field', () => {
   expect(decodeArgument('a+b%20c%2Bd')).toBe('a b c+d');
   expect(decodeArgument('a%2Fb')).toBe('a/b');
   expect(decodeArgument('100%')).toBeUndefined();
   expect(decodeArgument('%c0%af')).toBeUndefined();
 });
 
-test('every legal path survives being encoded and decoded, as a path and as an argument', () => {
+test('path: encoding and decoding returns every legal path', () => {
   fc.assert(
     fc.property(legalPath, (path) => {
       const encoded = encodePath(path);
@@ -72,7 +72,7 @@ test('every legal path survives being encoded and decoded, as a path and as an a
   );
 });
 
-test('whatever decodes, decodes to the same once encoded', () => {
+test('path: a decoded path that is encoded again decodes to itself', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: fc.nat(255).map((byte) => String.fromCharCode(byte)) }),

@@ -20,7 +20,7 @@ test.each([
   expect(pathFault(path)).toBe(phrase);
 });
 
-test.each(linesOf('hostile-paths.txt'))('%s is no path', (line) => {
+test.each(linesOf('hostile-paths.txt'))('path: %s is rejected', (line) => {
   expect(pathFault(unescaped(line))).toMatch(/^must /);
 });
 
@@ -43,17 +43,17 @@ test.each([
   '/a\u00a0',
   '/a\u3000',
   '/~someone',
-])('%j is legal', (path) => {
+])('path: %j is accepted', (path) => {
   expect(pathFault(path)).toBeUndefined();
 });
 
-test('the limit is 2048 bytes of UTF-8, not characters', () => {
+test('path: the limit is 2048 bytes of UTF-8', () => {
   expect(pathFault(`/${'a'.repeat(2047)}`)).toBeUndefined();
   expect(pathFault(`/a${'é'.repeat(1023)}`)).toBeUndefined();
   expect(pathFault(`/${'é'.repeat(1024)}`)).toBe('must not exceed 2048 bytes');
 });
 
-test('a prefix is a legal path and one slash', () => {
+test('path: a prefix is a legal path with one slash at the end', () => {
   expect(prefixFault('/')).toBeUndefined();
   expect(prefixFault('/a/b/')).toBeUndefined();
   expect(prefixFault('/a')).toBe('must end with a slash');

@@ -15,7 +15,7 @@ const read = (uri: string) => {
   return requested === 'folder' ? undefined : requested;
 };
 
-test('the token stands in the query, or right after the prefix', () => {
+test('request URI: the token is in the query or directly after the prefix', () => {
   const expected = { path: '/download/a/b.pdf', token: TOKEN, args: '' };
   expect(read('/download/a/b.pdf?token=TOKEN')).toMatchObject(expected);
   expect(read('/download/a/b.pdf?x=1&token=TOKEN&y')).toMatchObject(expected);
@@ -23,7 +23,7 @@ test('the token stands in the query, or right after the prefix', () => {
   expect(read('/download/%7ETOKEN/a/b.pdf')).toMatchObject(expected);
 });
 
-test.each(linesOf('hostile-uris.txt'))('%s is malformed', (line) => {
+test.each(linesOf('hostile-uris.txt'))('request URI: %s is malformed', (line) => {
   expect(read(unescaped(line))).toBeUndefined();
 });
 
@@ -31,11 +31,11 @@ test.each([
   ['with the same token elsewhere in the path', `/download/~%70${TOKEN.slice(1)}/${TOKEN}/x`],
   ['with the same token in a second segment', `/download/~ps%5F${TOKEN.slice(3)}/~${TOKEN}/x`],
   ['after an encoded "~"', `/download/%7E%70${TOKEN.slice(1)}/~${TOKEN}/x`],
-])('a percent-encoded token in the segment is malformed: %s', (_, uri) => {
+])('request URI: a percent-encoded token in the segment is malformed: %s', (_, uri) => {
   expect(read(uri)).toBeUndefined();
 });
 
-test('the token segment, and nothing else, is removed from the raw path', () => {
+test('request URI: only the token segment is removed from the raw path', () => {
   const rawOf = (uri: string) => read(uri)?.tokenlessPath;
   expect(rawOf(`/download/~${TOKEN}/a%20b`)).toBe('/download/a%20b');
   expect(rawOf(`/d%6Fwnload/%7e${TOKEN}/~${TOKEN}/a`)).toBe(`/d%6Fwnload/~${TOKEN}/a`);
@@ -51,11 +51,11 @@ test.each([
   ['/download/a/../', undefined],
   ['/download/a/%5c/', undefined],
   ['/elsewhere/a/', undefined],
-])('%s is %s, with a token or without', (uri, expected) => {
+])('request URI: %s is %s, with and without a token', (uri, expected) => {
   expect(parse(uri)).toBe(expected);
 });
 
-test('a token elsewhere in the path is a name', () => {
+test('request URI: a token elsewhere in the path is a file name', () => {
   const path = `/download/a/~${TOKEN}/b`;
   expect(read(path)).toMatchObject({ path, token: undefined });
   expect(read(`/~${TOKEN}/download/a`)).toMatchObject({ mount: undefined, token: undefined });
@@ -70,30 +70,30 @@ test.each([
   ['one too long', '/download/a?token=TOKENt'],
   ['an encoded one', '/download/a?token=%70s_tttttttttttttttttttttttttttttttt'],
   ['one under another name', '/download/a?Token=TOKEN&tokens=TOKEN&to%6ben=TOKEN'],
-])('%s is no token', (_, uri) => {
+])('request URI: %s is not a token', (_, uri) => {
   expect(read(uri)).toMatchObject({ path: '/download/a', token: undefined, args: '' });
 });
 
-test('what is passed on has a greatest length, since nginx has a buffer for it', () => {
+test('request URI: the passed arguments have a maximum length', () => {
   const padded = (length: number) => `/download/video/a?start=${'+'.repeat(length)}`;
   expect(read(padded(600))?.args).toHaveLength('start='.length + 3 * 600);
   expect(read(padded(700))).toBeUndefined();
 });
 
-test('another shape in the query leaves the token in the path alone', () => {
+test('request URI: a malformed token in the query does not hide the token in the path', () => {
   expect(read('/download/~TOKEN/a?token=other')).toMatchObject({ token: TOKEN });
 });
 
-test('a token before a nested mount would pass by the location of that mount', () => {
+test('request URI: a token segment before a nested mount is malformed', () => {
   expect(read('/download/~TOKEN/video/a')).toBeUndefined();
   expect(read('/download/video/~TOKEN/a')?.mount?.internal).toBe('/videos/');
 });
 
-test('a path under no mount is read all the same', () => {
+test('request URI: a path outside every mount is parsed', () => {
   expect(read('/other/a?token=TOKEN')).toMatchObject({ mount: undefined, path: '/other/a' });
 });
 
-test('the limit of 2048 bytes leaves the token aside', () => {
+test('request URI: the limit of 2048 bytes does not include the token', () => {
   const name = 'a'.repeat(2048 - '/download/'.length);
   expect(read(`/download/~TOKEN/${name}`)).toMatchObject({ token: TOKEN });
   expect(read(`/download/~TOKEN/${name}a`)).toBeUndefined();
@@ -102,13 +102,13 @@ test('the limit of 2048 bytes leaves the token aside', () => {
   });
 });
 
-describe('the arguments that are passed on', () => {
-  test('are those of the mount, in the order of the request, and no other', () => {
+describe('request URI: passed arguments', () => {
+  test('are only those of the mount, in the order of the request', () => {
     expect(read('/download/video/a?end=9&x=1&token=TOKEN&start=3')?.args).toBe('end=9&start=3');
     expect(read('/download/a?start=3')?.args).toBe('');
   });
 
-  test('are encoded anew', () => {
+  test('are encoded again', () => {
     expect(read('/download/video/a?start=1+2%263%0d%0a%C3%A9')?.args).toBe(
       'start=1%202%263%0D%0A%C3%A9',
     );
@@ -116,13 +116,13 @@ describe('the arguments that are passed on', () => {
     expect(read('/download/video/a?start=?x=/')?.args).toBe('start=%3Fx%3D%2F');
   });
 
-  test('make the request malformed where they cannot be decoded', () => {
+  test('make the request malformed if they cannot be decoded', () => {
     expect(read('/download/video/a?start=%zz')).toBeUndefined();
     expect(read('/download/video/a?start=%ff')).toBeUndefined();
   });
 });
 
-test('the token segment of a path, if it has one', () => {
+test('request URI: finds the token segment of a path', () => {
   expect(tokenSegment(`/download/~${TOKEN}/a`, '/download/')).toBe(TOKEN);
   expect(tokenSegment(`/download/~${TOKEN}`, '/download/')).toBe(TOKEN);
   expect(tokenSegment(`/download/~${TOKEN}x/a`, '/download/')).toBeUndefined();

@@ -6,7 +6,7 @@ import { digest } from '../../service/domain/token.ts';
 const secrets = (count: number, first = 0) =>
   Array.from({ length: count }, (_, i) => String(first + i).padStart(22, 'x'));
 
-test('a requester without cookies gets one of a new secret', () => {
+test('requester: without cookies it gets a cookie with a new secret', () => {
   const { requester, resumeCookie } = present(undefined, '192.0.2.1');
   expect(resumeCookie).toMatch(/^[A-Za-z0-9_-]{22}$/);
   expect(requester).toStrictEqual({
@@ -17,17 +17,17 @@ test('a requester without cookies gets one of a new secret', () => {
   expect(present(undefined, '192.0.2.1').resumeCookie).not.toBe(resumeCookie);
 });
 
-test.each([undefined, '', 'unix:'])('%j is no address to be known by', (address) => {
+test.each([undefined, '', 'unix:'])('requester: %j is not used as an address', (address) => {
   expect(present(undefined, address).requester).not.toHaveProperty('address');
 });
 
-test('of all secrets that it holds the first thirty-two are read, each once', () => {
+test('requester: the first 32 different secrets are read', () => {
   const held = secrets(40);
   const resume = [held.slice(0, 5).join('.'), held.slice(3).join('.')].join(' ');
   expect(present(resume, undefined).requester.cookies).toEqual(held.slice(0, 32).map(digest));
 });
 
-test('the new secret comes first, and the last ones are forgotten', () => {
+test('requester: the new secret is first in the cookie, and the last ones are dropped', () => {
   const held = secrets(9);
   const [secret, ...kept] = present(held.join('.'), undefined).resumeCookie.split('.');
   expect(held).not.toContain(secret);

@@ -30,7 +30,7 @@ test.each([
   ['/download/a?next=//evil.example/&u=https://evil.example', undefined],
   ['/download/r\u00c3\u00a9sum\u00c3\u00a9', '/download/résumé'],
   ['/download/%C3%A9?x=%0d%0aSet-Cookie:a', '/download/%C3%A9?x=%0d%0aSet-Cookie:a'],
-])('%s comes back as %s', async (uri, expected = uri) => {
+])('return URL: %s becomes %s', async (uri, expected = uri) => {
   const decision = await authorize(uri);
   if (decision.allow || decision.returnUrl === undefined) expect.unreachable();
   expect(decision.returnUrl).toMatch(/^%2F(?!%2F|%5C)[A-Za-z0-9%.!~*'()_-]*$/);
@@ -43,13 +43,13 @@ test.each([
   ['an encoded token is in the path', `/download/sub/~ps%255F${TOKEN.slice(3)}/a`],
   ['it is malformed', '//evil.example/'],
   ['two tokens are presented', `/download/a?token=${TOKEN}&token=${TOKEN}`],
-])('there is none where %s', async (_, uri) => {
+])('return URL: there is none if %s', async (_, uri) => {
   const decision = await authorize(uri);
   expect(decision.allow).toBe(false);
   expect('returnUrl' in decision ? decision.returnUrl : undefined).toBeUndefined();
 });
 
-test('an encoded token in the path is refused, and comes back nowhere', async () => {
+test('return URL: a request with an encoded token in the path has none', async () => {
   const decision = await authorize(`/download/~%70${TOKEN.slice(1)}/a`);
   expect(decision).toEqual({ allow: false, code: 'invalid_request' });
 });

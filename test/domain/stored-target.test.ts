@@ -42,7 +42,7 @@ async function stored(more: Partial<Grant>) {
   };
 }
 
-test('the gate rejects a target that no mount of the requested site has', async () => {
+test('target: the gate rejects a target that no mount of the requested site has', async () => {
   const { codeOn } = await stored({ target: '/own-files/x' });
   expect(await codeOn('a.example')).toBe('allow');
   expect(await codeOn('other.example')).toBe('insufficient_scope');
@@ -51,7 +51,17 @@ test('the gate rejects a target that no mount of the requested site has', async 
   );
 });
 
-describe('a token is prolonged only while its client could issue it', () => {
+test.each<[string, Partial<Grant>]>([
+  ['a dot segment', { target: '/protected/../own-files/x' }],
+  ['an empty segment', { target: '/protected//x' }],
+  ['a control character', { target: '/protected/x\r\ny' }],
+  ['a space at the end', { target: '/protected/x ' }],
+  ['a dot segment in the folder', { covers: '/download/', target: '/protected/../own-files/' }],
+])('target: the gate rejects a stored target that no token is issued for: %s', async (_, grant) => {
+  expect(await (await stored(grant)).codeOn('other.example')).toBe('insufficient_scope');
+});
+
+describe('prolong: only if the client could still issue the token', () => {
   const limited: Client = {
     ...client,
     paths: [{ prefix: '/download/x' }, { site: 'b.example', prefix: '/download/' }],
@@ -68,12 +78,12 @@ describe('a token is prolonged only while its client could issue it', () => {
     expect(await refusal(prolongedBy(of))).toMatchObject({ code: 'insufficient_scope' });
   });
 
-  test('but may end earlier', async () => {
+  test('a client that could not issue the token may shorten it', async () => {
     const { prolongedBy } = await stored({ target: '/protected/secret' });
     expect(await prolongedBy(limited, 30)).toBeDefined();
   });
 
-  test('its own path, and what that leads to', async () => {
+  test('a target below the path of the client', async () => {
     expect(await (await stored({})).prolongedBy(limited)).toBeDefined();
     const { prolongedBy } = await stored({ target: '/protected/x' });
     expect(await prolongedBy(limited)).toBeDefined();

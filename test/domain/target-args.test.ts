@@ -16,13 +16,13 @@ function decider() {
   });
 }
 
-test('they are the query of the target, as they were written', async () => {
+test('target_args: are the query of the target, unchanged', async () => {
   const { issue, authorize } = decider();
   const { url } = await issue(storage);
   expect(await authorize(url)).toMatchObject({ target: '/s3/bucket/key', args: QUERY });
 });
 
-test("the requester's arguments do not come beside them", async () => {
+test('target_args: arguments of the request are not added', async () => {
   const { issue, authorize } = decider();
   const plain = await issue({ path: '/download/a' });
   expect(await authorize(`${plain.url}&start=5`)).toMatchObject({ args: 'start=5' });
@@ -30,7 +30,7 @@ test("the requester's arguments do not come beside them", async () => {
   expect(await authorize(`${url}&start=5`)).toMatchObject({ args: QUERY });
 });
 
-describe('they are refused', () => {
+describe('target_args: rejected', () => {
   test.each([
     '',
     'a b',
@@ -78,7 +78,7 @@ describe('they are refused', () => {
   });
 });
 
-test('they are shown to nobody', async () => {
+test('target_args: the API never shows them', async () => {
   const { issue, store } = decider();
   const { id } = await issue(storage);
   const grant = await store.find(id);

@@ -19,14 +19,14 @@ const fault = (target: string, of: Client, folder = false, all = mounts, site?: 
   return targetFault(target, place, of, all);
 };
 
-test('a client without limits may name what is under any mount of the site', () => {
+test('target: a client without limits may name a path under any mount of the site', () => {
   for (const target of ['/protected/a', '/videos/a/b']) {
     expect(fault(target, client)).toBeUndefined();
   }
   expect(fault('/own-files/a', client, false, mounts, 'a.example')).toBeUndefined();
 });
 
-test('a mount of another site does not count, for any client', () => {
+test('target: a mount of another site does not count', () => {
   for (const of of [client, limited, { ...client, targets: ['/own-files/'] }]) {
     expect(fault('/own-files/a', of, false, mounts, 'b.example')).toMatchObject({ beyond: false });
     // Without a site the token is good for each.
@@ -46,19 +46,19 @@ test.each([
   ['a space at its end', '/protected/a '],
   ['a line feed', '/protected/a\nb'],
   ['nothing', ''],
-])('%s is malformed, whoever asks: %j', (_, target) => {
+])('target: %s is malformed for every client: %j', (_, target) => {
   expect(fault(target, client)).toMatchObject({ beyond: false });
   expect(fault(target, { ...client, targets: ['/'] })).toMatchObject({ beyond: false });
 });
 
-test('a folder needs a folder', () => {
+test('target: a prefix needs a folder as target', () => {
   expect(fault('/protected/a/', client, true)).toBeUndefined();
   expect(fault('/protected/', client, true)).toBeUndefined();
   expect(fault('/protected/a', client, true)).toMatchObject({ beyond: false });
   expect(fault('/', client, true)).toMatchObject({ beyond: false });
 });
 
-test('a limited client may name what its paths lead to, and no more', () => {
+test('target: a limited client may name only what its paths lead to', () => {
   expect(fault('/protected/reports/a', limited)).toBeUndefined();
   expect(fault('/protected/reports/', limited, true)).toBeUndefined();
   for (const target of ['/protected/a', '/protected/reports', '/videos/reports/a']) {
@@ -67,7 +67,7 @@ test('a limited client may name what its paths lead to, and no more', () => {
   expect(fault('/protected/', limited, true)).toMatchObject({ beyond: true });
 });
 
-test('or what lies under its targets', () => {
+test('target: a limited client may name paths below its targets', () => {
   const more = { ...limited, targets: ['/videos/trailers/'] };
   expect(fault('/videos/trailers/a', more)).toBeUndefined();
   expect(fault('/videos/trailers/', more, true)).toBeUndefined();
@@ -75,11 +75,11 @@ test('or what lies under its targets', () => {
   expect(fault('/videos/trailers-old/a', more)).toMatchObject({ beyond: true });
 });
 
-test('a target of its own lies under a mount as well', () => {
+test('target: a target of a client must be under a mount', () => {
   expect(fault('/etc/a', { ...limited, targets: ['/etc/'] })).toMatchObject({ beyond: false });
 });
 
-describe('one internal prefix on two sites, with other files on each', () => {
+describe('target: one internal prefix on two sites with different files', () => {
   const a = mount('a.example:/download/', '/protected/');
   const b = mount('b.example:/download/', '/protected/');
   const everywhere = mount('/download/', '/protected/');
@@ -122,14 +122,14 @@ describe('one internal prefix on two sites, with other files on each', () => {
   });
 });
 
-test('targets hold on every site of the token', () => {
+test('target: the targets of a client are checked on every site of the token', () => {
   const named = { ...limited, targets: ['/videos/'] };
   for (const site of [undefined, 'a.example', 'b.example']) {
     expect(fault('/videos/a', named, false, mounts, site)).toBeUndefined();
   }
 });
 
-test("a site's mount is for those who may issue for the site", () => {
+test('target: the mount of a site needs a client that may issue for the site', () => {
   const of = (site: string) => ({ ...client, paths: [{ site, prefix: '/' }] });
   const on = (site: string, target: string, scope: Client) =>
     fault(target, scope, false, mounts, site);
@@ -140,7 +140,7 @@ test("a site's mount is for those who may issue for the site", () => {
   expect(fault('/protected/a', of('a.example'))).toMatchObject({ beyond: true });
 });
 
-test('a nested mount that leads the path elsewhere gives no claim to the outer folder', () => {
+test('target: a path in a nested mount gives no right to the outer folder', () => {
   const nested = createMounts([
     mount('/download/', '/protected/'),
     mount('/download/vip/', '/vip-files/'),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isToken, isTokenId, newToken, tokenId } from '../../service/domain/token.ts';
 
-test('a token is ps_ and 32 characters of base64url, another each time', () => {
+test('token: ps_ and 32 random characters of base64url', () => {
   const tokens = Array.from({ length: 200 }, newToken);
   for (const token of tokens) expect(token).toMatch(/^ps_[A-Za-z0-9_-]{32}$/);
   expect(new Set(tokens).size).toBe(200);
@@ -20,11 +20,11 @@ test.each([
   `ps_${'a'.repeat(31)}/`,
   `ps_${'a'.repeat(32)}\n`,
   ` ps_${'a'.repeat(32)}`,
-])('%j is no token', (credential) => {
+])('token: %j is rejected', (credential) => {
   expect(isToken(credential)).toBe(false);
 });
 
-test('an id is the first 22 characters of the base64url SHA-256', () => {
+test('token ID: the first 22 characters of the SHA-256 in base64url', () => {
   // printf ps_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | openssl dgst -sha256 -binary | basenc --base64url
   expect(tokenId(`ps_${'a'.repeat(32)}`)).toBe('YnYOPYQMxy6ZGlxiN7zSNH');
   const id = tokenId(newToken());
@@ -32,7 +32,7 @@ test('an id is the first 22 characters of the base64url SHA-256', () => {
   expect(isToken(id)).toBe(false);
 });
 
-test('a token is no token id', () => {
+test('token ID: a token is not a token ID', () => {
   expect(isTokenId(newToken())).toBe(false);
   expect(isTokenId('')).toBe(false);
   expect(isTokenId(`${'a'.repeat(22)}\n`)).toBe(false);

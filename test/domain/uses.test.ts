@@ -4,7 +4,7 @@ import { createDecider, refusal } from './decider.ts';
 
 const path = '/download/a';
 
-test('a GET redeems, and gets the cookie by which it goes on', async () => {
+test('uses: a GET takes a use and gets the resume cookie', async () => {
   const { issue, authorize } = createDecider();
   const { url } = await issue({ path, max_uses: 1 });
   const first = await authorize(url);
@@ -21,7 +21,7 @@ test('a GET redeems, and gets the cookie by which it goes on', async () => {
   expect(await authorize(url, { address: '192.0.2.9' })).toMatchObject({ code: 'invalid_token' });
 });
 
-test('HEAD takes no use and gets no cookie', async () => {
+test('uses: HEAD takes no use and gets no cookie', async () => {
   const { issue, authorize } = createDecider();
   const { url } = await issue({ path, max_uses: 1 });
   for (let i = 0; i < 3; i += 1) {
@@ -35,7 +35,7 @@ test('HEAD takes no use and gets no cookie', async () => {
   expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
 });
 
-describe('what redeems nothing', () => {
+describe('uses: no use is taken by', () => {
   const refused = [
     ['a declared prefetch', { prefetch: true }, 'prefetch'],
     ['a prefetching HEAD', { prefetch: true, method: 'HEAD' }, 'prefetch'],
@@ -54,7 +54,7 @@ describe('what redeems nothing', () => {
     expect(await authorize(url, more)).toMatchObject({ allow: false, code });
     expect(await store.requesters(id)).toEqual([]);
     expect(await authorize(url)).toMatchObject({ allow: true });
-    // To whom it has no use for it is like any other token.
+    // A requester without a use gets the same response as for an unknown token.
     const after = 'address' in more ? 'invalid_token' : code;
     expect(await authorize(url, more)).toMatchObject({ allow: false, code: after });
     const stranger = { address: '192.0.2.99', ...more };
@@ -70,7 +70,7 @@ describe('what redeems nothing', () => {
   });
 });
 
-test('what is used up, or has ended for all but its requesters, is like any unknown token', async () => {
+test('uses: a used-up or expired token is invalid_token for new requesters', async () => {
   const { issue, authorize, clock } = createDecider();
   const { token } = await issue({ path, max_uses: 1 });
   await authorize(`${path}?token=${token}`);
@@ -90,7 +90,7 @@ test('what is used up, or has ended for all but its requesters, is like any unkn
   }
 });
 
-test('a prefetch passes where requesters are not told apart', async () => {
+test('uses: a prefetch is allowed for a token that does not distinguish requesters', async () => {
   const { issue, authorize } = createDecider();
   const plain = await issue({ path });
   expect(await authorize(plain.url, { prefetch: true })).toMatchObject({ allow: true });
@@ -98,7 +98,7 @@ test('a prefetch passes where requesters are not told apart', async () => {
   expect(await authorize(resumable.url, { prefetch: true })).toMatchObject({ code: 'prefetch' });
 });
 
-test('an address is known by IPv4 and by the /64, whichever way it is written', async () => {
+test('uses: a requester is recognized by its IPv4 address or its IPv6 /64', async () => {
   const { issue, authorize } = createDecider();
   const four = await issue({ path, max_uses: 1 });
   expect(await authorize(four.url, { address: '192.0.2.1' })).toMatchObject({ allow: true });
@@ -110,7 +110,7 @@ test('an address is known by IPv4 and by the /64, whichever way it is written', 
   expect(await authorize(six.url, { address: '2001:db8:0:1::1' })).toMatchObject({ allow: false });
 });
 
-test('all who come by a socket are not one requester', async () => {
+test('uses: requests over a Unix socket are not one requester', async () => {
   const { issue, authorize } = createDecider();
   const { url } = await issue({ path, max_uses: 1 });
   const first = await authorize(url, { address: 'unix:' });
@@ -119,7 +119,7 @@ test('all who come by a socket are not one requester', async () => {
   expect(await authorize(url, { address: 'unix:', resume })).toMatchObject({ allow: true });
 });
 
-test('a counted grant costs two questions to the store, and a plain one one', async () => {
+test('uses: a counted grant costs two store operations, a plain grant one', async () => {
   const store = createMemoryStore();
   const asked: string[] = [];
   const counting: typeof store = {
@@ -142,8 +142,8 @@ test('a counted grant costs two questions to the store, and a plain one one', as
   expect(asked).toEqual(['find', 'redeem', 'find', 'redeem']);
 });
 
-describe('the resume cookie', () => {
-  test('keeps what the same path had before it', async () => {
+describe('uses: the resume cookie', () => {
+  test('keeps earlier secrets of the same path', async () => {
     const { issue, authorize } = createDecider();
     const urls = [];
     for (let i = 0; i < 3; i += 1) urls.push((await issue({ path, max_uses: 1 })).url);
@@ -159,7 +159,7 @@ describe('the resume cookie', () => {
     }
   });
 
-  test('is one of several, and holds no more than a few', async () => {
+  test('may come several times, and has a bounded number of secrets', async () => {
     const { issue, authorize } = createDecider();
     const { url } = await issue({ path, max_uses: 1 });
     const first = await authorize(url);
@@ -187,7 +187,7 @@ describe('the resume cookie', () => {
     },
   );
 
-  test('its secret is not what the store keeps', async () => {
+  test('the store does not keep its secret', async () => {
     const { issue, authorize, store } = createDecider();
     const { url, id } = await issue({ path, max_uses: 1 });
     const first = await authorize(url);
@@ -200,12 +200,12 @@ describe('the resume cookie', () => {
   });
 });
 
-describe('issuing', () => {
+describe('uses: issue', () => {
   async function usesOf(request: object, options = {}) {
     const { issue, store } = createDecider(options);
     return (await store.find((await issue({ path, ...request })).id))?.uses;
   }
-  test('an hour to go on where uses are counted, else none', async () => {
+  test('the default resume_for is an hour with max_uses, else none', async () => {
     expect(await usesOf({})).toBeUndefined();
     expect(await usesOf({ resume_for: 0 })).toBeUndefined();
     expect(await usesOf({ max_uses: 1 })).toEqual({ max: 1, resumeFor: 3600 });
@@ -219,7 +219,7 @@ describe('issuing', () => {
     expect(await usesOf({ max_uses: 1, bind: 'any' })).not.toHaveProperty('cookieOnly');
   });
 
-  test('the usual hour gives way to a client’s maximum, what is asked for does not', async () => {
+  test('the default resume_for is limited to the maximum of the client, a requested value is rejected', async () => {
     const client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 60 };
     expect(await usesOf({ max_uses: 1 }, { client })).toMatchObject({ resumeFor: 60 });
     expect(await refusal(usesOf({ max_uses: 1, resume_for: 61 }, { client }))).toEqual({

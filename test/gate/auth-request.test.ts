@@ -4,7 +4,7 @@ import { brokenStore } from '../api/broken-store.ts';
 import { issueToken, mount } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
-test('an allowed request is a 204 that names the target, and no more', async () => {
+test('auth_request: an allowed request gets 204 with the target', async () => {
   const { api, authRequest } = await startGate();
   const { url, id } = await issueToken(api, { path: '/download/a.pdf' });
   const { status, headers, body } = await authRequest(url);
@@ -21,7 +21,7 @@ test('an allowed request is a 204 that names the target, and no more', async () 
   });
 });
 
-test('the target travels as raw UTF-8 bytes', async () => {
+test('auth_request: the target is sent as raw UTF-8', async () => {
   const { api, authRequest } = await startGate();
   const name = 'Q3 résumé 100%? #1 "x" \u{1f600}.pdf';
   const { url } = await issueToken(api, { path: `/download/${name}` });
@@ -31,7 +31,7 @@ test('the target travels as raw UTF-8 bytes', async () => {
   );
 });
 
-test('with all that a grant says', async () => {
+test('auth_request: the response has every field of the grant', async () => {
   const { api, authRequest } = await startGate({
     mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
     decisionTtl: 2,
@@ -87,7 +87,7 @@ test.each([
   expect(reply.headers['postern-token-id']).toBe(named[code as keyof typeof named]);
 });
 
-test('a store that fails, in whatever way, is a 503', async () => {
+test('auth_request: a store error gets 503', async () => {
   for (const store of [brokenStore(), brokenStore(new TypeError('a mistake'))]) {
     const { authRequest } = await startGate({ store });
     const { status, headers, body } = await authRequest(`/download/a?token=${newToken()}`);

@@ -5,7 +5,7 @@ import { startGate } from './ask-gate.ts';
 const ADDRESS = { 'X-Real-IP': '192.0.2.1' };
 const SECRET = '[A-Za-z0-9_-]{22}';
 
-test('by auth_request each cookie has a header of its own', async () => {
+test('cookies: with auth_request each cookie has a separate header', async () => {
   const { api, authRequest } = await startGate();
   const prefix = '/download/hls/';
   const counted = await issueToken(api, { prefix, max_uses: 1 });
@@ -34,7 +34,7 @@ test('by auth_request each cookie has a header of its own', async () => {
   expect(first.headers['x-accel-expires']).toBe('0');
 });
 
-test('by X-Accel the client gets them as they are', async () => {
+test('cookies: with X-Accel the client gets Set-Cookie', async () => {
   const { api, xAccel } = await startGate();
   const { access_token: token } = await issueToken(api, {
     prefix: '/download/hls/',
@@ -64,7 +64,7 @@ test.each([
   [{ max_uses: 1 }, 604_800],
   [{ max_uses: 1, expires_in: 864_000 }, 864_000],
   [{ max_uses: 1, resume_for: 864_001 }, 864_001],
-])('of %j the resume cookie is kept for %d s', async (request, age) => {
+])('cookies: for %j the resume cookie lasts %d s', async (request, age) => {
   const limits = { maxExpiresIn: 1_000_000, maxResumeFor: 1_000_000 };
   const { api, authRequest } = await startGate({ apiKeys: [apiKey(KEY, limits)] });
   const { url } = await issueToken(api, { path: '/download/a', ...request });
@@ -72,8 +72,8 @@ test.each([
   expect(headers['postern-set-cookie']).toContain(`; Max-Age=${age};`);
 });
 
-describe('a denial', () => {
-  test.each(['authRequest', 'xAccel'] as const)('has no cookie by %s', async (way) => {
+describe('cookies: a denial', () => {
+  test.each(['authRequest', 'xAccel'] as const)('sets no cookie by %s', async (way) => {
     const { api, [way]: ask } = await startGate();
     const prefix = '/download/hls/';
     const { url } = await issueToken(api, { prefix, cookie: true, max_uses: 1 });
@@ -95,7 +95,7 @@ test.each([
   [{ Purpose: 'prerender' }, true],
   [{ 'Sec-Purpose': '' }, false],
   [{ Purpose: 'download' }, false],
-])('%j is a declared prefetch: %s', async (headers, isPrefetch) => {
+])('prefetch: %j counts as a prefetch: %s', async (headers, isPrefetch) => {
   const { api, authRequest } = await startGate();
   const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
   const reply = await authRequest(url, { ...ADDRESS, ...headers });
@@ -103,7 +103,7 @@ test.each([
   expect(reply.status).toBe(isPrefetch ? 403 : 204);
 });
 
-test('the resume cookie and the address tell a requester', async () => {
+test('cookies: a requester is recognized by the resume cookie or the address', async () => {
   const { api, authRequest } = await startGate();
   const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
   const first = await authRequest(url, ADDRESS);

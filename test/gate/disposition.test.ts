@@ -5,11 +5,11 @@ import { startGate } from './ask-gate.ts';
 
 const grant = { client: 'c', mount: '/', covers: '/a', issuedAt: 0, expiresAt: 1 };
 
-test('none was asked for, none comes', () => {
+test('Content-Disposition: absent if the grant has none', () => {
   expect(dispositionOf(grant)).toBeUndefined();
 });
 
-test('the type alone', () => {
+test('Content-Disposition: the type without a file name', () => {
   expect(dispositionOf({ ...grant, disposition: 'inline' })).toBe('inline');
   expect(dispositionOf({ ...grant, disposition: 'attachment' })).toBe('attachment');
 });
@@ -24,11 +24,11 @@ test.each([
   ['\u{1f600}.gif', 'filename="_.gif"; filename*=UTF-8\'\'%F0%9F%98%80.gif'],
   ["it's (1)*.txt", 'filename="it\'s (1)*.txt"'],
   ['é\'"%20.txt', 'filename="e\'\\"%20.txt"; filename*=UTF-8\'\'%C3%A9%27%22%2520.txt'],
-])('%s is an attachment with %s', (filename, expected) => {
+])('Content-Disposition: %s is an attachment with %s', (filename, expected) => {
   expect(dispositionOf({ ...grant, filename })).toBe(`attachment; ${expected}`);
 });
 
-test('a name may go with inline', () => {
+test('Content-Disposition: inline may have a file name', () => {
   expect(dispositionOf({ ...grant, filename: 'a', disposition: 'inline' })).toBe(
     'inline; filename="a"',
   );

@@ -5,7 +5,7 @@ import { brokenStore } from '../api/broken-store.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
-test('one connection serves them all, denials too', async () => {
+test('gate: one connection serves several requests, including denials', async () => {
   const { api, authRequest, xAccel } = await startGate();
   const { url } = await issueToken(api, { path: '/download/a' });
   const replies = [
@@ -18,7 +18,7 @@ test('one connection serves them all, denials too', async () => {
   expect(replies.map(({ reused }) => reused)).toEqual([false, true, true, true, true]);
 });
 
-test('HEAD is answered as GET is', async () => {
+test('gate: HEAD gets the same response as GET', async () => {
   const { ask } = await startGate();
   const { status, headers, body } = await ask('/x-accel', {}, 'HEAD');
   expect([status, headers['postern-reason'], body]).toEqual([400, 'invalid_request', '']);
@@ -32,7 +32,7 @@ test.each([
   ['GET', '/auth-request?token=x', 404, 'not_found'],
   ['GET', '/tokens', 404, 'not_found'],
   ['GET', '/readyz', 404, 'not_found'],
-])('%s %s is a %i', async (method, path, status, code) => {
+])('gate: %s %s gets %i', async (method, path, status, code) => {
   const { ask } = await startGate();
   const reply = await ask(path, {}, method);
   expect(reply.status).toBe(status);
@@ -42,21 +42,21 @@ test.each([
   expect(JSON.parse(reply.body)).toMatchObject({ status, code });
 });
 
-test('is alive whatever the store does', async () => {
+test('gate: /livez gets 200 while the store fails', async () => {
   const { ask } = await startGate({ store: brokenStore() });
   const { status, headers, body } = await ask('/livez', {});
   expect([status, body, headers['cache-control']]).toEqual([200, '{"status":"ok"}', 'no-store']);
 });
 
-test('an answer that cannot be sent ends its connection, and the gate goes on', async () => {
+test('gate: a response that cannot be sent closes the connection, and the gate continues', async () => {
   const store = createMemoryStore();
-  const target = '/protected/a\r\nPostern-Injected: 1';
+  const targetArgs = 'a\r\nPostern-Injected: 1';
   const { api, ask, authRequest } = await startGate({
     store: {
       ...store,
       find: async (id) => {
         const grant = await store.find(id);
-        return grant && { ...grant, target };
+        return grant && { ...grant, targetArgs };
       },
     },
   });

@@ -13,7 +13,7 @@ async function asked() {
   return { ...gate, token, headers };
 }
 
-test('all of them together open', async () => {
+test('headers: a request with all headers is allowed', async () => {
   const { ask, headers } = await asked();
   expect((await ask('/auth-request', headers)).status).toBe(204);
 });
@@ -34,7 +34,7 @@ test.each(['X-Original-URI', 'X-Original-Method'] as const)(
   },
 );
 
-test('two URIs never join to a third', async () => {
+test('headers: two X-Original-URI headers are not joined', async () => {
   const { ask, headers, token } = await asked();
   const uris = ['/download/a', '/download/b'];
   const Authorization = `Bearer ${token}`;
@@ -42,14 +42,14 @@ test('two URIs never join to a third', async () => {
   expect(reply.headers['postern-reason']).toBe('invalid_request');
 });
 
-test('a token may come as a bearer token', async () => {
+test('headers: a token is accepted as a bearer token', async () => {
   const { ask, headers, token } = await asked();
   const uri = { 'X-Original-URI': '/download/a' };
   const Authorization = `Bearer ${token}`;
   expect((await ask('/auth-request', { ...headers, ...uri, Authorization })).status).toBe(204);
 });
 
-test('no site, or two, fits the grant of none', async () => {
+test('headers: a missing or duplicate Postern-Site matches no grant', async () => {
   const { api, ask, headers } = await asked();
   const { url } = await issueToken(api, { path: '/download/a', site: 'files.example' });
   const { 'Postern-Site': site, ...others } = { ...headers, 'X-Original-URI': url };
@@ -60,7 +60,7 @@ test('no site, or two, fits the grant of none', async () => {
   );
 });
 
-test('headers that a client might send say nothing', async () => {
+test('headers: headers of the client have no effect', async () => {
   const { ask, token } = await asked();
   const reply = await ask('/auth-request', {
     'X-Original-URL': `/download/a?token=${token}`,

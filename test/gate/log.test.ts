@@ -9,7 +9,7 @@ import { startGate } from './ask-gate.ts';
 
 const level = { info: 30, error: 50 };
 
-test('each decision is a line', async () => {
+test('log: each decision is one line', async () => {
   const { log, parsed } = keptLog();
   const { api, authRequest } = await startGate({ log });
   const { url, id } = await issueToken(api, { path: '/download/é', subject: 'user-42' });
@@ -27,7 +27,7 @@ test('each decision is a line', async () => {
   }
 });
 
-test('a denial names the subject of a token that is there, and a requester that is refused', async () => {
+test('log: a denial has the subject of the token and the requester', async () => {
   const { log, parsed } = keptLog();
   const { api, authRequest } = await startGate({ log });
   const counted = { path: '/download/a', subject: 'user-42', max_uses: 1 };
@@ -50,7 +50,7 @@ test('a denial names the subject of a token that is there, and a requester that 
   ]);
 });
 
-test('a store that fails is an error, with its reason and no stack', async () => {
+test('log: a store error has a reason and no stack', async () => {
   const find = () => Promise.reject(new StoreUnavailable('Command timed out'));
   const { log, parsed } = keptLog();
   const { authRequest } = await startGate({ log, store: { ...createMemoryStore(), find } });
@@ -61,7 +61,7 @@ test('a store that fails is an error, with its reason and no stack', async () =>
   expect(parsed()[0].err).toBeUndefined();
 });
 
-test('a mistake is an error, with its stack', async () => {
+test('log: an unexpected error has a stack', async () => {
   const find = () => Promise.reject(new TypeError('a mistake'));
   const { log, parsed } = keptLog();
   const { authRequest } = await startGate({ log, store: { ...createMemoryStore(), find } });
@@ -69,7 +69,7 @@ test('a mistake is an error, with its stack', async () => {
   expect(parsed()).toMatchObject([{ level: level.error, err: { type: 'TypeError' } }]);
 });
 
-test('no line ever holds a token or a key', async () => {
+test('log: no line contains a token or a key', async () => {
   const { log, lines } = keptLog();
   const { api, authRequest, xAccel } = await startGate({ log });
   const { url, access_token: token } = await issueToken(api, { prefix: '/download/' });

@@ -21,7 +21,7 @@ async function counted() {
   return { ...asked, ask, use, id: id as string, token: token as string };
 }
 
-test('the state tells what is left, whose the uses are, and until when', async () => {
+test('uses: the state has uses_left, requesters and their ends', async () => {
   const { ask, clock, use, id, token } = await counted();
   const fixed = {
     path: '/download/a',
@@ -61,7 +61,7 @@ test('the state tells what is left, whose the uses are, and until when', async (
   expect(await introspect()).toEqual({ active: false });
 });
 
-test('a second that has begun counts as that second', async () => {
+test('uses: times are rounded down to whole seconds', async () => {
   const { ask, clock, use, id } = await counted();
   clock.now += 10_999;
   expect(await use('192.0.2.1')).toBe(204);
@@ -70,7 +70,7 @@ test('a second that has begun counts as that second', async () => {
   ]);
 });
 
-test('whoever may not resume goes on until the end, and so it is told', async () => {
+test('uses: without resume_for a requester may continue until the token expires', async () => {
   const { ask, store } = createAsked();
   const json = { path: '/download/a', max_uses: 1, resume_for: 0 };
   const { id } = (await ask('POST /tokens', { json })).body;
@@ -82,7 +82,7 @@ test('whoever may not resume goes on until the end, and so it is told', async ()
   });
 });
 
-test('a grant in cookies, and one that is only resumable', async () => {
+test('uses: the state of a token with cookies, and of a resumable token', async () => {
   const { ask } = createAsked();
   const json = [
     { prefix: '/download/', cookie: true },

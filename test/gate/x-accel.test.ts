@@ -4,7 +4,7 @@ import { brokenStore } from '../api/broken-store.ts';
 import { issueToken, mount } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
-test('an allowed request is an internal redirect without a body', async () => {
+test('X-Accel: an allowed request gets an internal redirect without a body', async () => {
   const { api, xAccel } = await startGate({ decisionTtl: 2 });
   const { url, id } = await issueToken(api, {
     path: '/download/Q3 résumé?#%.pdf',
@@ -29,7 +29,7 @@ test('an allowed request is an internal redirect without a body', async () => {
   });
 });
 
-test('arguments that are passed on are the query of the redirect', async () => {
+test('X-Accel: passed arguments are the query of the redirect', async () => {
   const { api, xAccel } = await startGate({
     mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
   });
@@ -69,7 +69,7 @@ test.each([
   expect(JSON.parse(reply.body)).toMatchObject({ type: 'about:blank', status, code });
 });
 
-test('a store that fails is a 503 that may be tried again, and says no more', async () => {
+test('X-Accel: a store error gets 503 with Retry-After and no details', async () => {
   const { xAccel } = await startGate({ store: brokenStore() });
   const { status, headers, body } = await xAccel(`/download/a?token=${newToken()}`);
   expect([status, headers['retry-after']]).toEqual([503, '5']);
@@ -85,7 +85,7 @@ test.each([
   ['text/html,application/xhtml+xml,*/*;q=0.8', 'text/html; charset=utf-8', /^<!doctype html>/],
   ['text/html, application/json', 'application/problem+json', /^{/],
   ['*/*', 'application/problem+json', /^{/],
-])('Accept: %s gets %s', async (accept, type, start) => {
+])('X-Accel: a denial with Accept %s gets %s', async (accept, type, start) => {
   const { xAccel } = await startGate();
   const { headers, body } = await xAccel('/download/a', { Accept: accept });
   expect(headers['content-type']).toBe(type);

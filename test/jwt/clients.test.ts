@@ -35,7 +35,7 @@ async function bearer(claims: object = {}, header: object = {}, by: JWK = jwk): 
 const opened = (more: Partial<TrustedIssuer> = {}) =>
   createSigned({ issuers: [{ ...login, ...more }], files });
 
-test('a user asks for tokens of its own, and of nobody else', async () => {
+test('client JWT: a user can request tokens only for its own paths', async () => {
   const { ask } = await opened();
   const [ann, bob] = [await bearer(), await bearer({ sub: 'bob' })];
   const mine = await ask('POST /tokens', { key: ann, json: { path: '/download/users/ann/a' } });
@@ -56,7 +56,7 @@ test('a user asks for tokens of its own, and of nobody else', async () => {
   expect((await ask('POST /tokens', { key: ann, json: long })).status).toBe(400);
 });
 
-describe('a claim is one segment of a path', () => {
+describe('client JWT: a claim is one segment of a path', () => {
   test.each<[object, string, number]>([
     [{ team: 'a', role: 'b' }, '/download/teams/a/b/x', 201],
     [{ team: 'é ü', role: 'b' }, '/download/teams/é ü/b/x', 201],
@@ -81,7 +81,7 @@ describe('a claim is one segment of a path', () => {
     expect(reply.status).toBe(status);
   });
 
-  test.each(['../ann', 'a/b', '..', 'ann\0', ''])('%j is nobody’s folder', async (sub) => {
+  test.each(['../ann', 'a/b', '..', 'ann\0', ''])('the claim %j matches no folder', async (sub) => {
     const { ask } = await opened();
     const key = await bearer({ sub });
     for (const path of ['/download/users/ann/a', '/download/users/a/b/x', '/download/a']) {
@@ -92,7 +92,7 @@ describe('a claim is one segment of a path', () => {
   });
 });
 
-describe('no client is', () => {
+describe('client JWT: rejected', () => {
   test.each<[string, object, object?]>([
     ['one of another issuer', { iss: 'https://other.example' }],
     ['one for another audience', { aud: 'other' }],
@@ -113,14 +113,14 @@ describe('no client is', () => {
     expect(reply).toMatchObject({ status: 401, body: { code: 'invalid_client' } });
   });
 
-  test('one of an issuer that is trusted for downloads alone', async () => {
+  test('a JWT of an issuer for downloads only', async () => {
     const { ask } = await opened({ trustedFor: 'downloads' });
     const json = { path: '/download/users/ann/a' };
     expect((await ask('POST /tokens', { key: await bearer(), json })).status).toBe(401);
   });
 });
 
-test('a clock that is a little apart is forgiven', async () => {
+test('client JWT: a small clock difference is tolerated', async () => {
   const { ask } = await opened();
   const json = { path: '/download/users/ann/a' };
   for (const claims of [{ exp: START - 4 }, { nbf: START + 5 }]) {
@@ -128,7 +128,7 @@ test('a clock that is a little apart is forgiven', async () => {
   }
 });
 
-test('names that look like others are others', async () => {
+test('client JWT: names that look alike are different', async () => {
   const { ask } = await opened();
   const subs = ['a', 'A', 'a:b', 'a}', 'a/b', 'a%2Fb', 'é', 'e\u0301'];
   const ids = [];
@@ -144,7 +144,7 @@ test('names that look like others are others', async () => {
   }
 });
 
-test('why a JWT is rejected is reported with its issuer, and not to the client', async () => {
+test('client JWT: the reason of a rejection is logged with the issuer, and not sent to the client', async () => {
   const { ask, rejections } = await opened();
   const refused = async (key: string) => {
     const reply = await ask('POST /tokens', { key, json: { path: '/download/users/ann/a' } });

@@ -6,21 +6,24 @@ import { foreigner, from, START, uri } from './foreigner.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
 
-test.each(['EdDSA', 'ES256', 'RS256'])('a token that others sign by %s opens', async (alg) => {
-  const app = await foreigner('app', {}, alg);
-  const { codeOf, authRequest } = await signedGate({ issuers: [app.issuer], files: app.file });
-  const token = await app.sign({ sub: 'user-42', filename: 'x.pdf', jti: 'one' });
-  const { status, headers } = await authRequest(uri(token));
-  expect(status).toBe(204);
-  expect(headers).toMatchObject({
-    'postern-token-id': jwtId('https://app.example', 'one'),
-    'postern-subject': 'user-42',
-    'postern-target': '/protected/reports/a',
-  });
-  expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
-});
+test.each(['EdDSA', 'ES256', 'RS256'])(
+  'external JWT: a token signed with %s is accepted',
+  async (alg) => {
+    const app = await foreigner('app', {}, alg);
+    const { codeOf, authRequest } = await signedGate({ issuers: [app.issuer], files: app.file });
+    const token = await app.sign({ sub: 'user-42', filename: 'x.pdf', jti: 'one' });
+    const { status, headers } = await authRequest(uri(token));
+    expect(status).toBe(204);
+    expect(headers).toMatchObject({
+      'postern-token-id': jwtId('https://app.example', 'one'),
+      'postern-subject': 'user-42',
+      'postern-target': '/protected/reports/a',
+    });
+    expect(await codeOf(uri(token, '/download/reports/b'))).toBe('insufficient_scope');
+  },
+);
 
-test('one of which no use was counted yet is told for what else it is not good', async () => {
+test('external JWT: an unused token is denied for its other errors', async () => {
   const app = await foreigner('app');
   const { codeOf } = await signedGate({ issuers: [app.issuer], files: app.file });
   const token = await app.sign({ max_uses: 1, resume_for: 60 });
@@ -28,7 +31,7 @@ test('one of which no use was counted yet is told for what else it is not good',
   expect(await codeOf(uri(token))).toBe('allow');
 });
 
-describe('it is held to what its issuer may', () => {
+describe('external JWT: limited to what its issuer may', () => {
   test.each<[string, object, string]>([
     ['its path', { path: '/download/secret/a' }, '/download/secret/a'],
     ['a folder above its path', { path: undefined, prefix: '/download/' }, '/download/reports/a'],
@@ -67,7 +70,7 @@ describe('it is held to what its issuer may', () => {
     expect(await codeOf(uri(await app.sign()))).toBe('allow');
   });
 
-  test('and to its own key: A cannot sign for B', async () => {
+  test('issuer A cannot sign for issuer B', async () => {
     const [a, b] = [
       await foreigner('a'),
       await foreigner('b', { paths: [{ prefix: '/download/b/' }] }),
@@ -87,8 +90,8 @@ describe('it is held to what its issuer may', () => {
   });
 });
 
-describe('its uses', () => {
-  test('are counted, by its id and not by its bytes', async () => {
+describe('external JWT: uses', () => {
+  test('are counted by the token ID, not by the bytes of the token', async () => {
     const app = await foreigner('app');
     const { codeOf, ask } = await signedGate({
       issuers: [{ ...app.issuer, client: 'test' }],
@@ -105,7 +108,7 @@ describe('its uses', () => {
     });
   });
 
-  test('last to its end, and new ones until it says', async () => {
+  test('last until exp, and new requesters are allowed until start_by', async () => {
     const app = await foreigner('app');
     const { codeOf, clock } = await signedGate({ issuers: [app.issuer], files: app.file });
     const claims = { max_uses: 2, resume_for: 300, start_by: START + 60, exp: START + 360 };
@@ -121,13 +124,13 @@ describe('its uses', () => {
   });
 });
 
-describe('it is revoked', () => {
+describe('external JWT: revoked', () => {
   async function owned() {
     const app = await foreigner('app', { client: 'test' });
     return { app, ...(await signedGate({ issuers: [app.issuer], files: app.file })) };
   }
 
-  test('by itself, before its first use or after', async () => {
+  test('by the token, before or after the first use', async () => {
     const { app, ask, codeOf } = await owned();
     for (const claims of [{}, { max_uses: 1 }]) {
       for (const used of [false, true]) {
@@ -144,7 +147,7 @@ describe('it is revoked', () => {
     }
   });
 
-  test('by its jti, before anyone has seen it', async () => {
+  test('by its jti, before the first use', async () => {
     const { app, ask, codeOf, clock } = await owned();
     const form = { iss: app.issuer.issuer, jti: 'leaked' };
     expect((await ask('POST /revoke', { form, key: OTHER_KEY })).status).toBe(403);
@@ -157,7 +160,7 @@ describe('it is revoked', () => {
     expect(await codeOf(uri(await app.sign({ exp: START + 600 })))).toBe('allow');
   });
 
-  test('by its jti, before it begins, however far that is ahead', async () => {
+  test('by its jti, before nbf, however far ahead', async () => {
     const app = await foreigner('app', { client: 'test', maxExpiresIn: 5, maxResumeFor: 0 });
     const { ask, codeOf, clock } = await signedGate({ issuers: [app.issuer], files: app.file });
     for (const ahead of [132, 40_000_000]) {
@@ -172,7 +175,7 @@ describe('it is revoked', () => {
     }
   });
 
-  test('by its id, where its uses are counted, and is not good again', async () => {
+  test('by its ID if its uses are counted, and stays revoked', async () => {
     const { app, ask, codeOf } = await owned();
     const token = await app.sign({ max_uses: 1, jti: 'one' });
     const id = jwtId(app.issuer.issuer, 'one');
@@ -184,7 +187,7 @@ describe('it is revoked', () => {
     expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
   });
 
-  test('and not changed', async () => {
+  test('but cannot be prolonged', async () => {
     const { app, ask, codeOf } = await owned();
     const token = await app.sign({ max_uses: 1, jti: 'one' });
     await codeOf(uri(token), from('192.0.2.1'));
@@ -194,8 +197,8 @@ describe('it is revoked', () => {
   });
 });
 
-describe('keys at a jwks_uri', () => {
-  test('are fetched once, serve on while it is away, and new ones are found when it is back', async () => {
+describe('external JWT: keys at a jwks_uri', () => {
+  test('are fetched once, stay valid while the endpoint is down, and are updated afterwards', async () => {
     const jwks = await endpoint();
     const app = await foreigner('app', { keys: { uri: jwks.uri } });
     const { codeOf, clock, failures } = await signedGate({ issuers: [app.issuer] });
@@ -219,7 +222,7 @@ describe('keys at a jwks_uri', () => {
     expect(await codeOf(uri(await app.sign({}, next)))).toBe('allow');
   });
 
-  test('an unknown key asks no more often than the cool-down lets it', async () => {
+  test('an unknown key ID causes at most one request per cool-down', async () => {
     const jwks = await endpoint();
     const app = await foreigner('app', { keys: { uri: jwks.uri } });
     jwks.state.keys = [publicHalf(app.jwk)];
@@ -231,7 +234,7 @@ describe('keys at a jwks_uri', () => {
     expect(jwks.state.asked).toBe(1);
   });
 
-  test('that never answered leave it unavailable, and are not asked for each request', async () => {
+  test('an endpoint that never answered makes tokens unavailable, and is not asked for each request', async () => {
     const jwks = await endpoint();
     jwks.state.status = 500;
     const app = await foreigner('app', { keys: { uri: jwks.uri } });
@@ -244,7 +247,7 @@ describe('keys at a jwks_uri', () => {
     expect(await codeOf(uri(await app.sign()))).toBe('allow');
   });
 
-  test('an algorithm that the issuer is not trusted with is none', async () => {
+  test('an algorithm that is not allowed for the issuer is rejected', async () => {
     const jwks = await endpoint();
     const app = await foreigner('app', { keys: { uri: jwks.uri }, algorithms: ['ES256'] });
     jwks.state.keys = [publicHalf(app.jwk)];

@@ -19,12 +19,12 @@ const header = JSON.parse(goodHeader);
 const payload = JSON.parse(goodPayload);
 const uri = (token: string) => `/download/a?token=${token}`;
 
-test('what all of these change is good', async () => {
+test('hostile JWT: the unchanged token is accepted', async () => {
   expect(await codeOf(uri(good))).toBe('allow');
   expect(await codeOf(uri(compact(header, payload, bySelf)))).toBe('allow');
 });
 
-describe('a header that chooses how it is verified', () => {
+describe('hostile JWT: a header that selects how the token is verified', () => {
   const pem = createPublicKey(key).export({ type: 'spki', format: 'pem' }) as string;
   const stranger = newJwk('EdDSA', '0');
   const none = () => '';
@@ -84,7 +84,7 @@ describe('a header that chooses how it is verified', () => {
   });
 });
 
-describe('a signed token that is none for us', () => {
+describe('hostile JWT: a signed token that is not for Postern', () => {
   const secondsFromNow = (seconds: number) => 1_800_000_000 + seconds;
   test.each<[string, object]>([
     ['another issuer', { iss: 'https://other.example' }],
@@ -115,7 +115,7 @@ describe('a signed token that is none for us', () => {
     expect(await codeOf(uri(token))).toBe('invalid_token');
   });
 
-  test('a clock that is a little apart is forgiven where it begins', async () => {
+  test('a small clock difference is tolerated for nbf', async () => {
     const early = { nbf: secondsFromNow(5), iat: secondsFromNow(5), exp: secondsFromNow(60) };
     expect(await codeOf(uri(compact(header, { ...payload, ...early }, bySelf)))).toBe('allow');
   });
@@ -129,19 +129,19 @@ describe('a signed token that is none for us', () => {
     },
   );
 
-  test.each(['POSTERN+JWT', 'application/postern+jwt'])('typ %j is ours', async (typ) => {
+  test.each(['POSTERN+JWT', 'application/postern+jwt'])('typ %j is accepted', async (typ) => {
     expect(await codeOf(uri(compact({ ...header, typ }, payload, bySelf)))).toBe('allow');
   });
 });
 
-describe('bytes that are none', () => {
-  test('cut off anywhere', async () => {
+describe('hostile JWT: malformed bytes', () => {
+  test('a token that is cut off at any place', async () => {
     for (let length = 0; length < good.length; length += 7) {
       expect(await codeOf(uri(good.slice(0, length)))).toMatch(/^(missing|invalid)_token$/);
     }
   });
 
-  test('one character changed anywhere', async () => {
+  test('one changed character at any place', async () => {
     for (let at = 0; at < good.length - 1; at += 11) {
       const other = good[at] === 'A' ? 'B' : 'A';
       const changed = good.slice(0, at) + other + good.slice(at + 1);
@@ -149,18 +149,18 @@ describe('bytes that are none', () => {
     }
   });
 
-  test.each([11_000, 4_000])('a name of %i characters in it', async (length) => {
+  test.each([11_000, 4_000])('a file name of %i characters', async (length) => {
     const pad = 'x'.repeat(length);
     const token = compact(header, { ...payload, filename: pad }, bySelf);
     expect(await codeOf(uri(token))).toBe('missing_token');
   });
 
-  test('no signature at all', async () => {
+  test('no signature', async () => {
     const token = compact({ ...header, alg: 'none' }, payload, () => '');
     expect(await codeOf(uri(token))).toBe('missing_token');
   });
 
-  test('a header that is no JSON, and a payload that is none', async () => {
+  test('a header or payload that is not JSON', async () => {
     expect(await codeOf(uri(compact('{"typ":"postern+jwt"', payload, bySelf)))).toBe(
       'missing_token',
     );
@@ -168,7 +168,7 @@ describe('bytes that are none', () => {
     expect(await codeOf(uri(compact(header, '{"', bySelf)))).toBe('invalid_token');
   });
 
-  test('of a key that comes twice the last counts, for us as for whoever signed', async () => {
+  test('the last one of two equal keys counts, as for the issuer', async () => {
     const twice = (first: string, last: string) =>
       `${JSON.stringify({ ...payload, path: undefined }).slice(0, -1)},"path":"${first}","path":"${last}"}`;
     const token = compact(header, twice('/download/b', '/download/a'), bySelf);
@@ -177,13 +177,13 @@ describe('bytes that are none', () => {
     expect(await codeOf(uri(other))).toBe('insufficient_scope');
   });
 
-  test('a NUL in a path', async () => {
+  test('NUL in a path', async () => {
     const token = compact(header, { ...payload, path: '/download/a\0.txt' }, bySelf);
     expect(await codeOf(uri(token))).toBe('insufficient_scope');
   });
 });
 
-describe('twins of a token, which verify as well', () => {
+describe('hostile JWT: other encodings of a token that verify too', () => {
   /** The last character of a signature of 64 bytes has four bits that count for nothing. */
   function twins(token: string): string[] {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -192,7 +192,7 @@ describe('twins of a token, which verify as well', () => {
     return same.map((end) => token.slice(0, -1) + end).filter((twin) => twin !== token);
   }
 
-  test('are not let in where it was revoked', async () => {
+  test('are revoked with the token', async () => {
     const one = await issue({ path: '/download/a' });
     const others = twins(one.access_token);
     const codes = await Promise.all(others.map((twin) => codeOf(uri(twin))));
@@ -221,13 +221,13 @@ describe('twins of a token, which verify as well', () => {
     expect(await codeOf(uri(one.access_token), { 'X-Real-IP': '192.0.2.2' })).toBe('invalid_token');
   });
 
-  test('padding is not of a token’s shape', async () => {
+  test('padding is malformed', async () => {
     expect(await codeOf(uri(`${good}=`))).toBe('missing_token');
     expect(await codeOf(uri(`${good}%3D`))).toBe('missing_token');
   });
 });
 
-test('a download token is no credential of a client', async () => {
+test('hostile JWT: a download token is not accepted as an API key', async () => {
   const { access_token: token } = await issue({ path: '/download/a' });
   for (const credential of [token, good, newToken()]) {
     expect(
@@ -236,7 +236,7 @@ test('a download token is no credential of a client', async () => {
   }
 });
 
-test('its keys are public, and its secrets are not', async () => {
+test('hostile JWT: /.well-known publishes public keys and no secret', async () => {
   const { status, body, text, headers } = await ask('GET /.well-known/jwks.json', { key: '' });
   expect([status, headers.get('content-type')]).toEqual([200, 'application/jwk-set+json']);
   expect(body).toEqual(jwt.publicJwks());

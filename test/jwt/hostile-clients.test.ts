@@ -29,7 +29,7 @@ async function bearer(claims: object = {}, header: object = {}, by: JWK = jwk): 
     .sign(await importJWK(by, by.alg));
 }
 
-test('a download token is no credential of a client, however long it is', async () => {
+test('client JWT: a download token of any length is not accepted', async () => {
   const { ask } = await createSigned({ issuers: [login], files });
   const json = { path: '/download/users/ann/a' };
   for (const pad of ['', 'x'.repeat(4000)]) {
@@ -38,7 +38,7 @@ test('a download token is no credential of a client, however long it is', async 
   }
 });
 
-test('keys that cannot be had are not called the store', async () => {
+test('client JWT: unavailable keys are not reported as a store error', async () => {
   const jwks = await endpoint((response) => response.writeHead(500).end());
   const { log, parsed } = keptLog('error');
   const issuers = [{ ...login, keys: { uri: jwks.uri } }];
@@ -49,7 +49,7 @@ test('keys that cannot be had are not called the store', async () => {
   expect(`${text} ${JSON.stringify(parsed())}`).not.toMatch(/store/);
 });
 
-test('a user with a long name can have JWTs', async () => {
+test('client JWT: a user with a long name can get JWTs', async () => {
   const { ask } = await createSigned({ issuers: [login], files });
   const sub = '漢'.repeat(255);
   const json = { path: `/download/users/${sub}/a`, format: 'jwt' };

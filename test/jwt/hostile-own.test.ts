@@ -11,7 +11,7 @@ import { createSigned } from './signed-site.ts';
 
 const mounts = [mount('/download/', '/protected/')];
 
-test('a JWT that would be too long to be a token is not issued', async () => {
+test('issue: a JWT above the maximum length is not issued', async () => {
   const { ask, codeOf } = await signedGate();
   const [path, target] = ['/download/', '/protected/'].map((folder) => folder + 'a'.repeat(2000));
   const reply = await ask('POST /tokens', { json: { format: 'jwt', path, target } });
@@ -19,8 +19,8 @@ test('a JWT that would be too long to be a token is not issued', async () => {
   expect(code).toMatch(/^(allow|invalid_request)$/);
 });
 
-describe('keys that are replaced', () => {
-  test('a token that is being verified meanwhile is not remembered', async () => {
+describe('JWT keys: replaced', () => {
+  test('a token that is verified meanwhile is not cached', async () => {
     const [old, next] = [await jwksText('EdDSA'), await jwksText('EdDSA')];
     const { issue, files, clock } = await createSigned({ mounts });
     const { access_token: token } = await issue({ path: '/download/a', revocable: false });
@@ -36,7 +36,7 @@ describe('keys that are replaced', () => {
     expect(await verify(token)).toHaveProperty('reason');
   });
 
-  test('the last file counts, however long each takes', async () => {
+  test('the last file counts, however long each read takes', async () => {
     const many = await jwksText(...Array<string>(300).fill('ES256'));
     const one = await jwksText('HS256');
     const keys = await createOwnKeys(one);
@@ -45,24 +45,24 @@ describe('keys that are replaced', () => {
     expect(keys.first().alg).toBe('HS256');
   });
 
-  test.each(['EdDSA', 'ES256'])('%s halves that are not of one key are no key', async (alg) => {
+  test.each(['EdDSA', 'ES256'])('%s halves of different keys are rejected', async (alg) => {
     const [a, b] = [await newJwk(alg, 'a'), await newJwk(alg, 'b')];
     const { x, y } = b;
     const mixed = JSON.stringify({ keys: [{ ...a, x, ...(y !== undefined && { y }) }] });
     await expect(createOwnKeys(mixed)).rejects.toThrow('cannot be read');
   });
 
-  test('a key for encryption is no key to sign with', async () => {
+  test('a key for encryption cannot sign', async () => {
     const text = JSON.stringify({ keys: [{ ...(await newJwk('ES256', 'a')), use: 'enc' }] });
     await expect(createOwnKeys(text)).rejects.toThrow();
   });
 });
 
-test('keys given in the place of their path are not shown', async () => {
+test('JWT keys: an error does not show keys that are set instead of their path', async () => {
   const text = await jwksText('EdDSA');
   const { d = '' } = JSON.parse(text).keys[0] as JWK;
   const base64 = Buffer.from(text).toString('base64');
-  const { loadConfig } = await import('../../service/config.ts');
+  const { loadConfig } = await import('../../service/config/config.ts');
   const env = {
     POSTERN_MOUNTS: '/download/=/protected/',
     POSTERN_API_KEYS: 'web:at-least-16-characters',

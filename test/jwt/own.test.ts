@@ -43,7 +43,7 @@ test.each(['EdDSA', 'ES256', 'HS256'])(
   },
 );
 
-test('it may stand wherever a token may', async () => {
+test('own JWT: accepted in the query, the path, Authorization and the cookie', async () => {
   const { issue, codeOf } = await signedGate();
   const { access_token: token, url } = await issue({ prefix: '/download/hls/' });
   expect(url).toBe(`/download/~${token}/hls/`);
@@ -54,8 +54,8 @@ test('it may stand wherever a token may', async () => {
   expect(await codeOf('/download/hls/a.ts')).toBe('missing_token');
 });
 
-describe('one that the store keeps', () => {
-  test('is revoked at once, and dead where the store forgot', async () => {
+describe('own JWT: with a record in the store', () => {
+  test('is revoked immediately, and denied if the store lost the record', async () => {
     const { ask, issue, codeOf, store } = await signedGate();
     const one = await issue({ path: '/download/a' });
     expect(await codeOf(one.url)).toBe('allow');
@@ -66,7 +66,7 @@ describe('one that the store keeps', () => {
     expect(await codeOf(two.url)).toBe('invalid_token');
   });
 
-  test('ends when it was signed to, may end earlier, and not later', async () => {
+  test('ends at exp, and can be shortened but not prolonged', async () => {
     const { ask, issue, codeOf, clock } = await signedGate();
     const { id, url } = await issue({ path: '/download/a', expires_in: 60 });
     const later = await ask(`PATCH /tokens/${id}`, { json: { expires_in: 61 } });
@@ -80,7 +80,7 @@ describe('one that the store keeps', () => {
     expect(await codeOf(url)).toBe('invalid_token');
   });
 
-  test('counts, and lets a requester go on past its last first use', async () => {
+  test('counts uses, and a requester may continue after the last first use', async () => {
     const { issue, codeOf, clock } = await signedGate();
     const { access_token: token, url } = await issue({
       path: '/download/a',
@@ -105,8 +105,8 @@ describe('one that the store keeps', () => {
   });
 });
 
-describe('one of which nothing is kept', () => {
-  test('costs no question to the store, and ends when it was signed to', async () => {
+describe('own JWT: without a record in the store', () => {
+  test('costs no store operation, and ends at exp', async () => {
     const { ask, issue, codeOf, store, clock } = await signedGate();
     const { access_token: token, id, url } = await issue({ path: '/download/a', revocable: false });
     expect(decodeJwt(token)).toMatchObject({ revocable: false });

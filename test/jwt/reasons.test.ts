@@ -26,7 +26,7 @@ async function logged(issuers: object = {}) {
   return { ...gate, app, lines, reasonOf };
 }
 
-describe('a token of another issuer', () => {
+describe('JWT reasons: an external token', () => {
   test.each<[string, object, string]>([
     ['a time that is over', { iat: START - 300, exp: START - 200 }, 'exp: '],
     ['a time to come', { nbf: START + 100 }, 'nbf: '],
@@ -50,7 +50,7 @@ describe('a token of another issuer', () => {
     expect(issuer).toBe(ISSUER);
   });
 
-  test('its header and its signature', async () => {
+  test('header and signature', async () => {
     const { app, reasonOf } = await logged();
     const stranger = await newJwk('EdDSA', 'a stranger');
     expect(await reasonOf(await app.sign({}, stranger))).toEqual([
@@ -69,13 +69,13 @@ describe('a token of another issuer', () => {
     ]);
   });
 
-  test('an issuer that nobody trusts is not named', async () => {
+  test('JWT reasons: an unknown issuer is not named', async () => {
     const { app, reasonOf } = await logged();
     const token = await app.sign({ iss: 'https://s3cret.example' });
     expect(await reasonOf(token)).toEqual([expect.stringMatching(/^iss: /), undefined]);
   });
 
-  test('one that was revoked', async () => {
+  test('JWT reasons: a revoked token', async () => {
     const { app, ask, reasonOf } = await logged();
     const token = await app.sign();
     await ask('POST /revoke', { form: { token } });
@@ -83,7 +83,7 @@ describe('a token of another issuer', () => {
   });
 });
 
-test("a token of Postern's own that the store does not have", async () => {
+test('JWT reasons: an own token without a record in the store', async () => {
   const { issue, store, reasonOf } = await logged();
   const { access_token: token, id } = await issue({ path: '/download/a' });
   await store.revoke(id, 'test');
@@ -93,7 +93,7 @@ test("a token of Postern's own that the store does not have", async () => {
   ]);
 });
 
-test('no value of a claim, and nothing that a terminal obeys, gets into the log', async () => {
+test('JWT reasons: the log contains no value of a claim and no control character', async () => {
   const { app, lines, reasonOf } = await logged();
   const hostile = '\u001b[2J\u009b\u2028\u202e"\n{"level":60}';
   const secret = 's3cret-value';

@@ -11,14 +11,14 @@ beforeEach(() => {
 const fresh = () => createMemory<string>(() => clock.now);
 const hourFrom = (now: number) => now + 3_600_000;
 
-test('what came from a token is had again by that token alone', () => {
+test('JWT cache: an entry is found only by the same token', () => {
   const memory = fresh();
   memory.set('a', 'of a', hourFrom(clock.now));
   expect(memory.get('a')).toBe('of a');
   for (const other of ['A', 'a ', '', 'b']) expect(memory.get(other)).toBeUndefined();
 });
 
-test('nothing of it outlives its end', () => {
+test('JWT cache: an entry ends with its token', () => {
   const memory = fresh();
   memory.set('a', 'of a', clock.now + 1_000);
   clock.now += 999;
@@ -30,7 +30,7 @@ test('nothing of it outlives its end', () => {
   expect(memory.get('a')).toBeUndefined();
 });
 
-test('nor five minutes, which using it does not prolong', () => {
+test('JWT cache: an entry ends after five minutes, even if it is used', () => {
   const memory = fresh();
   memory.set('a', 'of a', hourFrom(clock.now));
   for (let i = 1; i < 300; i += 1) {
@@ -43,7 +43,7 @@ test('nor five minutes, which using it does not prolong', () => {
   expect(memory.get('a')).toBeUndefined();
 });
 
-test('verified again it begins anew', () => {
+test('JWT cache: a second verification starts the five minutes again', () => {
   const memory = fresh();
   memory.set('a', 'first', hourFrom(clock.now));
   clock.now += FIVE_MINUTES - 1;
@@ -52,7 +52,7 @@ test('verified again it begins anew', () => {
   expect(memory.get('a')).toBe('again');
 });
 
-test('ten thousand have room, and for one more the oldest goes', () => {
+test('JWT cache: at most 10,000 entries, and the oldest is removed', () => {
   const memory = fresh();
   for (let i = 0; i < MOST; i += 1) memory.set(`${i}`, `of ${i}`, hourFrom(clock.now));
   for (const i of [0, 1, MOST - 1]) expect(memory.get(`${i}`)).toBe(`of ${i}`);
@@ -61,7 +61,7 @@ test('ten thousand have room, and for one more the oldest goes', () => {
   for (const name of ['1', `${MOST - 1}`, 'more']) expect(memory.get(name)).toBe(`of ${name}`);
 });
 
-test('one that is known takes no other’s room', () => {
+test('JWT cache: a known token removes no other entry', () => {
   const memory = fresh();
   for (let i = 0; i < MOST; i += 1) memory.set(`${i}`, `of ${i}`, hourFrom(clock.now));
   // As when many requests bring a token that is not known yet.
@@ -74,7 +74,7 @@ test('one that is known takes no other’s room', () => {
   expect(memory.get('9')).toBeUndefined();
 });
 
-test('all can be forgotten', () => {
+test('JWT cache: clear removes every entry', () => {
   const memory = fresh();
   for (const name of ['a', 'b']) memory.set(name, name, hourFrom(clock.now));
   memory.clear();

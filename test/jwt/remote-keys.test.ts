@@ -5,20 +5,20 @@ import { foreigner, from, START, uri } from './foreigner.ts';
 import { newJwk, publicHalf } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
 
-describe('an endpoint that answers 200 and no keys', () => {
+describe('jwks_uri: an endpoint that answers 200 without keys', () => {
   test.each<[string, Parameters<typeof endpoint>[0]]>([
     ['a page', (response) => response.end('<!doctype html><title>Maintenance</title>')],
     ['no key set', (response) => response.end('{"error":"maintenance"}')],
     ['204', (response) => response.writeHead(204).end()],
     ['a body that never ends', (response) => void response.writeHead(200).write('{"keys":[')],
-  ])('%s: it is as good as away, and the operator is told', async (_, answer) => {
+  ])('%s: counts as unavailable and is logged', async (_, answer) => {
     const jwks = await endpoint(answer);
     const app = await foreigner('app', { keys: { uri: jwks.uri } });
     const { codeOf, failures } = await signedGate({ issuers: [app.issuer] });
     expect([await codeOf(uri(await app.sign())), failures.length]).toEqual(['unavailable', 1]);
   });
 
-  test('what it sends is not read without end', async () => {
+  test('a response without an end is not read completely', async () => {
     let sent = 0;
     const jwks = await endpoint((response) => {
       response.writeHead(200);
@@ -38,7 +38,7 @@ describe('an endpoint that answers 200 and no keys', () => {
   });
 });
 
-test('a key that was withdrawn long ago opens nothing', async () => {
+test('jwks_uri: a key that was removed is not accepted', async () => {
   const jwks = await endpoint();
   const app = await foreigner('app', { keys: { uri: jwks.uri } });
   jwks.state.keys = [publicHalf(app.jwk)];
@@ -51,7 +51,7 @@ test('a key that was withdrawn long ago opens nothing', async () => {
   expect(await codeOf(uri(forged), from('192.0.2.66'))).toBe('invalid_token');
 });
 
-test('why keys cannot be had is told, and no secret in their URL', async () => {
+test('jwks_uri: the reason of a failure is logged without a secret in the URL', async () => {
   const app = await foreigner('app', { keys: { uri: 'http://127.0.0.1:9/jwks?key=secret' } });
   const { log, lines } = keptLog('error');
   const { codeOf, failures } = await signedGate({ issuers: [app.issuer], log });

@@ -53,7 +53,7 @@ async function opened(found: () => void = () => {}) {
   return { own, clock, state, verify, token };
 }
 
-test('a good token is verified once', async () => {
+test('JWT cache: a valid token is verified once', async () => {
   const { verify, token, state } = await opened();
   const one = await token();
   const first = await verify(one);
@@ -62,7 +62,7 @@ test('a good token is verified once', async () => {
   expect(state.looked).toBe(1);
 });
 
-test('a bad one each time, and it takes no room', async () => {
+test('JWT cache: an invalid token is verified each time and not cached', async () => {
   const { verify, token, state } = await opened();
   const [head, claims] = (await token()).split('.');
   const bad = `${head}.${claims}.${'A'.repeat(86)}`;
@@ -70,7 +70,7 @@ test('a bad one each time, and it takes no room', async () => {
   expect(state.looked).toBe(3);
 });
 
-test('by all of its bytes: another signature of a known token is verified', async () => {
+test('JWT cache: a cached token with another signature is verified', async () => {
   const { verify, token, state } = await opened();
   const one = await token();
   await verify(one);
@@ -79,7 +79,7 @@ test('by all of its bytes: another signature of a known token is verified', asyn
   expect(state.looked).toBe(2);
 });
 
-test('not past its end, by the clock that is passed in', async () => {
+test('JWT cache: a token ends at exp', async () => {
   const { verify, token, clock } = await opened();
   const one = await token({ exp: START + 10 });
   clock.now += 9_999;
@@ -88,7 +88,7 @@ test('not past its end, by the clock that is passed in', async () => {
   expect(await verify(one)).toHaveProperty('reason');
 });
 
-test('after five minutes it is verified again', async () => {
+test('JWT cache: a token is verified again after five minutes', async () => {
   const { verify, token, clock, state } = await opened();
   const one = await token({ exp: START + 3600 });
   for (const [wait, looked] of [
@@ -103,7 +103,7 @@ test('after five minutes it is verified again', async () => {
   }
 });
 
-test('not past the key: what it signed ends when it is taken out', async () => {
+test('JWT cache: tokens of a removed key end with the key', async () => {
   const { verify, token, own } = await opened();
   const one = await token();
   expect(await verify(one)).toHaveProperty('recorded');
@@ -114,7 +114,7 @@ test('not past the key: what it signed ends when it is taken out', async () => {
 test.each([
   ['and another asks before it is done', true],
   ['and nobody else asks', false],
-])('not past the key, where it is taken out while a token is verified, %s', async (_, asked) => {
+])('JWT cache: a key that is removed during a verification, %s', async (_, asked) => {
   const { verify, token, state } = await opened(() => {
     if (state.replaced > 0) return;
     state.replaced = 1;
@@ -126,7 +126,7 @@ test.each([
   expect(await verify(one)).toHaveProperty('reason');
 });
 
-test('keys at fault are not taken, and what is known stays', async () => {
+test('JWT cache: invalid keys are not loaded, and cached tokens stay', async () => {
   const { jwt, files, issue } = await createSigned();
   const { access_token: token } = await issue({ path: '/download/a', revocable: false });
   expect(await jwt.verify(token)).toHaveProperty('recorded');

@@ -12,7 +12,7 @@ function shared() {
   return { clock, made: () => made, text: sharedText(make, () => clock.now) };
 }
 
-test('a text is made once for all who ask within a second', async () => {
+test('metrics: the text is built once for all scrapes within a second', async () => {
   const { clock, made, text } = shared();
   expect(await Promise.all([text(), text(), text()])).toEqual(['text 1', 'text 1', 'text 1']);
   clock.now += 999;
@@ -22,7 +22,7 @@ test('a text is made once for all who ask within a second', async () => {
   expect(made()).toBe(2);
 });
 
-test('an error is not kept', async () => {
+test('metrics: an error is not cached', async () => {
   const { clock, text } = shared();
   await text();
   clock.now += 1000;

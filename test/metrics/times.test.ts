@@ -5,7 +5,7 @@ import { metricsOf, samplesOf } from '../support/samples.ts';
 
 const about = { name: 'a_seconds', help: 'How long.', label: 'by' };
 
-test('a bucket holds what is at its bound, and what is in those below it', async () => {
+test('metrics: a bucket is cumulative and includes its bound', async () => {
   const registry = new Registry();
   const times = timesBy(registry, about, ['one', 'other']);
   for (const seconds of [0, 0.0001, 0.00011, 0.25, 0.2500001, 2, 2.1, 60]) {
@@ -27,7 +27,7 @@ test('a bucket holds what is at its bound, and what is in those below it', async
   expect(upTo('+Inf', 'other')).toBe(0);
 });
 
-test('asking changes nothing', async () => {
+test('metrics: a scrape changes no value', async () => {
   const registry = new Registry();
   timesBy(registry, about, ['one']).one.observe(1);
   expect(await registry.metrics()).toBe(await registry.metrics());

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
 import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
 
-describe.each(ways)('arguments by %s', (way) => {
+describe.each(ways)('arguments: by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({
@@ -34,7 +34,7 @@ describe.each(ways)('arguments by %s', (way) => {
     return status === 200 ? [status, text, header('Args')] : [status, ''];
   }
 
-  test('the named ones go on, the token and all others do not', async () => {
+  test('only the arguments of the mount are passed on, not the token', async () => {
     const { url } = await site.issue({ path: '/download/a.mp4' });
     expect(await args(url)).toEqual([200, 'file a', '[]']);
     expect(await args(`${url}&start=1.5&x=1&end=20`)).toEqual([
@@ -52,7 +52,7 @@ describe.each(ways)('arguments by %s', (way) => {
     expect(await args(`${folder.url}a.mp4?start=7`)).toEqual([200, 'file a', '[start=7]']);
   });
 
-  test('a path from an argument', async () => {
+  test('a path in an argument', async () => {
     const { url, access_token: token } = await site.issue({ path: '/by-argument/b c+d.mp4' });
     expect(await args(url)).toEqual([200, 'file b', '[]']);
     expect(await args(`${url}&start=3`)).toEqual([200, 'file b', '[start=3]']);
@@ -64,7 +64,7 @@ describe.each(ways)('arguments by %s', (way) => {
     ]);
   });
 
-  test('an argument leads nowhere else', async () => {
+  test('an argument cannot select another file', async () => {
     const { access_token: token } = await site.issue({ prefix: '/by-argument/' });
     const ask = (query: string) => site.ask('GET', `/by-argument/${query}`);
     expect((await ask(`?token=${token}&file=sub/a.mp4`)).text).toBe('sub');

@@ -38,8 +38,8 @@ async function spooled({ nginx }: Site): Promise<string[]> {
   return all.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
-describe.each(Object.entries(KINDS))('a body %s', (_, [headers, body]) => {
-  test('by X-Accel gets 413, is not stored, and nobody is asked', async () => {
+describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => {
+  test('by X-Accel gets 413, is not stored, and the gate is not asked', async () => {
     const started = await site({ way: 'X-Accel' });
     let asked = 0;
     started.gate.server.on('request', () => {
@@ -77,7 +77,7 @@ describe.each(Object.entries(KINDS))('a body %s', (_, [headers, body]) => {
     connection.close();
   });
 
-  test.each(ways)('with a token for a file of a storage gets 413, by %s', async (way) => {
+  test.each(ways)('with a token for a file in an object store gets 413 by %s', async (way) => {
     const started = await site({
       way,
       only: `
@@ -98,7 +98,7 @@ describe.each(Object.entries(KINDS))('a body %s', (_, [headers, body]) => {
   });
 });
 
-test('a body above the limit of the site gets the same 413 by auth_request', async () => {
+test('request body: above the limit of the site it gets the same 413 by auth_request', async () => {
   const started = await startSite({
     way: 'auth_request',
     files: { '../www/sorry.html': 'sorry' },

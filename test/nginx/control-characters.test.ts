@@ -20,7 +20,7 @@ describe.each(ways)(
       ['a cookie', { Cookie: 'postern=a\x7fb' }],
       ['a resume cookie', { Cookie: 'postern_resume=\x02' }],
       ['Purpose', { Purpose: '\x03' }],
-    ])('in %s it is a denial that is logged, whatever the token', async (_, headers) => {
+    ])('in %s the request is denied and logged for every token', async (_, headers) => {
       const { url } = await site.issue({ path: '/download/a' });
       expect((await site.ask('GET', url)).text).toBe('file a');
       const before = parsed().length;

@@ -31,7 +31,7 @@ const READABLE = {
   vary: 'Origin',
 };
 
-describe.each(ways)('pages of other origins by %s', (way) => {
+describe.each(ways)('CORS: pages of other origins by %s', (way) => {
   let site: Site;
   let url: string;
   let down = false;
@@ -55,7 +55,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
   });
   afterAll(() => site.stop());
 
-  test('a preflight is answered without a token, and opens nothing', async () => {
+  test('a preflight is answered without a token and allows nothing', async () => {
     const before = asked;
     for (const target of ['/download/a.txt', '/download/none', url, `${url}&token=x`]) {
       const answer = await site.ask('OPTIONS', target, PREFLIGHT);
@@ -85,7 +85,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     ['of another port', { ...PREFLIGHT, Origin: `${ORIGIN}:8443` }],
     ['of a sandbox', { ...PREFLIGHT, Origin: 'null' }],
     ['of nobody', { 'Access-Control-Request-Method': 'GET' }],
-  ])('a preflight %s is refused, and told nothing', async (_, headers) => {
+  ])('a preflight %s is denied without CORS headers', async (_, headers) => {
     for (const target of ['/download/a.txt', url]) {
       const answer = await site.ask('OPTIONS', target, headers);
       expect([401, 403]).toContain(answer.status);
@@ -93,7 +93,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     }
   });
 
-  test('OPTIONS that is no preflight is a method like another', async () => {
+  test('OPTIONS without preflight headers is denied like other methods', async () => {
     const answer = await site.ask('OPTIONS', url, { Origin: ORIGIN });
     expect(answer.status).toBe(403);
     expect(told(answer)).toEqual(READABLE);
@@ -113,7 +113,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     }
   });
 
-  test('a file that is not there, too', async () => {
+  test('a 404 can be read', async () => {
     const none = await site.issue({ path: '/download/none' });
     const answer = await site.ask('GET', none.url, { Origin: ORIGIN });
     expect(answer.status).toBe(404);
@@ -141,12 +141,12 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     }
   });
 
-  test('another of the listed origins is told of itself alone', async () => {
+  test('each listed origin gets only its own name', async () => {
     const answer = await site.ask('GET', url, { Origin: 'http://localhost:5173' });
     expect(told(answer)).toEqual({ ...READABLE, 'allow-origin': 'http://localhost:5173' });
   });
 
-  test('others get the file, and may not read it', async () => {
+  test('other origins get the file without CORS headers', async () => {
     for (const Origin of ['https://evil.example', 'null', '*', '']) {
       const answer = await site.ask('GET', url, { Origin });
       expect([answer.status, answer.text]).toEqual([200, 'file a']);
@@ -156,7 +156,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     expect(told(await site.ask('GET', '/download/a.txt'))).toEqual({ vary: 'Origin' });
   });
 
-  test('the rest of the site is none of its business', async () => {
+  test('other locations of the site have no CORS headers', async () => {
     const answer = await site.ask('GET', '/', { Origin: ORIGIN });
     expect([answer.status, told(answer)]).toEqual([200, {}]);
     const preflight = await site.ask('OPTIONS', '/', PREFLIGHT);
@@ -165,7 +165,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     expect([hidden.status, told(hidden)]).toEqual([404, {}]);
   });
 
-  test('with the service dead it is 503, and can be read', async () => {
+  test('a 503 of a stopped service can be read', async () => {
     const dead = await startSite({
       way,
       http: corsFor(ORIGIN),
@@ -179,7 +179,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     expect(preflight.status).toBe(204);
   });
 
-  test('"*" never comes with credentials', async () => {
+  test('CORS: "*" is never sent with credentials', async () => {
     const any = await startSite({
       way,
       files: { 'a.txt': 'file a' },
@@ -199,7 +199,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     }
   });
 
-  test('headers of your own instead of headers.conf', async () => {
+  test('CORS: works with other headers instead of headers.conf', async () => {
     const own = await startSite({
       way,
       files: { 'a.txt': 'file a' },
@@ -216,7 +216,7 @@ describe.each(ways)('pages of other origins by %s', (way) => {
     expect(told(await own.ask('GET', mine, { Origin: ORIGIN }))).toEqual(READABLE);
   });
 
-  test('without cors.conf nothing of it is said', async () => {
+  test('CORS: without cors.conf there are no CORS headers', async () => {
     const plain = await startSite({
       way,
       files: { 'a.txt': 'file a' },

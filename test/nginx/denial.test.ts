@@ -5,7 +5,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 const UNKNOWN = `ps_${'x'.repeat(32)}`;
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
-describe.each(ways)('denials by %s', (way) => {
+describe.each(ways)('denial: by %s', (way) => {
   let site: Site;
   let own: string;
   beforeAll(async () => {
@@ -80,7 +80,7 @@ describe.each(ways)('denials by %s', (way) => {
       }
     });
 
-    test('says nothing of how the gate is made', async () => {
+    test('has no header that names the software of the gate', async () => {
       const { headers: all, text } = await ask('GET');
       expect(JSON.stringify([all, text])).not.toMatch(/protected|postern-|x-accel|redis|gone/i);
     });
@@ -88,24 +88,27 @@ describe.each(ways)('denials by %s', (way) => {
 });
 
 // The URL that a token for a folder is issued with, opened as it is.
-test.each(ways)('by %s a link to a folder says what it is, whatever its token is', async (way) => {
-  const site = await startSite({ way });
-  onTestFinished(site.stop);
-  const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
-  expect(url).toBe(`/download/~${token}/folder/`);
-  for (const target of [
-    url,
-    url.replace(token, UNKNOWN),
-    `/download/folder/?token=${token}`,
-    `/download/folder/?token=${UNKNOWN}`,
-    '/download/folder/',
-    '/download/',
-  ]) {
-    const { status, text } = await site.ask('GET', target, { Accept: BROWSER });
-    expect(status).toBe(way === 'X-Accel' ? 400 : 403);
-    expect(text).toContain('<h1>This link is for a folder</h1>');
-    expect(text).not.toContain('expired');
-  }
-  const file = await site.ask('GET', `${url}a.txt/../`, { Accept: BROWSER });
-  expect(file.text).toContain('<h1>This link does not open the file</h1>');
-});
+test.each(ways)(
+  'denial: by %s a link to a folder gets its own page for every token',
+  async (way) => {
+    const site = await startSite({ way });
+    onTestFinished(site.stop);
+    const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
+    expect(url).toBe(`/download/~${token}/folder/`);
+    for (const target of [
+      url,
+      url.replace(token, UNKNOWN),
+      `/download/folder/?token=${token}`,
+      `/download/folder/?token=${UNKNOWN}`,
+      '/download/folder/',
+      '/download/',
+    ]) {
+      const { status, text } = await site.ask('GET', target, { Accept: BROWSER });
+      expect(status).toBe(way === 'X-Accel' ? 400 : 403);
+      expect(text).toContain('<h1>This link is for a folder</h1>');
+      expect(text).not.toContain('expired');
+    }
+    const file = await site.ask('GET', `${url}a.txt/../`, { Accept: BROWSER });
+    expect(file.text).toContain('<h1>This link does not open the file</h1>');
+  },
+);

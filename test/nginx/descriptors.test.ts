@@ -41,7 +41,7 @@ async function askAll({ nginx, issue, ask }: Site, urls: readonly string[]): Pro
   expect(await nginx.errorLog()).not.toContain('Too many open files');
 }
 
-test('1,200 users with two ranges each leave descriptors for the next user', async () => {
+test('decision cache: 1,200 users with two ranges each leave descriptors for the next user', async () => {
   const started = await site();
   const issued = await Promise.all(
     Array.from({ length: 1200 }, () => started.issue({ path: '/download/a.txt' })),
@@ -52,7 +52,7 @@ test('1,200 users with two ranges each leave descriptors for the next user', asy
   );
 });
 
-test('one token with 1,500 different queries leaves descriptors for the next user', async () => {
+test('decision cache: one token with 1,500 different queries leaves descriptors for the next user', async () => {
   const started = await site();
   const { url } = await started.issue({ path: '/download/a.txt' });
   await askAll(

@@ -115,7 +115,7 @@ const headers = fc.option(
   { freq: 4 },
 );
 
-describe.each(ways)('by %s', (way) => {
+describe.each(ways)('differential: nginx and Postern by %s', (way) => {
   let site: Site;
   const tokens = new Map<string, string>();
 
@@ -192,7 +192,7 @@ describe.each(ways)('by %s', (way) => {
         .replace(/(\/(?:download|other)\/)(?:~|%7e)\{[^}]*\}\//i, '$1'),
     );
 
-  test('a served file is the one of the token, and what nginx alone would send', async () => {
+  test('read a URI in the same way: the served file is that of the token', async () => {
     let requests = 0;
     let served = 0;
     await fc.assert(

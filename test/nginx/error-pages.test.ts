@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startSite, ways } from '../support/site.ts';
 
 // As docs/nginx.md has it: above the include, since the first line for a status counts.
-test('pages of your own for denials, whose status stays', async () => {
+test('error pages: own pages for denials keep the status', async () => {
   const site = await startSite({
     way: 'auth_request',
     files: {
@@ -63,18 +63,21 @@ test('pages of your own for denials, whose status stays', async () => {
     ]);
 });
 
-test.each(ways)("by %s a protected file is no page for another location's errors", async (way) => {
-  const site = await startSite({
-    way,
-    files: { 'a.txt': 'file a' },
-    locations: `
+test.each(ways)(
+  'error pages: by %s a protected file is not served as the error page of another location',
+  async (way) => {
+    const site = await startSite({
+      way,
+      files: { 'a.txt': 'file a' },
+      locations: `
       error_page 401 403 =200 /download/a.txt;
       error_page 404 =200 /protected/a.txt;
       location = /denied { return 403; }
       location = /gone { return 404; }`,
-  });
-  onTestFinished(site.stop);
-  for (const target of ['/denied', '/gone', '/download/a.txt']) {
-    expect((await site.ask('GET', target)).text).not.toContain('file a');
-  }
-});
+    });
+    onTestFinished(site.stop);
+    for (const target of ['/denied', '/gone', '/download/a.txt']) {
+      expect((await site.ask('GET', target)).text).not.toContain('file a');
+    }
+  },
+);

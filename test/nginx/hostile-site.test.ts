@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { gateSnippet, type Site, startSite, type Way, ways } from '../support/site.ts';
 
-// What a site around the snippets may say, and they inherit. Whatever it is, no token is no file,
-// with the right status, and a good token is the file.
+// Directives of a site that the snippets inherit. With each of them a request without a token is
+// denied with the right status, and a valid token gets the file.
 
 const FILE = 'hello, this is file a\n';
 const NAMES = ['a.txt', 'a.jpg', 'a.mp4', 'a.php', 'a.html', 'a'];
@@ -27,7 +27,7 @@ const LOCATIONS = `
   location = /mirror { return 200; }
 `;
 
-/** Of the http and the server block alike. */
+/** For the http block and the server block. */
 const ANYWHERE: Readonly<Record<string, string>> = {
   'a cache': 'proxy_cache cache; proxy_cache_valid any 10m;',
   'a cache that ignores what it is told': `
@@ -94,7 +94,7 @@ const ANYWHERE: Readonly<Record<string, string>> = {
   'writing methods': 'dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;',
 };
 
-/** Of the server block alone. */
+/** Only for the server block. */
 const SERVER: Readonly<Record<string, string>> = {
   try_files: 'root $files/../www; try_files $uri /index.html;',
   'try_files into the folder': 'root $files/..; try_files /protected$uri $uri /index.html;',
@@ -106,7 +106,7 @@ const SERVER: Readonly<Record<string, string>> = {
   'a greedy root location': 'location ~ / { root $files/../www; }',
 };
 
-/** Of either block where it is legal. */
+/** Each block with the directives that are valid in it. */
 const SITES = [
   ...Object.entries(ANYWHERE).map(([name, text]) => ['http', name, text] as const),
   ...Object.entries({ ...ANYWHERE, ...SERVER }).map(
@@ -114,20 +114,23 @@ const SITES = [
   ),
 ];
 
-describe.each(ways)('the decision holds by %s', (way) => {
-  test.concurrent.each(SITES)('in the %s block: %s', async (block, _, text) => {
-    const http = block === 'http' ? HTTP + text : HTTP;
-    const server = block === 'server' ? text : '';
-    const hasRoot = text.includes('location ~ /');
-    const locations = hasRoot ? LOCATIONS.replace('location / ', 'location /x/ ') : LOCATIONS;
-    const site = await startSite({ way, files: FILES, http, server, locations });
-    try {
-      for (const name of NAMES) await holds(site, name);
-    } finally {
-      await site.stop();
-    }
-  });
-});
+describe.each(ways)(
+  'hostile site: directives of the site do not change a decision by %s',
+  (way) => {
+    test.concurrent.each(SITES)('in the %s block: %s', async (block, _, text) => {
+      const http = block === 'http' ? HTTP + text : HTTP;
+      const server = block === 'server' ? text : '';
+      const hasRoot = text.includes('location ~ /');
+      const locations = hasRoot ? LOCATIONS.replace('location / ', 'location /x/ ') : LOCATIONS;
+      const site = await startSite({ way, files: FILES, http, server, locations });
+      try {
+        for (const name of NAMES) await holds(site, name);
+      } finally {
+        await site.stop();
+      }
+    });
+  },
+);
 
 async function holds(site: Site, name: string): Promise<void> {
   const { url, id, access_token: token } = await site.issue({ path: `/download/${name}` });
@@ -172,15 +175,15 @@ async function holds(site: Site, name: string): Promise<void> {
   }
 }
 
-/** One scenario on a site of its own. */
+/** A separate site for one test. */
 async function site(way: Way, more: object): Promise<Site> {
   const started = await startSite({ way, files: FILES, http: HTTP, locations: LOCATIONS, ...more });
   onTestFinished(started.stop);
   return started;
 }
 
-describe.each(ways)('by %s', (way) => {
-  test('stale answers, with the service dead', async () => {
+describe.each(ways)('hostile site: by %s', (way) => {
+  test('no stale response if the service is down', async () => {
     const server = `
       proxy_cache cache; proxy_cache_valid any 1s;
       proxy_cache_use_stale error timeout updating http_500 http_503;
@@ -193,7 +196,7 @@ describe.each(ways)('by %s', (way) => {
     expect((await ask('GET', '/download/a.txt')).status).toBe(503);
   });
 
-  test('an uploaded page with SSI is not run', async () => {
+  test('SSI in an uploaded page is not run', async () => {
     const page = '<!--#include virtual="/protected/b.txt" --><!--#echo var="postern_target" -->';
     const { issue, ask } = await site(way, {
       server: 'ssi on;',
@@ -203,7 +206,7 @@ describe.each(ways)('by %s', (way) => {
     expect([answer.status, answer.text]).toEqual([200, page]);
   });
 
-  test('a page elsewhere on the site that includes a protected file by SSI', async () => {
+  test('SSI in a page of the site cannot include a protected file', async () => {
     const includes = ['/protected/a.txt', '/download/a.txt', '/download/a.txt?token=$arg_token'];
     const page = includes.map((url) => `[<!--#include virtual="${url}" -->]`).join('\n');
     const { issue, ask } = await site(way, {
@@ -218,7 +221,7 @@ describe.each(ways)('by %s', (way) => {
     }
   });
 
-  test('a page that is delivered by a decision, and includes another file by SSI', async () => {
+  test('SSI in a delivered page cannot include another protected file', async () => {
     const page = '[<!--#include virtual="/protected/a.txt" -->]';
     const { issue, ask } = await site(way, {
       files: { ...FILES, 'page.html': page },
@@ -232,7 +235,7 @@ describe.each(ways)('by %s', (way) => {
     expect(answer.text).not.toContain(FILE);
   });
 
-  test('ranges with gzip on', async () => {
+  test('ranges work with gzip on', async () => {
     const { issue, ask } = await site(way, { server: 'gzip on; gzip_types *; gzip_min_length 1;' });
     const { url } = await issue({ path: '/download/a.txt' });
     const answer = await ask('GET', url, { 'Accept-Encoding': 'gzip', Range: 'bytes=0-4' });
@@ -258,7 +261,7 @@ describe.each(ways)('by %s', (way) => {
     }
   });
 
-  test('HSTS stays where headers.conf is left out, and where it is repeated', async () => {
+  test('HSTS stays without headers.conf, and if it is repeated', async () => {
     const hsts = 'add_header Strict-Transport-Security max-age=9 always;';
     const variants = [
       'include postern/internal.conf;',
@@ -280,7 +283,7 @@ describe.each(ways)('by %s', (way) => {
     }
   });
 
-  test("the site's own password: not for a token, still for the rest", async () => {
+  test('the password of the site is not required for a token, but for other locations', async () => {
     const server = 'auth_basic site; auth_basic_user_file $files/../htpasswd;';
     const { issue, ask } = await site(way, { server });
     const { url } = await issue({ path: '/download/a.txt' });
@@ -293,13 +296,13 @@ describe.each(ways)('by %s', (way) => {
     expect((await ask('GET', '/download/a.txt', { Authorization })).status).toBe(401);
   });
 
-  test("the site's deny stays", async () => {
+  test('a deny of the site stays in force', async () => {
     const { issue, ask } = await site(way, { server: 'satisfy any; deny all;' });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url)).status).toBe(403);
   });
 
-  test('nothing is kept of an answer', async () => {
+  test('no response is cached or stored', async () => {
     const server = `
       proxy_cache cache; proxy_cache_valid any 10m; proxy_store on; root $files/../www;
       proxy_ignore_headers Cache-Control X-Accel-Expires;`;
@@ -314,7 +317,7 @@ describe.each(ways)('by %s', (way) => {
     ]);
   });
 
-  test('filters that change a body change no decision', async () => {
+  test('filters of the body change no decision', async () => {
     const server = `
       sub_filter file FILE; sub_filter_types *; sub_filter_once off;
       add_before_body /index.html; addition_types *;`;
@@ -338,11 +341,14 @@ test.each([
   ['of its own', 'root $files/../dump.sql;'],
   ['by the name of a host', 'root $files/../$host;'],
   ['by an argument', 'root $arg_root;'],
-])('a root that is a file, %s, is not served in place of the decided one', async (_, server) => {
-  const files = { 'a.txt': 'file a', '../dump.sql': 'all passwords' };
-  const site = await startSite({ way: 'auth_request', files, server });
-  onTestFinished(site.stop);
-  const { url } = await site.issue({ path: '/download/a.txt' });
-  const target = `${url}&root=${site.files}/../dump.sql`;
-  expect((await site.ask('GET', target, { Host: 'dump.sql' })).text).toBe('file a');
-});
+])(
+  'hostile site: a root that is a file, %s, is not served instead of the decided file',
+  async (_, server) => {
+    const files = { 'a.txt': 'file a', '../dump.sql': 'all passwords' };
+    const site = await startSite({ way: 'auth_request', files, server });
+    onTestFinished(site.stop);
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    const target = `${url}&root=${site.files}/../dump.sql`;
+    expect((await site.ask('GET', target, { Host: 'dump.sql' })).text).toBe('file a');
+  },
+);

@@ -11,7 +11,7 @@ const CONTENT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
 const BODY = 'GET /bucket/a.txt HTTP/1.1\r\nHost: storage\r\n\r\n';
 const NAMES = ['a.txt', 'we ird?%41#ü &=;.txt', 'sub/b.txt'];
 
-describe.each(ways)('files from a storage by %s', (way) => {
+describe.each(ways)('object store: files by %s', (way) => {
   let storage: Storage;
   let site: Site;
 
@@ -61,14 +61,14 @@ describe.each(ways)('files from a storage by %s', (way) => {
       ...more,
     });
 
-  test.each(NAMES)('%s, by a presigned query', async (name) => {
+  test.each(NAMES)('%s is served with a presigned query', async (name) => {
     const { url } = await issue(name);
     const answer = await site.ask('GET', url);
     expect([answer.status, answer.text]).toEqual([200, CONTENT + name]);
     expect(answer.header('content-length')).toBe(String(Buffer.byteLength(CONTENT + name)));
   });
 
-  test("nothing of the client's request goes to the storage but its ranges and conditions", async () => {
+  test('only ranges and conditions of the request are sent to the object store', async () => {
     const { access_token: token, url } = await issue();
     const headers = {
       Authorization: 'Basic c2VjcmV0OnNlY3JldA==',
@@ -101,7 +101,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     expect([answer.status, answer.text]).toEqual([status, text]);
   });
 
-  test('HEAD, for which nobody presigned anything', async () => {
+  test('HEAD works with a query that was presigned for GET', async () => {
     const { url } = await issue();
     const connection = await openRaw(site.nginx.port);
     const answer = await connection.send(requestBytes('HEAD', url), 'HEAD');
@@ -112,7 +112,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     connection.close();
   });
 
-  test('each header once, and none of the storage', async () => {
+  test('each header is sent once, and none of the object store', async () => {
     const { url, id } = await issue('a.txt', {
       filename: 'report.txt',
       subject: 'ada',
@@ -152,7 +152,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
       () => ({ target: '/s3/bucket/no', target_args: storage.presign('/bucket/no') }),
       404,
     ],
-  ])("%s: the storage's error is not the download", async (_, more, status) => {
+  ])('%s: an error of the object store is not sent as the file', async (_, more, status) => {
     const answer = await site.ask('GET', (await issue('a.txt', more())).url);
     expect([answer.status, answer.text]).toEqual([status, 'No such file.\n']);
     expect(JSON.stringify(answer.headers)).not.toMatch(/amz|xml/i);
@@ -172,7 +172,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     [520, 503],
     [530, 503],
     [561, 503],
-  ])('a %i of the storage is a %i', async (status, expected) => {
+  ])('status %i of the object store becomes %i', async (status, expected) => {
     storage.answer = (_, response: ServerResponse) => {
       response.writeHead(status, {
         'Content-Type': 'application/xml',
@@ -185,7 +185,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     expect(answer.text + JSON.stringify(answer.headers)).not.toMatch(/secret|xml|storage/i);
   });
 
-  test('a redirect by a status that nobody knows does not show the query', async () => {
+  test('a redirect with an unknown status does not show the query', async () => {
     storage.answer = (_, response: ServerResponse) => {
       response.writeHead(310, { Location: 'http://storage.example/?X-Amz-Signature=secret' });
       response.end();
@@ -194,7 +194,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     expect(JSON.stringify(answer.headers)).not.toMatch(/secret|storage/i);
   });
 
-  test('one that is cut off in the middle ends the download, and no other is tried', async () => {
+  test('a response that is cut off ends the download, and no other server is tried', async () => {
     storage.answer = (_, response: ServerResponse) => {
       response.writeHead(200, { 'Content-Length': 100_000 });
       response.write('a part', () => response.destroy());
@@ -203,7 +203,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     expect(storage.requests).toHaveLength(1);
   });
 
-  test('arguments that the mount passes go to it where the token has none', async () => {
+  test('arguments of the mount are passed on if the token has no target_args', async () => {
     const { url } = await site.issue({ path: '/download/bucket/a.txt' });
     await site.ask('GET', `${url}&start=5&other=6`);
     expect(storage.requests.map((request) => request.url)).toEqual(['/bucket/a.txt?start=5']);
@@ -211,7 +211,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     expect(storage.requests.at(-1)?.url).not.toContain('start');
   });
 
-  test('no client can ask for it, by whatever way the site sends it there', async () => {
+  test('a client cannot request the internal location directly', async () => {
     const query = storage.presign('/bucket/a.txt');
     const { access_token: token } = await site.issue({ path: '/download/bucket/a.txt' });
     for (const target of [
@@ -229,7 +229,7 @@ describe.each(ways)('files from a storage by %s', (way) => {
     expect(storage.requests).toEqual([]);
   });
 
-  test('the query of one token is not given to the next on the same connection', async () => {
+  test('the query of one token is not used for the next one on the same connection', async () => {
     const first = await issue();
     const second = await issue('sub/b.txt');
     const connection = await openRaw(site.nginx.port);

@@ -32,7 +32,7 @@ const URLS = [
   '/livez',
 ];
 
-describe.each(ways)('what is internal cannot be asked for by %s', (way) => {
+describe.each(ways)('internal location: cannot be requested by %s', (way) => {
   let site: Site;
   let token: string;
   beforeAll(async () => {
@@ -58,7 +58,7 @@ describe.each(ways)('what is internal cannot be asked for by %s', (way) => {
   });
 
   // The rate of a token that is not there, which would be an error for each that knocks.
-  test('nginx logs no error of ours for it', async () => {
+  test('nginx logs no error of the snippets', async () => {
     await site.ask('GET', '/protected/a.txt');
     expect(await site.nginx.errorLog()).not.toContain('invalid size');
   });

@@ -5,7 +5,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');
 
-describe.each(ways)('JWTs by %s', (way) => {
+describe.each(ways)('JWT: by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     const { jwt, clock } = await createSigned({ algorithms: ['EdDSA'] });
@@ -61,7 +61,7 @@ describe.each(ways)('JWTs by %s', (way) => {
     },
   );
 
-  test('a folder, whose files are found from its URL', async () => {
+  test('a folder with relative links', async () => {
     const { url } = await site.issue({ prefix: '/download/hls/' });
     const list = await site.fetch(`${url}list.m3u8`);
     const segment = new URL(await list.text(), list.url);
@@ -69,7 +69,7 @@ describe.each(ways)('JWTs by %s', (way) => {
     expect((await site.fetch(`${url}../a.txt`)).status).toBe(403);
   });
 
-  test('ranges, and the names that the token gives', async () => {
+  test('ranges and the file name in the token', async () => {
     const { url } = await site.issue({
       path: '/download/a.txt',
       filename: 'Übersicht.txt',
@@ -83,7 +83,7 @@ describe.each(ways)('JWTs by %s', (way) => {
     expect([rest.status, first.text + rest.text]).toEqual([206, CONTENT]);
   });
 
-  test('one for one user: who began may go on, and nobody else may begin', async () => {
+  test('max_uses 1: the first requester may continue, and no other may start', async () => {
     const { url } = await site.issue({ path: '/download/a.txt', max_uses: 1 });
     const [mine, theirs] = ['127.0.0.2', '127.0.0.3'];
     const begun = await from(mine, url, { Range: 'bytes=0-99' });
@@ -94,7 +94,7 @@ describe.each(ways)('JWTs by %s', (way) => {
     expect((await from(theirs, url, { Range: 'bytes=100-' })).status).toBe(401);
   });
 
-  test('a revoked one is no more than a stranger’s', async () => {
+  test('a revoked token gets the same response as an unknown one', async () => {
     const { url, id } = await site.issue({ path: '/download/a.txt' });
     expect((await site.ask('GET', url)).status).toBe(200);
     await site.postern.store.revoke(id, 'test');

@@ -6,7 +6,7 @@ let site: Site | undefined;
 afterEach(() => site?.stop());
 
 // One that does not fit the snippets' buffers makes nginx count the gate as failed.
-test.each(ways)('the largest answer that the gate can give fits, by %s', async (way) => {
+test.each(ways)('buffers: the largest response of the gate fits by %s', async (way) => {
   const segment = '漢'.repeat(85); // 255 bytes
   const path = `${Array.from({ length: 7 }, () => segment).join('/')}/${'漢'.repeat(80)}a`;
   expect(Buffer.byteLength(`/download/${path}`)).toBeGreaterThan(2040);
@@ -26,7 +26,7 @@ test.each(ways)('the largest answer that the gate can give fits, by %s', async (
   expect(await site.nginx.errorLog()).not.toContain('[error]');
 });
 
-test.each(ways)('the largest one with a query of its own fits, by %s', async (way) => {
+test.each(ways)('buffers: the largest response with target_args fits by %s', async (way) => {
   const path = `${Array.from({ length: 7 }, () => '漢'.repeat(85)).join('/')}/${'漢'.repeat(80)}a`;
   site = await startSite({
     way,
@@ -47,7 +47,7 @@ test.each(ways)('the largest one with a query of its own fits, by %s', async (wa
   expect(await site.nginx.errorLog()).not.toContain('[error]');
 });
 
-test.each(ways)('the largest one with cookies fits, by %s', async (way) => {
+test.each(ways)('buffers: the largest response with cookies fits by %s', async (way) => {
   const folder = `${Array.from({ length: 11 }, (_, i) => 'abcdefghijk'[i]?.repeat(83)).join('/')}/`;
   const name = `${'漢'.repeat(80)}/${'漢'.repeat(80)}/${'漢'.repeat(80)}`;
   site = await startSite({

@@ -8,7 +8,7 @@ import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../su
 const SLOW = { path: '/download/big.bin', limit_rate: 1000 };
 const ONE_BYTE = { Range: 'bytes=0-0' };
 
-describe.each(ways)('downloads of one token at once by %s', (way) => {
+describe.each(ways)('limit_conn: simultaneous downloads of one token by %s', (way) => {
   async function start(more: Partial<SiteOptions> = {}): Promise<Site> {
     const site = await startSite({
       way,
@@ -38,7 +38,7 @@ describe.each(ways)('downloads of one token at once by %s', (way) => {
     );
   }
 
-  test('eight pass, a ninth does not until one of them ends', async () => {
+  test('eight are allowed, and a ninth after one of them ends', async () => {
     const site = await start();
     const { url, id } = await site.issue(SLOW);
     const [first] = await begin(site, url, 8);
@@ -57,7 +57,7 @@ describe.each(ways)('downloads of one token at once by %s', (way) => {
     });
   });
 
-  test('another token, a denial and the rest of the site do not count', async () => {
+  test('other tokens, denials and other locations do not count', async () => {
     const site = await start();
     const [{ url }, other] = [await site.issue(SLOW), await site.issue(SLOW)];
     await begin(site, url, 8);
@@ -68,7 +68,7 @@ describe.each(ways)('downloads of one token at once by %s', (way) => {
     expect((await site.ask('GET', url.replace('big', 'other'))).status).toBe(403);
   });
 
-  test('the refused one leaves no token in the error log', async () => {
+  test('a rejected download leaves no token in the error log', async () => {
     const site = await start({ server: 'error_log error.log error;' });
     const { url, access_token: token } = await site.issue(SLOW);
     await begin(site, url, 8);
@@ -84,15 +84,15 @@ describe.each(ways)('downloads of one token at once by %s', (way) => {
       location ^~ /protected/ { include postern/internal.conf; ${inInternal} alias $files/; }`,
   });
 
-  // nginx says nothing of it, so the snippet's head does.
+  // nginx does not warn about this, so the comment of the snippet does.
   test.each<[string, Partial<SiteOptions>]>([
     ['in the http block', { http: OWN }],
     ['in the server block', { server: OWN }],
-    ['in the server block, and ours beside it', { server: BOTH }],
+    ['in the server block, together with that of Postern', { server: BOTH }],
     ['in the server block, and both in the internal location', { server: OWN, ...lines('', BOTH) }],
     ['in the public location', lines(OWN, '')],
     ['in the internal location', lines('', OWN)],
-  ])('are not counted where the site has a limit_conn %s', async (_, more) => {
+  ])('are not counted if the site has a limit_conn %s', async (_, more) => {
     const site = await start(more);
     const { url } = await site.issue(SLOW);
     await begin(site, url, 8);
@@ -101,8 +101,8 @@ describe.each(ways)('downloads of one token at once by %s', (way) => {
 
   test.each<[string, Partial<SiteOptions>]>([
     ['in another location', { locations: `location /other/ { ${OWN} }` }],
-    ['in the internal location, and ours beside it', lines('', BOTH)],
-  ])('are counted where the site has a limit_conn %s', async (_, more) => {
+    ['in the internal location, together with that of Postern', lines('', BOTH)],
+  ])('are counted if the site has a limit_conn %s', async (_, more) => {
     const site = await start(more);
     const { url } = await site.issue(SLOW);
     await begin(site, url, 8);

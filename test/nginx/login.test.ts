@@ -10,7 +10,7 @@ const LOGIN = 'https://login.example/in?back=https%3A%2F%2Ffiles.example';
 const HTTP = edited('login.conf', '"/login?return=$postern_return"', `"${LOGIN}$postern_return"`);
 const STALE = newToken();
 
-describe('a person without a good token', () => {
+describe('login: a browser without a valid token', () => {
   let site: Site;
   let down = false;
   beforeAll(async () => {
@@ -48,7 +48,7 @@ describe('a person without a good token', () => {
     ['/download/a%0d%0aLocation:%20x', undefined],
     ['/download/a?x=%0d%0aSet-Cookie:y', '/download/a?x=%0d%0aSet-Cookie:y'],
     ['/download/a?"\\&x=$uri', '/download/a?"\\&x=$uri'],
-  ])('%s comes back to %s', async (target, back) => {
+  ])('%s returns to %s', async (target, back) => {
     const answer = await site.ask('GET', target, BROWSER);
     if (back === undefined) return void expect(answer.status).toBe(403);
     expect(answer.status).toBe(302);
@@ -73,7 +73,7 @@ describe('a person without a good token', () => {
     expect(answer.header('strict-transport-security')).toBe('max-age=9');
   });
 
-  test('other methods get it, too: what they did would be lost', async () => {
+  test('other methods get 401', async () => {
     for (const method of ['HEAD', 'POST', 'PUT', 'DELETE']) {
       const answer = await site.ask(method, '/download/a.txt', BROWSER);
       expect(answer.status, method).toBe(401);
@@ -81,7 +81,7 @@ describe('a person without a good token', () => {
     }
   });
 
-  test('and whom a login would not help', async () => {
+  test('a token that a login cannot replace gets 403', async () => {
     const { url } = await site.issue({ path: '/download/a.txt' });
     const other = url.replace('a.txt', 'b.txt');
     for (const [target, status] of [
@@ -100,14 +100,14 @@ describe('a person without a good token', () => {
     down = false;
   });
 
-  test('who has a good one gets the file', async () => {
+  test('a valid token gets the file', async () => {
     const { url } = await site.issue({ path: '/download/a.txt' });
     const answer = await site.ask('GET', url, BROWSER);
     expect([answer.status, answer.text]).toEqual([200, 'file a']);
   });
 });
 
-test('a gate that says where to return to cannot send the browser to another host', async () => {
+test('login: Postern-Return cannot redirect to another host', async () => {
   let back = '';
   const site = await startSite({
     way: 'auth_request',
@@ -139,7 +139,7 @@ test('a gate that says where to return to cannot send the browser to another hos
 });
 
 test.each(ways)(
-  'without login.conf there is no login page by %s, and by X-Accel none with it',
+  'login: without login.conf there is no login page by %s, and with X-Accel never',
   async (way) => {
     const site = await startSite({ way, http: way === 'X-Accel' ? HTTP : '' });
     onTestFinished(site.stop);

@@ -5,7 +5,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 const BODIES = { none: '', small: 'a=1', '1 KB': 'x'.repeat(1024), '100 KB': 'x'.repeat(100_000) };
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'MADEUP'];
 
-describe.each(ways)('other methods than GET and HEAD by %s', (way) => {
+describe.each(ways)('methods: other than GET and HEAD by %s', (way) => {
   let site: Site;
   let url: string;
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe.each(ways)('other methods than GET and HEAD by %s', (way) => {
     return way === 'auth_request' || length <= 1024;
   });
   describe.each(bodies)('with a body: %s', (_, body) => {
-    test.each(METHODS)('%s is denied, and the connection goes on', async (method) => {
+    test.each(METHODS)('%s is denied, and the connection stays usable', async (method) => {
       const connection = await openRaw(site.nginx.port);
       const length = { 'Content-Length': String(body.length) };
       const send = (target: string) =>
@@ -36,7 +36,7 @@ describe.each(ways)('other methods than GET and HEAD by %s', (way) => {
     });
   });
 
-  test('a chunked body', async () => {
+  test('a chunked body is denied', async () => {
     const connection = await openRaw(site.nginx.port);
     const chunked = { 'Transfer-Encoding': 'chunked' };
     const body = '3\r\nabc\r\n0\r\n\r\n';
@@ -46,7 +46,7 @@ describe.each(ways)('other methods than GET and HEAD by %s', (way) => {
     expect([denied.status, after.status]).toEqual([403, 200]);
   });
 
-  test('a GET with a body is a GET', async () => {
+  test('a GET with a body is allowed', async () => {
     const answer = await site.ask('GET', url, { 'Content-Length': '3' }, 'a=1');
     expect([answer.status, answer.text]).toEqual([200, 'hello']);
   });

@@ -40,7 +40,7 @@ const NAMES = [
   'folder/in folder?/#deep%.txt',
 ];
 
-describe.each(ways)('hostile file names by %s', (way) => {
+describe.each(ways)('file names: unusual ones by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     // The content is the name, so that no other file can pass for it.
@@ -69,7 +69,7 @@ describe.each(ways)('hostile file names by %s', (way) => {
     }
   });
 
-  test('raw UTF-8 in the request line', async () => {
+  test('raw UTF-8 in the request line is accepted', async () => {
     const { access_token: token } = await site.issue({ path: '/download/日本語のファイル.txt' });
     const answer = await site.ask('GET', `/download/日本語のファイル.txt?token=${token}`);
     expect([answer.status, answer.text]).toEqual([200, 'this is 日本語のファイル.txt']);

@@ -14,77 +14,80 @@ function essence(answer: RawAnswer) {
   return boundary === undefined ? text : text.replaceAll(boundary, 'BOUNDARY');
 }
 
-describe.each(ways)('a protected file answers as an open one by %s', (way) => {
-  let site: Site;
-  let protectedUrl: string;
-  let etag: string;
-  let modified: string;
-  beforeAll(async () => {
-    const files = { 'a.txt': CONTENT, 'empty.txt': '' };
-    site = await startSite({
-      way,
-      files,
-      locations: 'location ^~ /open/ { alias $files/; }',
+describe.each(ways)(
+  'parity: a protected file gets the same response as a public one by %s',
+  (way) => {
+    let site: Site;
+    let protectedUrl: string;
+    let etag: string;
+    let modified: string;
+    beforeAll(async () => {
+      const files = { 'a.txt': CONTENT, 'empty.txt': '' };
+      site = await startSite({
+        way,
+        files,
+        locations: 'location ^~ /open/ { alias $files/; }',
+      });
+      protectedUrl = (await site.issue({ path: '/download/a.txt' })).url;
+      const plain = await site.ask('GET', '/open/a.txt');
+      etag = plain.header('etag') as string;
+      modified = plain.header('last-modified') as string;
     });
-    protectedUrl = (await site.issue({ path: '/download/a.txt' })).url;
-    const plain = await site.ask('GET', '/open/a.txt');
-    etag = plain.header('etag') as string;
-    modified = plain.header('last-modified') as string;
-  });
-  afterAll(() => site.stop());
+    afterAll(() => site.stop());
 
-  const cases: ReadonlyArray<[name: string, status: number, headers: () => Headers]> = [
-    ['GET', 200, () => ({})],
-    ['a range', 206, () => ({ Range: 'bytes=5-9' })],
-    ['an open range', 206, () => ({ Range: 'bytes=100-' })],
-    ['a suffix range', 206, () => ({ Range: 'bytes=-7' })],
-    ['several ranges', 206, () => ({ Range: 'bytes=0-3,10-13,-2' })],
-    ['a range beyond the end', 416, () => ({ Range: 'bytes=999999-' })],
-    ['a range that is none', 416, () => ({ Range: 'bytes=b-a' })],
-    ['If-Range, the same', 206, () => ({ Range: 'bytes=5-9', 'If-Range': etag })],
-    ['If-Range by date', 206, () => ({ Range: 'bytes=5-9', 'If-Range': modified })],
-    ['If-Range, another', 200, () => ({ Range: 'bytes=5-9', 'If-Range': '"other"' })],
-    ['If-None-Match', 304, () => ({ 'If-None-Match': etag })],
-    ['If-None-Match, another', 200, () => ({ 'If-None-Match': '"other"' })],
-    ['If-Modified-Since', 304, () => ({ 'If-Modified-Since': modified })],
-    ['If-Match, another', 412, () => ({ 'If-Match': '"other"' })],
-    [
-      'If-Unmodified-Since',
-      412,
-      () => ({ 'If-Unmodified-Since': 'Thu, 01 Jan 1970 00:00:01 GMT' }),
-    ],
-  ];
+    const cases: ReadonlyArray<[name: string, status: number, headers: () => Headers]> = [
+      ['GET', 200, () => ({})],
+      ['a range', 206, () => ({ Range: 'bytes=5-9' })],
+      ['an open range', 206, () => ({ Range: 'bytes=100-' })],
+      ['a suffix range', 206, () => ({ Range: 'bytes=-7' })],
+      ['several ranges', 206, () => ({ Range: 'bytes=0-3,10-13,-2' })],
+      ['a range beyond the end', 416, () => ({ Range: 'bytes=999999-' })],
+      ['a range that is none', 416, () => ({ Range: 'bytes=b-a' })],
+      ['If-Range, the same', 206, () => ({ Range: 'bytes=5-9', 'If-Range': etag })],
+      ['If-Range by date', 206, () => ({ Range: 'bytes=5-9', 'If-Range': modified })],
+      ['If-Range, another', 200, () => ({ Range: 'bytes=5-9', 'If-Range': '"other"' })],
+      ['If-None-Match', 304, () => ({ 'If-None-Match': etag })],
+      ['If-None-Match, another', 200, () => ({ 'If-None-Match': '"other"' })],
+      ['If-Modified-Since', 304, () => ({ 'If-Modified-Since': modified })],
+      ['If-Match, another', 412, () => ({ 'If-Match': '"other"' })],
+      [
+        'If-Unmodified-Since',
+        412,
+        () => ({ 'If-Unmodified-Since': 'Thu, 01 Jan 1970 00:00:01 GMT' }),
+      ],
+    ];
 
-  describe.each(['GET', 'HEAD'])('%s', (method) => {
-    test.each(cases)('%s: %i', async (_, status, headers) => {
-      const open = await site.ask(method, '/open/a.txt', headers());
-      const own = await site.ask(method, protectedUrl, headers());
-      expect(open.status).toBe(status);
-      expect(essence(own)).toBe(essence(open));
+    describe.each(['GET', 'HEAD'])('%s', (method) => {
+      test.each(cases)('%s: %i', async (_, status, headers) => {
+        const open = await site.ask(method, '/open/a.txt', headers());
+        const own = await site.ask(method, protectedUrl, headers());
+        expect(open.status).toBe(status);
+        expect(essence(own)).toBe(essence(open));
+      });
     });
-  });
 
-  test('an empty file', async () => {
-    const { url } = await site.issue({ path: '/download/empty.txt' });
-    expect(essence(await site.ask('GET', url))).toBe(
-      essence(await site.ask('GET', '/open/empty.txt')),
-    );
-  });
+    test('an empty file is served', async () => {
+      const { url } = await site.issue({ path: '/download/empty.txt' });
+      expect(essence(await site.ask('GET', url))).toBe(
+        essence(await site.ask('GET', '/open/empty.txt')),
+      );
+    });
 
-  test('a file that is not there: 404, and neither the folder nor the internal prefix shows', async () => {
-    for (const path of ['/download/none.txt', '/download/sub']) {
-      const answer = await site.ask('GET', (await site.issue({ path })).url);
-      expect(answer.status).toBe(404);
-      expect(JSON.stringify([answer.headers, answer.text])).not.toMatch(/protected|postern-/);
-    }
-  });
+    test('a missing file gets 404 without the internal path', async () => {
+      for (const path of ['/download/none.txt', '/download/sub']) {
+        const answer = await site.ask('GET', (await site.issue({ path })).url);
+        expect(answer.status).toBe(404);
+        expect(JSON.stringify([answer.headers, answer.text])).not.toMatch(/protected|postern-/);
+      }
+    });
 
-  test('a delivery is for no shared cache', async () => {
-    const answer = await site.ask('GET', protectedUrl);
-    expect(answer.headers.filter(([name]) => name === 'cache-control')).toEqual([
-      ['cache-control', 'private, no-store'],
-    ]);
-    expect(answer.header('x-content-type-options')).toBe('nosniff');
-    expect(answer.header('referrer-policy')).toBe('no-referrer');
-  });
-});
+    test('a delivery has Cache-Control: private, no-store', async () => {
+      const answer = await site.ask('GET', protectedUrl);
+      expect(answer.headers.filter(([name]) => name === 'cache-control')).toEqual([
+        ['cache-control', 'private, no-store'],
+      ]);
+      expect(answer.header('x-content-type-options')).toBe('nosniff');
+      expect(answer.header('referrer-policy')).toBe('no-referrer');
+    });
+  },
+);

@@ -10,12 +10,12 @@ const PURPOSES = [
 ];
 
 // A browser that fetches ahead says so; nobody may ever look at it, but the use would be gone.
-describe.each(ways)('of a counted token nothing is fetched ahead, by %s', (way) => {
+describe.each(ways)('prefetch: denied for a token with max_uses by %s', (way) => {
   let redis: Redis;
   let site: Site;
   beforeAll(async () => {
     redis = await startRedis();
-    const store = await openRedis(redis, { timeoutMs: 5_000 });
+    const store = await openRedis(redis);
     site = await startSite({ way, store, files: { a: 'hello' } });
   });
   afterAll(async () => {
@@ -23,7 +23,7 @@ describe.each(ways)('of a counted token nothing is fetched ahead, by %s', (way) 
     await redis.stop();
   });
 
-  test.each(PURPOSES)('%j spends nothing, before the first use and after it', async (headers) => {
+  test.each(PURPOSES)('%j takes no use, before and after the first one', async (headers) => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: 1 });
     async function refused(): Promise<void> {
       for (const method of ['GET', 'HEAD']) {
@@ -50,7 +50,7 @@ describe.each(ways)('of a counted token nothing is fetched ahead, by %s', (way) 
       .toEqual([...Array(3).fill('prefetch'), 'allow', ...Array(3).fill('prefetch'), 'allow']);
   });
 
-  test('a token that is not counted may be fetched ahead', async () => {
+  test('a token without max_uses may be prefetched', async () => {
     const { url } = await site.issue({ path: '/download/a' });
     for (const headers of PURPOSES) expect((await site.ask('GET', url, headers)).status).toBe(200);
   });

@@ -51,7 +51,7 @@ async function policies(site: Site, name: string, headers = {}, method = 'GET') 
   return [answer.status, ...new Set(values.map(([, value]) => value))];
 }
 
-describe.each(ways)('what a browser may do with a file by %s', (way) => {
+describe.each(ways)('headers.conf: how a browser shows a file by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     const server = 'add_header Service-Worker-Allowed / always; charset utf-8; charset_types *;';
@@ -82,7 +82,7 @@ describe.each(ways)('what a browser may do with a file by %s', (way) => {
   );
 });
 
-describe.each(ways)('the types of a site by %s', (way) => {
+describe.each(ways)('headers.conf: the content types of a site by %s', (way) => {
   const locations = (types: string, more = '') => ({
     only: `
       location ^~ /download/ { ${gateSnippet(way)} }
@@ -92,7 +92,7 @@ describe.each(ways)('the types of a site by %s', (way) => {
       }`,
   });
 
-  test('count in any case and with parameters', async () => {
+  test('match in any case and with parameters', async () => {
     const list = TYPES.map(([type], i) => `"${type}" t${i};`).join('\n');
     const site = await start({ way, ...locations(`types { ${list} }`) });
     onTestFinished(site.stop);
@@ -101,7 +101,7 @@ describe.each(ways)('the types of a site by %s', (way) => {
     }
   });
 
-  test('none at all is opened in a sandbox', async () => {
+  test('a file without a type is opened in a sandbox', async () => {
     const site = await start({ way, ...locations('types { } default_type "";') });
     onTestFinished(site.stop);
     const { url } = await site.issue({ path: '/download/a.png' });
@@ -112,7 +112,7 @@ describe.each(ways)('the types of a site by %s', (way) => {
   test.each([
     ['none', '""', []],
     ['its own', '"sandbox allow-scripts"', ['sandbox allow-scripts']],
-  ])('a site that wants another policy says so: %s', async (_, value, expected) => {
+  ])('a site can set another policy: %s', async (_, value, expected) => {
     const more = `set $postern_content_security_policy ${value};`;
     const site = await start({ way, ...locations('', more) });
     onTestFinished(site.stop);

@@ -5,8 +5,8 @@ import { startSite, ways } from '../support/site.ts';
 
 const BIG = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251));
 
-describe.each(ways)('nginx goes and comes by %s', (way) => {
-  test('a reload breaks no download, and new requests are decided', async () => {
+describe.each(ways)('reload: nginx by %s', (way) => {
+  test('a reload interrupts no download, and new requests are decided', async () => {
     const site = await startSite({ way, files: { 'big.bin': BIG, 'a.txt': 'file a' } });
     onTestFinished(site.stop);
     const big = await site.issue({ path: '/download/big.bin', limit_rate: 150_000 });
@@ -29,7 +29,7 @@ describe.each(ways)('nginx goes and comes by %s', (way) => {
     expect([status, body.equals(BIG)]).toEqual([200, true]);
   });
 
-  test('a token outlives nginx', async () => {
+  test('a token stays valid after a restart of nginx', async () => {
     const files = { 'a.txt': 'file a' };
     const first = await startSite({ way, files });
     const { url } = await first.issue({ path: '/download/a.txt' });

@@ -93,7 +93,7 @@ describe('examples/seed.conf', () => {
       }
     });
 
-    test('a user’s own access token gets one for what is theirs, and opens nothing itself', async () => {
+    test('a user gets a token for their own files with an access token, which itself opens nothing', async () => {
       const exp = Math.floor(Date.now() / 1000) + 300;
       const who = { iss: login.issuer, aud: login.audience, sub: 'ada', exp };
       const access = await new SignJWT(who)
@@ -110,7 +110,7 @@ describe('examples/seed.conf', () => {
       expect((await get(server, `${bare.pathname}${bare.search}`, headers)).status).toBe(401);
     });
 
-    test('a page of another origin gets none: a preflight is refused', async () => {
+    test('a page of another origin gets no token: its preflight is denied', async () => {
       const preflight = await fetch(
         `http://127.0.0.1:${nginx.ports[server]}/generate-media-token/`,
         { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'POST' } },

@@ -17,7 +17,7 @@ function cookiesOf({ headers }: RawAnswer): string[] {
   return headers.filter(([name]) => name === 'set-cookie').map(([, value]) => value);
 }
 
-describe.each(ways)('cookies that the gate sets by %s', (way) => {
+describe.each(ways)('Set-Cookie: cookies of the gate by %s', (way) => {
   let site: Site;
   let status: number;
   let headers: Record<string, string | string[]>;
@@ -52,7 +52,7 @@ describe.each(ways)('cookies that the gate sets by %s', (way) => {
     ['404', 'GET', 'none.txt', {}],
     ['416', 'GET', 'a.txt', { Range: 'bytes=999-' }],
   ];
-  test.each(answers)('come with a %s to %s %s %j', async (expected, method, name, more) => {
+  test.each(answers)('are sent with a %s to %s %s %j', async (expected, method, name, more) => {
     for (const cookies of [[RESUME, TOKEN], [RESUME], []]) {
       const answer = await ask(cookies, `/download/${name}`, more, method);
       expect(answer.status).toBe(Number(expected));
@@ -63,7 +63,7 @@ describe.each(ways)('cookies that the gate sets by %s', (way) => {
     }
   });
 
-  test.each([401, 403, 429, 500, 503])('do not come with a denial: %i', async (code) => {
+  test.each([401, 403, 429, 500, 503])('are not sent with a denial: %i', async (code) => {
     status = code;
     headers = telling('auth_request', [RESUME, TOKEN]);
     for (const Accept of ['*/*', 'text/html']) {
@@ -74,7 +74,7 @@ describe.each(ways)('cookies that the gate sets by %s', (way) => {
     }
   });
 
-  test('are the request’s own: the next one has none', async () => {
+  test('are not sent with the next response', async () => {
     expect(cookiesOf(await ask([RESUME, TOKEN], '/download/a.txt', {}))).toHaveLength(2);
     expect(cookiesOf(await ask([], '/download/a.txt', {}))).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
 
 // Two server blocks on one port, with one public prefix and files of their own; a third without.
 
-describe.each(ways)('several sites by %s', (way) => {
+describe.each(ways)('sites: several sites by %s', (way) => {
   let site: Site;
   const tokens: Record<string, string> = {};
   beforeAll(async () => {
@@ -59,7 +59,7 @@ describe.each(ways)('several sites by %s', (way) => {
     else expect(answer.text).not.toMatch(/^of /);
   });
 
-  test('no header but Host names the site', async () => {
+  test('only Host selects the site', async () => {
     const lies = ['X-Forwarded-Host', 'Forwarded', 'X-Host', 'Postern-Site', 'X-Original-Host'];
     const headers = Object.fromEntries(lies.map((name) => [name, 'a.example']));
     const target = `/download/x.txt?token=${tokens.a}`;
@@ -67,14 +67,14 @@ describe.each(ways)('several sites by %s', (way) => {
     expect(answer.status).toBe(403);
   });
 
-  test('the host of an absolute-form goes before Host, for nginx and the gate alike', async () => {
+  test('the host of an absolute URI has priority over Host, for nginx and the gate', async () => {
     const ask = (token = '') =>
       site.ask('GET', `http://a.example/download/x.txt?token=${token}`, { Host: 'b.example' });
     expect((await ask(tokens.a)).text).toBe('of a');
     expect((await ask(tokens.b)).status).toBe(403);
   });
 
-  test('a token must name its site where two have the prefix', async () => {
+  test('issue requires site if two sites have the prefix', async () => {
     await expect(site.issue({ path: '/download/x.txt' })).rejects.toThrow(/site/);
   });
 });

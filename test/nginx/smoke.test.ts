@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Site, startSite, ways } from '../support/site.ts';
 
-describe.each(ways)('the main job by %s', (way) => {
+describe.each(ways)('smoke: a download by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({ way, files: { 'a.txt': 'hello', 'b.txt': 'other' } });

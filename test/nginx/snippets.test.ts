@@ -79,7 +79,7 @@ describe('nginx -t', () => {
   });
 });
 
-test('both ways ask with the same headers, and the X-Accel way with Accept too', async () => {
+test('snippets: auth_request and X-Accel send the same headers, and X-Accel also Accept', async () => {
   const headers = async (name: string) =>
     [...(await read(`snippets/${name}.conf`)).matchAll(/^\s*proxy_set_header (\S+ .*);$/gm)].map(
       (match) => match[1] as string,
@@ -88,7 +88,7 @@ test('both ways ask with the same headers, and the X-Accel way with Accept too',
   expect(await headers('x-accel')).toEqual([...(await headers('auth-request')), accept]);
 });
 
-test('both ways state the same of how they ask', async () => {
+test('snippets: auth_request and X-Accel have the same proxy directives', async () => {
   // These differ by design: where the question goes, which headers of the answer count, and that
   // no answer by X-Accel is kept.
   const differ =
@@ -101,8 +101,8 @@ test('both ways state the same of how they ask', async () => {
   expect(await stated('x-accel')).toEqual(await stated('auth-request'));
 });
 
-describe.each(ways)('connections to the gate by %s', (way) => {
-  test.each(['allowed', 'denied'])('50 requests, %s, cost one or two', async (outcome) => {
+describe.each(ways)('snippets: connections to the gate by %s', (way) => {
+  test.each(['allowed', 'denied'])('50 requests, %s, use one or two', async (outcome) => {
     const site = await startSite({ way, files: { 'a.txt': 'file a' } });
     onTestFinished(site.stop);
     let opened = 0;

@@ -38,7 +38,7 @@ function spellings(name: string): string[] {
   return [name, name.toUpperCase(), name.toLowerCase(), name.replaceAll('-', '_')];
 }
 
-describe.each(ways)('headers of the client change nothing by %s', (way) => {
+describe.each(ways)('spoofed headers: have no effect by %s', (way) => {
   let site: Site;
   let names: string[];
   beforeAll(async () => {
@@ -54,7 +54,7 @@ describe.each(ways)('headers of the client change nothing by %s', (way) => {
   });
   afterAll(() => site.stop());
 
-  test('every header, in every spelling, once and twice', async () => {
+  test('every header in every spelling, once and twice', async () => {
     const { access_token: token } = await site.issue({ path: '/download/a.txt' });
     // With a claim of the token for a.txt where a token could be claimed.
     const claim = (name: string) => CLAIMS[name] ?? token;
@@ -78,7 +78,7 @@ describe.each(ways)('headers of the client change nothing by %s', (way) => {
     }
   });
 
-  test('all of them at once', async () => {
+  test('all headers together', async () => {
     const { access_token: token } = await site.issue({ path: '/download/a.txt' });
     const all = Object.fromEntries(
       names.flatMap((name) => spellings(name).map((one) => [one, CLAIMS[name] ?? token])),
@@ -88,7 +88,7 @@ describe.each(ways)('headers of the client change nothing by %s', (way) => {
     expect((await site.ask('POST', `/download/a.txt?token=${token}`, all)).status).toBe(403);
   });
 
-  test('the gate gets what the snippets name, and nothing else of the client', async () => {
+  test('the gate gets only the headers of the snippets', async () => {
     const asked: IncomingMessage[] = [];
     const gate: RequestListener = (request, response) => {
       asked.push(request);
@@ -120,7 +120,7 @@ describe.each(ways)('headers of the client change nothing by %s', (way) => {
     expect(asked.map(({ headers: got }) => got['x-original-method'])).toEqual(['GET', 'POST']);
   });
 
-  test('a service worker may not be one of these files', async () => {
+  test('a protected file cannot be a service worker', async () => {
     const { url } = await site.issue({ path: '/download/a.txt' });
     const answer = await site.ask('GET', url, { 'Service-Worker': 'script' });
     expect([answer.status, JSON.parse(answer.text).code]).toEqual([403, 'prefetch']);

@@ -12,7 +12,7 @@ const TARGETS = {
   'X-Accel-Expires': '60',
 };
 
-describe.each(ways)('a stray gate by %s', (way) => {
+describe.each(ways)('fail closed: a wrong server on the port of the gate by %s', (way) => {
   let site: Site;
   let reply: (response: ServerResponse) => void;
   const gate: RequestListener = (_, response) => reply(response);
@@ -34,7 +34,7 @@ describe.each(ways)('a stray gate by %s', (way) => {
 
   const status = way === 'auth_request' ? 204 : 200;
 
-  test('the right answer opens, so the others are refused for what they are', async () => {
+  test('the right response is allowed', async () => {
     reply = (response) => response.writeHead(status, TARGETS).end();
     const answer = await site.ask('GET', '/download/a.txt');
     expect([answer.status, answer.text]).toEqual([200, FILE]);
@@ -42,7 +42,7 @@ describe.each(ways)('a stray gate by %s', (way) => {
 
   const wrong = [200, 201, 202, 204, 205, 206, 207, 301, 302, 304, 307, 400, 401, 403, 404, 418];
   const statuses = [...wrong, 429, 500, 502, 503, 504].filter((one) => one !== status);
-  test.each(statuses)('a %i that names the file', async (code) => {
+  test.each(statuses)('status %i with a target is denied', async (code) => {
     for (const body of ['', 'a body']) {
       const answer = await answered((response) => response.writeHead(code, TARGETS).end(body));
       expect(answer.status).toBeGreaterThanOrEqual(400);
@@ -98,7 +98,7 @@ describe.each(ways)('a stray gate by %s', (way) => {
     },
   );
 
-  test('a target in the header of the other way', async () => {
+  test('a target in the header of the other mode is denied', async () => {
     const name = way === 'auth_request' ? 'X-Accel-Redirect' : 'Postern-Target';
     const headers = { [name]: '/protected/a.txt' };
     await answered((response) => response.writeHead(200, headers).end());
@@ -125,7 +125,7 @@ describe.each(ways)('a stray gate by %s', (way) => {
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'unavailable' });
   });
 
-  test('a 204 with a body', async () => {
+  test('a 204 with a body is denied', async () => {
     const head = 'HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n';
     await answered(({ socket }) => socket?.end(`${head}\r\nfile b`));
   });

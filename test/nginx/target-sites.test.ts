@@ -12,7 +12,7 @@ const paths = [
   { site: 'b.example', prefix: '/download/' },
 ];
 
-describe.each(ways)('target on several sites by %s', (way) => {
+describe.each(ways)('target: several sites by %s', (way) => {
   let site: Site;
   let sign: Awaited<ReturnType<typeof foreigner>>['sign'];
   beforeAll(async () => {
@@ -64,7 +64,7 @@ describe.each(ways)('target on several sites by %s', (way) => {
     expect(url).toContain('insufficient_scope');
   });
 
-  test('the same in a token that another issuer signed', async () => {
+  test('an external JWT on site a cannot have a target of site b', async () => {
     const claims = { path: '/download/pub/x', site: 'a.example' };
     const own = await sign({ ...claims, target: '/protected/pub/x' });
     expect(await fetched(`/download/pub/x?token=${own}`, 'a.example')).toBe('x of a');
@@ -72,7 +72,7 @@ describe.each(ways)('target on several sites by %s', (way) => {
     expect(await fetched(`/download/pub/x?token=${token}`, 'a.example')).toBe(401);
   });
 
-  test('on the site of the right it opens, and on no other', async () => {
+  test('is allowed only on the site of the right', async () => {
     const target = '/protected/secret.txt';
     const { url } = await site.issue({ path: '/download/y', site: 'b.example', target });
     expect(await fetched(url, 'b.example')).toBe('secret of b');

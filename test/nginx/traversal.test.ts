@@ -84,7 +84,7 @@ function bytes(target: string): Buffer {
   return Buffer.concat(parts);
 }
 
-describe.each(ways)('no path leads out of the folder by %s', (way) => {
+describe.each(ways)('traversal: no path leaves the folder by %s', (way) => {
   let site: Site;
   let token: string;
   beforeAll(async () => {
@@ -122,20 +122,20 @@ describe.each(ways)('no path leads out of the folder by %s', (way) => {
     }
   });
 
-  test.each(LEGAL)('%s is a file that is not there', async (name) => {
+  test.each(LEGAL)('%s gets 404', async (name) => {
     const answer = await site.ask('GET', bytes(`/download/~${token}/${name}`));
     expect(answer.status).toBe(404);
     expect(answer.header('Allowed')).toMatch(/^\/protected\//);
   });
 
-  test('beside the mount', async () => {
+  test('paths beside the mount', async () => {
     for (const target of BESIDE) {
       await refused(`${target}?token=${token}`);
       await refused(target);
     }
   });
 
-  test('around the token', async () => {
+  test('dot segments around the token', async () => {
     for (const target of [
       `/download/~${token}/../a.txt`,
       `/download/~${token}//a.txt`,
@@ -151,7 +151,7 @@ describe.each(ways)('no path leads out of the folder by %s', (way) => {
     }
   });
 
-  test('absolute-form is no other path', async () => {
+  test('an absolute URI has the same path', async () => {
     const answer = await site.ask('GET', `http://other.example/download/a.txt?token=${token}`);
     expect([answer.status, answer.text]).toEqual([200, 'file a']);
   });

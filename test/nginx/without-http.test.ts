@@ -8,7 +8,7 @@ import { requestBytes, sendRaw } from '../support/raw.ts';
 import { gateSnippet, ways } from '../support/site.ts';
 
 // What http.conf adds is missed, and nothing else.
-test.each(ways)('a site that leaves http.conf out works by %s', async (way) => {
+test.each(ways)('snippets: a site without http.conf works by %s', async (way) => {
   const cookies: unknown[] = [];
   const gate: RequestListener = (request, response) => {
     cookies.push(request.headers['postern-cookie'], request.headers['postern-resume']);

@@ -3,7 +3,7 @@ import { ways } from '../support/site.ts';
 import { addressOf, askAtOnce, enter, lineUp, RACERS, type Racer, tally } from './racers.ts';
 import { CONTENT, type RaceSite, startRaceSite } from './site.ts';
 
-describe.each(ways)('a thousand ask by HEAD, by %s', (way) => {
+describe.each(ways)('races: a thousand HEAD requests by %s', (way) => {
   let site: RaceSite;
   let racers: Racer[];
   let other: Racer;
@@ -17,7 +17,7 @@ describe.each(ways)('a thousand ask by HEAD, by %s', (way) => {
     await site.stop();
   });
 
-  test('a look takes no use; once all are taken it is for who has one', async () => {
+  test('take no use, and once all uses are taken only their requesters get 200', async () => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: 1 });
     const looks = await askAtOnce(racers, 'HEAD', url);
     const told = looks.map((answer) => `${answer.status} ${answer.header('content-length')}`);

@@ -46,7 +46,7 @@ async function issue(count: number, at = 0): Promise<string[]> {
   return body.map(({ id }: { id: string }) => id);
 }
 
-test('a hundred thousand of one subject are listed, and ended, a thousand at a time', async () => {
+test('races: 100,000 tokens of one subject are listed and revoked, a thousand at a time', async () => {
   const issued: string[] = [];
   while (issued.length < COUNT) issued.push(...(await issue(PAGE)));
 
@@ -66,7 +66,7 @@ test('a hundred thousand of one subject are listed, and ended, a thousand at a t
   expect(await listed()).toEqual([...survivors].sort());
   expect((await api(`DELETE /tokens?${QUERY}`)).body).toEqual({ revoked: survivors.length });
 
-  // Whoever else has a question to Redis waits for a thousand entries, and not for all of them.
+  // Other requests to Redis wait for a thousand entries at most.
   for (const [name, ...args] of commands) {
     expect(args.length, name).toBeLessThan(PAGE + 10);
     if (name !== 'zrange') continue;

@@ -6,7 +6,7 @@ import { type Kept, type RaceSite, startRaceSite } from './site.ts';
 const kept: readonly Kept[] = ['Redis', 'memory'];
 const tracks = kept.flatMap((store) => ways.map((way) => [way, store] as const));
 
-describe.each(tracks)('a thousand race for a use, by %s on %s', (way, store) => {
+describe.each(tracks)('races: a thousand clients and one token by %s on %s', (way, store) => {
   let site: RaceSite;
   let racers: Racer[];
   beforeAll(async () => {
@@ -18,12 +18,12 @@ describe.each(tracks)('a thousand race for a use, by %s on %s', (way, store) => 
     await site.stop();
   });
 
-  test('a token that is not counted is for all of them', async () => {
+  test('a token without max_uses is allowed for all', async () => {
     const { url } = await site.issue({ path: '/download/a' });
     expect(tally(await askAtOnce(racers, 'GET', url))).toEqual({ delivered: RACERS });
   });
 
-  test.each([1, 7])('%i are admitted, and go on; nobody else is', async (max) => {
+  test.each([1, 7])('max_uses %i: exactly so many are allowed and may continue', async (max) => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: max });
     const answers = await askAtOnce(racers, 'GET', url);
     const won = racers.filter((_, i) => answers[i]?.status === 200);

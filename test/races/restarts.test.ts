@@ -144,7 +144,7 @@ async function startClients(port: number, url: string) {
 const kinds: readonly Kind[] = ['TCP', 'a Unix socket'];
 
 describe.each(ways.flatMap((way) => kinds.map((kind) => [way, kind] as const)))(
-  'two gates, by %s on %s',
+  'races: two gates by %s on %s',
   (way, kind) => {
     test.each(['SIGTERM', 'SIGKILL'] as const)(
       'ended in turn by %s and started again: no request fails',
@@ -164,7 +164,7 @@ describe.each(ways.flatMap((way) => kinds.map((kind) => [way, kind] as const)))(
       90_000,
     );
 
-    test('one hangs, and goes on: no request fails', async () => {
+    test('one gate hangs and recovers: no request fails', async () => {
       const { gates, port, url } = await startSite(way, kind);
       const clients = await startClients(port, url);
       await clients.progress(5);

@@ -15,7 +15,7 @@ import {
 } from './racers.ts';
 import { type RaceSite, startRaceSite } from './site.ts';
 
-describe.each(ways)('revoked while a thousand are under way, by %s', (way) => {
+describe.each(ways)('races: a thousand requests in progress by %s', (way) => {
   let site: RaceSite;
   let racers: Racer[];
   let stranger: Racer;
@@ -29,7 +29,7 @@ describe.each(ways)('revoked while a thousand are under way, by %s', (way) => {
     await site.stop();
   });
 
-  test.each([1, 300])('after %i answers: who asks from then on is refused', async (early) => {
+  test.each([1, 300])('revoke after %i responses: every later request is denied', async (early) => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: RACERS });
     const resume = { Cookie: await resumeCookie(site, url) };
     expect(resume.Cookie).toMatch(/^postern_resume=[\w-]{22}$/);
@@ -67,7 +67,7 @@ describe.each(ways)('revoked while a thousand are under way, by %s', (way) => {
     expect((await site.api(`GET /tokens/${id}`)).status).toBe(404);
   });
 
-  test('prolonged over and over: no use is lost, and none is won', async () => {
+  test('prolong again and again: no use is lost or gained', async () => {
     const max = 300;
     const { id, url } = await site.issue({ path: '/download/a', max_uses: max });
     /** How many uses were left at each prolongation. */

@@ -16,7 +16,7 @@ export function foreignContract(get: () => Opened): void {
     return grantAt(now(), { uses, ...times, foreign: true, ...more });
   };
 
-  test('what others signed is kept once, with its uses', async () => {
+  test('external token: the record is stored once, with its uses', async () => {
     const { store } = get();
     const id = newId();
     expect(await store.recall(id)).toBeUndefined();
@@ -29,7 +29,7 @@ export function foreignContract(get: () => Opened): void {
     expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();
   });
 
-  test('revoked by its client it stays so, and is not kept again', async () => {
+  test('external token: it stays revoked after a revocation by its client', async () => {
     const { store } = get();
     const id = newId();
     await store.adopt(id, foreign());
@@ -45,20 +45,20 @@ export function foreignContract(get: () => Opened): void {
     expect(await store.prolong(id, 'web', get().now() + 1000)).toBeUndefined();
   });
 
-  test('disowned before anyone has seen it, it is revoked until then', async () => {
+  test('external token: a revocation before the first use lasts until its end', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.disown(id, now() + 400);
+    await store.disown(id, now() + 3000);
     expect(await store.recall(id)).toBe('revoked');
     await store.adopt(id, foreign());
     expect(await store.recall(id)).toBe('revoked');
-    await pass(400);
+    await pass(3000);
     await waitFor(async () => (await store.recall(id)) === undefined, {
       what: 'it to be forgotten',
     });
   });
 
-  test('disowned without an end, it stays so, whatever end is named later', async () => {
+  test('external token: a revocation without an end gets no end later', async () => {
     const { store, now, pass } = get();
     const id = newId();
     await store.disown(id);
@@ -69,7 +69,7 @@ export function foreignContract(get: () => Opened): void {
     expect(await store.recall(id)).toBe('revoked');
   });
 
-  test('of two ends of a revocation the later one counts', async () => {
+  test('external token: the later end of two revocations counts', async () => {
     const { store, now, pass } = get();
     const id = newId();
     await store.disown(id, now() + 60_000);
@@ -78,7 +78,7 @@ export function foreignContract(get: () => Opened): void {
     expect(await store.recall(id)).toBe('revoked');
   });
 
-  test('disowned while it is used, nobody goes on', async () => {
+  test('external token: a revocation ends the uses in progress', async () => {
     const { store, now } = get();
     const id = newId();
     await store.adopt(id, foreign());
@@ -88,18 +88,18 @@ export function foreignContract(get: () => Opened): void {
     expect(await store.recall(id)).toBe('revoked');
   });
 
-  test('it is kept for as long as it is signed: forgotten, it could be used again', async () => {
+  test('external token: the record lasts as long as the signature, so no use is taken twice', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.adopt(id, foreign({ expiresAt: now() + 200, uses: { max: 1, resumeFor: 0 } }));
+    await store.adopt(id, foreign({ expiresAt: now() + 3000, uses: { max: 1, resumeFor: 0 } }));
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
-    await pass(300);
+    await pass(3050);
     expect(await store.recall(id)).toBeDefined();
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
     expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();
   });
 
-  test('it is not prolonged', async () => {
+  test('external token: it cannot be prolonged', async () => {
     const { store, now } = get();
     const id = newId();
     const grant = foreign();

@@ -28,7 +28,7 @@ export function subjectContract(get: () => Opened): void {
     return { entries, lengths };
   }
 
-  test("a subject's grants are listed as they end, page by page", async () => {
+  test('list: the grants of a subject are sorted by their end, page by page', async () => {
     const subject = newId();
     const entries = await issue(subject, [40_000, 10_000, 30_000, 20_000, 50_000]);
     const inOrder = [1, 3, 2, 0, 4].map((i) => entries[i]);
@@ -38,7 +38,7 @@ export function subjectContract(get: () => Opened): void {
     expect((await listed(subject, 2)).lengths).toEqual([2, 2, 1]);
   });
 
-  test('a thousand that end at once are each listed once', async () => {
+  test('list: 1000 grants with the same end are each listed once', async () => {
     const subject = newId();
     const entries = await issue(subject, Array(1000).fill(60_000));
     const { entries: found, lengths } = await listed(subject, 300);
@@ -46,7 +46,7 @@ export function subjectContract(get: () => Opened): void {
     expect(new Map(found)).toEqual(new Map(entries));
   });
 
-  test('only live grants are listed, and only those of client and subject', async () => {
+  test('list: only valid grants of the client and subject are listed', async () => {
     const subject = `user:${newId()}`;
     const [kept, revoked] = await issue(subject, [60_000, 60_000]);
     await issue(subject, [60_000], 'other');
@@ -56,7 +56,7 @@ export function subjectContract(get: () => Opened): void {
     expect(await get().store.list('web', newId(), 10)).toEqual({ entries: [] });
   });
 
-  test('a list goes on where its last entry was revoked or prolonged', async () => {
+  test('list: the next page is right after its last entry was revoked or prolonged', async () => {
     const subject = newId();
     const entries = await issue(subject, [10_000, 20_000, 30_000, 40_000, 50_000]);
     const { store, now } = get();
@@ -69,7 +69,7 @@ export function subjectContract(get: () => Opened): void {
     expect(third.entries).toEqual([entries[3], entries[4]]);
   });
 
-  test('of a grant that can be resumed the latest end counts', async () => {
+  test('list: a resumable grant is sorted by its latest end', async () => {
     const subject = newId();
     const { store, now } = get();
     const uses = { max: 1, resumeFor: 60, requesters: [] };
@@ -88,7 +88,7 @@ export function subjectContract(get: () => Opened): void {
     }
   });
 
-  test('a list goes on past what requesters have used', async () => {
+  test('list: the next page is right after grants were used', async () => {
     const subject = newId();
     const { store, now } = get();
     const uses = { max: 2, resumeFor: 3600, requesters: [] };
@@ -104,7 +104,7 @@ export function subjectContract(get: () => Opened): void {
     expect(ids).toHaveLength(3);
   });
 
-  test("a subject's grants may be thousands", async () => {
+  test('revokeSubject: thousands of grants are revoked', async () => {
     const subject = newId();
     const entries = await issue(subject, Array(2300).fill(60_000));
     const { store } = get();
@@ -114,7 +114,7 @@ export function subjectContract(get: () => Opened): void {
     expect(await store.list('web', subject, 10)).toEqual({ entries: [] });
   });
 
-  test('what is issued while a subject is revoked is ended, or came after', async () => {
+  test('revokeSubject: a grant that is issued meanwhile is revoked, or was issued afterwards', async () => {
     const subject = newId();
     const { store } = get();
     const before = await issue(subject, Array(3000).fill(60_000));
@@ -135,7 +135,7 @@ export function subjectContract(get: () => Opened): void {
     expect(await store.revokeSubject('web', subject)).toBe(left);
   });
 
-  test('two revocations at once end all between them', async () => {
+  test('revokeSubject: simultaneous calls revoke each grant once', async () => {
     const subject = newId();
     const entries = await issue(subject, Array(2500).fill(60_000));
     const { store } = get();

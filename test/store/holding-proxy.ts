@@ -6,6 +6,8 @@ export interface HoldingProxy {
   readonly port: number;
   /** Replies wait from the next command on that matches. */
   hold(command: RegExp): void;
+  /** Whether a reply waits. */
+  isHolding(): boolean;
   release(): void;
   /** The connections that there are die silently, as with a lost host. New ones are served. */
   swallow(): void;
@@ -44,6 +46,7 @@ export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
     hold(command) {
       held = command;
     },
+    isHolding: () => [...pairs].some(({ upstream }) => upstream.isPaused()),
     release() {
       held = undefined;
       for (const { upstream } of pairs) upstream.resume();

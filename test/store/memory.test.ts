@@ -13,7 +13,7 @@ storeContract('memory', async () => {
   return { store, now, pass, close: () => store.close() };
 });
 
-test('a grant ends at its very millisecond', async () => {
+test('memory store: a grant expires at its millisecond', async () => {
   let now = 1000;
   const store = createMemoryStore({ now: () => now });
   const id = newId();
@@ -24,7 +24,7 @@ test('a grant ends at its very millisecond', async () => {
   expect(await store.find(id)).toBeUndefined();
 });
 
-test('and so do those who may start, and those who go on', async () => {
+test('memory store: new and resuming requesters end at their millisecond', async () => {
   let now = 1000;
   const store = createMemoryStore({ now: () => now });
   const id = newId();
@@ -48,7 +48,7 @@ test('and so do those who may start, and those who go on', async () => {
   expect(await store.find(id)).toBeUndefined();
 });
 
-test('closing forgets all', async () => {
+test('memory store: close() removes every grant', async () => {
   const store = createMemoryStore();
   const id = newId();
   await store.issue([[id, grantAt(Date.now())]]);

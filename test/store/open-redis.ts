@@ -9,27 +9,21 @@ export interface OpenRedisOptions extends Partial<RedisStoreOptions> {
   readonly port?: number;
 }
 
-/** A store that is connected. */
+/** A store that is connected. It waits for a reply for longer than a busy machine needs. */
 export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): Promise<Store> {
   const { port = redis.port, ...more } = options;
   const url = `redis://127.0.0.1:${port}/0`;
-  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 250, ...more });
+  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 5_000, ...more });
   await answers(store);
   return store;
 }
 
 /** A store on servers of its own, for the contract. */
-export async function openedAt(
+export async function openedOn(
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
-  options: Partial<RedisStoreOptions>,
 ): Promise<Opened> {
   const redis = await start();
-  const store = createRedisStore({
-    url: redis.url,
-    prefix: 'postern:',
-    timeoutMs: 250,
-    ...options,
-  });
+  const store = createRedisStore({ url: redis.url, prefix: 'postern:', timeoutMs: 5_000 });
   await answers(store);
   return {
     store,

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { decodeRecord, encodeRecord } from '../../service/store/record.ts';
 import { grantAt } from './grants.ts';
 
-test('a record is short, and says which layout it has', () => {
+test('record: short, and with the version of its layout', () => {
   expect(encodeRecord(grantAt(1000))).toBe(
     '{"v":2,"c":"web","m":"/download/","p":"/download/a","i":1000,"x":61000}',
   );
 });
 
-test('what is absent stays absent', () => {
+test('record: absent fields stay absent', () => {
   const grant = grantAt(1000);
   expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
 });

@@ -3,13 +3,13 @@ import { needTool } from './need-tool.ts';
 
 const why = 'wget must be on PATH: brew install wget';
 
-test('a test without its client is skipped and says why', async () => {
+test('needTool: a test without its client is skipped with the reason', async () => {
   const skip = vi.fn<() => never>();
   await needTool('wget', { skip }, { wget: why }, '');
   expect(skip).toHaveBeenCalledExactlyOnceWith(why);
 });
 
-test('but CI has no excuse', async () => {
+test('needTool: in CI a missing client is an error', async () => {
   const skip = vi.fn<() => never>();
   await expect(needTool('wget', { skip }, { wget: why }, 'true')).rejects.toThrow(why);
   expect(skip).not.toHaveBeenCalled();

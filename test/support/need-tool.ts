@@ -1,5 +1,6 @@
 import { inject, type TestContext } from 'vitest';
-import { findTool, type Tool, type ToolName } from '../../dev/tools.ts';
+import type { Tool } from '../../dev/find-on-path.ts';
+import { findTool, type ToolName } from '../../dev/tools.ts';
 
 /** Skips the test with the reason why the program could not be had; in CI, fails it. */
 export async function needTool(

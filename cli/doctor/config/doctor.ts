@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { configFile, type Environment } from '../../../service/config/environment.ts';
-import { Faults } from '../../../service/config/fault.ts';
-import { readSettings } from '../../../service/config/file.ts';
-import type { Given } from '../../../service/config/given.ts';
+import { configFile } from '../../../service/config/environment.ts';
+import { ConfigErrors, quote } from '../../../service/config/errors.ts';
+import { readConfigFile } from '../../../service/config/file.ts';
 import { readMounts } from '../../../service/config/mounts.ts';
-import { block } from '../../../service/config/report.ts';
-import { quote } from '../../../service/config/shown.ts';
+import type { SourcedValue } from '../../../service/config/source.ts';
 import type { Mount } from '../../../service/domain/mount.ts';
-import { WrongUsage } from '../../failure.ts';
+import { type Environment, WrongUsage } from '../../failure.ts';
 import { Unreadable } from './directive.ts';
 import { diskFiles, dumpedFiles, type Loaded, load, type Sources } from './load.ts';
 import { findTraps, plain, report, reportJson } from './rules.ts';
@@ -91,22 +89,22 @@ export function toldMounts(
   option: string | undefined,
   env: Environment,
 ): readonly Mount[] | undefined {
-  const faults = new Faults();
+  const faults = new ConfigErrors();
   const given =
     asText('--mounts', option) ??
     asText('POSTERN_MOUNTS', env.POSTERN_MOUNTS) ??
     inFile(env, faults);
   const mounts = given && readMounts(given, faults);
-  if (faults.all.length === 0) return mounts;
-  throw new WrongUsage(`the mounts cannot be read:\n\n${faults.all.map(block).join('\n\n')}\n`);
+  if (faults.count === 0) return mounts;
+  throw new WrongUsage(`the mounts cannot be read:\n\n${faults.text}\n`);
 }
 
-function asText(field: string, value: string | undefined): Given | undefined {
+function asText(field: string, value: string | undefined): SourcedValue | undefined {
   return value ? { field, value, shown: quote(value) } : undefined;
 }
 
-function inFile(env: Environment, faults: Faults): Given | undefined {
+function inFile(env: Environment, faults: ConfigErrors): SourcedValue | undefined {
   const file = configFile(env);
   if (file === undefined) return undefined;
-  return readSettings(file, (path) => readFileSync(path, 'utf8'), faults)?.get('mounts');
+  return readConfigFile(file, (path) => readFileSync(path, 'utf8'), faults)?.get('mounts');
 }

@@ -23,7 +23,7 @@ afterAll(() => redis.stop());
 /** An instance whose clock is so many milliseconds ahead. */
 async function instance(ahead: number) {
   const now = () => Date.now() + ahead;
-  const store = await openRedis(redis, { now, timeoutMs: 5_000 });
+  const store = await openRedis(redis, { now });
   const gate = await signedGate({
     issuers: [app.issuer],
     files: app.file,
@@ -46,7 +46,7 @@ async function rememberedUntil(jti: string): Promise<number> {
 /** The last moment at which an instance accepts a token, by a clock ten minutes late. */
 const lastUse = (exp: number) => (exp + LEEWAY) * 1000 + TEN_MINUTES;
 
-test('a used-up token stays so while any instance accepts it, whatever the clock of its first use', async () => {
+test('external JWT: a used-up token stays used up while any instance accepts it', async () => {
   const [ahead, right] = [await instance(70_000), await instance(0)];
   const exp = at(75);
   const token = await app.sign({ iat: at(0), exp, max_uses: 1, jti: 'used up' });
@@ -55,14 +55,14 @@ test('a used-up token stays so while any instance accepts it, whatever the clock
   expect(await rememberedUntil('used up')).toBeGreaterThanOrEqual(lastUse(exp));
 });
 
-test('a token whose uses Redis may have forgotten is not counted again by an instance that is late', async () => {
+test('external JWT: an instance with a late clock does not count uses again that Redis may have lost', async () => {
   const late = await instance(-3 * TEN_MINUTES);
   const exp = at(-25 * 60);
   const token = await app.sign({ iat: exp - 1800, exp, max_uses: 1, jti: 'late' });
   expect(await late.codeOf(uri(token), from('192.0.2.1'))).toBe('invalid_token');
 });
 
-test('a token that was revoked stays so while any instance accepts it', async () => {
+test('external JWT: a revoked token stays revoked while any instance accepts it', async () => {
   const ahead = await instance(300_000);
   const exp = at(400);
   const token = await app.sign({ iat: at(0), exp, jti: 'revoked' });
@@ -76,7 +76,7 @@ test('a token that was revoked stays so while any instance accepts it', async ()
   expect(await rememberedUntil('by id')).toBeGreaterThanOrEqual(lastUse(exp));
 });
 
-test('a revocation by jti has no end: a token may be dated ahead as far as its issuer likes', async () => {
+test('external JWT: a revocation by jti has no end', async () => {
   const { ask } = await instance(0);
   const form = { iss: app.issuer.issuer, jti: 'ahead' };
   expect((await ask('POST /revoke', { form })).status).toBe(200);

@@ -10,19 +10,19 @@ async function owned(more: object = {}, leeway = 5) {
   return { app, ...(await signedGate({ issuers: [app.issuer], files: app.file, leeway })) };
 }
 
-describe('start_by of a token whose requesters are not told apart', () => {
+describe('external JWT: start_by of a token that does not distinguish requesters', () => {
   // It is held to max_expires_in by start_by, and then opens for everyone until exp.
   test.each<[string, object]>([
     ['alone', {}],
     ['with resume_for: 0', { resume_for: 0 }],
-  ])('makes it no longer than its issuer may, %s', async (_, more) => {
+  ])('does not exceed the maximum of the issuer, %s', async (_, more) => {
     const { app, codeOf, clock } = await owned();
     const token = await app.sign({ start_by: START + 600, exp: START + 1200, ...more });
     clock.now += 1_100_000;
     expect(await codeOf(uri(token))).toBe('invalid_token');
   });
 
-  test('is obeyed, or the token is none', async () => {
+  test('limits the token, or the token is rejected', async () => {
     const { app, codeOf, clock } = await owned();
     const token = await app.sign({ start_by: START + 60, exp: START + 120 });
     clock.now += 61_000;
@@ -33,17 +33,17 @@ describe('start_by of a token whose requesters are not told apart', () => {
 /** Redis forgets by its own clock, which is the real one. */
 const NOW = Math.floor(Date.now() / 1000);
 
-describe('times with a fraction, over Redis', () => {
+describe('external JWT: times with a fraction, with Redis', () => {
   async function overRedis() {
     const redis = await startRedis();
-    const store = await openRedis(redis, { timeoutMs: 5_000, now: () => NOW * 1000 });
+    const store = await openRedis(redis, { now: () => NOW * 1000 });
     const app = await foreigner('app', { client: 'test' });
     const gate = await signedGate({ issuers: [app.issuer], files: app.file, store });
     gate.clock.now = NOW * 1000;
     return { ...gate, app, redis };
   }
 
-  test('such a token is used', async () => {
+  test('the token is used', async () => {
     const { app, codeOf, redis } = await overRedis();
     const times = { iat: NOW - 0.123457, exp: NOW + 99.876543 };
     const code = await codeOf(uri(await app.sign({ ...times, max_uses: 1 })), from('192.0.2.1'));
@@ -51,7 +51,7 @@ describe('times with a fraction, over Redis', () => {
     expect(code).toBe('allow');
   });
 
-  test('and revoked', async () => {
+  test('the token is revoked', async () => {
     const { app, ask, codeOf, redis } = await overRedis();
     const token = await app.sign({ iat: NOW - 0.123457, exp: NOW + 99.876543 });
     const { status } = await ask('POST /revoke', { form: { token } });
@@ -61,10 +61,10 @@ describe('times with a fraction, over Redis', () => {
   });
 });
 
-test('over Redis nobody starts after start_by', async () => {
+test('external JWT: with Redis no requester starts after start_by', async () => {
   const redis = await startRedis();
   const clock = { now: NOW * 1000 };
-  const store = await openRedis(redis, { timeoutMs: 5_000, now: () => clock.now });
+  const store = await openRedis(redis, { now: () => clock.now });
   const app = await foreigner('app');
   const { codeOf, clock: gateClock } = await signedGate({
     issuers: [app.issuer],
@@ -83,8 +83,8 @@ test('over Redis nobody starts after start_by', async () => {
   expect([...codes]).toEqual(['invalid_token']);
 });
 
-describe('what its owner revokes stays revoked', () => {
-  test('before it has begun', async () => {
+describe('external JWT: a revocation by its owner lasts', () => {
+  test('for a token before nbf', async () => {
     const { app, ask, codeOf, clock } = await owned();
     const token = await app.sign({ nbf: START + 60 });
     expect(await codeOf(uri(token))).toBe('invalid_token');
@@ -93,7 +93,7 @@ describe('what its owner revokes stays revoked', () => {
     expect(await codeOf(uri(token))).toBe('invalid_token');
   });
 
-  test('where its jti was signed twice, the other one ending later', async () => {
+  test('for a jti that was signed twice with different ends', async () => {
     const { app, ask, codeOf, clock } = await owned();
     const token = await app.sign({ jti: 'one', exp: START + 60 });
     const twin = await app.sign({ jti: 'one', exp: START + 600 });
@@ -103,7 +103,7 @@ describe('what its owner revokes stays revoked', () => {
     expect(await codeOf(uri(twin))).toBe('invalid_token');
   });
 
-  test('to the last moment of the greatest leeway', async () => {
+  test('until the end of the maximum leeway', async () => {
     const { app, ask, codeOf, clock } = await owned({}, 60);
     const token = await app.sign({ exp: START + 60.5 });
     expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
@@ -112,7 +112,7 @@ describe('what its owner revokes stays revoked', () => {
   });
 });
 
-test('a cookie whose issuer’s keys cannot be had hides no good one', async () => {
+test('external JWT: a cookie with unavailable keys does not hide a valid one', async () => {
   const app = await foreigner('app', { keys: { uri: 'http://127.0.0.1:9/jwks' } });
   const { codeOf, issue } = await signedGate({ issuers: [app.issuer] });
   const { access_token: good } = await issue({ prefix: '/download/', format: 'opaque' });
@@ -120,7 +120,7 @@ test('a cookie whose issuer’s keys cannot be had hides no good one', async () 
   expect(await codeOf('/download/a', { 'Postern-Cookie': `${stale} ${good}` })).toBe('allow');
 });
 
-test('a key that is too short is refused at the start, or opens nothing and breaks nothing', async () => {
+test('external JWT: a key that is too short is rejected at the start, or never accepted', async () => {
   const { generateKeyPairSync } = await import('node:crypto');
   const pair = generateKeyPairSync('rsa', { modulusLength: 1024 });
   const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'short', alg: 'RS256' };

@@ -3,7 +3,7 @@ import { waitFor } from '../../../dev/wait.ts';
 import { tell } from '../../store/open-redis.ts';
 import { startTwo } from '../instances.ts';
 
-test('a revoked one is dead at once at every instance, also where it was just verified', async () => {
+test('JWT with several instances: a revoked token is denied immediately on every instance', async () => {
   const { one, other, each } = await startTwo();
   const by = [
     (token: string) => one.ask('POST /revoke', { form: { token } }),
@@ -22,7 +22,7 @@ test('a revoked one is dead at once at every instance, also where it was just ve
   }
 });
 
-test('uses are counted over all instances', async () => {
+test('JWT with several instances: uses are counted over all', async () => {
   const { one, each, other } = await startTwo();
   const { access_token: token, id } = await one.issue({ max_uses: 2 });
   const from = (address: string) => ({ 'X-Real-IP': address });
@@ -39,7 +39,7 @@ test('uses are counted over all instances', async () => {
   });
 });
 
-test('where Redis forgot, what is counted or can be revoked is dead, and the rest lives', async () => {
+test('JWT with several instances: after Redis loses its data, only tokens without a record are valid', async () => {
   const { redis, one, each } = await startTwo();
   const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
   const issued = await Promise.all(bodies.map((body) => one.issue(body)));
@@ -49,7 +49,7 @@ test('where Redis forgot, what is counted or can be revoked is dead, and the res
   for (const at of each) expect(await at.statusesOf(...tokens)).toEqual([401, 401, 401, 204]);
 });
 
-test('with Redis away what it has to be asked for is unavailable, and the rest lives', async () => {
+test('JWT with several instances: without Redis, only tokens without a record are allowed', async () => {
   const { redis, one, each } = await startTwo();
   const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
   const issued = await Promise.all(bodies.map((body) => one.issue(body)));

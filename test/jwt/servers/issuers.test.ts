@@ -30,7 +30,7 @@ async function sign(jwk: JWK, claims: object, typ: string): Promise<string> {
     .sign(await importJWK(jwk, jwk.alg));
 }
 
-test('keys that are away at start: their tokens wait, others pass, and all do when they are there', async () => {
+test('issuers: keys that are unavailable at the start are fetched later, and other tokens work', async () => {
   const [away, there] = [await endpoint(), await endpoint()];
   const [shop, press] = [await newJwk('ES256', 'shop'), await newJwk('EdDSA', 'press')];
   away.state.keys = [publicHalf(shop)];
@@ -91,7 +91,7 @@ const provider = (uri: string) => ({
   paths: ['/download/users/{sub}/'],
 });
 
-test('a user of an identity provider asks for a token, opens with it, and revokes it', async () => {
+test('issuers: a user of an identity provider issues, uses and revokes a token', async () => {
   const jwks = await endpoint();
   const login = await newJwk('RS256', 'login');
   jwks.state.keys = [publicHalf(login)];
@@ -117,7 +117,7 @@ test('a user of an identity provider asks for a token, opens with it, and revoke
   expect(await service.statusOf(ann, wanted.path)).toBe(401);
 });
 
-test('with the keys of its provider away a user is told to come again', async () => {
+test('issuers: without the keys of the provider a user gets 503 unavailable', async () => {
   const jwks = await endpoint();
   const login = await newJwk('ES256', 'login');
   await jwks.stop();

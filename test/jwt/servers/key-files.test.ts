@@ -28,7 +28,7 @@ test.each(['EdDSA', 'ES256', 'HS256'])(
   },
 );
 
-test('an opaque token may still be asked for', async () => {
+test('key file: opaque tokens can still be issued', async () => {
   const file = await keyFile();
   await file.generate();
   const service = await startInstance({ POSTERN_JWT_KEYS: file.path });
@@ -37,7 +37,7 @@ test('an opaque token may still be asked for', async () => {
   expect(await service.statusOf(token)).toBe(204);
 });
 
-test('others verify by what is published, which is the public half of each key and no more', async () => {
+test('key file: only the public half of each key is published', async () => {
   const file = await keyFile();
   for (const words of [
     ['--alg', 'HS256'],
@@ -84,7 +84,7 @@ async function halves(file: KeyFile, keys: JWK[]): Promise<void> {
   await file.write([{ ...keys[0], ...(x !== undefined && { x }) }]);
 }
 
-describe('a file of keys at fault', () => {
+describe('key file: an invalid file', () => {
   // Each starts a process; on SIGHUP all of them are tried at one.
   test.each(FAULTS.filter(([what]) => AT_START.includes(what)))(
     'at start, where it %s: 2, and which file',
@@ -104,7 +104,7 @@ describe('a file of keys at fault', () => {
     },
   );
 
-  test('on SIGHUP leaves the keys as they were, and the log says so', async () => {
+  test('on SIGHUP keeps the old keys and is logged', async () => {
     const file = await keyFile();
     await file.generate();
     const keys = await file.keys();
@@ -130,7 +130,7 @@ describe('a file of keys at fault', () => {
     for (const secret of [...secretsOf(all), 'c2hvcnQt']) expect(said).not.toContain(secret);
   });
 
-  test('with no keys configured SIGHUP ends nothing, and the log says that nothing was read', async () => {
+  test('SIGHUP without a key file is logged and changes nothing', async () => {
     const service = await startInstance({});
     expect(await service.reload()).toMatchObject({
       level: 'info',

@@ -57,7 +57,7 @@ function startLoad(
   };
 }
 
-test('keys are rotated under load without one wrong answer, and what an old one signed ends with it', async () => {
+test('key rotation: no wrong decision under load, and tokens of a removed key end', async () => {
   const { file, one, each } = await startTwo();
   const old = (await Promise.all(each.map(issueBoth))).flat();
   const tokens = [...old];
@@ -86,7 +86,7 @@ test('keys are rotated under load without one wrong answer, and what an old one 
   expect(body.keys.map(({ kid }: { kid: string }) => kid)).toEqual([next?.kid]);
 });
 
-test('read as the second key first, the new one is known wherever what it signs comes', async () => {
+test('key rotation: a new key that is first added as the second key is known on every instance', async () => {
   const { file, each } = await startTwo();
   const tokens = (await Promise.all(each.map(issueBoth))).flat();
   const load = startLoad(each, tokens, 'other');
@@ -103,7 +103,7 @@ test('read as the second key first, the new one is known wherever what it signs 
   expect(await load.end()).toEqual({ 204: expect.any(Number) });
 });
 
-test('a key is taken out under load: none that it signed passes once the file has been read', async () => {
+test('key rotation: no token of a removed key is allowed after the reload', async () => {
   const { file, each } = await startTwo();
   const old = (await Promise.all(each.map(issueBoth))).flat();
   const load = startLoad(each, old, 'own');

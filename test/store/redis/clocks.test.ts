@@ -17,7 +17,7 @@ afterAll(() => redis.stop());
 async function instances(late: number, options: PosternOptions = {}) {
   const started = [late, -late].map(async (offset) => {
     const now = () => Date.now() + offset;
-    return startGate({ ...options, now, store: await openRedis(redis, { now, timeoutMs: 5_000 }) });
+    return startGate({ ...options, now, store: await openRedis(redis, { now }) });
   });
   const [one, other] = await Promise.all(started);
   if (one === undefined || other === undefined) throw new Error('there are two');
@@ -87,7 +87,7 @@ test.each([FIVE_MINUTES, -FIVE_MINUTES])(
   '%i ms late, the other early: they agree on when a requester has ended',
   async (late) => {
     const { one, other } = await instances(late);
-    const body = { path: '/download/a', max_uses: 1, expires_in: 1, resume_for: 2 };
+    const body = { path: '/download/a', max_uses: 1, expires_in: 60, resume_for: 2 };
     const { url } = await issueToken(one.api, body);
     const began = performance.now();
     const ask = (instance: Instance) => instance.xAccel(url, { 'X-Real-IP': '192.0.2.1' });
@@ -106,10 +106,10 @@ test.each([FIVE_MINUTES, -FIVE_MINUTES])(
     const reuse = async (instance: Instance, url: string) =>
       Number((await instance.authRequest(url)).headers['x-accel-expires']);
     for (const issuer of [one, other]) {
-      const short = await issueToken(issuer.api, { path: '/download/a', expires_in: 4 });
+      const short = await issueToken(issuer.api, { path: '/download/a', expires_in: 15 });
       const long = await issueToken(issuer.api, { path: '/download/a', expires_in: 60 });
       for (const asked of [one, other]) {
-        expect(await reuse(asked, short.url)).toBeLessThanOrEqual(3);
+        expect(await reuse(asked, short.url)).toBeLessThanOrEqual(14);
         expect(await reuse(asked, long.url)).toBe(20);
       }
     }

@@ -1,9 +1,21 @@
-import { startRedis } from '../../../dev/redis.ts';
+import { type Engine, startRedis } from '../../../dev/redis.ts';
+import { startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
 import { storeContract } from '../contract.ts';
-import { openedAt } from '../open-redis.ts';
+import { openedOn } from '../open-redis.ts';
 
-// Time-outs are not tested here, and the machine is busy with other tests.
-const timeoutMs = 5_000;
+const engines: ReadonlyArray<readonly [Engine, string]> = [
+  ['redis', 'Redis'],
+  ['valkey', 'Valkey'],
+];
 
-storeContract('Redis', () => openedAt(() => startRedis(), { timeoutMs }));
-storeContract('Valkey', () => openedAt(() => startRedis({ engine: 'valkey' }), { timeoutMs }));
+for (const [engine, name] of engines) {
+  const concurrent = { concurrent: true };
+  storeContract(name, () => openedOn(() => startRedis({ engine })), concurrent);
+  storeContract(
+    `${name} with Sentinel`,
+    () => openedOn(() => startRedisSentinel({ engine })),
+    concurrent,
+  );
+  storeContract(`${name} Cluster`, () => openedOn(() => startRedisCluster({ engine })), concurrent);
+}

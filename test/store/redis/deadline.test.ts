@@ -1,6 +1,8 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { startRedis } from '../../../dev/redis.ts';
 import { waitFor } from '../../../dev/wait.ts';
+import { jwtId } from '../../../service/domain/token.ts';
 import { keptLog } from '../../api/ask-api.ts';
 import { type GateReply, startGate } from '../../gate/ask-gate.ts';
 import { endpoint } from '../../jwt/endpoint.ts';
@@ -14,11 +16,27 @@ import { openRedis } from '../open-redis.ts';
 const LATE = { code: 'unavailable', reason: 'the decision took longer than 1500 ms' };
 const PATH = '/download/reports/a';
 
-/** Far below what the test would take without a deadline, and far above the deadline. */
-async function soon(answer: Promise<GateReply>, ms: number): Promise<GateReply> {
-  const began = performance.now();
+/**
+ * Starts a decision and, as soon as it waits for something, advances a clock double to its deadline.
+ * Expects no answer one millisecond before the deadline.
+ */
+async function atDeadline(
+  decide: () => Promise<GateReply>,
+  isWaiting: () => boolean,
+): Promise<GateReply> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let isAnswered = false;
+  const answer = decide().finally(() => {
+    isAnswered = true;
+  });
+  while (!isWaiting()) await turn();
+  vi.advanceTimersByTime(1499);
+  for (let i = 0; i < 20; i += 1) await turn();
+  expect(isAnswered).toBe(false);
+  vi.advanceTimersByTime(1);
   const reply = await answer;
-  expect(performance.now() - began).toBeLessThan(ms);
+  vi.useRealTimers();
   return reply;
 }
 
@@ -39,8 +57,10 @@ test('deadline: cookies of four issuers whose keys do not arrive get one 503 in 
   const { log, parsed } = keptLog();
   const { authRequest } = await signedGate({ issuers: apps.map(({ issuer }) => issuer), log });
   const cookies = await Promise.all(apps.map(({ sign }) => sign()));
-  const asked = authRequest(PATH, { 'Postern-Cookie': cookies.join(' ') });
-  const { status, headers } = await soon(asked, 3500);
+  const { status, headers } = await atDeadline(
+    () => authRequest(PATH, { 'Postern-Cookie': cookies.join(' ') }),
+    () => hanging.state.asked > 0,
+  );
   expect([status, headers['postern-reason']]).toEqual([503, 'unavailable']);
   expect(parsed().at(-1)).toMatchObject(LATE);
 });
@@ -64,7 +84,7 @@ test('deadline: a slow store gets 503 in time, whatever POSTERN_STORE_TIMEOUT_MS
   const { api, authRequest, proxy, parsed } = await slowStore();
   const { url } = await issueToken(api, { path: '/download/a' });
   proxy.hold(/mget/i);
-  const { status } = await soon(authRequest(url), 6000);
+  const { status } = await atDeadline(() => authRequest(url), proxy.isHolding);
   expect(status).toBe(503);
   expect(parsed().at(-1)).toMatchObject(LATE);
   proxy.release();
@@ -75,10 +95,36 @@ test('deadline: after it no use is taken', async () => {
   const { api, authRequest, proxy, store } = await slowStore();
   const { url, id } = await issueToken(api, { path: '/download/a', max_uses: 1 });
   proxy.hold(/mget/i);
-  expect((await authRequest(url, { 'X-Real-IP': '192.0.2.1' })).status).toBe(503);
+  const from = { 'X-Real-IP': '192.0.2.1' };
+  const { status } = await atDeadline(() => authRequest(url, from), proxy.isHolding);
+  expect(status).toBe(503);
   proxy.release();
   // On the same connection, so after what the late decision would have sent.
   for (let i = 0; i < 2; i += 1) await store.find(id);
+  expect(await store.requesters(id)).toEqual([]);
+});
+
+test('deadline: after it no use of a token that another issuer signed is taken', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const proxy = await startHoldingProxy(redis.port);
+  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 10_000 });
+  const app = await foreigner('app');
+  const { authRequest, clock } = await signedGate({
+    issuers: [app.issuer],
+    files: app.file,
+    store,
+  });
+  clock.now = Date.now();
+  const iat = Math.floor(clock.now / 1000);
+  const token = await app.sign({ iat, exp: iat + 60, max_uses: 1, jti: 'late' });
+  // The store learns of the token.
+  proxy.hold(/eval/i);
+  expect((await authRequest(uri(token))).status).toBe(503);
+  proxy.release();
+  const id = jwtId(app.issuer.issuer, 'late');
+  // On the same connection, so after what the late decision would have sent.
+  for (let i = 0; i < 2; i += 1) expect(await store.find(id)).toBeDefined();
   expect(await store.requesters(id)).toEqual([]);
 });
 
@@ -86,8 +132,10 @@ test('deadline: the requester whose use was taken too late is known when it asks
   const { api, authRequest, proxy } = await slowStore();
   const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
   proxy.hold(/eval/i);
-  expect((await authRequest(url, { 'X-Real-IP': '192.0.2.1' })).status).toBe(503);
+  const from = { 'X-Real-IP': '192.0.2.1' };
+  const { status } = await atDeadline(() => authRequest(url, from), proxy.isHolding);
+  expect(status).toBe(503);
   proxy.release();
-  expect((await authRequest(url, { 'X-Real-IP': '192.0.2.1' })).status).toBe(204);
+  expect((await authRequest(url, from)).status).toBe(204);
   expect((await authRequest(url, { 'X-Real-IP': '192.0.2.2' })).status).toBe(401);
 });

@@ -21,18 +21,20 @@ const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.check(),
 ];
 
-async function failsSoon(store: Store): Promise<void> {
-  const started = performance.now();
+/** A test that waited so long for a reply would run into its own time-out. */
+const FOREVER_MS = 600_000;
+
+async function allFail(store: Store): Promise<void> {
   for (const failed of await Promise.allSettled(everyCall(store))) {
     expect(failed).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailable) });
   }
-  expect(performance.now() - started).toBeLessThan(1_000);
 }
 
-async function started() {
+async function started(timeoutMs = FOREVER_MS) {
   const redis = await startRedis();
   const states: string[] = [];
-  const store = await openRedis(redis, { onState: (state) => void states.push(state) });
+  const onState = (state: string) => void states.push(state);
+  const store = await openRedis(redis, { timeoutMs, onState });
   onTestFinished(async () => {
     await store.close();
     await redis.stop();
@@ -42,19 +44,19 @@ async function started() {
   return { redis, store, states, id };
 }
 
-test('while Redis hangs every call fails in time, and after it all is there', async () => {
-  const { redis, store, id } = await started();
+test('Redis down: while Redis hangs every call fails, and afterwards the grants are there', async () => {
+  const { redis, store, id } = await started(1_000);
   redis.pause();
-  await failsSoon(store);
+  await allFail(store);
   redis.resume();
   await answers(store);
   expect(await store.find(id)).toBeDefined();
 });
 
-test('while Redis is gone every call fails at once, and it is found again on its port', async () => {
+test('Redis down: while Redis is gone no call waits, and the store reconnects', async () => {
   const { redis, store, states, id } = await started();
   await redis.stop();
-  await failsSoon(store);
+  await allFail(store);
   expect(states).toContain('down');
   await redis.restart();
   await answers(store);
@@ -64,31 +66,31 @@ test('while Redis is gone every call fails at once, and it is found again on its
   expect(await store.find(id)).toBeDefined();
 });
 
-test('where there is no Redis nothing waits for it', async () => {
+test('Redis down: a store that never connected fails every call without waiting', async () => {
   const { redis } = await started();
   await redis.stop();
-  const store = createRedisStore({ url: redis.url, prefix: 'p:', timeoutMs: 10_000 });
+  const store = createRedisStore({ url: redis.url, prefix: 'p:', timeoutMs: FOREVER_MS });
   onTestFinished(() => store.close());
-  await failsSoon(store);
+  await allFail(store);
 });
 
-test('what was under way when Redis died fails, and is not sent again', async () => {
+test('Redis down: calls in progress when Redis dies fail and are not sent again', async () => {
   const { redis } = await started();
-  const store = await openRedis(redis, { timeoutMs: 10_000 });
+  const store = await openRedis(redis, { timeoutMs: FOREVER_MS });
   onTestFinished(() => store.close());
   redis.pause();
-  const calls = failsSoon(store);
+  const calls = allFail(store);
   process.kill(redis.pid, 'SIGKILL');
   await calls;
 });
 
-test('a wrong password is an unavailable store, and the log is told why', async () => {
+test('Redis down: with a wrong password every call fails, and the reason is reported', async () => {
   const redis = await startRedis({ args: ['--requirepass', 'right'] });
   let told = '';
   const store = createRedisStore({
     url: redis.url.replace('//', '//:wrong@'),
     prefix: 'p:',
-    timeoutMs: 250,
+    timeoutMs: FOREVER_MS,
     onState: (_, error) => {
       told += error?.message ?? '';
     },
@@ -99,10 +101,10 @@ test('a wrong password is an unavailable store, and the log is told why', async 
   });
   await waitFor(() => told.includes('WRONGPASS'), { what: 'Redis to refuse' });
   expect(told).not.toContain('wrong');
-  await failsSoon(store);
+  await allFail(store);
 });
 
-test('where Redis refuses to end the grants of a subject, only who asked for it is told', async () => {
+test('Redis down: a failed revocation of a subject leaves no unhandled rejection', async () => {
   const { redis, store } = await started();
   await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
   const unhandled: unknown[] = [];
@@ -111,15 +113,15 @@ test('where Redis refuses to end the grants of a subject, only who asked for it 
   onTestFinished(() => void process.off('unhandledRejection', note));
   await tell(redis, 'ACL SETUSER default -unlink');
   await expect(store.revokeSubject('web', 'u')).rejects.toBeInstanceOf(StoreUnavailable);
-  // Node tells of them at the end of a turn.
+  // Node reports unhandled rejections at the end of a turn.
   await turn();
   expect(unhandled).toEqual([]);
 });
 
-test('a closed store fails too, and is not told as lost', async () => {
+test('Redis down: a closed store fails every call and reports no lost connection', async () => {
   const { redis, store, states } = await started();
   await store.close();
-  await failsSoon(store);
+  await allFail(store);
   await redis.stop();
   expect(states).toEqual(['up']);
 });

@@ -8,7 +8,7 @@ let redis: Redis;
 let store: Store;
 beforeAll(async () => {
   redis = await startRedis();
-  store = await openRedis(redis, { timeoutMs: 5_000 });
+  store = await openRedis(redis);
 });
 beforeEach(async () => {
   await tell(redis, 'CONFIG SET maxmemory 0');
@@ -20,7 +20,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-test('a full Redis issues nothing, and still finds and revokes', async () => {
+test('Redis full: tokens cannot be issued, but found and revoked', async () => {
   const id = newId();
   await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
   const before = await keysOf(redis);
@@ -36,13 +36,13 @@ test('a full Redis issues nothing, and still finds and revokes', async () => {
   expect(await store.revoke(id, 'web')).toBe(true);
 });
 
-test('a full Redis ends what a subject has', async () => {
+test('Redis full: the tokens of a subject can be revoked', async () => {
   await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
   await tell(redis, 'CONFIG SET maxmemory 1');
   expect(await store.revokeSubject('web', 'u')).toBe(1);
 });
 
-test('a Redis that may drop tokens is told of', async () => {
+test('Redis: an eviction policy that may drop tokens is reported', async () => {
   expect(await store.check()).toEqual({});
   for (const policy of ['allkeys-lru', 'volatile-ttl']) {
     await tell(redis, `CONFIG SET maxmemory-policy ${policy}`);
@@ -50,7 +50,7 @@ test('a Redis that may drop tokens is told of', async () => {
   }
 });
 
-test('of an issue that fails half way nothing is kept', async () => {
+test('Redis full: a batch that fails stores nothing', async () => {
   await tell(redis, 'SET postern:subject:{web:broken} x');
   const grants = ['whole', 'broken'].map((subject) => {
     return [newId(), grantAt(Date.now(), { subject })] as const;
@@ -59,7 +59,7 @@ test('of an issue that fails half way nothing is kept', async () => {
   for (const [id] of grants) expect(await store.find(id)).toBeUndefined();
 });
 
-test('a full Redis still lists, page by page', async () => {
+test('Redis full: tokens can be listed page by page', async () => {
   const grant = grantAt(Date.now(), { subject: 'u' });
   await store.issue([newId(), newId(), newId()].map((id) => [id, grant]));
   const { next } = await store.list('web', 'u', 2);

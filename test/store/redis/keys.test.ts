@@ -18,7 +18,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-test('Redis never sees a token, only its id', async () => {
+test('Redis keys: contain the token ID, never the token', async () => {
   const { api } = createPostern({ store });
   const seen = [];
   for (const body of [{ path: '/download/a', subject: 'u' }, { prefix: '/download/' }]) {
@@ -36,7 +36,7 @@ test('Redis never sees a token, only its id', async () => {
   for (const { access_token: token } of seen) expect(all).not.toContain(token.slice(3, 15));
 });
 
-test('every key has the prefix, and ends by itself', async () => {
+test('Redis keys: each has the prefix and an expiry', async () => {
   const other = await openRedis(redis, { prefix: 'other:' });
   const id = newId();
   const expiresAt = Date.now() + 30_000;
@@ -51,7 +51,7 @@ test('every key has the prefix, and ends by itself', async () => {
   await other.close();
 });
 
-test('the index lives as long as the longest of its grants', async () => {
+test('Redis keys: the index of a subject expires with its last grant', async () => {
   const issue = (ms: number, id = newId()) =>
     store.issue([[id, grantAt(now, { subject: 'u', expiresAt: now + ms })]]);
   const now = Date.now();
@@ -74,7 +74,7 @@ test('the index lives as long as the longest of its grants', async () => {
   expect(Number(score)).toBeGreaterThanOrEqual(now + 40_000);
 });
 
-test('the index lives for those who go on as well', async () => {
+test('Redis keys: the index of a subject lasts while a requester may resume', async () => {
   const now = Date.now();
   const id = newId();
   const uses = { max: 1, resumeFor: 3600, requesters: [] };
@@ -90,7 +90,7 @@ test('the index lives for those who go on as well', async () => {
   await expires(now + 90_000);
 });
 
-test('an index that was lost ends by itself too, once it is made again', async () => {
+test('Redis keys: an index that was lost and created again expires', async () => {
   const id = newId();
   await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
   await tell(redis, 'DEL postern:subject:{web:u}');
@@ -99,7 +99,7 @@ test('an index that was lost ends by itself too, once it is made again', async (
   expect(await store.revokeSubject('web', 'u')).toBe(1);
 });
 
-test('entries of what has ended do not pile up', async () => {
+test('Redis keys: entries of expired grants are removed from the index', async () => {
   const now = Date.now();
   const issue = (id = newId()) => store.issue([[id, grantAt(now, { subject: 'u' })]]);
   const count = () => tell(redis, 'ZCARD postern:subject:{web:u}');
@@ -114,7 +114,7 @@ test('entries of what has ended do not pile up', async () => {
   expect(await count()).toBe(':4');
 });
 
-test('what is revoked leaves the index', async () => {
+test('Redis keys: a revoked grant is removed from the index', async () => {
   const id = newId();
   await store.issue([
     [id, grantAt(Date.now(), { subject: 'u' })],
@@ -128,7 +128,7 @@ test('what is revoked leaves the index', async () => {
   expect(await keysOf(redis)).toEqual([]);
 });
 
-test('a revocation that broke off is ended by the next one', async () => {
+test('Redis keys: an interrupted revocation is completed by the next one', async () => {
   const grant = grantAt(Date.now(), { subject: 'u' });
   await store.issue(Array.from({ length: 5 }, () => [newId(), grant]));
   await tell(redis, 'RENAME postern:subject:{web:u} postern:subject:{web:u}:revoked');
@@ -137,7 +137,7 @@ test('a revocation that broke off is ended by the next one', async () => {
   expect(await keysOf(redis)).toEqual([]);
 });
 
-test('a revocation that broke off hides no grant that lives: it is ended before a list', async () => {
+test('Redis keys: an interrupted revocation is completed before a list', async () => {
   const id = newId();
   await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
   await tell(redis, 'RENAME postern:subject:{web:u} postern:subject:{web:u}:revoked');
@@ -148,7 +148,7 @@ test('a revocation that broke off hides no grant that lives: it is ended before 
   expect(await store.find(id)).toBeUndefined();
 });
 
-test('who uses a grant is gone with it', async () => {
+test('Redis keys: the requesters of a grant are removed with it', async () => {
   const uses = { max: 2, resumeFor: 60 };
   const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
   const ids = [newId(), newId()] as const;
@@ -162,7 +162,7 @@ test('who uses a grant is gone with it', async () => {
   expect(await keysOf(redis)).toEqual([]);
 });
 
-test('without its requesters a grant that was used admits nobody: how many there were is lost', async () => {
+test('Redis keys: a used grant whose requesters were lost allows nobody', async () => {
   const id = newId();
   await store.issue([[id, grantAt(Date.now(), { uses: { max: 2, resumeFor: 60 } })]]);
   const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };

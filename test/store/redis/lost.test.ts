@@ -26,7 +26,9 @@ async function throughProxy(redis: Redis, options: OpenRedisOptions = {}) {
   const proxy = await startHoldingProxy(redis.port);
   const states: string[] = [];
   const onState = (state: string) => void states.push(state);
-  const store = await openRedis(redis, { port: proxy.port, onState, ...options });
+  // The shortest time after which a silent connection counts as lost.
+  const timeoutMs = 1_000;
+  const store = await openRedis(redis, { port: proxy.port, timeoutMs, onState, ...options });
   onTestFinished(() => store.close());
   const id = newId();
   await store.issue([[id, grantAt(Date.now())]]);
@@ -46,7 +48,7 @@ async function follow(replica: Redis, master: Redis): Promise<void> {
   await waitFor(isUp, { what: 'the replica to follow' });
 }
 
-test('a connection that dies silently is replaced, though requests keep coming', async () => {
+test('Redis lost: a silent connection is replaced while requests arrive', async () => {
   const { proxy, store, id } = await throughProxy(await started());
   proxy.swallow();
   await expect(store.find(id)).rejects.toThrow();
@@ -54,7 +56,7 @@ test('a connection that dies silently is replaced, though requests keep coming',
   expect(proxy.connections()).toBe(2);
 });
 
-test('a connection that dies silently is replaced by another address, with no request at all', async () => {
+test('Redis lost: a silent connection is replaced without any request, at a new address', async () => {
   const [one, other] = [await started(), await started()];
   const { proxy, store, states } = await throughProxy(one);
   proxy.moveTo(other.port);
@@ -65,8 +67,8 @@ test('a connection that dies silently is replaced by another address, with no re
   await store.check();
 });
 
-test('a silent connection keeps no commands: memory does not grow', async () => {
-  const { proxy, store } = await throughProxy(await started());
+test('Redis lost: commands on a silent connection do not use more and more memory', async () => {
+  const { proxy, store } = await throughProxy(await started(), { timeoutMs: 250 });
   proxy.hold(/./);
   // What replaces it is as silent.
   const grant = grantAt(Date.now(), { filename: 'x'.repeat(10_000) });
@@ -87,9 +89,12 @@ test('a silent connection keeps no commands: memory does not grow', async () => 
 });
 
 test.each([1000, 3_600_000])(
-  'an idle connection is kept and reported once, checked each %i ms',
+  'Redis: an idle connection is kept and reported once, checked every %i ms',
   async (checkEveryMs) => {
-    const { proxy, states } = await throughProxy(await started(), { checkEveryMs });
+    const { proxy, states } = await throughProxy(await started(), {
+      checkEveryMs,
+      timeoutMs: 2_000,
+    });
     const began = performance.now();
     // Longer than a reply may take on a connection that is in use.
     await waitFor(() => performance.now() - began > 2500, { what: 'time to pass' });
@@ -98,7 +103,7 @@ test.each([1000, 3_600_000])(
   },
 );
 
-test('a master that becomes a replica answers nothing, and its successor is found', async () => {
+test('Redis failover: a master that becomes a replica is not asked, and its successor is found', async () => {
   const [old, successor] = [await started(), await started()];
   await follow(successor, old);
   const { proxy, store, states, id } = await throughProxy(old);
@@ -118,7 +123,7 @@ test('a master that becomes a replica answers nothing, and its successor is foun
   expect(await store.revoke(id, 'web')).toBe(true);
 });
 
-test('a replica answers nothing, on no connection and at no moment', async () => {
+test('Redis failover: no answer of a replica is used', async () => {
   const [master, replica] = [await started(), await started()];
   const { store: atMaster, id } = await throughProxy(master);
   await atMaster.check();
@@ -144,7 +149,7 @@ test('a replica answers nothing, on no connection and at no moment', async () =>
   expect(asked).toBeGreaterThan(100);
 });
 
-test('a replica that is promoted in its place is used again', async () => {
+test('Redis failover: a replica that is promoted is used again', async () => {
   const [redis, master] = [await started(), await started()];
   const { store, id } = await throughProxy(redis);
   await follow(redis, master);
@@ -155,7 +160,7 @@ test('a replica that is promoted in its place is used again', async () => {
   expect(await store.find(id)).toBeDefined();
 });
 
-test('while Redis loads it is reported as that, and the first call after it succeeds', async () => {
+test('Redis: LOADING is reported, and the first call afterwards succeeds', async () => {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const slow = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];

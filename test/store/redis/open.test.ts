@@ -6,13 +6,13 @@ import { openStore } from '../../../service/store/store.ts';
 
 const log = pino({ level: 'silent' });
 
-test('memory is there from the beginning', () => {
+test('store: memory is connected from the start', () => {
   const told: boolean[] = [];
   openStore({ url: 'memory:', prefix: '', timeoutMs: 250 }, log, (up) => void told.push(up));
   expect(told).toEqual([true]);
 });
 
-test('Redis is told of when it comes and when it goes, with no request at all', async () => {
+test('store: a connect and a disconnect of Redis are reported without any request', async () => {
   const redis = await startRedis();
   let connected: boolean | undefined;
   const store = openStore({ url: redis.url, prefix: 'postern:', timeoutMs: 250 }, log, (up) => {

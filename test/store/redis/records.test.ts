@@ -34,7 +34,7 @@ test.each([
   ['half a record', '{"v":2,"c":"web"'],
   ['another value', 'null'],
   ['another program’s value', 'yes'],
-])('%s is not read as "not there", nor changed', async (_, record) => {
+])('Redis records: %s is an error, not a missing grant, and is not changed', async (_, record) => {
   const id = newId();
   const key = `postern:grant:{${id}}`;
   await tell(redis, `SET ${key} '${record}' EX 60`);
@@ -43,7 +43,7 @@ test.each([
   expect(await tell(redis, `GET ${key}`)).toContain(record);
 });
 
-test('a key of another type opens nothing, and is not changed', async () => {
+test('Redis records: a key of another type allows nothing and is not changed', async () => {
   const id = newId();
   await tell(redis, `LPUSH postern:grant:{${id}} x`);
   expect(await store.find(id)).toBeUndefined();
@@ -52,7 +52,7 @@ test('a key of another type opens nothing, and is not changed', async () => {
   expect(await tell(redis, `TYPE postern:grant:{${id}}`)).toContain('list');
 });
 
-test('an index of another type fails all that needs it', async () => {
+test('Redis records: an index of another type is an error', async () => {
   await tell(redis, 'SET postern:subject:{web:broken} x');
   const grant = grantAt(Date.now(), { subject: 'broken' });
   await expect(store.issue([[newId(), grant]])).rejects.toThrow(StoreUnavailable);
@@ -60,7 +60,7 @@ test('an index of another type fails all that needs it', async () => {
   await expect(store.revokeSubject('web', 'broken')).rejects.toThrow(StoreUnavailable);
 });
 
-test('a grant is not prolonged where its index cannot say so', async () => {
+test('Redis records: a grant is not prolonged if its index cannot be updated', async () => {
   const id = newId();
   const grant = grantAt(Date.now(), { subject: 'later broken' });
   await store.issue([[id, grant]]);

@@ -135,51 +135,57 @@ const cases: ReadonlyArray<readonly [string, () => Promise<string>, RegExp]> = [
   ],
 ];
 
-test.each(cases)('%s is reported as that, in the log and by /readyz', async (_, at, expected) => {
-  const url = await at();
-  const { lines, parsed, readyz } = opened(url);
-  const { status, detail } = await waitFor(
-    async () => {
-      const said = await readyz();
-      return expected.test(said.detail ?? '') && said;
-    },
-    { what: 'the reason' },
-  );
-  expect(status).toBe(503);
-  expect(detail).not.toMatch(/127\.0\.0\.1|localhost|\d{4,}/);
-  const told = await waitFor(
-    () => {
-      const all = parsed().filter(({ redis }) => redis !== undefined);
-      return all.length > 0 && all;
-    },
-    { what: 'the line' },
-  );
-  expect(told.at(-1)).toMatchObject({ level: 50, redis: new URL(url).host });
-  expect(told.at(-1).msg).toMatch(new RegExp(expected.source.replace('$', '')));
-  expect(lines.join('')).not.toContain(PASSWORD);
-  // Once, however often it is checked.
-  await readyz();
-  expect(parsed().filter(({ msg }) => msg === told.at(-1).msg)).toHaveLength(1);
-});
+test.each(cases)(
+  'Redis errors: %s is reported in the log and by /readyz',
+  async (_, at, expected) => {
+    const url = await at();
+    const { lines, parsed, readyz } = opened(url);
+    const { status, detail } = await waitFor(
+      async () => {
+        const said = await readyz();
+        return expected.test(said.detail ?? '') && said;
+      },
+      { what: 'the reason' },
+    );
+    expect(status).toBe(503);
+    expect(detail).not.toMatch(/127\.0\.0\.1|localhost|\d{4,}/);
+    const told = await waitFor(
+      () => {
+        const all = parsed().filter(({ redis }) => redis !== undefined);
+        return all.length > 0 && all;
+      },
+      { what: 'the line' },
+    );
+    expect(told.at(-1)).toMatchObject({ level: 50, redis: new URL(url).host });
+    expect(told.at(-1).msg).toMatch(new RegExp(expected.source.replace('$', '')));
+    expect(lines.join('')).not.toContain(PASSWORD);
+    // Once, however often it is checked.
+    await readyz();
+    expect(parsed().filter(({ msg }) => msg === told.at(-1).msg)).toHaveLength(1);
+  },
+);
 
 // Of a command that it does not know, Redis quotes the arguments in its reply.
 test.each([
   ['has not', async () => (await started('--rename-command', 'SET', '')).url, /ERR to SET/],
   ['may not use', () => withUser('~* +@all -set'), /NOPERM to SET/],
-])('of a record that Redis %s the command for, nothing is logged', async (_, at, expected) => {
-  const { store, log, lines, readyz } = opened(await at());
-  await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
-  const secret = 'secret-of-the-record';
-  const id = newId();
-  const grant = grantAt(Date.now(), { client: secret, covers: `/download/${secret}` });
-  const error = await store.issue([[id, grant]]).catch((fault: Error) => fault);
-  log.error({ err: error, reason: (error as Error).message }, 'issuing failed');
-  expect((error as Error).message).toMatch(expected);
-  expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret);
-  expect(lines.join('')).not.toMatch(new RegExp(`${secret}|${id}|"v"|\\\\"v`));
-});
+])(
+  'Redis errors: no part of a record is logged if Redis %s the command',
+  async (_, at, expected) => {
+    const { store, log, lines, readyz } = opened(await at());
+    await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
+    const secret = 'secret-of-the-record';
+    const id = newId();
+    const grant = grantAt(Date.now(), { client: secret, covers: `/download/${secret}` });
+    const error = await store.issue([[id, grant]]).catch((fault: Error) => fault);
+    log.error({ err: error, reason: (error as Error).message }, 'issuing failed');
+    expect((error as Error).message).toMatch(expected);
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret);
+    expect(lines.join('')).not.toMatch(new RegExp(`${secret}|${id}|"v"|\\\\"v`));
+  },
+);
 
-test('of a record that is damaged, nothing is logged', async () => {
+test('Redis errors: no part of a damaged record is logged', async () => {
   const redis = await started();
   const { store } = opened(redis.url);
   await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store' });

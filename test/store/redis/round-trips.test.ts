@@ -7,10 +7,10 @@ import { answers, openRedis } from '../open-redis.ts';
 /** Its own turns are not what is counted. */
 const NEVER = 3_600_000;
 
-test('issuing, finding and revoking cost one round trip each', async () => {
+test('Redis: issue, find and revoke cost one round trip each', async () => {
   const redis = await startRedis();
   const proxy = await startCountingProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 5_000, checkEveryMs: NEVER });
+  const store = await openRedis(redis, { port: proxy.port, checkEveryMs: NEVER });
   onTestFinished(async () => {
     await store.close();
     await redis.stop();
@@ -41,10 +41,10 @@ test('issuing, finding and revoking cost one round trip each', async () => {
   expect(await turnsOf(store.revokeSubject('web', 'v'))).toBe(5);
 });
 
-test('a use costs one round trip, the first one too, and after a restart of Redis', async () => {
+test('Redis: a use costs one round trip, also the first one and after a restart of Redis', async () => {
   const redis = await startRedis();
   const proxy = await startCountingProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 5_000, checkEveryMs: NEVER });
+  const store = await openRedis(redis, { port: proxy.port, checkEveryMs: NEVER });
   onTestFinished(async () => {
     await store.close();
     await redis.stop();

@@ -1,9 +1,131 @@
-import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
-import { storeContract } from '../contract.ts';
-import { openedAt } from '../open-redis.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { ask } from '../../../dev/redis.ts';
+import { type SentinelOptions, startRedisSentinel } from '../../../dev/redis-sentinel.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import type { StoreUnavailable } from '../../../service/domain/store.ts';
+import { createRedisStore, type RedisStoreOptions } from '../../../service/store/redis.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers } from '../open-redis.ts';
 
-for (const engine of ['redis', 'valkey'] as const) {
-  storeContract(`Sentinel of ${engine}`, () => {
-    return openedAt(() => startRedisSentinel({ engine }), { timeoutMs: 5_000 });
+async function started(
+  options: SentinelOptions = {},
+  access: (url: string) => Partial<RedisStoreOptions> = () => ({}),
+) {
+  const redis = await startRedisSentinel(options);
+  const states: string[] = [];
+  const store = createRedisStore({
+    url: redis.url,
+    prefix: 'postern:',
+    timeoutMs: 250,
+    onState: (state, failure) => void states.push(`${state} ${failure?.shown ?? ''}`.trim()),
+    ...access(redis.url),
   });
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  return { redis, store, states };
 }
+
+/** A grant that both replicas have. */
+async function copied({ redis, store }: Awaited<ReturnType<typeof started>>): Promise<string> {
+  await answers(store);
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { expiresAt: Date.now() + 600_000 })]]);
+  for (const replica of redis.servers.slice(1)) {
+    const has = async () => (await ask(replica.port, `EXISTS postern:grant:{${id}}`)) === ':1\r\n';
+    await waitFor(has, { what: 'the replica to have the grant' });
+  }
+  return id;
+}
+
+test('Sentinel: after the master was killed, its successor answers', async () => {
+  const all = await started();
+  const id = await copied(all);
+  const { redis, store, states } = all;
+  process.kill(redis.servers[0]?.pid ?? 0, 'SIGKILL');
+  await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
+  await expect(store.find(id)).rejects.toThrow();
+  await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
+  expect(await store.find(id)).toBeDefined();
+  expect(await store.revoke(id, 'web')).toBe(true);
+  expect(await store.find(id)).toBeUndefined();
+});
+
+test('Sentinel: a master that hangs is left, and what it says later counts for nothing', async () => {
+  const all = await started();
+  const id = await copied(all);
+  const { redis, store, states } = all;
+  const [old] = redis.servers;
+  old?.pause();
+  await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
+  await expect(store.find(id)).rejects.toThrow();
+  await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
+  expect(await store.revoke(id, 'web')).toBe(true);
+  old?.resume();
+  const isReplica = async () => (await ask(old?.port ?? 0, 'ROLE'))?.includes('slave');
+  await waitFor(isReplica, { what: 'the old master to follow', deadline: 30_000 });
+  expect(await store.find(id)).toBeUndefined();
+});
+
+test('Sentinel: a planned failover is followed, with one sentinel lost', async () => {
+  const all = await started();
+  const id = await copied(all);
+  const { redis, store } = all;
+  const [first, second] = redis.sentinels;
+  await first?.stop();
+  expect(await ask(second?.port ?? 0, 'SENTINEL FAILOVER main', 5_000)).toBe('+OK\r\n');
+  const [old] = redis.servers;
+  const isReplica = async () => (await ask(old?.port ?? 0, 'ROLE'))?.includes('slave');
+  await waitFor(isReplica, { what: 'the old master to follow', deadline: 30_000 });
+  await answers(store);
+  expect(await store.revoke(id, 'web')).toBe(true);
+});
+
+const PASSWORD = 'data-pa55word';
+const SENTINEL_PASSWORD = 'sentinel-pa55word';
+
+const withPasswords: SentinelOptions = {
+  args: ['--requirepass', PASSWORD, '--masterauth', PASSWORD],
+  sentinelLines: [`sentinel auth-pass main ${PASSWORD}`, `requirepass ${SENTINEL_PASSWORD}`],
+};
+const login = (url: string) => url.replace('//', `//:${PASSWORD}@`);
+
+test('Sentinel: the servers and the sentinels have their own passwords', async () => {
+  const { store } = await started(withPasswords, (url) => ({
+    url: login(url),
+    sentinel: { password: SENTINEL_PASSWORD },
+  }));
+  await answers(store);
+});
+
+test('the password of a file replaces the one of the URL', async () => {
+  const { store } = await started(withPasswords, () => ({
+    password: PASSWORD,
+    sentinel: { password: SENTINEL_PASSWORD },
+  }));
+  await answers(store);
+});
+
+test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>, RegExp]>([
+  ['no password', withPasswords, (url) => ({ url: login(url) }), /set POSTERN_SENTINEL_PASSWORD/],
+  [
+    'a wrong password',
+    withPasswords,
+    (url) => ({ url: login(url), sentinel: { password: 'other' } }),
+    /rejects POSTERN_SENTINEL_/,
+  ],
+  [
+    'another name',
+    {},
+    (url) => ({ url: url.replace('/main', '/other') }),
+    /do not know the master/,
+  ],
+  ['no TLS', {}, (url) => ({ url: url.replace('redis', 'rediss') }), /No sentinel answers|TLS/],
+])('Sentinel: %s for the sentinels is reported as that', async (_, options, access, expected) => {
+  const { store, states } = await started(options, access);
+  const why = () => store.check().then(String, ({ shown }: StoreUnavailable) => shown ?? '');
+  await waitFor(async () => expected.test(await why()), { what: 'the reason' });
+  expect(states.join('\n')).toMatch(expected);
+  expect(states.join('\n')).not.toMatch(/127\.0\.0\.1|pa55word/);
+});

@@ -2,14 +2,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ask } from '../../../dev/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../../dev/redis-cluster.ts';
 import { slotOf } from '../../../service/store/slot.ts';
-import { storeContract } from '../contract.ts';
-import { openedAt } from '../open-redis.ts';
-
-for (const engine of ['redis', 'valkey'] as const) {
-  storeContract(`Cluster of ${engine}`, () => {
-    return openedAt(() => startRedisCluster({ engine }), { timeoutMs: 5_000 });
-  });
-}
 
 let cluster: RedisCluster;
 beforeAll(async () => {

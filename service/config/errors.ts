@@ -1,0 +1,148 @@
+/** Where a value was configured, and what a report may show of it. */
+export interface Source {
+  /** The variable, `POSTERN_MOUNTS`, or the path in the file, `mounts[1].internal`. */
+  readonly field: string;
+  /** File and line, `/etc/postern.yaml:12`; absent: from the environment. */
+  readonly where?: string;
+  /** The redacted value; absent: a report must not show it. */
+  readonly shown?: string;
+}
+
+/** One error in the configuration. */
+export interface ConfigIssue {
+  readonly field: string;
+  readonly where?: string;
+  /** The current value, safe for a terminal and a log: never a secret or a part of one. */
+  readonly value?: string;
+  /** What would be right, with an example. */
+  readonly expected: string;
+}
+
+/** The configuration cannot be used. `message` is the report on every issue. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly issues: readonly ConfigIssue[];
+
+  constructor(issues: readonly ConfigIssue[]) {
+    const count = issues.length === 1 ? '1 fault' : `${issues.length} faults`;
+    super(`Postern cannot start: ${count} in its configuration.\n\n${issuesText(issues)}`);
+    this.issues = issues;
+  }
+}
+
+/** Collects issues, so that one run reports all of them. */
+export class ConfigErrors {
+  readonly issues: ConfigIssue[] = [];
+
+  /** Returns undefined: what a reader returns for a value that it cannot read. */
+  add({ field, where, shown }: Source, expected: string): undefined {
+    this.issues.push({
+      field,
+      ...(where !== undefined && { where }),
+      ...(shown !== undefined && { value: shown }),
+      expected,
+    });
+  }
+
+  get count(): number {
+    return this.issues.length;
+  }
+
+  /** Every issue as text. */
+  get text(): string {
+    return issuesText(this.issues);
+  }
+}
+
+function issuesText(issues: readonly ConfigIssue[]): string {
+  const blocks = issues.map(({ field, where, value, expected }) => {
+    const lines = [`  ${field}${where === undefined ? '' : `  (${where})`}`];
+    if (value !== undefined) lines.push(`    is now:   ${value}`);
+    lines.push(`    expected: ${expected}`);
+    return lines.join('\n');
+  });
+  return blocks.join('\n\n');
+}
+
+/** Longer values are cut. */
+const MAX_SHOWN = 100;
+
+/** All that a report may show of API keys: a key may be in place of its `id`, or of the whole list. */
+const PUBLIC_API_KEY_FIELDS = /^api_keys\.(paths|targets|max_expires_in|max_resume_for)$/;
+
+/** Somebody may paste a secret instead of the path of its file. */
+const MAY_BE_SECRET = ['jwt_keys', 'store_password_file', 'store_key_file', 'sentinel_password'];
+
+/**
+ * What a report may show of a value; undefined: nothing.
+ * `setting` is the path in the file without indices: `store`, `mounts.internal`.
+ */
+export function redact(setting: string, value: unknown): string | undefined {
+  if (/^api_keys\b/.test(setting) && !PUBLIC_API_KEY_FIELDS.test(setting)) return undefined;
+  if (MAY_BE_SECRET.includes(setting) && typeof value === 'string') return undefined;
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof Map) return 'a mapping';
+  if (value === null) return 'nothing';
+  if (typeof value !== 'string') return String(value);
+  return quote(mayContainPassword(setting, value) ? withoutPassword(value) : value);
+}
+
+function mayContainPassword(setting: string, value: string): boolean {
+  // A wrong path in the URL of a JWKS stays visible.
+  if (setting === 'issuers.jwks_uri') return value.includes('@');
+  return setting === 'store' || setting === 'public_url';
+}
+
+/** A text in quotes, on one line, without characters that control a terminal. */
+export function quote(text: string): string {
+  const cut = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+  return JSON.stringify(cut).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/**
+ * Scheme, host, port and a numeric path of a URL, and stars for everything else. The text may not be
+ * a valid URL, so this does not parse it: it keeps only what is plainly harmless.
+ */
+function withoutPassword(url: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? '';
+  const rest = url.slice(scheme.length);
+  // The last @: a password may contain others.
+  const at = rest.lastIndexOf('@') + 1;
+  const address = rest.slice(at);
+  const harmless = /^([\w.-]+|\[[\da-f:.]+\])?(:\d{1,5})?(\/\d{0,5}$)?/i;
+  const kept = harmless.exec(address)?.[0] ?? '';
+  // Without an @ the text may be a password whose host is missing.
+  const isWhole = kept === address || at > 0;
+  return `${scheme}${at > 0 ? '***@' : ''}${isWhole ? kept : ''}${kept === address ? '' : '***'}`;
+}
+
+/** How many letters may differ. */
+const MAX_TYPOS = 2;
+
+/** `; did you mean …?` if a name is close to a known one, else an empty text. */
+export function suggest(name: string, known: readonly string[]): string {
+  let nearest: string | undefined;
+  let fewest = MAX_TYPOS + 1;
+  for (const candidate of known) {
+    const typos = distance(name, candidate);
+    if (typos < fewest) [nearest, fewest] = [candidate, typos];
+  }
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
+}
+
+/** Levenshtein distance: the least number of letters to change, add or drop. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = (row[j - 1] ?? 0) + Number(a[i - 1] !== b[j - 1]);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { projectRoot } from '../../dev/paths.ts';
+
+const MAX_LINES = 300;
+const MAX_CELL_LENGTH = 120;
+/** Old or literary words. */
+const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;
+
+const markdown = (folder: string) =>
+  readdirSync(join(projectRoot, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name));
+
+describe.each([...markdown('.'), ...markdown('docs')])('%s', (page) => {
+  const text = readFileSync(join(projectRoot, page), 'utf8');
+
+  test(`has at most ${MAX_LINES} lines`, () => {
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(MAX_LINES);
+  });
+
+  test(`has no table cell of more than ${MAX_CELL_LENGTH} characters`, () => {
+    const prose = text.replace(/^ *```[\s\S]*?^ *```$/gm, '');
+    const rows = prose.split('\n').filter((line) => line.startsWith('|'));
+    const cells = rows.flatMap((row) => row.split(/(?<!\\)\|/).map(shown));
+    expect(cells.filter((cell) => cell.length > MAX_CELL_LENGTH)).toEqual([]);
+  });
+
+  test('has none of the words to avoid', () => expect(text.match(AVOIDED) ?? []).toEqual([]));
+});
+
+/** A cell as it is displayed: a link is its text. */
+function shown(cell: string): string {
+  return cell.replace(/\]\([^)]*\)/g, ']').trim();
+}
