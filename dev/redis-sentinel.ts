@@ -59,7 +59,8 @@ export async function startRedisSentinel(options: SentinelOptions = {}): Promise
   return started;
 }
 
-async function startSentinel(engine: Engine, master: number, lines: string[]) {
+/** One sentinel of a master. */
+export async function startSentinel(engine: Engine, master: number, lines: string[]) {
   const tool = await findTool(`${engine}-server`);
   return onFreePorts(1, async ([port = 0]): Promise<{ port: number; running: Running }> => {
     const folder = await temporaryFolder();

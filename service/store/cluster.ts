@@ -170,8 +170,10 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     if (!isClosed) onState?.('down', why);
   }
 
-  // The library does not handle a failure of ASKING, and so the process would end.
   cluster.on('+node', (node: Redis) => {
+    // Only the connection of a node reports why it fails. Later, the first command connects.
+    if (cluster.status !== 'ready') node.connect().catch(() => {});
+    // The library does not handle a failure of ASKING, and so the process would end.
     const asking = node.asking.bind(node);
     node.asking = () => {
       const asked = asking();

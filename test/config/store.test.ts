@@ -11,6 +11,8 @@ test.each([
   'redis://user:p%40ss%2Fword@redis.example:6379/0',
   'redis://:p@ss@redis.example',
   'rediss://redis.example:6380',
+  'redis+sentinel://user:p%40ss@a.example,b.example:26380/main/1',
+  'rediss+cluster://a.example,[::1]:7000',
 ])('config: the store URL %s is accepted', (url) => {
   expect(load({ POSTERN_STORE: url }).store.url).toBe(url);
 });
@@ -20,8 +22,8 @@ test.each([
   ['memory://', 'memory:', '"memory://"'],
   ['127.0.0.1:6379', 'redis://', '"127.0.0.1:6379"'],
   ['http://redis.example', 'redis://', '"http://redis.example"'],
-  ['redis+sentinel://a,b/name', 'redis://', '"redis+sentinel://***"'],
-  ['redis+cluster://a,b', 'rediss://', '"redis+cluster://***"'],
+  ['redis+sentinel://:secret@a,b', "master's name", '"redis+sentinel://***@a***"'],
+  ['redis+cluster://a,b/1', 'no database numbers', '"redis+cluster://***"'],
   // The client would connect without TLS.
   ['REDISS://a:6379', 'rediss://', '"REDISS://a:6379"'],
   ['redis:/redis.example', 'redis://', '"***"'],

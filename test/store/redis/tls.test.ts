@@ -1,0 +1,113 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../../dev/paths.ts';
+import { freePorts } from '../../../dev/ports.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { startSentinel } from '../../../dev/redis-sentinel.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import type { StoreUnavailable } from '../../../service/domain/store.ts';
+import type { StoreTls } from '../../../service/store/access.ts';
+import { createRedisStore } from '../../../service/store/redis.ts';
+import { selfSigned } from '../../support/certificate.ts';
+import { answers, tell } from '../open-redis.ts';
+
+const NAME = 'redis.example';
+
+/** Certificates of the servers and of the client, and the options of a server that requires the latter. */
+async function certificates() {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const [server, client] = [selfSigned(NAME), selfSigned('postern.example')];
+  const file = async (name: string, text: string) => {
+    await writeFile(join(folder, name), text);
+    return join(folder, name);
+  };
+  const files = {
+    'tls-cert-file': await file('server.pem', server.certificate),
+    'tls-key-file': await file('server.key', server.key),
+    'tls-ca-cert-file': await file('clients.pem', client.certificate),
+    'tls-auth-clients': 'yes',
+  };
+  const tls: StoreTls = {
+    ca: server.certificate,
+    cert: client.certificate,
+    key: client.key,
+    serverName: NAME,
+  };
+  return { files, tls };
+}
+
+async function started(args: string[] = []) {
+  const { files, tls } = await certificates();
+  const [port = 0] = await freePorts(1);
+  const settings = Object.entries({ ...files, 'tls-port': String(port) });
+  const options = settings.flatMap(([name, value]) => [`--${name}`, value]);
+  const redis = await startRedis({ args: [...options, ...args] });
+  onTestFinished(() => redis.stop());
+  return { redis, files, tls, port };
+}
+
+function opened(url: string, tls: StoreTls) {
+  const store = createRedisStore({ url, tls, prefix: 'postern:', timeoutMs: 5_000 });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+test('TLS: Postern checks the CA and the server name, and sends its certificate', async () => {
+  const { tls, port } = await started();
+  await answers(opened(`rediss://127.0.0.1:${port}`, tls));
+});
+
+test.each<[string, (tls: StoreTls) => StoreTls, RegExp]>([
+  ['another CA', (tls) => ({ ...tls, ca: tls.cert ?? '' }), /TLS to Redis fails/],
+  ['another name', (tls) => ({ ...tls, serverName: 'other.example' }), /TLS to Redis fails/],
+  [
+    'no certificate of the client',
+    ({ cert: _, key: __, ...tls }) => tls,
+    /TLS to Redis fails|before it answers|does not answer/,
+  ],
+])('TLS: %s is reported', async (_, change, expected) => {
+  const { tls, port } = await started();
+  const store = opened(`rediss://127.0.0.1:${port}`, change(tls));
+  const why = () =>
+    store.check().then(
+      () => 'ok',
+      ({ shown }: StoreUnavailable) => shown ?? '',
+    );
+  await waitFor(async () => expected.test(await why()), { what: 'the reason' });
+});
+
+test('TLS: Postern uses it for the sentinels, too', async () => {
+  const { files, tls, port } = await started();
+  const [tlsPort = 0] = await freePorts(1);
+  const lines = Object.entries({ ...files, 'tls-port': String(tlsPort), 'tls-replication': 'yes' });
+  const sentinel = await startSentinel(
+    'redis',
+    port,
+    lines.map(([name, value]) => `${name} ${value}`),
+  );
+  onTestFinished(async () => void (await sentinel.running.stop()));
+  await answers(opened(`rediss+sentinel://127.0.0.1:${tlsPort}/main`, tls));
+  const plain = opened(`rediss+sentinel://127.0.0.1:${sentinel.port}/main`, tls);
+  const why = () =>
+    plain.check().then(
+      () => 'ok',
+      ({ shown }: StoreUnavailable) => shown ?? '',
+    );
+  await waitFor(async () => /sentinel/.test(await why()), { what: 'the reason' });
+});
+
+test('TLS: Postern uses it for the nodes of a cluster', async () => {
+  const enabled = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
+  const { redis, tls, port } = await started(enabled);
+  await tell(redis, 'CLUSTER ADDSLOTSRANGE 0 16383');
+  await answers(opened(`rediss+cluster://127.0.0.1:${port}`, tls));
+  const store = opened(`rediss+cluster://127.0.0.1:${port}`, { ...tls, serverName: 'b.example' });
+  const why = () =>
+    store.check().then(
+      () => 'ok',
+      ({ shown }: StoreUnavailable) => shown ?? '',
+    );
+  await waitFor(async () => /TLS to Redis fails/.test(await why()), { what: 'the reason' });
+});
