@@ -104,6 +104,26 @@ test('Cluster: after a master was killed, its replica answers', async () => {
   expect((await outcomes(store, ids)).absent).toEqual(ids);
 });
 
+test('Cluster: a master that hung and continues brings back no revoked token', async () => {
+  const { first, store, states } = await started();
+  const ids = (await issued(store)).filter(isOfFirst);
+  const has = async () => {
+    return ((await ask(first.port, 'INFO replication')) ?? '').includes('state=online,offset');
+  };
+  await waitFor(has, { what: 'its replica' });
+  first.pause();
+  await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+  await waitFor(() => states.at(-1) === 'up', { what: 'the replica', deadline: 30_000 });
+  for (const id of ids) await store.revoke(id, 'web');
+  first.resume();
+  const isReplica = async () => {
+    expect((await outcomes(store, ids)).found).toEqual([]);
+    return (await ask(first.port, 'ROLE'))?.includes('slave');
+  };
+  await waitFor(isReplica, { what: 'the old master to follow', deadline: 30_000 });
+  expect((await outcomes(store, ids)).absent).toEqual(ids);
+});
+
 test('Cluster: connections that are closed are made again', async () => {
   const { cluster, store } = await started({ replicas: 0 });
   const ids = await issued(store);
