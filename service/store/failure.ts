@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '../domain/store.ts';
 
-const CLUSTER = 'Redis is a node of a cluster, and Postern needs a single server';
+const CLUSTER = 'Redis is a node of a cluster: use redis+cluster:// in POSTERN_STORE';
 
 /** What the codes of Redis' errors mean for an operator. */
 const MEANINGS: Readonly<Record<string, string>> = {
