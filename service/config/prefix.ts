@@ -1,4 +1,4 @@
-import { prefixFault } from '../domain/path.ts';
+import { prefixError } from '../domain/path.ts';
 import { isToken } from '../domain/token.ts';
 import type { Faults } from './fault.ts';
 import type { Given } from './given.ts';
@@ -11,7 +11,7 @@ export function readPrefix(
   faults: Faults,
 ): string | undefined {
   if (typeof given.value !== 'string') return faults.add(given, `${what}, such as ${example}`);
-  const fault = prefixFault(given.value);
+  const fault = prefixError(given.value);
   if (fault === undefined) return given.value;
   return faults.add(given, `${what}, such as ${example}: it ${fault}`);
 }

@@ -86,8 +86,8 @@ test('answers are as they are described', async () => {
   holds(answers.revoked, (await ask('DELETE /tokens?subject=u')).body);
   holds(answers.health, (await ask('GET /readyz')).body);
   holds(answers.health, (await ask('GET /livez')).body);
-  holds(answers.problem, (await ask('GET /tokens/x')).body);
-  holds(answers.problem, (await ask('POST /tokens', { json: { path: 1, y: 2 } })).body);
+  holds(answers.problemDocument, (await ask('GET /tokens/x')).body);
+  holds(answers.problemDocument, (await ask('POST /tokens', { json: { path: 1, y: 2 } })).body);
 });
 
 test('and so is the state of what is used, and of a JWT', async () => {

@@ -140,12 +140,12 @@ test('a folder that is too long for a cookie, as its URL spells it, has none', a
   const folder = (length: number) => `/download/${'漢'.repeat(length)}/`;
   await expect(issue({ prefix: folder(112), cookie: true })).resolves.toBeDefined();
   await expect(issue({ prefix: folder(113), cookie: true })).rejects.toMatchObject({
-    faults: [{ pointer: '/cookie' }],
+    errors: [{ pointer: '/cookie' }],
   });
 });
 
 test('there is no cookie for a folder whose paths stand in an argument', async () => {
   await expect(issue({ prefix: '/logs/x/', cookie: true })).rejects.toMatchObject({
-    faults: [{ pointer: '/cookie' }],
+    errors: [{ pointer: '/cookie' }],
   });
 });
