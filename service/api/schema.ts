@@ -1,19 +1,22 @@
 import { z } from 'zod';
-import type { Fault } from '../domain/errors.ts';
+import type { FieldError } from '../domain/errors.ts';
 import type { ShownName } from '../domain/grant-fields.ts';
 import { fieldSchemas } from '../schema.ts';
 
-/** Tokens that one request may ask for. */
-export const MOST_AT_ONCE = 1000;
+/** Maximum number of tokens in a request. */
+export const MAX_BATCH = 1000;
 
-/** What `POST /tokens` takes for one token. */
+/** Maximum number of tokens in a page of a list. */
+export const MAX_PAGE = 1000;
+
+/** The body of `POST /tokens` for one token. */
 export const grantRequest = z.strictObject(fieldSchemas());
 
-/** What `PATCH /tokens/{id}` takes. */
+/** The body of `PATCH /tokens/{id}`. */
 export const prolongRequest = grantRequest.pick({ expires_in: true }).required();
 
-/** The faults of a body, each with the JSON pointer (RFC 6901) of its field below `at`. */
-export function faultsOf(error: z.ZodError, at = ''): Fault[] {
+/** The errors of a body, with JSON pointers (RFC 6901) below `at`. */
+export function fieldErrorsOf(error: z.ZodError, at = ''): FieldError[] {
   return error.issues.flatMap((issue) => {
     const pointer = at + issue.path.map((key) => `/${escapePointer(String(key))}`).join('');
     if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
@@ -28,7 +31,7 @@ function escapePointer(key: string): string {
   return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-/** What the API answers with. The handlers' answers have these types, and the OpenAPI document describes them. */
+// The API's responses: the handlers have these types, and the OpenAPI document describes them.
 
 const seconds = z.number().int().meta({ description: 'Seconds since 1970.' });
 
@@ -90,14 +93,14 @@ export type IntrospectionAnswer = z.infer<typeof introspection>;
 export const health = z.strictObject({ status: z.literal('ok'), warning: z.string().optional() });
 
 /** RFC 9457. */
-export const problem = z.strictObject({
+export const problemDocument = z.strictObject({
   type: z.literal('about:blank'),
   title: z.string(),
   status: z.number().int(),
-  code: z.string().meta({ description: 'Stable: test for it, never for the texts.' }),
+  code: z.string().meta({ description: 'Stable: test for it, not for the texts.' }),
   detail: z.string().optional(),
   errors: z
     .array(z.strictObject({ pointer: z.string(), detail: z.string() }))
     .optional()
-    .meta({ description: 'Each field at fault, by its JSON pointer.' }),
+    .meta({ description: 'Each invalid field, by its JSON pointer.' }),
 });

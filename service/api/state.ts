@@ -9,40 +9,37 @@ import { KEPT_FIELDS } from '../domain/grant-fields.ts';
 import type { Store } from '../domain/store.ts';
 import type { State } from './schema.ts';
 
-/** A grant as the API lists it: the fields it was issued with, and its times in whole seconds. */
+const SHOWN_FIELDS = KEPT_FIELDS.filter(({ shown }) => shown);
+
+/** A grant in the API's form, with times in whole seconds. */
 export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]): State {
   const { client, covers, uses } = grant;
   return {
     id,
     client_id: client,
     [isFolder(covers) ? 'prefix' : 'path']: covers,
-    ...shownFieldsOf(grant),
+    ...Object.fromEntries(SHOWN_FIELDS.map(({ name, property }) => [name, grant[property]])),
     max_uses: uses?.max,
     resume_for: uses?.resumeFor,
     bind: uses && (uses.cookieOnly ? 'cookie' : 'any'),
-    ...(uses && requesters && usedBy(uses, requesters, grant.expiresAt)),
+    ...(uses && requesters && usageOf(uses, requesters, grant.expiresAt)),
     format: grant.signedUntil === undefined ? undefined : 'jwt',
     iat: seconds(grant.issuedAt),
     exp: seconds(grant.expiresAt),
   };
 }
 
-function shownFieldsOf(grant: Grant): Partial<State> {
-  const shown = KEPT_FIELDS.filter((field) => field.shown);
-  return Object.fromEntries(shown.map(({ name, property }) => [name, grant[property]]));
-}
-
-/** The whole state, with who uses it. */
+/** As `stateOf`, with the requesters. */
 export async function wholeStateOf(store: Store, id: string, grant: Grant): Promise<State> {
   return stateOf(id, grant, grant.uses && (await store.requesters(id)));
 }
 
-function usedBy(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {
+function usageOf(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {
   const until = (one: KnownRequester) => seconds(Math.max(expiresAt, resumableUntil(uses, one)));
   const last = requesters.at(-1);
   return {
     uses_left: uses.max === undefined ? undefined : uses.max - requesters.length,
-    // When none of them can go on any more.
+    // The latest time at which any of them can resume.
     resumable_until: last && until(last),
     requesters: requesters.map((requester) => ({
       address: requester.address,

@@ -1,23 +1,22 @@
 import { Redis } from 'ioredis';
 import { StoreUnavailable } from '../domain/store.ts';
-import { codeOf, failureOf, handshakeFailure, isReply } from './failure.ts';
 
 export interface ConnectOptions {
   /** `redis://` or `rediss://`. */
   readonly url: string;
   /** For each command. */
   readonly timeoutMs: number;
-  /** Told of each change: Redis takes writes, or it does not and why. */
+  /** Called on each change: Redis accepts writes, or it does not and why. */
   readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
-  /** How often to check that it takes a write. */
+  /** How often to check that Redis accepts a write. */
   readonly checkEveryMs?: number;
 }
 
 export interface Connection {
   readonly redis: Redis;
-  /** Throws where what Redis has just said must not count. */
+  /** Throws if the last reply may come from a server that is no longer the master. */
   assertMaster(): void;
-  /** Why a command failed: that may be why there is no connection. */
+  /** Why a command failed. That may be the reason why there is no connection. */
   failureOf(error: Error): StoreUnavailable;
   close(): void;
 }
@@ -25,16 +24,16 @@ export interface Connection {
 /**
  * A connection that never queues: without Redis a command fails at once, and it reconnects.
  *
- * The first command on a connection is a write, and from then on there is one each second. So a host that
- * is lost is noticed, which says nothing, and so is a master that became a replica, which keeps its
- * clients: what a replica says may be from before a revocation.
+ * The first command on a connection is a write, followed by one write per second. This detects a lost
+ * host, which sends nothing, and a master that became a replica, which keeps its clients: a replica's
+ * reply may be older than a revocation.
  */
 export function connect(options: ConnectOptions, write: () => Promise<unknown>): Connection {
   const { url, timeoutMs, onState, checkEveryMs = 1000 } = options;
   const isTls = url.startsWith('rediss:');
   /** Why there is no connection. */
   let lost: StoreUnavailable | undefined;
-  /** Why this Redis is not the one to ask. */
+  /** Why this Redis must not be used. */
   let refused: StoreUnavailable | undefined;
   let phase: 'closed' | 'connected' | 'ready' | 'leaving' = 'closed';
   let up = false;
@@ -42,20 +41,20 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   const redis = new Redis(url, {
     commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
-    // Only while a reply is awaited: an idle connection stays.
+    // Runs only while a reply is pending, so idle connections stay open.
     socketTimeout: Math.max(timeoutMs, 1000),
-    // A host that hangs does not say goodbye.
+    // A host that hangs does not close its side.
     disconnectTimeout: 100,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // The library would guess how long Redis loads; the first write that it takes shows it.
+    // The library would estimate how long Redis loads. The first accepted write shows it.
     enableReadyCheck: false,
     retryStrategy: (attempt) => (refused ? 500 : Math.min(50 * attempt, 1000)),
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
       refused = failureOf(error);
-      // Once for each connection: its address may lead to the new master.
+      // Once per connection: the address may now lead to the new master.
       const leaves = phase === 'ready';
       phase = 'leaving';
       return leaves;
@@ -71,7 +70,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     try {
       await write();
     } catch (error) {
-      // A slow Redis is no news; a lost connection is told by its events.
+      // A slow Redis changes nothing, and the events report a lost connection.
       if (isReply(error as Error)) down(failureOf(error as Error));
       return;
     }
@@ -92,7 +91,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     const isBefore = phase === 'closed' || phase === 'connected';
     lost = isBefore ? handshakeFailure(error, isTls) : failureOf(error);
     if (error.command?.name === 'select') {
-      // The library would go on in database 0.
+      // The library would continue with database 0.
       refused = lost;
       phase = 'leaving';
       redis.disconnect(true);
@@ -113,7 +112,11 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     assertMaster() {
       if (refused !== undefined) throw refused;
     },
-    failureOf: (error) => (isSilence(error) && (lost ?? refused)) || failureOf(error),
+    failureOf(error) {
+      // Without a reply, the state of the connection gives the reason.
+      const isSilence = !isReply(error) && !(error instanceof StoreUnavailable);
+      return (isSilence && (lost ?? refused)) || failureOf(error);
+    },
     close() {
       clearInterval(timer);
       redis.removeAllListeners('close');
@@ -122,7 +125,65 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   };
 }
 
-/** Redis did not reply: why is what the connection says. */
-function isSilence(error: Error): boolean {
-  return !isReply(error) && !(error instanceof StoreUnavailable);
+const CLUSTER = 'Redis is a node of a cluster, and Postern needs a single server';
+
+/** What Redis' error codes mean for an operator. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  WRONGPASS: 'Redis rejects the user name or the password of POSTERN_STORE',
+  NOAUTH: 'Redis requires a password, and POSTERN_STORE has none',
+  NOPERM: 'The Redis user of POSTERN_STORE lacks a permission',
+  READONLY: 'Redis is a read-only replica',
+  LOADING: 'Redis is loading its data from disk',
+  MASTERDOWN: 'Redis is a replica that has lost its master',
+  MOVED: CLUSTER,
+  ASK: CLUSTER,
+  CLUSTERDOWN: CLUSTER,
+  CROSSSLOT: CLUSTER,
+  OOM: 'Redis is out of memory',
+  MISCONF: 'Redis cannot save its data to disk',
+};
+
+interface ReplyError extends Error {
+  readonly command?: { readonly name: string };
+}
+
+function isReply(error: Error): error is ReplyError {
+  return error.name === 'ReplyError';
+}
+
+function codeOf({ message }: ReplyError): string {
+  return /^[A-Z]{2,20}(?= |$)/.exec(message)?.[0] ?? 'ERR';
+}
+
+/**
+ * Why a command or the connection failed. An error reply is reduced to its code and command: its text
+ * and the error object may hold arguments, which include records and the password.
+ */
+function failureOf(error: Error): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
+  if (!isReply(error)) return new StoreUnavailable(error.message, { shown: shownOf(error) });
+  const code = codeOf(error);
+  const command = error.command?.name.toUpperCase() ?? 'a command';
+  const message = `${MEANINGS[code] ?? 'Redis answers with an error'} (${code} to ${command})`;
+  return new StoreUnavailable(message, { shown: message });
+}
+
+function shownOf(error: Error): string {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (/CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO/.test(code)) return `TLS to Redis fails (${code})`;
+  return 'Redis does not answer';
+}
+
+/** A failure before the first reply: the URL may have the wrong scheme. */
+function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable {
+  const { code } = error as NodeJS.ErrnoException;
+  if (isTls && code === 'ETIMEDOUT') {
+    const shown = 'Redis does not answer in TLS (is it a TLS port, or is it redis://?)';
+    return new StoreUnavailable(`${error.message}: ${shown}`, { shown });
+  }
+  if (!isTls && (code === 'ECONNRESET' || code === 'EPIPE')) {
+    const shown = 'Redis ends the connection before it answers (is it a TLS port, for rediss://?)';
+    return new StoreUnavailable(`${error.message}: ${shown}`, { shown });
+  }
+  return failureOf(error);
 }

@@ -140,12 +140,12 @@ test('cookies: a folder whose path is too long gets no cookie', async () => {
   const folder = (length: number) => `/download/${'漢'.repeat(length)}/`;
   await expect(issue({ prefix: folder(112), cookie: true })).resolves.toBeDefined();
   await expect(issue({ prefix: folder(113), cookie: true })).rejects.toMatchObject({
-    faults: [{ pointer: '/cookie' }],
+    errors: [{ pointer: '/cookie' }],
   });
 });
 
 test('cookies: a mount with a path argument gets no cookie', async () => {
   await expect(issue({ prefix: '/logs/x/', cookie: true })).rejects.toMatchObject({
-    faults: [{ pointer: '/cookie' }],
+    errors: [{ pointer: '/cookie' }],
   });
 });
