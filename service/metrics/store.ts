@@ -23,7 +23,7 @@ const LABELS = {
   check: 'check',
 } as const satisfies Record<Operation, string>;
 
-export type StoreRecorder = ReturnType<typeof storeRecorder>;
+type StoreRecorder = ReturnType<typeof storeRecorder>;
 
 /** Records store operations. `began`: by `performance.now()`. */
 export function storeRecorder(registry: Registry) {
@@ -72,7 +72,7 @@ export function storeRecorder(registry: Registry) {
   };
 }
 
-export type TokenRecorder = ReturnType<typeof tokenRecorder>;
+type TokenRecorder = ReturnType<typeof tokenRecorder>;
 
 export function tokenRecorder(registry: Registry) {
   const registers = [registry];
