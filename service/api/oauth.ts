@@ -2,8 +2,7 @@ import type { Context } from 'hono';
 import { isToken } from '../domain/token.ts';
 import { formValue, readForm } from './body.ts';
 import type { ApiDependencies, ApiEnv } from './dependencies.ts';
-import type { IntrospectionAnswer } from './schema.ts';
-import { wholeStateOf } from './state.ts';
+import { type IntrospectionAnswer, wholeStateOf } from './schema.ts';
 
 /** `POST /introspect` (RFC 7662): a token's state; other clients' tokens are inactive. */
 export function introspectHandler({ lookUp, store }: ApiDependencies) {

@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import type { FieldError } from '../domain/errors.ts';
-import type { ShownName } from '../domain/grant-fields.ts';
+import {
+  type Grant,
+  isFolder,
+  type KnownRequester,
+  resumableUntil,
+  type Uses,
+} from '../domain/grant.ts';
+import { KEPT_FIELDS, type ShownName } from '../domain/grant-fields.ts';
+import type { Store } from '../domain/store.ts';
 import { fieldSchemas } from '../schema.ts';
 
 /** Maximum number of tokens in a request. */
@@ -33,7 +41,7 @@ function escapePointer(key: string): string {
 
 // The API's responses: the handlers have these types, and the OpenAPI document describes them.
 
-const seconds = z.number().int().meta({ description: 'Seconds since 1970.' });
+const time = z.number().int().meta({ description: 'Seconds since 1970.' });
 
 export const issued = z.strictObject({
   access_token: z.string(),
@@ -47,8 +55,8 @@ export type IssuedAnswer = z.infer<typeof issued>;
 
 const requester = z.strictObject({
   address: z.string().optional(),
-  began: seconds,
-  resumable_until: seconds,
+  began: time,
+  resumable_until: time,
 });
 
 const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
@@ -58,9 +66,9 @@ const kept = {
   ...shown,
   uses_left: z.number().int().optional(),
   requesters: z.array(requester).optional(),
-  resumable_until: seconds.optional(),
-  iat: seconds,
-  exp: seconds,
+  resumable_until: time.optional(),
+  iat: time,
+  exp: time,
 };
 
 export const state = z.strictObject({ id: z.string(), subject, ...kept });
@@ -104,3 +112,47 @@ export const problemDocument = z.strictObject({
     .optional()
     .meta({ description: 'Each invalid field, by its JSON pointer.' }),
 });
+
+const SHOWN_FIELDS = KEPT_FIELDS.filter(({ shown }) => shown);
+
+/** A grant in the API's form, with times in whole seconds. */
+export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]): State {
+  const { client, covers, uses } = grant;
+  return {
+    id,
+    client_id: client,
+    [isFolder(covers) ? 'prefix' : 'path']: covers,
+    ...Object.fromEntries(SHOWN_FIELDS.map(({ name, property }) => [name, grant[property]])),
+    max_uses: uses?.max,
+    resume_for: uses?.resumeFor,
+    bind: uses && (uses.cookieOnly ? 'cookie' : 'any'),
+    ...(uses && requesters && usageOf(uses, requesters, grant.expiresAt)),
+    format: grant.signedUntil === undefined ? undefined : 'jwt',
+    iat: seconds(grant.issuedAt),
+    exp: seconds(grant.expiresAt),
+  };
+}
+
+/** As `stateOf`, with the requesters. */
+export async function wholeStateOf(store: Store, id: string, grant: Grant): Promise<State> {
+  return stateOf(id, grant, grant.uses && (await store.requesters(id)));
+}
+
+function usageOf(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {
+  const until = (one: KnownRequester) => seconds(Math.max(expiresAt, resumableUntil(uses, one)));
+  const last = requesters.at(-1);
+  return {
+    uses_left: uses.max === undefined ? undefined : uses.max - requesters.length,
+    // The latest time at which any of them can resume.
+    resumable_until: last && until(last),
+    requesters: requesters.map((requester) => ({
+      address: requester.address,
+      began: seconds(requester.began),
+      resumable_until: until(requester),
+    })),
+  };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}

@@ -15,8 +15,9 @@ import {
   MAX_PAGE,
   type PageAnswer,
   prolongRequest,
+  stateOf,
+  wholeStateOf,
 } from './schema.ts';
-import { stateOf, wholeStateOf } from './state.ts';
 
 /** Longer bodies are handled one at a time. A request for one token is rarely longer. */
 const MAX_CONCURRENT_BYTES = 2048;

@@ -28,8 +28,8 @@ export class RequestErrors {
     return new RequestErrors(pointer, this);
   }
 
-  /** Adds an error of a field, or of the request itself if `field` is empty. */
-  add(field: string, detail: string | undefined, isForbidden = false): void {
+  /** Adds an error of a field, or of the request itself if `field` is empty. A check can return the result. */
+  add(field: string, detail: string | undefined, isForbidden = false): undefined {
     if (detail === undefined) return;
     const pointer = field === '' ? this.#pointer : `${this.#pointer}/${field}`;
     (isForbidden ? this.forbidden : this.malformed).push({ pointer, detail });

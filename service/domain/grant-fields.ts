@@ -16,46 +16,32 @@ interface Common {
   readonly value?: string;
 }
 
-interface Text extends Common {
+type Text = {
   readonly type: 'text';
   readonly maxLength: number;
   /** A character that the text must not contain, and its name. */
   readonly without?: readonly [RegExp, string];
-}
+};
 
-/** A text whose rules the domain checks: a path or a query. */
-interface Checked extends Common {
-  readonly type: 'checked';
-}
-
-interface Whole extends Common {
-  readonly type: 'whole';
-  readonly min: number;
-  readonly max: number;
-}
-
-interface Choice extends Common {
-  readonly type: 'choice';
-  readonly of: readonly string[];
-}
-
-/** Only `true` is kept. */
-interface Flag extends Common {
-  readonly type: 'flag';
-  /** True: the field is on unless a request turns it off. */
-  readonly default?: true;
-}
-
-interface List extends Common {
+type List = {
   readonly type: 'list';
   readonly maxLength: number;
   readonly maxItems: number;
   /** What the entries are, and what a missing field means. */
   readonly items: string;
   readonly absent: string;
-}
+};
 
-export type GrantField = Text | Checked | Whole | Choice | Flag | List;
+/** `checked`: the domain checks the text. `flag`: only `true` is kept, and `default` means on. */
+export type GrantField = Common &
+  (
+    | Text
+    | List
+    | { readonly type: 'checked' }
+    | { readonly type: 'whole'; readonly min: number; readonly max: number }
+    | { readonly type: 'choice'; readonly of: readonly string[] }
+    | { readonly type: 'flag'; readonly default?: true }
+  );
 
 /**
  * The fields of a request for a token. The request schema, the stored record, the JWT claims, the API's

@@ -141,8 +141,7 @@ async function createToken(
   const token = await signer.sign(jti, signed, revocable);
   if (token.length > MAX_JWT_LENGTH) {
     const detail = `must be opaque, or the texts shorter: as a JWT it would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
-    errors.add('format', detail);
-    return undefined;
+    return errors.add('format', detail);
   }
   return { token, id: jwtId(signer.issuer, jti), recorded: revocable, grant: signed };
 }

@@ -73,29 +73,22 @@ export function resolveMount(
   errors: RequestErrors,
 ): ResolvedMount | undefined {
   if ((path === undefined) === (prefix === undefined)) {
-    errors.add('', 'must have exactly one of path and prefix');
-    return undefined;
+    return errors.add('', 'must have exactly one of path and prefix');
   }
   const field = path === undefined ? 'prefix' : 'path';
   const covers = (path ?? prefix) as string;
   const invalid = path === undefined ? prefixError(covers) : pathError(covers);
-  if (invalid !== undefined) {
-    errors.add(field, invalid);
-    return undefined;
-  }
+  if (invalid !== undefined) return errors.add(field, invalid);
   const site = requestedSite?.toLowerCase();
   const mount = mountFor(mounts, site, covers);
   if (mount === 'ambiguous') {
-    errors.add('site', 'must name the site: several have this prefix');
-    return undefined;
+    return errors.add('site', 'must name the site: several have this prefix');
   }
   if (mount === undefined) {
-    errors.add(field, 'must be under the prefix of a mount');
-    return undefined;
+    return errors.add(field, 'must be under the prefix of a mount');
   }
   if (tokenSegment(covers, mount.prefix) !== undefined) {
-    errors.add(field, 'must not begin with what looks like a token');
-    return undefined;
+    return errors.add(field, 'must not begin with what looks like a token');
   }
   const isForAnySite = site !== undefined && mount.site === undefined;
   return { mount, covers, field, ...(isForAnySite && { site }) };

@@ -11,12 +11,6 @@ const MAX_ARGS_LENGTH = 4096;
 /** RFC 3986, section 3.4: no character that could end the query or its header. */
 const QUERY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})+$/;
 
-interface TargetError {
-  readonly detail: string;
-  /** The value is valid, but not allowed for this client. */
-  readonly forbidden: boolean;
-}
-
 /** Checks that a client may issue for a path with this target and its query. */
 export function checkReach(
   { target, target_args: args }: Pick<GrantRequest, 'target' | 'target_args'>,
@@ -29,62 +23,53 @@ export function checkReach(
   if (!mayIssueFor(client, site ?? mount.site, covers)) {
     errors.add(field, 'is outside of what this client may issue for', true);
   }
-  const invalid = target === undefined ? undefined : targetError(target, resolved, client, mounts);
-  if (invalid !== undefined) errors.add('target', invalid.detail, invalid.forbidden);
-  const file = isFolder(covers) ? undefined : target;
-  const invalidArgs = args === undefined ? undefined : targetArgsError(args, file, client);
-  if (invalidArgs !== undefined) {
-    errors.add('target_args', invalidArgs.detail, invalidArgs.forbidden);
-  }
+  if (target !== undefined) checkTarget(target, resolved, client, mounts, errors);
+  if (args !== undefined) checkArgs(args, isFolder(covers) ? undefined : target, client, errors);
 }
 
 /**
- * Why a client may not use an internal URI as a target; undefined if it may.
+ * Checks that a client may use an internal URI as a target.
  *
  * On each site of the token, the URI must be under the internal prefix of a mount. There it must be
  * either what one of the client's public paths leads to, or under one of the client's `targets`:
  * another site may serve other files under the same internal prefix.
  */
-export function targetError(
+export function checkTarget(
   target: string,
   resolved: TokenSites,
   client: Client,
   mounts: Mounts,
-): TargetError | undefined {
+  errors: RequestErrors,
+): undefined {
   const invalid = isFolder(resolved.covers) ? prefixError(target) : pathError(target);
-  if (invalid !== undefined) return { detail: invalid, forbidden: false };
+  if (invalid !== undefined) return errors.add('target', invalid);
   const sites = sitesOf(resolved, mounts);
   if (!sites.every((site) => isServed(target, site, mounts))) {
     const detail =
       "must be under the internal prefix of a mount on the token's site; without a site, on every site";
-    return { detail, forbidden: false };
+    return errors.add('target', detail);
   }
   const allowed =
     isNamed(target, client) || sites.every((site) => isReached(target, site, client, mounts));
-  return allowed
-    ? undefined
-    : { detail: 'is outside of what this client may name as a target', forbidden: true };
+  if (!allowed) errors.add('target', 'is outside of what this client may name as a target', true);
 }
 
 /**
- * Why a client may not use a query for a target; undefined if it may. nginx gets the query as it is and
- * the internal location interprets it, so only targets under the client's `targets` may have one.
+ * Checks the query of a target. nginx gets it as it is and the internal location interprets it, so only
+ * targets under the client's `targets` may have one.
  */
-function targetArgsError(
+function checkArgs(
   args: string,
   target: string | undefined,
   client: Client,
-): TargetError | undefined {
-  if (args.length > MAX_ARGS_LENGTH) {
-    return { detail: `must have at most ${MAX_ARGS_LENGTH} characters`, forbidden: false };
-  }
-  if (!QUERY.test(args)) {
-    return { detail: 'must be a query, percent-encoded, without its ?', forbidden: false };
-  }
-  if (target === undefined) return { detail: 'needs a path and a target', forbidden: false };
-  return isNamed(target, client)
-    ? undefined
-    : { detail: "needs a target under one of this client's targets", forbidden: true };
+  errors: RequestErrors,
+): undefined {
+  const add = (detail: string, isForbidden = false) =>
+    errors.add('target_args', detail, isForbidden);
+  if (args.length > MAX_ARGS_LENGTH) return add(`must have at most ${MAX_ARGS_LENGTH} characters`);
+  if (!QUERY.test(args)) return add('must be a query, percent-encoded, without its ?');
+  if (target === undefined) return add('needs a path and a target');
+  if (!isNamed(target, client)) add("needs a target under one of this client's targets", true);
 }
 
 function isNamed(target: string, { targets }: Client): boolean {

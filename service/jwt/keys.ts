@@ -109,8 +109,12 @@ function isPrivate(name: string): boolean {
 /** The keys of another issuer, from a JWKS file. @throws KeyError */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {
   const keys = await readKeys(text, algorithms);
+  return keySource((kid) => keys.find((key) => key.kid === kid));
+}
+
+export function keySource(find: (kid: string | undefined) => Key | undefined): KeySource {
   return async ({ kid }) => {
-    const key = keys.find((one) => one.kid === kid);
+    const key = find(kid);
     return key && { key: key.verify, alg: key.alg };
   };
 }

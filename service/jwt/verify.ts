@@ -5,7 +5,7 @@ import type { Mounts } from '../domain/mount.ts';
 import { JWT_TYPE, jwtId } from '../domain/token.ts';
 import { checkJwt, schemaReason } from './check.ts';
 import { externalGrant, grantOf, ownClaims } from './claims.ts';
-import { type KeySource, type OwnKeys, unverifiedClaims } from './keys.ts';
+import { type KeySource, keySource, type OwnKeys, unverifiedClaims } from './keys.ts';
 import { OWN_AUDIENCE } from './sign.ts';
 
 /** An issuer that signs download tokens itself. */
@@ -67,13 +67,9 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     token: string,
     { issuer, keys }: NonNullable<VerifyOptions['own']>,
   ): Promise<[Verified, Until] | Rejection> {
-    const source: KeySource = async ({ kid }) => {
-      const key = keys.find(kid);
-      return key && { key: key.verify, alg: key.alg };
-    };
     const requiredClaims = ['jti', 'iat', 'nbf', 'exp'];
     const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims };
-    const checked = await checkJwt(token, source, options);
+    const checked = await checkJwt(token, keySource(keys.find), options);
     if ('reason' in checked) return checked;
     const { data: claims, error } = ownClaims.safeParse(checked.claims);
     if (claims === undefined) return { reason: schemaReason(error) };

@@ -1,28 +1,15 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import { decisionRecorder, type RecordDecision } from './decisions.ts';
+import { decisionRecorder } from './decisions.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
-import { type StoreRecorder, storeRecorder, type TokenRecorder, tokenRecorder } from './store.ts';
+import { storeRecorder, tokenRecorder } from './store.ts';
 
-export interface Metrics {
-  readonly recordDecision: RecordDecision;
-  readonly tokens: TokenRecorder;
-  readonly store: StoreRecorder;
-  /** Counts a log line that was dropped. */
-  lostLine(): void;
-  /** Adds the metrics of the process. */
-  watchProcess(process: ObservedProcess): void;
-  /** All metrics in Prometheus' text format. */
-  text(): Promise<string>;
-}
+export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
  * The metrics for Prometheus. All values of all labels are fixed here. None comes from a request, so a
  * label cannot hold a secret, and the number of series never grows.
  */
-export function createMetrics(versions: {
-  readonly version: string;
-  readonly node: string;
-}): Metrics {
+export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
   const registers = [registry];
   new Gauge({
@@ -40,8 +27,10 @@ export function createMetrics(versions: {
     recordDecision: decisionRecorder(registry),
     tokens: tokenRecorder(registry),
     store: storeRecorder(registry),
+    /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
-    watchProcess: (process) => watchProcess(registry, process),
+    watchProcess: (process: ObservedProcess) => watchProcess(registry, process),
+    /** All metrics in Prometheus' text format. */
     text: () => registry.metrics(),
   };
 }

@@ -23,14 +23,10 @@ const LABELS = {
   check: 'check',
 } as const satisfies Record<Operation, string>;
 
-export interface StoreRecorder {
-  /** `began`: by `performance.now()`. */
-  answered(operation: Operation, began: number): void;
-  failed(operation: Operation, began: number): void;
-  connected(isConnected: boolean): void;
-}
+type StoreRecorder = ReturnType<typeof storeRecorder>;
 
-export function storeRecorder(registry: Registry): StoreRecorder {
+/** Records store operations. `began`: by `performance.now()`. */
+export function storeRecorder(registry: Registry) {
   const label = 'operation';
   const operations = Object.values(LABELS);
   const timesAbout = {
@@ -61,28 +57,24 @@ export function storeRecorder(registry: Registry): StoreRecorder {
   }
 
   return {
-    answered(operation, began) {
+    answered(operation: Operation, began: number): void {
       took(operation, began);
       up = 1;
     },
-    failed(operation, began) {
+    failed(operation: Operation, began: number): void {
       took(operation, began);
       errors[LABELS[operation]].inc();
       up = 0;
     },
-    connected(isConnected) {
+    connected(isConnected: boolean): void {
       up = Number(isConnected);
     },
   };
 }
 
-export interface TokenRecorder {
-  issued(format: Format): void;
-  redeemed(): void;
-  revoked(count: number): void;
-}
+type TokenRecorder = ReturnType<typeof tokenRecorder>;
 
-export function tokenRecorder(registry: Registry): TokenRecorder {
+export function tokenRecorder(registry: Registry) {
   const registers = [registry];
   const issued = countsBy<Format>(
     registry,
@@ -100,9 +92,9 @@ export function tokenRecorder(registry: Registry): TokenRecorder {
     registers,
   });
   return {
-    issued: (format) => issued[format].inc(),
+    issued: (format: Format) => issued[format].inc(),
     redeemed: () => redeemed.inc(),
-    revoked: (count) => revoked.inc(count),
+    revoked: (count: number) => revoked.inc(count),
   };
 }
 

@@ -1,18 +1,11 @@
 import type { Logger } from 'pino';
 import type { Store } from '../domain/store.ts';
 import { createMemoryStore } from './memory.ts';
-import { createRedisStore } from './redis.ts';
+import { createRedisStore, type RedisStoreOptions } from './redis.ts';
 
-export interface StoreOptions {
-  /** `memory:`, `redis://` or `rediss://`. */
-  readonly url: string;
-  readonly prefix: string;
-  readonly timeoutMs: number;
-}
-
-/** Opens the store of a URL. Logs and reports each change of its connection; memory is connected. */
+/** Opens the store of a URL: `memory:`, `redis://` or `rediss://`. Logs and reports each change of its connection; memory is connected. */
 export function openStore(
-  options: StoreOptions,
+  options: Omit<RedisStoreOptions, 'onState'>,
   log: Logger,
   onConnection: (isConnected: boolean) => void,
 ): Store {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Client } from '../../service/domain/client.ts';
+import { RequestErrors } from '../../service/domain/errors.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
-import { targetError } from '../../service/domain/target.ts';
+import { checkTarget } from '../../service/domain/target.ts';
 import { mount } from '../support/postern.ts';
 import { client } from './decider.ts';
 
@@ -16,7 +17,10 @@ const fault = (target: string, of: Client, folder = false, all = mounts, site?: 
   const covers = folder ? '/download/' : '/download/x';
   const at = all.find(site, covers) as Mount;
   const place = { mount: at, covers, ...(site !== undefined && !at.site && { site }) };
-  return targetError(target, place, of, all);
+  const errors = new RequestErrors();
+  checkTarget(target, place, of, all, errors);
+  if (errors.all.length > 0) return { forbidden: errors.forbidden.length > 0 };
+  return undefined;
 };
 
 test('target: a client without limits may name a path under any mount of the site', () => {
