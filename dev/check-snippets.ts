@@ -18,13 +18,13 @@ async function files(...names: string[]): Promise<string[]> {
 
 async function check(what: string, config: Parameters<typeof testNginx>[0], ports = 1) {
   const { ok, output } = await testNginx(config, ports);
-  // nginx warns of what works today and is wrong all the same.
+  // nginx only warns about some errors.
   const fine = ok && !/\[(warn|alert|crit)\]/.test(output);
   if (!fine) faults += 1;
   return fine ? `✓ ${what}` : `✗ ${what}\n${output.trim().replace(/^/gm, '  ')}`;
 }
 
-/** A whole example, with ports that are free here and folders that exist. */
+/** A whole example with free ports and existing folders. */
 function asItStands(text: string): Parameters<typeof testNginx>[0] {
   return ({ ports, dir }) => {
     let next = 0;
@@ -43,7 +43,7 @@ for (const snippet of snippets) {
   console.log(await check(`nginx/snippets/${snippet.name}`, around([snippet])));
 }
 
-// What is not declared shows above; what is declared twice shows here. So any choice of them works.
+// A snippet alone finds missing declarations, all together find duplicate ones. So any selection works.
 console.log(await check('all of them together', around(snippets)));
 
 for (const file of [...(await files()), ...(await files('examples'))]) {

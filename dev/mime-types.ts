@@ -1,6 +1,6 @@
 /**
- * The same on every machine, which the lists that nginx is packaged with are not. Written as
- * mime.types beside the configuration, so that `include mime.types;` finds it too.
+ * The same types on every machine: the lists in packages of nginx differ. Written as mime.types next
+ * to the configuration, so that `include mime.types;` finds it too.
  */
 export const mimeTypes = `types {
     text/html                      html htm;

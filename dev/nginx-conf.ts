@@ -8,17 +8,17 @@ export interface ConfigContext {
   port: number;
   /** Free ports of 127.0.0.1. */
   ports: number[];
-  /** nginx's prefix, to which relative paths refer; a temporary folder. */
+  /** The prefix of nginx for relative paths; a temporary folder. */
   dir: string;
 }
 
 /**
- * What stands inside `http { … }`, or a whole nginx.conf (known by its `http {` line).
- * `include postern/…;` finds the project's snippets.
+ * The content of `http { … }`, or a whole nginx.conf (recognized by its `http {` line).
+ * `include postern/…;` finds the snippets of the project.
  */
 export type Config = (context: ConfigContext) => string;
 
-/** A folder in which nginx runs without touching a path that it was compiled with. */
+/** A folder in which nginx runs without using a path that is compiled in. */
 export async function nginxFolder(): Promise<string> {
   const dir = await temporaryFolder();
   await copySnippets(join(dir, 'postern'), dir);
@@ -28,7 +28,7 @@ export async function nginxFolder(): Promise<string> {
   return dir;
 }
 
-/** As an operator copies them, with a folder of its own for what cache.conf keeps. */
+/** The snippets as an operator copies them, with a separate folder for the cache of cache.conf. */
 async function copySnippets(to: string, dir: string): Promise<void> {
   const from = join(projectRoot, 'nginx', 'snippets');
   await mkdir(to);
@@ -39,7 +39,7 @@ async function copySnippets(to: string, dir: string): Promise<void> {
   }
 }
 
-/** Adds what the text leaves out, and only that: nginx refuses most directives if repeated. */
+/** Adds only missing directives: nginx rejects most directives if they are repeated. */
 export function completeConfig(text: string, dir: string, workers = 1): string {
   const http = /^[ \t]*http\s*\{/m;
   const whole = http.test(text)
@@ -52,7 +52,7 @@ export function completeConfig(text: string, dir: string, workers = 1): string {
     `worker_processes ${workers};`,
     'worker_rlimit_nofile 16384;', // at least three for each of the connections below
     `pid ${dir}/nginx.pid;`,
-    // Root's workers would become another user, who may not read a test's files and sockets.
+    // As root, nginx would start its workers as a user that cannot read the files and sockets of a test.
     ...(process.getuid?.() === 0 ? ['user root;'] : []),
   ];
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
@@ -61,13 +61,13 @@ export function completeConfig(text: string, dir: string, workers = 1): string {
     ...(text.includes('mime.types') ? [] : ['include mime.types;']),
   ];
   const unsaid = (line: string) => !says(line.split(' ')[0] ?? '') || line.startsWith('include');
-  // Logs may be repeated; ours are what reload() and the tests read.
+  // A log directive may be repeated. reload() and the tests read these logs.
   const head = [`error_log ${dir}/error.log info;`, ...main.filter(unsaid)];
   const inner = [`access_log ${dir}/access.log;`, ...inHttp.filter(unsaid)];
   return `${head.join('\n')}\n${whole.replace(http, (open) => `${open}\n${inner.join('\n')}\n`)}`;
 }
 
-/** `-e` too, or nginx opens the log that it was compiled with before it reads the file. */
+/** Without `-e` nginx opens the log that is compiled in before it reads the file. */
 export function nginxArgs(dir: string): string[] {
   return ['-e', join(dir, 'error.log'), '-p', dir, '-c', join(dir, 'nginx.conf')];
 }

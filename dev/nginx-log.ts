@@ -1,6 +1,6 @@
-// What nginx writes to its error log at level info, and in which order, is the only exact account
-// of a start or a reload: a worker writes "gracefully shutting down" when it will accept no
-// connection more, and by then the new ones run.
+// Only the error log at level info, and the order of its lines, shows exactly when a start or a reload
+// has finished: a worker writes "gracefully shutting down" when it accepts no more connections, and by
+// then the new workers run.
 
 /** Workers that accept connections. */
 export function servingWorkers(log: string): string[] {
@@ -15,7 +15,7 @@ function retiredWorkers(log: string): Set<string> {
   return new Set([...matches].map((match) => match[1] ?? match[2] ?? ''));
 }
 
-/** Whether the reload that was asked for after the first `since` characters has replaced them all. */
+/** Whether a reload after the first `since` characters of the log has replaced all workers. */
 export function hasReloaded(log: string, since: number): boolean {
   const begun = log.slice(since).search(/#\d+: reconfiguring$/m);
   if (begun < 0) return false;
@@ -23,12 +23,12 @@ export function hasReloaded(log: string, since: number): boolean {
   return servingWorkers(log.slice(0, since + begun)).every((pid) => retired.has(pid));
 }
 
-/** The configuration's fault, if nginx refused it. */
+/** The error in the configuration, if nginx rejected it. */
 export function emergency(log: string): string | undefined {
   return /\[emerg\] .*/.exec(log)?.[0];
 }
 
-/** The message with the line that it names, as the file may be gone when somebody reads it. */
+/** The message with the line of the configuration that it names, because the file may be removed later. */
 export function quoteLine(message: string, config: string): string {
   const number = /nginx\.conf:(\d+)/.exec(message)?.[1];
   const line = config.split('\n')[Number(number) - 1];

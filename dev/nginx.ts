@@ -13,10 +13,10 @@ export type { Config, ConfigContext } from './nginx-conf.ts';
 
 export interface NginxOptions {
   config: Config;
-  /** How many free ports the configuration needs; 1 unless told. */
+  /** How many free ports the configuration needs. Default: 1. */
   ports?: number;
   workers?: number;
-  /** Another nginx than the one that is found; one with a module, say. */
+  /** Another nginx than the one that is found, for example with a module. */
   tool?: Tool;
 }
 
@@ -24,19 +24,19 @@ export interface Nginx {
   readonly port: number;
   readonly ports: number[];
   readonly dir: string;
-  /** The master's. */
+  /** Of the master process. */
   readonly pid: number;
-  /** `http://127.0.0.1:<port><path>`, the path being left as it is. */
+  /** `http://127.0.0.1:<port><path>`, with the path unchanged. */
   url(path: string): string;
   errorLog(): Promise<string>;
   accessLog(): Promise<string>;
-  /** Resolves when only the new workers accept connections; a fault leaves the old ones. */
+  /** Resolves when only the new workers accept connections. After an error the old ones continue. */
   reload(config?: Config): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
-/** A real nginx of our own on free ports; rejects with what nginx says of a faulty config. */
+/** Starts a real nginx on free ports. Rejects with the message of nginx if the configuration is invalid. */
 export async function startNginx(options: NginxOptions): Promise<Nginx> {
   const tool = options.tool ?? (await findTool('nginx'));
   return onFreePorts(options.ports ?? 1, (ports) => start(tool, ports, options));
@@ -62,8 +62,8 @@ async function start(tool: Tool, ports: number[], options: NginxOptions): Promis
     env: { ...process.env, ...tool.env },
     folder: dir,
   });
-  // A worker starts after the sockets listen; and unlike an accepted connection, this line
-  // cannot come from a stranger on the same port.
+  // A worker starts after the sockets listen. An accepted connection would show less: it could come
+  // from another server on the same port.
   const isServing = async () => servingWorkers(await errorLog()).length > 0;
   try {
     await nginx.ready(isServing, { what: 'nginx to start' });

@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-// Below the ports that the kernel hands to outgoing connections (from 32768 on Linux, 49152
-// elsewhere). A port from there could be taken by any client while its server restarts, even by
-// the client that retries it: TCP lets a socket connect to itself.
+// Below the ports that the kernel uses for outgoing connections (from 32768 on Linux, 49152
+// elsewhere). Any client could take such a port while its server restarts, even the client that
+// retries to connect: TCP lets a socket connect to itself.
 const FIRST = 20_000;
 const COUNT = 12_000;
 
 const given = new Set<number>();
 
-/** Ports of 127.0.0.1 on which nothing listens now; never the same twice in one process. */
+/** Free ports of 127.0.0.1; never the same twice in one process. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   while (ports.length < count) {
@@ -34,7 +34,7 @@ async function isFree(port: number): Promise<boolean> {
   }
 }
 
-/** Another process can take a port between the look and the start: then start again on others. */
+/** Starts again on other ports if another process took a port in the meantime. */
 export async function onFreePorts<T>(
   count: number,
   start: (ports: number[]) => Promise<T>,

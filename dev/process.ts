@@ -12,7 +12,7 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
-/** A server that ended before it was ready: a test can ask with which code and words. */
+/** A server that exited before it was ready, with its exit code and output. */
 export class ExitedEarly extends Error {
   readonly exit: Exit;
   readonly stderr: string;
@@ -26,17 +26,17 @@ export class ExitedEarly extends Error {
 }
 
 export interface Command {
-  /** What error messages call it. */
+  /** For error messages. */
   name: string;
   path: string;
   args: string[];
   env: NodeJS.ProcessEnv;
   cwd?: string;
-  /** A temporary folder of its own, removed when it has stopped. */
+  /** A temporary folder, removed after the process has stopped. */
   folder?: string;
-  /** `pipe` keeps what it writes, for error messages and tests. */
+  /** `pipe` keeps the output, for error messages and tests. */
   stdio?: 'pipe' | 'inherit' | 'ignore';
-  /** How many more pipes it gets, from descriptor 3 on. */
+  /** The number of further pipes, from descriptor 3 on. */
   pipes?: number;
 }
 
@@ -48,17 +48,17 @@ export interface Running {
   stdout(): string;
   stderr(): string;
   signal(signal: NodeJS.Signals): void;
-  /** Waits for the condition, and rejects at once with what it said if the process ends. */
+  /** Waits for the condition. Rejects immediately with the output if the process ends. */
   ready<T>(condition: () => T | Promise<T>, wait: WaitOptions): Promise<void>;
   /** SIGTERM, and SIGKILL after five seconds. Resolves when the process has ended. */
   stop(): Promise<Exit>;
 }
 
-/** Starts a server, or another program, which lives no longer than we do. */
+/** Starts a program that ends with this process at the latest. */
 export async function launch(command: Command): Promise<Running> {
   const { name, path, args, env, cwd, folder, stdio = 'pipe', pipes = 0 } = command;
-  // A process group of its own: so a crashed nginx master takes its workers along, and Ctrl-C
-  // in a terminal leaves the order of stopping to the script that was interrupted.
+  // A separate process group: the workers of a crashed nginx master are killed too, and after Ctrl-C
+  // in a terminal the interrupted script decides the order in which programs stop.
   const child = spawn(path, args, {
     env,
     ...(cwd && { cwd }),
@@ -76,7 +76,7 @@ export async function launch(command: Command): Promise<Running> {
       killGroup(pid);
       dismissGuard();
     });
-    // Later than 'exit': by now everything it wrote has been read.
+    // 'close' comes after 'exit': all output has been read.
     child.on('close', (code, signal) => {
       exit = { code, signal };
       resolve(exit);
@@ -128,6 +128,6 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // Nobody of the group is left.
+    // The group has ended.
   }
 }

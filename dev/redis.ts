@@ -11,9 +11,9 @@ export type Engine = 'redis' | 'valkey';
 
 export interface RedisOptions {
   engine?: Engine;
-  /** Further arguments of redis-server; they win over ours. */
+  /** Further arguments of redis-server. They override the default ones. */
   args?: string[];
-  /** A port of one's own choice instead of a free one. */
+  /** A given port instead of a free one. */
   port?: number;
 }
 
@@ -21,7 +21,7 @@ export interface Redis {
   readonly port: number;
   readonly url: string;
   readonly pid: number;
-  /** Connections stay open and nothing answers, as with a hanging host. */
+  /** Connections stay open without an answer, like a host that hangs. */
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
@@ -29,7 +29,7 @@ export interface Redis {
   restart(): Promise<void>;
 }
 
-/** A real Redis of our own that writes nothing to disk. */
+/** Starts a real Redis that writes nothing to disk. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const { engine = 'redis', args = [], port: wanted } = options;
   const tool = await findTool(`${engine}-server`);
@@ -69,14 +69,14 @@ async function start(tool: Tool, port: number, args: string[]): Promise<Running>
   return redis;
 }
 
-// Its own process id, because another Redis may have the port. With a password set, the refusal
-// has to do.
+// Compares the process ID, because another Redis may have the port. A Redis with a password is
+// recognized only by its error.
 export async function isOurs(port: number, pid: number): Promise<boolean> {
   const reply = (await ask(port, 'INFO server')) ?? '';
   return reply.includes(`process_id:${pid}\r\n`) || reply.startsWith('-NOAUTH');
 }
 
-/** Sends one command and returns the reply as it comes; undefined if none does (milliseconds). */
+/** Sends one command and returns the raw reply, or undefined after `patience` milliseconds. */
 export function ask(port: number, command: string, patience = 250): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`));

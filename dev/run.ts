@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 
 export interface Ran {
   ok: boolean;
-  /** What it wrote on stdout and stderr, in English. */
+  /** stdout and stderr, in English. */
   output: string;
 }
 
-/** Runs a program to its end; fails only if there is no such program. */
+/** Runs a program until it exits. Rejects only if the program does not exist. */
 export function tryRun(program: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
   const options = {
     env: { ...process.env, ...env, LC_ALL: 'C' },
@@ -20,7 +20,7 @@ export function tryRun(program: string, args: string[], env: NodeJS.ProcessEnv =
   });
 }
 
-/** The same, failing with what it said if it did not succeed. */
+/** Like tryRun, but rejects with the output if the program fails. */
 export async function run(program: string, args: string[]): Promise<void> {
   const { ok, output } = await tryRun(program, args);
   if (!ok) throw new Error(output.trim());

@@ -6,10 +6,10 @@ import { onFreePorts } from './ports.ts';
 import { type Exit, launch } from './process.ts';
 
 export interface ServiceOptions {
-  /** All that the service gets besides PATH. The listeners default to free ports. */
+  /** The environment, besides PATH. The listeners have free ports by default. */
   env: Record<string, string>;
   args?: string[];
-  /** `inherit` shows its output instead of keeping it, `ignore` does neither. */
+  /** `pipe` keeps the output, `inherit` shows it, `ignore` drops it. */
   stdio?: 'pipe' | 'inherit' | 'ignore';
 }
 
@@ -23,7 +23,7 @@ export interface ServiceProcess {
   stop(): Promise<Exit>;
 }
 
-/** Postern as users run it: the built service in a process of its own. */
+/** Postern as users run it: the built service in a separate process. */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
   const main = join(projectRoot, 'dist', 'service', 'main.js');
   if (!existsSync(main)) throw new Error(`${main} is missing: npm run build`);
@@ -63,7 +63,7 @@ function address(listen: string): { host?: string; port?: number; socketPath?: s
 
 function isLive(listener: ReturnType<typeof address>): Promise<boolean> {
   return new Promise((resolve) => {
-    // Without an agent: a connection kept open would be in the way of a quick stop.
+    // Without an agent: a keep-alive connection would delay a stop.
     const request = get({ ...listener, path: '/livez', agent: false, timeout: 1_000 }, (reply) => {
       reply.resume();
       resolve(reply.statusCode === 200);

@@ -1,4 +1,4 @@
-/** Where a snippet is included, by its own line `# Where: in the … block` or `… location`. */
+/** Where to include a snippet, from its line `# Where: in the … block` or `… location`. */
 export type Place = 'http' | 'server' | 'location';
 
 export interface Snippet {
@@ -7,7 +7,7 @@ export interface Snippet {
   readonly place: Place;
 }
 
-/** The place that a snippet states for itself. */
+/** The place in the text of a snippet. */
 export function placeOf(name: string, text: string): Place {
   const where = /^# Where: in (?:the|each) (?:[a-z]+ )?(http block|server block|location)/m.exec(
     text,
@@ -19,7 +19,7 @@ export function placeOf(name: string, text: string): Place {
   return place as Place;
 }
 
-/** A configuration that includes the snippets, each in its place; those of a location one by one. */
+/** A configuration that includes each snippet in its place, and each location snippet in a separate location. */
 export function around(snippets: readonly Snippet[]): string {
   const includes = (place: Place) =>
     snippets

@@ -4,8 +4,8 @@ import { findPython } from './debian/python.ts';
 import { findOnPath, type Tool } from './find-on-path.ts';
 
 /**
- * The programs that tests, benchmarks and the demo run for real. `debian` is the package that
- * has it on Debian and Ubuntu, `elsewhere` its name in Homebrew, Alpine and Fedora.
+ * The programs that tests, benchmarks and the demo run. `debian` is the package on Debian and Ubuntu,
+ * `elsewhere` its name in Homebrew, Alpine and Fedora.
  */
 const recipes = {
   nginx: { debian: 'nginx', elsewhere: 'nginx' },
@@ -20,15 +20,15 @@ const recipes = {
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
 } as const;
 
-/** No programs of their own: a Python that has the modules. */
+/** Not programs: a Python that has the modules. */
 const pythons = {
-  // PyJWT leaves EdDSA and ES256 to `cryptography`, which Debian's package does not insist on.
+  // PyJWT needs `cryptography` for EdDSA and ES256. It is not a dependency of Debian's package.
   'python3-jwt': {
     modules: ['jwt', 'cryptography'],
     packages: ['python3-jwt', 'python3-cryptography'],
     elsewhere: 'python3 on PATH must have PyJWT: pip install "pyjwt[crypto]"',
   },
-  // With the client of Redis that its cache is built on.
+  // The cache of Django needs the Redis client.
   'python3-django': {
     modules: ['django', 'gunicorn', 'redis'],
     packages: ['python3-django', 'gunicorn', 'python3-redis'],
@@ -40,15 +40,15 @@ type Python = keyof typeof pythons;
 export type ToolName = keyof typeof recipes | Python;
 
 /**
- * Finds a program on PATH or, on Debian and Ubuntu, in .cache/, where it is unpacked (not
- * installed) when it is first needed. Elsewhere the error says what to install.
+ * Finds a program on PATH. On Debian and Ubuntu a missing program is unpacked into .cache/ and not
+ * installed. On other systems the error names the package to install.
  */
 export async function findTool(name: ToolName): Promise<Tool> {
   const tools = await ensureTools([name]);
   return tools[name];
 }
 
-/** The same for several at once, which is quicker than one by one. */
+/** Like findTool, for several programs in one download. */
 export async function ensureTools<N extends ToolName>(names: N[]): Promise<Record<N, Tool>> {
   const missing = names.filter((name) => !locate(name));
   if (missing.length > 0) {
@@ -83,7 +83,7 @@ export function howToInstall(
   platform: NodeJS.Platform = process.platform,
   exists: (path: string) => boolean = existsSync,
 ): string {
-  // One asks for it by itself: it is no program, and no two systems name it alike.
+  // A Python module is always requested alone, and has another name on each system.
   const python = names.find(isPython);
   if (python !== undefined) return pythons[python].elsewhere;
   const programs = names.filter((name) => !isPython(name));
@@ -95,7 +95,7 @@ export function howToInstall(
   return `${needed}: install ${names.join(' and ')} with your system's package manager`;
 }
 
-/** One package may have several of the programs. */
+/** Several programs may be in one package. */
 function unique(packages: string[]): string[] {
   return [...new Set(packages)];
 }

@@ -8,8 +8,8 @@ export interface WaitOptions {
 }
 
 /**
- * Asks until the answer is neither false nor undefined, and returns it. Tests wait for what they
- * mean, never for a fixed time. What the condition throws ends the wait at once.
+ * Calls the condition until the result is neither false nor undefined, and returns the result. Rejects
+ * immediately if the condition throws. The deadline only guards against a hang.
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,

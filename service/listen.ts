@@ -6,27 +6,27 @@ import { dirname } from 'node:path';
 import type { Listen } from './config/values.ts';
 
 /**
- * Longer than nginx keeps an idle connection to an upstream (60 s by default), so that nginx is
- * the one that closes and never sends a request into a connection that is just being closed.
+ * Longer than nginx keeps an idle upstream connection (60 s by default), so that nginx closes it and never
+ * sends a request into a connection that is being closed.
  */
 const KEEP_ALIVE_MS = 75_000;
 
-/** More than nginx accepts of a client (4 × 8 KiB): what nginx lets in, the gate can read. */
+/** More than nginx accepts from a client (4 × 8 KiB), so that the gate can read all that nginx accepts. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * Connections that wait to be accepted, as far as the system lets it: a burst of downloads is as many
- * questions at once, and of Node's usual 511 the kernel would drop the rest.
+ * Maximum number of connections that wait to be accepted, within the system's limit. With Node's default
+ * of 511, the kernel drops connections in a burst of downloads.
  */
 const BACKLOG = 4096;
 
-/** The address cannot be had; the message says which, why, and what to check. */
+/** The address cannot be used. The message says which, why, and what to check. */
 export class CannotListen extends Error {
   override readonly name = 'CannotListen';
 
   constructor(where: Listen, field: string, cause: NodeJS.ErrnoException) {
     const address = 'path' in where ? where.path : `${where.host}:${where.port}`;
-    // Of a folder that is not there Node says EACCES, as it does of one that is not ours.
+    // For a missing folder Node reports EACCES.
     const noFolder = 'path' in where && !existsSync(dirname(where.path));
     const check =
       {
@@ -40,8 +40,8 @@ export class CannotListen extends Error {
 }
 
 /**
- * A listening server. `field` is the setting that names the address, for the error. A Unix socket has
- * the mode that the process's umask leaves: a chmod after it listens would come too late.
+ * Starts a server. `field` is the setting of the address, for the error. The process' umask sets the mode
+ * of a Unix socket: a chmod after it listens would be too late.
  */
 export async function listen(
   handler: RequestListener,
@@ -58,7 +58,7 @@ export async function listen(
   return server;
 }
 
-/** Takes away a socket that a killed process left behind: one on which nobody listens any more. */
+/** Removes a socket that a killed process left behind: one on which no process listens. */
 async function removeStale(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (!stats?.isSocket()) return;
@@ -70,31 +70,31 @@ async function removeStale(path: string): Promise<void> {
     });
     socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'));
   });
-  // Where that fails, listening fails as well, and says why.
+  // If this fails, listening fails too and says why.
   if (refused) await unlink(path).catch(() => {});
 }
 
 /**
- * For so long kept connections are answered, and told to close, before they are closed. nginx takes the
- * one that it used last, and may have sent a request by the time it learns of the end.
+ * How long idle connections are still answered, with `Connection: close`, before they are closed. nginx
+ * may have sent a request before it sees the end.
  */
-const FAREWELL_MS = 500;
+const CLOSE_IDLE_AFTER_MS = 500;
 
-/** Stops accepting and resolves once what is in flight is answered, or `patienceMs` are over. */
-export async function drain(servers: readonly Server[], patienceMs: number): Promise<void> {
+/** Stops accepting connections. Resolves when the requests in flight are answered, at the latest after `maxMs`. */
+export async function drain(servers: readonly Server[], maxMs: number): Promise<void> {
   const closed = servers.map((server) => new Promise((resolve) => stopAccepting(server, resolve)));
   let idle: NodeJS.Timeout | undefined;
-  const farewell = setTimeout(() => {
-    // A keepalive connection turns idle only once its answer is sent.
+  const closing = setTimeout(() => {
+    // A connection becomes idle only when its response is sent.
     idle = setInterval(() => {
       for (const server of servers) server.closeIdleConnections();
     }, 20);
-  }, FAREWELL_MS);
+  }, CLOSE_IDLE_AFTER_MS);
   const late = setTimeout(() => {
     for (const server of servers) server.closeAllConnections();
-  }, patienceMs);
+  }, maxMs);
   await Promise.all(closed);
-  clearTimeout(farewell);
+  clearTimeout(closing);
   clearInterval(idle);
   clearTimeout(late);
 }
@@ -103,6 +103,6 @@ function stopAccepting(server: Server, closed: (error?: Error) => void): void {
   server.prependListener('request', (_, response) => {
     response.shouldKeepAlive = false;
   });
-  // The `close` of node:http would close idle connections at once.
+  // The `close` of node:http would close idle connections immediately.
   NetServer.prototype.close.call(server, closed);
 }

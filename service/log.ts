@@ -1,7 +1,7 @@
 import { write, writeSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 
-/** JSON lines. Nothing logs a token, a key or a header as it came. */
+/** Logs JSON lines. No line has a token, a key, or an unfiltered header. */
 export function createLog(level: string, output: LogOutput): Logger {
   return pino(
     {
@@ -15,19 +15,16 @@ export function createLog(level: string, output: LogOutput): Logger {
   );
 }
 
-/**
- * An error without what hangs on it: a failed Redis command carries its arguments, and those of
- * AUTH are the password.
- */
+/** An error without its other properties: a failed Redis command has its arguments, for AUTH the password. */
 function err(error: Error): object {
   const { name: type, message, stack } = error;
   return { type, message, stack };
 }
 
-/** Tries to write what is kept, before the process ends. False if there is no result for `patienceMs`. */
-export function flushLog(output: LogOutput, patienceMs: number): Promise<boolean> {
+/** Tries to write buffered lines before the process ends. False if there is no result within `maxMs`. */
+export function flushLog(output: LogOutput, maxMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(false), patienceMs);
+    const late = setTimeout(() => resolve(false), maxMs);
     output.flush(() => {
       clearTimeout(late);
       resolve(true);
@@ -35,32 +32,32 @@ export function flushLog(output: LogOutput, patienceMs: number): Promise<boolean
   });
 }
 
-/** Bytes that are gathered for one write, and the longest time in ms that a line waits for others. */
-const GATHER_BYTES = 4096;
-const GATHER_MS = 200;
+/** A write starts at this size, or when a line has waited this long. */
+const WRITE_BYTES = 4096;
+const WRITE_AFTER_MS = 200;
 
-/** Kept while nothing can be written. Lines beyond that are lost. */
-const MAX_KEPT_BYTES = 8 << 20;
+/** Buffered while nothing can be written. Further lines are dropped. */
+const MAX_BUFFERED_BYTES = 8 << 20;
 
-/** After an error. A disk that is full may have room again. */
+/** After an error: a full disk may have space again. */
 const RETRY_MS = 200;
 
-/** Where log lines go: what pino needs of a stream, and `flushSync` for the end of the process. */
+/** A destination for pino, with `flushSync` for the end of the process. */
 export interface LogOutput {
   write(line: string): void;
-  /** Writes what is kept, and reports when that is done or has failed. */
+  /** Writes the buffered lines, and reports when this is done or has failed. */
   flush(done: (error?: Error) => void): void;
-  /** Writes what is kept and not being written, as far as that is possible now. */
+  /** Writes the buffered lines, as far as possible now. */
   flushSync(): void;
 }
 
 /**
  * Writes lines to a file descriptor without blocking the event loop. pino's own destination ends the
- * process on an error such as ENOSPC, and then tries to write indefinitely.
+ * process on an error such as ENOSPC, or tries to write indefinitely.
  */
 export function createLogOutput(fd: number, onLost: () => void): LogOutput {
   let gathered = '';
-  /** Of the write that is under way, or was tried last. */
+  /** The data of the current or last write. */
   let chunk = Buffer.alloc(0);
   let isWriting = false;
   let timer: NodeJS.Timeout | undefined;
@@ -88,9 +85,9 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
         return;
       }
       chunk = chunk.subarray(written);
-      const isMuch = gathered.length >= GATHER_BYTES || flushed.length > 0;
+      const isMuch = gathered.length >= WRITE_BYTES || flushed.length > 0;
       if (chunk.length > 0 || isMuch) writeNow();
-      else if (gathered !== '') later(GATHER_MS);
+      else if (gathered !== '') later(WRITE_AFTER_MS);
     });
   }
 
@@ -107,14 +104,14 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
 
   return {
     write(line) {
-      if (chunk.length + gathered.length + line.length > MAX_KEPT_BYTES) {
+      if (chunk.length + gathered.length + line.length > MAX_BUFFERED_BYTES) {
         onLost();
         return;
       }
       gathered += line;
-      // After an error the timer is set: it is tried again then, and not for each line.
-      if (gathered.length >= GATHER_BYTES && chunk.length === 0) writeNow();
-      else if (!isWriting) later(GATHER_MS);
+      // After an error, the timer starts the next attempt, not each line.
+      if (gathered.length >= WRITE_BYTES && chunk.length === 0) writeNow();
+      else if (!isWriting) later(WRITE_AFTER_MS);
     },
 
     flush(done) {
@@ -130,7 +127,7 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
           chunk = chunk.subarray(writeSync(fd, chunk));
         }
       } catch {
-        // It cannot be written, and there is no later.
+        // The lines are lost: the process ends.
       }
     },
   };

@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { DenyCode } from './domain/decision.ts';
-import type { Fault, RefusalCode } from './domain/errors.ts';
+import type { FieldError, RefusalCode } from './domain/errors.ts';
 
-/** Every `code` that an answer can carry. Stable: clients test for it, never for the text. */
+/** Every `code` of a response. Codes are stable: clients test for them, not for the text. */
 export type ProblemCode =
   | DenyCode
   | RefusalCode
@@ -36,19 +36,23 @@ export function statusOf(code: ProblemCode): number {
 }
 
 /**
- * A problem document (RFC 9457). Its type is about:blank, so the title is the status' own phrase;
- * `errors` names fields by JSON pointer, as in the RFC's section 3.
+ * A problem document (RFC 9457). Its type is about:blank, so the title is the phrase of the status.
+ * `errors` names fields by JSON pointer, as in section 3.
  */
-export function problemBody(code: ProblemCode, detail?: string, faults?: readonly Fault[]): string {
+export function problemBody(
+  code: ProblemCode,
+  detail?: string,
+  fieldErrors: readonly FieldError[] = [],
+): string {
   const status = STATUS[code];
-  const errors = faults?.map((fault) => ({ pointer: `#${fault.pointer}`, detail: fault.detail }));
+  const errors = fieldErrors.map(({ pointer, detail }) => ({ pointer: `#${pointer}`, detail }));
   return JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[status],
     status,
     code,
     detail,
-    errors: errors?.length ? errors : undefined,
+    errors: errors.length > 0 ? errors : undefined,
   });
 }
 
@@ -62,7 +66,7 @@ const PAGES: Partial<Record<DenyCode, string>> = {
     '<p>It opens files in the folder, not the folder itself. Ask for the link to a file.</p>',
 };
 
-/** A denial for a person with a browser, in the words of nginx/snippets/auth-request.conf. */
+/** A denial for a browser, with the text of nginx/snippets/auth-request.conf. */
 export function problemPage(code: DenyCode): string {
   const status = STATUS[code];
   const text = PAGES[code] ?? (status === 503 ? UNAVAILABLE : DENIED);

@@ -8,7 +8,7 @@ import {
 
 const CONTROL = /\p{Cc}/u;
 
-/** A text that may stand in a header, a log or a key. */
+/** A text that is safe in a header, a log or a key. */
 export const text = (max: number) =>
   z
     .string('must be a string')
@@ -24,7 +24,7 @@ export const whole = (max: number, min = 1) =>
     .min(min, `must be at least ${min}`)
     .max(max, `must be at most ${max}`);
 
-/** Schemas of grant fields: of all, or of those that `wanted` selects. The domain checks fields of type `checked`. */
+/** Schemas of the grant fields that `wanted` selects. The domain checks fields of the type `checked`. */
 export function fieldSchemas<N extends FieldName = FieldName>(
   wanted: (field: GrantField) => boolean = () => true,
 ): { [K in N]: z.ZodOptional<z.ZodType<Exclude<GrantRequest[K], undefined>>> } {

@@ -4,7 +4,7 @@ import type { Verified } from '../../service/domain/look-up.ts';
 import { createMounts } from '../../service/domain/mount.ts';
 import { KeysUnavailable } from '../../service/domain/store.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/domain/token.ts';
-import { KeyFault } from '../../service/jwt/keys.ts';
+import { KeyError } from '../../service/jwt/keys.ts';
 import { type Jwt, openJwt } from '../../service/jwt/open.ts';
 import type { Api } from '../api-client.ts';
 import { type Environment, Failure, WrongUsage } from '../failure.ts';
@@ -115,7 +115,7 @@ async function opened(env: Environment): Promise<Jwt> {
       },
     });
   } catch (error) {
-    if (error instanceof KeyFault) throw new WrongUsage(plain(error.message), { cause: error });
+    if (error instanceof KeyError) throw new WrongUsage(plain(error.message), { cause: error });
     throw error;
   }
 }

@@ -11,11 +11,11 @@ const configuration = (work: string) => `
 #clear DPkg::Pre-Invoke;
 #clear DPkg::Post-Invoke;
 Dir::Cache "${work}/cache";
-// Our folder may lie where the download user of root's apt cannot go, say under /root.
+// The download user of apt cannot enter some folders, for example /root.
 APT::Sandbox::User "root";
-// The system's locks guard its own state, which is only read, and are root's.
+// Only root can take the system's locks. They protect state that this program only reads.
 Debug::NoLocking "true";
-// Tell of every list that could not be had: by default a dead network counts as success.
+// Report every list that cannot be downloaded. By default a network error counts as success.
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::http::Timeout "30";
@@ -29,7 +29,7 @@ export interface Apt {
   download(name: string): Promise<string[]>;
 }
 
-/** An apt-get with a state of its own under `work`: it reads the system's, and writes nothing. */
+/** An apt-get with separate state under `work`. It only reads the state of the system. */
 export async function privateApt(work: string): Promise<Apt> {
   await writeFile(join(work, 'apt.conf'), configuration(work));
   const lists = join(work, 'lists');
@@ -46,8 +46,8 @@ export async function privateApt(work: string): Promise<Apt> {
       // --reinstall: without it apt downloads nothing for an installed package, and its folder in
       // .cache/ would stay empty after the package is removed from the system.
       const how = ['--download-only', '--reinstall', '--yes', '--no-install-recommends'];
-      // One source among several may have failed, so ours are tried in any case. The system's
-      // lists may be old, but a list that could not be had now is worse.
+      // If one of several sources failed, the new lists may still be complete enough. Otherwise the
+      // lists of the system are used, which may be old.
       for (const from of [ownLists, []]) {
         const archives = await mkdtemp(join(work, 'archives-'));
         await mkdir(join(archives, 'partial'));
@@ -68,7 +68,7 @@ export async function privateApt(work: string): Promise<Apt> {
 
 async function packagesIn(folder: string): Promise<string[]> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.deb'));
-  // Never a second C library: it must match the machine's loader, or programs crash.
+  // Never unpack a second C library: programs crash if it does not match the loader.
   return files.filter((file) => !file.startsWith('libc6_')).map((file) => join(folder, file));
 }
 

@@ -2,9 +2,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * LD_LIBRARY_PATH for programs unpacked under a root: /usr/lib/<triplet>, and the folders in it,
- * because some libraries (BLAS, PulseAudio's) lie one below and are found by links that an
- * installation would make. Undefined if there are none.
+ * LD_LIBRARY_PATH for programs unpacked under a root: /usr/lib/<triplet> and the folders in it. Some
+ * libraries (BLAS, PulseAudio) are in such a folder, and an installation would create links to them.
+ * Undefined if there are none.
  */
 export function libraryPath(root: string, inherited = process.env.LD_LIBRARY_PATH) {
   const folders = ['usr/lib', 'lib']

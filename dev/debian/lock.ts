@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /**
- * Only one process at a time does the work. The lock is the kernel's, held by a child that ends
- * when our pipe to it closes: so it cannot outlive us, and there is no stale lock to judge.
+ * Only one process at a time does the work. A child holds a lock of the kernel and ends when the pipe
+ * to it closes, so the lock cannot outlive this process and is never stale.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   const holder = spawn('flock', [file, 'sh', '-c', 'echo locked; exec cat'], {

@@ -9,15 +9,15 @@ import { libraryPath } from './library-path.ts';
 import { withLock } from './lock.ts';
 import { release } from './release.ts';
 
-// One folder for each package with all that it depends on and the machine lacks. Named for the
-// release too, as what is lacking differs: a work tree may be shared with a container.
+// One folder for each package, with the dependencies that are not installed. These differ between
+// releases, and a container may share the work tree, so the name contains the release.
 const cache = join(projectRoot, '.cache', 'debian', release());
 
 export function canFetch(): boolean {
   return Boolean(findOnPath('apt-get') && findOnPath('dpkg-deb'));
 }
 
-/** Where a package is unpacked, if it is. */
+/** The folder of an unpacked package. It may not exist. */
 export function unpackedAt(packageName: string): string {
   return join(cache, packageName);
 }
@@ -58,7 +58,7 @@ export async function fetchPackages(packages: string[]): Promise<void> {
   });
 }
 
-/** Only the holder of the lock has one, so others are what a killed process left behind. */
+/** Only the holder of the lock has one. Others were left behind by a killed process. */
 async function workFolder(): Promise<string> {
   const left = (await readdir(cache)).filter((name) => name.startsWith('fetch-'));
   for (const name of left) await rm(join(cache, name), { recursive: true, force: true });
@@ -69,6 +69,6 @@ async function fetchOne(name: string, work: string, apt: Apt): Promise<void> {
   const root = join(work, name);
   await mkdir(root);
   for (const archive of await apt.download(name)) await run('dpkg-deb', ['-x', archive, root]);
-  // Only what is complete gets its name.
+  // Only a complete folder gets the name of the package.
   await rename(root, join(cache, name));
 }

@@ -5,7 +5,7 @@ import { findOnPath, isProgram, type Tool } from '../find-on-path.ts';
 import { libraryPath } from './library-path.ts';
 import { unpackedAt } from './packages.ts';
 
-/** `python3` on PATH may be of another version than the one that Debian's packages are made for. */
+/** The packages of Debian need this version. `python3` on PATH may be another one. */
 const SYSTEM = '/usr/bin/python3';
 
 /** A Python that has the modules, by itself or with Debian's packages unpacked beside it. */
@@ -21,7 +21,7 @@ export function findPython(modules: readonly string[], packages: readonly string
     tool(findOnPath('python3')),
     tool(SYSTEM),
     tool(SYSTEM, env),
-    // Where the system has none it was unpacked with them.
+    // If the system has no Python, it was unpacked with the packages.
     ...roots.map((root) => tool(join(root, SYSTEM), env)),
   ];
   return candidates.find((one) => one !== undefined && hasModules(one, modules));

@@ -1,10 +1,11 @@
 import { type Context, Hono } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import { findClient } from '../domain/client.ts';
 import { StoreUnavailable } from '../domain/store.ts';
-import { authenticate } from './authenticate.ts';
-import { limitBody } from './body.ts';
+import { limitBody, requireType } from './body.ts';
 import type { ApiDependencies, ApiEnv } from './dependencies.ts';
 import { introspectHandler, revokeHandler } from './oauth.ts';
-import { openapiHandler } from './openapi.ts';
+import { FORM_TYPE, JSON_TYPE, openapiHandler } from './openapi.ts';
 import { problem, problemOf } from './problem.ts';
 import {
   issueHandler,
@@ -14,20 +15,22 @@ import {
   revokeSubjectHandler,
   showHandler,
 } from './tokens.ts';
-import { wrongListenerHandler } from './wrong-listener.ts';
 
 /** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-/** All other bodies: a token has at most 4000 characters. */
+/** All other bodies. A token has at most 4000 characters. */
 const MAX_BODY_BYTES = 16 * 1024;
+
+const json = requireType(JSON_TYPE);
+const form = requireType(FORM_TYPE);
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
 
   api.use(async (c, next) => {
-    // Before there is an answer: set on a finished one, it would be made anew.
+    // Before the handler: on a finished response, Hono would copy the response.
     c.header('Cache-Control', 'no-store');
     await next();
   });
@@ -39,30 +42,27 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.get('/metrics', metricsHandler(deps));
   api.get('/.well-known/jwks.json', jwksHandler(deps));
   api.get('/openapi.json', openapiHandler(deps));
-
-  api.all('/livez', notAllowed('GET, HEAD'));
-  api.all('/readyz', notAllowed('GET, HEAD'));
-  api.all('/metrics', notAllowed('GET, HEAD'));
-  api.all('/.well-known/jwks.json', notAllowed('GET, HEAD'));
-  api.all('/openapi.json', notAllowed('GET, HEAD'));
+  for (const path of ['/livez', '/readyz', '/metrics', '/.well-known/jwks.json', '/openapi.json']) {
+    api.all(path, notAllowed('GET, HEAD'));
+  }
 
   const wrongListener = wrongListenerHandler(deps);
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
   api.use(authenticate(deps));
-  api.post('/tokens', limitBody(MAX_BATCH_BYTES), issueHandler(deps));
+  api.post('/tokens', limitBody(MAX_BATCH_BYTES), json, issueHandler(deps));
   api.use(limitBody(MAX_BODY_BYTES));
   api.get('/tokens', listHandler(deps));
   api.delete('/tokens', revokeSubjectHandler(deps));
   api.all('/tokens', notAllowed('GET, POST, DELETE'));
   api.get('/tokens/:id', showHandler(deps));
-  api.patch('/tokens/:id', prolongHandler(deps));
+  api.patch('/tokens/:id', json, prolongHandler(deps));
   api.delete('/tokens/:id', revokeGrantHandler(deps));
   api.all('/tokens/:id', notAllowed('GET, PATCH, DELETE'));
-  api.post('/introspect', introspectHandler(deps));
+  api.post('/introspect', form, introspectHandler(deps));
   api.all('/introspect', notAllowed('POST'));
-  api.post('/revoke', revokeHandler(deps));
+  api.post('/revoke', form, revokeHandler(deps));
   api.all('/revoke', notAllowed('POST'));
   return api;
 }
@@ -74,22 +74,59 @@ function notAllowed(allow: string) {
   };
 }
 
-/** `GET /.well-known/jwks.json` (RFC 7517): the public keys that verify our JWTs. */
-export function jwksHandler({ publicJwks }: ApiDependencies) {
+/** Authenticates a client by its API key or JWT (RFC 6750, section 2.1). */
+function authenticate({ apiKeys, clientOf }: ApiDependencies) {
+  return createMiddleware<ApiEnv>(async (c, next) => {
+    const secret = /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+    const client =
+      secret === undefined ? undefined : (findClient(apiKeys, secret) ?? (await clientOf(secret)));
+    if (client === undefined) {
+      c.header('WWW-Authenticate', 'Bearer realm="postern-api"');
+      const detail = 'Send an API key, or a JWT of a trusted issuer, as Authorization: Bearer.';
+      return problem(c, 'invalid_client', detail);
+    }
+    c.set('client', client);
+    return next();
+  });
+}
+
+/** nginx would ask for each download. */
+const WARN_EVERY_MS = 60_000;
+
+const ADVICE = "nginx's upstream must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN";
+
+/**
+ * The gate's routes on the API's listener: nginx asks the wrong one. They need no key, because nginx
+ * would pass a 401 on to the client as a denial of its token.
+ */
+function wrongListenerHandler({ log }: ApiDependencies) {
+  let quietUntil = 0;
+  return (c: Context): Response => {
+    const now = performance.now();
+    if (now >= quietUntil) {
+      quietUntil = now + WARN_EVERY_MS;
+      log.warn({ path: c.req.path }, `nginx asks the API instead of the gate: ${ADVICE}`);
+    }
+    return problem(c, 'not_found', 'This is the API, not the gate.');
+  };
+}
+
+/** `GET /.well-known/jwks.json` (RFC 7517): the public keys for Postern's own JWTs. */
+function jwksHandler({ publicJwks }: ApiDependencies) {
   return (c: Context) =>
     c.body(JSON.stringify(publicJwks()), 200, { 'Content-Type': 'application/jwk-set+json' });
 }
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
-const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** `GET /metrics`: counts and times for Prometheus, in which no request's own words are. */
-export function metricsHandler({ metrics }: ApiDependencies) {
-  return async (c: Context) => c.body(await metrics(), 200, { 'Content-Type': TEXT });
+/** `GET /metrics`, for Prometheus. */
+function metricsHandler({ metrics }: ApiDependencies) {
+  return async (c: Context) => c.body(await metrics(), 200, { 'Content-Type': METRICS_TYPE });
 }
 
-/** `GET /readyz`: the store takes a write, with what an operator should fix, or why it does not. */
-export function readyzHandler({ store, log }: ApiDependencies) {
+/** `GET /readyz`: whether the store accepts a write, and what the operator should fix. */
+function readyzHandler({ store, log }: ApiDependencies) {
   return async (c: Context) => {
     try {
       return c.json({ status: 'ok', ...(await store.check()) });

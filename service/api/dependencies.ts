@@ -8,25 +8,23 @@ import type { Store } from '../domain/store.ts';
 /** What the API needs, made by main.ts. */
 export interface ApiDependencies {
   readonly apiKeys: readonly ApiKey[];
-  /** The client whom a JWT is of. */
+  /** The client of a JWT. */
   readonly clientOf: (credential: string) => Promise<Client | undefined>;
   readonly lookUp: LookUp;
   readonly prolong: Prolong;
   readonly revoke: Revoke;
-  /** The public keys that verify our JWTs. */
   readonly publicJwks: () => object;
-  /** As Prometheus reads them. */
+  /** In Prometheus' text format. */
   readonly metrics: () => Promise<string>;
-  /** Of Postern. */
   readonly version: string;
   readonly issue: Issue;
   readonly store: Store;
   readonly log: Logger;
-  /** Before each `url`; empty: it is a path. */
+  /** Origin of each `url`; empty: `url` is a path. */
   readonly publicUrl: string;
 }
 
-/** What the middleware leaves for a handler. */
+/** Set by the middleware. */
 export interface ApiEnv {
   Variables: { client: Client };
 }

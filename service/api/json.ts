@@ -1,9 +1,8 @@
 import { Refused } from '../domain/errors.ts';
 
-/** Deeper than any request for a token. */
 const MAX_DEPTH = 8;
 
-/** Fields and list entries of one request: 64 addresses, all fields, and room for those that are unknown. */
+/** Fields and list entries of one request: 64 addresses, all fields, and some unknown ones. */
 const MAX_VALUES = 128;
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
@@ -11,20 +10,17 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x
 
 const NOT_ISSUED = 'No token was issued: the request is not valid.';
 
-/** A JSON text that is not parsed yet: one value, or the elements of an array. */
-export interface Split {
-  readonly isArray: boolean;
-  readonly values: readonly string[];
-}
-
 /**
- * Splits an array into its elements, and bounds what JSON.parse and the schema would have to do for
- * each: a megabyte of brackets or of unknown fields would keep the event loop busy for most of a second.
- * The text is JSON if, and only if, each of the values is.
+ * Splits an array into its unparsed elements, and bounds the work of JSON.parse and the schema for each:
+ * a megabyte of brackets or unknown fields would block the event loop for most of a second. The text is
+ * valid JSON if and only if each of the values is.
  *
- * @throws Refused if there are more than `maxElements`, or one is nested too deeply or has too many fields
+ * @throws Refused for more than `maxElements`, or an element with too many levels or fields
  */
-export function splitJson(text: string, maxElements: number): Split {
+export function splitJson(
+  text: string,
+  maxElements: number,
+): { readonly isArray: boolean; readonly values: readonly string[] } {
   const start = text.search(/[^ \t\n\r]/);
   const isArray = text.charCodeAt(start) === OPEN_LIST;
   const outside = isArray ? 1 : 0;
@@ -81,7 +77,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Where the quote is that ends a string; past the end of the text if there is none. */
+/** Index of the quote that ends a string; past the end of the text if there is none. */
 function endOfString(text: string, quote: number): number {
   let i = quote + 1;
   while (i < text.length && text.charCodeAt(i) !== QUOTE) {
@@ -90,7 +86,7 @@ function endOfString(text: string, quote: number): number {
   return i;
 }
 
-/** By the rule of JSON, which knows fewer blanks than JavaScript. */
+/** JSON has fewer kinds of white space than JavaScript. */
 function isBlank(text: string): boolean {
   return /^[ \t\n\r]*$/.test(text);
 }

@@ -2,48 +2,45 @@ import { STATUS_CODES } from 'node:http';
 import type { Context } from 'hono';
 import { z } from 'zod';
 import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
-import * as answers from './schema.ts';
-import { grantRequest, MOST_AT_ONCE, prolongRequest } from './schema.ts';
-
-/** What OpenAPI documents are made of. */
+import * as schemas from './schema.ts';
+import { MAX_BATCH, MAX_PAGE } from './schema.ts';
 
 export const JSON_TYPE = 'application/json';
 export const FORM_TYPE = 'application/x-www-form-urlencoded';
 
-/** Of whatever is asked with a key. */
+/** Possible for every request with a key. */
 const ALWAYS: readonly ProblemCode[] = ['invalid_client', 'internal_error', 'unavailable'];
 
-/** Of whatever has a body. */
-export const WITH_BODY: readonly ProblemCode[] = [
+/** Possible for every request with a body. */
+const WITH_BODY: readonly ProblemCode[] = [
   'invalid_request',
   'content_too_large',
   'unsupported_media_type',
 ];
 
-export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
-export const oneOrMany = (name: string) => ({
-  oneOf: [ref(name), { type: 'array', minItems: 1, maxItems: MOST_AT_ONCE, items: ref(name) }],
+const oneOrMany = (name: string) => ({
+  oneOf: [ref(name), { type: 'array', minItems: 1, maxItems: MAX_BATCH, items: ref(name) }],
 });
 
-export const json = (description: string, schema: object) => ({
+const json = (description: string, schema: object) => ({
   description,
   content: { [JSON_TYPE]: { schema } },
 });
 
-export const body = (type: string, schema: object) => ({
+const body = (type: string, schema: object) => ({
   required: true,
   content: { [type]: { schema } },
 });
 
-/** A form with these fields, each once. */
-export const form = (...names: string[]) => ({
+const form = (...names: string[]) => ({
   type: 'object',
   properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
   required: names,
 });
 
-export const query = (name: string, schema: object, required = false) => ({
+const query = (name: string, schema: object, required = false) => ({
   name,
   in: 'query',
   required,
@@ -51,13 +48,13 @@ export const query = (name: string, schema: object, required = false) => ({
 });
 
 /** An endpoint that needs no key. */
-export const open = (summary: string, answer: object, ...codes: ProblemCode[]) => ({
+const open = (summary: string, answer: object, ...codes: ProblemCode[]) => ({
   get: { summary, security: [], responses: { 200: answer, ...byStatus(codes) } },
 });
 
-export const problems = (...codes: ProblemCode[]) => byStatus([...ALWAYS, ...codes]);
+const problems = (...codes: ProblemCode[]) => byStatus([...ALWAYS, ...codes]);
 
-/** One answer a status, with the codes that it can have. */
+/** One response for each status, with its possible codes. */
 function byStatus(codes: readonly ProblemCode[]) {
   const statuses = new Set(codes.map(statusOf));
   return Object.fromEntries(
@@ -69,11 +66,10 @@ function byStatus(codes: readonly ProblemCode[]) {
   );
 }
 
-/** Each endpoint of the API. */
-export const PATHS = {
+const PATHS = {
   '/tokens': {
     post: {
-      summary: 'Issue one token, or up to a thousand: all or none.',
+      summary: 'Issue one token, or up to a thousand, all or none.',
       requestBody: body(JSON_TYPE, oneOrMany('grantRequest')),
       responses: {
         201: json('Issued.', oneOrMany('issued')),
@@ -84,28 +80,31 @@ export const PATHS = {
       summary: "A subject's live tokens, page by page.",
       parameters: [
         query('subject', { type: 'string' }, true),
-        query('limit', { type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
-        query('cursor', { type: 'string', description: '`next_cursor` of the page before.' }),
+        query('limit', { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: 100 }),
+        query('cursor', { type: 'string', description: '`next_cursor` of the previous page.' }),
       ],
       responses: { 200: json('A page.', ref('page')), ...problems('invalid_request') },
     },
     delete: {
       summary: "Revoke all of a subject's tokens.",
       parameters: [query('subject', { type: 'string' }, true)],
-      responses: { 200: json('How many.', ref('revoked')), ...problems('invalid_request') },
+      responses: {
+        200: json('Number of revoked tokens.', ref('revoked')),
+        ...problems('invalid_request'),
+      },
     },
   },
   '/tokens/{id}': {
     parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
     get: {
       summary: "A token's state.",
-      responses: { 200: json('Its state.', ref('state')), ...problems('not_found') },
+      responses: { 200: json('The state.', ref('state')), ...problems('not_found') },
     },
     patch: {
-      summary: 'Let it end at another time.',
+      summary: 'Change when it ends.',
       requestBody: body(JSON_TYPE, ref('prolongRequest')),
       responses: {
-        200: json('Its new state.', ref('state')),
+        200: json('The new state.', ref('state')),
         ...problems(...WITH_BODY, 'insufficient_scope', 'not_found'),
       },
     },
@@ -123,24 +122,24 @@ export const PATHS = {
   },
   '/revoke': {
     post: {
-      summary: 'Revoke a token (RFC 7009), or one of another issuer by its `iss` and `jti`.',
+      summary: "Revoke a token (RFC 7009), or another issuer's token by its `iss` and `jti`.",
       requestBody: body(FORM_TYPE, { anyOf: [form('token'), form('iss', 'jti')] }),
       responses: {
-        200: { description: 'Revoked, or never there.' },
+        200: { description: 'Revoked, or not found.' },
         ...problems(...WITH_BODY, 'unsupported_token_type'),
       },
     },
   },
-  '/livez': open('The process answers.', json('It does.', ref('health'))),
-  '/readyz': open('The store takes a write.', json('It does.', ref('health')), 'unavailable'),
-  '/metrics': open('Counts and times, for Prometheus.', { description: 'Text, version 0.0.4.' }),
-  '/.well-known/jwks.json': open('Public keys of JWTs.', { description: 'A JWKS (RFC 7517).' }),
-  '/openapi.json': open('This.', { description: 'OpenAPI 3.1.' }),
+  '/livez': open('The process answers.', json('OK.', ref('health'))),
+  '/readyz': open('The store takes a write.', json('OK.', ref('health')), 'unavailable'),
+  '/metrics': open('Metrics for Prometheus.', { description: 'Text, version 0.0.4.' }),
+  '/.well-known/jwks.json': open('Public keys for JWTs.', { description: 'A JWKS (RFC 7517).' }),
+  '/openapi.json': open('This document.', { description: 'OpenAPI 3.1.' }),
 };
 
 /**
- * `GET /openapi.json`: the API, as OpenAPI 3.1 describes one. What may be asked for comes from the schemas that
- * check it. https://spec.openapis.org/oas/v3.1.1.html
+ * `GET /openapi.json`: the API in OpenAPI 3.1, with the schemas that check requests.
+ * https://spec.openapis.org/oas/v3.1.1.html
  */
 export function openapiHandler({ version }: { readonly version: string }) {
   let document: string | undefined;
@@ -150,17 +149,16 @@ export function openapiHandler({ version }: { readonly version: string }) {
   };
 }
 
-const { issued, state, page, revoked, introspection, health, problem } = answers;
 const SCHEMAS = {
-  grantRequest,
-  prolongRequest,
-  issued,
-  state,
-  page,
-  revoked,
-  introspection,
-  health,
-  problem,
+  grantRequest: schemas.grantRequest,
+  prolongRequest: schemas.prolongRequest,
+  issued: schemas.issued,
+  state: schemas.state,
+  page: schemas.page,
+  revoked: schemas.revoked,
+  introspection: schemas.introspection,
+  health: schemas.health,
+  problem: schemas.problemDocument,
 };
 
 function openapi(version: string) {
@@ -169,7 +167,7 @@ function openapi(version: string) {
     info: {
       title: 'Postern',
       version,
-      description: 'Short-lived download tokens. The API alone: the gate is for nginx.',
+      description: 'Short-lived download tokens. This is the API; the gate is for nginx.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     security: [{ bearer: [] }],

@@ -1,19 +1,30 @@
 import { z } from 'zod';
-import type { Fault } from '../domain/errors.ts';
-import type { ShownName } from '../domain/grant-fields.ts';
+import type { FieldError } from '../domain/errors.ts';
+import {
+  type Grant,
+  isFolder,
+  type KnownRequester,
+  resumableUntil,
+  type Uses,
+} from '../domain/grant.ts';
+import { KEPT_FIELDS, type ShownName } from '../domain/grant-fields.ts';
+import type { Store } from '../domain/store.ts';
 import { fieldSchemas } from '../schema.ts';
 
-/** Tokens that one request may ask for. */
-export const MOST_AT_ONCE = 1000;
+/** Maximum number of tokens in a request. */
+export const MAX_BATCH = 1000;
 
-/** What `POST /tokens` takes for one token. */
+/** Maximum number of tokens in a page of a list. */
+export const MAX_PAGE = 1000;
+
+/** The body of `POST /tokens` for one token. */
 export const grantRequest = z.strictObject(fieldSchemas());
 
-/** What `PATCH /tokens/{id}` takes. */
+/** The body of `PATCH /tokens/{id}`. */
 export const prolongRequest = grantRequest.pick({ expires_in: true }).required();
 
-/** The faults of a body, each with the JSON pointer (RFC 6901) of its field below `at`. */
-export function faultsOf(error: z.ZodError, at = ''): Fault[] {
+/** The errors of a body, with JSON pointers (RFC 6901) below `at`. */
+export function fieldErrorsOf(error: z.ZodError, at = ''): FieldError[] {
   return error.issues.flatMap((issue) => {
     const pointer = at + issue.path.map((key) => `/${escapePointer(String(key))}`).join('');
     if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
@@ -28,9 +39,9 @@ function escapePointer(key: string): string {
   return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-/** What the API answers with. The handlers' answers have these types, and the OpenAPI document describes them. */
+// The API's responses: the handlers have these types, and the OpenAPI document describes them.
 
-const seconds = z.number().int().meta({ description: 'Seconds since 1970.' });
+const time = z.number().int().meta({ description: 'Seconds since 1970.' });
 
 export const issued = z.strictObject({
   access_token: z.string(),
@@ -44,8 +55,8 @@ export type IssuedAnswer = z.infer<typeof issued>;
 
 const requester = z.strictObject({
   address: z.string().optional(),
-  began: seconds,
-  resumable_until: seconds,
+  began: time,
+  resumable_until: time,
 });
 
 const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
@@ -55,9 +66,9 @@ const kept = {
   ...shown,
   uses_left: z.number().int().optional(),
   requesters: z.array(requester).optional(),
-  resumable_until: seconds.optional(),
-  iat: seconds,
-  exp: seconds,
+  resumable_until: time.optional(),
+  iat: time,
+  exp: time,
 };
 
 export const state = z.strictObject({ id: z.string(), subject, ...kept });
@@ -90,14 +101,58 @@ export type IntrospectionAnswer = z.infer<typeof introspection>;
 export const health = z.strictObject({ status: z.literal('ok'), warning: z.string().optional() });
 
 /** RFC 9457. */
-export const problem = z.strictObject({
+export const problemDocument = z.strictObject({
   type: z.literal('about:blank'),
   title: z.string(),
   status: z.number().int(),
-  code: z.string().meta({ description: 'Stable: test for it, never for the texts.' }),
+  code: z.string().meta({ description: 'Stable: test for it, not for the texts.' }),
   detail: z.string().optional(),
   errors: z
     .array(z.strictObject({ pointer: z.string(), detail: z.string() }))
     .optional()
-    .meta({ description: 'Each field at fault, by its JSON pointer.' }),
+    .meta({ description: 'Each invalid field, by its JSON pointer.' }),
 });
+
+const SHOWN_FIELDS = KEPT_FIELDS.filter(({ shown }) => shown);
+
+/** A grant in the API's form, with times in whole seconds. */
+export function stateOf(id: string, grant: Grant, requesters?: readonly KnownRequester[]): State {
+  const { client, covers, uses } = grant;
+  return {
+    id,
+    client_id: client,
+    [isFolder(covers) ? 'prefix' : 'path']: covers,
+    ...Object.fromEntries(SHOWN_FIELDS.map(({ name, property }) => [name, grant[property]])),
+    max_uses: uses?.max,
+    resume_for: uses?.resumeFor,
+    bind: uses && (uses.cookieOnly ? 'cookie' : 'any'),
+    ...(uses && requesters && usageOf(uses, requesters, grant.expiresAt)),
+    format: grant.signedUntil === undefined ? undefined : 'jwt',
+    iat: seconds(grant.issuedAt),
+    exp: seconds(grant.expiresAt),
+  };
+}
+
+/** As `stateOf`, with the requesters. */
+export async function wholeStateOf(store: Store, id: string, grant: Grant): Promise<State> {
+  return stateOf(id, grant, grant.uses && (await store.requesters(id)));
+}
+
+function usageOf(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {
+  const until = (one: KnownRequester) => seconds(Math.max(expiresAt, resumableUntil(uses, one)));
+  const last = requesters.at(-1);
+  return {
+    uses_left: uses.max === undefined ? undefined : uses.max - requesters.length,
+    // The latest time at which any of them can resume.
+    resumable_until: last && until(last),
+    requesters: requesters.map((requester) => ({
+      address: requester.address,
+      began: seconds(requester.began),
+      resumable_until: until(requester),
+    })),
+  };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { hashSecret } from '../domain/client.ts';
-import { prefixFault } from '../domain/path.ts';
+import { prefixError } from '../domain/path.ts';
 import { isToken } from '../domain/token.ts';
 import { parseStoreUrl, STORE_EXPECTED } from '../store-url.ts';
 import { listExpected } from './source.ts';
@@ -228,7 +228,7 @@ export function prefix(what: string, example: string) {
 }
 
 export function prefixProblem(text: string, expected: string): string | undefined {
-  const problem = prefixFault(text);
+  const problem = prefixError(text);
   return problem === undefined ? undefined : `${expected}: it ${problem}`;
 }
 

@@ -5,10 +5,9 @@ import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './dec
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
-import { MAX_PATH_BYTES, pathFault } from './path.ts';
-import { parseRequestUri, type Requested } from './request-uri.ts';
-import { present } from './requester.ts';
-import { returnUrl } from './return-url.ts';
+import { MAX_PATH_BYTES, pathError } from './path.ts';
+import { parseRequestUri, type Requested, returnUrl } from './request-uri.ts';
+import { identify } from './requester.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isServed } from './target.ts';
 import { isOpaque, isToken, tokenId } from './token.ts';
@@ -17,16 +16,16 @@ export interface AuthorizeOptions {
   readonly mounts: Mounts;
   readonly store: Store;
   readonly lookUp: LookUp;
-  /** Longest time, in seconds, for which nginx may reuse an allow. */
+  /** Maximum time, in seconds, for which nginx may reuse an allow. */
   readonly decisionTtl: number;
 }
 
-/** Past the deadline it takes no use, and rejects. */
+/** After the deadline it takes no use and rejects. */
 export type Authorize = (request: GateRequest, deadline?: Deadline) => Promise<Decision>;
 
 /**
- * Decides on requests for files. For each token that is tried (of cookies up to four) one round trip
- * to the store, two where requesters are told apart, and none where the store does not keep it.
+ * Decides on requests for files. Each token that is tried (up to four from cookies) costs one round
+ * trip to the store, two if requesters are counted, and none if the store does not keep it.
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl } = options;
@@ -36,26 +35,27 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (requested === undefined) return deny('invalid_request');
     if (requested === 'folder') return deny('path_is_folder');
     const { path } = requested;
-    let denial: Deny | undefined;
+    let firstDenial: Deny | undefined;
     let unavailable: Deny | undefined;
     for (const token of tokensOf(request, requested.token)) {
       if (deadline?.late) throw deadline.late;
       try {
         const decision = await decide(request, requested, token, deadline);
         if (decision.allow) return decision;
-        denial ??= decision;
+        firstDenial ??= decision;
       } catch (cause) {
         if (!(cause instanceof Unavailable)) throw cause;
         const id = isOpaque(token) ? tokenId(token) : undefined;
         unavailable ??= deny('unavailable', { id, path, cause });
+        // Without the store no other token helps; without an issuer's keys one may.
         if (!(cause instanceof KeysUnavailable)) return unavailable;
       }
     }
     if (unavailable !== undefined) return unavailable;
-    const refused = denial ?? deny('missing_token', { path });
-    return isLackOfToken(refused)
-      ? { ...refused, returnUrl: returnUrl(request.uri, requested) }
-      : refused;
+    const denial = firstDenial ?? deny('missing_token', { path });
+    return denial.code === 'missing_token' || denial.code === 'invalid_token'
+      ? { ...denial, returnUrl: returnUrl(request.uri, requested) }
+      : denial;
   };
 
   async function decide(
@@ -65,27 +65,27 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     deadline: Deadline | undefined,
   ): Promise<Decision> {
     const { path } = requested;
-    const { id, grant, leftMs, unknown, rejection } = await lookUp(token);
+    const { id, grant, leftMs, unsaved, rejection } = await lookUp(token);
     if (id === undefined || grant === undefined) {
       return deny('invalid_token', { id, path, rejection });
     }
     const known = { id, path, subject: grant.subject };
-    const fit = fitOf(grant, requested, request, mounts);
-    if (typeof fit === 'string') {
-      // Whom it has no use for is told no more of it than of a token that nobody issued.
-      const stranger = grant.uses && !unknown && !(await redeem(request, id, false)).redeemed;
-      return deny(stranger ? 'invalid_token' : fit, known);
+    const resolved = resolveTarget(grant, requested, request, mounts);
+    if (typeof resolved === 'string') {
+      // A requester that has no use left gets the same response as for an unknown token.
+      const hidden = grant.uses && !unsaved && !(await redeem(request, id, false)).redeemed;
+      return deny(hidden ? 'invalid_token' : resolved, known);
     }
-    const { mount, target } = fit;
-    // A presigned query is whole: one argument more and it would not be valid.
+    const { mount, target } = resolved;
+    // A presigned query must not get more arguments: its signature would be invalid.
     const args = grant.targetArgs ?? requested.args;
-    const reuseFor = isBound(grant) || isOneOfMany(grant, requested) ? 0 : reuseOf(leftMs);
+    const reuseFor = isBound(grant) || ignoresQuery(grant, requested) ? 0 : reusableFor(leftMs);
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
     const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
 
-    if (unknown) await store.adopt(id, grant);
+    if (unsaved) await store.saveExternal(id, grant);
     if (deadline?.late) throw deadline.late;
     const counts = request.method === 'GET';
     const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
@@ -95,18 +95,22 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     return { ...allow, redeemed, resumeCookie };
   }
 
-  /** One second less: nginx counts whole seconds, so an answer may live that much longer. */
-  function reuseOf(leftMs = 0): number {
+  /** One second less: nginx counts whole seconds and may keep an answer that much longer. */
+  function reusableFor(leftMs = 0): number {
     return Math.max(0, Math.min(decisionTtl, Math.floor(leftMs / 1000) - 1));
   }
 
   async function redeem({ resume, address }: GateRequest, id: string, counts: boolean) {
-    const { requester, resumeCookie } = present(resume, address);
+    const { requester, resumeCookie } = identify(resume, address);
     return { redeemed: await store.redeem(id, requester, counts), resumeCookie };
   }
 }
 
-/** The cookie that holds the token, for a client that has it not. */
+function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
+  return { allow: false, code, ...known };
+}
+
+/** A cookie with the token, for a client that does not have it in a cookie yet. */
 function tokenCookie(
   grant: Grant,
   request: GateRequest,
@@ -118,53 +122,42 @@ function tokenCookie(
   return path === undefined ? undefined : { value: token, path };
 }
 
-/** Whether it matters who asks, beside the token. */
+/** Whether the decision depends on the requester. */
 function isBound({ uses, ip }: Grant): boolean {
   return uses !== undefined || ip !== undefined;
 }
 
-/** Whether other queries get the same answer. nginx would keep it for each, as many as a client makes up. */
-function isOneOfMany({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
+/** Whether other queries get the same decision. nginx would cache one for each query that a client invents. */
+function ignoresQuery({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
   return hasUnused || (targetArgs !== undefined && args !== '');
 }
 
-function isLackOfToken({ code }: Deny): boolean {
-  return code === 'missing_token' || code === 'invalid_token';
-}
-
-function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
-  return { allow: false, code, ...known };
-}
-
-/** Where a grant leads a request, or why it does not cover it. */
-export type Fit = { readonly mount: Mount; readonly target: string } | DenyCode;
-
-export function fitOf(
+/** The internal URI of a request, or why the grant does not cover the request. */
+function resolveTarget(
   grant: Grant,
   requested: Requested,
   request: GateRequest,
   mounts: Mounts,
-): Fit {
+): { readonly mount: Mount; readonly target: string } | DenyCode {
   const { mount, path, site } = requested;
-  if (mount === undefined || !inScope(grant, mount, requested, request)) {
+  if (mount === undefined || !isInScope(grant, mount, requested, request)) {
     return 'insufficient_scope';
   }
-  // The mount that the target was named under may be gone, or may serve another site only.
+  // The mount of the target may have been removed, or may serve only another site.
   if (grant.target !== undefined && !isServed(grant.target, site, mounts)) {
     return 'insufficient_scope';
   }
   const target = targetOf(grant, mount, path);
-  // A folder's own target may be longer than its public prefix.
+  // The target of a folder may be longer than its public prefix.
   if (Buffer.byteLength(target) > MAX_PATH_BYTES) return 'invalid_request';
-  // Checked at issue as well. What is stored may be older than the check, or not Postern's.
-  if (grant.target !== undefined && pathFault(target) !== undefined) return 'insufficient_scope';
-  // A script that a download registers could answer for the site from then on. And what is fetched
-  // ahead nobody may ever look at, but the use would be gone.
+  // Checked at issue as well. A stored record may be older than the check, or not written by Postern.
+  if (grant.target !== undefined && pathError(target) !== undefined) return 'insufficient_scope';
+  // A downloaded service worker could answer for the whole site. A prefetch would waste a use.
   if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';
   return { mount, target };
 }
 
-function inScope(
+function isInScope(
   grant: Grant,
   mount: Mount,
   { site, path }: Requested,
@@ -184,25 +177,24 @@ function targetOf(grant: Grant, mount: Mount, path: string): string {
   return isFolder(grant.covers) ? grant.target + path.slice(grant.covers.length) : grant.target;
 }
 
-/** Tokens in cookies that are tried: nested folders have one each. */
-const MOST_COOKIES = 4;
+/** Cookies that are tried: nested folders have one each, and a browser sends all of them. */
+const MAX_COOKIES = 4;
 
 /**
- * The tokens that a request presents: the first that is shaped like one of URL, Authorization and
- * cookies; another application's credential counts as absent. Only cookies can be several, as a
- * browser sends all that it still holds for a folder and those above it.
+ * The tokens to try: the one in the URL, else the one in Authorization, else those in cookies. A
+ * credential of another application is ignored.
  */
-export function tokensOf(request: GateRequest, inUrl: string | undefined): readonly string[] {
-  const token = inUrl ?? bearer(request.authorization);
+function tokensOf(request: GateRequest, inUrl: string | undefined): readonly string[] {
+  const token = inUrl ?? bearerToken(request.authorization);
   if (token !== undefined) return [token];
-  return cookieTokens(request.cookie).slice(0, MOST_COOKIES);
+  return cookieTokens(request.cookie).slice(0, MAX_COOKIES);
 }
 
-export function cookieTokens(cookie: string | undefined): readonly string[] {
+function cookieTokens(cookie: string | undefined): readonly string[] {
   return cookie?.split(' ').filter(isToken) ?? [];
 }
 
-function bearer(authorization: string | undefined): string | undefined {
+function bearerToken(authorization: string | undefined): string | undefined {
   const credential = authorization && /^bearer +(\S+)$/i.exec(authorization)?.[1];
   return credential && isToken(credential) ? credential : undefined;
 }

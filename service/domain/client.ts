@@ -6,18 +6,17 @@ export interface Scope {
   readonly prefix: string;
 }
 
-/** An application that may issue tokens, and how far. */
+/** An application that may issue tokens, with its limits. */
 export interface Client {
   readonly id: string;
-  /** Whom its tokens are for, where a request names nobody. */
+  /** Subject of its tokens if a request names none. */
   readonly subject?: string;
   /** The public prefixes that it may issue for; absent: every mount. */
   readonly paths?: readonly Scope[];
-  /** Internal prefixes that it may name as `target` beside those of its paths. */
+  /** Internal prefixes that it may name as `target`, in addition to those of its paths. */
   readonly targets: readonly string[];
   /** Seconds. */
   readonly maxExpiresIn: number;
-  /** Seconds. */
   readonly maxResumeFor: number;
 }
 
@@ -29,7 +28,7 @@ export function mayIssueFor(client: Client, site: string | undefined, path: stri
   );
 }
 
-/** A client's credential; only its hash is ever kept. */
+/** A client's credential. Only its hash is kept. */
 export interface ApiKey {
   /** SHA-256 of the secret: 32 bytes. */
   readonly sha256: Buffer;
@@ -40,7 +39,7 @@ export function hashSecret(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }
 
-/** The client whose secret this is. Takes the same time whichever key fits, or none. */
+/** Finds the client with this secret, in constant time. */
 export function findClient(keys: readonly ApiKey[], secret: string): Client | undefined {
   const hash = hashSecret(secret);
   let found: Client | undefined;

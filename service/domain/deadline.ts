@@ -1,33 +1,35 @@
 import { Unavailable } from './store.ts';
 
 /** nginx waits two seconds, and then counts the gate as failed. */
-const LONGEST_MS = 1500;
+const MAX_MS = 1500;
 
-/** What a decision needs was answered too slowly. */
 export class TooLate extends Unavailable {
   override readonly name = 'TooLate';
 }
 
 export interface Deadline {
-  /** Nobody waits for the decision any more. */
+  /** Set once nobody waits for the decision any more. */
   readonly late: TooLate | undefined;
 }
 
-/** Rejects work that does not end in time; `began` is by `performance.now()`. */
-export type Within = <T>(began: number, work: (deadline: Deadline) => Promise<T>) => Promise<T>;
+/** Rejects if the work does not end in time. `began`: by `performance.now()`. */
+export type WithDeadline = <T>(
+  began: number,
+  work: (deadline: Deadline) => Promise<T>,
+) => Promise<T>;
 
-interface Open {
+interface Pending {
   late: TooLate | undefined;
   readonly endsAt: number;
   readonly reject: (late: TooLate) => void;
 }
 
 /**
- * Gives all work the same time. It ends in the order in which it began, so one timer serves all of it. What
- * is late goes on until it looks at its deadline.
+ * Gives all work the same time. It ends in the order in which it began, so one timer is enough. Late
+ * work continues until it checks its deadline.
  */
-export function createWithin(ms = LONGEST_MS): Within {
-  const open = new Set<Open>();
+export function createWithDeadline(ms = MAX_MS): WithDeadline {
+  const pending = new Set<Pending>();
   let timer: NodeJS.Timeout | undefined;
 
   function wait(left: number): void {
@@ -38,12 +40,12 @@ export function createWithin(ms = LONGEST_MS): Within {
   function endLate(): void {
     timer = undefined;
     const now = performance.now();
-    for (const one of open) {
+    for (const one of pending) {
       if (one.endsAt > now) {
         wait(one.endsAt - now);
         return;
       }
-      open.delete(one);
+      pending.delete(one);
       one.late = new TooLate(`the decision took longer than ${ms} ms`);
       one.reject(one.late);
     }
@@ -51,16 +53,16 @@ export function createWithin(ms = LONGEST_MS): Within {
 
   return (began, work) =>
     new Promise((resolve, reject) => {
-      const one: Open = { late: undefined, endsAt: began + ms, reject };
-      open.add(one);
+      const one: Pending = { late: undefined, endsAt: began + ms, reject };
+      pending.add(one);
       if (timer === undefined) wait(ms);
       work(one).then(
         (value) => {
-          open.delete(one);
+          pending.delete(one);
           resolve(value);
         },
         (error) => {
-          open.delete(one);
+          pending.delete(one);
           reject(error);
         },
       );

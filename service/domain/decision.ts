@@ -2,7 +2,7 @@ import type { Grant } from './grant.ts';
 import type { Rejection } from './look-up.ts';
 import type { Redeemed } from './requester.ts';
 
-/** What nginx tells of the client's request; strings hold one character a byte. */
+/** The client's request as nginx reports it. Strings hold one character per byte. */
 export interface GateRequest {
   /** `$request_uri`: raw, with the query. */
   readonly uri: string;
@@ -10,15 +10,14 @@ export interface GateRequest {
   /** `$server_name`. */
   readonly site: string;
   readonly authorization: string | undefined;
-  /** The tokens that cookies hold, parted by spaces; the one of the longest path first. */
+  /** Tokens from cookies, separated by spaces, the longest cookie path first. */
   readonly cookie: string | undefined;
-  /** What the resume cookies hold, in the same way. */
+  /** Values of the resume cookies, in the same order. */
   readonly resume: string | undefined;
-  /** The client's address. */
   readonly address: string | undefined;
-  /** Whether a browser fetches what nobody has asked for yet. */
+  /** The browser fetches ahead, without a request of the user. */
   readonly prefetch: boolean;
-  /** Whether a browser fetches the script of a service worker. */
+  /** The browser fetches the script of a service worker. */
   readonly serviceWorker: boolean;
 }
 
@@ -31,9 +30,9 @@ export type DenyCode =
   | 'path_is_folder'
   | 'unavailable';
 
-/** A cookie for the client: its value, and its path as the client spells it. */
 export interface Cookie {
   readonly value: string;
+  /** As the client spells it. */
   readonly path: string;
 }
 
@@ -48,11 +47,10 @@ export interface Allow {
   readonly args: string;
   /** Seconds for which nginx may reuse the decision. */
   readonly reuseFor: number;
-  /** Where requesters are told apart: what this one is. */
+  /** With `uses`: whether the requester is known or new. */
   readonly redeemed?: Redeemed;
-  /** By which the requester is known again. */
+  /** Identifies the requester when it resumes. */
   readonly resumeCookie?: Cookie;
-  /** Which holds the token. */
   readonly tokenCookie?: Cookie;
 }
 
@@ -62,13 +60,13 @@ export interface Deny {
   readonly id?: string | undefined;
   readonly path?: string;
   readonly subject?: string | undefined;
-  /** The grant is there, and not for this requester: its uses are taken, or it came too late. */
+  /** The grant exists, but not for this requester: no use is left, or it came too late. */
   readonly refused?: true;
   /** Where a login page may send the browser back to, percent-encoded. */
   readonly returnUrl?: string | undefined;
-  /** Why a JWT is not good. */
+  /** Why a JWT is rejected. */
   readonly rejection?: Rejection | undefined;
-  /** Why the store was unavailable. */
+  /** Why the decision is `unavailable`. */
   readonly cause?: unknown;
 }
 

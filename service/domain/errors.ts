@@ -1,17 +1,44 @@
-/** One field that is wrong: a JSON pointer (RFC 6901) into the body, and what would be right. */
-export interface Fault {
+/** A wrong field: a JSON pointer (RFC 6901) into the body, and what would be right. */
+export interface FieldError {
   readonly pointer: string;
   readonly detail: string;
 }
 
-/** What is wrong with a request: `malformed` for anyone, `beyond` for this client alone. */
-export interface Faults {
-  readonly malformed: Fault[];
-  readonly beyond: Fault[];
-}
+/** Checks stop after so many errors: a batch of 1000 requests may have thousands. */
+export const MAX_ERRORS = 50;
 
-/** A request is not examined any further once so many are found: an array of 1000 may have thousands. */
-export const MAX_FAULTS = 50;
+/** The errors of a request, or of all requests in a batch. */
+export class RequestErrors {
+  /** Wrong for every client. */
+  readonly malformed: FieldError[] = [];
+  /** Not allowed for this client. */
+  readonly forbidden: FieldError[] = [];
+  readonly #pointer: string;
+
+  /** @param pointer the request in the body: empty, or `/3` for the fourth of a batch */
+  constructor(pointer = '', batch?: RequestErrors) {
+    this.#pointer = pointer;
+    if (batch === undefined) return;
+    this.malformed = batch.malformed;
+    this.forbidden = batch.forbidden;
+  }
+
+  /** Adds to the same errors, for the request at this pointer. */
+  at(pointer: string): RequestErrors {
+    return new RequestErrors(pointer, this);
+  }
+
+  /** Adds an error of a field, or of the request itself if `field` is empty. A check can return the result. */
+  add(field: string, detail: string | undefined, isForbidden = false): undefined {
+    if (detail === undefined) return;
+    const pointer = field === '' ? this.#pointer : `${this.#pointer}/${field}`;
+    (isForbidden ? this.forbidden : this.malformed).push({ pointer, detail });
+  }
+
+  get all(): readonly FieldError[] {
+    return [...this.malformed, ...this.forbidden];
+  }
+}
 
 export type RefusalCode =
   | 'invalid_request'
@@ -19,15 +46,15 @@ export type RefusalCode =
   | 'not_found'
   | 'unsupported_token_type';
 
-/** A request to the API that is understood and refused. The code is stable; the text is not. */
+/** A rejected request to the API. The code is stable; the text is not. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly code: RefusalCode;
-  readonly faults: readonly Fault[];
+  readonly errors: readonly FieldError[];
 
-  constructor(code: RefusalCode, detail: string, faults: readonly Fault[] = []) {
+  constructor(code: RefusalCode, detail: string, errors: readonly FieldError[] = []) {
     super(detail);
     this.code = code;
-    this.faults = faults;
+    this.errors = errors;
   }
 }

@@ -1,69 +1,53 @@
-/** Requesters that a grant remembers. Without `max_uses`, the oldest is forgotten beyond it. */
+/** Maximum number of requesters of a grant. Without `max_uses`, the oldest is dropped beyond it. */
 export const MAX_REQUESTERS = 1000;
 
-/** Seconds; far beyond any client's maximum, so that times stay exact. */
-export const MAX_SECONDS = 1_000_000_000;
+/** Seconds; above any client's maximum, and small enough for exact times. */
+const MAX_SECONDS = 1_000_000_000;
 
 interface Common {
-  /** For the OpenAPI document and the command line. */
   readonly description: string;
-  /** Key in the stored record. With it the field is part of the grant, under its name in camel case. */
+  /** Key in the stored record. With it, the grant keeps the field under its name in camel case. */
   readonly record?: string;
-  /** JWT claim: its own name unless another is given; false: no token carries it. */
+  /** JWT claim; absent: the field's name; false: no token has it. */
   readonly claim?: string | false;
-  /** False: no answer of the API has it. */
+  /** False: no response of the API has it. */
   readonly shown?: false;
-  /** Placeholder of the value on the command line. */
+  /** Placeholder for the value on the command line. */
   readonly value?: string;
 }
 
-interface Text extends Common {
+type Text = {
   readonly type: 'text';
   readonly maxLength: number;
   /** A character that the text must not contain, and its name. */
   readonly without?: readonly [RegExp, string];
-}
+};
 
-/** A text whose rules the domain checks: a path or a query. */
-interface Checked extends Common {
-  readonly type: 'checked';
-}
-
-interface Whole extends Common {
-  readonly type: 'whole';
-  readonly min: number;
-  readonly max: number;
-}
-
-interface Choice extends Common {
-  readonly type: 'choice';
-  readonly of: readonly string[];
-}
-
-/** Only `true` is kept. */
-interface Flag extends Common {
-  readonly type: 'flag';
-  /** True: a request says `false` to turn it off. */
-  readonly default?: true;
-}
-
-interface List extends Common {
+type List = {
   readonly type: 'list';
   readonly maxLength: number;
   readonly maxItems: number;
-  /** What one entry is, and what leaving the field out means. */
+  /** What the entries are, and what a missing field means. */
   readonly items: string;
   readonly absent: string;
-}
+};
 
-export type GrantField = Text | Checked | Whole | Choice | Flag | List;
+/** `checked`: the domain checks the text. `flag`: only `true` is kept, and `default` means on. */
+export type GrantField = Common &
+  (
+    | Text
+    | List
+    | { readonly type: 'checked' }
+    | { readonly type: 'whole'; readonly min: number; readonly max: number }
+    | { readonly type: 'choice'; readonly of: readonly string[] }
+    | { readonly type: 'flag'; readonly default?: true }
+  );
 
 /**
- * The fields of a request for a token, each declared once. The request schema, the stored record, the
- * JWT claims, the API's answers, the OpenAPI document and the options of `postern token issue` come
- * from this table. A field with a `record` key needs nothing else but the place that uses it.
+ * The fields of a request for a token. The request schema, the stored record, the JWT claims, the API's
+ * responses, the OpenAPI document and the options of `postern token issue` come from this table.
  *
- * A key in `record` is never used again for something else: stored records have it.
+ * Never reuse a `record` key for another field: stored records have it.
  */
 export const GRANT_FIELDS = {
   path: {
@@ -136,7 +120,6 @@ export const GRANT_FIELDS = {
   ip: {
     type: 'list',
     maxLength: 64,
-    // Each is compared for each request.
     maxItems: 64,
     items: 'addresses',
     absent: 'any address may use it',
@@ -199,10 +182,10 @@ type Value<F> = F extends { readonly type: 'whole' }
         ? readonly string[]
         : string;
 
-/** What a client asks for. Field names as on the wire; types and bounds already checked. */
+/** A client's request for a token, under its JSON names; types and bounds are checked. */
 export type GrantRequest = { readonly [N in FieldName]?: Value<Fields[N]> | undefined };
 
-/** The fields that a JWT has as a claim of the same name. */
+/** The fields whose claim has the same name. */
 export type ClaimName = {
   [N in FieldName]: Fields[N] extends { readonly claim: string | false } ? never : N;
 }[FieldName];
@@ -215,14 +198,14 @@ type KeptName = {
   [N in FieldName]: Fields[N] extends { readonly record: string } ? N : never;
 }[FieldName];
 
-/** The fields that a grant keeps as they were asked for. */
+/** The fields that a grant keeps as requested. */
 export type KeptFields = {
   readonly [N in KeptName as CamelCase<N>]?: Fields[N] extends { readonly type: 'flag' }
     ? true
     : Value<Fields[N]>;
 };
 
-/** The fields that the API's answers have. */
+/** The fields in the API's responses. */
 export type ShownName = {
   [N in FieldName]: Fields[N] extends { readonly shown: false } ? never : N;
 }[FieldName];
@@ -236,7 +219,7 @@ interface KeptField {
   readonly isFlag: boolean;
 }
 
-/** Each field that a grant keeps, and its names: on the wire, in the grant, in the record and as a claim. */
+/** The fields that a grant keeps, with their names: JSON, grant, record and claim. */
 export const KEPT_FIELDS: readonly KeptField[] = keptAmong(GRANT_FIELDS);
 
 export function keptAmong(fields: Readonly<Record<string, GrantField>>): KeptField[] {
@@ -249,7 +232,7 @@ export function keptAmong(fields: Readonly<Record<string, GrantField>>): KeptFie
   });
 }
 
-/** The kept fields among named values. What is absent stays absent, and so does a flag that is false. */
+/** Picks the kept fields from named values. Absent values and false flags stay absent. */
 export function keptFieldsOf(
   values: Readonly<Record<string, unknown>>,
   nameIn: (field: KeptField) => string | false = ({ name }) => name,

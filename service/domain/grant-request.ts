@@ -1,74 +1,65 @@
-import { rangeFault } from './address.ts';
+import { addressRangeError } from './address.ts';
 import type { Client } from './client.ts';
 import { MAX_COOKIE_PATH_LENGTH } from './cookie-path.ts';
-import type { Fault, Faults } from './errors.ts';
+import type { RequestErrors } from './errors.ts';
 import type { Grant, Uses } from './grant.ts';
 import { type GrantRequest, keptFieldsOf } from './grant-fields.ts';
-import type { Mounts } from './mount.ts';
+import { type Mounts, type ResolvedMount, resolveMount } from './mount.ts';
 import { encodePath } from './path.ts';
-import { type Place, placeOf } from './resolve-mount.ts';
-import { faultReach } from './target.ts';
+import { checkReach } from './target.ts';
 
 /** A grant whose times are not set yet. */
-export interface AskedGrant {
+export interface PreparedGrant {
   readonly grant: Omit<Grant, 'issuedAt' | 'expiresAt'>;
-  readonly place: Place;
+  readonly resolved: ResolvedMount;
   /** Seconds. */
   readonly expiresIn: number;
 }
 
-export interface AskedGrantOptions {
-  readonly mounts: Mounts;
-  readonly defaults: Defaults;
+/** Seconds, for requests that name none. */
+export interface Defaults {
+  readonly expiresIn: number;
+  /** For tokens with `max_uses`. */
+  readonly resumeFor: number;
 }
 
-/** The grant that a client asks for, or adds what is wrong with it to `faults`. */
-export function askedGrant(
+/** Checks a client's request for a token: the grant that it asks for, or additions to `errors`. */
+export function prepareGrant(
   request: GrantRequest,
   client: Client,
-  { mounts, defaults }: AskedGrantOptions,
-  at: string,
-  faults: Faults,
-): AskedGrant | undefined {
-  const place = placeOf(request, mounts, at, faults.malformed);
-  const { expiresIn, uses } = lifetimeOf(request, client, defaults, at, faults.malformed);
-  faultAddresses(request, at, faults.malformed);
-  if (place === undefined) return undefined;
-  faultCookie(request, place, at, faults.malformed);
-  faultReach(request, place, client, mounts, at, faults);
-  const grant = { ...grantOf(request, client, place), ...(uses !== undefined && { uses }) };
-  return { grant, place, expiresIn };
-}
-
-function faultAddresses({ ip = [] }: GrantRequest, at: string, faults: Fault[]): void {
-  for (const [i, range] of ip.entries()) {
-    const detail = rangeFault(range);
-    if (detail !== undefined) faults.push({ pointer: `${at}/ip/${i}`, detail });
+  { mounts, defaults }: { readonly mounts: Mounts; readonly defaults: Defaults },
+  errors: RequestErrors,
+): PreparedGrant | undefined {
+  const resolved = resolveMount(request, mounts, errors);
+  const { expiresIn, uses } = lifetimeOf(request, client, defaults, errors);
+  for (const [i, range] of (request.ip ?? []).entries()) {
+    errors.add(`ip/${i}`, addressRangeError(range));
   }
+  if (resolved === undefined) return undefined;
+  if (request.cookie) checkCookie(resolved, errors);
+  checkReach(request, resolved, client, mounts, errors);
+  const grant = { ...grantOf(request, client, resolved), ...(uses !== undefined && { uses }) };
+  return { grant, resolved, expiresIn };
 }
 
-function faultCookie(
-  { cookie }: GrantRequest,
-  { field, covers, mount }: Place,
-  at: string,
-  faults: Fault[],
-): void {
-  if (!cookie) return;
-  const fault = (detail: string) => faults.push({ pointer: `${at}/cookie`, detail });
-  if (field === 'path') fault('needs a prefix: the cookie is for a folder');
+function checkCookie({ field, covers, mount }: ResolvedMount, errors: RequestErrors): void {
+  if (field === 'path') errors.add('cookie', 'needs a prefix: the cookie is for a folder');
   if (mount.pathArgument !== undefined) {
-    fault('needs a mount whose paths stand in the URL, not in an argument');
+    errors.add('cookie', 'needs a mount that takes paths from the URL, not from an argument');
   }
   if (encodePath(covers).length > MAX_COOKIE_PATH_LENGTH) {
-    fault(`needs a prefix of at most ${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`);
+    errors.add(
+      'cookie',
+      `needs a prefix of at most ${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`,
+    );
   }
 }
 
 function grantOf(
   request: GrantRequest,
   client: Client,
-  { mount, site, covers }: Place,
-): AskedGrant['grant'] {
+  { mount, site, covers }: ResolvedMount,
+): PreparedGrant['grant'] {
   const { site: _, subject = client.subject, ...kept } = keptFieldsOf(request);
   return {
     client: client.id,
@@ -80,29 +71,21 @@ function grantOf(
   };
 }
 
-/** Seconds, where a request names none. */
-export interface Defaults {
-  readonly expiresIn: number;
-  /** Of a token with `max_uses`. */
-  readonly resumeFor: number;
-}
-
-/** How long a grant lasts, and for how many; what a request may not ask for goes to `faults`. */
-export function lifetimeOf(
+function lifetimeOf(
   request: GrantRequest,
   client: Client,
   defaults: Defaults,
-  at: string,
-  faults: Fault[],
+  errors: RequestErrors,
 ): { expiresIn: number; uses: Uses | undefined } {
   const { max_uses: max, bind } = request;
   const expiresIn = request.expires_in ?? Math.min(defaults.expiresIn, client.maxExpiresIn);
   const usual = max === undefined ? 0 : Math.min(defaults.resumeFor, client.maxResumeFor);
   const resumeFor = request.resume_for ?? usual;
-  fault('expires_in', aboveFault(expiresIn, client.maxExpiresIn));
-  fault('resume_for', aboveFault(resumeFor, client.maxResumeFor));
+  errors.add('expires_in', maxError(expiresIn, client.maxExpiresIn));
+  errors.add('resume_for', maxError(resumeFor, client.maxResumeFor));
   if (max === undefined && resumeFor === 0) {
-    fault('bind', bind && 'needs max_uses or resume_for: else no requester is told from another');
+    if (bind)
+      errors.add('bind', 'needs max_uses or resume_for: requesters are not counted without');
     return { expiresIn, uses: undefined };
   }
   const uses: Uses = {
@@ -111,13 +94,9 @@ export function lifetimeOf(
     ...(bind === 'cookie' && { cookieOnly: true }),
   };
   return { expiresIn, uses };
-
-  function fault(field: string, detail: string | undefined): void {
-    if (detail !== undefined) faults.push({ pointer: `${at}/${field}`, detail });
-  }
 }
 
-/** What forbids a number of seconds to a client; undefined if nothing does. */
-export function aboveFault(seconds: number, max: number): string | undefined {
+/** Why a client may not use a number of seconds; undefined if it may. */
+export function maxError(seconds: number, max: number): string | undefined {
   return seconds <= max ? undefined : `must be at most ${max}, this client's maximum`;
 }

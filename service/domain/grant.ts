@@ -1,44 +1,44 @@
 import type { KeptFields } from './grant-fields.ts';
 
 /**
- * What a token allows, as stored under its id. Times are milliseconds since the epoch. The fields that
- * it keeps as they were asked for are declared in grant-fields.ts; of these, `site` is set only where
- * the mount serves every site, and `target` is an internal prefix where `covers` is a folder.
+ * What a token allows, stored under its ID. Times are milliseconds since the epoch. The fields that a
+ * grant keeps as requested are declared in grant-fields.ts; of these, `site` is set only if the mount
+ * serves every site, and `target` is an internal prefix if `covers` is a folder.
  */
 export interface Grant extends KeptFields {
   /** The client that issued it: the only one that may see, prolong or revoke it. */
   readonly client: string;
-  /** The id of its mount, fixed at issue. */
+  /** ID of the mount, fixed when the token is issued. */
   readonly mount: string;
-  /** The public path of one file; or, with a slash at its end, of all that lies under a folder. */
+  /** The public path of a file, or a public prefix that ends with a slash. */
   readonly covers: string;
   readonly issuedAt: number;
-  /** Where its requesters are told apart: until when a new one is admitted. */
+  /** With `uses`: until when a new requester is admitted. */
   readonly expiresAt: number;
-  /** Absent: its requesters are not told apart. */
+  /** Absent: requesters are not tracked. */
   readonly uses?: Uses;
-  /** Of a JWT: when what was signed ends for all, whatever the store says. */
+  /** JWT: when the signed token ends, whatever the store says. */
   readonly signedUntil?: number;
-  /** Someone else signed it: the store learns of it at its first use, and must not forget it before. */
-  readonly foreign?: true;
+  /** Another issuer signed the token. The store first sees it at its first use. */
+  readonly external?: true;
 }
 
-/** How a grant's requesters are told apart. */
+/** How the requesters of a grant are counted and recognized. */
 export interface Uses {
-  /** How many requesters may use it; absent: any number. */
+  /** Number of requesters that may use it; absent: any number. */
   readonly max?: number;
-  /** Seconds from its own first use in which a requester may go on, even past `expiresAt`. */
+  /** Seconds from its own first use in which a requester may resume, even past `expiresAt`. */
   readonly resumeFor: number;
-  /** Its cookie alone, and not its address, tells a requester. */
+  /** Only the cookie identifies a requester, not the address. */
   readonly cookieOnly?: true;
 }
 
 export interface KnownRequester {
-  /** When its first use was, by the store's clock. */
+  /** Time of its first use, by the store's clock. */
   readonly began: number;
-  /** The digest of the secret in its resume cookie. */
+  /** Digest of the secret in its resume cookie. */
   readonly cookie: string;
-  /** As `networkOf` has it; absent: it had none. */
+  /** As returned by `networkOf`; absent: unknown. */
   readonly address?: string;
 }
 
@@ -50,29 +50,28 @@ export function coversPath(covers: string, path: string): boolean {
   return isFolder(covers) ? path.startsWith(covers) : path === covers;
 }
 
-/** Until when a requester may go on of its own, whatever the grant's end. */
 export function resumableUntil(uses: Uses, { began }: KnownRequester): number {
   return began + uses.resumeFor * 1000;
 }
 
-/** The latest end that it can have unless it is prolonged: who starts at the last moment goes on. */
+/** The latest end of a grant that is not prolonged: that of a requester that starts at `expiresAt`. */
 export function latestEndOf({ expiresAt, uses }: Pick<Grant, 'expiresAt' | 'uses'>): number {
   return expiresAt + (uses?.resumeFor ?? 0) * 1000;
 }
 
-/** The most by which a JWT may be used before it begins or after it ends: POSTERN_LEEWAY's maximum. */
-export const FORGIVEN_MS = 60_000;
+/** Maximum of POSTERN_LEEWAY: how long a JWT may be accepted before it begins or after it ends. */
+export const MAX_LEEWAY_MS = 60_000;
 
-/** The most by which the clocks of instances and of the store may differ. */
-export const CLOCKS_APART_MS = 600_000;
+/** Maximum difference between the clocks of instances and of the store. */
+export const MAX_CLOCK_SKEW_MS = 600_000;
 
 /**
- * Until when the store remembers what happened to a token that others signed. Forgotten while an
- * instance accepts it, it would be as good as new.
+ * Until when the store remembers an external token. If the store forgot it while an instance still
+ * accepts it, its uses would be counted from zero.
  */
 export function rememberedUntil({
   expiresAt,
   signedUntil = expiresAt,
 }: Pick<Grant, 'expiresAt' | 'signedUntil'>): number {
-  return signedUntil + FORGIVEN_MS + CLOCKS_APART_MS;
+  return signedUntil + MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
 }

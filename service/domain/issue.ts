@@ -1,15 +1,30 @@
 import { randomBytes } from 'node:crypto';
+import { inChunks } from './batches.ts';
 import type { Client } from './client.ts';
-import { type Fault, type Faults, MAX_FAULTS, Refused } from './errors.ts';
-import { type Grant, isFolder } from './grant.ts';
+import { MAX_ERRORS, Refused, RequestErrors } from './errors.ts';
+import { type Grant, isFolder, latestEndOf } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
-import { type AskedGrant, askedGrant, type Defaults } from './grant-request.ts';
+import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request.ts';
 import type { Signer } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
 import type { Entry, Store } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
-import { inPieces } from './turns.ts';
+
+export type Format = 'opaque' | 'jwt';
+
+interface Formats {
+  /** For requests that name none. */
+  readonly format: Format;
+  /** Absent: no key is configured. */
+  readonly signer?: Signer;
+}
+
+export interface IssueOptions extends Defaults, Formats {
+  readonly mounts: Mounts;
+  readonly store: Store;
+  readonly now: () => number;
+}
 
 export interface Issued {
   readonly token: string;
@@ -20,153 +35,125 @@ export interface Issued {
   readonly url: string;
 }
 
-export interface IssueOptions extends Defaults, Formats {
-  readonly mounts: Mounts;
-  readonly store: Store;
-  readonly now: () => number;
-}
+/** `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. */
+type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
 
-/** `at` points into the body: empty for a single request, `/3` for the fourth of an array. */
-type Asked = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
-
-export type Issue = (client: Client, asked: Asked) => Promise<readonly Issued[]>;
+export type Issue = (client: Client, requests: Requests) => Promise<readonly Issued[]>;
 
 /** Issues tokens, all or none, in one round trip to the store. */
 export function createIssue(options: IssueOptions): Issue {
   const { mounts, store, now } = options;
-  return async function issue(client, asked) {
-    const faults: Faults = { malformed: [], beyond: [] };
-    const wanted: Array<AskedGrant & Asked[number]> = [];
-    for await (const piece of inPieces(asked)) {
-      for (const { at, request } of piece) {
-        const one = askedGrant(request, client, { mounts, defaults: options }, at, faults);
-        faultFormat(request, options, one?.grant ?? {}, at, faults.malformed);
-        if (one !== undefined) wanted.push({ ...one, at, request });
+  return async function issue(client, requests) {
+    const errors = new RequestErrors();
+    const prepared: Array<PreparedGrant & Requests[number]> = [];
+    for await (const chunk of inChunks(requests)) {
+      for (const { at, request } of chunk) {
+        const own = errors.at(at);
+        const one = prepareGrant(request, client, { mounts, defaults: options }, own);
+        checkFormat(request, options, one?.grant ?? {}, own);
+        if (one !== undefined) prepared.push({ ...one, at, request });
       }
-      if (faults.malformed.length + faults.beyond.length >= MAX_FAULTS) break;
+      if (errors.all.length >= MAX_ERRORS) break;
     }
-    refuse(faults);
+    refuse(errors);
 
     const issuedAt = now();
     const entries: Entry[] = [];
     const issued: Issued[] = [];
-    for await (const piece of inPieces(wanted)) {
-      // Together: a signature is made outside of the event loop.
-      const minted = await Promise.all(
-        piece.map(({ at, grant, expiresIn, request }) => {
+    for await (const chunk of inChunks(prepared)) {
+      // Concurrently: signing runs outside of the event loop.
+      const tokens = await Promise.all(
+        chunk.map(({ at, grant, expiresIn, request }) => {
           const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
-          return mint({ ...grant, ...times }, request, options, at, faults.malformed);
+          return createToken({ ...grant, ...times }, request, options, errors.at(at));
         }),
       );
-      for (const [i, { place, expiresIn }] of piece.entries()) {
-        const one = minted[i];
+      for (const [i, { resolved, expiresIn }] of chunk.entries()) {
+        const one = tokens[i];
         if (one === undefined) continue;
         const { token, id, grant, recorded } = one;
         if (recorded) entries.push([id, grant]);
-        issued.push({ token, id, expiresIn, url: urlFor(place.mount, place.covers, token) });
+        issued.push({ token, id, expiresIn, url: urlFor(resolved.mount, resolved.covers, token) });
       }
-      if (faults.malformed.length >= MAX_FAULTS) break;
+      if (errors.malformed.length >= MAX_ERRORS) break;
     }
-    refuse(faults);
+    refuse(errors);
     if (entries.length > 0) await store.issue(entries);
     return issued;
   };
 }
 
-function refuse({ malformed, beyond }: Faults): void {
+function refuse({ malformed, forbidden, all }: RequestErrors): void {
   if (malformed.length > 0) {
     const detail = 'No token was issued: the request is not valid.';
-    throw new Refused('invalid_request', detail, [...malformed, ...beyond]);
+    throw new Refused('invalid_request', detail, all);
   }
-  if (beyond.length > 0) {
-    throw new Refused('insufficient_scope', 'No token was issued: not for this client.', beyond);
+  if (forbidden.length > 0) {
+    const detail = 'No token was issued: not allowed for this client.';
+    throw new Refused('insufficient_scope', detail, forbidden);
   }
 }
 
-export type Format = 'opaque' | 'jwt';
-
-export interface Formats {
-  /** Where a request names none. */
-  readonly format: Format;
-  /** Absent: no key is configured. */
-  readonly signer?: Signer;
+function checkFormat(
+  { format, revocable, target_args: targetArgs }: GrantRequest,
+  { format: defaultFormat, signer }: Formats,
+  { uses }: Pick<Grant, 'uses'>,
+  errors: RequestErrors,
+): void {
+  const isJwt = (format ?? defaultFormat) === 'jwt';
+  if (format === 'jwt' && signer === undefined) {
+    errors.add('format', 'must be opaque: no key to sign with is configured');
+  }
+  if (isJwt && targetArgs !== undefined) {
+    errors.add('target_args', 'needs the format opaque: a JWT would show it to the client');
+  }
+  if (revocable !== false) return;
+  if (!isJwt) {
+    errors.add('revocable', 'must be true, or format must be jwt: opaque tokens are stored');
+  }
+  if (uses !== undefined) {
+    const detail = 'must be true with max_uses or resume_for: uses are counted in the store';
+    errors.add('revocable', detail);
+  }
 }
 
-export interface Token {
+interface CreatedToken {
   readonly token: string;
   readonly id: string;
-  /** Whether it is kept in the store. */
+  /** Whether the store keeps it. */
   readonly recorded: boolean;
   readonly grant: Grant;
 }
 
-/** What forbids a format goes to `faults`. */
-export function faultFormat(
-  { format, revocable, target_args: targetArgs }: GrantRequest,
-  { format: usual, signer }: Formats,
-  { uses }: Pick<Grant, 'uses'>,
-  at: string,
-  faults: Fault[],
-): void {
-  if (format === 'jwt' && signer === undefined) {
-    faults.push({
-      pointer: `${at}/format`,
-      detail: 'must be opaque: no key to sign with is configured',
-    });
-  }
-  if (targetArgs !== undefined && (format ?? usual) === 'jwt') {
-    faults.push({
-      pointer: `${at}/target_args`,
-      detail: 'needs the format opaque: whoever has a JWT could read it',
-    });
-  }
-  if (revocable !== false) return;
-  const pointer = `${at}/revocable`;
-  if ((format ?? usual) !== 'jwt') {
-    faults.push({
-      pointer,
-      detail: 'must be true, or format must be jwt: an opaque token is what is stored',
-    });
-  }
-  if (uses !== undefined) {
-    const detail = 'must be true with max_uses or resume_for: uses are counted in the store';
-    faults.push({ pointer, detail });
-  }
-}
-
-/** A new token for a grant; undefined, with a fault, if it would be too long to be one. */
-export async function mint(
+/** A new token for a grant; undefined, with an error, if it would be too long. */
+async function createToken(
   grant: Grant,
   { format, revocable = true }: GrantRequest,
-  { format: usual, signer }: Formats,
-  at: string,
-  faults: Fault[],
-): Promise<Token | undefined> {
-  if ((format ?? usual) === 'opaque' || signer === undefined) {
+  { format: defaultFormat, signer }: Formats,
+  errors: RequestErrors,
+): Promise<CreatedToken | undefined> {
+  if ((format ?? defaultFormat) === 'opaque' || signer === undefined) {
     const token = newToken();
     return { token, id: tokenId(token), recorded: true, grant };
   }
   const jti = randomBytes(16).toString('base64url');
-  const { expiresAt, uses } = grant;
-  // Who starts at the last moment goes on for so long.
-  const signed = { ...grant, signedUntil: expiresAt + (uses?.resumeFor ?? 0) * 1000 };
+  const signed = { ...grant, signedUntil: latestEndOf(grant) };
   const token = await signer.sign(jti, signed, revocable);
   if (token.length > MAX_JWT_LENGTH) {
     const detail = `must be opaque, or the texts shorter: as a JWT it would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
-    faults.push({ pointer: `${at}/format`, detail });
-    return undefined;
+    return errors.add('format', detail);
   }
   return { token, id: jwtId(signer.issuer, jti), recorded: revocable, grant: signed };
 }
 
 /**
- * The URL at which a token is used, as a path with its query.
+ * The path and query of the URL for a token.
  *
- * A file takes its token in the query. A folder takes it as a segment, so that relative links
- * inherit it; where the mount reads its path from an argument, that argument comes last and the
- * holder of the token appends the rest to it.
+ * The URL of a file has the token in the query. The URL of a folder has it as a path segment, so that
+ * relative links inherit it. If the mount reads the path from an argument, that argument comes last,
+ * and the client appends the rest of the path to it.
  */
-export function urlFor(mount: Mount, covers: string, token: string): string {
+function urlFor(mount: Mount, covers: string, token: string): string {
   const rest = covers.slice(mount.prefix.length);
   const base = encodePath(mount.prefix);
   const { pathArgument } = mount;

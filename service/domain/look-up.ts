@@ -2,40 +2,36 @@ import type { Grant } from './grant.ts';
 import type { Store } from './store.ts';
 import { isOpaque, tokenId } from './token.ts';
 
-/** What is known of a token. */
-export interface Found {
-  /** Absent: it is no token that anyone signed. */
+export interface LookUpResult {
+  /** Absent: the token was not issued by anyone trusted. */
   readonly id?: string | undefined;
-  /** Absent: it is not good, or not any more. */
+  /** Absent: the token is not valid, or no longer. */
   readonly grant?: Grant | undefined;
-  /** Why a JWT is not good. */
+  /** Why a JWT is rejected. */
   readonly rejection?: Rejection | undefined;
-  /**
-   * Milliseconds for which the token is valid at least, whatever clock this process has. Absent: not
-   * known.
-   */
+  /** Milliseconds for which the token stays valid, whatever this process' clock says; absent: unknown. */
   readonly leftMs?: number | undefined;
   readonly recorded?: Verified['recorded'];
-  /** The store has to be told of it before its uses can be counted. */
-  readonly unknown?: true;
+  /** An external token must be saved before its uses can be counted. */
+  readonly unsaved?: true;
 }
 
 export interface LookUpOptions {
   readonly store: Store;
   readonly verify: Verify;
-  /** Whether to find `leftMs`: the store then does more for each look-up. */
+  /** Whether to find `leftMs`, which costs the store more. */
   readonly timed: boolean;
   /** Seconds by which clocks may differ. */
   readonly leeway: number;
   readonly now: () => number;
 }
 
-export type LookUp = (token: string, early?: boolean) => Promise<Found>;
+export type LookUp = (token: string, early?: boolean) => Promise<LookUpResult>;
 
 const NOT_STORED = { reason: 'the store does not have it: it ended, was revoked, or was lost' };
 const REVOKED = { reason: 'it was revoked' };
 
-/** Looks a token up: in the store, by its signature, or both. One round trip at the most. */
+/** Looks a token up in the store, by its signature, or both. At most one round trip. */
 export function createLookUp({ store, verify, timed, leeway, now }: LookUpOptions): LookUp {
   return async function lookUp(token, early) {
     if (isOpaque(token)) return findRecorded(tokenId(token));
@@ -47,52 +43,51 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
       return { ...found, ...(found.grant === undefined && { rejection: NOT_STORED }) };
     }
     if (recorded === 'never') return signed(verified);
-    const kept = await store.recall(id);
+    const kept = await store.findExternal(id);
     if (kept === 'revoked') return { id, recorded, rejection: REVOKED };
     return kept === undefined
-      ? { ...signed(verified), unknown: true }
+      ? { ...signed(verified), unsaved: true }
       : { id, recorded, grant: kept };
   };
 
-  async function findRecorded(id: string): Promise<Found> {
+  async function findRecorded(id: string): Promise<LookUpResult> {
     if (!timed) return { id, recorded: 'required', grant: await store.find(id) };
     return { id, recorded: 'required', ...(await store.findTimed(id)) };
   }
 
-  /** No store says when it ends, and our clock may be late by the leeway. */
-  function signed(verified: Verified & { readonly grant: Grant }): Found {
+  /** The store does not time the token, and our clock may be late by the leeway. */
+  function signed(verified: Verified & { readonly grant: Grant }): LookUpResult {
     if (!timed) return verified;
     return { ...verified, leftMs: verified.grant.expiresAt - now() - leeway * 1000 };
   }
 }
 
-/** A signed token that was verified. */
+/** A JWT whose signature and claims are valid. */
 export type Verified =
-  /** One of ours that the store keeps: there it stands what it allows, and whether still. */
+  /** Postern's own token. The store has the grant and says whether it is still valid. */
   | { readonly id: string; readonly recorded: 'required' }
-  /** One of ours of which nothing is kept. */
+  /** Postern's own token, not stored. */
   | { readonly id: string; readonly recorded: 'never'; readonly grant: Grant }
-  /** One that others signed: the store may know what became of it since. */
+  /** An external token. The store may have counted its uses or revoked it. */
   | { readonly id: string; readonly recorded: 'optional'; readonly grant: Grant };
 
 /** Why a token is rejected: for the log and the operator, never for the response. */
 export interface Rejection {
-  /** The claim or check that fails, in printable ASCII, without values of the token. */
+  /** The claim or check that fails, in printable ASCII, without values from the token. */
   readonly reason: string;
   /** The configured issuer that the token names. */
   readonly issuer?: string;
 }
 
 /**
- * Verifies a JWT that says it is a download token.
- * Rejects with `KeysUnavailable` where the key that it needs cannot be had. `early`: also what others
- * signed and has not begun yet, for whoever revokes it.
+ * Verifies a JWT with the type of a download token. Rejects with `KeysUnavailable` if the required key
+ * is not available. `early`: also accept external tokens that are not valid yet, to revoke them.
  */
 export type Verify = (token: string, early?: boolean) => Promise<Verified | Rejection>;
 
-/** Signs tokens of our own. */
+/** Signs Postern's own tokens. */
 export interface Signer {
-  /** `iss`, of which their ids are made. */
+  /** `iss`; part of the token IDs. */
   readonly issuer: string;
   sign(jti: string, grant: Grant, recorded: boolean): Promise<string>;
 }

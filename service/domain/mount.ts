@@ -1,27 +1,32 @@
-/** A public prefix and the internal prefix that serves it. All in decoded form. */
+import type { RequestErrors } from './errors.ts';
+import type { GrantRequest } from './grant-fields.ts';
+import { pathError, prefixError } from './path.ts';
+import { tokenSegment } from './token.ts';
+
+/** A public prefix and the internal prefix that serves it, both decoded. */
 export interface Mount {
-  /** Site and public prefix together: what a grant remembers of its mount. */
+  /** Site and public prefix: a grant names its mount by this ID. */
   readonly id: string;
-  /** nginx's `$server_name`, in lower case; absent: every site. */
+  /** nginx's `$server_name` in lower case; absent: every site. */
   readonly site?: string;
-  /** Ends with a slash, as the internal prefix does. */
+  /** Both prefixes end with a slash. */
   readonly prefix: string;
   readonly internal: string;
-  /** The query argument that holds the path, for scripts such as `/download/?file=a.log`. */
+  /** The query argument that holds the path, for URLs such as `/download/?file=a.log`. */
   readonly pathArgument?: string;
-  /** Names of the query arguments that go on to the internal location. */
+  /** Query arguments that are passed on to the internal location. */
   readonly passArguments: readonly string[];
 }
 
-/** A site that no mount names is `undefined`. */
+/** `site` is `undefined` for sites that no mount names. */
 export interface Mounts {
-  /** The mount that serves a path on a site: the longest match, the site's own first. */
+  /** The mount that serves a path on a site: the longest prefix, the site's own mount first. */
   find(site: string | undefined, path: string): Mount | undefined;
-  /** Every mount that a site has. */
+  /** Every mount of a site. */
   on(site: string | undefined): readonly Mount[];
   /** The sites that mounts name. */
   readonly sites: readonly string[];
-  /** Every mount whose public prefix the path lies under, longest first. */
+  /** Every mount whose public prefix contains the path, longest first. */
   over(path: string): readonly Mount[];
   readonly all: readonly Mount[];
 }
@@ -50,4 +55,54 @@ export function createMounts(mounts: readonly Mount[]): Mounts {
 
 function isOn(site: string | undefined, mount: Mount): boolean {
   return mount.site === undefined || mount.site === site;
+}
+
+/** The mount of a request for a token, and the path or prefix that the token will cover. */
+export interface ResolvedMount {
+  readonly mount: Mount;
+  /** Set only if the mount serves every site. */
+  readonly site?: string;
+  readonly covers: string;
+  readonly field: 'path' | 'prefix';
+}
+
+/** Finds the mount of a request for a token, or adds to `errors`. */
+export function resolveMount(
+  { path, prefix, site: requestedSite }: GrantRequest,
+  mounts: Mounts,
+  errors: RequestErrors,
+): ResolvedMount | undefined {
+  if ((path === undefined) === (prefix === undefined)) {
+    return errors.add('', 'must have exactly one of path and prefix');
+  }
+  const field = path === undefined ? 'prefix' : 'path';
+  const covers = (path ?? prefix) as string;
+  const invalid = path === undefined ? prefixError(covers) : pathError(covers);
+  if (invalid !== undefined) return errors.add(field, invalid);
+  const site = requestedSite?.toLowerCase();
+  const mount = mountFor(mounts, site, covers);
+  if (mount === 'ambiguous') {
+    return errors.add('site', 'must name the site: several have this prefix');
+  }
+  if (mount === undefined) {
+    return errors.add(field, 'must be under the prefix of a mount');
+  }
+  if (tokenSegment(covers, mount.prefix) !== undefined) {
+    return errors.add(field, 'must not begin with what looks like a token');
+  }
+  const isForAnySite = site !== undefined && mount.site === undefined;
+  return { mount, covers, field, ...(isForAnySite && { site }) };
+}
+
+function mountFor(
+  mounts: Mounts,
+  site: string | undefined,
+  path: string,
+): Mount | 'ambiguous' | undefined {
+  if (site !== undefined) return mounts.find(site, path);
+  const over = mounts.over(path);
+  const longest = over.filter((mount) => mount.prefix.length === over[0]?.prefix.length);
+  const everywhere = longest.find((mount) => mount.site === undefined);
+  if (everywhere !== undefined || longest.length <= 1) return everywhere ?? longest[0];
+  return 'ambiguous';
 }

@@ -1,22 +1,22 @@
-/** Longest path, in bytes of UTF-8 once decoded. */
+/** Maximum length of a decoded path, in bytes of UTF-8. */
 export const MAX_PATH_BYTES = 2048;
 
 const CONTROL = /\p{Cc}/u;
 const TOO_LONG = `must not exceed ${MAX_PATH_BYTES} bytes`;
 
 /**
- * What forbids a decoded path, as a phrase for a person; undefined if it is legal.
+ * Why a decoded path is not valid, as a phrase for a person; undefined if it is valid.
  *
- * The rules are those under which nginx, a file system and this program cannot read one path
- * differently: no empty or dot segment (nginx merges and resolves them), no backslash, no control
- * character, no space at the very end (HTTP trims a header's value, and the file would change).
+ * nginx, a file system and Postern must read a path in the same way. So it has no empty or dot segment
+ * (nginx merges and resolves them), no backslash, no control character, and no space at the end (HTTP
+ * trims header values, which would name another file).
  */
-export function pathFault(path: string): string | undefined {
+export function pathError(path: string): string | undefined {
   if (!path.startsWith('/')) return 'must start with a slash';
-  // Before all that goes over each of its characters.
+  // First, to bound the checks of each character.
   if (path.length > MAX_PATH_BYTES) return TOO_LONG;
-  if (CONTROL.test(path)) return 'must not hold a control character';
-  if (path.includes('\\')) return 'must not hold a backslash';
+  if (CONTROL.test(path)) return 'must not contain a control character';
+  if (path.includes('\\')) return 'must not contain a backslash';
   if (path.endsWith(' ')) return 'must not end in a space';
   for (const segment of path.slice(1).split('/')) {
     if (segment === '') return 'must not have an empty segment';
@@ -27,24 +27,23 @@ export function pathFault(path: string): string | undefined {
   return undefined;
 }
 
-/** As {@link pathFault}, for a folder: a path with one slash at its end. */
-export function prefixFault(prefix: string): string | undefined {
+/** As {@link pathError}, for a folder: a path that ends with one slash. */
+export function prefixError(prefix: string): string | undefined {
   if (!prefix.endsWith('/')) return 'must end with a slash';
-  return prefix === '/' ? undefined : pathFault(prefix.slice(0, -1));
+  return prefix === '/' ? undefined : pathError(prefix.slice(0, -1));
 }
 
-/** Printable ASCII without `%` and without the two characters that are never legal raw. */
+/** Printable ASCII without `%`, and without `#` and `\`, which are never valid unencoded. */
 const PLAIN = /^[\x21\x22\x24\x26-\x5b\x5d-\x7e]*$/;
 const ENCODED_SLASH = /%2f/i;
 
-// Fatal: an overlong or broken sequence is no path. ignoreBOM keeps a leading U+FEFF in the name;
-// without it the decoder drops three bytes that the file system would still see.
+// `fatal` rejects overlong and broken sequences. `ignoreBOM` keeps a leading U+FEFF: without it the
+// decoder drops three bytes that the file system would still see.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Percent-decodes the path of a request-target once, as the bytes came (a string of one character
- * a byte). Undefined if it cannot be decoded, or holds `%2F` or a raw `#`.
- * The result still has to pass {@link pathFault}.
+ * Percent-decodes the path of a request-target once (one character per byte). Undefined if it cannot
+ * be decoded or contains `%2F` or a raw `#`. The result must still pass {@link pathError}.
  */
 export function decodePath(raw: string): string | undefined {
   if (PLAIN.test(raw)) return raw;
@@ -52,7 +51,7 @@ export function decodePath(raw: string): string | undefined {
   return percentDecode(raw);
 }
 
-/** Percent-decodes a query argument's value as a form does: `+` is a space. */
+/** Percent-decodes the value of a query argument as in a form: `+` is a space. */
 export function decodeArgument(raw: string): string | undefined {
   return percentDecode(raw.includes('+') ? raw.replaceAll('+', ' ') : raw);
 }

@@ -1,41 +1,42 @@
 import type { Mount, Mounts } from './mount.ts';
-import { decodeArgument, decodePath, pathFault, prefixFault } from './path.ts';
-import { isToken } from './token.ts';
+import { decodeArgument, decodePath, pathError, prefixError } from './path.ts';
+import { isToken, tokenSegment } from './token.ts';
+import { holdsToken } from './without-tokens.ts';
 
 /**
- * Longest query that is passed on, encoded. With a path, a subject and a file name of the greatest
- * length the answer still fits the snippets' buffer of 16k; past it nginx counts the gate as failed.
+ * Maximum length of the passed query, encoded. With the longest path, subject and file name, the response
+ * still fits the snippets' buffer of 16k. nginx counts a larger response as a failure of the gate.
  */
 const MAX_ARGS_LENGTH = 2048;
 
-/** A request as the client sent it, read once. */
+/** A parsed request of a client. */
 export interface Requested {
   readonly site: string;
   readonly mount: Mount | undefined;
   /** Decoded and checked, without the token. */
   readonly path: string;
-  /** The token in the URL, by segment or by query. */
+  /** The token in the URL: in a path segment or in the query. */
   readonly token: string | undefined;
-  /** The path as the client spells it, with the token's segment. */
+  /** The undecoded path, with the token's segment. */
   readonly rawPath: string;
-  /** The same without the token's segment; equal to `rawPath` if there is none. */
+  /** `rawPath` without the token's segment. */
   readonly tokenlessPath: string;
   /** The query for the internal location, without its `?`; empty if there is none. */
   readonly args: string;
-  /** Whether the query has arguments that change nothing. */
+  /** Whether the query has arguments without an effect. */
   readonly hasUnused: boolean;
 }
 
 /**
- * Reads a request-target (nginx's `$request_uri`, one character a byte).
- * Undefined if it is malformed, or names two tokens; `'folder'` if the path is one of a mount.
+ * Parses a request-target (nginx's `$request_uri`, one character per byte). Undefined if it is malformed
+ * or has two tokens; `'folder'` if the path is a folder of a mount.
  */
 export function parseRequestUri(
   uri: string,
   site: string,
   mounts: Mounts,
 ): Requested | 'folder' | undefined {
-  // Neither is ever raw in a request-target; with a space Node joins a header that came twice.
+  // Neither is valid in a request-target. A space may mean that Node joined two headers of this name.
   if (uri.includes('#') || uri.includes(' ')) return undefined;
   const mark = uri.indexOf('?');
   const raw = mark < 0 ? uri : uri.slice(0, mark);
@@ -46,8 +47,8 @@ export function parseRequestUri(
   const mount = mounts.find(site, decoded);
   const split = splitToken(decoded, raw, mount?.prefix);
   if (split === undefined) return undefined;
-  // nginx chose the location with the token in the path. Where the path without it lies in a nested
-  // mount, the rules of that mount's location would be passed by.
+  // nginx chose the location by the path with the token. If the path without it is in a nested mount,
+  // the rules of that mount's location would be bypassed.
   if (split.token !== undefined && mounts.find(site, split.path) !== mount) return undefined;
   const asked = readQuery(query, mount);
   if (asked === undefined) return undefined;
@@ -58,37 +59,29 @@ export function parseRequestUri(
     if (path !== mount.prefix || asked.path === undefined) return undefined;
     path = mount.prefix + asked.path;
   }
-  if (pathFault(path) !== undefined) {
-    return mount !== undefined && prefixFault(path) === undefined ? 'folder' : undefined;
+  if (pathError(path) !== undefined) {
+    return mount !== undefined && prefixError(path) === undefined ? 'folder' : undefined;
   }
   if (asked.args.length > MAX_ARGS_LENGTH) return undefined;
   const { token = split.token, args, hasUnused } = asked;
   return { site, mount, path, token, rawPath: raw, tokenlessPath: split.raw, args, hasUnused };
 }
 
-/** The token in the segment `~<token>` that may stand right after the mount's prefix. */
-export function tokenSegment(path: string, prefix: string): string | undefined {
-  if (path[prefix.length] !== '~') return undefined;
-  const end = path.indexOf('/', prefix.length);
-  const token = path.slice(prefix.length + 1, end < 0 ? undefined : end);
-  return isToken(token) ? token : undefined;
-}
-
-interface Split {
+interface SplitPath {
   readonly path: string;
   readonly raw: string;
   readonly token?: string;
 }
 
-/** Takes the token's segment out of a path and of its raw form; undefined if the token is encoded. */
-function splitToken(path: string, raw: string, prefix: string | undefined): Split | undefined {
+/** Removes the token's segment from a path and its raw form; undefined if the token is encoded. */
+function splitToken(path: string, raw: string, prefix: string | undefined): SplitPath | undefined {
   const token = prefix === undefined ? undefined : tokenSegment(path, prefix);
   if (prefix === undefined || token === undefined) return { path, raw };
-  // Neither form has an encoded slash, so a segment has the same place in both.
+  // Neither form has an encoded slash, so a segment has the same index in both.
   const segments = raw.split('/');
   const at = prefix.split('/').length - 1;
-  // What is recognized as the token must be exactly what is removed. No client encodes its characters;
-  // some encode the "~".
+  // The removed segment must be exactly the recognized token. No client encodes a token's characters,
+  // but some encode the "~".
   if (segments[at]?.replace(/^%7e/i, '~') !== `~${token}`) return undefined;
   return {
     path: prefix + path.slice(prefix.length + token.length + 2),
@@ -118,7 +111,7 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
       if (isToken(value)) read.token = value;
       else read.hasUnused = true;
     } else if (name === mount?.pathArgument) {
-      // Two of them: which one counts is anybody's guess.
+      // With two of them it is unclear which one counts.
       const path = decodeArgument(value);
       if (read.path !== undefined || path === undefined) return undefined;
       read.path = path;
@@ -131,4 +124,28 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
     }
   }
   return read;
+}
+
+/** Maximum length of the encoded URL, which becomes part of a Location. */
+const MAX_RETURN_URL_LENGTH = 2048;
+
+/**
+ * The path and query of a request without tokens, for a login page that sends the browser back. An old
+ * token would leak to that page and be used again. Percent-encoded as a whole for use in a query, which
+ * nginx cannot do. Undefined if it is too long or still has a token.
+ */
+export function returnUrl(uri: string, { rawPath, tokenlessPath }: Requested): string | undefined {
+  // `pathError` has rejected `//` and backslashes, so the path cannot name another site.
+  const pairs = uri
+    .slice(rawPath.length + 1)
+    .split('&')
+    .filter((pair) => pair !== '' && pair !== 'token' && !pair.startsWith('token='));
+  const join = (kept: readonly string[]) =>
+    kept.length === 0 ? tokenlessPath : `${tokenlessPath}?${kept.join('&')}`;
+  // Checked before, too: a search for tokens in 16 KB takes milliseconds.
+  if (join(pairs).length > MAX_RETURN_URL_LENGTH) return undefined;
+  const url = join(pairs.filter((pair) => !holdsToken(pair)));
+  if (holdsToken(url)) return undefined;
+  const encoded = encodeURIComponent(Buffer.from(url, 'latin1').toString('utf8'));
+  return encoded.length > MAX_RETURN_URL_LENGTH ? undefined : encoded;
 }

@@ -3,38 +3,38 @@ import { networkOf } from './address.ts';
 import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
 import { digest } from './token.ts';
 
-/** Who presents a token, as far as can be told. */
+/** The client that presents a token, as far as it can be identified. */
 export interface Requester {
   /** Digests of the secrets in its resume cookies. */
   readonly cookies: readonly string[];
   /** Absent: nginx sees no IP address. */
   readonly address?: string;
-  /** Digest of the secret that it gets should this be its first use. */
+  /** Digest of the secret that it gets if this is its first use. */
   readonly newCookie: string;
-}
-
-export interface Presented {
-  readonly requester: Requester;
-  /** What its resume cookie is to hold after a first use. */
-  readonly resumeCookie: string;
 }
 
 /** 128 random bits in base64url. */
 const SECRET = /^[A-Za-z0-9_-]{22}$/;
 
 /**
- * A cookie of one path is replaced by the next one of that path, and a file may be fetched with one
- * token while the download with another still runs: so a cookie keeps the secrets before its own.
+ * Secrets in one resume cookie. A new cookie replaces an old one with the same path while a download
+ * with another token may still run, so it keeps the secrets of its predecessors.
  */
-const MOST_KEPT = 8;
+const MAX_KEPT = 8;
 
-/** Of several cookies, as nested folders have them. */
-const MOST_READ = 32;
+/** Secrets read from all resume cookies of a request: nested folders have one cookie each. */
+const MAX_READ = 32;
 
-/** Reads the resume cookies, values parted by spaces, and makes a new secret. */
-export function present(resume: string | undefined, address: string | undefined): Presented {
+/**
+ * Identifies a requester by its resume cookies (values separated by spaces) and its address.
+ * `resumeCookie`: the value of its cookie after a first use, with a new secret.
+ */
+export function identify(
+  resume: string | undefined,
+  address: string | undefined,
+): { readonly requester: Requester; readonly resumeCookie: string } {
   const held = new Set(resume?.split(/[ .]/).filter((secret) => SECRET.test(secret)));
-  const secrets = [...held].slice(0, MOST_READ);
+  const secrets = [...held].slice(0, MAX_READ);
   const secret = randomBytes(16).toString('base64url');
   const network = address === undefined ? undefined : networkOf(address);
   return {
@@ -43,16 +43,16 @@ export function present(resume: string | undefined, address: string | undefined)
       ...(network !== undefined && { address: network }),
       newCookie: digest(secret),
     },
-    resumeCookie: [secret, ...secrets].slice(0, MOST_KEPT).join('.'),
+    resumeCookie: [secret, ...secrets].slice(0, MAX_KEPT).join('.'),
   };
 }
 
-/** What a requester is to a grant: one that it has, or one that it may have yet. */
+/** `known`: the grant already has this requester. `new`: it takes a use. */
 export type Redeemed = 'known' | 'new';
 
 /**
- * Whether a requester may use a grant now, and as what; undefined if it may not. Stores that run
- * elsewhere do the same there (store/scripts.ts); one suite holds both to it.
+ * Whether a requester may use a grant now; undefined if it may not. Redis does the same in a script
+ * (store/scripts.ts), and one contract suite tests both.
  */
 export function redeem(
   grant: Grant,
@@ -62,15 +62,15 @@ export function redeem(
   now: number,
 ): Redeemed | undefined {
   const admits = now < grant.expiresAt;
-  const goesOn = known.some(
+  const mayResume = known.some(
     (one) => isSame(uses, one, requester) && (admits || now < resumableUntil(uses, one)),
   );
-  if (goesOn) return 'known';
+  if (mayResume) return 'known';
   return admits && known.length < (uses.max ?? Number.POSITIVE_INFINITY) ? 'new' : undefined;
 }
 
 function isSame(uses: Uses, known: KnownRequester, { cookies, address }: Requester): boolean {
-  // Digests of random secrets: how long it takes to compare them tells nothing.
+  // Digests of random secrets: the time of this comparison reveals nothing.
   if (cookies.includes(known.cookie)) return true;
   return !uses.cookieOnly && address !== undefined && address === known.address;
 }

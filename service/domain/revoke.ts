@@ -1,25 +1,31 @@
 import type { Client } from './client.ts';
-import { type Faults, Refused } from './errors.ts';
-import { CLOCKS_APART_MS, FORGIVEN_MS, type Grant, isFolder, rememberedUntil } from './grant.ts';
-import { aboveFault } from './grant-request.ts';
+import { Refused, RequestErrors } from './errors.ts';
+import {
+  type Grant,
+  isFolder,
+  MAX_CLOCK_SKEW_MS,
+  MAX_LEEWAY_MS,
+  rememberedUntil,
+} from './grant.ts';
+import { maxError } from './grant-request.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mounts } from './mount.ts';
 import type { Store } from './store.ts';
-import { faultReach } from './target.ts';
+import { checkReach } from './target.ts';
 import { isOpaque, jwtId, tokenId } from './token.ts';
 
 export interface RevokeOptions {
   readonly store: Store;
   readonly lookUp: LookUp;
-  /** The clients to which the tokens of other issuers belong, by `iss`. */
+  /** The clients that own the tokens of other issuers, by `iss`. */
   readonly owners: ReadonlyMap<string, Client>;
   readonly now: () => number;
 }
 
 export interface Revoke {
-  /** Ends a client's token now; does nothing where there is none. */
+  /** Ends a client's token now; does nothing if there is none. */
   token(client: Client, token: string): Promise<void>;
-  /** Ends the token of another issuer by its `jti`, before anyone has presented it. */
+  /** Ends another issuer's token by its `jti`, also if nobody has presented it yet. */
   jti(client: Client, issuer: string, jti: string): Promise<void>;
 }
 
@@ -30,30 +36,27 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
       const { id, grant, recorded } = await lookUp(token, true);
       if (id === undefined || grant?.client !== client.id) return;
       if (recorded === 'never') {
-        const detail = 'Nothing is kept of this token (revocable: false): it cannot be revoked.';
+        const detail = 'This token is not stored (revocable: false) and cannot be revoked.';
         throw new Refused('unsupported_token_type', detail);
       }
       if (recorded === 'required') await store.revoke(id, client.id);
-      else await store.disown(id, Math.max(rememberedUntil(grant), longest(client.id)));
+      else await store.revokeExternal(id, Math.max(rememberedUntil(grant), longest(client.id)));
     },
     async jti(client, issuer, jti) {
-      const owner = owners.get(issuer);
-      if (owner?.id !== client.id) {
-        throw new Refused(
-          'insufficient_scope',
-          'The tokens of this issuer are not of this client.',
-        );
+      if (owners.get(issuer)?.id !== client.id) {
+        const detail = 'The tokens of this issuer do not belong to this client.';
+        throw new Refused('insufficient_scope', detail);
       }
-      // Nobody knows when it ends: its issuer may have dated it ahead as far as it likes.
-      await store.disown(jwtId(issuer, jti));
+      // Indefinitely: the end of the token is unknown, and its issuer may postdate it.
+      await store.revokeExternal(jwtId(issuer, jti));
     },
   };
 
-  /** None that is good now is good for longer; another with the same jti may be good for as long. */
+  /** The latest end of any token that is valid now: another token may have the same `jti`. */
   function longest(client: string): number {
     const own = [...owners.values()].filter(({ id }) => id === client);
     const seconds = own.map(({ maxExpiresIn, maxResumeFor }) => maxExpiresIn + maxResumeFor);
-    return now() + Math.max(0, ...seconds) * 1000 + 2 * FORGIVEN_MS + CLOCKS_APART_MS;
+    return now() + Math.max(0, ...seconds) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
   }
 }
 
@@ -70,38 +73,38 @@ export interface ProlongOptions {
   readonly now: () => number;
 }
 
-/** Lets a client's live grant end at another time, within what it may and what was signed. */
+/** Changes the end of a client's live grant, within the client's limits and what was signed. */
 export function createProlong({ mounts, store, now }: ProlongOptions): Prolong {
   return async function prolong(client, id, expiresIn) {
-    refuse(aboveFault(expiresIn, client.maxExpiresIn));
+    refuse(maxError(expiresIn, client.maxExpiresIn));
     const grant = await store.find(id);
     if (grant?.client !== client.id) return undefined;
     const expiresAt = now() + expiresIn * 1000;
     if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);
-    refuse(signedFault(grant, expiresAt));
+    refuse(signedError(grant, expiresAt));
     return store.prolong(id, client.id, expiresAt);
   };
 }
 
-/** A grant that the client could not get now, by its limits or the mounts, does not last longer. */
+/** A client cannot prolong what its limits or the mounts would not let it issue now. */
 function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
   const { covers, site, target, targetArgs } = grant;
   const mount = mounts.all.find(({ id }) => id === grant.mount);
-  const faults: Faults = { malformed: [], beyond: [] };
+  const errors = new RequestErrors();
   if (mount !== undefined) {
     const field = isFolder(covers) ? 'prefix' : 'path';
-    const place = { mount, covers, field, ...(site !== undefined && { site }) } as const;
-    faultReach({ target, target_args: targetArgs }, place, client, mounts, '', faults);
+    const resolved = { mount, covers, field, ...(site !== undefined && { site }) } as const;
+    checkReach({ target, target_args: targetArgs }, resolved, client, mounts, errors);
   }
-  if (mount === undefined || faults.malformed.length > 0 || faults.beyond.length > 0) {
+  if (mount === undefined || errors.all.length > 0) {
     const detail = 'The token is unchanged: this client could not issue it now.';
     throw new Refused('insufficient_scope', detail);
   }
 }
 
-/** What was signed ends when it says so: nobody can take that back, or make it longer. */
-function signedFault({ foreign, signedUntil, uses }: Grant, expiresAt: number): string | undefined {
-  if (foreign) return 'cannot be changed: it stands in a token that someone else has signed';
+/** A signed token ends when it says so. */
+function signedError({ external, signedUntil, uses }: Grant, expiresAt: number) {
+  if (external) return 'cannot be changed: another issuer has signed it into the token';
   if (signedUntil === undefined) return undefined;
   const latest = signedUntil - (uses?.resumeFor ?? 0) * 1000;
   if (expiresAt <= latest) return undefined;
@@ -110,6 +113,6 @@ function signedFault({ foreign, signedUntil, uses }: Grant, expiresAt: number): 
 
 function refuse(detail: string | undefined): void {
   if (detail === undefined) return;
-  const faults = [{ pointer: '/expires_in', detail }];
-  throw new Refused('invalid_request', 'The request is not valid.', faults);
+  const errors = [{ pointer: '/expires_in', detail }];
+  throw new Refused('invalid_request', 'The request is not valid.', errors);
 }

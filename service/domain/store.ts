@@ -1,16 +1,16 @@
 import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed, Requester } from './requester.ts';
 
-/** A grant under its token id. */
+/** A grant under its token ID. */
 export type Entry = readonly [id: string, grant: Grant];
 
-export interface Timed {
+export interface TimedGrant {
   readonly grant: Grant;
-  /** Milliseconds; 0 or less where it has just ended. */
+  /** Milliseconds; 0 or less if the grant has just ended. */
   readonly leftMs: number;
 }
 
-/** A place in the list of a subject's grants: past this one. Its parts are the store's own. */
+/** A position in the list of a subject's grants: after this entry. */
 export interface Cursor {
   readonly end: number;
   readonly id: string;
@@ -18,64 +18,63 @@ export interface Cursor {
 
 export interface Page {
   readonly entries: readonly Entry[];
-  /** Where the next page begins; absent: this is the last one. */
+  /** Absent: this is the last page. */
   readonly next?: Cursor;
 }
 
 /**
- * Where grants live, each under its token id until it ends.
- * One contract suite holds every implementation. A store that cannot answer in time rejects with
- * {@link StoreUnavailable}, and never answers "not there" instead.
+ * Keeps grants, each under its token ID until it ends. One contract suite tests every implementation.
+ * A store that cannot answer in time rejects with {@link StoreUnavailable}; it never answers "not
+ * found" instead. An external token is one that another issuer signed.
  */
 export interface Store {
-  /** Keeps all of the grants or none. One round trip. */
+  /** Saves all grants or none. One round trip. */
   issue(grants: readonly Entry[]): Promise<void>;
-  /** The live grant of an id. One round trip. */
+  /** The live grant of a token ID. One round trip. */
   find(id: string): Promise<Grant | undefined>;
-  /** As `find`, with what is left of the grant by the store's own clock. One round trip. */
-  findTimed(id: string): Promise<Timed | undefined>;
+  /** As `find`, with the remaining lifetime by the store's own clock. One round trip. */
+  findTimed(id: string): Promise<TimedGrant | undefined>;
   /**
-   * Lets a requester use a grant whose requesters are told apart, at once and by the store's own
-   * clock; undefined if it may not, or the grant is gone. `count`: a new one takes a use; else it
-   * is only looked whether one is left. One round trip.
+   * Lets a requester use a grant with `uses`, atomically and by the store's own clock. Undefined if it
+   * may not, or if the grant is gone. `count`: a new requester takes a use; otherwise the store only
+   * checks whether one is left. One round trip.
    */
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
-  /** Who uses a grant whose requesters are told apart, the oldest first; none where it is gone. */
+  /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
   requesters(id: string): Promise<readonly KnownRequester[]>;
-  /** As `find`, of a token that others signed: what became of it, if anything did. */
-  recall(id: string): Promise<Grant | 'revoked' | undefined>;
-  /** Keeps a grant that others signed until `rememberedUntil`, so that its uses are counted. */
-  adopt(id: string, grant: Grant): Promise<void>;
+  /** As `find`, for an external token: what the store knows of it, if anything. */
+  findExternal(id: string): Promise<Grant | 'revoked' | undefined>;
+  /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
+  saveExternal(id: string, grant: Grant): Promise<void>;
   /**
-   * Remembers that what others signed is revoked: until then (milliseconds since the epoch), or
-   * without end. Of two ends the later one counts.
+   * Remembers that an external token is revoked, until then (milliseconds since the epoch) or
+   * indefinitely. The later of two ends counts.
    */
-  disown(id: string, until?: number): Promise<void>;
-  /** Ends a grant at another time, and gives it back; never brings back one that is gone. */
+  revokeExternal(id: string, until?: number): Promise<void>;
+  /** Changes when a grant ends, and returns the grant. Never restores one that is gone. */
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */
   revoke(id: string, client: string): Promise<boolean>;
-  /** Live grants of a client's subject, those that end first before the others. */
+  /** Live grants of a client's subject, ordered by their end. */
   list(client: string, subject: string, limit: number, after?: Cursor): Promise<Page>;
   /** Ends all grants of a client's subject that were issued before, and counts them. */
   revokeSubject(client: string, subject: string): Promise<number>;
-  /** Proves that the store takes a write; what an operator should know about it, if anything. */
+  /** Proves that the store accepts a write. The warning is for the operator. */
   check(): Promise<{ readonly warning?: string }>;
   close(): Promise<void>;
 }
 
-/** What a decision needs did not answer, or answered with an error: nothing is known of the token. */
+/** Something that a decision needs did not answer or failed: nothing is known about the token. */
 export class Unavailable extends Error {
   override readonly name: string = 'Unavailable';
-  /** Which it is, for a person. */
+  /** What is unavailable, for a person. */
   readonly what: string = 'what the token needs';
 }
 
-/** The store did not answer, or answered with an error: nothing is known about any token. */
 export class StoreUnavailable extends Unavailable {
   override readonly name = 'StoreUnavailable';
   override readonly what = 'the token store';
-  /** Why, without an address or a secret; absent: not known. */
+  /** The reason, without addresses and secrets; absent: unknown. */
   readonly shown: string | undefined;
 
   constructor(message: string, { shown }: { readonly shown?: string } = {}) {
@@ -84,7 +83,7 @@ export class StoreUnavailable extends Unavailable {
   }
 }
 
-/** The keys that another issuer signs with cannot be had. */
+/** The keys of another issuer are not available. */
 export class KeysUnavailable extends Unavailable {
   override readonly name = 'KeysUnavailable';
   override readonly what = 'the key set of an issuer';

@@ -1,79 +1,79 @@
 import { type Client, mayIssueFor } from './client.ts';
-import type { Faults } from './errors.ts';
+import type { RequestErrors } from './errors.ts';
 import { isFolder } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
-import type { Mounts } from './mount.ts';
-import { pathFault, prefixFault } from './path.ts';
-import type { Place } from './resolve-mount.ts';
+import type { Mounts, ResolvedMount } from './mount.ts';
+import { pathError, prefixError } from './path.ts';
 
-/** Longest query of a target: a presigned one with a session's token, and room left in the buffer. */
+/** Long enough for a presigned query with a session token, within nginx's buffer for headers. */
 const MAX_ARGS_LENGTH = 4096;
 
-/** RFC 3986, section 3.4: nothing that could end the query, or the header that it is sent in. */
+/** RFC 3986, section 3.4: no character that could end the query or its header. */
 const QUERY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})+$/;
 
-interface TargetFault {
-  readonly detail: string;
-  readonly beyond: boolean;
+/** Checks that a client may issue for a path with this target and its query. */
+export function checkReach(
+  { target, target_args: args }: Pick<GrantRequest, 'target' | 'target_args'>,
+  resolved: ResolvedMount,
+  client: Client,
+  mounts: Mounts,
+  errors: RequestErrors,
+): void {
+  const { mount, site, covers, field } = resolved;
+  if (!mayIssueFor(client, site ?? mount.site, covers)) {
+    errors.add(field, 'is outside of what this client may issue for', true);
+  }
+  if (target !== undefined) checkTarget(target, resolved, client, mounts, errors);
+  if (args !== undefined) checkArgs(args, isFolder(covers) ? undefined : target, client, errors);
 }
 
 /**
- * What forbids a query for a target. It goes to nginx as it is; what it means is for that location
- * to say, so it is for clients that were given `targets`, and for those targets.
+ * Checks that a client may use an internal URI as a target.
+ *
+ * On each site of the token, the URI must be under the internal prefix of a mount. There it must be
+ * either what one of the client's public paths leads to, or under one of the client's `targets`:
+ * another site may serve other files under the same internal prefix.
  */
-export function targetArgsFault(
+export function checkTarget(
+  target: string,
+  resolved: TokenSites,
+  client: Client,
+  mounts: Mounts,
+  errors: RequestErrors,
+): undefined {
+  const invalid = isFolder(resolved.covers) ? prefixError(target) : pathError(target);
+  if (invalid !== undefined) return errors.add('target', invalid);
+  const sites = sitesOf(resolved, mounts);
+  if (!sites.every((site) => isServed(target, site, mounts))) {
+    const detail =
+      "must be under the internal prefix of a mount on the token's site; without a site, on every site";
+    return errors.add('target', detail);
+  }
+  const allowed =
+    isNamed(target, client) || sites.every((site) => isReached(target, site, client, mounts));
+  if (!allowed) errors.add('target', 'is outside of what this client may name as a target', true);
+}
+
+/**
+ * Checks the query of a target. nginx gets it as it is and the internal location interprets it, so only
+ * targets under the client's `targets` may have one.
+ */
+function checkArgs(
   args: string,
   target: string | undefined,
   client: Client,
-): TargetFault | undefined {
-  if (args.length > MAX_ARGS_LENGTH) {
-    return { detail: `must have at most ${MAX_ARGS_LENGTH} characters`, beyond: false };
-  }
-  if (!QUERY.test(args)) {
-    return { detail: 'must be a query, percent-encoded, without its ?', beyond: false };
-  }
-  if (target === undefined) return { detail: 'needs a path and a target', beyond: false };
-  return isNamed(target, client)
-    ? undefined
-    : { detail: "needs a target under one of this client's targets", beyond: true };
+  errors: RequestErrors,
+): undefined {
+  const add = (detail: string, isForbidden = false) =>
+    errors.add('target_args', detail, isForbidden);
+  if (args.length > MAX_ARGS_LENGTH) return add(`must have at most ${MAX_ARGS_LENGTH} characters`);
+  if (!QUERY.test(args)) return add('must be a query, percent-encoded, without its ?');
+  if (target === undefined) return add('needs a path and a target');
+  if (!isNamed(target, client)) add("needs a target under one of this client's targets", true);
 }
 
 function isNamed(target: string, { targets }: Client): boolean {
   return targets.some((prefix) => target.startsWith(prefix));
-}
-
-/** What a token is for: where its target would be served. */
-type For = Pick<Place, 'mount' | 'site' | 'covers'>;
-
-/**
- * What forbids an internal URI that a client names itself; undefined if nothing does.
- * `beyond`: the URI is legal, but not for this client.
- *
- * On each site that the token is good for, it must be under the internal prefix of a mount, and be
- * either what one of the client's own public paths leads to there, or under one of the client's
- * `targets`. Another site may serve other files under the same internal prefix.
- */
-export function targetFault(
-  target: string,
-  place: For,
-  client: Client,
-  mounts: Mounts,
-): TargetFault | undefined {
-  const fault = isFolder(place.covers) ? prefixFault(target) : pathFault(target);
-  if (fault !== undefined) return { detail: fault, beyond: false };
-  const sites = sitesOf(place, mounts);
-  if (!sites.every((site) => isServed(target, site, mounts))) {
-    return {
-      detail:
-        "must be under the internal prefix of a mount on the token's site; without a site, on every site",
-      beyond: false,
-    };
-  }
-  const allowed =
-    isNamed(target, client) || sites.every((site) => isReached(target, site, client, mounts));
-  return allowed
-    ? undefined
-    : { detail: 'is outside of what this client may name as a target', beyond: true };
 }
 
 /** Whether a site has a mount for an internal URI. */
@@ -81,9 +81,11 @@ export function isServed(target: string, site: string | undefined, mounts: Mount
   return mounts.on(site).some(({ internal }) => target.startsWith(internal));
 }
 
-/** The sites that a token is good for. Without a site: all but those whose own mount has its path. */
+type TokenSites = Pick<ResolvedMount, 'mount' | 'site' | 'covers'>;
+
+/** The sites of a token. Without a site: all sites but those whose own mount has the path. */
 function sitesOf(
-  { mount, site = mount.site, covers }: For,
+  { mount, site = mount.site, covers }: TokenSites,
   mounts: Mounts,
 ): ReadonlyArray<string | undefined> {
   if (site !== undefined) return [site];
@@ -100,36 +102,7 @@ function isReached(
   return mounts.on(site).some((mount) => {
     if (!target.startsWith(mount.internal)) return false;
     const path = mount.prefix + target.slice(mount.internal.length);
-    // A nested mount may lead that path elsewhere.
+    // A nested mount may serve that path from elsewhere.
     return mounts.find(site, path) === mount && mayIssueFor(client, site, path);
   });
-}
-
-/** Faults of a path and a target that this client may not issue for, or that no client may. */
-export function faultReach(
-  { target, target_args: targetArgs }: Pick<GrantRequest, 'target' | 'target_args'>,
-  place: Place,
-  client: Client,
-  mounts: Mounts,
-  at: string,
-  faults: Faults,
-): void {
-  const { mount, site, covers, field } = place;
-  if (!mayIssueFor(client, site ?? mount.site, covers)) {
-    const detail = 'is outside of what this client may issue for';
-    faults.beyond.push({ pointer: `${at}/${field}`, detail });
-  }
-  const fault = target === undefined ? undefined : targetFault(target, place, client, mounts);
-  const argsFault =
-    targetArgs === undefined
-      ? undefined
-      : targetArgsFault(targetArgs, isFolder(covers) ? undefined : target, client);
-  for (const [name, found] of [
-    ['target', fault],
-    ['target_args', argsFault],
-  ] as const) {
-    if (found === undefined) continue;
-    const { beyond, detail } = found;
-    (beyond ? faults.beyond : faults.malformed).push({ pointer: `${at}/${name}`, detail });
-  }
 }

@@ -1,31 +1,30 @@
-/** What replaces a token in a text that people or other sites read. */
 const HIDDEN = '***';
 
 const MIN_TOKEN_LENGTH = 35;
 
-/** Where a token could begin, or where something is encoded. Most texts have neither. */
+/** The start of a token, or a percent-encoded character. Most texts have neither. */
 const SUSPICIOUS = /ps_[\w\r\n-]{32}|ey[\w-]{18}|%/;
 
 /**
- * Characters of a token, each raw or percent-encoded any number of times (%41, %2541, %252541), and
- * the line breaks that a mail program puts into a long link. Or an escape that is none of these.
+ * Characters of a token, each raw or percent-encoded any number of times (%41, %2541, %252541), with the
+ * line breaks that a mail program inserts into a long link. Or any other percent-encoded character.
  */
 const RUN =
   /(?:[\w.-]|%(?:25)*(?:2[DdEe]|3\d|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|0[AaDd]))+|%[0-9A-Fa-f]{2}/g;
 
 const OPAQUE = /ps_[\w-]{32}/;
 
-/** Shorter than those of any real JWT, and longer than most parts of a file name or a host name. */
+/** Shorter than in any real JWT, and longer than most parts of a file or host name. */
 const MIN_HEADER = 22;
 const MIN_PAYLOAD = 20;
 const MIN_SIGNATURE = 16;
 
-/** A link that was encoded so often is hidden: three times is more than real ones are. */
+/** Real links are encoded three times at most. A link with more encodings than this is hidden. */
 const MAX_DECODINGS = 5;
 
 /**
- * A text without the tokens in it, however they are percent-encoded: for logs, reports, and URLs for
- * other sites. A text that cannot be read with certainty is hidden as a whole.
+ * Replaces the tokens in a text, however they are percent-encoded: for logs, reports, and URLs for other
+ * sites. A text that cannot be decoded with certainty is replaced as a whole.
  */
 export function withoutTokens(text: string): string {
   if (text.length < MIN_TOKEN_LENGTH || !SUSPICIOUS.test(text)) return text;
@@ -39,7 +38,7 @@ export function holdsToken(text: string): boolean {
   return withoutTokens(text) !== text;
 }
 
-/** Whether a token is in the text or in what it decodes to, or nobody can say. */
+/** Whether the text or one of its decodings has a token, or this cannot be decided. */
 function isSecret(text: string): boolean {
   const forms = decodings(text);
   if (forms.length > MAX_DECODINGS) return true;
@@ -47,23 +46,23 @@ function isSecret(text: string): boolean {
 }
 
 /**
- * A text as it is, decoded once, decoded twice, and so on until nothing is encoded, or until it is
- * encoded more often than any link. Malformed escapes stay; line breaks inside a token go.
+ * A text undecoded, decoded once, twice, and so on until nothing is encoded, or MAX_DECODINGS is
+ * exceeded. Malformed escapes stay; line breaks inside a token are removed.
  */
 export function decodings(text: string): readonly string[] {
   const forms = [text];
-  for (let seen = text; forms.length <= MAX_DECODINGS; ) {
-    const decoded = seen
+  for (let last = text; forms.length <= MAX_DECODINGS; ) {
+    const decoded = last
       .replace(/%([0-9A-Fa-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
       .replace(/(?<=[\w.-])[\r\n]+(?=[\w.-])/g, '');
-    if (decoded === seen) break;
+    if (decoded === last) break;
     forms.push(decoded);
-    seen = decoded;
+    last = decoded;
   }
   return forms;
 }
 
-/** Also without the start of its header, which is no secret. */
+/** Also detects a JWT without the start of its header, which is not secret. */
 function isJwt(run: string): boolean {
   const parts = run.split('.');
   const isLong = (i: number, min: number) => (parts[i]?.length ?? 0) >= min;

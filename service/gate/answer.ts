@@ -1,11 +1,15 @@
 import type { ServerResponse } from 'node:http';
+import contentDisposition from 'content-disposition';
+import type { Allow, Cookie, Deny } from '../domain/decision.ts';
+import type { Grant } from '../domain/grant.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
+import { responseHeaders } from './headers.ts';
 
-/** A whole answer of the gate. Headers are names and values in turn, as Node writes them. */
+/** A response of the gate. Headers are names and values in turn, as Node writes them. */
 export interface Answer {
   readonly status: number;
   readonly headers: readonly string[];
-  /** Absent: `Content-Length: 0`, or a 204. A body costs nginx its keepalive connection. */
+  /** A body of an auth_request response costs nginx its keepalive connection. */
   readonly body?: string;
 }
 
@@ -21,10 +25,73 @@ export function problemAnswer(code: ProblemCode, headers: readonly string[] = []
   return { status: statusOf(code), headers: [...headers, ...own, ...length], body };
 }
 
-const LIVE = '{"status":"ok"}';
+/** Headers of a denial in both modes. */
+export function denialHeaders({ code, id }: Deny, status: number): string[] {
+  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0'];
+  headers.push(responseHeaders.reason, code);
+  if (id !== undefined) headers.push(responseHeaders.tokenId, id);
+  if (status === 401) headers.push('WWW-Authenticate', challenge(code));
+  return headers;
+}
 
-/** The process runs and answers. Says nothing of the store: that is `/readyz`. */
-export function livez(): Answer {
-  const headers = ['Cache-Control', 'no-store', 'Content-Type', 'application/json'];
-  return { status: 200, headers: [...headers, 'Content-Length', String(LIVE.length)], body: LIVE };
+/** `WWW-Authenticate` (RFC 6750, section 3): without an error if the request had no credential. */
+function challenge(code: string): string {
+  return code === 'invalid_token'
+    ? 'Bearer realm="postern", error="invalid_token"'
+    : 'Bearer realm="postern"';
+}
+
+/**
+ * The `Content-Disposition` of a grant (RFC 6266) in ASCII: other names use `filename*` (RFC 8187), with
+ * a readable ASCII name for old clients.
+ */
+export function dispositionOf(grant: Grant): string | undefined {
+  const { filename, disposition: type = 'attachment' } = grant;
+  if (filename === undefined) return grant.disposition;
+  return contentDisposition(filename, { type, fallback: asciiName(filename) });
+}
+
+/** NFD, because NFKD turns full-width forms into a slash, a backslash or dots. */
+function asciiName(filename: string): string {
+  const bare = filename.normalize('NFD').replace(/\p{M}/gu, '');
+  return bare.replace(/[^\x20-\x7e]/gu, '_') || '_';
+}
+
+/** Attributes of every cookie (RFC 6265bis). */
+export interface CookieSettings {
+  readonly sameSite: 'Lax' | 'Strict' | 'None';
+  readonly secure: boolean;
+}
+
+/**
+ * Minimum age of the resume cookie in seconds: it must survive a restart of the browser, and most
+ * prolonged grants. Without the token it is worthless.
+ */
+const RESUME_MIN_AGE = 7 * 86_400;
+
+const NONE: readonly string[] = [];
+
+/** The `Set-Cookie` values of an allow, at most two. */
+export function setCookies(decision: Allow, settings: CookieSettings): readonly string[] {
+  const { grant, resumeCookie, tokenCookie } = decision;
+  if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
+  const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);
+  const age = `; Max-Age=${Math.max(RESUME_MIN_AGE, lifetime, grant.uses?.resumeFor ?? 0)}`;
+  const attributes = `; HttpOnly; SameSite=${settings.sameSite}${settings.secure ? '; Secure' : ''}`;
+  return [
+    ...(resumeCookie ? [`${pair('postern_resume', resumeCookie)}${age}${attributes}`] : []),
+    // A session cookie, because a grant may be prolonged later.
+    ...(tokenCookie ? [pair('postern', tokenCookie) + attributes] : []),
+  ];
+}
+
+function pair(name: string, { value, path }: Cookie): string {
+  return `${name}=${value}; Path=${path}`;
+}
+
+/** Percent-encodes `%`, characters other than printable ASCII, and spaces that HTTP would trim. */
+export function printable(value: string): string {
+  return /^[\x21-\x24\x26-\x7e]*$/.test(value)
+    ? value
+    : value.replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponent);
 }

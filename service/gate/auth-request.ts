@@ -1,11 +1,17 @@
 import type { Allow, Decision, Deny } from '../domain/decision.ts';
 import { statusOf } from '../problem.ts';
-import type { Answer } from './answer.ts';
-import { type CookieSettings, setCookies } from './cookies.ts';
-import { denialHeaders, dispositionOf, printable, responseHeaders, utf8Bytes } from './headers.ts';
+import {
+  type Answer,
+  type CookieSettings,
+  denialHeaders,
+  dispositionOf,
+  printable,
+  setCookies,
+} from './answer.ts';
+import { responseHeaders } from './headers.ts';
 
 /**
- * The answer to nginx's auth_request: 204 with the target, or 401, 403, 503 with the reason.
+ * The response to nginx's auth_request: 204 with the target, or 401, 403 or 503 with the reason.
  * https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
  */
 export function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer {
@@ -39,9 +45,14 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
 
 function denied(decision: Deny): Answer {
   const { code, returnUrl } = decision;
-  // nginx relays 401 and 403 and makes 500 of any other, a 400 too.
+  // nginx passes on 401 and 403, and turns any other status, such as 400, into 500.
   const status = statusOf(code) === 400 ? 403 : statusOf(code);
   const headers = [...denialHeaders(decision, status), 'Content-Length', '0'];
   if (returnUrl !== undefined) headers.push(responseHeaders.returnUrl, returnUrl);
   return { status, headers };
+}
+
+/** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */
+function utf8Bytes(value: string): string {
+  return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');
 }

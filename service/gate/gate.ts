@@ -1,30 +1,41 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
-import type { Within } from '../domain/deadline.ts';
+import type { WithDeadline } from '../domain/deadline.ts';
 import type { Decision } from '../domain/decision.ts';
-import type { RecordDecision, Way } from '../metrics/decisions.ts';
-import { type Answer, livez, problemAnswer, send } from './answer.ts';
+import type { Mode, RecordDecision } from '../metrics/decisions.ts';
+import { type Answer, type CookieSettings, problemAnswer, send } from './answer.ts';
 import { authRequestAnswer } from './auth-request.ts';
-import type { CookieSettings } from './cookies.ts';
 import { gateRequest } from './headers.ts';
 import { logDecision } from './log.ts';
 import { xAccelAnswer } from './x-accel.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
-  readonly within: Within;
+  readonly withDeadline: WithDeadline;
   readonly cookies: CookieSettings;
   readonly recordDecision: RecordDecision;
   readonly log: Logger;
 }
 
+const LIVE = '{"status":"ok"}';
+
+/** The process answers. The state of the store is in the API's `/readyz`. */
+const LIVE_ANSWER: Answer = {
+  status: 200,
+  headers: [
+    ...['Cache-Control', 'no-store', 'Content-Type', 'application/json'],
+    ...['Content-Length', String(LIVE.length)],
+  ],
+  body: LIVE,
+};
+
 /**
- * The listener that nginx asks, once for each request of each user. On plain node:http: it has
- * three routes, and a router with its Request and Response objects costs more than the decision.
+ * The listener that nginx asks about each request. Plain node:http: it has three routes, and a router
+ * with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, within, cookies, recordDecision, log } = deps;
+  const { authorize, withDeadline, cookies, recordDecision, log } = deps;
 
   async function answer(request: IncomingMessage): Promise<Answer> {
     const { method, headers, url = '' } = request;
@@ -37,24 +48,24 @@ export function createGate(deps: GateDependencies): RequestListener {
       case '/x-accel':
         return xAccelAnswer(await decide(request, 'x-accel'), cookies, headers.accept);
       case '/livez':
-        return livez();
+        return LIVE_ANSWER;
       default:
         return problemAnswer('not_found');
     }
   }
 
-  /** Whatever goes wrong on the way to a decision, nothing opens. */
-  async function decide({ headers }: IncomingMessage, way: Way): Promise<Decision> {
-    const started = performance.now();
+  /** Fails closed: any error is a denial. */
+  async function decide({ headers }: IncomingMessage, mode: Mode): Promise<Decision> {
+    const began = performance.now();
     const asked = gateRequest(headers);
     let decision: Decision;
     try {
-      decision = await within(started, (deadline) => authorize(asked, deadline));
+      decision = await withDeadline(began, (deadline) => authorize(asked, deadline));
     } catch (cause) {
       decision = { allow: false, code: 'unavailable', cause };
     }
-    const milliseconds = performance.now() - started;
-    recordDecision(way, decision, milliseconds);
+    const milliseconds = performance.now() - began;
+    recordDecision(mode, decision, milliseconds);
     logDecision(log, headers, decision, milliseconds);
     return decision;
   }
@@ -63,7 +74,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     answer(request)
       .then((ready) => send(response, ready))
       .catch((err) => {
-        log.error({ err }, 'no answer could be made');
+        log.error({ err }, 'the gate failed to answer a request');
         response.destroy();
       });
   };

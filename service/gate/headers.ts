@@ -1,10 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import contentDisposition from 'content-disposition';
-import type { Deny, GateRequest } from '../domain/decision.ts';
-import type { Grant } from '../domain/grant.ts';
+import type { GateRequest } from '../domain/decision.ts';
 
-/** Header names that nginx/snippets/ and this program share. Lower case, as Node gives them. */
-
+/** Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. */
 export const requestHeaders = {
   uri: 'x-original-uri',
   method: 'x-original-method',
@@ -25,7 +22,7 @@ export const responseHeaders = {
   subject: 'Postern-Subject',
   disposition: 'Postern-Disposition',
   limitRate: 'Postern-Limit-Rate',
-  /** One for each of two: nginx joins headers of one name into one. */
+  /** Two names: nginx joins headers with the same name. */
   setCookie: 'Postern-Set-Cookie',
   setCookie2: 'Postern-Set-Cookie-2',
   reason: 'Postern-Reason',
@@ -33,30 +30,8 @@ export const responseHeaders = {
 } as const;
 
 /**
- * A string as the characters that Node writes as its UTF-8 bytes: header values are sent as
- * latin1, one byte a character.
- */
-export function utf8Bytes(value: string): string {
-  return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');
-}
-
-/** Percent-encodes what is not printable ASCII, `%` itself, and spaces that HTTP would trim. */
-export function printable(value: string): string {
-  return /^[\x21-\x24\x26-\x7e]*$/.test(value)
-    ? value
-    : value.replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponent);
-}
-
-/** `WWW-Authenticate` of RFC 6750, section 3: no error where no credential came. */
-export function challenge(code: string): string {
-  return code === 'invalid_token'
-    ? 'Bearer realm="postern", error="invalid_token"'
-    : 'Bearer realm="postern"';
-}
-
-/**
- * What the snippets send about the client's request. They send it themselves and pass no header
- * of the client's; a header that is missing reads as one that fits nothing.
+ * The client's request as the snippets report it. They pass no header of the client under these names.
+ * A missing header gives a value that no token covers.
  */
 export function gateRequest(headers: IncomingHttpHeaders): GateRequest {
   return {
@@ -73,42 +48,11 @@ export function gateRequest(headers: IncomingHttpHeaders): GateRequest {
   };
 }
 
-/** `prefetch`, `prefetch;prerender`, and what else a browser may call it that fetches ahead. */
+/** Browsers send `prefetch`, `prefetch;prerender`, and similar values. */
 function isPrefetch(purpose: string | string[] | undefined): boolean {
   return purpose !== undefined && /prefetch|prerender|preview/i.test(String(purpose));
 }
 
 function one(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-/** What both ways say of a denial. */
-export function denialHeaders({ code, id }: Deny, status: number): string[] {
-  const headers = [
-    'Cache-Control',
-    'no-store',
-    'X-Accel-Expires',
-    '0',
-    responseHeaders.reason,
-    code,
-  ];
-  if (id !== undefined) headers.push(responseHeaders.tokenId, id);
-  if (status === 401) headers.push('WWW-Authenticate', challenge(code));
-  return headers;
-}
-
-/**
- * The `Content-Disposition` that a grant asks for (RFC 6266), in ASCII alone: a name of other
- * characters travels in `filename*` (RFC 8187), with a readable ASCII name for old clients.
- */
-export function dispositionOf(grant: Grant): string | undefined {
-  const { filename, disposition: type = 'attachment' } = grant;
-  if (filename === undefined) return grant.disposition;
-  return contentDisposition(filename, { type, fallback: asciiName(filename) });
-}
-
-/** NFD, since NFKD would make a slash, a backslash or dots of their full-width forms. */
-function asciiName(filename: string): string {
-  const bare = filename.normalize('NFD').replace(/\p{M}/gu, '');
-  return bare.replace(/[^\x20-\x7e]/gu, '_') || '_';
 }

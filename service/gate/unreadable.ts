@@ -2,9 +2,10 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Decision } from '../domain/decision.ts';
 import type { RecordDecision } from '../metrics/decisions.ts';
-import { denialHeaders, requestHeaders } from './headers.ts';
+import { denialHeaders } from './answer.ts';
+import { requestHeaders } from './headers.ts';
 
-/** As Node's parser reports that it cannot read a request: what it read of it last. */
+/** An error of Node's HTTP parser, with the data that it read last. */
 interface ParseError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
 }
@@ -17,9 +18,9 @@ interface UnreadableDependencies {
 const REQUEST_ID = new RegExp(`^${requestHeaders.requestId}: ([0-9a-f]{32})\r$`, 'im');
 
 /**
- * Denies a request that Node's parser rejects: nginx passes on control characters in the values of
- * headers. Node's own 400 would be a 503 to the client. The parser stays strict, and the connection is
- * closed, so nothing that follows can be read as another request.
+ * Denies a request that Node's parser rejects, such as control characters in header values, which nginx
+ * passes on. Node's own 400 would be a 503 for the client. The connection is closed, so the following
+ * data cannot be read as another request.
  */
 export function createDenyUnreadable({ recordDecision, log }: UnreadableDependencies) {
   const decision: Decision = { allow: false, code: 'invalid_request' };
@@ -28,7 +29,7 @@ export function createDenyUnreadable({ recordDecision, log }: UnreadableDependen
   const denial = `HTTP/1.1 403 Forbidden\r\n${lines}\r\n`;
 
   return function denyUnreadable({ code = '', rawPacket }: ParseError, socket: Duplex): void {
-    // The peer is gone, or was too slow.
+    // The peer closed the connection or was too slow.
     if (!socket.writable || !code.startsWith('HPE_')) {
       socket.destroy();
       return;

@@ -1,12 +1,18 @@
 import type { Allow, Decision, Deny } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
 import { PROBLEM_TYPE, problemBody, problemPage, statusOf } from '../problem.ts';
-import type { Answer } from './answer.ts';
-import { type CookieSettings, setCookies } from './cookies.ts';
-import { denialHeaders, dispositionOf, printable, responseHeaders } from './headers.ts';
+import {
+  type Answer,
+  type CookieSettings,
+  denialHeaders,
+  dispositionOf,
+  printable,
+  setCookies,
+} from './answer.ts';
+import { responseHeaders } from './headers.ts';
 
 /**
- * The answer where nginx proxies the bodyless request: an internal redirect, or the denial itself.
+ * The response if nginx proxies the bodyless request: an internal redirect, or the denial itself.
  * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
  */
 export function xAccelAnswer(
@@ -20,12 +26,12 @@ export function xAccelAnswer(
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
   const { id, grant, target, args } = decision;
   const headers = [
-    // nginx passes this one on to the client.
+    // nginx passes this header on to the client.
     'Cache-Control',
     'private, no-store',
     'X-Accel-Expires',
     '0',
-    // nginx decodes this one once.
+    // nginx decodes this header once.
     'X-Accel-Redirect',
     args === '' ? encodePath(target) : `${encodePath(target)}?${args}`,
     responseHeaders.tokenId,
@@ -51,7 +57,7 @@ function denied(decision: Deny, accept: string | undefined): Answer {
   return { status, headers, body };
 }
 
-/** A browser names text/html and no JSON; whoever names JSON, or nothing, gets JSON. */
+/** A browser accepts text/html and does not name JSON. All other clients get JSON. */
 function prefersPage(accept: string | undefined): boolean {
   return accept !== undefined && /text\/html/i.test(accept) && !/json/i.test(accept);
 }

@@ -1,14 +1,14 @@
 import type { JWTPayload } from 'jose';
 import { z } from 'zod';
 import type { Client } from '../domain/client.ts';
-import type { Faults } from '../domain/errors.ts';
+import { RequestErrors } from '../domain/errors.ts';
 import { type Grant, isFolder } from '../domain/grant.ts';
 import { type ClaimName, KEPT_FIELDS, keptFieldsOf } from '../domain/grant-fields.ts';
-import { askedGrant } from '../domain/grant-request.ts';
+import { prepareGrant } from '../domain/grant-request.ts';
 import type { Rejection } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { fieldSchemas, text } from '../schema.ts';
-import { faultReason, shapeReason } from './reason.ts';
+import { errorsReason, schemaReason } from './check.ts';
 
 /** Seconds since the epoch (RFC 7519, NumericDate), with or without a fraction. */
 const date = z.number().min(0).max(1e11);
@@ -23,39 +23,38 @@ const registered = {
   jti: text(256),
 };
 
-/** The fields that a claim of the same name carries; `subject` is `sub`, a registered claim. */
+/** The fields whose claim has the same name. */
 const claimSchemas = fieldSchemas<ClaimName>(({ claim }) => claim === undefined);
 
 /**
- * What a download token says that others sign. Strict: a claim that nobody knows may be a limit that
- * was misspelt, and would open more than was meant.
+ * Claims of an external token. Strict: an unknown claim may be a misspelt limit, and ignoring it would
+ * allow too much.
  */
-export const foreignClaims = z.strictObject({
+const externalClaims = z.strictObject({
   ...registered,
   ...claimSchemas,
-  /** Where `resume_for` outlives it: until when a new requester is admitted. */
+  /** Until when a new requester is admitted, if `resume_for` extends beyond that. */
   start_by: date.optional(),
 });
 
-/** And those of our own. */
-export const ownClaims = foreignClaims.extend({
+/** Claims of Postern's own tokens. */
+export const ownClaims = externalClaims.extend({
   client_id: z.string(),
   mount: z.string(),
-  /** Only ever false: nothing of it is kept in the store. */
+  /** False: the store does not keep the token. */
   revocable: z.literal(false).optional(),
 });
 
-export type ForeignClaims = z.infer<typeof foreignClaims>;
-export type OwnClaims = z.infer<typeof ownClaims>;
+type OwnClaims = z.infer<typeof ownClaims>;
 
-/** A grant as claims, under the names that the API has for its fields. */
+/** The claims of a grant, under the field names of the API. */
 export function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
   const { covers, uses, issuedAt, expiresAt, signedUntil = expiresAt } = grant;
   const iat = Math.floor(issuedAt / 1000);
   return {
     iat,
     nbf: iat,
-    // Where the store keeps it, that says to the millisecond when it ends.
+    // If the store keeps the token, the store ends it to the millisecond.
     exp: (recorded ? Math.ceil : Math.floor)(signedUntil / 1000),
     client_id: grant.client,
     mount: grant.mount,
@@ -72,8 +71,8 @@ export function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
 }
 
 /**
- * The grant of a token of which nothing is kept; undefined if the claims stand for none. Uses cannot
- * be counted without the store, so there must be none to count.
+ * The grant of a token that the store does not keep; undefined if the claims are inconsistent. It must
+ * not have uses, which only the store can count.
  */
 export function grantOf(claims: OwnClaims): Grant | undefined {
   const { path, prefix } = claims;
@@ -100,18 +99,18 @@ function keptClaimsOf(grant: Grant): Record<string, unknown> {
 }
 
 /**
- * What a token allows that another issuer signed, or why it is not good: it may ask for more than that
- * issuer may. Its claims are held to all that a request for a token is held to.
+ * The grant of an external token, or why it is rejected. Its claims must pass all checks of a request for
+ * a token, with the issuer's limits.
  */
-export function foreignGrant(
+export function externalGrant(
   payload: unknown,
   client: Client,
   mounts: Mounts,
   leeway: number,
   now: number,
 ): { jti: string; grant: Grant; until: number } | Rejection {
-  const parsed = foreignClaims.safeParse(payload);
-  if (!parsed.success) return { reason: shapeReason(parsed.error) };
+  const parsed = externalClaims.safeParse(payload);
+  if (!parsed.success) return { reason: schemaReason(parsed.error) };
   const {
     iss: _,
     aud,
@@ -123,35 +122,34 @@ export function foreignGrant(
     start_by: startBy,
     ...fields
   } = parsed.data;
-  const faults: Faults = { malformed: [], beyond: [] };
   const starts = startBy ?? exp;
   const life = Math.ceil(starts - iat);
-  // From a clock that is ahead it may be a little younger than now, not older than it says.
+  // The issuer's clock may be ahead by the leeway.
   if (iat > now / 1000 + leeway) return { reason: 'iat: is later than now' };
   if (starts > exp) return { reason: 'start_by: is later than exp' };
   if (life < 1) return { reason: 'exp: is not later than iat' };
-  // To the millisecond: until then, and no longer, it is known that it was revoked.
+  // To the millisecond: the store remembers a revocation until then and no longer.
   if (exp + leeway <= now / 1000) return { reason: 'exp: has passed' };
   const request = { ...fields, subject, expires_in: life };
-  // Of counted tokens without a resume_for a requester goes on until the end.
+  // Without `resume_for`, the requesters of a counted token may resume until the end.
   const defaults = { expiresIn: life, resumeFor: Math.floor(exp - starts) };
-  const asked = askedGrant(request, client, { mounts, defaults }, '', faults);
-  if (asked === undefined || faults.malformed.length > 0 || faults.beyond.length > 0) {
-    return { reason: faultReason(faults) };
-  }
-  // Where nobody is told from another all may start until the end, so that is what is held to the maximum.
-  if (asked.grant.uses === undefined && starts !== exp) {
+  const errors = new RequestErrors();
+  const prepared = prepareGrant(request, client, { mounts, defaults }, errors);
+  if (prepared === undefined || errors.all.length > 0) return { reason: errorsReason(errors) };
+  // Without uses, everyone may start until `exp`, so the client's maximum applies to `exp`.
+  if (prepared.grant.uses === undefined && starts !== exp) {
     return { reason: 'start_by: needs max_uses or resume_for' };
   }
-  // Past its own maximum nothing of it goes on, whatever it says.
+  // Limits the end itself, whatever `resume_for` says.
   if (exp - starts > client.maxResumeFor) {
     return { reason: `exp: must be at most ${client.maxResumeFor} seconds after start_by` };
   }
-  // Whole milliseconds: Redis takes no others.
+  // Redis accepts only whole milliseconds.
   const times = {
     issuedAt: Math.floor(iat * 1000),
     expiresAt: Math.floor(starts * 1000),
     signedUntil: Math.ceil(exp * 1000),
   };
-  return { jti, grant: { ...asked.grant, ...times, foreign: true }, until: (exp + leeway) * 1000 };
+  const grant = { ...prepared.grant, ...times, external: true } as const;
+  return { jti, grant, until: (exp + leeway) * 1000 };
 }

@@ -1,24 +1,19 @@
 import type { JWTPayload } from 'jose';
 import type { Client, Scope } from '../domain/client.ts';
 import type { Rejection } from '../domain/look-up.ts';
-import { prefixFault } from '../domain/path.ts';
+import { prefixError } from '../domain/path.ts';
 import { isDownloadJwt } from '../domain/token.ts';
-import { type KeySource, saidOf } from './keys.ts';
-import { checkJwt } from './verify.ts';
+import { checkJwt } from './check.ts';
+import { type KeySource, unverifiedClaims } from './keys.ts';
 
-/** An identity provider whose users may ask for tokens, each for what its claims say. */
-export interface ClientIssuer {
-  readonly id: string;
+/** An identity provider whose users may issue tokens for the paths that their claims allow. */
+interface ClientIssuer extends Omit<Client, 'subject' | 'paths'> {
   /** `iss` and `aud` of its JWTs. */
   readonly issuer: string;
   readonly audience: string;
   readonly keys: KeySource;
-  /** May hold claims as whole segments: `/download/users/{sub}/`. */
+  /** May have claims as whole segments: `/download/users/{sub}/`. */
   readonly paths: readonly Scope[];
-  readonly targets: readonly string[];
-  /** Seconds. */
-  readonly maxExpiresIn: number;
-  readonly maxResumeFor: number;
 }
 
 export type ClientOf = (credential: string) => Promise<Client | undefined>;
@@ -26,7 +21,7 @@ export type ClientOf = (credential: string) => Promise<Client | undefined>;
 /** OpenID Connect Core, section 2. */
 const MAX_SUB = 255;
 
-/** Clients by the JWT of an identity provider, such as an OAuth 2.0 access token (RFC 9068). */
+/** Identifies clients by JWTs of an identity provider, such as OAuth 2.0 access tokens (RFC 9068). */
 export function createClientOf(
   issuers: readonly ClientIssuer[],
   leeway: number,
@@ -35,9 +30,9 @@ export function createClientOf(
 ): ClientOf {
   const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   return async function clientOf(credential) {
-    // A download token opens files, and asks for no other.
+    // A download token cannot call the API.
     if (isDownloadJwt(credential)) return undefined;
-    const { iss } = saidOf(credential);
+    const { iss } = unverifiedClaims(credential);
     const trusted = iss === undefined ? undefined : byIssuer.get(iss);
     if (trusted === undefined) return undefined;
     const { issuer, audience, keys } = trusted;
@@ -60,28 +55,28 @@ function asClient(claims: JWTPayload, issuer: ClientIssuer): Client | Rejection 
   }
   const { id, paths, targets, maxExpiresIn, maxResumeFor } = issuer;
   return {
-    // Each user is a client, who owns its own tokens. No API key's id holds a slash.
+    // Each user is a client with its own tokens. The ID of an API key has no slash.
     id: `${id}/${encodeURIComponent(sub)}`,
     subject: sub,
-    paths: paths.flatMap((scope) => filled(scope, claims)),
+    paths: paths.flatMap((scope) => fillClaims(scope, claims)),
     targets,
     maxExpiresIn,
     maxResumeFor,
   };
 }
 
-/** A claim's name may be a URL, and hold slashes itself. */
+/** A claim's name may be a URL and contain slashes. */
 const CLAIM = /(?<=\/)\{([^{}]+)\}(?=\/)/g;
 
-/** A prefix with the claims in it; none where one is not there, or is no path segment. */
-function filled({ site, prefix }: Scope, claims: JWTPayload): Scope[] {
-  let whole = true;
+/** Fills claims into a prefix; empty if a claim is missing or is not a path segment. */
+function fillClaims({ site, prefix }: Scope, claims: JWTPayload): Scope[] {
+  let isComplete = true;
   const concrete = prefix.replace(CLAIM, (_, name: string) => {
     const claim = claims[name];
     if (typeof claim === 'string' && !claim.includes('/')) return claim;
-    whole = false;
+    isComplete = false;
     return '';
   });
-  if (!whole || prefixFault(concrete) !== undefined) return [];
+  if (!isComplete || prefixError(concrete) !== undefined) return [];
   return [{ ...(site !== undefined && { site }), prefix: concrete }];
 }

@@ -8,23 +8,22 @@ import {
 } from 'jose';
 import { z } from 'zod';
 
-export const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
-export const FOREIGN_ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
+const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 
-/** A key that verifies. What it may be used with is the key's own word, never a token's. */
+/** A key. It determines the algorithm, never a token. */
 export interface Key {
   readonly kid: string;
   readonly alg: string;
   readonly verify: CryptoKey;
-  /** Absent: it is only the public half. */
+  /** Absent: this is only the public half. */
   readonly sign?: CryptoKey;
-  /** Absent: it is a shared secret. */
+  /** Absent: this is a shared secret. */
   readonly publicJwk?: JWK;
 }
 
-/** A file of keys that cannot be used; the message says what is wrong and what would be right. */
-export class KeyFault extends Error {
-  override readonly name = 'KeyFault';
+/** A file of keys that cannot be used. The message says why. */
+export class KeyError extends Error {
+  override readonly name = 'KeyError';
 }
 
 const SHAPES: Readonly<Record<string, { kty: string; crv?: string }>> = {
@@ -40,19 +39,15 @@ const keySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string().min(1).max(256), alg: z.string() })).min(1),
 });
 
-/**
- * Reads a JWKS (RFC 7517). Of its own makers only: each key has to say its `kid` and its `alg`.
- *
- * @throws KeyFault
- */
-export async function readKeys(text: string, algorithms: readonly string[]): Promise<Key[]> {
+/** Reads a JWKS file (RFC 7517). Each key must have a `kid` and an `alg`. @throws KeyError */
+async function readKeys(text: string, algorithms: readonly string[]): Promise<Key[]> {
   const parsed = keySet.safeParse(parseJson(text));
   if (!parsed.success) {
-    throw new KeyFault('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
+    throw new KeyError('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
   }
   const keys = await Promise.all(parsed.data.keys.map((jwk) => readKey(jwk as JWK, algorithms)));
   if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
-    throw new KeyFault('two of its keys have the same kid');
+    throw new KeyError('two of its keys have the same kid');
   }
   return keys;
 }
@@ -68,22 +63,22 @@ function parseJson(text: string): unknown {
 async function readKey(jwk: JWK, algorithms: readonly string[]): Promise<Key> {
   const { kid = '', alg = '' } = jwk;
   const shape = SHAPES[alg];
-  // Quoted, as it comes from a file that may hold anything; never the key itself.
+  // Quoted: the file may contain any text. The key itself is never shown.
   const name = `its key ${JSON.stringify(kid)}`;
   if (shape === undefined || !algorithms.includes(alg)) {
-    throw new KeyFault(`${name} must have an alg of ${algorithms.join(', ')}`);
+    throw new KeyError(`${name} must have an alg of ${algorithms.join(', ')}`);
   }
   if (jwk.kty !== shape.kty || (shape.crv !== undefined && jwk.crv !== shape.crv)) {
-    throw new KeyFault(`${name} is no key for ${alg}`);
+    throw new KeyError(`${name} is not a key for ${alg}`);
   }
   if (jwk.use !== undefined && jwk.use !== 'sig') {
-    throw new KeyFault(`${name} is not for signatures: its use must be sig`);
+    throw new KeyError(`${name} is not for signatures: its use must be sig`);
   }
   try {
     return await importKey(jwk, kid, alg);
   } catch (error) {
-    if (error instanceof KeyFault) throw error;
-    throw new KeyFault(`${name} cannot be read`, { cause: error });
+    if (error instanceof KeyError) throw error;
+    throw new KeyError(`${name} cannot be read`, { cause: error });
   }
 }
 
@@ -91,8 +86,8 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key> {
   if (jwk.kty === 'oct') {
     const secret = (await importJWK(jwk, alg)) as Uint8Array;
     if (secret.length < 32)
-      throw new KeyFault(`its key ${JSON.stringify(kid)} is shorter than 32 bytes`);
-    // As bytes it would be made a key for each token anew.
+      throw new KeyError(`its key ${JSON.stringify(kid)} is shorter than 32 bytes`);
+    // Imported here, because jose would import raw bytes again for each token.
     const hmac = { name: 'HMAC', hash: 'SHA-256' };
     const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['sign', 'verify']);
     return { kid, alg, sign: key, verify: key };
@@ -111,37 +106,37 @@ function isPrivate(name: string): boolean {
   return (PRIVATE as readonly string[]).includes(name);
 }
 
-/**
- * The keys of a JWKS file of another issuer.
- *
- * @throws KeyFault
- */
+/** The keys of another issuer, from a JWKS file. @throws KeyError */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {
   const keys = await readKeys(text, algorithms);
+  return keySource((kid) => keys.find((key) => key.kid === kid));
+}
+
+export function keySource(find: (kid: string | undefined) => Key | undefined): KeySource {
   return async ({ kid }) => {
-    const key = keys.find((one) => one.kid === kid);
+    const key = find(kid);
     return key && { key: key.verify, alg: key.alg };
   };
 }
 
-/** Keys of our own: the first signs, all verify. They can be replaced while the program runs. */
+/** Postern's own keys: the first signs, all verify. They can be replaced at run time. */
 export interface OwnKeys {
-  /** The one that signs. */
+  /** The key that signs. */
   first(): Key;
   find(kid: string | undefined): Key | undefined;
-  /** For whoever verifies elsewhere (RFC 7517); shared secrets are not among them. */
+  /** For other verifiers (RFC 7517), without shared secrets. */
   publicJwks(): { readonly keys: readonly JWK[] };
   /** Changes with each replacement. */
   generation(): number;
-  /** Takes the keys of another file; if they are at fault, throws and keeps those it has. */
+  /** Replaces the keys. Throws and keeps the old keys if the new ones are invalid. */
   replace(text: string): Promise<void>;
 }
 
-/** @throws KeyFault */
+/** @throws KeyError */
 export async function createOwnKeys(text: string): Promise<OwnKeys> {
   let keys = await read(text);
   let generation = 0;
-  /** In turn: of two files the later counts, however long each takes. */
+  /** One at a time, so that the later of two files wins. */
   let before: Promise<unknown> = Promise.resolve();
   return {
     first: () => keys[0] as Key,
@@ -162,25 +157,28 @@ export async function createOwnKeys(text: string): Promise<OwnKeys> {
 async function read(text: string): Promise<Key[]> {
   const keys = await readKeys(text, OWN_ALGORITHMS);
   if (keys[0]?.sign === undefined) {
-    throw new KeyFault('its first key signs, so it must have its private half (d, or k)');
+    throw new KeyError('its first key signs, so it must have its private half (d, or k)');
   }
   return keys;
 }
 
-/** The key that a token says it was signed with, and the one algorithm that this key is for. */
+/** The key that a token names, and the only algorithm of this key. */
 export interface FoundKey {
   readonly key: CryptoKey;
   readonly alg: string;
 }
 
 /**
- * Where an issuer's keys are had; undefined if it has no such key.
- * Rejects with `KeysUnavailable` where that cannot be known.
+ * Finds an issuer's key; undefined if it has no such key. Rejects with `KeysUnavailable` if the keys
+ * cannot be read.
  */
 export type KeySource = (header: JWTHeaderParameters) => Promise<FoundKey | undefined>;
 
-/** What a JWT says of itself: which keys to try, from when on it is good, and nothing more. */
-export function saidOf(token: string): { readonly iss: string | undefined; readonly nbf: number } {
+/** Claims of an unverified JWT, only to choose its keys and the time of the check. */
+export function unverifiedClaims(token: string): {
+  readonly iss: string | undefined;
+  readonly nbf: number;
+} {
   try {
     const { iss, iat, nbf } = decodeJwt(token);
     // Milliseconds since the epoch.

@@ -3,12 +3,12 @@ import type { Client } from '../domain/client.ts';
 import type { Rejection, Signer, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { type ClientOf, createClientOf } from './clients.ts';
-import { createOwnKeys, fileKeys, KeyFault, type KeySource } from './keys.ts';
+import { createOwnKeys, fileKeys, KeyError, type KeySource } from './keys.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { createSigner } from './sign.ts';
 import { createVerify } from './verify.ts';
 
-/** Someone else whose JWTs are trusted, as configured. */
+/** A configured issuer whose JWTs are trusted. */
 export interface TrustedIssuer extends Omit<Client, 'id' | 'paths' | 'subject'> {
   readonly id: string;
   readonly issuer: string;
@@ -17,14 +17,14 @@ export interface TrustedIssuer extends Omit<Client, 'id' | 'paths' | 'subject'> 
   readonly trustedFor: 'downloads' | 'clients';
   readonly algorithms: readonly string[];
   readonly paths: NonNullable<Client['paths']>;
-  /** Of `downloads`: the client that may revoke its tokens. */
+  /** For `downloads`: the client that may revoke its tokens. */
   readonly client?: string;
 }
 
 export interface JwtOptions {
-  /** `iss` of our own tokens. */
+  /** `iss` of Postern's own tokens. */
   readonly issuer: string;
-  /** The path of the JWKS file with our own keys. */
+  /** Path of the JWKS file with Postern's own keys. */
   readonly jwtKeys?: string;
   readonly issuers: readonly TrustedIssuer[];
   /** Seconds. */
@@ -35,9 +35,9 @@ export interface JwtDependencies {
   readonly mounts: Mounts;
   readonly readFile: (path: string) => string;
   readonly now: () => number;
-  /** Told when an issuer's keys cannot be had. */
+  /** Called when an issuer's keys cannot be fetched. */
   readonly onFailure: (issuer: string, error: Error) => void;
-  /** Told why a JWT that asks the API is rejected. */
+  /** Called when a JWT of an API client is rejected. */
   readonly onRejected?: (rejection: Rejection) => void;
 }
 
@@ -45,17 +45,17 @@ export interface Jwt {
   readonly verify: Verify;
   readonly signer?: Signer;
   readonly clientOf: ClientOf;
-  /** Of `downloads` issuers. */
+  /** The clients of `downloads` issuers, by `iss`. */
   readonly owners: ReadonlyMap<string, Client>;
   publicJwks(): { readonly keys: readonly JWK[] };
   /**
-   * Reads the file of Postern's own keys again; false if none is configured. Throws, and keeps the keys
-   * that it has, if the file is invalid.
+   * Reads the file with Postern's own keys again; false if none is configured. Throws and keeps the old
+   * keys if the file is invalid.
    */
   reload(): Promise<boolean>;
 }
 
-/** All that has to do with JWTs. @throws KeyFault, with the path of the file at fault */
+/** Opens the keys, and everything that signs or verifies JWTs. @throws KeyError, with the path of the invalid file */
 export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promise<Jwt> {
   const { issuer, jwtKeys, issuers, leeway } = options;
   const { mounts, now } = deps;
@@ -90,7 +90,7 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
     try {
       return await read(deps.readFile(path));
     } catch (error) {
-      throw new KeyFault(`The keys in ${path} cannot be used: ${(error as Error).message}`, {
+      throw new KeyError(`The keys in ${path} cannot be used: ${(error as Error).message}`, {
         cause: error,
       });
     }

@@ -7,27 +7,27 @@ export interface RemoteKeysOptions {
   readonly uri: string;
   readonly algorithms: readonly string[];
   readonly now: () => number;
-  /** Told when the keys cannot be had, and why. */
+  /** Called when the keys cannot be fetched. */
   readonly onFailure?: (error: Error) => void;
 }
 
 /** nginx waits two seconds for the whole decision. */
 const TIMEOUT_MS = 1000;
 
-/** After an answer, and after none, before an unknown `kid` asks again: anybody can make one up. */
+/** Before an unknown `kid` causes another request, after a success and after a failure: anyone can invent one. */
 const COOL_DOWN_MS = 10_000;
 const FAILURE_COOL_DOWN_MS = 5_000;
 
-/** By then keys that the issuer has withdrawn are gone, if it answers. */
+/** Maximum age of the keys if the issuer answers: by then, withdrawn keys are gone. */
 const REFRESH_MS = 600_000;
 
 /**
- * The keys of a `jwks_uri`. Those that are known serve on whether or not it can be reached; it is
- * asked again where a `kid` is unknown, and once they are old.
+ * The keys of a `jwks_uri`. Known keys stay in use if it cannot be reached. It is asked again for an
+ * unknown `kid`, and when the keys are old.
  */
 export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOptions): KeySource {
   const { origin, pathname } = new URL(uri);
-  // Its query may hold a secret.
+  // The query may contain a secret.
   const shown = origin + pathname;
   let nextAt = 0;
   let askedAt = 0;
@@ -36,7 +36,7 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
   let refreshing: Promise<void> | undefined;
 
   async function ask(...request: Parameters<typeof fetch>): Promise<Response> {
-    if (now() < nextAt) throw new Error('it was asked just now');
+    if (now() < nextAt) throw new Error('the last request was too recent');
     askedAt = now();
     try {
       const text = await jwksText(await fetch(...request));
@@ -47,22 +47,22 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
     } catch (error) {
       reachable = false;
       nextAt = now() + FAILURE_COOL_DOWN_MS;
-      onFailure?.(cause(error as Error));
+      onFailure?.(causeOf(error as Error));
       throw error;
     }
   }
 
   const keys = createRemoteJWKSet(new URL(uri), {
     timeoutDuration: TIMEOUT_MS,
-    // By our own clock, and after failures as well.
+    // `ask` does this by `now`, and also after failures.
     cooldownDuration: 0,
     cacheMaxAge: Number.POSITIVE_INFINITY,
     [customFetch]: ask,
   });
 
   /**
-   * Waited for, or the first to come after a quiet night could use what was withdrawn. What comes of it
-   * is no concern of the token at hand: known keys serve on.
+   * Awaited, because after hours without requests the first token could use a withdrawn key. A failure
+   * is ignored: known keys stay in use.
    */
   function refresh(): Promise<void> | undefined {
     if (known && now() - askedAt > REFRESH_MS) {
@@ -83,28 +83,28 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
     try {
       return { key: await keys(header), alg };
     } catch (error) {
-      // With no answer nothing is known of a key that is not among those we have.
+      // Without a response, nothing is known about other keys.
       if (!reachable)
-        throw new KeysUnavailable(`the keys at ${shown} cannot be had`, { cause: error });
+        throw new KeysUnavailable(`the keys at ${shown} are not available`, { cause: error });
       return undefined;
     }
   };
 }
 
-/** Of itself fetch says no more than that it failed. */
-function cause(error: Error): Error {
+/** The message of fetch's own error is only "fetch failed". */
+function causeOf(error: Error): Error {
   return error.cause instanceof Error ? error.cause : error;
 }
 
-/** A hundred times what the largest have. */
-const MOST_BYTES = 1024 * 1024;
+/** A hundred times the size of the largest key sets. */
+const MAX_BYTES = 1024 * 1024;
 
-/** The key set that a `jwks_uri` answers with, as text. Throws where it is none. */
-export async function jwksText(answer: Response): Promise<string> {
+/** The text of a `jwks_uri`'s response. Throws if it is not a key set. */
+async function jwksText(answer: Response): Promise<string> {
   const text = answer.status === 200 ? await textOf(answer) : undefined;
   await answer.body?.cancel().catch(() => {});
   if (text === undefined) throw new Error(`it answered ${answer.status}`);
-  if (!isKeySet(text)) throw new Error('it answered with what is no JWKS');
+  if (!isKeySet(text)) throw new Error('it answered with something other than a JWKS');
   return text;
 }
 
@@ -113,7 +113,7 @@ async function textOf({ body }: Response): Promise<string> {
   let size = 0;
   for await (const chunk of body ?? []) {
     size += chunk.length;
-    if (size > MOST_BYTES) throw new Error(`it answered with more than ${MOST_BYTES} bytes`);
+    if (size > MAX_BYTES) throw new Error(`it answered with more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

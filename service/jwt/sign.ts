@@ -4,10 +4,10 @@ import { JWT_TYPE } from '../domain/token.ts';
 import { claimsOf } from './claims.ts';
 import type { OwnKeys } from './keys.ts';
 
-/** `aud` of our own tokens: no other JWT is meant for it (RFC 8725, section 3.9). */
+/** `aud` of Postern's own tokens. No other JWT has it (RFC 8725, section 3.9). */
 export const OWN_AUDIENCE = 'urn:postern:download';
 
-/** Signs grants as compact JWS (RFC 7515) with the first of our keys. */
+/** Signs grants as compact JWS (RFC 7515) with the first key. */
 export function createSigner(keys: OwnKeys, issuer: string): Signer {
   return {
     issuer,

@@ -1,26 +1,25 @@
 import { createHash } from 'node:crypto';
-import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { Client } from '../domain/client.ts';
 import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { JWT_TYPE, jwtId } from '../domain/token.ts';
-import { foreignGrant, grantOf, ownClaims } from './claims.ts';
-import { type FoundKey, type KeySource, type OwnKeys, saidOf } from './keys.ts';
-import { reasonOf, shapeReason } from './reason.ts';
+import { checkJwt, schemaReason } from './check.ts';
+import { externalGrant, grantOf, ownClaims } from './claims.ts';
+import { type KeySource, keySource, type OwnKeys, unverifiedClaims } from './keys.ts';
 import { OWN_AUDIENCE } from './sign.ts';
 
-/** Someone who signs download tokens, and never asks us for one. */
-export interface DownloadIssuer {
-  /** `iss`, and the `aud` that its tokens name for us. */
+/** An issuer that signs download tokens itself. */
+interface DownloadIssuer {
+  /** `iss` and `aud` of its tokens. */
   readonly issuer: string;
   readonly audience: string;
   readonly keys: KeySource;
-  /** How far its tokens go. */
+  /** The client that owns its tokens, with the issuer's limits. */
   readonly client: Client;
 }
 
 export interface VerifyOptions {
-  /** Absent: no keys of our own are configured. */
+  /** Absent: Postern has no keys of its own. */
   readonly own?: { readonly issuer: string; readonly keys: OwnKeys };
   readonly issuers: readonly DownloadIssuer[];
   readonly mounts: Mounts;
@@ -34,9 +33,9 @@ const UNKNOWN_ISSUER = 'iss: is neither POSTERN_ISSUER nor an issuer that is tru
 /** Milliseconds since the epoch. */
 type Until = number;
 
-/** Verifies download tokens, ours and those of trusted issuers, and remembers those that are good. */
+/** Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. */
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
-  const memory = createMemory<Verified>(now);
+  const cache = createCache<Verified>(now);
   const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   const common = { typ: JWT_TYPE, leeway, now };
   let generation = own?.keys.generation();
@@ -44,42 +43,38 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
   return async function verify(token, early = false) {
     if (own?.keys.generation() !== generation) {
       generation = own?.keys.generation();
-      memory.clear();
+      cache.clear();
     }
-    const known = memory.get(token);
-    if (known !== undefined) return known;
-    const began = generation;
-    const { iss: issuer, nbf } = saidOf(token);
+    const cached = cache.get(token);
+    if (cached !== undefined) return cached;
+    const generationBefore = generation;
+    const { iss: issuer, nbf } = unverifiedClaims(token);
     const at = early ? Math.max(now(), nbf) : now();
-    const foreign = issuer === undefined ? undefined : byIssuer.get(issuer);
-    const verified =
+    const external = issuer === undefined ? undefined : byIssuer.get(issuer);
+    const result =
       own && issuer === own.issuer
         ? await verifyOwn(token, own)
-        : foreign && (await verifyForeign(token, foreign, at));
-    if (verified === undefined) return { reason: UNKNOWN_ISSUER };
-    if ('reason' in verified) return { ...verified, issuer: issuer as string };
-    const [good, until] = verified;
-    // Not what a key verified that was taken out meanwhile, nor what has not begun.
-    if (!early && own?.keys.generation() === began) memory.set(token, good, until);
-    return good;
+        : external && (await verifyExternal(token, external, at));
+    if (result === undefined) return { reason: UNKNOWN_ISSUER };
+    if ('reason' in result) return { ...result, issuer: issuer as string };
+    const [verified, until] = result;
+    // Do not cache a token that is not valid yet, or whose key may have been removed meanwhile.
+    if (!early && own?.keys.generation() === generationBefore) cache.set(token, verified, until);
+    return verified;
   };
 
   async function verifyOwn(
     token: string,
     { issuer, keys }: NonNullable<VerifyOptions['own']>,
   ): Promise<[Verified, Until] | Rejection> {
-    const source: KeySource = async ({ kid }) => {
-      const key = keys.find(kid);
-      return key && { key: key.verify, alg: key.alg };
-    };
     const requiredClaims = ['jti', 'iat', 'nbf', 'exp'];
     const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims };
-    const checked = await checkJwt(token, source, options);
+    const checked = await checkJwt(token, keySource(keys.find), options);
     if ('reason' in checked) return checked;
     const { data: claims, error } = ownClaims.safeParse(checked.claims);
-    if (claims === undefined) return { reason: shapeReason(error) };
+    if (claims === undefined) return { reason: schemaReason(error) };
     const id = jwtId(issuer, claims.jti);
-    // Clocks apart are forgiven where it begins. Where it ends is where it was said to.
+    // The leeway applies to the start, not to the end.
     const until = claims.exp * 1000;
     if (until <= now()) return { reason: 'exp: has passed' };
     if (claims.revocable !== false) return [{ id, recorded: 'required' }, until];
@@ -88,7 +83,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     return [{ id, recorded: 'never', grant }, until];
   }
 
-  async function verifyForeign(
+  async function verifyExternal(
     token: string,
     { issuer, audience, keys, client }: DownloadIssuer,
     at: number,
@@ -97,84 +92,25 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const options = { ...common, issuer, audience, requiredClaims, now: () => at };
     const checked = await checkJwt(token, keys, options);
     if ('reason' in checked) return checked;
-    const found = foreignGrant(checked.claims, client, mounts, leeway, at);
+    const found = externalGrant(checked.claims, client, mounts, leeway, at);
     if ('reason' in found) return found;
     const { jti, grant, until } = found;
     return [{ id: jwtId(issuer, jti), recorded: 'optional', grant }, until];
   }
 }
 
-export interface CheckOptions {
-  readonly issuer: string;
-  readonly audience: string;
-  /** Of the header, where it matters. */
-  readonly typ?: string;
-  readonly requiredClaims: string[];
-  /** Seconds of difference between clocks that are forgiven. */
-  readonly leeway: number;
-  readonly now: () => number;
-}
+/** Takes 4 to 7 MB, and 31 MB if each token has almost the maximum length. */
+const MAX_ENTRIES = 10_000;
 
-/** RFC 7518, section 3.3. Of itself the library would throw what is no fault of the token's. */
-function isShort(key: FoundKey['key']): boolean {
-  if (key instanceof Uint8Array) return false;
-  const { modulusLength = 2048 } = key.algorithm as { modulusLength?: number };
-  return modulusLength < 2048;
-}
+/** A key may be withdrawn meanwhile. */
+const MAX_AGE_MS = 300_000;
 
 /**
- * The claims of a JWT whose signature, issuer, audience and times hold (RFC 8725), or what does not.
- * The algorithm is that of the key; `jku`, `x5u` and `jwk` of a header are not looked at, and one
- * with `crit` is refused.
+ * Caches the latest results by the hash of their token: verifying a signature costs more than the rest
+ * of a decision.
  */
-export async function checkJwt(
-  token: string,
-  keys: KeySource,
-  options: CheckOptions,
-): Promise<{ readonly claims: JWTPayload } | Rejection> {
-  const { leeway, now, ...more } = options;
-  const common: JWTVerifyOptions = {
-    ...more,
-    clockTolerance: leeway,
-    currentDate: new Date(now()),
-  };
-  try {
-    const { payload } = await jwtVerify(
-      token,
-      async (header) => {
-        // The library itself accepts one that names b64.
-        if (header.crit !== undefined) throw new errors.JOSENotSupported('crit');
-        const found = await keys(header);
-        if (found === undefined) throw new errors.JWKSNoMatchingKey();
-        if (header.alg !== found.alg || isShort(found.key)) throw new errors.JOSEAlgNotAllowed();
-        return found.key;
-      },
-      common,
-    );
-    return { claims: payload };
-  } catch (error) {
-    if (error instanceof errors.JOSEError) return { reason: reasonOf(error) };
-    throw error;
-  }
-}
-
-/** Measured: 4 to 7 MB, and 31 MB where each token is almost as long as one may be. */
-const MOST = 10_000;
-
-/** Past this a key may have been withdrawn meanwhile. */
-const LONGEST_MS = 300_000;
-
-interface Remembered<T> {
-  readonly value: T;
-  readonly until: number;
-}
-
-/**
- * Results by the hash of what they came from, for a while, and the latest of them: a signature costs
- * more to verify than all the rest of a decision.
- */
-export function createMemory<T>(now: () => number) {
-  const results = new Map<string, Remembered<T>>();
+export function createCache<T>(now: () => number) {
+  const results = new Map<string, { readonly value: T; readonly until: number }>();
   return {
     get(token: string): T | undefined {
       const key = keyOf(token);
@@ -186,10 +122,10 @@ export function createMemory<T>(now: () => number) {
     /** `until`: milliseconds since the epoch. */
     set(token: string, value: T, until: number): void {
       const key = keyOf(token);
-      // Requests that came together may each have verified it: it takes one place, the latest.
+      // Concurrent requests may each have verified it. Deleting makes it the latest entry.
       results.delete(key);
-      if (results.size >= MOST) results.delete(results.keys().next().value as string);
-      results.set(key, { value, until: Math.min(until, now() + LONGEST_MS) });
+      if (results.size >= MAX_ENTRIES) results.delete(results.keys().next().value as string);
+      results.set(key, { value, until: Math.min(until, now() + MAX_AGE_MS) });
     },
     clear: () => results.clear(),
   };

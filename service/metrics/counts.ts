@@ -1,15 +1,20 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 
+interface OneLabel {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+}
+
 /**
- * A counter with one label, and a child for each value that it can ever have. All begin at 0: a
- * series that first appears at 1 has no rise that Prometheus could see.
+ * A counter with one label and a child for each value. All start at 0: Prometheus sees no increase in
+ * a series that first appears at 1.
  */
 export function countsBy<Value extends string>(
   registry: Registry,
-  about: { readonly name: string; readonly help: string; readonly label: string },
+  { name, help, label }: OneLabel,
   values: readonly Value[],
 ): Readonly<Record<Value, Counter.Internal>> {
-  const { name, help, label } = about;
   const counter = new Counter({ name, help, labelNames: [label], registers: [registry] });
   return tableOf(values, (value) => fromZero(counter.labels(value)));
 }
@@ -19,21 +24,15 @@ export function fromZero(child: Counter.Internal): Counter.Internal {
   return child;
 }
 
-/** Seconds: from a decision in memory to the 2 s that nginx waits for one. */
+/** Seconds: from a decision with the memory store to the 2 s that nginx waits for one. */
 const BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2,
 ];
 
-interface About {
-  readonly name: string;
-  readonly help: string;
-  readonly label: string;
-}
-
-/** A histogram with one label, and a child for each value that it can ever have. All begin at 0. */
+/** A histogram with one label and a child for each value. All start at 0. */
 export function timesBy<Value extends string>(
   registry: Registry,
-  { name, help, label }: About,
+  { name, help, label }: OneLabel,
   values: readonly Value[],
 ): Readonly<Record<Value, Histogram.Internal<string>>> {
   const labelNames = [label];
@@ -45,7 +44,7 @@ export function timesBy<Value extends string>(
   });
 }
 
-/** A value for each key, made once: on the way of a request it is only looked up. */
+/** A value for each key, made once, so that a request only looks it up. */
 export function tableOf<Key extends string, Value>(
   keys: readonly Key[],
   make: (key: Key) => Value,

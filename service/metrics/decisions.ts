@@ -2,14 +2,14 @@ import { Counter, type Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
 import { fromZero, tableOf, timesBy } from './counts.ts';
 
-/** How nginx asks. */
-export type Way = 'auth_request' | 'x-accel';
+/** How nginx asks the gate. */
+export type Mode = 'auth_request' | 'x-accel';
+
+export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
+
+const MODES: readonly Mode[] = ['auth_request', 'x-accel'];
 
 type Code = 'allow' | DenyCode;
-
-export type RecordDecision = (way: Way, decision: Decision, milliseconds: number) => void;
-
-const WAYS: readonly Way[] = ['auth_request', 'x-accel'];
 
 const CODES = Object.keys({
   allow: 0,
@@ -22,26 +22,26 @@ const CODES = Object.keys({
   unavailable: 0,
 } satisfies Record<Code, 0>) as Code[];
 
-/** Counts and times the gate's decisions, of which nothing but the code becomes a label. */
+/** Counts and times the gate's decisions. Only their code becomes a label. */
 export function decisionRecorder(registry: Registry): RecordDecision {
   const total = new Counter({
     name: 'postern_decisions_total',
-    help: 'Decisions of the gate, by how nginx asked and by their code.',
+    help: 'Decisions of the gate, by how nginx asked and by code.',
     labelNames: ['way', 'code'],
     registers: [registry],
   });
-  const counts = tableOf(WAYS, (way) =>
-    tableOf(CODES, (code) => fromZero(total.labels(way, code))),
+  const counts = tableOf(MODES, (mode) =>
+    tableOf(CODES, (code) => fromZero(total.labels(mode, code))),
   );
   const about = {
     name: 'postern_decision_seconds',
-    help: 'How long a decision took, the store included.',
+    help: 'Duration of decisions in seconds, including the store.',
     label: 'way',
   };
-  const times = timesBy(registry, about, WAYS);
+  const times = timesBy(registry, about, MODES);
 
-  return (way, decision, milliseconds) => {
-    counts[way][decision.allow ? 'allow' : decision.code].inc();
-    times[way].observe(milliseconds / 1000);
+  return (mode, decision, milliseconds) => {
+    counts[mode][decision.allow ? 'allow' : decision.code].inc();
+    times[mode].observe(milliseconds / 1000);
   };
 }

@@ -1,71 +1,52 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import { decisionRecorder, type RecordDecision } from './decisions.ts';
-import { type Process, watchProcess } from './process.ts';
-import { type StoreRecorder, storeRecorder } from './store.ts';
-import { type TokenRecorder, tokenRecorder } from './tokens.ts';
+import { decisionRecorder } from './decisions.ts';
+import { type ObservedProcess, watchProcess } from './process.ts';
+import { storeRecorder, tokenRecorder } from './store.ts';
 
-/** Of what runs here. */
-export interface Build {
-  readonly version: string;
-  readonly node: string;
-}
-
-export interface Metrics {
-  readonly recordDecision: RecordDecision;
-  readonly tokens: TokenRecorder;
-  readonly store: StoreRecorder;
-  /** A line of the log was dropped. */
-  lostLine(): void;
-  /** From now on the process is among them. */
-  watchProcess(process: Process): void;
-  /** All of them, as Prometheus reads them. */
-  text(): Promise<string>;
-}
+export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * What Prometheus is told. Every label has its values here, from the beginning: none is made of what
- * a request holds, so nothing secret can be in one, and their number never grows.
+ * The metrics for Prometheus. All values of all labels are fixed here. None comes from a request, so a
+ * label cannot hold a secret, and the number of series never grows.
  */
-export function createMetrics({ version, node }: Build): Metrics {
+export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
+  const registers = [registry];
   new Gauge({
     name: 'postern_build_info',
     help: 'Always 1; the versions are its labels.',
     labelNames: ['version', 'node'],
-    registers: [registry],
-  }).set({ version, node }, 1);
+    registers,
+  }).set(versions, 1);
+  const lostLines = new Counter({
+    name: 'postern_log_lines_lost_total',
+    help: 'Log lines dropped because the log could not be written.',
+    registers,
+  });
   return {
     recordDecision: decisionRecorder(registry),
     tokens: tokenRecorder(registry),
     store: storeRecorder(registry),
-    lostLine: lostLineRecorder(registry),
-    watchProcess: (process) => watchProcess(registry, process),
+    /** Counts a log line that was dropped. */
+    lostLine: () => lostLines.inc(),
+    watchProcess: (process: ObservedProcess) => watchProcess(registry, process),
+    /** All metrics in Prometheus' text format. */
     text: () => registry.metrics(),
   };
 }
 
-/** Counts a line of the log that could not be kept until it can be written. */
-export function lostLineRecorder(registry: Registry): () => void {
-  const lost = new Counter({
-    name: 'postern_log_lines_lost_total',
-    help: 'Log lines that were dropped, since the log could not be written.',
-    registers: [registry],
-  });
-  return () => lost.inc();
-}
-
-/** So long one text answers every request: Prometheus asks every 15 s or so. */
-const KEPT_MS = 1000;
+/** Prometheus asks every 15 s or so. */
+const SHARED_MS = 1000;
 
 /**
- * A text that is made once a second at most, and once for all who ask meanwhile. Anybody who reaches the
- * API may ask, and making it takes milliseconds in which the gate does not answer.
+ * Makes a text at most once a second and gives it to all who ask meanwhile. Every client that reaches
+ * the API may ask, and while the text is made, for milliseconds, the gate does not answer.
  */
 export function sharedText(make: () => Promise<string>, now: () => number): () => Promise<string> {
   let text: Promise<string> | undefined;
   let made = 0;
   return () => {
-    if (text === undefined || now() - made >= KEPT_MS) {
+    if (text === undefined || now() - made >= SHARED_MS) {
       made = now();
       text = make();
       text.catch(() => {

@@ -1,13 +1,16 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-export type Process = Pick<NodeJS.Process, 'cpuUsage' | 'memoryUsage' | 'uptime'>;
+export type ObservedProcess = Pick<NodeJS.Process, 'cpuUsage' | 'memoryUsage' | 'uptime'>;
 
-/** How often the event loop is tried. Each time costs some microseconds, also while nothing is asked. */
-const EVERY_MS = 20;
+/** How often the delay of the event loop is sampled. A sample costs some microseconds. */
+const SAMPLE_MS = 20;
 
-/** Under the names that other programs on Node have. Read when they are asked for. */
-export function watchProcess(registry: Registry, { cpuUsage, memoryUsage, uptime }: Process): void {
+/** Metrics under the usual names for Node.js, read when Prometheus asks. */
+export function watchProcess(
+  registry: Registry,
+  { cpuUsage, memoryUsage, uptime }: ObservedProcess,
+): void {
   const registers = [registry];
   const started = Date.now() / 1000 - uptime();
 
@@ -23,12 +26,12 @@ export function watchProcess(registry: Registry, { cpuUsage, memoryUsage, uptime
   });
   new Gauge({
     name: 'process_start_time_seconds',
-    help: 'When the process began, in seconds since 1970.',
+    help: 'Start time of the process in seconds since 1970.',
     registers,
   }).set(started);
   new Gauge({
     name: 'process_resident_memory_bytes',
-    help: 'Memory of the process that is resident.',
+    help: 'Resident memory of the process.',
     registers,
     collect() {
       this.set(memoryUsage.rss());
@@ -36,7 +39,7 @@ export function watchProcess(registry: Registry, { cpuUsage, memoryUsage, uptime
   });
   new Gauge({
     name: 'nodejs_heap_size_used_bytes',
-    help: 'What is in use of the JavaScript heap.',
+    help: 'Used size of the JavaScript heap.',
     registers,
     collect() {
       this.set(memoryUsage().heapUsed);
@@ -45,16 +48,16 @@ export function watchProcess(registry: Registry, { cpuUsage, memoryUsage, uptime
   watchEventLoop(registry);
 }
 
-/** How late a timer was, since this was last asked: for so long nothing else was answered. */
+/** How late timers were since the last scrape: during that time nothing else was answered. */
 function watchEventLoop(registry: Registry): void {
-  const delay = monitorEventLoopDelay({ resolution: EVERY_MS });
+  const delay = monitorEventLoopDelay({ resolution: SAMPLE_MS });
   delay.enable();
-  // It measures from one time to the next, in nanoseconds.
-  const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - EVERY_MS / 1000);
+  // The histogram holds the time between two samples, in nanoseconds.
+  const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - SAMPLE_MS / 1000);
   const registers = [registry];
   new Gauge({
     name: 'nodejs_eventloop_lag_p99_seconds',
-    help: 'How late the event loop was in the worst of 100 cases, since the last scrape.',
+    help: '99th percentile of the event loop delay since the last scrape.',
     registers,
     collect() {
       this.set(late(delay.percentile(99)));
@@ -62,11 +65,11 @@ function watchEventLoop(registry: Registry): void {
   });
   new Gauge({
     name: 'nodejs_eventloop_lag_max_seconds',
-    help: 'How late the event loop was at the worst, since the last scrape.',
+    help: 'Longest event loop delay since the last scrape.',
     registers,
     collect() {
       this.set(late(delay.max));
-      // They are asked in the order in which they were made, and this is the last.
+      // Metrics are collected in the order of registration, and this is the last.
       delay.reset();
     },
   });

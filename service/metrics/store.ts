@@ -1,28 +1,21 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Format, Issue } from '../domain/issue.ts';
 import type { Store } from '../domain/store.ts';
+import { isOpaque } from '../domain/token.ts';
 import { countsBy, timesBy } from './counts.ts';
-import type { TokenRecorder } from './tokens.ts';
 
-/** An operation of the store that is measured; `findTimed` is a `find`. */
-export type Operation = Exclude<keyof Store, 'close' | 'findTimed'>;
+/** A measured operation of the store; `findTimed` counts as `find`. */
+type Operation = Exclude<keyof Store, 'close' | 'findTimed'>;
 
-export interface StoreRecorder {
-  /** `began`: by `performance.now()`. */
-  answered(operation: Operation, began: number): void;
-  failed(operation: Operation, began: number): void;
-  /** News of the connection. */
-  connected(up: boolean): void;
-}
-
-/** As the label `operation` has them. */
-const NAMES = {
+/** Values of the label `operation`. */
+const LABELS = {
   issue: 'issue',
   find: 'find',
   redeem: 'redeem',
   requesters: 'requesters',
-  recall: 'recall',
-  adopt: 'adopt',
-  disown: 'disown',
+  findExternal: 'find_external',
+  saveExternal: 'save_external',
+  revokeExternal: 'revoke_external',
   prolong: 'prolong',
   revoke: 'revoke',
   list: 'list',
@@ -30,27 +23,29 @@ const NAMES = {
   check: 'check',
 } as const satisfies Record<Operation, string>;
 
-export function storeRecorder(registry: Registry): StoreRecorder {
+type StoreRecorder = ReturnType<typeof storeRecorder>;
+
+/** Records store operations. `began`: by `performance.now()`. */
+export function storeRecorder(registry: Registry) {
   const label = 'operation';
-  const times = timesBy(
-    registry,
-    {
-      name: 'postern_store_seconds',
-      help: 'How long an operation of the store took, those that failed too.',
-      label,
-    },
-    Object.values(NAMES),
-  );
-  const errors = countsBy(
-    registry,
-    { name: 'postern_store_errors_total', help: 'Operations of the store that failed.', label },
-    Object.values(NAMES),
-  );
-  // A number of our own: the gauge's `set` would cost each operation more than its clock.
+  const operations = Object.values(LABELS);
+  const timesAbout = {
+    name: 'postern_store_seconds',
+    help: 'Duration of store operations in seconds, including failed ones.',
+    label,
+  };
+  const errorsAbout = {
+    name: 'postern_store_errors_total',
+    help: 'Store operations that failed.',
+    label,
+  };
+  const times = timesBy(registry, timesAbout, operations);
+  const errors = countsBy(registry, errorsAbout, operations);
+  // A plain variable: the gauge's `set` would cost each operation more than reading the clock.
   let up = 0;
   new Gauge({
     name: 'postern_store_up',
-    help: 'Whether the last operation of the store was answered; 0 while there is no connection.',
+    help: '1 if the store answered the last operation; 0 without a connection.',
     registers: [registry],
     collect() {
       this.set(up);
@@ -58,36 +53,59 @@ export function storeRecorder(registry: Registry): StoreRecorder {
   });
 
   function took(operation: Operation, began: number): void {
-    times[NAMES[operation]].observe((performance.now() - began) / 1000);
+    times[LABELS[operation]].observe((performance.now() - began) / 1000);
   }
 
   return {
-    answered(operation, began) {
+    answered(operation: Operation, began: number): void {
       took(operation, began);
       up = 1;
     },
-    failed(operation, began) {
+    failed(operation: Operation, began: number): void {
       took(operation, began);
-      errors[NAMES[operation]].inc();
+      errors[LABELS[operation]].inc();
       up = 0;
     },
-    connected(now) {
-      up = Number(now);
+    connected(isConnected: boolean): void {
+      up = Number(isConnected);
     },
   };
 }
 
-/** What {@link measuredStore} tells. */
-export interface StoreMetrics {
+type TokenRecorder = ReturnType<typeof tokenRecorder>;
+
+export function tokenRecorder(registry: Registry) {
+  const registers = [registry];
+  const issued = countsBy<Format>(
+    registry,
+    { name: 'postern_tokens_issued_total', help: 'Tokens issued, by format.', label: 'format' },
+    ['opaque', 'jwt'],
+  );
+  const redeemed = new Counter({
+    name: 'postern_tokens_redeemed_total',
+    help: 'First uses of tokens with max_uses or resume_for.',
+    registers,
+  });
+  const revoked = new Counter({
+    name: 'postern_tokens_revoked_total',
+    help: 'Tokens revoked, one by one or by subject.',
+    registers,
+  });
+  return {
+    issued: (format: Format) => issued[format].inc(),
+    redeemed: () => redeemed.inc(),
+    revoked: (count: number) => revoked.inc(count),
+  };
+}
+
+interface Recorders {
   readonly store: StoreRecorder;
   readonly tokens: TokenRecorder;
 }
 
-/** A store that does what another does, and tells how long it took and what became of tokens. */
-export function measuredStore(store: Store, metrics: StoreMetrics): Store {
-  const { store: recorder, tokens } = metrics;
-
-  /** The clock is read where the arguments are made, from left to right: before the store begins. */
+/** Wraps a store: times its operations, and counts redeemed and revoked tokens. */
+export function measuredStore(store: Store, { store: recorder, tokens }: Recorders): Store {
+  /** `began` is an argument so that the clock is read before the store starts. */
   async function timed<T>(operation: Operation, began: number, answer: Promise<T>): Promise<T> {
     try {
       const value = await answer;
@@ -105,8 +123,8 @@ export function measuredStore(store: Store, metrics: StoreMetrics): Store {
     find: (id) => timed('find', now(), store.find(id)),
     findTimed: (id) => timed('find', now(), store.findTimed(id)),
     requesters: (id) => timed('requesters', now(), store.requesters(id)),
-    recall: (id) => timed('recall', now(), store.recall(id)),
-    adopt: (id, grant) => timed('adopt', now(), store.adopt(id, grant)),
+    findExternal: (id) => timed('findExternal', now(), store.findExternal(id)),
+    saveExternal: (id, grant) => timed('saveExternal', now(), store.saveExternal(id, grant)),
     prolong: (id, client, end) => timed('prolong', now(), store.prolong(id, client, end)),
     list: (client, subject, limit, after) =>
       timed('list', now(), store.list(client, subject, limit, after)),
@@ -123,8 +141,8 @@ export function measuredStore(store: Store, metrics: StoreMetrics): Store {
       if (revoked) tokens.revoked(1);
       return revoked;
     },
-    async disown(id, until) {
-      await timed('disown', now(), store.disown(id, until));
+    async revokeExternal(id, until) {
+      await timed('revokeExternal', now(), store.revokeExternal(id, until));
       tokens.revoked(1);
     },
     async revokeSubject(client, subject) {
@@ -132,5 +150,14 @@ export function measuredStore(store: Store, metrics: StoreMetrics): Store {
       tokens.revoked(revoked);
       return revoked;
     },
+  };
+}
+
+/** Counts issued tokens. The store is not called for a JWT with `revocable: false`. */
+export function measuredIssue(issue: Issue, tokens: TokenRecorder): Issue {
+  return async (client, requests) => {
+    const issued = await issue(client, requests);
+    for (const { token } of issued) tokens.issued(isOpaque(token) ? 'opaque' : 'jwt');
+    return issued;
   };
 }

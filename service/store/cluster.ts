@@ -5,11 +5,10 @@ import {
   type Command,
   type Connection,
   type ConnectOptions,
-  isSilence,
   type Reply,
-  valueOrThrow,
+  replyOrThrow,
 } from './connection.ts';
-import { codeOf, failureOf, isReply } from './failure.ts';
+import { codeOf, failureOf, isReply, isSilence } from './failure.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { requireVersion } from './version.ts';
 
@@ -211,14 +210,14 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     },
     async unlink(keys) {
       const replies = await send(keys.map((key): Command => ['unlink', key]));
-      return replies.map(valueOrThrow).reduce<number>((sum, gone) => sum + Number(gone), 0);
+      return replies.map(replyOrThrow).reduce<number>((sum, gone) => sum + Number(gone), 0);
     },
     async setOnMasters(key, value, ms) {
       const tagged = tagsOfMasters().map((tag): Command => {
         return ['set', `${key}:{${tag}}`, value, 'PX', ms];
       });
       if (tagged.length === 0) throw new Error('No master of the cluster is known');
-      (await send(tagged)).forEach(valueOrThrow);
+      (await send(tagged)).forEach(replyOrThrow);
     },
     infos,
     assertMaster() {

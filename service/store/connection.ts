@@ -1,16 +1,16 @@
 import { Redis } from 'ioredis';
-import { StoreUnavailable } from '../domain/store.ts';
+import type { StoreUnavailable } from '../domain/store.ts';
 import { checkedUrl, loginOptions, type ServerOptions, type StoreAccess } from './access.ts';
-import { codeOf, failureOf, handshakeFailure, isReply } from './failure.ts';
+import { codeOf, failureOf, handshakeFailure, isSilence } from './failure.ts';
 import { isSentinelFailure, sentinelFailure, sentinelOptions } from './sentinel.ts';
 import { requireVersion } from './version.ts';
 
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
   readonly timeoutMs: number;
-  /** Told of each change: Redis takes writes, or it does not and why. */
+  /** Called on each change: Redis accepts writes, or it does not and why. */
   readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
-  /** How often to check that it takes a write. */
+  /** How often to check that Redis accepts a write. */
   readonly checkEveryMs?: number;
 }
 
@@ -24,23 +24,23 @@ export interface Connection {
   readonly isCluster: boolean;
   /** For commands whose keys have the same slot in a cluster. */
   readonly redis: Pick<Redis, 'eval' | 'hgetall' | 'zrange' | 'zrem'>;
-  /** Sends commands together. The replies are in their order; one that fails does not reject. */
+  /** Sends commands together and returns their replies in order. Does not reject if one fails. */
   send(commands: Command[]): Promise<readonly Reply[]>;
-  /** The strings under keys, or what failed; null for a key that does not exist or has another type. */
+  /** The strings of keys, or why one is not known; null if a key does not exist or has another type. */
   mget(keys: readonly string[]): Promise<ReadonlyArray<string | null | StoreUnavailable>>;
-  /** Also how many milliseconds each key has left. */
+  /** As `mget`, with the milliseconds that each key has left. */
   mgetTimed(
     keys: readonly string[],
   ): Promise<ReadonlyArray<readonly [record: string | null | StoreUnavailable, leftMs: number]>>;
-  /** How many of the keys were there. */
+  /** Removes keys, and returns how many there were. */
   unlink(keys: readonly string[]): Promise<number>;
-  /** Sets a key on each master, with its name or a name that begins so. */
+  /** Sets a key on each master. In a cluster, its name is longer. */
   setOnMasters(key: string, value: string, ms: number): Promise<void>;
-  /** A section of INFO from each master; empty if it does not tell. */
+  /** A section of INFO from each master; empty if the user lacks the permission. */
   infos(section: string): Promise<readonly string[]>;
-  /** Throws where what Redis has just said must not count. */
+  /** Throws if the last reply may come from a server that is no longer the master. */
   assertMaster(): void;
-  /** Why a command failed: that may be why there is no connection. */
+  /** Why a command failed. That may be the reason why there is no connection. */
   failureOf(error: Error): StoreUnavailable;
   close(): void;
 }
@@ -48,43 +48,43 @@ export interface Connection {
 /**
  * A connection that never queues: without Redis a command fails at once, and it reconnects.
  *
- * The first command on a connection is a write, and from then on there is one each second. So a host that
- * is lost is noticed, which says nothing, and so is a master that became a replica, which keeps its
- * clients: what a replica says may be from before a revocation.
+ * The first command on a connection is a write, followed by one write per second. This detects a lost
+ * host, which sends nothing, and a master that became a replica, which keeps its clients: a replica's
+ * reply may be older than a revocation.
  */
 export function connect(options: ConnectOptions, write: () => Promise<unknown>): Connection {
   const { timeoutMs, onState, checkEveryMs = 1000 } = options;
   const url = checkedUrl(options.url);
   /** Why there is no connection. */
   let lost: StoreUnavailable | undefined;
-  /** Why this Redis is not the one to ask. */
+  /** Why this Redis must not be used. */
   let refused: StoreUnavailable | undefined;
   let phase: 'closed' | 'connected' | 'ready' | 'leaving' = 'closed';
   let up = false;
 
-  const place: ServerOptions =
+  const address: ServerOptions =
     url.kind === 'sentinel'
       ? sentinelOptions(url, options)
       : { ...url.addresses[0], ...loginOptions(url, options) };
   const settings: ServerOptions = {
-    ...place,
+    ...address,
     db: url.database,
     commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
-    // Only while a reply is awaited: an idle connection stays.
+    // Runs only while a reply is pending, so idle connections stay open.
     socketTimeout: Math.max(timeoutMs, 1000),
-    // A host that hangs does not say goodbye.
+    // A host that hangs does not close its side.
     disconnectTimeout: 100,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // The library would guess how long Redis loads; the first write that it takes shows it.
+    // The library would estimate how long Redis loads. The first accepted write shows it.
     enableReadyCheck: false,
     retryStrategy: (attempt) => (refused ? 500 : Math.min(50 * attempt, 1000)),
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
       refused = failureOf(error);
-      // Once for each connection: its address may lead to the new master.
+      // Once per connection: the address may now lead to the new master.
       const leaves = phase === 'ready';
       phase = 'leaving';
       return leaves;
@@ -97,14 +97,14 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     onState?.('down', failure);
   }
 
-  // Not every Redis lets its clients ask.
+  // The Redis user may lack the permission for INFO.
   const infos = async (section: string) => [await redis.info(section).catch(() => '')];
 
-  /** On a new connection: an old Redis would answer some commands. */
+  /** On a new connection, because an old Redis would answer some commands. */
   async function checkVersion(): Promise<void> {
-    const [info] = await infos('server');
+    const [info = ''] = await infos('server');
     try {
-      requireVersion(info ?? '');
+      requireVersion(info);
     } catch (error) {
       refused = error as StoreUnavailable;
       phase = 'leaving';
@@ -117,7 +117,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     try {
       await Promise.all([write(), more?.()]);
     } catch (error) {
-      // A slow Redis is no news; a lost connection is told by its events.
+      // A slow Redis changes nothing, and the events report a lost connection.
       if (!isSilence(error as Error)) down(failureOf(error as Error));
       return;
     }
@@ -143,7 +143,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     lost = isBefore ? handshakeFailure(error, url.isTls) : failureOf(error);
     if (isSentinelFailure(error)) lost = sentinelFailure(sentinelError ?? error);
     if (error.command?.name === 'select') {
-      // The library would go on in database 0.
+      // The library would continue with database 0.
       refused = lost;
       phase = 'leaving';
       redis.disconnect(true);
@@ -169,7 +169,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
     async mgetTimed(keys) {
       const pipeline = redis.pipeline().mget(keys as string[]);
       for (const key of keys) pipeline.pttl(key);
-      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(valueOrThrow);
+      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(replyOrThrow);
       return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
     },
     unlink: (keys) => redis.unlink(...keys),
@@ -189,12 +189,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   };
 }
 
-export function valueOrThrow([error, value]: Reply): unknown {
+export function replyOrThrow([error, value]: Reply): unknown {
   if (error !== null) throw error;
   return value;
-}
-
-/** Redis did not reply: why is what the connection says. */
-export function isSilence(error: Error): boolean {
-  return !isReply(error) && !(error instanceof StoreUnavailable);
 }

@@ -2,7 +2,7 @@ import { StoreUnavailable } from '../domain/store.ts';
 
 const CLUSTER = 'Redis is a node of a cluster: use redis+cluster:// in POSTERN_STORE';
 
-/** What the codes of Redis' errors mean for an operator. */
+/** What Redis' error codes mean for an operator. */
 const MEANINGS: Readonly<Record<string, string>> = {
   WRONGPASS: 'Redis rejects the user name or the password of POSTERN_STORE',
   NOAUTH: 'Redis requires a password, and POSTERN_STORE has none',
@@ -18,7 +18,6 @@ const MEANINGS: Readonly<Record<string, string>> = {
   MISCONF: 'Redis cannot save its data to disk',
 };
 
-/** An error reply. */
 interface ReplyError extends Error {
   readonly command?: { readonly name: string };
 }
@@ -32,8 +31,8 @@ export function codeOf({ message }: ReplyError): string {
 }
 
 /**
- * Why a command failed, or the connection. Of an error reply only the code and the command: its text may
- * quote arguments, which hold tokens' records, and the error object holds all of them.
+ * Why a command or the connection failed. An error reply is reduced to its code and command: its text
+ * and the error object may hold arguments, which include records and the password.
  */
 export function failureOf(error: Error): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error;
@@ -44,14 +43,13 @@ export function failureOf(error: Error): StoreUnavailable {
   return new StoreUnavailable(message, { shown: message });
 }
 
-/** TLS: the certificate, or bytes that are no TLS. */
 function shownOf(error: Error): string {
   const { code = '' } = error as NodeJS.ErrnoException;
   if (/CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO/.test(code)) return `TLS to Redis fails (${code})`;
   return 'Redis does not answer';
 }
 
-/** A failure before Redis said anything, where the URL may have the wrong scheme. */
+/** A failure before the first reply: the URL may have the wrong scheme. */
 export function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable {
   const { code } = error as NodeJS.ErrnoException;
   if (isTls && code === 'ETIMEDOUT') {
@@ -63,4 +61,9 @@ export function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable
     return new StoreUnavailable(`${error.message}: ${shown}`, { shown });
   }
   return failureOf(error);
+}
+
+/** Redis did not reply: the state of the connection gives the reason. */
+export function isSilence(error: Error): boolean {
+  return !isReply(error) && !(error instanceof StoreUnavailable);
 }

@@ -1,6 +1,7 @@
 import { type Grant, latestEndOf } from '../domain/grant.ts';
 import type { Entry } from '../domain/store.ts';
 import type { Command, Connection } from './connection.ts';
+import { encodeRecord } from './record.ts';
 import { ENTER_ALL } from './scripts.ts';
 
 /** Enters grants in an index, each with the milliseconds for which it may stay there. */
@@ -17,8 +18,8 @@ export function createEnterAll({ redis }: Connection, grantKey: (id: string) => 
 }
 
 export interface ClusterIssuingOptions {
+  readonly grantKey: (id: string) => string;
   readonly indexKey: (client: string, subject: string) => string;
-  readonly setCommand: (entry: Entry) => Command;
   readonly lifeOf: (grant: Grant) => number;
   readonly enterAll: EnterAll;
 }
@@ -33,8 +34,12 @@ export interface ClusterIssuingOptions {
  */
 export function createClusterIssuing(
   connection: Connection,
-  { indexKey, setCommand, lifeOf, enterAll }: ClusterIssuingOptions,
+  { grantKey, indexKey, lifeOf, enterAll }: ClusterIssuingOptions,
 ) {
+  const setCommand = ([id, grant]: Entry): Command => {
+    return ['set', grantKey(id), encodeRecord(grant), 'PX', lifeOf(grant)];
+  };
+
   return async (issued: readonly Entry[]): Promise<void> => {
     for (const [error] of await connection.send(issued.map(setCommand))) if (error) throw error;
     const indexes = new Map<string, Array<[id: string, left: number]>>();

@@ -11,24 +11,23 @@ import type { Cursor, Entry, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
-/** A grant and who uses it. */
 interface Held {
   readonly grant: Grant;
   /** Oldest first. */
   readonly requesters: KnownRequester[];
 }
 
-/** Grants in this process: for one instance, and gone when it ends. */
+/** Grants in the memory of this process: for one instance, lost when it ends. */
 export function createMemoryStore({ now = Date.now }: { now?: () => number } = {}): Store {
   const held = new Map<string, Held>();
   const subjects = new Map<string, Set<string>>();
-  /** What others signed and was revoked, and until when that has to be known. */
+  /** Revoked external tokens, and until when to remember them. */
   const revoked = new Map<string, number>();
   let swept = now();
 
   function put(id: string, grant: Grant): void {
     held.set(id, { grant, requesters: [] });
-    if (grant.subject === undefined || grant.foreign) return;
+    if (grant.subject === undefined || grant.external) return;
     const key = keyOf(grant.client, grant.subject);
     const ids = subjects.get(key) ?? new Set();
     subjects.set(key, ids.add(id));
@@ -55,15 +54,14 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return found?.grant.client === client ? found : undefined;
   }
 
-  /** The live grants of a subject. */
-  function of(client: string, subject: string): Entry[] {
+  function entriesOf(client: string, subject: string): Entry[] {
     return [...(subjects.get(keyOf(client, subject)) ?? [])].flatMap((id): Entry[] => {
       const found = live(id);
       return found === undefined ? [] : [[id, found.grant]];
     });
   }
 
-  /** Frees what ended and was never asked for again. */
+  /** Frees the memory of ended grants. */
   function sweep(): void {
     if (now() - swept < SWEEP_EVERY_MS) return;
     swept = now();
@@ -86,14 +84,14 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async requesters(id) {
       return live(id)?.requesters ?? [];
     },
-    async recall(id) {
+    async findExternal(id) {
       return (revoked.get(id) ?? 0) > now() ? 'revoked' : live(id)?.grant;
     },
-    async adopt(id, grant) {
+    async saveExternal(id, grant) {
       sweep();
       if (live(id) === undefined && (revoked.get(id) ?? 0) <= now()) put(id, grant);
     },
-    async disown(id, until = Number.POSITIVE_INFINITY) {
+    async revokeExternal(id, until = Number.POSITIVE_INFINITY) {
       sweep();
       held.delete(id);
       revoked.set(id, Math.max(until, revoked.get(id) ?? 0));
@@ -110,7 +108,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     },
     async prolong(id, client, expiresAt) {
       const found = own(id, client);
-      if (found === undefined || found.grant.foreign) return undefined;
+      if (found === undefined || found.grant.external) return undefined;
       const grant = { ...found.grant, expiresAt };
       held.set(id, { ...found, grant });
       return grant;
@@ -119,11 +117,11 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       const found = own(id, client);
       if (found === undefined) return false;
       end(id, found.grant);
-      if (found.grant.foreign) revoked.set(id, endOf(found));
+      if (found.grant.external) revoked.set(id, endOf(found));
       return true;
     },
     async list(client, subject, limit, after) {
-      const all = of(client, subject)
+      const all = entriesOf(client, subject)
         .map((entry) => ({ entry, cursor: cursorOf(entry) }))
         .filter(({ cursor }) => after === undefined || compare(cursor, after) > 0)
         .sort((a, b) => compare(a.cursor, b.cursor));
@@ -135,7 +133,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       };
     },
     async revokeSubject(client, subject) {
-      const entries = of(client, subject);
+      const entries = entriesOf(client, subject);
       for (const [id, grant] of entries) end(id, grant);
       return entries.length;
     },
@@ -158,10 +156,10 @@ function asKnown({ newCookie: cookie, address }: Requester, began: number): Know
   return { began, cookie, ...(address !== undefined && { address }) };
 }
 
-/** When nobody may use it any more. */
+/** When the last requester must stop. */
 function endOf({ grant, requesters }: Held): number {
-  const { expiresAt, uses, foreign } = grant;
-  if (foreign) return rememberedUntil(grant);
+  const { expiresAt, uses, external } = grant;
+  if (external) return rememberedUntil(grant);
   const last = requesters.at(-1);
   return uses && last ? Math.max(expiresAt, resumableUntil(uses, last)) : expiresAt;
 }

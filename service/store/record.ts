@@ -1,12 +1,13 @@
 import type { Grant, KnownRequester, Uses } from '../domain/grant.ts';
 import { KEPT_FIELDS } from '../domain/grant-fields.ts';
+import { StoreUnavailable } from '../domain/store.ts';
 
-/** The layout below; raised when an older program could misread what a newer one wrote. */
+/** Version of the layout. Raise it when an older program could misread a newer record. */
 const VERSION = 2;
 
 /**
- * One letter a field: a grant is kept once for each token, and there may be millions. The letters of
- * the fields that a grant keeps as they were asked for are in domain/grant-fields.ts.
+ * Keys of one letter, because there may be millions of records. The keys of the fields that a grant
+ * keeps as requested are in domain/grant-fields.ts.
  */
 interface Fields {
   v: number;
@@ -15,20 +16,19 @@ interface Fields {
   p: string;
   i: number;
   x: number;
-  /** Of a JWT: until when it is signed, and whether by someone else. */
+  /** JWT: until when it is signed, and whether by another issuer. */
   j?: number;
   y?: 1;
-  /** Of its uses: the most, seconds to resume, and whether only cookies count. */
+  /** Uses: the maximum, seconds to resume, and whether only cookies identify a requester. */
   n?: number;
   o?: number;
   b?: 1;
-  /** By Redis' clock, from the first use on: until when a new requester is admitted. */
+  /** Set by the first use: until when a new requester is admitted, by Redis' clock. */
   a?: number;
-  /** That there was a use. */
+  /** Set by the first use. */
   q?: 1;
 }
 
-/** A grant as it is stored: JSON, with the version of its layout. */
 export function encodeRecord(grant: Grant): string {
   const { uses } = grant;
   const record: Fields & Record<string, unknown> = {
@@ -43,7 +43,7 @@ export function encodeRecord(grant: Grant): string {
     if (grant[property] !== undefined) record[key] = isFlag ? 1 : grant[property];
   }
   if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
-  if (grant.foreign) record.y = 1;
+  if (grant.external) record.y = 1;
   if (uses !== undefined) {
     if (uses.max !== undefined) record.n = uses.max;
     record.o = uses.resumeFor;
@@ -52,19 +52,17 @@ export function encodeRecord(grant: Grant): string {
   return JSON.stringify(record);
 }
 
-const LACKING = 'a record that lacks a field';
-
-/** In the place of a record: what others signed, and what was revoked. */
+/** Replaces the record of an external token that is revoked. */
 export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 
-/** Throws where the text is no record of this version: then nothing is known of the token. */
+/** @throws StoreUnavailable if the text is not a record of this version: nothing is known about the token */
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
   const { v, c, m, p, i, x, j, y } = fields;
-  if (v !== VERSION) throw new Error(`a record of layout ${v}, not ${VERSION}`);
+  if (v !== VERSION) throw unreadable(`of layout ${v}, not ${VERSION}`);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
-  if (!whole) throw new Error(LACKING);
+  if (!whole) throw unreadable(LACKING);
   const uses = decodeUses(fields);
   const grant: Grant = {
     client: c,
@@ -74,9 +72,9 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     expiresAt: x,
     ...(uses !== undefined && { uses }),
     ...(j !== undefined && { signedUntil: j }),
-    ...(y !== undefined && { foreign: true }),
+    ...(y !== undefined && { external: true }),
   };
-  // Added to the object as it is: to spread them would take six times as long.
+  // Assigned one by one: a spread takes six times as long.
   const kept = grant as unknown as Record<string, unknown>;
   for (const { property, record: key, isFlag } of KEPT_FIELDS) {
     const value = fields[key];
@@ -85,22 +83,22 @@ export function decodeRecord(record: string): Grant | 'revoked' {
   return grant;
 }
 
-/** The parser's own error would quote the record. */
+/** Replaces the parser's error, which would quote the record. */
 function fieldsOf(record: string): Fields & Record<string, unknown> {
   try {
     return JSON.parse(record) ?? {};
   } catch {
-    throw new Error('a record that is not JSON');
+    throw unreadable('that is not JSON');
   }
 }
 
 function decodeUses({ n, o, b, a, q }: Fields): Uses | undefined {
   if (o === undefined) {
-    // Without it the requesters of a counted grant would not be told apart.
-    if ([n, b, a, q].some((value) => value !== undefined)) throw new Error(LACKING);
+    // Without `o`, the requesters of a counted grant would not be counted.
+    if ([n, b, a, q].some((value) => value !== undefined)) throw unreadable(LACKING);
     return undefined;
   }
-  if (!isCount(o, 0) || !(n === undefined || isCount(n, 1))) throw new Error(LACKING);
+  if (!isCount(o, 0) || !(n === undefined || isCount(n, 1))) throw unreadable(LACKING);
   return {
     ...(n !== undefined && { max: n }),
     resumeFor: o,
@@ -108,11 +106,17 @@ function decodeUses({ n, o, b, a, q }: Fields): Uses | undefined {
   };
 }
 
-function isCount(value: unknown, least: number): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= least;
+function isCount(value: unknown, min: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= min;
 }
 
-/** The hash of a grant's requesters, whose layout scripts.ts has. */
+const LACKING = 'that lacks a field';
+
+function unreadable(why: string): StoreUnavailable {
+  return new StoreUnavailable(`Redis holds a record ${why}`);
+}
+
+/** Decodes the hash of a grant's requesters, described in scripts.ts. */
 export function decodeRequesters(hash: Readonly<Record<string, string>>): KnownRequester[] {
   const places = Object.keys(hash).filter((name) => name.startsWith('s'));
   places.sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));

@@ -2,16 +2,15 @@ import { type Grant, latestEndOf, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { checkedUrl } from './access.ts';
+import { createRead, createReadTimed, createWrite, type Stored } from './batched.ts';
 import { connectCluster } from './cluster.ts';
 import { type Connection, type ConnectOptions, connect } from './connection.ts';
-import { createIssuing } from './issuing.ts';
-import { createEnterAll } from './issuing-cluster.ts';
-import { createRead, createReadTimed, decoded, type Found, known } from './read.ts';
-import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
-import { ADOPT, CUT, DISOWN, LIST, PROLONG, REDEEM, REVOKE } from './scripts.ts';
+import { createClusterIssuing, createEnterAll } from './issuing-cluster.ts';
+import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
+import * as scripts from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
-  /** Before every key. */
+  /** Prefix of every key. */
   readonly prefix: string;
   readonly now?: () => number;
 }
@@ -20,12 +19,12 @@ export interface RedisStoreOptions extends ConnectOptions {
 const PAGE = 1000;
 
 /**
- * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that Redis lets expire;
- * those who use it are in a hash, `<prefix>uses:{<id>}`.
+ * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
+ * are in a hash, `<prefix>uses:{<id>}`.
  *
- * `<prefix>subject:{<client>:<subject>}` is a sorted set of ids by when they end. It is written
- * before the grants, and may name some that are gone: the grant under its own key decides. The
- * braces close each name, and keep what belongs to it in one slot of a cluster.
+ * `<prefix>subject:{<client>:<subject>}` is a sorted set of token IDs by their end: the subject's
+ * index. It may name grants that are gone; only the grant's own key decides. One script writes it before
+ * the grants; issuing-cluster.ts says what differs in a cluster. The braces delimit each name and keep related keys in one cluster slot.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now } = options;
@@ -35,112 +34,147 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const { redis } = connection;
   const read = createRead(connection);
   const readTimed = createReadTimed(connection);
+  const write = createWrite(connection);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;
   const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
-  const cutKey = (client: string, subject: string) => `${indexKey(client, subject)}:revoked`;
+  /** Where `revokeSubject` moves the index. */
+  const endingKey = (client: string, subject: string) => `${indexKey(client, subject)}:revoked`;
 
-  /** Every failure of Redis, whatever its kind, is one thing to a caller. */
-  async function ask<T>(what: Promise<T>): Promise<T> {
+  /** Every failure of Redis is a `StoreUnavailable`. */
+  async function reply<T>(command: Promise<T>): Promise<T> {
     try {
-      return await what;
+      return await command;
     } catch (error) {
       throw connection.failureOf(error as Error);
     }
   }
 
-  /** Whole scripts, not their digests: Redis keeps those by digest, and forgets them at a restart. */
+  /** Sends whole scripts: Redis forgets their digests when it restarts. */
   function run(script: string, keys: readonly string[], args: ReadonlyArray<string | number>) {
-    return ask(redis.eval(script, keys.length, ...keys, ...args));
+    return reply(redis.eval(script, keys.length, ...keys, ...args));
   }
 
-  const enterAll = createEnterAll(connection, grantKey);
-  const issue = createIssuing(connection, { now, grantKey, indexKey });
-  const recall = (id: string) => read(grantKey(id));
-  const find = (id: string) => recall(id).then(live);
+  const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
+  const findExternal = (id: string) => read(grantKey(id));
+  const find = (id: string) => findExternal(id).then(live);
 
-  /** Ends all that an index names, and counts it. */
+  const enterAll = createEnterAll(connection, grantKey);
+
+  async function issueTogether(issued: readonly Entry[]): Promise<void> {
+    const indexes = new Map<string, number>();
+    const args: Array<string | number> = [issued.length];
+    for (const [, grant] of issued) {
+      const { client, subject } = grant;
+      let index = 0;
+      if (subject !== undefined) {
+        const key = indexKey(client, subject);
+        index = indexes.get(key) ?? indexes.size + 1;
+        indexes.set(key, index);
+      }
+      const left = lifeOf(grant);
+      args.push(encodeRecord(grant), left, index, left + latestEndOf(grant) - grant.expiresAt);
+    }
+    const keys = [...issued.map(([id]) => grantKey(id)), ...indexes.keys()];
+    await run(scripts.ISSUE, keys, args);
+  }
+
+  const keys = { grantKey, indexKey };
+  const issueAll = connection.isCluster
+    ? createClusterIssuing(connection, { ...keys, lifeOf, enterAll })
+    : issueTogether;
+
+  /** Ends all grants that an index names, and counts them. */
   async function endAll(index: string): Promise<number> {
     let ended = 0;
     for (;;) {
-      const ids = await ask(redis.zrange(index, 0, String(PAGE - 1)));
+      const ids = await reply(redis.zrange(index, 0, String(PAGE - 1)));
       if (ids.length === 0) return ended;
-      const keys = ids.map(grantKey);
-      // Together: a failure that nobody waits for would end the process.
+      // Together: an unhandled rejection would end the process.
       const [, gone] = await Promise.all([
-        ask(connection.unlink(ids.map(usesKey))),
-        ask(connection.unlink(keys)),
+        reply(connection.unlink(ids.map(usesKey))),
+        reply(connection.unlink(ids.map(grantKey))),
       ]);
       ended += gone;
-      // Only now: what is broken off before is ended by the next one.
-      await ask(redis.zrem(index, ...ids));
+      // Last, so that the next revocation or list finishes an interrupted one.
+      await reply(redis.zrem(index, ...ids));
     }
   }
 
   return {
-    issue: (issued) => ask(issue(issued)),
-
     find,
-    recall,
+    findExternal,
+
+    issue(issued) {
+      const [first, ...more] = issued;
+      if (first === undefined || more.length > 0 || first[1].subject !== undefined) {
+        return reply(issueAll(issued));
+      }
+      // The same without the script, at a lower cost: no index names this grant.
+      const [id, grant] = first;
+      return reply(write(grantKey(id), grant, lifeOf(grant)));
+    },
 
     async findTimed(id) {
-      const { found, leftMs } = await readTimed(grantKey(id));
-      const grant = live(found);
+      const { stored, leftMs } = await readTimed(grantKey(id));
+      const grant = live(stored);
       return grant && { grant, leftMs };
     },
 
     async requesters(id) {
-      return decodeRequesters(await ask(redis.hgetall(usesKey(id))));
+      return decodeRequesters(await reply(redis.hgetall(usesKey(id))));
     },
 
-    async adopt(id, grant) {
-      // Negative where it is over: then nobody starts, not in this millisecond either.
+    async saveExternal(id, grant) {
+      // Negative if it is over: then no requester starts, not even in this millisecond.
       const admitted = grant.expiresAt - now();
       const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
-      await run(ADOPT, [grantKey(id)], args);
+      await run(scripts.SAVE_EXTERNAL, [grantKey(id)], args);
     },
 
-    async disown(id, until) {
-      await run(DISOWN, [grantKey(id)], [REVOKED, until ?? '']);
+    async revokeExternal(id, until) {
+      await run(scripts.REVOKE_EXTERNAL, [grantKey(id)], [REVOKED, until ?? '']);
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
       const args = [count ? 1 : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
-      const redeemed = await run(REDEEM, [grantKey(id), usesKey(id)], args);
+      const redeemed = await run(scripts.REDEEM, [grantKey(id), usesKey(id)], args);
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },
 
     async prolong(id, client, expiresAt) {
       const before = await find(id);
       if (before?.client !== client) return undefined;
-      const { subject, foreign } = before;
-      let index = subject === undefined || foreign ? [] : [indexKey(client, subject)];
+      const { subject, external } = before;
+      let index = subject === undefined || external ? [] : [indexKey(client, subject)];
       const left = Math.max(1, expiresAt - now());
       const leftInIndex = left + latestEndOf(before) - before.expiresAt;
       if (connection.isCluster) {
         // Before the grant, which must not outlive its entry.
-        for (const key of index) await ask(enterAll(key, [[id, leftInIndex]]));
+        for (const key of index) await reply(enterAll(key, [[id, leftInIndex]]));
         index = [];
       }
       const args = [client, expiresAt, left, leftInIndex];
-      const record = await run(PROLONG, [grantKey(id), usesKey(id), ...index], args);
-      return typeof record === 'string' ? (known(decoded(record)) as Grant) : undefined;
+      const record = await run(scripts.PROLONG, [grantKey(id), usesKey(id), ...index], args);
+      return typeof record === 'string' ? (decodeRecord(record) as Grant) : undefined;
     },
 
     async revoke(id, client) {
-      const subject = await run(REVOKE, [grantKey(id), usesKey(id)], [client, REVOKED]);
+      const subject = await run(scripts.REVOKE, [grantKey(id), usesKey(id)], [client, REVOKED]);
       if (typeof subject !== 'string') return false;
-      // Nobody waits for it: an index may name what is gone.
+      // Not awaited: an index may name grants that are gone.
       if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
       return true;
     },
 
     async list(client, subject, limit, after) {
-      const keys = [indexKey(client, subject), cutKey(client, subject)];
+      const [index, ending] = [indexKey(client, subject), endingKey(client, subject)];
       const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
-      let page = await run(LIST, keys, args);
-      // What is to be ended is not listed; and who asks may want to see that it has.
-      for (; page === 1; page = await run(LIST, keys, args)) await endAll(cutKey(client, subject));
+      let page = await run(scripts.LIST, [index, ending], args);
+      // Finish a revocation first: its grants must not be listed, and the client may check its result.
+      for (; page === 1; page = await run(scripts.LIST, [index, ending], args)) {
+        await endAll(ending);
+      }
       const found = page as string[];
       const ids = found.filter((_, i) => i % 2 === 0);
       const grants = await Promise.all(ids.map(find));
@@ -154,17 +188,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async revokeSubject(client, subject) {
-      const [index, cut] = [indexKey(client, subject), cutKey(client, subject)];
+      const [index, ending] = [indexKey(client, subject), endingKey(client, subject)];
       let revoked = 0;
-      for (let leftBehind: unknown = 1; leftBehind === 1; ) {
-        leftBehind = await run(CUT, [index, cut], []);
-        revoked += await endAll(cut);
+      for (let isBusy: unknown = 1; isBusy === 1; ) {
+        isBusy = await run(scripts.START_ENDING, [index, ending], []);
+        revoked += await endAll(ending);
       }
       return revoked;
     },
 
     async check() {
-      const [, infos] = await ask(Promise.all([writeReady(), connection.infos('memory')]));
+      const [, infos] = await reply(Promise.all([writeReady(), connection.infos('memory')]));
       const policies = infos.map((info) => /^maxmemory_policy:(\S+)/m.exec(info)?.[1]);
       const policy = policies.find((name) => name !== undefined && name !== 'noeviction');
       if (policy === undefined) return {};
@@ -179,6 +213,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   };
 }
 
-function live(found: Found): Grant | undefined {
-  return found === 'revoked' ? undefined : found;
+function live(stored: Stored): Grant | undefined {
+  return stored === 'revoked' ? undefined : stored;
 }

@@ -1,12 +1,12 @@
 /**
- * What must happen at once, by Redis' own clock. Field letters are those of record.ts; a grant's
- * key ends with its token id in braces.
+ * Lua scripts: changes that must be atomic and use Redis' own clock. The keys of a record are those of
+ * record.ts. A grant's key ends with its token ID in braces.
  *
- * Who uses a grant is in a hash of its own, so that a use costs the same however many there are:
- * `t` counts them, `s<number>` is one of them (since when, its cookie, its address), and `c<cookie>`
- * and `a<address>` say since when. Of those beyond the most that are kept, `h` are forgotten.
+ * The requesters of a grant are in a separate hash, so that the cost of a use does not depend on their
+ * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
+ * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
  *
- * cjson writes no empty list and no number of more than 14 digits: there are none in a record.
+ * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
 
 const NOW = `
@@ -14,7 +14,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
-/** A grant is none of another client's. KEYS[1]: the grant; ARGV[1]: the client. */
+/** Only the client that issued a grant may change it. KEYS[1]: the grant; ARGV[1]: the client. */
 const OWN = `
 local record = redis.call('GET', KEYS[1])
 if not record then return false end
@@ -23,9 +23,8 @@ if grant.c ~= ARGV[1] then return false end
 `;
 
 /**
- * Enters an id in a subject's index, which lives as long as its longest grant. Entries of grants
- * that have ended go, so many at a time that nobody waits for it; they are kept a minute longer
- * than the grants, which end on their own key.
+ * Adds a token ID to a subject's index, which lives as long as its longest grant. `tidy` removes ended
+ * entries, at most 1000 at a time. An entry stays a minute longer than its grant.
  */
 const ENTER = `
 local slack = 60000
@@ -41,10 +40,10 @@ end
 `;
 
 /**
- * KEYS: the grants, then the indexes. ARGV: how many grants; then for each its record, its life in
- * milliseconds, the number of its index or 0, and how long it may stay in there.
+ * KEYS: the grants, then the indexes. ARGV: the number of grants; then for each its record, its
+ * lifetime in milliseconds, the number of its index or 0, and how long it may stay in the index.
  *
- * The indexes come first: what is missing there would outlive the revocation of its subject.
+ * The indexes come first: a grant that its index lacks would survive the revocation of its subject.
  */
 export const ISSUE = `${NOW}${ENTER}
 local count = tonumber(ARGV[1])
@@ -63,12 +62,12 @@ for i = 1, #ARGV, 2 do enter(KEYS[1], ARGV[i], tonumber(ARGV[i + 1])) end
 `;
 
 /**
- * redeem() of domain/redeem.ts. KEYS: the grant, and its requesters; ARGV: 1 if it counts, else 0;
- * the most requesters to keep; the new cookie; the address or nothing; and any number of cookies.
+ * redeem() of domain/requester.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, else 0;
+ * the maximum number of requesters to keep; the new cookie; the address or ''; then the cookies.
  *
- * Until a first use the key itself ends when nobody is admitted any more. Then it has to live for
- * those who go on, and the record keeps that time, and that there was a use: where the requesters
- * are lost, nobody can say how many there were.
+ * Before the first use, the key expires when no new requester is admitted. From then on it lives for
+ * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
+ * (`q`): if the requesters are lost, the grant can no longer be used.
  */
 export const REDEEM = `${NOW}
 local record = redis.call('GET', KEYS[1])
@@ -119,13 +118,13 @@ return 'new'
 `;
 
 /**
- * KEYS[1]: a grant that others signed; ARGV: its record, milliseconds until nobody is admitted any
- * more, and until when it is remembered. What is there already stays, be it a revocation.
+ * KEYS[1]: the grant of an external token; ARGV: its record, milliseconds in which new requesters are
+ * admitted, and until when it is remembered. An existing value stays, also if it is a revocation.
  *
- * Once it may have been forgotten, by the one clock that forgets it, it is not kept again: an instance
- * that is late would count its uses from the start.
+ * After that time, by Redis' clock, it is not saved again: an instance with a late clock would count
+ * its uses from zero.
  */
-export const ADOPT = `${NOW}
+export const SAVE_EXTERNAL = `${NOW}
 local left = ARGV[3] - now
 if left <= 0 then return end
 local grant = cjson.decode(ARGV[1])
@@ -134,10 +133,10 @@ redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', left)
 `;
 
 /**
- * KEYS[1]: a grant that others signed; ARGV: what says that it is revoked, and until when that is
- * remembered, or nothing: without end. A revocation that lasts longer stays.
+ * KEYS[1]: the grant of an external token; ARGV: the record of a revocation, and until when it is
+ * remembered, or '' for indefinitely. A revocation that lasts longer stays.
  */
-export const DISOWN = `${NOW}
+export const REVOKE_EXTERNAL = `${NOW}
 local left = ARGV[2] ~= '' and math.max(1, ARGV[2] - now)
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   local lasts = redis.call('PTTL', KEYS[1])
@@ -152,8 +151,8 @@ end
 
 /**
  * KEYS: the grant, its requesters, and its index if it has one. ARGV[2]: the new end; ARGV[3]:
- * milliseconds until then; ARGV[4]: how long it may stay in the index. The record, or nil if it is
- * gone, or was signed by others.
+ * milliseconds until then; ARGV[4]: how long it may stay in the index. Returns the record, or nil if
+ * it is gone or the token is external.
  */
 export const PROLONG = `${NOW}${ENTER}${OWN}
 if grant.y then return false end
@@ -173,9 +172,8 @@ return record
 `;
 
 /**
- * KEYS: the grant, and its requesters. The subject of what was ended, or nothing; nil if there was
- * none. What others signed has to be remembered as revoked (ARGV[2]): forgotten, it would be good
- * again.
+ * KEYS: the grant and its requesters. Returns the subject or ''; nil if there was no grant. An external
+ * token is remembered as revoked (ARGV[2]); without that it would be valid again.
  */
 export const REVOKE = `${OWN}
 redis.call('DEL', KEYS[2])
@@ -188,9 +186,9 @@ return grant.u or ''
 `;
 
 /**
- * KEYS: an index, and where it goes to be ended; ARGV: how many, and the score and id to begin after,
- * or nothing. Ids and scores in turn; or 1 where a revocation is under way, or was broken off. Where
- * what stood at the place is gone or moved, a mark finds it.
+ * KEYS: an index, and the key to which START_ENDING moves it; ARGV: the limit, then the score and ID of
+ * the cursor, if any. Returns IDs and scores in turn, or 1 if a revocation is running or was
+ * interrupted. If the cursor's entry is gone or moved, a temporary entry finds its position.
  */
 export const LIST = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
@@ -209,10 +207,10 @@ return redis.call('ZRANGE', KEYS[1], first, first + ARGV[1] - 1, 'WITHSCORES')
 `;
 
 /**
- * Parts what has been issued from what will be. KEYS: an index, and where it goes to be ended.
- * 1 if one is there already, of a revocation that is under way or was broken off.
+ * Separates the grants that are issued already from later ones. KEYS: an index, and the key to which it
+ * is moved. Returns 1 if that key exists: a revocation is running or was interrupted.
  */
-export const CUT = `
+export const START_ENDING = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
 return 0

@@ -1,42 +1,35 @@
 import type { Logger } from 'pino';
 import type { Store } from '../domain/store.ts';
 import { shownHosts } from '../store-url.ts';
-import { checkedUrl, type StoreAccess } from './access.ts';
+import { checkedUrl } from './access.ts';
 import { createMemoryStore } from './memory.ts';
-import { createRedisStore } from './redis.ts';
+import { createRedisStore, type RedisStoreOptions } from './redis.ts';
 
-export interface StoreOptions extends StoreAccess {
-  readonly prefix: string;
-  readonly timeoutMs: number;
-}
-
-/**
- * The store that a URL names. Says in the log when it is lost and when it is back, and tells whether it
- * is connected, at each change; memory is from the beginning.
- */
+/** Opens the store of a URL. Logs and reports each change of its connection; memory is connected. */
 export function openStore(
-  options: StoreOptions,
+  options: Omit<RedisStoreOptions, 'onState'>,
   log: Logger,
-  tell: (connected: boolean) => void,
+  onConnection: (isConnected: boolean) => void,
 ): Store {
   if (options.url === 'memory:') {
-    tell(true);
+    onConnection(true);
     return createMemoryStore();
   }
-  const where = shownHosts(checkedUrl(options.url));
-  let told = '';
+  const redis = shownHosts(checkedUrl(options.url));
+  let reported = '';
   return createRedisStore({
     ...options,
     onState(state, failure) {
-      tell(state === 'up');
-      // Each attempt to reconnect would tell the same again.
+      onConnection(state === 'up');
+      // Each attempt to reconnect would report the same again.
       const news = `${state} ${failure?.message ?? ''}`;
-      if (news === told || (state === 'down' && told.startsWith('down') && !failure)) return;
-      told = news;
-      if (state === 'up') return log.info({ redis: where }, 'Redis answers');
+      if (news === reported || (state === 'down' && reported.startsWith('down') && !failure))
+        return;
+      reported = news;
+      if (state === 'up') return log.info({ redis }, 'Redis answers');
       log.error(
-        { redis: where, reason: failure?.message },
-        `${failure?.shown ?? 'Redis closed the connection'}: what needs the token store gets 503 ` +
+        { redis, reason: failure?.message },
+        `${failure?.shown ?? 'Redis closed the connection'}: requests that need the token store get 503 ` +
           'until this is fixed. Check Redis and POSTERN_STORE',
       );
     },

@@ -86,8 +86,8 @@ test('openapi: responses match their schemas', async () => {
   holds(answers.revoked, (await ask('DELETE /tokens?subject=u')).body);
   holds(answers.health, (await ask('GET /readyz')).body);
   holds(answers.health, (await ask('GET /livez')).body);
-  holds(answers.problem, (await ask('GET /tokens/x')).body);
-  holds(answers.problem, (await ask('POST /tokens', { json: { path: 1, y: 2 } })).body);
+  holds(answers.problemDocument, (await ask('GET /tokens/x')).body);
+  holds(answers.problemDocument, (await ask('POST /tokens', { json: { path: 1, y: 2 } })).body);
 });
 
 test('openapi: the state of a used token and of a JWT match their schemas', async () => {

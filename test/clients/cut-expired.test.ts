@@ -69,8 +69,8 @@ test.runIf(hasAddresses)(
     const site = await startSite({ way: 'auth_request', files, store });
     onTestFinished(() => site.stop());
     const folder = await testFolder();
-    // Two, since past the last one a stranger would be refused in any case.
-    const uses = { max_uses: 2, resume_for: 60, expires_in: 2 };
+    // Two uses: with one, a stranger would be denied even before the token expires.
+    const uses = { max_uses: 2, resume_for: 60, expires_in: 8 };
     const issued = await site.issue({ path, ...uses });
     const url = site.nginx.url(issued.url);
     const download = { url, file: join(folder, 'a.bin'), from: OWN };

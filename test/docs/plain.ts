@@ -1,4 +1,4 @@
-/** Set by npm and Vitest for their children, and by whoever runs Postern here. */
+/** Variables that npm, Vitest or the user of this machine may have set. */
 const NOT_OURS = /^(npm_(?!config_)|npm_config_local_prefix$|NODE_(ENV|OPTIONS)$|VITEST|POSTERN_)/;
 
 /** The environment in which a person's shell would run npm; what is in its cache is not fetched. */

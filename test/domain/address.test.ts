@@ -1,7 +1,7 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isWithin, networkOf, rangeFault } from '../../service/domain/address.ts';
+import { addressRangeError, isWithin, networkOf } from '../../service/domain/address.ts';
 
 const octet = fc.integer({ min: 0, max: 255 });
 const v4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join('.'));
@@ -92,7 +92,7 @@ describe('address: a list of addresses and ranges', () => {
     ['2001:db8::1', '2001:db8::1', true],
     ['2001:db8::2', '2001:db8::1/128', false],
   ])('%s in %s: %s', (address, range, within) => {
-    expect(rangeFault(range)).toBeUndefined();
+    expect(addressRangeError(range)).toBeUndefined();
     expect(isWithin(address, ['198.51.100.0/24', range])).toBe(within);
   });
 
@@ -103,7 +103,7 @@ describe('address: a list of addresses and ranges', () => {
         const size = isIPv4(b) ? 32 : 128;
         const range = `${b}/${bits % (size + 1)}`;
         // To Node ::/0 holds IPv4 as well, being where that is mapped to.
-        fc.pre(isIPv4(a) === isIPv4(b) && rangeFault(range) === undefined);
+        fc.pre(isIPv4(a) === isIPv4(b) && addressRangeError(range) === undefined);
         const list = new BlockList();
         list.addSubnet(b, bits % (size + 1), isIPv4(b) ? 'ipv4' : 'ipv6');
         expect(isWithin(a, [range])).toBe(list.check(a, isIPv4(a) ? 'ipv4' : 'ipv6'));

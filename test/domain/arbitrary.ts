@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { pathFault } from '../../service/domain/path.ts';
+import { pathError } from '../../service/domain/path.ts';
 
 /** What a careless parser would take for something else, legal or not. */
 const pointed = fc.constantFrom(
@@ -17,9 +17,9 @@ export const legalSegment = fc
       .map((a) => a.join('')),
   )
   .map((name) => name.replaceAll('/', '_'))
-  .filter((name) => pathFault(`/${name}`) === undefined);
+  .filter((name) => pathError(`/${name}`) === undefined);
 
 export const legalPath = fc
   .array(legalSegment, { minLength: 1, maxLength: 5 })
   .map((segments) => `/${segments.join('/')}`)
-  .filter((path) => pathFault(path) === undefined);
+  .filter((path) => pathError(path) === undefined);

@@ -58,7 +58,7 @@ test('cookies: the token cookie contains the token, and is set if the client doe
   expect(await authorize(`${uri}?token=${token}`)).toMatchObject({ tokenCookie });
   const bearer = { authorization: `Bearer ${token}` };
   expect(await authorize(uri, bearer)).toMatchObject({ tokenCookie });
-  // To whoever goes on as well: a player may have lost it.
+  // Also for a known requester: a player may have lost the cookie.
   const counted = await issue({ prefix: '/download/hls/', cookie: true, max_uses: 1 });
   const again = { value: counted.token, path: '/download/hls/' };
   for (const redeemed of ['new', 'known']) {
@@ -140,12 +140,12 @@ test('cookies: a folder whose path is too long gets no cookie', async () => {
   const folder = (length: number) => `/download/${'漢'.repeat(length)}/`;
   await expect(issue({ prefix: folder(112), cookie: true })).resolves.toBeDefined();
   await expect(issue({ prefix: folder(113), cookie: true })).rejects.toMatchObject({
-    faults: [{ pointer: '/cookie' }],
+    errors: [{ pointer: '/cookie' }],
   });
 });
 
 test('cookies: a mount with a path argument gets no cookie', async () => {
   await expect(issue({ prefix: '/logs/x/', cookie: true })).rejects.toMatchObject({
-    faults: [{ pointer: '/cookie' }],
+    errors: [{ pointer: '/cookie' }],
   });
 });

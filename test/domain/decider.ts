@@ -65,13 +65,13 @@ export function createDecider(options: DeciderOptions = {}) {
   };
 }
 
-/** What issuing was refused for: the code, and the faults' pointers. */
+/** What issuing was refused for: the code, and the errors' pointers. */
 export async function refusal(issuing: Promise<unknown>) {
   try {
     await issuing;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return { code: error.code, pointers: error.faults.map(({ pointer }) => pointer) };
+    return { code: error.code, pointers: error.errors.map(({ pointer }) => pointer) };
   }
   throw new Error('was not refused');
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { coversPath } from '../../service/domain/grant.ts';
 import { createMounts } from '../../service/domain/mount.ts';
-import { pathFault } from '../../service/domain/path.ts';
+import { pathError } from '../../service/domain/path.ts';
 import { mount } from '../support/postern.ts';
 import { createDecider } from './decider.ts';
 
@@ -68,8 +68,8 @@ test('authorize: an allowed path is always below the internal prefix of the moun
       const { grant, path, target, args } = decision;
       const own = all.all.find(({ id }) => id === grant.mount);
       expect(coversPath(grant.covers, path)).toBe(true);
-      expect(pathFault(path)).toBeUndefined();
-      expect(pathFault(target)).toBeUndefined();
+      expect(pathError(path)).toBeUndefined();
+      expect(pathError(target)).toBeUndefined();
       const below = grant.target ?? own?.internal ?? '';
       expect(target.startsWith(below)).toBe(true);
       expect(below.endsWith('/') || target === below).toBe(true);

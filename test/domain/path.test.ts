@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { pathFault, prefixFault } from '../../service/domain/path.ts';
+import { pathError, prefixError } from '../../service/domain/path.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 
 test.each([
   ['a/b', 'must start with a slash'],
   ['', 'must start with a slash'],
-  ['/a\0', 'must not hold a control character'],
-  ['/a\u0085', 'must not hold a control character'],
-  ['/a\\b', 'must not hold a backslash'],
+  ['/a\0', 'must not contain a control character'],
+  ['/a\u0085', 'must not contain a control character'],
+  ['/a\\b', 'must not contain a backslash'],
   ['/a ', 'must not end in a space'],
   ['/a//b', 'must not have an empty segment'],
   ['/a/', 'must not have an empty segment'],
@@ -17,11 +17,11 @@ test.each([
   ['/\ud800', 'must be valid Unicode'],
   [`/${'a'.repeat(2048)}`, 'must not exceed 2048 bytes'],
 ])('%j %s', (path, phrase) => {
-  expect(pathFault(path)).toBe(phrase);
+  expect(pathError(path)).toBe(phrase);
 });
 
 test.each(linesOf('hostile-paths.txt'))('path: %s is rejected', (line) => {
-  expect(pathFault(unescaped(line))).toMatch(/^must /);
+  expect(pathError(unescaped(line))).toMatch(/^must /);
 });
 
 test.each([
@@ -44,23 +44,23 @@ test.each([
   '/a\u3000',
   '/~someone',
 ])('path: %j is accepted', (path) => {
-  expect(pathFault(path)).toBeUndefined();
+  expect(pathError(path)).toBeUndefined();
 });
 
 test('path: the limit is 2048 bytes of UTF-8', () => {
-  expect(pathFault(`/${'a'.repeat(2047)}`)).toBeUndefined();
-  expect(pathFault(`/a${'é'.repeat(1023)}`)).toBeUndefined();
-  expect(pathFault(`/${'é'.repeat(1024)}`)).toBe('must not exceed 2048 bytes');
+  expect(pathError(`/${'a'.repeat(2047)}`)).toBeUndefined();
+  expect(pathError(`/a${'é'.repeat(1023)}`)).toBeUndefined();
+  expect(pathError(`/${'é'.repeat(1024)}`)).toBe('must not exceed 2048 bytes');
 });
 
 test('path: a prefix is a legal path with one slash at the end', () => {
-  expect(prefixFault('/')).toBeUndefined();
-  expect(prefixFault('/a/b/')).toBeUndefined();
-  expect(prefixFault('/a')).toBe('must end with a slash');
-  expect(prefixFault('')).toBe('must end with a slash');
-  expect(prefixFault('a/')).toBe('must start with a slash');
-  expect(prefixFault('/a//')).toBe('must not have an empty segment');
-  expect(prefixFault('//')).toBe('must not have an empty segment');
-  expect(prefixFault('/a/../')).toBe('must not have a dot segment');
-  expect(prefixFault('/a /')).toBe('must not end in a space');
+  expect(prefixError('/')).toBeUndefined();
+  expect(prefixError('/a/b/')).toBeUndefined();
+  expect(prefixError('/a')).toBe('must end with a slash');
+  expect(prefixError('')).toBe('must end with a slash');
+  expect(prefixError('a/')).toBe('must start with a slash');
+  expect(prefixError('/a//')).toBe('must not have an empty segment');
+  expect(prefixError('//')).toBe('must not have an empty segment');
+  expect(prefixError('/a/../')).toBe('must not have a dot segment');
+  expect(prefixError('/a /')).toBe('must not end in a space');
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { present } from '../../service/domain/requester.ts';
+import { identify } from '../../service/domain/requester.ts';
 import { digest } from '../../service/domain/token.ts';
 
 /** Secrets that are told from each other by their number. */
@@ -7,29 +7,29 @@ const secrets = (count: number, first = 0) =>
   Array.from({ length: count }, (_, i) => String(first + i).padStart(22, 'x'));
 
 test('requester: without cookies it gets a cookie with a new secret', () => {
-  const { requester, resumeCookie } = present(undefined, '192.0.2.1');
+  const { requester, resumeCookie } = identify(undefined, '192.0.2.1');
   expect(resumeCookie).toMatch(/^[A-Za-z0-9_-]{22}$/);
   expect(requester).toStrictEqual({
     cookies: [],
     address: '192.0.2.1',
     newCookie: digest(resumeCookie),
   });
-  expect(present(undefined, '192.0.2.1').resumeCookie).not.toBe(resumeCookie);
+  expect(identify(undefined, '192.0.2.1').resumeCookie).not.toBe(resumeCookie);
 });
 
 test.each([undefined, '', 'unix:'])('requester: %j is not used as an address', (address) => {
-  expect(present(undefined, address).requester).not.toHaveProperty('address');
+  expect(identify(undefined, address).requester).not.toHaveProperty('address');
 });
 
 test('requester: the first 32 different secrets are read', () => {
   const held = secrets(40);
   const resume = [held.slice(0, 5).join('.'), held.slice(3).join('.')].join(' ');
-  expect(present(resume, undefined).requester.cookies).toEqual(held.slice(0, 32).map(digest));
+  expect(identify(resume, undefined).requester.cookies).toEqual(held.slice(0, 32).map(digest));
 });
 
 test('requester: the new secret is first in the cookie, and the last ones are dropped', () => {
   const held = secrets(9);
-  const [secret, ...kept] = present(held.join('.'), undefined).resumeCookie.split('.');
+  const [secret, ...kept] = identify(held.join('.'), undefined).resumeCookie.split('.');
   expect(held).not.toContain(secret);
   expect(kept).toEqual(held.slice(0, 7));
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { stateOf } from '../../service/api/state.ts';
+import { stateOf } from '../../service/api/schema.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider, refusal } from './decider.ts';
 

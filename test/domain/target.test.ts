@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Client } from '../../service/domain/client.ts';
+import { RequestErrors } from '../../service/domain/errors.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
-import { targetFault } from '../../service/domain/target.ts';
+import { checkTarget } from '../../service/domain/target.ts';
 import { mount } from '../support/postern.ts';
 import { client } from './decider.ts';
 
@@ -16,7 +17,10 @@ const fault = (target: string, of: Client, folder = false, all = mounts, site?: 
   const covers = folder ? '/download/' : '/download/x';
   const at = all.find(site, covers) as Mount;
   const place = { mount: at, covers, ...(site !== undefined && !at.site && { site }) };
-  return targetFault(target, place, of, all);
+  const errors = new RequestErrors();
+  checkTarget(target, place, of, all, errors);
+  if (errors.all.length > 0) return { forbidden: errors.forbidden.length > 0 };
+  return undefined;
 };
 
 test('target: a client without limits may name a path under any mount of the site', () => {
@@ -28,9 +32,11 @@ test('target: a client without limits may name a path under any mount of the sit
 
 test('target: a mount of another site does not count', () => {
   for (const of of [client, limited, { ...client, targets: ['/own-files/'] }]) {
-    expect(fault('/own-files/a', of, false, mounts, 'b.example')).toMatchObject({ beyond: false });
+    expect(fault('/own-files/a', of, false, mounts, 'b.example')).toMatchObject({
+      forbidden: false,
+    });
     // Without a site the token is good for each.
-    expect(fault('/own-files/a', of)).toMatchObject({ beyond: false });
+    expect(fault('/own-files/a', of)).toMatchObject({ forbidden: false });
   }
 });
 
@@ -47,36 +53,36 @@ test.each([
   ['a line feed', '/protected/a\nb'],
   ['nothing', ''],
 ])('target: %s is malformed for every client: %j', (_, target) => {
-  expect(fault(target, client)).toMatchObject({ beyond: false });
-  expect(fault(target, { ...client, targets: ['/'] })).toMatchObject({ beyond: false });
+  expect(fault(target, client)).toMatchObject({ forbidden: false });
+  expect(fault(target, { ...client, targets: ['/'] })).toMatchObject({ forbidden: false });
 });
 
 test('target: a prefix needs a folder as target', () => {
   expect(fault('/protected/a/', client, true)).toBeUndefined();
   expect(fault('/protected/', client, true)).toBeUndefined();
-  expect(fault('/protected/a', client, true)).toMatchObject({ beyond: false });
-  expect(fault('/', client, true)).toMatchObject({ beyond: false });
+  expect(fault('/protected/a', client, true)).toMatchObject({ forbidden: false });
+  expect(fault('/', client, true)).toMatchObject({ forbidden: false });
 });
 
 test('target: a limited client may name only what its paths lead to', () => {
   expect(fault('/protected/reports/a', limited)).toBeUndefined();
   expect(fault('/protected/reports/', limited, true)).toBeUndefined();
   for (const target of ['/protected/a', '/protected/reports', '/videos/reports/a']) {
-    expect(fault(target, limited)).toMatchObject({ beyond: true });
+    expect(fault(target, limited)).toMatchObject({ forbidden: true });
   }
-  expect(fault('/protected/', limited, true)).toMatchObject({ beyond: true });
+  expect(fault('/protected/', limited, true)).toMatchObject({ forbidden: true });
 });
 
 test('target: a limited client may name paths below its targets', () => {
   const more = { ...limited, targets: ['/videos/trailers/'] };
   expect(fault('/videos/trailers/a', more)).toBeUndefined();
   expect(fault('/videos/trailers/', more, true)).toBeUndefined();
-  expect(fault('/videos/full/a', more)).toMatchObject({ beyond: true });
-  expect(fault('/videos/trailers-old/a', more)).toMatchObject({ beyond: true });
+  expect(fault('/videos/full/a', more)).toMatchObject({ forbidden: true });
+  expect(fault('/videos/trailers-old/a', more)).toMatchObject({ forbidden: true });
 });
 
 test('target: a target of a client must be under a mount', () => {
-  expect(fault('/etc/a', { ...limited, targets: ['/etc/'] })).toMatchObject({ beyond: false });
+  expect(fault('/etc/a', { ...limited, targets: ['/etc/'] })).toMatchObject({ forbidden: false });
 });
 
 describe('target: one internal prefix on two sites with different files', () => {
@@ -97,8 +103,8 @@ describe('target: one internal prefix on two sites with different files', () => 
   ])('%s: only a right on the site of the token counts', (_, all) => {
     const on = (site: string, target: string, folder = false) =>
       fault(target, both, folder, createMounts(all), site);
-    expect(on('a.example', '/protected/secret')).toMatchObject({ beyond: true });
-    expect(on('a.example', '/protected/', true)).toMatchObject({ beyond: true });
+    expect(on('a.example', '/protected/secret')).toMatchObject({ forbidden: true });
+    expect(on('a.example', '/protected/', true)).toMatchObject({ forbidden: true });
     expect(on('a.example', '/protected/pub/x')).toBeUndefined();
     expect(on('b.example', '/protected/secret')).toBeUndefined();
     expect(on('b.example', '/protected/', true)).toBeUndefined();
@@ -108,9 +114,9 @@ describe('target: one internal prefix on two sites with different files', () => 
     const named = mount('b.example:/other/', '/protected/');
     const all = createMounts([everywhere, named]);
     // On a site that no mount names, and on b, a right on b alone does not count.
-    expect(fault('/protected/secret', both, false, all)).toMatchObject({ beyond: true });
+    expect(fault('/protected/secret', both, false, all)).toMatchObject({ forbidden: true });
     const other = of(['b.example', '/other/']);
-    expect(fault('/protected/secret', other, false, all)).toMatchObject({ beyond: true });
+    expect(fault('/protected/secret', other, false, all)).toMatchObject({ forbidden: true });
     expect(fault('/protected/secret', of([undefined, '/download/']), false, all)).toBeUndefined();
   });
 
@@ -118,7 +124,7 @@ describe('target: one internal prefix on two sites with different files', () => 
     const moved = mount('b.example:/download/', '/elsewhere/');
     const all = createMounts([everywhere, moved]);
     expect(fault('/protected/x', of([undefined, '/download/']), false, all)).toBeUndefined();
-    expect(fault('/elsewhere/x', client, false, all)).toMatchObject({ beyond: false });
+    expect(fault('/elsewhere/x', client, false, all)).toMatchObject({ forbidden: false });
   });
 });
 
@@ -134,10 +140,10 @@ test('target: the mount of a site needs a client that may issue for the site', (
   const on = (site: string, target: string, scope: Client) =>
     fault(target, scope, false, mounts, site);
   expect(on('a.example', '/own-files/a', of('a.example'))).toBeUndefined();
-  expect(on('a.example', '/own-files/a', of('b.example'))).toMatchObject({ beyond: true });
+  expect(on('a.example', '/own-files/a', of('b.example'))).toMatchObject({ forbidden: true });
   expect(on('a.example', '/protected/a', of('a.example'))).toBeUndefined();
   // Its own site alone: this mount serves every other too.
-  expect(fault('/protected/a', of('a.example'))).toMatchObject({ beyond: true });
+  expect(fault('/protected/a', of('a.example'))).toMatchObject({ forbidden: true });
 });
 
 test('target: a path in a nested mount gives no right to the outer folder', () => {
@@ -146,6 +152,6 @@ test('target: a path in a nested mount gives no right to the outer folder', () =
     mount('/download/vip/', '/vip-files/'),
   ]);
   const vip: Client = { ...client, paths: [{ prefix: '/download/vip/' }] };
-  expect(fault('/protected/vip/a', vip, false, nested)).toMatchObject({ beyond: true });
+  expect(fault('/protected/vip/a', vip, false, nested)).toMatchObject({ forbidden: true });
   expect(fault('/vip-files/a', vip, false, nested)).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** A compact JWS of whatever parts, signed by whoever makes it. */
+/** A compact JWS of any parts, with any signature. */
 export function compact(
   header: object | string,
   payload: object | string,

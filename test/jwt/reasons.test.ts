@@ -40,7 +40,7 @@ describe('JWT reasons: an external token', () => {
     ['a claim that is misspelt', { max_use: 1 }, 'max_use: is not a known claim'],
     ['a claim of the wrong type', { max_uses: '1' }, 'max_uses: must be a whole number'],
     ['another path', { path: '/download/secret/a' }, 'path: is outside of'],
-    ['no mount', { path: '/nowhere/a' }, 'path: must lie under the prefix of a mount'],
+    ['no mount', { path: '/nowhere/a' }, 'path: must be under the prefix of a mount'],
     ['a target', { target: '/protected/secret' }, 'target: is outside of'],
     ['a path and a prefix', { prefix: '/download/' }, 'path, prefix: '],
   ])('%s', async (_, claims, says) => {

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { createMemory } from '../../service/jwt/verify.ts';
+import { createCache } from '../../service/jwt/verify.ts';
 
 const MOST = 10_000;
 const FIVE_MINUTES = 300_000;
@@ -8,7 +8,7 @@ const clock = { now: 0 };
 beforeEach(() => {
   clock.now = 1_800_000_000_000;
 });
-const fresh = () => createMemory<string>(() => clock.now);
+const fresh = () => createCache<string>(() => clock.now);
 const hourFrom = (now: number) => now + 3_600_000;
 
 test('JWT cache: an entry is found only by the same token', () => {

@@ -31,9 +31,9 @@ const calls: ReadonlyArray<readonly [operation: string, call: (store: Store) => 
     ['find', (store) => store.find(id)],
     ['redeem', (store) => store.redeem(id, { cookies: [], newCookie: newId() }, true)],
     ['requesters', (store) => store.requesters(id)],
-    ['recall', (store) => store.recall(id)],
-    ['adopt', (store) => store.adopt(id, grantAt(Date.now()))],
-    ['disown', (store) => store.disown(id, Date.now())],
+    ['find_external', (store) => store.findExternal(id)],
+    ['save_external', (store) => store.saveExternal(id, grantAt(Date.now()))],
+    ['revoke_external', (store) => store.revokeExternal(id, Date.now())],
     ['prolong', (store) => store.prolong(id, 'web', Date.now())],
     ['revoke', (store) => store.revoke(id, 'web')],
     ['list', (store) => store.list('web', 'ada', 1)],
@@ -83,7 +83,7 @@ test('metrics: the time of an operation is the time until the store answers', as
 
 test('metrics: a revoked token of another issuer counts as one revocation', async () => {
   const { store, samples } = measured(createMemoryStore());
-  await store.disown(newId(), Date.now() + 1000);
+  await store.revokeExternal(newId(), Date.now() + 1000);
   expect((await samples()).get('postern_tokens_revoked_total')).toBe(1);
 });
 

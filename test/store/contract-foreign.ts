@@ -13,18 +13,18 @@ export function foreignContract(get: () => Opened): void {
     const { now } = get();
     const uses = { max: 1, resumeFor: 60 };
     const times = { expiresAt: now() + 60_000, signedUntil: now() + 120_000 };
-    return grantAt(now(), { uses, ...times, foreign: true, ...more });
+    return grantAt(now(), { uses, ...times, external: true, ...more });
   };
 
   test('external token: the record is stored once, with its uses', async () => {
     const { store } = get();
     const id = newId();
-    expect(await store.recall(id)).toBeUndefined();
+    expect(await store.findExternal(id)).toBeUndefined();
     const grant = foreign();
-    await store.adopt(id, grant);
-    expect(await store.recall(id)).toStrictEqual(grant);
+    await store.saveExternal(id, grant);
+    expect(await store.findExternal(id)).toStrictEqual(grant);
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
-    await store.adopt(id, foreign());
+    await store.saveExternal(id, foreign());
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('known');
     expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();
   });
@@ -32,14 +32,14 @@ export function foreignContract(get: () => Opened): void {
   test('external token: it stays revoked after a revocation by its client', async () => {
     const { store } = get();
     const id = newId();
-    await store.adopt(id, foreign());
+    await store.saveExternal(id, foreign());
     await store.redeem(id, from('192.0.2.1'), true);
     expect(await store.revoke(id, 'other')).toBe(false);
     expect(await store.revoke(id, 'web')).toBe(true);
-    expect(await store.recall(id)).toBe('revoked');
+    expect(await store.findExternal(id)).toBe('revoked');
     expect(await store.find(id)).toBeUndefined();
-    await store.adopt(id, foreign());
-    expect(await store.recall(id)).toBe('revoked');
+    await store.saveExternal(id, foreign());
+    expect(await store.findExternal(id)).toBe('revoked');
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
     expect(await store.revoke(id, 'web')).toBe(false);
     expect(await store.prolong(id, 'web', get().now() + 1000)).toBeUndefined();
@@ -48,12 +48,12 @@ export function foreignContract(get: () => Opened): void {
   test('external token: a revocation before the first use lasts until its end', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.disown(id, now() + 3000);
-    expect(await store.recall(id)).toBe('revoked');
-    await store.adopt(id, foreign());
-    expect(await store.recall(id)).toBe('revoked');
+    await store.revokeExternal(id, now() + 3000);
+    expect(await store.findExternal(id)).toBe('revoked');
+    await store.saveExternal(id, foreign());
+    expect(await store.findExternal(id)).toBe('revoked');
     await pass(3000);
-    await waitFor(async () => (await store.recall(id)) === undefined, {
+    await waitFor(async () => (await store.findExternal(id)) === undefined, {
       what: 'it to be forgotten',
     });
   });
@@ -61,40 +61,43 @@ export function foreignContract(get: () => Opened): void {
   test('external token: a revocation without an end gets no end later', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.disown(id);
-    await store.disown(id, now() + 200);
+    await store.revokeExternal(id);
+    await store.revokeExternal(id, now() + 200);
     await pass(300);
-    expect(await store.recall(id)).toBe('revoked');
-    await store.adopt(id, foreign());
-    expect(await store.recall(id)).toBe('revoked');
+    expect(await store.findExternal(id)).toBe('revoked');
+    await store.saveExternal(id, foreign());
+    expect(await store.findExternal(id)).toBe('revoked');
   });
 
   test('external token: the later end of two revocations counts', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.disown(id, now() + 60_000);
-    await store.disown(id, now() + 200);
+    await store.revokeExternal(id, now() + 60_000);
+    await store.revokeExternal(id, now() + 200);
     await pass(300);
-    expect(await store.recall(id)).toBe('revoked');
+    expect(await store.findExternal(id)).toBe('revoked');
   });
 
   test('external token: a revocation ends the uses in progress', async () => {
     const { store, now } = get();
     const id = newId();
-    await store.adopt(id, foreign());
+    await store.saveExternal(id, foreign());
     await store.redeem(id, from('192.0.2.1'), true);
-    await store.disown(id, now() + 60_000);
+    await store.revokeExternal(id, now() + 60_000);
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
-    expect(await store.recall(id)).toBe('revoked');
+    expect(await store.findExternal(id)).toBe('revoked');
   });
 
   test('external token: the record lasts as long as the signature, so no use is taken twice', async () => {
     const { store, now, pass } = get();
     const id = newId();
-    await store.adopt(id, foreign({ expiresAt: now() + 3000, uses: { max: 1, resumeFor: 0 } }));
+    await store.saveExternal(
+      id,
+      foreign({ expiresAt: now() + 3000, uses: { max: 1, resumeFor: 0 } }),
+    );
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBe('new');
     await pass(3050);
-    expect(await store.recall(id)).toBeDefined();
+    expect(await store.findExternal(id)).toBeDefined();
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
     expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();
   });
@@ -103,8 +106,8 @@ export function foreignContract(get: () => Opened): void {
     const { store, now } = get();
     const id = newId();
     const grant = foreign();
-    await store.adopt(id, grant);
+    await store.saveExternal(id, grant);
     expect(await store.prolong(id, 'web', now() + 10_000)).toBeUndefined();
-    expect(await store.recall(id)).toStrictEqual(grant);
+    expect(await store.findExternal(id)).toStrictEqual(grant);
   });
 }

@@ -183,7 +183,7 @@ export function storeContract(
       expect(await store.findTimed(id)).toBeUndefined();
       expect(await store.findTimed(newId())).toBeUndefined();
       const foreign = newId();
-      await store.disown(foreign, opened.now() + 60_000);
+      await store.revokeExternal(foreign, opened.now() + 60_000);
       expect(await store.findTimed(foreign)).toBeUndefined();
     });
 

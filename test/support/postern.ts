@@ -2,22 +2,15 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
-import { createApi } from '../../service/api/api.ts';
-import { createAuthorize } from '../../service/domain/authorize.ts';
+import { createApp } from '../../service/app.ts';
 import { type ApiKey, type Client, hashSecret } from '../../service/domain/client.ts';
-import { createWithin } from '../../service/domain/deadline.ts';
-import { createIssue, type Format } from '../../service/domain/issue.ts';
-import { createLookUp } from '../../service/domain/look-up.ts';
+import type { Format } from '../../service/domain/issue.ts';
 import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts';
-import { createProlong, createRevoke } from '../../service/domain/revoke.ts';
 import type { Store } from '../../service/domain/store.ts';
-import type { CookieSettings } from '../../service/gate/cookies.ts';
-import { createGate } from '../../service/gate/gate.ts';
-import { createDenyUnreadable } from '../../service/gate/unreadable.ts';
+import type { CookieSettings } from '../../service/gate/answer.ts';
 import type { Jwt } from '../../service/jwt/open.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { measuredStore } from '../../service/metrics/store.ts';
-import { measuredIssue } from '../../service/metrics/tokens.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
@@ -59,61 +52,45 @@ export interface PosternOptions {
   readonly log?: Logger;
 }
 
-/** The program's two listeners as main.ts makes them, without a process of their own. */
+/** The gate and the API of the service, in this process. */
 export function createPostern(options: PosternOptions = {}) {
   const {
     now = Date.now,
     decisionTtl = 0,
-    publicUrl = '',
     cookies = { sameSite: 'Lax', secure: false },
     log = pino({ level: 'silent' }),
+    apiKeys = [apiKey(KEY)],
+    publicUrl = '',
+    decisionMs,
   } = options;
-  const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
+  const { format = 'opaque', ...jwt } = options.jwt ?? {};
   const version = '0.0.0';
   const metrics = createMetrics({ version, node: process.version });
-  const { recordDecision } = metrics;
   const store = measuredStore(options.store ?? createMemoryStore({ now }), metrics);
-  const apiKeys = options.apiKeys ?? [apiKey(KEY)];
-  const {
-    verify = async () => ({ reason: 'no key' }),
-    signer,
-    format = 'opaque',
-  } = options.jwt ?? {};
-  const { clientOf = async () => undefined, owners = new Map() } = options.jwt ?? {};
-  const { publicJwks = () => ({ keys: [] }) } = options.jwt ?? {};
-  const formats = { format, ...(signer && { signer }) };
-  const issue = createIssue({ mounts, store, now, expiresIn: 120, resumeFor: 3600, ...formats });
-  const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway: 5, now });
-  const prolong = createProlong({ mounts, store, now });
-  const revoke = createRevoke({ store, lookUp, owners, now });
-  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
-  return {
-    store,
-    metrics,
-    gate: createGate({
-      authorize,
-      within: createWithin(options.decisionMs),
-      cookies,
-      recordDecision,
-      log,
-    }),
-    denyUnreadable: createDenyUnreadable({ recordDecision, log }),
-    api: createApi({
-      version,
-      apiKeys,
-      clientOf,
-      issue: measuredIssue(issue, metrics.tokens),
-      lookUp,
-      prolong,
-      revoke,
-      publicJwks,
-      metrics: metrics.text,
+  const settings = { apiKeys, cookies, decisionTtl, publicUrl, format, leeway: 5 };
+  const app = createApp(
+    { ...settings, expiresIn: 120, resumeFor: 3600 },
+    {
+      mounts: createMounts(options.mounts ?? [mount('/download/', '/protected/')]),
       store,
+      jwt: { ...NO_JWT, ...jwt },
+      metrics,
+      metricsText: metrics.text,
+      version,
       log,
-      publicUrl,
-    }),
-  };
+      now,
+      ...(decisionMs !== undefined && { decisionMs }),
+    },
+  );
+  return { ...app, store, metrics };
 }
+
+const NO_JWT = {
+  verify: async () => ({ reason: 'no key' }),
+  clientOf: async () => undefined,
+  owners: new Map(),
+  publicJwks: () => ({ keys: [] }),
+};
 
 export interface Listening {
   readonly server: Server;

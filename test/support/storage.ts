@@ -78,7 +78,7 @@ export async function startStorage(objects: Readonly<Record<string, string>>): P
   return storage;
 }
 
-/** What a storage says beside the object, of itself or as whoever put it there wished. */
+/** Headers that an object store sends with an object: its own, and those set by the uploader. */
 const CHATTER: ReadonlyArray<readonly [string, string | string[]]> = [
   ['x-amz-id-2', 'id'],
   ['x-amz-request-id', 'id'],

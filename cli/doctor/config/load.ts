@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Directive, Unreadable } from './directive.ts';
 import { parse } from './parse.ts';
@@ -107,25 +107,39 @@ export function isGlob(name: string): boolean {
   return /[*?[]/.test(name);
 }
 
-/** A regular expression for a glob. `*` does not match a slash or a leading dot. */
+/**
+ * A regular expression for a glob. `*` does not match a slash or a leading dot. What is between two stars
+ * is matched at the first place where it can be and nowhere else, or many stars would take hours.
+ */
 export function globPattern(glob: string): RegExp {
+  let stars = 0;
   const parts = glob.split('/').map((part) => {
     const body = part.replace(/\[(!?)([^\]]+)\]|[\s\S]/g, (char, not?: string, set?: string) => {
       if (set !== undefined) return `[${not ? '^/' : ''}${set.replace(/[\\\]^]/g, '\\$&')}]`;
-      if (char === '*') return '[^/]*';
+      if (char === '*') return STAR;
       if (char === '?') return '[^/]';
       return char.replace(/[.+^${}()|[\]\\]/, '\\$&');
     });
-    return /^[*?[]/.test(part) ? `(?!\\.)${body}` : body;
+    const [first = '', ...rest] = body.split(STAR);
+    const last = rest.pop();
+    const between = rest.filter(Boolean).map((text) => {
+      stars += 1;
+      return `(?=([^/]*?${text}))\\${stars}`;
+    });
+    const start = /^[*?[]/.test(part) ? `(?!\\.)${first}` : first;
+    return last === undefined ? start : `${start}${between.join('')}[^/]*${last}`;
   });
   return new RegExp(`^${parts.join('/')}$`, 'su');
 }
+
+/** No file name has this character. */
+const STAR = '\0';
 
 /** An nginx.conf on the disk, and the files that it includes. `text` is the text of nginx.conf. */
 export function diskFiles(main: string, text: string): Sources {
   return {
     main,
-    read: (name) => (name === main ? text : tryTo(() => readFileSync(name, 'utf8'))),
+    read: (name) => (name === main ? text : tryTo(() => readRegular(name))),
     named(include) {
       const name = fullName(main, include);
       return isGlob(name) ? expand(name).sort() : [name];
@@ -144,6 +158,11 @@ function expand(glob: string): string[] {
     });
   }
   return found;
+}
+
+/** A device or a pipe may have no end. */
+function readRegular(name: string): string | undefined {
+  return statSync(name).isFile() ? readFileSync(name, 'utf8') : undefined;
 }
 
 function tryTo<T>(read: () => T): T | undefined {

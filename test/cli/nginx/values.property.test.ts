@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { WrongUsage } from '../../../cli/failure.ts';
 import { commandLine } from '../../../cli/nginx/options.ts';
 import { testNginx } from '../../../dev/nginx.ts';
-import { prefixFault } from '../../../service/domain/path.ts';
+import { prefixError } from '../../../service/domain/path.ts';
 import { type Directive, parseNginx } from '../../support/nginx-tree.ts';
 import { mount } from '../../support/postern.ts';
 import { KINDS, values } from './kinds.ts';
@@ -91,7 +91,7 @@ const segment = fc.string({
 const prefix = fc
   .array(segment, { minLength: 1, maxLength: 3 })
   .map((names) => `/${names.join('/')}/`)
-  .filter((path) => prefixFault(path) === undefined);
+  .filter((path) => prefixError(path) === undefined);
 
 test("every prefix that a mount may have is a location's prefix", async () => {
   const expected = parseNginx(printed({}, [mount('/PUBLIC/', '/INTERNAL/')]));

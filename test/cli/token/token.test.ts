@@ -208,7 +208,7 @@ describe('issue --lines', () => {
   });
 
   test.each([
-    ['{"path":"/nope/a"}', 'line 1501, path: must lie under'],
+    ['{"path":"/nope/a"}', 'line 1501, path: must be under'],
     ['{"path":"/download/a"', 'line 1501 is not JSON'],
     ['["/download/a"]', 'line 1501: expected a JSON object'],
     ['{"pfad":"/download/a"}', 'line 1501'],

@@ -47,7 +47,7 @@ function startLoad(
     /** Until so many more have been given. */
     async answered(more: number): Promise<void> {
       const before = count();
-      await expect.poll(() => count() - before, { timeout: 10_000 }).toBeGreaterThan(more);
+      await expect.poll(() => count() - before).toBeGreaterThan(more);
     },
     async end(): Promise<Record<string, number>> {
       going = false;

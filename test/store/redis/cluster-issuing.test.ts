@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startRedisCluster } from '../../../dev/redis-cluster.ts';
 import { connectCluster } from '../../../service/store/cluster.ts';
 import type { Connection } from '../../../service/store/connection.ts';
-import { createIssuing } from '../../../service/store/issuing.ts';
+import { createClusterIssuing, createEnterAll } from '../../../service/store/issuing-cluster.ts';
 import { createRedisStore } from '../../../service/store/redis.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers } from '../open-redis.ts';
@@ -36,10 +36,12 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
       },
     } as Connection['redis'],
   };
-  const issue = createIssuing(interrupted, {
-    now: Date.now,
-    grantKey: (id) => `postern:grant:{${id}}`,
+  const grantKey = (id: string) => `postern:grant:{${id}}`;
+  const issue = createClusterIssuing(interrupted, {
+    grantKey,
     indexKey: (client, subject) => `postern:subject:{${client}:${subject}}`,
+    lifeOf: ({ expiresAt }) => expiresAt - Date.now(),
+    enterAll: createEnterAll(interrupted, grantKey),
   });
   const id = newId();
   await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);

@@ -77,6 +77,20 @@ test('files that each include the next one twice are refused, and do not hang', 
   expect(() => load(sources)).toThrow('more than');
 });
 
+test.each([
+  ['*a*a*a*a*a*a*a*a*a*a*a*a*b', false],
+  [`${'*'.repeat(40)}b`, false],
+  ['*a*a*a*a*a*a*a*a*a*a*a*a*', true],
+  ['a*a?*[a-c]a*aa', true],
+])('an include with many stars is matched in time: %s', (glob, matches) => {
+  const name = 'a'.repeat(60);
+  const included = `# configuration file /etc/nginx/${name}:\na;\n`;
+  const { files } = load(
+    dumped(`# configuration file /etc/nginx/nginx.conf:\ninclude ${glob};\n${included}`),
+  );
+  expect(files).toHaveLength(matches ? 2 : 1);
+});
+
 test('Lua, comments and quotes do not end a block', () => {
   const text = `# configuration file /n:
 access_by_lua_block {
@@ -97,6 +111,12 @@ last;`;
     '/n:7 set_by_lua_block $x',
     '/n:8 last',
   ]);
+});
+
+test('an include of a device, which has no end, is not available', () => {
+  expect(() => load(diskFiles('/etc/nginx/nginx.conf', 'include /dev/zero;'))).toThrow(
+    '/dev/zero is not available',
+  );
 });
 
 test('a nginx.conf on the disk, and what it includes', async () => {

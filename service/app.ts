@@ -1,0 +1,75 @@
+import type { Logger } from 'pino';
+import { createApi } from './api/api.ts';
+import type { Config } from './config/config.ts';
+import { createAuthorize } from './domain/authorize.ts';
+import { createWithDeadline } from './domain/deadline.ts';
+import { createIssue } from './domain/issue.ts';
+import { createLookUp } from './domain/look-up.ts';
+import type { Mounts } from './domain/mount.ts';
+import { createProlong, createRevoke } from './domain/revoke.ts';
+import type { Store } from './domain/store.ts';
+import { createGate } from './gate/gate.ts';
+import { createDenyUnreadable } from './gate/unreadable.ts';
+import type { Jwt } from './jwt/open.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import { measuredIssue } from './metrics/store.ts';
+
+type Settings = Pick<
+  Config,
+  | 'apiKeys'
+  | 'cookies'
+  | 'decisionTtl'
+  | 'expiresIn'
+  | 'format'
+  | 'leeway'
+  | 'publicUrl'
+  | 'resumeFor'
+>;
+
+export interface AppDependencies {
+  readonly mounts: Mounts;
+  readonly store: Store;
+  readonly jwt: Omit<Jwt, 'reload'>;
+  readonly metrics: Metrics;
+  /** For `GET /metrics`. */
+  readonly metricsText: () => Promise<string>;
+  readonly version: string;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** Maximum time for a decision in milliseconds. */
+  readonly decisionMs?: number;
+}
+
+/** Connects the gate and the API with the domain, the store, JWTs and metrics. Opens no listener. */
+export function createApp(settings: Settings, deps: AppDependencies) {
+  const { apiKeys, cookies, decisionTtl, leeway, publicUrl = '' } = settings;
+  const { mounts, store, jwt, metrics, metricsText, version, log, now } = deps;
+  const { signer, verify, owners, clientOf, publicJwks } = jwt;
+  const { recordDecision } = metrics;
+  const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway, now });
+  const { expiresIn, resumeFor, format } = settings;
+  const defaults = { expiresIn, resumeFor, format };
+  const issue = createIssue({ mounts, store, now, ...defaults, ...(signer && { signer }) });
+  const gate = createGate({
+    authorize: createAuthorize({ mounts, store, lookUp, decisionTtl }),
+    withDeadline: createWithDeadline(deps.decisionMs),
+    cookies,
+    recordDecision,
+    log,
+  });
+  const api = createApi({
+    apiKeys,
+    clientOf,
+    issue: measuredIssue(issue, metrics.tokens),
+    lookUp,
+    prolong: createProlong({ mounts, store, now }),
+    revoke: createRevoke({ store, lookUp, owners, now }),
+    publicJwks,
+    metrics: metricsText,
+    version,
+    store,
+    log,
+    publicUrl,
+  });
+  return { gate, denyUnreadable: createDenyUnreadable({ recordDecision, log }), api };
+}
