@@ -8,6 +8,7 @@ import {
   type Reply,
   replyOrThrow,
 } from './connection.ts';
+import { ServerConnector } from './connector.ts';
 import { codeOf, failureOf, isReply, isSilence } from './failure.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { requireVersion } from './version.ts';
@@ -43,6 +44,7 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     dnsLookup: (name, callback) => callback(null, name),
     redisOptions: {
       ...loginOptions(url, options),
+      Connector: ServerConnector,
       commandTimeout: timeoutMs,
       connectTimeout: Math.max(timeoutMs, 1000),
       socketTimeout: Math.max(timeoutMs, 1000),

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../domain/store.ts';
 import { checkedUrl, loginOptions, type ServerOptions, type StoreAccess } from './access.ts';
+import { ServerConnector } from './connector.ts';
 import { codeOf, failureOf, handshakeFailure, isSilence } from './failure.ts';
 import { isSentinelFailure, sentinelFailure, sentinelOptions } from './sentinel.ts';
 import { requireVersion } from './version.ts';
@@ -65,7 +66,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
   const address: ServerOptions =
     url.kind === 'sentinel'
       ? sentinelOptions(url, options)
-      : { ...url.addresses[0], ...loginOptions(url, options) };
+      : { ...url.addresses[0], ...loginOptions(url, options), Connector: ServerConnector };
   const settings: ServerOptions = {
     ...address,
     db: url.database,

@@ -1,14 +1,14 @@
-import { type Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis';
 import { StoreUnavailable } from '../domain/store.ts';
 import type { StoreUrl } from '../store-url.ts';
 import { loginOptions, type ServerOptions, type StoreAccess, tlsOptions } from './access.ts';
+import { MasterConnector } from './connector.ts';
 
 /** Leads to the master that the sentinels name, and to the next one after a failover. */
 export function sentinelOptions(url: StoreUrl, access: StoreAccess): ServerOptions {
   const { username, password } = access.sentinel ?? {};
   return {
     ...loginOptions(url, access),
-    Connector: QuietSentinelConnector,
+    Connector: MasterConnector,
     sentinels: [...url.addresses],
     ...(url.master !== undefined && { name: url.master }),
     role: 'master',
@@ -21,16 +21,6 @@ export function sentinelOptions(url: StoreUrl, access: StoreAccess): ServerOptio
     sentinelReconnectStrategy: () => 1000,
     sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 1000),
   };
-}
-
-/** ioredis writes a stack trace to standard error for each error that has no listener. */
-class QuietSentinelConnector extends SentinelConnector {
-  constructor(options: unknown) {
-    super(options as SentinelConnectionOptions);
-    const connector = this as unknown as { connectToSentinel(...args: unknown[]): Redis };
-    const original = connector.connectToSentinel.bind(this);
-    connector.connectToSentinel = (...args) => original(...args).on('error', () => {});
-  }
 }
 
 /** An error of the connection to the master, before there is one. */

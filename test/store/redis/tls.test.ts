@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../../dev/paths.ts';
 import { freePorts } from '../../../dev/ports.ts';
 import { startRedis } from '../../../dev/redis.ts';
@@ -8,6 +8,7 @@ import { startSentinel } from '../../../dev/redis-sentinel.ts';
 import { waitFor } from '../../../dev/wait.ts';
 import type { StoreUnavailable } from '../../../service/domain/store.ts';
 import type { StoreTls } from '../../../service/store/access.ts';
+import { ServerConnector } from '../../../service/store/connector.ts';
 import { createRedisStore } from '../../../service/store/redis.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { answers, tell } from '../open-redis.ts';
@@ -110,4 +111,21 @@ test('TLS: Postern uses it for the nodes of a cluster', async () => {
       ({ shown }: StoreUnavailable) => shown ?? '',
     );
   await waitFor(async () => /TLS to Redis fails/.test(await why()), { what: 'the reason' });
+});
+
+// A TLS socket of Node.js can do that: once for a certificate, and then for an alert of the server.
+test('TLS: a second error of one connection does not end the process', async () => {
+  const { tls, port } = await started();
+  const { ca, cert, key } = tls;
+  const connector = new ServerConnector({
+    host: '127.0.0.1',
+    port,
+    disconnectTimeout: 100,
+    tls: { ca, cert, key, servername: NAME },
+  });
+  const stream = await connector.connect();
+  const errors = [new Error('first'), new Error('second')];
+  for (const error of errors) stream.emit('error', error);
+  expect(connector.firstError).toBe(errors[0]);
+  connector.disconnect();
 });
