@@ -2,24 +2,24 @@ import type { Faults } from '../../service/config/fault.ts';
 import type { Given } from '../../service/config/given.ts';
 import { readSite } from '../../service/config/site.ts';
 import type { Mount } from '../../service/domain/mount.ts';
-import { given } from './values.ts';
+import { given } from '../config.ts';
 
 /** A server block, and its locations. */
-export interface Site {
+export interface ServerPlan {
   readonly name: string;
   readonly publics: readonly string[];
   readonly internals: readonly string[];
 }
 
 /**
- * A server block for each site that a mount or `--server-name` names; with neither, one for every
- * name. A mount that names no site is in each of them.
+ * A server block for each site of a mount or `--server-name`. Without any, one server block for all names.
+ * A mount without a site is in every server block.
  */
 export function planSites(
   mounts: readonly Mount[],
   serverNames: readonly string[],
   faults: Faults,
-): readonly Site[] {
+): readonly ServerPlan[] {
   const named = serverNames.map((name) => given('--server-name', name));
   for (const { site } of mounts) {
     if (site !== undefined) named.push(given('the site of a mount', site));
@@ -44,11 +44,11 @@ export function planSites(
   });
 }
 
-/** The most that a name in the DNS has. */
+/** The maximum length of a DNS name. */
 const MAX_LENGTH = 253;
 
-/** The first name of a server block, `$server_name`: more narrow than what a mount may say. */
-export function readServerName(value: Given, faults: Faults): string | undefined {
+/** The first name of a server block, `$server_name`. Stricter than the site of a mount. */
+function readServerName(value: Given, faults: Faults): string | undefined {
   const name = readSite(value, faults);
   if (name === undefined) return undefined;
   if (name.startsWith('*.') && name.endsWith('.*')) {
@@ -58,16 +58,16 @@ export function readServerName(value: Given, faults: Faults): string | undefined
   return faults.add(value, `a name of at most ${MAX_LENGTH} characters`);
 }
 
-/** What nginx reads as one word without quotes. */
+/** A text that nginx reads as one word without quotes. */
 const BARE = /^[A-Za-z0-9_./:*\-[\]]+$/;
 
 /** The maximum length of a word in nginx, in bytes, with room for its quotes (ngx_conf_file.c). */
-export const MAX_WORD_BYTES = 4000;
+const MAX_WORD_BYTES = 4000;
 
 /**
  * A text as one word of a configuration, by the rules of ngx_conf_read_token: in double quotes only
- * `"` and `\` mean anything. A `$` is left as it is, so it must be a place in which nginx looks for no
- * variables, such as a location's prefix.
+ * `"` and `\` are special. It does not escape `$`, so use it only where nginx expands no variables, such as
+ * in the prefix of a location.
  */
 export function word(text: string): string {
   return BARE.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;

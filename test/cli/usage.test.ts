@@ -67,6 +67,7 @@ test.each(COMMANDS)(
   async (command) => {
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).not.toContain('[]');
     expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key |token |nginx |doctor )/);
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
     for (const option of stdout.match(/(?<=^ {2})--[a-z-]+/gm) ?? [])

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RULES } from '../../cli/doctor/config/rules.ts';
-import { checks } from '../../cli/doctor/site/checks.ts';
+import { checks } from '../../cli/doctor/site/doctor.ts';
 import { projectRoot } from '../../dev/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';

@@ -1,5 +1,4 @@
 import type { Mount } from '../../../service/domain/mount.ts';
-import { type Directive, named } from './directive.ts';
 import {
   type Http,
   isPrefix,
@@ -8,19 +7,20 @@ import {
   prefixMatch,
   type Server,
   withNested,
-} from './scope.ts';
+} from './context.ts';
+import { type Directive, named } from './directive.ts';
 
 /** The names that the snippets have for their own. */
-export const QUESTION = '/.postern/auth-request';
-export const DELIVER = '@postern_deliver';
+export const AUTH_REQUEST = '/.postern/auth-request';
+export const DELIVERY = '@postern_deliver';
 
 export interface Gate {
   readonly location: Location;
-  readonly way: 'auth_request' | 'X-Accel';
+  readonly mode: 'auth_request' | 'X-Accel';
 }
 
 /** A configuration as Postern's doctor sees it. */
-export interface Site {
+export interface SiteConfig {
   readonly http: Http;
   readonly gates: readonly Gate[];
   /** The locations that serve what a gate has decided on. */
@@ -31,7 +31,7 @@ export interface Site {
   readonly mounts?: readonly Mount[];
 }
 
-export function siteOf(http: Http, mounts?: readonly Mount[]): Site {
+export function siteOf(http: Http, mounts?: readonly Mount[]): SiteConfig {
   const locations = http.servers.flatMap((server) => withNested(server.locations));
   const gates = locations.flatMap((location) => gateAt(location) ?? []);
   const isGate = (location: Location) => gates.some((gate) => gate.location === location);
@@ -58,8 +58,8 @@ export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mou
   return mounts.filter((mount) => mount.site === undefined || mount.site === site);
 }
 
-export function isQuestion(location: Location): boolean {
-  return location.modifier === '=' && location.path === QUESTION;
+export function isAuthRequest(location: Location): boolean {
+  return location.modifier === '=' && location.path === AUTH_REQUEST;
 }
 
 function isSnippets({ modifier, path }: Location): boolean {
@@ -69,15 +69,15 @@ function isSnippets({ modifier, path }: Location): boolean {
 /** A single line of protect.conf or x-accel.conf makes a gate. The rules find missing lines. */
 function gateAt(location: Location): Gate | undefined {
   if (isSnippets(location)) return undefined;
-  const asks = own(location, 'auth_request').some(({ args }) => args[0] === QUESTION);
-  const delivers = own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVER);
-  if (asks || delivers) return { location, way: 'auth_request' };
+  const asks = own(location, 'auth_request').some(({ args }) => args[0] === AUTH_REQUEST);
+  const delivers = own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVERY);
+  if (asks || delivers) return { location, mode: 'auth_request' };
   const headers = own(location, 'proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
   const passes = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
   const proxies =
     passes.length > 0 &&
     (headers.includes('postern-site') || passes.some((url) => /\/x-accel$/.test(url)));
-  return proxies ? { location, way: 'X-Accel' } : undefined;
+  return proxies ? { location, mode: 'X-Accel' } : undefined;
 }
 
 /** Has any line of internal.conf or headers.conf. */
@@ -106,7 +106,7 @@ function isLikely(location: Location, server: Server): boolean {
   const serves = ['alias', 'root', 'proxy_pass'].some((name) => own(location, name).length > 0);
   const blocks = [server.parent, server, ...withNested(server.locations)];
   const led = blocks
-    .flatMap((scope): readonly Directive[] => scope?.block ?? [])
+    .flatMap((context): readonly Directive[] => context?.block ?? [])
     .filter(({ name }) => name === 'auth_request' || name === 'error_page')
     .some(({ args }) => args.some((word) => word.startsWith(location.path)));
   return serves && !led;

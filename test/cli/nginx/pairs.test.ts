@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { NginxOptions } from '../../../cli/nginx/options.ts';
+import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { testNginx } from '../../../dev/nginx.ts';
 import { mount } from '../../support/postern.ts';
 import { printed } from './plan.ts';

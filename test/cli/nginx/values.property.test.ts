@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { WrongUsage } from '../../../cli/failure.ts';
-import { commandLine } from '../../../cli/nginx/options.ts';
+import { UsageError } from '../../../cli/errors.ts';
+import { commandLine } from '../../../cli/nginx/make.ts';
 import { testNginx } from '../../../dev/nginx.ts';
 import { prefixFault } from '../../../service/domain/path.ts';
 import { type Directive, parseNginx } from '../../support/nginx-tree.ts';
@@ -50,8 +50,8 @@ describe.each(KINDS)('$option', ({ option, give, legal, word, askable = () => tr
         try {
           text = printed(options, MOUNTS, commandLine(options));
         } catch (error) {
-          expect(error).toBeInstanceOf(WrongUsage);
-          const { message } = error as WrongUsage;
+          expect(error).toBeInstanceOf(UsageError);
+          const { message } = error as UsageError;
           expect(message).toContain(`  ${option}\n`);
           expect(message).toMatch(/\n {4}expected: ./);
           expect(message.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u);
@@ -111,7 +111,7 @@ test("every prefix that a mount may have is a location's prefix", async () => {
 
 test('a prefix too long for nginx is refused, and one that is not is taken', async () => {
   const long = (sign: string, bytes: number) => `/${sign.repeat(bytes)}/`;
-  expect(() => printed({}, [mount(long('"', 2040), '/protected/')])).toThrow(WrongUsage);
+  expect(() => printed({}, [mount(long('"', 2040), '/protected/')])).toThrow(UsageError);
   await pass(printed({}, [mount(long('"', 1990), '/protected/')]));
   await pass(printed({}, [mount(long('x', 2040), '/protected/')]));
 });

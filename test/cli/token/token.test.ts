@@ -252,7 +252,7 @@ describe('show', () => {
 });
 
 describe('revoke and list', () => {
-  test('an id that begins with a hyphen is no option', async () => {
+  test('an ID that begins with a hyphen is written after --', async () => {
     const seen: Array<string | undefined> = [];
     const other = await listening((request, response) => {
       seen.push(`${request.method} ${request.url}`);
@@ -262,18 +262,26 @@ describe('revoke and list', () => {
     onTestFinished(other.stop);
     const api = ['--api', at(other.port)];
     for (const id of [`-h${'a'.repeat(20)}`, `--${'a'.repeat(20)}`, `-${'-'.repeat(21)}`]) {
-      await done(['show', ...api, id, '--json']);
-      await done(['show', ...api, '--', id]);
-      await done(['revoke', id, ...api]);
-      expect(seen.splice(0)).toEqual([
-        `GET /tokens/${id}`,
-        `GET /tokens/${id}`,
-        `DELETE /tokens/${id}`,
-      ]);
+      await done(['show', ...api, '--json', '--', id]);
+      await done(['revoke', ...api, '--', id]);
+      expect(seen.splice(0)).toEqual([`GET /tokens/${id}`, `DELETE /tokens/${id}`]);
     }
     const subject = `-${'s'.repeat(21)}`;
     expect(await done(['revoke', '--subject', subject])).toBe('0 revoked.\n');
   });
+
+  test.each(['-', '--', '-h', '-V'])(
+    'show, revoke: an ID that begins with %s and is not after -- is a usage error that says so',
+    async (begin) => {
+      const id = begin.padEnd(22, 'a');
+      for (const command of ['show', 'revoke']) {
+        const { code, stdout, stderr } = await run([command, id]);
+        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        expect(stderr).toContain('put -- before a token ID that begins with a hyphen');
+      }
+      expect(asked).toEqual([]);
+    },
+  );
 
   test('by its id a token is revoked once', async () => {
     const { id } = await issued('--path', '/download/a');

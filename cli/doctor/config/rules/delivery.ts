@@ -1,13 +1,13 @@
-import { type Directive, isHandled } from '../directive.ts';
-import { type Finding, type Requirement, type Rule, unmetRequirements } from '../finding.ts';
-import { effective, type Location, own, refuses, title } from '../scope.ts';
-import { DELIVER, type Gate, isOf, type Site } from '../site.ts';
+import { effective, type Location, own, refuses, title, titleAt } from '../context.ts';
+import { type Directive, isHandled, wordsOf } from '../directive.ts';
+import { DELIVERY, type Gate, isOf, type SiteConfig } from '../site.ts';
+import { type Requirement, type Rule, type Trap, unmet } from '../trap.ts';
 
 const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }',
     why: 'auth_request allows any 2xx: a 200 from a wrong server that names a target would open the file.',
-    holds: (location) =>
+    isMet: (location) =>
       ['200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'].every((seen) =>
         refuses(location, '$postern_seen', seen),
       ),
@@ -15,13 +15,13 @@ const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'if ($postern_target !~ "^/[^/]") { return 500; }',
     why: 'Without a target the gate has not decided anything.',
-    holds: (location) =>
+    isMet: (location) =>
       ['', 'a', '//a'].every((target) => refuses(location, '$postern_target', target)),
   },
   {
     line: 'if ($postern_target ~ "//|/\\.\\.?(/|$)") { return 500; }',
     why: 'rewrite does not check the target: nginx would serve a target that contains /../.',
-    holds: (location) =>
+    isMet: (location) =>
       ['/a/../b', '/a/./b', '/a//b', '/a/..', '/..'].every((target) =>
         refuses(location, '$postern_target', target),
       ),
@@ -29,18 +29,18 @@ const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'rewrite ^ $postern_target?$postern_args? last;',
     why: 'Without the final ? nginx passes the client’s query, and the token in it, to the internal location.',
-    holds: (location) =>
+    isMet: (location) =>
       own(location, 'rewrite').every(({ args }) => args[1]?.endsWith('?') ?? false),
   },
 ];
 
 /** The delivery location of auth-request.conf, if it was edited. */
-export const deliver: Rule = {
+export const delivery: Rule = {
   id: 'deliver',
   find: ({ servers }) =>
     servers
-      .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVER))
-      .flatMap((location) => unmetRequirements(location, DELIVERY_REQUIREMENTS)),
+      .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVERY))
+      .flatMap((location) => unmet(location, DELIVERY_REQUIREMENTS)),
 };
 
 /** Headers of the server block that the internal location replaces with its own. */
@@ -49,7 +49,7 @@ export const addHeader: Rule = {
   find: ({ internals }) => internals.flatMap(replacedHeaders),
 };
 
-function replacedHeaders(location: Location): readonly Finding[] {
+function replacedHeaders(location: Location): readonly Trap[] {
   const here = own(location, 'add_header');
   if (here.length === 0 || location.parent === undefined) return [];
   const names = new Set(here.map(({ args }) => args[0]?.toLowerCase()));
@@ -57,7 +57,7 @@ function replacedHeaders(location: Location): readonly Finding[] {
     .filter(({ args }) => !names.has(args[0]?.toLowerCase()))
     .map((at) => ({
       at,
-      seen: `add_header ${at.args[0]} is not sent with files from ${title(location)} (${location.at.file}:${location.at.line})`,
+      seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
       why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
       fix: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
     }));
@@ -74,7 +74,7 @@ export const cacheControl: Rule = {
     internals
       // By X-Accel the service sends it.
       .filter(({ server }) =>
-        gates.some((gate) => isOf(gate, server) && gate.way === 'auth_request'),
+        gates.some((gate) => isOf(gate, server) && gate.mode === 'auth_request'),
       )
       .filter(
         (location) =>
@@ -99,7 +99,7 @@ export const errorPage: Rule = {
 };
 
 /** A denial, or the status of an `if`, that leads to files. */
-function opened({ location }: Gate): readonly Finding[] {
+function opened({ location }: Gate): readonly Trap[] {
   const lines = effective(location, 'error_page');
   const counts = (line: Directive, at: number) => {
     const above = lines.slice(0, at).flatMap(statuses);
@@ -109,7 +109,7 @@ function opened({ location }: Gate): readonly Finding[] {
     .filter((line, at) => counts(line, at) && (isAllow(line) || leadsToFiles(line, location)))
     .map((at) => ({
       at,
-      seen: `error_page ${at.args.join(' ')} is in force in ${title(location)} (${location.at.file}:${location.at.line})`,
+      seen: `${wordsOf(at)} is in force in ${titleAt(location)}`,
       why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it leads to is sent without a token.',
       fix: 'error_page … /pages/401.html; use a separate page, without = and without a variable',
     }));
@@ -132,7 +132,7 @@ function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolea
 /** The statuses of a decision. The others are errors, for which the snippet has a page. */
 const DENIALS = ['401', '403'];
 
-function silenced({ location }: Gate): readonly Finding[] {
+function silenced({ location }: Gate): readonly Trap[] {
   const ours = own(location, 'error_page');
   if (ours.length === 0 || location.parent === undefined) return [];
   // The first line for a status counts.
@@ -155,7 +155,7 @@ function silenced({ location }: Gate): readonly Finding[] {
     return [
       {
         at,
-        seen: `error_page ${at.args.join(' ')} is not used in ${title(location)} (${location.at.file}:${location.at.line})`,
+        seen: `${wordsOf(at)} is not used in ${titleAt(location)}`,
         why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
         fix: `${lines.join(' ')} in that location, above the include, if you want it; never with =200`,
       },
@@ -163,12 +163,12 @@ function silenced({ location }: Gate): readonly Finding[] {
   });
 }
 
-function saved({ internals }: Site): readonly Finding[] {
+function saved({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => {
     if (own(location, 'error_page').length > 0) return [];
     return effective(location, 'error_page').map((at) => ({
       at,
-      seen: `error_page ${at.args.join(' ')} is inherited by ${title(location)} (${location.at.file}:${location.at.line})`,
+      seen: `${wordsOf(at)} is inherited by ${titleAt(location)}`,
       why: "If a file does not exist, nginx sends the site's page, and the browser saves that page as the download.",
       fix: 'include postern/internal.conf; its error_page stops the inheritance',
     }));

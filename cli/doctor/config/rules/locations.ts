@@ -1,7 +1,15 @@
-import type { Directive } from '../directive.ts';
-import type { Finding, Rule } from '../finding.ts';
-import { isPrefix, type Location, own, regexRivals, title, withNested } from '../scope.ts';
-import { type Gate, returns, type Site } from '../site.ts';
+import {
+  isPrefix,
+  type Location,
+  own,
+  regexRivals,
+  title,
+  titleAt,
+  withNested,
+} from '../context.ts';
+import { type Directive, wordsOf } from '../directive.ts';
+import { type Gate, returns, type SiteConfig } from '../site.ts';
+import type { Rule, Trap } from '../trap.ts';
 
 const WHY =
   'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.';
@@ -13,7 +21,7 @@ export const missingCaret: Rule = {
     [...gates.map(({ location }) => location), ...internals].flatMap(withoutCaret),
 };
 
-function withoutCaret(location: Location): readonly Finding[] {
+function withoutCaret(location: Location): readonly Trap[] {
   const { modifier, path, at, server } = location;
   if (modifier === '^~' || modifier === '=') return [];
   if (!isPrefix(modifier)) {
@@ -28,7 +36,7 @@ function withoutCaret(location: Location): readonly Finding[] {
     { at, seen: `${title(location)} has no ^~`, why: WHY, fix },
     ...rivals.map((rival) => ({
       at: rival.at,
-      seen: `${title(rival)} wins over ${title(location)} (${at.file}:${at.line})`,
+      seen: `${title(rival)} wins over ${titleAt(location)}`,
       why: WHY,
       fix,
     })),
@@ -43,16 +51,16 @@ export const nested: Rule = {
   find: ({ gates }) => gates.flatMap(nestedInGate),
 };
 
-function nestedInGate({ location, way }: Gate): readonly Finding[] {
-  const lost = way === 'auth_request' ? 'try_files' : 'proxy_pass';
+function nestedInGate({ location, mode }: Gate): readonly Trap[] {
+  const lost = mode === 'auth_request' ? 'try_files' : 'proxy_pass';
   // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
   const isLost = (at: Directive) =>
-    way === 'auth_request' || at.name === 'location' || goesElsewhere(at);
+    mode === 'auth_request' || at.name === 'location' || goesElsewhere(at);
   return inside(location)
     .filter(isLost)
     .map((at) => ({
       at,
-      seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
+      seen: `${wordsOf(at)} inside ${title(location)}`,
       why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
       fix:
         at.name === 'location'
@@ -107,7 +115,7 @@ export const aliasSlash: Rule = {
       .flatMap((location) => withoutSlash(location, internals.includes(location))),
 };
 
-function withoutSlash(location: Location, isInternal: boolean): readonly Finding[] {
+function withoutSlash(location: Location, isInternal: boolean): readonly Trap[] {
   const { modifier, path } = location;
   const [alias] = own(location, 'alias');
   const folder = alias?.args[0] ?? '';
@@ -149,7 +157,7 @@ export const nestedInternal: Rule = {
   find: (site) => (site.mounts === undefined ? site.internals.flatMap(nestedIn(site)) : []),
 };
 
-function nestedIn({ gates, internals }: Site): (inner: Location) => readonly Finding[] {
+function nestedIn({ gates, internals }: SiteConfig): (inner: Location) => readonly Trap[] {
   return (inner) => {
     const isHere = ({ server }: Location) => server === inner.server;
     const publics = gates.flatMap(({ location }) => (isHere(location) ? location.path : []));

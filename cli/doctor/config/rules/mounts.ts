@@ -1,10 +1,10 @@
 import type { Mount } from '../../../../service/domain/mount.ts';
-import type { Finding, Rule } from '../finding.ts';
-import { type Location, prefixMatch, type Server, title } from '../scope.ts';
-import { mountsOf, type Site } from '../site.ts';
+import { type Location, prefixMatch, type Server, title } from '../context.ts';
+import { mountsOf, type SiteConfig } from '../site.ts';
+import type { Rule, Trap } from '../trap.ts';
 
 /** Mounts without a location, and locations without a mount. */
-export const mounts: Rule = {
+export const mountMismatch: Rule = {
   id: 'mounts',
   find(site) {
     if (site.mounts === undefined) return [];
@@ -17,7 +17,7 @@ export const mounts: Rule = {
   },
 };
 
-function unserved(mount: Mount, { http, servers, gates, internals }: Site): readonly Finding[] {
+function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig): readonly Trap[] {
   const isGate = (one: Location | undefined) => gates.some(({ location }) => location === one);
   const isInternal = (one: Location | undefined) => internals.some((location) => location === one);
   const shown = `${mount.site === undefined ? '' : `${mount.site}:`}${mount.prefix}=${mount.internal}`;
@@ -55,7 +55,7 @@ function unmounted(
   location: Location,
   side: 'prefix' | 'internal',
   all: readonly Mount[],
-): readonly Finding[] {
+): readonly Trap[] {
   const here = mountsOf(location.server, all).map((mount) => mount[side]);
   const { path, at } = location;
   if (here.some((prefix) => prefix.startsWith(path) || path.startsWith(prefix))) return [];

@@ -1,7 +1,7 @@
-import { type Directive, named } from '../directive.ts';
-import type { Finding, Rule } from '../finding.ts';
-import { effective, own, type Scope, type Server, title, turnedOn } from '../scope.ts';
-import { DELIVER, isOf, isQuestion, returns, type Site } from '../site.ts';
+import { type Context, effective, own, type Server, title, turnedOn } from '../context.ts';
+import { type Directive, named, wordsOf } from '../directive.ts';
+import { DELIVERY, isAuthRequest, isOf, returns, type SiteConfig } from '../site.ts';
+import type { Rule, Trap } from '../trap.ts';
 
 /** TLS early data, which an attacker on the network can replay. */
 export const earlyData: Rule = {
@@ -22,7 +22,7 @@ export const earlyData: Rule = {
     }),
 };
 
-function refuses({ block }: Pick<Scope, 'block'>): boolean {
+function refuses({ block }: Pick<Context, 'block'>): boolean {
   return named(block, 'if').some(
     ({ args, block: body }) =>
       args.some((word) => word.includes('$ssl_early_data')) && returns({ block: body ?? [] }),
@@ -97,7 +97,7 @@ export const httpConf: Rule = {
 };
 
 const ZONE = 'postern_connections';
-const WHY =
+const LIMIT_WHY =
   'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
 
 /** A limit_conn that disables the one of limit-conn.conf. */
@@ -112,32 +112,99 @@ export const limitConn: Rule = {
   },
 };
 
-function onTheWay({ servers, gates }: Site): readonly Finding[] {
-  const way = servers.flatMap((server): readonly Scope[] => [
+function onTheWay({ servers, gates }: SiteConfig): readonly Trap[] {
+  const way = servers.flatMap((server): readonly Context[] => [
     ...gates.filter((gate) => isOf(gate, server)).map(({ location }) => location),
-    ...server.locations.filter((one) => isQuestion(one) || one.path === DELIVER),
+    ...server.locations.filter((one) => isAuthRequest(one) || one.path === DELIVERY),
   ]);
   return way
-    .flatMap((scope) => effective(scope, 'limit_conn'))
+    .flatMap((context) => effective(context, 'limit_conn'))
     .filter((line) => !isOurs(line))
     .map((at) => ({
       at,
-      seen: `limit_conn ${at.args.join(' ')} is in force on the way to the file`,
-      why: WHY,
-      fix: `limit_conn ${ZONE} 8; limit_conn ${at.args.join(' ')}; put both into the internal location, and remove this line above it`,
+      seen: `${wordsOf(at)} is in force on the way to the file`,
+      why: LIMIT_WHY,
+      fix: `limit_conn ${ZONE} 8; ${wordsOf(at)}; put both into the internal location, and remove this line above it`,
     }));
 }
 
-function atTheEnd({ internals }: Site): readonly Finding[] {
+function atTheEnd({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => {
     const lines = effective(location, 'limit_conn');
     const [at] = lines;
     if (at === undefined || lines.some(isOurs)) return [];
-    const seen = `limit_conn ${at.args.join(' ')} replaces limit_conn ${ZONE}`;
-    return [{ at, seen, why: WHY, fix: `limit_conn ${ZONE} 8; in the same block` }];
+    const seen = `${wordsOf(at)} replaces limit_conn ${ZONE}`;
+    return [{ at, seen, why: LIMIT_WHY, fix: `limit_conn ${ZONE} 8; in the same block` }];
   });
 }
 
 function isOurs({ args }: Directive): boolean {
   return args[0] === ZONE;
+}
+
+/** Each variable contains a part of the request, and with it the token. */
+const TELLING =
+  /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/;
+
+const LOG_FIX = 'access_log /var/log/nginx/access.log postern;';
+
+/** Access logs that contain tokens, in a server block with a gate. */
+export const tokenLog: Rule = {
+  id: 'log',
+  find(site) {
+    const formats = formatsOf(site);
+    return site.servers.flatMap((server) => {
+      // Denials end in named locations, which inherit from the server.
+      const contexts = [
+        server,
+        ...site.gates.map(({ location }) => location),
+        ...site.internals,
+      ].filter(
+        (context) => context === server || ('server' in context && context.server === server),
+      );
+      return [...new Set(contexts.flatMap((context) => findIn(context, formats)))];
+    });
+  },
+};
+
+function findIn(context: Context, formats: ReadonlyMap<string, string>): readonly Trap[] {
+  const logs = effective(context, 'access_log');
+  if (logs.length === 0) {
+    // A location without access_log inherits from the server, which is reported already.
+    if (context.at.name !== 'server') return [];
+    const why = 'nginx then writes its default log, with the request line and every token in it.';
+    return [
+      { at: context.at, seen: `${context.at.name} without an access_log`, why, fix: LOG_FIX },
+    ];
+  }
+  return logs.flatMap((at) => {
+    const variable = tellingPart(at, formats);
+    if (variable === undefined) return [];
+    return [
+      {
+        at,
+        seen: `${wordsOf(at)} in a server block that serves protected files`,
+        why: `The format ${formatOf(at)} writes ${variable}, which contains every token in a URL.`,
+        fix: LOG_FIX,
+      },
+    ];
+  });
+}
+
+function tellingPart(at: Directive, formats: ReadonlyMap<string, string>): string | undefined {
+  if (at.args[0] === 'off') return undefined;
+  const name = formatOf(at);
+  const format = formats.get(name) ?? (name === 'combined' ? '$request' : '');
+  const [, variable] = TELLING.exec(format) ?? [];
+  return variable && `$${variable}`;
+}
+
+function formatOf({ args }: Directive): string {
+  return args[1] ?? 'combined';
+}
+
+function formatsOf({ http }: SiteConfig): ReadonlyMap<string, string> {
+  return new Map(
+    own(http, 'log_format').map(({ args: [name = '', ...rest] }) => [name, rest.join('')]),
+  );
 }

@@ -1,17 +1,17 @@
-import { type Directive, named } from '../directive.ts';
-import type { Finding, Rule } from '../finding.ts';
-import { inForce, type Location, own, title } from '../scope.ts';
-import { isQuestion, type Site } from '../site.ts';
+import { inForce, type Location, own, title } from '../context.ts';
+import { type Directive, named, wordsOf } from '../directive.ts';
+import { isAuthRequest, type SiteConfig } from '../site.ts';
+import type { Rule, Trap } from '../trap.ts';
 
 /** The locations whose requests go to a gate. */
-export function asking({ servers, gates }: Site): readonly Location[] {
-  const questions = servers.flatMap(({ locations }) => locations.filter(isQuestion));
-  const passing = gates.filter(({ way }) => way === 'X-Accel').map(({ location }) => location);
+export function asking({ servers, gates }: SiteConfig): readonly Location[] {
+  const questions = servers.flatMap(({ locations }) => locations.filter(isAuthRequest));
+  const passing = gates.filter(({ mode }) => mode === 'X-Accel').map(({ location }) => location);
   return [...questions, ...passing];
 }
 
 /** The upstreams of gates. */
-export function upstreamsOf(site: Site): readonly Directive[] {
+export function upstreamsOf(site: SiteConfig): readonly Directive[] {
   const urls = asking(site).flatMap((location) => own(location, 'proxy_pass'));
   const hosts = new Set(urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]));
   return own(site.http, 'upstream').filter(({ args }) => hosts.has(args[0]));
@@ -37,13 +37,13 @@ export const failover: Rule = {
   find: (site) => [...disabled(site), ...asking(site).flatMap(neverRetried)],
 };
 
-function disabled(site: Site): readonly Finding[] {
+function disabled(site: SiteConfig): readonly Trap[] {
   return upstreamsOf(site).flatMap((upstream) => {
     const servers = named(upstream.block ?? [], 'server');
     if (servers.length < 2) return [];
     return servers.filter(isSoonDisabled).map((at) => ({
       at,
-      seen: `server ${at.args.join(' ')} in upstream ${upstream.args[0]}, which has ${servers.length}`,
+      seen: `${wordsOf(at)} in upstream ${upstream.args[0]}, which has ${servers.length}`,
       why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
       fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
     }));
@@ -58,7 +58,7 @@ function isSoonDisabled({ args }: Directive): boolean {
 }
 
 /** By nginx's defaults 60 seconds, and no limit. */
-function neverRetried(location: Location): readonly Finding[] {
+function neverRetried(location: Location): readonly Trap[] {
   const read = seconds(inForce(location, 'proxy_read_timeout')?.args[0] ?? '60s');
   const at = inForce(location, 'proxy_next_upstream_timeout');
   const retry = seconds(at?.args[0] ?? '0');

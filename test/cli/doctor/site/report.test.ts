@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { harmless } from '../../../../cli/doctor/site/doctor.ts';
+import { harmless } from '../../../../cli/doctor/site/report.ts';
 import { newToken } from '../../../../service/domain/token.ts';
 
 test('what the doctor saw is printed without tokens, however they are encoded', () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { createApi } from '../../../../cli/api-client.ts';
+import { createApiClient } from '../../../../cli/api-client.ts';
 import { attackSite } from '../../../../cli/doctor/site/doctor.ts';
 import { waitFor } from '../../../../dev/wait.ts';
 import { apiKey, KEY, listening, mount } from '../../../support/postern.ts';
@@ -68,7 +68,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   'no log': [
     {},
     ['--access-log', '/nowhere/access.log'],
-    /--access-log \/nowhere\/access\.log cannot be read: ENOENT/,
+    /--access-log \/nowhere\/access\.log cannot be read: no such file/,
   ],
   'nobody at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
 };
@@ -203,7 +203,7 @@ test('it writes nothing, on a site where methods are let through to WebDAV', asy
 
 test('on a terminal it shows where it is, and what it waits for', async ({ onTestFinished }) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
-  const api = createApi(site.api, KEY);
+  const api = createApiClient(site.api, KEY);
   const shown: string[] = [];
   const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     shown.push(String(text));

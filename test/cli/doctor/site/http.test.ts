@@ -1,15 +1,15 @@
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import {
+  type Endpoint,
   headerOf,
-  type Place,
   type Request,
-  readAnswer,
-  send,
-} from '../../../../cli/doctor/site/raw-http.ts';
+  readResponse,
+  sendRequest,
+} from '../../../../cli/doctor/site/http.ts';
 
 const read = (text: string, isHead = false, ended = false) =>
-  readAnswer(Buffer.from(text, 'latin1'), isHead, ended);
+  readResponse(Buffer.from(text, 'latin1'), isHead, ended);
 
 const seen = (text: string, isHead = false, ended = false) => {
   const answer = read(text, isHead, ended);
@@ -83,14 +83,16 @@ async function exchange(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  const place: Place = {
+  const place: Endpoint = {
     tls: false,
     host: '127.0.0.1',
     port,
     authority: 'files.example',
     name: 'x',
   };
-  const result = await send(place, request, stop.signal).catch((error: Error) => error.message);
+  const result = await sendRequest(place, request, stop.signal).catch(
+    (error: Error) => error.message,
+  );
   return { heard, result };
 }
 
