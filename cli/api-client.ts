@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Environment } from '../service/config/environment.ts';
-import { Failure, reasonOf, UsageError } from './errors.ts';
+import { Failure, parseJson, systemReason, UsageError } from './errors.ts';
 import type { ApiOptions } from './options.ts';
-import { printable } from './terminal.ts';
+import { escapeControls } from './terminal.ts';
 
 /** The API of a running service, with an API key. */
 export interface ApiClient {
@@ -37,7 +37,7 @@ export function createApiClient(address: string, key: string): ApiClient {
         redirect: 'manual',
       });
       if (response.status === 204) return undefined;
-      const body = parse(response.text);
+      const body = parseJson(response.text);
       const problem = parseProblem(response.status, body);
       if (problem !== undefined) throw problem;
       if (response.ok && typeof body === 'object' && body !== null) return body;
@@ -56,7 +56,7 @@ export function createApiClient(address: string, key: string): ApiClient {
       return { status: response.status, ok: response.ok, text: await response.text() };
     } catch (error) {
       throw new Failure(
-        `${address} does not answer: ${reasonOf((error as Error).cause ?? error)}. Check that Postern is ` +
+        `${address} does not answer: ${systemReason((error as Error).cause ?? error)}. Check that Postern is ` +
           'running and that this is its POSTERN_API_LISTEN; --api or POSTERN_API sets another address.',
         { cause: error },
       );
@@ -74,48 +74,37 @@ export function notPostern(status: number): Failure {
   );
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 interface FieldError {
   /** JSON pointer into the body: `/3/path`. */
   readonly pointer: string;
   readonly detail: string;
 }
 
+interface ProblemDocument {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly fieldErrors: readonly FieldError[];
+}
+
 /** The API rejected the request (RFC 9457). */
 export class Problem extends Failure {
   override readonly name = 'Problem';
-  readonly code: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly fieldErrors: readonly FieldError[];
+  readonly document: ProblemDocument;
 
   /** `fieldName` translates a pointer for a person. By default it is the name in the body. */
-  constructor(
-    problem: Pick<Problem, 'code' | 'status' | 'detail' | 'fieldErrors'>,
-    fieldName = (pointer: string) => pointer.replace(/^\//, ''),
-  ) {
-    const { code, status, detail, fieldErrors } = problem;
-    const advice = ADVICE[code];
+  constructor(document: ProblemDocument, fieldName = (pointer: string) => pointer.slice(1)) {
+    const { code, status, detail, fieldErrors } = document;
+    const lines = [
+      `${code} (${status})${detail && `: ${detail}`}`,
+      ...fieldErrors.map((error) => `  ${fieldName(error.pointer)}: ${error.detail}`),
+    ];
     super(
-      [
-        `${printable(code)} (${status})${detail && `: ${printable(detail)}`}`,
-        ...fieldErrors.map(
-          (error) => `  ${printable(fieldName(error.pointer))}: ${printable(error.detail)}`,
-        ),
-        ...(advice === undefined ? [] : [advice]),
-      ].join('\n'),
+      [...lines.map(escapeControls), ...(Object.hasOwn(ADVICE, code) ? [ADVICE[code]] : [])].join(
+        '\n',
+      ),
     );
-    this.code = code;
-    this.status = status;
-    this.detail = detail;
-    this.fieldErrors = fieldErrors;
+    this.document = document;
   }
 }
 
@@ -128,8 +117,8 @@ function parseProblem(status: number, body: unknown): Problem | undefined {
     return { pointer: String(pointer).replace(/^#/, ''), detail: String(what) };
   });
   return new Problem({
-    code,
     status,
+    code,
     detail: typeof detail === 'string' ? detail : '',
     fieldErrors,
   });
@@ -163,7 +152,7 @@ function apiAddress(option: string | undefined, variable: string | undefined): s
   const url = /^https?:\/\/[^\s\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : null;
   if (url === null) {
     throw new UsageError(
-      `${field}: expected a URL such as ${DEFAULT_API}, got ${printable(given)}`,
+      `${field}: expected a URL such as ${DEFAULT_API}, got ${escapeControls(given)}`,
     );
   }
   const { username, password, search, hash } = url;
@@ -196,6 +185,8 @@ async function apiKey(file: string | undefined, variable: string | undefined): P
   throw new Failure(`${from}: expected an API key, one line of ASCII without spaces`);
 
   function unreadable(error: unknown): never {
-    throw new Failure(`--key-file ${file} cannot be read: ${reasonOf(error)}`, { cause: error });
+    throw new Failure(`--key-file ${file} cannot be read: ${systemReason(error)}`, {
+      cause: error,
+    });
   }
 }

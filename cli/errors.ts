@@ -1,4 +1,4 @@
-import { printable } from './terminal.ts';
+import { escapeControls } from './terminal.ts';
 
 /** The command cannot do what was asked. The message never contains a part of a key. Exit code 1. */
 export class Failure extends Error {
@@ -32,7 +32,16 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Why a file or the network failed, in plain words. */
-export function reasonOf(error: unknown): string {
+export function systemReason(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? printable(message);
+  return REASONS[code] ?? escapeControls(message);
+}
+
+/** Undefined if the text is not JSON. No JSON text has that value. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

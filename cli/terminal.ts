@@ -27,12 +27,12 @@ export function print(text: string): Promise<void> {
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** A text on one line, with control characters escaped. */
-export function printable(text: string): string {
+export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /** A value as JSON on one line, with control characters escaped. */
-export function printableJson(value: unknown): string {
+export function escapeControlsInJson(value: unknown): string {
   // Such a character is always inside a JSON string.
   return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
     character

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Failure, reasonOf } from '../errors.ts';
+import { Failure, parseJson, systemReason } from '../errors.ts';
 
 /** The first key signs, all keys verify. */
 export interface KeySet {
@@ -18,7 +18,7 @@ const GROUP_READS = 0o040;
  */
 export async function readKeySet(path: string): Promise<KeySet> {
   const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
-  const set = parse(text);
+  const set = parseJson(text);
   if (isKeySet(set)) return set;
   throw new Failure(`${path}: expected a JWKS file with at least one key, {"keys": [ … ]}`);
 }
@@ -88,14 +88,6 @@ async function write(
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function isKeySet(set: unknown): set is KeySet {
   const { keys } = (set ?? {}) as { keys?: unknown };
   return Array.isArray(keys) && keys.length > 0 && keys.every(isKey);
@@ -106,7 +98,7 @@ function isKey(key: unknown): key is Jwk {
 }
 
 function fail(path: string, what: string, error: unknown): never {
-  throw new Failure(`${path} ${what}: ${reasonOf(error)}`, { cause: error });
+  throw new Failure(`${path} ${what}: ${systemReason(error)}`, { cause: error });
 }
 
 /**

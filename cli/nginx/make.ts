@@ -3,7 +3,7 @@ import type { Config } from '../../service/config.ts';
 import { serviceConfig, withFaults } from '../config.ts';
 import { UsageError } from '../errors.ts';
 import { flagOf } from '../options.ts';
-import { printable } from '../terminal.ts';
+import { escapeControls } from '../terminal.ts';
 import { renderFiles, renderText, writeFiles } from './files.ts';
 import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
 
@@ -42,8 +42,8 @@ async function emit(plan: Plan, line: string, { out, force, json }: Output): Pro
   const done = await writeFiles(out, renderFiles(plan, line), force === true);
   if (json) return `${JSON.stringify(done)}\n`;
   const lines = [
-    ...done.written.map((path) => `wrote ${printable(path)}`),
-    ...done.unchanged.map((path) => `${printable(path)} is unchanged`),
+    ...done.written.map((path) => `wrote ${escapeControls(path)}`),
+    ...done.unchanged.map((path) => `${escapeControls(path)} is unchanged`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -8,7 +8,7 @@ import { KeyFault } from '../../service/jwt/keys.ts';
 import { type Jwt, openJwt } from '../../service/jwt/open.ts';
 import { serviceConfig } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';
-import { printable } from '../terminal.ts';
+import { escapeControls } from '../terminal.ts';
 import type { Explained } from './explain.ts';
 
 /** This command does not ask the store. How to ask it, by what Postern records of the token. */
@@ -39,11 +39,12 @@ async function openService(env: Environment): Promise<Jwt> {
       readFile: (path) => readFileSync(path, 'utf8'),
       now: Date.now,
       onFailure(issuer, { message }) {
-        process.stderr.write(`postern: the keys of ${issuer}: ${printable(message)}\n`);
+        process.stderr.write(`postern: the keys of ${issuer}: ${escapeControls(message)}\n`);
       },
     });
   } catch (error) {
-    if (error instanceof KeyFault) throw new UsageError(printable(error.message), { cause: error });
+    if (error instanceof KeyFault)
+      throw new UsageError(escapeControls(error.message), { cause: error });
     throw error;
   }
 }
@@ -53,7 +54,7 @@ async function verify(jwt: Jwt, token: string) {
     return await jwt.verify(token);
   } catch (error) {
     if (!(error instanceof KeysUnavailable)) throw error;
-    throw new Failure(`${printable(error.message)}: nothing is known of the token`, {
+    throw new Failure(`${escapeControls(error.message)}: nothing is known of the token`, {
       cause: error,
     });
   }

@@ -2,7 +2,7 @@ import type { Environment } from '../../service/config/environment.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/domain/token.ts';
 import type { ApiClient } from '../api-client.ts';
 import { Failure, UsageError } from '../errors.ts';
-import { printableJson } from '../terminal.ts';
+import { escapeControlsInJson } from '../terminal.ts';
 import { stateText } from './show.ts';
 
 interface ExplainOptions {
@@ -34,7 +34,7 @@ export async function explainToken(
     );
   }
   const explained = await explain(await read(stdin), openApi, env);
-  const text = json ? `${printableJson(explained)}\n` : stateText(explained);
+  const text = json ? `${escapeControlsInJson(explained)}\n` : stateText(explained);
   return { active: explained.active, text };
 }
 

@@ -1,6 +1,6 @@
 import { type ApiClient, notPostern, Problem } from '../api-client.ts';
-import { Failure } from '../errors.ts';
-import { type Progress, printable } from '../terminal.ts';
+import { Failure, parseJson } from '../errors.ts';
+import { escapeControls, type Progress } from '../terminal.ts';
 
 /** The fields of `POST /tokens`. */
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -12,7 +12,7 @@ export type Fields = Readonly<Record<string, string | number | boolean | readonl
  */
 export async function issueToken(api: ApiClient, fields: Fields, json?: true): Promise<string> {
   const answer = await api.ask('POST', '/tokens', JSON.stringify(fields)).catch((error) => {
-    throw error instanceof Problem ? new Problem(error, optionOf) : error;
+    throw error instanceof Problem ? new Problem(error.document, optionOf) : error;
   });
   return line(answer, json);
 }
@@ -21,7 +21,7 @@ export async function issueToken(api: ApiClient, fields: Fields, json?: true): P
 function line(answer: unknown, json?: true): string {
   const { url } = (answer ?? {}) as { url?: unknown };
   if (typeof url !== 'string') throw notPostern(201);
-  return `${json ? JSON.stringify(answer) : printable(url)}\n`;
+  return `${json ? JSON.stringify(answer) : escapeControls(url)}\n`;
 }
 
 /** `/expires_in` is `--expires-in`, and `/ip/0` is `--ip`. */
@@ -61,7 +61,7 @@ export async function issueLines(
   let issued = 0;
   async function send({ numbers, texts }: Batch): Promise<void> {
     const answers = await api.ask('POST', '/tokens', `[${texts.join(',')}]`).catch((error) => {
-      throw error instanceof Problem ? new Problem(error, placeIn(numbers)) : error;
+      throw error instanceof Problem ? new Problem(error.document, fieldIn(numbers)) : error;
     });
     if (!Array.isArray(answers) || answers.length !== numbers.length) {
       throw notPostern(201);
@@ -99,18 +99,14 @@ function emptyBatch(): Batch {
 }
 
 function check(number: number, text: string): void {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Failure(`line ${number} is not JSON`);
-  }
+  const value = parseJson(text);
+  if (value === undefined) throw new Failure(`line ${number} is not JSON`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
   throw new Failure(`line ${number}: expected a JSON object such as {"path": "/download/a.pdf"}`);
 }
 
 /** `/3/path` is the `path` of the fourth line. */
-function placeIn(numbers: readonly number[]): (pointer: string) => string {
+function fieldIn(numbers: readonly number[]): (pointer: string) => string {
   return (pointer) => {
     const [, index, ...field] = pointer.split('/');
     return `line ${numbers[Number(index)]}${field.length > 0 ? `, ${field.join('/')}` : ''}`;

@@ -1,6 +1,6 @@
 import { type ApiClient, notPostern } from '../api-client.ts';
 import { Failure } from '../errors.ts';
-import { type Progress, printable } from '../terminal.ts';
+import { escapeControls, type Progress } from '../terminal.ts';
 
 const TIMES = ['iat', 'nbf', 'exp', 'start_by', 'resumable_until', 'began'];
 
@@ -23,14 +23,14 @@ export function stateText(state: Readonly<Record<string, unknown>>): string {
 
 function rowsOf(field: string, value: unknown): Array<[string, string]> {
   if (field !== 'requesters' || !Array.isArray(value))
-    return [[printable(field), displayValue(field, value)]];
+    return [[escapeControls(field), displayValue(field, value)]];
   return value.map((requester) => [
     'requester',
     Object.entries(requester as object)
       .map(([name, part]) =>
         name === 'address'
           ? displayValue(name, part)
-          : `${printable(name)} ${displayValue(name, part)}`,
+          : `${escapeControls(name)} ${displayValue(name, part)}`,
       )
       .join(', '),
   ]);
@@ -39,7 +39,7 @@ function rowsOf(field: string, value: unknown): Array<[string, string]> {
 /** A time is displayed in UTC, a list on one line. */
 function displayValue(field: string, value: unknown): string {
   if (TIMES.includes(field) && typeof value === 'number') return timeOf(value);
-  return printable(Array.isArray(value) ? value.join(' ') : String(value));
+  return escapeControls(Array.isArray(value) ? value.join(' ') : String(value));
 }
 
 function timeOf(seconds: number): string {

@@ -102,7 +102,7 @@ export function titleAt(context: Context): string {
   return `${title(context)} (${context.at.file}:${context.at.line})`;
 }
 
-/** The location that a URI's prefix leads to, before any regex is tried. */
+/** The location that nginx selects by prefix, before it tries regexes. */
 export function prefixMatch(
   { locations }: Pick<Server, 'locations'>,
   uri: string,

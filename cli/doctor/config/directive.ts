@@ -1,4 +1,4 @@
-/** A file, as nginx names it, and a line of it, from 1. */
+/** A file, with its name in nginx, and a line number from 1. */
 export interface Position {
   readonly file: string;
   readonly line: number;

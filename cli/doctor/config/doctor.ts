@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Mount } from '../../../service/domain/mount.ts';
-import { reasonOf, UsageError } from '../../errors.ts';
-import { printable } from '../../terminal.ts';
+import { systemReason, UsageError } from '../../errors.ts';
+import { escapeControls } from '../../terminal.ts';
 import { httpOf } from './context.ts';
 import { Unreadable } from './directive.ts';
 import { diskFiles, dumpedFiles, type Loaded, load, type Sources } from './load.ts';
@@ -54,7 +54,7 @@ function read(name: string): string {
   try {
     return readFileSync(isStdin(name) ? STDIN : name, 'utf8');
   } catch (error) {
-    throw new UsageError(`${name} cannot be read: ${reasonOf(error)}`, { cause: error });
+    throw new UsageError(`${name} cannot be read: ${systemReason(error)}`, { cause: error });
   }
 }
 
@@ -63,7 +63,7 @@ function loaded(sources: Sources): Loaded {
     return load(sources);
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
-    throw new UsageError(printable(error.message), { cause: error });
+    throw new UsageError(escapeControls(error.message), { cause: error });
   }
 }
 
@@ -92,9 +92,9 @@ function formatTrapsJson(
 
 function paragraph({ rule, at, seen, why, fix }: ReportedTrap): string {
   return [
-    `✗ ${printable(`${at.file}:${at.line}`)}  ${printable(seen)}  [${rule}]`,
-    `    why:  ${printable(why)}`,
-    `    fix:  ${printable(fix)}`,
+    `✗ ${escapeControls(`${at.file}:${at.line}`)}  ${escapeControls(seen)}  [${rule}]`,
+    `    why:  ${escapeControls(why)}`,
+    `    fix:  ${escapeControls(fix)}`,
   ].join('\n');
 }
 

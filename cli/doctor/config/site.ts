@@ -10,7 +10,7 @@ import {
 } from './context.ts';
 import { type Directive, named } from './directive.ts';
 
-/** The names that the snippets have for their own. */
+/** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
 
@@ -19,15 +19,15 @@ export interface Gate {
   readonly mode: 'auth_request' | 'X-Accel';
 }
 
-/** A configuration as Postern's doctor sees it. */
+/** A configuration, and the parts of it that belong to Postern. */
 export interface SiteConfig {
   readonly http: Http;
   readonly gates: readonly Gate[];
-  /** The locations that serve what a gate has decided on. */
+  /** The locations that serve the files that a gate allowed. */
   readonly internals: readonly Location[];
-  /** Those that have a gate. */
+  /** The server blocks with a gate. */
   readonly servers: readonly Server[];
-  /** Absent: not known. */
+  /** Absent: unknown. */
   readonly mounts?: readonly Mount[];
 }
 
@@ -40,7 +40,7 @@ export function siteOf(http: Http, mounts?: readonly Mount[]): SiteConfig {
     const others = withNested(server.locations).filter(
       (location) => !isGate(location) && !isSnippets(location),
     );
-    const sure = others.filter(bearsSigns);
+    const sure = others.filter(usesSnippets);
     const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
     const found = [...new Set([...sure, ...ofMounts])];
     return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
@@ -52,7 +52,7 @@ export function isOf({ location }: Gate, server: Server): boolean {
   return location.server === server;
 }
 
-/** The mounts that hold for a server block: of all sites, or of its first name. */
+/** The mounts of a server block: those without a site, and those of its first name. */
 export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mount[] {
   const site = server.names[0]?.toLowerCase() ?? '';
   return mounts.filter((mount) => mount.site === undefined || mount.site === site);
@@ -80,8 +80,8 @@ function gateAt(location: Location): Gate | undefined {
   return proxies ? { location, mode: 'X-Accel' } : undefined;
 }
 
-/** Has any line of internal.conf or headers.conf. */
-function bearsSigns({ block }: Location): boolean {
+/** Contains any line of internal.conf or headers.conf. */
+function usesSnippets({ block }: Location): boolean {
   return block.some(
     ({ name, args }) =>
       ['set', 'auth_request_set', 'limit_rate', 'add_header'].includes(name) &&
@@ -112,7 +112,7 @@ function isLikely(location: Location, server: Server): boolean {
   return serves && !led;
 }
 
-/** Whether a location checks or serves by lines that are certain to end a request. */
+/** Whether a `return` ends the request. */
 export function returns({ block }: { readonly block: readonly Directive[] }): boolean {
   return named(block, 'return').length > 0;
 }

@@ -1,6 +1,5 @@
 import { effective, inForce, type Location, own, title, turnedOn } from './context.ts';
 import type { Position } from './directive.ts';
-import type { SiteConfig } from './site.ts';
 
 /** A trap, and how to fix it. */
 export interface Trap {
@@ -10,11 +9,6 @@ export interface Trap {
   readonly why: string;
   /** The directive that fixes it, or what to change. */
   readonly fix: string;
-}
-
-export interface Rule {
-  readonly id: string;
-  find(site: SiteConfig): readonly Trap[];
 }
 
 /** A line of a snippet that protects something, and whether a location has it. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../api-client.ts';
 import { Failure, UsageError } from '../../errors.ts';
-import { createProgress, type Progress, print, printable } from '../../terminal.ts';
+import { createProgress, escapeControls, type Progress, print } from '../../terminal.ts';
 import type { Check } from './check.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
 import { addressChecks } from './checks/address.ts';
@@ -142,7 +142,7 @@ function selected(all: readonly Check[], only: readonly string[] | undefined): r
     throw new UsageError(`--only: ${ACCESS_LOG} needs --access-log <file>`);
   }
   const known = ids.join(', ');
-  throw new UsageError(`--only: unknown check ${printable(unknown)}; the checks are ${known}`);
+  throw new UsageError(`--only: unknown check ${escapeControls(unknown)}; the checks are ${known}`);
 }
 
 async function rowOf(check: Check, site: TestedSite): Promise<Row> {

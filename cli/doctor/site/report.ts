@@ -1,5 +1,5 @@
 import { withoutTokens } from '../../../service/domain/without-tokens.ts';
-import { printable } from '../../terminal.ts';
+import { escapeControls } from '../../terminal.ts';
 import type { CheckResult, Verdict } from './check.ts';
 
 /** The result of one check. */
@@ -62,5 +62,5 @@ const MAX_TEXT = 400;
 /** A text from the site, without tokens and without characters that control a terminal. */
 export function harmless(text: string): string {
   const bare = withoutTokens(text);
-  return printable(bare.length > MAX_TEXT ? `${bare.slice(0, MAX_TEXT)}…` : bare);
+  return escapeControls(bare.length > MAX_TEXT ? `${bare.slice(0, MAX_TEXT)}…` : bare);
 }

@@ -61,7 +61,7 @@ async function issue(api: DoctorApi, path: string): Promise<TestToken> {
   try {
     return await api.issue({ path });
   } catch (error) {
-    if (!(error instanceof Problem) || error.code === 'invalid_client') throw error;
+    if (!(error instanceof Problem) || error.document.code === 'invalid_client') throw error;
     throw new Failure(`Postern rejects a token for --path ${path}: ${error.message}`);
   }
 }

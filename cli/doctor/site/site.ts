@@ -125,7 +125,7 @@ export function createDoctorApi(client: ApiClient, subject: string): DoctorApi {
 
 function unless(...codes: readonly string[]): (error: unknown) => undefined {
   return (error) => {
-    if (error instanceof Problem && codes.includes(error.code)) return undefined;
+    if (error instanceof Problem && codes.includes(error.document.code)) return undefined;
     throw error;
   };
 }

@@ -50,10 +50,10 @@ async function passes(options: Partial<NginxOptions>): Promise<void> {
   expect(ok).toBe(true);
 }
 
-describe('nginx -t passes with', () => {
+describe('nginx: nginx -t accepts the configuration with', () => {
   test.concurrent.each(pairs)('%s and %s', async (a, b) => {
     await passes({ ...CHOICES[a], ...CHOICES[b] });
   });
 
-  test('all of them', () => passes(Object.assign({}, ...Object.values(CHOICES))));
+  test('all options', () => passes(Object.assign({}, ...Object.values(CHOICES))));
 });

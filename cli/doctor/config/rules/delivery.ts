@@ -1,7 +1,7 @@
 import { effective, type Location, own, refuses, title, titleAt } from '../context.ts';
 import { type Directive, isHandled, wordsOf } from '../directive.ts';
 import { DELIVERY, type Gate, isOf, type SiteConfig } from '../site.ts';
-import { type Requirement, type Rule, type Trap, unmet } from '../trap.ts';
+import { type Requirement, type Trap, unmet } from '../trap.ts';
 
 const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
   {
@@ -35,19 +35,16 @@ const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
 ];
 
 /** The delivery location of auth-request.conf, if it was edited. */
-export const delivery: Rule = {
-  id: 'deliver',
-  find: ({ servers }) =>
-    servers
-      .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVERY))
-      .flatMap((location) => unmet(location, DELIVERY_REQUIREMENTS)),
-};
+export function delivery({ servers }: SiteConfig): readonly Trap[] {
+  return servers
+    .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVERY))
+    .flatMap((location) => unmet(location, DELIVERY_REQUIREMENTS));
+}
 
 /** Headers of the server block that the internal location replaces with its own. */
-export const addHeader: Rule = {
-  id: 'add-header',
-  find: ({ internals }) => internals.flatMap(replacedHeaders),
-};
+export function addHeader({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap(replacedHeaders);
+}
 
 function replacedHeaders(location: Location): readonly Trap[] {
   const here = own(location, 'add_header');
@@ -68,11 +65,10 @@ function quoted(word: string): string {
 }
 
 /** Files that a shared cache in front of nginx may store. */
-export const cacheControl: Rule = {
-  id: 'cache-control',
-  find: ({ internals, gates }) =>
+export function cacheControl({ internals, gates }: SiteConfig): readonly Trap[] {
+  return (
     internals
-      // By X-Accel the service sends it.
+      // With X-Accel the service sends the header.
       .filter(({ server }) =>
         gates.some((gate) => isOf(gate, server) && gate.mode === 'auth_request'),
       )
@@ -89,16 +85,16 @@ export const cacheControl: Rule = {
         seen: `${title(location)} sends no Cache-Control: private`,
         why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
         fix: 'include postern/headers.conf;',
-      })),
-};
+      }))
+  );
+}
 
 /** Error pages of the site that replace those of the snippets, and the reverse. */
-export const errorPage: Rule = {
-  id: 'error-page',
-  find: (site) => [...site.gates.flatMap(opened), ...site.gates.flatMap(silenced), ...saved(site)],
-};
+export function errorPage(site: SiteConfig): readonly Trap[] {
+  return [...site.gates.flatMap(opened), ...site.gates.flatMap(silenced), ...saved(site)];
+}
 
-/** A denial, or the status of an `if`, that leads to files. */
+/** An error page for a denial, or for the status of an `if`, that serves files. */
 function opened({ location }: Gate): readonly Trap[] {
   const lines = effective(location, 'error_page');
   const counts = (line: Directive, at: number) => {
@@ -119,7 +115,7 @@ function isAllow({ args }: Directive): boolean {
   return args.some((word) => /^=2\d\d$/.test(word));
 }
 
-/** A named location serves the requested path, an error page has its own path. */
+/** A named location serves the requested path. Another error page has its own path. */
 function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolean {
   const to = args.at(-1) ?? '';
   if (to.startsWith('@')) {
@@ -129,13 +125,13 @@ function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolea
   return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
 }
 
-/** The statuses of a decision. The others are errors, for which the snippet has a page. */
+/** The statuses of a denial. The other statuses are errors, for which the snippet has a page. */
 const DENIALS = ['401', '403'];
 
 function silenced({ location }: Gate): readonly Trap[] {
   const ours = own(location, 'error_page');
   if (ours.length === 0 || location.parent === undefined) return [];
-  // The first line for a status counts.
+  // nginx uses the first line for a status.
   const replaced = (status: string) =>
     ours
       .find((line) => statuses(line).includes(status))
@@ -144,7 +140,7 @@ function silenced({ location }: Gate): readonly Trap[] {
   return effective(location.parent, 'error_page').flatMap((at) => {
     const lost = statuses(at).filter(replaced);
     const denials = lost.filter((status) => DENIALS.includes(status));
-    // Nearly every site has a page for errors only, and loses nothing.
+    // Nearly every site has pages for errors only: replacing them is harmless.
     if (denials.length === 0) return [];
     const others = lost.filter((status) => !DENIALS.includes(status));
     const page = at.args.at(-1);

@@ -1,15 +1,6 @@
 import { effective, inForce, type Location, own, title, titleAt, turnedOn } from '../context.ts';
-import { AUTH_REQUEST, DELIVERY, isAuthRequest, isOf } from '../site.ts';
-import {
-  has,
-  isOff,
-  isSetOff,
-  type Requirement,
-  type Rule,
-  sends,
-  type Trap,
-  unmet,
-} from '../trap.ts';
+import { AUTH_REQUEST, DELIVERY, isAuthRequest, isOf, type SiteConfig } from '../site.ts';
+import { has, isOff, isSetOff, type Requirement, sends, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
 const GATE_HEADERS: readonly Requirement[] = [
@@ -73,13 +64,11 @@ const PROTECT_REQUIREMENTS: readonly Requirement[] = [
 ];
 
 /** protect.conf, if it was edited. */
-export const protect: Rule = {
-  id: 'protect',
-  find: ({ gates }) =>
-    gates
-      .filter(({ mode }) => mode === 'auth_request')
-      .flatMap(({ location }) => unmet(location, PROTECT_REQUIREMENTS)),
-};
+export function protect({ gates }: SiteConfig): readonly Trap[] {
+  return gates
+    .filter(({ mode }) => mode === 'auth_request')
+    .flatMap(({ location }) => unmet(location, PROTECT_REQUIREMENTS));
+}
 
 const X_ACCEL_REQUIREMENTS: readonly Requirement[] = [
   ...GATE_HEADERS,
@@ -106,32 +95,28 @@ const X_ACCEL_REQUIREMENTS: readonly Requirement[] = [
 ];
 
 /** x-accel.conf, if it was edited. */
-export const xAccel: Rule = {
-  id: 'x-accel',
-  find: ({ gates }) =>
-    gates
-      .filter(({ mode }) => mode === 'X-Accel')
-      .flatMap(({ location }) => unmet(location, X_ACCEL_REQUIREMENTS)),
-};
+export function xAccel({ gates }: SiteConfig): readonly Trap[] {
+  return gates
+    .filter(({ mode }) => mode === 'X-Accel')
+    .flatMap(({ location }) => unmet(location, X_ACCEL_REQUIREMENTS));
+}
 
 /** protect.conf, or its auth_request, in a block from which every location inherits it. */
-export const serverAuthRequest: Rule = {
-  id: 'server-auth-request',
-  find: ({ http }) =>
-    [http, ...http.servers].flatMap((context) => {
-      const lines = [...own(context, 'auth_request'), ...own(context, 'try_files')];
-      const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
-      if (at === undefined) return [];
-      return [
-        {
-          at,
-          seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${context.at.name} block`,
-          why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
-          fix: 'location ^~ /download/ { include postern/protect.conf; }',
-        },
-      ];
-    }),
-};
+export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
+  return [http, ...http.servers].flatMap((context) => {
+    const lines = [...own(context, 'auth_request'), ...own(context, 'try_files')];
+    const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
+    if (at === undefined) return [];
+    return [
+      {
+        at,
+        seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${context.at.name} block`,
+        why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
+        fix: 'location ^~ /download/ { include postern/protect.conf; }',
+      },
+    ];
+  });
+}
 
 const REQUEST_REQUIREMENTS: readonly Requirement[] = [
   {
@@ -178,13 +163,11 @@ const KEY = [
 ];
 
 /** The location of auth-request.conf that asks the gate, if it was edited. */
-export const authRequest: Rule = {
-  id: 'question',
-  find: ({ servers }) =>
-    servers
-      .flatMap(({ locations }) => locations.filter(isAuthRequest))
-      .flatMap((location) => [...unmet(location, REQUEST_REQUIREMENTS), ...cached(location)]),
-};
+export function authRequest({ servers }: SiteConfig): readonly Trap[] {
+  return servers
+    .flatMap(({ locations }) => locations.filter(isAuthRequest))
+    .flatMap((location) => [...unmet(location, REQUEST_REQUIREMENTS), ...cached(location)]);
+}
 
 function cached(location: Location): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
@@ -204,23 +187,21 @@ function cached(location: Location): readonly Trap[] {
 }
 
 /** A gate without auth-request.conf. */
-export const missingAuthRequest: Rule = {
-  id: 'missing-auth-request',
-  find: ({ servers, gates }) =>
-    servers.flatMap((server) => {
-      const has = (test: (location: (typeof server.locations)[number]) => boolean) =>
-        server.locations.some(test);
-      const asks = has(isAuthRequest);
-      const delivers =
-        has(({ path }) => path === DELIVERY) && has(({ path }) => path === '@postern_503');
-      if (asks && delivers) return [];
-      return gates
-        .filter((gate) => isOf(gate, server))
-        .map(({ location }) => ({
-          at: location.at,
-          seen: `${title(location)} in a server block without auth-request.conf`,
-          why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
-          fix: 'include postern/auth-request.conf; in the server block',
-        }));
-    }),
-};
+export function missingAuthRequest({ servers, gates }: SiteConfig): readonly Trap[] {
+  return servers.flatMap((server) => {
+    const has = (test: (location: (typeof server.locations)[number]) => boolean) =>
+      server.locations.some(test);
+    const asks = has(isAuthRequest);
+    const delivers =
+      has(({ path }) => path === DELIVERY) && has(({ path }) => path === '@postern_503');
+    if (asks && delivers) return [];
+    return gates
+      .filter((gate) => isOf(gate, server))
+      .map(({ location }) => ({
+        at: location.at,
+        seen: `${title(location)} in a server block without auth-request.conf`,
+        why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
+        fix: 'include postern/auth-request.conf; in the server block',
+      }));
+  });
+}

@@ -9,8 +9,8 @@ import {
   turnedOn,
 } from '../context.ts';
 import { wordsOf } from '../directive.ts';
-import { AUTH_REQUEST } from '../site.ts';
-import { type Requirement, type Rule, type Trap, unmet } from '../trap.ts';
+import { AUTH_REQUEST, type SiteConfig } from '../site.ts';
+import { type Requirement, type Trap, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
 const INTERNAL_REQUIREMENTS: readonly Requirement[] = [
@@ -39,10 +39,9 @@ const INTERNAL_REQUIREMENTS: readonly Requirement[] = [
 ];
 
 /** internal.conf, if it was edited or is not included. */
-export const internalSnippet: Rule = {
-  id: 'internal',
-  find: ({ internals }) => internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS)),
-};
+export function internalSnippet({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS));
+}
 
 /** What may come here without a decision for it: from a page, for another file, by a denial. */
 const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
@@ -75,49 +74,41 @@ const EXTRAS: Readonly<Record<string, string>> = {
 };
 
 /** Modules that do more with a file than send it. */
-export const internalExtras: Rule = {
-  id: 'internal-extras',
-  find: ({ internals }) =>
-    internals.flatMap((location) =>
-      Object.entries(EXTRAS).flatMap(([name, why]) => {
-        const at = turnedOn(location, name);
-        if (at === undefined) return [];
-        const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
-        return [
-          { at, seen, why, fix: `${name} off; in that location (internal.conf contains it)` },
-        ];
-      }),
-    ),
-};
+export function internalExtras({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location) =>
+    Object.entries(EXTRAS).flatMap(([name, why]) => {
+      const at = turnedOn(location, name);
+      if (at === undefined) return [];
+      const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
+      return [{ at, seen, why, fix: `${name} off; in that location (internal.conf contains it)` }];
+    }),
+  );
+}
 
 /** Directives that change the URI in the internal location, or bypass its checks. */
-export const internalRewrite: Rule = {
-  id: 'internal-rewrite',
-  find: ({ internals }) =>
-    internals.flatMap((location) => [
-      ...inside(location).map((at) => ({
-        at,
-        seen: `${wordsOf(at)} inside ${title(location)}`,
-        why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
-        fix: 'remove it: the internal location must not contain a location, limit_except or an `if` that does not return',
-      })),
-      ...own(location, 'rewrite').map((at) => ({
-        at,
-        seen: `${wordsOf(at)} in ${title(location)}`,
-        why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
-        fix: 'remove it: the mount maps the public prefix to the internal prefix',
-      })),
-    ]),
-};
+export function internalRewrite({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location) => [
+    ...inside(location).map((at) => ({
+      at,
+      seen: `${wordsOf(at)} inside ${title(location)}`,
+      why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
+      fix: 'remove it: the internal location must not contain a location, limit_except or an `if` that does not return',
+    })),
+    ...own(location, 'rewrite').map((at) => ({
+      at,
+      seen: `${wordsOf(at)} in ${title(location)}`,
+      why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
+      fix: 'remove it: the mount maps the public prefix to the internal prefix',
+    })),
+  ]);
+}
 
 /** An internal location that proxies: what it passes on, and what it caches. */
-export const internalProxy: Rule = {
-  id: 'internal-proxy',
-  find: ({ internals }) =>
-    internals
-      .filter((location) => own(location, 'proxy_pass').length > 0)
-      .flatMap((location) => [...cached(location), ...passesCredentials(location)]),
-};
+export function internalProxy({ internals }: SiteConfig): readonly Trap[] {
+  return internals
+    .filter((location) => own(location, 'proxy_pass').length > 0)
+    .flatMap((location) => [...cached(location), ...passesCredentials(location)]);
+}
 
 function cached(location: Location): readonly Trap[] {
   return ['proxy_cache', 'proxy_store'].flatMap((name) => {

@@ -9,17 +9,15 @@ import {
 } from '../context.ts';
 import { type Directive, wordsOf } from '../directive.ts';
 import { type Gate, returns, type SiteConfig } from '../site.ts';
-import type { Rule, Trap } from '../trap.ts';
+import type { Trap } from '../trap.ts';
 
 const WHY =
   'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.';
 
 /** `^~` on the public and on the internal location, and the locations that win without it. */
-export const missingCaret: Rule = {
-  id: 'missing-caret',
-  find: ({ gates, internals }) =>
-    [...gates.map(({ location }) => location), ...internals].flatMap(withoutCaret),
-};
+export function missingCaret({ gates, internals }: SiteConfig): readonly Trap[] {
+  return [...gates.map(({ location }) => location), ...internals].flatMap(withoutCaret);
+}
 
 function withoutCaret(location: Location): readonly Trap[] {
   const { modifier, path, at, server } = location;
@@ -46,10 +44,9 @@ function withoutCaret(location: Location): readonly Trap[] {
 const NESTED = ['location', 'if', 'limit_except'];
 
 /** Blocks inside the public location, which do not inherit the directives of the snippet. */
-export const nested: Rule = {
-  id: 'nested',
-  find: ({ gates }) => gates.flatMap(nestedInGate),
-};
+export function nested({ gates }: SiteConfig): readonly Trap[] {
+  return gates.flatMap(nestedInGate);
+}
 
 function nestedInGate({ location, mode }: Gate): readonly Trap[] {
   const lost = mode === 'auth_request' ? 'try_files' : 'proxy_pass';
@@ -91,29 +88,25 @@ export function inside({ block }: Location): readonly Directive[] {
 }
 
 /** A configuration without a gate. */
-export const noGate: Rule = {
-  id: 'no-gate',
-  find: ({ http, gates }) =>
-    gates.length > 0
-      ? []
-      : [
-          {
-            at: http.at,
-            seen: 'no location asks Postern',
-            why: 'nginx serves all files of this configuration without a token.',
-            fix: 'location ^~ /download/ { include postern/protect.conf; }',
-          },
-        ],
-};
+export function noGate({ http, gates }: SiteConfig): readonly Trap[] {
+  return gates.length > 0
+    ? []
+    : [
+        {
+          at: http.at,
+          seen: 'no location asks Postern',
+          why: 'nginx serves all files of this configuration without a token.',
+          fix: 'location ^~ /download/ { include postern/protect.conf; }',
+        },
+      ];
+}
 
 /** A missing slash in any location of the site: it can open the folder of the files. */
-export const aliasSlash: Rule = {
-  id: 'alias-slash',
-  find: ({ http, internals }) =>
-    http.servers
-      .flatMap(({ locations }) => withNested(locations))
-      .flatMap((location) => withoutSlash(location, internals.includes(location))),
-};
+export function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
+  return http.servers
+    .flatMap(({ locations }) => withNested(locations))
+    .flatMap((location) => withoutSlash(location, internals.includes(location)));
+}
 
 function withoutSlash(location: Location, isInternal: boolean): readonly Trap[] {
   const { modifier, path } = location;
@@ -152,10 +145,9 @@ function beside(path: string, folder: string): string {
  * An internal location below another one, if no two public locations nest in the same way. If the mounts
  * are known, there is nothing to find: mounts that nest so are a configuration error.
  */
-export const nestedInternal: Rule = {
-  id: 'nested-internal',
-  find: (site) => (site.mounts === undefined ? site.internals.flatMap(nestedIn(site)) : []),
-};
+export function nestedInternal(site: SiteConfig): readonly Trap[] {
+  return site.mounts === undefined ? site.internals.flatMap(nestedIn(site)) : [];
+}
 
 function nestedIn({ gates, internals }: SiteConfig): (inner: Location) => readonly Trap[] {
   return (inner) => {

@@ -1,21 +1,18 @@
 import type { Mount } from '../../../../service/domain/mount.ts';
 import { type Location, prefixMatch, type Server, title } from '../context.ts';
 import { mountsOf, type SiteConfig } from '../site.ts';
-import type { Rule, Trap } from '../trap.ts';
+import type { Trap } from '../trap.ts';
 
 /** Mounts without a location, and locations without a mount. */
-export const mountMismatch: Rule = {
-  id: 'mounts',
-  find(site) {
-    if (site.mounts === undefined) return [];
-    const all = site.mounts;
-    return [
-      ...all.flatMap((mount) => unserved(mount, site)),
-      ...site.gates.flatMap(({ location }) => unmounted(location, 'prefix', all)),
-      ...site.internals.flatMap((location) => unmounted(location, 'internal', all)),
-    ];
-  },
-};
+export function mountMismatch(site: SiteConfig): readonly Trap[] {
+  if (site.mounts === undefined) return [];
+  const all = site.mounts;
+  return [
+    ...all.flatMap((mount) => unserved(mount, site)),
+    ...site.gates.flatMap(({ location }) => unmounted(location, 'prefix', all)),
+    ...site.internals.flatMap((location) => unmounted(location, 'internal', all)),
+  ];
+}
 
 function unserved(mount: Mount, { http, servers, gates, internals }: SiteConfig): readonly Trap[] {
   const isGate = (one: Location | undefined) => gates.some(({ location }) => location === one);

@@ -16,13 +16,12 @@ import {
 } from '../context.ts';
 import { type Directive, isHandled, named } from '../directive.ts';
 import type { SiteConfig } from '../site.ts';
-import type { Rule, Trap } from '../trap.ts';
+import type { Trap } from '../trap.ts';
 
-/** Files of an internal location that another root or alias of the site serves too. */
-export const secondUrl: Rule = {
-  id: 'second-door',
-  find: (site) => site.internals.flatMap((location) => otherUrls(location, site)),
-};
+/** Files of an internal location that another root or alias of the site also serves. */
+export function secondUrl(site: SiteConfig): readonly Trap[] {
+  return site.internals.flatMap((location) => otherUrls(location, site));
+}
 
 function otherUrls(location: Location, { http, gates, internals }: SiteConfig): readonly Trap[] {
   const isProxy = own(location, 'proxy_pass').length > 0;

@@ -1,26 +1,24 @@
 import { type Context, effective, own, type Server, title, turnedOn } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
 import { DELIVERY, isAuthRequest, isOf, returns, type SiteConfig } from '../site.ts';
-import type { Rule, Trap } from '../trap.ts';
+import type { Trap } from '../trap.ts';
 
 /** TLS early data, which an attacker on the network can replay. */
-export const earlyData: Rule = {
-  id: 'early-data',
-  find: ({ servers, gates }) =>
-    servers.flatMap((server) => {
-      const at = turnedOn(server, 'ssl_early_data');
-      const open = gates.filter((gate) => isOf(gate, server) && !refuses(gate.location));
-      if (at === undefined || open.length === 0 || refuses(server)) return [];
-      return [
-        {
-          at,
-          seen: 'ssl_early_data on in a server block that serves protected files',
-          why: 'An attacker who recorded a request in early data can replay it: it takes a use of a token with max_uses, or downloads the file again.',
-          fix: 'ssl_early_data off;',
-        },
-      ];
-    }),
-};
+export function earlyData({ servers, gates }: SiteConfig): readonly Trap[] {
+  return servers.flatMap((server) => {
+    const at = turnedOn(server, 'ssl_early_data');
+    const open = gates.filter((gate) => isOf(gate, server) && !refuses(gate.location));
+    if (at === undefined || open.length === 0 || refuses(server)) return [];
+    return [
+      {
+        at,
+        seen: 'ssl_early_data on in a server block that serves protected files',
+        why: 'An attacker who recorded a request in early data can replay it: it takes a use of a token with max_uses, or downloads the file again.',
+        fix: 'ssl_early_data off;',
+      },
+    ];
+  });
+}
 
 function refuses({ block }: Pick<Context, 'block'>): boolean {
   return named(block, 'if').some(
@@ -30,22 +28,20 @@ function refuses({ block }: Pick<Context, 'block'>): boolean {
 }
 
 /** Tokens that cross a network unencrypted. */
-export const plainHttp: Rule = {
-  id: 'plain-http',
-  find: ({ servers, gates }) =>
-    servers.flatMap((server) => {
-      const [gate] = gates.filter((one) => isOf(one, server));
-      if (gate === undefined || isBehindProxy(server) || redirects(server)) return [];
-      return listens(server)
-        .filter(({ args }) => !isPrivate(args))
-        .map((at) => ({
-          at,
-          seen: `${at === server.at ? 'server without a listen' : `listen ${at.args.join(' ')}`}: ${title(gate.location)} is served over plain HTTP`,
-          why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
-          fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
-        }));
-    }),
-};
+export function plainHttp({ servers, gates }: SiteConfig): readonly Trap[] {
+  return servers.flatMap((server) => {
+    const [gate] = gates.filter((one) => isOf(one, server));
+    if (gate === undefined || isBehindProxy(server) || redirects(server)) return [];
+    return listens(server)
+      .filter(({ args }) => !isPrivate(args))
+      .map((at) => ({
+        at,
+        seen: `${at === server.at ? 'server without a listen' : `listen ${at.args.join(' ')}`}: ${title(gate.location)} is served over plain HTTP`,
+        why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
+        fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
+      }));
+  });
+}
 
 /** Without one nginx listens on port 80 of all addresses. */
 function listens(server: Server): readonly Directive[] {
@@ -77,40 +73,35 @@ function redirects({ block }: Server): boolean {
 const POLICY = '$postern_content_security_policy';
 
 /** headers.conf without the map in http.conf, which has the policy that it sends. */
-export const httpConf: Rule = {
-  id: 'http-conf',
-  find: ({ http, internals }) =>
-    own(http, 'map').some(({ args }) => args[1] === POLICY)
-      ? []
-      : internals
-          .filter((location) => own(location, 'set').every(({ args }) => args[0] !== POLICY))
-          .flatMap((location) =>
-            effective(location, 'add_header')
-              .filter(({ args }) => args[1] === POLICY)
-              .map((at) => ({
-                at,
-                seen: `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`,
-                why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
-                fix: 'include postern/http.conf; in the http block',
-              })),
-          ),
-};
+export function httpConf({ http, internals }: SiteConfig): readonly Trap[] {
+  return own(http, 'map').some(({ args }) => args[1] === POLICY)
+    ? []
+    : internals
+        .filter((location) => own(location, 'set').every(({ args }) => args[0] !== POLICY))
+        .flatMap((location) =>
+          effective(location, 'add_header')
+            .filter(({ args }) => args[1] === POLICY)
+            .map((at) => ({
+              at,
+              seen: `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`,
+              why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
+              fix: 'include postern/http.conf; in the http block',
+            })),
+        );
+}
 
 const ZONE = 'postern_connections';
 const LIMIT_WHY =
   'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
 
 /** A limit_conn that disables the one of limit-conn.conf. */
-export const limitConn: Rule = {
-  id: 'limit-conn',
-  find(site) {
-    const isUsed = own(site.http, 'limit_conn').some(isOurs);
-    if (!isUsed) return [];
-    const before = onTheWay(site);
-    const known = before.map(({ at }) => at);
-    return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
-  },
-};
+export function limitConn(site: SiteConfig): readonly Trap[] {
+  const isUsed = own(site.http, 'limit_conn').some(isOurs);
+  if (!isUsed) return [];
+  const before = onTheWay(site);
+  const known = before.map(({ at }) => at);
+  return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
+}
 
 function onTheWay({ servers, gates }: SiteConfig): readonly Trap[] {
   const way = servers.flatMap((server): readonly Context[] => [
@@ -149,23 +140,18 @@ const TELLING =
 const LOG_FIX = 'access_log /var/log/nginx/access.log postern;';
 
 /** Access logs that contain tokens, in a server block with a gate. */
-export const tokenLog: Rule = {
-  id: 'log',
-  find(site) {
-    const formats = formatsOf(site);
-    return site.servers.flatMap((server) => {
-      // Denials end in named locations, which inherit from the server.
-      const contexts = [
-        server,
-        ...site.gates.map(({ location }) => location),
-        ...site.internals,
-      ].filter(
-        (context) => context === server || ('server' in context && context.server === server),
-      );
-      return [...new Set(contexts.flatMap((context) => findIn(context, formats)))];
-    });
-  },
-};
+export function tokenLog(site: SiteConfig): readonly Trap[] {
+  const formats = formatsOf(site);
+  return site.servers.flatMap((server) => {
+    // Denials end in named locations, which inherit from the server.
+    const contexts = [
+      server,
+      ...site.gates.map(({ location }) => location),
+      ...site.internals,
+    ].filter((context) => context === server || ('server' in context && context.server === server));
+    return [...new Set(contexts.flatMap((context) => findIn(context, formats)))];
+  });
+}
 
 function findIn(context: Context, formats: ReadonlyMap<string, string>): readonly Trap[] {
   const logs = effective(context, 'access_log');

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { decodings } from '../../../../service/domain/without-tokens.ts';
-import { Failure, reasonOf } from '../../../errors.ts';
+import { Failure, systemReason } from '../../../errors.ts';
 import { type Check, type CheckResult, fault, ok, untested } from '../check.ts';
 import { type TestedSite, withToken } from '../site.ts';
 
@@ -106,5 +106,5 @@ async function since(file: string, start: number): Promise<string> {
 }
 
 function unreadable(file: string, error: unknown): Failure {
-  return new Failure(`--access-log ${file} cannot be read: ${reasonOf(error)}`);
+  return new Failure(`--access-log ${file} cannot be read: ${systemReason(error)}`);
 }

@@ -20,7 +20,7 @@ const REAL_IP =
   'set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; with the addresses of your load balancers only';
 
 interface Seen {
-  /** Undefined where nginx names none. */
+  /** Undefined if nginx sends no address. */
   readonly seen: string | undefined;
   readonly heard: SiteResponse;
 }

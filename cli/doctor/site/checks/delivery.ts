@@ -11,7 +11,7 @@ import {
 import { type HttpResponse, headerOf, type Request } from '../http.ts';
 import { missingFile, type TestedSite, withToken } from '../site.ts';
 
-/** Makes a request for the canary with a good token, and says what is wrong with the answer. */
+/** Requests the canary with a valid token, and checks the response. */
 async function faultOf(
   site: TestedSite,
   request: Omit<Request, 'target'>,
@@ -24,7 +24,7 @@ async function faultOf(
   return what ? fault(what) : ok(String(answer.status));
 }
 
-/** The first that is not ok, or the last. */
+/** The first result that is not ok, or all of them. */
 async function all(findings: readonly (() => Promise<CheckResult>)[]): Promise<CheckResult> {
   const seen: string[] = [];
   for (const find of findings) {
@@ -52,7 +52,7 @@ const ranges: Check = {
     return all([
       single('bytes=1-16', 1, 17),
       single('bytes=-16', -16),
-      // A server may answer it with less, or with all of it (RFC 9110, section 14.2).
+      // A server may send only one of the parts, or the whole file (RFC 9110, section 14.2).
       () => faultOf(site, range(PARTS), ({ status }) => status >= 300 && `${status} for ${PARTS}`),
       () =>
         faultOf(site, range('bytes=999999999-'), ({ status }) => {
@@ -78,7 +78,7 @@ const gzip: Check = {
       () => faultOf(site, { headers: { ...accept, Range: 'bytes=1-16' } }, encoded),
     ]);
     const { length } = site.canary.body;
-    // gzip_min_length is often 1000 or so.
+    // gzip_min_length is often about 1000.
     if (finding.verdict !== 'ok' || length >= 1024) return finding;
     return ok(`${finding.saw}; the canary has only ${length} bytes and may be too short for gzip`);
   },
@@ -122,7 +122,7 @@ const headers: Check = {
 const HTTP_CONF =
   'include postern/http.conf; in the http block: it has the policy that postern/headers.conf sends';
 
-/** Only the sandbox is missing, and the others of headers.conf are there. */
+/** Only the sandbox is missing: headers.conf is included, http.conf is not. */
 function lacksHttpConf(answer: HttpResponse, faults: readonly string[]): boolean {
   const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
   return !hasPolicy && faults.length === 1 && faults[0]?.includes(SANDBOX) === true;

@@ -69,7 +69,7 @@ const host: Check = {
 
 const LENGTH = { 'Content-Length': '0' };
 
-/** Such that a server which would write does not: RFC 9110, section 14.5, has it refuse a PUT of a part. */
+/** No server writes anything for these: it rejects a PUT with Content-Range (RFC 9110, section 14.5). */
 const REQUESTS: Readonly<Record<string, Omit<Request, 'target'>>> = {
   POST: { method: 'POST', headers: LENGTH },
   'POST as GET': {
@@ -91,7 +91,7 @@ const methods: Check = {
   why: 'the gate allowed a request that is not a download: with such a gate a token could also allow writing',
   fix: 'proxy_set_header X-Original-Method $request_method; as in postern/auth-request.conf',
   run: async (site) => {
-    // A file that is not there.
+    // A file that does not exist.
     const { path, target } = missingFile(site);
     const { token } = await site.issue({ path });
     const before = new Set<string>();

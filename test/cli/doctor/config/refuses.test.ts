@@ -17,7 +17,7 @@ test.each([
   ['if ($a ~ x) { return 200; }', 'x', false],
   ['if ($a ~ x) { set $b 1; }', 'x', false],
   ['if ($a ~ "(?x)^ (?>x)") { return 500; }', 'x', true],
-])('%s, of %s: %s', (text, value, refused) => {
+])('refuses: %s with $a = %j: %s', (text, value, refused) => {
   const root = parse(`server { location / { ${text} } }`, 'a.conf');
   const [location] = httpOf(root, 'a.conf').servers[0]?.locations ?? [];
   expect(location && refuses(location, '$a', value)).toBe(refused);
