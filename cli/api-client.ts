@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Environment } from '../service/config/environment.ts';
-import { Failure, parseJson, systemReason, UsageError } from './errors.ts';
+import { Failure, UsageError } from './errors.ts';
+import { parseJson, systemReason } from './io.ts';
 import type { ApiOptions } from './options.ts';
 import { escapeControls } from './terminal.ts';
 

@@ -1,12 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import type { Environment } from '../service/config/environment.ts';
 import { addDoctor } from './doctor/command.ts';
-import { Failure, UsageError } from './errors.ts';
+import { Failure, StdoutClosed, UsageError } from './errors.ts';
 import { addKey } from './key/command.ts';
 import { addNginx } from './nginx/command.ts';
 import { example } from './options.ts';
 import { version } from './package.ts';
-import { StdoutClosed } from './terminal.ts';
+// Handles a closed standard output, also for the help that commander prints.
+import './terminal.ts';
 import { addToken } from './token/command.ts';
 
 const FAILED = 1;

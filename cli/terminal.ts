@@ -1,7 +1,4 @@
-/** The reader of standard output closed it: `postern token list … | head`. */
-export class StdoutClosed extends Error {
-  override readonly name = 'StdoutClosed';
-}
+import { StdoutClosed } from './errors.ts';
 
 let failed: Error | undefined;
 process.stdout.on('error', (error) => {

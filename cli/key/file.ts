@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { Failure, parseJson, systemReason } from '../errors.ts';
+import { Failure } from '../errors.ts';
+import { parseJson, systemReason, temporaryBeside } from '../io.ts';
 
 /** The first key signs, all keys verify. */
 export interface KeySet {
@@ -29,7 +29,7 @@ export async function readKeySet(path: string): Promise<KeySet> {
  * @throws Failure, also if the file exists
  */
 export async function createKeyFile(path: string, text: string): Promise<void> {
-  const temporary = beside(path);
+  const temporary = temporaryBeside(path);
   try {
     await write(temporary, text);
     // Not rename, which would replace a file that another process created in the meantime.
@@ -56,7 +56,7 @@ export async function replaceKeyFile(path: string, text: string): Promise<void> 
     // Follow a symbolic link instead of replacing it.
     const target = await realpath(path);
     const { uid, gid, mode } = await stat(target);
-    temporary = beside(target);
+    temporary = temporaryBeside(target);
     await write(temporary, text, { uid, gid, mode: OWNER_ONLY | (mode & GROUP_READS) });
     await rename(temporary, target);
   } catch (error) {
@@ -64,11 +64,6 @@ export async function replaceKeyFile(path: string, text: string): Promise<void> 
   } finally {
     if (temporary !== undefined) await rm(temporary, { force: true });
   }
-}
-
-/** In the same folder, because rename works only within a file system. */
-function beside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
 }
 
 async function write(

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { Failure, systemReason } from '../errors.ts';
+import { dirname, join } from 'node:path';
+import { Failure } from '../errors.ts';
+import { systemReason, temporaryBeside } from '../io.ts';
 import { readSnippet, snippetsFolder, version } from '../package.ts';
 import { escapeControls } from '../terminal.ts';
 import type { Plan } from './plan.ts';
@@ -111,33 +111,33 @@ export async function writeFiles(
 ): Promise<Written> {
   const made: Array<{ readonly temporary: string; readonly path: string }> = [];
   try {
-    const differ: string[] = [];
-    const written: string[] = [];
-    const unchanged: string[] = [];
+    const all: Array<{ path: string; text: string; existing: string | undefined }> = [];
     for (const [name, text] of files) {
       const path = join(folder, name);
-      const existing = await read(path);
-      (existing === text ? unchanged : written).push(path);
-      if (existing !== undefined && existing !== text) differ.push(path);
+      all.push({ path, text, existing: await read(path) });
     }
+    const changed = all.filter(({ text, existing }) => text !== existing);
+    const differ = changed.filter(({ existing }) => existing !== undefined);
     if (differ.length > 0 && !force) {
-      const list = differ.map((path) => `\n  ${path}`).join('');
+      const list = differ.map(({ path }) => `\n  ${path}`).join('');
       throw new Failure(
         `no files were written: these exist and differ:${list}\nUse --force to overwrite them.`,
       );
     }
-    for (const [name, text] of files) {
-      const named = join(folder, name);
-      if (unchanged.includes(named)) continue;
+    for (const { path: named, text } of changed) {
       await mkdir(dirname(named), { recursive: true });
       // Follow a symbolic link instead of replacing it.
       const path = await realpath(named).catch(() => named);
-      const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+      const temporary = temporaryBeside(path);
       made.push({ temporary, path });
       await writeFile(temporary, text, { flag: 'wx', mode: 0o644 });
     }
     for (const { temporary, path } of made) await rename(temporary, path);
-    return { written, unchanged };
+    const unchanged = all.filter((file) => !changed.includes(file));
+    return {
+      written: changed.map(({ path }) => path),
+      unchanged: unchanged.map(({ path }) => path),
+    };
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure(`${folder} cannot be written: ${systemReason(error)}`, { cause: error });

@@ -2,8 +2,7 @@ import type { Faults } from '../../service/config/fault.ts';
 import type { Given } from '../../service/config/given.ts';
 import type { Config } from '../../service/config.ts';
 import { given } from '../config.ts';
-import { planSites, type ServerPlan } from './sites.ts';
-import { type FileSources, readFileSources } from './sources.ts';
+import { type FileSources, planSites, readFileSources, type ServerPlan } from './sites.ts';
 import {
   readCount,
   readListenAddress,

@@ -9,11 +9,15 @@ import { type Jwt, openJwt } from '../../service/jwt/open.ts';
 import { serviceConfig } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';
 import { escapeControls } from '../terminal.ts';
-import type { Explained } from './explain.ts';
+
+/** Fields to print. `active` says whether the token is valid. */
+export interface Explained extends Readonly<Record<string, unknown>> {
+  readonly active: boolean;
+}
 
 /** This command does not ask the store. How to ask it, by what Postern records of the token. */
 const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
-  required: (id) => `not asked whether the token is still there: postern token show ${id}`,
+  required: (id) => `not asked whether the token is still there: postern token show -- ${id}`,
   optional: () => 'not asked whether the token was revoked or used up: POST /introspect',
   never: () => 'records nothing of the token: it is valid until exp',
 };

@@ -3,17 +3,13 @@ import { isDownloadJwt, isOpaque, isToken } from '../../service/domain/token.ts'
 import type { ApiClient } from '../api-client.ts';
 import { Failure, UsageError } from '../errors.ts';
 import { escapeControlsInJson } from '../terminal.ts';
+import type { Explained } from './explain-jwt.ts';
 import { stateText } from './show.ts';
 
 interface ExplainOptions {
   readonly openApi: () => Promise<ApiClient>;
   readonly env: Environment;
   readonly json?: true;
-}
-
-/** Fields to print. `active` says whether the token is valid. */
-export interface Explained extends Readonly<Record<string, unknown>> {
-  readonly active: boolean;
 }
 
 /** More than any token has. */

@@ -1,5 +1,6 @@
 import { type ApiClient, notPostern, Problem } from '../api-client.ts';
-import { Failure, parseJson } from '../errors.ts';
+import { Failure } from '../errors.ts';
+import { parseJson } from '../io.ts';
 import { escapeControls, type Progress } from '../terminal.ts';
 
 /** The fields of `POST /tokens`. */

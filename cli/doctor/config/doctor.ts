@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Mount } from '../../../service/domain/mount.ts';
-import { systemReason, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
+import { systemReason } from '../../io.ts';
 import { escapeControls } from '../../terminal.ts';
 import { httpOf } from './context.ts';
 import { Unreadable } from './directive.ts';

@@ -118,7 +118,9 @@ describe('token explain: a JWT, with the configuration of the service', () => {
         iss: 'https://files.example',
         prefix: '/download/x/',
         sub: 'ada',
-        store: expect.stringContaining(revocable ? `token show ${issued.id}` : 'keeps nothing'),
+        store: expect.stringContaining(
+          revocable ? `token show -- ${issued.id}` : 'records nothing',
+        ),
       });
     }
   });

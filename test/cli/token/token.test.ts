@@ -65,7 +65,7 @@ async function issued(...words: string[]) {
 }
 
 async function stateOf(id: string) {
-  return JSON.parse(await done(['show', id, '--json']));
+  return JSON.parse(await done(['show', '--json', '--', id]));
 }
 
 describe('token issue', () => {
@@ -227,7 +227,7 @@ describe('token issue --lines', () => {
 describe('token show', () => {
   test('prints the state as a table, with times in UTC', async () => {
     const { id } = await issued('--path', '/download/a', '--max-uses', '2', '--subject', 'ada');
-    const rows = (await done(['show', id])).trimEnd().split('\n');
+    const rows = (await done(['show', '--', id])).trimEnd().split('\n');
     expect(rows).toContain(`id          ${id}`);
     expect(rows).toContain('subject     ada');
     expect(rows).toContain('uses_left   2');
@@ -236,7 +236,7 @@ describe('token show', () => {
 
   test('control characters are escaped', async () => {
     const { id } = await issued('--path', '/download/a\u202eb', '--subject', 'a\u2028b');
-    const out = (await done(['show', id])) + (await done(['list', '--subject', 'a\u2028b']));
+    const out = (await done(['show', '--', id])) + (await done(['list', '--subject', 'a\u2028b']));
     expect(out).toContain('a\\u{202e}b');
     expect(out).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}]/u);
   });
@@ -244,8 +244,8 @@ describe('token show', () => {
   test.each(['ps_0123456789012345678901234567890a', 'short', '../readyz', 'a'.repeat(23)])(
     'an invalid ID is a usage error, and sends no request: %s',
     async (id) => {
-      expect(await fails(2, ['show', id])).toContain('22');
-      expect(await fails(2, ['revoke', id])).toContain('22');
+      expect(await fails(2, ['show', '--', id])).toContain('22');
+      expect(await fails(2, ['revoke', '--', id])).toContain('22');
       expect(asked).toEqual([]);
     },
   );
@@ -285,17 +285,17 @@ describe('token revoke and token list', () => {
 
   test('revokes a token by its ID, once', async () => {
     const { id } = await issued('--path', '/download/a');
-    expect(await done(['revoke', id])).toBe(`${id} is revoked.\n`);
-    expect(await fails(1, ['revoke', id])).toContain('not_found (404)');
-    expect(await fails(1, ['show', id])).toContain('another API key issued it');
+    expect(await done(['revoke', '--', id])).toBe(`${id} is revoked.\n`);
+    expect(await fails(1, ['revoke', '--', id])).toContain('not_found (404)');
+    expect(await fails(1, ['show', '--', id])).toContain('another API key issued it');
     const { id: next } = await issued('--path', '/download/a');
-    expect(JSON.parse(await done(['revoke', next, '--json']))).toEqual({ revoked: 1 });
+    expect(JSON.parse(await done(['revoke', '--json', '--', next]))).toEqual({ revoked: 1 });
   });
 
   test('does not show the tokens of another API key', async () => {
     const { id } = await issued('--path', '/download/a', '--subject', 'seen');
     const env = { POSTERN_API_KEY: OTHER };
-    expect(await fails(1, ['show', id], { env })).toContain('not_found');
+    expect(await fails(1, ['show', '--', id], { env })).toContain('not_found');
     expect(await done(['list', '--subject', 'seen'], { env })).toBe('');
     expect(await done(['revoke', '--subject', 'seen'], { env })).toBe('0 revoked.\n');
   });

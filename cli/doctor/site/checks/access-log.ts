@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { decodings } from '../../../../service/domain/without-tokens.ts';
-import { Failure, systemReason } from '../../../errors.ts';
+import { Failure } from '../../../errors.ts';
+import { systemReason } from '../../../io.ts';
 import { type Check, type CheckResult, fault, ok, untested } from '../check.ts';
 import { type TestedSite, withToken } from '../site.ts';
 

@@ -84,7 +84,7 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
   });
 
   test.for([
-    ['auth_request', /503 .* with a good token: .*POSTERN_LISTEN, not POSTERN_API_LISTEN/],
+    ['auth_request', /503 .* with a valid token: .*POSTERN_LISTEN, not of POSTERN_API_LISTEN/],
     ['X-Accel', /nginx asks Postern's API instead of its gate/],
   ] as const)('nginx asks the API, by %s', async ([way, says], { onTestFinished }) => {
     const site = await siteToAttack({ way, asksApi: true }, onTestFinished);
