@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Environment } from '../service/config/environment.ts';
 import { Failure, UsageError } from './errors.ts';
-import { parseJson, systemReason } from './io.ts';
+import { systemReason, tryParseJson } from './io.ts';
 import type { ApiOptions } from './options.ts';
 import { escapeControls } from './terminal.ts';
 
@@ -38,7 +38,7 @@ export function createApiClient(address: string, key: string): ApiClient {
         redirect: 'manual',
       });
       if (response.status === 204) return undefined;
-      const body = parseJson(response.text);
+      const body = tryParseJson(response.text);
       const problem = parseProblem(response.status, body);
       if (problem !== undefined) throw problem;
       if (response.ok && typeof body === 'object' && body !== null) return body;

@@ -30,7 +30,7 @@ export function systemReason(error: unknown): string {
 }
 
 /** Undefined if the text is not JSON. No JSON text has that value. */
-export function parseJson(text: string): unknown {
+export function tryParseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -121,19 +121,10 @@ function seconds(value: string): number {
 }
 
 /** Folders to try if --files is not given. */
-const USUAL_FOLDERS = [
-  'files',
-  'protected',
-  'private',
-  'downloads',
-  'uploads',
-  'media',
-  'data',
-  'storage',
-];
+const USUAL = ['files', 'protected', 'private', 'downloads', 'uploads', 'media', 'data', 'storage'];
 
 /** Below a root, `/srv/www/files/` could be `srv/www/files`, `www/files` or `files`. */
 function foldersOf(files: string | undefined): string[] {
   const parts = files?.split('/').filter((part) => part !== '') ?? [];
-  return files === undefined ? USUAL_FOLDERS : parts.map((_, at) => parts.slice(at).join('/'));
+  return files === undefined ? USUAL : parts.map((_, at) => parts.slice(at).join('/'));
 }

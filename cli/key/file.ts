@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { Failure } from '../errors.ts';
-import { parseJson, systemReason, temporaryBeside } from '../io.ts';
+import { systemReason, temporaryBeside, tryParseJson } from '../io.ts';
 
 /** The first key signs, all keys verify. */
 export interface KeySet {
@@ -18,7 +18,7 @@ const GROUP_READS = 0o040;
  */
 export async function readKeySet(path: string): Promise<KeySet> {
   const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
-  const set = parseJson(text);
+  const set = tryParseJson(text);
   if (isKeySet(set)) return set;
   throw new Failure(`${path}: expected a JWKS file with at least one key, {"keys": [ … ]}`);
 }

@@ -1,6 +1,6 @@
 import { type ApiClient, notPostern, Problem } from '../api-client.ts';
 import { Failure } from '../errors.ts';
-import { parseJson } from '../io.ts';
+import { tryParseJson } from '../io.ts';
 import { escapeControls, type Progress } from '../terminal.ts';
 
 /** The fields of `POST /tokens`. */
@@ -100,7 +100,7 @@ function emptyBatch(): Batch {
 }
 
 function check(number: number, text: string): void {
-  const value = parseJson(text);
+  const value = tryParseJson(text);
   if (value === undefined) throw new Failure(`line ${number} is not JSON`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
   throw new Failure(`line ${number}: expected a JSON object such as {"path": "/download/a.pdf"}`);

@@ -46,7 +46,7 @@ export function has(name: string, ...words: readonly string[]): Requirement['isM
     own(location, name).some(({ args }) => words.every((word) => args.includes(word)));
 }
 
-/** Header names in the way of HTTP: any case. */
+/** Header names are case-insensitive. */
 export function sends(header: string, value: string): Requirement['isMet'] {
   return (location) =>
     effective(location, 'proxy_set_header').some(
