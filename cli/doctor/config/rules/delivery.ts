@@ -148,14 +148,12 @@ function silenced({ location }: Gate): readonly Trap[] {
       `error_page ${denials.join(' ')} ${page};`,
       ...(others.length > 0 ? [`error_page ${others.join(' ')} =503 ${page};`] : []),
     ];
-    return [
-      {
-        at,
-        seen: `${wordsOf(at)} is not used in ${titleAt(location)}`,
-        why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
-        fix: `${lines.join(' ')} in that location, above the include, if you want it; never with =200`,
-      },
-    ];
+    return {
+      at,
+      seen: `${wordsOf(at)} is not used in ${titleAt(location)}`,
+      why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
+      fix: `${lines.join(' ')} in that location, above the include, if you want it; never with =200`,
+    };
   });
 }
 

@@ -107,14 +107,12 @@ export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
     const lines = [...own(context, 'auth_request'), ...own(context, 'try_files')];
     const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
     if (at === undefined) return [];
-    return [
-      {
-        at,
-        seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${context.at.name} block`,
-        why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
-        fix: 'location ^~ /download/ { include postern/protect.conf; }',
-      },
-    ];
+    return {
+      at,
+      seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${context.at.name} block`,
+      why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
+      fix: 'location ^~ /download/ { include postern/protect.conf; }',
+    };
   });
 }
 

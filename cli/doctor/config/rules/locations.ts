@@ -89,16 +89,11 @@ export function inside({ block }: Location): readonly Directive[] {
 
 /** A configuration without a gate. */
 export function noGate({ http, gates }: SiteConfig): readonly Trap[] {
-  return gates.length > 0
-    ? []
-    : [
-        {
-          at: http.at,
-          seen: 'no location asks Postern',
-          why: 'nginx serves all files of this configuration without a token.',
-          fix: 'location ^~ /download/ { include postern/protect.conf; }',
-        },
-      ];
+  if (gates.length > 0) return [];
+  const seen = 'no location asks Postern';
+  const why = 'nginx serves all files of this configuration without a token.';
+  const fix = 'location ^~ /download/ { include postern/protect.conf; }';
+  return [{ at: http.at, seen, why, fix }];
 }
 
 /** A missing slash in any location of the site: it can open the folder of the files. */
@@ -108,31 +103,27 @@ export function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
     .flatMap((location) => withoutSlash(location, internals.includes(location)));
 }
 
-function withoutSlash(location: Location, isInternal: boolean): readonly Trap[] {
+function withoutSlash(location: Location, isInternal: boolean): Trap | readonly Trap[] {
   const { modifier, path } = location;
   const [alias] = own(location, 'alias');
   const folder = alias?.args[0] ?? '';
   if (alias === undefined || !isPrefix(modifier)) return [];
   const [pathEnds, folderEnds] = [path.endsWith('/'), folder.endsWith('/')];
   if (!pathEnds && (folderEnds || isInternal)) {
-    return [
-      {
-        at: location.at,
-        seen: `${title(location)} { alias ${folder}; }`,
-        why: `The location does not end with a slash: ${beside(path, folder)}`,
-        fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
-      },
-    ];
+    return {
+      at: location.at,
+      seen: `${title(location)} { alias ${folder}; }`,
+      why: `The location does not end with a slash: ${beside(path, folder)}`,
+      fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
+    };
   }
   if (!isInternal || folderEnds) return [];
-  return [
-    {
-      at: alias,
-      seen: `alias ${folder} in ${title(location)}`,
-      why: `The folder does not end with a slash: ${beside(path, folder)}`,
-      fix: `alias ${folder}/;`,
-    },
-  ];
+  return {
+    at: alias,
+    seen: `alias ${folder} in ${title(location)}`,
+    why: `The folder does not end with a slash: ${beside(path, folder)}`,
+    fix: `alias ${folder}/;`,
+  };
 }
 
 /** nginx appends the rest of the path to the alias without a check. */

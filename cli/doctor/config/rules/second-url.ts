@@ -39,14 +39,12 @@ function otherUrls(location: Location, { http, gates, internals }: SiteConfig): 
       if (folder === undefined || uri === undefined || !isReachable(context, uri, others))
         return [];
       const { at } = folder;
-      return [
-        {
-          at,
-          seen: `${at.name} ${at.args[0]} in ${'path' in context ? title(context) : 'the server block'}: files of ${titleAt(location)} are at ${uri}`,
-          why: 'The same files have a second URL that needs no token.',
-          fix: `keep the files outside of every root of the site: use another folder in alias, or add location ^~ ${uri} { return 404; }`,
-        },
-      ];
+      return {
+        at,
+        seen: `${at.name} ${at.args[0]} in ${'path' in context ? title(context) : 'the server block'}: files of ${titleAt(location)} are at ${uri}`,
+        why: 'The same files have a second URL that needs no token.',
+        fix: `keep the files outside of every root of the site: use another folder in alias, or add location ^~ ${uri} { return 404; }`,
+      };
     });
 }
 

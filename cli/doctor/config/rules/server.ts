@@ -9,14 +9,12 @@ export function earlyData({ servers, gates }: SiteConfig): readonly Trap[] {
     const at = turnedOn(server, 'ssl_early_data');
     const open = gates.filter((gate) => isOf(gate, server) && !refuses(gate.location));
     if (at === undefined || open.length === 0 || refuses(server)) return [];
-    return [
-      {
-        at,
-        seen: 'ssl_early_data on in a server block that serves protected files',
-        why: 'An attacker who recorded a request in early data can replay it: it takes a use of a token with max_uses, or downloads the file again.',
-        fix: 'ssl_early_data off;',
-      },
-    ];
+    return {
+      at,
+      seen: 'ssl_early_data on in a server block that serves protected files',
+      why: 'An attacker who recorded a request in early data can replay it: it takes a use of a token with max_uses, or downloads the file again.',
+      fix: 'ssl_early_data off;',
+    };
   });
 }
 
@@ -74,20 +72,19 @@ const POLICY = '$postern_content_security_policy';
 
 /** headers.conf without the map in http.conf, which has the policy that it sends. */
 export function httpConf({ http, internals }: SiteConfig): readonly Trap[] {
-  return own(http, 'map').some(({ args }) => args[1] === POLICY)
-    ? []
-    : internals
-        .filter((location) => own(location, 'set').every(({ args }) => args[0] !== POLICY))
-        .flatMap((location) =>
-          effective(location, 'add_header')
-            .filter(({ args }) => args[1] === POLICY)
-            .map((at) => ({
-              at,
-              seen: `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`,
-              why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
-              fix: 'include postern/http.conf; in the http block',
-            })),
-        );
+  if (own(http, 'map').some(({ args }) => args[1] === POLICY)) return [];
+  return internals
+    .filter((location) => own(location, 'set').every(({ args }) => args[0] !== POLICY))
+    .flatMap((location) =>
+      effective(location, 'add_header')
+        .filter(({ args }) => args[1] === POLICY)
+        .map((at) => ({
+          at,
+          seen: `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`,
+          why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
+          fix: 'include postern/http.conf; in the http block',
+        })),
+    );
 }
 
 const ZONE = 'postern_connections';
@@ -166,14 +163,12 @@ function findIn(context: Context, formats: ReadonlyMap<string, string>): readonl
   return logs.flatMap((at) => {
     const variable = tellingPart(at, formats);
     if (variable === undefined) return [];
-    return [
-      {
-        at,
-        seen: `${wordsOf(at)} in a server block that serves protected files`,
-        why: `The format ${formatOf(at)} writes ${variable}, which contains every token in a URL.`,
-        fix: LOG_FIX,
-      },
-    ];
+    return {
+      at,
+      seen: `${wordsOf(at)} in a server block that serves protected files`,
+      why: `The format ${formatOf(at)} writes ${variable}, which contains every token in a URL.`,
+      fix: LOG_FIX,
+    };
   });
 }
 

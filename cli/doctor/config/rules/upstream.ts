@@ -55,19 +55,17 @@ function isSoonDisabled({ args }: Directive): boolean {
 }
 
 /** The defaults of nginx are 60 seconds, and no limit. */
-function neverRetried(location: Location): readonly Trap[] {
+function neverRetried(location: Location): Trap | readonly Trap[] {
   const read = seconds(inForce(location, 'proxy_read_timeout')?.args[0] ?? '60s');
   const at = inForce(location, 'proxy_next_upstream_timeout');
   const retry = seconds(at?.args[0] ?? '0');
   if (at === undefined || !(retry > 0 && retry <= read)) return [];
-  return [
-    {
-      at,
-      seen: `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`,
-      why: 'When nginx gives up a gate that hangs, it has no time left to ask another one.',
-      fix: `proxy_next_upstream_timeout ${2 * read}s;`,
-    },
-  ];
+  return {
+    at,
+    seen: `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`,
+    why: 'When nginx gives up a gate that hangs, it has no time left to ask another one.',
+    fix: `proxy_next_upstream_timeout ${2 * read}s;`,
+  };
 }
 
 /** A time of nginx: 2, 2s, 500ms, 1m. NaN for any other value, which is not compared. */
