@@ -30,16 +30,16 @@ export interface LookUpOptions {
   readonly now: () => number;
 }
 
-export type LookUp = (token: string, early?: boolean) => Promise<Found>;
+export type LookUp = (token: string, revoking?: boolean) => Promise<Found>;
 
 const NOT_STORED = { reason: 'the store does not have it: it ended, was revoked, or was lost' };
 const REVOKED = { reason: 'it was revoked' };
 
 /** Looks a token up: in the store, by its signature, or both. One round trip at the most. */
 export function createLookUp({ store, verify, timed, leeway, now }: LookUpOptions): LookUp {
-  return async function lookUp(token, early) {
+  return async function lookUp(token, revoking) {
     if (isOpaque(token)) return findRecorded(tokenId(token));
-    const verified = await verify(token, early);
+    const verified = await verify(token, revoking);
     if ('reason' in verified) return { rejection: verified };
     const { id, recorded } = verified;
     if (recorded === 'required') {
@@ -85,10 +85,10 @@ export interface Rejection {
 
 /**
  * Verifies a JWT that says it is a download token.
- * Rejects with `KeysUnavailable` where the key that it needs cannot be had. `early`: also what others
- * signed and has not begun yet, for whoever revokes it.
+ * Rejects with `KeysUnavailable` where the key that it needs cannot be had. `revoking`: also accepts a token
+ * that other instances may accept, by their clocks or later.
  */
-export type Verify = (token: string, early?: boolean) => Promise<Verified | Rejection>;
+export type Verify = (token: string, revoking?: boolean) => Promise<Verified | Rejection>;
 
 /** Signs tokens of our own. */
 export interface Signer {

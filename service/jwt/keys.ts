@@ -179,14 +179,18 @@ export interface FoundKey {
  */
 export type KeySource = (header: JWTHeaderParameters) => Promise<FoundKey | undefined>;
 
-/** What a JWT says of itself: which keys to try, from when on it is good, and nothing more. */
-export function saidOf(token: string): { readonly iss: string | undefined; readonly nbf: number } {
+/** What a JWT says of itself: whose keys to try, and when it is good (milliseconds since the epoch). */
+export function saidOf(token: string): {
+  readonly iss: string | undefined;
+  readonly begins: number;
+  readonly ends: number;
+} {
   try {
-    const { iss, iat, nbf } = decodeJwt(token);
-    // Milliseconds since the epoch.
-    const begins = [iat, nbf].filter((date) => typeof date === 'number' && date < 1e11);
-    return { iss, nbf: Math.max(0, ...(begins as number[])) * 1000 };
+    const { iss, iat, nbf, exp } = decodeJwt(token);
+    const dates = [iat, nbf].filter((date) => typeof date === 'number' && date < 1e11);
+    const ends = typeof exp === 'number' ? exp * 1000 : 0;
+    return { iss, begins: Math.max(0, ...(dates as number[])) * 1000, ends };
   } catch {
-    return { iss: undefined, nbf: 0 };
+    return { iss: undefined, begins: 0, ends: 0 };
   }
 }

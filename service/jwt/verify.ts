@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { Client } from '../domain/client.ts';
+import { CLOCKS_APART_MS } from '../domain/grant.ts';
 import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { JWT_TYPE, jwtId } from '../domain/token.ts';
@@ -38,10 +39,10 @@ type Until = number;
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const memory = createMemory<Verified>(now);
   const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
-  const common = { typ: JWT_TYPE, leeway, now };
+  const common = { typ: JWT_TYPE, leeway };
   let generation = own?.keys.generation();
 
-  return async function verify(token, early = false) {
+  return async function verify(token, revoking = false) {
     if (own?.keys.generation() !== generation) {
       generation = own?.keys.generation();
       memory.clear();
@@ -49,31 +50,32 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const known = memory.get(token);
     if (known !== undefined) return known;
     const began = generation;
-    const { iss: issuer, nbf } = saidOf(token);
-    const at = early ? Math.max(now(), nbf) : now();
+    const { iss: issuer, begins, ends } = saidOf(token);
+    const at = revoking ? nearest(now(), begins, ends) : now();
     const foreign = issuer === undefined ? undefined : byIssuer.get(issuer);
     const verified =
       own && issuer === own.issuer
-        ? await verifyOwn(token, own)
+        ? await verifyOwn(token, own, at)
         : foreign && (await verifyForeign(token, foreign, at));
     if (verified === undefined) return { reason: UNKNOWN_ISSUER };
     if ('reason' in verified) return { ...verified, issuer: issuer as string };
     const [good, until] = verified;
-    // Not what a key verified that was taken out meanwhile, nor what has not begun.
-    if (!early && own?.keys.generation() === began) memory.set(token, good, until);
+    // Not what a key verified that was taken out meanwhile, nor what is not good now.
+    if (!revoking && own?.keys.generation() === began) memory.set(token, good, until);
     return good;
   };
 
   async function verifyOwn(
     token: string,
     { issuer, keys }: NonNullable<VerifyOptions['own']>,
+    at: number,
   ): Promise<[Verified, Until] | Rejection> {
     const source: KeySource = async ({ kid }) => {
       const key = keys.find(kid);
       return key && { key: key.verify, alg: key.alg };
     };
     const requiredClaims = ['jti', 'iat', 'nbf', 'exp'];
-    const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims };
+    const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims, now: () => at };
     const checked = await checkJwt(token, source, options);
     if ('reason' in checked) return checked;
     const { data: claims, error } = ownClaims.safeParse(checked.claims);
@@ -81,7 +83,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const id = jwtId(issuer, claims.jti);
     // Clocks apart are forgiven where it begins. Where it ends is where it was said to.
     const until = claims.exp * 1000;
-    if (until <= now()) return { reason: 'exp: has passed' };
+    if (until <= at) return { reason: 'exp: has passed' };
     if (claims.revocable !== false) return [{ id, recorded: 'required' }, until];
     const grant = grantOf(claims);
     if (grant === undefined) return { reason: 'revocable: is false, and uses are to be counted' };
@@ -102,6 +104,14 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const { jti, grant, until } = found;
     return [{ id: jwtId(issuer, jti), recorded: 'optional', grant }, until];
   }
+}
+
+/**
+ * When a token that is to be revoked is verified: the moment nearest to now at which it is good. The clock
+ * of another instance may read that moment, and a token that has not begun will be good later.
+ */
+function nearest(now: number, begins: number, ends: number): number {
+  return Math.min(Math.max(now, begins), Math.max(ends - 1, now - CLOCKS_APART_MS));
 }
 
 export interface CheckOptions {
