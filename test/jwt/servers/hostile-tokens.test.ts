@@ -320,7 +320,7 @@ describe('shape', () => {
       [`/download/~${token}/reports/a?token=${token}`, 'invalid_request'],
       [`/download/~~${token}/reports/a`, 'missing_token'],
       [`/download/~${token}./reports/a`, 'missing_token'],
-      [`/download/~${token}`, 'invalid_request'],
+      [`/download/~${token}`, 'path_is_folder'],
       [`/download/~${token};x/reports/a`, 'missing_token'],
     ] as const) {
       expect([uri.length, await codeOf(uri)]).toEqual([uri.length, code]);
