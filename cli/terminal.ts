@@ -1,4 +1,4 @@
-import { NoReader } from './failure.ts';
+import { StdoutClosed } from './errors.ts';
 
 let failed: Error | undefined;
 process.stdout.on('error', (error) => {
@@ -6,32 +6,32 @@ process.stdout.on('error', (error) => {
 });
 
 /**
- * Writes to standard output, and waits until it is taken.
+ * Writes to standard output, and waits until the text is written.
  *
- * @throws NoReader
+ * @throws StdoutClosed
  */
 export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (failed) return reject(new NoReader(failed.message));
+    if (failed) return reject(new StdoutClosed(failed.message));
     process.stdout.write(text, (error) => {
-      if (error) reject(new NoReader(error.message));
+      if (error) reject(new StdoutClosed(error.message));
       else resolve();
     });
   });
 }
 
-/** Characters that a terminal would obey, or that would make it show another text than there is. */
-const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/** Characters that control a terminal, or change how it displays the text around them. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** A text on one line, in which nothing is left that a terminal would obey. */
-export function plain(text: string): string {
-  return text.replace(OBEYED, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+/** A text on one line, with control characters escaped. */
+export function escapeControls(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
-/** A value as JSON on one line, in which nothing is left that a terminal would obey. */
-export function plainJson(value: unknown): string {
-  // Such a character is always inside a string.
-  return JSON.stringify(value).replace(OBEYED, (character) =>
+/** A value as JSON on one line, with control characters escaped. */
+export function escapeControlsInJson(value: unknown): string {
+  // Such a character is always inside a JSON string.
+  return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
     character
       .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -53,8 +53,7 @@ interface Terminal {
 
 const NOTHING: Progress = { show() {}, end() {} };
 
-/** Between two changes of the line, in milliseconds. */
-const EACH = 100;
+const UPDATE_INTERVAL_MS = 100;
 
 const CLEAR_LINE = '\r\u001b[K';
 
@@ -64,7 +63,7 @@ export function createProgress(stream: Terminal, now: () => number = Date.now): 
   let shown: number | undefined;
   return {
     show(text) {
-      if (shown !== undefined && now() - shown < EACH) return;
+      if (shown !== undefined && now() - shown < UPDATE_INTERVAL_MS) return;
       shown = now();
       stream.write(`${CLEAR_LINE}${text}`);
     },

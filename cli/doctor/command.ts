@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
-import type { ApiOptions } from '../api-client.ts';
-import { example } from '../example.ts';
-import { type Environment, WrongUsage } from '../failure.ts';
+import type { Environment } from '../../service/config/environment.ts';
+import { UsageError } from '../errors.ts';
+import { type ApiOptions, addApiOptions, example, flagOf } from '../options.ts';
+import { print } from '../terminal.ts';
 import type { DoctorSiteOptions } from './site/doctor.ts';
 
 const HELP = `
@@ -25,35 +26,33 @@ export function addDoctor(program: Command, env: Environment): void {
     .addHelpText('after', '  nginx -T | postern doctor --config')
     .action(async (url: string | undefined, options: ConfigOptions & SiteOptions) => {
       if ((url === undefined) === (options.config === undefined)) {
-        throw new WrongUsage('pass either the URL of a site or --config');
+        throw new UsageError('pass either the URL of a site or --config');
       }
       const useless = (url === undefined ? ofSite : ofConfig).find(
         (name) => doctor.getOptionValueSource(name) === 'cli',
       );
       if (useless !== undefined) {
-        const option = `--${useless.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-        throw new WrongUsage(
-          `${option} works only with ${url === undefined ? 'a URL' : '--config'}`,
-        );
+        const needed = url === undefined ? 'a URL' : '--config';
+        throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
       }
       await (url === undefined ? doctorConfig(options, env) : doctorSite(url, options, env));
     });
 }
 
-/** The names of the options that are added. */
+/** Adds options, and returns their names. */
 function added(command: Command, add: (command: Command) => void): string[] {
   const before = command.options.length;
   add(command);
   return command.options.slice(before).map((option) => option.attributeName());
 }
 
-export interface ConfigOptions {
+interface ConfigOptions {
   readonly config?: string | true;
   readonly mounts?: string;
   readonly json?: true;
 }
 
-export function addConfigOptions(doctor: Command): void {
+function addConfigOptions(doctor: Command): void {
   doctor
     .option(
       '--config [file]',
@@ -65,26 +64,24 @@ export function addConfigOptions(doctor: Command): void {
     );
 }
 
-/** Prints what is found in a configuration, and sets the exit code. */
-export async function doctorConfig(options: ConfigOptions, env: Environment): Promise<void> {
+/** Checks a configuration, prints the findings, and sets the exit code. */
+async function doctorConfig(options: ConfigOptions, env: Environment): Promise<void> {
   const { config = true, mounts, json } = options;
   const { diagnoseConfig } = await import('./config/doctor.ts');
-  const { toldMounts } = await import('./config/doctor.ts');
-  const { print } = await import('../terminal.ts');
-  const told = toldMounts(mounts, env);
+  const { resolveMounts } = await import('../config.ts');
+  const resolved = resolveMounts(mounts, env);
   const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
-    ...(told && { mounts: told }),
+    ...(resolved && { mounts: resolved }),
     ...(json && { json }),
   });
   await print(text);
   if (!ok) process.exitCode = 1;
 }
 
-export type SiteOptions = ApiOptions &
-  Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
+type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
 
-export function addSiteOptions(doctor: Command): void {
-  doctor
+function addSiteOptions(doctor: Command): void {
+  addApiOptions(doctor)
     .option('--path <path>', 'the canary, an existing file', '/download/postern-doctor/canary.txt')
     .option('--internal <prefix>', 'the internal prefix that serves it: /protected/')
     .option('--files <folder>', 'the folder of its alias: /srv/files/')
@@ -98,23 +95,19 @@ export function addSiteOptions(doctor: Command): void {
         .argParser(seconds)
         .default(10),
     )
-    .option('--only <ids>', 'run only these checks, separated by commas', ids)
-    .option('--api <url>', 'URL of the API (default: POSTERN_API, or http://127.0.0.1:7301)')
-    .option('--key-file <file>', 'a file that contains the API key (default: POSTERN_API_KEY)');
+    .option('--only <ids>', 'run only these checks, separated by commas', (value) =>
+      value.split(',').map((id) => id.trim()),
+    );
 }
 
-/** Attacks a site, prints what was seen, and sets the exit code. */
-export async function doctorSite(
-  url: string,
-  options: SiteOptions,
-  env: Environment,
-): Promise<void> {
+/** Tests a site, prints the results, and sets the exit code. */
+async function doctorSite(url: string, options: SiteOptions, env: Environment): Promise<void> {
   const { api, keyFile, files, ...rest } = options;
   if (!/^\/([^/]+\/)*[^/]+$/.test(rest.path)) {
-    throw new WrongUsage('--path: expected the path of a file, such as /download/canary.txt');
+    throw new UsageError('--path: expected the path of a file, such as /download/canary.txt');
   }
   if (rest.internal !== undefined && !/^\/([^/]+\/)+$/.test(rest.internal)) {
-    throw new WrongUsage('--internal: expected a prefix that begins and ends with a slash');
+    throw new UsageError('--internal: expected a prefix that begins and ends with a slash');
   }
   const { openApi } = await import('../api-client.ts');
   const { attackSite } = await import('./site/doctor.ts');
@@ -124,17 +117,13 @@ export async function doctorSite(
 
 function seconds(value: string): number {
   if (/^\d{1,3}$/.test(value)) return Number(value);
-  throw new WrongUsage('--decision-ttl: expected a whole number of seconds, at most 999');
+  throw new UsageError('--decision-ttl: expected a whole number of seconds, at most 999');
 }
 
-function ids(value: string): string[] {
-  return value.split(',').map((id) => id.trim());
-}
-
-/** Usual folders, if --files is not given. */
+/** Folders to try if --files is not given. */
 const USUAL = ['files', 'protected', 'private', 'downloads', 'uploads', 'media', 'data', 'storage'];
 
-/** `/srv/www/files/` below a root could be `www/files` or `files`. */
+/** Below a root, `/srv/www/files/` could be `srv/www/files`, `www/files` or `files`. */
 function foldersOf(files: string | undefined): string[] {
   const parts = files?.split('/').filter((part) => part !== '') ?? [];
   return files === undefined ? USUAL : parts.map((_, at) => parts.slice(at).join('/'));

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { example } from '../example.ts';
+import { example } from '../options.ts';
 import { ALGORITHMS } from './file.ts';
 import type { GenerateOptions } from './keys.ts';
 

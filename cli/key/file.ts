@@ -1,9 +1,9 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
+import { systemReason, temporaryBeside, tryParseJson } from '../io.ts';
 
-/** The first key signs, all verify. */
+/** The first key signs, all keys verify. */
 export interface KeySet {
   readonly keys: readonly Jwk[];
 }
@@ -11,38 +11,28 @@ export interface KeySet {
 const OWNER_ONLY = 0o600;
 const GROUP_READS = 0o040;
 
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or folder',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'it is a folder',
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted for this user or on this file system',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-};
-
 /**
- * The keys of a file, with at least one.
+ * The keys of a file, at least one.
  *
  * @throws Failure, whose message contains nothing of the file
  */
 export async function readKeySet(path: string): Promise<KeySet> {
   const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
-  const set = parse(text);
+  const set = tryParseJson(text);
   if (isKeySet(set)) return set;
   throw new Failure(`${path}: expected a JWKS file with at least one key, {"keys": [ … ]}`);
 }
 
 /**
- * Makes a file that only its owner can read; it is there as a whole or not at all.
+ * Creates a file that only its owner can read. It is created completely or not at all.
  *
- * @throws Failure, also where there is one of that name
+ * @throws Failure, also if the file exists
  */
 export async function createKeyFile(path: string, text: string): Promise<void> {
-  const temporary = beside(path);
+  const temporary = temporaryBeside(path);
   try {
     await write(temporary, text);
-    // Not by rename, which would replace what another made in the meantime.
+    // Not rename, which would replace a file that another process created in the meantime.
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
@@ -55,18 +45,18 @@ export async function createKeyFile(path: string, text: string): Promise<void> {
 }
 
 /**
- * Replaces a file's text atomically. The owner stays, so that Postern can still read the file after root
- * has rotated its keys. The group keeps its read permission, others have none.
+ * Replaces the content of a file atomically. It keeps its owner, so that Postern can still read the file
+ * after root rotated the keys. The group keeps its read permission; others have none.
  *
  * @throws Failure
  */
 export async function replaceKeyFile(path: string, text: string): Promise<void> {
   let temporary: string | undefined;
   try {
-    // Not the link to it: what it leads to.
+    // Follow a symbolic link instead of replacing it.
     const target = await realpath(path);
     const { uid, gid, mode } = await stat(target);
-    temporary = beside(target);
+    temporary = temporaryBeside(target);
     await write(temporary, text, { uid, gid, mode: OWNER_ONLY | (mode & GROUP_READS) });
     await rename(temporary, target);
   } catch (error) {
@@ -74,11 +64,6 @@ export async function replaceKeyFile(path: string, text: string): Promise<void> 
   } finally {
     if (temporary !== undefined) await rm(temporary, { force: true });
   }
-}
-
-/** In the same folder: a name can only be moved within a file system. */
-function beside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
 }
 
 async function write(
@@ -98,14 +83,6 @@ async function write(
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function isKeySet(set: unknown): set is KeySet {
   const { keys } = (set ?? {}) as { keys?: unknown };
   return Array.isArray(keys) && keys.length > 0 && keys.every(isKey);
@@ -116,15 +93,13 @@ function isKey(key: unknown): key is Jwk {
 }
 
 function fail(path: string, what: string, error: unknown): never {
-  const { code = '' } = error as NodeJS.ErrnoException;
-  throw new Failure(`${path} ${what}: ${WHY[code] ?? (error as Error).message}`, { cause: error });
+  throw new Failure(`${path} ${what}: ${systemReason(error)}`, { cause: error });
 }
 
 /**
- * Lets one at a time change a file: of two that have read it, the later would undo what the earlier
- * wrote.
+ * Lets only one process at a time change a file. Otherwise the second of two rotations would undo the first.
  *
- * @throws Failure, where another is at it
+ * @throws Failure if another process holds the lock
  */
 export async function withLock<T>(path: string, change: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
@@ -155,14 +130,14 @@ export interface NewKey extends Jwk {
   readonly alg: Algorithm;
 }
 
-/** Makes a key with a random `kid` of 16 characters. */
+/** Generates a key with a random `kid` of 16 characters. */
 export function newKey(alg: Algorithm): NewKey {
   const kid = randomBytes(12).toString('base64url');
   return { kid, alg, use: 'sig', ...MAKE[alg]() };
 }
 
 const MAKE: Readonly<Record<Algorithm, () => Jwk>> = {
-  // RFC 8037: of Edwards' curves this one is what libraries have.
+  // RFC 8037. Libraries support Ed25519 more often than Ed448.
   EdDSA: () => exported(generateKeyPairSync('ed25519').privateKey),
   ES256: () => exported(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
   // RFC 7518, section 3.2: as long as the hash.

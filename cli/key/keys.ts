@@ -1,5 +1,5 @@
 import { quote } from '../../service/config/errors.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import {
   ALGORITHMS,
   type Algorithm,
@@ -12,16 +12,16 @@ import {
 } from './file.ts';
 
 export interface GenerateOptions {
-  /** EdDSA by default; with `rotate` that of the key that signs now. */
+  /** By default EdDSA, or with `rotate` the algorithm of the current key. */
   readonly alg?: Algorithm;
-  /** Absent: the keys are the answer themselves. */
+  /** Absent: the keys are printed. */
   readonly out?: string;
   readonly rotate?: true;
   readonly json?: true;
 }
 
 /**
- * Makes a key. Returns what to print.
+ * Generates a key. Returns the text to print.
  *
  * @throws Failure
  */
@@ -40,8 +40,9 @@ async function write(out: string, { alg, rotate, json }: GenerateOptions): Promi
   const keys = [key, ...set.keys];
   const save = rotate ? replaceKeyFile : createKeyFile;
   await save(out, `${pretty({ ...set, keys })}\n`);
-  if (json)
+  if (json) {
     return `${JSON.stringify({ file: out, kid: key.kid, alg: key.alg, keys: keys.length })}\n`;
+  }
   const next = rotate
     ? 'The old keys still verify their tokens. Send SIGHUP to Postern to reload the file.'
     : 'To sign with it, set POSTERN_JWT_KEYS to this file.';
@@ -60,27 +61,27 @@ function pretty(value: unknown): string {
 }
 
 /**
- * The keys of a file, as text to print. Nothing of a key itself is in it.
+ * The keys of a file, as text to print. It contains no part of a key.
  *
  * @throws Failure
  */
 export async function listKeys(file: string, { json }: { readonly json?: true }): Promise<string> {
   const { keys } = await readKeySet(file);
   const rows = keys.map((key, index) => ({
-    kid: textOf(key.kid),
-    alg: textOf(key.alg),
+    kid: stringOf(key.kid),
+    alg: stringOf(key.alg),
     signs: index === 0 && isPrivate(key),
   }));
   if (json) return `${JSON.stringify({ keys: rows })}\n`;
   const lines = rows.map(({ kid, alg, signs }, index) => [
-    plain(kid),
-    plain(alg),
+    cell(kid),
+    cell(alg),
     signs ? 'signs' : index === 0 ? 'cannot sign: no private key' : 'verifies',
   ]);
   return table([['kid', 'alg', ''], ...lines]);
 }
 
-function textOf(member: unknown): string | null {
+function stringOf(member: unknown): string | null {
   return typeof member === 'string' ? member : null;
 }
 
@@ -88,8 +89,8 @@ function isPrivate({ kty, d, k }: Jwk): boolean {
   return typeof (kty === 'oct' ? k : d) === 'string';
 }
 
-/** A file may hold what a terminal would obey. */
-function plain(text: string | null): string {
+/** Other values, which could contain control characters, are quoted. */
+function cell(text: string | null): string {
   if (text === null) return '-';
   return /^[\x21-\x7e]{1,64}$/.test(text) ? text : quote(text);
 }

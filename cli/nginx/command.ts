@@ -1,45 +1,43 @@
 import { type Command, Option } from 'commander';
-import { example } from '../example.ts';
-import type { Environment } from '../failure.ts';
-import type { NginxOptions } from './options.ts';
+import type { Environment } from '../../service/config/environment.ts';
+import { collect, example } from '../options.ts';
+import { print } from '../terminal.ts';
+import type { NginxOptions } from './plan.ts';
 
-type Options = NginxOptions & {
+/** The options as given on the command line, without defaults. */
+type Options = Partial<NginxOptions> & {
   readonly out?: string;
   readonly force?: true;
   readonly json?: true;
 };
 
 export function addNginx(program: Command, env: Environment): void {
-  const command = program
+  program
     .command('nginx')
     .description(
       'Generate the nginx configuration for the mounts in POSTERN_MOUNTS or POSTERN_CONFIG.',
     )
-    .addOption(several('--files <[prefix=]folder>', 'the folder of an internal prefix', []))
+    .addOption(repeatable('--files <[prefix=]folder>', 'the folder of an internal prefix'))
     .addOption(
-      several(
-        '--proxy-target <[prefix=]url>',
-        'the storage that an internal prefix proxies to',
-        [],
+      repeatable('--proxy-target <[prefix=]url>', 'the storage that an internal prefix proxies to'),
+    )
+    .addOption(
+      repeatable(
+        '--listen <address>',
+        'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80 (default: 80)',
       ),
     )
+    .addOption(repeatable('--server-name <name>', 'a site in addition to those of the mounts'))
     .addOption(
-      several('--listen <address>', 'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80', [
-        '80',
-      ]),
-    )
-    .addOption(several('--server-name <name>', 'a site in addition to those of the mounts', []))
-    .addOption(
-      several(
+      repeatable(
         '--upstream <address>',
         'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
-        [],
       ),
     )
     .option('--x-accel', 'use X-Accel-Redirect instead of auth_request')
     .option('--cache', 'cache decisions for POSTERN_DECISION_TTL')
     .addOption(
-      several('--cors <origin>', 'an origin whose pages may fetch files: https://app.example', []),
+      repeatable('--cors <origin>', 'an origin whose pages may fetch files: https://app.example'),
     )
     .option(
       '--login <url>',
@@ -47,42 +45,32 @@ export function addNginx(program: Command, env: Environment): void {
     )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .addOption(
-      new Option('--log <format>', 'access log format without tokens, or no log')
-        .choices(['json', 'off'])
-        .default('json'),
+      new Option(
+        '--log <format>',
+        'access log format without tokens, or no log (default: json)',
+      ).choices(['json', 'off']),
     )
-    .addOption(
-      new Option('--log-file <file>', 'the access log').default('/var/log/nginx/access.log'),
-    )
+    .option('--log-file <file>', 'the access log (default: /var/log/nginx/access.log)')
     .option('--out <folder>', 'write the files to this folder of nginx: /etc/nginx')
     .option('--force', 'with --out: overwrite files that differ')
     .option('--json', 'print the files, or with --out the result, as JSON')
     .addHelpText(
       'after',
       example('postern nginx --files /srv/files --server-name files.example --out /etc/nginx'),
-    );
-  command.action(async ({ out, force, json, ...options }: Options) => {
-    const said = Object.fromEntries(
-      Object.entries(options).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
-    );
-    const { makeNginx } = await import('./make.ts');
-    const { print } = await import('../terminal.ts');
-    const where = {
-      ...(out !== undefined && { out }),
-      ...(force && { force }),
-      ...(json && { json }),
-    };
-    const { text, notes } = await makeNginx(options, said, where, env);
-    await print(text);
-    for (const note of notes) process.stderr.write(`postern: note: ${note}\n`);
-  });
+    )
+    .action(async ({ out, force, json, ...options }: Options) => {
+      const { makeNginx } = await import('./make.ts');
+      const output = {
+        ...(out !== undefined && { out }),
+        ...(force && { force }),
+        ...(json && { json }),
+      };
+      const { text, notes } = await makeNginx(options, output, env);
+      await print(text);
+      for (const note of notes) process.stderr.write(`postern: note: ${note}\n`);
+    });
 }
 
-/** An option that may be repeated. */
-function several(flags: string, description: string, usual: readonly string[]): Option {
-  return new Option(flags, `${description}; repeatable`)
-    .default(usual, usual.join(' ') || undefined)
-    .argParser((value, before: readonly string[]) =>
-      before === usual ? [value] : [...before, value],
-    );
+function repeatable(flags: string, description: string): Option {
+  return new Option(flags, `${description}; repeatable`).argParser(collect);
 }

@@ -1,60 +1,55 @@
 import type { Config } from '../../service/config/config.ts';
-import { type Environment, WrongUsage } from '../failure.ts';
-import { ownConfig } from '../own-config.ts';
-import { plain } from '../terminal.ts';
-import { filesOf, textOf, writeFiles } from './files.ts';
-import { commandLine, type NginxOptions } from './options.ts';
-import { type Plan, planOf } from './plan.ts';
-import { withFaults } from './values.ts';
+import type { Environment } from '../../service/config/environment.ts';
+import { serviceConfig, withErrors } from '../config.ts';
+import { UsageError } from '../errors.ts';
+import { flagOf } from '../options.ts';
+import { escapeControls } from '../terminal.ts';
+import { renderFiles, renderText, writeFiles } from './files.ts';
+import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
 
-interface Where {
+interface Output {
   readonly out?: string;
   readonly force?: true;
   readonly json?: true;
 }
 
-export interface Made {
-  /** To print. */
-  readonly text: string;
-  readonly notes: readonly string[];
-}
-
 /**
- * Makes nginx's configuration of the mounts.
+ * Generates the nginx configuration of the mounts. Returns the text to print, and notes.
  *
- * @param said the options given on the command line, without defaults
+ * @param given the options given on the command line, without defaults
  * @throws Failure
  */
 export async function makeNginx(
-  options: NginxOptions,
-  said: Partial<NginxOptions>,
-  where: Where,
+  given: Partial<NginxOptions>,
+  output: Output,
   env: Environment,
-): Promise<Made> {
-  if (where.force && where.out === undefined)
-    throw new WrongUsage('--force requires --out <folder>');
-  const config = ownConfig(env);
-  const plan: Plan = withFaults((faults) => planOf(options, config, faults));
-  const line = commandLine(said);
-  return { text: await put(plan, line, where), notes: notesOn(plan, options, config) };
+): Promise<{ readonly text: string; readonly notes: readonly string[] }> {
+  if (output.force && output.out === undefined) {
+    throw new UsageError('--force requires --out <folder>');
+  }
+  const options = { ...DEFAULTS, ...given };
+  const config = serviceConfig(env);
+  const plan = withErrors('no files were written', (errors) => planOf(options, config, errors));
+  const text = await emit(plan, commandLine(given), output);
+  return { text, notes: notesOn(plan, options, config) };
 }
 
-async function put(plan: Plan, line: string, { out, force, json }: Where): Promise<string> {
+async function emit(plan: Plan, line: string, { out, force, json }: Output): Promise<string> {
   if (out === undefined) {
-    if (!json) return textOf(plan, line);
-    return `${JSON.stringify({ files: Object.fromEntries(filesOf(plan, line)) })}\n`;
+    if (!json) return renderText(plan, line);
+    return `${JSON.stringify({ files: Object.fromEntries(renderFiles(plan, line)) })}\n`;
   }
-  const done = await writeFiles(out, filesOf(plan, line), force === true);
+  const done = await writeFiles(out, renderFiles(plan, line), force === true);
   if (json) return `${JSON.stringify(done)}\n`;
   const lines = [
-    ...done.written.map((path) => `wrote ${plain(path)}`),
-    ...done.unchanged.map((path) => `${plain(path)} is unchanged`),
+    ...done.written.map((path) => `wrote ${escapeControls(path)}`),
+    ...done.unchanged.map((path) => `${escapeControls(path)} is unchanged`),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 /** Options that are valid but probably do not do what the operator expects. */
-export function notesOn(
+function notesOn(
   { cache, login, sites, xAccel }: Plan,
   options: NginxOptions,
   { decisionTtl, publicUrl }: Pick<Config, 'decisionTtl' | 'publicUrl'>,
@@ -74,4 +69,18 @@ export function notesOn(
     notes.push('without POSTERN_PUBLIC_URL the login page receives only the path, not the host');
   }
   return notes;
+}
+
+/** The command line that was given, quoted for a shell. */
+export function commandLine(given: Partial<NginxOptions>): string {
+  const words = ['postern', 'nginx'];
+  for (const [name, value] of Object.entries(given)) {
+    if (value === true) words.push(flagOf(name));
+    else for (const one of [value].flat()) words.push(flagOf(name), shellWord(String(one)));
+  }
+  return words.join(' ');
+}
+
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:=@,+~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,12 +1,11 @@
 import type { Config } from '../../service/config/config.ts';
-import { type ConfigErrors, quote } from '../../service/config/errors.ts';
+import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
-import type { NginxOptions } from './options.ts';
-import { type Places, readPlaces } from './place.ts';
-import { planSites, type Site } from './sites.ts';
+import { given } from '../config.ts';
+import { type FileSources, planSites, readFileSources, type ServerPlan } from './sites.ts';
 import {
-  given,
-  readListen,
+  readCount,
+  readListenAddress,
   readLogFile,
   readLogin,
   readOrigin,
@@ -14,12 +13,41 @@ import {
   sameListen,
 } from './values.ts';
 
-/** Everything that the configuration is made of, checked: whatever is in it may be written. */
+/** The options of `postern nginx`. */
+export interface NginxOptions {
+  readonly files: readonly string[];
+  readonly proxyTarget: readonly string[];
+  readonly listen: readonly string[];
+  readonly serverName: readonly string[];
+  readonly upstream: readonly string[];
+  readonly cors: readonly string[];
+  readonly login?: string;
+  readonly limitConn?: string;
+  readonly cache?: true;
+  readonly xAccel?: true;
+  readonly log: 'json' | 'off';
+  readonly logFile: string;
+}
+
+export const DEFAULTS: NginxOptions = {
+  files: [],
+  proxyTarget: [],
+  listen: ['80'],
+  serverName: [],
+  upstream: [],
+  cors: [],
+  log: 'json',
+  logFile: '/var/log/nginx/access.log',
+};
+
+type Read<T> = (value: SourcedValue, errors: ConfigErrors) => T | undefined;
+
+/** Everything that the configuration contains. All values are checked, and safe to write. */
 export interface Plan {
   readonly upstreams: readonly string[];
   readonly listens: readonly string[];
-  readonly sites: readonly Site[];
-  readonly places: Places;
+  readonly sites: readonly ServerPlan[];
+  readonly sources: FileSources;
   /** Absent: no log. */
   readonly logFile?: string;
   readonly origins: readonly string[];
@@ -32,37 +60,31 @@ export interface Plan {
 export function planOf(
   options: NginxOptions,
   { mounts, listen, publicUrl }: Pick<Config, 'mounts' | 'listen' | 'publicUrl'>,
-  faults: ConfigErrors,
+  errors: ConfigErrors,
 ): Plan {
-  const one = <T>(
-    name: string,
-    text: string | undefined,
-    read: (value: SourcedValue, faults: ConfigErrors) => T | undefined,
-  ) => (text === undefined ? undefined : read(given(name, text), faults));
-  const each = <T>(
-    name: string,
-    texts: readonly string[],
-    read: (value: SourcedValue, faults: ConfigErrors) => T | undefined,
-  ) => texts.flatMap((text) => one(name, text, read) ?? []);
+  const one = <T>(name: string, text: string | undefined, read: Read<T>) =>
+    text === undefined ? undefined : read(given(name, text), errors);
+  const each = <T>(name: string, texts: readonly string[], read: Read<T>) =>
+    texts.flatMap((text) => one(name, text, read) ?? []);
 
   const upstreams =
     options.upstream.length > 0
       ? each('--upstream', options.upstream, readUpstream)
-      : [readUpstream(ownGate(listen), faults) ?? ''];
-  const listens = each('--listen', options.listen, readListen);
+      : [readUpstream(ownGate(listen), errors) ?? ''];
+  const listens = each('--listen', options.listen, readListenAddress);
   if (new Set(listens.map(sameListen)).size < listens.length) {
-    faults.add({ field: '--listen', shown: quote(listens.join(' ')) }, 'each address once');
+    errors.add(given('--listen', listens.join(' ')), 'each address once');
   }
-  const sites = planSites(mounts, options.serverName, faults);
+  const sites = planSites(mounts, options.serverName, errors);
   const log = options.log === 'off' ? undefined : options.logFile;
   const logFile = one('--log-file', log, readLogFile);
-  const login = one('--login', options.login, (value) => readLogin(value, publicUrl, faults));
+  const login = one('--login', options.login, (value) => readLogin(value, publicUrl, errors));
   const limitConn = one('--limit-conn', options.limitConn, readCount);
   return {
     upstreams,
     listens,
     sites,
-    places: readPlaces(options, sites, faults),
+    sources: readFileSources(options, sites, errors),
     ...(logFile !== undefined && { logFile }),
     origins: [...new Set(each('--cors', options.cors, readOrigin))],
     ...(login !== undefined && { login }),
@@ -72,21 +94,14 @@ export function planOf(
   };
 }
 
-/** Where Postern's own gate listens: the server of the upstream, where no other is named. */
+/** The default server of the upstream: the address that Postern's own gate listens on. */
 function ownGate(listen: Config['listen']): SourcedValue {
-  const EVERY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+  const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const text = 'path' in listen ? `unix:${listen.path}` : hostAndPort(listen);
   return given('POSTERN_LISTEN (or --upstream)', text);
 
   function hostAndPort({ host, port }: { host: string; port: number }): string {
-    const at = EVERY[host] ?? host;
+    const at = LOOPBACK[host] ?? host;
     return `${at.includes(':') ? `[${at}]` : at}:${port}`;
   }
-}
-
-/** nginx counts in 16 bits. */
-function readCount(value: SourcedValue, faults: ConfigErrors): number | undefined {
-  const text = String(value.value);
-  if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  return faults.add(value, 'a whole number from 1 to 65535, such as 8');
 }

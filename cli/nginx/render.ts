@@ -1,9 +1,9 @@
-import type { Place } from './place.ts';
 import type { Plan } from './plan.ts';
-import { type Site, word } from './sites.ts';
+import { type ServerPlan, word } from './sites.ts';
+import type { FileSource } from './values.ts';
 
-/** The names of the snippets that the http block needs, in their order. */
-export function httpSnippets({ limitConn, cache, origins, login }: Plan): string[] {
+/** The snippets of the http block, in order. */
+function httpSnippets({ limitConn, cache, origins, login }: Plan): string[] {
   return [
     'http.conf',
     ...(limitConn === undefined ? [] : ['limit-conn.conf']),
@@ -32,8 +32,12 @@ function upstream(servers: readonly string[]): string {
   ]);
 }
 
-function server(plan: Plan, { name, publics, internals }: Site, include: (name: string) => string) {
-  const way = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
+function server(
+  plan: Plan,
+  { name, publics, internals }: ServerPlan,
+  include: (name: string) => string,
+) {
+  const mode = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
   return block('server', [
     ...plan.listens.map((listen) => `listen ${listen};`),
     `server_name ${name};`,
@@ -41,31 +45,31 @@ function server(plan: Plan, { name, publics, internals }: Site, include: (name: 
     '',
     include('auth-request.conf'),
     ...(plan.origins.length > 0 ? [include('cors-headers.conf')] : []),
-    ...publics.flatMap((prefix) => ['', location(prefix, [include(way)])]),
+    ...publics.flatMap((prefix) => ['', location(prefix, [include(mode)])]),
     ...internals.flatMap((prefix) => [
       '',
-      location(prefix, internal(plan.places(name, prefix), include)),
+      location(prefix, internal(plan.sources(name, prefix), include)),
     ]),
   ]);
 }
 
-function internal(place: Place, include: (name: string) => string): string[] {
-  if ('folder' in place) {
-    return [include('internal.conf'), include('headers.conf'), `alias ${word(place.folder)};`];
+function internal(source: FileSource, include: (name: string) => string): string[] {
+  if ('folder' in source) {
+    return [include('internal.conf'), include('headers.conf'), `alias ${word(source.folder)};`];
   }
   return [
     include('internal-proxy.conf'),
     include('headers.conf'),
-    `proxy_pass ${place.url};`,
-    ...(place.url.startsWith('https:') ? VERIFIED : []),
+    `proxy_pass ${source.url};`,
+    ...(source.url.startsWith('https:') ? VERIFY_CERTIFICATE : []),
   ];
 }
 
-/** By default nginx accepts every certificate. */
-const VERIFIED = [
+/** By default nginx accepts any certificate. */
+const VERIFY_CERTIFICATE = [
   'proxy_ssl_verify on;',
   'proxy_ssl_verify_depth 4;',
-  '# As Debian, Ubuntu and Alpine have it.',
+  '# The path of Debian, Ubuntu and Alpine.',
   'proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;',
 ];
 
@@ -73,12 +77,12 @@ function location(prefix: string, lines: readonly string[]): string {
   return block(`location ^~ ${word(prefix)}`, lines);
 }
 
-/** The longest name that fits into nginx's hash of names by default. */
-const USUAL_NAME = 40;
+/** The longest name that fits into nginx's default hash of names. */
+const MAX_DEFAULT_NAME = 40;
 
-function namesHash(sites: readonly Site[]): string[] {
+function namesHash(sites: readonly ServerPlan[]): string[] {
   const longest = Math.max(...sites.map(({ name }) => name.length));
-  return longest > USUAL_NAME
+  return longest > MAX_DEFAULT_NAME
     ? ['# For a long server_name.\nserver_names_hash_bucket_size 512;']
     : [];
 }

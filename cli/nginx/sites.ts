@@ -2,33 +2,34 @@ import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
 import { siteName } from '../../service/config/values.ts';
 import type { Mount } from '../../service/domain/mount.ts';
-import { given } from './values.ts';
+import { given } from '../config.ts';
+import { type FileSource, readFolder, readTarget } from './values.ts';
 
 /** A server block, and its locations. */
-export interface Site {
+export interface ServerPlan {
   readonly name: string;
   readonly publics: readonly string[];
   readonly internals: readonly string[];
 }
 
 /**
- * A server block for each site that a mount or `--server-name` names; with neither, one for every
- * name. A mount that names no site is in each of them.
+ * A server block for each site of a mount or `--server-name`. Without any, one server block for all names.
+ * A mount without a site is in every server block.
  */
 export function planSites(
   mounts: readonly Mount[],
   serverNames: readonly string[],
-  faults: ConfigErrors,
-): readonly Site[] {
+  errors: ConfigErrors,
+): readonly ServerPlan[] {
   const named = serverNames.map((name) => given('--server-name', name));
   for (const { site } of mounts) {
     if (site !== undefined) named.push(given('the site of a mount', site));
   }
-  const names = new Set(named.flatMap((name) => readServerName(name, faults) ?? []));
+  const names = new Set(named.flatMap((name) => readServerName(name, errors) ?? []));
   if (named.length === 0) names.add('_');
   for (const prefix of new Set(mounts.flatMap((mount) => [mount.prefix, mount.internal]))) {
     if (Buffer.byteLength(word(prefix)) > MAX_WORD_BYTES) {
-      faults.add(
+      errors.add(
         given('the prefix of a mount', prefix),
         'a shorter prefix: nginx cannot read one of this length',
       );
@@ -44,31 +45,81 @@ export function planSites(
   });
 }
 
-/** The most that a name in the DNS has. */
+/** The maximum length of a DNS name. */
 const MAX_LENGTH = 253;
 
-/** The first name of a server block, `$server_name`: more narrow than what a mount may say. */
-export function readServerName(value: SourcedValue, faults: ConfigErrors): string | undefined {
+/** The first name of a server block, `$server_name`. Stricter than the site of a mount. */
+function readServerName(value: SourcedValue, errors: ConfigErrors): string | undefined {
   const { data: name, error } = siteName.safeParse(value.value);
-  if (error) return faults.add(value, error.issues[0]?.message ?? '');
+  if (error) return errors.add(value, error.issues[0]?.message ?? '');
   if (name.startsWith('*.') && name.endsWith('.*')) {
-    return faults.add(value, 'a name with at most one *: *.files.example or files.*');
+    return errors.add(value, 'a name with at most one *: *.files.example or files.*');
   }
   if (name.length <= MAX_LENGTH) return name;
-  return faults.add(value, `a name of at most ${MAX_LENGTH} characters`);
+  return errors.add(value, `a name of at most ${MAX_LENGTH} characters`);
 }
 
-/** What nginx reads as one word without quotes. */
+/** A text that nginx reads as one word without quotes. */
 const BARE = /^[A-Za-z0-9_./:*\-[\]]+$/;
 
 /** The maximum length of a word in nginx, in bytes, with room for its quotes (ngx_conf_file.c). */
-export const MAX_WORD_BYTES = 4000;
+const MAX_WORD_BYTES = 4000;
 
 /**
  * A text as one word of a configuration, by the rules of ngx_conf_read_token: in double quotes only
- * `"` and `\` mean anything. A `$` is left as it is, so it must be a place in which nginx looks for no
- * variables, such as a location's prefix.
+ * `"` and `\` are special. It does not escape `$`, so use it only where nginx expands no variables, such as
+ * in the prefix of a location.
  */
 export function word(text: string): string {
   return BARE.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** What serves an internal prefix of a site. */
+export type FileSources = (site: string, prefix: string) => FileSource;
+
+const STORAGE = 'https://bucket.store.example';
+
+/**
+ * Reads `--files` and `--proxy-target`: `/srv/files`, `/protected/=/srv/files`, and
+ * `files.example:/protected/=/srv/files` if sites differ.
+ */
+export function readFileSources(
+  {
+    files,
+    proxyTarget,
+  }: { readonly files: readonly string[]; readonly proxyTarget: readonly string[] },
+  sites: readonly ServerPlan[],
+  errors: ConfigErrors,
+): FileSources {
+  const prefixes = [...new Set(sites.flatMap(({ internals }) => internals))];
+  const own = sites.flatMap(({ name, internals }) => internals.map((one) => `${name}:${one}`));
+  const keys = [...prefixes, ...own].sort((a, b) => b.length - a.length);
+  const sources = new Map<string, FileSource | undefined>();
+
+  function read(option: string, text: string, example: string, parse: typeof readFolder): void {
+    const value = given(option, text);
+    const key = keys.find((one) => text.startsWith(`${one}=`));
+    const at = key ?? prefixes[0] ?? '';
+    if (key === undefined && prefixes.length > 1) {
+      const which = prefixes.map((prefix) => `${prefix}=${example}`).join(' or ');
+      errors.add(value, `an internal prefix before it: ${which}`);
+    } else if (sources.has(at)) {
+      errors.add(value, `only one folder or URL for ${at}`);
+    } else {
+      sources.set(at, parse(value, key === undefined ? text : text.slice(key.length + 1), errors));
+    }
+  }
+  for (const text of files) read('--files', text, '/srv/files', readFolder);
+  for (const text of proxyTarget) read('--proxy-target', text, STORAGE, readTarget);
+
+  const keyOf = (site: string, prefix: string) =>
+    [`${site}:${prefix}`, prefix].find((key) => sources.has(key));
+  for (const prefix of prefixes) {
+    const having = sites.filter(({ internals }) => internals.includes(prefix));
+    if (having.every(({ name }) => keyOf(name, prefix) !== undefined)) continue;
+    const example = prefixes.length > 1 ? `${prefix}=/srv/files` : '/srv/files';
+    errors.add({ field: '--files' }, `the folder of the files of ${prefix}: --files ${example}`);
+  }
+  // If there is none, an error was added, and nothing is written.
+  return (site, prefix) => sources.get(keyOf(site, prefix) ?? '') ?? { folder: '' };
 }

@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
+import type { Environment } from '../../service/config/environment.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/domain/grant-fields.ts';
-import type { ApiOptions } from '../api-client.ts';
-import { example } from '../example.ts';
-import { type Environment, WrongUsage } from '../failure.ts';
+import { UsageError } from '../errors.ts';
+import { type ApiOptions, addApiOptions, collect, example } from '../options.ts';
+import { createProgress, print } from '../terminal.ts';
 import type { Fields } from './issue.ts';
 
 interface CommonOptions extends ApiOptions {
@@ -14,6 +15,9 @@ type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
 const KEY_HELP = `
 The API key comes from POSTERN_API_KEY or --key-file. It is never an argument: every user of the machine
 can read arguments (ps) while the command runs.`;
+
+/** After an error: commander reads such an ID as an option. */
+const HYPHEN_HELP = '(put -- before a token ID that begins with a hyphen; see --help)';
 
 const EXPLAIN_HELP = `
 The token is not an argument: every user of the machine can read arguments (ps). An opaque token is looked up
@@ -42,34 +46,29 @@ export function addToken(program: Command, env: Environment): void {
       const asked = fieldsOf(fields as Fields);
       const names = Object.keys(asked);
       if (lines && names.length > 0) {
-        throw new WrongUsage(
+        throw new UsageError(
           `--lines does not work with other fields (${names.join(', ')}): each line has its own`,
         );
       }
       if (!lines && 'path' in asked === 'prefix' in asked) {
-        throw new WrongUsage('pass exactly one of --path, --prefix and --lines');
+        throw new UsageError('pass exactly one of --path, --prefix and --lines');
       }
       const service = await open({ api, keyFile } as ApiOptions, env);
-      const { print } = await import('../terminal.ts');
-      if (!lines) {
-        const { issueToken } = await import('./issue.ts');
-        return print(await issueToken(service, asked, json));
-      }
-      const { issueLines } = await import('./issue.ts');
-      const { createProgress } = await import('../terminal.ts');
+      const { issueLines, issueToken } = await import('./issue.ts');
+      if (!lines) return print(await issueToken(service, asked, json));
       // URLs on the terminal already show the progress.
       const progress = createProgress(process.stdout.isTTY ? { write() {} } : process.stderr);
       await issueLines(service, process.stdin, { ...(json && { json }), print, progress });
     });
 
   common(token.command('show'))
+    .showHelpAfterError(HYPHEN_HELP)
     .description('Show the state of a token: what it opens, until when, and its requesters.')
-    .argument('<id>', 'the token ID from the response or the log, not the token itself')
+    .argument('<id>', 'the token ID from the response or the log; after -- if it begins with -')
     .addHelpText('after', example('postern token show e-SE8A6GH9iOzDIMcEWWDx'))
     .action(async (id: string, { json, ...options }: CommonOptions) => {
       const service = await open(options, env, id);
       const { showToken } = await import('./show.ts');
-      const { print } = await import('../terminal.ts');
       await print(await showToken(service, id, json));
     });
 
@@ -79,7 +78,6 @@ export function addToken(program: Command, env: Environment): void {
     .addHelpText('after', example('postern token explain < token.txt'))
     .action(async ({ json, ...options }: CommonOptions) => {
       const { explainToken } = await import('./explain.ts');
-      const { print } = await import('../terminal.ts');
       const { active, text } = await explainToken(process.stdin, {
         openApi: () => open(options, env),
         env,
@@ -90,21 +88,21 @@ export function addToken(program: Command, env: Environment): void {
     });
 
   common(token.command('revoke'))
+    .showHelpAfterError(HYPHEN_HELP)
     .description('Revoke a token, or all tokens of a subject that this client issued.')
-    .argument('[id]', 'a token ID')
+    .argument('[id]', 'a token ID; after -- if it begins with -')
     .option('--subject <subject>', 'revoke all tokens of this subject')
     .addHelpText('after', example('postern token revoke --subject user-42'))
     .action(async (id: string | undefined, options: CommonOptions & { subject?: string }) => {
       const { json, subject, ...where } = options;
       const { revokeToken, revokeSubject } = await import('./show.ts');
-      const { print } = await import('../terminal.ts');
       if (id !== undefined && subject === undefined) {
         return print(await revokeToken(await open(where, env, id), id, json));
       }
       if (id === undefined && subject !== undefined) {
         return print(await revokeSubject(await open(where, env), subject, json));
       }
-      throw new WrongUsage('pass exactly one: a token ID or --subject');
+      throw new UsageError('pass exactly one: a token ID or --subject');
     });
 
   common(token.command('list'))
@@ -114,31 +112,20 @@ export function addToken(program: Command, env: Environment): void {
     .action(async ({ json, subject, ...options }: CommonOptions & { subject: string }) => {
       const service = await open(options, env);
       const { listTokens } = await import('./show.ts');
-      const { createProgress } = await import('../terminal.ts');
-      const { print } = await import('../terminal.ts');
       const progress = createProgress(process.stderr);
       await print(await listTokens(service, subject, { ...(json && { json }), progress }));
     });
 }
 
 function common(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--api <url>', 'URL of the API (default: POSTERN_API, or http://127.0.0.1:7301)'),
-    )
-    .addOption(
-      new Option(
-        '--key-file <file>',
-        'a file that contains the API key (default: POSTERN_API_KEY)',
-      ),
-    )
+  return addApiOptions(command)
     .option('--json', 'print the whole response as JSON')
     .addHelpText('after', KEY_HELP);
 }
 
 async function open(options: ApiOptions, env: Environment, id?: string) {
   if (id !== undefined && !/^[\w-]{22}$/.test(id)) {
-    throw new WrongUsage(
+    throw new UsageError(
       'a token ID has 22 letters, digits, - or _; pass the ID, not the token itself',
     );
   }
@@ -146,19 +133,19 @@ async function open(options: ApiOptions, env: Environment, id?: string) {
   return openApi(options, env);
 }
 
-/** Options have the names of the fields. Only given options are sent. */
+/** The request of these options, which have the names of the fields. */
 function fieldsOf(options: Fields): Fields {
   const named = Object.entries(options).map(([name, value]) => [
     name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
     value,
   ]);
-  // --no-revocable makes commander give `true` where nothing was said.
+  // --no-revocable makes commander set `true` if the option is absent.
   return Object.fromEntries(
     named.filter(([name, value]) => name !== 'revocable' || value === false),
   );
 }
 
-/** The fields of `POST /tokens`, with hyphens for their underscores. The service checks what they hold. */
+/** An option for each field of `POST /tokens`. The service checks the values. */
 export function grantOptions(): Option[] {
   return Object.entries<GrantField>(GRANT_FIELDS).map(([name, field]) => {
     const flag = name.replaceAll('_', '-');
@@ -177,7 +164,7 @@ export function grantOptions(): Option[] {
         return new Option(
           `--${flag} <${field.value}>`,
           `${field.description}; may be repeated`,
-        ).argParser((value, before: readonly string[] = []) => [...before, value]);
+        ).argParser(collect);
       default:
         return option(field.value);
     }
@@ -186,5 +173,5 @@ export function grantOptions(): Option[] {
 
 function wholeNumber(flag: string, value: string): number {
   if (/^\d{1,15}$/.test(value)) return Number(value);
-  throw new WrongUsage(`--${flag}: expected a whole number`);
+  throw new UsageError(`--${flag}: expected a whole number`);
 }

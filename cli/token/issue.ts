@@ -1,27 +1,28 @@
-import { type Api, notPostern, Problem } from '../api-client.ts';
-import { Failure } from '../failure.ts';
-import { type Progress, plain } from '../terminal.ts';
+import { type ApiClient, notPostern, Problem } from '../api-client.ts';
+import { Failure } from '../errors.ts';
+import { tryParseJson } from '../io.ts';
+import { escapeControls, type Progress } from '../terminal.ts';
 
-/** The fields of `POST /tokens`, as options give them. */
+/** The fields of `POST /tokens`. */
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /**
- * Issues one token. Returns what to print: its URL, or the whole answer.
+ * Issues one token. Returns the text to print: its URL, or the whole response.
  *
  * @throws Failure
  */
-export async function issueToken(api: Api, fields: Fields, json?: true): Promise<string> {
+export async function issueToken(api: ApiClient, fields: Fields, json?: true): Promise<string> {
   const answer = await api.ask('POST', '/tokens', JSON.stringify(fields)).catch((error) => {
-    throw error instanceof Problem ? new Problem(error, optionOf) : error;
+    throw error instanceof Problem ? new Problem(error.document, optionOf) : error;
   });
   return line(answer, json);
 }
 
-/** An answer of `POST /tokens` as a line to print. */
-export function line(answer: unknown, json?: true): string {
+/** A response of `POST /tokens` as a line to print. */
+function line(answer: unknown, json?: true): string {
   const { url } = (answer ?? {}) as { url?: unknown };
   if (typeof url !== 'string') throw notPostern(201);
-  return `${json ? JSON.stringify(answer) : plain(url)}\n`;
+  return `${json ? JSON.stringify(answer) : escapeControls(url)}\n`;
 }
 
 /** `/expires_in` is `--expires-in`, and `/ip/0` is `--ip`. */
@@ -30,7 +31,7 @@ function optionOf(pointer: string): string {
   return field === '' ? 'the request' : `--${field.replaceAll('_', '-')}`;
 }
 
-/** What one `POST /tokens` takes: entries, and bytes with room for the brackets. */
+/** The limits of one `POST /tokens`. */
 const MAX_ENTRIES = 1000;
 const MAX_BYTES = 1_000_000;
 
@@ -40,28 +41,28 @@ interface Batch {
   bytes: number;
 }
 
-export interface BatchOptions {
+interface BatchOptions {
   readonly json?: true;
-  /** Takes the lines of each batch as soon as it is issued. */
+  /** Prints the lines of each batch as soon as it is issued. */
   readonly print: (text: string) => Promise<void>;
   readonly progress: Progress;
 }
 
 /**
  * Issues a token for each line of JSON, in batches of a thousand. A batch is issued completely or not at
- * all. Batches before an error have been printed.
+ * all. Batches before an error are issued and printed.
  *
  * @throws Failure, which names the line
  */
 export async function issueLines(
-  api: Api,
+  api: ApiClient,
   stream: AsyncIterable<Uint8Array>,
   { json, print, progress }: BatchOptions,
 ): Promise<void> {
   let issued = 0;
   async function send({ numbers, texts }: Batch): Promise<void> {
     const answers = await api.ask('POST', '/tokens', `[${texts.join(',')}]`).catch((error) => {
-      throw error instanceof Problem ? new Problem(error, placeIn(numbers)) : error;
+      throw error instanceof Problem ? new Problem(error.document, fieldIn(numbers)) : error;
     });
     if (!Array.isArray(answers) || answers.length !== numbers.length) {
       throw notPostern(201);
@@ -71,13 +72,13 @@ export async function issueLines(
     progress.show(`${issued} issued`);
   }
   try {
-    let batch = empty();
+    let batch = emptyBatch();
     for await (const { number, text } of readLines(stream)) {
       check(number, text);
       const bytes = Buffer.byteLength(text) + 1;
       if (batch.texts.length === MAX_ENTRIES || batch.bytes + bytes > MAX_BYTES) {
         await send(batch);
-        batch = empty();
+        batch = emptyBatch();
       }
       batch.numbers.push(number);
       batch.texts.push(text);
@@ -94,38 +95,31 @@ export async function issueLines(
   }
 }
 
-function empty(): Batch {
+function emptyBatch(): Batch {
   return { numbers: [], texts: [], bytes: 0 };
 }
 
 function check(number: number, text: string): void {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Failure(`line ${number} is not JSON`);
-  }
+  const value = tryParseJson(text);
+  if (value === undefined) throw new Failure(`line ${number} is not JSON`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
   throw new Failure(`line ${number}: expected a JSON object such as {"path": "/download/a.pdf"}`);
 }
 
 /** `/3/path` is the `path` of the fourth line. */
-function placeIn(numbers: readonly number[]): (pointer: string) => string {
+function fieldIn(numbers: readonly number[]): (pointer: string) => string {
   return (pointer) => {
     const [, index, ...field] = pointer.split('/');
     return `line ${numbers[Number(index)]}${field.length > 0 ? `, ${field.join('/')}` : ''}`;
   };
 }
 
-/** As much as the API takes as a body, in bytes. */
-const MAX_LENGTH = 1_000_000;
-
 /**
- * The lines of a stream, with their numbers; empty ones are left out.
+ * The lines of a stream that are not empty, with their numbers.
  *
- * @throws Failure where one is too long or not UTF-8
+ * @throws Failure if a line is too long or not UTF-8
  */
-export async function* readLines(
+async function* readLines(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<{ readonly number: number; readonly text: string }> {
   const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -149,8 +143,9 @@ export async function* readLines(
       at = end + 1;
     }
     rest = Buffer.concat([rest, chunk.subarray(at)]);
-    if (rest.length > MAX_LENGTH)
-      throw new Failure(`line ${number + 1} is longer than ${MAX_LENGTH} bytes`);
+    if (rest.length > MAX_BYTES) {
+      throw new Failure(`line ${number + 1} is longer than ${MAX_BYTES} bytes`);
+    }
   }
   if (rest.length > 0) yield* take(rest);
 }

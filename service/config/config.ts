@@ -1,7 +1,7 @@
 import type { ApiKey } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
 import { readApiKeys } from './clients.ts';
-import { configFile, readEnvironment, type Variables } from './environment.ts';
+import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
 import { type ReadFile, readConfigFile } from './file.ts';
 import { type IssuerSettings, readIssuers } from './issuers.ts';
@@ -65,7 +65,7 @@ export interface Config {
  * @throws ConfigError with every issue
  */
 export function loadConfig(
-  env: Variables,
+  env: Environment,
   readFile: ReadFile,
   { onTerminal } = { onTerminal: false },
 ): Config {

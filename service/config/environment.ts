@@ -2,7 +2,7 @@ import { type ConfigErrors, redact, suggest } from './errors.ts';
 import { API_VARIABLES, CONFIG_VARIABLE, FILE_ONLY, SETTINGS, variableOf } from './settings.ts';
 import type { SourcedValue, SourcedValues } from './source.ts';
 
-export type Variables = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * What Kubernetes injects into every pod for a service whose name begins with `postern`, and Docker
@@ -12,7 +12,7 @@ const INJECTED = /^POSTERN_(\w+_)?(SERVICE_\w+|PORT_\w+)$/;
 const INJECTED_URL = /^POSTERN_(\w+_)?PORT$/;
 
 /** The settings in the environment. An empty variable counts as unset: compose files create such. */
-export function readEnvironment(env: Variables, errors: ConfigErrors): SourcedValues {
+export function readEnvironment(env: Environment, errors: ConfigErrors): SourcedValues {
   const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf)];
   for (const [field, value] of Object.entries(env)) {
     if (!field.startsWith('POSTERN_') || !value || known.includes(field)) continue;
@@ -44,11 +44,11 @@ function unknownVariable(field: string, known: readonly string[]): string {
 }
 
 /** The path of the configuration file, if it is set. */
-export function configFile(env: Variables): SourcedValue | undefined {
+export function configFile(env: Environment): SourcedValue | undefined {
   return variable(env, CONFIG_VARIABLE, 'config');
 }
 
-function variable(env: Variables, field: string, setting: string): SourcedValue | undefined {
+function variable(env: Environment, field: string, setting: string): SourcedValue | undefined {
   const value = env[field];
   if (!value) return undefined;
   const shown = redact(setting, value);

@@ -26,16 +26,16 @@ export interface LookUpOptions {
   readonly now: () => number;
 }
 
-export type LookUp = (token: string, early?: boolean) => Promise<LookUpResult>;
+export type LookUp = (token: string, revoking?: boolean) => Promise<LookUpResult>;
 
 const NOT_STORED = { reason: 'the store does not have it: it ended, was revoked, or was lost' };
 const REVOKED = { reason: 'it was revoked' };
 
 /** Looks a token up in the store, by its signature, or both. At most one round trip. */
 export function createLookUp({ store, verify, timed, leeway, now }: LookUpOptions): LookUp {
-  return async function lookUp(token, early) {
+  return async function lookUp(token, revoking) {
     if (isOpaque(token)) return findRecorded(tokenId(token));
-    const verified = await verify(token, early);
+    const verified = await verify(token, revoking);
     if ('reason' in verified) return { rejection: verified };
     const { id, recorded } = verified;
     if (recorded === 'required') {
@@ -81,9 +81,9 @@ export interface Rejection {
 
 /**
  * Verifies a JWT with the type of a download token. Rejects with `KeysUnavailable` if the required key
- * is not available. `early`: also accept external tokens that are not valid yet, to revoke them.
+ * is not available. `revoking`: also accept a token that other instances may accept, by their clocks or later.
  */
-export type Verify = (token: string, early?: boolean) => Promise<Verified | Rejection>;
+export type Verify = (token: string, revoking?: boolean) => Promise<Verified | Rejection>;
 
 /** Signs Postern's own tokens. */
 export interface Signer {

@@ -174,17 +174,18 @@ export interface FoundKey {
  */
 export type KeySource = (header: JWTHeaderParameters) => Promise<FoundKey | undefined>;
 
-/** Claims of an unverified JWT, only to choose its keys and the time of the check. */
+/** Claims of an unverified JWT, only to choose its keys and the time of the check, in milliseconds. */
 export function unverifiedClaims(token: string): {
   readonly iss: string | undefined;
-  readonly nbf: number;
+  readonly begins: number;
+  readonly ends: number;
 } {
   try {
-    const { iss, iat, nbf } = decodeJwt(token);
-    // Milliseconds since the epoch.
-    const begins = [iat, nbf].filter((date) => typeof date === 'number' && date < 1e11);
-    return { iss, nbf: Math.max(0, ...(begins as number[])) * 1000 };
+    const { iss, iat, nbf, exp } = decodeJwt(token);
+    const dates = [iat, nbf].filter((date) => typeof date === 'number' && date < 1e11);
+    const ends = typeof exp === 'number' ? exp * 1000 : 0;
+    return { iss, begins: Math.max(0, ...(dates as number[])) * 1000, ends };
   } catch {
-    return { iss: undefined, nbf: 0 };
+    return { iss: undefined, begins: 0, ends: 0 };
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '../domain/client.ts';
+import { MAX_CLOCK_SKEW_MS } from '../domain/grant.ts';
 import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { JWT_TYPE, jwtId } from '../domain/token.ts';
@@ -37,10 +38,10 @@ type Until = number;
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const cache = createCache<Verified>(now);
   const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
-  const common = { typ: JWT_TYPE, leeway, now };
+  const common = { typ: JWT_TYPE, leeway };
   let generation = own?.keys.generation();
 
-  return async function verify(token, early = false) {
+  return async function verify(token, revoking = false) {
     if (own?.keys.generation() !== generation) {
       generation = own?.keys.generation();
       cache.clear();
@@ -48,27 +49,28 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const cached = cache.get(token);
     if (cached !== undefined) return cached;
     const generationBefore = generation;
-    const { iss: issuer, nbf } = unverifiedClaims(token);
-    const at = early ? Math.max(now(), nbf) : now();
+    const { iss: issuer, begins, ends } = unverifiedClaims(token);
+    const at = revoking ? nearest(now(), begins, ends) : now();
     const external = issuer === undefined ? undefined : byIssuer.get(issuer);
     const result =
       own && issuer === own.issuer
-        ? await verifyOwn(token, own)
+        ? await verifyOwn(token, own, at)
         : external && (await verifyExternal(token, external, at));
     if (result === undefined) return { reason: UNKNOWN_ISSUER };
     if ('reason' in result) return { ...result, issuer: issuer as string };
     const [verified, until] = result;
-    // Do not cache a token that is not valid yet, or whose key may have been removed meanwhile.
-    if (!early && own?.keys.generation() === generationBefore) cache.set(token, verified, until);
+    // Do not cache a token that is not valid now, or whose key may have been removed meanwhile.
+    if (!revoking && own?.keys.generation() === generationBefore) cache.set(token, verified, until);
     return verified;
   };
 
   async function verifyOwn(
     token: string,
     { issuer, keys }: NonNullable<VerifyOptions['own']>,
+    at: number,
   ): Promise<[Verified, Until] | Rejection> {
     const requiredClaims = ['jti', 'iat', 'nbf', 'exp'];
-    const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims };
+    const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims, now: () => at };
     const checked = await checkJwt(token, keySource(keys.find), options);
     if ('reason' in checked) return checked;
     const { data: claims, error } = ownClaims.safeParse(checked.claims);
@@ -76,7 +78,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const id = jwtId(issuer, claims.jti);
     // The leeway applies to the start, not to the end.
     const until = claims.exp * 1000;
-    if (until <= now()) return { reason: 'exp: has passed' };
+    if (until <= at) return { reason: 'exp: has passed' };
     if (claims.revocable !== false) return [{ id, recorded: 'required' }, until];
     const grant = grantOf(claims);
     if (grant === undefined) return { reason: 'revocable: is false, and uses are to be counted' };
@@ -97,6 +99,14 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     const { jti, grant, until } = found;
     return [{ id: jwtId(issuer, jti), recorded: 'optional', grant }, until];
   }
+}
+
+/**
+ * The time at which a token that is to be revoked is verified: the nearest to now at which it is valid. The
+ * clock of another instance may show that time, and a token that is not valid yet will be.
+ */
+function nearest(now: number, begins: number, ends: number): number {
+  return Math.min(Math.max(now, begins), Math.max(ends - 1, now - MAX_CLOCK_SKEW_MS));
 }
 
 /** Takes 4 to 7 MB, and 31 MB if each token has almost the maximum length. */

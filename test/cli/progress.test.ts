@@ -6,7 +6,7 @@ function terminal(isTTY: boolean) {
   return { isTTY, written, write: (text: string) => written.push(text) };
 }
 
-test('on a terminal one line changes, not too often, and is taken away at the end', () => {
+test('progress: on a terminal one line changes, ten times per second at most, and is cleared at the end', () => {
   const stream = terminal(true);
   let now = 0;
   const progress = createProgress(stream, () => now);
@@ -22,13 +22,13 @@ test('on a terminal one line changes, not too often, and is taken away at the en
   ]);
 });
 
-test('what is over at once shows nothing that would have to be taken away', () => {
+test('progress: without progress nothing is written', () => {
   const stream = terminal(true);
   createProgress(stream).end();
   expect(stream.written).toEqual([]);
 });
 
-test('anywhere else there is nothing of it', () => {
+test('progress: nothing is written if the stream is not a terminal', () => {
   const stream = terminal(false);
   const progress = createProgress(stream);
   progress.show('1 issued');

@@ -26,7 +26,7 @@ async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {
   return { ...running, api: `http://127.0.0.1:${ports[1]}` };
 }
 
-test('postern serve is the service: it answers, and ends on SIGTERM with 0', async () => {
+test('serve: answers requests, and exits with 0 on SIGTERM', async () => {
   const service = await serve({});
   expect((await fetch(`${service.api}/readyz`)).status).toBe(200);
   service.signal('SIGTERM');
@@ -34,7 +34,7 @@ test('postern serve is the service: it answers, and ends on SIGTERM with 0', asy
   expect(service.stderr()).toBe('');
 });
 
-test('and tells the faults of its configuration, with 2', async () => {
+test('serve: reports configuration errors, and exits with 2', async () => {
   const failed = await serve({ POSTERN_MOUNTS: '/a/=/a/' }).catch((error: unknown) => error);
   expect(failed).toBeInstanceOf(ExitedEarly);
   expect((failed as ExitedEarly).exit.code).toBe(2);
@@ -44,7 +44,7 @@ test('and tells the faults of its configuration, with 2', async () => {
 test.each([
   ['postern serve', [program, 'serve']],
   ['dist/service/main.js', [join(projectRoot, 'dist', 'service', 'main.js')]],
-])('SIGUSR1 does not start the debugger of %s', async (_, args) => {
+])('serve: SIGUSR1 does not start the debugger of %s', async (_, args) => {
   const service = await serve({}, args);
   service.signal('SIGUSR1');
   // Node would say at once on which port the debugger listens.
@@ -58,7 +58,7 @@ test.each([
 /** A module that `--import` takes, given as text. */
 const inline = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
 
-test('and does not load what reads the other commands', async () => {
+test('serve: does not load the code of the other commands', async () => {
   const resolve = `export async function resolve(name, context, next) {
     if (name === 'commander') throw new Error('commander was loaded');
     return next(name, context);

@@ -12,13 +12,13 @@ const page = ['cli.md', 'doctor.md']
   .join();
 const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
 
-test('package.json names it, and a system can start it', () => {
+test('bin in package.json names an executable file', () => {
   expect(join(projectRoot, manifest.bin.postern)).toBe(program);
   expect(readFileSync(program, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   accessSync(program, constants.X_OK);
 });
 
-test('help that nobody reads to its end is no error', async () => {
+test('--help: a closed standard output is not an error', async () => {
   const child = spawn(process.execPath, [program, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
   let stderr = '';
@@ -29,7 +29,7 @@ test('help that nobody reads to its end is no error', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test('it says its version', async () => {
+test('--version: prints the version of package.json', async () => {
   expect(await run('--version')).toMatchObject({ code: 0, stdout: `${manifest.version}\n` });
 });
 
@@ -50,7 +50,7 @@ test.each([
   ['nginx --log text', 'json, off'],
   ['nginx now', 'too many arguments'],
   ['nginx', 'at least one mount'],
-])('wrong usage ends with 2: postern %s', async (line, says) => {
+])('a usage error exits with 2: postern %s', async (line, says) => {
   const { code, stdout, stderr } = await run(line);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(says);
@@ -67,6 +67,7 @@ test.each(COMMANDS)(
   async (command) => {
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).not.toContain('[]');
     expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key |token |nginx |doctor )/);
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
     for (const option of stdout.match(/(?<=^ {2})--[a-z-]+/gm) ?? [])

@@ -17,7 +17,7 @@ export interface Client {
   run(args: readonly string[]): Promise<Ended>;
 }
 
-/** Skips the test where the client cannot be had. */
+/** Skips the test if the client is not available. */
 export async function client(name: ToolName, context: TestContext): Promise<Client> {
   const tool = await needTool(name, context);
 

@@ -17,7 +17,7 @@ interface Message {
 
 export interface DevTools {
   send(method: string, params?: object, sessionId?: string): Promise<Fields>;
-  /** The next event of that name for which the condition holds; each is told once. */
+  /** The next event with the name that fulfils the condition. Each event is returned once. */
   event(method: string, holds?: (params: Fields) => boolean): Promise<Fields>;
 }
 
@@ -33,7 +33,7 @@ export function devTools({ pipes: [to, from], exited }: Running): DevTools {
     part = messages.pop() ?? '';
     received.push(...messages.map((text) => JSON.parse(text)));
   });
-  // A browser that has gone is told by what is awaited.
+  // If the browser ends, the awaited call rejects.
   to?.on('error', () => {});
   let gone = false;
   exited.then(() => {

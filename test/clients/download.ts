@@ -52,7 +52,7 @@ const commandLines = {
     resume: ['--continue=true'],
     // Below this it sleeps for a second at a time, and does not hear that it is to end.
     slow: ['--max-download-limit=8M'],
-    // It writes down what it has every minute, and when it is told to end.
+    // It saves its state every minute and on SIGINT.
     kill: 'SIGINT',
   },
 } as const satisfies Record<string, CommandLine>;
@@ -60,7 +60,7 @@ const commandLines = {
 export type DownloaderName = keyof typeof commandLines;
 export const downloaders = Object.keys(commandLines) as readonly DownloaderName[];
 
-/** Elsewhere loopback has one address unless the machine is told of more. */
+/** Other systems have one loopback address by default. */
 export const hasAddresses = process.platform === 'linux';
 
 /** How curl ends where the token is not good, for it or any more. */
@@ -78,7 +78,7 @@ export interface Downloader {
   resume(download: Download): Promise<Ended>;
 }
 
-/** Skips the test where the program cannot be had. */
+/** Skips the test if the program is not available. */
 export async function downloader(name: DownloaderName, context: TestContext): Promise<Downloader> {
   const program = await client(name, context);
   const { args, resume, slow, kill }: CommandLine = commandLines[name];

@@ -3,7 +3,7 @@ import { ensureTools, type ToolName } from '../../dev/tools.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Why a program could not be had, for the tests that need it. */
+    /** Why a program is not available, for the tests that need it. */
     missingTools: Partial<Record<ToolName, string>>;
   }
 }
@@ -24,7 +24,7 @@ const groups: ToolName[][] = [
 
 /**
  * Fetches what is missing before the first test, whose time-out a slow download would exceed.
- * A failure is told and no more: most tests need none of it, and those that do say so.
+ * A failure is only reported: most tests do not need the programs, and the others report it again.
  */
 export default async function setup({ provide }: TestProject): Promise<void> {
   const missing: Partial<Record<ToolName, string>> = {};

@@ -213,7 +213,7 @@ describe('external JWT: keys at a jwks_uri', () => {
     expect(await codeOf(uri(await app.sign({}, next)))).toBe('unavailable');
     expect(await codeOf(uri(await app.sign({}, next)))).toBe('unavailable');
     expect(failures).toHaveLength(1);
-    // Old, too, but nothing better is to be had.
+    // The keys are old, but no newer ones are available.
     clock.now += 90_000;
     expect(await codeOf(uri(await app.sign()))).toBe('allow');
 

@@ -1,33 +1,8 @@
-import { importJWK, type JWK, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
-import type { TrustedIssuer } from '../../service/jwt/open.ts';
 import { keptLog } from '../api/ask-api.ts';
 import { endpoint } from './endpoint.ts';
-import { newJwk, publicHalf } from './keys.ts';
+import { bearer, files, login } from './login.ts';
 import { createSigned } from './signed-site.ts';
-
-const START = 1_800_000_000;
-const jwk = await newJwk('ES256', 'idp');
-const files = { idp: JSON.stringify({ keys: [publicHalf(jwk)] }) };
-const login: TrustedIssuer = {
-  id: 'login',
-  issuer: 'https://login.example',
-  keys: { file: 'idp' },
-  audience: 'postern',
-  trustedFor: 'clients',
-  algorithms: ['ES256'],
-  paths: [{ prefix: '/download/users/{sub}/' }],
-  targets: [],
-  maxExpiresIn: 600,
-  maxResumeFor: 600,
-};
-
-async function bearer(claims: object = {}, header: object = {}, by: JWK = jwk): Promise<string> {
-  const who = { iss: 'https://login.example', aud: ['postern', 'other'], sub: 'ann' };
-  return new SignJWT({ ...who, iat: START, exp: START + 300, ...claims })
-    .setProtectedHeader({ alg: by.alg ?? '', kid: by.kid ?? '', typ: 'at+jwt', ...header })
-    .sign(await importJWK(by, by.alg));
-}
 
 test('client JWT: a download token of any length is not accepted', async () => {
   const { ask } = await createSigned({ issuers: [login], files });

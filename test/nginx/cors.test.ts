@@ -12,7 +12,7 @@ const PREFLIGHT = {
   'Access-Control-Request-Headers': 'authorization,range',
 };
 
-/** What a page of another origin is told. */
+/** The CORS headers of a response. */
 function told(answer: RawAnswer) {
   const about = /^(access-control-|vary$)/;
   return Object.fromEntries(

@@ -2,7 +2,7 @@ import { inject, type TestContext } from 'vitest';
 import type { Tool } from '../../dev/find-on-path.ts';
 import { findTool, type ToolName } from '../../dev/tools.ts';
 
-/** Skips the test with the reason why the program could not be had; in CI, fails it. */
+/** Skips the test with the reason if the program is not available. In CI the test fails. */
 export async function needTool(
   name: ToolName,
   context: Pick<TestContext, 'skip'>,

@@ -1,11 +1,11 @@
-/** A file, as nginx names it, and a line of it, from 1. */
-export interface Place {
+/** A file, with its name in nginx, and a line number from 1. */
+export interface Position {
   readonly file: string;
   readonly line: number;
 }
 
-/** One directive of a configuration, its words as nginx reads them: without quotes and escapes. */
-export interface Directive extends Place {
+/** One directive, with its words as nginx reads them: without quotes and escapes. */
+export interface Directive extends Position {
   readonly name: string;
   readonly args: readonly string[];
   /** The directives in its braces, with includes expanded; absent if it has no braces. */
@@ -16,11 +16,16 @@ export function named(block: readonly Directive[], name: string): readonly Direc
   return block.filter((directive) => directive.name === name);
 }
 
-/** The configuration cannot be read as one: what is wrong, and where. */
+/** The words of a directive, as one line. */
+export function wordsOf({ name, args }: Directive): string {
+  return [name, ...args].join(' ');
+}
+
+/** The text is not a configuration: what is wrong, and where. */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable';
 
-  constructor(reason: string, { file, line }: Place) {
+  constructor(reason: string, { file, line }: Position) {
     super(`${file}:${line}: ${reason}`);
   }
 }
@@ -29,7 +34,7 @@ const HANDLED_BY =
   /^((proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass|stub_status|empty_gif|content_by_lua\w*|js_content|perl)$/;
 
 /**
- * Whether something else than a file is the answer to each request of a block.
+ * Whether the response to each request of a block is something else than a file.
  *
  * `break` skips all later directives, including a `return`, and nginx then serves the file.
  */

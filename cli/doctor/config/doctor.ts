@@ -1,20 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { configFile } from '../../../service/config/environment.ts';
-import { ConfigErrors, quote } from '../../../service/config/errors.ts';
-import { readConfigFile } from '../../../service/config/file.ts';
-import { readMounts } from '../../../service/config/mounts.ts';
-import type { SourcedValue } from '../../../service/config/source.ts';
 import type { Mount } from '../../../service/domain/mount.ts';
-import { type Environment, WrongUsage } from '../../failure.ts';
+import { UsageError } from '../../errors.ts';
+import { systemReason } from '../../io.ts';
+import { escapeControls } from '../../terminal.ts';
+import { httpOf } from './context.ts';
 import { Unreadable } from './directive.ts';
 import { diskFiles, dumpedFiles, type Loaded, load, type Sources } from './load.ts';
-import { findTraps, plain, report, reportJson } from './rules.ts';
-import { httpOf } from './scope.ts';
-import { siteOf } from './site.ts';
+import { findTraps, type ReportedTrap } from './rules.ts';
+import { type SiteConfig, siteOf } from './site.ts';
 
 export interface DoctorOptions {
-  /** Absent: not known, and not compared. */
+  /** Absent: unknown, and not compared. */
   readonly mounts?: readonly Mount[];
   readonly json?: boolean;
 }
@@ -26,35 +23,28 @@ export interface Diagnosis {
 
 const STDIN = 0;
 
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EISDIR: 'it is a folder',
-  EACCES: 'permission denied',
-  EAGAIN: 'standard input is empty',
-};
-
 /**
  * Looks for the traps of docs/nginx-traps.md in a configuration.
  *
- * @param name of a file, `-` being standard input: what `nginx -T` has printed, or a nginx.conf
- * @throws WrongUsage where it cannot be read as a configuration, with file and line
+ * @param name a file with the output of `nginx -T` or an nginx.conf; `-` is standard input
+ * @throws UsageError if it is not a configuration, with file and line
  */
 export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis {
   return diagnoseText(read(name), name, options);
 }
 
-/** The same for a text that is read already. */
 export function diagnoseText(text: string, name: string, options: DoctorOptions): Diagnosis {
-  // `nginx -T` writes nothing to standard output where it fails.
-  if (text.trim() === '')
-    throw new WrongUsage(`${isStdin(name) ? 'standard input' : name} is empty`);
+  // `nginx -T` writes nothing to standard output if it fails.
+  if (text.trim() === '') {
+    throw new UsageError(`${isStdin(name) ? 'standard input' : name} is empty`);
+  }
   const main = isStdin(name) ? name : resolve(name);
   const sources = dumpedFiles(text) ?? diskFiles(main, text);
   const { root, files } = loaded(sources);
   const site = siteOf(httpOf(root, sources.main), options.mounts);
-  const found = findTraps(site);
-  const write = options.json ? reportJson : report;
-  return { ok: found.length === 0, text: write(found, site, files) };
+  const traps = findTraps(site);
+  const format = options.json ? formatTrapsJson : formatTraps;
+  return { ok: traps.length === 0, text: format(traps, site, files) };
 }
 
 function isStdin(name: string): boolean {
@@ -65,8 +55,7 @@ function read(name: string): string {
   try {
     return readFileSync(isStdin(name) ? STDIN : name, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new WrongUsage(`${name} cannot be read: ${WHY[code ?? ''] ?? code}`, { cause: error });
+    throw new UsageError(`${name} cannot be read: ${systemReason(error)}`, { cause: error });
   }
 }
 
@@ -75,36 +64,41 @@ function loaded(sources: Sources): Loaded {
     return load(sources);
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
-    throw new WrongUsage(plain(error.message), { cause: error });
+    throw new UsageError(escapeControls(error.message), { cause: error });
   }
 }
 
-/**
- * The mounts of `--mounts`, POSTERN_MOUNTS, or the file POSTERN_CONFIG, in this order. Undefined if none of
- * them is set.
- *
- * @throws WrongUsage
- */
-export function toldMounts(
-  option: string | undefined,
-  env: Environment,
-): readonly Mount[] | undefined {
-  const faults = new ConfigErrors();
-  const given =
-    asText('--mounts', option) ??
-    asText('POSTERN_MOUNTS', env.POSTERN_MOUNTS) ??
-    inFile(env, faults);
-  const mounts = given && readMounts(given, faults);
-  if (faults.count === 0) return mounts;
-  throw new WrongUsage(`the mounts cannot be read:\n\n${faults.text}\n`);
+function formatTraps(
+  traps: readonly ReportedTrap[],
+  site: SiteConfig,
+  files: readonly string[],
+): string {
+  const read = `${count(files.length, 'file')}, ${count(site.gates.length, 'gate')}, ${count(site.internals.length, 'internal location')}`;
+  if (traps.length === 0) return `✓ nothing found (${read})\n`;
+  return `${[...traps.map(paragraph), `${count(traps.length, 'finding')} (${read})`].join('\n\n')}\n`;
 }
 
-function asText(field: string, value: string | undefined): SourcedValue | undefined {
-  return value ? { field, value, shown: quote(value) } : undefined;
+/** The same for programs, on one line. */
+function formatTrapsJson(
+  traps: readonly ReportedTrap[],
+  site: SiteConfig,
+  files: readonly string[],
+): string {
+  const findings = traps.map(({ rule, at: { file, line }, seen, why, fix }) => {
+    return { rule, file, line, seen, why, fix };
+  });
+  const counts = { gates: site.gates.length, internal_locations: site.internals.length };
+  return `${JSON.stringify({ findings, files: files.length, ...counts })}\n`;
 }
 
-function inFile(env: Environment, faults: ConfigErrors): SourcedValue | undefined {
-  const file = configFile(env);
-  if (file === undefined) return undefined;
-  return readConfigFile(file, (path) => readFileSync(path, 'utf8'), faults)?.get('mounts');
+function paragraph({ rule, at, seen, why, fix }: ReportedTrap): string {
+  return [
+    `✗ ${escapeControls(`${at.file}:${at.line}`)}  ${escapeControls(seen)}  [${rule}]`,
+    `    why:  ${escapeControls(why)}`,
+    `    fix:  ${escapeControls(fix)}`,
+  ].join('\n');
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Directive, Unreadable } from './directive.ts';
 import { parse } from './parse.ts';
 
-/** Includes within includes, and directives in all: more than a site has, less than would hang. */
+/** Nested includes, and all directives: more than any site has, and few enough not to hang. */
 const MAX_INCLUDES = 32;
 const MAX_DIRECTIVES = 200_000;
 
@@ -13,7 +13,7 @@ export interface Loaded {
 }
 
 /**
- * The whole configuration, with what each `include` names put in its place.
+ * The whole configuration, with each `include` replaced by its files.
  *
  * @throws Unreadable
  */
@@ -62,21 +62,21 @@ export function load(sources: Sources): Loaded {
 
 /** The files of a configuration. */
 export interface Sources {
-  /** The one that nginx begins with. */
+  /** The file that nginx reads first. */
   readonly main: string;
   read(name: string): string | undefined;
-  /** What an `include` names, in nginx's order. */
+  /** The files of an `include`, in nginx's order. */
   named(include: string): readonly string[];
 }
 
-/** What nginx says on standard error, which `2>&1` brings in before the files or behind them. */
-const SAID = /^nginx: (?:the )?configuration file .*$|^nginx: \[\w+\] .*$/gm;
+/** Messages of nginx on standard error, which `2>&1` adds before or after the files. */
+const STDERR_LINES = /^nginx: (?:the )?configuration file .*$|^nginx: \[\w+\] .*$/gm;
 
 const MARK = /^# configuration file (.+):\r?$/gm;
 
-/** The files in what `nginx -T` has printed; undefined where the text is nothing of that kind. */
+/** The files in the output of `nginx -T`. Undefined if the text is not such output. */
 export function dumpedFiles(printed: string): Sources | undefined {
-  const text = printed.replace(SAID, '');
+  const text = printed.replace(STDERR_LINES, '');
   const marks = [...text.matchAll(MARK)];
   const files = new Map<string, string>();
   for (const [index, mark] of marks.entries()) {
@@ -97,13 +97,13 @@ export function dumpedFiles(printed: string): Sources | undefined {
   };
 }
 
-/** A relative name starts at the folder of nginx.conf, also in an included file. */
-export function fullName(main: string, include: string): string {
+/** A relative name is relative to the folder of nginx.conf, also in an included file. */
+function fullName(main: string, include: string): string {
   return resolve(dirname(main), include);
 }
 
-/** Whether a name in an `include` is a pattern, as in glob(7). */
-export function isGlob(name: string): boolean {
+/** Whether a name in an `include` is a pattern, see glob(7). */
+function isGlob(name: string): boolean {
   return /[*?[]/.test(name);
 }
 
@@ -111,7 +111,7 @@ export function isGlob(name: string): boolean {
  * A regular expression for a glob. `*` does not match a slash or a leading dot. What is between two stars
  * is matched at the first place where it can be and nowhere else, or many stars would take hours.
  */
-export function globPattern(glob: string): RegExp {
+function globPattern(glob: string): RegExp {
   let stars = 0;
   const parts = glob.split('/').map((part) => {
     const body = part.replace(/\[(!?)([^\]]+)\]|[\s\S]/g, (char, not?: string, set?: string) => {

@@ -1,5 +1,4 @@
 import type { Mount } from '../../../service/domain/mount.ts';
-import { type Directive, named } from './directive.ts';
 import {
   type Http,
   isPrefix,
@@ -8,30 +7,31 @@ import {
   prefixMatch,
   type Server,
   withNested,
-} from './scope.ts';
+} from './context.ts';
+import { type Directive, named } from './directive.ts';
 
-/** The names that the snippets have for their own. */
-export const QUESTION = '/.postern/auth-request';
-export const DELIVER = '@postern_deliver';
+/** The locations that the snippets define. */
+export const AUTH_REQUEST = '/.postern/auth-request';
+export const DELIVERY = '@postern_deliver';
 
 export interface Gate {
   readonly location: Location;
-  readonly way: 'auth_request' | 'X-Accel';
+  readonly mode: 'auth_request' | 'X-Accel';
 }
 
-/** A configuration as Postern's doctor sees it. */
-export interface Site {
+/** A configuration, and the parts of it that belong to Postern. */
+export interface SiteConfig {
   readonly http: Http;
   readonly gates: readonly Gate[];
-  /** The locations that serve what a gate has decided on. */
+  /** The locations that serve the files that a gate allowed. */
   readonly internals: readonly Location[];
-  /** Those that have a gate. */
+  /** The server blocks with a gate. */
   readonly servers: readonly Server[];
-  /** Absent: not known. */
+  /** Absent: unknown. */
   readonly mounts?: readonly Mount[];
 }
 
-export function siteOf(http: Http, mounts?: readonly Mount[]): Site {
+export function siteOf(http: Http, mounts?: readonly Mount[]): SiteConfig {
   const locations = http.servers.flatMap((server) => withNested(server.locations));
   const gates = locations.flatMap((location) => gateAt(location) ?? []);
   const isGate = (location: Location) => gates.some((gate) => gate.location === location);
@@ -40,7 +40,7 @@ export function siteOf(http: Http, mounts?: readonly Mount[]): Site {
     const others = withNested(server.locations).filter(
       (location) => !isGate(location) && !isSnippets(location),
     );
-    const sure = others.filter(bearsSigns);
+    const sure = others.filter(usesSnippets);
     const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
     const found = [...new Set([...sure, ...ofMounts])];
     return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
@@ -52,14 +52,14 @@ export function isOf({ location }: Gate, server: Server): boolean {
   return location.server === server;
 }
 
-/** The mounts that hold for a server block: of all sites, or of its first name. */
+/** The mounts of a server block: those without a site, and those of its first name. */
 export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mount[] {
   const site = server.names[0]?.toLowerCase() ?? '';
   return mounts.filter((mount) => mount.site === undefined || mount.site === site);
 }
 
-export function isQuestion(location: Location): boolean {
-  return location.modifier === '=' && location.path === QUESTION;
+export function isAuthRequest(location: Location): boolean {
+  return location.modifier === '=' && location.path === AUTH_REQUEST;
 }
 
 function isSnippets({ modifier, path }: Location): boolean {
@@ -69,19 +69,19 @@ function isSnippets({ modifier, path }: Location): boolean {
 /** A single line of protect.conf or x-accel.conf makes a gate. The rules find missing lines. */
 function gateAt(location: Location): Gate | undefined {
   if (isSnippets(location)) return undefined;
-  const asks = own(location, 'auth_request').some(({ args }) => args[0] === QUESTION);
-  const delivers = own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVER);
-  if (asks || delivers) return { location, way: 'auth_request' };
+  const asks = own(location, 'auth_request').some(({ args }) => args[0] === AUTH_REQUEST);
+  const delivers = own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVERY);
+  if (asks || delivers) return { location, mode: 'auth_request' };
   const headers = own(location, 'proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
   const passes = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
   const proxies =
     passes.length > 0 &&
     (headers.includes('postern-site') || passes.some((url) => /\/x-accel$/.test(url)));
-  return proxies ? { location, way: 'X-Accel' } : undefined;
+  return proxies ? { location, mode: 'X-Accel' } : undefined;
 }
 
-/** Has any line of internal.conf or headers.conf. */
-function bearsSigns({ block }: Location): boolean {
+/** Contains any line of internal.conf or headers.conf. */
+function usesSnippets({ block }: Location): boolean {
   return block.some(
     ({ name, args }) =>
       ['set', 'auth_request_set', 'limit_rate', 'add_header'].includes(name) &&
@@ -106,13 +106,13 @@ function isLikely(location: Location, server: Server): boolean {
   const serves = ['alias', 'root', 'proxy_pass'].some((name) => own(location, name).length > 0);
   const blocks = [server.parent, server, ...withNested(server.locations)];
   const led = blocks
-    .flatMap((scope): readonly Directive[] => scope?.block ?? [])
+    .flatMap((context): readonly Directive[] => context?.block ?? [])
     .filter(({ name }) => name === 'auth_request' || name === 'error_page')
     .some(({ args }) => args.some((word) => word.startsWith(location.path)));
   return serves && !led;
 }
 
-/** Whether a location checks or serves by lines that are certain to end a request. */
+/** Whether a `return` ends the request. */
 export function returns({ block }: { readonly block: readonly Directive[] }): boolean {
   return named(block, 'return').length > 0;
 }

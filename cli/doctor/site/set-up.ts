@@ -1,28 +1,28 @@
 import { Problem } from '../../api-client.ts';
-import { Failure, WrongUsage } from '../../failure.ts';
-import { type Heard, headerOf, NoAnswer, type Place, type Request } from './raw-http.ts';
-import type { Api, Canary, Mount, Token } from './site.ts';
+import { Failure, UsageError } from '../../errors.ts';
+import { type Endpoint, headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
+import type { Canary, CanaryMount, DoctorApi, TestToken } from './site.ts';
 
-/** A shorter one could be in an answer by chance. */
+/** A shorter canary could be in a response by chance. */
 const MIN_BYTES = 32;
 const MAX_BYTES = 64 << 10;
 
 interface SetUp {
-  readonly api: Api;
+  readonly api: DoctorApi;
   readonly path: string;
   readonly mark: string;
-  readonly place: Place;
-  ask(request: Request): Promise<Heard>;
+  readonly endpoint: Endpoint;
+  ask(request: Request): Promise<SiteResponse>;
 }
 
 /**
  * Downloads the canary once, and finds its mount.
  *
- * @throws Failure where this site cannot be tested, and says what to look at
+ * @throws Failure if this site cannot be tested; the message says what to check
  */
-export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
+export async function findCanary({ api, path, mark, endpoint, ask }: SetUp): Promise<{
   readonly canary: Canary;
-  readonly mount: Mount | undefined;
+  readonly mount: CanaryMount | undefined;
 }> {
   const token = await issue(api, path);
   const [target = '', query = ''] = token.target.split('?');
@@ -32,7 +32,7 @@ export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
     );
   }
   const mount = await mountOf(api, path, target);
-  const site = `${place.tls ? 'https' : 'http'}://${place.authority}`;
+  const site = `${endpoint.tls ? 'https' : 'http'}://${endpoint.authority}`;
   const get = (asked: string) =>
     ask({ target: asked }).catch((error: unknown) => {
       if (!(error instanceof NoAnswer)) throw error;
@@ -47,8 +47,8 @@ export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
     );
   }
   const nowhere = path.slice(0, path.lastIndexOf('/') + 1) + mark;
-  const isCanary = (heard: Heard) => heard.body.includes(body.subarray(0, 16));
-  // Outside of the gate as well: else it is not the site, but an answer that is kept for all.
+  const isCanary = (heard: SiteResponse) => heard.body.includes(body.subarray(0, 16));
+  // Also outside of the gate: inside it, a cache could have sent the response for another name.
   if (isCanary(await get((await issue(api, nowhere)).target)) && isCanary(await get(`/${mark}`))) {
     throw new Failure(
       `${path} does not exist: this site sends the same response for any name. Create it: ${recipe(path, mount)}`,
@@ -57,17 +57,21 @@ export async function learn({ api, path, mark, place, ask }: SetUp): Promise<{
   return { canary: { path, target, body }, mount };
 }
 
-async function issue(api: Api, path: string): Promise<Token> {
+async function issue(api: DoctorApi, path: string): Promise<TestToken> {
   try {
     return await api.issue({ path });
   } catch (error) {
-    if (!(error instanceof Problem) || error.code === 'invalid_client') throw error;
+    if (!(error instanceof Problem) || error.document.code === 'invalid_client') throw error;
     throw new Failure(`Postern rejects a token for --path ${path}: ${error.message}`);
   }
 }
 
-/** The token in the URL of a folder comes right after the prefix of the mount. */
-async function mountOf(api: Api, path: string, target: string): Promise<Mount | undefined> {
+/** In the URL of a folder, the token follows the prefix of the mount. */
+async function mountOf(
+  api: DoctorApi,
+  path: string,
+  target: string,
+): Promise<CanaryMount | undefined> {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const issued = await api.issueIfMay({ prefix: folder });
   if (!issued) return undefined;
@@ -76,7 +80,7 @@ async function mountOf(api: Api, path: string, target: string): Promise<Mount | 
 }
 
 /** What to check if a valid token does not open the file. */
-function reason(answer: Heard, path: string, mount: Mount | undefined): string {
+function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefined): string {
   const { status } = answer;
   if (status === 404 && isProblem(answer)) {
     return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN`;
@@ -96,32 +100,31 @@ function reason(answer: Heard, path: string, mount: Mount | undefined): string {
   return got;
 }
 
-/** Of nginx itself a 404 is a page. */
-function isProblem(answer: Heard): boolean {
+/** A 404 of nginx itself is an HTML page. */
+function isProblem(answer: SiteResponse): boolean {
   return /^application\/problem\+json/.test(headerOf(answer, 'content-type') ?? '');
 }
 
-function recipe(path: string, mount: Mount | undefined): string {
+function recipe(path: string, mount: CanaryMount | undefined): string {
   const rest = mount ? decodeURIComponent(mount.rest) : path.slice(path.lastIndexOf('/') + 1);
   return `head -c 1500 /dev/urandom | base64 > /srv/files/${rest}, where /srv/files/ is the alias of the internal location`;
 }
 
 /**
- * Where the site of a URL is reached; `connect`, `host:port`, is another place to connect to, as curl's
- * --connect-to.
+ * Reads the URL of a site. `connect` is a `host:port` to connect to instead, like curl's --connect-to.
  *
- * @throws WrongUsage
+ * @throws UsageError
  */
-export function placeOf(address: string, connect: string | undefined): Place {
+export function endpointOf(address: string, connect: string | undefined): Endpoint {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    throw new WrongUsage(
+    throw new UsageError(
       `expected the URL of a site such as https://files.example/, got ${address}`,
     );
   }
   const { pathname, search, hash, username, password } = url;
   if (pathname !== '/' || search || hash || username || password) {
-    throw new WrongUsage(
+    throw new UsageError(
       'the URL of the site must not have a path, query or user; --path names the canary',
     );
   }
@@ -129,7 +132,7 @@ export function placeOf(address: string, connect: string | undefined): Place {
   const name = url.hostname.replace(/^\[|\]$/g, '');
   const to = connect === undefined ? undefined : /^(.+):(\d{1,5})$/.exec(connect);
   if (connect !== undefined && !to) {
-    throw new WrongUsage(`--connect: expected host:port, got ${connect}`);
+    throw new UsageError(`--connect: expected host:port, got ${connect}`);
   }
   const [, host = name, port = url.port || (tls ? '443' : '80')] = to ?? [];
   return { tls, name, authority: url.host, host: host.replace(/^\[|\]$/g, ''), port: Number(port) };

@@ -1,42 +1,42 @@
-import { Problem, type Api as Service } from '../../api-client.ts';
-import { Failure } from '../../failure.ts';
-import type { Heard, Request } from './raw-http.ts';
+import { type ApiClient, Problem } from '../../api-client.ts';
+import { Failure } from '../../errors.ts';
+import type { Request, SiteResponse } from './http.ts';
 
 /** The file that the doctor requests, with and without a valid token. */
 export interface Canary {
-  /** Decoded, as the API has it. */
+  /** Decoded, as in the API. */
   readonly path: string;
-  /** The same in the form of a request line. */
+  /** Encoded, as in a request line. */
   readonly target: string;
   readonly body: Buffer;
 }
 
-/** The mount of the canary, in the form of a request line. */
-export interface Mount {
+/** The mount of the canary, encoded as in a request line. */
+export interface CanaryMount {
   /** The public prefix. */
   readonly prefix: string;
-  /** The canary's path below it. */
+  /** The path of the canary below the prefix. */
   readonly rest: string;
 }
 
-/** What a check works with. */
-export interface Site {
-  readonly api: Api;
+/** The site, and what the checks need to test it. */
+export interface TestedSite {
+  readonly api: DoctorApi;
   readonly canary: Canary;
-  /** Undefined where the key may not issue tokens for folders. */
-  readonly mount: Mount | undefined;
+  /** Undefined if the key may not issue tokens for folders. */
+  readonly mount: CanaryMount | undefined;
   /** The internal prefix. */
   readonly internal: string | undefined;
   /** Names of folders that could contain the files. */
   readonly folders: readonly string[];
-  /** Seconds for which nginx may reuse an answer. */
+  /** Seconds for which nginx may cache a decision. */
   readonly decisionTtl: number;
   /** A name that no file has, different in each run. */
   readonly mark: string;
   /** @throws NoAnswer */
-  ask(request: Request): Promise<Heard>;
+  ask(request: Request): Promise<SiteResponse>;
   /** A token for the canary. */
-  issue(fields?: object): Promise<Token>;
+  issue(fields?: object): Promise<TestToken>;
   /** Shows progress. */
   say(what: string): void;
   /** Rejects when the run is stopped. */
@@ -44,7 +44,10 @@ export interface Site {
 }
 
 /** The path of a file beside the canary that does not exist. */
-export function absent({ canary, mark }: Site, ending = '.txt'): { path: string; target: string } {
+export function missingFile(
+  { canary, mark }: TestedSite,
+  ending = '.txt',
+): { path: string; target: string } {
   const beside = (path: string) => path.slice(0, path.lastIndexOf('/') + 1) + mark + ending;
   return { path: beside(canary.path), target: beside(canary.target) };
 }
@@ -57,7 +60,7 @@ export function bearer(token: string): Readonly<Record<string, string>> {
   return { Authorization: `Bearer ${token}` };
 }
 
-export interface Token {
+export interface TestToken {
   readonly id: string;
   readonly token: string;
   /** The path and query that use it. */
@@ -68,31 +71,31 @@ export interface TokenState {
   readonly requesters?: readonly { readonly address?: string }[];
 }
 
-/** Postern's API, as far as the doctor needs it. Each call throws a Failure where it does not answer. */
-export interface Api {
-  /** Also throws a Failure where Postern refuses. */
-  issue(fields: object): Promise<Token>;
-  /** Undefined where Postern refuses: it is beyond this key, or makes no sense for this mount. */
-  issueIfMay(fields: object): Promise<Token | undefined>;
+/** The part of Postern's API that the doctor needs. Each call throws a Failure if the API does not answer. */
+export interface DoctorApi {
+  /** Also throws a Failure if the API rejects the request. */
+  issue(fields: object): Promise<TestToken>;
+  /** Undefined if the API rejects the request: the key or the mount does not allow it. */
+  issueIfMay(fields: object): Promise<TestToken | undefined>;
   revoke(id: string): Promise<void>;
-  /** Undefined where it has ended. */
+  /** Undefined if the token has expired or was revoked. */
   show(id: string): Promise<TokenState | undefined>;
-  /** Revokes all that it has issued. */
+  /** Revokes all tokens of this run. */
   revokeAll(): Promise<void>;
-  /** Every token so far. */
+  /** All tokens of this run. */
   readonly issued: readonly string[];
 }
 
-/** Seconds. Long enough for each check, which issues its own. */
+/** Seconds. Each check issues its own tokens. */
 const EXPIRES_IN = 60;
 
-/** All tokens have one subject, by which they are revoked together. */
-export function createApi(service: Service, subject: string): Api {
+/** All tokens have one subject, so that one request revokes them. */
+export function createDoctorApi(client: ApiClient, subject: string): DoctorApi {
   const issued: string[] = [];
 
-  async function issue(fields: object): Promise<Token> {
+  async function issue(fields: object): Promise<TestToken> {
     const asked = JSON.stringify({ expires_in: EXPIRES_IN, subject, ...fields });
-    const answer = (await service.ask('POST', '/tokens', asked)) as Record<string, unknown>;
+    const answer = (await client.ask('POST', '/tokens', asked)) as Record<string, unknown>;
     const { access_token: token, id, url } = answer;
     if (typeof token !== 'string' || typeof id !== 'string' || typeof url !== 'string') {
       throw new Failure('the API sent a response that is not from Postern');
@@ -106,23 +109,23 @@ export function createApi(service: Service, subject: string): Api {
     issue,
     issueIfMay: (fields) => issue(fields).catch(unless('invalid_request', 'insufficient_scope')),
     async revoke(id) {
-      await service.ask('DELETE', `/tokens/${id}`).catch(unless('not_found'));
+      await client.ask('DELETE', `/tokens/${id}`).catch(unless('not_found'));
     },
     async show(id) {
-      return (await service.ask('GET', `/tokens/${id}`).catch(unless('not_found'))) as
+      return (await client.ask('GET', `/tokens/${id}`).catch(unless('not_found'))) as
         | TokenState
         | undefined;
     },
     async revokeAll() {
       if (issued.length === 0) return;
-      await service.ask('DELETE', `/tokens?${new URLSearchParams({ subject })}`);
+      await client.ask('DELETE', `/tokens?${new URLSearchParams({ subject })}`);
     },
   };
 }
 
 function unless(...codes: readonly string[]): (error: unknown) => undefined {
   return (error) => {
-    if (error instanceof Problem && codes.includes(error.code)) return undefined;
+    if (error instanceof Problem && codes.includes(error.document.code)) return undefined;
     throw error;
   };
 }

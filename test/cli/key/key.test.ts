@@ -30,7 +30,7 @@ const SHAPES = {
 };
 
 test.each(Object.entries(SHAPES))(
-  'a key for %s signs, and what it signed verifies',
+  'key generate: a key for %s signs tokens that verify',
   async (alg, shape) => {
     const { stdout } = await done(`key generate --alg ${alg}`);
     const [jwk, ...more] = keysOf(stdout);
@@ -50,7 +50,7 @@ test.each(Object.entries(SHAPES))(
   },
 );
 
-test('every key is another, and EdDSA if nothing is said', async () => {
+test('key generate: each key is different, and the default is EdDSA', async () => {
   const [a, b] = (await Promise.all([run('key generate'), run('key generate --json')])).map(
     ({ stdout }) => keysOf(stdout)[0],
   );
@@ -59,7 +59,7 @@ test('every key is another, and EdDSA if nothing is said', async () => {
   expect(a?.d).not.toBe(b?.d);
 });
 
-test('a file that only its owner can read, and nothing beside it', async () => {
+test('key generate --out: only the owner can read the file, and no temporary file is left', async () => {
   const { stdout } = await done('key generate --out keys.json');
   const [key] = keysOf(await text('keys.json'));
   expect(await mode('keys.json')).toBe(0o600);
@@ -68,7 +68,7 @@ test('a file that only its owner can read, and nothing beside it', async () => {
   expect(stdout).not.toContain(key?.d);
 });
 
-test('what is there is not overwritten', async () => {
+test('key generate --out: an existing file is not overwritten', async () => {
   for (const there of ['keys.json', 'link.json']) {
     if (there === 'keys.json') await writeFile(join(folder, there), 'mine');
     else await symlink('nowhere', join(folder, there));
@@ -80,14 +80,14 @@ test('what is there is not overwritten', async () => {
   expect((await readdir(folder)).sort()).toEqual(['keys.json', 'link.json']);
 });
 
-test('of two at once one makes the file', async () => {
+test('key generate --out: only one of two simultaneous runs creates the file', async () => {
   const both = await Promise.all([1, 2].map(() => run('key generate --out keys.json --json')));
   expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
   const [won] = both.filter(({ code }) => code === 0);
   expect(keysOf(await text('keys.json'))[0]?.kid).toBe(JSON.parse(won?.stdout ?? '').kid);
 });
 
-test('rotating puts a new key first, like the first, and keeps the others as they are', async () => {
+test('key generate --rotate: the new key is first, and the other keys are unchanged', async () => {
   await done('key generate --alg ES256 --out keys.json');
   const before = JSON.parse(await text('keys.json'));
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ ...before, note: 'kept' }));
@@ -109,14 +109,14 @@ test.each([
   [0o640, 0o640],
   [0o666, 0o640],
   [0o400, 0o600],
-])('rotating makes %o of the mode %o', async (before, after) => {
+])('key generate --rotate: file mode %o becomes %o', async (before, after) => {
   await done('key generate --out keys.json');
   await chmod(join(folder, 'keys.json'), before);
   await done('key generate --rotate --out keys.json');
   expect(await mode('keys.json')).toBe(after);
 });
 
-test('rotating follows a link, and leaves it one', async () => {
+test('key generate --rotate: a symbolic link stays a link', async () => {
   await done('key generate --out keys.json');
   await symlink('keys.json', join(folder, 'current.json'));
   await done('key generate --rotate --out current.json');
@@ -140,7 +140,7 @@ test.each([
   ['{"keys":[]}', 'at least one key'],
   [`{"kty":"oct","k":"${SECRET}"}`, 'a key alone'],
   ['null', 'null'],
-])('neither rotates nor lists %j (%s), and does not quote it', async (content) => {
+])('key: %j (%s) is rejected, and the message does not contain it', async (content) => {
   await writeFile(join(folder, 'keys.json'), content);
   for (const line of ['key list keys.json', 'key generate --rotate --out keys.json']) {
     const { code, stdout, stderr } = await run(line);
@@ -156,14 +156,14 @@ test.each([
   'key list .',
   'key generate --rotate --out none.json',
   'key generate --out none/keys.json',
-])('what cannot be done is said in a line: %s', async (line) => {
+])('key: a file error is one line on standard error: %s', async (line) => {
   const { code, stdout, stderr } = await run(line);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(/^postern: .*(no such file|it is a folder).*\n$/);
   expect(await readdir(folder)).toEqual([]);
 });
 
-test('listing shows which key signs, and no private part', async () => {
+test('key list: shows which key signs, and no private key', async () => {
   await done('key generate --alg HS256 --out keys.json');
   await done('key generate --rotate --alg ES256 --out keys.json');
   await done('key generate --rotate --alg EdDSA --out keys.json');
@@ -184,7 +184,7 @@ test('listing shows which key signs, and no private part', async () => {
   });
 });
 
-test('a first key that is only the public half is said not to sign', async () => {
+test('key list: a first key without a private key cannot sign', async () => {
   const { publicKey } = await generateKeyPair('ES256', { extractable: true });
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ keys: [await toJwk(publicKey)] }));
   expect((await done('key list keys.json')).stdout).toMatch(/^-\s+-\s+cannot sign/m);
@@ -193,7 +193,7 @@ test('a first key that is only the public half is said not to sign', async () =>
   await done('key generate --rotate --out keys.json --alg EdDSA');
 });
 
-test('what a terminal would obey is not printed', async () => {
+test('key list: control characters are not printed', async () => {
   const kid = 'a\u001b[2Jb\u009b';
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ keys: [{ kty: 'oct', kid }] }));
   expect((await done('key list keys.json')).stdout).not.toMatch(/(?!\n)\p{Cc}/u);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { generateKey } from '../../../cli/key/keys.ts';
 
-test('of rotations at once each key is in the file, or its rotation has failed', async () => {
+test('key generate --rotate: no key is lost when several processes rotate at once', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const out = join(folder, 'keys.json');

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { NginxOptions } from '../../../cli/nginx/options.ts';
+import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 
 /** A kind of value that an option takes, and the word that nginx must read of it. */
 export interface Kind {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { NginxOptions } from '../../../cli/nginx/options.ts';
+import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { testNginx } from '../../../dev/nginx.ts';
 import { mount } from '../../support/postern.ts';
 import { printed } from './plan.ts';
@@ -50,10 +50,10 @@ async function passes(options: Partial<NginxOptions>): Promise<void> {
   expect(ok).toBe(true);
 }
 
-describe('nginx -t passes with', () => {
+describe('nginx: nginx -t accepts the configuration with', () => {
   test.concurrent.each(pairs)('%s and %s', async (a, b) => {
     await passes({ ...CHOICES[a], ...CHOICES[b] });
   });
 
-  test('all of them', () => passes(Object.assign({}, ...Object.values(CHOICES))));
+  test('all options', () => passes(Object.assign({}, ...Object.values(CHOICES))));
 });

@@ -1,7 +1,7 @@
-import { filesOf, textOf } from '../../../cli/nginx/files.ts';
-import type { NginxOptions } from '../../../cli/nginx/options.ts';
+import { withErrors } from '../../../cli/config.ts';
+import { renderFiles, renderText } from '../../../cli/nginx/files.ts';
+import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { planOf } from '../../../cli/nginx/plan.ts';
-import { withFaults } from '../../../cli/nginx/values.ts';
 import type { Mount } from '../../../service/domain/mount.ts';
 import { mount } from '../../support/postern.ts';
 
@@ -22,15 +22,17 @@ const LISTEN = { host: '127.0.0.1', port: 7300 };
 
 function plan(options: Partial<NginxOptions>, mounts: readonly Mount[]) {
   const asked = { ...USUAL, ...options };
-  return withFaults((faults) => planOf(asked, { mounts, listen: LISTEN }, faults));
+  return withErrors('no files were written', (errors) =>
+    planOf(asked, { mounts, listen: LISTEN }, errors),
+  );
 }
 
 /** What `postern nginx` prints. */
 export function printed(options: Partial<NginxOptions>, mounts = MOUNTS, line = 'postern nginx') {
-  return textOf(plan(options, mounts), line);
+  return renderText(plan(options, mounts), line);
 }
 
 /** What `postern nginx --out` writes. */
 export function written(options: Partial<NginxOptions>, mounts = MOUNTS) {
-  return filesOf(plan(options, mounts), 'postern nginx');
+  return renderFiles(plan(options, mounts), 'postern nginx');
 }

@@ -123,8 +123,8 @@ async function holds(site: Site): Promise<void> {
   }
 }
 
-describe('a site as postern nginx makes it', () => {
-  test('by default', async () => {
+describe('nginx: real nginx serves the generated site', () => {
+  test('with auth_request', async () => {
     const site = await start([]);
     await holds(site);
     expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|emerg|alert|crit)\]/);
@@ -132,7 +132,7 @@ describe('a site as postern nginx makes it', () => {
     expect(await status(site.ask('/download/file.txt?token=x'))).toBe(503);
   });
 
-  test('by X-Accel', async () => {
+  test('with --x-accel', async () => {
     const site = await start(['--x-accel', '--server-name', 'files.example']);
     await holds(site);
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { WrongUsage } from '../../../cli/failure.ts';
-import { commandLine } from '../../../cli/nginx/options.ts';
+import { UsageError } from '../../../cli/errors.ts';
+import { commandLine } from '../../../cli/nginx/make.ts';
 import { testNginx } from '../../../dev/nginx.ts';
 import { prefixError } from '../../../service/domain/path.ts';
 import { type Directive, parseNginx } from '../../support/nginx-tree.ts';
@@ -36,8 +36,8 @@ async function pass(text: string): Promise<void> {
   expect(ok, text).toBe(true);
 }
 
-describe.each(KINDS)('$option', ({ option, give, legal, word, askable = () => true }) => {
-  test('is written as the one word that it is, or refused by its name', async () => {
+describe.each(KINDS)('nginx $option', ({ option, give, legal, word, askable = () => true }) => {
+  test('any value is written as one word, or rejected with the name of the option', async () => {
     const [benign = ''] = fc.sample(legal, { numRuns: 1, seed: 7 });
     const expected = parseNginx(printed(give(benign)));
     const accepted = new Set<string>();
@@ -50,8 +50,8 @@ describe.each(KINDS)('$option', ({ option, give, legal, word, askable = () => tr
         try {
           text = printed(options, MOUNTS, commandLine(options));
         } catch (error) {
-          expect(error).toBeInstanceOf(WrongUsage);
-          const { message } = error as WrongUsage;
+          expect(error).toBeInstanceOf(UsageError);
+          const { message } = error as UsageError;
           expect(message).toContain(`  ${option}\n`);
           expect(message).toMatch(/\n {4}expected: ./);
           expect(message.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u);
@@ -71,7 +71,7 @@ describe.each(KINDS)('$option', ({ option, give, legal, word, askable = () => tr
     for (const value of asked) await pass(printed(give(value)));
   });
 
-  test('takes each of what it was made for', () => {
+  test('accepts each intended value', () => {
     fc.assert(
       fc.property(legal, (value) => void printed(give(value))),
       { numRuns: 300 },
@@ -93,7 +93,7 @@ const prefix = fc
   .map((names) => `/${names.join('/')}/`)
   .filter((path) => prefixError(path) === undefined);
 
-test("every prefix that a mount may have is a location's prefix", async () => {
+test('nginx: any prefix of a mount is written as the prefix of a location', async () => {
   const expected = parseNginx(printed({}, [mount('/PUBLIC/', '/INTERNAL/')]));
   const texts: string[] = [];
   fc.assert(
@@ -109,9 +109,9 @@ test("every prefix that a mount may have is a location's prefix", async () => {
   for (const text of texts.slice(0, 2 * ASKED)) await pass(text);
 });
 
-test('a prefix too long for nginx is refused, and one that is not is taken', async () => {
+test('nginx: rejects a prefix only if it is too long for nginx', async () => {
   const long = (sign: string, bytes: number) => `/${sign.repeat(bytes)}/`;
-  expect(() => printed({}, [mount(long('"', 2040), '/protected/')])).toThrow(WrongUsage);
+  expect(() => printed({}, [mount(long('"', 2040), '/protected/')])).toThrow(UsageError);
   await pass(printed({}, [mount(long('"', 1990), '/protected/')]));
   await pass(printed({}, [mount(long('x', 2040), '/protected/')]));
 });

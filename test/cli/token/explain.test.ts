@@ -70,8 +70,8 @@ async function explained(token: string, env?: Record<string, string>) {
   return { code, ...JSON.parse(stdout) };
 }
 
-describe('an opaque token, by the API', () => {
-  test('that is good: what it opens, exit 0', async () => {
+describe('token explain: an opaque token, through the API', () => {
+  test('valid: prints what it opens, exit 0', async () => {
     expect(await explained(opaque.access_token)).toMatchObject({
       code: 0,
       active: true,
@@ -86,7 +86,7 @@ describe('an opaque token, by the API', () => {
     expect(stdout).not.toContain(opaque.access_token);
   });
 
-  test('that nobody issued: exit 1, and a reason', async () => {
+  test('unknown: prints a reason, exit 1', async () => {
     expect(await explained(newToken())).toMatchObject({ code: 1, active: false });
     const { code, stdout } = await run(newToken());
     expect({ code, stdout }).toEqual({
@@ -95,7 +95,7 @@ describe('an opaque token, by the API', () => {
     });
   });
 
-  test('with no service: exit 1, and nothing on standard output', async () => {
+  test('without a service: exit 1, and nothing on standard output', async () => {
     const env = { POSTERN_API: 'http://127.0.0.1:9' };
     const { code, stdout, stderr } = await run(opaque.access_token, [], env);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -104,11 +104,11 @@ describe('an opaque token, by the API', () => {
   });
 });
 
-describe('a JWT, by the configuration of the service', () => {
+describe('token explain: a JWT, with the configuration of the service', () => {
   // None of these needs the API.
   const alone = { POSTERN_API: '', POSTERN_API_KEY: '' };
 
-  test("of Postern's own: what it says, exit 0", async () => {
+  test('signed by Postern: prints its claims, exit 0', async () => {
     for (const revocable of [true, false]) {
       const issued = await signed.issue({ prefix: '/download/x/', subject: 'ada', revocable });
       expect(await explained(issued.access_token, alone)).toMatchObject({
@@ -118,12 +118,14 @@ describe('a JWT, by the configuration of the service', () => {
         iss: 'https://files.example',
         prefix: '/download/x/',
         sub: 'ada',
-        store: expect.stringContaining(revocable ? `token show ${issued.id}` : 'keeps nothing'),
+        store: expect.stringContaining(
+          revocable ? `token show -- ${issued.id}` : 'records nothing',
+        ),
       });
     }
   });
 
-  test('of another issuer', async () => {
+  test('signed by a trusted issuer: prints its claims, exit 0', async () => {
     const token = await app.sign({ iat: at(0), exp: at(60), jti: 'one', sub: 'ada' });
     expect(await explained(token, alone)).toMatchObject({
       code: 0,
@@ -142,7 +144,7 @@ describe('a JWT, by the configuration of the service', () => {
     ['path', { path: '/download/secret' }, /^path: is outside of/],
     ['a claim that is misspelt', { max_use: 1 }, /^max_use: /],
     ['iss', { iss: 'https://nobody.example' }, /^iss: /],
-  ])('the check that fails: %s, exit 1', async (_, claims, reason) => {
+  ])('invalid: prints the check that fails: %s, exit 1', async (_, claims, reason) => {
     const token = await app.sign({ iat: at(0), exp: at(60), ...claims });
     expect(await explained(token, alone)).toMatchObject({
       code: 1,
@@ -151,7 +153,7 @@ describe('a JWT, by the configuration of the service', () => {
     });
   });
 
-  test('a configuration that Postern would not start with: exit 2', async () => {
+  test('an invalid configuration: exit 2', async () => {
     const token = await app.sign({ iat: at(0), exp: at(60) });
     const wrong = { POSTERN_MOUNTS: '/a/=/a/' };
     const { code, stdout, stderr } = await run(token, [], wrong);
@@ -161,7 +163,7 @@ describe('a JWT, by the configuration of the service', () => {
     expect(await run(token, [], noKeys)).toMatchObject({ code: 2, stdout: '' });
   });
 
-  test('keys that cannot be had: exit 1, and nothing on standard output', async () => {
+  test('keys that are not available: exit 1, and nothing on standard output', async () => {
     const gone = CONFIG.replace('jwks_file: app.json', 'jwks_uri: http://127.0.0.1:9/keys');
     await writeFile(join(folder, 'gone.yaml'), gone);
     const token = await app.sign({ iat: at(0), exp: at(60) });
@@ -171,7 +173,7 @@ describe('a JWT, by the configuration of the service', () => {
   });
 });
 
-describe('what is no token', () => {
+describe('token explain: input that is not a token', () => {
   test.each([
     ['nothing', '', 2],
     ['a line break', '\n', 2],
@@ -185,14 +187,14 @@ describe('what is no token', () => {
     expect(ended.stdout + ended.stderr).not.toMatch(/(?!\n)\p{Cc}|a{30}/u);
   });
 
-  test('a token as an argument is wrong usage, and is not repeated', async () => {
+  test('a token as an argument is a usage error, and is not printed', async () => {
     const { code, stdout, stderr } = await run('', [opaque.access_token]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).not.toContain(opaque.access_token);
   });
 });
 
-test('a terminal obeys nothing of a token, whoever signed it', async () => {
+test('token explain: control characters in a claim are escaped', async () => {
   const hostile = '\u001b[2J\u009b1m\u2028\u202e';
   const times = { iat: at(0), exp: at(60) };
   for (const claims of [

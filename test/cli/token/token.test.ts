@@ -65,11 +65,11 @@ async function issued(...words: string[]) {
 }
 
 async function stateOf(id: string) {
-  return JSON.parse(await done(['show', id, '--json']));
+  return JSON.parse(await done(['show', '--json', '--', id]));
 }
 
-describe('issue', () => {
-  test('prints the URL, or with --json the whole answer', async () => {
+describe('token issue', () => {
+  test('prints the URL, or with --json the whole response', async () => {
     const url = await done(['issue', '--path', '/download/a b.txt']);
     expect(url).toMatch(/^\/download\/a%20b\.txt\?token=ps_[\w-]{32}\n$/);
     const answer = await issued('--prefix', '/download/');
@@ -77,7 +77,7 @@ describe('issue', () => {
     expect(answer.url).toBe(`/download/~${answer.access_token}/`);
   });
 
-  test('sends what its options say', async () => {
+  test('sends the fields of its options', async () => {
     const { id, expires_in } = await issued(
       ...['--prefix', '/download/x/', '--site', 'files.example', '--expires-in', '60'],
       ...['--subject', 'ada', '--target', '/protected/y/', '--max-uses', '3', '--resume-for', '90'],
@@ -101,13 +101,13 @@ describe('issue', () => {
     });
   });
 
-  test('has one for each of the fields', () => {
+  test('has an option for each field', () => {
     const options = grantOptions().map(({ long }) => long?.replace(/^--(no-)?/, ''));
     const fields = Object.keys(grantRequest.shape).map((field) => field.replaceAll('_', '-'));
     expect(options.sort()).toEqual(fields.sort());
   });
 
-  test('says nothing of revocable unless it is told to', async () => {
+  test('sends revocable only with --no-revocable', async () => {
     const refusal = await fails(1, ['issue', '--path', '/download/a', '--no-revocable']);
     expect(refusal).toContain('--revocable: ');
     const bodies: string[] = [];
@@ -125,7 +125,7 @@ describe('issue', () => {
     ]);
   });
 
-  test('tells every fault by its option, the code, and what to do', async () => {
+  test('an error has the code, each option, and what to do', async () => {
     const words = ['issue', '--path', '/nope/a', '--expires-in', '999999', '--ip', '300.1.1.1'];
     const said = await fails(1, words);
     expect(said).toMatch(/^postern: invalid_request \(400\): /);
@@ -145,7 +145,7 @@ describe('issue', () => {
     [['--path', '/download/a', '--api', 'ftp://127.0.0.1']],
     [['--path', '/download/a', '--api', 'http://u:s3cret@127.0.0.1']],
     [['--path', '/download/a', '--api', 'unix:/run/api.sock']],
-  ])('asks nothing and ends with 2: %j', async (words) => {
+  ])('a usage error sends no request: %j', async (words) => {
     const said = await run(['issue', ...words]);
     expect(said).toMatchObject({ code: 2, stdout: '' });
     expect(said.stderr).toContain('--help');
@@ -154,11 +154,11 @@ describe('issue', () => {
   });
 });
 
-describe('issue --lines', () => {
+describe('token issue --lines', () => {
   const lines = (count: number, more = '') =>
     [...Array(count)].map((_, i) => `{"path":"/download/${i}"}\n`).join('') + more;
 
-  test('issues a token for each line, a thousand at once', async () => {
+  test('issues a token for each line, a thousand per request', async () => {
     const out = (await done(['issue', '--lines'], { stdin: lines(2345) })).trimEnd().split('\n');
     expect(out).toHaveLength(2345);
     for (const [i, url] of out.entries()) {
@@ -167,7 +167,7 @@ describe('issue --lines', () => {
     expect(asked).toEqual(Array(3).fill('POST /tokens'));
   });
 
-  test('with --json a line of JSON for each', async () => {
+  test('--json prints a line of JSON for each token', async () => {
     const stdin = '{"path":"/download/a"}\r\n\n  {"path":"/download/é","subject":"x"}';
     const out = await done(['issue', '--lines', '--json'], { stdin });
     const answers = out
@@ -180,14 +180,14 @@ describe('issue --lines', () => {
     ]);
   });
 
-  test('sends no more at once than the API takes', async () => {
+  test('sends no more bytes per request than the API accepts', async () => {
     const name = 'x'.repeat(1900);
     const stdin = `{"path":"/download/${name}"}\n`.repeat(1000);
     expect((await done(['issue', '--lines'], { stdin })).trimEnd().split('\n')).toHaveLength(1000);
     expect(asked).toHaveLength(2);
   });
 
-  test('ends where nobody reads the URLs, and issues no more', async () => {
+  test('a closed standard output stops it, and it issues no more tokens', async () => {
     const env = { PATH: process.env.PATH, POSTERN_API: at(service.port), POSTERN_API_KEY: KEY };
     const child = spawn(process.execPath, [program, 'token', 'issue', '--lines'], { env });
     let said = '';
@@ -202,7 +202,7 @@ describe('issue --lines', () => {
     expect(asked.length).toBeLessThan(50);
   });
 
-  test('nothing gives nothing', async () => {
+  test('empty input issues nothing', async () => {
     expect(await done(['issue', '--lines'], { stdin: '\n' })).toBe('');
     expect(asked).toEqual([]);
   });
@@ -214,7 +214,7 @@ describe('issue --lines', () => {
     ['{"pfad":"/download/a"}', 'line 1501'],
     [Buffer.from([0x22, 0xff, 0x22]), 'line 1501 is not UTF-8'],
     ['x'.repeat(1_100_000), 'line 1501 is longer than'],
-  ])('a wrong line is named, and what came before it is printed', async (line, says) => {
+  ])('an invalid line is named, and earlier batches are printed', async (line, says) => {
     const stdin = Buffer.concat([Buffer.from(lines(1500)), Buffer.from(line)]);
     const { code, stdout, stderr } = await run(['issue', '--lines'], { stdin });
     expect(code).toBe(1);
@@ -224,35 +224,35 @@ describe('issue --lines', () => {
   });
 });
 
-describe('show', () => {
-  test('has the state as a table, with times that a person can read', async () => {
+describe('token show', () => {
+  test('prints the state as a table, with times in UTC', async () => {
     const { id } = await issued('--path', '/download/a', '--max-uses', '2', '--subject', 'ada');
-    const rows = (await done(['show', id])).trimEnd().split('\n');
+    const rows = (await done(['show', '--', id])).trimEnd().split('\n');
     expect(rows).toContain(`id          ${id}`);
     expect(rows).toContain('subject     ada');
     expect(rows).toContain('uses_left   2');
     expect(rows.find((row) => row.startsWith('exp '))).toMatch(/ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   });
 
-  test('prints nothing that a terminal would obey', async () => {
+  test('control characters are escaped', async () => {
     const { id } = await issued('--path', '/download/a\u202eb', '--subject', 'a\u2028b');
-    const out = (await done(['show', id])) + (await done(['list', '--subject', 'a\u2028b']));
+    const out = (await done(['show', '--', id])) + (await done(['list', '--subject', 'a\u2028b']));
     expect(out).toContain('a\\u{202e}b');
     expect(out).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}]/u);
   });
 
   test.each(['ps_0123456789012345678901234567890a', 'short', '../readyz', 'a'.repeat(23)])(
-    'asks nothing for what is no id: %s',
+    'an invalid ID is a usage error, and sends no request: %s',
     async (id) => {
-      expect(await fails(2, ['show', id])).toContain('22');
-      expect(await fails(2, ['revoke', id])).toContain('22');
+      expect(await fails(2, ['show', '--', id])).toContain('22');
+      expect(await fails(2, ['revoke', '--', id])).toContain('22');
       expect(asked).toEqual([]);
     },
   );
 });
 
-describe('revoke and list', () => {
-  test('an id that begins with a hyphen is no option', async () => {
+describe('token revoke and token list', () => {
+  test('token show, token revoke: take an ID that begins with a hyphen after --', async () => {
     const seen: Array<string | undefined> = [];
     const other = await listening((request, response) => {
       seen.push(`${request.method} ${request.url}`);
@@ -262,37 +262,45 @@ describe('revoke and list', () => {
     onTestFinished(other.stop);
     const api = ['--api', at(other.port)];
     for (const id of [`-h${'a'.repeat(20)}`, `--${'a'.repeat(20)}`, `-${'-'.repeat(21)}`]) {
-      await done(['show', ...api, id, '--json']);
-      await done(['show', ...api, '--', id]);
-      await done(['revoke', id, ...api]);
-      expect(seen.splice(0)).toEqual([
-        `GET /tokens/${id}`,
-        `GET /tokens/${id}`,
-        `DELETE /tokens/${id}`,
-      ]);
+      await done(['show', ...api, '--json', '--', id]);
+      await done(['revoke', ...api, '--', id]);
+      expect(seen.splice(0)).toEqual([`GET /tokens/${id}`, `DELETE /tokens/${id}`]);
     }
     const subject = `-${'s'.repeat(21)}`;
     expect(await done(['revoke', '--subject', subject])).toBe('0 revoked.\n');
   });
 
-  test('by its id a token is revoked once', async () => {
+  test.each(['-', '--', '-h', '-V'])(
+    'token show, token revoke: an ID that begins with %s needs -- before it, and the error says so',
+    async (begin) => {
+      const id = begin.padEnd(22, 'a');
+      for (const command of ['show', 'revoke']) {
+        const { code, stdout, stderr } = await run([command, id]);
+        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        expect(stderr).toContain('put -- before a token ID that begins with a hyphen');
+      }
+      expect(asked).toEqual([]);
+    },
+  );
+
+  test('revokes a token by its ID, once', async () => {
     const { id } = await issued('--path', '/download/a');
-    expect(await done(['revoke', id])).toBe(`${id} is revoked.\n`);
-    expect(await fails(1, ['revoke', id])).toContain('not_found (404)');
-    expect(await fails(1, ['show', id])).toContain('another API key issued it');
+    expect(await done(['revoke', '--', id])).toBe(`${id} is revoked.\n`);
+    expect(await fails(1, ['revoke', '--', id])).toContain('not_found (404)');
+    expect(await fails(1, ['show', '--', id])).toContain('another API key issued it');
     const { id: next } = await issued('--path', '/download/a');
-    expect(JSON.parse(await done(['revoke', next, '--json']))).toEqual({ revoked: 1 });
+    expect(JSON.parse(await done(['revoke', '--json', '--', next]))).toEqual({ revoked: 1 });
   });
 
-  test("another key's tokens are not seen", async () => {
+  test('does not show the tokens of another API key', async () => {
     const { id } = await issued('--path', '/download/a', '--subject', 'seen');
     const env = { POSTERN_API_KEY: OTHER };
-    expect(await fails(1, ['show', id], { env })).toContain('not_found');
+    expect(await fails(1, ['show', '--', id], { env })).toContain('not_found');
     expect(await done(['list', '--subject', 'seen'], { env })).toBe('');
     expect(await done(['revoke', '--subject', 'seen'], { env })).toBe('0 revoked.\n');
   });
 
-  test('a subject with more than a page is listed and revoked as a whole', async () => {
+  test('lists and revokes all tokens of a subject with several pages', async () => {
     const subject = 'many of them & more';
     const stdin = [...Array(2100)]
       .map((_, i) => JSON.stringify({ path: `/download/${i}`, subject }))
@@ -311,7 +319,7 @@ describe('revoke and list', () => {
   });
 
   test.each([[['revoke']], [['revoke', 'a'.repeat(22), '--subject', 'x']], [['list']]])(
-    'neither or both is wrong usage: %j',
+    'neither or both of ID and --subject is a usage error: %j',
     async (words) => {
       expect(await run(words)).toMatchObject({ code: 2, stdout: '' });
       expect(asked).toEqual([]);
@@ -319,8 +327,8 @@ describe('revoke and list', () => {
   );
 });
 
-describe('the key', () => {
-  test('of a file goes before that of the environment', async () => {
+describe('API key', () => {
+  test('--key-file has priority over POSTERN_API_KEY', async () => {
     await writeFile(join(folder, 'key'), `${KEY}\n`);
     const env = { POSTERN_API_KEY: 'wrong-key-of-16-and-more' };
     await done(['list', '--subject', 'x', '--key-file', 'key'], { env });
@@ -330,14 +338,14 @@ describe('the key', () => {
     expect(said).not.toContain('wrong-key');
   });
 
-  test('is missed before anything is asked', async () => {
+  test('a missing key is a usage error, and sends no request', async () => {
     const env = { POSTERN_API_KEY: '' };
     expect(await fails(2, ['list', '--subject', 'x'], { env })).toContain('--key-file');
     expect(asked).toEqual([]);
   });
 
   test.each(['s3cret with spaces', 'two-s3cret\nlines', '', 's3crét'])(
-    'that cannot be one is not quoted: %j',
+    'an invalid key is not printed: %j',
     async (text) => {
       await writeFile(join(folder, 'bad'), text);
       const said = await fails(1, ['list', '--subject', 'x', '--key-file', 'bad']);
@@ -346,7 +354,7 @@ describe('the key', () => {
     },
   );
 
-  test('in a file that cannot be read', async () => {
+  test('a key file that cannot be read is an error', async () => {
     await mkdir(join(folder, 'folder'), { recursive: true });
     for (const file of ['none', 'folder']) {
       const said = await fails(1, ['list', '--subject', 'x', '--key-file', file]);
@@ -354,7 +362,7 @@ describe('the key', () => {
     }
   });
 
-  test('is no option', async () => {
+  test('a key is never an option, and the help says why', async () => {
     for (const option of ['--key', '--api-key', '--token']) {
       const ended = await run(['list', '--subject', 'x', option, KEY]);
       expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('unknown option') });
@@ -366,10 +374,10 @@ describe('the key', () => {
   });
 });
 
-describe('a service that does not answer as Postern does', () => {
+describe('API errors: the response is not from Postern', () => {
   const list = (api: string) => fails(1, ['list', '--subject', 'x', '--api', api]);
 
-  test('nothing listens there', async () => {
+  test('nothing listens at the address', async () => {
     const [port = 0] = await freePorts(1);
     const said = await list(at(port));
     expect(said).toContain(`${at(port)} does not answer: connection refused`);
@@ -379,7 +387,7 @@ describe('a service that does not answer as Postern does', () => {
   test.each([
     ['at once', false],
     ['once it is asked', true],
-  ])('it hangs up %s', async (_, reads) => {
+  ])('the server closes the connection %s', async (_, reads) => {
     const server = createServer((socket) => {
       if (reads) socket.once('data', () => socket.destroy());
       else socket.destroy();
@@ -391,7 +399,7 @@ describe('a service that does not answer as Postern does', () => {
     expect(await list(at(port))).toMatch(/the server closed the connection|no response within/);
   });
 
-  test('it is the gate', async () => {
+  test('the address is that of the gate', async () => {
     expect(await list(at(gate.port))).toMatch(/gate/);
   });
 
@@ -407,7 +415,7 @@ describe('a service that does not answer as Postern does', () => {
     ],
     ['problems of no shape', 400, 'application/problem+json', '{"code":"x","errors":[null,7]}'],
     ['a redirect', 307, 'text/plain', ''],
-  ])('it is %s', async (_, status, type, body) => {
+  ])('the response is %s', async (_, status, type, body) => {
     const seen: Array<string | undefined> = [];
     const elsewhere = await listening((request, response) => {
       seen.push(request.headers.authorization);
@@ -430,7 +438,7 @@ describe('a service that does not answer as Postern does', () => {
     expect(seen).toEqual([]);
   });
 
-  test('it gives the same page for ever', async () => {
+  test('token list: the service sends the same page again', async () => {
     const other = await listening((_request, response) => {
       response.end('{"tokens":[],"next_cursor":"1.x"}');
     });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../../../dev/redis.ts';
 import { jwtId } from '../../../service/domain/token.ts';
 import { openRedis, tell } from '../../store/open-redis.ts';
@@ -74,6 +74,36 @@ test('external JWT: a revoked token stays revoked while any instance accepts it'
   const id = jwtId(app.issuer.issuer, 'by id');
   expect((await ahead.ask(`DELETE /tokens/${id}`)).status).toBe(204);
   expect(await rememberedUntil('by id')).toBeGreaterThanOrEqual(lastUse(exp));
+});
+
+describe.each([
+  ['ahead', 90_000],
+  ['ten minutes ahead', TEN_MINUTES],
+  ['late', -90_000],
+  ['ten minutes late', -TEN_MINUTES],
+])('revoke: an instance whose clock is %s revokes what the others accept', (_, difference) => {
+  test('a token of another issuer', async () => {
+    const [right, other] = [await instance(0), await instance(difference)];
+    const token = await app.sign({ iat: at(0), exp: at(60), jti: `other ${difference}` });
+    expect((await other.ask('POST /revoke', { form: { token } })).status).toBe(200);
+    expect(await right.codeOf(uri(token))).toBe('invalid_token');
+  });
+
+  test("Postern's own token", async () => {
+    const { clock, issue, ask, codeOf } = await signedGate({
+      store: await openRedis(redis, { timeoutMs: 5_000 }),
+    });
+    clock.now = Date.now();
+    const [token, kept] = [
+      await issue({ path: '/download/a' }),
+      await issue({ path: '/download/a' }),
+    ];
+    clock.now += difference;
+    expect((await ask('POST /revoke', { form: { token: token.access_token } })).status).toBe(200);
+    clock.now = Date.now();
+    expect(await codeOf(token.url)).toBe('invalid_token');
+    expect(await codeOf(kept.url)).toBe('allow');
+  });
 });
 
 test('external JWT: a revocation by jti has no end', async () => {

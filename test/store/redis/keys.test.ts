@@ -55,7 +55,7 @@ test('Redis keys: the index of a subject expires with its last grant', async () 
   const issue = (ms: number, id = newId()) =>
     store.issue([[id, grantAt(now, { subject: 'u', expiresAt: now + ms })]]);
   const now = Date.now();
-  // To ten seconds: its time is counted from when Redis is told.
+  // Rounded to ten seconds, because Redis counts from when it gets the command.
   const end = async () => {
     const at = Number((await tell(redis, 'PEXPIRETIME postern:subject:{web:u}')).slice(1));
     return Math.round((at - now) / 10_000) * 10;

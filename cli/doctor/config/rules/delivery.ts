@@ -1,13 +1,13 @@
-import { type Directive, isHandled } from '../directive.ts';
-import { type Finding, type Requirement, type Rule, unmetRequirements } from '../finding.ts';
-import { effective, type Location, own, refuses, title } from '../scope.ts';
-import { DELIVER, type Gate, isOf, type Site } from '../site.ts';
+import { effective, type Location, own, refuses, title, titleAt } from '../context.ts';
+import { type Directive, isHandled, wordsOf } from '../directive.ts';
+import { DELIVERY, type Gate, isOf, type SiteConfig } from '../site.ts';
+import { type Requirement, type Trap, unmet } from '../trap.ts';
 
 const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }',
     why: 'auth_request allows any 2xx: a 200 from a wrong server that names a target would open the file.',
-    holds: (location) =>
+    isMet: (location) =>
       ['200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'].every((seen) =>
         refuses(location, '$postern_seen', seen),
       ),
@@ -15,13 +15,13 @@ const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'if ($postern_target !~ "^/[^/]") { return 500; }',
     why: 'Without a target the gate has not decided anything.',
-    holds: (location) =>
+    isMet: (location) =>
       ['', 'a', '//a'].every((target) => refuses(location, '$postern_target', target)),
   },
   {
     line: 'if ($postern_target ~ "//|/\\.\\.?(/|$)") { return 500; }',
     why: 'rewrite does not check the target: nginx would serve a target that contains /../.',
-    holds: (location) =>
+    isMet: (location) =>
       ['/a/../b', '/a/./b', '/a//b', '/a/..', '/..'].every((target) =>
         refuses(location, '$postern_target', target),
       ),
@@ -29,27 +29,24 @@ const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'rewrite ^ $postern_target?$postern_args? last;',
     why: 'Without the final ? nginx passes the client’s query, and the token in it, to the internal location.',
-    holds: (location) =>
+    isMet: (location) =>
       own(location, 'rewrite').every(({ args }) => args[1]?.endsWith('?') ?? false),
   },
 ];
 
 /** The delivery location of auth-request.conf, if it was edited. */
-export const deliver: Rule = {
-  id: 'deliver',
-  find: ({ servers }) =>
-    servers
-      .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVER))
-      .flatMap((location) => unmetRequirements(location, DELIVERY_REQUIREMENTS)),
-};
+export function delivery({ servers }: SiteConfig): readonly Trap[] {
+  return servers
+    .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVERY))
+    .flatMap((location) => unmet(location, DELIVERY_REQUIREMENTS));
+}
 
 /** Headers of the server block that the internal location replaces with its own. */
-export const addHeader: Rule = {
-  id: 'add-header',
-  find: ({ internals }) => internals.flatMap(replacedHeaders),
-};
+export function addHeader({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap(replacedHeaders);
+}
 
-function replacedHeaders(location: Location): readonly Finding[] {
+function replacedHeaders(location: Location): readonly Trap[] {
   const here = own(location, 'add_header');
   if (here.length === 0 || location.parent === undefined) return [];
   const names = new Set(here.map(({ args }) => args[0]?.toLowerCase()));
@@ -57,7 +54,7 @@ function replacedHeaders(location: Location): readonly Finding[] {
     .filter(({ args }) => !names.has(args[0]?.toLowerCase()))
     .map((at) => ({
       at,
-      seen: `add_header ${at.args[0]} is not sent with files from ${title(location)} (${location.at.file}:${location.at.line})`,
+      seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
       why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
       fix: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
     }));
@@ -68,13 +65,12 @@ function quoted(word: string): string {
 }
 
 /** Files that a shared cache in front of nginx may store. */
-export const cacheControl: Rule = {
-  id: 'cache-control',
-  find: ({ internals, gates }) =>
+export function cacheControl({ internals, gates }: SiteConfig): readonly Trap[] {
+  return (
     internals
-      // By X-Accel the service sends it.
+      // With X-Accel the service sends the header.
       .filter(({ server }) =>
-        gates.some((gate) => isOf(gate, server) && gate.way === 'auth_request'),
+        gates.some((gate) => isOf(gate, server) && gate.mode === 'auth_request'),
       )
       .filter(
         (location) =>
@@ -89,17 +85,17 @@ export const cacheControl: Rule = {
         seen: `${title(location)} sends no Cache-Control: private`,
         why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
         fix: 'include postern/headers.conf;',
-      })),
-};
+      }))
+  );
+}
 
 /** Error pages of the site that replace those of the snippets, and the reverse. */
-export const errorPage: Rule = {
-  id: 'error-page',
-  find: (site) => [...site.gates.flatMap(opened), ...site.gates.flatMap(silenced), ...saved(site)],
-};
+export function errorPage(site: SiteConfig): readonly Trap[] {
+  return [...site.gates.flatMap(opened), ...site.gates.flatMap(silenced), ...saved(site)];
+}
 
-/** A denial, or the status of an `if`, that leads to files. */
-function opened({ location }: Gate): readonly Finding[] {
+/** An error page for a denial, or for the status of an `if`, that serves files. */
+function opened({ location }: Gate): readonly Trap[] {
   const lines = effective(location, 'error_page');
   const counts = (line: Directive, at: number) => {
     const above = lines.slice(0, at).flatMap(statuses);
@@ -109,7 +105,7 @@ function opened({ location }: Gate): readonly Finding[] {
     .filter((line, at) => counts(line, at) && (isAllow(line) || leadsToFiles(line, location)))
     .map((at) => ({
       at,
-      seen: `error_page ${at.args.join(' ')} is in force in ${title(location)} (${location.at.file}:${location.at.line})`,
+      seen: `${wordsOf(at)} is in force in ${titleAt(location)}`,
       why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it leads to is sent without a token.',
       fix: 'error_page … /pages/401.html; use a separate page, without = and without a variable',
     }));
@@ -119,7 +115,7 @@ function isAllow({ args }: Directive): boolean {
   return args.some((word) => /^=2\d\d$/.test(word));
 }
 
-/** A named location serves the requested path, an error page has its own path. */
+/** A named location serves the requested path. Another error page has its own path. */
 function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolean {
   const to = args.at(-1) ?? '';
   if (to.startsWith('@')) {
@@ -129,13 +125,13 @@ function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolea
   return to.startsWith('/') && /\$\{?(uri|request_uri|document_uri|request_filename)\b/.test(to);
 }
 
-/** The statuses of a decision. The others are errors, for which the snippet has a page. */
+/** The statuses of a denial. The other statuses are errors, for which the snippet has a page. */
 const DENIALS = ['401', '403'];
 
-function silenced({ location }: Gate): readonly Finding[] {
+function silenced({ location }: Gate): readonly Trap[] {
   const ours = own(location, 'error_page');
   if (ours.length === 0 || location.parent === undefined) return [];
-  // The first line for a status counts.
+  // nginx uses the first line for a status.
   const replaced = (status: string) =>
     ours
       .find((line) => statuses(line).includes(status))
@@ -144,7 +140,7 @@ function silenced({ location }: Gate): readonly Finding[] {
   return effective(location.parent, 'error_page').flatMap((at) => {
     const lost = statuses(at).filter(replaced);
     const denials = lost.filter((status) => DENIALS.includes(status));
-    // Nearly every site has a page for errors only, and loses nothing.
+    // Nearly every site has pages for errors only: replacing them is harmless.
     if (denials.length === 0) return [];
     const others = lost.filter((status) => !DENIALS.includes(status));
     const page = at.args.at(-1);
@@ -152,23 +148,21 @@ function silenced({ location }: Gate): readonly Finding[] {
       `error_page ${denials.join(' ')} ${page};`,
       ...(others.length > 0 ? [`error_page ${others.join(' ')} =503 ${page};`] : []),
     ];
-    return [
-      {
-        at,
-        seen: `error_page ${at.args.join(' ')} is not used in ${title(location)} (${location.at.file}:${location.at.line})`,
-        why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
-        fix: `${lines.join(' ')} in that location, above the include, if you want it; never with =200`,
-      },
-    ];
+    return {
+      at,
+      seen: `${wordsOf(at)} is not used in ${titleAt(location)}`,
+      why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
+      fix: `${lines.join(' ')} in that location, above the include, if you want it; never with =200`,
+    };
   });
 }
 
-function saved({ internals }: Site): readonly Finding[] {
+function saved({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => {
     if (own(location, 'error_page').length > 0) return [];
     return effective(location, 'error_page').map((at) => ({
       at,
-      seen: `error_page ${at.args.join(' ')} is inherited by ${title(location)} (${location.at.file}:${location.at.line})`,
+      seen: `${wordsOf(at)} is inherited by ${titleAt(location)}`,
       why: "If a file does not exist, nginx sends the site's page, and the browser saves that page as the download.",
       fix: 'include postern/internal.conf; its error_page stops the inheritance',
     }));

@@ -1,61 +1,93 @@
-import {
-  type Finding,
-  FRESH,
-  has,
-  isOff,
-  type Requirement,
-  type Rule,
-  TELLS,
-  unmetRequirements,
-} from '../finding.ts';
-import { effective, inForce, type Location, own, title, turnedOn } from '../scope.ts';
-import { DELIVER, isOf, isQuestion, QUESTION } from '../site.ts';
+import { effective, inForce, type Location, own, title, titleAt, turnedOn } from '../context.ts';
+import { AUTH_REQUEST, DELIVERY, isAuthRequest, isOf, type SiteConfig } from '../site.ts';
+import { has, isOff, isSetOff, type Requirement, sends, type Trap, unmet } from '../trap.ts';
+
+/** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
+const GATE_HEADERS: readonly Requirement[] = [
+  {
+    line: 'proxy_pass_request_headers off;',
+    why: 'A client can send headers that only nginx may send.',
+    isMet: isSetOff('proxy_pass_request_headers'),
+  },
+  {
+    line: 'proxy_set_header X-Original-URI $request_uri;',
+    why: 'The gate must decide on the unchanged request line: $uri is decoded, and a line break in it becomes a second header.',
+    isMet: sends('X-Original-URI', '$request_uri'),
+  },
+  {
+    line: 'proxy_set_header X-Original-Method $request_method;',
+    why: 'The gate allows only GET and HEAD, and HEAD takes no use.',
+    isMet: sends('X-Original-Method', '$request_method'),
+  },
+  {
+    line: 'proxy_set_header Postern-Site $server_name;',
+    why: '$server_name names the site; the client chooses $host.',
+    isMet: sends('Postern-Site', '$server_name'),
+  },
+  {
+    line: 'proxy_set_header X-Real-IP $remote_addr;',
+    why: 'The gate uses it to check `ip` and to recognize requesters.',
+    isMet: sends('X-Real-IP', '$remote_addr'),
+  },
+];
+
+/** nginx neither stores nor changes responses of the gate. */
+const UNCHANGED_RESPONSE: readonly Requirement[] = [
+  {
+    line: 'proxy_store off;',
+    why: 'nginx stores a response as a file that it then sends to every client.',
+    isMet: isOff('proxy_store'),
+  },
+  {
+    line: 'proxy_intercept_errors off;',
+    why: 'An error_page of the site can replace a denial.',
+    isMet: isOff('proxy_intercept_errors'),
+  },
+];
 
 const PROTECT_REQUIREMENTS: readonly Requirement[] = [
   {
-    line: `auth_request ${QUESTION};`,
+    line: `auth_request ${AUTH_REQUEST};`,
     why: 'nginx does not ask the gate.',
-    holds: (location) => inForce(location, 'auth_request')?.args[0] === QUESTION,
+    isMet: (location) => inForce(location, 'auth_request')?.args[0] === AUTH_REQUEST,
   },
   {
-    line: `try_files "" ${DELIVER};`,
+    line: `try_files "" ${DELIVERY};`,
     why: 'After the decision nginx serves a file under the public path instead of the target that the gate named.',
-    holds: has('try_files', '', DELIVER),
+    isMet: has('try_files', '', DELIVERY),
   },
   {
     line: 'satisfy all;',
     why: 'With `satisfy any` an allowed address or a password replaces the token.',
-    holds: (location) => inForce(location, 'satisfy')?.args[0] !== 'any',
+    isMet: (location) => inForce(location, 'satisfy')?.args[0] !== 'any',
   },
 ];
 
 /** protect.conf, if it was edited. */
-export const protect: Rule = {
-  id: 'protect',
-  find: ({ gates }) =>
-    gates
-      .filter(({ way }) => way === 'auth_request')
-      .flatMap(({ location }) => unmetRequirements(location, PROTECT_REQUIREMENTS)),
-};
+export function protect({ gates }: SiteConfig): readonly Trap[] {
+  return gates
+    .filter(({ mode }) => mode === 'auth_request')
+    .flatMap(({ location }) => unmet(location, PROTECT_REQUIREMENTS));
+}
 
 const X_ACCEL_REQUIREMENTS: readonly Requirement[] = [
-  ...TELLS,
-  ...FRESH,
+  ...GATE_HEADERS,
+  ...UNCHANGED_RESPONSE,
   {
     line: 'proxy_cache off;',
     why: 'nginx caches a denial and sends it to other clients, even to those with a valid token.',
-    holds: isOff('proxy_cache'),
+    isMet: isOff('proxy_cache'),
   },
   {
     line: 'rewrite ^ /x-accel? break; proxy_pass http://postern;',
     why: 'A proxy_pass with a path replaces only the prefix: the gate receives /x-accelfile.txt.',
-    holds: (location) =>
+    isMet: (location) =>
       own(location, 'rewrite').some(({ args }) => args[1] === '/x-accel?' && args[2] === 'break'),
   },
   {
     line: 'proxy_ignore_headers X-Accel-Expires;',
     why: 'If nginx ignores X-Accel-Redirect, it sends an empty response instead of the file.',
-    holds: (location) =>
+    isMet: (location) =>
       !effective(location, 'proxy_ignore_headers').some(({ args }) =>
         args.some((name) => name.toLowerCase() === 'x-accel-redirect'),
       ),
@@ -63,56 +95,50 @@ const X_ACCEL_REQUIREMENTS: readonly Requirement[] = [
 ];
 
 /** x-accel.conf, if it was edited. */
-export const xAccel: Rule = {
-  id: 'x-accel',
-  find: ({ gates }) =>
-    gates
-      .filter(({ way }) => way === 'X-Accel')
-      .flatMap(({ location }) => unmetRequirements(location, X_ACCEL_REQUIREMENTS)),
-};
+export function xAccel({ gates }: SiteConfig): readonly Trap[] {
+  return gates
+    .filter(({ mode }) => mode === 'X-Accel')
+    .flatMap(({ location }) => unmet(location, X_ACCEL_REQUIREMENTS));
+}
 
 /** protect.conf, or its auth_request, in a block from which every location inherits it. */
-export const serverAuthRequest: Rule = {
-  id: 'server-auth-request',
-  find: ({ http }) =>
-    [http, ...http.servers].flatMap((scope) => {
-      const lines = [...own(scope, 'auth_request'), ...own(scope, 'try_files')];
-      const at = lines.find(({ args }) => args[0] === QUESTION || args.at(-1) === DELIVER);
-      if (at === undefined) return [];
-      return [
-        {
-          at,
-          seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${scope.at.name} block`,
-          why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
-          fix: 'location ^~ /download/ { include postern/protect.conf; }',
-        },
-      ];
-    }),
-};
+export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
+  return [http, ...http.servers].flatMap((context) => {
+    const lines = [...own(context, 'auth_request'), ...own(context, 'try_files')];
+    const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
+    if (at === undefined) return [];
+    return {
+      at,
+      seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${context.at.name} block`,
+      why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
+      fix: 'location ^~ /download/ { include postern/protect.conf; }',
+    };
+  });
+}
 
 const REQUEST_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'internal;',
     why: 'Any client can ask the gate, and sees targets and subjects.',
-    holds: (location) => inForce(location, 'internal') !== undefined,
+    isMet: (location) => inForce(location, 'internal') !== undefined,
   },
-  ...TELLS,
-  ...FRESH,
+  ...GATE_HEADERS,
+  ...UNCHANGED_RESPONSE,
   {
     line: 'proxy_ignore_headers X-Accel-Redirect;',
     why: 'nginx obeys a header of this name within the subrequest, whatever the status: a denial with this header becomes an allow.',
-    holds: (location) => ignores(location, 'x-accel-redirect'),
+    isMet: (location) => ignores(location, 'x-accel-redirect'),
   },
   {
     line: 'proxy_ignore_headers without X-Accel-Expires;',
     why: 'The gate uses this header to say which decisions nginx may cache: never those for a token with max_uses.',
-    holds: (location) =>
+    isMet: (location) =>
       turnedOn(location, 'proxy_cache') === undefined || !ignores(location, 'x-accel-expires'),
   },
   {
     line: 'proxy_cache_use_stale off;',
     why: 'While the gate is down, expired and revoked tokens still open files.',
-    holds: (location) =>
+    isMet: (location) =>
       turnedOn(location, 'proxy_cache') === undefined ||
       turnedOn(location, 'proxy_cache_use_stale') === undefined,
   },
@@ -135,18 +161,13 @@ const KEY = [
 ];
 
 /** The location of auth-request.conf that asks the gate, if it was edited. */
-export const question: Rule = {
-  id: 'question',
-  find: ({ servers }) =>
-    servers
-      .flatMap(({ locations }) => locations.filter(isQuestion))
-      .flatMap((location) => [
-        ...unmetRequirements(location, REQUEST_REQUIREMENTS),
-        ...cached(location),
-      ]),
-};
+export function authRequest({ servers }: SiteConfig): readonly Trap[] {
+  return servers
+    .flatMap(({ locations }) => locations.filter(isAuthRequest))
+    .flatMap((location) => [...unmet(location, REQUEST_REQUIREMENTS), ...cached(location)]);
+}
 
-function cached(location: Location): readonly Finding[] {
+function cached(location: Location): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
   if (at === undefined) return [];
   const key = inForce(location, 'proxy_cache_key')?.args[0] ?? '';
@@ -156,7 +177,7 @@ function cached(location: Location): readonly Finding[] {
   return [
     {
       at,
-      seen: `proxy_cache ${at.args[0]} is in force in ${title(location)} (${location.at.file}:${location.at.line}), with a key that lacks ${names}`,
+      seen: `proxy_cache ${at.args[0]} is in force in ${titleAt(location)}, with a key that lacks ${names}`,
       why: 'nginx sends the decision for one client to the next, and with it the file.',
       fix: 'proxy_cache off; in that location',
     },
@@ -164,23 +185,21 @@ function cached(location: Location): readonly Finding[] {
 }
 
 /** A gate without auth-request.conf. */
-export const missingQuestion: Rule = {
-  id: 'missing-auth-request',
-  find: ({ servers, gates }) =>
-    servers.flatMap((server) => {
-      const has = (test: (location: (typeof server.locations)[number]) => boolean) =>
-        server.locations.some(test);
-      const asks = has(isQuestion);
-      const delivers =
-        has(({ path }) => path === DELIVER) && has(({ path }) => path === '@postern_503');
-      if (asks && delivers) return [];
-      return gates
-        .filter((gate) => isOf(gate, server))
-        .map(({ location }) => ({
-          at: location.at,
-          seen: `${title(location)} in a server block without auth-request.conf`,
-          why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
-          fix: 'include postern/auth-request.conf; in the server block',
-        }));
-    }),
-};
+export function missingAuthRequest({ servers, gates }: SiteConfig): readonly Trap[] {
+  return servers.flatMap((server) => {
+    const has = (test: (location: (typeof server.locations)[number]) => boolean) =>
+      server.locations.some(test);
+    const asks = has(isAuthRequest);
+    const delivers =
+      has(({ path }) => path === DELIVERY) && has(({ path }) => path === '@postern_503');
+    if (asks && delivers) return [];
+    return gates
+      .filter((gate) => isOf(gate, server))
+      .map(({ location }) => ({
+        at: location.at,
+        seen: `${title(location)} in a server block without auth-request.conf`,
+        why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
+        fix: 'include postern/auth-request.conf; in the server block',
+      }));
+  });
+}

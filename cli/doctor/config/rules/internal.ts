@@ -1,39 +1,47 @@
-import { type Finding, type Requirement, type Rule, unmetRequirements } from '../finding.ts';
-import { effective, inForce, type Location, own, refuses, title, turnedOn } from '../scope.ts';
-import { QUESTION } from '../site.ts';
+import {
+  effective,
+  inForce,
+  type Location,
+  own,
+  refuses,
+  title,
+  titleAt,
+  turnedOn,
+} from '../context.ts';
+import { wordsOf } from '../directive.ts';
+import { AUTH_REQUEST, type SiteConfig } from '../site.ts';
+import { type Requirement, type Trap, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
 const INTERNAL_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'internal;',
     why: 'Any client can request the files by their internal prefix.',
-    holds: (location) => inForce(location, 'internal') !== undefined,
+    isMet: (location) => inForce(location, 'internal') !== undefined,
   },
   {
     line: 'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }',
     why: '`internal` allows every internal redirect of the site: from an SSI page, a rewrite, an error_page, or an X-Accel-Redirect of another back end.',
-    holds: comparesWithDecision,
+    isMet: comparesWithDecision,
   },
   {
     line: 'try_files $uri =404;',
     why: 'nginx answers a folder without its final slash with a redirect that shows this prefix.',
-    holds: (location) =>
+    isMet: (location) =>
       own(location, 'proxy_pass').length > 0 ||
       own(location, 'try_files').some(({ args }) => args.at(-1) === '=404'),
   },
   {
     line: 'auth_request off;',
     why: 'nginx asks the gate a second time for the same request.',
-    holds: (location) => turnedOn(location, 'auth_request')?.args[0] !== QUESTION,
+    isMet: (location) => turnedOn(location, 'auth_request')?.args[0] !== AUTH_REQUEST,
   },
 ];
 
 /** internal.conf, if it was edited or is not included. */
-export const internal: Rule = {
-  id: 'internal',
-  find: ({ internals }) =>
-    internals.flatMap((location) => unmetRequirements(location, INTERNAL_REQUIREMENTS)),
-};
+export function internalSnippet({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS));
+}
 
 /** What may come here without a decision for it: from a page, for another file, by a denial. */
 const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
@@ -66,63 +74,53 @@ const EXTRAS: Readonly<Record<string, string>> = {
 };
 
 /** Modules that do more with a file than send it. */
-export const internalExtras: Rule = {
-  id: 'internal-extras',
-  find: ({ internals }) =>
-    internals.flatMap((location) =>
-      Object.entries(EXTRAS).flatMap(([name, why]) => {
-        const at = turnedOn(location, name);
-        if (at === undefined) return [];
-        const place = `${location.at.file}:${location.at.line}`;
-        const seen = `${name} ${at.args.join(' ')} is in force in ${title(location)} (${place})`;
-        return [
-          { at, seen, why, fix: `${name} off; in that location (internal.conf contains it)` },
-        ];
-      }),
-    ),
-};
+export function internalExtras({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location) =>
+    Object.entries(EXTRAS).flatMap(([name, why]) => {
+      const at = turnedOn(location, name);
+      if (at === undefined) return [];
+      const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
+      return [{ at, seen, why, fix: `${name} off; in that location (internal.conf contains it)` }];
+    }),
+  );
+}
 
 /** Directives that change the URI in the internal location, or bypass its checks. */
-export const internalRewrite: Rule = {
-  id: 'internal-rewrite',
-  find: ({ internals }) =>
-    internals.flatMap((location) => [
-      ...inside(location).map((at) => ({
-        at,
-        seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
-        why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
-        fix: 'remove it: the internal location must not contain a location, limit_except or an `if` that does not return',
-      })),
-      ...own(location, 'rewrite').map((at) => ({
-        at,
-        seen: `rewrite ${at.args.join(' ')} in ${title(location)}`,
-        why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
-        fix: 'remove it: the mount maps the public prefix to the internal prefix',
-      })),
-    ]),
-};
+export function internalRewrite({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location) => [
+    ...inside(location).map((at) => ({
+      at,
+      seen: `${wordsOf(at)} inside ${title(location)}`,
+      why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
+      fix: 'remove it: the internal location must not contain a location, limit_except or an `if` that does not return',
+    })),
+    ...own(location, 'rewrite').map((at) => ({
+      at,
+      seen: `${wordsOf(at)} in ${title(location)}`,
+      why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
+      fix: 'remove it: the mount maps the public prefix to the internal prefix',
+    })),
+  ]);
+}
 
 /** An internal location that proxies: what it passes on, and what it caches. */
-export const internalProxy: Rule = {
-  id: 'internal-proxy',
-  find: ({ internals }) =>
-    internals
-      .filter((location) => own(location, 'proxy_pass').length > 0)
-      .flatMap((location) => [...cached(location), ...passesCredentials(location)]),
-};
+export function internalProxy({ internals }: SiteConfig): readonly Trap[] {
+  return internals
+    .filter((location) => own(location, 'proxy_pass').length > 0)
+    .flatMap((location) => [...cached(location), ...passesCredentials(location)]);
+}
 
-function cached(location: Location): readonly Finding[] {
+function cached(location: Location): readonly Trap[] {
   return ['proxy_cache', 'proxy_store'].flatMap((name) => {
     const at = turnedOn(location, name);
     if (at === undefined) return [];
-    const place = `${location.at.file}:${location.at.line}`;
-    const seen = `${name} ${at.args.join(' ')} is in force in ${title(location)} (${place})`;
+    const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
     const why = 'nginx stores the file that one client fetched and sends it to the next client.';
     return [{ at, seen, why, fix: `${name} off; in that location` }];
   });
 }
 
-function passesCredentials(location: Location): readonly Finding[] {
+function passesCredentials(location: Location): readonly Trap[] {
   const passes = inForce(location, 'proxy_pass_request_headers')?.args[0] !== 'off';
   const blanked = effective(location, 'proxy_set_header')
     .filter(({ args }) => args[1] === '')

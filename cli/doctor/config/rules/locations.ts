@@ -1,19 +1,25 @@
-import type { Directive } from '../directive.ts';
-import type { Finding, Rule } from '../finding.ts';
-import { isPrefix, type Location, own, regexRivals, title, withNested } from '../scope.ts';
-import { type Gate, returns, type Site } from '../site.ts';
+import {
+  isPrefix,
+  type Location,
+  own,
+  regexRivals,
+  title,
+  titleAt,
+  withNested,
+} from '../context.ts';
+import { type Directive, wordsOf } from '../directive.ts';
+import { type Gate, returns, type SiteConfig } from '../site.ts';
+import type { Trap } from '../trap.ts';
 
 const WHY =
   'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.';
 
 /** `^~` on the public and on the internal location, and the locations that win without it. */
-export const missingCaret: Rule = {
-  id: 'missing-caret',
-  find: ({ gates, internals }) =>
-    [...gates.map(({ location }) => location), ...internals].flatMap(withoutCaret),
-};
+export function missingCaret({ gates, internals }: SiteConfig): readonly Trap[] {
+  return [...gates.map(({ location }) => location), ...internals].flatMap(withoutCaret);
+}
 
-function withoutCaret(location: Location): readonly Finding[] {
+function withoutCaret(location: Location): readonly Trap[] {
   const { modifier, path, at, server } = location;
   if (modifier === '^~' || modifier === '=') return [];
   if (!isPrefix(modifier)) {
@@ -28,7 +34,7 @@ function withoutCaret(location: Location): readonly Finding[] {
     { at, seen: `${title(location)} has no ^~`, why: WHY, fix },
     ...rivals.map((rival) => ({
       at: rival.at,
-      seen: `${title(rival)} wins over ${title(location)} (${at.file}:${at.line})`,
+      seen: `${title(rival)} wins over ${titleAt(location)}`,
       why: WHY,
       fix,
     })),
@@ -38,21 +44,20 @@ function withoutCaret(location: Location): readonly Finding[] {
 const NESTED = ['location', 'if', 'limit_except'];
 
 /** Blocks inside the public location, which do not inherit the directives of the snippet. */
-export const nested: Rule = {
-  id: 'nested',
-  find: ({ gates }) => gates.flatMap(nestedInGate),
-};
+export function nested({ gates }: SiteConfig): readonly Trap[] {
+  return gates.flatMap(nestedInGate);
+}
 
-function nestedInGate({ location, way }: Gate): readonly Finding[] {
-  const lost = way === 'auth_request' ? 'try_files' : 'proxy_pass';
+function nestedInGate({ location, mode }: Gate): readonly Trap[] {
+  const lost = mode === 'auth_request' ? 'try_files' : 'proxy_pass';
   // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
   const isLost = (at: Directive) =>
-    way === 'auth_request' || at.name === 'location' || goesElsewhere(at);
+    mode === 'auth_request' || at.name === 'location' || goesElsewhere(at);
   return inside(location)
     .filter(isLost)
     .map((at) => ({
       at,
-      seen: `${at.name} ${at.args.join(' ')} inside ${title(location)}`,
+      seen: `${wordsOf(at)} inside ${title(location)}`,
       why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
       fix:
         at.name === 'location'
@@ -83,55 +88,42 @@ export function inside({ block }: Location): readonly Directive[] {
 }
 
 /** A configuration without a gate. */
-export const noGate: Rule = {
-  id: 'no-gate',
-  find: ({ http, gates }) =>
-    gates.length > 0
-      ? []
-      : [
-          {
-            at: http.at,
-            seen: 'no location asks Postern',
-            why: 'nginx serves all files of this configuration without a token.',
-            fix: 'location ^~ /download/ { include postern/protect.conf; }',
-          },
-        ],
-};
+export function noGate({ http, gates }: SiteConfig): readonly Trap[] {
+  if (gates.length > 0) return [];
+  const seen = 'no location asks Postern';
+  const why = 'nginx serves all files of this configuration without a token.';
+  const fix = 'location ^~ /download/ { include postern/protect.conf; }';
+  return [{ at: http.at, seen, why, fix }];
+}
 
 /** A missing slash in any location of the site: it can open the folder of the files. */
-export const aliasSlash: Rule = {
-  id: 'alias-slash',
-  find: ({ http, internals }) =>
-    http.servers
-      .flatMap(({ locations }) => withNested(locations))
-      .flatMap((location) => withoutSlash(location, internals.includes(location))),
-};
+export function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
+  return http.servers
+    .flatMap(({ locations }) => withNested(locations))
+    .flatMap((location) => withoutSlash(location, internals.includes(location)));
+}
 
-function withoutSlash(location: Location, isInternal: boolean): readonly Finding[] {
+function withoutSlash(location: Location, isInternal: boolean): Trap | readonly Trap[] {
   const { modifier, path } = location;
   const [alias] = own(location, 'alias');
   const folder = alias?.args[0] ?? '';
   if (alias === undefined || !isPrefix(modifier)) return [];
   const [pathEnds, folderEnds] = [path.endsWith('/'), folder.endsWith('/')];
   if (!pathEnds && (folderEnds || isInternal)) {
-    return [
-      {
-        at: location.at,
-        seen: `${title(location)} { alias ${folder}; }`,
-        why: `The location does not end with a slash: ${beside(path, folder)}`,
-        fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
-      },
-    ];
+    return {
+      at: location.at,
+      seen: `${title(location)} { alias ${folder}; }`,
+      why: `The location does not end with a slash: ${beside(path, folder)}`,
+      fix: `location ^~ ${path}/ { … alias ${folder.replace(/\/?$/, '/')}; }`,
+    };
   }
   if (!isInternal || folderEnds) return [];
-  return [
-    {
-      at: alias,
-      seen: `alias ${folder} in ${title(location)}`,
-      why: `The folder does not end with a slash: ${beside(path, folder)}`,
-      fix: `alias ${folder}/;`,
-    },
-  ];
+  return {
+    at: alias,
+    seen: `alias ${folder} in ${title(location)}`,
+    why: `The folder does not end with a slash: ${beside(path, folder)}`,
+    fix: `alias ${folder}/;`,
+  };
 }
 
 /** nginx appends the rest of the path to the alias without a check. */
@@ -144,12 +136,11 @@ function beside(path: string, folder: string): string {
  * An internal location below another one, if no two public locations nest in the same way. If the mounts
  * are known, there is nothing to find: mounts that nest so are a configuration error.
  */
-export const nestedInternal: Rule = {
-  id: 'nested-internal',
-  find: (site) => (site.mounts === undefined ? site.internals.flatMap(nestedIn(site)) : []),
-};
+export function nestedInternal(site: SiteConfig): readonly Trap[] {
+  return site.mounts === undefined ? site.internals.flatMap(nestedIn(site)) : [];
+}
 
-function nestedIn({ gates, internals }: Site): (inner: Location) => readonly Finding[] {
+function nestedIn({ gates, internals }: SiteConfig): (inner: Location) => readonly Trap[] {
   return (inner) => {
     const isHere = ({ server }: Location) => server === inner.server;
     const publics = gates.flatMap(({ location }) => (isHere(location) ? location.path : []));

@@ -1,37 +1,35 @@
 import type { Mount } from '../../../../service/domain/mount.ts';
-import type { Finding, Rule } from '../finding.ts';
-import { type Location, prefixMatch, type Server, title } from '../scope.ts';
-import { mountsOf, type Site } from '../site.ts';
+import { type Location, prefixMatch, type Server, title } from '../context.ts';
+import { mountsOf, type SiteConfig } from '../site.ts';
+import type { Trap } from '../trap.ts';
 
 /** Mounts without a location, and locations without a mount. */
-export const mounts: Rule = {
-  id: 'mounts',
-  find(site) {
-    if (site.mounts === undefined) return [];
-    const all = site.mounts;
-    return [
-      ...all.flatMap((mount) => unserved(mount, site)),
-      ...site.gates.flatMap(({ location }) => unmounted(location, 'prefix', all)),
-      ...site.internals.flatMap((location) => unmounted(location, 'internal', all)),
-    ];
-  },
-};
+export function mountMismatch(site: SiteConfig): readonly Trap[] {
+  if (site.mounts === undefined) return [];
+  const all = site.mounts;
+  return [
+    ...all.flatMap((mount) => unserved(mount, site)),
+    ...site.gates.flatMap(({ location }) => unmounted(location, 'prefix', all)),
+    ...site.internals.flatMap((location) => unmounted(location, 'internal', all)),
+  ];
+}
 
-function unserved(mount: Mount, { http, servers, gates, internals }: Site): readonly Finding[] {
+function unserved(
+  mount: Mount,
+  { http, servers, gates, internals }: SiteConfig,
+): Trap | readonly Trap[] {
   const isGate = (one: Location | undefined) => gates.some(({ location }) => location === one);
   const isInternal = (one: Location | undefined) => internals.some((location) => location === one);
   const shown = `${mount.site === undefined ? '' : `${mount.site}:`}${mount.prefix}=${mount.internal}`;
   const named = servers.filter((server) => mountsOf(server, [mount]).length > 0);
   const asking = named.filter((server) => isGate(prefixMatch(server, mount.prefix)));
   if (asking.length === 0) {
-    return [
-      {
-        at: pointOf(named, mount.prefix) ?? http.at,
-        seen: `the mount ${shown} has no location for ${mount.prefix}`,
-        why: 'Postern issues tokens for it, but their URLs lead to a location that does not ask the gate, or to no location.',
-        fix: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
-      },
-    ];
+    return {
+      at: pointOf(named, mount.prefix) ?? http.at,
+      seen: `the mount ${shown} has no location for ${mount.prefix}`,
+      why: 'Postern issues tokens for it, but their URLs lead to a location that does not ask the gate, or to no location.',
+      fix: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
+    };
   }
   return asking
     .filter((server) => !isInternal(prefixMatch(server, mount.internal)))
@@ -55,7 +53,7 @@ function unmounted(
   location: Location,
   side: 'prefix' | 'internal',
   all: readonly Mount[],
-): readonly Finding[] {
+): Trap | readonly Trap[] {
   const here = mountsOf(location.server, all).map((mount) => mount[side]);
   const { path, at } = location;
   if (here.some((prefix) => prefix.startsWith(path) || path.startsWith(prefix))) return [];
@@ -63,12 +61,10 @@ function unmounted(
     'The gate answers each request of this location with 403: Postern issues no tokens for it.';
   const files = 'No request that the gate allows leads to this location.';
   const [server = 'the site'] = location.server.names;
-  return [
-    {
-      at,
-      seen: `${title(location)} has no mount on ${server}`,
-      why: side === 'prefix' ? gate : files,
-      fix: side === 'prefix' ? `POSTERN_MOUNTS=${path}=/…/` : `POSTERN_MOUNTS=/…/=${path}`,
-    },
-  ];
+  return {
+    at,
+    seen: `${title(location)} has no mount on ${server}`,
+    why: side === 'prefix' ? gate : files,
+    fix: side === 'prefix' ? `POSTERN_MOUNTS=${path}=/…/` : `POSTERN_MOUNTS=/…/=${path}`,
+  };
 }

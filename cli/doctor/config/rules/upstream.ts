@@ -1,49 +1,46 @@
-import { type Directive, named } from '../directive.ts';
-import type { Finding, Rule } from '../finding.ts';
-import { inForce, type Location, own, title } from '../scope.ts';
-import { isQuestion, type Site } from '../site.ts';
+import { inForce, type Location, own, title } from '../context.ts';
+import { type Directive, named, wordsOf } from '../directive.ts';
+import { isAuthRequest, type SiteConfig } from '../site.ts';
+import type { Trap } from '../trap.ts';
 
 /** The locations whose requests go to a gate. */
-export function asking({ servers, gates }: Site): readonly Location[] {
-  const questions = servers.flatMap(({ locations }) => locations.filter(isQuestion));
-  const passing = gates.filter(({ way }) => way === 'X-Accel').map(({ location }) => location);
+export function asking({ servers, gates }: SiteConfig): readonly Location[] {
+  const questions = servers.flatMap(({ locations }) => locations.filter(isAuthRequest));
+  const passing = gates.filter(({ mode }) => mode === 'X-Accel').map(({ location }) => location);
   return [...questions, ...passing];
 }
 
 /** The upstreams of gates. */
-export function upstreamsOf(site: Site): readonly Directive[] {
+export function upstreamsOf(site: SiteConfig): readonly Directive[] {
   const urls = asking(site).flatMap((location) => own(location, 'proxy_pass'));
   const hosts = new Set(urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]));
   return own(site.http, 'upstream').filter(({ args }) => hosts.has(args[0]));
 }
 
 /** An upstream of the gate that opens a connection for each request. */
-export const keepalive: Rule = {
-  id: 'keepalive',
-  find: (site) =>
-    upstreamsOf(site)
-      .filter(({ block = [] }) => named(block, 'keepalive').length === 0)
-      .map((at) => ({
-        at,
-        seen: `upstream ${at.args[0]} without keepalive`,
-        why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
-        fix: 'keepalive 256;',
-      })),
-};
+export function keepalive(site: SiteConfig): readonly Trap[] {
+  return upstreamsOf(site)
+    .filter(({ block = [] }) => named(block, 'keepalive').length === 0)
+    .map((at) => ({
+      at,
+      seen: `upstream ${at.args[0]} without keepalive`,
+      why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
+      fix: 'keepalive 256;',
+    }));
+}
 
-/** Several gates, of which one that is down makes requests fail. */
-export const failover: Rule = {
-  id: 'failover',
-  find: (site) => [...disabled(site), ...asking(site).flatMap(neverRetried)],
-};
+/** Several gates, if requests fail when one of them is down. */
+export function failover(site: SiteConfig): readonly Trap[] {
+  return [...disabled(site), ...asking(site).flatMap(neverRetried)];
+}
 
-function disabled(site: Site): readonly Finding[] {
+function disabled(site: SiteConfig): readonly Trap[] {
   return upstreamsOf(site).flatMap((upstream) => {
     const servers = named(upstream.block ?? [], 'server');
     if (servers.length < 2) return [];
     return servers.filter(isSoonDisabled).map((at) => ({
       at,
-      seen: `server ${at.args.join(' ')} in upstream ${upstream.args[0]}, which has ${servers.length}`,
+      seen: `${wordsOf(at)} in upstream ${upstream.args[0]}, which has ${servers.length}`,
       why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
       fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
     }));
@@ -57,62 +54,57 @@ function isSoonDisabled({ args }: Directive): boolean {
   return !(has(/^max_fails=([2-9]|\d{2,})$/) && has(/^fail_timeout=/));
 }
 
-/** By nginx's defaults 60 seconds, and no limit. */
-function neverRetried(location: Location): readonly Finding[] {
+/** The defaults of nginx are 60 seconds, and no limit. */
+function neverRetried(location: Location): Trap | readonly Trap[] {
   const read = seconds(inForce(location, 'proxy_read_timeout')?.args[0] ?? '60s');
   const at = inForce(location, 'proxy_next_upstream_timeout');
   const retry = seconds(at?.args[0] ?? '0');
   if (at === undefined || !(retry > 0 && retry <= read)) return [];
-  return [
-    {
-      at,
-      seen: `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`,
-      why: 'When nginx gives up a gate that hangs, it has no time left to ask another one.',
-      fix: `proxy_next_upstream_timeout ${2 * read}s;`,
-    },
-  ];
+  return {
+    at,
+    seen: `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`,
+    why: 'When nginx gives up a gate that hangs, it has no time left to ask another one.',
+    fix: `proxy_next_upstream_timeout ${2 * read}s;`,
+  };
 }
 
-/** Of nginx's time: 2, 2s, 500ms, 1m. Anything else is not compared. */
+/** A time of nginx: 2, 2s, 500ms, 1m. NaN for any other value, which is not compared. */
 function seconds(text: string): number {
   const [, digits, unit = 's'] = /^(\d+)(ms|s|m)?$/.exec(text) ?? [];
   return Number(digits ?? Number.NaN) * ({ ms: 0.001, s: 1, m: 60 }[unit] ?? Number.NaN);
 }
 
 /** The default of nginx, and the usual limit of a service. */
-const USUAL_CONNECTIONS = 512;
-const USUAL_DESCRIPTORS = 1024;
+const DEFAULT_CONNECTIONS = 512;
+const DEFAULT_DESCRIPTORS = 1024;
 
-/** Fewer are used up soon: a request and its subrequest to the gate need two, and some are kept open. */
+/** A request and its subrequest to the gate use two connections, and some stay open. */
 const MIN_CONNECTIONS = 1024;
 
 /** Too few connections or descriptors for a worker, which then fails every request. */
-export const descriptors: Rule = {
-  id: 'descriptors',
-  find({ http }) {
-    const { main } = http;
-    const [events] = named(main, 'events');
-    // Not a whole configuration.
-    if (events === undefined) return [];
-    const [connectionsLine] = named(events.block ?? [], 'worker_connections');
-    const [limitLine] = named(main, 'worker_rlimit_nofile');
-    const connections = numberOf(connectionsLine) ?? USUAL_CONNECTIONS;
-    const limit = numberOf(limitLine) ?? USUAL_DESCRIPTORS;
-    // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
-    const isCached = own(http, 'map').some(({ args }) => args[1] === '$postern_decisions');
-    const each = isCached ? 3 : 2;
-    if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
-    const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
-    return [
-      {
-        at: connectionsLine ?? events,
-        seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
-        why: `A request uses two connections while nginx asks the gate, and a download uses ${each} descriptors. A worker without free connections or descriptors fails every request.`,
-        fix: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
-      },
-    ];
-  },
-};
+export function descriptors({ http }: SiteConfig): readonly Trap[] {
+  const { main } = http;
+  const [events] = named(main, 'events');
+  // Not a whole configuration.
+  if (events === undefined) return [];
+  const [connectionsLine] = named(events.block ?? [], 'worker_connections');
+  const [limitLine] = named(main, 'worker_rlimit_nofile');
+  const connections = numberOf(connectionsLine) ?? DEFAULT_CONNECTIONS;
+  const limit = numberOf(limitLine) ?? DEFAULT_DESCRIPTORS;
+  // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
+  const isCached = own(http, 'map').some(({ args }) => args[1] === '$postern_decisions');
+  const each = isCached ? 3 : 2;
+  if (connections >= MIN_CONNECTIONS && limit >= each * connections) return [];
+  const limited = limitLine ? `worker_rlimit_nofile ${limit}` : 'no worker_rlimit_nofile';
+  return [
+    {
+      at: connectionsLine ?? events,
+      seen: `worker_connections ${connections}${connectionsLine ? '' : ', the default'}, and ${limited}`,
+      why: `A request uses two connections while nginx asks the gate, and a download uses ${each} descriptors. A worker without free connections or descriptors fails every request.`,
+      fix: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
+    },
+  ];
+}
 
 function numberOf(line: Directive | undefined): number | undefined {
   return line && Number(line.args[0]);

@@ -1,21 +1,22 @@
 import { open, stat } from 'node:fs/promises';
 import { decodings } from '../../../../service/domain/without-tokens.ts';
-import { Failure } from '../../../failure.ts';
-import { type Check, type Finding, fault, ok, untested } from '../finding.ts';
-import { type Site, withToken } from '../site.ts';
+import { Failure } from '../../../errors.ts';
+import { systemReason } from '../../../io.ts';
+import { type Check, type CheckResult, fault, ok, untested } from '../check.ts';
+import { type TestedSite, withToken } from '../site.ts';
 
 export const ACCESS_LOG = 'access-log';
 
-/** More of what was written meanwhile is not read. */
+/** The maximum that is read of the log. */
 const MAX_BYTES = 64 << 20;
 const FLUSH_MS = 3_000;
-/** Enough for PCRE's JIT stack, and short enough for nginx's 8k buffer. */
+/** Enough to exhaust the JIT stack of PCRE, and short enough for nginx's buffer of 8k. */
 const LONG = 3_000;
 
 /**
- * Looks for the tokens of this run, in what was written to the log since.
+ * Searches the log lines of this run for its tokens.
  *
- * @throws Failure where it cannot be read
+ * @throws Failure if the log cannot be read
  */
 export async function accessLogCheck(file: string): Promise<Check> {
   const start = await size(file);
@@ -37,15 +38,16 @@ export async function accessLogCheck(file: string): Promise<Check> {
   };
 }
 
-/** In the places where a log line may hold a token. */
-async function leaveTraces(site: Site): Promise<void> {
+/** Sends tokens in all places that a log line can contain. */
+async function leaveTraces(site: TestedSite): Promise<void> {
   const { token, target } = await site.issue();
   const marked = `${target}&${site.mark}`;
   await site.ask({ target: marked });
   for (const spelling of [`%70s_${token.slice(3)}`, encodedTwice(token)]) {
     await site.ask({ target: `${withToken(site.canary.target, spelling)}&${site.mark}` });
   }
-  // A pattern that goes back over this gives up, and a log that then writes the whole line shows the token.
+  // A regex that backtracks over this value fails, and a log format that then falls back to the whole line
+  // contains the token.
   const long = `${site.canary.target}?x=ps_${'a'.repeat(LONG)}&token=${token}&${site.mark}`;
   await site.ask({ target: long });
   await site.ask({
@@ -54,8 +56,8 @@ async function leaveTraces(site: Site): Promise<void> {
   });
 }
 
-/** nginx writes a line after its answer: the log is complete once this is in it. */
-function lastMark({ mark }: Site): string {
+/** nginx writes a log line after the response: the log is complete when it contains this mark. */
+function lastMark({ mark }: TestedSite): string {
   return `${mark}-last`;
 }
 
@@ -64,7 +66,7 @@ function encodedTwice(token: string): string {
   return once.replaceAll('%', '%25');
 }
 
-function search(site: Site, text: string): Finding {
+function search(site: TestedSite, text: string): CheckResult {
   const tokens = site.api.issued;
   const lines = text.split('\n').filter((line) => line.includes(site.mark));
   if (lines.length === 0) {
@@ -94,7 +96,7 @@ async function since(file: string, start: number): Promise<string> {
   });
   try {
     const { size: end } = await handle.stat();
-    // Shorter than before: it was rotated meanwhile.
+    // A log that is shorter than before was rotated.
     const from = end < start ? 0 : start;
     const bytes = Buffer.alloc(Math.min(end - from, MAX_BYTES));
     await handle.read(bytes, 0, bytes.length, from);
@@ -105,5 +107,5 @@ async function since(file: string, start: number): Promise<string> {
 }
 
 function unreadable(file: string, error: unknown): Failure {
-  return new Failure(`--access-log ${file} cannot be read: ${(error as Error).message}`);
+  return new Failure(`--access-log ${file} cannot be read: ${systemReason(error)}`);
 }

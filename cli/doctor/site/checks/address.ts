@@ -6,27 +6,27 @@ import {
   describe,
   fault,
   hasCanary,
-  holds,
   isDenial,
   ok,
+  runAttempts,
   skipped,
   untested,
-} from '../finding.ts';
-import type { Heard } from '../raw-http.ts';
-import type { Site } from '../site.ts';
+} from '../check.ts';
+import type { SiteResponse } from '../http.ts';
+import type { TestedSite } from '../site.ts';
 import { NOBODY } from './caches.ts';
 
 const REAL_IP =
   'set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; with the addresses of your load balancers only';
 
 interface Seen {
-  /** Undefined where nginx names none. */
+  /** Undefined if nginx sends no address. */
   readonly seen: string | undefined;
-  readonly heard: Heard;
+  readonly heard: SiteResponse;
 }
 
-/** The address that Postern saw: it stores it with a counted use. */
-async function seenBy(site: Site, from?: string): Promise<Seen | string> {
+/** The address that Postern saw: it records the address with a counted use. */
+async function seenBy(site: TestedSite, from?: string): Promise<Seen | string> {
   const { id, target } = await site.issue({ max_uses: 1 });
   const heard = await answerTo(site, { target, ...(from !== undefined && { from }) });
   if (typeof heard === 'string') return heard;
@@ -42,14 +42,14 @@ const seen: Check = {
   fix: REAL_IP,
   run: async (site) => {
     let result = await seenBy(site);
-    if (typeof result !== 'string' && isWithin(result.heard.here, ['127.0.0.0/8'])) {
-      // A balancer on this machine would have the same address; so come from another.
+    if (typeof result !== 'string' && isWithin(result.heard.localAddress, ['127.0.0.0/8'])) {
+      // A load balancer on this machine would have the same address, so use another one.
       const other = await seenBy(site, OTHER_LOOPBACK);
       if (typeof other !== 'string') result = other;
     }
     if (typeof result === 'string') return untested(result);
     const { seen: address, heard } = result;
-    const { here, there } = heard;
+    const { localAddress: here, remoteAddress: there } = heard;
     if (address === undefined)
       return fault('none', { fix: 'proxy_set_header X-Real-IP $remote_addr;' });
     if (address === networkOf(here)) return bound(site, here);
@@ -65,11 +65,10 @@ const seen: Check = {
 
 const OTHER_LOOPBACK = '127.0.83.1';
 
-/** A token for that address opens, and only for it. */
-async function bound(site: Site, address: string) {
+/** A token that is bound to the address opens the file. */
+async function bound(site: TestedSite, address: string) {
   const { target } = await site.issue({ ip: [address] });
-  const answer = await answerTo(site, { target, from: address });
-  if (typeof answer === 'string') return untested(answer);
+  const answer = await site.ask({ target, from: address });
   if (!hasCanary(answer, site)) return fault(`${answer.status} for a token bound to ${address}`);
   return ok(`${address}, the address of this machine`);
 }
@@ -84,17 +83,17 @@ const spoofed: Check = {
     const names =
       'X-Forwarded-For X-Real-IP X_Real_IP X-Client-IP True-Client-IP CF-Connecting-IP X-Cluster-Client-IP Fastly-Client-IP';
     const attempts = names.split(' ').map((name): Attempt => {
-      return { name, request: { target, headers: { [name]: NOBODY } } };
+      return { name, target, headers: { [name]: NOBODY } };
     });
     const forwarded = { Forwarded: `for=${NOBODY}` };
     const list = { 'X-Forwarded-For': `${NOBODY}, ${NOBODY}` };
-    return holds(
+    return runAttempts(
       site,
       [
-        { name: 'no header', request: { target } },
+        { name: 'no header', target },
         ...attempts,
-        { name: 'Forwarded', request: { target, headers: forwarded } },
-        { name: 'X-Forwarded-For, twice', request: { target, headers: list } },
+        { name: 'Forwarded', target, headers: forwarded },
+        { name: 'X-Forwarded-For, twice', target, headers: list },
       ],
       isDenial,
     );
@@ -114,4 +113,4 @@ const PRIVATE = [
   'fe80::/10',
 ];
 
-export const address: readonly Check[] = [seen, spoofed];
+export const addressChecks: readonly Check[] = [seen, spoofed];

@@ -1,17 +1,16 @@
 import {
   type Attempt,
-  answerTo,
   type Check,
   describe,
   fault,
   hasCanary,
-  holds,
   isDenial,
   ok,
+  runAttempts,
   untested,
-} from '../finding.ts';
-import { headerOf } from '../raw-http.ts';
-import { absent, bearer, withToken } from '../site.ts';
+} from '../check.ts';
+import { headerOf } from '../http.ts';
+import { bearer, missingFile, withToken } from '../site.ts';
 
 const reuse: Check = {
   id: 'decision-cache',
@@ -21,28 +20,27 @@ const reuse: Check = {
   run: async (site) => {
     const { target } = site.canary;
     const good = (await site.issue()).token;
-    const other = (await site.issue({ path: absent(site).path })).token;
+    const other = (await site.issue({ path: missingFile(site).path })).token;
     const foreign = (await site.issue({ ip: [NOBODY] })).token;
-    const first = await answerTo(site, { target, headers: bearer(good) });
-    if (typeof first === 'string') return untested(first);
-    if (isDenial(first, site))
+    const first = await site.ask({ target, headers: bearer(good) });
+    if (isDenial(first, site)) {
       return fault(`${first.status} for a valid token in a header`, LOCKED);
+    }
     if (!hasCanary(first, site)) return untested(describe(first, site));
     const cookie = (token: string) => ({ Cookie: `postern=${token}` });
-    await answerTo(site, { target, headers: cookie(good) });
+    await site.ask({ target, headers: cookie(good) });
     const attempts: Attempt[] = [
-      { name: "another file's, header", request: { target, headers: bearer(other) } },
-      { name: "another file's, cookie", request: { target, headers: cookie(other) } },
-      { name: "another address's, header", request: { target, headers: bearer(foreign) } },
-      { name: "another address's, cookie", request: { target, headers: cookie(foreign) } },
-      { name: 'none', request: { target } },
+      { name: "another file's, header", target, headers: bearer(other) },
+      { name: "another file's, cookie", target, headers: cookie(other) },
+      { name: "another address's, header", target, headers: bearer(foreign) },
+      { name: "another address's, cookie", target, headers: cookie(foreign) },
+      { name: 'none', target },
     ];
-    const finding = await holds(site, attempts, isDenial);
+    const finding = await runAttempts(site, attempts, isDenial);
     if (finding.verdict !== 'ok') return finding;
-    // And the other way round: a denial that is kept locks everyone out.
-    const again = await answerTo(site, { target, headers: bearer(good) });
-    if (typeof again !== 'string' && hasCanary(again, site)) return finding;
-    if (typeof again === 'string') return untested(again);
+    // The reverse: a cached denial would deny access to everyone.
+    const again = await site.ask({ target, headers: bearer(good) });
+    if (hasCanary(again, site)) return finding;
     return fault(`${again.status} for a valid token after denials`, LOCKED);
   },
 };
@@ -52,7 +50,7 @@ const LOCKED = {
   fix: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
 };
 
-/** Of no network that there is (RFC 5737). */
+/** An address that no client has (RFC 5737). */
 export const NOBODY = '192.0.2.1';
 
 const counted: Check = {
@@ -62,21 +60,16 @@ const counted: Check = {
   fix: 'remove proxy_ignore_headers X-Accel-Expires; from the location that asks the gate: the header is 0 for tokens with max_uses',
   run: async (site) => {
     const { target } = await site.issue({ max_uses: 1, bind: 'cookie' });
-    const first = await answerTo(site, { target });
-    if (typeof first === 'string' || !hasCanary(first, site)) {
-      return untested(typeof first === 'string' ? first : describe(first, site));
-    }
-    if (
-      !first.headers.some(
-        ([name, value]) => name === 'set-cookie' && value.startsWith('postern_resume='),
-      )
-    ) {
+    const first = await site.ask({ target });
+    if (!hasCanary(first, site)) return untested(describe(first, site));
+    const cookies = first.headers.filter(([name]) => name === 'set-cookie');
+    if (!cookies.some(([, value]) => value.startsWith('postern_resume='))) {
       return fault('no Set-Cookie with the first use', {
         why: 'a client cannot resume a single-use download that it started',
         fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
       });
     }
-    return holds(site, [{ name: 'by another client', request: { target } }], isDenial);
+    return runAttempts(site, [{ name: 'by another client', target }], isDenial);
   },
 };
 
@@ -88,23 +81,21 @@ const kept: Check = {
   run: async (site) => {
     const { target } = await site.issue();
     const plain = site.canary.target;
-    await answerTo(site, { target });
-    const second = await answerTo(site, { target });
-    if (typeof second === 'string' || !hasCanary(second, site)) {
-      return untested(typeof second === 'string' ? second : describe(second, site));
-    }
+    await site.ask({ target });
+    const second = await site.ask({ target });
+    if (!hasCanary(second, site)) return untested(describe(second, site));
     for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
       const value = headerOf(second, name) ?? '';
       if (/hit/i.test(value) || Number(value) > 0) return fault(`${name}: ${value}`);
     }
     const attempts: Attempt[] = [
-      { name: 'the same without its token', request: { target: plain } },
-      { name: 'with an empty one', request: { target: withToken(plain, '') } },
-      { name: 'with a query of its own', request: { target: `${plain}?${site.mark}` } },
+      { name: 'the same without its token', target: plain },
+      { name: 'with an empty one', target: withToken(plain, '') },
+      { name: 'with a query of its own', target: `${plain}?${site.mark}` },
     ];
-    const finding = await holds(site, attempts, isDenial);
+    const finding = await runAttempts(site, attempts, isDenial);
     return finding.verdict === 'ok' ? ok(`${second.status}, then ${finding.saw}`) : finding;
   },
 };
 
-export const caches: readonly Check[] = [reuse, counted, kept];
+export const cacheChecks: readonly Check[] = [reuse, counted, kept];

@@ -1,5 +1,13 @@
-import { type Attempt, type Check, holds, isDenial, isNotTheFile, skipped } from '../finding.ts';
-import { absent, bearer, withToken } from '../site.ts';
+import {
+  type Attempt,
+  type Check,
+  isDenial,
+  isNotTheFile,
+  NO_FOLDER_TOKENS,
+  runAttempts,
+  skipped,
+} from '../check.ts';
+import { bearer, missingFile, withToken } from '../site.ts';
 
 const SCOPE =
   'include postern/protect.conf and postern/internal.conf, which deliver only what the gate allowed, and send X-Original-URI $request_uri to the gate';
@@ -10,22 +18,22 @@ const other: Check = {
   why: 'a token for one file opens other files',
   fix: SCOPE,
   run: async (site) => {
-    const there = absent(site);
+    const there = missingFile(site);
     const { canary } = site;
     const forOther = (await site.issue({ path: there.path })).token;
     const { token: forCanary, target } = await site.issue();
-    // First as it is meant: a cache may keep that answer for another path.
+    // First a correct request: a cache may store its response for another path.
     await site.ask({ target });
     const attempts: Attempt[] = [
-      { name: 'on the canary', request: { target: withToken(canary.target, forOther) } },
-      { name: 'on it, header', request: { target: canary.target, headers: bearer(forOther) } },
-      { name: "the canary's on another", request: { target: withToken(there.target, forCanary) } },
+      { name: 'on the canary', target: withToken(canary.target, forOther) },
+      { name: 'on it, header', target: canary.target, headers: bearer(forOther) },
+      { name: "the canary's on another", target: withToken(there.target, forCanary) },
       {
         name: 'on its name with more',
-        request: { target: withToken(`${canary.target}x`, forCanary) },
+        target: withToken(`${canary.target}x`, forCanary),
       },
     ];
-    return holds(site, attempts, isDenial);
+    return runAttempts(site, attempts, isDenial);
   },
 };
 
@@ -56,7 +64,7 @@ const traversal: Check = {
   fix: 'do not decode the path after the gate: use alias, or proxy_pass without $uri; keep merge_slashes and normalisation at their defaults',
   run: async (site) => {
     const { mount, mark, canary } = site;
-    if (!mount) return skipped('the key may not issue tokens for folders');
+    if (!mount) return skipped(NO_FOLDER_TOKENS);
     const folder = canary.path.slice(0, canary.path.lastIndexOf('/') + 1) + mark;
     const { token } = await site.issue({ prefix: `${folder}/` });
     const cut = mount.rest.lastIndexOf('/') + 1;
@@ -64,11 +72,11 @@ const traversal: Check = {
     const attempts = Object.entries(UPWARDS).flatMap(([spelt, up]): Attempt[] => {
       const below = `${above}${mark}/${up}${name}`;
       return [
-        { name: spelt, request: { target: `${mount.prefix}~${token}/${below}` } },
-        { name: `${spelt} ?token`, request: { target: withToken(mount.prefix + below, token) } },
+        { name: spelt, target: `${mount.prefix}~${token}/${below}` },
+        { name: `${spelt} ?token`, target: withToken(mount.prefix + below, token) },
       ];
     });
-    return holds(site, attempts, isNotTheFile);
+    return runAttempts(site, attempts, isNotTheFile);
   },
 };
 
@@ -80,15 +88,15 @@ const two: Check = {
   run: async (site) => {
     const good = (await site.issue()).token;
     const { target } = site.canary;
-    const bad = (await site.issue({ path: absent(site).path })).token;
+    const bad = (await site.issue({ path: missingFile(site).path })).token;
     const attempts = Object.entries({ 'good, bad': [good, bad], 'bad, good': [bad, good] }).map(
       ([name, [first = '', second = '']]): Attempt => ({
         name,
-        request: { target: withToken(withToken(target, first), second) },
+        target: withToken(withToken(target, first), second),
       }),
     );
-    return holds(site, attempts, isDenial);
+    return runAttempts(site, attempts, isDenial);
   },
 };
 
-export const paths: readonly Check[] = [other, traversal, two];
+export const pathChecks: readonly Check[] = [other, traversal, two];

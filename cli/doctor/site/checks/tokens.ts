@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { type Attempt, answerTo, type Check, hasCanary, holds, isDenial, ok } from '../finding.ts';
-import { bearer, type Site, withToken } from '../site.ts';
+import {
+  type Attempt,
+  answerTo,
+  type Check,
+  hasCanary,
+  isDenial,
+  ok,
+  runAttempts,
+} from '../check.ts';
+import { bearer, type TestedSite, withToken } from '../site.ts';
 
 const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in that location`;
 
@@ -13,13 +21,13 @@ const none: Check = {
     const { target } = site.canary;
     const headers = { Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}` };
     const attempts: Attempt[] = [
-      { name: 'GET', request: { target } },
-      { name: 'HEAD', request: { method: 'HEAD', target } },
-      { name: 'a range', request: { target, headers: { Range: 'bytes=0-15' } } },
-      { name: 'an empty token', request: { target: withToken(target, '') } },
-      { name: 'a password', request: { target, headers } },
+      { name: 'GET', target },
+      { name: 'HEAD', method: 'HEAD', target },
+      { name: 'a range', target, headers: { Range: 'bytes=0-15' } },
+      { name: 'an empty token', target: withToken(target, '') },
+      { name: 'a password', target, headers },
     ];
-    return holds(site, attempts, isDenial);
+    return runAttempts(site, attempts, isDenial);
   },
 };
 
@@ -33,20 +41,22 @@ const wrong: Check = {
     const madeUp = `ps_${randomBytes(24).toString('base64url')}`;
     const tokens = { changed: tamper(token), invented: madeUp };
     const attempts = Object.entries(tokens).flatMap(([what, one]) => everywhere(site, what, one));
-    return holds(site, attempts, isDenial);
+    return runAttempts(site, attempts, isDenial);
   },
 };
 
-/** A token in each place. */
-function everywhere({ canary: { target }, mount }: Site, what: string, token: string): Attempt[] {
+/** A token in each place where a request can contain one. */
+function everywhere(
+  { canary: { target }, mount }: TestedSite,
+  what: string,
+  token: string,
+): Attempt[] {
   const cookie = { Cookie: `postern=${token}` };
   return [
-    { name: `${what}, query`, request: { target: withToken(target, token) } },
-    { name: `${what}, header`, request: { target, headers: bearer(token) } },
-    { name: `${what}, cookie`, request: { target, headers: cookie } },
-    ...(mount
-      ? [{ name: `${what}, path`, request: { target: `${mount.prefix}~${token}/${mount.rest}` } }]
-      : []),
+    { name: `${what}, query`, target: withToken(target, token) },
+    { name: `${what}, header`, target, headers: bearer(token) },
+    { name: `${what}, cookie`, target, headers: cookie },
+    ...(mount ? [{ name: `${what}, path`, target: `${mount.prefix}~${token}/${mount.rest}` }] : []),
   ];
 }
 
@@ -73,7 +83,7 @@ const expired: Check = {
       site.say('waiting for a token to expire');
       await site.pause(200);
     }
-    return holds(site, [{ name: 'after its end', request: { target } }], isDenial);
+    return runAttempts(site, [{ name: 'after its end', target }], isDenial);
   },
 };
 
@@ -91,9 +101,9 @@ const revoked: Check = {
     const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
     const began = Date.now();
     const last = began + (site.decisionTtl + 1.5) * 1_000;
-    const attempt = [{ name: 'after it', request: { target } }];
+    const attempt = [{ name: 'after it', target }];
     for (;;) {
-      const finding = await holds(site, attempt, isDenial);
+      const finding = await runAttempts(site, attempt, isDenial);
       const seconds = (Date.now() - began) / 1_000;
       if (finding.verdict === 'ok' && seconds > 1) {
         return ok(`${finding.saw}, ${seconds.toFixed(1)} s later: nginx caches decisions`);
@@ -105,4 +115,4 @@ const revoked: Check = {
   },
 };
 
-export const tokens: readonly Check[] = [none, wrong, expired, revoked];
+export const tokenChecks: readonly Check[] = [none, wrong, expired, revoked];

@@ -62,7 +62,7 @@ const site: fc.Arbitrary<readonly Written[]> = fc
     },
   ]);
 
-test('whatever stands where, the doctor names lines that are there', () => {
+test('doctor --config: for any configuration it names only lines that exist', () => {
   const quoted = (word: string) => `"${word.replace(/["\\]/g, '\\$&')}"`;
   fc.assert(
     fc.property(site, fc.boolean(), (tree, isTold) => {

@@ -18,7 +18,7 @@ async function connections(site: Site, requests: number): Promise<number> {
   return count;
 }
 
-test('an upstream without keepalive', async () => {
+test('doctor --config reports an upstream without keepalive', async () => {
   const site = await started({});
   expect(await connections(site, 5)).toBe(1);
   const text = await readFile(join(site.nginx.dir, 'nginx.conf'), 'utf8');
@@ -32,7 +32,7 @@ test('an upstream without keepalive', async () => {
   expect(diagnosed(dump)).toMatchObject([{ rule: 'keepalive', line }]);
 });
 
-test('a mount without a public location', () =>
+test('doctor --config reports a mount without a public location', () =>
   check({
     mounts: [mount('/download/', '/protected/'), mount('/media/', '/protected/')],
     found: [['mounts', 'server {']],
@@ -51,7 +51,7 @@ test('a mount without a public location', () =>
     },
   }));
 
-test('a mount of a public location that does not ask', () =>
+test('doctor --config reports a mount whose public location does not ask the gate', () =>
   check({
     mounts: [mount('/download/', '/protected/'), mount('/media/', '/protected/')],
     found: [['mounts', 'location /media/ {']],
@@ -61,7 +61,7 @@ test('a mount of a public location that does not ask', () =>
     shut: async (site) => expect((await answer(site, '/media/index.html'))[0]).toBe(401),
   }));
 
-test('a mount without an internal location, and an internal location without a mount', () =>
+test('doctor --config reports a mount without an internal location, and the reverse', () =>
   check({
     mounts: [mount('/download/', '/private/')],
     found: [
@@ -85,7 +85,7 @@ test('a mount without an internal location, and an internal location without a m
     },
   }));
 
-test("another site's mount, and the public location that has none then", () =>
+test('doctor --config reports a public location that has only a mount of another site', () =>
   check({
     mounts: [mount('media.example:/download/', '/protected/')],
     found: [
@@ -99,7 +99,7 @@ test("another site's mount, and the public location that has none then", () =>
     shut: async () => {},
   }));
 
-test('an internal location that a mount tells of, and nothing else does', () =>
+test('doctor --config finds an internal location by its mount', () =>
   check({
     mounts: [mount('/download/', '/protected/')],
     found: [
@@ -118,7 +118,7 @@ test('an internal location that a mount tells of, and nothing else does', () =>
     shut: async (site) => expect((await answer(site, '/protected/a.txt'))[0]).toBe(404),
   }));
 
-test('a site that asks nobody', () =>
+test('doctor --config reports a configuration that never asks the gate', () =>
   check({
     found: [['no-gate', 'http {']],
     broken: { only: 'location /download/ { alias $files/; }' },
@@ -127,7 +127,7 @@ test('a site that asks nobody', () =>
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(401),
   }));
 
-test('headers.conf without http.conf', () =>
+test('doctor --config reports headers.conf without http.conf', () =>
   check({
     found: [['http-conf', 'add_header Content-Security-Policy']],
     broken: {

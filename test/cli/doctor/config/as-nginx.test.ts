@@ -51,7 +51,7 @@ function around(text: string, index: number): string {
   return `location = /${index} { return 200 ${text}; }`;
 }
 
-test('words are read as nginx reads them', async () => {
+test('parse: reads the same words as nginx', async () => {
   const good = [...new Set(texts)].filter((text) => wordOf(text) !== undefined);
   expect(good.length).toBeGreaterThan(40);
   const nginx = await startNginx({
@@ -67,7 +67,7 @@ test('words are read as nginx reads them', async () => {
   expect(answers).toEqual(good.map(wordOf));
 });
 
-test('what is refused here, nginx refuses', async () => {
+test('parse: rejects only what nginx rejects', async () => {
   const bad = [...new Set(texts)].filter((text) => !isRead(text)).slice(0, 60);
   expect(bad.length).toBe(60);
   for (const text of bad) {

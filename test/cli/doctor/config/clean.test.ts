@@ -15,18 +15,21 @@ const SEED = [mount('/download-logs-with-token/', '/download-logs/', { pathArgum
 test.each([
   ['nginx.conf', undefined],
   ['examples/seed.conf', SEED],
-])('nginx/%s', async (name, mounts = [mount('/download/', '/protected/')]) => {
-  const text = await readFile(join(projectRoot, 'nginx', name), 'utf8');
-  const dir = await nginxFolder();
-  const path = join(dir, 'nginx.conf');
-  await writeFile(path, text);
-  const option = mounts.map(({ prefix, internal }) => `${prefix}=${internal}`).join();
-  const { code, stdout } = await run(['--config', path, '--mounts', option]);
-  expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ nothing found \(\d+ files, /)]);
-});
+])(
+  'doctor --config finds nothing in nginx/%s',
+  async (name, mounts = [mount('/download/', '/protected/')]) => {
+    const text = await readFile(join(projectRoot, 'nginx', name), 'utf8');
+    const dir = await nginxFolder();
+    const path = join(dir, 'nginx.conf');
+    await writeFile(path, text);
+    const option = mounts.map(({ prefix, internal }) => `${prefix}=${internal}`).join();
+    const { code, stdout } = await run(['--config', path, '--mounts', option]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ nothing found \(\d+ files, /)]);
+  },
+);
 
 // In a container it has to listen on more than its own loopback; TLS is for what is in front of it.
-test('nginx/examples/compose.conf has nothing but plain HTTP', async () => {
+test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', async () => {
   const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
   const dir = await nginxFolder();
   await writeFile(join(dir, 'nginx.conf'), text);
@@ -37,19 +40,22 @@ test('nginx/examples/compose.conf has nothing but plain HTTP', async () => {
 const LIMIT_CONN = 'include postern/limit-conn.conf;';
 const OTHERS = 'include postern/cache.conf; include postern/cors.conf; include postern/login.conf;';
 
-test.each(ways)('the site of the tests, by %s', async (way: Way) => {
-  const site = await started({
-    way,
-    http: `${LIMIT_CONN} ${OTHERS}`,
-    // As the usual nginx.conf has it.
-    server:
-      'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
-    locations: 'location / { } location ~ \\.php$ { return 404; }',
-  });
-  expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
-});
+test.each(ways)(
+  'doctor --config finds nothing in the site of the tests, by %s',
+  async (way: Way) => {
+    const site = await started({
+      way,
+      http: `${LIMIT_CONN} ${OTHERS}`,
+      // As the usual nginx.conf has it.
+      server:
+        'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
+      locations: 'location / { } location ~ \\.php$ { return 404; }',
+    });
+    expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
+  },
+);
 
-test('the usual log of nginx beside ours is seen', async () => {
+test('doctor --config reports the default log of nginx beside the format postern', async () => {
   const site = await startSite({ way: 'auth_request' });
   onTestFinished(site.stop);
   expect(diagnosed(await dumpOf(site))).toMatchObject([{ rule: 'log' }]);
@@ -60,7 +66,7 @@ test.each<string[]>([
   ['--x-accel', '--limit-conn', '4'],
   ['--cache', '--cors', 'https://app.example', '--login', '/login', '--limit-conn', '4'],
   ['--proxy-target', '/protected/=https://s3.example/b/', '--log', 'off'],
-])('what `postern nginx` makes, %s', async (...options) => {
+])('doctor --config finds nothing in the output of postern nginx %s', async (...options) => {
   const dir = await temporaryFolder();
   const env = {
     POSTERN_MOUNTS: '/download/=/protected/,media.example:/media/=/media-files/',

@@ -334,9 +334,9 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   },
 };
 
-test.each(Object.entries(TRAPS))('%s', (_, trap) => check(trap));
+test.each(Object.entries(TRAPS))('doctor --config reports: %s', (_, trap) => check(trap));
 
-test('an internal location that proxies by itself', async () => {
+test('doctor --config reports an internal location that proxies without internal-proxy.conf', async () => {
   const seen: (string | undefined)[] = [];
   const storage = createServer((request, response) => {
     seen.push(request.headers.authorization);

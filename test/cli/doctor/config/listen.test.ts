@@ -30,11 +30,11 @@ test.each([
   ['listen [::]:80;'],
   ['listen files.example:80;'],
   ['listen *:80;\nlisten 443 ssl;'],
-])('a public location over plain HTTP: %s', (server) => {
+])('doctor --config reports plain HTTP: %s', (server) => {
   expect(found('plain-http', site({ server }))).toEqual([server.split('\n')[0]]);
 });
 
-test('a server block without a listen is on port 80', () => {
+test('doctor --config reports plain HTTP: a server block without listen', () => {
   expect(found('plain-http', site({ server: '' }))).toEqual(['server {']);
 });
 
@@ -48,11 +48,11 @@ test.each([
   ['listen 80 proxy_protocol;'],
   ['listen 80;\nset_real_ip_from 10.0.0.0/8;\nreal_ip_header X-Forwarded-For;'],
   ['listen 80;\nlisten 443 ssl;\nif ($scheme = http) { return 301 https://$host$request_uri; }'],
-])('no plain HTTP: %s', (server) => {
+])('doctor --config reports no plain HTTP: %s', (server) => {
   expect(found('plain-http', site({ server }))).toEqual([]);
 });
 
-test('a server block that only redirects may be plain', () => {
+test('doctor --config reports no plain HTTP: a server block that only redirects', () => {
   const http = 'server { listen 80; return 301 https://$host$request_uri; }';
   expect(found('plain-http', site({ http }))).toEqual([]);
 });
@@ -62,7 +62,7 @@ test.each([
   ['events {\nworker_connections 768;\n}', 'worker_connections 768;'],
   ['events {\nworker_connections 4096;\n}', 'worker_connections 4096;'],
   ['worker_rlimit_nofile 1024;\nevents {\nworker_connections 1024;\n}', 'worker_connections 1024;'],
-])('too few descriptors: %j', (main, line) => {
+])('doctor --config reports too few descriptors: %j', (main, line) => {
   expect(found('descriptors', site({ main }))).toEqual([line]);
 });
 
@@ -71,11 +71,11 @@ test.each([
   ['events { worker_connections 4096; }\nworker_rlimit_nofile 16384;'],
   // A part of a configuration says nothing of it.
   [''],
-])('enough descriptors: %j', (main) => {
+])('doctor --config reports no lack of descriptors: %j', (main) => {
   expect(found('descriptors', site({ main }))).toEqual([]);
 });
 
-test('with cache.conf each download takes one more', () => {
+test('doctor --config counts three descriptors for each download with cache.conf', () => {
   const main = 'worker_rlimit_nofile 2048;\nevents {\nworker_connections 1024;\n}';
   const http = 'map "" $postern_decisions { default postern_decisions; }';
   expect(found('descriptors', site({ main, http }))).toEqual(['worker_connections 1024;']);
@@ -90,7 +90,7 @@ test.each([
   ['a:1', 'b:1'],
   ['a:1 max_fails=3', 'b:1 fail_timeout=1s'],
   ['a:1 max_fails=0 fail_timeout=1s', 'b:1 max_fails=1 fail_timeout=1s'],
-])('gates that one time-out takes out: %s, %s', (...servers) => {
+])('doctor --config reports gates that one time-out disables: %s, %s', (...servers) => {
   const lines = servers.map((server) => `server ${server};`);
   expect(found('failover', site({ http: upstream(...servers) }))).toEqual(lines);
 });
@@ -99,7 +99,7 @@ test.each([
   ['a:1 max_fails=3 fail_timeout=1s', 'b:1 max_fails=10 fail_timeout=2s'],
   ['a:1 max_fails=3 fail_timeout=1s', 'b:1 backup'],
   ['a:1'],
-])('gates that stay: %s, %s', (...servers) => {
+])('doctor --config does not report gates that stay enabled: %s, %s', (...servers) => {
   expect(found('failover', site({ http: upstream(...servers) }))).toEqual([]);
 });
 
@@ -110,7 +110,10 @@ test.each([
   ['proxy_next_upstream_timeout 4s;', 'proxy_read_timeout 2s;', false],
   ['proxy_next_upstream_timeout 0;', 'proxy_read_timeout 2s;', false],
   ['', '', false],
-])('no time to ask another gate: %s %s: %s', (next, read, is) => {
-  const server = `listen 443 ssl;\n${next}\n${read}`;
-  expect(found('failover', site({ server }))).toEqual(is ? [next] : []);
-});
+])(
+  'doctor --config: proxy_next_upstream_timeout %s with proxy_read_timeout %s: %s',
+  (next, read, is) => {
+    const server = `listen 443 ssl;\n${next}\n${read}`;
+    expect(found('failover', site({ server }))).toEqual(is ? [next] : []);
+  },
+);

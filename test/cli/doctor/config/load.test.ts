@@ -39,7 +39,7 @@ root /hidden;
 map a b { }
 `;
 
-test('the files of a dump, each in its place and with its own lines', () => {
+test('load: each file of a dump is included at its place, with its own line numbers', () => {
   const { root, files } = load(dumped(DUMP));
   expect(flat(root)).toEqual([
     '/etc/nginx/nginx.conf:1 http',
@@ -62,13 +62,13 @@ test.each([
   ['no name', ';', ':1: an unexpected ";"'],
   ['Lua that is not closed', '\nb_by_lua_block { "}" }', undefined],
   ['Lua that is not closed either', '\nb_by_lua_block { "}"', ':2: b_by_lua_block is not closed'],
-])('%s', (_, text, says) => {
+])('load: error: %s', (_, text, says) => {
   const sources = dumped(`# configuration file /etc/nginx/nginx.conf:\n${text}`);
   if (says === undefined) load(sources);
   else expect(() => load(sources)).toThrow(`/etc/nginx/nginx.conf${says}`);
 });
 
-test('files that each include the next one twice are refused, and do not hang', () => {
+test('load: files that each include the next one twice are an error, and do not hang', () => {
   const files = Array.from(
     { length: 30 },
     (_, i) => `# configuration file /a/${i}:\ninclude /a/${i + 1}; include /a/${i + 1};\n`,
@@ -82,7 +82,7 @@ test.each([
   [`${'*'.repeat(40)}b`, false],
   ['*a*a*a*a*a*a*a*a*a*a*a*a*', true],
   ['a*a?*[a-c]a*aa', true],
-])('an include with many stars is matched in time: %s', (glob, matches) => {
+])('load: an include with many stars is matched in time: %s', (glob, matches) => {
   const name = 'a'.repeat(60);
   const included = `# configuration file /etc/nginx/${name}:\na;\n`;
   const { files } = load(
@@ -91,7 +91,7 @@ test.each([
   expect(files).toHaveLength(matches ? 2 : 1);
 });
 
-test('Lua, comments and quotes do not end a block', () => {
+test('load: a brace in Lua, a comment or quotes does not end a block', () => {
   const text = `# configuration file /n:
 access_by_lua_block {
   local a = "}" -- }
@@ -113,13 +113,13 @@ last;`;
   ]);
 });
 
-test('an include of a device, which has no end, is not available', () => {
+test('load: an include of a device, which has no end, is not available', () => {
   expect(() => load(diskFiles('/etc/nginx/nginx.conf', 'include /dev/zero;'))).toThrow(
     '/dev/zero is not available',
   );
 });
 
-test('a nginx.conf on the disk, and what it includes', async () => {
+test('load: reads nginx.conf from the disk, with its includes', async () => {
   const dir = await temporaryFolder();
   onTestFinished(() => rm(dir, { recursive: true }));
   await mkdir(join(dir, 'conf.d'));

@@ -12,7 +12,7 @@ function plain(block: readonly Directive[]): readonly Written[] {
   }));
 }
 
-test('what was written is read', () => {
+test('parse: reads any configuration that was written from directives', () => {
   fc.assert(
     fc.property(configuration, ({ tree, spelling, space }) => {
       expect(plain(parse(write(tree, spelling, space), 'a.conf'))).toEqual(tree);
@@ -21,7 +21,7 @@ test('what was written is read', () => {
   );
 });
 
-test('each directive has the line of its name', () => {
+test('parse: each directive has the line of its name', () => {
   fc.assert(
     fc.property(configuration, ({ tree, spelling, space }) => {
       const text = write(tree, spelling, space);
@@ -58,7 +58,7 @@ const junk = fc.array(
   { maxLength: 60 },
 );
 
-test('what is no configuration is a fault with a line, and nothing worse', () => {
+test('parse: any other text is an error with a line', () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -88,7 +88,7 @@ test.each([
   '$',
   'x_by_lua_block {--[[',
   "x_by_lua_block {'",
-])('a megabyte of %s is read or refused within seconds', (text) => {
+])('parse: a megabyte of %s does not hang', (text) => {
   const started = performance.now();
   try {
     parse(text.repeat(1_000_000 / text.length), 'a.conf');

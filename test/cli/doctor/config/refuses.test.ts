@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { httpOf, refuses } from '../../../../cli/doctor/config/context.ts';
 import { parse } from '../../../../cli/doctor/config/parse.ts';
-import { httpOf, refuses } from '../../../../cli/doctor/config/scope.ts';
 
 test.each([
   ['if ($a = "x y") { return 403; }', 'x y', true],
@@ -17,7 +17,7 @@ test.each([
   ['if ($a ~ x) { return 200; }', 'x', false],
   ['if ($a ~ x) { set $b 1; }', 'x', false],
   ['if ($a ~ "(?x)^ (?>x)") { return 500; }', 'x', true],
-])('%s, of %s: %s', (text, value, refused) => {
+])('refuses: %s with $a = %j: %s', (text, value, refused) => {
   const root = parse(`server { location / { ${text} } }`, 'a.conf');
   const [location] = httpOf(root, 'a.conf').servers[0]?.locations ?? [];
   expect(location && refuses(location, '$a', value)).toBe(refused);

@@ -346,4 +346,4 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   },
 };
 
-test.each(Object.entries(TRAPS))('%s', (_, trap) => check(trap));
+test.each(Object.entries(TRAPS))('doctor --config reports: %s', (_, trap) => check(trap));

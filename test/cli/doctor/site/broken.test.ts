@@ -351,7 +351,7 @@ const OF_X_ACCEL: Readonly<Record<string, Case>> = {
   },
 };
 
-describe.each(ways)('by %s, what is broken is found, and nothing else', (way) => {
+describe.each(ways)('doctor URL, by %s: finds the fault of a broken site, and no other', (way) => {
   const own = way === 'auth_request' ? OF_AUTH_REQUEST : OF_X_ACCEL;
   test.concurrent.for(Object.entries({ ...cases(way), ...own }))(
     '%s',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { harmless } from '../../../../cli/doctor/site/doctor.ts';
+import { harmless } from '../../../../cli/doctor/site/report.ts';
 import { newToken } from '../../../../service/domain/token.ts';
 
-test('what the doctor saw is printed without tokens, however they are encoded', () => {
+test('doctor URL: the report contains no token in any encoding', () => {
   const token = newToken();
   const encoded = [token, `%70s_${token.slice(3)}`, `%2570s%255F${token.slice(3)}`];
   for (const one of encoded) {

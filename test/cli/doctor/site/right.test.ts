@@ -61,7 +61,7 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
   },
 };
 
-describe.each(ways)('a site that is shut, by %s', (way) => {
+describe.each(ways)('doctor URL, by %s: finds nothing on a correct site', (way) => {
   test.concurrent.for(Object.entries(SITES))(
     '%s',
     { timeout: 60_000 },
@@ -83,7 +83,7 @@ describe.each(ways)('a site that is shut, by %s', (way) => {
   );
 });
 
-test('nothing is skipped where all is told, and the table says so', async ({ onTestFinished }) => {
+test('doctor URL: with all options no check is skipped', async ({ onTestFinished }) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
   const log = `${site.nginx.dir}/postern.log`;
   const { code, stdout, stderr } = await site.run('--access-log', log);
@@ -92,7 +92,7 @@ test('nothing is skipped where all is told, and the table says so', async ({ onT
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test('docs/doctor.md has each check', async ({ onTestFinished }) => {
+test('docs/doctor.md lists each check', async ({ onTestFinished }) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
   const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
   const ids = /the checks are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
@@ -101,7 +101,9 @@ test('docs/doctor.md has each check', async ({ onTestFinished }) => {
   for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
 });
 
-test('without the internal prefix, what needs it is skipped', async ({ onTestFinished }) => {
+test('doctor URL: without --internal it skips the checks that need it', async ({
+  onTestFinished,
+}) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
   const { code, verdicts, saw } = await site.examineAlone();
   const skipped = Object.keys(verdicts).filter((id) => verdicts[id] !== 'ok');

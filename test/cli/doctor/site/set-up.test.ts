@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { createApi } from '../../../../cli/api-client.ts';
+import { createApiClient } from '../../../../cli/api-client.ts';
 import { attackSite } from '../../../../cli/doctor/site/doctor.ts';
 import { waitFor } from '../../../../dev/wait.ts';
 import { apiKey, KEY, listening, mount } from '../../../support/postern.ts';
@@ -68,12 +68,12 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   'no log': [
     {},
     ['--access-log', '/nowhere/access.log'],
-    /--access-log \/nowhere\/access\.log cannot be read: ENOENT/,
+    /--access-log \/nowhere\/access\.log cannot be read: no such file/,
   ],
   'nobody at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
 };
 
-describe('exit code 2, and what to look at', () => {
+describe('doctor URL: a site that it cannot test is exit 2, with what to check', () => {
   test.for(Object.entries(CASES))('%s', async ([, [options, words, says]], { onTestFinished }) => {
     const site = await siteToAttack({ way: 'auth_request', ...options }, onTestFinished);
     const { code, stdout, stderr } = await site.run(...words);
@@ -100,7 +100,7 @@ describe('exit code 2, and what to look at', () => {
     expect(stderr).toMatch(/POSTERN_API_LISTEN/);
   });
 
-  test('a site that gives no time: nothing is proven', async ({ onTestFinished }) => {
+  test('a busy site proves nothing: exit 2', async ({ onTestFinished }) => {
     const site = await siteToAttack(
       {
         way: 'auth_request',
@@ -117,7 +117,7 @@ describe('exit code 2, and what to look at', () => {
     expect(saw['no-token']).toMatch(/^429: /);
   });
 
-  test('a log of another site: nothing is proven', async ({ onTestFinished }) => {
+  test('the log of another site proves nothing: exit 2', async ({ onTestFinished }) => {
     const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
     const log = join(site.nginx.dir, 'other.log');
     await writeFile(log, '');
@@ -126,7 +126,7 @@ describe('exit code 2, and what to look at', () => {
   });
 });
 
-describe('wrong usage', () => {
+describe('doctor URL: usage errors', () => {
   test.for([
     [[], /pass either the URL of a site or --config/],
     [['http://127.0.0.1:1/', '--config', 'nginx.conf'], /either the URL of a site or --config/],
@@ -154,14 +154,14 @@ describe('wrong usage', () => {
     expect(stderr).not.toContain('secret');
   });
 
-  test('no key', async () => {
+  test('no API key', async () => {
     const { code, stderr } = await doctor(['http://127.0.0.1:1/'], {});
     expect(code).toBe(2);
     expect(stderr).toMatch(/POSTERN_API_KEY/);
   });
 });
 
-test('a token that the site writes into its answers is not shown', async ({ onTestFinished }) => {
+test('doctor URL: a token in a response of the site is not printed', async ({ onTestFinished }) => {
   const site = await siteToAttack(
     {
       way: 'auth_request',
@@ -179,7 +179,7 @@ test('a token that the site writes into its answers is not shown', async ({ onTe
   }
 });
 
-test('it writes nothing, on a site where methods are let through to WebDAV', async ({
+test('doctor URL: changes nothing on a site that allows WebDAV methods', async ({
   onTestFinished,
 }) => {
   const site = await siteToAttack(
@@ -201,9 +201,9 @@ test('it writes nothing, on a site where methods are let through to WebDAV', asy
   expect(await tree()).toEqual(before);
 });
 
-test('on a terminal it shows where it is, and what it waits for', async ({ onTestFinished }) => {
+test('doctor URL: shows its progress on a terminal', async ({ onTestFinished }) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
-  const api = createApi(site.api, KEY);
+  const api = createApiClient(site.api, KEY);
   const shown: string[] = [];
   const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     shown.push(String(text));
@@ -226,7 +226,7 @@ test('on a terminal it shows where it is, and what it waits for', async ({ onTes
   expect(shown.at(-1)?.endsWith('\u001b[K')).toBe(true);
 });
 
-test('stopped half-way, it revokes its tokens', async ({ onTestFinished }) => {
+test('doctor URL: revokes its tokens when it is stopped', async ({ onTestFinished }) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
   const child = spawn(process.execPath, [program, 'doctor', site.url], {
     env: { PATH: process.env.PATH, POSTERN_API: site.api, POSTERN_API_KEY: KEY },
@@ -241,7 +241,9 @@ test('stopped half-way, it revokes its tokens', async ({ onTestFinished }) => {
   await everyTokenIsRevoked(site);
 });
 
-test('a key for the folder of the canary alone', async ({ onTestFinished }) => {
+test('doctor URL: works with a key for only the folder of the canary', async ({
+  onTestFinished,
+}) => {
   const site = await siteToAttack(
     {
       way: 'auth_request',
@@ -256,7 +258,7 @@ test('a key for the folder of the canary alone', async ({ onTestFinished }) => {
   });
 });
 
-test('the key goes to the API alone', async ({ onTestFinished }) => {
+test('doctor URL: sends the API key only to the API', async ({ onTestFinished }) => {
   const seen: string[] = [];
   const other = await listening((request, reply) => {
     seen.push(JSON.stringify(request.headers));

@@ -6,7 +6,9 @@ import { selfSigned } from '../../../support/certificate.ts';
 import { KEY } from '../../../support/postern.ts';
 import { doctor, siteToAttack } from './site.ts';
 
-test('a site by TLS, under its name, at another place', async ({ onTestFinished }) => {
+test('doctor URL --connect: tests a TLS site under its name at another address', async ({
+  onTestFinished,
+}) => {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = (name: string) => join(folder, name);

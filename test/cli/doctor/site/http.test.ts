@@ -1,15 +1,15 @@
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import {
+  type Endpoint,
   headerOf,
-  type Place,
   type Request,
-  readAnswer,
-  send,
-} from '../../../../cli/doctor/site/raw-http.ts';
+  readResponse,
+  sendRequest,
+} from '../../../../cli/doctor/site/http.ts';
 
 const read = (text: string, isHead = false, ended = false) =>
-  readAnswer(Buffer.from(text, 'latin1'), isHead, ended);
+  readResponse(Buffer.from(text, 'latin1'), isHead, ended);
 
 const seen = (text: string, isHead = false, ended = false) => {
   const answer = read(text, isHead, ended);
@@ -40,21 +40,21 @@ test.each([
   ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n-f\r\n', true, [200, 'abcd']],
   ['SSH-2.0-x\r\n\r\n', true, [0, '']],
   ['HTTP/1.1 200 OK\r\nContent', true, undefined],
-])('reads %j', (text, ended, expected) => {
+])('readResponse: %j', (text, ended, expected) => {
   expect(seen(text, false, ended)).toEqual(expected);
 });
 
-test('any number of 1xx before the answer', () => {
+test('readResponse: skips any number of 1xx responses', () => {
   const text = `${'HTTP/1.1 100 \r\n\r\n'.repeat(60_000)}HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n`;
   expect(seen(text)).toEqual([401, '']);
   expect(seen('HTTP/1.1 100 \r\n\r\n'.repeat(60_000))).toBeUndefined();
 });
 
-test('the answer to a HEAD has no body, whatever its length says', () => {
+test('readResponse: the response to HEAD has no body, whatever Content-Length says', () => {
   expect(seen('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', true)).toEqual([200, '']);
 });
 
-test('headers in lower case, each as often as it came', () => {
+test('readResponse: keeps duplicate headers, with names in lower case', () => {
   const answer = read('HTTP/1.1 204 x\r\nSet-Cookie: a=1\r\nSET-COOKIE:b=2\r\nX: y:z \r\n\r\n');
   expect(answer?.headers).toEqual([
     ['set-cookie', 'a=1'],
@@ -83,18 +83,20 @@ async function exchange(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  const place: Place = {
+  const place: Endpoint = {
     tls: false,
     host: '127.0.0.1',
     port,
     authority: 'files.example',
     name: 'x',
   };
-  const result = await send(place, request, stop.signal).catch((error: Error) => error.message);
+  const result = await sendRequest(place, request, stop.signal).catch(
+    (error: Error) => error.message,
+  );
   return { heard, result };
 }
 
-test('the request line goes out as it is written', async () => {
+test('sendRequest: sends the target unchanged', async () => {
   const target = '/a/../b//%2e%2E/c?d=#e';
   const headers = { 'X-Twice': ['1', '2'], Connection: 'close, X-Twice' };
   const { heard } = await exchange({ method: 'HEAD', target, headers }, 'HTTP/1.1 200 OK\r\n\r\n');
@@ -111,19 +113,19 @@ test('the request line goes out as it is written', async () => {
   ]);
 });
 
-test('no answer is no answer', async () => {
+test('sendRequest: a closed connection is NoAnswer', async () => {
   const { result } = await exchange({ target: '/' }, '');
   expect(result).toBe('the connection was closed without one');
 });
 
-test('a body without end is cut', async () => {
+test('sendRequest: cuts an endless body', async () => {
   const long = `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(3 << 20)}`;
   const { result } = await exchange({ target: '/' }, long);
   expect(result).toMatchObject({ status: 200 });
   expect((result as { body: Buffer }).body.length).toBeLessThan(2 << 20);
 });
 
-test('stopped, it ends at once', async () => {
+test('sendRequest: an abort ends it immediately', async () => {
   const { result } = await exchange({ target: '/' }, undefined);
   expect(result).toBe('stopped');
 });

@@ -1,16 +1,15 @@
-import { posix } from 'node:path';
-import { type Directive, named } from './directive.ts';
+import { type Directive, named, wordsOf } from './directive.ts';
 
-/** A block with what it inherits from: a location, its server, the http block. */
-export interface Scope {
+/** A block and the block that it inherits from: a location, its server, the http block. */
+export interface Context {
   readonly at: Directive;
   readonly block: readonly Directive[];
-  readonly parent?: Scope;
+  readonly parent?: Context;
 }
 
 export type Modifier = '' | '=' | '^~' | '~' | '~*' | '@';
 
-export interface Location extends Scope {
+export interface Location extends Context {
   readonly modifier: Modifier;
   /** The prefix, the exact path, the regex, or the name. */
   readonly path: string;
@@ -18,18 +17,18 @@ export interface Location extends Scope {
   readonly locations: readonly Location[];
 }
 
-export interface Server extends Scope {
+export interface Server extends Context {
   readonly names: readonly string[];
   readonly locations: readonly Location[];
 }
 
-export interface Http extends Scope {
-  /** What stands around it, it included. */
+export interface Http extends Context {
+  /** The whole configuration, which contains the http block. */
   readonly main: readonly Directive[];
   readonly servers: readonly Server[];
 }
 
-/** The http block of a configuration. A file of servers alone is taken for what stands in one. */
+/** The http block of a configuration. A file without one is read as the content of an http block. */
 export function httpOf(main: readonly Directive[], file: string): Http {
   const at = named(main, 'http')[0] ?? { name: 'http', args: [], file, line: 1, block: main };
   const http = { at, main, block: at.block ?? [], servers: [] as Server[] };
@@ -37,7 +36,7 @@ export function httpOf(main: readonly Directive[], file: string): Http {
   return http;
 }
 
-function serverOf(at: Directive, parent: Scope): Server {
+function serverOf(at: Directive, parent: Context): Server {
   const block = at.block ?? [];
   const names = named(block, 'server_name').flatMap(({ args }) => args);
   const server = { at, block, parent, names, locations: [] as Location[] };
@@ -45,7 +44,7 @@ function serverOf(at: Directive, parent: Scope): Server {
   return server;
 }
 
-function locationsOf(parent: Scope, server: Server): Location[] {
+function locationsOf(parent: Context, server: Server): Location[] {
   return named(parent.block, 'location').map((at) => {
     const location = {
       at,
@@ -72,33 +71,38 @@ export function withNested(locations: readonly Location[]): readonly Location[] 
   return locations.flatMap((location) => [location, ...withNested(location.locations)]);
 }
 
-export function own(scope: Scope, name: string): readonly Directive[] {
-  return named(scope.block, name);
+export function own(context: Context, name: string): readonly Directive[] {
+  return named(context.block, name);
 }
 
 /** The directives of a name that are in force here: the nearest level with any replaces all levels above. */
-export function effective(scope: Scope, name: string): readonly Directive[] {
-  const here = own(scope, name);
-  return here.length > 0 || scope.parent === undefined ? here : effective(scope.parent, name);
+export function effective(context: Context, name: string): readonly Directive[] {
+  const here = own(context, name);
+  return here.length > 0 || context.parent === undefined ? here : effective(context.parent, name);
 }
 
 /** The directive in force, for a directive that can occur once. */
-export function inForce(scope: Scope, name: string): Directive | undefined {
-  return effective(scope, name)[0];
+export function inForce(context: Context, name: string): Directive | undefined {
+  return effective(context, name)[0];
 }
 
-/** Where a directive turns something on here, or nothing. */
-export function turnedOn(scope: Scope, name: string): Directive | undefined {
-  const directive = inForce(scope, name);
+/** The directive that turns something on here, if there is one. */
+export function turnedOn(context: Context, name: string): Directive | undefined {
+  const directive = inForce(context, name);
   return directive === undefined || directive.args[0] === 'off' ? undefined : directive;
 }
 
 /** The first line of the block. */
-export function title({ at }: Scope): string {
-  return [at.name, ...at.args].join(' ');
+export function title({ at }: Context): string {
+  return wordsOf(at);
 }
 
-/** The location that a URI's prefix leads to, before any regex is tried. */
+/** The same with its position: `location /a/ (nginx.conf:12)`. */
+export function titleAt(context: Context): string {
+  return `${title(context)} (${context.at.file}:${context.at.line})`;
+}
+
+/** The location that nginx selects by prefix, before it tries regexes. */
 export function prefixMatch(
   { locations }: Pick<Server, 'locations'>,
   uri: string,
@@ -122,7 +126,7 @@ export function isPrefix(modifier: string): boolean {
   return modifier === '' || modifier === '^~';
 }
 
-/** Only a regex that begins with other letters surely does not match. */
+/** It is certain that a regex does not match only if it begins with other letters. */
 function couldMatch(regex: string, uri: string, ignoresCase: boolean): boolean {
   if (hasAlternatives(regex)) return true;
   const literal = /^\^((?:[\w/-](?![*+?{]))*)/.exec(regex)?.[1] ?? '';
@@ -141,18 +145,18 @@ function hasAlternatives(regex: string): boolean {
   return false;
 }
 
-/** Whether an `if` that compares this variable ends the request where it holds this text. */
+/** Whether an `if` that compares this variable ends the request when the variable has this value. */
 export function refuses(location: Location, variable: string, text: string): boolean {
   return own(location, 'if').some(({ args, block = [] }) => {
     const [, name, operator, pattern] =
       /^\(\s*(\$\w+)\s+(!?~\*?|!?=)\s+([\s\S]*?)\s*\)$/.exec(args.join(' ')) ?? [];
     if (name !== variable || operator === undefined || pattern === undefined) return false;
     const ends = named(block, 'return').some(({ args: [status = ''] }) => /^[45]/.test(status));
-    return ends && holds(operator, text, pattern);
+    return ends && isTrue(operator, text, pattern);
   });
 }
 
-function holds(operator: string, text: string, pattern: string): boolean {
+function isTrue(operator: string, text: string, pattern: string): boolean {
   const isNegated = operator.startsWith('!');
   if (!operator.includes('~')) return (text === pattern) !== isNegated;
   const regex = toRegExp(pattern, operator.endsWith('*'));
@@ -166,54 +170,4 @@ function toRegExp(pattern: string, ignoresCase: boolean): RegExp | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A folder or a file, and the URI under which it is served. */
-export interface Served {
-  readonly path: string;
-  readonly uri: string;
-}
-
-/** What an `alias` or `root` in force makes of a scope. */
-export interface Folder {
-  /** The line that says so. */
-  readonly at: Directive;
-  /** The whole tree that it opens, whether or not its URIs lead here. */
-  readonly tree: Served;
-  /** The folder of the scope's own URI. */
-  readonly own: Served;
-}
-
-/** Undefined where there is none, or variables decide. */
-export function folderOf(scope: Location | Server): Folder | undefined {
-  const line = nearest(scope);
-  const name = line?.at.args[0];
-  if (line === undefined || name === undefined || name.includes('$')) return undefined;
-  const { at, from } = line;
-  const isRegex = 'modifier' in scope && scope.modifier.startsWith('~');
-  const isNamed = 'modifier' in scope && scope.modifier === '@';
-  const uri = isRegex || isNamed || !('path' in scope) ? '/' : scope.path;
-  if (at.name === 'root') {
-    const tree = { path: slashed(name), uri: '/' };
-    return { at, tree, own: { path: posix.normalize(`${name}/${uri}`), uri } };
-  }
-  // The captures of a regex are variables too, and `nginx -t` has not checked whether an alias is allowed here.
-  if (isRegex || !('path' in from)) return undefined;
-  const { path } = from as Location;
-  return {
-    at,
-    tree: { path: slashed(name), uri: slashed(path) },
-    own: { path: posix.normalize(`${name}${uri.slice(path.length)}`), uri },
-  };
-}
-
-/** `root` and `alias` replace each other. Only locations can have an alias. */
-function nearest(scope: Scope): { at: Directive; from: Scope } | undefined {
-  const [at] = [...named(scope.block, 'alias'), ...named(scope.block, 'root')];
-  if (at !== undefined) return { at, from: scope };
-  return scope.parent && nearest(scope.parent);
-}
-
-function slashed(path: string): string {
-  return posix.normalize(`${path}/`);
 }

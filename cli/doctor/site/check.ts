@@ -1,5 +1,5 @@
-import { type Answer, type Heard, headerOf, NoAnswer, type Request } from './raw-http.ts';
-import type { Site } from './site.ts';
+import { type HttpResponse, headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
+import type { TestedSite } from './site.ts';
 
 /**
  * `ok` and `fault`: the check ran. `skipped`: not requested, or this site lacks what the check needs.
@@ -7,9 +7,9 @@ import type { Site } from './site.ts';
  */
 export type Verdict = 'ok' | 'fault' | 'skipped' | 'untested';
 
-export interface Finding {
+export interface CheckResult {
   readonly verdict: Verdict;
-  /** For a person; never a token. */
+  /** For a person; never contains a token. */
   readonly saw: string;
   /** Replaces the text of the check, if a more specific one is known. */
   readonly why?: string;
@@ -25,69 +25,71 @@ export interface Check {
   readonly why: string;
   /** The directive that fixes it, or what to change. */
   readonly fix: string;
-  run(site: Site): Promise<Finding>;
+  run(site: TestedSite): Promise<CheckResult>;
 }
 
-export const ok = (saw: string): Finding => ({ verdict: 'ok', saw });
-export const fault = (saw: string, more: { why?: string; fix?: string } = {}): Finding => ({
+export const ok = (saw: string): CheckResult => ({ verdict: 'ok', saw });
+export const fault = (saw: string, more: { why?: string; fix?: string } = {}): CheckResult => ({
   verdict: 'fault',
   saw,
   ...more,
 });
-export const skipped = (saw: string): Finding => ({ verdict: 'skipped', saw });
-export const untested = (saw: string): Finding => ({ verdict: 'untested', saw });
+export const skipped = (saw: string): CheckResult => ({ verdict: 'skipped', saw });
+export const untested = (saw: string): CheckResult => ({ verdict: 'untested', saw });
 
-/** A request, under the name that the report has for it. */
-export interface Attempt {
+/** A request that must not succeed, with its name in the report. */
+export interface Attempt extends Request {
   readonly name: string;
-  readonly request: Request;
 }
 
-/** Whether an answer is as it should be. */
-export type Rule = (answer: Heard, site: Site) => boolean;
+/** Whether a response is as it must be. */
+export type Expectation = (answer: SiteResponse, site: TestedSite) => boolean;
 
-const AT_ONCE = 4;
+/** The result of a check that needs a token for a folder. */
+export const NO_FOLDER_TOKENS = 'the key may not issue tokens for folders';
 
-/** Of those that went the same way. */
+const MAX_SIMULTANEOUS = 4;
+
+/** Attempts that a line of the report names for one response. */
 const MAX_NAMED = 8;
 
-/** Says that the site is busy, or that Postern is: neither open nor shut. */
+/** The site or Postern is busy: the response proves nothing. */
 const BUSY = [429, 503];
 
-/** Whether any part of the canary came back that could not be there by chance. */
-export function hasCanary({ body }: Answer, { canary }: Site): boolean {
+/** Whether the response contains a part of the canary that cannot be there by chance. */
+export function hasCanary({ body }: HttpResponse, { canary }: TestedSite): boolean {
   return body.includes(canary.body.subarray(0, 16)) || body.includes(canary.body.subarray(-16));
 }
 
 /** Denied, by nginx or by the gate. */
-export const isDenial: Rule = (answer, site) =>
+export const isDenial: Expectation = (answer, site) =>
   [400, 401, 403].includes(answer.status) && !hasCanary(answer, site);
 
-/** Denied by the gate, which was asked: a site's own `deny all` does not look so. */
-export const isGates: Rule = (answer, site) =>
+/** Denied by the gate itself: the response to a `deny all` of the site looks different. */
+export const isGateDenial: Expectation = (answer, site) =>
   isDenial(answer, site) &&
   (/realm="?postern/.test(headerOf(answer, 'www-authenticate') ?? '') ||
     /"code":\s*"[a-z_]+"/.test(answer.body.toString('latin1')));
 
-/** Whatever it is, it is not the file. */
-export const isNotTheFile: Rule = (answer, site) =>
+/** Any response except the file or a part of it. */
+export const isNotTheFile: Expectation = (answer, site) =>
   !hasCanary(answer, site) && answer.status !== 206;
 
-/** Makes the requests, a few at once, and holds each answer to the rule. */
-export async function holds(
-  site: Site,
+/** Sends the requests, a few at a time, and compares each response with what is expected. */
+export async function runAttempts(
+  site: TestedSite,
   attempts: readonly Attempt[],
-  rule: Rule,
-): Promise<Finding> {
+  isExpected: Expectation,
+): Promise<CheckResult> {
   const good: string[] = [];
   const bad = new Map<string, string[]>();
   const unknown = new Map<string, string[]>();
-  const answers = await inTurns(attempts, ({ request }) => answerTo(site, request));
+  const answers = await inTurns(attempts, (attempt) => answerTo(site, attempt));
   for (const [index, { name }] of attempts.entries()) {
     const answer = answers[index] ?? 'no answer';
     const seen = typeof answer === 'string' ? answer : describe(answer, site);
     if (typeof answer === 'string' || isUnknown(answer)) add(unknown, seen, name);
-    else if (rule(answer, site)) good.push(seen);
+    else if (isExpected(answer, site)) good.push(seen);
     else add(bad, seen, name);
   }
   if (bad.size > 0) return fault(grouped(bad));
@@ -95,8 +97,8 @@ export async function holds(
   return ok(summary(good));
 }
 
-/** The answer, or what there was instead of one. */
-export async function answerTo(site: Site, request: Request): Promise<Heard | string> {
+/** The response, or the reason why there is none. */
+export async function answerTo(site: TestedSite, request: Request): Promise<SiteResponse | string> {
   try {
     return await site.ask(request);
   } catch (error) {
@@ -105,15 +107,15 @@ export async function answerTo(site: Site, request: Request): Promise<Heard | st
   }
 }
 
-export function isUnknown(answer: Heard | string): boolean {
+export function isUnknown(answer: SiteResponse | string): boolean {
   return typeof answer === 'string' || BUSY.includes(answer.status);
 }
 
-export function describe(answer: Answer, site: Site): string {
+export function describe(answer: HttpResponse, site: TestedSite): string {
   return `${answer.status}${hasCanary(answer, site) ? ' and the file' : ''}`;
 }
 
-/** A few at once; the results in the order of what they are of. */
+/** Runs a few at a time. The results are in the order of the inputs. */
 async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   const left = [...all.entries()];
@@ -122,7 +124,7 @@ async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): P
       results[next[0]] = await work(next[1]);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: MAX_SIMULTANEOUS }, worker));
   return results;
 }
 

@@ -1,15 +1,15 @@
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 
-/** Where a site is reached, and under which name. */
-export interface Place {
+/** Where to connect to a site, and its name. */
+export interface Endpoint {
   readonly tls: boolean;
-  /** To connect to. */
+  /** Host to connect to. */
   readonly host: string;
   readonly port: number;
-  /** For the `Host` header. */
+  /** Value of the `Host` header. */
   readonly authority: string;
-  /** That a certificate must be for. */
+  /** Name in the certificate. */
   readonly name: string;
 }
 
@@ -18,25 +18,24 @@ export interface Request {
   readonly method?: string;
   /** Sent unchanged in the request line. `fetch` would resolve `..`. */
   readonly target: string;
-  /** One with a list for its value is sent once for each. */
+  /** A header with a list is sent once for each value. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  /** From which address. */
+  /** Source address. */
   readonly from?: string;
 }
 
-export interface Heard extends Answer {
-  /** The addresses of the two ends of the connection. */
-  readonly here: string;
-  readonly there: string;
+export interface SiteResponse extends HttpResponse {
+  readonly localAddress: string;
+  readonly remoteAddress: string;
 }
 
-/** There was no answer, which proves nothing; the message says what there was instead. */
+/** The site sent no response, which proves nothing. The message says why. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 
 const TIMEOUT_MS = 10_000;
-/** More of a body than this is not read. */
+/** The maximum size of a response. The rest is not read. */
 const MAX_BYTES = 1 << 20;
 
 /**
@@ -44,15 +43,19 @@ const MAX_BYTES = 1 << 20;
  *
  * @throws NoAnswer
  */
-export function send(place: Place, request: Request, signal: AbortSignal): Promise<Heard> {
+export function sendRequest(
+  endpoint: Endpoint,
+  request: Request,
+  signal: AbortSignal,
+): Promise<SiteResponse> {
   return new Promise((resolve, reject) => {
-    const socket = open(place, request.from);
+    const socket = open(endpoint, request.from);
     let received: Buffer = Buffer.alloc(0);
     const settle = (ended: boolean) => {
-      const answer = readAnswer(received, request.method === 'HEAD', ended);
+      const answer = readResponse(received, request.method === 'HEAD', ended);
       if (answer === undefined) return false;
-      const { localAddress: here = '', remoteAddress: there = '' } = socket;
-      resolve({ ...answer, here, there });
+      const { localAddress = '', remoteAddress = '' } = socket;
+      resolve({ ...answer, localAddress, remoteAddress });
       socket.destroy();
       return true;
     };
@@ -63,10 +66,10 @@ export function send(place: Place, request: Request, signal: AbortSignal): Promi
     const stop = () => fail('stopped');
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    // Of the whole exchange: a site that trickles must not hold the doctor up.
+    // For the whole exchange: a site that sends one byte at a time must not block the doctor.
     const timer = setTimeout(() => fail(`none within ${TIMEOUT_MS / 1000} s`), TIMEOUT_MS);
-    socket.once(place.tls ? 'secureConnect' : 'connect', () => {
-      socket.write(bytesOf(place, request));
+    socket.once(endpoint.tls ? 'secureConnect' : 'connect', () => {
+      socket.write(bytesOf(endpoint, request));
     });
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
@@ -82,7 +85,7 @@ export function send(place: Place, request: Request, signal: AbortSignal): Promi
   });
 }
 
-function open({ tls, host, port, name }: Place, from: string | undefined): Socket {
+function open({ tls, host, port, name }: Endpoint, from: string | undefined): Socket {
   const to = { host, port, ...(from !== undefined && { localAddress: from }) };
   if (!tls) return netConnect(to);
   // A server name is never an address (RFC 6066, section 3).
@@ -93,7 +96,7 @@ function open({ tls, host, port, name }: Place, from: string | undefined): Socke
   });
 }
 
-function bytesOf({ authority }: Place, { method = 'GET', target, headers }: Request): string {
+function bytesOf({ authority }: Endpoint, { method = 'GET', target, headers }: Request): string {
   const all = {
     Host: authority,
     Accept: '*/*',
@@ -107,23 +110,27 @@ function bytesOf({ authority }: Place, { method = 'GET', target, headers }: Requ
   return `${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`;
 }
 
-/** An answer as it came over the wire. */
-export interface Answer {
+/** A response exactly as it was received. */
+export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case, in the order and number in which they came. */
+  /** With names in lower case, in the order in which they were received, duplicates included. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body: Buffer;
 }
 
-/** The first header of a name, which is in lower case. */
-export function headerOf({ headers }: Answer, name: string): string | undefined {
+/** The first header with this name, which is in lower case. */
+export function headerOf({ headers }: HttpResponse, name: string): string | undefined {
   return headers.find(([own]) => own === name)?.[1];
 }
 
-/** The answer that these bytes hold (RFC 9112); undefined: more must come. */
-export function readAnswer(bytes: Buffer, isHead: boolean, ended: boolean): Answer | undefined {
+/** Parses a response (RFC 9112). Returns undefined if it is incomplete. */
+export function readResponse(
+  bytes: Buffer,
+  isHead: boolean,
+  ended: boolean,
+): HttpResponse | undefined {
   let [begin, end] = [0, bytes.indexOf('\r\n\r\n')];
-  // 100 and 103 come before the answer itself: of a hostile site so many that recursion would end in an error.
+  // Skip 100 and 103. Not recursive: a hostile site can send any number of them.
   while (end >= 0 && /^HTTP\/1\.[01] 1\d\d/.test(bytes.toString('latin1', begin, begin + 12))) {
     begin = end + 4;
     end = bytes.indexOf('\r\n\r\n', begin);
@@ -142,7 +149,7 @@ export function readAnswer(bytes: Buffer, isHead: boolean, ended: boolean): Answ
   return body && { ...head, body };
 }
 
-function readBody(head: Answer, after: Buffer, ended: boolean): Buffer | undefined {
+function readBody(head: HttpResponse, after: Buffer, ended: boolean): Buffer | undefined {
   if (headerOf(head, 'transfer-encoding') === 'chunked') return readChunks(after, ended);
   const length = Number(headerOf(head, 'content-length') ?? Number.POSITIVE_INFINITY);
   if (after.length >= length) return after.subarray(0, length);
@@ -153,7 +160,7 @@ function readChunks(after: Buffer, ended: boolean): Buffer | undefined {
   const chunks: Buffer[] = [];
   for (let at = 0; ; ) {
     const line = after.indexOf('\r\n', at);
-    // A negative one would lead back, and round in a circle.
+    // A negative size would cause an endless loop.
     const digits = line < 0 ? undefined : /^[\da-f]+/i.exec(after.toString('latin1', at, line));
     const size = digits ? Number.parseInt(digits[0], 16) : Number.NaN;
     if (size === 0) return Buffer.concat(chunks);

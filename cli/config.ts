@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { type Config, loadConfig } from '../service/config/config.ts';
+import { configFile, type Environment } from '../service/config/environment.ts';
+import { ConfigError, ConfigErrors, quote } from '../service/config/errors.ts';
+import { readConfigFile } from '../service/config/file.ts';
+import { readMounts } from '../service/config/mounts.ts';
+import { API_VARIABLES } from '../service/config/settings.ts';
+import type { SourcedValue } from '../service/config/source.ts';
+import type { Mount } from '../service/domain/mount.ts';
+import { UsageError } from './errors.ts';
+
+/**
+ * The whole configuration, so that no command works with one that Postern would not start with.
+ *
+ * @throws UsageError
+ */
+export function serviceConfig(env: Environment): Config {
+  const own = Object.fromEntries(
+    Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
+  );
+  try {
+    // As on a terminal: no command needs the service to have an API key.
+    return loadConfig(own, readText, { onTerminal: true });
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * The mounts of `--mounts`, POSTERN_MOUNTS, or the file POSTERN_CONFIG, in this order. Undefined if none of
+ * them is set.
+ *
+ * @throws UsageError
+ */
+export function resolveMounts(
+  option: string | undefined,
+  env: Environment,
+): readonly Mount[] | undefined {
+  return withErrors('the mounts cannot be read', (errors) => {
+    const text = option
+      ? given('--mounts', option)
+      : env.POSTERN_MOUNTS && given('POSTERN_MOUNTS', env.POSTERN_MOUNTS);
+    const file = configFile(env);
+    const mounts = text || (file && readConfigFile(file, readText, errors)?.get('mounts'));
+    return mounts && readMounts(mounts, errors);
+  });
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+/** The value of an option, as an error message shows it. */
+export function given(option: string, value: string): SourcedValue {
+  return { field: option, value, shown: quote(value) };
+}
+
+/**
+ * Runs a reader that collects errors, and then reports all of them.
+ *
+ * @throws UsageError
+ */
+export function withErrors<T>(headline: string, read: (errors: ConfigErrors) => T): T {
+  const errors = new ConfigErrors();
+  const result = read(errors);
+  if (errors.count === 0) return result;
+  throw new UsageError(`${headline}:\n\n${errors.text}\n`);
+}

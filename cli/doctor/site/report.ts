@@ -1,0 +1,66 @@
+import { withoutTokens } from '../../../service/domain/without-tokens.ts';
+import { escapeControls } from '../../terminal.ts';
+import type { CheckResult, Verdict } from './check.ts';
+
+/** The result of one check. */
+export interface Row extends CheckResult {
+  readonly id: string;
+  readonly title: string;
+}
+
+export interface Report {
+  readonly url: string;
+  readonly canary: string;
+  readonly rows: readonly Row[];
+  readonly requests: number;
+  readonly seconds: number;
+}
+
+const MARKS: Readonly<Record<Verdict, string>> = {
+  ok: '✓',
+  fault: '✗',
+  skipped: '–',
+  untested: '–',
+};
+
+/** A table, with the reason and the fix for each fault. */
+export function formatReport({ url, canary, rows, requests, seconds }: Report): string {
+  const width = Math.max(...rows.map(({ title }) => title.length));
+  const lines = rows.flatMap(({ id, verdict, title, saw, why, fix }) => {
+    const start = `${MARKS[verdict]} ${title.padEnd(width)}  `;
+    if (verdict !== 'fault') return [start + (verdict === 'untested' ? `not tested: ${saw}` : saw)];
+    return [`${start}${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
+  });
+  const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
+  const sum = `${count('ok')} ✓, ${count('fault')} ✗, ${count('skipped') + count('untested')} –`;
+  return [
+    `${url}, with ${canary}`,
+    '',
+    ...lines,
+    '',
+    `${sum}; ${requests} requests in ${seconds.toFixed(1)} s. The tokens of this run are revoked.`,
+    '',
+  ].join('\n');
+}
+
+/** The same for programs. Only faults have `why` and `fix`. */
+export function formatReportJson({ rows, ...rest }: Report): string {
+  const checks = rows.map(({ id, verdict, saw, why, fix }) =>
+    verdict === 'fault' ? { id, verdict, saw, why, fix } : { id, verdict, saw },
+  );
+  return `${JSON.stringify({ ...rest, checks })}\n`;
+}
+
+/** 1: a fault. 2: no fault, but a check that could not finish. */
+export function exitCode(rows: readonly Row[]): 0 | 1 | 2 {
+  if (rows.some(({ verdict }) => verdict === 'fault')) return 1;
+  return rows.some(({ verdict }) => verdict === 'untested') ? 2 : 0;
+}
+
+const MAX_TEXT = 400;
+
+/** A text from the site, without tokens and without characters that control a terminal. */
+export function harmless(text: string): string {
+  const bare = withoutTokens(text);
+  return escapeControls(bare.length > MAX_TEXT ? `${bare.slice(0, MAX_TEXT)}…` : bare);
+}

@@ -1,0 +1,14 @@
+/** The command cannot do what was asked. The message never contains a part of a key. Exit code 1. */
+export class Failure extends Error {
+  override readonly name: string = 'Failure';
+}
+
+/** The command line or the configuration is invalid. Exit code 2. */
+export class UsageError extends Failure {
+  override readonly name = 'UsageError';
+}
+
+/** The reader of standard output closed it: `postern token list … | head`. */
+export class StdoutClosed extends Error {
+  override readonly name = 'StdoutClosed';
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, join } from 'node:path';
+import { escapeControls } from './terminal.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted for this user or on this file system',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  // Only standard input is read without blocking.
+  EAGAIN: 'standard input is empty',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the server closed the connection',
+  UND_ERR_SOCKET: 'the server closed the connection',
+  ENOTFOUND: 'host not found',
+  EAI_AGAIN: 'cannot look up the host name',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'no route to host',
+  ETIMEDOUT: 'connection timed out',
+  UND_ERR_CONNECT_TIMEOUT: 'connection timed out',
+};
+
+/** Why a file or the network failed, in plain words. */
+export function systemReason(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? escapeControls(message);
+}
+
+/** Undefined if the text is not JSON. No JSON text has that value. */
+export function tryParseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A temporary name in the same folder, because rename works only within a file system. */
+export function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+}

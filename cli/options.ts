@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+
+/** The example below the help of a command. */
+export function example(line: string): string {
+  return `\nExample:\n  ${line}`;
+}
+
+/** How a command finds the API of the service. */
+export interface ApiOptions {
+  readonly api?: string;
+  readonly keyFile?: string;
+}
+
+export function addApiOptions(command: Command): Command {
+  return command
+    .option('--api <url>', 'URL of the API (default: POSTERN_API, or http://127.0.0.1:7301)')
+    .option('--key-file <file>', 'a file that contains the API key (default: POSTERN_API_KEY)');
+}
+
+/** The option of an attribute: `--max-uses` for `maxUses`. */
+export function flagOf(attribute: string): string {
+  return `--${attribute.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** Collects the values of an option that can be repeated. */
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
