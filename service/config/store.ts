@@ -91,6 +91,9 @@ function rejectUnused(url: StoreUrl, settings: SourcedValues, errors: ConfigErro
       `no value, or a URL such as redis+sentinel://host/master in ${store}`,
     );
   }
+  if (!settings.has('sentinel_password')) {
+    reject(['sentinel_username'], `no value, or a password in ${variableOf('sentinel_password')}`);
+  }
   if (url.kind === 'memory') {
     reject(['store_password_file'], `no value, or a URL of Redis in ${store}`);
   } else if (url.password !== undefined) {

@@ -60,7 +60,11 @@ test.each<[Record<string, string>, string, RegExp]>([
   [{ STORE: 'redis://a', STORE_CA_FILE: 'ca.pem' }, 'STORE_CA_FILE', /begins with rediss/],
   [{ STORE: 'redis+cluster://a', STORE_SERVER_NAME: 'a' }, 'STORE_SERVER_NAME', /rediss/],
   [{ STORE: 'redis+cluster://a', SENTINEL_PASSWORD: 'p' }, 'SENTINEL_PASSWORD', /redis\+sentinel/],
-  [{ STORE: 'redis://a', SENTINEL_USERNAME: 'p' }, 'SENTINEL_USERNAME', /redis\+sentinel/],
+  [
+    { STORE: 'redis+sentinel://a/main', SENTINEL_USERNAME: 'p' },
+    'SENTINEL_USERNAME',
+    /POSTERN_SENTINEL_PASSWORD/,
+  ],
   [{ STORE_PASSWORD_FILE: 'password.txt' }, 'STORE_PASSWORD_FILE', /URL of Redis/],
   [
     { STORE: 'redis://:p@a', STORE_PASSWORD_FILE: 'password.txt' },
