@@ -23,6 +23,9 @@ export async function openApi({ api, keyFile }: ApiOptions, env: Environment): P
 
 const TIMEOUT_MS = 10_000;
 
+/** More than a page of 1,000 tokens with the longest fields. */
+const MAX_RESPONSE_BYTES = 32 << 20;
+
 export function createApiClient(address: string, key: string): ApiClient {
   return {
     async ask(method, path, sent) {
@@ -54,8 +57,9 @@ export function createApiClient(address: string, key: string): ApiClient {
     const timer = setTimeout(() => controller.abort(late), TIMEOUT_MS);
     try {
       const response = await fetch(url, { ...init, signal: controller.signal });
-      return { status: response.status, ok: response.ok, text: await response.text() };
+      return { status: response.status, ok: response.ok, text: await textOf(response) };
     } catch (error) {
+      if (error instanceof Failure) throw error;
       throw new Failure(
         `${address} does not answer: ${systemReason((error as Error).cause ?? error)}. Check that Postern is ` +
           'running and that this is its POSTERN_API_LISTEN; --api or POSTERN_API sets another address.',
@@ -65,6 +69,18 @@ export function createApiClient(address: string, key: string): ApiClient {
       clearTimeout(timer);
     }
   }
+}
+
+/** A server that is not Postern could send without end. */
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > MAX_RESPONSE_BYTES) throw notPostern(response.status);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The error for a response that is not from the API. */

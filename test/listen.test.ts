@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporaryFolder } from '../dev/paths.ts';
 import { CannotListen, drain, listen } from '../service/listen.ts';
 import { openRaw, requestBytes } from './support/raw.ts';
@@ -84,6 +84,24 @@ test('drain: a keep-alive connection is answered with Connection: close', async 
   const after = await kept.send(requestBytes('GET', '/'));
   expect([after.status, after.header('connection')]).toEqual([204, 'close']);
   await once(kept.socket, 'close');
+  await drained;
+});
+
+test('drain: an idle connection stays open for half a second', async () => {
+  const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
+  const { port } = server.address() as AddressInfo;
+  const [asking, idle] = [await openRaw(port), await openRaw(port)];
+  for (const kept of [asking, idle]) await kept.send(requestBytes('GET', '/'));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+
+  const drained = drain([server], 4000);
+  vi.advanceTimersByTime(499);
+  const { status } = await asking.send(requestBytes('GET', '/'));
+  expect([status, idle.socket.readyState]).toEqual([204, 'open']);
+  const closed = once(idle.socket, 'close');
+  vi.advanceTimersByTime(100);
+  await closed;
   await drained;
 });
 

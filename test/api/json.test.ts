@@ -63,3 +63,21 @@ test('JSON: an array is split into at most 1000 elements', () => {
   expect(splitJson(array(1000), 1000).values).toHaveLength(1000);
   expect(() => splitJson(array(1001), 1000)).toThrow(/1 to 1000/);
 });
+
+const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+const listOf = (length: number) => JSON.stringify(Array.from({ length }, () => 1));
+
+// Whole values: a text that ends too early is rejected without these bounds, too.
+test.each([
+  ['is nested more than 8 deep', nested(7), nested(8)],
+  ['has more than 128 fields and list entries', listOf(128), listOf(129)],
+])('JSON: a request that %s is rejected', (detail, most, more) => {
+  for (const [put, pointer] of [
+    [(value: string) => `{"ip":${value}}`, ''],
+    [(value: string) => `[{},{"ip":${value}},{}]`, '/1'],
+  ] as const) {
+    expect(joined(put(most))).toEqual(JSON.parse(put(most)));
+    const faults = [{ pointer, detail }];
+    expect(() => joined(put(more))).toThrow(expect.objectContaining({ faults }));
+  }
+});

@@ -82,3 +82,38 @@ test('config: any text in a file is accepted or reported as a configuration erro
   const yaml = fc.array(fc.oneof(scrap, texts), { maxLength: 12 }).map((parts) => parts.join(''));
   fc.assert(fc.property(yaml, (lines) => expectAnswer(() => loadFile(lines))));
 });
+
+const MOUNT = { public: '/a/', internal: '/b/' };
+const API_KEY = { id: 'web', key: `sha256:${'a'.repeat(64)}` };
+const ISSUER = {
+  id: 'app',
+  issuer: 'https://app.example',
+  jwks_uri: 'https://app.example/jwks.json',
+  audience: 'https://files.example',
+  trusted_for: 'downloads',
+  paths: ['/a/'],
+};
+
+type Place = readonly [name: string, put: (value: unknown) => object];
+
+const settings = [...SETTINGS, ...FILE_ONLY].map(
+  (name): Place => [name, (value) => ({ [name]: value })],
+);
+const inEntry = (list: string, entry: object, fields: readonly string[]) =>
+  fields.map(
+    (field): Place => [`${list}.${field}`, (value) => ({ [list]: [{ ...entry, [field]: value }] })],
+  );
+
+// Random trees seldom reach the fields of an entry.
+test.each([
+  ...settings,
+  ...inEntry('mounts', MOUNT, MOUNT_FIELDS),
+  ...inEntry('api_keys', API_KEY, API_KEY_FIELDS),
+  ...inEntry('issuers', ISSUER, ISSUER_FIELDS),
+])('config: each type of value in %s is accepted or reported', (_, put) => {
+  const scalars = [undefined, 5, -1.5, true, '', 'a b', 'a:/b/'];
+  for (const value of [...scalars, [], ...scalars.map((one) => [one]), [[]], [{}], {}, { a: 1 }]) {
+    const file = { mounts: [MOUNT], api_keys: [API_KEY], ...put(value) };
+    expectAnswer(() => loadFile(JSON.stringify(file)));
+  }
+});

@@ -438,6 +438,23 @@ describe('API errors: the response is not from Postern', () => {
     expect(seen).toEqual([]);
   });
 
+  test('the response does not end', async () => {
+    const megabyte = Buffer.alloc(1 << 20, ' ');
+    let sent = 0;
+    const other = await listening((_request, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write(megabyte)) sent += 1;
+        sent += 1;
+      };
+      response.on('drain', more);
+      more();
+    });
+    onTestFinished(other.stop);
+    expect(await list(at(other.port))).toContain("is not from Postern's API");
+    // What was on its way when the command stopped reading.
+    expect(sent).toBeLessThan(100);
+  });
+
   test('token list: the service sends the same page again', async () => {
     const other = await listening((_request, response) => {
       response.end('{"tokens":[],"next_cursor":"1.x"}');
