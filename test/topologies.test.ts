@@ -5,6 +5,7 @@ import { temporaryFolder } from '../dev/paths.ts';
 import { startRedisCluster } from '../dev/redis-cluster.ts';
 import { startRedisSentinel } from '../dev/redis-sentinel.ts';
 import { startService } from '../dev/service.ts';
+import { needTool } from './support/need-tool.ts';
 
 const PASSWORD = 'data-pa55word';
 const SENTINEL_PASSWORD = 'sentinel-pa55word';
@@ -65,9 +66,10 @@ async function issuesAndRevokes(service: Service): Promise<void> {
   for (const status of await all()) expect(status).toBe(401);
 }
 
-test.each(['redis', 'valkey'] as const)(
+test.for(['redis', 'valkey'] as const)(
   'service: it issues and revokes tokens on Sentinel with %s',
-  async (engine) => {
+  async (engine, context) => {
+    await needTool(`${engine}-server`, context);
     const redis = await startRedisSentinel({
       engine,
       args: ['--requirepass', PASSWORD, '--masterauth', PASSWORD],
@@ -83,9 +85,10 @@ test.each(['redis', 'valkey'] as const)(
   },
 );
 
-test.each(['redis', 'valkey'] as const)(
+test.for(['redis', 'valkey'] as const)(
   'service: it issues and revokes tokens on a cluster of %s',
-  async (engine) => {
+  async (engine, context) => {
+    await needTool(`${engine}-server`, context);
     const redis = await startRedisCluster({ engine, replicas: 0 });
     onTestFinished(() => redis.stop());
     // Without a password in the cluster, any would be rejected.
