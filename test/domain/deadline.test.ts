@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createWithin, TooLate } from '../../service/domain/deadline.ts';
+import { createWithDeadline, TooLate } from '../../service/domain/deadline.ts';
 
 test('deadline: each work gets its whole time, and ends in the order in which it began', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
-  const within = createWithin(1000);
+  const within = createWithDeadline(1000);
   const ended: string[] = [];
   const begin = (name: string) =>
     within(performance.now(), () => new Promise(() => {})).catch((error: unknown) => {
