@@ -77,7 +77,7 @@ test.each([
     [(value: string) => `[{},{"ip":${value}},{}]`, '/1'],
   ] as const) {
     expect(joined(put(most))).toEqual(JSON.parse(put(most)));
-    const faults = [{ pointer, detail }];
-    expect(() => joined(put(more))).toThrow(expect.objectContaining({ faults }));
+    const errors = [{ pointer, detail }];
+    expect(() => joined(put(more))).toThrow(expect.objectContaining({ errors }));
   }
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { TooLate } from '../../service/domain/deadline.ts';
 import { StoreUnavailable } from '../../service/domain/store.ts';
 import { newToken, tokenId } from '../../service/domain/token.ts';
 import { createDecider } from './decider.ts';
@@ -32,6 +33,21 @@ test('authorize: a store that fails for the second cookie is unavailable', async
     code: 'unavailable',
     id: tokenId(second),
   });
+});
+
+test('authorize: after the deadline no further cookie is looked up', async () => {
+  const late = new TooLate('too late');
+  const deadline: { late: TooLate | undefined } = { late: undefined };
+  let asked = 0;
+  const find = async () => {
+    asked += 1;
+    deadline.late = late;
+    return undefined;
+  };
+  const { authorize } = createDecider({ store: { ...createDecider().store, find } });
+  const cookie = `${newToken()} ${newToken()}`;
+  await expect(authorize('/download/a', { cookie }, deadline)).rejects.toBe(late);
+  expect(asked).toBe(1);
 });
 
 test('authorize: other errors are thrown to the caller', async () => {

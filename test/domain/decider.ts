@@ -1,5 +1,6 @@
 import { createAuthorize } from '../../service/domain/authorize.ts';
 import type { Client } from '../../service/domain/client.ts';
+import type { Deadline } from '../../service/domain/deadline.ts';
 import type { GateRequest } from '../../service/domain/decision.ts';
 import { Refused } from '../../service/domain/errors.ts';
 import type { GrantRequest } from '../../service/domain/grant-fields.ts';
@@ -49,19 +50,22 @@ export function createDecider(options: DeciderOptions = {}) {
         options.client ?? client,
         requests.map((request, i) => ({ at: `/${i}`, request })),
       ),
-    authorize: (uri: string, more: Partial<GateRequest> = {}) =>
-      authorize({
-        uri,
-        method: 'GET',
-        site: 'files.example',
-        authorization: undefined,
-        cookie: undefined,
-        resume: undefined,
-        address: '192.0.2.1',
-        prefetch: false,
-        serviceWorker: false,
-        ...more,
-      }),
+    authorize: (uri: string, more: Partial<GateRequest> = {}, deadline?: Deadline) =>
+      authorize(
+        {
+          uri,
+          method: 'GET',
+          site: 'files.example',
+          authorization: undefined,
+          cookie: undefined,
+          resume: undefined,
+          address: '192.0.2.1',
+          prefetch: false,
+          serviceWorker: false,
+          ...more,
+        },
+        deadline,
+      ),
   };
 }
 

@@ -15,7 +15,8 @@ async function site(): Promise<Site> {
     way: 'auth_request',
     files: { 'a.txt': 'file a' },
     decisionTtl: 60,
-    http: 'keepalive_requests 10000; include postern/cache.conf;',
+    // A usual setting of a site. For cached decisions it would keep a descriptor each.
+    http: 'keepalive_requests 10000; open_file_cache max=10000; include postern/cache.conf;',
   });
   onTestFinished(started.stop);
   const [worker = ''] = servingWorkers(await started.nginx.errorLog());
