@@ -30,7 +30,7 @@ const boundaries: readonly Boundary[] = [
   {
     part: 'service/store/',
     imports: [DOMAIN, STORE_URL],
-    packages: ['ioredis', 'cluster-key-slot', 'pino', 'node:'],
+    packages: ['ioredis', 'pino', 'node:'],
     why: 'The store keeps grants. It knows neither HTTP nor configuration.',
   },
   {
