@@ -156,7 +156,9 @@ test('start: an address in use is reported with its setting', async () => {
 /** The TCP addresses on which a process listens, as /proc/net/tcp has them. */
 async function listening(pid: number): Promise<string[]> {
   const own = await readdir(`/proc/${pid}/fd`);
-  const links = await Promise.all(own.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
+  const links = await Promise.all(
+    own.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')),
+  );
   const tables = await Promise.all(
     ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8').catch(() => '')),
   );
@@ -172,13 +174,16 @@ async function listening(pid: number): Promise<string[]> {
 describe('POSTERN_API_LISTEN=off', () => {
   const OFF = { POSTERN_API_LISTEN: 'off' };
 
-  test.runIf(existsSync('/proc/self/net/tcp'))('starts the gate and no second listener', async () => {
-    expect(await listening((await start({})).pid)).toHaveLength(2);
-    const service = await start(OFF);
-    const port = service.gatePort.toString(16).toUpperCase().padStart(4, '0');
-    expect(await listening(service.pid)).toEqual([expect.stringMatching(`:${port}$`)]);
-    expect((await ask(service)).status).toBe(401);
-  });
+  test.runIf(existsSync('/proc/self/net/tcp'))(
+    'starts the gate and no second listener',
+    async () => {
+      expect(await listening((await start({})).pid)).toHaveLength(2);
+      const service = await start(OFF);
+      const port = service.gatePort.toString(16).toUpperCase().padStart(4, '0');
+      expect(await listening(service.pid)).toEqual([expect.stringMatching(`:${port}$`)]);
+      expect((await ask(service)).status).toBe(401);
+    },
+  );
 
   test('the log says so, and the gate serves /livez but not the paths of the API', async () => {
     const service = await start(OFF);
