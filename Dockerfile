@@ -35,10 +35,11 @@ USER node
 EXPOSE 7301
 STOPSIGNAL SIGTERM
 
-# With Node.js, because the image has no curl. The address of the API comes from the environment.
+# With Node.js, because the image has no curl. Asks the API, or the gate if the API is off.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD node -e ' \
+    const { POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api } = process.env; \
     const [, socketPath, at, port] = \
-      /^(?:unix:(.+)|(.+):(\d+))$/.exec(process.env.POSTERN_API_LISTEN); \
+      /^(?:unix:(.+)|(.+):(\d+))$/.exec(api === "off" ? gate : api); \
     const host = { "0.0.0.0": "127.0.0.1", "[::]": "::1" }[at] ?? at?.replace(/[[\]]/g, ""); \
     require("http").get({ socketPath, host, port, path: "/livez" }, ({ statusCode }) => \
       process.exit(statusCode === 200 ? 0 : 1)).on("error", () => process.exit(1))'

@@ -6,7 +6,10 @@ import { onFreePorts } from './ports.ts';
 import { type Exit, launch } from './process.ts';
 
 export interface ServiceOptions {
-  /** The environment, besides PATH. The listeners have free ports by default. */
+  /**
+   * The environment, besides PATH. The listeners have free ports by default, and `POSTERN_API_LISTEN` can
+   * be `off`.
+   */
   env: Record<string, string>;
   args?: string[];
   /** `pipe` keeps the output, `inherit` shows it, `ignore` drops it. */
@@ -15,6 +18,7 @@ export interface ServiceOptions {
 
 export interface ServiceProcess {
   readonly gatePort: number;
+  /** 0 if the API is off. */
   readonly apiPort: number;
   readonly pid: number;
   stdout(): string;
@@ -45,9 +49,10 @@ async function start(main: string, ports: number[], options: ServiceOptions) {
     cwd: projectRoot,
     stdio: options.stdio ?? 'pipe',
   });
-  const listeners = [env.POSTERN_LISTEN, env.POSTERN_API_LISTEN].map(address);
+  const { POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api } = env;
+  const listeners = (api === 'off' ? [gate] : [gate, api]).map(address);
   await ready(async () => (await Promise.all(listeners.map(isLive))).every(Boolean), {
-    what: 'postern to answer /livez on both listeners',
+    what: 'postern to answer /livez on its listeners',
   });
   const [gatePort = 0, apiPort = 0] = listeners.map(({ port }) => port ?? 0);
   return { gatePort, apiPort, pid, stdout, stderr, signal, stop };

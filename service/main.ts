@@ -65,11 +65,14 @@ async function main(): Promise<void> {
   process.umask(0o777 & ~config.socketMode);
   const gate = await listen(app.gate, config.listen, 'POSTERN_LISTEN');
   gate.on('clientError', app.denyUnreadable);
-  const apiListener = getRequestListener(app.api.fetch);
-  const api = await listen(apiListener, config.apiListen, 'POSTERN_API_LISTEN');
+  const api =
+    config.apiListen === 'off'
+      ? undefined
+      : await listen(getRequestListener(app.api.fetch), config.apiListen, 'POSTERN_API_LISTEN');
   const [storeType] = config.store.url.split(':', 1);
-  log.info({ gate: gate.address(), api: api.address(), store: storeType }, 'listening');
-  endOnSignal(process, { servers: [gate, api], store, log, output });
+  const addresses = { gate: gate.address(), api: api?.address() ?? 'off' };
+  log.info({ ...addresses, store: storeType }, 'listening');
+  endOnSignal(process, { servers: api ? [gate, api] : [gate], store, log, output });
 }
 
 /** The version in package.json, at the root of the package: this file is built to dist/service/. */
@@ -78,8 +81,9 @@ function readVersion(): string {
   return (JSON.parse(readFile(file)) as { version: string }).version;
 }
 
-/** If no client is configured, makes an API key for this run and shows it only on the terminal. */
+/** If the API has no client, makes an API key for this run and shows it only on the terminal. */
 function withKey(config: Config): Config {
+  if (config.apiListen === 'off') return config;
   if (config.apiKeys.length > 0 || config.issuers.length > 0) return config;
   if (!process.stderr.isTTY) throw new Error('no API key, and no terminal to show one on');
   const secret = randomBytes(24).toString('base64url');

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { chmod, chown, rm, stat } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, chown, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -151,6 +151,62 @@ test('start: an address in use is reported with its setting', async () => {
   );
   expect((failed as ExitedEarly).exit.code).toBe(1);
   expect((failed as ExitedEarly).stderr).toContain('POSTERN_API_LISTEN');
+});
+
+/** The TCP addresses on which a process listens, as /proc/net/tcp has them. */
+async function listening(pid: number): Promise<string[]> {
+  const own = await readdir(`/proc/${pid}/fd`);
+  const links = await Promise.all(
+    own.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')),
+  );
+  const tables = await Promise.all(
+    ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8').catch(() => '')),
+  );
+  const LISTEN = '0A';
+  return tables.flatMap((table) =>
+    table.split('\n').flatMap((line) => {
+      const [, address = '', , state, , , , , , inode] = line.trim().split(/\s+/);
+      return state === LISTEN && links.includes(`socket:[${inode}]`) ? [address] : [];
+    }),
+  );
+}
+
+describe('POSTERN_API_LISTEN=off', () => {
+  const OFF = { POSTERN_API_LISTEN: 'off' };
+
+  test.runIf(existsSync('/proc/self/net/tcp'))(
+    'starts the gate and no second listener',
+    async () => {
+      expect(await listening((await start({})).pid)).toHaveLength(2);
+      const service = await start(OFF);
+      const port = service.gatePort.toString(16).toUpperCase().padStart(4, '0');
+      expect(await listening(service.pid)).toEqual([expect.stringMatching(`:${port}$`)]);
+      expect((await ask(service)).status).toBe(401);
+    },
+  );
+
+  test('the log says so, and the gate serves /livez but not the paths of the API', async () => {
+    const service = await start(OFF);
+    await waitFor(() => service.stdout().includes('"listening"'), { what: 'its line' });
+    const line = service.stdout().split('\n')[0] ?? '';
+    expect(JSON.parse(line)).toMatchObject({ api: 'off', msg: 'listening' });
+    for (const [path, status] of Object.entries({ livez: 200, readyz: 404, metrics: 404 })) {
+      expect((await fetch(`http://127.0.0.1:${service.gatePort}/${path}`)).status).toBe(status);
+    }
+  });
+
+  test('needs no API key, and creates none', async () => {
+    const service = await start({ ...OFF, POSTERN_API_KEYS: '' });
+    expect((await ask(service)).status).toBe(401);
+    expect(service.stderr()).toBe('');
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends the service with 0', async (signal) => {
+    const service = await start(OFF);
+    service.signal(signal);
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+    await waitFor(() => service.stdout().includes('"ended"'), { what: 'its last line' });
+  });
 });
 
 test('start: without an API key one is created, shown on the terminal, and works', async () => {

@@ -34,6 +34,10 @@ export function addNginx(program: Command, env: Environment): void {
         'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
       ),
     )
+    .option(
+      '--instances <n>',
+      'the gates of the systemd units postern@1 to postern@n: unix:/run/postern-1/gate.sock …',
+    )
     .option('--x-accel', 'use X-Accel-Redirect instead of auth_request')
     .option('--cache', 'cache decisions for POSTERN_DECISION_TTL')
     .addOption(

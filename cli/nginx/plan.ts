@@ -20,6 +20,7 @@ export interface NginxOptions {
   readonly listen: readonly string[];
   readonly serverName: readonly string[];
   readonly upstream: readonly string[];
+  readonly instances?: string;
   readonly cors: readonly string[];
   readonly login?: string;
   readonly limitConn?: string;
@@ -39,6 +40,12 @@ export const DEFAULTS: NginxOptions = {
   log: 'json',
   logFile: '/var/log/nginx/access.log',
 };
+
+/** nginx stores the number of --limit-conn in 16 bits. */
+const MAX_LIMIT_CONN = 65_535;
+
+/** One for each core, even on a large machine. */
+const MAX_INSTANCES = 64;
 
 type Read<T> = (value: SourcedValue, errors: ConfigErrors) => T | undefined;
 
@@ -67,10 +74,14 @@ export function planOf(
   const each = <T>(name: string, texts: readonly string[], read: Read<T>) =>
     texts.flatMap((text) => one(name, text, read) ?? []);
 
-  const upstreams =
-    options.upstream.length > 0
-      ? each('--upstream', options.upstream, readUpstream)
-      : [readUpstream(ownGate(listen), errors) ?? ''];
+  const instances = one('--instances', options.instances, readCount(MAX_INSTANCES, 2));
+  const upstreams = [
+    ...Array.from({ length: instances ?? 0 }, (_, i) => `unix:/run/postern-${i + 1}/gate.sock`),
+    ...each('--upstream', options.upstream, readUpstream),
+  ];
+  if (options.instances === undefined && options.upstream.length === 0) {
+    upstreams.push(readUpstream(ownGate(listen), errors) ?? '');
+  }
   const listens = each('--listen', options.listen, readListenAddress);
   if (new Set(listens.map(sameListen)).size < listens.length) {
     errors.add(given('--listen', listens.join(' ')), 'each address once');
@@ -79,7 +90,7 @@ export function planOf(
   const log = options.log === 'off' ? undefined : options.logFile;
   const logFile = one('--log-file', log, readLogFile);
   const login = one('--login', options.login, (value) => readLogin(value, publicUrl, errors));
-  const limitConn = one('--limit-conn', options.limitConn, readCount);
+  const limitConn = one('--limit-conn', options.limitConn, readCount(MAX_LIMIT_CONN, 8));
   return {
     upstreams,
     listens,

@@ -188,9 +188,11 @@ export function readTarget(
   );
 }
 
-/** nginx stores the number in 16 bits. */
-export function readCount(value: SourcedValue, errors: ConfigErrors): number | undefined {
-  const text = String(value.value);
-  if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  return errors.add(value, 'a whole number from 1 to 65535, such as 8');
+/** A whole number from 1 to `max`. */
+export function readCount(max: number, example: number) {
+  return (value: SourcedValue, errors: ConfigErrors): number | undefined => {
+    const text = String(value.value);
+    if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= max) return Number(text);
+    return errors.add(value, `a whole number from 1 to ${max}, such as ${example}`);
+  };
 }

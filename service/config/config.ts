@@ -6,7 +6,7 @@ import { ConfigError, ConfigErrors } from './errors.ts';
 import { type ReadFile, readConfigFile } from './file.ts';
 import { type IssuerSettings, readIssuers } from './issuers.ts';
 import { readMounts } from './mounts.ts';
-import { type PlainSettings, readPlain } from './settings.ts';
+import { type PlainSettings, readPlain, type ValidPlain } from './settings.ts';
 import type { SourcedValues } from './source.ts';
 import { readStore, type StoreSettings } from './store.ts';
 import type { Listen } from './values.ts';
@@ -15,13 +15,14 @@ import type { Listen } from './values.ts';
 export interface Config {
   /** The gate, which is only for nginx. */
   readonly listen: Listen;
-  readonly apiListen: Listen;
+  /** `off`: no API, only the gate. */
+  readonly apiListen: Listen | 'off';
   /** Who may connect to a Unix socket, as in chmod(1). */
   readonly socketMode: number;
   readonly store: StoreSettings;
   /** At least one. */
   readonly mounts: readonly Mount[];
-  /** Empty only on a terminal, or if there are trusted issuers. */
+  /** Empty only without an API, on a terminal, or if there are trusted issuers. */
   readonly apiKeys: readonly ApiKey[];
   /** Issuers whose JWTs Postern trusts. */
   readonly issuers: readonly IssuerSettings[];
@@ -92,7 +93,7 @@ export function loadConfig(
   const ownIssuer = settings.has('issuer') ? plain.issuer : (plain.public_url ?? 'postern');
   const context = { ...general, apiKeys: validKeys, ownIssuer };
   const issuers = readIssuers(settings.get('issuers'), context, errors);
-  if (isComplete) requireKeys(plain.format, settings, onTerminal, errors);
+  if (isComplete) requireKeys(plain, settings, onTerminal, errors);
 
   if (errors.count > 0 || !store || mounts === undefined || ownIssuer === undefined) {
     throw new ConfigError(errors.issues);
@@ -123,14 +124,15 @@ export function loadConfig(
   });
 }
 
-/** Somebody must be able to ask for tokens, and tokens of format jwt need a key that signs them. */
+/** Somebody must be able to call the API, and tokens of format jwt need a key that signs them. */
 function requireKeys(
-  format: PlainSettings['format'] | undefined,
+  { api_listen, format }: ValidPlain,
   settings: SourcedValues,
   onTerminal: boolean,
   errors: ConfigErrors,
 ): void {
-  if (!onTerminal && !settings.has('api_keys') && !settings.has('issuers')) {
+  const needsClient = api_listen !== 'off' && !onTerminal;
+  if (needsClient && !settings.has('api_keys') && !settings.has('issuers')) {
     errors.add(
       { field: 'POSTERN_API_KEYS' },
       'at least one API key, such as web:<secret of 16 characters or more> ' +

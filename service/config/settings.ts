@@ -9,7 +9,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as cons
 /** The plain settings as the file names them: what a value must be, and the default. */
 const PLAIN = {
   listen: values.listenAddress.default({ host: '127.0.0.1', port: 7300 }),
-  api_listen: values.listenAddress.default({ host: '127.0.0.1', port: 7301 }),
+  api_listen: values.listenAddressOrOff.default({ host: '127.0.0.1', port: 7301 }),
   socket_mode: values.socketMode.default(0o660),
   store: values.storeUrl.default('memory:'),
   store_prefix: values.storePrefix.default('postern:'),
@@ -74,7 +74,8 @@ function requireDifferentAddresses(
   { has, source }: FieldReader,
   errors: ConfigErrors,
 ): void {
-  if (listen === undefined || api_listen === undefined || !collide(listen, api_listen)) return;
+  if (listen === undefined || api_listen === undefined || api_listen === 'off') return;
+  if (!collide(listen, api_listen)) return;
   const [invalid, other] = has('api_listen') ? ['api_listen', 'listen'] : ['listen', 'api_listen'];
   errors.add(
     source(invalid),

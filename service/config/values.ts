@@ -80,11 +80,23 @@ export const socketMode = digits(MODE_EXPECTED)
 /** Where a server listens: an address (IPv6 without brackets) and a port, or a Unix socket. */
 export type Listen = { readonly host: string; readonly port: number } | { readonly path: string };
 
+const LISTEN_EXPECTED =
+  'an address and a port from 1 to 65535, such as 127.0.0.1:7300 or [::1]:7300, ' +
+  'or a socket, such as unix:/run/postern/gate.sock';
+
 export const listenAddress = parsed<Listen>(
   (text) =>
     text.startsWith('unix:') ? parseSocket(text.slice('unix:'.length)) : parseAddress(text),
-  'an address and a port from 1 to 65535, such as 127.0.0.1:7300 or [::1]:7300, ' +
-    'or a socket, such as unix:/run/postern/gate.sock',
+  LISTEN_EXPECTED,
+);
+
+/** YAML 1.1 reads off as false. */
+const off = z.literal(['off', false]).transform((): 'off' => 'off');
+
+/** An address, or `off` for no listener. */
+export const listenAddressOrOff = z.union(
+  [off, listenAddress],
+  `${LISTEN_EXPECTED}; or off, for no API`,
 );
 
 /** The size of the kernel's sockaddr_un on every system, in bytes. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { loadConfig } from '../../service/config/config.ts';
 import { findClient } from '../../service/domain/client.ts';
-import { fileIssues, issuesOf, load, loadFile, unattendedIssues } from './load.ts';
+import { fileIssues, issuesOf, load, loadFile, missing, unattendedIssues } from './load.ts';
 
 const SECRET = 'a-s3cret:of=16&';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -175,6 +176,13 @@ test('config: a missing API key is reported with the other errors', () => {
   expect(fields).toEqual(
     expect.arrayContaining(['POSTERN_API_KEYS', 'POSTERN_DECISION_TTL', 'POSTERN_MOUNTS']),
   );
+});
+
+test('config: without an API no API key is needed', () => {
+  const mounts = { POSTERN_MOUNTS: '/download/=/protected/' };
+  const { apiKeys } = loadConfig({ ...mounts, POSTERN_API_LISTEN: 'off' }, missing);
+  expect(apiKeys).toEqual([]);
+  expect(unattendedIssues(mounts).map(({ field }) => field)).toEqual(['POSTERN_API_KEYS']);
 });
 
 test('config: an empty list of API keys is an error', () => {

@@ -72,6 +72,25 @@ test.each([
   expect(load({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toBeDefined();
 });
 
+test('config: POSTERN_API_LISTEN can be off, POSTERN_LISTEN cannot', () => {
+  expect(load({ POSTERN_API_LISTEN: 'off' }).apiListen).toBe('off');
+  // YAML 1.1 reads off as false, and programs that write YAML may spell it so.
+  for (const yaml of ['off', '"off"', 'false']) {
+    expect(loadFile(`${YAML}api_listen: ${yaml}\n`).apiListen).toBe('off');
+  }
+  expect(loadFile(`%YAML 1.1\n---\n${YAML}api_listen: off\n`).apiListen).toBe('off');
+  for (const value of ['Off', 'false', 'on', 'off ']) {
+    expect(issuesOf({ POSTERN_API_LISTEN: value })).toMatchObject([
+      { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('or off') },
+    ]);
+  }
+  expect(fileIssues(`${YAML}api_listen: true\n`)).toHaveLength(1);
+  expect(issuesOf({ POSTERN_LISTEN: 'off' })).toMatchObject([
+    { field: 'POSTERN_LISTEN', expected: expect.not.stringContaining('or off') },
+  ]);
+  expect(fileIssues(`${YAML}listen: false\n`)).toHaveLength(1);
+});
+
 test.each([
   ['POSTERN_STORE_TIMEOUT_MS', 10, 10_000],
   ['POSTERN_EXPIRES_IN', 1, 3600],

@@ -240,6 +240,13 @@ describe('Docker: the image, started as in compose.yaml', () => {
     expect(await check({ PATH: process.env.PATH, POSTERN_API_LISTEN: gate('none') })).toBe(false);
   });
 
+  test('is healthy without an API if its gate is', async () => {
+    const off = { POSTERN_API_LISTEN: 'off' };
+    await start({ ...off, POSTERN_STORE: 'memory:', POSTERN_LISTEN: gate('d') });
+    const none = { PATH: process.env.PATH, ...off, POSTERN_LISTEN: gate('none') };
+    expect(await check(none)).toBe(false);
+  });
+
   const hasIpv6 = Object.values(networkInterfaces())
     .flat()
     .some((own) => own?.address === '::1');

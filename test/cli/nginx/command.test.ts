@@ -133,7 +133,7 @@ describe('nginx: standard output', () => {
     expect(files['postern/protect.conf']).toBe(await readFile(shipped, 'utf8'));
   });
 
-  test('the upstream is POSTERN_LISTEN, or each --upstream', async () => {
+  test('the upstream is POSTERN_LISTEN, or the gates of --instances and --upstream', async () => {
     const upstreams = async (words: readonly string[], env: Env) => {
       const [upstream] = directives(parseNginx(await done(words, env)), 'upstream');
       return upstream?.block?.map(({ words: line }) => line.join(' '));
@@ -149,6 +149,17 @@ describe('nginx: standard output', () => {
     expect(await upstreams([...FILES, ...words], USUAL)).toEqual([
       `server a.example:1 ${FAILS}`,
       `server unix:/run/b.sock ${FAILS}`,
+      'keepalive 256',
+    ]);
+    expect(await upstreams([...FILES, '--instances', '2'], USUAL)).toEqual([
+      `server unix:/run/postern-1/gate.sock ${FAILS}`,
+      `server unix:/run/postern-2/gate.sock ${FAILS}`,
+      'keepalive 256',
+    ]);
+    const more = ['--upstream', 'a.example:1', '--instances', '1'];
+    expect(await upstreams([...FILES, ...more], USUAL)).toEqual([
+      `server unix:/run/postern-1/gate.sock ${FAILS}`,
+      `server a.example:1 ${FAILS}`,
       'keepalive 256',
     ]);
     const hostile = { ...USUAL, POSTERN_LISTEN: 'unix:/run/a;b' };
@@ -255,6 +266,11 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [[...FILES, '--login', 'javascript:alert(1)'], '--login', 'a path of this site'],
     [[...FILES, '--login', 'https://u:p@login.example/'], '--login', 'without user'],
     [[...FILES, '--limit-conn', '65536'], '--limit-conn', '1 to 65535'],
+    [[...FILES, '--instances', '0'], '--instances', '1 to 64'],
+    [[...FILES, '--instances', '65'], '--instances', '1 to 64'],
+    [[...FILES, '--instances', '1.5'], '--instances', '1 to 64'],
+    [[...FILES, '--instances', '1;'], '--instances', '1 to 64'],
+    [[...FILES, '--instances', '01'], '--instances', '1 to 64'],
     [[...FILES, '--upstream', '127.0.0.300:1'], '--upstream', 'unix:'],
     [[...FILES, '--upstream', '[fe80::1%eth0]:1'], '--upstream', 'unix:'],
     [[...FILES, '--upstream', '[1:2:3:4:5:6:7::]:1'], '--upstream', 'unix:'],

@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { findOnPath } from '../../dev/find-on-path.ts';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { printed } from '../cli/nginx/plan.ts';
+import { directives, parseNginx } from '../support/nginx-tree.ts';
+
+const UNITS = ['postern.service', 'postern@.service'];
+
+const unit = (name: string) => readFileSync(join(projectRoot, 'deploy', 'systemd', name), 'utf8');
+
+/** The lines that are neither empty nor a comment. */
+function lines(name: string): string[] {
+  return unit(name)
+    .split('\n')
+    .filter((line) => /^[^#;]/.test(line));
+}
+
+/** The values of a setting, in order. */
+function values(name: string, setting: string): string[] {
+  return lines(name)
+    .filter((line) => line.startsWith(`${setting}=`))
+    .map((line) => line.slice(setting.length + 1));
+}
+
+test.for(UNITS)('systemd: systemd-analyze verify accepts %s', async (name, { skip }) => {
+  const program = findOnPath('systemd-analyze');
+  if (program === undefined) return skip('systemd-analyze is not installed');
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, name);
+  // It looks for the programs of a unit.
+  await writeFile(path, unit(name).replace('/usr/bin/node', process.execPath));
+  const verified = await new Promise((resolve) => {
+    execFile(program, ['verify', '--man=no', path], (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, output: stdout + stderr }),
+    );
+  });
+  // For an unknown setting it only warns.
+  expect(verified).toEqual({ code: 0, output: '' });
+});
+
+test('systemd: the units differ only in what distinguishes instances', () => {
+  const [one, several] = UNITS.map(lines) as [string[], string[]];
+  expect(one.filter((line) => !several.includes(line))).toEqual([
+    'Description=Postern',
+    'ExecStart=/usr/bin/node dist/service/main.js',
+    'RuntimeDirectory=postern',
+  ]);
+  expect(several.filter((line) => !one.includes(line))).toEqual([
+    'Description=Postern %i',
+    'EnvironmentFile=-/etc/postern/%i.env',
+    'ExecStart=/usr/bin/env POSTERN_LISTEN=unix:/run/postern-%i/gate.sock /usr/bin/node dist/service/main.js',
+    'RuntimeDirectory=postern-%i',
+  ]);
+});
+
+test('systemd: the files of an instance come after the shared ones, and replace them', () => {
+  expect(values('postern@.service', 'EnvironmentFile')).toEqual([
+    '/etc/postern/postern.env',
+    '-/etc/postern/%i.env',
+  ]);
+});
+
+test.each(UNITS)('systemd: only the group can reach the socket of %s', (name) => {
+  expect(values(name, 'RuntimeDirectoryMode')).toEqual(['0750']);
+  // The mode of the socket is the default of Postern.
+  const env = {
+    POSTERN_MOUNTS: '/download/=/protected/',
+    POSTERN_API_KEYS: `web:${'k'.repeat(16)}`,
+  };
+  expect(loadConfig(env, () => '').socketMode).toBe(0o660);
+  expect(unit(name)).not.toContain('SOCKET_MODE');
+});
+
+test.each(UNITS)('systemd: a reload of %s sends SIGHUP', (name) => {
+  expect(values(name, 'ExecReload')).toEqual(['/bin/kill -HUP $MAINPID']);
+});
+
+test('systemd: postern nginx --instances names the sockets of the instances', () => {
+  const [start = ''] = values('postern@.service', 'ExecStart');
+  const [, socket = ''] = /\bPOSTERN_LISTEN=(\S+)/.exec(start) ?? [];
+  const [upstream] = directives(parseNginx(printed({ instances: '3' })), 'upstream');
+  const servers = upstream?.block?.filter(({ words }) => words[0] === 'server') ?? [];
+  expect(servers.map(({ words }) => words[1])).toEqual(
+    ['1', '2', '3'].map((i) => socket.replace('%i', i)),
+  );
+});

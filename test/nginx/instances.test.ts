@@ -1,0 +1,127 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { startNginx } from '../../dev/nginx.ts';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { startRedis } from '../../dev/redis.ts';
+import { type ServiceProcess, startService } from '../../dev/service.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { written } from '../cli/nginx/plan.ts';
+import { KEY } from '../support/postern.ts';
+
+// The set-up of docs/instances.md: gates without an API, and one instance with an API that nginx does not ask.
+
+const ended: Array<() => Promise<unknown>> = [];
+afterEach(async () => {
+  for (const end of ended.splice(0).reverse()) await end();
+});
+
+async function start(env: Record<string, string>): Promise<ServiceProcess> {
+  const service = await startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      // Patience: how long a busy machine takes is not what this is about.
+      POSTERN_STORE_TIMEOUT_MS: '10000',
+      ...env,
+    },
+  });
+  ended.push(() => service.stop());
+  return service;
+}
+
+interface Gate {
+  /** How many requests it has allowed since it was started. */
+  allowed(): number;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+async function startGate(name: string, folder: string, store: string): Promise<Gate> {
+  await mkdir(join(folder, `postern-${name}`));
+  const begin = () =>
+    start({
+      POSTERN_LISTEN: `unix:${folder}/postern-${name}/gate.sock`,
+      POSTERN_API_LISTEN: 'off',
+      POSTERN_STORE: store,
+    });
+  let service = await begin();
+  return {
+    allowed: () => service.stdout().split('"code":"allow"').length - 1,
+    async kill() {
+      service.signal('SIGKILL');
+      await service.stop();
+    },
+    async start() {
+      service = await begin();
+    },
+  };
+}
+
+test('instances: each of two gates opens a token of the API, also if the other is killed', async () => {
+  const redis = await startRedis();
+  ended.push(() => redis.stop());
+  const folder = await temporaryFolder();
+  ended.push(() => rm(folder, { recursive: true }));
+  const gates = [
+    await startGate('1', folder, redis.url),
+    await startGate('2', folder, redis.url),
+  ] as const;
+  const api = await start({ POSTERN_STORE: redis.url, POSTERN_API_KEYS: `web:${KEY}` });
+
+  const nginx = await startNginx({
+    config: ({ port, dir }) => {
+      for (const [name, text] of written({ instances: '2', files: [join(dir, 'files')] })) {
+        mkdirSync(join(dir, dirname(name)), { recursive: true });
+        const here = text
+          .replaceAll('unix:/run/', `unix:${folder}/`)
+          .replace('listen 80;', `listen 127.0.0.1:${port};`)
+          .replace('/var/log/nginx/access.log', `${dir}/site.log`);
+        writeFileSync(join(dir, name), here);
+      }
+      return 'include conf.d/postern.conf;';
+    },
+  });
+  ended.push(nginx.stop);
+  await mkdir(join(nginx.dir, 'files'));
+  await writeFile(join(nginx.dir, 'files', 'a'), 'file a');
+
+  const issued = await fetch(`http://127.0.0.1:${api.apiPort}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: '{"path": "/download/a", "expires_in": 600}',
+  });
+  const { url } = (await issued.json()) as { url: string };
+  const ask = async (path: string) => {
+    const response = await fetch(nginx.url(path));
+    return [response.status, await response.text()] as const;
+  };
+  /** Some at a time, as many clients would. */
+  const download = async (count: number) => {
+    const replies = await Promise.all(Array.from({ length: count }, () => ask(url)));
+    expect(replies).toEqual(replies.map(() => [200, 'file a']));
+  };
+  /** Also after a restart, when nginx has to notice that the gate is back. */
+  const bothAllow = async () => {
+    const before = gates.map((gate) => gate.allowed());
+    const more = async () => {
+      await download(8);
+      return gates.every((gate, i) => gate.allowed() > (before[i] ?? 0));
+    };
+    await waitFor(more, { what: 'both gates to allow a request' });
+  };
+
+  await bothAllow();
+  for (const gate of gates) {
+    const under = download(32);
+    await gate.kill();
+    await under;
+    for (let round = 0; round < 8; round += 1) await download(8);
+    await gate.start();
+    await bothAllow();
+  }
+  expect((await ask('/download/a'))[0]).toBe(401);
+  // No gate is left, and the instance of the API is not asked.
+  for (const gate of gates) await gate.kill();
+  expect((await ask(url))[0]).toBe(503);
+});
