@@ -1,11 +1,11 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../dev/paths.ts';
-import { startRedisCluster } from '../dev/redis-cluster.ts';
-import { startRedisSentinel } from '../dev/redis-sentinel.ts';
-import { startService } from '../dev/service.ts';
-import { needTool } from './support/need-tool.ts';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { startRedisCluster } from '../../dev/redis-cluster.ts';
+import { startRedisSentinel } from '../../dev/redis-sentinel.ts';
+import { startService } from '../../dev/service.ts';
+import { needTool } from '../support/need-tool.ts';
 
 const PASSWORD = 'data-pa55word';
 const SENTINEL_PASSWORD = 'sentinel-pa55word';

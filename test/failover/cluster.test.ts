@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { ask, type Redis, startRedis } from '../../../dev/redis.ts';
-import { type ClusterOptions, startRedisCluster } from '../../../dev/redis-cluster.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import { type Store, StoreUnavailable } from '../../../service/domain/store.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
-import { SLOTS, slotOf } from '../../../service/store/slot.ts';
-import { grantAt, newId } from '../grants.ts';
-import { answers, tell } from '../open-redis.ts';
+import { ask, type Redis, startRedis } from '../../dev/redis.ts';
+import { type ClusterOptions, startRedisCluster } from '../../dev/redis-cluster.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+import { createRedisStore } from '../../service/store/redis.ts';
+import { SLOTS, slotOf } from '../../service/store/slot.ts';
+import { grantAt, newId } from '../store/grants.ts';
+import { answers, tell } from '../store/open-redis.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
 

@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { ask } from '../../../dev/redis.ts';
-import { type SentinelOptions, startRedisSentinel } from '../../../dev/redis-sentinel.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import type { StoreUnavailable } from '../../../service/domain/store.ts';
-import { createRedisStore, type RedisStoreOptions } from '../../../service/store/redis.ts';
-import { grantAt, newId } from '../grants.ts';
-import { answers } from '../open-redis.ts';
+import { ask } from '../../dev/redis.ts';
+import { type SentinelOptions, startRedisSentinel } from '../../dev/redis-sentinel.ts';
+import { waitFor } from '../../dev/wait.ts';
+import type { StoreUnavailable } from '../../service/domain/store.ts';
+import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
+import { grantAt, newId } from '../store/grants.ts';
+import { answers } from '../store/open-redis.ts';
 
 async function started(
   options: SentinelOptions = {},

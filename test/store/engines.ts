@@ -1,0 +1,14 @@
+import { inject } from 'vitest';
+import type { Engine } from '../../dev/redis.ts';
+
+const ENGINES: ReadonlyArray<readonly [Engine, string]> = [
+  ['redis', 'Redis'],
+  ['valkey', 'Valkey'],
+];
+
+/** The engines that the contract runs on. Elsewhere than in CI, a machine may have no package of one. */
+export function engines() {
+  return ENGINES.filter(
+    ([engine]) => process.env.CI || inject('missingTools')[`${engine}-server`] === undefined,
+  );
+}
