@@ -20,7 +20,7 @@ interface DownloadIssuer {
 }
 
 export interface VerifyOptions {
-  /** Absent: Postern has no keys of its own. */
+  /** Absent: Postern does not sign tokens. */
   readonly own?: { readonly issuer: string; readonly keys: OwnKeys };
   readonly issuers: readonly DownloadIssuer[];
   readonly mounts: Mounts;

@@ -78,7 +78,7 @@ test.runIf(canFetch())('a package is downloaded even if the system has it', asyn
 });
 
 test.runIf(canFetch())('a package that cannot be downloaded is an error', async () => {
-  // The system has a version of its own, newer than the repository's.
+  // The system has a newer version than the repository.
   const newer = { ...NDK, version: '2' };
   await expect(downloaded(NDK.name, [newer])).rejects.toThrow(/postern-ndk/);
 });

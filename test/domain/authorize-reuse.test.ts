@@ -75,7 +75,7 @@ test.each([
   },
 );
 
-// nginx keeps each URL apart: by arguments of its own choice a client would fill the cache with one token.
+// nginx keeps each URL apart: with made-up arguments a client would fill the cache with one token.
 test.each([
   ['', 2],
   ['&start=10', 2],

@@ -91,7 +91,7 @@ const kept: Check = {
     const attempts: Attempt[] = [
       { name: 'the same without its token', target: plain },
       { name: 'with an empty one', target: withToken(plain, '') },
-      { name: 'with a query of its own', target: `${plain}?${site.mark}` },
+      { name: 'with its own query', target: `${plain}?${site.mark}` },
     ];
     const finding = await runAttempts(site, attempts, isDenial);
     return finding.verdict === 'ok' ? ok(`${second.status}, then ${finding.saw}`) : finding;
