@@ -1,21 +1,36 @@
 import { z } from 'zod';
-import type { ApiKey, Client, Scope } from '../domain/client.ts';
+import type { ApiKey, Scope } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
 import type { ConfigErrors } from './errors.ts';
 import { sitesOverlap, splitSite } from './mounts.ts';
 import {
+  type Complete,
+  defined,
+  type EntryList,
   isFromEnvironment,
   isList,
   readEntries,
-  readListOrText,
   type SourcedValue,
-  type TextEntry,
-  type Valid,
 } from './source.ts';
 import * as values from './values.ts';
 
 export const LIMIT_FIELDS = ['paths', 'targets', 'max_expires_in', 'max_resume_for'];
-export const API_KEY_FIELDS = ['id', 'key', ...LIMIT_FIELDS];
+
+const API_KEYS = {
+  what: 'API keys',
+  fields: ['id', 'key', ...LIMIT_FIELDS],
+  /** `web:<secret>` or `batch:sha256:<64 hex>`. */
+  text: {
+    parse(text) {
+      const colon = text.indexOf(':');
+      return colon < 0 ? undefined : { id: text.slice(0, colon), key: text.slice(colon + 1) };
+    },
+    expected: '<id>:<secret> with a colon; a comma ends an entry, so a secret cannot contain one',
+    isSecret: true,
+  },
+} satisfies EntryList;
+
+export const API_KEY_FIELDS = API_KEYS.fields;
 
 /** What the limits of a client are checked against. A part that is itself invalid is undefined. */
 export interface GeneralLimits {
@@ -26,15 +41,16 @@ export interface GeneralLimits {
   readonly maxResumeFor: number | undefined;
 }
 
-/** Every API key; none if none is configured. */
+/** Every API key; undefined, with issues, if one is invalid. */
 export function readApiKeys(
   sourced: SourcedValue | undefined,
   general: GeneralLimits,
   errors: ConfigErrors,
-): readonly ApiKey[] {
-  const entries = readListOrText(sourced, 'API keys', API_KEY_TEXT, errors);
+): readonly ApiKey[] | undefined {
+  const before = errors.count;
+  const entries = readEntries(sourced, API_KEYS, errors);
   // An absent list means no keys. An empty list is more likely a mistake.
-  if (sourced && isList(sourced.value) && entries.length === 0) {
+  if (isList(sourced?.value) && sourced.value.length === 0) {
     errors.add(sourced, 'at least one API key');
   }
   // Two clients with one ID would own each other's tokens; of two with one secret only one is found.
@@ -49,25 +65,13 @@ export function readApiKeys(
     ...limits,
     paths: limits.paths.optional(),
   };
-  return readEntries(entries, API_KEY_FIELDS, errors).flatMap(({ has, read }) => {
-    const { id, key: sha256, paths, ...rest } = read(schemas);
-    const client = clientLimits(rest);
-    // Without its invalid paths, a client could issue for every mount.
-    const isOpen = has('paths') && paths === undefined;
-    if (id === undefined || sha256 === undefined || client === undefined || isOpen) return [];
-    return [{ sha256, client: { id, ...(paths && { paths }), ...client } }];
+  const read = entries.map((entry) => entry.read(schemas) as Complete<typeof schemas>);
+  if (errors.count > before) return undefined;
+  return read.map(({ id, key: sha256, paths, ...rest }) => {
+    const client = { id, ...defined({ paths }), ...clientLimits(rest) };
+    return { sha256, client };
   });
 }
-
-/** `web:<secret>` or `batch:sha256:<64 hex>`. */
-const API_KEY_TEXT: TextEntry = {
-  parse(text) {
-    const colon = text.indexOf(':');
-    return colon < 0 ? undefined : { id: text.slice(0, colon), key: text.slice(colon + 1) };
-  },
-  expected: '<id>:<secret> with a colon; a comma ends an entry, so a secret cannot contain one',
-  isSecret: true,
-};
 
 /** What braces in a path are: characters like others for an API key, claims for an issuer. */
 type Braces = 'literal' | 'claims' | 'forbidden';
@@ -98,15 +102,14 @@ function maximum(min: number, general = Number.MAX_SAFE_INTEGER) {
   return values.wholeNumber('seconds', min, general).default(general);
 }
 
-/** Undefined if a limit is invalid. */
+type Limits = Complete<ReturnType<typeof limitSchemas>>;
+
+/** The limits as the domain names them. */
 export function clientLimits({
   targets,
   max_expires_in: maxExpiresIn,
   max_resume_for: maxResumeFor,
-}: Omit<Valid<ReturnType<typeof limitSchemas>>, 'paths'>):
-  | Pick<Client, 'targets' | 'maxExpiresIn' | 'maxResumeFor'>
-  | undefined {
-  if (!targets || maxExpiresIn === undefined || maxResumeFor === undefined) return undefined;
+}: Omit<Limits, 'paths'>) {
   return { targets, maxExpiresIn, maxResumeFor };
 }
 

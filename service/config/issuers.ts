@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ApiKey, Scope } from '../domain/client.ts';
 import { clientLimits, type GeneralLimits, LIMIT_FIELDS, limitSchemas } from './clients.ts';
 import type { ConfigErrors } from './errors.ts';
-import { readEntries, readList, type SourcedValue } from './source.ts';
+import { type Complete, defined, readEntries, type SourcedValue } from './source.ts';
 import * as values from './values.ts';
 
 const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
@@ -21,16 +21,12 @@ const algorithms = values
 const NO_CLIENT = z.undefined('no such key: each client owns the tokens that it requests');
 
 export const ISSUER_FIELDS = [
-  'id',
-  'issuer',
-  'jwks_uri',
-  'jwks_file',
-  'audience',
-  'trusted_for',
-  'algorithms',
+  ...['id', 'issuer', 'jwks_uri', 'jwks_file', 'audience', 'trusted_for', 'algorithms'],
   ...LIMIT_FIELDS,
   'client',
 ];
+
+const ISSUERS = { what: 'issuers', fields: ISSUER_FIELDS };
 
 /** An issuer of JWTs that Postern trusts. */
 export interface IssuerSettings {
@@ -63,12 +59,13 @@ interface IssuerContext extends GeneralLimits {
   readonly ownIssuer: string | undefined;
 }
 
-/** Every trusted issuer; none if none is configured. */
+/** Every trusted issuer; none if none is configured, or if there are issues. */
 export function readIssuers(
   sourced: SourcedValue | undefined,
   context: IssuerContext,
   errors: ConfigErrors,
 ): readonly IssuerSettings[] {
+  const before = errors.count;
   const { apiKeys, ownIssuer } = context;
   const keyIds = new Set(apiKeys?.map(({ client }) => client.id));
   // Two issuers with one ID would own each other's tokens; of two with one iss only one is found.
@@ -94,27 +91,30 @@ export function readIssuers(
     (client) => apiKeys === undefined || keyIds.has(client),
     "an API key's id; none has this one",
   );
-  const entries = readEntries(readList(sourced, 'issuers', errors), ISSUER_FIELDS, errors);
-  return entries.flatMap(({ has, source, read }) => {
-    const valid = read(schemas);
-    const { id, issuer, jwks_uri: uri, jwks_file: file, audience, algorithms } = valid;
-    const { trusted_for: trustedFor } = valid;
-    if (has('jwks_uri') && has('jwks_file')) {
-      errors.add(source('jwks_file'), 'jwks_uri or jwks_file, not both');
-    } else if (!has('jwks_uri') && !has('jwks_file')) {
-      const example = 'jwks_uri, such as https://login.example/jwks.json, or jwks_file';
-      errors.add(source('jwks_uri'), `where its public keys are: ${example}`);
-    }
+  const limitsFor = (trustedFor: z.output<typeof purpose> | undefined) => ({
     // If the purpose is unknown, neither claims nor a client are an issue.
-    const { paths, client, ...rest } = read({
-      ...limitSchemas(context, trustedFor === 'downloads' ? 'forbidden' : 'claims'),
-      client: trustedFor === 'clients' ? NO_CLIENT : owner.optional(),
-    });
-    const limits = clientLimits(rest);
-    const keys = uri ? { uri } : file ? { file } : undefined;
-    if (!id || !issuer || !keys || !audience || !trustedFor || !algorithms) return [];
-    if (!paths || !limits) return [];
-    const issuerSettings = { id, issuer, keys, audience, trustedFor, algorithms, paths, ...limits };
-    return [{ ...issuerSettings, ...(client !== undefined && { client }) }];
+    ...limitSchemas(context, trustedFor === 'downloads' ? 'forbidden' : 'claims'),
+    client: trustedFor === 'clients' ? NO_CLIENT : owner.optional(),
   });
+  type Entry = Complete<typeof schemas & ReturnType<typeof limitsFor>>;
+
+  const read = readEntries(sourced, ISSUERS, errors).map((entry) => {
+    const about = entry.read(schemas);
+    if (entry.has('jwks_uri') && entry.has('jwks_file')) {
+      entry.add('jwks_file', 'jwks_uri or jwks_file, not both');
+    } else if (!entry.has('jwks_uri') && !entry.has('jwks_file')) {
+      const example = 'jwks_uri, such as https://login.example/jwks.json, or jwks_file';
+      entry.add('jwks_uri', `where its public keys are: ${example}`);
+    }
+    return { ...about, ...entry.read(limitsFor(about.trusted_for)) } as Entry;
+  });
+  return errors.count > before ? [] : read.map(issuerOf);
+
+  function issuerOf(entry: Entry): IssuerSettings {
+    const { id, issuer, audience, trusted_for: trustedFor, algorithms, paths, client } = entry;
+    const { jwks_uri: uri, jwks_file: file = '' } = entry;
+    const keys = uri === undefined ? { file } : { uri };
+    const about = { id, issuer, keys, audience, trustedFor, algorithms, paths };
+    return { ...about, ...clientLimits(entry), ...defined({ client }) };
+  }
 }

@@ -1,12 +1,6 @@
 import { type Mount, mountId } from '../domain/mount.ts';
 import type { ConfigErrors, Source } from './errors.ts';
-import {
-  type FieldReader,
-  readEntries,
-  readListOrText,
-  type SourcedValue,
-  type TextEntry,
-} from './source.ts';
+import { defined, type EntryList, type Fields, readEntries, type SourcedValue } from './source.ts';
 import { internalPrefix, listOf, publicPrefix, queryArgument, siteName, unseen } from './values.ts';
 
 const MOUNT = {
@@ -41,10 +35,8 @@ export function readMounts(
   errors: ConfigErrors,
 ): readonly Mount[] | undefined {
   const before = errors.count;
-  const entries = readListOrText(sourced, 'mounts', MOUNT_TEXT, errors);
-  const mounts = readEntries(entries, MOUNT_FIELDS, errors).flatMap(
-    (fields) => readMount(fields) ?? [],
-  );
+  const entries = readEntries(sourced, MOUNTS, errors);
+  const mounts = entries.flatMap((fields) => readMount(fields) ?? []);
   rejectLoops(mounts, errors);
   rejectNested(mounts, errors);
   const isNew = unseen();
@@ -59,18 +51,22 @@ export function readMounts(
   return errors.count === before ? mounts.map(({ mount }) => mount) : undefined;
 }
 
-/** `/download/=/protected/` or `files.example:/media/=/media-files/`. */
-const MOUNT_TEXT: TextEntry = {
-  parse(text) {
-    const [left = '', internal, ...more] = text.split('=');
-    if (internal === undefined || more.length > 0) return undefined;
-    const { site, prefix } = splitSite(left);
-    return { public: prefix, internal, site };
+const MOUNTS: EntryList = {
+  what: 'mounts',
+  fields: MOUNT_FIELDS,
+  /** `/download/=/protected/` or `files.example:/media/=/media-files/`. */
+  text: {
+    parse(text) {
+      const [left = '', internal, ...more] = text.split('=');
+      if (internal === undefined || more.length > 0) return undefined;
+      const { prefix, ...site } = splitSite(left);
+      return { public: prefix, internal, ...site };
+    },
+    expected:
+      '<public prefix>=<internal prefix> with one =, such as /download/=/protected/; ' +
+      'use the file for a prefix that contains = or a comma',
+    isSecret: false,
   },
-  expected:
-    '<public prefix>=<internal prefix> with one =, such as /download/=/protected/; ' +
-    'use the file for a prefix that contains = or a comma',
-  isSecret: false,
 };
 
 /** Splits `files.example:/media/` into its site and its prefix; without a site, only the prefix. */
@@ -81,19 +77,13 @@ export function splitSite(text: string): { site?: string; prefix: string } {
 }
 
 /** One mount; undefined, with issues, if its prefixes or its site are invalid. */
-function readMount({ has, source, read }: FieldReader): SourcedMount | undefined {
+function readMount({ has, source, read }: Fields): SourcedMount | undefined {
   const { public: prefix, internal, site, path_argument: pathArgument } = read(MOUNT);
   const passArguments = read(passArgumentsSchema(pathArgument)).pass_arguments ?? [];
   if (prefix === undefined || internal === undefined) return undefined;
   if (has('site') && site === undefined) return undefined;
-  const mount: Mount = {
-    id: mountId(site, prefix),
-    ...(site !== undefined && { site }),
-    prefix,
-    internal,
-    ...(pathArgument !== undefined && { pathArgument }),
-    passArguments,
-  };
+  const id = mountId(site, prefix);
+  const mount = { id, prefix, internal, passArguments, ...defined({ site, pathArgument }) };
   return { mount, prefix: source('public'), internal: source('internal') };
 }
 
