@@ -6,7 +6,7 @@ import type { Mounts } from '../domain/mount.ts';
 import { JWT_TYPE, jwtId } from '../domain/token.ts';
 import { checkJwt, schemaReason } from './check.ts';
 import { externalGrant, grantOf, ownClaims } from './claims.ts';
-import { type KeySource, keySource, type OwnKeys, unverifiedClaims } from './keys.ts';
+import { type KeySource, type OwnKeys, unverifiedClaims } from './keys.ts';
 import { OWN_AUDIENCE } from './sign.ts';
 
 /** An issuer that signs download tokens itself. */
@@ -71,7 +71,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
   ): Promise<[Verified, Until] | Rejection> {
     const requiredClaims = ['jti', 'iat', 'nbf', 'exp'];
     const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims, now: () => at };
-    const checked = await checkJwt(token, keySource(keys.find), options);
+    const checked = await checkJwt(token, keys.find, options);
     if ('reason' in checked) return checked;
     const { data: claims, error } = ownClaims.safeParse(checked.claims);
     if (claims === undefined) return { reason: schemaReason(error) };

@@ -1,4 +1,4 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 interface OneLabel {
   readonly name: string;
@@ -42,6 +42,14 @@ export function timesBy<Value extends string>(
     histogram.zero({ [label]: value });
     return histogram.labels(value);
   });
+}
+
+/** A gauge whose value is read when Prometheus asks. */
+export function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  const collect = function (this: Gauge) {
+    this.set(read());
+  };
+  new Gauge({ name, help, registers: [registry], collect });
 }
 
 /** A value for each key, made once, so that a request only looks it up. */

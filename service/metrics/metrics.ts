@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import { decisionRecorder } from './decisions.ts';
+import type { Decision, DenyCode } from '../domain/decision.ts';
+import { fromZero, tableOf, timesBy } from './counts.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeRecorder, tokenRecorder } from './store.ts';
 
@@ -32,6 +33,50 @@ export function createMetrics(versions: { readonly version: string; readonly nod
     watchProcess: (process: ObservedProcess) => watchProcess(registry, process),
     /** All metrics in Prometheus' text format. */
     text: () => registry.metrics(),
+  };
+}
+
+/** How nginx asks the gate. */
+export type Mode = 'auth_request' | 'x-accel';
+
+export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
+
+const MODES: readonly Mode[] = ['auth_request', 'x-accel'];
+
+type Code = 'allow' | DenyCode;
+
+const CODES = Object.keys({
+  allow: 0,
+  missing_token: 0,
+  invalid_token: 0,
+  insufficient_scope: 0,
+  prefetch: 0,
+  invalid_request: 0,
+  path_is_folder: 0,
+  unavailable: 0,
+} satisfies Record<Code, 0>) as Code[];
+
+/** Counts and times the gate's decisions. Only their code becomes a label. */
+function decisionRecorder(registry: Registry): RecordDecision {
+  const total = new Counter({
+    name: 'postern_decisions_total',
+    help: 'Decisions of the gate, by how nginx asked and by code.',
+    labelNames: ['way', 'code'],
+    registers: [registry],
+  });
+  const counts = tableOf(MODES, (mode) =>
+    tableOf(CODES, (code) => fromZero(total.labels(mode, code))),
+  );
+  const about = {
+    name: 'postern_decision_seconds',
+    help: 'Duration of decisions in seconds, including the store.',
+    label: 'way',
+  };
+  const times = timesBy(registry, about, MODES);
+
+  return (mode, decision, milliseconds) => {
+    counts[mode][decision.allow ? 'allow' : decision.code].inc();
+    times[mode].observe(milliseconds / 1000);
   };
 }
 

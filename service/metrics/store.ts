@@ -1,8 +1,8 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import type { Format, Issue } from '../domain/issue.ts';
 import type { Store } from '../domain/store.ts';
 import { isOpaque } from '../domain/token.ts';
-import { countsBy, timesBy } from './counts.ts';
+import { countsBy, gauge, timesBy } from './counts.ts';
 
 /** A measured operation of the store; `findTimed` counts as `find`. */
 type Operation = Exclude<keyof Store, 'close' | 'findTimed'>;
@@ -41,16 +41,10 @@ export function storeRecorder(registry: Registry) {
   };
   const times = timesBy(registry, timesAbout, operations);
   const errors = countsBy(registry, errorsAbout, operations);
-  // A plain variable: the gauge's `set` would cost each operation more than reading the clock.
+  // A plain variable: setting a gauge would cost each operation more than reading the clock.
   let up = 0;
-  new Gauge({
-    name: 'postern_store_up',
-    help: '1 if the store answered the last operation; 0 without a connection.',
-    registers: [registry],
-    collect() {
-      this.set(up);
-    },
-  });
+  const upHelp = '1 if the store answered the last operation; 0 without a connection.';
+  gauge(registry, 'postern_store_up', upHelp, () => up);
 
   function took(operation: Operation, began: number): void {
     times[LABELS[operation]].observe((performance.now() - began) / 1000);
@@ -105,51 +99,43 @@ interface Recorders {
 
 /** Wraps a store: times its operations, and counts redeemed and revoked tokens. */
 export function measuredStore(store: Store, { store: recorder, tokens }: Recorders): Store {
-  /** `began` is an argument so that the clock is read before the store starts. */
-  async function timed<T>(operation: Operation, began: number, answer: Promise<T>): Promise<T> {
-    try {
-      const value = await answer;
-      recorder.answered(operation, began);
-      return value;
-    } catch (error) {
-      recorder.failed(operation, began);
-      throw error;
-    }
+  /** `count` gets the result and the arguments. */
+  function timed<Args extends unknown[], T>(
+    operation: Operation,
+    call: (...args: Args) => Promise<T>,
+    count: (value: T, ...args: Args) => void = () => {},
+  ) {
+    return async (...args: Args): Promise<T> => {
+      const began = performance.now();
+      try {
+        const value = await call(...args);
+        recorder.answered(operation, began);
+        count(value, ...args);
+        return value;
+      } catch (error) {
+        recorder.failed(operation, began);
+        throw error;
+      }
+    };
   }
-  const now = () => performance.now();
 
   return {
-    issue: (grants) => timed('issue', now(), store.issue(grants)),
-    find: (id) => timed('find', now(), store.find(id)),
-    findTimed: (id) => timed('find', now(), store.findTimed(id)),
-    requesters: (id) => timed('requesters', now(), store.requesters(id)),
-    findExternal: (id) => timed('findExternal', now(), store.findExternal(id)),
-    saveExternal: (id, grant) => timed('saveExternal', now(), store.saveExternal(id, grant)),
-    prolong: (id, client, end) => timed('prolong', now(), store.prolong(id, client, end)),
-    list: (client, subject, limit, after) =>
-      timed('list', now(), store.list(client, subject, limit, after)),
-    check: () => timed('check', now(), store.check()),
-    close: () => store.close(),
-
-    async redeem(id, requester, count) {
-      const redeemed = await timed('redeem', now(), store.redeem(id, requester, count));
-      if (redeemed === 'new' && count) tokens.redeemed();
-      return redeemed;
-    },
-    async revoke(id, client) {
-      const revoked = await timed('revoke', now(), store.revoke(id, client));
-      if (revoked) tokens.revoked(1);
-      return revoked;
-    },
-    async revokeExternal(id, until) {
-      await timed('revokeExternal', now(), store.revokeExternal(id, until));
-      tokens.revoked(1);
-    },
-    async revokeSubject(client, subject) {
-      const revoked = await timed('revokeSubject', now(), store.revokeSubject(client, subject));
-      tokens.revoked(revoked);
-      return revoked;
-    },
+    issue: timed('issue', store.issue),
+    find: timed('find', store.find),
+    findTimed: timed('find', store.findTimed),
+    requesters: timed('requesters', store.requesters),
+    findExternal: timed('findExternal', store.findExternal),
+    saveExternal: timed('saveExternal', store.saveExternal),
+    prolong: timed('prolong', store.prolong),
+    list: timed('list', store.list),
+    check: timed('check', store.check),
+    close: store.close,
+    redeem: timed('redeem', store.redeem, (redeemed, _id, _requester, isCounted) => {
+      if (redeemed === 'new' && isCounted) tokens.redeemed();
+    }),
+    revoke: timed('revoke', store.revoke, (revoked) => tokens.revoked(Number(revoked))),
+    revokeExternal: timed('revokeExternal', store.revokeExternal, () => tokens.revoked(1)),
+    revokeSubject: timed('revokeSubject', store.revokeSubject, tokens.revoked),
   };
 }
 

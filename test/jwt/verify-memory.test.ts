@@ -19,9 +19,9 @@ async function opened(found: () => void = () => {}) {
   const keys: OwnKeys = {
     ...own,
     generation: () => own.generation() + state.replaced,
-    find(kid) {
+    async find(header) {
       state.looked += 1;
-      const key = state.replaced > 0 ? undefined : own.find(kid);
+      const key = state.replaced > 0 ? undefined : await own.find(header);
       found();
       return key;
     },
