@@ -1,10 +1,10 @@
-import type { ApiKey } from '../domain/client.ts';
+import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
 import { readApiKeys } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
 import { type ReadFile, readConfigFile } from './file.ts';
-import { type IssuerSettings, readIssuers } from './issuers.ts';
+import { readIssuers } from './issuers.ts';
 import { readMounts } from './mounts.ts';
 import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
 import { createFields, type Fields, type SourcedValues } from './source.ts';
@@ -28,7 +28,7 @@ export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K]
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
   readonly apiKeys: readonly ApiKey[];
   /** Issuers whose JWTs Postern trusts. */
-  readonly issuers: readonly IssuerSettings[];
+  readonly issuers: readonly TrustedIssuer[];
   readonly issuer: string;
   readonly publicUrl?: string;
   readonly jwtKeys?: string;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ApiKey, Scope } from '../domain/client.ts';
+import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import { clientLimits, type GeneralLimits, LIMIT_FIELDS, limitSchemas } from './clients.ts';
 import type { ConfigErrors } from './errors.ts';
 import { type Complete, defined, readEntries, type SourcedValue } from './source.ts';
@@ -28,30 +28,6 @@ export const ISSUER_FIELDS = [
 
 const ISSUERS = { what: 'issuers', fields: ISSUER_FIELDS };
 
-/** An issuer of JWTs that Postern trusts. */
-export interface IssuerSettings {
-  /** Postern's name for it, unique among issuers and API keys. */
-  readonly id: string;
-  /** Exactly the `iss` claim. */
-  readonly issuer: string;
-  /** Where its public keys are. */
-  readonly keys: { readonly uri: string } | { readonly file: string };
-  /** Exactly the `aud` claim. */
-  readonly audience: string;
-  /** `downloads`: it signs download tokens. `clients`: its JWTs may call the API. */
-  readonly trustedFor: z.output<typeof purpose>;
-  readonly algorithms: z.output<typeof algorithms>;
-  /** For `clients`, a segment can be a claim in braces: `/download/users/{sub}/`. */
-  readonly paths: readonly Scope[];
-  readonly targets: readonly string[];
-  /** Seconds. */
-  readonly maxExpiresIn: number;
-  /** Seconds. */
-  readonly maxResumeFor: number;
-  /** For `downloads`: the ID of the API key that may revoke its tokens. */
-  readonly client?: string;
-}
-
 interface IssuerContext extends GeneralLimits {
   /** Undefined if some of them are invalid. */
   readonly apiKeys: readonly ApiKey[] | undefined;
@@ -64,7 +40,7 @@ export function readIssuers(
   sourced: SourcedValue | undefined,
   context: IssuerContext,
   errors: ConfigErrors,
-): readonly IssuerSettings[] {
+): readonly TrustedIssuer[] {
   const before = errors.count;
   const { apiKeys, ownIssuer } = context;
   const keyIds = new Set(apiKeys?.map(({ client }) => client.id));
@@ -110,7 +86,7 @@ export function readIssuers(
   });
   return errors.count > before ? [] : read.map(issuerOf);
 
-  function issuerOf(entry: Entry): IssuerSettings {
+  function issuerOf(entry: Entry): TrustedIssuer {
     const { id, issuer, audience, trusted_for: trustedFor, algorithms, paths, client } = entry;
     const { jwks_uri: uri, jwks_file: file = '' } = entry;
     const keys = uri === undefined ? { file } : { uri };

@@ -7,6 +7,7 @@ import {
   type JWTHeaderParameters,
 } from 'jose';
 import { z } from 'zod';
+import type { TrustedIssuer } from '../domain/client.ts';
 
 const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 
@@ -109,6 +110,11 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key | unde
 export type KeySource = (
   header: JWTHeaderParameters,
 ) => Promise<Pick<Key, 'verify' | 'alg'> | undefined>;
+
+/** An issuer whose keys are ready. */
+export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor'> & {
+  readonly keys: KeySource;
+};
 
 /** The keys of another issuer, from a JWKS file. @throws KeyError */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {

@@ -1,25 +1,12 @@
 import type { JWK } from 'jose';
-import type { Client } from '../domain/client.ts';
+import type { Client, TrustedIssuer } from '../domain/client.ts';
 import type { Rejection, Signer, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
+import { createSigner } from './claims.ts';
 import { type ClientOf, createClientOf } from './clients.ts';
 import { createOwnKeys, fileKeys, KeyError, type KeySource } from './keys.ts';
 import { remoteKeys } from './remote-keys.ts';
-import { createSigner } from './sign.ts';
 import { createVerify } from './verify.ts';
-
-/** A configured issuer whose JWTs are trusted. */
-export interface TrustedIssuer extends Omit<Client, 'id' | 'paths' | 'subject'> {
-  readonly id: string;
-  readonly issuer: string;
-  readonly keys: { readonly uri: string } | { readonly file: string };
-  readonly audience: string;
-  readonly trustedFor: 'downloads' | 'clients';
-  readonly algorithms: readonly string[];
-  readonly paths: NonNullable<Client['paths']>;
-  /** For `downloads`: the client that may revoke its tokens. */
-  readonly client?: string;
-}
 
 export interface JwtOptions {
   /** `iss` of Postern's own tokens. */

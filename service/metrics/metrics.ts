@@ -1,8 +1,8 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
-import { fromZero, tableOf, timesBy } from './counts.ts';
+import { counts, times } from './counts.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
-import { storeRecorder, tokenRecorder } from './store.ts';
+import { storeMetrics } from './store.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -19,15 +19,14 @@ export function createMetrics(versions: { readonly version: string; readonly nod
     labelNames: ['version', 'node'],
     registers,
   }).set(versions, 1);
-  const lostLines = new Counter({
-    name: 'postern_log_lines_lost_total',
-    help: 'Log lines dropped because the log could not be written.',
-    registers,
-  });
+  const lostLines = counts(
+    registry,
+    'postern_log_lines_lost_total',
+    'Log lines dropped because the log could not be written.',
+  )();
   return {
     recordDecision: decisionRecorder(registry),
-    tokens: tokenRecorder(registry),
-    store: storeRecorder(registry),
+    ...storeMetrics(registry),
     /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
     watchProcess: (process: ObservedProcess) => watchProcess(registry, process),
@@ -40,8 +39,6 @@ export function createMetrics(versions: { readonly version: string; readonly nod
 export type Mode = 'auth_request' | 'x-accel';
 
 export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
-
-const MODES: readonly Mode[] = ['auth_request', 'x-accel'];
 
 type Code = 'allow' | DenyCode;
 
@@ -58,25 +55,32 @@ const CODES = Object.keys({
 
 /** Counts and times the gate's decisions. Only their code becomes a label. */
 function decisionRecorder(registry: Registry): RecordDecision {
-  const total = new Counter({
-    name: 'postern_decisions_total',
-    help: 'Decisions of the gate, by how nginx asked and by code.',
-    labelNames: ['way', 'code'],
-    registers: [registry],
-  });
-  const counts = tableOf(MODES, (mode) =>
-    tableOf(CODES, (code) => fromZero(total.labels(mode, code))),
+  const total = counts(
+    registry,
+    'postern_decisions_total',
+    'Decisions of the gate, by how nginx asked and by code.',
+    'way',
+    'code',
   );
-  const about = {
-    name: 'postern_decision_seconds',
-    help: 'Duration of decisions in seconds, including the store.',
-    label: 'way',
+  const secondsOf = times(
+    registry,
+    'postern_decision_seconds',
+    'Duration of decisions in seconds, including the store.',
+    'way',
+  );
+  // Made once, so that a request only looks them up.
+  const childrenOf = (mode: Mode) => ({
+    seconds: secondsOf(mode),
+    ofCode: new Map(CODES.map((code) => [code, total(mode, code)])),
+  });
+  const children: Readonly<Record<Mode, ReturnType<typeof childrenOf>>> = {
+    auth_request: childrenOf('auth_request'),
+    'x-accel': childrenOf('x-accel'),
   };
-  const times = timesBy(registry, about, MODES);
-
   return (mode, decision, milliseconds) => {
-    counts[mode][decision.allow ? 'allow' : decision.code].inc();
-    times[mode].observe(milliseconds / 1000);
+    const { seconds, ofCode } = children[mode];
+    ofCode.get(decision.allow ? 'allow' : decision.code)?.inc();
+    seconds.observe(milliseconds / 1000);
   };
 }
 
