@@ -1,10 +1,9 @@
 import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
-import { readApiKeys } from './clients.ts';
+import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
 import { type ReadFile, readConfigFile } from './file.ts';
-import { readIssuers } from './issuers.ts';
 import { readMounts } from './mounts.ts';
 import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
 import { createFields, type Fields, type SourcedValues } from './source.ts';

@@ -5,35 +5,14 @@ import { type ReadFile, readText } from './file.ts';
 import { type ValidPlain, variableOf } from './settings.ts';
 import { defined, type Fields } from './source.ts';
 
-export interface StoreSettings {
-  /** `memory:` or a URL of Redis, which may contain a password: never log it. */
-  readonly url: string;
-  /** Before every key. */
-  readonly prefix: string;
-  /** Milliseconds that a command may take. */
-  readonly timeoutMs: number;
-  /** From a file, instead of the URL's. */
-  readonly password?: string;
-  /** PEM texts, and the name in the certificates. */
-  readonly tls?: {
-    readonly ca?: string;
-    readonly cert?: string;
-    readonly key?: string;
-    readonly serverName?: string;
-  };
-  /** For the sentinels themselves. */
-  readonly sentinel?: { readonly username?: string; readonly password?: string };
-}
+/** `url` and `password` are secrets: never log them. */
+export type StoreSettings = NonNullable<ReturnType<typeof readStore>>;
 
 const TLS_SETTINGS = ['store_ca_file', 'store_cert_file', 'store_key_file', 'store_server_name'];
 const SENTINEL_SETTINGS = ['sentinel_username', 'sentinel_password'];
 
 /** The settings of the store and the files that they name; undefined, with issues, if one is invalid. */
-export function readStore(
-  plain: ValidPlain,
-  settings: Fields,
-  readFile: ReadFile,
-): StoreSettings | undefined {
+export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFile) {
   const { store, store_prefix: prefix, store_timeout_ms: timeoutMs } = plain;
   if (store === undefined || prefix === undefined || timeoutMs === undefined) return undefined;
   const url = parseStoreUrl(store);
