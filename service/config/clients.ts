@@ -3,6 +3,7 @@ import type { ApiKey, Scope, TrustedIssuer } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
 import type { ConfigErrors } from './errors.ts';
 import { sitesOverlap, splitSite } from './mounts.ts';
+import type { ValidPlain } from './settings.ts';
 import {
   type Complete,
   defined,
@@ -32,19 +33,16 @@ const API_KEYS = {
 
 export const API_KEY_FIELDS = API_KEYS.fields;
 
-/** What the limits of a client are checked against. A part that is itself invalid is undefined. */
-interface GeneralLimits {
+/** What an entry is checked against. A part that is itself invalid is undefined. */
+interface Context {
   readonly mounts: readonly Mount[] | undefined;
-  /** Seconds. */
-  readonly maxExpiresIn: number | undefined;
-  /** Seconds. */
-  readonly maxResumeFor: number | undefined;
+  readonly plain: ValidPlain;
 }
 
 /** Every API key; undefined, with issues, if one is invalid. */
 export function readApiKeys(
   sourced: SourcedValue | undefined,
-  general: GeneralLimits,
+  context: Context,
   errors: ConfigErrors,
 ): readonly ApiKey[] | undefined {
   const before = errors.count;
@@ -55,7 +53,7 @@ export function readApiKeys(
   }
   // Two clients with one ID would own each other's tokens; of two with one secret only one is found.
   const isNewHash = values.unseen();
-  const limits = limitSchemas(general, 'literal');
+  const limits = limitSchemas(context, 'literal');
   const schemas = {
     id: values.id.refine(values.unseen(), 'an id that no earlier API key has'),
     key: (isFromEnvironment(sourced) ? values.secret : values.secretHash).refine(
@@ -96,10 +94,9 @@ export const ISSUER_FIELDS = [
 
 const ISSUERS = { what: 'issuers', fields: ISSUER_FIELDS };
 
-interface IssuerContext extends GeneralLimits {
-  /** Undefined if some of them are invalid. */
+interface IssuerContext extends Context {
   readonly apiKeys: readonly ApiKey[] | undefined;
-  /** `iss` in Postern's own tokens; undefined if it is invalid. */
+  /** `iss` in Postern's own tokens. */
   readonly ownIssuer: string | undefined;
 }
 
@@ -167,7 +164,7 @@ export function readIssuers(
 type Braces = 'literal' | 'claims' | 'forbidden';
 
 /** The limits in an entry of API keys or issuers. */
-function limitSchemas({ mounts, maxExpiresIn, maxResumeFor }: GeneralLimits, braces: Braces) {
+function limitSchemas({ mounts, plain }: Context, braces: Braces) {
   const none = 'at least one public prefix';
   const noLimit = braces === 'literal' ? '; without paths the client may issue for all' : '';
   return {
@@ -175,8 +172,8 @@ function limitSchemas({ mounts, maxExpiresIn, maxResumeFor }: GeneralLimits, bra
       .listOf('public prefixes', scopeSchema(mounts, braces), NO_PATHS)
       .min(1, none + noLimit),
     targets: values.listOf('internal prefixes', targetSchema(mounts)).default([]),
-    max_expires_in: maximum(1, maxExpiresIn),
-    max_resume_for: maximum(0, maxResumeFor),
+    max_expires_in: maximum(1, plain.max_expires_in),
+    max_resume_for: maximum(0, plain.max_resume_for),
   };
 }
 

@@ -65,14 +65,9 @@ export function loadConfig(
   const store = readStore(plain, settings, readFile);
   const mounts =
     isComplete || settings.has('mounts') ? readMounts(values.get('mounts'), errors) : undefined;
-  const general = {
-    mounts,
-    maxExpiresIn: plain.max_expires_in,
-    maxResumeFor: plain.max_resume_for,
-  };
-  const apiKeys = readApiKeys(values.get('api_keys'), general, errors);
+  const apiKeys = readApiKeys(values.get('api_keys'), { mounts, plain }, errors);
   const issuer = settings.has('issuer') ? plain.issuer : (plain.public_url ?? 'postern');
-  const context = { ...general, apiKeys, ownIssuer: issuer };
+  const context = { mounts, plain, apiKeys, ownIssuer: issuer };
   const issuers = readIssuers(values.get('issuers'), context, errors);
   if (isComplete) requireKeys(plain, settings, onTerminal);
 

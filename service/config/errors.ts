@@ -116,13 +116,11 @@ const MAX_TYPOS = 2;
 
 /** `; did you mean …?` if a name is close to a known one, else an empty text. */
 export function suggest(name: string, known: readonly string[]): string {
-  let nearest: string | undefined;
-  let fewest = MAX_TYPOS + 1;
-  for (const candidate of known) {
-    const typos = distance(name, candidate);
-    if (typos < fewest) [nearest, fewest] = [candidate, typos];
-  }
-  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  const [nearest] = known
+    .map((candidate) => ({ candidate, typos: distance(name, candidate) }))
+    .filter(({ typos }) => typos <= MAX_TYPOS)
+    .sort((a, b) => a.typos - b.typos);
+  return nearest === undefined ? '' : `; did you mean ${nearest.candidate}?`;
 }
 
 /** Levenshtein distance: the least number of letters to change, add or drop. */

@@ -48,7 +48,7 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
   const { mounts, now } = deps;
   const own = jwtKeys === undefined ? undefined : await inFile(jwtKeys, createOwnKeys);
   const trusted = await Promise.all(
-    issuers.map(async ({ keys, ...one }) => ({ ...one, keys: await sourceOf(keys, one) })),
+    issuers.map(async (one) => ({ ...one, keys: await keysOf(one) })),
   );
   const clients = trusted.filter(({ trustedFor }) => trustedFor === 'clients');
   const downloads = trusted
@@ -83,13 +83,9 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
     }
   }
 
-  function sourceOf(
-    keys: TrustedIssuer['keys'],
-    one: Omit<TrustedIssuer, 'keys'>,
-  ): Promise<KeySource> {
-    const { algorithms } = one;
+  async function keysOf({ issuer, keys, algorithms }: TrustedIssuer): Promise<KeySource> {
     if ('file' in keys) return inFile(keys.file, (text) => fileKeys(text, algorithms));
-    const onFailure = (error: Error) => deps.onFailure(one.issuer, error);
-    return Promise.resolve(remoteKeys({ uri: keys.uri, algorithms, now, onFailure }));
+    const onFailure = (error: Error) => deps.onFailure(issuer, error);
+    return remoteKeys({ uri: keys.uri, algorithms, now, onFailure });
   }
 }
