@@ -156,7 +156,10 @@ function entriesInText(
     const show = (part: string) =>
       isSecret ? `entry ${index + 1} of ${texts.length}, not shown` : quote(part);
     const parts = parse(text);
-    if (parts === undefined) return errors.add({ field, shown: show(text) }, expected) ?? [];
+    if (parts === undefined) {
+      errors.add({ field, shown: show(text) }, expected);
+      return [];
+    }
     const fields = Object.entries(parts).map(
       ([name, part]) => [name, { field, value: part, shown: show(part) }] as const,
     );

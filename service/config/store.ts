@@ -77,12 +77,16 @@ function readPassword(text: string | undefined, { add }: Fields): string | undef
 type Pem = Readonly<Record<'ca' | 'cert' | 'key', string | undefined>>;
 
 function checkPem({ ca, cert, key }: Pem, { has, add }: Fields): void {
+  /** Whether there is a value that can be read. */
   function check<T>(name: string, what: string, value: T | undefined, read: (value: T) => unknown) {
+    if (value === undefined) return false;
     try {
-      return value !== undefined && Boolean(read(value));
+      read(value);
+      return true;
     } catch {
       // Without the error: it may quote the file.
-      return add(name, `the path of a PEM file with ${what}`);
+      add(name, `the path of a PEM file with ${what}`);
+      return false;
     }
   }
   const readCertificate = (pem: string) => new X509Certificate(pem);
@@ -94,11 +98,10 @@ function checkPem({ ca, cert, key }: Pem, { has, add }: Fields): void {
     key,
     createPrivateKey,
   );
-  const pair = isCert && isKey ? { cert, key } : undefined;
-  const ofCert = `the private key of ${variableOf('store_cert_file')}`;
-  check('store_key_file', ofCert, pair, ({ cert = '', key = '' }) =>
-    createSecureContext({ cert, key }),
-  );
+  if (isCert && isKey) {
+    const ofCert = `the private key of ${variableOf('store_cert_file')}`;
+    check('store_key_file', ofCert, key, () => createSecureContext({ cert, key }));
+  }
   for (const [name, other] of [
     ['store_cert_file', 'store_key_file'],
     ['store_key_file', 'store_cert_file'],
