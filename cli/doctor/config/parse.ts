@@ -6,10 +6,10 @@ const MAX_DEPTH = 64;
 /**
  * White space, a comment or one token, as nginx reads them (`ngx_conf_read_token` in src/core/ngx_conf_file.c):
  * `#` begins a comment only at the start of a word, `${` does not open a block, and `}` inside a word is part
- * of it.
+ * of it. nginx reads at most 4,096 bytes as one word.
  */
 const TOKEN =
-  /[ \t\r\n]+|#[^\n]*|([;{}])|(["'])((?:\\[\s\S]|(?!\2)[^\\])*)(\2?)|((?:\\[\s\S]?|\$\{|[^ \t\r\n;{\\])+)/y;
+  /[ \t\r\n]+|#[^\n]*|([;{}])|(["'])((?:\\[\s\S]|(?!\2)[^\\]){0,9999})(\2?)|((?:\\[\s\S]?|\$\{|[^ \t\r\n;{\\]){1,9999})/y;
 
 /** What can follow a closing quote. `)` starts a new word, as in `if ($a = "b")`. */
 const AFTER_QUOTE = /^[ \t\r\n;{)]?$/;

@@ -1,4 +1,4 @@
-import { type HttpResponse, headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
+import { headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
 import type { TestedSite } from './site.ts';
 
 /**
@@ -57,7 +57,7 @@ const MAX_NAMED = 8;
 const BUSY = [429, 503];
 
 /** Whether the response contains a part of the canary that cannot be there by chance. */
-export function hasCanary({ body }: HttpResponse, { canary }: TestedSite): boolean {
+export function hasCanary({ body }: SiteResponse, { canary }: TestedSite): boolean {
   return body.includes(canary.body.subarray(0, 16)) || body.includes(canary.body.subarray(-16));
 }
 
@@ -111,7 +111,7 @@ export function isUnknown(answer: SiteResponse | string): boolean {
   return typeof answer === 'string' || BUSY.includes(answer.status);
 }
 
-export function describe(answer: HttpResponse, site: TestedSite): string {
+export function describe(answer: SiteResponse, site: TestedSite): string {
   return `${answer.status}${hasCanary(answer, site) ? ' and the file' : ''}`;
 }
 

@@ -8,14 +8,14 @@ import {
   ok,
   untested,
 } from '../check.ts';
-import { type HttpResponse, headerOf, type Request } from '../http.ts';
+import { headerOf, type Request, type SiteResponse } from '../http.ts';
 import { missingFile, type TestedSite, withToken } from '../site.ts';
 
 /** Requests the canary with a valid token, and checks the response. */
 async function faultOf(
   site: TestedSite,
   request: Omit<Request, 'target'>,
-  wrong: (answer: HttpResponse, whole: Buffer) => string | false,
+  wrong: (answer: SiteResponse, whole: Buffer) => string | false,
 ): Promise<CheckResult> {
   const { target } = await site.issue();
   const answer = await site.ask({ ...request, target });
@@ -69,7 +69,7 @@ const gzip: Check = {
   fix: 'gzip off; in the internal location, as in postern/internal.conf',
   run: async (site) => {
     const accept = { 'Accept-Encoding': 'gzip' };
-    const encoded = (answer: HttpResponse) => {
+    const encoded = (answer: SiteResponse) => {
       const encoding = headerOf(answer, 'content-encoding');
       return encoding !== undefined && `Content-Encoding: ${encoding}`;
     };
@@ -123,14 +123,14 @@ const HTTP_CONF =
   'include postern/http.conf; in the http block: it has the policy that postern/headers.conf sends';
 
 /** Only the sandbox is missing: headers.conf is included, http.conf is not. */
-function lacksHttpConf(answer: HttpResponse, faults: readonly string[]): boolean {
+function lacksHttpConf(answer: SiteResponse, faults: readonly string[]): boolean {
   const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
   return !hasPolicy && faults.length === 1 && faults[0]?.includes(SANDBOX) === true;
 }
 
 const SANDBOX = 'Content-Security-Policy: sandbox';
 
-function* missing(answer: HttpResponse): Generator<string> {
+function* missing(answer: SiteResponse): Generator<string> {
   const cache = (headerOf(answer, 'cache-control') ?? '').toLowerCase();
   if (!/\bno-store\b/.test(cache) || !/\bprivate\b/.test(cache)) {
     yield `Cache-Control: ${cache || 'none'}, not private, no-store`;
@@ -147,7 +147,7 @@ function* missing(answer: HttpResponse): Generator<string> {
   }
 }
 
-function* twice({ headers: all }: HttpResponse): Generator<string> {
+function* twice({ headers: all }: SiteResponse): Generator<string> {
   for (const name of ['cache-control', 'content-type', 'content-disposition', 'accept-ranges']) {
     if (all.filter(([own]) => own === name).length > 1) yield `${name} twice`;
   }
