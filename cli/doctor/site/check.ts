@@ -37,10 +37,8 @@ export const fault = (saw: string, more: { why?: string; fix?: string } = {}): C
 export const skipped = (saw: string): CheckResult => ({ verdict: 'skipped', saw });
 export const untested = (saw: string): CheckResult => ({ verdict: 'untested', saw });
 
-/** A request that must not succeed, with its name in the report. */
-export interface Attempt extends Request {
-  readonly name: string;
-}
+/** Requests that must not succeed, by their names in the report. */
+export type Attempts = Readonly<Record<string, Request>>;
 
 /** Whether a response is as it must be. */
 export type Expectation = (answer: SiteResponse, site: TestedSite) => boolean;
@@ -78,15 +76,18 @@ export const isNotTheFile: Expectation = (answer, site) =>
 /** Sends the requests, a few at a time, and compares each response with what is expected. */
 export async function runAttempts(
   site: TestedSite,
-  attempts: readonly Attempt[],
-  isExpected: Expectation,
+  attempts: Attempts,
+  isExpected = isDenial,
 ): Promise<CheckResult> {
   const good: string[] = [];
   const bad = new Map<string, string[]>();
   const unknown = new Map<string, string[]>();
-  const answers = await inTurns(attempts, (attempt) => answerTo(site, attempt));
-  for (const [index, { name }] of attempts.entries()) {
-    const answer = answers[index] ?? 'no answer';
+  const add = (to: Map<string, string[]>, seen: string, name: string) =>
+    to.set(seen, [...(to.get(seen) ?? []), name]);
+  const answers = await inTurns(Object.entries(attempts), async ([name, request]) => {
+    return { name, answer: await answerTo(site, request) };
+  });
+  for (const { name, answer } of answers) {
     const seen = typeof answer === 'string' ? answer : describe(answer, site);
     if (typeof answer === 'string' || isUnknown(answer)) add(unknown, seen, name);
     else if (isExpected(answer, site)) good.push(seen);
@@ -126,10 +127,6 @@ async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): P
   };
   await Promise.all(Array.from({ length: MAX_SIMULTANEOUS }, worker));
   return results;
-}
-
-function add(to: Map<string, string[]>, seen: string, name: string): void {
-  to.set(seen, [...(to.get(seen) ?? []), name]);
 }
 
 function grouped(all: ReadonlyMap<string, readonly string[]>): string {

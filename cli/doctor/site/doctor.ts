@@ -5,12 +5,9 @@ import { Failure, UsageError } from '../../errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../terminal.ts';
 import type { Check } from './check.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
-import { addressChecks } from './checks/address.ts';
-import { cacheChecks } from './checks/caches.ts';
-import { deliveryChecks } from './checks/delivery.ts';
+import { cacheChecks, deliveryChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
-import { pathChecks } from './checks/paths.ts';
-import { spoofedChecks } from './checks/spoofed.ts';
+import { addressChecks, spoofedChecks } from './checks/spoofed.ts';
 import { tokenChecks } from './checks/tokens.ts';
 import { NoAnswer, sendRequest } from './http.ts';
 import {
@@ -27,7 +24,6 @@ import { createDoctorApi, type DoctorApi, type TestedSite } from './site.ts';
 /** In the order of the report. */
 export const checks: readonly Check[] = [
   ...tokenChecks,
-  ...pathChecks,
   ...locationChecks,
   ...spoofedChecks,
   ...cacheChecks,

@@ -56,8 +56,15 @@ export function withToken(target: string, token: string): string {
   return `${target}${target.includes('?') ? '&' : '?'}token=${token}`;
 }
 
+/** An address that no client has (RFC 5737). */
+export const NOBODY = '192.0.2.1';
+
 export function bearer(token: string): Readonly<Record<string, string>> {
   return { Authorization: `Bearer ${token}` };
+}
+
+export function cookie(token: string): Readonly<Record<string, string>> {
+  return { Cookie: `postern=${token}` };
 }
 
 export interface TestToken {
