@@ -6,11 +6,7 @@ import { escapeControls, type Progress } from '../terminal.ts';
 /** The fields of `POST /tokens`. */
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/**
- * Issues one token. Returns the text to print: its URL, or the whole response.
- *
- * @throws Failure
- */
+/** Issues one token. Returns the text to print: its URL, or the whole response. */
 export async function issueToken(api: ApiClient, fields: Fields, json?: true): Promise<string> {
   const answer = await api.ask('POST', '/tokens', JSON.stringify(fields)).catch((error) => {
     throw error instanceof Problem ? new Problem(error.document, optionOf) : error;
