@@ -69,10 +69,9 @@ async function doctorConfig(options: ConfigOptions, env: Environment): Promise<v
   const { config = true, mounts, json } = options;
   const { diagnoseConfig } = await import('./config/doctor.ts');
   const { resolveMounts } = await import('../config.ts');
-  const resolved = resolveMounts(mounts, env);
   const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
-    ...(resolved && { mounts: resolved }),
-    ...(json && { json }),
+    mounts: resolveMounts(mounts, env),
+    json,
   });
   await print(text);
   if (!ok) process.exitCode = 1;

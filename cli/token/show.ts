@@ -54,7 +54,7 @@ const MAX_PAGE = 1000;
 export async function listTokens(
   api: ApiClient,
   subject: string,
-  { json, progress }: { readonly json?: true; readonly progress: Progress },
+  { json, progress }: { readonly json?: true | undefined; readonly progress: Progress },
 ): Promise<string> {
   const tokens: Page['tokens'][number][] = [];
   let cursor: string | undefined;
