@@ -45,7 +45,6 @@ function readText(path: string): string {
   return readFileSync(path, 'utf8');
 }
 
-/** The value of an option, as an error message shows it. */
 export function given(option: string, value: string): SourcedValue {
   return { field: option, value, shown: quote(value) };
 }

@@ -39,7 +39,6 @@ export function addDoctor(program: Command, env: Environment): void {
     });
 }
 
-/** Adds options, and returns their names. */
 function added(command: Command, add: (command: Command) => void): string[] {
   const before = command.options.length;
   add(command);

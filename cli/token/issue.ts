@@ -14,7 +14,6 @@ export async function issueToken(api: ApiClient, fields: Fields, json?: true): P
   return line(answer, json);
 }
 
-/** A response of `POST /tokens` as a line to print. */
 function line(answer: unknown, json?: true): string {
   const { url } = (answer ?? {}) as { url?: unknown };
   if (typeof url !== 'string') throw notPostern(201);

@@ -4,7 +4,6 @@ import { escapeControls, type Progress } from '../terminal.ts';
 
 const TIMES = ['iat', 'nbf', 'exp', 'start_by', 'resumable_until', 'began'];
 
-/** The state of a token, as text to print. */
 export async function showToken(api: ApiClient, id: string, json?: true): Promise<string> {
   const state = (await api.ask('GET', `/tokens/${id}`)) as Record<string, unknown>;
   return json ? `${JSON.stringify(state)}\n` : stateText(state);
@@ -50,7 +49,6 @@ interface Page {
 
 const MAX_PAGE = 1000;
 
-/** All live tokens of a subject, as text to print. */
 export async function listTokens(
   api: ApiClient,
   subject: string,
@@ -89,7 +87,6 @@ function lineOf(token: Page['tokens'][number]): string {
   return `${displayValue('id', token.id)}  ${displayValue('exp', token.exp)}  ${covers}${uses}\n`;
 }
 
-/** Revokes a token. Returns the text to print. */
 export async function revokeToken(api: ApiClient, id: string, json?: true): Promise<string> {
   await api.ask('DELETE', `/tokens/${id}`);
   return json ? '{"revoked":1}\n' : `${id} is revoked.\n`;

@@ -104,7 +104,6 @@ export function turnedOn(context: Context, name: string): Directive | undefined 
   return directive === undefined || directive.args[0] === 'off' ? undefined : directive;
 }
 
-/** The first line of the block. */
 export function title({ at }: Context): string {
   return wordsOf(at);
 }

@@ -30,7 +30,6 @@ export class Unreadable extends Error {
   }
 }
 
-/** Whether a `return` ends the request. */
 export function returns(block: readonly Directive[]): boolean {
   return named(block, 'return').length > 0;
 }

@@ -67,7 +67,6 @@ function loaded(sources: Sources): Loaded {
   }
 }
 
-/** What was read. */
 type Counts = Readonly<Record<'files' | 'gates' | 'internal_locations', number>>;
 
 function formatTraps(traps: readonly ReportedTrap[], counts: Counts): string {

@@ -58,7 +58,6 @@ export function load(sources: Sources): Loaded {
   return { root, files: [...files.keys()] };
 }
 
-/** The files of a configuration. */
 export interface Sources {
   /** The file that nginx reads first. */
   readonly main: string;

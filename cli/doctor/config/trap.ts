@@ -1,7 +1,6 @@
 import { effective, type Location, title, titleAt, turnedOn } from './context.ts';
 import { type Position, wordsOf } from './directive.ts';
 
-/** A trap, and how to fix it. */
 export interface Trap {
   readonly at: Position;
   /** What the configuration contains, in one line. */

@@ -40,10 +40,8 @@ export const untested = (saw: string): CheckResult => ({ verdict: 'untested', sa
 /** Requests that must not succeed, by their names in the report. */
 export type Attempts = Readonly<Record<string, Request>>;
 
-/** Whether a response is as it must be. */
 export type Expectation = (answer: SiteResponse, site: TestedSite) => boolean;
 
-/** The result of a check that needs a token for a folder. */
 export const NO_FOLDER_TOKENS = 'the key may not issue tokens for folders';
 
 const MAX_SIMULTANEOUS = 4;

@@ -46,7 +46,6 @@ export class NoAnswer extends Error {
 }
 
 const TIMEOUT_MS = 10_000;
-/** The maximum size of a response. The rest is not read. */
 const MAX_BYTES = 1 << 20;
 
 /**

@@ -13,19 +13,16 @@ export interface Canary {
 
 /** The mount of the canary, encoded as in a request line. */
 export interface CanaryMount {
-  /** The public prefix. */
   readonly prefix: string;
   /** The path of the canary below the prefix. */
   readonly rest: string;
 }
 
-/** The site, and what the checks need to test it. */
 export interface TestedSite {
   readonly api: DoctorApi;
   readonly canary: Canary;
   /** Undefined if the key may not issue tokens for folders. */
   readonly mount: CanaryMount | undefined;
-  /** The internal prefix. */
   readonly internal: string | undefined;
   /** Names of folders that could contain the files. */
   readonly folders: readonly string[];
@@ -118,7 +115,6 @@ export function createDoctorApi(client: ApiClient, subject: string) {
     return state as TokenState | undefined;
   }
 
-  /** Revokes all tokens of this run. */
   async function revokeAll(): Promise<void> {
     if (issued.length === 0) return;
     await client.ask('DELETE', `/tokens?${new URLSearchParams({ subject })}`);

@@ -109,11 +109,9 @@ interface Served {
 
 /** The folder that an `alias` or `root` in force gives to a context. */
 interface Folder {
-  /** The `alias` or `root`. */
   readonly at: Directive;
   /** The whole tree that it opens, whether or not its URIs lead here. */
   readonly tree: Served;
-  /** The folder of the context's own URI. */
   readonly own: Served;
 }
 

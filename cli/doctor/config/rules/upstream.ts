@@ -9,7 +9,6 @@ function asking({ questions, gates }: SiteConfig): readonly Location[] {
   return [...questions, ...passing];
 }
 
-/** The upstreams of gates. */
 function upstreamsOf(site: SiteConfig): readonly Directive[] {
   const urls = asking(site).flatMap((location) => own(location, 'proxy_pass'));
   const hosts = new Set(urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]));

@@ -116,7 +116,6 @@ export const spoofedChecks: readonly Check[] = [headers, host, methods];
 const REAL_IP =
   'set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; with the addresses of your load balancers only';
 
-/** Another address of this machine. */
 const OTHER_LOOPBACK = '127.0.83.1';
 
 /** Private networks, whose addresses a router can translate. */
