@@ -78,6 +78,13 @@ test.each([
   expect(await seen(text)).toEqual(expected);
 });
 
+test('sendRequest: reads responses that a strict parser rejects', async () => {
+  const both = CHUNKED.replace('Transfer', 'Content-Length: 9\r\nTransfer');
+  expect(await seen(`${both}2\r\nab\r\n0\r\n\r\n`)).toEqual([200, 'ab']);
+  const long = `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\nContent-Length: 2\r\n\r\nab`;
+  expect(await seen(long)).toEqual([200, 'ab']);
+});
+
 test('sendRequest: skips any number of 1xx responses', async () => {
   const many = 'HTTP/1.1 100 \r\n\r\n'.repeat(60_000);
   expect(await seen(`${many}HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n`)).toEqual([401, '']);
