@@ -38,20 +38,20 @@ export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, deadlines, cookies, recordDecision, log } = deps;
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
-  async function decide(request: IncomingMessage, response: ServerResponse, mode: Mode) {
+  async function decide(
+    { headers }: IncomingMessage,
+    response: ServerResponse,
+    mode: Mode,
+    toAnswer: (decision: Decision) => Answer,
+  ): Promise<void> {
     const began = performance.now();
-    const { headers } = request;
 
     function answer(decision: Decision): void {
       const milliseconds = performance.now() - began;
       try {
         recordDecision(mode, decision, milliseconds);
         logDecision(log, headers, decision, milliseconds);
-        const ready =
-          mode === 'auth_request'
-            ? authRequestAnswer(decision, cookies)
-            : xAccelAnswer(decision, cookies, headers.accept);
-        send(response, ready);
+        send(response, toAnswer(decision));
       } catch (err) {
         log.error({ err }, 'the gate failed to answer a request');
         response.destroy();
@@ -68,16 +68,20 @@ export function createGate(deps: GateDependencies): RequestListener {
     if (deadlines.end(deadline)) answer(decision);
   }
 
+  const byAuthRequest = (decision: Decision) => authRequestAnswer(decision, cookies);
+
   return (request, response) => {
-    const { method, url } = request;
+    const { method, url, headers } = request;
     if (method !== 'GET' && method !== 'HEAD') {
       return send(response, problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']));
     }
     switch (url) {
       case '/auth-request':
-        return void decide(request, response, 'auth_request');
+        return void decide(request, response, 'auth_request', byAuthRequest);
       case '/x-accel':
-        return void decide(request, response, 'x-accel');
+        return void decide(request, response, 'x-accel', (decision) =>
+          xAccelAnswer(decision, cookies, headers.accept),
+        );
       case '/livez':
         return send(response, LIVE_ANSWER);
       default:
