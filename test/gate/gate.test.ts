@@ -75,7 +75,10 @@ test('gate: a decision that ends after its deadline gets one response, and the c
   const { authRequest } = await startGate({
     store: {
       ...memory,
-      find: () => new Promise((resolve) => void (answer = () => resolve(undefined))),
+      find: () =>
+        new Promise((resolve) => {
+          answer = () => resolve(undefined);
+        }),
     },
     decisionMs: 20,
     log,
