@@ -38,7 +38,7 @@ export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, withDeadline, cookies, recordDecision, log } = deps;
 
   async function answer(request: IncomingMessage): Promise<Answer> {
-    const { method, headers, url = '' } = request;
+    const { method, url = '' } = request;
     if (method !== 'GET' && method !== 'HEAD') {
       return problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']);
     }
@@ -46,7 +46,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       case '/auth-request':
         return authRequestAnswer(await decide(request, 'auth_request'), cookies);
       case '/x-accel':
-        return xAccelAnswer(await decide(request, 'x-accel'), cookies, headers.accept);
+        return xAccelAnswer(await decide(request, 'x-accel'), cookies);
       case '/livez':
         return LIVE_ANSWER;
       default:
