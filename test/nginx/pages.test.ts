@@ -9,7 +9,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 
 const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 const LANGUAGES = ['en', 'de'] as const;
-const PAGES = join(projectRoot, 'nginx', 'pages');
+const PAGES = join(projectRoot, 'nginx', 'snippets', 'pages');
 
 /** A gate whose denial is written in the query: `?401,pin_wrong`. The other headers are in `denial`. */
 const denial: { file?: string; until?: string } = {};
