@@ -19,6 +19,11 @@ const STATUS: Record<ProblemCode, number> = {
   prefetch: 403,
   invalid_request: 400,
   path_is_folder: 400,
+  confirmed: 303,
+  confirmation_required: 401,
+  pin_required: 401,
+  pin_wrong: 401,
+  cross_origin: 403,
   unavailable: 503,
   not_found: 404,
   unsupported_token_type: 400,
@@ -55,6 +60,13 @@ export function problemBody(
     errors: errors.length > 0 ? errors : undefined,
   });
 }
+
+/** For programs, with the texts of nginx/snippets/auth-request.conf. */
+export const DETAILS: Partial<Record<DenyCode, string>> = {
+  confirmation_required: 'Send a POST to the same URL, and then the GET again.',
+  pin_required: 'Send a POST with the form field pin to the same URL, and then the GET again.',
+  pin_wrong: 'The PIN is wrong. After ten wrong PINs nobody can use the link.',
+};
 
 const UNAVAILABLE = '<h1>Unavailable for the moment</h1><p>Please try again in a few seconds.</p>';
 const DENIED =

@@ -1,6 +1,6 @@
 import type { Allow, Decision, Deny } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
-import { PROBLEM_TYPE, problemBody, problemPage, statusOf } from '../problem.ts';
+import { DETAILS, PROBLEM_TYPE, problemBody, problemPage, statusOf } from '../problem.ts';
 import {
   type Answer,
   type CookieSettings,
@@ -49,7 +49,7 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
 function denied(decision: Deny, accept: string | undefined): Answer {
   const status = statusOf(decision.code);
   const page = prefersPage(accept);
-  const body = page ? problemPage(decision.code) : problemBody(decision.code);
+  const body = page ? problemPage(decision.code) : problemBody(decision.code, DETAILS[decision.code]);
   const headers = denialHeaders(decision, status);
   headers.push('Content-Type', page ? 'text/html; charset=utf-8' : PROBLEM_TYPE);
   headers.push('Content-Length', String(Buffer.byteLength(body)));
