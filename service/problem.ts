@@ -67,20 +67,3 @@ export const DETAILS: Partial<Record<DenyCode, string>> = {
   pin_required: 'Send a POST with the form field pin to the same URL, and then the GET again.',
   pin_wrong: 'The PIN is wrong. After ten wrong PINs nobody can use the link.',
 };
-
-const UNAVAILABLE = '<h1>Unavailable for the moment</h1><p>Please try again in a few seconds.</p>';
-const DENIED =
-  '<h1>This link does not open the file</h1>' +
-  '<p>It may have expired, or was made for another file. Ask for a new one.</p>';
-const PAGES: Partial<Record<DenyCode, string>> = {
-  path_is_folder:
-    '<h1>This link is for a folder</h1>' +
-    '<p>It opens files in the folder, not the folder itself. Ask for the link to a file.</p>',
-};
-
-/** A denial for a browser, with the text of nginx/snippets/auth-request.conf. */
-export function problemPage(code: DenyCode): string {
-  const status = STATUS[code];
-  const text = PAGES[code] ?? (status === 503 ? UNAVAILABLE : DENIED);
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${status}</title>${text}</html>\n`;
-}

@@ -39,7 +39,7 @@ export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, withDeadline, cookies, recordDecision, log } = deps;
 
   async function answer(request: IncomingMessage): Promise<Answer> {
-    const { method, headers, url = '' } = request;
+    const { method, url = '' } = request;
     if (method === 'POST' && url === '/confirm') return confirm(request);
     if (method !== 'GET' && method !== 'HEAD') {
       return problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']);
@@ -48,7 +48,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       case '/auth-request':
         return authRequestAnswer(await decide(request, 'auth_request'), cookies);
       case '/x-accel':
-        return xAccelAnswer(await decide(request, 'x-accel'), cookies, headers.accept);
+        return xAccelAnswer(await decide(request, 'x-accel'), cookies);
       case '/livez':
         return LIVE_ANSWER;
       default:
