@@ -16,7 +16,8 @@ export interface Answer {
 
 export function send(response: ServerResponse, { status, headers, body }: Answer): void {
   response.writeHead(status, headers as string[]);
-  response.end(body);
+  // As bytes: Node would encode the headers like a text body, in UTF-8.
+  response.end(body && Buffer.from(body));
 }
 
 export function problemAnswer(code: ProblemCode, headers: readonly string[] = []): Answer {
