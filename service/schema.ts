@@ -55,7 +55,10 @@ function schemaOf(field: GrantField): z.ZodType {
     case 'text': {
       const { maxLength, minLength, without: [pattern, name] = [] } = field;
       if (pattern === undefined) return text(maxLength, minLength);
-      return text(maxLength, minLength).refine((value) => !pattern.test(value), `must not contain ${name}`);
+      return text(maxLength, minLength).refine(
+        (value) => !pattern.test(value),
+        `must not contain ${name}`,
+      );
     }
   }
 }

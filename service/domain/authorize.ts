@@ -46,7 +46,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         const decision = await decide(request, requested, token, deadline);
         if (decision.allow || decision.confirmed) return decision;
         // A stale cookie must not hide that the requester may confirm.
-        if (firstDenial === undefined || (decision.page && !firstDenial.page)) firstDenial = decision;
+        if (firstDenial === undefined || (decision.page && !firstDenial.page))
+          firstDenial = decision;
       } catch (cause) {
         if (!(cause instanceof Unavailable)) throw cause;
         const id = isOpaque(token) ? tokenId(token) : undefined;

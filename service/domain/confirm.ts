@@ -1,5 +1,5 @@
-import type { Allow, Confirmation, ConfirmPage, Decision, Deny, DenyCode } from './decision.ts';
 import type { Deadline } from './deadline.ts';
+import type { Allow, Confirmation, ConfirmPage, Decision, Deny, DenyCode } from './decision.ts';
 import { type Grant, isFolder } from './grant.ts';
 import type { TryPin } from './pin.ts';
 import type { Redeemed } from './requester.ts';
@@ -71,7 +71,8 @@ function pageOf(grant: Grant, path: string): ConfirmPage {
  */
 export function isSameOrigin({ fetchSite, origin, host }: Confirmation): boolean {
   if (fetchSite !== undefined) return fetchSite === 'same-origin';
-  if (origin === undefined) return true;
+  // Without a host, nginx' configuration is not that of the snippets, and may drop Origin too.
+  if (origin === undefined) return host !== undefined;
   const [, of = ''] = /^https?:\/\/(.+)$/i.exec(origin) ?? [];
   return of !== '' && of.toLowerCase() === host?.toLowerCase();
 }

@@ -88,7 +88,10 @@ function lifetimeOf(
   errors.add('resume_for', maxError(resumeFor, client.maxResumeFor));
   if (max === undefined && resumeFor === 0 && !request.confirm) {
     if (bind)
-      errors.add('bind', 'needs max_uses, resume_for or confirm: requesters are not counted without');
+      errors.add(
+        'bind',
+        'needs max_uses, resume_for or confirm: requesters are not counted without',
+      );
     return { expiresIn, uses: undefined };
   }
   const uses: Uses = {

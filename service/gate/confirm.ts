@@ -8,7 +8,9 @@ import { requestHeaders, responseHeaders } from './headers.ts';
 const MAX_BODY_BYTES = 1024;
 
 /** What the POST says; undefined if its body is too large. */
-export async function readConfirmation(request: IncomingMessage): Promise<Confirmation | undefined> {
+export async function readConfirmation(
+  request: IncomingMessage,
+): Promise<Confirmation | undefined> {
   const { headers } = request;
   // Without a length there is no body from the snippets, and Node discards it.
   const length = Number(headers['content-length'] ?? 0);
@@ -47,5 +49,8 @@ export function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: 
 /** The request's own URI. The domain accepts no path that starts with `//`, which would be another host. */
 function locationOf(uri: string): string {
   if (!/^\/(?![/\\])/.test(uri)) throw new Error('a confirmed URI must be a path of the site');
-  return uri.replace(/[^\x21-\x7e]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return uri.replace(
+    /[^\x21-\x7e]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }

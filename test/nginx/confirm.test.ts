@@ -33,7 +33,8 @@ describe.each(ways)('confirm by %s', (way) => {
     const requesters = await site.postern.store.requesters(id);
     return 1 - requesters.length;
   };
-  const post = (url: string, init: RequestInit = {}) => site.fetch(url, { method: 'POST', ...init });
+  const post = (url: string, init: RequestInit = {}) =>
+    site.fetch(url, { method: 'POST', ...init });
 
   test('link previews with GET and HEAD get the page, and take no use', async () => {
     const { url, id } = await issue();
@@ -170,12 +171,10 @@ describe.each(ways)('confirm by %s', (way) => {
     const codes = [];
     for (let i = 0; i < 12; i += 1) {
       const body = new URLSearchParams({ pin: `guess${i}` });
-      codes.push((await (await post(guessed.url, { body })).json()).code);
+      const { code } = (await (await post(guessed.url, { body })).json()) as { code: string };
+      codes.push(code);
     }
-    expect(codes).toEqual([
-      ...Array(9).fill('pin_wrong'),
-      ...Array(3).fill('invalid_token'),
-    ]);
+    expect(codes).toEqual([...Array(9).fill('pin_wrong'), ...Array(3).fill('invalid_token')]);
     const late = await post(guessed.url, { body: new URLSearchParams({ pin: '123456' }) });
     expect(await late.json()).toMatchObject({ code: 'invalid_token' });
     expect(await site.log()).not.toContain('guess');
