@@ -168,13 +168,14 @@ describe.each(ways)('confirm by %s', (way) => {
     expect((await ask(' Zu 12')).status).toBe(303);
 
     const guessed = await issue({ pin: '123456' });
+    for (let i = 0; i < 8; i += 1) await site.postern.store.countAttempt(guessed.id, 10);
     const codes = [];
-    for (let i = 0; i < 12; i += 1) {
+    for (let i = 0; i < 3; i += 1) {
       const body = new URLSearchParams({ pin: `guess${i}` });
       const { code } = (await (await post(guessed.url, { body })).json()) as { code: string };
       codes.push(code);
     }
-    expect(codes).toEqual([...Array(9).fill('pin_wrong'), ...Array(3).fill('invalid_token')]);
+    expect(codes).toEqual(['pin_wrong', 'invalid_token', 'invalid_token']);
     const late = await post(guessed.url, { body: new URLSearchParams({ pin: '123456' }) });
     expect(await late.json()).toMatchObject({ code: 'invalid_token' });
     expect(await site.log()).not.toContain('guess');

@@ -27,9 +27,7 @@ export function pinContract(get: () => Opened): void {
   test('countAttempt: of many simultaneous attempts exactly the maximum is counted', async () => {
     const { store } = get();
     const id = await issue();
-    const all = await Promise.all(
-      Array.from({ length: 50 }, () => store.countAttempt(id, MAX)),
-    );
+    const all = await Promise.all(Array.from({ length: 50 }, () => store.countAttempt(id, MAX)));
     const counted = all.filter((attempt) => attempt !== undefined);
     expect(counted.sort((a, b) => a - b)).toEqual(Array.from({ length: MAX }, (_, i) => i + 1));
     expect(await store.find(id)).toBeUndefined();
