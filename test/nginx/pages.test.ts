@@ -245,7 +245,7 @@ describe.each(ways)('pages: the name of the file by %s', (way) => {
     const confirm = await show('confirmation_required', 'film.mp4');
     expect(confirm).toContain('<form method="post"><button>Download</button></form>');
     const pin = await show('pin_required', 'film.mp4');
-    expect(pin).toMatch(/<form method="post" action="[^"]*">\n<label for="pin">PIN<\/label>/);
+    expect(pin).toMatch(/<form method="post">\n<label for="pin">PIN<\/label>/);
     expect(pin).toMatch(/<input id="pin" name="pin" [^>]*required>/);
     expect(pin).not.toContain('aria-invalid');
     const wrong = await show('pin_wrong', 'film.mp4');
