@@ -80,7 +80,10 @@ test('pages: --pages needs --out or --json, and a folder', async () => {
     folder,
     { env: { POSTERN_MOUNTS: '/download/=/protected/' } },
   );
-  expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('ENOENT') });
+  expect(missing).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('no such file or folder'),
+  });
 });
 
 test('listing: --listing includes the snippet in internal locations', async () => {
