@@ -11,7 +11,6 @@ import {
   internalProxy,
   internalRewrite,
   internalSnippet,
-  listing,
 } from './rules/internal.ts';
 import { aliasSlash, missingCaret, nested, nestedInternal, noGate } from './rules/locations.ts';
 import { mountMismatch } from './rules/mounts.ts';
@@ -36,7 +35,6 @@ export const RULES: Readonly<Record<string, (site: SiteConfig) => readonly Trap[
   question: authRequest,
   deliver: delivery,
   internal: internalSnippet,
-  listing: listing,
   'internal-rewrite': internalRewrite,
   'internal-extras': internalExtras,
   'internal-proxy': internalProxy,

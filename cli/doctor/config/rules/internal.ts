@@ -39,11 +39,6 @@ const INTERNAL_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** internal.conf, if it was edited or is not included. */
-export function internalSnippet({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS));
-}
-
 /** What may come here without a decision for it: from a page, for another file, by a denial. */
 const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   {},
@@ -104,11 +99,13 @@ const LISTING_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** listing.conf, if it was edited. */
-export function listing({ servers }: SiteConfig): readonly Trap[] {
-  return servers
-    .flatMap(({ locations }) => withNested(locations).filter(isListing))
-    .flatMap((location) => unmet(location, LISTING_REQUIREMENTS));
+/** internal.conf and listing.conf, if they were edited or are not included. */
+export function internalSnippet({ internals, servers }: SiteConfig): readonly Trap[] {
+  const lists = servers.flatMap(({ locations }) => withNested(locations).filter(isListing));
+  return [
+    ...internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS)),
+    ...lists.flatMap((location) => unmet(location, LISTING_REQUIREMENTS)),
+  ];
 }
 
 /** Blocks other than that of listing.conf. */

@@ -317,7 +317,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
   },
   'a list without a token for it': {
-    found: [['listing', 'location ~ /$ {']],
+    found: [['internal', 'location ~ /$ {']],
     broken: {
       edits: [
         ['internal', /$/, 'include postern/listing.conf;\n'],
