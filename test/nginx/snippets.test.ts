@@ -19,6 +19,7 @@ const NAMES = [
   'internal',
   'internal-proxy',
   'headers',
+  'listing',
 ] as const;
 type Name = (typeof NAMES)[number];
 
@@ -41,7 +42,7 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
       ${say('cors-headers')}
       location ^~ /a/ { ${say('protect')} }
       location ^~ /b/ { ${say('x-accel')} }
-      location ^~ /c/ { ${say('internal')} ${say('headers')} alias /srv/files/; }
+      location ^~ /c/ { ${say('internal')} ${say('headers')} ${say('listing')} alias /srv/files/; }
       location ^~ /d/ { ${say('internal-proxy')} ${say('headers')} proxy_pass http://127.0.0.1:9/; }
     }`;
 }
