@@ -80,6 +80,7 @@ export function storeMetrics(registry: Registry) {
       issue: timed('issue', store.issue),
       find: timed('find', store.find),
       findTimed: timed('find', store.findTimed),
+      countAttempt: timed('count_attempt', store.countAttempt),
       requesters: timed('requesters', store.requesters),
       findExternal: timed('find_external', store.findExternal),
       saveExternal: timed('save_external', store.saveExternal),
