@@ -70,18 +70,9 @@ export function createGate(deps: GateDependencies): RequestListener {
     if (deadlines.end(deadline)) answer(decision);
   }
 
-  const byAuthRequest = (decision: Decision) => authRequestAnswer(decision, cookies);
-
-  /** Errors of reading the body end the connection: nginx asks no other gate after a POST. */
   async function confirm(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { headers } = request;
-    let confirmation: Confirmation | undefined;
-    try {
-      confirmation = await readConfirmation(request);
-    } catch {
-      response.destroy();
-      return;
-    }
+    const confirmation = await readConfirmation(request);
     if (headers[requestHeaders.method] !== 'POST') {
       return send(response, problemAnswer('method_not_allowed', ['Allow', 'POST']));
     }
@@ -89,18 +80,18 @@ export function createGate(deps: GateDependencies): RequestListener {
       return send(response, problemAnswer('content_too_large', ['Connection', 'close']));
     }
     const uri = String(headers[requestHeaders.uri]);
-    await decide(
-      request,
-      response,
-      'confirm',
-      (decision) => confirmAnswer(decision, cookies, uri),
-      confirmation,
-    );
+    const byConfirm = (decision: Decision) => confirmAnswer(decision, cookies, uri);
+    await decide(request, response, 'confirm', byConfirm, confirmation);
   }
+
+  const byAuthRequest = (decision: Decision) => authRequestAnswer(decision, cookies);
 
   return (request, response) => {
     const { method, url } = request;
-    if (method === 'POST' && url === '/confirm') return void confirm(request, response);
+    if (method === 'POST' && url === '/confirm') {
+      confirm(request, response).catch(() => response.destroy());
+      return;
+    }
     if (method !== 'GET' && method !== 'HEAD') {
       return send(response, problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']));
     }

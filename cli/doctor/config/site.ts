@@ -66,10 +66,6 @@ export function isAuthRequest(location: Location): boolean {
   return location.modifier === '=' && location.path === AUTH_REQUEST;
 }
 
-export function isConfirm({ modifier, path }: Location): boolean {
-  return modifier === '=' && path === CONFIRM;
-}
-
 /** The location of listing.conf, in an internal location. */
 export function isListing({ block = [] }: { readonly block?: readonly Directive[] }): boolean {
   return named(block, 'set').some(

@@ -1,5 +1,5 @@
 import { effective, inForce, type Location, own, title, titleAt, turnedOn } from '../context.ts';
-import { AUTH_REQUEST, DELIVERY, isAuthRequest, isConfirm, type SiteConfig } from '../site.ts';
+import { AUTH_REQUEST, CONFIRM, DELIVERY, isAuthRequest, type SiteConfig } from '../site.ts';
 import { type Requirements, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
@@ -80,7 +80,7 @@ export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
   });
 }
 
-/** The lines that both locations of auth-request.conf need. */
+/** Of the two locations of auth-request.conf that ask the gate. */
 const ASKING: Requirements = {
   'internal;': 'Any client can ask the gate, and sees targets and subjects.',
   ...GATE_HEADERS,
@@ -92,7 +92,6 @@ const ASKING: Requirements = {
 };
 
 const OTHER_SITE = 'A page of another site can confirm a link for a user.';
-
 const CONFIRMATION: Requirements = {
   ...ASKING,
   'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site;': OTHER_SITE,
@@ -134,11 +133,15 @@ const KEY = [
 
 /** The locations of auth-request.conf that ask the gate, if they were edited. */
 export function authRequest({ questions, servers }: SiteConfig): readonly Trap[] {
-  const confirmations = servers.flatMap(({ locations }) => locations.filter(isConfirm));
+  const confirmations = servers.flatMap(({ locations }) => locations).filter(isConfirm);
   return [
     ...questions.flatMap((location) => [...unmet(location, QUESTION), ...cached(location)]),
     ...confirmations.flatMap((location) => unmet(location, CONFIRMATION)),
   ];
+}
+
+function isConfirm({ modifier, path }: Location): boolean {
+  return modifier === '=' && path === CONFIRM;
 }
 
 function cached(location: Location): readonly Trap[] {
@@ -162,8 +165,8 @@ export function missingAuthRequest({ gates }: SiteConfig): readonly Trap[] {
   return gates
     .filter(({ location: { server } }) => {
       const has = (name: string) => server.locations.some(({ path }) => path === name);
-      const asks = server.locations.some(isAuthRequest) && server.locations.some(isConfirm);
-      return !(asks && has(DELIVERY) && has('@postern_503'));
+      const names = [DELIVERY, CONFIRM, '@postern_503'];
+      return !(server.locations.some(isAuthRequest) && names.every(has));
     })
     .map(({ location }) => ({
       at: location.at,
