@@ -78,7 +78,7 @@ test('Sentinel: too few sentinels and an eviction policy are warnings, in the lo
   });
   onTestFinished(() => later.close());
   await answers(later);
-  const expected = /maxmemory-policy is allkeys-lru.*only 1 sentinels watch/;
+  const expected = /maxmemory-policy is allkeys-lru.*too few sentinels: 1 instead/;
   await waitFor(() => warnings.length > 0, { what: 'the warning' });
   expect(warnings).toEqual([expect.stringMatching(expected)]);
   expect(await later.check()).toMatchObject({
