@@ -161,7 +161,7 @@ export function connect(options: ConnectOptions, { write, learn }: Checks): Conn
       return;
     }
     refused = undefined;
-    const { remoteAddress, remotePort } = redis.stream;
+    const { remoteAddress, remotePort } = redis.stream ?? {};
     watch.answered(remoteAddress === undefined ? [] : [`${remoteAddress}:${remotePort}`]);
     if (!up) onState?.('up');
     up = true;

@@ -160,6 +160,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
         });
         if (reached.id !== id) {
           second.disconnect(true);
+          void learn();
           throw new Unconfirmed('The master of Redis changed');
         }
         if (reached.count >= wanted) return;
