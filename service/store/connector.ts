@@ -47,7 +47,9 @@ export class MasterConnector extends SentinelConnector {
       original(address, { ...more, Connector: ServerConnector }).on('error', () => {});
     const update = connector.updateSentinels.bind(this);
     connector.updateSentinels = async (sentinel) => {
-      const others = await sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
+      const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
+      // Only for a warning: the connection does not depend on it.
+      const others = await asked.catch(() => undefined);
       this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
       return update(sentinel);
     };
