@@ -11,6 +11,8 @@ export interface ClusterOptions {
   args?: string[];
   /** 0 or 1 for each master. */
   replicas?: 0 | 1;
+  /** For what each server keeps, the masters first. */
+  folders?: readonly string[];
 }
 
 export interface RedisCluster {
@@ -26,7 +28,7 @@ export interface RedisCluster {
 export async function startRedisCluster(options: ClusterOptions = {}): Promise<RedisCluster> {
   const { replicas: perMaster = 1 } = options;
   const nodes = await Promise.all(
-    Array.from({ length: MASTERS * (1 + perMaster) }, () => startNode(options)),
+    Array.from({ length: MASTERS * (1 + perMaster) }, (_, i) => startNode(options, i)),
   );
   const masters = nodes.slice(0, MASTERS);
   const cluster = {
@@ -49,12 +51,15 @@ interface Node {
   readonly busPort: number;
 }
 
-async function startNode({ engine = 'redis', args = [] }: ClusterOptions): Promise<Node> {
+async function startNode(options: ClusterOptions, number: number): Promise<Node> {
+  const { engine = 'redis', args = [], folders = [] } = options;
+  const folder = folders[number];
   // Its default, the port and 10000, is among those of outgoing connections.
   const [busPort = 0] = await freePorts(1);
   const enabled = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)];
   const quick = ['--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0'];
-  return { redis: await startRedis({ engine, args: [...enabled, ...quick, ...args] }), busPort };
+  const all = [...enabled, ...quick, ...args];
+  return { redis: await startRedis({ engine, args: all, ...(folder && { folder }) }), busPort };
 }
 
 async function join(nodes: readonly Node[]): Promise<void> {

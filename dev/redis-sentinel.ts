@@ -15,6 +15,8 @@ export interface SentinelOptions {
   engine?: Engine;
   /** Further arguments of each server that holds data. */
   args?: string[];
+  /** For what each server keeps, the master first. */
+  folders?: readonly string[];
   /** Further lines for the configuration of each sentinel. */
   sentinelLines?: string[];
 }
@@ -30,11 +32,13 @@ export interface RedisSentinel {
 
 /** A master with two replicas, watched by three sentinels. */
 export async function startRedisSentinel(options: SentinelOptions = {}): Promise<RedisSentinel> {
-  const { engine = 'redis', args = [], sentinelLines = [] } = options;
-  const master = await startRedis({ engine, args });
+  const { engine = 'redis', args = [], sentinelLines = [], folders = [] } = options;
+  const start = (i: number, more: string[] = []) =>
+    startRedis({ engine, args: [...args, ...more], ...(folders[i] && { folder: folders[i] }) });
+  const master = await start(0);
   const replicaOf = ['--replicaof', `127.0.0.1 ${master.port}`, '--repl-diskless-sync-delay', '0'];
   const replicas = await Promise.all(
-    Array.from({ length: REPLICAS }, () => startRedis({ engine, args: [...args, ...replicaOf] })),
+    Array.from({ length: REPLICAS }, (_, i) => start(i + 1, replicaOf)),
   );
   const sentinels = await Promise.all(
     Array.from({ length: SENTINELS }, () => startSentinel(engine, master.port, sentinelLines)),

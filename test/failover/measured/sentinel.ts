@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine, Redis } from '../../../dev/redis.ts';
+import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
+import type { Load } from './load.ts';
+import { isConfirmed, isLookUp } from './outage.ts';
+import type { Scenario, Topology } from './scenario.ts';
+import {
+  follows,
+  isMaster,
+  KEEP,
+  killAhead,
+  makeFolders,
+  say,
+  until,
+  versionOf,
+} from './servers.ts';
+
+/** Sentinels start no failover earlier after the last one: twice `failover-timeout`. */
+const PAUSE_MS = 10_500;
+const HANG_MS = 10_000;
+
+/** Three sentinels, a master and two replicas. */
+export async function startSentinel(engine: Engine, folder: string): Promise<Topology> {
+  const folders = await makeFolders(folder, 3);
+  const redis = await startRedisSentinel({ engine, args: KEEP, folders });
+  const sentinels = [...redis.sentinels];
+  let lastFailover = Number.NEGATIVE_INFINITY;
+
+  /** The one that the first sentinel names. */
+  async function master(): Promise<Redis> {
+    const [sentinel] = sentinels;
+    const reply = await say(sentinel ?? { port: 0 }, 'SENTINEL GET-MASTER-ADDR-BY-NAME main');
+    const port = Number(reply.split('\r\n')[4]);
+    const named = redis.servers.find((server) => server.port === port);
+    if (named === undefined) throw new Error(`the sentinel names ${JSON.stringify(reply)}`);
+    return named;
+  }
+
+  async function whole(): Promise<void> {
+    await until('all servers to follow the master', async () => {
+      const now = await master();
+      const others = redis.servers.filter((server) => server !== now);
+      const states = [isMaster(now), ...others.map((server) => follows(server, now))];
+      return (await Promise.all(states)).every(Boolean);
+    });
+    for (const sentinel of sentinels) {
+      await until('each sentinel to see that', async () => {
+        const address = `status=ok,address=127.0.0.1:${(await master()).port},slaves=2`;
+        return (await say(sentinel, 'INFO sentinel')).includes(address);
+      });
+    }
+  }
+
+  /** Lets `fail` take the master away, and waits for another one. */
+  async function replace(fail: (old: Redis) => Promise<unknown>): Promise<Redis> {
+    await sleep(Math.max(0, lastFailover + PAUSE_MS - performance.now()));
+    const old = await master();
+    await fail(old);
+    await until('another master', async () => {
+      const now = await master();
+      return now !== old && (await isMaster(now));
+    });
+    lastFailover = performance.now();
+    return old;
+  }
+
+  async function restored(load: Load): Promise<void> {
+    await whole();
+    await load.settled(isLookUp);
+    await load.settled(isConfirmed);
+  }
+
+  async function rejoin(load: Load, old: Redis): Promise<void> {
+    await load.settled(isLookUp);
+    await old.restart();
+    // The sentinels would do so too, eight seconds later.
+    await say(old, `REPLICAOF 127.0.0.1 ${(await master()).port}`);
+    await say(old, 'CONFIG REWRITE');
+    await restored(load);
+  }
+
+  const others = (old: Redis) => redis.servers.filter((server) => server !== old);
+  const kill = async (load: Load) => rejoin(load, await replace((old) => old.kill()));
+  const scenarios: Scenario[] = [
+    { name: '`kill -9` of the master', kind: 'kill', loses: 'maybe', run: kill },
+    {
+      name: '`kill -9` while the replicas are behind',
+      loses: 'surely',
+      run: async (load) => rejoin(load, await replace((old) => killAhead(old, others(old)))),
+    },
+    {
+      name: 'the master hangs for 10 s (SIGSTOP)',
+      loses: 'maybe',
+      async run(load) {
+        const old = await replace(async (hanging) => hanging.pause());
+        await sleep(HANG_MS - 3_000);
+        old.resume();
+        await restored(load);
+      },
+    },
+    {
+      name: '`SENTINEL FAILOVER`',
+      kind: 'planned',
+      loses: 'maybe',
+      async run(load) {
+        await replace(() =>
+          until('the sentinel to begin', async () => {
+            const reply = await say(sentinels[0] ?? { port: 0 }, 'SENTINEL FAILOVER main');
+            return reply.startsWith('+OK');
+          }),
+        );
+        await restored(load);
+      },
+    },
+    {
+      name: 'all of Redis restarted, with `appendonly`',
+      async run(load) {
+        await Promise.all(redis.servers.map((server) => server.kill()));
+        await Promise.all(redis.servers.map((server) => server.restart()));
+        await restored(load);
+      },
+    },
+    {
+      name: 'a sentinel is lost',
+      async run(load) {
+        await sentinels.shift()?.stop();
+        await sleep(2_000);
+        await restored(load);
+      },
+    },
+    { name: '`kill -9` of the master, with two sentinels left', loses: 'maybe', run: kill },
+  ];
+  const version = await versionOf(redis.servers[0] as Redis);
+  return { name: 'Sentinel', version, url: redis.url, replicas: 2, scenarios, stop: redis.stop };
+}
