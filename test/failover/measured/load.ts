@@ -8,7 +8,7 @@ import { FILES } from './site.ts';
 const KEPT = 300;
 const TICK_MS = 10;
 /** What one act sends on average: see ACTS. */
-const REQUESTS_PER_ACT = 1.7;
+const REQUESTS_PER_ACT = 1.3;
 /** Consecutive answers that show that a failure is over. */
 const SETTLED = 100;
 const MAX_TRIES = 30;
@@ -71,7 +71,7 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
   }
 
   async function redeem(): Promise<void> {
-    const [token] = await issue({ single: true });
+    const [token] = singles.shift() ?? [];
     if (token === undefined) return;
     const requester = newRequester();
     if ((await insist(() => client.open(token, requester))) !== 'opened') return;
@@ -81,17 +81,25 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
     if (Math.random() < 0.3) await client.open(token, requester);
   }
 
-  async function revoke(by: Revoke['by']): Promise<void> {
-    subjects += 1;
-    const ofSubject = by === 'subject' && { subject: `s${subjects}`, count: 3 };
-    const tokens = await issue({ ...ofSubject });
+  async function revoke(by: Revoke['by'], from: Issued[][]): Promise<void> {
+    const tokens = from.shift() ?? [];
     const [token] = tokens;
     if (token === undefined) return;
-    await client.open(token, newRequester());
     if ((await insist(() => client.revoke(by, tokens))) !== 'done') return;
     for (const each of tokens) keep(revoked, each);
     await client.open(token, newRequester());
   }
+
+  /** Tokens that wait, so that replicas have them long before they are redeemed or revoked. */
+  const singles: Issued[][] = [];
+  const plain: Issued[][] = [];
+  const ofSubjects: Issued[][] = [];
+  const addSingle = async () => void singles.push(await issue({ single: true }));
+  const addPlain = async () => void plain.push(await issue());
+  const addSubject = async () => {
+    subjects += 1;
+    ofSubjects.push(await issue({ subject: `s${subjects}`, count: 3 }));
+  };
 
   const renew = async () => {
     for (const token of await issue()) keep(live, token);
@@ -103,14 +111,20 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
     [10, () => lookUp(redeemed)],
     [4, forge],
     [4, renew],
+    [10, addSingle],
     [10, redeem],
-    [4, () => revoke('id')],
-    [4, () => revoke('token')],
-    [4, () => revoke('subject')],
+    [8, addPlain],
+    [4, () => revoke('id', plain)],
+    [4, () => revoke('token', plain)],
+    [4, addSubject],
+    [4, () => revoke('subject', ofSubjects)],
   ];
   const bag = ACTS.flatMap(([weight, act]) => Array<typeof act>(weight).fill(act));
 
   for (const token of await issue({ count: 100 })) keep(live, token);
+  singles.push(...(await issue({ single: true, count: 60 })).map((token) => [token]));
+  plain.push(...(await issue({ count: 60 })).map((token) => [token]));
+  await Promise.all(Array.from({ length: 30 }, addSubject));
   const running = new Set<Promise<unknown>>();
   const actsPerMs = perSecond / REQUESTS_PER_ACT / 1000;
   let owed = 0;

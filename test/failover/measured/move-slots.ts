@@ -2,6 +2,9 @@ import { Redis as Connection } from 'ioredis';
 import type { Redis } from '../../../dev/redis.ts';
 import { isMaster } from './servers.ts';
 
+/** Slots that move at the same time. Each node writes its table to disk after each step. */
+const MOVERS = 20;
+
 /** Moves the first slots of a master to another one, with their keys, in steps, as redis-cli does. */
 export async function moveSlots(
   count: number,
@@ -20,7 +23,8 @@ export async function moveSlots(
     const [fromId, toId] = (await Promise.all(
       [source, target].map((node) => node.call('CLUSTER', 'MYID')),
     )) as [string, string];
-    for (const slot of (await slotsOf(source, fromId)).slice(0, count)) {
+    const left = (await slotsOf(source, fromId)).slice(0, count).values();
+    const move = async (slot: number) => {
       await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
       await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
       for (;;) {
@@ -31,7 +35,11 @@ export async function moveSlots(
       for (const node of [target, source, ...others]) {
         await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
       }
-    }
+    };
+    const mover = async () => {
+      for (const slot of left) await move(slot);
+    };
+    await Promise.all(Array.from({ length: MOVERS }, mover));
   } finally {
     for (const node of [source, target, ...others]) node.disconnect();
   }

@@ -5,7 +5,7 @@ import { ask, type Redis } from '../../../dev/redis.ts';
 import { waitFor } from '../../../dev/wait.ts';
 
 /** How long replicas miss what the master acknowledges. */
-const BEHIND_MS = 300;
+const BEHIND_MS = 800;
 
 /** So that a server that comes back has what it had. */
 export const KEEP = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
