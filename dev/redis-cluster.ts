@@ -1,5 +1,6 @@
 import { freePorts } from './ports.ts';
 import { ask, type Engine, type Redis, startRedis } from './redis.ts';
+import type { ServerProxy } from './redis-sentinel.ts';
 import { waitFor } from './wait.ts';
 
 const MASTERS = 3;
@@ -13,6 +14,8 @@ export interface ClusterOptions {
   replicas?: 0 | 1;
   /** For what each server keeps, the masters first. */
   folders?: readonly string[];
+  /** Proxies by which all others reach the nodes, the masters first. */
+  proxies?: ReadonlyArray<{ readonly clients: ServerProxy; readonly bus: ServerProxy }>;
 }
 
 export interface RedisCluster {
@@ -32,7 +35,7 @@ export async function startRedisCluster(options: ClusterOptions = {}): Promise<R
   );
   const masters = nodes.slice(0, MASTERS);
   const cluster = {
-    url: `redis+cluster://${nodes.map(({ redis }) => `127.0.0.1:${redis.port}`).join()}`,
+    url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join()}`,
     masters: masters.map(({ redis }) => redis),
     replicas: nodes.slice(MASTERS).map(({ redis }) => redis),
     stop: async () => void (await Promise.all(nodes.map(({ redis }) => redis.stop()))),
@@ -48,18 +51,33 @@ export async function startRedisCluster(options: ClusterOptions = {}): Promise<R
 
 interface Node {
   readonly redis: Redis;
+  /** By which others reach it. */
+  readonly port: number;
   readonly busPort: number;
 }
 
 async function startNode(options: ClusterOptions, number: number): Promise<Node> {
-  const { engine = 'redis', args = [], folders = [] } = options;
+  const { engine = 'redis', args = [], folders = [], proxies = [] } = options;
   const folder = folders[number];
   // Its default, the port and 10000, is among those of outgoing connections.
   const [busPort = 0] = await freePorts(1);
   const enabled = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)];
   const quick = ['--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0'];
-  const all = [...enabled, ...quick, ...args];
-  return { redis: await startRedis({ engine, args: all, ...(folder && { folder }) }), busPort };
+  const proxy = proxies[number];
+  const announced = proxy
+    ? {
+        'cluster-announce-ip': '127.0.0.1',
+        'cluster-announce-port': proxy.clients.port,
+        'cluster-announce-bus-port': proxy.bus.port,
+      }
+    : {};
+  const more = Object.entries(announced).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const all = [...enabled, ...quick, ...args, ...more];
+  const redis = await startRedis({ engine, args: all, ...(folder && { folder }) });
+  proxy?.clients.leadTo(redis.port);
+  proxy?.bus.leadTo(busPort);
+  const [port = redis.port, bus = busPort] = [proxy?.clients.port, proxy?.bus.port];
+  return { redis, port, busPort: bus };
 }
 
 async function join(nodes: readonly Node[]): Promise<void> {
@@ -72,8 +90,8 @@ async function join(nodes: readonly Node[]): Promise<void> {
       await tell(redis, `CLUSTER SET-CONFIG-EPOCH ${i + 1}`);
     }),
   );
-  for (const { redis, busPort } of nodes.slice(1)) {
-    if (first) await tell(first.redis, `CLUSTER MEET 127.0.0.1 ${redis.port} ${busPort}`);
+  for (const { port, busPort } of nodes.slice(1)) {
+    if (first) await tell(first.redis, `CLUSTER MEET 127.0.0.1 ${port} ${busPort}`);
   }
   await everywhere(nodes, (text) => text.split('\n').filter(isNode).length === nodes.length);
   const ids = await Promise.all(masters.map(({ redis }) => tell(redis, 'CLUSTER MYID')));

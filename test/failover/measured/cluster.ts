@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, Redis } from '../../../dev/redis.ts';
 import { startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { isAnyone, isNode, isServer, type Link, startLink } from './link.ts';
 import type { Load } from './load.ts';
 import { moveSlots } from './move-slots.ts';
 import { isConfirmed, isLookUp } from './outage.ts';
@@ -18,12 +19,29 @@ import {
 
 const HANG_MS = 10_000;
 
-/** Three masters, each with a replica. */
-export async function startCluster(engine: Engine, folder: string): Promise<Topology> {
+interface Links {
+  readonly clients: Link;
+  readonly bus: Link;
+}
+
+/** Three masters, each with a replica, which fail. */
+export function startFailingCluster(engine: Engine, folder: string): Promise<Topology> {
+  return start(engine, folder, []);
+}
+
+/** The same, and the network between them fails. */
+export async function startDividedCluster(engine: Engine, folder: string): Promise<Topology> {
+  const links = Array.from({ length: 6 }, async (): Promise<Links> => {
+    return { clients: await startLink(), bus: await startLink() };
+  });
+  return start(engine, folder, await Promise.all(links));
+}
+
+async function start(engine: Engine, folder: string, links: readonly Links[]): Promise<Topology> {
   const folders = await makeFolders(folder, 6);
   // Without it, one lost shard would stop the others.
   const args = [...KEEP, '--cluster-require-full-coverage', 'no'];
-  const redis = await startRedisCluster({ engine, args, folders });
+  const redis = await startRedisCluster({ engine, args, folders, proxies: links });
   const nodes = [...redis.masters, ...redis.replicas];
   let turn = 0;
 
@@ -69,7 +87,7 @@ export async function startCluster(engine: Engine, folder: string): Promise<Topo
     await restored(load);
   }
 
-  const scenarios: Scenario[] = [
+  const failures: Scenario[] = [
     {
       name: '`kill -9` of a master',
       kind: 'kill',
@@ -125,6 +143,42 @@ export async function startCluster(engine: Engine, folder: string): Promise<Topo
       },
     },
   ];
+  /** The bus is cut both ways. */
+  const isolate = (isLost: (head: Buffer) => boolean) => async (load: Load) => {
+    await replace(async (lost) => {
+      const id = (await say(lost, 'CLUSTER MYID')).split('\r\n')[1] ?? '';
+      for (const [i, { clients, bus }] of links.entries()) {
+        if (nodes[i] === lost) clients.cut(isLost);
+        bus.cut(nodes[i] === lost ? isAnyone : isNode(id));
+      }
+    });
+    await sleep(HANG_MS - 4_000);
+    for (const link of links) for (const each of [link.clients, link.bus]) each.heal();
+    await restored(load);
+  };
+  const partitions: Scenario[] = [
+    {
+      name: 'the network to a master is lost for 10 s',
+      loses: 'maybe',
+      run: isolate(isAnyone),
+    },
+    {
+      name: 'the same, but Postern still reaches the master',
+      loses: 'surely',
+      run: isolate(isServer),
+    },
+  ];
   const version = await versionOf(redis.masters[0] as Redis);
-  return { name: 'Cluster', version, url: redis.url, replicas: 1, scenarios, stop: redis.stop };
+  return {
+    name: 'Cluster',
+    kind: links.length > 0 ? 'network' : 'servers',
+    version,
+    url: redis.url,
+    replicas: 1,
+    scenarios: links.length > 0 ? partitions : failures,
+    async stop() {
+      await redis.stop();
+      for (const link of links) for (const each of [link.clients, link.bus]) each.close();
+    },
+  };
 }

@@ -31,13 +31,13 @@ const ONLY = process.env.FAILOVER_ONLY ?? '';
 /** Runs the scenarios of a topology one after the other, and writes a row for each. */
 export async function measure(
   start: (engine: Engine, folder: string) => Promise<Topology>,
-  confirms: 'by no replica' | 'by all replicas',
+  by: 'no replica' | 'all replicas',
 ): Promise<void> {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const topology = await start(ENGINE, folder);
   onTestFinished(() => topology.stop());
-  const replicas = confirms === 'by no replica' ? 0 : topology.replicas;
+  const replicas = by === 'no replica' ? 0 : topology.replicas;
   const site = await startSite({
     POSTERN_STORE: topology.url,
     ...(replicas > 0 && { POSTERN_STORE_REPLICAS: String(replicas) }),
@@ -48,7 +48,7 @@ export async function measure(
     const row = await run(scenario, site, { topology: topology.name, replicas });
     rows.push(row);
   }
-  const file = join(inject('failoverRows'), `${topology.name}-${replicas}.json`);
+  const file = join(inject('failoverRows'), `${topology.name}-${replicas}-${topology.kind}.json`);
   await writeFile(file, JSON.stringify({ measuredOn: await measuredOn(topology), rows }));
 }
 

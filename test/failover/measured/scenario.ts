@@ -16,6 +16,8 @@ export interface Scenario {
 
 export interface Topology {
   readonly name: 'Sentinel' | 'Cluster';
+  /** What fails. */
+  readonly kind: 'servers' | 'network';
   /** Of the servers, with their name. */
   readonly version: string;
   readonly url: string;

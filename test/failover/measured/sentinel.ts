@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, Redis } from '../../../dev/redis.ts';
 import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
+import { isAnyone, isServer, type Link, startLink } from './link.ts';
 import type { Load } from './load.ts';
 import { isConfirmed, isLookUp } from './outage.ts';
 import type { Scenario, Topology } from './scenario.ts';
@@ -19,19 +20,31 @@ import {
 const PAUSE_MS = 10_500;
 const HANG_MS = 10_000;
 
-/** Three sentinels, a master and two replicas. */
-export async function startSentinel(engine: Engine, folder: string): Promise<Topology> {
+/** Three sentinels, a master and two replicas, which fail. */
+export function startFailingSentinel(engine: Engine, folder: string): Promise<Topology> {
+  return start(engine, folder, []);
+}
+
+/** The same, and the network between them fails. */
+export async function startDividedSentinel(engine: Engine, folder: string): Promise<Topology> {
+  return start(engine, folder, await Promise.all([startLink(), startLink(), startLink()]));
+}
+
+async function start(engine: Engine, folder: string, links: readonly Link[]): Promise<Topology> {
   const folders = await makeFolders(folder, 3);
-  const redis = await startRedisSentinel({ engine, args: KEEP, folders });
+  const redis = await startRedisSentinel({ engine, args: KEEP, folders, proxies: links });
   const sentinels = [...redis.sentinels];
   let lastFailover = Number.NEGATIVE_INFINITY;
+
+  /** By which the others reach it. */
+  const portOf = (server: Redis) => links[redis.servers.indexOf(server)]?.port ?? server.port;
 
   /** The one that the first sentinel names. */
   async function master(): Promise<Redis> {
     const [sentinel] = sentinels;
     const reply = await say(sentinel ?? { port: 0 }, 'SENTINEL GET-MASTER-ADDR-BY-NAME main');
     const port = Number(reply.split('\r\n')[4]);
-    const named = redis.servers.find((server) => server.port === port);
+    const named = redis.servers.find((server) => portOf(server) === port);
     if (named === undefined) throw new Error(`the sentinel names ${JSON.stringify(reply)}`);
     return named;
   }
@@ -40,12 +53,12 @@ export async function startSentinel(engine: Engine, folder: string): Promise<Top
     await until('all servers to follow the master', async () => {
       const now = await master();
       const others = redis.servers.filter((server) => server !== now);
-      const states = [isMaster(now), ...others.map((server) => follows(server, now))];
+      const states = [isMaster(now), ...others.map((server) => follows(server, portOf(now)))];
       return (await Promise.all(states)).every(Boolean);
     });
     for (const sentinel of sentinels) {
       await until('each sentinel to see that', async () => {
-        const address = `status=ok,address=127.0.0.1:${(await master()).port},slaves=2`;
+        const address = `status=ok,address=127.0.0.1:${portOf(await master())},slaves=2`;
         return (await say(sentinel, 'INFO sentinel')).includes(address);
       });
     }
@@ -74,14 +87,14 @@ export async function startSentinel(engine: Engine, folder: string): Promise<Top
     await load.settled(isLookUp);
     await old.restart();
     // The sentinels would do so too, eight seconds later.
-    await say(old, `REPLICAOF 127.0.0.1 ${(await master()).port}`);
+    await say(old, `REPLICAOF 127.0.0.1 ${portOf(await master())}`);
     await say(old, 'CONFIG REWRITE');
     await restored(load);
   }
 
   const others = (old: Redis) => redis.servers.filter((server) => server !== old);
   const kill = async (load: Load) => rejoin(load, await replace((old) => old.kill()));
-  const scenarios: Scenario[] = [
+  const failures: Scenario[] = [
     { name: '`kill -9` of the master', kind: 'kill', loses: 'maybe', run: kill },
     {
       name: '`kill -9` while the replicas are behind',
@@ -130,6 +143,35 @@ export async function startSentinel(engine: Engine, folder: string): Promise<Top
     },
     { name: '`kill -9` of the master, with two sentinels left', loses: 'maybe', run: kill },
   ];
+  const isolate = (isLost: (head: Buffer) => boolean) => async (load: Load) => {
+    const old = await replace(async (lost) => links[redis.servers.indexOf(lost)]?.cut(isLost));
+    await sleep(HANG_MS - 3_000);
+    links[redis.servers.indexOf(old)]?.heal();
+    await restored(load);
+  };
+  const partitions: Scenario[] = [
+    {
+      name: 'the network to the master is lost for 10 s',
+      loses: 'maybe',
+      run: isolate(isAnyone),
+    },
+    {
+      name: 'the same, but Postern still reaches the master',
+      loses: 'surely',
+      run: isolate(isServer),
+    },
+  ];
   const version = await versionOf(redis.servers[0] as Redis);
-  return { name: 'Sentinel', version, url: redis.url, replicas: 2, scenarios, stop: redis.stop };
+  return {
+    name: 'Sentinel',
+    kind: links.length > 0 ? 'network' : 'servers',
+    version,
+    url: redis.url,
+    replicas: 2,
+    scenarios: links.length > 0 ? partitions : failures,
+    async stop() {
+      await redis.stop();
+      for (const link of links) link.close();
+    },
+  };
 }

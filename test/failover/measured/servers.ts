@@ -42,10 +42,10 @@ export async function isMaster(redis: Redis): Promise<boolean> {
   return (await say(redis, 'ROLE')).includes('master');
 }
 
-/** Whether a server follows the master at a port and has all of its data. */
-export async function follows(redis: Redis, master?: Redis): Promise<boolean> {
+/** Whether a server follows a master, or the one at that port, and has all of its data. */
+export async function follows(redis: Redis, port?: number): Promise<boolean> {
   const info = await say(redis, 'INFO replication');
-  const isOf = master === undefined || info.includes(`master_port:${master.port}\r`);
+  const isOf = port === undefined || info.includes(`master_port:${port}\r`);
   return isOf && info.includes('master_link_status:up') && !info.includes('sync_in_progress:1');
 }
 

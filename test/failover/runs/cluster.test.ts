@@ -1,13 +1,10 @@
-import { test } from 'vitest';
-import { startCluster } from '../measured/cluster.ts';
+import { describe, test } from 'vitest';
+import { startDividedCluster, startFailingCluster } from '../measured/cluster.ts';
 import { measure } from '../measured/measure.ts';
 
 const MINUTES = 60_000;
 
-test(
-  'failover: Cluster, confirmed by no replica',
-  async () => {
-    await measure(startCluster, 'by no replica');
-  },
-  60 * MINUTES,
-);
+describe.each(['no replica', 'all replicas'] as const)('Cluster, confirmed by %s', (by) => {
+  test('failover: servers fail', () => measure(startFailingCluster, by), 60 * MINUTES);
+  test('failover: the network fails', () => measure(startDividedCluster, by), 60 * MINUTES);
+});

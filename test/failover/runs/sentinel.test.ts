@@ -1,13 +1,10 @@
-import { test } from 'vitest';
+import { describe, test } from 'vitest';
 import { measure } from '../measured/measure.ts';
-import { startSentinel } from '../measured/sentinel.ts';
+import { startDividedSentinel, startFailingSentinel } from '../measured/sentinel.ts';
 
 const MINUTES = 60_000;
 
-test(
-  'failover: Sentinel, confirmed by no replica',
-  async () => {
-    await measure(startSentinel, 'by no replica');
-  },
-  60 * MINUTES,
-);
+describe.each(['no replica', 'all replicas'] as const)('Sentinel, confirmed by %s', (by) => {
+  test('failover: servers fail', () => measure(startFailingSentinel, by), 60 * MINUTES);
+  test('failover: the network fails', () => measure(startDividedSentinel, by), 60 * MINUTES);
+});
