@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Logger } from 'pino';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
-import { Unavailable } from '../domain/store.ts';
+import { Unavailable, Unconfirmed } from '../domain/store.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 
 export function problem(
@@ -15,6 +15,8 @@ export function problem(
   return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
 }
 
+const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
+
 /** Turns every error into a response. Details of a 5xx appear only in the log. */
 export function problemOf(error: Error, c: Context, log: Logger, shown?: string): Response {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
@@ -22,7 +24,9 @@ export function problemOf(error: Error, c: Context, log: Logger, shown?: string)
     // Without a stack trace: every request logs this until it is fixed.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
     c.header('Retry-After', '5');
-    return problem(c, 'unavailable', shown ?? `There is no answer from ${error.what}.`);
+    const detail =
+      error instanceof Unconfirmed ? UNCONFIRMED : `There is no answer from ${error.what}.`;
+    return problem(c, 'unavailable', shown ?? detail);
   }
   // The client closed the connection while it sent the body. Nobody reads this response.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {

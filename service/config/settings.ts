@@ -21,6 +21,7 @@ const PLAIN = {
   sentinel_username: values.credential("the sentinels' user name").optional(),
   sentinel_password: values.credential("the sentinels' password").optional(),
   store_timeout_ms: values.wholeNumber('milliseconds', 10, 10_000).default(250),
+  store_replicas: values.wholeNumber('replicas', 0, 10).default(0),
   expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(120),
   max_expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(3600),
   resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(3600),

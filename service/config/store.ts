@@ -13,6 +13,8 @@ export interface StoreSettings {
   readonly prefix: string;
   /** Milliseconds that a command may take. */
   readonly timeoutMs: number;
+  /** How many replicas confirm revocations and new requesters. */
+  readonly replicas: number;
   /** From a file, instead of the URL's. */
   readonly password?: string;
   /** PEM texts, and the name in the certificates. */
@@ -37,10 +39,12 @@ export function readStore(
   errors: ConfigErrors,
 ): StoreSettings | undefined {
   const { store: text, store_prefix: prefix, store_timeout_ms: timeoutMs } = plain;
-  if (text === undefined || prefix === undefined || timeoutMs === undefined) return undefined;
+  const { store_replicas: replicas } = plain;
+  if (text === undefined || prefix === undefined) return undefined;
+  if (timeoutMs === undefined || replicas === undefined) return undefined;
   const url = parseStoreUrl(text);
   if ('expected' in url) return undefined;
-  rejectUnused(url, settings, errors);
+  rejectUnused(url, replicas, settings, errors);
 
   const file = (name: keyof ValidPlain) => {
     const setting = settings.get(name);
@@ -63,6 +67,7 @@ export function readStore(
     url: text,
     prefix,
     timeoutMs,
+    replicas,
     ...given('password', password),
     ...(Object.keys(tls).length > 0 && { tls }),
     ...(Object.keys(sentinel).length > 0 && { sentinel }),
@@ -74,7 +79,12 @@ function given<K extends string, V>(key: K, value: V | undefined): { readonly [P
 }
 
 /** A setting without effect is a mistake: a connection would not be protected as it seems to be. */
-function rejectUnused(url: StoreUrl, settings: SourcedValues, errors: ConfigErrors): void {
+function rejectUnused(
+  url: StoreUrl,
+  replicas: number,
+  settings: SourcedValues,
+  errors: ConfigErrors,
+): void {
   const reject = (names: readonly string[], expected: string) => {
     for (const name of names) {
       const setting = settings.get(name);
@@ -95,6 +105,7 @@ function rejectUnused(url: StoreUrl, settings: SourcedValues, errors: ConfigErro
     reject(['sentinel_username'], `no value, or a password in ${variableOf('sentinel_password')}`);
   }
   if (url.kind === 'memory') {
+    if (replicas > 0) reject(['store_replicas'], `0, or a URL of Redis in ${store}`);
     reject(['store_password_file'], `no value, or a URL of Redis in ${store}`);
   } else if (url.password !== undefined) {
     reject(['store_password_file'], `no value, or a URL without a password in ${store}`);

@@ -83,6 +83,12 @@ export class StoreUnavailable extends Unavailable {
   }
 }
 
+/** A change is applied, but a failover may lose it. A repetition confirms it. */
+export class Unconfirmed extends Unavailable {
+  override readonly name = 'Unconfirmed';
+  override readonly what = 'the confirmation by replicas';
+}
+
 /** The keys of another issuer are not available. */
 export class KeysUnavailable extends Unavailable {
   override readonly name = 'KeysUnavailable';

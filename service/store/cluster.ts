@@ -2,6 +2,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { StoreUnavailable } from '../domain/store.ts';
 import { checkedUrl, loginOptions } from './access.ts';
 import {
+  type Checks,
   type Command,
   type Connection,
   type ConnectOptions,
@@ -20,7 +21,7 @@ const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
  * A connection to each master of a cluster. It never queues: without the master of a key, a command
  * fails immediately. Replicas are not asked.
  */
-export function connectCluster(options: ConnectOptions, write: () => Promise<unknown>): Connection {
+export function connectCluster(options: ConnectOptions, { write, learn }: Checks): Connection {
   const { timeoutMs, onState, checkEveryMs = 1000 } = options;
   const url = checkedUrl(options.url);
   /** Why a node does not answer. */
@@ -55,6 +56,14 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     },
   });
 
+  let redirections = 0;
+  const library = cluster as unknown as { handleError(error: Error, ...more: unknown[]): void };
+  const handleError = library.handleError.bind(cluster);
+  library.handleError = (error, ...more) => {
+    if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) redirections += 1;
+    handleError(error, ...more);
+  };
+
   const failure = (error: Error) =>
     (isSilence(error) && (lost ?? refused)) || clusterFailure(error);
 
@@ -71,7 +80,7 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     const masters = connected();
     const places = new Map<string, number[]>();
     for (const [i, [, key]] of commands.entries()) {
-      const master = cluster.slots[slotOf(key)]?.[0] ?? '';
+      const master = masterOf(key);
       const others = places.get(master);
       if (others === undefined) places.set(master, [i]);
       else others.push(i);
@@ -116,26 +125,18 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : failure(error);
   }
 
-  /** Part of a key, for each slot that was needed so far. */
-  const tags = new Map<number, number>();
-  let lastTag = -1;
+  const masterOf = (key: string) => cluster.slots[slotOf(key)]?.[0] ?? '';
 
-  /** For each master a text in braces whose slot it has. */
-  function tagsOfMasters(): number[] {
-    const missing = new Set(cluster.slots.map(([master]) => master));
-    const found: number[] = [];
-    const use = (slot: number, tag: number) => {
-      if (missing.delete(cluster.slots[slot]?.[0])) found.push(tag);
-    };
-    for (const [slot, tag] of tags) use(slot, tag);
-    while (missing.size > 0 && tags.size < SLOTS) {
-      lastTag += 1;
-      const slot = slotOf(String(lastTag));
-      if (tags.has(slot)) continue;
-      tags.set(slot, lastTag);
-      use(slot, lastTag);
-    }
-    return found;
+  /** A tag whose slot each master had. */
+  const tags = new Map<string, number>();
+
+  function keyOn(master: string, key: string): string {
+    const tagged = (tag: number) => `${key}:{${tag}}`;
+    let tag = tags.get(master) ?? 0;
+    // Enough for each slot: few are the slot of no number below.
+    for (; masterOf(tagged(tag)) !== master; tag += 1) if (tag > 20 * SLOTS) return key;
+    tags.set(master, tag);
+    return tagged(tag);
   }
 
   const infos = (section: string) => {
@@ -146,7 +147,7 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
 
   async function check(): Promise<void> {
     try {
-      await write();
+      await Promise.all([write(), learn()]);
     } catch (error) {
       // A slow node is no news: if it does not answer at all, its connection ends.
       if ((error as Error).message !== 'Command timed out') down(failure(error as Error));
@@ -214,12 +215,12 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
       const replies = await send(keys.map((key): Command => ['unlink', key]));
       return replies.map(replyOrThrow).reduce<number>((sum, gone) => sum + Number(gone), 0);
     },
-    async setOnMasters(key, value, ms) {
-      const tagged = tagsOfMasters().map((tag): Command => {
-        return ['set', `${key}:{${tag}}`, value, 'PX', ms];
-      });
-      if (tagged.length === 0) throw new Error('No master of the cluster is known');
-      (await send(tagged)).forEach(replyOrThrow);
+    masters: connected,
+    masterNames: () => [...new Set(cluster.slots.flatMap(([master = '']) => master))],
+    masterOf,
+    keyOn,
+    get redirections() {
+      return redirections;
     },
     infos,
     assertMaster() {

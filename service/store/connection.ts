@@ -15,6 +15,14 @@ export interface ConnectOptions extends StoreAccess {
   readonly checkEveryMs?: number;
 }
 
+/** What happens on each new connection, and then regularly. */
+export interface Checks {
+  /** Rejects if Redis does not accept a write. */
+  write(): Promise<unknown>;
+  /** Does not reject. */
+  learn(): Promise<unknown>;
+}
+
 /** A command of one key. */
 export type Command = [name: string, key: string, ...args: Array<string | number>];
 
@@ -35,8 +43,16 @@ export interface Connection {
   ): Promise<ReadonlyArray<readonly [record: string | null | StoreUnavailable, leftMs: number]>>;
   /** Removes keys, and returns how many there were. */
   unlink(keys: readonly string[]): Promise<number>;
-  /** Sets a key on each master. In a cluster, its name is longer. */
-  setOnMasters(key: string, value: string, ms: number): Promise<void>;
+  /** The masters, by name, to which there is a connection. */
+  masters(): ReadonlyMap<string, Redis>;
+  /** All masters. */
+  masterNames(): readonly string[];
+  /** The master that has a key. */
+  masterOf(key: string): string;
+  /** A key that a master has. In a cluster, its name is longer. */
+  keyOn(master: string, key: string): string;
+  /** How many commands a cluster sent to another master than the one that was asked. */
+  readonly redirections: number;
   /** A section of INFO from each master; empty if the user lacks the permission. */
   infos(section: string): Promise<readonly string[]>;
   /** Throws if the last reply may come from a server that is no longer the master. */
@@ -46,6 +62,9 @@ export interface Connection {
   close(): void;
 }
 
+/** The name of a master without a cluster. */
+const ONLY = '';
+
 /**
  * A connection that never queues: without Redis a command fails at once, and it reconnects.
  *
@@ -53,7 +72,7 @@ export interface Connection {
  * host, which sends nothing, and a master that became a replica, which keeps its clients: a replica's
  * reply may be older than a revocation.
  */
-export function connect(options: ConnectOptions, write: () => Promise<unknown>): Connection {
+export function connect(options: ConnectOptions, { write, learn }: Checks): Connection {
   const { timeoutMs, onState, checkEveryMs = 1000 } = options;
   const url = checkedUrl(options.url);
   /** Why there is no connection. */
@@ -116,7 +135,7 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
 
   async function check(more?: () => Promise<void>): Promise<void> {
     try {
-      await Promise.all([write(), more?.()]);
+      await Promise.all([write(), learn(), more?.()]);
     } catch (error) {
       // A slow Redis changes nothing, and the events report a lost connection.
       if (!isSilence(error as Error)) down(failureOf(error as Error));
@@ -174,9 +193,11 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
       return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
     },
     unlink: (keys) => redis.unlink(...keys),
-    async setOnMasters(key, value, ms) {
-      await redis.set(key, value, 'PX', ms);
-    },
+    masters: () => new Map([[ONLY, redis]]),
+    masterNames: () => [ONLY],
+    masterOf: () => ONLY,
+    keyOn: (_, key) => key,
+    redirections: 0,
     infos,
     assertMaster() {
       if (refused !== undefined) throw refused;

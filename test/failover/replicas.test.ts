@@ -1,0 +1,152 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, type TestContext, test } from 'vitest';
+import { ask, type Engine, type Redis, startRedis } from '../../dev/redis.ts';
+import { startRedisCluster } from '../../dev/redis-cluster.ts';
+import { startRedisSentinel } from '../../dev/redis-sentinel.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { type Store, Unconfirmed } from '../../service/domain/store.ts';
+import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
+import { engines } from '../store/engines.ts';
+import { grantAt, newId } from '../store/grants.ts';
+import { answers } from '../store/open-redis.ts';
+
+interface Servers {
+  readonly url: string;
+  readonly masters: readonly Redis[];
+  readonly replicas: readonly Redis[];
+  stop(): Promise<void>;
+}
+
+/** A master and a replica. */
+async function startPair(engine: Engine): Promise<Servers> {
+  const master = await startRedis({ engine, args: ['--repl-diskless-sync-delay', '0'] });
+  const args = ['--replicaof', `127.0.0.1 ${master.port}`];
+  const replica = await startRedis({ engine, args });
+  return {
+    url: master.url,
+    masters: [master],
+    replicas: [replica],
+    stop: async () => void (await Promise.all([replica.stop(), master.stop()])),
+  };
+}
+
+async function startWatched(engine: Engine): Promise<Servers> {
+  const { url, servers, stop } = await startRedisSentinel({ engine });
+  return { url, masters: servers.slice(0, 1), replicas: servers.slice(1), stop };
+}
+
+const topologies = engines().flatMap(([engine, name]) => [
+  { name, replicas: 1, start: () => startPair(engine) },
+  { name: `${name} with Sentinel`, replicas: 2, start: () => startWatched(engine) },
+  { name: `${name} Cluster`, replicas: 1, start: () => startRedisCluster({ engine }) },
+]);
+
+async function opened(
+  { onTestFinished }: TestContext,
+  servers: Servers,
+  options: Partial<RedisStoreOptions> = {},
+) {
+  const confirmations: boolean[] = [];
+  const store = createRedisStore({
+    url: servers.url,
+    prefix: 'postern:',
+    timeoutMs: 500,
+    replicas: 1,
+    onConfirm: (isConfirmed) => void confirmations.push(isConfirmed),
+    ...options,
+  });
+  onTestFinished(async () => {
+    await store.close();
+    await servers.stop();
+  });
+  await answers(store);
+  return { store, confirmations };
+}
+
+const UNTIL = Date.now() + 600_000;
+
+async function issued(store: Store, more: Parameters<typeof grantAt>[1] = {}): Promise<string> {
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { expiresAt: UNTIL, ...more })]]);
+  return id;
+}
+
+const requesterAt = (address: string) => ({ cookies: [], address, newCookie: newId() });
+
+/** Repeats what is not yet confirmed. */
+async function untilConfirmed<T>(run: () => Promise<T>): Promise<T> {
+  let result: T[] = [];
+  const isDone = async () => {
+    try {
+      result = [await run()];
+    } catch (error) {
+      if (!(error instanceof Unconfirmed)) throw error;
+    }
+    return result.length > 0;
+  };
+  await waitFor(isDone, { what: 'the confirmation', deadline: 30_000 });
+  return result[0] as T;
+}
+
+describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) => {
+  test('a change without enough replicas is applied and unconfirmed, until it is repeated', async (context) => {
+    const servers = await start();
+    const { store, confirmations } = await opened(context, servers, { replicas });
+    const [id, other, external] = [await issued(store), await issued(store), newId()];
+    const subject = newId();
+    const ofSubject = await issued(store, { subject });
+    const counted = await issued(store, { uses: { max: 1, resumeFor: 600 } });
+    expect(await store.revoke(other, 'web')).toBe(true);
+    expect(confirmations).toEqual([true]);
+
+    for (const replica of servers.replicas) replica.pause();
+    const requester = requesterAt('192.0.2.1');
+    await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
+    await expect(store.revokeExternal(external, UNTIL)).rejects.toThrow(Unconfirmed);
+    await expect(store.revokeSubject('web', subject)).rejects.toThrow(Unconfirmed);
+    await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unconfirmed);
+    await expect(store.check()).rejects.toThrow(Unconfirmed);
+    expect(confirmations.slice(1)).toEqual([false, false, false, false]);
+    // All of it holds, and what opens nothing that was closed needs no confirmation.
+    expect(await store.find(id)).toBeUndefined();
+    expect(await store.find(ofSubject)).toBeUndefined();
+    expect(await store.findExternal(external)).toBe('revoked');
+    expect(await store.redeem(counted, requester, true)).toBe('known');
+    expect(await store.redeem(counted, requesterAt('192.0.2.2'), true)).toBeUndefined();
+    expect(await store.find(await issued(store))).toBeDefined();
+    // The token is gone, and that is what has to be confirmed.
+    await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
+
+    for (const replica of servers.replicas) replica.resume();
+    expect(await untilConfirmed(() => store.revoke(id, 'web'))).toBe(false);
+    expect(await untilConfirmed(() => store.revokeSubject('web', subject))).toBeDefined();
+    await untilConfirmed(() => store.revokeExternal(external, UNTIL));
+    await untilConfirmed(() => store.check());
+    const next = await issued(store, { uses: { max: 1, resumeFor: 600 } });
+    expect(await untilConfirmed(() => store.redeem(next, requester, true))).toBe('new');
+  });
+
+  test('reads do not wait behind WAIT', async (context) => {
+    const servers = await start();
+    const { store } = await opened(context, servers, { replicas, timeoutMs: 5_000 });
+    const [id, read] = [await issued(store), await issued(store)];
+    for (const replica of servers.replicas) replica.pause();
+    let isWaiting = true;
+    const revoked = store.revoke(id, 'web').catch((error: Error) => {
+      isWaiting = false;
+      return error;
+    });
+    const blocked = async () => {
+      const infos = servers.masters.map(({ port }) => ask(port, 'INFO clients'));
+      return (await Promise.all(infos)).some((info) => info?.includes('blocked_clients:1'));
+    };
+    await waitFor(blocked, { what: 'WAIT' });
+    for (let i = 0; i < 100; i += 1) {
+      expect(await store.find(read)).toBeDefined();
+      await turn();
+    }
+    expect(isWaiting).toBe(true);
+    for (const replica of servers.replicas) replica.resume();
+    await revoked;
+  });
+});
