@@ -19,6 +19,8 @@ export interface Load {
   settled(isOf: (operation: Operation) => boolean): Promise<void>;
   /** Ends the load. Then asks for each token once more, as a requester that is new, up to so many times. */
   stop(tries?: number): Promise<void>;
+  /** Only ends the load. */
+  end(): void;
 }
 
 /** Issues, opens, redeems and revokes tokens, so many requests per second, however slow the answers are. */
@@ -140,6 +142,11 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
     }
   }, TICK_MS);
 
+  function end(): void {
+    stopped = true;
+    clearInterval(timer);
+  }
+
   async function audit(maxTries: number): Promise<void> {
     const left = all.values();
     const auditor = async () => {
@@ -163,9 +170,9 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
       };
       await waitFor(isSettled, { what: 'answers', deadline: 120_000 });
     },
+    end,
     async stop(tries = MAX_TRIES) {
-      stopped = true;
-      clearInterval(timer);
+      end();
       await Promise.all(running);
       await audit(tries);
     },

@@ -93,6 +93,7 @@ async function run(
     await report({ topology, replicas, scenario: name }, [String(error)], client);
     throw error;
   } finally {
+    load.end();
     client.close();
   }
 }
