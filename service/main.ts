@@ -41,9 +41,12 @@ async function main(): Promise<void> {
   const connected = new Promise<void>((resolve) => {
     onConnected = resolve;
   });
-  const opened = openStore(config.store, log, (isConnected) => {
-    metrics.store.connected(isConnected);
-    if (isConnected) onConnected();
+  const opened = openStore(config.store, log, {
+    ...metrics.store,
+    connected(isConnected) {
+      metrics.store.connected(isConnected);
+      if (isConnected) onConnected();
+    },
   });
   const store = measuredStore(opened, metrics);
 

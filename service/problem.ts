@@ -37,12 +37,13 @@ export function statusOf(code: ProblemCode): number {
 
 /**
  * A problem document (RFC 9457). Its type is about:blank, so the title is the phrase of the status.
- * `errors` names fields by JSON pointer, as in section 3.
+ * `errors` names fields by JSON pointer, as in section 3. `more` are extension members, as in section 3.2.
  */
 export function problemBody(
   code: ProblemCode,
   detail?: string,
   fieldErrors: readonly FieldError[] = [],
+  more: object = {},
 ): string {
   const status = STATUS[code];
   const errors = fieldErrors.map(({ pointer, detail }) => ({ pointer: `#${pointer}`, detail }));
@@ -53,6 +54,7 @@ export function problemBody(
     code,
     detail,
     errors: errors.length > 0 ? errors : undefined,
+    ...more,
   });
 }
 

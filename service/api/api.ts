@@ -131,8 +131,8 @@ function readyzHandler({ store, log }: ApiDependencies) {
     try {
       return c.json({ status: 'ok', ...(await store.check()) });
     } catch (error) {
-      const shown = error instanceof StoreUnavailable ? error.shown : undefined;
-      return problemOf(error as Error, c, log, shown);
+      const { shown, health } = error instanceof StoreUnavailable ? error : {};
+      return problemOf(error as Error, c, log, { shown, more: health });
     }
   };
 }

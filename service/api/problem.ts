@@ -10,15 +10,21 @@ export function problem(
   code: ProblemCode,
   detail?: string,
   errors: readonly FieldError[] = [],
+  more: object = {},
 ): Response {
-  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS));
+  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS), more);
   return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
 }
 
 const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
 
 /** Turns every error into a response. Details of a 5xx appear only in the log. */
-export function problemOf(error: Error, c: Context, log: Logger, shown?: string): Response {
+export function problemOf(
+  error: Error,
+  c: Context,
+  log: Logger,
+  health: { readonly shown?: string | undefined; readonly more?: object | undefined } = {},
+): Response {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
   if (error instanceof Unavailable) {
     // Without a stack trace: every request logs this until it is fixed.
@@ -26,7 +32,7 @@ export function problemOf(error: Error, c: Context, log: Logger, shown?: string)
     c.header('Retry-After', '5');
     const detail =
       error instanceof Unconfirmed ? UNCONFIRMED : `There is no answer from ${error.what}.`;
-    return problem(c, 'unavailable', shown ?? detail);
+    return problem(c, 'unavailable', health.shown ?? detail, [], health.more);
   }
   // The client closed the connection while it sent the body. Nobody reads this response.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {

@@ -1,6 +1,6 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Format, Issue } from '../domain/issue.ts';
-import type { Store } from '../domain/store.ts';
+import { type Store, Unconfirmed } from '../domain/store.ts';
 import { isOpaque } from '../domain/token.ts';
 import { countsBy, timesBy } from './counts.ts';
 
@@ -23,6 +23,9 @@ const LABELS = {
   check: 'check',
 } as const satisfies Record<Operation, string>;
 
+/** Seconds: from a planned failover to one that a person has to help. */
+const FAILOVER_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60];
+
 type StoreRecorder = ReturnType<typeof storeRecorder>;
 
 /** Records store operations. `began`: by `performance.now()`. */
@@ -41,6 +44,26 @@ export function storeRecorder(registry: Registry) {
   };
   const times = timesBy(registry, timesAbout, operations);
   const errors = countsBy(registry, errorsAbout, operations);
+  const confirmations = countsBy<'confirmed' | 'unconfirmed'>(
+    registry,
+    {
+      name: 'postern_store_confirmations_total',
+      help: 'Changes that replicas had to confirm, by result.',
+      label: 'result',
+    },
+    ['confirmed', 'unconfirmed'],
+  );
+  const redirections = new Counter({
+    name: 'postern_store_redirections_total',
+    help: 'Commands that a cluster sent to another master.',
+    registers: [registry],
+  });
+  const failovers = new Histogram({
+    name: 'postern_store_failover_seconds',
+    help: 'Failovers: time from the first failure until another master answered.',
+    buckets: FAILOVER_BUCKETS,
+    registers: [registry],
+  });
   // A plain variable: the gauge's `set` would cost each operation more than reading the clock.
   let up = 0;
   new Gauge({
@@ -61,11 +84,15 @@ export function storeRecorder(registry: Registry) {
       took(operation, began);
       up = 1;
     },
-    failed(operation: Operation, began: number): void {
+    failed(operation: Operation, began: number, isUp: boolean): void {
       took(operation, began);
       errors[LABELS[operation]].inc();
-      up = 0;
+      up = Number(isUp);
     },
+    confirmed: (isConfirmed: boolean) =>
+      confirmations[isConfirmed ? 'confirmed' : 'unconfirmed'].inc(),
+    redirected: () => redirections.inc(),
+    failedOver: (seconds: number) => failovers.observe(seconds),
     connected(isConnected: boolean): void {
       up = Number(isConnected);
     },
@@ -112,7 +139,8 @@ export function measuredStore(store: Store, { store: recorder, tokens }: Recorde
       recorder.answered(operation, began);
       return value;
     } catch (error) {
-      recorder.failed(operation, began);
+      // Redis answered. Only its replicas did not.
+      recorder.failed(operation, began, error instanceof Unconfirmed);
       throw error;
     }
   }

@@ -13,6 +13,7 @@ import { ServerConnector } from './connector.ts';
 import { codeOf, failureOf, isReply, isSilence } from './failure.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { requireVersion } from './version.ts';
+import { createWatch } from './watch.ts';
 
 /** Replies of a node that does not have the key, or not yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
@@ -22,8 +23,9 @@ const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
  * fails immediately. Replicas are not asked.
  */
 export function connectCluster(options: ConnectOptions, { write, learn }: Checks): Connection {
-  const { timeoutMs, onState, checkEveryMs = 1000 } = options;
+  const { timeoutMs, onState, observer, checkEveryMs = 1000 } = options;
   const url = checkedUrl(options.url);
+  const watch = createWatch(observer);
   /** Why a node does not answer. */
   let lost: StoreUnavailable | undefined;
   /** Why the cluster must not be used. */
@@ -60,7 +62,10 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
   const library = cluster as unknown as { handleError(error: Error, ...more: unknown[]): void };
   const handleError = library.handleError.bind(cluster);
   library.handleError = (error, ...more) => {
-    if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) redirections += 1;
+    if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) {
+      redirections += 1;
+      observer?.redirected();
+    }
     handleError(error, ...more);
   };
 
@@ -127,6 +132,8 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
 
   const masterOf = (key: string) => cluster.slots[slotOf(key)]?.[0] ?? '';
 
+  const masterNames = () => [...new Set(cluster.slots.flatMap(([master = '']) => master))];
+
   /** A tag whose slot each master had. */
   const tags = new Map<string, number>();
 
@@ -139,16 +146,17 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
     return tagged(tag);
   }
 
-  const infos = (section: string) => {
+  const infos = (...sections: string[]) => {
     const masters = [...connected().values()];
     // Not every Redis lets its clients ask.
-    return Promise.all(masters.map((master) => master.info(section).catch(() => '')));
+    return Promise.all(masters.map((master) => master.info(...sections).catch(() => '')));
   };
 
   async function check(): Promise<void> {
     try {
       await Promise.all([write(), learn()]);
     } catch (error) {
+      watch.failed();
       // A slow node is no news: if it does not answer at all, its connection ends.
       if ((error as Error).message !== 'Command timed out') down(failure(error as Error));
       return;
@@ -163,6 +171,7 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
     }
     lost = undefined;
     refused = undefined;
+    if (!isClosed) watch.answered(masterNames());
     if (!up && !isClosed) onState?.('up');
     up = true;
   }
@@ -216,7 +225,7 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
       return replies.map(replyOrThrow).reduce<number>((sum, gone) => sum + Number(gone), 0);
     },
     masters: connected,
-    masterNames: () => [...new Set(cluster.slots.flatMap(([master = '']) => master))],
+    masterNames,
     masterOf,
     keyOn,
     get redirections() {

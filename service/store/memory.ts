@@ -138,7 +138,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return entries.length;
     },
     async check() {
-      return {};
+      return { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
     },
     async close() {
       held.clear();

@@ -11,7 +11,8 @@ import {
   type Reply,
   replyOrThrow,
 } from './connection.ts';
-import { createClusterIssuing, createEnterAll } from './issuing-cluster.ts';
+import { createHealth } from './health.ts';
+import { createClusterIssuing, createEnterAll, type EnterAll } from './issuing-cluster.ts';
 import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 import * as scripts from './scripts.ts';
@@ -21,7 +22,8 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly prefix: string;
   /** How many replicas confirm a revocation or a new requester; 0: nobody waits for them. */
   readonly replicas?: number;
-  readonly onConfirm?: (isConfirmed: boolean) => void;
+  /** Called for each new connection if there is something that an operator should change. */
+  readonly onWarning?: (warning: string) => void;
   readonly now?: () => number;
 }
 
@@ -38,16 +40,27 @@ const PAGE = 1000;
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now, replicas: wanted = 0 } = options;
-  const connectTo = checkedUrl(options.url).kind === 'cluster' ? connectCluster : connect;
-  const connection: Connection = connectTo(options, {
-    write: async () => (await writeReady()).forEach(replyOrThrow),
-    learn: async () => replicas?.learn(),
-  });
+  const { kind } = checkedUrl(options.url);
+  const connectTo = kind === 'cluster' ? connectCluster : connect;
+  const connection: Connection = connectTo(
+    {
+      ...options,
+      onState(state, failure) {
+        options.onState?.(state, failure);
+        if (state === 'up') void warn();
+      },
+    },
+    {
+      write: async () => (await writeAll()).forEach(replyOrThrow),
+      learn: async () => replicas?.learn(),
+    },
+  );
   const replicas =
     wanted > 0
       ? createReplicas(connection, { ...options, wanted, key: `${prefix}confirmed` })
       : undefined;
   const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
+  const health = createHealth(connection, { kind, prefix, wanted, replicas, writeAll });
   const { redis } = connection;
   const read = createRead(connection);
   const readTimed = createReadTimed(connection);
@@ -72,9 +85,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return reply(redis.eval(script, keys.length, ...keys, ...args));
   }
 
-  async function writeReady(): Promise<readonly Reply[]> {
+  async function writeAll(): Promise<readonly Reply[]> {
     const masters = connection.masterNames();
-    if (masters.length === 0) throw new Error('No master of the cluster is known');
+    if (masters.length === 0) return [[new Error('No master of the cluster is known'), undefined]];
     return connection.send(
       masters.map((master) => {
         const key = connection.keyOn(master, `${prefix}ready`);
@@ -83,11 +96,20 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     );
   }
 
+  async function warn(): Promise<void> {
+    const warning = await health.warning();
+    if (warning !== undefined) options.onWarning?.(warning);
+  }
+
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
   const findExternal = (id: string) => read(grantKey(id));
   const find = (id: string) => findExternal(id).then(live);
 
-  const enterAll = createEnterAll(connection, grantKey);
+  const enter = createEnterAll(connection, grantKey);
+  // In a cluster, a failover could lose the entry and keep the grant: revoking its subject would miss it.
+  const enterAll: EnterAll = connection.isCluster
+    ? (index, entries) => confirmed(index, () => enter(index, entries))
+    : enter;
 
   async function issueTogether(issued: readonly Entry[]): Promise<void> {
     const indexes = new Map<string, number>();
@@ -236,18 +258,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       });
     },
 
-    async check() {
-      const confirm = replicas?.begin();
-      const [replies, infos] = await reply(Promise.all([writeReady(), connection.infos('memory')]));
-      for (const [error] of replies) if (error) throw connection.failureOf(error);
-      await confirm?.();
-      const policies = infos.map((info) => /^maxmemory_policy:(\S+)/m.exec(info)?.[1]);
-      const policy = policies.find((name) => name !== undefined && name !== 'noeviction');
-      if (policy === undefined) return {};
-      return {
-        warning: `maxmemory-policy is ${policy}: Redis may drop live tokens and revocations by subject; set it to noeviction`,
-      };
-    },
+    check: health.check,
 
     async close() {
       replicas?.close();

@@ -1,16 +1,17 @@
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { Unconfirmed } from '../domain/store.ts';
 import { type Connection, type ConnectOptions, replyOrThrow } from './connection.ts';
-import { codeOf, failureOf, isReply } from './failure.ts';
+import { codeOf, failureOf } from './failure.ts';
+
+const RECONNECTED = 'The connection to Redis was made again';
 
 export interface ReplicaOptions extends ConnectOptions {
   /** How many replicas of a master must confirm. */
   readonly wanted: number;
   /** Written before each WAIT. */
   readonly key: string;
-  /** Called after each operation that needed a confirmation. */
-  readonly onConfirm?: ((isConfirmed: boolean) => void) | undefined;
 }
 
 export type Replicas = ReturnType<typeof createReplicas>;
@@ -34,22 +35,27 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
   function begin(key?: string) {
     const { redirections } = connection;
     const master = key === undefined ? undefined : connection.masterOf(key);
-    const confirms = new Map<string, () => Promise<number>>();
-    for (const [name, main] of connection.masters()) confirms.set(name, lineOf(name, main).begin());
+    const before = connection.masters();
+    const confirms = new Map(
+      [...before].map(([name, main]) => [name, lineOf(name, main).begin()] as const),
+    );
 
-    /** Resolves with the number of replicas that have it, of the master with the fewest. */
-    return async function confirm(): Promise<number> {
+    /** To call after the last command. Rejects if too few replicas confirm. */
+    return async function confirm(): Promise<void> {
       // A command that was redirected may have changed another master than the one of the key.
       const isHere = master !== undefined && redirections === connection.redirections;
       const names = isHere ? [master] : connection.masterNames();
-      const counts = names.map(async (name) => {
-        const confirmOne = confirms.get(name);
-        if (confirmOne === undefined) throw new Unconfirmed('a master is not connected');
-        return confirmOne();
-      });
-      return Math.min(...(await Promise.all(counts)));
+      const now = connection.masters();
+      await Promise.all(
+        names.map((name) => {
+          const isSame = before.has(name) && before.get(name) === now.get(name);
+          return isSame ? confirms.get(name)?.() : Promise.reject(new Unconfirmed(RECONNECTED));
+        }),
+      );
     };
   }
+
+  for (const [name, main] of connection.masters()) lineOf(name, main);
 
   return {
     begin,
@@ -65,10 +71,10 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
         const result = await run();
         if (!isNeeded(result)) return result;
         await confirm();
-        options.onConfirm?.(true);
+        options.observer?.confirmed(true);
         return result;
       } catch (error) {
-        if (error instanceof Unconfirmed) options.onConfirm?.(false);
+        if (error instanceof Unconfirmed) options.observer?.confirmed(false);
         throw error;
       }
     },
@@ -92,9 +98,9 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
 }
 
 interface Line {
-  learn(): Promise<void>;
+  learn(): Promise<unknown>;
   /** Returns a function that confirms what is written on the readers' connection in between. */
-  begin(): () => Promise<number>;
+  begin(): () => Promise<void>;
   close(): void;
 }
 
@@ -106,8 +112,7 @@ function createLine(main: Redis, key: () => string, { wanted, timeoutMs }: Repli
   const ids = new WeakMap<object, string>();
   const second = main.duplicate({
     lazyConnect: false,
-    // For a moment after a failover. The replication ID shows if the master is another one.
-    enableOfflineQueue: true,
+    enableOfflineQueue: false,
     retryStrategy: (attempt: number) => Math.min(50 * attempt, 200),
     reconnectOnError: (error: Error) => codeOf(error) === 'READONLY',
   });
@@ -116,7 +121,19 @@ function createLine(main: Redis, key: () => string, { wanted, timeoutMs }: Repli
   // Redis ends a WAIT up to 100 ms late.
   const waitMs = Math.ceil(timeoutMs / 2);
 
+  async function learn(): Promise<string | undefined> {
+    const { stream } = main;
+    const id = masterId(await main.info('replication').catch(() => ''));
+    if (stream === undefined || main.stream !== stream) return undefined;
+    if (id === undefined) ids.delete(stream);
+    else ids.set(stream, id);
+    return id;
+  }
+
   const barrier = grouped(async () => {
+    if (second.status !== 'ready') {
+      await once(second, 'ready', { signal: AbortSignal.timeout(waitMs) });
+    }
     // Without a write of this connection before it, WAIT would answer at once.
     const commands = second.pipeline().set(key(), '', 'PX', 1000).wait(wanted, waitMs);
     const replies = await commands.info('replication').exec();
@@ -125,24 +142,23 @@ function createLine(main: Redis, key: () => string, { wanted, timeoutMs }: Repli
   });
 
   return {
-    async learn() {
-      const { stream } = main;
-      const id = masterId(await main.info('replication').catch(() => ''));
-      const isSame = stream !== undefined && main.stream === stream;
-      if (isSame && id !== undefined) ids.set(stream, id);
-      else if (isSame) ids.delete(stream);
-    },
+    learn,
     begin() {
       const { stream } = main;
-      const id = stream && ids.get(stream);
+      // The operation follows on the same connection, so a reply from now on is early enough.
+      const began = (stream && ids.get(stream)) ?? learn();
       return async () => {
-        if (id === undefined) throw new Unconfirmed('the connection to Redis was new');
-        if (main.stream !== stream) throw new Unconfirmed('the connection to Redis was lost');
+        const id = await began;
+        if (id === undefined) throw new Unconfirmed('The master of Redis is not known');
+        if (main.stream !== stream) throw new Unconfirmed(RECONNECTED);
         const reached = await barrier().catch((error: Error) => {
-          throw unconfirmed(error);
+          throw new Unconfirmed(`No replica could be asked: ${failureOf(error).shown}`);
         });
-        if (reached.id !== id) throw new Unconfirmed('the master changed');
-        if (reached.count >= wanted) return reached.count;
+        if (reached.id !== id) {
+          second.disconnect(true);
+          throw new Unconfirmed('The master of Redis changed');
+        }
+        if (reached.count >= wanted) return;
         throw new Unconfirmed(`${reached.count} of ${wanted} replicas confirmed in time`);
       };
     },
@@ -154,10 +170,6 @@ function createLine(main: Redis, key: () => string, { wanted, timeoutMs }: Repli
 function masterId(info: unknown): string | undefined {
   if (!/^role:master/m.test(String(info))) return undefined;
   return /^master_replid:(\w+)/m.exec(String(info))?.[1];
-}
-
-function unconfirmed(error: Error): Unconfirmed {
-  return new Unconfirmed(isReply(error) ? failureOf(error).message : error.message);
 }
 
 /**

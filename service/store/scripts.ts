@@ -215,3 +215,21 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
 return 0
 `;
+
+/** Returns the commands that the Redis user may not call. KEYS[1]: a key that nothing else uses. */
+export const FORBIDDEN = `
+local key = KEYS[1]
+local calls = {{'TIME'}, {'INFO', 'server'}, {'DEL', key}, {'UNLINK', key}, {'EXISTS', key},
+  {'SET', key, '', 'PX', 1000}, {'GET', key}, {'MGET', key}, {'PTTL', key}, {'PEXPIRE', key, 1000},
+  {'RENAME', key, key}, {'DEL', key},
+  {'HSET', key, 'a', ''}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HGETALL', key}, {'HDEL', key, 'a'},
+  {'ZADD', key, 0, 'a'}, {'ZCOUNT', key, 0, 0}, {'ZRANGE', key, 0, 0}, {'ZRANK', key, 'a'},
+  {'ZSCORE', key, 'a'}, {'ZREM', key, 'a'}, {'ZREMRANGEBYRANK', key, 0, 0}}
+local forbidden = {}
+for _, call in ipairs(calls) do
+  local reply = redis.pcall(unpack(call))
+  local text = type(reply) == 'table' and reply.err
+  if text and string.find(text, 'permission') then forbidden[#forbidden + 1] = call[1] end
+end
+return forbidden
+`;

@@ -8,6 +8,7 @@ import { type Store, Unconfirmed } from '../../service/domain/store.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
 import { engines } from '../store/engines.ts';
 import { grantAt, newId } from '../store/grants.ts';
+import { observerOf } from '../store/observer.ts';
 import { answers } from '../store/open-redis.ts';
 
 interface Servers {
@@ -52,7 +53,7 @@ async function opened(
     prefix: 'postern:',
     timeoutMs: 500,
     replicas: 1,
-    onConfirm: (isConfirmed) => void confirmations.push(isConfirmed),
+    observer: observerOf({ confirmed: (isConfirmed) => void confirmations.push(isConfirmed) }),
     ...options,
   });
   onTestFinished(async () => {
@@ -97,7 +98,7 @@ describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) =>
     const ofSubject = await issued(store, { subject });
     const counted = await issued(store, { uses: { max: 1, resumeFor: 600 } });
     expect(await store.revoke(other, 'web')).toBe(true);
-    expect(confirmations).toEqual([true]);
+    expect(confirmations.splice(0).at(-1)).toBe(true);
 
     for (const replica of servers.replicas) replica.pause();
     const requester = requesterAt('192.0.2.1');
@@ -106,7 +107,7 @@ describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) =>
     await expect(store.revokeSubject('web', subject)).rejects.toThrow(Unconfirmed);
     await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unconfirmed);
     await expect(store.check()).rejects.toThrow(Unconfirmed);
-    expect(confirmations.slice(1)).toEqual([false, false, false, false]);
+    expect(confirmations).toEqual([false, false, false, false]);
     // All of it holds, and what opens nothing that was closed needs no confirmation.
     expect(await store.find(id)).toBeUndefined();
     expect(await store.find(ofSubject)).toBeUndefined();

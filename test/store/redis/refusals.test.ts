@@ -9,6 +9,7 @@ import { openStore } from '../../../service/store/store.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { grantAt, newId } from '../grants.ts';
+import { observerOf } from '../observer.ts';
 import { tell } from '../open-redis.ts';
 
 const PASSWORD = 'pa55word-of-redis';
@@ -22,7 +23,7 @@ async function started(...args: string[]) {
 /** The service's store and its log, and what /readyz says. */
 function opened(url: string) {
   const { log, lines, parsed } = keptLog();
-  const store = openStore({ url, prefix: 'postern:', timeoutMs: 250 }, log, () => {});
+  const store = openStore({ url, prefix: 'postern:', timeoutMs: 250 }, log, observerOf());
   onTestFinished(() => store.close());
   const { ask } = createAsked({ store, log });
   const readyz = async () => {
