@@ -87,10 +87,10 @@ async function run(
       other: sum([...strange.values()]),
       memory: [before, sum(site.memory())],
     };
-    await report(row, problems(row, scenario), client);
+    await report(row, problems(row, scenario), client, site);
     return row;
   } catch (error) {
-    await report({ topology, replicas, scenario: name }, [String(error)], client);
+    await report({ topology, replicas, scenario: name }, [String(error)], client, site);
     throw error;
   } finally {
     load.end();
@@ -103,11 +103,13 @@ async function report(
   { topology, replicas, scenario }: Pick<Row, 'topology' | 'replicas' | 'scenario'>,
   found: readonly string[],
   { history, strange }: Client,
+  { log }: Site,
 ): Promise<void> {
   if (found.length === 0) return;
   const what = `${topology} ${replicas} ${scenario}`;
   const file = join(tmpdir(), `postern-failover-${what.replaceAll(/[^\w]+/g, '-')}.jsonl`);
   await writeHistory(file, history);
+  await writeFile(`${file}.log`, log());
   const statuses = JSON.stringify([...strange]);
   expect.soft(found, `${what}; history: ${file}; other statuses: ${statuses}`).toEqual([]);
 }

@@ -14,6 +14,8 @@ export interface Site {
   readonly port: number;
   /** Of the APIs of the instances. */
   readonly apiPorts: readonly number[];
+  /** What the instances logged. */
+  log(): string;
   /** The resident memory of each instance. Throws if one has ended. */
   memory(): number[];
   stop(): Promise<void>;
@@ -26,10 +28,9 @@ export async function startSite(env: Record<string, string>): Promise<Site> {
       env: {
         POSTERN_MOUNTS: '/download/=/protected/',
         POSTERN_API_KEYS: `web:${KEY}`,
-        POSTERN_LOG_LEVEL: 'silent',
+        POSTERN_LOG_LEVEL: 'error',
         ...env,
       },
-      stdio: 'ignore',
     }),
   );
   const services = await Promise.all(started);
@@ -62,6 +63,7 @@ export async function startSite(env: Record<string, string>): Promise<Site> {
   return {
     port: nginx.port,
     apiPorts: services.map(({ apiPort }) => apiPort),
+    log: () => services.map(({ stdout, stderr }) => stdout() + stderr()).join('\n'),
     memory: () =>
       pids.map((pid) => {
         process.kill(pid, 0);
