@@ -73,7 +73,7 @@ export function createHealth(connection: Connection, options: HealthOptions) {
     }
     const { sentinels = MIN_SENTINELS } = connection;
     if (sentinels < MIN_SENTINELS) {
-      warnings.push(`only ${sentinels} sentinels watch the master: run at least ${MIN_SENTINELS}`);
+      warnings.push(`too few sentinels: ${sentinels} instead of ${MIN_SENTINELS} or more`);
     }
     return warnings.length > 0 ? warnings.join('; ') : undefined;
   }

@@ -8,8 +8,9 @@ import { type Store, Unconfirmed } from '../../service/domain/store.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
 import { engines } from '../store/engines.ts';
 import { grantAt, newId } from '../store/grants.ts';
+import { startHoldingProxy } from '../store/holding-proxy.ts';
 import { observerOf } from '../store/observer.ts';
-import { answers } from '../store/open-redis.ts';
+import { answers, tell } from '../store/open-redis.ts';
 
 interface Servers {
   readonly url: string;
@@ -150,4 +151,73 @@ describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) =>
     for (const replica of servers.replicas) replica.resume();
     await revoked;
   });
+});
+
+/** A store that reaches a master by a proxy. */
+async function throughProxy(context: TestContext, options: Partial<RedisStoreOptions> = {}) {
+  const servers = await startPair('redis');
+  const [master, replica] = [...servers.masters, ...servers.replicas] as [Redis, Redis];
+  const proxy = await startHoldingProxy(master.port);
+  const url = `redis://127.0.0.1:${proxy.port}/0`;
+  const { store } = await opened(context, { ...servers, url }, { timeoutMs: 5_000, ...options });
+  return { store, master, replica, proxy };
+}
+
+test('replicas: a master that was replaced between the write and WAIT does not confirm', async (context) => {
+  const { store, master, replica, proxy } = await throughProxy(context);
+  proxy.hold(/wait/i);
+  const first = store.revoke(newId(), 'web');
+  await waitFor(() => proxy.isHolding(), { what: 'the first WAIT' });
+  // This one is written, and waits for the first.
+  const id = await issued(store);
+  const second = store.revoke(id, 'web');
+  await waitFor(async () => (await store.find(id)) === undefined, { what: 'the write' });
+  await tell(master, `REPLICAOF 127.0.0.1 ${replica.port}`);
+  await tell(master, 'REPLICAOF NO ONE');
+  proxy.release();
+  await first;
+  await expect(second).rejects.toMatchObject({ message: 'The master of Redis changed' });
+  expect(await untilConfirmed(() => store.revoke(id, 'web'))).toBe(false);
+});
+
+test('replicas: another master than the one of the write does not confirm', async (context) => {
+  const { store, master, proxy } = await throughProxy(context, { checkEveryMs: 3_600_000 });
+  const other = await startPair('redis');
+  context.onTestFinished(() => other.stop());
+  const id = await issued(store);
+  await untilConfirmed(() => store.revoke(newId(), 'web'));
+  await store.find(id);
+  // The readers' connection has sent MGET, the other one WAIT and INFO.
+  const [, second] = / *id=(\d+)(?=.* cmd=info )/.exec(await tell(master, 'CLIENT LIST')) ?? [];
+  proxy.moveTo(other.masters[0]?.port ?? 0);
+  expect(await tell(master, `CLIENT KILL ID ${second}`)).toBe(':1');
+  await expect(store.revoke(id, 'web')).rejects.toMatchObject({
+    message: 'The master of Redis changed',
+  });
+  expect(await store.find(id)).toBeUndefined();
+});
+
+test('replicas: Cluster: the index of a subject stays until its grants are confirmed as gone', async (context) => {
+  const servers = await startRedisCluster();
+  const { store } = await opened(context, servers);
+  const subject = newId();
+  const entries = Array.from({ length: 30 }, () => {
+    return [newId(), grantAt(Date.now(), { expiresAt: UNTIL, subject })] as const;
+  });
+  await untilConfirmed(() => store.issue(entries));
+  for (const replica of servers.replicas) replica.pause();
+  await expect(store.revokeSubject('web', subject)).rejects.toThrow(Unconfirmed);
+  const ending = `postern:subject:{web:${subject}}:revoked`;
+  const named = async () => {
+    const replies = servers.masters.map(({ port }) => ask(port, `ZCARD ${ending}`));
+    return (await Promise.all(replies)).includes(':30\r\n');
+  };
+  expect(await named()).toBe(true);
+  // Without its entry in the index, a token would survive the revocation of its subject.
+  await expect(store.issue([[newId(), grantAt(Date.now(), { subject })]])).rejects.toThrow(
+    Unconfirmed,
+  );
+  for (const replica of servers.replicas) replica.resume();
+  await untilConfirmed(() => store.revokeSubject('web', subject));
+  expect(await named()).toBe(false);
 });

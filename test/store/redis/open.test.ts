@@ -34,3 +34,16 @@ test('store: a connect and a disconnect of Redis are reported without any reques
   await redis.restart();
   await waitFor(() => connected === true, { what: 'its return' });
 });
+
+test('store: each check is reported, so that a failed request does not count until the next one', async () => {
+  const redis = await startRedis();
+  const told: boolean[] = [];
+  const observer = observerOf({ connected: (up) => void told.push(up) });
+  const options = { url: redis.url, prefix: 'postern:', timeoutMs: 5_000, checkEveryMs: 20 };
+  const store = openStore(options, log, observer);
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  await waitFor(() => told.filter((up) => up).length > 2, { what: 'several checks' });
+});
