@@ -46,12 +46,12 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
     return issued;
   }
 
-  /** As a client that tries again after 503. */
+  /** As a client that tries again after 503: the first time earlier than it should. */
   async function insist<T extends string>(ask: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       const outcome = await ask();
       if (outcome !== 'unknown' || stopped || tries === MAX_TRIES) return outcome;
-      await sleep(500 + Math.random() * 1000);
+      await sleep((tries === 1 ? 300 : 2_000) * (1 + Math.random()));
     }
   }
 
