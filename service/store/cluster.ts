@@ -253,7 +253,7 @@ function meaningOf(message: string): string | undefined {
   if (message.startsWith('CLUSTERDOWN')) {
     return 'The cluster is down, or a slot has no master (CLUSTERDOWN)';
   }
-  if (message.startsWith('Too many Cluster redirections')) {
+  if (/^(Too many Cluster redirections|MOVED |ASK )/.test(message)) {
     return 'A slot of the cluster is being moved';
   }
   if (message.includes('cluster support disabled')) {

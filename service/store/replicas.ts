@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { Unconfirmed } from '../domain/store.ts';
 import { type Connection, type ConnectOptions, replyOrThrow } from './connection.ts';
-import { codeOf, failureOf } from './failure.ts';
+import { codeOf } from './failure.ts';
 
 const RECONNECTED = 'The connection to Redis was made again';
 
@@ -26,7 +26,8 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
   function lineOf(name: string, main: Redis): Line {
     const known = lines.get(main);
     if (known !== undefined) return known;
-    const line = createLine(main, () => connection.keyOn(name, options.key), options);
+    const key = () => connection.keyOn(name, options.key);
+    const line = createLine(main, key, { ...options, failureOf: connection.failureOf });
     lines.set(main, line);
     return line;
   }
@@ -97,6 +98,8 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
   };
 }
 
+type LineOptions = ReplicaOptions & Pick<Connection, 'failureOf'>;
+
 interface Line {
   learn(): Promise<unknown>;
   /** Returns a function that confirms what is written on the readers' connection in between. */
@@ -108,7 +111,8 @@ interface Line {
  * The second connection to a master: WAIT holds up all commands behind it, so readers have their own.
  * The replication ID identifies a master: it is new when a replica is promoted.
  */
-function createLine(main: Redis, key: () => string, { wanted, timeoutMs }: ReplicaOptions): Line {
+function createLine(main: Redis, key: () => string, options: LineOptions): Line {
+  const { wanted, timeoutMs, failureOf } = options;
   const ids = new WeakMap<object, string>();
   const second = main.duplicate({
     lazyConnect: false,

@@ -3,6 +3,7 @@ import { describe, expect, type TestContext, test } from 'vitest';
 import { ask, type Engine, type Redis, startRedis } from '../../dev/redis.ts';
 import { startRedisCluster } from '../../dev/redis-cluster.ts';
 import { startRedisSentinel } from '../../dev/redis-sentinel.ts';
+import { startService } from '../../dev/service.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { type Store, Unconfirmed } from '../../service/domain/store.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
@@ -132,7 +133,9 @@ describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) =>
   test('reads do not wait behind WAIT', async (context) => {
     const servers = await start();
     const { store } = await opened(context, servers, { replicas, timeoutMs: 5_000 });
-    const [id, read] = [await issued(store), await issued(store)];
+    const id = await issued(store);
+    // On each master of a cluster.
+    const read = await Promise.all(Array.from({ length: 20 }, () => issued(store)));
     for (const replica of servers.replicas) replica.pause();
     let isWaiting = true;
     const revoked = store.revoke(id, 'web').catch((error: Error) => {
@@ -144,8 +147,8 @@ describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) =>
       return (await Promise.all(infos)).some((info) => info?.includes('blocked_clients:1'));
     };
     await waitFor(blocked, { what: 'WAIT' });
-    for (let i = 0; i < 100; i += 1) {
-      expect(await store.find(read)).toBeDefined();
+    for (let i = 0; i < 20; i += 1) {
+      await Promise.all(read.map((one) => store.find(one)));
       await turn();
     }
     expect(isWaiting).toBe(true);
@@ -221,4 +224,72 @@ test('replicas: Cluster: the index of a subject stays until its grants are confi
   for (const replica of servers.replicas) replica.resume();
   await untilConfirmed(() => store.revokeSubject('web', subject));
   expect(await named()).toBe(false);
+});
+
+const KEY = '0123456789abcdef0123456789abcdef';
+
+test('service: without its replica it answers 503, and a repetition is confirmed', async (context) => {
+  const servers = await startPair('redis');
+  const service = await startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${KEY}`,
+      POSTERN_STORE: servers.url,
+      POSTERN_STORE_REPLICAS: '1',
+      POSTERN_STORE_TIMEOUT_MS: '700',
+    },
+  });
+  context.onTestFinished(async () => {
+    await service.stop();
+    await servers.stop();
+  });
+  const api = async (method: string, path: string, body?: object) => {
+    const reply = await fetch(`http://127.0.0.1:${service.apiPort}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await reply.text();
+    return { status: reply.status, body: text === '' ? undefined : JSON.parse(text) };
+  };
+  const download = async (url: string, address: string) => {
+    const reply = await fetch(`http://127.0.0.1:${service.gatePort}/auth-request`, {
+      headers: {
+        'X-Original-URI': url,
+        'X-Original-Method': 'GET',
+        'X-Real-IP': address,
+        'Postern-Site': 'files.example',
+      },
+    });
+    return reply.status;
+  };
+  const unconfirmed = { status: 503, body: { code: 'unavailable' } };
+  const plain = (await api('POST', '/tokens', { path: '/download/a' })).body;
+  const counted = (await api('POST', '/tokens', { path: '/download/a', max_uses: 1 })).body;
+  const ready = { store: 'server', masters: 1, answering: 1, replicas: 1, wanted: 1 };
+  expect(await api('GET', '/readyz')).toEqual({ status: 200, body: { status: 'ok', ...ready } });
+
+  for (const replica of servers.replicas) replica.pause();
+  expect(await download(plain.url, '192.0.2.1')).toBe(204);
+  expect(await api('DELETE', `/tokens/${plain.id}`)).toMatchObject({
+    ...unconfirmed,
+    body: { detail: 'Applied, not yet confirmed: repeat the request.' },
+  });
+  expect(await download(plain.url, '192.0.2.1')).toBe(401);
+  expect(await download(counted.url, '192.0.2.1')).toBe(503);
+  expect(await download(counted.url, '192.0.2.1')).toBe(204);
+  expect(await download(counted.url, '192.0.2.2')).toBe(401);
+  expect(await api('GET', '/readyz')).toMatchObject({
+    ...unconfirmed,
+    body: { ...ready, detail: '0 of 1 replicas confirmed in time' },
+  });
+
+  for (const replica of servers.replicas) replica.resume();
+  const isConfirmed = async () => (await api('DELETE', `/tokens/${plain.id}`)).status === 404;
+  await waitFor(isConfirmed, { what: 'the confirmation' });
+  await waitFor(async () => (await api('GET', '/readyz')).status === 200, { what: '/readyz' });
+  const metrics = await fetch(`http://127.0.0.1:${service.apiPort}/metrics`);
+  expect(await metrics.text()).toMatch(
+    /postern_store_confirmations_total\{result="unconfirmed"\} [2-9]/,
+  );
 });
