@@ -16,7 +16,8 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const folder = await mkdtemp(join(tmpdir(), 'postern-failover-'));
   provide('failoverRows', folder);
   return async () => {
-    const names = (await readdir(folder)).sort();
+    // Sentinel first, and servers before the network.
+    const names = (await readdir(folder)).sort().reverse();
     const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
     await rm(folder, { recursive: true });
     const runs = texts.map((text): { measuredOn: string; rows: Row[] } => JSON.parse(text));

@@ -168,7 +168,7 @@ export async function startLoad(client: Client, perSecond: number): Promise<Load
         const last = own.slice(-SETTLED);
         return last.length === SETTLED && last.every(({ outcome }) => outcome !== 'unknown');
       };
-      await waitFor(isSettled, { what: 'answers', deadline: 40_000 });
+      await waitFor(isSettled, { what: 'answers', deadline: 120_000 });
     },
     end,
     async stop(tries = MAX_TRIES) {

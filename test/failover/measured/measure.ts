@@ -23,15 +23,21 @@ const WARM_UP_MS = 1_500;
 
 /** Requests per second. */
 const RATE = setting('FAILOVER_RATE', 300);
-const TIMES = { kill: setting('FAILOVER_KILLS', 2), planned: setting('FAILOVER_PLANNED', 2) };
+const TIMES = { kill: setting('FAILOVER_KILLS', 2), planned: setting('FAILOVER_PLANNED', 1) };
 const ENGINE: Engine = process.env.FAILOVER_ENGINE === 'valkey' ? 'valkey' : 'redis';
 /** A part of the names of the scenarios to run. */
 const ONLY = process.env.FAILOVER_ONLY ?? '';
 
+/** What confirms, in turn. */
+export const settings = ['no replica', 'all replicas'] as const;
+
+/** Long enough for any number of repetitions. */
+export const MAX_MS = 3_600_000;
+
 /** Runs the scenarios of a topology one after the other, and writes a row for each. */
 export async function measure(
   start: (engine: Engine, folder: string) => Promise<Topology>,
-  by: 'no replica' | 'all replicas',
+  by: (typeof settings)[number],
 ): Promise<void> {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -48,7 +54,7 @@ export async function measure(
     const row = await run(scenario, site, { topology: topology.name, replicas });
     rows.push(row);
   }
-  const file = join(inject('failoverRows'), `${topology.name}-${replicas}-${topology.kind}.json`);
+  const file = join(inject('failoverRows'), `${topology.name}-${topology.kind}-${replicas}.json`);
   await writeFile(file, JSON.stringify({ measuredOn: await measuredOn(topology), rows }));
 }
 

@@ -28,10 +28,9 @@ const COLUMNS: ReadonlyArray<readonly [title: string, cell: (row: Row) => string
   ['`n`', ({ replicas }) => replicas],
   ['requests', ({ requests }) => requests],
   ['503', ({ unavailable }) => unavailable],
-  ['look-ups', ({ lookUpOutage }) => seconds(lookUpOutage)],
-  ['writes', ({ confirmedOutage }) => seconds(confirmedOutage)],
+  ['outage of look-ups', ({ lookUpOutage }) => seconds(lookUpOutage)],
+  ['of confirmed writes', ({ confirmedOutage }) => seconds(confirmedOutage)],
   ['lost revocations', ({ lostRevocations }) => lostRevocations],
-  ['late', ({ lateRevocations }) => lateRevocations],
   ['lost redemptions', ({ lostRedemptions }) => lostRedemptions],
   ['lost tokens', ({ lostTokens }) => lostTokens],
   ['wrongly opened', ({ wronglyOpened }) => wronglyOpened],
@@ -47,7 +46,10 @@ export function tables(rows: readonly Row[]): string {
   const topologies = [...new Set(rows.map(({ topology }) => topology))];
   return topologies
     .map((topology) => {
-      const own = rows.filter((row) => row.topology === topology);
+      const scenarios = rows.filter((row) => row.topology === topology);
+      // Together what differs only in the setting.
+      const names = [...new Set(scenarios.map(({ scenario }) => scenario))];
+      const own = names.flatMap((name) => scenarios.filter(({ scenario }) => scenario === name));
       const cells = [
         COLUMNS.map(([title]) => title),
         COLUMNS.map((_, i) => (i === 0 ? '---' : '--:')),
