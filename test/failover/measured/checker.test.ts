@@ -113,7 +113,12 @@ const cases: Record<
       {},
     ],
     'any number of requesters open a token without a limit': [
-      [issue([0, 1]), open('opened', 'A', [2, 3]), open('opened', 'B', [2, 5])],
+      [
+        issue([0, 1]),
+        open('opened', 'A', [2, 3]),
+        open('opened', 'B', [2, 5]),
+        open('opened', 'C', [6, 7]),
+      ],
       {},
     ],
   },

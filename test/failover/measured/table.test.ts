@@ -31,11 +31,11 @@ test('table: both settings of a scenario follow each other', () => {
     row({ topology: 'Cluster' }),
   ]);
   const [, sentinel, cluster] = text.split(/\*\*\w+\*\*\n\n/);
-  const starts = (part = '') => part.split('\n').map((line) => line.slice(0, 23));
+  const starts = (part = '') => part.split('\n').map((line) => line.slice(0, 24));
   expect(starts(sentinel).slice(2, 5)).toEqual([
     '| a kill, 20 times | 0 |',
     '| a kill, 20 times | 2 |',
-    '| a hang | 0 | 100 | 7 ',
+    '| a hang | 0 | 100 | 7 |',
   ]);
   expect(cluster).toContain('| a kill | 0 | 100 | 7 | 2.3 s | – | 0 | 0 | 3 | 0 | 1 → 2 |');
 });
