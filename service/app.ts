@@ -12,7 +12,6 @@ import { createGate } from './gate/gate.ts';
 import { createDenyUnreadable } from './gate/unreadable.ts';
 import type { Jwt } from './jwt/open.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { measuredIssue } from './metrics/store.ts';
 
 type Settings = Pick<
   Config,
@@ -60,7 +59,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
   const api = createApi({
     apiKeys,
     clientOf,
-    issue: measuredIssue(issue, metrics.tokens),
+    issue: metrics.measuredIssue(issue),
     lookUp,
     prolong: createProlong({ mounts, store, now }),
     revoke: createRevoke({ store, lookUp, owners, now }),

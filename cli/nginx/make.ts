@@ -8,9 +8,9 @@ import { renderFiles, renderText, writeFiles } from './files.ts';
 import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
 
 interface Output {
-  readonly out?: string;
-  readonly force?: true;
-  readonly json?: true;
+  readonly out?: string | undefined;
+  readonly force?: true | undefined;
+  readonly json?: true | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
 import type { WithDeadline } from '../domain/deadline.ts';
 import type { Decision } from '../domain/decision.ts';
-import type { Mode, RecordDecision } from '../metrics/decisions.ts';
+import type { Mode, RecordDecision } from '../metrics/metrics.ts';
 import { type Answer, type CookieSettings, problemAnswer, send } from './answer.ts';
 import { authRequestAnswer } from './auth-request.ts';
 import { gateRequest } from './headers.ts';

@@ -140,9 +140,10 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
   function keyOn(master: string, key: string): string {
     const tagged = (tag: number) => `${key}:{${tag}}`;
     let tag = tags.get(master) ?? 0;
-    // Enough for each slot: few are the slot of no number below.
-    for (; masterOf(tagged(tag)) !== master; tag += 1) if (tag > 20 * SLOTS) return key;
-    tags.set(master, tag);
+    const isThere = masterOf(tagged(tag)) === master || masterNames().includes(master);
+    // The numbers below this one reach each slot.
+    while (isThere && masterOf(tagged(tag)) !== master && tag < 20 * SLOTS) tag += 1;
+    if (isThere) tags.set(master, tag);
     return tagged(tag);
   }
 

@@ -162,7 +162,7 @@ export function connect(options: ConnectOptions, { write, learn }: Checks): Conn
     }
     refused = undefined;
     const { remoteAddress, remotePort } = redis.stream;
-    watch.answered([`${remoteAddress}:${remotePort}`]);
+    watch.answered(remoteAddress === undefined ? [] : [`${remoteAddress}:${remotePort}`]);
     if (!up) onState?.('up');
     up = true;
   }
