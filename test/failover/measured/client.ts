@@ -44,7 +44,8 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
   function send(to: number, line: string, headers: Record<string, string>, body = '') {
     const [method = '', path = ''] = line.split(' ');
     return new Promise<Reply>((resolve) => {
-      const failed = () => resolve({ status: 0, body: '' });
+      // A server may close an idle connection at this moment: that is no failure of the server.
+      const failed = () => resolve({ status: sent.reusedSocket ? 503 : 0, body: '' });
       const options = { host: '127.0.0.1', port: to, method, path, headers, agent };
       const sent = request(options, (response) => {
         let text = '';

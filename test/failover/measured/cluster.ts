@@ -163,7 +163,7 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
       run: isolate(isAnyone),
     },
     {
-      name: 'the same, but Postern still reaches the master',
+      name: 'only Postern still reaches a master for 10 s',
       loses: 'surely',
       run: isolate(isServer),
     },

@@ -156,7 +156,7 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
       run: isolate(isAnyone),
     },
     {
-      name: 'the same, but Postern still reaches the master',
+      name: 'only Postern still reaches the master for 10 s',
       loses: 'surely',
       run: isolate(isServer),
     },

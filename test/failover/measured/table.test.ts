@@ -25,9 +25,9 @@ const row = (more: Partial<Row> = {}): Row => ({
 
 test('table: both settings of a scenario follow each other', () => {
   const text = tables([
-    row({ times: 20 }),
-    row({ scenario: 'a hang' }),
     row({ replicas: 2, times: 20 }),
+    row({ scenario: 'a hang' }),
+    row({ times: 20 }),
     row({ topology: 'Cluster' }),
   ]);
   const [, sentinel, cluster] = text.split(/\*\*\w+\*\*\n\n/);

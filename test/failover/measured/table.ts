@@ -49,7 +49,11 @@ export function tables(rows: readonly Row[]): string {
       const scenarios = rows.filter((row) => row.topology === topology);
       // Together what differs only in the setting.
       const names = [...new Set(scenarios.map(({ scenario }) => scenario))];
-      const own = names.flatMap((name) => scenarios.filter(({ scenario }) => scenario === name));
+      const own = names.flatMap((name) =>
+        scenarios
+          .filter(({ scenario }) => scenario === name)
+          .sort((a, b) => a.replicas - b.replicas),
+      );
       const cells = [
         COLUMNS.map(([title]) => title),
         COLUMNS.map((_, i) => (i === 0 ? '---' : '--:')),
