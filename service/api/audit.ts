@@ -2,7 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import type { Logger } from 'pino';
 import { type Grant, isFolder } from '../domain/grant.ts';
-import { Unavailable } from '../domain/store.ts';
+import { Unavailable, Unconfirmed } from '../domain/store.ts';
 import { withoutTokens } from '../domain/without-tokens.ts';
 import { statusOf } from '../problem.ts';
 import type { ApiEnv, AuditFields } from './http.ts';
@@ -59,6 +59,8 @@ function failureOf(code: NonNullable<ApiEnv['Variables']['problem']>, c: Context
   return {
     action: statusOf(code) < 500 ? 'request.refused' : 'request.failed',
     code,
+    // Not confirmed by replicas, and therefore an error.
+    applied: c.error instanceof Unconfirmed || undefined,
     reason: c.error instanceof Unavailable ? c.error.message : undefined,
     method: c.req.method,
     // Not the path, which can have anything in it.

@@ -30,7 +30,7 @@ export interface Revoke {
 }
 
 interface RevokedToken {
-  readonly id?: string | undefined;
+  readonly id?: string;
   readonly revoked: boolean;
 }
 
@@ -39,12 +39,14 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
     async token(client, token) {
       if (isOpaque(token)) return end(tokenId(token), client);
       const { id, grant, recorded } = await lookUp(token, true);
-      if (id === undefined || grant?.client !== client.id) return { id, revoked: false };
+      if (id === undefined) return { revoked: false };
+      // Also if it is gone: the store may have to confirm the revocation that ended it.
+      if (grant === undefined || recorded === 'required') return end(id, client);
+      if (grant.client !== client.id) return { id, revoked: false };
       if (recorded === 'never') {
         const detail = 'This token is not stored (revocable: false) and cannot be revoked.';
         throw new Refused('unsupported_token_type', detail);
       }
-      if (recorded === 'required') return end(id, client);
       await store.revokeExternal(id, Math.max(rememberedUntil(grant), longest(client.id)));
       return { id, revoked: true };
     },

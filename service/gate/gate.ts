@@ -2,11 +2,12 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
 import type { Deadlines } from '../domain/deadline.ts';
-import type { Decision } from '../domain/decision.ts';
+import type { Confirmation, Decision } from '../domain/decision.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
 import { type Answer, type CookieSettings, problemAnswer, send } from './answer.ts';
 import { authRequestAnswer } from './auth-request.ts';
-import { gateRequest } from './headers.ts';
+import { confirmAnswer, readConfirmation } from './confirm.ts';
+import { gateRequest, requestHeaders } from './headers.ts';
 import { logDecision } from './log.ts';
 import { xAccelAnswer } from './x-accel.ts';
 
@@ -31,7 +32,7 @@ const LIVE_ANSWER: Answer = {
 };
 
 /**
- * The listener that nginx asks about each request. Plain node:http: it has three routes, and a router
+ * The listener that nginx asks about each request. Plain node:http: it has four routes, and a router
  * with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
@@ -43,6 +44,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     response: ServerResponse,
     mode: Mode,
     toAnswer: (decision: Decision) => Answer,
+    confirmation?: Confirmation,
   ): Promise<void> {
     const began = performance.now();
 
@@ -61,17 +63,35 @@ export function createGate(deps: GateDependencies): RequestListener {
     const deadline = deadlines.begin(began, (late) => answer(unavailable(late)));
     let decision: Decision;
     try {
-      decision = await authorize(gateRequest(headers), deadline);
+      decision = await authorize(gateRequest(headers, confirmation), deadline);
     } catch (cause) {
       decision = unavailable(cause);
     }
     if (deadlines.end(deadline)) answer(decision);
   }
 
+  async function confirm(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { headers } = request;
+    const confirmation = await readConfirmation(request);
+    if (headers[requestHeaders.method] !== 'POST') {
+      return send(response, problemAnswer('method_not_allowed', ['Allow', 'POST']));
+    }
+    if (confirmation === undefined) {
+      return send(response, problemAnswer('content_too_large', ['Connection', 'close']));
+    }
+    const uri = String(headers[requestHeaders.uri]);
+    const byConfirm = (decision: Decision) => confirmAnswer(decision, cookies, uri);
+    await decide(request, response, 'confirm', byConfirm, confirmation);
+  }
+
   const byAuthRequest = (decision: Decision) => authRequestAnswer(decision, cookies);
 
   return (request, response) => {
-    const { method, url, headers } = request;
+    const { method, url } = request;
+    if (method === 'POST' && url === '/confirm') {
+      confirm(request, response).catch(() => response.destroy());
+      return;
+    }
     if (method !== 'GET' && method !== 'HEAD') {
       return send(response, problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']));
     }
@@ -80,7 +100,7 @@ export function createGate(deps: GateDependencies): RequestListener {
         return void decide(request, response, 'auth_request', byAuthRequest);
       case '/x-accel':
         return void decide(request, response, 'x-accel', (decision) =>
-          xAccelAnswer(decision, cookies, headers.accept),
+          xAccelAnswer(decision, cookies),
         );
       case '/livez':
         return send(response, LIVE_ANSWER);

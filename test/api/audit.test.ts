@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { StoreUnavailable } from '../../service/domain/store.ts';
+import { StoreUnavailable, Unconfirmed } from '../../service/domain/store.ts';
 import { newToken, tokenId } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { createSigned } from '../jwt/signed-site.ts';
@@ -172,8 +172,18 @@ test('audit: a failed request has its code, the reason and the token, with the l
         ...{ reason: 'READONLY', client: 'test', ...fields },
       }),
     ]);
-    expect(lines[0]).not.toHaveProperty('active');
+    for (const field of ['active', 'applied']) expect(lines[0]).not.toHaveProperty(field);
   }
+});
+
+test('audit: a change that replicas have not confirmed is a failed request, and applied', async () => {
+  const error = new Unconfirmed('0 of 1 replicas confirmed in time');
+  const { linesOf } = audited({ store: brokenStore(error) });
+  const { lines } = await linesOf(`DELETE /tokens/${'a'.repeat(22)}`);
+  expect(lines).toMatchObject([
+    { action: 'request.failed', code: 'unavailable', applied: true, token_id: 'a'.repeat(22) },
+  ]);
+  expect(lines[0].reason).toBe(error.message);
 });
 
 test('audit: a log that fails does not fail the request', async () => {
