@@ -9,6 +9,9 @@ const RACES = 'test/races/**/*.test.ts';
 /** Redis servers that fail, move and come back; Sentinel and Cluster. */
 const FAILOVER = 'test/failover/**/*.test.ts';
 
+/** Chromium and Firefox. */
+const BROWSERS = 'test/browsers/**/*.test.ts';
+
 const globalSetup = ['test/dev/global-setup.ts'];
 
 export default defineConfig({
@@ -25,12 +28,16 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'servers',
-          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER],
+          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER, BROWSERS],
           globalSetup,
         },
       },
       { extends: true, test: { name: 'races', include: [RACES], globalSetup } },
       { extends: true, test: { name: 'failover', include: [FAILOVER], globalSetup } },
+      {
+        extends: true,
+        test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
+      },
     ],
   },
 });
