@@ -44,6 +44,8 @@ export interface Config {
     readonly sameSite: PlainSettings['cookie_samesite'];
     /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
     readonly secure: boolean;
+    /** Only with `None`. */
+    readonly partitioned: boolean;
   };
   readonly logLevel: PlainSettings['log_level'];
   /** The format of tokens, if a request does not say. */
@@ -115,7 +117,11 @@ export function loadConfig(
     maxResumeFor: checked.max_resume_for,
     ...(publicUrl !== undefined && { publicUrl }),
     decisionTtl: checked.decision_ttl,
-    cookies: { sameSite: checked.cookie_samesite, secure: checked.cookie_secure },
+    cookies: {
+      sameSite: checked.cookie_samesite,
+      secure: checked.cookie_secure,
+      partitioned: checked.cookie_partitioned && checked.cookie_samesite === 'None',
+    },
     logLevel: checked.log_level,
     format: checked.format,
     ...(jwtKeys !== undefined && { jwtKeys }),

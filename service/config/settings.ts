@@ -29,6 +29,7 @@ const PLAIN = {
   decision_ttl: values.wholeNumber('seconds', 0, 3600).default(0),
   cookie_samesite: values.sameSite.default('Lax'),
   cookie_secure: values.flag.default(true),
+  cookie_partitioned: values.flag.default(true),
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),
   jwt_keys: values.jwksFile.optional(),
