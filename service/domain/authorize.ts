@@ -1,4 +1,5 @@
 import { isWithin } from './address.ts';
+import { confirm, isSameOrigin } from './confirm.ts';
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import type { Deadline } from './deadline.ts';
 import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
@@ -6,6 +7,7 @@ import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { MAX_PATH_BYTES, pathError } from './path.ts';
+import { createTryPin } from './pin.ts';
 import { parseRequestUri, type Requested, returnUrl } from './request-uri.ts';
 import { identify } from './requester.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
@@ -29,6 +31,7 @@ export type Authorize = (request: GateRequest, deadline?: Deadline) => Promise<D
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl } = options;
+  const tryPin = createTryPin(store);
 
   return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
@@ -41,8 +44,10 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       if (deadline?.late) throw deadline.late;
       try {
         const decision = await decide(request, requested, token, deadline);
-        if (decision.allow) return decision;
-        firstDenial ??= decision;
+        if (decision.allow || decision.confirmed) return decision;
+        // A stale cookie must not hide that the requester may confirm.
+        if (firstDenial === undefined || (decision.page && !firstDenial.page))
+          firstDenial = decision;
       } catch (cause) {
         if (!(cause instanceof Unavailable)) throw cause;
         const id = isOpaque(token) ? tokenId(token) : undefined;
@@ -73,7 +78,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const resolved = resolveTarget(grant, requested, request, mounts);
     if (typeof resolved === 'string') {
       // A requester that has no use left gets the same response as for an unknown token.
-      const hidden = grant.uses && !unsaved && !(await redeem(request, id, false)).redeemed;
+      const who = () => identify(request.resume, request.address).requester;
+      const hidden = grant.uses && !unsaved && !(await store.redeem(id, who(), false));
       return deny(hidden ? 'invalid_token' : resolved, known);
     }
     const { mount, target } = resolved;
@@ -87,22 +93,24 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 
     if (unsaved) await store.saveExternal(id, grant);
     if (deadline?.late) throw deadline.late;
+    const { requester, resumeCookie: value } = identify(request.resume, request.address);
+    const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
+    const redeemBy = (counts: boolean) => store.redeem(id, requester, counts);
+    if (grant.confirm) {
+      const { confirmation } = request;
+      const asked = { allow, confirmation, resumeCookie, redeem: redeemBy, deadline };
+      return confirm(asked, tryPin);
+    }
     const counts = request.method === 'GET';
-    const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
+    const redeemed = await redeemBy(counts);
     if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
     if (redeemed === 'known' || !counts) return { ...allow, redeemed };
-    const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
     return { ...allow, redeemed, resumeCookie };
   }
 
   /** One second less: nginx counts whole seconds and may keep an answer that much longer. */
   function reusableFor(leftMs = 0): number {
     return Math.max(0, Math.min(decisionTtl, Math.floor(leftMs / 1000) - 1));
-  }
-
-  async function redeem({ resume, address }: GateRequest, id: string, counts: boolean) {
-    const { requester, resumeCookie } = identify(resume, address);
-    return { redeemed: await store.redeem(id, requester, counts), resumeCookie };
   }
 }
 
@@ -154,6 +162,7 @@ function resolveTarget(
   if (grant.target !== undefined && pathError(target) !== undefined) return 'insufficient_scope';
   // A downloaded service worker could answer for the whole site. A prefetch would waste a use.
   if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';
+  if (request.confirmation && !isSameOrigin(request.confirmation)) return 'cross_origin';
   return { mount, target };
 }
 
@@ -161,13 +170,13 @@ function isInScope(
   grant: Grant,
   mount: Mount,
   { site, path }: Requested,
-  { method, address = '' }: GateRequest,
+  { method, address = '', confirmation }: GateRequest,
 ): boolean {
   return (
     grant.mount === mount.id &&
     (grant.site === undefined || grant.site === site) &&
     coversPath(grant.covers, path) &&
-    (method === 'GET' || method === 'HEAD') &&
+    (confirmation === undefined ? method === 'GET' || method === 'HEAD' : grant.confirm === true) &&
     (grant.ip === undefined || isWithin(address, grant.ip))
   );
 }

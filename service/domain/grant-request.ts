@@ -35,6 +35,9 @@ export function prepareGrant(
   for (const [i, range] of (request.ip ?? []).entries()) {
     errors.add(`ip/${i}`, addressRangeError(range));
   }
+  if (request.pin !== undefined && !request.confirm) {
+    errors.add('pin', 'needs confirm: a person types it to confirm');
+  }
   if (resolved === undefined) return undefined;
   if (request.cookie) checkCookie(resolved, errors);
   checkReach(request, resolved, client, mounts, errors);
@@ -83,9 +86,12 @@ function lifetimeOf(
   const resumeFor = request.resume_for ?? usual;
   errors.add('expires_in', maxError(expiresIn, client.maxExpiresIn));
   errors.add('resume_for', maxError(resumeFor, client.maxResumeFor));
-  if (max === undefined && resumeFor === 0) {
+  if (max === undefined && resumeFor === 0 && !request.confirm) {
     if (bind)
-      errors.add('bind', 'needs max_uses or resume_for: requesters are not counted without');
+      errors.add(
+        'bind',
+        'needs max_uses, resume_for or confirm: requesters are not counted without',
+      );
     return { expiresIn, uses: undefined };
   }
   const uses: Uses = {

@@ -40,6 +40,12 @@ export interface Store {
    * checks whether one is left. One round trip.
    */
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
+  /**
+   * Counts an attempt to enter the PIN of a grant: the number of attempts with this one. Undefined if
+   * there were `max` already, which ends the grant, or if it is gone or has no PIN. A new requester that
+   * `redeem` counts gets its attempt back. Atomic; one round trip.
+   */
+  countAttempt(id: string, max: number): Promise<number | undefined>;
   /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
   requesters(id: string): Promise<readonly KnownRequester[]>;
   /** As `find`, for an external token: what the store knows of it, if anything. */

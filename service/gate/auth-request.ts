@@ -7,6 +7,7 @@ import {
   dispositionOf,
   printable,
   setCookies,
+  utf8Bytes,
 } from './answer.ts';
 import { responseHeaders } from './headers.ts';
 
@@ -43,16 +44,11 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
   return { status: 204, headers };
 }
 
-function denied(decision: Deny): Answer {
+export function denied(decision: Deny): Answer {
   const { code, returnUrl } = decision;
   // nginx passes on 401 and 403, and turns any other status, such as 400, into 500.
   const status = statusOf(code) === 400 ? 403 : statusOf(code);
   const headers = [...denialHeaders(decision, status), 'Content-Length', '0'];
   if (returnUrl !== undefined) headers.push(responseHeaders.returnUrl, returnUrl);
   return { status, headers };
-}
-
-/** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */
-function utf8Bytes(value: string): string {
-  return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');
 }

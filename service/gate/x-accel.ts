@@ -1,6 +1,6 @@
 import type { Allow, Decision, Deny } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
-import { PROBLEM_TYPE, problemBody, problemPage, statusOf } from '../problem.ts';
+import { DETAILS, PROBLEM_TYPE, problemBody, statusOf } from '../problem.ts';
 import {
   type Answer,
   type CookieSettings,
@@ -15,12 +15,8 @@ import { responseHeaders } from './headers.ts';
  * The response if nginx proxies the bodyless request: an internal redirect, or the denial itself.
  * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
  */
-export function xAccelAnswer(
-  decision: Decision,
-  cookies: CookieSettings,
-  accept: string | undefined,
-): Answer {
-  return decision.allow ? allowed(decision, cookies) : denied(decision, accept);
+export function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
+  return decision.allow ? allowed(decision, cookies) : denied(decision);
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
@@ -46,18 +42,12 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
   return { status: 200, headers };
 }
 
-function denied(decision: Deny, accept: string | undefined): Answer {
+/** The snippets replace the body, for browsers by a page. */
+function denied(decision: Deny): Answer {
   const status = statusOf(decision.code);
-  const page = prefersPage(accept);
-  const body = page ? problemPage(decision.code) : problemBody(decision.code);
+  const body = problemBody(decision.code, DETAILS[decision.code]);
   const headers = denialHeaders(decision, status);
-  headers.push('Content-Type', page ? 'text/html; charset=utf-8' : PROBLEM_TYPE);
-  headers.push('Content-Length', String(Buffer.byteLength(body)));
+  headers.push('Content-Type', PROBLEM_TYPE, 'Content-Length', String(Buffer.byteLength(body)));
   if (status === 503) headers.push('Retry-After', '5');
   return { status, headers, body };
-}
-
-/** A browser accepts text/html and does not name JSON. All other clients get JSON. */
-function prefersPage(accept: string | undefined): boolean {
-  return accept !== undefined && /text\/html/i.test(accept) && !/json/i.test(accept);
 }

@@ -3,11 +3,11 @@ import type { Decision, DenyCode } from '../domain/decision.ts';
 import { fromZero, tableOf, timesBy } from './counts.ts';
 
 /** How nginx asks the gate. */
-export type Mode = 'auth_request' | 'x-accel';
+export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
 export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
 
-const MODES: readonly Mode[] = ['auth_request', 'x-accel'];
+const MODES: readonly Mode[] = ['auth_request', 'x-accel', 'confirm'];
 
 type Code = 'allow' | DenyCode;
 
@@ -19,6 +19,11 @@ const CODES = Object.keys({
   prefetch: 0,
   invalid_request: 0,
   path_is_folder: 0,
+  confirmed: 0,
+  confirmation_required: 0,
+  pin_required: 0,
+  pin_wrong: 0,
+  cross_origin: 0,
   unavailable: 0,
 } satisfies Record<Code, 0>) as Code[];
 

@@ -142,6 +142,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },
 
+    async countAttempt(id, max) {
+      const attempts = await run(scripts.COUNT_ATTEMPT, [grantKey(id), usesKey(id)], [max]);
+      return typeof attempts === 'number' ? attempts : undefined;
+    },
+
     async prolong(id, client, expiresAt) {
       const before = await find(id);
       if (before?.client !== client) return undefined;

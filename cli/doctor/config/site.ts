@@ -13,6 +13,7 @@ import { type Directive, named } from './directive.ts';
 /** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
+export const CONFIRM = '/.postern/confirm';
 
 export interface Gate {
   readonly location: Location;

@@ -1,5 +1,5 @@
 import { effective, inForce, type Location, own, title, titleAt, turnedOn } from '../context.ts';
-import { AUTH_REQUEST, DELIVERY, isAuthRequest, isOf, type SiteConfig } from '../site.ts';
+import { AUTH_REQUEST, CONFIRM, DELIVERY, isAuthRequest, isOf, type SiteConfig } from '../site.ts';
 import { has, isOff, isSetOff, type Requirement, sends, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
@@ -116,19 +116,36 @@ export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
   });
 }
 
-const REQUEST_REQUIREMENTS: readonly Requirement[] = [
+/** Of the two locations of auth-request.conf that ask the gate. */
+const ASKING: readonly Requirement[] = [
   {
     line: 'internal;',
     why: 'Any client can ask the gate, and sees targets and subjects.',
     isMet: (location) => inForce(location, 'internal') !== undefined,
   },
   ...GATE_HEADERS,
-  ...UNCHANGED_RESPONSE,
   {
     line: 'proxy_ignore_headers X-Accel-Redirect;',
-    why: 'nginx obeys a header of this name within the subrequest, whatever the status: a denial with this header becomes an allow.',
+    why: 'nginx obeys a header of this name whatever the status: a denial with this header becomes an allow.',
     isMet: (location) => ignores(location, 'x-accel-redirect'),
   },
+];
+
+const CONFIRM_REQUIREMENTS: readonly Requirement[] = [
+  ...ASKING,
+  ...['Sec-Fetch-Site', 'Origin', 'Postern-Host'].map((header) => {
+    const variable = `$http_${(header === 'Postern-Host' ? 'host' : header).toLowerCase().replace(/-/g, '_')}`;
+    return {
+      line: `proxy_set_header ${header} ${variable};`,
+      why: 'A page of another site can confirm a link for a user.',
+      isMet: sends(header, variable),
+    };
+  }),
+];
+
+const REQUEST_REQUIREMENTS: readonly Requirement[] = [
+  ...ASKING,
+  ...UNCHANGED_RESPONSE,
   {
     line: 'proxy_ignore_headers without X-Accel-Expires;',
     why: 'The gate uses this header to say which decisions nginx may cache: never those for a token with max_uses.',
@@ -160,11 +177,19 @@ const KEY = [
   ['$remote_addr', '$binary_remote_addr'],
 ];
 
-/** The location of auth-request.conf that asks the gate, if it was edited. */
+/** The locations of auth-request.conf that ask the gate, if they were edited. */
 export function authRequest({ servers }: SiteConfig): readonly Trap[] {
   return servers
-    .flatMap(({ locations }) => locations.filter(isAuthRequest))
-    .flatMap((location) => [...unmet(location, REQUEST_REQUIREMENTS), ...cached(location)]);
+    .flatMap(({ locations }) => locations)
+    .flatMap((location) => {
+      if (isConfirm(location)) return unmet(location, CONFIRM_REQUIREMENTS);
+      if (!isAuthRequest(location)) return [];
+      return [...unmet(location, REQUEST_REQUIREMENTS), ...cached(location)];
+    });
+}
+
+function isConfirm({ modifier, path }: Location): boolean {
+  return modifier === '=' && path === CONFIRM;
 }
 
 function cached(location: Location): readonly Trap[] {
@@ -192,7 +217,7 @@ export function missingAuthRequest({ servers, gates }: SiteConfig): readonly Tra
     const asks = has(isAuthRequest);
     const delivers =
       has(({ path }) => path === DELIVERY) && has(({ path }) => path === '@postern_503');
-    if (asks && delivers) return [];
+    if (asks && delivers && has(isConfirm)) return [];
     return gates
       .filter((gate) => isOf(gate, server))
       .map(({ location }) => ({
