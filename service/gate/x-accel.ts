@@ -1,6 +1,6 @@
 import type { Allow, Decision, Deny } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
-import { DETAILS, PROBLEM_TYPE, problemBody, statusOf } from '../problem.ts';
+import { statusOf } from '../problem.ts';
 import {
   type Answer,
   type CookieSettings,
@@ -42,12 +42,8 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
   return { status: 200, headers };
 }
 
-/** The snippets replace the body, for browsers by a page. */
+/** Without a body, as for auth_request: nginx writes the page or the problem document. */
 function denied(decision: Deny): Answer {
   const status = statusOf(decision.code);
-  const body = problemBody(decision.code, DETAILS[decision.code]);
-  const headers = denialHeaders(decision, status);
-  headers.push('Content-Type', PROBLEM_TYPE, 'Content-Length', String(Buffer.byteLength(body)));
-  if (status === 503) headers.push('Retry-After', '5');
-  return { status, headers, body };
+  return { status, headers: [...denialHeaders(decision, status), 'Content-Length', '0'] };
 }

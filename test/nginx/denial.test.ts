@@ -5,6 +5,14 @@ import { type Site, startSite, ways } from '../support/site.ts';
 const UNKNOWN = `ps_${'x'.repeat(32)}`;
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
+const PAGE: Readonly<Record<string, string>> = {
+  missing_token: 'This address is not complete',
+  invalid_token: 'This link no longer works',
+  path_is_folder: 'This link is for a folder',
+  unavailable: 'Not available at the moment',
+  denied: 'This link does not open this file',
+};
+
 describe.each(ways)('denial: by %s', (way) => {
   let site: Site;
   let own: string;
@@ -67,7 +75,7 @@ describe.each(ways)('denial: by %s', (way) => {
       expect(answer.status).toBe(status);
       expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8');
       expect(answer.text).toMatch(/^<!doctype html>/);
-      expect(answer.text).toContain(`<title>${status}</title>`);
+      expect(answer.text).toContain(`<h1>${PAGE[code] ?? PAGE.denied}</h1>`);
       expect(answer.header('WWW-Authenticate')).toBe(challenge);
       expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);
     });
@@ -105,10 +113,10 @@ test.each(ways)(
     ]) {
       const { status, text } = await site.ask('GET', target, { Accept: BROWSER });
       expect(status).toBe(way === 'X-Accel' ? 400 : 403);
-      expect(text).toContain('<h1>This link is for a folder</h1>');
+      expect(text).toContain(`<h1>${PAGE.path_is_folder}</h1>`);
       expect(text).not.toContain('expired');
     }
     const file = await site.ask('GET', `${url}a.txt/../`, { Accept: BROWSER });
-    expect(file.text).toContain('<h1>This link does not open the file</h1>');
+    expect(file.text).toContain(`<h1>${PAGE.denied}</h1>`);
   },
 );
