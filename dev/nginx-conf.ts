@@ -31,8 +31,9 @@ export async function nginxFolder(): Promise<string> {
 /** The snippets and pages as an operator copies them, with the paths of this folder. */
 async function copySnippets(to: string, dir: string): Promise<void> {
   const from = join(projectRoot, 'nginx', 'snippets');
-  await cp(join(projectRoot, 'nginx', 'pages'), join(to, 'pages'), { recursive: true });
+  await cp(from, to, { recursive: true });
   for (const name of await readdir(from)) {
+    if (!name.endsWith('.conf')) continue;
     const text = await readFile(join(from, name), 'utf8');
     const own = text
       .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`)

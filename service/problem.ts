@@ -60,10 +60,3 @@ export function problemBody(
     errors: errors.length > 0 ? errors : undefined,
   });
 }
-
-/** For programs, with the texts of nginx/snippets/auth-request.conf. */
-export const DETAILS: Partial<Record<DenyCode, string>> = {
-  confirmation_required: 'Send a POST to the same URL, and then the GET again.',
-  pin_required: 'Send a POST with the form field pin to the same URL, and then the GET again.',
-  pin_wrong: 'The PIN is wrong. After ten wrong PINs nobody can use the link.',
-};

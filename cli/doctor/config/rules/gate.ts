@@ -31,19 +31,11 @@ const GATE_HEADERS: readonly Requirement[] = [
   },
 ];
 
-/** nginx neither stores nor changes responses of the gate. */
-const UNCHANGED_RESPONSE: readonly Requirement[] = [
-  {
-    line: 'proxy_store off;',
-    why: 'nginx stores a response as a file that it then sends to every client.',
-    isMet: isOff('proxy_store'),
-  },
-  {
-    line: 'proxy_intercept_errors off;',
-    why: 'An error_page of the site can replace a denial.',
-    isMet: isOff('proxy_intercept_errors'),
-  },
-];
+const NOT_STORED: Requirement = {
+  line: 'proxy_store off;',
+  why: 'nginx stores a response as a file that it then sends to every client.',
+  isMet: isOff('proxy_store'),
+};
 
 const PROTECT_REQUIREMENTS: readonly Requirement[] = [
   {
@@ -72,7 +64,7 @@ export function protect({ gates }: SiteConfig): readonly Trap[] {
 
 const X_ACCEL_REQUIREMENTS: readonly Requirement[] = [
   ...GATE_HEADERS,
-  ...UNCHANGED_RESPONSE,
+  NOT_STORED,
   {
     line: 'proxy_cache off;',
     why: 'nginx caches a denial and sends it to other clients, even to those with a valid token.',
@@ -124,6 +116,7 @@ const ASKING: readonly Requirement[] = [
     isMet: (location) => inForce(location, 'internal') !== undefined,
   },
   ...GATE_HEADERS,
+  NOT_STORED,
   {
     line: 'proxy_ignore_headers X-Accel-Redirect;',
     why: 'nginx obeys a header of this name whatever the status: a denial with this header becomes an allow.',
@@ -145,7 +138,11 @@ const CONFIRM_REQUIREMENTS: readonly Requirement[] = [
 
 const REQUEST_REQUIREMENTS: readonly Requirement[] = [
   ...ASKING,
-  ...UNCHANGED_RESPONSE,
+  {
+    line: 'proxy_intercept_errors off;',
+    why: 'An error_page of the site can replace a denial.',
+    isMet: isOff('proxy_intercept_errors'),
+  },
   {
     line: 'proxy_ignore_headers without X-Accel-Expires;',
     why: 'The gate uses this header to say which decisions nginx may cache: never those for a token with max_uses.',

@@ -320,7 +320,11 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     found: [['error-page', 'error_page 404 =200 /index.html;']],
     broken: {
       server: 'root $files/../www;\nerror_page 404 =200 /index.html;',
-      edits: [['internal', 'error_page 416 @postern_416;', '']],
+      edits: [
+        ['internal', 'error_page 416 @postern_416;', ''],
+        ['internal', 'error_page 403 404 @postern_no_file;', ''],
+        ['internal', 'error_page 429 @postern_429;', ''],
+      ],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/none.txt' });
