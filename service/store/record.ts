@@ -69,8 +69,8 @@ export function decodeRecord(record: string): Grant | 'revoked' {
   const { v, c, m, p, i, x, j, y, e } = fields;
   if (v !== VERSION && v !== CONFIRM_VERSION) throw unreadable(`of unknown layout ${v}`);
   const isConfirm = fields.h === 1 && fields.o !== undefined;
-  if (isConfirm !== (v === CONFIRM_VERSION) || (e !== undefined && !isConfirm))
-    throw unreadable(LACKING);
+  if (isConfirm !== (v === CONFIRM_VERSION)) throw unreadable(LACKING);
+  if (e !== undefined && !(isConfirm && typeof e === 'string')) throw unreadable(LACKING);
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
   if (!whole) throw unreadable(LACKING);
   const uses = decodeUses(fields);

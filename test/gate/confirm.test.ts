@@ -15,8 +15,7 @@ const about = (uri: string, more: Record<string, string> = {}) => ({
 async function started(more: object = {}) {
   const gate = await startGate();
   const { url, id } = await issueToken(gate.api, { path, confirm: true, ...more });
-  const confirm = (uri: string, headers = {}) => gate.ask('/confirm', about(uri, headers), 'POST');
-  return { ...gate, url, id, confirm };
+  return { ...gate, url, id };
 }
 
 describe('POST /confirm', () => {

@@ -30,3 +30,19 @@ test.each(['v', 'c', 'm', 'p', 'i', 'x', 'o'])(
     expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
   },
 );
+
+test('record: a grant with confirm has another version, which older programs cannot read', () => {
+  const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
+  const fields = JSON.parse(encodeRecord(grant));
+  expect(fields).toMatchObject({ v: 3, h: 1, e: 'salt.hash' });
+  expect(decodeRecord(JSON.stringify(fields))).toStrictEqual(grant);
+});
+
+test.each([{ v: 2 }, { h: undefined }, { h: 0 }, { o: undefined }, { e: 5 }])(
+  'record: a grant with confirm and %j is not readable',
+  (change) => {
+    const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
+    const fields = { ...JSON.parse(encodeRecord(grant)), ...change };
+    expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
+  },
+);
