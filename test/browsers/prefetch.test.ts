@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
+import type { BrowserName } from '../../dev/browser.ts';
 import { waitForLines } from '../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../clients/state.ts';
 import { startSite } from '../support/site.ts';
-import { type BrowserName, cases, openBrowser } from './browser.ts';
+import { cases, openBrowser } from './browser.ts';
 import { link, pageOf, pagesLocation } from './pages.ts';
 
 const hints: Readonly<Record<string, (url: string) => string>> = {
