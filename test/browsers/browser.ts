@@ -44,7 +44,10 @@ export async function openBrowser(name: BrowserName, test: TestContext): Promise
   const { browser, folder } = await start;
   const downloadBehavior = { policy: 'allow', downloadPath: folder } as const;
   const context = await browser.createBrowserContext({ downloadBehavior });
-  onTestFinished(() => context.close());
+  onTestFinished(async () => {
+    await context.close();
+    for (const file of await readdir(folder)) await rm(join(folder, file), { force: true });
+  });
 
   return {
     context,
@@ -62,11 +65,10 @@ export async function openBrowser(name: BrowserName, test: TestContext): Promise
   };
 }
 
-/** A file that no longer grows: Chromium and Firefox give it its name first when it is complete. */
+/** A file that no longer grows. Until then Chromium and Firefox write to a file with another ending. */
 async function completeFile(folder: string): Promise<Download | undefined> {
   const names = await readdir(folder);
-  if (names.some((name) => /\.(crdownload|part)$/.test(name))) return undefined;
-  for (const name of names) {
+  for (const name of names.filter((one) => !/\.(crdownload|part)$/.test(one))) {
     const content = await readFile(join(folder, name));
     // Firefox reserves the name with an empty file.
     if (content.length > 0) return { name, content };
