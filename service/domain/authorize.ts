@@ -6,7 +6,7 @@ import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './dec
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
-import { MAX_PATH_BYTES, pathError } from './path.ts';
+import { MAX_PATH_BYTES, pathError, prefixError } from './path.ts';
 import { createTryPin } from './pin.ts';
 import { parseRequestUri, type Requested, returnUrl } from './request-uri.ts';
 import { identify } from './requester.ts';
@@ -36,7 +36,6 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
     if (requested === undefined) return deny('invalid_request');
-    if (requested === 'folder') return deny('path_is_folder');
     const { path } = requested;
     let firstDenial: Deny | undefined;
     let unavailable: Deny | undefined;
@@ -82,11 +81,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       const hidden = grant.uses && !unsaved && !(await store.redeem(id, who(), false));
       return deny(hidden ? 'invalid_token' : resolved, known);
     }
-    const { mount, target } = resolved;
+    const { mount, target, ...listed } = resolved;
     // A presigned query must not get more arguments: its signature would be invalid.
     const args = grant.targetArgs ?? requested.args;
     const reuseFor = isBound(grant) || ignoresQuery(grant, requested) ? 0 : reusableFor(leftMs);
-    const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
+    const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor, ...listed };
     const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
     if (grant.uses === undefined) return allow;
@@ -146,24 +145,46 @@ function resolveTarget(
   requested: Requested,
   request: GateRequest,
   mounts: Mounts,
-): { readonly mount: Mount; readonly target: string } | DenyCode {
+): ResolvedTarget | DenyCode {
   const { mount, path, site } = requested;
-  if (mount === undefined || !isInScope(grant, mount, requested, request)) {
-    return 'insufficient_scope';
-  }
+  const notCovered = isFolder(path) ? 'path_is_folder' : 'insufficient_scope';
+  if (mount === undefined || !isInScope(grant, mount, requested, request)) return notCovered;
   // The mount of the target may have been removed, or may serve only another site.
-  if (grant.target !== undefined && !isServed(grant.target, site, mounts)) {
-    return 'insufficient_scope';
-  }
-  const target = targetOf(grant, mount, path);
+  if (grant.target !== undefined && !isServed(grant.target, site, mounts)) return notCovered;
+  if (isFolder(path) && !opensFolders(grant, mount, requested)) return notCovered;
+  const isListed = isFolder(path) && !grant.index;
+  const target = targetOf(grant, mount, path) + (isFolder(path) && grant.index ? 'index.html' : '');
   // The target of a folder may be longer than its public prefix.
   if (Buffer.byteLength(target) > MAX_PATH_BYTES) return 'invalid_request';
   // Checked at issue as well. A stored record may be older than the check, or not written by Postern.
-  if (grant.target !== undefined && pathError(target) !== undefined) return 'insufficient_scope';
+  if (grant.target !== undefined && (isListed ? prefixError : pathError)(target) !== undefined) {
+    return notCovered;
+  }
   // A downloaded service worker could answer for the whole site. A prefetch would waste a use.
   if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';
   if (request.confirmation && !isSameOrigin(request.confirmation)) return 'cross_origin';
-  return { mount, target };
+  return { mount, target, ...(isListed && { listing: listedName(grant, path) }) };
+}
+
+type ResolvedTarget = { readonly mount: Mount } & Pick<Allow, 'target' | 'listing'>;
+
+/** Relative links need the final slash of the folder in the URL, not in an argument, and not after a token. */
+function opensFolders(
+  { listing, index }: Grant,
+  { pathArgument }: Mount,
+  { rawPath }: Requested,
+): boolean {
+  return (listing || index) === true && pathArgument === undefined && rawPath.endsWith('/');
+}
+
+/** The path of a folder from the name of the covered folder: `hls`, `hls/part-1`. */
+function listedName({ covers }: Grant, path: string): string {
+  return path.slice(covers.slice(0, -1).lastIndexOf('/') + 1, -1);
+}
+
+/** nginx leaves names that begin with a dot out of a list. A client could guess them. */
+function isHidden({ listing, covers }: Grant, path: string): boolean {
+  return listing === true && /(?:^|\/)\./.test(path.slice(covers.length));
 }
 
 function isInScope(
@@ -176,6 +197,7 @@ function isInScope(
     grant.mount === mount.id &&
     (grant.site === undefined || grant.site === site) &&
     coversPath(grant.covers, path) &&
+    !isHidden(grant, path) &&
     (confirmation === undefined ? method === 'GET' || method === 'HEAD' : grant.confirm === true) &&
     (grant.ip === undefined || isWithin(address, grant.ip))
   );

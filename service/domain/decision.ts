@@ -69,6 +69,8 @@ export interface Allow {
   /** Identifies the requester when it resumes. */
   readonly resumeCookie?: Cookie;
   readonly tokenCookie?: Cookie;
+  /** The target is a folder, which nginx lists: its path from the covered folder, `hls/part-1`. */
+  readonly listing?: string;
 }
 
 /** A POST has confirmed the requester. It releases no file: a GET of the same URL does. */

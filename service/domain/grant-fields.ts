@@ -170,6 +170,16 @@ export const GRANT_FIELDS = {
     record: 'k',
     description: 'for a prefix: the first use sets the token as a cookie',
   },
+  listing: {
+    type: 'flag',
+    record: 'l',
+    description: 'for a prefix: the link of a folder shows its files',
+  },
+  index: {
+    type: 'flag',
+    record: 'e',
+    description: 'for a prefix: the link of a folder opens its index.html',
+  },
   format: {
     type: 'choice',
     of: ['opaque', 'jwt'],

@@ -40,6 +40,7 @@ export function prepareGrant(
   }
   if (resolved === undefined) return undefined;
   if (request.cookie) checkCookie(resolved, errors);
+  checkFolder(request, resolved, errors);
   checkReach(request, resolved, client, mounts, errors);
   const grant = { ...grantOf(request, client, resolved), ...(uses !== undefined && { uses }) };
   return { grant, resolved, expiresIn };
@@ -54,6 +55,27 @@ function checkCookie({ field, covers, mount }: ResolvedMount, errors: RequestErr
     errors.add(
       'cookie',
       `needs a prefix of at most ${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`,
+    );
+  }
+}
+
+/** `listing` and `index` are for folders that have a URL. */
+function checkFolder(
+  request: GrantRequest,
+  { field, mount }: ResolvedMount,
+  errors: RequestErrors,
+): void {
+  for (const name of ['listing', 'index'] as const) {
+    if (!request[name]) continue;
+    if (field === 'path') errors.add(name, 'needs a prefix: a file has no list of files');
+    if (mount.pathArgument !== undefined) {
+      errors.add(name, 'needs a mount that takes paths from the URL, not from an argument');
+    }
+  }
+  if (request.listing && request.index) {
+    errors.add(
+      'index',
+      'must not be true with listing: a folder is listed, or its index.html opened',
     );
   }
 }

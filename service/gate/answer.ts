@@ -40,6 +40,11 @@ export function denialHeaders({ code, id, page }: Deny, status: number): string[
   return headers;
 }
 
+/** For the page that lists a folder, in both modes. */
+export function listingHeaders(folder: string): readonly string[] {
+  return [responseHeaders.listing, 'on', responseHeaders.file, utf8Bytes(pageText(folder))];
+}
+
 /** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */
 export function utf8Bytes(value: string): string {
   return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');

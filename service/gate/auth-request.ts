@@ -5,6 +5,7 @@ import {
   type CookieSettings,
   denialHeaders,
   dispositionOf,
+  listingHeaders,
   printable,
   setCookies,
   utf8Bytes,
@@ -20,7 +21,7 @@ export function authRequestAnswer(decision: Decision, cookies: CookieSettings): 
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args, reuseFor } = decision;
+  const { id, grant, target, args, reuseFor, listing } = decision;
   const headers = [
     'Cache-Control',
     'no-store',
@@ -36,7 +37,8 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined)
     headers.push(responseHeaders.limitRate, String(grant.limitRate));
-  const disposition = dispositionOf(grant);
+  if (listing !== undefined) headers.push(...listingHeaders(listing));
+  const disposition = listing === undefined ? dispositionOf(grant) : undefined;
   if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
   const [first, second] = setCookies(decision, cookies);
   if (first !== undefined) headers.push(responseHeaders.setCookie, first);

@@ -32,6 +32,7 @@ export const responseHeaders = {
   returnUrl: 'Postern-Return',
   file: 'Postern-File',
   until: 'Postern-Until',
+  listing: 'Postern-Listing',
 } as const;
 
 /**

@@ -6,6 +6,7 @@ import {
   type CookieSettings,
   denialHeaders,
   dispositionOf,
+  listingHeaders,
   printable,
   setCookies,
 } from './answer.ts';
@@ -20,7 +21,7 @@ export function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answe
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args } = decision;
+  const { id, grant, target, args, listing } = decision;
   const headers = [
     // nginx passes this header on to the client.
     'Cache-Control',
@@ -35,7 +36,8 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
   ];
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push('X-Accel-Limit-Rate', String(grant.limitRate));
-  const disposition = dispositionOf(grant);
+  if (listing !== undefined) headers.push(...listingHeaders(listing));
+  const disposition = listing === undefined ? dispositionOf(grant) : undefined;
   if (disposition !== undefined) headers.push('Content-Disposition', disposition);
   for (const cookie of setCookies(decision, cookies)) headers.push('Set-Cookie', cookie);
   headers.push('Content-Length', '0');

@@ -39,7 +39,7 @@ export function siteOf(http: Http, mounts?: readonly Mount[]): SiteConfig {
   const servers = http.servers.filter((server) => gates.some((gate) => isOf(gate, server)));
   const internals = servers.flatMap((server) => {
     const others = withNested(server.locations).filter(
-      (location) => !isGate(location) && !isSnippets(location),
+      (location) => !isGate(location) && !isSnippets(location) && !isListing(location),
     );
     const sure = others.filter(usesSnippets);
     const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
@@ -61,6 +61,14 @@ export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mou
 
 export function isAuthRequest(location: Location): boolean {
   return location.modifier === '=' && location.path === AUTH_REQUEST;
+}
+
+/** The location of listing.conf, in an internal location. */
+export function isListing({ block = [] }: { readonly block?: readonly Directive[] }): boolean {
+  return named(block, 'set').some(
+    ({ args: [name, value = ''] }) =>
+      name === '$postern_decided' && value.includes('$postern_listing'),
+  );
 }
 
 function isSnippets({ modifier, path }: Location): boolean {

@@ -7,9 +7,10 @@ import {
   title,
   titleAt,
   turnedOn,
+  withNested,
 } from '../context.ts';
-import { wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, type SiteConfig } from '../site.ts';
+import { type Directive, wordsOf } from '../directive.ts';
+import { AUTH_REQUEST, isListing, type SiteConfig } from '../site.ts';
 import { type Requirement, type Trap, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
@@ -22,7 +23,7 @@ const INTERNAL_REQUIREMENTS: readonly Requirement[] = [
   {
     line: 'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }',
     why: '`internal` allows every internal redirect of the site: from an SSI page, a rewrite, an error_page, or an X-Accel-Redirect of another back end.',
-    isMet: comparesWithDecision,
+    isMet: (location) => comparesWithDecision(location, UNDECIDED),
   },
   {
     line: 'try_files $uri =404;',
@@ -38,11 +39,6 @@ const INTERNAL_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** internal.conf, if it was edited or is not included. */
-export function internalSnippet({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS));
-}
-
 /** What may come here without a decision for it: from a page, for another file, by a denial. */
 const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   {},
@@ -50,12 +46,12 @@ const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   { upstream_status: '403', upstream_http_x_accel_redirect: '/protected/a' },
 ];
 
-function comparesWithDecision(location: Location): boolean {
+function comparesWithDecision(location: Location, undecided: typeof UNDECIDED): boolean {
   return own(location, 'set').some(
     ({ args: [variable = '', value = ''] }) =>
       value.includes('$uri') &&
       value.includes('$postern_target') &&
-      UNDECIDED.every((values) =>
+      undecided.every((values) =>
         refuses(location, variable, filled(value, { uri: '/protected/a', ...values })),
       ),
   );
@@ -85,10 +81,42 @@ export function internalExtras({ internals }: SiteConfig): readonly Trap[] {
   );
 }
 
+const LISTING_REQUIREMENTS: readonly Requirement[] = [
+  {
+    line: 'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }',
+    why: 'A nested location does not inherit the check of internal.conf: nginx lists folders without a decision, or for tokens without `listing`.',
+    isMet: (location) =>
+      comparesWithDecision(location, [
+        ...UNDECIDED,
+        { postern_target: '/protected/a', upstream_status: '204' },
+        { upstream_status: '200', upstream_http_x_accel_redirect: '/protected/a' },
+      ]),
+  },
+  {
+    line: 'try_files $uri/ =404;',
+    why: 'nginx follows symbolic links to folders outside of the folder.',
+    isMet: (location) => own(location, 'try_files').some(({ args }) => args.at(-1) === '=404'),
+  },
+];
+
+/** internal.conf and listing.conf, if they were edited or are not included. */
+export function internalSnippet({ internals, servers }: SiteConfig): readonly Trap[] {
+  const lists = servers.flatMap(({ locations }) => withNested(locations).filter(isListing));
+  return [
+    ...internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS)),
+    ...lists.flatMap((location) => unmet(location, LISTING_REQUIREMENTS)),
+  ];
+}
+
+/** Blocks other than that of listing.conf. */
+function others(location: Location): readonly Directive[] {
+  return inside(location).filter((at) => !isListing(at));
+}
+
 /** Directives that change the URI in the internal location, or bypass its checks. */
 export function internalRewrite({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => [
-    ...inside(location).map((at) => ({
+    ...others(location).map((at) => ({
       at,
       seen: `${wordsOf(at)} inside ${title(location)}`,
       why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
