@@ -26,7 +26,7 @@ const GRANTS: Readonly<Record<string, object>> = {
   picture: { path: '/media/picture.png', filename: 'picture.png' },
   film: { prefix: '/media/film/' },
   once: { path: '/download/large.bin', filename: 'large.bin', max_uses: 1, confirm: true },
-  folder: { prefix: '/download/gallery/' },
+  folder: { prefix: '/download/gallery/', listing: true },
 };
 
 const FILES: Readonly<Record<string, readonly [type: string, file: string]>> = {

@@ -124,6 +124,7 @@ function config({ port, gatePort, appPort, dir }: Ports): string {
       location ^~ /protected/ {
         include postern/internal.conf;
         include postern/headers.conf;
+        include postern/listing.conf;
         alias ${dir}/files/;
       }
 

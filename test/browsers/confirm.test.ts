@@ -22,7 +22,8 @@ async function expectSaved(browser: Profile): Promise<void> {
   expect([name, content.equals(BYTES)]).toEqual(['film.bin', true]);
 }
 
-const heading = (page: Page) => page.$eval('h1', (element) => element.textContent);
+const heading = (page: Page) =>
+  page.evaluate('document.querySelector("h1").textContent') as Promise<string>;
 const CONFIRM = 'Download this file?';
 const PIN = 'Enter the PIN';
 

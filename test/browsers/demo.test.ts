@@ -42,6 +42,18 @@ test.for(browsers)(
     await seen('GET /download/large.bin?token=*** allow, known 200');
 
     await page.bringToFront();
+    await page.click('[data-name=folder]');
+    const folder = await page.waitForSelector('#links a[href*="gallery"]');
+    const list = await browser.open(
+      (await folder?.evaluate((link) => link.getAttribute('href'))) ?? '',
+    );
+    expect(await list.$$eval('a', (all) => all.map((link) => link.textContent))).toContain(
+      'thumbnail.png',
+    );
+    await seen('GET /download/~***/gallery/ allow 200');
+    expect(await violations(list)).toEqual([]);
+
+    await page.bringToFront();
     await page.click('[aria-label="Revoke the link for large.bin, 64 MiB"]');
     await expect
       .poll(() => page.$eval('[role=status]', (it) => it.textContent))
