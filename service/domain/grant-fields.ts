@@ -172,12 +172,12 @@ export const GRANT_FIELDS = {
   },
   listing: {
     type: 'flag',
-    record: 'l',
+    record: 'L',
     description: 'for a prefix: the link of a folder shows its files',
   },
   index: {
     type: 'flag',
-    record: 'e',
+    record: 'I',
     description: 'for a prefix: the link of a folder opens its index.html',
   },
   format: {

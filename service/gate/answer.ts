@@ -16,8 +16,7 @@ export interface Answer {
 
 export function send(response: ServerResponse, { status, headers, body }: Answer): void {
   response.writeHead(status, headers as string[]);
-  // As bytes: Node would encode the headers like a text body, in UTF-8.
-  response.end(body && Buffer.from(body));
+  response.end(body);
 }
 
 export function problemAnswer(code: ProblemCode, headers: readonly string[] = []): Answer {

@@ -78,10 +78,7 @@ export function grantOf(claims: OwnClaims): Grant | undefined {
   const { path, prefix } = claims;
   const covers = path ?? prefix;
   if (covers === undefined || isFolder(covers) !== (prefix !== undefined)) return undefined;
-  const isCounted = [claims.max_uses, claims.resume_for, claims.confirm].some(
-    (claim) => claim !== undefined,
-  );
-  if (isCounted) return undefined;
+  if (claims.max_uses !== undefined || claims.resume_for !== undefined) return undefined;
   return {
     client: claims.client_id,
     mount: claims.mount,

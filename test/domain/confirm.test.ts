@@ -163,6 +163,16 @@ describe('confirm: POST', () => {
   });
 });
 
+test('confirm: a POST with several cookies confirms only the first token that it can', async () => {
+  const { issue, authorize, store } = createDecider();
+  const issued = [];
+  for (const confirm of [false, true, true]) issued.push(await issue({ path, confirm }));
+  const cookie = issued.map(({ token }) => token).join(' ');
+  const decision = await authorize(encodeURI(path), { cookie, ...post() });
+  expect(decision).toMatchObject({ code: 'confirmed', id: issued[1]?.id });
+  expect(await store.requesters(issued[2]?.id ?? '')).toEqual([]);
+});
+
 describe('pin', () => {
   const pinned = { path, confirm: true, pin: 'Zu 12'.replace(' ', '') } as const;
 

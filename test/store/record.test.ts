@@ -46,3 +46,9 @@ test.each([{ v: 2 }, { h: undefined }, { h: 0 }, { o: undefined }, { e: 5 }])(
     expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
   },
 );
+
+test('record: listing and index have keys of their own beside a PIN', () => {
+  const more = { listing: true, index: true, confirm: true, pinHash: 'salt.hash' } as const;
+  const grant = grantAt(1000, { ...more, uses: { resumeFor: 0 } });
+  expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
+});
