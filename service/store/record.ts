@@ -27,8 +27,8 @@ interface Fields {
   o?: number;
   b?: 1;
   /** Hash of the PIN; and the attempts to enter it, set by the first one. */
-  e?: string;
-  l?: number;
+  P?: string;
+  A?: number;
   /** Set by the first use: until when a new requester is admitted, by Redis' clock. */
   a?: number;
   /** Set by the first use. */
@@ -50,7 +50,7 @@ export function encodeRecord(grant: Grant): string {
   }
   if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
   if (grant.external) record.y = 1;
-  if (grant.pinHash !== undefined) record.e = grant.pinHash;
+  if (grant.pinHash !== undefined) record.P = grant.pinHash;
   if (uses !== undefined) {
     if (uses.max !== undefined) record.n = uses.max;
     record.o = uses.resumeFor;
@@ -66,11 +66,13 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
-  const { v, c, m, p, i, x, j, y, e } = fields;
+  const { v, c, m, p, i, x, j, y, P: pinHash } = fields;
   if (v !== VERSION && v !== CONFIRM_VERSION) throw unreadable(`of unknown layout ${v}`);
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   if (isConfirm !== (v === CONFIRM_VERSION)) throw unreadable(LACKING);
-  if (e !== undefined && !(isConfirm && typeof e === 'string')) throw unreadable(LACKING);
+  if (pinHash !== undefined && !(isConfirm && typeof pinHash === 'string')) {
+    throw unreadable(LACKING);
+  }
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
   if (!whole) throw unreadable(LACKING);
   const uses = decodeUses(fields);
@@ -83,7 +85,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     ...(uses !== undefined && { uses }),
     ...(j !== undefined && { signedUntil: j }),
     ...(y !== undefined && { external: true }),
-    ...(e !== undefined && { pinHash: e }),
+    ...(pinHash !== undefined && { pinHash }),
   };
   // Assigned one by one: a spread takes six times as long.
   const kept = grant as unknown as Record<string, unknown>;

@@ -92,10 +92,10 @@ end
 if not admits or (grant.n and total - forgotten >= grant.n) then return false end
 if ARGV[1] == '0' then return 'new' end
 
-if not grant.q or grant.l then
+if not grant.q or grant.A then
   grant.q = 1
   grant.a = admitted
-  if grant.l then grant.l = math.max(0, grant.l - 1) end
+  if grant.A then grant.A = math.max(0, grant.A - 1) end
   redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
 end
 total = total + 1
@@ -126,14 +126,14 @@ export const COUNT_ATTEMPT = `
 local record = redis.call('GET', KEYS[1])
 if not record then return false end
 local grant = cjson.decode(record)
-if not grant.e then return false end
-grant.l = (grant.l or 0) + 1
-if grant.l > tonumber(ARGV[1]) then
+if not grant.P then return false end
+grant.A = (grant.A or 0) + 1
+if grant.A > tonumber(ARGV[1]) then
   redis.call('DEL', KEYS[1], KEYS[2])
   return false
 end
 redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
-return grant.l
+return grant.A
 `;
 
 /**

@@ -163,6 +163,17 @@ describe('confirm: POST', () => {
   });
 });
 
+test('confirm: a folder with a listing opens after a POST to the folder itself', async () => {
+  const { issue, authorize } = createDecider();
+  const { url } = await issue({ prefix: '/download/hls/', listing: true, confirm: true });
+  expect(await authorize(url)).toMatchObject({
+    code: 'confirmation_required',
+    page: { file: 'hls' },
+  });
+  expect(await authorize(url, post())).toMatchObject({ code: 'confirmed' });
+  expect(await authorize(url)).toMatchObject({ allow: true, redeemed: 'known' });
+});
+
 test('confirm: a POST with several cookies confirms only the first token that it can', async () => {
   const { issue, authorize, store } = createDecider();
   const issued = [];
