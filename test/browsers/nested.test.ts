@@ -23,7 +23,7 @@ test.for(cases)(
     /** The same by a script, which is quicker. */
     const load = (uri: string) =>
       own.evaluate(`fetch(${JSON.stringify(uri)}).then((response) => response.text())`);
-    const denied = expect.stringContaining('This link does not open the file');
+    const denied = expect.stringContaining('This link no longer works');
     /** Which file each was asked for, once as many as are expected are in the log. */
     const asked = async (id: string, count: number) => {
       const lines = await waitForLines(site, id, ({ length }) => length >= count);
