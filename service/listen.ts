@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -62,14 +63,12 @@ export async function listen(
 async function removeStale(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (!stats?.isSocket()) return;
-  const refused = await new Promise<boolean>((resolve) => {
-    const socket = connect({ path });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'));
-  });
+  const socket = connect({ path });
+  const refused = await once(socket, 'connect').then(
+    () => false,
+    ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED',
+  );
+  socket.destroy();
   // If this fails, listening fails too and says why.
   if (refused) await unlink(path).catch(() => {});
 }

@@ -21,17 +21,6 @@ function err(error: Error): object {
   return { type, message, stack };
 }
 
-/** Tries to write buffered lines before the process ends. False if there is no result within `maxMs`. */
-export function flushLog(output: LogOutput, maxMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(false), maxMs);
-    output.flush(() => {
-      clearTimeout(late);
-      resolve(true);
-    });
-  });
-}
-
 /** A write starts at this size, or when a line has waited this long. */
 const WRITE_BYTES = 4096;
 const WRITE_AFTER_MS = 200;
@@ -45,8 +34,8 @@ const RETRY_MS = 200;
 /** A destination for pino, with `flushSync` for the end of the process. */
 export interface LogOutput {
   write(line: string): void;
-  /** Writes the buffered lines, and reports when this is done or has failed. */
-  flush(done: (error?: Error) => void): void;
+  /** Tries to write the buffered lines. False if there is no result within `maxMs`. */
+  flush(maxMs: number): Promise<boolean>;
   /** Writes the buffered lines, as far as possible now. */
   flushSync(): void;
 }
@@ -61,7 +50,8 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
   let chunk = Buffer.alloc(0);
   let isWriting = false;
   let timer: NodeJS.Timeout | undefined;
-  let flushed: Array<(error?: Error) => void> = [];
+  /** Called when a flush is done or has failed. */
+  let onFlushed: (() => void) | undefined;
 
   function later(milliseconds: number): void {
     timer ??= setTimeout(writeNow, milliseconds).unref();
@@ -73,7 +63,7 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
     timer = undefined;
     if (chunk.length === 0) takeGathered();
     if (chunk.length === 0) {
-      report();
+      onFlushed?.();
       return;
     }
     isWriting = true;
@@ -81,11 +71,11 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
       isWriting = false;
       if (error) {
         later(error.code === 'EAGAIN' ? RETRY_MS / 10 : RETRY_MS);
-        report(error);
+        onFlushed?.();
         return;
       }
       chunk = chunk.subarray(written);
-      const isMuch = gathered.length >= WRITE_BYTES || flushed.length > 0;
+      const isMuch = gathered.length >= WRITE_BYTES || onFlushed !== undefined;
       if (chunk.length > 0 || isMuch) writeNow();
       else if (gathered !== '') later(WRITE_AFTER_MS);
     });
@@ -94,12 +84,6 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
   function takeGathered(): void {
     chunk = Buffer.from(gathered);
     gathered = '';
-  }
-
-  function report(error?: Error): void {
-    const waiting = flushed;
-    flushed = [];
-    for (const done of waiting) done(error);
   }
 
   return {
@@ -114,9 +98,15 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
       else if (!isWriting) later(WRITE_AFTER_MS);
     },
 
-    flush(done) {
-      flushed.push(done);
-      writeNow();
+    flush(maxMs) {
+      return new Promise((resolve) => {
+        const late = setTimeout(() => resolve(false), maxMs);
+        onFlushed = () => {
+          clearTimeout(late);
+          resolve(true);
+        };
+        writeNow();
+      });
     },
 
     flushSync() {

@@ -14,7 +14,6 @@ import { openJwt } from './jwt/open.ts';
 import { CannotListen, listen } from './listen.ts';
 import { createLog, createLogOutput } from './log.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
-import { measuredStore } from './metrics/store.ts';
 import { endOnSignal, ignoreDebuggerSignal, reloadOnHangup } from './signals.ts';
 import { openStore } from './store/store.ts';
 
@@ -42,10 +41,10 @@ async function main(): Promise<void> {
     onConnected = resolve;
   });
   const opened = openStore(config.store, log, (isConnected) => {
-    metrics.store.connected(isConnected);
+    metrics.connected(isConnected);
     if (isConnected) onConnected();
   });
-  const store = measuredStore(opened, metrics);
+  const store = metrics.measuredStore(opened);
 
   const mounts = createMounts(config.mounts);
   const onFailure = (issuer: string, { message: reason }: Error) =>

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Store } from './domain/store.ts';
 import type { Jwt } from './jwt/open.ts';
 import { drain } from './listen.ts';
-import { flushLog, type LogOutput } from './log.ts';
+import type { LogOutput } from './log.ts';
 
 /** Node would start its debugger on a port. A listener prevents that. */
 export function ignoreDebuggerSignal(process: NodeJS.Process): void {
@@ -47,7 +47,7 @@ export function endOnSignal(
     await drain(servers, DRAIN_MS);
     await store.close();
     log.info('ended');
-    const flushed = await flushLog(output, FLUSH_MS);
+    const flushed = await output.flush(FLUSH_MS);
     process.off('exit', output.flushSync);
     if (flushed) process.exit(0);
     // Nobody reads the output, and process.exit would wait until it is written.

@@ -44,8 +44,8 @@ const KINDS = {
   },
 } as const;
 
-/** Only in lower case, so that no other spelling connects without TLS. */
-const SCHEME = /^redis(s?)((?:\+sentinel|\+cluster)?):\/\//;
+/** Scheme, user name and password up to the last @, hosts, path. Other clients read the last @, too. */
+const URL_PARTS = /^redis(s?)((?:\+sentinel|\+cluster)?):\/\/(?:(.*)@)?([^/]*)(.*)$/s;
 
 /** As Sentinel allows it in its configuration. */
 const MASTER = /^[\w.-]{1,64}$/;
@@ -53,23 +53,21 @@ const MASTER = /^[\w.-]{1,64}$/;
 /** Reads a store URL. A list of hosts is not a URL for `new URL`. */
 export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
   if (text === 'memory:') return { kind: 'memory', addresses: [], isTls: false, database: 0 };
-  const [scheme, tls, suffix] = SCHEME.exec(text) ?? [];
-  if (scheme === undefined) return { expected: STORE_EXPECTED };
+  // Only in lower case, so that no other spelling connects without TLS.
+  const parts = URL_PARTS.exec(text);
+  if (parts === null) return { expected: STORE_EXPECTED };
+  const [, tls, suffix, credentials = '', hosts = '', afterHosts = ''] = parts;
   const { kind, port, example } = KINDS[suffix as keyof typeof KINDS];
   const expect = (what: string): StoreUrlProblem => ({ expected: `${what}, ${example}` });
 
-  const rest = text.slice(scheme.length);
-  // The last @, as in other clients: a password may contain it.
-  const at = rest.lastIndexOf('@');
-  const credentials = rest.slice(0, Math.max(at, 0));
   if (/[\s\p{Cc}]/u.test(text)) return expect('a URL without spaces');
   if (/[/?#]/.test(credentials)) {
     return expect('a user name and a password with all but letters and digits percent-encoded');
   }
-  if (/[?#]/.test(rest)) {
+  if (/[?#]/.test(hosts + afterHosts)) {
     return expect('a URL without ? and #; in a password write them %3F and %23');
   }
-  const [hosts = '', ...path] = rest.slice(at + 1).split('/');
+  const path = afterHosts.split('/').slice(1);
   const addresses: Address[] = [];
   for (const item of kind === 'server' ? [hosts] : hosts.split(',')) {
     const address = parseAddress(item, port);
@@ -79,8 +77,8 @@ export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
     }
     addresses.push(address);
   }
-  const [username, password] = splitCredentials(credentials);
-  if (username === undefined || password === undefined) {
+  const [username, password] = decoded(credentials) ?? [];
+  if (username === undefined) {
     return { expected: 'a user name and a password with each % written %25' };
   }
 
@@ -101,7 +99,7 @@ export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
     addresses,
     isTls: tls === 's',
     ...(username !== '' && { username }),
-    ...(password !== '' && { password }),
+    ...(password && { password }),
     ...(master !== undefined && { master }),
     database: Number(database),
   };
@@ -116,15 +114,10 @@ function parseAddress(text: string, defaultPort: number): Address | undefined {
   return number >= 1 && number <= 65_535 ? { host, port: number } : undefined;
 }
 
-function splitCredentials(text: string): Array<string | undefined> {
-  const colon = text.indexOf(':');
-  const parts = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
-  return parts.map(decoded);
-}
-
-function decoded(text: string): string | undefined {
+/** User name and password; undefined if they are not percent-encoded. */
+function decoded(credentials: string): string[] | undefined {
   try {
-    return decodeURIComponent(text);
+    return credentials.split(/:(.*)/s, 2).map(decodeURIComponent);
   } catch {
     return undefined;
   }

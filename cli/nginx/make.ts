@@ -10,9 +10,9 @@ import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
 import { isPath } from './values.ts';
 
 interface Output {
-  readonly out?: string;
-  readonly force?: true;
-  readonly json?: true;
+  readonly out?: string | undefined;
+  readonly force?: true | undefined;
+  readonly json?: true | undefined;
 }
 
 /**

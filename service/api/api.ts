@@ -2,19 +2,17 @@ import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { findClient } from '../domain/client.ts';
 import { StoreUnavailable } from '../domain/store.ts';
-import { limitBody, requireType } from './body.ts';
-import type { ApiDependencies, ApiEnv } from './dependencies.ts';
-import { introspectHandler, revokeHandler } from './oauth.ts';
-import { FORM_TYPE, JSON_TYPE, openapiHandler } from './openapi.ts';
-import { problem, problemOf } from './problem.ts';
 import {
-  issueHandler,
-  listHandler,
-  prolongHandler,
-  revokeGrantHandler,
-  revokeSubjectHandler,
-  showHandler,
-} from './tokens.ts';
+  type ApiDependencies,
+  type ApiEnv,
+  limitBody,
+  notAllowed,
+  problem,
+  problemOf,
+  requireType,
+} from './http.ts';
+import { JSON_TYPE, openapiHandler } from './openapi.ts';
+import { addOAuthRoutes, addTokenRoutes, issueHandler } from './tokens.ts';
 
 /** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
@@ -22,11 +20,9 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 /** All other bodies. A token has at most 4000 characters. */
 const MAX_BODY_BYTES = 16 * 1024;
 
-const json = requireType(JSON_TYPE);
-const form = requireType(FORM_TYPE);
-
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
+  const { log, metrics, publicJwks, store } = deps;
   const api = new Hono<ApiEnv>();
 
   api.use(async (c, next) => {
@@ -34,13 +30,24 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
     c.header('Cache-Control', 'no-store');
     await next();
   });
-  api.onError((error, c) => problemOf(error, c, deps.log));
+  api.onError((error, c) => problemOf(error, c, log));
   api.notFound((c) => problem(c, 'not_found'));
 
   api.get('/livez', (c) => c.json({ status: 'ok' }));
-  api.get('/readyz', readyzHandler(deps));
-  api.get('/metrics', metricsHandler(deps));
-  api.get('/.well-known/jwks.json', jwksHandler(deps));
+  // Whether the store accepts a write, and what the operator should fix.
+  api.get('/readyz', async (c) => {
+    try {
+      return c.json({ status: 'ok', ...(await store.check()) });
+    } catch (error) {
+      const shown = error instanceof StoreUnavailable ? error.shown : undefined;
+      return problemOf(error as Error, c, log, shown);
+    }
+  });
+  api.get('/metrics', async (c) => c.body(await metrics(), 200, { 'Content-Type': METRICS_TYPE }));
+  // The public keys for Postern's own JWTs (RFC 7517).
+  api.get('/.well-known/jwks.json', (c) =>
+    c.body(JSON.stringify(publicJwks()), 200, { 'Content-Type': 'application/jwk-set+json' }),
+  );
   api.get('/openapi.json', openapiHandler(deps));
   for (const path of ['/livez', '/readyz', '/metrics', '/.well-known/jwks.json', '/openapi.json']) {
     api.all(path, notAllowed('GET, HEAD'));
@@ -51,28 +58,15 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/x-accel', wrongListener);
 
   api.use(authenticate(deps));
-  api.post('/tokens', limitBody(MAX_BATCH_BYTES), json, issueHandler(deps));
+  api.post('/tokens', limitBody(MAX_BATCH_BYTES), requireType(JSON_TYPE), issueHandler(deps));
   api.use(limitBody(MAX_BODY_BYTES));
-  api.get('/tokens', listHandler(deps));
-  api.delete('/tokens', revokeSubjectHandler(deps));
-  api.all('/tokens', notAllowed('GET, POST, DELETE'));
-  api.get('/tokens/:id', showHandler(deps));
-  api.patch('/tokens/:id', json, prolongHandler(deps));
-  api.delete('/tokens/:id', revokeGrantHandler(deps));
-  api.all('/tokens/:id', notAllowed('GET, PATCH, DELETE'));
-  api.post('/introspect', form, introspectHandler(deps));
-  api.all('/introspect', notAllowed('POST'));
-  api.post('/revoke', form, revokeHandler(deps));
-  api.all('/revoke', notAllowed('POST'));
+  addTokenRoutes(api, deps);
+  addOAuthRoutes(api, deps);
   return api;
 }
 
-function notAllowed(allow: string) {
-  return (c: Context) => {
-    c.header('Allow', allow);
-    return problem(c, 'method_not_allowed', `Use ${allow}.`);
-  };
-}
+/** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Authenticates a client by its API key or JWT (RFC 6750, section 2.1). */
 function authenticate({ apiKeys, clientOf }: ApiDependencies) {
@@ -108,31 +102,5 @@ function wrongListenerHandler({ log }: ApiDependencies) {
       log.warn({ path: c.req.path }, `nginx asks the API instead of the gate: ${ADVICE}`);
     }
     return problem(c, 'not_found', 'This is the API, not the gate.');
-  };
-}
-
-/** `GET /.well-known/jwks.json` (RFC 7517): the public keys for Postern's own JWTs. */
-function jwksHandler({ publicJwks }: ApiDependencies) {
-  return (c: Context) =>
-    c.body(JSON.stringify(publicJwks()), 200, { 'Content-Type': 'application/jwk-set+json' });
-}
-
-/** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
-const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
-/** `GET /metrics`, for Prometheus. */
-function metricsHandler({ metrics }: ApiDependencies) {
-  return async (c: Context) => c.body(await metrics(), 200, { 'Content-Type': METRICS_TYPE });
-}
-
-/** `GET /readyz`: whether the store accepts a write, and what the operator should fix. */
-function readyzHandler({ store, log }: ApiDependencies) {
-  return async (c: Context) => {
-    try {
-      return c.json({ status: 'ok', ...(await store.check()) });
-    } catch (error) {
-      const shown = error instanceof StoreUnavailable ? error.shown : undefined;
-      return problemOf(error as Error, c, log, shown);
-    }
   };
 }

@@ -24,15 +24,14 @@ const oneOrMany = (name: string) => ({
   oneOf: [ref(name), { type: 'array', minItems: 1, maxItems: MAX_BATCH, items: ref(name) }],
 });
 
+const content = (type: string, schema: object) => ({ content: { [type]: { schema } } });
+
 const json = (description: string, schema: object) => ({
   description,
-  content: { [JSON_TYPE]: { schema } },
+  ...content(JSON_TYPE, schema),
 });
 
-const body = (type: string, schema: object) => ({
-  required: true,
-  content: { [type]: { schema } },
-});
+const body = (type: string, schema: object) => ({ required: true, ...content(type, schema) });
 
 const form = (...names: string[]) => ({
   type: 'object',
@@ -61,7 +60,7 @@ function byStatus(codes: readonly ProblemCode[]) {
     [...statuses].map((status) => {
       const names = codes.filter((code) => statusOf(code) === status);
       const description = `${STATUS_CODES[status]}: ${names.join(', ')}.`;
-      return [status, { description, content: { [PROBLEM_TYPE]: { schema: ref('problem') } } }];
+      return [status, { description, ...content(PROBLEM_TYPE, ref('problem')) }];
     }),
   );
 }

@@ -1,15 +1,25 @@
-import type { Context } from 'hono';
+import type { Context, Hono } from 'hono';
 import { createQueue, inChunks } from '../domain/batches.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
 import type { GrantRequest } from '../domain/grant-fields.ts';
 import type { Cursor } from '../domain/store.ts';
-import { isTokenId } from '../domain/token.ts';
-import { decodeBody, readJson } from './body.ts';
-import type { ApiDependencies, ApiEnv } from './dependencies.ts';
+import { isToken, isTokenId } from '../domain/token.ts';
+import {
+  type ApiDependencies,
+  type ApiEnv,
+  decodeBody,
+  formValue,
+  notAllowed,
+  readForm,
+  readJson,
+  requireType,
+} from './http.ts';
 import { parseJson, splitJson } from './json.ts';
+import { FORM_TYPE, JSON_TYPE } from './openapi.ts';
 import {
   fieldErrorsOf,
   grantRequest,
+  type IntrospectionAnswer,
   type IssuedAnswer,
   MAX_BATCH,
   MAX_PAGE,
@@ -18,6 +28,93 @@ import {
   stateOf,
   wholeStateOf,
 } from './schema.ts';
+
+const json = requireType(JSON_TYPE);
+const form = requireType(FORM_TYPE);
+
+/** Lists, shows, prolongs and revokes tokens. */
+export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDependencies): void {
+  // A page of a subject's live grants, ordered by their end.
+  api.get('/tokens', async (c) => {
+    const subject = subjectOf(c);
+    const limit = limitOf(queryValue(c, 'limit'));
+    const after = cursorOf(queryValue(c, 'cursor'));
+    const { entries, next } = await store.list(c.var.client.id, subject, limit, after);
+    return c.json<PageAnswer>({
+      tokens: entries.map(([id, grant]) => stateOf(id, grant)),
+      next_cursor: next && `${next.end}.${next.id}`,
+    });
+  });
+  // Ends all grants of a subject that the client issued.
+  api.delete('/tokens', async (c) => {
+    return c.json({ revoked: await store.revokeSubject(c.var.client.id, subjectOf(c)) });
+  });
+  api.all('/tokens', notAllowed('GET, POST, DELETE'));
+
+  api.get('/tokens/:id', async (c) => {
+    const id = checkedId(c.req.param('id'));
+    const grant = await store.find(id);
+    if (grant?.client !== c.var.client.id) throw noSuchToken();
+    return c.json(await wholeStateOf(store, id, grant));
+  });
+  // Sets the end of a live grant to `expires_in` seconds from now.
+  api.patch('/tokens/:id', json, async (c) => {
+    const { expires_in: expiresIn } = await readJson(c, prolongRequest);
+    const id = checkedId(c.req.param('id'));
+    const grant = await prolong(c.var.client, id, expiresIn);
+    if (grant === undefined) throw noSuchToken();
+    return c.json(await wholeStateOf(store, id, grant));
+  });
+  api.delete('/tokens/:id', async (c) => {
+    const revoked = await store.revoke(checkedId(c.req.param('id')), c.var.client.id);
+    if (!revoked) throw noSuchToken();
+    return c.body(null, 204);
+  });
+  api.all('/tokens/:id', notAllowed('GET, PATCH, DELETE'));
+}
+
+function checkedId(id: string): string {
+  if (!isTokenId(id)) throw noSuchToken();
+  return id;
+}
+
+/** The same error whether the token never existed, has ended, or is another client's. */
+function noSuchToken(): Refused {
+  return new Refused('not_found', 'There is no such token, or it has ended.');
+}
+
+/** The endpoints of OAuth 2.0. */
+export function addOAuthRoutes(
+  api: Hono<ApiEnv>,
+  { lookUp, revoke, store }: ApiDependencies,
+): void {
+  // RFC 7662: a token's state; other clients' tokens are inactive.
+  api.post('/introspect', form, async (c) => {
+    const token = formValue(await readForm(c), 'token');
+    const { id, grant } = isToken(token) ? await lookUp(token) : {};
+    if (id === undefined || grant?.client !== c.var.client.id) {
+      return c.json<IntrospectionAnswer>({ active: false });
+    }
+    const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant);
+    const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
+    return c.json<IntrospectionAnswer>(active);
+  });
+  api.all('/introspect', notAllowed('POST'));
+
+  // RFC 7009: 200 whether or not the token exists. `iss` and `jti` revoke another issuer's token.
+  api.post('/revoke', form, async (c) => {
+    const form = await readForm(c);
+    const { client } = c.var;
+    if (form.has('jti') && !form.has('token')) {
+      await revoke.jti(client, formValue(form, 'iss'), formValue(form, 'jti'));
+    } else {
+      const token = formValue(form, 'token');
+      if (isToken(token)) await revoke.token(client, token);
+    }
+    return c.body(null, 200);
+  });
+  api.all('/revoke', notAllowed('POST'));
+}
 
 /** Longer bodies are handled one at a time. A request for one token is rarely longer. */
 const MAX_CONCURRENT_BYTES = 2048;
@@ -71,20 +168,6 @@ async function parseAll(values: readonly string[], isArray: boolean) {
 
 const DEFAULT_PAGE = 100;
 
-/** `GET /tokens?subject=`: a page of a subject's live grants, ordered by their end. */
-export function listHandler({ store }: ApiDependencies) {
-  return async (c: Context<ApiEnv>) => {
-    const subject = subjectOf(c);
-    const limit = limitOf(queryValue(c, 'limit'));
-    const after = cursorOf(queryValue(c, 'cursor'));
-    const { entries, next } = await store.list(c.var.client.id, subject, limit, after);
-    return c.json<PageAnswer>({
-      tokens: entries.map(([id, grant]) => stateOf(id, grant)),
-      next_cursor: next && `${next.end}.${next.id}`,
-    });
-  };
-}
-
 function limitOf(value: string | undefined): number {
   if (value === undefined) return DEFAULT_PAGE;
   const limit = /^\d{1,4}$/.test(value) ? Number(value) : 0;
@@ -97,54 +180,6 @@ function cursorOf(value: string | undefined): Cursor | undefined {
   const [, end, id = ''] = /^(\d{1,16})\.(.*)$/.exec(value) ?? [];
   if (isTokenId(id)) return { end: Number(end), id };
   throw new Refused('invalid_request', 'cursor must be the next_cursor of a response.');
-}
-
-/** `GET /tokens/{id}`: a grant's state, for the client that issued it. */
-export function showHandler({ store }: ApiDependencies) {
-  return async (c: Context<ApiEnv, '/tokens/:id'>) => {
-    const id = idOf(c);
-    const grant = await store.find(id);
-    if (grant === undefined || grant.client !== c.var.client.id) throw noSuchToken();
-    return c.json(await wholeStateOf(store, id, grant));
-  };
-}
-
-/** `PATCH /tokens/{id}`: sets the end of a live grant to `expires_in` seconds from now. */
-export function prolongHandler({ prolong, store }: ApiDependencies) {
-  return async (c: Context<ApiEnv, '/tokens/:id'>) => {
-    const { expires_in: expiresIn } = await readJson(c, prolongRequest);
-    const id = idOf(c);
-    const grant = await prolong(c.var.client, id, expiresIn);
-    if (grant === undefined) throw noSuchToken();
-    return c.json(await wholeStateOf(store, id, grant));
-  };
-}
-
-/** `DELETE /tokens/{id}`: ends a grant now. */
-export function revokeGrantHandler({ store }: ApiDependencies) {
-  return async (c: Context<ApiEnv, '/tokens/:id'>) => {
-    const revoked = await store.revoke(idOf(c), c.var.client.id);
-    if (!revoked) throw noSuchToken();
-    return c.body(null, 204);
-  };
-}
-
-/** `DELETE /tokens?subject=`: ends all grants of a subject that the client issued. */
-export function revokeSubjectHandler({ store }: ApiDependencies) {
-  return async (c: Context<ApiEnv>) => {
-    return c.json({ revoked: await store.revokeSubject(c.var.client.id, subjectOf(c)) });
-  };
-}
-
-function idOf(c: Context<ApiEnv, '/tokens/:id'>): string {
-  const id = c.req.param('id');
-  if (!isTokenId(id)) throw noSuchToken();
-  return id;
-}
-
-/** The same error whether the token never existed, has ended, or is another client's. */
-function noSuchToken(): Refused {
-  return new Refused('not_found', 'There is no such token, or it has ended.');
 }
 
 function subjectOf(c: Context): string {

@@ -1,45 +1,59 @@
 import { z } from 'zod';
-import type { ApiKey, Client, Scope } from '../domain/client.ts';
+import type { ApiKey, Scope, TrustedIssuer } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
 import type { ConfigErrors } from './errors.ts';
 import { sitesOverlap, splitSite } from './mounts.ts';
+import type { ValidPlain } from './settings.ts';
 import {
+  type Complete,
+  defined,
+  type EntryList,
   isFromEnvironment,
   isList,
   readEntries,
-  readListOrText,
   type SourcedValue,
-  type TextEntry,
-  type Valid,
 } from './source.ts';
 import * as values from './values.ts';
 
-export const LIMIT_FIELDS = ['paths', 'targets', 'max_expires_in', 'max_resume_for'];
-export const API_KEY_FIELDS = ['id', 'key', ...LIMIT_FIELDS];
+const LIMIT_FIELDS = ['paths', 'targets', 'max_expires_in', 'max_resume_for'];
 
-/** What the limits of a client are checked against. A part that is itself invalid is undefined. */
-export interface GeneralLimits {
+const API_KEYS = {
+  what: 'API keys',
+  fields: ['id', 'key', ...LIMIT_FIELDS],
+  /** `web:<secret>` or `batch:sha256:<64 hex>`. */
+  text: {
+    parse(text) {
+      const colon = text.indexOf(':');
+      return colon < 0 ? undefined : { id: text.slice(0, colon), key: text.slice(colon + 1) };
+    },
+    expected: '<id>:<secret> with a colon; a comma ends an entry, so a secret cannot contain one',
+    isSecret: true,
+  },
+} satisfies EntryList;
+
+export const API_KEY_FIELDS = API_KEYS.fields;
+
+/** What an entry is checked against. A part that is itself invalid is undefined. */
+interface Context {
   readonly mounts: readonly Mount[] | undefined;
-  /** Seconds. */
-  readonly maxExpiresIn: number | undefined;
-  /** Seconds. */
-  readonly maxResumeFor: number | undefined;
+  readonly plain: ValidPlain;
 }
 
-/** Every API key; none if none is configured. */
+/** Every API key; undefined, with issues, if one is invalid. */
 export function readApiKeys(
   sourced: SourcedValue | undefined,
-  general: GeneralLimits,
+  context: Context,
   errors: ConfigErrors,
-): readonly ApiKey[] {
-  const entries = readListOrText(sourced, 'API keys', API_KEY_TEXT, errors);
+): readonly ApiKey[] | undefined {
+  const before = errors.count;
+  const entries = readEntries(sourced, API_KEYS, errors);
   // An absent list means no keys. An empty list is more likely a mistake.
-  if (sourced && isList(sourced.value) && entries.length === 0) {
+  if (isList(sourced?.value) && sourced.value.length === 0) {
     errors.add(sourced, 'at least one API key');
   }
   // Two clients with one ID would own each other's tokens; of two with one secret only one is found.
   const isNewHash = values.unseen();
-  const limits = limitSchemas(general, 'literal');
+  const limits = limitSchemas(context, 'literal');
   const schemas = {
     id: values.id.refine(values.unseen(), 'an id that no earlier API key has'),
     key: (isFromEnvironment(sourced) ? values.secret : values.secretHash).refine(
@@ -49,34 +63,108 @@ export function readApiKeys(
     ...limits,
     paths: limits.paths.optional(),
   };
-  return readEntries(entries, API_KEY_FIELDS, errors).flatMap(({ has, read }) => {
-    const { id, key: sha256, paths, ...rest } = read(schemas);
-    const client = clientLimits(rest);
-    // Without its invalid paths, a client could issue for every mount.
-    const isOpen = has('paths') && paths === undefined;
-    if (id === undefined || sha256 === undefined || client === undefined || isOpen) return [];
-    return [{ sha256, client: { id, ...(paths && { paths }), ...client } }];
+  const read = entries.map((entry) => entry.read(schemas) as Complete<typeof schemas>);
+  if (errors.count > before) return undefined;
+  return read.map(({ id, key: sha256, paths, ...rest }) => {
+    const client = { id, ...defined({ paths }), ...clientLimits(rest) };
+    return { sha256, client };
   });
 }
 
-/** `web:<secret>` or `batch:sha256:<64 hex>`. */
-const API_KEY_TEXT: TextEntry = {
-  parse(text) {
-    const colon = text.indexOf(':');
-    return colon < 0 ? undefined : { id: text.slice(0, colon), key: text.slice(colon + 1) };
-  },
-  expected: '<id>:<secret> with a colon; a comma ends an entry, so a secret cannot contain one',
-  isSecret: true,
-};
+const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
+const algorithm = z.enum(ALGORITHMS, `one of ${ALGORITHMS.join(', ')}`);
+
+const purpose = z.enum(
+  ['downloads', 'clients'],
+  'downloads, if it signs download tokens, or clients, if it calls the API',
+);
+const algorithms = values
+  .listOf('algorithms', algorithm)
+  .min(1, 'at least one algorithm')
+  .transform((names) => [...new Set(names)])
+  .default([...ALGORITHMS]);
+
+const NO_CLIENT = z.undefined('no such key: each client owns the tokens that it requests');
+
+export const ISSUER_FIELDS = [
+  ...['id', 'issuer', 'jwks_uri', 'jwks_file', 'audience', 'trusted_for', 'algorithms'],
+  ...LIMIT_FIELDS,
+  'client',
+];
+
+const ISSUERS = { what: 'issuers', fields: ISSUER_FIELDS };
+
+interface IssuerContext extends Context {
+  readonly apiKeys: readonly ApiKey[] | undefined;
+  /** `iss` in Postern's own tokens. */
+  readonly ownIssuer: string | undefined;
+}
+
+/** Every trusted issuer; none if none is configured, or if there are issues. */
+export function readIssuers(
+  sourced: SourcedValue | undefined,
+  context: IssuerContext,
+  errors: ConfigErrors,
+): readonly TrustedIssuer[] {
+  const before = errors.count;
+  const { apiKeys, ownIssuer } = context;
+  const keyIds = new Set(apiKeys?.map(({ client }) => client.id));
+  // Two issuers with one ID would own each other's tokens; of two with one iss only one is found.
+  const schemas = {
+    id: values.id.refine(
+      values.unseen(new Set(keyIds)),
+      'an id that no API key and no earlier issuer has',
+    ),
+    issuer: values
+      .jwtName('exactly the iss claim of its JWTs')
+      .refine(values.unseen(), 'an iss that no earlier issuer has')
+      .refine(
+        (iss) => iss !== ownIssuer,
+        `an iss other than Postern's own, which is ${ownIssuer} (POSTERN_ISSUER)`,
+      ),
+    jwks_uri: values.jwksUri.optional(),
+    jwks_file: values.jwksFile.optional(),
+    audience: values.jwtName('exactly the aud claim of its JWTs'),
+    trusted_for: purpose,
+    algorithms,
+  };
+  const owner = values.id.refine(
+    (client) => apiKeys === undefined || keyIds.has(client),
+    "an API key's id; none has this one",
+  );
+  const limitsFor = (trustedFor: z.output<typeof purpose> | undefined) => ({
+    // If the purpose is unknown, neither claims nor a client are an issue.
+    ...limitSchemas(context, trustedFor === 'downloads' ? 'forbidden' : 'claims'),
+    client: trustedFor === 'clients' ? NO_CLIENT : owner.optional(),
+  });
+  type Entry = Complete<typeof schemas & ReturnType<typeof limitsFor>>;
+
+  const read = readEntries(sourced, ISSUERS, errors).map((entry) => {
+    const about = entry.read(schemas);
+    if (entry.has('jwks_uri') && entry.has('jwks_file')) {
+      entry.add('jwks_file', 'jwks_uri or jwks_file, not both');
+    } else if (!entry.has('jwks_uri') && !entry.has('jwks_file')) {
+      const example = 'jwks_uri, such as https://login.example/jwks.json, or jwks_file';
+      entry.add('jwks_uri', `where its public keys are: ${example}`);
+    }
+    return { ...about, ...entry.read(limitsFor(about.trusted_for)) } as Entry;
+  });
+  return errors.count > before ? [] : read.map(issuerOf);
+
+  function issuerOf(entry: Entry): TrustedIssuer {
+    const { id, issuer, audience, trusted_for: trustedFor, algorithms, paths, client } = entry;
+    const { jwks_uri: uri, jwks_file: file = '' } = entry;
+    const keys = uri === undefined ? { file } : { uri };
+    const about = { id, issuer, keys, audience, trustedFor, algorithms, paths };
+    return { ...about, ...clientLimits(entry), ...defined({ client }) };
+  }
+}
 
 /** What braces in a path are: characters like others for an API key, claims for an issuer. */
 type Braces = 'literal' | 'claims' | 'forbidden';
 
 /** The limits in an entry of API keys or issuers. */
-export function limitSchemas(
-  { mounts, maxExpiresIn, maxResumeFor }: GeneralLimits,
-  braces: Braces,
-) {
+function limitSchemas({ mounts, plain }: Context, braces: Braces) {
   const none = 'at least one public prefix';
   const noLimit = braces === 'literal' ? '; without paths the client may issue for all' : '';
   return {
@@ -84,8 +172,8 @@ export function limitSchemas(
       .listOf('public prefixes', scopeSchema(mounts, braces), NO_PATHS)
       .min(1, none + noLimit),
     targets: values.listOf('internal prefixes', targetSchema(mounts)).default([]),
-    max_expires_in: maximum(1, maxExpiresIn),
-    max_resume_for: maximum(0, maxResumeFor),
+    max_expires_in: maximum(1, plain.max_expires_in),
+    max_resume_for: maximum(0, plain.max_resume_for),
   };
 }
 
@@ -98,15 +186,14 @@ function maximum(min: number, general = Number.MAX_SAFE_INTEGER) {
   return values.wholeNumber('seconds', min, general).default(general);
 }
 
-/** Undefined if a limit is invalid. */
-export function clientLimits({
+type Limits = Complete<ReturnType<typeof limitSchemas>>;
+
+/** The limits as the domain names them. */
+function clientLimits({
   targets,
   max_expires_in: maxExpiresIn,
   max_resume_for: maxResumeFor,
-}: Omit<Valid<ReturnType<typeof limitSchemas>>, 'paths'>):
-  | Pick<Client, 'targets' | 'maxExpiresIn' | 'maxResumeFor'>
-  | undefined {
-  if (!targets || maxExpiresIn === undefined || maxResumeFor === undefined) return undefined;
+}: Omit<Limits, 'paths'>) {
   return { targets, maxExpiresIn, maxResumeFor };
 }
 

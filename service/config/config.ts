@@ -1,62 +1,44 @@
-import type { ApiKey } from '../domain/client.ts';
+import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import type { Mount } from '../domain/mount.ts';
-import { readApiKeys } from './clients.ts';
+import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
 import { type ReadFile, readConfigFile } from './file.ts';
-import { type IssuerSettings, readIssuers } from './issuers.ts';
 import { readMounts } from './mounts.ts';
-import { type PlainSettings, readPlain, type ValidPlain } from './settings.ts';
-import type { SourcedValues } from './source.ts';
+import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
+import { createFields, type Fields, type SourcedValues } from './source.ts';
 import { readStore, type StoreSettings } from './store.ts';
-import type { Listen } from './values.ts';
 
-/** Everything that an operator can set, checked. */
-export interface Config {
-  /** The gate, which is only for nginx. */
-  readonly listen: Listen;
-  /** `off`: no API, only the gate. */
-  readonly apiListen: Listen | 'off';
-  /** Who may connect to a Unix socket, as in chmod(1). */
-  readonly socketMode: number;
+/** The plain settings that have a value and are not part of another one. */
+type General = Omit<
+  PlainSettings,
+  `${'store' | 'sentinel' | 'cookie'}${string}` | 'issuer' | 'jwt_keys' | 'public_url'
+>;
+
+type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
+  ? `${First}${Capitalize<CamelCase<Rest>>}`
+  : S;
+
+/** Everything that an operator can set, checked. The table in settings.ts documents the plain settings. */
+export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K] } & {
   readonly store: StoreSettings;
   /** At least one. */
   readonly mounts: readonly Mount[];
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
   readonly apiKeys: readonly ApiKey[];
   /** Issuers whose JWTs Postern trusts. */
-  readonly issuers: readonly IssuerSettings[];
-  /** Seconds, if a request does not say. */
-  readonly expiresIn: number;
-  /** Seconds; no client's own maximum exceeds it. */
-  readonly maxExpiresIn: number;
-  /** Seconds in which a requester may resume after the first use, if a request does not say. */
-  readonly resumeFor: number;
-  /** Seconds; no client's own maximum exceeds it. */
-  readonly maxResumeFor: number;
-  /** An origin, `https://files.example`, before the path of each issued URL. */
+  readonly issuers: readonly TrustedIssuer[];
+  readonly issuer: string;
   readonly publicUrl?: string;
-  /** Seconds for which nginx may cache a decision. */
-  readonly decisionTtl: number;
+  readonly jwtKeys?: string;
   /** Attributes of the cookies that Postern sets. */
   readonly cookies: {
-    /** `None` is for players that are embedded in another site's page. */
     readonly sameSite: PlainSettings['cookie_samesite'];
-    /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
     readonly secure: boolean;
     /** Only with `None`. */
     readonly partitioned: boolean;
   };
-  readonly logLevel: PlainSettings['log_level'];
-  /** The format of tokens, if a request does not say. */
-  readonly format: PlainSettings['format'];
-  /** The path of a JWKS file with Postern's own keys: the first signs, all verify. */
-  readonly jwtKeys?: string;
-  /** `iss` in Postern's own tokens. */
-  readonly issuer: string;
-  /** Seconds by which clocks may differ. */
-  readonly leeway: number;
-}
+};
 
 /**
  * Reads and checks the configuration: the environment, and the YAML file that `POSTERN_CONFIG` names.
@@ -76,79 +58,57 @@ export function loadConfig(
   const file = configFile(env);
   const fromEnvironment = readEnvironment(env, errors);
   const fromFile = file ? readConfigFile(file, readFile, errors) : new Map();
-  const settings: SourcedValues = new Map([...(fromFile ?? []), ...fromEnvironment]);
+  const values: SourcedValues = new Map([...(fromFile ?? []), ...fromEnvironment]);
+  const settings = createFields(values, (name) => ({ field: variableOf(name) }), errors);
   // A setting that seems to be missing may be in a file that cannot be read.
   const isComplete = fromFile !== undefined;
 
-  const plain = readPlain(settings, errors);
-  const store = readStore(plain, settings, readFile, errors);
+  const plain = readPlain(settings);
+  const store = readStore(plain, settings, readFile);
   const mounts =
-    isComplete || settings.has('mounts') ? readMounts(settings.get('mounts'), errors) : undefined;
-  const general = {
-    mounts,
-    maxExpiresIn: plain.max_expires_in,
-    maxResumeFor: plain.max_resume_for,
-  };
-  const before = errors.count;
-  const apiKeys = readApiKeys(settings.get('api_keys'), general, errors);
-  const validKeys = errors.count === before ? apiKeys : undefined;
-  const ownIssuer = settings.has('issuer') ? plain.issuer : (plain.public_url ?? 'postern');
-  const context = { ...general, apiKeys: validKeys, ownIssuer };
-  const issuers = readIssuers(settings.get('issuers'), context, errors);
-  if (isComplete) requireKeys(plain, settings, onTerminal, errors);
+    isComplete || settings.has('mounts') ? readMounts(values.get('mounts'), errors) : undefined;
+  const apiKeys = readApiKeys(values.get('api_keys'), { mounts, plain }, errors);
+  const issuer = settings.has('issuer') ? plain.issuer : (plain.public_url ?? 'postern');
+  const context = { mounts, plain, apiKeys, ownIssuer: issuer };
+  const issuers = readIssuers(values.get('issuers'), context, errors);
+  if (isComplete) requireKeys(plain, settings, onTerminal);
 
-  if (errors.count > 0 || !store || mounts === undefined || ownIssuer === undefined) {
-    throw new ConfigError(errors.issues);
-  }
-  // Without an issue, every plain setting has a value.
-  const checked = plain as PlainSettings;
-  const { public_url: publicUrl, jwt_keys: jwtKeys } = checked;
-  return deepFreeze({
-    listen: checked.listen,
-    apiListen: checked.api_listen,
-    socketMode: checked.socket_mode,
-    store,
-    mounts,
-    apiKeys,
-    issuers,
-    expiresIn: checked.expires_in,
-    maxExpiresIn: checked.max_expires_in,
-    resumeFor: checked.resume_for,
-    maxResumeFor: checked.max_resume_for,
-    ...(publicUrl !== undefined && { publicUrl }),
-    decisionTtl: checked.decision_ttl,
-    cookies: {
-      sameSite: checked.cookie_samesite,
-      secure: checked.cookie_secure,
-      partitioned: checked.cookie_partitioned && checked.cookie_samesite === 'None',
-    },
-    logLevel: checked.log_level,
-    format: checked.format,
-    ...(jwtKeys !== undefined && { jwtKeys }),
-    issuer: ownIssuer,
-    leeway: checked.leeway,
-  });
+  if (errors.count > 0) throw new ConfigError(errors.issues);
+  // Without an issue, every setting has a value.
+  const {
+    cookie_samesite: sameSite,
+    cookie_secure: secure,
+    cookie_partitioned: partitioned,
+    ...others
+  } = plain;
+  const cookies = { sameSite, secure, partitioned: partitioned && sameSite === 'None' };
+  const names = Object.entries(others)
+    .filter(([name, value]) => !/^(store|sentinel)/.test(name) && value !== undefined)
+    .map(([name, value]) => [
+      name.replace(/_./g, ([, letter = '']) => letter.toUpperCase()),
+      value,
+    ]);
+  const config = { ...Object.fromEntries(names), store, mounts, apiKeys, issuers, issuer, cookies };
+  return deepFreeze(config as Config);
 }
 
 /** Somebody must be able to call the API, and tokens of format jwt need a key that signs them. */
 function requireKeys(
   { api_listen, format }: ValidPlain,
-  settings: SourcedValues,
+  { has, add }: Fields,
   onTerminal: boolean,
-  errors: ConfigErrors,
 ): void {
   const needsClient = api_listen !== 'off' && !onTerminal;
-  if (needsClient && !settings.has('api_keys') && !settings.has('issuers')) {
-    errors.add(
-      { field: 'POSTERN_API_KEYS' },
+  if (needsClient && !has('api_keys') && !has('issuers')) {
+    add(
+      'api_keys',
       'at least one API key, such as web:<secret of 16 characters or more> ' +
         '(Postern generates one at start only on a terminal, where it can show it)',
     );
   }
-  const sourcedFormat = settings.get('format');
-  if (sourcedFormat && format === 'jwt' && !settings.has('jwt_keys')) {
-    errors.add(
-      sourcedFormat,
+  if (has('format') && format === 'jwt' && !has('jwt_keys')) {
+    add(
+      'format',
       'opaque; or set POSTERN_JWT_KEYS to a file of keys, ' +
         'such as postern key generate --out /etc/postern/keys.json creates',
     );

@@ -20,12 +20,11 @@ export function readEnvironment(env: Environment, errors: ConfigErrors): Sourced
     // Without the value: it may be a secret.
     errors.add({ field }, unknownVariable(field, known));
   }
-  const settings = new Map<string, SourcedValue>();
-  for (const setting of SETTINGS) {
+  const entries = SETTINGS.flatMap((setting) => {
     const sourced = variable(env, variableOf(setting), setting);
-    if (sourced !== undefined) settings.set(setting, sourced);
-  }
-  return settings;
+    return sourced ? [[setting, sourced] as const] : [];
+  });
+  return new Map(entries);
 }
 
 function unknownVariable(field: string, known: readonly string[]): string {
@@ -50,7 +49,5 @@ export function configFile(env: Environment): SourcedValue | undefined {
 
 function variable(env: Environment, field: string, setting: string): SourcedValue | undefined {
   const value = env[field];
-  if (!value) return undefined;
-  const shown = redact(setting, value);
-  return { field, value, ...(shown !== undefined && { shown }) };
+  return value ? { field, value, shown: redact(setting, value) } : undefined;
 }

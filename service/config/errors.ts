@@ -3,17 +3,15 @@ export interface Source {
   /** The variable, `POSTERN_MOUNTS`, or the path in the file, `mounts[1].internal`. */
   readonly field: string;
   /** File and line, `/etc/postern.yaml:12`; absent: from the environment. */
-  readonly where?: string;
+  readonly where?: string | undefined;
   /** The redacted value; absent: a report must not show it. */
-  readonly shown?: string;
+  readonly shown?: string | undefined;
 }
 
 /** One error in the configuration. */
-export interface ConfigIssue {
-  readonly field: string;
-  readonly where?: string;
+export interface ConfigIssue extends Pick<Source, 'field' | 'where'> {
   /** The current value, safe for a terminal and a log: never a secret or a part of one. */
-  readonly value?: string;
+  readonly value?: string | undefined;
   /** What would be right, with an example. */
   readonly expected: string;
 }
@@ -35,13 +33,8 @@ export class ConfigErrors {
   readonly issues: ConfigIssue[] = [];
 
   /** Returns undefined: what a reader returns for a value that it cannot read. */
-  add({ field, where, shown }: Source, expected: string): undefined {
-    this.issues.push({
-      field,
-      ...(where !== undefined && { where }),
-      ...(shown !== undefined && { value: shown }),
-      expected,
-    });
+  add({ field, where, shown: value }: Source, expected: string): undefined {
+    this.issues.push({ field, where, value, expected });
   }
 
   get count(): number {
@@ -56,10 +49,9 @@ export class ConfigErrors {
 
 function issuesText(issues: readonly ConfigIssue[]): string {
   const blocks = issues.map(({ field, where, value, expected }) => {
-    const lines = [`  ${field}${where === undefined ? '' : `  (${where})`}`];
-    if (value !== undefined) lines.push(`    is now:   ${value}`);
-    lines.push(`    expected: ${expected}`);
-    return lines.join('\n');
+    const place = where === undefined ? '' : `  (${where})`;
+    const now = value === undefined ? '' : `    is now:   ${value}\n`;
+    return `  ${field}${place}\n${now}    expected: ${expected}`;
   });
   return blocks.join('\n\n');
 }
@@ -124,13 +116,11 @@ const MAX_TYPOS = 2;
 
 /** `; did you mean …?` if a name is close to a known one, else an empty text. */
 export function suggest(name: string, known: readonly string[]): string {
-  let nearest: string | undefined;
-  let fewest = MAX_TYPOS + 1;
-  for (const candidate of known) {
-    const typos = distance(name, candidate);
-    if (typos < fewest) [nearest, fewest] = [candidate, typos];
-  }
-  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  const [nearest] = known
+    .map((candidate) => ({ candidate, typos: distance(name, candidate) }))
+    .filter(({ typos }) => typos <= MAX_TYPOS)
+    .sort((a, b) => a.typos - b.typos);
+  return nearest === undefined ? '' : `; did you mean ${nearest.candidate}?`;
 }
 
 /** Levenshtein distance: the least number of letters to change, add or drop. */

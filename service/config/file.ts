@@ -19,21 +19,22 @@ export function readConfigFile(
   readFile: ReadFile,
   errors: ConfigErrors,
 ): SourcedValues | undefined {
-  const text = readText(config, readFile, errors);
-  return text === undefined ? undefined : parse(String(config.value), text, errors);
+  const path = String(config.value);
+  const text = readText(path, readFile, (expected) => errors.add(config, expected));
+  return text === undefined ? undefined : parse(path, text, errors);
 }
 
-/** The text of the file that a setting names; undefined, with an issue, if it cannot be read. */
+/** The text of a file that a setting names; undefined, with an issue, if it cannot be read. */
 export function readText(
-  setting: SourcedValue,
+  path: string,
   readFile: ReadFile,
-  errors: ConfigErrors,
+  add: (expected: string) => undefined,
 ): string | undefined {
   try {
-    return readFile(String(setting.value));
+    return readFile(path);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    return errors.add(setting, `the path of a readable file: ${WHY[code] ?? 'it cannot be read'}`);
+    return add(`the path of a readable file: ${WHY[code] ?? 'it cannot be read'}`);
   }
 }
 
@@ -62,7 +63,8 @@ function parse(path: string, text: string, errors: ConfigErrors): SourcedValues 
 
   const before = errors.count;
   const whereIs = (offset: number) => `${path}:${lines.linePos(offset).line}`;
-  const root = toSourced(document.contents, whereIs, errors);
+  const { contents } = document;
+  const root = toSourced(contents, contents, '', '', whereIs, errors);
   if (errors.count > before) return undefined;
   // Empty, or only comments.
   return root.value === null ? new Map() : readMapping(root, [...SETTINGS, ...FILE_ONLY], errors);
@@ -81,53 +83,38 @@ const EXPECTED: Partial<Record<yaml.ErrorCode, string>> = {
   UNEXPECTED_TOKEN: 'quotes around a value that begins with [ or {, such as "[::1]:7300"',
 };
 
-/** The values of a YAML document with their sources. `whereIs` gives file and line of an offset. */
+/**
+ * A value of a YAML document with its source. `start` is where a person looks: the key of a value, the
+ * item of a list. `whereIs` gives file and line of an offset.
+ */
 function toSourced(
-  root: yaml.Node | null,
+  node: yaml.Node | null,
+  start: yaml.Node | null,
+  field: string,
+  setting: string,
   whereIs: (offset: number) => string,
   errors: ConfigErrors,
 ): SourcedValue {
-  return convert(root, root, '', '');
+  const source = { field: field || 'the file', where: whereIs((start ?? node)?.range?.[0] ?? 0) };
+  const value = read();
+  return { ...source, value, shown: redact(setting, value) };
 
-  /** `start` is where a person looks: the key of a value, the item of a list. */
-  function convert(
-    node: yaml.Node | null,
-    start: yaml.Node | null,
-    field: string,
-    setting: string,
-  ): SourcedValue {
-    const where = whereIs((start ?? node)?.range?.[0] ?? 0);
-    const value = convertValue(node, field, setting, where);
-    const shown = redact(setting, value);
-    return {
-      field: field === '' ? 'the file' : field,
-      where,
-      value,
-      ...(shown !== undefined && { shown }),
-    };
-  }
-
-  function convertValue(
-    node: yaml.Node | null,
-    field: string,
-    setting: string,
-    where: string,
-  ): Value {
+  function read(): Value {
     if (yaml.isMap<yaml.Scalar<string>, yaml.Node | null>(node)) {
-      const dot = field === '' ? '' : '.';
-      return new Map(
-        node.items.map(({ key, value }) => {
-          const name = field + dot + keyName(key.value, setting);
-          return [key.value, convert(value, key, name, `${setting}${dot}${key.value}`)];
-        }),
-      );
+      const dot = field && '.';
+      const entries = node.items.map(({ key, value }) => {
+        const name = field + dot + keyName(key.value, setting);
+        const path = setting + dot + key.value;
+        return [key.value, toSourced(value, key, name, path, whereIs, errors)] as const;
+      });
+      return new Map(entries);
     }
     if (yaml.isSeq<yaml.Node | null>(node)) {
-      return node.items.map((item, index) => convert(item, item, `${field}[${index}]`, setting));
+      return node.items.map((item, index) =>
+        toSourced(item, item, `${field}[${index}]`, setting, whereIs, errors),
+      );
     }
-    if (yaml.isAlias(node)) {
-      errors.add({ field, where }, 'no alias: a value that begins with * needs quotes');
-    }
+    if (yaml.isAlias(node)) errors.add(source, 'no alias: a value that begins with * needs quotes');
     return yaml.isScalar(node) ? (node.value as Value) : null;
   }
 }

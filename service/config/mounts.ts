@@ -1,12 +1,6 @@
 import { type Mount, mountId } from '../domain/mount.ts';
-import type { ConfigErrors, Source } from './errors.ts';
-import {
-  type FieldReader,
-  readEntries,
-  readListOrText,
-  type SourcedValue,
-  type TextEntry,
-} from './source.ts';
+import type { ConfigErrors } from './errors.ts';
+import { defined, type EntryList, type Fields, readEntries, type SourcedValue } from './source.ts';
 import { internalPrefix, listOf, publicPrefix, queryArgument, siteName, unseen } from './values.ts';
 
 const MOUNT = {
@@ -28,11 +22,10 @@ function passArgumentsSchema(pathArgument: string | undefined) {
   return { pass_arguments: listOf('query arguments', argument).default([]) };
 }
 
-/** A mount, and where its prefixes are configured. */
-interface SourcedMount {
+/** A mount, and the entry that configures it. */
+interface Configured {
   readonly mount: Mount;
-  readonly prefix: Source;
-  readonly internal: Source;
+  readonly entry: Fields;
 }
 
 /** Every mount; undefined, with issues, if one of them is invalid or there is none. */
@@ -41,16 +34,14 @@ export function readMounts(
   errors: ConfigErrors,
 ): readonly Mount[] | undefined {
   const before = errors.count;
-  const entries = readListOrText(sourced, 'mounts', MOUNT_TEXT, errors);
-  const mounts = readEntries(entries, MOUNT_FIELDS, errors).flatMap(
-    (fields) => readMount(fields) ?? [],
-  );
-  rejectLoops(mounts, errors);
-  rejectNested(mounts, errors);
+  const entries = readEntries(sourced, MOUNTS, errors);
+  const mounts = entries.flatMap((entry) => readMount(entry) ?? []);
+  rejectLoops(mounts);
+  rejectNested(mounts);
   const isNew = unseen();
-  for (const { mount, prefix } of mounts) {
+  for (const { mount, entry } of mounts) {
     if (isNew(mount.id)) continue;
-    errors.add(prefix, 'each public prefix once for a site: an earlier mount has this one');
+    entry.add('public', 'each public prefix once for a site: an earlier mount has this one');
   }
   if (entries.length === 0 && errors.count === before) {
     const source = sourced ?? { field: 'POSTERN_MOUNTS' };
@@ -59,18 +50,22 @@ export function readMounts(
   return errors.count === before ? mounts.map(({ mount }) => mount) : undefined;
 }
 
-/** `/download/=/protected/` or `files.example:/media/=/media-files/`. */
-const MOUNT_TEXT: TextEntry = {
-  parse(text) {
-    const [left = '', internal, ...more] = text.split('=');
-    if (internal === undefined || more.length > 0) return undefined;
-    const { site, prefix } = splitSite(left);
-    return { public: prefix, internal, site };
+const MOUNTS: EntryList = {
+  what: 'mounts',
+  fields: MOUNT_FIELDS,
+  /** `/download/=/protected/` or `files.example:/media/=/media-files/`. */
+  text: {
+    parse(text) {
+      const [left = '', internal, ...more] = text.split('=');
+      if (internal === undefined || more.length > 0) return undefined;
+      const { prefix, ...site } = splitSite(left);
+      return { public: prefix, internal, ...site };
+    },
+    expected:
+      '<public prefix>=<internal prefix> with one =, such as /download/=/protected/; ' +
+      'use the file for a prefix that contains = or a comma',
+    isSecret: false,
   },
-  expected:
-    '<public prefix>=<internal prefix> with one =, such as /download/=/protected/; ' +
-    'use the file for a prefix that contains = or a comma',
-  isSecret: false,
 };
 
 /** Splits `files.example:/media/` into its site and its prefix; without a site, only the prefix. */
@@ -81,20 +76,14 @@ export function splitSite(text: string): { site?: string; prefix: string } {
 }
 
 /** One mount; undefined, with issues, if its prefixes or its site are invalid. */
-function readMount({ has, source, read }: FieldReader): SourcedMount | undefined {
-  const { public: prefix, internal, site, path_argument: pathArgument } = read(MOUNT);
-  const passArguments = read(passArgumentsSchema(pathArgument)).pass_arguments ?? [];
+function readMount(entry: Fields): Configured | undefined {
+  const { public: prefix, internal, site, path_argument: pathArgument } = entry.read(MOUNT);
+  const passArguments = entry.read(passArgumentsSchema(pathArgument)).pass_arguments ?? [];
   if (prefix === undefined || internal === undefined) return undefined;
-  if (has('site') && site === undefined) return undefined;
-  const mount: Mount = {
-    id: mountId(site, prefix),
-    ...(site !== undefined && { site }),
-    prefix,
-    internal,
-    ...(pathArgument !== undefined && { pathArgument }),
-    passArguments,
-  };
-  return { mount, prefix: source('public'), internal: source('internal') };
+  if (entry.has('site') && site === undefined) return undefined;
+  const id = mountId(site, prefix);
+  const mount = { id, prefix, internal, passArguments, ...defined({ site, pathArgument }) };
+  return { mount, entry };
 }
 
 /** Whether there is a site that both apply to; absent: every site. */
@@ -106,24 +95,22 @@ export function sitesOverlap(a: string | undefined, b: string | undefined): bool
  * An internal prefix must not be under a public one, nor over one: nginx would send its internal
  * redirect to the gate, which would redirect again.
  */
-function rejectLoops(mounts: readonly SourcedMount[], errors: ConfigErrors): void {
-  for (const { mount, internal } of mounts) {
+function rejectLoops(mounts: readonly Configured[]): void {
+  for (const { mount, entry } of mounts) {
     for (const { mount: other } of mounts) {
-      if (!sitesOverlap(mount.site, other.site)) continue;
       const how = relation(mount.internal, other.prefix);
-      if (how === undefined) continue;
-      const expected =
-        `an internal prefix apart from every public prefix, such as /protected/: it ${how} ` +
-        `${other.prefix}, so nginx would ask the gate again instead of sending the file`;
-      errors.add(internal, expected);
+      if (how === undefined || !sitesOverlap(mount.site, other.site)) continue;
+      const expected = 'an internal prefix apart from every public prefix, such as /protected/: it';
+      const why = 'so nginx would ask the gate again instead of sending the file';
+      entry.add('internal', `${expected} ${how} the public prefix ${other.prefix}, ${why}`);
     }
   }
 }
 
 function relation(internal: string, prefix: string): string | undefined {
-  if (internal === prefix) return 'is the same as the public prefix';
-  if (internal.startsWith(prefix)) return 'is under the public prefix';
-  return prefix.startsWith(internal) ? 'contains the public prefix' : undefined;
+  if (internal === prefix) return 'is the same as';
+  if (internal.startsWith(prefix)) return 'is under';
+  return prefix.startsWith(internal) ? 'contains' : undefined;
 }
 
 /**
@@ -131,14 +118,15 @@ function relation(internal: string, prefix: string): string | undefined {
  * nginx serves `/p/sub/x` from the inner location, also for a token of the outer mount, whose client
  * may have no right to the inner one.
  */
-function rejectNested(mounts: readonly SourcedMount[], errors: ConfigErrors): void {
-  for (const { mount: inner, internal } of mounts) {
+function rejectNested(mounts: readonly Configured[]): void {
+  for (const { mount: inner, entry } of mounts) {
     for (const { mount: outer } of mounts) {
       if (!sitesOverlap(outer.site, inner.site) || nestAlike(outer, inner)) continue;
-      const expected =
+      entry.add(
+        'internal',
         `an internal prefix that is not below ${outer.internal}, the one of ${outer.prefix}: ` +
-        `tokens for ${outer.prefix} would open files of ${inner.prefix}`;
-      errors.add(internal, expected);
+          `tokens for ${outer.prefix} would open files of ${inner.prefix}`,
+      );
     }
   }
 }

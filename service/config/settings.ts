@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { ConfigErrors } from './errors.ts';
-import { createFieldReader, type FieldReader, type SourcedValues, type Valid } from './source.ts';
+import type { Complete, Fields, Valid } from './source.ts';
 import * as values from './values.ts';
 
 const A_YEAR = 31_536_000;
@@ -8,8 +7,11 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as cons
 
 /** The plain settings as the file names them: what a value must be, and the default. */
 const PLAIN = {
+  /** The gate, which is only for nginx. */
   listen: values.listenAddress.default({ host: '127.0.0.1', port: 7300 }),
+  /** `off`: no API, only the gate. */
   api_listen: values.listenAddressOrOff.default({ host: '127.0.0.1', port: 7301 }),
+  /** Who may connect to a Unix socket, as in chmod(1). */
   socket_mode: values.socketMode.default(0o660),
   store: values.storeUrl.default('memory:'),
   store_prefix: values.storePrefix.default('postern:'),
@@ -21,23 +23,35 @@ const PLAIN = {
   sentinel_username: values.credential("the sentinels' user name").optional(),
   sentinel_password: values.credential("the sentinels' password").optional(),
   store_timeout_ms: values.wholeNumber('milliseconds', 10, 10_000).default(250),
+  /** Seconds, if a request does not say. */
   expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(120),
+  /** Seconds; no client's own maximum exceeds it. */
   max_expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(3600),
+  /** Seconds in which a requester may resume after the first use, if a request does not say. */
   resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(3600),
+  /** Seconds; no client's own maximum exceeds it. */
   max_resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(86_400),
+  /** An origin, `https://files.example`, before the path of each issued URL. */
   public_url: values.publicUrl.optional(),
+  /** Seconds for which nginx may cache a decision. */
   decision_ttl: values.wholeNumber('seconds', 0, 3600).default(0),
+  /** `None` is for players that are embedded in another site's page. */
   cookie_samesite: values.sameSite.default('Lax'),
+  /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
   cookie_secure: values.flag.default(true),
   cookie_partitioned: values.flag.default(true),
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  /** The format of tokens, if a request does not say. */
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),
+  /** The path of a JWKS file with Postern's own keys: the first signs, all verify. */
   jwt_keys: values.jwksFile.optional(),
+  /** `iss` in Postern's own tokens. */
   issuer: values.jwtName("the iss claim of Postern's tokens").optional(),
+  /** Seconds by which clocks may differ. */
   leeway: values.wholeNumber('seconds', 0, 60).default(5),
 };
 
-export type PlainSettings = { [K in keyof typeof PLAIN]: z.output<(typeof PLAIN)[K]> };
+export type PlainSettings = Complete<typeof PLAIN>;
 export type ValidPlain = Valid<typeof PLAIN>;
 
 /** Every setting that a variable can hold. */
@@ -57,29 +71,34 @@ export function variableOf(setting: string): string {
 }
 
 /** The plain settings, and checks between them. An invalid setting is undefined. */
-export function readPlain(settings: SourcedValues, errors: ConfigErrors): ValidPlain {
-  const fields = createFieldReader(settings, (name) => ({ field: variableOf(name) }), errors);
-  const plain = fields.read(PLAIN);
-  requireDifferentAddresses(plain, fields, errors);
-  requireSecureCookies(plain, fields, errors);
+export function readPlain(settings: Fields): ValidPlain {
+  const plain = settings.read(PLAIN);
+  requireDifferentAddresses(plain, settings);
+  // RFC 6265bis, section 5.7: browsers ignore a cookie with SameSite=None that is not Secure.
+  if (plain.cookie_samesite === 'None' && plain.cookie_secure === false) {
+    settings.add(
+      'cookie_secure',
+      'true, because browsers drop a cookie with SameSite=None that is not Secure; ' +
+        `or set ${settings.source('cookie_samesite').field} to lax or strict`,
+    );
+  }
   return {
     ...plain,
-    expires_in: requireAtMost('expires_in', plain, fields, errors),
-    resume_for: requireAtMost('resume_for', plain, fields, errors),
+    expires_in: atMost('expires_in', plain, settings),
+    resume_for: atMost('resume_for', plain, settings),
   };
 }
 
 /** A proxy that publishes the API must not publish the gate with it: the gate trusts its headers. */
 function requireDifferentAddresses(
   { listen, api_listen }: ValidPlain,
-  { has, source }: FieldReader,
-  errors: ConfigErrors,
+  { has, source, add }: Fields,
 ): void {
   if (listen === undefined || api_listen === undefined || api_listen === 'off') return;
   if (!collide(listen, api_listen)) return;
   const [invalid, other] = has('api_listen') ? ['api_listen', 'listen'] : ['listen', 'api_listen'];
-  errors.add(
-    source(invalid),
+  add(
+    invalid,
     `an address that differs from ${source(other).field}: the gate, which is only for nginx, ` +
       'and the API cannot share one',
   );
@@ -95,28 +114,13 @@ function collide(a: values.Listen, b: values.Listen): boolean {
 }
 
 /** A default that is set above its maximum is an issue. One that is not set is lowered. */
-function requireAtMost(
+function atMost(
   name: 'expires_in' | 'resume_for',
   { [name]: value, [`max_${name}` as const]: max }: ValidPlain,
-  { has, source }: FieldReader,
-  errors: ConfigErrors,
+  { has, source, add }: Fields,
 ): number | undefined {
   if (value === undefined || max === undefined || value <= max) return value;
   if (!has(name)) return max;
   const expected = `at most ${max} seconds, which is the maximum; or set `;
-  return errors.add(source(name), `${expected}${source(`max_${name}`).field} to ${value}`);
-}
-
-/** RFC 6265bis, section 5.7: browsers ignore a cookie with SameSite=None that is not Secure. */
-function requireSecureCookies(
-  { cookie_samesite, cookie_secure }: ValidPlain,
-  { source }: FieldReader,
-  errors: ConfigErrors,
-): void {
-  if (cookie_samesite !== 'None' || cookie_secure !== false) return;
-  errors.add(
-    source('cookie_secure'),
-    'true, because browsers drop a cookie with SameSite=None that is not Secure; ' +
-      `or set ${source('cookie_samesite').field} to lax or strict`,
-  );
+  return add(name, `${expected}${source(`max_${name}`).field} to ${value}`);
 }

@@ -12,59 +12,72 @@ export interface SourcedValue extends Source {
 export type SourcedValues = ReadonlyMap<string, SourcedValue>;
 
 type Schemas = Readonly<Record<string, z.ZodType>>;
+export type Complete<S extends Schemas> = { readonly [K in keyof S]: z.output<S[K]> };
 export type Valid<S extends Schemas> = { readonly [K in keyof S]?: z.output<S[K]> | undefined };
 
-/** Reads named values with schemas. */
-export interface FieldReader {
-  has(name: string): boolean;
-  /** Where a value is set, or could be set. */
-  source(name: string): Source;
-  /**
-   * The value of each schema's name. Invalid values are undefined and issues, so that they do not hide
-   * other issues. The message of a schema says what is expected.
-   */
-  read<S extends Schemas>(schemas: S): Valid<S>;
-}
+/** Reads named values with schemas, and collects what is wrong with them. */
+export type Fields = ReturnType<typeof createFields>;
 
-export function createFieldReader(
+/** @param missing where a value that is not set could be set */
+export function createFields(
   values: SourcedValues,
   missing: (name: string) => Source,
   errors: ConfigErrors,
-): FieldReader {
-  const source = (name: string) => values.get(name) ?? missing(name);
+) {
+  const source = (name: string): Source => values.get(name) ?? missing(name);
   return {
-    has: (name) => values.has(name),
+    has: (name: string) => values.has(name),
     source,
-    read<S extends Schemas>(schemas: S) {
+    add: (name: string, expected: string) => errors.add(source(name), expected),
+    /**
+     * The value of each schema's name. Invalid values are undefined and issues, so that they do not hide
+     * other issues. The message of a schema says what is expected.
+     */
+    read<S extends Schemas>(schemas: S): Valid<S> {
       const read = Object.entries(schemas).map(([name, schema]) => {
         const value = values.get(name);
-        const result = schema.safeParse(toPlain(value));
+        const { error, data } = schema.safeParse(toPlain(value));
         const reported = new Set<string>();
-        for (const { path, message } of result.error?.issues ?? []) {
+        for (const { path, message } of error?.issues ?? []) {
           // A second message for the same value would repeat the first.
           if (reported.has(path.join())) continue;
           reported.add(path.join());
           errors.add(itemAt(value, path) ?? missing(name), message);
         }
-        return [name, result.data];
+        return [name, data];
       });
-      return Object.fromEntries(read) as Valid<S>;
+      return Object.fromEntries(read);
     },
   };
 }
 
 function toPlain(sourced: SourcedValue | undefined): unknown {
   const value = sourced?.value;
-  if (value === undefined || !isList(value)) return value;
-  return value.map(toPlain);
+  return isList(value) ? value.map(toPlain) : value;
 }
 
 function itemAt(
   sourced: SourcedValue | undefined,
   [step, ...path]: readonly PropertyKey[],
 ): SourcedValue | undefined {
-  const item = sourced && isList(sourced.value) ? sourced.value[Number(step)] : undefined;
+  const item = isList(sourced?.value) ? sourced.value[Number(step)] : undefined;
   return item ? itemAt(item, path) : sourced;
+}
+
+export function isList(value: Value | undefined): value is readonly SourcedValue[] {
+  return Array.isArray(value);
+}
+
+export function isFromEnvironment(sourced: SourcedValue | undefined): boolean {
+  return sourced !== undefined && sourced.where === undefined;
+}
+
+/** Without the names that have no value. */
+export function defined<T extends object>(
+  values: T,
+): { readonly [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 /** The fields of a mapping. Keys that are unknown or have no value are issues. */
@@ -79,8 +92,8 @@ export function readMapping(
   const values = new Map<string, SourcedValue>();
   for (const [key, sourced] of entry.value as SourcedValues) {
     if (!known.includes(key)) {
-      const { shown: _, ...source } = sourced;
       // Without the value: it may be a secret.
+      const source = { ...sourced, shown: undefined };
       const expected = `a key that Postern knows here: ${known.join(', ')}`;
       errors.add(source, expected + suggest(key, known));
     } else if (sourced.value === null) {
@@ -93,74 +106,63 @@ export function readMapping(
   return values;
 }
 
-/** The fields of each entry in a list. An entry that is not a mapping is an issue. */
+/** A list of mappings. */
+export interface EntryList {
+  readonly what: string;
+  readonly fields: readonly string[];
+  /** How the environment writes an entry; absent: the list is only for the file. */
+  readonly text?: TextEntry;
+}
+
+interface TextEntry {
+  /** The fields of an entry; undefined if the text is not one. */
+  parse(text: string): Readonly<Record<string, string>> | undefined;
+  readonly expected: string;
+  /** Whether any part may be a secret, so that a report must not show it. */
+  readonly isSecret: boolean;
+}
+
+/** The fields of each entry in a list; none if the list is not set. Anything else is an issue. */
 export function readEntries(
-  entries: readonly SourcedValue[],
-  known: readonly string[],
+  sourced: SourcedValue | undefined,
+  { what, fields, text }: EntryList,
   errors: ConfigErrors,
-): readonly FieldReader[] {
+): readonly Fields[] {
+  if (sourced === undefined) return [];
+  const { value } = sourced;
+  const inEnvironment = text && isFromEnvironment(sourced);
+  if (!inEnvironment && !isList(value)) errors.add(sourced, listExpected(what));
+  const inFile = isList(value) ? value : [];
+  const entries = inEnvironment ? entriesInText(sourced, text, errors) : inFile;
   return entries.flatMap((entry) => {
-    const values = readMapping(entry, known, errors);
-    const { where } = entry;
-    const missing = (name: string) => ({
-      field: `${entry.field}.${name}`,
-      ...(where !== undefined && { where }),
-    });
-    return values ? [createFieldReader(values, missing, errors)] : [];
+    const values = readMapping(entry, fields, errors);
+    const missing = (name: string) => ({ field: `${entry.field}.${name}`, where: entry.where });
+    return values ? [createFields(values, missing, errors)] : [];
   });
 }
 
 export const listExpected = (what: string) =>
   `a list of ${what}, each on its own line that begins with "- "`;
 
-/** The items of a list; none, with an issue, if it is not a list. */
-export function readList(
-  sourced: SourcedValue | undefined,
-  what: string,
-  errors: ConfigErrors,
-): readonly SourcedValue[] {
-  if (sourced === undefined) return [];
-  if (isList(sourced.value)) return sourced.value;
-  errors.add(sourced, listExpected(what));
-  return [];
-}
-
-export function isList(value: Value): value is readonly SourcedValue[] {
-  return Array.isArray(value);
-}
-
-/** How the environment writes an entry of a list. */
-export interface TextEntry {
-  /** The fields of an entry; undefined if the text is not one. */
-  parse(text: string): Readonly<Record<string, string | undefined>> | undefined;
-  readonly expected: string;
-  /** Whether any part may be a secret, so that a report must not show it. */
-  readonly isSecret: boolean;
-}
-
-/** As `readList`; in the environment, the list is text: `a, b`. */
-export function readListOrText(
-  sourced: SourcedValue | undefined,
-  what: string,
+/** The entries of a text with commas. An empty one stays, so that it is reported. */
+function entriesInText(
+  { field, value }: SourcedValue,
   { parse, expected, isSecret }: TextEntry,
   errors: ConfigErrors,
 ): readonly SourcedValue[] {
-  if (!isFromEnvironment(sourced)) return readList(sourced, what, errors);
-  const { field, value } = sourced;
-  // An empty text stays, so that it is reported.
   const texts = String(value).split(',');
-  return texts.flatMap((text, index) => {
+  return texts.flatMap((untrimmed, index) => {
+    const text = untrimmed.trim();
     const show = (part: string) =>
       isSecret ? `entry ${index + 1} of ${texts.length}, not shown` : quote(part);
-    const parts = parse(text.trim());
-    if (parts === undefined) errors.add({ field, shown: show(text.trim()) }, expected);
-    const fields = Object.entries(parts ?? {}).flatMap(([name, part]) =>
-      part === undefined ? [] : [[name, { field, value: part, shown: show(part) }] as const],
+    const parts = parse(text);
+    if (parts === undefined) {
+      errors.add({ field, shown: show(text) }, expected);
+      return [];
+    }
+    const fields = Object.entries(parts).map(
+      ([name, part]) => [name, { field, value: part, shown: show(part) }] as const,
     );
-    return parts ? [{ field, value: new Map(fields) }] : [];
+    return [{ field, value: new Map(fields) }];
   });
-}
-
-export function isFromEnvironment(sourced: SourcedValue | undefined): sourced is SourcedValue {
-  return sourced !== undefined && sourced.where === undefined;
 }

@@ -1,161 +1,113 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
-import type { ConfigErrors } from './errors.ts';
 import { type ReadFile, readText } from './file.ts';
 import { type ValidPlain, variableOf } from './settings.ts';
-import type { SourcedValues } from './source.ts';
+import { defined, type Fields } from './source.ts';
 
-export interface StoreSettings {
-  /** `memory:` or a URL of Redis, which may contain a password: never log it. */
-  readonly url: string;
-  /** Before every key. */
-  readonly prefix: string;
-  /** Milliseconds that a command may take. */
-  readonly timeoutMs: number;
-  /** From a file, instead of the URL's. */
-  readonly password?: string;
-  /** PEM texts, and the name in the certificates. */
-  readonly tls?: {
-    readonly ca?: string;
-    readonly cert?: string;
-    readonly key?: string;
-    readonly serverName?: string;
-  };
-  /** For the sentinels themselves. */
-  readonly sentinel?: { readonly username?: string; readonly password?: string };
-}
+/** `url` and `password` are secrets: never log them. */
+export type StoreSettings = NonNullable<ReturnType<typeof readStore>>;
 
 const TLS_SETTINGS = ['store_ca_file', 'store_cert_file', 'store_key_file', 'store_server_name'];
 const SENTINEL_SETTINGS = ['sentinel_username', 'sentinel_password'];
 
 /** The settings of the store and the files that they name; undefined, with issues, if one is invalid. */
-export function readStore(
-  plain: ValidPlain,
-  settings: SourcedValues,
-  readFile: ReadFile,
-  errors: ConfigErrors,
-): StoreSettings | undefined {
-  const { store: text, store_prefix: prefix, store_timeout_ms: timeoutMs } = plain;
-  if (text === undefined || prefix === undefined || timeoutMs === undefined) return undefined;
-  const url = parseStoreUrl(text);
+export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFile) {
+  const { store, store_prefix: prefix, store_timeout_ms: timeoutMs } = plain;
+  if (store === undefined || prefix === undefined || timeoutMs === undefined) return undefined;
+  const url = parseStoreUrl(store);
   if ('expected' in url) return undefined;
-  rejectUnused(url, settings, errors);
+  rejectUnused(url, settings);
 
-  const file = (name: keyof ValidPlain) => {
-    const setting = settings.get(name);
-    if (setting === undefined || plain[name] === undefined) return undefined;
-    return readText(setting, readFile, errors);
+  type FileSetting = Extract<keyof ValidPlain, `store_${string}_file`>;
+  const file = (name: FileSetting) => {
+    const path = plain[name];
+    if (path === undefined) return undefined;
+    return readText(path, readFile, (expected) => settings.add(name, expected));
   };
-  const password = readPassword(file('store_password_file'), settings, errors);
+  const password = readPassword(file('store_password_file'), settings);
   const pem = {
-    ...given('ca', file('store_ca_file')),
-    ...given('cert', file('store_cert_file')),
-    ...given('key', file('store_key_file')),
+    ca: file('store_ca_file'),
+    cert: file('store_cert_file'),
+    key: file('store_key_file'),
   };
-  checkPem(pem, settings, errors);
-  const tls = { ...pem, ...given('serverName', plain.store_server_name) };
-  const sentinel = {
-    ...given('username', plain.sentinel_username),
-    ...given('password', plain.sentinel_password),
-  };
+  checkPem(pem, settings);
+  const tls = defined({ ...pem, serverName: plain.store_server_name });
+  const sentinel = defined({
+    username: plain.sentinel_username,
+    password: plain.sentinel_password,
+  });
   return {
-    url: text,
+    url: store,
     prefix,
     timeoutMs,
-    ...given('password', password),
+    ...(password !== undefined && { password }),
     ...(Object.keys(tls).length > 0 && { tls }),
     ...(Object.keys(sentinel).length > 0 && { sentinel }),
   };
 }
 
-function given<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
-}
-
 /** A setting without effect is a mistake: a connection would not be protected as it seems to be. */
-function rejectUnused(url: StoreUrl, settings: SourcedValues, errors: ConfigErrors): void {
+function rejectUnused(url: StoreUrl, { has, add }: Fields): void {
   const reject = (names: readonly string[], expected: string) => {
-    for (const name of names) {
-      const setting = settings.get(name);
-      if (setting !== undefined) errors.add(setting, expected);
-    }
+    for (const name of names) if (has(name)) add(name, `no value, or ${expected}`);
   };
   const store = variableOf('store');
-  if (!url.isTls) {
-    reject(TLS_SETTINGS, `no value, or TLS in ${store}: a URL that begins with rediss`);
-  }
+  if (!url.isTls) reject(TLS_SETTINGS, `TLS in ${store}: a URL that begins with rediss`);
   if (url.kind !== 'sentinel') {
-    reject(
-      SENTINEL_SETTINGS,
-      `no value, or a URL such as redis+sentinel://host/master in ${store}`,
-    );
+    reject(SENTINEL_SETTINGS, `a URL such as redis+sentinel://host/master in ${store}`);
   }
-  if (!settings.has('sentinel_password')) {
-    reject(['sentinel_username'], `no value, or a password in ${variableOf('sentinel_password')}`);
+  if (!has('sentinel_password')) {
+    reject(['sentinel_username'], `a password in ${variableOf('sentinel_password')}`);
   }
   if (url.kind === 'memory') {
-    reject(['store_password_file'], `no value, or a URL of Redis in ${store}`);
+    reject(['store_password_file'], `a URL of Redis in ${store}`);
   } else if (url.password !== undefined) {
-    reject(['store_password_file'], `no value, or a URL without a password in ${store}`);
+    reject(['store_password_file'], `a URL without a password in ${store}`);
   }
 }
 
-function readPassword(
-  text: string | undefined,
-  settings: SourcedValues,
-  errors: ConfigErrors,
-): string | undefined {
+function readPassword(text: string | undefined, { add }: Fields): string | undefined {
   // Most editors end a file with a line break.
   const password = text?.replace(/\r?\n$/, '');
-  const setting = settings.get('store_password_file');
-  if (password === undefined || setting === undefined) return undefined;
-  if (password !== '' && !/\p{Cc}/u.test(password)) return password;
-  return errors.add(setting, 'the path of a file with the password on one line');
+  if (password === undefined || (password !== '' && !/\p{Cc}/u.test(password))) return password;
+  return add('store_password_file', 'the path of a file with the password on one line');
 }
 
-interface Pem {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-}
+type Pem = Readonly<Record<'ca' | 'cert' | 'key', string | undefined>>;
 
-function checkPem({ ca, cert, key }: Pem, settings: SourcedValues, errors: ConfigErrors): void {
-  const check = (name: string, what: string, read: () => unknown): boolean => {
-    const setting = settings.get(name);
+function checkPem({ ca, cert, key }: Pem, { has, add }: Fields): void {
+  /** Whether there is a value that can be read. */
+  function check<T>(name: string, what: string, value: T | undefined, read: (value: T) => unknown) {
+    if (value === undefined) return false;
     try {
-      read();
+      read(value);
       return true;
     } catch {
       // Without the error: it may quote the file.
-      if (setting !== undefined) errors.add(setting, `the path of a PEM file with ${what}`);
+      add(name, `the path of a PEM file with ${what}`);
       return false;
     }
-  };
-  if (ca !== undefined) {
-    check('store_ca_file', 'the certificates of CAs', () => new X509Certificate(ca));
   }
-  const isCert =
-    cert !== undefined &&
-    check('store_cert_file', 'a client certificate', () => new X509Certificate(cert));
-  const isKey =
-    key !== undefined &&
-    check('store_key_file', 'a private key without a passphrase', () => createPrivateKey(key));
-  if (isCert && isKey) {
-    check('store_key_file', `the private key of ${variableOf('store_cert_file')}`, () =>
-      createSecureContext({ cert, key }),
-    );
-  }
-  requireBoth(settings, errors);
-}
-
-function requireBoth(settings: SourcedValues, errors: ConfigErrors): void {
-  const pair = ['store_cert_file', 'store_key_file'];
-  const [missing, ...more] = pair.filter((name) => !settings.has(name));
-  if (missing === undefined || more.length > 0) return;
-  const other = pair.find((name) => name !== missing) ?? '';
-  errors.add(
-    { field: variableOf(missing) },
-    `the path of a file, because ${variableOf(other)} is set: a client certificate needs its key`,
+  const readCertificate = (pem: string) => new X509Certificate(pem);
+  check('store_ca_file', 'the certificates of CAs', ca, readCertificate);
+  const isCert = check('store_cert_file', 'a client certificate', cert, readCertificate);
+  const isKey = check(
+    'store_key_file',
+    'a private key without a passphrase',
+    key,
+    createPrivateKey,
   );
+  if (isCert && isKey) {
+    const ofCert = `the private key of ${variableOf('store_cert_file')}`;
+    check('store_key_file', ofCert, key, () => createSecureContext({ cert, key }));
+  }
+  for (const [name, other] of [
+    ['store_cert_file', 'store_key_file'],
+    ['store_key_file', 'store_cert_file'],
+  ] as const) {
+    if (has(name) || !has(other)) continue;
+    const expected = `the path of a file, because ${variableOf(other)} is set`;
+    add(name, `${expected}: a client certificate needs its key`);
+  }
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Decision } from '../domain/decision.ts';
-import type { RecordDecision } from '../metrics/decisions.ts';
+import type { RecordDecision } from '../metrics/metrics.ts';
 import { denialHeaders } from './answer.ts';
 import { requestHeaders } from './headers.ts';
 

@@ -2,7 +2,7 @@ import { errors, type JWTPayload, jwtVerify } from 'jose';
 import type { z } from 'zod';
 import type { RequestErrors } from '../domain/errors.ts';
 import type { Rejection } from '../domain/look-up.ts';
-import type { FoundKey, KeySource } from './keys.ts';
+import type { Key, KeySource } from './keys.ts';
 
 interface CheckOptions {
   readonly issuer: string;
@@ -32,8 +32,8 @@ export async function checkJwt(
         if (header.crit !== undefined) throw new errors.JOSENotSupported('crit');
         const found = await keys(header);
         if (found === undefined) throw new errors.JWKSNoMatchingKey();
-        if (header.alg !== found.alg || isShort(found.key)) throw new errors.JOSEAlgNotAllowed();
-        return found.key;
+        if (header.alg !== found.alg || isShort(found.verify)) throw new errors.JOSEAlgNotAllowed();
+        return found.verify;
       },
       { ...options, clockTolerance: leeway, currentDate: new Date(now()) },
     );
@@ -45,8 +45,7 @@ export async function checkJwt(
 }
 
 /** RFC 7518, section 3.3. For a short key, the library throws an error that does not mean "rejected". */
-function isShort(key: FoundKey['key']): boolean {
-  if (key instanceof Uint8Array) return false;
+function isShort(key: Key['verify']): boolean {
   const { modulusLength = 2048 } = key.algorithm as { modulusLength?: number };
   return modulusLength < 2048;
 }
@@ -67,24 +66,24 @@ const CLAIM_FAILURES: Readonly<Record<string, string>> = {
 
 const UNKNOWN = 'is not valid';
 
+/** By the stable codes of jose's errors. */
+const REASONS: Readonly<Record<string, string>> = {
+  ERR_JWT_EXPIRED: 'exp: has passed',
+  ERR_JWKS_NO_MATCHING_KEY: 'kid: its issuer has no key with this kid and alg',
+  ERR_JOSE_ALG_NOT_ALLOWED:
+    'alg: is not the algorithm of the key, or the key is an RSA key of less than 2048 bits',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'signature: does not match the key',
+  ERR_JOSE_NOT_SUPPORTED: 'crit: is not supported',
+};
+
 /** Why jose rejects a JWT. Its own message may quote the token. */
 function joseReason(error: errors.JOSEError): string {
-  if (error instanceof errors.JWTExpired) return 'exp: has passed';
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    const { claim, reason } = error;
-    const why = reason === 'check_failed' ? CLAIMS[claim] : CLAIM_FAILURES[reason];
-    return `${safeName(claim)}: ${why ?? UNKNOWN}`;
+  if (!(error instanceof errors.JWTClaimValidationFailed)) {
+    return REASONS[error.code] ?? 'is not a well-formed JWT';
   }
-  if (error instanceof errors.JWKSNoMatchingKey)
-    return 'kid: its issuer has no key with this kid and alg';
-  if (error instanceof errors.JOSEAlgNotAllowed) {
-    return 'alg: is not the algorithm of the key, or the key is an RSA key of less than 2048 bits';
-  }
-  if (error instanceof errors.JWSSignatureVerificationFailed) {
-    return 'signature: does not match the key';
-  }
-  if (error instanceof errors.JOSENotSupported) return 'crit: is not supported';
-  return 'is not a well-formed JWT';
+  const { claim, reason } = error;
+  const why = reason === 'check_failed' ? CLAIMS[claim] : CLAIM_FAILURES[reason];
+  return `${safeName(claim)}: ${why ?? UNKNOWN}`;
 }
 
 /** The first claim that is unknown or has a wrong form. */

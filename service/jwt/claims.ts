@@ -1,14 +1,16 @@
-import type { JWTPayload } from 'jose';
+import { type JWTPayload, SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Client } from '../domain/client.ts';
 import { RequestErrors } from '../domain/errors.ts';
 import { type Grant, isFolder } from '../domain/grant.ts';
 import { type ClaimName, KEPT_FIELDS, keptFieldsOf } from '../domain/grant-fields.ts';
 import { prepareGrant } from '../domain/grant-request.ts';
-import type { Rejection } from '../domain/look-up.ts';
+import type { Rejection, Signer } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
+import { JWT_TYPE } from '../domain/token.ts';
 import { fieldSchemas, text } from '../schema.ts';
 import { errorsReason, schemaReason } from './check.ts';
+import type { OwnKeys } from './keys.ts';
 
 /** Seconds since the epoch (RFC 7519, NumericDate), with or without a fraction. */
 const date = z.number().min(0).max(1e11);
@@ -23,16 +25,14 @@ const registered = {
   jti: text(256),
 };
 
-/** The fields whose claim has the same name. */
-const claimSchemas = fieldSchemas<ClaimName>(({ claim }) => claim === undefined);
-
 /**
  * Claims of an external token. Strict: an unknown claim may be a misspelt limit, and ignoring it would
  * allow too much.
  */
 const externalClaims = z.strictObject({
   ...registered,
-  ...claimSchemas,
+  // The fields whose claim has the same name.
+  ...fieldSchemas<ClaimName>(({ claim }) => claim === undefined),
   /** Until when a new requester is admitted, if `resume_for` extends beyond that. */
   start_by: date.optional(),
 });
@@ -47,8 +47,24 @@ export const ownClaims = externalClaims.extend({
 
 type OwnClaims = z.infer<typeof ownClaims>;
 
+/** `aud` of Postern's own tokens. No other JWT has it (RFC 8725, section 3.9). */
+export const OWN_AUDIENCE = 'urn:postern:download';
+
+/** Signs grants as compact JWS (RFC 7515) with the first key. */
+export function createSigner(keys: OwnKeys, issuer: string): Signer {
+  return {
+    issuer,
+    async sign(jti, grant, recorded) {
+      const { kid, alg, sign } = keys.first();
+      const claims = { iss: issuer, aud: OWN_AUDIENCE, jti, ...claimsOf(grant, recorded) };
+      const token = new SignJWT(claims).setProtectedHeader({ alg, kid, typ: JWT_TYPE });
+      return token.sign(sign as NonNullable<typeof sign>);
+    },
+  };
+}
+
 /** The claims of a grant, under the field names of the API. */
-export function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
+function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
   const { covers, uses, issuedAt, expiresAt, signedUntil = expiresAt } = grant;
   const iat = Math.floor(issuedAt / 1000);
   return {
@@ -91,11 +107,10 @@ export function grantOf(claims: OwnClaims): Grant | undefined {
 }
 
 function keptClaimsOf(grant: Grant): Record<string, unknown> {
-  const claims: Record<string, unknown> = {};
-  for (const { property, claim } of KEPT_FIELDS) {
-    if (claim !== false && grant[property] !== undefined) claims[claim] = grant[property];
-  }
-  return claims;
+  const claims = KEPT_FIELDS.flatMap(({ property, claim }) =>
+    claim === false || grant[property] === undefined ? [] : [[claim, grant[property]]],
+  );
+  return Object.fromEntries(claims);
 }
 
 /**
@@ -111,17 +126,7 @@ export function externalGrant(
 ): { jti: string; grant: Grant; until: number } | Rejection {
   const parsed = externalClaims.safeParse(payload);
   if (!parsed.success) return { reason: schemaReason(parsed.error) };
-  const {
-    iss: _,
-    aud,
-    nbf,
-    sub: subject,
-    iat,
-    exp,
-    jti,
-    start_by: startBy,
-    ...fields
-  } = parsed.data;
+  const { iss, aud, nbf, sub: subject, iat, exp, jti, start_by: startBy, ...fields } = parsed.data;
   const starts = startBy ?? exp;
   const life = Math.ceil(starts - iat);
   // The issuer's clock may be ahead by the leeway.

@@ -4,26 +4,19 @@ import type { Rejection } from '../domain/look-up.ts';
 import { prefixError } from '../domain/path.ts';
 import { isDownloadJwt } from '../domain/token.ts';
 import { checkJwt } from './check.ts';
-import { type KeySource, unverifiedClaims } from './keys.ts';
-
-/** An identity provider whose users may issue tokens for the paths that their claims allow. */
-interface ClientIssuer extends Omit<Client, 'subject' | 'paths'> {
-  /** `iss` and `aud` of its JWTs. */
-  readonly issuer: string;
-  readonly audience: string;
-  readonly keys: KeySource;
-  /** May have claims as whole segments: `/download/users/{sub}/`. */
-  readonly paths: readonly Scope[];
-}
+import { type OpenIssuer, unverifiedClaims } from './keys.ts';
 
 export type ClientOf = (credential: string) => Promise<Client | undefined>;
 
 /** OpenID Connect Core, section 2. */
 const MAX_SUB = 255;
 
-/** Identifies clients by JWTs of an identity provider, such as OAuth 2.0 access tokens (RFC 9068). */
+/**
+ * Identifies clients by JWTs of an identity provider, such as OAuth 2.0 access tokens (RFC 9068). Its users
+ * may issue tokens for the paths that their claims allow.
+ */
 export function createClientOf(
-  issuers: readonly ClientIssuer[],
+  issuers: readonly OpenIssuer[],
   leeway: number,
   now: () => number,
   onRejected: (rejection: Rejection) => void = () => {},
@@ -45,7 +38,7 @@ export function createClientOf(
   };
 }
 
-function asClient(claims: JWTPayload, issuer: ClientIssuer): Client | Rejection {
+function asClient(claims: JWTPayload, issuer: OpenIssuer): Client | Rejection {
   const { sub } = claims;
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUB) {
     return { reason: `sub: must have 1 to ${MAX_SUB} characters` };

@@ -7,6 +7,7 @@ import {
   type JWTHeaderParameters,
 } from 'jose';
 import { z } from 'zod';
+import type { TrustedIssuer } from '../domain/client.ts';
 
 const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 
@@ -33,7 +34,7 @@ const SHAPES: Readonly<Record<string, { kty: string; crv?: string }>> = {
   HS256: { kty: 'oct' },
 };
 
-const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const;
+const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 const keySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string().min(1).max(256), alg: z.string() })).min(1),
@@ -64,66 +65,68 @@ async function readKey(jwk: JWK, algorithms: readonly string[]): Promise<Key> {
   const { kid = '', alg = '' } = jwk;
   const shape = SHAPES[alg];
   // Quoted: the file may contain any text. The key itself is never shown.
-  const name = `its key ${JSON.stringify(kid)}`;
+  const error = (problem: string, options?: ErrorOptions) =>
+    new KeyError(`its key ${JSON.stringify(kid)} ${problem}`, options);
   if (shape === undefined || !algorithms.includes(alg)) {
-    throw new KeyError(`${name} must have an alg of ${algorithms.join(', ')}`);
+    throw error(`must have an alg of ${algorithms.join(', ')}`);
   }
   if (jwk.kty !== shape.kty || (shape.crv !== undefined && jwk.crv !== shape.crv)) {
-    throw new KeyError(`${name} is not a key for ${alg}`);
+    throw error(`is not a key for ${alg}`);
   }
   if (jwk.use !== undefined && jwk.use !== 'sig') {
-    throw new KeyError(`${name} is not for signatures: its use must be sig`);
+    throw error('is not for signatures: its use must be sig');
   }
-  try {
-    return await importKey(jwk, kid, alg);
-  } catch (error) {
-    if (error instanceof KeyError) throw error;
-    throw new KeyError(`${name} cannot be read`, { cause: error });
-  }
+  const key = await importKey(jwk, kid, alg).catch((cause) => {
+    throw error('cannot be read', { cause });
+  });
+  if (key === undefined) throw error('is shorter than 32 bytes');
+  return key;
 }
 
-async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key> {
+/** Undefined: it is a secret that is too short. */
+async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key | undefined> {
   if (jwk.kty === 'oct') {
     const secret = (await importJWK(jwk, alg)) as Uint8Array;
-    if (secret.length < 32)
-      throw new KeyError(`its key ${JSON.stringify(kid)} is shorter than 32 bytes`);
+    if (secret.length < 32) return undefined;
     // Imported here, because jose would import raw bytes again for each token.
     const hmac = { name: 'HMAC', hash: 'SHA-256' };
     const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['sign', 'verify']);
     return { kid, alg, sign: key, verify: key };
   }
-  const half = Object.fromEntries(Object.entries(jwk).filter(([name]) => !isPrivate(name)));
-  const verify = (await importJWK({ ...half, key_ops: ['verify'] }, alg, {
-    extractable: true,
-  })) as CryptoKey;
+  const half = Object.fromEntries(Object.entries(jwk).filter(([name]) => !PRIVATE.includes(name)));
+  const options = { extractable: true };
+  const verify = await importJWK({ ...half, key_ops: ['verify'] }, alg, options);
   const publicJwk = { ...(await exportJWK(verify)), kid, alg, use: 'sig' };
-  if (jwk.d === undefined) return { kid, alg, verify, publicJwk };
+  const pair = { kid, alg, verify: verify as CryptoKey, publicJwk };
+  if (jwk.d === undefined) return pair;
   const { key_ops: _, ...whole } = jwk;
-  return { kid, alg, verify, publicJwk, sign: (await importJWK(whole, alg)) as CryptoKey };
+  return { ...pair, sign: (await importJWK(whole, alg)) as CryptoKey };
 }
 
-function isPrivate(name: string): boolean {
-  return (PRIVATE as readonly string[]).includes(name);
-}
+/**
+ * Finds an issuer's key, and the only algorithm of this key; undefined if it has no such key. Rejects with
+ * `KeysUnavailable` if the keys cannot be read.
+ */
+export type KeySource = (
+  header: JWTHeaderParameters,
+) => Promise<Pick<Key, 'verify' | 'alg'> | undefined>;
+
+/** An issuer whose keys are ready. */
+export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor'> & {
+  readonly keys: KeySource;
+};
 
 /** The keys of another issuer, from a JWKS file. @throws KeyError */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {
   const keys = await readKeys(text, algorithms);
-  return keySource((kid) => keys.find((key) => key.kid === kid));
-}
-
-export function keySource(find: (kid: string | undefined) => Key | undefined): KeySource {
-  return async ({ kid }) => {
-    const key = find(kid);
-    return key && { key: key.verify, alg: key.alg };
-  };
+  return async ({ kid }) => keys.find((key) => key.kid === kid);
 }
 
 /** Postern's own keys: the first signs, all verify. They can be replaced at run time. */
 export interface OwnKeys {
   /** The key that signs. */
   first(): Key;
-  find(kid: string | undefined): Key | undefined;
+  readonly find: KeySource;
   /** For other verifiers (RFC 7517), without shared secrets. */
   publicJwks(): { readonly keys: readonly JWK[] };
   /** Changes with each replacement. */
@@ -140,7 +143,7 @@ export async function createOwnKeys(text: string): Promise<OwnKeys> {
   let before: Promise<unknown> = Promise.resolve();
   return {
     first: () => keys[0] as Key,
-    find: (kid) => keys.find((key) => key.kid === kid),
+    find: async ({ kid }) => keys.find((key) => key.kid === kid),
     publicJwks: () => ({ keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) }),
     generation: () => generation,
     replace(next) {
@@ -161,18 +164,6 @@ async function read(text: string): Promise<Key[]> {
   }
   return keys;
 }
-
-/** The key that a token names, and the only algorithm of this key. */
-export interface FoundKey {
-  readonly key: CryptoKey;
-  readonly alg: string;
-}
-
-/**
- * Finds an issuer's key; undefined if it has no such key. Rejects with `KeysUnavailable` if the keys
- * cannot be read.
- */
-export type KeySource = (header: JWTHeaderParameters) => Promise<FoundKey | undefined>;
 
 /** Claims of an unverified JWT, only to choose its keys and the time of the check, in milliseconds. */
 export function unverifiedClaims(token: string): {

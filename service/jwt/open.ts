@@ -1,25 +1,12 @@
 import type { JWK } from 'jose';
-import type { Client } from '../domain/client.ts';
+import type { Client, TrustedIssuer } from '../domain/client.ts';
 import type { Rejection, Signer, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
+import { createSigner } from './claims.ts';
 import { type ClientOf, createClientOf } from './clients.ts';
 import { createOwnKeys, fileKeys, KeyError, type KeySource } from './keys.ts';
 import { remoteKeys } from './remote-keys.ts';
-import { createSigner } from './sign.ts';
 import { createVerify } from './verify.ts';
-
-/** A configured issuer whose JWTs are trusted. */
-export interface TrustedIssuer extends Omit<Client, 'id' | 'paths' | 'subject'> {
-  readonly id: string;
-  readonly issuer: string;
-  readonly keys: { readonly uri: string } | { readonly file: string };
-  readonly audience: string;
-  readonly trustedFor: 'downloads' | 'clients';
-  readonly algorithms: readonly string[];
-  readonly paths: NonNullable<Client['paths']>;
-  /** For `downloads`: the client that may revoke its tokens. */
-  readonly client?: string;
-}
 
 export interface JwtOptions {
   /** `iss` of Postern's own tokens. */
@@ -61,7 +48,7 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
   const { mounts, now } = deps;
   const own = jwtKeys === undefined ? undefined : await inFile(jwtKeys, createOwnKeys);
   const trusted = await Promise.all(
-    issuers.map(async ({ keys, ...one }) => ({ ...one, keys: await sourceOf(keys, one) })),
+    issuers.map(async (one) => ({ ...one, keys: await keysOf(one) })),
   );
   const clients = trusted.filter(({ trustedFor }) => trustedFor === 'clients');
   const downloads = trusted
@@ -96,13 +83,9 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
     }
   }
 
-  function sourceOf(
-    keys: TrustedIssuer['keys'],
-    one: Omit<TrustedIssuer, 'keys'>,
-  ): Promise<KeySource> {
-    const { algorithms } = one;
+  async function keysOf({ issuer, keys, algorithms }: TrustedIssuer): Promise<KeySource> {
     if ('file' in keys) return inFile(keys.file, (text) => fileKeys(text, algorithms));
-    const onFailure = (error: Error) => deps.onFailure(one.issuer, error);
-    return Promise.resolve(remoteKeys({ uri: keys.uri, algorithms, now, onFailure }));
+    const onFailure = (error: Error) => deps.onFailure(issuer, error);
+    return remoteKeys({ uri: keys.uri, algorithms, now, onFailure });
   }
 }

@@ -1,9 +1,10 @@
-import { createRemoteJWKSet, customFetch } from 'jose';
-import { z } from 'zod';
+import { createLocalJWKSet } from 'jose';
 import { KeysUnavailable } from '../domain/store.ts';
 import type { KeySource } from './keys.ts';
 
-export interface RemoteKeysOptions {
+type JwkSet = ReturnType<typeof createLocalJWKSet>;
+
+interface RemoteKeysOptions {
   readonly uri: string;
   readonly algorithms: readonly string[];
   readonly now: () => number;
@@ -29,65 +30,47 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
   const { origin, pathname } = new URL(uri);
   // The query may contain a secret.
   const shown = origin + pathname;
-  let nextAt = 0;
+  let known: JwkSet | undefined;
+  let failure: unknown;
   let askedAt = 0;
-  let reachable = false;
-  let known = false;
+  let nextAt = 0;
+  let asking: Promise<void> | undefined;
   let refreshing: Promise<void> | undefined;
 
-  async function ask(...request: Parameters<typeof fetch>): Promise<Response> {
-    if (now() < nextAt) throw new Error('the last request was too recent');
+  async function ask(): Promise<void> {
     askedAt = now();
     try {
-      const text = await jwksText(await fetch(...request));
-      known = true;
-      reachable = true;
+      known = await fetchKeys(uri);
+      failure = undefined;
       nextAt = now() + COOL_DOWN_MS;
-      return new Response(text);
     } catch (error) {
-      reachable = false;
+      failure = error;
       nextAt = now() + FAILURE_COOL_DOWN_MS;
       onFailure?.(causeOf(error as Error));
-      throw error;
     }
-  }
-
-  const keys = createRemoteJWKSet(new URL(uri), {
-    timeoutDuration: TIMEOUT_MS,
-    // `ask` does this by `now`, and also after failures.
-    cooldownDuration: 0,
-    cacheMaxAge: Number.POSITIVE_INFINITY,
-    [customFetch]: ask,
-  });
-
-  /**
-   * Awaited, because after hours without requests the first token could use a withdrawn key. A failure
-   * is ignored: known keys stay in use.
-   */
-  function refresh(): Promise<void> | undefined {
-    if (known && now() - askedAt > REFRESH_MS) {
-      refreshing ??= keys
-        .reload()
-        .catch(() => {})
-        .finally(() => {
-          refreshing = undefined;
-        });
-    }
-    return refreshing;
+    asking = undefined;
   }
 
   return async (header) => {
     const { alg } = header;
     if (!algorithms.includes(alg)) return undefined;
-    await refresh();
-    try {
-      return { key: await keys(header), alg };
-    } catch (error) {
-      // Without a response, nothing is known about other keys.
-      if (!reachable)
-        throw new KeysUnavailable(`the keys at ${shown} are not available`, { cause: error });
-      return undefined;
+    const find = () => known?.(header).catch(() => undefined);
+    // After hours without requests the first token could use a withdrawn key, so all wait for the answer.
+    if (known && now() - askedAt > REFRESH_MS) {
+      asking ??= ask();
+      refreshing = asking;
     }
+    await refreshing;
+    let verify = await find();
+    if (verify === undefined && now() >= nextAt) {
+      asking ??= ask();
+      await asking;
+      verify = await find();
+    }
+    if (verify) return { verify, alg };
+    if (failure === undefined) return undefined;
+    // Without a response, nothing is known about other keys.
+    throw new KeysUnavailable(`the keys at ${shown} are not available`, { cause: failure });
   };
 }
 
@@ -99,13 +82,21 @@ function causeOf(error: Error): Error {
 /** A hundred times the size of the largest key sets. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The text of a `jwks_uri`'s response. Throws if it is not a key set. */
-async function jwksText(answer: Response): Promise<string> {
+/** The keys in a `jwks_uri`'s response. Throws if it is not a key set. */
+async function fetchKeys(uri: string): Promise<JwkSet> {
+  const answer = await fetch(uri, {
+    headers: { Accept: 'application/json, application/jwk-set+json' },
+    redirect: 'manual',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
   const text = answer.status === 200 ? await textOf(answer) : undefined;
   await answer.body?.cancel().catch(() => {});
   if (text === undefined) throw new Error(`it answered ${answer.status}`);
-  if (!isKeySet(text)) throw new Error('it answered with something other than a JWKS');
-  return text;
+  try {
+    return createLocalJWKSet(JSON.parse(text));
+  } catch {
+    throw new Error('it answered with something other than a JWKS');
+  }
 }
 
 async function textOf({ body }: Response): Promise<string> {
@@ -117,14 +108,4 @@ async function textOf({ body }: Response): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-const keySet = z.object({ keys: z.array(z.object({})) });
-
-function isKeySet(text: string): boolean {
-  try {
-    return keySet.safeParse(JSON.parse(text)).success;
-  } catch {
-    return false;
-  }
 }

@@ -5,19 +5,13 @@ import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { JWT_TYPE, jwtId } from '../domain/token.ts';
 import { checkJwt, schemaReason } from './check.ts';
-import { externalGrant, grantOf, ownClaims } from './claims.ts';
-import { type KeySource, keySource, type OwnKeys, unverifiedClaims } from './keys.ts';
-import { OWN_AUDIENCE } from './sign.ts';
+import { externalGrant, grantOf, OWN_AUDIENCE, ownClaims } from './claims.ts';
+import { type OpenIssuer, type OwnKeys, unverifiedClaims } from './keys.ts';
 
-/** An issuer that signs download tokens itself. */
-interface DownloadIssuer {
-  /** `iss` and `aud` of its tokens. */
-  readonly issuer: string;
-  readonly audience: string;
-  readonly keys: KeySource;
-  /** The client that owns its tokens, with the issuer's limits. */
+/** An issuer that signs download tokens itself, and the client that owns them, with the issuer's limits. */
+type DownloadIssuer = Pick<OpenIssuer, 'issuer' | 'audience' | 'keys'> & {
   readonly client: Client;
-}
+};
 
 export interface VerifyOptions {
   /** Absent: Postern does not sign tokens. */
@@ -71,7 +65,7 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
   ): Promise<[Verified, Until] | Rejection> {
     const requiredClaims = ['jti', 'iat', 'nbf', 'exp'];
     const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims, now: () => at };
-    const checked = await checkJwt(token, keySource(keys.find), options);
+    const checked = await checkJwt(token, keys.find, options);
     if ('reason' in checked) return checked;
     const { data: claims, error } = ownClaims.safeParse(checked.claims);
     if (claims === undefined) return { reason: schemaReason(error) };

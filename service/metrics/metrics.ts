@@ -1,7 +1,8 @@
-import { Counter, Gauge, Registry } from 'prom-client';
-import { decisionRecorder } from './decisions.ts';
+import { Gauge, Registry } from 'prom-client';
+import type { Decision, DenyCode } from '../domain/decision.ts';
+import { counts, times } from './counts.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
-import { storeRecorder, tokenRecorder } from './store.ts';
+import { storeMetrics } from './store.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -18,20 +19,74 @@ export function createMetrics(versions: { readonly version: string; readonly nod
     labelNames: ['version', 'node'],
     registers,
   }).set(versions, 1);
-  const lostLines = new Counter({
-    name: 'postern_log_lines_lost_total',
-    help: 'Log lines dropped because the log could not be written.',
-    registers,
-  });
+  const lostLines = counts(
+    registry,
+    'postern_log_lines_lost_total',
+    'Log lines dropped because the log could not be written.',
+  )();
   return {
     recordDecision: decisionRecorder(registry),
-    tokens: tokenRecorder(registry),
-    store: storeRecorder(registry),
+    ...storeMetrics(registry),
     /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
     watchProcess: (process: ObservedProcess) => watchProcess(registry, process),
     /** All metrics in Prometheus' text format. */
     text: () => registry.metrics(),
+  };
+}
+
+/** How nginx asks the gate. */
+export type Mode = 'auth_request' | 'x-accel' | 'confirm';
+
+export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
+
+type Code = 'allow' | DenyCode;
+
+const CODES = Object.keys({
+  allow: 0,
+  missing_token: 0,
+  invalid_token: 0,
+  insufficient_scope: 0,
+  prefetch: 0,
+  invalid_request: 0,
+  path_is_folder: 0,
+  confirmed: 0,
+  confirmation_required: 0,
+  pin_required: 0,
+  pin_wrong: 0,
+  cross_origin: 0,
+  unavailable: 0,
+} satisfies Record<Code, 0>) as Code[];
+
+/** Counts and times the gate's decisions. Only their code becomes a label. */
+function decisionRecorder(registry: Registry): RecordDecision {
+  const total = counts(
+    registry,
+    'postern_decisions_total',
+    'Decisions of the gate, by how nginx asked and by code.',
+    'way',
+    'code',
+  );
+  const secondsOf = times(
+    registry,
+    'postern_decision_seconds',
+    'Duration of decisions in seconds, including the store.',
+    'way',
+  );
+  // Made once, so that a request only looks them up.
+  const childrenOf = (mode: Mode) => ({
+    seconds: secondsOf(mode),
+    ofCode: new Map(CODES.map((code) => [code, total(mode, code)])),
+  });
+  const children: Readonly<Record<Mode, ReturnType<typeof childrenOf>>> = {
+    auth_request: childrenOf('auth_request'),
+    'x-accel': childrenOf('x-accel'),
+    confirm: childrenOf('confirm'),
+  };
+  return (mode, decision, milliseconds) => {
+    const { seconds, ofCode } = children[mode];
+    ofCode.get(decision.allow ? 'allow' : decision.code)?.inc();
+    seconds.observe(milliseconds / 1000);
   };
 }
 

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
+import { gauge } from './counts.ts';
 
 export type ObservedProcess = Pick<NodeJS.Process, 'cpuUsage' | 'memoryUsage' | 'uptime'>;
 
@@ -24,53 +25,42 @@ export function watchProcess(
       this.inc((user + system) / 1e6);
     },
   });
-  new Gauge({
-    name: 'process_start_time_seconds',
-    help: 'Start time of the process in seconds since 1970.',
-    registers,
-  }).set(started);
-  new Gauge({
-    name: 'process_resident_memory_bytes',
-    help: 'Resident memory of the process.',
-    registers,
-    collect() {
-      this.set(memoryUsage.rss());
-    },
-  });
-  new Gauge({
-    name: 'nodejs_heap_size_used_bytes',
-    help: 'Used size of the JavaScript heap.',
-    registers,
-    collect() {
-      this.set(memoryUsage().heapUsed);
-    },
-  });
-  watchEventLoop(registry);
-}
+  gauge(
+    registry,
+    'process_start_time_seconds',
+    'Start time of the process in seconds since 1970.',
+    () => started,
+  );
+  gauge(registry, 'process_resident_memory_bytes', 'Resident memory of the process.', () =>
+    memoryUsage.rss(),
+  );
+  gauge(
+    registry,
+    'nodejs_heap_size_used_bytes',
+    'Used size of the JavaScript heap.',
+    () => memoryUsage().heapUsed,
+  );
 
-/** How late timers were since the last scrape: during that time nothing else was answered. */
-function watchEventLoop(registry: Registry): void {
+  // How late timers were since the last scrape: during that time nothing else was answered.
   const delay = monitorEventLoopDelay({ resolution: SAMPLE_MS });
   delay.enable();
   // The histogram holds the time between two samples, in nanoseconds.
   const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - SAMPLE_MS / 1000);
-  const registers = [registry];
-  new Gauge({
-    name: 'nodejs_eventloop_lag_p99_seconds',
-    help: '99th percentile of the event loop delay since the last scrape.',
-    registers,
-    collect() {
-      this.set(late(delay.percentile(99)));
-    },
-  });
-  new Gauge({
-    name: 'nodejs_eventloop_lag_max_seconds',
-    help: 'Longest event loop delay since the last scrape.',
-    registers,
-    collect() {
-      this.set(late(delay.max));
+  gauge(
+    registry,
+    'nodejs_eventloop_lag_p99_seconds',
+    '99th percentile of the event loop delay since the last scrape.',
+    () => late(delay.percentile(99)),
+  );
+  gauge(
+    registry,
+    'nodejs_eventloop_lag_max_seconds',
+    'Longest event loop delay since the last scrape.',
+    () => {
+      const max = late(delay.max);
       // Metrics are collected in the order of registration, and this is the last.
       delay.reset();
+      return max;
     },
-  });
+  );
 }

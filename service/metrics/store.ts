@@ -1,165 +1,108 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Format, Issue } from '../domain/issue.ts';
+import type { Registry } from 'prom-client';
+import type { Issue } from '../domain/issue.ts';
 import type { Store } from '../domain/store.ts';
 import { isOpaque } from '../domain/token.ts';
-import { countsBy, timesBy } from './counts.ts';
+import { counts, gauge, times } from './counts.ts';
 
-/** A measured operation of the store; `findTimed` counts as `find`. */
-type Operation = Exclude<keyof Store, 'close' | 'findTimed'>;
-
-/** Values of the label `operation`. */
-const LABELS = {
-  issue: 'issue',
-  find: 'find',
-  redeem: 'redeem',
-  countAttempt: 'count_attempt',
-  requesters: 'requesters',
-  findExternal: 'find_external',
-  saveExternal: 'save_external',
-  revokeExternal: 'revoke_external',
-  prolong: 'prolong',
-  revoke: 'revoke',
-  list: 'list',
-  revokeSubject: 'revoke_subject',
-  check: 'check',
-} as const satisfies Record<Operation, string>;
-
-type StoreRecorder = ReturnType<typeof storeRecorder>;
-
-/** Records store operations. `began`: by `performance.now()`. */
-export function storeRecorder(registry: Registry) {
-  const label = 'operation';
-  const operations = Object.values(LABELS);
-  const timesAbout = {
-    name: 'postern_store_seconds',
-    help: 'Duration of store operations in seconds, including failed ones.',
-    label,
-  };
-  const errorsAbout = {
-    name: 'postern_store_errors_total',
-    help: 'Store operations that failed.',
-    label,
-  };
-  const times = timesBy(registry, timesAbout, operations);
-  const errors = countsBy(registry, errorsAbout, operations);
-  // A plain variable: the gauge's `set` would cost each operation more than reading the clock.
+/** Times the operations of a store, and counts issued, redeemed and revoked tokens. */
+export function storeMetrics(registry: Registry) {
+  const issuedBy = counts(
+    registry,
+    'postern_tokens_issued_total',
+    'Tokens issued, by format.',
+    'format',
+  );
+  const issued = { opaque: issuedBy('opaque'), jwt: issuedBy('jwt') };
+  const redeemed = counts(
+    registry,
+    'postern_tokens_redeemed_total',
+    'First uses of tokens with max_uses or resume_for.',
+  )();
+  const revoked = counts(
+    registry,
+    'postern_tokens_revoked_total',
+    'Tokens revoked, one by one or by subject.',
+  )();
+  const secondsOf = times(
+    registry,
+    'postern_store_seconds',
+    'Duration of store operations in seconds, including failed ones.',
+    'operation',
+  );
+  const errorsOf = counts(
+    registry,
+    'postern_store_errors_total',
+    'Store operations that failed.',
+    'operation',
+  );
+  // A plain variable: setting a gauge would cost each operation more than reading the clock.
   let up = 0;
-  new Gauge({
-    name: 'postern_store_up',
-    help: '1 if the store answered the last operation; 0 without a connection.',
-    registers: [registry],
-    collect() {
-      this.set(up);
-    },
-  });
+  gauge(
+    registry,
+    'postern_store_up',
+    '1 if the store answered the last operation; 0 without a connection.',
+    () => up,
+  );
 
-  function took(operation: Operation, began: number): void {
-    times[LABELS[operation]].observe((performance.now() - began) / 1000);
+  /** `count` gets the result and the arguments. */
+  function timed<Args extends unknown[], T>(
+    operation: string,
+    call: (...args: Args) => Promise<T>,
+    count: (value: T, ...args: Args) => void = () => {},
+  ) {
+    const seconds = secondsOf(operation);
+    const errors = errorsOf(operation);
+    return async (...args: Args): Promise<T> => {
+      const began = performance.now();
+      const took = () => seconds.observe((performance.now() - began) / 1000);
+      try {
+        const value = await call(...args);
+        took();
+        up = 1;
+        count(value, ...args);
+        return value;
+      } catch (error) {
+        took();
+        errors.inc();
+        up = 0;
+        throw error;
+      }
+    };
   }
 
   return {
-    answered(operation: Operation, began: number): void {
-      took(operation, began);
-      up = 1;
-    },
-    failed(operation: Operation, began: number): void {
-      took(operation, began);
-      errors[LABELS[operation]].inc();
-      up = 0;
-    },
+    /** Records that the store has a connection, or lost it. */
     connected(isConnected: boolean): void {
       up = Number(isConnected);
     },
-  };
-}
 
-type TokenRecorder = ReturnType<typeof tokenRecorder>;
+    measuredStore: (store: Store): Store => ({
+      issue: timed('issue', store.issue),
+      find: timed('find', store.find),
+      findTimed: timed('find', store.findTimed),
+      countAttempt: timed('count_attempt', store.countAttempt),
+      requesters: timed('requesters', store.requesters),
+      findExternal: timed('find_external', store.findExternal),
+      saveExternal: timed('save_external', store.saveExternal),
+      revokeExternal: timed('revoke_external', store.revokeExternal, () => revoked.inc()),
+      prolong: timed('prolong', store.prolong),
+      list: timed('list', store.list),
+      check: timed('check', store.check),
+      redeem: timed('redeem', store.redeem, (result, _id, _requester, isCounted) => {
+        if (result === 'new' && isCounted) redeemed.inc();
+      }),
+      revoke: timed('revoke', store.revoke, (wasLive) => revoked.inc(Number(wasLive))),
+      revokeSubject: timed('revoke_subject', store.revokeSubject, (count) => revoked.inc(count)),
+      close: store.close,
+    }),
 
-export function tokenRecorder(registry: Registry) {
-  const registers = [registry];
-  const issued = countsBy<Format>(
-    registry,
-    { name: 'postern_tokens_issued_total', help: 'Tokens issued, by format.', label: 'format' },
-    ['opaque', 'jwt'],
-  );
-  const redeemed = new Counter({
-    name: 'postern_tokens_redeemed_total',
-    help: 'First uses of tokens with max_uses or resume_for.',
-    registers,
-  });
-  const revoked = new Counter({
-    name: 'postern_tokens_revoked_total',
-    help: 'Tokens revoked, one by one or by subject.',
-    registers,
-  });
-  return {
-    issued: (format: Format) => issued[format].inc(),
-    redeemed: () => redeemed.inc(),
-    revoked: (count: number) => revoked.inc(count),
-  };
-}
-
-interface Recorders {
-  readonly store: StoreRecorder;
-  readonly tokens: TokenRecorder;
-}
-
-/** Wraps a store: times its operations, and counts redeemed and revoked tokens. */
-export function measuredStore(store: Store, { store: recorder, tokens }: Recorders): Store {
-  /** `began` is an argument so that the clock is read before the store starts. */
-  async function timed<T>(operation: Operation, began: number, answer: Promise<T>): Promise<T> {
-    try {
-      const value = await answer;
-      recorder.answered(operation, began);
-      return value;
-    } catch (error) {
-      recorder.failed(operation, began);
-      throw error;
-    }
-  }
-  const now = () => performance.now();
-
-  return {
-    issue: (grants) => timed('issue', now(), store.issue(grants)),
-    find: (id) => timed('find', now(), store.find(id)),
-    findTimed: (id) => timed('find', now(), store.findTimed(id)),
-    countAttempt: (id, max) => timed('countAttempt', now(), store.countAttempt(id, max)),
-    requesters: (id) => timed('requesters', now(), store.requesters(id)),
-    findExternal: (id) => timed('findExternal', now(), store.findExternal(id)),
-    saveExternal: (id, grant) => timed('saveExternal', now(), store.saveExternal(id, grant)),
-    prolong: (id, client, end) => timed('prolong', now(), store.prolong(id, client, end)),
-    list: (client, subject, limit, after) =>
-      timed('list', now(), store.list(client, subject, limit, after)),
-    check: () => timed('check', now(), store.check()),
-    close: () => store.close(),
-
-    async redeem(id, requester, count) {
-      const redeemed = await timed('redeem', now(), store.redeem(id, requester, count));
-      if (redeemed === 'new' && count) tokens.redeemed();
-      return redeemed;
+    /** Counts issued tokens. The store is not called for a JWT with `revocable: false`. */
+    measuredIssue(issue: Issue): Issue {
+      return async (client, requests) => {
+        const tokens = await issue(client, requests);
+        for (const { token } of tokens) issued[isOpaque(token) ? 'opaque' : 'jwt'].inc();
+        return tokens;
+      };
     },
-    async revoke(id, client) {
-      const revoked = await timed('revoke', now(), store.revoke(id, client));
-      if (revoked) tokens.revoked(1);
-      return revoked;
-    },
-    async revokeExternal(id, until) {
-      await timed('revokeExternal', now(), store.revokeExternal(id, until));
-      tokens.revoked(1);
-    },
-    async revokeSubject(client, subject) {
-      const revoked = await timed('revokeSubject', now(), store.revokeSubject(client, subject));
-      tokens.revoked(revoked);
-      return revoked;
-    },
-  };
-}
-
-/** Counts issued tokens. The store is not called for a JWT with `revocable: false`. */
-export function measuredIssue(issue: Issue, tokens: TokenRecorder): Issue {
-  return async (client, requests) => {
-    const issued = await issue(client, requests);
-    for (const { token } of issued) tokens.issued(isOpaque(token) ? 'opaque' : 'jwt');
-    return issued;
   };
 }

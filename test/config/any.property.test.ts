@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { API_KEY_FIELDS } from '../../service/config/clients.ts';
+import { API_KEY_FIELDS, ISSUER_FIELDS } from '../../service/config/clients.ts';
 import type { Config } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
-import { ISSUER_FIELDS } from '../../service/config/issuers.ts';
 import { MOUNT_FIELDS } from '../../service/config/mounts.ts';
 import { FILE_ONLY, SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { load, loadFile } from './load.ts';

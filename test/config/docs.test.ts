@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { API_KEY_FIELDS } from '../../service/config/clients.ts';
-import { ISSUER_FIELDS } from '../../service/config/issuers.ts';
+import { API_KEY_FIELDS, ISSUER_FIELDS } from '../../service/config/clients.ts';
 import { MOUNT_FIELDS } from '../../service/config/mounts.ts';
 import { FILE_ONLY, SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { errorOf, loadFile } from './load.ts';

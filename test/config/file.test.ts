@@ -60,6 +60,7 @@ test('config: duplicate keys and the first syntax error are reported', () => {
 test.each([
   ['mounts: [{ site: *.a }]', 'mounts[0].site', 'needs quotes'],
   ['listen: &a b\nstore: *a', 'store', 'needs quotes'],
+  ['*a', 'the file', 'needs quotes'],
   ['- listen', 'the file', 'a mapping'],
   ['listen', 'the file', 'a mapping'],
 ])('%j', (yaml, field, expected) => {

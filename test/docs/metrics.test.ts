@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { projectRoot } from '../../dev/paths.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
 import { metricsOf } from '../support/samples.ts';
 import { fencedBlocks } from './blocks.ts';
 
@@ -29,6 +30,7 @@ let metrics: string[];
 beforeAll(async () => {
   const made = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
   made.watchProcess(process);
+  made.measuredStore(createMemoryStore());
   text = await made.text();
   metrics = [...metricsOf(text).keys()];
   names = [...metricsOf(text)].flatMap(([name, type]) =>

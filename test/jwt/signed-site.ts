@@ -1,6 +1,7 @@
+import type { TrustedIssuer } from '../../service/domain/client.ts';
 import type { Rejection } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
-import { openJwt, type TrustedIssuer } from '../../service/jwt/open.ts';
+import { openJwt } from '../../service/jwt/open.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { createAsked } from '../api/ask-api.ts';
 import { mount, type PosternOptions } from '../support/postern.ts';

@@ -1,8 +1,8 @@
 import { SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import { createMounts } from '../../service/domain/mount.ts';
+import { OWN_AUDIENCE } from '../../service/jwt/claims.ts';
 import { createOwnKeys, type OwnKeys } from '../../service/jwt/keys.ts';
-import { OWN_AUDIENCE } from '../../service/jwt/sign.ts';
 import { createVerify } from '../../service/jwt/verify.ts';
 import { mount } from '../support/postern.ts';
 import { jwksText } from './keys.ts';
@@ -19,9 +19,9 @@ async function opened(found: () => void = () => {}) {
   const keys: OwnKeys = {
     ...own,
     generation: () => own.generation() + state.replaced,
-    find(kid) {
+    async find(header) {
       state.looked += 1;
-      const key = state.replaced > 0 ? undefined : own.find(kid);
+      const key = state.replaced > 0 ? undefined : await own.find(header);
       found();
       return key;
     },

@@ -1,7 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Store } from '../../service/domain/store.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
-import { measuredStore } from '../../service/metrics/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { brokenStore } from '../api/broken-store.ts';
 import { storeContract } from '../store/contract.ts';
@@ -11,7 +10,7 @@ import { samplesOf } from '../support/samples.ts';
 function measured(store: Store) {
   const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
   const samples = async () => samplesOf(await metrics.text());
-  return { store: measuredStore(store, metrics), samples };
+  return { store: metrics.measuredStore(store), samples };
 }
 
 storeContract('a store that is measured', async () => {

@@ -1,15 +1,16 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { timesBy } from '../../service/metrics/counts.ts';
+import { times } from '../../service/metrics/counts.ts';
 import { metricsOf, samplesOf } from '../support/samples.ts';
 
-const about = { name: 'a_seconds', help: 'How long.', label: 'by' };
+const made = (registry: Registry) => times(registry, 'a_seconds', 'How long.', 'by');
 
 test('metrics: a bucket is cumulative and includes its bound', async () => {
   const registry = new Registry();
-  const times = timesBy(registry, about, ['one', 'other']);
+  const childOf = made(registry);
+  const [one] = [childOf('one'), childOf('other')];
   for (const seconds of [0, 0.0001, 0.00011, 0.25, 0.2500001, 2, 2.1, 60]) {
-    times.one.observe(seconds);
+    one.observe(seconds);
   }
   const text = await registry.metrics();
   expect(metricsOf(text)).toEqual(new Map([['a_seconds', 'histogram']]));
@@ -29,6 +30,6 @@ test('metrics: a bucket is cumulative and includes its bound', async () => {
 
 test('metrics: a scrape changes no value', async () => {
   const registry = new Registry();
-  timesBy(registry, about, ['one']).one.observe(1);
+  made(registry)('one').observe(1);
   expect(await registry.metrics()).toBe(await registry.metrics());
 });

@@ -10,7 +10,6 @@ import type { Store } from '../../service/domain/store.ts';
 import type { CookieSettings } from '../../service/gate/answer.ts';
 import type { Jwt } from '../../service/jwt/open.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
-import { measuredStore } from '../../service/metrics/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
@@ -66,7 +65,7 @@ export function createPostern(options: PosternOptions = {}) {
   const { format = 'opaque', ...jwt } = options.jwt ?? {};
   const version = '0.0.0';
   const metrics = createMetrics({ version, node: process.version });
-  const store = measuredStore(options.store ?? createMemoryStore({ now }), metrics);
+  const store = metrics.measuredStore(options.store ?? createMemoryStore({ now }));
   const settings = { apiKeys, cookies, decisionTtl, publicUrl, format, leeway: 5 };
   const app = createApp(
     { ...settings, expiresIn: 120, resumeFor: 3600 },

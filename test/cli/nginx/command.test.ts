@@ -324,7 +324,7 @@ describe('nginx --out', () => {
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/conf\.d\/postern\.conf\n$/);
     expect((await stat(join(folder, 'nginx', site))).mode & 0o777).toBe(0o644);
-    // Whatever folder it is written to, and however often.
+    // The same for any folder, and when it is repeated.
     expect(await text(site)).not.toContain('--out');
     const again = (await done([...OUT, '--force'])).trimEnd().split('\n');
     expect(again).toHaveLength(all);

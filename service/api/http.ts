@@ -1,0 +1,130 @@
+import type { Context, MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { Logger } from 'pino';
+import type { z } from 'zod';
+import type { ApiKey, Client } from '../domain/client.ts';
+import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
+import type { Issue } from '../domain/issue.ts';
+import type { LookUp } from '../domain/look-up.ts';
+import type { Prolong, Revoke } from '../domain/revoke.ts';
+import { type Store, Unavailable } from '../domain/store.ts';
+import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
+import { parseJson } from './json.ts';
+import { fieldErrorsOf } from './schema.ts';
+
+/** What the API needs, made by main.ts. */
+export interface ApiDependencies {
+  readonly apiKeys: readonly ApiKey[];
+  /** The client of a JWT. */
+  readonly clientOf: (credential: string) => Promise<Client | undefined>;
+  readonly lookUp: LookUp;
+  readonly prolong: Prolong;
+  readonly revoke: Revoke;
+  readonly publicJwks: () => object;
+  /** In Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
+  readonly version: string;
+  readonly issue: Issue;
+  readonly store: Store;
+  readonly log: Logger;
+  /** Origin of each `url`; empty: `url` is a path. */
+  readonly publicUrl: string;
+}
+
+/** Set by the middleware. */
+export interface ApiEnv {
+  Variables: { client: Client };
+}
+
+export function problem(
+  c: Context,
+  code: ProblemCode,
+  detail?: string,
+  errors: readonly FieldError[] = [],
+): Response {
+  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS));
+  return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
+}
+
+/** Answers a method that an endpoint does not have. */
+export function notAllowed(allow: string) {
+  return (c: Context) => {
+    c.header('Allow', allow);
+    return problem(c, 'method_not_allowed', `Use ${allow}.`);
+  };
+}
+
+/** Turns every error into a response. Details of a 5xx appear only in the log. */
+export function problemOf(error: Error, c: Context, log: Logger, shown?: string): Response {
+  if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
+  if (error instanceof Unavailable) {
+    // Without a stack trace: every request logs this until it is fixed.
+    log.error({ reason: error.message }, `${error.what} is unavailable`);
+    c.header('Retry-After', '5');
+    return problem(c, 'unavailable', shown ?? `There is no answer from ${error.what}.`);
+  }
+  // The client closed the connection while it sent the body. Nobody reads this response.
+  if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+    log.debug('a client closed its connection');
+    return problem(c, 'invalid_request');
+  }
+  log.error({ err: error }, 'a request failed');
+  return problem(c, 'internal_error');
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws Refused */
+export function decodeBody(bytes: ArrayBuffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) throw new Refused('invalid_request', 'The body is not UTF-8.');
+    throw error;
+  }
+}
+
+/** Reads a JSON body and checks it against a schema. @throws Refused */
+export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(parseJson(decodeBody(await c.req.arrayBuffer())));
+  if (parsed.success) return parsed.data;
+  throw new Refused('invalid_request', 'The request is not valid.', fieldErrorsOf(parsed.error));
+}
+
+export async function readForm(c: Context): Promise<URLSearchParams> {
+  return new URLSearchParams(decodeBody(await c.req.arrayBuffer()));
+}
+
+/** The value of a parameter that must be present once. Other parameters are ignored. @throws Refused */
+export function formValue(form: URLSearchParams, name: string): string {
+  const [value, ...more] = form.getAll(name);
+  if (more.length === 0 && value) return value;
+  throw new Refused('invalid_request', `The form must have exactly one ${name}.`, [
+    { pointer: `/${name}`, detail: 'must be present exactly once' },
+  ]);
+}
+
+/** Rejects a body of another type with 415. */
+export function requireType(type: string): MiddlewareHandler {
+  return async (c, next) => {
+    const sent = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+    if (sent !== type) return problem(c, 'unsupported_media_type', `Send the body as ${type}.`);
+    return next();
+  };
+}
+
+/**
+ * Rejects a longer body with 413. If the length is announced, Node reads no more than that, and hono's
+ * bodyLimit is not needed: it makes a Request and a stream, a fifth of the cost of issuing a token.
+ */
+export function limitBody(maxBytes: number): MiddlewareHandler {
+  const tooLarge = (c: Context) => problem(c, 'content_too_large');
+  const counted = bodyLimit({ maxSize: maxBytes, onError: tooLarge });
+
+  return async function limitBody(c, next) {
+    if (c.req.header('transfer-encoding') !== undefined) return counted(c, next);
+    const length = Number(c.req.header('content-length') ?? 0);
+    return length > maxBytes ? tooLarge(c) : next();
+  };
+}
