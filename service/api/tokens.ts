@@ -127,12 +127,13 @@ export function issueHandler({ issue, publicUrl }: ApiDependencies) {
     const { isArray, values } = splitJson(decodeBody(body), MAX_BATCH);
     const issued = await issue(c.var.client, await parseAll(values, isArray));
     const answers = issued.map(
-      ({ token, id, expiresIn, url }): IssuedAnswer => ({
+      ({ token, id, expiresIn, url, cookieUrl }): IssuedAnswer => ({
         access_token: token,
         token_type: 'Bearer',
         expires_in: expiresIn,
         id,
         url: publicUrl + url,
+        ...(cookieUrl && { cookie_url: publicUrl + cookieUrl }),
       }),
     );
     return c.json(isArray ? answers : answers[0], 201);
