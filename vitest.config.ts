@@ -12,6 +12,9 @@ const FAILOVER = 'test/failover/{,measured/}*.test.ts';
 /** Failures under load, with a table at the end. */
 const FAILOVER_RUNS = 'test/failover/runs/*.test.ts';
 
+/** Chromium and Firefox. */
+const BROWSERS = 'test/browsers/**/*.test.ts';
+
 const globalSetup = ['test/dev/global-setup.ts'];
 
 export default defineConfig({
@@ -28,7 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'servers',
-          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER, FAILOVER_RUNS],
+          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER, FAILOVER_RUNS, BROWSERS],
           globalSetup,
         },
       },
@@ -41,6 +44,10 @@ export default defineConfig({
           include: [FAILOVER_RUNS],
           globalSetup: [...globalSetup, 'test/failover/measured/global-setup.ts'],
         },
+      },
+      {
+        extends: true,
+        test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
       },
     ],
   },

@@ -157,12 +157,13 @@ export function issueHandler({ issue, publicUrl }: ApiDependencies) {
     const ids = issued.map(({ id }) => id);
     note(c, isArray ? { token_ids: ids } : { token_id: ids[0], expires_in: issued[0]?.expiresIn });
     const answers = issued.map(
-      ({ token, id, expiresIn, url }): IssuedAnswer => ({
+      ({ token, id, expiresIn, url, cookieUrl }): IssuedAnswer => ({
         access_token: token,
         token_type: 'Bearer',
         expires_in: expiresIn,
         id,
         url: publicUrl + url,
+        ...(cookieUrl && { cookie_url: publicUrl + cookieUrl }),
       }),
     );
     return c.json(isArray ? answers : answers[0], 201);
