@@ -39,7 +39,8 @@ function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
   const { serverName, ...pem } = tls;
   const parts = [
     ...named('', plain),
-    ...named('cookie_', cookies),
+    ['cookie_samesite', cookies.sameSite] as const,
+    ['cookie_secure', cookies.secure] as const,
     ...mounts.map((mount) => [`mounts ${mount.id}`, mount] as const),
     ...apiKeys.map((key) => [`api_keys ${key.client.id}`, key] as const),
     ...issuers.map((issuer) => [`issuers ${issuer.id}`, issuer] as const),

@@ -57,11 +57,14 @@ test('check: reports every key file that cannot be used', async () => {
   expect(code).toBe(2);
   expect(stderr.trim().split('\n')).toHaveLength(3);
   const json = await check(config, ['--json']);
-  expect(JSON.parse(json.stdout).errors).toEqual([
-    { file: 'no-keys.json', reason: expect.stringContaining('JWKS') },
-    { file: 'no-keys.json', reason: expect.stringContaining('JWKS') },
-    { file: 'missing.json', reason: expect.stringContaining('ENOENT') },
-  ]);
+  const { errors } = JSON.parse(json.stdout);
+  expect(errors).toHaveLength(3);
+  expect(errors).toEqual(
+    expect.arrayContaining([
+      { file: 'no-keys.json', reason: expect.stringContaining('JWKS') },
+      { file: 'missing.json', reason: expect.stringContaining('ENOENT') },
+    ]),
+  );
 });
 
 test('check: without an API key a configuration is invalid, as for a service without a terminal', async () => {
