@@ -43,6 +43,11 @@ export function addNginx(program: Command, env: Environment): void {
       '--login <url>',
       'the login page for browsers without a valid token: /login, https://login.example/',
     )
+    .option('--listing', 'show the folder of a token with listing')
+    .option(
+      '--pages <folder>',
+      'with --out or --json: your logo, colours and texts for the pages that people see',
+    )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .addOption(
       new Option(

@@ -48,14 +48,23 @@ function server(
     ...publics.flatMap((prefix) => ['', location(prefix, [include(mode)])]),
     ...internals.flatMap((prefix) => [
       '',
-      location(prefix, internal(plan.sources(name, prefix), include)),
+      location(prefix, internal(plan.sources(name, prefix), plan, include)),
     ]),
   ]);
 }
 
-function internal(source: FileSource, include: (name: string) => string): string[] {
+function internal(
+  source: FileSource,
+  { listing }: Plan,
+  include: (name: string) => string,
+): string[] {
   if ('folder' in source) {
-    return [include('internal.conf'), include('headers.conf'), `alias ${word(source.folder)};`];
+    return [
+      include('internal.conf'),
+      include('headers.conf'),
+      ...(listing ? [include('listing.conf')] : []),
+      `alias ${word(source.folder)};`,
+    ];
   }
   return [
     include('internal-proxy.conf'),

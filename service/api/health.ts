@@ -25,13 +25,13 @@ export function createHealth<E extends Env>({ store, log, metrics }: HealthDepen
   api.notFound((c) => problem(c, 'not_found'));
 
   api.get('/livez', (c) => c.json({ status: 'ok' }));
-  // Whether the store accepts a write, and what the operator should fix.
+  // Whether each master accepts a write, and what the operator should fix.
   api.get('/readyz', async (c) => {
     try {
       return c.json({ status: 'ok', ...(await store.check()) });
     } catch (error) {
-      const shown = error instanceof StoreUnavailable ? error.shown : undefined;
-      return problemOf(error as Error, c, log, shown);
+      const { shown, health } = error instanceof StoreUnavailable ? error : {};
+      return problemOf(error as Error, c, log, { shown, more: health });
     }
   });
   for (const path of ['/livez', '/readyz']) api.all(path, notAllowed('GET, HEAD'));

@@ -18,7 +18,7 @@ export function logDecision(
   log[level](
     {
       code: decision.allow ? 'allow' : decision.code,
-      requester: decision.allow ? decision.redeemed : decision.refused && 'refused',
+      requester: requesterOf(decision),
       token_id: id,
       subject: decision.allow ? decision.grant.subject : decision.subject,
       // A token in an unexpected place is part of the path.
@@ -42,6 +42,11 @@ const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}
 function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
   const value = headers[requestHeaders.traceparent];
   return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
+}
+
+function requesterOf(decision: Decision): string | undefined {
+  if (decision.allow) return decision.redeemed;
+  return decision.confirmed?.redeemed ?? (decision.refused && 'refused');
 }
 
 /** Why a JWT was rejected, or what failed: without a stack trace if the store is down, on every line. */

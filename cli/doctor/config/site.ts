@@ -8,11 +8,12 @@ import {
   type Server,
   withNested,
 } from './context.ts';
-import type { Directive } from './directive.ts';
+import { type Directive, named } from './directive.ts';
 
 /** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
+export const CONFIRM = '/.postern/confirm';
 
 export interface Gate {
   readonly location: Location;
@@ -41,7 +42,10 @@ export function siteOf(http: Http, mounts: readonly Mount[] | undefined): SiteCo
   );
   const internals = servers.flatMap((server) => {
     const others = withNested(server.locations).filter(
-      (location) => !isSnippets(location) && gates.every((gate) => gate.location !== location),
+      (location) =>
+        !isSnippets(location) &&
+        !isListing(location) &&
+        gates.every((gate) => gate.location !== location),
     );
     const sure = others.filter(usesSnippets);
     const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
@@ -60,6 +64,14 @@ export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mou
 
 export function isAuthRequest(location: Location): boolean {
   return location.modifier === '=' && location.path === AUTH_REQUEST;
+}
+
+/** The location of listing.conf, in an internal location. */
+export function isListing({ block = [] }: { readonly block?: readonly Directive[] }): boolean {
+  return named(block, 'set').some(
+    ({ args: [name, value = ''] }) =>
+      name === '$postern_decided' && value.includes('$postern_listing'),
+  );
 }
 
 function isSnippets({ modifier, path }: Location): boolean {

@@ -1,5 +1,5 @@
 import { effective, inForce, type Location, own, title, titleAt, turnedOn } from '../context.ts';
-import { AUTH_REQUEST, DELIVERY, isAuthRequest, type SiteConfig } from '../site.ts';
+import { AUTH_REQUEST, CONFIRM, DELIVERY, isAuthRequest, type SiteConfig } from '../site.ts';
 import { type Requirements, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
@@ -15,10 +15,8 @@ const GATE_HEADERS: Requirements = {
     'The gate uses it to check `ip` and to recognize requesters.',
 };
 
-/** nginx neither stores nor changes responses of the gate. */
-const UNCHANGED_RESPONSE: Requirements = {
+const NOT_STORED: Requirements = {
   'proxy_store off;': 'nginx stores a response as a file that it then sends to every client.',
-  'proxy_intercept_errors off;': 'An error_page of the site can replace a denial.',
 };
 
 const PROTECT: Requirements = {
@@ -39,7 +37,7 @@ const PROTECT: Requirements = {
 
 const X_ACCEL: Requirements = {
   ...GATE_HEADERS,
-  ...UNCHANGED_RESPONSE,
+  ...NOT_STORED,
   'proxy_cache off;':
     'nginx caches a denial and sends it to other clients, even to those with a valid token.',
   'rewrite ^ /x-accel? break; proxy_pass http://postern;': {
@@ -82,14 +80,28 @@ export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
   });
 }
 
-const QUESTION: Requirements = {
+/** Of the two locations of auth-request.conf that ask the gate. */
+const ASKING: Requirements = {
   'internal;': 'Any client can ask the gate, and sees targets and subjects.',
   ...GATE_HEADERS,
-  ...UNCHANGED_RESPONSE,
+  ...NOT_STORED,
   'proxy_ignore_headers X-Accel-Redirect;': {
-    why: 'nginx obeys a header of this name within the subrequest, whatever the status: a denial with this header becomes an allow.',
+    why: 'nginx obeys a header of this name whatever the status: a denial with this header becomes an allow.',
     isMet: (location) => ignores(location, 'x-accel-redirect'),
   },
+};
+
+const OTHER_SITE = 'A page of another site can confirm a link for a user.';
+const CONFIRMATION: Requirements = {
+  ...ASKING,
+  'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site;': OTHER_SITE,
+  'proxy_set_header Origin $http_origin;': OTHER_SITE,
+  'proxy_set_header Postern-Host $http_host;': OTHER_SITE,
+};
+
+const QUESTION: Requirements = {
+  ...ASKING,
+  'proxy_intercept_errors off;': 'An error_page of the site can replace a denial.',
   'proxy_ignore_headers without X-Accel-Expires;': {
     why: 'The gate uses this header to say which decisions nginx may cache: never those for a token with max_uses.',
     isMet: (location) =>
@@ -119,9 +131,17 @@ const KEY = [
   ['$remote_addr', '$binary_remote_addr'],
 ];
 
-/** The location of auth-request.conf that asks the gate, if it was edited. */
-export function authRequest({ questions }: SiteConfig): readonly Trap[] {
-  return questions.flatMap((location) => [...unmet(location, QUESTION), ...cached(location)]);
+/** The locations of auth-request.conf that ask the gate, if they were edited. */
+export function authRequest({ questions, servers }: SiteConfig): readonly Trap[] {
+  const confirmations = servers.flatMap(({ locations }) => locations).filter(isConfirm);
+  return [
+    ...questions.flatMap((location) => [...unmet(location, QUESTION), ...cached(location)]),
+    ...confirmations.flatMap((location) => unmet(location, CONFIRMATION)),
+  ];
+}
+
+function isConfirm({ modifier, path }: Location): boolean {
+  return modifier === '=' && path === CONFIRM;
 }
 
 function cached(location: Location): readonly Trap[] {
@@ -145,7 +165,8 @@ export function missingAuthRequest({ gates }: SiteConfig): readonly Trap[] {
   return gates
     .filter(({ location: { server } }) => {
       const has = (name: string) => server.locations.some(({ path }) => path === name);
-      return !(server.locations.some(isAuthRequest) && has(DELIVERY) && has('@postern_503'));
+      const names = [DELIVERY, CONFIRM, '@postern_503'];
+      return !(server.locations.some(isAuthRequest) && names.every(has));
     })
     .map(({ location }) => ({
       at: location.at,

@@ -1,6 +1,15 @@
-import { effective, inForce, type Location, own, refuses, title, turnedOn } from '../context.ts';
-import { wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, type SiteConfig } from '../site.ts';
+import {
+  effective,
+  inForce,
+  type Location,
+  own,
+  refuses,
+  title,
+  turnedOn,
+  withNested,
+} from '../context.ts';
+import { type Directive, wordsOf } from '../directive.ts';
+import { AUTH_REQUEST, isListing, type SiteConfig } from '../site.ts';
 import { type Requirements, type Trap, turnedOnIn, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
@@ -8,7 +17,7 @@ const INTERNAL: Requirements = {
   'internal;': 'Any client can request the files by their internal prefix.',
   'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }': {
     why: '`internal` allows every internal redirect of the site: from an SSI page, a rewrite, an error_page, or an X-Accel-Redirect of another back end.',
-    isMet: comparesWithDecision,
+    isMet: (location) => comparesWithDecision(location, UNDECIDED),
   },
   'try_files $uri =404;': {
     why: 'nginx answers a folder without its final slash with a redirect that shows this prefix.',
@@ -22,11 +31,6 @@ const INTERNAL: Requirements = {
   },
 };
 
-/** internal.conf, if it was edited or is not included. */
-export function internalSnippet({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => unmet(location, INTERNAL));
-}
-
 /** What may come here without a decision for it: from a page, for another file, by a denial. */
 const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   {},
@@ -34,12 +38,12 @@ const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   { upstream_status: '403', upstream_http_x_accel_redirect: '/protected/a' },
 ];
 
-function comparesWithDecision(location: Location): boolean {
+function comparesWithDecision(location: Location, undecided: typeof UNDECIDED): boolean {
   return own(location, 'set').some(
     ({ args: [variable = '', value = ''] }) =>
       value.includes('$uri') &&
       value.includes('$postern_target') &&
-      UNDECIDED.every((values) =>
+      undecided.every((values) =>
         refuses(location, variable, filled(value, { uri: '/protected/a', ...values })),
       ),
   );
@@ -64,10 +68,40 @@ export function internalExtras({ internals }: SiteConfig): readonly Trap[] {
   );
 }
 
+const LISTING: Requirements = {
+  'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }': {
+    why: 'A nested location does not inherit the check of internal.conf: nginx lists folders without a decision, or for tokens without `listing`.',
+    isMet: (location) =>
+      comparesWithDecision(location, [
+        ...UNDECIDED,
+        { postern_target: '/protected/a', upstream_status: '204' },
+        { upstream_status: '200', upstream_http_x_accel_redirect: '/protected/a' },
+      ]),
+  },
+  'try_files $uri/ =404;': {
+    why: 'nginx follows symbolic links to folders outside of the folder.',
+    isMet: (location) => own(location, 'try_files').some(({ args }) => args.at(-1) === '=404'),
+  },
+};
+
+/** internal.conf and listing.conf, if they were edited or are not included. */
+export function internalSnippet({ internals, servers }: SiteConfig): readonly Trap[] {
+  const lists = servers.flatMap(({ locations }) => withNested(locations).filter(isListing));
+  return [
+    ...internals.flatMap((location) => unmet(location, INTERNAL)),
+    ...lists.flatMap((location) => unmet(location, LISTING)),
+  ];
+}
+
+/** Blocks other than that of listing.conf. */
+function others(location: Location): readonly Directive[] {
+  return inside(location).filter((at) => !isListing(at));
+}
+
 /** Directives that change the URI in the internal location, or bypass its checks. */
 export function internalRewrite({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => [
-    ...inside(location).map((at) => ({
+    ...others(location).map((at) => ({
       at,
       seen: `${wordsOf(at)} inside ${title(location)}`,
       why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',

@@ -8,7 +8,7 @@ import {
   withNested,
 } from '../context.ts';
 import { type Directive, returns, wordsOf } from '../directive.ts';
-import type { Gate, SiteConfig } from '../site.ts';
+import { CONFIRM, type Gate, type SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
 
 const WHY =
@@ -75,11 +75,18 @@ function leavesEarly({ block = [] }: Directive): boolean {
     .some(({ name, args }) => name === 'break' || ['last', 'break'].includes(args[2] ?? ''));
 }
 
+/** The `if` of protect.conf and x-accel.conf: the request ends in a location without files. */
+function confirms({ name, block = [] }: Directive): boolean {
+  const [line, ...more] = block.map(wordsOf);
+  return name === 'if' && more.length === 0 && line === `rewrite ^ ${CONFIRM} last`;
+}
+
 /** An `if` that always returns is harmless: its request ends there. */
 export function inside({ block }: Location): readonly Directive[] {
   return block.filter(
     (at) =>
       NESTED.includes(at.name) &&
+      !confirms(at) &&
       !(at.name === 'if' && returns(at.block ?? []) && !leavesEarly(at)),
   );
 }

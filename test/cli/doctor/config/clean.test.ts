@@ -50,6 +50,7 @@ test.each(ways)(
       server:
         'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
       locations: 'location / { } location ~ \\.php$ { return 404; }',
+      edits: [['internal', /$/, 'include postern/listing.conf;\n']],
     });
     expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
   },

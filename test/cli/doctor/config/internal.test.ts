@@ -316,11 +316,33 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect((await site.ask('GET', url)).header('Strict-Transport-Security')).toBe('max-age=9');
     },
   },
+  'a list without a token for it': {
+    found: [['internal', 'location ~ /$ {']],
+    broken: {
+      edits: [
+        ['internal', /$/, 'include postern/listing.conf;\n'],
+        ['listing', /if \(\$postern_decided[^}]*}/, ''],
+      ],
+      locations: 'location = /lists { rewrite ^ /protected/sub/ last; }',
+    },
+    async proof(site) {
+      expect((await answer(site, '/lists'))[1]).toContain('c.txt');
+    },
+    fixed: {
+      edits: [['internal', /$/, 'include postern/listing.conf;\n']],
+      locations: 'location = /lists { rewrite ^ /protected/sub/ last; }',
+    },
+    shut: isNotThere('/lists'),
+  },
   "the site's page in place of a file that is not there": {
     found: [['error-page', 'error_page 404 =200 /index.html;']],
     broken: {
       server: 'root $files/../www;\nerror_page 404 =200 /index.html;',
-      edits: [['internal', 'error_page 416 @postern_416;', '']],
+      edits: [
+        ['internal', 'error_page 416 @postern_416;', ''],
+        ['internal', 'error_page 403 404 @postern_no_file;', ''],
+        ['internal', 'error_page 429 @postern_429;', ''],
+      ],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/none.txt' });

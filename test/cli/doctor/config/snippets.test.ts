@@ -61,6 +61,11 @@ async function argsSeen(site: Site): Promise<string | undefined> {
   return (await site.ask('GET', url)).header('X-Args');
 }
 
+async function confirmedFrom(site: Site, origin: string): Promise<number> {
+  const { url } = await site.issue({ path: '/download/a.txt', confirm: true });
+  return (await site.ask('POST', url, { Origin: origin })).status;
+}
+
 const CACHE = 'proxy_cache_path $files/../kept keys_zone=kept:1m;';
 const ONE_KEY = 'proxy_cache kept; proxy_cache_valid any 1m; proxy_cache_key one;';
 const SHARED = `${ONE_KEY} proxy_ignore_headers X-Accel-Expires Cache-Control Set-Cookie Vary;`;
@@ -100,6 +105,17 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     async shut(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       await stays('/download/anything', { 'X-Original-URI': url })(site);
+    },
+  },
+  'a confirmation that another site may send': {
+    found: [['question', 'location = /.postern/confirm {']],
+    broken: { edits: [['auth-request', 'proxy_set_header Origin $http_origin;', '']] },
+    async proof(site) {
+      expect(await confirmedFrom(site, 'https://evil.example')).toBe(303);
+    },
+    fixed: {},
+    async shut(site) {
+      expect(await confirmedFrom(site, 'https://evil.example')).toBe(403);
     },
   },
   'a denial whose X-Accel-Redirect nginx obeys': {
