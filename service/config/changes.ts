@@ -37,10 +37,11 @@ function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
   const { mounts, apiKeys, issuers, cookies, store, ...plain } = config;
   const { url, password, tls = {}, sentinel = {}, ...others } = store;
   const { serverName, ...pem } = tls;
+  const { sameSite, ...otherCookies } = cookies;
   const parts = [
     ...named('', plain),
-    ['cookie_samesite', cookies.sameSite] as const,
-    ['cookie_secure', cookies.secure] as const,
+    ['cookie_samesite', sameSite] as const,
+    ...named('cookie_', otherCookies),
     ...mounts.map((mount) => [`mounts ${mount.id}`, mount] as const),
     ...apiKeys.map((key) => [`api_keys ${key.client.id}`, key] as const),
     ...issuers.map((issuer) => [`issuers ${issuer.id}`, issuer] as const),

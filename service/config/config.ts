@@ -41,6 +41,8 @@ export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K]
   readonly cookies: {
     readonly sameSite: PlainSettings['cookie_samesite'];
     readonly secure: boolean;
+    /** Only with `None`. */
+    readonly partitioned: boolean;
   };
 };
 
@@ -79,8 +81,13 @@ export function loadConfig(
 
   if (errors.count > 0) throw new ConfigError(errors.issues);
   // Without an issue, every setting has a value.
-  const { cookie_samesite: sameSite, cookie_secure: secure, ...others } = plain;
-  const cookies = { sameSite, secure };
+  const {
+    cookie_samesite: sameSite,
+    cookie_secure: secure,
+    cookie_partitioned: partitioned,
+    ...others
+  } = plain;
+  const cookies = { sameSite, secure, partitioned: partitioned && sameSite === 'None' };
   const names = Object.entries(others)
     .filter(([name, value]) => !/^(store|sentinel)/.test(name) && value !== undefined)
     .map(([name, value]) => [

@@ -43,6 +43,7 @@ const PLAIN = {
   cookie_samesite: values.sameSite.default('Lax'),
   /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
   cookie_secure: values.flag.default(true),
+  cookie_partitioned: values.flag.default(true),
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
   /** The format of tokens, if a request does not say. */
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),

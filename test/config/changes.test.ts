@@ -49,7 +49,7 @@ test('changes: a key file is named if its content differs', () => {
   ]);
 });
 
-const YAML = `
+const FIXED = `
 listen: 127.0.0.1:1
 api_listen: off
 metrics_listen: 127.0.0.1:3
@@ -57,27 +57,54 @@ socket_mode: 0600
 store: redis+sentinel://a-host/main
 store_prefix: 'a:'
 store_timeout_ms: 10
+store_replicas: 1
 sentinel_username: ada
 sentinel_password: a-secret
-mounts: [{ public: /a/, internal: /i/ }]
 `;
+const RELOADABLE = `
+expires_in: 5
+max_expires_in: 6
+resume_for: 0
+max_resume_for: 8
+public_url: http://files.example
+decision_ttl: 7
+cookie_samesite: strict
+cookie_secure: false
+log_level: silent
+format: jwt
+jwt_keys: /etc/keys.json
+issuer: own
+leeway: 60
+`;
+const MOUNT = 'mounts: [{ public: /a/, internal: /i/ }]';
+/** With SameSite=None a cookie is partitioned by default. */
+const NONE = 'cookie_samesite: none';
 
-test('changes: every setting has its own name, and those of listeners and store need a restart', () => {
-  const { made, needRestart } = changesBetween(
-    loadFile('mounts: [{ public: /a/, internal: /i/ }]'),
-    loadFile(YAML),
+const namesIn = (yaml: string) => (yaml.match(/^\w+(?=:)/gm) ?? []).sort();
+const changed = (yaml: string) => changesBetween(loadFile(MOUNT), loadFile(yaml + MOUNT));
+
+test('changes: each setting has its own name', () => {
+  const { made, needRestart } = changed(FIXED);
+  expect([made, [...needRestart].sort()]).toEqual([[], namesIn(FIXED)]);
+  const reloaded = changed(RELOADABLE);
+  expect(reloaded.needRestart).toEqual([]);
+  expect(reloaded.made.map((text) => text.split(' ')[1]).sort()).toEqual(namesIn(RELOADABLE));
+  expect(changed(`${NONE}\n`).made).toEqual([
+    'changed cookie_samesite',
+    'changed cookie_partitioned',
+  ]);
+});
+
+test('changes: these tests have every setting', () => {
+  const files = /^store_(\w+_file|server_name)$/;
+  const lists = ['mounts', 'api_keys'];
+  expect([...namesIn(FIXED + RELOADABLE), 'cookie_partitioned'].sort()).toEqual(
+    SETTINGS.filter((name) => !files.test(name) && !lists.includes(name)).sort(),
   );
-  expect(made).toEqual([]);
-  expect([...needRestart].sort()).toEqual(
-    YAML.match(/^\w+(?=:)/gm)
-      ?.filter((name) => name !== 'mounts')
-      .sort(),
-  );
-  for (const name of needRestart) expect(SETTINGS).toContain(name);
 });
 
 test('changes: the content of a file of the store needs a restart', () => {
-  const config = loadFile(YAML);
+  const config = loadFile(FIXED + MOUNT);
   const store = { ...config.store, password: 'x', tls: { ca: 'x', serverName: 'x' } };
   expect(changesBetween(config, { ...config, store }).needRestart).toEqual([
     'store_password_file',

@@ -58,7 +58,7 @@ export function createPostern(options: PosternOptions = {}) {
   const {
     now = Date.now,
     decisionTtl = 0,
-    cookies = { sameSite: 'Lax', secure: false },
+    cookies = { sameSite: 'Lax', secure: false, partitioned: false },
     log = pino({ level: 'silent' }),
     apiKeys = [apiKey(KEY)],
     publicUrl = '',
