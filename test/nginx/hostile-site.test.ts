@@ -334,6 +334,10 @@ describe.each(ways)('hostile site: by %s', (way) => {
     const answer = await ask('GET', (await issue({ path: '/download/a.txt' })).url);
     const said = answer.headers.filter(([name]) => /^(cache-control|expires)$/.test(name));
     expect(said).toEqual([['cache-control', 'private, no-store']]);
+
+    const { url } = await issue({ path: '/download/a.txt', confirm: true });
+    const confirmed = await ask('POST', url);
+    expect([confirmed.status, confirmed.header('cache-control')]).toEqual([303, 'no-store']);
   });
 });
 
