@@ -168,6 +168,12 @@ async function holds(site: Site, name: string): Promise<void> {
   await site.postern.store.revoke(id, 'test');
   await denied(url, 401);
 
+  const { url: link } = await site.issue({ path: bare, confirm: true });
+  await denied(link, 401);
+  const confirmed = await site.ask('POST', link, { 'Content-Length': '0' });
+  expect([confirmed.status, confirmed.header('Location')]).toEqual([303, link]);
+  expect((await site.ask('GET', link)).text).toBe(FILE);
+
   // Ways past the gate that a rewrite or a try_files of the site could have opened.
   for (const start of ['/old', '/static/protected', '/static/download', '//download', '/x']) {
     const answer = await site.ask('GET', `${start}/${name}`);
