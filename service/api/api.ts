@@ -1,7 +1,9 @@
 import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
+import { requestId } from 'hono/request-id';
 import { findClient } from '../domain/client.ts';
 import { StoreUnavailable } from '../domain/store.ts';
+import { createAudit } from './audit.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
@@ -57,7 +59,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
-  api.use(authenticate(deps));
+  api.use(requestId(), createAudit(log), authenticate(deps));
   api.post('/tokens', limitBody(MAX_BATCH_BYTES), requireType(JSON_TYPE), issueHandler(deps));
   api.use(limitBody(MAX_BODY_BYTES));
   addTokenRoutes(api, deps);

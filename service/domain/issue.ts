@@ -39,7 +39,7 @@ export interface Issued {
 }
 
 /** `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. */
-type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
+export type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
 
 export type Issue = (client: Client, requests: Requests) => Promise<readonly Issued[]>;
 

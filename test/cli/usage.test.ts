@@ -47,6 +47,8 @@ test.each([
   ['token', 'Usage: postern token'],
   ['token show', "missing required argument 'id'"],
   ['token issue --bind agent', 'any, cookie'],
+  ['token prolong aaaaaaaaaaaaaaaaaaaaaa', '--expires-in <seconds>'],
+  ['token prolong aaaaaaaaaaaaaaaaaaaaaa --expires-in 1h', 'expected a whole number'],
   ['nginx --log text', 'json, off'],
   ['nginx now', 'too many arguments'],
   ['nginx', 'at least one mount'],
@@ -59,7 +61,8 @@ test.each([
 
 const COMMANDS = [
   ...['', 'serve', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
-  ...['token', 'token issue', 'token show', 'token explain', 'token revoke', 'token list'],
+  ...['token', 'token issue', 'token show', 'token explain', 'token introspect', 'token prolong'],
+  ...['token revoke', 'token list'],
 ];
 
 test.each(COMMANDS)(
