@@ -23,8 +23,8 @@ export interface ApiDependencies {
   readonly prolong: Prolong;
   readonly revoke: Revoke;
   readonly publicJwks: () => object;
-  /** In Prometheus' text format. */
-  readonly metrics: () => Promise<string>;
+  /** In Prometheus' text format; absent: another listener has `/metrics`. */
+  readonly metrics?: () => Promise<string>;
   readonly version: string;
   readonly issue: Issue;
   readonly store: Store;

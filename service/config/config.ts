@@ -8,11 +8,16 @@ import { readMounts } from './mounts.ts';
 import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
 import { createFields, type Fields, type SourcedValues } from './source.ts';
 import { readStore, type StoreSettings } from './store.ts';
+import type { Listen } from './values.ts';
 
 /** The plain settings that have a value and are not part of another one. */
 type General = Omit<
   PlainSettings,
-  `${'store' | 'sentinel' | 'cookie'}${string}` | 'issuer' | 'jwt_keys' | 'public_url'
+  | `${'store' | 'sentinel' | 'cookie'}${string}`
+  | 'issuer'
+  | 'jwt_keys'
+  | 'metrics_listen'
+  | 'public_url'
 >;
 
 type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
@@ -29,6 +34,7 @@ export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K]
   /** Issuers whose JWTs Postern trusts. */
   readonly issuers: readonly TrustedIssuer[];
   readonly issuer: string;
+  readonly metricsListen?: Listen;
   readonly publicUrl?: string;
   readonly jwtKeys?: string;
   /** Attributes of the cookies that Postern sets. */

@@ -27,6 +27,36 @@ test('log: each decision is one line', async () => {
   }
 });
 
+const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+test('log: a traceparent of the right form is logged', async () => {
+  const { log, parsed } = keptLog();
+  const { authRequest, xAccel } = await startGate({ log });
+  for (const ask of [authRequest, xAccel]) await ask('/download/a', { traceparent: TRACE });
+  expect(parsed().map(({ traceparent }) => traceparent)).toEqual([TRACE, TRACE]);
+});
+
+test.each([
+  TRACE.toUpperCase(),
+  TRACE.replace('00-', '01-'),
+  TRACE.replace('00-', 'ff-'),
+  `${TRACE}-more`,
+  ` ${TRACE} x`,
+  `${TRACE}, ${TRACE}`,
+  TRACE.slice(0, -1),
+  TRACE.replace('4bf92f3577b34da6a3ce929d0e0e4736', '0'.repeat(32)),
+  TRACE.replace('00f067aa0ba902b7', '0'.repeat(16)),
+  `ps_${'a'.repeat(32)}`,
+  '"}',
+])('log: the traceparent %s is not logged', async (traceparent) => {
+  const { log, parsed, lines } = keptLog();
+  const { authRequest } = await startGate({ log });
+  await authRequest('/download/a', { traceparent });
+  await authRequest('/download/a', { traceparent: [TRACE, TRACE] });
+  expect(parsed()).toHaveLength(2);
+  for (const line of lines) expect(line).not.toContain('traceparent');
+});
+
 test('log: a denial has the subject of the token and the requester', async () => {
   const { log, withoutAudit } = keptLog();
   const { api, authRequest } = await startGate({ log });

@@ -45,6 +45,8 @@ export interface PosternOptions {
   readonly decisionMs?: number;
   readonly now?: () => number;
   readonly publicUrl?: string;
+  /** Whether the API has `/metrics`. */
+  readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
   /** As `openJwt` makes it, and the usual format. */
   readonly jwt?: Partial<Jwt> & { readonly format?: Format };
@@ -60,6 +62,7 @@ export function createPostern(options: PosternOptions = {}) {
     log = pino({ level: 'silent' }),
     apiKeys = [apiKey(KEY)],
     publicUrl = '',
+    apiMetrics = true,
     decisionMs,
   } = options;
   const { format = 'opaque', ...jwt } = options.jwt ?? {};
@@ -74,7 +77,7 @@ export function createPostern(options: PosternOptions = {}) {
       store,
       jwt: { ...NO_JWT, ...jwt },
       metrics,
-      metricsText: metrics.text,
+      ...(apiMetrics && { metricsText: metrics.text }),
       version,
       log,
       now,
