@@ -185,7 +185,20 @@ test('confirm: a POST with several cookies confirms only the first token that it
 });
 
 describe('pin', () => {
-  const pinned = { path, confirm: true, pin: 'Zu 12'.replace(' ', '') } as const;
+  const pinned = { path, confirm: true, pin: 'Zu12', bind: 'any' } as const;
+
+  test.each([
+    [undefined, false],
+    ['cookie', false],
+    ['any', true],
+  ] as const)('bind %s: the address of a correct PIN opens the link: %s', async (bind, opens) => {
+    const { issue, authorize } = createDecider();
+    const { url } = await issue({ ...pinned, bind });
+    const decision = await authorize(url, post({ pin: 'Zu12' }));
+    expect(decision).toMatchObject({ code: 'confirmed' });
+    expect((await authorize(url)).allow).toBe(opens);
+    expect((await authorize(url, { resume: resumeOf(decision) })).allow).toBe(true);
+  });
 
   test('is kept only as a salted hash', async () => {
     const { issue, store } = createDecider();
