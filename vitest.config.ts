@@ -2,12 +2,15 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
-const UNIT = 'test/{api,config,domain,gate,jwt,metrics,store}/*.test.ts';
+const UNIT = 'test/{api,config,domain,gate,jwt,metrics,storage,store}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 
 /** Redis servers that fail, move and come back; Sentinel and Cluster. */
 const FAILOVER = 'test/failover/**/*.test.ts';
+
+/** A real object store. */
+const STORAGE = 'test/storage/servers/**/*.test.ts';
 
 const globalSetup = ['test/dev/global-setup.ts'];
 
@@ -25,12 +28,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'servers',
-          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER],
+          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER, STORAGE],
           globalSetup,
         },
       },
       { extends: true, test: { name: 'races', include: [RACES], globalSetup } },
       { extends: true, test: { name: 'failover', include: [FAILOVER], globalSetup } },
+      { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
     ],
   },
 });

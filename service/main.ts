@@ -6,15 +6,17 @@ import { getRequestListener } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
+import type { MountSettings } from './config/mounts.ts';
 import { hashSecret } from './domain/client.ts';
 import type { Rejection } from './domain/look-up.ts';
-import { createMounts } from './domain/mount.ts';
+import { createMounts, type Mount } from './domain/mount.ts';
 import { KeyError } from './jwt/keys.ts';
 import { openJwt } from './jwt/open.ts';
 import { CannotListen, listen } from './listen.ts';
 import { createLog, createLogOutput } from './log.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { endOnSignal, ignoreDebuggerSignal, reloadOnHangup } from './signals.ts';
+import { createSign } from './storage/sign.ts';
 import { openStore } from './store/store.ts';
 
 /** How long the start waits for the store. */
@@ -46,7 +48,7 @@ async function main(): Promise<void> {
   });
   const store = metrics.measuredStore(opened);
 
-  const mounts = createMounts(config.mounts);
+  const mounts = createMounts(config.mounts.map(withSign));
   const onFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the keys of an issuer are not available');
   const onRejected = (rejection: Rejection) =>
@@ -72,6 +74,12 @@ async function main(): Promise<void> {
   const addresses = { gate: gate.address(), api: api?.address() ?? 'off' };
   log.info({ ...addresses, store: storeType }, 'listening');
   endOnSignal(process, { servers: api ? [gate, api] : [gate], store, log, output });
+}
+
+/** A mount with an object store signs requests, and holds no credentials. */
+function withSign({ storage, ...mount }: MountSettings): Mount {
+  if (storage === undefined) return mount;
+  return { ...mount, sign: createSign(storage, storage.credentials, now) };
 }
 
 /** The version in package.json, at the root of the package: this file is built to dist/service/. */

@@ -83,16 +83,16 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
     const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
-    if (grant.uses === undefined) return allow;
+    if (grant.uses === undefined) return signed(allow, mount);
 
     if (unsaved) await store.saveExternal(id, grant);
     if (deadline?.late) throw deadline.late;
     const counts = request.method === 'GET';
     const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
     if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
-    if (redeemed === 'known' || !counts) return { ...allow, redeemed };
+    if (redeemed === 'known' || !counts) return signed({ ...allow, redeemed }, mount);
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
-    return { ...allow, redeemed, resumeCookie };
+    return signed({ ...allow, redeemed, resumeCookie }, mount);
   }
 
   /** One second less: nginx counts whole seconds and may keep an answer that much longer. */
@@ -108,6 +108,13 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...known };
+}
+
+/** With the signature of the object store, if the mount has one. nginx must not reuse it after its end. */
+function signed(allow: Allow, { sign, internal }: Mount): Allow {
+  if (sign === undefined) return allow;
+  const { object, args, reusableFor } = sign(allow.target.slice(internal.length));
+  return { ...allow, object, args, reuseFor: Math.min(allow.reuseFor, reusableFor) };
 }
 
 /** A cookie with the token, for a client that does not have it in a cookie yet. */
@@ -144,9 +151,11 @@ function resolveTarget(
     return 'insufficient_scope';
   }
   // The mount of the target may have been removed, or may serve only another site.
-  if (grant.target !== undefined && !isServed(grant.target, site, mounts)) {
+  if (grant.target !== undefined && !isServed(grant.target, mount, site, mounts)) {
     return 'insufficient_scope';
   }
+  // The mount may have got its object store after the token was issued.
+  if (grant.targetArgs !== undefined && mount.sign !== undefined) return 'insufficient_scope';
   const target = targetOf(grant, mount, path);
   // The target of a folder may be longer than its public prefix.
   if (Buffer.byteLength(target) > MAX_PATH_BYTES) return 'invalid_request';

@@ -19,7 +19,7 @@ export function authRequestAnswer(decision: Decision, cookies: CookieSettings): 
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args, reuseFor } = decision;
+  const { id, grant, target, args, object, reuseFor } = decision;
   const headers = [
     'Cache-Control',
     'no-store',
@@ -32,6 +32,7 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
     id,
   ];
   if (args !== '') headers.push(responseHeaders.args, args);
+  if (object !== undefined) headers.push(responseHeaders.object, object);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined)
     headers.push(responseHeaders.limitRate, String(grant.limitRate));

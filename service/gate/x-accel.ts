@@ -24,7 +24,7 @@ export function xAccelAnswer(
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args } = decision;
+  const { id, grant, target, args, object } = decision;
   const headers = [
     // nginx passes this header on to the client.
     'Cache-Control',
@@ -37,6 +37,7 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
     responseHeaders.tokenId,
     id,
   ];
+  if (object !== undefined) headers.push(responseHeaders.object, object);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push('X-Accel-Limit-Rate', String(grant.limitRate));
   const disposition = dispositionOf(grant);

@@ -40,6 +40,12 @@ const boundaries: readonly Boundary[] = [
     why: 'JWTs are read and signed for the domain, without HTTP and store.',
   },
   {
+    part: 'service/storage/',
+    imports: [DOMAIN],
+    packages: ['node:crypto'],
+    why: 'Signing is a pure function of the time. The domain calls it without knowing it.',
+  },
+  {
     part: 'service/metrics/',
     imports: [DOMAIN],
     packages: ['prom-client', 'node:'],
