@@ -34,12 +34,11 @@ name = one
 default = yes
 """
 
-# Memcached is optional: the port is closed, and the proxy asks the other servers each time.
 PROXY = f"""
 [pipeline:main]
-pipeline = catch_errors gatekeeper cache s3api tempauth listing_formats slo proxy-server
+pipeline = catch_errors gatekeeper s3api tempauth listing_formats slo proxy-server
 [pipeline:unsigned]
-pipeline = cache listing_formats proxy-server
+pipeline = listing_formats proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -47,9 +46,6 @@ account_autocreate = true
 use = egg:swift#catch_errors
 [filter:gatekeeper]
 use = egg:swift#gatekeeper
-[filter:cache]
-use = egg:swift#memcache
-memcache_servers = 127.0.0.1:1
 [filter:s3api]
 use = egg:swift#s3api
 location = {os.environ["S3_REGION"]}
@@ -63,6 +59,33 @@ use = egg:swift#listing_formats
 [filter:slo]
 use = egg:swift#slo
 """
+
+
+class Cache(dict):
+    """Replaces memcached, which would be one more server."""
+
+    def set(self, key, value, *_, **__):
+        self[key] = value
+
+    def get(self, key, **_):
+        return dict.get(self, key)
+
+    def delete(self, key, **_):
+        self.pop(key, None)
+
+    def __bool__(self):
+        return True
+
+
+CACHE = Cache()
+
+
+def with_cache(app):
+    def cached(environ, start_response):
+        environ["swift.cache"] = CACHE
+        return app(environ, start_response)
+
+    return cached
 
 
 def write(name, text):
@@ -130,14 +153,14 @@ def main():
         ring.save(os.path.join(FOLDER, f"{kind}.ring.gz"))
         serve(load(kind, f"[app:main]\nuse = egg:swift#{kind}\n"), listener)
 
-    unsigned = load("proxy", PROXY, "unsigned")
+    unsigned = with_cache(load("proxy", PROXY, "unsigned"))
     with open(os.path.join(FOLDER, "objects.json")) as file:
         buckets = json.load(file)
     for bucket, objects in buckets.items():
         store(unsigned, f"/v1/AUTH_{ACCOUNT}/{bucket}")
         for key, path in objects.items():
             store(unsigned, f"/v1/AUTH_{ACCOUNT}/{bucket}/{key}", path)
-    serve(load("proxy", PROXY), listen(PORT))
+    serve(with_cache(load("proxy", PROXY)), listen(PORT))
     print("ready", flush=True)
     eventlet.sleep(3600)
 
