@@ -1,9 +1,9 @@
 import {
   type Buckets,
+  type S3,
   S3_ACCESS_KEY,
   S3_REGION,
   S3_SECRET_KEY,
-  type S3,
   startS3,
 } from '../../../dev/s3.ts';
 import { createSign } from '../../../service/storage/sign.ts';
