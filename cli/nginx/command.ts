@@ -23,6 +23,12 @@ export function addNginx(program: Command, env: Environment): void {
     )
     .addOption(
       repeatable(
+        '--resolver <address>',
+        'a DNS server, to look up the storage of a mount again: 127.0.0.53',
+      ),
+    )
+    .addOption(
+      repeatable(
         '--listen <address>',
         'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80 (default: 80)',
       ),

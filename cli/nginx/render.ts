@@ -1,5 +1,6 @@
 import type { Plan } from './plan.ts';
 import { type ServerPlan, word } from './sites.ts';
+import { type StorageSource, storageLines, storageUpstream } from './storage.ts';
 import type { FileSource } from './values.ts';
 
 /** The snippets of the http block, in order. */
@@ -19,6 +20,9 @@ export function render(plan: Plan, include: (snippet: string) => string): string
     httpSnippets(plan).map(include).join('\n'),
     ...namesHash(plan.sites),
     upstream(plan.upstreams),
+    ...plan.storages.map((storage) =>
+      block(`upstream ${storage.upstream}`, storageUpstream(storage)),
+    ),
     ...plan.sites.map((site) => server(plan, site, include)),
   ].join('\n\n');
 }
@@ -48,20 +52,24 @@ function server(
     ...publics.flatMap((prefix) => ['', location(prefix, [include(mode)])]),
     ...internals.flatMap((prefix) => [
       '',
-      location(prefix, internal(plan.sources(name, prefix), include)),
+      location(prefix, internal(plan, plan.sources(name, prefix), include)),
     ]),
   ]);
 }
 
-function internal(source: FileSource, include: (name: string) => string): string[] {
+function internal(
+  { resolvers }: Plan,
+  source: FileSource | StorageSource,
+  include: (name: string) => string,
+): string[] {
   if ('folder' in source) {
     return [include('internal.conf'), include('headers.conf'), `alias ${word(source.folder)};`];
   }
   return [
     include('internal-proxy.conf'),
     include('headers.conf'),
-    `proxy_pass ${source.url};`,
-    ...(source.url.startsWith('https:') ? VERIFY_CERTIFICATE : []),
+    ...('upstream' in source ? storageLines(source, resolvers) : [`proxy_pass ${source.url};`]),
+    ...(String(source.url).startsWith('https:') ? VERIFY_CERTIFICATE : []),
   ];
 }
 

@@ -286,7 +286,9 @@ export const storageEndpoint = checked((text) => {
   const url = parseUrl(text);
   if (url === undefined) return ENDPOINT;
   const rest = url.username + url.password + url.pathname + url.search + url.hash;
-  return rest === '/' ? undefined : `${ENDPOINT}: without user, path and query`;
+  if (rest !== '/') return `${ENDPOINT}: without user, path and query`;
+  // A URL may have a host with braces or a semicolon, which nginx would read as its configuration.
+  return HOST_NAME.test(url.hostname) || isIPv6(url.hostname.slice(1, -1)) ? undefined : ENDPOINT;
 }, ENDPOINT).transform((text) => new URL(text).origin);
 
 export const storageRegion = matching(

@@ -89,7 +89,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'cli/',
-    imports: ['service/config/', DOMAIN, 'service/jwt/', 'service/main.ts'],
+    imports: ['service/config/', DOMAIN, 'service/jwt/', 'service/storage/', 'service/main.ts'],
     packages: ['commander', 'jose', 'node:'],
     why: 'A command reads the configuration, works on files or starts main.ts.',
   },
