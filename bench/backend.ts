@@ -1,4 +1,5 @@
 import type { Tool } from '../dev/find-on-path.ts';
+import type { Group } from './processes.ts';
 
 /** The parts of nginx's configuration that a variant adds. */
 export interface Site {
@@ -32,7 +33,7 @@ export interface Backend {
   readonly refused?: string;
   readonly issue?: Issue;
   /** Process groups whose CPU time is reported separately. */
-  readonly processes: Readonly<{ service?: number; redis?: number }>;
+  readonly processes: Readonly<{ service?: Group; redis?: Group }>;
   /** From the start of the process to its first response. */
   readonly startMs?: number;
   /** Memory of the service's processes before the first token is issued. */

@@ -4,11 +4,12 @@ import { projectRoot } from '../dev/paths.ts';
 import { pictures } from './charts/pictures.ts';
 import { fillIn } from './report/fill-in.ts';
 import { report } from './report/report.ts';
+import { stepsTable } from './report/scaling.ts';
 import type { Results } from './results.ts';
 
 const USAGE = `npm run bench:page -- FILE
 
-  Writes the charts and tables of docs/performance.md from the results of
+  Writes the charts and tables of docs/performance.md and docs/scaling.md from the results of
   \`npm run bench -- --json FILE\`.
 `;
 
@@ -28,10 +29,13 @@ await mkdir(join(docs, 'pictures'), { recursive: true });
 for (const [name, svg] of Object.entries(pictures(results))) {
   await writeFile(join(docs, 'pictures', name), svg);
 }
-const page = join(docs, 'performance.md');
 const where = [['machine', ''], ...Object.entries(machine)];
-const tables = { ...report(results), machine: where };
-await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
+const steps = stepsTable(results.serve);
+const tables = { ...report(results), machine: where, ...(steps.length > 1 && { steps }) };
+for (const name of ['performance.md', 'scaling.md']) {
+  const page = join(docs, name);
+  await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
+}
 for (const { title } of results.failed) {
   process.stderr.write(`not on the page, because it failed: ${title}\n`);
 }

@@ -4,11 +4,14 @@ import { run } from '../dev/run.ts';
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
+/** A process group, or several that count together. */
+export type Group = number | readonly number[];
+
 /**
  * CPU seconds that a process group has used: proc(5), utime and stime. dev/ starts each program in its
  * own group, so nginx's workers count with their master.
  */
-export function cpuSeconds(group: number): number {
+export function cpuSeconds(group: Group): number {
   const ticks = inGroup(group).map((pid) => {
     const fields = stat(pid);
     return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
@@ -17,12 +20,12 @@ export function cpuSeconds(group: number): number {
 }
 
 /** Resident bytes of all processes of the group. Shared memory counts in each process. */
-export const residentBytes = (group: number) => memory(group, 'VmRSS');
+export const residentBytes = (group: Group) => memory(group, 'VmRSS');
 
 /** The sum of the peaks of all processes of the group. */
-export const peakBytes = (group: number) => memory(group, 'VmHWM');
+export const peakBytes = (group: Group) => memory(group, 'VmHWM');
 
-function memory(group: number, field: string): number {
+function memory(group: Group, field: string): number {
   const line = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm');
   return sum(inGroup(group).map((pid) => Number(line.exec(read(pid, 'status'))?.[1] ?? 0) * 1024));
 }
@@ -31,15 +34,16 @@ function memory(group: number, field: string): number {
  * The scheduling policy of the systemd unit in docs/operation.md: a process that wakes up does not
  * interrupt the process that woke it. Child processes inherit the policy.
  */
-export async function scheduleAsBatch(group: number): Promise<void> {
+export async function scheduleAsBatch(group: Group): Promise<void> {
   for (const pid of inGroup(group)) {
     await run('chrt', ['--batch', '--all-tasks', '--pid', '0', pid]);
   }
 }
 
-function inGroup(group: number): string[] {
+function inGroup(group: Group): string[] {
+  const groups = [group].flat();
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => Number(stat(pid)[2]) === group);
+  return pids.filter((pid) => groups.includes(Number(stat(pid)[2])));
 }
 
 /** From the third field on: the second is the program's name, which may contain spaces and ')'. */

@@ -15,7 +15,6 @@ export interface ApiClient {
   ask(method: string, path: string, body?: string | URLSearchParams): Promise<unknown>;
 }
 
-/** @throws Failure */
 export async function openApi({ api, keyFile }: ApiOptions, env: Environment): Promise<ApiClient> {
   const address = apiAddress(api, env.POSTERN_API);
   return createApiClient(address, await apiKey(keyFile, env.POSTERN_API_KEY));
@@ -158,11 +157,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 const DEFAULT_API = 'http://127.0.0.1:7301';
 
-/**
- * The URL of the API, with a path if a proxy adds one, without a slash at the end.
- *
- * @throws UsageError
- */
+/** The URL of the API, with a path if a proxy adds one, without a slash at the end. */
 function apiAddress(option: string | undefined, variable: string | undefined): string {
   const given = option ?? (variable || DEFAULT_API);
   const field = option === undefined ? 'POSTERN_API' : '--api';

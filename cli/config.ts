@@ -9,11 +9,7 @@ import type { SourcedValue } from '../service/config/source.ts';
 import type { Mount } from '../service/domain/mount.ts';
 import { UsageError } from './errors.ts';
 
-/**
- * The whole configuration, so that no command works with one that Postern would not start with.
- *
- * @throws UsageError
- */
+/** The whole configuration, so that no command works with one that Postern would not start with. */
 export function serviceConfig(env: Environment): Config {
   const own = Object.fromEntries(
     Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
@@ -30,8 +26,6 @@ export function serviceConfig(env: Environment): Config {
 /**
  * The mounts of `--mounts`, POSTERN_MOUNTS, or the file POSTERN_CONFIG, in this order. Undefined if none of
  * them is set.
- *
- * @throws UsageError
  */
 export function resolveMounts(
   option: string | undefined,
@@ -57,16 +51,11 @@ function readText(path: string): string {
   return readFileSync(path, 'utf8');
 }
 
-/** The value of an option, as an error message shows it. */
 export function given(option: string, value: string): SourcedValue {
   return { field: option, value, shown: quote(value) };
 }
 
-/**
- * Runs a reader that collects errors, and then reports all of them.
- *
- * @throws UsageError
- */
+/** Runs a reader that collects errors, and then reports all of them. */
 export function withErrors<T>(headline: string, read: (errors: ConfigErrors) => T): T {
   const errors = new ConfigErrors();
   const result = read(errors);

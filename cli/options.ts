@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 
-/** The example below the help of a command. */
 export function example(line: string): string {
   return `\nExample:\n  ${line}`;
 }
@@ -22,7 +21,6 @@ export function flagOf(attribute: string): string {
   return `--${attribute.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Collects the values of an option that can be repeated. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }

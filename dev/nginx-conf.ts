@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mimeTypes } from './mime-types.ts';
 import { projectRoot, temporaryFolder } from './paths.ts';
@@ -28,13 +28,16 @@ export async function nginxFolder(): Promise<string> {
   return dir;
 }
 
-/** The snippets as an operator copies them, with a separate folder for the cache of cache.conf. */
+/** The snippets and pages as an operator copies them, with the paths of this folder. */
 async function copySnippets(to: string, dir: string): Promise<void> {
   const from = join(projectRoot, 'nginx', 'snippets');
-  await mkdir(to);
+  await cp(from, to, { recursive: true });
   for (const name of await readdir(from)) {
+    if (!name.endsWith('.conf')) continue;
     const text = await readFile(join(from, name), 'utf8');
-    const own = text.replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
+    const own = text
+      .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`)
+      .replace('alias /etc/nginx/', `alias ${dir}/`);
     await writeFile(join(to, name), own);
   }
 }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createAuthorize } from './domain/authorize.ts';
-import { createWithDeadline } from './domain/deadline.ts';
+import { createDeadlines } from './domain/deadline.ts';
 import { createIssue } from './domain/issue.ts';
 import { createLookUp } from './domain/look-up.ts';
 import type { Mounts } from './domain/mount.ts';
@@ -51,7 +51,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
   const issue = createIssue({ mounts, store, now, ...defaults, ...(signer && { signer }) });
   const gate = createGate({
     authorize: createAuthorize({ mounts, store, lookUp, decisionTtl }),
-    withDeadline: createWithDeadline(deps.decisionMs),
+    deadlines: createDeadlines(deps.decisionMs),
     cookies,
     recordDecision,
     log,

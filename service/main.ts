@@ -42,9 +42,12 @@ async function main(): Promise<void> {
   const connected = new Promise<void>((resolve) => {
     onConnected = resolve;
   });
-  const opened = openStore(config.store, log, (isConnected) => {
-    metrics.connected(isConnected);
-    if (isConnected) onConnected();
+  const opened = openStore(config.store, log, {
+    ...metrics.storeObserver,
+    connected(isConnected) {
+      metrics.storeObserver.connected(isConnected);
+      if (isConnected) onConnected();
+    },
   });
   const store = metrics.measuredStore(opened);
 

@@ -19,6 +19,11 @@ const STATUS: Record<ProblemCode, number> = {
   prefetch: 403,
   invalid_request: 400,
   path_is_folder: 400,
+  confirmed: 303,
+  confirmation_required: 401,
+  pin_required: 401,
+  pin_wrong: 401,
+  cross_origin: 403,
   unavailable: 503,
   not_found: 404,
   unsupported_token_type: 400,
@@ -37,12 +42,13 @@ export function statusOf(code: ProblemCode): number {
 
 /**
  * A problem document (RFC 9457). Its type is about:blank, so the title is the phrase of the status.
- * `errors` names fields by JSON pointer, as in section 3.
+ * `errors` names fields by JSON pointer, as in section 3. `more` are extension members, as in section 3.2.
  */
 export function problemBody(
   code: ProblemCode,
   detail?: string,
   fieldErrors: readonly FieldError[] = [],
+  more: object = {},
 ): string {
   const status = STATUS[code];
   const errors = fieldErrors.map(({ pointer, detail }) => ({ pointer: `#${pointer}`, detail }));
@@ -53,22 +59,6 @@ export function problemBody(
     code,
     detail,
     errors: errors.length > 0 ? errors : undefined,
+    ...more,
   });
-}
-
-const UNAVAILABLE = '<h1>Unavailable for the moment</h1><p>Please try again in a few seconds.</p>';
-const DENIED =
-  '<h1>This link does not open the file</h1>' +
-  '<p>It may have expired, or was made for another file. Ask for a new one.</p>';
-const PAGES: Partial<Record<DenyCode, string>> = {
-  path_is_folder:
-    '<h1>This link is for a folder</h1>' +
-    '<p>It opens files in the folder, not the folder itself. Ask for the link to a file.</p>',
-};
-
-/** A denial for a browser, with the text of nginx/snippets/auth-request.conf. */
-export function problemPage(code: DenyCode): string {
-  const status = STATUS[code];
-  const text = PAGES[code] ?? (status === 503 ? UNAVAILABLE : DENIED);
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${status}</title>${text}</html>\n`;
 }

@@ -9,10 +9,10 @@ import {
 const CONTROL = /\p{Cc}/u;
 
 /** A text that is safe in a header, a log or a key. */
-export const text = (max: number) =>
+export const text = (max: number, min = 1) =>
   z
     .string('must be a string')
-    .min(1, 'must not be empty')
+    .min(min, min === 1 ? 'must not be empty' : `must have at least ${min} characters`)
     .max(max, `must have at most ${max} characters`)
     .refine((value) => !CONTROL.test(value), 'must not contain a control character')
     .refine((value) => value.isWellFormed(), 'must be valid Unicode');
@@ -53,9 +53,12 @@ function schemaOf(field: GrantField): z.ZodType {
         .min(1, `must not be empty: without it, ${field.absent}`)
         .max(field.maxItems, `must have at most ${field.maxItems} entries`);
     case 'text': {
-      const { maxLength, without: [pattern, name] = [] } = field;
-      if (pattern === undefined) return text(maxLength);
-      return text(maxLength).refine((value) => !pattern.test(value), `must not contain ${name}`);
+      const { maxLength, minLength, without: [pattern, name] = [] } = field;
+      if (pattern === undefined) return text(maxLength, minLength);
+      return text(maxLength, minLength).refine(
+        (value) => !pattern.test(value),
+        `must not contain ${name}`,
+      );
     }
   }
 }

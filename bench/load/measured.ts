@@ -1,4 +1,4 @@
-import { cpuSeconds } from '../processes.ts';
+import { cpuSeconds, type Group } from '../processes.ts';
 import type { Load } from './wrk.ts';
 
 export interface Measured extends Load {
@@ -6,7 +6,7 @@ export interface Measured extends Load {
   readonly cpu: Readonly<Record<string, number>>;
 }
 
-export type Groups = Readonly<Record<string, number>>;
+export type Groups = Readonly<Record<string, Group>>;
 
 /** Runs a load, and measures the CPU time of each process group. */
 export async function measured(groups: Groups, load: () => Promise<Load>): Promise<Measured> {

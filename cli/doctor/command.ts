@@ -39,7 +39,6 @@ export function addDoctor(program: Command, env: Environment): void {
     });
 }
 
-/** Adds options, and returns their names. */
 function added(command: Command, add: (command: Command) => void): string[] {
   const before = command.options.length;
   add(command);
@@ -69,10 +68,9 @@ async function doctorConfig(options: ConfigOptions, env: Environment): Promise<v
   const { config = true, mounts, json } = options;
   const { diagnoseConfig } = await import('./config/doctor.ts');
   const { resolveMounts } = await import('../config.ts');
-  const resolved = resolveMounts(mounts, env);
   const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
-    ...(resolved && { mounts: resolved }),
-    ...(json && { json }),
+    mounts: resolveMounts(mounts, env),
+    json,
   });
   await print(text);
   if (!ok) process.exitCode = 1;

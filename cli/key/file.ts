@@ -47,8 +47,6 @@ export async function createKeyFile(path: string, text: string): Promise<void> {
 /**
  * Replaces the content of a file atomically. It keeps its owner, so that Postern can still read the file
  * after root rotated the keys. The group keeps its read permission; others have none.
- *
- * @throws Failure
  */
 export async function replaceKeyFile(path: string, text: string): Promise<void> {
   let temporary: string | undefined;

@@ -20,11 +20,7 @@ export interface GenerateOptions {
   readonly json?: true;
 }
 
-/**
- * Generates a key. Returns the text to print.
- *
- * @throws Failure
- */
+/** Generates a key. Returns the text to print. */
 export async function generateKey(options: GenerateOptions): Promise<string> {
   const { alg, out, rotate, json } = options;
   if (out === undefined) {
@@ -60,11 +56,7 @@ function pretty(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
-/**
- * The keys of a file, as text to print. It contains no part of a key.
- *
- * @throws Failure
- */
+/** The keys of a file, as text to print. It contains no part of a key. */
 export async function listKeys(file: string, { json }: { readonly json?: true }): Promise<string> {
   const { keys } = await readKeySet(file);
   const rows = keys.map((key, index) => ({

@@ -12,46 +12,45 @@ type Options = Partial<NginxOptions> & {
 };
 
 export function addNginx(program: Command, env: Environment): void {
-  program
+  const nginx = program
     .command('nginx')
     .description(
       'Generate the nginx configuration for the mounts in POSTERN_MOUNTS or POSTERN_CONFIG.',
-    )
-    .addOption(repeatable('--files <[prefix=]folder>', 'the folder of an internal prefix'))
-    .addOption(
-      repeatable('--proxy-target <[prefix=]url>', 'the storage that an internal prefix proxies to'),
-    )
-    .addOption(
-      repeatable(
-        '--resolver <address>',
-        'a DNS server, to look up the storage of a mount again: 127.0.0.53',
-      ),
-    )
-    .addOption(
-      repeatable(
-        '--listen <address>',
-        'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80 (default: 80)',
-      ),
-    )
-    .addOption(repeatable('--server-name <name>', 'a site in addition to those of the mounts'))
-    .addOption(
-      repeatable(
-        '--upstream <address>',
-        'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
-      ),
-    )
+    );
+  const repeatable = (flags: string, description: string) =>
+    nginx.addOption(new Option(flags, `${description}; repeatable`).argParser(collect));
+  repeatable('--files <[prefix=]folder>', 'the folder of an internal prefix');
+  repeatable('--proxy-target <[prefix=]url>', 'the storage that an internal prefix proxies to');
+  repeatable(
+    '--resolver <address>',
+    'a DNS server, to look up the storage of a mount again: 127.0.0.53',
+  );
+  repeatable(
+    '--listen <address>',
+    'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80 (default: 80)',
+  );
+  repeatable('--server-name <name>', 'a site in addition to those of the mounts');
+  repeatable(
+    '--upstream <address>',
+    'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
+  );
+  nginx
     .option(
       '--instances <n>',
       'the gates of the systemd units postern@1 to postern@n: unix:/run/postern-1/gate.sock …',
     )
     .option('--x-accel', 'use X-Accel-Redirect instead of auth_request')
-    .option('--cache', 'cache decisions for POSTERN_DECISION_TTL')
-    .addOption(
-      repeatable('--cors <origin>', 'an origin whose pages may fetch files: https://app.example'),
-    )
+    .option('--cache', 'cache decisions for POSTERN_DECISION_TTL');
+  repeatable('--cors <origin>', 'an origin whose pages may fetch files: https://app.example');
+  nginx
     .option(
       '--login <url>',
       'the login page for browsers without a valid token: /login, https://login.example/',
+    )
+    .option('--listing', 'show the folder of a token with listing')
+    .option(
+      '--pages <folder>',
+      'with --out or --json: your logo, colours and texts for the pages that people see',
     )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .addOption(
@@ -70,17 +69,8 @@ export function addNginx(program: Command, env: Environment): void {
     )
     .action(async ({ out, force, json, ...options }: Options) => {
       const { makeNginx } = await import('./make.ts');
-      const output = {
-        ...(out !== undefined && { out }),
-        ...(force && { force }),
-        ...(json && { json }),
-      };
-      const { text, notes } = await makeNginx(options, output, env);
+      const { text, notes } = await makeNginx(options, { out, force, json }, env);
       await print(text);
       for (const note of notes) process.stderr.write(`postern: note: ${note}\n`);
     });
-}
-
-function repeatable(flags: string, description: string): Option {
-  return new Option(flags, `${description}; repeatable`).argParser(collect);
 }

@@ -6,6 +6,7 @@ import { readSnippet, snippetsFolder, version } from '../package.ts';
 import { escapeControls } from '../terminal.ts';
 import type { Plan } from './plan.ts';
 import { render } from './render.ts';
+import { word } from './sites.ts';
 
 /** The files to write below the folder of nginx: the site, and the snippets that it includes. */
 export function renderFiles(plan: Plan, line: string): ReadonlyMap<string, string> {
@@ -15,8 +16,15 @@ export function renderFiles(plan: Plan, line: string): ReadonlyMap<string, strin
     return `include postern/${name};`;
   });
   const where = ['Where: in the http block. The snippets that it includes are in postern/.'];
+  const pages = [...plan.pages.files].map(
+    ([name, text]) => [`postern/pages/${name}`, text] as const,
+  );
   // The site comes last, because it includes the snippets.
-  return new Map([...snippets, ['conf.d/postern.conf', `${head(line, where)}\n${site}\n`]]);
+  return new Map([
+    ...snippets,
+    ...pages,
+    ['conf.d/postern.conf', `${head(line, where)}\n${site}\n`],
+  ]);
 }
 
 /** The same as one text, in which the snippets with filled-in values replace their includes. */
@@ -59,6 +67,16 @@ const FILL: Readonly<Record<string, (text: string, plan: Plan) => string>> = {
 
   'cors.conf': (text, { origins }) =>
     replaceLine(text, /^ {4}# https:\/\/\S+ \$http_origin;$/gm, origins.map(originLine).join('\n')),
+
+  'auth-request.conf': (text, { folder }) =>
+    replaceLine(
+      text,
+      /^ {4}alias \/etc\/nginx\/postern\/pages\/;$/gm,
+      `    alias ${word(`${folder}/postern/pages/`)};`,
+    ),
+
+  'http.conf': (text, { pages }) =>
+    replaceLine(text, /(?<=\(\?<postern_a>)en\|de(?=\))/g, pages.languages.join('|')),
 
   'login.conf': (text, { login }) =>
     replaceLine(

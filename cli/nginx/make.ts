@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Config } from '../../service/config/config.ts';
 import type { Environment } from '../../service/config/environment.ts';
 import { serviceConfig, withErrors } from '../config.ts';
@@ -6,11 +7,12 @@ import { flagOf } from '../options.ts';
 import { escapeControls } from '../terminal.ts';
 import { renderFiles, renderText, writeFiles } from './files.ts';
 import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
+import { isPath } from './values.ts';
 
 interface Output {
-  readonly out?: string;
-  readonly force?: true;
-  readonly json?: true;
+  readonly out?: string | undefined;
+  readonly force?: true | undefined;
+  readonly json?: true | undefined;
 }
 
 /**
@@ -29,9 +31,20 @@ export async function makeNginx(
   }
   const options = { ...DEFAULTS, ...given };
   const config = serviceConfig(env);
-  const plan = withErrors('no files were written', (errors) => planOf(options, config, errors));
+  if (given.pages !== undefined && output.out === undefined && !output.json) {
+    throw new UsageError('--pages requires --out <folder> or --json');
+  }
+  const planned = withErrors('no files were written', (errors) => planOf(options, config, errors));
+  const folder = output.out === undefined ? undefined : resolve(output.out);
+  const plan = { ...planned, ...(folder !== undefined && isPath(folder) && { folder }) };
   const text = await emit(plan, commandLine(given), output);
-  return { text, notes: notesOn(plan, options, config) };
+  const notes = notesOn(plan, options, config);
+  if (folder !== undefined && plan.folder !== folder) {
+    notes.push(
+      `nginx cannot read a path such as ${escapeControls(folder)}: change the alias in postern/auth-request.conf`,
+    );
+  }
+  return { text, notes };
 }
 
 async function emit(plan: Plan, line: string, { out, force, json }: Output): Promise<string> {

@@ -2,6 +2,7 @@ import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
 import { given } from '../config.ts';
+import { type Pages, readPages } from './pages.ts';
 import { type FileSources, planSites, readFileSources, type ServerPlan } from './sites.ts';
 import { type StorageSource, storagesOf } from './storage.ts';
 import {
@@ -27,6 +28,8 @@ export interface NginxOptions {
   readonly cors: readonly string[];
   readonly login?: string;
   readonly limitConn?: string;
+  readonly listing?: true;
+  readonly pages?: string;
   readonly cache?: true;
   readonly xAccel?: true;
   readonly log: 'json' | 'off';
@@ -67,6 +70,10 @@ export interface Plan {
   readonly origins: readonly string[];
   readonly login?: string;
   readonly limitConn?: number;
+  readonly pages: Pages;
+  /** nginx's own folder, in which postern/ is. */
+  readonly folder: string;
+  readonly listing: boolean;
   readonly cache: boolean;
   readonly xAccel: boolean;
 }
@@ -111,6 +118,9 @@ export function planOf(
     origins: [...new Set(each('--cors', options.cors, readOrigin))],
     ...(login !== undefined && { login }),
     ...(limitConn !== undefined && { limitConn }),
+    pages: readPages(options.pages, errors),
+    folder: '/etc/nginx',
+    listing: options.listing === true,
     cache: options.cache === true,
     xAccel: options.xAccel === true,
   };

@@ -52,18 +52,23 @@ function server(
     ...publics.flatMap((prefix) => ['', location(prefix, [include(mode)])]),
     ...internals.flatMap((prefix) => [
       '',
-      location(prefix, internal(plan, plan.sources(name, prefix), include)),
+      location(prefix, internal(plan.sources(name, prefix), plan, include)),
     ]),
   ]);
 }
 
 function internal(
-  { resolvers }: Plan,
   source: FileSource | StorageSource,
+  { listing, resolvers }: Plan,
   include: (name: string) => string,
 ): string[] {
   if ('folder' in source) {
-    return [include('internal.conf'), include('headers.conf'), `alias ${word(source.folder)};`];
+    return [
+      include('internal.conf'),
+      include('headers.conf'),
+      ...(listing ? [include('listing.conf')] : []),
+      `alias ${word(source.folder)};`,
+    ];
   }
   return [
     include('internal-proxy.conf'),

@@ -88,7 +88,7 @@ const NAME = /^[\p{L}\p{M}\p{N} ._+@,~-]+$/u;
 /** PATH_MAX is 4096 on Linux, and includes the path of the file below the folder. */
 const MAX_FOLDER_LENGTH = 1024;
 
-function isPath(path: string): boolean {
+export function isPath(path: string): boolean {
   const segments = path.split('/').slice(1);
   return (
     path.startsWith('/') &&

@@ -58,7 +58,7 @@ export function addToken(program: Command, env: Environment): void {
       if (!lines) return print(await issueToken(service, asked, json));
       // URLs on the terminal already show the progress.
       const progress = createProgress(process.stdout.isTTY ? { write() {} } : process.stderr);
-      await issueLines(service, process.stdin, { ...(json && { json }), print, progress });
+      await issueLines(service, process.stdin, { json, print, progress });
     });
 
   common(token.command('show'))
@@ -78,11 +78,8 @@ export function addToken(program: Command, env: Environment): void {
     .addHelpText('after', example('postern token explain < token.txt'))
     .action(async ({ json, ...options }: CommonOptions) => {
       const { explainToken } = await import('./explain.ts');
-      const { active, text } = await explainToken(process.stdin, {
-        openApi: () => open(options, env),
-        env,
-        ...(json && { json }),
-      });
+      const openApi = () => open(options, env);
+      const { active, text } = await explainToken(process.stdin, { openApi, env, json });
       await print(text);
       if (!active) process.exitCode = 1;
     });
@@ -113,7 +110,7 @@ export function addToken(program: Command, env: Environment): void {
       const service = await open(options, env);
       const { listTokens } = await import('./show.ts');
       const progress = createProgress(process.stderr);
-      await print(await listTokens(service, subject, { ...(json && { json }), progress }));
+      await print(await listTokens(service, subject, { json, progress }));
     });
 }
 

@@ -22,11 +22,7 @@ const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
   never: () => 'records nothing of the token: it is valid until exp',
 };
 
-/**
- * Verifies a JWT with the code, the keys and the issuers of the service.
- *
- * @throws Failure
- */
+/** Verifies a JWT with the code, the keys and the issuers of the service. */
 export async function explainJwt(token: string, env: Environment): Promise<Explained> {
   const verified = await verify(await openService(env), token);
   if ('reason' in verified) return { active: false, ...verified };

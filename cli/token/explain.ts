@@ -9,7 +9,7 @@ import { stateText } from './show.ts';
 interface ExplainOptions {
   readonly openApi: () => Promise<ApiClient>;
   readonly env: Environment;
-  readonly json?: true;
+  readonly json?: true | undefined;
 }
 
 /** More than any token has. */

@@ -6,11 +6,7 @@ import { escapeControls, type Progress } from '../terminal.ts';
 /** The fields of `POST /tokens`. */
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/**
- * Issues one token. Returns the text to print: its URL, or the whole response.
- *
- * @throws Failure
- */
+/** Issues one token. Returns the text to print: its URL, or the whole response. */
 export async function issueToken(api: ApiClient, fields: Fields, json?: true): Promise<string> {
   const answer = await api.ask('POST', '/tokens', JSON.stringify(fields)).catch((error) => {
     throw error instanceof Problem ? new Problem(error.document, optionOf) : error;
@@ -18,7 +14,6 @@ export async function issueToken(api: ApiClient, fields: Fields, json?: true): P
   return line(answer, json);
 }
 
-/** A response of `POST /tokens` as a line to print. */
 function line(answer: unknown, json?: true): string {
   const { url } = (answer ?? {}) as { url?: unknown };
   if (typeof url !== 'string') throw notPostern(201);
@@ -35,14 +30,8 @@ function optionOf(pointer: string): string {
 const MAX_ENTRIES = 1000;
 const MAX_BYTES = 1_000_000;
 
-interface Batch {
-  readonly numbers: number[];
-  readonly texts: string[];
-  bytes: number;
-}
-
 interface BatchOptions {
-  readonly json?: true;
+  readonly json?: true | undefined;
   /** Prints the lines of each batch as soon as it is issued. */
   readonly print: (text: string) => Promise<void>;
   readonly progress: Progress;
@@ -60,46 +49,41 @@ export async function issueLines(
   { json, print, progress }: BatchOptions,
 ): Promise<void> {
   let issued = 0;
-  async function send({ numbers, texts }: Batch): Promise<void> {
-    const answers = await api.ask('POST', '/tokens', `[${texts.join(',')}]`).catch((error) => {
-      throw error instanceof Problem ? new Problem(error.document, fieldIn(numbers)) : error;
+  let batch: Line[] = [];
+  let size = 0;
+  async function send(): Promise<void> {
+    if (batch.length === 0) return;
+    const body = `[${batch.map(({ text }) => text).join(',')}]`;
+    const answers = await api.ask('POST', '/tokens', body).catch((error) => {
+      throw error instanceof Problem ? new Problem(error.document, fieldIn(batch)) : error;
     });
-    if (!Array.isArray(answers) || answers.length !== numbers.length) {
-      throw notPostern(201);
-    }
+    if (!Array.isArray(answers) || answers.length !== batch.length) throw notPostern(201);
     await print(answers.map((answer) => line(answer, json)).join(''));
     issued += answers.length;
     progress.show(`${issued} issued`);
+    batch = [];
+    size = 0;
   }
   try {
-    let batch = emptyBatch();
-    for await (const { number, text } of readLines(stream)) {
-      check(number, text);
-      const bytes = Buffer.byteLength(text) + 1;
-      if (batch.texts.length === MAX_ENTRIES || batch.bytes + bytes > MAX_BYTES) {
-        await send(batch);
-        batch = emptyBatch();
-      }
-      batch.numbers.push(number);
-      batch.texts.push(text);
-      batch.bytes += bytes;
+    for await (const one of readLines(stream)) {
+      check(one);
+      const bytes = Buffer.byteLength(one.text) + 1;
+      if (batch.length === MAX_ENTRIES || size + bytes > MAX_BYTES) await send();
+      batch.push(one);
+      size += bytes;
     }
-    if (batch.texts.length > 0) await send(batch);
-    progress.end();
+    await send();
   } catch (error) {
-    progress.end();
     if (!(error instanceof Failure)) throw error;
     const before =
       issued === 0 ? 'No tokens were issued.' : `${issued} tokens were issued and printed.`;
     throw new Failure(`${error.message}\n${before}`, { cause: error });
+  } finally {
+    progress.end();
   }
 }
 
-function emptyBatch(): Batch {
-  return { numbers: [], texts: [], bytes: 0 };
-}
-
-function check(number: number, text: string): void {
+function check({ number, text }: Line): void {
   const value = tryParseJson(text);
   if (value === undefined) throw new Failure(`line ${number} is not JSON`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
@@ -107,11 +91,17 @@ function check(number: number, text: string): void {
 }
 
 /** `/3/path` is the `path` of the fourth line. */
-function fieldIn(numbers: readonly number[]): (pointer: string) => string {
+function fieldIn(lines: readonly Line[]): (pointer: string) => string {
   return (pointer) => {
     const [, index, ...field] = pointer.split('/');
-    return `line ${numbers[Number(index)]}${field.length > 0 ? `, ${field.join('/')}` : ''}`;
+    const number = lines[Number(index)]?.number;
+    return `line ${number}${field.length > 0 ? `, ${field.join('/')}` : ''}`;
   };
+}
+
+interface Line {
+  readonly number: number;
+  readonly text: string;
 }
 
 /**
@@ -119,33 +109,31 @@ function fieldIn(numbers: readonly number[]): (pointer: string) => string {
  *
  * @throws Failure if a line is too long or not UTF-8
  */
-async function* readLines(
-  stream: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ readonly number: number; readonly text: string }> {
-  const utf8 = new TextDecoder('utf-8', { fatal: true });
+async function* readLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   let number = 0;
-  function* take(bytes: Uint8Array) {
-    number += 1;
-    let text: string;
-    try {
-      text = utf8.decode(bytes).trim();
-    } catch {
-      throw new Failure(`line ${number} is not UTF-8`);
-    }
-    if (text !== '') yield { number, text };
-  }
-  let rest = Buffer.alloc(0);
+  // One character for each byte, so that a chunk can end within a character.
+  let rest = '';
   for await (const chunk of stream) {
-    let at = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, at)) {
-      yield* take(Buffer.concat([rest, chunk.subarray(at, end)]));
-      rest = Buffer.alloc(0);
-      at = end + 1;
+    const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    for (const bytes of lines) {
+      number += 1;
+      const text = decoded(bytes, number);
+      if (text !== '') yield { number, text };
     }
-    rest = Buffer.concat([rest, chunk.subarray(at)]);
     if (rest.length > MAX_BYTES) {
       throw new Failure(`line ${number + 1} is longer than ${MAX_BYTES} bytes`);
     }
   }
-  if (rest.length > 0) yield* take(rest);
+  const text = decoded(rest, number + 1);
+  if (text !== '') yield { number: number + 1, text };
+}
+
+function decoded(bytes: string, number: number): string {
+  try {
+    const utf8 = new TextDecoder('utf-8', { fatal: true });
+    return utf8.decode(Buffer.from(bytes, 'latin1')).trim();
+  } catch {
+    throw new Failure(`line ${number} is not UTF-8`);
+  }
 }

@@ -4,11 +4,6 @@ import { escapeControls, type Progress } from '../terminal.ts';
 
 const TIMES = ['iat', 'nbf', 'exp', 'start_by', 'resumable_until', 'began'];
 
-/**
- * The state of a token, as text to print.
- *
- * @throws Failure
- */
 export async function showToken(api: ApiClient, id: string, json?: true): Promise<string> {
   const state = (await api.ask('GET', `/tokens/${id}`)) as Record<string, unknown>;
   return json ? `${JSON.stringify(state)}\n` : stateText(state);
@@ -54,15 +49,10 @@ interface Page {
 
 const MAX_PAGE = 1000;
 
-/**
- * All live tokens of a subject, as text to print.
- *
- * @throws Failure
- */
 export async function listTokens(
   api: ApiClient,
   subject: string,
-  { json, progress }: { readonly json?: true; readonly progress: Progress },
+  { json, progress }: { readonly json?: true | undefined; readonly progress: Progress },
 ): Promise<string> {
   const tokens: Page['tokens'][number][] = [];
   let cursor: string | undefined;
@@ -97,11 +87,6 @@ function lineOf(token: Page['tokens'][number]): string {
   return `${displayValue('id', token.id)}  ${displayValue('exp', token.exp)}  ${covers}${uses}\n`;
 }
 
-/**
- * Revokes a token. Returns the text to print.
- *
- * @throws Failure
- */
 export async function revokeToken(api: ApiClient, id: string, json?: true): Promise<string> {
   await api.ask('DELETE', `/tokens/${id}`);
   return json ? '{"revoked":1}\n' : `${id} is revoked.\n`;

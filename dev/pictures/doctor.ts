@@ -40,7 +40,8 @@ export async function doctorPicture(): Promise<string> {
 /** As `nginx -T` prints it. */
 function dump(): string {
   const snippets = join(projectRoot, 'nginx', 'snippets');
-  const files = readdirSync(snippets).map((name): [string, string] => [
+  const names = readdirSync(snippets).filter((name) => name.endsWith('.conf'));
+  const files = names.map((name): [string, string] => [
     `/etc/nginx/postern/${name}`,
     readFileSync(join(snippets, name), 'utf8'),
   ]);

@@ -34,13 +34,13 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.notFound((c) => problem(c, 'not_found'));
 
   api.get('/livez', (c) => c.json({ status: 'ok' }));
-  // Whether the store accepts a write, and what the operator should fix.
+  // Whether each master accepts a write, and what the operator should fix.
   api.get('/readyz', async (c) => {
     try {
       return c.json({ status: 'ok', ...(await store.check()) });
     } catch (error) {
-      const shown = error instanceof StoreUnavailable ? error.shown : undefined;
-      return problemOf(error as Error, c, log, shown);
+      const { shown, health } = error instanceof StoreUnavailable ? error : {};
+      return problemOf(error as Error, c, log, { shown, more: health });
     }
   });
   api.get('/metrics', async (c) => c.body(await metrics(), 200, { 'Content-Type': METRICS_TYPE }));

@@ -8,7 +8,7 @@ import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { LookUp } from '../domain/look-up.ts';
 import type { Prolong, Revoke } from '../domain/revoke.ts';
-import { type Store, Unavailable } from '../domain/store.ts';
+import { type Store, Unavailable, Unconfirmed } from '../domain/store.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import { parseJson } from './json.ts';
 import { fieldErrorsOf } from './schema.ts';
@@ -42,8 +42,9 @@ export function problem(
   code: ProblemCode,
   detail?: string,
   errors: readonly FieldError[] = [],
+  more: object = {},
 ): Response {
-  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS));
+  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS), more);
   return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
 }
 
@@ -55,14 +56,28 @@ export function notAllowed(allow: string) {
   };
 }
 
-/** Turns every error into a response. Details of a 5xx appear only in the log. */
-export function problemOf(error: Error, c: Context, log: Logger, shown?: string): Response {
+const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
+
+interface Shown {
+  readonly shown?: string | undefined;
+  readonly more?: object | undefined;
+}
+
+/** Turns every error into a response. Details of a 5xx appear only in the log, or in `shown`. */
+export function problemOf(
+  error: Error,
+  c: Context,
+  log: Logger,
+  { shown, more }: Shown = {},
+): Response {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
   if (error instanceof Unavailable) {
     // Without a stack trace: every request logs this until it is fixed.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
     c.header('Retry-After', '5');
-    return problem(c, 'unavailable', shown ?? `There is no answer from ${error.what}.`);
+    const isApplied = error instanceof Unconfirmed;
+    const detail = isApplied ? UNCONFIRMED : `There is no answer from ${error.what}.`;
+    return problem(c, 'unavailable', shown ?? detail, [], more);
   }
   // The client closed the connection while it sent the body. Nobody reads this response.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {

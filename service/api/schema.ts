@@ -98,7 +98,19 @@ export const introspection = z.union([
 
 export type IntrospectionAnswer = z.infer<typeof introspection>;
 
-export const health = z.strictObject({ status: z.literal('ok'), warning: z.string().optional() });
+const count = z.number().int().optional();
+
+/** The members of `/readyz`. */
+const ofStore = {
+  store: z.enum(['memory', 'server', 'sentinel', 'cluster']).optional(),
+  masters: count,
+  answering: count,
+  replicas: count,
+  wanted: count,
+  warning: z.string().optional(),
+};
+
+export const health = z.strictObject({ status: z.literal('ok'), ...ofStore });
 
 /** RFC 9457. */
 export const problemDocument = z.strictObject({
@@ -111,6 +123,7 @@ export const problemDocument = z.strictObject({
     .array(z.strictObject({ pointer: z.string(), detail: z.string() }))
     .optional()
     .meta({ description: 'Each invalid field, by its JSON pointer.' }),
+  ...ofStore,
 });
 
 const SHOWN_FIELDS = KEPT_FIELDS.filter(({ shown }) => shown);

@@ -23,6 +23,8 @@ const PLAIN = {
   sentinel_username: values.credential("the sentinels' user name").optional(),
   sentinel_password: values.credential("the sentinels' password").optional(),
   store_timeout_ms: values.wholeNumber('milliseconds', 10, 10_000).default(250),
+  /** How many replicas confirm revocations and new requesters. */
+  store_replicas: values.wholeNumber('replicas', 0, 10).default(0),
   /** Seconds, if a request does not say. */
   expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(120),
   /** Seconds; no client's own maximum exceeds it. */

@@ -13,10 +13,12 @@ const SENTINEL_SETTINGS = ['sentinel_username', 'sentinel_password'];
 /** The settings of the store and the files that they name; undefined, with issues, if one is invalid. */
 export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFile) {
   const { store, store_prefix: prefix, store_timeout_ms: timeoutMs } = plain;
-  if (store === undefined || prefix === undefined || timeoutMs === undefined) return undefined;
+  const { store_replicas: replicas } = plain;
+  if (store === undefined || prefix === undefined) return undefined;
+  if (timeoutMs === undefined || replicas === undefined) return undefined;
   const url = parseStoreUrl(store);
   if ('expected' in url) return undefined;
-  rejectUnused(url, settings);
+  rejectUnused(url, replicas, settings);
 
   type FileSetting = Extract<keyof ValidPlain, `store_${string}_file`>;
   const file = (name: FileSetting) => {
@@ -40,6 +42,7 @@ export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFil
     url: store,
     prefix,
     timeoutMs,
+    replicas,
     ...(password !== undefined && { password }),
     ...(Object.keys(tls).length > 0 && { tls }),
     ...(Object.keys(sentinel).length > 0 && { sentinel }),
@@ -47,7 +50,7 @@ export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFil
 }
 
 /** A setting without effect is a mistake: a connection would not be protected as it seems to be. */
-function rejectUnused(url: StoreUrl, { has, add }: Fields): void {
+function rejectUnused(url: StoreUrl, replicas: number, { has, add }: Fields): void {
   const reject = (names: readonly string[], expected: string) => {
     for (const name of names) if (has(name)) add(name, `no value, or ${expected}`);
   };
@@ -60,6 +63,7 @@ function rejectUnused(url: StoreUrl, { has, add }: Fields): void {
     reject(['sentinel_username'], `a password in ${variableOf('sentinel_password')}`);
   }
   if (url.kind === 'memory') {
+    if (replicas > 0) add('store_replicas', `0, or a URL of Redis in ${store}`);
     reject(['store_password_file'], `a URL of Redis in ${store}`);
   } else if (url.password !== undefined) {
     reject(['store_password_file'], `a URL without a password in ${store}`);

@@ -1,11 +1,13 @@
 import { isWithin } from './address.ts';
+import { confirm, isSameOrigin } from './confirm.ts';
 import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import type { Deadline } from './deadline.ts';
 import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
-import { MAX_PATH_BYTES, pathError } from './path.ts';
+import { MAX_PATH_BYTES, pathError, prefixError } from './path.ts';
+import { createTryPin } from './pin.ts';
 import { parseRequestUri, type Requested, returnUrl } from './request-uri.ts';
 import { identify } from './requester.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
@@ -29,11 +31,11 @@ export type Authorize = (request: GateRequest, deadline?: Deadline) => Promise<D
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl } = options;
+  const tryPin = createTryPin(store);
 
   return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
     if (requested === undefined) return deny('invalid_request');
-    if (requested === 'folder') return deny('path_is_folder');
     const { path } = requested;
     let firstDenial: Deny | undefined;
     let unavailable: Deny | undefined;
@@ -41,8 +43,11 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       if (deadline?.late) throw deadline.late;
       try {
         const decision = await decide(request, requested, token, deadline);
-        if (decision.allow) return decision;
-        firstDenial ??= decision;
+        if (decision.allow) return signed(decision, requested.mount);
+        if (decision.confirmed) return decision;
+        // A stale cookie must not hide that the requester may confirm.
+        if (firstDenial === undefined || (decision.page && !firstDenial.page))
+          firstDenial = decision;
       } catch (cause) {
         if (!(cause instanceof Unavailable)) throw cause;
         const id = isOpaque(token) ? tokenId(token) : undefined;
@@ -73,36 +78,39 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const resolved = resolveTarget(grant, requested, request, mounts);
     if (typeof resolved === 'string') {
       // A requester that has no use left gets the same response as for an unknown token.
-      const hidden = grant.uses && !unsaved && !(await redeem(request, id, false)).redeemed;
+      const who = () => identify(request.resume, request.address).requester;
+      const hidden = grant.uses && !unsaved && !(await store.redeem(id, who(), false));
       return deny(hidden ? 'invalid_token' : resolved, known);
     }
-    const { mount, target } = resolved;
+    const { mount, target, ...listed } = resolved;
     // A presigned query must not get more arguments: its signature would be invalid.
     const args = grant.targetArgs ?? requested.args;
     const reuseFor = isBound(grant) || ignoresQuery(grant, requested) ? 0 : reusableFor(leftMs);
-    const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor };
+    const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor, ...listed };
     const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
-    if (grant.uses === undefined) return signed(allow, mount);
+    if (grant.uses === undefined) return allow;
 
     if (unsaved) await store.saveExternal(id, grant);
     if (deadline?.late) throw deadline.late;
-    const counts = request.method === 'GET';
-    const { redeemed, resumeCookie: value } = await redeem(request, id, counts);
-    if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
-    if (redeemed === 'known' || !counts) return signed({ ...allow, redeemed }, mount);
+    const { requester, resumeCookie: value } = identify(request.resume, request.address);
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
-    return signed({ ...allow, redeemed, resumeCookie }, mount);
+    const redeemBy = (counts: boolean) => store.redeem(id, requester, counts);
+    if (grant.confirm) {
+      const { confirmation } = request;
+      const asked = { allow, confirmation, resumeCookie, redeem: redeemBy, deadline };
+      return confirm(asked, tryPin);
+    }
+    const counts = request.method === 'GET';
+    const redeemed = await redeemBy(counts);
+    if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
+    if (redeemed === 'known' || !counts) return { ...allow, redeemed };
+    return { ...allow, redeemed, resumeCookie };
   }
 
   /** One second less: nginx counts whole seconds and may keep an answer that much longer. */
   function reusableFor(leftMs = 0): number {
     return Math.max(0, Math.min(decisionTtl, Math.floor(leftMs / 1000) - 1));
-  }
-
-  async function redeem({ resume, address }: GateRequest, id: string, counts: boolean) {
-    const { requester, resumeCookie } = identify(resume, address);
-    return { redeemed: await store.redeem(id, requester, counts), resumeCookie };
   }
 }
 
@@ -111,9 +119,10 @@ function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
 }
 
 /** With the signature of the object store, if the mount has one. nginx must not reuse it after its end. */
-function signed(allow: Allow, { sign, internal }: Mount): Allow {
-  if (sign === undefined) return allow;
-  const { object, args, reusableFor } = sign(allow.target.slice(internal.length));
+function signed(allow: Allow, mount: Mount | undefined): Allow {
+  if (mount?.sign === undefined) return allow;
+  const name = allow.target.slice(mount.internal.length);
+  const { object, args, reusableFor } = mount.sign(name);
   return { ...allow, object, args, reuseFor: Math.min(allow.reuseFor, reusableFor) };
 }
 
@@ -145,38 +154,63 @@ function resolveTarget(
   requested: Requested,
   request: GateRequest,
   mounts: Mounts,
-): { readonly mount: Mount; readonly target: string } | DenyCode {
+): ResolvedTarget | DenyCode {
   const { mount, path, site } = requested;
-  if (mount === undefined || !isInScope(grant, mount, requested, request)) {
-    return 'insufficient_scope';
-  }
+  const notCovered = isFolder(path) ? 'path_is_folder' : 'insufficient_scope';
+  if (mount === undefined || !isInScope(grant, mount, requested, request)) return notCovered;
   // The mount of the target may have been removed, or may serve only another site.
-  if (grant.target !== undefined && !isServed(grant.target, mount, site, mounts)) {
-    return 'insufficient_scope';
-  }
+  if (grant.target !== undefined && !isServed(grant.target, mount, site, mounts)) return notCovered;
   // The mount may have got its object store after the token was issued.
-  if (grant.targetArgs !== undefined && mount.sign !== undefined) return 'insufficient_scope';
-  const target = targetOf(grant, mount, path);
+  if (grant.targetArgs !== undefined && mount.sign !== undefined) return notCovered;
+  if (isFolder(path) && !opensFolders(grant, mount, requested)) return notCovered;
+  const isListed = isFolder(path) && !grant.index;
+  const target = targetOf(grant, mount, path) + (isFolder(path) && grant.index ? 'index.html' : '');
   // The target of a folder may be longer than its public prefix.
   if (Buffer.byteLength(target) > MAX_PATH_BYTES) return 'invalid_request';
   // Checked at issue as well. A stored record may be older than the check, or not written by Postern.
-  if (grant.target !== undefined && pathError(target) !== undefined) return 'insufficient_scope';
+  if (grant.target !== undefined && (isListed ? prefixError : pathError)(target) !== undefined) {
+    return notCovered;
+  }
   // A downloaded service worker could answer for the whole site. A prefetch would waste a use.
   if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';
-  return { mount, target };
+  if (request.confirmation && !isSameOrigin(request.confirmation)) return 'cross_origin';
+  return { mount, target, ...(isListed && { listing: listedName(grant, path) }) };
+}
+
+type ResolvedTarget = { readonly mount: Mount } & Pick<Allow, 'target' | 'listing'>;
+
+/** Relative links need the final slash of the folder in the URL, not in an argument, and not after a token. */
+function opensFolders(
+  { listing, index }: Grant,
+  { pathArgument, sign }: Mount,
+  { rawPath }: Requested,
+): boolean {
+  const opens = index || (listing && sign === undefined);
+  return opens === true && pathArgument === undefined && rawPath.endsWith('/');
+}
+
+/** The path of a folder from the name of the covered folder: `hls`, `hls/part-1`. */
+function listedName({ covers }: Grant, path: string): string {
+  return path.slice(covers.slice(0, -1).lastIndexOf('/') + 1, -1);
+}
+
+/** nginx leaves names that begin with a dot out of a list. A client could guess them. */
+function isHidden({ listing, covers }: Grant, path: string): boolean {
+  return listing === true && /(?:^|\/)\./.test(path.slice(covers.length));
 }
 
 function isInScope(
   grant: Grant,
   mount: Mount,
   { site, path }: Requested,
-  { method, address = '' }: GateRequest,
+  { method, address = '', confirmation }: GateRequest,
 ): boolean {
   return (
     grant.mount === mount.id &&
     (grant.site === undefined || grant.site === site) &&
     coversPath(grant.covers, path) &&
-    (method === 'GET' || method === 'HEAD') &&
+    !isHidden(grant, path) &&
+    (confirmation === undefined ? method === 'GET' || method === 'HEAD' : grant.confirm === true) &&
     (grant.ip === undefined || isWithin(address, grant.ip))
   );
 }

@@ -7,28 +7,25 @@ export class TooLate extends Unavailable {
   override readonly name = 'TooLate';
 }
 
+/** The time that one decision has. */
 export interface Deadline {
   /** Set once nobody waits for the decision any more. */
   readonly late: TooLate | undefined;
 }
 
-/** Rejects if the work does not end in time. `began`: by `performance.now()`. */
-export type WithDeadline = <T>(
-  began: number,
-  work: (deadline: Deadline) => Promise<T>,
-) => Promise<T>;
-
 interface Pending {
   late: TooLate | undefined;
   readonly endsAt: number;
-  readonly reject: (late: TooLate) => void;
+  readonly onLate: (late: TooLate) => void;
 }
 
+export type Deadlines = ReturnType<typeof createDeadlines>;
+
 /**
- * Gives all work the same time. It ends in the order in which it began, so one timer is enough. Late
- * work continues until it checks its deadline.
+ * Gives all decisions the same time. It ends in the order in which they began, so one timer is enough.
+ * Late work continues until it checks its deadline.
  */
-export function createWithDeadline(ms = MAX_MS): WithDeadline {
+export function createDeadlines(ms = MAX_MS) {
   const pending = new Set<Pending>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -47,24 +44,21 @@ export function createWithDeadline(ms = MAX_MS): WithDeadline {
       }
       pending.delete(one);
       one.late = new TooLate(`the decision took longer than ${ms} ms`);
-      one.reject(one.late);
+      one.onLate(one.late);
     }
   }
 
-  return (began, work) =>
-    new Promise((resolve, reject) => {
-      const one: Pending = { late: undefined, endsAt: began + ms, reject };
+  return {
+    /** Calls `onLate` unless `end` comes in time. `began`: by `performance.now()`. */
+    begin(began: number, onLate: (late: TooLate) => void): Deadline {
+      const one: Pending = { late: undefined, endsAt: began + ms, onLate };
       pending.add(one);
       if (timer === undefined) wait(ms);
-      work(one).then(
-        (value) => {
-          pending.delete(one);
-          resolve(value);
-        },
-        (error) => {
-          pending.delete(one);
-          reject(error);
-        },
-      );
-    });
+      return one;
+    },
+    /** False if it was late. */
+    end(deadline: Deadline): boolean {
+      return pending.delete(deadline as Pending);
+    },
+  };
 }

@@ -19,6 +19,18 @@ export interface GateRequest {
   readonly prefetch: boolean;
   /** The browser fetches the script of a service worker. */
   readonly serviceWorker: boolean;
+  /** Only for a POST that nginx passes on to the gate with its body. */
+  readonly confirmation?: Confirmation | undefined;
+}
+
+/** What a POST says that confirms a requester. */
+export interface Confirmation {
+  /** `Sec-Fetch-Site` and `Origin` of the browser. A program sends neither. */
+  readonly fetchSite: string | undefined;
+  readonly origin: string | undefined;
+  /** `$http_host`. */
+  readonly host: string | undefined;
+  readonly pin: string | undefined;
 }
 
 export type DenyCode =
@@ -28,6 +40,11 @@ export type DenyCode =
   | 'prefetch'
   | 'invalid_request'
   | 'path_is_folder'
+  | 'confirmed'
+  | 'confirmation_required'
+  | 'pin_required'
+  | 'pin_wrong'
+  | 'cross_origin'
   | 'unavailable';
 
 export interface Cookie {
@@ -54,6 +71,19 @@ export interface Allow {
   /** Identifies the requester when it resumes. */
   readonly resumeCookie?: Cookie;
   readonly tokenCookie?: Cookie;
+  /** The target is a folder, which nginx lists: its path from the covered folder, `hls/part-1`. */
+  readonly listing?: string;
+}
+
+/** A POST has confirmed the requester. It releases no file: a GET of the same URL does. */
+export type Confirmed = Pick<Allow, 'grant' | 'redeemed' | 'resumeCookie' | 'tokenCookie'>;
+
+/** What the page says on which a person confirms. */
+export interface ConfirmPage {
+  /** The name of the file or folder. */
+  readonly file: string;
+  /** Until when a new requester is admitted: milliseconds since the epoch. */
+  readonly until: number;
 }
 
 export interface Deny {
@@ -64,6 +94,10 @@ export interface Deny {
   readonly subject?: string | undefined;
   /** The grant exists, but not for this requester: no use is left, or it came too late. */
   readonly refused?: true;
+  /** With the code `confirmed`. */
+  readonly confirmed?: Confirmed;
+  /** The requester may confirm. */
+  readonly page?: ConfirmPage;
   /** Where a login page may send the browser back to, percent-encoded. */
   readonly returnUrl?: string | undefined;
   /** Why a JWT is rejected. */

@@ -19,6 +19,7 @@ interface Common {
 type Text = {
   readonly type: 'text';
   readonly maxLength: number;
+  readonly minLength?: number;
   /** A character that the text must not contain, and its name. */
   readonly without?: readonly [RegExp, string];
 };
@@ -117,6 +118,21 @@ export const GRANT_FIELDS = {
     of: ['any', 'cookie'],
     description: 'how Postern recognizes a requester',
   },
+  confirm: {
+    type: 'flag',
+    record: 'h',
+    description: 'a requester takes a use only by a POST, for example by a button on a page',
+  },
+  pin: {
+    type: 'text',
+    minLength: 4,
+    maxLength: 12,
+    without: [/\s/, 'a space'],
+    claim: false,
+    shown: false,
+    description: 'with confirm: what a person must type; stored only as a slow hash',
+    value: 'pin',
+  },
   ip: {
     type: 'list',
     maxLength: 64,
@@ -153,6 +169,16 @@ export const GRANT_FIELDS = {
     type: 'flag',
     record: 'k',
     description: 'for a prefix: the first use sets the token as a cookie',
+  },
+  listing: {
+    type: 'flag',
+    record: 'L',
+    description: 'for a prefix: the link of a folder shows its files',
+  },
+  index: {
+    type: 'flag',
+    record: 'I',
+    description: 'for a prefix: the link of a folder opens its index.html',
   },
   format: {
     type: 'choice',

@@ -35,8 +35,12 @@ export function prepareGrant(
   for (const [i, range] of (request.ip ?? []).entries()) {
     errors.add(`ip/${i}`, addressRangeError(range));
   }
+  if (request.pin !== undefined && !request.confirm) {
+    errors.add('pin', 'needs confirm: a person types it to confirm');
+  }
   if (resolved === undefined) return undefined;
   if (request.cookie) checkCookie(resolved, errors);
+  checkFolder(request, resolved, errors);
   checkReach(request, resolved, client, mounts, errors);
   const grant = { ...grantOf(request, client, resolved), ...(uses !== undefined && { uses }) };
   return { grant, resolved, expiresIn };
@@ -51,6 +55,30 @@ function checkCookie({ field, covers, mount }: ResolvedMount, errors: RequestErr
     errors.add(
       'cookie',
       `needs a prefix of at most ${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`,
+    );
+  }
+}
+
+/** `listing` and `index` are for folders that have a URL. */
+function checkFolder(
+  request: GrantRequest,
+  { field, mount }: ResolvedMount,
+  errors: RequestErrors,
+): void {
+  for (const name of ['listing', 'index'] as const) {
+    if (!request[name]) continue;
+    if (field === 'path') errors.add(name, 'needs a prefix: a file has no list of files');
+    if (mount.pathArgument !== undefined) {
+      errors.add(name, 'needs a mount that takes paths from the URL, not from an argument');
+    }
+  }
+  if (request.listing && mount.sign !== undefined) {
+    errors.add('listing', 'needs a folder on a disk: nginx cannot list an object store');
+  }
+  if (request.listing && request.index) {
+    errors.add(
+      'index',
+      'must not be true with listing: a folder is listed, or its index.html opened',
     );
   }
 }
@@ -83,9 +111,12 @@ function lifetimeOf(
   const resumeFor = request.resume_for ?? usual;
   errors.add('expires_in', maxError(expiresIn, client.maxExpiresIn));
   errors.add('resume_for', maxError(resumeFor, client.maxResumeFor));
-  if (max === undefined && resumeFor === 0) {
+  if (max === undefined && resumeFor === 0 && !request.confirm) {
     if (bind)
-      errors.add('bind', 'needs max_uses or resume_for: requesters are not counted without');
+      errors.add(
+        'bind',
+        'needs max_uses, resume_for or confirm: requesters are not counted without',
+      );
     return { expiresIn, uses: undefined };
   }
   const uses: Uses = {

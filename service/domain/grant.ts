@@ -17,6 +17,8 @@ export interface Grant extends KeptFields {
   readonly expiresAt: number;
   /** Absent: requesters are not tracked. */
   readonly uses?: Uses;
+  /** With `confirm`: the slow hash of the PIN that a new requester must know. */
+  readonly pinHash?: string;
   /** JWT: when the signed token ends, whatever the store says. */
   readonly signedUntil?: number;
   /** Another issuer signed the token. The store first sees it at its first use. */

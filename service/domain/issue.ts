@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { inChunks } from './batches.ts';
+import { createQueue, inChunks } from './batches.ts';
 import type { Client } from './client.ts';
 import { MAX_ERRORS, Refused, RequestErrors } from './errors.ts';
 import { type Grant, isFolder, latestEndOf } from './grant.ts';
@@ -8,6 +8,7 @@ import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request
 import type { Signer } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
+import { hashPin } from './pin.ts';
 import type { Entry, Store } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
 
@@ -43,6 +44,8 @@ export type Issue = (client: Client, requests: Requests) => Promise<readonly Iss
 /** Issues tokens, all or none, in one round trip to the store. */
 export function createIssue(options: IssueOptions): Issue {
   const { mounts, store, now } = options;
+  // One hash at a time: a batch must not occupy the threads that decisions need.
+  const enqueue = createQueue();
   return async function issue(client, requests) {
     const errors = new RequestErrors();
     const prepared: Array<PreparedGrant & Requests[number]> = [];
@@ -63,9 +66,11 @@ export function createIssue(options: IssueOptions): Issue {
     for await (const chunk of inChunks(prepared)) {
       // Concurrently: signing runs outside of the event loop.
       const tokens = await Promise.all(
-        chunk.map(({ at, grant, expiresIn, request }) => {
+        chunk.map(async ({ at, grant, expiresIn, request }) => {
           const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
-          return createToken({ ...grant, ...times }, request, options, errors.at(at));
+          const { pin } = request;
+          const hashed = pin !== undefined && { pinHash: await enqueue(() => hashPin(pin)) };
+          return createToken({ ...grant, ...hashed, ...times }, request, options, errors.at(at));
         }),
       );
       for (const [i, { resolved, expiresIn }] of chunk.entries()) {
@@ -112,7 +117,7 @@ function checkFormat(
     errors.add('revocable', 'must be true, or format must be jwt: opaque tokens are stored');
   }
   if (uses !== undefined) {
-    const detail = 'must be true with max_uses or resume_for: uses are counted in the store';
+    const detail = 'must be true with max_uses, resume_for or confirm: the store counts requesters';
     errors.add('revocable', detail);
   }
 }

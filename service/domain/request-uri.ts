@@ -13,7 +13,7 @@ const MAX_ARGS_LENGTH = 2048;
 export interface Requested {
   readonly site: string;
   readonly mount: Mount | undefined;
-  /** Decoded and checked, without the token. */
+  /** Decoded and checked, without the token. A folder ends with a slash. */
   readonly path: string;
   /** The token in the URL: in a path segment or in the query. */
   readonly token: string | undefined;
@@ -29,13 +29,9 @@ export interface Requested {
 
 /**
  * Parses a request-target (nginx's `$request_uri`, one character per byte). Undefined if it is malformed
- * or has two tokens; `'folder'` if the path is a folder of a mount.
+ * or has two tokens.
  */
-export function parseRequestUri(
-  uri: string,
-  site: string,
-  mounts: Mounts,
-): Requested | 'folder' | undefined {
+export function parseRequestUri(uri: string, site: string, mounts: Mounts): Requested | undefined {
   // Neither is valid in a request-target. A space may mean that Node joined two headers of this name.
   if (uri.includes('#') || uri.includes(' ')) return undefined;
   const mark = uri.indexOf('?');
@@ -59,8 +55,8 @@ export function parseRequestUri(
     if (path !== mount.prefix || asked.path === undefined) return undefined;
     path = mount.prefix + asked.path;
   }
-  if (pathError(path) !== undefined) {
-    return mount !== undefined && prefixError(path) === undefined ? 'folder' : undefined;
+  if (pathError(path) !== undefined && (mount === undefined || prefixError(path) !== undefined)) {
+    return undefined;
   }
   if (asked.args.length > MAX_ARGS_LENGTH) return undefined;
   const { token = split.token, args, hasUnused } = asked;

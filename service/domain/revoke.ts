@@ -34,13 +34,17 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
     async token(client, token) {
       if (isOpaque(token)) return void (await store.revoke(tokenId(token), client.id));
       const { id, grant, recorded } = await lookUp(token, true);
-      if (id === undefined || grant?.client !== client.id) return;
+      if (id === undefined) return;
+      // Also if it is gone: the store may have to confirm the revocation that ended it.
+      if (grant === undefined || recorded === 'required') {
+        return void (await store.revoke(id, client.id));
+      }
+      if (grant.client !== client.id) return;
       if (recorded === 'never') {
         const detail = 'This token is not stored (revocable: false) and cannot be revoked.';
         throw new Refused('unsupported_token_type', detail);
       }
-      if (recorded === 'required') await store.revoke(id, client.id);
-      else await store.revokeExternal(id, Math.max(rememberedUntil(grant), longest(client.id)));
+      await store.revokeExternal(id, Math.max(rememberedUntil(grant), longest(client.id)));
     },
     async jti(client, issuer, jti) {
       if (owners.get(issuer)?.id !== client.id) {

@@ -40,6 +40,12 @@ export interface Store {
    * checks whether one is left. One round trip.
    */
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
+  /**
+   * Counts an attempt to enter the PIN of a grant: the number of attempts with this one. Undefined if
+   * there were `max` already, which ends the grant, or if it is gone or has no PIN. A new requester that
+   * `redeem` counts gets its attempt back. Atomic; one round trip.
+   */
+  countAttempt(id: string, max: number): Promise<number | undefined>;
   /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
   requesters(id: string): Promise<readonly KnownRequester[]>;
   /** As `find`, for an external token: what the store knows of it, if anything. */
@@ -59,9 +65,22 @@ export interface Store {
   list(client: string, subject: string, limit: number, after?: Cursor): Promise<Page>;
   /** Ends all grants of a client's subject that were issued before, and counts them. */
   revokeSubject(client: string, subject: string): Promise<number>;
-  /** Proves that the store accepts a write. The warning is for the operator. */
-  check(): Promise<{ readonly warning?: string }>;
+  /** Proves that the store accepts a write. If it rejects, the error has the health. */
+  check(): Promise<Health>;
   close(): Promise<void>;
+}
+
+/** The servers of a store, for the operator. */
+export interface Health {
+  readonly store: 'memory' | 'server' | 'sentinel' | 'cluster';
+  readonly masters: number;
+  /** How many masters accept a write. */
+  readonly answering: number;
+  /** Connected to the master that has the fewest; absent: unknown. */
+  readonly replicas?: number;
+  /** How many replicas must confirm a revocation. */
+  readonly wanted: number;
+  readonly warning?: string;
 }
 
 /** Something that a decision needs did not answer or failed: nothing is known about the token. */
@@ -72,14 +91,26 @@ export class Unavailable extends Error {
 }
 
 export class StoreUnavailable extends Unavailable {
-  override readonly name = 'StoreUnavailable';
+  override readonly name: string = 'StoreUnavailable';
   override readonly what = 'the token store';
   /** The reason, without addresses and secrets; absent: unknown. */
   readonly shown: string | undefined;
+  /** Set by {@link Store.check}. */
+  health?: Health;
 
   constructor(message: string, { shown }: { readonly shown?: string } = {}) {
     super(message);
     this.shown = shown;
+  }
+}
+
+/** A change is applied, but a failover may lose it. A repetition confirms it. */
+export class Unconfirmed extends StoreUnavailable {
+  override readonly name = 'Unconfirmed';
+
+  /** @param reason without addresses and secrets */
+  constructor(reason: string) {
+    super(reason, { shown: reason });
   }
 }
 

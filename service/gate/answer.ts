@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import contentDisposition from 'content-disposition';
-import type { Allow, Cookie, Deny } from '../domain/decision.ts';
+import type { Confirmed, Cookie, Deny } from '../domain/decision.ts';
 import type { Grant } from '../domain/grant.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import { responseHeaders } from './headers.ts';
+import { pageText } from './page-text.ts';
 
 /** A response of the gate. Headers are names and values in turn, as Node writes them. */
 export interface Answer {
@@ -26,12 +27,26 @@ export function problemAnswer(code: ProblemCode, headers: readonly string[] = []
 }
 
 /** Headers of a denial in both modes. */
-export function denialHeaders({ code, id }: Deny, status: number): string[] {
+export function denialHeaders({ code, id, page }: Deny, status: number): string[] {
   const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0'];
   headers.push(responseHeaders.reason, code);
   if (id !== undefined) headers.push(responseHeaders.tokenId, id);
   if (status === 401) headers.push('WWW-Authenticate', challenge(code));
+  if (page !== undefined) {
+    headers.push(responseHeaders.file, utf8Bytes(pageText(page.file)));
+    headers.push(responseHeaders.until, `${new Date(page.until).toISOString().slice(0, 19)}Z`);
+  }
   return headers;
+}
+
+/** For the page that lists a folder, in both modes. */
+export function listingHeaders(folder: string): readonly string[] {
+  return [responseHeaders.listing, 'on', responseHeaders.file, utf8Bytes(pageText(folder))];
+}
+
+/** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */
+export function utf8Bytes(value: string): string {
+  return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');
 }
 
 /** `WWW-Authenticate` (RFC 6750, section 3): without an error if the request had no credential. */
@@ -71,8 +86,8 @@ const RESUME_MIN_AGE = 7 * 86_400;
 
 const NONE: readonly string[] = [];
 
-/** The `Set-Cookie` values of an allow, at most two. */
-export function setCookies(decision: Allow, settings: CookieSettings): readonly string[] {
+/** The `Set-Cookie` values of a requester that may go on, at most two. */
+export function setCookies(decision: Confirmed, settings: CookieSettings): readonly string[] {
   const { grant, resumeCookie, tokenCookie } = decision;
   if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
   const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);

@@ -5,8 +5,10 @@ import {
   type CookieSettings,
   denialHeaders,
   dispositionOf,
+  listingHeaders,
   printable,
   setCookies,
+  utf8Bytes,
 } from './answer.ts';
 import { responseHeaders } from './headers.ts';
 
@@ -19,7 +21,7 @@ export function authRequestAnswer(decision: Decision, cookies: CookieSettings): 
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args, object, reuseFor } = decision;
+  const { id, grant, target, args, object, reuseFor, listing } = decision;
   const headers = [
     'Cache-Control',
     'no-store',
@@ -36,7 +38,8 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined)
     headers.push(responseHeaders.limitRate, String(grant.limitRate));
-  const disposition = dispositionOf(grant);
+  if (listing !== undefined) headers.push(...listingHeaders(listing));
+  const disposition = listing === undefined ? dispositionOf(grant) : undefined;
   if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
   const [first, second] = setCookies(decision, cookies);
   if (first !== undefined) headers.push(responseHeaders.setCookie, first);
@@ -44,16 +47,11 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
   return { status: 204, headers };
 }
 
-function denied(decision: Deny): Answer {
+export function denied(decision: Deny): Answer {
   const { code, returnUrl } = decision;
   // nginx passes on 401 and 403, and turns any other status, such as 400, into 500.
   const status = statusOf(code) === 400 ? 403 : statusOf(code);
   const headers = [...denialHeaders(decision, status), 'Content-Length', '0'];
   if (returnUrl !== undefined) headers.push(responseHeaders.returnUrl, returnUrl);
   return { status, headers };
-}
-
-/** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */
-function utf8Bytes(value: string): string {
-  return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');
 }

@@ -1,18 +1,19 @@
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
-import type { WithDeadline } from '../domain/deadline.ts';
-import type { Decision } from '../domain/decision.ts';
+import type { Deadlines } from '../domain/deadline.ts';
+import type { Confirmation, Decision } from '../domain/decision.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
 import { type Answer, type CookieSettings, problemAnswer, send } from './answer.ts';
 import { authRequestAnswer } from './auth-request.ts';
-import { gateRequest } from './headers.ts';
+import { confirmAnswer, readConfirmation } from './confirm.ts';
+import { gateRequest, requestHeaders } from './headers.ts';
 import { logDecision } from './log.ts';
 import { xAccelAnswer } from './x-accel.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
-  readonly withDeadline: WithDeadline;
+  readonly deadlines: Deadlines;
   readonly cookies: CookieSettings;
   readonly recordDecision: RecordDecision;
   readonly log: Logger;
@@ -31,51 +32,84 @@ const LIVE_ANSWER: Answer = {
 };
 
 /**
- * The listener that nginx asks about each request. Plain node:http: it has three routes, and a router
+ * The listener that nginx asks about each request. Plain node:http: it has four routes, and a router
  * with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, withDeadline, cookies, recordDecision, log } = deps;
+  const { authorize, deadlines, cookies, recordDecision, log } = deps;
 
-  async function answer(request: IncomingMessage): Promise<Answer> {
-    const { method, headers, url = '' } = request;
+  /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
+  async function decide(
+    { headers }: IncomingMessage,
+    response: ServerResponse,
+    mode: Mode,
+    toAnswer: (decision: Decision) => Answer,
+    confirmation?: Confirmation,
+  ): Promise<void> {
+    const began = performance.now();
+
+    function answer(decision: Decision): void {
+      const milliseconds = performance.now() - began;
+      try {
+        recordDecision(mode, decision, milliseconds);
+        logDecision(log, headers, decision, milliseconds);
+        send(response, toAnswer(decision));
+      } catch (err) {
+        log.error({ err }, 'the gate failed to answer a request');
+        response.destroy();
+      }
+    }
+
+    const deadline = deadlines.begin(began, (late) => answer(unavailable(late)));
+    let decision: Decision;
+    try {
+      decision = await authorize(gateRequest(headers, confirmation), deadline);
+    } catch (cause) {
+      decision = unavailable(cause);
+    }
+    if (deadlines.end(deadline)) answer(decision);
+  }
+
+  async function confirm(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { headers } = request;
+    const confirmation = await readConfirmation(request);
+    if (headers[requestHeaders.method] !== 'POST') {
+      return send(response, problemAnswer('method_not_allowed', ['Allow', 'POST']));
+    }
+    if (confirmation === undefined) {
+      return send(response, problemAnswer('content_too_large', ['Connection', 'close']));
+    }
+    const uri = String(headers[requestHeaders.uri]);
+    const byConfirm = (decision: Decision) => confirmAnswer(decision, cookies, uri);
+    await decide(request, response, 'confirm', byConfirm, confirmation);
+  }
+
+  const byAuthRequest = (decision: Decision) => authRequestAnswer(decision, cookies);
+
+  return (request, response) => {
+    const { method, url } = request;
+    if (method === 'POST' && url === '/confirm') {
+      confirm(request, response).catch(() => response.destroy());
+      return;
+    }
     if (method !== 'GET' && method !== 'HEAD') {
-      return problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']);
+      return send(response, problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']));
     }
     switch (url) {
       case '/auth-request':
-        return authRequestAnswer(await decide(request, 'auth_request'), cookies);
+        return void decide(request, response, 'auth_request', byAuthRequest);
       case '/x-accel':
-        return xAccelAnswer(await decide(request, 'x-accel'), cookies, headers.accept);
+        return void decide(request, response, 'x-accel', (decision) =>
+          xAccelAnswer(decision, cookies),
+        );
       case '/livez':
-        return LIVE_ANSWER;
+        return send(response, LIVE_ANSWER);
       default:
-        return problemAnswer('not_found');
+        return send(response, problemAnswer('not_found'));
     }
-  }
-
-  /** Fails closed: any error is a denial. */
-  async function decide({ headers }: IncomingMessage, mode: Mode): Promise<Decision> {
-    const began = performance.now();
-    const asked = gateRequest(headers);
-    let decision: Decision;
-    try {
-      decision = await withDeadline(began, (deadline) => authorize(asked, deadline));
-    } catch (cause) {
-      decision = { allow: false, code: 'unavailable', cause };
-    }
-    const milliseconds = performance.now() - began;
-    recordDecision(mode, decision, milliseconds);
-    logDecision(log, headers, decision, milliseconds);
-    return decision;
-  }
-
-  return (request, response) => {
-    answer(request)
-      .then((ready) => send(response, ready))
-      .catch((err) => {
-        log.error({ err }, 'the gate failed to answer a request');
-        response.destroy();
-      });
   };
+}
+
+function unavailable(cause: unknown): Decision {
+  return { allow: false, code: 'unavailable', cause };
 }

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { GateRequest } from '../domain/decision.ts';
+import type { Confirmation, GateRequest } from '../domain/decision.ts';
 
 /** Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. */
 export const requestHeaders = {
@@ -13,6 +13,9 @@ export const requestHeaders = {
   secPurpose: 'sec-purpose',
   purpose: 'purpose',
   serviceWorker: 'service-worker',
+  fetchSite: 'sec-fetch-site',
+  origin: 'origin',
+  host: 'postern-host',
 } as const;
 
 export const responseHeaders = {
@@ -28,13 +31,19 @@ export const responseHeaders = {
   setCookie2: 'Postern-Set-Cookie-2',
   reason: 'Postern-Reason',
   returnUrl: 'Postern-Return',
+  file: 'Postern-File',
+  until: 'Postern-Until',
+  listing: 'Postern-Listing',
 } as const;
 
 /**
  * The client's request as the snippets report it. They pass no header of the client under these names.
  * A missing header gives a value that no token covers.
  */
-export function gateRequest(headers: IncomingHttpHeaders): GateRequest {
+export function gateRequest(
+  headers: IncomingHttpHeaders,
+  confirmation?: Confirmation,
+): GateRequest {
   return {
     uri: one(headers[requestHeaders.uri]) ?? '',
     method: one(headers[requestHeaders.method]) ?? '',
@@ -46,6 +55,7 @@ export function gateRequest(headers: IncomingHttpHeaders): GateRequest {
     prefetch:
       isPrefetch(headers[requestHeaders.secPurpose]) || isPrefetch(headers[requestHeaders.purpose]),
     serviceWorker: headers[requestHeaders.serviceWorker] === 'script',
+    confirmation,
   };
 }
 

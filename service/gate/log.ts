@@ -18,7 +18,7 @@ export function logDecision(
   log[level](
     {
       code: decision.allow ? 'allow' : decision.code,
-      requester: decision.allow ? decision.redeemed : decision.refused && 'refused',
+      requester: requesterOf(decision),
       token_id: id,
       subject: decision.allow ? decision.grant.subject : decision.subject,
       // A token in an unexpected place is part of the path.
@@ -32,6 +32,11 @@ export function logDecision(
     },
     'decision',
   );
+}
+
+function requesterOf(decision: Decision): string | undefined {
+  if (decision.allow) return decision.redeemed;
+  return decision.confirmed?.redeemed ?? (decision.refused && 'refused');
 }
 
 /** Why a JWT was rejected, or what failed: without a stack trace if the store is down, on every line. */

@@ -36,7 +36,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
 }
 
 /** How nginx asks the gate. */
-export type Mode = 'auth_request' | 'x-accel';
+export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
 export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
 
@@ -50,6 +50,11 @@ const CODES = Object.keys({
   prefetch: 0,
   invalid_request: 0,
   path_is_folder: 0,
+  confirmed: 0,
+  confirmation_required: 0,
+  pin_required: 0,
+  pin_wrong: 0,
+  cross_origin: 0,
   unavailable: 0,
 } satisfies Record<Code, 0>) as Code[];
 
@@ -76,6 +81,7 @@ function decisionRecorder(registry: Registry): RecordDecision {
   const children: Readonly<Record<Mode, ReturnType<typeof childrenOf>>> = {
     auth_request: childrenOf('auth_request'),
     'x-accel': childrenOf('x-accel'),
+    confirm: childrenOf('confirm'),
   };
   return (mode, decision, milliseconds) => {
     const { seconds, ofCode } = children[mode];

@@ -1,8 +1,11 @@
-import type { Registry } from 'prom-client';
+import { Histogram, type Registry } from 'prom-client';
 import type { Issue } from '../domain/issue.ts';
-import type { Store } from '../domain/store.ts';
+import { type Store, Unconfirmed } from '../domain/store.ts';
 import { isOpaque } from '../domain/token.ts';
 import { counts, gauge, times } from './counts.ts';
+
+/** Seconds: from a planned failover to one that needs a person. */
+const FAILOVER_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60];
 
 /** Times the operations of a store, and counts issued, redeemed and revoked tokens. */
 export function storeMetrics(registry: Registry) {
@@ -35,6 +38,25 @@ export function storeMetrics(registry: Registry) {
     'Store operations that failed.',
     'operation',
   );
+  const confirmationsBy = counts(
+    registry,
+    'postern_store_confirmations_total',
+    'Changes that replicas had to confirm, by result.',
+    'result',
+  );
+  const confirmed = confirmationsBy('confirmed');
+  const unconfirmed = confirmationsBy('unconfirmed');
+  const redirections = counts(
+    registry,
+    'postern_store_redirections_total',
+    'Commands that a cluster sent to another master.',
+  )();
+  const failovers = new Histogram({
+    name: 'postern_store_failover_seconds',
+    help: 'Failovers: time from the first failure until another master answered.',
+    buckets: FAILOVER_BUCKETS,
+    registers: [registry],
+  });
   // A plain variable: setting a gauge would cost each operation more than reading the clock.
   let up = 0;
   gauge(
@@ -64,22 +86,29 @@ export function storeMetrics(registry: Registry) {
       } catch (error) {
         took();
         errors.inc();
-        up = 0;
+        // Redis answered. Only its replicas did not.
+        up = Number(error instanceof Unconfirmed);
         throw error;
       }
     };
   }
 
   return {
-    /** Records that the store has a connection, or lost it. */
-    connected(isConnected: boolean): void {
-      up = Number(isConnected);
+    /** Records what a store reports by itself. */
+    storeObserver: {
+      connected(isConnected: boolean): void {
+        up = Number(isConnected);
+      },
+      confirmed: (isConfirmed: boolean) => (isConfirmed ? confirmed : unconfirmed).inc(),
+      redirected: () => redirections.inc(),
+      failedOver: (seconds: number) => failovers.observe(seconds),
     },
 
     measuredStore: (store: Store): Store => ({
       issue: timed('issue', store.issue),
       find: timed('find', store.find),
       findTimed: timed('find', store.findTimed),
+      countAttempt: timed('count_attempt', store.countAttempt),
       requesters: timed('requesters', store.requesters),
       findExternal: timed('find_external', store.findExternal),
       saveExternal: timed('save_external', store.saveExternal),

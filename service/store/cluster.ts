@@ -2,6 +2,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { StoreUnavailable } from '../domain/store.ts';
 import { checkedUrl, loginOptions } from './access.ts';
 import {
+  type Checks,
   type Command,
   type Connection,
   type ConnectOptions,
@@ -12,6 +13,7 @@ import { ServerConnector } from './connector.ts';
 import { codeOf, failureOf, isReply, isSilence } from './failure.ts';
 import { SLOTS, slotOf } from './slot.ts';
 import { requireVersion } from './version.ts';
+import { createWatch } from './watch.ts';
 
 /** Replies of a node that does not have the key, or not yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
@@ -20,9 +22,10 @@ const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
  * A connection to each master of a cluster. It never queues: without the master of a key, a command
  * fails immediately. Replicas are not asked.
  */
-export function connectCluster(options: ConnectOptions, write: () => Promise<unknown>): Connection {
-  const { timeoutMs, onState, checkEveryMs = 1000 } = options;
+export function connectCluster(options: ConnectOptions, { write, learn }: Checks): Connection {
+  const { timeoutMs, onState, observer, checkEveryMs = 1000 } = options;
   const url = checkedUrl(options.url);
+  const watch = createWatch(observer);
   /** Why a node does not answer. */
   let lost: StoreUnavailable | undefined;
   /** Why the cluster must not be used. */
@@ -55,6 +58,17 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     },
   });
 
+  let redirections = 0;
+  const library = cluster as unknown as { handleError(error: Error, ...more: unknown[]): void };
+  const handleError = library.handleError.bind(cluster);
+  library.handleError = (error, ...more) => {
+    if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) {
+      redirections += 1;
+      observer?.redirected();
+    }
+    handleError(error, ...more);
+  };
+
   const failure = (error: Error) =>
     (isSilence(error) && (lost ?? refused)) || clusterFailure(error);
 
@@ -71,7 +85,7 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     const masters = connected();
     const places = new Map<string, number[]>();
     for (const [i, [, key]] of commands.entries()) {
-      const master = cluster.slots[slotOf(key)]?.[0] ?? '';
+      const master = masterOf(key);
       const others = places.get(master);
       if (others === undefined) places.set(master, [i]);
       else others.push(i);
@@ -116,38 +130,34 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : failure(error);
   }
 
-  /** Part of a key, for each slot that was needed so far. */
-  const tags = new Map<number, number>();
-  let lastTag = -1;
+  const masterOf = (key: string) => cluster.slots[slotOf(key)]?.[0] ?? '';
 
-  /** For each master a text in braces whose slot it has. */
-  function tagsOfMasters(): number[] {
-    const missing = new Set(cluster.slots.map(([master]) => master));
-    const found: number[] = [];
-    const use = (slot: number, tag: number) => {
-      if (missing.delete(cluster.slots[slot]?.[0])) found.push(tag);
-    };
-    for (const [slot, tag] of tags) use(slot, tag);
-    while (missing.size > 0 && tags.size < SLOTS) {
-      lastTag += 1;
-      const slot = slotOf(String(lastTag));
-      if (tags.has(slot)) continue;
-      tags.set(slot, lastTag);
-      use(slot, lastTag);
-    }
-    return found;
+  const masterNames = () => [...new Set(cluster.slots.flatMap(([master = '']) => master))];
+
+  /** A tag whose slot each master had. */
+  const tags = new Map<string, number>();
+
+  function keyOn(master: string, key: string): string {
+    const tagged = (tag: number) => `${key}:{${tag}}`;
+    let tag = tags.get(master) ?? 0;
+    const isThere = masterOf(tagged(tag)) === master || masterNames().includes(master);
+    // The numbers below this one reach each slot.
+    while (isThere && masterOf(tagged(tag)) !== master && tag < 20 * SLOTS) tag += 1;
+    if (isThere) tags.set(master, tag);
+    return tagged(tag);
   }
 
-  const infos = (section: string) => {
+  const infos = (...sections: string[]) => {
     const masters = [...connected().values()];
     // Not every Redis lets its clients ask.
-    return Promise.all(masters.map((master) => master.info(section).catch(() => '')));
+    return Promise.all(masters.map((master) => master.info(...sections).catch(() => '')));
   };
 
   async function check(): Promise<void> {
     try {
-      await write();
+      await Promise.all([write(), learn()]);
     } catch (error) {
+      watch.failed();
       // A slow node is no news: if it does not answer at all, its connection ends.
       if ((error as Error).message !== 'Command timed out') down(failure(error as Error));
       return;
@@ -162,6 +172,7 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
     }
     lost = undefined;
     refused = undefined;
+    if (!isClosed) watch.answered(masterNames());
     if (!up && !isClosed) onState?.('up');
     up = true;
   }
@@ -214,12 +225,12 @@ export function connectCluster(options: ConnectOptions, write: () => Promise<unk
       const replies = await send(keys.map((key): Command => ['unlink', key]));
       return replies.map(replyOrThrow).reduce<number>((sum, gone) => sum + Number(gone), 0);
     },
-    async setOnMasters(key, value, ms) {
-      const tagged = tagsOfMasters().map((tag): Command => {
-        return ['set', `${key}:{${tag}}`, value, 'PX', ms];
-      });
-      if (tagged.length === 0) throw new Error('No master of the cluster is known');
-      (await send(tagged)).forEach(replyOrThrow);
+    masters: connected,
+    masterNames,
+    masterOf,
+    keyOn,
+    get redirections() {
+      return redirections;
     },
     infos,
     assertMaster() {
@@ -243,7 +254,7 @@ function meaningOf(message: string): string | undefined {
   if (message.startsWith('CLUSTERDOWN')) {
     return 'The cluster is down, or a slot has no master (CLUSTERDOWN)';
   }
-  if (message.startsWith('Too many Cluster redirections')) {
+  if (/^(Too many Cluster redirections|MOVED |ASK )/.test(message)) {
     return 'A slot of the cluster is being moved';
   }
   if (message.includes('cluster support disabled')) {

@@ -1,18 +1,40 @@
 import { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../domain/store.ts';
 import { checkedUrl, loginOptions, type ServerOptions, type StoreAccess } from './access.ts';
-import { ServerConnector } from './connector.ts';
+import { type MasterConnector, ServerConnector } from './connector.ts';
 import { codeOf, failureOf, handshakeFailure, isSilence } from './failure.ts';
 import { isSentinelFailure, sentinelFailure, sentinelOptions } from './sentinel.ts';
 import { requireVersion } from './version.ts';
+import { createWatch } from './watch.ts';
 
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
   readonly timeoutMs: number;
   /** Called on each change: Redis accepts writes, or it does not and why. */
   readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
+  /** For metrics. */
+  readonly observer?: StoreObserver | undefined;
   /** How often to check that Redis accepts a write. */
   readonly checkEveryMs?: number;
+}
+
+export interface StoreObserver {
+  /** Called after each check. */
+  connected(isConnected: boolean): void;
+  /** Replicas confirmed a change, or not. */
+  confirmed(isConfirmed: boolean): void;
+  /** A cluster sent a command to another master. */
+  redirected(): void;
+  /** Another master answers, so long after the first failure. */
+  failedOver(seconds: number): void;
+}
+
+/** What happens on each new connection, and then regularly. */
+export interface Checks {
+  /** Rejects if Redis does not accept a write. */
+  write(): Promise<unknown>;
+  /** Does not reject. */
+  learn(): Promise<unknown>;
 }
 
 /** A command of one key. */
@@ -35,16 +57,29 @@ export interface Connection {
   ): Promise<ReadonlyArray<readonly [record: string | null | StoreUnavailable, leftMs: number]>>;
   /** Removes keys, and returns how many there were. */
   unlink(keys: readonly string[]): Promise<number>;
-  /** Sets a key on each master. In a cluster, its name is longer. */
-  setOnMasters(key: string, value: string, ms: number): Promise<void>;
-  /** A section of INFO from each master; empty if the user lacks the permission. */
-  infos(section: string): Promise<readonly string[]>;
+  /** The masters, by name, to which there is a connection. */
+  masters(): ReadonlyMap<string, Redis>;
+  /** All masters. */
+  masterNames(): readonly string[];
+  /** The master that has a key. */
+  masterOf(key: string): string;
+  /** A key that a master has. In a cluster, its name is longer. */
+  keyOn(master: string, key: string): string;
+  /** How many commands a cluster sent to another master than the one that was asked. */
+  readonly redirections: number;
+  /** Sections of INFO from each master; empty if the user lacks the permission. */
+  infos(...sections: string[]): Promise<readonly string[]>;
+  /** How many sentinels watch the master; absent: unknown. */
+  readonly sentinels?: number | undefined;
   /** Throws if the last reply may come from a server that is no longer the master. */
   assertMaster(): void;
   /** Why a command failed. That may be the reason why there is no connection. */
   failureOf(error: Error): StoreUnavailable;
   close(): void;
 }
+
+/** The name of a master without a cluster. */
+const ONLY = '';
 
 /**
  * A connection that never queues: without Redis a command fails at once, and it reconnects.
@@ -53,9 +88,10 @@ export interface Connection {
  * host, which sends nothing, and a master that became a replica, which keeps its clients: a replica's
  * reply may be older than a revocation.
  */
-export function connect(options: ConnectOptions, write: () => Promise<unknown>): Connection {
-  const { timeoutMs, onState, checkEveryMs = 1000 } = options;
+export function connect(options: ConnectOptions, { write, learn }: Checks): Connection {
+  const { timeoutMs, onState, observer, checkEveryMs = 1000 } = options;
   const url = checkedUrl(options.url);
+  const watch = createWatch(observer);
   /** Why there is no connection. */
   let lost: StoreUnavailable | undefined;
   /** Why this Redis must not be used. */
@@ -95,11 +131,12 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
 
   function down(failure?: StoreUnavailable): void {
     up = false;
+    watch.failed();
     onState?.('down', failure);
   }
 
   // The Redis user may lack the permission for INFO.
-  const infos = async (section: string) => [await redis.info(section).catch(() => '')];
+  const infos = async (...sections: string[]) => [await redis.info(...sections).catch(() => '')];
 
   /** On a new connection, because an old Redis would answer some commands. */
   async function checkVersion(): Promise<void> {
@@ -116,13 +153,16 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
 
   async function check(more?: () => Promise<void>): Promise<void> {
     try {
-      await Promise.all([write(), more?.()]);
+      await Promise.all([write(), learn(), more?.()]);
     } catch (error) {
-      // A slow Redis changes nothing, and the events report a lost connection.
+      // A slow Redis is not down, and the events report a lost connection.
+      watch.failed();
       if (!isSilence(error as Error)) down(failureOf(error as Error));
       return;
     }
     refused = undefined;
+    const { remoteAddress, remotePort } = redis.stream ?? {};
+    watch.answered(remoteAddress === undefined ? [] : [`${remoteAddress}:${remotePort}`]);
     if (!up) onState?.('up');
     up = true;
   }
@@ -174,10 +214,15 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
       return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
     },
     unlink: (keys) => redis.unlink(...keys),
-    async setOnMasters(key, value, ms) {
-      await redis.set(key, value, 'PX', ms);
-    },
+    masters: () => new Map([[ONLY, redis]]),
+    masterNames: () => [ONLY],
+    masterOf: () => ONLY,
+    keyOn: (_, key) => key,
+    redirections: 0,
     infos,
+    get sentinels() {
+      return (redis as unknown as { connector: Partial<MasterConnector> }).connector.sentinels;
+    },
     assertMaster() {
       if (refused !== undefined) throw refused;
     },

@@ -32,15 +32,27 @@ export class ServerConnector extends AbstractConnector {
 
 /** Connects to the master that the sentinels name. */
 export class MasterConnector extends SentinelConnector {
+  /** How many sentinels the last one knew, itself included. */
+  sentinels: number | undefined;
+
   constructor(options: unknown) {
     super(options as SentinelOptions);
     // ioredis writes the stack of each error without a listener to standard error.
     const connector = this as unknown as {
       connectToSentinel(address: unknown, options?: object): Redis;
+      updateSentinels(sentinel: Redis): Promise<void>;
     };
     const original = connector.connectToSentinel.bind(this);
     connector.connectToSentinel = (address, more) =>
       original(address, { ...more, Connector: ServerConnector }).on('error', () => {});
+    const update = connector.updateSentinels.bind(this);
+    connector.updateSentinels = async (sentinel) => {
+      const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
+      // Only for a warning: the connection does not depend on it.
+      const others = await asked.catch(() => undefined);
+      this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
+      return update(sentinel);
+    };
   }
 
   override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {

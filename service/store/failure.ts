@@ -15,6 +15,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   CLUSTERDOWN: CLUSTER,
   CROSSSLOT: CLUSTER,
   OOM: 'Redis is out of memory',
+  NOREPLICAS: 'Redis has fewer replicas than min-replicas-to-write',
   MISCONF: 'Redis cannot save its data to disk',
 };
 

@@ -15,6 +15,8 @@ interface Held {
   readonly grant: Grant;
   /** Oldest first. */
   readonly requesters: KnownRequester[];
+  /** To enter the PIN. */
+  attempts: number;
 }
 
 /** Grants in the memory of this process: for one instance, lost when it ends. */
@@ -26,7 +28,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   let swept = now();
 
   function put(id: string, grant: Grant): void {
-    held.set(id, { grant, requesters: [] });
+    held.set(id, { grant, requesters: [], attempts: 0 });
     if (grant.subject === undefined || grant.external) return;
     const key = keyOf(grant.client, grant.subject);
     const ids = subjects.get(key) ?? new Set();
@@ -97,14 +99,24 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       revoked.set(id, Math.max(until, revoked.get(id) ?? 0));
     },
     async redeem(id, requester, count) {
-      const { grant, requesters = [] } = live(id) ?? {};
-      if (grant?.uses === undefined) return undefined;
-      const redeemed = redeem(grant, grant.uses, requesters, requester, now());
+      const found = live(id);
+      if (found?.grant.uses === undefined) return undefined;
+      const { grant, requesters } = found;
+      const redeemed = redeem(grant, found.grant.uses, requesters, requester, now());
       if (redeemed === 'new' && count) {
+        found.attempts = Math.max(0, found.attempts - 1);
         requesters.push(asKnown(requester, now()));
         if (requesters.length > MAX_REQUESTERS) requesters.shift();
       }
       return redeemed;
+    },
+    async countAttempt(id, max) {
+      const found = live(id);
+      if (found?.grant.pinHash === undefined) return undefined;
+      found.attempts += 1;
+      if (found.attempts <= max) return found.attempts;
+      end(id, found.grant);
+      return undefined;
     },
     async prolong(id, client, expiresAt) {
       const found = own(id, client);
@@ -138,7 +150,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return entries.length;
     },
     async check() {
-      return {};
+      return { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
     },
     async close() {
       held.clear();

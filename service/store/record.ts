@@ -5,6 +5,9 @@ import { StoreUnavailable } from '../domain/store.ts';
 /** Version of the layout. Raise it when an older program could misread a newer record. */
 const VERSION = 2;
 
+/** Of grants with `confirm`, which an older program would redeem without a confirmation. */
+const CONFIRM_VERSION = 3;
+
 /**
  * Keys of one letter, because there may be millions of records. The keys of the fields that a grant
  * keeps as requested are in domain/grant-fields.ts.
@@ -23,6 +26,9 @@ interface Fields {
   n?: number;
   o?: number;
   b?: 1;
+  /** Hash of the PIN; and the attempts to enter it, set by the first one. */
+  P?: string;
+  A?: number;
   /** Set by the first use: until when a new requester is admitted, by Redis' clock. */
   a?: number;
   /** Set by the first use. */
@@ -32,7 +38,7 @@ interface Fields {
 export function encodeRecord(grant: Grant): string {
   const { uses } = grant;
   const record: Fields & Record<string, unknown> = {
-    v: VERSION,
+    v: grant.confirm ? CONFIRM_VERSION : VERSION,
     c: grant.client,
     m: grant.mount,
     p: grant.covers,
@@ -44,6 +50,7 @@ export function encodeRecord(grant: Grant): string {
   }
   if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
   if (grant.external) record.y = 1;
+  if (grant.pinHash !== undefined) record.P = grant.pinHash;
   if (uses !== undefined) {
     if (uses.max !== undefined) record.n = uses.max;
     record.o = uses.resumeFor;
@@ -59,8 +66,13 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
-  const { v, c, m, p, i, x, j, y } = fields;
-  if (v !== VERSION) throw unreadable(`of layout ${v}, not ${VERSION}`);
+  const { v, c, m, p, i, x, j, y, P: pinHash } = fields;
+  if (v !== VERSION && v !== CONFIRM_VERSION) throw unreadable(`of unknown layout ${v}`);
+  const isConfirm = fields.h === 1 && fields.o !== undefined;
+  if (isConfirm !== (v === CONFIRM_VERSION)) throw unreadable(LACKING);
+  if (pinHash !== undefined && !(isConfirm && typeof pinHash === 'string')) {
+    throw unreadable(LACKING);
+  }
   const whole = [c, m, p].every((value) => typeof value === 'string') && i > 0 && x > 0;
   if (!whole) throw unreadable(LACKING);
   const uses = decodeUses(fields);
@@ -73,6 +85,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     ...(uses !== undefined && { uses }),
     ...(j !== undefined && { signedUntil: j }),
     ...(y !== undefined && { external: true }),
+    ...(pinHash !== undefined && { pinHash }),
   };
   // Assigned one by one: a spread takes six times as long.
   const kept = grant as unknown as Record<string, unknown>;

@@ -4,14 +4,26 @@ import type { Entry, Store } from '../domain/store.ts';
 import { checkedUrl } from './access.ts';
 import { createRead, createReadTimed, createWrite, type Stored } from './batched.ts';
 import { connectCluster } from './cluster.ts';
-import { type Connection, type ConnectOptions, connect } from './connection.ts';
-import { createClusterIssuing, createEnterAll } from './issuing-cluster.ts';
+import {
+  type Connection,
+  type ConnectOptions,
+  connect,
+  type Reply,
+  replyOrThrow,
+} from './connection.ts';
+import { createHealth } from './health.ts';
+import { createClusterIssuing, createEnterAll, type EnterAll } from './issuing-cluster.ts';
 import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
+import { createReplicas, type Replicas } from './replicas.ts';
 import * as scripts from './scripts.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Prefix of every key. */
   readonly prefix: string;
+  /** How many replicas confirm a revocation or a new requester; 0: nobody waits for them. */
+  readonly replicas?: number;
+  /** Called for each new connection if there is something that an operator should change. */
+  readonly onWarning?: (warning: string) => void;
   readonly now?: () => number;
 }
 
@@ -27,10 +39,28 @@ const PAGE = 1000;
  * the grants; issuing-cluster.ts says what differs in a cluster. The braces delimit each name and keep related keys in one cluster slot.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  const { prefix, now = Date.now } = options;
-  const connectTo = checkedUrl(options.url).kind === 'cluster' ? connectCluster : connect;
-  const writeReady = () => connection.setOnMasters(`${prefix}ready`, String(now()), 1000);
-  const connection: Connection = connectTo(options, writeReady);
+  const { prefix, now = Date.now, replicas: wanted = 0 } = options;
+  const { kind } = checkedUrl(options.url);
+  const connectTo = kind === 'cluster' ? connectCluster : connect;
+  const connection: Connection = connectTo(
+    {
+      ...options,
+      onState(state, failure) {
+        options.onState?.(state, failure);
+        if (state === 'up') void warn();
+      },
+    },
+    {
+      write: async () => (await writeAll()).forEach(replyOrThrow),
+      learn: async () => replicas?.learn(),
+    },
+  );
+  const replicas =
+    wanted > 0
+      ? createReplicas(connection, { ...options, wanted, key: `${prefix}confirmed` })
+      : undefined;
+  const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
+  const health = createHealth(connection, { kind, prefix, wanted, replicas, writeAll });
   const { redis } = connection;
   const read = createRead(connection);
   const readTimed = createReadTimed(connection);
@@ -55,11 +85,31 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return reply(redis.eval(script, keys.length, ...keys, ...args));
   }
 
+  async function writeAll(): Promise<readonly Reply[]> {
+    const masters = connection.masterNames();
+    if (masters.length === 0) return [[new Error('No master of the cluster is known'), undefined]];
+    return connection.send(
+      masters.map((master) => {
+        const key = connection.keyOn(master, `${prefix}ready`);
+        return ['set', key, now(), 'PX', 1000];
+      }),
+    );
+  }
+
+  async function warn(): Promise<void> {
+    const warning = await health.warning();
+    if (warning !== undefined) options.onWarning?.(warning);
+  }
+
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
   const findExternal = (id: string) => read(grantKey(id));
   const find = (id: string) => findExternal(id).then(live);
 
-  const enterAll = createEnterAll(connection, grantKey);
+  const enter = createEnterAll(connection, grantKey);
+  // In a cluster, a failover could lose the entry and keep the grant: revoking its subject would miss it.
+  const enterAll: EnterAll = connection.isCluster
+    ? (index, entries) => confirmed(index, () => enter(index, entries))
+    : enter;
 
   async function issueTogether(issued: readonly Entry[]): Promise<void> {
     const indexes = new Map<string, number>();
@@ -88,6 +138,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   async function endAll(index: string): Promise<number> {
     let ended = 0;
     for (;;) {
+      // In a cluster, the master of the index could keep a removal while that of a grant loses it.
+      const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
       const ids = await reply(redis.zrange(index, 0, String(PAGE - 1)));
       if (ids.length === 0) return ended;
       // Together: an unhandled rejection would end the process.
@@ -96,6 +148,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         reply(connection.unlink(ids.map(grantKey))),
       ]);
       ended += gone;
+      await confirmGrants?.();
       // Last, so that the next revocation or list finishes an interrupted one.
       await reply(redis.zrem(index, ...ids));
     }
@@ -133,13 +186,22 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async revokeExternal(id, until) {
-      await run(scripts.REVOKE_EXTERNAL, [grantKey(id)], [REVOKED, until ?? '']);
+      const key = grantKey(id);
+      await confirmed(key, () => run(scripts.REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
+      const key = grantKey(id);
       const args = [count ? 1 : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
-      const redeemed = await run(scripts.REDEEM, [grantKey(id), usesKey(id)], args);
+      const isNew = (redeemed: unknown) => redeemed === 'new' && count;
+      const redeem = () => run(scripts.REDEEM, [key, usesKey(id)], args);
+      const redeemed = await confirmed(key, redeem, isNew);
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
+    },
+
+    async countAttempt(id, max) {
+      const attempts = await run(scripts.COUNT_ATTEMPT, [grantKey(id), usesKey(id)], [max]);
+      return typeof attempts === 'number' ? attempts : undefined;
     },
 
     async prolong(id, client, expiresAt) {
@@ -160,7 +222,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async revoke(id, client) {
-      const subject = await run(scripts.REVOKE, [grantKey(id), usesKey(id)], [client, REVOKED]);
+      const key = grantKey(id);
+      const revoke = () => run(scripts.REVOKE, [key, usesKey(id)], [client, REVOKED]);
+      const subject = await confirmed(key, revoke);
       if (typeof subject !== 'string') return false;
       // Not awaited: an index may name grants that are gone.
       if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
@@ -187,27 +251,22 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return { entries, ...(more && { next: { id: last, end: Number(found.at(-1)) } }) };
     },
 
-    async revokeSubject(client, subject) {
+    revokeSubject(client, subject) {
       const [index, ending] = [indexKey(client, subject), endingKey(client, subject)];
-      let revoked = 0;
-      for (let isBusy: unknown = 1; isBusy === 1; ) {
-        isBusy = await run(scripts.START_ENDING, [index, ending], []);
-        revoked += await endAll(ending);
-      }
-      return revoked;
+      return confirmed(undefined, async () => {
+        let revoked = 0;
+        for (let isBusy: unknown = 1; isBusy === 1; ) {
+          isBusy = await run(scripts.START_ENDING, [index, ending], []);
+          revoked += await endAll(ending);
+        }
+        return revoked;
+      });
     },
 
-    async check() {
-      const [, infos] = await reply(Promise.all([writeReady(), connection.infos('memory')]));
-      const policies = infos.map((info) => /^maxmemory_policy:(\S+)/m.exec(info)?.[1]);
-      const policy = policies.find((name) => name !== undefined && name !== 'noeviction');
-      if (policy === undefined) return {};
-      return {
-        warning: `maxmemory-policy is ${policy}: Redis may drop live tokens and revocations by subject; set it to noeviction`,
-      };
-    },
+    check: health.check,
 
     async close() {
+      replicas?.close();
       connection.close();
     },
   };

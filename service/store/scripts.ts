@@ -92,9 +92,10 @@ end
 if not admits or (grant.n and total - forgotten >= grant.n) then return false end
 if ARGV[1] == '0' then return 'new' end
 
-if not grant.q then
+if not grant.q or grant.A then
   grant.q = 1
   grant.a = admitted
+  if grant.A then grant.A = math.max(0, grant.A - 1) end
   redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
 end
 total = total + 1
@@ -115,6 +116,24 @@ else
 end
 redis.call('PEXPIRE', KEYS[2], left)
 return 'new'
+`;
+
+/**
+ * KEYS: the grant and its requesters; ARGV[1]: the maximum number of attempts to enter the PIN. Returns
+ * the number with this one; nil if none was left, which ends the grant. REDEEM gives an attempt back.
+ */
+export const COUNT_ATTEMPT = `
+local record = redis.call('GET', KEYS[1])
+if not record then return false end
+local grant = cjson.decode(record)
+if not grant.P then return false end
+grant.A = (grant.A or 0) + 1
+if grant.A > tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[1], KEYS[2])
+  return false
+end
+redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
+return grant.A
 `;
 
 /**
@@ -214,4 +233,22 @@ export const START_ENDING = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
 return 0
+`;
+
+/** Returns the commands that the Redis user may not call. KEYS[1]: a key that nothing else uses. */
+export const FORBIDDEN = `
+local key = KEYS[1]
+local calls = {{'TIME'}, {'INFO', 'server'}, {'DEL', key}, {'UNLINK', key}, {'EXISTS', key},
+  {'SET', key, '', 'PX', 1000}, {'GET', key}, {'MGET', key}, {'PTTL', key}, {'PEXPIRE', key, 1000},
+  {'RENAME', key, key}, {'DEL', key},
+  {'HSET', key, 'a', ''}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HGETALL', key}, {'HDEL', key, 'a'},
+  {'ZADD', key, 0, 'a'}, {'ZCOUNT', key, 0, 0}, {'ZRANGE', key, 0, 0}, {'ZRANK', key, 'a'},
+  {'ZSCORE', key, 'a'}, {'ZREM', key, 'a'}, {'ZREMRANGEBYRANK', key, 0, 0}}
+local forbidden = {}
+for _, call in ipairs(calls) do
+  local reply = redis.pcall(unpack(call))
+  local text = type(reply) == 'table' and reply.err
+  if text and string.find(text, 'permission') then forbidden[#forbidden + 1] = call[1] end
+end
+return forbidden
 `;

@@ -2,25 +2,27 @@ import type { Logger } from 'pino';
 import type { Store } from '../domain/store.ts';
 import { shownHosts } from '../store-url.ts';
 import { checkedUrl } from './access.ts';
+import type { StoreObserver } from './connection.ts';
 import { createMemoryStore } from './memory.ts';
 import { createRedisStore, type RedisStoreOptions } from './redis.ts';
 
-/** Opens the store of a URL. Logs and reports each change of its connection; memory is connected. */
+/** Opens the store of a URL, and logs each change of its connection. Memory is always connected. */
 export function openStore(
-  options: Omit<RedisStoreOptions, 'onState'>,
+  options: Omit<RedisStoreOptions, 'onState' | 'onWarning' | 'observer'>,
   log: Logger,
-  onConnection: (isConnected: boolean) => void,
+  observer: StoreObserver,
 ): Store {
   if (options.url === 'memory:') {
-    onConnection(true);
+    observer.connected(true);
     return createMemoryStore();
   }
   const redis = shownHosts(checkedUrl(options.url));
   let reported = '';
   return createRedisStore({
     ...options,
+    observer,
+    onWarning: (warning) => log.warn({ redis }, warning),
     onState(state, failure) {
-      onConnection(state === 'up');
       // Each attempt to reconnect would report the same again.
       const news = `${state} ${failure?.message ?? ''}`;
       if (news === reported || (state === 'down' && reported.startsWith('down') && !failure))

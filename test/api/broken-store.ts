@@ -12,6 +12,7 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
     saveExternal: fail,
     revokeExternal: fail,
     redeem: fail,
+    countAttempt: fail,
     prolong: fail,
     revoke: fail,
     list: fail,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Unconfirmed } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { createAsked, keptLog } from './ask-api.ts';
 import { brokenStore } from './broken-store.ts';
@@ -7,16 +8,47 @@ test('/livez and /readyz need no key', async () => {
   const { ask } = createAsked();
   for (const path of ['/livez', '/readyz']) {
     const { status, body, headers } = await ask(`GET ${path}`, { key: '' });
-    expect([status, body]).toEqual([200, { status: 'ok' }]);
+    expect([status, body]).toMatchObject([200, { status: 'ok' }]);
     expect(headers.get('cache-control')).toBe('no-store');
     expect(headers.get('content-type')).toMatch(/^application\/json/);
   }
 });
 
-test('/readyz shows a warning of the store', async () => {
-  const check = async () => ({ warning: 'fix it' });
+const health = { store: 'cluster', masters: 3, answering: 2, replicas: 0, wanted: 1 } as const;
+
+test('/readyz shows the servers of the store, and a warning', async () => {
+  const memory = { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
+  expect((await createAsked().ask('GET /readyz')).body).toEqual({ status: 'ok', ...memory });
+  const check = async () => ({ ...health, warning: 'fix it' });
   const { ask } = createAsked({ store: { ...createMemoryStore(), check } });
-  expect((await ask('GET /readyz')).body).toEqual({ status: 'ok', warning: 'fix it' });
+  expect((await ask('GET /readyz')).body).toEqual({ status: 'ok', ...health, warning: 'fix it' });
+});
+
+test('/readyz shows the servers of the store in its 503, too', async () => {
+  const error = new Unconfirmed('0 of 1 replicas confirmed in time');
+  error.health = health;
+  const { ask } = createAsked({ store: brokenStore(error) });
+  const { status, body } = await ask('GET /readyz');
+  expect(status).toBe(503);
+  expect(body).toMatchObject({ code: 'unavailable', detail: error.message, ...health });
+});
+
+test('API: a change that replicas did not confirm gets 503 with the advice to repeat it', async () => {
+  const { log, parsed } = keptLog();
+  const store = brokenStore(new Unconfirmed('0 of 1 replicas confirmed in time'));
+  const { ask } = createAsked({ store, log });
+  const form = { token: `ps_${'a'.repeat(32)}` };
+  for (const { status, body } of [
+    await ask(`DELETE /tokens/${'a'.repeat(22)}`),
+    await ask('DELETE /tokens?subject=a'),
+    await ask('POST /revoke', { form }),
+  ]) {
+    expect(status).toBe(503);
+    const detail = 'Applied, not yet confirmed: repeat the request.';
+    expect(body).toMatchObject({ code: 'unavailable', detail });
+    expect(body).not.toHaveProperty('masters');
+  }
+  expect(parsed()[0]).toMatchObject({ level: 50, reason: '0 of 1 replicas confirmed in time' });
 });
 
 test('API: a store that fails gets 503 except on /livez, and the reason is only logged', async () => {

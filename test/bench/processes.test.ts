@@ -35,3 +35,11 @@ test('CPU time per request is the CPU time divided by the number of requests', a
   expect(cpu.service).toBeGreaterThanOrEqual((0.2 / requests) * 1e6);
   expect(cpu.service).toBeLessThanOrEqual((most / requests) * 1e6);
 });
+
+test('several process groups count together', async () => {
+  const start = () => launch({ name: 'sleep', path: '/bin/sleep', args: ['60'], env: {} });
+  const [first, second] = [await start(), await start()];
+  onTestFinished(async () => void (await Promise.all([first.stop(), second.stop()])));
+  const both = residentBytes([first.pid, second.pid]);
+  expect(both).toBe(residentBytes(first.pid) + residentBytes(second.pid));
+});

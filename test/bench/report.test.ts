@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { pictures } from '../../bench/charts/pictures.ts';
 import { fillIn } from '../../bench/report/fill-in.ts';
 import { report } from '../../bench/report/report.ts';
+import { grantsTable, liveTable, stepsTable } from '../../bench/report/scaling.ts';
 import { aligned } from '../../bench/report/table.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
 import type { Results } from '../../bench/results.ts';
@@ -122,4 +123,25 @@ test('charts: one for each measured workload', () => {
   expect(drawn['fresh-tokens.svg']).toContain('40  (× 4.0)');
   expect(drawn['downloads-cpu.svg']).toContain('40.00 s, extrapolated');
   expect(pictures(NONE)).toEqual({});
+});
+
+test('scaling: the cores of a step are its CPU time for 100,000 requests', () => {
+  expect(stepsTable(SOME.serve)).toEqual([
+    expect.any(Array),
+    ['one Redis', '10', '20', '–', '1.0', '2.0', '–'],
+  ]);
+});
+
+test('scaling: many tokens need memory by the largest kind, and traffic by the busiest', () => {
+  const small = { title: 'small', memory: 100, issue: 200, use: undefined, revoke: 50 };
+  const counted = { title: 'counted', memory: 300, issue: 200, use: 700, revoke: 100 };
+  expect(grantsTable([small, counted]).at(-1)).toEqual(['counted', '300', '200', '700', '100']);
+  expect(liveTable([small, counted]).at(-1)).toEqual([
+    '1,000,000,000',
+    '100.0',
+    '300.0',
+    '30',
+    '277,778',
+    '277.8',
+  ]);
 });

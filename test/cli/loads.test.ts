@@ -5,7 +5,7 @@ import { postern } from './postern.ts';
 /** A module that `--import` takes, given as text. */
 const inline = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
 
-/** Says of each package that is loaded which it is. */
+/** Prints each package that is loaded. */
 const hook = inline(`import { register } from 'node:module';
   register(${JSON.stringify(
     inline(`export async function resolve(name, context, next) {

@@ -17,7 +17,7 @@ export interface With {
   readonly stdin?: string | Buffer;
 }
 
-/** Runs `postern` with these words, in a folder. */
+/** Runs `postern` with these arguments, in a folder. */
 export function postern(words: readonly string[], cwd: string, more: With = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const env = { PATH: process.env.PATH, ...more.env };
@@ -27,7 +27,7 @@ export function postern(words: readonly string[], cwd: string, more: With = {}):
       if (typeof code === 'number') resolve({ code, stdout: out, stderr: err });
       else reject(error);
     });
-    // It may have ended before it read everything.
+    // The command may have ended before it read everything.
     child.stdin?.on('error', () => {});
     child.stdin?.end(more.stdin ?? '');
   });

@@ -47,7 +47,7 @@ test.each([
 ])('serve: SIGUSR1 does not start the debugger of %s', async (_, args) => {
   const service = await serve({}, args);
   service.signal('SIGUSR1');
-  // Node would say at once on which port the debugger listens.
+  // Node would print the port of the debugger.
   for (let i = 0; i < 20; i += 1) expect((await fetch(`${service.api}/livez`)).status).toBe(200);
   expect(service.stderr()).toBe('');
   service.signal('SIGTERM');

@@ -40,6 +40,24 @@ describe.each(ways)('curl by %s', (way) => {
     expect(stdout).toContain('\r\nAccept-Ranges: bytes\r\n');
   });
 
+  test.for([
+    ['any', []],
+    ['cookie', ['--cookie', '']],
+  ] as const)(
+    'confirms a link by POST and then saves it, with bind %s',
+    async ([bind, more], context) => {
+      const curl = await client('curl', context);
+      const link = site.nginx.url(
+        (await site.issue({ path: '/download/a.bin', confirm: true, max_uses: 1, bind })).url,
+      );
+      const file = join(await testFolder(), 'a.bin');
+      const args = ['--disable', '--silent', '--fail', '--location', ...more, '--output', file];
+      expect((await curl.run([...args, link])).code).toBe(22);
+      expect((await curl.run([...args, '--data', '', link])).code).toBe(0);
+      expect((await readFile(file)).equals(BYTES)).toBe(true);
+    },
+  );
+
   test('curl -OJ saves the file under the name in the token', async (context) => {
     const curl = await client('curl', context);
     const folder = await testFolder();

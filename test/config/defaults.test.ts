@@ -7,7 +7,7 @@ test('config: default values', () => {
     listen: { host: '127.0.0.1', port: 7300 },
     apiListen: { host: '127.0.0.1', port: 7301 },
     socketMode: 0o660,
-    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250 },
+    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, replicas: 0 },
     mounts: [
       { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
     ],
@@ -45,6 +45,7 @@ socket_mode: 0666
 store: rediss://redis.example
 store_prefix: 'a:'
 store_timeout_ms: 10
+store_replicas: 2
 mounts: [{ public: /m/, internal: /i/ }]
 expires_in: 5
 max_expires_in: "6"
@@ -66,7 +67,7 @@ const OF_FILE = {
   listen: { host: '10.0.0.1', port: 1 },
   apiListen: { path: '/run/api.sock' },
   socketMode: 0o666,
-  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10 },
+  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10, replicas: 2 },
   mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
   apiKeys: [],
   expiresIn: 5,
@@ -110,9 +111,10 @@ test.each([
   ['POSTERN_LISTEN', '[::1]:80', { listen: { host: '::1', port: 80 } }],
   ['POSTERN_API_LISTEN', '[::1]:81', { apiListen: { host: '::1', port: 81 } }],
   ['POSTERN_SOCKET_MODE', '0600', { socketMode: 0o600 }],
-  ['POSTERN_STORE', 'memory:', { store: { ...OF_FILE.store, url: 'memory:' } }],
+  ['POSTERN_STORE', 'redis://a', { store: { ...OF_FILE.store, url: 'redis://a' } }],
   ['POSTERN_STORE_PREFIX', 'b:', { store: { ...OF_FILE.store, prefix: 'b:' } }],
   ['POSTERN_STORE_TIMEOUT_MS', '20', { store: { ...OF_FILE.store, timeoutMs: 20 } }],
+  ['POSTERN_STORE_REPLICAS', '1', { store: { ...OF_FILE.store, replicas: 1 } }],
   [
     'POSTERN_MOUNTS',
     '/m/=/protected/',

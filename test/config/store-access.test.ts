@@ -45,6 +45,7 @@ test('config: store files are read, and the password is without its line break',
     url: SENTINEL,
     prefix: 'postern:',
     timeoutMs: 250,
+    replicas: 0,
     password: 'pass wörd',
     tls: {
       ca: FILES['ca.pem'],
@@ -65,6 +66,7 @@ test.each<[Record<string, string>, string, RegExp]>([
     'SENTINEL_USERNAME',
     /POSTERN_SENTINEL_PASSWORD/,
   ],
+  [{ STORE_REPLICAS: '1' }, 'STORE_REPLICAS', /0, or a URL of Redis/],
   [{ STORE_PASSWORD_FILE: 'password.txt' }, 'STORE_PASSWORD_FILE', /URL of Redis/],
   [
     { STORE: 'redis://:p@a', STORE_PASSWORD_FILE: 'password.txt' },

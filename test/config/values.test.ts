@@ -93,6 +93,7 @@ test('config: POSTERN_API_LISTEN can be off, POSTERN_LISTEN cannot', () => {
 
 test.each([
   ['POSTERN_STORE_TIMEOUT_MS', 10, 10_000],
+  ['POSTERN_STORE_REPLICAS', 0, 10],
   ['POSTERN_EXPIRES_IN', 1, 3600],
   ['POSTERN_MAX_EXPIRES_IN', 1, 31_536_000],
   ['POSTERN_RESUME_FOR', 0, 86_400],
@@ -100,7 +101,8 @@ test.each([
   ['POSTERN_DECISION_TTL', 0, 3600],
   ['POSTERN_LEEWAY', 0, 60],
 ])('config: %s is a whole number from %i to %i', (variable, min, max) => {
-  for (const value of [min, max]) expect(load({ [variable]: `${value}` })).toBeDefined();
+  const store = { POSTERN_STORE: 'redis://127.0.0.1' };
+  for (const value of [min, max]) expect(load({ ...store, [variable]: `${value}` })).toBeDefined();
   const wrong = [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', '9'.repeat(16), 'NaN'];
   for (const value of wrong) {
     expect(issuesOf({ [variable]: `${value}` })).toMatchObject([

@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from '../../dev/paths.ts';
+
 /** The fenced blocks of a Markdown text, in order. */
 export interface Block {
   readonly language: string;
@@ -7,4 +11,20 @@ export interface Block {
 export function fencedBlocks(markdown: string): Block[] {
   const fenced = /^```(\w*)\n([\s\S]*?)\n```$/gm;
   return [...markdown.matchAll(fenced)].map(([, language = '', text = '']) => ({ language, text }));
+}
+
+/** The one block of a page of docs/ that contains these words. */
+export function docsBlock(page: string, words: string): string {
+  const text = readFileSync(join(projectRoot, 'docs', page), 'utf8');
+  const found = fencedBlocks(text).filter((block) => block.text.includes(words));
+  const [one] = found;
+  if (one === undefined || found.length > 1) {
+    throw new Error(`docs/${page} has ${found.length} blocks with ${words}`);
+  }
+  return one.text;
+}
+
+/** The settings of a block with a line for each. */
+export function settingsOf(text: string): Record<string, string> {
+  return Object.fromEntries(text.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)));
 }

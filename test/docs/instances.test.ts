@@ -1,28 +1,16 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { temporaryFolder } from '../../dev/paths.ts';
 import { startService } from '../../dev/service.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { printed } from '../cli/nginx/plan.ts';
 import { needTool } from '../support/need-tool.ts';
 import { directives, parseNginx } from '../support/nginx-tree.ts';
-import { fencedBlocks } from './blocks.ts';
+import { docsBlock, settingsOf } from './blocks.ts';
 
-const blocks = fencedBlocks(readFileSync(join(projectRoot, 'docs', 'instances.md'), 'utf8'));
-
-/** The one block that contains these words. */
-function block(words: string): string {
-  const found = blocks.filter(({ text }) => text.includes(words));
-  expect(found.length, `blocks with ${words}`).toBe(1);
-  return found[0]?.text ?? '';
-}
-
-function settings(text: string): Record<string, string> {
-  return Object.fromEntries(text.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)));
-}
+const block = (words: string) => docsBlock('instances.md', words);
 
 test('docs/instances.md: the upstream is that of postern nginx --instances 2', () => {
   const upstream = (text: string) => directives(parseNginx(text), 'upstream');
@@ -30,13 +18,15 @@ test('docs/instances.md: the upstream is that of postern nginx --instances 2', (
 });
 
 test('docs/instances.md: the files are valid for both instances', () => {
-  const shared = settings(block('POSTERN_STORE=').replace('<secret>', 'a-key-of-24-characters-00'));
-  const own = settings(block('POSTERN_API_LISTEN=127.0.0.1:7302'));
+  const shared = settingsOf(
+    block('POSTERN_STORE=').replace('<secret>', 'a-key-of-24-characters-00'),
+  );
+  const own = settingsOf(block('POSTERN_API_LISTEN=127.0.0.1:7302'));
   const none = () => '';
   expect(loadConfig(shared, none).apiListen).toEqual({ host: '127.0.0.1', port: 7301 });
   expect(loadConfig({ ...shared, ...own }, none).apiListen).toMatchObject({ port: 7302 });
   const { POSTERN_API_KEYS: _, ...keyless } = shared;
-  const gate = { ...keyless, ...settings(block('POSTERN_API_LISTEN=off')) };
+  const gate = { ...keyless, ...settingsOf(block('POSTERN_API_LISTEN=off')) };
   expect(loadConfig(gate, none)).toMatchObject({ apiListen: 'off', apiKeys: [] });
 });
 

@@ -1,17 +1,17 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createWithDeadline, TooLate } from '../../service/domain/deadline.ts';
+import { createDeadlines, TooLate } from '../../service/domain/deadline.ts';
 
-test('deadline: each work gets its whole time, and ends in the order in which it began', async () => {
+test('deadline: each decision gets its whole time, and ends in the order in which it began', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
-  const within = createWithDeadline(1000);
+  const deadlines = createDeadlines(1000);
   const ended: string[] = [];
   const begin = (name: string) =>
-    within(performance.now(), () => new Promise(() => {})).catch((error: unknown) => {
-      expect(error).toBeInstanceOf(TooLate);
+    deadlines.begin(performance.now(), (late) => {
+      expect(late).toBeInstanceOf(TooLate);
       ended.push(name);
     });
-  begin('first');
+  const first = begin('first');
   await vi.advanceTimersByTimeAsync(400);
   begin('second');
   await vi.advanceTimersByTimeAsync(599);
@@ -22,4 +22,18 @@ test('deadline: each work gets its whole time, and ends in the order in which it
   expect(ended).toEqual(['first']);
   await vi.advanceTimersByTimeAsync(1);
   expect(ended).toEqual(['first', 'second']);
+  expect(first.late).toBeInstanceOf(TooLate);
+  expect(deadlines.end(first)).toBe(false);
+});
+
+test('deadline: a decision that ends in time is never late', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const deadlines = createDeadlines(1000);
+  const onLate = vi.fn();
+  const deadline = deadlines.begin(performance.now(), onLate);
+  expect(deadlines.end(deadline)).toBe(true);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(onLate).not.toHaveBeenCalled();
+  expect(deadline.late).toBeUndefined();
 });

@@ -46,6 +46,26 @@ describe('object store: the gate signs exactly the decided file', () => {
     expect(decision).not.toHaveProperty('object');
   });
 
+  test('a folder is opened by its index.html, and is never listed', async () => {
+    const { issue, authorize, store, clock } = decider();
+    const { token } = await issue({ prefix: '/a/f/', index: true });
+    expect(await authorize('/a/f/', { cookie: token })).toMatchObject({
+      target: '/bucket-a/f/index.html',
+      object: 'f%2Findex.html',
+    });
+    const refused = await refusal(issue({ prefix: '/a/f/', listing: true }));
+    expect(refused).toEqual({ code: 'invalid_request', pointers: ['/listing'] });
+
+    const stored = newToken();
+    const times = { issuedAt: clock.now, expiresAt: clock.now + 60_000 };
+    const grant = { client: 'test', mount: '/a/', covers: '/a/f/', listing: true, ...times };
+    await store.issue([[tokenId(stored), grant]]);
+    expect(await authorize('/a/f/', { cookie: stored })).toMatchObject({
+      allow: false,
+      code: 'path_is_folder',
+    });
+  });
+
   test('a denial is not signed, nor a token without a use left', async () => {
     let signed = 0;
     const sign: SignFile = (name) => {

@@ -7,6 +7,7 @@ import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
 import { createRedisStore } from '../../service/store/redis.ts';
 import { SLOTS, slotOf } from '../../service/store/slot.ts';
 import { grantAt, newId } from '../store/grants.ts';
+import { observerOf } from '../store/observer.ts';
 import { answers, tell } from '../store/open-redis.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
@@ -16,14 +17,23 @@ const isOfFirst = (id: string) => slotOf(grantKey(id)) < Math.floor(SLOTS / 3);
 
 function openedAt(url: string, timeoutMs = 250) {
   const states: string[] = [];
+  const seen = { failovers: 0, redirections: 0 };
   const store = createRedisStore({
     url,
     prefix: 'postern:',
     timeoutMs,
     onState: (state, failure) => void states.push(`${state} ${failure?.shown ?? ''}`.trim()),
+    observer: observerOf({
+      failedOver(seconds) {
+        seen.failovers += seconds > 0 ? 1 : 0;
+      },
+      redirected() {
+        seen.redirections += 1;
+      },
+    }),
   });
   onTestFinished(() => store.close());
-  return { store, states };
+  return { store, states, seen };
 }
 
 async function started(options: ClusterOptions = {}, timeoutMs?: number) {
@@ -78,7 +88,7 @@ test('Cluster: a master that is lost takes its tokens with it, and no others', a
 });
 
 test('Cluster: after a master was killed, its replica answers', async () => {
-  const { cluster, first, store, states } = await started();
+  const { cluster, first, store, states, seen } = await started();
   const ids = await issued(store);
   for (const replica of cluster.replicas) {
     const isUp = async () =>
@@ -99,6 +109,7 @@ test('Cluster: after a master was killed, its replica answers', async () => {
   process.kill(first.pid, 'SIGKILL');
   await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
   await waitFor(() => states.at(-1) === 'up', { what: 'the replica', deadline: 30_000 });
+  expect(seen.failovers).toBe(1);
   expect(await outcomes(store, ids)).toEqual({ found: ids, absent: [], failed: [] });
   for (const id of ids) expect(await store.revoke(id, 'web')).toBe(true);
   expect((await outcomes(store, ids)).absent).toEqual(ids);
@@ -152,7 +163,7 @@ async function move(key: string, from: Redis, to: Redis, others: readonly Redis[
 }
 
 test('Cluster: a slot that moves is followed, at each step', async () => {
-  const { cluster, store } = await started({ replicas: 0 }, 5_000);
+  const { cluster, store, seen } = await started({ replicas: 0 }, 5_000);
   const subject = newId();
   const ids = await issued(store, 60, subject);
   const id = ids.find(isOfFirst) ?? '';
@@ -163,6 +174,7 @@ test('Cluster: a slot that moves is followed, at each step', async () => {
   expect(await store.find(newId())).toBeUndefined();
   await moving.moveKey(grantKey(id));
   await all();
+  expect(seen.redirections).toBeGreaterThan(0);
   expect(await store.findTimed(id)).toMatchObject({ grant: { subject } });
   // Its requesters would have the other key of the script, which Redis cannot find yet.
   await expect(store.revoke(id, 'web')).rejects.toMatchObject({
@@ -234,6 +246,9 @@ test('Cluster: check fails while one master takes no write', async () => {
   await tell(second, 'CONFIG SET maxmemory 1');
   const why = () => store.check().then(String, ({ shown }: StoreUnavailable) => shown ?? '');
   expect(await why()).toMatch(/out of memory \(OOM to SET\)/);
+  await expect(store.check()).rejects.toMatchObject({
+    health: { store: 'cluster', masters: 3, answering: 2, replicas: 0, wanted: 0 },
+  });
   await tell(second, 'CONFIG SET maxmemory 0');
   await tell(cluster.masters[2] as Redis, 'CONFIG SET maxmemory-policy allkeys-lru');
   expect((await store.check()).warning).toMatch(/allkeys-lru/);

@@ -7,10 +7,16 @@ import { openedOn } from '../store/open-redis.ts';
 const concurrent = { concurrent: true };
 
 for (const [engine, name] of engines()) {
+  // One of them with a confirmation by replicas, which must not change any answer.
+  const replicas = engine === 'valkey' ? 1 : 0;
   storeContract(
-    `${name} with Sentinel`,
-    () => openedOn(() => startRedisSentinel({ engine })),
+    `${name} with Sentinel and ${replicas} replicas to confirm`,
+    () => openedOn(() => startRedisSentinel({ engine }), { replicas }),
     concurrent,
   );
-  storeContract(`${name} Cluster`, () => openedOn(() => startRedisCluster({ engine })), concurrent);
+  storeContract(
+    `${name} Cluster and ${replicas} replicas to confirm`,
+    () => openedOn(() => startRedisCluster({ engine }), { replicas }),
+    concurrent,
+  );
 }

@@ -160,6 +160,20 @@ test('Redis failover: a replica that is promoted is used again', async () => {
   expect(await store.find(id)).toBeDefined();
 });
 
+test('Redis: a replica that follows later confirms, although the replication ID is new', async () => {
+  const [master, replica] = [await started(), await started()];
+  const { store: another, id } = await throughProxy(master);
+  const url = master.url;
+  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 1_000, replicas: 1 });
+  onTestFinished(() => store.close());
+  const outcome = () => store.revoke(id, 'web').then(String, ({ message }: Error) => message);
+  const isCounted = async () => (await outcome()).startsWith('0 of 1');
+  await waitFor(isCounted, { what: 'the second connection' });
+  await follow(replica, master);
+  await waitFor(async () => (await outcome()) === 'false', { what: 'the confirmation' });
+  expect(await another.find(id)).toBeUndefined();
+});
+
 test('Redis: LOADING is reported, and the first call afterwards succeeds', async () => {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

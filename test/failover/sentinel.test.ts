@@ -5,6 +5,7 @@ import { waitFor } from '../../dev/wait.ts';
 import type { StoreUnavailable } from '../../service/domain/store.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
 import { grantAt, newId } from '../store/grants.ts';
+import { observerOf } from '../store/observer.ts';
 import { answers } from '../store/open-redis.ts';
 
 async function started(
@@ -13,18 +14,22 @@ async function started(
 ) {
   const redis = await startRedisSentinel(options);
   const states: string[] = [];
+  const failovers: number[] = [];
+  const warnings: string[] = [];
   const store = createRedisStore({
     url: redis.url,
     prefix: 'postern:',
     timeoutMs: 250,
     onState: (state, failure) => void states.push(`${state} ${failure?.shown ?? ''}`.trim()),
+    observer: observerOf({ failedOver: (seconds) => void failovers.push(seconds) }),
+    onWarning: (warning) => void warnings.push(warning),
     ...access(redis.url),
   });
   onTestFinished(async () => {
     await store.close();
     await redis.stop();
   });
-  return { redis, store, states };
+  return { redis, store, states, failovers, warnings };
 }
 
 /** A grant that both replicas have. */
@@ -42,14 +47,46 @@ async function copied({ redis, store }: Awaited<ReturnType<typeof started>>): Pr
 test('Sentinel: after the master was killed, its successor answers', async () => {
   const all = await started();
   const id = await copied(all);
-  const { redis, store, states } = all;
+  const { redis, store, states, failovers, warnings } = all;
+  expect(failovers).toEqual([]);
   process.kill(redis.servers[0]?.pid ?? 0, 'SIGKILL');
   await waitFor(() => states.some((state) => state.startsWith('down')), { what: 'the loss' });
   await expect(store.find(id)).rejects.toThrow();
   await waitFor(() => states.at(-1) === 'up', { what: 'the successor', deadline: 30_000 });
+  expect(failovers).toHaveLength(1);
+  expect(failovers[0]).toBeGreaterThan(0);
+  expect(warnings).toEqual([]);
   expect(await store.find(id)).toBeDefined();
   expect(await store.revoke(id, 'web')).toBe(true);
   expect(await store.find(id)).toBeUndefined();
+});
+
+test('Sentinel: too few sentinels and an eviction policy are warnings, in the log and in check', async () => {
+  const { redis, store } = await started();
+  const [one, ...others] = redis.sentinels;
+  await Promise.all(others.map((sentinel) => sentinel.stop()));
+  await ask(one?.port ?? 0, 'SENTINEL RESET main');
+  const [master] = redis.servers;
+  await ask(master?.port ?? 0, 'CONFIG SET maxmemory-policy allkeys-lru');
+  await answers(store);
+  const warnings: string[] = [];
+  const later = createRedisStore({
+    url: redis.url,
+    prefix: 'postern:',
+    timeoutMs: 250,
+    onWarning: (warning) => void warnings.push(warning),
+  });
+  onTestFinished(() => later.close());
+  await answers(later);
+  const expected = /maxmemory-policy is allkeys-lru.*too few sentinels: 1 instead/;
+  await waitFor(() => warnings.length > 0, { what: 'the warning' });
+  expect(warnings).toEqual([expect.stringMatching(expected)]);
+  expect(await later.check()).toMatchObject({
+    store: 'sentinel',
+    masters: 1,
+    replicas: 2,
+    warning: expect.stringMatching(expected),
+  });
 });
 
 test('Sentinel: a master that hangs is left, and what it says later counts for nothing', async () => {

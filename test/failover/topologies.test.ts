@@ -2,9 +2,11 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../dev/paths.ts';
+import { startRedis } from '../../dev/redis.ts';
 import { startRedisCluster } from '../../dev/redis-cluster.ts';
 import { startRedisSentinel } from '../../dev/redis-sentinel.ts';
 import { startService } from '../../dev/service.ts';
+import { docsBlock, settingsOf } from '../docs/blocks.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const PASSWORD = 'data-pa55word';
@@ -44,7 +46,7 @@ async function issuesAndRevokes(service: Service): Promise<void> {
     const text = await reply.text();
     return { status: reply.status, body: text === '' ? undefined : JSON.parse(text) };
   };
-  expect(await api('GET', '/readyz')).toEqual({ status: 200, body: { status: 'ok' } });
+  expect(await api('GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ok' } });
   const paths = Array.from({ length: 20 }, (_, i) => ({ path: `/download/${i}`, subject: 'ada' }));
   const issued = await api('POST', '/tokens', paths);
   expect(issued.status).toBe(201);
@@ -66,36 +68,78 @@ async function issuesAndRevokes(service: Service): Promise<void> {
   for (const status of await all()) expect(status).toBe(401);
 }
 
+const HOSTS = '10.0.0.1,10.0.0.2,10.0.0.3';
+
+/** A block of docs/redis.md with the passwords of this test. */
+function documented(words: string): string {
+  return docsBlock('redis.md', words)
+    .replaceAll('<password>', PASSWORD)
+    .replaceAll('<password of the sentinels>', SENTINEL_PASSWORD);
+}
+
+/** The lines of a redis.conf as arguments of a server. */
+function serverArgs(conf: string): string[] {
+  return conf.split('\n').flatMap((line) => {
+    const [name, ...values] = line.split(' ');
+    return [`--${name}`, ...values];
+  });
+}
+
+const hostsOf = (url: string) => /:\/\/([^/]+)/.exec(url)?.[1] ?? '';
+
+test('docs/redis.md: one server', async (context) => {
+  await needTool('redis-server', context);
+  const redis = await startRedis({ args: serverArgs(documented('maxmemory-policy')) });
+  onTestFinished(() => redis.stop());
+  const store = documented('POSTERN_STORE=redis://').replace('127.0.0.1:6379', hostsOf(redis.url));
+  await issuesAndRevokes(await started({ ...settingsOf(store), POSTERN_STORE_PASSWORD_FILE: '' }));
+});
+
 test.for(['redis', 'valkey'] as const)(
-  'service: it issues and revokes tokens on Sentinel with %s',
+  'docs/redis.md: Sentinel with %s',
   async (engine, context) => {
     await needTool(`${engine}-server`, context);
-    const redis = await startRedisSentinel({
-      engine,
-      args: ['--requirepass', PASSWORD, '--masterauth', PASSWORD],
-      sentinelLines: [`sentinel auth-pass main ${PASSWORD}`, `requirepass ${SENTINEL_PASSWORD}`],
-    });
+    const [, ...sentinelLines] = documented('sentinel monitor main').split('\n');
+    const args = serverArgs(documented('masterauth'));
+    const redis = await startRedisSentinel({ engine, args, sentinelLines });
     onTestFinished(() => redis.stop());
-    const service = await started({
-      POSTERN_STORE: redis.url,
-      POSTERN_SENTINEL_PASSWORD: SENTINEL_PASSWORD,
-    });
+    const store = documented('POSTERN_STORE=redis+sentinel://').replace(HOSTS, hostsOf(redis.url));
+    // With one engine the password is in the URL, with the other one in the file.
+    const service = await started(
+      engine === 'redis'
+        ? { ...settingsOf(store), POSTERN_STORE_PASSWORD_FILE: '' }
+        : settingsOf(store.replace(`:${PASSWORD}@`, '')),
+    );
     await issuesAndRevokes(service);
     expect(service.stdout() + service.stderr()).not.toMatch(/pa55word/);
   },
 );
 
 test.for(['redis', 'valkey'] as const)(
-  'service: it issues and revokes tokens on a cluster of %s',
+  'docs/redis.md: a cluster of %s',
   async (engine, context) => {
     await needTool(`${engine}-server`, context);
-    const redis = await startRedisCluster({ engine, replicas: 0 });
+    const args = serverArgs(documented('cluster-enabled'));
+    const redis = await startRedisCluster({ engine, args, replicas: 0 });
     onTestFinished(() => redis.stop());
     // Without a password in the cluster, any would be rejected.
-    const service = await started({
-      POSTERN_STORE: redis.url,
-      POSTERN_STORE_PASSWORD_FILE: '',
-    });
-    await issuesAndRevokes(service);
+    const store = documented('POSTERN_STORE=redis+cluster://')
+      .replace(`:${PASSWORD}@`, '')
+      .replace(HOSTS, hostsOf(redis.url));
+    await issuesAndRevokes(
+      await started({ ...settingsOf(store), POSTERN_STORE_PASSWORD_FILE: '' }),
+    );
   },
 );
+
+test('docs/instances.md: a token of one instance opens at the other one, until it is revoked', async (context) => {
+  await needTool('redis-server', context);
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const shared = docsBlock('instances.md', 'POSTERN_STORE=')
+    .replace('127.0.0.1:6379', hostsOf(redis.url))
+    .replace('<secret>', KEY);
+  const env = { ...settingsOf(shared), POSTERN_STORE_PASSWORD_FILE: '' };
+  const [first, second] = [await started(env), await started(env)];
+  await issuesAndRevokes({ ...first, gatePort: second.gatePort });
+});

@@ -56,5 +56,9 @@ export async function startGate(
     ask,
     authRequest: (uri: string, more?: Headers) => ask('/auth-request', about(uri, more)),
     xAccel: (uri: string, more?: Headers) => ask('/x-accel', about(uri, more)),
+    confirm: (uri: string, more?: Headers) => {
+      const posted = { 'X-Original-Method': 'POST', 'Postern-Host': 'files.example', ...more };
+      return ask('/confirm', about(uri, posted), 'POST');
+    },
   };
 }

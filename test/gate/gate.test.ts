@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { isToken } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
@@ -64,4 +65,28 @@ test('gate: a response that cannot be sent closes the connection, and the gate c
   expect(isToken(access_token)).toBe(true);
   await expect(authRequest(url)).rejects.toThrow('socket hang up');
   expect((await ask('/livez', {})).status).toBe(200);
+});
+
+test('gate: a decision that ends after its deadline gets one response, and the connection stays', async () => {
+  const memory = createMemoryStore();
+  const lines: Array<{ code: string; msg: string }> = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  let answer = () => {};
+  const { authRequest } = await startGate({
+    store: {
+      ...memory,
+      find: () =>
+        new Promise((resolve) => {
+          answer = () => resolve(undefined);
+        }),
+    },
+    decisionMs: 20,
+    log,
+  });
+  const url = `/download/a?token=ps_${'A'.repeat(32)}`;
+  expect((await authRequest(url)).status).toBe(503);
+  answer();
+  const next = await authRequest('/download/a');
+  expect([next.status, next.reused]).toEqual([401, true]);
+  expect(lines.map(({ code }) => code)).toEqual(['unavailable', 'missing_token']);
 });

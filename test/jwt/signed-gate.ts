@@ -13,5 +13,5 @@ export async function signedGate(
     const { status, headers: told } = await gate.authRequest(uri, headers);
     return status === 204 ? 'allow' : told['postern-reason'];
   };
-  return { ...signed, authRequest: gate.authRequest, codeOf };
+  return { ...signed, authRequest: gate.authRequest, confirm: gate.confirm, codeOf };
 }

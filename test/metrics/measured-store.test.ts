@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { Store } from '../../service/domain/store.ts';
+import { type Store, Unconfirmed } from '../../service/domain/store.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { brokenStore } from '../api/broken-store.ts';
@@ -97,6 +97,33 @@ test('metrics: only a redeemed use is counted', async () => {
   expect(await store.redeem(id, requester, true)).toBe('known');
   expect(await store.redeem(id, { ...requester, address: '192.0.2.2' }, true)).toBeUndefined();
   expect(await redeemed()).toBe(1);
+});
+
+test('metrics: a change that replicas did not confirm is an error of a store that is up', async () => {
+  const memory = createMemoryStore();
+  const revoke = () => Promise.reject(new Unconfirmed('0 of 1'));
+  const { store, samples } = measured({ ...memory, revoke });
+  await store.find(id);
+  await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
+  expect((await samples()).get('postern_store_up')).toBe(1);
+  expect((await samples()).get('postern_store_errors_total{operation="revoke"}')).toBe(1);
+});
+
+test('metrics: what a store reports is counted', async () => {
+  const { storeObserver: store, text } = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  store.confirmed(true);
+  store.confirmed(false);
+  store.confirmed(false);
+  store.redirected();
+  store.failedOver(1.5);
+  const samples = samplesOf(await text());
+  const result = (value: string) => `postern_store_confirmations_total{result="${value}"}`;
+  expect(samples.get(result('confirmed'))).toBe(1);
+  expect(samples.get(result('unconfirmed'))).toBe(2);
+  expect(samples.get('postern_store_redirections_total')).toBe(1);
+  expect(samples.get('postern_store_failover_seconds_sum')).toBe(1.5);
+  expect(samples.get('postern_store_failover_seconds_bucket{le="1"}')).toBe(0);
+  expect(samples.get('postern_store_failover_seconds_bucket{le="2"}')).toBe(1);
 });
 
 test('metrics: close() closes the measured store', async () => {

@@ -5,6 +5,14 @@ import { type Site, startSite, ways } from '../support/site.ts';
 const UNKNOWN = `ps_${'x'.repeat(32)}`;
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
+const PAGE: Readonly<Record<string, string>> = {
+  missing_token: 'This address is not complete',
+  invalid_token: 'This link no longer works',
+  path_is_folder: 'This link is for a folder',
+  unavailable: 'Not available at the moment',
+  denied: 'This link does not open this file',
+};
+
 describe.each(ways)('denial: by %s', (way) => {
   let site: Site;
   let own: string;
@@ -67,7 +75,7 @@ describe.each(ways)('denial: by %s', (way) => {
       expect(answer.status).toBe(status);
       expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8');
       expect(answer.text).toMatch(/^<!doctype html>/);
-      expect(answer.text).toContain(`<title>${status}</title>`);
+      expect(answer.text).toContain(`<h1>${PAGE[code] ?? PAGE.denied}</h1>`);
       expect(answer.header('WWW-Authenticate')).toBe(challenge);
       expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);
     });
@@ -88,27 +96,25 @@ describe.each(ways)('denial: by %s', (way) => {
 });
 
 // The URL that a token for a folder is issued with, opened as it is.
-test.each(ways)(
-  'denial: by %s a link to a folder gets its own page for every token',
-  async (way) => {
-    const site = await startSite({ way });
-    onTestFinished(site.stop);
-    const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
-    expect(url).toBe(`/download/~${token}/folder/`);
-    for (const target of [
-      url,
-      url.replace(token, UNKNOWN),
-      `/download/folder/?token=${token}`,
-      `/download/folder/?token=${UNKNOWN}`,
-      '/download/folder/',
-      '/download/',
-    ]) {
-      const { status, text } = await site.ask('GET', target, { Accept: BROWSER });
-      expect(status).toBe(way === 'X-Accel' ? 400 : 403);
-      expect(text).toContain('<h1>This link is for a folder</h1>');
-      expect(text).not.toContain('expired');
-    }
-    const file = await site.ask('GET', `${url}a.txt/../`, { Accept: BROWSER });
-    expect(file.text).toContain('<h1>This link does not open the file</h1>');
-  },
-);
+test.each(ways)('denial: by %s a valid link to a folder gets its own page', async (way) => {
+  const site = await startSite({ way });
+  onTestFinished(site.stop);
+  const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
+  expect(url).toBe(`/download/~${token}/folder/`);
+  const open = (target: string) => site.ask('GET', target, { Accept: BROWSER });
+  const folder = way === 'X-Accel' ? 400 : 403;
+  for (const [target, status, page] of [
+    [url, folder, 'path_is_folder'],
+    [`/download/folder/?token=${token}`, folder, 'path_is_folder'],
+    [`/download/other/?token=${token}`, folder, 'path_is_folder'],
+    [url.replace(token, UNKNOWN), 401, 'invalid_token'],
+    [`/download/folder/?token=${UNKNOWN}`, 401, 'invalid_token'],
+    ['/download/folder/', 401, 'missing_token'],
+    ['/download/', 401, 'missing_token'],
+    [`${url}a.txt/../`, folder, 'denied'],
+  ] as const) {
+    const answer = await open(target);
+    expect([target, answer.status]).toEqual([target, status]);
+    expect(answer.text).toContain(`<h1>${PAGE[page]}</h1>`);
+  }
+});

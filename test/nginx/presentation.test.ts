@@ -75,9 +75,13 @@ describe.each(ways)('headers.conf: how a browser shows a file by %s', (way) => {
   });
 
   test.each(['none.html', 'none.mp4'])(
-    "%s is not there: nginx's page is in a sandbox",
+    '%s is not there: the answer is plain text',
     async (name) => {
-      expect(await policies(site, name)).toEqual([404, 'sandbox']);
+      const { url } = await site.issue({ path: `/download/${name}` });
+      const answer = await site.ask('GET', url);
+      expect(answer.status).toBe(404);
+      expect(answer.header('Content-Type')).toMatch(/^text\/plain/);
+      expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
     },
   );
 });

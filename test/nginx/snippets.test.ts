@@ -19,6 +19,7 @@ const NAMES = [
   'internal',
   'internal-proxy',
   'headers',
+  'listing',
 ] as const;
 type Name = (typeof NAMES)[number];
 
@@ -41,7 +42,7 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
       ${say('cors-headers')}
       location ^~ /a/ { ${say('protect')} }
       location ^~ /b/ { ${say('x-accel')} }
-      location ^~ /c/ { ${say('internal')} ${say('headers')} alias /srv/files/; }
+      location ^~ /c/ { ${say('internal')} ${say('headers')} ${say('listing')} alias /srv/files/; }
       location ^~ /d/ { ${say('internal-proxy')} ${say('headers')} proxy_pass http://127.0.0.1:9/; }
     }`;
 }
@@ -79,26 +80,42 @@ describe('nginx -t', () => {
   });
 });
 
-test('snippets: auth_request and X-Accel send the same headers, and X-Accel also Accept', async () => {
-  const headers = async (name: string) =>
-    [...(await read(`snippets/${name}.conf`)).matchAll(/^\s*proxy_set_header (\S+ .*);$/gm)].map(
-      (match) => match[1] as string,
-    );
-  const accept = 'Accept $http_accept';
-  expect(await headers('x-accel')).toEqual([...(await headers('auth-request')), accept]);
+/** x-accel.conf, or one of the two locations of auth-request.conf that ask the gate. */
+async function asking(name: 'x-accel' | 'auth-request' | 'confirm'): Promise<string> {
+  if (name === 'x-accel') return read('snippets/x-accel.conf');
+  const text = await read('snippets/auth-request.conf');
+  const start = text.indexOf(`location = /.postern/${name} {`);
+  return text.slice(start, text.indexOf('\n}\n', start));
+}
+
+const headersOf = (text: string) =>
+  [...text.matchAll(/^\s*proxy_set_header (\S+ .*);$/gm)].map((match) => match[1] as string);
+
+test('snippets: auth_request and X-Accel send the same headers, and a confirmation three more', async () => {
+  const headers = headersOf(await asking('auth-request'));
+  expect(headersOf(await asking('x-accel'))).toEqual(headers);
+  expect(headersOf(await asking('confirm'))).toEqual([
+    ...headers.filter((header) => header !== 'Content-Length ""'),
+    ...['Sec-Fetch-Site $http_sec_fetch_site', 'Origin $http_origin', 'Postern-Host $http_host'],
+  ]);
 });
 
-test('snippets: auth_request and X-Accel have the same proxy directives', async () => {
-  // These differ by design: where the question goes, which headers of the answer count, and that
-  // no answer by X-Accel is kept.
+test('snippets: auth_request, X-Accel and a confirmation have the same proxy directives', async () => {
+  // These differ by design: where the question goes, which headers of the answer count, that nginx
+  // writes the denials, and that no answer by X-Accel is kept.
   const differ =
-    /^proxy_(pass|set_header|ignore_headers|hide_header|redirect|cookie_(path|domain|flags)|cache\w*|no_cache)$/;
-  const stated = async (name: string) => {
-    const text = (await read(`snippets/${name}.conf`)).replace(/#.*/g, '');
-    const lines = [...text.matchAll(/^\s*((proxy_\w+) .*);$/gm)];
-    return lines.filter((match) => !differ.test(match[2] as string)).map((match) => match[1]);
+    /^proxy_(pass|intercept_errors|set_header|ignore_headers|hide_header|redirect|cookie_(path|domain|flags)|cache\w*|no_cache)$/;
+  // A confirmation is a POST with its body.
+  const ofPost = /^proxy_(method|set_body|pass_request_body|request_buffering)$/;
+  const stated = async (name: Parameters<typeof asking>[0], without = /^$/) => {
+    const lines = [
+      ...(await asking(name)).replace(/#.*/g, '').matchAll(/^\s*((proxy_\w+) .*);$/gm),
+    ];
+    const names = lines.filter(([, , one = '']) => !differ.test(one) && !without.test(one));
+    return names.map((match) => match[1]);
   };
   expect(await stated('x-accel')).toEqual(await stated('auth-request'));
+  expect(await stated('confirm', ofPost)).toEqual(await stated('auth-request', ofPost));
 });
 
 describe.each(ways)('snippets: connections to the gate by %s', (way) => {

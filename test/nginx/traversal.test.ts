@@ -94,9 +94,14 @@ describe.each(ways)('traversal: no path leaves the folder by %s', (way) => {
       only: `
         location ^~ /download/ { ${gateSnippet(way)} }
         location ^~ /protected/ {
+          error_page 404 @gone;
           include postern/internal.conf;
           alias $files/;
           add_header Allowed $postern_target$upstream_http_x_accel_redirect always;
+        }
+        location @gone {
+          add_header Allowed $postern_target$upstream_http_x_accel_redirect always;
+          return 404;
         }`,
     });
     await writeFile(join(site.files, '..', 'secret.txt'), SECRET);

@@ -3,6 +3,7 @@ import { waitFor } from '../../dev/wait.ts';
 import type { Grant } from '../../service/domain/grant.ts';
 import type { Store } from '../../service/domain/store.ts';
 import { foreignContract } from './contract-foreign.ts';
+import { pinContract } from './contract-pin.ts';
 import { subjectContract } from './contract-subject.ts';
 import { usesContract } from './contract-uses.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
@@ -55,6 +56,8 @@ export function storeContract(
         limitRate: 1_000_000_000_000,
         ip: ['192.0.2.0/24', '2001:db8::/48'],
         cookie: true,
+        confirm: true,
+        pinHash: 'c2FsdA.aGFzaA',
         signedUntil: opened.now() + 1_000_000_000_000,
         uses: { max: 1000, resumeFor: 1_000_000_000, cookieOnly: true },
         expiresAt: opened.now() + 1_000_000_000_000,
@@ -187,12 +190,15 @@ export function storeContract(
       expect(await store.findTimed(foreign)).toBeUndefined();
     });
 
+    pinContract(() => opened);
     usesContract(() => opened);
     foreignContract(() => opened);
     subjectContract(() => opened);
 
     test('check: resolves if the store accepts a write', async () => {
-      expect(await store.check()).toEqual({});
+      const { masters, answering, warning } = await store.check();
+      expect(masters).toBeGreaterThan(0);
+      expect([answering, warning]).toEqual([masters, undefined]);
     });
   });
 }

@@ -21,9 +21,11 @@ export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): P
 /** A store on servers of its own, for the contract. */
 export async function openedOn(
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
+  options: Partial<RedisStoreOptions> = {},
 ): Promise<Opened> {
   const redis = await start();
-  const store = createRedisStore({ url: redis.url, prefix: 'postern:', timeoutMs: 5_000 });
+  const { url } = redis;
+  const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 5_000, ...options });
   await answers(store);
   return {
     store,

@@ -1,4 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { projectRoot } from '../../dev/paths.ts';
+import { KEPT_FIELDS } from '../../service/domain/grant-fields.ts';
 import { decodeRecord, encodeRecord } from '../../service/store/record.ts';
 import { grantAt } from './grants.ts';
 
@@ -30,3 +34,33 @@ test.each(['v', 'c', 'm', 'p', 'i', 'x', 'o'])(
     expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
   },
 );
+
+test('record: a grant with confirm has another version, which older programs cannot read', () => {
+  const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
+  const fields = JSON.parse(encodeRecord(grant));
+  expect(fields).toMatchObject({ v: 3, h: 1, P: 'salt.hash' });
+  expect(decodeRecord(JSON.stringify(fields))).toStrictEqual(grant);
+});
+
+test.each([{ v: 2 }, { h: undefined }, { h: 0 }, { o: undefined }, { P: 5 }])(
+  'record: a grant with confirm and %j is not readable',
+  (change) => {
+    const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
+    const fields = { ...JSON.parse(encodeRecord(grant)), ...change };
+    expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
+  },
+);
+
+test('record: listing and index have keys of their own beside a PIN', () => {
+  const more = { listing: true, index: true, confirm: true, pinHash: 'salt.hash' } as const;
+  const grant = grantAt(1000, { ...more, uses: { resumeFor: 0 } });
+  expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
+});
+
+test('record: no two fields have the same key', async () => {
+  const own = await readFile(join(projectRoot, 'service/store/record.ts'), 'utf8');
+  const fixed = [...own.matchAll(/^ {2}(\w)\??: /gm)].map(([, key]) => key);
+  const keys = [...fixed, 'z', ...KEPT_FIELDS.map(({ record }) => record)];
+  expect(fixed).toContain('P');
+  expect(new Set(keys).size).toBe(keys.length);
+});

@@ -3,11 +3,16 @@ import { KEEPALIVE, type Site } from '../../backend.ts';
 export const PROTECTED = '/protected/';
 
 /** The configuration in README.md. */
-export function onGate(files: string, gatePort: number, apiPort?: number): Site {
+export function onGate(
+  files: string,
+  gatePorts: number | readonly number[],
+  apiPort?: number,
+): Site {
+  const gates = [gatePorts].flat().map((port) => `server 127.0.0.1:${port};`);
   return {
     http: `
       include postern/http.conf;
-      upstream postern { server 127.0.0.1:${gatePort}; keepalive ${KEEPALIVE}; }
+      upstream postern { ${gates.join(' ')} keepalive ${KEEPALIVE}; }
       ${apiPort === undefined ? '' : api(apiPort)}`,
     server: `
       include postern/auth-request.conf;

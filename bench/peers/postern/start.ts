@@ -1,18 +1,68 @@
-import { startService } from '../../../dev/service.ts';
+import { type ServiceProcess, startService } from '../../../dev/service.ts';
 import { waitFor } from '../../../dev/wait.ts';
 import { type Backend, EXPIRES_IN, KEY, NAME, type Wanted } from '../../backend.ts';
 import { residentBytes } from '../../processes.ts';
 import { issueTokens } from './issue.ts';
 import { onGate } from './site.ts';
 
-/** Starts the service and issues the tokens. Its log goes to /dev/null. */
+export interface StartOptions {
+  readonly revocable?: boolean;
+  /** More than one needs a store that they share. */
+  readonly instances?: number;
+}
+
+/** Starts the service and issues the tokens. */
 export async function startPostern(
   env: Record<string, string>,
   { files, tokens = 1 }: Wanted,
-  revocable = true,
+  { revocable = true, instances = 1 }: StartOptions = {},
 ): Promise<Backend> {
-  const began = performance.now();
-  const service = await startService({
+  const services: ServiceProcess[] = [];
+  const stop = async () => void (await Promise.all(services.map((service) => service.stop())));
+  try {
+    const began = performance.now();
+    const first = await startOne(env);
+    const startMs = performance.now() - began;
+    services.push(first);
+    while (services.length < instances) services.push(await startOne(env));
+    const { apiPort } = first;
+    const pids = services.map(({ pid }) => pid);
+    for (const one of services) {
+      const ready = async () => (await fetch(`http://127.0.0.1:${one.apiPort}/readyz`)).ok;
+      await waitFor(ready, { what: 'the store to take a write' });
+    }
+    const idleBytes = residentBytes(pids);
+    const grant = { path: `/download/${NAME}`, expires_in: EXPIRES_IN, revocable };
+    const paths = await issueTokens(apiPort, grant, tokens);
+    return {
+      site: onGate(
+        files,
+        services.map(({ gatePort }) => gatePort),
+        apiPort,
+      ),
+      path: paths[0] ?? '',
+      paths,
+      refused: `/download/${NAME}`,
+      issue: {
+        path: '/tokens',
+        authorization: `Bearer ${KEY}`,
+        body: JSON.stringify(grant),
+        batch: (count) => JSON.stringify(Array(count).fill(grant)),
+      },
+      processes: { service: pids },
+      startMs,
+      idleBytes,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Its log goes to /dev/null. */
+function startOne(env: Record<string, string>): Promise<ServiceProcess> {
+  return startService({
     env: {
       POSTERN_MOUNTS: '/download/=/protected/',
       POSTERN_API_KEYS: `bench:${KEY}`,
@@ -23,33 +73,4 @@ export async function startPostern(
     },
     stdio: 'ignore',
   });
-  const startMs = performance.now() - began;
-  const { gatePort, apiPort, pid } = service;
-  const stop = async () => void (await service.stop());
-  try {
-    const ready = async () => (await fetch(`http://127.0.0.1:${apiPort}/readyz`)).ok;
-    await waitFor(ready, { what: 'the store to take a write' });
-    const idleBytes = residentBytes(pid);
-    const grant = { path: `/download/${NAME}`, expires_in: EXPIRES_IN, revocable };
-    const paths = await issueTokens(apiPort, grant, tokens);
-    return {
-      site: onGate(files, gatePort, apiPort),
-      path: paths[0] ?? '',
-      paths,
-      refused: `/download/${NAME}`,
-      issue: {
-        path: '/tokens',
-        authorization: `Bearer ${KEY}`,
-        body: JSON.stringify(grant),
-        batch: (count) => JSON.stringify(Array(count).fill(grant)),
-      },
-      processes: { service: pid },
-      startMs,
-      idleBytes,
-      stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
 }

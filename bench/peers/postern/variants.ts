@@ -2,30 +2,66 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
 import { startRedis } from '../../../dev/redis.ts';
+import { startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
 import { run } from '../../../dev/run.ts';
 import type { Backend, Variant, Wanted } from '../../backend.ts';
-import { startPostern } from './start.ts';
+import type { Group } from '../../processes.ts';
+import { type StartOptions, startPostern } from './start.ts';
 
 /** More than the JWT cache holds, so that no token is found in it. */
 const MANY = 12_000;
 
-export async function onRedis(wanted: Wanted, env: Record<string, string> = {}): Promise<Backend> {
-  const redis = await startRedis();
+/** A store for Postern, on one server or several. */
+interface Servers {
+  readonly url: string;
+  /** Process groups whose CPU time is reported as that of Redis. */
+  readonly pids: Group;
+  stop(): Promise<void>;
+}
+
+async function onServers(
+  start: () => Promise<Servers>,
+  wanted: Wanted,
+  env: Record<string, string> = {},
+  options: StartOptions = {},
+): Promise<Backend> {
+  const servers = await start();
   try {
-    const postern = await startPostern({ POSTERN_STORE: redis.url, ...env }, wanted);
+    const postern = await startPostern({ POSTERN_STORE: servers.url, ...env }, wanted, options);
     return {
       ...postern,
-      processes: { ...postern.processes, redis: redis.pid },
+      processes: { ...postern.processes, redis: servers.pids },
       async stop() {
         await postern.stop();
-        await redis.stop();
+        await servers.stop();
       },
     };
   } catch (error) {
-    await redis.stop();
+    await servers.stop();
     throw error;
   }
 }
+
+async function oneRedis(): Promise<Servers> {
+  const { url, pid, stop } = await startRedis();
+  return { url, pids: pid, stop };
+}
+
+/** The master and its two replicas. The sentinels have no part in a decision. */
+async function sentinel(): Promise<Servers> {
+  const { url, servers, stop } = await startRedisSentinel();
+  return { url, pids: servers.map(({ pid }) => pid), stop };
+}
+
+/** Three masters, each with a replica. */
+async function cluster(): Promise<Servers> {
+  const { url, masters, replicas, stop } = await startRedisCluster();
+  return { url, pids: [...masters, ...replicas].map(({ pid }) => pid), stop };
+}
+
+export const onRedis = (wanted: Wanted, env: Record<string, string> = {}) =>
+  onServers(oneRedis, wanted, env);
 
 /** nginx reuses a decision for this many seconds, and up to one more. */
 const DECISION_TTL = 2;
@@ -43,7 +79,7 @@ async function withKey(alg: string, wanted: Wanted): Promise<Backend> {
   const program = join(projectRoot, 'dist', 'cli', 'postern.js');
   await run(process.execPath, [program, 'key', 'generate', '--alg', alg, '--out', keys]);
   const env = { POSTERN_JWT_KEYS: keys, POSTERN_FORMAT: 'jwt' };
-  const postern = await startPostern(env, wanted, false);
+  const postern = await startPostern(env, wanted, { revocable: false });
   return {
     ...postern,
     async stop() {
@@ -69,6 +105,21 @@ export const POSTERN: readonly Variant[] = [
   { id: 'memory', title: 'Postern, memory', start: (wanted) => startPostern({}, wanted) },
   { id: 'redis', title: 'Postern, Redis', start: (wanted) => onRedis(wanted) },
   { id: 'cache', title: 'Postern, Redis, decision cache', start: cached },
+  {
+    id: 'sentinel',
+    title: 'Postern, Sentinel',
+    start: (wanted) => onServers(sentinel, wanted),
+  },
+  {
+    id: 'cluster',
+    title: 'Postern, Cluster, many tokens',
+    start: (wanted) => onServers(cluster, { ...wanted, tokens: MANY }),
+  },
+  {
+    id: 'two',
+    title: 'Postern, Redis, two instances',
+    start: (wanted) => onServers(oneRedis, wanted, {}, { instances: 2 }),
+  },
   {
     id: 'redis-log',
     title: 'Postern, Redis, log at info',

@@ -17,9 +17,9 @@ export interface Location extends Context {
   readonly locations: readonly Location[];
 }
 
-export interface Server extends Context {
+/** A server block. It serves what no location matches, as the location / would. */
+export interface Server extends Location {
   readonly names: readonly string[];
-  readonly locations: readonly Location[];
 }
 
 export interface Http extends Context {
@@ -39,8 +39,20 @@ export function httpOf(main: readonly Directive[], file: string): Http {
 function serverOf(at: Directive, parent: Context): Server {
   const block = at.block ?? [];
   const names = named(block, 'server_name').flatMap(({ args }) => args);
-  const server = { at, block, parent, names, locations: [] as Location[] };
-  server.locations.push(...locationsOf(server, server));
+  const locations: Location[] = [];
+  const server: Server = {
+    at,
+    block,
+    parent,
+    names,
+    locations,
+    modifier: '',
+    path: '/',
+    get server() {
+      return server;
+    },
+  };
+  locations.push(...locationsOf(server, server));
   return server;
 }
 
@@ -92,7 +104,6 @@ export function turnedOn(context: Context, name: string): Directive | undefined 
   return directive === undefined || directive.args[0] === 'off' ? undefined : directive;
 }
 
-/** The first line of the block. */
 export function title({ at }: Context): string {
   return wordsOf(at);
 }

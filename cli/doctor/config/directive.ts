@@ -30,6 +30,10 @@ export class Unreadable extends Error {
   }
 }
 
+export function returns(block: readonly Directive[]): boolean {
+  return named(block, 'return').length > 0;
+}
+
 const HANDLED_BY =
   /^((proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass|stub_status|empty_gif|content_by_lua\w*|js_content|perl)$/;
 

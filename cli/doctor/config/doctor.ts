@@ -8,12 +8,12 @@ import { httpOf } from './context.ts';
 import { Unreadable } from './directive.ts';
 import { diskFiles, dumpedFiles, type Loaded, load, type Sources } from './load.ts';
 import { findTraps, type ReportedTrap } from './rules.ts';
-import { type SiteConfig, siteOf } from './site.ts';
+import { siteOf } from './site.ts';
 
 export interface DoctorOptions {
-  /** Absent: unknown, and not compared. */
-  readonly mounts?: readonly Mount[];
-  readonly json?: boolean;
+  /** Undefined: unknown, and not compared. */
+  readonly mounts?: readonly Mount[] | undefined;
+  readonly json?: boolean | undefined;
 }
 
 export interface Diagnosis {
@@ -33,30 +33,29 @@ export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis 
   return diagnoseText(read(name), name, options);
 }
 
-export function diagnoseText(text: string, name: string, options: DoctorOptions): Diagnosis {
-  // `nginx -T` writes nothing to standard output if it fails.
-  if (text.trim() === '') {
-    throw new UsageError(`${isStdin(name) ? 'standard input' : name} is empty`);
-  }
-  const main = isStdin(name) ? name : resolve(name);
-  const sources = dumpedFiles(text) ?? diskFiles(main, text);
-  const { root, files } = loaded(sources);
-  const site = siteOf(httpOf(root, sources.main), options.mounts);
-  const traps = findTraps(site);
-  const format = options.json ? formatTrapsJson : formatTraps;
-  return { ok: traps.length === 0, text: format(traps, site, files) };
-}
-
-function isStdin(name: string): boolean {
-  return name === '-';
-}
-
 function read(name: string): string {
   try {
-    return readFileSync(isStdin(name) ? STDIN : name, 'utf8');
+    return readFileSync(name === '-' ? STDIN : name, 'utf8');
   } catch (error) {
     throw new UsageError(`${name} cannot be read: ${systemReason(error)}`, { cause: error });
   }
+}
+
+export function diagnoseText(text: string, name: string, options: DoctorOptions): Diagnosis {
+  const isStdin = name === '-';
+  // `nginx -T` writes nothing to standard output if it fails.
+  if (text.trim() === '') throw new UsageError(`${isStdin ? 'standard input' : name} is empty`);
+  const sources = dumpedFiles(text) ?? diskFiles(isStdin ? name : resolve(name), text);
+  const { root, files } = loaded(sources);
+  const site = siteOf(httpOf(root, sources.main), options.mounts);
+  const traps = findTraps(site);
+  const counts = {
+    files: files.length,
+    gates: site.gates.length,
+    internal_locations: site.internals.length,
+  };
+  const format = options.json ? formatTrapsJson : formatTraps;
+  return { ok: traps.length === 0, text: format(traps, counts) };
 }
 
 function loaded(sources: Sources): Loaded {
@@ -68,27 +67,24 @@ function loaded(sources: Sources): Loaded {
   }
 }
 
-function formatTraps(
-  traps: readonly ReportedTrap[],
-  site: SiteConfig,
-  files: readonly string[],
-): string {
-  const read = `${count(files.length, 'file')}, ${count(site.gates.length, 'gate')}, ${count(site.internals.length, 'internal location')}`;
+type Counts = Readonly<Record<'files' | 'gates' | 'internal_locations', number>>;
+
+function formatTraps(traps: readonly ReportedTrap[], counts: Counts): string {
+  const read = [
+    count(counts.files, 'file'),
+    count(counts.gates, 'gate'),
+    count(counts.internal_locations, 'internal location'),
+  ].join(', ');
   if (traps.length === 0) return `✓ nothing found (${read})\n`;
   return `${[...traps.map(paragraph), `${count(traps.length, 'finding')} (${read})`].join('\n\n')}\n`;
 }
 
 /** The same for programs, on one line. */
-function formatTrapsJson(
-  traps: readonly ReportedTrap[],
-  site: SiteConfig,
-  files: readonly string[],
-): string {
+function formatTrapsJson(traps: readonly ReportedTrap[], counts: Counts): string {
   const findings = traps.map(({ rule, at: { file, line }, seen, why, fix }) => {
     return { rule, file, line, seen, why, fix };
   });
-  const counts = { gates: site.gates.length, internal_locations: site.internals.length };
-  return `${JSON.stringify({ findings, files: files.length, ...counts })}\n`;
+  return `${JSON.stringify({ findings, ...counts })}\n`;
 }
 
 function paragraph({ rule, at, seen, why, fix }: ReportedTrap): string {

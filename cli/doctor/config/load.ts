@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type Directive, Unreadable } from './directive.ts';
+import { type Directive, type Position, Unreadable } from './directive.ts';
 import { parse } from './parse.ts';
 
 /** Nested includes, and all directives: more than any site has, and few enough not to hang. */
@@ -21,15 +21,13 @@ export function load(sources: Sources): Loaded {
   const files = new Map<string, readonly Directive[]>();
   let count = 0;
 
-  function parsed(file: string, at: Pick<Directive, 'file' | 'line'>): readonly Directive[] {
+  function parsed(file: string, at: Position): readonly Directive[] {
     const known = files.get(file);
     if (known !== undefined) return known;
     const text = sources.read(file);
     if (text === undefined) {
-      throw new Unreadable(
-        `${file} is not available; the output of \`nginx -T\` contains all files`,
-        at,
-      );
+      const reason = `${file} is not available; the output of \`nginx -T\` contains all files`;
+      throw new Unreadable(reason, at);
     }
     const directives = parse(text, file);
     files.set(file, directives);
@@ -60,7 +58,6 @@ export function load(sources: Sources): Loaded {
   return { root, files: [...files.keys()] };
 }
 
-/** The files of a configuration. */
 export interface Sources {
   /** The file that nginx reads first. */
   readonly main: string;

@@ -13,6 +13,7 @@ import { type Directive, named } from './directive.ts';
 /** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
+export const CONFIRM = '/.postern/confirm';
 
 export interface Gate {
   readonly location: Location;
@@ -23,33 +24,36 @@ export interface Gate {
 export interface SiteConfig {
   readonly http: Http;
   readonly gates: readonly Gate[];
+  /** The locations of auth-request.conf that ask the gate. */
+  readonly questions: readonly Location[];
   /** The locations that serve the files that a gate allowed. */
   readonly internals: readonly Location[];
   /** The server blocks with a gate. */
   readonly servers: readonly Server[];
-  /** Absent: unknown. */
-  readonly mounts?: readonly Mount[];
+  /** Undefined: unknown. */
+  readonly mounts: readonly Mount[] | undefined;
 }
 
-export function siteOf(http: Http, mounts?: readonly Mount[]): SiteConfig {
+export function siteOf(http: Http, mounts: readonly Mount[] | undefined): SiteConfig {
   const locations = http.servers.flatMap((server) => withNested(server.locations));
   const gates = locations.flatMap((location) => gateAt(location) ?? []);
-  const isGate = (location: Location) => gates.some((gate) => gate.location === location);
-  const servers = http.servers.filter((server) => gates.some((gate) => isOf(gate, server)));
+  const servers = http.servers.filter((server) =>
+    gates.some(({ location }) => location.server === server),
+  );
   const internals = servers.flatMap((server) => {
     const others = withNested(server.locations).filter(
-      (location) => !isGate(location) && !isSnippets(location),
+      (location) =>
+        !isSnippets(location) &&
+        !isListing(location) &&
+        gates.every((gate) => gate.location !== location),
     );
     const sure = others.filter(usesSnippets);
     const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
     const found = [...new Set([...sure, ...ofMounts])];
     return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
   });
-  return { http, gates, internals, servers, ...(mounts && { mounts }) };
-}
-
-export function isOf({ location }: Gate, server: Server): boolean {
-  return location.server === server;
+  const questions = servers.flatMap((server) => server.locations.filter(isAuthRequest));
+  return { http, gates, questions, internals, servers, mounts };
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */
@@ -60,6 +64,14 @@ export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mou
 
 export function isAuthRequest(location: Location): boolean {
   return location.modifier === '=' && location.path === AUTH_REQUEST;
+}
+
+/** The location of listing.conf, in an internal location. */
+export function isListing({ block = [] }: { readonly block?: readonly Directive[] }): boolean {
+  return named(block, 'set').some(
+    ({ args: [name, value = ''] }) =>
+      name === '$postern_decided' && value.includes('$postern_listing'),
+  );
 }
 
 function isSnippets({ modifier, path }: Location): boolean {
@@ -110,9 +122,4 @@ function isLikely(location: Location, server: Server): boolean {
     .filter(({ name }) => name === 'auth_request' || name === 'error_page')
     .some(({ args }) => args.some((word) => word.startsWith(location.path)));
   return serves && !led;
-}
-
-/** Whether a `return` ends the request. */
-export function returns({ block }: { readonly block: readonly Directive[] }): boolean {
-  return named(block, 'return').length > 0;
 }

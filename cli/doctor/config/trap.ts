@@ -1,7 +1,6 @@
-import { effective, inForce, type Location, own, title, turnedOn } from './context.ts';
-import type { Position } from './directive.ts';
+import { effective, type Location, title, titleAt, turnedOn } from './context.ts';
+import { type Position, wordsOf } from './directive.ts';
 
-/** A trap, and how to fix it. */
 export interface Trap {
   readonly at: Position;
   /** What the configuration contains, in one line. */
@@ -11,45 +10,47 @@ export interface Trap {
   readonly fix: string;
 }
 
-/** A line of a snippet that protects something, and whether a location has it. */
-export interface Requirement {
-  /** The line, which is also the fix. */
-  readonly line: string;
+/** The lines of a snippet that protect something, with the reason; the line is also the fix. */
+export type Requirements = Readonly<Record<string, string | Requirement>>;
+
+interface Requirement {
   readonly why: string;
+  /** By default: the line is in force. */
   isMet(location: Location): boolean;
 }
 
 /** Compares the directives in force, not the text: a snippet may be edited. */
-export function unmet(location: Location, needs: readonly Requirement[]): readonly Trap[] {
-  return needs
-    .filter((need) => !need.isMet(location))
-    .map(({ line, why }) => ({
-      at: location.at,
-      seen: `${title(location)} lacks ${line}`,
-      why,
-      fix: line,
-    }));
+export function unmet(location: Location, lines: Requirements): readonly Trap[] {
+  return Object.entries(lines).flatMap(([line, need]) => {
+    const isMet = typeof need === 'string' ? isInForce(location, line) : need.isMet(location);
+    if (isMet) return [];
+    const why = typeof need === 'string' ? need : need.why;
+    return { at: location.at, seen: `${title(location)} lacks ${line}`, why, fix: line };
+  });
 }
 
-/** Off by nginx's default, so the line is only needed if another line turns it on. */
-export function isOff(name: string): Requirement['isMet'] {
-  return (location) => turnedOn(location, name) === undefined;
+function isInForce(location: Location, line: string): boolean {
+  const [name = '', first, second] = line.replace(/;$/, '').split(' ');
+  // The others are off by default, so the line is only needed if another line turns them on.
+  if (first === 'off' && name !== 'proxy_pass_request_headers') {
+    return turnedOn(location, name) === undefined;
+  }
+  // Header names are case-insensitive.
+  return effective(location, name).some(
+    ({ args }) => args[0]?.toLowerCase() === first?.toLowerCase() && args[1] === second,
+  );
 }
 
-/** On by nginx's default. */
-export function isSetOff(name: string): Requirement['isMet'] {
-  return (location) => inForce(location, name)?.args[0] === 'off';
-}
-
-export function has(name: string, ...words: readonly string[]): Requirement['isMet'] {
-  return (location) =>
-    own(location, name).some(({ args }) => words.every((word) => args.includes(word)));
-}
-
-/** Header names are case-insensitive. */
-export function sends(header: string, value: string): Requirement['isMet'] {
-  return (location) =>
-    effective(location, 'proxy_set_header').some(
-      ({ args }) => args[0]?.toLowerCase() === header.toLowerCase() && args[1] === value,
-    );
+/** Directives that must be off, with the reason. */
+export function turnedOnIn(
+  location: Location,
+  reasons: Readonly<Record<string, string>>,
+  hint = '',
+): readonly Trap[] {
+  return Object.entries(reasons).flatMap(([name, why]) => {
+    const at = turnedOn(location, name);
+    if (at === undefined) return [];
+    const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
+    return { at, seen, why, fix: `${name} off; in that location${hint}` };
+  });
 }

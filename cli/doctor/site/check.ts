@@ -1,4 +1,4 @@
-import { type HttpResponse, headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
+import { headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
 import type { TestedSite } from './site.ts';
 
 /**
@@ -37,15 +37,11 @@ export const fault = (saw: string, more: { why?: string; fix?: string } = {}): C
 export const skipped = (saw: string): CheckResult => ({ verdict: 'skipped', saw });
 export const untested = (saw: string): CheckResult => ({ verdict: 'untested', saw });
 
-/** A request that must not succeed, with its name in the report. */
-export interface Attempt extends Request {
-  readonly name: string;
-}
+/** Requests that must not succeed, by their names in the report. */
+export type Attempts = Readonly<Record<string, Request>>;
 
-/** Whether a response is as it must be. */
 export type Expectation = (answer: SiteResponse, site: TestedSite) => boolean;
 
-/** The result of a check that needs a token for a folder. */
 export const NO_FOLDER_TOKENS = 'the key may not issue tokens for folders';
 
 const MAX_SIMULTANEOUS = 4;
@@ -57,7 +53,7 @@ const MAX_NAMED = 8;
 const BUSY = [429, 503];
 
 /** Whether the response contains a part of the canary that cannot be there by chance. */
-export function hasCanary({ body }: HttpResponse, { canary }: TestedSite): boolean {
+export function hasCanary({ body }: SiteResponse, { canary }: TestedSite): boolean {
   return body.includes(canary.body.subarray(0, 16)) || body.includes(canary.body.subarray(-16));
 }
 
@@ -78,15 +74,18 @@ export const isNotTheFile: Expectation = (answer, site) =>
 /** Sends the requests, a few at a time, and compares each response with what is expected. */
 export async function runAttempts(
   site: TestedSite,
-  attempts: readonly Attempt[],
-  isExpected: Expectation,
+  attempts: Attempts,
+  isExpected = isDenial,
 ): Promise<CheckResult> {
   const good: string[] = [];
   const bad = new Map<string, string[]>();
   const unknown = new Map<string, string[]>();
-  const answers = await inTurns(attempts, (attempt) => answerTo(site, attempt));
-  for (const [index, { name }] of attempts.entries()) {
-    const answer = answers[index] ?? 'no answer';
+  const add = (to: Map<string, string[]>, seen: string, name: string) =>
+    to.set(seen, [...(to.get(seen) ?? []), name]);
+  const answers = await inTurns(Object.entries(attempts), async ([name, request]) => {
+    return { name, answer: await answerTo(site, request) };
+  });
+  for (const { name, answer } of answers) {
     const seen = typeof answer === 'string' ? answer : describe(answer, site);
     if (typeof answer === 'string' || isUnknown(answer)) add(unknown, seen, name);
     else if (isExpected(answer, site)) good.push(seen);
@@ -111,7 +110,7 @@ export function isUnknown(answer: SiteResponse | string): boolean {
   return typeof answer === 'string' || BUSY.includes(answer.status);
 }
 
-export function describe(answer: HttpResponse, site: TestedSite): string {
+export function describe(answer: SiteResponse, site: TestedSite): string {
   return `${answer.status}${hasCanary(answer, site) ? ' and the file' : ''}`;
 }
 
@@ -126,10 +125,6 @@ async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): P
   };
   await Promise.all(Array.from({ length: MAX_SIMULTANEOUS }, worker));
   return results;
-}
-
-function add(to: Map<string, string[]>, seen: string, name: string): void {
-  to.set(seen, [...(to.get(seen) ?? []), name]);
 }
 
 function grouped(all: ReadonlyMap<string, readonly string[]>): string {

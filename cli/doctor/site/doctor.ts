@@ -5,12 +5,9 @@ import { Failure, UsageError } from '../../errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../terminal.ts';
 import type { Check } from './check.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
-import { addressChecks } from './checks/address.ts';
-import { cacheChecks } from './checks/caches.ts';
-import { deliveryChecks } from './checks/delivery.ts';
+import { cacheChecks, deliveryChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
-import { pathChecks } from './checks/paths.ts';
-import { spoofedChecks } from './checks/spoofed.ts';
+import { addressChecks, spoofedChecks } from './checks/spoofed.ts';
 import { tokenChecks } from './checks/tokens.ts';
 import { NoAnswer, sendRequest } from './http.ts';
 import {
@@ -22,12 +19,11 @@ import {
   type Row,
 } from './report.ts';
 import { endpointOf, findCanary } from './set-up.ts';
-import { createDoctorApi, type DoctorApi, type TestedSite } from './site.ts';
+import { createDoctorApi, type TestedSite } from './site.ts';
 
 /** In the order of the report. */
 export const checks: readonly Check[] = [
   ...tokenChecks,
-  ...pathChecks,
   ...locationChecks,
   ...spoofedChecks,
   ...cacheChecks,
@@ -63,10 +59,8 @@ export async function attackSite(
   const stop = () => stopping.abort();
   for (const signal of SIGNALS) process.once(signal, stop);
   const progress = createProgress(process.stderr);
-  const mark = `postern-doctor-${randomBytes(6).toString('hex')}`;
   try {
-    const api = createDoctorApi(await open(), mark);
-    const report = await attack(url, options, { api, mark, progress, signal: stopping.signal });
+    const report = await attack(url, await open(), options, progress, stopping.signal);
     progress.end();
     await print(options.json ? formatReportJson(report) : formatReport(report));
     return exitCode(report.rows);
@@ -81,18 +75,15 @@ export async function attackSite(
   }
 }
 
-interface Run {
-  readonly api: DoctorApi;
-  readonly mark: string;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
-}
-
 async function attack(
   url: string,
-  { path, connect, accessLog, json: _, only, ...options }: DoctorSiteOptions,
-  { api, mark, progress, signal }: Run,
+  client: ApiClient,
+  { path, connect, accessLog, only, internal, folders, decisionTtl }: DoctorSiteOptions,
+  progress: Progress,
+  signal: AbortSignal,
 ): Promise<Report> {
+  const mark = `postern-doctor-${randomBytes(6).toString('hex')}`;
+  const api = createDoctorApi(client, mark);
   const endpoint = endpointOf(url, connect);
   const began = Date.now();
   let requests = 0;
@@ -111,9 +102,9 @@ async function attack(
       ...(await findCanary({ api, path, mark, endpoint, ask })),
       api,
       mark,
-      internal: options.internal,
-      folders: options.folders,
-      decisionTtl: options.decisionTtl,
+      internal,
+      folders,
+      decisionTtl,
       ask,
       issue: (fields = {}) => api.issue({ ...('prefix' in fields ? {} : { path }), ...fields }),
       say: (what) => progress.show(`${doing}: ${what}`),
@@ -133,7 +124,6 @@ async function attack(
   }
 }
 
-/** @throws UsageError */
 function selected(all: readonly Check[], only: readonly string[] | undefined): readonly Check[] {
   const ids = all.map(({ id }) => id);
   const unknown = only?.find((id) => !ids.includes(id));

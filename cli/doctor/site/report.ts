@@ -2,7 +2,6 @@ import { withoutTokens } from '../../../service/domain/without-tokens.ts';
 import { escapeControls } from '../../terminal.ts';
 import type { CheckResult, Verdict } from './check.ts';
 
-/** The result of one check. */
 export interface Row extends CheckResult {
   readonly id: string;
   readonly title: string;

@@ -1,18 +1,15 @@
 import { Problem } from '../../api-client.ts';
 import { Failure, UsageError } from '../../errors.ts';
-import { type Endpoint, headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
-import type { Canary, CanaryMount, DoctorApi, TestToken } from './site.ts';
+import { type Endpoint, headerOf, NoAnswer, type SiteResponse } from './http.ts';
+import type { CanaryMount, DoctorApi, TestedSite, TestToken } from './site.ts';
 
 /** A shorter canary could be in a response by chance. */
 const MIN_BYTES = 32;
 const MAX_BYTES = 64 << 10;
 
-interface SetUp {
-  readonly api: DoctorApi;
+interface SetUp extends Pick<TestedSite, 'api' | 'mark' | 'ask'> {
   readonly path: string;
-  readonly mark: string;
   readonly endpoint: Endpoint;
-  ask(request: Request): Promise<SiteResponse>;
 }
 
 /**
@@ -20,10 +17,13 @@ interface SetUp {
  *
  * @throws Failure if this site cannot be tested; the message says what to check
  */
-export async function findCanary({ api, path, mark, endpoint, ask }: SetUp): Promise<{
-  readonly canary: Canary;
-  readonly mount: CanaryMount | undefined;
-}> {
+export async function findCanary({
+  api,
+  path,
+  mark,
+  endpoint,
+  ask,
+}: SetUp): Promise<Pick<TestedSite, 'canary' | 'mount'>> {
   const token = await issue(api, path);
   const [target = '', query = ''] = token.target.split('?');
   if (!query.startsWith('token=') || query.includes('&')) {
@@ -67,11 +67,7 @@ async function issue(api: DoctorApi, path: string): Promise<TestToken> {
 }
 
 /** In the URL of a folder, the token follows the prefix of the mount. */
-async function mountOf(
-  api: DoctorApi,
-  path: string,
-  target: string,
-): Promise<CanaryMount | undefined> {
+async function mountOf(api: DoctorApi, path: string, target: string) {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const issued = await api.issueIfMay({ prefix: folder });
   if (!issued) return undefined;
@@ -82,7 +78,9 @@ async function mountOf(
 /** What to check if a valid token does not open the file. */
 function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefined): string {
   const { status } = answer;
-  if (status === 404 && isProblem(answer)) {
+  const type = headerOf(answer, 'content-type') ?? '';
+  // A 404 of nginx itself is an HTML page.
+  if (status === 404 && type.startsWith('application/problem+json')) {
     return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN`;
   }
   const got = `${status} for ${path} with a valid token`;
@@ -100,11 +98,6 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
   return got;
 }
 
-/** A 404 of nginx itself is an HTML page. */
-function isProblem(answer: SiteResponse): boolean {
-  return /^application\/problem\+json/.test(headerOf(answer, 'content-type') ?? '');
-}
-
 function recipe(path: string, mount: CanaryMount | undefined): string {
   const rest = mount ? decodeURIComponent(mount.rest) : path.slice(path.lastIndexOf('/') + 1);
   return `head -c 1500 /dev/urandom | base64 > /srv/files/${rest}, where /srv/files/ is the alias of the internal location`;
@@ -112,8 +105,6 @@ function recipe(path: string, mount: CanaryMount | undefined): string {
 
 /**
  * Reads the URL of a site. `connect` is a `host:port` to connect to instead, like curl's --connect-to.
- *
- * @throws UsageError
  */
 export function endpointOf(address: string, connect: string | undefined): Endpoint {
   const url = URL.canParse(address) ? new URL(address) : undefined;

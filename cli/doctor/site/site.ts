@@ -13,19 +13,16 @@ export interface Canary {
 
 /** The mount of the canary, encoded as in a request line. */
 export interface CanaryMount {
-  /** The public prefix. */
   readonly prefix: string;
   /** The path of the canary below the prefix. */
   readonly rest: string;
 }
 
-/** The site, and what the checks need to test it. */
 export interface TestedSite {
   readonly api: DoctorApi;
   readonly canary: Canary;
   /** Undefined if the key may not issue tokens for folders. */
   readonly mount: CanaryMount | undefined;
-  /** The internal prefix. */
   readonly internal: string | undefined;
   /** Names of folders that could contain the files. */
   readonly folders: readonly string[];
@@ -56,8 +53,15 @@ export function withToken(target: string, token: string): string {
   return `${target}${target.includes('?') ? '&' : '?'}token=${token}`;
 }
 
+/** An address that no client has (RFC 5737). */
+export const NOBODY = '192.0.2.1';
+
 export function bearer(token: string): Readonly<Record<string, string>> {
   return { Authorization: `Bearer ${token}` };
+}
+
+export function cookie(token: string): Readonly<Record<string, string>> {
+  return { Cookie: `postern=${token}` };
 }
 
 export interface TestToken {
@@ -67,32 +71,24 @@ export interface TestToken {
   readonly target: string;
 }
 
-export interface TokenState {
+interface TokenState {
   readonly requesters?: readonly { readonly address?: string }[];
-}
-
-/** The part of Postern's API that the doctor needs. Each call throws a Failure if the API does not answer. */
-export interface DoctorApi {
-  /** Also throws a Failure if the API rejects the request. */
-  issue(fields: object): Promise<TestToken>;
-  /** Undefined if the API rejects the request: the key or the mount does not allow it. */
-  issueIfMay(fields: object): Promise<TestToken | undefined>;
-  revoke(id: string): Promise<void>;
-  /** Undefined if the token has expired or was revoked. */
-  show(id: string): Promise<TokenState | undefined>;
-  /** Revokes all tokens of this run. */
-  revokeAll(): Promise<void>;
-  /** All tokens of this run. */
-  readonly issued: readonly string[];
 }
 
 /** Seconds. Each check issues its own tokens. */
 const EXPIRES_IN = 60;
 
-/** All tokens have one subject, so that one request revokes them. */
-export function createDoctorApi(client: ApiClient, subject: string): DoctorApi {
+export type DoctorApi = ReturnType<typeof createDoctorApi>;
+
+/**
+ * The part of Postern's API that the doctor needs. All tokens have one subject, so that one request revokes
+ * them. Each call throws a Failure if the API does not answer.
+ */
+export function createDoctorApi(client: ApiClient, subject: string) {
+  /** All tokens of this run. */
   const issued: string[] = [];
 
+  /** Also throws a Failure if the API rejects the request. */
   async function issue(fields: object): Promise<TestToken> {
     const asked = JSON.stringify({ expires_in: EXPIRES_IN, subject, ...fields });
     const answer = (await client.ask('POST', '/tokens', asked)) as Record<string, unknown>;
@@ -104,23 +100,27 @@ export function createDoctorApi(client: ApiClient, subject: string): DoctorApi {
     return { token, id, target: url.replace(/^[a-z]+:\/\/[^/]+/i, '') };
   }
 
-  return {
-    issued,
-    issue,
-    issueIfMay: (fields) => issue(fields).catch(unless('invalid_request', 'insufficient_scope')),
-    async revoke(id) {
-      await client.ask('DELETE', `/tokens/${id}`).catch(unless('not_found'));
-    },
-    async show(id) {
-      return (await client.ask('GET', `/tokens/${id}`).catch(unless('not_found'))) as
-        | TokenState
-        | undefined;
-    },
-    async revokeAll() {
-      if (issued.length === 0) return;
-      await client.ask('DELETE', `/tokens?${new URLSearchParams({ subject })}`);
-    },
-  };
+  /** Undefined if the API rejects the request: the key or the mount does not allow it. */
+  function issueIfMay(fields: object): Promise<TestToken | undefined> {
+    return issue(fields).catch(unless('invalid_request', 'insufficient_scope'));
+  }
+
+  async function revoke(id: string): Promise<void> {
+    await client.ask('DELETE', `/tokens/${id}`).catch(unless('not_found'));
+  }
+
+  /** Undefined if the token has expired or was revoked. */
+  async function show(id: string): Promise<TokenState | undefined> {
+    const state = await client.ask('GET', `/tokens/${id}`).catch(unless('not_found'));
+    return state as TokenState | undefined;
+  }
+
+  async function revokeAll(): Promise<void> {
+    if (issued.length === 0) return;
+    await client.ask('DELETE', `/tokens?${new URLSearchParams({ subject })}`);
+  }
+
+  return { issued, issue, issueIfMay, revoke, show, revokeAll };
 }
 
 function unless(...codes: readonly string[]): (error: unknown) => undefined {

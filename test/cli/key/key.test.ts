@@ -16,7 +16,7 @@ const text = (name: string) => readFile(join(folder, name), 'utf8');
 const keysOf = (json: string) => (JSON.parse(json) as { keys: JWK[] }).keys;
 const mode = async (name: string) => (await stat(join(folder, name))).mode & 0o777;
 
-/** Fails unless it ended well, in silence about trouble. */
+/** Fails if the command failed or wrote to standard error. */
 async function done(line: string): Promise<Ended> {
   const ended = await run(line);
   expect(ended, line).toMatchObject({ code: 0, stderr: '' });
@@ -143,7 +143,7 @@ test.each([
   [SECRET, 'no JSON'],
   [`{"keys":["${SECRET}"]}`, 'no key'],
   ['{"keys":[]}', 'at least one key'],
-  [`{"kty":"oct","k":"${SECRET}"}`, 'a key alone'],
+  [`{"kty":"oct","k":"${SECRET}"}`, 'a key without a set'],
   ['null', 'null'],
 ])('key: %j (%s) is rejected, and the message does not contain it', async (content) => {
   await writeFile(join(folder, 'keys.json'), content);

@@ -45,6 +45,7 @@ function sites(text: string) {
     });
 }
 
+const PAGES = join(projectRoot, 'nginx', 'snippets', 'pages');
 const FILES = ['--files', '/srv/files'];
 const FAILS = 'max_fails=3 fail_timeout=1s';
 
@@ -125,9 +126,9 @@ describe('nginx: standard output', () => {
     const { files } = JSON.parse(await done([...FILES, '--cors', 'https://app.example', '--json']));
     expect(Object.keys(files).at(-1)).toBe('conf.d/postern.conf');
     const included = [...files['conf.d/postern.conf'].matchAll(/include (postern\/\S+);/g)];
-    expect(new Set(included.map(([, name]) => name))).toEqual(
-      new Set(Object.keys(files).slice(0, -1)),
-    );
+    const snippets = Object.keys(files).filter((name) => /^postern\/[^/]+$/.test(name));
+    expect(new Set(included.map(([, name]) => name))).toEqual(new Set(snippets));
+    expect(files['postern/pages/en/denied.html']).toContain('<!--# include');
     expect(files['postern/cors.conf']).toContain('\n    "https://app.example" $http_origin;\n');
     const shipped = join(projectRoot, 'nginx', 'snippets', 'protect.conf');
     expect(files['postern/protect.conf']).toBe(await readFile(shipped, 'utf8'));
@@ -315,16 +316,19 @@ describe('nginx --out', () => {
   test('writes the site and its snippets, and lists them', async () => {
     const said = await done(OUT);
     const names = ['auth-request', 'headers', 'http', 'internal', 'protect'];
-    expect((await readdir(join(folder, 'nginx', 'postern'))).sort()).toEqual(
-      names.map((name) => `${name}.conf`),
-    );
+    const wrote = (await readdir(join(folder, 'nginx', 'postern'))).sort();
+    expect(wrote.filter((name) => name !== 'pages')).toEqual(names.map((name) => `${name}.conf`));
+    const all =
+      6 + (await readdir(PAGES, { recursive: true })).filter((name) => /\./.test(name)).length;
     expect(await readdir(join(folder, 'nginx', 'conf.d'))).toEqual(['postern.conf']);
-    expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(6);
+    expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/conf\.d\/postern\.conf\n$/);
     expect((await stat(join(folder, 'nginx', site))).mode & 0o777).toBe(0o644);
-    // Whatever folder it is written to, and however often.
+    // The same for any folder, and when it is repeated.
     expect(await text(site)).not.toContain('--out');
-    expect(await done([...OUT, '--force'])).toMatch(/^(\S+ is unchanged\n){6}$/);
+    const again = (await done([...OUT, '--force'])).trimEnd().split('\n');
+    expect(again).toHaveLength(all);
+    for (const line of again) expect(line).toMatch(/^\S+ is unchanged$/);
   });
 
   test('overwrites files that differ only with --force', async () => {
@@ -347,7 +351,8 @@ describe('nginx --out', () => {
       'nginx/postern/http.conf',
       'nginx/postern/protect.conf',
     ]);
-    expect(said.unchanged).toHaveLength(3);
+    const snippets = said.unchanged.filter((name: string) => !name.includes('/pages/'));
+    expect(snippets).toHaveLength(3);
     expect(await text(site)).toContain('server {');
   });
 

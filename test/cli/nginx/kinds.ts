@@ -5,7 +5,7 @@ import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 export interface Kind {
   readonly option: string;
   readonly give: (value: string) => Partial<NginxOptions>;
-  /** Values that are legal, to begin from. */
+  /** Legal values to start from. */
   readonly legal: fc.Arbitrary<string>;
   readonly word: (value: string) => string;
   /** Whether `nginx -t` can be asked here: it looks names up, opens logs and binds to addresses. */
@@ -15,7 +15,7 @@ export interface Kind {
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,12}[a-z0-9]$/);
 const host = fc.oneof(
   fc.ipV4(),
-  // As RFC 5952 has it: nginx does not take every spelling.
+  // As in RFC 5952: nginx does not accept every spelling.
   fc.ipV6().map((one) => new URL(`http://[${one}]`).hostname),
   fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('.')),
 );
@@ -38,7 +38,7 @@ const url = fc
 /** Without a name that nginx would look up, and without a certificate's file that is not everywhere. */
 const isNumeric = (url: string) => /^(http:\/\/)?([\d.]+|\[[\da-f:.]+\])(:\d+)?(\/|$)/.test(url);
 
-/** As fill.ts has it: what is long is a regular expression. */
+/** As in files.ts: a long origin is a regular expression. */
 const originKey = (origin: string) =>
   origin.length <= 40 ? origin : `~^${origin.replace(/[.[\]]/g, '\\$&')}$`;
 
@@ -127,7 +127,7 @@ export const KINDS: readonly Kind[] = [
   },
 ];
 
-/** What can end a word, a directive or a block, or be read as something else than itself. */
+/** Characters that can end a word, a directive or a block, or that nginx reads as something else. */
 export const HOSTILE = [
   ...[
     '"',
@@ -164,7 +164,7 @@ export const HOSTILE = [
   ],
 ];
 
-/** Legal values, such with something hostile in them, and plain rubbish. */
+/** Legal values, legal values with hostile text inside, and invalid values. */
 export function values(legal: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const broken = fc.tuple(legal, fc.constantFrom(...HOSTILE), fc.nat()).map(([value, sign, at]) => {
     const place = at % (value.length + 1);

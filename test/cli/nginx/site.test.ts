@@ -9,7 +9,7 @@ import { startService } from '../../../dev/service.ts';
 import { KEY, listening } from '../../support/postern.ts';
 import { postern } from '../postern.ts';
 
-/** Of the origins that are allowed below. */
+/** One of the origins that are allowed below. */
 const LOOKALIKES = [
   'https://app.example.evil',
   'https://app_example',
@@ -67,7 +67,7 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
     config: ({ port, dir }) => {
       for (const [name, text] of Object.entries(texts)) {
         mkdirSync(join(dir, dirname(name)), { recursive: true });
-        // What is the machine's becomes the test's.
+        // Replace the paths and ports of the machine with those of the test.
         const here = text
           .replace('listen 80;', `listen 127.0.0.1:${port};`)
           .replace('/var/log/nginx/access.log', `${dir}/site.log`)
@@ -150,7 +150,7 @@ describe('nginx: real nginx serves the generated site', () => {
       ...['--cors', 'https://app.example', '--cors', `https://${'long-name.'.repeat(6)}example`],
       ...['--login', 'https://login.example/in', '--server-name', `${'long.'.repeat(30)}example`],
       ...['--proxy-target', `/s3/=http://127.0.0.1:${store.port}/bucket`],
-      // The first of them answers nobody.
+      // The first address does not answer.
       ...['--upstream', `127.0.0.1:${dead}`, '--upstream', `127.0.0.1:${gate}`],
     ];
     const site = await start(words, {

@@ -9,10 +9,10 @@ import { mount } from '../../support/postern.ts';
 import { KINDS, values } from './kinds.ts';
 import { MOUNTS, printed } from './plan.ts';
 
-/** No value may hold these, whatever it is for; a folder may hold spaces. */
+/** No value may contain these; a folder may contain spaces. */
 const NEVER = /["';{}$#\\`\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
-/** Lines that some values bring with them, and others do not. */
+/** Lines that only some values need. */
 const SOME_HAVE =
   /^(proxy_ssl_verify|proxy_ssl_verify_depth|proxy_ssl_trusted_certificate|server_names_hash_bucket_size)$/;
 
@@ -25,7 +25,7 @@ function withWord(tree: readonly Directive[], from: string, to: string): readonl
   }));
 }
 
-/** What is accepted here is asked of nginx: the first of them. */
+/** nginx tests the first accepted values. */
 const ASKED = 20;
 
 async function pass(text: string): Promise<void> {
@@ -79,7 +79,7 @@ describe.each(KINDS)('nginx $option', ({ option, give, legal, word, askable = ()
   });
 });
 
-/** All that a mount may have: anything but control characters and backslashes. */
+/** Everything that a mount may contain: all but control characters and backslashes. */
 const segment = fc.string({
   unit: fc.oneof(
     fc.constantFrom(...'"\';{}$#~^*?+|()[]<>% =&é日a.', `$\{uri}`, '\u2028', '{ return 200; }'),

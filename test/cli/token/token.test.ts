@@ -45,7 +45,7 @@ function run(words: readonly string[], { env, ...more }: With = {}) {
   return postern(['token', ...words], folder, { env: { ...usual, ...env }, ...more });
 }
 
-/** Fails unless it ended well, in silence about trouble. */
+/** Fails if the command failed or wrote to standard error. */
 async function done(words: readonly string[], more: With = {}): Promise<string> {
   const { code, stdout, stderr } = await run(words, more);
   expect({ code, stderr }, words.join(' ')).toEqual({ code: 0, stderr: '' });
@@ -395,7 +395,7 @@ describe('API errors: the response is not from Postern', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const { port } = server.address() as { port: number };
-    // fetch may miss it where it comes at once, and would wait for ever.
+    // fetch may miss an immediate end of the connection, and would wait indefinitely.
     expect(await list(at(port))).toMatch(/the server closed the connection|no response within/);
   });
 
@@ -434,7 +434,7 @@ describe('API errors: the response is not from Postern', () => {
       const said = await fails(1, [...words, '--api', at(other.port)]);
       expect(said).not.toMatch(/(?!\n)[\p{Cc}]/u);
     }
-    // The key goes nowhere else.
+    // The key is sent to no other address.
     expect(seen).toEqual([]);
   });
 
@@ -451,7 +451,7 @@ describe('API errors: the response is not from Postern', () => {
     });
     onTestFinished(other.stop);
     expect(await list(at(other.port))).toContain("is not from Postern's API");
-    // What was on its way when the command stopped reading.
+    // Data that was sent before the command stopped reading.
     expect(sent).toBeLessThan(100);
   });
 

@@ -11,7 +11,7 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
   const cluster = await startRedisCluster({ replicas: 0 });
   const options = { url: cluster.url, prefix: 'postern:', timeoutMs: 5_000 };
   const store = createRedisStore(options);
-  const connection = connectCluster(options, async () => {});
+  const connection = connectCluster(options, { write: async () => {}, learn: async () => {} });
   onTestFinished(async () => {
     connection.close();
     await store.close();

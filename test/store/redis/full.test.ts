@@ -43,7 +43,7 @@ test('Redis full: the tokens of a subject can be revoked', async () => {
 });
 
 test('Redis: an eviction policy that may drop tokens is reported', async () => {
-  expect(await store.check()).toEqual({});
+  expect(await store.check()).not.toHaveProperty('warning');
   for (const policy of ['allkeys-lru', 'volatile-ttl']) {
     await tell(redis, `CONFIG SET maxmemory-policy ${policy}`);
     expect((await store.check()).warning).toContain(`maxmemory-policy is ${policy}`);

@@ -1,7 +1,7 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
+import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
 import { freePorts } from '../../../dev/ports.ts';
 import { startRedis } from '../../../dev/redis.ts';
 import { waitFor } from '../../../dev/wait.ts';
@@ -9,6 +9,7 @@ import { openStore } from '../../../service/store/store.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { grantAt, newId } from '../grants.ts';
+import { observerOf } from '../observer.ts';
 import { tell } from '../open-redis.ts';
 
 const PASSWORD = 'pa55word-of-redis';
@@ -22,7 +23,7 @@ async function started(...args: string[]) {
 /** The service's store and its log, and what /readyz says. */
 function opened(url: string) {
   const { log, lines, parsed } = keptLog();
-  const store = openStore({ url, prefix: 'postern:', timeoutMs: 250 }, log, () => {});
+  const store = openStore({ url, prefix: 'postern:', timeoutMs: 250 }, log, observerOf());
   onTestFinished(() => store.close());
   const { ask } = createAsked({ store, log });
   const readyz = async () => {
@@ -193,4 +194,29 @@ test('Redis errors: no part of a damaged record is logged', async () => {
   await tell(redis, `SET postern:grant:{${id}} '{"v":2,"c":"secret"' EX 60`);
   const error = await store.find(id).catch((fault: Error) => fault);
   expect((error as Error).message).toBe('Redis holds a record that is not JSON');
+});
+
+test('Redis errors: /readyz is 503 if the user lacks a command that only some requests need', async () => {
+  const { readyz } = opened(await withUser('~* +@all -mget -rename'));
+  const expected = /lacks a permission \(NOPERM to MGET, RENAME\)/;
+  await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
+  expect((await readyz()).status).toBe(503);
+});
+
+test('docs/redis.md: the user with the least rights is enough', async () => {
+  const page = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
+  const [, rights = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
+  const { store, readyz } = opened(await withUser(rights.replaceAll(/\s+/g, ' ').trim()));
+  await waitFor(async () => (await readyz()).status === 200, { what: 'Redis' });
+  expect(await store.check()).toEqual({
+    store: 'server',
+    masters: 1,
+    answering: 1,
+    replicas: 0,
+    wanted: 0,
+  });
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+  expect(await store.find(id)).toBeDefined();
+  expect(await store.revokeSubject('web', 'u')).toBe(1);
 });

@@ -1,97 +1,83 @@
 import { effective, type Location, own, refuses, title, titleAt } from '../context.ts';
 import { type Directive, isHandled, wordsOf } from '../directive.ts';
-import { DELIVERY, type Gate, isOf, type SiteConfig } from '../site.ts';
-import { type Requirement, type Trap, unmet } from '../trap.ts';
+import { DELIVERY, type Gate, type SiteConfig } from '../site.ts';
+import { type Requirements, type Trap, unmet } from '../trap.ts';
 
-const DELIVERY_REQUIREMENTS: readonly Requirement[] = [
-  {
-    line: 'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }',
+const DELIVER: Requirements = {
+  'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }': {
     why: 'auth_request allows any 2xx: a 200 from a wrong server that names a target would open the file.',
-    isMet: (location) =>
-      ['200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'].every((seen) =>
-        refuses(location, '$postern_seen', seen),
-      ),
+    isMet: refusesEach('$postern_seen', '200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'),
   },
-  {
-    line: 'if ($postern_target !~ "^/[^/]") { return 500; }',
+  'if ($postern_target !~ "^/[^/]") { return 500; }': {
     why: 'Without a target the gate has not decided anything.',
-    isMet: (location) =>
-      ['', 'a', '//a'].every((target) => refuses(location, '$postern_target', target)),
+    isMet: refusesEach('$postern_target', '', 'a', '//a'),
   },
-  {
-    line: 'if ($postern_target ~ "//|/\\.\\.?(/|$)") { return 500; }',
+  'if ($postern_target ~ "//|/\\.\\.?(/|$)") { return 500; }': {
     why: 'rewrite does not check the target: nginx would serve a target that contains /../.',
-    isMet: (location) =>
-      ['/a/../b', '/a/./b', '/a//b', '/a/..', '/..'].every((target) =>
-        refuses(location, '$postern_target', target),
-      ),
+    isMet: refusesEach('$postern_target', '/a/../b', '/a/./b', '/a//b', '/a/..', '/..'),
   },
-  {
-    line: 'rewrite ^ $postern_target?$postern_args? last;',
+  'rewrite ^ $postern_target?$postern_args? last;': {
     why: 'Without the final ? nginx passes the client’s query, and the token in it, to the internal location.',
     isMet: (location) =>
       own(location, 'rewrite').every(({ args }) => args[1]?.endsWith('?') ?? false),
   },
-];
+};
+
+function refusesEach(variable: string, ...values: readonly string[]) {
+  return (location: Location) => values.every((value) => refuses(location, variable, value));
+}
 
 /** The delivery location of auth-request.conf, if it was edited. */
 export function delivery({ servers }: SiteConfig): readonly Trap[] {
   return servers
     .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVERY))
-    .flatMap((location) => unmet(location, DELIVERY_REQUIREMENTS));
+    .flatMap((location) => unmet(location, DELIVER));
 }
 
 /** Headers of the server block that the internal location replaces with its own. */
 export function addHeader({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap(replacedHeaders);
+  return internals.flatMap((location) => {
+    const names = own(location, 'add_header').map(headerName);
+    if (names.length === 0 || location.parent === undefined) return [];
+    return effective(location.parent, 'add_header')
+      .filter((line) => !names.includes(headerName(line)))
+      .map((at) => ({
+        at,
+        seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
+        why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
+        fix: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
+      }));
+  });
 }
 
-function replacedHeaders(location: Location): readonly Trap[] {
-  const here = own(location, 'add_header');
-  if (here.length === 0 || location.parent === undefined) return [];
-  const names = new Set(here.map(({ args }) => args[0]?.toLowerCase()));
-  return effective(location.parent, 'add_header')
-    .filter(({ args }) => !names.has(args[0]?.toLowerCase()))
-    .map((at) => ({
-      at,
-      seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
-      why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
-      fix: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
-    }));
+function headerName({ args }: Directive): string | undefined {
+  return args[0]?.toLowerCase();
 }
 
 function quoted(word: string): string {
   return /^[^\s;{}"'\\#]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** Files that a shared cache in front of nginx may store. */
+/** Files that a shared cache in front of nginx may store. With X-Accel the service sends the header. */
 export function cacheControl({ internals, gates }: SiteConfig): readonly Trap[] {
-  return (
-    internals
-      // With X-Accel the service sends the header.
-      .filter(({ server }) =>
-        gates.some((gate) => isOf(gate, server) && gate.mode === 'auth_request'),
-      )
-      .filter(
-        (location) =>
-          !effective(location, 'add_header').some(
-            ({ args }) =>
-              args[0]?.toLowerCase() === 'cache-control' &&
-              /\$postern_cache_control|no-store|private/.test(args[1] ?? ''),
-          ),
-      )
-      .map((location) => ({
-        at: location.at,
-        seen: `${title(location)} sends no Cache-Control: private`,
-        why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
-        fix: 'include postern/headers.conf;',
-      }))
-  );
+  const asking = gates.filter(({ mode }) => mode === 'auth_request');
+  const isPrivate = (line: Directive) =>
+    headerName(line) === 'cache-control' &&
+    /\$postern_cache_control|no-store|private/.test(line.args[1] ?? '');
+  return internals
+    .filter(({ server }) => asking.some(({ location }) => location.server === server))
+    .filter((location) => !effective(location, 'add_header').some(isPrivate))
+    .map((location) => ({
+      at: location.at,
+      seen: `${title(location)} sends no Cache-Control: private`,
+      why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
+      fix: 'include postern/headers.conf;',
+    }));
 }
 
 /** Error pages of the site that replace those of the snippets, and the reverse. */
-export function errorPage(site: SiteConfig): readonly Trap[] {
-  return [...site.gates.flatMap(opened), ...site.gates.flatMap(silenced), ...saved(site)];
+export function errorPage({ gates, internals }: SiteConfig): readonly Trap[] {
+  return [...gates.flatMap(opened), ...gates.flatMap(silenced), ...internals.flatMap(saved)];
 }
 
 /** An error page for a denial, or for the status of an `if`, that serves files. */
@@ -116,7 +102,7 @@ function isAllow({ args }: Directive): boolean {
 }
 
 /** A named location serves the requested path. Another error page has its own path. */
-function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolean {
+function leadsToFiles({ args }: Directive, { server }: Location): boolean {
   const to = args.at(-1) ?? '';
   if (to.startsWith('@')) {
     const named = server.locations.find(({ path }) => path === to);
@@ -129,44 +115,38 @@ function leadsToFiles({ args }: Directive, { server }: Gate['location']): boolea
 const DENIALS = ['401', '403'];
 
 function silenced({ location }: Gate): readonly Trap[] {
-  const ours = own(location, 'error_page');
-  if (ours.length === 0 || location.parent === undefined) return [];
-  // nginx uses the first line for a status.
-  const replaced = (status: string) =>
-    ours
-      .find((line) => statuses(line).includes(status))
-      ?.args.at(-1)
-      ?.startsWith('@postern_');
+  const lines = own(location, 'error_page');
+  if (lines.length === 0 || location.parent === undefined) return [];
+  const isReplaced = (status: string) => {
+    // nginx uses the first line for a status.
+    const line = lines.find((one) => statuses(one).includes(status));
+    return line?.args.at(-1)?.startsWith('@postern_');
+  };
   return effective(location.parent, 'error_page').flatMap((at) => {
-    const lost = statuses(at).filter(replaced);
+    const lost = statuses(at).filter(isReplaced);
     const denials = lost.filter((status) => DENIALS.includes(status));
     // Nearly every site has pages for errors only: replacing them is harmless.
     if (denials.length === 0) return [];
     const others = lost.filter((status) => !DENIALS.includes(status));
     const page = at.args.at(-1);
-    const lines = [
-      `error_page ${denials.join(' ')} ${page};`,
-      ...(others.length > 0 ? [`error_page ${others.join(' ')} =503 ${page};`] : []),
-    ];
+    const also = others.length > 0 ? ` error_page ${others.join(' ')} =503 ${page};` : '';
     return {
       at,
       seen: `${wordsOf(at)} is not used in ${titleAt(location)}`,
       why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
-      fix: `${lines.join(' ')} in that location, above the include, if you want it; never with =200`,
+      fix: `error_page ${denials.join(' ')} ${page};${also} in that location, above the include, if you want it; never with =200`,
     };
   });
 }
 
-function saved({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => {
-    if (own(location, 'error_page').length > 0) return [];
-    return effective(location, 'error_page').map((at) => ({
-      at,
-      seen: `${wordsOf(at)} is inherited by ${titleAt(location)}`,
-      why: "If a file does not exist, nginx sends the site's page, and the browser saves that page as the download.",
-      fix: 'include postern/internal.conf; its error_page stops the inheritance',
-    }));
-  });
+function saved(location: Location): readonly Trap[] {
+  if (own(location, 'error_page').length > 0) return [];
+  return effective(location, 'error_page').map((at) => ({
+    at,
+    seen: `${wordsOf(at)} is inherited by ${titleAt(location)}`,
+    why: "If a file does not exist, nginx sends the site's page, and the browser saves that page as the download.",
+    fix: 'include postern/internal.conf; its error_page stops the inheritance',
+  }));
 }
 
 function statuses({ args }: Directive): readonly string[] {

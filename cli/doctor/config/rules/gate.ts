@@ -1,104 +1,68 @@
 import { effective, inForce, type Location, own, title, titleAt, turnedOn } from '../context.ts';
-import { AUTH_REQUEST, DELIVERY, isAuthRequest, isOf, type SiteConfig } from '../site.ts';
-import { has, isOff, isSetOff, type Requirement, sends, type Trap, unmet } from '../trap.ts';
+import { AUTH_REQUEST, CONFIRM, DELIVERY, isAuthRequest, type SiteConfig } from '../site.ts';
+import { type Requirements, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
-const GATE_HEADERS: readonly Requirement[] = [
-  {
-    line: 'proxy_pass_request_headers off;',
-    why: 'A client can send headers that only nginx may send.',
-    isMet: isSetOff('proxy_pass_request_headers'),
-  },
-  {
-    line: 'proxy_set_header X-Original-URI $request_uri;',
-    why: 'The gate must decide on the unchanged request line: $uri is decoded, and a line break in it becomes a second header.',
-    isMet: sends('X-Original-URI', '$request_uri'),
-  },
-  {
-    line: 'proxy_set_header X-Original-Method $request_method;',
-    why: 'The gate allows only GET and HEAD, and HEAD takes no use.',
-    isMet: sends('X-Original-Method', '$request_method'),
-  },
-  {
-    line: 'proxy_set_header Postern-Site $server_name;',
-    why: '$server_name names the site; the client chooses $host.',
-    isMet: sends('Postern-Site', '$server_name'),
-  },
-  {
-    line: 'proxy_set_header X-Real-IP $remote_addr;',
-    why: 'The gate uses it to check `ip` and to recognize requesters.',
-    isMet: sends('X-Real-IP', '$remote_addr'),
-  },
-];
+const GATE_HEADERS: Requirements = {
+  'proxy_pass_request_headers off;': 'A client can send headers that only nginx may send.',
+  'proxy_set_header X-Original-URI $request_uri;':
+    'The gate must decide on the unchanged request line: $uri is decoded, and a line break in it becomes a second header.',
+  'proxy_set_header X-Original-Method $request_method;':
+    'The gate allows only GET and HEAD, and HEAD takes no use.',
+  'proxy_set_header Postern-Site $server_name;':
+    '$server_name names the site; the client chooses $host.',
+  'proxy_set_header X-Real-IP $remote_addr;':
+    'The gate uses it to check `ip` and to recognize requesters.',
+};
 
-/** nginx neither stores nor changes responses of the gate. */
-const UNCHANGED_RESPONSE: readonly Requirement[] = [
-  {
-    line: 'proxy_store off;',
-    why: 'nginx stores a response as a file that it then sends to every client.',
-    isMet: isOff('proxy_store'),
-  },
-  {
-    line: 'proxy_intercept_errors off;',
-    why: 'An error_page of the site can replace a denial.',
-    isMet: isOff('proxy_intercept_errors'),
-  },
-];
+const NOT_STORED: Requirements = {
+  'proxy_store off;': 'nginx stores a response as a file that it then sends to every client.',
+};
 
-const PROTECT_REQUIREMENTS: readonly Requirement[] = [
-  {
-    line: `auth_request ${AUTH_REQUEST};`,
+const PROTECT: Requirements = {
+  [`auth_request ${AUTH_REQUEST};`]: {
     why: 'nginx does not ask the gate.',
     isMet: (location) => inForce(location, 'auth_request')?.args[0] === AUTH_REQUEST,
   },
-  {
-    line: `try_files "" ${DELIVERY};`,
+  [`try_files "" ${DELIVERY};`]: {
     why: 'After the decision nginx serves a file under the public path instead of the target that the gate named.',
-    isMet: has('try_files', '', DELIVERY),
+    isMet: (location) =>
+      own(location, 'try_files').some(({ args }) => args.includes('') && args.includes(DELIVERY)),
   },
-  {
-    line: 'satisfy all;',
+  'satisfy all;': {
     why: 'With `satisfy any` an allowed address or a password replaces the token.',
     isMet: (location) => inForce(location, 'satisfy')?.args[0] !== 'any',
   },
-];
+};
+
+const X_ACCEL: Requirements = {
+  ...GATE_HEADERS,
+  ...NOT_STORED,
+  'proxy_cache off;':
+    'nginx caches a denial and sends it to other clients, even to those with a valid token.',
+  'rewrite ^ /x-accel? break; proxy_pass http://postern;': {
+    why: 'A proxy_pass with a path replaces only the prefix: the gate receives /x-accelfile.txt.',
+    isMet: (location) =>
+      own(location, 'rewrite').some(({ args }) => args[1] === '/x-accel?' && args[2] === 'break'),
+  },
+  'proxy_ignore_headers X-Accel-Expires;': {
+    why: 'If nginx ignores X-Accel-Redirect, it sends an empty response instead of the file.',
+    isMet: (location) => !ignores(location, 'x-accel-redirect'),
+  },
+};
 
 /** protect.conf, if it was edited. */
 export function protect({ gates }: SiteConfig): readonly Trap[] {
   return gates
     .filter(({ mode }) => mode === 'auth_request')
-    .flatMap(({ location }) => unmet(location, PROTECT_REQUIREMENTS));
+    .flatMap(({ location }) => unmet(location, PROTECT));
 }
-
-const X_ACCEL_REQUIREMENTS: readonly Requirement[] = [
-  ...GATE_HEADERS,
-  ...UNCHANGED_RESPONSE,
-  {
-    line: 'proxy_cache off;',
-    why: 'nginx caches a denial and sends it to other clients, even to those with a valid token.',
-    isMet: isOff('proxy_cache'),
-  },
-  {
-    line: 'rewrite ^ /x-accel? break; proxy_pass http://postern;',
-    why: 'A proxy_pass with a path replaces only the prefix: the gate receives /x-accelfile.txt.',
-    isMet: (location) =>
-      own(location, 'rewrite').some(({ args }) => args[1] === '/x-accel?' && args[2] === 'break'),
-  },
-  {
-    line: 'proxy_ignore_headers X-Accel-Expires;',
-    why: 'If nginx ignores X-Accel-Redirect, it sends an empty response instead of the file.',
-    isMet: (location) =>
-      !effective(location, 'proxy_ignore_headers').some(({ args }) =>
-        args.some((name) => name.toLowerCase() === 'x-accel-redirect'),
-      ),
-  },
-];
 
 /** x-accel.conf, if it was edited. */
 export function xAccel({ gates }: SiteConfig): readonly Trap[] {
   return gates
     .filter(({ mode }) => mode === 'X-Accel')
-    .flatMap(({ location }) => unmet(location, X_ACCEL_REQUIREMENTS));
+    .flatMap(({ location }) => unmet(location, X_ACCEL));
 }
 
 /** protect.conf, or its auth_request, in a block from which every location inherits it. */
@@ -116,33 +80,40 @@ export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
   });
 }
 
-const REQUEST_REQUIREMENTS: readonly Requirement[] = [
-  {
-    line: 'internal;',
-    why: 'Any client can ask the gate, and sees targets and subjects.',
-    isMet: (location) => inForce(location, 'internal') !== undefined,
-  },
+/** Of the two locations of auth-request.conf that ask the gate. */
+const ASKING: Requirements = {
+  'internal;': 'Any client can ask the gate, and sees targets and subjects.',
   ...GATE_HEADERS,
-  ...UNCHANGED_RESPONSE,
-  {
-    line: 'proxy_ignore_headers X-Accel-Redirect;',
-    why: 'nginx obeys a header of this name within the subrequest, whatever the status: a denial with this header becomes an allow.',
+  ...NOT_STORED,
+  'proxy_ignore_headers X-Accel-Redirect;': {
+    why: 'nginx obeys a header of this name whatever the status: a denial with this header becomes an allow.',
     isMet: (location) => ignores(location, 'x-accel-redirect'),
   },
-  {
-    line: 'proxy_ignore_headers without X-Accel-Expires;',
+};
+
+const OTHER_SITE = 'A page of another site can confirm a link for a user.';
+const CONFIRMATION: Requirements = {
+  ...ASKING,
+  'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site;': OTHER_SITE,
+  'proxy_set_header Origin $http_origin;': OTHER_SITE,
+  'proxy_set_header Postern-Host $http_host;': OTHER_SITE,
+};
+
+const QUESTION: Requirements = {
+  ...ASKING,
+  'proxy_intercept_errors off;': 'An error_page of the site can replace a denial.',
+  'proxy_ignore_headers without X-Accel-Expires;': {
     why: 'The gate uses this header to say which decisions nginx may cache: never those for a token with max_uses.',
     isMet: (location) =>
       turnedOn(location, 'proxy_cache') === undefined || !ignores(location, 'x-accel-expires'),
   },
-  {
-    line: 'proxy_cache_use_stale off;',
+  'proxy_cache_use_stale off;': {
     why: 'While the gate is down, expired and revoked tokens still open files.',
     isMet: (location) =>
       turnedOn(location, 'proxy_cache') === undefined ||
       turnedOn(location, 'proxy_cache_use_stale') === undefined,
   },
-];
+};
 
 function ignores(location: Location, header: string): boolean {
   return effective(location, 'proxy_ignore_headers').some(({ args }) =>
@@ -160,20 +131,25 @@ const KEY = [
   ['$remote_addr', '$binary_remote_addr'],
 ];
 
-/** The location of auth-request.conf that asks the gate, if it was edited. */
-export function authRequest({ servers }: SiteConfig): readonly Trap[] {
-  return servers
-    .flatMap(({ locations }) => locations.filter(isAuthRequest))
-    .flatMap((location) => [...unmet(location, REQUEST_REQUIREMENTS), ...cached(location)]);
+/** The locations of auth-request.conf that ask the gate, if they were edited. */
+export function authRequest({ questions, servers }: SiteConfig): readonly Trap[] {
+  const confirmations = servers.flatMap(({ locations }) => locations).filter(isConfirm);
+  return [
+    ...questions.flatMap((location) => [...unmet(location, QUESTION), ...cached(location)]),
+    ...confirmations.flatMap((location) => unmet(location, CONFIRMATION)),
+  ];
+}
+
+function isConfirm({ modifier, path }: Location): boolean {
+  return modifier === '=' && path === CONFIRM;
 }
 
 function cached(location: Location): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
-  if (at === undefined) return [];
   const key = inForce(location, 'proxy_cache_key')?.args[0] ?? '';
-  const without = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
-  if (without.length === 0) return [];
-  const names = without.map(([name]) => name).join(', ');
+  const lacking = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
+  if (at === undefined || lacking.length === 0) return [];
+  const names = lacking.map(([name]) => name).join(', ');
   return [
     {
       at,
@@ -185,21 +161,17 @@ function cached(location: Location): readonly Trap[] {
 }
 
 /** A gate without auth-request.conf. */
-export function missingAuthRequest({ servers, gates }: SiteConfig): readonly Trap[] {
-  return servers.flatMap((server) => {
-    const has = (test: (location: (typeof server.locations)[number]) => boolean) =>
-      server.locations.some(test);
-    const asks = has(isAuthRequest);
-    const delivers =
-      has(({ path }) => path === DELIVERY) && has(({ path }) => path === '@postern_503');
-    if (asks && delivers) return [];
-    return gates
-      .filter((gate) => isOf(gate, server))
-      .map(({ location }) => ({
-        at: location.at,
-        seen: `${title(location)} in a server block without auth-request.conf`,
-        why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
-        fix: 'include postern/auth-request.conf; in the server block',
-      }));
-  });
+export function missingAuthRequest({ gates }: SiteConfig): readonly Trap[] {
+  return gates
+    .filter(({ location: { server } }) => {
+      const has = (name: string) => server.locations.some(({ path }) => path === name);
+      const names = [DELIVERY, CONFIRM, '@postern_503'];
+      return !(server.locations.some(isAuthRequest) && names.every(has));
+    })
+    .map(({ location }) => ({
+      at: location.at,
+      seen: `${title(location)} in a server block without auth-request.conf`,
+      why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
+      fix: 'include postern/auth-request.conf; in the server block',
+    }));
 }

@@ -5,43 +5,31 @@ import {
   own,
   refuses,
   title,
-  titleAt,
   turnedOn,
+  withNested,
 } from '../context.ts';
-import { wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, type SiteConfig } from '../site.ts';
-import { type Requirement, type Trap, unmet } from '../trap.ts';
+import { type Directive, wordsOf } from '../directive.ts';
+import { AUTH_REQUEST, isListing, type SiteConfig } from '../site.ts';
+import { type Requirements, type Trap, turnedOnIn, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
-const INTERNAL_REQUIREMENTS: readonly Requirement[] = [
-  {
-    line: 'internal;',
-    why: 'Any client can request the files by their internal prefix.',
-    isMet: (location) => inForce(location, 'internal') !== undefined,
-  },
-  {
-    line: 'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }',
+const INTERNAL: Requirements = {
+  'internal;': 'Any client can request the files by their internal prefix.',
+  'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }': {
     why: '`internal` allows every internal redirect of the site: from an SSI page, a rewrite, an error_page, or an X-Accel-Redirect of another back end.',
-    isMet: comparesWithDecision,
+    isMet: (location) => comparesWithDecision(location, UNDECIDED),
   },
-  {
-    line: 'try_files $uri =404;',
+  'try_files $uri =404;': {
     why: 'nginx answers a folder without its final slash with a redirect that shows this prefix.',
     isMet: (location) =>
       own(location, 'proxy_pass').length > 0 ||
       own(location, 'try_files').some(({ args }) => args.at(-1) === '=404'),
   },
-  {
-    line: 'auth_request off;',
+  'auth_request off;': {
     why: 'nginx asks the gate a second time for the same request.',
     isMet: (location) => turnedOn(location, 'auth_request')?.args[0] !== AUTH_REQUEST,
   },
-];
-
-/** internal.conf, if it was edited or is not included. */
-export function internalSnippet({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => unmet(location, INTERNAL_REQUIREMENTS));
-}
+};
 
 /** What may come here without a decision for it: from a page, for another file, by a denial. */
 const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
@@ -50,12 +38,12 @@ const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   { upstream_status: '403', upstream_http_x_accel_redirect: '/protected/a' },
 ];
 
-function comparesWithDecision(location: Location): boolean {
+function comparesWithDecision(location: Location, undecided: typeof UNDECIDED): boolean {
   return own(location, 'set').some(
     ({ args: [variable = '', value = ''] }) =>
       value.includes('$uri') &&
       value.includes('$postern_target') &&
-      UNDECIDED.every((values) =>
+      undecided.every((values) =>
         refuses(location, variable, filled(value, { uri: '/protected/a', ...values })),
       ),
   );
@@ -65,7 +53,7 @@ function filled(text: string, values: Readonly<Record<string, string>>): string 
   return text.replace(/\$(\w+)/g, (_, name: string) => values[name] ?? '');
 }
 
-const EXTRAS: Readonly<Record<string, string>> = {
+const EXTRAS = {
   ssi: 'An uploaded page can include the files of other users.',
   gzip_static:
     'nginx sends the .gz file beside the requested file instead of the file that the gate allowed.',
@@ -76,19 +64,44 @@ const EXTRAS: Readonly<Record<string, string>> = {
 /** Modules that do more with a file than send it. */
 export function internalExtras({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) =>
-    Object.entries(EXTRAS).flatMap(([name, why]) => {
-      const at = turnedOn(location, name);
-      if (at === undefined) return [];
-      const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
-      return [{ at, seen, why, fix: `${name} off; in that location (internal.conf contains it)` }];
-    }),
+    turnedOnIn(location, EXTRAS, ' (internal.conf contains it)'),
   );
+}
+
+const LISTING: Requirements = {
+  'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }': {
+    why: 'A nested location does not inherit the check of internal.conf: nginx lists folders without a decision, or for tokens without `listing`.',
+    isMet: (location) =>
+      comparesWithDecision(location, [
+        ...UNDECIDED,
+        { postern_target: '/protected/a', upstream_status: '204' },
+        { upstream_status: '200', upstream_http_x_accel_redirect: '/protected/a' },
+      ]),
+  },
+  'try_files $uri/ =404;': {
+    why: 'nginx follows symbolic links to folders outside of the folder.',
+    isMet: (location) => own(location, 'try_files').some(({ args }) => args.at(-1) === '=404'),
+  },
+};
+
+/** internal.conf and listing.conf, if they were edited or are not included. */
+export function internalSnippet({ internals, servers }: SiteConfig): readonly Trap[] {
+  const lists = servers.flatMap(({ locations }) => withNested(locations).filter(isListing));
+  return [
+    ...internals.flatMap((location) => unmet(location, INTERNAL)),
+    ...lists.flatMap((location) => unmet(location, LISTING)),
+  ];
+}
+
+/** Blocks other than that of listing.conf. */
+function others(location: Location): readonly Directive[] {
+  return inside(location).filter((at) => !isListing(at));
 }
 
 /** Directives that change the URI in the internal location, or bypass its checks. */
 export function internalRewrite({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => [
-    ...inside(location).map((at) => ({
+    ...others(location).map((at) => ({
       at,
       seen: `${wordsOf(at)} inside ${title(location)}`,
       why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
@@ -103,36 +116,29 @@ export function internalRewrite({ internals }: SiteConfig): readonly Trap[] {
   ]);
 }
 
+const STORED = 'nginx stores the file that one client fetched and sends it to the next client.';
+const STORES = { proxy_cache: STORED, proxy_store: STORED };
+
 /** An internal location that proxies: what it passes on, and what it caches. */
 export function internalProxy({ internals }: SiteConfig): readonly Trap[] {
   return internals
     .filter((location) => own(location, 'proxy_pass').length > 0)
-    .flatMap((location) => [...cached(location), ...passesCredentials(location)]);
-}
-
-function cached(location: Location): readonly Trap[] {
-  return ['proxy_cache', 'proxy_store'].flatMap((name) => {
-    const at = turnedOn(location, name);
-    if (at === undefined) return [];
-    const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
-    const why = 'nginx stores the file that one client fetched and sends it to the next client.';
-    return [{ at, seen, why, fix: `${name} off; in that location` }];
-  });
+    .flatMap((location) => [...turnedOnIn(location, STORES), ...passesCredentials(location)]);
 }
 
 function passesCredentials(location: Location): readonly Trap[] {
-  const passes = inForce(location, 'proxy_pass_request_headers')?.args[0] !== 'off';
   const blanked = effective(location, 'proxy_set_header')
     .filter(({ args }) => args[1] === '')
     .map(({ args }) => args[0]?.toLowerCase());
-  const leaked = ['Authorization', 'Cookie'].filter(
+  const passed = ['Authorization', 'Cookie'].filter(
     (name) => !blanked.includes(name.toLowerCase()),
   );
-  if (!passes || leaked.length === 0) return [];
+  const isOff = inForce(location, 'proxy_pass_request_headers')?.args[0] === 'off';
+  if (isOff || passed.length === 0) return [];
   return [
     {
       at: location.at,
-      seen: `${title(location)} proxies, and passes the client's ${leaked.join(' and ')} on`,
+      seen: `${title(location)} proxies, and passes the client's ${passed.join(' and ')} on`,
       why: 'The other server receives tokens and session cookies, and may reject a request with two credentials.',
       fix: 'proxy_pass_request_headers off; proxy_method GET;',
     },

@@ -7,8 +7,8 @@ import {
   titleAt,
   withNested,
 } from '../context.ts';
-import { type Directive, wordsOf } from '../directive.ts';
-import { type Gate, returns, type SiteConfig } from '../site.ts';
+import { type Directive, returns, wordsOf } from '../directive.ts';
+import { CONFIRM, type Gate, type SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
 
 const WHY =
@@ -28,16 +28,13 @@ function withoutCaret(location: Location): readonly Trap[] {
       'nginx uses the first regex location that matches, even if the request is for another one.';
     return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
   }
-  const fix = `location ^~ ${path} { … }`;
+  const same = { why: WHY, fix: `location ^~ ${path} { … }` };
   const rivals = regexRivals(server, path).filter((rival) => rival !== location);
   return [
-    { at, seen: `${title(location)} has no ^~`, why: WHY, fix },
-    ...rivals.map((rival) => ({
-      at: rival.at,
-      seen: `${title(rival)} wins over ${titleAt(location)}`,
-      why: WHY,
-      fix,
-    })),
+    { at, seen: `${title(location)} has no ^~`, ...same },
+    ...rivals.map((rival) => {
+      return { at: rival.at, seen: `${title(rival)} wins over ${titleAt(location)}`, ...same };
+    }),
   ];
 }
 
@@ -78,12 +75,19 @@ function leavesEarly({ block = [] }: Directive): boolean {
     .some(({ name, args }) => name === 'break' || ['last', 'break'].includes(args[2] ?? ''));
 }
 
+/** The `if` of protect.conf and x-accel.conf: the request ends in a location without files. */
+function confirms({ name, block = [] }: Directive): boolean {
+  const [line, ...more] = block.map(wordsOf);
+  return name === 'if' && more.length === 0 && line === `rewrite ^ ${CONFIRM} last`;
+}
+
 /** An `if` that always returns is harmless: its request ends there. */
 export function inside({ block }: Location): readonly Directive[] {
   return block.filter(
     (at) =>
       NESTED.includes(at.name) &&
-      !(at.name === 'if' && returns({ block: at.block ?? [] }) && !leavesEarly(at)),
+      !confirms(at) &&
+      !(at.name === 'if' && returns(at.block ?? []) && !leavesEarly(at)),
   );
 }
 
@@ -136,32 +140,28 @@ function beside(path: string, folder: string): string {
  * An internal location below another one, if no two public locations nest in the same way. If the mounts
  * are known, there is nothing to find: mounts that nest so are a configuration error.
  */
-export function nestedInternal(site: SiteConfig): readonly Trap[] {
-  return site.mounts === undefined ? site.internals.flatMap(nestedIn(site)) : [];
-}
-
-function nestedIn({ gates, internals }: SiteConfig): (inner: Location) => readonly Trap[] {
-  return (inner) => {
-    const isHere = ({ server }: Location) => server === inner.server;
-    const publics = gates.flatMap(({ location }) => (isHere(location) ? location.path : []));
+export function nestedInternal({ mounts, gates, internals }: SiteConfig): readonly Trap[] {
+  if (mounts !== undefined) return [];
+  return internals.flatMap((inner) => {
+    const publics = gates.flatMap(({ location: { server, path } }) =>
+      server === inner.server ? path : [],
+    );
     // With one public location there is one mount, and all internal locations are for its tokens.
     if (publics.length < 2) return [];
+    const nestsLike = (rest: string) => publics.some((path) => publics.includes(path + rest));
     return internals
-      .filter((outer) => isHere(outer) && isBelow(inner, outer))
-      .filter((outer) => {
-        const rest = inner.path.slice(outer.path.length);
-        return !publics.some((path) => publics.includes(path + rest));
-      })
+      .filter((outer) => isBelow(inner, outer) && !nestsLike(inner.path.slice(outer.path.length)))
       .map((outer) => ({
         at: inner.at,
         seen: `${title(inner)} is below ${title(outer)}`,
         why: `A token for the public prefix of ${outer.path} also opens files of ${inner.path}, which may belong to another public prefix.`,
         fix: `use an internal prefix that is not below ${outer.path}; if both belong to one mount, pass the mounts with --mounts`,
       }));
-  };
+  });
 }
 
 function isBelow(inner: Location, outer: Location): boolean {
-  const prefixes = isPrefix(inner.modifier) && isPrefix(outer.modifier);
-  return prefixes && inner.path !== outer.path && inner.path.startsWith(outer.path);
+  const isComparable =
+    inner.server === outer.server && isPrefix(inner.modifier) && isPrefix(outer.modifier);
+  return isComparable && inner.path !== outer.path && inner.path.startsWith(outer.path);
 }

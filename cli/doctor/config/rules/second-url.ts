@@ -2,13 +2,11 @@ import { posix } from 'node:path';
 import {
   type Context,
   effective,
-  type Http,
   inForce,
   type Location,
   own,
   prefixMatch,
   regexRivals,
-  type Server,
   title,
   titleAt,
   turnedOn,
@@ -19,48 +17,38 @@ import type { SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
 
 /** Files of an internal location that another root or alias of the site also serves. */
-export function secondUrl(site: SiteConfig): readonly Trap[] {
-  return site.internals.flatMap((location) => otherUrls(location, site));
+export function secondUrl({ http, gates, internals }: SiteConfig): readonly Trap[] {
+  const ours = [...internals, ...gates.map(({ location }) => location)];
+  const others = http.servers
+    .flatMap((server) => [server, ...withNested(server.locations)])
+    .filter((context) => !ours.includes(context));
+  return internals.flatMap((location) => otherUrls(location, others));
 }
 
-function otherUrls(location: Location, { http, gates, internals }: SiteConfig): readonly Trap[] {
+function otherUrls(location: Location, others: readonly Location[]): readonly Trap[] {
   const isProxy = own(location, 'proxy_pass').length > 0;
   const { own: served } = folderOf(location) ?? {};
   if (isProxy || served === undefined) return [];
   const files = served.path.replace(/\/?$/, '/');
-  const isOurs = (context: Location | Server) =>
-    internals.some((one) => one === context) || gates.some((gate) => gate.location === context);
-  const others = contextsOf(http).filter((context) => !isOurs(context));
-  return others
-    .filter((context) => serves(context))
-    .flatMap((context) => {
-      const folder = folderOf(context);
-      const uri = folder && uriOf(files, folder);
-      if (folder === undefined || uri === undefined || !isReachable(context, uri, others))
-        return [];
-      const { at } = folder;
-      return {
-        at,
-        seen: `${at.name} ${at.args[0]} in ${'path' in context ? title(context) : 'the server block'}: files of ${titleAt(location)} are at ${uri}`,
-        why: 'The same files have a second URL that needs no token.',
-        fix: `keep the files outside of every root of the site: use another folder in alias, or add location ^~ ${uri} { return 404; }`,
-      };
-    });
-}
-
-function contextsOf({ servers }: Http): readonly (Location | Server)[] {
-  return servers.flatMap((server) => [server, ...withNested(server.locations)]);
+  return others.filter(serves).flatMap((context) => {
+    const folder = folderOf(context);
+    const uri = folder && uriOf(files, folder);
+    if (folder === undefined || uri === undefined || !isReachable(context, uri, others)) return [];
+    const { at } = folder;
+    const where = context === context.server ? 'the server block' : title(context);
+    return {
+      at,
+      seen: `${at.name} ${at.args[0]} in ${where}: files of ${titleAt(location)} are at ${uri}`,
+      why: 'The same files have a second URL that needs no token.',
+      fix: `keep the files outside of every root of the site: use another folder in alias, or add location ^~ ${uri} { return 404; }`,
+    };
+  });
 }
 
 /** Whether the context serves a URI: directly, or because the site redirects there internally. */
-function isReachable(
-  context: Location | Server,
-  uri: string,
-  others: readonly (Location | Server)[],
-): boolean {
-  if (!('modifier' in context)) return leadsTo(context, uri);
+function isReachable(context: Location, uri: string, others: readonly Location[]): boolean {
   const { modifier, path, server } = context;
-  const here = others.filter((other) => other === server || isIn(other, server));
+  const here = others.filter((other) => other.server === server);
   if (modifier === '@') {
     return here.some((other) => leadsTo(other, uri) && sendsTo(other, (to) => to === path));
   }
@@ -69,10 +57,6 @@ function isReachable(
   return here.some((other) =>
     sendsTo(other, (to) => to.includes('$') && `${to.slice(0, to.indexOf('$'))}/`.startsWith(path)),
   );
-}
-
-function isIn(context: Location | Server, server: Server): boolean {
-  return 'server' in context && context.server === server;
 }
 
 function sendsTo(context: Context, isThere: (to: string) => boolean): boolean {
@@ -89,38 +73,32 @@ function uriOf(files: string, { tree, own }: Folder): string | undefined {
   return own.path.startsWith(files) ? own.uri : undefined;
 }
 
-function leadsTo(context: Location | Server, uri: string): boolean {
-  const server = 'server' in context ? context.server : context;
-  const best = prefixMatch(server, uri) ?? prefixMatch(server, uri.slice(0, -1));
-  if (!('modifier' in context) || !context.modifier.startsWith('~'))
-    return (best ?? server) === context;
-  if (best?.modifier === '^~' || best?.modifier === '=') return false;
-  const around = context.parent === server ? server : { locations: [context] };
-  return regexRivals(around, uri).includes(context);
+function leadsTo(context: Location, uri: string): boolean {
+  const { modifier, parent, server } = context;
+  const best = prefixMatch(server, uri) ?? prefixMatch(server, uri.slice(0, -1)) ?? server;
+  if (!modifier.startsWith('~')) return best === context;
+  if (best.modifier === '^~' || best.modifier === '=') return false;
+  return regexRivals(parent === server ? server : { locations: [context] }, uri).includes(context);
 }
 
 /** Whether a client gets a file there without any check. */
-function serves(context: Location | Server): boolean {
+function serves(context: Context): boolean {
   if (isHandled(context.block)) return false;
-  const rules = addressRules(context);
-  const asks = ['auth_request', 'auth_jwt'].some((name) => turnedOn(context, name) !== undefined);
+  const isOn = (name: string) => turnedOn(context, name) !== undefined;
   const wantsPassword =
-    turnedOn(context, 'auth_basic') !== undefined &&
-    inForce(context, 'auth_basic_user_file') !== undefined;
-  const denies = deniesAll(rules);
-  if (inForce(context, 'satisfy')?.args[0] !== 'any') return !(denies || asks || wantsPassword);
-  return rules.length > 0 ? !denies : !(asks || wantsPassword);
+    isOn('auth_basic') && inForce(context, 'auth_basic_user_file') !== undefined;
+  const checks = isOn('auth_request') || isOn('auth_jwt') || wantsPassword;
+  const rules = addressRules(context);
+  // The first line that matches counts, and nginx allows an address that no line matches.
+  const denies = rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
+  if (inForce(context, 'satisfy')?.args[0] !== 'any') return !(denies || checks);
+  return rules.length > 0 ? !denies : !checks;
 }
 
 /** `allow` and `deny` replace each other's inherited lines. */
 function addressRules(context: Context): readonly Directive[] {
   const here = context.block.filter(({ name }) => name === 'allow' || name === 'deny');
   return here.length > 0 || context.parent === undefined ? here : addressRules(context.parent);
-}
-
-/** The first line that matches counts, and an address that no line matches is allowed: a single `deny` of one address protects nothing. */
-function deniesAll(rules: readonly Directive[]): boolean {
-  return rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
 }
 
 /** A folder or a file, and the URI under which it is served. */
@@ -131,29 +109,25 @@ interface Served {
 
 /** The folder that an `alias` or `root` in force gives to a context. */
 interface Folder {
-  /** The `alias` or `root`. */
   readonly at: Directive;
   /** The whole tree that it opens, whether or not its URIs lead here. */
   readonly tree: Served;
-  /** The folder of the context's own URI. */
   readonly own: Served;
 }
 
 /** Undefined if there is none, or if its name contains variables. */
-function folderOf(context: Location | Server): Folder | undefined {
-  const line = nearest(context);
-  const name = line?.at.args[0];
-  if (line === undefined || name === undefined || name.includes('$')) return undefined;
-  const { at, from } = line;
-  const isRegex = 'modifier' in context && context.modifier.startsWith('~');
-  const isNamed = 'modifier' in context && context.modifier === '@';
-  const uri = isRegex || isNamed || !('path' in context) ? '/' : context.path;
+function folderOf(context: Location): Folder | undefined {
+  const { at, from } = nearest(context) ?? {};
+  const name = at?.args[0];
+  if (at === undefined || name === undefined || name.includes('$')) return undefined;
+  const isRegex = context.modifier.startsWith('~');
+  const uri = isRegex || context.modifier === '@' ? '/' : context.path;
   if (at.name === 'root') {
     const tree = { path: slashed(name), uri: '/' };
     return { at, tree, own: { path: posix.normalize(`${name}/${uri}`), uri } };
   }
   // The captures of a regex are variables too, and `nginx -t` has not checked whether an alias is allowed here.
-  if (isRegex || !('path' in from)) return undefined;
+  if (isRegex || from?.at.name !== 'location') return undefined;
   const { path } = from as Location;
   return {
     at,

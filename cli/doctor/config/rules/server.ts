@@ -1,14 +1,16 @@
 import { type Context, effective, own, type Server, title, turnedOn } from '../context.ts';
-import { type Directive, named, wordsOf } from '../directive.ts';
-import { DELIVERY, isAuthRequest, isOf, returns, type SiteConfig } from '../site.ts';
+import { type Directive, returns, wordsOf } from '../directive.ts';
+import { DELIVERY, type SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
 
 /** TLS early data, which an attacker on the network can replay. */
 export function earlyData({ servers, gates }: SiteConfig): readonly Trap[] {
   return servers.flatMap((server) => {
     const at = turnedOn(server, 'ssl_early_data');
-    const open = gates.filter((gate) => isOf(gate, server) && !refuses(gate.location));
-    if (at === undefined || open.length === 0 || refuses(server)) return [];
+    const isOpen = gates.some(
+      ({ location }) => location.server === server && !returnsIf(location, EARLY),
+    );
+    if (at === undefined || !isOpen || returnsIf(server, EARLY)) return [];
     return {
       at,
       seen: 'ssl_early_data on in a server block that serves protected files',
@@ -18,33 +20,32 @@ export function earlyData({ servers, gates }: SiteConfig): readonly Trap[] {
   });
 }
 
-function refuses({ block }: Pick<Context, 'block'>): boolean {
-  return named(block, 'if').some(
-    ({ args, block: body }) =>
-      args.some((word) => word.includes('$ssl_early_data')) && returns({ block: body ?? [] }),
+const EARLY = /\$ssl_early_data/;
+
+/** Whether an `if` on this variable ends the request. */
+function returnsIf(context: Context, variable: RegExp): boolean {
+  return own(context, 'if').some(
+    ({ args, block = [] }) => args.some((word) => variable.test(word)) && returns(block),
   );
 }
 
 /** Tokens that cross a network unencrypted. */
 export function plainHttp({ servers, gates }: SiteConfig): readonly Trap[] {
   return servers.flatMap((server) => {
-    const [gate] = gates.filter((one) => isOf(one, server));
-    if (gate === undefined || isBehindProxy(server) || redirects(server)) return [];
-    return listens(server)
+    const gate = gates.find(({ location }) => location.server === server);
+    const isRedirect = returnsIf(server, /\$(scheme|https)\b/);
+    if (gate === undefined || isRedirect || isBehindProxy(server)) return [];
+    const lines = own(server, 'listen');
+    // Without one nginx listens on port 80 of all addresses.
+    return (lines.length > 0 ? lines : [server.at])
       .filter(({ args }) => !isPrivate(args))
       .map((at) => ({
         at,
-        seen: `${at === server.at ? 'server without a listen' : `listen ${at.args.join(' ')}`}: ${title(gate.location)} is served over plain HTTP`,
+        seen: `${at === server.at ? 'server without a listen' : wordsOf(at)}: ${title(gate.location)} is served over plain HTTP`,
         why: 'The token is in the URL or a header: everybody on the network path can read and use it.',
         fix: 'listen 443 ssl; with ssl_certificate and ssl_certificate_key, and on port 80 a server block with only return 301 https://$host$request_uri; or, behind a proxy that terminates TLS, set_real_ip_from and real_ip_header',
       }));
   });
-}
-
-/** Without one nginx listens on port 80 of all addresses. */
-function listens(server: Server): readonly Directive[] {
-  const lines = own(server, 'listen');
-  return lines.length > 0 ? lines : [server.at];
 }
 
 /** TLS, or only this machine. */
@@ -59,13 +60,6 @@ function isPrivate([address = '', ...more]: readonly string[]): boolean {
 function isBehindProxy(server: Server): boolean {
   const isSet = effective(server, 'set_real_ip_from').length > 0;
   return isSet || own(server, 'listen').some(({ args }) => args.includes('proxy_protocol'));
-}
-
-function redirects({ block }: Server): boolean {
-  return named(block, 'if').some(
-    ({ args, block: body = [] }) =>
-      args.some((word) => /\$(scheme|https)\b/.test(word)) && returns({ block: body }),
-  );
 }
 
 const POLICY = '$postern_content_security_policy';
@@ -93,17 +87,16 @@ const LIMIT_WHY =
 
 /** A limit_conn that disables the one of limit-conn.conf. */
 export function limitConn(site: SiteConfig): readonly Trap[] {
-  const isUsed = own(site.http, 'limit_conn').some(isOurs);
-  if (!isUsed) return [];
+  if (!own(site.http, 'limit_conn').some(isOurs)) return [];
   const before = onTheWay(site);
   const known = before.map(({ at }) => at);
   return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
 }
 
-function onTheWay({ servers, gates }: SiteConfig): readonly Trap[] {
-  const way = servers.flatMap((server): readonly Context[] => [
-    ...gates.filter((gate) => isOf(gate, server)).map(({ location }) => location),
-    ...server.locations.filter((one) => isAuthRequest(one) || one.path === DELIVERY),
+function onTheWay({ servers, gates, questions }: SiteConfig): readonly Trap[] {
+  const way = servers.flatMap((server) => [
+    ...gates.flatMap(({ location }) => (location.server === server ? location : [])),
+    ...server.locations.filter((one) => questions.includes(one) || one.path === DELIVERY),
   ]);
   return way
     .flatMap((context) => effective(context, 'limit_conn'))
@@ -137,55 +130,36 @@ const TELLING =
 const LOG_FIX = 'access_log /var/log/nginx/access.log postern;';
 
 /** Access logs that contain tokens, in a server block with a gate. */
-export function tokenLog(site: SiteConfig): readonly Trap[] {
-  const formats = formatsOf(site);
-  return site.servers.flatMap((server) => {
-    // Denials end in named locations, which inherit from the server.
-    const contexts = [
-      server,
-      ...site.gates.map(({ location }) => location),
-      ...site.internals,
-    ].filter((context) => context === server || ('server' in context && context.server === server));
-    return [...new Set(contexts.flatMap((context) => findIn(context, formats)))];
-  });
-}
-
-function findIn(context: Context, formats: ReadonlyMap<string, string>): readonly Trap[] {
-  const logs = effective(context, 'access_log');
-  if (logs.length === 0) {
-    // A location without access_log inherits from the server, which is reported already.
-    if (context.at.name !== 'server') return [];
-    const why = 'nginx then writes its default log, with the request line and every token in it.';
-    return [
-      { at: context.at, seen: `${context.at.name} without an access_log`, why, fix: LOG_FIX },
-    ];
-  }
-  return logs.flatMap((at) => {
-    const variable = tellingPart(at, formats);
-    if (variable === undefined) return [];
-    return {
-      at,
-      seen: `${wordsOf(at)} in a server block that serves protected files`,
-      why: `The format ${formatOf(at)} writes ${variable}, which contains every token in a URL.`,
-      fix: LOG_FIX,
-    };
-  });
-}
-
-function tellingPart(at: Directive, formats: ReadonlyMap<string, string>): string | undefined {
-  if (at.args[0] === 'off') return undefined;
-  const name = formatOf(at);
-  const format = formats.get(name) ?? (name === 'combined' ? '$request' : '');
-  const [, variable] = TELLING.exec(format) ?? [];
-  return variable && `$${variable}`;
-}
-
-function formatOf({ args }: Directive): string {
-  return args[1] ?? 'combined';
-}
-
-function formatsOf({ http }: SiteConfig): ReadonlyMap<string, string> {
-  return new Map(
+export function tokenLog({ http, servers, gates, internals }: SiteConfig): readonly Trap[] {
+  const formats = new Map(
     own(http, 'log_format').map(({ args: [name = '', ...rest] }) => [name, rest.join('')]),
   );
+  const locations = [...gates.map(({ location }) => location), ...internals];
+  return servers.flatMap((server) => {
+    const ofServer = locations.filter((location) => location.server === server);
+    // Denials end in named locations, which inherit from the server.
+    const logs = [server, ...ofServer].flatMap((context) => effective(context, 'access_log'));
+    return [...withoutLog(server), ...logs.flatMap((at) => telling(at, formats))];
+  });
+}
+
+function withoutLog(server: Server): readonly Trap[] {
+  if (effective(server, 'access_log').length > 0) return [];
+  const why = 'nginx then writes its default log, with the request line and every token in it.';
+  return [{ at: server.at, seen: 'server without an access_log', why, fix: LOG_FIX }];
+}
+
+function telling(at: Directive, formats: ReadonlyMap<string, string>): readonly Trap[] {
+  const [file, name = 'combined'] = at.args;
+  const format = formats.get(name) ?? (name === 'combined' ? '$request' : '');
+  const [, variable] = TELLING.exec(format) ?? [];
+  if (file === 'off' || variable === undefined) return [];
+  return [
+    {
+      at,
+      seen: `${wordsOf(at)} in a server block that serves protected files`,
+      why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
+      fix: LOG_FIX,
+    },
+  ];
 }

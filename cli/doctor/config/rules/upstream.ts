@@ -1,17 +1,15 @@
 import { inForce, type Location, own, title } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
-import { isAuthRequest, type SiteConfig } from '../site.ts';
+import type { SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
 
 /** The locations whose requests go to a gate. */
-export function asking({ servers, gates }: SiteConfig): readonly Location[] {
-  const questions = servers.flatMap(({ locations }) => locations.filter(isAuthRequest));
+function asking({ questions, gates }: SiteConfig): readonly Location[] {
   const passing = gates.filter(({ mode }) => mode === 'X-Accel').map(({ location }) => location);
   return [...questions, ...passing];
 }
 
-/** The upstreams of gates. */
-export function upstreamsOf(site: SiteConfig): readonly Directive[] {
+function upstreamsOf(site: SiteConfig): readonly Directive[] {
   const urls = asking(site).flatMap((location) => own(location, 'proxy_pass'));
   const hosts = new Set(urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]));
   return own(site.http, 'upstream').filter(({ args }) => hosts.has(args[0]));
@@ -31,20 +29,18 @@ export function keepalive(site: SiteConfig): readonly Trap[] {
 
 /** Several gates, if requests fail when one of them is down. */
 export function failover(site: SiteConfig): readonly Trap[] {
-  return [...disabled(site), ...asking(site).flatMap(neverRetried)];
+  return [...upstreamsOf(site).flatMap(disabled), ...asking(site).flatMap(neverRetried)];
 }
 
-function disabled(site: SiteConfig): readonly Trap[] {
-  return upstreamsOf(site).flatMap((upstream) => {
-    const servers = named(upstream.block ?? [], 'server');
-    if (servers.length < 2) return [];
-    return servers.filter(isSoonDisabled).map((at) => ({
-      at,
-      seen: `${wordsOf(at)} in upstream ${upstream.args[0]}, which has ${servers.length}`,
-      why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
-      fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
-    }));
-  });
+function disabled({ args: [name], block = [] }: Directive): readonly Trap[] {
+  const servers = named(block, 'server');
+  if (servers.length < 2) return [];
+  return servers.filter(isSoonDisabled).map((at) => ({
+    at,
+    seen: `${wordsOf(at)} in upstream ${name}, which has ${servers.length}`,
+    why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
+    fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
+  }));
 }
 
 /** Not by max_fails=0: every request would wait for a gate that hangs. */
@@ -83,14 +79,13 @@ const MIN_CONNECTIONS = 1024;
 
 /** Too few connections or descriptors for a worker, which then fails every request. */
 export function descriptors({ http }: SiteConfig): readonly Trap[] {
-  const { main } = http;
-  const [events] = named(main, 'events');
+  const [events] = named(http.main, 'events');
   // Not a whole configuration.
   if (events === undefined) return [];
   const [connectionsLine] = named(events.block ?? [], 'worker_connections');
-  const [limitLine] = named(main, 'worker_rlimit_nofile');
-  const connections = numberOf(connectionsLine) ?? DEFAULT_CONNECTIONS;
-  const limit = numberOf(limitLine) ?? DEFAULT_DESCRIPTORS;
+  const [limitLine] = named(http.main, 'worker_rlimit_nofile');
+  const connections = Number(connectionsLine?.args[0] ?? DEFAULT_CONNECTIONS);
+  const limit = Number(limitLine?.args[0] ?? DEFAULT_DESCRIPTORS);
   // A connection to a client, the file that it gets and, with cache.conf, the decision on it.
   const isCached = own(http, 'map').some(({ args }) => args[1] === '$postern_decisions');
   const each = isCached ? 3 : 2;
@@ -104,8 +99,4 @@ export function descriptors({ http }: SiteConfig): readonly Trap[] {
       fix: 'worker_rlimit_nofile 16384; events { worker_connections 4096; }',
     },
   ];
-}
-
-function numberOf(line: Directive | undefined): number | undefined {
-  return line && Number(line.args[0]);
 }

@@ -7,7 +7,6 @@ import { type TestedSite, withToken } from '../site.ts';
 
 export const ACCESS_LOG = 'access-log';
 
-/** The maximum that is read of the log. */
 const MAX_BYTES = 64 << 20;
 const FLUSH_MS = 3_000;
 /** Enough to exhaust the JIT stack of PCRE, and short enough for nginx's buffer of 8k. */

@@ -4,35 +4,121 @@ import {
   type CheckResult,
   describe,
   fault,
+  hasCanary,
+  isDenial,
   isUnknown,
   ok,
+  runAttempts,
   untested,
 } from '../check.ts';
-import { type HttpResponse, headerOf, type Request } from '../http.ts';
-import { missingFile, type TestedSite, withToken } from '../site.ts';
+import { headerOf, type Request, type SiteResponse } from '../http.ts';
+import { bearer, cookie, missingFile, NOBODY, type TestedSite, withToken } from '../site.ts';
 
-/** Requests the canary with a valid token, and checks the response. */
-async function faultOf(
-  site: TestedSite,
-  request: Omit<Request, 'target'>,
-  wrong: (answer: HttpResponse, whole: Buffer) => string | false,
-): Promise<CheckResult> {
-  const { target } = await site.issue();
-  const answer = await site.ask({ ...request, target });
-  if (isUnknown(answer)) return untested(describe(answer, site));
-  const what = wrong(answer, site.canary.body);
-  return what ? fault(what) : ok(String(answer.status));
-}
-
-/** The first result that is not ok, or all of them. */
-async function all(findings: readonly (() => Promise<CheckResult>)[]): Promise<CheckResult> {
-  const seen: string[] = [];
-  for (const find of findings) {
-    const finding = await find();
+const reuse: Check = {
+  id: 'decision-cache',
+  title: 'the decision for one token, used for another',
+  why: 'a cache sends the decision for one user to another',
+  fix: 'proxy_cache off; in the location that asks the gate, or include postern/cache.conf, whose key contains everything a decision depends on',
+  run: async (site) => {
+    const { target } = site.canary;
+    const good = (await site.issue()).token;
+    const other = (await site.issue({ path: missingFile(site).path })).token;
+    const foreign = (await site.issue({ ip: [NOBODY] })).token;
+    const first = await site.ask({ target, headers: bearer(good) });
+    if (isDenial(first, site)) {
+      return fault(`${first.status} for a valid token in a header`, LOCKED);
+    }
+    if (!hasCanary(first, site)) return untested(describe(first, site));
+    await site.ask({ target, headers: cookie(good) });
+    const finding = await runAttempts(site, {
+      "another file's, header": { target, headers: bearer(other) },
+      "another file's, cookie": { target, headers: cookie(other) },
+      "another address's, header": { target, headers: bearer(foreign) },
+      "another address's, cookie": { target, headers: cookie(foreign) },
+      none: { target },
+    });
     if (finding.verdict !== 'ok') return finding;
-    seen.push(finding.saw);
+    // The reverse: a cached denial would deny access to everyone.
+    const again = await site.ask({ target, headers: bearer(good) });
+    if (hasCanary(again, site)) return finding;
+    return fault(`${again.status} for a valid token after denials`, LOCKED);
+  },
+};
+
+const LOCKED = {
+  why: 'a cached denial, or a missing header, denies access to clients with a valid token',
+  fix: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
+};
+
+const counted: Check = {
+  id: 'counted-reuse',
+  title: 'a single-use token, used twice',
+  why: 'a cached decision makes a single-use link work for everybody',
+  fix: 'remove proxy_ignore_headers X-Accel-Expires; from the location that asks the gate: the header is 0 for tokens with max_uses',
+  run: async (site) => {
+    const { target } = await site.issue({ max_uses: 1, bind: 'cookie' });
+    const first = await site.ask({ target });
+    if (!hasCanary(first, site)) return untested(describe(first, site));
+    const cookies = first.headers.filter(([name]) => name === 'set-cookie');
+    if (!cookies.some(([, value]) => value.startsWith('postern_resume='))) {
+      return fault('no Set-Cookie with the first use', {
+        why: 'a client cannot resume a single-use download that it started',
+        fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
+      });
+    }
+    return runAttempts(site, { 'by another client': { target } });
+  },
+};
+
+const kept: Check = {
+  id: 'cached-delivery',
+  title: 'a file stored by a cache in front of the gate',
+  why: 'after one client has downloaded the file, every client can',
+  fix: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in the cache or proxy in front of this nginx',
+  run: async (site) => {
+    const { target } = await site.issue();
+    const plain = site.canary.target;
+    await site.ask({ target });
+    const second = await site.ask({ target });
+    if (!hasCanary(second, site)) return untested(describe(second, site));
+    for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
+      const value = headerOf(second, name) ?? '';
+      if (/hit/i.test(value) || Number(value) > 0) return fault(`${name}: ${value}`);
+    }
+    const finding = await runAttempts(site, {
+      'the same without its token': { target: plain },
+      'with an empty one': { target: withToken(plain, '') },
+      'with its own query': { target: `${plain}?${site.mark}` },
+    });
+    return finding.verdict === 'ok' ? ok(`${second.status}, then ${finding.saw}`) : finding;
+  },
+};
+
+/** Decisions and files that a cache gives to another client. */
+export const cacheChecks: readonly Check[] = [reuse, counted, kept];
+
+/** Requests the canary with a valid token, and checks each response, until one is wrong. */
+async function deliveries(site: TestedSite, cases: readonly Delivery[]): Promise<CheckResult> {
+  const seen: number[] = [];
+  for (const [request, wrong] of cases) {
+    const { target } = await site.issue();
+    const answer = await site.ask({ ...request, target });
+    if (isUnknown(answer)) return untested(describe(answer, site));
+    const what = wrong(answer, site.canary.body);
+    if (what) return fault(what);
+    seen.push(answer.status);
   }
   return ok(seen.join(', '));
+}
+
+/** A request, and what is wrong with its response. */
+type Delivery = readonly [
+  request: Omit<Request, 'target'>,
+  wrong: (answer: SiteResponse, whole: Buffer) => string | false,
+];
+
+function range(value: string): Omit<Request, 'target'> {
+  return { headers: { Range: value } };
 }
 
 const PARTS = 'bytes=0-3,8-11';
@@ -42,25 +128,28 @@ const ranges: Check = {
   title: 'ranges: one, the last bytes, two, none',
   why: 'an interrupted download starts again from the beginning, and players cannot seek',
   fix: 'remove max_ranges 0;, and everything that changes the body (gzip, sub_filter, ssi, addition), from the internal location',
-  run: (site) => {
-    const range = (value: string) => ({ headers: { Range: value } });
-    const single = (value: string, from: number, to?: number) => () =>
-      faultOf(site, range(value), ({ status, body }, whole) => {
-        if (status !== 206) return `${status} for ${value}`;
-        return !body.equals(whole.subarray(from, to)) && `206 with other bytes for ${value}`;
-      });
-    return all([
+  run: (site) =>
+    deliveries(site, [
       single('bytes=1-16', 1, 17),
       single('bytes=-16', -16),
       // A server may send only one of the parts, or the whole file (RFC 9110, section 14.2).
-      () => faultOf(site, range(PARTS), ({ status }) => status >= 300 && `${status} for ${PARTS}`),
-      () =>
-        faultOf(site, range('bytes=999999999-'), ({ status }) => {
-          return status !== 416 && `${status} for a range past the end, not 416`;
-        }),
-    ]);
-  },
+      [range(PARTS), ({ status }) => status >= 300 && `${status} for ${PARTS}`],
+      [
+        range('bytes=999999999-'),
+        ({ status }) => status !== 416 && `${status} for a range past the end, not 416`,
+      ],
+    ]),
 };
+
+function single(value: string, from: number, to?: number): Delivery {
+  return [
+    range(value),
+    ({ status, body }, whole) => {
+      if (status !== 206) return `${status} for ${value}`;
+      return !body.equals(whole.subarray(from, to)) && `206 with other bytes for ${value}`;
+    },
+  ];
+}
 
 const gzip: Check = {
   id: 'gzip',
@@ -69,13 +158,13 @@ const gzip: Check = {
   fix: 'gzip off; in the internal location, as in postern/internal.conf',
   run: async (site) => {
     const accept = { 'Accept-Encoding': 'gzip' };
-    const encoded = (answer: HttpResponse) => {
+    const encoded = (answer: SiteResponse) => {
       const encoding = headerOf(answer, 'content-encoding');
       return encoding !== undefined && `Content-Encoding: ${encoding}`;
     };
-    const finding = await all([
-      () => faultOf(site, { headers: accept }, encoded),
-      () => faultOf(site, { headers: { ...accept, Range: 'bytes=1-16' } }, encoded),
+    const finding = await deliveries(site, [
+      [{ headers: accept }, encoded],
+      [{ headers: { ...accept, Range: 'bytes=1-16' } }, encoded],
     ]);
     const { length } = site.canary.body;
     // gzip_min_length is often about 1000.
@@ -90,11 +179,16 @@ const head: Check = {
   why: 'download managers send HEAD first and fail',
   fix: 'remove limit_except and proxy_method from the internal location',
   run: (site) =>
-    faultOf(site, { method: 'HEAD' }, (answer, whole) => {
-      if (answer.status !== 200) return `${answer.status} for a valid token`;
-      const length = headerOf(answer, 'content-length');
-      return length !== String(whole.length) && `Content-Length: ${length ?? 'none'}`;
-    }),
+    deliveries(site, [
+      [
+        { method: 'HEAD' },
+        (answer, whole) => {
+          if (answer.status !== 200) return `${answer.status} for a valid token`;
+          const length = headerOf(answer, 'content-length');
+          return length !== String(whole.length) && `Content-Length: ${length ?? 'none'}`;
+        },
+      ],
+    ]),
 };
 
 /** With these values browsers do not send the query, and the token in it, to other sites. */
@@ -123,14 +217,14 @@ const HTTP_CONF =
   'include postern/http.conf; in the http block: it has the policy that postern/headers.conf sends';
 
 /** Only the sandbox is missing: headers.conf is included, http.conf is not. */
-function lacksHttpConf(answer: HttpResponse, faults: readonly string[]): boolean {
+function lacksHttpConf(answer: SiteResponse, faults: readonly string[]): boolean {
   const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
   return !hasPolicy && faults.length === 1 && faults[0]?.includes(SANDBOX) === true;
 }
 
 const SANDBOX = 'Content-Security-Policy: sandbox';
 
-function* missing(answer: HttpResponse): Generator<string> {
+function* missing(answer: SiteResponse): Generator<string> {
   const cache = (headerOf(answer, 'cache-control') ?? '').toLowerCase();
   if (!/\bno-store\b/.test(cache) || !/\bprivate\b/.test(cache)) {
     yield `Cache-Control: ${cache || 'none'}, not private, no-store`;
@@ -147,7 +241,7 @@ function* missing(answer: HttpResponse): Generator<string> {
   }
 }
 
-function* twice({ headers: all }: HttpResponse): Generator<string> {
+function* twice({ headers: all }: SiteResponse): Generator<string> {
   for (const name of ['cache-control', 'content-type', 'content-disposition', 'accept-ranges']) {
     if (all.filter(([own]) => own === name).length > 1) yield `${name} twice`;
   }

@@ -1,5 +1,5 @@
 import {
-  type Attempt,
+  type Attempts,
   type Check,
   describe,
   type Expectation,
@@ -13,7 +13,7 @@ import {
   skipped,
   untested,
 } from '../check.ts';
-import { headerOf } from '../http.ts';
+import { headerOf, type Request } from '../http.ts';
 import { missingFile, type TestedSite, withToken } from '../site.ts';
 
 const NEEDS_PREFIX = 'needs the internal prefix: --internal /protected/';
@@ -28,7 +28,7 @@ const direct: Check = {
     if (!internal || !mount) return skipped(NEEDS_PREFIX);
     const { token } = await site.issue();
     const inner = internal + mount.rest;
-    const spellings: Readonly<Record<string, string>> = {
+    const spellings = {
       plain: inner,
       'with a token': withToken(inner, token),
       '//': `/${inner}`,
@@ -41,10 +41,11 @@ const direct: Check = {
       capitals: internal.toUpperCase() + mount.rest,
       absolute: `http://localhost${inner}`,
     };
-    const attempts = Object.entries(spellings).flatMap(([name, target]): Attempt[] => [
-      { name, target },
-      { name: `${name}, a range`, target, headers: { Range: 'bytes=0-31' } },
-    ]);
+    const attempts: Record<string, Request> = {};
+    for (const [name, target] of Object.entries(spellings)) {
+      attempts[name] = { target };
+      attempts[`${name}, a range`] = { target, headers: { Range: 'bytes=0-31' } };
+    }
     return runAttempts(site, attempts, isNotTheFile);
   },
 };
@@ -94,9 +95,9 @@ const alias: Check = {
   fix: 'location ^~ /protected/ { alias /srv/files/; }: both must end with a slash',
   run: async (site) => {
     if (!site.mount) return skipped(NO_FOLDER_TOKENS);
-    const prefixes = [site.mount.prefix, site.internal, '/static/', '/media/', '/assets/'];
-    const upwards = prefixes.map((prefix) => `${prefix?.slice(0, -1)}../`);
-    return runAttempts(site, inFolders(site, upwards), isNotTheFile);
+    const prefixes = [site.mount.prefix, site.internal ?? [], '/static/', '/media/', '/assets/'];
+    const upwards = prefixes.flat().map((prefix) => `${prefix.slice(0, -1)}../`);
+    return runAttempts(site, byTarget(inFolders(site, upwards)), isNotTheFile);
   },
 };
 
@@ -107,20 +108,18 @@ const root: Check = {
   fix: 'keep the files outside of every root of the site: for example alias /srv/files/; and root /srv/www;',
   run: async (site) => {
     if (!site.mount) return skipped(NO_FOLDER_TOKENS);
-    const plain = `/${site.mount.rest}`;
-    const attempts = [{ name: plain, target: plain }, ...inFolders(site, ['/'])];
-    return runAttempts(site, attempts, isNotTheFile);
+    const targets = [`/${site.mount.rest}`, ...inFolders(site, ['/'])];
+    return runAttempts(site, byTarget(targets), isNotTheFile);
   },
 };
 
 /** The canary's path in each folder that could contain the files, after each prefix. */
-function inFolders({ folders, mount }: TestedSite, prefixes: readonly string[]): Attempt[] {
-  return prefixes.flatMap((prefix) =>
-    folders.map((folder) => {
-      const target = `${prefix}${folder}/${mount?.rest}`;
-      return { name: target, target };
-    }),
-  );
+function inFolders({ folders, mount }: TestedSite, prefixes: readonly string[]): string[] {
+  return prefixes.flatMap((prefix) => folders.map((folder) => `${prefix}${folder}/${mount?.rest}`));
+}
+
+function byTarget(targets: readonly string[]): Attempts {
+  return Object.fromEntries(targets.map((target) => [target, { target }]));
 }
 
 /** Extensions for which sites often have regex locations. */
@@ -138,10 +137,8 @@ const outside: Check = {
   why: 'nginx serves files with these names without asking the gate',
   fix: FIX,
   run: (site) => {
-    const attempts = ENDINGS.map((ending) => {
-      return { name: ending, target: missingFile(site, ending).target };
-    });
-    return runAttempts(site, attempts, isGateDenial);
+    const attempts = ENDINGS.map((ending) => [ending, missingFile(site, ending)]);
+    return runAttempts(site, Object.fromEntries(attempts), isGateDenial);
   },
 };
 
@@ -157,15 +154,16 @@ const inside: Check = {
   run: async (site) => {
     const { internal, mark } = site;
     if (!internal) return skipped(NEEDS_PREFIX);
-    const attempts = ENDINGS.map((ending) => {
-      return { name: ending, method: 'OPTIONS', target: internal + mark + ending };
-    });
     const plain = await site.ask({ method: 'OPTIONS', target: internal + mark });
     if (isUnknown(plain)) return untested(describe(plain, site));
     // No internal location, or a site that answers OPTIONS by itself.
-    if (!isClosed(plain, site))
+    if (!isClosed(plain, site)) {
       return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
-    return runAttempts(site, attempts, isClosed);
+    }
+    const attempts = ENDINGS.map((ending) => {
+      return [ending, { method: 'OPTIONS', target: internal + mark + ending }];
+    });
+    return runAttempts(site, Object.fromEntries(attempts), isClosed);
   },
 };
 

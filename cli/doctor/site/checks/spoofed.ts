@@ -1,14 +1,19 @@
+import { isWithin, networkOf } from '../../../../service/domain/address.ts';
 import {
-  type Attempt,
   answerTo,
   type Check,
-  isDenial,
+  type CheckResult,
+  describe,
+  fault,
+  hasCanary,
   isNotTheFile,
+  ok,
   runAttempts,
   skipped,
+  untested,
 } from '../check.ts';
-import type { Request } from '../http.ts';
-import { missingFile, withToken } from '../site.ts';
+import type { Request, SiteResponse } from '../http.ts';
+import { missingFile, NOBODY, type TestedSite, withToken } from '../site.ts';
 
 const FIX =
   'proxy_pass_request_headers off; in the location that asks the gate, with a proxy_set_header for each header, as in postern/auth-request.conf';
@@ -30,20 +35,17 @@ const headers: Check = {
       'Postern-Target': inner,
       'X-Accel-Redirect': inner,
     };
-    const attempts = Object.entries(claims).flatMap(([name, value]) =>
-      spellings(name).map((spelt): Attempt => {
-        // The canary if the header could open it, another file if the header names the canary.
-        const to = value === target ? missingFile(site).target : site.canary.target;
-        return { name: spelt, target: to, headers: { [spelt]: value } };
-      }),
-    );
-    return runAttempts(site, attempts, isDenial);
+    const attempts: Record<string, Request> = {};
+    for (const [name, value] of Object.entries(claims)) {
+      // The canary if the header could open it, another file if the header names the canary.
+      const to = value === target ? missingFile(site).target : site.canary.target;
+      for (const spelt of [name, name.toLowerCase(), name.replaceAll('-', '_')]) {
+        attempts[spelt] = { target: to, headers: { [spelt]: value } };
+      }
+    }
+    return runAttempts(site, attempts);
   },
 };
-
-function spellings(name: string): readonly string[] {
-  return [name, name.toLowerCase(), name.replaceAll('-', '_')];
-}
 
 /** A name that no site has (RFC 6761). */
 const ELSEWHERE = 'postern-doctor.invalid';
@@ -57,12 +59,12 @@ const host: Check = {
     const issued = await site.api.issueIfMay({ path: site.canary.path, site: ELSEWHERE });
     if (!issued) return skipped('the mount belongs to one site');
     const { target } = issued;
-    const attempts: Attempt[] = [
-      { name: 'its token', target },
-      { name: 'Host', target, headers: { Host: ELSEWHERE } },
-      { name: 'Postern-Site', target, headers: { 'Postern-Site': ELSEWHERE } },
-      { name: 'X-Forwarded-Host', target, headers: { 'X-Forwarded-Host': ELSEWHERE } },
-    ];
+    const attempts = {
+      'its token': { target },
+      Host: { target, headers: { Host: ELSEWHERE } },
+      'Postern-Site': { target, headers: { 'Postern-Site': ELSEWHERE } },
+      'X-Forwarded-Host': { target, headers: { 'X-Forwarded-Host': ELSEWHERE } },
+    };
     return runAttempts(site, attempts, isNotTheFile);
   },
 };
@@ -94,21 +96,114 @@ const methods: Check = {
     // A file that does not exist.
     const { path, target } = missingFile(site);
     const { token } = await site.issue({ path });
-    const before = new Set<string>();
+    const attempts: Record<string, Request> = {};
+    const rejected: string[] = [];
     for (const [name, request] of Object.entries(REQUESTS)) {
       const answer = await answerTo(site, { ...request, target });
-      if (typeof answer !== 'string' && OF_THE_SITE.includes(answer.status)) before.add(name);
+      if (typeof answer !== 'string' && OF_THE_SITE.includes(answer.status)) rejected.push(name);
+      else attempts[name] = { ...request, target: withToken(target, token) };
     }
-    const attempts = Object.entries(REQUESTS).map(([name, request]): Attempt => {
-      return { name, ...request, target: withToken(target, token) };
-    });
-    const asked = attempts.filter(({ name }) => !before.has(name));
-    if (asked.length === 0) return skipped('the site itself rejects them');
-    const finding = await runAttempts(site, asked, isDenial);
-    if (finding.verdict !== 'ok' || before.size === 0) return finding;
-    return { ...finding, saw: `${finding.saw}; rejected by the site: ${[...before].join(', ')}` };
+    if (Object.keys(attempts).length === 0) return skipped('the site itself rejects them');
+    const finding = await runAttempts(site, attempts);
+    if (finding.verdict !== 'ok' || rejected.length === 0) return finding;
+    return ok(`${finding.saw}; rejected by the site: ${rejected.join(', ')}`);
   },
 };
 
 /** Headers and methods that a client chooses. */
 export const spoofedChecks: readonly Check[] = [headers, host, methods];
+
+const REAL_IP =
+  'set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; with the addresses of your load balancers only';
+
+const OTHER_LOOPBACK = '127.0.83.1';
+
+/** Private networks, whose addresses a router can translate. */
+const PRIVATE = [
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '::1/128',
+  'fc00::/7',
+  'fe80::/10',
+];
+
+const seen: Check = {
+  id: 'address',
+  title: 'the address that Postern sees',
+  why: 'it is the address of a load balancer: all clients behind it count as one requester, and `ip` does not work',
+  fix: REAL_IP,
+  run: async (site) => {
+    let result = await seenBy(site);
+    if (typeof result !== 'string' && isWithin(result.heard.localAddress, ['127.0.0.0/8'])) {
+      // A load balancer on this machine would have the same address, so use another one.
+      const other = await seenBy(site, OTHER_LOOPBACK);
+      if (typeof other !== 'string') result = other;
+    }
+    if (typeof result === 'string') return untested(result);
+    const { address, heard } = result;
+    const { localAddress: here, remoteAddress: there } = heard;
+    if (address === undefined) {
+      return fault('none', { fix: 'proxy_set_header X-Real-IP $remote_addr;' });
+    }
+    if (address === networkOf(here)) return bound(site, here);
+    const saw = `Postern sees ${address}, this machine has ${here}`;
+    // A router can translate an address of a private network.
+    if (isWithin(here, PRIVATE) && !isWithin(address, PRIVATE) && address !== networkOf(there)) {
+      return skipped(`${saw}: it cannot tell whether that is its public address`);
+    }
+    return fault(saw);
+  },
+};
+
+interface Seen {
+  /** Undefined if nginx sends no address. */
+  readonly address: string | undefined;
+  readonly heard: SiteResponse;
+}
+
+/** The address that Postern saw: it records the address with a counted use. */
+async function seenBy(site: TestedSite, from?: string): Promise<Seen | string> {
+  const { id, target } = await site.issue({ max_uses: 1 });
+  const heard = await answerTo(site, { target, from });
+  if (typeof heard === 'string') return heard;
+  if (!hasCanary(heard, site)) return describe(heard, site);
+  const [requester] = (await site.api.show(id))?.requesters ?? [];
+  return requester ? { address: requester.address, heard } : 'Postern has recorded no use';
+}
+
+/** A token that is bound to the address opens the file. */
+async function bound(site: TestedSite, address: string): Promise<CheckResult> {
+  const { target } = await site.issue({ ip: [address] });
+  const answer = await site.ask({ target, from: address });
+  if (!hasCanary(answer, site)) return fault(`${answer.status} for a token bound to ${address}`);
+  return ok(`${address}, the address of this machine`);
+}
+
+const spoofed: Check = {
+  id: 'spoofed-address',
+  title: 'a token for another address, with that address in a header',
+  why: 'a client can choose its own address',
+  fix: `${REAL_IP}; proxy_set_header X-Real-IP $remote_addr;`,
+  run: async (site) => {
+    const { target } = await site.issue({ ip: [NOBODY] });
+    const names =
+      'X-Forwarded-For X-Real-IP X_Real_IP X-Client-IP True-Client-IP CF-Connecting-IP X-Cluster-Client-IP Fastly-Client-IP';
+    const attempts: Record<string, Request> = { 'no header': { target } };
+    for (const name of names.split(' ')) attempts[name] = { target, headers: { [name]: NOBODY } };
+    return runAttempts(site, {
+      ...attempts,
+      Forwarded: { target, headers: { Forwarded: `for=${NOBODY}` } },
+      'X-Forwarded-For, twice': {
+        target,
+        headers: { 'X-Forwarded-For': `${NOBODY}, ${NOBODY}` },
+      },
+    });
+  },
+};
+
+/** The address of the client. */
+export const addressChecks: readonly Check[] = [seen, spoofed];

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import {
-  type Attempt,
   answerTo,
   type Check,
   hasCanary,
-  isDenial,
+  isNotTheFile,
+  NO_FOLDER_TOKENS,
   ok,
   runAttempts,
+  skipped,
 } from '../check.ts';
-import { bearer, type TestedSite, withToken } from '../site.ts';
+import type { Request } from '../http.ts';
+import { bearer, cookie, missingFile, withToken } from '../site.ts';
 
 const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in that location`;
 
@@ -20,14 +22,13 @@ const none: Check = {
   run: (site) => {
     const { target } = site.canary;
     const headers = { Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}` };
-    const attempts: Attempt[] = [
-      { name: 'GET', target },
-      { name: 'HEAD', method: 'HEAD', target },
-      { name: 'a range', target, headers: { Range: 'bytes=0-15' } },
-      { name: 'an empty token', target: withToken(target, '') },
-      { name: 'a password', target, headers },
-    ];
-    return runAttempts(site, attempts, isDenial);
+    return runAttempts(site, {
+      GET: { target },
+      HEAD: { method: 'HEAD', target },
+      'a range': { target, headers: { Range: 'bytes=0-15' } },
+      'an empty token': { target: withToken(target, '') },
+      'a password': { target, headers },
+    });
   },
 };
 
@@ -37,28 +38,21 @@ const wrong: Check = {
   why: 'a client can download the file without a valid token',
   fix: `${GATE}; for a proxy_cache of decisions include postern/cache.conf, whose key contains everything a decision depends on`,
   run: async (site) => {
-    const { token } = await site.issue();
-    const madeUp = `ps_${randomBytes(24).toString('base64url')}`;
-    const tokens = { changed: tamper(token), invented: madeUp };
-    const attempts = Object.entries(tokens).flatMap(([what, one]) => everywhere(site, what, one));
-    return runAttempts(site, attempts, isDenial);
+    const { mount } = site;
+    const { target } = site.canary;
+    const changed = tamper((await site.issue()).token);
+    const invented = `ps_${randomBytes(24).toString('base64url')}`;
+    const attempts: Record<string, Request> = {};
+    for (const [what, token] of Object.entries({ changed, invented })) {
+      attempts[`${what}, query`] = { target: withToken(target, token) };
+      attempts[`${what}, header`] = { target, headers: bearer(token) };
+      attempts[`${what}, cookie`] = { target, headers: cookie(token) };
+      if (!mount) continue;
+      attempts[`${what}, path`] = { target: `${mount.prefix}~${token}/${mount.rest}` };
+    }
+    return runAttempts(site, attempts);
   },
 };
-
-/** A token in each place where a request can contain one. */
-function everywhere(
-  { canary: { target }, mount }: TestedSite,
-  what: string,
-  token: string,
-): Attempt[] {
-  const cookie = { Cookie: `postern=${token}` };
-  return [
-    { name: `${what}, query`, target: withToken(target, token) },
-    { name: `${what}, header`, target, headers: bearer(token) },
-    { name: `${what}, cookie`, target, headers: cookie },
-    ...(mount ? [{ name: `${what}, path`, target: `${mount.prefix}~${token}/${mount.rest}` }] : []),
-  ];
-}
 
 /** Not the last character: two values of it can encode the same bytes. */
 function tamper(token: string): string {
@@ -83,7 +77,7 @@ const expired: Check = {
       site.say('waiting for a token to expire');
       await site.pause(200);
     }
-    return runAttempts(site, [{ name: 'after its end', target }], isDenial);
+    return runAttempts(site, { 'after its end': { target } });
   },
 };
 
@@ -101,9 +95,8 @@ const revoked: Check = {
     const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
     const began = Date.now();
     const last = began + (site.decisionTtl + 1.5) * 1_000;
-    const attempt = [{ name: 'after it', target }];
     for (;;) {
-      const finding = await runAttempts(site, attempt, isDenial);
+      const finding = await runAttempts(site, { 'after it': { target } });
       const seconds = (Date.now() - began) / 1_000;
       if (finding.verdict === 'ok' && seconds > 1) {
         return ok(`${finding.saw}, ${seconds.toFixed(1)} s later: nginx caches decisions`);
@@ -115,4 +108,87 @@ const revoked: Check = {
   },
 };
 
-export const tokenChecks: readonly Check[] = [none, wrong, expired, revoked];
+const SCOPE =
+  'include postern/protect.conf and postern/internal.conf, which deliver only what the gate allowed, and send X-Original-URI $request_uri to the gate';
+
+const other: Check = {
+  id: 'other-path',
+  title: 'a token for another file',
+  why: 'a token for one file opens other files',
+  fix: SCOPE,
+  run: async (site) => {
+    const { target } = site.canary;
+    const there = missingFile(site);
+    const forOther = (await site.issue({ path: there.path })).token;
+    const forCanary = await site.issue();
+    // First a correct request: a cache may store its response for another path.
+    await site.ask({ target: forCanary.target });
+    return runAttempts(site, {
+      'on the canary': { target: withToken(target, forOther) },
+      'on it, header': { target, headers: bearer(forOther) },
+      "the canary's on another": { target: withToken(there.target, forCanary.token) },
+      'on its name with more': { target: withToken(`${target}x`, forCanary.token) },
+    });
+  },
+};
+
+/** Ways from a folder up to its parent. */
+const UPWARDS: Readonly<Record<string, string>> = {
+  '..': '../',
+  '%2e%2e': '%2e%2e/',
+  '%2E.': '%2E./',
+  '..%2f': '..%2f',
+  '%2e%2e%2f': '%2e%2e%2f',
+  '..\\': '..\\',
+  '..%5c': '..%5c',
+  '%252e%252e': '%252e%252e/',
+  '..%252f': '..%252f',
+  '%252e%252e%252f': '%252e%252e%252f',
+  '%25252e': '%25252e%25252e/',
+  '..;': '..;/',
+  '..%00': '..%00/',
+  '%c0%ae': '%c0%ae%c0%ae/',
+  './..': './../',
+  '//..': '/../',
+};
+
+const traversal: Check = {
+  id: 'traversal',
+  title: 'traversal: plain, encoded, encoded twice',
+  why: "a token for one folder opens other folders: a server resolves '..' after the decision",
+  fix: 'do not decode the path after the gate: use alias, or proxy_pass without $uri; keep merge_slashes and normalisation at their defaults',
+  run: async (site) => {
+    const { mount, mark, canary } = site;
+    if (!mount) return skipped(NO_FOLDER_TOKENS);
+    const folder = canary.path.slice(0, canary.path.lastIndexOf('/') + 1) + mark;
+    const { token } = await site.issue({ prefix: `${folder}/` });
+    const cut = mount.rest.lastIndexOf('/') + 1;
+    const [above, name] = [mount.rest.slice(0, cut), mount.rest.slice(cut)];
+    const attempts: Record<string, Request> = {};
+    for (const [spelt, up] of Object.entries(UPWARDS)) {
+      const below = `${above}${mark}/${up}${name}`;
+      attempts[spelt] = { target: `${mount.prefix}~${token}/${below}` };
+      attempts[`${spelt} ?token`] = { target: withToken(mount.prefix + below, token) };
+    }
+    return runAttempts(site, attempts, isNotTheFile);
+  },
+};
+
+const two: Check = {
+  id: 'two-tokens',
+  title: 'two tokens in a URL',
+  why: 'nginx and the gate may use different tokens',
+  fix: 'proxy_set_header X-Original-URI $request_uri; complete and unchanged',
+  run: async (site) => {
+    const good = (await site.issue()).token;
+    const bad = (await site.issue({ path: missingFile(site).path })).token;
+    const { target } = site.canary;
+    return runAttempts(site, {
+      'good, bad': { target: withToken(withToken(target, good), bad) },
+      'bad, good': { target: withToken(withToken(target, bad), good) },
+    });
+  },
+};
+
+/** Tokens that must not open the file. */
+export const tokenChecks: readonly Check[] = [none, wrong, expired, revoked, other, traversal, two];

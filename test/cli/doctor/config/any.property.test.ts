@@ -10,9 +10,9 @@ import { diagnosed } from './trap.ts';
 import { type Written, write } from './write.ts';
 
 const snippets = join(projectRoot, 'nginx', 'snippets');
-const read = readdirSync(snippets).flatMap((name) =>
-  parse(readFileSync(join(snippets, name), 'utf8'), name),
-);
+const read = readdirSync(snippets)
+  .filter((name) => name.endsWith('.conf'))
+  .flatMap((name) => parse(readFileSync(join(snippets, name), 'utf8'), name));
 const all = (block: readonly Directive[]): Directive[] =>
   block.flatMap((one) => [one, ...all(one.block ?? [])]);
 // Without the patterns of maps.

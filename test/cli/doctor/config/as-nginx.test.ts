@@ -4,8 +4,8 @@ import { parse } from '../../../../cli/doctor/config/parse.ts';
 import { startNginx, testNginx } from '../../../../dev/nginx.ts';
 import { requestBytes, sendRaw } from '../../../support/raw.ts';
 
-// What a word of a configuration is, nginx itself says: each text stands in `return 200 …;`, and what
-// nginx answers is what was read here.
+// nginx itself decides what a word is: each text is in `return 200 …;`, and the response of nginx must be the
+// word that the parser reads.
 
 const parts = fc.constantFrom(
   'a',
@@ -37,7 +37,7 @@ function isRead(text: string): boolean {
   }
 }
 
-/** The text as one word; undefined where it is none, or several. */
+/** The text as one word; undefined if it is not exactly one. */
 function wordOf(text: string): string | undefined {
   if (!isRead(text)) return undefined;
   const [location, ...more] = parse(around(text, 0), 'a.conf');

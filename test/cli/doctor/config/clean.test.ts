@@ -8,7 +8,7 @@ import { startSite, type Way, ways } from '../../../support/site.ts';
 import { run } from './command.ts';
 import { diagnosed, dumpOf, started } from './trap.ts';
 
-// What Postern brings itself is without a trap, or it could not tell others of theirs.
+// The doctor finds nothing in Postern's own configurations.
 
 const SEED = [mount('/download-logs-with-token/', '/download-logs/', { pathArgument: 'file' })];
 
@@ -28,7 +28,7 @@ test.each([
   },
 );
 
-// In a container it has to listen on more than its own loopback; TLS is for what is in front of it.
+// In a container nginx listens on all addresses; the proxy in front of it terminates TLS.
 test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', async () => {
   const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
   const dir = await nginxFolder();
@@ -46,10 +46,11 @@ test.each(ways)(
     const site = await started({
       way,
       http: `${LIMIT_CONN} ${OTHERS}`,
-      // As the usual nginx.conf has it.
+      // As in a usual nginx.conf.
       server:
         'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
       locations: 'location / { } location ~ \\.php$ { return 404; }',
+      edits: [['internal', /$/, 'include postern/listing.conf;\n']],
     });
     expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
   },

@@ -22,7 +22,7 @@ export function run(words: readonly string[], options: RunOptions = {}): Promise
         else reject(error);
       },
     );
-    // It may have ended already.
+    // The command may have ended already.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
-// Traps around the public location: each is sprung on nginx, found by file and line, and fixed.
+// Traps at the public location: each one is shown on nginx, found by file and line, and fixed.
 
 const OPEN = { '../www/download/a.txt': FILE, '../www/download/a.jpg': FILE };
 const INTERNAL = `
@@ -10,7 +10,7 @@ const INTERNAL = `
   }`;
 const around = (inner: string) => `location ^~ /download/ {\n${inner}\n}\n${INTERNAL}`;
 const PROTECT = 'include postern/protect.conf;';
-// With it what loses the delivery finds nothing at all.
+// With this root, a request that loses the delivery finds no file.
 const NO_ROOT = ['protect', 'root /dev/null/postern;', ''] as const;
 const X_ACCEL = 'include postern/x-accel.conf;';
 
@@ -52,7 +52,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { locations: 'location ~ ^/protected/ { root $files/../www; }' },
     shut: async (site) => expect((await answer(site, '/protected/a.txt'))[0]).toBe(404),
   },
-  'a location inside the public one, by X-Accel': {
+  'a location inside the public location, by X-Accel': {
     found: [['nested', 'location ~ \\.txt$']],
     broken: {
       way: 'X-Accel',
@@ -64,7 +64,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { way: 'X-Accel', files: OPEN, server: 'root $files/../www;' },
     shut: denies('/download/a.txt'),
   },
-  'an if inside the public one that goes elsewhere, by X-Accel': {
+  'an if with a rewrite inside the public location, by X-Accel': {
     found: [['nested', 'if ($arg_y']],
     broken: {
       way: 'X-Accel',
@@ -81,7 +81,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: denies('/download/a.txt'),
   },
-  'an if inside the public one that has left before it returns': {
+  'an if inside the public location with a break before its return': {
     found: [['nested', 'if ($arg_y']],
     broken: {
       files: { '../www/open/download/a.txt': FILE },
@@ -96,7 +96,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: denies('/download/a.txt'),
   },
-  'an if that returns what an error_page sends to the files': {
+  'an if that returns a status whose error_page serves the files': {
     found: [['error-page', 'error_page 418 = @open;']],
     broken: {
       files: OPEN,
@@ -111,7 +111,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: denies('/download/a.txt'),
   },
-  'a denial that leads to the files': {
+  'an error_page for denials that serves the files': {
     found: [['error-page', 'error_page 401 403 = @open;']],
     broken: {
       files: OPEN,
@@ -121,14 +121,14 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     proof: opens('/download/a.txt'),
     fixed: {
       files: { ...OPEN, '../www/401.html': 'no' },
-      // Below the include it is too late: the first line for a status counts.
+      // Below the include it has no effect: the first line for a status counts.
       only: around(`error_page 401 /401.html;\n${PROTECT}\nerror_page 403 = @open;`),
       locations:
         'location = /401.html { root $files/../www; } location @open { root $files/../www; }',
     },
     shut: denies('/download/a.txt'),
   },
-  'a denial that is none': {
+  'an error_page that turns a denial into 200': {
     found: [['error-page', 'error_page 401 =200 /a.txt;']],
     broken: {
       files: { '../www/a.txt': FILE },
@@ -143,7 +143,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: denies('/download/a.txt'),
   },
-  'an if inside the public one, by auth_request: another file than the decided one': {
+  'an if inside the public location, by auth_request: another file than the allowed one': {
     found: [['nested', 'if ($arg_y']],
     broken: {
       files: { '../www/download/a.txt': 'not decided' },
@@ -165,7 +165,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect(await answer(site, url)).toEqual([200, FILE]);
     },
   },
-  'a limit_except inside the public one: for the methods that it limits': {
+  'a limit_except inside the public location': {
     found: [['nested', 'limit_except']],
     broken: {
       files: { '../www/download/a.txt': 'not decided' },
@@ -183,7 +183,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect(await answer(site, url)).toEqual([200, FILE]);
     },
   },
-  'the question in the server block': {
+  'auth_request in the server block': {
     found: [['server-auth-request', 'auth_request /.postern/auth-request;']],
     broken: {
       server: 'auth_request /.postern/auth-request; root $files/../www;',
@@ -196,7 +196,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'early data': {
     found: [['early-data', 'ssl_early_data on;']],
     broken: { server: 'ssl_early_data on;' },
-    // That it can be replayed is TLS' own: RFC 8446, section 8.
+    // Early data can be replayed: RFC 8446, section 8.
     proof: async () => {},
     fixed: { server: 'ssl_early_data on; if ($ssl_early_data) { return 425; }' },
     shut: async () => {},

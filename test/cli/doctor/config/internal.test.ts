@@ -7,7 +7,7 @@ import { projectRoot } from '../../../../dev/paths.ts';
 import { mount } from '../../../support/postern.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
-// Traps around the internal location and the files: each is sprung on nginx, found, and fixed.
+// Traps at the internal location and its files: each one is shown on nginx, found, and fixed.
 
 const GATE = 'location ^~ /download/ { include postern/protect.conf; }';
 const INTERNAL = 'include postern/internal.conf;';
@@ -43,7 +43,7 @@ const opensVip = (expected: readonly [number, string]): Trap['proof'] => {
 };
 
 const TRAPS: Readonly<Record<string, Trap>> = {
-  'an internal location below that of another public prefix': {
+  'an internal location below the internal location of another public prefix': {
     found: [['nested-internal', 'location ^~ /protected/vip/']],
     broken: vip('/protected/vip/'),
     proof: opensVip([200, 'for /vip/ only']),
@@ -57,14 +57,14 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { server: 'root $files/../www;' },
     shut: isNotThere('/files/a.txt'),
   },
-  'files under a root, with a location that shuts that door': {
+  'files under a root, with a location that returns 404 for them': {
     found: [['second-door', 'root $files/..;']],
     broken: { server: 'root $files/..;', locations: 'location /file { }' },
     proof: opens('/files/a.txt'),
     fixed: { server: 'root $files/..;', locations: 'location ^~ /files/ { return 404; }' },
     shut: isNotThere('/files/a.txt'),
   },
-  'files that another location serves, too': {
+  'files that another location also serves': {
     found: [['second-door', 'alias $files/sub/;']],
     broken: { locations: 'location /open/ {\nalias $files/sub/;\n}' },
     proof: async (site) => expect(await answer(site, '/open/c.txt')).toEqual([200, 'file c']),
@@ -80,14 +80,14 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: isNotThere('/files/a.txt'),
   },
-  'files under a root that denies some': {
+  'files under a root that denies one address': {
     found: [['second-door', 'root $files/..;']],
     broken: { server: 'deny 192.0.2.1;', locations: 'location / {\nroot $files/..;\n}' },
     proof: opens('/files/a.txt'),
     fixed: { server: 'deny all;', locations: 'location / { root $files/..; }' },
     shut: async (site) => expect((await answer(site, '/files/a.txt'))[0]).toBe(403),
   },
-  'files under a root with a password that an address does instead of': {
+  'files under a root with satisfy any: an address replaces the password': {
     found: [['second-door', 'root $files/..;']],
     broken: {
       server: 'auth_basic site; auth_basic_user_file none; satisfy any;',
@@ -100,7 +100,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect((await answer(site, '/files/a.txt'))[0]).toBe(401),
   },
-  'a named location over the files, for what another has not': {
+  'a named location that serves files not found elsewhere': {
     found: [['second-door', 'root $files/..;']],
     broken: {
       locations: `location / { root $files/../www; try_files $uri @old; }
@@ -114,7 +114,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: isNotThere('/files/a.txt'),
   },
-  'another internal location over the files, for what another has not': {
+  'another internal location that serves files not found elsewhere': {
     found: [['second-door', 'alias $files/;']],
     broken: {
       locations: `location / { root $files/../www; try_files $uri /old$uri; }
@@ -127,7 +127,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect((await answer(site, '/a.txt'))[1]).toBe('the front page'),
   },
-  'a return that a break goes before': {
+  'a return after a break': {
     found: [['second-door', 'root $files/..;']],
     broken: {
       locations: 'location / { if ($arg_y = "") { break; } return 404;\nroot $files/..;\n}',
@@ -182,7 +182,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect((await answer(site, '/page.html'))[1]).not.toContain(FILE),
   },
-  'an internal location that compares with nothing': {
+  'an internal location that does not compare the target': {
     found: [['internal', 'location ^~ /protected/ {']],
     broken: {
       files: { '../www/page.html': PAGE },
@@ -212,7 +212,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect((await site.ask('GET', `${url}sub`)).status).toBe(404);
     },
   },
-  'a rewrite in the internal location: another file than the decided one': {
+  'a rewrite in the internal location: another file than the allowed one': {
     found: [['internal-rewrite', 'rewrite a.txt$ /protected/b.txt']],
     broken: {
       files: { '../protected/a.txt': FILE, '../protected/b.txt': 'file b' },
@@ -285,7 +285,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { server: 'autoindex on; gzip on; gzip_types *; gzip_min_length 1;' },
     shut: delivers,
   },
-  'no Cache-Control on what is delivered': {
+  'no Cache-Control on a delivered file': {
     found: [['cache-control', 'location ^~ /protected/ {']],
     broken: { only: inside(`${INTERNAL} alias $files/;`) },
     async proof(site) {
@@ -298,7 +298,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect((await site.ask('GET', url)).header('Cache-Control')).toBe('private, no-store');
     },
   },
-  'a header of the server block that no file has': {
+  'a header of the server block that is not sent with files': {
     found: [['add-header', 'add_header Strict-Transport-Security']],
     broken: { server: 'add_header Strict-Transport-Security max-age=9 always;' },
     async proof(site) {
@@ -316,11 +316,33 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect((await site.ask('GET', url)).header('Strict-Transport-Security')).toBe('max-age=9');
     },
   },
+  'a list without a token for it': {
+    found: [['internal', 'location ~ /$ {']],
+    broken: {
+      edits: [
+        ['internal', /$/, 'include postern/listing.conf;\n'],
+        ['listing', /if \(\$postern_decided[^}]*}/, ''],
+      ],
+      locations: 'location = /lists { rewrite ^ /protected/sub/ last; }',
+    },
+    async proof(site) {
+      expect((await answer(site, '/lists'))[1]).toContain('c.txt');
+    },
+    fixed: {
+      edits: [['internal', /$/, 'include postern/listing.conf;\n']],
+      locations: 'location = /lists { rewrite ^ /protected/sub/ last; }',
+    },
+    shut: isNotThere('/lists'),
+  },
   "the site's page in place of a file that is not there": {
     found: [['error-page', 'error_page 404 =200 /index.html;']],
     broken: {
       server: 'root $files/../www;\nerror_page 404 =200 /index.html;',
-      edits: [['internal', 'error_page 416 @postern_416;', '']],
+      edits: [
+        ['internal', 'error_page 416 @postern_416;', ''],
+        ['internal', 'error_page 403 404 @postern_no_file;', ''],
+        ['internal', 'error_page 429 @postern_429;', ''],
+      ],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/none.txt' });

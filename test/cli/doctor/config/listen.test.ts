@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { diagnosed } from './trap.ts';
 
-/** A site with a gate, and what else stands in it and around it. */
+/** A site with a gate, and other lines inside and outside its server block. */
 function site({ server = 'listen 443 ssl;', http = '', main = '' }): string {
   return `${main}
 http {
@@ -69,7 +69,7 @@ test.each([
 test.each([
   ['worker_rlimit_nofile 2048;\nevents { worker_connections 1024; }'],
   ['events { worker_connections 4096; }\nworker_rlimit_nofile 16384;'],
-  // A part of a configuration says nothing of it.
+  // A part of a configuration has no events block.
   [''],
 ])('doctor --config reports no lack of descriptors: %j', (main) => {
   expect(found('descriptors', site({ main }))).toEqual([]);

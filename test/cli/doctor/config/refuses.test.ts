@@ -12,7 +12,7 @@ test.each([
   ['if ($a ~* X) { return 500; }', 'x', true],
   ['if ($a !~ x) { return 500; }', 'x', false],
   ['if ($a !~* x) { return 500; }', '', true],
-  // Another variable, an end that is none, and what nobody here can read.
+  // Another variable, a block that does not reject, and a regex that JavaScript cannot parse.
   ['if ($b ~ x) { return 500; }', 'x', false],
   ['if ($a ~ x) { return 200; }', 'x', false],
   ['if ($a ~ x) { set $b 1; }', 'x', false],

@@ -5,13 +5,13 @@ import { expect, test } from 'vitest';
 import type { Site } from '../../../support/site.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
-// Snippets that were edited, and what the site does with it: sprung on nginx, found, and fixed.
+// Edited snippets: each effect is shown on nginx, found, and fixed.
 
 const QUESTION = 'location = /.postern/auth-request {';
 const DELIVER = 'location @postern_deliver {';
 const PUBLIC = 'location ^~ /download/ {';
 
-/** A stray answer on the gate's port. */
+/** A response of a wrong server on the gate's port. */
 const strays =
   (status: number, headers: Record<string, string>): RequestListener =>
   (_, response) =>
@@ -61,6 +61,11 @@ async function argsSeen(site: Site): Promise<string | undefined> {
   return (await site.ask('GET', url)).header('X-Args');
 }
 
+async function confirmedFrom(site: Site, origin: string): Promise<number> {
+  const { url } = await site.issue({ path: '/download/a.txt', confirm: true });
+  return (await site.ask('POST', url, { Origin: origin })).status;
+}
+
 const CACHE = 'proxy_cache_path $files/../kept keys_zone=kept:1m;';
 const ONE_KEY = 'proxy_cache kept; proxy_cache_valid any 1m; proxy_cache_key one;';
 const SHARED = `${ONE_KEY} proxy_ignore_headers X-Accel-Expires Cache-Control Set-Cookie Vary;`;
@@ -81,7 +86,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect(await answer(site, url)).toEqual([200, FILE]);
     },
   },
-  'the client may say what it asked for': {
+  'a client that sets X-Original-URI': {
     found: [
       ['question', QUESTION],
       ['question', QUESTION],
@@ -102,14 +107,25 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       await stays('/download/anything', { 'X-Original-URI': url })(site);
     },
   },
-  'a denial that is obeyed': {
+  'a confirmation that another site may send': {
+    found: [['question', 'location = /.postern/confirm {']],
+    broken: { edits: [['auth-request', 'proxy_set_header Origin $http_origin;', '']] },
+    async proof(site) {
+      expect(await confirmedFrom(site, 'https://evil.example')).toBe(303);
+    },
+    fixed: {},
+    async shut(site) {
+      expect(await confirmedFrom(site, 'https://evil.example')).toBe(403);
+    },
+  },
+  'a denial whose X-Accel-Redirect nginx obeys': {
     found: [['question', QUESTION]],
     broken: {
       gate: strays(403, { 'X-Accel-Redirect': '/ok', 'Postern-Target': '/protected/a.txt' }),
       locations: 'location = /ok { return 204; }',
       edits: [['auth-request', 'proxy_ignore_headers X-Accel-Redirect', 'proxy_ignore_headers']],
     },
-    // The second lock holds, and yet the denial is none any more.
+    // The second check still denies, but the denial is now an error.
     proof: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(503),
     fixed: {
       gate: strays(403, { 'X-Accel-Redirect': '/ok', 'Postern-Target': '/protected/a.txt' }),
@@ -117,7 +133,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(403),
   },
-  'a question that anybody may ask': {
+  'a location that asks the gate, without internal': {
     found: [['question', QUESTION]],
     broken: { edits: [['auth-request', 'internal;', '']] },
     async proof(site) {
@@ -130,7 +146,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect(header('Postern-Reason')).toBeUndefined();
     },
   },
-  'answers of the gate that are kept by one key, by auth_request': {
+  'decisions cached under one key, by auth_request': {
     found: [
       ['question', QUESTION],
       ['question', 'proxy_cache kept;'],
@@ -149,7 +165,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { http: CACHE },
     shut: staysForTheNext,
   },
-  'a denial that is kept by one key, by X-Accel': {
+  'a denial cached under one key, by X-Accel': {
     found: [['x-accel', PUBLIC]],
     broken: {
       way: 'X-Accel',
@@ -197,7 +213,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       expect(await answer(site, url)).toEqual([200, FILE]);
     },
   },
-  'an address instead of a token': {
+  'satisfy any with an allowed address': {
     found: [
       ['protect', PUBLIC],
       ['protect', PUBLIC],
@@ -215,7 +231,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { server: 'satisfy any; allow all;' },
     shut: stays('/download/a.txt'),
   },
-  'a 200 of a stray server that opens': {
+  'a 200 of a wrong server that opens the file': {
     found: [['deliver', DELIVER]],
     broken: {
       gate: strays(200, { 'Postern-Target': '/protected/a.txt' }),
@@ -249,7 +265,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: stays('/download/x'),
   },
-  'a rewrite that takes the token along': {
+  'a rewrite that passes the token on': {
     found: [['deliver', DELIVER]],
     broken: {
       only: SHOWS_ARGS,
@@ -277,7 +293,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async () => {},
   },
-  'tokens in a log of the usual format': {
+  'tokens in a log in the format combined': {
     found: [['log', 'access_log telling.log;']],
     broken: { server: 'access_log telling.log;' },
     async proof(site) {
@@ -289,7 +305,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { server: 'access_log short.log postern buffer=4k flush=10ms;' },
     shut: async () => {},
   },
-  'a page for errors that is silenced': {
+  'an error page that the snippet replaces': {
     found: [['error-page', 'error_page 401 404 /login.html;']],
     broken: {
       files: { '../www/login.html': 'log in' },
@@ -304,7 +320,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([401, 'log in']),
   },
-  'a page for denials and for errors that is silenced': {
+  'a page for denials and errors that the snippet replaces': {
     found: [['error-page', 'error_page 403 500 502 503 504 /sorry.html;']],
     broken: {
       files: { '../www/sorry.html': 'sorry' },
@@ -330,13 +346,13 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([503, 'sorry']),
   },
-  'a limit_conn that switches off that of a token': {
+  'a limit_conn that replaces the limit of a token': {
     found: [['limit-conn', 'limit_conn own 100;']],
     broken: {
       http: 'include postern/limit-conn.conf; limit_conn_zone $remote_addr zone=own:1m;',
       server: 'limit_conn own 100;',
     },
-    // That nginx drops it then is what test/nginx/limit-conn.test.ts sees.
+    // test/nginx/limit-conn.test.ts shows that nginx then drops the limit.
     proof: async () => {},
     fixed: {
       http: 'include postern/limit-conn.conf; limit_conn_zone $remote_addr zone=own:1m;',

@@ -10,7 +10,7 @@ import { type Site, type SiteOptions, startSite } from '../../../support/site.ts
 
 export const FILE = 'hello, this is file a\n';
 
-/** The log of the standard site alone: nginx in tests has one more in the http block, which tells. */
+/** The log of the standard site. nginx in tests has another one in the http block, which contains tokens. */
 const LOG = 'access_log postern.log postern;';
 
 export interface Finding {
@@ -29,7 +29,7 @@ export interface Setting extends Partial<SiteOptions> {
   readonly edits?: readonly Edit[];
 }
 
-/** nginx with the standard site and what is changed of it. */
+/** nginx with the standard site and its changes. */
 export async function started({ edits = [], ...options }: Setting): Promise<Site> {
   const site = await startSite({
     way: 'auth_request',
@@ -71,7 +71,7 @@ export function diagnosed(text: string, mounts?: readonly Mount[]): readonly Fin
 }
 
 export interface Trap {
-  /** What is said of the broken site, each with a text of the line at which it is said. */
+  /** The findings for the broken site, each with a part of the line that it names. */
   readonly found: readonly (readonly [rule: string, at: string])[];
   readonly broken: Setting;
   /** Shows that the broken site leaks, or fails. */
@@ -82,7 +82,7 @@ export interface Trap {
   readonly mounts?: readonly Mount[];
 }
 
-/** Breaks a site, sees it leak and the doctor say so, fixes it, and sees both fall silent. */
+/** Breaks a site, sees it leak and the doctor report it, fixes it, and sees neither. */
 export async function check({ found, broken, proof, fixed, shut, mounts }: Trap): Promise<void> {
   const site = await started(broken);
   await proof(site);
@@ -97,7 +97,7 @@ export async function check({ found, broken, proof, fixed, shut, mounts }: Trap)
   expect(diagnosed(await dumpOf(whole), mounts)).toEqual([]);
 }
 
-/** The line of the file that a finding names, as it stands there. */
+/** The line of the file that a finding names. */
 async function shownLine({ rule, file, line }: Finding): Promise<readonly [string, string]> {
   const text = await readFile(file, 'utf8');
   return [rule, text.split('\n')[line - 1] ?? 'no such line'];
@@ -107,7 +107,7 @@ function place(at: string, site: Site): string {
   return at.replaceAll('$files', site.files);
 }
 
-/** A request without a token, or with the one of a URL. */
+/** A request without a token, or with the token of a URL. */
 export async function answer(
   site: Site,
   target: string,

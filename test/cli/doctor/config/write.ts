@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 
-/** A directive without its place. */
+/** A directive without its position. */
 export interface Written {
   readonly name: string;
   readonly args: readonly string[];
   readonly block?: readonly Written[];
 }
 
-/** A word as a configuration may spell it. */
+/** A spelling of a word in a configuration. */
 export type Spelling = (word: string) => string;
 
 const escaped = (word: string, chars: RegExp) => word.replace(chars, '\\$&');
 const quoted = (word: string) => `"${escaped(word, /["\\]/g)}"`;
 const singly = (word: string) => `'${escaped(word, /['\\]/g)}'`;
-/** Without quotes, where they are not needed. */
+/** Without quotes, if they are not needed. */
 const bare = (word: string) => (/^[\w/.^~@=$*+?()|:,-]+$/.test(word) ? word : quoted(word));
 
 const word = fc.oneof(

@@ -24,14 +24,14 @@ const variable = (header: string) => header.toLowerCase().replaceAll('-', '_');
 const asSpelt = (name: string, seen = '200 and the file') =>
   new RegExp(`^${seen}: ${name}, ${name.toLowerCase()}, ${name.replaceAll('-', '_')}$`);
 
-/** The gate's answers are kept under another key. */
+/** The decisions are cached under another key. */
 const keptBy = (key: string, http = ''): Broken => ({
   decisionTtl: 5,
   http: `include postern/cache.conf; ${http}`,
   edit: { 'auth-request': change(/proxy_cache_key .*;/, `proxy_cache_key "${key}";`) },
 });
 
-/** And for a time that is not the gate's to say. */
+/** And for a time that the gate does not choose. */
 const keptFor = (valid: string, key: RegExp | string = '') => ({
   http: 'include postern/cache.conf;',
   edit: {
@@ -55,11 +55,11 @@ interface Case {
   readonly words?: readonly string[];
 }
 
-/** Both ways in. */
+/** Cases for both modes. */
 function cases(way: Way): Readonly<Record<string, Case>> {
   const asks = way === 'auth_request' ? 'auth-request' : 'x-accel';
   const include = `include postern/${way === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
-  /** The client's headers reach the gate, and one line of ours is missing. */
+  /** The client's headers reach the gate, and one line of the snippet is missing. */
   const passed = (line: string) => ({
     [asks]: (text: string) =>
       text
@@ -111,7 +111,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
     'no headers.conf': {
       broken: { within: 'include postern/internal.conf; alias $files/;' },
       faults:
-        // By X-Accel the gate's own Set-Cookie comes with its answer.
+        // With X-Accel the gate sends Set-Cookie itself.
         way === 'auth_request' ? ['counted-reuse', 'delivery-headers'] : ['delivery-headers'],
     },
     'no http.conf': {
@@ -135,7 +135,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       broken: { within: `${INTERNAL} max_ranges 0; alias $files/;` },
       faults: ['ranges'],
     },
-    'a usual log format': {
+    'a log in the format combined': {
       broken: { accessLog: 'access_log postern.log combined;' },
       faults: ['access-log'],
     },
@@ -188,7 +188,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
     ),
     "the client's Postern-Cookie": {
       broken: { edit: passed('Postern-Cookie') },
-      // A cookie of the client's is none any more.
+      // The gate no longer receives the client's cookie.
       faults: ['spoofed-headers'],
       saw: { 'spoofed-headers': /200 and the file: Postern-Cookie, postern-cookie/ },
     },
@@ -207,7 +207,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       faults: ['spoofed-site'],
       saw: { 'spoofed-site': /^200 and the file: Host$/ },
     },
-    'methods let through': {
+    'methods that the gate allows': {
       broken: {
         edit: { [asks]: change('X-Original-Method $request_method', 'X-Original-Method GET') },
       },
@@ -222,7 +222,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       faults: ['two-tokens'],
       saw: { 'two-tokens': /^200 and the file: good, bad$/ },
     },
-    'HEAD refused': {
+    'HEAD rejected': {
       broken: { within: `${INTERNAL} if ($request_method = HEAD) { return 405; } alias $files/;` },
       faults: ['head'],
     },
@@ -231,7 +231,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
       faults: ['address'],
       saw: { address: /^Postern sees 127\.0\.0\.1, this machine has 127\.0\.83\.1$/ },
     },
-    'real_ip from anybody': {
+    'real_ip from any client': {
       broken: { server: 'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For;' },
       faults: ['spoofed-address'],
     },
@@ -285,7 +285,7 @@ const WIDE_OPEN = [
   'decision-cache',
 ];
 
-/** Of one way alone. */
+/** Cases for one mode only. */
 const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
   'no gate at all': {
     broken: { gate: 'location ^~ /download/ { alias $files/; }' },
@@ -302,40 +302,40 @@ const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
     saw: { 'no-token': /^200: GET, HEAD/ },
     words: ['--decision-ttl', '0'],
   },
-  'answers kept by URL alone': {
+  'decisions cached by URL only': {
     broken: keptBy('$request_uri'),
-    // What is kept of a token in a header opens the address without one.
+    // A decision cached for a token in a header opens the URL without a token.
     faults: ['decision-cache', 'cached-delivery'],
   },
-  'answers kept by token alone': {
+  'decisions cached by token only': {
     broken: keptBy(
       '$kept$http_authorization$cookie_postern$remote_addr',
       'map $request_uri $kept { ~token=(?<one>.*)$ $one; default $request_uri; }',
     ),
     faults: ['other-path'],
   },
-  'answers kept under one key': {
+  'decisions cached under one key': {
     broken: keptBy('one'),
     faults: WIDE_OPEN,
     more: true,
   },
-  'denials kept': {
+  'cached denials': {
     broken: keptFor('401 1m', /proxy_cache_key .*;/),
     faults: ['decision-cache'],
   },
-  'answers kept for a time of its own': {
+  'decisions cached for a fixed time': {
     broken: keptFor('204 1m'),
     faults: ['expired-token', 'revoked-token', 'counted-reuse'],
     words: ['--decision-ttl', '0'],
   },
-  'the question asked by anybody': {
+  'the location that asks the gate, without internal': {
     broken: { edit: { 'auth-request': change(/^ {4}internal;$/m) } },
     faults: ['inner-headers'],
   },
 };
 
 const OF_X_ACCEL: Readonly<Record<string, Case>> = {
-  'headers of the gate let through': {
+  'headers of the gate sent to clients': {
     broken: { edit: { 'x-accel': change('proxy_hide_header Postern-Token-Id;') } },
     faults: ['inner-headers'],
   },
@@ -362,7 +362,7 @@ describe.each(ways)('doctor URL, by %s: finds the fault of a broken site, and no
     ) => {
       const site = await siteToAttack({ way, ...broken }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
-      // Which way does not matter to the rest of them; that takes a second each.
+      // The other checks do not depend on the mode, and take a second each.
       const only = way === 'auth_request' || name in own ? [] : ['--only', faults.join(',')];
       const seen = await site.examine('--access-log', log, ...words, ...only);
       const found = Object.keys(seen.verdicts).filter((id) => seen.verdicts[id] !== 'ok');

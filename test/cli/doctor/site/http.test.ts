@@ -4,72 +4,19 @@ import {
   type Endpoint,
   headerOf,
   type Request,
-  readResponse,
+  type SiteResponse,
   sendRequest,
 } from '../../../../cli/doctor/site/http.ts';
 
-const read = (text: string, isHead = false, ended = false) =>
-  readResponse(Buffer.from(text, 'latin1'), isHead, ended);
+interface Exchange {
+  /** Does not close the connection after the response. */
+  readonly keepsOpen?: boolean;
+  readonly stop?: AbortController;
+}
 
-const seen = (text: string, isHead = false, ended = false) => {
-  const answer = read(text, isHead, ended);
-  return answer && [answer.status, answer.body.toString()];
-};
-
-test.each([
-  ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab', false, [200, 'ab']],
-  ['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab', false, undefined],
-  ['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab', true, [200, 'ab']],
-  ['HTTP/1.1 200 OK\r\n\r\nab', false, undefined],
-  ['HTTP/1.1 200 OK\r\n\r\nab', true, [200, 'ab']],
-  ['HTTP/1.1 204 No Content\r\n\r\n', false, [204, '']],
-  ['HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n', false, [304, '']],
-  [
-    'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n',
-    false,
-    [401, ''],
-  ],
-  ['HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n', false, undefined],
-  [
-    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n',
-    false,
-    [200, 'abc'],
-  ],
-  ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n', false, undefined],
-  ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n9\r\nc', true, [200, 'ab']],
-  ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n-f\r\n', true, [200, 'abcd']],
-  ['SSH-2.0-x\r\n\r\n', true, [0, '']],
-  ['HTTP/1.1 200 OK\r\nContent', true, undefined],
-])('readResponse: %j', (text, ended, expected) => {
-  expect(seen(text, false, ended)).toEqual(expected);
-});
-
-test('readResponse: skips any number of 1xx responses', () => {
-  const text = `${'HTTP/1.1 100 \r\n\r\n'.repeat(60_000)}HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n`;
-  expect(seen(text)).toEqual([401, '']);
-  expect(seen('HTTP/1.1 100 \r\n\r\n'.repeat(60_000))).toBeUndefined();
-});
-
-test('readResponse: the response to HEAD has no body, whatever Content-Length says', () => {
-  expect(seen('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', true)).toEqual([200, '']);
-});
-
-test('readResponse: keeps duplicate headers, with names in lower case', () => {
-  const answer = read('HTTP/1.1 204 x\r\nSet-Cookie: a=1\r\nSET-COOKIE:b=2\r\nX: y:z \r\n\r\n');
-  expect(answer?.headers).toEqual([
-    ['set-cookie', 'a=1'],
-    ['set-cookie', 'b=2'],
-    ['x', 'y:z'],
-  ]);
-  expect(answer && headerOf(answer, 'x')).toBe('y:z');
-});
-
-/** What a server hears of a request, and what comes of its answer. */
-async function exchange(
-  request: Request,
-  answer: string | undefined,
-  stop = new AbortController(),
-) {
+/** What a server receives, and the response or the reason why there is none. */
+async function exchange(request: Request, answer: string | undefined, options: Exchange = {}) {
+  const { keepsOpen = false, stop = new AbortController() } = options;
   let heard = '';
   const server = createTcp((socket) => {
     socket.on('error', () => {});
@@ -77,6 +24,7 @@ async function exchange(
       heard += chunk.toString('latin1');
       if (!heard.endsWith('\r\n\r\n')) return;
       if (answer === undefined) stop.abort();
+      else if (keepsOpen) socket.write(answer);
       else socket.end(answer);
     });
   });
@@ -95,6 +43,69 @@ async function exchange(
   );
   return { heard, result };
 }
+
+async function seen(text: string, options: Exchange = {}, method = 'GET') {
+  const { result } = await exchange({ target: '/', method }, text, options);
+  return typeof result === 'string' ? result : [result.status, result.body.toString()];
+}
+
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+const CLOSED = 'the connection was closed without one';
+
+test.each([
+  ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab', [200, 'ab']],
+  ['HTTP/1.1 204 No Content\r\n\r\n', [204, '']],
+  ['HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n', [304, '']],
+  [
+    'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n',
+    [401, ''],
+  ],
+  [`${CHUNKED}2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n`, [200, 'abc']],
+])('sendRequest: does not wait for the end of the connection: %j', async (text, expected) => {
+  expect(await seen(text, { keepsOpen: true })).toEqual(expected);
+});
+
+test.each([
+  ['HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab', [200, 'ab']],
+  ['HTTP/1.1 200 OK\r\n\r\nab', [200, 'ab']],
+  [`${CHUNKED}2\r\nab\r\n`, [200, 'ab']],
+  [`${CHUNKED}2\r\nab\r\n9\r\nc`, [200, 'abc']],
+  [`${CHUNKED}4\r\nabcd\r\n-f\r\n`, [200, 'abcd']],
+  ['HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n', CLOSED],
+  ['HTTP/1.1 200 OK\r\nContent', CLOSED],
+  ['SSH-2.0-x\r\n\r\n', 'HPE_INVALID_CONSTANT'],
+])('sendRequest: reads a connection that ends: %j', async (text, expected) => {
+  expect(await seen(text)).toEqual(expected);
+});
+
+test('sendRequest: reads responses that a strict parser rejects', async () => {
+  const both = CHUNKED.replace('Transfer', 'Content-Length: 9\r\nTransfer');
+  expect(await seen(`${both}2\r\nab\r\n0\r\n\r\n`)).toEqual([200, 'ab']);
+  const long = `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\nContent-Length: 2\r\n\r\nab`;
+  expect(await seen(long)).toEqual([200, 'ab']);
+});
+
+test('sendRequest: skips any number of 1xx responses', async () => {
+  const many = 'HTTP/1.1 100 \r\n\r\n'.repeat(60_000);
+  expect(await seen(`${many}HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n`)).toEqual([401, '']);
+  expect(await seen(many)).toBe(CLOSED);
+});
+
+test('sendRequest: the response to HEAD has no body, whatever Content-Length says', async () => {
+  const text = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n';
+  expect(await seen(text, { keepsOpen: true }, 'HEAD')).toEqual([200, '']);
+});
+
+test('sendRequest: keeps duplicate headers, with names in lower case', async () => {
+  const text = 'HTTP/1.1 204 x\r\nSet-Cookie: a=1\r\nSET-COOKIE:b=2\r\nX: y:z \r\n\r\n';
+  const answer = (await exchange({ target: '/' }, text)).result as SiteResponse;
+  expect(answer.headers).toEqual([
+    ['set-cookie', 'a=1'],
+    ['set-cookie', 'b=2'],
+    ['x', 'y:z'],
+  ]);
+  expect(headerOf(answer, 'x')).toBe('y:z');
+});
 
 test('sendRequest: sends the target unchanged', async () => {
   const target = '/a/../b//%2e%2E/c?d=#e';
@@ -115,7 +126,7 @@ test('sendRequest: sends the target unchanged', async () => {
 
 test('sendRequest: a closed connection is NoAnswer', async () => {
   const { result } = await exchange({ target: '/' }, '');
-  expect(result).toBe('the connection was closed without one');
+  expect(result).toBe(CLOSED);
 });
 
 test('sendRequest: cuts an endless body', async () => {

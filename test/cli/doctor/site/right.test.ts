@@ -21,10 +21,10 @@ function signing() {
   return openJwt(place, { mounts, readFile, now: Date.now, onFailure: () => {} });
 }
 
-/** Sites that are shut, and that a doctor with less care could take for open. */
+/** Correct sites that a less careful doctor could report. */
 const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
-  'as it is in docs/nginx.md': {},
-  'with reused answers, other origins and a login page': {
+  'as in docs/nginx.md': {},
+  'with cached decisions, CORS and a login page': {
     decisionTtl: 1,
     http: `include postern/cache.conf; ${corsFor('https://app.example')} include postern/login.conf;`,
     server: 'include postern/cors-headers.conf;',
@@ -39,7 +39,7 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
       location ~ /\\. { deny all; }
       location /static/ { alias $files/../static/; }`,
   },
-  'that allows GET and HEAD alone': {
+  'that allows only GET and HEAD': {
     server: 'if ($request_method !~ ^(GET|HEAD)$) { return 405; }',
   },
   'behind a balancer with real_ip': {

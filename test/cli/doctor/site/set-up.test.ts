@@ -12,7 +12,7 @@ import { type BrokenSite, CANARY, type Doctored, doctor, siteToAttack } from './
 
 type Options = Omit<BrokenSite, 'way'>;
 
-/** What cannot be tested, with words and variables, and what is said then. */
+/** Sites that cannot be tested, with options and variables, and the message. */
 const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegExp]>> = {
   'the canary is not there': [
     { canary: null },
@@ -271,7 +271,7 @@ test('doctor URL: sends the API key only to the API', async ({ onTestFinished })
   expect(seen.join()).not.toContain(KEY);
 });
 
-/** By what the service counts. */
+/** According to the metrics of the service. */
 async function everyTokenIsRevoked({ api }: Doctored): Promise<void> {
   const samples = samplesOf(await (await fetch(`${api}/metrics`)).text());
   const issued = samples.get('postern_tokens_issued_total{format="opaque"}');

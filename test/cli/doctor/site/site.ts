@@ -15,19 +15,19 @@ import {
 import { gateSnippet, type Way } from '../../../support/site.ts';
 import { type Ended, program } from '../../postern.ts';
 
-/** In each text `$files`, `$port`, `$front` and `$dir` are what they say. */
+/** Each text can contain `$files`, `$port`, `$front` and `$dir`. */
 export interface BrokenSite extends PosternOptions {
   readonly way: Way;
   /** Changes the texts of the snippets, by name. Fails if nothing changes. */
   readonly edit?: Readonly<Record<string, (text: string) => string>>;
   readonly http?: string;
-  /** Before it, a second server on `$front`, which is the one that is attacked. */
+  /** A second server in front of it, on `$front`, which the doctor attacks instead. */
   readonly front?: string;
   readonly server?: string;
   readonly locations?: string;
   /** Instead of the public location. */
   readonly gate?: string;
-  /** Instead of what stands in the internal location; the location itself with `inner`. */
+  /** The content of the internal location; `inner` replaces the whole location. */
   readonly within?: string;
   readonly inner?: string;
   readonly accessLog?: string;
@@ -42,9 +42,9 @@ export interface Doctored {
   readonly postern: ReturnType<typeof createPostern>;
   readonly url: string;
   readonly api: string;
-  /** What the doctor says, with `--json`. */
+  /** The report of the doctor, with `--json`. */
   examine(...words: readonly string[]): Promise<Examined>;
-  /** The same, with no word but the address. */
+  /** The same, without options. */
   examineAlone(): Promise<Examined>;
   /** The doctor itself, as a person runs it. */
   run(...words: readonly string[]): Promise<Ended>;
@@ -62,7 +62,7 @@ export interface Examined extends Ended {
 export const CANARY = '/download/postern-doctor/canary.txt';
 const USUAL = 'include postern/internal.conf; include postern/headers.conf; alias $files/;';
 
-/** A site with the snippets, broken in the way that is asked for, and the means to attack it. */
+/** A site with the snippets and the errors of the options, and functions to attack it. */
 export async function siteToAttack(
   options: BrokenSite,
   onTestFinished: (stop: () => Promise<void>) => void,
@@ -159,7 +159,7 @@ export function doctor(
   });
 }
 
-/** The snippets that are changed stand in the place of their include. */
+/** The changed snippets replace their includes. */
 function inlined(text: string, edit: NonNullable<BrokenSite['edit']>): string {
   return Object.entries(edit).reduce((all, [name, change]) => {
     const own = readFileSync(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');

@@ -1,0 +1,200 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { projectRoot } from '../dev/paths.ts';
+import { ask, type Redis, startRedis } from '../dev/redis.ts';
+import { type ServiceProcess, startService } from '../dev/service.ts';
+import { waitFor } from '../dev/wait.ts';
+import { EXPIRES_IN, KEY } from './backend.ts';
+import { fillIn } from './report/fill-in.ts';
+import { grantsTable, liveTable, type PerGrant } from './report/scaling.ts';
+
+/** Tokens of one kind, issued 1,000 at a time. */
+const COUNT = 50_000;
+const BATCH = 1000;
+
+/** How many of them are used, revoked or left to expire. */
+const FEW = 2_000;
+
+interface Issued {
+  readonly id: string;
+  readonly url: string;
+}
+
+interface Kind {
+  readonly title: string;
+  readonly grant: (i: number) => object;
+  readonly used: boolean;
+}
+
+const path = (i: number) => `/download/reports/2026/november/customer-report-${i}`.padEnd(60, '-');
+
+const KINDS: readonly Kind[] = [
+  { title: 'path of 60 bytes', grant: (i) => ({ path: path(i) }), used: false },
+  {
+    title: 'with a subject of its own',
+    grant: (i) => ({ path: path(i), subject: `user-${String(i).padStart(8, '0')}` }),
+    used: false,
+  },
+  {
+    title: 'with one of 1,000 subjects',
+    grant: (i) => ({ path: path(i), subject: `user-${String(i % 1000).padStart(8, '0')}` }),
+    used: false,
+  },
+  {
+    title: 'with `max_uses`, used once',
+    grant: (i) => ({ path: path(i), max_uses: 1 }),
+    used: true,
+  },
+];
+
+async function issue({ apiPort }: ServiceProcess, grants: readonly object[]): Promise<Issued[]> {
+  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(grants),
+  });
+  if (reply.status !== 201) throw new Error(`no token: ${reply.status} ${await reply.text()}`);
+  return (await reply.json()) as Issued[];
+}
+
+async function issueAll(
+  service: ServiceProcess,
+  { grant }: Kind,
+  count: number,
+): Promise<Issued[]> {
+  const issued: Issued[] = [];
+  while (issued.length < count) {
+    const size = Math.min(BATCH, count - issued.length);
+    const grants = Array.from({ length: size }, (_, i) => {
+      return { ...grant(issued.length + i), expires_in: EXPIRES_IN };
+    });
+    issued.push(...(await issue(service, grants)));
+  }
+  return issued;
+}
+
+async function use({ gatePort }: ServiceProcess, { url }: Issued): Promise<void> {
+  const { status } = await fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
+    headers: {
+      'X-Original-URI': url,
+      'X-Original-Method': 'GET',
+      'X-Real-IP': '192.0.2.1',
+      'Postern-Site': 'files.example',
+    },
+  });
+  if (status !== 204) throw new Error(`a use was denied: ${status}`);
+}
+
+async function revoke({ apiPort }: ServiceProcess, { id }: Issued): Promise<void> {
+  const headers = { authorization: `Bearer ${KEY}` };
+  const url = `http://127.0.0.1:${apiPort}/tokens/${id}`;
+  const { status } = await fetch(url, { method: 'DELETE', headers });
+  if (status !== 204) throw new Error(`a token was not revoked: ${status}`);
+}
+
+async function info({ port }: Redis, section: string, field: string): Promise<number> {
+  const text = (await ask(port, `INFO ${section}`, 5_000)) ?? '';
+  const value = new RegExp(`^${field}:(\\d+)`, 'm').exec(text)?.[1];
+  if (value === undefined) throw new Error(`Redis has no ${field}`);
+  return Number(value);
+}
+
+const memory = (redis: Redis) => info(redis, 'memory', 'used_memory');
+const offset = (redis: Redis) => info(redis, 'replication', 'master_repl_offset');
+
+/** Bytes for each of `count` actions. */
+async function each(
+  read: () => Promise<number>,
+  count: number,
+  act: () => Promise<unknown>,
+): Promise<number> {
+  const before = await read();
+  await act();
+  return ((await read()) - before) / count;
+}
+
+async function all(items: readonly Issued[], act: (item: Issued) => Promise<void>): Promise<void> {
+  for (let i = 0; i < items.length; i += 20) await Promise.all(items.slice(i, i + 20).map(act));
+}
+
+async function withService<R>(
+  redis: Redis,
+  work: (service: ServiceProcess) => Promise<R>,
+): Promise<R> {
+  const service = await startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `bench:${KEY}`,
+      POSTERN_LOG_LEVEL: 'silent',
+      POSTERN_STORE: redis.url,
+      POSTERN_STORE_TIMEOUT_MS: '1500',
+    },
+    stdio: 'ignore',
+  });
+  try {
+    const ready = async () => (await fetch(`http://127.0.0.1:${service.apiPort}/readyz`)).ok;
+    await waitFor(ready, { what: 'the store to take a write' });
+    return await work(service);
+  } finally {
+    await service.stop();
+  }
+}
+
+/** Without a replica: its buffers would count as memory. */
+async function memoryOf(kind: Kind): Promise<number> {
+  const redis = await startRedis();
+  try {
+    return await withService(redis, (service) =>
+      each(
+        () => memory(redis),
+        COUNT,
+        async () => {
+          const issued = await issueAll(service, kind, COUNT);
+          if (kind.used) await all(issued, (one) => use(service, one));
+        },
+      ),
+    );
+  } finally {
+    await redis.stop();
+  }
+}
+
+/** Bytes that the master sends to each replica. */
+async function trafficOf(kind: Kind): Promise<Omit<PerGrant, 'title' | 'memory'>> {
+  const master = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+  const replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${master.port}`] });
+  try {
+    const isLinked = async () =>
+      (await ask(replica.port, 'INFO replication'))?.includes('master_link_status:up');
+    await waitFor(isLinked, { what: 'the replica to follow', deadline: 30_000 });
+    return await withService(master, async (service) => {
+      const sent = () => offset(master);
+      let issued: Issued[] = [];
+      const issues = await each(sent, FEW, async () => {
+        issued = await issueAll(service, kind, FEW);
+      });
+      const uses = kind.used
+        ? await each(sent, FEW, () => all(issued, (one) => use(service, one)))
+        : undefined;
+      const revokes = await each(sent, FEW, () => all(issued, (one) => revoke(service, one)));
+      return { issue: issues, use: uses, revoke: revokes };
+    });
+  } finally {
+    await replica.stop();
+    await master.stop();
+  }
+}
+
+async function main(): Promise<void> {
+  const kinds: PerGrant[] = [];
+  for (const kind of KINDS) {
+    process.stderr.write(`${kind.title}\n`);
+    const bytes = await memoryOf(kind);
+    kinds.push({ title: kind.title, memory: bytes, ...(await trafficOf(kind)) });
+  }
+  const page = join(projectRoot, 'docs', 'scaling.md');
+  const tables = { grants: grantsTable(kinds), live: liveTable(kinds) };
+  await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
+}
+
+await main();

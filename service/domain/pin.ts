@@ -1,0 +1,83 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { createQueue } from './batches.ts';
+import type { Deadline } from './deadline.ts';
+import type { Grant } from './grant.ts';
+import { type Store, Unavailable } from './store.ts';
+
+/** Wrong PINs, together with those that are being checked. Then the token is revoked. */
+export const MAX_PIN_ATTEMPTS = 10;
+
+/** PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
+const MAX_WAITING = 16;
+
+const KEY_BYTES = 32;
+
+/** Node's default cost: 16 MB, and about 50 ms in a thread. */
+function derive(pin: string, salt: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(normalized(pin), salt, KEY_BYTES, (error, key) =>
+      error ? reject(error) : resolve(key),
+    );
+  });
+}
+
+/** Spaces are for reading. Some keyboards type full-width digits. */
+function normalized(pin: string): string {
+  return pin.normalize('NFKC').replace(/\s/g, '');
+}
+
+/** A salt and a slow hash, in base64url. */
+export async function hashPin(pin: string): Promise<string> {
+  const salt = randomBytes(16);
+  const key = await derive(pin, salt);
+  return `${salt.toString('base64url')}.${key.toString('base64url')}`;
+}
+
+export async function matchesPin(pin: string, hash: string): Promise<boolean> {
+  const [salt = '', key = ''] = hash.split('.');
+  const expected = Buffer.from(key, 'base64url');
+  const derived = await derive(pin, Buffer.from(salt, 'base64url'));
+  return expected.length === KEY_BYTES && timingSafeEqual(derived, expected);
+}
+
+/** A grant with a PIN, and what a requester typed. */
+export interface PinAttempt {
+  readonly id: string;
+  readonly grant: Grant;
+  readonly pinHash: string;
+  readonly pin: string;
+}
+
+export type TryPin = (
+  attempt: PinAttempt,
+  deadline: Deadline | undefined,
+) => Promise<boolean | undefined>;
+
+/**
+ * Checks PINs one at a time, so that a flood of them delays no other decision. The store counts each
+ * attempt before the check. `TryPin` returns undefined if no attempt is left: the token is revoked.
+ */
+export function createTryPin(store: Pick<Store, 'countAttempt' | 'revoke'>): TryPin {
+  const enqueue = createQueue();
+  let waiting = 0;
+
+  async function tryPin({ id, grant, pinHash, pin }: PinAttempt, deadline: Deadline | undefined) {
+    if (deadline?.late) throw deadline.late;
+    const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
+    if (attempts === undefined) return undefined;
+    if (await matchesPin(pin, pinHash)) return true;
+    if (attempts < MAX_PIN_ATTEMPTS) return false;
+    await store.revoke(id, grant.client);
+    return undefined;
+  }
+
+  return async (attempt, deadline) => {
+    if (waiting >= MAX_WAITING) throw new Unavailable('too many PINs are being checked');
+    waiting += 1;
+    try {
+      return await enqueue(() => tryPin(attempt, deadline));
+    } finally {
+      waiting -= 1;
+    }
+  };
+}

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import type { LookUpResult } from '../../service/domain/look-up.ts';
+import { createRevoke } from '../../service/domain/revoke.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { apiKey, KEY } from '../support/postern.ts';
+
+const { client } = apiKey(KEY);
+const JWT = 'a.b.c';
+
+/** The calls that a revocation by a JWT makes, if the look-up says so. */
+async function callsOf(found: LookUpResult): Promise<string[]> {
+  const calls: string[] = [];
+  const store = {
+    ...createMemoryStore(),
+    async revoke(id: string, owner: string) {
+      calls.push(`revoke ${id} ${owner}`);
+      return false;
+    },
+    async revokeExternal(id: string) {
+      calls.push(`revokeExternal ${id}`);
+    },
+  };
+  const now = Date.now;
+  const revoke = createRevoke({ store, lookUp: async () => found, owners: new Map(), now });
+  await revoke.token(client, JWT);
+  return calls;
+}
+
+test.each<[string, LookUpResult]>([
+  ["a token of Postern's", { id: 'i', recorded: 'required' }],
+  ["another issuer's token", { id: 'i', recorded: 'optional', rejection: { reason: 'revoked' } }],
+])(
+  'revoke: %s that is already revoked reaches the store, which may confirm it',
+  async (_, found) => {
+    expect(await callsOf(found)).toEqual([`revoke i ${client.id}`]);
+  },
+);
+
+test('revoke: a JWT that nobody trusted has issued does not reach the store', async () => {
+  expect(await callsOf({ rejection: { reason: 'kid' } })).toEqual([]);
+});

@@ -1,0 +1,294 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, type TestContext, test } from 'vitest';
+import { ask, type Engine, type Redis, startRedis } from '../../dev/redis.ts';
+import { startRedisCluster } from '../../dev/redis-cluster.ts';
+import { startRedisSentinel } from '../../dev/redis-sentinel.ts';
+import { startService } from '../../dev/service.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { type Store, Unconfirmed } from '../../service/domain/store.ts';
+import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
+import { engines } from '../store/engines.ts';
+import { grantAt, newId } from '../store/grants.ts';
+import { startHoldingProxy } from '../store/holding-proxy.ts';
+import { observerOf } from '../store/observer.ts';
+import { answers, tell } from '../store/open-redis.ts';
+
+interface Servers {
+  readonly url: string;
+  readonly masters: readonly Redis[];
+  readonly replicas: readonly Redis[];
+  stop(): Promise<void>;
+}
+
+/** A master and a replica. */
+async function startPair(engine: Engine): Promise<Servers> {
+  const master = await startRedis({ engine, args: ['--repl-diskless-sync-delay', '0'] });
+  const args = ['--replicaof', `127.0.0.1 ${master.port}`];
+  const replica = await startRedis({ engine, args });
+  return {
+    url: master.url,
+    masters: [master],
+    replicas: [replica],
+    stop: async () => void (await Promise.all([replica.stop(), master.stop()])),
+  };
+}
+
+async function startWatched(engine: Engine): Promise<Servers> {
+  const { url, servers, stop } = await startRedisSentinel({ engine });
+  return { url, masters: servers.slice(0, 1), replicas: servers.slice(1), stop };
+}
+
+const topologies = engines().flatMap(([engine, name]) => [
+  { name, replicas: 1, start: () => startPair(engine) },
+  { name: `${name} with Sentinel`, replicas: 2, start: () => startWatched(engine) },
+  { name: `${name} Cluster`, replicas: 1, start: () => startRedisCluster({ engine }) },
+]);
+
+async function opened(
+  { onTestFinished }: TestContext,
+  servers: Servers,
+  options: Partial<RedisStoreOptions> = {},
+) {
+  const confirmations: boolean[] = [];
+  const store = createRedisStore({
+    url: servers.url,
+    prefix: 'postern:',
+    timeoutMs: 500,
+    replicas: 1,
+    observer: observerOf({ confirmed: (isConfirmed) => void confirmations.push(isConfirmed) }),
+    ...options,
+  });
+  onTestFinished(async () => {
+    await store.close();
+    await servers.stop();
+  });
+  await answers(store);
+  return { store, confirmations };
+}
+
+const UNTIL = Date.now() + 600_000;
+
+async function issued(store: Store, more: Parameters<typeof grantAt>[1] = {}): Promise<string> {
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { expiresAt: UNTIL, ...more })]]);
+  return id;
+}
+
+const requesterAt = (address: string) => ({ cookies: [], address, newCookie: newId() });
+
+/** Repeats what is not yet confirmed. */
+async function untilConfirmed<T>(run: () => Promise<T>): Promise<T> {
+  let result: T[] = [];
+  const isDone = async () => {
+    try {
+      result = [await run()];
+    } catch (error) {
+      if (!(error instanceof Unconfirmed)) throw error;
+    }
+    return result.length > 0;
+  };
+  await waitFor(isDone, { what: 'the confirmation', deadline: 30_000 });
+  return result[0] as T;
+}
+
+describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) => {
+  test('a change without enough replicas is applied and unconfirmed, until it is repeated', async (context) => {
+    const servers = await start();
+    const { store, confirmations } = await opened(context, servers, { replicas });
+    const [id, other, external] = [await issued(store), await issued(store), newId()];
+    const subject = newId();
+    const ofSubject = await issued(store, { subject });
+    const counted = await issued(store, { uses: { max: 1, resumeFor: 600 } });
+    expect(await store.revoke(other, 'web')).toBe(true);
+    expect(confirmations.splice(0).at(-1)).toBe(true);
+
+    for (const replica of servers.replicas) replica.pause();
+    const requester = requesterAt('192.0.2.1');
+    await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
+    await expect(store.revokeExternal(external, UNTIL)).rejects.toThrow(Unconfirmed);
+    await expect(store.revokeSubject('web', subject)).rejects.toThrow(Unconfirmed);
+    await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unconfirmed);
+    await expect(store.check()).rejects.toThrow(Unconfirmed);
+    expect(confirmations).toEqual([false, false, false, false]);
+    // All of it holds, and what opens nothing that was closed needs no confirmation.
+    expect(await store.find(id)).toBeUndefined();
+    expect(await store.find(ofSubject)).toBeUndefined();
+    expect(await store.findExternal(external)).toBe('revoked');
+    expect(await store.redeem(counted, requester, true)).toBe('known');
+    expect(await store.redeem(counted, requesterAt('192.0.2.2'), true)).toBeUndefined();
+    expect(await store.find(await issued(store))).toBeDefined();
+    // The token is gone, and that is what has to be confirmed.
+    await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
+
+    for (const replica of servers.replicas) replica.resume();
+    expect(await untilConfirmed(() => store.revoke(id, 'web'))).toBe(false);
+    expect(await untilConfirmed(() => store.revokeSubject('web', subject))).toBeDefined();
+    await untilConfirmed(() => store.revokeExternal(external, UNTIL));
+    await untilConfirmed(() => store.check());
+    const next = await issued(store, { uses: { max: 1, resumeFor: 600 } });
+    expect(await untilConfirmed(() => store.redeem(next, requester, true))).toBe('new');
+  });
+
+  test('reads do not wait behind WAIT', async (context) => {
+    const servers = await start();
+    const { store } = await opened(context, servers, { replicas, timeoutMs: 5_000 });
+    const id = await issued(store);
+    // On each master of a cluster.
+    const read = await Promise.all(Array.from({ length: 20 }, () => issued(store)));
+    for (const replica of servers.replicas) replica.pause();
+    let isWaiting = true;
+    const revoked = store.revoke(id, 'web').catch((error: Error) => {
+      isWaiting = false;
+      return error;
+    });
+    const blocked = async () => {
+      const infos = servers.masters.map(({ port }) => ask(port, 'INFO clients'));
+      return (await Promise.all(infos)).some((info) => info?.includes('blocked_clients:1'));
+    };
+    await waitFor(blocked, { what: 'WAIT' });
+    for (let i = 0; i < 20; i += 1) {
+      await Promise.all(read.map((one) => store.find(one)));
+      await turn();
+    }
+    expect(isWaiting).toBe(true);
+    for (const replica of servers.replicas) replica.resume();
+    await revoked;
+  });
+});
+
+/** A store that reaches a master by a proxy. */
+async function throughProxy(context: TestContext, options: Partial<RedisStoreOptions> = {}) {
+  const servers = await startPair('redis');
+  const [master, replica] = [...servers.masters, ...servers.replicas] as [Redis, Redis];
+  const proxy = await startHoldingProxy(master.port);
+  const url = `redis://127.0.0.1:${proxy.port}/0`;
+  const { store } = await opened(context, { ...servers, url }, { timeoutMs: 5_000, ...options });
+  return { store, master, replica, proxy };
+}
+
+test('replicas: a master that was replaced between the write and WAIT does not confirm', async (context) => {
+  const { store, master, replica, proxy } = await throughProxy(context);
+  proxy.hold(/wait/i);
+  const first = store.revoke(newId(), 'web');
+  await waitFor(() => proxy.isHolding(), { what: 'the first WAIT' });
+  // This one is written, and waits for the first.
+  const id = await issued(store);
+  const second = store.revoke(id, 'web');
+  await waitFor(async () => (await store.find(id)) === undefined, { what: 'the write' });
+  await tell(master, `REPLICAOF 127.0.0.1 ${replica.port}`);
+  await tell(master, 'REPLICAOF NO ONE');
+  proxy.release();
+  await first;
+  await expect(second).rejects.toMatchObject({ message: 'The master of Redis changed' });
+  expect(await untilConfirmed(() => store.revoke(id, 'web'))).toBe(false);
+});
+
+test('replicas: another master than the one of the write does not confirm', async (context) => {
+  const { store, master, proxy } = await throughProxy(context, { checkEveryMs: 3_600_000 });
+  const other = await startPair('redis');
+  context.onTestFinished(() => other.stop());
+  const id = await issued(store);
+  await untilConfirmed(() => store.revoke(newId(), 'web'));
+  await store.find(id);
+  // The readers' connection has sent MGET, the other one WAIT and INFO.
+  const [, second] = / *id=(\d+)(?=.* cmd=info )/.exec(await tell(master, 'CLIENT LIST')) ?? [];
+  proxy.moveTo(other.masters[0]?.port ?? 0);
+  expect(await tell(master, `CLIENT KILL ID ${second}`)).toBe(':1');
+  await expect(store.revoke(id, 'web')).rejects.toMatchObject({
+    message: 'The master of Redis changed',
+  });
+  expect(await store.find(id)).toBeUndefined();
+});
+
+test('replicas: Cluster: the index of a subject stays until its grants are confirmed as gone', async (context) => {
+  const servers = await startRedisCluster();
+  const { store } = await opened(context, servers);
+  const subject = newId();
+  const entries = Array.from({ length: 30 }, () => {
+    return [newId(), grantAt(Date.now(), { expiresAt: UNTIL, subject })] as const;
+  });
+  await untilConfirmed(() => store.issue(entries));
+  for (const replica of servers.replicas) replica.pause();
+  await expect(store.revokeSubject('web', subject)).rejects.toThrow(Unconfirmed);
+  const ending = `postern:subject:{web:${subject}}:revoked`;
+  const named = async () => {
+    const replies = servers.masters.map(({ port }) => ask(port, `ZCARD ${ending}`));
+    return (await Promise.all(replies)).includes(':30\r\n');
+  };
+  expect(await named()).toBe(true);
+  // Without its entry in the index, a token would survive the revocation of its subject.
+  await expect(store.issue([[newId(), grantAt(Date.now(), { subject })]])).rejects.toThrow(
+    Unconfirmed,
+  );
+  for (const replica of servers.replicas) replica.resume();
+  await untilConfirmed(() => store.revokeSubject('web', subject));
+  expect(await named()).toBe(false);
+});
+
+const KEY = '0123456789abcdef0123456789abcdef';
+
+test('service: without its replica it answers 503, and a repetition is confirmed', async (context) => {
+  const servers = await startPair('redis');
+  const service = await startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${KEY}`,
+      POSTERN_STORE: servers.url,
+      POSTERN_STORE_REPLICAS: '1',
+      POSTERN_STORE_TIMEOUT_MS: '700',
+    },
+  });
+  context.onTestFinished(async () => {
+    await service.stop();
+    await servers.stop();
+  });
+  const api = async (method: string, path: string, body?: object) => {
+    const reply = await fetch(`http://127.0.0.1:${service.apiPort}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await reply.text();
+    return { status: reply.status, body: text === '' ? undefined : JSON.parse(text) };
+  };
+  const download = async (url: string, address: string) => {
+    const reply = await fetch(`http://127.0.0.1:${service.gatePort}/auth-request`, {
+      headers: {
+        'X-Original-URI': url,
+        'X-Original-Method': 'GET',
+        'X-Real-IP': address,
+        'Postern-Site': 'files.example',
+      },
+    });
+    return reply.status;
+  };
+  const unconfirmed = { status: 503, body: { code: 'unavailable' } };
+  const plain = (await api('POST', '/tokens', { path: '/download/a' })).body;
+  const counted = (await api('POST', '/tokens', { path: '/download/a', max_uses: 1 })).body;
+  const ready = { store: 'server', masters: 1, answering: 1, replicas: 1, wanted: 1 };
+  expect(await api('GET', '/readyz')).toEqual({ status: 200, body: { status: 'ok', ...ready } });
+
+  for (const replica of servers.replicas) replica.pause();
+  expect(await download(plain.url, '192.0.2.1')).toBe(204);
+  expect(await api('DELETE', `/tokens/${plain.id}`)).toMatchObject({
+    ...unconfirmed,
+    body: { detail: 'Applied, not yet confirmed: repeat the request.' },
+  });
+  expect(await download(plain.url, '192.0.2.1')).toBe(401);
+  expect(await download(counted.url, '192.0.2.1')).toBe(503);
+  expect(await download(counted.url, '192.0.2.1')).toBe(204);
+  expect(await download(counted.url, '192.0.2.2')).toBe(401);
+  expect(await api('GET', '/readyz')).toMatchObject({
+    ...unconfirmed,
+    body: { ...ready, detail: '0 of 1 replicas confirmed in time' },
+  });
+
+  for (const replica of servers.replicas) replica.resume();
+  const isConfirmed = async () => (await api('DELETE', `/tokens/${plain.id}`)).status === 404;
+  await waitFor(isConfirmed, { what: 'the confirmation' });
+  await waitFor(async () => (await api('GET', '/readyz')).status === 200, { what: '/readyz' });
+  const metrics = await fetch(`http://127.0.0.1:${service.apiPort}/metrics`);
+  expect(await metrics.text()).toMatch(
+    /postern_store_confirmations_total\{result="unconfirmed"\} [2-9]/,
+  );
+});

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { issueToken } from '../support/postern.ts';
+import { startGate } from './ask-gate.ts';
+
+const path = '/download/a.pdf';
+const about = (uri: string, more: Record<string, string> = {}) => ({
+  'X-Original-URI': uri,
+  'X-Original-Method': 'POST',
+  'Postern-Site': 'files.example',
+  'Postern-Host': 'files.example',
+  'X-Real-IP': '192.0.2.1',
+  ...more,
+});
+
+async function started(more: object = {}) {
+  const gate = await startGate();
+  const { url, id } = await issueToken(gate.api, { path, confirm: true, ...more });
+  return { ...gate, url, id };
+}
+
+describe('POST /confirm', () => {
+  test('answers 303 to the same URI, with the cookie and without a target', async () => {
+    const { confirm, url, id } = await started({ subject: 'é' });
+    const { status, headers, body } = await confirm(url);
+    expect([status, body]).toEqual([303, '']);
+    expect(headers).toMatchObject({
+      location: url,
+      'postern-reason': 'confirmed',
+      'postern-token-id': id,
+      'postern-subject': '%C3%A9',
+      'set-cookie': [expect.stringMatching(/^postern_resume=/)],
+      'cache-control': 'no-store',
+    });
+    expect(Object.keys(headers).filter((name) => /target|redirect/.test(name))).toEqual([]);
+  });
+
+  test('encodes raw bytes in the Location, and leads to no other host', async () => {
+    const { confirm, api } = await started();
+    const { access_token: token } = await issueToken(api, { prefix: '/download/', confirm: true });
+    const raw = Buffer.from('/download/é "x".pdf').toString('latin1').replaceAll(' ', '%20');
+    const { headers } = await confirm(`${raw}?token=${token}`);
+    expect(headers.location).toBe(
+      `/download/%c3%a9%20%22x%22.pdf?token=${token}`.replaceAll('%22', '"'),
+    );
+    for (const evil of [
+      '//evil.example/download/a',
+      '/\\evil.example/download/a',
+      'https://evil.example/',
+    ]) {
+      const denied = await confirm(`${evil}?token=${token}`);
+      expect([denied.status, denied.headers.location]).toEqual([403, undefined]);
+    }
+  });
+
+  test('is for a POST only: no other method of the client confirms, and neither does another route', async () => {
+    const { ask, confirm, url, id, store } = await started();
+    for (const method of ['GET', 'HEAD', 'PUT', 'post', 'POST, POST', '']) {
+      expect((await confirm(url, { 'X-Original-Method': method })).status).toBe(405);
+    }
+    for (const route of ['/auth-request', '/x-accel']) {
+      expect((await ask(route, about(url))).headers['postern-reason']).toBe('insufficient_scope');
+      expect((await ask(route, about(url), 'POST')).status).toBe(405);
+    }
+    expect((await ask('/confirm', about(url))).status).toBe(404);
+    expect(await store.requesters(id)).toEqual([]);
+  });
+
+  test('a body above 1 KiB gets 413, and is not read', async () => {
+    const { confirm, url, id, store } = await started();
+    expect((await confirm(url, { 'Content-Length': '10737418240' })).status).toBe(413);
+    expect(await store.requesters(id)).toEqual([]);
+  });
+
+  test('a denial has no body, and the file name without markup', async () => {
+    const filename = `"><img onerror=x>'&\u202egpj\u2066\u200f\u{1f600}`;
+    const { confirm, authRequest, xAccel, url } = await started({ pin: '1234', filename });
+    for (const answer of [await confirm(url), await authRequest(url), await xAccel(url)]) {
+      expect([answer.status, answer.headers['postern-reason']]).toEqual([401, 'pin_required']);
+      const file = Buffer.from(String(answer.headers['postern-file']), 'latin1').toString('utf8');
+      expect(file).toBe('&quot;&gt;&lt;img onerror=x&gt;&#39;&amp;\ufffdgpj\ufffd\ufffd\u{1f600}');
+      expect(answer.headers['postern-until']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    }
+    expect((await confirm(url)).body).toBe('');
+  });
+
+  test('a path with control characters cannot add a header, and a long name is cut', async () => {
+    const { xAccel, api } = await started();
+    const { access_token: token } = await issueToken(api, { prefix: '/download/', confirm: true });
+    const injected = await xAccel(`/download/a%0d%0aX-Evil:%201/?token=${token}`);
+    expect(injected.headers).not.toHaveProperty('x-evil');
+    const long = `/download/${'"'.repeat(1000)}`;
+    const { url } = await issueToken(api, { path: long, confirm: true });
+    const file = String((await xAccel(url)).headers['postern-file']);
+    expect(Buffer.from(file, 'latin1').toString()).toBe(`${'&quot;'.repeat(254)}…`);
+  });
+
+  test('a wrong PIN is in no header, log or metric', async () => {
+    const lines: string[] = [];
+    const { pino } = await import('pino');
+    const gate = await startGate({
+      log: pino({ level: 'debug' }, { write: (line) => lines.push(line) }),
+    });
+    const { url } = await issueToken(gate.api, { path, confirm: true, pin: '48151623' });
+    const answer = await fetch(`http://127.0.0.1:${gate.port}/confirm`, {
+      method: 'POST',
+      headers: about(url),
+      body: new URLSearchParams({ pin: '48151624' }),
+    });
+    expect(answer.headers.get('postern-reason')).toBe('pin_wrong');
+    const metrics = await (await gate.api.request('/metrics')).text();
+    const all = JSON.stringify([lines, [...answer.headers], metrics]);
+    expect(all).toContain('pin_wrong');
+    expect(all).not.toContain('4815162');
+  });
+});

@@ -1,0 +1,183 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { type Site, startSite, ways } from '../support/site.ts';
+
+const HTML = { Accept: 'text/html' };
+const path = '/download/film.mp4';
+
+/** Fetchers that open a link before a person does. */
+const PREVIEWS = [
+  'Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)',
+  'Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com',
+  'WhatsApp/2.24.6.77 A',
+  'facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)',
+  'Twitterbot/1.0',
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36 OneOutlook/1.2024',
+];
+
+describe.each(ways)('confirm by %s', (way) => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await startSite({
+      way,
+      files: { 'film.mp4': 'the film', 'hls/a.m3u8': 'list', 'hls/b.ts': 'segment' },
+      server: 'client_max_body_size 0;',
+    });
+  });
+  afterAll(() => site.stop());
+
+  const issue = (more: object = {}) => site.issue({ path, confirm: true, max_uses: 1, ...more });
+  const usesLeft = async (id: string) => {
+    const requesters = await site.postern.store.requesters(id);
+    return 1 - requesters.length;
+  };
+  const post = (url: string, init: RequestInit = {}) =>
+    site.fetch(url, { method: 'POST', ...init });
+
+  test('link previews with GET and HEAD get the page, and take no use', async () => {
+    const { url, id } = await issue();
+    for (const agent of PREVIEWS) {
+      for (const method of ['GET', 'HEAD']) {
+        const headers = { ...HTML, 'User-Agent': agent, 'Sec-Fetch-User': '?1' };
+        const answer = await site.fetch(url, { method, headers });
+        const text = await answer.text();
+        expect([answer.status, text.includes('the film')]).toEqual([401, false]);
+        if (method === 'GET') {
+          expect(text).toContain('<meta property="og:title" content="film.mp4">');
+          expect(text).toMatch(/<form method="post"[^>]*><button>/);
+        }
+      }
+    }
+    expect(await usesLeft(id)).toBe(1);
+  });
+
+  test('a program gets the problem document, confirms by POST, and downloads by GET', async () => {
+    const { url, id } = await issue();
+    const before = await site.fetch(url);
+    expect(before.status).toBe(401);
+    expect(await before.json()).toMatchObject({
+      code: 'confirmation_required',
+      detail: expect.stringContaining('POST'),
+    });
+    const confirmed = await post(url);
+    expect([confirmed.status, confirmed.headers.get('location'), await confirmed.text()]).toEqual([
+      303,
+      url,
+      '',
+    ]);
+    expect(confirmed.headers.get('set-cookie')).toMatch(
+      /^postern_resume=[\w-]{22}; Path=\/download\/film.mp4; Max-Age=\d+; HttpOnly; SameSite=Lax$/,
+    );
+    expect(confirmed.headers.get('cache-control')).toBe('no-store');
+    const hidden = [...confirmed.headers.keys()].filter((name) => /postern|x-accel/.test(name));
+    expect(hidden).toEqual([]);
+    expect(await usesLeft(id)).toBe(0);
+    const range = await site.fetch(url, { headers: { Range: 'bytes=4-' } });
+    expect([range.status, await range.text()]).toEqual([206, 'film']);
+    await expect.poll(site.log).toContain('"code":"confirmed"');
+    expect(await site.log()).toContain('"code":"confirmation_required"');
+  });
+
+  test('the page tells the name and the end, has no cache, no frame and no referrer', async () => {
+    const { url } = await issue({ filename: '"><script>\u202e é\u{1f600}', expires_in: 600 });
+    const page = await site.fetch(url, { headers: HTML });
+    const text = await page.text();
+    expect(text).toContain('&quot;&gt;&lt;script&gt;\ufffd é\u{1f600}');
+    expect(text).not.toContain('<script');
+    expect(text).toMatch(/datetime="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"/);
+    expect(Object.fromEntries(page.headers)).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'content-security-policy': expect.stringMatching(
+        /^default-src 'none';.*form-action 'self';.*frame-ancestors 'none'/,
+      ),
+    });
+  });
+
+  test('a POST from another site is denied, and takes no use', async () => {
+    const { url, id } = await issue();
+    const refused: Array<Record<string, string>> = [
+      { 'Sec-Fetch-Site': 'cross-site' },
+      { 'Sec-Fetch-Site': 'same-site', Origin: 'http://files.example' },
+      { 'Sec-Fetch-Site': 'none' },
+      { Origin: 'null' },
+      { Origin: 'https://evil.example' },
+      { Origin: 'https://files.example.evil.example' },
+      { Origin: 'https://files.example:444' },
+      { Origin: 'files.example' },
+    ];
+    for (const headers of refused) {
+      const answer = await site.ask('POST', url, { Host: 'files.example', ...headers });
+      expect([answer.status, JSON.parse(answer.text).code]).toEqual([403, 'cross_origin']);
+    }
+    expect(await usesLeft(id)).toBe(1);
+    // Behind a load balancer nginx knows neither the scheme nor the port.
+    const accepted = { Host: 'Files.example', Origin: 'https://files.example' };
+    expect((await site.ask('POST', url, accepted)).status).toBe(303);
+    const trusted = { 'Sec-Fetch-Site': 'same-origin', Origin: 'null' };
+    expect((await site.ask('POST', (await issue()).url, trusted)).status).toBe(303);
+  });
+
+  test('the body of a POST is neither waited for nor stored', async () => {
+    const { url, id } = await issue();
+    const piece = 'x'.repeat(100_000);
+    const bodies = [
+      [{ 'Content-Length': '10737418240' }, piece],
+      [{ 'Transfer-Encoding': 'chunked' }, `${piece.length.toString(16)}\r\n${piece}\r\n`],
+    ] as const;
+    for (const [headers, body] of bodies) {
+      const connection = await openRaw(site.nginx.port);
+      const answer = await connection.send(requestBytes('POST', url, headers, body));
+      connection.close();
+      expect(answer.status).toBe(way === 'X-Accel' ? 413 : 403);
+    }
+    const folder = join(site.nginx.dir, 'temp-client_body');
+    expect(await readdir(folder, { recursive: true })).toEqual([]);
+    expect(await usesLeft(id)).toBe(1);
+    const small = await site.ask('POST', url, { 'Content-Length': '3' }, 'a=1');
+    expect(small.status).toBe(303);
+  });
+
+  test('a folder opens after one POST, also with plain URLs and the token in a cookie', async () => {
+    const folder = { prefix: '/download/hls/', confirm: true, cookie: true, bind: 'cookie' };
+    const { url } = await site.issue(folder);
+    expect((await site.fetch(`${url}a.m3u8`)).status).toBe(401);
+    const confirmed = await post(`${url}a.m3u8`);
+    expect(confirmed.headers.get('location')).toBe(`${url}a.m3u8`);
+    const cookies = confirmed.headers.getSetCookie();
+    expect(cookies).toHaveLength(2);
+    const Cookie = cookies.map((cookie) => cookie.split(';')[0]).join('; ');
+    const segment = await site.fetch('/download/hls/b.ts', { headers: { Cookie } });
+    expect(await segment.text()).toBe('segment');
+    const bare = { headers: { Cookie: Cookie.replace(/postern_resume=[^;]*;?/, '') } };
+    expect((await site.fetch('/download/hls/b.ts', bare)).status).toBe(401);
+  });
+
+  test('with a PIN, only the right one confirms, and ten wrong ones revoke the token', async () => {
+    const { url } = await issue({ pin: 'Zu12', bind: 'cookie' });
+    const ask = (pin: string, headers = {}) => {
+      return post(url, { body: new URLSearchParams({ pin }), headers });
+    };
+    expect(await (await site.fetch(url)).json()).toMatchObject({ code: 'pin_required' });
+    expect(await (await post(url)).json()).toMatchObject({ code: 'pin_required' });
+    const wrong = await ask('zu12', HTML);
+    expect([wrong.status, (await wrong.text()).includes('This PIN is wrong')]).toEqual([401, true]);
+    expect((await ask(' Zu 12')).status).toBe(303);
+
+    const guessed = await issue({ pin: '123456' });
+    for (let i = 0; i < 8; i += 1) await site.postern.store.countAttempt(guessed.id, 10);
+    const codes = [];
+    for (let i = 0; i < 3; i += 1) {
+      const body = new URLSearchParams({ pin: `guess${i}` });
+      const { code } = (await (await post(guessed.url, { body })).json()) as { code: string };
+      codes.push(code);
+    }
+    expect(codes).toEqual(['pin_wrong', 'invalid_token', 'invalid_token']);
+    const late = await post(guessed.url, { body: new URLSearchParams({ pin: '123456' }) });
+    expect(await late.json()).toMatchObject({ code: 'invalid_token' });
+    expect(await site.log()).not.toContain('guess');
+  });
+});

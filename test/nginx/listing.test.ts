@@ -1,0 +1,323 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import {
+  gateSnippet,
+  type Site,
+  type SiteOptions,
+  startSite,
+  type Way,
+  ways,
+} from '../support/site.ts';
+
+const BROWSER = { Accept: 'text/html,*/*;q=0.8' };
+const SECRET = 'a secret beside the folder';
+
+/** Names that need escaping in HTML, in a URL, or in both. */
+const HOSTILE = [
+  'a&b.txt',
+  '"><script>alert(1)<',
+  "it's.txt",
+  '<!--# include virtual="x" -->',
+  '<hr><pre><a href="..">..<',
+  '$http_cookie.txt',
+  'a?b#c%41.txt',
+  'a;b.txt',
+  'line\nbreak.txt',
+  'x\u202etxt.exe',
+  '\u4e2d\u6587.txt',
+  '\u{1f600}.txt',
+  `${'\u{1f600}'.repeat(60)}.txt`,
+  `${'n'.repeat(251)}.txt`,
+  'javascript:alert(1)',
+  ' leading.txt',
+  '~tilde',
+];
+
+function withListing(way: Way, more = 'include postern/listing.conf;'): Partial<SiteOptions> {
+  return {
+    only: `
+      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /protected/ {
+        include postern/internal.conf; include postern/headers.conf; ${more} alias $files/;
+      }`,
+  };
+}
+
+/** The links of a page, as a browser resolves them. */
+function links(html: string, base: string): string[] {
+  const body = html.slice(html.indexOf('<table>'));
+  return [...body.matchAll(/<a href="([^"]*)">/g)].map(
+    (match) => new URL((match[1] ?? '').replaceAll('&amp;', '&'), `http://h${base}`).pathname,
+  );
+}
+
+describe.each(ways)('listing: by %s', (way) => {
+  let site: Site;
+  let url: string;
+  beforeAll(async () => {
+    site = await startSite({
+      way,
+      ...withListing(way),
+      files: {
+        'hls/b.txt': 'file b',
+        'hls/a.txt': 'file a',
+        'hls/sub/c.txt': 'file c',
+        'hls/sub/deep/d.txt': 'file d',
+        'hls/index.html': 'the page of an uploader',
+        'hls/.hidden': SECRET,
+        'hls/.git/config': SECRET,
+        'hls/empty/.keep': '',
+        'hostile/x': 'x',
+        'other/e.txt': SECRET,
+        '../secret.txt': SECRET,
+        '../outside/f.txt': SECRET,
+      },
+    });
+    for (const name of HOSTILE) {
+      const safe = name.replaceAll('/', '');
+      await writeFile(join(site.files, 'hostile', safe), `content of ${safe}`);
+      await mkdir(join(site.files, 'folders', safe), { recursive: true });
+      await writeFile(join(site.files, 'folders', safe, 'x.txt'), 'x');
+    }
+    await symlink(join(site.files, '..', 'outside'), join(site.files, 'hls', 'link'));
+    url = (await site.issue({ prefix: '/download/hls/', listing: true })).url;
+  });
+  afterAll(() => site.stop());
+  const open = (target: string, headers = {}) =>
+    site.ask('GET', target, { ...BROWSER, ...headers });
+
+  test('the folder is a page with names, dates and sizes, folders first', async () => {
+    const answer = await open(url);
+    expect([answer.status, answer.header('Content-Type')]).toEqual([
+      200,
+      'text/html; charset=utf-8',
+    ]);
+    expect(answer.text).toMatch(/^<!doctype html>\n<html lang="en">/);
+    expect(answer.text).toContain('<title>hls</title>');
+    expect(answer.text).toContain('<h1>hls</h1>');
+    expect(answer.text).not.toMatch(/protected|Index of|\.hidden|\.git|<!--|secret|Up one folder/);
+    expect(links(answer.text, url).map((path) => path.slice(url.length))).toEqual([
+      'empty/',
+      'link/',
+      'sub/',
+      'a.txt',
+      'b.txt',
+      'index.html',
+    ]);
+    expect(answer.text).toMatch(
+      /<tr><td><a href="a.txt">a.txt<\/a><\/td><td> +\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d +6\r?\n/,
+    );
+    expect(answer.header('Cache-Control')).toBe('private, no-store');
+    expect(answer.header('Content-Security-Policy')).toMatch(
+      /^default-src 'none'; .*frame-ancestors 'none'/,
+    );
+    expect(answer.header('Content-Disposition')).toBeUndefined();
+  });
+
+  test('each link opens, and keeps the token', async () => {
+    for (const path of links((await open(url)).text, url)) {
+      expect(path.startsWith(url)).toBe(true);
+      const answer = await open(path);
+      expect([path, answer.status]).toEqual([path, path.endsWith('/link/') ? 404 : 200]);
+    }
+    const sub = await open(`${url}sub/`);
+    expect(sub.text).toContain('<h1>hls/sub</h1>');
+    expect(sub.text).toContain('<a href="../">Up one folder</a>');
+    expect((await open(`${url}sub/deep/`)).text).toContain('<h1>hls/sub/deep</h1>');
+    expect((await open(`${url}sub/deep/d.txt`)).text).toBe('file d');
+    expect((await open(`${url}empty/`)).text).not.toContain('.keep');
+  });
+
+  test('in another language', async () => {
+    const answer = await open(`${url}sub/`, { 'Accept-Language': 'de' });
+    expect(answer.text).toContain('<html lang="de">');
+    expect(answer.text).toContain('Eine Ebene nach oben');
+  });
+
+  test('HEAD, a range and a condition', async () => {
+    expect((await site.ask('HEAD', url, BROWSER)).status).toBe(200);
+    expect((await open(url, { Range: 'bytes=0-5' })).status).toBe(200);
+    expect((await open(url, { 'If-None-Match': '"x"' })).status).toBe(200);
+    expect(
+      (await site.ask('POST', url, { ...BROWSER, 'Content-Length': '0' })).status,
+    ).toBeGreaterThan(399);
+  });
+
+  test('names are escaped in the list, and their links open the files', async () => {
+    const hostile = await site.issue({ prefix: '/download/hostile/', listing: true });
+    const answer = await open(hostile.url);
+    expect(answer.status).toBe(200);
+    expect(answer.text).not.toMatch(/<script|<!--|<hr>|href="javascript:|an error occurred/);
+    const found = links(answer.text, hostile.url);
+    expect(found).toHaveLength(HOSTILE.length + 1);
+    expect(answer.text.split('<tr>')).toHaveLength(found.length + 2);
+    for (const path of found) {
+      const name = decodeURIComponent(path.slice(hostile.url.length));
+      const file = await open(path);
+      // A control character is in no path that Postern allows.
+      if (name.includes('\n')) expect(file.status).toBeGreaterThan(399);
+      else expect([name, file.text]).toEqual([name, name === 'x' ? 'x' : `content of ${name}`]);
+    }
+  });
+
+  test('names of folders are escaped in the heading', async () => {
+    const folders = await site.issue({ prefix: '/download/folders/', listing: true });
+    const list = links((await open(folders.url)).text, folders.url);
+    expect(list).toHaveLength(HOSTILE.length);
+    for (const path of list) {
+      const answer = await open(path);
+      const name = decodeURIComponent(path.slice(folders.url.length, -1));
+      if (name.includes('\n')) {
+        expect(answer.status).toBeGreaterThan(399);
+        continue;
+      }
+      expect([name, answer.status]).toEqual([name, 200]);
+      expect(answer.text).not.toMatch(/<script|<!--|<hr>|protected|Index of|an error occurred/);
+      expect(links(answer.text, path)).toEqual([`${path}x.txt`]);
+      expect(answer.text).toMatch(/<h1>folders\/.+<\/h1>/s);
+    }
+  });
+
+  test('without listing, and for other folders, nginx never lists', async () => {
+    const plain = await site.issue({ prefix: '/download/hls/' });
+    const file = await site.issue({ path: '/download/hls' });
+    const other = await site.issue({ prefix: '/download/other/', listing: true });
+    const targets = [
+      plain.url,
+      `${plain.url}sub/`,
+      `${plain.url}?listing=true`,
+      `${file.url}/`,
+      `/download/hls/?token=${file.access_token}`,
+      `/download/hls/?token=${other.access_token}`,
+      `/download/?token=${other.access_token}`,
+      `/download/~${other.access_token}/`,
+      `/download/~${other.access_token}/hls/`,
+      `/download/~${other.access_token}`,
+      '/protected/hls/',
+      '/protected/',
+      url.slice(0, -1),
+      `${url}sub`,
+      `${url}../`,
+      `${url}../other/`,
+      `${url}%2e%2e/other/`,
+      `${url}..%2fother/`,
+      `${url}./`,
+      `${url}/`,
+      `${url}sub//`,
+      `${url}.git/`,
+      `${url}.git/config`,
+      `${url}.hidden`,
+      `${url}%2ehidden`,
+      `${url}sub/../.hidden`,
+      `${url}none/`,
+      `${url}a.txt/`,
+      `${url}link/`,
+      `${url}link/../../secret.txt`,
+    ];
+    for (const target of targets) {
+      for (const headers of [
+        {},
+        { 'Postern-Listing': 'on', 'Postern-Target': '/protected/hls/' },
+      ]) {
+        const answer = await open(target, headers);
+        expect([target, answer.status]).toEqual([
+          target,
+          expect.toSatisfy((s) => s >= 400 && s < 500),
+        ]);
+        expect(answer.text).not.toMatch(/a\.txt|c\.txt|e\.txt|protected/);
+        expect(answer.text).not.toContain(SECRET);
+        expect(answer.header('Location')).toBeUndefined();
+      }
+    }
+  });
+
+  test('5,000 files are one page', async () => {
+    const names = Array.from({ length: 5000 }, (_, i) => `photo-${String(i).padStart(4, '0')}.jpg`);
+    await mkdir(join(site.files, 'many'));
+    await Promise.all(names.map((name) => writeFile(join(site.files, 'many', name), '')));
+    const many = await site.issue({ prefix: '/download/many/', listing: true });
+    const answer = await open(many.url);
+    expect(links(answer.text, many.url)).toEqual(names.map((name) => many.url + name));
+    expect(answer.body.length).toBeLessThan(1_000_000);
+    const small = await open(many.url, { 'Accept-Encoding': 'gzip' });
+    expect(small.header('Content-Encoding')).toBe('gzip');
+    expect(small.body.length).toBeLessThan(100_000);
+  });
+
+  test('a token in a cookie keeps working, a token in the query opens only the list', async () => {
+    const cookie = await site.issue({ prefix: '/download/hls/', listing: true, cookie: true });
+    const first = await open(`/download/hls/?token=${cookie.access_token}`);
+    expect(first.status).toBe(200);
+    const [pair = ''] = (first.header('Set-Cookie') ?? '').split(';');
+    for (const path of links(first.text, '/download/hls/').slice(2)) {
+      expect((await open(path, { Cookie: pair })).status).toBe(200);
+      expect((await open(path)).status).toBe(401);
+    }
+  });
+
+  test('index opens index.html instead, in a sandbox', async () => {
+    const { url: page } = await site.issue({ prefix: '/download/hls/', index: true });
+    const answer = await open(page);
+    expect([answer.status, answer.text]).toEqual([200, 'the page of an uploader']);
+    expect(answer.header('Content-Security-Policy')).toBe('sandbox');
+    expect((await open(`${page}sub/`)).status).toBe(404);
+  });
+
+  test('a name and a disposition of the token do not make the list a download', async () => {
+    const named = { filename: 'x.zip', disposition: 'attachment' };
+    const { url: page } = await site.issue({ prefix: '/download/hls/', listing: true, ...named });
+    expect((await open(page)).header('Content-Disposition')).toBeUndefined();
+    expect((await open(`${page}a.txt`)).header('Content-Disposition')).toContain('x.zip');
+  });
+});
+
+// The site turns everything on that could list a folder, and has no listing.conf.
+test.each(ways)('listing: by %s a site without the snippet never lists', async (way) => {
+  const site = await startSite({
+    way,
+    ...withListing(way, ''),
+    files: { 'hls/a.txt': 'file a', 'hls/index.html': 'index' },
+    http: 'autoindex on;',
+    server: 'autoindex on;',
+  });
+  onTestFinished(site.stop);
+  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
+  const answer = await site.ask('GET', url, BROWSER);
+  expect(answer.status).toBe(404);
+  expect(answer.text).not.toMatch(/a\.txt|protected/);
+  const page = await site.issue({ prefix: '/download/hls/', index: true });
+  expect((await site.ask('GET', page.url, BROWSER)).text).toBe('index');
+});
+
+// A gate with an error, or another service: the snippet has a check of its own.
+test.each(ways)('listing: by %s nginx lists only what the gate names as a list', async (way) => {
+  let headers: Record<string, string> = {};
+  const gate: RequestListener = (_, response) => {
+    response.writeHead(way === 'X-Accel' ? 200 : 204, { ...headers, 'Content-Length': '0' }).end();
+  };
+  const site = await startSite({
+    way,
+    gate,
+    ...withListing(way),
+    files: { 'hls/a.txt': 'file a' },
+    locations: 'location = /inside { rewrite ^ /protected/hls/ last; }',
+  });
+  onTestFinished(site.stop);
+  const target = way === 'X-Accel' ? 'X-Accel-Redirect' : 'Postern-Target';
+  const ask = async (path: string, told: Record<string, string>) => {
+    headers = told;
+    const { status, text } = await site.ask('GET', path, BROWSER);
+    return [status, text.includes('a.txt')];
+  };
+  const list = { [target]: '/protected/hls/', 'Postern-Listing': 'on' };
+  expect(await ask('/download/hls/', list)).toEqual([200, true]);
+  expect(await ask('/download/hls/', { [target]: '/protected/hls/' })).toEqual([404, false]);
+  for (const other of ['off', '', 'on on', 'On', '1']) {
+    const told = { [target]: '/protected/hls/', 'Postern-Listing': other };
+    expect(await ask('/download/hls/', told)).toEqual([404, false]);
+  }
+  expect(await ask('/inside', list)).toEqual([404, false]);
+  expect((await ask('/protected/hls/', list))[1]).toBe(false);
+});
