@@ -58,7 +58,13 @@ describe('object store: the gate signs exactly the decided file', () => {
 
     const stored = newToken();
     const times = { issuedAt: clock.now, expiresAt: clock.now + 60_000 };
-    const grant = { client: 'test', mount: '/a/', covers: '/a/f/', listing: true as const, ...times };
+    const grant = {
+      client: 'test',
+      mount: '/a/',
+      covers: '/a/f/',
+      listing: true as const,
+      ...times,
+    };
     await store.issue([[tokenId(stored), grant]]);
     expect(await authorize('/a/f/', { cookie: stored })).toMatchObject({
       allow: false,

@@ -25,20 +25,37 @@ export interface StorageSite extends Site {
   readonly s3: S3;
 }
 
+interface StorageSiteOptions extends Omit<SiteOptions, 'mounts' | 'only'> {
+  /** In the http block, for the port of the storage. */
+  readonly httpOf?: (port: number) => string;
+  /** Instead of the storage itself. */
+  readonly proxyPass?: string;
+  /** When a request for an object is allowed. */
+  readonly onDecision?: () => void;
+}
+
 /** A site whose `/media/` is below `videos/` of the bucket `media`, and `/download/` a folder. */
 export async function startStorageSite(
   buckets: Buckets,
-  options: Omit<SiteOptions, 'mounts' | 'only'> & { readonly inLocation?: string },
+  options: StorageSiteOptions,
 ): Promise<StorageSite> {
   const s3 = await startS3(buckets);
-  const { way, now, inLocation = '' } = options;
+  const { way, now, onDecision } = options;
+  const sign = signFor(s3, now);
   const site = await startSite({
     ...options,
     mounts: [
       mount('/download/', '/protected/'),
-      mount('/media/', '/s3-media/', { sign: signFor(s3, now) }),
+      mount('/media/', '/s3-media/', {
+        sign(name) {
+          onDecision?.();
+          return sign(name);
+        },
+      }),
     ],
-    http: `upstream storage { server 127.0.0.1:${s3.port}; keepalive 16; } ${options.http ?? ''}`,
+    http: `
+      upstream storage { server 127.0.0.1:${s3.port}; keepalive 16; }
+      ${options.http ?? ''} ${options.httpOf?.(s3.port) ?? ''}`,
     only: `
       location ^~ /download/ { ${gateSnippet(way)} }
       location ^~ /protected/ {
@@ -48,8 +65,7 @@ export async function startStorageSite(
       location ^~ /s3-media/ {
         include postern/internal-proxy.conf; include postern/headers.conf;
         proxy_set_header Host 127.0.0.1:${s3.port};
-        ${inLocation}
-        proxy_pass http://storage/media/videos/$postern_object?$args;
+        proxy_pass ${options.proxyPass ?? 'http://storage/media/videos/$postern_object?$args'};
       }`,
   });
   return {
