@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { SignFile } from '../domain/mount.ts';
+import type { SignedFile, SignFile } from '../domain/mount.ts';
 import { encodePath } from '../domain/path.ts';
 
 /** `secretAccessKey` and `sessionToken` are secrets: never log them. */
@@ -47,15 +47,25 @@ export function createSign(
   const { region } = location;
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   let signer = signerAt(now());
+  let last: { readonly name: string; readonly file: SignedFile } | undefined;
 
   return function sign(name) {
-    const object = encodeKey(name);
     const time = now();
-    if (time < signer.from || time >= signer.until) signer = signerAt(time);
+    if (time < signer.from || time >= signer.until) {
+      signer = signerAt(time);
+      last = undefined;
+    }
+    // The ranges of one download come in bursts, and have the same signature.
+    if (last?.name !== name) last = { name, file: signedFile(name) };
+    return last.file;
+  };
+
+  function signedFile(name: string): SignedFile {
+    const object = encodeKey(name);
     const signature = signer.sign(pathname + object);
     const args = `${signer.query}&X-Amz-Signature=${signature}`;
     return { object, args, reusableFor: REUSABLE_SECONDS };
-  };
+  }
 
   /** What all signatures of one second share. */
   function signerAt(time: number) {

@@ -99,6 +99,17 @@ test('sign: the date and its key follow the clock, over midnight and back', () =
   expect(dateOf()).toEqual(before);
 });
 
+test('sign: the same second gives the same signature for a name, and another one for another name', () => {
+  let now = NOW - 500;
+  const sign = createSign(LOCATION, CREDENTIALS, () => now);
+  const a = sign('a').args;
+  expect(sign('b').args).not.toBe(a);
+  now += 400;
+  expect(sign('a').args).toBe(a);
+  now += 1000;
+  expect(sign('a').args).not.toBe(a);
+});
+
 test('sign: a signature is valid for 60 seconds, and reused for at most half of that', () => {
   const { args, reusableFor } = createSign(LOCATION, CREDENTIALS, () => NOW)('a');
   expect(new URLSearchParams(args).get('X-Amz-Expires')).toBe('60');
