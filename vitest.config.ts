@@ -7,7 +7,13 @@ const UNIT = 'test/{api,config,domain,gate,jwt,metrics,storage,store}/*.test.ts'
 const RACES = 'test/races/**/*.test.ts';
 
 /** Redis servers that fail, move and come back; Sentinel and Cluster. */
-const FAILOVER = 'test/failover/**/*.test.ts';
+const FAILOVER = 'test/failover/{,measured/}*.test.ts';
+
+/** Failures under load, with a table at the end. */
+const FAILOVER_RUNS = 'test/failover/runs/*.test.ts';
+
+/** Chromium and Firefox. */
+const BROWSERS = 'test/browsers/**/*.test.ts';
 
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
@@ -28,12 +34,32 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'servers',
-          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER, STORAGE],
+          exclude: [
+            ...configDefaults.exclude,
+            UNIT,
+            RACES,
+            FAILOVER,
+            FAILOVER_RUNS,
+            BROWSERS,
+            STORAGE,
+          ],
           globalSetup,
         },
       },
       { extends: true, test: { name: 'races', include: [RACES], globalSetup } },
       { extends: true, test: { name: 'failover', include: [FAILOVER], globalSetup } },
+      {
+        extends: true,
+        test: {
+          name: 'failover-runs',
+          include: [FAILOVER_RUNS],
+          globalSetup: [...globalSetup, 'test/failover/measured/global-setup.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
+      },
       { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
     ],
   },

@@ -9,14 +9,17 @@ import type { SourcedValue } from '../service/config/source.ts';
 import type { Mount } from '../service/domain/mount.ts';
 import { UsageError } from './errors.ts';
 
+/** Without the variables for commands, which the service rejects. */
+export function serviceEnvironment(env: Environment): Environment {
+  const entries = Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name));
+  return Object.fromEntries(entries);
+}
+
 /** The whole configuration, so that no command works with one that Postern would not start with. */
 export function serviceConfig(env: Environment): Config {
-  const own = Object.fromEntries(
-    Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name)),
-  );
   try {
     // As on a terminal: no command needs the service to have an API key.
-    return loadConfig(own, readText, { onTerminal: true });
+    return loadConfig(serviceEnvironment(env), readText, { onTerminal: true });
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.message, { cause: error });
     throw error;

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import type { Environment } from '../service/config/environment.ts';
+import { addCheck } from './check/command.ts';
 import { addDoctor } from './doctor/command.ts';
 import { Failure, StdoutClosed, UsageError } from './errors.ts';
 import { addKey } from './key/command.ts';
@@ -49,6 +50,6 @@ function createProgram(env: Environment): Command {
     .action(async () => {
       await import('../service/main.ts');
     });
-  for (const add of [addKey, addToken, addNginx, addDoctor]) add(program, env);
+  for (const add of [addCheck, addKey, addToken, addNginx, addDoctor]) add(program, env);
   return program;
 }

@@ -1,11 +1,13 @@
+import { spawn } from 'node:child_process';
 import { createPaper, hasColour } from './demo/paper.ts';
 import { play } from './demo/play.ts';
 import { createPlayer } from './demo/player.ts';
 import { type Site, startSite } from './demo/site.ts';
 import { ensureTools } from './tools.ts';
 
-const USAGE = `npm run demo              shows each step, then keeps running until Ctrl-C
+const USAGE = `npm run demo              shows each step, then serves a page until Ctrl-C
 npm run demo -- --once    shows each step and exits: status 0 if every step succeeded, else 1
+npm run demo -- --open    also opens the page of the demo in a browser
 
 The store is in memory. POSTERN_STORE selects another one.
 `;
@@ -17,7 +19,7 @@ const paper = createPaper(
 
 async function main(args: readonly string[]): Promise<number> {
   const once = args.includes('--once');
-  if (args.some((arg) => arg !== '--once')) {
+  if (args.some((arg) => arg !== '--once' && arg !== '--open')) {
     process.stdout.write(USAGE);
     return args.includes('--help') ? 0 : 1;
   }
@@ -31,10 +33,13 @@ async function main(args: readonly string[]): Promise<number> {
     const outcome = await Promise.race([acted, interrupted]);
     if (outcome === undefined) return once ? 1 : 0;
     if (once) return outcome.failures === 0 ? 0 : 1;
+    await site.startApp();
+    const page = `${site.origin}/`;
     paper.line(
       '\nThe demo keeps running. Paste any of these commands, or open this page in a browser:',
     );
-    paper.line(`\n    ${outcome.page}\n\nPress Ctrl-C to stop.`);
+    paper.line(`\n    ${page}\n\nPress Ctrl-C to stop.`);
+    if (args.includes('--open')) openInBrowser(page);
     await interrupted;
     return 0;
   } finally {
@@ -42,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function perform(site: Site): Promise<{ failures: number; page: string }> {
+async function perform(site: Site): Promise<{ failures: number }> {
   paper.heading('Postern: short-lived download tokens, nginx sends the bytes');
   paper.facts([
     ['nginx', site.origin, '/download/ with auth_request, /media/ with X-Accel'],
@@ -52,14 +57,23 @@ async function perform(site: Site): Promise<{ failures: number; page: string }> 
     ['files', site.folder],
   ]);
   const player = createPlayer(site, paper);
-  const page = await play(site, player, paper);
+  await play(site, player, paper);
   const failures = player.failures();
   paper.line();
   paper.result(
     failures === 0,
     failures === 0 ? 'Every step succeeded.' : `${failures} steps failed.`,
   );
-  return { failures, page };
+  return { failures };
+}
+
+/** Only on a terminal: nobody sees a browser that a script opens. */
+function openInBrowser(url: string): void {
+  if (!process.stdout.isTTY) return;
+  const program = process.platform === 'darwin' ? 'open' : 'xdg-open';
+  const child = spawn(program, [url], { stdio: 'ignore', detached: true });
+  child.on('error', () => paper.line(`There is no ${program} to open the page with.`));
+  child.unref();
 }
 
 function interruption(): Promise<undefined> {

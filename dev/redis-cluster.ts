@@ -1,5 +1,6 @@
 import { freePorts } from './ports.ts';
 import { ask, type Engine, type Redis, startRedis } from './redis.ts';
+import type { ServerProxy } from './redis-sentinel.ts';
 import { waitFor } from './wait.ts';
 
 const MASTERS = 3;
@@ -11,6 +12,10 @@ export interface ClusterOptions {
   args?: string[];
   /** 0 or 1 for each master. */
   replicas?: 0 | 1;
+  /** For what each server keeps, the masters first. */
+  folders?: readonly string[];
+  /** Proxies by which all others reach the nodes, the masters first. */
+  proxies?: ReadonlyArray<{ readonly clients: ServerProxy; readonly bus: ServerProxy }>;
 }
 
 export interface RedisCluster {
@@ -26,11 +31,11 @@ export interface RedisCluster {
 export async function startRedisCluster(options: ClusterOptions = {}): Promise<RedisCluster> {
   const { replicas: perMaster = 1 } = options;
   const nodes = await Promise.all(
-    Array.from({ length: MASTERS * (1 + perMaster) }, () => startNode(options)),
+    Array.from({ length: MASTERS * (1 + perMaster) }, (_, i) => startNode(options, i)),
   );
   const masters = nodes.slice(0, MASTERS);
   const cluster = {
-    url: `redis+cluster://${nodes.map(({ redis }) => `127.0.0.1:${redis.port}`).join()}`,
+    url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join()}`,
     masters: masters.map(({ redis }) => redis),
     replicas: nodes.slice(MASTERS).map(({ redis }) => redis),
     stop: async () => void (await Promise.all(nodes.map(({ redis }) => redis.stop()))),
@@ -46,15 +51,33 @@ export async function startRedisCluster(options: ClusterOptions = {}): Promise<R
 
 interface Node {
   readonly redis: Redis;
+  /** By which others reach it. */
+  readonly port: number;
   readonly busPort: number;
 }
 
-async function startNode({ engine = 'redis', args = [] }: ClusterOptions): Promise<Node> {
+async function startNode(options: ClusterOptions, number: number): Promise<Node> {
+  const { engine = 'redis', args = [], folders = [], proxies = [] } = options;
+  const folder = folders[number];
   // Its default, the port and 10000, is among those of outgoing connections.
   const [busPort = 0] = await freePorts(1);
   const enabled = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)];
   const quick = ['--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0'];
-  return { redis: await startRedis({ engine, args: [...enabled, ...quick, ...args] }), busPort };
+  const proxy = proxies[number];
+  const announced = proxy
+    ? {
+        'cluster-announce-ip': '127.0.0.1',
+        'cluster-announce-port': proxy.clients.port,
+        'cluster-announce-bus-port': proxy.bus.port,
+      }
+    : {};
+  const more = Object.entries(announced).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const all = [...enabled, ...quick, ...args, ...more];
+  const redis = await startRedis({ engine, args: all, ...(folder && { folder }) });
+  proxy?.clients.leadTo(redis.port);
+  proxy?.bus.leadTo(busPort);
+  const [port = redis.port, bus = busPort] = [proxy?.clients.port, proxy?.bus.port];
+  return { redis, port, busPort: bus };
 }
 
 async function join(nodes: readonly Node[]): Promise<void> {
@@ -67,8 +90,8 @@ async function join(nodes: readonly Node[]): Promise<void> {
       await tell(redis, `CLUSTER SET-CONFIG-EPOCH ${i + 1}`);
     }),
   );
-  for (const { redis, busPort } of nodes.slice(1)) {
-    if (first) await tell(first.redis, `CLUSTER MEET 127.0.0.1 ${redis.port} ${busPort}`);
+  for (const { port, busPort } of nodes.slice(1)) {
+    if (first) await tell(first.redis, `CLUSTER MEET 127.0.0.1 ${port} ${busPort}`);
   }
   await everywhere(nodes, (text) => text.split('\n').filter(isNode).length === nodes.length);
   const ids = await Promise.all(masters.map(({ redis }) => tell(redis, 'CLUSTER MYID')));

@@ -15,8 +15,17 @@ export interface SentinelOptions {
   engine?: Engine;
   /** Further arguments of each server that holds data. */
   args?: string[];
+  /** For what each server keeps, the master first. */
+  folders?: readonly string[];
+  /** Proxies by which all others reach the servers, the master first. */
+  proxies?: readonly ServerProxy[];
   /** Further lines for the configuration of each sentinel. */
   sentinelLines?: string[];
+}
+
+export interface ServerProxy {
+  readonly port: number;
+  leadTo(port: number): void;
 }
 
 export interface RedisSentinel {
@@ -30,14 +39,27 @@ export interface RedisSentinel {
 
 /** A master with two replicas, watched by three sentinels. */
 export async function startRedisSentinel(options: SentinelOptions = {}): Promise<RedisSentinel> {
-  const { engine = 'redis', args = [], sentinelLines = [] } = options;
-  const master = await startRedis({ engine, args });
-  const replicaOf = ['--replicaof', `127.0.0.1 ${master.port}`, '--repl-diskless-sync-delay', '0'];
+  const { engine = 'redis', args = [], sentinelLines = [], folders = [], proxies = [] } = options;
+  async function start(i: number, more: string[] = []): Promise<Redis> {
+    const proxy = proxies[i];
+    const announced = ['--replica-announce-ip', '127.0.0.1', '--replica-announce-port'];
+    const own = [...args, ...more, ...(proxy ? [...announced, String(proxy.port)] : [])];
+    const redis = await startRedis({
+      engine,
+      args: own,
+      ...(folders[i] && { folder: folders[i] }),
+    });
+    proxy?.leadTo(redis.port);
+    return redis;
+  }
+  const master = await start(0);
+  const masterPort = proxies[0]?.port ?? master.port;
+  const replicaOf = ['--replicaof', `127.0.0.1 ${masterPort}`, '--repl-diskless-sync-delay', '0'];
   const replicas = await Promise.all(
-    Array.from({ length: REPLICAS }, () => startRedis({ engine, args: [...args, ...replicaOf] })),
+    Array.from({ length: REPLICAS }, (_, i) => start(i + 1, replicaOf)),
   );
   const sentinels = await Promise.all(
-    Array.from({ length: SENTINELS }, () => startSentinel(engine, master.port, sentinelLines)),
+    Array.from({ length: SENTINELS }, () => startSentinel(engine, masterPort, sentinelLines)),
   );
   const servers = [master, ...replicas];
   const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join();

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Tool } from './find-on-path.ts';
 import { temporaryFolder } from './paths.ts';
 import { onFreePorts } from './ports.ts';
@@ -15,6 +17,11 @@ export interface RedisOptions {
   args?: string[];
   /** A given port instead of a free one. */
   port?: number;
+  /**
+   * Exists, and stays after stop(). It holds redis.conf, which Redis rewrites when its role changes, and
+   * what else Redis writes.
+   */
+  folder?: string;
 }
 
 export interface Redis {
@@ -25,15 +32,19 @@ export interface Redis {
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
-  /** Empty, on the same port; also after stop(). */
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** On the same port, also after stop(). Empty, unless it has a folder. */
   restart(): Promise<void>;
 }
 
 /** Starts a real Redis that writes nothing to disk. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
-  const { engine = 'redis', args = [], port: wanted } = options;
+  const { engine = 'redis', args = [], port: wanted, folder } = options;
   const tool = await findTool(`${engine}-server`);
-  const begin = async ([port = 0]: number[]) => ({ port, running: await start(tool, port, args) });
+  const begin = async ([port = 0]: number[]) => {
+    return { port, running: await start(tool, port, args, folder) };
+  };
   const { port, ...state } = wanted ? await begin([wanted]) : await onFreePorts(1, begin);
   return {
     port,
@@ -44,29 +55,44 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     pause: () => state.running.signal('SIGSTOP'),
     resume: () => state.running.signal('SIGCONT'),
     stop: async () => void (await state.running.stop()),
+    async kill() {
+      state.running.signal('SIGKILL');
+      await state.running.exited;
+    },
     async restart() {
       await state.running.stop();
-      state.running = await start(tool, port, args);
+      state.running = await start(tool, port, args, folder);
     },
   };
 }
 
-async function start(tool: Tool, port: number, args: string[]): Promise<Running> {
-  const folder = await temporaryFolder();
+async function start(tool: Tool, port: number, args: string[], kept?: string): Promise<Running> {
+  const folder = kept ?? (await temporaryFolder());
   const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '' };
   const quiet = { appendonly: 'no', 'maxmemory-policy': 'noeviction', daemonize: 'no' };
+  const all = [
+    ...Object.entries({ ...settings, ...quiet }).flatMap(([key, value]) => [`--${key}`, value]),
+    ...args,
+  ];
   const redis = await launch({
     name: basename(tool.path),
     path: tool.path,
-    args: [
-      ...Object.entries({ ...settings, ...quiet }).flatMap(([key, value]) => [`--${key}`, value]),
-      ...args,
-    ],
+    args: kept === undefined ? all : [await configuration(kept, all)],
     env: { ...process.env, ...tool.env },
-    folder,
+    ...(kept === undefined && { folder }),
   });
   await redis.ready(() => isOurs(port, redis.pid), { what: 'Redis to answer' });
   return redis;
+}
+
+/** Writes arguments, each with one value, to a file unless it exists. */
+async function configuration(folder: string, args: readonly string[]): Promise<string> {
+  const file = join(folder, 'redis.conf');
+  const lines = args.flatMap((name, i) => {
+    return i % 2 === 0 ? [`${name.slice('--'.length)} ${args[i + 1] || '""'}\n`] : [];
+  });
+  if (!existsSync(file)) await writeFile(file, lines.join(''));
+  return file;
 }
 
 // Compares the process ID, because another Redis may have the port. A Redis with a password is

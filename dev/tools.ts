@@ -18,6 +18,7 @@ const recipes = {
   ffmpeg: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
+  'firefox-esr': { debian: 'firefox-esr', elsewhere: 'firefox' },
 } as const;
 
 /** Not programs: a Python that has the modules. */

@@ -28,16 +28,18 @@ type Settings = Pick<
 export interface AppDependencies {
   readonly mounts: Mounts;
   readonly store: Store;
-  readonly jwt: Omit<Jwt, 'reload'>;
+  readonly jwt: Jwt;
   readonly metrics: Metrics;
-  /** For `GET /metrics`. */
-  readonly metricsText: () => Promise<string>;
+  /** For `GET /metrics` of the API. */
+  readonly metricsText?: () => Promise<string>;
   readonly version: string;
   readonly log: Logger;
   readonly now: () => number;
   /** Maximum time for a decision in milliseconds. */
   readonly decisionMs?: number;
 }
+
+export type App = ReturnType<typeof createApp>;
 
 /** Connects the gate and the API with the domain, the store, JWTs and metrics. Opens no listener. */
 export function createApp(settings: Settings, deps: AppDependencies) {
@@ -64,7 +66,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
     prolong: createProlong({ mounts, store, now }),
     revoke: createRevoke({ store, lookUp, owners, now }),
     publicJwks,
-    metrics: metricsText,
+    ...(metricsText && { metrics: metricsText }),
     version,
     store,
     log,

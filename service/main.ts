@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
+import { createHealth } from './api/health.ts';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
@@ -10,12 +11,12 @@ import type { MountSettings } from './config/mounts.ts';
 import { hashSecret } from './domain/client.ts';
 import type { Rejection } from './domain/look-up.ts';
 import { createMounts, type Mount } from './domain/mount.ts';
-import { KeyError } from './jwt/keys.ts';
-import { openJwt } from './jwt/open.ts';
+import { KeyFilesError, openJwt } from './jwt/open.ts';
 import { CannotListen, listen } from './listen.ts';
 import { createLog, createLogOutput } from './log.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
-import { endOnSignal, ignoreDebuggerSignal, reloadOnHangup } from './signals.ts';
+import { createCurrent, type Opened } from './reload.ts';
+import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './signals.ts';
 import { createSign } from './storage/sign.ts';
 import { openStore } from './store/store.ts';
 
@@ -28,8 +29,11 @@ const readFile = (path: string) => readFileSync(path, 'utf8');
 const { now } = Date;
 
 async function main(): Promise<void> {
-  const onTerminal = process.stderr.isTTY === true;
-  const config = withKey(loadConfig(process.env, readFile, { onTerminal }));
+  const { env, stderr } = process;
+  const onTerminal = stderr.isTTY === true;
+  const withKey = keyForThisRun();
+  const load = () => withKey(loadConfig(env, readFile, { onTerminal }));
+  const config = load();
   const version = readVersion();
   const metrics = createMetrics({ version, node: process.version });
   const output = createLogOutput(STANDARD_OUTPUT, metrics.lostLine);
@@ -42,41 +46,75 @@ async function main(): Promise<void> {
   const connected = new Promise<void>((resolve) => {
     onConnected = resolve;
   });
-  const opened = openStore(config.store, log, {
+  const openedStore = openStore(config.store, log, {
     ...metrics.storeObserver,
     connected(isConnected) {
       metrics.storeObserver.connected(isConnected);
       if (isConnected) onConnected();
     },
   });
-  const store = metrics.measuredStore(opened);
+  const store = metrics.measuredStore(openedStore);
 
-  const mounts = createMounts(config.mounts.map(withSign));
+  const metricsText = sharedText(metrics.text, () => performance.now());
+  // What a reload keeps.
+  const apiMetrics = config.metricsListen === undefined && { metricsText };
+  const shared = { store, metrics, version, log, now, ...apiMetrics };
   const onFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the keys of an issuer are not available');
   const onRejected = (rejection: Rejection) =>
     log.info(rejection, 'the JWT of a client was rejected');
-  const jwt = await openJwt(config, { mounts, readFile, now, onFailure, onRejected });
-  reloadOnHangup(process, jwt, log);
 
-  const metricsText = sharedText(metrics.text, () => performance.now());
-  const deps = { mounts, store, jwt, metrics, metricsText, version, log, now };
-  const app = createApp(config, deps);
+  async function open(config: Config): Promise<Opened> {
+    const files = new Map<string, Buffer>();
+    const readKeys = (path: string) => {
+      const text = readFile(path);
+      files.set(path, hashSecret(text));
+      return text;
+    };
+    const mounts = createMounts(config.mounts.map(withSign));
+    const jwt = await openJwt(config, { mounts, readFile: readKeys, now, onFailure, onRejected });
+    return { config, files, app: createApp(config, { ...shared, mounts, jwt }) };
+  }
+  const { recordReload } = metrics;
+  const reopen = async () => open(load());
+  const current = createCurrent(await open(config), { open: reopen, log, recordReload });
 
   // The first requests would be denied without the store. Later it listens anyway, and answers 503.
   await Promise.race([connected, sleep(CONNECT_MS)]);
   // The process creates no other files than sockets.
   process.umask(0o777 & ~config.socketMode);
-  const gate = await listen(app.gate, config.listen, 'POSTERN_LISTEN');
-  gate.on('clientError', app.denyUnreadable);
+  const gate = await listen(
+    (request, response) => current.app.gate(request, response),
+    config.listen,
+    'POSTERN_LISTEN',
+  );
+  gate.on('clientError', current.app.denyUnreadable);
   const api =
     config.apiListen === 'off'
       ? undefined
-      : await listen(getRequestListener(app.api.fetch), config.apiListen, 'POSTERN_API_LISTEN');
+      : await listen(
+          getRequestListener((request, env) => current.app.api.fetch(request, env)),
+          config.apiListen,
+          'POSTERN_API_LISTEN',
+        );
+  const health = createHealth({ store, log, metrics: metricsText });
+  const monitor =
+    config.metricsListen &&
+    (await listen(
+      getRequestListener(health.fetch),
+      config.metricsListen,
+      'POSTERN_METRICS_LISTEN',
+    ));
   const [storeType] = config.store.url.split(':', 1);
-  const addresses = { gate: gate.address(), api: api?.address() ?? 'off' };
+  const addresses = {
+    gate: gate.address(),
+    api: api?.address() ?? 'off',
+    metrics: monitor?.address(),
+  };
   log.info({ ...addresses, store: storeType }, 'listening');
-  endOnSignal(process, { servers: api ? [gate, api] : [gate], store, log, output });
+  const servers = [gate, api, monitor].filter((server) => server !== undefined);
+  endOnSignal(process, { servers, store, log, output, hangup });
+  hangup.start(current.reload);
 }
 
 /** A mount with an object store signs requests, and holds no credentials. */
@@ -91,25 +129,35 @@ function readVersion(): string {
   return (JSON.parse(readFile(file)) as { version: string }).version;
 }
 
-/** If the API has no client, makes an API key for this run and shows it only on the terminal. */
-function withKey(config: Config): Config {
-  if (config.apiListen === 'off') return config;
-  if (config.apiKeys.length > 0 || config.issuers.length > 0) return config;
+/** If the API has no client, adds an API key for this run and shows it once, only on the terminal. */
+function keyForThisRun(): (config: Config) => Config {
+  let sha256: Buffer | undefined;
+  return function withKey(config) {
+    if (config.apiListen === 'off') return config;
+    if (config.apiKeys.length > 0 || config.issuers.length > 0) return config;
+    sha256 ??= showNewKey();
+    const { maxExpiresIn, maxResumeFor } = config;
+    const client = { id: 'terminal', targets: [], maxExpiresIn, maxResumeFor };
+    return { ...config, apiKeys: [{ sha256, client }] };
+  };
+}
+
+/** The hash of the key. */
+function showNewKey(): Buffer {
   if (!process.stderr.isTTY) throw new Error('no API key, and no terminal to show one on');
   const secret = randomBytes(24).toString('base64url');
   process.stderr.write(
     `No API key is configured. This one is for this run only:\n\n  ${secret}\n\n`,
   );
-  const { maxExpiresIn, maxResumeFor } = config;
-  const client = { id: 'terminal', targets: [], maxExpiresIn, maxResumeFor };
-  return { ...config, apiKeys: [{ sha256: hashSecret(secret), client }] };
+  return hashSecret(secret);
 }
 
 ignoreDebuggerSignal(process);
+const hangup = watchHangup(process);
 
 // Both `node main.js` and `postern serve`, which imports this file, start the service.
 main().catch((error: unknown) => {
-  const misconfigured = error instanceof ConfigError || error instanceof KeyError;
+  const misconfigured = error instanceof ConfigError || error instanceof KeyFilesError;
   const known = misconfigured || error instanceof CannotListen;
   process.stderr.write(`${known ? error.message : (error as Error).stack}\n`);
   process.exit(misconfigured ? 2 : 1);

@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import type { Store } from './domain/store.ts';
-import type { Jwt } from './jwt/open.ts';
 import { drain } from './listen.ts';
 import type { LogOutput } from './log.ts';
 
@@ -10,15 +9,37 @@ export function ignoreDebuggerSignal(process: NodeJS.Process): void {
   process.on('SIGUSR1', () => {});
 }
 
-/** Reloads the keys for JWTs on SIGHUP. Without a handler the signal would end the process. */
-export function reloadOnHangup(process: NodeJS.Process, jwt: Jwt, log: Logger): void {
-  const notSet = 'SIGHUP: the keys for JWTs were not read: POSTERN_JWT_KEYS is not set';
+/**
+ * Calls `reload` after each SIGHUP, one call at a time. Signals before `start` or during a call cause one
+ * more, so that the last state of the files counts. Without a handler the signal would end the process.
+ */
+export function watchHangup(process: NodeJS.Process) {
+  let reload: (() => Promise<void>) | undefined;
+  let isRequested = false;
+  let isRunning = false;
+  async function run(): Promise<void> {
+    if (isRunning) return;
+    isRunning = true;
+    while (isRequested && reload !== undefined) {
+      isRequested = false;
+      await reload();
+    }
+    isRunning = false;
+  }
   process.on('SIGHUP', () => {
-    jwt.reload().then(
-      (reloaded) => log.info(reloaded ? 'the keys for JWTs were reloaded' : notSet),
-      ({ message: reason }: Error) => log.error({ reason }, 'the keys for JWTs were not reloaded'),
-    );
+    isRequested = true;
+    void run();
   });
+  return {
+    start(newReload: () => Promise<void>): void {
+      reload = newReload;
+      void run();
+    },
+    /** Further signals have no effect. */
+    stop(): void {
+      reload = undefined;
+    },
+  };
 }
 
 /** Time for requests in flight. A supervisor usually waits 10 s for the end. */
@@ -32,17 +53,19 @@ interface Running {
   readonly store: Store;
   readonly log: Logger;
   readonly output: LogOutput;
+  readonly hangup: ReturnType<typeof watchHangup>;
 }
 
 /** Ends the process on SIGTERM or SIGINT, after the requests in flight. */
 export function endOnSignal(
   process: NodeJS.Process,
-  { servers, store, log, output }: Running,
+  { servers, store, log, output, hangup }: Running,
 ): void {
   let isEnding = false;
   async function end(signal: string): Promise<void> {
     if (isEnding) return;
     isEnding = true;
+    hangup.stop();
     log.info({ signal }, 'ending: no new requests, those in flight are answered');
     await drain(servers, DRAIN_MS);
     await store.close();

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, chown, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { get } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -193,6 +194,24 @@ describe('POSTERN_API_LISTEN=off', () => {
     for (const [path, status] of Object.entries({ livez: 200, readyz: 404, metrics: 404 })) {
       expect((await fetch(`http://127.0.0.1:${service.gatePort}/${path}`)).status).toBe(status);
     }
+  });
+
+  test('metrics can have their own listener, also on a Unix socket', async () => {
+    const folder = await temporaryFolder();
+    ended.push(() => rm(folder, { recursive: true }));
+    const socketPath = join(folder, 'metrics.sock');
+    await start({ ...OFF, POSTERN_METRICS_LISTEN: `unix:${socketPath}` });
+    const ask = (path: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const request = get({ socketPath, path, agent: false }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        request.on('error', reject);
+      });
+    for (const path of ['/metrics', '/readyz', '/livez']) expect(await ask(path)).toBe(200);
+    expect(await ask('/tokens')).toBe(404);
+    expect((await stat(socketPath)).mode & 0o777).toBe(0o660);
   });
 
   test('needs no API key, and creates none', async () => {

@@ -16,6 +16,8 @@ const KEY_HELP = `
 The API key comes from POSTERN_API_KEY or --key-file. It is never an argument: every user of the machine
 can read arguments (ps) while the command runs.`;
 
+const ID_HELP = 'the token ID from the response or the log; after -- if it begins with -';
+
 /** After an error: commander reads such an ID as an option. */
 const HYPHEN_HELP = '(put -- before a token ID that begins with a hyphen; see --help)';
 
@@ -26,10 +28,29 @@ the other variables). The store is not asked about a JWT: postern token show doe
 
 Exit status: 0 valid, 1 not valid or could not find out, 2 usage error or invalid configuration.`;
 
+const INTROSPECT_HELP = `
+The token is not an argument: every user of the machine can read arguments (ps). The service looks it up,
+also if it is a JWT (POST /introspect). postern token explain says which check of a JWT fails.
+
+Exit status: 0 active, 1 not active or could not find out, 2 usage error.`;
+
+const EXPLAINING = [
+  [
+    'explain',
+    'Read a token from standard input: what it opens, or why Postern rejects it.',
+    EXPLAIN_HELP,
+  ],
+  [
+    'introspect',
+    'Read a token from standard input, and print its state from the service.',
+    INTROSPECT_HELP,
+  ],
+] as const;
+
 export function addToken(program: Command, env: Environment): void {
   const token = program
     .command('token')
-    .description('Issue, show, explain, revoke and list tokens.')
+    .description('Issue, show, list, prolong, revoke, introspect and explain tokens.')
     .addHelpText('after', KEY_HELP)
     .addHelpText('after', example('postern token issue --path /download/hello.txt'));
 
@@ -64,7 +85,7 @@ export function addToken(program: Command, env: Environment): void {
   common(token.command('show'))
     .showHelpAfterError(HYPHEN_HELP)
     .description('Show the state of a token: what it opens, until when, and its requesters.')
-    .argument('<id>', 'the token ID from the response or the log; after -- if it begins with -')
+    .argument('<id>', ID_HELP)
     .addHelpText('after', example('postern token show e-SE8A6GH9iOzDIMcEWWDx'))
     .action(async (id: string, { json, ...options }: CommonOptions) => {
       const service = await open(options, env, id);
@@ -72,17 +93,34 @@ export function addToken(program: Command, env: Environment): void {
       await print(await showToken(service, id, json));
     });
 
-  common(token.command('explain'))
-    .description('Read a token from standard input: what it opens, or why Postern rejects it.')
-    .addHelpText('after', EXPLAIN_HELP)
-    .addHelpText('after', example('postern token explain < token.txt'))
-    .action(async ({ json, ...options }: CommonOptions) => {
-      const { explainToken } = await import('./explain.ts');
-      const openApi = () => open(options, env);
-      const { active, text } = await explainToken(process.stdin, { openApi, env, json });
-      await print(text);
-      if (!active) process.exitCode = 1;
+  common(token.command('prolong'))
+    .showHelpAfterError(HYPHEN_HELP)
+    .description('Change when a token ends, and show its new state.')
+    .argument('<id>', ID_HELP)
+    .requiredOption('--expires-in <seconds>', 'the new end, in seconds from now', (value) =>
+      wholeNumber('expires-in', value),
+    )
+    .addHelpText('after', example('postern token prolong e-SE8A6GH9iOzDIMcEWWDx --expires-in 600'))
+    .action(async (id: string, options: CommonOptions & { expiresIn: number }) => {
+      const { json, expiresIn, ...where } = options;
+      const service = await open(where, env, id);
+      const { prolongToken } = await import('./issue.ts');
+      await print(await prolongToken(service, id, expiresIn, json));
     });
+
+  for (const [command, description, help] of EXPLAINING) {
+    common(token.command(command))
+      .description(description)
+      .addHelpText('after', help)
+      .addHelpText('after', example(`postern token ${command} < token.txt`))
+      .action(async ({ json, ...options }: CommonOptions) => {
+        const { explainToken } = await import('./explain.ts');
+        const openApi = () => open(options, env);
+        const { active, text } = await explainToken(process.stdin, { command, openApi, env, json });
+        await print(text);
+        if (!active) process.exitCode = 1;
+      });
+  }
 
   common(token.command('revoke'))
     .showHelpAfterError(HYPHEN_HELP)

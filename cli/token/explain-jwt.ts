@@ -4,8 +4,7 @@ import type { Environment } from '../../service/config/environment.ts';
 import type { Verified } from '../../service/domain/look-up.ts';
 import { createMounts } from '../../service/domain/mount.ts';
 import { KeysUnavailable } from '../../service/domain/store.ts';
-import { KeyError } from '../../service/jwt/keys.ts';
-import { type Jwt, openJwt } from '../../service/jwt/open.ts';
+import { type Jwt, KeyFilesError, openJwt } from '../../service/jwt/open.ts';
 import { serviceConfig } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';
 import { escapeControls } from '../terminal.ts';
@@ -43,7 +42,7 @@ async function openService(env: Environment): Promise<Jwt> {
       },
     });
   } catch (error) {
-    if (error instanceof KeyError)
+    if (error instanceof KeyFilesError)
       throw new UsageError(escapeControls(error.message), { cause: error });
     throw error;
   }

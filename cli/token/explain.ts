@@ -7,6 +7,8 @@ import type { Explained } from './explain-jwt.ts';
 import { stateText } from './show.ts';
 
 interface ExplainOptions {
+  /** `introspect` asks the service about JWTs, too. */
+  readonly command: 'explain' | 'introspect';
   readonly openApi: () => Promise<ApiClient>;
   readonly env: Environment;
   readonly json?: true | undefined;
@@ -16,20 +18,24 @@ interface ExplainOptions {
 const MAX_INPUT_BYTES = 16_384;
 
 /**
- * Says what the token on standard input opens, or why Postern rejects it.
+ * Says what the token on standard input opens, or why it opens nothing.
  *
  * @throws Failure if the command cannot find out
  */
 export async function explainToken(
   stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
-  { openApi, env, json }: ExplainOptions,
+  { command, openApi, env, json }: ExplainOptions,
 ): Promise<{ readonly active: boolean; readonly text: string }> {
   if (stdin.isTTY) {
     throw new UsageError(
-      'the token is read from standard input: postern token explain < token.txt',
+      `the token is read from standard input: postern token ${command} < token.txt`,
     );
   }
-  const explained = await explain(await read(stdin), openApi, env);
+  const token = await read(stdin);
+  const explained =
+    command === 'explain'
+      ? await explain(token, openApi, env)
+      : await introspect(await openApi(), token);
   const text = json ? `${escapeControlsInJson(explained)}\n` : stateText(explained);
   return { active: explained.active, text };
 }

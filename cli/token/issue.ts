@@ -2,22 +2,36 @@ import { type ApiClient, notPostern, Problem } from '../api-client.ts';
 import { Failure } from '../errors.ts';
 import { tryParseJson } from '../io.ts';
 import { escapeControls, type Progress } from '../terminal.ts';
+import { stateText } from './show.ts';
 
 /** The fields of `POST /tokens`. */
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** Issues one token. Returns the text to print: its URL, or the whole response. */
 export async function issueToken(api: ApiClient, fields: Fields, json?: true): Promise<string> {
-  const answer = await api.ask('POST', '/tokens', JSON.stringify(fields)).catch((error) => {
-    throw error instanceof Problem ? new Problem(error.document, optionOf) : error;
-  });
-  return line(answer, json);
+  return line(await api.ask('POST', '/tokens', JSON.stringify(fields)).catch(nameOptions), json);
+}
+
+/** Changes when a token ends. Returns its new state. */
+export async function prolongToken(
+  api: ApiClient,
+  id: string,
+  expiresIn: number,
+  json?: true,
+): Promise<string> {
+  const body = JSON.stringify({ expires_in: expiresIn });
+  const state = await api.ask('PATCH', `/tokens/${id}`, body).catch(nameOptions);
+  return json ? `${JSON.stringify(state)}\n` : stateText(state as Record<string, unknown>);
 }
 
 function line(answer: unknown, json?: true): string {
   const { url } = (answer ?? {}) as { url?: unknown };
   if (typeof url !== 'string') throw notPostern(201);
   return `${json ? JSON.stringify(answer) : escapeControls(url)}\n`;
+}
+
+function nameOptions(error: unknown): never {
+  throw error instanceof Problem ? new Problem(error.document, optionOf) : error;
 }
 
 /** `/expires_in` is `--expires-in`, and `/ip/0` is `--ip`. */

@@ -76,6 +76,8 @@ export async function listTokens(
   } finally {
     progress.end();
   }
+  // The service orders them by the latest end, at which resuming ends too.
+  tokens.sort((a, b) => Number(a.exp) - Number(b.exp));
   if (json) return `${JSON.stringify({ tokens })}\n`;
   return tokens.map(lineOf).join('');
 }

@@ -2,12 +2,8 @@ import type { Paper } from './paper.ts';
 import type { Player } from './player.ts';
 import type { Site } from './site.ts';
 
-/** The flow, step by step. Returns the URL of a page to look at. */
-export async function play(
-  { origin, samples }: Site,
-  player: Player,
-  paper: Paper,
-): Promise<string> {
+/** The flow, step by step. */
+export async function play({ origin, samples }: Site, player: Player, paper: Paper): Promise<void> {
   const { text, picture, hostile, large, part, page, thumbnail } = samples;
 
   paper.heading('A token opens one file, for a limited time');
@@ -81,5 +77,4 @@ export async function play(
   await player.file('The file with the unusual name.', hostileMediaUrl, hostile);
   const other = `${closed}?token=${token.access_token}`;
   await player.get('A token for /download/ does not work here.', other, forbidden);
-  return pageUrl;
 }

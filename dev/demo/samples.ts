@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFilm } from './film.ts';
 import { png } from './png.ts';
 
 const MIB = 1024 * 1024;
@@ -31,6 +32,7 @@ export async function makeSamples(folder: string): Promise<Samples> {
     await writeFile(join(folder, name), content);
     return { name, sha256: sum(content), bytes: Buffer.byteLength(content) };
   }
+  await makeFilm(join(folder, 'film'));
   const large = randomBytes(64 * MIB);
   return {
     text: await write('hello.txt', 'Hello from behind the gate.\n'),

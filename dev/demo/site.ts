@@ -4,6 +4,8 @@ import { startNginx } from '../nginx.ts';
 import { onFreePorts } from '../ports.ts';
 import { startService } from '../service.ts';
 import { waitFor } from '../wait.ts';
+import { type App, startApp } from './app.ts';
+import { logFile } from './logs.ts';
 import { makeSamples, type Samples } from './samples.ts';
 
 export interface Site {
@@ -16,6 +18,8 @@ export interface Site {
   readonly store: string;
   readonly folder: string;
   readonly samples: Samples;
+  /** Starts the application, which is at `/` of the site. */
+  startApp(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -24,11 +28,13 @@ const OWN = ['POSTERN_STORE', 'POSTERN_STORE_PREFIX', 'POSTERN_STORE_TIMEOUT_MS'
 
 /** nginx with Postern. Both ways serve the same folder. */
 export function startSite(env: NodeJS.ProcessEnv): Promise<Site> {
-  return onFreePorts(1, ([gatePort = 0]) => start(gatePort, env));
+  return onFreePorts(2, ([gatePort = 0, appPort = 0]) => start(gatePort, appPort, env));
 }
 
-async function start(gatePort: number, env: NodeJS.ProcessEnv): Promise<Site> {
-  const nginx = await startNginx({ config: ({ port, dir }) => config(port, dir, gatePort) });
+async function start(gatePort: number, appPort: number, env: NodeJS.ProcessEnv): Promise<Site> {
+  const nginx = await startNginx({
+    config: ({ port, dir }) => config({ port, dir, gatePort, appPort }),
+  });
   try {
     // In nginx's folder, which is removed when nginx ends.
     const folder = join(nginx.dir, 'files');
@@ -43,21 +49,30 @@ async function start(gatePort: number, env: NodeJS.ProcessEnv): Promise<Site> {
         POSTERN_PUBLIC_URL: nginx.url(''),
         POSTERN_MAX_EXPIRES_IN: '86400',
         POSTERN_COOKIE_SECURE: 'false',
-        POSTERN_LOG_LEVEL: 'warn',
+        POSTERN_LOG_LEVEL: 'info',
         POSTERN_STORE_PREFIX: 'postern-demo:',
         ...Object.fromEntries(chosen),
       },
     });
+    const api = `http://127.0.0.1:${service.apiPort}`;
+    const logs = {
+      nginx: logFile(join(nginx.dir, 'postern.log')),
+      postern: async (from: number) => service.stdout().slice(from),
+    };
+    let app: App | undefined;
     const site = {
       origin: nginx.url(''),
       gate: `http://127.0.0.1:${service.gatePort}`,
-      api: `http://127.0.0.1:${service.apiPort}`,
+      api,
       key,
       store: (env.POSTERN_STORE || 'memory:').replace(/\/\/.*@/, '//'),
       folder,
       samples,
+      async startApp() {
+        app = await startApp({ port: appPort, api, key, logs });
+      },
       async stop() {
-        await Promise.all([nginx.stop(), service.stop()]);
+        await Promise.all([nginx.stop(), service.stop(), app?.stop()]);
       },
     };
     await waitForStore(site).catch(async (error) => {
@@ -77,7 +92,14 @@ function waitForStore({ api, store }: Site): Promise<unknown> {
   return waitFor(async () => (await fetch(`${api}/readyz`)).ok, { what, deadline: 5_000 });
 }
 
-function config(port: number, dir: string, gatePort: number): string {
+interface Ports {
+  readonly port: number;
+  readonly gatePort: number;
+  readonly appPort: number;
+  readonly dir: string;
+}
+
+function config({ port, gatePort, appPort, dir }: Ports): string {
   return `
     include postern/http.conf;
     access_log ${dir}/postern.log postern;
@@ -89,10 +111,20 @@ function config(port: number, dir: string, gatePort: number): string {
       server_name files.example;
       include postern/auth-request.conf;
 
+      location / {
+        access_log off;
+        proxy_pass http://127.0.0.1:${appPort};
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        # The page shows each event as it comes.
+        proxy_buffering off;
+      }
+
       location ^~ /download/ { include postern/protect.conf; }
       location ^~ /protected/ {
         include postern/internal.conf;
         include postern/headers.conf;
+        include postern/listing.conf;
         alias ${dir}/files/;
       }
 

@@ -1,14 +1,15 @@
-import { type Context, Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
+import { requestId } from 'hono/request-id';
 import { findClient } from '../domain/client.ts';
-import { StoreUnavailable } from '../domain/store.ts';
+import { createAudit } from './audit.ts';
+import { createHealth } from './health.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
   limitBody,
   notAllowed,
   problem,
-  problemOf,
   requireType,
 } from './http.ts';
 import { JSON_TYPE, openapiHandler } from './openapi.ts';
@@ -22,34 +23,15 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
-  const { log, metrics, publicJwks, store } = deps;
-  const api = new Hono<ApiEnv>();
+  const { log, publicJwks } = deps;
+  const api = createHealth<ApiEnv>(deps);
 
-  api.use(async (c, next) => {
-    // Before the handler: on a finished response, Hono would copy the response.
-    c.header('Cache-Control', 'no-store');
-    await next();
-  });
-  api.onError((error, c) => problemOf(error, c, log));
-  api.notFound((c) => problem(c, 'not_found'));
-
-  api.get('/livez', (c) => c.json({ status: 'ok' }));
-  // Whether each master accepts a write, and what the operator should fix.
-  api.get('/readyz', async (c) => {
-    try {
-      return c.json({ status: 'ok', ...(await store.check()) });
-    } catch (error) {
-      const { shown, health } = error instanceof StoreUnavailable ? error : {};
-      return problemOf(error as Error, c, log, { shown, more: health });
-    }
-  });
-  api.get('/metrics', async (c) => c.body(await metrics(), 200, { 'Content-Type': METRICS_TYPE }));
   // The public keys for Postern's own JWTs (RFC 7517).
   api.get('/.well-known/jwks.json', (c) =>
     c.body(JSON.stringify(publicJwks()), 200, { 'Content-Type': 'application/jwk-set+json' }),
   );
   api.get('/openapi.json', openapiHandler(deps));
-  for (const path of ['/livez', '/readyz', '/metrics', '/.well-known/jwks.json', '/openapi.json']) {
+  for (const path of ['/.well-known/jwks.json', '/openapi.json']) {
     api.all(path, notAllowed('GET, HEAD'));
   }
 
@@ -57,16 +39,13 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
-  api.use(authenticate(deps));
+  api.use(requestId(), createAudit(log), authenticate(deps));
   api.post('/tokens', limitBody(MAX_BATCH_BYTES), requireType(JSON_TYPE), issueHandler(deps));
   api.use(limitBody(MAX_BODY_BYTES));
   addTokenRoutes(api, deps);
   addOAuthRoutes(api, deps);
   return api;
 }
-
-/** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
-const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Authenticates a client by its API key or JWT (RFC 6750, section 2.1). */
 function authenticate({ apiKeys, clientOf }: ApiDependencies) {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -22,8 +23,8 @@ export interface ApiDependencies {
   readonly prolong: Prolong;
   readonly revoke: Revoke;
   readonly publicJwks: () => object;
-  /** In Prometheus' text format. */
-  readonly metrics: () => Promise<string>;
+  /** In Prometheus' text format; absent: another listener has `/metrics`. */
+  readonly metrics?: () => Promise<string>;
   readonly version: string;
   readonly issue: Issue;
   readonly store: Store;
@@ -32,9 +33,34 @@ export interface ApiDependencies {
   readonly publicUrl: string;
 }
 
-/** Set by the middleware. */
+/** Set by the listener and the middleware. */
 export interface ApiEnv {
-  Variables: { client: Client };
+  Bindings: { incoming?: IncomingMessage };
+  Variables: {
+    client: Client;
+    requestId: string;
+    /** The code of an error response. */
+    problem?: ProblemCode;
+    audit?: AuditFields;
+  };
+}
+
+type ActionName = 'issued' | 'shown' | 'listed' | 'prolonged' | 'revoked' | 'introspected';
+
+/** What a handler does, for the audit log. */
+export interface AuditFields {
+  readonly action?: `token.${ActionName}`;
+  /** How the request names the tokens that it revokes. */
+  readonly by?: 'id' | 'token' | 'jti' | 'subject';
+  readonly token_id?: string | undefined;
+  readonly token_ids?: readonly string[];
+  readonly count?: number;
+  readonly subject?: string | undefined;
+  readonly path?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly site?: string | undefined;
+  readonly expires_in?: number | undefined;
+  readonly active?: boolean;
 }
 
 export function problem(
@@ -44,6 +70,7 @@ export function problem(
   errors: readonly FieldError[] = [],
   more: object = {},
 ): Response {
+  c.set('problem', code);
   const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS), more);
   return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
 }

@@ -136,14 +136,22 @@ const PATHS = {
   '/openapi.json': open('This document.', { description: 'OpenAPI 3.1.' }),
 };
 
+/** If another listener has the metrics. */
+const { '/metrics': _, ...OTHER_PATHS } = PATHS;
+
+interface Described {
+  readonly version: string;
+  readonly metrics?: unknown;
+}
+
 /**
  * `GET /openapi.json`: the API in OpenAPI 3.1, with the schemas that check requests.
  * https://spec.openapis.org/oas/v3.1.1.html
  */
-export function openapiHandler({ version }: { readonly version: string }) {
+export function openapiHandler({ version, metrics }: Described) {
   let document: string | undefined;
   return (c: Context) => {
-    document ??= JSON.stringify(openapi(version));
+    document ??= JSON.stringify(openapi(version, metrics === undefined ? OTHER_PATHS : PATHS));
     return c.body(document, 200, { 'Content-Type': 'application/json' });
   };
 }
@@ -160,7 +168,7 @@ const SCHEMAS = {
   problem: schemas.problemDocument,
 };
 
-function openapi(version: string) {
+function openapi(version: string, paths: object) {
   return {
     openapi: '3.1.1',
     info: {
@@ -170,7 +178,7 @@ function openapi(version: string) {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     security: [{ bearer: [] }],
-    paths: PATHS,
+    paths,
     components: {
       securitySchemes: {
         bearer: {

@@ -49,6 +49,7 @@ export const issued = z.strictObject({
   expires_in: z.number().int(),
   id: z.string(),
   url: z.string(),
+  cookie_url: z.string().optional(),
 });
 
 export type IssuedAnswer = z.infer<typeof issued>;

@@ -1,9 +1,10 @@
 import type { Context, Hono } from 'hono';
 import { createQueue, inChunks } from '../domain/batches.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
-import type { GrantRequest } from '../domain/grant-fields.ts';
+import type { Requests } from '../domain/issue.ts';
 import type { Cursor } from '../domain/store.ts';
-import { isToken, isTokenId } from '../domain/token.ts';
+import { isOpaque, isToken, isTokenId, jwtId, tokenId } from '../domain/token.ts';
+import { grantFields, note } from './audit.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
@@ -39,7 +40,9 @@ export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDepende
     const subject = subjectOf(c);
     const limit = limitOf(queryValue(c, 'limit'));
     const after = cursorOf(queryValue(c, 'cursor'));
+    note(c, { action: 'token.listed', subject });
     const { entries, next } = await store.list(c.var.client.id, subject, limit, after);
+    note(c, { count: entries.length });
     return c.json<PageAnswer>({
       tokens: entries.map(([id, grant]) => stateOf(id, grant)),
       next_cursor: next && `${next.end}.${next.id}`,
@@ -47,27 +50,36 @@ export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDepende
   });
   // Ends all grants of a subject that the client issued.
   api.delete('/tokens', async (c) => {
-    return c.json({ revoked: await store.revokeSubject(c.var.client.id, subjectOf(c)) });
+    const subject = subjectOf(c);
+    note(c, { action: 'token.revoked', by: 'subject', subject });
+    const revoked = await store.revokeSubject(c.var.client.id, subject);
+    note(c, { count: revoked });
+    return c.json({ revoked });
   });
   api.all('/tokens', notAllowed('GET, POST, DELETE'));
 
   api.get('/tokens/:id', async (c) => {
     const id = checkedId(c.req.param('id'));
+    note(c, { action: 'token.shown', token_id: id });
     const grant = await store.find(id);
     if (grant?.client !== c.var.client.id) throw noSuchToken();
+    note(c, grantFields(grant));
     return c.json(await wholeStateOf(store, id, grant));
   });
   // Sets the end of a live grant to `expires_in` seconds from now.
   api.patch('/tokens/:id', json, async (c) => {
     const { expires_in: expiresIn } = await readJson(c, prolongRequest);
     const id = checkedId(c.req.param('id'));
+    note(c, { action: 'token.prolonged', token_id: id, expires_in: expiresIn });
     const grant = await prolong(c.var.client, id, expiresIn);
     if (grant === undefined) throw noSuchToken();
+    note(c, grantFields(grant));
     return c.json(await wholeStateOf(store, id, grant));
   });
   api.delete('/tokens/:id', async (c) => {
-    const revoked = await store.revoke(checkedId(c.req.param('id')), c.var.client.id);
-    if (!revoked) throw noSuchToken();
+    const id = checkedId(c.req.param('id'));
+    note(c, { action: 'token.revoked', by: 'id', token_id: id });
+    if (!(await store.revoke(id, c.var.client.id))) throw noSuchToken();
     return c.body(null, 204);
   });
   api.all('/tokens/:id', notAllowed('GET, PATCH, DELETE'));
@@ -91,10 +103,13 @@ export function addOAuthRoutes(
   // RFC 7662: a token's state; other clients' tokens are inactive.
   api.post('/introspect', form, async (c) => {
     const token = formValue(await readForm(c), 'token');
+    note(c, { action: 'token.introspected', token_id: opaqueId(token) });
     const { id, grant } = isToken(token) ? await lookUp(token) : {};
+    note(c, { token_id: id, active: false });
     if (id === undefined || grant?.client !== c.var.client.id) {
       return c.json<IntrospectionAnswer>({ active: false });
     }
+    note(c, { active: true, ...grantFields(grant) });
     const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant);
     const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
     return c.json<IntrospectionAnswer>(active);
@@ -106,14 +121,25 @@ export function addOAuthRoutes(
     const form = await readForm(c);
     const { client } = c.var;
     if (form.has('jti') && !form.has('token')) {
-      await revoke.jti(client, formValue(form, 'iss'), formValue(form, 'jti'));
+      const [issuer, jti] = [formValue(form, 'iss'), formValue(form, 'jti')];
+      note(c, { action: 'token.revoked', by: 'jti', token_id: jwtId(issuer, jti) });
+      await revoke.jti(client, issuer, jti);
     } else {
       const token = formValue(form, 'token');
-      if (isToken(token)) await revoke.token(client, token);
+      note(c, { action: 'token.revoked', by: 'token', token_id: opaqueId(token) });
+      const { id, revoked } = isToken(token) ? await revoke.token(client, token) : NOT_REVOKED;
+      note(c, { token_id: id, count: Number(revoked) });
     }
     return c.body(null, 200);
   });
   api.all('/revoke', notAllowed('POST'));
+}
+
+const NOT_REVOKED = { id: undefined, revoked: false };
+
+/** The ID of a JWT is not known before it is verified. */
+function opaqueId(token: string): string | undefined {
+  return isOpaque(token) ? tokenId(token) : undefined;
 }
 
 /** Longer bodies are handled one at a time. A request for one token is rarely longer. */
@@ -125,14 +151,19 @@ export function issueHandler({ issue, publicUrl }: ApiDependencies) {
 
   async function answer(c: Context<ApiEnv>, body: ArrayBuffer): Promise<Response> {
     const { isArray, values } = splitJson(decodeBody(body), MAX_BATCH);
-    const issued = await issue(c.var.client, await parseAll(values, isArray));
+    const requests = await parseAll(values, isArray);
+    noteRequests(c, requests, isArray);
+    const issued = await issue(c.var.client, requests);
+    const ids = issued.map(({ id }) => id);
+    note(c, isArray ? { token_ids: ids } : { token_id: ids[0], expires_in: issued[0]?.expiresIn });
     const answers = issued.map(
-      ({ token, id, expiresIn, url }): IssuedAnswer => ({
+      ({ token, id, expiresIn, url, cookieUrl }): IssuedAnswer => ({
         access_token: token,
         token_type: 'Bearer',
         expires_in: expiresIn,
         id,
         url: publicUrl + url,
+        ...(cookieUrl && { cookie_url: publicUrl + cookieUrl }),
       }),
     );
     return c.json(isArray ? answers : answers[0], 201);
@@ -147,8 +178,14 @@ export function issueHandler({ issue, publicUrl }: ApiDependencies) {
   };
 }
 
-async function parseAll(values: readonly string[], isArray: boolean) {
-  const requests: Array<{ at: string; request: GrantRequest }> = [];
+function noteRequests(c: Context<ApiEnv>, requests: Requests, isArray: boolean): void {
+  const { subject = c.var.client.subject, path, prefix, site } = requests[0]?.request ?? {};
+  const about = isArray ? { count: requests.length } : { subject, path, prefix, site };
+  note(c, { action: 'token.issued', ...about });
+}
+
+async function parseAll(values: readonly string[], isArray: boolean): Promise<Requests> {
+  const requests: Array<Requests[number]> = [];
   const errors: FieldError[] = [];
   for await (const chunk of inChunks([...values.entries()])) {
     for (const [i, value] of chunk) {

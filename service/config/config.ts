@@ -7,11 +7,16 @@ import { type MountSettings, readMounts } from './mounts.ts';
 import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
 import { createFields, type Fields, type ReadFile, type SourcedValues } from './source.ts';
 import { readStore, type StoreSettings } from './store.ts';
+import type { Listen } from './values.ts';
 
 /** The plain settings that have a value and are not part of another one. */
 type General = Omit<
   PlainSettings,
-  `${'store' | 'sentinel' | 'cookie'}${string}` | 'issuer' | 'jwt_keys' | 'public_url'
+  | `${'store' | 'sentinel' | 'cookie'}${string}`
+  | 'issuer'
+  | 'jwt_keys'
+  | 'metrics_listen'
+  | 'public_url'
 >;
 
 type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
@@ -28,12 +33,15 @@ export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K]
   /** Issuers whose JWTs Postern trusts. */
   readonly issuers: readonly TrustedIssuer[];
   readonly issuer: string;
+  readonly metricsListen?: Listen;
   readonly publicUrl?: string;
   readonly jwtKeys?: string;
   /** Attributes of the cookies that Postern sets. */
   readonly cookies: {
     readonly sameSite: PlainSettings['cookie_samesite'];
     readonly secure: boolean;
+    /** Only with `None`. */
+    readonly partitioned: boolean;
   };
 };
 
@@ -74,8 +82,13 @@ export function loadConfig(
 
   if (errors.count > 0) throw new ConfigError(errors.issues);
   // Without an issue, every setting has a value.
-  const { cookie_samesite: sameSite, cookie_secure: secure, ...others } = plain;
-  const cookies = { sameSite, secure };
+  const {
+    cookie_samesite: sameSite,
+    cookie_secure: secure,
+    cookie_partitioned: partitioned,
+    ...others
+  } = plain;
+  const cookies = { sameSite, secure, partitioned: partitioned && sameSite === 'None' };
   const names = Object.entries(others)
     .filter(([name, value]) => !/^(store|sentinel)/.test(name) && value !== undefined)
     .map(([name, value]) => [

@@ -11,6 +11,8 @@ const PLAIN = {
   listen: values.listenAddress.default({ host: '127.0.0.1', port: 7300 }),
   /** `off`: no API, only the gate. */
   api_listen: values.listenAddressOrOff.default({ host: '127.0.0.1', port: 7301 }),
+  /** A separate listener for `/metrics`, `/livez` and `/readyz`. */
+  metrics_listen: values.listenAddress.optional(),
   /** Who may connect to a Unix socket, as in chmod(1). */
   socket_mode: values.socketMode.default(0o660),
   store: values.storeUrl.default('memory:'),
@@ -41,6 +43,7 @@ const PLAIN = {
   cookie_samesite: values.sameSite.default('Lax'),
   /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
   cookie_secure: values.flag.default(true),
+  cookie_partitioned: values.flag.default(true),
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
   /** The format of tokens, if a request does not say. */
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),
@@ -90,19 +93,23 @@ export function readPlain(settings: Fields): ValidPlain {
   };
 }
 
+const LISTENERS = ['listen', 'api_listen', 'metrics_listen'] as const;
+
 /** A proxy that publishes the API must not publish the gate with it: the gate trusts its headers. */
-function requireDifferentAddresses(
-  { listen, api_listen }: ValidPlain,
-  { has, source, add }: Fields,
-): void {
-  if (listen === undefined || api_listen === undefined || api_listen === 'off') return;
-  if (!collide(listen, api_listen)) return;
-  const [invalid, other] = has('api_listen') ? ['api_listen', 'listen'] : ['listen', 'api_listen'];
-  add(
-    invalid,
-    `an address that differs from ${source(other).field}: the gate, which is only for nginx, ` +
-      'and the API cannot share one',
-  );
+function requireDifferentAddresses(plain: ValidPlain, { has, source, add }: Fields): void {
+  for (const [index, one] of LISTENERS.entries()) {
+    for (const other of LISTENERS.slice(0, index)) {
+      const [a, b] = [plain[one], plain[other]];
+      if (a === undefined || a === 'off' || b === undefined || b === 'off' || !collide(a, b))
+        continue;
+      const [invalid, kept] = has(one) ? [one, other] : [other, one];
+      add(
+        invalid,
+        `an address that differs from ${source(kept).field}: the gate, which is only for nginx, ` +
+          'the API and the metrics cannot share one',
+      );
+    }
+  }
 }
 
 const EVERY_ADDRESS = ['0.0.0.0', '::'];

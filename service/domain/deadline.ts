@@ -11,11 +11,12 @@ export class TooLate extends Unavailable {
 export interface Deadline {
   /** Set once nobody waits for the decision any more. */
   readonly late: TooLate | undefined;
+  /** By `performance.now()`. */
+  readonly endsAt: number;
 }
 
-interface Pending {
+interface Pending extends Deadline {
   late: TooLate | undefined;
-  readonly endsAt: number;
   readonly onLate: (late: TooLate) => void;
 }
 

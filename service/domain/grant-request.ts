@@ -122,7 +122,8 @@ function lifetimeOf(
   const uses: Uses = {
     ...(max !== undefined && { max }),
     resumeFor,
-    ...(bind === 'cookie' && { cookieOnly: true }),
+    // One correct PIN must not open the link for all clients at the same address.
+    ...((bind ?? (request.pin && 'cookie')) === 'cookie' && { cookieOnly: true }),
   };
   return { expiresIn, uses };
 }

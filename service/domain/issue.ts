@@ -34,10 +34,12 @@ export interface Issued {
   readonly expiresIn: number;
   /** Path and query. */
   readonly url: string;
+  /** For a grant with `cookie`: its relative links have no token, so that a client uses the cookie. */
+  readonly cookieUrl?: string;
 }
 
 /** `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. */
-type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
+export type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
 
 export type Issue = (client: Client, requests: Requests) => Promise<readonly Issued[]>;
 
@@ -78,7 +80,10 @@ export function createIssue(options: IssueOptions): Issue {
         if (one === undefined) continue;
         const { token, id, grant, recorded } = one;
         if (recorded) entries.push([id, grant]);
-        issued.push({ token, id, expiresIn, url: urlFor(resolved.mount, resolved.covers, token) });
+        const { mount, covers } = resolved;
+        const url = urlFor(mount, covers, token);
+        const cookieUrl = grant.cookie && `${encodePath(covers)}?token=${token}`;
+        issued.push({ token, id, expiresIn, url, ...(cookieUrl && { cookieUrl }) });
       }
       if (errors.malformed.length >= MAX_ERRORS) break;
     }

@@ -10,6 +10,12 @@ export const MAX_PIN_ATTEMPTS = 10;
 /** PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
 const MAX_WAITING = 16;
 
+/**
+ * Time that a decision must have left before a check begins. A correct PIN that is late remains counted,
+ * so without this limit, those who send many PINs could make another token run out of attempts.
+ */
+export const MIN_LEFT_MS = 750;
+
 const KEY_BYTES = 32;
 
 /** Node's default cost: 16 MB, and about 50 ms in a thread. */
@@ -62,7 +68,9 @@ export function createTryPin(store: Pick<Store, 'countAttempt' | 'revoke'>): Try
   let waiting = 0;
 
   async function tryPin({ id, grant, pinHash, pin }: PinAttempt, deadline: Deadline | undefined) {
-    if (deadline?.late) throw deadline.late;
+    if (deadline !== undefined && deadline.endsAt - performance.now() < MIN_LEFT_MS) {
+      throw new Unavailable('the PIN waited too long for its check');
+    }
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
     if (attempts === undefined) return undefined;
     if (await matchesPin(pin, pinHash)) return true;

@@ -23,28 +23,32 @@ export interface RevokeOptions {
 }
 
 export interface Revoke {
-  /** Ends a client's token now; does nothing if there is none. */
-  token(client: Client, token: string): Promise<void>;
+  /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
+  token(client: Client, token: string): Promise<RevokedToken>;
   /** Ends another issuer's token by its `jti`, also if nobody has presented it yet. */
   jti(client: Client, issuer: string, jti: string): Promise<void>;
+}
+
+interface RevokedToken {
+  readonly id?: string;
+  readonly revoked: boolean;
 }
 
 export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Revoke {
   return {
     async token(client, token) {
-      if (isOpaque(token)) return void (await store.revoke(tokenId(token), client.id));
+      if (isOpaque(token)) return end(tokenId(token), client);
       const { id, grant, recorded } = await lookUp(token, true);
-      if (id === undefined) return;
+      if (id === undefined) return { revoked: false };
       // Also if it is gone: the store may have to confirm the revocation that ended it.
-      if (grant === undefined || recorded === 'required') {
-        return void (await store.revoke(id, client.id));
-      }
-      if (grant.client !== client.id) return;
+      if (grant === undefined || recorded === 'required') return end(id, client);
+      if (grant.client !== client.id) return { id, revoked: false };
       if (recorded === 'never') {
         const detail = 'This token is not stored (revocable: false) and cannot be revoked.';
         throw new Refused('unsupported_token_type', detail);
       }
       await store.revokeExternal(id, Math.max(rememberedUntil(grant), longest(client.id)));
+      return { id, revoked: true };
     },
     async jti(client, issuer, jti) {
       if (owners.get(issuer)?.id !== client.id) {
@@ -55,6 +59,10 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
       await store.revokeExternal(jwtId(issuer, jti));
     },
   };
+
+  async function end(id: string, client: Client): Promise<RevokedToken> {
+    return { id, revoked: await store.revoke(id, client.id) };
+  }
 
   /** The latest end of any token that is valid now: another token may have the same `jti`. */
   function longest(client: string): number {

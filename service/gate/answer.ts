@@ -76,6 +76,8 @@ function asciiName(filename: string): string {
 export interface CookieSettings {
   readonly sameSite: 'Lax' | 'Strict' | 'None';
   readonly secure: boolean;
+  /** A separate cookie for each site that embeds the player (CHIPS). */
+  readonly partitioned: boolean;
 }
 
 /**
@@ -87,12 +89,16 @@ const RESUME_MIN_AGE = 7 * 86_400;
 const NONE: readonly string[] = [];
 
 /** The `Set-Cookie` values of a requester that may go on, at most two. */
-export function setCookies(decision: Confirmed, settings: CookieSettings): readonly string[] {
+export function setCookies(
+  decision: Confirmed,
+  { sameSite, secure, partitioned }: CookieSettings,
+): readonly string[] {
   const { grant, resumeCookie, tokenCookie } = decision;
   if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
   const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);
   const age = `; Max-Age=${Math.max(RESUME_MIN_AGE, lifetime, grant.uses?.resumeFor ?? 0)}`;
-  const attributes = `; HttpOnly; SameSite=${settings.sameSite}${settings.secure ? '; Secure' : ''}`;
+  const flags = `${secure ? '; Secure' : ''}${partitioned ? '; Partitioned' : ''}`;
+  const attributes = `; HttpOnly; SameSite=${sameSite}${flags}`;
   return [
     ...(resumeCookie ? [`${pair('postern_resume', resumeCookie)}${age}${attributes}`] : []),
     // A session cookie, because a grant may be prolonged later.

@@ -10,6 +10,7 @@ export const requestHeaders = {
   cookie: 'postern-cookie',
   resume: 'postern-resume',
   requestId: 'x-request-id',
+  traceparent: 'traceparent',
   secPurpose: 'sec-purpose',
   purpose: 'purpose',
   serviceWorker: 'service-worker',

@@ -27,11 +27,21 @@ export function logDecision(
       site: headers[requestHeaders.site],
       address: headers[requestHeaders.address],
       request_id: headers[requestHeaders.requestId],
+      traceparent: traceparentOf(headers),
       ms: Math.round(milliseconds * 1000) / 1000,
       ...(!decision.allow && reasonFor(decision)),
     },
     'decision',
   );
+}
+
+/** Version 00, with IDs that are not zero: https://www.w3.org/TR/trace-context/#traceparent-header */
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The client may send any text: a value of another form is not logged. */
+function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
+  const value = headers[requestHeaders.traceparent];
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
 }
 
 function requesterOf(decision: Decision): string | undefined {

@@ -122,47 +122,27 @@ export async function fileKeys(text: string, algorithms: readonly string[]): Pro
   return async ({ kid }) => keys.find((key) => key.kid === kid);
 }
 
-/** Postern's own keys: the first signs, all verify. They can be replaced at run time. */
+/** Postern's own keys: the first signs, all verify. */
 export interface OwnKeys {
   /** The key that signs. */
   first(): Key;
   readonly find: KeySource;
   /** For other verifiers (RFC 7517), without shared secrets. */
   publicJwks(): { readonly keys: readonly JWK[] };
-  /** Changes with each replacement. */
-  generation(): number;
-  /** Replaces the keys. Throws and keeps the old keys if the new ones are invalid. */
-  replace(text: string): Promise<void>;
 }
 
 /** @throws KeyError */
 export async function createOwnKeys(text: string): Promise<OwnKeys> {
-  let keys = await read(text);
-  let generation = 0;
-  /** One at a time, so that the later of two files wins. */
-  let before: Promise<unknown> = Promise.resolve();
-  return {
-    first: () => keys[0] as Key,
-    find: async ({ kid }) => keys.find((key) => key.kid === kid),
-    publicJwks: () => ({ keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) }),
-    generation: () => generation,
-    replace(next) {
-      const done = before.then(async () => {
-        keys = await read(next);
-        generation += 1;
-      });
-      before = done.catch(() => {});
-      return done;
-    },
-  };
-}
-
-async function read(text: string): Promise<Key[]> {
   const keys = await readKeys(text, OWN_ALGORITHMS);
-  if (keys[0]?.sign === undefined) {
+  const [first] = keys;
+  if (first?.sign === undefined) {
     throw new KeyError('its first key signs, so it must have its private half (d, or k)');
   }
-  return keys;
+  return {
+    first: () => first,
+    find: async ({ kid }) => keys.find((key) => key.kid === kid),
+    publicJwks: () => ({ keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) }),
+  };
 }
 
 /** Claims of an unverified JWT, only to choose its keys and the time of the check, in milliseconds. */

@@ -4,7 +4,7 @@ import type { Rejection, Signer, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { createSigner } from './claims.ts';
 import { type ClientOf, createClientOf } from './clients.ts';
-import { createOwnKeys, fileKeys, KeyError, type KeySource } from './keys.ts';
+import { createOwnKeys, fileKeys, type KeySource } from './keys.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { createVerify } from './verify.ts';
 
@@ -35,21 +35,38 @@ export interface Jwt {
   /** The clients of `downloads` issuers, by `iss`. */
   readonly owners: ReadonlyMap<string, Client>;
   publicJwks(): { readonly keys: readonly JWK[] };
-  /**
-   * Reads the file with Postern's own keys again; false if none is configured. Throws and keeps the old
-   * keys if the file is invalid.
-   */
-  reload(): Promise<boolean>;
 }
 
-/** Opens the keys, and everything that signs or verifies JWTs. @throws KeyError, with the path of the invalid file */
+/** Why a file of keys cannot be used. */
+export interface KeyFileProblem {
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** Files of keys cannot be used. The message names all of them. */
+export class KeyFilesError extends Error {
+  override readonly name = 'KeyFilesError';
+  readonly problems: readonly KeyFileProblem[];
+
+  constructor(problems: readonly KeyFileProblem[]) {
+    const lines = problems.map(
+      ({ file, reason }) => `The keys in ${file} cannot be used: ${reason}`,
+    );
+    super(lines.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** Opens the keys, and everything that signs or verifies JWTs. @throws KeyFilesError */
 export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promise<Jwt> {
   const { issuer, jwtKeys, issuers, leeway } = options;
   const { mounts, now } = deps;
+  const problems: KeyFileProblem[] = [];
   const own = jwtKeys === undefined ? undefined : await inFile(jwtKeys, createOwnKeys);
   const trusted = await Promise.all(
     issuers.map(async (one) => ({ ...one, keys: await keysOf(one) })),
   );
+  if (problems.length > 0) throw new KeyFilesError(problems);
   const clients = trusted.filter(({ trustedFor }) => trustedFor === 'clients');
   const downloads = trusted
     .filter(({ trustedFor }) => trustedFor === 'downloads')
@@ -66,25 +83,23 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
     clientOf: createClientOf(clients, leeway, now, deps.onRejected),
     owners: new Map(downloads.map((one) => [one.issuer, one.client])),
     publicJwks: () => own?.publicJwks() ?? { keys: [] },
-    async reload() {
-      if (own === undefined || jwtKeys === undefined) return false;
-      await inFile(jwtKeys, own.replace);
-      return true;
-    },
   };
 
-  async function inFile<T>(path: string, read: (text: string) => Promise<T>): Promise<T> {
+  /** Undefined, with a problem, if the file cannot be used. */
+  async function inFile<T>(path: string, read: (text: string) => Promise<T>) {
     try {
       return await read(deps.readFile(path));
     } catch (error) {
-      throw new KeyError(`The keys in ${path} cannot be used: ${(error as Error).message}`, {
-        cause: error,
-      });
+      problems.push({ file: path, reason: (error as Error).message });
+      return undefined;
     }
   }
 
   async function keysOf({ issuer, keys, algorithms }: TrustedIssuer): Promise<KeySource> {
-    if ('file' in keys) return inFile(keys.file, (text) => fileKeys(text, algorithms));
+    if ('file' in keys) {
+      const read = await inFile(keys.file, (text) => fileKeys(text, algorithms));
+      return read ?? (async () => undefined);
+    }
     const onFailure = (error: Error) => deps.onFailure(issuer, error);
     return remoteKeys({ uri: keys.uri, algorithms, now, onFailure });
   }

@@ -28,21 +28,18 @@ const UNKNOWN_ISSUER = 'iss: is neither POSTERN_ISSUER nor an issuer that is tru
 /** Milliseconds since the epoch. */
 type Until = number;
 
-/** Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. */
+/**
+ * Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. The cache ends with
+ * the keys: a reload makes both again.
+ */
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const cache = createCache<Verified>(now);
   const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
   const common = { typ: JWT_TYPE, leeway };
-  let generation = own?.keys.generation();
 
   return async function verify(token, revoking = false) {
-    if (own?.keys.generation() !== generation) {
-      generation = own?.keys.generation();
-      cache.clear();
-    }
     const cached = cache.get(token);
     if (cached !== undefined) return cached;
-    const generationBefore = generation;
     const { iss: issuer, begins, ends } = unverifiedClaims(token);
     const at = revoking ? nearest(now(), begins, ends) : now();
     const external = issuer === undefined ? undefined : byIssuer.get(issuer);
@@ -53,8 +50,8 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     if (result === undefined) return { reason: UNKNOWN_ISSUER };
     if ('reason' in result) return { ...result, issuer: issuer as string };
     const [verified, until] = result;
-    // Do not cache a token that is not valid now, or whose key may have been removed meanwhile.
-    if (!revoking && own?.keys.generation() === generationBefore) cache.set(token, verified, until);
+    // Do not cache a token that is not valid now.
+    if (!revoking) cache.set(token, verified, until);
     return verified;
   };
 
@@ -131,7 +128,6 @@ export function createCache<T>(now: () => number) {
       if (results.size >= MAX_ENTRIES) results.delete(results.keys().next().value as string);
       results.set(key, { value, until: Math.min(until, now() + MAX_AGE_MS) });
     },
-    clear: () => results.clear(),
   };
 }
 

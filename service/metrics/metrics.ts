@@ -1,6 +1,6 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
-import { counts, times } from './counts.ts';
+import { counts, gauge, times } from './counts.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeMetrics } from './store.ts';
 
@@ -27,11 +27,34 @@ export function createMetrics(versions: { readonly version: string; readonly nod
   return {
     recordDecision: decisionRecorder(registry),
     ...storeMetrics(registry),
+    recordReload: reloadRecorder(registry),
     /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
     watchProcess: (process: ObservedProcess) => watchProcess(registry, process),
     /** All metrics in Prometheus' text format. */
     text: () => registry.metrics(),
+  };
+}
+
+/** Records whether the last configuration that was read is in force. The start reads the first one. */
+function reloadRecorder(registry: Registry): (isSuccessful: boolean) => void {
+  let successful = 1;
+  let at = Date.now() / 1000;
+  gauge(
+    registry,
+    'postern_config_last_reload_successful',
+    '1 if the last reload of the configuration was successful.',
+    () => successful,
+  );
+  gauge(
+    registry,
+    'postern_config_last_reload_success_timestamp_seconds',
+    'Time of the last successful reload, or of the start, in seconds since 1970.',
+    () => at,
+  );
+  return (isSuccessful) => {
+    successful = Number(isSuccessful);
+    if (isSuccessful) at = Date.now() / 1000;
   };
 }
 

@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, type Redis, type RedisOptions, SentinelConnector } from 'ioredis';
 
 type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
+type Detector = { cleanup(): void };
 type SentinelOptions = ConstructorParameters<typeof SentinelConnector>[0];
 
 /**
@@ -56,6 +57,9 @@ export class MasterConnector extends SentinelConnector {
   }
 
   override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
+    // The detector of the lost connection would end this attempt, and ioredis would make no other.
+    const { failoverDetector } = this as unknown as { failoverDetector: Detector | null };
+    failoverDetector?.cleanup();
     const stream = await super.connect(emit);
     stream.on('error', () => {});
     return stream;

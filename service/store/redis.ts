@@ -192,10 +192,18 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
       const key = grantKey(id);
-      const args = [count ? 1 : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
-      const isNew = (redeemed: unknown) => redeemed === 'new' && count;
+      const counting = replicas ? 2 : 1;
+      const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
       const redeem = () => run(scripts.REDEEM, [key, usesKey(id)], args);
-      const redeemed = await confirmed(key, redeem, isNew);
+      const isNeeded = (redeemed: unknown) =>
+        redeemed === 'unconfirmed' || (redeemed === 'new' && count);
+      const redeemed = await confirmed(key, redeem, isNeeded);
+      if (replicas && isNeeded(redeemed)) {
+        const marks = [newCookie, ...cookies].map((cookie) => `wc${cookie}`);
+        // Not awaited: if it is lost, the next use is confirmed again.
+        redis.hdel(usesKey(id), `wa${address}`, ...marks).catch(() => {});
+      }
+      if (redeemed === 'unconfirmed') return 'known';
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },
 

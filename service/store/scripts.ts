@@ -5,6 +5,8 @@
  * The requesters of a grant are in a separate hash, so that the cost of a use does not depend on their
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
  * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
+ * `wc<cookie>` and `wa<address>` exist until replicas have confirmed it: a failover could lose it, and
+ * another requester would get its use.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
@@ -62,8 +64,8 @@ for i = 1, #ARGV, 2 do enter(KEYS[1], ARGV[i], tonumber(ARGV[i + 1])) end
 `;
 
 /**
- * redeem() of domain/requester.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, else 0;
- * the maximum number of requesters to keep; the new cookie; the address or ''; then the cookies.
+ * redeem() of domain/requester.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it
+ * also waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; then the cookies.
  *
  * Before the first use, the key expires when no new requester is admitted. From then on it lives for
  * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
@@ -86,7 +88,9 @@ if grant.q then
   if ARGV[4] ~= '' and not grant.b then names[#names + 1] = 'a' .. ARGV[4] end
   local began = #names > 0 and redis.call('HMGET', KEYS[2], unpack(names)) or {}
   for i = 1, #names do
-    if began[i] and (admits or now < began[i] + grant.o * 1000) then return 'known' end
+    if began[i] and (admits or now < began[i] + grant.o * 1000) then
+      return redis.call('HGET', KEYS[2], 'w' .. names[i]) and 'unconfirmed' or 'known'
+    end
   end
 end
 if not admits or (grant.n and total - forgotten >= grant.n) then return false end
@@ -101,7 +105,12 @@ end
 total = total + 1
 redis.call('HSET', KEYS[2], 't', total, 'c' .. ARGV[3], now,
   's' .. total, now .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
-if ARGV[4] ~= '' and not grant.b then redis.call('HSET', KEYS[2], 'a' .. ARGV[4], now) end
+local waits = ARGV[1] == '2'
+if waits then redis.call('HSET', KEYS[2], 'wc' .. ARGV[3], '') end
+if ARGV[4] ~= '' and not grant.b then
+  redis.call('HSET', KEYS[2], 'a' .. ARGV[4], now)
+  if waits then redis.call('HSET', KEYS[2], 'wa' .. ARGV[4], '') end
+end
 if total - forgotten > tonumber(ARGV[2]) then
   forgotten = forgotten + 1
   local cookie, address = string.match(redis.call('HGET', KEYS[2], 's' .. forgotten), ' (%S*) (%S*)')

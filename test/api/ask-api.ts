@@ -60,5 +60,6 @@ export function keptLog(level = 'info') {
     },
   });
   const log = pino({ level, base: null }, stream);
-  return { log, lines, parsed: () => lines.map((line) => JSON.parse(line)) };
+  const parsed = () => lines.map((line) => JSON.parse(line));
+  return { log, lines, parsed, withoutAudit: () => parsed().filter(({ msg }) => msg !== 'audit') };
 }

@@ -4,7 +4,7 @@ import { linesOf } from '../fixtures/read.ts';
 import { apiKey, KEY } from '../support/postern.ts';
 import { createAsked, keptLog } from './ask-api.ts';
 
-/** An API whose store must not be asked, and which must log nothing. */
+/** An API whose store must not be asked, and which must log nothing but the refusal. */
 function createRefusing() {
   const store = createMemoryStore();
   let issued = 0;
@@ -16,9 +16,9 @@ function createRefusing() {
     },
   };
   const paths = [{ prefix: '/download/' }];
-  const { log, lines } = keptLog('trace');
+  const { log, withoutAudit } = keptLog('trace');
   const asked = createAsked({ store: counting, log, apiKeys: [apiKey(KEY, { paths })] });
-  return { ...asked, spent: () => [issued, lines] };
+  return { ...asked, spent: () => [issued, withoutAudit()] };
 }
 
 const json = { 'content-type': 'application/json' };

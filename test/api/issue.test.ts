@@ -28,6 +28,19 @@ test('issue: an array of requests returns an array of tokens', async () => {
   ]);
 });
 
+test('issue: with cookie the response has a URL whose relative links use the cookie', async () => {
+  const { ask } = createAsked({ publicUrl: 'https://files.example' });
+  const json = { prefix: '/download/Q3 é/', cookie: true };
+  const { body } = await ask('POST /tokens', { json });
+  const token = body.access_token;
+  expect(body).toMatchObject({
+    url: `https://files.example/download/~${token}/Q3%20%C3%A9/`,
+    cookie_url: `https://files.example/download/Q3%20%C3%A9/?token=${token}`,
+  });
+  const { body: without } = await ask('POST /tokens', { json: { ...json, cookie: false } });
+  expect(without).not.toHaveProperty('cookie_url');
+});
+
 test('issue: an array with one request returns an array', async () => {
   const { ask } = createAsked();
   const { body } = await ask('POST /tokens', { json: [{ path: '/download/a' }] });

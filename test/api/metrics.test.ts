@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { createHealth } from '../../service/api/health.ts';
 import { newToken } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { legalPath } from '../domain/arbitrary.ts';
@@ -8,7 +9,7 @@ import { startGate } from '../gate/ask-gate.ts';
 import { createSigned } from '../jwt/signed-site.ts';
 import { apiKey, createPostern, type IssuedToken, issueToken, KEY } from '../support/postern.ts';
 import { samplesOf } from '../support/samples.ts';
-import { createAsked } from './ask-api.ts';
+import { createAsked, keptLog } from './ask-api.ts';
 import { brokenStore } from './broken-store.ts';
 
 type Api = ReturnType<typeof createPostern>['api'];
@@ -35,6 +36,50 @@ test('metrics: the API serves /metrics without a key, in the format of Prometheu
   expect([head.status, await head.text()]).toEqual([200, '']);
   const post = await api.request('/metrics', { method: 'POST' });
   expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+});
+
+test('metrics: an API whose metrics have their own listener has no /metrics', async () => {
+  const { api } = createPostern({ apiMetrics: false });
+  expect((await api.request('/livez')).status).toBe(200);
+  expect((await api.request('/readyz')).status).toBe(200);
+  for (const headers of [{}, { authorization: `Bearer ${KEY}` }]) {
+    const reply = await api.request('/metrics', { headers });
+    expect(reply.ok).toBe(false);
+    expect(await reply.text()).not.toContain('postern_');
+  }
+  const described = (await (await api.request('/openapi.json')).json()) as { paths: object };
+  expect(described.paths).not.toHaveProperty('/metrics');
+  expect(described.paths).toHaveProperty('/readyz');
+});
+
+test('metrics: a listener of its own has /metrics, /livez and /readyz, and nothing else', async () => {
+  const { store, metrics } = createPostern({ apiMetrics: false });
+  const { log } = keptLog();
+  const health = createHealth({ store, log, metrics: metrics.text });
+  const statuses = async (...paths: string[]) =>
+    Promise.all(paths.map(async (path) => (await health.request(path)).status));
+  expect(await statuses('/metrics', '/livez', '/readyz')).toEqual([200, 200, 200]);
+  const others = ['/tokens', '/introspect', '/auth-request', '/x-accel', '/openapi.json'];
+  expect(await statuses(...others)).toEqual(others.map(() => 404));
+  expect((await health.request('/metrics', { method: 'POST' })).status).toBe(405);
+});
+
+test('metrics: a reload is recorded', async () => {
+  const { api, metrics } = createPostern();
+  const successful = 'postern_config_last_reload_successful';
+  const time = 'postern_config_last_reload_success_timestamp_seconds';
+  const values = async () => {
+    const { value } = await scraped(api);
+    return [value(successful), value(time)];
+  };
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const [, started] = await values();
+  vi.setSystemTime(2_000_000_000_000);
+  metrics.recordReload(false);
+  expect(await values()).toEqual([0, started]);
+  metrics.recordReload(true);
+  expect(await values()).toEqual([1, 2_000_000_000]);
 });
 
 test('metrics: the gate answers /metrics with 404', async () => {

@@ -33,6 +33,7 @@ test.each([
   [['token', 'show', 'a'.repeat(22)], []],
   [['token', 'list', '--subject', 'x'], []],
   [['nginx', '--help'], []],
+  [['check', '--help'], []],
   [
     ['nginx', '--files', '/srv/files'],
     ['yaml', 'zod'],

@@ -47,6 +47,8 @@ test.each([
   ['token', 'Usage: postern token'],
   ['token show', "missing required argument 'id'"],
   ['token issue --bind agent', 'any, cookie'],
+  ['token prolong aaaaaaaaaaaaaaaaaaaaaa', '--expires-in <seconds>'],
+  ['token prolong aaaaaaaaaaaaaaaaaaaaaa --expires-in 1h', 'expected a whole number'],
   ['nginx --log text', 'json, off'],
   ['nginx now', 'too many arguments'],
   ['nginx', 'at least one mount'],
@@ -58,8 +60,9 @@ test.each([
 });
 
 const COMMANDS = [
-  ...['', 'serve', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
-  ...['token', 'token issue', 'token show', 'token explain', 'token revoke', 'token list'],
+  ...['', 'serve', 'check', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
+  ...['token', 'token issue', 'token show', 'token explain', 'token introspect', 'token prolong'],
+  ...['token revoke', 'token list'],
 ];
 
 test.each(COMMANDS)(
@@ -68,7 +71,7 @@ test.each(COMMANDS)(
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).not.toContain('[]');
-    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|key |token |nginx |doctor )/);
+    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|check|key |token |nginx |doctor )/);
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
     for (const option of stdout.match(/(?<=^ {2})--[a-z-]+/gm) ?? [])
       expect(page).toContain(option);

@@ -9,7 +9,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 import { downloader, downloaders, hasAddresses, refused } from './download.ts';
 import { testFolder } from './folder.ts';
 import { waitForLines } from './site-log.ts';
-import { stateOf, usedOnceFrom } from './state.ts';
+import { endIn, stateOf, usedOnceFrom } from './state.ts';
 
 const BYTES = randomBytes(16_000_000);
 const files = { 'a.bin': BYTES };
@@ -70,8 +70,7 @@ test.runIf(hasAddresses)(
     onTestFinished(() => site.stop());
     const folder = await testFolder();
     // Two uses: with one, a stranger would be denied even before the token expires.
-    const uses = { max_uses: 2, resume_for: 60, expires_in: 8 };
-    const issued = await site.issue({ path, ...uses });
+    const issued = await site.issue({ path, max_uses: 2, resume_for: 60 });
     const url = site.nginx.url(issued.url);
     const download = { url, file: join(folder, 'a.bin'), from: OWN };
 
@@ -81,6 +80,7 @@ test.runIf(hasAddresses)(
       return status === 401;
     };
     expect(await isOver()).toBe(false);
+    await endIn(site, issued.id, 1);
     await waitFor(isOver, { what: 'the token to expire' });
     const byStranger = { url, file: join(folder, 'none'), from: STRANGER };
     expect(await curl.download(byStranger)).toMatchObject(refused);

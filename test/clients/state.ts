@@ -17,9 +17,15 @@ export async function revoke(site: Site, id: string): Promise<void> {
   await askOf(site, 'DELETE', id);
 }
 
-async function askOf({ postern }: Site, method: string, id: string): Promise<Response> {
-  const headers = { authorization: `Bearer ${KEY}` };
-  const response = await postern.api.request(`/tokens/${id}`, { method, headers });
+/** `PATCH /tokens/{id}` */
+export async function endIn(site: Site, id: string, seconds: number): Promise<void> {
+  await askOf(site, 'PATCH', id, JSON.stringify({ expires_in: seconds }));
+}
+
+async function askOf({ postern }: Site, method: string, id: string, body?: string) {
+  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+  const init = { method, headers, ...(body !== undefined && { body }) };
+  const response = await postern.api.request(`/tokens/${id}`, init);
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   return response;
 }

@@ -10,10 +10,24 @@ test.each([
   ['None', 'None'],
   ['STRICT', 'Strict'],
 ])('cookie_samesite: %s', (value, sameSite) => {
-  expect(load({ POSTERN_COOKIE_SAMESITE: value }).cookies).toEqual({ sameSite, secure: true });
-  const { cookies } = loadFile(`${MOUNTS}cookie_samesite: ${value}`);
-  expect(cookies).toEqual({ sameSite, secure: true });
+  const cookies = { sameSite, secure: true, partitioned: sameSite === 'None' };
+  expect(load({ POSTERN_COOKIE_SAMESITE: value }).cookies).toEqual(cookies);
+  expect(loadFile(`${MOUNTS}cookie_samesite: ${value}`).cookies).toEqual(cookies);
 });
+
+test.each([
+  ['none', 'true', true],
+  ['none', 'false', false],
+  ['lax', 'true', false],
+])(
+  'cookie_samesite %s, cookie_partitioned %s: partitioned is %s',
+  (sameSite, value, partitioned) => {
+    const env = { POSTERN_COOKIE_SAMESITE: sameSite, POSTERN_COOKIE_PARTITIONED: value };
+    expect(load(env).cookies.partitioned).toBe(partitioned);
+    const file = `${MOUNTS}cookie_samesite: ${sameSite}\ncookie_partitioned: ${value}`;
+    expect(loadFile(file).cookies.partitioned).toBe(partitioned);
+  },
+);
 
 test.each(['no', 'laxer', ' lax', 'lax,strict', 'constructor'])(
   'POSTERN_COOKIE_SAMESITE=%s',
@@ -37,7 +51,7 @@ test.each([
   ['true', true],
   ['false', false],
 ])('cookie_secure: %s, as a boolean and as text', (value, secure) => {
-  const cookies = { sameSite: 'Lax', secure };
+  const cookies = { sameSite: 'Lax', secure, partitioned: false };
   expect(load({ POSTERN_COOKIE_SECURE: value }).cookies).toEqual(cookies);
   expect(loadFile(`${MOUNTS}cookie_secure: ${value}`).cookies).toEqual(cookies);
   expect(loadFile(`${MOUNTS}cookie_secure: "${value}"`).cookies).toEqual(cookies);

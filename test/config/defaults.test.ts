@@ -17,7 +17,7 @@ test('config: default values', () => {
     resumeFor: 3600,
     maxResumeFor: 86_400,
     decisionTtl: 0,
-    cookies: { sameSite: 'Lax', secure: true },
+    cookies: { sameSite: 'Lax', secure: true, partitioned: false },
     logLevel: 'info',
     format: 'opaque',
     issuer: 'postern',
@@ -41,6 +41,7 @@ test('config: an empty variable counts as not set', () => {
 const FILE = `
 listen: 10.0.0.1:1
 api_listen: unix:/run/api.sock
+metrics_listen: 10.0.0.1:2
 socket_mode: 0666
 store: rediss://redis.example
 store_prefix: 'a:'
@@ -66,6 +67,7 @@ issuers:
 const OF_FILE = {
   listen: { host: '10.0.0.1', port: 1 },
   apiListen: { path: '/run/api.sock' },
+  metricsListen: { host: '10.0.0.1', port: 2 },
   socketMode: 0o666,
   store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10, replicas: 2 },
   mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
@@ -76,7 +78,7 @@ const OF_FILE = {
   maxResumeFor: 8,
   publicUrl: 'http://files.example:8080',
   decisionTtl: 7,
-  cookies: { sameSite: 'Strict', secure: false },
+  cookies: { sameSite: 'Strict', secure: false, partitioned: false },
   logLevel: 'silent',
   format: 'jwt',
   jwtKeys: '/etc/keys.json',
@@ -110,6 +112,7 @@ test('config: a key without a value is an error', () => {
 test.each([
   ['POSTERN_LISTEN', '[::1]:80', { listen: { host: '::1', port: 80 } }],
   ['POSTERN_API_LISTEN', '[::1]:81', { apiListen: { host: '::1', port: 81 } }],
+  ['POSTERN_METRICS_LISTEN', '[::1]:82', { metricsListen: { host: '::1', port: 82 } }],
   ['POSTERN_SOCKET_MODE', '0600', { socketMode: 0o600 }],
   ['POSTERN_STORE', 'redis://a', { store: { ...OF_FILE.store, url: 'redis://a' } }],
   ['POSTERN_STORE_PREFIX', 'b:', { store: { ...OF_FILE.store, prefix: 'b:' } }],
@@ -134,8 +137,16 @@ test.each([
   ],
   ['POSTERN_PUBLIC_URL', 'https://b.example', { publicUrl: 'https://b.example' }],
   ['POSTERN_DECISION_TTL', '2', { decisionTtl: 2 }],
-  ['POSTERN_COOKIE_SAMESITE', 'lax', { cookies: { sameSite: 'Lax', secure: false } }],
-  ['POSTERN_COOKIE_SECURE', 'true', { cookies: { sameSite: 'Strict', secure: true } }],
+  [
+    'POSTERN_COOKIE_SAMESITE',
+    'lax',
+    { cookies: { sameSite: 'Lax', secure: false, partitioned: false } },
+  ],
+  [
+    'POSTERN_COOKIE_SECURE',
+    'true',
+    { cookies: { sameSite: 'Strict', secure: true, partitioned: false } },
+  ],
   ['POSTERN_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
   ['POSTERN_FORMAT', 'opaque', { format: 'opaque' }],
   ['POSTERN_JWT_KEYS', 'b.json', { jwtKeys: 'b.json' }],

@@ -58,6 +58,23 @@ test.each([
   ]);
 });
 
+test.each([
+  [{ POSTERN_METRICS_LISTEN: '127.0.0.1:7300' }, 'POSTERN_LISTEN'],
+  [{ POSTERN_METRICS_LISTEN: '0.0.0.0:7301' }, 'POSTERN_API_LISTEN'],
+  [{ POSTERN_METRICS_LISTEN: 'unix:/a', POSTERN_LISTEN: 'unix:/a' }, 'POSTERN_LISTEN'],
+])('config: %j collides with %s', (env, other) => {
+  expect(issuesOf(env)).toMatchObject([
+    { field: 'POSTERN_METRICS_LISTEN', expected: expect.stringContaining(other) },
+  ]);
+});
+
+test('config: POSTERN_METRICS_LISTEN is an address, by default none, and not off', () => {
+  expect(load({})).not.toHaveProperty('metricsListen');
+  const only = { POSTERN_METRICS_LISTEN: '127.0.0.1:7301', POSTERN_API_LISTEN: 'off' };
+  expect(load(only).metricsListen).toEqual({ host: '127.0.0.1', port: 7301 });
+  expect(issuesOf({ POSTERN_METRICS_LISTEN: 'off' })).toHaveLength(1);
+});
+
 test('config: a collision is reported at the listener that was set', () => {
   expect(issuesOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
     { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },

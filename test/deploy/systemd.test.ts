@@ -34,7 +34,7 @@ test.for(UNITS)('systemd: systemd-analyze verify accepts %s', async (name, { ski
   onTestFinished(() => rm(folder, { recursive: true }));
   const path = join(folder, name);
   // It looks for the programs of a unit.
-  await writeFile(path, unit(name).replace('/usr/bin/node', process.execPath));
+  await writeFile(path, unit(name).replaceAll('/usr/bin/node', process.execPath));
   const verified = await new Promise((resolve) => {
     execFile(program, ['verify', '--man=no', path], (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, output: stdout + stderr }),
@@ -49,12 +49,14 @@ test('systemd: the units differ only in what distinguishes instances', () => {
   expect(one.filter((line) => !several.includes(line))).toEqual([
     'Description=Postern',
     'ExecStart=/usr/bin/node dist/service/main.js',
+    'ExecReload=/usr/bin/node dist/cli/postern.js check',
     'RuntimeDirectory=postern',
   ]);
   expect(several.filter((line) => !one.includes(line))).toEqual([
     'Description=Postern %i',
     'EnvironmentFile=-/etc/postern/%i.env',
     'ExecStart=/usr/bin/env POSTERN_LISTEN=unix:/run/postern-%i/gate.sock /usr/bin/node dist/service/main.js',
+    'ExecReload=/usr/bin/env POSTERN_LISTEN=unix:/run/postern-%i/gate.sock /usr/bin/node dist/cli/postern.js check',
     'RuntimeDirectory=postern-%i',
   ]);
 });
@@ -77,8 +79,13 @@ test.each(UNITS)('systemd: only the group can reach the socket of %s', (name) =>
   expect(unit(name)).not.toContain('SOCKET_MODE');
 });
 
-test.each(UNITS)('systemd: a reload of %s sends SIGHUP', (name) => {
-  expect(values(name, 'ExecReload')).toEqual(['/bin/kill -HUP $MAINPID']);
+test.each(UNITS)('systemd: a reload of %s checks the configuration, then sends SIGHUP', (name) => {
+  const [check = '', ...others] = values(name, 'ExecReload');
+  expect(others).toEqual(['/bin/kill -HUP $MAINPID']);
+  const [start = ''] = values(name, 'ExecStart');
+  expect(check).toBe(start.replace('dist/service/main.js', 'dist/cli/postern.js check'));
+  // systemd takes the death by this signal, before the service handles it, for a clean exit.
+  expect(values(name, 'RestartForceExitStatus')).toEqual(['SIGHUP']);
 });
 
 test('systemd: postern nginx --instances names the sockets of the instances', () => {

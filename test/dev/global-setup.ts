@@ -17,18 +17,20 @@ const groups: ToolName[][] = [
   ['wget'],
   ['aria2c'],
   ['ffmpeg', 'ffprobe'],
-  ['chromium'],
   ['python3-jwt'],
   ['python3-django'],
 ];
+
+/** Large, and only for the project of this name. */
+const browsers: ToolName[][] = [['chromium'], ['firefox-esr']];
 
 /**
  * Fetches what is missing before the first test, whose time-out a slow download would exceed.
  * A failure is only reported: most tests do not need the programs, and the others report it again.
  */
-export default async function setup({ provide }: TestProject): Promise<void> {
+export default async function setup({ name, provide }: TestProject): Promise<void> {
   const missing: Partial<Record<ToolName, string>> = {};
-  for (const names of groups) {
+  for (const names of name === 'browsers' ? [...groups, ...browsers] : groups) {
     try {
       await ensureTools(names);
     } catch (error) {

@@ -1,4 +1,6 @@
+import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../dev/paths.ts';
 import { ask, startRedis } from '../../dev/redis.ts';
 import { isGone } from './is-gone.ts';
 
@@ -51,4 +53,21 @@ test('startRedis: further arguments override the default ones', async () => {
   const redis = await startRedis({ args: ['--requirepass', 'secret'] });
   onTestFinished(redis.stop);
   expect(await ask(redis.port, 'PING')).toMatch(/^-NOAUTH/);
+});
+
+test('startRedis: with a folder, it keeps its data and its role after SIGKILL', async () => {
+  const folder = await temporaryFolder();
+  const redis = await startRedis({ folder, args: ['--appendonly', 'yes'] });
+  onTestFinished(async () => {
+    await redis.stop();
+    await rm(folder, { recursive: true });
+  });
+  await ask(redis.port, 'SET key kept');
+  await ask(redis.port, 'CONFIG SET maxclients 77');
+  await ask(redis.port, 'CONFIG REWRITE');
+  await redis.kill();
+  expect(isGone(redis.pid)).toBe(true);
+  await redis.restart();
+  expect(await ask(redis.port, 'GET key')).toBe('$4\r\nkept\r\n');
+  expect(await ask(redis.port, 'CONFIG GET maxclients')).toContain('77');
 });

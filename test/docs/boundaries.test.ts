@@ -96,7 +96,7 @@ const boundaries: readonly Boundary[] = [
   {
     part: 'dev/',
     imports: ['service/', 'cli/'],
-    packages: ['node:'],
+    packages: ['node:', 'hono', '@hono/node-server', 'puppeteer-core'],
     why: 'dev/ starts servers. Tests import it, it imports no test.',
   },
   {

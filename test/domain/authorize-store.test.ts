@@ -37,7 +37,7 @@ test('authorize: a store that fails for the second cookie is unavailable', async
 
 test('authorize: after the deadline no further cookie is looked up', async () => {
   const late = new TooLate('too late');
-  const deadline: { late: TooLate | undefined } = { late: undefined };
+  const deadline: { late: TooLate | undefined; endsAt: number } = { late: undefined, endsAt: 0 };
   let asked = 0;
   const find = async () => {
     asked += 1;

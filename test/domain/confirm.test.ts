@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Confirmation, Decision } from '../../service/domain/decision.ts';
-import { MAX_PIN_ATTEMPTS } from '../../service/domain/pin.ts';
+import { MAX_PIN_ATTEMPTS, MIN_LEFT_MS } from '../../service/domain/pin.ts';
 import { createDecider, refusal } from './decider.ts';
 
 const path = '/download/a b.pdf';
@@ -185,7 +185,20 @@ test('confirm: a POST with several cookies confirms only the first token that it
 });
 
 describe('pin', () => {
-  const pinned = { path, confirm: true, pin: 'Zu 12'.replace(' ', '') } as const;
+  const pinned = { path, confirm: true, pin: 'Zu12', bind: 'any' } as const;
+
+  test.each([
+    [undefined, false],
+    ['cookie', false],
+    ['any', true],
+  ] as const)('bind %s: the address of a correct PIN opens the link: %s', async (bind, opens) => {
+    const { issue, authorize } = createDecider();
+    const { url } = await issue({ ...pinned, bind });
+    const decision = await authorize(url, post({ pin: 'Zu12' }));
+    expect(decision).toMatchObject({ code: 'confirmed' });
+    expect((await authorize(url)).allow).toBe(opens);
+    expect((await authorize(url, { resume: resumeOf(decision) })).allow).toBe(true);
+  });
 
   test('is kept only as a salted hash', async () => {
     const { issue, store } = createDecider();
@@ -259,6 +272,16 @@ describe('pin', () => {
     const codes = (await Promise.all(many)).map((one) => (one.allow ? 'allow' : one.code));
     expect(codes.filter((code) => code === 'unavailable')).toHaveLength(14);
     expect(codes.filter((code) => code === 'confirmed')).toHaveLength(16);
+    expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
+  });
+
+  test('a PIN whose check could be late is unavailable, and no attempt', async () => {
+    const { issue, authorize, store } = createDecider();
+    const { url, id } = await issue(pinned);
+    const deadline = { late: undefined, endsAt: performance.now() + MIN_LEFT_MS - 1 };
+    expect(await authorize(url, post({ pin: 'Zu12' }), deadline)).toMatchObject({
+      code: 'unavailable',
+    });
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
   });
 });

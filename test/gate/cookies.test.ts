@@ -50,14 +50,20 @@ test('cookies: with X-Accel the client gets Set-Cookie', async () => {
 });
 
 test.each([
-  [{ sameSite: 'Lax', secure: true }, 'HttpOnly; SameSite=Lax; Secure'],
-  [{ sameSite: 'None', secure: true }, 'HttpOnly; SameSite=None; Secure'],
-  [{ sameSite: 'Strict', secure: false }, 'HttpOnly; SameSite=Strict'],
+  [{ sameSite: 'Lax', secure: true, partitioned: false }, 'HttpOnly; SameSite=Lax; Secure'],
+  [{ sameSite: 'None', secure: true, partitioned: false }, 'HttpOnly; SameSite=None; Secure'],
+  [
+    { sameSite: 'None', secure: true, partitioned: true },
+    'HttpOnly; SameSite=None; Secure; Partitioned',
+  ],
+  [{ sameSite: 'Strict', secure: false, partitioned: false }, 'HttpOnly; SameSite=Strict'],
 ] as const)('with %j its attributes are %s', async (cookies, attributes) => {
   const { api, authRequest } = await startGate({ cookies });
-  const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
-  const { headers } = await authRequest(url, ADDRESS);
+  const both = { prefix: '/download/', cookie: true, max_uses: 1 };
+  const { url } = await issueToken(api, both);
+  const { headers } = await authRequest(`${url}a`, ADDRESS);
   expect(headers['postern-set-cookie']).toMatch(new RegExp(`; ${attributes}$`));
+  expect(headers['postern-set-cookie-2']).toMatch(new RegExp(`; ${attributes}$`));
 });
 
 test.each([

@@ -10,7 +10,7 @@ import { startGate } from './ask-gate.ts';
 const level = { info: 30, error: 50 };
 
 test('log: each decision is one line', async () => {
-  const { log, parsed } = keptLog();
+  const { log, withoutAudit } = keptLog();
   const { api, authRequest } = await startGate({ log });
   const { url, id } = await issueToken(api, { path: '/download/é', subject: 'user-42' });
   const about = { 'X-Request-ID': 'r-1', 'X-Real-IP': '192.0.2.7' };
@@ -18,17 +18,47 @@ test('log: each decision is one line', async () => {
   await authRequest(url.replace('?', 'x?'), about);
 
   const seen = { token_id: id, method: 'GET', site: 'files.example', address: '192.0.2.7' };
-  expect(parsed()).toMatchObject([
+  expect(withoutAudit()).toMatchObject([
     { ...seen, level: level.info, code: 'allow', subject: 'user-42', path: '/download/é' },
     { ...seen, level: level.info, code: 'insufficient_scope', path: '/download/éx' },
   ]);
-  for (const line of parsed()) {
+  for (const line of withoutAudit()) {
     expect(line).toMatchObject({ request_id: 'r-1', msg: 'decision', ms: expect.any(Number) });
   }
 });
 
-test('log: a denial has the subject of the token and the requester', async () => {
+const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+test('log: a traceparent of the right form is logged', async () => {
   const { log, parsed } = keptLog();
+  const { authRequest, xAccel } = await startGate({ log });
+  for (const ask of [authRequest, xAccel]) await ask('/download/a', { traceparent: TRACE });
+  expect(parsed().map(({ traceparent }) => traceparent)).toEqual([TRACE, TRACE]);
+});
+
+test.each([
+  TRACE.toUpperCase(),
+  TRACE.replace('00-', '01-'),
+  TRACE.replace('00-', 'ff-'),
+  `${TRACE}-more`,
+  ` ${TRACE} x`,
+  `${TRACE}, ${TRACE}`,
+  TRACE.slice(0, -1),
+  TRACE.replace('4bf92f3577b34da6a3ce929d0e0e4736', '0'.repeat(32)),
+  TRACE.replace('00f067aa0ba902b7', '0'.repeat(16)),
+  `ps_${'a'.repeat(32)}`,
+  '"}',
+])('log: the traceparent %s is not logged', async (traceparent) => {
+  const { log, parsed, lines } = keptLog();
+  const { authRequest } = await startGate({ log });
+  await authRequest('/download/a', { traceparent });
+  await authRequest('/download/a', { traceparent: [TRACE, TRACE] });
+  expect(parsed()).toHaveLength(2);
+  for (const line of lines) expect(line).not.toContain('traceparent');
+});
+
+test('log: a denial has the subject of the token and the requester', async () => {
+  const { log, withoutAudit } = keptLog();
   const { api, authRequest } = await startGate({ log });
   const counted = { path: '/download/a', subject: 'user-42', max_uses: 1 };
   const { url } = await issueToken(api, counted);
@@ -39,7 +69,7 @@ test('log: a denial has the subject of the token and the requester', async () =>
   await authRequest(url, from('192.0.2.1'));
   await authRequest(url, from('192.0.2.2'));
   await authRequest(`/download/a?token=${newToken()}`);
-  const seen = parsed().map(({ code, subject, requester }) => [code, subject, requester]);
+  const seen = withoutAudit().map(({ code, subject, requester }) => [code, subject, requester]);
   expect(seen).toEqual([
     ['insufficient_scope', 'user-42', undefined],
     ['prefetch', 'user-42', undefined],
@@ -52,21 +82,21 @@ test('log: a denial has the subject of the token and the requester', async () =>
 
 test('log: a store error has a reason and no stack', async () => {
   const find = () => Promise.reject(new StoreUnavailable('Command timed out'));
-  const { log, parsed } = keptLog();
+  const { log, withoutAudit } = keptLog();
   const { authRequest } = await startGate({ log, store: { ...createMemoryStore(), find } });
   await authRequest(`/download/a?token=${newToken()}`);
-  expect(parsed()).toMatchObject([
+  expect(withoutAudit()).toMatchObject([
     { level: level.error, code: 'unavailable', reason: 'Command timed out' },
   ]);
-  expect(parsed()[0].err).toBeUndefined();
+  expect(withoutAudit()[0].err).toBeUndefined();
 });
 
 test('log: an unexpected error has a stack', async () => {
   const find = () => Promise.reject(new TypeError('a mistake'));
-  const { log, parsed } = keptLog();
+  const { log, withoutAudit } = keptLog();
   const { authRequest } = await startGate({ log, store: { ...createMemoryStore(), find } });
   await authRequest(`/download/a?token=${newToken()}`);
-  expect(parsed()).toMatchObject([{ level: level.error, err: { type: 'TypeError' } }]);
+  expect(withoutAudit()).toMatchObject([{ level: level.error, err: { type: 'TypeError' } }]);
 });
 
 test('log: no line contains a token or a key', async () => {

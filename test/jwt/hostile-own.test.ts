@@ -3,11 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { createMounts } from '../../service/domain/mount.ts';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { openJwt } from '../../service/jwt/open.ts';
-import { createVerify } from '../../service/jwt/verify.ts';
 import { mount } from '../support/postern.ts';
 import { jwksText, newJwk } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
-import { createSigned } from './signed-site.ts';
 
 const mounts = [mount('/download/', '/protected/')];
 
@@ -19,32 +17,7 @@ test('issue: a JWT above the maximum length is not issued', async () => {
   expect(code).toMatch(/^(allow|invalid_request)$/);
 });
 
-describe('JWT keys: replaced', () => {
-  test('a token that is verified meanwhile is not cached', async () => {
-    const [old, next] = [await jwksText('EdDSA'), await jwksText('EdDSA')];
-    const { issue, files, clock } = await createSigned({ mounts });
-    const { access_token: token } = await issue({ path: '/download/a', revocable: false });
-    const keys = await createOwnKeys(files.own ?? old);
-    const own = { issuer: 'https://files.example', keys };
-    const now = () => clock.now;
-    const verify = createVerify({ own, issuers: [], mounts: createMounts(mounts), leeway: 5, now });
-    const under = verify(token);
-    await keys.replace(next);
-    // Someone else's request notices the new keys, before the first is done.
-    const [first] = await Promise.all([under, verify(`${token.slice(0, -4)}AAAA`)]);
-    expect(first).toHaveProperty('recorded');
-    expect(await verify(token)).toHaveProperty('reason');
-  });
-
-  test('the last file counts, however long each read takes', async () => {
-    const many = await jwksText(...Array<string>(300).fill('ES256'));
-    const one = await jwksText('HS256');
-    const keys = await createOwnKeys(one);
-    // Two SIGHUPs: the second without the key that leaked.
-    await Promise.all([keys.replace(many), keys.replace(one)]);
-    expect(keys.first().alg).toBe('HS256');
-  });
-
+describe('JWT keys: invalid', () => {
   test.each(['EdDSA', 'ES256'])('%s halves of different keys are rejected', async (alg) => {
     const [a, b] = [await newJwk(alg, 'a'), await newJwk(alg, 'b')];
     const { x, y } = b;

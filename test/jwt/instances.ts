@@ -98,11 +98,11 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
       },
     });
   const statusOf = async (token: string, path?: string) => (await gate(token, path)).status;
-  /** The lines of its log that are about its keys. */
+  /** The lines of its log that are about a reload. */
   const told = () =>
     stdout()
       .split('\n')
-      .filter((line) => line.includes('the keys for JWTs') && line.endsWith('}'))
+      .filter((line) => line.includes('"the configuration was') && line.endsWith('}'))
       .map((line) => JSON.parse(line));
 
   return {
@@ -120,7 +120,7 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
     async reload() {
       const before = told().length;
       signal('SIGHUP');
-      return waitFor(() => told()[before], { what: 'the keys to be read' });
+      return waitFor(() => told()[before], { what: 'the configuration to be read' });
     },
   };
 }

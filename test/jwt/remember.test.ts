@@ -73,10 +73,3 @@ test('JWT cache: a known token removes no other entry', () => {
   memory.set('last', '', hourFrom(clock.now));
   expect(memory.get('9')).toBeUndefined();
 });
-
-test('JWT cache: clear removes every entry', () => {
-  const memory = fresh();
-  for (const name of ['a', 'b']) memory.set(name, name, hourFrom(clock.now));
-  memory.clear();
-  for (const name of ['a', 'b']) expect(memory.get(name)).toBeUndefined();
-});

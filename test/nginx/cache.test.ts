@@ -405,14 +405,24 @@ describe('decision cache: other responses are not cached and allow nothing', () 
   );
 });
 
-test('decision cache: the key has every value that is sent to the gate, except the request ID', async () => {
-  const text = await snippet('auth-request');
+test('decision cache: the key has every value that is sent to the gate, except what it only logs', async () => {
+  const text = (await snippet('auth-request')).split('\nlocation ').at(1) ?? '';
   const key = /proxy_cache_key "(.*)";/.exec(text)?.[1]?.split('\\n') ?? [];
   const told = [...text.matchAll(/proxy_set_header \S+ "?([^";]*)"?;/g)].map(([, value]) => value);
-  const rest = ['', 'postern', '$request_id'];
+  const rest = ['', 'postern', '$request_id', '$postern_traceparent'];
   expect(new Set(key)).toEqual(
     new Set([...told.filter((one) => !rest.includes(one ?? '')), '$host']),
   );
+});
+
+test('decision cache: requests with different traceparents share a decision', async () => {
+  const { issue, ask, asked } = await site();
+  const { url } = await issue({ path: '/download/a.txt' });
+  for (const span of ['1', '2', '3']) {
+    const traceparent = `00-${'a'.repeat(32)}-${span.repeat(16)}-01`;
+    expect((await ask('GET', url, { traceparent })).status).toBe(200);
+  }
+  expect(asked()).toBe(1);
 });
 
 test.each(ways)('decision cache: without cache.conf nothing is cached by %s', async (way) => {

@@ -104,6 +104,14 @@ describe.each(ways)('attacks on confirm by %s', (way) => {
     expect(text.match(/og:title" content="([^"]*)">/)?.[1]).toMatch(/&quot;|&lt;|gpj/);
   });
 
+  test('access rules of the server block also apply to a POST', async () => {
+    const closed = await startSite({ way, server: 'allow 127.0.0.2; deny all;' });
+    onTestFinished(closed.stop);
+    const { url, id } = await closed.issue({ path, confirm: true });
+    expect((await closed.ask('POST', url)).status).toBe(403);
+    expect(await closed.postern.store.requesters(id)).toEqual([]);
+  });
+
   test('snippets without the new lines, and a gate that misbehaves, open nothing', async () => {
     const old = await startSite({ way, files: { 'film.mp4': SECRET } });
     onTestFinished(old.stop);

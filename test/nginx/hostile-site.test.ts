@@ -168,6 +168,12 @@ async function holds(site: Site, name: string): Promise<void> {
   await site.postern.store.revoke(id, 'test');
   await denied(url, 401);
 
+  const { url: link } = await site.issue({ path: bare, confirm: true });
+  await denied(link, 401);
+  const confirmed = await site.ask('POST', link, { 'Content-Length': '0' });
+  expect([confirmed.status, confirmed.header('Location')]).toEqual([303, link]);
+  expect((await site.ask('GET', link)).text).toBe(FILE);
+
   // Ways past the gate that a rewrite or a try_files of the site could have opened.
   for (const start of ['/old', '/static/protected', '/static/download', '//download', '/x']) {
     const answer = await site.ask('GET', `${start}/${name}`);
@@ -334,6 +340,10 @@ describe.each(ways)('hostile site: by %s', (way) => {
     const answer = await ask('GET', (await issue({ path: '/download/a.txt' })).url);
     const said = answer.headers.filter(([name]) => /^(cache-control|expires)$/.test(name));
     expect(said).toEqual([['cache-control', 'private, no-store']]);
+
+    const { url } = await issue({ path: '/download/a.txt', confirm: true });
+    const confirmed = await ask('POST', url);
+    expect([confirmed.status, confirmed.header('cache-control')]).toEqual([303, 'no-store']);
   });
 });
 

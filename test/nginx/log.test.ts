@@ -61,6 +61,24 @@ describe.each(ways)('log: the format of the snippets by %s', (way) => {
     expect(line.token_id === '').toBe(tokenId === '');
   });
 
+  test('traceparent: the right form is in both logs, any other form in none', async () => {
+    const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    let sent: unknown;
+    site.gate.server.on('request', ({ headers }) => {
+      sent = headers.traceparent;
+    });
+    const target = `/download/a.txt?token=${token}`;
+    const line = await logged(target, { Traceparent: TRACE });
+    expect([line.status, line.traceparent, sent]).toEqual([200, TRACE, TRACE]);
+    const zero = TRACE.replace('00f067aa0ba902b7', '0'.repeat(16));
+    for (const other of [TRACE.toUpperCase(), `${TRACE}x`, `x${TRACE}`, zero, token, 'a\x01b']) {
+      const line = await logged(target, { Traceparent: other });
+      expect([line.status, line.traceparent, sent], other).toEqual([200, '', undefined]);
+    }
+    const twice = await logged(target, { Traceparent: [TRACE, TRACE] });
+    expect([twice.status, twice.traceparent, sent]).toEqual([200, '', undefined]);
+  });
+
   test('a request outside the protected locations', async () => {
     expect(await logged('/elsewhere')).toMatchObject({ status: 404, code: '', token_id: '' });
   });

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 /** A certificate that signs itself, for one host name and a day, and its key, both as PEM (RFC 5280). */
 export function selfSigned(name: string): { readonly certificate: string; readonly key: string } {
@@ -9,7 +9,8 @@ export function selfSigned(name: string): { readonly certificate: string; readon
   const alternative = der(0x04, sequence(der(0x82, Buffer.from(name))));
   const toSign = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.from([1])),
+    // Firefox rejects two certificates with the same issuer and number.
+    der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
     ecdsaWithSha256,
     subject,
     sequence(time(Date.now() - 3_600_000), time(Date.now() + 86_400_000)),
@@ -28,8 +29,13 @@ export function selfSigned(name: string): { readonly certificate: string; readon
 
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const { length } = Buffer.concat(parts);
-  const bytes = length < 128 ? [length] : [0x82, length >> 8, length & 255];
-  return Buffer.concat([Buffer.from([tag, ...bytes]), ...parts]);
+  return Buffer.concat([Buffer.from([tag, ...lengthBytes(length)]), ...parts]);
+}
+
+/** As short as possible: browsers reject other forms. */
+function lengthBytes(length: number): number[] {
+  if (length < 128) return [length];
+  return length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];
 }
 
 const sequence = (...parts: readonly Buffer[]) => der(0x30, ...parts);

@@ -45,6 +45,8 @@ export interface PosternOptions {
   readonly decisionMs?: number;
   readonly now?: () => number;
   readonly publicUrl?: string;
+  /** Whether the API has `/metrics`. */
+  readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
   /** As `openJwt` makes it, and the usual format. */
   readonly jwt?: Partial<Jwt> & { readonly format?: Format };
@@ -56,10 +58,11 @@ export function createPostern(options: PosternOptions = {}) {
   const {
     now = Date.now,
     decisionTtl = 0,
-    cookies = { sameSite: 'Lax', secure: false },
+    cookies = { sameSite: 'Lax', secure: false, partitioned: false },
     log = pino({ level: 'silent' }),
     apiKeys = [apiKey(KEY)],
     publicUrl = '',
+    apiMetrics = true,
     decisionMs,
   } = options;
   const { format = 'opaque', ...jwt } = options.jwt ?? {};
@@ -74,7 +77,7 @@ export function createPostern(options: PosternOptions = {}) {
       store,
       jwt: { ...NO_JWT, ...jwt },
       metrics,
-      metricsText: metrics.text,
+      ...(apiMetrics && { metricsText: metrics.text }),
       version,
       log,
       now,

@@ -54,10 +54,15 @@ issuers:
 
 const at = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
 
-function run(stdin: string | Buffer, words: string[] = [], env: Record<string, string> = {}) {
+function run(
+  stdin: string | Buffer,
+  words: string[] = [],
+  env: Record<string, string> = {},
+  command = 'explain',
+) {
   const api = { POSTERN_API: `http://127.0.0.1:${service.port}`, POSTERN_API_KEY: KEY };
   const config = { POSTERN_CONFIG: join(folder, 'postern.yaml') };
-  return postern(['token', 'explain', ...words], folder, {
+  return postern(['token', command, ...words], folder, {
     env: { ...api, ...config, ...env },
     stdin,
   });
@@ -170,6 +175,43 @@ describe('token explain: a JWT, with the configuration of the service', () => {
     const ended = await run(token, [], { POSTERN_CONFIG: join(folder, 'gone.yaml') });
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(ended.stderr).toContain('https://app.example');
+  });
+});
+
+describe('token introspect: any token, through the API', () => {
+  // The service has a configuration; the command has none.
+  const introspected = async (token: string, env = {}) => {
+    const without = { POSTERN_CONFIG: '', ...env };
+    const { code, stdout, stderr } = await run(token, ['--json'], without, 'introspect');
+    return { code, stderr, ...JSON.parse(stdout || '{}') };
+  };
+
+  test('active: prints the state, exit 0', async () => {
+    const jwt = await signed.issue({ path: '/download/b', subject: 'ada' });
+    expect(await introspected(opaque.access_token)).toMatchObject({ code: 0, jti: opaque.id });
+    expect(await introspected(jwt.access_token)).toMatchObject({
+      ...{ code: 0, active: true, jti: jwt.id, sub: 'ada', path: '/download/b' },
+    });
+    const { stdout } = await run(jwt.access_token, [], {}, 'introspect');
+    expect(stdout).toMatch(/^active +true\n(?:.*\n)*path +\/download\/b\n/);
+    expect(stdout).not.toContain(jwt.access_token);
+  });
+
+  test('revoked or of an unknown form: prints a reason, exit 1', async () => {
+    const { id, access_token: token } = await signed.issue({ path: '/download/b' });
+    await signed.store.revoke(id, 'test');
+    for (const text of [token, 'hello']) {
+      expect(await introspected(text)).toMatchObject({
+        ...{ code: 1, active: false, reason: expect.stringMatching(/^no live token/) },
+      });
+    }
+  });
+
+  test('no token, or no API: prints nothing to standard output', async () => {
+    expect(await introspected('\n')).toMatchObject({ code: 2 });
+    const env = { POSTERN_API: 'http://127.0.0.1:9' };
+    const said = await introspected(opaque.access_token, env);
+    expect(said).toEqual({ code: 1, stderr: expect.stringContaining('does not answer') });
   });
 });
 

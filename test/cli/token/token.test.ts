@@ -251,7 +251,44 @@ describe('token show', () => {
   );
 });
 
+describe('token prolong', () => {
+  test('changes when a token ends, and prints its new state', async () => {
+    const { id } = await issued('--path', '/download/a');
+    const { exp: before } = await stateOf(id);
+    const out = await done(['prolong', '--expires-in', '900', '--', id]);
+    expect(out).toMatch(/^id +[\w-]{22}\n(?:.*\n)*exp +20\d\d-.*Z\n/);
+    const state = JSON.parse(await done(['prolong', '--expires-in', '600', '--json', '--', id]));
+    expect(state).toEqual(await stateOf(id));
+    expect(state.exp).toBeGreaterThan(before + 400);
+  });
+
+  test('an error names the option, or says that there is no such token', async () => {
+    const { id } = await issued('--path', '/download/a');
+    const said = await fails(1, ['prolong', '--expires-in', '999999', '--', id]);
+    expect(said).toMatch(/^postern: invalid_request \(400\): (?:.*\n) {2}--expires-in: /);
+    const env = { POSTERN_API_KEY: OTHER };
+    const other = await fails(1, ['prolong', '--expires-in', '60', '--', id], { env });
+    expect(other).toContain('not_found (404)');
+  });
+});
+
 describe('token revoke and token list', () => {
+  test('token list: is ordered by the end that it prints', async () => {
+    const subject = ['--subject', 'ordered'];
+    // The service orders by the latest end, that of resuming.
+    const ends = [
+      ['--path', '/download/2', '--expires-in', '200', '--max-uses', '1', '--resume-for', '9'],
+      ['--path', '/download/1', '--expires-in', '100', '--max-uses', '1', '--resume-for', '900'],
+      ['--path', '/download/3', '--expires-in', '300'],
+    ];
+    for (const words of ends) await issued(...words, ...subject);
+    const rows = (await done(['list', ...subject])).trimEnd().split('\n');
+    const paths = ['/download/1', '/download/2', '/download/3'];
+    expect(rows.map((row) => row.split('  ')[2])).toEqual(paths);
+    const { tokens } = JSON.parse(await done(['list', ...subject, '--json']));
+    expect(tokens.map(({ path }: { path: string }) => path)).toEqual(paths);
+  });
+
   test('token show, token revoke: take an ID that begins with a hyphen after --', async () => {
     const seen: Array<string | undefined> = [];
     const other = await listening((request, response) => {
@@ -367,7 +404,7 @@ describe('API key', () => {
       const ended = await run(['list', '--subject', 'x', option, KEY]);
       expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('unknown option') });
     }
-    for (const command of ['', 'issue', 'show', 'revoke', 'list']) {
+    for (const command of ['', 'issue', 'show', 'prolong', 'revoke', 'list']) {
       const help = await done([command, '--help'].filter(Boolean));
       expect(help).toMatch(/POSTERN_API_KEY or --key-file(.|\n)*\(ps\)/);
     }

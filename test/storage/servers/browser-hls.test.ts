@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startBrowser } from '../../clients/browser.ts';
+import { openBrowser } from '../../browsers/browser.ts';
+import { pageOf, pagesLocation } from '../../browsers/pages.ts';
 import { client } from '../../clients/client.ts';
 import { testFolder } from '../../clients/folder.ts';
 import { fragments, makePlaylist, SECONDS } from '../../clients/hls.ts';
-import { pageOf, pagesLocation } from '../../clients/pages.ts';
 import { waitForLines } from '../../clients/site-log.ts';
 import { ways } from '../../support/site.ts';
 import { START_MS, startStorageSite } from './storage-site.ts';
@@ -37,7 +37,7 @@ test.for(ways)(
   'Chromium: plays HLS from a private bucket with the token of a prefix by %s',
   { timeout: START_MS },
   async (way, context) => {
-    const browser = await startBrowser(context);
+    const browser = await openBrowser('Chromium', context);
     const ffmpeg = await client('ffmpeg', context);
     const folder = join(await testFolder(), 'hls');
     await makePlaylist(ffmpeg, folder, fragments);

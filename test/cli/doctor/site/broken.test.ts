@@ -336,7 +336,15 @@ const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
 
 const OF_X_ACCEL: Readonly<Record<string, Case>> = {
   'headers of the gate sent to clients': {
-    broken: { edit: { 'x-accel': change('proxy_hide_header Postern-Token-Id;') } },
+    broken: {
+      edit: {
+        'x-accel': (text) =>
+          ['proxy_hide_header Postern-Token-Id;', 'proxy_intercept_errors on;'].reduce(
+            (edited, line) => change(line)(edited),
+            text,
+          ),
+      },
+    },
     faults: ['inner-headers'],
   },
   'a nested location': {

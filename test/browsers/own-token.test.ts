@@ -4,8 +4,8 @@ import { createClientOf } from '../../service/jwt/clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { newJwk, publicHalf } from '../jwt/keys.ts';
 import { apiListener, createPostern, listening } from '../support/postern.ts';
-import { startSite, ways } from '../support/site.ts';
-import { startBrowser } from './browser.ts';
+import { startSite } from '../support/site.ts';
+import { cases, openBrowser } from './browser.ts';
 import { pageOf, pagesLocation } from './pages.ts';
 
 const jwk = await newJwk('ES256', 'login 1');
@@ -41,10 +41,10 @@ const script = (token: string, path: string) => `(async () => {
   return [asked.status, file.status, await file.text()];
 })()`;
 
-test.for(ways)(
-  'Chromium: a page requests a token with the access token of its user by %s',
-  async (way, context) => {
-    const browser = await startBrowser(context);
+test.for(cases)(
+  '%s: a page requests a token with the access token of its user by %s',
+  async ([name, way], context) => {
+    const browser = await openBrowser(name, context);
     const jwt = { clientOf: createClientOf([login], 5, Date.now) };
     const postern = createPostern({ jwt });
     const api = await listening(apiListener(postern.api));

@@ -1,12 +1,11 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { png } from '../../dev/demo/png.ts';
-import { startSite, ways } from '../support/site.ts';
-import { startBrowser } from './browser.ts';
-import { client } from './client.ts';
-import { makeFilm } from './hls.ts';
-import { stateOf, usedOnceFrom } from './state.ts';
+import { client } from '../clients/client.ts';
+import { makeFilm } from '../clients/hls.ts';
+import { stateOf, usedOnceFrom } from '../clients/state.ts';
+import { startSite } from '../support/site.ts';
+import { cases, openBrowser } from './browser.ts';
 
 const pdf = `%PDF-1.4
 1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
@@ -15,25 +14,25 @@ const pdf = `%PDF-1.4
 trailer <</Root 1 0 R>>
 `;
 
-test.for(ways)('Chromium: shows a file with disposition inline by %s', async (way, context) => {
-  const browser = await startBrowser(context);
+test.for(cases)('%s: shows a file with disposition inline by %s', async ([name, way], context) => {
+  const browser = await openBrowser(name, context);
   const ffmpeg = await client('ffmpeg', context);
   const site = await startSite({ way, files: { 'picture.png': png(64, 40), 'a.pdf': pdf } });
   onTestFinished(() => site.stop());
-  for (const name of ['film.mp4', 'film.webm']) await makeFilm(ffmpeg, join(site.files, name));
+  for (const film of ['film.mp4', 'film.webm']) await makeFilm(ffmpeg, join(site.files, film));
 
-  for (const [name, expression, expected] of [
+  for (const [file, expression, expected] of [
     ['picture.png', 'document.images[0]?.naturalWidth', 64],
     ['a.pdf', 'document.contentType', 'application/pdf'],
     ['film.mp4', 'document.querySelector("video")?.duration', 1],
     ['film.webm', 'document.querySelector("video")?.duration', 1],
   ] as const) {
-    const inline = { filename: `Café ${name}`, disposition: 'inline' };
-    const once = { path: `/download/${name}`, max_uses: 1 };
+    const inline = { filename: `Café ${file}`, disposition: 'inline' };
+    const once = { path: `/download/${file}`, max_uses: 1 };
     const { id, url } = await site.issue({ ...once, ...inline });
     const page = await browser.open(site.nginx.url(url));
-    expect(await page.evaluate(expression)).toBe(expected);
+    await expect.poll(() => page.evaluate(expression)).toBe(expected);
     expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
   }
-  expect(await readdir(browser.downloads)).toEqual([]);
+  expect(await browser.downloads()).toEqual([]);
 });

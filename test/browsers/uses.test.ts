@@ -1,20 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSite, ways } from '../support/site.ts';
-import { startBrowser } from './browser.ts';
-import { downloader, hasAddresses, refused } from './download.ts';
-import { testFolder } from './folder.ts';
+import { downloader, hasAddresses, refused } from '../clients/download.ts';
+import { testFolder } from '../clients/folder.ts';
+import { stateOf, usedOnceFrom } from '../clients/state.ts';
+import { startSite } from '../support/site.ts';
+import { cases, openBrowser } from './browser.ts';
 import { link, pageOf, pagesLocation } from './pages.ts';
-import { stateOf, usedOnceFrom } from './state.ts';
 
 const BYTES = randomBytes(1_000_000);
 
-test.runIf(hasAddresses).for(ways)(
-  'Chromium: saves a file with one use again, and another client gets 401 by %s',
-  async (way, context) => {
-    const browser = await startBrowser(context);
+test.runIf(hasAddresses).for(cases)(
+  '%s: saves a file with one use again, and another client gets 401 by %s',
+  async ([name, way], context) => {
+    const browser = await openBrowser(name, context);
     const curl = await downloader('curl', context);
     const files = { 'any.bin': BYTES, 'cookie.bin': BYTES };
     const site = await startSite({ way, files, locations: pagesLocation });
@@ -30,10 +29,9 @@ test.runIf(hasAddresses).for(ways)(
     for (let i = 0; i < 2; i += 1) {
       for (const id of ['any', 'cookie']) {
         await page.click(`#${id}`);
-        expect(await browser.downloaded()).toBe(`${id}.bin`);
-        const saved = join(browser.downloads, `${id}.bin`);
-        expect((await readFile(saved)).equals(BYTES)).toBe(true);
-        await rm(saved);
+        const saved = await browser.downloaded();
+        expect(saved.name).toBe(`${id}.bin`);
+        expect(saved.content.equals(BYTES)).toBe(true);
       }
       expect(await byCurl(any, '127.0.0.5')).toMatchObject(refused);
       // The browser's own address, but not its cookie.

@@ -6,10 +6,10 @@ import type { Site } from '../support/site.ts';
 export const pagesLocation = 'location /pages/ { alias $files/../pages/; }';
 
 /** Writes the page; returns its URL. */
-export async function pageOf(site: Site, html: string): Promise<string> {
+export async function pageOf(site: Site, html: string, name = 'index.html'): Promise<string> {
   const pages = join(site.files, '..', 'pages');
   await mkdir(pages, { recursive: true });
-  await writeFile(join(pages, 'index.html'), `<!doctype html>${html}`);
+  await writeFile(join(pages, name), `<!doctype html>${html}`);
   return site.nginx.url('/pages/');
 }
 

@@ -1,14 +1,20 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startSite, ways } from '../support/site.ts';
-import { startBrowser } from './browser.ts';
+import type { BrowserName } from '../../dev/browser.ts';
+import { waitForLines } from '../clients/site-log.ts';
+import { stateOf, usedOnceFrom } from '../clients/state.ts';
+import { startSite } from '../support/site.ts';
+import { cases, openBrowser } from './browser.ts';
 import { link, pageOf, pagesLocation } from './pages.ts';
-import { waitForLines } from './site-log.ts';
-import { stateOf, usedOnceFrom } from './state.ts';
 
 const hints: Readonly<Record<string, (url: string) => string>> = {
   link: (url) => `<link rel="prefetch" href="${url}">`,
   prefetch: (url) => rules({ prefetch: [{ urls: [url], eagerness: 'immediate' }] }),
   prerender: (url) => rules({ prerender: [{ urls: [url], eagerness: 'immediate' }] }),
+};
+const known: Readonly<Record<BrowserName, readonly string[]>> = {
+  Chromium: Object.keys(hints),
+  // Firefox has no speculation rules.
+  Firefox: ['link'],
 };
 
 // https://developer.mozilla.org/en-US/docs/Web/API/Speculation_Rules_API
@@ -16,17 +22,16 @@ function rules(speculation: object): string {
   return `<script type="speculationrules">${JSON.stringify(speculation)}</script>`;
 }
 
-test.for(ways)('Chromium: a prefetch takes no use by %s', async (way, context) => {
-  const browser = await startBrowser(context);
+test.for(cases)('%s: a prefetch takes no use by %s', async ([name, way], context) => {
+  const browser = await openBrowser(name, context);
   const site = await startSite({ way, files: { 'a.bin': 'hello' }, locations: pagesLocation });
   onTestFinished(() => site.stop());
-  const kinds = Object.entries(hints);
-  const issue = async ([name, hint]: (typeof kinds)[0]) => {
-    const once = { path: '/download/a.bin', filename: `${name}.bin`, max_uses: 1 };
+  const issue = async (kind: string) => {
+    const once = { path: '/download/a.bin', filename: `${kind}.bin`, max_uses: 1 };
     const { id, url } = await site.issue(once);
-    return { id, name, html: hint(url) + link(name, url) };
+    return { id, kind, html: `${hints[kind]?.(url)}${link(kind, url)}` };
   };
-  const issued = await Promise.all(kinds.map(issue));
+  const issued = await Promise.all(known[name].map(issue));
 
   const page = await browser.open(await pageOf(site, issued.map(({ html }) => html).join('')));
 
@@ -35,9 +40,9 @@ test.for(ways)('Chromium: a prefetch takes no use by %s', async (way, context) =
     expect(ahead).toMatchObject([{ status: 403, code: 'prefetch' }]);
     expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
   }
-  for (const { id, name } of issued) {
-    await page.click(`#${name}`);
-    expect(await browser.downloaded()).toBe(`${name}.bin`);
+  for (const { id, kind } of issued) {
+    await page.click(`#${kind}`);
+    expect(await browser.downloaded()).toMatchObject({ name: `${kind}.bin` });
     expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
   }
 });

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { type Config, loadConfig } from '../../service/config/config.ts';
+import type { Environment } from '../../service/config/environment.ts';
+import { ConfigError } from '../../service/config/errors.ts';
+import { createMounts } from '../../service/domain/mount.ts';
+import { KeyFilesError, openJwt } from '../../service/jwt/open.ts';
+import { serviceEnvironment } from '../config.ts';
+import { escapeControls } from '../terminal.ts';
+
+interface Checked {
+  /** Empty: the configuration is valid. */
+  readonly errors: readonly object[];
+  /** The report for people. */
+  readonly text: string;
+}
+
+/** Reads the configuration and the key files as the service does without a terminal, and asks no server. */
+export async function checkConfig(env: Environment): Promise<Checked> {
+  const readFile = (path: string) => readFileSync(path, 'utf8');
+  try {
+    const config = loadConfig(serviceEnvironment(env), readFile);
+    const mounts = createMounts(config.mounts);
+    await openJwt(config, { mounts, readFile, now: Date.now, onFailure() {} });
+    return { errors: [], text: `The configuration is valid: ${summary(config)}.\n` };
+  } catch (error) {
+    if (error instanceof ConfigError) return { errors: error.issues, text: `${error.message}\n` };
+    if (!(error instanceof KeyFilesError)) throw error;
+    const text = error.message.split('\n').map(escapeControls).join('\n');
+    return { errors: error.problems, text: `${text}\n` };
+  }
+}
+
+function summary({ mounts, apiKeys, issuers }: Config): string {
+  const count = (list: readonly unknown[], what: string) =>
+    `${list.length} ${what}${list.length === 1 ? '' : 's'}`;
+  return [count(mounts, 'mount'), count(apiKeys, 'API key'), count(issuers, 'issuer')].join(', ');
+}

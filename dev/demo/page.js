@@ -1,0 +1,91 @@
+const MAX_ROWS = 100;
+
+const links = document.querySelector('#links');
+const status = document.querySelector('[role=status]');
+const video = document.querySelector('video');
+const table = document.querySelector('tbody');
+
+/** What a button does with the link that the application returns. */
+const acts = {
+  download({ url }) {
+    const link = document.createElement('a');
+    link.href = url;
+    link.download = '';
+    link.click();
+  },
+  watch({ url }) {
+    const hls = new window.Hls();
+    hls.loadSource(`${url}index.m3u8`);
+    hls.attachMedia(video);
+    video.hidden = false;
+    video.play().catch(() => {});
+  },
+  link() {},
+};
+
+for (const button of document.querySelectorAll('button[data-name]')) {
+  button.addEventListener('click', async () => {
+    const response = await fetch(`/app/links/${button.dataset.name}`, { method: 'POST' });
+    const issued = await response.json();
+    if (!response.ok) {
+      status.textContent = `Postern issued no token: ${issued.detail}`;
+      return;
+    }
+    const file = button.previousElementSibling.textContent;
+    showLink(issued, file);
+    status.textContent = `The link for ${file} works for ${issued.expires_in / 60} minutes.`;
+    acts[button.dataset.act](issued);
+  });
+}
+
+function showLink({ id, url }, file) {
+  const link = document.createElement('a');
+  link.href = url;
+  link.target = '_blank';
+  link.textContent = `Open ${file}`;
+  const revoke = document.createElement('button');
+  revoke.type = 'button';
+  revoke.textContent = 'Revoke';
+  revoke.setAttribute('aria-label', `Revoke the link for ${file}`);
+  revoke.addEventListener('click', async () => {
+    await fetch(`/app/links/${id}`, { method: 'DELETE' });
+    status.textContent = `The link for ${file} is revoked. Open it to see the answer.`;
+    revoke.remove();
+  });
+  const item = document.createElement('li');
+  item.append(link, revoke);
+  links.prepend(item);
+}
+
+/** The rows of the table, by the ID that nginx gives to each request. Both logs have it. */
+const rows = new Map();
+
+function cellsOf(requestId) {
+  if (!rows.has(requestId)) {
+    const row = table.insertRow(0);
+    rows.set(requestId, [row.insertCell(), row.insertCell(), row.insertCell()]);
+    document.querySelector('#empty').hidden = true;
+    if (table.rows.length > MAX_ROWS) table.deleteRow(-1);
+  }
+  return rows.get(requestId);
+}
+
+function show(cell, text, isGood) {
+  cell.textContent = text;
+  cell.className = isGood ? 'good' : 'bad';
+}
+
+const events = new EventSource('/app/events');
+events.addEventListener('postern', ({ data }) => {
+  const { msg, request_id: requestId, method, path, code, requester } = JSON.parse(data);
+  if (msg !== 'decision') return;
+  const [request, postern] = cellsOf(requestId);
+  request.textContent ||= `${method} ${path ?? ''}`;
+  show(postern, requester ? `${code}, ${requester}` : code, code === 'allow');
+});
+events.addEventListener('nginx', ({ data }) => {
+  const { request_id: requestId, request, status: code, bytes } = JSON.parse(data);
+  const [first, , nginx] = cellsOf(requestId);
+  first.textContent = request.replace(/ HTTP\/[\d.]+$/, '');
+  show(nginx, `${code}, ${bytes.toLocaleString('en')} B`, code < 400);
+});

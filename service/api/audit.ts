@@ -1,0 +1,69 @@
+import type { Context, MiddlewareHandler } from 'hono';
+import { routePath } from 'hono/route';
+import type { Logger } from 'pino';
+import { type Grant, isFolder } from '../domain/grant.ts';
+import { Unavailable, Unconfirmed } from '../domain/store.ts';
+import { withoutTokens } from '../domain/without-tokens.ts';
+import { statusOf } from '../problem.ts';
+import type { ApiEnv, AuditFields } from './http.ts';
+
+/**
+ * Logs a line for each request to the endpoints that need a key: what its handler noted, or the code of
+ * the problem. docs/monitoring.md lists the fields, which are stable.
+ */
+export function createAudit(log: Logger): MiddlewareHandler<ApiEnv> {
+  return async function audit(c, next) {
+    await next();
+    try {
+      const { problem } = c.var;
+      const level = problem !== undefined && statusOf(problem) >= 500 ? 'error' : 'info';
+      if (log.isLevelEnabled(level)) log[level](lineOf(c), 'audit');
+    } catch {
+      // The action is done: a log that fails must not turn it into an error.
+    }
+  };
+}
+
+/** Adds to the audit line of this request: what is known before the store is asked, then the result. */
+export function note(c: Context<ApiEnv>, fields: AuditFields): void {
+  c.set('audit', { ...c.var.audit, ...fields });
+}
+
+export function grantFields({ covers, site, subject }: Grant): AuditFields {
+  return { subject, [isFolder(covers) ? 'prefix' : 'path']: covers, site };
+}
+
+function lineOf(c: Context<ApiEnv>): object {
+  const { client, audit, requestId, problem } = c.var;
+  const { subject, path, prefix, site } = audit ?? {};
+  return {
+    ...audit,
+    ...(problem && failureOf(problem, c)),
+    client: client?.id,
+    // A client can send a token in any of these.
+    subject: hidden(subject),
+    path: hidden(path),
+    prefix: hidden(prefix),
+    site: hidden(site),
+    request_id: hidden(requestId),
+    address: c.env?.incoming?.socket.remoteAddress,
+  };
+}
+
+function hidden(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : withoutTokens(text);
+}
+
+/** Instead of the action, which was not done, or not to its end. */
+function failureOf(code: NonNullable<ApiEnv['Variables']['problem']>, c: Context<ApiEnv>): object {
+  return {
+    action: statusOf(code) < 500 ? 'request.refused' : 'request.failed',
+    code,
+    // Not confirmed by replicas, and therefore an error.
+    applied: c.error instanceof Unconfirmed || undefined,
+    reason: c.error instanceof Unavailable ? c.error.message : undefined,
+    method: c.req.method,
+    // Not the path, which can have anything in it.
+    endpoint: routePath(c, -1),
+  };
+}

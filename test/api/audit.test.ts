@@ -1,0 +1,254 @@
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { StoreUnavailable, Unconfirmed } from '../../service/domain/store.ts';
+import { newToken, tokenId } from '../../service/domain/token.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { createSigned } from '../jwt/signed-site.ts';
+import { apiListener, KEY, listening } from '../support/postern.ts';
+import { type Asking, createAsked, keptLog, OTHER_KEY } from './ask-api.ts';
+import { brokenStore } from './broken-store.ts';
+
+const level = { info: 30, error: 50 };
+
+function audited(options: Parameters<typeof createAsked>[0] = {}) {
+  const { log, lines, parsed } = keptLog();
+  const asked = createAsked({ log, ...options });
+  const audit = () => parsed().filter(({ msg }) => msg === 'audit');
+
+  /** The lines of one request. */
+  async function linesOf(line: string, asking?: Asking) {
+    const before = audit().length;
+    const reply = await asked.ask(line, asking);
+    return { ...reply, lines: audit().slice(before) };
+  }
+
+  return { ...asked, lines, linesOf };
+}
+
+async function issued(asked: ReturnType<typeof audited>, json: object = { path: '/download/a' }) {
+  const { body } = await asked.ask('POST /tokens', { json });
+  return body as { id: string; access_token: string };
+}
+
+test('audit: each action is one line, with client, token ID, subject, path and request ID', async () => {
+  const asked = audited();
+  const { linesOf } = asked;
+  const json = { path: '/download/é', subject: 'user-42', site: 'a.example', expires_in: 60 };
+  const { lines, body } = await linesOf('POST /tokens', { json });
+  const { id, access_token: token } = body;
+  const seen = { subject: 'user-42', path: '/download/é', site: 'a.example' };
+  const about = {
+    ...{ level: level.info, time: expect.any(Number), msg: 'audit' },
+    ...{ client: 'test', request_id: expect.any(String) },
+  };
+  expect(lines).toEqual([
+    { ...about, action: 'token.issued', token_id: id, expires_in: 60, ...seen },
+  ]);
+
+  const each: Array<[string, Asking, object]> = [
+    [`GET /tokens/${id}`, {}, { action: 'token.shown', token_id: id, ...seen }],
+    ['GET /tokens?subject=user-42', {}, { action: 'token.listed', subject: 'user-42', count: 1 }],
+    [
+      `PATCH /tokens/${id}`,
+      { json: { expires_in: 90 } },
+      { action: 'token.prolonged', token_id: id, expires_in: 90, ...seen },
+    ],
+    [
+      'POST /introspect',
+      { form: { token } },
+      { action: 'token.introspected', token_id: id, active: true, ...seen },
+    ],
+    [
+      'POST /introspect',
+      { form: { token }, key: OTHER_KEY },
+      { action: 'token.introspected', token_id: id, active: false, client: 'other' },
+    ],
+    [`DELETE /tokens/${id}`, {}, { action: 'token.revoked', by: 'id', token_id: id }],
+    [
+      'POST /revoke',
+      { form: { token } },
+      { action: 'token.revoked', by: 'token', token_id: id, count: 0 },
+    ],
+    [
+      'DELETE /tokens?subject=user-42',
+      {},
+      { action: 'token.revoked', by: 'subject', subject: 'user-42', count: 0 },
+    ],
+  ];
+  for (const [line, asking, fields] of each) {
+    expect((await linesOf(line, asking)).lines, line).toEqual([{ ...about, ...fields }]);
+  }
+
+  const folder = await issued(asked, { prefix: '/download/b/', subject: 'ada' });
+  const form = { token: folder.access_token };
+  expect((await linesOf('POST /revoke', { form })).lines).toMatchObject([
+    { by: 'token', token_id: folder.id, count: 1 },
+  ]);
+  expect((await linesOf('POST /revoke', { form: { token: 'x' } })).lines).toMatchObject([
+    { by: 'token', count: 0 },
+  ]);
+});
+
+test('audit: several issued tokens are one line, with their count and IDs', async () => {
+  const { linesOf } = audited();
+  const json = [{ path: '/download/a' }, { prefix: '/download/b/' }];
+  const { lines, body } = await linesOf('POST /tokens', { json });
+  expect(lines).toMatchObject([
+    { action: 'token.issued', count: 2, token_ids: body.map(({ id }: { id: string }) => id) },
+  ]);
+  expect(Object.keys(lines[0])).not.toContain('path');
+});
+
+test('audit: JWTs have the ID of the token', async () => {
+  const { log, parsed } = keptLog();
+  const { ask, issue } = await createSigned({ log });
+  const { access_token: token, id } = await issue({ path: '/download/a' });
+  await ask('POST /introspect', { form: { token } });
+  await ask('POST /revoke', { form: { token } });
+  await ask('POST /revoke', { form: { token: `${token.slice(0, -8)}AAAAAAAA` } });
+  const seen = parsed().map(({ action, token_id, count }) => [action, token_id, count]);
+  expect(seen).toEqual([
+    ['token.issued', id, undefined],
+    ['token.introspected', id, undefined],
+    ['token.revoked', id, 1],
+    ['token.revoked', undefined, 0],
+  ]);
+});
+
+test.each<[string, Asking, object]>([
+  [
+    'POST /tokens',
+    { json: { path: '/nope/a', subject: 'ada' } },
+    {
+      code: 'invalid_request',
+      endpoint: '/tokens',
+      client: 'test',
+      path: '/nope/a',
+      subject: 'ada',
+    },
+  ],
+  ['POST /tokens', { json: [] }, { code: 'invalid_request', endpoint: '/tokens' }],
+  ['POST /tokens', { form: {} }, { code: 'unsupported_media_type', endpoint: '/tokens' }],
+  [
+    'POST /revoke',
+    { form: { iss: 'https://app.example', jti: '1' } },
+    { code: 'insufficient_scope', endpoint: '/revoke', by: 'jti', token_id: expect.any(String) },
+  ],
+  [
+    `DELETE /tokens/${'a'.repeat(22)}`,
+    {},
+    { code: 'not_found', endpoint: '/tokens/:id', by: 'id', token_id: 'a'.repeat(22) },
+  ],
+  ['PUT /tokens/x', {}, { code: 'method_not_allowed', endpoint: '/tokens/:id', method: 'PUT' }],
+  ['GET /x', {}, { code: 'not_found', endpoint: '/*' }],
+  ['GET /tokens/x', { key: 'wrong' }, { code: 'invalid_client', endpoint: '/tokens/:id' }],
+])('audit: a refused request has its code: %s %j', async (line, asking, fields) => {
+  const { lines } = await audited().linesOf(line, asking);
+  const [method] = line.split(' ');
+  expect(lines).toEqual([
+    expect.objectContaining({ level: level.info, action: 'request.refused', method, ...fields }),
+  ]);
+  expect('client' in lines[0]).toBe(asking.key === undefined);
+});
+
+test('audit: a failed request has its code, the reason and the token, with the level error', async () => {
+  const { linesOf } = audited({ store: brokenStore(new StoreUnavailable('READONLY')) });
+  const token = newToken();
+  const id = tokenId(token);
+  for (const [line, asking, fields] of [
+    ['POST /tokens', { json: { path: '/download/a' } }, { path: '/download/a' }],
+    ['POST /tokens', { json: [{ path: '/download/a' }] }, { count: 1 }],
+    [`DELETE /tokens/${id}`, {}, { by: 'id', token_id: id }],
+    ['POST /revoke', { form: { token } }, { by: 'token', token_id: id }],
+    ['POST /introspect', { form: { token } }, { token_id: id }],
+    ['DELETE /tokens?subject=a', {}, { by: 'subject', subject: 'a' }],
+    ['GET /tokens?subject=a', {}, { subject: 'a' }],
+  ] as const) {
+    const { status, lines } = await linesOf(line, asking as Asking);
+    expect(status).toBe(503);
+    expect(lines, line).toEqual([
+      expect.objectContaining({
+        ...{ level: level.error, action: 'request.failed', code: 'unavailable' },
+        ...{ reason: 'READONLY', client: 'test', ...fields },
+      }),
+    ]);
+    for (const field of ['active', 'applied']) expect(lines[0]).not.toHaveProperty(field);
+  }
+});
+
+test('audit: a change that replicas have not confirmed is a failed request, and applied', async () => {
+  const error = new Unconfirmed('0 of 1 replicas confirmed in time');
+  const { linesOf } = audited({ store: brokenStore(error) });
+  const { lines } = await linesOf(`DELETE /tokens/${'a'.repeat(22)}`);
+  expect(lines).toMatchObject([
+    { action: 'request.failed', code: 'unavailable', applied: true, token_id: 'a'.repeat(22) },
+  ]);
+  expect(lines[0].reason).toBe(error.message);
+});
+
+test('audit: a log that fails does not fail the request', async () => {
+  const write = () => {
+    throw new Error('disk full');
+  };
+  const { ask } = createAsked({ log: pino({}, { write }) });
+  const { status, body } = await ask('POST /tokens', { json: { path: '/download/a' } });
+  expect(status).toBe(201);
+  expect((await ask(`DELETE /tokens/${body.id}`)).status).toBe(204);
+  expect((await ask('GET /tokens/x')).status).toBe(404);
+});
+
+test('audit: no line has a token or an API key', async () => {
+  const asked = audited();
+  const { linesOf, lines } = asked;
+  const own = await issued(asked);
+  const secret = newToken();
+  const jwt = `eyJ${'a'.repeat(30)}.eyJ${'b'.repeat(30)}.${'c'.repeat(43)}`;
+  for (const text of [own.access_token, secret, jwt]) {
+    const seen = [
+      await linesOf(`GET /tokens/${text}`),
+      await linesOf(`GET /${text}`),
+      await linesOf(`GET /tokens/x?token=${text}`, { headers: { 'X-Request-ID': text } }),
+      await linesOf(`GET /tokens?subject=${text}`),
+      await linesOf('POST /tokens', { json: { path: '/download/a', subject: text } }),
+      await linesOf('POST /tokens', { json: { path: `/nope/${text}`, subject: `a ${text}` } }),
+      await linesOf('POST /introspect', { form: { token: text } }),
+      await linesOf('POST /revoke', { form: { token: text } }),
+      await linesOf('POST /revoke', { form: { iss: text, jti: text } }),
+    ];
+    for (const one of seen) expect(one.lines).toHaveLength(1);
+    expect(lines.join('')).not.toContain(text);
+  }
+  expect(lines.join('')).not.toContain(KEY);
+});
+
+test.each([
+  ['a UUID', '0b9e6f6e-3b0a-4e0e-9d53-4f5d8d8f7f11', true],
+  ["nginx's $request_id", '3f1b0a6c9d8e7f60123456789abcdef0', true],
+  ['255 characters', 'x'.repeat(255), true],
+  ['256 characters', 'x'.repeat(256), false],
+  ['a line of its own', 'a"}\t{"msg":"audit"', false],
+  ['other characters', 'é', false],
+  ['none', undefined, false],
+])('X-Request-ID: the response and the log have the same ID: %s', async (_, sent, isKept) => {
+  const { linesOf } = audited();
+  const headers = sent === undefined ? {} : { 'X-Request-ID': sent };
+  for (const key of [KEY, 'wrong']) {
+    const reply = await linesOf('GET /tokens?subject=a', { headers, key });
+    const id = reply.headers.get('x-request-id');
+    if (isKept) expect(id).toBe(sent);
+    else expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+    expect(reply.lines).toMatchObject([{ request_id: id }]);
+  }
+});
+
+test('audit: a line has the address of the caller, and endpoints without a key have no line', async () => {
+  const { log, parsed } = keptLog();
+  const { api } = createAsked({ log, store: createMemoryStore() });
+  const { port, stop } = await listening(apiListener(api));
+  for (const path of ['livez', 'readyz', 'metrics', 'openapi.json', 'tokens?subject=a']) {
+    const headers = { Authorization: `Bearer ${KEY}` };
+    await (await fetch(`http://127.0.0.1:${port}/${path}`, { headers })).text();
+  }
+  await stop();
+  expect(parsed()).toMatchObject([{ action: 'token.listed', address: '127.0.0.1' }]);
+});

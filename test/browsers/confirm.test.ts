@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import type { Page } from 'puppeteer-core';
+import { expect, onTestFinished, test } from 'vitest';
+import { linesOf, waitForLines } from '../clients/site-log.ts';
+import { stateOf, usedOnceFrom } from '../clients/state.ts';
+import { type Site, startSite, type Way } from '../support/site.ts';
+import { browsers, cases, openBrowser, type Profile } from './browser.ts';
+import { link, pageOf, pagesLocation } from './pages.ts';
+
+const BYTES = randomBytes(100_000);
+const path = '/download/film.bin';
+const once = { path, filename: 'film.bin', max_uses: 1, confirm: true };
+
+async function startFiles(way: Way = 'auth_request'): Promise<Site> {
+  const site = await startSite({ way, files: { 'film.bin': BYTES }, locations: pagesLocation });
+  onTestFinished(() => site.stop());
+  return site;
+}
+
+async function expectSaved(browser: Profile): Promise<void> {
+  const { name, content } = await browser.downloaded();
+  expect([name, content.equals(BYTES)]).toEqual(['film.bin', true]);
+}
+
+const heading = (page: Page) =>
+  page.evaluate('document.querySelector("h1").textContent') as Promise<string>;
+const CONFIRM = 'Download this file?';
+const PIN = 'Enter the PIN';
+
+/** The methods and statuses of the requests with a token, in order. */
+const asked = async (site: Site, id: string, count: number) => {
+  const lines = await waitForLines(site, id, ({ length }) => length >= count);
+  return lines.map(({ request, status }) => `${request.split(' ')[0]} ${status}`);
+};
+
+test.for(cases)('confirm, %s: one click downloads the file by %s', async ([name, way], context) => {
+  const browser = await openBrowser(name, context);
+  const site = await startFiles(way);
+  const { id, url } = await site.issue(once);
+  const page = await browser.open(site.nginx.url(url));
+  expect(await heading(page)).toBe(CONFIRM);
+  expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
+  await page.click('button');
+  await expectSaved(browser);
+  expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+  expect(await asked(site, id, 3)).toEqual(['GET 401', 'POST 303', 'GET 200']);
+});
+
+test.for(cases)('confirm, %s: a PIN opens the link by %s', async ([name, way], context) => {
+  const browser = await openBrowser(name, context);
+  const site = await startFiles(way);
+  const { id, url } = await site.issue({ ...once, pin: '4711' });
+  const page = await browser.open(site.nginx.url(url));
+  expect(await heading(page)).toBe(PIN);
+  await page.type('input', '1234');
+  await page.click('button');
+  await page.waitForSelector('.error');
+  expect(await page.$eval('.error', (element) => element.textContent)).toContain('wrong');
+  expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
+  await page.type('input', '4711');
+  await page.click('button');
+  await expectSaved(browser);
+  expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+  expect(await site.log()).not.toMatch(/4711|1234/);
+});
+
+test.for(browsers)('confirm, %s: a scanner with a browser takes no use', async (name, context) => {
+  const person = await openBrowser(name, context);
+  const scanner = await openBrowser(name, context);
+  const site = await startFiles();
+  const { id, url } = await site.issue({ ...once, bind: 'cookie' });
+  for (const method of ['HEAD', 'GET']) await site.fetch(url, { method });
+  const seen = await scanner.open(site.nginx.url(url));
+  await seen.evaluate('document.querySelectorAll("a, form, link").length');
+  await seen.close();
+  const page = await person.open(site.nginx.url(url));
+  await page.click('button');
+  await expectSaved(person);
+  // The scanner comes back.
+  const again = await scanner.open(site.nginx.url(url));
+  expect(await again.$('form')).toBeNull();
+  expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+});
+
+test.for(browsers)('confirm, %s: of two people one gets the file', async (name, context) => {
+  const first = await openBrowser(name, context);
+  const people = [first, await openBrowser(name, context)];
+  const site = await startFiles();
+  const { id, url } = await site.issue({ ...once, bind: 'cookie' });
+  const pages = await Promise.all(people.map((person) => person.open(site.nginx.url(url))));
+  expect(await Promise.all(pages.map((page) => heading(page)))).toEqual([CONFIRM, CONFIRM]);
+  await Promise.all(pages.map((page) => page.click('button')));
+  // Both save to the same folder.
+  await expectSaved(first);
+  const lines = await asked(site, id, 5);
+  expect(lines.sort()).toEqual(['GET 200', 'GET 401', 'GET 401', 'POST 303', 'POST 401']);
+  const headings = await Promise.all(pages.map((page) => heading(page)));
+  expect(headings.filter((one) => one === CONFIRM)).toHaveLength(1);
+  expect(await first.downloads()).toEqual([]);
+});
+
+test.for(browsers)('confirm, %s: after the click, back and reload work', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await startFiles();
+  const { id, url } = await site.issue(once);
+  const page = await browser.open(await pageOf(site, link('film', url)));
+  await page.click('#film');
+  await page.waitForSelector('form');
+  await page.click('button');
+  await expectSaved(browser);
+  // The page is still there, and its button.
+  await page.click('button');
+  await expectSaved(browser);
+  // A known requester needs no second click.
+  await page.evaluate('location.reload()');
+  await expectSaved(browser);
+  // Without a `load` event if the page comes from the cache of the browser.
+  await page.evaluate('history.back()');
+  await page.waitForSelector('#film');
+  await page.click('#film');
+  await expectSaved(browser);
+  expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+});
+
+test.for(browsers)('confirm, %s: the keyboard is enough', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await startFiles();
+  const plain = await site.issue(once);
+  const page = await browser.open(site.nginx.url(plain.url));
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await expectSaved(browser);
+
+  const withPin = await site.issue({ ...once, pin: 'a1b2' });
+  const pinPage = await browser.open(site.nginx.url(withPin.url));
+  await pinPage.keyboard.press('Tab');
+  await pinPage.keyboard.type('a1b2');
+  await pinPage.keyboard.press('Enter');
+  await expectSaved(browser);
+});
+
+test.for(browsers)('confirm, %s: the page cannot be framed', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await startFiles();
+  const { id, url } = await site.issue(once);
+  const frames = `<iframe src="${url}"></iframe><iframe src="/pages/frame.html"></iframe>`;
+  await pageOf(site, 'a page that can be framed', 'frame.html');
+  const page = await browser.open(await pageOf(site, frames));
+  expect(await asked(site, id, 1)).toEqual(['GET 401']);
+  const shown = await page.$$eval('iframe', (all) =>
+    all.map((frame) => frame.contentDocument?.body.textContent ?? 'refused'),
+  );
+  expect(shown).toEqual(['refused', 'a page that can be framed']);
+  expect((await linesOf(site, id)).length).toBe(1);
+});

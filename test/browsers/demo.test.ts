@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Site, startSite } from '../../dev/demo/site.ts';
+import { violations } from './accessible.ts';
+import { browsers, openBrowser } from './browser.ts';
+
+let site: Site;
+beforeAll(async () => {
+  site = await startSite({});
+  await site.startApp();
+});
+afterAll(() => site.stop());
+
+const rows = `[...document.querySelectorAll('tbody tr')].map(({ innerText }) => innerText.replace(/\\s+/g, ' '))`;
+
+test.for(browsers)(
+  'demo, %s: each button does what it says, and the logs show it',
+  async (name, context) => {
+    const browser = await openBrowser(name, context);
+    const page = await browser.open(`${site.origin}/`);
+    const seen = (text: string) =>
+      expect.poll(() => page.evaluate(rows)).toContainEqual(expect.stringContaining(text));
+    expect(await violations(page)).toEqual([]);
+
+    await page.click('[data-name=text]');
+    expect(await browser.downloaded()).toMatchObject({ name: 'hello.txt' });
+    await seen('GET /download/hello.txt?token=*** allow 200, 28 B');
+
+    await page.click('[data-name=film]');
+    await expect.poll(() => page.evaluate('document.querySelector("video").ended')).toBe(true);
+    for (const part of ['index.m3u8', 'init.mp4', '0.m4s', '1.m4s', '2.m4s', '3.m4s']) {
+      await seen(`GET /media/~***/film/${part} allow 200`);
+    }
+
+    await page.click('[data-name=once]');
+    const once = await page.waitForSelector('#links a[href*="large.bin"]');
+    const url = (await once?.evaluate((link) => link.getAttribute('href'))) ?? '';
+    const confirm = await browser.open(url);
+    await seen('GET /download/large.bin?token=*** confirmation_required 401');
+    await confirm.click('button');
+    expect(await browser.downloaded()).toMatchObject({ name: 'large.bin' });
+    await seen('POST /download/large.bin?token=***');
+    await seen('GET /download/large.bin?token=*** allow, known 200');
+
+    await page.bringToFront();
+    await page.click('[data-name=folder]');
+    const folder = await page.waitForSelector('#links a[href*="gallery"]');
+    const list = await browser.open(
+      (await folder?.evaluate((link) => link.getAttribute('href'))) ?? '',
+    );
+    expect(await list.$$eval('a', (all) => all.map((link) => link.textContent))).toContain(
+      'thumbnail.png',
+    );
+    await seen('GET /download/~***/gallery/ allow 200');
+    expect(await violations(list)).toEqual([]);
+
+    await page.bringToFront();
+    await page.click('[aria-label="Revoke the link for large.bin, 64 MiB"]');
+    await expect
+      .poll(() => page.$eval('[role=status]', (it) => it.textContent))
+      .toContain('revoked');
+    await browser.open(url);
+    await seen('GET /download/large.bin?token=*** invalid_token 401');
+    expect(await violations(page)).toEqual([]);
+  },
+);

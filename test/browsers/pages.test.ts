@@ -1,0 +1,71 @@
+import type { RequestListener } from 'node:http';
+import { expect, onTestFinished, test } from 'vitest';
+import { startSite } from '../support/site.ts';
+import { violations } from './accessible.ts';
+import { browsers, openBrowser } from './browser.ts';
+
+/** Answers with the status and the code in the query. */
+const gate: RequestListener = (request, response) => {
+  const [, status = '401', code = ''] =
+    /\?(\d+),(\w*)/.exec(String(request.headers['x-original-uri'])) ?? [];
+  response.writeHead(Number(status), {
+    'Postern-Reason': code,
+    'Postern-File': 'a &quot;long&quot; name '.repeat(12),
+    'Postern-Until': '2026-11-26T07:05:58Z',
+    ...(status === '204' && { 'Postern-Target': '/protected/none' }),
+    'Content-Length': '0',
+  });
+  response.end();
+};
+
+const PAGES: ReadonlyArray<readonly [query: string, shown: number]> = [
+  ['401,confirmation_required', 401],
+  ['401,pin_required', 401],
+  ['401,pin_wrong', 401],
+  ['401,missing_token', 401],
+  ['401,invalid_token', 401],
+  ['403,insufficient_scope', 403],
+  ['403,path_is_folder', 403],
+  ['204,', 404],
+  ['503,unavailable', 503],
+];
+
+const PHONE = { width: 320, height: 640 };
+const DESKTOP = { width: 1280, height: 800 };
+
+test.for(browsers)('pages, %s: accessible and not wider than a phone', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  const site = await startSite({
+    way: 'auth_request',
+    gate,
+    // As limit-conn.conf refuses a download.
+    locations: 'location = /busy { error_page 429 @postern_429; return 429; }',
+  });
+  onTestFinished(() => site.stop());
+  const page = await browser.context.newPage();
+  const urls = [
+    ...PAGES.map(([query, shown]) => [`/download/a?${query}`, shown] as const),
+    ['/busy', 429] as const,
+  ];
+  for (const [url, shown] of urls) {
+    for (const language of ['en', 'de']) {
+      await page.setExtraHTTPHeaders({ 'Accept-Language': language });
+      const response = await page.goto(site.nginx.url(url));
+      expect([url, response?.status()]).toEqual([url, shown]);
+      expect(await page.evaluate('document.documentElement.lang')).toBe(language);
+      for (const viewport of [PHONE, DESKTOP]) {
+        await page.setViewport(viewport);
+        const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth');
+        expect([url, wide]).toEqual([url, false]);
+        for (const button of await page.$$('button, input')) {
+          expect((await button.boundingBox())?.height).toBeGreaterThanOrEqual(44);
+        }
+      }
+      if (name === 'Chromium') {
+        const value = language === 'de' ? 'dark' : 'light';
+        await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+      }
+      expect([url, ...(await violations(page))]).toEqual([url]);
+    }
+  }
+});

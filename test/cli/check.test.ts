@@ -1,0 +1,74 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { jwksText } from '../jwt/keys.ts';
+import { CONFIG, configFile, type FileConfig } from '../support/reloading.ts';
+import { postern } from './postern.ts';
+
+async function check(config: FileConfig, words: string[] = [], env: Record<string, string> = {}) {
+  const { path, folder } = await configFile(config);
+  await writeFile(join(folder, 'keys.json'), await jwksText('EdDSA'));
+  await writeFile(join(folder, 'no-keys.json'), '{}');
+  // The variables for other commands are no error here.
+  const own = { POSTERN_CONFIG: path, POSTERN_API: 'http://127.0.0.1:9', POSTERN_API_KEY: 'x' };
+  return postern(['check', ...words], folder, { env: { ...own, ...env } });
+}
+
+const issuer = (id: string, file: string) => ({
+  ...{ id, issuer: `https://${id}.example`, audience: 'x', trusted_for: 'downloads' },
+  ...{ jwks_file: file, paths: ['/download/'] },
+});
+
+test('check: a valid configuration exits with 0', async () => {
+  const config = { ...CONFIG, jwt_keys: 'keys.json' };
+  expect(await check(config)).toEqual({
+    code: 0,
+    stdout: 'The configuration is valid: 1 mount, 1 API key, 0 issuers.\n',
+    stderr: '',
+  });
+  const { stdout } = await check(config, ['--json']);
+  expect(JSON.parse(stdout)).toEqual({ valid: true, errors: [] });
+});
+
+test('check: reports every error and exits with 2', async () => {
+  const secret = 'a-secret-in-the-wrong-place';
+  const config = { ...CONFIG, api_keys: [{ id: 'web', key: secret }], expires_in: 'x' };
+  const text = await check(config);
+  expect(text).toMatchObject({ code: 2, stdout: '' });
+  for (const part of ['2 faults', 'api_keys[0].key', 'expires_in', 'postern.yaml:']) {
+    expect(text.stderr).toContain(part);
+  }
+  const json = await check(config, ['--json']);
+  expect(json).toMatchObject({ code: 2, stderr: '' });
+  const { valid, errors } = JSON.parse(json.stdout);
+  expect(valid).toBe(false);
+  expect(errors.map(({ field }: { field: string }) => field).sort()).toEqual([
+    'api_keys[0].key',
+    'expires_in',
+  ]);
+  expect(errors[0]).toHaveProperty('expected');
+  for (const { stdout, stderr } of [text, json]) expect(stdout + stderr).not.toContain(secret);
+});
+
+test('check: reports every key file that cannot be used', async () => {
+  const issuers = [issuer('a', 'no-keys.json'), issuer('b', 'missing.json')];
+  const config = { ...CONFIG, jwt_keys: 'no-keys.json', issuers };
+  const { code, stderr } = await check(config);
+  expect(code).toBe(2);
+  expect(stderr.trim().split('\n')).toHaveLength(3);
+  const json = await check(config, ['--json']);
+  const { errors } = JSON.parse(json.stdout);
+  expect(errors).toHaveLength(3);
+  expect(errors).toEqual(
+    expect.arrayContaining([
+      { file: 'no-keys.json', reason: expect.stringContaining('JWKS') },
+      { file: 'missing.json', reason: expect.stringContaining('ENOENT') },
+    ]),
+  );
+});
+
+test('check: without an API key a configuration is invalid, as for a service without a terminal', async () => {
+  const { code, stderr } = await check({ mounts: CONFIG.mounts });
+  expect([code, stderr]).toEqual([2, expect.stringContaining('at least one API key')]);
+  expect((await check({ mounts: CONFIG.mounts, api_listen: 'off' })).code).toBe(0);
+});

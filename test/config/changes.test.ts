@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { changesBetween } from '../../service/config/changes.ts';
+import { SETTINGS } from '../../service/config/settings.ts';
+import { load, loadFile } from './load.ts';
+
+const BEFORE = load({
+  POSTERN_MOUNTS: '/a/=/i/,files.example:/b/=/j/',
+  POSTERN_API_KEYS: 'web:at-least-16-characters,batch:also-at-least-16-characters',
+});
+
+test('changes: the same configuration has none', () => {
+  const again = load({
+    POSTERN_MOUNTS: '/a/=/i/,files.example:/b/=/j/',
+    POSTERN_API_KEYS: 'web:at-least-16-characters,batch:also-at-least-16-characters',
+  });
+  expect(changesBetween(BEFORE, again)).toEqual({ made: [], needRestart: [] });
+});
+
+test('changes: entries of lists are named by their ID, without values', () => {
+  const after = load({
+    POSTERN_MOUNTS: '/a/=/other/,/c/=/k/',
+    POSTERN_API_KEYS: 'web:another-key-for-the-client,new:at-least-16-characters',
+    POSTERN_COOKIE_SAMESITE: 'strict',
+    POSTERN_PUBLIC_URL: 'https://files.example',
+  });
+  const { made, needRestart } = changesBetween(BEFORE, after);
+  expect([...made].sort()).toEqual([
+    'added api_keys new',
+    'added mounts /c/',
+    'added public_url',
+    'changed api_keys web',
+    'changed cookie_samesite',
+    // The default of the issuer is the public URL.
+    'changed issuer',
+    'changed mounts /a/',
+    'removed api_keys batch',
+    'removed mounts files.example/b/',
+  ]);
+  expect(needRestart).toEqual([]);
+});
+
+test('changes: a key file is named if its content differs', () => {
+  const files = (content: string) => new Map([['/keys.json', content]]);
+  const made = (a: string, b: string) => changesBetween(BEFORE, BEFORE, [files(a), files(b)]).made;
+  expect(made('a', 'a')).toEqual([]);
+  expect(made('a', 'b')).toEqual(['changed file /keys.json']);
+  expect(changesBetween(BEFORE, BEFORE, [new Map(), files('a')]).made).toEqual([
+    'added file /keys.json',
+  ]);
+});
+
+const FIXED = `
+listen: 127.0.0.1:1
+api_listen: off
+metrics_listen: 127.0.0.1:3
+socket_mode: 0600
+store: redis+sentinel://a-host/main
+store_prefix: 'a:'
+store_timeout_ms: 10
+store_replicas: 1
+sentinel_username: ada
+sentinel_password: a-secret
+`;
+const RELOADABLE = `
+expires_in: 5
+max_expires_in: 6
+resume_for: 0
+max_resume_for: 8
+public_url: http://files.example
+decision_ttl: 7
+cookie_samesite: strict
+cookie_secure: false
+log_level: silent
+format: jwt
+jwt_keys: /etc/keys.json
+issuer: own
+leeway: 60
+`;
+const MOUNT = 'mounts: [{ public: /a/, internal: /i/ }]';
+/** With SameSite=None a cookie is partitioned by default. */
+const NONE = 'cookie_samesite: none';
+
+const namesIn = (yaml: string) => (yaml.match(/^\w+(?=:)/gm) ?? []).sort();
+const changed = (yaml: string) => changesBetween(loadFile(MOUNT), loadFile(yaml + MOUNT));
+
+test('changes: each setting has its own name', () => {
+  const { made, needRestart } = changed(FIXED);
+  expect([made, [...needRestart].sort()]).toEqual([[], namesIn(FIXED)]);
+  const reloaded = changed(RELOADABLE);
+  expect(reloaded.needRestart).toEqual([]);
+  expect(reloaded.made.map((text) => text.split(' ')[1]).sort()).toEqual(namesIn(RELOADABLE));
+  expect(changed(`${NONE}\n`).made).toEqual([
+    'changed cookie_samesite',
+    'changed cookie_partitioned',
+  ]);
+});
+
+test('changes: these tests have every setting', () => {
+  const files = /^store_(\w+_file|server_name)$/;
+  const lists = ['mounts', 'api_keys'];
+  expect([...namesIn(FIXED + RELOADABLE), 'cookie_partitioned'].sort()).toEqual(
+    SETTINGS.filter((name) => !files.test(name) && !lists.includes(name)).sort(),
+  );
+});
+
+test('changes: the content of a file of the store needs a restart', () => {
+  const config = loadFile(FIXED + MOUNT);
+  const store = { ...config.store, password: 'x', tls: { ca: 'x', serverName: 'x' } };
+  expect(changesBetween(config, { ...config, store }).needRestart).toEqual([
+    'store_password_file',
+    'store_server_name',
+    'store_ca_file',
+  ]);
+});

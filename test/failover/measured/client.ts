@@ -1,0 +1,138 @@
+import { Agent, request } from 'node:http';
+import { KEY } from '../../support/postern.ts';
+import type { Issue, Open, Operation, Revoke } from './history.ts';
+import type { Site } from './site.ts';
+
+/** nginx and Postern answer earlier: a response that takes longer is as good as none. */
+const PATIENCE_MS = 15_000;
+
+interface Reply {
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface Issued {
+  readonly token: string;
+  readonly id: string;
+  readonly file: string;
+  readonly single: boolean;
+  readonly subject?: string;
+}
+
+/** Sends requests and records what came of them. */
+export interface Client {
+  readonly history: Operation[];
+  /** Responses other than the expected ones and 503, by their status; 0 is a connection that failed. */
+  readonly strange: ReadonlyMap<number, number>;
+  /** Undefined if it was not acknowledged. */
+  issue(
+    file: string,
+    more?: { single?: boolean; subject?: string; count?: number },
+  ): Promise<Issued[] | undefined>;
+  /** Asks for a file, by default for the token's. */
+  open(token: Issued, requester: string, file?: string): Promise<Open['outcome']>;
+  revoke(by: Revoke['by'], tokens: readonly Issued[]): Promise<Revoke['outcome']>;
+  close(): void;
+}
+
+export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>): Client {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1024 });
+  const history: Operation[] = [];
+  const strange = new Map<number, number>();
+  let turn = 0;
+
+  function send(to: number, line: string, headers: Record<string, string>, body = '') {
+    const [method = '', path = ''] = line.split(' ');
+    return new Promise<Reply>((resolve) => {
+      // A server may close an idle connection at this moment: that is no failure of the server.
+      const failed = () => resolve({ status: sent.reusedSocket ? 503 : 0, body: '' });
+      const options = { host: '127.0.0.1', port: to, method, path, headers, agent };
+      const sent = request(options, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+        response.on('error', failed);
+      });
+      sent.setTimeout(PATIENCE_MS, () => sent.destroy());
+      sent.on('error', failed);
+      sent.end(body);
+    });
+  }
+
+  /** Asks the instances in turn. */
+  function api(line: string, type: string, body?: string): Promise<Reply> {
+    turn += 1;
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': type };
+    return send(apiPorts[turn % apiPorts.length] as number, line, headers, body);
+  }
+
+  /** Whether a response is one of those that say that it was done. */
+  function isDone({ status }: Reply, ...expected: number[]): boolean {
+    if (expected.includes(status)) return true;
+    if (status !== 503) strange.set(status, (strange.get(status) ?? 0) + 1);
+    return false;
+  }
+
+  return {
+    history,
+    strange,
+    async issue(file, { single = false, subject, count = 1 } = {}) {
+      const wanted = {
+        path: `/download/${file}`,
+        expires_in: 3600,
+        ...(single && { max_uses: 1, resume_for: 3600 }),
+        ...(subject !== undefined && { subject }),
+      };
+      const start = performance.now();
+      const body = JSON.stringify(Array.from({ length: count }, () => wanted));
+      const reply = await api('POST /tokens', 'application/json', body);
+      const end = performance.now();
+      const done = isDone(reply, 201);
+      const given: Array<{ access_token: string; id: string }> = done ? JSON.parse(reply.body) : [];
+      const tokens = given.map(({ access_token }) => access_token);
+      const outcome: Issue['outcome'] = done ? 'done' : 'unknown';
+      history.push({ op: 'issue', tokens, file, single, start, end, outcome });
+      if (!done) return undefined;
+      return given.map(({ access_token: token, id }) => {
+        return { token, id, file, single, ...(subject !== undefined && { subject }) };
+      });
+    },
+
+    async open({ token, single, file: own }, requester, file = own) {
+      const start = performance.now();
+      const headers = { host: 'files.example', 'x-forwarded-for': requester };
+      const reply = await send(port, `GET /download/${file}?token=${token}`, headers);
+      const end = performance.now();
+      const isAnswered = isDone(reply, 200, 401, 403);
+      const answer = reply.status === 200 ? 'opened' : 'denied';
+      const outcome = isAnswered ? answer : 'unknown';
+      // The file that came, not the one that was asked for.
+      const came = outcome === 'opened' ? reply.body : file;
+      history.push({ op: 'open', token, file: came, single, requester, start, end, outcome });
+      return outcome;
+    },
+
+    async revoke(by, tokens) {
+      const [first] = tokens as readonly [Issued];
+      const start = performance.now();
+      const form = 'application/x-www-form-urlencoded';
+      const reply =
+        by === 'token'
+          ? await api('POST /revoke', form, `token=${first.token}`)
+          : by === 'id'
+            ? await api(`DELETE /tokens/${first.id}`, form)
+            : await api(`DELETE /tokens?subject=${first.subject}`, form);
+      const end = performance.now();
+      // 404: there is no such token, so it must not open either.
+      const outcome = isDone(reply, 200, 204, 404) ? 'done' : 'unknown';
+      const ended = tokens.map(({ token }) => token);
+      history.push({ op: 'revoke', by, tokens: ended, start, end, outcome });
+      return outcome;
+    },
+
+    close: () => agent.destroy(),
+  };
+}

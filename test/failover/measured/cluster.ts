@@ -1,0 +1,184 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine, Redis } from '../../../dev/redis.ts';
+import { startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { isAnyone, isNode, isServer, type Link, startLink } from './link.ts';
+import type { Load } from './load.ts';
+import { moveSlots } from './move-slots.ts';
+import { isConfirmed, isLookUp } from './outage.ts';
+import type { Scenario, Topology } from './scenario.ts';
+import {
+  follows,
+  isMaster,
+  KEEP,
+  killAhead,
+  makeFolders,
+  say,
+  until,
+  versionOf,
+} from './servers.ts';
+
+const HANG_MS = 10_000;
+
+interface Links {
+  readonly clients: Link;
+  readonly bus: Link;
+}
+
+/** Three masters, each with a replica, which fail. */
+export function startFailingCluster(engine: Engine, folder: string): Promise<Topology> {
+  return start(engine, folder, []);
+}
+
+/** The same, and the network between them fails. */
+export async function startDividedCluster(engine: Engine, folder: string): Promise<Topology> {
+  const links = Array.from({ length: 6 }, async (): Promise<Links> => {
+    return { clients: await startLink(), bus: await startLink() };
+  });
+  return start(engine, folder, await Promise.all(links));
+}
+
+async function start(engine: Engine, folder: string, links: readonly Links[]): Promise<Topology> {
+  const folders = await makeFolders(folder, 6);
+  // Without it, one lost shard would stop the others.
+  const args = [...KEEP, '--cluster-require-full-coverage', 'no'];
+  const redis = await startRedisCluster({ engine, args, folders, proxies: links });
+  const nodes = [...redis.masters, ...redis.replicas];
+  let turn = 0;
+
+  /** A master and its replica: another one each time. */
+  async function shard(): Promise<{ master: Redis; replica: Redis }> {
+    const master = redis.masters[turn % redis.masters.length] as Redis;
+    const replica = redis.replicas[turn % redis.replicas.length] as Redis;
+    turn += 1;
+    return (await isMaster(master)) ? { master, replica } : { master: replica, replica: master };
+  }
+
+  async function whole(): Promise<void> {
+    for (const node of nodes) {
+      await until('the cluster to be whole', async () => {
+        const isOk = (await say(node, 'CLUSTER INFO')).includes('cluster_state:ok');
+        const isClear = !/fail|handshake|disconnected/.test(await say(node, 'CLUSTER NODES'));
+        return isOk && isClear && ((await isMaster(node)) || (await follows(node)));
+      });
+    }
+    const masters = (await Promise.all(nodes.map(isMaster))).filter(Boolean).length;
+    if (masters !== redis.masters.length) throw new Error(`${masters} masters`);
+  }
+
+  async function restored(load: Load): Promise<void> {
+    await whole();
+    await load.settled(isLookUp);
+    await load.settled(isConfirmed);
+  }
+
+  /** Lets `fail` take the master of a shard away, and waits for its replica to take over. */
+  async function replace(
+    fail: (master: Redis, replica: Redis) => Promise<unknown>,
+  ): Promise<Redis> {
+    const { master, replica } = await shard();
+    await fail(master, replica);
+    await until('the replica to take over', () => isMaster(replica));
+    return master;
+  }
+
+  async function rejoin(load: Load, old: Redis): Promise<void> {
+    await load.settled(isLookUp);
+    await old.restart();
+    await restored(load);
+  }
+
+  const failures: Scenario[] = [
+    {
+      name: '`kill -9` of a master',
+      kind: 'kill',
+      loses: 'maybe',
+      run: async (load) => rejoin(load, await replace((old) => old.kill())),
+    },
+    {
+      name: '`kill -9` while its replica is behind',
+      loses: 'surely',
+      run: async (load) => rejoin(load, await replace((old, replica) => killAhead(old, [replica]))),
+    },
+    {
+      name: 'a master hangs for 10 s (SIGSTOP)',
+      loses: 'maybe',
+      async run(load) {
+        const old = await replace(async (hanging) => hanging.pause());
+        await sleep(HANG_MS - 4_000);
+        old.resume();
+        await restored(load);
+      },
+    },
+    {
+      name: '`CLUSTER FAILOVER`',
+      kind: 'planned',
+      async run(load) {
+        await replace((_, replica) => say(replica, 'CLUSTER FAILOVER'));
+        await restored(load);
+      },
+    },
+    {
+      name: '1,500 slots move to another master',
+      async run(load) {
+        const [from, to] = [await shard(), await shard()];
+        await moveSlots(1_500, from.master, to.master, nodes);
+        await restored(load);
+      },
+    },
+    {
+      name: 'all of Redis restarted, with `appendonly`',
+      async run(load) {
+        await Promise.all(nodes.map((node) => node.kill()));
+        await Promise.all(nodes.map((node) => node.restart()));
+        await restored(load);
+      },
+    },
+    {
+      name: 'a master and its replica are lost for good',
+      isForGood: true,
+      async run() {
+        const { master, replica } = await shard();
+        await Promise.all([master.kill(), replica.kill()]);
+        await sleep(6_000);
+      },
+    },
+  ];
+  /** The bus is cut both ways. */
+  const isolate = (isLost: (head: Buffer) => boolean) => async (load: Load) => {
+    await replace(async (lost) => {
+      const id = (await say(lost, 'CLUSTER MYID')).split('\r\n')[1] ?? '';
+      for (const [i, { clients, bus }] of links.entries()) {
+        if (nodes[i] === lost) clients.cut(isLost);
+        bus.cut(nodes[i] === lost ? isAnyone : isNode(id));
+      }
+    });
+    await sleep(HANG_MS - 4_000);
+    for (const link of links) for (const each of [link.clients, link.bus]) each.heal();
+    await restored(load);
+  };
+  const partitions: Scenario[] = [
+    {
+      name: 'the network to a master is lost for 10 s',
+      loses: 'maybe',
+      run: isolate(isAnyone),
+    },
+    {
+      name: 'only Postern still reaches a master for 10 s',
+      loses: 'surely',
+      run: isolate(isServer),
+    },
+  ];
+  const version = await versionOf(redis.masters[0] as Redis);
+  return {
+    name: 'Cluster',
+    kind: links.length > 0 ? 'network' : 'servers',
+    version,
+    url: redis.url,
+    replicas: 1,
+    scenarios: links.length > 0 ? partitions : failures,
+    async stop() {
+      await redis.stop();
+      for (const link of links) for (const each of [link.clients, link.bus]) each.close();
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, inject, onTestFinished } from 'vitest';
+import { temporaryFolder } from '../../../dev/paths.ts';
+import type { Engine } from '../../../dev/redis.ts';
+import { tryRun } from '../../../dev/run.ts';
+import { findTool } from '../../../dev/tools.ts';
+import { check } from './checker.ts';
+import { type Client, createClient } from './client.ts';
+import { problems } from './expected.ts';
+import { writeHistory } from './history.ts';
+import { startLoad } from './load.ts';
+import { isConfirmed, isLookUp, longestOutage } from './outage.ts';
+import type { Scenario, Topology } from './scenario.ts';
+import { type Site, startSite } from './site.ts';
+import type { Row } from './table.ts';
+
+const setting = (name: string, usual: number) => Number(process.env[name] ?? usual);
+
+const WARM_UP_MS = 1_500;
+
+/** Requests per second. */
+const RATE = setting('FAILOVER_RATE', 300);
+const TIMES = { kill: setting('FAILOVER_KILLS', 2), planned: setting('FAILOVER_PLANNED', 1) };
+const ENGINE: Engine = process.env.FAILOVER_ENGINE === 'valkey' ? 'valkey' : 'redis';
+/** A part of the names of the scenarios to run. */
+const ONLY = process.env.FAILOVER_ONLY ?? '';
+
+/** What confirms, in turn. */
+export const settings = ['no replica', 'all replicas'] as const;
+
+/** Long enough for any number of repetitions. */
+export const MAX_MS = 3_600_000;
+
+/** Runs the scenarios of a topology one after the other, and writes a row for each. */
+export async function measure(
+  start: (engine: Engine, folder: string) => Promise<Topology>,
+  by: (typeof settings)[number],
+): Promise<void> {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const topology = await start(ENGINE, folder);
+  onTestFinished(() => topology.stop());
+  const replicas = by === 'no replica' ? 0 : topology.replicas;
+  const site = await startSite({
+    POSTERN_STORE: topology.url,
+    ...(replicas > 0 && { POSTERN_STORE_REPLICAS: String(replicas) }),
+  });
+  onTestFinished(() => site.stop());
+  const rows: Row[] = [];
+  for (const scenario of topology.scenarios.filter(({ name }) => name.includes(ONLY))) {
+    const row = await run(scenario, site, { topology: topology.name, replicas });
+    rows.push(row);
+  }
+  const file = join(inject('failoverRows'), `${topology.name}-${topology.kind}-${replicas}.json`);
+  await writeFile(file, JSON.stringify({ measuredOn: await measuredOn(topology), rows }));
+}
+
+async function run(
+  scenario: Scenario,
+  site: Site,
+  { topology, replicas }: Pick<Row, 'topology' | 'replicas'>,
+): Promise<Row> {
+  const { name, kind, isForGood = false } = scenario;
+  const times = kind === undefined ? 1 : TIMES[kind];
+  const client = createClient(site);
+  const load = await startLoad(client, RATE);
+  try {
+    await sleep(WARM_UP_MS);
+    const before = sum(site.memory());
+    for (let i = 0; i < times; i += 1) await scenario.run(load);
+    await load.stop(isForGood ? 1 : undefined);
+    const { history, strange } = client;
+    const verdict = check(history);
+    const count = (list: keyof typeof verdict) => verdict[list].length;
+    const row: Row = {
+      topology,
+      replicas,
+      scenario: name,
+      times,
+      requests: history.length,
+      unavailable: history.filter(({ outcome }) => outcome === 'unknown').length,
+      lookUpOutage: longestOutage(history.filter(isLookUp)),
+      confirmedOutage: longestOutage(history.filter(isConfirmed)),
+      lostRevocations: count('lostRevocations'),
+      lateRevocations: count('lateRevocations'),
+      lostRedemptions: count('lostRedemptions') + count('shared'),
+      lostTokens: count('lostTokens'),
+      wronglyOpened: count('wronglyOpened'),
+      forged: count('forged'),
+      other: sum([...strange.values()]),
+      memory: [before, sum(site.memory())],
+    };
+    await report(row, problems(row, scenario), client, site);
+    return row;
+  } catch (error) {
+    await report({ topology, replicas, scenario: name }, [String(error)], client, site);
+    throw error;
+  } finally {
+    load.end();
+    client.close();
+  }
+}
+
+/** Fails, and keeps the history for a person who looks for the cause. */
+async function report(
+  { topology, replicas, scenario }: Pick<Row, 'topology' | 'replicas' | 'scenario'>,
+  found: readonly string[],
+  { history, strange }: Client,
+  { log }: Site,
+): Promise<void> {
+  if (found.length === 0) return;
+  const what = `${topology} ${replicas} ${scenario}`;
+  const file = join(tmpdir(), `postern-failover-${what.replaceAll(/[^\w]+/g, '-')}.jsonl`);
+  await writeHistory(file, history);
+  await writeFile(`${file}.log`, log());
+  const statuses = JSON.stringify([...strange]);
+  expect.soft(found, `${what}; history: ${file}; other statuses: ${statuses}`).toEqual([]);
+}
+
+async function measuredOn({ version }: Topology): Promise<string> {
+  const day = new Date().toISOString().slice(0, 10);
+  const nginx = /nginx\/(\S+)/.exec((await tryRun((await findTool('nginx')).path, ['-v'])).output);
+  const versions = `${version}, nginx ${nginx?.[1]}, Node.js ${process.versions.node}`;
+  return `Measured on ${day} with ${versions}, on ${availableParallelism()} cores, with ${RATE} requests per second.`;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,177 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine, Redis } from '../../../dev/redis.ts';
+import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
+import { isAnyone, isServer, type Link, startLink } from './link.ts';
+import type { Load } from './load.ts';
+import { isConfirmed, isLookUp } from './outage.ts';
+import type { Scenario, Topology } from './scenario.ts';
+import {
+  follows,
+  isMaster,
+  KEEP,
+  killAhead,
+  makeFolders,
+  say,
+  until,
+  versionOf,
+} from './servers.ts';
+
+/** Sentinels start no failover earlier after the last one: twice `failover-timeout`. */
+const PAUSE_MS = 10_500;
+const HANG_MS = 10_000;
+
+/** Three sentinels, a master and two replicas, which fail. */
+export function startFailingSentinel(engine: Engine, folder: string): Promise<Topology> {
+  return start(engine, folder, []);
+}
+
+/** The same, and the network between them fails. */
+export async function startDividedSentinel(engine: Engine, folder: string): Promise<Topology> {
+  return start(engine, folder, await Promise.all([startLink(), startLink(), startLink()]));
+}
+
+async function start(engine: Engine, folder: string, links: readonly Link[]): Promise<Topology> {
+  const folders = await makeFolders(folder, 3);
+  const redis = await startRedisSentinel({ engine, args: KEEP, folders, proxies: links });
+  const sentinels = [...redis.sentinels];
+  let lastFailover = Number.NEGATIVE_INFINITY;
+
+  /** By which the others reach it. */
+  const portOf = (server: Redis) => links[redis.servers.indexOf(server)]?.port ?? server.port;
+
+  /** The one that the first sentinel names. */
+  async function master(): Promise<Redis> {
+    const [sentinel] = sentinels;
+    const reply = await say(sentinel ?? { port: 0 }, 'SENTINEL GET-MASTER-ADDR-BY-NAME main');
+    const port = Number(reply.split('\r\n')[4]);
+    const named = redis.servers.find((server) => portOf(server) === port);
+    if (named === undefined) throw new Error(`the sentinel names ${JSON.stringify(reply)}`);
+    return named;
+  }
+
+  async function whole(): Promise<void> {
+    await until('all servers to follow the master', async () => {
+      const now = await master();
+      const others = redis.servers.filter((server) => server !== now);
+      const states = [isMaster(now), ...others.map((server) => follows(server, portOf(now)))];
+      return (await Promise.all(states)).every(Boolean);
+    });
+    for (const sentinel of sentinels) {
+      await until('each sentinel to see that', async () => {
+        const address = `status=ok,address=127.0.0.1:${portOf(await master())},slaves=2`;
+        return (await say(sentinel, 'INFO sentinel')).includes(address);
+      });
+    }
+  }
+
+  /** Lets `fail` take the master away, and waits for another one. */
+  async function replace(fail: (old: Redis) => Promise<unknown>): Promise<Redis> {
+    await sleep(Math.max(0, lastFailover + PAUSE_MS - performance.now()));
+    const old = await master();
+    await fail(old);
+    await until('another master', async () => {
+      const now = await master();
+      return now !== old && (await isMaster(now));
+    });
+    lastFailover = performance.now();
+    return old;
+  }
+
+  async function restored(load: Load): Promise<void> {
+    await whole();
+    await load.settled(isLookUp);
+    await load.settled(isConfirmed);
+  }
+
+  async function rejoin(load: Load, old: Redis): Promise<void> {
+    await load.settled(isLookUp);
+    await old.restart();
+    // The sentinels would do so too, eight seconds later.
+    await say(old, `REPLICAOF 127.0.0.1 ${portOf(await master())}`);
+    await say(old, 'CONFIG REWRITE');
+    await restored(load);
+  }
+
+  const others = (old: Redis) => redis.servers.filter((server) => server !== old);
+  const kill = async (load: Load) => rejoin(load, await replace((old) => old.kill()));
+  const failures: Scenario[] = [
+    { name: '`kill -9` of the master', kind: 'kill', loses: 'maybe', run: kill },
+    {
+      name: '`kill -9` while the replicas are behind',
+      loses: 'surely',
+      run: async (load) => rejoin(load, await replace((old) => killAhead(old, others(old)))),
+    },
+    {
+      name: 'the master hangs for 10 s (SIGSTOP)',
+      loses: 'maybe',
+      async run(load) {
+        const old = await replace(async (hanging) => hanging.pause());
+        await sleep(HANG_MS - 3_000);
+        old.resume();
+        await restored(load);
+      },
+    },
+    {
+      name: '`SENTINEL FAILOVER`',
+      kind: 'planned',
+      loses: 'maybe',
+      async run(load) {
+        await replace(() =>
+          until('the sentinel to begin', async () => {
+            const reply = await say(sentinels[0] ?? { port: 0 }, 'SENTINEL FAILOVER main');
+            return reply.startsWith('+OK');
+          }),
+        );
+        await restored(load);
+      },
+    },
+    {
+      name: 'all of Redis restarted, with `appendonly`',
+      async run(load) {
+        await Promise.all(redis.servers.map((server) => server.kill()));
+        await Promise.all(redis.servers.map((server) => server.restart()));
+        await restored(load);
+      },
+    },
+    {
+      name: 'a sentinel is lost',
+      async run(load) {
+        await sentinels.shift()?.stop();
+        await sleep(2_000);
+        await restored(load);
+      },
+    },
+    { name: '`kill -9` of the master, with two sentinels left', loses: 'maybe', run: kill },
+  ];
+  const isolate = (isLost: (head: Buffer) => boolean) => async (load: Load) => {
+    const old = await replace(async (lost) => links[redis.servers.indexOf(lost)]?.cut(isLost));
+    await sleep(HANG_MS - 3_000);
+    links[redis.servers.indexOf(old)]?.heal();
+    await restored(load);
+  };
+  const partitions: Scenario[] = [
+    {
+      name: 'the network to the master is lost for 10 s',
+      loses: 'maybe',
+      run: isolate(isAnyone),
+    },
+    {
+      name: 'only Postern still reaches the master for 10 s',
+      loses: 'surely',
+      run: isolate(isServer),
+    },
+  ];
+  const version = await versionOf(redis.servers[0] as Redis);
+  return {
+    name: 'Sentinel',
+    kind: links.length > 0 ? 'network' : 'servers',
+    version,
+    url: redis.url,
+    replicas: 2,
+    scenarios: links.length > 0 ? partitions : failures,
+    async stop() {
+      await redis.stop();
+      for (const link of links) link.close();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { residentBytes } from '../../../bench/processes.ts';
+import { startNginx } from '../../../dev/nginx.ts';
+import { projectRoot } from '../../../dev/paths.ts';
+import { startService } from '../../../dev/service.ts';
+import { KEY } from '../../support/postern.ts';
+
+/** The files `/download/0`, `/download/1` …. Each contains its name. */
+export const FILES = Array.from({ length: 8 }, (_, i) => String(i));
+
+export interface Site {
+  /** Of nginx. */
+  readonly port: number;
+  /** Of the APIs of the instances. */
+  readonly apiPorts: readonly number[];
+  /** What the instances logged. */
+  log(): string;
+  /** The resident memory of each instance. Throws if one has ended. */
+  memory(): number[];
+  stop(): Promise<void>;
+}
+
+/** nginx with the server lines of nginx/nginx.conf, and two instances of Postern. */
+export async function startSite(env: Record<string, string>): Promise<Site> {
+  const started = Array.from({ length: 2 }, () =>
+    startService({
+      env: {
+        POSTERN_MOUNTS: '/download/=/protected/',
+        POSTERN_API_KEYS: `web:${KEY}`,
+        POSTERN_LOG_LEVEL: 'error',
+        ...env,
+      },
+    }),
+  );
+  const services = await Promise.all(started);
+  const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
+  const more = /server 127\.0\.0\.1:7300(.*);/.exec(conf)?.[1];
+  const nginx = await startNginx({
+    config: ({ port, dir }) => `
+      keepalive_requests 1000000;
+      # A requester is an address, and there are thousands of them.
+      set_real_ip_from 127.0.0.1;
+      real_ip_header X-Forwarded-For;
+      include postern/http.conf;
+      upstream postern {
+        ${services.map(({ gatePort }) => `server 127.0.0.1:${gatePort}${more};`).join('\n')}
+        keepalive 256;
+      }
+      server {
+        listen 127.0.0.1:${port};
+        server_name files.example;
+        include postern/auth-request.conf;
+        location ^~ /download/ { include postern/protect.conf; }
+        location ^~ /protected/ {
+          include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
+        }
+      }`,
+  });
+  await mkdir(join(nginx.dir, 'files'));
+  for (const name of FILES) await writeFile(join(nginx.dir, 'files', name), name);
+  const pids = services.map(({ pid }) => pid);
+  return {
+    port: nginx.port,
+    apiPorts: services.map(({ apiPort }) => apiPort),
+    log: () => services.map(({ stdout, stderr }) => stdout() + stderr()).join('\n'),
+    memory: () =>
+      pids.map((pid) => {
+        process.kill(pid, 0);
+        return residentBytes(pid);
+      }),
+    async stop() {
+      await nginx.stop();
+      await Promise.all(services.map((service) => service.stop()));
+    },
+  };
+}

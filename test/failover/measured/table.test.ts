@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { problems } from './expected.ts';
+import type { Scenario } from './scenario.ts';
+import { type Row, replaceTables, tables } from './table.ts';
+
+const row = (more: Partial<Row> = {}): Row => ({
+  topology: 'Sentinel',
+  replicas: 0,
+  scenario: 'a kill',
+  times: 1,
+  requests: 100,
+  unavailable: 7,
+  lookUpOutage: 2_345,
+  confirmedOutage: 0,
+  lostRevocations: 0,
+  lateRevocations: 0,
+  lostRedemptions: 0,
+  lostTokens: 3,
+  wronglyOpened: 0,
+  forged: 0,
+  other: 0,
+  memory: [2 ** 20, 2 ** 21],
+  ...more,
+});
+
+test('table: both settings of a scenario follow each other', () => {
+  const text = tables([
+    row({ replicas: 2, times: 20 }),
+    row({ scenario: 'a hang' }),
+    row({ times: 20 }),
+    row({ topology: 'Cluster' }),
+  ]);
+  const [, sentinel, cluster] = text.split(/\*\*\w+\*\*\n\n/);
+  const starts = (part = '') => part.split('\n').map((line) => line.slice(0, 24));
+  expect(starts(sentinel).slice(2, 5)).toEqual([
+    '| a kill, 20 times | 0 |',
+    '| a kill, 20 times | 2 |',
+    '| a hang | 0 | 100 | 7 |',
+  ]);
+  expect(cluster).toContain('| a kill | 0 | 100 | 7 | 2.3 s | – | 0 | 0 | 3 | 0 | 1 → 2 |');
+});
+
+test('table: it replaces what is between the marks of a page, again and again', () => {
+  const begin = '<!-- The tables: written by npm run test:failover -->\n';
+  const page = `before\n${begin}old\n<!-- End of the tables -->\nafter\n`;
+  const replaced = replaceTables(page, 'new');
+  expect(replaced).toBe(`before\n${begin}\nnew\n<!-- End of the tables -->\nafter\n`);
+  expect(replaceTables(replaced, 'new')).toBe(replaced);
+  expect(() => replaceTables('a page', 'new')).toThrow('End of the tables');
+});
+
+const harmless: Scenario = { name: 'x', run: async () => {} };
+const harmful: Scenario = { ...harmless, loses: 'maybe' };
+const surely: Scenario = { ...harmless, loses: 'surely' };
+const lost = { lostRevocations: 1, lostRedemptions: 1, wronglyOpened: 2 };
+const LOST = [/2 acknowledged/, /2 requests were wrongly opened/];
+
+test.each<[string, Row, Scenario, RegExp[]]>([
+  ['nothing is lost', row(), harmless, []],
+  ['a harmless failure loses', row(lost), harmless, LOST],
+  ['a harmful failure loses', row(lost), harmful, []],
+  ['it loses with all replicas', row({ ...lost, replicas: 2 }), surely, LOST],
+  ['a failure that surely loses does not', row(), surely, [/the checker did not find/]],
+  ['it does not with all replicas', row({ replicas: 2 }), surely, []],
+  ['a token is forged', row({ forged: 1 }), surely, [/1 tokens/, /the checker/]],
+  ['another status', row({ other: 1 }), harmless, [/1 responses/]],
+  ['an outage without an end', row({ lookUpOutage: 61_000 }), harmless, [/an outage of 61000 ms/]],
+  ['the same, for good', row({ lookUpOutage: 61_000 }), { ...harmless, isForGood: true }, []],
+  ['memory grows', row({ memory: [0, 2 ** 30] }), harmless, [/the memory grew/]],
+])('expected: %s', (_, of, scenario, expected) => {
+  const found = problems(of, scenario);
+  expect(found).toHaveLength(expected.length);
+  for (const [i, pattern] of expected.entries()) expect(found[i]).toMatch(pattern);
+});

@@ -1,0 +1,9 @@
+import { test } from 'vitest';
+import { MAX_MS, measure, settings } from '../measured/measure.ts';
+import { startFailingSentinel } from '../measured/sentinel.ts';
+
+test.each(settings)(
+  'failover: servers of Sentinel fail, confirmed by %s',
+  (by) => measure(startFailingSentinel, by),
+  MAX_MS,
+);

@@ -1,0 +1,83 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { startNginx } from '../../dev/nginx.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
+import { gateSnippet, ways } from '../support/site.ts';
+
+const RELOADS = 20;
+const CLIENTS = 16;
+const CACHED = 'include postern/cache.conf;';
+
+// Clients that never stop asking through nginx, and one that never stops issuing tokens.
+test.each([
+  ...ways.map((way) => [way, 'no decision cache', ''] as const),
+  ['auth_request', 'a decision cache', CACHED] as const,
+])(
+  'races: 20 reloads under load by %s with %s: no request fails',
+  async (way, _, cache) => {
+    const ttl = cache === '' ? {} : { decision_ttl: 1 };
+    const config = { ...CONFIG, ...ttl, log_level: 'info' };
+    const service = await startReloadable(config);
+    const nginx = await startNginx({
+      config: ({ port, dir }) => `
+      keepalive_requests 1000000;
+      include postern/http.conf;
+      ${cache}
+      upstream postern { server 127.0.0.1:${service.gatePort} max_fails=3 fail_timeout=1s; keepalive 256; }
+      server {
+        listen 127.0.0.1:${port};
+        server_name files.example;
+        include postern/auth-request.conf;
+        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /protected/ {
+          include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
+        }
+      }`,
+    });
+    onTestFinished(nginx.stop);
+    await mkdir(join(nginx.dir, 'files'));
+    await writeFile(join(nginx.dir, 'files', 'a'), 'file a');
+    const issued = await service.issue({ path: '/download/a', expires_in: 600 });
+    const { url } = (await issued.json()) as { url: string };
+
+    let stopped = false;
+    const statuses: Record<string, number> = {};
+    const count = (status: number | string) => {
+      statuses[status] = (statuses[status] ?? 0) + 1;
+    };
+    const turns = Array.from({ length: CLIENTS }, () => 0);
+    const clients = turns.map(async (_, client) => {
+      const connection = await openRaw(nginx.port);
+      for (; !stopped; turns[client] = (turns[client] ?? 0) + 1) {
+        count((await connection.send(requestBytes('GET', url))).status);
+      }
+      connection.close();
+    });
+    const issuing = (async () => {
+      while (!stopped) count(`issue ${(await service.issue({ path: '/download/a' })).status}`);
+    })();
+    const progress = async (more: number) => {
+      const before = [...turns];
+      const has = () => turns.every((turn, client) => turn >= (before[client] ?? 0) + more);
+      await waitFor(has, { what: 'the clients to get answers' });
+    };
+
+    await progress(3);
+    for (let i = 1; i <= RELOADS; i += 1) {
+      // Each one changes something; every fifth is invalid.
+      const mounts =
+        i % 2 === 0 ? [MOUNT] : [MOUNT, { public: '/media/', internal: '/media-files/' }];
+      const next = { ...config, mounts, api_keys: [{ ...WEB, max_expires_in: 600 + i }] };
+      const { level } = await service.apply(i % 5 === 0 ? { ...next, mounts: [] } : next);
+      expect(level).toBe(i % 5 === 0 ? 'error' : 'info');
+      await progress(2);
+    }
+    stopped = true;
+    await Promise.all([...clients, issuing]);
+    expect(Object.keys(statuses).sort()).toEqual(['200', 'issue 201']);
+  },
+  120_000,
+);

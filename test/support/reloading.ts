@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { temporaryFolder } from '../../dev/paths.ts';
+import { startService } from '../../dev/service.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { KEY } from './postern.ts';
+import { samplesOf } from './samples.ts';
+
+export const sha256 = (secret: string) =>
+  `sha256:${createHash('sha256').update(secret).digest('hex')}`;
+
+/** A configuration as its file has it. */
+export type FileConfig = Record<string, unknown>;
+
+export const MOUNT = { public: '/download/', internal: '/protected/' };
+export const WEB = { id: 'web', key: sha256(KEY) };
+export const CONFIG: FileConfig = { mounts: [MOUNT], api_keys: [WEB] };
+
+// biome-ignore lint/suspicious/noExplicitAny: a log line, which the test is about
+export type Line = Record<string, any>;
+
+/** A configuration file in a folder that ends with the test. YAML includes JSON. */
+export async function configFile(config: FileConfig = CONFIG) {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'postern.yaml');
+  /** Atomically: the service must not read a part of it. */
+  async function write(next: FileConfig | string): Promise<void> {
+    await writeFile(`${path}.new`, typeof next === 'string' ? next : JSON.stringify(next, null, 2));
+    await rename(`${path}.new`, path);
+  }
+  await write(config);
+  return { folder, path, write };
+}
+
+export function linesOf(stdout: string): Line[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line));
+}
+
+/** The lines about reloads. */
+export const reloads = (stdout: string) =>
+  linesOf(stdout).filter(({ msg }) => /^the configuration was/.test(msg));
+
+/** The built service with a configuration file. */
+export async function startReloadable(config?: FileConfig, env: Record<string, string> = {}) {
+  const file = await configFile(config);
+  const service = await startService({ env: { POSTERN_CONFIG: file.path, ...env } });
+  onTestFinished(async () => void (await service.stop()));
+  const { gatePort, apiPort, stdout, signal } = service;
+  const api = (path: string, init: RequestInit = {}, key = KEY) =>
+    fetch(`http://127.0.0.1:${apiPort}${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    });
+  async function reload(): Promise<Line> {
+    const before = reloads(stdout()).length;
+    signal('SIGHUP');
+    return waitFor(() => reloads(stdout())[before], { what: 'the reload' });
+  }
+  return {
+    ...service,
+    file,
+    reload,
+    /** Writes a configuration, reloads it, and returns the log line. */
+    async apply(next: FileConfig | string): Promise<Line> {
+      await file.write(next);
+      return reload();
+    },
+    issue: (json: object, key?: string) =>
+      api('/tokens', { method: 'POST', body: JSON.stringify(json) }, key),
+    async gate(uri: string): Promise<number> {
+      const headers = {
+        'X-Original-URI': uri,
+        'X-Original-Method': 'GET',
+        'Postern-Site': 'files.example',
+      };
+      return (await fetch(`http://127.0.0.1:${gatePort}/auth-request`, { headers })).status;
+    },
+    async metric(name: string): Promise<number | undefined> {
+      return samplesOf(await (await api('/metrics')).text()).get(name);
+    },
+  };
+}
