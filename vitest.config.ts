@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
-const UNIT = 'test/{api,config,domain,gate,jwt,metrics,store}/*.test.ts';
+const UNIT = 'test/{api,config,domain,gate,jwt,metrics,storage,store}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 
@@ -14,6 +14,9 @@ const FAILOVER_RUNS = 'test/failover/runs/*.test.ts';
 
 /** Chromium and Firefox. */
 const BROWSERS = 'test/browsers/**/*.test.ts';
+
+/** A real object store. */
+const STORAGE = 'test/storage/servers/**/*.test.ts';
 
 const globalSetup = ['test/dev/global-setup.ts'];
 
@@ -31,7 +34,15 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'servers',
-          exclude: [...configDefaults.exclude, UNIT, RACES, FAILOVER, FAILOVER_RUNS, BROWSERS],
+          exclude: [
+            ...configDefaults.exclude,
+            UNIT,
+            RACES,
+            FAILOVER,
+            FAILOVER_RUNS,
+            BROWSERS,
+            STORAGE,
+          ],
           globalSetup,
         },
       },
@@ -49,6 +60,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
       },
+      { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
     ],
   },
 });

@@ -40,9 +40,15 @@ export function resolveMounts(
       : env.POSTERN_MOUNTS && given('POSTERN_MOUNTS', env.POSTERN_MOUNTS);
     const file = configFile(env);
     const mounts = text || (file && readConfigFile(file, readText, errors)?.get('mounts'));
-    return mounts && readMounts(mounts, errors);
+    return mounts && readMounts(mounts, NO_SECRETS, errors);
   });
 }
+
+/** Only the prefixes are needed, and this user may not have the credentials of an object store. */
+const NO_SECRETS = {
+  env: { AWS_ACCESS_KEY_ID: '-', AWS_SECRET_ACCESS_KEY: '-' },
+  readFile: () => '-',
+};
 
 function readText(path: string): string {
   return readFileSync(path, 'utf8');

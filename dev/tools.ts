@@ -35,6 +35,12 @@ const pythons = {
     packages: ['python3-django', 'gunicorn', 'python3-redis'],
     elsewhere: 'python3 on PATH must have Django: pip install django gunicorn redis',
   },
+  // A real S3 server. botocore signs, to compare with.
+  'python3-swift': {
+    modules: ['swift.proxy.server', 'botocore.auth'],
+    packages: ['python3-swift', 'python3-botocore'],
+    elsewhere: 'python3 on PATH must have OpenStack Swift: pip install swift botocore',
+  },
 } as const;
 
 type Python = keyof typeof pythons;

@@ -7,15 +7,17 @@ import { createHealth } from './api/health.ts';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
+import type { MountSettings } from './config/mounts.ts';
 import { hashSecret } from './domain/client.ts';
 import type { Rejection } from './domain/look-up.ts';
-import { createMounts } from './domain/mount.ts';
+import { createMounts, type Mount } from './domain/mount.ts';
 import { KeyFilesError, openJwt } from './jwt/open.ts';
 import { CannotListen, listen } from './listen.ts';
 import { createLog, createLogOutput } from './log.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { createCurrent, type Opened } from './reload.ts';
 import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './signals.ts';
+import { createSign } from './storage/sign.ts';
 import { openStore } from './store/store.ts';
 
 /** How long the start waits for the store. */
@@ -69,7 +71,7 @@ async function main(): Promise<void> {
       files.set(path, hashSecret(text));
       return text;
     };
-    const mounts = createMounts(config.mounts);
+    const mounts = createMounts(config.mounts.map(withSign));
     const jwt = await openJwt(config, { mounts, readFile: readKeys, now, onFailure, onRejected });
     return { config, files, app: createApp(config, { ...shared, mounts, jwt }) };
   }
@@ -113,6 +115,12 @@ async function main(): Promise<void> {
   const servers = [gate, api, monitor].filter((server) => server !== undefined);
   endOnSignal(process, { servers, store, log, output, hangup });
   hangup.start(current.reload);
+}
+
+/** A mount with an object store signs requests, and holds no credentials. */
+function withSign({ storage, ...mount }: MountSettings): Mount {
+  if (storage === undefined) return mount;
+  return { ...mount, sign: createSign(storage, storage.credentials, now) };
 }
 
 /** The version in package.json, at the root of the package: this file is built to dist/service/. */

@@ -15,28 +15,38 @@ Exit status: 0 nothing found, 1 something found, 2 could not read or test.`;
 export function addDoctor(program: Command, env: Environment): void {
   const doctor = program
     .command('doctor')
-    .description("Test a running site of yours from outside, or check nginx's configuration.")
+    .description(
+      "Test a running site of yours from outside, or check nginx's configuration or object stores.",
+    )
     .argument('[url]', 'URL of the site: https://files.example/');
   const ofSite = added(doctor, addSiteOptions);
   const ofConfig = added(doctor, addConfigOptions);
   doctor
+    .option(
+      '--storage [object]',
+      'check the object stores of the mounts; with the name of an object below their prefix',
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
     .addHelpText('after', '  nginx -T | postern doctor --config')
-    .action(async (url: string | undefined, options: ConfigOptions & SiteOptions) => {
-      if ((url === undefined) === (options.config === undefined)) {
-        throw new UsageError('pass either the URL of a site or --config');
+    .addHelpText('after', '  postern doctor --storage film.mp4')
+    .action(async (url: string | undefined, options: Options) => {
+      const { config, storage } = options;
+      if ([url, config, storage].filter((one) => one !== undefined).length !== 1) {
+        throw new UsageError('pass either the URL of a site, --config or --storage');
       }
-      const useless = (url === undefined ? ofSite : ofConfig).find(
-        (name) => doctor.getOptionValueSource(name) === 'cli',
-      );
-      if (useless !== undefined) {
-        const needed = url === undefined ? 'a URL' : '--config';
-        throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
-      }
+      rejectOthers(ofSite, url === undefined, 'a URL');
+      rejectOthers(ofConfig, config === undefined, '--config');
+      if (storage !== undefined) return doctorStorage(storage, options, env);
       await (url === undefined ? doctorConfig(options, env) : doctorSite(url, options, env));
     });
+
+  function rejectOthers(names: readonly string[], areUseless: boolean, needed: string): void {
+    const useless = names.find((name) => doctor.getOptionValueSource(name) === 'cli');
+    if (!areUseless || useless === undefined) return;
+    throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
+  }
 }
 
 function added(command: Command, add: (command: Command) => void): string[] {
@@ -72,6 +82,21 @@ async function doctorConfig(options: ConfigOptions, env: Environment): Promise<v
     mounts: resolveMounts(mounts, env),
     json,
   });
+  await print(text);
+  if (!ok) process.exitCode = 1;
+}
+
+type Options = ConfigOptions & SiteOptions & { readonly storage?: string | true };
+
+/** Checks the object stores, prints the findings, and sets the exit code. */
+async function doctorStorage(
+  storage: string | true,
+  { json }: Options,
+  env: Environment,
+): Promise<void> {
+  const { diagnoseStorages } = await import('./storage/doctor.ts');
+  const options = { ...(storage !== true && { object: storage }), ...(json && { json }) };
+  const { ok, text } = await diagnoseStorages(options, env);
   await print(text);
   if (!ok) process.exitCode = 1;
 }

@@ -22,6 +22,10 @@ export function addNginx(program: Command, env: Environment): void {
   repeatable('--files <[prefix=]folder>', 'the folder of an internal prefix');
   repeatable('--proxy-target <[prefix=]url>', 'the storage that an internal prefix proxies to');
   repeatable(
+    '--resolver <address>',
+    'a DNS server, to look up the storage of a mount again: 127.0.0.53',
+  );
+  repeatable(
     '--listen <address>',
     'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80 (default: 80)',
   );

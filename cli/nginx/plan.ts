@@ -4,12 +4,14 @@ import type { SourcedValue } from '../../service/config/source.ts';
 import { given } from '../config.ts';
 import { type Pages, readPages } from './pages.ts';
 import { type FileSources, planSites, readFileSources, type ServerPlan } from './sites.ts';
+import { type StorageSource, storagesOf } from './storage.ts';
 import {
   readCount,
   readListenAddress,
   readLogFile,
   readLogin,
   readOrigin,
+  readResolver,
   readUpstream,
   sameListen,
 } from './values.ts';
@@ -18,6 +20,7 @@ import {
 export interface NginxOptions {
   readonly files: readonly string[];
   readonly proxyTarget: readonly string[];
+  readonly resolver: readonly string[];
   readonly listen: readonly string[];
   readonly serverName: readonly string[];
   readonly upstream: readonly string[];
@@ -36,6 +39,7 @@ export interface NginxOptions {
 export const DEFAULTS: NginxOptions = {
   files: [],
   proxyTarget: [],
+  resolver: [],
   listen: ['80'],
   serverName: [],
   upstream: [],
@@ -58,6 +62,9 @@ export interface Plan {
   readonly listens: readonly string[];
   readonly sites: readonly ServerPlan[];
   readonly sources: FileSources;
+  readonly storages: readonly StorageSource[];
+  /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
+  readonly resolvers: readonly string[];
   /** Absent: no log. */
   readonly logFile?: string;
   readonly origins: readonly string[];
@@ -94,6 +101,8 @@ export function planOf(
     errors.add(given('--listen', listens.join(' ')), 'each address once');
   }
   const sites = planSites(mounts, options.serverName, errors);
+  const storages = storagesOf(mounts);
+  const resolvers = each('--resolver', options.resolver, readResolver);
   const log = options.log === 'off' ? undefined : options.logFile;
   const logFile = one('--log-file', log, readLogFile);
   const login = one('--login', options.login, (value) => readLogin(value, publicUrl, errors));
@@ -102,7 +111,9 @@ export function planOf(
     upstreams,
     listens,
     sites,
-    sources: readFileSources(options, sites, errors),
+    sources: readFileSources(options, sites, storages, errors),
+    storages: resolvers.length > 0 ? [] : storages.all,
+    resolvers,
     ...(logFile !== undefined && { logFile }),
     origins: [...new Set(each('--cors', options.cors, readOrigin))],
     ...(login !== undefined && { login }),

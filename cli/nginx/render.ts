@@ -1,5 +1,6 @@
 import type { Plan } from './plan.ts';
 import { type ServerPlan, word } from './sites.ts';
+import { type StorageSource, storageLines, storageUpstream } from './storage.ts';
 import type { FileSource } from './values.ts';
 
 /** The snippets of the http block, in order. */
@@ -19,6 +20,9 @@ export function render(plan: Plan, include: (snippet: string) => string): string
     httpSnippets(plan).map(include).join('\n'),
     ...namesHash(plan.sites),
     upstream(plan.upstreams),
+    ...plan.storages.map((storage) =>
+      block(`upstream ${storage.upstream}`, storageUpstream(storage)),
+    ),
     ...plan.sites.map((site) => server(plan, site, include)),
   ].join('\n\n');
 }
@@ -54,8 +58,8 @@ function server(
 }
 
 function internal(
-  source: FileSource,
-  { listing }: Plan,
+  source: FileSource | StorageSource,
+  { listing, resolvers }: Plan,
   include: (name: string) => string,
 ): string[] {
   if ('folder' in source) {
@@ -69,8 +73,8 @@ function internal(
   return [
     include('internal-proxy.conf'),
     include('headers.conf'),
-    `proxy_pass ${source.url};`,
-    ...(source.url.startsWith('https:') ? VERIFY_CERTIFICATE : []),
+    ...('upstream' in source ? storageLines(source, resolvers) : [`proxy_pass ${source.url};`]),
+    ...(String(source.url).startsWith('https:') ? VERIFY_CERTIFICATE : []),
   ];
 }
 

@@ -3,6 +3,7 @@ import type { SourcedValue } from '../../service/config/source.ts';
 import { siteName } from '../../service/config/values.ts';
 import type { Mount } from '../../service/domain/mount.ts';
 import { given } from '../config.ts';
+import type { StorageSource, Storages } from './storage.ts';
 import { type FileSource, readFolder, readTarget } from './values.ts';
 
 /** A server block, and its locations. */
@@ -75,22 +76,27 @@ export function word(text: string): string {
 }
 
 /** What serves an internal prefix of a site. */
-export type FileSources = (site: string, prefix: string) => FileSource;
+export type FileSources = (site: string, prefix: string) => FileSource | StorageSource;
 
 const STORAGE = 'https://bucket.store.example';
 
 /**
  * Reads `--files` and `--proxy-target`: `/srv/files`, `/protected/=/srv/files`, and
- * `files.example:/protected/=/srv/files` if sites differ.
+ * `files.example:/protected/=/srv/files` if sites differ. A mount with an object store needs none.
  */
 export function readFileSources(
   {
     files,
     proxyTarget,
   }: { readonly files: readonly string[]; readonly proxyTarget: readonly string[] },
-  sites: readonly ServerPlan[],
+  plans: readonly ServerPlan[],
+  storages: Storages,
   errors: ConfigErrors,
 ): FileSources {
+  const sites = plans.map(({ internals, ...site }) => ({
+    ...site,
+    internals: internals.filter((prefix) => storages.find(site.name, prefix) === undefined),
+  }));
   const prefixes = [...new Set(sites.flatMap(({ internals }) => internals))];
   const own = sites.flatMap(({ name, internals }) => internals.map((one) => `${name}:${one}`));
   const keys = [...prefixes, ...own].sort((a, b) => b.length - a.length);
@@ -100,7 +106,9 @@ export function readFileSources(
     const value = given(option, text);
     const key = keys.find((one) => text.startsWith(`${one}=`));
     const at = key ?? prefixes[0] ?? '';
-    if (key === undefined && prefixes.length > 1) {
+    if (prefixes.length === 0) {
+      errors.add(value, 'no value: the storage of each mount says where its files are');
+    } else if (key === undefined && prefixes.length > 1) {
       const which = prefixes.map((prefix) => `${prefix}=${example}`).join(' or ');
       errors.add(value, `an internal prefix before it: ${which}`);
     } else if (sources.has(at)) {
@@ -121,5 +129,6 @@ export function readFileSources(
     errors.add({ field: '--files' }, `the folder of the files of ${prefix}: --files ${example}`);
   }
   // If there is none, an error was added, and nothing is written.
-  return (site, prefix) => sources.get(keyOf(site, prefix) ?? '') ?? { folder: '' };
+  return (site, prefix) =>
+    storages.find(site, prefix) ?? sources.get(keyOf(site, prefix) ?? '') ?? { folder: '' };
 }

@@ -25,6 +25,14 @@ export function readUpstream(value: SourcedValue, errors: ConfigErrors): string 
   );
 }
 
+/** A DNS server: `127.0.0.53`, `[::1]:5353`. */
+export function readResolver(value: SourcedValue, errors: ConfigErrors): string | undefined {
+  const text = String(value.value);
+  const { host, port } = (!isAddress(text) && split(text)) || { host: text, port: '53' };
+  if (isAddress(host) && isPort(port)) return text;
+  return errors.add(value, 'the address of a DNS server, such as 127.0.0.53 or [::1]:53');
+}
+
 /** An address that nginx listens on: `80`, `*:80`, `127.0.0.1:80`, `[::]:80`, `unix:/run/site.sock`. */
 export function readListenAddress(value: SourcedValue, errors: ConfigErrors): string | undefined {
   const text = String(value.value);

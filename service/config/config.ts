@@ -1,12 +1,11 @@
 import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
-import type { Mount } from '../domain/mount.ts';
 import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
-import { type ReadFile, readConfigFile } from './file.ts';
-import { readMounts } from './mounts.ts';
+import { readConfigFile } from './file.ts';
+import { type MountSettings, readMounts } from './mounts.ts';
 import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
-import { createFields, type Fields, type SourcedValues } from './source.ts';
+import { createFields, type Fields, type ReadFile, type SourcedValues } from './source.ts';
 import { readStore, type StoreSettings } from './store.ts';
 import type { Listen } from './values.ts';
 
@@ -28,7 +27,7 @@ type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
 export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K] } & {
   readonly store: StoreSettings;
   /** At least one. */
-  readonly mounts: readonly Mount[];
+  readonly mounts: readonly MountSettings[];
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
   readonly apiKeys: readonly ApiKey[];
   /** Issuers whose JWTs Postern trusts. */
@@ -72,7 +71,9 @@ export function loadConfig(
   const plain = readPlain(settings);
   const store = readStore(plain, settings, readFile);
   const mounts =
-    isComplete || settings.has('mounts') ? readMounts(values.get('mounts'), errors) : undefined;
+    isComplete || settings.has('mounts')
+      ? readMounts(values.get('mounts'), { env, readFile }, errors)
+      : undefined;
   const apiKeys = readApiKeys(values.get('api_keys'), { mounts, plain }, errors);
   const issuer = settings.has('issuer') ? plain.issuer : (plain.public_url ?? 'postern');
   const context = { mounts, plain, apiKeys, ownIssuer: issuer };

@@ -63,7 +63,8 @@ const MAX_SHOWN = 100;
 const PUBLIC_API_KEY_FIELDS = /^api_keys\.(paths|targets|max_expires_in|max_resume_for)$/;
 
 /** Somebody may paste a secret instead of the path of its file. */
-const MAY_BE_SECRET = ['jwt_keys', 'store_password_file', 'store_key_file', 'sentinel_password'];
+const MAY_BE_SECRET =
+  /^(jwt_keys|store_(password|key)_file|sentinel_password|mounts\.storage(\.(credentials|access_key_id|\w+_file))?)$/;
 
 /**
  * What a report may show of a value; undefined: nothing.
@@ -71,7 +72,7 @@ const MAY_BE_SECRET = ['jwt_keys', 'store_password_file', 'store_key_file', 'sen
  */
 export function redact(setting: string, value: unknown): string | undefined {
   if (/^api_keys\b/.test(setting) && !PUBLIC_API_KEY_FIELDS.test(setting)) return undefined;
-  if (MAY_BE_SECRET.includes(setting) && typeof value === 'string') return undefined;
+  if (MAY_BE_SECRET.test(setting) && typeof value === 'string') return undefined;
   if (Array.isArray(value)) return 'a list';
   if (value instanceof Map) return 'a mapping';
   if (value === null) return 'nothing';

@@ -2,16 +2,14 @@ import * as yaml from 'yaml';
 import { API_KEY_FIELDS } from './clients.ts';
 import { type ConfigErrors, quote, redact } from './errors.ts';
 import { FILE_ONLY, SETTINGS } from './settings.ts';
-import { readMapping, type SourcedValue, type SourcedValues, type Value } from './source.ts';
-
-/** Returns a file's text, or throws as `node:fs` does. */
-export type ReadFile = (path: string) => string;
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist',
-  EACCES: 'this user may not read it',
-  EISDIR: 'it is a folder',
-};
+import {
+  type ReadFile,
+  readMapping,
+  readText,
+  type SourcedValue,
+  type SourcedValues,
+  type Value,
+} from './source.ts';
 
 /** The settings in the file that `config` names; undefined, with issues, if it cannot be read. */
 export function readConfigFile(
@@ -22,20 +20,6 @@ export function readConfigFile(
   const path = String(config.value);
   const text = readText(path, readFile, (expected) => errors.add(config, expected));
   return text === undefined ? undefined : parse(path, text, errors);
-}
-
-/** The text of a file that a setting names; undefined, with an issue, if it cannot be read. */
-export function readText(
-  path: string,
-  readFile: ReadFile,
-  add: (expected: string) => undefined,
-): string | undefined {
-  try {
-    return readFile(path);
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    return add(`the path of a readable file: ${WHY[code] ?? 'it cannot be read'}`);
-  }
 }
 
 function parse(path: string, text: string, errors: ConfigErrors): SourcedValues | undefined {

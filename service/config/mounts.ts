@@ -1,6 +1,7 @@
 import { type Mount, mountId } from '../domain/mount.ts';
 import type { ConfigErrors } from './errors.ts';
 import { defined, type EntryList, type Fields, readEntries, type SourcedValue } from './source.ts';
+import { readStorage, type Secrets, type StorageSettings } from './storage.ts';
 import { internalPrefix, listOf, publicPrefix, queryArgument, siteName, unseen } from './values.ts';
 
 const MOUNT = {
@@ -10,7 +11,7 @@ const MOUNT = {
   path_argument: queryArgument.optional(),
 };
 
-export const MOUNT_FIELDS = [...Object.keys(MOUNT), 'pass_arguments'];
+export const MOUNT_FIELDS = [...Object.keys(MOUNT), 'pass_arguments', 'storage'];
 
 function passArgumentsSchema(pathArgument: string | undefined) {
   const argument = queryArgument
@@ -22,22 +23,27 @@ function passArgumentsSchema(pathArgument: string | undefined) {
   return { pass_arguments: listOf('query arguments', argument).default([]) };
 }
 
+/** A mount, and its object store if it has one. */
+export type MountSettings = Mount & { readonly storage?: StorageSettings };
+
 /** A mount, and the entry that configures it. */
 interface Configured {
-  readonly mount: Mount;
+  readonly mount: MountSettings;
   readonly entry: Fields;
 }
 
 /** Every mount; undefined, with issues, if one of them is invalid or there is none. */
 export function readMounts(
   sourced: SourcedValue | undefined,
+  secrets: Secrets,
   errors: ConfigErrors,
-): readonly Mount[] | undefined {
+): readonly MountSettings[] | undefined {
   const before = errors.count;
   const entries = readEntries(sourced, MOUNTS, errors);
-  const mounts = entries.flatMap((entry) => readMount(entry) ?? []);
+  const mounts = entries.flatMap((entry) => readMount(entry, secrets, errors) ?? []);
   rejectLoops(mounts);
   rejectNested(mounts);
+  rejectSharedStorage(mounts);
   const isNew = unseen();
   for (const { mount, entry } of mounts) {
     if (isNew(mount.id)) continue;
@@ -76,13 +82,24 @@ export function splitSite(text: string): { site?: string; prefix: string } {
 }
 
 /** One mount; undefined, with issues, if its prefixes or its site are invalid. */
-function readMount(entry: Fields): Configured | undefined {
+function readMount(entry: Fields, secrets: Secrets, errors: ConfigErrors): Configured | undefined {
   const { public: prefix, internal, site, path_argument: pathArgument } = entry.read(MOUNT);
   const passArguments = entry.read(passArgumentsSchema(pathArgument)).pass_arguments ?? [];
+  const sourced = entry.get('storage');
+  const storage = sourced && readStorage(sourced, secrets, errors);
+  if (sourced && passArguments.length > 0) {
+    entry.add('pass_arguments', 'no value: the query of an object store is its signature');
+  }
   if (prefix === undefined || internal === undefined) return undefined;
   if (entry.has('site') && site === undefined) return undefined;
   const id = mountId(site, prefix);
-  const mount = { id, prefix, internal, passArguments, ...defined({ site, pathArgument }) };
+  const mount = {
+    id,
+    prefix,
+    internal,
+    passArguments,
+    ...defined({ site, pathArgument, storage }),
+  };
   return { mount, entry };
 }
 
@@ -137,4 +154,21 @@ function nestAlike(outer: Mount, inner: Mount): boolean {
   const rest = inner.internal.slice(outer.internal.length);
   // A path in an argument stays with the outer mount, even if an inner mount has that path.
   return inner.prefix === outer.prefix + rest && outer.pathArgument === undefined;
+}
+
+/**
+ * An object store has its internal prefix alone: `target` names files by their internal URI, and a token
+ * of another mount must not open an object.
+ */
+function rejectSharedStorage(mounts: readonly Configured[]): void {
+  for (const one of mounts) {
+    for (const { mount: other } of mounts) {
+      const { mount, entry } = one;
+      if (mount.storage === undefined || mount === other) continue;
+      if (!sitesOverlap(mount.site, other.site)) continue;
+      if (relation(mount.internal, other.internal) === undefined) continue;
+      const expected = 'an internal prefix that no other mount has, contains or is below';
+      entry.add('internal', `${expected}: ${other.prefix} has ${other.internal}`);
+    }
+  }
 }

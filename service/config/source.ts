@@ -27,6 +27,7 @@ export function createFields(
   const source = (name: string): Source => values.get(name) ?? missing(name);
   return {
     has: (name: string) => values.has(name),
+    get: (name: string) => values.get(name),
     source,
     add: (name: string, expected: string) => errors.add(source(name), expected),
     /**
@@ -165,4 +166,27 @@ function entriesInText(
     );
     return [{ field, value: new Map(fields) }];
   });
+}
+
+/** Returns a file's text, or throws as `node:fs` does. */
+export type ReadFile = (path: string) => string;
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder',
+};
+
+/** The text of a file that a setting names; undefined, with an issue, if it cannot be read. */
+export function readText(
+  path: string,
+  readFile: ReadFile,
+  add: (expected: string) => undefined,
+): string | undefined {
+  try {
+    return readFile(path);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return add(`the path of a readable file: ${WHY[code] ?? 'it cannot be read'}`);
+  }
 }

@@ -1,9 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
-import { type ReadFile, readText } from './file.ts';
 import { type ValidPlain, variableOf } from './settings.ts';
-import { defined, type Fields } from './source.ts';
+import { defined, type Fields, type ReadFile, readText } from './source.ts';
 
 /** `url` and `password` are secrets: never log them. */
 export type StoreSettings = NonNullable<ReturnType<typeof readStore>>;

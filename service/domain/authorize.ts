@@ -43,7 +43,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       if (deadline?.late) throw deadline.late;
       try {
         const decision = await decide(request, requested, token, deadline);
-        if (decision.allow || decision.confirmed) return decision;
+        if (decision.allow) return signed(decision, requested.mount);
+        if (decision.confirmed) return decision;
         // A stale cookie must not hide that the requester may confirm.
         if (firstDenial === undefined || (decision.page && !firstDenial.page))
           firstDenial = decision;
@@ -117,6 +118,14 @@ function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...known };
 }
 
+/** With the signature of the object store, if the mount has one. nginx must not reuse it after its end. */
+function signed(allow: Allow, mount: Mount | undefined): Allow {
+  if (mount?.sign === undefined) return allow;
+  const name = allow.target.slice(mount.internal.length);
+  const { object, args, reusableFor } = mount.sign(name);
+  return { ...allow, object, args, reuseFor: Math.min(allow.reuseFor, reusableFor) };
+}
+
 /** A cookie with the token, for a client that does not have it in a cookie yet. */
 function tokenCookie(
   grant: Grant,
@@ -150,7 +159,9 @@ function resolveTarget(
   const notCovered = isFolder(path) ? 'path_is_folder' : 'insufficient_scope';
   if (mount === undefined || !isInScope(grant, mount, requested, request)) return notCovered;
   // The mount of the target may have been removed, or may serve only another site.
-  if (grant.target !== undefined && !isServed(grant.target, site, mounts)) return notCovered;
+  if (grant.target !== undefined && !isServed(grant.target, mount, site, mounts)) return notCovered;
+  // The mount may have got its object store after the token was issued.
+  if (grant.targetArgs !== undefined && mount.sign !== undefined) return notCovered;
   if (isFolder(path) && !opensFolders(grant, mount, requested)) return notCovered;
   const isListed = isFolder(path) && !grant.index;
   const target = targetOf(grant, mount, path) + (isFolder(path) && grant.index ? 'index.html' : '');
@@ -171,10 +182,11 @@ type ResolvedTarget = { readonly mount: Mount } & Pick<Allow, 'target' | 'listin
 /** Relative links need the final slash of the folder in the URL, not in an argument, and not after a token. */
 function opensFolders(
   { listing, index }: Grant,
-  { pathArgument }: Mount,
+  { pathArgument, sign }: Mount,
   { rawPath }: Requested,
 ): boolean {
-  return (listing || index) === true && pathArgument === undefined && rawPath.endsWith('/');
+  const opens = index || (listing && sign === undefined);
+  return opens === true && pathArgument === undefined && rawPath.endsWith('/');
 }
 
 /** The path of a folder from the name of the covered folder: `hls`, `hls/part-1`. */

@@ -62,6 +62,8 @@ export interface Allow {
   readonly target: string;
   /** Its query, encoded, without `?`; may be empty. */
   readonly args: string;
+  /** In an object store: the name below the internal prefix, percent-encoded as `args` sign it. */
+  readonly object?: string;
   /** Seconds for which nginx may reuse the decision. */
   readonly reuseFor: number;
   /** With `uses`: whether the requester is known or new. */

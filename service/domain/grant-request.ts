@@ -72,6 +72,9 @@ function checkFolder(
       errors.add(name, 'needs a mount that takes paths from the URL, not from an argument');
     }
   }
+  if (request.listing && mount.sign !== undefined) {
+    errors.add('listing', 'needs a folder on a disk: nginx cannot list an object store');
+  }
   if (request.listing && request.index) {
     errors.add(
       'index',

@@ -16,6 +16,20 @@ export interface Mount {
   readonly pathArgument?: string;
   /** Query arguments that are passed on to the internal location. */
   readonly passArguments: readonly string[];
+  /** The files are in an object store that requires a signature for each request; absent: in a folder. */
+  readonly sign?: SignFile;
+}
+
+/** Signs a request for a file, by its name below the internal prefix. */
+export type SignFile = (name: string) => SignedFile;
+
+export interface SignedFile {
+  /** The name, percent-encoded exactly as it is signed. */
+  readonly object: string;
+  /** The query with the signature. */
+  readonly args: string;
+  /** Seconds for which nginx may reuse the signature. */
+  readonly reusableFor: number;
 }
 
 /** `site` is `undefined` for sites that no mount names. */

@@ -2,7 +2,7 @@ import { type Client, mayIssueFor } from './client.ts';
 import type { RequestErrors } from './errors.ts';
 import { isFolder } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
-import type { Mounts, ResolvedMount } from './mount.ts';
+import type { Mount, Mounts, ResolvedMount } from './mount.ts';
 import { pathError, prefixError } from './path.ts';
 
 /** Long enough for a presigned query with a session token, within nginx's buffer for headers. */
@@ -24,13 +24,19 @@ export function checkReach(
     errors.add(field, 'is outside of what this client may issue for', true);
   }
   if (target !== undefined) checkTarget(target, resolved, client, mounts, errors);
-  if (args !== undefined) checkArgs(args, isFolder(covers) ? undefined : target, client, errors);
+  if (args !== undefined) {
+    if (mount.sign !== undefined) {
+      errors.add('target_args', 'must be absent: Postern signs requests for this mount itself');
+    }
+    checkArgs(args, isFolder(covers) ? undefined : target, client, errors);
+  }
 }
 
 /**
  * Checks that a client may use an internal URI as a target.
  *
- * On each site of the token, the URI must be under the internal prefix of a mount. There it must be
+ * On each site of the token, the URI must be under the internal prefix of a mount, for an object store
+ * that of the token's own mount. There it must be
  * either what one of the client's public paths leads to, or under one of the client's `targets`:
  * another site may serve other files under the same internal prefix.
  */
@@ -44,9 +50,10 @@ export function checkTarget(
   const invalid = isFolder(resolved.covers) ? prefixError(target) : pathError(target);
   if (invalid !== undefined) return errors.add('target', invalid);
   const sites = sitesOf(resolved, mounts);
-  if (!sites.every((site) => isServed(target, site, mounts))) {
+  if (!sites.every((site) => isServed(target, resolved.mount, site, mounts))) {
     const detail =
-      "must be under the internal prefix of a mount on the token's site; without a site, on every site";
+      "must be under the internal prefix of a mount on the token's site; without a site, on every site; " +
+      'an object store is only for tokens of its own mount';
     return errors.add('target', detail);
   }
   const allowed =
@@ -76,9 +83,18 @@ function isNamed(target: string, { targets }: Client): boolean {
   return targets.some((prefix) => target.startsWith(prefix));
 }
 
-/** Whether a site has a mount for an internal URI. */
-export function isServed(target: string, site: string | undefined, mounts: Mounts): boolean {
-  return mounts.on(site).some(({ internal }) => target.startsWith(internal));
+/**
+ * Whether an internal URI exists on a site for the tokens of a mount. An object store is only for tokens
+ * of its own mount, and these open nothing else.
+ */
+export function isServed(
+  target: string,
+  { sign }: Mount,
+  site: string | undefined,
+  mounts: Mounts,
+): boolean {
+  const serving = mounts.on(site).filter(({ internal }) => target.startsWith(internal));
+  return serving.length > 0 && serving.every((mount) => mount.sign === sign);
 }
 
 type TokenSites = Pick<ResolvedMount, 'mount' | 'site' | 'covers'>;

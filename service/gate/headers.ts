@@ -22,6 +22,7 @@ export const requestHeaders = {
 export const responseHeaders = {
   target: 'Postern-Target',
   args: 'Postern-Args',
+  object: 'Postern-Object',
   tokenId: 'Postern-Token-Id',
   subject: 'Postern-Subject',
   disposition: 'Postern-Disposition',

@@ -21,7 +21,7 @@ export function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answe
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args, listing } = decision;
+  const { id, grant, target, args, object, listing } = decision;
   const headers = [
     // nginx passes this header on to the client.
     'Cache-Control',
@@ -34,6 +34,7 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
     responseHeaders.tokenId,
     id,
   ];
+  if (object !== undefined) headers.push(responseHeaders.object, object);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push('X-Accel-Limit-Rate', String(grant.limitRate));
   if (listing !== undefined) headers.push(...listingHeaders(listing));

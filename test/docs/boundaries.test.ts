@@ -40,6 +40,12 @@ const boundaries: readonly Boundary[] = [
     why: 'JWTs are read and signed for the domain, without HTTP and store.',
   },
   {
+    part: 'service/storage/',
+    imports: [DOMAIN],
+    packages: ['node:crypto'],
+    why: 'Signing is a pure function of the time. The domain calls it without knowing it.',
+  },
+  {
     part: 'service/metrics/',
     imports: [DOMAIN],
     packages: ['prom-client', 'node:'],
@@ -83,7 +89,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'cli/',
-    imports: ['service/config/', DOMAIN, 'service/jwt/', 'service/main.ts'],
+    imports: ['service/config/', DOMAIN, 'service/jwt/', 'service/storage/', 'service/main.ts'],
     packages: ['commander', 'jose', 'node:'],
     why: 'A command reads the configuration, works on files or starts main.ts.',
   },

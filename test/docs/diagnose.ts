@@ -21,13 +21,15 @@ export async function diagnosed(example: string): Promise<string[]> {
   try {
     const own = [
       example.includes('include postern/http.conf;') ? '' : 'include postern/http.conf;',
-      example.includes('access_log') ? '' : LOG,
+      /access_log (?!off)/.test(example) ? '' : LOG,
       example.includes('upstream postern {') ? '' : UPSTREAM,
       example,
     ]
       .join('\n')
       .replace(/listen \d+;/g, 'listen 127.0.0.1:8080;')
-      .replaceAll('/var/log/nginx/', `${dir}/`);
+      // nginx looks names up, and creates the folders of caches and sockets.
+      .replaceAll('s3.eu-central-1.amazonaws.com', '127.0.0.1')
+      .replace(/\/(?:var\/(?:log|cache)\/nginx|run\/nginx-objects)\//g, `${dir}/`);
     // Tests give nginx a second log, whose format the doctor would report.
     const text = completeConfig(own, dir).replace(`access_log ${dir}/access.log;`, '');
     await writeFile(join(dir, 'nginx.conf'), text);

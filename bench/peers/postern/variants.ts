@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
 import { startRedis } from '../../../dev/redis.ts';
@@ -7,6 +7,7 @@ import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
 import { run } from '../../../dev/run.ts';
 import type { Backend, Variant, Wanted } from '../../backend.ts';
 import type { Group } from '../../processes.ts';
+import { PROTECTED } from './site.ts';
 import { type StartOptions, startPostern } from './start.ts';
 
 /** More than the JWT cache holds, so that no token is found in it. */
@@ -72,6 +73,38 @@ async function cached(wanted: Wanted): Promise<Backend> {
   return { ...postern, site: { ...postern.site, http: `${http} include postern/cache.conf;` } };
 }
 
+/** A mount with an object store: each decision costs a signature. The files still come from a folder. */
+async function storage(wanted: Wanted): Promise<Backend> {
+  const folder = await temporaryFolder();
+  const bucket = {
+    type: 's3',
+    region: 'eu-central-1',
+    bucket: 'media',
+    credentials: 'environment',
+  };
+  const mount = {
+    public: '/download/',
+    internal: PROTECTED,
+    storage: { ...bucket, endpoint: 'https://s3.eu-central-1.amazonaws.com' },
+  };
+  const file = join(folder, 'postern.yaml');
+  await writeFile(file, JSON.stringify({ mounts: [mount] }));
+  const env = {
+    POSTERN_MOUNTS: '',
+    POSTERN_CONFIG: file,
+    AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+    AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+  };
+  const postern = await startPostern(env, wanted);
+  return {
+    ...postern,
+    async stop() {
+      await postern.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
 /** JWTs with `revocable: false`, signed with a new key. */
 async function withKey(alg: string, wanted: Wanted): Promise<Backend> {
   const folder = await temporaryFolder();
@@ -103,6 +136,7 @@ function jwt(alg: string): Variant[] {
 
 export const POSTERN: readonly Variant[] = [
   { id: 'memory', title: 'Postern, memory', start: (wanted) => startPostern({}, wanted) },
+  { id: 'storage', title: 'Postern, memory, storage mount', start: storage },
   { id: 'redis', title: 'Postern, Redis', start: (wanted) => onRedis(wanted) },
   { id: 'cache', title: 'Postern, Redis, decision cache', start: cached },
   {

@@ -8,6 +8,7 @@ import { mount } from '../../support/postern.ts';
 export const USUAL: NginxOptions = {
   files: ['/srv/files'],
   proxyTarget: [],
+  resolver: [],
   listen: ['80'],
   serverName: [],
   upstream: [],

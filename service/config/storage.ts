@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import type { Environment } from './environment.ts';
+import type { ConfigErrors } from './errors.ts';
+import {
+  type Complete,
+  createFields,
+  defined,
+  type Fields,
+  type ReadFile,
+  readMapping,
+  readText,
+  type SourcedValue,
+} from './source.ts';
+import * as values from './values.ts';
+
+const STYLES = ['path', 'virtual-host'] as const;
+
+const FIELDS = {
+  type: z.literal('s3', 's3, the only type of storage'),
+  endpoint: values.storageEndpoint,
+  region: values.storageRegion,
+  bucket: values.bucket,
+  /** Before each key; the bucket may have other objects. */
+  prefix: values.keyPrefix.default(''),
+  style: z.enum(STYLES, `one of ${STYLES.join(', ')}`).default('path'),
+};
+
+const CREDENTIAL_FIELDS = {
+  credentials: z
+    .literal('environment', 'environment, for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
+    .optional(),
+  access_key_id: values.accessKey('access key ID').optional(),
+  secret_access_key_file: values.path('/run/secrets/s3-secret-key').optional(),
+  session_token_file: values.path('/run/secrets/s3-session-token').optional(),
+};
+
+export const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL_FIELDS)];
+
+/** `credentials` are secrets: never log them. */
+export type StorageSettings = Complete<typeof FIELDS> & { readonly credentials: Credentials };
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** Where credentials come from. */
+export interface Secrets {
+  readonly env: Environment;
+  readonly readFile: ReadFile;
+}
+
+/** The object store of a mount; undefined, with issues, if a field is invalid. */
+export function readStorage(
+  sourced: SourcedValue,
+  secrets: Secrets,
+  errors: ConfigErrors,
+): StorageSettings | undefined {
+  const before = errors.count;
+  const mapping = readMapping(sourced, STORAGE_FIELDS, errors);
+  if (mapping === undefined) return undefined;
+  const missing = (name: string) => ({ field: `${sourced.field}.${name}`, where: sourced.where });
+  const fields = createFields(mapping, missing, errors);
+  const location = fields.read(FIELDS);
+  const hostProblem = location.style === 'virtual-host' && bucketHostProblem(location);
+  if (hostProblem) fields.add('style', hostProblem);
+  const credentials = readCredentials(fields, secrets, errors);
+  if (errors.count > before || credentials === undefined) return undefined;
+  return { ...(location as Complete<typeof FIELDS>), credentials };
+}
+
+/** The bucket becomes part of the host. */
+function bucketHostProblem({ bucket = '', endpoint = '' }): string | undefined {
+  if (!/^[a-z0-9.-]*$/.test(bucket)) {
+    return 'path: a host name cannot have the upper-case letters and _ of this bucket';
+  }
+  if (bucket.includes('.') && endpoint.startsWith('https:')) {
+    return 'path: the certificate of the storage does not cover a bucket with a dot';
+  }
+  return undefined;
+}
+
+const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;
+
+function readCredentials(
+  fields: Fields,
+  { env, readFile }: Secrets,
+  errors: ConfigErrors,
+): Credentials | undefined {
+  const read = fields.read(CREDENTIAL_FIELDS);
+  const { access_key_id: accessKeyId } = read;
+  const names = ['access_key_id', 'secret_access_key_file', 'session_token_file'];
+  if (!fields.has('credentials') && !fields.has('access_key_id')) {
+    const expected = 'environment; or set access_key_id and secret_access_key_file instead';
+    return fields.add('credentials', expected);
+  }
+  if (fields.has('credentials')) {
+    for (const name of names) if (fields.has(name)) fields.add(name, 'no value, or no credentials');
+    const [id, secret, token] = VARIABLES.map((field) => fromEnvironment(field, env, errors));
+    return complete(id, secret, token);
+  }
+  const inFile = (name: 'secret_access_key_file' | 'session_token_file') => {
+    const path = read[name];
+    if (path === undefined) return undefined;
+    const text = readText(path, readFile, (expected) => fields.add(name, expected));
+    if (text === undefined) return undefined;
+    // Most editors end a file with a line break.
+    const { data } = values.accessKey('').safeParse(text.replace(/\r?\n$/, ''));
+    return data ?? fields.add(name, 'the path of a file with the value on one line');
+  };
+  if (!fields.has('secret_access_key_file')) {
+    fields.add('secret_access_key_file', 'the path of a file with the secret access key');
+  }
+  return complete(accessKeyId, inFile('secret_access_key_file'), inFile('session_token_file'));
+}
+
+/** A variable of AWS, which its tools use as well. Only the session token may be absent. */
+function fromEnvironment(field: string, env: Environment, errors: ConfigErrors) {
+  const value = env[field];
+  if (!value && field === 'AWS_SESSION_TOKEN') return undefined;
+  const { data, error } = values.accessKey('value').safeParse(value || undefined);
+  if (error === undefined) return data;
+  const why = 'because the storage of a mount has "credentials: environment"';
+  return errors.add({ field }, `${error.issues[0]?.message}, ${why}`);
+}
+
+function complete(id?: string, secret?: string, sessionToken?: string): Credentials | undefined {
+  if (id === undefined || secret === undefined) return undefined;
+  return { accessKeyId: id, secretAccessKey: secret, ...defined({ sessionToken }) };
+}

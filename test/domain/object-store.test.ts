@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import type { SignFile } from '../../service/domain/mount.ts';
+import { newToken, tokenId } from '../../service/domain/token.ts';
+import { mount } from '../support/postern.ts';
+import { client, createDecider, refusal } from './decider.ts';
+
+const signAs =
+  (bucket: string): SignFile =>
+  (name) => ({ object: encodeURIComponent(name), args: `sign=${bucket}`, reusableFor: 30 });
+
+const mounts = [
+  mount('/disk/', '/protected/'),
+  mount('/a/', '/bucket-a/', { sign: signAs('a') }),
+  mount('/b/', '/bucket-b/', { sign: signAs('b') }),
+  mount('/argument/', '/bucket-c/', { sign: signAs('c'), pathArgument: 'file' }),
+];
+const targets = ['/protected/', '/bucket-a/', '/bucket-b/'];
+
+const decider = (more = {}) => createDecider({ mounts, client: { ...client, targets }, ...more });
+
+describe('object store: the gate signs exactly the decided file', () => {
+  test.each([
+    ['a file', { path: '/a/x+y.mp4' }, '', '/bucket-a/x+y.mp4', 'x%2By.mp4', 'a'],
+    ['a folder', { prefix: '/b/hls/' }, '1.ts', '/bucket-b/hls/1.ts', 'hls%2F1.ts', 'b'],
+    ['a target', { path: '/a/x', target: '/bucket-a/v2/x' }, '', '/bucket-a/v2/x', 'v2%2Fx', 'a'],
+    [
+      'a folder as target',
+      { prefix: '/a/f/', target: '/bucket-a/v2/' },
+      'x',
+      '/bucket-a/v2/x',
+      'v2%2Fx',
+      'a',
+    ],
+    ['an argument', { path: '/argument/x' }, '', '/bucket-c/x', 'x', 'c'],
+  ])('%s', async (_, request, rest, target, object, bucket) => {
+    const { issue, authorize } = decider();
+    const { url } = await issue(request);
+    const args = `sign=${bucket}`;
+    expect(await authorize(url + rest)).toMatchObject({ allow: true, target, object, args });
+  });
+
+  test('a folder on a disk is not signed', async () => {
+    const { issue, authorize } = decider();
+    const decision = await authorize((await issue({ path: '/disk/x' })).url);
+    expect(decision).toMatchObject({ allow: true, args: '' });
+    expect(decision).not.toHaveProperty('object');
+  });
+
+  test('a folder is opened by its index.html, and is never listed', async () => {
+    const { issue, authorize, store, clock } = decider();
+    const { token } = await issue({ prefix: '/a/f/', index: true });
+    expect(await authorize('/a/f/', { cookie: token })).toMatchObject({
+      target: '/bucket-a/f/index.html',
+      object: 'f%2Findex.html',
+    });
+    const refused = await refusal(issue({ prefix: '/a/f/', listing: true }));
+    expect(refused).toEqual({ code: 'invalid_request', pointers: ['/listing'] });
+
+    const stored = newToken();
+    const times = { issuedAt: clock.now, expiresAt: clock.now + 60_000 };
+    const grant = {
+      client: 'test',
+      mount: '/a/',
+      covers: '/a/f/',
+      listing: true as const,
+      ...times,
+    };
+    await store.issue([[tokenId(stored), grant]]);
+    expect(await authorize('/a/f/', { cookie: stored })).toMatchObject({
+      allow: false,
+      code: 'path_is_folder',
+    });
+  });
+
+  test('a denial is not signed, nor a token without a use left', async () => {
+    let signed = 0;
+    const sign: SignFile = (name) => {
+      signed += 1;
+      return signAs('a')(name);
+    };
+    const { issue, authorize } = decider({ mounts: [mount('/a/', '/bucket-a/', { sign })] });
+    const { url } = await issue({ path: '/a/x', max_uses: 1 });
+    expect(await authorize(url.replace('/a/x', '/a/y'))).toMatchObject({ allow: false });
+    expect(await authorize('/a/x')).toMatchObject({ allow: false });
+    expect(signed).toBe(0);
+    expect(await authorize(url)).toMatchObject({ redeemed: 'new', object: 'x' });
+    expect(await authorize(url)).toMatchObject({ redeemed: 'known', object: 'x' });
+    expect(await authorize(url, { address: '192.0.2.2' })).toMatchObject({ allow: false });
+    expect(await authorize(url, { method: 'HEAD' })).toMatchObject({ object: 'x' });
+    expect(signed).toBe(3);
+  });
+
+  test.each([
+    [2, 2],
+    [30, 30],
+    [600, 30],
+  ])('decision cache: with a TTL of %d s, nginx reuses the signature for %d s', async (ttl, s) => {
+    const { issue, authorize } = decider({ decisionTtl: ttl });
+    const { url } = await issue({ path: '/a/x', expires_in: 3600 });
+    expect(await authorize(url)).toMatchObject({ reuseFor: s });
+  });
+});
+
+describe('object store: a token cannot reach another bucket', () => {
+  test.each([
+    ['another bucket', { path: '/a/x', target: '/bucket-b/x' }],
+    ['a folder of another bucket', { prefix: '/a/', target: '/bucket-b/' }],
+    ['a disk', { path: '/a/x', target: '/protected/x' }],
+    ['a bucket, from a disk', { path: '/disk/x', target: '/bucket-a/x' }],
+    ['a dot segment', { path: '/a/x', target: '/bucket-a/../bucket-b/x' }],
+    ['an empty segment', { path: '/a/x', target: '/bucket-a//x' }],
+    ['a prefix without its slash', { path: '/a/x', target: '/bucket-a' }],
+  ])('issue: target %s is refused', async (_, request) => {
+    const refused = await refusal(decider().issue(request));
+    expect(refused).toEqual({ code: 'invalid_request', pointers: ['/target'] });
+  });
+
+  test('issue: target_args are refused', async () => {
+    const request = { path: '/a/x', target: '/bucket-a/x', target_args: 'versionId=1' };
+    const refused = await refusal(decider().issue(request));
+    expect(refused).toEqual({ code: 'invalid_request', pointers: ['/target_args'] });
+  });
+
+  test.each([
+    ['another bucket', { mount: '/a/', target: '/bucket-b/x' }],
+    ['a disk', { mount: '/a/', target: '/protected/x' }],
+    ['a bucket, from a disk', { mount: '/disk/', covers: '/disk/x', target: '/bucket-a/x' }],
+    ['a dot segment', { mount: '/a/', target: '/bucket-a/../bucket-b/x' }],
+    ['a query', { mount: '/a/', target: '/bucket-a/x', targetArgs: 'versionId=1' }],
+    ['a query without a target', { mount: '/a/', targetArgs: 'acl' }],
+  ])('gate: a stored grant with %s is refused', async (_, more) => {
+    const { store, clock, authorize } = decider();
+    const token = newToken();
+    const times = { issuedAt: clock.now, expiresAt: clock.now + 60_000 };
+    const grant = { client: 'test', covers: '/a/x', ...times, ...more };
+    await store.issue([[tokenId(token), grant]]);
+    expect(await authorize(`${grant.covers}?token=${token}`)).toMatchObject({
+      allow: false,
+      code: 'insufficient_scope',
+    });
+  });
+});
