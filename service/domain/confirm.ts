@@ -29,6 +29,14 @@ export async function confirm(asked: Confirming, tryPin: TryPin): Promise<Decisi
   };
   const refused = () => deny('invalid_token', { refused: true });
   const ask = (code: DenyCode) => deny(code, { page: pageOf(grant, path) });
+  const confirmed = (redeemed: Redeemed | undefined) => {
+    if (redeemed === undefined) return refused();
+    const cookies = {
+      ...(tokenCookie && { tokenCookie }),
+      ...(resumeCookie && redeemed === 'new' && { resumeCookie }),
+    };
+    return deny('confirmed', { confirmed: { grant, redeemed, ...cookies } });
+  };
 
   if (confirmation === undefined) {
     const redeemed = await redeem(false);
@@ -37,26 +45,14 @@ export async function confirm(asked: Confirming, tryPin: TryPin): Promise<Decisi
     return ask(pinHash === undefined ? 'confirmation_required' : 'pin_required');
   }
 
-  if (pinHash !== undefined) {
-    const redeemed = await redeem(false);
-    if (redeemed === undefined) return refused();
-    if (redeemed === 'new') {
-      const { pin } = confirmation;
-      // Nobody typed a PIN: not an attempt.
-      if (pin === undefined || pin === '') return ask('pin_required');
-      const isRight = await tryPin({ id, grant, pinHash, pin }, deadline);
-      if (isRight === undefined) return refused();
-      if (!isRight) return ask('pin_wrong');
-    }
-  }
-  if (deadline?.late) throw deadline.late;
-  const redeemed = await redeem(true);
-  if (redeemed === undefined) return refused();
-  const cookies = {
-    ...(tokenCookie && { tokenCookie }),
-    ...(resumeCookie && redeemed === 'new' && { resumeCookie }),
-  };
-  return deny('confirmed', { confirmed: { grant, redeemed, ...cookies } });
+  if (pinHash === undefined) return confirmed(await redeem(true));
+  const seen = await redeem(false);
+  if (seen !== 'new') return confirmed(seen);
+  const { pin } = confirmation;
+  // Nobody typed a PIN: not an attempt.
+  if (pin === undefined || pin === '') return ask('pin_required');
+  const redeemed = await tryPin({ id, grant, pinHash, pin, redeem }, deadline);
+  return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
 }
 
 function pageOf(grant: Grant, path: string): ConfirmPage {

@@ -2,6 +2,7 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { createQueue } from './batches.ts';
 import type { Deadline } from './deadline.ts';
 import type { Grant } from './grant.ts';
+import type { Redeemed } from './requester.ts';
 import { type Store, Unavailable } from './store.ts';
 
 /** Wrong PINs, together with those that are being checked. Then the token is revoked. */
@@ -52,29 +53,38 @@ export interface PinAttempt {
   readonly grant: Grant;
   readonly pinHash: string;
   readonly pin: string;
+  readonly redeem: (counts: boolean) => Promise<Redeemed | undefined>;
 }
 
 export type TryPin = (
   attempt: PinAttempt,
   deadline: Deadline | undefined,
-) => Promise<boolean | undefined>;
+) => Promise<Redeemed | 'wrong' | undefined>;
 
 /**
  * Checks PINs one at a time, so that a flood of them delays no other decision. The store counts each
- * attempt before the check. `TryPin` returns undefined if no attempt is left: the token is revoked.
+ * attempt before the check. `TryPin` redeems the token if the PIN is correct. It returns undefined if no
+ * attempt is left, and revokes the token, or if no use is left.
  */
 export function createTryPin(store: Pick<Store, 'countAttempt' | 'revoke'>): TryPin {
   const enqueue = createQueue();
   let waiting = 0;
 
-  async function tryPin({ id, grant, pinHash, pin }: PinAttempt, deadline: Deadline | undefined) {
+  async function tryPin(attempt: PinAttempt, deadline: Deadline | undefined) {
     if (deadline !== undefined && deadline.endsAt - performance.now() < MIN_LEFT_MS) {
       throw new Unavailable('the PIN waited too long for its check');
     }
+    const { id, grant, pinHash, pin, redeem } = attempt;
+    // The requester may have confirmed while this attempt waited, or another one has taken the last use.
+    const seen = await redeem(false);
+    if (seen !== 'new') return seen;
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
     if (attempts === undefined) return undefined;
-    if (await matchesPin(pin, pinHash)) return true;
-    if (attempts < MAX_PIN_ATTEMPTS) return false;
+    if (await matchesPin(pin, pinHash)) {
+      if (deadline?.late) throw deadline.late;
+      return redeem(true);
+    }
+    if (attempts < MAX_PIN_ATTEMPTS) return 'wrong';
     await store.revoke(id, grant.client);
     return undefined;
   }

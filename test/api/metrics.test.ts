@@ -52,7 +52,7 @@ test('metrics: an API whose metrics have their own listener has no /metrics', as
   expect(described.paths).toHaveProperty('/readyz');
 });
 
-test('metrics: a listener of its own has /metrics, /livez and /readyz, and nothing else', async () => {
+test('metrics: a separate listener has /metrics, /livez and /readyz, and nothing else', async () => {
   const { store, metrics } = createPostern({ apiMetrics: false });
   const { log } = keptLog();
   const health = createHealth({ store, log, metrics: metrics.text });

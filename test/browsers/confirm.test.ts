@@ -76,7 +76,7 @@ test.for(browsers)('confirm, %s: a scanner with a browser takes no use', async (
   const page = await person.open(site.nginx.url(url));
   await page.click('button');
   await expectSaved(person);
-  // The scanner comes back.
+  // The scanner opens the link again.
   const again = await scanner.open(site.nginx.url(url));
   expect(await again.$('form')).toBeNull();
   expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));

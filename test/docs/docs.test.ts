@@ -159,7 +159,7 @@ test('docs/monitoring.md has each field and action of the audit log', () => {
 
 describe('codes and endpoints', () => {
   const codes = [...read('service/problem.ts').matchAll(/^ {2}([a-z_]+): (\d{3}),$/gm)];
-  const http = read('docs/http.md');
+  const http = read('docs/http.md') + read('docs/http-gate.md');
 
   test.each(codes.map(([, code = '', status = '']) => [code, status]))(
     '%s is %s',

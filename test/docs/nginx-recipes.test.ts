@@ -5,7 +5,7 @@ import { projectRoot } from '../../dev/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';
 
-const pages = ['nginx.md', 'nginx-recipes.md', 'object-store.md']
+const pages = ['nginx.md', 'nginx-recipes.md', 'object-store.md', 'pages.md']
   .map((name) => readFileSync(join(projectRoot, 'docs', name), 'utf8'))
   .join('\n');
 
@@ -33,7 +33,7 @@ const SITE = `server {
 
 test('the pages have recipes', () => expect(recipes.length).toBeGreaterThanOrEqual(14));
 
-describe('docs/nginx.md, nginx-recipes.md and object-store.md: nginx -t passes with the recipe, and the doctor finds nothing', () => {
+describe('docs: nginx -t passes with each recipe, and the doctor finds nothing', () => {
   test.each(recipes)('$heading', async ({ heading, text }) => {
     const site = text.includes('server {') ? text : `${text}\n${SITE}`;
     expect(await diagnosed(site)).toEqual(EXPECTED[heading] ?? []);

@@ -263,6 +263,16 @@ describe('pin', () => {
     ]);
   });
 
+  test('simultaneous correct PINs of one requester are no attempts', async () => {
+    const { issue, authorize, store } = createDecider();
+    const { url, id } = await issue({ ...pinned, max_uses: 1, bind: 'any' });
+    const clicks = Array.from({ length: MAX_PIN_ATTEMPTS + 2 }, () => post({ pin: 'Zu12' }));
+    const decisions = await Promise.all(clicks.map((click) => authorize(url, click)));
+    const confirmed = decisions.map((one) => !one.allow && one.confirmed?.redeemed);
+    expect(confirmed).toEqual(['new', ...clicks.slice(1).map(() => 'known')]);
+    expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
+  });
+
   test('too many checks at once are unavailable, and no attempt', async () => {
     const { issue, authorize, store } = createDecider();
     const { url, id } = await issue({ ...pinned, max_uses: 1000 });

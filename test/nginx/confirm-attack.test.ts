@@ -71,7 +71,7 @@ describe.each(ways)('attacks on confirm by %s', (way) => {
     expect(await site.postern.store.requesters(id)).toEqual([]);
   });
 
-  test('nobody continues the confirmation of another requester', async () => {
+  test('a requester cannot continue the confirmation of another one', async () => {
     const { url } = await issue();
     const other = await issue();
     const mine = await from('127.0.0.2', requestBytes('POST', url));

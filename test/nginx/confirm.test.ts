@@ -80,7 +80,7 @@ describe.each(ways)('confirm by %s', (way) => {
     expect(await site.log()).toContain('"code":"confirmation_required"');
   });
 
-  test('the page tells the name and the end, has no cache, no frame and no referrer', async () => {
+  test('the page shows the name and the end, and cannot be cached or framed', async () => {
     const { url } = await issue({ filename: '"><script>\u202e é\u{1f600}', expires_in: 600 });
     const page = await site.fetch(url, { headers: HTML });
     const text = await page.text();

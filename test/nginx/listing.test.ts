@@ -291,7 +291,7 @@ test.each(ways)('listing: by %s a site without the snippet never lists', async (
   expect((await site.ask('GET', page.url, BROWSER)).text).toBe('index');
 });
 
-// A gate with an error, or another service: the snippet has a check of its own.
+// A gate with an error, or another service: the snippet checks the URI, too.
 test.each(ways)('listing: by %s nginx lists only what the gate names as a list', async (way) => {
   let headers: Record<string, string> = {};
   const gate: RequestListener = (_, response) => {

@@ -114,6 +114,12 @@ describe.each(ways)('pages: by %s', (way) => {
     expect(head.header('Content-Security-Policy')).toBeDefined();
   });
 
+  test('a page logs no warning, which would contain the token', async () => {
+    for (const [status, code] of CODES) await ask(`${status},${code}`);
+    await ask(way === 'auth_request' ? '204' : '200');
+    expect(await site.nginx.errorLog()).not.toContain('uninitialized');
+  });
+
   test('a conditional request or a range gets the whole page', async () => {
     const date = new Date().toUTCString();
     for (const headers of [

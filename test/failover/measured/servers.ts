@@ -7,7 +7,7 @@ import { waitFor } from '../../../dev/wait.ts';
 /** How long replicas miss what the master acknowledges. */
 const BEHIND_MS = 800;
 
-/** So that a server that comes back has what it had. */
+/** So that a restarted server still has its data. */
 export const KEEP = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
 
 export async function makeFolders(parent: string, count: number): Promise<string[]> {
