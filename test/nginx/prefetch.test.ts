@@ -43,7 +43,7 @@ describe.each(ways)('prefetch: denied for a token with max_uses by %s', (way) =>
     expect(await spent()).toBe(1);
     expect((await site.ask('GET', url)).text).toBe('hello');
     const codes = async () => [
-      ...(await site.log()).matchAll(new RegExp(`"${id}".*"(\\w+)"}`, 'g')),
+      ...(await site.log()).matchAll(new RegExp(`"${id}".*"code":"(\\w+)"`, 'g')),
     ];
     await expect
       .poll(async () => (await codes()).map(([, code]) => code))

@@ -128,8 +128,8 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
 
 describe('doctor URL: usage errors', () => {
   test.for([
-    [[], /pass either the URL of a site or --config/],
-    [['http://127.0.0.1:1/', '--config', 'nginx.conf'], /either the URL of a site or --config/],
+    [[], /pass either the URL of a site, --config or --storage/],
+    [['http://127.0.0.1:1/', '--config', 'nginx.conf'], /either the URL of a site, --config or/],
     [['http://127.0.0.1:1/', '--mounts', '/a/=/b/'], /--mounts works only with --config/],
     [['--config', 'nginx.conf', '--decision-ttl', '1'], /--decision-ttl works only with a URL/],
     [['files.example'], /expected the URL of a site/],
