@@ -18,6 +18,9 @@ const BROWSERS = 'test/browsers/**/*.test.ts';
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
 
+/** Whole installations: the README's commands, and the Dockerfile's. */
+const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts'];
+
 const globalSetup = ['test/dev/global-setup.ts'];
 
 export default defineConfig({
@@ -42,6 +45,7 @@ export default defineConfig({
             FAILOVER_RUNS,
             BROWSERS,
             STORAGE,
+            ...INSTALL,
           ],
           globalSetup,
         },
@@ -60,6 +64,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
       },
+      { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
       { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
     ],
   },
