@@ -61,8 +61,11 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
         return isOk && isClear && ((await isMaster(node)) || (await follows(node)));
       });
     }
-    const masters = (await Promise.all(nodes.map(isMaster))).filter(Boolean).length;
-    if (masters !== redis.masters.length) throw new Error(`${masters} masters`);
+    // After a failover the old master is one for a moment longer.
+    await until('as many masters as shards', async () => {
+      const masters = (await Promise.all(nodes.map(isMaster))).filter(Boolean);
+      return masters.length === redis.masters.length;
+    });
   }
 
   async function restored(load: Load): Promise<void> {
