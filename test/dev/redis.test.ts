@@ -68,6 +68,7 @@ test('startRedis: with a folder, it keeps its data and its role after SIGKILL', 
   await redis.kill();
   expect(isGone(redis.pid)).toBe(true);
   await redis.restart();
-  expect(await ask(redis.port, 'GET key')).toBe('$4\r\nkept\r\n');
+  // It answers LOADING first.
+  await expect.poll(() => ask(redis.port, 'GET key')).toBe('$4\r\nkept\r\n');
   expect(await ask(redis.port, 'CONFIG GET maxclients')).toContain('77');
 });
