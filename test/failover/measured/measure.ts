@@ -117,7 +117,8 @@ async function report(
   await writeHistory(file, history);
   await writeFile(`${file}.log`, log());
   const statuses = JSON.stringify([...strange]);
-  expect.soft(found, `${what}; history: ${file}; other statuses: ${statuses}`).toEqual([]);
+  const message = `${what}: ${found.join(', ')}; history: ${file}; other statuses: ${statuses}`;
+  expect.soft(found, message).toEqual([]);
 }
 
 async function measuredOn({ version }: Topology): Promise<string> {
