@@ -31,7 +31,7 @@ const path = (i: number) => `/download/reports/2026/november/customer-report-${i
 const KINDS: readonly Kind[] = [
   { title: 'path of 60 bytes', grant: (i) => ({ path: path(i) }), used: false },
   {
-    title: 'with a subject of its own',
+    title: 'with its own subject',
     grant: (i) => ({ path: path(i), subject: `user-${String(i).padStart(8, '0')}` }),
     used: false,
   },

@@ -31,7 +31,7 @@ function upstream(servers: readonly string[]): string {
   return block('upstream postern', [
     '# By default one time-out takes a server out for ten seconds: a burst would disable all of them.',
     ...servers.map((server) => `server ${word(server)} max_fails=3 fail_timeout=1s;`),
-    '# Without it each request costs a connection of its own.',
+    '# Without it, each request opens a new connection.',
     'keepalive 256;',
   ]);
 }

@@ -1,4 +1,6 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { prefixError } from '../domain/path.ts';
 import type { Environment } from './environment.ts';
 import type { ConfigErrors } from './errors.ts';
 import {
@@ -13,15 +15,53 @@ import {
 } from './source.ts';
 import * as values from './values.ts';
 
+const ENDPOINT = 'the origin of the storage, such as https://s3.eu-central-1.amazonaws.com';
+
+/** Where a storage answers. Plain HTTP is for a storage in the same network. */
+const endpoint = values
+  .checked((text) => {
+    const url = values.parseUrl(text);
+    if (url === undefined) return ENDPOINT;
+    const rest = url.username + url.password + url.pathname + url.search + url.hash;
+    if (rest !== '/') return `${ENDPOINT}: without user, path and query`;
+    // A URL may have a host with braces or a semicolon, which nginx would read as its configuration.
+    return values.HOST_NAME.test(url.hostname) || isIPv6(url.hostname.slice(1, -1))
+      ? undefined
+      : ENDPOINT;
+  }, ENDPOINT)
+  .transform((text) => new URL(text).origin);
+
+const region = values.matching(
+  /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+  'the region of the bucket, such as eu-central-1, us-east-1 for MinIO, or auto for R2',
+);
+
+const bucket = values.matching(
+  /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/,
+  'the name of a bucket: 3 to 63 letters, digits or . _ -, such as my-media',
+);
+
+const KEY_PREFIX = 'the first part of the keys, such as videos/';
+
+/** What each key of a mount begins with. */
+const keyPrefix = values.checked((text) => {
+  const problem = text === '' ? undefined : prefixError(`/${text}`);
+  return problem === undefined ? undefined : `${KEY_PREFIX}: after a slash, it ${problem}`;
+}, KEY_PREFIX);
+
+/** An access key ID, a secret access key or a session token. */
+const accessKey = (what: string) =>
+  values.matching(/^[\x21-\x7e]{1,4096}$/, `the ${what} of the storage, in ASCII without spaces`);
+
 const STYLES = ['path', 'virtual-host'] as const;
 
 const FIELDS = {
   type: z.literal('s3', 's3, the only type of storage'),
-  endpoint: values.storageEndpoint,
-  region: values.storageRegion,
-  bucket: values.bucket,
+  endpoint,
+  region,
+  bucket,
   /** Before each key; the bucket may have other objects. */
-  prefix: values.keyPrefix.default(''),
+  prefix: keyPrefix.default(''),
   style: z.enum(STYLES, `one of ${STYLES.join(', ')}`).default('path'),
 };
 
@@ -29,7 +69,7 @@ const CREDENTIAL_FIELDS = {
   credentials: z
     .literal('environment', 'environment, for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
     .optional(),
-  access_key_id: values.accessKey('access key ID').optional(),
+  access_key_id: accessKey('access key ID').optional(),
   secret_access_key_file: values.path('/run/secrets/s3-secret-key').optional(),
   session_token_file: values.path('/run/secrets/s3-session-token').optional(),
 };
@@ -106,7 +146,7 @@ function readCredentials(
     const text = readText(path, readFile, (expected) => fields.add(name, expected));
     if (text === undefined) return undefined;
     // Most editors end a file with a line break.
-    const { data } = values.accessKey('').safeParse(text.replace(/\r?\n$/, ''));
+    const { data } = accessKey('').safeParse(text.replace(/\r?\n$/, ''));
     return data ?? fields.add(name, 'the path of a file with the value on one line');
   };
   if (!fields.has('secret_access_key_file')) {
@@ -119,7 +159,7 @@ function readCredentials(
 function fromEnvironment(field: string, env: Environment, errors: ConfigErrors) {
   const value = env[field];
   if (!value && field === 'AWS_SESSION_TOKEN') return undefined;
-  const { data, error } = values.accessKey('value').safeParse(value || undefined);
+  const { data, error } = accessKey('value').safeParse(value || undefined);
   if (error === undefined) return data;
   const why = 'because the storage of a mount has "credentials: environment"';
   return errors.add({ field }, `${error.issues[0]?.message}, ${why}`);

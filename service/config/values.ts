@@ -8,7 +8,8 @@ import { listExpected } from './source.ts';
 
 // The message of a schema completes "expected: …". It says what would be right, with an example.
 
-const matching = (pattern: RegExp, expected: string) => z.string(expected).regex(pattern, expected);
+export const matching = (pattern: RegExp, expected: string) =>
+  z.string(expected).regex(pattern, expected);
 
 /** A text that `parse` understands. */
 function parsed<T>(parse: (text: string) => T | undefined, expected: string) {
@@ -108,7 +109,7 @@ function parseSocket(path: string): Listen | undefined {
   return isLegal ? { path } : undefined;
 }
 
-const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
+export const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 
 function parseAddress(text: string): Listen | undefined {
   const [, bracketed, plain = '', port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
@@ -136,7 +137,7 @@ export const storePrefix = matching(
   '1 to 64 letters, digits or : . _ / -, such as postern:',
 );
 
-function parseUrl(text: string): URL | undefined {
+export function parseUrl(text: string): URL | undefined {
   return /^https?:\/\/[^\s\\]+$/i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
 }
 
@@ -278,37 +279,3 @@ export const queryArgument = z
   .string(ARGUMENT)
   .refine((name) => name !== 'token', 'a name other than token: that argument holds the token')
   .regex(/^[A-Za-z0-9_-]+$/, ARGUMENT);
-
-const ENDPOINT = 'the origin of the storage, such as https://s3.eu-central-1.amazonaws.com';
-
-/** Where a storage answers. Plain HTTP is for a storage in the same network. */
-export const storageEndpoint = checked((text) => {
-  const url = parseUrl(text);
-  if (url === undefined) return ENDPOINT;
-  const rest = url.username + url.password + url.pathname + url.search + url.hash;
-  if (rest !== '/') return `${ENDPOINT}: without user, path and query`;
-  // A URL may have a host with braces or a semicolon, which nginx would read as its configuration.
-  return HOST_NAME.test(url.hostname) || isIPv6(url.hostname.slice(1, -1)) ? undefined : ENDPOINT;
-}, ENDPOINT).transform((text) => new URL(text).origin);
-
-export const storageRegion = matching(
-  /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
-  'the region of the bucket, such as eu-central-1, us-east-1 for MinIO, or auto for R2',
-);
-
-export const bucket = matching(
-  /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/,
-  'the name of a bucket: 3 to 63 letters, digits or . _ -, such as my-media',
-);
-
-const KEY_PREFIX = 'the first part of the keys, such as videos/';
-
-/** What each key of a mount begins with. */
-export const keyPrefix = checked((text) => {
-  const problem = text === '' ? undefined : prefixError(`/${text}`);
-  return problem === undefined ? undefined : `${KEY_PREFIX}: after a slash, it ${problem}`;
-}, KEY_PREFIX);
-
-/** An access key ID, a secret access key or a session token. */
-export const accessKey = (what: string) =>
-  matching(/^[\x21-\x7e]{1,4096}$/, `the ${what} of the storage, in ASCII without spaces`);

@@ -7,7 +7,7 @@ export class TooLate extends Unavailable {
   override readonly name = 'TooLate';
 }
 
-/** The time that one decision has. */
+/** The time limit of one decision. */
 export interface Deadline {
   /** Set once nobody waits for the decision any more. */
   readonly late: TooLate | undefined;

@@ -53,7 +53,7 @@ export function checkTarget(
   if (!sites.every((site) => isServed(target, resolved.mount, site, mounts))) {
     const detail =
       "must be under the internal prefix of a mount on the token's site; without a site, on every site; " +
-      'an object store is only for tokens of its own mount';
+      'an object store serves only tokens for its mount';
     return errors.add('target', detail);
   }
   const allowed =
@@ -84,8 +84,8 @@ function isNamed(target: string, { targets }: Client): boolean {
 }
 
 /**
- * Whether an internal URI exists on a site for the tokens of a mount. An object store is only for tokens
- * of its own mount, and these open nothing else.
+ * Whether an internal URI exists on a site for the tokens of a mount. An object store serves only tokens
+ * for its mount, and those tokens open nothing else.
  */
 export function isServed(
   target: string,

@@ -226,7 +226,7 @@ test.each([
   ["nginx's $request_id", '3f1b0a6c9d8e7f60123456789abcdef0', true],
   ['255 characters', 'x'.repeat(255), true],
   ['256 characters', 'x'.repeat(256), false],
-  ['a line of its own', 'a"}\t{"msg":"audit"', false],
+  ['a separate line', 'a"}\t{"msg":"audit"', false],
   ['other characters', 'é', false],
   ['none', undefined, false],
 ])('X-Request-ID: the response and the log have the same ID: %s', async (_, sent, isKept) => {

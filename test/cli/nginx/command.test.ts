@@ -56,7 +56,7 @@ include postern/http.conf;
 upstream postern {
     # By default one time-out takes a server out for ten seconds: a burst would disable all of them.
     server 127.0.0.1:7300 max_fails=3 fail_timeout=1s;
-    # Without it each request costs a connection of its own.
+    # Without it, each request opens a new connection.
     keepalive 256;
 }
 
