@@ -5,7 +5,8 @@ import { startNginx } from '../../dev/nginx.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
-import { gateSnippet, ways } from '../support/site.ts';
+import { ways } from '../support/site.ts';
+import { filesServer } from './site.ts';
 
 const RELOADS = 20;
 const CLIENTS = 16;
@@ -27,15 +28,7 @@ test.each([
       include postern/http.conf;
       ${cache}
       upstream postern { server 127.0.0.1:${service.gatePort} max_fails=3 fail_timeout=1s; keepalive 256; }
-      server {
-        listen 127.0.0.1:${port};
-        server_name files.example;
-        include postern/auth-request.conf;
-        location ^~ /download/ { ${gateSnippet(way)} }
-        location ^~ /protected/ {
-          include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
-        }
-      }`,
+      ${filesServer(way, port, dir)}`,
     });
     onTestFinished(nginx.stop);
     await mkdir(join(nginx.dir, 'files'));

@@ -10,8 +10,8 @@ import { waitFor } from '../../dev/wait.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { samplesOf } from '../support/samples.ts';
-import { gateSnippet, type Way, ways } from '../support/site.ts';
-import { askApi } from './site.ts';
+import { type Way, ways } from '../support/site.ts';
+import { askApi, filesServer } from './site.ts';
 
 // Two gates behind one nginx, and clients that never stop asking while a gate is away.
 
@@ -92,15 +92,7 @@ async function startSite(way: Way, kind: Kind) {
         ${gates.map(({ address }) => `server ${address}${more};`).join('\n')}
         keepalive 256;
       }
-      server {
-        listen 127.0.0.1:${port};
-        server_name files.example;
-        include postern/auth-request.conf;
-        location ^~ /download/ { ${gateSnippet(way)} }
-        location ^~ /protected/ {
-          include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
-        }
-      }`,
+      ${filesServer(way, port, dir)}`,
   });
   ended.push(nginx.stop);
   await mkdir(join(nginx.dir, 'files'));

@@ -55,16 +55,7 @@ export async function startRaceSite(way: Way, kept: Kept): Promise<RaceSite> {
           # One for each racer, so that none waits for its own to be opened.
           keepalive 1024;
         }
-        server {
-          # All of them connect at once.
-          listen 127.0.0.1:${port} backlog=4096;
-          server_name files.example;
-          include postern/auth-request.conf;
-          location ^~ /download/ { ${gateSnippet(way)} }
-          location ^~ /protected/ {
-            include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
-          }
-        }`,
+        ${filesServer(way, port, dir)}`,
     });
     ended.push(() => nginx.stop());
     await mkdir(join(nginx.dir, 'files'));
@@ -114,4 +105,18 @@ export async function askApi(
   });
   const text = await response.text();
   return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+}
+
+/** A server block with a gate, for the files below `dir`. All clients may connect at once. */
+export function filesServer(way: Way, port: number, dir: string): string {
+  return `
+    server {
+      listen 127.0.0.1:${port} backlog=4096;
+      server_name files.example;
+      include postern/auth-request.conf;
+      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /protected/ {
+        include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
+      }
+    }`;
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, Redis } from '../../../dev/redis.ts';
 import { startRedisCluster } from '../../../dev/redis-cluster.ts';
-import { isAnyone, isNode, isServer, type Link, startLink } from './link.ts';
+import { isAnyone, isNode, type Link, startLink } from './link.ts';
 import type { Load } from './load.ts';
 import { moveSlots } from './move-slots.ts';
 import { isConfirmed, isLookUp } from './outage.ts';
-import type { Scenario, Topology } from './scenario.ts';
+import { partitions, type Scenario, type Topology } from './scenario.ts';
 import {
   follows,
   isMaster,
@@ -159,18 +159,6 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
     for (const link of links) for (const each of [link.clients, link.bus]) each.heal();
     await restored(load);
   };
-  const partitions: Scenario[] = [
-    {
-      name: 'the network to a master is lost for 10 s',
-      loses: 'maybe',
-      run: isolate(isAnyone),
-    },
-    {
-      name: 'only Postern still reaches a master for 10 s',
-      loses: 'surely',
-      run: isolate(isServer),
-    },
-  ];
   const version = await versionOf(redis.masters[0] as Redis);
   return {
     name: 'Cluster',
@@ -178,7 +166,7 @@ async function start(engine: Engine, folder: string, links: readonly Links[]): P
     version,
     url: redis.url,
     replicas: 1,
-    scenarios: links.length > 0 ? partitions : failures,
+    scenarios: links.length > 0 ? partitions('a master', isolate) : failures,
     async stop() {
       await redis.stop();
       for (const link of links) for (const each of [link.clients, link.bus]) each.close();

@@ -1,3 +1,4 @@
+import { isAnyone, isServer } from './link.ts';
 import type { Load } from './load.ts';
 
 /** A failure of the servers, under load. */
@@ -25,4 +26,23 @@ export interface Topology {
   readonly replicas: number;
   readonly scenarios: readonly Scenario[];
   stop(): Promise<void>;
+}
+
+/** Failures of the network. `isolate` cuts a master off from those that `isLost` names. */
+export function partitions(
+  master: string,
+  isolate: (isLost: (head: Buffer) => boolean) => Scenario['run'],
+): readonly Scenario[] {
+  return [
+    {
+      name: `the network to ${master} is lost for 10 s`,
+      loses: 'maybe',
+      run: isolate(isAnyone),
+    },
+    {
+      name: `only Postern still reaches ${master} for 10 s`,
+      loses: 'surely',
+      run: isolate(isServer),
+    },
+  ];
 }

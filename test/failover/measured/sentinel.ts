@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, Redis } from '../../../dev/redis.ts';
 import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
-import { isAnyone, isServer, type Link, startLink } from './link.ts';
+import { type Link, startLink } from './link.ts';
 import type { Load } from './load.ts';
 import { isConfirmed, isLookUp } from './outage.ts';
-import type { Scenario, Topology } from './scenario.ts';
+import { partitions, type Scenario, type Topology } from './scenario.ts';
 import {
   follows,
   isMaster,
@@ -149,18 +149,6 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
     links[redis.servers.indexOf(old)]?.heal();
     await restored(load);
   };
-  const partitions: Scenario[] = [
-    {
-      name: 'the network to the master is lost for 10 s',
-      loses: 'maybe',
-      run: isolate(isAnyone),
-    },
-    {
-      name: 'only Postern still reaches the master for 10 s',
-      loses: 'surely',
-      run: isolate(isServer),
-    },
-  ];
   const version = await versionOf(redis.servers[0] as Redis);
   return {
     name: 'Sentinel',
@@ -168,7 +156,7 @@ async function start(engine: Engine, folder: string, links: readonly Link[]): Pr
     version,
     url: redis.url,
     replicas: 2,
-    scenarios: links.length > 0 ? partitions : failures,
+    scenarios: links.length > 0 ? partitions('the master', isolate) : failures,
     async stop() {
       await redis.stop();
       for (const link of links) link.close();
