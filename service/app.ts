@@ -3,6 +3,7 @@ import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createAuthorize } from './domain/authorize.ts';
 import { createDeadlines } from './domain/deadline.ts';
+import type { Emit } from './domain/event.ts';
 import { createIssue } from './domain/issue.ts';
 import { createLookUp } from './domain/look-up.ts';
 import type { Mounts } from './domain/mount.ts';
@@ -18,6 +19,7 @@ type Settings = Pick<
   | 'apiKeys'
   | 'cookies'
   | 'decisionTtl'
+  | 'events'
   | 'expiresIn'
   | 'format'
   | 'leeway'
@@ -32,6 +34,8 @@ export interface AppDependencies {
   readonly metrics: Metrics;
   /** For `GET /metrics` of the API. */
   readonly metricsText?: () => Promise<string>;
+  /** Absent: no events are recorded. */
+  readonly emit?: Emit | undefined;
   readonly version: string;
   readonly log: Logger;
   readonly now: () => number;
@@ -45,6 +49,7 @@ export type App = ReturnType<typeof createApp>;
 export function createApp(settings: Settings, deps: AppDependencies) {
   const { apiKeys, cookies, decisionTtl, leeway, publicUrl = '' } = settings;
   const { mounts, store, jwt, metrics, metricsText, version, log, now } = deps;
+  const emit = settings.events.types.length > 0 ? deps.emit : undefined;
   const { signer, verify, owners, clientOf, publicJwks } = jwt;
   const { recordDecision } = metrics;
   const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway, now });
@@ -56,6 +61,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
     deadlines: createDeadlines(deps.decisionMs),
     cookies,
     recordDecision,
+    emit,
     log,
   });
   const api = createApi({
@@ -69,6 +75,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
     ...(metricsText && { metrics: metricsText }),
     version,
     store,
+    emit,
     log,
     publicUrl,
   });

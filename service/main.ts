@@ -11,6 +11,7 @@ import type { MountSettings } from './config/mounts.ts';
 import { hashSecret } from './domain/client.ts';
 import type { Rejection } from './domain/look-up.ts';
 import { createMounts, type Mount } from './domain/mount.ts';
+import { createEvents } from './events/events.ts';
 import { KeyFilesError, openJwt } from './jwt/open.ts';
 import { CannotListen, listen } from './listen.ts';
 import { createLog, createLogOutput } from './log.ts';
@@ -18,7 +19,7 @@ import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { createCurrent, type Opened } from './reload.ts';
 import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './signals.ts';
 import { createSign } from './storage/sign.ts';
-import { openStore } from './store/store.ts';
+import { openEventStore, openStore } from './store/store.ts';
 
 /** How long the start waits for the store. */
 const CONNECT_MS = 1000;
@@ -58,7 +59,14 @@ async function main(): Promise<void> {
   const metricsText = sharedText(metrics.text, () => performance.now());
   // What a reload keeps.
   const apiMetrics = config.metricsListen === undefined && { metricsText };
-  const shared = { store, metrics, version, log, now, ...apiMetrics };
+  const events = createEvents({
+    settings: () => current.config.events,
+    open: () => openEventStore(config.store),
+    metrics: metrics.events,
+    log,
+  });
+  const { emit } = events;
+  const shared = { store, metrics, emit, version, log, now, ...apiMetrics };
   const onFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the keys of an issuer are not available');
   const onRejected = (rejection: Rejection) =>
@@ -113,7 +121,7 @@ async function main(): Promise<void> {
   };
   log.info({ ...addresses, store: storeType }, 'listening');
   const servers = [gate, api, monitor].filter((server) => server !== undefined);
-  endOnSignal(process, { servers, store, log, output, hangup });
+  endOnSignal(process, { servers, stores: [events, store], log, output, hangup });
   hangup.start(current.reload);
 }
 

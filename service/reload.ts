@@ -27,6 +27,9 @@ export function createCurrent(started: Opened, { open, log, recordReload }: Relo
     get app() {
       return current.app;
     },
+    get config() {
+      return current.config;
+    },
     /** Keeps the app in force if the configuration is invalid. Never rejects. */
     async reload(): Promise<void> {
       try {

@@ -50,7 +50,8 @@ const FLUSH_MS = 500;
 
 interface Running {
   readonly servers: readonly Server[];
-  readonly store: Store;
+  /** Closed in this order. */
+  readonly stores: ReadonlyArray<Pick<Store, 'close'>>;
   readonly log: Logger;
   readonly output: LogOutput;
   readonly hangup: ReturnType<typeof watchHangup>;
@@ -59,7 +60,7 @@ interface Running {
 /** Ends the process on SIGTERM or SIGINT, after the requests in flight. */
 export function endOnSignal(
   process: NodeJS.Process,
-  { servers, store, log, output, hangup }: Running,
+  { servers, stores, log, output, hangup }: Running,
 ): void {
   let isEnding = false;
   async function end(signal: string): Promise<void> {
@@ -68,7 +69,7 @@ export function endOnSignal(
     hangup.stop();
     log.info({ signal }, 'ending: no new requests, those in flight are answered');
     await drain(servers, DRAIN_MS);
-    await store.close();
+    for (const store of stores) await store.close();
     log.info('ended');
     const flushed = await output.flush(FLUSH_MS);
     process.off('exit', output.flushSync);

@@ -23,7 +23,7 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
-  const { log, publicJwks } = deps;
+  const { publicJwks } = deps;
   const api = createHealth<ApiEnv>(deps);
 
   // The public keys for Postern's own JWTs (RFC 7517).
@@ -39,7 +39,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
-  api.use(requestId(), createAudit(log), authenticate(deps));
+  api.use(requestId(), createAudit(deps), authenticate(deps));
   api.post('/tokens', limitBody(MAX_BATCH_BYTES), requireType(JSON_TYPE), issueHandler(deps));
   api.use(limitBody(MAX_BODY_BYTES));
   addTokenRoutes(api, deps);

@@ -1,22 +1,23 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
-import type { Logger } from 'pino';
+import type { Emit } from '../domain/event.ts';
 import { type Grant, isFolder } from '../domain/grant.ts';
 import { Unavailable, Unconfirmed } from '../domain/store.ts';
 import { withoutTokens } from '../domain/without-tokens.ts';
 import { statusOf } from '../problem.ts';
-import type { ApiEnv, AuditFields } from './http.ts';
+import type { ApiDependencies, ApiEnv, AuditFields } from './http.ts';
 
 /**
  * Logs a line for each request to the endpoints that need a key: what its handler noted, or the code of
- * the problem. docs/monitoring.md lists the fields, which are stable.
+ * the problem. docs/monitoring.md lists the fields, which are stable. Reports what was issued or revoked.
  */
-export function createAudit(log: Logger): MiddlewareHandler<ApiEnv> {
+export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<ApiEnv> {
   return async function audit(c, next) {
     await next();
     try {
       const { problem } = c.var;
       const level = problem !== undefined && statusOf(problem) >= 500 ? 'error' : 'info';
+      if (emit !== undefined) emitAction(emit, c);
       if (log.isLevelEnabled(level)) log[level](lineOf(c), 'audit');
     } catch {
       // The action is done: a log that fails must not turn it into an error.
@@ -33,18 +34,43 @@ export function grantFields({ covers, site, subject }: Grant): AuditFields {
   return { subject, [isFolder(covers) ? 'prefix' : 'path']: covers, site };
 }
 
+/** Token IDs in one event. A receiver gets the IDs of a larger batch in several. */
+const MAX_IDS = 100;
+
+function emitAction(emit: Emit, c: Context<ApiEnv>): void {
+  const { audit, problem } = c.var;
+  // A change that replicas have not confirmed is in force.
+  if (audit === undefined || (problem !== undefined && !(c.error instanceof Unconfirmed))) return;
+  const { action, token_ids: ids, ...fields } = audit;
+  if (action !== 'token.issued' && action !== 'token.revoked') return;
+  if (fields.count === 0) return;
+  const data = { ...fields, ...callerOf(c) };
+  if (ids === undefined) return emit(action, data);
+  for (let begin = 0; begin < ids.length; begin += MAX_IDS) {
+    const part = ids.slice(begin, begin + MAX_IDS);
+    emit(action, { ...data, count: part.length, token_ids: part });
+  }
+}
+
 function lineOf(c: Context<ApiEnv>): object {
-  const { client, audit, requestId, problem } = c.var;
+  const { audit, problem } = c.var;
   const { subject, path, prefix, site } = audit ?? {};
   return {
     ...audit,
     ...(problem && failureOf(problem, c)),
-    client: client?.id,
+    ...callerOf(c),
     // A client can send a token in any of these.
     subject: hidden(subject),
     path: hidden(path),
     prefix: hidden(prefix),
     site: hidden(site),
+  };
+}
+
+function callerOf(c: Context<ApiEnv>): object {
+  const { client, requestId } = c.var;
+  return {
+    client: client?.id,
     request_id: hidden(requestId),
     address: c.env?.incoming?.socket.remoteAddress,
   };

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { ApiKey, Client } from '../domain/client.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
+import type { Emit } from '../domain/event.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { LookUp } from '../domain/look-up.ts';
 import type { Prolong, Revoke } from '../domain/revoke.ts';
@@ -28,6 +29,8 @@ export interface ApiDependencies {
   readonly version: string;
   readonly issue: Issue;
   readonly store: Store;
+  /** Absent: no events are recorded. */
+  readonly emit?: Emit | undefined;
   readonly log: Logger;
   /** Origin of each `url`; empty: `url` is a path. */
   readonly publicUrl: string;

@@ -34,7 +34,8 @@ export type Files = ReadonlyMap<string, unknown>;
 
 /** Everything in a configuration that has a name: the settings, and the entries of lists. */
 function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
-  const { mounts, apiKeys, issuers, cookies, store, ...plain } = config;
+  const { mounts, apiKeys, issuers, cookies, store, events, ...plain } = config;
+  const { webhook, types } = events;
   const { url, password, tls = {}, sentinel = {}, ...others } = store;
   const { serverName, ...pem } = tls;
   const { sameSite, ...otherCookies } = cookies;
@@ -46,6 +47,10 @@ function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
     ...apiKeys.map((key) => [`api_keys ${key.client.id}`, key] as const),
     ...issuers.map((issuer) => [`issuers ${issuer.id}`, issuer] as const),
     ...[...files].map(([path, content]) => [`file ${path}`, content] as const),
+    ['events', types] as const,
+    ['webhook_url', webhook?.url] as const,
+    ['webhook_secret_file', webhook?.secrets] as const,
+    ['webhook_allow', webhook?.allow] as const,
     ['store', url] as const,
     ['store_password_file', password] as const,
     ['store_server_name', serverName] as const,

@@ -2,6 +2,7 @@ import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
+import { type EventSettings, readEvents } from './events.ts';
 import { readConfigFile } from './file.ts';
 import { type MountSettings, readMounts } from './mounts.ts';
 import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
@@ -12,7 +13,8 @@ import type { Listen } from './values.ts';
 /** The plain settings that have a value and are not part of another one. */
 type General = Omit<
   PlainSettings,
-  | `${'store' | 'sentinel' | 'cookie'}${string}`
+  | `${'store' | 'sentinel' | 'cookie' | 'webhook'}${string}`
+  | 'events'
   | 'issuer'
   | 'jwt_keys'
   | 'metrics_listen'
@@ -26,6 +28,7 @@ type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
 /** Everything that an operator can set, checked. The table in settings.ts documents the plain settings. */
 export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K] } & {
   readonly store: StoreSettings;
+  readonly events: EventSettings;
   /** At least one. */
   readonly mounts: readonly MountSettings[];
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
@@ -70,6 +73,7 @@ export function loadConfig(
 
   const plain = readPlain(settings);
   const store = readStore(plain, settings, readFile);
+  const events = readEvents(plain, settings, readFile);
   const mounts =
     isComplete || settings.has('mounts')
       ? readMounts(values.get('mounts'), { env, readFile }, errors)
@@ -90,12 +94,13 @@ export function loadConfig(
   } = plain;
   const cookies = { sameSite, secure, partitioned: partitioned && sameSite === 'None' };
   const names = Object.entries(others)
-    .filter(([name, value]) => !/^(store|sentinel)/.test(name) && value !== undefined)
+    .filter(([name, value]) => !/^(store|sentinel|webhook)/.test(name) && value !== undefined)
     .map(([name, value]) => [
       name.replace(/_./g, ([, letter = '']) => letter.toUpperCase()),
       value,
     ]);
-  const config = { ...Object.fromEntries(names), store, mounts, apiKeys, issuers, issuer, cookies };
+  const lists = { mounts, apiKeys, issuers };
+  const config = { ...Object.fromEntries(names), store, events, ...lists, issuer, cookies };
   return deepFreeze(config as Config);
 }
 

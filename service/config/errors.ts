@@ -64,7 +64,7 @@ const PUBLIC_API_KEY_FIELDS = /^api_keys\.(paths|targets|max_expires_in|max_resu
 
 /** Somebody may paste a secret instead of the path of its file. */
 const MAY_BE_SECRET =
-  /^(jwt_keys|store_(password|key)_file|sentinel_password|mounts\.storage(\.(credentials|access_key_id|\w+_file))?)$/;
+  /^(jwt_keys|store_(password|key)_file|webhook_secret_file|sentinel_password|mounts\.storage(\.(credentials|access_key_id|\w+_file))?)$/;
 
 /**
  * What a report may show of a value; undefined: nothing.
@@ -83,7 +83,7 @@ export function redact(setting: string, value: unknown): string | undefined {
 function mayContainPassword(setting: string, value: string): boolean {
   // A wrong path in the URL of a JWKS stays visible.
   if (setting === 'issuers.jwks_uri') return value.includes('@');
-  return setting === 'store' || setting === 'public_url';
+  return setting === 'store' || setting === 'public_url' || setting === 'webhook_url';
 }
 
 /** A text in quotes, on one line, without characters that control a terminal. */

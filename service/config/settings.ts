@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EVENT_TYPES } from '../domain/event.ts';
 import type { Complete, Fields, Valid } from './source.ts';
 import * as values from './values.ts';
 
@@ -44,6 +45,15 @@ const PLAIN = {
   /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
   cookie_secure: values.flag.default(true),
   cookie_partitioned: values.flag.default(true),
+  /** What is recorded; absent: everything if there is a webhook, else nothing. */
+  events: values
+    .texts('event types', z.enum(EVENT_TYPES, `one of ${EVENT_TYPES.join(', ')}`))
+    .optional(),
+  /** Where events are sent to. */
+  webhook_url: values.webhookUrl.optional(),
+  webhook_secret_file: values.path('/etc/postern/webhook-secret').optional(),
+  /** Addresses of the receiver that are not public. */
+  webhook_allow: values.texts('addresses and ranges', values.addressRange).optional(),
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
   /** The format of tokens, if a request does not say. */
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { addressRangeError } from '../domain/address.ts';
 import { hashSecret } from '../domain/client.ts';
 import { prefixError } from '../domain/path.ts';
 import { isToken } from '../domain/token.ts';
@@ -40,6 +41,13 @@ export function listOf<T>(what: string, item: z.ZodType<T>, missing = listExpect
   return z.array(item, {
     error: ({ input }) => (input === undefined ? missing : listExpected(what)),
   });
+}
+
+/** A list in the file, and a text with commas in the environment. */
+export function texts<T>(what: string, item: z.ZodType<T, string>) {
+  const expected = `${what}: a list in the file, or separated by commas in the environment`;
+  const split = z.string().transform((text) => text.split(',').map((part) => part.trim()));
+  return z.union([split, z.array(z.string())], expected).pipe(z.array(item).min(1, expected));
 }
 
 /** YAML reads digits as a number, the environment has only text. */
@@ -168,6 +176,21 @@ export const jwksUri = checked((text) => {
     ? undefined
     : `a URL without user name, password and #, ${JWKS_EXAMPLE}`;
 }, `an https URL, ${JWKS_EXAMPLE}`);
+
+const WEBHOOK = 'an https URL, such as https://app.example/postern-events';
+
+/** Plain HTTP is only for the addresses that webhook_allow lists, which only a look-up shows. */
+export const webhookUrl = checked((text) => {
+  const url = parseUrl(text);
+  return url === undefined || url.username + url.password + url.hash !== ''
+    ? `${WEBHOOK}, without user name, password and #`
+    : undefined;
+}, WEBHOOK);
+
+export const addressRange = checked((text) => {
+  const problem = addressRangeError(text);
+  return problem === undefined ? undefined : `each entry ${problem}`;
+}, 'an address or a range, such as 10.0.0.0/8');
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));

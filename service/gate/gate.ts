@@ -3,10 +3,12 @@ import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
 import type { Deadlines } from '../domain/deadline.ts';
 import type { Confirmation, Decision } from '../domain/decision.ts';
+import type { Emit } from '../domain/event.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
 import { type Answer, type CookieSettings, problemAnswer, send } from './answer.ts';
 import { authRequestAnswer } from './auth-request.ts';
 import { confirmAnswer, readConfirmation } from './confirm.ts';
+import { createDecisionEvents } from './events.ts';
 import { gateRequest, requestHeaders } from './headers.ts';
 import { logDecision } from './log.ts';
 import { xAccelAnswer } from './x-accel.ts';
@@ -16,6 +18,8 @@ export interface GateDependencies {
   readonly deadlines: Deadlines;
   readonly cookies: CookieSettings;
   readonly recordDecision: RecordDecision;
+  /** Absent: no events are recorded. */
+  readonly emit?: Emit | undefined;
   readonly log: Logger;
 }
 
@@ -36,7 +40,8 @@ const LIVE_ANSWER: Answer = {
  * with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, deadlines, cookies, recordDecision, log } = deps;
+  const { authorize, deadlines, cookies, recordDecision, emit, log } = deps;
+  const recordEvents = emit && createDecisionEvents(emit);
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
   async function decide(
@@ -68,6 +73,8 @@ export function createGate(deps: GateDependencies): RequestListener {
       decision = unavailable(cause);
     }
     if (deadlines.end(deadline)) answer(decision);
+    // Also if it is late: the requester has taken its use.
+    recordEvents?.(headers, decision);
   }
 
   async function confirm(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,6 +1,7 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
 import { counts, gauge, times } from './counts.ts';
+import { eventMetrics } from './events.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeMetrics } from './store.ts';
 
@@ -28,6 +29,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
     recordDecision: decisionRecorder(registry),
     ...storeMetrics(registry),
     recordReload: reloadRecorder(registry),
+    events: eventMetrics(registry),
     /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
     watchProcess: (process: ObservedProcess) => watchProcess(registry, process),

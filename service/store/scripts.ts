@@ -11,7 +11,8 @@
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
 
-const NOW = `
+/** Redis's clock, in milliseconds since the epoch. */
+export const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;

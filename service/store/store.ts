@@ -1,10 +1,13 @@
 import type { Logger } from 'pino';
+import type { EventStore } from '../domain/event.ts';
 import type { Store } from '../domain/store.ts';
 import { shownHosts } from '../store-url.ts';
 import { checkedUrl } from './access.ts';
 import type { StoreObserver } from './connection.ts';
 import { createMemoryStore } from './memory.ts';
+import { createMemoryEvents } from './memory-events.ts';
 import { createRedisStore, type RedisStoreOptions } from './redis.ts';
+import { createRedisEvents, type RedisEventsOptions } from './redis-events.ts';
 
 /** Opens the store of a URL, and logs each change of its connection. Memory is always connected. */
 export function openStore(
@@ -36,4 +39,9 @@ export function openStore(
       );
     },
   });
+}
+
+/** Opens the store of events beside that of tokens. */
+export function openEventStore(options: RedisEventsOptions): EventStore {
+  return options.url === 'memory:' ? createMemoryEvents() : createRedisEvents(options);
 }

@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../service/app.ts';
 import { type ApiKey, type Client, hashSecret } from '../../service/domain/client.ts';
+import { type Emit, EVENT_TYPES } from '../../service/domain/event.ts';
 import type { Format } from '../../service/domain/issue.ts';
 import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts';
 import type { Store } from '../../service/domain/store.ts';
@@ -48,6 +49,8 @@ export interface PosternOptions {
   /** Whether the API has `/metrics`. */
   readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
+  /** Absent: no events. */
+  readonly emit?: Emit;
   /** As `openJwt` makes it, and the usual format. */
   readonly jwt?: Partial<Jwt> & { readonly format?: Format };
   readonly log?: Logger;
@@ -69,7 +72,8 @@ export function createPostern(options: PosternOptions = {}) {
   const version = '0.0.0';
   const metrics = createMetrics({ version, node: process.version });
   const store = metrics.measuredStore(options.store ?? createMemoryStore({ now }));
-  const settings = { apiKeys, cookies, decisionTtl, publicUrl, format, leeway: 5 };
+  const events = { types: options.emit ? EVENT_TYPES : [] };
+  const settings = { apiKeys, cookies, decisionTtl, events, publicUrl, format, leeway: 5 };
   const app = createApp(
     { ...settings, expiresIn: 120, resumeFor: 3600 },
     {
@@ -78,6 +82,7 @@ export function createPostern(options: PosternOptions = {}) {
       jwt: { ...NO_JWT, ...jwt },
       metrics,
       ...(apiMetrics && { metricsText: metrics.text }),
+      emit: options.emit,
       version,
       log,
       now,

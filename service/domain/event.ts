@@ -1,0 +1,70 @@
+import { withoutTokens } from './without-tokens.ts';
+
+export const EVENT_TYPES = [
+  'token.issued',
+  'token.redeemed',
+  'token.delivered',
+  'token.revoked',
+  'token.refused',
+] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/**
+ * Reports what happened. It returns immediately and never throws. `data` has no token, key or PIN in any
+ * field of its own; tokens in texts of clients, such as a path, are removed.
+ */
+export type Emit = (type: EventType, data: object) => void;
+
+export interface Event {
+  /** Unique: all copies and attempts have the same. */
+  readonly id: string;
+  readonly body: string;
+}
+
+/** An event that its caller delivers, until LEASE_MS have passed. */
+export interface TakenEvent extends Event {
+  /** Where the store has it. */
+  readonly entry: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+}
+
+/** Events that wait for their delivery. Beyond this number, the oldest are dropped. */
+export const MAX_EVENTS = 10_000;
+
+/** Events that were given up. Beyond this number, the oldest are dropped. */
+export const MAX_DEAD_EVENTS = 1000;
+
+/** Longer than an attempt takes: then the instance that took the event is gone, or has lost Redis. */
+export const LEASE_MS = 30_000;
+
+/** What became of an attempt. */
+export type Outcome =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'later'; readonly afterMs: number }
+  | { readonly kind: 'dead'; readonly reason: string };
+
+/** Keeps events until they are delivered. Instances with the same store share the work. */
+export interface EventStore {
+  /** Adds events, and returns how many of the oldest were dropped. If it rejects, some may be added. */
+  add(events: readonly Event[]): Promise<number>;
+  /** Takes up to `max` events that are due. No other call gets them before LEASE_MS have passed. */
+  take(max: number): Promise<Taken>;
+  settle(event: TakenEvent, outcome: Outcome): Promise<void>;
+  close(): void;
+}
+
+export interface Taken {
+  readonly events: readonly TakenEvent[];
+  /** How long the oldest event waits. */
+  readonly oldestMs: number;
+}
+
+/** The body of an event, as docs/webhooks.md describes it. */
+export function eventBody(type: EventType, at: number, data: object): string {
+  const timestamp = new Date(at).toISOString();
+  return JSON.stringify({ type, timestamp, data }, (_, value: unknown) =>
+    typeof value === 'string' ? withoutTokens(value) : value,
+  );
+}
