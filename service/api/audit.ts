@@ -45,11 +45,15 @@ function emitAction(emit: Emit, c: Context<ApiEnv>): void {
   if (action !== 'token.issued' && action !== 'token.revoked') return;
   if (fields.count === 0) return;
   const data = { ...fields, ...callerOf(c) };
-  if (ids === undefined) return emit(action, data);
-  for (let begin = 0; begin < ids.length; begin += MAX_IDS) {
-    const part = ids.slice(begin, begin + MAX_IDS);
+  if (ids === undefined) emit(action, data);
+  for (const part of partsOf(ids ?? [])) {
     emit(action, { ...data, count: part.length, token_ids: part });
   }
+}
+
+function partsOf(ids: readonly string[]): ReadonlyArray<readonly string[]> {
+  const count = Math.ceil(ids.length / MAX_IDS);
+  return Array.from({ length: count }, (_, i) => ids.slice(i * MAX_IDS, (i + 1) * MAX_IDS));
 }
 
 function lineOf(c: Context<ApiEnv>): object {

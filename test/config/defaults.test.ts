@@ -8,6 +8,7 @@ test('config: default values', () => {
     apiListen: { host: '127.0.0.1', port: 7301 },
     socketMode: 0o660,
     store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, replicas: 0 },
+    events: { types: [] },
     mounts: [
       { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
     ],
@@ -56,6 +57,7 @@ public_url: http://files.example:8080/
 decision_ttl: 7
 cookie_samesite: strict
 cookie_secure: false
+events: [token.revoked]
 log_level: silent
 format: jwt
 jwt_keys: /etc/keys.json
@@ -79,6 +81,7 @@ const OF_FILE = {
   publicUrl: 'http://files.example:8080',
   decisionTtl: 7,
   cookies: { sameSite: 'Strict', secure: false, partitioned: false },
+  events: { types: ['token.revoked'] },
   logLevel: 'silent',
   format: 'jwt',
   jwtKeys: '/etc/keys.json',
@@ -146,6 +149,11 @@ test.each([
     'POSTERN_COOKIE_SECURE',
     'true',
     { cookies: { sameSite: 'Strict', secure: true, partitioned: false } },
+  ],
+  [
+    'POSTERN_EVENTS',
+    'token.issued, token.refused',
+    { events: { types: ['token.issued', 'token.refused'] } },
   ],
   ['POSTERN_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
   ['POSTERN_FORMAT', 'opaque', { format: 'opaque' }],

@@ -1,0 +1,105 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { Unconfirmed } from '../../service/domain/store.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { recorder } from '../events/recorded.ts';
+import { createPostern, KEY, type PosternOptions } from '../support/postern.ts';
+
+function started(options: PosternOptions = {}) {
+  const { emit, events, taken } = recorder();
+  const postern = createPostern({ ...options, emit });
+  onTestFinished(() => postern.store.close());
+  async function ask(line: string, body?: object | string) {
+    const [method = '', path = ''] = line.split(' ');
+    const isForm = typeof body === 'string';
+    const response = await postern.api.request(path, {
+      method,
+      headers: {
+        authorization: `Bearer ${KEY}`,
+        'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
+        'x-request-id': 'request-1',
+      },
+      ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  }
+  return { ask, events, taken };
+}
+
+const CALLER = { client: 'test', request_id: 'request-1' };
+
+test('events: issuing one token is one event with what it opens', async () => {
+  const { ask, taken } = started();
+  const { body } = await ask('POST /tokens', { path: '/download/a', subject: 'u', expires_in: 60 });
+  const data = { token_id: body.id, expires_in: 60, subject: 'u', path: '/download/a', ...CALLER };
+  expect(taken()).toEqual([{ type: 'token.issued', timestamp: expect.any(String), data }]);
+});
+
+test('events: a batch is one event for each hundred tokens, with their IDs', async () => {
+  const { ask, taken } = started();
+  const requests = Array.from({ length: 250 }, (_, i) => ({ path: `/download/${i}` }));
+  const { body } = await ask('POST /tokens', requests);
+  const events = taken();
+  expect(events.map(({ data }) => data.count)).toEqual([100, 100, 50]);
+  const ids = events.flatMap(({ data }) => data.token_ids);
+  expect(ids).toEqual(body.map(({ id }: { id: string }) => id));
+  expect(events[0]?.data).toMatchObject(CALLER);
+});
+
+test('events: each way to revoke is token.revoked, unless there was no such token', async () => {
+  const { ask, taken } = started();
+  const issue = async () => (await ask('POST /tokens', { path: '/download/a', subject: 'u' })).body;
+  const [one, two] = [await issue(), await issue(), await issue()];
+  taken();
+  await ask(`DELETE /tokens/${one.id}`);
+  await ask('POST /revoke', `token=${two.access_token}`);
+  await ask('DELETE /tokens?subject=u');
+  expect(taken().map(({ type, data }) => [type, data])).toEqual([
+    ['token.revoked', { by: 'id', token_id: one.id, ...CALLER }],
+    ['token.revoked', { by: 'token', token_id: two.id, count: 1, ...CALLER }],
+    ['token.revoked', { by: 'subject', subject: 'u', count: 1, ...CALLER }],
+  ]);
+  await ask(`DELETE /tokens/${one.id}`);
+  await ask('POST /revoke', `token=${two.access_token}`);
+  await ask('DELETE /tokens?subject=u');
+  expect(taken()).toEqual([]);
+});
+
+test('events: a revocation that replicas have not confirmed is an event', async () => {
+  const revoke = () => Promise.reject(new Unconfirmed('0 of 1 replicas confirmed in time'));
+  const { ask, taken } = started({ store: { ...createMemoryStore(), revoke } });
+  const { body } = await ask('POST /tokens', { path: '/download/a' });
+  taken();
+  expect((await ask(`DELETE /tokens/${body.id}`)).status).toBe(503);
+  expect(taken()).toMatchObject([{ type: 'token.revoked', data: { token_id: body.id } }]);
+});
+
+test('events: refused requests, and those that change nothing, are none', async () => {
+  const { ask, taken } = started();
+  const { body } = await ask('POST /tokens', { path: '/download/a', subject: 'u' });
+  taken();
+  await ask(`GET /tokens/${body.id}`);
+  await ask('GET /tokens?subject=u');
+  await ask(`PATCH /tokens/${body.id}`, { expires_in: 5 });
+  await ask('POST /introspect', `token=${body.access_token}`);
+  await ask('POST /tokens', { path: '/elsewhere/a' });
+  await ask('POST /tokens', { path: '/download/a', pin: '1' });
+  expect(taken()).toEqual([]);
+});
+
+test('events: no event contains a token, a key or a PIN', async () => {
+  const { ask, events } = started();
+  const first = (await ask('POST /tokens', { path: '/download/a' })).body.access_token;
+  const { body } = await ask('POST /tokens', {
+    path: `/download/${first}`,
+    subject: first,
+    confirm: true,
+    pin: '909090',
+  });
+  await ask(`DELETE /tokens?subject=${first}`);
+  await ask('POST /revoke', `token=${body.access_token}`);
+  expect(events.length).toBeGreaterThan(2);
+  for (const secret of [first.slice(3), body.access_token.slice(3), KEY, '909090']) {
+    expect(JSON.stringify(events)).not.toContain(secret);
+  }
+});

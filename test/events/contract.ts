@@ -1,0 +1,111 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
+import { type EventStore, MAX_EVENTS } from '../../service/domain/event.ts';
+
+export interface OpenedEvents {
+  /** Two instances. In memory, both are the same. */
+  readonly stores: readonly [EventStore, EventStore];
+  close(): Promise<void>;
+}
+
+export const event = (id: string | number) => ({ id: `msg_${id}`, body: `{"type":"${id}"}` });
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => event(i));
+
+/** What every store of events does. */
+export function eventContract(name: string, open: () => Promise<OpenedEvents>) {
+  async function opened() {
+    const { stores, close } = await open();
+    onTestFinished(close);
+    await waitFor(
+      () =>
+        stores[0].take(0).then(
+          () => true,
+          () => false,
+        ),
+      { what: 'the store of events' },
+    );
+    return { a: stores[0], b: stores[1] };
+  }
+
+  describe(`events in ${name}`, () => {
+    test('an event is taken once, with its ID and body, and is gone when it is delivered', async () => {
+      const { a, b } = await opened();
+      expect(await a.take(5)).toEqual({ events: [], oldestMs: 0 });
+      expect(await a.add([event('x'), event('ü')])).toBe(0);
+      const { events, oldestMs } = await b.take(1);
+      expect(oldestMs).toBeGreaterThanOrEqual(0);
+      expect(events).toMatchObject([{ ...event('x'), attempt: 1 }]);
+      const rest = await a.take(5);
+      expect(rest.events).toMatchObject([{ ...event('ü'), attempt: 1 }]);
+      expect((await b.take(5)).events).toEqual([]);
+      for (const one of [...events, ...rest.events]) await b.settle(one, { kind: 'delivered' });
+      expect(await a.take(5)).toEqual({ events: [], oldestMs: 0 });
+    });
+
+    test('simultaneous instances take each event once', async () => {
+      const { a, b } = await opened();
+      await a.add(range(40));
+      const taken = await Promise.all([a, b, a, b, a, b].map((store) => store.take(8)));
+      const ids = taken.flatMap(({ events }) => events.map(({ id }) => id));
+      expect(ids).toHaveLength(40);
+      expect(new Set(ids).size).toBe(40);
+    });
+
+    test('an event that failed is due after its delay, with the number of the attempt', async () => {
+      const { a, b } = await opened();
+      await a.add([event('later'), event('now')]);
+      const [later, now] = (await a.take(2)).events;
+      if (later === undefined || now === undefined) throw new Error('two events were added');
+      await a.settle(later, { kind: 'later', afterMs: 600_000 });
+      await a.settle(now, { kind: 'later', afterMs: 0 });
+      const again = await b.take(2);
+      expect(again.events).toMatchObject([{ ...event('now'), attempt: 2 }]);
+      await b.settle(again.events[0] ?? now, { kind: 'later', afterMs: 0 });
+      expect((await b.take(2)).events).toMatchObject([{ ...event('now'), attempt: 3 }]);
+    });
+
+    test('an event that was given up is not taken again', async () => {
+      const { a } = await opened();
+      await a.add([event('x')]);
+      const [one] = (await a.take(1)).events;
+      if (one) await a.settle(one, { kind: 'dead', reason: 'status 500' });
+      expect(await a.take(1)).toEqual({ events: [], oldestMs: 0 });
+    });
+
+    test('an event that ended elsewhere in the meantime does not come back', async () => {
+      const { a, b } = await opened();
+      await a.add([event('x'), event('y')]);
+      const [one] = (await a.take(1)).events;
+      if (one === undefined) throw new Error('an event was added');
+      await b.settle(one, { kind: 'delivered' });
+      await a.settle(one, { kind: 'later', afterMs: 0 });
+      await a.settle(one, { kind: 'dead', reason: 'status 500' });
+      expect((await a.take(5)).events).toMatchObject([event('y')]);
+    });
+
+    test('the number of events is bounded: the oldest are dropped and counted', async () => {
+      const { a } = await opened();
+      let dropped = 0;
+      const total = MAX_EVENTS + 1000;
+      for (let i = 0; i < total; i += 500) {
+        dropped += await a.add(range(500).map((_, j) => event(i + j)));
+      }
+      // Redis trims whole nodes of 100 entries.
+      expect(dropped).toBeGreaterThan(850);
+      expect(dropped).toBeLessThanOrEqual(1000);
+      expect((await a.take(1)).events).toMatchObject([event(dropped)]);
+    });
+
+    test('a dropped event that was taken before is gone', async () => {
+      const { a } = await opened();
+      await a.add([event('first')]);
+      const [one] = (await a.take(1)).events;
+      if (one === undefined) throw new Error('an event was added');
+      for (let i = 0; i < MAX_EVENTS + 500; i += 500) await a.add(range(500));
+      await a.settle(one, { kind: 'later', afterMs: 0 });
+      expect((await a.take(1)).events.map(({ id }) => id)).not.toContain('msg_first');
+      expect((await a.take(1)).events).toHaveLength(1);
+    });
+  });
+}

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { LEASE_MS } from '../../service/domain/event.ts';
+import { createMemoryEvents } from '../../service/store/memory-events.ts';
+import { event, eventContract } from './contract.ts';
+
+eventContract('memory', async () => {
+  const store = createMemoryEvents();
+  return { stores: [store, store], close: async () => store.close() };
+});
+
+test('events in memory: an event whose lease has ended is taken again', async () => {
+  let now = 1000;
+  const store = createMemoryEvents({ now: () => now });
+  await store.add([event('x')]);
+  expect((await store.take(1)).events).toHaveLength(1);
+  now += LEASE_MS - 1;
+  expect(await store.take(1)).toEqual({ events: [], oldestMs: LEASE_MS - 1 });
+  now += 1;
+  expect((await store.take(1)).events).toMatchObject([{ ...event('x'), attempt: 2 }]);
+});

@@ -1,0 +1,159 @@
+import { createServer } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { expect, onTestFinished, test } from 'vitest';
+import { AddressRefused, isPublic, type Resolve } from '../../service/events/addresses.ts';
+import { createSend, signatureHeaders } from '../../service/events/send.ts';
+import { OTHER_SECRET, respondWith, SECRET, startReceiver } from './receiver.ts';
+
+const bytesOf = (secret: string) => Buffer.from(secret.slice('whsec_'.length), 'base64');
+const EVENT = { id: 'msg_1', body: '{"type":"token.issued","timestamp":"t","data":{"path":"/ä"}}' };
+const secrets = [bytesOf(SECRET)];
+const allow = ['127.0.0.1'];
+
+test('webhook: each secret signs an event, so that a receiver with any of them accepts it', () => {
+  const headers = signatureHeaders('msg_1', EVENT.body, [SECRET, OTHER_SECRET].map(bytesOf));
+  const sent = Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, String(v)]));
+  for (const secret of [SECRET, OTHER_SECRET]) {
+    expect(new Webhook(secret).verify(EVENT.body, sent)).toMatchObject({ type: 'token.issued' });
+  }
+  const third = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
+  expect(() => new Webhook(third).verify(EVENT.body, sent)).toThrow('No matching signature');
+  expect(() => new Webhook(SECRET).verify(`${EVENT.body} `, sent)).toThrow();
+});
+
+test('webhook: a 2xx response is a delivery, and connections are kept', async () => {
+  const { url, received, state } = await startReceiver();
+  const send = createSend({ url, secrets, allow });
+  for (const status of [200, 204, 299]) {
+    state.respond = respondWith(status);
+    await send(EVENT);
+  }
+  expect(received.map(({ body }) => body)).toEqual([EVENT.body, EVENT.body, EVENT.body]);
+  expect(received[0]?.headers).toMatchObject({
+    'content-type': 'application/json',
+    'webhook-id': 'msg_1',
+  });
+  expect(state.connections).toBe(1);
+});
+
+test.each([301, 302, 307, 308, 400, 404, 410, 500, 503])(
+  'webhook: status %i is a failure, and a redirect is not followed',
+  async (status) => {
+    const { url, received, state } = await startReceiver();
+    state.respond = respondWith(status, { Location: `${url}/elsewhere` });
+    await expect(createSend({ url, secrets, allow })(EVENT)).rejects.toThrow(`status ${status}`);
+    expect(received).toHaveLength(1);
+  },
+);
+
+test('webhook: a receiver that hangs is given up, before and after its headers', async () => {
+  const { url, state } = await startReceiver();
+  const send = createSend({ url, secrets, allow }, { timeoutMs: 100 });
+  state.respond = () => {};
+  await expect(send(EVENT)).rejects.toThrow('no complete response within 0.1 seconds');
+  state.respond = (response) => void response.writeHead(200).write('a');
+  await expect(send(EVENT)).rejects.toThrow('no complete response');
+});
+
+test('webhook: of a long response no more than 64 KiB is read', async () => {
+  const { url, state } = await startReceiver();
+  let isClosed = false;
+  state.respond = (response) => {
+    response.writeHead(200);
+    const more = () => void response.write(Buffer.alloc(16_384));
+    const timer = setInterval(more, 1);
+    response.on('close', () => {
+      clearInterval(timer);
+      isClosed = true;
+    });
+  };
+  await createSend({ url, secrets, allow })(EVENT);
+  await expect.poll(() => isClosed).toBe(true);
+});
+
+test('webhook: a receiver that closes the connection, or does not exist, is a failure', async () => {
+  const { url, state, stop } = await startReceiver();
+  state.respond = (response) => void response.destroy();
+  await expect(createSend({ url, secrets, allow })(EVENT)).rejects.toThrow(/hang up|ECONNRESET/);
+  await stop();
+  await expect(createSend({ url, secrets, allow })(EVENT)).rejects.toThrow('ECONNREFUSED');
+});
+
+test.each([
+  '0.0.0.0 10.0.0.1 100.64.0.1 127.0.0.1 127.255.255.255 169.254.169.254 172.16.0.1 172.31.255.255',
+  '192.0.0.1 192.168.1.1 198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255',
+  ':: ::1 fe80::1 fe80::1%eth0 fc00::1 fd12::1 ff02::1 2001:db8::1 2002:7f00:1::1 2001:0:1::1',
+  '::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:7f00:1 ::127.0.0.1 64:ff9b::7f00:1 ::ffff:0:127.0.0.1',
+])('webhook: these addresses are not public: %s', (list) => {
+  for (const address of list.split(' ')) expect(isPublic(address), address).toBe(false);
+});
+
+test('webhook: these addresses are public', () => {
+  const list = '1.1.1.1 100.128.0.1 172.32.0.1 192.0.1.1 223.255.255.255 2606:4700::1 2a00::1';
+  for (const address of [...list.split(' '), '::ffff:8.8.8.8']) {
+    expect(isPublic(address), address).toBe(true);
+  }
+});
+
+/** A TCP server on the loopback that counts connections. */
+async function startTrap() {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return { port: (server.address() as { port: number }).port, connections: () => connections };
+}
+
+test.each(['127.0.0.1', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', 'localhost'])(
+  'webhook: %s is refused without a connection unless it is allowed',
+  async (host) => {
+    const { port, connections } = await startTrap();
+    for (const allowed of [[], ['10.0.0.0/8']]) {
+      const send = createSend({ url: `https://${host}:${port}/`, secrets, allow: allowed });
+      await expect(send(EVENT)).rejects.toThrow(AddressRefused);
+    }
+    expect(connections()).toBe(0);
+    const send = createSend({ url: `https://${host}:${port}/`, secrets, allow });
+    await expect(send(EVENT)).rejects.not.toThrow(AddressRefused);
+    expect(connections()).toBe(1);
+  },
+);
+
+test('webhook: plain HTTP is refused for a public address', async () => {
+  const resolve: Resolve = (_name, _options, callback) =>
+    callback(null, [{ address: '1.1.1.1', family: 4 }]);
+  const send = createSend({ url: 'http://app.example/', secrets, allow }, { resolve });
+  await expect(send(EVENT)).rejects.toThrow(AddressRefused);
+});
+
+test('webhook: with DNS rebinding, the connection goes only to the address that was checked', async () => {
+  const { port, connections } = await startTrap();
+  // Nothing listens at the allowed address, and the trap at the one that follows.
+  const answers = ['127.0.0.2', '127.0.0.1', '::ffff:127.0.0.1', '127.0.0.1'];
+  let asked = 0;
+  const resolve: Resolve = (_name, _options, callback) => {
+    const address = answers[asked] ?? '127.0.0.1';
+    asked += 1;
+    callback(null, [{ address, family: address.includes(':') ? 6 : 4 }]);
+  };
+  const url = `https://app.example:${port}/`;
+  const send = createSend({ url, secrets, allow: ['127.0.0.2'] }, { resolve });
+  await expect(send(EVENT)).rejects.toThrow('ECONNREFUSED');
+  expect(asked).toBe(1);
+  for (const _ of answers) await expect(send(EVENT)).rejects.toThrow(AddressRefused);
+  expect(connections()).toBe(0);
+});
+
+test('webhook: of several addresses of a name, only the allowed ones are used', async () => {
+  const { port, received } = await startReceiver();
+  const resolve: Resolve = (_name, _options, callback) =>
+    callback(null, [
+      { address: '127.0.0.2', family: 4 },
+      { address: '127.0.0.1', family: 4 },
+    ]);
+  await createSend({ url: `http://app.example:${port}/`, secrets, allow }, { resolve })(EVENT);
+  expect(received).toHaveLength(1);
+});

@@ -1,0 +1,89 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import { MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/domain/event.ts';
+import { createRedisEvents } from '../../../service/store/redis-events.ts';
+import { keysOf, tell } from '../../store/open-redis.ts';
+import { event, eventContract } from '../contract.ts';
+
+const open = ({ url }: Redis) => createRedisEvents({ url, prefix: 'postern:' });
+
+async function started() {
+  const redis = await startRedis();
+  const store = open(redis);
+  const added = async (events: Parameters<typeof store.add>[0]) => {
+    await expect.poll(() => store.add(events).catch(() => undefined)).toBeDefined();
+  };
+  onTestFinished(async () => {
+    store.close();
+    await redis.stop();
+  });
+  return { redis, store, added };
+}
+
+eventContract('Redis', async () => {
+  const redis = await startRedis();
+  const stores = [open(redis), open(redis)] as const;
+  return {
+    stores,
+    async close() {
+      for (const store of stores) store.close();
+      await redis.stop();
+    },
+  };
+});
+
+test('Redis: nothing is written while there are no events, and nothing is left of delivered ones', async () => {
+  const { redis, store, added } = await started();
+  await expect.poll(() => store.take(5).catch(() => undefined)).toBeDefined();
+  expect(await keysOf(redis)).toEqual([]);
+  await added([event('x')]);
+  for (const one of (await store.take(5)).events) await store.settle(one, { kind: 'delivered' });
+  expect(await keysOf(redis)).toEqual(['postern:{events}']);
+  expect(await tell(redis, 'XLEN postern:{events}')).toBe(':0');
+  expect(await tell(redis, 'XPENDING postern:{events} postern')).toContain(':0');
+});
+
+test('Redis: an event of an instance that is gone is taken when its lease ends', async () => {
+  const { redis, store, added } = await started();
+  await added([event('x')]);
+  expect((await store.take(1)).events).toHaveLength(1);
+  expect((await store.take(1)).events).toEqual([]);
+  // As if the time had passed.
+  const [, , , entry] = (await tell(redis, 'ZRANGE postern:{events}:due 0 -1')).split(/\r\n|\$\d+/);
+  expect(entry).toMatch(/^\d+-\d+$/);
+  const [, due] = (await tell(redis, `ZSCORE postern:{events}:due ${entry}`)).split('\r\n');
+  expect(Number(due) - Date.now()).toBeGreaterThan(20_000);
+  await tell(redis, `ZADD postern:{events}:due 1 ${entry}`);
+  expect((await store.take(1)).events).toMatchObject([{ ...event('x'), attempt: 2 }]);
+});
+
+test('Redis: dead events are kept with their reason, in a bounded stream', async () => {
+  const { redis, store } = await started();
+  const total = MAX_DEAD_EVENTS + 300;
+  let [stored, ended] = [0, 0];
+  while (ended < total) {
+    const batch = Array.from({ length: 100 }, (_, i) => event(stored + i));
+    await expect.poll(() => store.add(batch).catch(() => undefined)).toBeDefined();
+    stored += 100;
+    const { events } = await store.take(100);
+    const dead = (one: TakenEvent) => store.settle(one, { kind: 'dead', reason: 'status 500' });
+    await Promise.all(events.map(dead));
+    ended += events.length;
+  }
+  const [, length] = (await tell(redis, 'XLEN postern:{events}:dead')).split(':');
+  expect(Number(length)).toBeGreaterThanOrEqual(MAX_DEAD_EVENTS);
+  expect(Number(length)).toBeLessThan(MAX_DEAD_EVENTS + 110);
+  const last = await tell(redis, 'XREVRANGE postern:{events}:dead + - COUNT 1');
+  for (const text of ['id', 'msg_1', 'body', 'attempts', 'reason', 'status 500']) {
+    expect(last).toContain(text);
+  }
+});
+
+test('Redis: after the loss of its data, events are added and taken again', async () => {
+  const { redis, store, added } = await started();
+  await added([event('x')]);
+  expect((await store.take(1)).events).toHaveLength(1);
+  await redis.restart();
+  await added([event('y')]);
+  expect((await store.take(5)).events).toMatchObject([event('y')]);
+});

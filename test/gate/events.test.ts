@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest';
+import type { DenyCode } from '../../service/domain/decision.ts';
+import { newToken } from '../../service/domain/token.ts';
+import { createDecisionEvents } from '../../service/gate/events.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
+import { recorder } from '../events/recorded.ts';
+import { issueToken } from '../support/postern.ts';
+import { startGate } from './ask-gate.ts';
+
+const FROM = { 'X-Real-IP': '192.0.2.7', 'X-Request-ID': 'a'.repeat(32) };
+const KNOWN = {
+  method: 'GET',
+  site: 'files.example',
+  address: '192.0.2.7',
+  request_id: 'a'.repeat(32),
+};
+
+async function started() {
+  const { emit, taken } = recorder();
+  const gate = await startGate({ emit });
+  const issue = async (body: object) => {
+    const issued = await issueToken(gate.api, body);
+    taken();
+    return issued;
+  };
+  return { ...gate, issue, taken };
+}
+
+test('events: the first use of a token is token.redeemed, and no other use', async () => {
+  const { issue, authRequest, ask, taken } = await started();
+  const { url, id } = await issue({ path: '/download/a', subject: 'u', max_uses: 2 });
+  const about = { 'X-Original-URI': url, 'Postern-Site': 'files.example', ...FROM };
+  await ask('/auth-request', { ...about, 'X-Original-Method': 'HEAD' });
+  expect(taken()).toEqual([]);
+  expect((await authRequest(url, FROM)).status).toBe(204);
+  const data = { token_id: id, client: 'test', subject: 'u', path: '/download/a', ...KNOWN };
+  expect(taken()).toEqual([{ type: 'token.redeemed', timestamp: expect.anything(), data }]);
+  await authRequest(url, FROM);
+  expect(taken()).toEqual([]);
+  await authRequest(url, { ...FROM, 'X-Real-IP': '192.0.2.8' });
+  expect(taken()).toMatchObject([{ type: 'token.redeemed', data: { address: '192.0.2.8' } }]);
+  await authRequest(url, { ...FROM, 'X-Real-IP': '192.0.2.9' });
+  const refused = { token_id: id, subject: 'u', path: '/download/a', reason: 'invalid_token' };
+  expect(taken()).toMatchObject([{ type: 'token.refused', data: refused }]);
+});
+
+test('events: a confirmation is token.redeemed, and the page with the button is no event', async () => {
+  const { issue, authRequest, confirm, taken } = await started();
+  const withPin = await issue({ path: '/download/a', confirm: true, pin: '123456' });
+  await authRequest(withPin.url, FROM);
+  await confirm(withPin.url, FROM);
+  expect(taken()).toEqual([]);
+  const { url: open, id: other } = await issue({ path: '/download/b', confirm: true });
+  await confirm(open, { ...FROM, Origin: 'https://evil.example' });
+  expect(taken()).toMatchObject([{ type: 'token.refused', data: { reason: 'cross_origin' } }]);
+  await confirm(open, FROM);
+  const data = { token_id: other, client: 'test', path: '/download/b', address: '192.0.2.7' };
+  expect(taken()).toMatchObject([{ type: 'token.redeemed', data }]);
+  await authRequest(open, FROM);
+  await confirm(open, FROM);
+  expect(taken()).toEqual([]);
+});
+
+test('events: a token without uses is never redeemed, and a request without a token not refused', async () => {
+  const { issue, authRequest, taken } = await started();
+  const { url } = await issue({ path: '/download/a' });
+  await authRequest(url, FROM);
+  await authRequest('/download/a', FROM);
+  await authRequest('/download/%00', FROM);
+  expect(taken()).toEqual([]);
+  await authRequest(url.replace('/a?', '/b?'), FROM);
+  expect(taken()).toMatchObject([{ data: { reason: 'insufficient_scope', path: '/download/b' } }]);
+});
+
+test('events: no event contains a token, also not from a path, a subject or a query', async () => {
+  const { emit, events } = recorder();
+  const { api, authRequest, confirm } = await startGate({ emit });
+  const token = newToken();
+  const body = { prefix: '/download/', subject: token, max_uses: 9, confirm: true, pin: '909090' };
+  const { url, access_token: own } = await issueToken(api, body);
+  const uris = [`${url}${token}/${own}?a=${token}`, `/download/~${token}/a`, `${url}a?b=secret`];
+  for (const uri of uris) {
+    await authRequest(uri, { ...FROM, Authorization: `Bearer ${token}`, Referer: token });
+    await confirm(uri, FROM);
+  }
+  expect(events.length).toBeGreaterThan(1);
+  for (const secret of [token.slice(3), own.slice(3), '909090', 'secret']) {
+    expect(JSON.stringify(events)).not.toContain(secret);
+  }
+});
+
+test('events: only denials of a token are token.refused', () => {
+  const { emit, taken } = recorder();
+  const record = createDecisionEvents(emit, () => 0);
+  const refusals = 'invalid_token insufficient_scope path_is_folder pin_wrong cross_origin';
+  const others =
+    'missing_token prefetch invalid_request confirmation_required pin_required unavailable';
+  for (const code of `${refusals} ${others}`.split(' ') as DenyCode[]) {
+    record({}, { allow: false, code });
+  }
+  expect(taken().map(({ data }) => data.reason)).toEqual(refusals.split(' '));
+});
+
+test('events: at most ten refusals a second are reported, and the next has the number of the others', () => {
+  const { emit, taken } = recorder();
+  let now = 1000;
+  const record = createDecisionEvents(emit, () => now);
+  const refuse = () => record({}, { allow: false, code: 'invalid_token' });
+  for (let i = 0; i < 1000; i += 1) refuse();
+  const first = taken();
+  expect(first).toHaveLength(10);
+  expect(first.every(({ data }) => data.skipped === undefined)).toBe(true);
+  now += 1000;
+  for (let i = 0; i < 11; i += 1) refuse();
+  expect(taken().map(({ data }) => data.skipped)).toEqual([990, ...Array(9).fill(undefined)]);
+});
+
+test('events: a use that is taken too late for its answer is reported', async () => {
+  const { emit, taken } = recorder();
+  const memory = createMemoryStore();
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const redeem: typeof memory.redeem = async (...args) => {
+    await held;
+    return memory.redeem(...args);
+  };
+  const { api, authRequest } = await startGate({
+    emit,
+    store: { ...memory, redeem },
+    decisionMs: 50,
+  });
+  const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });
+  taken();
+  expect((await authRequest(url, FROM)).status).toBe(503);
+  expect(taken()).toEqual([]);
+  release();
+  await expect.poll(taken).toMatchObject([{ type: 'token.redeemed' }]);
+});
