@@ -15,6 +15,9 @@ const FAILOVER_RUNS = 'test/failover/runs/*.test.ts';
 /** Chromium and Firefox. */
 const BROWSERS = 'test/browsers/**/*.test.ts';
 
+/** Webhooks of whole instances, which wait for retries and lost instances. */
+const WEBHOOKS = 'test/webhooks/**/*.test.ts';
+
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
 
@@ -45,6 +48,7 @@ export default defineConfig({
             FAILOVER_RUNS,
             BROWSERS,
             STORAGE,
+            WEBHOOKS,
             ...INSTALL,
           ],
           globalSetup,
@@ -68,6 +72,7 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
       { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
+      { extends: true, test: { name: 'webhooks', include: [WEBHOOKS], globalSetup } },
     ],
   },
 });

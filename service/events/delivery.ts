@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventStore, TakenEvent } from '../domain/event.ts';
 import { createSend, MAX_CONCURRENT, type Send, type Webhook } from './send.ts';
 
 /** How often to look for events that became due, or that another instance added. */
 const POLL_MS = 1000;
+
+/** How long the end of the process waits for attempts. */
+const CLOSE_MS = 1000;
 
 const FIRST_DELAY_MS = 5000;
 const MAX_DELAY_MS = 3_600_000;
@@ -29,7 +33,7 @@ export interface DeliveryOptions {
 
 /** Delivers the events of the store, a few at a time. */
 export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
-  let running = 0;
+  const attempts = new Map<TakenEvent, Promise<void>>();
   let isTaking = false;
   let isAskedAgain = false;
   let isClosed = false;
@@ -48,9 +52,9 @@ export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
     if (isTaking) return;
     isTaking = true;
     try {
-      const { events, oldestMs } = await store().take(MAX_CONCURRENT - running);
+      const { events, oldestMs } = await store().take(MAX_CONCURRENT - attempts.size);
       on.onOldest(oldestMs);
-      for (const event of events) void deliver(event, senderOf(current));
+      for (const event of events) attempts.set(event, attempt(event, senderOf(current)));
     } catch {
       // The next poll tries again.
     }
@@ -58,15 +62,14 @@ export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
     if (isAskedAgain) void take();
   }
 
-  async function deliver(event: TakenEvent, send: Send): Promise<void> {
-    running += 1;
+  async function attempt(event: TakenEvent, send: Send): Promise<void> {
     const error = await send(event).then(
       () => undefined,
       (error: Error) => error,
     );
     // If this fails, the event is delivered again, with the same ID.
     await settle(event, error).catch(() => {});
-    running -= 1;
+    attempts.delete(event);
     void take();
   }
 
@@ -87,10 +90,15 @@ export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
   return {
     /** To call when events were added. */
     take,
-    /** Another instance makes the attempts again that are in progress. */
-    close(): void {
+    /** Waits for the attempts in progress. Another instance makes again those that take too long. */
+    async close(): Promise<void> {
       isClosed = true;
       clearInterval(timer);
+      const ended = Promise.all(attempts.values());
+      await Promise.race([ended, sleep(CLOSE_MS, undefined, { ref: false })]);
+      const left = [...attempts.keys()];
+      const release = (event: TakenEvent) => store().settle(event, { kind: 'later', afterMs: 0 });
+      await Promise.all(left.map(release)).catch(() => {});
     },
   };
 }

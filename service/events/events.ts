@@ -80,7 +80,7 @@ export function createEvents({ settings, open, metrics, log }: EventOptions) {
     emit,
     async close(): Promise<void> {
       await queue.close();
-      delivery.close();
+      await delivery.close();
       opened?.close();
     },
   };

@@ -1,0 +1,207 @@
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  EVENT_TYPES,
+  type Event,
+  type EventStore,
+  type Outcome,
+  type TakenEvent,
+} from '../../service/domain/event.ts';
+import { delayAfter, MAX_ATTEMPTS } from '../../service/events/delivery.ts';
+import { createEvents, type EventSettings } from '../../service/events/events.ts';
+import { createMetrics } from '../../service/metrics/metrics.ts';
+import { createMemoryEvents } from '../../service/store/memory-events.ts';
+import { samplesOf } from '../support/samples.ts';
+import { SECRET, startReceiver } from './receiver.ts';
+
+const webhookAt = (url: string) => ({
+  url,
+  secrets: [Buffer.from(SECRET.slice('whsec_'.length), 'base64')],
+  allow: ['127.0.0.1'],
+});
+
+function started(store: EventStore, settings: EventSettings = { types: EVENT_TYPES }) {
+  const metrics = createMetrics({ version: '0', node: '0' });
+  const lines: string[] = [];
+  const log = pino({}, { write: (line: string) => void lines.push(line) });
+  const current = { settings };
+  const events = createEvents({
+    settings: () => current.settings,
+    open: () => store,
+    metrics: metrics.events,
+    log,
+  });
+  onTestFinished(events.close);
+  return {
+    ...events,
+    current,
+    lines,
+    metric: async (name: string) => samplesOf(await metrics.text()).get(name),
+  };
+}
+
+/** A store that adds nothing until it is released. */
+function heldStore() {
+  const added: Event[][] = [];
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const add = async (events: readonly Event[]) => {
+    added.push([...events]);
+    await held;
+    return 0;
+  };
+  return { store: { ...createMemoryEvents(), add }, added, release };
+}
+
+test('events: those of one turn are added together, after it', async () => {
+  const { store, added, release } = heldStore();
+  release();
+  const { emit } = started(store);
+  for (let i = 0; i < 30; i += 1) emit('token.issued', { i });
+  expect(added).toEqual([]);
+  await expect.poll(() => added.map(({ length }) => length)).toEqual([30]);
+});
+
+test('events: a store that does not answer holds nobody up, and what does not fit is counted', async () => {
+  const { store, added, release } = heldStore();
+  const { emit, metric, lines } = started(store);
+  emit('token.issued', { i: 0 });
+  await expect.poll(() => added.length).toBe(1);
+  for (let i = 1; i < 12_000; i += 1) emit('token.issued', { i });
+  expect(added.length).toBe(1);
+  expect(await metric('postern_events_dropped_total{reason="queue_full"}')).toBe(2000);
+  expect(lines.filter((line) => line.includes('events were dropped'))).toHaveLength(1);
+  release();
+  await expect.poll(() => added.flat().length).toBe(10_000);
+  const ids = added.flat().map(({ body }) => JSON.parse(body).data.i);
+  expect(ids).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
+});
+
+test('events: what could not be added is added again, with the same ID and body', async () => {
+  const memory = createMemoryEvents();
+  const seen: Event[][] = [];
+  const add = async (events: readonly Event[]) => {
+    seen.push([...events]);
+    if (seen.length < 3) throw new Error('Redis does not answer');
+    return memory.add(events);
+  };
+  const { emit, lines } = started({ ...memory, add });
+  emit('token.issued', { i: 1 });
+  await expect.poll(() => seen.length).toBe(3);
+  expect(seen[1]).toEqual(seen[0]);
+  expect(seen[2]).toEqual(seen[0]);
+  expect((await memory.take(5)).events).toHaveLength(1);
+  expect(lines.filter((line) => line.includes('Redis does not answer'))).toHaveLength(1);
+});
+
+test('events: what is not added before the end of the process is counted and logged', async () => {
+  const add = () => Promise.reject(new Error('Redis does not answer'));
+  const { emit, close, metric, lines } = started({ ...createMemoryEvents(), add });
+  for (let i = 0; i < 7; i += 1) emit('token.issued', { i });
+  await close();
+  expect(await metric('postern_events_dropped_total{reason="shutdown"}')).toBe(7);
+  expect(lines.join()).toContain('"reason":"shutdown"');
+});
+
+test('events: the end of the process waits for what is being added', async () => {
+  const memory = createMemoryEvents();
+  const { emit, close, metric } = started({ ...memory, close() {} });
+  for (let i = 0; i < 1200; i += 1) emit('token.issued', { i });
+  await close();
+  expect((await memory.take(2000)).events).toHaveLength(1200);
+  expect(await metric('postern_events_dropped_total{reason="shutdown"}')).toBe(0);
+});
+
+test('events: only the types of the settings are recorded, and a reload changes them', async () => {
+  const { store, added, release } = heldStore();
+  release();
+  const { emit, current } = started(store, { types: ['token.revoked'] });
+  emit('token.issued', {});
+  emit('token.revoked', {});
+  current.settings = { types: ['token.issued'] };
+  emit('token.issued', {});
+  emit('token.revoked', {});
+  await expect.poll(() => added.flat().map(({ body }) => JSON.parse(body).type)).toHaveLength(2);
+  const types = added.flat().map(({ body }) => JSON.parse(body).type);
+  expect(types).toEqual(['token.revoked', 'token.issued']);
+});
+
+test('events: without a webhook, old events make room without being counted as dropped', async () => {
+  let calls = 0;
+  const add = async () => {
+    calls += 1;
+    return 5;
+  };
+  const { emit, current, metric } = started({ ...createMemoryEvents(), add });
+  emit('token.issued', {});
+  await expect.poll(() => calls).toBe(1);
+  const name = 'postern_events_dropped_total{reason="store_full"}';
+  expect(await metric(name)).toBe(0);
+  current.settings = { types: EVENT_TYPES, webhook: webhookAt('http://127.0.0.1:1/') };
+  emit('token.issued', {});
+  await expect.poll(() => metric(name)).toBe(5);
+});
+
+test('events: the last attempt ends in the store of dead events', async () => {
+  const outcomes: Outcome[] = [];
+  let events: TakenEvent[] = [29, 30].map((attempt) => {
+    return { id: `msg_${attempt}`, body: '{}', entry: '1', attempt };
+  });
+  const store: EventStore = {
+    add: async () => 0,
+    async take() {
+      const taken = events;
+      events = [];
+      return { events: taken, oldestMs: 60_000 };
+    },
+    settle: async (_, outcome) => void outcomes.push(outcome),
+    close() {},
+  };
+  const webhook = webhookAt('http://127.0.0.1:1/');
+  const { metric, lines } = started(store, { types: EVENT_TYPES, webhook });
+  await expect.poll(() => outcomes.length).toBe(2);
+  expect(outcomes).toEqual([
+    { kind: 'later', afterMs: expect.any(Number) },
+    { kind: 'dead', reason: expect.stringContaining('ECONNREFUSED') },
+  ]);
+  expect(await metric('postern_webhook_dead_events_total')).toBe(1);
+  expect(await metric('postern_webhook_attempts_total{result="failed"}')).toBe(2);
+  expect(await metric('postern_webhook_oldest_event_seconds')).toBe(60);
+  expect(lines.filter((line) => line.includes('msg_30'))).toHaveLength(1);
+});
+
+test('events: a reload leads the next attempts to another receiver', async () => {
+  const [one, two] = [await startReceiver(), await startReceiver()];
+  const memory = createMemoryEvents();
+  let calls = 0;
+  const add: EventStore['add'] = async (events) => {
+    calls += 1;
+    return memory.add(events);
+  };
+  const settings = { types: EVENT_TYPES, webhook: webhookAt(one.url) };
+  const { emit, current } = started({ ...memory, add }, settings);
+  emit('token.issued', { i: 1 });
+  await one.got(1);
+  current.settings = { types: EVENT_TYPES, webhook: webhookAt(two.url) };
+  emit('token.issued', { i: 2 });
+  await two.got(1);
+  current.settings = { types: EVENT_TYPES };
+  emit('token.issued', { i: 3 });
+  await expect.poll(() => calls).toBe(3);
+  expect((await memory.take(1)).events).toHaveLength(1);
+  expect([one.received.length, two.received.length]).toEqual([1, 1]);
+});
+
+test('events: the delays grow to an hour, with jitter, and end after about a day', () => {
+  const lowest = (attempt: number) => delayAfter(attempt, () => 0);
+  const highest = (attempt: number) => delayAfter(attempt, () => 1);
+  expect([lowest(1), highest(1)]).toEqual([4000, 6000]);
+  expect([lowest(2), highest(2)]).toEqual([12_000, 18_000]);
+  expect(highest(MAX_ATTEMPTS)).toBe(4_320_000);
+  const attempts = Array.from({ length: MAX_ATTEMPTS - 1 }, (_, i) => i + 1);
+  const days = attempts.reduce((sum, one) => sum + delayAfter(one, () => 0.5), 0) / 86_400_000;
+  expect(days).toBeGreaterThan(0.9);
+  expect(days).toBeLessThan(1.1);
+});

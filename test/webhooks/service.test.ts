@@ -1,0 +1,116 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { startRedis } from '../../dev/redis.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { respondWith, startReceiver } from '../events/receiver.ts';
+import { keysOf } from '../store/open-redis.ts';
+import { KEY } from '../support/postern.ts';
+import { startInstance } from './instances.ts';
+
+async function redisUrl() {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  return { redis, POSTERN_STORE: redis.url };
+}
+
+test('events: two instances deliver each event once to a receiver that verifies it', async () => {
+  const { redis, POSTERN_STORE } = await redisUrl();
+  const receiver = await startReceiver();
+  const started = [0, 1].map(() => startInstance(receiver.url, { POSTERN_STORE }));
+  const [a, b] = (await Promise.all(started)) as [
+    Awaited<(typeof started)[0]>,
+    Awaited<(typeof started)[0]>,
+  ];
+  const token = await a.issue({ path: '/download/a', max_uses: 1 });
+  expect(await b.gate(token.url)).toBe(204);
+  expect(await a.gate(token.url, '192.0.2.8')).toBe(401);
+  expect((await b.api(`/tokens/${token.id}`, { method: 'DELETE' })).status).toBe(204);
+  await Promise.all(Array.from({ length: 96 }, (_, i) => [a, b][i % 2]?.issue()));
+  await receiver.got(100);
+  const emptied = async () => (await a.metric('postern_webhook_oldest_event_seconds')) === 0;
+  await waitFor(emptied, { what: 'the queue to be empty' });
+  expect(receiver.received).toHaveLength(100);
+  const own = receiver.received.filter(({ data }) => data.token_id === token.id);
+  expect(own.map(({ type }) => type).sort()).toEqual([
+    'token.issued',
+    'token.redeemed',
+    'token.refused',
+    'token.revoked',
+  ]);
+  const name = 'postern_webhook_attempts_total{result="delivered"}';
+  const delivered = [await a.metric(name), await b.metric(name)];
+  expect(delivered.reduce((sum, count) => sum + count)).toBe(100);
+  expect(Math.min(...delivered)).toBeGreaterThan(0);
+  const texts = receiver.received.map(({ body }) => body).join('');
+  for (const secret of [token.access_token, KEY]) expect(texts).not.toContain(secret.slice(3));
+  const keys = (await keysOf(redis)).filter((key) => key.includes('events'));
+  expect(keys).toEqual(['postern:{events}']);
+});
+
+test('events: a receiver that hangs delays no decision and no request to the API', async () => {
+  const { POSTERN_STORE } = await redisUrl();
+  const receiver = await startReceiver();
+  receiver.state.respond = () => {};
+  const service = await startInstance(receiver.url, { POSTERN_STORE });
+  await Promise.all(Array.from({ length: 40 }, () => service.issue()));
+  await waitFor(() => receiver.state.atOnce === 8, { what: 'all slots to hang' });
+  for (let i = 0; i < 40; i += 1) {
+    const { url } = await service.issue({ path: '/download/a', max_uses: 1 });
+    expect(await service.gate(url)).toBe(204);
+  }
+  // If one of them waited for an attempt, which takes ten seconds, the test would time out.
+  expect(receiver.state.maxAtOnce).toBe(8);
+});
+
+test('events: without settings nothing is written and nothing is sent', async () => {
+  const { redis, POSTERN_STORE } = await redisUrl();
+  const off = {
+    POSTERN_WEBHOOK_URL: '',
+    POSTERN_WEBHOOK_SECRET_FILE: '',
+    POSTERN_WEBHOOK_ALLOW: '',
+  };
+  const service = await startInstance('', { POSTERN_STORE, ...off });
+  const { id } = await service.issue();
+  await service.api(`/tokens/${id}`, { method: 'DELETE' });
+  await service.stop();
+  expect(await keysOf(redis)).toEqual([]);
+  // With types and without a webhook they are only stored, until the end of the process too.
+  const stored = await startInstance('', {
+    POSTERN_STORE,
+    ...off,
+    POSTERN_EVENTS: 'token.issued',
+  });
+  await stored.issue();
+  await stored.stop();
+  expect((await keysOf(redis)).filter((key) => key.includes('events'))).toEqual([
+    'postern:{events}',
+  ]);
+});
+
+test('events: memory: delivers them from memory, and a refused address is logged without the URL', async () => {
+  const receiver = await startReceiver();
+  const service = await startInstance(receiver.url, { POSTERN_STORE: 'memory:' });
+  await service.issue();
+  await receiver.got(1);
+
+  const url = receiver.url.replace('/events', '/with-a-secret');
+  const other = await startInstance(url, { POSTERN_WEBHOOK_ALLOW: '10.0.0.0/8' });
+  await other.issue();
+  await waitFor(() => other.stdout().includes('POSTERN_WEBHOOK_ALLOW'), { what: 'the line' });
+  expect(other.stdout()).not.toContain('with-a-secret');
+  expect(receiver.received).toHaveLength(1);
+});
+
+test('events: a receiver that fails is asked again, and the failure is counted and logged once', async () => {
+  const receiver = await startReceiver();
+  receiver.state.respond = respondWith(500);
+  const service = await startInstance(receiver.url, { POSTERN_STORE: 'memory:' });
+  await Promise.all([1, 2, 3].map(() => service.issue()));
+  await receiver.got(3);
+  receiver.state.respond = respondWith(204);
+  const delivered = 'postern_webhook_attempts_total{result="delivered"}';
+  await waitFor(async () => (await service.metric(delivered)) === 3, { what: 'the next attempts' });
+  expect(new Set(receiver.ids()).size).toBe(3);
+  expect(receiver.received).toHaveLength(6);
+  expect(await service.metric('postern_webhook_attempts_total{result="failed"}')).toBe(3);
+  expect(service.stdout().split('status 500')).toHaveLength(2);
+});

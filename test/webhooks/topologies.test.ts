@@ -1,0 +1,72 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { ask } from '../../dev/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../../dev/redis-cluster.ts';
+import { type RedisSentinel, startRedisSentinel } from '../../dev/redis-sentinel.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { createRedisEvents } from '../../service/store/redis-events.ts';
+import { slotOf } from '../../service/store/slot.ts';
+import { event, eventContract } from '../events/contract.ts';
+import { engines } from '../store/engines.ts';
+
+const open = (url: string) => createRedisEvents({ url, prefix: 'postern:' });
+
+for (const [engine, name] of engines()) {
+  eventContract(`${name} Cluster`, () => openedOn(() => startRedisCluster({ engine })));
+  eventContract(`${name} with Sentinel`, () => openedOn(() => startRedisSentinel({ engine })));
+}
+
+async function openedOn(start: () => Promise<RedisCluster | RedisSentinel>) {
+  const redis = await start();
+  const stores = [open(redis.url), open(redis.url)] as const;
+  return {
+    stores,
+    async close() {
+      for (const store of stores) store.close();
+      await redis.stop();
+    },
+  };
+}
+
+/** Adds until it succeeds, as the queue does. */
+async function added(store: ReturnType<typeof open>, name: string): Promise<void> {
+  const add = () =>
+    store.add([event(name)]).then(
+      () => true,
+      () => false,
+    );
+  await waitFor(add, { what: `${name} to be added`, deadline: 40_000 });
+}
+
+test.each(['Sentinel', 'Cluster'] as const)(
+  'webhooks: after a failover with %s, events that a replica had are taken, and new ones added',
+  async (kind) => {
+    const redis = kind === 'Sentinel' ? await startRedisSentinel() : await startRedisCluster();
+    const store = open(redis.url);
+    onTestFinished(async () => {
+      store.close();
+      await redis.stop();
+    });
+    await added(store, 'before');
+    expect((await store.take(1)).events).toMatchObject([event('before')]);
+    await added(store, 'waiting');
+    const third = Math.floor(slotOf('postern:{events}') / (16_384 / 3));
+    const [master, replicas] =
+      'servers' in redis
+        ? [redis.servers[0], redis.servers.slice(1)]
+        : [redis.masters[third], [redis.replicas[third]]];
+    for (const replica of replicas) {
+      const has = async () => (await ask(replica?.port ?? 0, 'ROLE'))?.includes('connected');
+      await waitFor(has, { what: 'the replica to follow' });
+    }
+    expect(await ask(master?.port ?? 0, 'XLEN postern:{events}')).toBe(':2\r\n');
+    const copied = await ask(master?.port ?? 0, `WAIT ${replicas.length} 10000`, 15_000);
+    expect(copied).toBe(`:${replicas.length}\r\n`);
+    process.kill(master?.pid ?? 0, 'SIGKILL');
+    await added(store, 'after');
+    const { events } = await store.take(5);
+    // The other one is in progress elsewhere, for the time of its lease.
+    expect(events.map(({ id }) => id)).toContain('msg_waiting');
+    expect(events.map(({ id }) => id)).toContain('msg_after');
+    expect(events.map(({ id }) => id)).not.toContain('msg_before');
+  },
+);
