@@ -1,11 +1,12 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import { type EventStore, MAX_EVENTS } from '../../service/domain/event.ts';
 
-export interface OpenedEvents {
-  /** Two instances. In memory, both are the same. */
-  readonly stores: readonly [EventStore, EventStore];
-  close(): Promise<void>;
+/** Servers that all tests of a contract share. */
+export interface StartedEvents {
+  /** A store of one instance. Instances with the same prefix share their events. */
+  open(prefix: string): EventStore;
+  stop(): Promise<void>;
 }
 
 export const event = (id: string | number) => ({ id: `msg_${id}`, body: `{"type":"${id}"}` });
@@ -13,22 +14,35 @@ export const event = (id: string | number) => ({ id: `msg_${id}`, body: `{"type"
 const range = (count: number) => Array.from({ length: count }, (_, i) => event(i));
 
 /** What every store of events does. */
-export function eventContract(name: string, open: () => Promise<OpenedEvents>) {
+export function eventContract(name: string, start: () => Promise<StartedEvents>) {
+  let servers: StartedEvents;
+  let tests = 0;
+
+  /** Two instances. In memory, both are the same. */
   async function opened() {
-    const { stores, close } = await open();
-    onTestFinished(close);
-    await waitFor(
-      () =>
-        stores[0].take(0).then(
-          () => true,
-          () => false,
-        ),
-      { what: 'the store of events' },
-    );
-    return { a: stores[0], b: stores[1] };
+    tests += 1;
+    const [a, b] = [servers.open(`test${tests}:`), servers.open(`test${tests}:`)];
+    onTestFinished(() => {
+      a.close();
+      b.close();
+    });
+    const isConnected = (store: EventStore) =>
+      store.take(0).then(
+        () => true,
+        () => false,
+      );
+    for (const store of [a, b]) {
+      await waitFor(() => isConnected(store), { what: 'the store of events' });
+    }
+    return { a, b };
   }
 
   describe(`events in ${name}`, () => {
+    beforeAll(async () => {
+      servers = await start();
+    });
+    afterAll(() => servers.stop());
+
     test('an event is taken once, with its ID and body, and is gone when it is delivered', async () => {
       const { a, b } = await opened();
       expect(await a.take(5)).toEqual({ events: [], oldestMs: 0 });

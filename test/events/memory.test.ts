@@ -1,11 +1,18 @@
 import { expect, test } from 'vitest';
-import { LEASE_MS } from '../../service/domain/event.ts';
+import { type EventStore, LEASE_MS } from '../../service/domain/event.ts';
 import { createMemoryEvents } from '../../service/store/memory-events.ts';
 import { event, eventContract } from './contract.ts';
 
 eventContract('memory', async () => {
-  const store = createMemoryEvents();
-  return { stores: [store, store], close: async () => store.close() };
+  const stores = new Map<string, EventStore>();
+  return {
+    open(prefix) {
+      const store = stores.get(prefix) ?? createMemoryEvents();
+      stores.set(prefix, store);
+      return store;
+    },
+    stop: async () => {},
+  };
 });
 
 test('events in memory: an event whose lease has ended is taken again', async () => {

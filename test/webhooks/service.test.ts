@@ -1,10 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
-import { respondWith, startReceiver } from '../events/receiver.ts';
+import { OTHER_SECRET, respondWith, SECRET, startReceiver } from '../events/receiver.ts';
 import { keysOf } from '../store/open-redis.ts';
 import { KEY } from '../support/postern.ts';
-import { startInstance } from './instances.ts';
+import { CONFIG, startReloadable } from '../support/reloading.ts';
+import { secretFile, startInstance } from './instances.ts';
 
 async function redisUrl() {
   const redis = await startRedis();
@@ -113,4 +115,29 @@ test('events: a receiver that fails is asked again, and the failure is counted a
   expect(receiver.received).toHaveLength(6);
   expect(await service.metric('postern_webhook_attempts_total{result="failed"}')).toBe(3);
   expect(service.stdout().split('status 500')).toHaveLength(2);
+});
+
+test('webhooks: a reload changes the receiver, and a secret is rotated without a lost event', async () => {
+  const [one, two] = [await startReceiver(), await startReceiver({ secret: OTHER_SECRET })];
+  const file = await secretFile(SECRET);
+  const config = (url: string) => ({
+    ...CONFIG,
+    webhook_url: url,
+    webhook_secret_file: file,
+    webhook_allow: ['127.0.0.1'],
+  });
+  const { apply, issue, stdout } = await startReloadable(config(one.url));
+  await issue({ path: '/download/a' });
+  await one.got(1);
+  await writeFile(file, `${OTHER_SECRET}\n${SECRET}\n`);
+  expect((await apply(config(one.url))).changes).toEqual(['changed webhook_secret_file']);
+  await issue({ path: '/download/a' });
+  await one.got(2);
+  expect((await apply(config(two.url))).changes).toEqual(['changed webhook_url']);
+  await issue({ path: '/download/a' });
+  await two.got(1);
+  expect((await apply(CONFIG)).changes).toContain('removed webhook_url');
+  await issue({ path: '/download/a' });
+  expect([one.received.length, two.received.length]).toEqual([2, 1]);
+  for (const secret of [SECRET, OTHER_SECRET]) expect(stdout()).not.toContain(secret);
 });

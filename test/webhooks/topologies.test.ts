@@ -8,23 +8,16 @@ import { slotOf } from '../../service/store/slot.ts';
 import { event, eventContract } from '../events/contract.ts';
 import { engines } from '../store/engines.ts';
 
-const open = (url: string) => createRedisEvents({ url, prefix: 'postern:' });
+const open = (url: string, prefix = 'postern:') => createRedisEvents({ url, prefix });
 
 for (const [engine, name] of engines()) {
-  eventContract(`${name} Cluster`, () => openedOn(() => startRedisCluster({ engine })));
-  eventContract(`${name} with Sentinel`, () => openedOn(() => startRedisSentinel({ engine })));
+  eventContract(`${name} Cluster`, () => startedOn(startRedisCluster({ engine })));
+  eventContract(`${name} with Sentinel`, () => startedOn(startRedisSentinel({ engine })));
 }
 
-async function openedOn(start: () => Promise<RedisCluster | RedisSentinel>) {
-  const redis = await start();
-  const stores = [open(redis.url), open(redis.url)] as const;
-  return {
-    stores,
-    async close() {
-      for (const store of stores) store.close();
-      await redis.stop();
-    },
-  };
+async function startedOn(starting: Promise<RedisCluster | RedisSentinel>) {
+  const { url, stop } = await starting;
+  return { open: (prefix: string) => open(url, prefix), stop };
 }
 
 /** Adds until it succeeds, as the queue does. */

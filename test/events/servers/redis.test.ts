@@ -5,7 +5,7 @@ import { createRedisEvents } from '../../../service/store/redis-events.ts';
 import { keysOf, tell } from '../../store/open-redis.ts';
 import { event, eventContract } from '../contract.ts';
 
-const open = ({ url }: Redis) => createRedisEvents({ url, prefix: 'postern:' });
+const open = ({ url }: Redis, prefix = 'postern:') => createRedisEvents({ url, prefix });
 
 async function started() {
   const redis = await startRedis();
@@ -22,14 +22,7 @@ async function started() {
 
 eventContract('Redis', async () => {
   const redis = await startRedis();
-  const stores = [open(redis), open(redis)] as const;
-  return {
-    stores,
-    async close() {
-      for (const store of stores) store.close();
-      await redis.stop();
-    },
-  };
+  return { open: (prefix) => open(redis, prefix), stop: () => redis.stop() };
 });
 
 test('Redis: nothing is written while there are no events, and nothing is left of delivered ones', async () => {
