@@ -88,7 +88,7 @@ describe('docs/monitoring.md', () => {
   test('alerts only on metrics that exist', () => {
     const blocks = fencedBlocks(page).filter(({ language }) => language === 'yaml');
     const rules = blocks.flatMap(({ text }) => parse(text).groups?.[0].rules ?? []);
-    expect(rules).toHaveLength(5);
+    expect(rules).toHaveLength(6);
     for (const { alert, expr } of rules) {
       expect(alert).toMatch(/^Postern[A-Z]/);
       expectKnown(expr);
