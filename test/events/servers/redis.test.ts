@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { projectRoot } from '../../../dev/paths.ts';
 import { type Redis, startRedis } from '../../../dev/redis.ts';
 import { MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/domain/event.ts';
 import { createRedisEvents } from '../../../service/store/redis-events.ts';
@@ -79,4 +82,24 @@ test('Redis: after the loss of its data, events are added and taken again', asyn
   await redis.restart();
   await added([event('y')]);
   expect((await store.take(5)).events).toMatchObject([event('y')]);
+});
+
+test('docs/redis.md: the rights for events are enough', async () => {
+  const page = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
+  const [, basic = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
+  const [, more = ''] = /need\n`([^`]*)`, and `\/readyz`/.exec(page) ?? [];
+  expect(more).toContain('+xadd');
+  const { redis } = await started();
+  const rights = `${basic} ${more}`.replaceAll(/\s+/g, ' ').trim();
+  expect(await tell(redis, `ACL SETUSER events on >a-password ${rights}`)).toBe('+OK');
+  const url = redis.url.replace('//', '//events:a-password@');
+  const store = createRedisEvents({ url, prefix: 'postern:' });
+  onTestFinished(() => store.close());
+  await expect.poll(() => store.add([event(1), event(2)]).catch(() => undefined)).toBe(0);
+  const [one, two] = (await store.take(5)).events as [TakenEvent, TakenEvent];
+  await store.settle(one, { kind: 'dead', reason: 'status 500' });
+  await store.settle(two, { kind: 'later', afterMs: 0 });
+  const [again] = (await store.take(5)).events as [TakenEvent];
+  expect(again.attempt).toBe(2);
+  await store.settle(again, { kind: 'delivered' });
 });
