@@ -39,8 +39,6 @@ test('OpenAPI: openapi-typescript makes types that tell a file from a folder', a
       { prefix: '/download/b/', index: true },
       // @ts-expect-error neither
       { max_uses: 1 },
-      // @ts-expect-error a file has no index
-      { path: '/download/a', index: true },
       // @ts-expect-error unknown field
       { path: '/a', pth: 1 },
     ];
