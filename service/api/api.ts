@@ -3,27 +3,19 @@ import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
 import { findClient } from '../domain/client.ts';
 import { createAudit } from './audit.ts';
+import { reportActions } from './events.ts';
 import { createHealth } from './health.ts';
-import {
-  type ApiDependencies,
-  type ApiEnv,
-  limitBody,
-  notAllowed,
-  problem,
-  requireType,
-} from './http.ts';
-import { JSON_TYPE, openapiHandler } from './openapi.ts';
-import { addOAuthRoutes, addTokenRoutes, issueHandler } from './tokens.ts';
+import { type ApiDependencies, type ApiEnv, limitBody, notAllowed, problem } from './http.ts';
+import { addBatchRoute, addIssueRoute } from './issue.ts';
+import { openapiHandler } from './openapi.ts';
+import { addOAuthRoutes, addTokenRoutes } from './tokens.ts';
 
-/** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
-const MAX_BATCH_BYTES = 1024 * 1024;
-
-/** All other bodies. A token has at most 4000 characters. */
-const MAX_BODY_BYTES = 16 * 1024;
+/** All bodies but a batch. A request with every field at its maximum length fits. */
+const MAX_BODY_BYTES = 32 * 1024;
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
-  const { publicJwks } = deps;
+  const { log, publicJwks, emit } = deps;
   const api = createHealth<ApiEnv>(deps);
 
   // The public keys for Postern's own JWTs (RFC 7517).
@@ -39,9 +31,11 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
-  api.use(requestId(), createAudit(deps), authenticate(deps));
-  api.post('/tokens', limitBody(MAX_BATCH_BYTES), requireType(JSON_TYPE), issueHandler(deps));
+  api.use(requestId(), createAudit(log), authenticate(deps));
+  if (emit !== undefined) api.use(reportActions(emit));
+  addBatchRoute(api, deps);
   api.use(limitBody(MAX_BODY_BYTES));
+  addIssueRoute(api, deps);
   addTokenRoutes(api, deps);
   addOAuthRoutes(api, deps);
   return api;
