@@ -38,11 +38,11 @@ test('events: issuing one token is one event with what it opens', async () => {
 test('events: a batch is one event for each hundred tokens, with their IDs', async () => {
   const { ask, taken } = started();
   const requests = Array.from({ length: 250 }, (_, i) => ({ path: `/download/${i}` }));
-  const { body } = await ask('POST /tokens/batch', { tokens: requests });
+  const { body } = await ask('POST /tokens/batch', requests);
   const events = taken();
   expect(events.map(({ data }) => data.count)).toEqual([100, 100, 50]);
   const ids = events.flatMap(({ data }) => data.token_ids);
-  expect(ids).toEqual(body.tokens.map(({ id }: { id: string }) => id));
+  expect(ids).toEqual(body.map(({ id }: { id: string }) => id));
   expect(events[0]?.data).toMatchObject(CALLER);
 });
 
