@@ -5,8 +5,8 @@ import { type EventStore, type EventType, eventBody } from '../domain/event.ts';
 /** Events that wait until the store has them, for example while Redis restarts. */
 const MAX_QUEUED = 10_000;
 
-/** Events of one pipeline. */
-const MAX_BATCH = 500;
+/** Events that are added together. Redis answers nobody else meanwhile, for some tenths of a millisecond. */
+const MAX_BATCH = 100;
 
 const RETRY_MS = 500;
 
@@ -30,7 +30,7 @@ interface Queued {
 }
 
 /**
- * A bounded queue in front of the store, so that nothing waits for it: one pipeline at a time takes what
+ * A bounded queue in front of the store, so that nothing waits for it: one command at a time takes what
  * has gathered. Events stay in the queue until the store has them.
  */
 export function createQueue({ store, onDropped, onAdded }: QueueOptions) {

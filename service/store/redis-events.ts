@@ -7,13 +7,22 @@ import {
 } from '../domain/event.ts';
 import { checkedUrl, type StoreAccess } from './access.ts';
 import { connectCluster } from './cluster.ts';
-import { type Command, connect, replyOrThrow } from './connection.ts';
+import { connect } from './connection.ts';
 import { NOW } from './scripts.ts';
 
 /** Nobody waits for these commands. */
 const TIMEOUT_MS = 5000;
 
 const GROUP = 'postern';
+
+/**
+ * KEYS[1]: the stream; ARGV: its maximum length, then the ID and body of each event. Returns how many of the
+ * oldest were dropped. One command for all of them: most of the cost of an event is that of its command.
+ */
+const ADD = `
+for i = 2, #ARGV, 2 do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'body', ARGV[i + 1]) end
+return redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+`;
 
 /**
  * KEYS: the stream, and when each taken event is due; ARGV: how many, and for how long. Returns the age of
@@ -53,9 +62,9 @@ end
 return taken
 `;
 
-/** KEYS as above; ARGV: the entry, and the milliseconds until it is due. It may be gone. */
+/** KEYS as above; ARGV: the entry, and the milliseconds until it is due. TAKE finds out if it is gone. */
 const LATER = `${NOW}
-redis.call('ZADD', KEYS[2], 'XX', now + ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 `;
 
 /** KEYS as above, then the stream of dead events; ARGV: the entry, and the fields of a dead one. */
@@ -96,16 +105,7 @@ export function createRedisEvents(options: RedisEventsOptions): EventStore {
 
   return {
     async add(events) {
-      const adds = events.map(
-        ({ id, body }): Command => ['xadd', stream, '*', 'id', id, 'body', body],
-      );
-      const trim: Command = ['xtrim', stream, 'MAXLEN', '~', MAX_EVENTS];
-      try {
-        const replies = await connection.send([...adds, trim]);
-        return Number(replies.map(replyOrThrow).at(-1));
-      } catch (error) {
-        throw connection.failureOf(error as Error);
-      }
+      return Number(await run(ADD, MAX_EVENTS, ...events.flatMap(({ id, body }) => [id, body])));
     },
 
     async take(max) {

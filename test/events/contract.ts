@@ -94,8 +94,9 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
       if (one === undefined) throw new Error('an event was added');
       await b.settle(one, { kind: 'delivered' });
       await a.settle(one, { kind: 'later', afterMs: 0 });
-      await a.settle(one, { kind: 'dead', reason: 'status 500' });
       expect((await a.take(5)).events).toMatchObject([event('y')]);
+      await a.settle(one, { kind: 'dead', reason: 'status 500' });
+      expect((await a.take(5)).events).toEqual([]);
     });
 
     test('the number of events is bounded: the oldest are dropped and counted', async () => {
@@ -118,8 +119,8 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
       if (one === undefined) throw new Error('an event was added');
       for (let i = 0; i < MAX_EVENTS + 500; i += 500) await a.add(range(500));
       await a.settle(one, { kind: 'later', afterMs: 0 });
-      expect((await a.take(1)).events.map(({ id }) => id)).not.toContain('msg_first');
-      expect((await a.take(1)).events).toHaveLength(1);
+      const { events } = await a.take(2);
+      expect(events.map(({ id }) => id.replace(/\d+/, '0'))).toEqual(['msg_0', 'msg_0']);
     });
   });
 }

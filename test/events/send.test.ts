@@ -67,7 +67,7 @@ test('webhook: of a long response no more than 64 KiB is read', async () => {
       isClosed = true;
     });
   };
-  await createSend({ url, secrets, allow })(EVENT);
+  await createSend({ url, secrets, allow }, { timeoutMs: 600_000 })(EVENT);
   await expect.poll(() => isClosed).toBe(true);
 });
 

@@ -33,7 +33,11 @@ test('Redis: nothing is written while there are no events, and nothing is left o
   await expect.poll(() => store.take(5).catch(() => undefined)).toBeDefined();
   expect(await keysOf(redis)).toEqual([]);
   await added([event('x')]);
-  for (const one of (await store.take(5)).events) await store.settle(one, { kind: 'delivered' });
+  for (const one of (await store.take(5)).events) {
+    await store.settle(one, { kind: 'delivered' });
+    // By an instance that is late.
+    await store.settle(one, { kind: 'dead', reason: 'status 500' });
+  }
   expect(await keysOf(redis)).toEqual(['postern:{events}']);
   expect(await tell(redis, 'XLEN postern:{events}')).toBe(':0');
   expect(await tell(redis, 'XPENDING postern:{events} postern')).toContain(':0');
