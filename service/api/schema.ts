@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Delivered } from '../domain/delivery.ts';
 import type { FieldError } from '../domain/errors.ts';
 import {
   type Grant,
@@ -60,6 +61,15 @@ const requester = z.strictObject({
   resumable_until: time,
 });
 
+const delivered = z.strictObject({
+  requests: z.number().int(),
+  bytes: z.number().int(),
+  first: time,
+  last: time,
+  size: z.number().int().optional().meta({ description: 'Of a token for a file: its size.' }),
+  whole: z.boolean().optional().meta({ description: 'Of a token for a file: all of it was sent.' }),
+});
+
 const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
 
 const kept = {
@@ -68,6 +78,7 @@ const kept = {
   uses_left: z.number().int().optional(),
   requesters: z.array(requester).optional(),
   resumable_until: time.optional(),
+  delivered: delivered.optional(),
   iat: time,
   exp: time,
 };
@@ -147,9 +158,19 @@ export function stateOf(id: string, grant: Grant, requesters?: readonly KnownReq
   };
 }
 
-/** As `stateOf`, with the requesters. */
+/** As `stateOf`, with the requesters, and with what nginx sent. */
 export async function wholeStateOf(store: Store, id: string, grant: Grant): Promise<State> {
-  return stateOf(id, grant, grant.uses && (await store.requesters(id)));
+  const [requesters, sent] = await Promise.all([
+    grant.uses && store.requesters(id),
+    store.delivered(id),
+  ]);
+  const state = stateOf(id, grant, requesters);
+  return sent === undefined ? state : { ...state, delivered: deliveredOf(sent, grant) };
+}
+
+function deliveredOf({ first, last, whole, ...sent }: Delivered, { covers }: Grant) {
+  const times = { first: seconds(first), last: seconds(last) };
+  return { ...sent, ...times, ...(!isFolder(covers) && { whole }) };
 }
 
 function usageOf(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {

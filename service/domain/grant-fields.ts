@@ -165,6 +165,16 @@ export const GRANT_FIELDS = {
     description: 'bytes per second and connection',
     value: 'bytes',
   },
+  max_bytes: {
+    type: 'whole',
+    min: 1,
+    // Redis' scripts write numbers of at most 14 digits.
+    max: 10_000_000_000_000,
+    record: 'M',
+    claim: false,
+    description: 'bytes after which the token opens nothing more, as nginx reports them',
+    value: 'bytes',
+  },
   cookie: {
     type: 'flag',
     record: 'k',

@@ -1,6 +1,7 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
 import { counts, gauge, times } from './counts.ts';
+import { deliveryMetrics } from './delivery.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeMetrics } from './store.ts';
 
@@ -27,6 +28,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
   return {
     recordDecision: decisionRecorder(registry),
     ...storeMetrics(registry),
+    ...deliveryMetrics(registry),
     recordReload: reloadRecorder(registry),
     /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
