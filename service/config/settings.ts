@@ -117,7 +117,7 @@ function requireDifferentAddresses(plain: ValidPlain, { has, source, add }: Fiel
   }
 }
 
-/** Whoever can send a line can use up the `max_bytes` of a token. */
+/** A process that can send a line can use up the `max_bytes` of a token. */
 function requireSenders({ delivery_listen: where }: ValidPlain, { has, add }: Fields): void {
   if (where === undefined || values.isLoopback(where.host) || has('delivery_from')) return;
   add(

@@ -30,7 +30,7 @@ export type Collector = ReturnType<typeof createCollector>;
 
 /**
  * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
- * together. A line changes numbers only: whoever forges one learns nothing and opens nothing.
+ * together. A line changes numbers only: a forged one opens nothing, and has no answer.
  */
 export function createCollector({ from, deliver, countLines, now }: CollectOptions) {
   let pending = new Map<string, Delivery>();

@@ -108,7 +108,7 @@ function refuse({ malformed, forbidden, all }: RequestErrors): void {
   }
 }
 
-const UNCOUNTED = 'needs POSTERN_DELIVERY_LISTEN: without it, nobody counts the bytes';
+const UNCOUNTED = 'needs POSTERN_DELIVERY_LISTEN: without it, Postern does not know the bytes';
 
 function checkFormat(
   { format, revocable, target_args: targetArgs, max_bytes: maxBytes }: GrantRequest,

@@ -8,8 +8,8 @@ import { storeMetrics } from './store.ts';
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * The metrics for Prometheus. All values of all labels are fixed here. None comes from a request, so a
- * label cannot hold a secret, and the number of series never grows.
+ * The metrics for Prometheus. All values of all labels are fixed here, or are names of the configuration.
+ * None comes from a request, so a label cannot hold a secret, and the number of series is bounded.
  */
 export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
