@@ -4,6 +4,7 @@ import type { Complete, Fields, Valid } from './source.ts';
 import * as values from './values.ts';
 
 const A_YEAR = 31_536_000;
+const EVENTS = `a list of ${EVENT_TYPES.join(', ')}`;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
 
 /** The plain settings as the file names them: what a value must be, and the default. */
@@ -14,6 +15,10 @@ const PLAIN = {
   api_listen: values.listenAddressOrOff.default({ host: '127.0.0.1', port: 7301 }),
   /** A separate listener for `/metrics`, `/livez` and `/readyz`. */
   metrics_listen: values.listenAddress.optional(),
+  /** Where nginx sends a line about each file that it has sent. */
+  delivery_listen: values.udpAddress.optional(),
+  /** Who may send such lines. */
+  delivery_from: values.addressRanges.default(values.LOOPBACK),
   /** Who may connect to a Unix socket, as in chmod(1). */
   socket_mode: values.socketMode.default(0o660),
   store: values.storeUrl.default('memory:'),
@@ -46,14 +51,12 @@ const PLAIN = {
   cookie_secure: values.flag.default(true),
   cookie_partitioned: values.flag.default(true),
   /** What is recorded; absent: everything if there is a webhook, else nothing. */
-  events: values
-    .texts('event types', z.enum(EVENT_TYPES, `one of ${EVENT_TYPES.join(', ')}`))
-    .optional(),
+  events: values.texts(EVENTS, z.enum(EVENT_TYPES, EVENTS)).optional(),
   /** Where events are sent to. */
   webhook_url: values.webhookUrl.optional(),
   webhook_secret_file: values.path('/etc/postern/webhook-secret').optional(),
   /** Addresses of the receiver that are not public. */
-  webhook_allow: values.texts('addresses and ranges', values.addressRange).optional(),
+  webhook_allow: values.addressRanges.optional(),
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
   /** The format of tokens, if a request does not say. */
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),
@@ -88,6 +91,7 @@ export function variableOf(setting: string): string {
 export function readPlain(settings: Fields): ValidPlain {
   const plain = settings.read(PLAIN);
   requireDifferentAddresses(plain, settings);
+  requireSenders(plain, settings);
   // RFC 6265bis, section 5.7: browsers ignore a cookie with SameSite=None that is not Secure.
   if (plain.cookie_samesite === 'None' && plain.cookie_secure === false) {
     settings.add(
@@ -120,6 +124,16 @@ function requireDifferentAddresses(plain: ValidPlain, { has, source, add }: Fiel
       );
     }
   }
+}
+
+/** A process that can send a line can use up the `max_bytes` of a token. */
+function requireSenders({ delivery_listen: where }: ValidPlain, { has, add }: Fields): void {
+  if (where === undefined || values.isLoopback(where.host) || has('delivery_from')) return;
+  add(
+    'delivery_listen',
+    'an address of this machine only, such as 127.0.0.1:7302; ' +
+      'or set POSTERN_DELIVERY_FROM to the addresses of nginx',
+  );
 }
 
 const EVERY_ADDRESS = ['0.0.0.0', '::'];

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { addressRangeError } from '../domain/address.ts';
+import { addressRangeError, isWithin } from '../domain/address.ts';
 import { hashSecret } from '../domain/client.ts';
 import { prefixError } from '../domain/path.ts';
 import { isToken } from '../domain/token.ts';
@@ -44,8 +44,7 @@ export function listOf<T>(what: string, item: z.ZodType<T>, missing = listExpect
 }
 
 /** A list in the file, and a text with commas in the environment. */
-export function texts<T>(what: string, item: z.ZodType<T, string>) {
-  const expected = `${what}: a list in the file, or separated by commas in the environment`;
+export function texts<T>(expected: string, item: z.ZodType<T, string>) {
   const split = z.string().transform((text) => text.split(',').map((part) => part.trim()));
   return z.union([split, z.array(z.string())], expected).pipe(z.array(item).min(1, expected));
 }
@@ -99,6 +98,23 @@ export const listenAddress = parsed<Listen>(
   LISTEN_EXPECTED,
 );
 
+/** An address for UDP. */
+export type UdpAddress = Exclude<Listen, { readonly path: string }>;
+
+export const udpAddress = parsed(
+  parseAddress,
+  'an address and a port from 1 to 65535, such as 127.0.0.1:7302 or [::1]:7302',
+);
+
+export const LOOPBACK = ['127.0.0.0/8', '::1'];
+
+const RANGES = 'a list of addresses and ranges, such as 127.0.0.1,10.0.0.0/24';
+
+export const addressRanges = texts(
+  RANGES,
+  z.string().refine((range) => addressRangeError(range) === undefined, RANGES),
+);
+
 /** YAML 1.1 reads off as false. */
 const off = z.literal(['off', false]).transform((): 'off' => 'off');
 
@@ -119,7 +135,7 @@ function parseSocket(path: string): Listen | undefined {
 
 export const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 
-function parseAddress(text: string): Listen | undefined {
+function parseAddress(text: string): UdpAddress | undefined {
   const [, bracketed, plain = '', port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
   if (!isPort(Number(port))) return undefined;
   if (bracketed !== undefined) {
@@ -187,13 +203,8 @@ export const webhookUrl = checked((text) => {
     : undefined;
 }, WEBHOOK);
 
-export const addressRange = checked((text) => {
-  const problem = addressRangeError(text);
-  return problem === undefined ? undefined : `each entry ${problem}`;
-}, 'an address or a range, such as 10.0.0.0/8');
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || isWithin(host.replace(/^\[|\]$/g, ''), LOOPBACK);
 }
 
 const JWKS_FILE = 'the path of a JWKS file, such as /etc/postern/keys.json';

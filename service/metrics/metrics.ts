@@ -1,6 +1,7 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
 import { counts, gauge, times } from './counts.ts';
+import { deliveryMetrics } from './delivery.ts';
 import { eventMetrics } from './events.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeMetrics } from './store.ts';
@@ -8,8 +9,8 @@ import { storeMetrics } from './store.ts';
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * The metrics for Prometheus. All values of all labels are fixed here. None comes from a request, so a
- * label cannot hold a secret, and the number of series never grows.
+ * The metrics for Prometheus. All values of all labels are fixed here, or are names of the configuration.
+ * None comes from a request, so a label cannot hold a secret, and the number of series is bounded.
  */
 export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
@@ -28,6 +29,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
   return {
     recordDecision: decisionRecorder(registry),
     ...storeMetrics(registry),
+    ...deliveryMetrics(registry),
     recordReload: reloadRecorder(registry),
     events: eventMetrics(registry),
     /** Counts a log line that was dropped. */
