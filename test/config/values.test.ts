@@ -101,7 +101,7 @@ test('config: POSTERN_DELIVERY_LISTEN is an address of this machine, by default 
   }
 });
 
-test.each(['10.0.0.1/8', 'files.example', '10.0.0.1,', '10.0.0.1, 10.0.0.2', '*'])(
+test.each(['10.0.0.1/8', 'files.example', '10.0.0.1,', '10.0.0.1 10.0.0.2', '*'])(
   'config: POSTERN_DELIVERY_FROM=%s is not a list of addresses',
   (from) => {
     expect(issuesOf({ POSTERN_DELIVERY_FROM: from })).toMatchObject([

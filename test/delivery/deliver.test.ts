@@ -3,30 +3,34 @@ import { expect, test } from 'vitest';
 import { createDeliver } from '../../service/delivery/deliver.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { recorder } from '../events/recorded.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { samplesOf } from '../support/samples.ts';
 
 const TOKEN = `ps_${'a'.repeat(32)}`;
 
-test('delivery: the log has a line when a file is whole, and never a token', async () => {
+test('delivery: the log has a line when a file is whole, and an event, and never a token', async () => {
   const logged: Array<Record<string, unknown>> = [];
   const write = (line: string) => void logged.push(JSON.parse(line));
   const store = createMemoryStore();
-  const deliver = createDeliver({ store, recordBytes: () => {}, log: pino({}, { write }) });
+  const { emit, events } = recorder();
+  const recordBytes = () => {};
+  const deliver = createDeliver({ store, recordBytes, emit, log: pino({}, { write }) });
   const id = newId();
   const names = { subject: `ada ${TOKEN}`, covers: `/download/${TOKEN}`, site: 'files.example' };
   await store.issue([[id, grantAt(Date.now(), names)]]);
   await deliver([[id, sent([0, 50])]]);
-  expect(logged).toEqual([]);
+  expect([logged, events]).toEqual([[], []]);
   await deliver([[id, sent([50, 100])]]);
   await deliver([[id, sent([0, 100])]]);
-  expect(logged).toMatchObject([
-    {
-      ...{ level: 30, msg: 'delivered', token_id: id, client: 'web', subject: 'ada ***' },
-      ...{ path: '/download/***', site: 'files.example' },
-    },
-  ]);
+  const fields = {
+    ...{ token_id: id, client: 'web', subject: 'ada ***' },
+    ...{ path: '/download/***', site: 'files.example' },
+  };
+  expect(logged).toMatchObject([{ level: 30, msg: 'delivered', ...fields }]);
+  const timestamp = expect.any(String);
+  expect(events).toEqual([{ type: 'token.delivered', timestamp, data: fields }]);
 });
 
 test('metrics: only names of the configuration are labels, and users of an issuer count as the issuer', async () => {
