@@ -1,5 +1,7 @@
+import { createSocket } from 'node:dgram';
 import { writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { freePorts } from '../../dev/ports.ts';
 import { startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from '../events/receiver.ts';
@@ -86,6 +88,26 @@ test('events: without settings nothing is written and nothing is sent', async ()
   expect((await keysOf(redis)).filter((key) => key.includes('events'))).toEqual([
     'postern:{events}',
   ]);
+});
+
+test('events: token.delivered, once nginx has reported the whole file', async () => {
+  const receiver = await startReceiver();
+  const [port = 0] = await freePorts(1);
+  const delivery = { POSTERN_DELIVERY_LISTEN: `127.0.0.1:${port}` };
+  const env = { POSTERN_STORE: 'memory:', POSTERN_EVENTS: 'token.delivered', ...delivery };
+  const service = await startInstance(receiver.url, env);
+  const { id } = await service.issue({ path: '/download/a', subject: 'u' });
+  const nginx = createSocket('udp4');
+  onTestFinished(() => void nginx.close());
+  const report = (from: number, to: number) => {
+    const range = `bytes ${from}-${to - 1}/100`;
+    nginx.send(`<190>Nov 26 12:00:00 nginx: ${id} 206 ${to - from} ${to - from} ${range}`, port);
+  };
+  report(0, 60);
+  report(60, 100);
+  await receiver.got(1);
+  const data = { token_id: id, client: 'web', subject: 'u', path: '/download/a' };
+  expect(receiver.received).toMatchObject([{ type: 'token.delivered', data }]);
 });
 
 test('events: memory: delivers them from memory, and a refused address is logged without the URL', async () => {
