@@ -3,7 +3,9 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
-import { ways } from '../support/site.ts';
+import { apiKey, KEY, mount } from '../support/postern.ts';
+import { gateSnippet, ways } from '../support/site.ts';
+import { startStorage } from '../support/storage.ts';
 
 const SIZE = 8_000_000;
 const FILES = {
@@ -167,4 +169,33 @@ test('delivery: forged and broken lines open nothing, and only known tokens are 
   }
   expect((await site.ask('GET', ended.url)).status).toBe(401);
   expect((await site.ask('GET', url)).status).toBe(200);
+});
+
+test.each(ways)('delivery: files of an object store count by %s', async (way) => {
+  const storage = await startStorage({ '/bucket/a.txt': 'x'.repeat(1000) });
+  const site = await startReportingSite({
+    way,
+    mounts: [mount('/download/', '/s3/bucket/')],
+    apiKeys: [apiKey(KEY, { targets: ['/s3/bucket/'] })],
+    only: `
+      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /s3/ {
+        include postern/internal-proxy.conf;
+        include postern/headers.conf;
+        proxy_pass http://127.0.0.1:${storage.port}/;
+      }`,
+  });
+  onTestFinished(async () => {
+    await site.stop();
+    await storage.stop();
+  });
+  const { id, url } = await site.issue({
+    path: '/download/a.txt',
+    target: '/s3/bucket/a.txt',
+    target_args: storage.presign('/bucket/a.txt'),
+  });
+  await site.ask('GET', url, { Range: 'bytes=0-399' });
+  expect(await site.delivered(id, 1)).toMatchObject({ bytes: 400, size: 1000, whole: false });
+  await site.ask('GET', url, { Range: 'bytes=400-' });
+  expect(await site.delivered(id, 2)).toMatchObject({ bytes: 1000, size: 1000, whole: true });
 });
