@@ -39,12 +39,21 @@ const form = (...names: string[]) => ({
   required: names,
 });
 
-const query = (name: string, schema: object, required = false) => ({
+const query = (name: string, schema: object, description?: string) => ({
   name,
   in: 'query',
-  required,
   schema,
+  ...(description && { description }),
 });
+
+const SELECTED = [
+  query('subject', { type: 'string' }, 'The `subject` of the tokens.'),
+  query(
+    'client',
+    { type: 'string' },
+    'The client that issued the tokens. Another one than your own needs `admin: true`.',
+  ),
+];
 
 /** An endpoint that needs no key. */
 const open = (summary: string, answer: object, ...codes: ProblemCode[]) => ({
@@ -76,20 +85,24 @@ const PATHS = {
       },
     },
     get: {
-      summary: "A subject's live tokens, page by page.",
+      summary: 'Live tokens, page by page.',
       parameters: [
-        query('subject', { type: 'string' }, true),
+        ...SELECTED,
+        query('path', { type: 'string' }, 'Exactly the `path` or `prefix` of the tokens.'),
         query('limit', { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: 100 }),
-        query('cursor', { type: 'string', description: '`next_cursor` of the previous page.' }),
+        query('cursor', { type: 'string' }, '`next_cursor` of the previous page.'),
       ],
-      responses: { 200: json('A page.', ref('page')), ...problems('invalid_request') },
+      responses: {
+        200: json('A page.', ref('page')),
+        ...problems('invalid_request', 'insufficient_scope'),
+      },
     },
     delete: {
-      summary: "Revoke all of a subject's tokens.",
-      parameters: [query('subject', { type: 'string' }, true)],
+      summary: 'Revoke all tokens of a subject or of a client. One of the parameters is required.',
+      parameters: SELECTED,
       responses: {
         200: json('Number of revoked tokens.', ref('revoked')),
-        ...problems('invalid_request'),
+        ...problems('invalid_request', 'insufficient_scope'),
       },
     },
   },

@@ -35,24 +35,31 @@ const form = requireType(FORM_TYPE);
 
 /** Lists, shows, prolongs and revokes tokens. */
 export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDependencies): void {
-  // A page of a subject's live grants, ordered by their end.
+  // A page of a client's live grants, ordered by their end.
   api.get('/tokens', async (c) => {
-    const subject = subjectOf(c);
+    const [subject, path] = [queryValue(c, 'subject'), queryValue(c, 'path')];
     const limit = limitOf(queryValue(c, 'limit'));
     const after = cursorOf(queryValue(c, 'cursor'));
-    note(c, { action: 'token.listed', subject });
-    const { entries, next } = await store.list(c.var.client.id, subject, limit, after);
+    note(c, { action: 'token.listed', subject, path });
+    const { entries, next } = await store.list(ownerOf(c), { subject, covers: path }, limit, after);
     note(c, { count: entries.length });
     return c.json<PageAnswer>({
       tokens: entries.map(([id, grant]) => stateOf(id, grant)),
       next_cursor: next && `${next.end}.${next.id}`,
     });
   });
-  // Ends all grants of a subject that the client issued.
+  // Ends all grants of a client, or those of one of its subjects.
   api.delete('/tokens', async (c) => {
-    const subject = subjectOf(c);
-    note(c, { action: 'token.revoked', by: 'subject', subject });
-    const revoked = await store.revokeSubject(c.var.client.id, subject);
+    const subject = queryValue(c, 'subject');
+    if (subject === undefined && queryValue(c, 'client') === undefined) {
+      throw new Refused('invalid_request', 'The query must have a subject, a client, or both.');
+    }
+    const by = subject === undefined ? 'client' : 'subject';
+    note(c, { action: 'token.revoked', by, subject });
+    const owner = ownerOf(c);
+    const revoked = await (subject === undefined
+      ? store.revokeClient(owner)
+      : store.revokeSubject(owner, subject));
     note(c, { count: revoked });
     return c.json({ revoked });
   });
@@ -218,15 +225,21 @@ function cursorOf(value: string | undefined): Cursor | undefined {
   throw new Refused('invalid_request', 'cursor must be the next_cursor of a response.');
 }
 
-function subjectOf(c: Context): string {
-  const subject = queryValue(c, 'subject');
-  if (subject !== undefined && subject !== '') return subject;
-  throw new Refused('invalid_request', 'The query must have exactly one subject.');
+/** The client whose tokens a request is about: its own, unless it names another. */
+function ownerOf(c: Context<ApiEnv>): string {
+  const { id, admin } = c.var.client;
+  const owner = queryValue(c, 'client');
+  note(c, { owner });
+  if (owner === undefined || owner === id || admin) return owner ?? id;
+  throw new Refused(
+    'insufficient_scope',
+    'Only a client with admin: true may name another client.',
+  );
 }
 
 /** The value of a query parameter that may be present once. */
-function queryValue(c: Context, name: string): string | undefined {
+function queryValue(c: Context<ApiEnv>, name: string): string | undefined {
   const [value, ...more] = c.req.queries(name) ?? [];
-  if (more.length === 0) return value;
-  throw new Refused('invalid_request', `The query must have at most one ${name}.`);
+  if (more.length === 0 && value !== '') return value;
+  throw new Refused('invalid_request', `The query must have at most one ${name}, with a value.`);
 }

@@ -94,6 +94,8 @@ export interface Deny {
   readonly subject?: string | undefined;
   /** The grant exists, but not for this requester: no use is left, or it came too late. */
   readonly refused?: true;
+  /** This request has revoked the grant: its PIN was wrong too often. */
+  readonly locked?: Grant;
   /** With the code `confirmed`. */
   readonly confirmed?: Confirmed;
   /** The requester may confirm. */

@@ -4,6 +4,9 @@ export const MAX_REQUESTERS = 1000;
 /** Seconds; above any client's maximum, and small enough for exact times. */
 const MAX_SECONDS = 1_000_000_000;
 
+/** Seconds since 1970, as in the claims of a JWT. */
+const MAX_TIME = 100_000_000_000;
+
 interface Common {
   readonly description: string;
   /** Key in the stored record. With it, the grant keeps the field under its name in camel case. */
@@ -76,6 +79,15 @@ export const GRANT_FIELDS = {
     shown: false,
     description: 'seconds in which a new requester may start',
     value: 'seconds',
+  },
+  not_before: {
+    type: 'whole',
+    min: 1,
+    max: MAX_TIME,
+    record: 'N',
+    claim: 'nbf',
+    description: 'seconds since 1970: until then Postern rejects the token',
+    value: 'time',
   },
   subject: {
     type: 'text',
