@@ -25,9 +25,10 @@ if grant.c ~= ARGV[1] then return false end
 `;
 
 /**
- * Adds the token IDs in ARGV, each followed by how long it may stay, to an index: a batch has at most 1000, and
- * unpack takes 8000 values. Ended entries are removed first, at most 1000 at a time. An entry stays a minute longer than its grant, and the index half a minute
- * longer than its longest grant, so that not every entry changes its end.
+ * Adds the token IDs in ARGV, each followed by how long it may stay, to an index. There are at most 1000, and
+ * unpack takes 8000 values. First it removes ended entries, at most 1000 at a time. An entry stays a minute
+ * longer than its grant, and the index half a minute longer than its longest grant, so that not every entry
+ * changes its end.
  */
 const ENTER = `
 local slack = 60000
