@@ -15,7 +15,7 @@ async function three() {
     subject: 'a b',
     expires_in,
   }));
-  const tokens: Array<{ id: string }> = (await asked.ask('POST /tokens', { json })).body;
+  const tokens: Array<{ id: string }> = (await asked.ask('POST /tokens/batch', { json })).body;
   const byEnd = [tokens[1]?.id, tokens[2]?.id, tokens[0]?.id];
   return { ...asked, byEnd };
 }
@@ -53,7 +53,7 @@ test('list: the cursor returns the next page', async () => {
 test('list: a page has 100 tokens, or the number in limit', async () => {
   const { ask } = createAsked();
   const json = Array.from({ length: 101 }, () => ({ path: '/download/a', subject: 'u' }));
-  await ask('POST /tokens', { json });
+  await ask('POST /tokens/batch', { json });
   const usual = await ask('GET /tokens?subject=u');
   expect(usual.body.tokens).toHaveLength(100);
   expect(usual.body.next_cursor).toBeDefined();
@@ -69,8 +69,10 @@ test('list: GET /tokens lists all tokens of the client, and ?path= those for a p
     { prefix: '/download/b/' },
     { path: '/download/é' },
   ].map((one, i) => ({ ...one, expires_in: 60 + i }));
-  const ids: string[] = (await ask('POST /tokens', { json })).body.map((one: IdOnly) => one.id);
-  await ask('POST /tokens', { json, key: OTHER_KEY });
+  const ids: string[] = (await ask('POST /tokens/batch', { json })).body.map(
+    (one: IdOnly) => one.id,
+  );
+  await ask('POST /tokens/batch', { json, key: OTHER_KEY });
   for (const [query, wanted] of [
     ['', [0, 1, 2]],
     ['?limit=3', [0, 1, 2]],

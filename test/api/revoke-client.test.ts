@@ -13,7 +13,7 @@ async function asked() {
   const { ask } = createAsked({ apiKeys });
   const json = [{ subject: 'a' }, {}].map((more) => ({ path: '/download/a', ...more }));
   const keys = [KEY, OTHER_KEY, ADMIN_KEY];
-  await Promise.all(keys.map((key) => ask('POST /tokens', { json, key })));
+  await Promise.all(keys.map((key) => ask('POST /tokens/batch', { json, key })));
   /** How many tokens each of the clients has: web, other, ops. */
   const left = () =>
     Promise.all(keys.map(async (key) => (await ask('GET /tokens', { key })).body.tokens.length));
