@@ -35,12 +35,12 @@ const TOO_EARLY = { reason: 'not_before: is later than now' };
 /** Looks a token up in the store, by its signature, or both. At most one round trip. */
 export function createLookUp({ store, verify, timed, leeway, now }: LookUpOptions): LookUp {
   return async function lookUp(token, revoking) {
-    if (isOpaque(token)) return findRecorded(tokenId(token), revoking);
+    if (isOpaque(token)) return findRecorded(tokenId(token));
     const verified = await verify(token, revoking);
     if ('reason' in verified) return { rejection: verified };
     const { id, recorded } = verified;
     if (recorded === 'required') {
-      const found = await findRecorded(id, revoking);
+      const found = await findRecorded(id);
       return found.grant === undefined ? { rejection: NOT_STORED, ...found } : found;
     }
     if (recorded === 'never') return signed(verified);
@@ -51,12 +51,11 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
       : { id, recorded, grant: kept };
   };
 
-  async function findRecorded(id: string, revoking = false): Promise<LookUpResult> {
+  async function findRecorded(id: string): Promise<LookUpResult> {
     const recorded = 'required';
     const found = timed ? await store.findTimed(id) : { grant: await store.find(id) };
     const { notBefore = 0 } = found?.grant ?? {};
-    // A token can be revoked before it begins.
-    if (notBefore * 1000 > now() && !revoking) return { id, recorded, rejection: TOO_EARLY };
+    if (notBefore * 1000 > now()) return { id, recorded, rejection: TOO_EARLY };
     return { id, recorded, ...found };
   }
 
