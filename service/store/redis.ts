@@ -11,6 +11,7 @@ import {
   type Reply,
   replyOrThrow,
 } from './connection.ts';
+import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
 import { createHealth } from './health.ts';
 import { createIndexes } from './indexes.ts';
 import { createClusterIssuing, createEnterAll, createIssuing, type EnterAll } from './issuing.ts';
@@ -110,6 +111,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     ? (index, entries) => confirmed(index, () => enter(index, entries))
     : enter;
 
+  const keysOf = (id: string) => [grantKey(id), usesKey(id)];
+  const addDelivered = createAddDelivered({ keysOf, isCluster: connection.isCluster, run });
   const issuing = { grantKey, indexesOf: indexes.of, lifeOf };
   const issueAll = connection.isCluster
     ? createClusterIssuing(connection, { ...issuing, enterAll })
@@ -161,6 +164,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async requesters(id) {
       return decodeRequesters(await reply(redis.hgetall(usesKey(id))));
+    },
+
+    addDelivered,
+
+    async delivered(id) {
+      const field = await reply(redis.hget(usesKey(id), DELIVERED_FIELD));
+      return field === null ? undefined : decodeDelivered(field);
     },
 
     async saveExternal(id, grant) {
