@@ -102,9 +102,11 @@ export function createSign(
   }
 }
 
+const UNRESERVED = /^[A-Za-z0-9\-._~/]*$/;
+
 /** Percent-encodes the UTF-8 bytes of a key once, except unreserved characters and slashes. */
 function encodeKey(key: string): string {
-  return encodeMarks(encodePath(key));
+  return UNRESERVED.test(key) ? key : encodeMarks(encodePath(key));
 }
 
 function encode(text: string): string {
