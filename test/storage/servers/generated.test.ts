@@ -1,20 +1,59 @@
+import { createHmac } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Nginx, startNginx } from '../../../dev/nginx.ts';
 import { temporaryFolder } from '../../../dev/paths.ts';
 import { freePorts } from '../../../dev/ports.ts';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
 import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../../dev/s3.ts';
 import { type ServiceProcess, startService } from '../../../dev/service.ts';
 import { waitFor } from '../../../dev/wait.ts';
 import { postern } from '../../cli/postern.ts';
+import { jwksText } from '../../jwt/keys.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { KEY } from '../../support/postern.ts';
 import { START_MS } from './storage-site.ts';
 
 const NAME = 'a b+c/日本🎉%.txt';
-const SECRETS = [S3_SECRET_KEY, encodeURIComponent(S3_SECRET_KEY)];
+
+/** The secret as text, URL, Base64 and bytes may have it, and the keys that are made from it. */
+function secretsOf(time: Date): string[] {
+  let key = Buffer.from(`AWS4${S3_SECRET_KEY}`);
+  const keys = [Buffer.from(S3_SECRET_KEY), key];
+  const day = time.toISOString().slice(0, 10).replaceAll('-', '');
+  for (const part of [day, S3_REGION, 's3', 'aws4_request']) {
+    key = createHmac('sha256', key).update(part).digest();
+    keys.push(key);
+  }
+  // The middle of a Base64 text, whatever the bytes before it are.
+  const base64 = [0, 1, 2].map((skip) =>
+    Buffer.from(S3_SECRET_KEY).subarray(skip).toString('base64url').slice(0, 36),
+  );
+  const encodings = ['hex', 'base64', 'base64url', 'latin1'] as const;
+  const texts = keys.flatMap((bytes) => encodings.map((encoding) => bytes.toString(encoding)));
+  return [...texts, ...keys.map((bytes) => bytes.join(',')), ...base64];
+}
+
+/** Every command that Redis gets, with its values, from now on. */
+async function monitor(redis: Redis): Promise<() => string> {
+  const socket = connect(redis.port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+  });
+  socket.write('MONITOR\r\n');
+  await waitFor(() => text.startsWith('+OK'), { what: 'Redis to report its commands' });
+  return () => text;
+}
+
+/** A text, and its parts between separators as if they were Base64. */
+const decoded = (text: string) => [
+  text,
+  ...text.split(/[^\w-]+/).map((part) => Buffer.from(part, 'base64url').toString('latin1')),
+];
 
 interface TlsStorage {
   readonly nginx: Nginx;
@@ -56,6 +95,7 @@ describe.each([
   let site: Nginx;
   let tls: TlsStorage;
   let texts: Record<string, string>;
+  let commands: () => string;
   let folder: string;
   let trusted: string;
 
@@ -78,7 +118,14 @@ describe.each([
     await writeFile(join(folder, 'postern.yaml'), JSON.stringify(yaml));
     trusted = join(folder, 'ca.pem');
     await writeFile(trusted, tls.certificate);
+    const redis = await startRedis();
+    ended.push(redis.stop);
+    commands = await monitor(redis);
+    await writeFile(join(folder, 'keys.json'), await jwksText('EdDSA'));
     const env = {
+      POSTERN_STORE: redis.url,
+      POSTERN_JWT_KEYS: join(folder, 'keys.json'),
+      POSTERN_LOG_LEVEL: 'debug',
       POSTERN_CONFIG: join(folder, 'postern.yaml'),
       POSTERN_API_KEYS: `test:${KEY}`,
       AWS_ACCESS_KEY_ID: S3_ACCESS_KEY,
@@ -166,22 +213,46 @@ describe.each([
     expect(found.code).toBe(0);
   });
 
-  test('no log, metric or response has the secret of the storage', async () => {
-    const api = (path: string) =>
-      fetch(`http://127.0.0.1:${service.apiPort}${path}`, {
-        headers: { authorization: `Bearer ${KEY}` },
-      }).then((response) => response.text());
+  test('no log, metric, response, token or record has the secret of the storage', async () => {
+    const api = async (path: string, init: RequestInit = {}) => {
+      const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+      const url = `http://127.0.0.1:${service.apiPort}${path}`;
+      return (await fetch(url, { ...init, headers })).text();
+    };
+    const issued: string[] = [];
+    for (const format of ['opaque', 'jwt']) {
+      const json = { path: `/media/${NAME}`, subject: 'someone', max_uses: 2, format };
+      const text = await api('/tokens', { method: 'POST', body: JSON.stringify(json) });
+      issued.push(text, await api(`/tokens/${JSON.parse(text).id}`));
+      const { access_token: token, url } = JSON.parse(text);
+      expect((await fetch(site.url(url))).status).toBe(200);
+      const body = new URLSearchParams({ token }).toString();
+      const type = { 'content-type': 'application/x-www-form-urlencoded' };
+      const headers = { authorization: `Bearer ${KEY}`, ...type };
+      const introspect = `http://127.0.0.1:${service.apiPort}/introspect`;
+      issued.push(await (await fetch(introspect, { method: 'POST', body, headers })).text());
+    }
+    const refused = { path: '/media/a', target: '/s3-other/a', target_args: 'a=b' };
+    const reload = 'the configuration was reloaded';
+    service.signal('SIGHUP');
+    await waitFor(() => service.stdout().includes(reload), { what: 'the reload' });
     const seen = [
       service.stdout(),
       service.stderr(),
       await site.errorLog(),
       await site.accessLog(),
-      await api('/metrics'),
-      await api('/openapi.json'),
-      await api('/readyz'),
+      ...(await Promise.all(['/metrics', '/openapi.json', '/readyz'].map((path) => api(path)))),
+      await api('/tokens?subject=someone'),
+      await api('/tokens', { method: 'POST', body: JSON.stringify(refused) }),
       JSON.stringify(texts),
-    ].join('\n');
-    for (const secret of SECRETS) expect(seen).not.toContain(secret);
-    expect(service.stdout()).not.toMatch(/X-Amz|AWS/i);
+      ...issued,
+      commands(),
+    ];
+    const all = seen.flatMap(decoded).join('\n');
+    // Redis has reported the commands, and the JWT is decoded.
+    expect(commands()).toContain(JSON.parse(issued[0] ?? '').id);
+    expect(all).toContain('"jti":');
+    for (const secret of secretsOf(new Date())) expect(all).not.toContain(secret);
+    expect(service.stdout() + commands()).not.toMatch(/X-Amz|AWS/i);
   });
 });
