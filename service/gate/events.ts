@@ -12,7 +12,7 @@ const REFUSALS: ReadonlySet<DenyCode> = new Set([
 /** Reported refusals per second. Anybody can cause any number. */
 const MAX_REFUSALS = 10;
 
-/** Reports first uses and refusals. The fields are those of the decision log. */
+/** Reports first uses, refusals, and tokens that wrong PINs have revoked. The fields are those of the decision log. */
 export function createDecisionEvents(emit: Emit, now = () => performance.now()) {
   let second = 0;
   let reported = 0;
@@ -37,6 +37,9 @@ export function createDecisionEvents(emit: Emit, now = () => performance.now()) 
     // Only a requester that took a use gets a resume cookie.
     if (used?.redeemed === 'new' && used.resumeCookie !== undefined) {
       emit('token.redeemed', { ...dataOf(headers, decision), client: used.grant.client });
+    } else if (!decision.allow && decision.locked !== undefined) {
+      const { client } = decision.locked;
+      emit('token.revoked', { by: 'pin', ...dataOf(headers, decision), client });
     } else if (!decision.allow && REFUSALS.has(decision.code)) {
       refused(headers, decision, decision.code);
     }

@@ -4,6 +4,7 @@ import { newToken } from '../../service/domain/token.ts';
 import { createDecisionEvents } from '../../service/gate/events.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { recorder } from '../events/recorded.ts';
+import { grantAt } from '../store/grants.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
@@ -99,6 +100,15 @@ test('events: only denials of a token are token.refused', () => {
     record({}, { allow: false, code });
   }
   expect(taken().map(({ data }) => data.reason)).toEqual(refusals.split(' '));
+});
+
+test('events: a token that wrong PINs have revoked is token.revoked', () => {
+  const { emit, taken } = recorder();
+  const locked = grantAt(0, { client: 'web', subject: 'u' });
+  const known = { id: 'an-id', path: '/download/a', subject: 'u', refused: true } as const;
+  createDecisionEvents(emit)({}, { allow: false, code: 'invalid_token', ...known, locked });
+  const data = { by: 'pin', token_id: 'an-id', client: 'web', subject: 'u', path: '/download/a' };
+  expect(taken()).toEqual([{ type: 'token.revoked', timestamp: expect.any(String), data }]);
 });
 
 test('events: at most ten refusals a second are reported, and the next has the number of the others', () => {
