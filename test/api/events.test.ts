@@ -50,14 +50,18 @@ test('events: each way to revoke is token.revoked, unless there was no such toke
   const { ask, taken } = started();
   const issue = async () => (await ask('POST /tokens', { path: '/download/a', subject: 'u' })).body;
   const [one, two] = [await issue(), await issue(), await issue()];
+  const last = await ask('POST /tokens', { path: '/download/b' });
   taken();
   await ask(`DELETE /tokens/${one.id}`);
   await ask('POST /revoke', `token=${two.access_token}`);
   await ask('DELETE /tokens?subject=u');
+  await ask('DELETE /tokens?client=test');
+  expect(last.status).toBe(201);
   expect(taken().map(({ type, data }) => [type, data])).toEqual([
     ['token.revoked', { by: 'id', token_id: one.id, ...CALLER }],
     ['token.revoked', { by: 'token', token_id: two.id, count: 1, ...CALLER }],
     ['token.revoked', { by: 'subject', subject: 'u', count: 1, ...CALLER }],
+    ['token.revoked', { by: 'client', owner: 'test', count: 1, ...CALLER }],
   ]);
   await ask(`DELETE /tokens/${one.id}`);
   await ask('POST /revoke', `token=${two.access_token}`);
