@@ -35,9 +35,7 @@ async function copySnippets(to: string, dir: string): Promise<void> {
   for (const name of await readdir(from)) {
     if (!name.endsWith('.conf')) continue;
     const text = await readFile(join(from, name), 'utf8');
-    const own = text
-      .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`)
-      .replace('alias /etc/nginx/', `alias ${dir}/`);
+    const own = text.replace('default /etc/nginx/postern/', `default ${dir}/postern/`);
     await writeFile(join(to, name), own);
   }
 }

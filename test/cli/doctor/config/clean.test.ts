@@ -5,6 +5,7 @@ import { nginxFolder } from '../../../../dev/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
 import { mount } from '../../../support/postern.ts';
 import { startSite, type Way, ways } from '../../../support/site.ts';
+import { CACHE_CONF } from '../../../support/snippet.ts';
 import { run } from './command.ts';
 import { diagnosed, dumpOf, started } from './trap.ts';
 
@@ -37,8 +38,8 @@ test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', asy
   expect(JSON.parse(stdout).findings).toMatchObject([{ rule: 'plain-http' }]);
 });
 
-const LIMIT_CONN = 'include postern/limit-conn.conf;';
-const OTHERS = 'include postern/cache.conf; include postern/cors.conf; include postern/login.conf;';
+const LIMIT_CONN = 'include postern/limit-conn.conf; limit_conn postern_connections 8;';
+const OTHERS = `${CACHE_CONF} include postern/cors.conf; include postern/login.conf;`;
 
 test.each(ways)(
   'doctor --config finds nothing in the site of the tests, by %s',
