@@ -1,0 +1,127 @@
+import { resolve } from 'node:path';
+import { effective, own, type Server } from '../doctor/config/context.ts';
+import { type Directive, type Position, returns } from '../doctor/config/directive.ts';
+import { parse } from '../doctor/config/parse.ts';
+import { addedHeader, headerName } from '../doctor/config/rules/delivery.ts';
+import { tokenLogs } from '../doctor/config/rules/server.ts';
+import { readSnippet } from '../package.ts';
+import { isAtLeast } from './existing.ts';
+import { HTTP_FILE, type Plan } from './plan.ts';
+import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
+import { sameListen } from './values.ts';
+
+/** The operator's server blocks for a site, without those that only redirect. */
+function ownServers({ existing, folder }: Plan, site: ServerPlan): readonly Server[] {
+  const found = (existing?.http.servers ?? []).filter(
+    ({ at, block, names }) =>
+      at.file !== resolve(folder, serverFile(site)) &&
+      !returns(block) &&
+      names.some((name) => site.names.includes(name.toLowerCase())),
+  );
+  const secure = found.filter((server) => own(server, 'listen').some(isTls));
+  return secure.length > 0 ? secure : found;
+}
+
+function isTls({ args }: Directive): boolean {
+  return args.includes('ssl') || args.includes('quic');
+}
+
+/** Whether the operator's server blocks have an access_log, beside which another one would be a second log. */
+export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
+  const written = resolve(plan.folder, siteFile(site));
+  return ownServers(plan, site).some((server) =>
+    own(server, 'access_log').some(({ file }) => file !== written),
+  );
+}
+
+/**
+ * Keeps the headers of the server block on delivered files, such as Strict-Transport-Security. With `merge`,
+ * a header that headers.conf has too would be sent twice.
+ */
+export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
+  const sent = parse(readSnippet('headers.conf'), 'headers.conf').filter(isHeader).map(headerName);
+  const inherited = ownServers(plan, site).flatMap((server) => effective(server, 'add_header'));
+  const kept = inherited.filter((line) => !sent.includes(headerName(line)));
+  const areApart = plan.origins.length === 0 && kept.length === inherited.length;
+  if (areApart && isAtLeast(plan.version, [1, 29, 3])) return ['add_header_inherit merge;'];
+  if (kept.length === 0) return [];
+  return [
+    '# From the server block: the add_header lines of headers.conf replace those above them.',
+    ...new Set(kept.map(addedHeader)),
+  ];
+}
+
+function isHeader({ name }: Directive): boolean {
+  return name === 'add_header';
+}
+
+/** What nginx would reject or ignore if the files of the plan were added, with the place. */
+export function collisions({ existing, folder, ...plan }: Plan): string[] {
+  if (existing === undefined) return [];
+  const { http } = existing;
+  const upstreams = ['postern', ...plan.storages.map(({ upstream }) => upstream)];
+  const found = own(http, 'upstream')
+    .filter(({ args: [name = ''], file }) => {
+      return upstreams.includes(name) && file !== resolve(folder, HTTP_FILE);
+    })
+    .map((at) => `${place(at)}: upstream ${at.args[0]} exists: remove it`);
+  for (const site of plan.sites) {
+    const servers = http.servers.filter(
+      ({ at, names }) =>
+        at.file !== resolve(folder, serverFile(site)) &&
+        names.some((name) => site.names.includes(name.toLowerCase())),
+    );
+    const prefixes = [...site.publics, ...site.internals];
+    for (const { at, path, modifier } of servers.flatMap(({ locations }) => locations)) {
+      const isSame = ['', '^~'].includes(modifier) && prefixes.includes(path);
+      if (isSame && at.file !== resolve(folder, siteFile(site))) {
+        found.push(`${place(at)}: location ${path} exists: remove it`);
+      }
+    }
+    if (!plan.server) continue;
+    const asked = [...plan.listens, ...plan.redirects].map(sameListen);
+    for (const server of servers) {
+      for (const listen of listensOf(server).filter((one) => asked.includes(sameListen(one)))) {
+        found.push(`${place(server.at)}: a server block for ${site.name} listens on ${listen}`);
+      }
+    }
+  }
+  return found;
+}
+
+function listensOf(server: Server): string[] {
+  const lines = own(server, 'listen').map(({ args }) => args[0] ?? '');
+  // Without a port it is 80, and so it is without a line.
+  return (lines.length > 0 ? lines : ['*']).map((address) =>
+    /^(unix:.*|\d+|.*:\d+)$/.test(address) ? address : `${address}:80`,
+  );
+}
+
+/** What is left to do by hand, after the files were written. */
+export function remaining(plan: Plan): string[] {
+  const { existing, folder, sites } = plan;
+  const left: string[] = [];
+  if (existing !== undefined && !existing.files.includes(resolve(folder, HTTP_FILE))) {
+    left.push(`add this line to the http block of nginx.conf: include ${HTTP_FILE};`);
+  }
+  for (const site of plan.server ? [] : sites) {
+    const servers = ownServers(plan, site);
+    const written = resolve(folder, siteFile(site));
+    const logging = servers.filter((server) => own(server, 'access_log').length > 0);
+    const logs = existing === undefined ? [] : tokenLogs(existing.http, logging);
+    for (const { at, fix } of logs) left.push(`${place(at)} writes tokens: change it to ${fix}`);
+    if (existing?.http.servers.some((server) => server.locations.some(isFrom(written)))) continue;
+    const where = servers.map(({ at }) => place(at)).join(', ');
+    const which = where || (site.name === '_' ? 'your site' : site.name);
+    left.push(`add this line to the server block of ${which}: include ${word(siteFile(site))};`);
+  }
+  return left;
+}
+
+function isFrom(file: string) {
+  return ({ at }: { readonly at: Directive }) => at.file === file;
+}
+
+function place({ file, line }: Position): string {
+  return `${file}:${line}`;
+}
