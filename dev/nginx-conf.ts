@@ -22,6 +22,7 @@ export type Config = (context: ConfigContext) => string;
 export async function nginxFolder(): Promise<string> {
   const dir = await temporaryFolder();
   await copySnippets(join(dir, 'postern'), dir);
+  await cp(join(projectRoot, 'nginx', 'local.conf'), join(dir, 'postern', 'local.conf'));
   await writeFile(join(dir, 'mime.types'), mimeTypes);
   await writeFile(join(dir, 'error.log'), '');
   await chmod(dir, 0o755); // for a whole nginx.conf that names a `user`

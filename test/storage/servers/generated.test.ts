@@ -87,7 +87,7 @@ describe.each([
     service = await startService({ env });
     ended.push(service.stop);
     const own = { ...env, POSTERN_LISTEN: `127.0.0.1:${service.gatePort}` };
-    const made = await postern(['nginx', '--json', ...words], folder, { env: own });
+    const made = await postern(['nginx', '--json', '--server', ...words], folder, { env: own });
     expect(made).toMatchObject({ code: 0 });
     texts = JSON.parse(made.stdout).files;
     site = await startNginx({ config: ({ port, dir }) => write(port, dir) });
@@ -108,7 +108,7 @@ describe.each([
         .replace('/var/log/nginx/access.log', `${dir}/site.log`);
       writeFileSync(join(dir, name), here);
     }
-    return 'include conf.d/postern.conf;';
+    return 'include conf.d/*.conf;';
   }
 
   async function issue(...more: string[]): Promise<string> {

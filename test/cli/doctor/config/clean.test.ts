@@ -78,10 +78,13 @@ test.each<string[]>([
     options.includes('--proxy-target') ? 1 : 0,
   );
   const words = files.flatMap((one) => ['--files', one]);
-  const made = await run(['--out', dir, '--listen', '127.0.0.1:80', ...words, ...options], {
-    command: 'nginx',
-    env,
-  });
+  const made = await run(
+    ['--out', dir, '--server', '--listen', '127.0.0.1:80', ...words, ...options],
+    {
+      command: 'nginx',
+      env,
+    },
+  );
   expect(made.code, made.stderr).toBe(0);
   await mkdir(join(dir, 'conf.d'), { recursive: true });
   await writeFile(join(dir, 'nginx.conf'), 'http { include conf.d/*.conf; }');

@@ -1,0 +1,262 @@
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { nginxFolder } from '../../../dev/nginx-conf.ts';
+import { tryRun } from '../../../dev/run.ts';
+import { findTool } from '../../../dev/tools.ts';
+import { type Ended, postern } from '../postern.ts';
+
+// `postern nginx --out` beside a configuration that exists, with real nginx to read and test it.
+
+let nginx: Awaited<ReturnType<typeof findTool>>;
+beforeAll(async () => {
+  nginx = await findTool('nginx');
+});
+
+const SITE = 'postern/sites/files.example.conf';
+const HTTP = 'conf.d/00-postern.conf';
+const WORDS = ['--files', '/srv/files', '--server-name', 'files.example,www.files.example'];
+
+/** An application behind nginx, with two names. */
+const SHOP = `
+server {
+  listen unix:shop.sock;
+  server_name www.files.example files.example;
+  access_log shop.log;
+  add_header Strict-Transport-Security "max-age=31536000; preload" always;
+  add_header X-Content-Type-Options nosniff always;
+  location / { proxy_pass http://127.0.0.1:3000; }
+  location ~* \\.(jpg|pdf)$ { expires 1d; }
+}
+server { listen unix:plain.sock; server_name files.example www.files.example; return 301 https://$host$request_uri; }
+`;
+
+interface Machine {
+  readonly folder: string;
+  run(words: readonly string[], path?: string): Promise<Ended>;
+  read(name: string): Promise<string>;
+  write(name: string, text: string): Promise<void>;
+}
+
+/** A folder such as /etc/nginx, and a program `nginx` that uses its log files. */
+async function machine(sites: string): Promise<Machine> {
+  const folder = await nginxFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await rm(join(folder, 'postern'), { recursive: true });
+  const write = async (name: string, text: string) => {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  };
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  await write(
+    'nginx.conf',
+    `error_log ${folder}/error.log;
+    pid ${folder}/nginx.pid;
+    ${process.getuid?.() === 0 ? 'user root;' : ''}
+    events { worker_connections 4096; }
+    http {
+      ${temporary.map((name) => `${name}_temp_path ${folder}/temp-${name};`).join('\n')}
+      access_log ${folder}/access.log;
+      include conf.d/*.conf;
+      include sites-enabled/*;
+    }`,
+  );
+  await write('sites-enabled/shop', sites.replaceAll(/(unix:|log )(\w+\.)/g, `$1${folder}/$2`));
+  await program(join(folder, 'bin', 'nginx'), `exec '${nginx.path}' -e '${folder}/error.log' "$@"`);
+  const env = { ...nginx.env, POSTERN_MOUNTS: '/download/=/protected/' };
+  return {
+    folder,
+    write,
+    read: (name) => readFile(join(folder, name), 'utf8'),
+    run: (words, path = `${folder}/bin:${process.env.PATH}`) =>
+      postern(['nginx', '--out', folder, ...words], folder, { env: { ...env, PATH: path } }),
+  };
+}
+
+async function program(path: string, script: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await chmod(path, 0o755);
+}
+
+/** The names and contents of all files below a folder. */
+async function snapshot(folder: string): Promise<Record<string, string>> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names.filter((entry) => entry.isFile() && !/\.log$|pid$/.test(entry.name));
+  const texts = files.map(async (entry) => {
+    const path = join(entry.parentPath, entry.name);
+    return [path, await readFile(path, 'utf8')] as const;
+  });
+  return Object.fromEntries((await Promise.all(texts)).sort());
+}
+
+const notes = ({ stderr }: Ended) =>
+  [...stderr.matchAll(/^postern: note: (.*)$/gm)].map(([, note = '']) => note);
+
+describe('nginx --out: a site that exists', () => {
+  test('needs one include, which the notes name, and keeps the headers of the server block', async () => {
+    const { folder, run, read, write } = await machine(SHOP);
+    const done = await run(WORDS);
+    expect(done.code, done.stderr).toBe(0);
+    const at = `${folder}/sites-enabled/shop`;
+    expect(notes(done)).toEqual([
+      `${at}:5 writes tokens: change it to access_log ${folder}/shop.log postern;`,
+      `add this line to the server block of ${at}:2: include ${SITE};`,
+    ]);
+    const site = await read(SITE);
+    expect(site).not.toContain('access_log');
+    expect(site).toContain(
+      'add_header Strict-Transport-Security "max-age=31536000; preload" always;\n    alias',
+    );
+    expect(site).not.toContain('nosniff');
+
+    const shop = (await read('sites-enabled/shop'))
+      .replace('shop.log;', 'shop.log postern;')
+      .replace('server_name', `include ${SITE};\n  server_name`);
+    await write('sites-enabled/shop', shop);
+    const { ok, output } = await tryRun(
+      nginx.path,
+      ['-t', '-e', 'stderr', '-c', `${folder}/nginx.conf`],
+      nginx.env,
+    );
+    expect([ok, output]).toEqual([true, expect.not.stringContaining('[warn]')]);
+    const again = await run([...WORDS, '--force']);
+    expect([again.code, notes(again)]).toEqual([0, []]);
+  });
+
+  test('a server block without a log gets the log without tokens', async () => {
+    const { run, read } = await machine(SHOP.replace('access_log shop.log;', ''));
+    const done = await run(WORDS);
+    expect(notes(done)).toEqual([expect.stringContaining('add this line')]);
+    expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
+  });
+
+  test.each([
+    [
+      'upstream postern { server 127.0.0.1:1; }',
+      [],
+      'sites-enabled/shop:1: upstream postern exists',
+    ],
+    [
+      'server { listen unix:a.sock; server_name WWW.files.example; location /download/ { } }',
+      [],
+      'sites-enabled/shop:1: location /download/ exists',
+    ],
+    [
+      'server { listen unix:a.sock; server_name files.example; location ^~ /protected/ { } }',
+      [],
+      'location /protected/ exists',
+    ],
+    [
+      'server { listen 127.0.0.1:18080; server_name files.example; }',
+      ['--server', '--listen', '127.0.0.1:18080'],
+      'a server block for files.example listens on 127.0.0.1:18080',
+    ],
+  ])('refuses to collide with %s', async (text, words, message) => {
+    const { folder, run } = await machine(text);
+    const before = await snapshot(folder);
+    const { code, stdout, stderr } = await run([...WORDS, ...words, '--force']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(await snapshot(folder)).toEqual(before);
+  });
+
+  test('a location with another prefix, and another name, do not collide', async () => {
+    const { run } = await machine(`
+      server { listen unix:a.sock; server_name files.example; location = /download/ { } location /downloads/ { } }
+      server { listen unix:b.sock; server_name other.example; location /download/ { } }
+    `);
+    expect(await run(WORDS)).toMatchObject({ code: 0 });
+  });
+
+  test('restores everything if nginx rejects the new files', async () => {
+    // A second log format of the same name.
+    const { folder, run, write } = await machine("log_format postern '$status';");
+    await write(HTTP, '# earlier');
+    await chmod(join(folder, HTTP), 0o640);
+    const before = await snapshot(folder);
+    const { code, stdout, stderr } = await run([...WORDS, '--force']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('the earlier files were restored');
+    expect(stderr).toContain('duplicate "log_format" name "postern"');
+    expect(await snapshot(folder)).toEqual(before);
+    expect(await readdir(folder)).not.toContain('postern');
+    expect((await stat(join(folder, HTTP))).mode & 0o777).toBe(0o640);
+  });
+
+  test('writes nothing beside a configuration that nginx already rejects', async () => {
+    const { folder, run } = await machine('nonsense;');
+    const before = await snapshot(folder);
+    const { code, stderr } = await run(WORDS);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('unknown directive "nonsense"')]);
+    expect(await snapshot(folder)).toEqual(before);
+  });
+
+  test('without nginx, reads the files, and says that nothing was tested', async () => {
+    const { folder, run } = await machine(SHOP);
+    await program(join(folder, 'other', 'node'), '');
+    const done = await run(WORDS, join(folder, 'other'));
+    expect(notes(done)).toEqual([
+      expect.stringContaining('writes tokens'),
+      expect.stringContaining('sites-enabled/shop:2: include'),
+      'nginx was not found, so run nginx -t',
+    ]);
+  });
+
+  test('reports an nginx.conf that does not include the file of the http block', async () => {
+    const { run, read, write } = await machine('');
+    await write('nginx.conf', (await read('nginx.conf')).replace('include conf.d/*.conf;', ''));
+    expect(notes(await run(WORDS))[0]).toBe(
+      `add this line to the http block of nginx.conf: include ${HTTP};`,
+    );
+  });
+});
+
+describe('nginx --upgrade', () => {
+  test('replaces old snippets, and keeps settings, sites and pages', async () => {
+    const { folder, run, read, write } = await machine('');
+    expect(await run(WORDS)).toMatchObject({ code: 0 });
+    const current = await read('postern/protect.conf');
+    const old = current.replace(/postern-version: .*/, 'postern-version: 0.0.9');
+    await write('postern/protect.conf', old);
+    await write('postern/local.conf', 'map "" $postern_sandbox { default ""; }');
+    await write(SITE, `${await read(SITE)}# mine`);
+    await write('postern/pages/logo.svg', '<svg/>');
+    await rm(join(folder, 'postern/pages/de/denied.html'));
+    const before = await snapshot(folder);
+
+    const done = await run(['--upgrade']);
+    expect(done).toMatchObject({ code: 0, stderr: '' });
+    expect(done.stdout.match(/^wrote .*/gm)).toEqual(
+      ['postern/protect.conf', 'postern/pages/de/denied.html'].map(
+        (name) => `wrote ${folder}/${name}`,
+      ),
+    );
+    expect(await snapshot(folder)).toEqual({
+      ...before,
+      [join(folder, 'postern/protect.conf')]: current,
+      [join(folder, 'postern/pages/de/denied.html')]: expect.any(String),
+    });
+  });
+
+  test('restores the old snippets if nginx rejects the new ones', async () => {
+    const { folder, run, read, write } = await machine('');
+    expect(await run(WORDS)).toMatchObject({ code: 0 });
+    // An old snippet without a setting, which the http block of the site has.
+    const old = (await read('postern/http.conf')).replace(/^variables_hash_max_size.*$/m, '');
+    await write('postern/http.conf', old);
+    await write('conf.d/own.conf', 'variables_hash_max_size 4096;');
+    const before = await snapshot(folder);
+    const { code, stderr } = await run(['--upgrade']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('"variables_hash_max_size"')]);
+    expect(await snapshot(folder)).toEqual(before);
+  });
+
+  test('a folder without snippets is an error', async () => {
+    const { run } = await machine('');
+    expect(await run(['--upgrade'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('has no snippets'),
+    });
+  });
+});
