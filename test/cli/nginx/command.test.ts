@@ -412,7 +412,7 @@ describe('nginx --out', () => {
       `nginx/${site}`,
     ]);
     const snippets = said.unchanged.filter((name: string) => !name.includes('/pages/'));
-    expect(snippets).toHaveLength(3);
+    expect(snippets).toHaveLength(4);
     expect(await text(site)).toContain('location ^~ /download/ {');
   });
 

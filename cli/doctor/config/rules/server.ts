@@ -93,12 +93,21 @@ const ZONE = 'postern_connections';
 const LIMIT_WHY =
   'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
 
-/** A limit_conn that disables the one of limit-conn.conf. */
+/** A limit_conn that disables the one for tokens, or limit-conn.conf without that line. */
 export function limitConn(site: SiteConfig): readonly Trap[] {
-  if (!own(site.http, 'limit_conn').some(isOurs)) return [];
+  if (!own(site.http, 'limit_conn').some(isOurs)) return withoutLimit(site);
   const before = onTheWay(site);
   const known = before.map(({ at }) => at);
   return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
+}
+
+function withoutLimit({ http, internals }: SiteConfig): readonly Trap[] {
+  const at = own(http, 'limit_conn_zone').find(({ args }) => args[1]?.startsWith(`zone=${ZONE}:`));
+  const isLimited = internals.some((one) => effective(one, 'limit_conn').some(isOurs));
+  if (at === undefined || isLimited) return [];
+  const seen = `limit_conn_zone ${ZONE} without a limit_conn`;
+  const why = 'Nothing limits the simultaneous downloads of a token.';
+  return [{ at, seen, why, fix: `limit_conn ${ZONE} 8; in the http block` }];
 }
 
 function onTheWay({ servers, gates, questions }: SiteConfig): readonly Trap[] {
