@@ -66,13 +66,10 @@ export function addNginx(program: Command, env: Environment): void {
       'with --out or --json: your logo, colours and texts for the pages that people see',
     )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
-    .addOption(
-      new Option(
-        '--log <format>',
-        'access log format without tokens, or no log (default: json)',
-      ).choices(['json', 'off']),
+    .option(
+      '--log <file>',
+      'the access log, which has no tokens, or off (default: /var/log/nginx/access.log)',
     )
-    .option('--log-file <file>', 'the access log (default: /var/log/nginx/access.log)')
     .option('--out <folder>', 'write the files to this folder of nginx: /etc/nginx')
     .option('--force', 'with --out: overwrite files that differ, except postern/local.conf')
     .option(

@@ -130,7 +130,7 @@ export async function writeFiles(
       unchanged: unchanged.map(({ path }) => path),
     };
   } catch (error) {
-    for (const step of undo.reverse()) await step();
+    for (const step of undo.reverse()) await step().catch(() => {});
     if (error instanceof Failure) throw error;
     throw new Failure(`${folder} cannot be written: ${systemReason(error)}`, { cause: error });
   } finally {

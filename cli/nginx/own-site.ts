@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { effective, own, type Server } from '../doctor/config/context.ts';
-import { type Directive, type Position, returns } from '../doctor/config/directive.ts';
+import { type Directive, named, type Position, returns } from '../doctor/config/directive.ts';
 import { parse } from '../doctor/config/parse.ts';
 import { addedHeader, headerName } from '../doctor/config/rules/delivery.ts';
 import { tokenLogs } from '../doctor/config/rules/server.ts';
@@ -10,20 +10,21 @@ import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
 import { sameListen } from './values.ts';
 
-/** The operator's server blocks for a site, without those that only redirect. */
-function ownServers({ existing, folder }: Plan, site: ServerPlan): readonly Server[] {
-  const found = (existing?.http.servers ?? []).filter(
-    ({ at, block, names }) =>
-      at.file !== resolve(folder, serverFile(site)) &&
-      !returns(block) &&
-      names.some((name) => site.names.includes(name.toLowerCase())),
+/** The server blocks for a site that the operator wrote. */
+function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Server[] {
+  const written = resolve(folder, serverFile(site));
+  return (existing?.http.servers ?? []).filter(
+    ({ at, names }) =>
+      at.file !== written && names.some((name) => site.names.includes(name.toLowerCase())),
   );
-  const secure = found.filter((server) => own(server, 'listen').some(isTls));
-  return secure.length > 0 ? secure : found;
 }
 
-function isTls({ args }: Directive): boolean {
-  return args.includes('ssl') || args.includes('quic');
+/** Those of them that serve the site, and do not only redirect. */
+function ownServers(plan: Plan, site: ServerPlan): readonly Server[] {
+  const found = serversOf(plan, site).filter(({ block }) => !returns(block));
+  const isTls = ({ args }: Directive) => args.includes('ssl') || args.includes('quic');
+  const secure = found.filter((server) => own(server, 'listen').some(isTls));
+  return secure.length > 0 ? secure : found;
 }
 
 /** Whether the operator's server blocks have an access_log, beside which another one would be a second log. */
@@ -39,7 +40,7 @@ export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
  * a header that headers.conf has too would be sent twice.
  */
 export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
-  const sent = parse(readSnippet('headers.conf'), 'headers.conf').filter(isHeader).map(headerName);
+  const sent = named(parse(readSnippet('headers.conf'), ''), 'add_header').map(headerName);
   const inherited = ownServers(plan, site).flatMap((server) => effective(server, 'add_header'));
   const kept = inherited.filter((line) => !sent.includes(headerName(line)));
   const areApart = plan.origins.length === 0 && kept.length === inherited.length;
@@ -51,26 +52,16 @@ export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
   ];
 }
 
-function isHeader({ name }: Directive): boolean {
-  return name === 'add_header';
-}
-
 /** What nginx would reject or ignore if the files of the plan were added, with the place. */
-export function collisions({ existing, folder, ...plan }: Plan): string[] {
+export function collisions(plan: Plan): string[] {
+  const { existing, folder } = plan;
   if (existing === undefined) return [];
-  const { http } = existing;
-  const upstreams = ['postern', ...plan.storages.map(({ upstream }) => upstream)];
-  const found = own(http, 'upstream')
-    .filter(({ args: [name = ''], file }) => {
-      return upstreams.includes(name) && file !== resolve(folder, HTTP_FILE);
-    })
+  const ours = ['postern', ...plan.storages.map(({ upstream }) => upstream)];
+  const found = own(existing.http, 'upstream')
+    .filter(({ args, file }) => ours.includes(args[0] ?? '') && file !== resolve(folder, HTTP_FILE))
     .map((at) => `${place(at)}: upstream ${at.args[0]} exists: remove it`);
   for (const site of plan.sites) {
-    const servers = http.servers.filter(
-      ({ at, names }) =>
-        at.file !== resolve(folder, serverFile(site)) &&
-        names.some((name) => site.names.includes(name.toLowerCase())),
-    );
+    const servers = serversOf(plan, site);
     const prefixes = [...site.publics, ...site.internals];
     for (const { at, path, modifier } of servers.flatMap(({ locations }) => locations)) {
       const isSame = ['', '^~'].includes(modifier) && prefixes.includes(path);
@@ -110,16 +101,13 @@ export function remaining(plan: Plan): string[] {
     const logging = servers.filter((server) => own(server, 'access_log').length > 0);
     const logs = existing === undefined ? [] : tokenLogs(existing.http, logging);
     for (const { at, fix } of logs) left.push(`${place(at)} writes tokens: change it to ${fix}`);
-    if (existing?.http.servers.some((server) => server.locations.some(isFrom(written)))) continue;
+    const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
+    if (all.some(({ at }) => at.file === written)) continue;
     const where = servers.map(({ at }) => place(at)).join(', ');
     const which = where || (site.name === '_' ? 'your site' : site.name);
     left.push(`add this line to the server block of ${which}: include ${word(siteFile(site))};`);
   }
   return left;
-}
-
-function isFrom(file: string) {
-  return ({ at }: { readonly at: Directive }) => at.file === file;
 }
 
 function place({ file, line }: Position): string {

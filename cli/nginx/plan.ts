@@ -39,8 +39,7 @@ export interface NginxOptions {
   readonly cache?: true | string;
   readonly disableSymlinks?: true;
   readonly xAccel?: true;
-  readonly log: 'json' | 'off';
-  readonly logFile?: string;
+  readonly log?: string;
 }
 
 export const DEFAULTS: NginxOptions = {
@@ -51,10 +50,7 @@ export const DEFAULTS: NginxOptions = {
   serverName: [],
   upstream: [],
   cors: [],
-  log: 'json',
 };
-
-const LOG_FILE = '/var/log/nginx/access.log';
 
 /** In memory, because the files contain tokens. */
 const CACHE_FOLDER = '/run/postern-decisions';
@@ -84,10 +80,8 @@ export interface Plan {
   readonly storages: readonly StorageSource[];
   /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
   readonly resolvers: readonly string[];
-  /** Absent: no log. */
-  readonly logFile?: string;
-  /** Whether the operator chose the log, and not only has the default. */
-  readonly isLogChosen: boolean;
+  /** The access log, or `off`. Absent: the usual one, unless the operator's server block has one. */
+  readonly log?: string;
   readonly origins: readonly string[];
   readonly login?: string;
   readonly limitConn?: number;
@@ -137,8 +131,8 @@ export function planOf(
   const sites = planSites(mounts, options.serverName, errors);
   const storages = storagesOf(mounts);
   const resolvers = each('--resolver', options.resolver, readResolver);
-  const log = options.log === 'off' ? undefined : (options.logFile ?? LOG_FILE);
-  const logFile = one('--log-file', log, readPath(`a log, such as ${LOG_FILE}`));
+  const readLog = readPath('a log, such as /var/log/nginx/access.log, or off');
+  const log = options.log === 'off' ? 'off' : one('--log', options.log, readLog);
   const login = one('--login', options.login, (value) => readLogin(value, publicUrl, errors));
   const cacheFolder = options.cache === true ? CACHE_FOLDER : options.cache;
   const cache = one('--cache', cacheFolder, readPath(`a folder, such as ${CACHE_FOLDER}`));
@@ -153,8 +147,7 @@ export function planOf(
     sources: readFileSources(options, sites, storages, errors),
     storages: resolvers.length > 0 ? [] : storages.all,
     resolvers,
-    ...(logFile !== undefined && { logFile }),
-    isLogChosen: options.log === 'off' || options.logFile !== undefined,
+    ...(log !== undefined && { log }),
     origins: [...new Set(each('--cors', options.cors, readOrigin))],
     ...(login !== undefined && { login }),
     ...(limitConn !== undefined && { limitConn }),

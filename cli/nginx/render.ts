@@ -73,10 +73,9 @@ function upstream(servers: readonly string[]): string {
 /** The locations of a site, and the server-level lines that they need. */
 export function renderSite(plan: Plan, site: ServerPlan, include: Include): string {
   const mode = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
-  const log = plan.logFile === undefined ? 'off' : `${plan.logFile} postern`;
   return [
     [
-      ...(!plan.isLogChosen && hasOwnLog(plan, site) ? [] : [`access_log ${log};`]),
+      ...(plan.log === undefined && hasOwnLog(plan, site) ? [] : [accessLog(plan)]),
       include('auth-request.conf'),
       ...(plan.origins.length > 0 ? [include('cors-headers.conf')] : []),
     ].join('\n'),
@@ -85,6 +84,10 @@ export function renderSite(plan: Plan, site: ServerPlan, include: Include): stri
       location(prefix, internal(plan.sources(site.name, prefix), plan, site, include)),
     ),
   ].join('\n\n');
+}
+
+function accessLog({ log = '/var/log/nginx/access.log' }: Plan): string {
+  return log === 'off' ? 'access_log off;' : `access_log ${log} postern;`;
 }
 
 /** A whole server block, which includes the site, and the redirect to it. */
@@ -107,7 +110,7 @@ export function renderServer(plan: Plan, site: ServerPlan): string {
   const redirect = block('server', [
     ...redirects.map((listen) => `listen ${listen};`),
     names,
-    plan.logFile === undefined ? 'access_log off;' : `access_log ${plan.logFile} postern;`,
+    accessLog(plan),
     'return 301 https://$host$request_uri;',
   ]);
   return `${main}\n\n${redirect}`;

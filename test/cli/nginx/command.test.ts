@@ -338,7 +338,8 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [['--proxy-target', 'https://u:p@store.example/'], '--proxy-target', 'without user'],
     [['--proxy-target', 'https://store.example/?x=y'], '--proxy-target', 'without user, query'],
     [['--proxy-target', 'https://store.example/a/../b'], '--proxy-target', '..'],
-    [[...FILES, '--log-file', '/a b'], '--log-file', 'absolute path'],
+    [[...FILES, '--log', '/a b'], '--log', 'absolute path'],
+    [[...FILES, '--log', 'json'], '--log', 'or off'],
   ])('%j', async (words, option, says) => {
     const said = await refused(words);
     expect(said).toContain(`\n  ${option}\n`);

@@ -2,8 +2,10 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nginxFolder } from '../../../dev/nginx-conf.ts';
+import { freePorts } from '../../../dev/ports.ts';
 import { tryRun } from '../../../dev/run.ts';
 import { findTool } from '../../../dev/tools.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import { type Ended, postern } from '../postern.ts';
 
 // `postern nginx --out` beside a configuration that exists, with real nginx to read and test it.
@@ -203,12 +205,62 @@ describe('nginx --out: a site that exists', () => {
     ]);
   });
 
+  test('--server: nginx accepts a server block with TLS, HTTP/2 and a redirect', async () => {
+    const { folder, run, read, write } = await machine('');
+    const { certificate, key } = selfSigned('files.example');
+    await write('a.pem', certificate);
+    await write('a.key', key);
+    const [https] = await freePorts(1);
+    const files = ['--tls-certificate', `${folder}/a.pem`, '--tls-key', `${folder}/a.key`];
+    const words = [
+      '--server',
+      ...files,
+      '--listen',
+      `127.0.0.1:${https}`,
+      '--log',
+      `${folder}/a.log`,
+    ];
+    expect(await run([...WORDS, ...words])).toMatchObject({ code: 0, stderr: '' });
+    const text = await read('conf.d/postern-files.example.conf');
+    expect(text).toContain(`listen 127.0.0.1:${https} ssl;\n    http2 on;\n`);
+    // Its own files do not collide.
+    expect(await run([...WORDS, ...words, '--force'])).toMatchObject({ code: 0, stderr: '' });
+  });
+
   test('reports an nginx.conf that does not include the file of the http block', async () => {
     const { run, read, write } = await machine('');
     await write('nginx.conf', (await read('nginx.conf')).replace('include conf.d/*.conf;', ''));
     expect(notes(await run(WORDS))[0]).toBe(
       `add this line to the http block of nginx.conf: include ${HTTP};`,
     );
+  });
+});
+
+describe('nginx --out: directives that nginx -v allows', () => {
+  /** With a program `nginx` that says that it has this version. */
+  async function made(version: string, words: readonly string[], sites = '') {
+    const { folder, run, read } = await machine(sites);
+    const path = join(folder, 'bin', 'nginx');
+    const script = (await readFile(path, 'utf8')).replace('#!/bin/sh\n', '');
+    const say = `if [ "$1" = -v ]; then echo 'nginx version: nginx/${version}' >&2; exit; fi`;
+    await program(path, `${say}\n${script}`);
+    expect(await run([...WORDS, ...words])).toMatchObject({ code: 0 });
+    return read;
+  }
+
+  test.each([
+    ['1.29.2', 'alias'],
+    ['1.29.3', 'add_header_inherit merge;\n    alias'],
+    ['1.30.0', 'add_header_inherit merge;\n    alias'],
+    ['2.0', 'add_header_inherit merge;\n    alias'],
+  ])('add_header_inherit: %s', async (version, line) => {
+    expect(await (await made(version, []))(SITE)).toContain(`headers.conf;\n    ${line}`);
+  });
+
+  test('add_header_inherit is not used if a header would be sent twice', async () => {
+    expect(await (await made('1.30.0', [], SHOP))(SITE)).toContain('add_header Strict-');
+    const cors = await made('1.30.0', ['--cors', 'https://app.example']);
+    expect(await cors(SITE)).not.toContain('add_header');
   });
 });
 

@@ -139,8 +139,8 @@ export const KINDS: readonly Kind[] = [
     askable: () => false,
   },
   {
-    option: '--log-file',
-    give: (value) => ({ logFile: value }),
+    option: '--log',
+    give: (value) => ({ log: value }),
     legal: path,
     word: (value) => value,
     askable: () => false,

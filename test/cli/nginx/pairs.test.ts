@@ -24,7 +24,7 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   'several --upstream': { upstream: ['[::1]:7300', 'unix:/run/postern/gate.sock'] },
   '--instances': { instances: '3' },
   '--log off': { log: 'off' },
-  '--log-file': { logFile: '/dev/null' },
+  '--log': { log: '/dev/null' },
   '--proxy-target': { files: PLACES, proxyTarget: ['/store/=http://127.0.0.1:9000/bucket'] },
   '--listen': { listen: ['127.0.0.1:8080', 'unix:/tmp/site.sock'] },
   '--server-name': {

@@ -14,7 +14,6 @@ export const USUAL: NginxOptions = {
   serverName: [],
   upstream: [],
   cors: [],
-  log: 'json',
 };
 
 export const MOUNTS: readonly Mount[] = [mount('/download/', '/protected/')];

@@ -152,7 +152,7 @@ describe('nginx: real nginx serves the generated site', () => {
     onTestFinished(store.stop);
     const [dead, gate] = await freePorts(2);
     const words = [
-      ...['--cache', '--limit-conn', '2', '--log', 'json', '--listen', '80', '--disable-symlinks'],
+      ...['--cache', '--limit-conn', '2', '--listen', '80', '--disable-symlinks'],
       ...['--cors', 'https://app.example', '--cors', `https://${'long-name.'.repeat(6)}example`],
       ...['--login', 'https://login.example/in', '--server-name', `${'long.'.repeat(30)}example`],
       ...['--proxy-target', `/s3/=http://127.0.0.1:${store.port}/bucket`],
