@@ -85,7 +85,7 @@ interface Written {
 export async function writeFiles(
   folder: string,
   files: ReadonlyMap<string, string>,
-  { force, check }: { readonly force: boolean; readonly check: () => Promise<unknown> },
+  { force, check }: { readonly force: boolean; readonly check: () => void },
 ): Promise<Written> {
   const made: Array<{ readonly temporary: string; readonly path: string }> = [];
   const undo: Array<() => Promise<unknown>> = [];
@@ -123,7 +123,7 @@ export async function writeFiles(
       undo.push(() => rename(backup, path));
     }
     for (const { temporary, path } of made) await rename(temporary, path);
-    if (changed.length > 0) await check();
+    if (changed.length > 0) check();
     const unchanged = all.filter((file) => !changed.includes(file));
     return {
       written: changed.map(({ path }) => path),

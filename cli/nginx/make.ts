@@ -1,16 +1,17 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Config } from '../../service/config/config.ts';
 import type { Environment } from '../../service/config/environment.ts';
 import { serviceConfig, withErrors } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';
 import { flagOf } from '../options.ts';
+import { readSnippet, snippetsFolder } from '../package.ts';
 import { escapeControls } from '../terminal.ts';
 import { type Existing, findNginx, type Nginx } from './existing.ts';
 import { LOCAL_FILE, renderFiles, renderText, writeFiles } from './files.ts';
 import { collisions, remaining } from './own-site.ts';
+import { readPages } from './pages.ts';
 import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
-import { upgradedFiles } from './upgrade.ts';
 import { isPath } from './values.ts';
 
 interface Output {
@@ -19,6 +20,10 @@ interface Output {
   readonly json?: true | undefined;
   readonly upgrade?: true | undefined;
 }
+
+const NOTHING = 'no files were written';
+const INVALID = `${NOTHING}, because nginx rejects its configuration:`;
+const RESTORED = 'the earlier files were restored, because nginx rejects the new ones:';
 
 interface Made {
   readonly text: string;
@@ -40,7 +45,7 @@ export async function makeNginx(
   if (output.upgrade) return upgrade(resolve(output.out ?? ''), given.pages, output, env);
   const options = { ...DEFAULTS, ...given };
   const config = serviceConfig(env);
-  const planned = withErrors('no files were written', (errors) => planOf(options, config, errors));
+  const planned = withErrors(NOTHING, (errors) => planOf(options, config, errors));
   const line = commandLine(given);
   const notes = notesOn(planned, options, config);
   if (output.out === undefined) {
@@ -48,15 +53,13 @@ export async function makeNginx(
     return { text: output.json ? `${files()}\n` : renderText(planned, line), notes };
   }
   const folder = resolve(output.out);
-  const nginx = await findNginx(folder, env);
-  const existing = await nginx?.read(
-    'no files were written, because nginx rejects its configuration:',
-  );
+  const nginx = findNginx(folder, env);
+  const existing = nginx?.read(INVALID);
   const plan = { ...planned, folder, existing, version: nginx?.version };
   const found = collisions(plan);
   if (found.length > 0) {
     const list = found.map((one) => `\n  ${escapeControls(one)}`).join('');
-    throw new Failure(`no files were written, because of what nginx has already:${list}`);
+    throw new Failure(`${NOTHING}, because of what nginx has already:${list}`);
   }
   const files = new Map(renderFiles(plan, line));
   if (existsSync(join(folder, LOCAL_FILE))) files.delete(LOCAL_FILE);
@@ -88,16 +91,28 @@ function checkUsage(given: Partial<NginxOptions>, { out, force, json, upgrade }:
   }
 }
 
-/** Replaces the snippets, and nothing that the operator or a command line made. */
+/**
+ * Replaces the snippets that the folder has, and adds pages that are missing. Pages that exist can be the
+ * operator's own: they are replaced only with `--pages`.
+ */
 async function upgrade(
   folder: string,
   pages: string | undefined,
   output: Output,
   env: Environment,
 ): Promise<Made> {
-  const files = upgradedFiles(folder, pages);
-  const nginx = await findNginx(folder, env);
-  await nginx?.read('no files were written, because nginx rejects its configuration:');
+  const files = new Map<string, string>();
+  const has = (name: string) => existsSync(join(folder, 'postern', name));
+  for (const name of readdirSync(snippetsFolder)) {
+    if (name.endsWith('.conf') && has(name)) files.set(`postern/${name}`, readSnippet(name));
+  }
+  if (files.size === 0) throw new Failure(`${output.out}/postern has no snippets`);
+  const all = withErrors(NOTHING, (errors) => readPages(pages, errors)).files;
+  for (const [name, text] of all) {
+    if (pages !== undefined || !has(`pages/${name}`)) files.set(`postern/pages/${name}`, text);
+  }
+  const nginx = findNginx(folder, env);
+  nginx?.read(INVALID);
   const { text } = await write(output.out ?? '', files, { ...output, force: true }, nginx);
   return { text, notes: untested(nginx) };
 }
@@ -109,10 +124,8 @@ async function write(
   nginx: Nginx | undefined,
 ): Promise<{ readonly text: string; readonly tested: Existing | undefined }> {
   let tested: Existing | undefined;
-  const check = async () => {
-    tested = await nginx?.read(
-      'the earlier files were restored, because nginx rejects the new ones:',
-    );
+  const check = () => {
+    tested = nginx?.read(RESTORED);
   };
   const done = await writeFiles(out, files, { force: force === true, check });
   const lines = [

@@ -117,17 +117,19 @@ export function planOf(
   if (options.instances === undefined && options.upstream.length === 0) {
     upstreams.push(readUpstream(ownGate(listen), errors) ?? '');
   }
-  const tls = readTls(options, errors);
+  const readPem = readPath('a file in PEM, such as /etc/ssl/files.example.pem');
+  const { tlsCertificate, tlsKey } = options;
+  const isTls = tlsCertificate !== undefined || tlsKey !== undefined;
+  const certificate = one('--tls-certificate', isTls ? (tlsCertificate ?? '') : undefined, readPem);
+  const key = one('--tls-key', isTls ? (tlsKey ?? '') : undefined, readPem);
   const listens = each('--listen', options.listen, readListenAddress);
-  if (listens.length === 0) listens.push(tls === undefined ? '80' : '443');
+  if (listens.length === 0) listens.push(isTls ? '443' : '80');
   if (new Set(listens.map(sameListen)).size < listens.length) {
     errors.add(given('--listen', listens.join(' ')), 'each address once');
   }
-  const plain = tls === undefined ? [] : listens.filter((one) => /(^|:)80$/.test(one));
-  if (plain.length > 0) {
-    errors.add(given('--listen', plain.join(' ')), 'with TLS, another port than 80');
-  }
-  const isRedirected = tls !== undefined && options.redirect !== false;
+  const plain = listens.find((listen) => isTls && /(^|:)80$/.test(listen));
+  if (plain !== undefined) errors.add(given('--listen', plain), 'with TLS, another port than 80');
+  const isRedirected = isTls && options.redirect !== false;
   const sites = planSites(mounts, options.serverName, errors);
   const storages = storagesOf(mounts);
   const resolvers = each('--resolver', options.resolver, readResolver);
@@ -141,7 +143,7 @@ export function planOf(
     upstreams,
     server: options.server === true,
     listens,
-    ...(tls !== undefined && { tls }),
+    ...(certificate !== undefined && key !== undefined && { tls: { certificate, key } }),
     redirects: isRedirected ? listens.flatMap((listen) => plainListen(listen) ?? []) : [],
     sites,
     sources: readFileSources(options, sites, storages, errors),
@@ -158,18 +160,6 @@ export function planOf(
     ...(cache !== undefined && { cache }),
     xAccel: options.xAccel === true,
   };
-}
-
-/** The certificate and the key, both or none. */
-function readTls(
-  { tlsCertificate, tlsKey }: NginxOptions,
-  errors: ConfigErrors,
-): Plan['tls'] | undefined {
-  if (tlsCertificate === undefined && tlsKey === undefined) return undefined;
-  const read = readPath('a file in PEM, such as /etc/ssl/files.example.pem');
-  const certificate = read(given('--tls-certificate', tlsCertificate ?? ''), errors);
-  const key = read(given('--tls-key', tlsKey ?? ''), errors);
-  return { certificate: certificate ?? '', key: key ?? '' };
 }
 
 /** The default server of the upstream: the address that Postern's own gate listens on. */
