@@ -1,23 +1,15 @@
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { nginxFolder } from '../../../dev/nginx-conf.ts';
+import { chmod, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { freePorts } from '../../../dev/ports.ts';
 import { tryRun } from '../../../dev/run.ts';
 import { findTool } from '../../../dev/tools.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { type Ended, postern } from '../postern.ts';
+import { machine, notes, program, SITE, snapshot, WORDS } from './machine.ts';
 
 // `postern nginx --out` beside a configuration that exists, with real nginx to read and test it.
 
-let nginx: Awaited<ReturnType<typeof findTool>>;
-beforeAll(async () => {
-  nginx = await findTool('nginx');
-});
-
-const SITE = 'postern/sites/files.example.conf';
 const HTTP = 'conf.d/00-postern.conf';
-const WORDS = ['--files', '/srv/files', '--server-name', 'files.example,www.files.example'];
 
 /** An application behind nginx, with two names. */
 const SHOP = `
@@ -33,70 +25,9 @@ server {
 server { listen unix:plain.sock; server_name files.example www.files.example; return 301 https://$host$request_uri; }
 `;
 
-interface Machine {
-  readonly folder: string;
-  run(words: readonly string[], path?: string): Promise<Ended>;
-  read(name: string): Promise<string>;
-  write(name: string, text: string): Promise<void>;
-}
-
-/** A folder such as /etc/nginx, and a program `nginx` that uses its log files. */
-async function machine(sites: string): Promise<Machine> {
-  const folder = await nginxFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  await rm(join(folder, 'postern'), { recursive: true });
-  const write = async (name: string, text: string) => {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    await writeFile(join(folder, name), text);
-  };
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  await write(
-    'nginx.conf',
-    `error_log ${folder}/error.log;
-    pid ${folder}/nginx.pid;
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    events { worker_connections 4096; }
-    http {
-      ${temporary.map((name) => `${name}_temp_path ${folder}/temp-${name};`).join('\n')}
-      access_log ${folder}/access.log;
-      include conf.d/*.conf;
-      include sites-enabled/*;
-    }`,
-  );
-  await write('sites-enabled/shop', sites.replaceAll(/(unix:|log )(\w+\.)/g, `$1${folder}/$2`));
-  await program(join(folder, 'bin', 'nginx'), `exec '${nginx.path}' -e '${folder}/error.log' "$@"`);
-  const env = { ...nginx.env, POSTERN_MOUNTS: '/download/=/protected/' };
-  return {
-    folder,
-    write,
-    read: (name) => readFile(join(folder, name), 'utf8'),
-    run: (words, path = `${folder}/bin:${process.env.PATH}`) =>
-      postern(['nginx', '--out', folder, ...words], folder, { env: { ...env, PATH: path } }),
-  };
-}
-
-async function program(path: string, script: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `#!/bin/sh\n${script}\n`);
-  await chmod(path, 0o755);
-}
-
-/** The names and contents of all files below a folder. */
-async function snapshot(folder: string): Promise<Record<string, string>> {
-  const names = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = names.filter((entry) => entry.isFile() && !/\.log$|pid$/.test(entry.name));
-  const texts = files.map(async (entry) => {
-    const path = join(entry.parentPath, entry.name);
-    return [path, await readFile(path, 'utf8')] as const;
-  });
-  return Object.fromEntries((await Promise.all(texts)).sort());
-}
-
-const notes = ({ stderr }: Ended) =>
-  [...stderr.matchAll(/^postern: note: (.*)$/gm)].map(([, note = '']) => note);
-
 describe('nginx --out: a site that exists', () => {
   test('needs one include, which the notes name, and keeps the headers of the server block', async () => {
+    const nginx = await findTool('nginx');
     const { folder, run, read, write } = await machine(SHOP);
     const done = await run(WORDS);
     expect(done.code, done.stderr).toBe(0);
@@ -261,54 +192,5 @@ describe('nginx --out: directives that nginx -v allows', () => {
     expect(await (await made('1.30.0', [], SHOP))(SITE)).toContain('add_header Strict-');
     const cors = await made('1.30.0', ['--cors', 'https://app.example']);
     expect(await cors(SITE)).not.toContain('add_header');
-  });
-});
-
-describe('nginx --upgrade', () => {
-  test('replaces old snippets, and keeps settings, sites and pages', async () => {
-    const { folder, run, read, write } = await machine('');
-    expect(await run(WORDS)).toMatchObject({ code: 0 });
-    const current = await read('postern/protect.conf');
-    const old = current.replace(/postern-version: .*/, 'postern-version: 0.0.9');
-    await write('postern/protect.conf', old);
-    await write('postern/local.conf', 'map "" $postern_sandbox { default ""; }');
-    await write(SITE, `${await read(SITE)}# mine`);
-    await write('postern/pages/logo.svg', '<svg/>');
-    await rm(join(folder, 'postern/pages/de/denied.html'));
-    const before = await snapshot(folder);
-
-    const done = await run(['--upgrade']);
-    expect(done).toMatchObject({ code: 0, stderr: '' });
-    expect(done.stdout.match(/^wrote .*/gm)).toEqual(
-      ['postern/protect.conf', 'postern/pages/de/denied.html'].map(
-        (name) => `wrote ${folder}/${name}`,
-      ),
-    );
-    expect(await snapshot(folder)).toEqual({
-      ...before,
-      [join(folder, 'postern/protect.conf')]: current,
-      [join(folder, 'postern/pages/de/denied.html')]: expect.any(String),
-    });
-  });
-
-  test('restores the old snippets if nginx rejects the new ones', async () => {
-    const { folder, run, read, write } = await machine('');
-    expect(await run(WORDS)).toMatchObject({ code: 0 });
-    // An old snippet without a setting, which the http block of the site has.
-    const old = (await read('postern/http.conf')).replace(/^variables_hash_max_size.*$/m, '');
-    await write('postern/http.conf', old);
-    await write('conf.d/own.conf', 'variables_hash_max_size 4096;');
-    const before = await snapshot(folder);
-    const { code, stderr } = await run(['--upgrade']);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('"variables_hash_max_size"')]);
-    expect(await snapshot(folder)).toEqual(before);
-  });
-
-  test('a folder without snippets is an error', async () => {
-    const { run } = await machine('');
-    expect(await run(['--upgrade'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('has no snippets'),
-    });
   });
 });
