@@ -135,3 +135,12 @@ location ^~ /p/ { internal; limit_rate $postern_limit_rate; add_header A b; ${mo
   ]);
   expect(found('add-header', site({ server: server('add_header_inherit merge;') }))).toEqual([]);
 });
+
+test('doctor --config reports cache.conf without its folder', () => {
+  const map = 'map "" $postern_decisions { default postern_decisions; }';
+  const missing = (http: string) => diagnosed(site({ http })).map(({ seen }) => seen);
+  const seen = 'cache.conf without a proxy_cache_path for the zone postern_decisions';
+  expect(missing(map)).toContain(seen);
+  const path = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:4m;';
+  expect(missing(`${map}\n${path}`)).not.toContain(seen);
+});
