@@ -19,6 +19,9 @@ const recipes = {
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
   'firefox-esr': { debian: 'firefox-esr', elsewhere: 'firefox' },
+  'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
+  prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
+  promtool: { debian: 'prometheus', elsewhere: 'prometheus' },
 } as const;
 
 /** Not programs: a Python that has the modules. */
