@@ -34,7 +34,7 @@ export async function run(words: readonly string[], env: Environment): Promise<v
 }
 
 /** Commands are declared here, and load their code only when they run. */
-function createProgram(env: Environment): Command {
+export function createProgram(env: Environment): Command {
   const program = new Command('postern')
     .description('Short-lived download tokens for files behind nginx.')
     .version(version())

@@ -21,6 +21,7 @@ const recipes = {
   'firefox-esr': { debian: 'firefox-esr', elsewhere: 'firefox' },
   'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
   prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
+  lintian: { debian: 'lintian', elsewhere: 'lintian' },
   promtool: { debian: 'prometheus', elsewhere: 'prometheus' },
 } as const;
 
