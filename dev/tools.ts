@@ -22,6 +22,7 @@ const recipes = {
   'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
   prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
   lintian: { debian: 'lintian', elsewhere: 'lintian' },
+  unzip: { debian: 'unzip', elsewhere: 'unzip' },
   promtool: { debian: 'prometheus', elsewhere: 'prometheus' },
 } as const;
 
