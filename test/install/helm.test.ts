@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { findHelm } from '../../dev/helm.ts';
@@ -154,16 +154,13 @@ describe('Helm: the pod, started without Kubernetes', () => {
     const config = one(manifests, 'ConfigMap').data as Record<string, string>;
     const { volumes } = one(manifests, 'Deployment').spec.template.spec;
 
-    // The snippets, at the paths that the volume gives them.
+    // startNginx has the snippets of this project, which are those of the volume.
     const snippets = one(manifests, 'ConfigMap', 'test-postern-snippets').data;
     const { items } = volumes.find(({ name }: { name: string }) => name === 'snippets').configMap;
     expect(items).toHaveLength(Object.keys(snippets).length);
     for (const { key, path } of items) {
       const own = join(projectRoot, 'nginx', 'snippets', path);
       expect(snippets[key], path).toBe(await readFile(own, 'utf8'));
-      const target = join(folder, 'postern', path);
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, snippets[key]);
     }
     await mkdir(join(folder, 'files'));
     await writeFile(join(folder, 'files', 'hello.txt'), 'hello');
@@ -187,11 +184,10 @@ describe('Helm: the pod, started without Kubernetes', () => {
     const nginx = await startNginx({
       config: ({ port, dir }) =>
         (config['nginx.conf'] ?? '')
+          .replaceAll('/tmp/', `${dir}/`)
           .replace('unix:/run/postern/gate.sock', gate)
           .replace('listen 8080;', `listen 127.0.0.1:${port};`)
-          .replaceAll('include postern/', `include ${folder}/postern/`)
           .replaceAll('/srv/files/', `${folder}/files/`)
-          .replaceAll('/tmp/', `${dir}/`)
           .replace('/dev/stdout', `${dir}/access.log`)
           .replace('/dev/stderr', `${dir}/error.log`),
     });
@@ -209,7 +205,10 @@ describe('Helm: the pod, started without Kubernetes', () => {
     expect((await fetch(nginx.url('/protected/hello.txt'))).status).toBe(404);
     expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
     const program = join(projectRoot, 'dist', 'cli', 'postern.js');
-    const doctor = [program, 'doctor', '--config', join(nginx.dir, 'nginx.conf')];
+    await writeFile(join(folder, 'nginx.conf'), config['nginx.conf'] ?? '');
+    await writeFile(join(folder, 'mime.types'), '');
+    await symlink(join(projectRoot, 'nginx', 'snippets'), join(folder, 'postern'));
+    const doctor = [program, 'doctor', '--config', join(folder, 'nginx.conf')];
     expect((await tryRun(process.execPath, doctor)).output).toMatch(/^✓/);
   });
 
