@@ -132,3 +132,24 @@ test.each([
     );
   },
 );
+
+test('security-insights.yml has the required fields, and links to files that exist', () => {
+  const file = readFileSync(join(projectRoot, '.github', 'security-insights.yml'), 'utf8');
+  const { header, project, repository } = parse(file);
+  expect(header).toMatchObject({ 'schema-version': '2.2.0', url: expect.any(String) });
+  for (const field of ['last-updated', 'last-reviewed']) {
+    expect(header[field]).toMatch(/^\d{4}-\d\d-\d\d$/);
+  }
+  expect(project['vulnerability-reporting']).toMatchObject({
+    'reports-accepted': true,
+    'bug-bounty-available': false,
+  });
+  for (const { name, primary } of [...project.administrators, ...repository['core-team']]) {
+    expect([typeof name, typeof primary]).toEqual(['string', 'boolean']);
+  }
+  expect(repository).toMatchObject({ status: 'active', license: { expression: 'MIT' } });
+  expect(repository.security.assessments.self.comment).not.toBe('');
+  const links = [...file.matchAll(/\/postern\/(?:blob\/)?main\/(\S+)$/gm)];
+  expect(links.length).toBeGreaterThan(10);
+  for (const [, path = ''] of links) expect(existsSync(join(projectRoot, path)), path).toBe(true);
+});
