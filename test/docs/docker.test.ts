@@ -160,7 +160,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
     folder = await temporaryFolder();
     root = await build(dockerfile, folder);
     app = join(root, 'app');
-  }, 120_000);
+  }, 300_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   type Env = Record<string, string | undefined>;
