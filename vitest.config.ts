@@ -18,8 +18,8 @@ const BROWSERS = 'test/browsers/**/*.test.ts';
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
 
-/** Whole installations, and what needs further programs: the README's commands, the image, the package. */
-const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/*.test.ts'];
+/** Whole installations: the README's commands, the image, the package, the chart, and tools from npm. */
+const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
 
 const globalSetup = ['test/dev/global-setup.ts'];
 
