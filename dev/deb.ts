@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { cp, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { manPages } from './man.ts';
@@ -53,17 +54,12 @@ async function application(home: string, work: string): Promise<void> {
   await run('tar', ['-xzf', join(work, archive), '-C', home, '--strip-components=1']);
   await cp(join(projectRoot, 'package-lock.json'), join(home, 'package-lock.json'));
   await run('npm', ['ci', ...npm, '--omit=dev', '--no-audit', '--no-fund', '--prefix', home]);
-  for (const name of [
-    'package-lock.json',
-    'node_modules/.package-lock.json',
-    'node_modules/.bin',
-  ]) {
-    await rm(join(home, name), { recursive: true });
-  }
-  // For development, and for web sites.
-  for (const name of await readdir(join(home, 'node_modules'), { recursive: true })) {
-    const path = join(home, 'node_modules', name);
-    if (/(?:^|\/)\.[^/]+$|\.(?:[cm]?ts|map|html)$/.test(name)) await rm(path, { recursive: true });
+  await rm(join(home, 'package-lock.json'));
+  const modules = join(home, 'node_modules');
+  // For development, and for web sites. Without runtime dependencies, npm makes no folder.
+  for (const name of existsSync(modules) ? await readdir(modules, { recursive: true }) : []) {
+    const isUnused = /(?:^|\/)\.[^/]+$|\.(?:[cm]?ts|map|html)$/.test(name);
+    if (isUnused) await rm(join(modules, name), { recursive: true, force: true });
   }
 }
 
@@ -71,10 +67,13 @@ async function documentation(root: string, manifest: Manifest, version: string):
   const [home, doc] = [join(root, HOME), join(root, DOC)];
   await mkdir(doc, { recursive: true });
   for (const name of ['docs', 'README.md', 'CHANGELOG.md', 'SECURITY.md']) {
-    await rename(join(home, name), join(doc, name));
+    await cp(join(projectRoot, name), join(doc, name), { recursive: true });
+    await rm(join(home, name), { recursive: true, force: true });
   }
-  await rename(join(home, 'deploy', 'prometheus'), join(home, 'prometheus'));
-  await rm(join(home, 'deploy'), { recursive: true });
+  await rm(join(home, 'deploy'), { recursive: true, force: true });
+  await cp(join(projectRoot, 'deploy', 'prometheus'), join(home, 'prometheus'), {
+    recursive: true,
+  });
   const date = builtAt();
   const entry = [
     `postern (${version}) unstable; urgency=medium`,
@@ -82,7 +81,7 @@ async function documentation(root: string, manifest: Manifest, version: string):
     ` -- ${MAINTAINER}  ${date.toUTCString().replace('GMT', '+0000')}`,
   ];
   await writeFile(join(doc, 'changelog.gz'), compressed(`${entry.join('\n\n')}\n`));
-  const [title = '', empty, ...license] = (await readFile(join(home, 'LICENSE'), 'utf8'))
+  const [title = '', empty, ...license] = (await readFile(join(projectRoot, 'LICENSE'), 'utf8'))
     .trim()
     .split('\n');
   if (title !== 'MIT License' || empty !== '') throw new Error('LICENSE is not the MIT license');
@@ -90,7 +89,7 @@ async function documentation(root: string, manifest: Manifest, version: string):
   const copyright = (license[0] ?? '').replace(/^Copyright \(c\) /, 'Copyright: ');
   const text = `${await readFile(join(FILES, 'copyright'), 'utf8')}${copyright}\nLicense: Expat\n`;
   await writeFile(join(doc, 'copyright'), `${text}${paragraphs.slice(1).join('\n')}\n`);
-  await rm(join(home, 'LICENSE'));
+  await rm(join(home, 'LICENSE'), { force: true });
 
   const man = join(root, 'usr/share/man/man1');
   await mkdir(man, { recursive: true });
