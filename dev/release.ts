@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { findHelm } from './helm.ts';
@@ -34,6 +34,9 @@ async function release(folder: string, tag: string | undefined): Promise<void> {
   await run(process.execPath, [join(projectRoot, 'dist', 'dev', 'deb.js'), assets]);
   const chart = join(projectRoot, 'deploy', 'helm', 'postern');
   await run(await findHelm(), ['package', chart, '--destination', assets]);
+  // The npm package would have the same name.
+  const [name = ''] = (await readdir(assets)).filter((name) => name.endsWith('.tgz'));
+  await rename(join(assets, name), join(assets, name.replace(/^postern-/, 'postern-chart-')));
   for (const format of ['spdx', 'cyclonedx'] satisfies Format[]) {
     await writeFile(join(assets, `postern.${format}.json`), await sbom(format));
   }

@@ -9,7 +9,7 @@ folder=$1; script=$2; shift 2
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
-for package in "$@"; do cp -r --preserve=mode,links "$package/." /mnt/root; done
+for package in "$@"; do [ ! -e "$package" ] || cp -r --preserve=mode,links "$package/." /mnt/root; done
 mount -t proc proc /mnt/root/proc
 mount --rbind /dev /mnt/root/dev
 mount -t tmpfs tmpfs /mnt/root/run
@@ -22,7 +22,7 @@ exec chroot /mnt/root /bin/sh -euc "$script"
 export interface Overlay {
   /** A folder that the script sees, read-only, as /mnt. */
   readonly folder: string;
-  /** Debian packages of .cache/ whose files are there too. */
+  /** Debian packages whose files are there too, if .cache/ has them. Others are installed. */
   readonly packages?: readonly string[];
   readonly env?: Record<string, string>;
 }

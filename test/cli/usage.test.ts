@@ -60,7 +60,7 @@ test.each([
 });
 
 const COMMANDS = [
-  ...['', 'serve', 'check', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
+  ...['', 'serve', 'check', 'health', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
   ...['token', 'token issue', 'token show', 'token explain', 'token introspect', 'token prolong'],
   ...['token revoke', 'token list'],
 ];

@@ -31,14 +31,14 @@ test('release: has a package, a chart, two bills of materials, and their checksu
   const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8'));
   expect((await readdir(assets)).sort()).toEqual([
     'SHA256SUMS',
-    `postern-${version}.tgz`,
+    `postern-chart-${version}.tgz`,
     'postern.cyclonedx.json',
     'postern.spdx.json',
     `postern_${version}_all.deb`,
   ]);
   const check = `cd "${assets}" && sha256sum --check --strict SHA256SUMS`;
   expect((await tryRun('sh', ['-c', check])).output.match(/: OK$/gm)).toHaveLength(4);
-  const chart = await tryRun('tar', ['-tzf', join(assets, `postern-${version}.tgz`)]);
+  const chart = await tryRun('tar', ['-tzf', join(assets, `postern-chart-${version}.tgz`)]);
   expect(chart.output).toContain('postern/snippets/protect.conf\n');
 });
 
@@ -87,7 +87,7 @@ test('deb: installs without a network, protects a file, and leaves nothing after
   // The machine that runs the test is as it was.
   expect(existsSync('/usr/share/postern')).toBe(false);
   expect(await readFile('/etc/passwd', 'utf8')).not.toMatch(/^postern:/m);
-});
+}, 240_000);
 
 test('deb: lintian finds neither an error nor a warning', async (context) => {
   await needOverlay(context);
@@ -100,4 +100,4 @@ test('deb: lintian finds neither an error nor a warning', async (context) => {
     },
   );
   expect(ok, output).toBe(true);
-});
+}, 240_000);
