@@ -71,7 +71,9 @@ test.each(COMMANDS)(
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).not.toContain('[]');
-    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|check|key |token |nginx |doctor )/);
+    expect(stdout).toMatch(
+      /\nExample:\n {2}.*\bpostern (serve|check|health|key |token |nginx |doctor )/,
+    );
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
     for (const option of stdout.match(/(?<=^ {2})--[a-z-]+/gm) ?? [])
       expect(page).toContain(option);

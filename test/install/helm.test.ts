@@ -28,7 +28,11 @@ const ALL = {
   image: { ...REQUIRED.image, digest: `sha256:${'0'.repeat(64)}` },
   imagePullSecrets: [{ name: 'registry' }],
   config: { decision_ttl: 2, public_url: 'https://files.example' },
-  nginx: { trustedProxies: ['10.0.0.0/8'], extraConfig: 'location = /robots.txt { return 404; }' },
+  nginx: {
+    trustedProxies: ['10.0.0.0/8'],
+    httpConfig: 'gzip on;',
+    extraConfig: 'location = /robots.txt { return 410; }',
+  },
   networkPolicy: {
     siteFrom: [{ namespaceSelector: { matchLabels: { name: 'ingress' } } }],
     egress: [{ ports: [{ port: 6379 }], to: [{ podSelector: { matchLabels: { app: 'redis' } } }] }],
@@ -204,6 +208,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
     expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
     expect((await fetch(nginx.url('/protected/hello.txt'))).status).toBe(404);
     expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
+    expect((await fetch(nginx.url('/robots.txt'))).status).toBe(410);
     const program = join(projectRoot, 'dist', 'cli', 'postern.js');
     await writeFile(join(folder, 'nginx.conf'), config['nginx.conf'] ?? '');
     await writeFile(join(folder, 'mime.types'), '');
