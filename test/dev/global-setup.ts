@@ -19,10 +19,14 @@ const groups: ToolName[][] = [
   ['ffmpeg', 'ffprobe'],
   ['python3-jwt'],
   ['python3-django'],
+  ['systemd-analyze'],
 ];
 
-/** Large, and only for the project of this name. */
-const browsers: ToolName[][] = [['chromium'], ['firefox-esr']];
+/** Large, and only for the projects of these names. */
+const more: Partial<Record<string, ToolName[][]>> = {
+  browsers: [['chromium'], ['firefox-esr']],
+  install: [['prometheus', 'promtool'], ['lintian']],
+};
 
 /**
  * Fetches what is missing before the first test, whose time-out a slow download would exceed.
@@ -30,7 +34,7 @@ const browsers: ToolName[][] = [['chromium'], ['firefox-esr']];
  */
 export default async function setup({ name, provide }: TestProject): Promise<void> {
   const missing: Partial<Record<ToolName, string>> = {};
-  for (const names of name === 'browsers' ? [...groups, ...browsers] : groups) {
+  for (const names of [...groups, ...(more[name] ?? [])]) {
     try {
       await ensureTools(names);
     } catch (error) {
