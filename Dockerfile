@@ -10,10 +10,8 @@ RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY cli/ cli/
 COPY service/ service/
+COPY dev/bundle.ts dev/
 RUN npm run build
-
-FROM base AS dependencies
-RUN npm ci --omit=dev
 
 FROM node:24-slim
 WORKDIR /app
@@ -24,9 +22,10 @@ ENV NODE_ENV=production \
 # its official images; set-group-ID gives it the socket, so that nobody else can connect.
 RUN install -d -o node -g 101 -m 2750 /run/postern
 COPY package.json ./
-COPY --from=dependencies /app/node_modules/ node_modules/
-COPY --from=build /app/dist/cli/ dist/cli/
-COPY --from=build /app/dist/service/ dist/service/
+# The bundles contain all packages.
+COPY --from=build /app/dist/cli/postern.js dist/cli/
+COPY --from=build /app/dist/service/main.js dist/service/
+COPY --from=build /app/dist/chunks/ dist/chunks/
 # Templates for `postern nginx`.
 COPY nginx/snippets/ nginx/snippets/
 USER node
