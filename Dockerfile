@@ -9,6 +9,7 @@ FROM base AS build
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY cli/ cli/
+COPY client/ client/
 COPY service/ service/
 COPY dev/bundle.ts dev/
 RUN npm run build
