@@ -34,7 +34,7 @@ export interface ApiRequest extends CallOptions {
 /** More than a page of 1,000 tokens with the longest fields. */
 const MAX_RESPONSE_BYTES = 32 << 20;
 
-const FIRST_WAIT_MS = 200;
+const FIRST_PAUSE_MS = 200;
 
 /** Returns a function that sends a request, and returns the JSON of the response: undefined for 204, `{}` for an empty one. */
 export function createSend(options: ClientOptions): (request: ApiRequest) => Promise<unknown> {
@@ -67,20 +67,15 @@ export function createSend(options: ClientOptions): (request: ApiRequest) => Pro
     // Not AbortSignal.timeout, which does not keep a process of Node.js alive.
     const timer = setTimeout(() => controller.abort(late), timeoutMs);
     try {
-      for (
-        let left = request.repeatable ? retries : 0, wait = FIRST_WAIT_MS;
-        ;
-        left -= 1, wait *= 2
-      ) {
+      for (let retry = 0; ; retry += 1) {
         try {
           return await attempt(request, secret, signal);
         } catch (error) {
           if (signal.aborted) throw signal.reason;
           const failure = error instanceof PosternError ? error : unreachable(base, error);
-          const { retryAfter } = failure;
-          const pause =
-            retryAfter === undefined ? wait * (0.5 + Math.random() / 2) : retryAfter * 1000;
-          if (left <= 0 || !isTemporary(failure) || Date.now() + pause >= end) throw failure;
+          const isLast = !request.repeatable || retry === retries || !isTemporary(failure);
+          const pause = pauseBefore(retry, failure);
+          if (isLast || Date.now() + pause >= end) throw failure;
           await pauseFor(pause, signal);
         }
       }
@@ -117,6 +112,12 @@ function unreachable(base: string, cause: unknown): PosternError {
 function isTemporary({ code, status = 503 }: PosternError): boolean {
   const isFromProxy = code === 'unexpected_response' && [502, 503, 504].includes(status);
   return code === 'unreachable' || code === 'unavailable' || isFromProxy;
+}
+
+/** In milliseconds. Random, so that many clients do not come back at once. */
+function pauseBefore(retry: number, { retryAfter }: PosternError): number {
+  if (retryAfter !== undefined) return retryAfter * 1000;
+  return FIRST_PAUSE_MS * 2 ** retry * (0.5 + Math.random() / 2);
 }
 
 function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
