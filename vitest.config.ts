@@ -19,7 +19,7 @@ const BROWSERS = 'test/browsers/**/*.test.ts';
 const STORAGE = 'test/storage/servers/**/*.test.ts';
 
 /** Whole installations: the README's commands, and the Dockerfile's. */
-const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts'];
+const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
 
 const globalSetup = ['test/dev/global-setup.ts'];
 

@@ -19,6 +19,8 @@ const recipes = {
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
   'firefox-esr': { debian: 'firefox-esr', elsewhere: 'firefox' },
+  php: { debian: 'php-cli', elsewhere: 'php' },
+  go: { debian: 'golang-go', elsewhere: 'go' },
 } as const;
 
 /** Not programs: a Python that has the modules. */
@@ -34,6 +36,11 @@ const pythons = {
     modules: ['django', 'gunicorn', 'redis'],
     packages: ['python3-django', 'gunicorn', 'python3-redis'],
     elsewhere: 'python3 on PATH must have Django: pip install django gunicorn redis',
+  },
+  'python3-flask': {
+    modules: ['flask'],
+    packages: ['python3-flask'],
+    elsewhere: 'python3 on PATH must have Flask: pip install flask',
   },
   // A real S3 server. botocore signs, to compare with.
   'python3-swift': {
