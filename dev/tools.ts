@@ -19,7 +19,8 @@ const recipes = {
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
   'firefox-esr': { debian: 'firefox-esr', elsewhere: 'firefox' },
-  php: { debian: 'php-cli', elsewhere: 'php' },
+  // An installation would create the link `php`.
+  php: { debian: 'php-cli', unpacked: 'php.default', elsewhere: 'php' },
   go: { debian: 'golang-go', elsewhere: 'go' },
 } as const;
 
@@ -83,7 +84,9 @@ function isPython(name: ToolName): name is Python {
 function locate(name: ToolName): Tool | undefined {
   if (isPython(name)) return findPython(pythons[name].modules, pythons[name].packages);
   const path = findOnPath(name);
-  return path ? { path, env: {} } : findUnpacked(recipes[name].debian, name);
+  const recipe = recipes[name];
+  const file = 'unpacked' in recipe ? recipe.unpacked : name;
+  return path ? { path, env: {} } : findUnpacked(recipe.debian, file);
 }
 
 function located(name: ToolName): Tool {

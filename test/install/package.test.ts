@@ -99,7 +99,7 @@ describe.sequential.each<NpmProgram>(['node-20', 'node-22', 'node-24', 'node-26'
         const { home, env, command, run } = await createUser(program);
         const npx = ['npx', '--yes', `--package=${packed.tarball}`, '--', 'postern'];
         expect(await run('id', '-u')).not.toBe('0\n');
-      expect(await run('node', '--version')).toMatch(`v${program.slice('node-'.length)}.`);
+        expect(await run('node', '--version')).toMatch(`v${program.slice('node-'.length)}.`);
 
         const files = join(home, 'files');
         await run('mkdir', files);
