@@ -57,11 +57,11 @@ export interface PosternClient {
 /**
  * Creates a client. It opens no connection.
  *
- * @throws TypeError if `url` is not the URL of an API
+ * @throws TypeError if `url` is not the URL of an API, or `key` cannot be a key
  *
  * @example
  * ```ts
- * const postern = createClient({ url: 'http://127.0.0.1:7301', key: process.env.POSTERN_API_KEY });
+ * const postern = createClient({ url: 'http://127.0.0.1:7301', key: process.env.POSTERN_API_KEY ?? '' });
  * const { url } = await postern.issue({ path: '/download/a.pdf', subject: 'user-42' });
  * ```
  */

@@ -40,6 +40,9 @@ const FIRST_PAUSE_MS = 200;
 export function createSend(options: ClientOptions): (request: ApiRequest) => Promise<unknown> {
   const { key, timeoutMs = 10_000, retries = 2 } = options;
   const base = baseOf(options.url);
+  const keyOf = typeof key === 'function' ? key : () => key;
+  // A missing one is reported at the start.
+  if (typeof key !== 'function') checkedKey(key);
 
   async function attempt({ method, path, body }: ApiRequest, secret: string, signal: AbortSignal) {
     const headers = {
@@ -56,7 +59,7 @@ export function createSend(options: ClientOptions): (request: ApiRequest) => Pro
   }
 
   return async function send(request) {
-    const secret = checkedKey(typeof key === 'string' ? key : await key());
+    const secret = checkedKey(await keyOf());
     const controller = new AbortController();
     const { signal } = controller;
     const cancel = () => controller.abort(request.signal?.reason);
@@ -101,7 +104,7 @@ function baseOf(url: string): string {
 
 /** Every key and every JWT has only these characters. `fetch` would show a wrong one in its error. */
 function checkedKey(key: string): string {
-  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  if (typeof key === 'string' && /^[\x21-\x7e]+$/.test(key)) return key;
   throw new TypeError('key: expected an API key, one line of ASCII without spaces');
 }
 

@@ -13,18 +13,25 @@ const PROGRAMS = {
   'node-26': ['node-linux-<arch>@26', 'bin/node'],
   deno: ['@deno/linux-<arch>-glibc@2.9.6', 'deno'],
   bun: ['@oven/bun-linux-<arch>@1.4.4', 'bin/bun'],
+  // The runtime of Cloudflare Workers.
+  workerd: ['@cloudflare/workerd-linux-<arch>@1.20261117.1', 'bin/workerd'],
 } as const;
 
 export type NpmProgram = keyof typeof PROGRAMS;
+
+/** Where a package has another name for the processor than Node.js. */
+const ARCHES: Readonly<Record<string, string>> = {
+  'bun arm64': 'aarch64',
+  'workerd x64': '64',
+};
 
 const cache = join(projectRoot, '.cache', 'npm');
 
 /** The path of a program. It is downloaded into .cache/ once, and not installed. */
 export async function findNpmProgram(name: NpmProgram): Promise<string> {
   const [template, file] = PROGRAMS[name];
-  const arch = process.arch === 'arm64' && name === 'bun' ? 'aarch64' : process.arch;
-  const spec = template.replace('<arch>', arch);
-  const folder = join(cache, `${name}-${arch}`);
+  const spec = template.replace('<arch>', ARCHES[`${name} ${process.arch}`] ?? process.arch);
+  const folder = join(cache, `${name}-${process.arch}`);
   const path = join(folder, 'node_modules', spec.replace(/@[^@/]*$/, ''), file);
   if (existsSync(path)) return path;
   await mkdir(cache, { recursive: true });

@@ -151,17 +151,20 @@ test('key: the error of a function that fails is not changed, and nothing is sen
   expect(sent).toEqual([]);
 });
 
-test.each(['', 'two words', 'line\nbreak', 'naïve'])(
-  'key: %j is rejected without being shown',
-  async (key) => {
-    const { sent, postern } = createFaked(() => new Response(null), { key });
-    const error = await postern.show('x').catch((error: unknown) => error);
-    expect(String(error)).toBe(
-      'TypeError: key: expected an API key, one line of ASCII without spaces',
-    );
+describe.each([undefined, '', 'two words', 'line\nbreak', 'naïve'])('key: %j', (given) => {
+  const key = given as string;
+  const message = 'key: expected an API key, one line of ASCII without spaces';
+
+  test('is rejected by createClient without being shown', () => {
+    expect(() => createClient({ url: 'http://a', key })).toThrow(new TypeError(message));
+  });
+
+  test('is not sent if a function returns it', async () => {
+    const { sent, postern } = createFaked(() => new Response(null), { key: () => key });
+    await expect(postern.show('x')).rejects.toThrow(new TypeError(message));
     expect(sent).toEqual([]);
-  },
-);
+  });
+});
 
 test.each(['', '127.0.0.1:7301', 'ftp://a', 'http://u:secret@a', 'http://a?x=secret', 'http://a#'])(
   'url: %j is rejected',
