@@ -18,7 +18,7 @@ const BROWSERS = 'test/browsers/**/*.test.ts';
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
 
-/** Whole installations: the README's commands, and the Dockerfile's. */
+/** Whole installations: the README's commands, the Dockerfile's, and tools from npm. */
 const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
 
 const globalSetup = ['test/dev/global-setup.ts'];

@@ -9,7 +9,15 @@ export {
   PosternError,
 } from './errors.ts';
 export type { CallOptions, ClientOptions } from './http.ts';
-export type { Introspection, IssuedToken, TokenPage, TokenRequest, TokenState } from './types.ts';
+export type {
+  FileRequest,
+  FolderRequest,
+  Introspection,
+  IssuedToken,
+  TokenPage,
+  TokenRequest,
+  TokenState,
+} from './types.ts';
 
 /** Which tokens to list. */
 export interface ListQuery {
@@ -84,7 +92,7 @@ export function createClient(options: ClientOptions): PosternClient {
     },
     async issueMany(requests, options) {
       const body = JSON.stringify(requests);
-      const issued = await send({ ...options, method: 'POST', path: '/tokens', body });
+      const issued = await send({ ...options, method: 'POST', path: '/tokens/batch', body });
       if (Array.isArray(issued) && issued.length === requests.length) return issued;
       throw unexpectedResponse(201);
     },

@@ -7,10 +7,24 @@ import type {
   PageAnswer,
   State,
 } from '../service/api/schema.ts';
-import type { ClaimName, GrantRequest } from '../service/domain/grant-fields.ts';
+import type {
+  ClaimName,
+  FieldName,
+  GRANT_FIELDS,
+  GrantRequest,
+} from '../service/domain/grant-fields.ts';
 
-/** What a token shall open, and for whom. Exactly one of `path` and `prefix` is required. */
-export type TokenRequest = GrantRequest;
+type FolderField = {
+  [N in FieldName]: (typeof GRANT_FIELDS)[N] extends { readonly for: 'prefix' } ? N : never;
+}[FieldName];
+
+export type FileRequest = Omit<GrantRequest, 'path' | 'prefix' | FolderField> & {
+  readonly path: string;
+};
+export type FolderRequest = Omit<GrantRequest, 'path' | 'prefix'> & { readonly prefix: string };
+
+/** What a token shall open, and for whom. */
+export type TokenRequest = FileRequest | FolderRequest;
 
 /** The fields of a token that your own back end signs. */
 export type SignRequest = Pick<GrantRequest, ClaimName | 'subject'> & {

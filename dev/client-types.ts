@@ -11,7 +11,9 @@ import { projectRoot } from './paths.ts';
 const { subject, expires_in } = fieldSchemas();
 
 const TYPES: Readonly<Record<string, z.ZodType>> = {
-  TokenRequest: schemas.grantRequest,
+  FileRequest: schemas.fileRequest,
+  FolderRequest: schemas.folderRequest,
+  TokenRequest: z.union([schemas.fileRequest, schemas.folderRequest]),
   SignRequest: z.strictObject({
     ...fieldSchemas(({ claim }) => claim === undefined),
     subject,

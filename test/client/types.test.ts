@@ -3,6 +3,8 @@ import { z } from 'zod';
 import type {
   ApiErrorCode,
   ErrorCode,
+  FileRequest,
+  FolderRequest,
   Introspection,
   IssuedToken,
   ListQuery,
@@ -23,14 +25,17 @@ import type { ProblemCode } from '../../service/problem.ts';
 
 describe('types of postern/client', () => {
   test('requests have the fields of the API, and no others', () => {
-    expectTypeOf<TokenRequest>().toMatchTypeOf<{ path?: string | undefined }>();
     expectTypeOf<TokenRequest['bind']>().toEqualTypeOf<'any' | 'cookie' | undefined>();
     expectTypeOf<TokenRequest['ip']>().toEqualTypeOf<readonly string[] | undefined>();
-    expectTypeOf<keyof TokenRequest>().toEqualTypeOf<keyof typeof GRANT_FIELDS>();
+    type Name = keyof FileRequest | keyof FolderRequest;
+    expectTypeOf<Name>().toEqualTypeOf<keyof typeof GRANT_FIELDS>();
+    expectTypeOf<FileRequest>().not.toHaveProperty('cookie');
     const accepts = (_: TokenRequest) => {};
     accepts({ path: '/download/a', subject: undefined });
     // @ts-expect-error A misspelt limit is an error.
     accepts({ path: '/download/a', max_use: 1 });
+    // @ts-expect-error It opens nothing.
+    accepts({ subject: 'x' });
     // @ts-expect-error Seconds are a number.
     accepts({ path: '/download/a', expires_in: '120' });
   });
@@ -73,9 +78,8 @@ describe('the published types', () => {
 
   test('have each field of a request with its description and bounds', () => {
     for (const name of Object.keys(GRANT_FIELDS)) expect(text).toContain(`  readonly ${name}?: `);
-    expect(text).toContain(
-      '  /** Number of requesters that may use the token. From 1 to 1000. */\n' +
-        '  readonly max_uses?: number | undefined;\n',
+    expect(text).toMatch(
+      / {2}\/\*\* Number of requesters .*\. From 1 to 1000\. \*\/\n {2}readonly max_uses\?: number \| undefined;\n/,
     );
     expect(text).not.toMatch(/import|zod|9007199254740991/);
   });
