@@ -128,6 +128,18 @@ test.each<[string, Handler]>([
     await expect(one).rejects.toMatchObject({ code: 'unexpected_response' });
 });
 
+test('issueMany: fewer tokens than requests are unexpected_response', async () => {
+  const { postern } = createFaked(() => Response.json([{ url: '/a' }], { status: 201 }));
+  await expect(postern.issueMany([request, request])).rejects.toMatchObject({
+    code: 'unexpected_response',
+  });
+});
+
+test('a field `code` in a response is not an error', async () => {
+  const { postern } = createFaked(() => Response.json({ id: 'x', code: 'y' }));
+  expect(await postern.show('x')).toEqual({ id: 'x', code: 'y' });
+});
+
 test('a redirect is not followed: the key goes to no other address', async () => {
   const { sent, postern } = createFaked(() => Response.redirect('http://b/', 302));
   await expect(postern.show('x')).rejects.toMatchObject({
