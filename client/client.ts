@@ -21,6 +21,7 @@ export type {
 
 /** Which tokens to list. */
 export interface ListQuery {
+  /** The subject of the tokens, exactly. */
   readonly subject: string;
   /** Tokens per page, 1 to 1000. Default: 100. */
   readonly limit?: number | undefined;
@@ -30,7 +31,9 @@ export interface ListQuery {
 
 /** A JWT of your own back end, by its claims. */
 export interface SignedTokenName {
+  /** The issuer. */
   readonly iss: string;
+  /** The name of the token, unique for the issuer. */
   readonly jti: string;
 }
 
@@ -99,13 +102,9 @@ export function createClient(options: ClientOptions): PosternClient {
     show(id, options) {
       return ask<TokenState>('id', { ...options, ...repeatable, method: 'GET', path: pathOf(id) });
     },
-    list({ subject, limit, cursor }, options) {
-      const query = form({
-        subject,
-        ...(limit !== undefined && { limit: String(limit) }),
-        ...(cursor !== undefined && { cursor }),
-      });
-      const path = `/tokens?${query}`;
+    list(query, options) {
+      const given = Object.entries(query).filter(([, value]) => value !== undefined);
+      const path = `/tokens?${form(Object.fromEntries(given))}`;
       return ask<TokenPage>('tokens', { ...options, ...repeatable, method: 'GET', path });
     },
     prolong(id, expiresIn, options) {

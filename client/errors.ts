@@ -25,7 +25,7 @@ export interface InvalidField {
   readonly detail: string;
 }
 
-/** What is known about an error beside its code. */
+/** What is known about an error beside its code: see the properties of `PosternError`. */
 export interface ErrorDetails {
   readonly status?: number | undefined;
   readonly detail?: string | undefined;

@@ -7,12 +7,15 @@ export type { SignRequest } from './types.ts';
 export interface Signing {
   /** A private key with `kid` and `alg`: EdDSA, ES256 or RS256. */
   readonly key: JWK;
+  /** `issuer` of its entry. */
   readonly issuer: string;
+  /** `audience` of its entry. */
   readonly audience: string;
 }
 
 /** A token that Postern does not know yet. */
 export interface SignedToken {
+  /** The JWT. */
   readonly access_token: string;
   /** The name of the token, to revoke it by with `iss`. */
   readonly jti: string;
