@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
-const UNIT = 'test/{api,client,config,domain,gate,jwt,metrics,storage,store}/*.test.ts';
+const UNIT = 'test/{api,client,config,delivery,domain,gate,jwt,metrics,storage,store}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 
@@ -17,6 +17,9 @@ const BROWSERS = 'test/browsers/**/*.test.ts';
 
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
+
+/** Clients, several instances and a flood of lines. */
+const DELIVERY = 'test/delivery/servers/**/*.test.ts';
 
 /** Whole installations: the README's commands, the Dockerfile's, and tools from npm. */
 const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
@@ -45,6 +48,7 @@ export default defineConfig({
             FAILOVER_RUNS,
             BROWSERS,
             STORAGE,
+            DELIVERY,
             ...INSTALL,
           ],
           globalSetup,
@@ -67,6 +71,7 @@ export default defineConfig({
         test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
+      { extends: true, test: { name: 'delivery', include: [DELIVERY], globalSetup } },
       { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
     ],
   },

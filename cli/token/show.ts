@@ -2,7 +2,7 @@ import { type ApiClient, notPostern } from '../api-client.ts';
 import { Failure } from '../errors.ts';
 import { escapeControls, type Progress } from '../terminal.ts';
 
-const TIMES = ['iat', 'nbf', 'exp', 'start_by', 'resumable_until', 'began'];
+const TIMES = ['iat', 'nbf', 'exp', 'start_by', 'resumable_until', 'began', 'first', 'last'];
 
 export async function showToken(api: ApiClient, id: string, json?: true): Promise<string> {
   const state = (await api.ask('GET', `/tokens/${id}`)) as Record<string, unknown>;
@@ -17,18 +17,20 @@ export function stateText(state: Readonly<Record<string, unknown>>): string {
 }
 
 function rowsOf(field: string, value: unknown): Array<[string, string]> {
-  if (field !== 'requesters' || !Array.isArray(value))
-    return [[escapeControls(field), displayValue(field, value)]];
-  return value.map((requester) => [
-    'requester',
-    Object.entries(requester as object)
-      .map(([name, part]) =>
-        name === 'address'
-          ? displayValue(name, part)
-          : `${escapeControls(name)} ${displayValue(name, part)}`,
-      )
-      .join(', '),
-  ]);
+  if (field === 'requesters' && Array.isArray(value))
+    return value.map((requester) => ['requester', partsOf(requester)]);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return [[escapeControls(field), isObject ? partsOf(value) : displayValue(field, value)]];
+}
+
+function partsOf(value: object): string {
+  return Object.entries(value)
+    .map(([name, part]) =>
+      name === 'address'
+        ? displayValue(name, part)
+        : `${escapeControls(name)} ${displayValue(name, part)}`,
+    )
+    .join(', ');
 }
 
 /** A time is displayed in UTC, a list on one line. */

@@ -75,6 +75,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       return deny('invalid_token', { id, path, rejection });
     }
     const known = { id, path, subject: grant.subject };
+    if (grant.exhausted) return deny('invalid_token', { ...known, refused: true, rejection: SENT });
     const resolved = resolveTarget(grant, requested, request, mounts);
     if (typeof resolved === 'string') {
       // A requester that has no use left gets the same response as for an unknown token.
@@ -114,6 +115,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   }
 }
 
+const SENT = { reason: 'its max_bytes were sent' };
+
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...known };
 }
@@ -138,9 +141,9 @@ function tokenCookie(
   return path === undefined ? undefined : { value: token, path };
 }
 
-/** Whether the decision depends on the requester. */
-function isBound({ uses, ip }: Grant): boolean {
-  return uses !== undefined || ip !== undefined;
+/** Whether the next decision may differ: for another requester, or because bytes were sent meanwhile. */
+function isBound({ uses, ip, maxBytes }: Grant): boolean {
+  return uses !== undefined || ip !== undefined || maxBytes !== undefined;
 }
 
 /** Whether other queries get the same decision. nginx would cache one for each query that a client invents. */

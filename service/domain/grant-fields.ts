@@ -184,6 +184,17 @@ export const GRANT_FIELDS = {
     value: 'bytes',
     example: 1_000_000,
   },
+  max_bytes: {
+    type: 'whole',
+    min: 1,
+    // Redis' scripts write numbers of at most 14 digits.
+    max: 10_000_000_000_000,
+    record: 'M',
+    claim: false,
+    description: 'bytes after which the token opens nothing more, as nginx reports them',
+    value: 'bytes',
+    example: 50_000_000_000,
+  },
   cookie: {
     for: 'prefix',
     type: 'flag',

@@ -1,3 +1,4 @@
+import type { Counted, Delivered, Delivery } from './delivery.ts';
 import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed, Requester } from './requester.ts';
 
@@ -48,6 +49,15 @@ export interface Store {
   countAttempt(id: string, max: number): Promise<number | undefined>;
   /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
   requesters(id: string): Promise<readonly KnownRequester[]>;
+  /**
+   * Adds what nginx sent for tokens, atomically for each, and returns those with a live grant. A grant
+   * with `maxBytes` is `exhausted` from then on. One round trip.
+   */
+  addDelivered(
+    entries: ReadonlyArray<readonly [id: string, delivery: Delivery]>,
+  ): Promise<readonly Counted[]>;
+  /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
+  delivered(id: string): Promise<Delivered | undefined>;
   /** As `find`, for an external token: what the store knows of it, if anything. */
   findExternal(id: string): Promise<Grant | 'revoked' | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */

@@ -110,6 +110,8 @@ export function storeMetrics(registry: Registry) {
       findTimed: timed('find', store.findTimed),
       countAttempt: timed('count_attempt', store.countAttempt),
       requesters: timed('requesters', store.requesters),
+      addDelivered: timed('add_delivered', store.addDelivered),
+      delivered: timed('delivered', store.delivered),
       findExternal: timed('find_external', store.findExternal),
       saveExternal: timed('save_external', store.saveExternal),
       revokeExternal: timed('revoke_external', store.revokeExternal, () => revoked.inc()),

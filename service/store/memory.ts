@@ -1,5 +1,7 @@
+import { addDelivery, type Delivery, isWhole, sums } from '../domain/delivery.ts';
 import {
   type Grant,
+  isFolder,
   type KnownRequester,
   latestEndOf,
   rememberedUntil,
@@ -17,6 +19,9 @@ interface Held {
   readonly requesters: KnownRequester[];
   /** To enter the PIN. */
   attempts: number;
+  /** What nginx sent. */
+  readonly delivery?: Delivery;
+  readonly whole: boolean;
 }
 
 /** Grants in the memory of this process: for one instance, lost when it ends. */
@@ -28,7 +33,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   let swept = now();
 
   function put(id: string, grant: Grant): void {
-    held.set(id, { grant, requesters: [], attempts: 0 });
+    held.set(id, { grant, requesters: [], attempts: 0, whole: false });
     if (grant.subject === undefined || grant.external) return;
     const key = keyOf(grant.client, grant.subject);
     const ids = subjects.get(key) ?? new Set();
@@ -117,6 +122,31 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       if (found.attempts <= max) return found.attempts;
       end(id, found.grant);
       return undefined;
+    },
+    async addDelivered(entries) {
+      return entries.flatMap(([id, delivery]) => {
+        const found = live(id);
+        if (found === undefined) return [];
+        const { grant } = found;
+        const sum = addDelivery(found.delivery, isFolder(grant.covers) ? sums(delivery) : delivery);
+        const isCompleted = !found.whole && isWhole(sum);
+        const isExhausted = grant.maxBytes !== undefined && sum.bytes >= grant.maxBytes;
+        held.set(id, {
+          ...found,
+          delivery: sum,
+          whole: found.whole || isCompleted,
+          grant: isExhausted ? { ...grant, exhausted: true } : grant,
+        });
+        const { client, mount } = grant;
+        const { requests, bytes } = delivery;
+        return { id, client, mount, requests, bytes, ...(isCompleted && { completed: grant }) };
+      });
+    },
+    async delivered(id) {
+      const found = live(id);
+      if (found?.delivery === undefined) return undefined;
+      const { ranges: _, ...delivered } = found.delivery;
+      return { ...delivered, whole: found.whole };
     },
     async prolong(id, client, expiresAt) {
       const found = own(id, client);

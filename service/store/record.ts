@@ -29,6 +29,8 @@ interface Fields {
   /** Hash of the PIN; and the attempts to enter it, set by the first one. */
   P?: string;
   A?: number;
+  /** Set when `max_bytes` were sent. */
+  E?: 1;
   /** Set by the first use: until when a new requester is admitted, by Redis' clock. */
   a?: number;
   /** Set by the first use. */
@@ -66,7 +68,7 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
-  const { v, c, m, p, i, x, j, y, P: pinHash } = fields;
+  const { v, c, m, p, i, x, j, y, E, P: pinHash } = fields;
   if (v !== VERSION && v !== CONFIRM_VERSION) throw unreadable(`of unknown layout ${v}`);
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   if (isConfirm !== (v === CONFIRM_VERSION)) throw unreadable(LACKING);
@@ -85,6 +87,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     ...(uses !== undefined && { uses }),
     ...(j !== undefined && { signedUntil: j }),
     ...(y !== undefined && { external: true }),
+    ...(E !== undefined && { exhausted: true }),
     ...(pinHash !== undefined && { pinHash }),
   };
   // Assigned one by one: a spread takes six times as long.

@@ -11,6 +11,7 @@ import {
   type Reply,
   replyOrThrow,
 } from './connection.ts';
+import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
 import { createHealth } from './health.ts';
 import { createClusterIssuing, createEnterAll, type EnterAll } from './issuing-cluster.ts';
 import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
@@ -130,6 +131,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   const keys = { grantKey, indexKey };
+  const keysOf = (id: string) => [grantKey(id), usesKey(id)];
+  const addDelivered = createAddDelivered({ keysOf, isCluster: connection.isCluster, run });
   const issueAll = connection.isCluster
     ? createClusterIssuing(connection, { ...keys, lifeOf, enterAll })
     : issueTogether;
@@ -176,6 +179,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async requesters(id) {
       return decodeRequesters(await reply(redis.hgetall(usesKey(id))));
+    },
+
+    addDelivered,
+
+    async delivered(id) {
+      const field = await reply(redis.hget(usesKey(id), DELIVERED_FIELD));
+      return field === null ? undefined : decodeDelivered(field);
     },
 
     async saveExternal(id, grant) {

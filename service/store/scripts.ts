@@ -6,7 +6,7 @@
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
  * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
  * `wc<cookie>` and `wa<address>` exist until replicas have confirmed it: a failover could lose it, and
- * another requester would get its use.
+ * another requester would get its use. `d` is what nginx sent, for any grant: see delivered.ts.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
@@ -192,8 +192,8 @@ if grant.q then
   local last = redis.call('HGET', KEYS[2], 's' .. (redis.call('HGET', KEYS[2], 't') or ''))
   local began = last and string.match(last, '^%d+')
   if began then left = math.max(left, began + grant.o * 1000 - now) end
-  redis.call('PEXPIRE', KEYS[2], left)
 end
+redis.call('PEXPIRE', KEYS[2], left)
 record = cjson.encode(grant)
 redis.call('SET', KEYS[1], record, 'PX', left)
 return record

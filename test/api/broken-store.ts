@@ -8,6 +8,8 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
     find: fail,
     findTimed: fail,
     requesters: fail,
+    addDelivered: fail,
+    delivered: fail,
     findExternal: fail,
     saveExternal: fail,
     revokeExternal: fail,

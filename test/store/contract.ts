@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import type { Grant } from '../../service/domain/grant.ts';
 import type { Store } from '../../service/domain/store.ts';
+import { deliveredContract } from './contract-delivered.ts';
 import { foreignContract } from './contract-foreign.ts';
 import { pinContract } from './contract-pin.ts';
 import { subjectContract } from './contract-subject.ts';
@@ -54,6 +55,7 @@ export function storeContract(
         disposition: 'inline',
         targetArgs: 'X-Amz-Expires=60&a=%2F',
         limitRate: 1_000_000_000_000,
+        maxBytes: 10_000_000_000_000,
         ip: ['192.0.2.0/24', '2001:db8::/48'],
         cookie: true,
         confirm: true,
@@ -191,6 +193,7 @@ export function storeContract(
     });
 
     pinContract(() => opened);
+    deliveredContract(() => opened);
     usesContract(() => opened);
     foreignContract(() => opened);
     subjectContract(() => opened);
