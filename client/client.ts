@@ -19,14 +19,24 @@ export type {
   TokenState,
 } from './types.ts';
 
-/** Which tokens to list. */
+/** Which tokens to list: without fields, all that this client issued. */
 export interface ListQuery {
   /** The subject of the tokens, exactly. */
-  readonly subject: string;
+  readonly subject?: string | undefined;
+  /** The `path` or `prefix` of the tokens, exactly. */
+  readonly path?: string | undefined;
+  /** The client that issued them. Another than your own needs an API key with `admin: true`. */
+  readonly client?: string | undefined;
   /** Tokens per page, 1 to 1000. Default: 100. */
   readonly limit?: number | undefined;
   /** `next_cursor` of the page before. */
   readonly cursor?: string | undefined;
+}
+
+/** Options of a call that revokes the tokens of a subject. */
+export interface SubjectOptions extends CallOptions {
+  /** The client that issued them. Another than your own needs an API key with `admin: true`. */
+  readonly client?: string | undefined;
 }
 
 /** A JWT of your own back end, by its claims. */
@@ -41,7 +51,7 @@ export interface SignedTokenName {
  * The API of Postern. Each method rejects with a `PosternError`, or with the reason of `signal`.
  *
  * A call that may be sent twice is sent again after a lost connection and after 502, 503 or 504: `show`,
- * `list`, `revoke`, `revokeToken`, `revokeSubject` and `introspect`. `issue`, `issueMany` and `prolong` are
+ * `list`, `revoke`, `revokeToken`, `revokeSubject`, `revokeClient` and `introspect`. `issue`, `issueMany` and `prolong` are
  * sent once.
  */
 export interface PosternClient {
@@ -51,8 +61,8 @@ export interface PosternClient {
   issueMany(requests: readonly TokenRequest[], options?: CallOptions): Promise<IssuedToken[]>;
   /** The state of a live token. */
   show(id: string, options?: CallOptions): Promise<TokenState>;
-  /** A page of the live tokens of a subject, those that end first at its start. */
-  list(query: ListQuery, options?: CallOptions): Promise<TokenPage>;
+  /** A page of live tokens, those that end first at its start. */
+  list(query?: ListQuery, options?: CallOptions): Promise<TokenPage>;
   /** Lets a live token end `expiresIn` seconds from now, earlier or later than before. */
   prolong(id: string, expiresIn: number, options?: CallOptions): Promise<TokenState>;
   /** Revokes a token by its ID. False: this client has no such live token (any more). */
@@ -60,7 +70,9 @@ export interface PosternClient {
   /** Revokes a token by itself, or a JWT of your own back end by its claims, whether it exists or not. */
   revokeToken(token: string | SignedTokenName, options?: CallOptions): Promise<void>;
   /** Revokes all live tokens of a subject. Returns their number; after a retry, of those that were left. */
-  revokeSubject(subject: string, options?: CallOptions): Promise<number>;
+  revokeSubject(subject: string, options?: SubjectOptions): Promise<number>;
+  /** Revokes all live tokens of a client, as `revokeSubject`. */
+  revokeClient(client: string, options?: CallOptions): Promise<number>;
   /** The state of a token. Tokens of other clients are inactive. */
   introspect(token: string, options?: CallOptions): Promise<Introspection>;
 }
@@ -86,7 +98,11 @@ export function createClient(options: ClientOptions): PosternClient {
     return answer;
   }
 
-  const form = (fields: Record<string, string>) => new URLSearchParams(fields);
+  async function revokeAll(query: Record<string, unknown>, { signal }: CallOptions = {}) {
+    const path = `/tokens?${form(query)}`;
+    const request = { ...repeatable, ...(signal && { signal }), method: 'DELETE', path };
+    return (await ask<{ revoked: number }>('revoked', request)).revoked;
+  }
 
   return {
     issue(request, options) {
@@ -102,9 +118,8 @@ export function createClient(options: ClientOptions): PosternClient {
     show(id, options) {
       return ask<TokenState>('id', { ...options, ...repeatable, method: 'GET', path: pathOf(id) });
     },
-    list(query, options) {
-      const given = Object.entries(query).filter(([, value]) => value !== undefined);
-      const path = `/tokens?${form(Object.fromEntries(given))}`;
+    list(query = {}, options) {
+      const path = `/tokens?${form({ ...query })}`;
       return ask<TokenPage>('tokens', { ...options, ...repeatable, method: 'GET', path });
     },
     prolong(id, expiresIn, options) {
@@ -124,10 +139,11 @@ export function createClient(options: ClientOptions): PosternClient {
       const body = form(typeof token === 'string' ? { token } : { iss: token.iss, jti: token.jti });
       await send({ ...options, ...repeatable, method: 'POST', path: '/revoke', body });
     },
-    async revokeSubject(subject, options) {
-      const path = `/tokens?${form({ subject })}`;
-      const request = { ...options, ...repeatable, method: 'DELETE', path };
-      return (await ask<{ revoked: number }>('revoked', request)).revoked;
+    revokeSubject(subject, options) {
+      return revokeAll({ subject: String(subject), client: options?.client }, options);
+    },
+    revokeClient(client, options) {
+      return revokeAll({ client: String(client) }, options);
     },
     introspect(token, options) {
       const body = form({ token });
@@ -138,6 +154,12 @@ export function createClient(options: ClientOptions): PosternClient {
 }
 
 const repeatable = { repeatable: true };
+
+/** Without the fields that are undefined. */
+function form(fields: Readonly<Record<string, unknown>>): URLSearchParams {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]));
+}
 
 /** An ID from a user must not name another endpoint, as `..` would. No token has the ID `-`. */
 function pathOf(id: string): string {

@@ -60,7 +60,9 @@ export function createIssue(options: IssueOptions): Issue {
         checkFormat(request, options, one?.grant ?? {}, own);
         if (request.max_bytes !== undefined && !options.countsBytes)
           own.add('max_bytes', UNCOUNTED);
-        if (one !== undefined) prepared.push({ ...one, at, request });
+        if (one === undefined) continue;
+        checkBegin(request, one, now(), own);
+        prepared.push({ ...one, at, request });
       }
       if (errors.all.length >= MAX_ERRORS) break;
     }
@@ -106,6 +108,16 @@ function refuse({ malformed, forbidden, all }: RequestErrors): void {
     const detail = 'No token was issued: not allowed for this client.';
     throw new Refused('insufficient_scope', detail, forbidden);
   }
+}
+
+function checkBegin(
+  { not_before: notBefore = 0 }: GrantRequest,
+  { expiresIn }: PreparedGrant,
+  now: number,
+  errors: RequestErrors,
+): void {
+  if (notBefore * 1000 < now + expiresIn * 1000) return;
+  errors.add('not_before', `must be before the end, and expires_in (${expiresIn}) counts from now`);
 }
 
 const UNCOUNTED = 'needs POSTERN_DELIVERY_LISTEN: without it, Postern does not know the bytes';

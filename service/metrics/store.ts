@@ -24,7 +24,7 @@ export function storeMetrics(registry: Registry) {
   const revoked = counts(
     registry,
     'postern_tokens_revoked_total',
-    'Tokens revoked, one by one or by subject.',
+    'Tokens revoked: each by itself, or those of a subject or a client.',
   )();
   const secondsOf = times(
     registry,
@@ -123,6 +123,7 @@ export function storeMetrics(registry: Registry) {
       }),
       revoke: timed('revoke', store.revoke, (wasLive) => revoked.inc(Number(wasLive))),
       revokeSubject: timed('revoke_subject', store.revokeSubject, (count) => revoked.inc(count)),
+      revokeClient: timed('revoke_client', store.revokeClient, (count) => revoked.inc(count)),
       close: store.close,
     }),
 

@@ -19,6 +19,7 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
     revoke: fail,
     list: fail,
     revokeSubject: fail,
+    revokeClient: fail,
     check: fail,
     close: () => Promise.resolve(),
   };

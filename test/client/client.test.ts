@@ -73,6 +73,37 @@ test('revokeSubject: returns how many tokens it ended', async () => {
   expect((await other.list({ subject: SUBJECT })).tokens).toHaveLength(1);
 });
 
+test('list: by path, and all tokens of the client', async () => {
+  const { postern, other } = createClients();
+  await postern.issueMany([{ path: '/download/a' }, { prefix: '/download/b/' }]);
+  await other.issue({ path: '/download/a' });
+  expect((await postern.list({ path: '/download/a', subject: undefined })).tokens).toHaveLength(1);
+  expect((await postern.list()).tokens).toHaveLength(2);
+});
+
+test('revokeClient: ends all tokens of the client, and of no other', async () => {
+  const { postern, other } = createClients();
+  await postern.issueMany([{ path: '/download/a' }, { path: '/download/b', subject: 'x' }]);
+  await other.issue({ path: '/download/a' });
+  const refused = { code: 'insufficient_scope' };
+  await expect(postern.revokeClient('other')).rejects.toMatchObject(refused);
+  await expect(postern.revokeSubject('x', { client: 'other' })).rejects.toMatchObject(refused);
+  await expect(postern.list({ client: 'other' })).rejects.toMatchObject(refused);
+  expect(await postern.revokeClient('test')).toBe(2);
+  expect((await other.list()).tokens).toHaveLength(1);
+});
+
+test('revokeSubject, revokeClient: a missing value never revokes more', async () => {
+  const { sent, postern } = createFaked(() => Response.json({ revoked: 0 }));
+  const missing = undefined as unknown as string;
+  await postern.revokeSubject(missing, { client: 'web' });
+  await postern.revokeClient(missing);
+  expect(sent.map(({ url }) => url)).toEqual([
+    'http://a/tokens?subject=undefined&client=web',
+    'http://a/tokens?client=undefined',
+  ]);
+});
+
 describe('an ID never names another endpoint', () => {
   test.each(['', '.', '..', '../tokens', 'a/b', '?subject=x', '%2e%2e'])('%j', async (id) => {
     const { postern, sent } = createFaked(() => new Response(null, { status: 204 }));

@@ -19,6 +19,7 @@ const repeatable: Array<[string, Call]> = [
   ['revoke', (postern) => postern.revoke('x')],
   ['revokeToken', (postern) => postern.revokeToken('x')],
   ['revokeSubject', (postern) => postern.revokeSubject('x')],
+  ['revokeClient', (postern) => postern.revokeClient('x')],
   ['introspect', (postern) => postern.introspect('x')],
 ];
 

@@ -48,7 +48,7 @@ describe('types of postern/client', () => {
     expectTypeOf<TokenPage['tokens'][number]>().toEqualTypeOf<TokenState>();
     expectTypeOf<PosternClient['issueMany']>().returns.resolves.toEqualTypeOf<IssuedToken[]>();
     expectTypeOf<PosternClient['revoke']>().returns.resolves.toBeBoolean();
-    expectTypeOf<ListQuery['subject']>().toBeString();
+    expectTypeOf<ListQuery['path']>().toEqualTypeOf<string | undefined>();
   });
 
   test('an introspection has fields only if the token is active', () => {
