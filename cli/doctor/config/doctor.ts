@@ -8,7 +8,7 @@ import { httpOf } from './context.ts';
 import { Unreadable } from './directive.ts';
 import { diskFiles, dumpedFiles, type Loaded, load, type Sources } from './load.ts';
 import { findTraps, type ReportedTrap } from './rules.ts';
-import { siteOf } from './site.ts';
+import { siteOf, snippetOf } from './site.ts';
 
 export interface DoctorOptions {
   /** Undefined: unknown, and not compared. */
@@ -47,7 +47,8 @@ export function diagnoseText(text: string, name: string, options: DoctorOptions)
   if (text.trim() === '') throw new UsageError(`${isStdin ? 'standard input' : name} is empty`);
   const sources = dumpedFiles(text) ?? diskFiles(isStdin ? name : resolve(name), text);
   const { root, files } = loaded(sources);
-  const site = siteOf(httpOf(root, sources.main), options.mounts);
+  const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
+  const site = siteOf(httpOf(root, sources.main), options.mounts, snippets);
   const traps = findTraps(site);
   const counts = {
     files: files.length,
