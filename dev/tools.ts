@@ -22,6 +22,11 @@ const recipes = {
   // An installation would create the link `php`.
   php: { debian: 'php-cli', unpacked: 'php.default', elsewhere: 'php' },
   go: { debian: 'golang-go', elsewhere: 'go' },
+  'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
+  prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
+  lintian: { debian: 'lintian', elsewhere: 'lintian' },
+  unzip: { debian: 'unzip', elsewhere: 'unzip' },
+  promtool: { debian: 'prometheus', elsewhere: 'prometheus' },
 } as const;
 
 /** Not programs: a Python that has the modules. */

@@ -19,12 +19,13 @@ const groups: ToolName[][] = [
   ['ffmpeg', 'ffprobe'],
   ['python3-jwt'],
   ['python3-django'],
+  ['systemd-analyze'],
 ];
 
-/** Large, and only for the project of this name. */
-const more: Readonly<Record<string, ToolName[][]>> = {
+/** Large, and only for the projects of these names. */
+const more: Partial<Record<string, ToolName[][]>> = {
   browsers: [['chromium'], ['firefox-esr']],
-  install: [['php'], ['go'], ['python3-flask']],
+  install: [['prometheus', 'promtool'], ['lintian'], ['php'], ['go'], ['python3-flask']],
 };
 
 /**
