@@ -7,9 +7,10 @@ COPY package.json package-lock.json ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY cli/ cli/
+COPY client/ client/
 COPY service/ service/
+COPY dev/bundle.ts dev/
 RUN npm run build
-RUN npm ci --omit=dev
 # A volume that is mounted at /run/postern takes this owner, group and mode. 101 is the group of nginx's
 # workers in its official images; set-group-ID gives it the socket, so that nobody else can connect.
 RUN install -d /rootfs/run && install -d -o 65532 -g 101 -m 2750 /rootfs/run/postern
@@ -23,9 +24,10 @@ COPY --from=build /rootfs/ /
 # Addresses and store. The environment can replace them, and so can a file that is mounted here.
 COPY deploy/docker/postern.yaml /etc/postern/
 COPY package.json ./
-COPY --from=build /app/node_modules/ node_modules/
-COPY --from=build /app/dist/cli/ dist/cli/
-COPY --from=build /app/dist/service/ dist/service/
+# The bundles contain all packages.
+COPY --from=build /app/dist/cli/postern.js dist/cli/
+COPY --from=build /app/dist/service/main.js dist/service/
+COPY --from=build /app/dist/chunks/ dist/chunks/
 # Templates for `postern nginx`.
 COPY nginx/snippets/ nginx/snippets/
 COPY nginx/local.conf nginx/

@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
-const UNIT = 'test/{api,config,delivery,domain,events,gate,jwt,metrics,storage,store}/*.test.ts';
+const UNIT =
+  'test/{api,client,config,delivery,domain,events,gate,jwt,metrics,storage,store}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 

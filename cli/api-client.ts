@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { type InvalidField, PosternError } from '../client/errors.ts';
+import { createSend } from '../client/http.ts';
 import type { Environment } from '../service/config/environment.ts';
 import { Failure, UsageError } from './errors.ts';
-import { systemReason, tryParseJson } from './io.ts';
+import { systemReason } from './io.ts';
 import type { ApiOptions } from './options.ts';
 import { escapeControls } from './terminal.ts';
 
@@ -22,64 +24,33 @@ export async function openApi({ api, keyFile }: ApiOptions, env: Environment): P
 
 const TIMEOUT_MS = 10_000;
 
-/** More than a page of 1,000 tokens with the longest fields. */
-const MAX_RESPONSE_BYTES = 32 << 20;
-
 export function createApiClient(address: string, key: string): ApiClient {
+  const send = createSend({ url: address, key, timeoutMs: TIMEOUT_MS });
   return {
-    async ask(method, path, sent) {
-      const response = await send(`${address}${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${key}`,
-          // fetch sets the type of a form.
-          ...(typeof sent === 'string' && { 'content-type': 'application/json' }),
-        },
-        ...(sent !== undefined && { body: sent }),
-        // The key must not go to another address.
-        redirect: 'manual',
-      });
-      if (response.status === 204) return undefined;
-      const body = tryParseJson(response.text);
-      const problem = parseProblem(response.status, body);
-      if (problem !== undefined) throw problem;
-      if (response.ok && typeof body === 'object' && body !== null) return body;
-      throw notPostern(response.status);
+    async ask(method, path, body) {
+      try {
+        return await send({ method, path, body });
+      } catch (error) {
+        throw error instanceof PosternError ? asFailure(error, address) : error;
+      }
     },
   };
-
-  async function send(url: string, init: RequestInit) {
-    const controller = new AbortController();
-    const late = new Error(`no response within ${TIMEOUT_MS / 1000} seconds`);
-    // Not AbortSignal.timeout, which keeps no process alive: fetch waits indefinitely if a server hangs
-    // up at once, and Node would exit without a message.
-    const timer = setTimeout(() => controller.abort(late), TIMEOUT_MS);
-    try {
-      const response = await fetch(url, { ...init, signal: controller.signal });
-      return { status: response.status, ok: response.ok, text: await textOf(response) };
-    } catch (error) {
-      if (error instanceof Failure) throw error;
-      throw new Failure(
-        `${address} does not answer: ${systemReason((error as Error).cause ?? error)}. Check that Postern is ` +
-          'running and that this is its POSTERN_API_LISTEN; --api or POSTERN_API sets another address.',
-        { cause: error },
-      );
-    } finally {
-      clearTimeout(timer);
-    }
-  }
 }
 
-/** A server that is not Postern could send without end. */
-async function textOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > MAX_RESPONSE_BYTES) throw notPostern(response.status);
-    chunks.push(chunk);
+function asFailure(error: PosternError, address: string): Failure {
+  const { code, status = 0, detail, errors: fieldErrors, cause } = error;
+  if (code === 'unexpected_response') return notPostern(status);
+  if (code !== 'timeout' && code !== 'unreachable') {
+    return new Problem({ code, status, detail, fieldErrors });
   }
-  return Buffer.concat(chunks).toString('utf8');
+  const { cause: system = cause } = Object(cause) as Error;
+  const reason =
+    code === 'timeout' ? `no response within ${TIMEOUT_MS / 1000} seconds` : systemReason(system);
+  return new Failure(
+    `${address} does not answer: ${reason}. Check that Postern is ` +
+      'running and that this is its POSTERN_API_LISTEN; --api or POSTERN_API sets another address.',
+    { cause: error },
+  );
 }
 
 /** The error for a response that is not from the API. */
@@ -90,17 +61,11 @@ export function notPostern(status: number): Failure {
   );
 }
 
-interface FieldError {
-  /** JSON pointer into the body: `/3/path`. */
-  readonly pointer: string;
-  readonly detail: string;
-}
-
 interface ProblemDocument {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
-  readonly fieldErrors: readonly FieldError[];
+  readonly fieldErrors: readonly InvalidField[];
 }
 
 /** The API rejected the request (RFC 9457). */
@@ -122,22 +87,6 @@ export class Problem extends Failure {
     );
     this.document = document;
   }
-}
-
-/** A problem document as an error. Undefined for another body. */
-function parseProblem(status: number, body: unknown): Problem | undefined {
-  const { code, detail, errors } = (body ?? {}) as Record<string, unknown>;
-  if (typeof code !== 'string') return undefined;
-  const fieldErrors = (Array.isArray(errors) ? errors : []).map((error) => {
-    const { pointer, detail: what } = (error ?? {}) as Record<string, unknown>;
-    return { pointer: String(pointer).replace(/^#/, ''), detail: String(what) };
-  });
-  return new Problem({
-    status,
-    code,
-    detail: typeof detail === 'string' ? detail : '',
-    fieldErrors,
-  });
 }
 
 /** What to do about a problem, by its code. */

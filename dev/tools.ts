@@ -19,6 +19,9 @@ const recipes = {
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
   'firefox-esr': { debian: 'firefox-esr', elsewhere: 'firefox' },
+  // An installation would create the link `php`.
+  php: { debian: 'php-cli', unpacked: 'php.default', elsewhere: 'php' },
+  go: { debian: 'golang-go', elsewhere: 'go' },
   'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
   prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
   lintian: { debian: 'lintian', elsewhere: 'lintian' },
@@ -39,6 +42,11 @@ const pythons = {
     modules: ['django', 'gunicorn', 'redis'],
     packages: ['python3-django', 'gunicorn', 'python3-redis'],
     elsewhere: 'python3 on PATH must have Django: pip install django gunicorn redis',
+  },
+  'python3-flask': {
+    modules: ['flask'],
+    packages: ['python3-flask'],
+    elsewhere: 'python3 on PATH must have Flask: pip install flask',
   },
   // A real S3 server. botocore signs, to compare with.
   'python3-swift': {
@@ -81,7 +89,9 @@ function isPython(name: ToolName): name is Python {
 function locate(name: ToolName): Tool | undefined {
   if (isPython(name)) return findPython(pythons[name].modules, pythons[name].packages);
   const path = findOnPath(name);
-  return path ? { path, env: {} } : findUnpacked(recipes[name].debian, name);
+  const recipe = recipes[name];
+  const file = 'unpacked' in recipe ? recipe.unpacked : name;
+  return path ? { path, env: {} } : findUnpacked(recipe.debian, file);
 }
 
 function located(name: ToolName): Tool {

@@ -54,25 +54,3 @@ test.each([
   expect(await service.exited).toEqual({ code: 0, signal: null });
   expect(service.stderr()).toBe('');
 });
-
-/** A module that `--import` takes, given as text. */
-const inline = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
-
-test('serve: does not load the code of the other commands', async () => {
-  const resolve = `export async function resolve(name, context, next) {
-    if (name === 'commander') throw new Error('commander was loaded');
-    return next(name, context);
-  }`;
-  const hook = `import { register } from 'node:module'; register(${JSON.stringify(inline(resolve))})`;
-  const env = { NODE_OPTIONS: `--import=${inline(hook)}` };
-  const service = await serve(env);
-  expect(service.stderr()).not.toContain('commander');
-  const other = launch({
-    name: 'postern key',
-    path: process.execPath,
-    args: [program, 'key', 'list', 'none'],
-    env: { PATH: process.env.PATH, ...env },
-  });
-  expect(await (await other).exited).toMatchObject({ code: 1 });
-  expect((await other).stderr()).toContain('commander was loaded');
-});

@@ -25,7 +25,7 @@ const groups: ToolName[][] = [
 /** Large, and only for the projects of these names. */
 const more: Partial<Record<string, ToolName[][]>> = {
   browsers: [['chromium'], ['firefox-esr']],
-  install: [['prometheus', 'promtool'], ['lintian']],
+  install: [['prometheus', 'promtool'], ['lintian'], ['php'], ['go'], ['python3-flask']],
 };
 
 /**

@@ -101,15 +101,44 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'cli/',
-    imports: ['service/config/', DOMAIN, 'service/jwt/', 'service/storage/', 'service/main.ts'],
+    imports: [
+      'client/',
+      'service/config/',
+      DOMAIN,
+      'service/jwt/',
+      'service/storage/',
+      'service/main.ts',
+    ],
     packages: ['commander', 'jose', 'node:'],
-    why: 'A command reads the configuration, works on files or starts main.ts.',
+    why: 'A command reads the configuration, works on files, asks the API or starts main.ts.',
+  },
+  {
+    part: 'client/',
+    imports: [],
+    packages: [],
+    why: 'The client runs everywhere, without the service. Only its types come from the service.',
+  },
+  {
+    part: 'client/types.ts',
+    imports: ['service/domain/grant-fields.ts', 'service/api/schema.ts'],
+    packages: [],
+    why: 'It has only types, which the published package contains as text.',
+  },
+  { part: 'client/sign.ts', imports: ['client/'], packages: ['jose'], why: 'Signing uses jose.' },
+  {
+    part: 'client/hono.ts',
+    imports: ['client/'],
+    packages: ['hono'],
+    why: 'The middleware uses the types of Hono.',
   },
   {
     part: 'dev/',
     imports: ['service/', 'cli/'],
-    packages: ['node:', 'hono', '@hono/node-server', 'puppeteer-core', 'yaml', 'commander'],
-    why: 'dev/ starts servers. Tests import it, it imports no test.',
+    packages: [
+      ...['node:', 'hono', '@hono/node-server', 'puppeteer-core', 'yaml', 'commander'],
+      ...['rolldown', 'zod'],
+    ],
+    why: 'dev/ builds, and starts servers. Tests import it, it imports no test.',
   },
   {
     part: 'bench/',
@@ -165,7 +194,7 @@ describe('boundaries: a file imports only what its part of the project may use',
     .split('\n')
     .filter((file) => boundaries.some(({ part }) => file.startsWith(part)));
 
-  test('each import of service/, cli/, dev/ and bench/ is allowed', () => {
+  test('each import of service/, cli/, client/, dev/ and bench/ is allowed', () => {
     const found = files.flatMap((file) =>
       importsOf(file, readFileSync(join(projectRoot, file), 'utf8')),
     );
@@ -187,6 +216,8 @@ describe('boundaries: a file imports only what its part of the project may use',
     ['service/listen.ts', "import '../dev/ports.ts'", 'runs without cli/, dev/ and test/'],
     ['service/main.ts', "import '../cli/program.ts'", 'runs without cli/, dev/ and test/'],
     ['cli/a.ts', "import '../service/store/store.ts'", 'reads the configuration'],
+    ['client/a.ts', "import 'node:http'", 'runs everywhere'],
+    ['client/a.ts', "import type { A } from '../service/problem.ts'", 'without the service'],
     ['dev/a.ts', "import 'vitest'", 'imports no test'],
   ])('%s: %s is reported with the reason', (file, code, reason) => {
     const [found] = importsOf(file, code);

@@ -1,0 +1,167 @@
+import { PosternError } from './errors.ts';
+import { type CallOptions, type ClientOptions, createSend, unexpectedResponse } from './http.ts';
+import type { Introspection, IssuedToken, TokenPage, TokenRequest, TokenState } from './types.ts';
+
+export {
+  type ApiErrorCode,
+  type ErrorCode,
+  type InvalidField,
+  PosternError,
+} from './errors.ts';
+export type { CallOptions, ClientOptions } from './http.ts';
+export type {
+  FileRequest,
+  FolderRequest,
+  Introspection,
+  IssuedToken,
+  TokenPage,
+  TokenRequest,
+  TokenState,
+} from './types.ts';
+
+/** Which tokens to list: without fields, all that this client issued. */
+export interface ListQuery {
+  /** The subject of the tokens, exactly. */
+  readonly subject?: string | undefined;
+  /** The `path` or `prefix` of the tokens, exactly. */
+  readonly path?: string | undefined;
+  /** The client that issued them. Another than your own needs an API key with `admin: true`. */
+  readonly client?: string | undefined;
+  /** Tokens per page, 1 to 1000. Default: 100. */
+  readonly limit?: number | undefined;
+  /** `next_cursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+/** Options of a call that revokes the tokens of a subject. */
+export interface SubjectOptions extends CallOptions {
+  /** The client that issued them. Another than your own needs an API key with `admin: true`. */
+  readonly client?: string | undefined;
+}
+
+/** A JWT of your own back end, by its claims. */
+export interface SignedTokenName {
+  /** The issuer. */
+  readonly iss: string;
+  /** The name of the token, unique for the issuer. */
+  readonly jti: string;
+}
+
+/**
+ * The API of Postern. Each method rejects with a `PosternError`, or with the reason of `signal`.
+ *
+ * A call that may be sent twice is sent again after a lost connection and after 502, 503 or 504: `show`,
+ * `list`, `revoke`, `revokeToken`, `revokeSubject`, `revokeClient` and `introspect`. `issue`, `issueMany` and `prolong` are
+ * sent once.
+ */
+export interface PosternClient {
+  /** Issues a token. Give its `url` to the user. */
+  issue(request: TokenRequest, options?: CallOptions): Promise<IssuedToken>;
+  /** Issues up to 1000 tokens, all or none, in the same order. */
+  issueMany(requests: readonly TokenRequest[], options?: CallOptions): Promise<IssuedToken[]>;
+  /** The state of a live token. */
+  show(id: string, options?: CallOptions): Promise<TokenState>;
+  /** A page of live tokens, those that end first at its start. */
+  list(query?: ListQuery, options?: CallOptions): Promise<TokenPage>;
+  /** Lets a live token end `expiresIn` seconds from now, earlier or later than before. */
+  prolong(id: string, expiresIn: number, options?: CallOptions): Promise<TokenState>;
+  /** Revokes a token by its ID. False: this client has no such live token (any more). */
+  revoke(id: string, options?: CallOptions): Promise<boolean>;
+  /** Revokes a token by itself, or a JWT of your own back end by its claims, whether it exists or not. */
+  revokeToken(token: string | SignedTokenName, options?: CallOptions): Promise<void>;
+  /** Revokes all live tokens of a subject. Returns their number; after a retry, of those that were left. */
+  revokeSubject(subject: string, options?: SubjectOptions): Promise<number>;
+  /** Revokes all live tokens of a client, as `revokeSubject`. */
+  revokeClient(client: string, options?: CallOptions): Promise<number>;
+  /** The state of a token. Tokens of other clients are inactive. */
+  introspect(token: string, options?: CallOptions): Promise<Introspection>;
+}
+
+/**
+ * Creates a client. It opens no connection.
+ *
+ * @throws TypeError if `url` is not the URL of an API, or `key` cannot be a key
+ *
+ * @example
+ * ```ts
+ * const postern = createClient({ url: 'http://127.0.0.1:7301', key: process.env.POSTERN_API_KEY ?? '' });
+ * const { url } = await postern.issue({ path: '/download/a.pdf', subject: 'user-42' });
+ * ```
+ */
+export function createClient(options: ClientOptions): PosternClient {
+  const send = createSend(options);
+
+  /** A response of another server can be any JSON. */
+  async function ask<T extends object>(has: keyof T, request: Parameters<typeof send>[0]) {
+    const answer = Object(await send(request)) as T;
+    if (!(has in answer)) throw unexpectedResponse(200);
+    return answer;
+  }
+
+  async function revokeAll(query: Record<string, unknown>, { signal }: CallOptions = {}) {
+    const path = `/tokens?${form(query)}`;
+    const request = { ...repeatable, ...(signal && { signal }), method: 'DELETE', path };
+    return (await ask<{ revoked: number }>('revoked', request)).revoked;
+  }
+
+  return {
+    issue(request, options) {
+      const body = JSON.stringify(request);
+      return ask<IssuedToken>('url', { ...options, method: 'POST', path: '/tokens', body });
+    },
+    async issueMany(requests, options) {
+      const body = JSON.stringify(requests);
+      const issued = await send({ ...options, method: 'POST', path: '/tokens/batch', body });
+      if (Array.isArray(issued) && issued.length === requests.length) return issued;
+      throw unexpectedResponse(201);
+    },
+    show(id, options) {
+      return ask<TokenState>('id', { ...options, ...repeatable, method: 'GET', path: pathOf(id) });
+    },
+    list(query = {}, options) {
+      const path = `/tokens?${form({ ...query })}`;
+      return ask<TokenPage>('tokens', { ...options, ...repeatable, method: 'GET', path });
+    },
+    prolong(id, expiresIn, options) {
+      const body = JSON.stringify({ expires_in: expiresIn });
+      return ask<TokenState>('id', { ...options, method: 'PATCH', path: pathOf(id), body });
+    },
+    async revoke(id, options) {
+      try {
+        await send({ ...options, ...repeatable, method: 'DELETE', path: pathOf(id) });
+        return true;
+      } catch (error) {
+        if (error instanceof PosternError && error.code === 'not_found') return false;
+        throw error;
+      }
+    },
+    async revokeToken(token, options) {
+      const body = form(typeof token === 'string' ? { token } : { iss: token.iss, jti: token.jti });
+      await send({ ...options, ...repeatable, method: 'POST', path: '/revoke', body });
+    },
+    revokeSubject(subject, options) {
+      return revokeAll({ subject: String(subject), client: options?.client }, options);
+    },
+    revokeClient(client, options) {
+      return revokeAll({ client: String(client) }, options);
+    },
+    introspect(token, options) {
+      const body = form({ token });
+      const request = { ...options, ...repeatable, method: 'POST', path: '/introspect', body };
+      return ask<Introspection>('active', request);
+    },
+  };
+}
+
+const repeatable = { repeatable: true };
+
+/** Without the fields that are undefined. */
+function form(fields: Readonly<Record<string, unknown>>): URLSearchParams {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]));
+}
+
+/** An ID from a user must not name another endpoint, as `..` would. No token has the ID `-`. */
+function pathOf(id: string): string {
+  return `/tokens/${/^[\w-]+$/.test(id) ? id : '-'}`;
+}

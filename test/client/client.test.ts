@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import { createClient, PosternError } from '../../client/client.ts';
+import { KEY } from '../support/postern.ts';
+import { createClients, createFaked } from './posterns.ts';
+
+const SUBJECT = 'Jörg & Söhne/#1?';
+
+test('issue: returns the token, its ID and its URL', async () => {
+  const { postern } = createClients();
+  const issued = await postern.issue({ path: '/download/a b.pdf', subject: undefined });
+  expect(issued).toMatchObject({ token_type: 'Bearer', expires_in: 120 });
+  expect(issued.url).toBe(`/download/a%20b.pdf?token=${issued.access_token}`);
+});
+
+test('issueMany: returns the tokens in the order of the requests', async () => {
+  const { postern } = createClients();
+  const paths = ['/download/a', '/download/b', '/download/c'];
+  const issued = await postern.issueMany(paths.map((path) => ({ path })));
+  expect(issued.map(({ url }) => url.replace(/\?.*/, ''))).toEqual(paths);
+});
+
+test('show and prolong: return the state of the token', async () => {
+  const { postern } = createClients();
+  const { id } = await postern.issue({ path: '/download/a', max_uses: 2, subject: SUBJECT });
+  const shown = await postern.show(id);
+  expect(shown).toMatchObject({ id, path: '/download/a', uses_left: 2, subject: SUBJECT });
+  const prolonged = await postern.prolong(id, 600);
+  expect(prolonged.exp - shown.exp).toBe(480);
+});
+
+test('list: returns all tokens of a subject, page by page', async () => {
+  const { postern } = createClients();
+  const requests = ['a', 'b', 'c'].map((name) => ({ path: `/download/${name}`, subject: SUBJECT }));
+  const issued = await postern.issueMany(requests);
+  const first = await postern.list({ subject: SUBJECT, limit: 2 });
+  expect(first.tokens).toHaveLength(2);
+  const second = await postern.list({ subject: SUBJECT, cursor: first.next_cursor });
+  const ids = [...first.tokens, ...second.tokens].map(({ id }) => id);
+  expect(ids.sort()).toEqual(issued.map(({ id }) => id).sort());
+  expect(second.next_cursor).toBeUndefined();
+});
+
+test('revoke: true for a live token, and false for one that has ended', async () => {
+  const { postern } = createClients();
+  const { id } = await postern.issue({ path: '/download/a' });
+  expect(await postern.revoke(id)).toBe(true);
+  expect(await postern.revoke(id)).toBe(false);
+});
+
+test('revokeToken: ends the token, and accepts one that does not exist', async () => {
+  const { postern } = createClients();
+  const { access_token: token } = await postern.issue({ path: '/download/a' });
+  expect(await postern.introspect(token)).toMatchObject({ active: true, path: '/download/a' });
+  expect(await postern.revokeToken(token)).toBeUndefined();
+  await postern.revokeToken(token);
+  expect(await postern.introspect(token)).toEqual({ active: false });
+});
+
+test('revokeToken: sends the claims of a signed token, and no others', async () => {
+  const { sent, postern } = createFaked(() => new Response(null));
+  const claims = { iss: 'https://shop.example', jti: '47&11', path: '/x' };
+  await postern.revokeToken(claims);
+  expect(String(sent[0]?.body)).toBe('iss=https%3A%2F%2Fshop.example&jti=47%2611');
+});
+
+test('revokeSubject: returns how many tokens it ended', async () => {
+  const { postern, other } = createClients();
+  const request = { path: '/download/a', subject: SUBJECT };
+  await postern.issueMany([request, request, { path: '/download/b', subject: 'x' }]);
+  await other.issue(request);
+  expect(await postern.revokeSubject(SUBJECT)).toBe(2);
+  expect(await postern.revokeSubject(SUBJECT)).toBe(0);
+  expect((await other.list({ subject: SUBJECT })).tokens).toHaveLength(1);
+});
+
+test('list: by path, and all tokens of the client', async () => {
+  const { postern, other } = createClients();
+  await postern.issueMany([{ path: '/download/a' }, { prefix: '/download/b/' }]);
+  await other.issue({ path: '/download/a' });
+  expect((await postern.list({ path: '/download/a', subject: undefined })).tokens).toHaveLength(1);
+  expect((await postern.list()).tokens).toHaveLength(2);
+});
+
+test('revokeClient: ends all tokens of the client, and of no other', async () => {
+  const { postern, other } = createClients();
+  await postern.issueMany([{ path: '/download/a' }, { path: '/download/b', subject: 'x' }]);
+  await other.issue({ path: '/download/a' });
+  const refused = { code: 'insufficient_scope' };
+  await expect(postern.revokeClient('other')).rejects.toMatchObject(refused);
+  await expect(postern.revokeSubject('x', { client: 'other' })).rejects.toMatchObject(refused);
+  await expect(postern.list({ client: 'other' })).rejects.toMatchObject(refused);
+  expect(await postern.revokeClient('test')).toBe(2);
+  expect((await other.list()).tokens).toHaveLength(1);
+});
+
+test('revokeSubject, revokeClient: a missing value never revokes more', async () => {
+  const { sent, postern } = createFaked(() => Response.json({ revoked: 0 }));
+  const missing = undefined as unknown as string;
+  await postern.revokeSubject(missing, { client: 'web' });
+  await postern.revokeClient(missing);
+  expect(sent.map(({ url }) => url)).toEqual([
+    'http://a/tokens?subject=undefined&client=web',
+    'http://a/tokens?client=undefined',
+  ]);
+});
+
+describe('an ID never names another endpoint', () => {
+  test.each(['', '.', '..', '../tokens', 'a/b', '?subject=x', '%2e%2e'])('%j', async (id) => {
+    const { postern, sent } = createFaked(() => new Response(null, { status: 204 }));
+    await postern.revoke(id);
+    expect(sent[0]?.url).toBe('http://a/tokens/-');
+    await expect(createClients().postern.show(id)).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('errors', () => {
+  test('of the API: code, status, detail, invalid fields and request ID', async () => {
+    const { postern } = createClients();
+    const request = { path: '/download/a', expires_in: 0, max_use: 1 };
+    const error = await postern.issue(request).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(PosternError);
+    expect(error).toMatchObject({
+      code: 'invalid_request',
+      status: 400,
+      detail: expect.stringMatching(/./),
+      errors: [{ pointer: '/expires_in' }, { pointer: '/max_use' }],
+      requestId: expect.stringMatching(/./),
+    });
+    expect(String(error)).toMatch(
+      /invalid_request \(400\).*\n {2}\/expires_in: must be at least 1/,
+    );
+  });
+
+  test('of issueMany: the pointer names the entry', async () => {
+    const { postern } = createClients();
+    const requests = [{ path: '/download/a' }, { path: '/elsewhere/a' }];
+    await expect(postern.issueMany(requests)).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: [{ pointer: '/1/path' }],
+    });
+  });
+
+  test("of another client's token: not_found", async () => {
+    const { postern, other } = createClients();
+    const { id, access_token: token } = await postern.issue({ path: '/download/a' });
+    await expect(other.show(id)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(other.prolong(id, 60)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await other.revoke(id)).toBe(false);
+    await other.revokeToken(token);
+    expect(await other.introspect(token)).toEqual({ active: false });
+    expect((await postern.introspect(token)).active).toBe(true);
+  });
+
+  test('of an unknown key: invalid_client, without the key', async () => {
+    const { api } = createClients();
+    const key = 'a-key-that-nobody-has';
+    const fetch: typeof globalThis.fetch = async (url, init) => api.request(String(url), init);
+    const error = await createClient({ url: 'http://a', key, fetch })
+      .issue({ path: '/download/a' })
+      .catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: 'invalid_client', status: 401 });
+    expect(JSON.stringify(error) + String(error)).not.toContain(key);
+  });
+});
+
+test('key: a function is asked for each call', async () => {
+  let key = 'unknown';
+  const { api } = createClients();
+  const fetch: typeof globalThis.fetch = async (url, init) => api.request(String(url), init);
+  const postern = createClient({ url: 'http://a', key: async () => key, fetch });
+  await expect(postern.issue({ path: '/download/a' })).rejects.toThrow('invalid_client');
+  key = KEY;
+  expect(await postern.issue({ path: '/download/a' })).toHaveProperty('url');
+});
+
+test('key: the error of a function that fails is not changed, and nothing is sent', async () => {
+  const error = new Error('no access token');
+  const { sent, postern } = createFaked(() => new Response(null), {
+    key: () => Promise.reject(error),
+  });
+  await expect(postern.show('x')).rejects.toBe(error);
+  expect(sent).toEqual([]);
+});
+
+describe.each([undefined, '', 'two words', 'line\nbreak', 'naïve'])('key: %j', (given) => {
+  const key = given as string;
+  const message = 'key: expected an API key, one line of ASCII without spaces';
+
+  test('is rejected by createClient without being shown', () => {
+    expect(() => createClient({ url: 'http://a', key })).toThrow(new TypeError(message));
+  });
+
+  test('is not sent if a function returns it', async () => {
+    const { sent, postern } = createFaked(() => new Response(null), { key: () => key });
+    await expect(postern.show('x')).rejects.toThrow(new TypeError(message));
+    expect(sent).toEqual([]);
+  });
+});
+
+test.each(['', '127.0.0.1:7301', 'ftp://a', 'http://u:secret@a', 'http://a?x=secret', 'http://a#'])(
+  'url: %j is rejected',
+  (url) => {
+    const create = () => createClient({ url, key: KEY });
+    if (url === 'http://a#') return expect(create).not.toThrow();
+    expect(create).toThrow(/^url: expected/);
+    expect(create).not.toThrow(/secret/);
+  },
+);
+
+test('url: may have a path, with or without a slash at its end', async () => {
+  for (const url of ['http://a/postern', 'http://a/postern/']) {
+    const { sent, postern } = createFaked(() => new Response(null, { status: 204 }), { url });
+    await postern.revoke('x');
+    expect(sent[0]?.url).toBe('http://a/postern/tokens/x');
+  }
+});

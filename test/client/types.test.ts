@@ -1,0 +1,105 @@
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+import type {
+  ApiErrorCode,
+  ErrorCode,
+  FileRequest,
+  FolderRequest,
+  Introspection,
+  IssuedToken,
+  ListQuery,
+  PosternClient,
+  PosternError,
+  TokenPage,
+  TokenRequest,
+  TokenState,
+} from '../../client/client.ts';
+import type { SignRequest } from '../../client/sign.ts';
+import { clientTypes } from '../../dev/client-types.ts';
+import type { DenyCode } from '../../service/domain/decision.ts';
+import type { RefusalCode } from '../../service/domain/errors.ts';
+import { GRANT_FIELDS } from '../../service/domain/grant-fields.ts';
+import type { ProblemCode } from '../../service/problem.ts';
+
+// tsc checks the types: `npm run typecheck`.
+
+describe('types of postern/client', () => {
+  test('requests have the fields of the API, and no others', () => {
+    expectTypeOf<TokenRequest['bind']>().toEqualTypeOf<'any' | 'cookie' | undefined>();
+    expectTypeOf<TokenRequest['ip']>().toEqualTypeOf<readonly string[] | undefined>();
+    type Name = keyof FileRequest | keyof FolderRequest;
+    expectTypeOf<Name>().toEqualTypeOf<keyof typeof GRANT_FIELDS>();
+    expectTypeOf<FileRequest>().not.toHaveProperty('cookie');
+    const accepts = (_: TokenRequest) => {};
+    accepts({ path: '/download/a', subject: undefined });
+    // @ts-expect-error A misspelt limit is an error.
+    accepts({ path: '/download/a', max_use: 1 });
+    // @ts-expect-error It opens nothing.
+    accepts({ subject: 'x' });
+    // @ts-expect-error Seconds are a number.
+    accepts({ path: '/download/a', expires_in: '120' });
+  });
+
+  test('responses have the fields of the API', () => {
+    expectTypeOf<IssuedToken['url']>().toBeString();
+    expectTypeOf<IssuedToken['cookie_url']>().toEqualTypeOf<string | undefined>();
+    expectTypeOf<TokenState['exp']>().toBeNumber();
+    expectTypeOf<TokenState>().not.toHaveProperty('pin');
+    expectTypeOf<TokenPage['tokens'][number]>().toEqualTypeOf<TokenState>();
+    expectTypeOf<PosternClient['issueMany']>().returns.resolves.toEqualTypeOf<IssuedToken[]>();
+    expectTypeOf<PosternClient['revoke']>().returns.resolves.toBeBoolean();
+    expectTypeOf<ListQuery['path']>().toEqualTypeOf<string | undefined>();
+  });
+
+  test('an introspection has fields only if the token is active', () => {
+    const subjectOf = (answer: Introspection) => (answer.active ? answer.sub : undefined);
+    expectTypeOf(subjectOf).returns.toEqualTypeOf<string | undefined>();
+    // @ts-expect-error Whether it is active has not been checked.
+    const _ = (answer: Introspection) => answer.sub;
+  });
+
+  test('codes of errors are those of the API, and three of the client', () => {
+    type Api = RefusalCode | Exclude<ProblemCode, DenyCode> | 'unavailable';
+    expectTypeOf<ApiErrorCode>().toEqualTypeOf<Api>();
+    expectTypeOf<PosternError['code']>().toEqualTypeOf<ErrorCode>();
+  });
+
+  test('a signed token has the fields that a claim can have', () => {
+    expectTypeOf<SignRequest['expires_in']>().toBeNumber();
+    expectTypeOf<SignRequest>().toHaveProperty('subject');
+    for (const name of ['pin', 'target_args', 'format', 'revocable'] as const) {
+      expectTypeOf<SignRequest>().not.toHaveProperty(name);
+    }
+  });
+});
+
+describe('the published types', () => {
+  const text = clientTypes();
+
+  test('have each field of a request with its description and bounds', () => {
+    for (const name of Object.keys(GRANT_FIELDS)) expect(text).toContain(`  readonly ${name}?: `);
+    expect(text).toMatch(
+      / {2}\/\*\* Number of requesters .*\. From 1 to 1000\. \*\/\n {2}readonly max_uses\?: number \| undefined;\n/,
+    );
+    expect(text).not.toMatch(/import|zod|9007199254740991/);
+  });
+
+  test('have a new field of a schema without any other change', () => {
+    const Extended = z.strictObject({
+      max_bytes: z.number().int().min(1).max(9).optional().meta({ description: 'bytes */ in all' }),
+      delivered: z.array(z.union([z.literal('x'), z.strictObject({ n: z.boolean() })])),
+    });
+    expect(clientTypes({ Extended })).toBe(`export type Extended = {
+  /** Bytes *\\/ in all. From 1 to 9. */
+  readonly max_bytes?: number | undefined;
+  readonly delivered: ReadonlyArray<"x" | {
+    readonly n: boolean;
+  }>;
+};
+`);
+  });
+
+  test('a schema that has no type is an error', () => {
+    expect(() => clientTypes({ Odd: z.any() })).toThrow('no type for the schema');
+  });
+});

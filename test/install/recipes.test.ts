@@ -1,0 +1,272 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createClient, type PosternClient } from '../../client/client.ts';
+import { type Nginx, startNginx } from '../../dev/nginx.ts';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { type ServiceProcess, startService } from '../../dev/service.ts';
+import { type Block, fencedBlocks } from '../docs/blocks.ts';
+import { needTool } from '../support/need-tool.ts';
+import { KEY } from '../support/postern.ts';
+import { startApplication } from './application.ts';
+
+// Runs the programs of docs/recipes.md. The test adds what they leave to the reader: the rules, a login, and
+// a server.
+
+let blocks: Block[];
+let folder: string;
+let service: ServiceProcess;
+let nginx: Nginx;
+let postern: PosternClient;
+beforeAll(async () => {
+  blocks = fencedBlocks(await readFile(join(projectRoot, 'docs', 'recipes.md'), 'utf8'));
+  folder = await temporaryFolder();
+  const files = join(folder, 'files');
+  await mkdir(files);
+  await writeFile(join(files, 'hello.txt'), 'hello\n');
+  service = await startService({
+    env: { POSTERN_MOUNTS: '/download/=/protected/', POSTERN_API_KEYS: `web:${KEY}` },
+  });
+  postern = createClient({ url: `http://127.0.0.1:${service.apiPort}`, key: KEY });
+  nginx = await startNginx({
+    config: ({ port }) => `
+      include postern/http.conf;
+      upstream postern { server 127.0.0.1:${service.gatePort}; }
+      server {
+        listen 127.0.0.1:${port};
+        include postern/auth-request.conf;
+        location ^~ /download/ { include postern/protect.conf; }
+        location ^~ /protected/ { include postern/internal.conf; alias ${files}/; }
+      }`,
+  });
+});
+afterAll(async () => {
+  await Promise.all([nginx?.stop(), service?.stop()]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The block that contains these words. */
+function recipe(words: string): string {
+  const found = blocks.filter(({ text }) => text.includes(words));
+  expect(found.length, `blocks with ${words}`).toBe(1);
+  return found[0]?.text ?? '';
+}
+
+const settings = () => ({
+  POSTERN_API: `http://127.0.0.1:${service.apiPort}`,
+  POSTERN_API_KEY: KEY,
+  SESSION_SECRET: 'a-secret-for-the-tests-only',
+});
+
+type Visit = Awaited<ReturnType<typeof startApplication>>;
+
+/** No session: to the login page. The wrong file: 404. Otherwise 303 to the file. */
+async function serves(visit: Visit, page = (name: string) => `/files/${name}`): Promise<void> {
+  const stranger = await visit(page('hello.txt'));
+  expect([302, 303]).toContain(stranger.status);
+  expect(stranger.headers.get('location')).toMatch(/login/);
+
+  expect((await visit('/test-login')).status).toBe(200);
+  expect((await visit(page('secret.txt'))).status).toBe(404);
+  await opens(await visit(page('hello.txt')));
+}
+
+async function opens(redirect: Response): Promise<void> {
+  expect([redirect.status, await redirect.text()]).toMatchObject([303, expect.anything()]);
+  expect(redirect.headers.get('cache-control')).toContain('no-store');
+  const location = redirect.headers.get('location') ?? '';
+  expect(location).toMatch(/^\/download\/hello\.txt\?token=ps_/);
+  expect(await (await fetch(nginx.url(location))).text()).toBe('hello\n');
+  expect(await postern.revokeSubject('ada')).toBe(1);
+  expect((await fetch(nginx.url(location))).status).toBe(401);
+}
+
+const node = { path: process.execPath, env: {} };
+const rules = "export const mayRead = (user, name) => user === 'ada' && name === 'hello.txt';";
+
+test('docs/recipes.md: Express, and the way back from the login page', async () => {
+  const main = `import { app } from './app.js';
+    app.get('/test-login', (request, response) => { request.session.userId = 'ada'; response.end(); });
+    app.listen(process.env.PORT, '127.0.0.1');`;
+  const visit = await startApplication(join(folder, 'express'), {
+    files: {
+      'package.json': '{"type": "module"}',
+      'app.js': `${recipe("from 'express'")}\n${recipe('/after-login')}`,
+      'rules.js': rules,
+      'main.js': main,
+    },
+    tool: node,
+    args: ['main.js'],
+    env: settings(),
+  });
+  await serves(visit);
+  await opens(await visit('/after-login?return=%2Fdownload%2Fhello.txt%3Fx%3D1'));
+  for (const path of ['%2Fdownload%2Fsecret.txt', '%2Fetc%2Fhello.txt', '%2F%2Fevil.example%2Fx'])
+    expect((await visit(`/after-login?return=${path}`)).status).toBe(404);
+});
+
+test('docs/recipes.md: Hono', async () => {
+  const main = `import { serve } from '@hono/node-server';
+    import { setSignedCookie } from 'hono/cookie';
+    import { app } from './app.js';
+    app.get('/test-login', async (c) => {
+      await setSignedCookie(c, 'user', 'ada', process.env.SESSION_SECRET);
+      return c.text('');
+    });
+    serve({ fetch: app.fetch, port: Number(process.env.PORT), hostname: '127.0.0.1' });`;
+  const visit = await startApplication(join(folder, 'hono'), {
+    files: {
+      'package.json': '{"type": "module"}',
+      'app.js': recipe("from 'hono'"),
+      'rules.js': rules,
+      'main.js': main,
+    },
+    tool: node,
+    args: ['main.js'],
+    env: settings(),
+  });
+  // The recipe shows the login page for a file that the user may not have.
+  expect((await visit('/files/hello.txt')).headers.get('location')).toBe('/login');
+  await visit('/test-login');
+  expect((await visit('/files/secret.txt')).headers.get('location')).toBe('/login');
+  const redirect = await visit('/files/hello.txt');
+  expect(redirect.headers.get('referrer-policy')).toBe('no-referrer');
+  await opens(redirect);
+});
+
+const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
+
+test('docs/recipes.md: Django', async (context) => {
+  const settingsFile = `import os
+
+SECRET_KEY = os.environ["SESSION_SECRET"]
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "site_urls"
+INSTALLED_APPS = [f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions")]
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", "site_urls.user"]
+POSTERN_API = os.environ["POSTERN_API"]
+POSTERN_API_KEY = os.environ["POSTERN_API_KEY"]
+`;
+  const urls = `from types import SimpleNamespace
+from django.http import HttpResponse
+from django.urls import path
+from app.views import download
+
+def user(get_response):
+    def middleware(request):
+        pk = request.session.get("user")
+        request.user = SimpleNamespace(pk=pk, is_authenticated=pk is not None)
+        return get_response(request)
+    return middleware
+
+def login(request):
+    request.session["user"] = "ada"
+    return HttpResponse()
+
+urlpatterns = [path("files/<str:name>", download), path("test-login", login)]
+`;
+  const main = `import os
+from django.core.wsgi import get_wsgi_application
+from wsgiref.simple_server import make_server
+
+make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_forever()
+`;
+  const visit = await startApplication(join(folder, 'django'), {
+    files: {
+      'app/__init__.py': '',
+      'app/views.py': recipe('login_required'),
+      'app/rules.py': pythonRules,
+      'settings.py': settingsFile,
+      'site_urls.py': urls,
+      'main.py': main,
+    },
+    tool: await needTool('python3-django', context),
+    args: ['main.py'],
+    env: { ...settings(), DJANGO_SETTINGS_MODULE: 'settings' },
+  });
+  await serves(visit);
+});
+
+test('docs/recipes.md: Flask', async (context) => {
+  const main = `import os
+from app import app
+from flask import session
+
+@app.get("/test-login")
+def login():
+    session["user_id"] = "ada"
+    return ""
+
+app.run("127.0.0.1", int(os.environ["PORT"]))
+`;
+  const visit = await startApplication(join(folder, 'flask'), {
+    files: { 'app.py': recipe('from flask'), 'rules.py': pythonRules, 'main.py': main },
+    tool: await needTool('python3-flask', context),
+    args: ['main.py'],
+    env: settings(),
+  });
+  await serves(visit);
+});
+
+test('docs/recipes.md: PHP', async (context) => {
+  const visit = await startApplication(join(folder, 'php'), {
+    files: {
+      'files.php': recipe('session_start()'),
+      'rules.php': "<?php function may_read($user, $name) { return $name === 'hello.txt'; }",
+      'login.php': "<?php session_start(); $_SESSION['user_id'] = 'ada';",
+      'router.php':
+        "<?php if ($_SERVER['REQUEST_URI'] === '/test-login') require 'login.php'; else return false;",
+    },
+    tool: await needTool('php', context),
+    args: ['-n', '-d', `session.save_path=${folder}`, '-S', '127.0.0.1:$port', 'router.php'],
+    env: settings(),
+  });
+  await serves(visit, (name) => `/files.php?name=${name}`);
+});
+
+test('docs/recipes.md: Go', { timeout: 300_000 }, async (context) => {
+  const main = `package main
+
+import (
+	"net/http"
+	"os"
+)
+
+func userOf(r *http.Request) string {
+	cookie, err := r.Cookie("user")
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+func mayRead(user, name string) bool { return user == "ada" && name == "hello.txt" }
+
+func main() {
+	http.HandleFunc("GET /files/{name}", download)
+	http.HandleFunc("GET /test-login", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "user", Value: "ada"})
+	})
+	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+}
+`;
+  const visit = await startApplication(join(folder, 'go'), {
+    files: {
+      'go.mod': 'module files\n\ngo 1.22\n',
+      'files.go': recipe('package main'),
+      'main.go': main,
+    },
+    tool: await needTool('go', context),
+    args: ['run', '.'],
+    env: {
+      ...settings(),
+      // The compiled standard library is kept for the next run.
+      GOCACHE: join(projectRoot, '.cache', 'go'),
+      GOFLAGS: '-mod=mod',
+      GOTOOLCHAIN: 'local',
+      CGO_ENABLED: '0',
+    },
+  });
+  await serves(visit);
+});
