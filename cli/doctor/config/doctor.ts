@@ -6,9 +6,17 @@ import { systemReason } from '../../io.ts';
 import { escapeControls } from '../../terminal.ts';
 import { httpOf } from './context.ts';
 import { Unreadable } from './directive.ts';
-import { diskFiles, dumpedFiles, type Loaded, load, type Sources } from './load.ts';
+import {
+  diskFiles,
+  dumpedFiles,
+  type Loaded,
+  load,
+  type Sources,
+  withoutMessages,
+} from './load.ts';
 import { findTraps, type ReportedTrap } from './rules.ts';
 import { siteOf } from './site.ts';
+import { versionIn } from './version.ts';
 
 export interface DoctorOptions {
   /** Undefined: unknown, and not compared. */
@@ -41,13 +49,17 @@ function read(name: string): string {
   }
 }
 
-export function diagnoseText(text: string, name: string, options: DoctorOptions): Diagnosis {
+export function diagnoseText(printed: string, name: string, options: DoctorOptions): Diagnosis {
   const isStdin = name === '-';
-  // `nginx -T` writes nothing to standard output if it fails.
-  if (text.trim() === '') throw new UsageError(`${isStdin ? 'standard input' : name} is empty`);
+  const { text, error } = withoutMessages(printed);
+  // `nginx -T` prints no file if it fails.
+  if (text.trim() === '') {
+    const why = error === undefined ? 'is empty' : `has only an error of nginx: ${error}`;
+    throw new UsageError(escapeControls(`${isStdin ? 'standard input' : name} ${why}`));
+  }
   const sources = dumpedFiles(text) ?? diskFiles(isStdin ? name : resolve(name), text);
   const { root, files } = loaded(sources);
-  const site = siteOf(httpOf(root, sources.main), options.mounts);
+  const site = siteOf(httpOf(root, sources.main), options.mounts, versionIn(printed));
   const traps = findTraps(site);
   const counts = {
     files: files.length,

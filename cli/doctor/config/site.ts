@@ -9,6 +9,7 @@ import {
   withNested,
 } from './context.ts';
 import { type Directive, named } from './directive.ts';
+import type { Version } from './version.ts';
 
 /** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
@@ -32,9 +33,14 @@ export interface SiteConfig {
   readonly servers: readonly Server[];
   /** Undefined: unknown. */
   readonly mounts: readonly Mount[] | undefined;
+  readonly version: Version | undefined;
 }
 
-export function siteOf(http: Http, mounts: readonly Mount[] | undefined): SiteConfig {
+export function siteOf(
+  http: Http,
+  mounts: readonly Mount[] | undefined,
+  version: Version | undefined,
+): SiteConfig {
   const locations = http.servers.flatMap((server) => withNested(server.locations));
   const gates = locations.flatMap((location) => gateAt(location) ?? []);
   const servers = http.servers.filter((server) =>
@@ -53,7 +59,7 @@ export function siteOf(http: Http, mounts: readonly Mount[] | undefined): SiteCo
     return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
   });
   const questions = servers.flatMap((server) => server.locations.filter(isAuthRequest));
-  return { http, gates, questions, internals, servers, mounts };
+  return { http, gates, questions, internals, servers, mounts, version };
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */
