@@ -18,6 +18,9 @@ const BROWSERS = 'test/browsers/**/*.test.ts';
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
 
+/** Caddy instead of nginx. */
+const CADDY = 'test/caddy/**/*.test.ts';
+
 /** Whole installations: the README's commands, and the Dockerfile's. */
 const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts'];
 
@@ -45,6 +48,7 @@ export default defineConfig({
             FAILOVER_RUNS,
             BROWSERS,
             STORAGE,
+            CADDY,
             ...INSTALL,
           ],
           globalSetup,
@@ -68,6 +72,7 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
       { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
+      { extends: true, test: { name: 'caddy', include: [CADDY], globalSetup } },
     ],
   },
 });

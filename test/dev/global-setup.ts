@@ -22,7 +22,10 @@ const groups: ToolName[][] = [
 ];
 
 /** Large, and only for the project of this name. */
-const browsers: ToolName[][] = [['chromium'], ['firefox-esr']];
+const only: Readonly<Record<string, ToolName[][]>> = {
+  browsers: [['chromium'], ['firefox-esr']],
+  caddy: [['caddy']],
+};
 
 /**
  * Fetches what is missing before the first test, whose time-out a slow download would exceed.
@@ -30,7 +33,7 @@ const browsers: ToolName[][] = [['chromium'], ['firefox-esr']];
  */
 export default async function setup({ name, provide }: TestProject): Promise<void> {
   const missing: Partial<Record<ToolName, string>> = {};
-  for (const names of name === 'browsers' ? [...groups, ...browsers] : groups) {
+  for (const names of [...groups, ...(only[name] ?? [])]) {
     try {
       await ensureTools(names);
     } catch (error) {
