@@ -6,13 +6,13 @@ import { mountMismatch } from './rules/mounts.ts';
 import { secondUrl } from './rules/second-url.ts';
 import * as server from './rules/server.ts';
 import * as upstream from './rules/upstream.ts';
-import { tooOld } from './rules/version.ts';
+import { tooOld } from './rules/old-nginx.ts';
 import type { SiteConfig } from './site.ts';
 import type { Trap } from './trap.ts';
 
 /** In the order of the damage: files that are exposed, tokens that are exposed, requests that fail. */
 export const RULES: Readonly<Record<string, (site: SiteConfig) => readonly Trap[]>> = {
-  version: tooOld,
+  'old-nginx': tooOld,
   'no-gate': locations.noGate,
   'missing-caret': locations.missingCaret,
   nested: locations.nested,

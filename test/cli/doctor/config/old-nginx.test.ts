@@ -25,7 +25,7 @@ http {
 
 const rules = (text: string) => diagnosed(text).map(({ rule }) => rule);
 const version = (text: string) =>
-  diagnosed(printed(text)).filter((finding) => finding.rule === 'version');
+  diagnosed(printed(text)).filter((finding) => finding.rule === 'old-nginx');
 
 test.each([
   ['nginx/1.18.0', 'proxy_cookie_flags'],
@@ -45,7 +45,7 @@ test.each(['nginx/1.22.0', 'nginx/1.26.3 (Ubuntu)', 'nginx/1.100.0', 'freenginx/
 
 test('doctor --config does not know the version if the input does not contain it', () => {
   expect(rules(printed('nginx/1.18.0').replace(/^nginx version: .*\n/, ''))).not.toContain(
-    'version',
+    'old-nginx',
   );
 });
 
@@ -66,7 +66,10 @@ test('doctor --config reads the output of Angie, before and after its messages',
   const files = angie.slice(start);
   for (const text of [angie, files + angie.slice(0, start)]) {
     expect(rules(text)).toEqual(['no-gate', 'descriptors']);
-    expect(versionIn(text)?.text).toBe('nginx/1.31.2');
+    const version = versionIn(text);
+    expect(version).toMatchObject({ text: 'nginx/1.31.2', product: 'Angie' });
+    // Angie 1.12 has merged nginx 1.31, but not this default.
+    expect(keepsConnections(version)).toBe(false);
   }
 });
 
