@@ -13,7 +13,7 @@ const UPSTREAM = `upstream postern {
 }`;
 
 /**
- * Adds what an example for the http block leaves out, runs `nginx -VT` and gives the rules that the
+ * Adds what an example for the http block leaves out, runs `nginx -T` and gives the rules that the
  * doctor reports. nginx must accept the example without a warning.
  */
 export async function diagnosed(example: string): Promise<string[]> {
@@ -34,7 +34,7 @@ export async function diagnosed(example: string): Promise<string[]> {
     const text = completeConfig(own, dir).replace(`access_log ${dir}/access.log;`, '');
     await writeFile(join(dir, 'nginx.conf'), text);
     const { path, env } = await findTool('nginx');
-    const { ok, output } = await tryRun(path, ['-VT', ...nginxArgs(dir)], env);
+    const { ok, output } = await tryRun(path, ['-T', ...nginxArgs(dir)], env);
     expect(output).not.toMatch(/^\w+: \[(warn|emerg|crit|error)\]/m);
     expect(ok, output).toBe(true);
     const { findings } = JSON.parse(diagnoseText(output, '-', { json: true }).text);
