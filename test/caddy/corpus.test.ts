@@ -146,6 +146,6 @@ test('Caddy: request lines that nobody would write serve only a file that a toke
     }),
     { numRuns: 5000, interruptAfterTimeLimit: 30_000, markInterruptAsFailure: false },
   );
-  expect(seen.requests).toBeGreaterThan(500);
+  expect(seen.requests).toBeGreaterThan(100);
   expect(seen.served).toBeGreaterThan(seen.requests / 50);
 }, 60_000);

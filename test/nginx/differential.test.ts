@@ -79,7 +79,7 @@ describe.each(ways)('differential: nginx and Postern by %s', (way) => {
       }),
       { numRuns: 5000, interruptAfterTimeLimit: 8_000, markInterruptAsFailure: false },
     );
-    expect(requests).toBeGreaterThan(500);
+    expect(requests).toBeGreaterThan(100);
     expect(served).toBeGreaterThan(requests / 50);
   }, 30_000);
 });
