@@ -20,28 +20,18 @@ interface Row {
   readonly tool?: ToolName;
   /** The name under which the tests find this program. Default: its own. */
   readonly insteadOf?: ToolName;
-  /** The projects and files, one run of Vitest each. */
-  readonly runs: ReadonlyArray<readonly string[]>;
+  /** The arguments of each run of Vitest: projects and files. */
+  readonly runs: readonly string[];
 }
 
 /** Without servers; then start, signals, sockets, each store, nginx, and the installation as a container. */
 const ON_NODE = [
-  ['--project', 'unit'],
-  [
-    ...['--project', 'servers', '--project', 'install'],
-    ...['test/main', 'test/listen', 'test/signals', 'test/log-output', 'test/cli/serve'],
-    ...[
-      'test/store/redis/contract',
-      'test/store/redis/tls',
-      'test/nginx/smoke',
-      'test/docs/docker',
-    ],
-  ],
+  '--project unit',
+  '--project servers --project install test/main test/listen test/signals test/log-output test/cli/serve ' +
+    'test/store/redis/contract test/store/redis/tls test/nginx/smoke test/docs/docker',
 ];
-const ON_NGINX = [['--project', 'servers', 'test/nginx/', 'test/clients/', 'test/cli/']];
-const ON_STORE = [
-  ['--project', 'servers', 'test/store/', 'test/nginx/instances', 'test/cli/token/'],
-];
+const ON_NGINX = ['--project servers test/nginx/ test/clients/ test/cli/'];
+const ON_STORE = ['--project servers test/store/ test/nginx/instances test/cli/token/'];
 
 const ROWS: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(
@@ -106,10 +96,11 @@ async function versionOf(tool: ToolName | undefined, bin: string): Promise<strin
   return `${tool ? '' : 'Node.js '}${output.split('\n')[0]}`;
 }
 
-async function vitest(args: readonly string[], node: string, path: string) {
+async function vitest(args: string, node: string, path: string) {
   const script = join(projectRoot, 'node_modules', 'vitest', 'vitest.mjs');
-  const child = spawn(node, [script, 'run', ...args], {
-    env: { ...process.env, PATH: path },
+  const child = spawn(node, [script, 'run', ...args.split(' ')], {
+    // With CI, a test fails for want of a program. An image need not have a package of each.
+    env: { ...process.env, PATH: path, CI: '' },
     cwd: projectRoot,
     stdio: 'inherit',
     timeout: MAX_MINUTES * 60_000,
