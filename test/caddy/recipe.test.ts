@@ -92,6 +92,12 @@ describe('Caddy: a request', () => {
     }
   });
 
+  test('with an absolute URI is denied, because the gate expects a path', async () => {
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    const { status, text } = await site.ask('GET', `http://files.example${url}`);
+    expect([status, text]).toEqual([403, 'invalid_request']);
+  });
+
   test('of any other method gets no file, and its body is not passed on', async () => {
     const { url } = await site.issue({ path: '/download/a.txt' });
     const lengths: unknown[] = [];
