@@ -21,8 +21,8 @@ const STORAGE = 'test/storage/servers/**/*.test.ts';
 /** Caddy instead of nginx. */
 const CADDY = 'test/caddy/**/*.test.ts';
 
-/** Whole installations: the README's commands, and the Dockerfile's. */
-const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts'];
+/** Whole installations: the README's commands, the Dockerfile's, and tools from npm. */
+const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
 
 const globalSetup = ['test/dev/global-setup.ts'];
 

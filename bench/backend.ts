@@ -18,8 +18,8 @@ export interface Issue {
   readonly path: string;
   readonly authorization: string;
   readonly body: string;
-  /** The body of a request for several tokens, if the application supports that. */
-  readonly batch?: (count: number) => string;
+  /** How to request several tokens at once, if the application supports that. */
+  readonly batch?: (count: number) => { readonly path: string; readonly body: string };
 }
 
 /** The application behind nginx. It is started again for each measurement. */

@@ -48,7 +48,7 @@ const KINDS: readonly Kind[] = [
 ];
 
 async function issue({ apiPort }: ServiceProcess, grants: readonly object[]): Promise<Issued[]> {
-  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens`, {
+  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens/batch`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify(grants),

@@ -24,17 +24,30 @@ export const whole = (max: number, min = 1) =>
     .min(min, `must be at least ${min}`)
     .max(max, `must be at most ${max}`);
 
-/** Schemas of the grant fields that `wanted` selects. The domain checks fields of the type `checked`. */
+/** A schema for each grant field. The domain checks fields of the type `checked`. */
+const FIELDS = Object.entries<GrantField>(GRANT_FIELDS).map(([name, field]) => {
+  const { example } = field;
+  const description =
+    field.type === 'flag'
+      ? `${field.description}; default: ${field.default ?? false}`
+      : field.description;
+  const schema = schemaOf(field).meta({
+    description,
+    ...(example !== undefined && { examples: [example] }),
+  });
+  return { name, field, schema };
+});
+
+type FieldSchema<N extends FieldName> = z.ZodType<Exclude<GrantRequest[N], undefined>>;
+
+/** Schemas of the grant fields that `wanted` selects. */
 export function fieldSchemas<N extends FieldName = FieldName>(
   wanted: (field: GrantField) => boolean = () => true,
-): { [K in N]: z.ZodOptional<z.ZodType<Exclude<GrantRequest[K], undefined>>> } {
-  const fields = Object.entries<GrantField>(GRANT_FIELDS)
-    .filter(([, field]) => wanted(field))
-    .map(([name, field]) => [
-      name,
-      schemaOf(field).meta({ description: field.description }).optional(),
-    ]);
-  return Object.fromEntries(fields);
+) {
+  const selected = FIELDS.filter(({ field }) => wanted(field));
+  return Object.fromEntries(selected.map(({ name, schema }) => [name, schema.optional()])) as {
+    [K in N]: z.ZodOptional<FieldSchema<K>>;
+  };
 }
 
 function schemaOf(field: GrantField): z.ZodType {

@@ -38,7 +38,7 @@ async function issueAll(started: Running, { seconds, warmUp }: Options): Promise
   const single = await load(started, issue, 'leave', 1, seconds);
   const fresh = await load(started, issue, 'use', 1 / 2, seconds);
   if (issue.batch === undefined) return { fresh, single };
-  const many = { ...issue, body: issue.batch(BATCH) };
+  const many = { ...issue, ...issue.batch(BATCH) };
   return { fresh, single, batch: await load(started, many, 'leave', BATCH, seconds) };
 }
 

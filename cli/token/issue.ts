@@ -40,7 +40,7 @@ function optionOf(pointer: string): string {
   return field === '' ? 'the request' : `--${field.replaceAll('_', '-')}`;
 }
 
-/** The limits of one `POST /tokens`. */
+/** The limits of one `POST /tokens/batch`. */
 const MAX_ENTRIES = 1000;
 const MAX_BYTES = 1_000_000;
 
@@ -68,7 +68,7 @@ export async function issueLines(
   async function send(): Promise<void> {
     if (batch.length === 0) return;
     const body = `[${batch.map(({ text }) => text).join(',')}]`;
-    const answers = await api.ask('POST', '/tokens', body).catch((error) => {
+    const answers = await api.ask('POST', '/tokens/batch', body).catch((error) => {
       throw error instanceof Problem ? new Problem(error.document, fieldIn(batch)) : error;
     });
     if (!Array.isArray(answers) || answers.length !== batch.length) throw notPostern(201);

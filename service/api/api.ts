@@ -4,22 +4,13 @@ import { requestId } from 'hono/request-id';
 import { findClient } from '../domain/client.ts';
 import { createAudit } from './audit.ts';
 import { createHealth } from './health.ts';
-import {
-  type ApiDependencies,
-  type ApiEnv,
-  limitBody,
-  notAllowed,
-  problem,
-  requireType,
-} from './http.ts';
-import { JSON_TYPE, openapiHandler } from './openapi.ts';
-import { addOAuthRoutes, addTokenRoutes, issueHandler } from './tokens.ts';
+import { type ApiDependencies, type ApiEnv, limitBody, notAllowed, problem } from './http.ts';
+import { addBatchRoute, addIssueRoute } from './issue.ts';
+import { openapiHandler } from './openapi.ts';
+import { addOAuthRoutes, addTokenRoutes } from './tokens.ts';
 
-/** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
-const MAX_BATCH_BYTES = 1024 * 1024;
-
-/** All other bodies. A token has at most 4000 characters. */
-const MAX_BODY_BYTES = 16 * 1024;
+/** All bodies but a batch. A request with every field at its maximum length fits. */
+const MAX_BODY_BYTES = 32 * 1024;
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
@@ -40,8 +31,9 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/x-accel', wrongListener);
 
   api.use(requestId(), createAudit(log), authenticate(deps));
-  api.post('/tokens', limitBody(MAX_BATCH_BYTES), requireType(JSON_TYPE), issueHandler(deps));
+  addBatchRoute(api, deps);
   api.use(limitBody(MAX_BODY_BYTES));
+  addIssueRoute(api, deps);
   addTokenRoutes(api, deps);
   addOAuthRoutes(api, deps);
   return api;

@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes } from 'hono/route';
 import type { Logger } from 'pino';
 import { type Grant, isFolder } from '../domain/grant.ts';
 import { Unavailable, Unconfirmed } from '../domain/store.ts';
@@ -54,6 +54,12 @@ function hidden(text: string | undefined): string | undefined {
   return text === undefined ? undefined : withoutTokens(text);
 }
 
+/** `/tokens/batch` matches `/tokens/:id`, too, which has no POST. */
+function endpointOf(c: Context): string | undefined {
+  const routes = matchedRoutes(c);
+  return (routes.findLast(({ method }) => method === c.req.method) ?? routes.at(-1))?.path;
+}
+
 /** Instead of the action, which was not done, or not to its end. */
 function failureOf(code: NonNullable<ApiEnv['Variables']['problem']>, c: Context<ApiEnv>): object {
   return {
@@ -64,6 +70,6 @@ function failureOf(code: NonNullable<ApiEnv['Variables']['problem']>, c: Context
     reason: c.error instanceof Unavailable ? c.error.message : undefined,
     method: c.req.method,
     // Not the path, which can have anything in it.
-    endpoint: routePath(c, -1),
+    endpoint: endpointOf(c),
   };
 }

@@ -14,6 +14,9 @@ import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../proble
 import { parseJson } from './json.ts';
 import { fieldErrorsOf } from './schema.ts';
 
+export const JSON_TYPE = 'application/json';
+export const FORM_TYPE = 'application/x-www-form-urlencoded';
+
 /** What the API needs, made by main.ts. */
 export interface ApiDependencies {
   readonly apiKeys: readonly ApiKey[];

@@ -8,31 +8,27 @@ const MAX_VALUES = 128;
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-const NOT_ISSUED = 'No token was issued: the request is not valid.';
+/** The detail of a batch with an invalid entry. */
+export const NOT_ISSUED = 'No token was issued: the request is not valid.';
 
 /**
  * Splits an array into its unparsed elements, and bounds the work of JSON.parse and the schema for each:
  * a megabyte of brackets or unknown fields would block the event loop for most of a second. The text is
- * valid JSON if and only if each of the values is.
+ * valid JSON if and only if each of the elements is.
  *
- * @throws Refused for more than `maxElements`, or an element with too many levels or fields
+ * @throws Refused for another text, for more than `maxElements`, or an element with too many levels or fields
  */
-export function splitJson(
-  text: string,
-  maxElements: number,
-): { readonly isArray: boolean; readonly values: readonly string[] } {
+export function splitArray(text: string, maxElements: number): readonly string[] {
   const start = text.search(/[^ \t\n\r]/);
-  const isArray = text.charCodeAt(start) === OPEN_LIST;
-  const outside = isArray ? 1 : 0;
-  const values: string[] = [];
+  if (text.charCodeAt(start) !== OPEN_LIST) refuseLength(maxElements);
+  const elements: string[] = [];
   let [depth, count, begin] = [0, 0, start + 1];
 
   function refuse(detail: string): never {
-    const pointer = isArray ? `/${values.length}` : '';
-    throw new Refused('invalid_request', NOT_ISSUED, [{ pointer, detail }]);
+    throw new Refused('invalid_request', NOT_ISSUED, [{ pointer: `/${elements.length}`, detail }]);
   }
 
-  for (let i = Math.max(0, start); i < text.length; i += 1) {
+  for (let i = start; i < text.length; i += 1) {
     switch (text.charCodeAt(i)) {
       case QUOTE:
         i = endOfString(text, i);
@@ -40,12 +36,12 @@ export function splitJson(
       case OPEN_LIST:
       case OPEN_OBJECT:
         depth += 1;
-        if (depth - outside > MAX_DEPTH) refuse(`is nested more than ${MAX_DEPTH} deep`);
+        if (depth - 1 > MAX_DEPTH) refuse(`is nested more than ${MAX_DEPTH} deep`);
         break;
       case COMMA:
-        if (isArray && depth === 1) {
-          values.push(text.slice(begin, i));
-          if (values.length >= maxElements) refuseLength(maxElements);
+        if (depth === 1) {
+          elements.push(text.slice(begin, i));
+          if (elements.length >= maxElements) refuseLength(maxElements);
           [count, begin] = [0, i + 1];
           break;
         }
@@ -55,17 +51,16 @@ export function splitJson(
       case CLOSE_LIST:
       case CLOSE_OBJECT:
         depth -= 1;
-        if (isArray && depth === 0) {
+        if (depth === 0) {
           const last = text.slice(begin, i);
           if (text.charCodeAt(i) !== CLOSE_LIST || !isBlank(text.slice(i + 1))) refuseSyntax();
-          if (values.length > 0 || !isBlank(last)) values.push(last);
-          if (values.length === 0) refuseLength(maxElements);
-          return { isArray, values };
+          if (elements.length > 0 || !isBlank(last)) elements.push(last);
+          if (elements.length === 0) refuseLength(maxElements);
+          return elements;
         }
     }
   }
-  if (isArray) refuseSyntax();
-  return { isArray, values: [text] };
+  return refuseSyntax();
 }
 
 /** @throws Refused */
@@ -92,7 +87,10 @@ function isBlank(text: string): boolean {
 }
 
 function refuseLength(maxElements: number): never {
-  throw new Refused('invalid_request', `An array must hold 1 to ${maxElements} requests.`);
+  throw new Refused(
+    'invalid_request',
+    `The body must be an array of 1 to ${maxElements} requests.`,
+  );
 }
 
 function refuseSyntax(): never {

@@ -1,184 +1,63 @@
-import { STATUS_CODES } from 'node:http';
 import type { Context } from 'hono';
 import { z } from 'zod';
-import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
+import { PATHS, ref, TAGS } from './endpoints.ts';
 import * as schemas from './schema.ts';
-import { MAX_BATCH, MAX_PAGE } from './schema.ts';
-
-export const JSON_TYPE = 'application/json';
-export const FORM_TYPE = 'application/x-www-form-urlencoded';
-
-/** Possible for every request with a key. */
-const ALWAYS: readonly ProblemCode[] = ['invalid_client', 'internal_error', 'unavailable'];
-
-/** Possible for every request with a body. */
-const WITH_BODY: readonly ProblemCode[] = [
-  'invalid_request',
-  'content_too_large',
-  'unsupported_media_type',
-];
-
-const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
-
-const oneOrMany = (name: string) => ({
-  oneOf: [ref(name), { type: 'array', minItems: 1, maxItems: MAX_BATCH, items: ref(name) }],
-});
-
-const content = (type: string, schema: object) => ({ content: { [type]: { schema } } });
-
-const json = (description: string, schema: object) => ({
-  description,
-  ...content(JSON_TYPE, schema),
-});
-
-const body = (type: string, schema: object) => ({ required: true, ...content(type, schema) });
-
-const form = (...names: string[]) => ({
-  type: 'object',
-  properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
-  required: names,
-});
-
-const query = (name: string, schema: object, required = false) => ({
-  name,
-  in: 'query',
-  required,
-  schema,
-});
-
-/** An endpoint that needs no key. */
-const open = (summary: string, answer: object, ...codes: ProblemCode[]) => ({
-  get: { summary, security: [], responses: { 200: answer, ...byStatus(codes) } },
-});
-
-const problems = (...codes: ProblemCode[]) => byStatus([...ALWAYS, ...codes]);
-
-/** One response for each status, with its possible codes. */
-function byStatus(codes: readonly ProblemCode[]) {
-  const statuses = new Set(codes.map(statusOf));
-  return Object.fromEntries(
-    [...statuses].map((status) => {
-      const names = codes.filter((code) => statusOf(code) === status);
-      const description = `${STATUS_CODES[status]}: ${names.join(', ')}.`;
-      return [status, { description, ...content(PROBLEM_TYPE, ref('problem')) }];
-    }),
-  );
-}
-
-const PATHS = {
-  '/tokens': {
-    post: {
-      summary: 'Issue one token, or up to a thousand, all or none.',
-      requestBody: body(JSON_TYPE, oneOrMany('grantRequest')),
-      responses: {
-        201: json('Issued.', oneOrMany('issued')),
-        ...problems(...WITH_BODY, 'insufficient_scope'),
-      },
-    },
-    get: {
-      summary: "A subject's live tokens, page by page.",
-      parameters: [
-        query('subject', { type: 'string' }, true),
-        query('limit', { type: 'integer', minimum: 1, maximum: MAX_PAGE, default: 100 }),
-        query('cursor', { type: 'string', description: '`next_cursor` of the previous page.' }),
-      ],
-      responses: { 200: json('A page.', ref('page')), ...problems('invalid_request') },
-    },
-    delete: {
-      summary: "Revoke all of a subject's tokens.",
-      parameters: [query('subject', { type: 'string' }, true)],
-      responses: {
-        200: json('Number of revoked tokens.', ref('revoked')),
-        ...problems('invalid_request'),
-      },
-    },
-  },
-  '/tokens/{id}': {
-    parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
-    get: {
-      summary: "A token's state.",
-      responses: { 200: json('The state.', ref('state')), ...problems('not_found') },
-    },
-    patch: {
-      summary: 'Change when it ends.',
-      requestBody: body(JSON_TYPE, ref('prolongRequest')),
-      responses: {
-        200: json('The new state.', ref('state')),
-        ...problems(...WITH_BODY, 'insufficient_scope', 'not_found'),
-      },
-    },
-    delete: {
-      summary: 'Revoke it.',
-      responses: { 204: { description: 'Revoked.' }, ...problems('not_found') },
-    },
-  },
-  '/introspect': {
-    post: {
-      summary: "A token's state (RFC 7662).",
-      requestBody: body(FORM_TYPE, form('token')),
-      responses: { 200: json('Active or not.', ref('introspection')), ...problems(...WITH_BODY) },
-    },
-  },
-  '/revoke': {
-    post: {
-      summary: "Revoke a token (RFC 7009), or another issuer's token by its `iss` and `jti`.",
-      requestBody: body(FORM_TYPE, { anyOf: [form('token'), form('iss', 'jti')] }),
-      responses: {
-        200: { description: 'Revoked, or not found.' },
-        ...problems(...WITH_BODY, 'unsupported_token_type'),
-      },
-    },
-  },
-  '/livez': open('The process answers.', json('OK.', ref('health'))),
-  '/readyz': open('The store takes a write.', json('OK.', ref('health')), 'unavailable'),
-  '/metrics': open('Metrics for Prometheus.', { description: 'Text, version 0.0.4.' }),
-  '/.well-known/jwks.json': open('Public keys for JWTs.', { description: 'A JWKS (RFC 7517).' }),
-  '/openapi.json': open('This document.', { description: 'OpenAPI 3.1.' }),
-};
-
-/** If another listener has the metrics. */
-const { '/metrics': _, ...OTHER_PATHS } = PATHS;
 
 interface Described {
   readonly version: string;
+  /** Absent: another listener has the metrics. */
   readonly metrics?: unknown;
 }
 
-/**
- * `GET /openapi.json`: the API in OpenAPI 3.1, with the schemas that check requests.
- * https://spec.openapis.org/oas/v3.1.1.html
- */
+/** `GET /openapi.json`. */
 export function openapiHandler({ version, metrics }: Described) {
   let document: string | undefined;
   return (c: Context) => {
-    document ??= JSON.stringify(openapi(version, metrics === undefined ? OTHER_PATHS : PATHS));
+    document ??= JSON.stringify(openapi(version, metrics !== undefined));
     return c.body(document, 200, { 'Content-Type': 'application/json' });
   };
 }
 
+/** What has a name of its own in generated code. */
 const SCHEMAS = {
-  grantRequest: schemas.grantRequest,
-  prolongRequest: schemas.prolongRequest,
-  issued: schemas.issued,
-  state: schemas.state,
-  page: schemas.page,
-  revoked: schemas.revoked,
-  introspection: schemas.introspection,
-  health: schemas.health,
-  problem: schemas.problemDocument,
+  FileTokenRequest: schemas.fileRequest,
+  FolderTokenRequest: schemas.folderRequest,
+  ProlongRequest: schemas.prolongRequest,
+  TokenId: schemas.tokenIdSchema,
+  IssuedToken: schemas.issued,
+  Requester: schemas.requester,
+  Token: schemas.state,
+  TokenPage: schemas.page,
+  Revoked: schemas.revoked,
+  Introspection: schemas.introspection,
+  Health: schemas.health,
+  Problem: schemas.problemDocument,
 };
 
-function openapi(version: string, paths: object) {
+const TOKEN_REQUEST = {
+  description: 'Exactly one of `path` and `prefix`.',
+  oneOf: [ref('FileTokenRequest'), ref('FolderTokenRequest')],
+};
+
+/**
+ * The API in OpenAPI 3.1, with the schemas that check requests.
+ * https://spec.openapis.org/oas/v3.1.1.html
+ */
+export function openapi(version: string, hasMetrics = true) {
+  const { '/metrics': metrics, ...others } = PATHS;
   return {
     openapi: '3.1.1',
     info: {
       title: 'Postern',
       version,
       description: 'Short-lived download tokens. This is the API; the gate is for nginx.',
+      contact: { name: 'The operator of this service' },
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    servers: [{ url: '/', description: 'The address of POSTERN_API_LISTEN.' }],
     security: [{ bearer: [] }],
-    paths,
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths: { ...others, ...(hasMetrics && { '/metrics': metrics }) },
     components: {
       securitySchemes: {
         bearer: {
@@ -187,14 +66,17 @@ function openapi(version: string, paths: object) {
           description: 'An API key, or a JWT of an issuer that is trusted for clients.',
         },
       },
-      schemas: Object.fromEntries(
-        Object.entries(SCHEMAS).map(([name, schema]) => [name, jsonSchema(schema)]),
-      ),
+      schemas: { TokenRequest: TOKEN_REQUEST, ...components() },
     },
   };
 }
 
-function jsonSchema(schema: z.ZodType): object {
-  const { $schema, ...described } = z.toJSONSchema(schema, { io: 'input' });
-  return described;
+function components(): object {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(SCHEMAS)) registry.add(schema, { id });
+  const uri = (id: string) => ref(id).$ref;
+  const { schemas } = z.toJSONSchema(registry, { uri, io: 'input' });
+  return Object.fromEntries(
+    Object.entries(schemas).map(([id, { $schema, $id, ...schema }]) => [id, schema]),
+  );
 }

@@ -7,7 +7,8 @@ import {
   resumableUntil,
   type Uses,
 } from '../domain/grant.ts';
-import { KEPT_FIELDS, type ShownName } from '../domain/grant-fields.ts';
+import type { ShownName } from '../domain/grant-fields.ts';
+import { KEPT_FIELDS } from '../domain/kept-fields.ts';
 import type { Store } from '../domain/store.ts';
 import { fieldSchemas } from '../schema.ts';
 
@@ -17,8 +18,11 @@ export const MAX_BATCH = 1000;
 /** Maximum number of tokens in a page of a list. */
 export const MAX_PAGE = 1000;
 
-/** The body of `POST /tokens` for one token. */
-export const grantRequest = z.strictObject(fieldSchemas());
+/** The body of `POST /tokens`, and an entry of `POST /tokens/batch`. The domain checks the rest. */
+export const grantRequest = z.strictObject(
+  fieldSchemas(),
+  'must be an object; send an array of requests to /tokens/batch',
+);
 
 /** The body of `PATCH /tokens/{id}`. */
 export const prolongRequest = grantRequest.pick({ expires_in: true }).required();
@@ -39,59 +43,122 @@ function escapePointer(key: string): string {
   return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-// The API's responses: the handlers have these types, and the OpenAPI document describes them.
+// What the OpenAPI document says of requests and responses. The handlers have the types of the responses.
 
-const time = z.number().int().meta({ description: 'Seconds since 1970.' });
+/** A request with `path`. */
+export const fileRequest = z
+  .strictObject(fieldSchemas(({ for: only }) => only !== 'prefix'))
+  .omit({ prefix: true })
+  .required({ path: true })
+  .meta({ description: 'A request for a token that opens one file.' });
+
+/** A request with `prefix`. */
+export const folderRequest = grantRequest
+  .omit({ path: true })
+  .required({ prefix: true })
+  .meta({ description: 'A request for a token that opens a folder and all below it.' });
+
+const described = <S extends z.ZodType>(schema: S, description: string, example?: unknown): S =>
+  schema.meta({ description, ...(example !== undefined && { examples: [example] }) });
+
+export const time = described(z.number().int(), 'Seconds since 1970.', 1_795_568_852);
+
+export const tokenIdSchema = described(
+  z.string(),
+  'Names the token in the API and in logs. It opens nothing.',
+  'e-SE8A6GH9iOzDIMcEWWDx',
+);
+
+const bearer = described(z.literal('Bearer'), 'The type of the token (RFC 6749, section 7.1).');
+
+const clientId = described(z.string(), 'The client that issued the token.', 'web');
+
+const PATH = '/download/reports/2026.pdf';
+const TOKEN = 'ps_mTaWzRs-n8A6OXBYPe03lhvMgydwB1tV';
 
 export const issued = z.strictObject({
-  access_token: z.string(),
-  token_type: z.literal('Bearer'),
-  expires_in: z.number().int(),
-  id: z.string(),
-  url: z.string(),
-  cookie_url: z.string().optional(),
+  access_token: described(z.string(), 'The token.', TOKEN),
+  token_type: bearer,
+  expires_in: described(
+    z.number().int().min(1),
+    'Seconds in which a new requester may start.',
+    120,
+  ),
+  id: tokenIdSchema,
+  url: described(
+    z.string(),
+    'Opens the file. For a folder: append the name of a file. A path, or absolute with POSTERN_PUBLIC_URL.',
+    `${PATH}?token=${TOKEN}`,
+  ),
+  cookie_url: described(
+    z.string(),
+    'With `cookie`: opens the folder; its first use sets the token as a cookie.',
+    `/download/photos/?token=${TOKEN}`,
+  ).optional(),
 });
 
 export type IssuedAnswer = z.infer<typeof issued>;
 
-const requester = z.strictObject({
-  address: z.string().optional(),
-  began: time,
-  resumable_until: time,
+export const requester = z.strictObject({
+  address: described(
+    z.string(),
+    'Its address (IPv6: its /64); absent if nginx had none.',
+    '192.0.2.7',
+  ).optional(),
+  began: described(time, 'Time of its first use, in seconds since 1970.'),
+  resumable_until: described(time, 'Until when it may resume, in seconds since 1970.'),
 });
 
 const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
 
 const kept = {
-  client_id: z.string(),
+  client_id: clientId,
   ...shown,
-  uses_left: z.number().int().optional(),
-  requesters: z.array(requester).optional(),
-  resumable_until: time.optional(),
-  iat: time,
-  exp: time,
+  uses_left: described(
+    z.number().int().min(0),
+    'New requesters that may start before `exp`.',
+    1,
+  ).optional(),
+  requesters: described(
+    z.array(requester),
+    'Those who used it; absent if they are not counted.',
+  ).optional(),
+  resumable_until: described(
+    time,
+    'Until when any requester may resume, in seconds since 1970.',
+  ).optional(),
+  iat: described(time, 'When it was issued, in seconds since 1970.'),
+  exp: described(time, 'When it ends for new requesters, in seconds since 1970.'),
 };
 
-export const state = z.strictObject({ id: z.string(), subject, ...kept });
+export const state = z.strictObject({ id: tokenIdSchema, subject, ...kept });
 
 export type State = z.infer<typeof state>;
 
 export const page = z.strictObject({
-  tokens: z.array(state),
-  next_cursor: z.string().optional(),
+  tokens: described(z.array(state).max(MAX_PAGE), 'Ordered by their end.'),
+  next_cursor: described(
+    z.string(),
+    'The `cursor` of the next page; absent on the last one.',
+    '1795568972000.e-SE8A6GH9iOzDIMcEWWDx',
+  ).optional(),
 });
 
 export type PageAnswer = z.infer<typeof page>;
 
-export const revoked = z.strictObject({ revoked: z.number().int() });
+export const revoked = z.strictObject({
+  revoked: described(z.number().int().min(0), 'Number of revoked tokens.', 3),
+});
 
 /** RFC 7662, section 2.2. */
-export const introspection = z.union([
-  z.strictObject({ active: z.literal(false) }),
+export const introspection = z.discriminatedUnion('active', [
   z.strictObject({
-    active: z.literal(true),
-    token_type: z.literal('Bearer'),
-    jti: z.string(),
+    active: described(z.literal(false), 'Not a live token of this client.'),
+  }),
+  z.strictObject({
+    active: described(z.literal(true), 'A live token of this client.'),
+    token_type: bearer,
+    jti: tokenIdSchema,
     sub: subject,
     ...kept,
   }),
@@ -99,31 +166,47 @@ export const introspection = z.union([
 
 export type IntrospectionAnswer = z.infer<typeof introspection>;
 
-const count = z.number().int().optional();
+const count = (description: string) =>
+  described(z.number().int().min(0), description, 1).optional();
 
 /** The members of `/readyz`. */
 const ofStore = {
-  store: z.enum(['memory', 'server', 'sentinel', 'cluster']).optional(),
-  masters: count,
-  answering: count,
-  replicas: count,
-  wanted: count,
-  warning: z.string().optional(),
+  store: described(
+    z.enum(['memory', 'server', 'sentinel', 'cluster']),
+    'Kind of store.',
+  ).optional(),
+  masters: count('Masters that the store should have.'),
+  answering: count('Masters that take writes.'),
+  replicas: count('Smallest number of replicas that a master has.'),
+  wanted: count('Replicas that must confirm a change (POSTERN_STORE_REPLICAS).'),
+  warning: described(z.string(), 'What will be unavailable soon, or could be lost.').optional(),
 };
 
-export const health = z.strictObject({ status: z.literal('ok'), ...ofStore });
+export const health = z.strictObject({
+  status: described(z.literal('ok'), 'The service can do its work.'),
+  ...ofStore,
+});
 
 /** RFC 9457. */
 export const problemDocument = z.strictObject({
-  type: z.literal('about:blank'),
-  title: z.string(),
-  status: z.number().int(),
-  code: z.string().meta({ description: 'Stable: test for it, not for the texts.' }),
-  detail: z.string().optional(),
-  errors: z
-    .array(z.strictObject({ pointer: z.string(), detail: z.string() }))
-    .optional()
-    .meta({ description: 'Each invalid field, by its JSON pointer.' }),
+  type: described(z.literal('about:blank'), 'The title is the phrase of the status (RFC 9457).'),
+  title: described(z.string(), 'The phrase of the status.', 'Bad Request'),
+  status: described(z.number().int().min(300).max(599), 'The status of the response.', 400),
+  code: described(z.string(), 'Stable: test for it, not for the texts.', 'invalid_request'),
+  detail: described(
+    z.string(),
+    'What happened, and what to do.',
+    'The request is not valid.',
+  ).optional(),
+  errors: described(
+    z.array(
+      z.strictObject({
+        pointer: described(z.string(), 'The field, as a JSON pointer (RFC 6901).', '#/path'),
+        detail: described(z.string(), 'What is wrong with it.', 'must not be empty'),
+      }),
+    ),
+    'Each invalid field.',
+  ).optional(),
   ...ofStore,
 });
 

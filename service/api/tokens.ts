@@ -1,28 +1,21 @@
 import type { Context, Hono } from 'hono';
-import { createQueue, inChunks } from '../domain/batches.ts';
-import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
-import type { Requests } from '../domain/issue.ts';
+import { Refused } from '../domain/errors.ts';
 import type { Cursor } from '../domain/store.ts';
 import { isOpaque, isToken, isTokenId, jwtId, tokenId } from '../domain/token.ts';
 import { grantFields, note } from './audit.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
-  decodeBody,
+  FORM_TYPE,
   formValue,
+  JSON_TYPE,
   notAllowed,
   readForm,
   readJson,
   requireType,
 } from './http.ts';
-import { parseJson, splitJson } from './json.ts';
-import { FORM_TYPE, JSON_TYPE } from './openapi.ts';
 import {
-  fieldErrorsOf,
-  grantRequest,
   type IntrospectionAnswer,
-  type IssuedAnswer,
-  MAX_BATCH,
   MAX_PAGE,
   type PageAnswer,
   prolongRequest,
@@ -140,66 +133,6 @@ const NOT_REVOKED = { id: undefined, revoked: false };
 /** The ID of a JWT is not known before it is verified. */
 function opaqueId(token: string): string | undefined {
   return isOpaque(token) ? tokenId(token) : undefined;
-}
-
-/** Longer bodies are handled one at a time. A request for one token is rarely longer. */
-const MAX_CONCURRENT_BYTES = 2048;
-
-/** `POST /tokens`: one request, or an array of requests. All tokens are issued or none. */
-export function issueHandler({ issue, publicUrl }: ApiDependencies) {
-  const enqueue = createQueue();
-
-  async function answer(c: Context<ApiEnv>, body: ArrayBuffer): Promise<Response> {
-    const { isArray, values } = splitJson(decodeBody(body), MAX_BATCH);
-    const requests = await parseAll(values, isArray);
-    noteRequests(c, requests, isArray);
-    const issued = await issue(c.var.client, requests);
-    const ids = issued.map(({ id }) => id);
-    note(c, isArray ? { token_ids: ids } : { token_id: ids[0], expires_in: issued[0]?.expiresIn });
-    const answers = issued.map(
-      ({ token, id, expiresIn, url, cookieUrl }): IssuedAnswer => ({
-        access_token: token,
-        token_type: 'Bearer',
-        expires_in: expiresIn,
-        id,
-        url: publicUrl + url,
-        ...(cookieUrl && { cookie_url: publicUrl + cookieUrl }),
-      }),
-    );
-    return c.json(isArray ? answers : answers[0], 201);
-  }
-
-  return async (c: Context<ApiEnv>) => {
-    // Read before its turn, so that a slow client does not delay the others.
-    const body = await c.req.arrayBuffer();
-    return body.byteLength > MAX_CONCURRENT_BYTES
-      ? enqueue(() => answer(c, body))
-      : answer(c, body);
-  };
-}
-
-function noteRequests(c: Context<ApiEnv>, requests: Requests, isArray: boolean): void {
-  const { subject = c.var.client.subject, path, prefix, site } = requests[0]?.request ?? {};
-  const about = isArray ? { count: requests.length } : { subject, path, prefix, site };
-  note(c, { action: 'token.issued', ...about });
-}
-
-async function parseAll(values: readonly string[], isArray: boolean): Promise<Requests> {
-  const requests: Array<Requests[number]> = [];
-  const errors: FieldError[] = [];
-  for await (const chunk of inChunks([...values.entries()])) {
-    for (const [i, value] of chunk) {
-      const at = isArray ? `/${i}` : '';
-      const { success, data, error } = grantRequest.safeParse(parseJson(value));
-      if (success) requests.push({ at, request: data });
-      else errors.push(...fieldErrorsOf(error, at));
-    }
-    if (errors.length >= MAX_ERRORS) break;
-  }
-  if (errors.length > 0) {
-    throw new Refused('invalid_request', 'No token was issued: the request is not valid.', errors);
-  }
-  return requests;
 }
 
 const DEFAULT_PAGE = 100;

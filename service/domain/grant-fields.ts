@@ -6,6 +6,9 @@ const MAX_SECONDS = 1_000_000_000;
 
 interface Common {
   readonly description: string;
+  readonly example?: unknown;
+  /** The other covering field must be absent. */
+  readonly for?: 'prefix';
   /** Key in the stored record. With it, the grant keeps the field under its name in camel case. */
   readonly record?: string;
   /** JWT claim; absent: the field's name; false: no token has it. */
@@ -55,11 +58,13 @@ export const GRANT_FIELDS = {
     type: 'checked',
     description: 'public path of a file, not percent-encoded',
     value: 'path',
+    example: '/download/reports/2026.pdf',
   },
   prefix: {
     type: 'checked',
     description: 'public path of a folder, with a final slash',
     value: 'path',
+    example: '/download/photos/',
   },
   site: {
     type: 'text',
@@ -67,6 +72,7 @@ export const GRANT_FIELDS = {
     record: 's',
     description: "the site, as nginx's $server_name",
     value: 'name',
+    example: 'files.example',
   },
   expires_in: {
     type: 'whole',
@@ -74,8 +80,9 @@ export const GRANT_FIELDS = {
     max: MAX_SECONDS,
     claim: false,
     shown: false,
-    description: 'seconds in which a new requester may start',
+    description: 'seconds in which a new requester may start; default: POSTERN_EXPIRES_IN, 120',
     value: 'seconds',
+    example: 120,
   },
   subject: {
     type: 'text',
@@ -84,12 +91,14 @@ export const GRANT_FIELDS = {
     claim: 'sub',
     description: 'a name for the user, to find and revoke tokens by',
     value: 'name',
+    example: 'user-42',
   },
   target: {
     type: 'checked',
     record: 't',
     description: "internal URI that serves the file, instead of the mount's",
     value: 'uri',
+    example: '/protected/archive/2026.pdf',
   },
   target_args: {
     type: 'checked',
@@ -98,25 +107,30 @@ export const GRANT_FIELDS = {
     shown: false,
     description: 'query for that URI, for example a presigned one',
     value: 'query',
+    example: 'X-Amz-Expires=60',
   },
   max_uses: {
     type: 'whole',
     min: 1,
     max: MAX_REQUESTERS,
-    description: 'number of requesters that may use the token',
+    description: 'number of requesters that may use the token; default: unlimited',
     value: 'n',
+    example: 1,
   },
   resume_for: {
     type: 'whole',
     min: 0,
     max: MAX_SECONDS,
-    description: 'seconds from its first use in which a requester may resume',
+    description:
+      'seconds from its first use in which a requester may resume; default with max_uses: POSTERN_RESUME_FOR, 3600',
     value: 'seconds',
+    example: 3600,
   },
   bind: {
     type: 'choice',
     of: ['any', 'cookie'],
-    description: 'how Postern recognizes a requester',
+    description: 'how Postern recognizes a requester; default: any, with pin: cookie',
+    example: 'cookie',
   },
   confirm: {
     type: 'flag',
@@ -132,6 +146,7 @@ export const GRANT_FIELDS = {
     shown: false,
     description: 'with confirm: what a person must type; stored only as a slow hash',
     value: 'pin',
+    example: '4711',
   },
   ip: {
     type: 'list',
@@ -140,8 +155,9 @@ export const GRANT_FIELDS = {
     items: 'addresses',
     absent: 'any address may use it',
     record: 'w',
-    description: 'addresses or ranges that may use the token',
+    description: 'addresses or ranges that may use the token; default: every address',
     value: 'address',
+    example: ['192.0.2.0/24', '2001:db8::/64'],
   },
   filename: {
     type: 'text',
@@ -150,32 +166,38 @@ export const GRANT_FIELDS = {
     record: 'f',
     description: 'name under which a browser saves the file',
     value: 'name',
+    example: 'Annual report.pdf',
   },
   disposition: {
     type: 'choice',
     of: ['attachment', 'inline'],
     record: 'd',
-    description: 'whether a browser saves or opens the file',
+    description: 'whether a browser saves or opens the file; default with filename: attachment',
+    example: 'inline',
   },
   limit_rate: {
     type: 'whole',
     min: 1,
     max: 1_000_000_000_000,
     record: 'r',
-    description: 'bytes per second and connection',
+    description: 'bytes per second and connection; default: unlimited',
     value: 'bytes',
+    example: 1_000_000,
   },
   cookie: {
+    for: 'prefix',
     type: 'flag',
     record: 'k',
     description: 'for a prefix: the first use sets the token as a cookie',
   },
   listing: {
+    for: 'prefix',
     type: 'flag',
     record: 'L',
     description: 'for a prefix: the link of a folder shows its files',
   },
   index: {
+    for: 'prefix',
     type: 'flag',
     record: 'I',
     description: 'for a prefix: the link of a folder opens its index.html',
@@ -184,7 +206,8 @@ export const GRANT_FIELDS = {
     type: 'choice',
     of: ['opaque', 'jwt'],
     claim: false,
-    description: 'format of the token',
+    description: 'format of the token; default: POSTERN_FORMAT, opaque',
+    example: 'jwt',
   },
   revocable: {
     type: 'flag',
@@ -235,39 +258,3 @@ export type KeptFields = {
 export type ShownName = {
   [N in FieldName]: Fields[N] extends { readonly shown: false } ? never : N;
 }[FieldName];
-
-interface KeptField {
-  readonly name: string;
-  readonly property: keyof KeptFields;
-  readonly record: string;
-  readonly claim: string | false;
-  readonly shown: boolean;
-  readonly isFlag: boolean;
-}
-
-/** The fields that a grant keeps, with their names: JSON, grant, record and claim. */
-export const KEPT_FIELDS: readonly KeptField[] = keptAmong(GRANT_FIELDS);
-
-export function keptAmong(fields: Readonly<Record<string, GrantField>>): KeptField[] {
-  return Object.entries(fields).flatMap(([name, field]) => {
-    const { type, record, claim = name, shown = true } = field;
-    if (record === undefined) return [];
-    const property = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
-    const isFlag = type === 'flag';
-    return [{ name, property: property as keyof KeptFields, record, claim, shown, isFlag }];
-  });
-}
-
-/** Picks the kept fields from named values. Absent values and false flags stay absent. */
-export function keptFieldsOf(
-  values: Readonly<Record<string, unknown>>,
-  nameIn: (field: KeptField) => string | false = ({ name }) => name,
-): KeptFields {
-  const kept: Record<string, unknown> = {};
-  for (const field of KEPT_FIELDS) {
-    const name = nameIn(field);
-    const value = name === false ? undefined : values[name];
-    if (value !== undefined && !(field.isFlag && value === false)) kept[field.property] = value;
-  }
-  return kept;
-}

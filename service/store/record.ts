@@ -1,5 +1,5 @@
 import type { Grant, KnownRequester, Uses } from '../domain/grant.ts';
-import { KEPT_FIELDS } from '../domain/grant-fields.ts';
+import { KEPT_FIELDS } from '../domain/kept-fields.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 
 /** Version of the layout. Raise it when an older program could misread a newer record. */

@@ -92,7 +92,7 @@ test('audit: each action is one line, with client, token ID, subject, path and r
 test('audit: several issued tokens are one line, with their count and IDs', async () => {
   const { linesOf } = audited();
   const json = [{ path: '/download/a' }, { prefix: '/download/b/' }];
-  const { lines, body } = await linesOf('POST /tokens', { json });
+  const { lines, body } = await linesOf('POST /tokens/batch', { json });
   expect(lines).toMatchObject([
     { action: 'token.issued', count: 2, token_ids: body.map(({ id }: { id: string }) => id) },
   ]);
@@ -127,7 +127,7 @@ test.each<[string, Asking, object]>([
       subject: 'ada',
     },
   ],
-  ['POST /tokens', { json: [] }, { code: 'invalid_request', endpoint: '/tokens' }],
+  ['POST /tokens/batch', { json: [] }, { code: 'invalid_request', endpoint: '/tokens/batch' }],
   ['POST /tokens', { form: {} }, { code: 'unsupported_media_type', endpoint: '/tokens' }],
   [
     'POST /revoke',
@@ -157,7 +157,7 @@ test('audit: a failed request has its code, the reason and the token, with the l
   const id = tokenId(token);
   for (const [line, asking, fields] of [
     ['POST /tokens', { json: { path: '/download/a' } }, { path: '/download/a' }],
-    ['POST /tokens', { json: [{ path: '/download/a' }] }, { count: 1 }],
+    ['POST /tokens/batch', { json: [{ path: '/download/a' }] }, { count: 1 }],
     [`DELETE /tokens/${id}`, {}, { by: 'id', token_id: id }],
     ['POST /revoke', { form: { token } }, { by: 'token', token_id: id }],
     ['POST /introspect', { form: { token } }, { token_id: id }],

@@ -11,21 +11,24 @@ async function post(bytes: number, told: boolean) {
   const { api } = createPostern({ log });
   const { port, stop } = await listening(apiListener(api));
   onTestFinished(stop);
-  const json = '{"path":"/download/a"}';
+  const json = '[{"path":"/download/a"}]';
   const body = json + ' '.repeat(bytes - json.length);
   const reply = await new Promise<{ status: number; cache: unknown; text: string }>(
     (resolve, reject) => {
       const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-      const asked = request({ port, path: '/tokens', method: 'POST', headers }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => {
-          const { statusCode: status = 0, headers: said } = response;
-          resolve({ status, cache: said['cache-control'], text });
-        });
-      });
+      const asked = request(
+        { port, path: '/tokens/batch', method: 'POST', headers },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (chunk: string) => {
+            text += chunk;
+          });
+          response.on('end', () => {
+            const { statusCode: status = 0, headers: said } = response;
+            resolve({ status, cache: said['cache-control'], text });
+          });
+        },
+      );
       asked.on('error', reject);
       if (told) asked.setHeader('content-length', bytes);
       else asked.setHeader('transfer-encoding', 'chunked');

@@ -29,7 +29,8 @@ const hostile = linesOf('hostile-bodies.txt').map((line) => {
 
 test.each(hostile)('issue: %s is rejected at %s', async (body, pointers) => {
   const { ask, spent } = createRefusing();
-  const reply = await ask('POST /tokens', { body, headers: json });
+  const endpoint = body.startsWith('[') ? '/tokens/batch' : '/tokens';
+  const reply = await ask(`POST ${endpoint}`, { body, headers: json });
   expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request', status: 400 } });
   expect(reply.headers.get('content-type')).toBe('application/problem+json');
   expect(reply.headers.get('cache-control')).toBe('no-store');
@@ -78,11 +79,13 @@ test('issue: the content type may have parameters and any case', async () => {
 test('issue: one invalid request rejects the whole batch, and at most 50 errors are listed', async () => {
   const { ask, spent } = createRefusing();
   const many = Array.from({ length: 1000 }, (_, i) => ({ path: `/download/${i}` }));
-  const one = await ask('POST /tokens', { json: [...many.slice(1), { path: '/download/..' }] });
+  const one = await ask('POST /tokens/batch', {
+    json: [...many.slice(1), { path: '/download/..' }],
+  });
   expect(one.body.errors).toEqual([
     { pointer: '#/999/path', detail: 'must not have a dot segment' },
   ]);
-  const all = await ask('POST /tokens', { json: many.map(() => ({ path: '' })) });
+  const all = await ask('POST /tokens/batch', { json: many.map(() => ({ path: '' })) });
   expect(all.body.errors).toHaveLength(50);
   expect(spent()).toEqual([0, []]);
 });
@@ -92,7 +95,7 @@ test('issue: a token has at most 64 addresses', async () => {
   const ip = Array.from({ length: 65 }, (_, i) => `192.0.2.${i}`);
   const [most, more] = [ip.slice(1), ip].map((list) => ({ path: '/download/a', ip: list }));
   expect((await ask('POST /tokens', { json: most })).status).toBe(201);
-  expect(await ask('POST /tokens', { json: [most, more] })).toMatchObject({
+  expect(await ask('POST /tokens/batch', { json: [most, more] })).toMatchObject({
     status: 400,
     body: { errors: [{ pointer: '#/1/ip' }] },
   });
@@ -101,7 +104,7 @@ test('issue: a token has at most 64 addresses', async () => {
 test('issue: a path that the client may not issue for gets insufficient_scope', async () => {
   const paths = [{ prefix: '/download/a/' }];
   const { ask } = createAsked({ apiKeys: [apiKey(KEY, { paths })] });
-  const reply = await ask('POST /tokens', {
+  const reply = await ask('POST /tokens/batch', {
     json: [{ path: '/download/a/b' }, { path: '/download/b' }],
   });
   expect(reply).toMatchObject({

@@ -20,7 +20,7 @@ test('issue: one request returns one token', async () => {
 test('issue: an array of requests returns an array of tokens', async () => {
   const { ask } = createAsked();
   const json = [{ path: '/download/a' }, { prefix: '/download/b/', expires_in: 10 }];
-  const { status, body } = await ask('POST /tokens', { json });
+  const { status, body } = await ask('POST /tokens/batch', { json });
   expect(status).toBe(201);
   expect(body).toMatchObject([
     { expires_in: 120, url: `/download/a?token=${body[0].access_token}` },
@@ -43,18 +43,18 @@ test('issue: with cookie the response has a URL whose relative links use the coo
 
 test('issue: an array with one request returns an array', async () => {
   const { ask } = createAsked();
-  const { body } = await ask('POST /tokens', { json: [{ path: '/download/a' }] });
+  const { body } = await ask('POST /tokens/batch', { json: [{ path: '/download/a' }] });
   expect(body).toHaveLength(1);
 });
 
 test('issue: a batch has at most 1000 requests', async () => {
   const { ask } = createAsked();
   const json = Array.from({ length: 1001 }, (_, i) => ({ path: `/download/${i}` }));
-  expect(await ask('POST /tokens', { json })).toMatchObject({
+  expect(await ask('POST /tokens/batch', { json })).toMatchObject({
     status: 400,
     body: { code: 'invalid_request' },
   });
-  const { status, body } = await ask('POST /tokens', { json: json.slice(1) });
+  const { status, body } = await ask('POST /tokens/batch', { json: json.slice(1) });
   expect(status).toBe(201);
   expect(new Set(body.map(({ id }: { id: string }) => id)).size).toBe(1000);
 });

@@ -8,7 +8,7 @@ async function three() {
     subject: 'a b',
     expires_in,
   }));
-  const tokens: Array<{ id: string }> = (await asked.ask('POST /tokens', { json })).body;
+  const tokens: Array<{ id: string }> = (await asked.ask('POST /tokens/batch', { json })).body;
   const byEnd = [tokens[1]?.id, tokens[2]?.id, tokens[0]?.id];
   return { ...asked, byEnd };
 }
@@ -46,7 +46,7 @@ test('list: the cursor returns the next page', async () => {
 test('list: a page has 100 tokens, or the number in limit', async () => {
   const { ask } = createAsked();
   const json = Array.from({ length: 101 }, () => ({ path: '/download/a', subject: 'u' }));
-  await ask('POST /tokens', { json });
+  await ask('POST /tokens/batch', { json });
   const usual = await ask('GET /tokens?subject=u');
   expect(usual.body.tokens).toHaveLength(100);
   expect(usual.body.next_cursor).toBeDefined();

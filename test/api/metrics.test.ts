@@ -143,8 +143,8 @@ test('metrics: issued tokens are counted, including JWTs without a record', asyn
   await issue({ path: '/download/a' });
   await issue({ path: '/download/a', revocable: false });
   const opaque = { path: '/download/a', format: 'opaque' };
-  await ask('POST /tokens', { json: [opaque, opaque, opaque] });
-  await ask('POST /tokens', { json: [opaque, { path: 'wrong' }] });
+  await ask('POST /tokens/batch', { json: [opaque, opaque, opaque] });
+  await ask('POST /tokens/batch', { json: [opaque, { path: 'wrong' }] });
   const { value } = await scraped(api);
   expect(value('postern_tokens_issued_total{format="opaque"}')).toBe(3);
   expect(value('postern_tokens_issued_total{format="jwt"}')).toBe(2);

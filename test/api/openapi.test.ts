@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
+import { projectRoot } from '../../dev/paths.ts';
 import * as answers from '../../service/api/schema.ts';
 import { startGate } from '../gate/ask-gate.ts';
 import { createSigned } from '../jwt/signed-site.ts';
@@ -40,6 +43,20 @@ test('openapi: every endpoint is described, and no other', async () => {
   expect(described.sort()).toEqual([...new Set(routes)].sort());
 });
 
+test('openapi: docs/openapi.md lists every operation, and no other', async () => {
+  const { document } = await documentOf();
+  const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item)
+      .filter(([key]) => key !== 'parameters')
+      .map(
+        ([method, { operationId }]) => `\`${operationId}\` | \`${method.toUpperCase()} ${path}\``,
+      ),
+  );
+  const page = await readFile(join(projectRoot, 'docs', 'openapi.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| (`\w+` \| `[A-Z]+ \/[^`]*`) \|/gm)].map(([, row]) => row);
+  expect(rows.sort()).toEqual(operations.sort());
+});
+
 test('openapi: every $ref can be resolved', async () => {
   const { document } = await documentOf();
   const names = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)];
@@ -49,13 +66,45 @@ test('openapi: every $ref can be resolved', async () => {
   );
 });
 
-test('openapi: the schema of a request accepts what the API accepts', async () => {
+test('openapi: a request names a file or a folder, with the fields of each', async () => {
   const { document } = await documentOf();
-  const { grantRequest } = document.components.schemas;
-  expect(grantRequest).toMatchObject({
-    additionalProperties: false,
-    properties: { max_uses: { type: 'integer', minimum: 1, maximum: 1000 } },
+  const { TokenRequest, FileTokenRequest, FolderTokenRequest } = document.components.schemas;
+  expect(TokenRequest).toMatchObject({
+    oneOf: [
+      { $ref: '#/components/schemas/FileTokenRequest' },
+      { $ref: '#/components/schemas/FolderTokenRequest' },
+    ],
   });
+  const bounds = { type: 'integer', minimum: 1, maximum: 1000 };
+  const folderOnly = ['prefix', 'cookie', 'listing', 'index'];
+  expect(FileTokenRequest).toMatchObject({
+    additionalProperties: false,
+    required: ['path'],
+    properties: { max_uses: bounds },
+  });
+  for (const name of folderOnly) expect(FileTokenRequest).not.toHaveProperty(`properties.${name}`);
+  expect(FolderTokenRequest).toMatchObject({ required: ['prefix'] });
+  expect(FolderTokenRequest).not.toHaveProperty('properties.path');
+  for (const name of folderOnly) expect(FolderTokenRequest).toHaveProperty(`properties.${name}`);
+});
+
+test('openapi: every field has a description, and every operation an ID of its own', async () => {
+  const { document } = await documentOf();
+  const bare: string[] = [];
+  const walk = (value: unknown, at: string) => {
+    if (typeof value !== 'object' || value === null) return;
+    const { properties, ...others } = value as { properties?: Record<string, object> };
+    for (const [name, field] of Object.entries(properties ?? {})) {
+      if (!('description' in field || '$ref' in field)) bare.push(`${at}/${name}`);
+      walk(field, `${at}/${name}`);
+    }
+    for (const [name, one] of Object.entries(others)) walk(one, `${at}/${name}`);
+  };
+  walk(document, '');
+  expect(bare).toEqual([]);
+  const ids = [...JSON.stringify(document).matchAll(/"operationId":"(\w+)"/g)].map(([, id]) => id);
+  expect(ids.length).toBe(new Set(ids).size);
+  expect(ids.length).toBe(14);
 });
 
 const holds = (schema: z.ZodType, body: unknown) =>
@@ -73,7 +122,7 @@ test('openapi: responses match their schemas', async () => {
     cookie: true,
   };
   const one = await ask('POST /tokens', { json: { path: '/download/a' } });
-  const many = await ask('POST /tokens', { json: [full, { ...full, bind: 'cookie' }] });
+  const many = await ask('POST /tokens/batch', { json: [full, { ...full, bind: 'cookie' }] });
   for (const issued of [one.body, ...many.body]) {
     holds(answers.issued, issued);
     const { id, access_token: token } = issued;

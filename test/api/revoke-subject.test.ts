@@ -4,8 +4,8 @@ import { createAsked, OTHER_KEY } from './ask-api.ts';
 test('revoke: DELETE /tokens?subject= revokes all tokens of the subject, and no others', async () => {
   const { ask } = createAsked();
   const json = ['a b', 'a b', 'c'].map((subject) => ({ path: '/download/a', subject }));
-  const mine = (await ask('POST /tokens', { json })).body;
-  const theirs = (await ask('POST /tokens', { json, key: OTHER_KEY })).body;
+  const mine = (await ask('POST /tokens/batch', { json })).body;
+  const theirs = (await ask('POST /tokens/batch', { json, key: OTHER_KEY })).body;
 
   const { status, body } = await ask('DELETE /tokens?subject=a%20b');
   expect([status, body]).toEqual([200, { revoked: 2 }]);

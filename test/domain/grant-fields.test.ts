@@ -13,9 +13,8 @@ const label: GrantField = {
 
 beforeEach(async () => {
   vi.resetModules();
-  const { GRANT_FIELDS, KEPT_FIELDS, keptAmong } = await import(
-    '../../service/domain/grant-fields.ts'
-  );
+  const { GRANT_FIELDS } = await import('../../service/domain/grant-fields.ts');
+  const { KEPT_FIELDS, keptAmong } = await import('../../service/domain/kept-fields.ts');
   Object.assign(GRANT_FIELDS, { label });
   (KEPT_FIELDS as unknown[]).push(...keptAmong({ label }));
 });
@@ -37,7 +36,7 @@ test('a field that is declared once is accepted, checked, returned and described
   expect(introspected.body).toMatchObject({ active: true, label: 'report' });
 
   const { schemas } = (await ask('GET /openapi.json')).body.components;
-  for (const name of ['grantRequest', 'state']) {
+  for (const name of ['FileTokenRequest', 'Token']) {
     expect(schemas[name].properties.label).toMatchObject({
       maxLength: 10,
       description: 'what the token is for',

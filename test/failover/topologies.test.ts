@@ -48,7 +48,7 @@ async function issuesAndRevokes(service: Service): Promise<void> {
   };
   expect(await api('GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ok' } });
   const paths = Array.from({ length: 20 }, (_, i) => ({ path: `/download/${i}`, subject: 'ada' }));
-  const issued = await api('POST', '/tokens', paths);
+  const issued = await api('POST', '/tokens/batch', paths);
   expect(issued.status).toBe(201);
   const decide = async (token: string, path: string) => {
     const reply = await fetch(`http://127.0.0.1:${service.gatePort}/auth-request`, {

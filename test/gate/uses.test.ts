@@ -88,7 +88,7 @@ test('uses: the state of a token with cookies, and of a resumable token', async 
     { prefix: '/download/', cookie: true },
     { path: '/download/a', resume_for: 60, bind: 'cookie' },
   ];
-  const [player, resumable] = (await ask('POST /tokens', { json })).body;
+  const [player, resumable] = (await ask('POST /tokens/batch', { json })).body;
   const first = (await ask(`GET /tokens/${player.id}`)).body;
   expect(first).toMatchObject({ cookie: true });
   expect(first).not.toHaveProperty('requesters');

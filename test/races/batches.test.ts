@@ -27,7 +27,7 @@ const loads: ReadonlyArray<readonly [what: string, body: string, status: number]
   ['1,000 opaque tokens', batch({}), 201],
   ['1,000 ES256 JWTs', batch({ format: 'jwt' }), 201],
   ['1,000 ES256 JWTs that are not revocable', batch({ format: 'jwt', revocable: false }), 201],
-  ['a megabyte of unknown fields', `{${unknownFields.join(',')}}`, 400],
+  ['a megabyte of unknown fields', `[{${unknownFields.join(',')}}]`, 400],
   ['half a megabyte of nested arrays', '['.repeat(500_000), 400],
 ];
 
@@ -54,8 +54,8 @@ beforeAll(async () => {
     stdio: 'ignore',
   });
   const issued = async () => {
-    const { status, text } = await post(Buffer.from('{"path":"/download/a","expires_in":3600}'));
-    return status === 201 && JSON.parse(text).url;
+    const { status, text } = await post(Buffer.from('[{"path":"/download/a","expires_in":3600}]'));
+    return status === 201 && JSON.parse(text)[0].url;
   };
   url = await waitFor(issued, { what: 'a token' });
 });
@@ -82,7 +82,7 @@ function send(sending: RequestOptions, body?: Buffer): Promise<{ status: number;
 
 function post(body: Buffer) {
   const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-  return send({ port: service.apiPort, path: '/tokens', method: 'POST', headers }, body);
+  return send({ port: service.apiPort, path: '/tokens/batch', method: 'POST', headers }, body);
 }
 
 function decide() {

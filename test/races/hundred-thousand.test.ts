@@ -45,7 +45,7 @@ const wanted = { path: '/download/a', subject: 'user 1', expires_in: 3600 };
 const QUERY = 'subject=user%201';
 
 async function issue(count: number, at = 0): Promise<string[]> {
-  const { body } = await api('POST /tokens', Array(count).fill(wanted), at);
+  const { body } = await api('POST /tokens/batch', Array(count).fill(wanted), at);
   return body.map(({ id }: { id: string }) => id);
 }
 

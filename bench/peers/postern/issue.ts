@@ -31,7 +31,7 @@ export async function issueTokens(
 }
 
 async function issueBatch(apiPort: number, grants: object[]): Promise<string[]> {
-  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens`, {
+  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens/batch`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify(grants),

@@ -31,7 +31,7 @@ const api = (port: number) =>
 
 /** Applications usually call the API directly. Here all systems are behind nginx. */
 const TOKENS = `
-      location = /tokens {
+      location /tokens {
         client_max_body_size 1m;
         proxy_http_version 1.1;
         proxy_set_header Connection "";

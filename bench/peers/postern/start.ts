@@ -47,7 +47,10 @@ export async function startPostern(
         path: '/tokens',
         authorization: `Bearer ${KEY}`,
         body: JSON.stringify(grant),
-        batch: (count) => JSON.stringify(Array(count).fill(grant)),
+        batch: (count) => ({
+          path: '/tokens/batch',
+          body: JSON.stringify(Array(count).fill(grant)),
+        }),
       },
       processes: { service: pids },
       startMs,

@@ -164,7 +164,7 @@ describe('token issue --lines', () => {
     for (const [i, url] of out.entries()) {
       expect(url).toMatch(new RegExp(`^/download/${i}\\?token=ps_`));
     }
-    expect(asked).toEqual(Array(3).fill('POST /tokens'));
+    expect(asked).toEqual(Array(3).fill('POST /tokens/batch'));
   });
 
   test('--json prints a line of JSON for each token', async () => {

@@ -88,7 +88,7 @@ export function createClient({ port, apiPorts }: Pick<Site, 'port' | 'apiPorts'>
       };
       const start = performance.now();
       const body = JSON.stringify(Array.from({ length: count }, () => wanted));
-      const reply = await api('POST /tokens', 'application/json', body);
+      const reply = await api('POST /tokens/batch', 'application/json', body);
       const end = performance.now();
       const done = isDone(reply, 201);
       const given: Array<{ access_token: string; id: string }> = done ? JSON.parse(reply.body) : [];

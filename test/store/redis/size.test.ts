@@ -34,7 +34,7 @@ test.each([1, 100])(
       const wanted = Array.from({ length: BATCH }, (_, i) => {
         return { path: pathOf(done + i), subject: subjectOf(done + i), expires_in: 3600 };
       });
-      const answer = await api.request('/tokens', {
+      const answer = await api.request('/tokens/batch', {
         method: 'POST',
         headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
         body: JSON.stringify(wanted),

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openapi } from '../../service/api/openapi.ts';
+import { withLock } from '../debian/lock.ts';
+import { isProgram } from '../find-on-path.ts';
+import { projectRoot } from '../paths.ts';
+import { type Ran, run, tryRun } from '../run.ts';
+
+const folder = join(projectRoot, 'dev', 'openapi');
+const FILES = ['package.json', 'package-lock.json'];
+
+/** Of Redocly. It would ask for newer versions, and report how it is used. */
+const QUIET = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
+
+/** The OpenAPI document, and programs that read it. */
+export interface OpenapiTools {
+  /** The file of the document. */
+  readonly document: string;
+  /** Runs a program of one of the packages. */
+  readonly run: (program: string, ...args: string[]) => Promise<Ran>;
+}
+
+/** Installs the packages of dev/openapi/ into .cache/, once, and writes the document into `into`. */
+export async function openapiTools(into: string): Promise<OpenapiTools> {
+  const hash = createHash('sha256');
+  for (const file of FILES) hash.update(await readFile(join(folder, file)));
+  const cache = join(projectRoot, '.cache');
+  const installed = join(cache, `openapi-${hash.digest('hex').slice(0, 12)}`);
+  const programs = join(installed, 'node_modules', '.bin');
+  await mkdir(cache, { recursive: true });
+  await withLock(join(cache, 'openapi.lock'), async () => {
+    if (isProgram(join(programs, 'redocly'))) return;
+    const half = `${installed}.part`;
+    await rm(half, { recursive: true, force: true });
+    await mkdir(half);
+    for (const file of FILES) await copyFile(join(folder, file), join(half, file));
+    await run('npm', ['ci', '--prefix', half, '--ignore-scripts', '--no-audit', '--no-fund']);
+    await rename(half, installed);
+  });
+  const document = join(into, 'openapi.json');
+  await writeFile(document, JSON.stringify(openapi('0.0.0'), null, 2));
+  return {
+    document,
+    run: (program, ...args) => tryRun(join(programs, program), args, QUIET),
+  };
+}

@@ -1,0 +1,88 @@
+import type { Context, Hono } from 'hono';
+import { createQueue, inChunks } from '../domain/batches.ts';
+import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
+import type { Issued, Requests } from '../domain/issue.ts';
+import { note } from './audit.ts';
+import {
+  type ApiDependencies,
+  type ApiEnv,
+  decodeBody,
+  JSON_TYPE,
+  limitBody,
+  notAllowed,
+  readJson,
+  requireType,
+} from './http.ts';
+import { NOT_ISSUED, parseJson, splitArray } from './json.ts';
+import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
+
+/** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
+const MAX_BATCH_BYTES = 1024 * 1024;
+
+const json = requireType(JSON_TYPE);
+
+/** `POST /tokens` issues one token. */
+export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
+  api.post('/tokens', json, async (c) => {
+    const request = await readJson(c, grantRequest);
+    const { subject = c.var.client.subject, path, prefix, site } = request;
+    note(c, { action: 'token.issued', subject, path, prefix, site });
+    const [issued] = await issue(c.var.client, [{ at: '', request }]);
+    if (issued === undefined) throw new Error('no token was issued');
+    note(c, { token_id: issued.id, expires_in: issued.expiresIn });
+    return c.json(answerOf(issued, publicUrl), 201);
+  });
+}
+
+/** `POST /tokens/batch` issues all of its tokens, or none. Has its own limit of the body. */
+export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
+  const enqueue = createQueue();
+
+  async function answer(c: Context<ApiEnv>, body: ArrayBuffer): Promise<Response> {
+    const requests = await parseAll(splitArray(decodeBody(body), MAX_BATCH));
+    note(c, { action: 'token.issued', count: requests.length });
+    const issued = await issue(c.var.client, requests);
+    note(c, { token_ids: issued.map(({ id }) => id) });
+    return c.json(
+      issued.map((one) => answerOf(one, publicUrl)),
+      201,
+    );
+  }
+
+  api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), json, async (c) => {
+    // Read before its turn, so that a slow client does not delay the others.
+    const body = await c.req.arrayBuffer();
+    return enqueue(() => answer(c, body));
+  });
+  api.all('/tokens/batch', notAllowed('POST'));
+}
+
+function answerOf(
+  { token, id, expiresIn, url, cookieUrl }: Issued,
+  publicUrl: string,
+): IssuedAnswer {
+  return {
+    access_token: token,
+    token_type: 'Bearer',
+    expires_in: expiresIn,
+    id,
+    url: publicUrl + url,
+    ...(cookieUrl && { cookie_url: publicUrl + cookieUrl }),
+  };
+}
+
+async function parseAll(elements: readonly string[]): Promise<Requests> {
+  const requests: Array<Requests[number]> = [];
+  const errors: FieldError[] = [];
+  for await (const chunk of inChunks([...elements.entries()])) {
+    for (const [i, element] of chunk) {
+      const at = `/${i}`;
+      const { success, data, error } = grantRequest.safeParse(parseJson(element));
+      if (success) requests.push({ at, request: data });
+      else errors.push(...fieldErrorsOf(error, at));
+    }
+    if (errors.length >= MAX_ERRORS) break;
+  }
+  if (errors.length > 0) throw new Refused('invalid_request', NOT_ISSUED, errors);
+  return requests;
+}
