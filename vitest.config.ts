@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
-const UNIT = 'test/{api,config,domain,gate,jwt,metrics,storage,store}/*.test.ts';
+const UNIT = 'test/{api,config,delivery,domain,gate,jwt,metrics,storage,store}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 
@@ -20,6 +20,9 @@ const STORAGE = 'test/storage/servers/**/*.test.ts';
 
 /** Caddy instead of nginx. */
 const CADDY = 'test/caddy/**/*.test.ts';
+
+/** Clients, several instances and a flood of lines. */
+const DELIVERY = 'test/delivery/servers/**/*.test.ts';
 
 /** Whole installations: the README's commands, the Dockerfile's, and tools from npm. */
 const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
@@ -49,6 +52,7 @@ export default defineConfig({
             BROWSERS,
             STORAGE,
             CADDY,
+            DELIVERY,
             ...INSTALL,
           ],
           globalSetup,
@@ -71,6 +75,7 @@ export default defineConfig({
         test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
+      { extends: true, test: { name: 'delivery', include: [DELIVERY], globalSetup } },
       { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
       { extends: true, test: { name: 'caddy', include: [CADDY], globalSetup } },
     ],

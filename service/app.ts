@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
+import { createDeliver } from './delivery/deliver.ts';
 import { createAuthorize } from './domain/authorize.ts';
 import { createDeadlines } from './domain/deadline.ts';
 import { createIssue } from './domain/issue.ts';
@@ -18,8 +19,10 @@ type Settings = Pick<
   | 'apiKeys'
   | 'cookies'
   | 'decisionTtl'
+  | 'deliveryListen'
   | 'expiresIn'
   | 'format'
+  | 'issuers'
   | 'leeway'
   | 'publicUrl'
   | 'resumeFor'
@@ -50,7 +53,9 @@ export function createApp(settings: Settings, deps: AppDependencies) {
   const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway, now });
   const { expiresIn, resumeFor, format } = settings;
   const defaults = { expiresIn, resumeFor, format };
-  const issue = createIssue({ mounts, store, now, ...defaults, ...(signer && { signer }) });
+  const countsBytes = settings.deliveryListen !== undefined;
+  const issuing = { mounts, store, now, countsBytes, ...defaults };
+  const issue = createIssue({ ...issuing, ...(signer && { signer }) });
   const gate = createGate({
     authorize: createAuthorize({ mounts, store, lookUp, decisionTtl }),
     deadlines: createDeadlines(deps.decisionMs),
@@ -72,5 +77,12 @@ export function createApp(settings: Settings, deps: AppDependencies) {
     log,
     publicUrl,
   });
-  return { gate, denyUnreadable: createDenyUnreadable({ recordDecision, log }), api };
+  const clients = [...apiKeys.map(({ client }) => client), ...settings.issuers];
+  const recordBytes = metrics.bytesRecorder(idsOf(clients), idsOf(mounts.all));
+  const deliver = createDeliver({ store, recordBytes, log });
+  return { gate, denyUnreadable: createDenyUnreadable({ recordDecision, log }), api, deliver };
+}
+
+function idsOf(named: ReadonlyArray<{ readonly id: string }>): ReadonlySet<string> {
+  return new Set(named.map(({ id }) => id));
 }

@@ -1,10 +1,11 @@
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, Server as NetServer } from 'node:net';
 import { dirname } from 'node:path';
-import type { Listen } from './config/values.ts';
+import type { Listen, UdpAddress } from './config/values.ts';
 
 /**
  * Longer than nginx keeps an idle upstream connection (60 s by default), so that nginx closes it and never
@@ -57,6 +58,26 @@ export async function listen(
     server.listen({ ...where, backlog: BACKLOG }, resolve);
   });
   return server;
+}
+
+/** As long as a busy event loop does not read. The kernel may grant less, and drops what does not fit. */
+const RECEIVE_BUFFER_BYTES = 4 << 20;
+
+/** Receives datagrams. `field` is the setting of the address, for the error. */
+export async function listenUdp(
+  onMessage: (data: Buffer, address: string) => void,
+  where: UdpAddress,
+  field: string,
+): Promise<Socket> {
+  const type = where.host.includes(':') ? 'udp6' : 'udp4';
+  const socket = createSocket({ type, recvBufferSize: RECEIVE_BUFFER_BYTES });
+  await new Promise<void>((resolve, reject) => {
+    // Also later: an error without a listener would end the process.
+    socket.on('error', (error) => reject(new CannotListen(where, field, error)));
+    socket.bind({ port: where.port, address: where.host }, resolve);
+  });
+  socket.on('message', (data, { address }) => onMessage(data, address));
+  return socket;
 }
 
 /** Removes a socket that a killed process left behind: one on which no process listens. */

@@ -8,11 +8,12 @@ import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
+import { createCollector } from './delivery/collect.ts';
 import { hashSecret } from './domain/client.ts';
 import type { Rejection } from './domain/look-up.ts';
 import { createMounts, type Mount } from './domain/mount.ts';
 import { KeyFilesError, openJwt } from './jwt/open.ts';
-import { CannotListen, listen } from './listen.ts';
+import { CannotListen, listen, listenUdp } from './listen.ts';
 import { createLog, createLogOutput } from './log.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { createCurrent, type Opened } from './reload.ts';
@@ -105,15 +106,30 @@ async function main(): Promise<void> {
       config.metricsListen,
       'POSTERN_METRICS_LISTEN',
     ));
+  const collector = createCollector({
+    from: config.deliveryFrom,
+    deliver: (entries) => current.app.deliver(entries),
+    countLines: metrics.countLines,
+    now,
+  });
+  const deliveries =
+    config.deliveryListen &&
+    (await listenUdp(collector.receive, config.deliveryListen, 'POSTERN_DELIVERY_LISTEN'));
   const [storeType] = config.store.url.split(':', 1);
   const addresses = {
     gate: gate.address(),
     api: api?.address() ?? 'off',
     metrics: monitor?.address(),
+    delivery: deliveries?.address(),
   };
   log.info({ ...addresses, store: storeType }, 'listening');
   const servers = [gate, api, monitor].filter((server) => server !== undefined);
-  endOnSignal(process, { servers, store, log, output, hangup });
+  async function closeStore(): Promise<void> {
+    // Lines about the last requests.
+    await collector.flush();
+    await store.close();
+  }
+  endOnSignal(process, { servers, closeStore, log, output, hangup });
   hangup.start(current.reload);
 }
 

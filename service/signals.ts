@@ -1,6 +1,5 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
-import type { Store } from './domain/store.ts';
 import { drain } from './listen.ts';
 import type { LogOutput } from './log.ts';
 
@@ -50,7 +49,7 @@ const FLUSH_MS = 500;
 
 interface Running {
   readonly servers: readonly Server[];
-  readonly store: Store;
+  readonly closeStore: () => Promise<void>;
   readonly log: Logger;
   readonly output: LogOutput;
   readonly hangup: ReturnType<typeof watchHangup>;
@@ -59,7 +58,7 @@ interface Running {
 /** Ends the process on SIGTERM or SIGINT, after the requests in flight. */
 export function endOnSignal(
   process: NodeJS.Process,
-  { servers, store, log, output, hangup }: Running,
+  { servers, closeStore, log, output, hangup }: Running,
 ): void {
   let isEnding = false;
   async function end(signal: string): Promise<void> {
@@ -68,7 +67,7 @@ export function endOnSignal(
     hangup.stop();
     log.info({ signal }, 'ending: no new requests, those in flight are answered');
     await drain(servers, DRAIN_MS);
-    await store.close();
+    await closeStore();
     log.info('ended');
     const flushed = await output.flush(FLUSH_MS);
     process.off('exit', output.flushSync);

@@ -12,6 +12,13 @@ interface CommonOptions extends ApiOptions {
 
 type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
 
+interface Selected {
+  readonly subject?: string;
+  readonly client?: string;
+}
+
+const ADMIN_HELP = 'another client needs an API key with admin: true';
+
 const KEY_HELP = `
 The API key comes from POSTERN_API_KEY or --key-file. It is never an argument: every user of the machine
 can read arguments (ps) while the command runs.`;
@@ -124,31 +131,40 @@ export function addToken(program: Command, env: Environment): void {
 
   common(token.command('revoke'))
     .showHelpAfterError(HYPHEN_HELP)
-    .description('Revoke a token, or all tokens of a subject that this client issued.')
+    .description('Revoke a token, or all tokens of a subject or of a client.')
     .argument('[id]', 'a token ID; after -- if it begins with -')
     .option('--subject <subject>', 'revoke all tokens of this subject')
+    .option('--client <id>', `revoke all tokens of this client; ${ADMIN_HELP}`)
     .addHelpText('after', example('postern token revoke --subject user-42'))
-    .action(async (id: string | undefined, options: CommonOptions & { subject?: string }) => {
-      const { json, subject, ...where } = options;
-      const { revokeToken, revokeSubject } = await import('./show.ts');
-      if (id !== undefined && subject === undefined) {
-        return print(await revokeToken(await open(where, env, id), id, json));
+    .action(async (id: string | undefined, options: CommonOptions & Selected) => {
+      const { json, subject, client, ...where } = options;
+      const { revokeToken, revokeTokens } = await import('./show.ts');
+      const isSelected = subject !== undefined || client !== undefined;
+      if ((id !== undefined) === isSelected) {
+        throw new UsageError('pass a token ID, or --subject, --client or both');
       }
-      if (id === undefined && subject !== undefined) {
-        return print(await revokeSubject(await open(where, env), subject, json));
-      }
-      throw new UsageError('pass exactly one: a token ID or --subject');
+      const service = await open(where, env, id);
+      await print(
+        await (id === undefined
+          ? revokeTokens(service, { subject, client }, json)
+          : revokeToken(service, id, json)),
+      );
     });
 
   common(token.command('list'))
-    .description('List the live tokens of a subject, ordered by their end.')
-    .requiredOption('--subject <subject>', 'the subject')
+    .description(
+      'List live tokens, ordered by their end. Without options, all that this client issued.',
+    )
+    .option('--subject <subject>', 'only those of this subject')
+    .option('--path <path>', 'only those with exactly this path or prefix')
+    .option('--client <id>', `those of this client; ${ADMIN_HELP}`)
     .addHelpText('after', example('postern token list --subject user-42'))
-    .action(async ({ json, subject, ...options }: CommonOptions & { subject: string }) => {
-      const service = await open(options, env);
+    .action(async (options: CommonOptions & Selected & { path?: string }) => {
+      const { json, subject, path, client, ...where } = options;
+      const service = await open(where, env);
       const { listTokens } = await import('./show.ts');
       const progress = createProgress(process.stderr);
-      await print(await listTokens(service, subject, { json, progress }));
+      await print(await listTokens(service, { subject, path, client }, { json, progress }));
     });
 }
 

@@ -2,7 +2,10 @@ import { type ApiClient, notPostern } from '../api-client.ts';
 import { Failure } from '../errors.ts';
 import { escapeControls, type Progress } from '../terminal.ts';
 
-const TIMES = ['iat', 'nbf', 'exp', 'start_by', 'resumable_until', 'began'];
+const TIMES = [
+  ...['iat', 'nbf', 'not_before', 'exp', 'start_by', 'resumable_until', 'began'],
+  ...['first', 'last'],
+];
 
 export async function showToken(api: ApiClient, id: string, json?: true): Promise<string> {
   const state = (await api.ask('GET', `/tokens/${id}`)) as Record<string, unknown>;
@@ -17,18 +20,20 @@ export function stateText(state: Readonly<Record<string, unknown>>): string {
 }
 
 function rowsOf(field: string, value: unknown): Array<[string, string]> {
-  if (field !== 'requesters' || !Array.isArray(value))
-    return [[escapeControls(field), displayValue(field, value)]];
-  return value.map((requester) => [
-    'requester',
-    Object.entries(requester as object)
-      .map(([name, part]) =>
-        name === 'address'
-          ? displayValue(name, part)
-          : `${escapeControls(name)} ${displayValue(name, part)}`,
-      )
-      .join(', '),
-  ]);
+  if (field === 'requesters' && Array.isArray(value))
+    return value.map((requester) => ['requester', partsOf(requester)]);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return [[escapeControls(field), isObject ? partsOf(value) : displayValue(field, value)]];
+}
+
+function partsOf(value: object): string {
+  return Object.entries(value)
+    .map(([name, part]) =>
+      name === 'address'
+        ? displayValue(name, part)
+        : `${escapeControls(name)} ${displayValue(name, part)}`,
+    )
+    .join(', ');
 }
 
 /** A time is displayed in UTC, a list on one line. */
@@ -49,20 +54,25 @@ interface Page {
 
 const MAX_PAGE = 1000;
 
+/** Parameters of `GET /tokens` and `DELETE /tokens`. */
+type Selection = Readonly<Partial<Record<'subject' | 'path' | 'client', string | undefined>>>;
+
+function queryOf(values: Readonly<Record<string, string | undefined>>): URLSearchParams {
+  return new URLSearchParams(
+    Object.entries(values).filter((one): one is [string, string] => one[1] !== undefined),
+  );
+}
+
 export async function listTokens(
   api: ApiClient,
-  subject: string,
+  selection: Selection,
   { json, progress }: { readonly json?: true | undefined; readonly progress: Progress },
 ): Promise<string> {
   const tokens: Page['tokens'][number][] = [];
   let cursor: string | undefined;
   try {
     do {
-      const query = new URLSearchParams({
-        subject,
-        limit: String(MAX_PAGE),
-        ...(cursor && { cursor }),
-      });
+      const query = queryOf({ ...selection, limit: String(MAX_PAGE), cursor });
       const page = (await api.ask('GET', `/tokens?${query}`)) as Page;
       if (!Array.isArray(page.tokens)) throw notPostern(200);
       tokens.push(...page.tokens);
@@ -79,14 +89,16 @@ export async function listTokens(
   // The service orders them by the latest end, at which resuming ends too.
   tokens.sort((a, b) => Number(a.exp) - Number(b.exp));
   if (json) return `${JSON.stringify({ tokens })}\n`;
-  return tokens.map(lineOf).join('');
+  const shown = ['max_uses', ...(selection.subject === undefined ? ['subject'] : [])];
+  return tokens.map((token) => lineOf(token, shown)).join('');
 }
 
-function lineOf(token: Page['tokens'][number]): string {
+function lineOf(token: Page['tokens'][number], shown: readonly string[]): string {
   const covers = displayValue('path', token.path ?? token.prefix);
-  const uses =
-    token.max_uses === undefined ? '' : `  max_uses ${displayValue('max_uses', token.max_uses)}`;
-  return `${displayValue('id', token.id)}  ${displayValue('exp', token.exp)}  ${covers}${uses}\n`;
+  const more = shown.flatMap((name) =>
+    token[name] === undefined ? [] : `  ${name} ${displayValue(name, token[name])}`,
+  );
+  return `${displayValue('id', token.id)}  ${displayValue('exp', token.exp)}  ${covers}${more.join('')}\n`;
 }
 
 export async function revokeToken(api: ApiClient, id: string, json?: true): Promise<string> {
@@ -94,10 +106,14 @@ export async function revokeToken(api: ApiClient, id: string, json?: true): Prom
   return json ? '{"revoked":1}\n' : `${id} is revoked.\n`;
 }
 
-/** Revokes all tokens of a subject that this client issued. */
-export async function revokeSubject(api: ApiClient, subject: string, json?: true): Promise<string> {
-  const query = new URLSearchParams({ subject });
-  const { revoked } = (await api.ask('DELETE', `/tokens?${query}`)) as { revoked: unknown };
+/** Revokes all tokens of a subject, or of a client. */
+export async function revokeTokens(
+  api: ApiClient,
+  selection: Selection,
+  json?: true,
+): Promise<string> {
+  const path = `/tokens?${queryOf(selection)}`;
+  const { revoked } = (await api.ask('DELETE', path)) as { revoked: unknown };
   if (typeof revoked !== 'number') throw notPostern(200);
   return json ? `${JSON.stringify({ revoked })}\n` : `${revoked} revoked.\n`;
 }

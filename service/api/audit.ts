@@ -35,7 +35,7 @@ export function grantFields({ covers, site, subject }: Grant): AuditFields {
 
 function lineOf(c: Context<ApiEnv>): object {
   const { client, audit, requestId, problem } = c.var;
-  const { subject, path, prefix, site } = audit ?? {};
+  const { subject, path, prefix, site, owner } = audit ?? {};
   return {
     ...audit,
     ...(problem && failureOf(problem, c)),
@@ -45,6 +45,7 @@ function lineOf(c: Context<ApiEnv>): object {
     path: hidden(path),
     prefix: hidden(prefix),
     site: hidden(site),
+    owner: hidden(owner),
     request_id: hidden(requestId),
     address: c.env?.incoming?.socket.remoteAddress,
   };

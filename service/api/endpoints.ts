@@ -40,8 +40,8 @@ const form = (fields: Readonly<Record<string, string>>) => ({
   required: Object.keys(fields),
 });
 
-const query = (name: string, description: string, schema: object, required = false) => ({
-  ...{ name, in: 'query', required, description },
+const query = (name: string, description: string, schema: object) => ({
+  ...{ name, in: 'query', description },
   schema,
 });
 
@@ -94,6 +94,14 @@ const SUBJECT = {
   examples: ['user-42'],
 };
 
+/** Whose tokens a list or a revocation is about. */
+const SELECTED = [
+  query('subject', 'The subject of the tokens.', SUBJECT),
+  query('client', 'The client that issued them; another than your own needs `admin: true`.', {
+    ...{ type: 'string', minLength: 1, examples: ['web'] },
+  }),
+];
+
 /** The endpoints, in the order of docs/http.md. */
 export const PATHS = {
   '/tokens': {
@@ -112,11 +120,14 @@ export const PATHS = {
     get: {
       ...tokens(
         'listTokens',
-        "List a subject's tokens",
-        'Live tokens that this client issued, ordered by their end, page by page.',
+        'List tokens',
+        'Live tokens of a client, ordered by their end, page by page. Without parameters: all of your own.',
       ),
       parameters: [
-        query('subject', 'The subject of the tokens.', SUBJECT, true),
+        ...SELECTED,
+        query('path', 'Exactly the `path` or `prefix` of the tokens.', {
+          ...{ type: 'string', minLength: 1, examples: [GRANT_FIELDS.path.example] },
+        }),
         query('limit', 'Tokens in a page.', {
           type: 'integer',
           minimum: 1,
@@ -125,18 +136,21 @@ export const PATHS = {
         }),
         query('cursor', '`next_cursor` of the previous page.', { type: 'string' }),
       ],
-      responses: { 200: json('A page.', ref('TokenPage')), ...problems('invalid_request') },
+      responses: {
+        200: json('A page.', ref('TokenPage')),
+        ...problems('invalid_request', 'insufficient_scope'),
+      },
     },
     delete: {
       ...tokens(
         'revokeTokens',
-        "Revoke a subject's tokens",
-        'Revokes all tokens with this subject that this client issued, at one point in time.',
+        'Revoke the tokens of a subject or a client',
+        'Revokes all of them at one point in time. At least one of the parameters is required.',
       ),
-      parameters: [query('subject', 'The subject of the tokens.', SUBJECT, true)],
+      parameters: SELECTED,
       responses: {
         200: json('Number of revoked tokens.', ref('Revoked')),
-        ...problems('invalid_request'),
+        ...problems('invalid_request', 'insufficient_scope'),
       },
     },
   },

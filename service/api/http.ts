@@ -54,7 +54,9 @@ type ActionName = 'issued' | 'shown' | 'listed' | 'prolonged' | 'revoked' | 'int
 export interface AuditFields {
   readonly action?: `token.${ActionName}`;
   /** How the request names the tokens that it revokes. */
-  readonly by?: 'id' | 'token' | 'jti' | 'subject';
+  readonly by?: 'id' | 'token' | 'jti' | 'subject' | 'client';
+  /** The client whose tokens are listed or revoked, if the request names one. */
+  readonly owner?: string | undefined;
   readonly token_id?: string | undefined;
   readonly token_ids?: readonly string[];
   readonly count?: number;

@@ -26,6 +26,7 @@ const SCHEMAS = {
   TokenId: schemas.tokenIdSchema,
   IssuedToken: schemas.issued,
   Requester: schemas.requester,
+  Delivered: schemas.delivered,
   Token: schemas.state,
   TokenPage: schemas.page,
   Revoked: schemas.revoked,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Delivered } from '../domain/delivery.ts';
 import type { FieldError } from '../domain/errors.ts';
 import {
   type Grant,
@@ -109,6 +110,15 @@ export const requester = z.strictObject({
   resumable_until: described(time, 'Until when it may resume, in seconds since 1970.'),
 });
 
+export const delivered = z.strictObject({
+  requests: described(z.number().int(), 'Responses with the file or a part of it.', 1),
+  bytes: described(z.number().int(), 'Bytes of these responses together.', 8_388_608),
+  first: described(time, 'When nginx ended the first of them, in seconds since 1970.'),
+  last: described(time, 'When nginx ended the last of them, in seconds since 1970.'),
+  size: described(z.number().int(), 'For a file: its size.', 8_388_608).optional(),
+  whole: described(z.boolean(), 'For a file: nginx sent all of it.', true).optional(),
+});
+
 const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
 
 const kept = {
@@ -126,6 +136,10 @@ const kept = {
   resumable_until: described(
     time,
     'Until when any requester may resume, in seconds since 1970.',
+  ).optional(),
+  delivered: described(
+    delivered,
+    'What nginx sent, as far as it reported; absent: nothing.',
   ).optional(),
   iat: described(time, 'When it was issued, in seconds since 1970.'),
   exp: described(time, 'When it ends for new requesters, in seconds since 1970.'),
@@ -230,9 +244,19 @@ export function stateOf(id: string, grant: Grant, requesters?: readonly KnownReq
   };
 }
 
-/** As `stateOf`, with the requesters. */
+/** As `stateOf`, with the requesters, and with what nginx sent. */
 export async function wholeStateOf(store: Store, id: string, grant: Grant): Promise<State> {
-  return stateOf(id, grant, grant.uses && (await store.requesters(id)));
+  const [requesters, sent] = await Promise.all([
+    grant.uses && store.requesters(id),
+    store.delivered(id),
+  ]);
+  const state = stateOf(id, grant, requesters);
+  return sent === undefined ? state : { ...state, delivered: deliveredOf(sent, grant) };
+}
+
+function deliveredOf({ first, last, whole, ...sent }: Delivered, { covers }: Grant) {
+  const times = { first: seconds(first), last: seconds(last) };
+  return { ...sent, ...times, ...(!isFolder(covers) && { whole }) };
 }
 
 function usageOf(uses: Uses, requesters: readonly KnownRequester[], expiresAt: number) {

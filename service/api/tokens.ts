@@ -28,24 +28,33 @@ const form = requireType(FORM_TYPE);
 
 /** Lists, shows, prolongs and revokes tokens. */
 export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDependencies): void {
-  // A page of a subject's live grants, ordered by their end.
+  // A page of a client's live grants, ordered by their end.
   api.get('/tokens', async (c) => {
-    const subject = subjectOf(c);
-    const limit = limitOf(queryValue(c, 'limit'));
-    const after = cursorOf(queryValue(c, 'cursor'));
-    note(c, { action: 'token.listed', subject });
-    const { entries, next } = await store.list(c.var.client.id, subject, limit, after);
+    const query = queryOf(c, 'subject', 'path', 'client', 'limit', 'cursor');
+    const { subject, path, client: owner } = query;
+    const limit = limitOf(query.limit);
+    const after = cursorOf(query.cursor);
+    note(c, { action: 'token.listed', subject, path, owner });
+    const selection = { subject, covers: path };
+    const { entries, next } = await store.list(ownerOf(c, owner), selection, limit, after);
     note(c, { count: entries.length });
     return c.json<PageAnswer>({
       tokens: entries.map(([id, grant]) => stateOf(id, grant)),
       next_cursor: next && `${next.end}.${next.id}`,
     });
   });
-  // Ends all grants of a subject that the client issued.
+  // Ends all grants of a client, or those of one of its subjects.
   api.delete('/tokens', async (c) => {
-    const subject = subjectOf(c);
-    note(c, { action: 'token.revoked', by: 'subject', subject });
-    const revoked = await store.revokeSubject(c.var.client.id, subject);
+    const { subject, client: owner } = queryOf(c, 'subject', 'client');
+    if (subject === undefined && owner === undefined) {
+      throw new Refused('invalid_request', 'The query must have a subject, a client, or both.');
+    }
+    const by = subject === undefined ? 'client' : 'subject';
+    note(c, { action: 'token.revoked', by, subject, owner });
+    const client = ownerOf(c, owner);
+    const revoked = await (subject === undefined
+      ? store.revokeClient(client)
+      : store.revokeSubject(client, subject));
     note(c, { count: revoked });
     return c.json({ revoked });
   });
@@ -151,15 +160,25 @@ function cursorOf(value: string | undefined): Cursor | undefined {
   throw new Refused('invalid_request', 'cursor must be the next_cursor of a response.');
 }
 
-function subjectOf(c: Context): string {
-  const subject = queryValue(c, 'subject');
-  if (subject !== undefined && subject !== '') return subject;
-  throw new Refused('invalid_request', 'The query must have exactly one subject.');
+/** The client whose tokens a request is about: its own, unless it names another. */
+function ownerOf(c: Context<ApiEnv>, owner: string | undefined): string {
+  const { id, admin } = c.var.client;
+  if (owner === undefined || owner === id || admin) return owner ?? id;
+  throw new Refused(
+    'insufficient_scope',
+    'Only a client with admin: true may name another client.',
+  );
 }
 
-/** The value of a query parameter that may be present once. */
-function queryValue(c: Context, name: string): string | undefined {
-  const [value, ...more] = c.req.queries(name) ?? [];
-  if (more.length === 0) return value;
-  throw new Refused('invalid_request', `The query must have at most one ${name}.`);
+/**
+ * The values of query parameters, each at most once. An unknown one may be a misspelt limit, and ignoring
+ * it would list or revoke too much.
+ */
+function queryOf<N extends string>(c: Context, ...names: N[]): { readonly [K in N]?: string } {
+  const values = Object.entries(c.req.queries());
+  const isKnown = ([name, [value, ...more]]: (typeof values)[number]) =>
+    names.some((known) => known === name) && value !== '' && more.length === 0;
+  if (values.every(isKnown)) return c.req.query() as { [K in N]?: string };
+  const detail = `The query can have ${names.join(', ')}, each at most once and with a value.`;
+  throw new Refused('invalid_request', detail);
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './config.ts';
 
 /** Settings that need a restart: the addresses are in use, and the store holds the tokens. */
-const FIXED = /^(listen|api_listen|metrics_listen|socket_mode|store|sentinel)(_|$)/;
+const FIXED = /^(listen|api_listen|metrics_listen|delivery|socket_mode|store|sentinel)(_|$)/;
 
 export interface Changes {
   /** Such as `changed log_level` and `removed mounts /media/`. */

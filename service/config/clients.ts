@@ -19,7 +19,7 @@ const LIMIT_FIELDS = ['paths', 'targets', 'max_expires_in', 'max_resume_for'];
 
 const API_KEYS = {
   what: 'API keys',
-  fields: ['id', 'key', ...LIMIT_FIELDS],
+  fields: ['id', 'key', ...LIMIT_FIELDS, 'admin'],
   /** `web:<secret>` or `batch:sha256:<64 hex>`. */
   text: {
     parse(text) {
@@ -62,11 +62,12 @@ export function readApiKeys(
     ),
     ...limits,
     paths: limits.paths.optional(),
+    admin: values.flag.default(false),
   };
   const read = entries.map((entry) => entry.read(schemas) as Complete<typeof schemas>);
   if (errors.count > before) return undefined;
-  return read.map(({ id, key: sha256, paths, ...rest }) => {
-    const client = { id, ...defined({ paths }), ...clientLimits(rest) };
+  return read.map(({ id, key: sha256, paths, admin, ...rest }) => {
+    const client = { id, ...defined({ paths }), ...clientLimits(rest), ...(admin && { admin }) };
     return { sha256, client };
   });
 }

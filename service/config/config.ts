@@ -7,7 +7,7 @@ import { type MountSettings, readMounts } from './mounts.ts';
 import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
 import { createFields, type Fields, type ReadFile, type SourcedValues } from './source.ts';
 import { readStore, type StoreSettings } from './store.ts';
-import type { Listen } from './values.ts';
+import type { Listen, UdpAddress } from './values.ts';
 
 /** The plain settings that have a value and are not part of another one. */
 type General = Omit<
@@ -16,6 +16,7 @@ type General = Omit<
   | 'issuer'
   | 'jwt_keys'
   | 'metrics_listen'
+  | 'delivery_listen'
   | 'public_url'
 >;
 
@@ -34,6 +35,7 @@ export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K]
   readonly issuers: readonly TrustedIssuer[];
   readonly issuer: string;
   readonly metricsListen?: Listen;
+  readonly deliveryListen?: UdpAddress;
   readonly publicUrl?: string;
   readonly jwtKeys?: string;
   /** Attributes of the cookies that Postern sets. */

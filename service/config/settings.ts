@@ -13,6 +13,10 @@ const PLAIN = {
   api_listen: values.listenAddressOrOff.default({ host: '127.0.0.1', port: 7301 }),
   /** A separate listener for `/metrics`, `/livez` and `/readyz`. */
   metrics_listen: values.listenAddress.optional(),
+  /** Where nginx sends a line about each file that it has sent. */
+  delivery_listen: values.udpAddress.optional(),
+  /** Who may send such lines. */
+  delivery_from: values.addressRanges.default(values.LOOPBACK),
   /** Who may connect to a Unix socket, as in chmod(1). */
   socket_mode: values.socketMode.default(0o660),
   store: values.storeUrl.default('memory:'),
@@ -78,6 +82,7 @@ export function variableOf(setting: string): string {
 export function readPlain(settings: Fields): ValidPlain {
   const plain = settings.read(PLAIN);
   requireDifferentAddresses(plain, settings);
+  requireSenders(plain, settings);
   // RFC 6265bis, section 5.7: browsers ignore a cookie with SameSite=None that is not Secure.
   if (plain.cookie_samesite === 'None' && plain.cookie_secure === false) {
     settings.add(
@@ -110,6 +115,16 @@ function requireDifferentAddresses(plain: ValidPlain, { has, source, add }: Fiel
       );
     }
   }
+}
+
+/** A process that can send a line can use up the `max_bytes` of a token. */
+function requireSenders({ delivery_listen: where }: ValidPlain, { has, add }: Fields): void {
+  if (where === undefined || values.isLoopback(where.host) || has('delivery_from')) return;
+  add(
+    'delivery_listen',
+    'an address of this machine only, such as 127.0.0.1:7302; ' +
+      'or set POSTERN_DELIVERY_FROM to the addresses of nginx',
+  );
 }
 
 const EVERY_ADDRESS = ['0.0.0.0', '::'];

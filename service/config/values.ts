@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { addressRangeError, isWithin } from '../domain/address.ts';
 import { hashSecret } from '../domain/client.ts';
 import { prefixError } from '../domain/path.ts';
 import { isToken } from '../domain/token.ts';
@@ -91,6 +92,23 @@ export const listenAddress = parsed<Listen>(
   LISTEN_EXPECTED,
 );
 
+/** An address for UDP. */
+export type UdpAddress = Exclude<Listen, { readonly path: string }>;
+
+export const udpAddress = parsed(
+  parseAddress,
+  'an address and a port from 1 to 65535, such as 127.0.0.1:7302 or [::1]:7302',
+);
+
+export const LOOPBACK = ['127.0.0.0/8', '::1'];
+
+const RANGES = 'a list of addresses and ranges, such as 127.0.0.1,10.0.0.0/24';
+
+/** The environment has one text, with commas. */
+export const addressRanges = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(','))], RANGES)
+  .refine((list) => list.every((range) => addressRangeError(range) === undefined), RANGES);
+
 /** YAML 1.1 reads off as false. */
 const off = z.literal(['off', false]).transform((): 'off' => 'off');
 
@@ -111,7 +129,7 @@ function parseSocket(path: string): Listen | undefined {
 
 export const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 
-function parseAddress(text: string): Listen | undefined {
+function parseAddress(text: string): UdpAddress | undefined {
   const [, bracketed, plain = '', port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
   if (!isPort(Number(port))) return undefined;
   if (bracketed !== undefined) {
@@ -169,8 +187,8 @@ export const jwksUri = checked((text) => {
     : `a URL without user name, password and #, ${JWKS_EXAMPLE}`;
 }, `an https URL, ${JWKS_EXAMPLE}`);
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || isWithin(host.replace(/^\[|\]$/g, ''), LOOPBACK);
 }
 
 const JWKS_FILE = 'the path of a JWKS file, such as /etc/postern/keys.json';

@@ -5,7 +5,7 @@ import type { Deadline } from './deadline.ts';
 import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
-import type { Mount, Mounts } from './mount.ts';
+import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from './mount.ts';
 import { MAX_PATH_BYTES, pathError, prefixError } from './path.ts';
 import { createTryPin } from './pin.ts';
 import { parseRequestUri, type Requested, returnUrl } from './request-uri.ts';
@@ -75,6 +75,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       return deny('invalid_token', { id, path, rejection });
     }
     const known = { id, path, subject: grant.subject };
+    if (grant.exhausted) return deny('invalid_token', { ...known, refused: true, rejection: SENT });
     const resolved = resolveTarget(grant, requested, request, mounts);
     if (typeof resolved === 'string') {
       // A requester that has no use left gets the same response as for an unknown token.
@@ -85,7 +86,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const { mount, target, ...listed } = resolved;
     // A presigned query must not get more arguments: its signature would be invalid.
     const args = grant.targetArgs ?? requested.args;
-    const reuseFor = isBound(grant) || ignoresQuery(grant, requested) ? 0 : reusableFor(leftMs);
+    const isReusable = !isBound(grant) && !ignoresQuery(grant, requested);
+    const reuseFor = isReusable ? reusableFor(mount, leftMs) : 0;
     const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor, ...listed };
     const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
     const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
@@ -109,21 +111,24 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   }
 
   /** One second less: nginx counts whole seconds and may keep an answer that much longer. */
-  function reusableFor(leftMs = 0): number {
-    return Math.max(0, Math.min(decisionTtl, Math.floor(leftMs / 1000) - 1));
+  function reusableFor({ sign }: Mount, leftMs = 0): number {
+    const ttl = sign ? Math.min(decisionTtl, MAX_SIGNATURE_REUSE) : decisionTtl;
+    return Math.max(0, Math.min(ttl, Math.floor(leftMs / 1000) - 1));
   }
 }
+
+const SENT = { reason: 'its max_bytes were sent' };
 
 function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
   return { allow: false, code, ...known };
 }
 
-/** With the signature of the object store, if the mount has one. nginx must not reuse it after its end. */
+/** With the signature of the object store, if the mount has one. */
 function signed(allow: Allow, mount: Mount | undefined): Allow {
   if (mount?.sign === undefined) return allow;
   const name = allow.target.slice(mount.internal.length);
-  const { object, args, reusableFor } = mount.sign(name);
-  return { ...allow, object, args, reuseFor: Math.min(allow.reuseFor, reusableFor) };
+  // In this order: V8 is several times slower if a property follows the spread.
+  return { signed: mount.sign(name), ...allow };
 }
 
 /** A cookie with the token, for a client that does not have it in a cookie yet. */
@@ -138,9 +143,9 @@ function tokenCookie(
   return path === undefined ? undefined : { value: token, path };
 }
 
-/** Whether the decision depends on the requester. */
-function isBound({ uses, ip }: Grant): boolean {
-  return uses !== undefined || ip !== undefined;
+/** Whether the next decision may differ: for another requester, or because bytes were sent meanwhile. */
+function isBound({ uses, ip, maxBytes }: Grant): boolean {
+  return uses !== undefined || ip !== undefined || maxBytes !== undefined;
 }
 
 /** Whether other queries get the same decision. nginx would cache one for each query that a client invents. */

@@ -18,10 +18,12 @@ export interface Client {
   /** Seconds. */
   readonly maxExpiresIn: number;
   readonly maxResumeFor: number;
+  /** It may list and revoke the tokens of all clients. */
+  readonly admin?: boolean;
 }
 
 /** An issuer of JWTs that Postern trusts. */
-export interface TrustedIssuer extends Omit<Client, 'subject'> {
+export interface TrustedIssuer extends Omit<Client, 'subject' | 'admin'> {
   /** Exactly the `iss` claim. */
   readonly issuer: string;
   /** Where its public keys are. */

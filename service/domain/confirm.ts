@@ -28,6 +28,7 @@ export async function confirm(asked: Confirming, tryPin: TryPin): Promise<Decisi
     return { allow: false, code, id, path, subject: grant.subject, ...more };
   };
   const refused = () => deny('invalid_token', { refused: true });
+  const locked = () => deny('invalid_token', { refused: true, locked: grant });
   const ask = (code: DenyCode) => deny(code, { page: pageOf(grant, path) });
   const confirmed = (redeemed: Redeemed | undefined) => {
     if (redeemed === undefined) return refused();
@@ -52,6 +53,7 @@ export async function confirm(asked: Confirming, tryPin: TryPin): Promise<Decisi
   // Nobody typed a PIN: not an attempt.
   if (pin === undefined || pin === '') return ask('pin_required');
   const redeemed = await tryPin({ id, grant, pinHash, pin, redeem }, deadline);
+  if (redeemed === 'locked') return locked();
   return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
 }
 

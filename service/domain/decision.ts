@@ -1,5 +1,6 @@
 import type { Grant } from './grant.ts';
 import type { Rejection } from './look-up.ts';
+import type { SignedFile } from './mount.ts';
 import type { Redeemed } from './requester.ts';
 
 /** The client's request as nginx reports it. Strings hold one character per byte. */
@@ -62,8 +63,8 @@ export interface Allow {
   readonly target: string;
   /** Its query, encoded, without `?`; may be empty. */
   readonly args: string;
-  /** In an object store: the name below the internal prefix, percent-encoded as `args` sign it. */
-  readonly object?: string;
+  /** In an object store: the name of the file and the query, instead of `args`. */
+  readonly signed?: SignedFile;
   /** Seconds for which nginx may reuse the decision. */
   readonly reuseFor: number;
   /** With `uses`: whether the requester is known or new. */
@@ -94,6 +95,8 @@ export interface Deny {
   readonly subject?: string | undefined;
   /** The grant exists, but not for this requester: no use is left, or it came too late. */
   readonly refused?: true;
+  /** This request has revoked the grant: its PIN was wrong too often. */
+  readonly locked?: Grant;
   /** With the code `confirmed`. */
   readonly confirmed?: Confirmed;
   /** The requester may confirm. */

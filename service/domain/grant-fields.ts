@@ -4,6 +4,9 @@ export const MAX_REQUESTERS = 1000;
 /** Seconds; above any client's maximum, and small enough for exact times. */
 const MAX_SECONDS = 1_000_000_000;
 
+/** Seconds since 1970, as in the claims of a JWT. */
+const MAX_TIME = 100_000_000_000;
+
 interface Common {
   readonly description: string;
   readonly example?: unknown;
@@ -83,6 +86,16 @@ export const GRANT_FIELDS = {
     description: 'seconds in which a new requester may start; default: POSTERN_EXPIRES_IN, 120',
     value: 'seconds',
     example: 120,
+  },
+  not_before: {
+    type: 'whole',
+    min: 1,
+    max: MAX_TIME,
+    record: 'N',
+    claim: 'nbf',
+    description: 'seconds since 1970: until then Postern rejects the token',
+    value: 'time',
+    example: 1_795_597_200,
   },
   subject: {
     type: 'text',
@@ -183,6 +196,17 @@ export const GRANT_FIELDS = {
     description: 'bytes per second and connection; default: unlimited',
     value: 'bytes',
     example: 1_000_000,
+  },
+  max_bytes: {
+    type: 'whole',
+    min: 1,
+    // Redis' scripts write numbers of at most 14 digits.
+    max: 10_000_000_000_000,
+    record: 'M',
+    claim: false,
+    description: 'bytes after which the token opens nothing more, as nginx reports them',
+    value: 'bytes',
+    example: 50_000_000_000,
   },
   cookie: {
     for: 'prefix',

@@ -21,6 +21,8 @@ export interface Grant extends KeptFields {
   readonly pinHash?: string;
   /** JWT: when the signed token ends, whatever the store says. */
   readonly signedUntil?: number;
+  /** Set by the store: `maxBytes` were sent. */
+  readonly exhausted?: true;
   /** Another issuer signed the token. The store first sees it at its first use. */
   readonly external?: true;
 }

@@ -22,6 +22,8 @@ interface Formats {
 }
 
 export interface IssueOptions extends Defaults, Formats {
+  /** Whether nginx reports what it sends. */
+  readonly countsBytes: boolean;
   readonly mounts: Mounts;
   readonly store: Store;
   readonly now: () => number;
@@ -56,7 +58,11 @@ export function createIssue(options: IssueOptions): Issue {
         const own = errors.at(at);
         const one = prepareGrant(request, client, { mounts, defaults: options }, own);
         checkFormat(request, options, one?.grant ?? {}, own);
-        if (one !== undefined) prepared.push({ ...one, at, request });
+        if (request.max_bytes !== undefined && !options.countsBytes)
+          own.add('max_bytes', UNCOUNTED);
+        if (one === undefined) continue;
+        checkBegin(request, one, now(), own);
+        prepared.push({ ...one, at, request });
       }
       if (errors.all.length >= MAX_ERRORS) break;
     }
@@ -104,8 +110,20 @@ function refuse({ malformed, forbidden, all }: RequestErrors): void {
   }
 }
 
+function checkBegin(
+  { not_before: notBefore = 0 }: GrantRequest,
+  { expiresIn }: PreparedGrant,
+  now: number,
+  errors: RequestErrors,
+): void {
+  if (notBefore * 1000 < now + expiresIn * 1000) return;
+  errors.add('not_before', `must be before the end, and expires_in (${expiresIn}) counts from now`);
+}
+
+const UNCOUNTED = 'needs POSTERN_DELIVERY_LISTEN: without it, Postern does not know the bytes';
+
 function checkFormat(
-  { format, revocable, target_args: targetArgs }: GrantRequest,
+  { format, revocable, target_args: targetArgs, max_bytes: maxBytes }: GrantRequest,
   { format: defaultFormat, signer }: Formats,
   { uses }: Pick<Grant, 'uses'>,
   errors: RequestErrors,
@@ -120,6 +138,9 @@ function checkFormat(
   if (revocable !== false) return;
   if (!isJwt) {
     errors.add('revocable', 'must be true, or format must be jwt: opaque tokens are stored');
+  }
+  if (maxBytes !== undefined) {
+    errors.add('revocable', 'must be true with max_bytes: the store counts the bytes');
   }
   if (uses !== undefined) {
     const detail = 'must be true with max_uses, resume_for or confirm: the store counts requesters';

@@ -30,6 +30,7 @@ export type LookUp = (token: string, revoking?: boolean) => Promise<LookUpResult
 
 const NOT_STORED = { reason: 'the store does not have it: it ended, was revoked, or was lost' };
 const REVOKED = { reason: 'it was revoked' };
+const TOO_EARLY = { reason: 'not_before: is later than now' };
 
 /** Looks a token up in the store, by its signature, or both. At most one round trip. */
 export function createLookUp({ store, verify, timed, leeway, now }: LookUpOptions): LookUp {
@@ -40,7 +41,7 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     const { id, recorded } = verified;
     if (recorded === 'required') {
       const found = await findRecorded(id);
-      return { ...found, ...(found.grant === undefined && { rejection: NOT_STORED }) };
+      return found.grant === undefined ? { rejection: NOT_STORED, ...found } : found;
     }
     if (recorded === 'never') return signed(verified);
     const kept = await store.findExternal(id);
@@ -51,8 +52,11 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
   };
 
   async function findRecorded(id: string): Promise<LookUpResult> {
-    if (!timed) return { id, recorded: 'required', grant: await store.find(id) };
-    return { id, recorded: 'required', ...(await store.findTimed(id)) };
+    const recorded = 'required';
+    const found = timed ? await store.findTimed(id) : { grant: await store.find(id) };
+    const { notBefore = 0 } = found?.grant ?? {};
+    if (notBefore * 1000 > now()) return { id, recorded, rejection: TOO_EARLY };
+    return { id, recorded, ...found };
   }
 
   /** The store does not time the token, and our clock may be late by the leeway. */

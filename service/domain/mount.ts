@@ -20,6 +20,9 @@ export interface Mount {
   readonly sign?: SignFile;
 }
 
+/** Seconds for which nginx may reuse a signature: it must stay valid for retries and other clocks. */
+export const MAX_SIGNATURE_REUSE = 30;
+
 /** Signs a request for a file, by its name below the internal prefix. */
 export type SignFile = (name: string) => SignedFile;
 
@@ -28,8 +31,6 @@ export interface SignedFile {
   readonly object: string;
   /** The query with the signature. */
   readonly args: string;
-  /** Seconds for which nginx may reuse the signature. */
-  readonly reusableFor: number;
 }
 
 /** `site` is `undefined` for sites that no mount names. */

@@ -59,12 +59,12 @@ export interface PinAttempt {
 export type TryPin = (
   attempt: PinAttempt,
   deadline: Deadline | undefined,
-) => Promise<Redeemed | 'wrong' | undefined>;
+) => Promise<Redeemed | 'wrong' | 'locked' | undefined>;
 
 /**
  * Checks PINs one at a time, so that a flood of them delays no other decision. The store counts each
- * attempt before the check. `TryPin` redeems the token if the PIN is correct. It returns undefined if no
- * attempt is left, and revokes the token, or if no use is left.
+ * attempt before the check. `TryPin` redeems the token if the PIN is correct. `locked`: no attempt is left,
+ * and the token is revoked. Undefined: no use is left, or the token is gone.
  */
 export function createTryPin(store: Pick<Store, 'countAttempt' | 'revoke'>): TryPin {
   const enqueue = createQueue();
@@ -80,13 +80,13 @@ export function createTryPin(store: Pick<Store, 'countAttempt' | 'revoke'>): Try
     if (seen !== 'new') return seen;
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
     if (attempts === undefined) return undefined;
+    if (attempts === 0) return 'locked';
     if (await matchesPin(pin, pinHash)) {
       if (deadline?.late) throw deadline.late;
       return redeem(true);
     }
     if (attempts < MAX_PIN_ATTEMPTS) return 'wrong';
-    await store.revoke(id, grant.client);
-    return undefined;
+    return (await store.revoke(id, grant.client)) ? 'locked' : undefined;
   }
 
   return async (attempt, deadline) => {

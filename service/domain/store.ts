@@ -1,3 +1,4 @@
+import type { Counted, Delivered, Delivery } from './delivery.ts';
 import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed, Requester } from './requester.ts';
 
@@ -10,7 +11,14 @@ export interface TimedGrant {
   readonly leftMs: number;
 }
 
-/** A position in the list of a subject's grants: after this entry. */
+/** Which of a client's grants; all of them without both fields. */
+export interface Selection {
+  readonly subject?: string | undefined;
+  /** Exactly the `covers` of a grant. */
+  readonly covers?: string | undefined;
+}
+
+/** A position in a list of grants: after this entry. */
 export interface Cursor {
   readonly end: number;
   readonly id: string;
@@ -42,12 +50,21 @@ export interface Store {
   redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
   /**
    * Counts an attempt to enter the PIN of a grant: the number of attempts with this one. Undefined if
-   * there were `max` already, which ends the grant, or if it is gone or has no PIN. A new requester that
+   * it is gone or has no PIN; 0 if there were `max` already, which ends the grant. A new requester that
    * `redeem` counts gets its attempt back. Atomic; one round trip.
    */
   countAttempt(id: string, max: number): Promise<number | undefined>;
   /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
   requesters(id: string): Promise<readonly KnownRequester[]>;
+  /**
+   * Adds what nginx sent for tokens, atomically for each, and returns those with a live grant. A grant
+   * with `maxBytes` is `exhausted` from then on. One round trip.
+   */
+  addDelivered(
+    entries: ReadonlyArray<readonly [id: string, delivery: Delivery]>,
+  ): Promise<readonly Counted[]>;
+  /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
+  delivered(id: string): Promise<Delivered | undefined>;
   /** As `find`, for an external token: what the store knows of it, if anything. */
   findExternal(id: string): Promise<Grant | 'revoked' | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
@@ -61,10 +78,12 @@ export interface Store {
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */
   revoke(id: string, client: string): Promise<boolean>;
-  /** Live grants of a client's subject, ordered by their end. */
-  list(client: string, subject: string, limit: number, after?: Cursor): Promise<Page>;
+  /** Live grants of a client, ordered by their end. A page may have fewer than `limit`. */
+  list(client: string, selection: Selection, limit: number, after?: Cursor): Promise<Page>;
   /** Ends all grants of a client's subject that were issued before, and counts them. */
   revokeSubject(client: string, subject: string): Promise<number>;
+  /** Ends all grants of a client that were issued before, and counts them. */
+  revokeClient(client: string): Promise<number>;
   /** Proves that the store accepts a write. If it rejects, the error has the health. */
   check(): Promise<Health>;
   close(): Promise<void>;

@@ -21,7 +21,7 @@ export function authRequestAnswer(decision: Decision, cookies: CookieSettings): 
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args, object, reuseFor, listing } = decision;
+  const { id, grant, target, signed, args, reuseFor, listing } = decision;
   const headers = [
     'Cache-Control',
     'no-store',
@@ -33,8 +33,9 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
     responseHeaders.tokenId,
     id,
   ];
-  if (args !== '') headers.push(responseHeaders.args, args);
-  if (object !== undefined) headers.push(responseHeaders.object, object);
+  if (signed !== undefined) {
+    headers.push(responseHeaders.args, signed.args, responseHeaders.object, signed.object);
+  } else if (args !== '') headers.push(responseHeaders.args, args);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined)
     headers.push(responseHeaders.limitRate, String(grant.limitRate));

@@ -8,7 +8,7 @@ import { type Answer, type CookieSettings, problemAnswer, send } from './answer.
 import { authRequestAnswer } from './auth-request.ts';
 import { confirmAnswer, readConfirmation } from './confirm.ts';
 import { gateRequest, requestHeaders } from './headers.ts';
-import { logDecision } from './log.ts';
+import { logDecision, logLocked } from './log.ts';
 import { xAccelAnswer } from './x-accel.ts';
 
 export interface GateDependencies {
@@ -64,6 +64,8 @@ export function createGate(deps: GateDependencies): RequestListener {
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
+      // Also if the answer is late.
+      if (!decision.allow && decision.locked) logLocked(log, headers, decision.id, decision.locked);
     } catch (cause) {
       decision = unavailable(cause);
     }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import type { Decision, Deny } from '../domain/decision.ts';
+import { type Grant, isFolder } from '../domain/grant.ts';
 import { Unavailable } from '../domain/store.ts';
 import { withoutTokens } from '../domain/without-tokens.ts';
 import { requestHeaders } from './headers.ts';
@@ -32,6 +33,29 @@ export function logDecision(
       ...(!decision.allow && reasonFor(decision)),
     },
     'decision',
+  );
+}
+
+/** Logs that wrong PINs have revoked a token, with the fields of the API's audit log. */
+export function logLocked(
+  log: Logger,
+  headers: IncomingHttpHeaders,
+  id: string | undefined,
+  { client, covers, site, subject }: Grant,
+): void {
+  log.info(
+    {
+      action: 'token.revoked',
+      by: 'pin',
+      token_id: id,
+      client,
+      subject: subject && withoutTokens(subject),
+      [isFolder(covers) ? 'prefix' : 'path']: withoutTokens(covers),
+      site,
+      request_id: headers[requestHeaders.requestId],
+      address: headers[requestHeaders.address],
+    },
+    'audit',
   );
 }
 

@@ -21,7 +21,8 @@ export function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answe
 }
 
 function allowed(decision: Allow, cookies: CookieSettings): Answer {
-  const { id, grant, target, args, object, listing } = decision;
+  const { id, grant, target, signed, listing } = decision;
+  const args = signed?.args ?? decision.args;
   const headers = [
     // nginx passes this header on to the client.
     'Cache-Control',
@@ -34,7 +35,7 @@ function allowed(decision: Allow, cookies: CookieSettings): Answer {
     responseHeaders.tokenId,
     id,
   ];
-  if (object !== undefined) headers.push(responseHeaders.object, object);
+  if (signed !== undefined) headers.push(responseHeaders.object, signed.object);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push('X-Accel-Limit-Rate', String(grant.limitRate));
   if (listing !== undefined) headers.push(...listingHeaders(listing));

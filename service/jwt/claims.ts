@@ -70,7 +70,6 @@ function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
   const iat = Math.floor(issuedAt / 1000);
   return {
     iat,
-    nbf: iat,
     // If the store keeps the token, the store ends it to the millisecond.
     exp: (recorded ? Math.ceil : Math.floor)(signedUntil / 1000),
     client_id: grant.client,
@@ -83,6 +82,7 @@ function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
       start_by: Math.ceil(expiresAt / 1000),
     }),
     ...keptClaimsOf(grant),
+    nbf: Math.max(iat, grant.notBefore ?? iat),
     ...(!recorded && { revocable: false }),
   } as JWTPayload;
 }
@@ -92,7 +92,7 @@ function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
  * not have uses, which only the store can count.
  */
 export function grantOf(claims: OwnClaims): Grant | undefined {
-  const { path, prefix } = claims;
+  const { path, prefix, nbf = 0, iat } = claims;
   const covers = path ?? prefix;
   if (covers === undefined || isFolder(covers) !== (prefix !== undefined)) return undefined;
   if (claims.max_uses !== undefined || claims.resume_for !== undefined) return undefined;
@@ -100,8 +100,9 @@ export function grantOf(claims: OwnClaims): Grant | undefined {
     client: claims.client_id,
     mount: claims.mount,
     covers,
-    ...keptFieldsOf(claims, ({ claim }) => claim),
-    issuedAt: claims.iat * 1000,
+    // Each own token has nbf. Without not_before, it is iat.
+    ...keptFieldsOf({ ...claims, nbf: nbf > iat ? nbf : undefined }, ({ claim }) => claim),
+    issuedAt: iat * 1000,
     expiresAt: claims.exp * 1000,
     signedUntil: claims.exp * 1000,
   };

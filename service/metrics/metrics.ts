@@ -1,14 +1,15 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
 import { counts, gauge, times } from './counts.ts';
+import { deliveryMetrics } from './delivery.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeMetrics } from './store.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * The metrics for Prometheus. All values of all labels are fixed here. None comes from a request, so a
- * label cannot hold a secret, and the number of series never grows.
+ * The metrics for Prometheus. All values of all labels are fixed here, or are names of the configuration.
+ * None comes from a request, so a label cannot hold a secret, and the number of series is bounded.
  */
 export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
@@ -27,6 +28,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
   return {
     recordDecision: decisionRecorder(registry),
     ...storeMetrics(registry),
+    ...deliveryMetrics(registry),
     recordReload: reloadRecorder(registry),
     /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),

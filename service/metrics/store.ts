@@ -24,7 +24,7 @@ export function storeMetrics(registry: Registry) {
   const revoked = counts(
     registry,
     'postern_tokens_revoked_total',
-    'Tokens revoked, one by one or by subject.',
+    'Tokens revoked: each by itself, or those of a subject or a client.',
   )();
   const secondsOf = times(
     registry,
@@ -110,6 +110,8 @@ export function storeMetrics(registry: Registry) {
       findTimed: timed('find', store.findTimed),
       countAttempt: timed('count_attempt', store.countAttempt),
       requesters: timed('requesters', store.requesters),
+      addDelivered: timed('add_delivered', store.addDelivered),
+      delivered: timed('delivered', store.delivered),
       findExternal: timed('find_external', store.findExternal),
       saveExternal: timed('save_external', store.saveExternal),
       revokeExternal: timed('revoke_external', store.revokeExternal, () => revoked.inc()),
@@ -121,6 +123,7 @@ export function storeMetrics(registry: Registry) {
       }),
       revoke: timed('revoke', store.revoke, (wasLive) => revoked.inc(Number(wasLive))),
       revokeSubject: timed('revoke_subject', store.revokeSubject, (count) => revoked.inc(count)),
+      revokeClient: timed('revoke_client', store.revokeClient, (count) => revoked.inc(count)),
       close: store.close,
     }),
 

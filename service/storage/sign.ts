@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { SignedFile, SignFile } from '../domain/mount.ts';
+import { MAX_SIGNATURE_REUSE, type SignedFile, type SignFile } from '../domain/mount.ts';
 import { encodePath } from '../domain/path.ts';
 
 /** `secretAccessKey` and `sessionToken` are secrets: never log them. */
@@ -21,10 +21,7 @@ export interface StorageLocation {
 }
 
 /** How long a storage accepts a signature. */
-const VALID_SECONDS = 60;
-
-/** nginx may reuse a signature only while it stays valid long enough for retries and different clocks. */
-const REUSABLE_SECONDS = 30;
+const VALID_SECONDS = 2 * MAX_SIGNATURE_REUSE;
 
 /** The URL of the objects, with a slash at the end. */
 export function storageUrl({ endpoint, bucket, prefix, style }: StorageLocation): URL {
@@ -64,7 +61,7 @@ export function createSign(
     const object = encodeKey(name);
     const signature = signer.sign(pathname + object);
     const args = `${signer.query}&X-Amz-Signature=${signature}`;
-    return { object, args, reusableFor: REUSABLE_SECONDS };
+    return { object, args };
   }
 
   /** What all signatures of one second share. */
@@ -105,9 +102,11 @@ export function createSign(
   }
 }
 
+const UNRESERVED = /^[A-Za-z0-9\-._~/]*$/;
+
 /** Percent-encodes the UTF-8 bytes of a key once, except unreserved characters and slashes. */
 function encodeKey(key: string): string {
-  return encodeMarks(encodePath(key));
+  return UNRESERVED.test(key) ? key : encodeMarks(encodePath(key));
 }
 
 function encode(text: string): string {

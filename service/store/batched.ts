@@ -1,7 +1,7 @@
 import type { Grant } from '../domain/grant.ts';
 import { StoreUnavailable } from '../domain/store.ts';
-import { type Connection, replyOrThrow } from './connection.ts';
-import { decodeRecord, encodeRecord } from './record.ts';
+import type { Connection } from './connection.ts';
+import { decodeRecord } from './record.ts';
 
 /** The value of a grant's key. */
 export type Stored = Grant | 'revoked' | undefined;
@@ -47,15 +47,6 @@ export function createReadTimed(connection: Connection): (key: string) => Promis
   return async (key) => {
     const { stored, leftMs } = (await get(key)) ?? { stored: undefined, leftMs: 0 };
     return { stored: valueOrThrow(stored), leftMs };
-  };
-}
-
-/** Stores grants that no index names. Each is a command that succeeds or fails by itself. */
-export function createWrite({ send }: Connection) {
-  const set = batched(send);
-  return async (key: string, grant: Grant, milliseconds: number): Promise<void> => {
-    const reply = await set(['set', key, encodeRecord(grant), 'PX', milliseconds]);
-    replyOrThrow(reply ?? [new Error('Redis was not asked'), null]);
   };
 }
 

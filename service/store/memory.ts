@@ -1,5 +1,7 @@
+import { addDelivery, type Delivery, isWhole, sums } from '../domain/delivery.ts';
 import {
   type Grant,
+  isFolder,
   type KnownRequester,
   latestEndOf,
   rememberedUntil,
@@ -7,7 +9,7 @@ import {
 } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import { type Requester, redeem } from '../domain/requester.ts';
-import type { Cursor, Entry, Store } from '../domain/store.ts';
+import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
@@ -17,31 +19,36 @@ interface Held {
   readonly requesters: KnownRequester[];
   /** To enter the PIN. */
   attempts: number;
+  /** What nginx sent. */
+  readonly delivery?: Delivery;
+  readonly whole: boolean;
 }
 
 /** Grants in the memory of this process: for one instance, lost when it ends. */
 export function createMemoryStore({ now = Date.now }: { now?: () => number } = {}): Store {
   const held = new Map<string, Held>();
-  const subjects = new Map<string, Set<string>>();
+  /** Token IDs, by what `indexesOf` returns. */
+  const indexes = new Map<string, Set<string>>();
   /** Revoked external tokens, and until when to remember them. */
   const revoked = new Map<string, number>();
   let swept = now();
 
   function put(id: string, grant: Grant): void {
-    held.set(id, { grant, requesters: [], attempts: 0 });
-    if (grant.subject === undefined || grant.external) return;
-    const key = keyOf(grant.client, grant.subject);
-    const ids = subjects.get(key) ?? new Set();
-    subjects.set(key, ids.add(id));
+    held.set(id, { grant, requesters: [], attempts: 0, whole: false });
+    if (grant.external) return;
+    for (const index of indexesOf(grant)) {
+      const ids = indexes.get(index) ?? new Set();
+      indexes.set(index, ids.add(id));
+    }
   }
 
-  function end(id: string, { client, subject }: Grant): void {
+  function end(id: string, grant: Grant): void {
     held.delete(id);
-    if (subject === undefined) return;
-    const key = keyOf(client, subject);
-    const ids = subjects.get(key);
-    ids?.delete(id);
-    if (ids?.size === 0) subjects.delete(key);
+    for (const index of indexesOf(grant)) {
+      const ids = indexes.get(index);
+      ids?.delete(id);
+      if (ids?.size === 0) indexes.delete(index);
+    }
   }
 
   function live(id: string): Held | undefined {
@@ -56,11 +63,19 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return found?.grant.client === client ? found : undefined;
   }
 
-  function entriesOf(client: string, subject: string): Entry[] {
-    return [...(subjects.get(keyOf(client, subject)) ?? [])].flatMap((id): Entry[] => {
-      const found = live(id);
-      return found === undefined ? [] : [[id, found.grant]];
+  function entriesOf(client: string, { subject, covers }: Selection): Entry[] {
+    const index = indexOf(client, subject === undefined ? { covers } : { subject });
+    return [...(indexes.get(index) ?? [])].flatMap((id): Entry[] => {
+      const grant = live(id)?.grant;
+      const isWanted = grant !== undefined && (covers ?? grant.covers) === grant.covers;
+      return isWanted ? [[id, grant]] : [];
     });
+  }
+
+  function endAll(client: string, selection: Selection): number {
+    const entries = entriesOf(client, selection);
+    for (const [id, grant] of entries) end(id, grant);
+    return entries.length;
   }
 
   /** Frees the memory of ended grants. */
@@ -116,7 +131,32 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       found.attempts += 1;
       if (found.attempts <= max) return found.attempts;
       end(id, found.grant);
-      return undefined;
+      return 0;
+    },
+    async addDelivered(entries) {
+      return entries.flatMap(([id, delivery]) => {
+        const found = live(id);
+        if (found === undefined) return [];
+        const { grant } = found;
+        const sum = addDelivery(found.delivery, isFolder(grant.covers) ? sums(delivery) : delivery);
+        const isCompleted = !found.whole && isWhole(sum);
+        const isExhausted = grant.maxBytes !== undefined && sum.bytes >= grant.maxBytes;
+        held.set(id, {
+          ...found,
+          delivery: sum,
+          whole: found.whole || isCompleted,
+          grant: isExhausted ? { ...grant, exhausted: true } : grant,
+        });
+        const { client, mount } = grant;
+        const { requests, bytes } = delivery;
+        return { id, client, mount, requests, bytes, ...(isCompleted && { completed: grant }) };
+      });
+    },
+    async delivered(id) {
+      const found = live(id);
+      if (found?.delivery === undefined) return undefined;
+      const { ranges: _, ...delivered } = found.delivery;
+      return { ...delivered, whole: found.whole };
     },
     async prolong(id, client, expiresAt) {
       const found = own(id, client);
@@ -132,8 +172,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       if (found.grant.external) revoked.set(id, endOf(found));
       return true;
     },
-    async list(client, subject, limit, after) {
-      const all = entriesOf(client, subject)
+    async list(client, selection, limit, after) {
+      const all = entriesOf(client, selection)
         .map((entry) => ({ entry, cursor: cursorOf(entry) }))
         .filter(({ cursor }) => after === undefined || compare(cursor, after) > 0)
         .sort((a, b) => compare(a.cursor, b.cursor));
@@ -144,24 +184,29 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         ...(all.length > limit && last && { next: last.cursor }),
       };
     },
-    async revokeSubject(client, subject) {
-      const entries = entriesOf(client, subject);
-      for (const [id, grant] of entries) end(id, grant);
-      return entries.length;
-    },
+    revokeSubject: async (client, subject) => endAll(client, { subject }),
+    revokeClient: async (client) => endAll(client, {}),
     async check() {
       return { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
     },
     async close() {
       held.clear();
-      subjects.clear();
+      indexes.clear();
       revoked.clear();
     },
   };
 }
 
-function keyOf(client: string, subject: string): string {
-  return `${client}:${subject}`;
+function indexesOf({ client, subject, covers }: Grant): string[] {
+  return [{}, { covers }, ...(subject === undefined ? [] : [{ subject }])].map((selection) =>
+    indexOf(client, selection),
+  );
+}
+
+/** The ID of a client contains no colon. */
+function indexOf(client: string, { subject, covers }: Selection): string {
+  if (subject !== undefined) return `${client}:subject:${subject}`;
+  return covers === undefined ? client : `${client}:path:${covers}`;
 }
 
 function asKnown({ newCookie: cookie, address }: Requester, began: number): KnownRequester {

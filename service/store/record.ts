@@ -8,6 +8,14 @@ const VERSION = 2;
 /** Of grants with `confirm`, which an older program would redeem without a confirmation. */
 const CONFIRM_VERSION = 3;
 
+/** Of grants with `not_before`, which an older program would allow too early. */
+const NOT_BEFORE_VERSION = 4;
+
+function versionOf({ h: confirm, N: notBefore }: Record<string, unknown>): number {
+  if (notBefore !== undefined) return NOT_BEFORE_VERSION;
+  return confirm === undefined ? VERSION : CONFIRM_VERSION;
+}
+
 /**
  * Keys of one letter, because there may be millions of records. The keys of the fields that a grant
  * keeps as requested are in domain/grant-fields.ts.
@@ -29,6 +37,8 @@ interface Fields {
   /** Hash of the PIN; and the attempts to enter it, set by the first one. */
   P?: string;
   A?: number;
+  /** Set when `max_bytes` were sent. */
+  E?: 1;
   /** Set by the first use: until when a new requester is admitted, by Redis' clock. */
   a?: number;
   /** Set by the first use. */
@@ -38,7 +48,7 @@ interface Fields {
 export function encodeRecord(grant: Grant): string {
   const { uses } = grant;
   const record: Fields & Record<string, unknown> = {
-    v: grant.confirm ? CONFIRM_VERSION : VERSION,
+    v: VERSION,
     c: grant.client,
     m: grant.mount,
     p: grant.covers,
@@ -48,6 +58,7 @@ export function encodeRecord(grant: Grant): string {
   for (const { property, record: key, isFlag } of KEPT_FIELDS) {
     if (grant[property] !== undefined) record[key] = isFlag ? 1 : grant[property];
   }
+  record.v = versionOf(record);
   if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
   if (grant.external) record.y = 1;
   if (grant.pinHash !== undefined) record.P = grant.pinHash;
@@ -66,10 +77,12 @@ export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
-  const { v, c, m, p, i, x, j, y, P: pinHash } = fields;
-  if (v !== VERSION && v !== CONFIRM_VERSION) throw unreadable(`of unknown layout ${v}`);
+  const { v, c, m, p, i, x, j, y, E, P: pinHash } = fields;
+  if (!(v >= VERSION && v <= NOT_BEFORE_VERSION)) throw unreadable(`of unknown layout ${v}`);
+  if (v !== versionOf(fields)) throw unreadable(LACKING);
+  if (fields.N !== undefined && !isCount(fields.N, 1)) throw unreadable(LACKING);
   const isConfirm = fields.h === 1 && fields.o !== undefined;
-  if (isConfirm !== (v === CONFIRM_VERSION)) throw unreadable(LACKING);
+  if (fields.h !== undefined && !isConfirm) throw unreadable(LACKING);
   if (pinHash !== undefined && !(isConfirm && typeof pinHash === 'string')) {
     throw unreadable(LACKING);
   }
@@ -85,6 +98,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
     ...(uses !== undefined && { uses }),
     ...(j !== undefined && { signedUntil: j }),
     ...(y !== undefined && { external: true }),
+    ...(E !== undefined && { exhausted: true }),
     ...(pinHash !== undefined && { pinHash }),
   };
   // Assigned one by one: a spread takes six times as long.

@@ -2,7 +2,7 @@ import { type Grant, latestEndOf, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { checkedUrl } from './access.ts';
-import { createRead, createReadTimed, createWrite, type Stored } from './batched.ts';
+import { createRead, createReadTimed, type Stored } from './batched.ts';
 import { connectCluster } from './cluster.ts';
 import {
   type Connection,
@@ -11,8 +11,10 @@ import {
   type Reply,
   replyOrThrow,
 } from './connection.ts';
+import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
 import { createHealth } from './health.ts';
-import { createClusterIssuing, createEnterAll, type EnterAll } from './issuing-cluster.ts';
+import { createIndexes } from './indexes.ts';
+import { createClusterIssuing, createEnterAll, createIssuing, type EnterAll } from './issuing.ts';
 import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 import * as scripts from './scripts.ts';
@@ -27,16 +29,15 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly now?: () => number;
 }
 
-/** How many of a subject's grants one round trip ends. */
+/** How many grants of an index one round trip ends. */
 const PAGE = 1000;
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
  * are in a hash, `<prefix>uses:{<id>}`.
  *
- * `<prefix>subject:{<client>:<subject>}` is a sorted set of token IDs by their end: the subject's
- * index. It may name grants that are gone; only the grant's own key decides. One script writes it before
- * the grants; issuing-cluster.ts says what differs in a cluster. The braces delimit each name and keep related keys in one cluster slot.
+ * Each grant is in the indexes of indexes.ts. They may name grants that are gone; only the grant's own key
+ * decides. The braces delimit each name and keep related keys in one cluster slot.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now, replicas: wanted = 0 } = options;
@@ -64,12 +65,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const { redis } = connection;
   const read = createRead(connection);
   const readTimed = createReadTimed(connection);
-  const write = createWrite(connection);
   const grantKey = (id: string) => `${prefix}grant:{${id}}`;
   const usesKey = (id: string) => `${prefix}uses:{${id}}`;
-  const indexKey = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
-  /** Where `revokeSubject` moves the index. */
-  const endingKey = (client: string, subject: string) => `${indexKey(client, subject)}:revoked`;
+  const indexes = createIndexes(prefix);
+  /** Where a revocation moves an index. */
+  const endingKey = (index: string) => `${index}:revoked`;
 
   /** Every failure of Redis is a `StoreUnavailable`. */
   async function reply<T>(command: Promise<T>): Promise<T> {
@@ -105,34 +105,18 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const findExternal = (id: string) => read(grantKey(id));
   const find = (id: string) => findExternal(id).then(live);
 
-  const enter = createEnterAll(connection, grantKey);
+  const enter = createEnterAll(connection);
   // In a cluster, a failover could lose the entry and keep the grant: revoking its subject would miss it.
   const enterAll: EnterAll = connection.isCluster
     ? (index, entries) => confirmed(index, () => enter(index, entries))
     : enter;
 
-  async function issueTogether(issued: readonly Entry[]): Promise<void> {
-    const indexes = new Map<string, number>();
-    const args: Array<string | number> = [issued.length];
-    for (const [, grant] of issued) {
-      const { client, subject } = grant;
-      let index = 0;
-      if (subject !== undefined) {
-        const key = indexKey(client, subject);
-        index = indexes.get(key) ?? indexes.size + 1;
-        indexes.set(key, index);
-      }
-      const left = lifeOf(grant);
-      args.push(encodeRecord(grant), left, index, left + latestEndOf(grant) - grant.expiresAt);
-    }
-    const keys = [...issued.map(([id]) => grantKey(id)), ...indexes.keys()];
-    await run(scripts.ISSUE, keys, args);
-  }
-
-  const keys = { grantKey, indexKey };
+  const keysOf = (id: string) => [grantKey(id), usesKey(id)];
+  const addDelivered = createAddDelivered({ keysOf, isCluster: connection.isCluster, run });
+  const issuing = { grantKey, indexesOf: indexes.of, lifeOf };
   const issueAll = connection.isCluster
-    ? createClusterIssuing(connection, { ...keys, lifeOf, enterAll })
-    : issueTogether;
+    ? createClusterIssuing(connection, { ...issuing, enterAll })
+    : createIssuing(connection, issuing);
 
   /** Ends all grants that an index names, and counts them. */
   async function endAll(index: string): Promise<number> {
@@ -154,19 +138,23 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     }
   }
 
+  /** Ends all grants that are in an index now. */
+  function endIndex(index: string): Promise<number> {
+    const ending = endingKey(index);
+    return confirmed(undefined, async () => {
+      let revoked = 0;
+      for (let isBusy: unknown = 1; isBusy === 1; ) {
+        isBusy = await run(scripts.START_ENDING, [index, ending], []);
+        revoked += await endAll(ending);
+      }
+      return revoked;
+    });
+  }
+
   return {
     find,
     findExternal,
-
-    issue(issued) {
-      const [first, ...more] = issued;
-      if (first === undefined || more.length > 0 || first[1].subject !== undefined) {
-        return reply(issueAll(issued));
-      }
-      // The same without the script, at a lower cost: no index names this grant.
-      const [id, grant] = first;
-      return reply(write(grantKey(id), grant, lifeOf(grant)));
-    },
+    issue: (issued) => reply(issueAll(issued)),
 
     async findTimed(id) {
       const { stored, leftMs } = await readTimed(grantKey(id));
@@ -176,6 +164,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async requesters(id) {
       return decodeRequesters(await reply(redis.hgetall(usesKey(id))));
+    },
+
+    addDelivered,
+
+    async delivered(id) {
+      const field = await reply(redis.hget(usesKey(id), DELIVERED_FIELD));
+      return field === null ? undefined : decodeDelivered(field);
     },
 
     async saveExternal(id, grant) {
@@ -215,32 +210,33 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async prolong(id, client, expiresAt) {
       const before = await find(id);
       if (before?.client !== client) return undefined;
-      const { subject, external } = before;
-      let index = subject === undefined || external ? [] : [indexKey(client, subject)];
+      const all = before.external ? [] : indexes.of(before);
       const left = Math.max(1, expiresAt - now());
-      const leftInIndex = left + latestEndOf(before) - before.expiresAt;
-      if (connection.isCluster) {
-        // Before the grant, which must not outlive its entry.
-        for (const key of index) await reply(enterAll(key, [[id, leftInIndex]]));
-        index = [];
-      }
-      const args = [client, expiresAt, left, leftInIndex];
-      const record = await run(scripts.PROLONG, [grantKey(id), usesKey(id), ...index], args);
+      const entry = [id, left + latestEndOf(before) - before.expiresAt];
+      // In a cluster, before the grant, which must not outlive its entries.
+      const { isCluster } = connection;
+      if (isCluster) await reply(Promise.all(all.map((index) => enterAll(index, entry))));
+      const keys = [grantKey(id), usesKey(id), ...(isCluster ? [] : all)];
+      const record = await run(scripts.PROLONG, keys, [client, expiresAt, left, ...entry]);
       return typeof record === 'string' ? (decodeRecord(record) as Grant) : undefined;
     },
 
     async revoke(id, client) {
       const key = grantKey(id);
       const revoke = () => run(scripts.REVOKE, [key, usesKey(id)], [client, REVOKED]);
-      const subject = await confirmed(key, revoke);
-      if (typeof subject !== 'string') return false;
+      const revoked = await confirmed(key, revoke);
+      if (!Array.isArray(revoked)) return false;
+      const [covers, subject] = revoked;
+      const left = covers === undefined ? [] : indexes.of({ client, covers, subject });
       // Not awaited: an index may name grants that are gone.
-      if (subject !== '') redis.zrem(indexKey(client, subject), id).catch(() => {});
+      for (const index of left) redis.zrem(index, id).catch(() => {});
       return true;
     },
 
-    async list(client, subject, limit, after) {
-      const [index, ending] = [indexKey(client, subject), endingKey(client, subject)];
+    async list(client, selection, limit, after) {
+      const { covers } = selection;
+      const index = indexes.ofSelection(client, selection);
+      const ending = endingKey(index);
       const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
       let page = await run(scripts.LIST, [index, ending], args);
       // Finish a revocation first: its grants must not be listed, and the client may check its result.
@@ -252,24 +248,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const grants = await Promise.all(ids.map(find));
       const entries = ids.flatMap((id, i): Entry[] => {
         const grant = grants[i];
-        return grant === undefined ? [] : [[id, grant]];
+        // Other paths have the same index.
+        const isWanted = grant !== undefined && (covers ?? grant.covers) === grant.covers;
+        return isWanted ? [[id, grant]] : [];
       });
       const last = ids.at(-1);
       const more = ids.length === limit && last !== undefined;
       return { entries, ...(more && { next: { id: last, end: Number(found.at(-1)) } }) };
     },
 
-    revokeSubject(client, subject) {
-      const [index, ending] = [indexKey(client, subject), endingKey(client, subject)];
-      return confirmed(undefined, async () => {
-        let revoked = 0;
-        for (let isBusy: unknown = 1; isBusy === 1; ) {
-          isBusy = await run(scripts.START_ENDING, [index, ending], []);
-          revoked += await endAll(ending);
-        }
-        return revoked;
-      });
-    },
+    revokeSubject: (client, subject) => endIndex(indexes.ofSelection(client, { subject })),
+    revokeClient: (client) => endIndex(indexes.ofSelection(client, {})),
 
     check: health.check,
 

@@ -6,7 +6,7 @@
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
  * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
  * `wc<cookie>` and `wa<address>` exist until replicas have confirmed it: a failover could lose it, and
- * another requester would get its use.
+ * another requester would get its use. `d` is what nginx sent, for any grant: see delivered.ts.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
@@ -25,42 +25,50 @@ if grant.c ~= ARGV[1] then return false end
 `;
 
 /**
- * Adds a token ID to a subject's index, which lives as long as its longest grant. `tidy` removes ended
- * entries, at most 1000 at a time. An entry stays a minute longer than its grant.
+ * Adds the token IDs in ARGV, each followed by how long it may stay, to an index. There are at most 1000, and
+ * unpack takes 8000 values. First it removes ended entries, at most 1000 at a time. An entry stays a minute
+ * longer than its grant, and the index half a minute longer than its longest grant, so that not every entry
+ * changes its end.
  */
 const ENTER = `
 local slack = 60000
-local function tidy(index)
+local function enter(index, first, last)
   local ended = redis.call('ZCOUNT', index, '-inf', now - slack)
   if ended > 0 then redis.call('ZREMRANGEBYRANK', index, 0, math.min(ended, 1000) - 1) end
-end
-local function enter(index, key, left)
-  redis.call('ZADD', index, 'GT', now + left, string.sub(key, -23, -2))
-  redis.call('PEXPIRE', index, left + slack, 'NX')
-  redis.call('PEXPIRE', index, left + slack, 'GT')
+  local add, longest = {'ZADD', index, 'GT'}, 0
+  for i = first, last, 2 do
+    local left = tonumber(ARGV[i + 1])
+    longest = math.max(longest, left)
+    add[#add + 1] = now + left
+    add[#add + 1] = ARGV[i]
+  end
+  redis.call(unpack(add))
+  if redis.call('PTTL', index) < longest + slack / 2 then
+    redis.call('PEXPIRE', index, longest + slack)
+  end
 end
 `;
 
 /**
- * KEYS: the grants, then the indexes. ARGV: the number of grants; then for each its record, its
- * lifetime in milliseconds, the number of its index or 0, and how long it may stay in the index.
+ * KEYS: the grants, then the indexes. ARGV: the number of grants; for each grant its record and its
+ * lifetime in milliseconds; for each index the number of its entries, and the entries.
  *
  * The indexes come first: a grant that its index lacks would survive the revocation of its subject.
  */
 export const ISSUE = `${NOW}${ENTER}
 local count = tonumber(ARGV[1])
-for i = count + 1, #KEYS do tidy(KEYS[i]) end
-for i = 1, count do
-  local index = tonumber(ARGV[4 * i])
-  if index > 0 then enter(KEYS[count + index], KEYS[i], tonumber(ARGV[4 * i + 1])) end
+local at = 2 * count + 2
+for i = count + 1, #KEYS do
+  local last = at + 2 * tonumber(ARGV[at])
+  enter(KEYS[i], at + 1, last)
+  at = last + 1
 end
-for i = 1, count do redis.call('SET', KEYS[i], ARGV[4 * i - 2], 'PX', ARGV[4 * i - 1]) end
+for i = 1, count do redis.call('SET', KEYS[i], ARGV[2 * i], 'PX', ARGV[2 * i + 1]) end
 `;
 
-/** KEYS[1]: an index. ARGV: in turn the key of a grant, and how long it may stay in there. */
+/** KEYS[1]: an index. ARGV: its new entries. */
 export const ENTER_ALL = `${NOW}${ENTER}
-tidy(KEYS[1])
-for i = 1, #ARGV, 2 do enter(KEYS[1], ARGV[i], tonumber(ARGV[i + 1])) end
+enter(KEYS[1], 1, #ARGV)
 `;
 
 /**
@@ -129,7 +137,7 @@ return 'new'
 
 /**
  * KEYS: the grant and its requesters; ARGV[1]: the maximum number of attempts to enter the PIN. Returns
- * the number with this one; nil if none was left, which ends the grant. REDEEM gives an attempt back.
+ * the number with this one; 0 if none was left, which ends the grant. REDEEM gives an attempt back.
  */
 export const COUNT_ATTEMPT = `
 local record = redis.call('GET', KEYS[1])
@@ -139,7 +147,7 @@ if not grant.P then return false end
 grant.A = (grant.A or 0) + 1
 if grant.A > tonumber(ARGV[1]) then
   redis.call('DEL', KEYS[1], KEYS[2])
-  return false
+  return 0
 end
 redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
 return grant.A
@@ -178,39 +186,39 @@ end
 `;
 
 /**
- * KEYS: the grant, its requesters, and its index if it has one. ARGV[2]: the new end; ARGV[3]:
- * milliseconds until then; ARGV[4]: how long it may stay in the index. Returns the record, or nil if
- * it is gone or the token is external.
+ * KEYS: the grant, its requesters, and its indexes. ARGV[2]: the new end; ARGV[3]: milliseconds until
+ * then; then its entry for the indexes. Returns the record, or nil if it is gone or the token is external.
  */
 export const PROLONG = `${NOW}${ENTER}${OWN}
 if grant.y then return false end
 local left = tonumber(ARGV[3])
-if KEYS[3] then enter(KEYS[3], KEYS[1], tonumber(ARGV[4])) end
+for i = 3, #KEYS do enter(KEYS[i], 4, 5) end
 grant.x = tonumber(ARGV[2])
 if grant.q then
   grant.a = now + left
   local last = redis.call('HGET', KEYS[2], 's' .. (redis.call('HGET', KEYS[2], 't') or ''))
   local began = last and string.match(last, '^%d+')
   if began then left = math.max(left, began + grant.o * 1000 - now) end
-  redis.call('PEXPIRE', KEYS[2], left)
 end
+redis.call('PEXPIRE', KEYS[2], left)
 record = cjson.encode(grant)
 redis.call('SET', KEYS[1], record, 'PX', left)
 return record
 `;
 
 /**
- * KEYS: the grant and its requesters. Returns the subject or ''; nil if there was no grant. An external
- * token is remembered as revoked (ARGV[2]); without that it would be valid again.
+ * KEYS: the grant and its requesters. Returns what names its indexes: its path, and its subject if it has
+ * one; nil if there was no grant. An external token is in no index. It is remembered as revoked (ARGV[2]);
+ * without that it would be valid again.
  */
 export const REVOKE = `${OWN}
 redis.call('DEL', KEYS[2])
 if grant.y then
   redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
-  return ''
+  return {}
 end
 redis.call('DEL', KEYS[1])
-return grant.u or ''
+return {grant.p, grant.u}
 `;
 
 /**

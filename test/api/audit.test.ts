@@ -48,6 +48,12 @@ test('audit: each action is one line, with client, token ID, subject, path and r
   const each: Array<[string, Asking, object]> = [
     [`GET /tokens/${id}`, {}, { action: 'token.shown', token_id: id, ...seen }],
     ['GET /tokens?subject=user-42', {}, { action: 'token.listed', subject: 'user-42', count: 1 }],
+    ['GET /tokens', {}, { action: 'token.listed', count: 1 }],
+    [
+      'GET /tokens?path=/download/%C3%A9&client=test',
+      {},
+      { action: 'token.listed', path: '/download/é', owner: 'test', count: 1 },
+    ],
     [
       `PATCH /tokens/${id}`,
       { json: { expires_in: 90 } },
@@ -73,6 +79,11 @@ test('audit: each action is one line, with client, token ID, subject, path and r
       'DELETE /tokens?subject=user-42',
       {},
       { action: 'token.revoked', by: 'subject', subject: 'user-42', count: 0 },
+    ],
+    [
+      'DELETE /tokens?client=test',
+      {},
+      { action: 'token.revoked', by: 'client', owner: 'test', count: 0 },
     ],
   ];
   for (const [line, asking, fields] of each) {
@@ -135,6 +146,11 @@ test.each<[string, Asking, object]>([
     { code: 'insufficient_scope', endpoint: '/revoke', by: 'jti', token_id: expect.any(String) },
   ],
   [
+    'DELETE /tokens?client=other',
+    {},
+    { code: 'insufficient_scope', endpoint: '/tokens', by: 'client', owner: 'other' },
+  ],
+  [
     `DELETE /tokens/${'a'.repeat(22)}`,
     {},
     { code: 'not_found', endpoint: '/tokens/:id', by: 'id', token_id: 'a'.repeat(22) },
@@ -162,6 +178,7 @@ test('audit: a failed request has its code, the reason and the token, with the l
     ['POST /revoke', { form: { token } }, { by: 'token', token_id: id }],
     ['POST /introspect', { form: { token } }, { token_id: id }],
     ['DELETE /tokens?subject=a', {}, { by: 'subject', subject: 'a' }],
+    ['DELETE /tokens?client=test', {}, { by: 'client', owner: 'test' }],
     ['GET /tokens?subject=a', {}, { subject: 'a' }],
   ] as const) {
     const { status, lines } = await linesOf(line, asking as Asking);
@@ -209,6 +226,8 @@ test('audit: no line has a token or an API key', async () => {
       await linesOf(`GET /${text}`),
       await linesOf(`GET /tokens/x?token=${text}`, { headers: { 'X-Request-ID': text } }),
       await linesOf(`GET /tokens?subject=${text}`),
+      await linesOf(`GET /tokens?path=/download/${text}&client=${text}`),
+      await linesOf(`DELETE /tokens?client=${text}`),
       await linesOf('POST /tokens', { json: { path: '/download/a', subject: text } }),
       await linesOf('POST /tokens', { json: { path: `/nope/${text}`, subject: `a ${text}` } }),
       await linesOf('POST /introspect', { form: { token: text } }),

@@ -8,6 +8,8 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
     find: fail,
     findTimed: fail,
     requesters: fail,
+    addDelivered: fail,
+    delivered: fail,
     findExternal: fail,
     saveExternal: fail,
     revokeExternal: fail,
@@ -17,6 +19,7 @@ export function brokenStore(error: Error = new StoreUnavailable('Connection is c
     revoke: fail,
     list: fail,
     revokeSubject: fail,
+    revokeClient: fail,
     check: fail,
     close: () => Promise.resolve(),
   };

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
+import { apiKey, KEY } from '../support/postern.ts';
 import { createAsked, OTHER_KEY } from './ask-api.ts';
+
+interface IdOnly {
+  readonly id: string;
+}
+
+const OTHER = apiKey(OTHER_KEY, { id: 'other' });
 
 async function three() {
   const asked = createAsked();
@@ -55,8 +62,59 @@ test('list: a page has 100 tokens, or the number in limit', async () => {
   expect(most.body).not.toHaveProperty('next_cursor');
 });
 
+test('list: GET /tokens lists all tokens of the client, and ?path= those for a path or prefix', async () => {
+  const { ask } = createAsked();
+  const json = [
+    { path: '/download/é', subject: 'a' },
+    { prefix: '/download/b/' },
+    { path: '/download/é' },
+  ].map((one, i) => ({ ...one, expires_in: 60 + i }));
+  const ids: string[] = (await ask('POST /tokens/batch', { json })).body.map(
+    (one: IdOnly) => one.id,
+  );
+  await ask('POST /tokens/batch', { json, key: OTHER_KEY });
+  for (const [query, wanted] of [
+    ['', [0, 1, 2]],
+    ['?limit=3', [0, 1, 2]],
+    ['?path=/download/%C3%A9', [0, 2]],
+    ['?path=/download/b/', [1]],
+    ['?path=/download/b', []],
+    ['?path=/download/%C3%A9&subject=a', [0]],
+    ['?client=test', [0, 1, 2]],
+  ] as const) {
+    const { tokens } = (await ask(`GET /tokens${query}`)).body;
+    expect(
+      tokens.map(({ id }: IdOnly) => id),
+      query,
+    ).toEqual(wanted.map((i) => ids[i]));
+  }
+});
+
+test('list: only a client with admin lists the tokens of another client', async () => {
+  const { ask } = createAsked({ apiKeys: [apiKey(KEY, { id: 'ops', admin: true }), OTHER] });
+  const json = { path: '/download/a' };
+  const { id } = (await ask('POST /tokens', { json, key: OTHER_KEY })).body;
+  const own = (await ask('POST /tokens', { json })).body;
+  const idsOf = async (query: string) =>
+    (await ask(`GET /tokens${query}`)).body.tokens.map((one: IdOnly) => one.id);
+  expect(await idsOf('?client=other')).toEqual([id]);
+  expect(await idsOf('?client=other&path=/download/a')).toEqual([id]);
+  expect(await idsOf('')).toEqual([own.id]);
+  expect(await idsOf('?client=removed')).toEqual([]);
+  // The right ends there.
+  expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
+  expect(await ask('GET /tokens?client=ops', { key: OTHER_KEY })).toMatchObject({
+    status: 403,
+    body: { code: 'insufficient_scope' },
+  });
+});
+
 test.each([
-  '',
+  '?sub=a',
+  '?subject=a&Path=/download/a',
+  '?client=',
+  '?client=test&client=test',
+  '?path=',
   '?subject=',
   '?subject=a&subject=b',
   '?subject=a&limit=0',

@@ -95,6 +95,12 @@ api_keys:
   expect(apiKeys[1]?.client).toEqual({ id: 'batch', targets: [], ...general });
 });
 
+test('config: only an API key with admin is an administrator', () => {
+  const adminOf = (more: string) => loadFile(one(more)).apiKeys[0]?.client.admin;
+  expect(adminOf(', admin: true')).toBe(true);
+  for (const more of ['', ', admin: false']) expect(adminOf(more)).toBeUndefined();
+});
+
 test('config: max_resume_for 0 forbids a client to issue resumable tokens', () => {
   expect(loadFile(one(', max_resume_for: 0')).apiKeys[0]?.client.maxResumeFor).toBe(0);
   const general = loadFile(one(''), { POSTERN_MAX_RESUME_FOR: '0' });
@@ -136,7 +142,9 @@ test.each([
   [', max_expires_in: 0', 'max_expires_in', 'from 1 to 1000'],
   [', max_resume_for: 2001', 'max_resume_for', 'from 0 to 2000'],
   [', max_resume_for: -1', 'max_resume_for', 'from 0 to 2000'],
-  [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in, max_resume_for'],
+  [', max_expires: 5', '?', 'id, key, paths, targets, max_expires_in, max_resume_for, admin'],
+  [', admin: yes', 'admin', 'true'],
+  [', admin: 1', 'admin', 'true'],
   [', keys: 5', '?', 'did you mean key?'],
 ])('config: an API key with%s is an error', (more, field, expected) => {
   expect(fileIssues(one(more))).toMatchObject([

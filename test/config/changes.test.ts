@@ -53,6 +53,8 @@ const FIXED = `
 listen: 127.0.0.1:1
 api_listen: off
 metrics_listen: 127.0.0.1:3
+delivery_listen: 127.0.0.1:4
+delivery_from: [127.0.0.2]
 socket_mode: 0600
 store: redis+sentinel://a-host/main
 store_prefix: 'a:'

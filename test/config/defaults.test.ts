@@ -6,6 +6,7 @@ test('config: default values', () => {
   expect(load({})).toEqual({
     listen: { host: '127.0.0.1', port: 7300 },
     apiListen: { host: '127.0.0.1', port: 7301 },
+    deliveryFrom: ['127.0.0.0/8', '::1'],
     socketMode: 0o660,
     store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, replicas: 0 },
     mounts: [
@@ -42,6 +43,8 @@ const FILE = `
 listen: 10.0.0.1:1
 api_listen: unix:/run/api.sock
 metrics_listen: 10.0.0.1:2
+delivery_listen: 10.0.0.1:3
+delivery_from: [10.0.0.2, 10.1.0.0/16]
 socket_mode: 0666
 store: rediss://redis.example
 store_prefix: 'a:'
@@ -68,6 +71,8 @@ const OF_FILE = {
   listen: { host: '10.0.0.1', port: 1 },
   apiListen: { path: '/run/api.sock' },
   metricsListen: { host: '10.0.0.1', port: 2 },
+  deliveryListen: { host: '10.0.0.1', port: 3 },
+  deliveryFrom: ['10.0.0.2', '10.1.0.0/16'],
   socketMode: 0o666,
   store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10, replicas: 2 },
   mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
@@ -113,6 +118,8 @@ test.each([
   ['POSTERN_LISTEN', '[::1]:80', { listen: { host: '::1', port: 80 } }],
   ['POSTERN_API_LISTEN', '[::1]:81', { apiListen: { host: '::1', port: 81 } }],
   ['POSTERN_METRICS_LISTEN', '[::1]:82', { metricsListen: { host: '::1', port: 82 } }],
+  ['POSTERN_DELIVERY_LISTEN', '[::1]:83', { deliveryListen: { host: '::1', port: 83 } }],
+  ['POSTERN_DELIVERY_FROM', '10.0.0.3,fd00::/8', { deliveryFrom: ['10.0.0.3', 'fd00::/8'] }],
   ['POSTERN_SOCKET_MODE', '0600', { socketMode: 0o600 }],
   ['POSTERN_STORE', 'redis://a', { store: { ...OF_FILE.store, url: 'redis://a' } }],
   ['POSTERN_STORE_PREFIX', 'b:', { store: { ...OF_FILE.store, prefix: 'b:' } }],

@@ -75,6 +75,41 @@ test('config: POSTERN_METRICS_LISTEN is an address, by default none, and not off
   expect(issuesOf({ POSTERN_METRICS_LISTEN: 'off' })).toHaveLength(1);
 });
 
+test.each(['10.0.0.1:7302', '0.0.0.0:7302', '[::]:7302', 'files.example:7302'])(
+  'config: POSTERN_DELIVERY_LISTEN=%s needs POSTERN_DELIVERY_FROM',
+  (where) => {
+    expect(issuesOf({ POSTERN_DELIVERY_LISTEN: where })).toMatchObject([
+      {
+        field: 'POSTERN_DELIVERY_LISTEN',
+        expected: expect.stringContaining('POSTERN_DELIVERY_FROM'),
+      },
+    ]);
+    const from = { POSTERN_DELIVERY_LISTEN: where, POSTERN_DELIVERY_FROM: '10.0.0.2' };
+    expect(load(from).deliveryFrom).toEqual(['10.0.0.2']);
+  },
+);
+
+test('config: POSTERN_DELIVERY_LISTEN is an address of this machine, by default none', () => {
+  expect(load({})).not.toHaveProperty('deliveryListen');
+  for (const where of ['127.0.0.1:7302', '127.9.9.9:1', '[::1]:7302', 'localhost:7302']) {
+    expect(load({ POSTERN_DELIVERY_LISTEN: where })).toHaveProperty('deliveryListen.port');
+  }
+  // UDP and TCP do not share ports.
+  expect(load({ POSTERN_DELIVERY_LISTEN: '127.0.0.1:7300' })).toHaveProperty('deliveryListen');
+  for (const where of ['unix:/run/a.sock', '7302', '127.0.0.1:0', 'off']) {
+    expect(issuesOf({ POSTERN_DELIVERY_LISTEN: where }), where).toHaveLength(1);
+  }
+});
+
+test.each(['10.0.0.1/8', 'files.example', '10.0.0.1,', '10.0.0.1, 10.0.0.2', '*'])(
+  'config: POSTERN_DELIVERY_FROM=%s is not a list of addresses',
+  (from) => {
+    expect(issuesOf({ POSTERN_DELIVERY_FROM: from })).toMatchObject([
+      { field: 'POSTERN_DELIVERY_FROM', expected: expect.stringContaining('a list of addresses') },
+    ]);
+  },
+);
+
 test('config: a collision is reported at the listener that was set', () => {
   expect(issuesOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
     { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },

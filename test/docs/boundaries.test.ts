@@ -70,6 +70,12 @@ const boundaries: readonly Boundary[] = [
     why: 'The API gets the domain as an argument. It names no store, and never the gate.',
   },
   {
+    part: 'service/delivery/',
+    imports: [DOMAIN],
+    packages: ['pino'],
+    why: 'What nginx sent is collected without sockets. It can change numbers, and no decision.',
+  },
+  {
     part: STORE_URL,
     imports: [],
     packages: ['node:net'],

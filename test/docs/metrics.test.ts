@@ -31,6 +31,8 @@ beforeAll(async () => {
   const made = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
   made.watchProcess(process);
   made.measuredStore(createMemoryStore());
+  const sent = { id: '', client: 'web', mount: '/download/', requests: 1, bytes: 1 };
+  made.bytesRecorder(new Set(['web']), new Set(['/download/']))(sent);
   text = await made.text();
   metrics = [...metricsOf(text).keys()];
   names = [...metricsOf(text)].flatMap(([name, type]) =>

@@ -31,6 +31,12 @@ test.each([
   expect(await reuseFor(ttl, left)).toBe(expected);
 });
 
+test('decision cache: a decision for a token with max_bytes is never reused', async () => {
+  const { issue, authorize } = createDecider({ decisionTtl: 600 });
+  const { url } = await issue({ path: '/download/a', max_bytes: 10 });
+  expect(await authorize(url)).toMatchObject({ allow: true, reuseFor: 0 });
+});
+
 test('decision cache: a decision for a token that distinguishes requesters is never reused', async () => {
   const { issue, authorize } = createDecider({ decisionTtl: 600 });
   const { url } = await issue({ path: '/download/a', max_uses: 1 });

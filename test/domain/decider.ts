@@ -31,6 +31,7 @@ export function createDecider(options: DeciderOptions = {}) {
     mounts,
     store,
     now,
+    countsBytes: true,
     expiresIn: 120,
     resumeFor: 3600,
     format: 'opaque',

@@ -6,7 +6,7 @@ import { client, createDecider, refusal } from './decider.ts';
 
 const signAs =
   (bucket: string): SignFile =>
-  (name) => ({ object: encodeURIComponent(name), args: `sign=${bucket}`, reusableFor: 30 });
+  (name) => ({ object: encodeURIComponent(name), args: `sign=${bucket}` });
 
 const mounts = [
   mount('/disk/', '/protected/'),
@@ -36,14 +36,18 @@ describe('object store: the gate signs exactly the decided file', () => {
     const { issue, authorize } = decider();
     const { url } = await issue(request);
     const args = `sign=${bucket}`;
-    expect(await authorize(url + rest)).toMatchObject({ allow: true, target, object, args });
+    expect(await authorize(url + rest)).toMatchObject({
+      allow: true,
+      target,
+      signed: { object, args },
+    });
   });
 
   test('a folder on a disk is not signed', async () => {
     const { issue, authorize } = decider();
     const decision = await authorize((await issue({ path: '/disk/x' })).url);
     expect(decision).toMatchObject({ allow: true, args: '' });
-    expect(decision).not.toHaveProperty('object');
+    expect(decision).not.toHaveProperty('signed');
   });
 
   test('a folder is opened by its index.html, and is never listed', async () => {
@@ -51,7 +55,7 @@ describe('object store: the gate signs exactly the decided file', () => {
     const { token } = await issue({ prefix: '/a/f/', index: true });
     expect(await authorize('/a/f/', { cookie: token })).toMatchObject({
       target: '/bucket-a/f/index.html',
-      object: 'f%2Findex.html',
+      signed: { object: 'f%2Findex.html' },
     });
     const refused = await refusal(issue({ prefix: '/a/f/', listing: true }));
     expect(refused).toEqual({ code: 'invalid_request', pointers: ['/listing'] });
@@ -83,10 +87,10 @@ describe('object store: the gate signs exactly the decided file', () => {
     expect(await authorize(url.replace('/a/x', '/a/y'))).toMatchObject({ allow: false });
     expect(await authorize('/a/x')).toMatchObject({ allow: false });
     expect(signed).toBe(0);
-    expect(await authorize(url)).toMatchObject({ redeemed: 'new', object: 'x' });
-    expect(await authorize(url)).toMatchObject({ redeemed: 'known', object: 'x' });
+    expect(await authorize(url)).toMatchObject({ redeemed: 'new', signed: { object: 'x' } });
+    expect(await authorize(url)).toMatchObject({ redeemed: 'known', signed: { object: 'x' } });
     expect(await authorize(url, { address: '192.0.2.2' })).toMatchObject({ allow: false });
-    expect(await authorize(url, { method: 'HEAD' })).toMatchObject({ object: 'x' });
+    expect(await authorize(url, { method: 'HEAD' })).toMatchObject({ signed: { object: 'x' } });
     expect(signed).toBe(3);
   });
 

@@ -204,7 +204,7 @@ test('Cluster: revoking a subject ends grants in a slot that moves', async () =>
   expect((await outcomes(store, ids)).absent).toEqual(ids);
 });
 
-test('Cluster: no token is issued if the index of its subject cannot be written', async () => {
+test('Cluster: no token is issued if an index cannot be written', async () => {
   const { cluster, store } = await started({ replicas: 0 });
   const index = 'postern:subject:{web:broken}';
   const slot = slotOf(index);

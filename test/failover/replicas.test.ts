@@ -39,9 +39,15 @@ async function startWatched(engine: Engine): Promise<Servers> {
 }
 
 const topologies = engines().flatMap(([engine, name]) => [
-  { name, replicas: 1, start: () => startPair(engine) },
-  { name: `${name} with Sentinel`, replicas: 2, start: () => startWatched(engine) },
-  { name: `${name} Cluster`, replicas: 1, start: () => startRedisCluster({ engine }) },
+  { name, replicas: 1, isCluster: false, start: () => startPair(engine) },
+  {
+    ...{ name: `${name} with Sentinel`, replicas: 2, isCluster: false },
+    start: () => startWatched(engine),
+  },
+  {
+    ...{ name: `${name} Cluster`, replicas: 1, isCluster: true },
+    start: () => startRedisCluster({ engine }),
+  },
 ]);
 
 async function opened(
@@ -91,13 +97,15 @@ async function untilConfirmed<T>(run: () => Promise<T>): Promise<T> {
   return result[0] as T;
 }
 
-describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) => {
+describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas, isCluster }) => {
   test('a change without enough replicas is applied and unconfirmed, until it is repeated', async (context) => {
     const servers = await start();
     const { store, confirmations } = await opened(context, servers, { replicas });
     const [id, other, external] = [await issued(store), await issued(store), newId()];
     const subject = newId();
     const ofSubject = await issued(store, { subject });
+    const client = newId();
+    const ofClient = await issued(store, { client });
     const counted = await issued(store, { uses: { max: 1, resumeFor: 600 } });
     expect(await store.revoke(other, 'web')).toBe(true);
     expect(confirmations.splice(0).at(-1)).toBe(true);
@@ -107,22 +115,27 @@ describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas }) =>
     await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
     await expect(store.revokeExternal(external, UNTIL)).rejects.toThrow(Unconfirmed);
     await expect(store.revokeSubject('web', subject)).rejects.toThrow(Unconfirmed);
+    await expect(store.revokeClient(client)).rejects.toThrow(Unconfirmed);
     await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unconfirmed);
     await expect(store.check()).rejects.toThrow(Unconfirmed);
-    expect(confirmations).toEqual([false, false, false, false]);
+    expect(confirmations).toEqual([false, false, false, false, false]);
     // All of it holds, and what opens nothing needs no confirmation.
     expect(await store.find(id)).toBeUndefined();
     expect(await store.find(ofSubject)).toBeUndefined();
+    expect(await store.find(ofClient)).toBeUndefined();
     expect(await store.findExternal(external)).toBe('revoked');
     await expect(store.redeem(counted, requester, true)).rejects.toThrow(Unconfirmed);
     expect(await store.redeem(counted, requesterAt('192.0.2.2'), true)).toBeUndefined();
-    expect(await store.find(await issued(store))).toBeDefined();
+    const issuing = issued(store).then((issuedId) => store.find(issuedId));
+    if (isCluster) await expect(issuing).rejects.toThrow(Unconfirmed);
+    else expect(await issuing).toBeDefined();
     // The token is gone, and that is what has to be confirmed.
     await expect(store.revoke(id, 'web')).rejects.toThrow(Unconfirmed);
 
     for (const replica of servers.replicas) replica.resume();
     expect(await untilConfirmed(() => store.revoke(id, 'web'))).toBe(false);
     expect(await untilConfirmed(() => store.revokeSubject('web', subject))).toBeDefined();
+    expect(await untilConfirmed(() => store.revokeClient(client))).toBeDefined();
     await untilConfirmed(() => store.revokeExternal(external, UNTIL));
     await untilConfirmed(() => store.check());
     expect(await untilConfirmed(() => store.redeem(counted, requester, true))).toBe('known');

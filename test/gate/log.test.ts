@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { MAX_PIN_ATTEMPTS } from '../../service/domain/pin.ts';
 import { StoreUnavailable } from '../../service/domain/store.ts';
 import { newToken } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
@@ -25,6 +26,54 @@ test('log: each decision is one line', async () => {
   for (const line of withoutAudit()) {
     expect(line).toMatchObject({ request_id: 'r-1', msg: 'decision', ms: expect.any(Number) });
   }
+});
+
+async function sendPin(port: number, uri: string, pin: string): Promise<void> {
+  const headers = {
+    ...{ 'X-Original-URI': uri, 'X-Original-Method': 'POST', 'Postern-Site': 'files.example' },
+    ...{ 'Postern-Host': 'files.example', 'X-Request-ID': 'r-1', 'X-Real-IP': '192.0.2.7' },
+  };
+  const body = new URLSearchParams({ pin });
+  await (await fetch(`http://127.0.0.1:${port}/confirm`, { method: 'POST', headers, body })).text();
+}
+
+test('audit: the wrong PIN that revokes a token is one line, without PIN and token', async () => {
+  const { log, parsed, lines } = keptLog();
+  const { api, port, store } = await startGate({ log });
+  const pinned = { confirm: true, pin: '12345678', subject: 'ada' };
+  const {
+    url,
+    id,
+    access_token: token,
+  } = await issueToken(api, {
+    path: '/download/é',
+    ...pinned,
+  });
+  for (let i = 2; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
+  const revocations = () => parsed().filter(({ action }) => action === 'token.revoked');
+  await sendPin(port, url, '87654321');
+  expect(revocations()).toEqual([]);
+  for (let i = 0; i < 3; i += 1) await sendPin(port, url, '87654321');
+  expect(revocations()).toEqual([
+    {
+      ...{ level: level.info, time: expect.any(Number), msg: 'audit' },
+      ...{ action: 'token.revoked', by: 'pin', client: 'test', token_id: id },
+      ...{ subject: 'ada', path: '/download/é', request_id: 'r-1', address: '192.0.2.7' },
+    },
+  ]);
+  for (const secret of ['12345678', '87654321', token])
+    expect(lines.join('')).not.toContain(secret);
+});
+
+test('audit: a PIN that comes after the last attempt of another instance ends the token with a line', async () => {
+  const { log, parsed } = keptLog();
+  const { api, port, store } = await startGate({ log });
+  const { url, id } = await issueToken(api, { prefix: '/download/', confirm: true, pin: '1234' });
+  for (let i = 0; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
+  for (let i = 0; i < 2; i += 1) await sendPin(port, `${url}a`, '1234');
+  expect(parsed().filter(({ action }) => action === 'token.revoked')).toMatchObject([
+    { by: 'pin', token_id: id, prefix: '/download/' },
+  ]);
 });
 
 const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';

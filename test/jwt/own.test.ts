@@ -138,4 +138,19 @@ describe('own JWT: without a record in the store', () => {
       body: { code: 'invalid_request', errors: [{ pointer }] },
     });
   });
+
+  test.each([
+    [{ revocable: false }, true, 400, ['#/revocable']],
+    [{}, false, 400, ['#/max_bytes']],
+    [{}, true, 201, undefined],
+  ])(
+    'with max_bytes and %j, and with reports of nginx %s: %d',
+    async (more, countsBytes, ...expected) => {
+      const { ask } = await createSigned({ countsBytes });
+      const json = { path: '/download/a', format: 'jwt', max_bytes: 1, ...more };
+      const { status, body } = await ask('POST /tokens', { json });
+      const { errors } = body as { errors?: ReadonlyArray<{ pointer: string }> };
+      expect([status, errors?.map(({ pointer }) => pointer)]).toEqual(expected);
+    },
+  );
 });

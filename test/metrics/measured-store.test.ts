@@ -35,8 +35,9 @@ const calls: ReadonlyArray<readonly [operation: string, call: (store: Store) => 
     ['revoke_external', (store) => store.revokeExternal(id, Date.now())],
     ['prolong', (store) => store.prolong(id, 'web', Date.now())],
     ['revoke', (store) => store.revoke(id, 'web')],
-    ['list', (store) => store.list('web', 'ada', 1)],
+    ['list', (store) => store.list('web', { subject: 'ada' }, 1)],
     ['revoke_subject', (store) => store.revokeSubject('web', 'ada')],
+    ['revoke_client', (store) => store.revokeClient('web')],
     ['check', (store) => store.check()],
   ];
 

@@ -20,7 +20,7 @@ export function subjectContract(get: () => Opened): void {
     const lengths: number[] = [];
     let after: Cursor | undefined;
     do {
-      const page = await get().store.list(client, subject, limit, after);
+      const page = await get().store.list(client, { subject }, limit, after);
       entries.push(...page.entries);
       lengths.push(page.entries.length);
       after = page.next;
@@ -53,19 +53,19 @@ export function subjectContract(get: () => Opened): void {
     await issue(`${subject}2`, [60_000]);
     await get().store.revoke(revoked?.[0] ?? '', 'web');
     expect((await listed(subject, 10)).entries).toEqual([kept]);
-    expect(await get().store.list('web', newId(), 10)).toEqual({ entries: [] });
+    expect(await get().store.list('web', { subject: newId() }, 10)).toEqual({ entries: [] });
   });
 
   test('list: the next page is right after its last entry was revoked or prolonged', async () => {
     const subject = newId();
     const entries = await issue(subject, [10_000, 20_000, 30_000, 40_000, 50_000]);
     const { store, now } = get();
-    const first = await store.list('web', subject, 2);
+    const first = await store.list('web', { subject }, 2);
     await store.revoke(entries[1]?.[0] ?? '', 'web');
-    const second = await store.list('web', subject, 1, first.next);
+    const second = await store.list('web', { subject }, 1, first.next);
     expect(second.entries).toEqual([entries[2]]);
     await store.prolong(entries[2]?.[0] ?? '', 'web', now() + 90_000);
-    const third = await store.list('web', subject, 2, second.next);
+    const third = await store.list('web', { subject }, 2, second.next);
     expect(third.entries).toEqual([entries[3], entries[4]]);
   });
 
@@ -104,42 +104,60 @@ export function subjectContract(get: () => Opened): void {
     expect(ids).toHaveLength(3);
   });
 
-  test('revokeSubject: thousands of grants are revoked', async () => {
-    const subject = newId();
-    const entries = await issue(subject, Array(2300).fill(60_000));
+  /** Each way to revoke many grants: what the grants have, and the revocation. */
+  const WAYS = ['revokeSubject', 'revokeClient'] as const;
+
+  function selected(way: (typeof WAYS)[number]) {
+    const [client, subject] = way === 'revokeClient' ? [newId(), 'u'] : ['web', newId()];
     const { store } = get();
-    expect(await store.revokeSubject('web', subject)).toBe(2300);
+    return {
+      issueAll: (ends: readonly number[]) => issue(subject, ends, client),
+      list: () => listed(subject, 1000, client),
+      revoke: () =>
+        way === 'revokeClient' ? store.revokeClient(client) : store.revokeSubject(client, subject),
+    };
+  }
+
+  test.each(WAYS)('%s: thousands of grants are revoked', async (way) => {
+    const { issueAll, list, revoke } = selected(way);
+    const entries = await issueAll(Array(2300).fill(60_000));
+    const { store } = get();
+    expect(await revoke()).toBe(2300);
     const left = await Promise.all(entries.map(([id]) => store.find(id)));
     expect(left.filter((grant) => grant !== undefined)).toEqual([]);
-    expect(await store.list('web', subject, 10)).toEqual({ entries: [] });
+    expect((await list()).entries).toEqual([]);
+    expect(await revoke()).toBe(0);
   });
 
-  test('revokeSubject: a grant that is issued meanwhile is revoked, or was issued afterwards', async () => {
-    const subject = newId();
-    const { store } = get();
-    const before = await issue(subject, Array(3000).fill(60_000));
-    const revoking = store.revokeSubject('web', subject);
-    // One after the other: if one has come after the revocation, so has each that follows it.
-    const during: string[] = [];
-    let over = false;
-    void revoking.finally(() => {
-      over = true;
-    });
-    while (!over) during.push(...(await issue(subject, [60_000])).map(([id]) => id));
-    await revoking;
-    for (const [id] of before) expect(await store.find(id)).toBeUndefined();
-    const lives = await Promise.all(during.map(async (id) => Boolean(await store.find(id))));
-    expect(lives).toEqual([...lives].sort((a, b) => Number(a) - Number(b)));
-    const left = lives.filter(Boolean).length;
-    expect((await listed(subject, 1000)).entries).toHaveLength(left);
-    expect(await store.revokeSubject('web', subject)).toBe(left);
-  });
+  test.each(WAYS)(
+    '%s: a grant that is issued meanwhile is revoked, or was issued afterwards',
+    async (way) => {
+      const { issueAll, list, revoke } = selected(way);
+      const { store } = get();
+      const before = await issueAll(Array(3000).fill(60_000));
+      const revoking = revoke();
+      // One after the other: if one has come after the revocation, so has each that follows it.
+      const during: string[] = [];
+      let over = false;
+      void revoking.finally(() => {
+        over = true;
+      });
+      while (!over) during.push(...(await issueAll([60_000])).map(([id]) => id));
+      await revoking;
+      for (const [id] of before) expect(await store.find(id)).toBeUndefined();
+      const lives = await Promise.all(during.map(async (id) => Boolean(await store.find(id))));
+      expect(lives).toEqual([...lives].sort((a, b) => Number(a) - Number(b)));
+      const left = lives.filter(Boolean).length;
+      expect((await list()).entries).toHaveLength(left);
+      expect(await revoke()).toBe(left);
+    },
+  );
 
-  test('revokeSubject: simultaneous calls revoke each grant once', async () => {
-    const subject = newId();
-    const entries = await issue(subject, Array(2500).fill(60_000));
+  test.each(WAYS)('%s: simultaneous calls revoke each grant once', async (way) => {
+    const { issueAll, revoke } = selected(way);
+    const entries = await issueAll(Array(2500).fill(60_000));
     const { store } = get();
-    const counts = await Promise.all([1, 2, 3].map(() => store.revokeSubject('web', subject)));
+    const counts = await Promise.all([revoke(), revoke(), revoke()]);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(entries.length);
     for (const [id] of entries) expect(await store.find(id)).toBeUndefined();
   });

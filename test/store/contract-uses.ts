@@ -240,7 +240,9 @@ export function usesContract(get: () => Opened): void {
     await store.issue([[id, grantAt(now(), { subject, uses, ...times })]]);
     await redeem(id, from('192.0.2.1'));
     await pass(3050);
-    expect((await store.list('web', subject, 10)).entries.map(([listed]) => listed)).toEqual([id]);
+    expect((await store.list('web', { subject }, 10)).entries.map(([listed]) => listed)).toEqual([
+      id,
+    ]);
     expect(await store.revokeSubject('web', subject)).toBe(1);
     expect(await redeem(id, from('192.0.2.1'))).toBeUndefined();
   });

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import type { Grant } from '../../service/domain/grant.ts';
 import type { Store } from '../../service/domain/store.ts';
+import { clientContract } from './contract-client.ts';
+import { deliveredContract } from './contract-delivered.ts';
 import { foreignContract } from './contract-foreign.ts';
 import { pinContract } from './contract-pin.ts';
 import { subjectContract } from './contract-subject.ts';
@@ -54,6 +56,8 @@ export function storeContract(
         disposition: 'inline',
         targetArgs: 'X-Amz-Expires=60&a=%2F',
         limitRate: 1_000_000_000_000,
+        notBefore: 1_800_000_000,
+        maxBytes: 10_000_000_000_000,
         ip: ['192.0.2.0/24', '2001:db8::/48'],
         cookie: true,
         confirm: true,
@@ -79,6 +83,7 @@ export function storeContract(
       expect(await store.find(id)).toBeUndefined();
       expect(await store.revoke(id, 'web')).toBe(false);
       expect(await store.revokeSubject('web', 'nobody')).toBe(0);
+      expect(await store.revokeClient('nobody')).toBe(0);
     });
 
     test('expiry: an expired grant cannot be restored', async () => {
@@ -191,9 +196,11 @@ export function storeContract(
     });
 
     pinContract(() => opened);
+    deliveredContract(() => opened);
     usesContract(() => opened);
     foreignContract(() => opened);
     subjectContract(() => opened);
+    clientContract(() => opened);
 
     test('check: resolves if the store accepts a write', async () => {
       const { masters, answering, warning } = await store.check();

@@ -42,6 +42,19 @@ test('record: a grant with confirm has another version, which older programs can
   expect(decodeRecord(JSON.stringify(fields))).toStrictEqual(grant);
 });
 
+test('record: a grant with not_before has another version, which older programs cannot read', () => {
+  const uses = { resumeFor: 0 };
+  for (const more of [{}, { confirm: true, uses }] as const) {
+    const grant = grantAt(1000, { notBefore: 2, ...more });
+    const fields = JSON.parse(encodeRecord(grant));
+    expect(fields).toMatchObject({ v: 4, N: 2 });
+    expect(decodeRecord(JSON.stringify(fields))).toStrictEqual(grant);
+    for (const change of [{ v: 2 }, { v: 3 }, { v: 5 }, { N: undefined }, { N: '2' }, { N: 0 }]) {
+      expect(() => decodeRecord(JSON.stringify({ ...fields, ...change }))).toThrow();
+    }
+  }
+});
+
 test.each([{ v: 2 }, { h: undefined }, { h: 0 }, { o: undefined }, { P: 5 }])(
   'record: a grant with confirm and %j is not readable',
   (change) => {

@@ -45,6 +45,8 @@ export interface PosternOptions {
   readonly decisionMs?: number;
   readonly now?: () => number;
   readonly publicUrl?: string;
+  /** Whether nginx reports what it sends. */
+  readonly countsBytes?: boolean;
   /** Whether the API has `/metrics`. */
   readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
@@ -71,7 +73,13 @@ export function createPostern(options: PosternOptions = {}) {
   const store = metrics.measuredStore(options.store ?? createMemoryStore({ now }));
   const settings = { apiKeys, cookies, decisionTtl, publicUrl, format, leeway: 5 };
   const app = createApp(
-    { ...settings, expiresIn: 120, resumeFor: 3600 },
+    {
+      ...settings,
+      ...(options.countsBytes && { deliveryListen: { host: '127.0.0.1', port: 7302 } }),
+      issuers: [],
+      expiresIn: 120,
+      resumeFor: 3600,
+    },
     {
       mounts: createMounts(options.mounts ?? [mount('/download/', '/protected/')]),
       store,

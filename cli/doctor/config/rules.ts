@@ -3,10 +3,10 @@ import * as gate from './rules/gate.ts';
 import * as internal from './rules/internal.ts';
 import * as locations from './rules/locations.ts';
 import { mountMismatch } from './rules/mounts.ts';
+import { tooOld } from './rules/old-nginx.ts';
 import { secondUrl } from './rules/second-url.ts';
 import * as server from './rules/server.ts';
 import * as upstream from './rules/upstream.ts';
-import { tooOld } from './rules/old-nginx.ts';
 import type { SiteConfig } from './site.ts';
 import type { Trap } from './trap.ts';
 

@@ -136,7 +136,7 @@ function refusal(
         id: 'credentials',
         saw: `${status} ${code}`,
         why: 'The storage does not accept the access key, its secret, or the session token.',
-        fix: 'correct or renew the credentials of the mount, and restart Postern',
+        fix: 'correct or renew the credentials of the mount, and reload or restart Postern',
       },
     ];
   }

@@ -13,6 +13,7 @@ import { apiKey, createPostern, KEY, type Listening, listening } from '../../sup
 import { postern, program, type With } from '../postern.ts';
 
 const OTHER = 'another-key-for-the-tests';
+const ADMIN = 'the-key-of-the-administrator';
 
 let service: Listening;
 let gate: Listening;
@@ -20,8 +21,11 @@ let folder: string;
 const asked: string[] = [];
 
 beforeAll(async () => {
-  const keys = [apiKey(KEY), apiKey(OTHER, { id: 'other' })];
-  const made = createPostern({ apiKeys: keys });
+  const apiKeys = [
+    ...[apiKey(KEY), apiKey(OTHER, { id: 'other' })],
+    apiKey(ADMIN, { id: 'ops', admin: true }),
+  ];
+  const made = createPostern({ apiKeys });
   const answer = getRequestListener(made.api.fetch);
   service = await listening((request, response) => {
     asked.push(`${request.method} ${request.url}`);
@@ -355,13 +359,45 @@ describe('token revoke and token list', () => {
     expect(await done(['list', '--subject', subject])).toBe('');
   });
 
-  test.each([[['revoke']], [['revoke', 'a'.repeat(22), '--subject', 'x']], [['list']]])(
-    'neither or both of ID and --subject is a usage error: %j',
-    async (words) => {
-      expect(await run(words)).toMatchObject({ code: 2, stdout: '' });
-      expect(asked).toEqual([]);
-    },
-  );
+  test('lists by path, and all tokens of a client, with their subjects', async () => {
+    const env = { POSTERN_API_KEY: ADMIN };
+    const { id } = await issued('--path', '/download/é', '--subject', 'ada', '--expires-in', '60');
+    const other = JSON.parse(await done(['issue', '--prefix', '/download/', '--json'], { env }));
+    const byPath = await done(['list', '--path', '/download/é']);
+    expect(byPath).toMatch(new RegExp(`^${id}  \\S+Z  /download/é  subject ada\n$`));
+    expect(await done(['list', '--path', '/download/é', '--subject', 'ada'])).toMatch(/é\n$/);
+    expect(await done(['list', '--client', 'test', '--path', '/download/é'], { env })).toBe(byPath);
+    expect(await done(['list'], { env })).toMatch(new RegExp(`^${other.id}  \\S+Z  /download/\n$`));
+    expect(await fails(1, ['list', '--client', 'ops'])).toContain('`admin`');
+  });
+
+  test('revokes the tokens of a client', async () => {
+    const env = { POSTERN_API_KEY: ADMIN };
+    for (const subject of ['ada', 'bob', 'bob']) {
+      await done(['issue', '--path', '/download/a', '--subject', subject], {
+        env: { POSTERN_API_KEY: OTHER },
+      });
+    }
+    const revoke = (...words: string[]) => done(['revoke', '--client', 'other', ...words], { env });
+    expect(await revoke('--subject', 'ada')).toBe('1 revoked.\n');
+    expect(JSON.parse(await revoke('--json'))).toEqual({ revoked: 2 });
+    expect(await done(['list', '--client', 'other'], { env })).toBe('');
+    expect(await fails(1, ['revoke', '--client', 'other'])).toContain('insufficient_scope (403)');
+  });
+
+  test('token issue: --not-before is shown as a time', async () => {
+    const { id } = await issued('--path', '/download/a', '--not-before', '1000000000');
+    expect(await done(['show', '--', id])).toMatch(/^not_before {2}2001-09-09T01:46:40Z$/m);
+  });
+
+  test.each([
+    [['revoke']],
+    [['revoke', 'a'.repeat(22), '--subject', 'x']],
+    [['revoke', 'a'.repeat(22), '--client', 'x']],
+  ])('neither or both of ID and a selection is a usage error: %j', async (words) => {
+    expect(await run(words)).toMatchObject({ code: 2, stdout: '' });
+    expect(asked).toEqual([]);
+  });
 });
 
 describe('API key', () => {

@@ -28,7 +28,6 @@ const playAll = (url: string) => `new Promise((resolve) => {
   video.defaultPlaybackRate = 16;
   video.onended = () => resolve(video.duration);
   video.onerror = () => resolve(video.error.message);
-  if (video.canPlayType('application/vnd.apple.mpegurl') === '') resolve(${SECONDS});
   video.src = ${JSON.stringify(url)};
   video.play().catch(({ message }) => resolve(message));
 })`;

@@ -1,20 +1,59 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHmac } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Nginx, startNginx } from '../../../dev/nginx.ts';
 import { temporaryFolder } from '../../../dev/paths.ts';
 import { freePorts } from '../../../dev/ports.ts';
-import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../../dev/s3.ts';
-import { type ServiceProcess, startService } from '../../../dev/service.ts';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import { type S3, S3_REGION, S3_SECRET_KEY, startS3 } from '../../../dev/s3.ts';
 import { waitFor } from '../../../dev/wait.ts';
 import { postern } from '../../cli/postern.ts';
+import { jwksText } from '../../jwt/keys.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { KEY } from '../../support/postern.ts';
+import { type BuiltSite, startBuiltSite } from './built-site.ts';
 import { START_MS } from './storage-site.ts';
 
 const NAME = 'a b+c/日本🎉%.txt';
-const SECRETS = [S3_SECRET_KEY, encodeURIComponent(S3_SECRET_KEY)];
+
+/** The secret as text, URL, Base64 and bytes may have it, and the keys that are made from it. */
+function secretsOf(time: Date): string[] {
+  let key = Buffer.from(`AWS4${S3_SECRET_KEY}`);
+  const keys = [Buffer.from(S3_SECRET_KEY), key];
+  const day = time.toISOString().slice(0, 10).replaceAll('-', '');
+  for (const part of [day, S3_REGION, 's3', 'aws4_request']) {
+    key = createHmac('sha256', key).update(part).digest();
+    keys.push(key);
+  }
+  // The middle of a Base64 text, whatever the bytes before it are.
+  const base64 = [0, 1, 2].map((skip) =>
+    Buffer.from(S3_SECRET_KEY).subarray(skip).toString('base64url').slice(0, 36),
+  );
+  const encodings = ['hex', 'base64', 'base64url', 'latin1'] as const;
+  const texts = keys.flatMap((bytes) => encodings.map((encoding) => bytes.toString(encoding)));
+  return [...texts, ...keys.map((bytes) => bytes.join(',')), ...base64];
+}
+
+/** Every command that Redis gets, with its values, from now on. */
+async function monitor(redis: Redis): Promise<() => string> {
+  const socket = connect(redis.port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+  });
+  socket.write('MONITOR\r\n');
+  await waitFor(() => text.startsWith('+OK'), { what: 'Redis to report its commands' });
+  return () => text;
+}
+
+/** A text, and its parts between separators as if they were Base64. */
+const decoded = (text: string) => [
+  text,
+  ...text.split(/[^\w-]+/).map((part) => Buffer.from(part, 'base64url').toString('latin1')),
+];
 
 interface TlsStorage {
   readonly nginx: Nginx;
@@ -52,79 +91,47 @@ describe.each([
   ['X-Accel', ['--x-accel']],
 ])('postern nginx: a mount with a storage, by %s', (_, words) => {
   const ended: Array<() => Promise<unknown>> = [];
-  let service: ServiceProcess;
-  let site: Nginx;
+  let built: BuiltSite;
   let tls: TlsStorage;
-  let texts: Record<string, string>;
-  let folder: string;
+  let commands: () => string;
   let trusted: string;
 
   beforeAll(async () => {
-    folder = await temporaryFolder();
+    const folder = await temporaryFolder();
     ended.push(() => rm(folder, { recursive: true }));
     const s3 = await startS3({ 'my-media': { [`the videos/${NAME}`]: 'the object' } });
     ended.push(s3.stop);
     tls = await startTls(s3);
     ended.push(tls.nginx.stop);
-    const storage = {
-      type: 's3',
-      endpoint: `https://localhost:${tls.port}`,
-      region: S3_REGION,
-      bucket: 'my-media',
-      prefix: 'the videos/',
-      credentials: 'environment',
-    };
-    const yaml = { mounts: [{ public: '/media/', internal: '/s3/', storage }] };
-    await writeFile(join(folder, 'postern.yaml'), JSON.stringify(yaml));
     trusted = join(folder, 'ca.pem');
     await writeFile(trusted, tls.certificate);
-    const env = {
-      POSTERN_CONFIG: join(folder, 'postern.yaml'),
-      POSTERN_API_KEYS: `test:${KEY}`,
-      AWS_ACCESS_KEY_ID: S3_ACCESS_KEY,
-      AWS_SECRET_ACCESS_KEY: S3_SECRET_KEY,
-    };
-    service = await startService({ env });
-    ended.push(service.stop);
-    const own = { ...env, POSTERN_LISTEN: `127.0.0.1:${service.gatePort}` };
-    const made = await postern(['nginx', '--json', ...words], folder, { env: own });
-    expect(made).toMatchObject({ code: 0 });
-    texts = JSON.parse(made.stdout).files;
-    site = await startNginx({ config: ({ port, dir }) => write(port, dir) });
-    ended.push(site.stop);
+    const redis = await startRedis();
+    ended.push(redis.stop);
+    commands = await monitor(redis);
+    const keys = join(folder, 'keys.json');
+    await writeFile(keys, await jwksText('EdDSA'));
+    built = await startBuiltSite({
+      storage: { endpoint: `https://localhost:${tls.port}`, prefix: 'the videos/' },
+      env: { POSTERN_STORE: redis.url, POSTERN_JWT_KEYS: keys, POSTERN_LOG_LEVEL: 'debug' },
+      words,
+      edit: (text) =>
+        text
+          .replace('server localhost:', 'server 127.0.0.1:')
+          .replace('/etc/ssl/certs/ca-certificates.crt', trusted),
+    });
+    ended.push(built.stop);
   }, START_MS);
   afterAll(async () => {
     for (const end of ended.reverse()) await end();
   });
 
-  /** Writes the generated files, with the addresses and paths of the test. */
-  function write(port: number, dir: string): string {
-    for (const [name, text] of Object.entries(texts)) {
-      mkdirSync(join(dir, dirname(name)), { recursive: true });
-      const here = text
-        .replace('listen 80;', `listen 127.0.0.1:${port};`)
-        .replace('server localhost:', 'server 127.0.0.1:')
-        .replace('/etc/ssl/certs/ca-certificates.crt', trusted)
-        .replace('/var/log/nginx/access.log', `${dir}/site.log`);
-      writeFileSync(join(dir, name), here);
-    }
-    return 'include conf.d/postern.conf;';
-  }
-
-  async function issue(...more: string[]): Promise<string> {
-    const client = { POSTERN_API: `http://127.0.0.1:${service.apiPort}`, POSTERN_API_KEY: KEY };
-    const issued = await postern(['token', 'issue', ...more], folder, { env: client });
-    expect(issued).toMatchObject({ code: 0, stderr: '' });
-    return issued.stdout.trim();
-  }
-
   test('fetches over TLS with the right server name, on one connection', async () => {
-    const url = await issue('--path', `/media/${NAME}`);
+    const url = await built.issue('--path', `/media/${NAME}`);
     for (let i = 0; i < 5; i += 1) {
-      const response = await fetch(site.url(url));
+      const response = await fetch(built.nginx.url(url));
       expect([response.status, await response.text()]).toEqual([200, 'the object']);
     }
-    expect((await fetch(site.url(url.replace(/\?.*/, '')))).status).toBe(401);
+    expect((await fetch(built.nginx.url(url.replace(/\?.*/, '')))).status).toBe(401);
     const lines = await waitFor(
       async () => {
         const log = await readFile(join(tls.nginx.dir, 'tls.log'), 'utf8');
@@ -138,50 +145,74 @@ describe.each([
       Array.from({ length: 5 }, () => ['localhost', host, '200']),
     );
     expect(new Set(lines.map((line) => line.split(' ')[0])).size).toBe(1);
-    expect(await site.errorLog()).not.toMatch(/\[(warn|error|emerg|alert|crit)\]/);
+    expect(await built.nginx.errorLog()).not.toMatch(/\[(warn|error|emerg|alert|crit)\]/);
   });
 
   test('does not fetch from a storage whose certificate is not trusted', async () => {
-    const url = await issue('--path', `/media/${NAME}`);
-    const [good, other] = [trusted, join(folder, 'other.pem')];
+    const url = await built.issue('--path', `/media/${NAME}`);
+    const [good, other] = [trusted, join(built.folder, 'other.pem')];
     writeFileSync(other, selfSigned('localhost').certificate);
     trusted = other;
-    await site.reload(({ port, dir }) => write(port, dir));
-    const response = await fetch(site.url(url));
+    await built.reload();
+    const response = await fetch(built.nginx.url(url));
     expect([response.status, await response.text()]).toEqual([
       503,
       expect.not.stringMatching(/object/),
     ]);
     trusted = good;
-    await site.reload(({ port, dir }) => write(port, dir));
-    expect((await fetch(site.url(url))).status).toBe(200);
+    await built.reload();
+    expect((await fetch(built.nginx.url(url))).status).toBe(200);
   });
 
   test('the doctor finds nothing in the configuration', async () => {
-    const path = join(site.dir, 'nginx.conf');
-    const found = await postern(['doctor', '--config', path], folder, {
-      env: { POSTERN_CONFIG: join(folder, 'postern.yaml') },
+    const path = join(built.nginx.dir, 'nginx.conf');
+    const found = await postern(['doctor', '--config', path], built.folder, {
+      env: { POSTERN_CONFIG: join(built.folder, 'postern.yaml') },
     });
     expect(found.stdout).toMatch(/no findings|nothing/i);
     expect(found.code).toBe(0);
   });
 
-  test('no log, metric or response has the secret of the storage', async () => {
-    const api = (path: string) =>
-      fetch(`http://127.0.0.1:${service.apiPort}${path}`, {
-        headers: { authorization: `Bearer ${KEY}` },
-      }).then((response) => response.text());
+  test('no log, metric, response, token or record has the secret of the storage', async () => {
+    const api = async (path: string, init: RequestInit = {}) => {
+      const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+      const url = `http://127.0.0.1:${built.service.apiPort}${path}`;
+      return (await fetch(url, { ...init, headers })).text();
+    };
+    const issued: string[] = [];
+    for (const format of ['opaque', 'jwt']) {
+      const json = { path: `/media/${NAME}`, subject: 'someone', max_uses: 2, format };
+      const text = await api('/tokens', { method: 'POST', body: JSON.stringify(json) });
+      issued.push(text, await api(`/tokens/${JSON.parse(text).id}`));
+      const { access_token: token, url } = JSON.parse(text);
+      expect((await fetch(built.nginx.url(url))).status).toBe(200);
+      const body = new URLSearchParams({ token }).toString();
+      const type = { 'content-type': 'application/x-www-form-urlencoded' };
+      const headers = { authorization: `Bearer ${KEY}`, ...type };
+      const introspect = `http://127.0.0.1:${built.service.apiPort}/introspect`;
+      issued.push(await (await fetch(introspect, { method: 'POST', body, headers })).text());
+    }
+    const refused = { path: '/media/a', target: '/s3-other/a', target_args: 'a=b' };
+    const reload = 'the configuration was reloaded';
+    built.service.signal('SIGHUP');
+    await waitFor(() => built.service.stdout().includes(reload), { what: 'the reload' });
     const seen = [
-      service.stdout(),
-      service.stderr(),
-      await site.errorLog(),
-      await site.accessLog(),
-      await api('/metrics'),
-      await api('/openapi.json'),
-      await api('/readyz'),
-      JSON.stringify(texts),
-    ].join('\n');
-    for (const secret of SECRETS) expect(seen).not.toContain(secret);
-    expect(service.stdout()).not.toMatch(/X-Amz|AWS/i);
+      built.service.stdout(),
+      built.service.stderr(),
+      await built.nginx.errorLog(),
+      await built.nginx.accessLog(),
+      ...(await Promise.all(['/metrics', '/openapi.json', '/readyz'].map((path) => api(path)))),
+      await api('/tokens?subject=someone'),
+      await api('/tokens', { method: 'POST', body: JSON.stringify(refused) }),
+      JSON.stringify(built.texts),
+      ...issued,
+      commands(),
+    ];
+    const all = seen.flatMap(decoded).join('\n');
+    // Redis has reported the commands, and the JWT is decoded.
+    expect(commands()).toContain(JSON.parse(issued[0] ?? '').id);
+    expect(all).toContain('"jti":');
+    for (const secret of secretsOf(new Date())) expect(all).not.toContain(secret);
+    expect(built.service.stdout() + commands()).not.toMatch(/X-Amz|AWS/i);
   });
 });

@@ -1,9 +1,6 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { S3_SECRET_KEY } from '../../../dev/s3.ts';
-import { docsBlock } from '../../docs/blocks.ts';
+import { startHotObjects } from './hot-objects.ts';
 import { START_MS, type StorageSite, startStorageSite } from './storage-site.ts';
 
 describe('object store: the decision cache', () => {
@@ -49,28 +46,8 @@ describe('docs/object-store.md: the cache of hot objects', () => {
   test(
     'hits ask the gate, have no signature in their key, and need a token',
     async () => {
-      const folder = await temporaryFolder();
-      await mkdir(join(folder, 'socket'));
-      const recipe = docsBlock('object-store.md', 'proxy_cache_path');
-      const cacheOf = (port: number) =>
-        recipe
-          .slice(recipe.indexOf('proxy_cache_path'), recipe.indexOf('server {\n    listen 127'))
-          .replace('/var/cache/nginx/objects', join(folder, 'objects'))
-          .replace('unix:/run/nginx-objects/objects.sock', `unix:${folder}/socket/objects.sock`)
-          .replace('127.0.0.1:9000', `127.0.0.1:${port}`);
-      let decided = 0;
-      const site = await startStorageSite(
-        { media: { 'videos/a b+c.txt': 'the object' } },
-        {
-          way: 'auth_request',
-          httpOf: cacheOf,
-          proxyPass: `http://unix:${folder}/socket/objects.sock:/media/videos/$postern_object?$args`,
-          onDecision: () => {
-            decided += 1;
-          },
-        },
-      );
-      onTestFinished(() => site.stop());
+      const hot = await startHotObjects({ media: { 'videos/a b+c.txt': 'the object' } });
+      const { site } = hot;
       const name = encodeURIComponent('a b+c.txt');
       const ask = async (url: string, headers = {}) => {
         const { status, text } = await site.ask('GET', url, headers);
@@ -83,7 +60,7 @@ describe('docs/object-store.md: the cache of hot objects', () => {
       const second = await site.issue({ path: '/media/a b+c.txt', max_uses: 1 });
       expect(await ask(second.url)).toEqual([200, 'the object']);
       expect(await ask(first.url + name, { Range: 'bytes=4-' })).toEqual([206, 'object']);
-      expect(decided).toBe(3);
+      expect(hot.decided).toBe(3);
       expect((await ask(`/media/${name}`))[0]).toBe(401);
       expect((await ask(`/s3-media/${name}`))[0]).toBe(404);
       await site.postern.api.request(`/tokens/${first.id}`, {

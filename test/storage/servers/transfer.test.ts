@@ -1,14 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { peakBytes, residentBytes } from '../../../bench/processes.ts';
 import { downloader } from '../../clients/download.ts';
 import { testFolder } from '../../clients/folder.ts';
 import { waitForLines } from '../../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../../clients/state.ts';
-import { canMeasureCpu } from '../../support/cpu.ts';
 import { ways } from '../../support/site.ts';
 import { START_MS, type StorageSite, startStorageSite } from './storage-site.ts';
 
@@ -88,30 +85,4 @@ describe.each(ways)('object store: transfers by %s', (way) => {
     const lines = await waitForLines(site, id, ({ length }) => length >= 2);
     expect(lines.map(({ status }) => status).sort()).toContain(206);
   });
-
-  test.runIf(canMeasureCpu)(
-    '100 slow downloads at once take only the buffers of nginx',
-    async () => {
-      const { url } = await site.issue({ prefix: '/media/' });
-      const begin = () =>
-        new Promise<IncomingMessage>((resolve, reject) => {
-          get(site.nginx.url(`${url}big.bin`), { agent: false }, resolve).on('error', reject);
-        });
-      const before = residentBytes(site.nginx.pid);
-      const responses: IncomingMessage[] = [];
-      // Each waits for its headers, and then reads nothing.
-      for (let i = 0; i < 100; i += 1) responses.push(await begin());
-      expect(new Set(responses.map(({ statusCode }) => statusCode))).toEqual(new Set([200]));
-      const lengths = await Promise.all(
-        responses.map(async (response) => {
-          let length = 0;
-          for await (const chunk of response) length += chunk.length;
-          return length;
-        }),
-      );
-      expect(new Set(lengths)).toEqual(new Set([BYTES.length]));
-      // 16k and eight buffers of 32k for each. Whole objects would be 800 MiB.
-      expect(peakBytes(site.nginx.pid) - before).toBeLessThan(100 * 400 * 1024);
-    },
-  );
 });

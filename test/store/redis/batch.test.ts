@@ -22,7 +22,7 @@ test.each([1, 1000])(
       return { path: `/download/${i}`, subject: `user-${i % 10}`, max_uses: 3 };
     });
     const before = proxy.turns();
-    const answer = await fetch(`http://127.0.0.1:${api.port}/tokens`, {
+    const answer = await fetch(`http://127.0.0.1:${api.port}/tokens/batch`, {
       method: 'POST',
       headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
       body: JSON.stringify(wanted),

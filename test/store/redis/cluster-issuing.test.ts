@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startRedisCluster } from '../../../dev/redis-cluster.ts';
 import { connectCluster } from '../../../service/store/cluster.ts';
 import type { Connection } from '../../../service/store/connection.ts';
-import { createClusterIssuing, createEnterAll } from '../../../service/store/issuing-cluster.ts';
+import { createClusterIssuing, createEnterAll } from '../../../service/store/issuing.ts';
 import { createRedisStore } from '../../../service/store/redis.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers } from '../open-redis.ts';
@@ -39,15 +39,16 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
   const grantKey = (id: string) => `postern:grant:{${id}}`;
   const issue = createClusterIssuing(interrupted, {
     grantKey,
-    indexKey: (client, subject) => `postern:subject:{${client}:${subject}}`,
+    indexesOf: () => ['postern:subject:{web:u}', 'postern:client:{web}'],
     lifeOf: ({ expiresAt }) => expiresAt - Date.now(),
-    enterAll: createEnterAll(interrupted, grantKey),
+    enterAll: createEnterAll(interrupted),
   });
   const id = newId();
   await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-  expect(revoked).toEqual([0, 0]);
+  // Before the grant, and before each of its two indexes.
+  expect(revoked).toEqual([0, 0, 0]);
   expect(await store.find(id)).toBeDefined();
   await revoke();
-  expect(revoked).toEqual([0, 0, 1]);
+  expect(revoked).toEqual([0, 0, 0, 1]);
   expect(await store.find(id)).toBeUndefined();
 });

@@ -16,7 +16,7 @@ const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.redeem(newId(), { cookies: [], newCookie: newId() }, false),
   store.prolong(newId(), 'web', Date.now() + 1000),
   store.revoke(newId(), 'web'),
-  store.list('web', 'u', 10),
+  store.list('web', { subject: 'u' }, 10),
   store.revokeSubject('web', 'u'),
   store.check(),
 ];

@@ -62,7 +62,7 @@ test('Redis full: a batch that fails stores nothing', async () => {
 test('Redis full: tokens can be listed page by page', async () => {
   const grant = grantAt(Date.now(), { subject: 'u' });
   await store.issue([newId(), newId(), newId()].map((id) => [id, grant]));
-  const { next } = await store.list('web', 'u', 2);
+  const { next } = await store.list('web', { subject: 'u' }, 2);
   await tell(redis, 'CONFIG SET maxmemory 1');
-  expect((await store.list('web', 'u', 2, next)).entries).toHaveLength(1);
+  expect((await store.list('web', { subject: 'u' }, 2, next)).entries).toHaveLength(1);
 });

@@ -56,7 +56,7 @@ test('Redis records: an index of another type is an error', async () => {
   await tell(redis, 'SET postern:subject:{web:broken} x');
   const grant = grantAt(Date.now(), { subject: 'broken' });
   await expect(store.issue([[newId(), grant]])).rejects.toThrow(StoreUnavailable);
-  await expect(store.list('web', 'broken', 10)).rejects.toThrow(StoreUnavailable);
+  await expect(store.list('web', { subject: 'broken' }, 10)).rejects.toThrow(StoreUnavailable);
   await expect(store.revokeSubject('web', 'broken')).rejects.toThrow(StoreUnavailable);
 });
 

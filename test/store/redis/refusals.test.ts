@@ -168,23 +168,21 @@ test.each(cases)(
 
 // Of a command that it does not know, Redis quotes the arguments in its reply.
 test.each([
-  ['has not', async () => (await started('--rename-command', 'SET', '')).url, /ERR to SET/],
-  ['may not use', () => withUser('~* +@all -set'), /NOPERM to SET/],
-])(
-  'Redis errors: no part of a record is logged if Redis %s the command',
-  async (_, at, expected) => {
-    const { store, log, lines, readyz } = opened(await at());
-    await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
-    const secret = 'secret-of-the-record';
-    const id = newId();
-    const grant = grantAt(Date.now(), { client: secret, covers: `/download/${secret}` });
-    const error = await store.issue([[id, grant]]).catch((fault: Error) => fault);
-    log.error({ err: error, reason: (error as Error).message }, 'issuing failed');
-    expect((error as Error).message).toMatch(expected);
-    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret);
-    expect(lines.join('')).not.toMatch(new RegExp(`${secret}|${id}|"v"|\\\\"v`));
-  },
-);
+  ['has no SET', async () => (await started('--rename-command', 'SET', '')).url, /ERR to SET/],
+  ['has no EVAL', async () => (await started('--rename-command', 'EVAL', '')).url, /ERR to EVAL/],
+  ['may not use SET', () => withUser('~* +@all -set'), /NOPERM to SET/],
+])('Redis errors: no part of a record is logged if Redis %s', async (_, at, expected) => {
+  const { store, log, lines, readyz } = opened(await at());
+  await waitFor(async () => expected.test((await readyz()).detail ?? ''), { what: 'the reason' });
+  const secret = 'secret-of-the-record';
+  const id = newId();
+  const grant = grantAt(Date.now(), { client: secret, covers: `/download/${secret}` });
+  const error = await store.issue([[id, grant]]).catch((fault: Error) => fault);
+  log.error({ err: error, reason: (error as Error).message }, 'issuing failed');
+  expect((error as Error).message).toMatch(/ERR to EVAL/);
+  expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret);
+  expect(lines.join('')).not.toMatch(new RegExp(`${secret}|${id}|"v"|\\\\"v`));
+});
 
 test('Redis errors: no part of a damaged record is logged', async () => {
   const redis = await started();

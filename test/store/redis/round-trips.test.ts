@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startRedis } from '../../../dev/redis.ts';
+import { sent } from '../contract-delivered.ts';
 import { startCountingProxy } from '../counting-proxy.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers, openRedis } from '../open-redis.ts';
@@ -33,7 +34,15 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   expect(await turnsOf(store.find(id))).toBe(1);
   expect(await turnsOf(store.findTimed(id))).toBe(1);
   expect(await turnsOf(Promise.all(many.map(([one]) => store.findTimed(one))))).toBe(1);
-  expect(await turnsOf(store.list('web', 'u', 10))).toBe(2);
+  const limited = many.map(() => [newId(), grantAt(now, { maxBytes: 1 })] as const);
+  await store.issue(limited);
+  expect(await turnsOf(store.addDelivered(limited.map(([one]) => [one, sent([0, 1])])))).toBe(1);
+  // Whether the bytes of a token are used up is part of its record.
+  const found = Promise.all(limited.map(([one]) => store.find(one)));
+  expect(await turnsOf(found)).toBe(1);
+  expect(await found).toMatchObject(limited.map(() => ({ exhausted: true })));
+  expect(await turnsOf(store.delivered(id))).toBe(1);
+  expect(await turnsOf(store.list('web', { subject: 'u' }, 10))).toBe(2);
   expect(await turnsOf(store.prolong(id, 'web', now + 1000))).toBe(2);
   expect(await turnsOf(store.revoke(id, 'other'))).toBe(1);
   expect(await turnsOf(store.revoke(id, 'web'))).toBe(1);

@@ -1,0 +1,108 @@
+import { isWithin } from '../domain/address.ts';
+import { addDelivery, type Counted, type Delivery } from '../domain/delivery.ts';
+import { MAX_LINE_BYTES, parseLine } from './line.ts';
+
+/** How long lines are collected before the store gets them. */
+const COLLECT_MS = 200;
+
+/** Tokens whose lines wait for the store: some megabytes. Lines of further tokens are dropped. */
+export const MAX_PENDING = 10_000;
+
+/** Tokens in a call of the store, which Redis handles in about half a millisecond. */
+const BATCH = 100;
+
+/** What became of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not take it. */
+export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
+
+export type Deliver = (
+  entries: ReadonlyArray<readonly [id: string, delivery: Delivery]>,
+) => Promise<readonly Counted[]>;
+
+export interface CollectOptions {
+  /** Addresses and ranges that may send lines. */
+  readonly from: readonly string[];
+  readonly deliver: Deliver;
+  readonly countLines: (result: LineResult, count?: number) => void;
+  readonly now: () => number;
+}
+
+export type Collector = ReturnType<typeof createCollector>;
+
+/**
+ * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
+ * together. A line changes numbers only: a forged one opens nothing, and has no answer.
+ */
+export function createCollector({ from, deliver, countLines, now }: CollectOptions) {
+  let pending = new Map<string, Delivery>();
+  let timer: NodeJS.Timeout | undefined;
+  let flushing: Promise<void> | undefined;
+  let trusted: string | undefined;
+
+  /** To look an address up costs more than to parse a line, and nearly all lines have the same one. */
+  function isTrusted(address: string): boolean {
+    if (address === trusted) return true;
+    if (!isWithin(address, from)) return false;
+    trusted = address;
+    return true;
+  }
+
+  function receive(data: Buffer, address: string): void {
+    const line =
+      data.length <= MAX_LINE_BYTES && isTrusted(address)
+        ? parseLine(data.toString('latin1'))
+        : undefined;
+    if (line === undefined) {
+      countLines('invalid');
+      return;
+    }
+    const { id, bytes, size, range } = line;
+    const before = pending.get(id);
+    if (before === undefined && pending.size >= MAX_PENDING) {
+      countLines('dropped');
+      return;
+    }
+    const at = now();
+    const sent = { requests: 1, bytes, first: at, last: at, ranges: range ? [range] : [] };
+    pending.set(id, addDelivery(before, size === undefined ? sent : { ...sent, size }));
+    later();
+  }
+
+  function later(): void {
+    if (flushing === undefined) timer ??= setTimeout(() => void flush(), COLLECT_MS);
+  }
+
+  /** Adds to the store what was received until now. Never rejects. One at a time. */
+  async function flush(): Promise<void> {
+    await flushing;
+    clearTimeout(timer);
+    timer = undefined;
+    const entries = [...pending];
+    pending = new Map();
+    flushing = addAll(entries);
+    await flushing;
+    flushing = undefined;
+    if (pending.size > 0) later();
+  }
+
+  async function addAll(entries: ReadonlyArray<readonly [string, Delivery]>): Promise<void> {
+    let done = 0;
+    try {
+      for (; done < entries.length; done += BATCH) {
+        const batch = entries.slice(done, done + BATCH);
+        const counted = requestsOf(await deliver(batch));
+        countLines('counted', counted);
+        countLines('unknown', requestsOf(batch.map(([, delivery]) => delivery)) - counted);
+      }
+    } catch {
+      // Not tried again: the store may have added them. The metrics of the store have its failure.
+      const lost = entries.slice(done).map(([, delivery]) => delivery);
+      countLines('dropped', requestsOf(lost));
+    }
+  }
+
+  return { receive, flush };
+}
+
+function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): number {
+  return deliveries.reduce((sum, { requests }) => sum + requests, 0);
+}

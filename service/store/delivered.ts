@@ -1,0 +1,126 @@
+import { type Counted, type Delivered, type Delivery, MAX_RANGES } from '../domain/delivery.ts';
+import type { Grant } from '../domain/grant.ts';
+import { decodeRecord } from './record.ts';
+
+/** The field in the hash of a grant's requesters (scripts.ts) that has what nginx sent. */
+export const DELIVERED_FIELD = 'd';
+
+/**
+ * addDelivery() of domain/delivery.ts, for several tokens. KEYS: for each the grant and its requesters;
+ * ARGV: for each its requests, bytes, first and last time, the size or '', and the ranges. Returns for
+ * each the client and the mount, and the record if this makes the file whole; nil if it is unknown.
+ *
+ * The field is `requests bytes first last whole size ranges`, and lives as long as the grant. `E` in the
+ * record of a grant says that its `max_bytes` were sent, so that a decision needs no other key.
+ */
+const ADD_DELIVERED = `
+local function merged(text)
+  local list, merged = {}, {}
+  for from, to in string.gmatch(text, '(%d+)-(%d+)') do
+    list[#list + 1] = {from = tonumber(from), to = tonumber(to)}
+  end
+  table.sort(list, function(a, b) return a.from < b.from end)
+  for _, range in ipairs(list) do
+    local last = merged[#merged]
+    if last and range.from <= last.to then
+      last.to = math.max(last.to, range.to)
+    elseif #merged < ${MAX_RANGES} then
+      merged[#merged + 1] = range
+    end
+  end
+  return merged
+end
+
+local function add(grants, uses, requests, bytes, first, last, size, ranges)
+  local record = redis.call('GET', grants)
+  local grant = record and cjson.decode(record)
+  if not grant or not grant.c then return false end
+  local held = redis.call('HGET', uses, '${DELIVERED_FIELD}')
+  local whole = '0'
+  if held then
+    local heldSize, heldRanges, n, b, f, l
+    n, b, f, l, whole, heldSize, heldRanges = string.match(held, '^(%d+) (%d+) (%d+) (%d+) (%d) (%d*) (.*)$')
+    requests, bytes = requests + n, math.min(bytes + b, ${Number.MAX_SAFE_INTEGER})
+    first, last = math.min(first, f), math.max(last, l)
+    if size == '' or size == heldSize then ranges = heldRanges .. ',' .. ranges end
+    if size == '' then size = heldSize end
+  end
+  local reply = {grant.c, grant.m, ''}
+  if string.sub(grant.p, -1) == '/' then
+    size, ranges = '', ''
+  elseif whole == '1' then
+    ranges = ''
+  else
+    local kept, texts = merged(ranges), {}
+    for i, range in ipairs(kept) do texts[i] = string.format('%.0f-%.0f', range.from, range.to) end
+    ranges = table.concat(texts, ',')
+    local length = tonumber(size)
+    if length and (length == 0 or (kept[1] and kept[1].from == 0 and kept[1].to >= length)) then
+      whole, ranges, reply[3] = '1', '', record
+    end
+  end
+  redis.call('HSET', uses, '${DELIVERED_FIELD}', string.format('%.0f %.0f %.0f %.0f %s %s %s',
+    requests, bytes, first, last, whole, size, ranges))
+  redis.call('PEXPIRE', uses, redis.call('PTTL', grants))
+  if grant.M and not grant.E and tonumber(bytes) >= grant.M then
+    grant.E = 1
+    redis.call('SET', grants, cjson.encode(grant), 'KEEPTTL')
+  end
+  return reply
+end
+
+local replies = {}
+for i = 1, #KEYS / 2 do
+  replies[i] = add(KEYS[2 * i - 1], KEYS[2 * i], unpack(ARGV, 6 * i - 5, 6 * i))
+end
+return replies
+`;
+
+export type DeliveryEntry = readonly [id: string, delivery: Delivery];
+
+export interface AddDeliveredOptions {
+  /** The keys of a token: its grant and its requesters. */
+  readonly keysOf: (id: string) => readonly string[];
+  /** In a cluster, a script reaches the keys of one token only. */
+  readonly isCluster: boolean;
+  readonly run: (
+    script: string,
+    keys: readonly string[],
+    args: ReadonlyArray<string | number>,
+  ) => Promise<unknown>;
+}
+
+export function createAddDelivered({ keysOf, isCluster, run }: AddDeliveredOptions) {
+  async function add(entries: readonly DeliveryEntry[]): Promise<Counted[]> {
+    const keys = entries.flatMap(([id]) => keysOf(id));
+    const args = entries.flatMap(([, { requests, bytes, first, last, size, ranges }]) => {
+      const texts = ranges.map(([from, to]) => `${from}-${to}`);
+      return [requests, bytes, first, last, size ?? '', texts.join()];
+    });
+    const replies = (await run(ADD_DELIVERED, keys, args)) as Array<readonly string[] | null>;
+    return entries.flatMap(([id, { requests, bytes }], i): Counted[] => {
+      const reply = replies[i];
+      if (!reply) return [];
+      const [client = '', mount = '', record = ''] = reply;
+      const completed = record !== '' && { completed: decodeRecord(record) as Grant };
+      return [{ id, client, mount, requests, bytes, ...completed }];
+    });
+  }
+
+  return async (entries: readonly DeliveryEntry[]): Promise<readonly Counted[]> => {
+    const together = isCluster ? entries.map((entry) => [entry]) : [entries];
+    return (await Promise.all(together.map(add))).flat();
+  };
+}
+
+export function decodeDelivered(field: string): Delivered {
+  const [requests, bytes, first, last, whole, size] = field.split(' ');
+  return {
+    requests: Number(requests),
+    bytes: Number(bytes),
+    first: Number(first),
+    last: Number(last),
+    ...(size !== '' && { size: Number(size) }),
+    whole: whole === '1',
+  };
+}

@@ -1,0 +1,139 @@
+import { expect, test, vi } from 'vitest';
+import {
+  type CollectOptions,
+  createCollector,
+  type LineResult,
+  MAX_PENDING,
+} from '../../service/delivery/collect.ts';
+import { MAX_LINE_BYTES } from '../../service/delivery/line.ts';
+import type { Counted } from '../../service/domain/delivery.ts';
+import { StoreUnavailable } from '../../service/domain/store.ts';
+
+const id = (n: number) => String(n).padStart(22, '0');
+const line = (n: number, rest = '200 5 5 -') => Buffer.from(`<190>x: ${id(n)} ${rest}`);
+
+type Entries = Parameters<CollectOptions['deliver']>[0];
+
+/** A collector, what the store got, and what became of the lines. */
+function collecting(deliver?: CollectOptions['deliver'], from = ['127.0.0.0/8', '::1']) {
+  const batches: Entries[] = [];
+  const results = { counted: 0, unknown: 0, invalid: 0, dropped: 0 };
+  let now = 1000;
+  const collector = createCollector({
+    from,
+    async deliver(entries) {
+      batches.push(entries);
+      if (deliver) return deliver(entries);
+      return entries.map(([id, { requests, bytes }]): Counted => {
+        return { id, client: 'web', mount: '/download/', requests, bytes };
+      });
+    },
+    countLines(result: LineResult, count = 1) {
+      results[result] += count;
+    },
+    now: () => now++,
+  });
+  return { ...collector, batches, results };
+}
+
+test('delivery: the lines of a token are added to the store together', async () => {
+  const { receive, flush, batches, results } = collecting();
+  receive(line(1, '206 2 2 bytes 3-4/5'), '127.0.0.1');
+  receive(line(2), '127.0.0.1');
+  receive(line(1, '206 3 3 bytes 0-2/5'), '127.0.0.1');
+  await flush();
+  const first = { requests: 2, bytes: 5, first: 1000, last: 1002, size: 5, ranges: [[0, 5]] };
+  const second = { requests: 1, bytes: 5, first: 1001, last: 1001, size: 5, ranges: [[0, 5]] };
+  expect(batches).toEqual([
+    [
+      [id(1), first],
+      [id(2), second],
+    ],
+  ]);
+  expect(results).toEqual({ counted: 3, unknown: 0, invalid: 0, dropped: 0 });
+  await flush();
+  expect(batches).toHaveLength(1);
+});
+
+test('delivery: lines are added by themselves, also those that come during a call of the store', async () => {
+  vi.useFakeTimers();
+  try {
+    let answer = () => {};
+    const { receive, batches, results } = collecting(async () => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return [];
+    });
+    receive(line(1), '127.0.0.1');
+    await vi.advanceTimersByTimeAsync(1000);
+    receive(line(2), '127.0.0.1');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(batches.map((batch) => batch.map(([one]) => one))).toEqual([[id(1)]]);
+    answer();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(batches.map((batch) => batch.map(([one]) => one))).toEqual([[id(1)], [id(2)]]);
+    answer();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(results.unknown).toBe(2);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('delivery: a line from another address, a long line and a broken line are invalid', async () => {
+  const { receive, flush, batches, results } = collecting();
+  for (const address of ['192.0.2.1', '128.0.0.1', '::2', 'fe80::1%lo', ''])
+    receive(line(1), address);
+  const long = Buffer.concat([Buffer.alloc(MAX_LINE_BYTES, 'x'), line(1)]);
+  for (const data of [long, Buffer.alloc(0), Buffer.alloc(60_000)]) receive(data, '127.0.0.1');
+  expect(results.invalid).toBe(8);
+  for (const address of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1']) {
+    receive(line(1), address);
+  }
+  receive(line(1), '192.0.2.1');
+  await flush();
+  expect(batches[0]?.[0]?.[1].requests).toBe(4);
+});
+
+test('delivery: a flood of 100,000 tokens keeps a bounded number, and drops the others', async () => {
+  const { receive, flush, batches, results } = collecting();
+  for (let i = 0; i < 100_000; i += 1) receive(line(i), '127.0.0.1');
+  // A token that is pending already is counted.
+  receive(line(0), '127.0.0.1');
+  expect(results.dropped).toBe(100_000 - MAX_PENDING);
+  await flush();
+  const sizes = batches.map(({ length }) => length);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(MAX_PENDING);
+  expect(results).toMatchObject({ counted: MAX_PENDING + 1, unknown: 0, invalid: 0 });
+});
+
+test('delivery: 100,000 ranges of one token take bounded memory', async () => {
+  const { receive, flush, batches } = collecting();
+  for (let i = 0; i < 100_000; i += 1) {
+    receive(line(1, `206 1 1 bytes ${2 * i}-${2 * i}/300000`), '127.0.0.1');
+  }
+  await flush();
+  const delivery = batches[0]?.[0]?.[1];
+  expect(delivery).toMatchObject({ requests: 100_000, bytes: 100_000 });
+  expect(delivery?.ranges).toHaveLength(100);
+});
+
+test('delivery: a store that is not available drops the lines, and later ones are added', async () => {
+  let isDown = true;
+  const { receive, flush, batches, results } = collecting(async () => {
+    if (isDown) throw new StoreUnavailable('Connection is closed.');
+    return [];
+  });
+  for (let i = 0; i < 250; i += 1) receive(line(i), '127.0.0.1');
+  await flush();
+  // It was asked once, not for each batch.
+  expect(batches).toHaveLength(1);
+  expect(results).toMatchObject({ counted: 0, unknown: 0, dropped: 250 });
+  isDown = false;
+  receive(line(1), '127.0.0.1');
+  await flush();
+  expect(results).toMatchObject({ unknown: 1, dropped: 250 });
+});

@@ -1,0 +1,88 @@
+import { createSocket } from 'node:dgram';
+import { expect, onTestFinished, test } from 'vitest';
+import { freePorts } from '../../../dev/ports.ts';
+import { startRedis } from '../../../dev/redis.ts';
+import { startService } from '../../../dev/service.ts';
+import { waitFor } from '../../../dev/wait.ts';
+
+const KEY = 'a-key-for-the-tests-only';
+
+/** The service as users run it, with a port for lines of nginx. */
+async function startInstance(store: string) {
+  const [port = 0] = await freePorts(1);
+  const service = await startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${KEY}`,
+      POSTERN_STORE: store,
+      POSTERN_DELIVERY_LISTEN: `127.0.0.1:${port}`,
+    },
+  });
+  onTestFinished(() => void service.stop());
+  const ask = async (path: string, body?: object) => {
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+    const init = { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) };
+    const response = await fetch(`http://127.0.0.1:${service.apiPort}${path}`, init);
+    return response.json() as Promise<Record<string, unknown>>;
+  };
+  return { service, port, ask };
+}
+
+async function send(port: number, text: string): Promise<void> {
+  const sender = createSocket('udp4');
+  await new Promise((resolve) => sender.send(text, port, '127.0.0.1', resolve));
+  sender.close();
+}
+
+test('delivery: two instances on one Redis count together, and one of them says that it is whole', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const [one, other] = [await startInstance(redis.url), await startInstance(redis.url)];
+  const { id } = await one.ask('/tokens', { path: '/download/a', expires_in: 300 });
+  const delivered = async () => (await other.ask(`/tokens/${id}`)).delivered;
+  const line = (range: string) => `<190>x: ${id} 206 50 50 bytes ${range}/100`;
+  await send(one.port, line('0-49'));
+  await send(other.port, line('50-99'));
+  await waitFor(async () => ((await delivered()) as { whole?: boolean })?.whole, {
+    what: 'the whole file',
+  });
+  expect(await delivered()).toMatchObject({ requests: 2, bytes: 100, size: 100, whole: true });
+  const logs = () => one.service.stdout() + other.service.stdout();
+  await waitFor(() => logs().includes('"msg":"delivered"'), { what: 'the log line' });
+  await one.service.stop();
+  await other.service.stop();
+  expect(logs().match(/"msg":"delivered"/g)).toHaveLength(1);
+});
+
+test('delivery: max_bytes needs POSTERN_DELIVERY_LISTEN', async () => {
+  const service = await startService({
+    env: { POSTERN_MOUNTS: '/download/=/protected/', POSTERN_API_KEYS: `web:${KEY}` },
+  });
+  onTestFinished(() => void service.stop());
+  const response = await fetch(`http://127.0.0.1:${service.apiPort}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ path: '/download/a', max_bytes: 10 }),
+  });
+  expect([response.status, await response.text()]).toEqual([
+    400,
+    expect.stringContaining('POSTERN_DELIVERY_LISTEN'),
+  ]);
+});
+
+test('delivery: an address that is in use is named', async () => {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  onTestFinished(() => void socket.close());
+  const listen = `127.0.0.1:${socket.address().port}`;
+  const starting = startService({
+    env: {
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${KEY}`,
+      POSTERN_DELIVERY_LISTEN: listen,
+    },
+  });
+  await expect(starting).rejects.toThrow(
+    `postern cannot listen on ${listen}: another process listens there. See POSTERN_DELIVERY_LISTEN.`,
+  );
+});

@@ -1,0 +1,111 @@
+import { decodeJwt } from 'jose';
+import { expect, test } from 'vitest';
+import { createAsked, keptLog } from '../api/ask-api.ts';
+import { signedGate } from '../jwt/signed-gate.ts';
+import { issueToken } from '../support/postern.ts';
+import { startGate } from './ask-gate.ts';
+
+const NOW = 1_800_000_000;
+const path = '/download/a';
+
+async function started(more: object = {}) {
+  const clock = { now: NOW * 1000 };
+  const { log, withoutAudit } = keptLog();
+  const gate = await startGate({ log, now: () => clock.now });
+  const body = { path, not_before: NOW + 60, expires_in: 120, ...more };
+  const token = await issueToken(gate.api, body);
+  const codeOf = async () => (await gate.authRequest(token.url)).headers['postern-reason'];
+  return { ...gate, ...token, clock, codeOf, withoutAudit };
+}
+
+test('not_before: an earlier use is denied as invalid_token, and the log has the reason', async () => {
+  const { clock, codeOf, id, withoutAudit } = await started();
+  clock.now += 59_999;
+  expect(await codeOf()).toBe('invalid_token');
+  expect(withoutAudit()).toMatchObject([
+    { code: 'invalid_token', token_id: id, reason: 'not_before: is later than now' },
+  ]);
+  clock.now += 1;
+  expect(await codeOf()).toBeUndefined();
+  // The end counts from issuing.
+  clock.now = (NOW + 120) * 1000;
+  expect(await codeOf()).toBe('invalid_token');
+});
+
+test('not_before: an earlier use takes no use, and no attempt to enter a PIN', async () => {
+  const { confirm, url, store, id } = await started({ max_uses: 1, confirm: true, pin: '1234' });
+  expect((await confirm(url)).headers['postern-reason']).toBe('invalid_token');
+  expect(await store.requesters(id)).toEqual([]);
+  expect(await store.countAttempt(id, 10)).toBe(1);
+});
+
+test('not_before: with a decision cache, an earlier use is denied too', async () => {
+  const clock = { now: NOW * 1000 };
+  const { api, authRequest } = await startGate({ decisionTtl: 5, now: () => clock.now });
+  const { url } = await issueToken(api, { path, not_before: NOW + 60, expires_in: 120 });
+  expect((await authRequest(url)).status).toBe(401);
+  clock.now += 60_000;
+  expect((await authRequest(url)).status).toBe(204);
+});
+
+test('not_before: the API shows, lists and revokes the token earlier, and it is not active', async () => {
+  const { ask } = createAsked();
+  const json = { path, not_before: NOW + 60, expires_in: 120 };
+  const { id, access_token: token } = (await ask('POST /tokens', { json })).body;
+  const state = { id, iat: NOW, exp: NOW + 120, not_before: NOW + 60 };
+  expect((await ask(`GET /tokens/${id}`)).body).toMatchObject(state);
+  expect((await ask('GET /tokens')).body.tokens).toMatchObject([state]);
+  expect((await ask('POST /introspect', { form: { token } })).body).toEqual({ active: false });
+  await ask('POST /revoke', { form: { token } });
+  expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
+});
+
+test.each([
+  [{ not_before: NOW + 120 }, 'must be before the end, and expires_in (120) counts from now'],
+  [{ not_before: NOW + 3600 }, 'must be before the end, and expires_in (120) counts from now'],
+  [{ not_before: 0 }, 'must be at least 1'],
+  [{ not_before: NOW + 0.5 }, 'must be a whole number'],
+  [{ not_before: String(NOW) }, 'must be a whole number'],
+  [{ not_before: 1e12 }, 'must be at most 100000000000'],
+])('not_before: %j is refused', async (more, detail) => {
+  const { body } = await createAsked().ask('POST /tokens', { json: { path, ...more } });
+  expect(body.errors).toEqual([{ pointer: '#/not_before', detail }]);
+});
+
+test.each([true, false])('not_before: is nbf of a JWT, with revocable: %s', async (revocable) => {
+  const { issue, codeOf, clock } = await signedGate();
+  const { access_token: token, url } = await issue({ path, not_before: NOW + 60, revocable });
+  expect(decodeJwt(token)).toMatchObject({ iat: NOW, nbf: NOW + 60, exp: NOW + 120 });
+  expect(await codeOf(url)).toBe('invalid_token');
+  clock.now += 60_000;
+  expect(await codeOf(url)).toBe('allow');
+});
+
+test('not_before: a JWT can be revoked by itself before it begins', async () => {
+  const { issue, ask, codeOf, clock } = await signedGate();
+  const { access_token: token, url, id } = await issue({ path, not_before: NOW + 60 });
+  await ask('POST /revoke', { form: { token } });
+  expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
+  clock.now += 60_000;
+  expect(await codeOf(url)).toBe('invalid_token');
+});
+
+test('not_before: a time in the past changes nothing, and nbf of a JWT is iat', async () => {
+  const { issue, codeOf } = await signedGate();
+  const { access_token: token, url } = await issue({ path, not_before: NOW - 60 });
+  expect(decodeJwt(token)).toMatchObject({ iat: NOW, nbf: NOW });
+  expect(await codeOf(url)).toBe('allow');
+});
+
+test('not_before: a JWT without it has none when it is introspected', async () => {
+  const { issue, ask } = await signedGate();
+  for (const [more, expected] of [
+    [{}, undefined],
+    [{ not_before: NOW - 60 }, undefined],
+  ] as const) {
+    const { access_token: token } = await issue({ path, revocable: false, ...more });
+    const { body } = await ask('POST /introspect', { form: { token } });
+    expect(body).toMatchObject({ active: true });
+    expect(body.not_before).toBe(expected);
+  }
+});

@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '../../dev/wait.ts';
+import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
+import { apiKey, KEY, mount } from '../support/postern.ts';
+import { gateSnippet, ways } from '../support/site.ts';
+import { startStorage } from '../support/storage.ts';
+
+const SIZE = 8_000_000;
+const FILES = {
+  'a.txt': 'hello',
+  'empty.txt': '',
+  'big.bin': randomBytes(SIZE),
+  'hls/index.m3u8': 'x'.repeat(100),
+  'hls/1.ts': 'x'.repeat(20_000),
+  'hls/2.ts': 'x'.repeat(3_000),
+};
+
+describe.each(ways)('delivery: what nginx reports by %s', (way) => {
+  let site: ReportingSite;
+  const logged: Array<Record<string, unknown>> = [];
+  beforeAll(async () => {
+    const write = (line: string) => void logged.push(JSON.parse(line));
+    site = await startReportingSite({
+      ...{ way, files: FILES },
+      log: pino({}, { write }),
+    });
+  });
+  afterAll(() => site.stop());
+
+  const completions = (id: string) =>
+    logged.filter(({ msg, token_id }) => msg === 'delivered' && token_id === id);
+
+  test('a whole file, once for a token', async () => {
+    const { id, url } = await site.issue({ path: '/download/a.txt', subject: 'ada' });
+    const began = Math.floor(Date.now() / 1000);
+    await site.ask('GET', url);
+    const { first, last, ...sent } = await site.delivered(id, 1);
+    expect(sent).toEqual({ requests: 1, bytes: 5, size: 5, whole: true });
+    expect(first).toBeGreaterThanOrEqual(began);
+    expect(last).toBe(first);
+    await site.ask('GET', url);
+    expect(await site.delivered(id, 2)).toMatchObject({ requests: 2, bytes: 10, whole: true });
+    expect(completions(id)).toMatchObject([
+      { client: 'test', subject: 'ada', path: '/download/a.txt' },
+    ]);
+  });
+
+  test('only responses with a file count', async () => {
+    const { id, url } = await site.issue({ path: '/download/a.txt' });
+    const gone = await site.issue({ path: '/download/none.txt' });
+    await site.ask('GET', '/download/a.txt');
+    await site.ask('GET', url.replace('a.txt', 'big.bin'));
+    await site.ask('HEAD', url);
+    await site.ask('GET', url, { 'If-None-Match': '*' });
+    await site.ask('GET', url, { Range: 'bytes=9-' });
+    await site.ask('GET', gone.url);
+    await site.ask('GET', url, { Range: 'bytes=0-1' });
+    expect(await site.delivered(id, 1)).toMatchObject({ requests: 1, bytes: 2, whole: false });
+    expect(await site.postern.store.delivered(gone.id)).toBeUndefined();
+  });
+
+  test('ranges in any order make it whole, several in one response do not', async () => {
+    const { id, url } = await site.issue({ path: '/download/big.bin' });
+    const range = (value: string) => site.ask('GET', url, { Range: `bytes=${value}` });
+    await range('0-1,5-6');
+    await range('4000000-');
+    await range('0-1999999');
+    expect(await site.delivered(id, 3)).toMatchObject({ size: SIZE, whole: false });
+    await range('2000000-3999999');
+    const { bytes, whole } = await site.delivered(id, 4);
+    expect([bytes >= SIZE + 4, whole]).toEqual([true, true]);
+    await waitFor(() => completions(id).length === 1, { what: 'the log line' });
+  });
+
+  test('an empty file is whole after a GET, not after a HEAD', async () => {
+    const { id, url } = await site.issue({ path: '/download/empty.txt' });
+    await site.ask('HEAD', url);
+    await site.ask('GET', url);
+    expect(await site.delivered(id, 1)).toMatchObject({ requests: 1, bytes: 0, whole: true });
+  });
+
+  test('a prefix has the sum of its files, and never is whole', async () => {
+    const { id, access_token } = await site.issue({ prefix: '/download/hls/' });
+    for (const name of ['index.m3u8', '1.ts', '2.ts']) {
+      await site.ask('GET', `/download/~${access_token}/hls/${name}`);
+    }
+    const { first, last, ...sent } = await site.delivered(id, 3);
+    expect(sent).toEqual({ requests: 3, bytes: 23_100 });
+    expect(completions(id)).toEqual([]);
+  });
+
+  test('max_bytes: the next request is denied as for an unknown token', async () => {
+    const { id, url } = await site.issue({ path: '/download/a.txt', max_bytes: 8 });
+    const { status, text } = await site.ask('GET', url.replace(/ps_.{4}/, 'ps_AAAA'));
+    const [one, two] = [await site.ask('GET', url), await site.ask('GET', url)];
+    expect([one.status, two.status]).toEqual([200, 200]);
+    await site.delivered(id, 2);
+    const denied = await site.ask('GET', url);
+    expect([denied.status, denied.text]).toEqual([status, text]);
+    expect(status).toBe(401);
+  });
+
+  test('metrics: bytes by client and mount, and what became of each line', async () => {
+    const series = 'postern_delivered_bytes_total{client="test",mount="/download/"}';
+    const line = (result: string) => `postern_delivery_lines_total{result="${result}"}`;
+    const before = await site.samples();
+    const { id, url } = await site.issue({ path: '/download/a.txt' });
+    await site.ask('GET', url);
+    await site.delivered(id, 1);
+    const after = await site.samples();
+    const grown = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+    expect([series, line('counted'), line('invalid'), line('dropped')].map(grown)).toEqual([
+      5, 1, 0, 0,
+    ]);
+    expect([...after.keys()].join()).not.toContain(id);
+  });
+});
+
+test('delivery: downloads with a cached decision count', async () => {
+  const site = await startReportingSite({
+    way: 'auth_request',
+    files: FILES,
+    decisionTtl: 60,
+    http: 'include postern/cache.conf;',
+  });
+  onTestFinished(site.stop);
+  let asked = 0;
+  site.gate.server.on('request', () => {
+    asked += 1;
+  });
+  const { id, url } = await site.issue({ path: '/download/a.txt' });
+  for (let i = 0; i < 5; i += 1) await site.ask('GET', url);
+  expect(await site.delivered(id, 5)).toMatchObject({ requests: 5, bytes: 25 });
+  expect(asked).toBe(1);
+
+  // A decision with max_bytes is not cached: each request is checked.
+  const limited = await site.issue({ path: '/download/a.txt', max_bytes: 5 });
+  expect((await site.ask('GET', limited.url)).status).toBe(200);
+  await site.delivered(limited.id, 1);
+  expect((await site.ask('GET', limited.url)).status).toBe(401);
+});
+
+test('delivery: forged and broken lines open nothing, and only known tokens are written', async () => {
+  const site = await startReportingSite({ way: 'auth_request', files: FILES });
+  onTestFinished(site.stop);
+  const { id, url, access_token } = await site.issue({ path: '/download/a.txt' });
+  const ended = await site.issue({ path: '/download/a.txt' });
+  await site.postern.store.revoke(ended.id, 'test');
+  const head = '<190>Nov 26 12:00:00 nginx: ';
+  const unknown = id.replace(/^.{4}/, 'AAAA');
+  await site.send(
+    ...[`${head}${unknown} 200 5 5 -`, `${head}${ended.id} 200 5 5 -`],
+    ...[`${head}${access_token} 200 5 5 -`, `${head}${id} 200 5 5 - `, `${head}${id} 204 5 5 -`],
+    ...['', '\0', randomBytes(60_000), `${head}${id} 206 5 5 bytes 4-0/5`],
+    `${head}${id} 200 ${'9'.repeat(16)} 5 -`,
+    `${'x'.repeat(600)}${head}${id} 200 5 5 -`,
+    `${head}${id} 200 5 5 -`,
+  );
+  expect(await site.delivered(id, 1)).toMatchObject({ requests: 1, bytes: 5 });
+  const samples = await site.samples();
+  const lines = (result: string) => samples.get(`postern_delivery_lines_total{result="${result}"}`);
+  expect(['counted', 'unknown', 'invalid'].map(lines)).toEqual([1, 2, 9]);
+  const { store } = site.postern;
+  for (const one of [unknown, ended.id]) {
+    expect(await store.delivered(one)).toBeUndefined();
+    expect(await store.find(one)).toBeUndefined();
+  }
+  expect((await site.ask('GET', ended.url)).status).toBe(401);
+  expect((await site.ask('GET', url)).status).toBe(200);
+});
+
+test.each(ways)('delivery: files of an object store count by %s', async (way) => {
+  const storage = await startStorage({ '/bucket/a.txt': 'x'.repeat(1000) });
+  const site = await startReportingSite({
+    way,
+    mounts: [mount('/download/', '/s3/bucket/')],
+    apiKeys: [apiKey(KEY, { targets: ['/s3/bucket/'] })],
+    only: `
+      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /s3/ {
+        include postern/internal-proxy.conf;
+        include postern/headers.conf;
+        proxy_pass http://127.0.0.1:${storage.port}/;
+      }`,
+  });
+  onTestFinished(async () => {
+    await site.stop();
+    await storage.stop();
+  });
+  const { id, url } = await site.issue({
+    path: '/download/a.txt',
+    target: '/s3/bucket/a.txt',
+    target_args: storage.presign('/bucket/a.txt'),
+  });
+  await site.ask('GET', url, { Range: 'bytes=0-399' });
+  expect(await site.delivered(id, 1)).toMatchObject({ bytes: 400, size: 1000, whole: false });
+  await site.ask('GET', url, { Range: 'bytes=400-' });
+  expect(await site.delivered(id, 2)).toMatchObject({ bytes: 1000, size: 1000, whole: true });
+});

@@ -1,0 +1,177 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/domain/delivery.ts';
+import type { Grant } from '../../service/domain/grant.ts';
+import { grantAt, newId, type Opened } from './grants.ts';
+
+/** What one request sent: of a file with 100 bytes unless told. */
+export function sent(range: ByteRange | undefined, more: Partial<Delivery> = {}): Delivery {
+  const bytes = range ? range[1] - range[0] : 0;
+  const ranges = range ? [range] : [];
+  return { requests: 1, bytes, first: 1000, last: 1000, size: 100, ranges, ...more };
+}
+
+/** The rules of a store for what nginx reports about a token. */
+export function deliveredContract(get: () => Opened): void {
+  async function issue(more: Partial<Grant> = {}): Promise<string> {
+    const id = newId();
+    const { store, now } = get();
+    await store.issue([[id, grantAt(now(), more)]]);
+    return id;
+  }
+  /** Whether each delivery, one after the other, makes the file whole. */
+  async function add(id: string, ...deliveries: readonly Delivery[]): Promise<boolean[]> {
+    const wholes: boolean[] = [];
+    for (const delivery of deliveries) {
+      const [counted] = await get().store.addDelivered([[id, delivery]]);
+      wholes.push(counted?.completed !== undefined);
+    }
+    return wholes;
+  }
+  const delivered = (id: string) => get().store.delivered(id);
+
+  test('addDelivered: sums requests and bytes, and keeps the first and the last time', async () => {
+    const id = await issue();
+    expect(await delivered(id)).toBeUndefined();
+    await add(id, sent([10, 20], { first: 5000, last: 6000, requests: 2 }));
+    await add(id, sent([50, 60], { first: 4000, last: 4500 }), sent(undefined, { last: 7000 }));
+    const times = { first: 1000, last: 7000 };
+    expect(await delivered(id)).toEqual({
+      ...{ requests: 4, bytes: 20, size: 100, whole: false },
+      ...times,
+    });
+  });
+
+  test('addDelivered: ranges that cover the file make it whole, once for a token', async () => {
+    const id = await issue({ subject: 'ada' });
+    expect(await add(id, sent([50, 100]), sent([0, 49]))).toEqual([false, false]);
+    expect((await delivered(id))?.whole).toBe(false);
+    const [counted] = await get().store.addDelivered([[id, sent([40, 60])]]);
+    expect(counted).toMatchObject({ id, client: 'web', mount: '/download/', bytes: 20 });
+    expect(counted?.completed).toMatchObject({ covers: '/download/a', subject: 'ada' });
+    expect((await delivered(id))?.whole).toBe(true);
+    expect(await add(id, sent([0, 100]), sent([0, 100], { size: 200 }))).toEqual([false, false]);
+    expect(await delivered(id)).toMatchObject({ requests: 5, whole: true, size: 200 });
+  });
+
+  test('addDelivered: of many simultaneous deliveries exactly one makes the file whole', async () => {
+    const { store } = get();
+    const id = await issue();
+    const entries = Array.from({ length: 50 }, (_, i) => [id, sent([2 * i, 2 * i + 2])] as const);
+    const all = await Promise.all([...entries, ...entries].map((one) => store.addDelivered([one])));
+    expect(all.flat().filter(({ completed }) => completed !== undefined)).toHaveLength(1);
+    expect(await delivered(id)).toMatchObject({ requests: 100, bytes: 200, whole: true });
+  });
+
+  test('addDelivered: another size is another file, and an unknown size changes no range', async () => {
+    const id = await issue();
+    const wholes = await add(id, sent([0, 60]), sent([60, 90], { size: 90 }));
+    const { size: _, ...unknown } = sent(undefined, { bytes: 7 });
+    expect([...wholes, ...(await add(id, unknown))]).toEqual([false, false, false]);
+    expect(await delivered(id)).toMatchObject({ size: 90, whole: false, bytes: 97 });
+    expect(await add(id, sent([0, 60], { size: 90 }))).toEqual([true]);
+  });
+
+  test('addDelivered: an empty file is whole after one response', async () => {
+    expect(await add(await issue(), sent(undefined, { size: 0 }))).toEqual([true]);
+  });
+
+  test('addDelivered: a prefix has a sum, and no size', async () => {
+    const id = await issue({ covers: '/download/hls/' });
+    expect(await add(id, sent([0, 100]), sent([0, 7], { size: 7 }))).toEqual([false, false]);
+    const sums = { requests: 2, bytes: 107, first: 1000, last: 1000, whole: false };
+    expect(await delivered(id)).toEqual(sums);
+  });
+
+  test('addDelivered: keeps a bounded number of ranges', async () => {
+    const id = await issue();
+    const size = 800;
+    const everySecond = (first: number) => {
+      return Array.from({ length: 400 }, (_, i): ByteRange => [2 * i + first, 2 * i + first + 1]);
+    };
+    const odd = everySecond(0);
+    await add(id, ...odd.slice(0, 50).map((range) => sent(range, { size })));
+    await add(id, sent([0, 1], { size, ranges: odd }));
+    // Together they cover the file, but the ranges beyond the bound count as not sent.
+    const rest = everySecond(1).slice(MAX_RANGES);
+    const ranges: ByteRange[] = [[0, 2 * MAX_RANGES], ...rest];
+    expect(await add(id, sent([0, 1], { size, ranges }))).toEqual([false]);
+    expect(await add(id, sent([0, size], { size }))).toEqual([true]);
+  });
+
+  test('addDelivered: only a live grant is written and returned, in any mixture', async () => {
+    const { store, now } = get();
+    const [live, other] = [await issue(), await issue({ client: 'other' })];
+    const [revoked, unknown, external] = [await issue(), newId(), newId()];
+    await store.revoke(revoked, 'web');
+    await store.saveExternal(external, grantAt(now(), { external: true, uses: { resumeFor: 9 } }));
+    await store.revoke(external, 'web');
+    const ids = [unknown, live, revoked, other, external];
+    const counted = await store.addDelivered(ids.map((id) => [id, sent([0, 50])]));
+    expect(counted.map(({ id, client }) => [id, client])).toEqual([
+      [live, 'web'],
+      [other, 'other'],
+    ]);
+    for (const id of [unknown, revoked, external]) expect(await delivered(id)).toBeUndefined();
+    expect(await store.findExternal(external)).toBe('revoked');
+    expect(await store.addDelivered([])).toEqual([]);
+  });
+
+  test('addDelivered: max_bytes ends the grant for decisions, and a prolonged one stays so', async () => {
+    const { store, now } = get();
+    const id = await issue({ maxBytes: 100, covers: '/download/a/' });
+    await add(id, sent([0, 99]));
+    expect(await store.find(id)).not.toHaveProperty('exhausted');
+    await add(id, sent([0, 1]));
+    expect(await store.find(id)).toMatchObject({ maxBytes: 100, exhausted: true });
+    await store.prolong(id, 'web', now() + 120_000);
+    expect(await store.find(id)).toMatchObject({ maxBytes: 100, exhausted: true });
+    expect(await delivered(id)).toMatchObject({ bytes: 100 });
+  });
+
+  test('addDelivered: counts beside the requesters, and neither changes the other', async () => {
+    const { store } = get();
+    const id = await issue({ uses: { max: 1, resumeFor: 60 } });
+    const requester = { cookies: [], newCookie: newId(), address: '192.0.2.1' };
+    await add(id, sent([0, 10]));
+    expect(await store.redeem(id, requester, true)).toBe('new');
+    await add(id, sent([10, 20]));
+    expect(await store.requesters(id)).toMatchObject([{ address: '192.0.2.1' }]);
+    expect(await store.redeem(id, { ...requester, newCookie: newId() }, true)).toBe('known');
+    const stranger = { cookies: [], newCookie: newId(), address: '192.0.2.2' };
+    expect(await store.redeem(id, stranger, true)).toBeUndefined();
+    expect(await delivered(id)).toMatchObject({ requests: 2, bytes: 20 });
+  });
+
+  test('addDelivered: numbers stay exact up to the largest', async () => {
+    const id = await issue();
+    const large = 999_999_999_999_999;
+    const size = large + 0;
+    await add(id, sent([1, large], { size, first: 1_764_130_000_123, last: 1_764_130_000_124 }));
+    for (let i = 0; i < 12; i += 1) await add(id, sent([1, large], { size }));
+    const { MAX_SAFE_INTEGER: bytes } = Number;
+    expect(await delivered(id)).toMatchObject({ bytes, size, last: 1_764_130_000_124 });
+    expect(await add(id, sent([0, 1], { size }))).toEqual([true]);
+  });
+
+  test('addDelivered: any ranges make the file whole exactly when they cover it', async () => {
+    const range = fc.tuple(fc.nat({ max: 20 }), fc.nat({ max: 20 })).map(([a, b]) => {
+      return [Math.min(a, b), Math.max(a, b) + 1] as const;
+    });
+    const anyRanges = fc.array(range, { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(anyRanges, async (ranges) => {
+        const id = await issue();
+        const wholes = await add(id, ...ranges.map((one) => sent(one, { size: 21 })));
+        const seen = new Set<number>();
+        const expected = ranges.map(([from, to]) => {
+          const before = seen.size;
+          for (let byte = from; byte < to; byte += 1) seen.add(byte);
+          return seen.size === 21 && before < 21;
+        });
+        expect(wholes).toEqual(expected);
+      }),
+      { numRuns: 30 },
+    );
+  });
+}
