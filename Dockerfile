@@ -29,6 +29,7 @@ COPY --from=build /app/dist/cli/ dist/cli/
 COPY --from=build /app/dist/service/ dist/service/
 # Templates for `postern nginx`.
 COPY nginx/snippets/ nginx/snippets/
+COPY nginx/local.conf nginx/
 USER node
 
 # The API. The gate has no port: it trusts every client that can connect, so it listens on a socket.

@@ -11,6 +11,11 @@ export function readSnippet(name: string): string {
   return readFileSync(join(snippetsFolder, name), 'utf8');
 }
 
+/** The file for the operator's settings, before any is made. */
+export function localTemplate(): string {
+  return readFileSync(join(root, 'nginx', 'local.conf'), 'utf8');
+}
+
 export function version(): string {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 }

@@ -22,6 +22,7 @@ export type Config = (context: ConfigContext) => string;
 export async function nginxFolder(): Promise<string> {
   const dir = await temporaryFolder();
   await copySnippets(join(dir, 'postern'), dir);
+  await cp(join(projectRoot, 'nginx', 'local.conf'), join(dir, 'postern', 'local.conf'));
   await writeFile(join(dir, 'mime.types'), mimeTypes);
   await writeFile(join(dir, 'error.log'), '');
   await chmod(dir, 0o755); // for a whole nginx.conf that names a `user`
@@ -35,9 +36,7 @@ async function copySnippets(to: string, dir: string): Promise<void> {
   for (const name of await readdir(from)) {
     if (!name.endsWith('.conf')) continue;
     const text = await readFile(join(from, name), 'utf8');
-    const own = text
-      .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`)
-      .replace('alias /etc/nginx/', `alias ${dir}/`);
+    const own = text.replace('default /etc/nginx/postern/', `default ${dir}/postern/`);
     await writeFile(join(to, name), own);
   }
 }

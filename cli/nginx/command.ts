@@ -9,6 +9,7 @@ type Options = Partial<NginxOptions> & {
   readonly out?: string;
   readonly force?: true;
   readonly json?: true;
+  readonly upgrade?: true;
 };
 
 export function addNginx(program: Command, env: Environment): void {
@@ -26,10 +27,18 @@ export function addNginx(program: Command, env: Environment): void {
     'a DNS server, to look up the storage of a mount again: 127.0.0.53',
   );
   repeatable(
-    '--listen <address>',
-    'the address nginx listens on: 80, 127.0.0.1:8080, [::]:80 (default: 80)',
+    '--server-name <names>',
+    'a site in addition to those of the mounts, with its names: files.example,www.files.example',
   );
-  repeatable('--server-name <name>', 'a site in addition to those of the mounts');
+  nginx.option('--server', 'also write a whole server block for each site');
+  repeatable(
+    '--listen <address>',
+    'with --server: the address nginx listens on: 443, 127.0.0.1:8080, [::]:443 (default: 443 with TLS, else 80)',
+  );
+  nginx
+    .option('--tls-certificate <file>', 'with --server: the certificate of the sites, in PEM')
+    .option('--tls-key <file>', 'with --server: its key')
+    .option('--no-redirect', 'with TLS on port 443: no redirect from port 80');
   repeatable(
     '--upstream <address>',
     'the address of a gate: host:port or unix:/path (default: POSTERN_LISTEN)',
@@ -40,7 +49,10 @@ export function addNginx(program: Command, env: Environment): void {
       'the gates of the systemd units postern@1 to postern@n: unix:/run/postern-1/gate.sock …',
     )
     .option('--x-accel', 'use X-Accel-Redirect instead of auth_request')
-    .option('--cache', 'cache decisions for POSTERN_DECISION_TTL');
+    .option(
+      '--cache [folder]',
+      'cache decisions for POSTERN_DECISION_TTL (default folder: /run/postern-decisions)',
+    );
   repeatable('--cors <origin>', 'an origin whose pages may fetch files: https://app.example');
   nginx
     .option(
@@ -48,28 +60,32 @@ export function addNginx(program: Command, env: Environment): void {
       'the login page for browsers without a valid token: /login, https://login.example/',
     )
     .option('--listing', 'show the folder of a token with listing')
+    .option('--disable-symlinks', 'serve no file through a symbolic link')
     .option(
       '--pages <folder>',
       'with --out or --json: your logo, colours and texts for the pages that people see',
     )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
-    .addOption(
-      new Option(
-        '--log <format>',
-        'access log format without tokens, or no log (default: json)',
-      ).choices(['json', 'off']),
+    .option(
+      '--log <file>',
+      'the access log, which has no tokens, or off (default: /var/log/nginx/access.log)',
     )
-    .option('--log-file <file>', 'the access log (default: /var/log/nginx/access.log)')
     .option('--out <folder>', 'write the files to this folder of nginx: /etc/nginx')
-    .option('--force', 'with --out: overwrite files that differ')
+    .option('--force', 'with --out: overwrite files that differ, except postern/local.conf')
+    .option(
+      '--upgrade',
+      'with --out: only replace the snippets there with those of this version of Postern',
+    )
     .option('--json', 'print the files, or with --out the result, as JSON')
     .addHelpText(
       'after',
       example('postern nginx --files /srv/files --server-name files.example --out /etc/nginx'),
     )
-    .action(async ({ out, force, json, ...options }: Options) => {
+    .action(async ({ out, force, json, upgrade, redirect, ...others }: Options) => {
       const { makeNginx } = await import('./make.ts');
-      const { text, notes } = await makeNginx(options, { out, force, json }, env);
+      // Without --no-redirect, commander sets true.
+      const options = { ...others, ...(redirect === false && { redirect }) };
+      const { text, notes } = await makeNginx(options, { out, force, json, upgrade }, env);
       await print(text);
       for (const note of notes) process.stderr.write(`postern: note: ${note}\n`);
     });

@@ -1,11 +1,16 @@
-import { resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Config } from '../../service/config/config.ts';
 import type { Environment } from '../../service/config/environment.ts';
 import { serviceConfig, withErrors } from '../config.ts';
-import { UsageError } from '../errors.ts';
+import { Failure, UsageError } from '../errors.ts';
 import { flagOf } from '../options.ts';
+import { readSnippet, snippetsFolder } from '../package.ts';
 import { escapeControls } from '../terminal.ts';
-import { renderFiles, renderText, writeFiles } from './files.ts';
+import { type Existing, findNginx, type Nginx } from './existing.ts';
+import { LOCAL_FILE, renderFiles, renderText, writeFiles } from './files.ts';
+import { collisions, remaining } from './own-site.ts';
+import { readPages } from './pages.ts';
 import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
 import { isPath } from './values.ts';
 
@@ -13,6 +18,16 @@ interface Output {
   readonly out?: string | undefined;
   readonly force?: true | undefined;
   readonly json?: true | undefined;
+  readonly upgrade?: true | undefined;
+}
+
+const NOTHING = 'no files were written';
+const INVALID = `${NOTHING}, because nginx rejects its configuration:`;
+const RESTORED = 'the earlier files were restored, because nginx rejects the new ones:';
+
+interface Made {
+  readonly text: string;
+  readonly notes: readonly string[];
 }
 
 /**
@@ -25,57 +40,121 @@ export async function makeNginx(
   given: Partial<NginxOptions>,
   output: Output,
   env: Environment,
-): Promise<{ readonly text: string; readonly notes: readonly string[] }> {
-  if (output.force && output.out === undefined) {
-    throw new UsageError('--force requires --out <folder>');
-  }
+): Promise<Made> {
+  checkUsage(given, output);
+  if (output.upgrade) return upgrade(resolve(output.out ?? ''), given.pages, output, env);
   const options = { ...DEFAULTS, ...given };
   const config = serviceConfig(env);
-  if (given.pages !== undefined && output.out === undefined && !output.json) {
-    throw new UsageError('--pages requires --out <folder> or --json');
+  const planned = withErrors(NOTHING, (errors) => planOf(options, config, errors));
+  const line = commandLine(given);
+  const notes = notesOn(planned, options, config);
+  if (output.out === undefined) {
+    const files = () => JSON.stringify({ files: Object.fromEntries(renderFiles(planned, line)) });
+    return { text: output.json ? `${files()}\n` : renderText(planned, line), notes };
   }
-  const planned = withErrors('no files were written', (errors) => planOf(options, config, errors));
-  const folder = output.out === undefined ? undefined : resolve(output.out);
-  const plan = { ...planned, ...(folder !== undefined && isPath(folder) && { folder }) };
-  const text = await emit(plan, commandLine(given), output);
-  const notes = notesOn(plan, options, config);
-  if (folder !== undefined && plan.folder !== folder) {
+  const folder = resolve(output.out);
+  const nginx = findNginx(folder, env);
+  const existing = nginx?.read(INVALID);
+  const plan = { ...planned, folder, existing, version: nginx?.version };
+  const found = collisions(plan);
+  if (found.length > 0) {
+    const list = found.map((one) => `\n  ${escapeControls(one)}`).join('');
+    throw new Failure(`${NOTHING}, because of what nginx has already:${list}`);
+  }
+  const files = new Map(renderFiles(plan, line));
+  if (existsSync(join(folder, LOCAL_FILE))) files.delete(LOCAL_FILE);
+  const { text, tested } = await write(output.out, files, output, nginx);
+  if (!isPath(folder)) {
     notes.push(
-      `nginx cannot read a path such as ${escapeControls(folder)}: change the alias in postern/auth-request.conf`,
+      `nginx cannot read a path such as ${escapeControls(folder)}: set $postern_pages in ${LOCAL_FILE}`,
     );
   }
-  return { text, notes };
+  const left = remaining({ ...plan, existing: tested ?? existing });
+  return { text, notes: [...notes, ...left, ...untested(nginx)] };
 }
 
-async function emit(plan: Plan, line: string, { out, force, json }: Output): Promise<string> {
-  if (out === undefined) {
-    if (!json) return renderText(plan, line);
-    return `${JSON.stringify({ files: Object.fromEntries(renderFiles(plan, line)) })}\n`;
+function checkUsage(given: Partial<NginxOptions>, { out, force, json, upgrade }: Output): void {
+  if (upgrade) {
+    const [other] = Object.keys(given).filter((name) => name !== 'pages');
+    if (other !== undefined) throw new UsageError(`${flagOf(other)} has no effect with --upgrade`);
+    if (out === undefined) throw new UsageError('--upgrade requires --out <folder>');
   }
-  const done = await writeFiles(out, renderFiles(plan, line), force === true);
-  if (json) return `${JSON.stringify(done)}\n`;
+  if (force && out === undefined) throw new UsageError('--force requires --out <folder>');
+  if (given.pages !== undefined && out === undefined && !json) {
+    throw new UsageError('--pages requires --out <folder> or --json');
+  }
+  const [useless] = (['listen', 'tlsCertificate', 'tlsKey', 'redirect'] as const).filter(
+    (name) => given[name] !== undefined,
+  );
+  if (useless !== undefined && !given.server) {
+    throw new UsageError(`${flagOf(useless)} works only with --server`);
+  }
+}
+
+/**
+ * Replaces the snippets that the folder has, and adds pages that are missing. Pages that exist can be the
+ * operator's own: they are replaced only with `--pages`.
+ */
+async function upgrade(
+  folder: string,
+  pages: string | undefined,
+  output: Output,
+  env: Environment,
+): Promise<Made> {
+  const files = new Map<string, string>();
+  const has = (name: string) => existsSync(join(folder, 'postern', name));
+  for (const name of readdirSync(snippetsFolder)) {
+    if (name.endsWith('.conf') && has(name)) files.set(`postern/${name}`, readSnippet(name));
+  }
+  if (files.size === 0) throw new Failure(`${output.out}/postern has no snippets`);
+  const all = withErrors(NOTHING, (errors) => readPages(pages, errors)).files;
+  for (const [name, text] of all) {
+    if (pages !== undefined || !has(`pages/${name}`)) files.set(`postern/pages/${name}`, text);
+  }
+  const nginx = findNginx(folder, env);
+  nginx?.read(INVALID);
+  const { text } = await write(output.out ?? '', files, { ...output, force: true }, nginx);
+  return { text, notes: untested(nginx) };
+}
+
+async function write(
+  out: string,
+  files: ReadonlyMap<string, string>,
+  { force, json }: Output,
+  nginx: Nginx | undefined,
+): Promise<{ readonly text: string; readonly tested: Existing | undefined }> {
+  let tested: Existing | undefined;
+  const check = () => {
+    tested = nginx?.read(RESTORED);
+  };
+  const done = await writeFiles(out, files, { force: force === true, check });
   const lines = [
     ...done.written.map((path) => `wrote ${escapeControls(path)}`),
     ...done.unchanged.map((path) => `${escapeControls(path)} is unchanged`),
   ];
-  return `${lines.join('\n')}\n`;
+  return { text: `${json ? JSON.stringify(done) : lines.join('\n')}\n`, tested };
+}
+
+function untested(nginx: Nginx | undefined): string[] {
+  if (nginx === undefined) return ['the folder has no nginx.conf, so nothing was tested'];
+  return nginx.version === undefined ? ['nginx was not found, so run nginx -t'] : [];
 }
 
 /** Options that are valid but probably do not do what the operator expects. */
 function notesOn(
-  { cache, login, sites, xAccel }: Plan,
+  { cache, login, server, sites, xAccel }: Plan,
   options: NginxOptions,
   { decisionTtl, publicUrl }: Pick<Config, 'decisionTtl' | 'publicUrl'>,
 ): string[] {
   const notes: string[] = [];
-  if (sites.some(({ name }) => name === '_')) {
+  if (server && sites.some(({ name }) => name === '_')) {
     notes.push(
       'no site is named, so another server block of nginx may answer: pass --server-name files.example',
     );
   }
-  if (xAccel && (cache || login !== undefined)) {
+  if (xAccel && (cache !== undefined || login !== undefined)) {
     notes.push('--cache and --login have no effect with --x-accel');
-  } else if (cache && decisionTtl === 0) {
+  } else if (cache !== undefined && decisionTtl === 0) {
     notes.push('--cache has no effect while POSTERN_DECISION_TTL is 0');
   }
   if (!options.login?.startsWith('/') && login !== undefined && publicUrl === undefined) {
@@ -89,6 +168,7 @@ export function commandLine(given: Partial<NginxOptions>): string {
   const words = ['postern', 'nginx'];
   for (const [name, value] of Object.entries(given)) {
     if (value === true) words.push(flagOf(name));
+    else if (value === false) words.push(flagOf(`no-${name}`));
     else for (const one of [value].flat()) words.push(flagOf(name), shellWord(String(one)));
   }
   return words.join(' ');

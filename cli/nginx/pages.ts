@@ -12,7 +12,7 @@ export interface Pages {
 }
 
 /** The languages that Postern has. Each of their folders has the same files. */
-const SHIPPED = ['en', 'de'];
+export const SHIPPED_LANGUAGES = ['en', 'de'];
 
 /** The primary subtag of a language (BCP 47). */
 const LANGUAGE = /^[a-z]{2,3}$/;
@@ -23,14 +23,14 @@ const LANGUAGE = /^[a-z]{2,3}$/;
  */
 export function readPages(folder: string | undefined, errors: ConfigErrors): Pages {
   const files = filesBelow(join(snippetsFolder, 'pages'));
-  if (folder === undefined) return { files, languages: SHIPPED };
+  if (folder === undefined) return { files, languages: SHIPPED_LANGUAGES };
   const names = [...files.keys()].flatMap((name) => /^en\/(.+)$/.exec(name)?.[1] ?? []);
   let own: ReadonlyMap<string, string>;
   try {
     own = filesBelow(folder);
   } catch (error) {
     errors.add(given('--pages', folder), `a folder that can be read (${systemReason(error)})`);
-    return { files, languages: SHIPPED };
+    return { files, languages: SHIPPED_LANGUAGES };
   }
   const added = new Set<string>();
   for (const name of own.keys()) {
@@ -46,7 +46,7 @@ export function readPages(folder: string | undefined, errors: ConfigErrors): Pag
       errors.add(given('--pages', join(folder, language)), detail);
     }
   }
-  return { files: new Map([...files, ...own]), languages: [...SHIPPED, ...added] };
+  return { files: new Map([...files, ...own]), languages: [...SHIPPED_LANGUAGES, ...added] };
 }
 
 function known(names: Iterable<string>, pages: readonly string[]): string {

@@ -1,30 +1,64 @@
+import { isAtLeast } from './existing.ts';
+import { hasOwnLog, keptHeaders } from './own-site.ts';
+import { SHIPPED_LANGUAGES } from './pages.ts';
 import type { Plan } from './plan.ts';
-import { type ServerPlan, word } from './sites.ts';
+import { type ServerPlan, siteFile, word } from './sites.ts';
 import { type StorageSource, storageLines, storageUpstream } from './storage.ts';
-import type { FileSource } from './values.ts';
+import { type FileSource, isPath } from './values.ts';
 
-/** The snippets of the http block, in order. */
-function httpSnippets({ limitConn, cache, origins, login }: Plan): string[] {
-  return [
-    'http.conf',
-    ...(limitConn === undefined ? [] : ['limit-conn.conf']),
-    ...(cache ? ['cache.conf'] : []),
-    ...(origins.length > 0 ? ['cors.conf'] : []),
-    ...(login === undefined ? [] : ['login.conf']),
-  ];
-}
+type Include = (snippet: string) => string;
 
 /** The content of the http block, without the first comment. */
-export function render(plan: Plan, include: (snippet: string) => string): string {
+export function renderHttp(plan: Plan, include: Include): string {
+  const { limitConn, cache, origins, login, pages, folder } = plan;
   return [
-    httpSnippets(plan).map(include).join('\n'),
-    ...namesHash(plan.sites),
+    include('http.conf'),
+    ...(folder === '/etc/nginx' || !isPath(folder)
+      ? []
+      : [map('""', 'pages', [word(`${folder}/postern/pages/`)])]),
+    ...(pages.languages.length > SHIPPED_LANGUAGES.length ? [languages(pages.languages)] : []),
+    ...(limitConn === undefined
+      ? []
+      : [`${include('limit-conn.conf')}\nlimit_conn postern_connections ${limitConn};`]),
+    ...(cache === undefined ? [] : [cachePath(cache), include('cache.conf')]),
+    ...(origins.length === 0
+      ? []
+      : [include('cors.conf'), map('$http_origin', 'cors_origin', ['""', ...origins.map(origin)])]),
+    ...(login === undefined
+      ? []
+      : [include('login.conf'), map('""', 'login_page', [`"${login}$postern_return"`])]),
+    '# Your settings, after the others: nginx uses the last map of a name. This file is never replaced.\ninclude postern/local.conf;',
+    ...namesHash(plan),
     upstream(plan.upstreams),
     ...plan.storages.map((storage) =>
       block(`upstream ${storage.upstream}`, storageUpstream(storage)),
     ),
-    ...plan.sites.map((site) => server(plan, site, include)),
   ].join('\n\n');
+}
+
+function map(from: string, name: string, [first = '', ...lines]: readonly string[]): string {
+  return block(`map ${from} $postern_${name}`, [`default ${first};`, ...lines]);
+}
+
+function languages(codes: readonly string[]): string {
+  const pattern = `"~(?:^|,)[ ]*(?<postern_a>${codes.join('|')})(?=[-,; ]|$)" $postern_a;`;
+  return map('$http_accept_language', 'language', ['en', pattern]);
+}
+
+function cachePath(folder: string): string {
+  return [
+    '# The files contain tokens. nginx creates the folder for its own user only (0700).',
+    `proxy_cache_path ${word(folder)} levels=1:2 keys_zone=postern_decisions:4m`,
+    '                 max_size=128m inactive=1m use_temp_path=off;',
+  ].join('\n');
+}
+
+/** nginx's hash of a map has room for about this many characters. A regex has no such limit. */
+const MAX_KEY_LENGTH = 40;
+
+function origin(text: string): string {
+  const key = text.length <= MAX_KEY_LENGTH ? text : `~^${text.replace(/[.[\]]/g, '\\\\$&')}$`;
+  return `"${key}" $http_origin;`;
 }
 
 function upstream(servers: readonly string[]): string {
@@ -36,44 +70,74 @@ function upstream(servers: readonly string[]): string {
   ]);
 }
 
-function server(
-  plan: Plan,
-  { name, publics, internals }: ServerPlan,
-  include: (name: string) => string,
-) {
+/** The locations of a site, and the server-level lines that they need. */
+export function renderSite(plan: Plan, site: ServerPlan, include: Include): string {
   const mode = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
-  return block('server', [
-    ...plan.listens.map((listen) => `listen ${listen};`),
-    `server_name ${name};`,
-    plan.logFile === undefined ? 'access_log off;' : `access_log ${plan.logFile} postern;`,
+  return [
+    [
+      ...(plan.log === undefined && hasOwnLog(plan, site) ? [] : [accessLog(plan)]),
+      include('auth-request.conf'),
+      ...(plan.origins.length > 0 ? [include('cors-headers.conf')] : []),
+    ].join('\n'),
+    ...site.publics.map((prefix) => location(prefix, [include(mode)])),
+    ...site.internals.map((prefix) =>
+      location(prefix, internal(plan.sources(site.name, prefix), plan, site, include)),
+    ),
+  ].join('\n\n');
+}
+
+function accessLog({ log = '/var/log/nginx/access.log' }: Plan): string {
+  return log === 'off' ? 'access_log off;' : `access_log ${log} postern;`;
+}
+
+/** A whole server block, which includes the site, and the redirect to it. */
+export function renderServer(plan: Plan, site: ServerPlan): string {
+  const { tls, listens, redirects, version } = plan;
+  const names = `server_name ${site.names.join(' ')};`;
+  const hasDirective = isAtLeast(version, [1, 25, 1]);
+  const parameters = tls === undefined ? '' : hasDirective ? ' ssl' : ' ssl http2';
+  const main = block('server', [
+    ...listens.map((listen) => `listen ${listen}${parameters};`),
+    ...(tls !== undefined && hasDirective ? ['http2 on;'] : []),
+    names,
+    ...(tls === undefined
+      ? []
+      : [`ssl_certificate ${tls.certificate};`, `ssl_certificate_key ${tls.key};`]),
     '',
-    include('auth-request.conf'),
-    ...(plan.origins.length > 0 ? [include('cors-headers.conf')] : []),
-    ...publics.flatMap((prefix) => ['', location(prefix, [include(mode)])]),
-    ...internals.flatMap((prefix) => [
-      '',
-      location(prefix, internal(plan.sources(name, prefix), plan, include)),
-    ]),
+    `include ${word(siteFile(site))};`,
   ]);
+  if (redirects.length === 0) return main;
+  const redirect = block('server', [
+    ...redirects.map((listen) => `listen ${listen};`),
+    names,
+    accessLog(plan),
+    'return 301 https://$host$request_uri;',
+  ]);
+  return `${main}\n\n${redirect}`;
 }
 
 function internal(
   source: FileSource | StorageSource,
-  { listing, resolvers }: Plan,
-  include: (name: string) => string,
+  plan: Plan,
+  site: ServerPlan,
+  include: Include,
 ): string[] {
+  const headers = [include('headers.conf'), ...keptHeaders(plan, site)];
   if ('folder' in source) {
     return [
       include('internal.conf'),
-      include('headers.conf'),
-      ...(listing ? [include('listing.conf')] : []),
+      ...headers,
+      ...(plan.listing ? [include('listing.conf')] : []),
+      ...(plan.disableSymlinks ? ['disable_symlinks on;'] : []),
       `alias ${word(source.folder)};`,
     ];
   }
   return [
     include('internal-proxy.conf'),
-    include('headers.conf'),
-    ...('upstream' in source ? storageLines(source, resolvers) : [`proxy_pass ${source.url};`]),
+    ...headers,
+    ...('upstream' in source
+      ? storageLines(source, plan.resolvers)
+      : [`proxy_pass ${source.url};`]),
     ...(String(source.url).startsWith('https:') ? VERIFY_CERTIFICATE : []),
   ];
 }
@@ -93,9 +157,9 @@ function location(prefix: string, lines: readonly string[]): string {
 /** The longest name that fits into nginx's default hash of names. */
 const MAX_DEFAULT_NAME = 40;
 
-function namesHash(sites: readonly ServerPlan[]): string[] {
-  const longest = Math.max(...sites.map(({ name }) => name.length));
-  return longest > MAX_DEFAULT_NAME
+function namesHash({ server, sites }: Plan): string[] {
+  const longest = Math.max(...sites.flatMap(({ names }) => names.map((name) => name.length)));
+  return server && longest > MAX_DEFAULT_NAME
     ? ['# For a long server_name.\nserver_names_hash_bucket_size 512;']
     : [];
 }

@@ -6,28 +6,52 @@ import { given } from '../config.ts';
 import type { StorageSource, Storages } from './storage.ts';
 import { type FileSource, readFolder, readTarget } from './values.ts';
 
-/** A server block, and its locations. */
+/** A site, and its locations. */
 export interface ServerPlan {
+  /** The first name of its server block, by which Postern knows it. */
   readonly name: string;
+  readonly names: readonly string[];
   readonly publics: readonly string[];
   readonly internals: readonly string[];
 }
 
+/** The locations of a site. `*` in a name is special in an `include`. */
+export function siteFile({ name }: ServerPlan): string {
+  return `postern/sites/${name.replace('*', '+')}.conf`;
+}
+
+/** The server block of a site. */
+export function serverFile({ name }: ServerPlan): string {
+  return `conf.d/postern-${name.replace('*', '+')}.conf`;
+}
+
 /**
- * A server block for each site of a mount or `--server-name`. Without any, one server block for all names.
- * A mount without a site is in every server block.
+ * One for each site of a mount or `--server-name`. Without any, one for all names. A mount without a site
+ * is in every site.
  */
 export function planSites(
   mounts: readonly Mount[],
   serverNames: readonly string[],
   errors: ConfigErrors,
 ): readonly ServerPlan[] {
-  const named = serverNames.map((name) => given('--server-name', name));
-  for (const { site } of mounts) {
-    if (site !== undefined) named.push(given('the site of a mount', site));
+  const named = serverNames.map((text) =>
+    text.split(',').flatMap((name) => readServerName(given('--server-name', name), errors) ?? []),
+  );
+  const all = named.flat();
+  if (new Set(all).size < all.length) {
+    errors.add(given('--server-name', serverNames.join(' ')), 'each name once');
   }
-  const names = new Set(named.flatMap((name) => readServerName(name, errors) ?? []));
-  if (named.length === 0) names.add('_');
+  const sites = new Map(named.map((names) => [names[0], names]));
+  for (const site of new Set(mounts.flatMap((mount) => mount.site ?? []))) {
+    const value = given('the site of a mount', site);
+    const name = readServerName(value, errors);
+    if (name === undefined || sites.has(name)) continue;
+    if (all.includes(name)) errors.add(value, 'the first name of a --server-name');
+    sites.set(name, [name]);
+  }
+  if (serverNames.length === 0 && mounts.every(({ site }) => site === undefined)) {
+    sites.set('_', ['_']);
+  }
   for (const prefix of new Set(mounts.flatMap((mount) => [mount.prefix, mount.internal]))) {
     if (Buffer.byteLength(word(prefix)) > MAX_WORD_BYTES) {
       errors.add(
@@ -36,10 +60,12 @@ export function planSites(
       );
     }
   }
-  return [...names].map((name) => {
+  return [...sites.values()].map((names) => {
+    const [name = ''] = names;
     const own = mounts.filter(({ site }) => site === undefined || site === name);
     return {
       name,
+      names,
       publics: [...new Set(own.map(({ prefix }) => prefix))],
       internals: [...new Set(own.map(({ internal }) => internal))],
     };

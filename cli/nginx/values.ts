@@ -53,7 +53,13 @@ export function sameListen(text: string): string {
   const { host, port } = split(text) ?? { host: '*', port: text };
   if (text.startsWith('unix:')) return text;
   if (host === '*') return `0.0.0.0:${port}`;
-  return host.startsWith('[') ? `${new URL(`http://${host}`).hostname}:${port}` : text;
+  const url = `http://${host}`;
+  return host.startsWith('[') && URL.canParse(url) ? `${new URL(url).hostname}:${port}` : text;
+}
+
+/** Port 80 of an address with port 443. Undefined for another port. */
+export function plainListen(text: string): string | undefined {
+  return /(^|:)443$/.test(text) ? text.replace(/443$/, '80') : undefined;
 }
 
 function split(text: string): { readonly host: string; readonly port: string } | undefined {
@@ -111,11 +117,13 @@ export function readFolder(
   return errors.add(value, `the absolute path of a folder, such as /srv/files, ${SIGNS}`);
 }
 
-/** A log file. No spaces: nginx reads the text after a space as the log format. */
-export function readLogFile(value: SourcedValue, errors: ConfigErrors): string | undefined {
-  const path = String(value.value);
-  if (isPath(path) && /^[\x21-\x7e]+$/.test(path)) return path;
-  return errors.add(value, 'the absolute path of a log, such as /var/log/nginx/access.log');
+/** A file or folder. No spaces: nginx reads the text after a space as another word, such as a log format. */
+export function readPath(what: string) {
+  return (value: SourcedValue, errors: ConfigErrors): string | undefined => {
+    const path = String(value.value);
+    if (isPath(path) && /^[\x21-\x7e]+$/.test(path)) return path;
+    return errors.add(value, `the absolute path of ${what}`);
+  };
 }
 
 const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/;

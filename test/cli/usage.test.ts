@@ -49,7 +49,7 @@ test.each([
   ['token issue --bind agent', 'any, cookie'],
   ['token prolong aaaaaaaaaaaaaaaaaaaaaa', '--expires-in <seconds>'],
   ['token prolong aaaaaaaaaaaaaaaaaaaaaa --expires-in 1h', 'expected a whole number'],
-  ['nginx --log text', 'json, off'],
+  ['nginx --listen 80', '--server'],
   ['nginx now', 'too many arguments'],
   ['nginx', 'at least one mount'],
 ])('a usage error exits with 2: postern %s', async (line, says) => {

@@ -29,7 +29,10 @@ export async function diagnosed(example: string): Promise<string[]> {
       .replace(/listen \d+;/g, 'listen 127.0.0.1:8080;')
       // nginx looks names up, and creates the folders of caches and sockets.
       .replaceAll('s3.eu-central-1.amazonaws.com', '127.0.0.1')
-      .replace(/\/(?:var\/(?:log|cache)\/nginx|run\/nginx-objects)\//g, `${dir}/`);
+      .replace(
+        /\/(?:var\/(?:log|cache)\/nginx|run\/nginx-objects|run(?=\/postern-decisions))\//g,
+        `${dir}/`,
+      );
     // Tests give nginx a second log, whose format the doctor would report.
     const text = completeConfig(own, dir).replace(`access_log ${dir}/access.log;`, '');
     await writeFile(join(dir, 'nginx.conf'), text);

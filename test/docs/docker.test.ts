@@ -184,7 +184,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
     const env = { PATH: process.env.PATH, ...compose.services.postern.environment };
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: app, env });
     const { files } = JSON.parse(stdout) as { files: Record<string, string> };
-    expect(files['conf.d/postern.conf']).toContain('server unix:/run/postern/gate.sock ');
+    expect(files['conf.d/00-postern.conf']).toContain('server unix:/run/postern/gate.sock ');
   });
 
   test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {

@@ -5,7 +5,7 @@ import { projectRoot } from '../../dev/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';
 
-const pages = ['nginx.md', 'nginx-recipes.md', 'object-store.md', 'pages.md']
+const pages = ['nginx.md', 'nginx-recipes.md', 'nginx-settings.md', 'object-store.md', 'pages.md']
   .map((name) => readFileSync(join(projectRoot, 'docs', name), 'utf8'))
   .join('\n');
 

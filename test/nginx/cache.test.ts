@@ -6,6 +6,7 @@ import { waitFor } from '../../dev/wait.ts';
 import type { RawAnswer } from '../support/raw.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+import { CACHE_CONF } from '../support/snippet.ts';
 
 const FILES = { 'a.txt': 'file a', 'b.txt': 'file b', 'sub/a.txt': 'file a' };
 
@@ -30,7 +31,7 @@ async function site(options: Partial<SiteOptions> = {}): Promise<Counted> {
     files: FILES,
     decisionTtl: 60,
     ...options,
-    http: `include postern/cache.conf;\n${options.http ?? ''}`,
+    http: `${CACHE_CONF}\n${options.http ?? ''}`,
   });
   onTestFinished(started.stop);
   let asked = 0;

@@ -5,6 +5,7 @@ import { waitFor } from '../../dev/wait.ts';
 import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { gateSnippet, ways } from '../support/site.ts';
+import { CACHE_CONF } from '../support/snippet.ts';
 import { startStorage } from '../support/storage.ts';
 
 const SIZE = 8_000_000;
@@ -123,7 +124,7 @@ test('delivery: downloads with a cached decision count', async () => {
     way: 'auth_request',
     files: FILES,
     decisionTtl: 60,
-    http: 'include postern/cache.conf;',
+    http: CACHE_CONF,
   });
   onTestFinished(site.stop);
   let asked = 0;

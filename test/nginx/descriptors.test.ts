@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { servingWorkers } from '../../dev/nginx-log.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { type Site, startSite } from '../support/site.ts';
+import { CACHE_CONF } from '../support/snippet.ts';
 
 // Thousands of requests one after the other, on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000 });
@@ -16,7 +17,7 @@ async function site(): Promise<Site> {
     files: { 'a.txt': 'file a' },
     decisionTtl: 60,
     // A usual setting of a site. For cached decisions it would keep a descriptor each.
-    http: 'keepalive_requests 10000; open_file_cache max=10000; include postern/cache.conf;',
+    http: `keepalive_requests 10000; open_file_cache max=10000; ${CACHE_CONF}`,
   });
   onTestFinished(started.stop);
   const [worker = ''] = servingWorkers(await started.nginx.errorLog());

@@ -79,7 +79,7 @@ test('instances: each of two gates opens a token of the API, also if the other i
           .replace('/var/log/nginx/access.log', `${dir}/site.log`);
         writeFileSync(join(dir, name), here);
       }
-      return 'include conf.d/postern.conf;';
+      return 'include conf.d/*.conf;';
     },
   });
   ended.push(nginx.stop);

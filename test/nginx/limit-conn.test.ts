@@ -17,6 +17,7 @@ describe.each(ways)('limit_conn: simultaneous downloads of one token by %s', (wa
       ...more,
       http: `
         include postern/limit-conn.conf;
+        limit_conn postern_connections 8;
         limit_conn_zone $remote_addr zone=own:1m;
         ${more.http ?? ''}`,
     });

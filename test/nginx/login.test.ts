@@ -3,11 +3,16 @@ import { StoreUnavailable } from '../../service/domain/store.ts';
 import { newToken } from '../../service/domain/token.ts';
 import { mount } from '../support/postern.ts';
 import { type Site, startSite, ways } from '../support/site.ts';
-import { corsFor, edited } from '../support/snippet.ts';
+import { corsFor } from '../support/snippet.ts';
 
 const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 const LOGIN = 'https://login.example/in?back=https%3A%2F%2Ffiles.example';
-const HTTP = edited('login.conf', '"/login?return=$postern_return"', `"${LOGIN}$postern_return"`);
+const HTTP = loginFor(LOGIN);
+
+function loginFor(page: string): string {
+  return `include postern/login.conf; map "" $postern_login_page { default "${page}$postern_return"; }`;
+}
+
 const STALE = newToken();
 
 describe('login: a browser without a valid token', () => {
@@ -111,7 +116,7 @@ test('login: Postern-Return cannot redirect to another host', async () => {
   let back = '';
   const site = await startSite({
     way: 'auth_request',
-    http: edited('login.conf', '"/login?return=', '"/login/'),
+    http: loginFor('/login/'),
     gate: (_, response) =>
       response.writeHead(401, { 'Postern-Reason': 'missing_token', 'Postern-Return': back }).end(),
   });

@@ -21,6 +21,7 @@ test.each(ways)('snippets: a site without http.conf works by %s', async (way) =>
   const nginx = await startNginx({
     config: (own) => `
       include postern/limit-conn.conf;
+      limit_conn postern_connections 8;
       upstream postern { server 127.0.0.1:${port}; keepalive 256; }
       server {
         listen 127.0.0.1:${own.port};

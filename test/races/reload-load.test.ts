@@ -6,16 +6,16 @@ import { waitFor } from '../../dev/wait.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
 import { ways } from '../support/site.ts';
+import { CACHE_CONF } from '../support/snippet.ts';
 import { filesServer } from './site.ts';
 
 const RELOADS = 20;
 const CLIENTS = 16;
-const CACHED = 'include postern/cache.conf;';
 
 // Clients that never stop asking through nginx, and one that never stops issuing tokens.
 test.each([
   ...ways.map((way) => [way, 'no decision cache', ''] as const),
-  ['auth_request', 'a decision cache', CACHED] as const,
+  ['auth_request', 'a decision cache', CACHE_CONF] as const,
 ])(
   'races: 20 reloads under load by %s with %s: no request fails',
   async (way, _, cache) => {

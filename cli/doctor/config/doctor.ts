@@ -15,7 +15,7 @@ import {
   withoutMessages,
 } from './load.ts';
 import { findTraps, type ReportedTrap } from './rules.ts';
-import { siteOf } from './site.ts';
+import { siteOf, snippetOf } from './site.ts';
 import { versionIn } from './version.ts';
 
 export interface DoctorOptions {
@@ -59,7 +59,9 @@ export function diagnoseText(printed: string, name: string, options: DoctorOptio
   }
   const sources = dumpedFiles(text) ?? diskFiles(isStdin ? name : resolve(name), text);
   const { root, files } = loaded(sources);
-  const site = siteOf(httpOf(root, sources.main), options.mounts, versionIn(printed));
+  const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
+  const http = httpOf(root, sources.main);
+  const site = siteOf(http, options.mounts, { snippets, version: versionIn(printed) });
   const traps = findTraps(site);
   const counts = {
     files: files.length,

@@ -7,6 +7,7 @@ import { tooOld } from './rules/old-nginx.ts';
 import { secondUrl } from './rules/second-url.ts';
 import * as server from './rules/server.ts';
 import * as upstream from './rules/upstream.ts';
+import { otherVersion } from './rules/versions.ts';
 import type { SiteConfig } from './site.ts';
 import type { Trap } from './trap.ts';
 
@@ -40,6 +41,7 @@ export const RULES: Readonly<Record<string, (site: SiteConfig) => readonly Trap[
   keepalive: upstream.keepalive,
   failover: upstream.failover,
   descriptors: upstream.descriptors,
+  version: otherVersion,
   mounts: mountMismatch,
 };
 

@@ -8,7 +8,7 @@ import {
   type Server,
   withNested,
 } from './context.ts';
-import { type Directive, named } from './directive.ts';
+import { type Directive, named, type Position } from './directive.ts';
 import type { Version } from './version.ts';
 
 /** The locations that the snippets define. */
@@ -33,13 +33,28 @@ export interface SiteConfig {
   readonly servers: readonly Server[];
   /** Undefined: unknown. */
   readonly mounts: readonly Mount[] | undefined;
-  readonly version: Version | undefined;
+  readonly snippets: readonly SnippetFile[];
+  /** Of nginx. Undefined: unknown. */
+  readonly version?: Version | undefined;
+}
+
+/** A file of Postern's, and its version. Absent: none, as before 0.1.0. */
+export interface SnippetFile extends Position {
+  readonly version?: string | undefined;
+}
+
+/** Recognizes a snippet by its first line. */
+export function snippetOf(file: string, text: string): readonly SnippetFile[] {
+  const [first = '', ...lines] = text.split('\n', 20);
+  if (!/^# Postern\b/.test(first)) return [];
+  const at = lines.findIndex((line) => line.startsWith('# postern-version: '));
+  return [{ file, line: at + 2, version: lines[at]?.split(' ')[2] }];
 }
 
 export function siteOf(
   http: Http,
   mounts: readonly Mount[] | undefined,
-  version: Version | undefined,
+  versions: Pick<SiteConfig, 'snippets' | 'version'>,
 ): SiteConfig {
   const locations = http.servers.flatMap((server) => withNested(server.locations));
   const gates = locations.flatMap((location) => gateAt(location) ?? []);
@@ -59,7 +74,7 @@ export function siteOf(
     return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
   });
   const questions = servers.flatMap((server) => server.locations.filter(isAuthRequest));
-  return { http, gates, questions, internals, servers, mounts, version };
+  return { http, gates, questions, internals, servers, mounts, ...versions };
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */

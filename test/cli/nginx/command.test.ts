@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
 import { directives, parseNginx } from '../../support/nginx-tree.ts';
 import { type Ended, postern } from '../postern.ts';
+import { inlined } from './plan.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -33,7 +34,9 @@ async function refused(words: readonly string[], env: Env = USUAL): Promise<stri
 }
 
 /** The server blocks, by their name: the locations with what is in them. */
-function sites(text: string) {
+async function sites(words: readonly string[], env: Env = USUAL) {
+  const { files } = JSON.parse(await done([...words, '--server', '--json'], env));
+  const text = inlined(new Map(Object.entries(files)));
   return directives(parseNginx(text), 'server')
     .filter(({ block }) => block !== undefined)
     .map(({ block = [] }) => {
@@ -47,11 +50,15 @@ function sites(text: string) {
 
 const PAGES = join(projectRoot, 'nginx', 'snippets', 'pages');
 const FILES = ['--files', '/srv/files'];
+const SERVER = [...FILES, '--server'];
 const FAILS = 'max_fails=3 fail_timeout=1s';
 
-/** All but the first comment. */
+/** Without the comments at the top. */
 const LEAST = `
 include postern/http.conf;
+
+# Your settings, after the others: nginx uses the last map of a name. This file is never replaced.
+include postern/local.conf;
 
 upstream postern {
     # By default one time-out takes a server out for ten seconds: a burst would disable all of them.
@@ -59,35 +66,69 @@ upstream postern {
     # Without it, each request opens a new connection.
     keepalive 256;
 }
+`;
+const LEAST_SITE = `
+access_log /var/log/nginx/access.log postern;
+include postern/auth-request.conf;
 
-server {
-    listen 80;
-    server_name _;
-    access_log /var/log/nginx/access.log postern;
+location ^~ /download/ {
+    include postern/protect.conf;
+}
 
-    include postern/auth-request.conf;
-
-    location ^~ /download/ {
-        include postern/protect.conf;
-    }
-
-    location ^~ /protected/ {
-        include postern/internal.conf;
-        include postern/headers.conf;
-        alias /srv/files/;
-    }
+location ^~ /protected/ {
+    include postern/internal.conf;
+    include postern/headers.conf;
+    alias /srv/files/;
 }
 `;
 
 describe('nginx: standard output', () => {
-  test('is the configuration of the README, for one mount', async () => {
-    const text = await done(FILES);
-    expect(text.slice(text.indexOf('\n\n') + 1)).toBe(LEAST);
+  test('is a file for the http block and one for the server block, for one mount', async () => {
+    const { files } = JSON.parse(await done([...FILES, '--json']));
+    const body = (name: string) => files[name].slice(files[name].indexOf('\n\n') + 1);
+    expect(body('conf.d/00-postern.conf')).toBe(LEAST);
+    expect(body('postern/sites/_.conf')).toBe(LEAST_SITE);
+    const printed = await done(FILES);
+    for (const name of ['conf.d/00-postern.conf', 'postern/sites/_.conf']) {
+      expect(printed).toContain(`# File ${name}\n#\n${files[name]}`);
+    }
+    expect(Object.keys(files).filter((name) => name.startsWith('conf.d/'))).toHaveLength(1);
+  });
+
+  test('--server: a server block with TLS, HTTP/2 and all names, and a redirect', async () => {
+    const tls = ['--tls-certificate', '/etc/ssl/a.pem', '--tls-key', '/etc/ssl/a.key'];
+    const name = ['--server-name', 'files.example,www.files.example'];
+    const blocks = async (...words: string[]) => {
+      const all = [...FILES, '--server', ...tls, ...name, ...words, '--json'];
+      const { files } = JSON.parse(await done(all));
+      return directives(parseNginx(files['conf.d/postern-files.example.conf']), 'server').map(
+        ({ block = [] }) => block.map(({ words: line }) => line.join(' ')),
+      );
+    };
+    const [main, redirect] = await blocks('--listen', '443', '--listen', '[::]:443');
+    expect(main).toEqual([
+      'listen 443 ssl http2',
+      'listen [::]:443 ssl http2',
+      'server_name files.example www.files.example',
+      'ssl_certificate /etc/ssl/a.pem',
+      'ssl_certificate_key /etc/ssl/a.key',
+      'include postern/sites/files.example.conf',
+    ]);
+    expect(redirect).toEqual([
+      'listen 80',
+      'listen [::]:80',
+      'server_name files.example www.files.example',
+      'access_log /var/log/nginx/access.log postern',
+      'return 301 https://$host$request_uri',
+    ]);
+    expect(await blocks()).toHaveLength(2);
+    expect(await blocks('--no-redirect')).toHaveLength(1);
+    expect(await blocks('--listen', '8443')).toHaveLength(1);
   });
 
   test('has one server block for any name, or one for each site', async () => {
     const protect = 'postern/protect.conf';
-    expect(sites(await done(FILES))).toEqual([
+    expect(await sites(FILES)).toEqual([
       ['_', { '/download/': protect, '/protected/': '/srv/files/' }],
     ]);
     const env = {
@@ -97,7 +138,7 @@ describe('nginx: standard output', () => {
     const words = ['--files', '/protected/=/srv/a', '--files', 'media.example:/protected/=/srv/b'];
     const more = ['--files', '/films/=/srv/films', '--server-name', 'other.example'];
     const other = ['--files', 'other.example:/protected/=/srv/c'];
-    expect(sites(await done([...words, ...more, ...other], env))).toEqual([
+    expect(await sites([...words, ...more, ...other], env)).toEqual([
       ['other.example', { '/download/': protect, '/protected/': '/srv/c/' }],
       [
         'media.example',
@@ -124,14 +165,17 @@ describe('nginx: standard output', () => {
 
   test('--json prints the files of --out', async () => {
     const { files } = JSON.parse(await done([...FILES, '--cors', 'https://app.example', '--json']));
-    expect(Object.keys(files).at(-1)).toBe('conf.d/postern.conf');
-    const included = [...files['conf.d/postern.conf'].matchAll(/include (postern\/\S+);/g)];
+    const generated = files['conf.d/00-postern.conf'] + files['postern/sites/_.conf'];
+    const included = [...generated.matchAll(/^ *include (postern\/\S+);/gm)];
     const snippets = Object.keys(files).filter((name) => /^postern\/[^/]+$/.test(name));
     expect(new Set(included.map(([, name]) => name))).toEqual(new Set(snippets));
     expect(files['postern/pages/en/denied.html']).toContain('<!--# include');
-    expect(files['postern/cors.conf']).toContain('\n    "https://app.example" $http_origin;\n');
-    const shipped = join(projectRoot, 'nginx', 'snippets', 'protect.conf');
-    expect(files['postern/protect.conf']).toBe(await readFile(shipped, 'utf8'));
+    expect(generated).toContain('\n    "https://app.example" $http_origin;\n');
+    for (const name of snippets) {
+      const folder = name === 'postern/local.conf' ? '' : 'snippets';
+      const path = join(projectRoot, 'nginx', folder, name.replace('postern/', ''));
+      expect(files[name]).toBe(await readFile(path, 'utf8'));
+    }
   });
 
   test('the upstream is POSTERN_LISTEN, or the gates of --instances and --upstream', async () => {
@@ -170,7 +214,8 @@ describe('nginx: standard output', () => {
   test('--login: passes the requested URL to the login page', async () => {
     const page = async (login: string, env: Env = USUAL) => {
       const { files } = JSON.parse(await done([...FILES, '--login', login, '--json'], env));
-      return /default "([^"]*\$postern_return)";/.exec(files['postern/login.conf'])?.[1];
+      const http = files['conf.d/00-postern.conf'];
+      return /default "([^"]*\$postern_return)";/.exec(http)?.[1];
     };
     expect(await page('/login')).toBe('/login?return=$postern_return');
     expect(await page('/login?a=b')).toBe('/login?a=b&return=$postern_return');
@@ -183,7 +228,7 @@ describe('nginx: standard output', () => {
   });
 
   test('--proxy-target: nginx verifies the certificate', async () => {
-    const text = await done(['--proxy-target', 'https://bucket.store.example']);
+    const text = await done(['--proxy-target', 'https://bucket.store.example', '--server']);
     const [, location] = directives(parseNginx(text), 'location');
     expect(location?.block?.map(({ words }) => words.join(' '))).toEqual([
       'include postern/internal-proxy.conf',
@@ -203,7 +248,8 @@ describe('nginx: notes on standard error', () => {
 
   test.each([
     [named, USUAL, ''],
-    [FILES, USUAL, '--server-name'],
+    [FILES, USUAL, ''],
+    [[...FILES, '--server'], USUAL, '--server-name'],
     [[...named, '--cache'], USUAL, 'POSTERN_DECISION_TTL'],
     [[...named, '--cache'], ttl, ''],
     [[...named, '--cache', '--x-accel'], ttl, 'no effect with --x-accel'],
@@ -239,8 +285,8 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
   test('reads mounts from POSTERN_CONFIG', async () => {
     const yaml = 'mounts:\n  - public: "/d #;{$x}/"\n    internal: /protected/\n';
     await writeFile(join(folder, 'postern.yaml'), yaml);
-    const text = await done(FILES, { POSTERN_CONFIG: 'postern.yaml' });
-    expect(sites(text)[0]?.[1]).toHaveProperty(['/d #;{$x}/']);
+    const all = await sites(FILES, { POSTERN_CONFIG: 'postern.yaml' });
+    expect(all[0]?.[1]).toHaveProperty(['/d #;{$x}/']);
   });
 
   test.each([
@@ -252,10 +298,23 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [['--files', '/srv/../etc'], '--files', 'a folder'],
     [['--files', 'srv'], '--files', 'absolute path'],
     [['--files', '/srv/$uri'], '--files', 'a folder'],
-    [[...FILES, '--listen', '80', '--listen', '*:80'], '--listen', 'each address once'],
-    [[...FILES, '--listen', '[::]:80', '--listen', '[0::0]:80'], '--listen', 'each address once'],
-    [[...FILES, '--listen', '80 default_server'], '--listen', '127.0.0.1:8080'],
-    [[...FILES, '--listen', '0'], '--listen', '127.0.0.1:8080'],
+    [[...SERVER, '--listen', '80', '--listen', '*:80'], '--listen', 'each address once'],
+    [[...SERVER, '--listen', '[::]:80', '--listen', '[0::0]:80'], '--listen', 'each address once'],
+    [[...SERVER, '--listen', '80 default_server'], '--listen', '127.0.0.1:8080'],
+    [[...SERVER, '--tls-key', '/a'], '--tls-certificate', 'a file in PEM'],
+    [[...SERVER, '--tls-certificate', 'a.pem', '--tls-key', '/a'], '--tls-certificate', 'absolute'],
+    [
+      [...SERVER, '--tls-certificate', '/a', '--tls-key', '/b', '--listen', '[::]:80'],
+      '--listen',
+      'another port than 80',
+    ],
+    [
+      [...FILES, '--server-name', 'a.example,b.example', '--server-name', 'b.example'],
+      '--server-name',
+      'once',
+    ],
+    [[...FILES, '--cache', 'cache'], '--cache', 'absolute path'],
+    [[...SERVER, '--listen', '0'], '--listen', '127.0.0.1:8080'],
     [[...FILES, '--server-name', '~^x$'], '--server-name', 'no regular expression'],
     [[...FILES, '--server-name', '*.x.*'], '--server-name', 'one *'],
     [[...FILES, '--cors', '*'], '--cors', 'https://app.example'],
@@ -279,7 +338,8 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [['--proxy-target', 'https://u:p@store.example/'], '--proxy-target', 'without user'],
     [['--proxy-target', 'https://store.example/?x=y'], '--proxy-target', 'without user, query'],
     [['--proxy-target', 'https://store.example/a/../b'], '--proxy-target', '..'],
-    [[...FILES, '--log-file', '/a b'], '--log-file', 'absolute path'],
+    [[...FILES, '--log', '/a b'], '--log', 'absolute path'],
+    [[...FILES, '--log', 'json'], '--log', 'or off'],
   ])('%j', async (words, option, says) => {
     const said = await refused(words);
     expect(said).toContain(`\n  ${option}\n`);
@@ -301,7 +361,7 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
   });
 
   test('all errors in one report, with control characters escaped', async () => {
-    const words = ['--files', '/\u001b[2J', '--listen', '\u202e', '--limit-conn', 'x'];
+    const words = ['--files', '/\u001b[2J', '--server', '--listen', '\u202e', '--limit-conn', 'x'];
     const said = await refused(words);
     for (const option of ['--files', '--listen', '--limit-conn']) expect(said).toContain(option);
     expect(said).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
@@ -311,23 +371,24 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
 describe('nginx --out', () => {
   const OUT = [...FILES, '--out', 'nginx'];
   const text = (name: string) => readFile(join(folder, 'nginx', name), 'utf8');
-  const site = 'conf.d/postern.conf';
+  const site = 'postern/sites/_.conf';
 
   test('writes the site and its snippets, and lists them', async () => {
     const said = await done(OUT);
-    const names = ['auth-request', 'headers', 'http', 'internal', 'protect'];
+    const names = ['auth-request', 'headers', 'http', 'internal'];
     const wrote = (await readdir(join(folder, 'nginx', 'postern'))).sort();
-    expect(wrote.filter((name) => name !== 'pages')).toEqual(names.map((name) => `${name}.conf`));
+    const snippets = names.map((name) => `${name}.conf`);
+    expect(wrote).toEqual([...snippets, 'local.conf', 'pages', 'protect.conf', 'sites'].sort());
     const all =
-      6 + (await readdir(PAGES, { recursive: true })).filter((name) => /\./.test(name)).length;
-    expect(await readdir(join(folder, 'nginx', 'conf.d'))).toEqual(['postern.conf']);
+      8 + (await readdir(PAGES, { recursive: true })).filter((name) => /\./.test(name)).length;
+    expect(await readdir(join(folder, 'nginx', 'conf.d'))).toEqual(['00-postern.conf']);
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
-    expect(said).toMatch(/wrote nginx\/conf\.d\/postern\.conf\n$/);
+    expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
     expect((await stat(join(folder, 'nginx', site))).mode & 0o777).toBe(0o644);
     // The same for any folder, and when it is repeated.
     expect(await text(site)).not.toContain('--out');
     const again = (await done([...OUT, '--force'])).trimEnd().split('\n');
-    expect(again).toHaveLength(all);
+    expect(again).toHaveLength(all - 1);
     for (const line of again) expect(line).toMatch(/^\S+ is unchanged$/);
   });
 
@@ -347,25 +408,36 @@ describe('nginx --out', () => {
 
     const said = JSON.parse(await done([...OUT, '--force', '--json']));
     expect(said.written.sort()).toEqual([
-      `nginx/${site}`,
       'nginx/postern/http.conf',
       'nginx/postern/protect.conf',
+      `nginx/${site}`,
     ]);
     const snippets = said.unchanged.filter((name: string) => !name.includes('/pages/'));
-    expect(snippets).toHaveLength(3);
-    expect(await text(site)).toContain('server {');
+    expect(snippets).toHaveLength(4);
+    expect(await text(site)).toContain('location ^~ /download/ {');
   });
 
   test('a symbolic link stays a link', async () => {
     await mkdir(join(folder, 'nginx', 'conf.d'), { recursive: true });
     await writeFile(join(folder, 'real.conf'), 'mine');
-    await symlink('../../real.conf', join(folder, 'nginx', site));
+    await symlink('../../real.conf', join(folder, 'nginx', 'conf.d/00-postern.conf'));
     await done([...OUT, '--force']);
-    expect(await readFile(join(folder, 'real.conf'), 'utf8')).toContain('server {');
+    expect(await readFile(join(folder, 'real.conf'), 'utf8')).toContain('upstream postern {');
   });
 
-  test('--force without --out is a usage error', async () => {
+  test('local.conf is written once, and never replaced', async () => {
+    await done(OUT);
+    await writeFile(join(folder, 'nginx', 'postern', 'local.conf'), '# mine');
+    await done([...OUT, '--force']);
+    expect(await text('postern/local.conf')).toBe('# mine');
+  });
+
+  test('an option that has no effect is a usage error', async () => {
     expect(await refused([...FILES, '--force'])).toContain('--out');
+    expect(await refused([...FILES, '--listen', '80'])).toContain('--server');
+    expect(await refused([...FILES, '--no-redirect'])).toContain('--server');
+    expect(await refused(['--upgrade'])).toContain('--out');
+    expect(await refused([...OUT, '--upgrade'])).toContain('--files has no effect');
   });
 
   test('writes all files or none', async () => {

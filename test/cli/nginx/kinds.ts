@@ -38,7 +38,7 @@ const url = fc
 /** Without a name that nginx would look up, and without a certificate's file that is not everywhere. */
 const isNumeric = (url: string) => /^(http:\/\/)?([\d.]+|\[[\da-f:.]+\])(:\d+)?(\/|$)/.test(url);
 
-/** As in files.ts: a long origin is a regular expression. */
+/** As in render.ts: a long origin is a regular expression. */
 const originKey = (origin: string) =>
   origin.length <= 40 ? origin : `~^${origin.replace(/[.[\]]/g, '\\$&')}$`;
 
@@ -114,13 +114,33 @@ export const KINDS: readonly Kind[] = [
   {
     option: '--limit-conn',
     give: (value) => ({ limitConn: value }),
-    // The snippet has 8: it is included then, and not written out.
-    legal: port.filter((one) => one !== '8'),
+    legal: port,
     word: (value) => value,
   },
   {
-    option: '--log-file',
-    give: (value) => ({ logFile: value }),
+    option: '--cache',
+    give: (value) => ({ cache: value }),
+    legal: path,
+    word: (value) => value,
+    askable: () => false,
+  },
+  {
+    option: '--tls-certificate',
+    give: (value) => ({ tlsCertificate: value, tlsKey: '/key.pem' }),
+    legal: path,
+    word: (value) => value,
+    askable: () => false,
+  },
+  {
+    option: '--tls-key',
+    give: (value) => ({ tlsCertificate: '/certificate.pem', tlsKey: value }),
+    legal: path,
+    word: (value) => value,
+    askable: () => false,
+  },
+  {
+    option: '--log',
+    give: (value) => ({ log: value }),
     legal: path,
     word: (value) => value,
     askable: () => false,

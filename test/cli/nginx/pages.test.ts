@@ -41,13 +41,14 @@ test('pages: --pages replaces files, and nginx reads them from the folder of --o
   const out = join(folder, 'nginx');
   const own = { 'logo.svg': '<svg></svg>', 'de/denied.html': 'Nein.' };
   const { code, stderr } = await run(own, '--out', out);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining('pages') });
   const read = (name: string) => readFile(join(out, 'postern', name), 'utf8');
   expect(await read('pages/logo.svg')).toBe('<svg></svg>');
   expect(await read('pages/de/denied.html')).toBe('Nein.');
   expect(await read('pages/en/denied.html')).toContain('This link does not open this file');
-  expect(await read('auth-request.conf')).toContain(`    alias ${out}/postern/pages/;\n`);
-  expect(await read('http.conf')).toContain('(?<postern_a>en|de)');
+  const http = await readFile(join(out, 'conf.d/00-postern.conf'), 'utf8');
+  expect(http).toContain(`map "" $postern_pages {\n    default ${out}/postern/pages/;\n}`);
+  expect(http).not.toContain('$postern_language');
 });
 
 test('pages: a whole language is added to the languages of the http block', async () => {
@@ -56,7 +57,7 @@ test('pages: a whole language is added to the languages of the http block', asyn
   expect(code).toBe(0);
   const { files } = JSON.parse(stdout);
   expect(files['postern/pages/fr/denied.html']).toBe('Non.');
-  expect(files['postern/http.conf']).toContain('(?<postern_a>en|de|fr)');
+  expect(files['conf.d/00-postern.conf']).toContain('(?<postern_a>en|de|fr)');
 });
 
 test.each([
@@ -89,8 +90,8 @@ test('pages: --pages needs --out or --json, and a folder', async () => {
 test('listing: --listing includes the snippet in internal locations', async () => {
   const { stdout } = await run({}, '--listing', '--json');
   const { files } = JSON.parse(stdout);
-  expect(files['conf.d/postern.conf']).toContain(
-    'include postern/headers.conf;\n        include postern/listing.conf;\n        alias /srv/files/;',
+  expect(files['postern/sites/files.example.conf']).toContain(
+    'include postern/headers.conf;\n    include postern/listing.conf;\n    alias /srv/files/;',
   );
   expect(files['postern/listing.conf']).toContain('autoindex on;');
 });

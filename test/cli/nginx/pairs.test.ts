@@ -15,6 +15,7 @@ const PLACES = ['/protected/=/srv/files', '/own-files/=/srv/own'];
 const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   'nothing more': {},
   '--cache': { cache: true },
+  '--listing, --disable-symlinks': { listing: true, disableSymlinks: true },
   '--cors': { cors: ['https://app.example', 'http://localhost:3000'] },
   '--login': { login: '/login' },
   '--login elsewhere': { login: 'https://login.example/?next=' },
@@ -23,10 +24,12 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   'several --upstream': { upstream: ['[::1]:7300', 'unix:/run/postern/gate.sock'] },
   '--instances': { instances: '3' },
   '--log off': { log: 'off' },
-  '--log-file': { logFile: '/dev/null' },
+  '--log': { log: '/dev/null' },
   '--proxy-target': { files: PLACES, proxyTarget: ['/store/=http://127.0.0.1:9000/bucket'] },
   '--listen': { listen: ['127.0.0.1:8080', 'unix:/tmp/site.sock'] },
-  '--server-name': { serverName: ['*.files.example', `${'long.'.repeat(40)}example`] },
+  '--server-name': {
+    serverName: ['*.files.example,www.example', `${'long.'.repeat(40)}example`],
+  },
   '--x-accel': { xAccel: true },
 };
 

@@ -1,5 +1,5 @@
 import { withErrors } from '../../../cli/config.ts';
-import { renderFiles, renderText } from '../../../cli/nginx/files.ts';
+import { renderFiles } from '../../../cli/nginx/files.ts';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { planOf } from '../../../cli/nginx/plan.ts';
 import type { Mount } from '../../../service/domain/mount.ts';
@@ -9,12 +9,11 @@ export const USUAL: NginxOptions = {
   files: ['/srv/files'],
   proxyTarget: [],
   resolver: [],
-  listen: ['80'],
+  server: true,
+  listen: [],
   serverName: [],
   upstream: [],
   cors: [],
-  log: 'json',
-  logFile: '/var/log/nginx/access.log',
 };
 
 export const MOUNTS: readonly Mount[] = [mount('/download/', '/protected/')];
@@ -28,12 +27,23 @@ function plan(options: Partial<NginxOptions>, mounts: readonly Mount[]) {
   );
 }
 
-/** What `postern nginx` prints. */
-export function printed(options: Partial<NginxOptions>, mounts = MOUNTS, line = 'postern nginx') {
-  return renderText(plan(options, mounts), line);
+/** What `postern nginx --out` writes. */
+export function written(
+  options: Partial<NginxOptions>,
+  mounts = MOUNTS,
+  line = 'postern nginx',
+): ReadonlyMap<string, string> {
+  return renderFiles(plan(options, mounts), line);
 }
 
-/** What `postern nginx --out` writes. */
-export function written(options: Partial<NginxOptions>, mounts = MOUNTS) {
-  return renderFiles(plan(options, mounts), 'postern nginx');
+/** The generated files as the content of one http block: each site in place of its include. */
+export function printed(...given: Parameters<typeof written>): string {
+  return inlined(written(...given));
+}
+
+export function inlined(files: ReadonlyMap<string, string>): string {
+  const text = [...files].flatMap(([name, one]) => (name.startsWith('conf.d/') ? one : []));
+  return text
+    .join('\n')
+    .replace(/include "?(postern\/sites\/[^";]+)"?;/g, (_, name) => files.get(name) ?? '');
 }

@@ -59,7 +59,13 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
   const own = { ...env, POSTERN_LISTEN: `127.0.0.1:${service.gatePort}` };
   const places = [`/protected/=${files}/a`, `${UNUSUAL_INTERNAL}=${files}/unusual`];
   if (!words.includes('--proxy-target')) places.push(`/s3/=${files}/stored`);
-  const all = ['nginx', '--json', ...places.flatMap((place) => ['--files', place]), ...words];
+  const all = [
+    'nginx',
+    '--json',
+    '--server',
+    ...places.flatMap((place) => ['--files', place]),
+    ...words,
+  ];
   const made = await postern(all, folder, { env: own });
   expect(made).toMatchObject({ code: 0 });
   const texts = JSON.parse(made.stdout).files as Record<string, string>;
@@ -74,7 +80,7 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
           .replace('proxy_cache_path /run/', `proxy_cache_path ${dir}/`);
         writeFileSync(join(dir, name), here);
       }
-      return 'include conf.d/postern.conf;';
+      return 'include conf.d/*.conf;';
     },
   });
   onTestFinished(nginx.stop);
@@ -146,7 +152,7 @@ describe('nginx: real nginx serves the generated site', () => {
     onTestFinished(store.stop);
     const [dead, gate] = await freePorts(2);
     const words = [
-      ...['--cache', '--limit-conn', '2', '--log', 'json', '--listen', '80'],
+      ...['--cache', '--limit-conn', '2', '--listen', '80', '--disable-symlinks'],
       ...['--cors', 'https://app.example', '--cors', `https://${'long-name.'.repeat(6)}example`],
       ...['--login', 'https://login.example/in', '--server-name', `${'long.'.repeat(30)}example`],
       ...['--proxy-target', `/s3/=http://127.0.0.1:${store.port}/bucket`],

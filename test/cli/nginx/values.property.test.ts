@@ -44,7 +44,8 @@ describe.each(KINDS)('nginx $option', ({ option, give, legal, word, askable = ()
     let refused = 0;
     fc.assert(
       fc.property(values(legal), (value) => {
-        fc.pre(value !== '8');
+        // Several names of one site.
+        fc.pre(option !== '--server-name' || !value.includes(','));
         const options = give(value);
         let text: string;
         try {

@@ -54,7 +54,7 @@ export async function startBuiltSite(options: BuiltSiteOptions): Promise<BuiltSi
   };
   const service = await startService({ env });
   const own = { ...env, POSTERN_LISTEN: `127.0.0.1:${service.gatePort}` };
-  const made = await postern(['nginx', '--json', ...words], folder, { env: own });
+  const made = await postern(['nginx', '--json', '--server', ...words], folder, { env: own });
   expect(made).toMatchObject({ code: 0 });
   const texts: Record<string, string> = JSON.parse(made.stdout).files;
 
@@ -66,7 +66,7 @@ export async function startBuiltSite(options: BuiltSiteOptions): Promise<BuiltSi
         .replace('/var/log/nginx/access.log', `${dir}/site.log`);
       writeFileSync(join(dir, name), here);
     }
-    return 'include conf.d/postern.conf;';
+    return 'include conf.d/*.conf;';
   };
   const nginx = await startNginx({ config });
   return {

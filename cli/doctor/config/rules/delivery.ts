@@ -1,4 +1,4 @@
-import { effective, type Location, own, refuses, title, titleAt } from '../context.ts';
+import { effective, inForce, type Location, own, refuses, title, titleAt } from '../context.ts';
 import { type Directive, isHandled, wordsOf } from '../directive.ts';
 import { DELIVERY, type Gate, type SiteConfig } from '../site.ts';
 import { type Requirements, type Trap, unmet } from '../trap.ts';
@@ -39,18 +39,24 @@ export function addHeader({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => {
     const names = own(location, 'add_header').map(headerName);
     if (names.length === 0 || location.parent === undefined) return [];
+    if (inForce(location, 'add_header_inherit')?.args[0] === 'merge') return [];
     return effective(location.parent, 'add_header')
       .filter((line) => !names.includes(headerName(line)))
       .map((at) => ({
         at,
         seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
         why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
-        fix: `add_header ${at.args.map(quoted).join(' ')}; in that location, below the include`,
+        fix: `${addedHeader(at)} in that location, below the include`,
       }));
   });
 }
 
-function headerName({ args }: Directive): string | undefined {
+/** The directive as text. */
+export function addedHeader({ args }: Directive): string {
+  return `add_header ${args.map(quoted).join(' ')};`;
+}
+
+export function headerName({ args }: Directive): string | undefined {
   return args[0]?.toLowerCase();
 }
 

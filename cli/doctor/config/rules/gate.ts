@@ -1,4 +1,14 @@
-import { effective, inForce, type Location, own, title, titleAt, turnedOn } from '../context.ts';
+import {
+  effective,
+  type Http,
+  inForce,
+  type Location,
+  own,
+  title,
+  titleAt,
+  turnedOn,
+} from '../context.ts';
+import { named } from '../directive.ts';
 import { AUTH_REQUEST, CONFIRM, DELIVERY, isAuthRequest, type SiteConfig } from '../site.ts';
 import { type Requirements, type Trap, unmet } from '../trap.ts';
 
@@ -132,12 +142,26 @@ const KEY = [
 ];
 
 /** The locations of auth-request.conf that ask the gate, if they were edited. */
-export function authRequest({ questions, servers }: SiteConfig): readonly Trap[] {
+export function authRequest({ http, questions, servers }: SiteConfig): readonly Trap[] {
   const confirmations = servers.flatMap(({ locations }) => locations).filter(isConfirm);
   return [
     ...questions.flatMap((location) => [...unmet(location, QUESTION), ...cached(location)]),
     ...confirmations.flatMap((location) => unmet(location, CONFIRMATION)),
+    ...withoutFolder(http),
   ];
+}
+
+/** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
+function withoutFolder(http: Http): readonly Trap[] {
+  const at = own(http, 'map').find(({ args }) => args[1] === '$postern_decisions');
+  const zone = named(at?.block ?? [], 'default')[0]?.args[0] ?? '';
+  const has = own(http, 'proxy_cache_path').some(({ args }) =>
+    args.some((word) => word.startsWith(`keys_zone=${zone}:`)),
+  );
+  if (at === undefined || zone === '' || has) return [];
+  const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
+  const fix = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:4m; in the http block`;
+  return [{ at, seen, why: 'nginx answers each request with 503.', fix }];
 }
 
 function isConfirm({ modifier, path }: Location): boolean {

@@ -1,4 +1,12 @@
-import { type Context, effective, own, type Server, title, turnedOn } from '../context.ts';
+import {
+  type Context,
+  effective,
+  type Http,
+  own,
+  type Server,
+  title,
+  turnedOn,
+} from '../context.ts';
 import { type Directive, returns, wordsOf } from '../directive.ts';
 import { DELIVERY, type SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
@@ -85,12 +93,21 @@ const ZONE = 'postern_connections';
 const LIMIT_WHY =
   'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
 
-/** A limit_conn that disables the one of limit-conn.conf. */
+/** A limit_conn that disables the one for tokens, or limit-conn.conf without that line. */
 export function limitConn(site: SiteConfig): readonly Trap[] {
-  if (!own(site.http, 'limit_conn').some(isOurs)) return [];
+  if (!own(site.http, 'limit_conn').some(isOurs)) return withoutLimit(site);
   const before = onTheWay(site);
   const known = before.map(({ at }) => at);
   return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
+}
+
+function withoutLimit({ http, internals }: SiteConfig): readonly Trap[] {
+  const at = own(http, 'limit_conn_zone').find(({ args }) => args[1]?.startsWith(`zone=${ZONE}:`));
+  const isLimited = internals.some((one) => effective(one, 'limit_conn').some(isOurs));
+  if (at === undefined || isLimited) return [];
+  const seen = `limit_conn_zone ${ZONE} without a limit_conn`;
+  const why = 'Nothing limits the simultaneous downloads of a token.';
+  return [{ at, seen, why, fix: `limit_conn ${ZONE} 8; in the http block` }];
 }
 
 function onTheWay({ servers, gates, questions }: SiteConfig): readonly Trap[] {
@@ -131,16 +148,22 @@ const LOG_FIX = 'access_log /var/log/nginx/access.log postern;';
 
 /** Access logs that contain tokens, in a server block with a gate. */
 export function tokenLog({ http, servers, gates, internals }: SiteConfig): readonly Trap[] {
-  const formats = new Map(
-    own(http, 'log_format').map(({ args: [name = '', ...rest] }) => [name, rest.join('')]),
-  );
   const locations = [...gates.map(({ location }) => location), ...internals];
   return servers.flatMap((server) => {
     const ofServer = locations.filter((location) => location.server === server);
     // Denials end in named locations, which inherit from the server.
-    const logs = [server, ...ofServer].flatMap((context) => effective(context, 'access_log'));
-    return [...withoutLog(server), ...logs.flatMap((at) => telling(at, formats))];
+    return [...withoutLog(server), ...tokenLogs(http, [server, ...ofServer])];
   });
+}
+
+/** The access logs of these blocks that contain tokens. */
+export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Trap[] {
+  const formats = new Map(
+    own(http, 'log_format').map(({ args: [name = '', ...rest] }) => [name, rest.join('')]),
+  );
+  return contexts
+    .flatMap((context) => effective(context, 'access_log'))
+    .flatMap((at) => telling(at, formats));
 }
 
 function withoutLog(server: Server): readonly Trap[] {
@@ -150,7 +173,7 @@ function withoutLog(server: Server): readonly Trap[] {
 }
 
 function telling(at: Directive, formats: ReadonlyMap<string, string>): readonly Trap[] {
-  const [file, name = 'combined'] = at.args;
+  const [file = '', name = 'combined'] = at.args;
   const format = formats.get(name) ?? (name === 'combined' ? '$request' : '');
   const [, variable] = TELLING.exec(format) ?? [];
   if (file === 'off' || variable === undefined) return [];
@@ -159,7 +182,7 @@ function telling(at: Directive, formats: ReadonlyMap<string, string>): readonly 
       at,
       seen: `${wordsOf(at)} in a server block that serves protected files`,
       why: `The format ${name} writes $${variable}, which contains every token in a URL.`,
-      fix: LOG_FIX,
+      fix: `access_log ${file} postern;`,
     },
   ];
 }

@@ -5,6 +5,7 @@ import { nginxFolder } from '../../../../dev/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
 import { mount } from '../../../support/postern.ts';
 import { startSite, type Way, ways } from '../../../support/site.ts';
+import { CACHE_CONF } from '../../../support/snippet.ts';
 import { run } from './command.ts';
 import { diagnosed, dumpOf, started } from './trap.ts';
 
@@ -37,8 +38,8 @@ test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', asy
   expect(JSON.parse(stdout).findings).toMatchObject([{ rule: 'plain-http' }]);
 });
 
-const LIMIT_CONN = 'include postern/limit-conn.conf;';
-const OTHERS = 'include postern/cache.conf; include postern/cors.conf; include postern/login.conf;';
+const LIMIT_CONN = 'include postern/limit-conn.conf; limit_conn postern_connections 8;';
+const OTHERS = `${CACHE_CONF} include postern/cors.conf; include postern/login.conf;`;
 
 test.each(ways)(
   'doctor --config finds nothing in the site of the tests, by %s',
@@ -77,10 +78,13 @@ test.each<string[]>([
     options.includes('--proxy-target') ? 1 : 0,
   );
   const words = files.flatMap((one) => ['--files', one]);
-  const made = await run(['--out', dir, '--listen', '127.0.0.1:80', ...words, ...options], {
-    command: 'nginx',
-    env,
-  });
+  const made = await run(
+    ['--out', dir, '--server', '--listen', '127.0.0.1:80', ...words, ...options],
+    {
+      command: 'nginx',
+      env,
+    },
+  );
   expect(made.code, made.stderr).toBe(0);
   await mkdir(join(dir, 'conf.d'), { recursive: true });
   await writeFile(join(dir, 'nginx.conf'), 'http { include conf.d/*.conf; }');

@@ -117,3 +117,30 @@ test.each([
     expect(found('failover', site({ server }))).toEqual(is ? [next] : []);
   },
 );
+
+test('doctor --config reports limit-conn.conf without a limit', () => {
+  const zone = 'limit_conn_zone $postern_token_id zone=postern_connections:4m;';
+  expect(found('limit-conn', site({ http: zone }))).toEqual([zone]);
+  const http = `${zone}\nlimit_conn postern_connections 8;`;
+  expect(found('limit-conn', site({ http }))).toEqual([]);
+  const one = 'location ^~ /p/ { internal; limit_conn postern_connections 1; alias /srv/; }';
+  expect(found('limit-conn', site({ http: zone, server: one }))).toEqual([]);
+});
+
+test('doctor --config reports replaced headers, but not with add_header_inherit merge', () => {
+  const server = (more: string) => `add_header Strict-Transport-Security max-age=1 always;
+location ^~ /p/ { internal; limit_rate $postern_limit_rate; add_header A b; ${more} alias /srv/; }`;
+  expect(found('add-header', site({ server: server('') }))).toEqual([
+    'add_header Strict-Transport-Security max-age=1 always;',
+  ]);
+  expect(found('add-header', site({ server: server('add_header_inherit merge;') }))).toEqual([]);
+});
+
+test('doctor --config reports cache.conf without its folder', () => {
+  const map = 'map "" $postern_decisions { default postern_decisions; }';
+  const missing = (http: string) => diagnosed(site({ http })).map(({ seen }) => seen);
+  const seen = 'cache.conf without a proxy_cache_path for the zone postern_decisions';
+  expect(missing(map)).toContain(seen);
+  const path = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:4m;';
+  expect(missing(`${map}\n${path}`)).not.toContain(seen);
+});

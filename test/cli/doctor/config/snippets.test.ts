@@ -349,13 +349,13 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'a limit_conn that replaces the limit of a token': {
     found: [['limit-conn', 'limit_conn own 100;']],
     broken: {
-      http: 'include postern/limit-conn.conf; limit_conn_zone $remote_addr zone=own:1m;',
+      http: 'include postern/limit-conn.conf; limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;',
       server: 'limit_conn own 100;',
     },
     // test/nginx/limit-conn.test.ts shows that nginx then drops the limit.
     proof: async () => {},
     fixed: {
-      http: 'include postern/limit-conn.conf; limit_conn_zone $remote_addr zone=own:1m;',
+      http: 'include postern/limit-conn.conf; limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;',
       locations: 'location / { limit_conn own 100; }',
     },
     shut: async () => {},

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Way, ways } from '../../../support/site.ts';
+import { CACHE_CONF } from '../../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
 
 type Broken = Omit<BrokenSite, 'way'>;
@@ -27,13 +28,13 @@ const asSpelt = (name: string, seen = '200 and the file') =>
 /** The decisions are cached under another key. */
 const keptBy = (key: string, http = ''): Broken => ({
   decisionTtl: 5,
-  http: `include postern/cache.conf; ${http}`,
+  http: `${CACHE_CONF} ${http}`,
   edit: { 'auth-request': change(/proxy_cache_key .*;/, `proxy_cache_key "${key}";`) },
 });
 
 /** And for a time that the gate does not choose. */
 const keptFor = (valid: string, key: RegExp | string = '') => ({
-  http: 'include postern/cache.conf;',
+  http: CACHE_CONF,
   edit: {
     'auth-request': (text: string) =>
       text

@@ -7,7 +7,7 @@ import { createMounts } from '../../../../service/domain/mount.ts';
 import { openJwt } from '../../../../service/jwt/open.ts';
 import { mount } from '../../../support/postern.ts';
 import { ways } from '../../../support/site.ts';
-import { corsFor } from '../../../support/snippet.ts';
+import { CACHE_CONF, corsFor } from '../../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
 
 const FRONT = `
@@ -26,7 +26,7 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
   'as in docs/nginx.md': {},
   'with cached decisions, CORS and a login page': {
     decisionTtl: 1,
-    http: `include postern/cache.conf; ${corsFor('https://app.example')} include postern/login.conf;`,
+    http: `${CACHE_CONF} ${corsFor('https://app.example')} include postern/login.conf;`,
     server: 'include postern/cors-headers.conf;',
   },
   'with regex locations, a page for every name, and a root beside the files': {

@@ -1,0 +1,196 @@
+import { chmod, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { freePorts } from '../../../dev/ports.ts';
+import { tryRun } from '../../../dev/run.ts';
+import { findTool } from '../../../dev/tools.ts';
+import { selfSigned } from '../../support/certificate.ts';
+import { machine, notes, program, SITE, snapshot, WORDS } from './machine.ts';
+
+// `postern nginx --out` beside a configuration that exists, with real nginx to read and test it.
+
+const HTTP = 'conf.d/00-postern.conf';
+
+/** An application behind nginx, with two names. */
+const SHOP = `
+server {
+  listen unix:shop.sock;
+  server_name www.files.example files.example;
+  access_log shop.log;
+  add_header Strict-Transport-Security "max-age=31536000; preload" always;
+  add_header X-Content-Type-Options nosniff always;
+  location / { proxy_pass http://127.0.0.1:3000; }
+  location ~* \\.(jpg|pdf)$ { expires 1d; }
+}
+server { listen unix:plain.sock; server_name files.example www.files.example; return 301 https://$host$request_uri; }
+`;
+
+describe('nginx --out: a site that exists', () => {
+  test('needs one include, which the notes name, and keeps the headers of the server block', async () => {
+    const nginx = await findTool('nginx');
+    const { folder, run, read, write } = await machine(SHOP);
+    const done = await run(WORDS);
+    expect(done.code, done.stderr).toBe(0);
+    const at = `${folder}/sites-enabled/shop`;
+    expect(notes(done)).toEqual([
+      `${at}:5 writes tokens: change it to access_log ${folder}/shop.log postern;`,
+      `add this line to the server block of ${at}:2: include ${SITE};`,
+    ]);
+    const site = await read(SITE);
+    expect(site).not.toContain('access_log');
+    expect(site).toContain(
+      'add_header Strict-Transport-Security "max-age=31536000; preload" always;\n    alias',
+    );
+    expect(site).not.toContain('nosniff');
+
+    const shop = (await read('sites-enabled/shop'))
+      .replace('shop.log;', 'shop.log postern;')
+      .replace('server_name', `include ${SITE};\n  server_name`);
+    await write('sites-enabled/shop', shop);
+    const { ok, output } = await tryRun(
+      nginx.path,
+      ['-t', '-e', 'stderr', '-c', `${folder}/nginx.conf`],
+      nginx.env,
+    );
+    expect([ok, output]).toEqual([true, expect.not.stringContaining('[warn]')]);
+    const again = await run([...WORDS, '--force']);
+    expect([again.code, notes(again)]).toEqual([0, []]);
+  });
+
+  test('a server block without a log gets the log without tokens', async () => {
+    const { run, read } = await machine(SHOP.replace('access_log shop.log;', ''));
+    const done = await run(WORDS);
+    expect(notes(done)).toEqual([expect.stringContaining('add this line')]);
+    expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
+  });
+
+  test.each([
+    [
+      'upstream postern { server 127.0.0.1:1; }',
+      [],
+      'sites-enabled/shop:1: upstream postern exists',
+    ],
+    [
+      'server { listen unix:a.sock; server_name WWW.files.example; location /download/ { } }',
+      [],
+      'sites-enabled/shop:1: location /download/ exists',
+    ],
+    [
+      'server { listen unix:a.sock; server_name files.example; location ^~ /protected/ { } }',
+      [],
+      'location /protected/ exists',
+    ],
+    [
+      'server { listen 127.0.0.1:18080; server_name files.example; }',
+      ['--server', '--listen', '127.0.0.1:18080'],
+      'a server block for files.example listens on 127.0.0.1:18080',
+    ],
+  ])('refuses to collide with %s', async (text, words, message) => {
+    const { folder, run } = await machine(text);
+    const before = await snapshot(folder);
+    const { code, stdout, stderr } = await run([...WORDS, ...words, '--force']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(await snapshot(folder)).toEqual(before);
+  });
+
+  test('a location with another prefix, and another name, do not collide', async () => {
+    const { run } = await machine(`
+      server { listen unix:a.sock; server_name files.example; location = /download/ { } location /downloads/ { } }
+      server { listen unix:b.sock; server_name other.example; location /download/ { } }
+    `);
+    expect(await run(WORDS)).toMatchObject({ code: 0 });
+  });
+
+  test('restores everything if nginx rejects the new files', async () => {
+    // A second log format of the same name.
+    const { folder, run, write } = await machine("log_format postern '$status';");
+    await write(HTTP, '# earlier');
+    await chmod(join(folder, HTTP), 0o640);
+    const before = await snapshot(folder);
+    const { code, stdout, stderr } = await run([...WORDS, '--force']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('the earlier files were restored');
+    expect(stderr).toContain('duplicate "log_format" name "postern"');
+    expect(await snapshot(folder)).toEqual(before);
+    expect(await readdir(folder)).not.toContain('postern');
+    expect((await stat(join(folder, HTTP))).mode & 0o777).toBe(0o640);
+  });
+
+  test('writes nothing beside a configuration that nginx already rejects', async () => {
+    const { folder, run } = await machine('nonsense;');
+    const before = await snapshot(folder);
+    const { code, stderr } = await run(WORDS);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('unknown directive "nonsense"')]);
+    expect(await snapshot(folder)).toEqual(before);
+  });
+
+  test('without nginx, reads the files, and says that nothing was tested', async () => {
+    const { folder, run } = await machine(SHOP);
+    await program(join(folder, 'other', 'node'), '');
+    const done = await run(WORDS, join(folder, 'other'));
+    expect(notes(done)).toEqual([
+      expect.stringContaining('writes tokens'),
+      expect.stringContaining('sites-enabled/shop:2: include'),
+      'nginx was not found, so run nginx -t',
+    ]);
+  });
+
+  test('--server: nginx accepts a server block with TLS, HTTP/2 and a redirect', async () => {
+    const { folder, run, read, write } = await machine('');
+    const { certificate, key } = selfSigned('files.example');
+    await write('a.pem', certificate);
+    await write('a.key', key);
+    const [https] = await freePorts(1);
+    const files = ['--tls-certificate', `${folder}/a.pem`, '--tls-key', `${folder}/a.key`];
+    const words = [
+      '--server',
+      ...files,
+      '--listen',
+      `127.0.0.1:${https}`,
+      '--log',
+      `${folder}/a.log`,
+    ];
+    expect(await run([...WORDS, ...words])).toMatchObject({ code: 0, stderr: '' });
+    const text = await read('conf.d/postern-files.example.conf');
+    expect(text).toContain(`listen 127.0.0.1:${https} ssl;\n    http2 on;\n`);
+    // Its own files do not collide.
+    expect(await run([...WORDS, ...words, '--force'])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('reports an nginx.conf that does not include the file of the http block', async () => {
+    const { run, read, write } = await machine('');
+    await write('nginx.conf', (await read('nginx.conf')).replace('include conf.d/*.conf;', ''));
+    expect(notes(await run(WORDS))[0]).toBe(
+      `add this line to the http block of nginx.conf: include ${HTTP};`,
+    );
+  });
+});
+
+describe('nginx --out: directives that nginx -v allows', () => {
+  /** With a program `nginx` that says that it has this version. */
+  async function made(version: string, words: readonly string[], sites = '') {
+    const { folder, run, read } = await machine(sites);
+    const path = join(folder, 'bin', 'nginx');
+    const script = (await readFile(path, 'utf8')).replace('#!/bin/sh\n', '');
+    const say = `if [ "$1" = -v ]; then echo 'nginx version: nginx/${version}' >&2; exit; fi`;
+    await program(path, `${say}\n${script}`);
+    expect(await run([...WORDS, ...words])).toMatchObject({ code: 0 });
+    return read;
+  }
+
+  test.each([
+    ['1.29.2', 'alias'],
+    ['1.29.3', 'add_header_inherit merge;\n    alias'],
+    ['1.30.0', 'add_header_inherit merge;\n    alias'],
+    ['2.0', 'add_header_inherit merge;\n    alias'],
+  ])('add_header_inherit: %s', async (version, line) => {
+    expect(await (await made(version, []))(SITE)).toContain(`headers.conf;\n    ${line}`);
+  });
+
+  test('add_header_inherit is not used if a header would be sent twice', async () => {
+    expect(await (await made('1.30.0', [], SHOP))(SITE)).toContain('add_header Strict-');
+    const cors = await made('1.30.0', ['--cors', 'https://app.example']);
+    expect(await cors(SITE)).not.toContain('add_header');
+  });
+});

@@ -1,0 +1,72 @@
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { nginxFolder } from '../../../dev/nginx-conf.ts';
+import { findTool } from '../../../dev/tools.ts';
+import { type Ended, postern } from '../postern.ts';
+
+export const SITE = 'postern/sites/files.example.conf';
+export const WORDS = ['--files', '/srv/files', '--server-name', 'files.example,www.files.example'];
+
+export interface Machine {
+  readonly folder: string;
+  run(words: readonly string[], path?: string): Promise<Ended>;
+  read(name: string): Promise<string>;
+  write(name: string, text: string): Promise<void>;
+}
+
+/** A folder such as /etc/nginx, and a program `nginx` that uses its log files. */
+export async function machine(sites: string): Promise<Machine> {
+  const nginx = await findTool('nginx');
+  const folder = await nginxFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await rm(join(folder, 'postern'), { recursive: true });
+  const write = async (name: string, text: string) => {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  };
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  await write(
+    'nginx.conf',
+    `error_log ${folder}/error.log;
+    pid ${folder}/nginx.pid;
+    ${process.getuid?.() === 0 ? 'user root;' : ''}
+    events { worker_connections 4096; }
+    http {
+      ${temporary.map((name) => `${name}_temp_path ${folder}/temp-${name};`).join('\n')}
+      access_log ${folder}/access.log;
+      include conf.d/*.conf;
+      include sites-enabled/*;
+    }`,
+  );
+  await write('sites-enabled/shop', sites.replaceAll(/(unix:|log )(\w+\.)/g, `$1${folder}/$2`));
+  await program(join(folder, 'bin', 'nginx'), `exec '${nginx.path}' -e '${folder}/error.log' "$@"`);
+  const env = { ...nginx.env, POSTERN_MOUNTS: '/download/=/protected/' };
+  return {
+    folder,
+    write,
+    read: (name) => readFile(join(folder, name), 'utf8'),
+    run: (words, path = `${folder}/bin:${process.env.PATH}`) =>
+      postern(['nginx', '--out', folder, ...words], folder, { env: { ...env, PATH: path } }),
+  };
+}
+
+export async function program(path: string, script: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await chmod(path, 0o755);
+}
+
+/** The names and contents of all files below a folder. */
+export async function snapshot(folder: string): Promise<Record<string, string>> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names.filter((entry) => entry.isFile() && !/\.log$|pid$/.test(entry.name));
+  const texts = files.map(async (entry) => {
+    const path = join(entry.parentPath, entry.name);
+    return [path, await readFile(path, 'utf8')] as const;
+  });
+  return Object.fromEntries((await Promise.all(texts)).sort());
+}
+
+export const notes = ({ stderr }: Ended) =>
+  [...stderr.matchAll(/^postern: note: (.*)$/gm)].map(([, note = '']) => note);

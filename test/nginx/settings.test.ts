@@ -1,0 +1,85 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { testNginx } from '../../dev/nginx.ts';
+import { projectRoot } from '../../dev/paths.ts';
+import { type SiteOptions, startSite, ways } from '../support/site.ts';
+
+// The settings of nginx/local.conf: maps below the snippets, in place of edits.
+
+async function start(options: SiteOptions) {
+  const site = await startSite({
+    ...options,
+    files: { 'a.txt': 'file a', '../htpasswd': 'ada:{PLAIN}s3cret\n' },
+  });
+  onTestFinished(site.stop);
+  return site;
+}
+
+const REALM =
+  'map "" $postern_realm { default "Members only"; } auth_basic_user_file $files/../htpasswd;';
+const PASSWORD = { Authorization: `Basic ${Buffer.from('ada:s3cret').toString('base64')}` };
+
+describe.each(ways)('settings: $postern_realm by %s', (way) => {
+  test('a public location requires the password as well as the token', async () => {
+    const { issue, ask } = await start({ way, http: REALM });
+    const { url } = await issue({ path: '/download/a.txt' });
+    const refused = await ask('GET', url);
+    expect([refused.status, refused.text.includes('file a')]).toEqual([401, false]);
+    expect(refused.header('WWW-Authenticate')).toBe('Basic realm="Members only"');
+    expect((await ask('GET', '/download/a.txt', PASSWORD)).status).toBe(401);
+    expect(await ask('GET', url, PASSWORD)).toMatchObject({ status: 200, text: 'file a' });
+  });
+
+  test('a confirmation requires the password, and takes the use only with it', async () => {
+    const { issue, ask } = await start({ way, http: REALM });
+    const { url } = await issue({ path: '/download/a.txt', confirm: true });
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    expect((await ask('POST', url, form, '')).status).toBe(401);
+    expect((await ask('POST', url, { ...form, ...PASSWORD }, '')).status).toBe(303);
+  });
+
+  test('$server_name gives each site its own value', async () => {
+    const http = REALM.replace('""', '$server_name').replace(
+      '"Members only"',
+      'off;\nother.example Other',
+    );
+    const { issue, ask } = await start({ way, http });
+    const { url } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url)).status).toBe(200);
+  });
+});
+
+test('settings: $postern_sandbox is the policy of files, except media', async () => {
+  const http = 'map "" $postern_sandbox { default "sandbox allow-scripts"; }';
+  const { issue, ask } = await start({ way: 'auth_request', http });
+  const { url } = await issue({ path: '/download/a.txt' });
+  expect((await ask('GET', url)).header('Content-Security-Policy')).toBe('sandbox allow-scripts');
+});
+
+test('settings: $postern_pages and $postern_language are the folder and the languages of pages', async () => {
+  const http = `map "" $postern_pages { default $files/../; }
+    map "" $postern_language { default fr; }`;
+  const site = await start({ way: 'auth_request', http });
+  await mkdir(join(site.files, '..', 'fr'));
+  await writeFile(join(site.files, '..', 'fr', 'missing_token.html'), 'Il manque le lien.');
+  const { status, text } = await site.ask('GET', '/download/a.txt', { Accept: 'text/html' });
+  expect([status, text]).toEqual([401, expect.stringContaining('Il manque le lien.')]);
+});
+
+test('settings: nginx accepts each line of local.conf', async () => {
+  const template = await readFile(join(projectRoot, 'nginx', 'local.conf'), 'utf8');
+  const lines = template.replace(/^#( {4}| (?=map |\}))/gm, '');
+  expect(lines.match(/^map /gm)?.length).toBe(6);
+  const { ok, output } = await testNginx(
+    ({ port }) => `include postern/http.conf; include postern/cors.conf; include postern/login.conf;
+      ${lines}
+      upstream postern { server 127.0.0.1:7300; }
+      server {
+        listen 127.0.0.1:${port};
+        include postern/auth-request.conf;
+        location ^~ /download/ { include postern/protect.conf; }
+      }`,
+  );
+  expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[(warn|emerg)\]/)]);
+});
