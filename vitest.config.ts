@@ -24,7 +24,7 @@ const CADDY = 'test/caddy/**/*.test.ts';
 /** Clients, several instances and a flood of lines. */
 const DELIVERY = 'test/delivery/servers/**/*.test.ts';
 
-/** Whole installations: the README's commands, the Dockerfile's, and tools from npm. */
+/** Whole installations: the README's commands, the image, the package, the chart, and tools from npm. */
 const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
 
 const globalSetup = ['test/dev/global-setup.ts'];

@@ -3,6 +3,7 @@ import type { Environment } from '../service/config/environment.ts';
 import { addCheck } from './check/command.ts';
 import { addDoctor } from './doctor/command.ts';
 import { Failure, StdoutClosed, UsageError } from './errors.ts';
+import { addHealth } from './health/command.ts';
 import { addKey } from './key/command.ts';
 import { addNginx } from './nginx/command.ts';
 import { example } from './options.ts';
@@ -34,7 +35,7 @@ export async function run(words: readonly string[], env: Environment): Promise<v
 }
 
 /** Commands are declared here, and load their code only when they run. */
-function createProgram(env: Environment): Command {
+export function createProgram(env: Environment): Command {
   const program = new Command('postern')
     .description('Short-lived download tokens for files behind nginx.')
     .version(version())
@@ -50,6 +51,6 @@ function createProgram(env: Environment): Command {
     .action(async () => {
       await import('../service/main.ts');
     });
-  for (const add of [addCheck, addKey, addToken, addNginx, addDoctor]) add(program, env);
+  for (const add of [addCheck, addHealth, addKey, addToken, addNginx, addDoctor]) add(program, env);
   return program;
 }

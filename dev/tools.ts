@@ -20,6 +20,11 @@ const recipes = {
   ffprobe: { debian: 'ffmpeg', elsewhere: 'ffmpeg' },
   chromium: { debian: 'chromium', elsewhere: 'chromium' },
   'firefox-esr': { debian: 'firefox-esr', elsewhere: 'firefox' },
+  'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
+  prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
+  lintian: { debian: 'lintian', elsewhere: 'lintian' },
+  unzip: { debian: 'unzip', elsewhere: 'unzip' },
+  promtool: { debian: 'prometheus', elsewhere: 'prometheus' },
 } as const;
 
 /** Not programs: a Python that has the modules. */

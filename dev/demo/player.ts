@@ -51,7 +51,7 @@ export function createPlayer(site: Site, paper: Paper): Player {
 
   async function post<T>(title: string, grants: unknown): Promise<T> {
     const request: Request = {
-      url: `${site.api}/tokens`,
+      url: `${site.api}/tokens${Array.isArray(grants) ? '/batch' : ''}`,
       headers: { ...authorization, 'Content-Type': 'application/json' },
       body: JSON.stringify(grants),
       show: 'answer',

@@ -60,7 +60,7 @@ test.each([
 });
 
 const COMMANDS = [
-  ...['', 'serve', 'check', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
+  ...['', 'serve', 'check', 'health', 'nginx', 'key', 'key generate', 'key list', 'doctor'],
   ...['token', 'token issue', 'token show', 'token explain', 'token introspect', 'token prolong'],
   ...['token revoke', 'token list'],
 ];
@@ -71,7 +71,9 @@ test.each(COMMANDS)(
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).not.toContain('[]');
-    expect(stdout).toMatch(/\nExample:\n {2}.*\bpostern (serve|check|key |token |nginx |doctor )/);
+    expect(stdout).toMatch(
+      /\nExample:\n {2}.*\bpostern (serve|check|health|key |token |nginx |doctor )/,
+    );
     if (command !== '') expect(page).toContain(`\`postern ${command}`);
     for (const option of stdout.match(/(?<=^ {2})--[a-z-]+/gm) ?? [])
       expect(page).toContain(option);

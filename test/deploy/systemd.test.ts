@@ -1,12 +1,12 @@
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { findOnPath } from '../../dev/find-on-path.ts';
+import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { tryRun } from '../../dev/run.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { printed } from '../cli/nginx/plan.ts';
+import { needTool } from '../support/need-tool.ts';
 import { directives, parseNginx } from '../support/nginx-tree.ts';
 
 const UNITS = ['postern.service', 'postern@.service'];
@@ -27,22 +27,31 @@ function values(name: string, setting: string): string[] {
     .map((line) => line.slice(setting.length + 1));
 }
 
-test.for(UNITS)('systemd: systemd-analyze verify accepts %s', async (name, { skip }) => {
-  const program = findOnPath('systemd-analyze');
-  if (program === undefined) return skip('systemd-analyze is not installed');
+test.for(UNITS)('systemd: systemd-analyze verify accepts %s', async (name, context) => {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true }));
   const path = join(folder, name);
   // It looks for the programs of a unit.
   await writeFile(path, unit(name).replaceAll('/usr/bin/node', process.execPath));
-  const verified = await new Promise((resolve) => {
-    execFile(program, ['verify', '--man=no', path], (error, stdout, stderr) =>
-      resolve({ code: error?.code ?? 0, output: stdout + stderr }),
-    );
-  });
   // For an unknown setting it only warns.
-  expect(verified).toEqual({ code: 0, output: '' });
+  expect(await analyze(context, 'verify', '--man=no', path)).toEqual({ ok: true, output: '' });
 });
+
+test.for(UNITS)(
+  'systemd: systemd-analyze security rates %s 3.0 or better',
+  async (name, context) => {
+    const path = join(projectRoot, 'deploy', 'systemd', name);
+    const args = ['--offline=true', '--threshold=30', '--no-pager', path];
+    const { ok, output } = await analyze(context, 'security', ...args);
+    expect(ok, output).toBe(true);
+    expect(output).toContain('Overall exposure level');
+  },
+);
+
+async function analyze(context: Pick<TestContext, 'skip'>, ...args: string[]) {
+  const { path, env } = await needTool('systemd-analyze', context);
+  return tryRun(path, args, env);
+}
 
 test('systemd: the units differ only in what distinguishes instances', () => {
   const [one, several] = UNITS.map(lines) as [string[], string[]];

@@ -19,11 +19,13 @@ const groups: ToolName[][] = [
   ['ffmpeg', 'ffprobe'],
   ['python3-jwt'],
   ['python3-django'],
+  ['systemd-analyze'],
 ];
 
-/** Large, and only for the project of this name. */
-const only: Readonly<Record<string, ToolName[][]>> = {
+/** Large, and only for the projects of these names. */
+const more: Partial<Record<string, ToolName[][]>> = {
   browsers: [['chromium'], ['firefox-esr']],
+  install: [['prometheus', 'promtool'], ['lintian']],
   caddy: [['caddy']],
 };
 
@@ -33,7 +35,7 @@ const only: Readonly<Record<string, ToolName[][]>> = {
  */
 export default async function setup({ name, provide }: TestProject): Promise<void> {
   const missing: Partial<Record<ToolName, string>> = {};
-  for (const names of [...groups, ...(only[name] ?? [])]) {
+  for (const names of [...groups, ...(more[name] ?? [])]) {
     try {
       await ensureTools(names);
     } catch (error) {

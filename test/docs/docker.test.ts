@@ -9,15 +9,15 @@ import { parse } from 'yaml';
 import { startNginx } from '../../dev/nginx.ts';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { freePorts } from '../../dev/ports.ts';
-import { ExitedEarly, launch } from '../../dev/process.ts';
+import { launch } from '../../dev/process.ts';
 import { startRedis } from '../../dev/redis.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
 import {
   build,
-  entrypoint,
-  healthcheck,
+  execForm,
   type Instruction,
+  imageEnvironment,
   only,
   parseDockerfile,
   readCopy,
@@ -61,8 +61,26 @@ describe('the Dockerfile', () => {
   });
 
   test('does not run as root, and exits on SIGTERM', () => {
-    expect(only(dockerfile, 'USER')).toBe('node');
+    // Kubernetes can check only a number (runAsNonRoot).
+    expect(only(dockerfile, 'USER')).toBe('65532:65532');
     expect(only(dockerfile, 'STOPSIGNAL')).toBe('SIGTERM');
+  });
+
+  test('needs no shell, and runs nothing on a platform that it does not build on', () => {
+    const last = dockerfile.findLastIndex(({ name }) => name === 'FROM');
+    const [, ...instructions] = dockerfile.slice(last);
+    expect(dockerfile[last]?.text).toMatch(/^gcr\.io\/distroless\/nodejs\d+-debian13:nonroot$/);
+    expect(instructions.map(({ name }) => name)).not.toContain('RUN');
+    for (const name of ['ENTRYPOINT', 'CMD', 'HEALTHCHECK']) {
+      expect(execForm(only(instructions, name)).length, name).toBeGreaterThan(0);
+    }
+    for (const { name, text } of dockerfile.slice(0, last)) {
+      if (name === 'FROM') expect(text).toContain('--platform=$BUILDPLATFORM ');
+    }
+  });
+
+  test('sets no variable that would replace a setting of the file', () => {
+    expect(Object.keys(imageEnvironment(dockerfile))).toEqual(['NODE_ENV', 'POSTERN_CONFIG']);
   });
 });
 
@@ -121,53 +139,61 @@ describe('compose.yaml', () => {
         .filter((line) => /^(# )?POSTERN_/.test(line))
         .map((line) => line.replace(/^# /, '').split('=') as [string, string]),
     );
-    const none = () => '';
-    expect(() => loadConfig({ ...environment, ...secrets }, none)).toThrow(ConfigError);
-    const key = 'web:a-key-of-24-characters-00';
-    const config = loadConfig({ ...environment, ...secrets, POSTERN_API_KEYS: key }, none);
+    const file = await read('deploy/docker/postern.yaml');
+    const image = imageEnvironment(dockerfile);
+    const load = (more: Record<string, string>) =>
+      loadConfig({ ...image, ...environment, ...secrets, ...more }, () => file);
+    expect(() => load({})).toThrow(ConfigError);
+    const config = load({ POSTERN_API_KEYS: 'web:a-key-of-24-characters-00' });
     expect(config.listen).toEqual({ path: '/run/postern/gate.sock' });
+    expect(config.apiListen).toEqual({ host: '0.0.0.0', port: 7301 });
+    expect(config.store.url).toBe('redis://redis:6379/0');
+    expect(Object.keys(compose.services)).toContain('redis');
   });
-});
-
-test('Docker: without POSTERN_STORE the container logs one line and exits with 2', async () => {
-  const [path = '', ...args] = entrypoint(dockerfile);
-  const container = await launch({ name: 'it', path, args, env: { PATH: process.env.PATH } });
-  const error = await container.ready(() => false, { what: 'its end' }).catch((e) => e);
-  expect(error).toBeInstanceOf(ExitedEarly);
-  expect(error.exit.code).toBe(2);
-  expect(error.stderr).toMatch(/^postern: set POSTERN_STORE .*memory:.*\n$/);
 });
 
 describe('Docker: the image, started as in compose.yaml', () => {
   let folder: string;
+  let root: string;
   let app: string;
   beforeAll(async () => {
     folder = await temporaryFolder();
-    app = await build(dockerfile, folder);
-  }, 120_000);
+    root = await build(dockerfile, folder);
+    app = join(root, 'app');
+  }, 300_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
+  type Env = Record<string, string | undefined>;
+
+  const environment = (changes: Env = {}): Env => ({
+    PATH: process.env.PATH,
+    ...imageEnvironment(dockerfile),
+    POSTERN_CONFIG: join(root, imageEnvironment(dockerfile).POSTERN_CONFIG ?? ''),
+    ...compose.services.postern.environment,
+    POSTERN_API_KEYS: 'web:a-key-of-24-characters-00',
+    ...changes,
+  });
+
+  /** The words of an instruction as a container would run them. */
+  const words = (name: string) =>
+    execForm(only(dockerfile, name)).map((word) =>
+      word === '/nodejs/bin/node' ? process.execPath : word.replace(/^\/app\//, `${app}/`),
+    );
+
   /** Not a whole container: its process, with its environment, over addresses that are free here. */
-  async function start(changes: Record<string, string>) {
-    const [path = '', ...args] = entrypoint(dockerfile);
-    const env = {
-      PATH: process.env.PATH,
-      ...compose.services.postern.environment,
-      POSTERN_API_KEYS: 'web:a-key-of-24-characters-00',
-      ...changes,
-    };
+  async function start(changes: Env) {
+    const [path = '', ...args] = [...words('ENTRYPOINT'), ...words('CMD')];
+    const env = environment(changes);
     const container = await launch({ name: 'postern', path, args, env, cwd: app });
     onTestFinished(async () => void (await container.stop()));
-    const isWell = () => check(env);
-    await container.ready(isWell, { what: 'its health check' });
+    await container.ready(() => check(env), { what: 'its health check' });
     return container;
   }
 
-  function check(env: NodeJS.ProcessEnv): Promise<boolean> {
+  function check(env: Env): Promise<boolean> {
+    const [path = '', ...args] = words('HEALTHCHECK');
     return new Promise((resolve) => {
-      execFile('/bin/sh', ['-c', healthcheck(dockerfile)], { env, cwd: app }, (error) =>
-        resolve(error === null),
-      );
+      execFile(path, args, { env, cwd: app }, (error) => resolve(error === null));
     });
   }
 
@@ -179,10 +205,15 @@ describe('Docker: the image, started as in compose.yaml', () => {
     expect(existsSync(join(app, 'dist', 'dev'))).toBe(false);
   });
 
+  test.runIf(process.getuid?.() === 0)('gives the folder of the socket to nginx', async () => {
+    const { uid, gid, mode } = await stat(join(root, 'run/postern'));
+    expect({ uid, gid, mode: mode & 0o7777 }).toEqual({ uid: 65532, gid: 101, mode: 0o2750 });
+  });
+
   test('contains the snippets for postern nginx', async () => {
-    const args = ['dist/cli/postern.js', 'nginx', '--files', '/srv/files', '--json'];
-    const env = { PATH: process.env.PATH, ...compose.services.postern.environment };
-    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: app, env });
+    const [path = '', ...entry] = words('ENTRYPOINT');
+    const args = [...entry, 'nginx', '--files', '/srv/files', '--json'];
+    const { stdout } = await promisify(execFile)(path, args, { cwd: app, env: environment() });
     const { files } = JSON.parse(stdout) as { files: Record<string, string> };
     expect(files['conf.d/00-postern.conf']).toContain('server unix:/run/postern/gate.sock ');
   });
@@ -231,20 +262,24 @@ describe('Docker: the image, started as in compose.yaml', () => {
 
   const gate = (name: string) => `unix:${join(folder, `${name}.sock`)}`;
 
-  test('is healthy if the API listens on a socket', async () => {
-    await start({
-      POSTERN_STORE: 'memory:',
-      POSTERN_LISTEN: gate('a'),
-      POSTERN_API_LISTEN: gate('b'),
-    });
-    expect(await check({ PATH: process.env.PATH, POSTERN_API_LISTEN: gate('none') })).toBe(false);
+  test('takes addresses and store from a file that is mounted', async () => {
+    const file = join(folder, 'own.yaml');
+    const settings = { listen: gate('own'), api_listen: 'off', store: 'memory:' };
+    await writeFile(file, JSON.stringify(settings));
+    await start({ POSTERN_CONFIG: file });
+    expect((await stat(join(folder, 'own.sock'))).isSocket()).toBe(true);
+  });
+
+  test('is healthy if the API listens on a socket, and not without it', async () => {
+    const env = { POSTERN_STORE: 'memory:', POSTERN_LISTEN: gate('a') };
+    await start({ ...env, POSTERN_API_LISTEN: gate('b') });
+    expect(await check(environment({ ...env, POSTERN_API_LISTEN: gate('none') }))).toBe(false);
   });
 
   test('is healthy without an API if its gate is', async () => {
-    const off = { POSTERN_API_LISTEN: 'off' };
-    await start({ ...off, POSTERN_STORE: 'memory:', POSTERN_LISTEN: gate('d') });
-    const none = { PATH: process.env.PATH, ...off, POSTERN_LISTEN: gate('none') };
-    expect(await check(none)).toBe(false);
+    const off = { POSTERN_API_LISTEN: 'off', POSTERN_STORE: 'memory:' };
+    await start({ ...off, POSTERN_LISTEN: gate('d') });
+    expect(await check(environment({ ...off, POSTERN_LISTEN: gate('none') }))).toBe(false);
   });
 
   const hasIpv6 = Object.values(networkInterfaces())

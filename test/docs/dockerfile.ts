@@ -26,14 +26,18 @@ export function only(instructions: readonly Instruction[], name: string): string
   return (found[0] as Instruction).text;
 }
 
-/** The ENTRYPOINT in its exec form. */
-export function entrypoint(instructions: readonly Instruction[]): string[] {
-  return JSON.parse(only(instructions, 'ENTRYPOINT')) as string[];
+/** The words of an instruction in its exec form, which needs no shell. */
+export function execForm(text: string): string[] {
+  return JSON.parse(text.replace(/^[^[]*/, '')) as string[];
 }
 
-/** What a shell runs to see whether the container is well. */
-export function healthcheck(instructions: readonly Instruction[]): string {
-  return only(instructions, 'HEALTHCHECK').replace(/^.*?\bCMD\s+/, '');
+/** The variables of the image. */
+export function imageEnvironment(instructions: readonly Instruction[]): Record<string, string> {
+  return Object.fromEntries(
+    only(instructions, 'ENV')
+      .split(/\s+/)
+      .map((pair) => pair.split(/=(.*)/).slice(0, 2) as [string, string]),
+  );
 }
 
 export interface Copy {
@@ -49,41 +53,45 @@ export function readCopy(text: string): Copy {
 }
 
 /**
- * Builds as Docker would, without an engine: each stage is a folder below `under`, and stands for
- * its /app. Returns the last one. What a RUN does outside of /app is left out.
+ * Builds as Docker would, without an engine and without the files of the base images: each stage is a folder
+ * below `under`, its root. Returns the root of the last one.
  */
 export async function build(instructions: readonly Instruction[], under: string): Promise<string> {
   const run = promisify(execFile);
-  let folder = '';
-  let count = 0;
+  let root = '';
+  let workdir = '/';
   for (const { name, text } of instructions) {
     if (name === 'FROM') {
-      const [image = '', , stage = `stage-${count}`] = text.split(/\s+/);
-      count += 1;
-      folder = join(under, stage);
-      const earlier = join(under, image.replace(/[/:]/g, '-'));
-      const isStage = await stat(earlier).then(
-        () => true,
-        () => false,
-      );
-      if (isStage) await cp(earlier, folder, { recursive: true, verbatimSymlinks: true });
-      else await mkdir(folder);
+      const [, stage = 'image'] = / AS (\w+)$/.exec(text) ?? [];
+      root = join(under, stage);
+      await mkdir(root);
     }
-    if (name === 'COPY') await copy(readCopy(text), under, folder);
-    if (name === 'RUN' && !text.includes('/run/')) {
-      await run('/bin/sh', ['-c', text], { cwd: folder, env: plain(), maxBuffer: 1e8 });
+    if (name === 'WORKDIR') {
+      workdir = text;
+      await mkdir(join(root, workdir));
+    }
+    if (name === 'COPY') {
+      const { from, sources, target } = readCopy(text);
+      const origin = from === undefined ? projectRoot : join(under, from);
+      const into = join(root, target.startsWith('/') ? target : join(workdir, target));
+      for (const source of sources) await copy(join(origin, source), into);
+    }
+    if (name === 'RUN') {
+      // Only root can give a folder to somebody else, as Docker does.
+      const isRoot = process.getuid?.() === 0;
+      const owned = isRoot ? text : text.replace(/-o \d+ -g \d+/, '');
+      const command = owned.replaceAll('/rootfs/', `${root}/rootfs/`);
+      const options = { cwd: join(root, workdir), env: plain(), maxBuffer: 1e8 };
+      await run('/bin/sh', ['-c', command], options);
     }
   }
-  return folder;
+  return root;
 }
 
-async function copy({ from, sources, target }: Copy, under: string, folder: string) {
-  const root = from === undefined ? projectRoot : join(under, from);
-  for (const source of sources) {
-    const path = join(root, from === undefined ? source : source.replace(/^\/app\//, ''));
-    // Docker copies what is in a folder; a file goes into a target that ends with a slash.
-    const isFolder = (await stat(path)).isDirectory();
-    const into = join(folder, isFolder ? target : join(target, basename(path)));
-    await cp(path, into, { recursive: true, verbatimSymlinks: true });
-  }
+/** Docker copies what is in a folder; a file goes into a target that ends with a slash. */
+async function copy(source: string, into: string): Promise<void> {
+  if (!(await stat(source)).isDirectory()) return cp(source, join(into, basename(source)));
+  // Unlike cp of Node.js, cp -a keeps owners.
+  await mkdir(into, { recursive: true });
+  await promisify(execFile)('cp', ['-a', `${source}/.`, into]);
 }

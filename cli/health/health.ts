@@ -1,0 +1,42 @@
+import { get } from 'node:http';
+import type { Config } from '../../service/config/config.ts';
+import type { Listen } from '../../service/config/values.ts';
+
+const TIMEOUT_MS = 2000;
+
+/** Addresses that listen on each interface, and one that reaches them. */
+const REACHABLE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+/** Asks `/livez` on each listener of the configuration. Returns a message for each one that does not answer. */
+export async function deadListeners(config: Config): Promise<string[]> {
+  const listeners: Array<[string, Listen | 'off' | undefined]> = [
+    ['gate', config.listen],
+    ['API', config.apiListen],
+    ['metrics listener', config.metricsListen],
+  ];
+  const messages = listeners.map(async ([name, where]) => {
+    if (where === undefined || where === 'off') return [];
+    const reason = await problem(where);
+    const address = 'path' in where ? `unix:${where.path}` : `${where.host}:${where.port}`;
+    return reason === undefined ? [] : [`the ${name} at ${address} does not answer: ${reason}`];
+  });
+  return (await Promise.all(messages)).flat();
+}
+
+/** Undefined if the listener answers 200. */
+function problem(where: Listen): Promise<string | undefined> {
+  const address =
+    'path' in where
+      ? { socketPath: where.path }
+      : { host: REACHABLE[where.host] ?? where.host, port: where.port };
+  return new Promise((resolve) => {
+    const request = get({ ...address, path: '/livez', agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200 ? undefined : `status ${response.statusCode}`);
+    });
+    request.setTimeout(TIMEOUT_MS, () => {
+      request.destroy(new Error(`no response within ${TIMEOUT_MS / 1000} seconds`));
+    });
+    request.on('error', (error) => resolve(error.message));
+  });
+}

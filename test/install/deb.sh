@@ -1,0 +1,80 @@
+# The life of the package on Debian, run by deb.test.ts in a copy of the root file system without a network.
+# $DEB is the package, $KEY an API key, $KEY_SHA256 its hash. systemd does not run: the commands of the unit
+# are started by hand.
+
+fail() { echo "FAILED: $*"; exit 1; }
+is() { [ "$2" = "$3" ] || fail "$1: expected $3, got $2"; }
+setting() { sed -n "s/^$1=//p" /usr/lib/systemd/system/postern.service | head -1; }
+
+echo '== install'
+dpkg --install "$DEB"
+getent passwd postern >/dev/null || fail 'there is no user postern'
+is 'mode of postern.yaml' "$(stat -c '%U:%G %a' /etc/postern/postern.yaml)" 'root:postern 640'
+is 'mode of postern.env' "$(stat -c '%U:%G %a' /etc/postern/postern.env)" 'root:root 600'
+postern --version
+for page in /usr/share/man/man1/postern*.gz; do
+  [ -z "$(man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ] || fail "$page has warnings"
+done
+
+echo '== without an API key, the service says what is missing'
+set -a; . /etc/postern/postern.env; set +a
+cd "$(setting WorkingDirectory)"
+as_postern='setpriv --reuid postern --regid postern --clear-groups --no-new-privs'
+mkdir -m 750 /run/postern; chown postern:postern /run/postern
+status=0; $as_postern $(setting ExecStart) 2>/tmp/refused || status=$?
+is 'exit status without a key' "$status" 2
+grep -q 'POSTERN_API_KEYS' /tmp/refused || fail "no reason: $(cat /tmp/refused)"
+
+echo '== configure'
+printf 'api_keys:\n  - id: web\n    key: sha256:%s\n' "$KEY_SHA256" >> /etc/postern/postern.yaml
+$as_postern $(setting ExecReload)
+redis-server --bind 127.0.0.1 --save '' --daemonize yes >/dev/null
+
+echo '== start'
+$as_postern $(setting ExecStart) > /tmp/postern.log &
+service=$!
+ready() { node -e "fetch('http://127.0.0.1:7301/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"; }
+attempts=0
+until ready; do
+  attempts=$((attempts + 1)); [ "$attempts" -lt 100 ] || fail "not ready: $(cat /tmp/postern.log)"
+done
+is 'mode of the socket' "$(stat -c '%U:%G %a' /run/postern/gate.sock)" 'postern:postern 660'
+
+echo '== protect a file with the snippets of the package'
+mkdir -p /srv/files /etc/nginx
+echo hello > /srv/files/hello.txt
+cp -r /usr/share/postern/nginx/snippets /etc/nginx/postern
+sed 's|server 127.0.0.1:7300|server unix:/run/postern/gate.sock|' /usr/share/postern/nginx/nginx.conf \
+  > /etc/nginx/nginx.conf
+usermod -aG postern www-data
+sed -i '1i user www-data;' /etc/nginx/nginx.conf
+nginx
+url=$(POSTERN_API_KEY=$KEY postern token issue --path /download/hello.txt)
+get() { node -e 'fetch(process.argv[1]).then(async (r) => console.log(r.status, await r.text()))' "http://127.0.0.1:8080$1"; }
+is 'with the token' "$(get "$url")" '200 hello'
+case "$(get /download/hello.txt)" in 401*) ;; *) fail 'a file without a token' ;; esac
+
+echo '== stop'
+kill -TERM "$service"
+status=0; wait "$service" || status=$?
+is 'exit status after SIGTERM' "$status" 0
+
+echo '== install again: the configuration stays'
+chmod 600 /etc/postern/postern.yaml
+dpkg --install "$DEB"
+grep -q "$KEY_SHA256" /etc/postern/postern.yaml || fail 'the configuration was replaced'
+is 'mode of postern.yaml' "$(stat -c '%U:%G %a' /etc/postern/postern.yaml)" 'root:postern 600'
+
+echo '== remove: only the configuration stays'
+cd /
+mkdir -p /etc/systemd/system/multi-user.target.wants
+ln -s /usr/lib/systemd/system/postern.service /etc/systemd/system/multi-user.target.wants/
+dpkg --remove postern
+[ ! -e /usr/share/postern ] && [ ! -e /usr/bin/postern ] || fail 'files are left'
+[ -e /etc/postern/postern.yaml ] || fail 'the configuration was removed'
+
+echo '== purge: nothing stays'
+dpkg --purge postern
+[ ! -e /etc/postern ] || fail "left: $(ls /etc/postern)"
+[ ! -L /etc/systemd/system/multi-user.target.wants/postern.service ] || fail 'the unit is enabled'
+echo '== done'

@@ -1,0 +1,228 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { findHelm } from '../../dev/helm.ts';
+import { startNginx } from '../../dev/nginx.ts';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { freePorts } from '../../dev/ports.ts';
+import { tryRun } from '../../dev/run.ts';
+import { startService } from '../../dev/service.ts';
+import { loadConfig } from '../../service/config/config.ts';
+import { KEY } from '../support/postern.ts';
+import { type Manifest, misfits } from './manifests.ts';
+
+const CHART = join(projectRoot, 'deploy', 'helm', 'postern');
+
+/** What has no default. */
+const REQUIRED = {
+  image: { repository: 'ghcr.io/example/postern' },
+  secret: 'postern',
+  files: { persistentVolumeClaim: { claimName: 'files', readOnly: true } },
+};
+
+/** Each optional part. */
+const ALL = {
+  ...REQUIRED,
+  image: { ...REQUIRED.image, digest: `sha256:${'0'.repeat(64)}` },
+  imagePullSecrets: [{ name: 'registry' }],
+  config: { decision_ttl: 2, public_url: 'https://files.example' },
+  nginx: {
+    trustedProxies: ['10.0.0.0/8'],
+    httpConfig: 'gzip on;',
+    extraConfig: 'location = /robots.txt { return 410; }',
+  },
+  networkPolicy: {
+    siteFrom: [{ namespaceSelector: { matchLabels: { name: 'ingress' } } }],
+    egress: [{ ports: [{ port: 6379 }], to: [{ podSelector: { matchLabels: { app: 'redis' } } }] }],
+  },
+  serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+  podLabels: { team: 'files' },
+  podAnnotations: { note: 'x' },
+  nodeSelector: { 'kubernetes.io/os': 'linux' },
+  tolerations: [{ key: 'files', operator: 'Exists' }],
+  affinity: { podAntiAffinity: {} },
+};
+
+let helm: string;
+beforeAll(async () => {
+  helm = await findHelm();
+}, 180_000);
+
+async function template(values: object) {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'values.json');
+  await writeFile(file, JSON.stringify(values));
+  const lint = await tryRun(helm, ['lint', '--strict', CHART, '--values', file]);
+  const { ok, output } = await tryRun(helm, ['template', 'test', CHART, '--values', file]);
+  // Helm reports that the snippets are a link.
+  const text = output.replace(/^level=INFO .*\n/gm, '');
+  return { ok: ok && lint.ok, text };
+}
+
+async function render(values: object): Promise<Manifest[]> {
+  const { ok, text } = await template(values);
+  expect(ok, text).toBe(true);
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+}
+
+function one(manifests: readonly Manifest[], kind: string, name = 'test-postern'): Manifest {
+  const found = manifests.filter((one) => one.kind === kind && one.metadata.name === name);
+  expect(found, `${kind} ${name}`).toHaveLength(1);
+  return found[0] as Manifest;
+}
+
+test('Helm: the version of the chart is the version of Postern', () => {
+  const { version, appVersion } = parse(readFileSync(join(CHART, 'Chart.yaml'), 'utf8'));
+  const postern = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+  expect([version, appVersion]).toEqual([postern.version, postern.version]);
+});
+
+test.each([
+  ['few values', REQUIRED],
+  ['all values', ALL],
+])('Helm: with %s, each manifest is valid, without an unknown field', async (_, values) => {
+  const manifests = await render(values);
+  expect(manifests.length).toBeGreaterThanOrEqual(7);
+  expect(await misfits(manifests)).toEqual([]);
+  // The names of the container's variables must not be Postern's.
+  const { template } = one(manifests, 'Deployment').spec;
+  expect(template.spec.enableServiceLinks).toBe(false);
+});
+
+test('Helm: an unknown field, or one of another type, in a manifest is found', async () => {
+  const manifests = await render(REQUIRED);
+  const deployment = one(manifests, 'Deployment');
+  deployment.spec.template.spec.containers[0].readinesProbe = {};
+  one(manifests, 'PodDisruptionBudget').spec.maxUnavailable = [];
+  const found = (await misfits(manifests)).join('\n');
+  expect(found).toContain('readinesProbe');
+  expect(found).toContain('maxUnavailable');
+});
+
+test.each([
+  ['no image', { ...REQUIRED, image: {} }, 'repository'],
+  ['no secret', { ...REQUIRED, secret: '' }, 'secret'],
+  ['an unknown value', { ...REQUIRED, replicaCount: 3 }, 'replicaCount'],
+  ['a listener', { ...REQUIRED, config: { listen: '0.0.0.0:7300' } }, 'config'],
+  [
+    'nginx in a prefix',
+    { ...REQUIRED, mounts: [{ public: '/a/ { }', internal: '/b/' }] },
+    'mounts',
+  ],
+  ['nginx in a name', { ...REQUIRED, nginx: { serverName: 'a; root /' } }, 'serverName'],
+])('Helm: rejects %s', async (_, values, name) => {
+  const { ok, text } = await template(values);
+  expect(ok).toBe(false);
+  expect(text).toContain(name);
+});
+
+test('Helm: no container runs as root, writes to its root, or has a capability', async () => {
+  const { spec } = one(await render(REQUIRED), 'Deployment').spec.template;
+  expect(spec.securityContext).toMatchObject({
+    runAsNonRoot: true,
+    seccompProfile: { type: 'RuntimeDefault' },
+  });
+  expect(spec.automountServiceAccountToken).toBe(false);
+  for (const { securityContext, resources } of spec.containers) {
+    expect(securityContext).toMatchObject({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(securityContext.runAsUser).toBeGreaterThan(0);
+    expect(resources.limits.memory).toBeDefined();
+  }
+});
+
+test('Helm: the gate has no port, and only the site is open to everybody', async () => {
+  const manifests = await render(REQUIRED);
+  const { spec } = one(manifests, 'Deployment').spec.template;
+  const ports = spec.containers.flatMap(({ ports }: { ports: object[] }) => ports);
+  expect(ports.map(({ name }: { name: string }) => name)).toEqual(['http', 'api', 'metrics']);
+  const { ingress } = one(manifests, 'NetworkPolicy').spec;
+  const open = ingress.filter(({ from }: { from?: object[] }) => from === undefined);
+  expect(open).toEqual([{ ports: [{ port: 'http' }] }]);
+  const [nobody] = await render({ ...REQUIRED, networkPolicy: { apiFrom: [], metricsFrom: [] } });
+  expect(nobody?.spec.ingress).toEqual([{ ports: [{ port: 'http' }] }]);
+});
+
+describe('Helm: the pod, started without Kubernetes', () => {
+  test('sends a file only with its token, over the socket that its containers share', async () => {
+    const values = { ...ALL, config: { ...ALL.config, store: 'memory:' } };
+    const manifests = await render(values);
+    const folder = await temporaryFolder();
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const config = one(manifests, 'ConfigMap').data as Record<string, string>;
+    const { volumes } = one(manifests, 'Deployment').spec.template.spec;
+
+    // startNginx has the snippets of this project, which are those of the volume.
+    const snippets = one(manifests, 'ConfigMap', 'test-postern-snippets').data;
+    const { items } = volumes.find(({ name }: { name: string }) => name === 'snippets').configMap;
+    expect(items).toHaveLength(Object.keys(snippets).length);
+    for (const { key, path } of items) {
+      const own = join(projectRoot, 'nginx', 'snippets', path);
+      expect(snippets[key], path).toBe(await readFile(own, 'utf8'));
+    }
+    await mkdir(join(folder, 'files'));
+    await writeFile(join(folder, 'files', 'hello.txt'), 'hello');
+
+    const [api, metrics] = await freePorts(2);
+    const gate = `unix:${folder}/gate.sock`;
+    const yaml = join(folder, 'postern.yaml');
+    await writeFile(yaml, config['postern.yaml'] ?? '');
+    const service = await startService({
+      env: {
+        POSTERN_CONFIG: yaml,
+        POSTERN_LISTEN: gate,
+        POSTERN_API_LISTEN: `127.0.0.1:${api}`,
+        POSTERN_METRICS_LISTEN: `127.0.0.1:${metrics}`,
+        POSTERN_API_KEYS: `web:${KEY}`,
+      },
+    });
+    onTestFinished(async () => void (await service.stop()));
+    expect((await fetch(`http://127.0.0.1:${metrics}/readyz`)).status).toBe(200);
+
+    const nginx = await startNginx({
+      config: ({ port, dir }) =>
+        (config['nginx.conf'] ?? '')
+          .replaceAll('/tmp/', `${dir}/`)
+          .replace('unix:/run/postern/gate.sock', gate)
+          .replace('listen 8080;', `listen 127.0.0.1:${port};`)
+          .replaceAll('/srv/files/', `${folder}/files/`)
+          .replace('/dev/stdout', `${dir}/access.log`)
+          .replace('/dev/stderr', `${dir}/error.log`),
+    });
+    onTestFinished(nginx.stop);
+    const issued = await fetch(`http://127.0.0.1:${api}/tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      body: '{"path": "/download/hello.txt"}',
+    });
+    const { url } = (await issued.json()) as { url: string };
+    expect(url).toMatch(/^https:\/\/files\.example\//);
+    const { pathname, search } = new URL(url);
+    expect(await (await fetch(nginx.url(pathname + search))).text()).toBe('hello');
+    expect((await fetch(nginx.url('/download/hello.txt'))).status).toBe(401);
+    expect((await fetch(nginx.url('/protected/hello.txt'))).status).toBe(404);
+    expect((await fetch(nginx.url('/healthz'))).status).toBe(204);
+    expect((await fetch(nginx.url('/robots.txt'))).status).toBe(410);
+    const program = join(projectRoot, 'dist', 'cli', 'postern.js');
+    await writeFile(join(folder, 'nginx.conf'), config['nginx.conf'] ?? '');
+    await writeFile(join(folder, 'mime.types'), '');
+    await symlink(join(projectRoot, 'nginx', 'snippets'), join(folder, 'postern'));
+    const doctor = [program, 'doctor', '--config', join(folder, 'nginx.conf')];
+    expect((await tryRun(process.execPath, doctor)).output).toMatch(/^✓/);
+  });
+
+  test('never stores tokens in memory by default', async () => {
+    const file = one(await render(REQUIRED), 'ConfigMap').data['postern.yaml'];
+    const env = { POSTERN_CONFIG: 'x', POSTERN_API_KEYS: `web:${KEY}` };
+    expect(loadConfig(env, () => file).store.url).toBe('redis://redis:6379/0');
+    expect(loadConfig({ ...env, POSTERN_STORE: 'redis://other' }, () => file).store.url).toBe(
+      'redis://other',
+    );
+  });
+});

@@ -1,0 +1,59 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { projectRoot } from '../../dev/paths.ts';
+import { tryRun } from '../../dev/run.ts';
+
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  // biome-ignore lint/suspicious/noExplicitAny: each kind has its own form, which `misfits` checks
+  readonly spec: any;
+  // biome-ignore lint/suspicious/noExplicitAny: of a ConfigMap
+  readonly data: any;
+}
+
+/** Where the schemas of an API group are. */
+function moduleOf({ apiVersion }: Manifest): string {
+  if (apiVersion.startsWith('monitoring.coreos.com/')) {
+    return `@kubernetes-models/prometheus-operator/${apiVersion}`;
+  }
+  return `kubernetes-models/${apiVersion}`;
+}
+
+/**
+ * Compares manifests with the published schemas of Kubernetes and the Prometheus Operator. The validators
+ * check values, and ignore unknown fields. The types know the fields, so a TypeScript program that has the
+ * manifests as literals finds the others.
+ */
+export async function misfits(manifests: readonly Manifest[]): Promise<string[]> {
+  const values = manifests.map(async (manifest) => {
+    const { [manifest.kind]: Model } = await import(moduleOf(manifest));
+    try {
+      new Model(manifest).validate();
+      return [];
+    } catch (error) {
+      return [`${manifest.kind}: ${(error as Error).message}`];
+    }
+  });
+  return [...(await Promise.all(values)).flat(), ...(await unknownFields(manifests))];
+}
+
+async function unknownFields(manifests: readonly Manifest[]): Promise<string[]> {
+  // In the project, so that TypeScript finds the packages.
+  const folder = await mkdtemp(join(projectRoot, 'node_modules', '.manifests-'));
+  try {
+    const lines = manifests.map((manifest, i) => {
+      const type = `import('${moduleOf(manifest)}').I${manifest.kind}`;
+      return `export const manifest${i}: ${type} = ${JSON.stringify(manifest)};\n`;
+    });
+    const file = join(folder, 'manifests.ts');
+    await writeFile(file, lines.join(''));
+    const tsc = join(projectRoot, 'node_modules', '.bin', 'tsc');
+    const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext'];
+    const { ok, output } = await tryRun(tsc, ['--ignoreConfig', ...options, file]);
+    return ok ? [] : output.trim().split('\n');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

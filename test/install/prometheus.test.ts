@@ -1,0 +1,121 @@
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { freePorts, onFreePorts } from '../../dev/ports.ts';
+import { launch } from '../../dev/process.ts';
+import { tryRun } from '../../dev/run.ts';
+import { startService } from '../../dev/service.ts';
+import { waitFor } from '../../dev/wait.ts';
+import { docsBlock } from '../docs/blocks.ts';
+import { needTool } from '../support/need-tool.ts';
+
+const RULES = join(projectRoot, 'deploy', 'prometheus', 'postern.rules.yaml');
+
+test('alerts: promtool accepts the rules, and each alert fires only for its cause', async (context) => {
+  const { path, env } = await needTool('promtool', context);
+  expect(await tryRun(path, ['check', 'rules', '--lint-fatal', RULES], env)).toMatchObject({
+    ok: true,
+  });
+  const tests = join(projectRoot, 'test', 'install', 'alerts.yaml');
+  expect(await tryRun(path, ['test', 'rules', tests], env)).toMatchObject({ ok: true });
+  const alerts = [...(await readFile(RULES, 'utf8')).matchAll(/alert: (\w+)/g)];
+  for (const [, alert] of alerts) {
+    expect(await readFile(tests, 'utf8')).toMatch(`alertname: ${alert}\n        exp_alerts:`);
+  }
+});
+
+test('Prometheus reads each metric, and evaluates each alert', async (context) => {
+  const [delivery] = await freePorts(1);
+  const postern = await startService({
+    env: {
+      POSTERN_DELIVERY_LISTEN: `127.0.0.1:${delivery}`,
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${'k'.repeat(16)}`,
+    },
+  });
+  onTestFinished(async () => void (await postern.stop()));
+  await fetch(`http://127.0.0.1:${postern.gatePort}/auth-request`, {
+    headers: { 'x-original-uri': '/download/a.txt', 'x-original-method': 'GET' },
+  });
+
+  const prometheus = await startPrometheus(postern.apiPort, context);
+  type Rule = { name: string; health: string; lastError?: string; state: string };
+  const { groups } = await prometheus.get<{ groups: Array<{ rules: Rule[] }> }>('rules');
+  const rules = groups.flatMap((group) => group.rules);
+  expect(rules.length).toBeGreaterThan(5);
+  const evaluated = await waitFor(
+    async () => {
+      const { groups } = await prometheus.get<{ groups: Array<{ rules: Rule[] }> }>('rules');
+      const all = groups.flatMap((group) => group.rules);
+      return all.every(({ health }) => health !== 'unknown') && all;
+    },
+    { what: 'Prometheus to evaluate the alerts' },
+  );
+  for (const rule of evaluated) expect(rule).toMatchObject({ health: 'ok', state: 'inactive' });
+
+  const names = await prometheus.get<string[]>('label/__name__/values');
+  const page = await readFile(join(projectRoot, 'docs', 'monitoring.md'), 'utf8');
+  // It begins with the first bytes that nginx reports.
+  const later = ['postern_delivered_bytes_total'];
+  for (const [, metric = ''] of page.matchAll(/^\| `((?:postern|process|nodejs)_\w+)` \|/gm)) {
+    if (later.includes(metric)) continue;
+    expect(
+      names.some((name) => name.replace(/_(bucket|sum|count)$/, '') === metric),
+      metric,
+    ).toBe(true);
+  }
+  const query = 'query?query=postern_decisions_total%7Bcode%3D%22missing_token%22%7D';
+  const { result } = await prometheus.get<{ result: Array<{ value: [number, string] }> }>(query);
+  expect(result.map(({ value }) => value[1])).toContain('1');
+
+  await postern.stop();
+  const states = async () => {
+    const { alerts } = await prometheus.get<{ alerts: Array<{ labels: { alertname: string } }> }>(
+      'alerts',
+    );
+    return alerts.map(({ labels }) => labels.alertname);
+  };
+  await expect.poll(states).toContain('PosternDown');
+});
+
+/** With the configuration of docs/monitoring.md, but a scrape each second. */
+async function startPrometheus(target: number, context: Parameters<typeof needTool>[1]) {
+  const { path, env } = await needTool('prometheus', context);
+  return onFreePorts(1, async ([port]) => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const scrape = docsBlock('monitoring.md', 'scrape_configs:');
+    const [from, to] = ['127.0.0.1:7301', `127.0.0.1:${target}`];
+    expect(scrape).toContain(from);
+    const text = [
+      'global: { scrape_interval: 1s, evaluation_interval: 1s }',
+      scrape.replace(from, to),
+      docsBlock('monitoring.md', 'rule_files:'),
+    ];
+    await writeFile(join(folder, 'prometheus.yml'), text.join('\n'));
+    await cp(RULES, join(folder, 'postern.rules.yaml'));
+    const prometheus = await launch({
+      name: 'prometheus',
+      path,
+      args: [
+        `--config.file=${folder}/prometheus.yml`,
+        `--storage.tsdb.path=${folder}/data`,
+        `--web.listen-address=127.0.0.1:${port}`,
+      ],
+      env: { ...process.env, ...env },
+    });
+    onTestFinished(async () => void (await prometheus.stop()));
+    async function get<T>(path: string): Promise<T> {
+      const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`);
+      return ((await response.json()) as { data: T }).data;
+    }
+    const isUp = () =>
+      get<{ result: Array<{ value: [number, string] }> }>('query?query=up').then(
+        ({ result }) => result.some(({ value }) => value[1] === '1'),
+        () => false,
+      );
+    await prometheus.ready(isUp, { what: 'Prometheus to read the metrics' });
+    return { get };
+  });
+}

