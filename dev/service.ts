@@ -50,11 +50,13 @@ async function start(main: string, ports: number[], options: ServiceOptions) {
     stdio: options.stdio ?? 'pipe',
   });
   const { POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api } = env;
-  const listeners = (api === 'off' ? [gate] : [gate, api]).map(address);
+  // In this order: the one of the metrics is the last to listen.
+  const all = [gate, api, options.env.POSTERN_METRICS_LISTEN];
+  const listeners = all.flatMap((one) => (one === undefined || one === 'off' ? [] : address(one)));
   await ready(async () => (await Promise.all(listeners.map(isLive))).every(Boolean), {
     what: 'postern to answer /livez on its listeners',
   });
-  const [gatePort = 0, apiPort = 0] = listeners.map(({ port }) => port ?? 0);
+  const [gatePort = 0, apiPort = 0] = [gate, api].map((one) => address(one).port || 0);
   return { gatePort, apiPort, pid, stdout, stderr, signal, stop };
 }
 

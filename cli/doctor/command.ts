@@ -29,7 +29,7 @@ export function addDoctor(program: Command, env: Environment): void {
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
-    .addHelpText('after', '  nginx -T | postern doctor --config')
+    .addHelpText('after', '  nginx -VT 2>&1 | postern doctor --config')
     .addHelpText('after', '  postern doctor --storage film.mp4')
     .action(async (url: string | undefined, options: Options) => {
       const { config, storage } = options;
@@ -65,7 +65,7 @@ function addConfigOptions(doctor: Command): void {
   doctor
     .option(
       '--config [file]',
-      'the output of `nginx -T`, or an nginx.conf; - or no value: standard input',
+      'the output of `nginx -VT`, or an nginx.conf; - or no value: standard input',
     )
     .option(
       '--mounts <mounts>',

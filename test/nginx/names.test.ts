@@ -1,44 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NAMES } from '../support/names.ts';
 import { type Site, startSite, ways } from '../support/site.ts';
-
-const NAMES = [
-  'plain.txt',
-  'two words.txt',
-  ' leading space.txt',
-  'what?.txt',
-  'a?b=c&token=x.txt',
-  '100%.txt',
-  'p%41.txt',
-  'p%2541.txt',
-  '%2e%2e.txt',
-  '%2f.txt',
-  '#1.txt',
-  `it's "quoted".txt`,
-  'a;b.txt',
-  '$uri$args.txt',
-  '{braces} $' + '{var}.txt',
-  '[x](y)<z>|^`.txt',
-  'a+b.txt',
-  'a&b=c.txt',
-  '=.txt',
-  '~tilde.txt',
-  '@postern_deliver',
-  '...',
-  '..hidden',
-  '.htaccess',
-  'r\u00e9sum\u00e9.txt',
-  're\u0301sume\u0301.txt',
-  '日本語のファイル.txt',
-  '🗂️ files 🎉.txt',
-  '\u{feff}bom.txt',
-  '\u{202e}txt.exe',
-  'a:b*c,d!e.txt',
-  `${'x'.repeat(251)}.txt`,
-  '長'.repeat(85),
-  'folder/in folder?/#deep%.txt',
-];
 
 describe.each(ways)('file names: unusual ones by %s', (way) => {
   let site: Site;

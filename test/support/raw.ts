@@ -93,6 +93,30 @@ export async function sendRaw(
   }
 }
 
+/** Many requests over one connection, which is opened again after the server closed it. */
+export function reconnecting(port: () => number) {
+  let connection: RawConnection | undefined;
+  function close() {
+    connection?.close();
+    connection = undefined;
+  }
+  /** Status 0: the server closed the connection without an answer, twice. */
+  async function send(bytes: Buffer): Promise<Pick<RawAnswer, 'status' | 'text'>> {
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      connection ??= await openRaw(port());
+      try {
+        const answer = await connection.send(bytes);
+        if (answer.header('connection') === 'close') close();
+        return answer;
+      } catch {
+        close();
+      }
+    }
+    return { status: 0, text: '' };
+  }
+  return { send, close };
+}
+
 function readAnswer(received: Buffer, isHead: boolean, ended: boolean) {
   const end = received.indexOf('\r\n\r\n');
   if (end < 0) return undefined;

@@ -6,9 +6,17 @@ import { systemReason } from '../../io.ts';
 import { escapeControls } from '../../terminal.ts';
 import { httpOf } from './context.ts';
 import { Unreadable } from './directive.ts';
-import { diskFiles, dumpedFiles, type Loaded, load, type Sources } from './load.ts';
+import {
+  diskFiles,
+  dumpedFiles,
+  type Loaded,
+  load,
+  type Sources,
+  withoutMessages,
+} from './load.ts';
 import { findTraps, type ReportedTrap } from './rules.ts';
 import { siteOf, snippetOf } from './site.ts';
+import { versionIn } from './version.ts';
 
 export interface DoctorOptions {
   /** Undefined: unknown, and not compared. */
@@ -26,7 +34,7 @@ const STDIN = 0;
 /**
  * Looks for the traps of docs/nginx-traps.md in a configuration.
  *
- * @param name a file with the output of `nginx -T` or an nginx.conf; `-` is standard input
+ * @param name a file with the output of `nginx -VT` or `nginx -T`, or an nginx.conf; `-` is standard input
  * @throws UsageError if it is not a configuration, with file and line
  */
 export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis {
@@ -41,14 +49,19 @@ function read(name: string): string {
   }
 }
 
-export function diagnoseText(text: string, name: string, options: DoctorOptions): Diagnosis {
+export function diagnoseText(printed: string, name: string, options: DoctorOptions): Diagnosis {
   const isStdin = name === '-';
-  // `nginx -T` writes nothing to standard output if it fails.
-  if (text.trim() === '') throw new UsageError(`${isStdin ? 'standard input' : name} is empty`);
+  const { text, error } = withoutMessages(printed);
+  // `nginx -T` prints no file if it fails.
+  if (text.trim() === '') {
+    const why = error === undefined ? 'is empty' : `has only an error of nginx: ${error}`;
+    throw new UsageError(escapeControls(`${isStdin ? 'standard input' : name} ${why}`));
+  }
   const sources = dumpedFiles(text) ?? diskFiles(isStdin ? name : resolve(name), text);
   const { root, files } = loaded(sources);
   const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
-  const site = siteOf(httpOf(root, sources.main), options.mounts, snippets);
+  const http = httpOf(root, sources.main);
+  const site = siteOf(http, options.mounts, { snippets, version: versionIn(printed) });
   const traps = findTraps(site);
   const counts = {
     files: files.length,

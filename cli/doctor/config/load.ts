@@ -66,14 +66,23 @@ export interface Sources {
   named(include: string): readonly string[];
 }
 
-/** Messages of nginx on standard error, which `2>&1` adds before or after the files. */
-const STDERR_LINES = /^nginx: (?:the )?configuration file .*$|^nginx: \[\w+\] .*$/gm;
+/**
+ * What `nginx -VT` writes to standard error, which `2>&1` adds before or after the files. Messages begin with
+ * the name of the program (`angie: configuration file … test is successful`), or with a time.
+ */
+const MESSAGE =
+  /^(?:\w+: (?:(?:the )?configuration file |\[\w+\])|[\d/]+ [\d:]+ \[\w+\]|\w+ version: |built (?:by|on|with) |TLS SNI support |configure arguments:).*$/gm;
+
+/** The text without these lines, and the first of them that is an error. */
+export function withoutMessages(printed: string): { text: string; error?: string } {
+  const error = /^[^\n]*\[emerg\] (.*)$/m.exec(printed)?.[1];
+  return { text: printed.replace(MESSAGE, ''), ...(error !== undefined && { error }) };
+}
 
 const MARK = /^# configuration file (.+):\r?$/gm;
 
 /** The files in the output of `nginx -T`. Undefined if the text is not such output. */
-export function dumpedFiles(printed: string): Sources | undefined {
-  const text = printed.replace(STDERR_LINES, '');
+export function dumpedFiles(text: string): Sources | undefined {
   const marks = [...text.matchAll(MARK)];
   const files = new Map<string, string>();
   for (const [index, mark] of marks.entries()) {

@@ -3,6 +3,7 @@ import * as gate from './rules/gate.ts';
 import * as internal from './rules/internal.ts';
 import * as locations from './rules/locations.ts';
 import { mountMismatch } from './rules/mounts.ts';
+import { tooOld } from './rules/old-nginx.ts';
 import { secondUrl } from './rules/second-url.ts';
 import * as server from './rules/server.ts';
 import * as upstream from './rules/upstream.ts';
@@ -12,6 +13,7 @@ import type { Trap } from './trap.ts';
 
 /** In the order of the damage: files that are exposed, tokens that are exposed, requests that fail. */
 export const RULES: Readonly<Record<string, (site: SiteConfig) => readonly Trap[]>> = {
+  'old-nginx': tooOld,
   'no-gate': locations.noGate,
   'missing-caret': locations.missingCaret,
   nested: locations.nested,

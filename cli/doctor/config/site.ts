@@ -9,6 +9,7 @@ import {
   withNested,
 } from './context.ts';
 import { type Directive, named, type Position } from './directive.ts';
+import type { Version } from './version.ts';
 
 /** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
@@ -33,6 +34,8 @@ export interface SiteConfig {
   /** Undefined: unknown. */
   readonly mounts: readonly Mount[] | undefined;
   readonly snippets: readonly SnippetFile[];
+  /** Of nginx. Undefined: unknown. */
+  readonly version?: Version | undefined;
 }
 
 /** A file of Postern's, and its version. Absent: none, as before 0.1.0. */
@@ -51,7 +54,7 @@ export function snippetOf(file: string, text: string): readonly SnippetFile[] {
 export function siteOf(
   http: Http,
   mounts: readonly Mount[] | undefined,
-  snippets: readonly SnippetFile[] = [],
+  versions: Pick<SiteConfig, 'snippets' | 'version'>,
 ): SiteConfig {
   const locations = http.servers.flatMap((server) => withNested(server.locations));
   const gates = locations.flatMap((location) => gateAt(location) ?? []);
@@ -71,7 +74,7 @@ export function siteOf(
     return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
   });
   const questions = servers.flatMap((server) => server.locations.filter(isAuthRequest));
-  return { http, gates, questions, internals, servers, mounts, snippets };
+  return { http, gates, questions, internals, servers, mounts, ...versions };
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */

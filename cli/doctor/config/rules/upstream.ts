@@ -2,6 +2,7 @@ import { inForce, type Location, own, title } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
 import type { SiteConfig } from '../site.ts';
 import type { Trap } from '../trap.ts';
+import { keepsConnections } from '../version.ts';
 
 /** The locations whose requests go to a gate. */
 function asking({ questions, gates }: SiteConfig): readonly Location[] {
@@ -17,6 +18,7 @@ function upstreamsOf(site: SiteConfig): readonly Directive[] {
 
 /** An upstream of the gate that opens a connection for each request. */
 export function keepalive(site: SiteConfig): readonly Trap[] {
+  if (keepsConnections(site.version)) return [];
   return upstreamsOf(site)
     .filter(({ block = [] }) => named(block, 'keepalive').length === 0)
     .map((at) => ({

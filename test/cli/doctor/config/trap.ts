@@ -57,10 +57,10 @@ export async function started({ edits = [], ...options }: Setting): Promise<Site
   return site;
 }
 
-/** What `nginx -T` prints for a site. */
+/** What `nginx -VT` prints for a site: first the files, then its messages. */
 export async function dumpOf({ nginx }: Pick<Site, 'nginx'>): Promise<string> {
   const tool = await findTool('nginx');
-  const { ok, output } = await tryRun(tool.path, ['-T', ...nginxArgs(nginx.dir)], tool.env);
+  const { ok, output } = await tryRun(tool.path, ['-VT', ...nginxArgs(nginx.dir)], tool.env);
   if (!ok) throw new Error(output);
   return output;
 }

@@ -1,0 +1,32 @@
+/** The version of nginx, or of the nginx that another server is built from. */
+export interface Version {
+  /** As `nginx -V` prints it: `nginx/1.26.3`, `openresty/1.27.1.2`. */
+  readonly text: string;
+  /** The server itself: `nginx`, `Angie`. */
+  readonly product: string;
+  /** Major, minor, patch. */
+  readonly numbers: readonly number[];
+}
+
+/** The lines of `nginx -V`. Angie and Tengine print their own line before that of nginx. */
+const LINE = /^\w+ version: (([\w-]+)\/(\d+)\.(\d+)\.(\d+)\S*)/gm;
+
+/** The version in the output of `nginx -VT 2>&1`. Undefined if the output has none. */
+export function versionIn(printed: string): Version | undefined {
+  const lines = [...printed.matchAll(LINE)];
+  const [, , product] = lines[0] ?? [];
+  const [all, text, , ...numbers] = lines.at(-1) ?? [];
+  if (text === undefined || product === undefined || !all?.startsWith('nginx')) return undefined;
+  return { text, product, numbers: numbers.map(Number) };
+}
+
+export function isBefore({ numbers }: Version, other: readonly number[]): boolean {
+  const at = other.findIndex((number, index) => number !== numbers[index]);
+  return at >= 0 && (numbers[at] ?? 0) < (other[at] ?? 0);
+}
+
+/** Without `keepalive` in the upstream: since 1.29.7, see https://nginx.org/r/keepalive. */
+export function keepsConnections(version: Version | undefined): boolean {
+  if (version === undefined || !/^(nginx|openresty)$/.test(version.product)) return false;
+  return !isBefore(version, [1, 29, 7]);
+}

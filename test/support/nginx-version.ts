@@ -1,0 +1,12 @@
+import { isBefore, versionIn } from '../../cli/doctor/config/version.ts';
+import { tryRun } from '../../dev/run.ts';
+import { findTool } from '../../dev/tools.ts';
+
+/** Whether the nginx of the tests is older. */
+export async function isNginxBefore(...numbers: number[]): Promise<boolean> {
+  const { path, env } = await findTool('nginx');
+  const { output } = await tryRun(path, ['-V'], env);
+  const version = versionIn(output);
+  if (version === undefined) throw new Error(`no version: ${output}`);
+  return isBefore(version, numbers);
+}
