@@ -365,9 +365,7 @@ describe('token revoke and token list', () => {
     const other = JSON.parse(await done(['issue', '--prefix', '/download/', '--json'], { env }));
     const byPath = await done(['list', '--path', '/download/ö']);
     expect(byPath).toMatch(new RegExp(`^${id}  \\S+Z  /download/ö  subject ada\n$`));
-    expect(await done(['list', '--path', '/download/ö', '--subject', 'ada'])).toMatch(
-      /ö {2}subject ada\n$/,
-    );
+    expect(await done(['list', '--path', '/download/ö', '--subject', 'ada'])).toMatch(/ö\n$/);
     expect(await done(['list', '--client', 'test', '--path', '/download/ö'], { env })).toBe(byPath);
     expect(await done(['list'], { env })).toMatch(new RegExp(`^${other.id}  \\S+Z  /download/\n$`));
     expect(await fails(1, ['list', '--client', 'ops'])).toContain('`admin`');
