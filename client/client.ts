@@ -51,8 +51,8 @@ export interface SignedTokenName {
  * The API of Postern. Each method rejects with a `PosternError`, or with the reason of `signal`.
  *
  * A call that may be sent twice is sent again after a lost connection and after 502, 503 or 504: `show`,
- * `list`, `revoke`, `revokeToken`, `revokeSubject`, `revokeClient` and `introspect`. `issue`, `issueMany` and `prolong` are
- * sent once.
+ * `list`, `revoke`, `revokeToken`, `revokeSubject`, `revokeClient` and `introspect`. `issue`, `issueMany` and
+ * `prolong` are sent once.
  */
 export interface PosternClient {
   /** Issues a token. Give its `url` to the user. */
@@ -65,7 +65,7 @@ export interface PosternClient {
   list(query?: ListQuery, options?: CallOptions): Promise<TokenPage>;
   /** Lets a live token end `expiresIn` seconds from now, earlier or later than before. */
   prolong(id: string, expiresIn: number, options?: CallOptions): Promise<TokenState>;
-  /** Revokes a token by its ID. False: this client has no such live token (any more). */
+  /** Revokes a token by its ID. False: this client has no live token with this ID. */
   revoke(id: string, options?: CallOptions): Promise<boolean>;
   /** Revokes a token by itself, or a JWT of your own back end by its claims, whether it exists or not. */
   revokeToken(token: string | SignedTokenName, options?: CallOptions): Promise<void>;

@@ -23,7 +23,7 @@ export type FileRequest = Omit<GrantRequest, 'path' | 'prefix' | FolderField> & 
 };
 export type FolderRequest = Omit<GrantRequest, 'path' | 'prefix'> & { readonly prefix: string };
 
-/** What a token shall open, and for whom. */
+/** What a token opens, and its limits. */
 export type TokenRequest = FileRequest | FolderRequest;
 
 /** The fields of a token that your own back end signs. */

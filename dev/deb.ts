@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { cp, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -7,8 +6,7 @@ import { manPages } from './man.ts';
 import { projectRoot, temporaryFolder } from './paths.ts';
 import { run } from './run.ts';
 
-// Builds the Debian package from what `npm pack` contains and the runtime dependencies. Needs dpkg-deb,
-// npm, and the registry or its cache. Usage: npm run deb [folder]
+// Builds the Debian package from what `npm pack` contains. Needs dpkg-deb and npm. Usage: npm run deb [folder]
 
 const FILES = join(projectRoot, 'deploy', 'debian');
 const UNITS = join(projectRoot, 'deploy', 'systemd');
@@ -47,20 +45,11 @@ async function build(folder: string): Promise<string> {
 }
 
 async function application(home: string, work: string): Promise<void> {
-  const npm = ['--silent', '--ignore-scripts'];
-  await run('npm', ['pack', ...npm, '--pack-destination', work, projectRoot]);
+  const options = ['--silent', '--ignore-scripts', '--pack-destination', work];
+  await run('npm', ['pack', ...options, projectRoot]);
   const [archive = ''] = (await readdir(work)).filter((name) => name.endsWith('.tgz'));
   await mkdir(home, { recursive: true });
   await run('tar', ['-xzf', join(work, archive), '-C', home, '--strip-components=1']);
-  await cp(join(projectRoot, 'package-lock.json'), join(home, 'package-lock.json'));
-  await run('npm', ['ci', ...npm, '--omit=dev', '--no-audit', '--no-fund', '--prefix', home]);
-  await rm(join(home, 'package-lock.json'));
-  const modules = join(home, 'node_modules');
-  // For development, and for web sites. Without runtime dependencies, npm makes no folder.
-  for (const name of existsSync(modules) ? await readdir(modules, { recursive: true }) : []) {
-    const isUnused = /(?:^|\/)\.[^/]+$|\.(?:[cm]?ts|map|html)$/.test(name);
-    if (isUnused) await rm(join(modules, name), { recursive: true, force: true });
-  }
 }
 
 async function documentation(root: string, manifest: Manifest, version: string): Promise<void> {

@@ -32,7 +32,7 @@ function page(command: Command, name: string, { version, date, seeAlso }: Contex
     ...notes(command),
     '.SH SEE ALSO',
     others.map((other) => `.BR ${roff(other)} (1)`).join(' ,\n'),
-    // Debian puts the documentation there. An npm package has it in docs/.
+    // Debian puts the documentation there.
     '.PP',
     roff('/usr/share/doc/postern/docs/cli.md'),
   ];

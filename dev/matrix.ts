@@ -99,7 +99,7 @@ async function versionOf(tool: ToolName | undefined, bin: string): Promise<strin
 async function vitest(args: string, node: string, path: string) {
   const script = join(projectRoot, 'node_modules', 'vitest', 'vitest.mjs');
   const child = spawn(node, [script, 'run', ...args.split(' ')], {
-    // With CI, a test fails for want of a program. An image need not have a package of each.
+    // With CI, a test fails if a program is missing. An image need not have all programs.
     env: { ...process.env, PATH: path, CI: '' },
     cwd: projectRoot,
     stdio: 'inherit',

@@ -63,7 +63,7 @@ export function addNginx(program: Command, env: Environment): void {
     .option('--disable-symlinks', 'serve no file through a symbolic link')
     .option(
       '--pages <folder>',
-      'with --out or --json: your logo, colours and texts for the pages that people see',
+      'with --out or --json: your logo, colors and texts for the pages that people see',
     )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .option(

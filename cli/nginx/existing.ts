@@ -57,9 +57,3 @@ export function findNginx(folder: string, env: Environment): Nginx | undefined {
     },
   };
 }
-
-export function isAtLeast(version: readonly number[] | undefined, wanted: readonly number[]) {
-  if (version === undefined) return false;
-  const at = wanted.findIndex((number, i) => number !== (version[i] ?? 0));
-  return at < 0 || (version[at] ?? 0) > (wanted[at] ?? 0);
-}

@@ -4,8 +4,8 @@ import { type Directive, named, type Position, returns } from '../doctor/config/
 import { parse } from '../doctor/config/parse.ts';
 import { addedHeader, headerName } from '../doctor/config/rules/delivery.ts';
 import { tokenLogs } from '../doctor/config/rules/server.ts';
+import { isBefore } from '../doctor/config/version.ts';
 import { readSnippet } from '../package.ts';
-import { isAtLeast } from './existing.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
 import { sameListen } from './values.ts';
@@ -43,11 +43,13 @@ export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
  * a header that headers.conf has too would be sent twice.
  */
 export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
+  const { version } = plan;
   const sent = named(parse(readSnippet('headers.conf'), ''), 'add_header').map(headerName);
   const inherited = ownServers(plan, site).flatMap((server) => effective(server, 'add_header'));
   const kept = inherited.filter((line) => !sent.includes(headerName(line)));
   const areApart = plan.origins.length === 0 && kept.length === inherited.length;
-  if (areApart && isAtLeast(plan.version, [1, 29, 3])) return ['add_header_inherit merge;'];
+  if (areApart && version !== undefined && !isBefore(version, [1, 29, 3]))
+    return ['add_header_inherit merge;'];
   if (kept.length === 0) return [];
   return [
     '# From the server block: the add_header lines of headers.conf replace those above them.',

@@ -1,4 +1,4 @@
-import { isAtLeast } from './existing.ts';
+import { isBefore } from '../doctor/config/version.ts';
 import { hasOwnLog, keptHeaders } from './own-site.ts';
 import { SHIPPED_LANGUAGES } from './pages.ts';
 import type { Plan } from './plan.ts';
@@ -94,7 +94,7 @@ function accessLog({ log = '/var/log/nginx/access.log' }: Plan): string {
 export function renderServer(plan: Plan, site: ServerPlan): string {
   const { tls, listens, redirects, version } = plan;
   const names = `server_name ${site.names.join(' ')};`;
-  const hasDirective = isAtLeast(version, [1, 25, 1]);
+  const hasDirective = version !== undefined && !isBefore(version, [1, 25, 1]);
   const parameters = tls === undefined ? '' : hasDirective ? ' ssl' : ' ssl http2';
   const main = block('server', [
     ...listens.map((listen) => `listen ${listen}${parameters};`),

@@ -22,7 +22,7 @@ export class ConfigError extends Error {
   readonly issues: readonly ConfigIssue[];
 
   constructor(issues: readonly ConfigIssue[]) {
-    const count = issues.length === 1 ? '1 fault' : `${issues.length} faults`;
+    const count = issues.length === 1 ? '1 error' : `${issues.length} errors`;
     super(`Postern cannot start: ${count} in its configuration.\n\n${issuesText(issues)}`);
     this.issues = issues;
   }

@@ -238,7 +238,7 @@ export const GRANT_FIELDS = {
     default: true,
     claim: false,
     shown: false,
-    description: 'off, for format jwt: Postern stores nothing, and the token cannot be revoked',
+    description: 'whether Postern stores a JWT, so that it can be revoked; default: true',
   },
 } as const satisfies Readonly<Record<string, GrantField>>;
 

@@ -35,7 +35,7 @@ test('check: reports every error and exits with 2', async () => {
   const config = { ...CONFIG, api_keys: [{ id: 'web', key: secret }], expires_in: 'x' };
   const text = await check(config);
   expect(text).toMatchObject({ code: 2, stdout: '' });
-  for (const part of ['2 faults', 'api_keys[0].key', 'expires_in', 'postern.yaml:']) {
+  for (const part of ['2 errors', 'api_keys[0].key', 'expires_in', 'postern.yaml:']) {
     expect(text.stderr).toContain(part);
   }
   const json = await check(config, ['--json']);

@@ -191,5 +191,5 @@ test('config: the result is frozen', () => {
 test('config: a file that cannot be read is an error', () => {
   const env = { ...MOUNTS, POSTERN_CONFIG: '/etc/postern.yaml' };
   expect(() => loadConfig(env, missing)).toThrow('"/etc/postern.yaml"');
-  expect(() => loadConfig({ POSTERN_CONFIG: 'x' }, missing)).toThrow('1 fault ');
+  expect(() => loadConfig({ POSTERN_CONFIG: 'x' }, missing)).toThrow('1 error ');
 });

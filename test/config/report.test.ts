@@ -61,7 +61,7 @@ test('config: one report lists every error', () => {
     'postern.yaml:16 format',
   ]);
   expect(error.message).toMatch(
-    /^Postern cannot start: 23 faults in its configuration\.\n\n {2}POST/,
+    /^Postern cannot start: 23 errors in its configuration\.\n\n {2}POST/,
   );
   for (const { field, expected } of error.issues) {
     expect(error.message).toContain(`\n\n  ${field}`);
@@ -75,7 +75,7 @@ test('config: the text of the report', () => {
     { ...fault, expected: 'a slash at the end' },
     { field: 'POSTERN_API_KEYS', expected: 'a key' },
   ]);
-  expect(error.message).toBe(`Postern cannot start: 2 faults in its configuration.
+  expect(error.message).toBe(`Postern cannot start: 2 errors in its configuration.
 
   mounts[0].public  (/etc/postern.yaml:12)
     is now:   "/a"
@@ -83,7 +83,7 @@ test('config: the text of the report', () => {
 
   POSTERN_API_KEYS
     expected: a key`);
-  expect(new ConfigError([{ ...fault, expected: 'b' }]).message).toContain(' 1 fault in ');
+  expect(new ConfigError([{ ...fault, expected: 'b' }]).message).toContain(' 1 error in ');
 });
 
 test('config: the report shortens values and escapes control characters', () => {

@@ -189,10 +189,10 @@ describe('Helm: the pod, started without Kubernetes', () => {
       config: ({ port, dir }) =>
         (config['nginx.conf'] ?? '')
           .replaceAll('/tmp/', `${dir}/`)
-          .replace('/run/postern-decisions', `${dir}/decisions`)
           .replace('unix:/run/postern/gate.sock', gate)
           .replace('listen 8080;', `listen 127.0.0.1:${port};`)
           .replaceAll('/srv/files/', `${folder}/files/`)
+          .replace('/run/postern-decisions', `${dir}/decisions`)
           .replace('/dev/stdout', `${dir}/access.log`)
           .replace('/dev/stderr', `${dir}/error.log`),
     });

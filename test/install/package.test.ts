@@ -71,8 +71,8 @@ async function createUser(program: NpmProgram): Promise<User> {
 test('package: contains no tests, sources or tools, and has no dependencies', async () => {
   const parts = new Set(packed.files.map((path) => path.replace(/^(dist\/[^/]*|[^/]*).*/, '$1')));
   expect([...parts].sort()).toEqual([
-    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'deploy', 'dist/chunks', 'dist/cli'],
-    ...['dist/client', 'dist/service', 'nginx', 'package.json'],
+    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'caddy', 'deploy', 'dist/chunks'],
+    ...['dist/cli', 'dist/client', 'dist/service', 'nginx', 'package.json'],
   ]);
   expect(packed.files.filter((path) => /(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
   expect(packed.files).toContain('dist/chunks/LICENSES.txt');
@@ -119,7 +119,7 @@ describe.sequential.each<NpmProgram>(['node-20', 'node-22', 'node-24', 'node-26'
           POSTERN_API_KEY: KEY,
         });
 
-        const made = JSON.parse(await run(...npx, 'nginx', '--json', '--files', files));
+        const made = JSON.parse(await run(...npx, 'nginx', '--json', '--server', '--files', files));
         const nginx = await startNginx({
           config: ({ port, dir }) => {
             for (const [name, text] of Object.entries<string>(made.files)) {
@@ -129,7 +129,7 @@ describe.sequential.each<NpmProgram>(['node-20', 'node-22', 'node-24', 'node-26'
                 .replace('/var/log/nginx/access.log', `${dir}/site.log`);
               writeFileSync(join(dir, name), here);
             }
-            return 'include conf.d/postern.conf;';
+            return 'include conf.d/*.conf;';
           },
         });
         onTestFinished(nginx.stop);

@@ -8,5 +8,5 @@ export async function isNginxBefore(...numbers: number[]): Promise<boolean> {
   const { output } = await tryRun(path, ['-V'], env);
   const version = versionIn(output);
   if (version === undefined) throw new Error(`no version: ${output}`);
-  return isBefore(version, numbers);
+  return isBefore(version.numbers, numbers);
 }

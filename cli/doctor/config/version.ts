@@ -20,7 +20,7 @@ export function versionIn(printed: string): Version | undefined {
   return { text, product, numbers: numbers.map(Number) };
 }
 
-export function isBefore({ numbers }: Version, other: readonly number[]): boolean {
+export function isBefore(numbers: readonly number[], other: readonly number[]): boolean {
   const at = other.findIndex((number, index) => number !== numbers[index]);
   return at >= 0 && (numbers[at] ?? 0) < (other[at] ?? 0);
 }
@@ -28,5 +28,5 @@ export function isBefore({ numbers }: Version, other: readonly number[]): boolea
 /** Without `keepalive` in the upstream: since 1.29.7, see https://nginx.org/r/keepalive. */
 export function keepsConnections(version: Version | undefined): boolean {
   if (version === undefined || !/^(nginx|openresty)$/.test(version.product)) return false;
-  return !isBefore(version, [1, 29, 7]);
+  return !isBefore(version.numbers, [1, 29, 7]);
 }

@@ -12,7 +12,7 @@ const NEEDED: ReadonlyArray<readonly [since: readonly number[], lack: string]> =
 /** An nginx that is too old. Unknown if the input does not contain the output of `nginx -V`. */
 export function tooOld({ http, version }: SiteConfig): readonly Trap[] {
   if (version === undefined) return [];
-  const lack = NEEDED.find(([since]) => isBefore(version, since));
+  const lack = NEEDED.find(([since]) => isBefore(version.numbers, since));
   if (lack === undefined) return [];
   const fix = 'nginx 1.22 or newer, with the security fixes of your distribution';
   return [{ at: http.at, seen: version.text, why: lack[1], fix }];
