@@ -20,7 +20,6 @@ type Settings = Pick<
   | 'apiKeys'
   | 'cookies'
   | 'decisionTtl'
-  | 'deliveryListen'
   | 'events'
   | 'expiresIn'
   | 'format'
@@ -39,6 +38,8 @@ export interface AppDependencies {
   readonly metricsText?: () => Promise<string>;
   /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
+  /** Whether this process receives what nginx reports. A reload opens no listener. */
+  readonly countsBytes: boolean;
   readonly version: string;
   readonly log: Logger;
   readonly now: () => number;
@@ -51,14 +52,13 @@ export type App = ReturnType<typeof createApp>;
 /** Connects the gate and the API with the domain, the store, JWTs and metrics. Opens no listener. */
 export function createApp(settings: Settings, deps: AppDependencies) {
   const { apiKeys, cookies, decisionTtl, leeway, publicUrl = '' } = settings;
-  const { mounts, store, jwt, metrics, metricsText, version, log, now } = deps;
+  const { mounts, store, jwt, metrics, metricsText, countsBytes, version, log, now } = deps;
   const emit = settings.events.types.length > 0 ? deps.emit : undefined;
   const { signer, verify, owners, clientOf, publicJwks } = jwt;
   const { recordDecision } = metrics;
   const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway, now });
   const { expiresIn, resumeFor, format } = settings;
   const defaults = { expiresIn, resumeFor, format };
-  const countsBytes = settings.deliveryListen !== undefined;
   const issuing = { mounts, store, now, countsBytes, ...defaults };
   const issue = createIssue({ ...issuing, ...(signer && { signer }) });
   const gate = createGate({

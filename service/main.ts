@@ -67,7 +67,8 @@ async function main(): Promise<void> {
     log,
   });
   const { emit } = events;
-  const shared = { store, metrics, emit, version, log, now, ...apiMetrics };
+  const countsBytes = config.deliveryListen !== undefined;
+  const shared = { store, metrics, emit, countsBytes, version, log, now, ...apiMetrics };
   const onFailure = (issuer: string, { message: reason }: Error) =>
     log.warn({ issuer, reason }, 'the keys of an issuer are not available');
   const onRejected = (rejection: Rejection) =>

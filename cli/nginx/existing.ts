@@ -31,8 +31,8 @@ const MAX_OUTPUT_BYTES = 256 << 20;
 export function findNginx(folder: string, env: Environment): Nginx | undefined {
   const main = join(folder, 'nginx.conf');
   if (!existsSync(main)) return undefined;
-  // nginx is often not on the PATH of a user.
-  const path = `${env.PATH ?? ''}:/usr/local/sbin:/usr/sbin`;
+  // nginx is often not on the PATH of a user. An empty entry would be the current folder.
+  const path = [...(env.PATH ? [env.PATH] : []), '/usr/local/sbin', '/usr/sbin'].join(':');
   const options = { env: { ...env, PATH: path }, maxBuffer: MAX_OUTPUT_BYTES };
   const run = (...args: string[]) => spawnSync('nginx', args, { ...options, encoding: 'utf8' });
   // Without nginx, there is no output.

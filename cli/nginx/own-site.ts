@@ -27,12 +27,15 @@ function ownServers(plan: Plan, site: ServerPlan): readonly Server[] {
   return secure.length > 0 ? secure : found;
 }
 
-/** Whether the operator's server blocks have an access_log, beside which another one would be a second log. */
+/**
+ * Whether the operator's server blocks have an access_log, beside which another one would be a second log. One
+ * without it would inherit that of the http block, with tokens.
+ */
 export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
   const written = resolve(plan.folder, siteFile(site));
-  return ownServers(plan, site).some((server) =>
-    own(server, 'access_log').some(({ file }) => file !== written),
-  );
+  const servers = ownServers(plan, site);
+  const hasLog = (server: Server) => own(server, 'access_log').some(({ file }) => file !== written);
+  return servers.length > 0 && servers.every(hasLog);
 }
 
 /**

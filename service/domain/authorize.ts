@@ -44,7 +44,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       try {
         const decision = await decide(request, requested, token, deadline);
         if (decision.allow) return signed(decision, requested.mount);
-        if (decision.confirmed) return decision;
+        if (decision.confirmed || decision.locked) return decision;
         // A stale cookie must not hide that the requester may confirm.
         if (firstDenial === undefined || (decision.page && !firstDenial.page))
           firstDenial = decision;

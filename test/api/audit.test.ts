@@ -271,3 +271,19 @@ test('audit: a line has the address of the caller, and endpoints without a key h
   await stop();
   expect(parsed()).toMatchObject([{ action: 'token.listed', address: '127.0.0.1' }]);
 });
+
+test('audit: a text that is longer than any path is not searched for tokens', async () => {
+  const { linesOf } = audited();
+  const longest = 'é'.repeat(2048);
+  for (const [text, shown] of [
+    [longest, longest],
+    [`${longest}a`, '***'],
+    ['%41'.repeat(5000), '***'],
+  ] as const) {
+    const query = new URLSearchParams({ path: text, subject: text, client: text });
+    const about = { path: shown, subject: shown, owner: shown };
+    expect((await linesOf(`GET /tokens?${query}`)).lines).toMatchObject([about]);
+    const { lines } = await linesOf('POST /tokens', { json: { path: text, site: 'a.example' } });
+    expect(lines).toMatchObject([{ path: shown }]);
+  }
+});

@@ -252,6 +252,17 @@ describe('pin', () => {
     expect(await authorize(url)).toMatchObject({ code: 'invalid_token' });
   });
 
+  test('a token that another cookie hides is reported when the last attempt revokes it', async () => {
+    const { issue, authorize, store } = createDecider();
+    const others = [await issue({ path: '/download/b' }), await issue({ path, confirm: true })];
+    const { token, id } = await issue(pinned);
+    await store.revoke(others[1]?.id ?? '', 'test');
+    for (let i = 1; i < MAX_PIN_ATTEMPTS; i += 1) await store.countAttempt(id, MAX_PIN_ATTEMPTS);
+    const cookie = [...others.map((other) => other.token), token].join(' ');
+    const decision = await authorize(encodeURI(path), { cookie, ...post({ pin: 'guess' }) });
+    expect(decision).toMatchObject({ code: 'invalid_token', id, locked: { client: 'test' } });
+  });
+
   test('an attempt is counted before the check, so simultaneous ones have the same limit', async () => {
     const { issue, authorize, store } = createDecider();
     const { url, id } = await issue(pinned);

@@ -109,6 +109,7 @@ test('reload: settings that need a restart are named, and stay as they are', asy
   const password = 'a-password-of-redis';
   const fixed = {
     metrics_listen: '127.0.0.1:9',
+    delivery_listen: '127.0.0.1:9',
     socket_mode: '0600',
     store: `redis://:${password}@127.0.0.1:9/1`,
     store_timeout_ms: 300,
@@ -120,7 +121,7 @@ test('reload: settings that need a restart are named, and stay as they are', asy
       { what: 'the warning' },
     );
     expect(warning).toMatchObject({
-      settings: ['socket_mode', 'store', 'store_timeout_ms', 'metrics_listen'],
+      settings: ['socket_mode', 'store', 'store_timeout_ms', 'metrics_listen', 'delivery_listen'],
       msg: 'some changed settings need a restart',
     });
   }
@@ -129,6 +130,8 @@ test('reload: settings that need a restart are named, and stay as they are', asy
     ['changed leeway'],
   ]);
   expect(await service.gate(url)).toBe(204);
+  // Nothing would count its bytes.
+  expect((await service.issue({ path: '/download/a', max_bytes: 1 })).status).toBe(400);
   expect(service.stdout()).not.toContain(password);
 });
 

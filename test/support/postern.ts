@@ -79,7 +79,6 @@ export function createPostern(options: PosternOptions = {}) {
   const app = createApp(
     {
       ...settings,
-      ...(options.countsBytes && { deliveryListen: { host: '127.0.0.1', port: 7302 } }),
       issuers: [],
       expiresIn: 120,
       resumeFor: 3600,
@@ -91,6 +90,7 @@ export function createPostern(options: PosternOptions = {}) {
       metrics,
       ...(apiMetrics && { metricsText: metrics.text }),
       emit: options.emit,
+      countsBytes: options.countsBytes ?? false,
       version,
       log,
       now,

@@ -64,6 +64,15 @@ describe('nginx --out: a site that exists', () => {
     expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
   });
 
+  test('of two server blocks, one without a log gets the log without tokens', async () => {
+    const { run, read } = await machine(`
+      server { listen unix:a.sock; server_name files.example; access_log shop.log; }
+      server { listen unix:b.sock; server_name www.files.example; }
+    `);
+    expect(await run(WORDS)).toMatchObject({ code: 0 });
+    expect(await read(SITE)).toContain('access_log /var/log/nginx/access.log postern;');
+  });
+
   test.each([
     [
       'upstream postern { server 127.0.0.1:1; }',
@@ -134,6 +143,13 @@ describe('nginx --out: a site that exists', () => {
       expect.stringContaining('sites-enabled/shop:2: include'),
       'nginx was not found, so run nginx -t',
     ]);
+  });
+
+  test('without a PATH, runs no program of the current folder', async () => {
+    const { folder, run } = await machine(SHOP);
+    await program(join(folder, 'nginx'), 'echo nginx version: nginx/1.30.0 >&2; touch ran');
+    await run(WORDS, '');
+    expect(await readdir(folder)).not.toContain('ran');
   });
 
   test('--server: nginx accepts a server block with TLS, HTTP/2 and a redirect', async () => {
