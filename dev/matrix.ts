@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import type { Tool } from './find-on-path.ts';
-import { findNode, NODES } from './node.ts';
+import { findNpmProgram } from './npm-programs.ts';
 import { projectRoot, temporaryFolder } from './paths.ts';
 import { tryRun } from './run.ts';
 import { findTool, type ToolName } from './tools.ts';
@@ -15,7 +15,7 @@ const MAX_MINUTES = 20;
 
 interface Row {
   /** Which Node.js runs the tests. Default: the one that runs this script. */
-  readonly node?: string;
+  readonly node?: '20' | '22' | '24' | '26';
   /** The program whose version is shown. */
   readonly tool?: ToolName;
   /** The name under which the tests find this program. Default: its own. */
@@ -35,7 +35,7 @@ const ON_STORE = ['--project servers test/store/ test/nginx/instances test/cli/t
 
 const ROWS: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(
-    Object.keys(NODES).map((node) => [`node-${node}`, { node, runs: ON_NODE }]),
+    (['20', '22', '24', '26'] as const).map((node) => [`node-${node}`, { node, runs: ON_NODE }]),
   ),
   nginx: { tool: 'nginx', runs: ON_NGINX },
   redis: { tool: 'redis-server', runs: ON_STORE },
@@ -62,13 +62,19 @@ async function main(names: readonly string[]): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
+/** Without a major version: the Node.js that runs this script. */
+async function findNode(major: Row['node']): Promise<string> {
+  const isThis = major === undefined || process.versions.node.startsWith(`${major}.`);
+  return isThis ? process.execPath : findNpmProgram(`node-${major}`);
+}
+
 async function test({
   node,
   tool,
   insteadOf,
   runs,
 }: Row): Promise<{ version: string; ok: boolean }> {
-  const bin = node === undefined ? dirname(process.execPath) : await findNode(node);
+  const bin = dirname(await findNode(node));
   const version = await versionOf(tool, bin);
   process.stdout.write(`\n${version}\n`);
   const folder = await temporaryFolder();

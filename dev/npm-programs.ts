@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withLock } from './debian/lock.ts';
 import { projectRoot } from './paths.ts';
@@ -7,10 +7,10 @@ import { run } from './run.ts';
 
 /** Programs in npm packages, on Linux: the package with its version, and the program in it. */
 const PROGRAMS = {
-  'node-20': ['node-linux-<arch>@20', 'bin/node'],
-  'node-22': ['node-linux-<arch>@22', 'bin/node'],
-  'node-24': ['node-linux-<arch>@24', 'bin/node'],
-  'node-26': ['node-linux-<arch>@26', 'bin/node'],
+  'node-20': ['node-linux-<arch>@20.20.2', 'bin/node'],
+  'node-22': ['node-linux-<arch>@22.23.3', 'bin/node'],
+  'node-24': ['node-linux-<arch>@24.21.0', 'bin/node'],
+  'node-26': ['node-linux-<arch>@26.10.0', 'bin/node'],
   deno: ['@deno/linux-<arch>-glibc@2.9.6', 'deno'],
   bun: ['@oven/bun-linux-<arch>@1.4.4', 'bin/bun'],
   // The runtime of Cloudflare Workers.
@@ -43,6 +43,8 @@ export async function findNpmProgram(name: NpmProgram): Promise<string> {
     try {
       const options = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
       await run('npm', ['install', ...options, '--prefix', work, spec]);
+      // Tests start programs as other users.
+      await chmod(work, 0o755);
       // Only a complete folder gets the name.
       await rename(work, folder);
     } finally {
