@@ -91,7 +91,7 @@ test('Redis: after the loss of its data, events are added and taken again', asyn
 test('docs/redis.md: the rights for events are enough', async () => {
   const page = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
   const [, basic = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
-  const [, more = ''] = /need\n`([^`]*)`, and `\/readyz`/.exec(page) ?? [];
+  const [, more = ''] = /`(\+xadd [^`]*)`/.exec(page) ?? [];
   expect(more).toContain('+xadd');
   const { redis } = await started();
   const rights = `${basic} ${more}`.replaceAll(/\s+/g, ' ').trim();
