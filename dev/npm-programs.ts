@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withLock } from './debian/lock.ts';
 import { projectRoot } from './paths.ts';
@@ -43,8 +43,6 @@ export async function findNpmProgram(name: NpmProgram): Promise<string> {
     try {
       const options = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
       await run('npm', ['install', ...options, '--prefix', work, spec]);
-      // Tests start programs as other users.
-      await chmod(work, 0o755);
       // Only a complete folder gets the name.
       await rename(work, folder);
     } finally {
