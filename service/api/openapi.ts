@@ -18,7 +18,7 @@ export function openapiHandler({ version, metrics }: Described) {
   };
 }
 
-/** What has a name of its own in generated code. */
+/** The schemas that generated code names. */
 const SCHEMAS = {
   FileTokenRequest: schemas.fileRequest,
   FolderTokenRequest: schemas.folderRequest,

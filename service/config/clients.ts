@@ -13,6 +13,7 @@ import {
   readEntries,
   type SourcedValue,
 } from './source.ts';
+import * as urls from './urls.ts';
 import * as values from './values.ts';
 
 const LIMIT_FIELDS = ['paths', 'targets', 'max_expires_in', 'max_resume_for'];
@@ -123,7 +124,7 @@ export function readIssuers(
         (iss) => iss !== ownIssuer,
         `an iss other than Postern's own, which is ${ownIssuer} (POSTERN_ISSUER)`,
       ),
-    jwks_uri: values.jwksUri.optional(),
+    jwks_uri: urls.jwksUri.optional(),
     jwks_file: values.jwksFile.optional(),
     audience: values.jwtName('exactly the aud claim of its JWTs'),
     trusted_for: purpose,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EVENT_TYPES } from '../domain/event.ts';
 import type { Complete, Fields, Valid } from './source.ts';
+import * as urls from './urls.ts';
 import * as values from './values.ts';
 
 const A_YEAR = 31_536_000;
@@ -21,7 +22,7 @@ const PLAIN = {
   delivery_from: values.addressRanges.default(values.LOOPBACK),
   /** Who may connect to a Unix socket, as in chmod(1). */
   socket_mode: values.socketMode.default(0o660),
-  store: values.storeUrl.default('memory:'),
+  store: urls.storeUrl.default('memory:'),
   store_prefix: values.storePrefix.default('postern:'),
   store_password_file: values.path('/run/secrets/redis-password').optional(),
   store_ca_file: values.path('/etc/postern/redis-ca.pem').optional(),
@@ -42,7 +43,7 @@ const PLAIN = {
   /** Seconds; no client's own maximum exceeds it. */
   max_resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(86_400),
   /** An origin, `https://files.example`, before the path of each issued URL. */
-  public_url: values.publicUrl.optional(),
+  public_url: urls.publicUrl.optional(),
   /** Seconds for which nginx may cache a decision. */
   decision_ttl: values.wholeNumber('seconds', 0, 3600).default(0),
   /** `None` is for players that are embedded in another site's page. */
@@ -53,7 +54,7 @@ const PLAIN = {
   /** What is recorded; absent: everything if there is a webhook, else nothing. */
   events: values.texts(EVENTS, z.enum(EVENT_TYPES, EVENTS)).optional(),
   /** Where events are sent to. */
-  webhook_url: values.webhookUrl.optional(),
+  webhook_url: urls.webhookUrl.optional(),
   webhook_secret_file: values.path('/etc/postern/webhook-secret').optional(),
   /** Addresses of the receiver that are not public. */
   webhook_allow: values.addressRanges.optional(),
@@ -128,7 +129,7 @@ function requireDifferentAddresses(plain: ValidPlain, { has, source, add }: Fiel
 
 /** A process that can send a line can use up the `max_bytes` of a token. */
 function requireSenders({ delivery_listen: where }: ValidPlain, { has, add }: Fields): void {
-  if (where === undefined || values.isLoopback(where.host) || has('delivery_from')) return;
+  if (where === undefined || urls.isLoopback(where.host) || has('delivery_from')) return;
   add(
     'delivery_listen',
     'an address of this machine only, such as 127.0.0.1:7302; ' +

@@ -13,6 +13,7 @@ import {
   readText,
   type SourcedValue,
 } from './source.ts';
+import * as urls from './urls.ts';
 import * as values from './values.ts';
 
 const ENDPOINT = 'the origin of the storage, such as https://s3.eu-central-1.amazonaws.com';
@@ -20,7 +21,7 @@ const ENDPOINT = 'the origin of the storage, such as https://s3.eu-central-1.ama
 /** Where a storage answers. Plain HTTP is for a storage in the same network. */
 const endpoint = values
   .checked((text) => {
-    const url = values.parseUrl(text);
+    const url = urls.parseUrl(text);
     if (url === undefined) return ENDPOINT;
     const rest = url.username + url.password + url.pathname + url.search + url.hash;
     if (rest !== '/') return `${ENDPOINT}: without user, path and query`;

@@ -1,10 +1,9 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { addressRangeError, isWithin } from '../domain/address.ts';
+import { addressRangeError } from '../domain/address.ts';
 import { hashSecret } from '../domain/client.ts';
 import { prefixError } from '../domain/path.ts';
 import { isToken } from '../domain/token.ts';
-import { parseStoreUrl, STORE_EXPECTED } from '../store-url.ts';
 import { listExpected } from './source.ts';
 
 // The message of a schema completes "expected: …". It says what would be right, with an example.
@@ -150,62 +149,11 @@ function isPort(port: number): boolean {
   return port >= 1 && port <= 65_535;
 }
 
-export const storeUrl = checked((text) => {
-  const url = parseStoreUrl(text);
-  return 'expected' in url ? url.expected : undefined;
-}, STORE_EXPECTED);
-
 /** No braces, which would choose a key's slot in a cluster, and no characters of a pattern. */
 export const storePrefix = matching(
   /^[A-Za-z0-9:._/-]{1,64}$/,
   '1 to 64 letters, digits or : . _ / -, such as postern:',
 );
-
-export function parseUrl(text: string): URL | undefined {
-  return /^https?:\/\/[^\s\\]+$/i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
-}
-
-const ORIGIN = 'an origin such as https://files.example';
-
-/** The origin before the paths of issued URLs, `https://files.example`, without a slash at the end. */
-export const publicUrl = checked((text) => {
-  const url = parseUrl(text);
-  if (url === undefined) return ORIGIN;
-  if (url.username + url.password !== '') {
-    return 'an origin without user name and password: https://files.example';
-  }
-  return url.pathname + url.search + url.hash === '/'
-    ? undefined
-    : 'an origin without a path, such as https://files.example: the public prefix follows it';
-}, ORIGIN).transform((text) => new URL(text).origin);
-
-const JWKS_EXAMPLE = 'such as https://login.example/jwks.json';
-
-/** Only https: over plain HTTP, somebody else could send keys. Loopback does not leave the machine. */
-export const jwksUri = checked((text) => {
-  const url = /^https?:/.test(text) ? parseUrl(text) : undefined;
-  if (url === undefined) return `an https URL, ${JWKS_EXAMPLE}`;
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    return `an https URL, ${JWKS_EXAMPLE}: http is only for 127.0.0.1, [::1] or localhost`;
-  }
-  return url.username + url.password + url.hash === ''
-    ? undefined
-    : `a URL without user name, password and #, ${JWKS_EXAMPLE}`;
-}, `an https URL, ${JWKS_EXAMPLE}`);
-
-const WEBHOOK = 'an https URL, such as https://app.example/postern-events';
-
-/** Plain HTTP is only for the addresses that webhook_allow lists, which only a look-up shows. */
-export const webhookUrl = checked((text) => {
-  const url = parseUrl(text);
-  return url === undefined || url.username + url.password + url.hash !== ''
-    ? `${WEBHOOK}, without user name, password and #`
-    : undefined;
-}, WEBHOOK);
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || isWithin(host.replace(/^\[|\]$/g, ''), LOOPBACK);
-}
 
 const JWKS_FILE = 'the path of a JWKS file, such as /etc/postern/keys.json';
 

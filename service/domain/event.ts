@@ -11,8 +11,8 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /**
- * Reports what happened. It returns immediately and never throws. `data` has no token, key or PIN in any
- * field of its own; tokens in texts of clients, such as a path, are removed.
+ * Reports what happened. It returns immediately and never throws. No field of `data` is for a
+ * token, a key or a PIN. Tokens are removed from the texts of clients, such as a path.
  */
 export type Emit = (type: EventType, data: object) => void;
 

@@ -88,7 +88,7 @@ test('openapi: a request names a file or a folder, with the fields of each', asy
   for (const name of folderOnly) expect(FolderTokenRequest).toHaveProperty(`properties.${name}`);
 });
 
-test('openapi: every field has a description, and every operation an ID of its own', async () => {
+test('openapi: every field has a description, and each operation has a different ID', async () => {
   const { document } = await documentOf();
   const bare: string[] = [];
   const walk = (value: unknown, at: string) => {
