@@ -1,9 +1,10 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { onFreePorts } from '../../dev/ports.ts';
 import { launch } from '../../dev/process.ts';
 import { findTool } from '../../dev/tools.ts';
+import { writeFiles } from '../support/files.ts';
 import {
   createPostern,
   type IssuedToken,
@@ -49,10 +50,7 @@ export async function startCaddySite(options: CaddySiteOptions = {}): Promise<Ca
   const folder = await temporaryFolder();
   const files = join(folder, 'protected');
   await mkdir(files);
-  for (const [name, content] of Object.entries(options.files ?? {})) {
-    await mkdir(dirname(join(files, name)), { recursive: true });
-    await writeFile(join(files, name), content);
-  }
+  await writeFiles(files, options.files);
   const recipe = await readFile(join(projectRoot, 'caddy', 'Caddyfile'), 'utf8');
   const edited = (options.edit ?? ((text: string) => text))(recipe);
   const caddy = await findTool('caddy');

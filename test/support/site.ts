@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Nginx, startNginx } from '../../dev/nginx.ts';
 import { temporaryFolder } from '../../dev/paths.ts';
+import { writeFiles } from './files.ts';
 import {
   createPostern,
   type IssuedToken,
@@ -64,10 +65,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const folder = await temporaryFolder();
   const files = join(folder, 'files');
   await mkdir(files);
-  for (const [name, content] of Object.entries(options.files ?? {})) {
-    await mkdir(dirname(join(files, name)), { recursive: true });
-    await writeFile(join(files, name), content);
-  }
+  await writeFiles(files, options.files);
   const usual = `
     location ^~ /download/ { ${gateSnippet(options.way)} }
     location ^~ /protected/ {

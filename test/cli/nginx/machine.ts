@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { nginxFolder } from '../../../dev/nginx-conf.ts';
 import { findTool } from '../../../dev/tools.ts';
+import { writeFiles } from '../../support/files.ts';
 import { type Ended, postern } from '../postern.ts';
 
 export const SITE = 'postern/sites/files.example.conf';
@@ -21,10 +22,7 @@ export async function machine(sites: string): Promise<Machine> {
   const folder = await nginxFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await rm(join(folder, 'postern'), { recursive: true });
-  const write = async (name: string, text: string) => {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    await writeFile(join(folder, name), text);
-  };
+  const write = (name: string, text: string) => writeFiles(folder, { [name]: text });
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   await write(
     'nginx.conf',
