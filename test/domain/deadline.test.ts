@@ -37,3 +37,18 @@ test('deadline: a decision that ends in time is never late', async () => {
   expect(onLate).not.toHaveBeenCalled();
   expect(deadline.late).toBeUndefined();
 });
+
+test('deadline: of many decisions, exactly those that do not end in time are late, once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const deadlines = createDeadlines(1000);
+  const all = Array.from({ length: 300 }, (_, i) => ({ endsAfter: (i * 7919) % 2000, late: 0 }));
+  all.forEach((one, began) => {
+    setTimeout(() => {
+      const deadline = deadlines.begin(performance.now(), () => one.late++);
+      setTimeout(() => expect(deadlines.end(deadline)).toBe(one.late === 0), one.endsAfter);
+    }, began);
+  });
+  await vi.advanceTimersByTimeAsync(5000);
+  for (const { endsAfter, late } of all) expect(late).toBe(endsAfter < 1000 ? 0 : 1);
+});
