@@ -14,7 +14,7 @@ const handler = () => {};
 
 test('listen: a stale socket is replaced', async () => {
   const path = join(await temporaryFolder(), 'gate.sock');
-  // Left as a killed process leaves it: bound, and nobody listens.
+  // As after a killed process: the socket exists, and no process listens.
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', script]);
   const server = await listen(handler, { path }, 'POSTERN_LISTEN');

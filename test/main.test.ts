@@ -79,7 +79,7 @@ test('start: a Redis that cannot be reached is logged, and the service recovers 
   await waitFor(() => service.stdout().includes(`127.0.0.1:${port}`), { what: 'its address' });
   const redis = await startRedis({ port });
   ended.push(() => redis.stop());
-  // Before anybody asks.
+  // Before the first request.
   await waitFor(async () => (await up()) === 1, { what: 'the connection' });
   await waitFor(async () => (await ask(service)).status === 401, { what: 'the recovery' });
   expect((await ready()).status).toBe(200);
@@ -89,7 +89,7 @@ test('start: a Redis that cannot be reached is logged, and the service recovers 
 test('start: the store is connected at the first request', async () => {
   const redis = await startRedis();
   ended.push(() => redis.stop());
-  // A Redis that takes a moment.
+  // A Redis that answers slowly.
   const late = createServer((client) => {
     setTimeout(() => {
       const upstream = connect(redis.port, '127.0.0.1');
@@ -133,7 +133,7 @@ test('metrics: /metrics contains the version and the state of the process', asyn
 test('metrics: simultaneous scrapes share one text', async () => {
   const service = await start({});
   const scrape = async () => (await fetch(`http://127.0.0.1:${service.apiPort}/metrics`)).text();
-  // Each that is made has another CPU time and event loop delay in it.
+  // Each new text has another CPU time and event loop delay.
   const texts = await Promise.all(Array.from({ length: 60 }, scrape));
   expect(new Set(texts).size).toBeLessThan(20);
 });
@@ -280,7 +280,7 @@ describe.runIf(process.getuid?.() === 0)('start: a socket with', () => {
   beforeEach(async () => {
     folder = await temporaryFolder();
     await chown(folder, 0, GROUP);
-    // Passable for everybody: it is the socket that is closed. Set-group-ID: it gets the group.
+    // Every user may enter the folder, so the mode of the socket decides. Set-group-ID gives it the group.
     await chmod(folder, 0o2755);
   });
   afterEach(() => rm(folder, { recursive: true }));

@@ -30,7 +30,7 @@ beforeAll(async () => {
     recursive: true,
     filter: (path) => dirname(path) !== projectRoot || !left.has(basename(path)),
   });
-  // So that nginx and Redis are not fetched a second time.
+  // So that the copy does not download nginx and Redis again.
   const cache = join(projectRoot, '.cache');
   await mkdir(cache, { recursive: true });
   await symlink(cache, join(copy, '.cache'));
@@ -44,7 +44,7 @@ function block(language: string, words: string): string {
   return found[0]?.text ?? '';
 }
 
-/** Replaces what must be there to be replaced. */
+/** Replaces texts. Fails if one is missing. */
 function put(text: string, changes: Readonly<Record<string, string>>): string {
   return Object.entries(changes).reduce((changed, [from, to]) => {
     expect(changed).toContain(from);
@@ -75,7 +75,7 @@ test('README.md: the first commands are the demo and the tests, word for word', 
 // One after the other: `npm start` uses what `npm ci` has installed.
 describe.sequential('in a fresh copy', () => {
   test(
-    'npm ci && npm run demo, told to end by itself',
+    'npm ci && npm run demo -- --once exits by itself',
     async () => {
       const command = put(commands()[0]?.text ?? '', { 'npm run demo': 'npm run demo -- --once' });
       expect(await shell(command)).not.toBe('');
@@ -83,9 +83,9 @@ describe.sequential('in a fresh copy', () => {
     120 * SECONDS,
   );
 
-  // The whole suite would run this test again, and without end.
+  // The whole suite would run this test again, endlessly.
   test(
-    'npm ci && npm test, of which only the smoke test is run',
+    'npm ci && npm test runs the smoke test',
     async () => {
       const command = put(commands()[1]?.text ?? '', {
         'npm test': 'npm test -- test/nginx/smoke',

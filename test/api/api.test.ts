@@ -33,7 +33,7 @@ test.each([
   ['a part of the key', `Bearer ${KEY.slice(0, -1)}`],
   ['the key and more', `Bearer ${KEY} x`],
   ['another scheme', `Basic ${btoa(`test:${KEY}`)}`],
-  ['the key alone', KEY],
+  ['the key without a scheme', KEY],
   ['an empty key', 'Bearer '],
 ])('API: %s gets 401 on every endpoint', async (_, authorization) => {
   const { ask } = createAsked();

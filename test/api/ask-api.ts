@@ -21,7 +21,7 @@ export interface Asking {
   readonly body?: string | Uint8Array<ArrayBuffer>;
 }
 
-/** The API with two clients, by a clock that stands still until it is set. */
+/** The API with two clients, with a clock that the test sets. */
 export function createAsked(options: PosternOptions = {}) {
   const clock = { now: 1_800_000_000_000 };
   const apiKeys = [apiKey(KEY), apiKey(OTHER_KEY, { id: 'other' })];

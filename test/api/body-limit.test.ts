@@ -5,8 +5,8 @@ import { keptLog } from './ask-api.ts';
 
 const MEGABYTE = 1024 * 1024;
 
-/** Posts so many bytes of JSON over HTTP, with or without their length told. */
-async function post(bytes: number, told: boolean) {
+/** Posts this number of bytes of JSON over HTTP, with or without Content-Length. */
+async function post(bytes: number, withLength: boolean) {
   const { log, withoutAudit } = keptLog();
   const { api } = createPostern({ log });
   const { port, stop } = await listening(apiListener(api));
@@ -30,7 +30,7 @@ async function post(bytes: number, told: boolean) {
         },
       );
       asked.on('error', reject);
-      if (told) asked.setHeader('content-length', bytes);
+      if (withLength) asked.setHeader('content-length', bytes);
       else asked.setHeader('transfer-encoding', 'chunked');
       asked.end(body);
     },
@@ -43,9 +43,9 @@ test.each([
   ['in chunks', false],
 ])(
   'API: a request body of one megabyte %s is accepted, and one more byte is not',
-  async (_, told) => {
-    expect(await post(MEGABYTE, told)).toMatchObject({ status: 201, cache: 'no-store' });
-    const { status, cache, text, lines } = await post(MEGABYTE + 1, told);
+  async (_, withLength) => {
+    expect(await post(MEGABYTE, withLength)).toMatchObject({ status: 201, cache: 'no-store' });
+    const { status, cache, text, lines } = await post(MEGABYTE + 1, withLength);
     expect([status, cache]).toEqual([413, 'no-store']);
     expect(JSON.parse(text)).toMatchObject({ status: 413, code: 'content_too_large' });
     expect(lines).toEqual([]);

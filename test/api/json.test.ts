@@ -3,10 +3,10 @@ import { expect, test } from 'vitest';
 import { parseJson, splitArray } from '../../service/api/json.ts';
 import { Refused } from '../../service/domain/errors.ts';
 
-/** What comes of a text that is split, as one value again. */
+/** The elements of a text after splitting, as one value. */
 const joined = (text: string): unknown => splitArray(text, 1000).map(parseJson);
 
-/** The value, or nothing for a text that is refused. */
+/** The value; undefined for a text that is rejected. */
 function outcome(read: (text: string) => unknown, text: string): { readonly value?: unknown } {
   try {
     return { value: read(text) };

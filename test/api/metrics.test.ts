@@ -272,7 +272,7 @@ test('metrics: no text of a request appears, and no series is added', async () =
   expect([...after.keys()]).toEqual([...before.samples.keys()]);
   expect(text.toLowerCase()).not.toContain(MARK);
   for (const token of seen) expect(text).not.toContain(token.slice(3, 20));
-  // It was all of it decided on and issued.
+  // Requests were decided on, and tokens issued.
   expect(after.get('postern_tokens_issued_total{format="opaque"}')).toBeGreaterThan(20);
   const allowed = after.get('postern_decisions_total{way="auth_request",code="allow"}');
   expect(allowed).toBeGreaterThan(20);

@@ -70,7 +70,7 @@ test('rounds: each step is measured once a round', async () => {
   const { rounds } = await inRounds([step('a'), step('b')], 3, line);
   expect(told.toSorted()).toEqual(['a', 'a', 'a', 'b', 'b', 'b']);
   expect([rounds.a?.length, rounds.b?.length]).toEqual([3, 3]);
-  // Never twice in a row before the other had its turn.
+  // In each round, each step runs once.
   for (const round of [0, 1, 2])
     expect((rounds.a?.[round] ?? 0) + (rounds.b?.[round] ?? 0)).toBe(4 * round + 3);
 });

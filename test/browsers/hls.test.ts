@@ -12,7 +12,7 @@ import { pageOf, pagesLocation } from './pages.ts';
 const prefix = '/download/hls/';
 const playsHls = `document.createElement('video').canPlayType('application/vnd.apple.mpegurl')`;
 
-/** Plays it as fast as it can; how long it was, or why it could not. */
+/** Plays it as fast as possible. Returns its length, or the error. */
 const playAll = (url: string) => `new Promise((resolve) => {
   const video = document.createElement('video');
   video.muted = true;
@@ -23,7 +23,7 @@ const playAll = (url: string) => `new Promise((resolve) => {
   video.play().catch(({ message }) => resolve(message));
 })`;
 
-/** What the scripts that play HLS do: the statuses of the playlist and all that it names. */
+/** Fetches the playlist and its segments, as scripts that play HLS do. Returns the statuses. */
 const fetchAll = (url: string) => `(async () => {
   const playlist = await fetch(${JSON.stringify(url)});
   const text = await playlist.text();

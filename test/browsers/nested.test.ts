@@ -20,11 +20,11 @@ test.for(cases)(
       return page.evaluate('document.body.innerText');
     };
     const own = await browser.open(await pageOf(site, 'A page of the site'));
-    /** The same by a script, which is quicker. */
+    /** The same by a script, which is faster. */
     const load = (uri: string) =>
       own.evaluate(`fetch(${JSON.stringify(uri)}).then((response) => response.text())`);
     const denied = expect.stringContaining('This link no longer works');
-    /** Which file each was asked for, once as many as are expected are in the log. */
+    /** The file that each token was used for, when the log has as many lines as expected. */
     const asked = async (id: string, count: number) => {
       const lines = await waitForLines(site, id, ({ length }) => length >= count);
       return lines.map(({ request, status }) => `${request.split(/[ ?]/)[1]} ${status}`);

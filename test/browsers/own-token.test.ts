@@ -20,7 +20,7 @@ const login = {
   maxResumeFor: 600,
 };
 
-/** What the login of the site gave to the page. */
+/** The access token that the page has from the login of the site. */
 async function accessToken(): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: login.issuer, aud: 'postern', sub: 'ada', iat: now, exp: now + 300 };

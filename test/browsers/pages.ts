@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Site } from '../support/site.ts';
 
-/** For startSite: the pages of the site itself, in which no snippet is. */
+/** For startSite: the pages of the site itself, in a location without a snippet. */
 export const pagesLocation = 'location /pages/ { alias $files/../pages/; }';
 
 /** Writes the page; returns its URL. */
@@ -13,7 +13,7 @@ export async function pageOf(site: Site, html: string, name = 'index.html'): Pro
   return site.nginx.url('/pages/');
 }
 
-/** Text alone has no size to click on where the machine has no font. */
+/** Without a font on the machine, a link with only text has no size to click on. */
 export function link(id: string, url: string): string {
   return `<a id="${id}" href="${url}" style="display: block; height: 50px">${id}</a>`;
 }

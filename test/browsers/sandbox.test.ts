@@ -37,7 +37,7 @@ test.for(cases)('%s: opens an active document in a sandbox by %s', async ([name,
     const page = await browser.open(site.nginx.url(url));
     expect(await page.evaluate('document.title')).toBe('still');
     expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-    // But the script does run where the site serves the file itself.
+    // The script does run if the site serves the file itself.
     const open = await browser.open(site.nginx.url(`/open/${file}`));
     expect(await open.evaluate('document.title')).toBe('ran');
   }
@@ -51,7 +51,7 @@ test.for(cases)('%s: opens an active document in a sandbox by %s', async ([name,
   expect(await page.evaluate(WIDTH)).toBe(64);
   expect(await stateOf(site, folder.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
 
-  // What is saved is none the worse for it.
+  // The saved file is unchanged.
   const archive = await site.issue({ path: '/download/a.zip', max_uses: 1 });
   const { headers } = await site.fetch(archive.url, { method: 'HEAD' });
   expect(headers.get('Content-Security-Policy')).toBe('sandbox');

@@ -130,7 +130,7 @@ function decoded(path: string): string {
   }
 }
 
-test('Caddy: request lines that nobody would write serve only a file that a token covers', async () => {
+test('Caddy: generated request lines get only a file that a token covers', async () => {
   const tokens = await issueTokens(site.issue);
   const seen = { requests: 0, served: 0 };
   await fc.assert(

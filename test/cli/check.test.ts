@@ -9,7 +9,7 @@ async function check(config: FileConfig, words: string[] = [], env: Record<strin
   const { path, folder } = await configFile(config);
   await writeFile(join(folder, 'keys.json'), await jwksText('EdDSA'));
   await writeFile(join(folder, 'no-keys.json'), '{}');
-  // The variables for other commands are no error here.
+  // Variables for other commands are not an error here.
   const own = { POSTERN_CONFIG: path, POSTERN_API: 'http://127.0.0.1:9', POSTERN_API_KEY: 'x' };
   return postern(['check', ...words], folder, { env: { ...own, ...env } });
 }

@@ -21,7 +21,7 @@ describe.runIf(hasAddresses).each(ways)(
     });
     afterAll(() => site.stop());
 
-    /** A link for one, with a place for its file and for its cookies. */
+    /** A single-use link, with paths for its file and its cookies. */
     async function linkForOne(more = {}) {
       const { id, url } = await site.issue({ path: '/download/a.bin', max_uses: 1, ...more });
       const folder = await testFolder();
@@ -34,8 +34,8 @@ describe.runIf(hasAddresses).each(ways)(
       ['its cookie, from another address', 'any', AWAY, true],
       ['its address, without the cookie', 'any', HOME, false],
       ['both', 'any', HOME, true],
-      ['its cookie where that alone counts', 'cookie', AWAY, true],
-      ['its cookie from its address where that alone counts', 'cookie', HOME, true],
+      ['its cookie, with bind: cookie', 'cookie', AWAY, true],
+      ['its cookie from its address, with bind: cookie', 'cookie', HOME, true],
     ] as const)('is known by %s', async ([, bind, from, hasJar], context) => {
       const curl = await downloader('curl', context);
       const { id, link, jar } = await linkForOne({ bind });
@@ -51,7 +51,7 @@ describe.runIf(hasAddresses).each(ways)(
 
     test.for([
       ['with neither cookie nor address', 'any', AWAY],
-      ['by its address where the cookie alone counts', 'cookie', HOME],
+      ['by its address, with bind: cookie', 'cookie', HOME],
     ] as const)('is not known %s', async ([, bind, from], context) => {
       const curl = await downloader('curl', context);
       const { id, link, jar } = await linkForOne({ bind });

@@ -25,7 +25,7 @@ test.for(ways)('aria2: eight parallel connections count as one use by %s', async
 
   expect(ended).toMatchObject({ code: 0 });
   expect((await readFile(file)).equals(BYTES)).toBe(true);
-  // The first request has no range, as it asks for the length too; its answer is cut.
+  // The first request has no range, because aria2 also asks for the length. aria2 ends it early.
   const lines = await waitForLines(site, issued.id, ({ length }) => length >= 8);
   expect(lines.filter(({ status }) => status === 206).length).toBeGreaterThanOrEqual(7);
   expect(await stateOf(site, issued.id)).toMatchObject(usedOnceFrom('127.0.0.1'));

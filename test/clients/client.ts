@@ -9,9 +9,9 @@ export interface Ended extends Exit {
   readonly stderr: string;
 }
 
-/** A program as its users have it, in no way a double. */
+/** The real program, not a double. */
 export interface Client {
-  /** It is ended with the test at the latest. */
+  /** Ends with the test at the latest. */
   start(args: readonly string[], pipes?: number): Promise<Running>;
   /** The same, and waits for its end. */
   run(args: readonly string[]): Promise<Ended>;
@@ -27,7 +27,7 @@ export async function client(name: ToolName, context: TestContext): Promise<Clie
       name,
       path: tool.path,
       args: [...args],
-      // Nothing of the user's: a proxy or a .wgetrc would make it another client.
+      // Without the user's settings: a proxy or a .wgetrc would change the client.
       env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, LC_ALL: 'C.UTF-8', ...tool.env },
       cwd: folder,
       folder,

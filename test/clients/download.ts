@@ -8,7 +8,7 @@ export interface Download {
   readonly url: string;
   /** Where it is saved. */
   readonly file: string;
-  /** The address of 127.0.0.0/8 that nginx sees; 127.0.0.1 unless told. */
+  /** The address of 127.0.0.0/8 that nginx sees; by default 127.0.0.1. */
   readonly from?: string;
   readonly more?: readonly string[];
 }
@@ -16,9 +16,9 @@ export interface Download {
 interface CommandLine {
   /** Without what the user or the system has configured. */
   args(download: Required<Pick<Download, 'url' | 'file' | 'from'>>): readonly string[];
-  /** To go on with the file that is there. */
+  /** Options to continue an incomplete file. */
   readonly resume: readonly string[];
-  /** So that there is time to cut it. */
+  /** Options that limit the rate, so that the test can interrupt the download. */
   readonly slow: readonly string[];
   readonly kill: NodeJS.Signals;
 }
@@ -45,12 +45,12 @@ const commandLines = {
   aria2c: {
     args: ({ url, file, from }) => [
       ...['--no-conf', '--no-netrc', '--quiet', '--max-tries=1'],
-      // What came is in the file at once, and nothing else is.
+      // The file has exactly the received bytes at any time.
       ...['--file-allocation=none', '--disk-cache=0'],
       ...[`--interface=${from}`, `--dir=${dirname(file)}`, `--out=${basename(file)}`, url],
     ],
     resume: ['--continue=true'],
-    // Below this it sleeps for a second at a time, and does not hear that it is to end.
+    // At a lower rate, it sleeps for a second at a time and ignores signals.
     slow: ['--max-download-limit=8M'],
     // It saves its state every minute and on SIGINT.
     kill: 'SIGINT',
@@ -63,18 +63,18 @@ export const downloaders = Object.keys(commandLines) as readonly DownloaderName[
 /** Other systems have one loopback address by default. */
 export const hasAddresses = process.platform === 'linux';
 
-/** How curl ends where the token is not good, for it or any more. */
+/** The exit status and the output of curl if the token is not valid, or not for this client. */
 export const refused = { code: 22, stderr: expect.stringContaining('401') };
 
 export interface Downloader {
   start(download: Download): Promise<Running>;
   download(download: Download): Promise<Ended>;
   /**
-   * Kills it once it has saved so many bytes. It is told to be slow, and goes on without: with a
-   * `limit_rate` in the token what is left would take its time too.
+   * Kills it when it has saved this many bytes. The client limits the rate until then, because a
+   * `limit_rate` in the token would also slow down the rest.
    */
   cut(download: Download, bytes: number): Promise<Exit>;
-  /** A new process goes on with the file. */
+  /** A new process continues the file. */
   resume(download: Download): Promise<Ended>;
 }
 

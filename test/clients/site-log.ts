@@ -7,20 +7,20 @@ export interface LogLine {
   readonly request: string;
   readonly status: number;
   readonly bytes: number;
-  /** `OK` where all was sent, else empty. */
+  /** `OK` if nginx sent everything, else empty. */
   readonly completion: string;
   readonly token_id: string;
   readonly code: string;
 }
 
-/** Those of one token, in the order in which nginx was done with the requests. */
+/** The lines of one token, in the order in which nginx finished the requests. */
 export async function linesOf(site: Site, tokenId: string): Promise<LogLine[]> {
   const lines = (await site.log()).split('\n').slice(0, -1);
   const all = lines.map((line): LogLine => JSON.parse(line));
   return all.filter(({ token_id }) => token_id === tokenId);
 }
 
-/** nginx writes a line when it is done with a request, which may be after its client has ended. */
+/** nginx writes a line when it has finished a request, which can be after its client has ended. */
 export function waitForLines(
   site: Site,
   tokenId: string,

@@ -1,7 +1,7 @@
 import { KEY } from '../support/postern.ts';
 import type { Site } from '../support/site.ts';
 
-/** What the API tells of a token where requesters are told apart. */
+/** The API's state of a token whose requesters are distinguished. */
 export interface State {
   readonly uses_left: number;
   readonly requesters: ReadonlyArray<{ readonly address: string; readonly began: number }>;
@@ -30,7 +30,7 @@ async function askOf({ postern }: Site, method: string, id: string, body?: strin
   return response;
 }
 
-/** The state of a token for one, which somebody at that address has used. */
+/** The state of a single-use token that a client at this address has used. */
 export function usedOnceFrom(address: string) {
   return { uses_left: 0, requesters: [{ address }] };
 }

@@ -19,7 +19,7 @@ describe.each(ways)('uses: a link with one use by %s', (way) => {
   });
   afterAll(() => site.stop());
 
-  /** Where it is, where to save it, and what the API tells of its token. */
+  /** Its URL, the file to save it to, and the state of its token. */
   async function linkForOne(more = {}) {
     const { id, url } = await site.issue({ path: '/download/a.bin', max_uses: 1, ...more });
     const file = join(await testFolder(), 'a.bin');
@@ -34,7 +34,7 @@ describe.each(ways)('uses: a link with one use by %s', (way) => {
 
       expect(await program.download(link)).toMatchObject({ code: 0 });
       expect((await readFile(link.file)).equals(BYTES)).toBe(true);
-      // There is nothing left to fetch, which curl alone takes for a failure.
+      // The file is complete. Only curl reports that as a failure.
       await program.resume(link);
       expect((await readFile(link.file)).equals(BYTES)).toBe(true);
       const lines = await waitForLines(site, link.id, ({ length }) => length >= 2);

@@ -28,7 +28,7 @@ const LOGIN = {
   trusted_for: 'clients',
 };
 
-/** JSON is YAML; what is undefined is left out. */
+/** JSON is YAML. Undefined values are left out. */
 const file = (...issuers: unknown[]) => `${FILE}issuers: ${JSON.stringify(issuers)}`;
 const read = (...issuers: Entry[]) => loadFile(file(...issuers)).issuers;
 

@@ -25,7 +25,7 @@ test('config: the format jwt without signing keys is an error', () => {
   expect(fileIssues(`${MOUNTS}format: jwt`)).toMatchObject([
     { field: 'format', where: 'postern.yaml:2' },
   ]);
-  // The keys may stand in what cannot be read, or are already complained of.
+  // The keys may be in a value that cannot be read, or that already has an issue.
   expect(issuesOf({ POSTERN_FORMAT: 'jwt', POSTERN_CONFIG: 'none' })).toMatchObject([
     { field: 'POSTERN_CONFIG' },
   ]);

@@ -3,7 +3,7 @@ import { ConfigError, type ConfigIssue } from '../../service/config/errors.ts';
 
 type Env = Record<string, string | undefined>;
 
-/** The least that is a configuration. */
+/** The minimum configuration. */
 export const MOUNTS = { POSTERN_MOUNTS: '/download/=/protected/' };
 
 /** The configuration of an environment, with one mount if it sets none. */
@@ -37,7 +37,7 @@ export function fileIssues(yaml: string, env: Env = {}): readonly ConfigIssue[] 
   return errorOf(() => loadFile(yaml, env)).issues;
 }
 
-/** As `node:fs` answers where there is no file. */
+/** The error of `node:fs` for a file that does not exist. */
 export function missing(): never {
   throw Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' });
 }

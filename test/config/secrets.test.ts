@@ -79,7 +79,7 @@ test.each(inUrls.map((form) => [form('<secret>'), form] as const))(
   (_name, form) => {
     fc.assert(
       fc.property(secret(HOSTILE), (hidden) => {
-        // A second fault, for the few that are legal after all.
+        // A second error, for values that are valid by chance.
         const env = { POSTERN_LOG_LEVEL: 'x' };
         expectHidden(hidden, () => load({ ...env, POSTERN_STORE: form(hidden) }));
         const url = form(hidden).replace(/^redis/, 'https');

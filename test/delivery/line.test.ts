@@ -17,7 +17,7 @@ test.each([
   ['206 300 280 -', { bytes: 300 }],
   ['206 3 3 bytes 2-4/5', { bytes: 3, size: 5, range: [2, 5] }],
   ['206 1 3 bytes 2-4/5', { bytes: 1, size: 5, range: [2, 3] }],
-  // No more than what the response can have.
+  // At most the values that a response can have.
   ['200 9 5 -', { bytes: 5, size: 5, range: [0, 5] }],
   ['206 9 3 bytes 2-4/5', { bytes: 3, size: 5, range: [2, 5] }],
 ])('delivery: the line %s', (rest, expected) => {

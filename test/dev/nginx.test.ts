@@ -11,7 +11,7 @@ const answering =
   ({ port }: { port: number }) =>
     `server { listen 127.0.0.1:${port}; location / { return 200 "${text}"; } }`;
 
-/** Over a connection of its own: one that is kept ends with the worker that a reload replaces. */
+/** Over a new connection: a kept one ends with the worker that a reload replaces. */
 function body(url: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent: false }, (response) => text(response).then(resolve, reject));

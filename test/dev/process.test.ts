@@ -57,12 +57,12 @@ test('launch: a program that exits is reported, and has extra pipes', async () =
 test('launch: child processes and the folder are removed with the program', async () => {
   const folder = await temporaryFolder();
   const running = await shell('sleep 60 & sleep 60 & exec sleep 60', folder);
-  // Resolves when nobody holds its stdout any more, so all three are gone.
+  // Resolves when its stdout is closed, so all three processes have ended.
   expect(await running.stop()).toEqual({ code: null, signal: 'SIGTERM' });
   expect(existsSync(folder)).toBe(false);
 });
 
-// Needs a process of its own that dies: the built one.
+// Needs a separate process that ends: the built one.
 const built = join(projectRoot, 'dist', 'dev', 'process.js');
 
 test.runIf(existsSync(built))(
@@ -80,7 +80,7 @@ test.runIf(existsSync(built))(
 
     parent.kill('SIGKILL');
 
-    await once(parent, 'close'); // when nobody holds its stdout any more
+    await once(parent, 'close'); // when its stdout is closed
     await waitFor(() => !existsSync(folder), { what: 'the folder to be gone' });
   },
 );

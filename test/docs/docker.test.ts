@@ -93,7 +93,7 @@ describe('compose.yaml', () => {
         const source =
           typeof volume === 'string' ? volume.replace(/:[^:]*(:ro)?$/, '') : volume.source;
         if (!source.startsWith('.')) {
-          // A volume of its own, or the operator's folder.
+          // A named volume, or the operator's folder.
           if (!source.startsWith('$')) expect(Object.keys(volumes)).toContain(source);
         } else expect(existsSync(join(projectRoot, source)), source).toBe(true);
       }
@@ -180,7 +180,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
       word === '/nodejs/bin/node' ? process.execPath : word.replace(/^\/app\//, `${app}/`),
     );
 
-  /** Not a whole container: its process, with its environment, over addresses that are free here. */
+  /** Only the process of the container, with its environment, on free addresses. */
   async function start(changes: Env) {
     const [path = '', ...args] = [...words('ENTRYPOINT'), ...words('CMD')];
     const env = environment(changes);

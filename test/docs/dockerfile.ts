@@ -77,7 +77,7 @@ export async function build(instructions: readonly Instruction[], under: string)
       for (const source of sources) await copy(join(origin, source), into);
     }
     if (name === 'RUN') {
-      // Only root can give a folder to somebody else, as Docker does.
+      // Only root can change the owner of a folder, as Docker does.
       const isRoot = process.getuid?.() === 0;
       const owned = isRoot ? text : text.replace(/-o \d+ -g \d+/, '');
       const command = owned.replaceAll('/rootfs/', `${root}/rootfs/`);

@@ -40,7 +40,7 @@ function anchors(page: string): string[] {
 describe.each(pages)('%s', (page) => {
   const text = read(page);
 
-  test('links lead somewhere', () => {
+  test('each link points to a file and a heading that exist', () => {
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
     for (const [link, file = '', fragment] of links) {
       const target = file === '' ? page : join(dirname(page), file);
@@ -58,9 +58,9 @@ describe.each(pages)('%s', (page) => {
   });
 
   // The changelog also names variables that were removed.
-  test.skipIf(page === 'CHANGELOG.md')('names no variable that there is not', () => {
+  test.skipIf(page === 'CHANGELOG.md')('names only variables that exist', () => {
     const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES];
-    // Injected by others, and told apart from ours.
+    // Kubernetes and Docker inject these.
     const foreign = /^POSTERN_(SERVICE|PORT)/;
     const named = [...text.matchAll(/\bPOSTERN_[A-Z_]*[A-Z]/g)].map(([name]) => name);
     for (const name of named) if (!foreign.test(name)) expect(known).toContain(name);
@@ -137,6 +137,42 @@ describe('docs/monitoring.md', () => {
     const fields = read('service/gate/log.ts').match(/^ {6}(\w+):/gm) ?? [];
     expect(fields.length).toBeGreaterThan(8);
     for (const field of fields) expect(text).toContain(`\`${field.trim().replace(':', '')}\``);
+  });
+});
+
+describe('CONTRIBUTING.md: the table of tests', () => {
+  const section = read('CONTRIBUTING.md').split('## Find the test')[1]?.split('\n## ')[0] ?? '';
+  /** The files and folders of each row. A name without a folder is in the folder of the one before. */
+  const named = [...section.matchAll(/^\| .* \| (.*) \|$/gm)].flatMap(([, cell = '']) => {
+    let folder = '';
+    return [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => {
+      if (/^(?:test|dev|\.github)\//.test(name)) folder = dirname(name);
+      return name.startsWith(`${folder}/`) || folder === '' ? name : join(folder, name);
+    });
+  });
+
+  test('names only files and folders that exist', () => {
+    expect(named.length).toBeGreaterThan(100);
+    for (const name of named) {
+      const [start = '', ending] = name.split('*');
+      const found =
+        ending === undefined
+          ? existsSync(join(projectRoot, name))
+          : within(dirname(name), ending).some((file) => file.startsWith(start));
+      expect(found, name).toBe(true);
+    }
+  });
+
+  test('names each folder of tests, or a file in it', () => {
+    const folders = readdirSync(join(projectRoot, 'test'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.test.ts'))
+      .map((file) => dirname(join('test', file)));
+    for (const folder of new Set(folders)) {
+      const reached = named.some((name) =>
+        name.endsWith('/') ? `${folder}/`.startsWith(name) : dirname(name) === folder,
+      );
+      expect(reached, folder).toBe(true);
+    }
   });
 });
 

@@ -16,7 +16,7 @@ const recipes = pages.split(/^#+ (?=\S)/m).flatMap((section) =>
     .map(({ text }) => ({ heading: section.split('\n', 1)[0] ?? '', text })),
 );
 
-/** The old location is a second way to the files, as that section says. */
+/** The old location also serves the files, as that section says. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'Migrate from secure_link': ['second-door'],
 };

@@ -60,7 +60,7 @@ describe('address: the network of a requester', () => {
     const legal = isIPv4(address) || isIPv6(address);
     expect(networkOf(address)).toBeUndefined();
     expect(isWithin(address, ['0.0.0.0/0', '::/0'])).toBe(false);
-    // The zone is the one thing that we are stricter on.
+    // Only for the zone, Postern is stricter.
     expect(legal).toBe(address.includes('%'));
   });
 
@@ -102,7 +102,7 @@ describe('address: a list of addresses and ranges', () => {
       fc.property(fc.oneof(v4, v6, near), fc.oneof(round, v4, v6), length, (a, b, bits) => {
         const size = isIPv4(b) ? 32 : 128;
         const range = `${b}/${bits % (size + 1)}`;
-        // To Node ::/0 holds IPv4 as well, being where that is mapped to.
+        // For Node.js, ::/0 contains IPv4, too, because IPv4 addresses are mapped into it.
         fc.pre(isIPv4(a) === isIPv4(b) && addressRangeError(range) === undefined);
         const list = new BlockList();
         list.addSubnet(b, bits % (size + 1), isIPv4(b) ? 'ipv4' : 'ipv6');

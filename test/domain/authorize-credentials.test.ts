@@ -29,7 +29,7 @@ test.each([
   ['a token without a scheme', good],
   ['a token and more', `Bearer ${good}, Bearer ${good}`],
   ['nothing', ''],
-  ['a scheme alone', 'Bearer '],
+  ['a scheme without a token', 'Bearer '],
 ])('authorize: %s counts as no token', async (_, authorization) => {
   expect(await authorize('/download/a', { authorization })).toMatchObject({
     code: 'missing_token',

@@ -4,10 +4,10 @@ import { grantAt, newId } from '../store/grants.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider } from './decider.ts';
 
-/** Has the shape of one; what it says is for the test's own `verify`. */
+/** Has the form of a JWT. The test's own `verify` decides what it contains. */
 const JWT = `${Buffer.from(JSON.stringify({ typ: JWT_TYPE })).toString('base64url')}.eyJhIjoxfQ.${'c'.repeat(43)}`;
 
-/** For how long nginx may reuse the answer, with so many milliseconds left. */
+/** Seconds for which nginx may reuse the decision, if this many milliseconds are left. */
 async function reuseFor(decisionTtl: number, left: number): Promise<number> {
   const { issue, authorize, clock } = createDecider({ decisionTtl });
   const { url } = await issue({ path: '/download/a', expires_in: 60 });
@@ -81,7 +81,7 @@ test.each([
   },
 );
 
-// nginx keeps each URL apart: with made-up arguments a client would fill the cache with one token.
+// nginx caches each URL separately: with made-up arguments, one token could fill the cache.
 test.each([
   ['', 2],
   ['&start=10', 2],

@@ -9,7 +9,7 @@ const mounts = [
 ];
 const { issue, authorize } = createDecider({ mounts });
 
-/** As nginx passes it on: one character a byte. */
+/** As nginx passes it on: one character for each byte. */
 const bytes = (text: string) => Buffer.from(text).toString('latin1');
 
 async function cookiesOf(uri: string, more = {}) {
@@ -28,7 +28,7 @@ describe('cookies: the path of the token cookie is the folder as in the request'
     ['/download/a b/', '/download/%61%20b/y.ts?token=~', '/download/%61%20b/'],
     ['/mÿ dl/x/', '/m%C3%BF%20dl/~/x/y', '/m%C3%BF%20dl/x/'],
     ['/download/a;b/c/', '/download/a%3Bb/c/y.ts?token=~', '/download/a%3Bb/c/'],
-    // What a cookie's path cannot hold: none, as a wider one would show the token elsewhere.
+    // A cookie cannot have this path. A wider path would send the token elsewhere, so no cookie is set.
     ['/download/a;b/c/', '/download/a;b/c/y.ts?token=~', undefined],
     ['/mÿ dl/x/', bytes('/mÿ%20dl/x/y?token=~'), undefined],
   ])('%s by %s: %s', async (prefix, uri, path) => {

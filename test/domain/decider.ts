@@ -21,7 +21,7 @@ export interface DeciderOptions {
   readonly verify?: Verify;
 }
 
-/** Issuing and authorizing over one store, by a clock that stands still until it is set. */
+/** Issuing and authorizing over one store, with a clock that the test sets. */
 export function createDecider(options: DeciderOptions = {}) {
   const clock = { now: 1_800_000_000_000 };
   const now = () => clock.now;

@@ -26,7 +26,7 @@ test.each<[string, GrantRequest, string]>([
   ['the internal prefix', { prefix: '/protected/' }, '/0/prefix'],
   ['what looks like a token', { path: `/download/~ps_${'a'.repeat(32)}` }, '/0/path'],
   ['what looks like a token', { prefix: `/download/~ps_${'a'.repeat(32)}/b/` }, '/0/prefix'],
-  ['a longer time', { path: '/download/a/b', expires_in: 3601 }, '/0/expires_in'],
+  ['an expires_in above the maximum', { path: '/download/a/b', expires_in: 3601 }, '/0/expires_in'],
   ['a malformed target', { path: '/download/a', target: '/protected/a/' }, '/0/target'],
   ['a target under no mount', { path: '/download/a', target: '/etc/passwd' }, '/0/target'],
   ['a file for a folder', { prefix: '/download/a/', target: '/protected/a' }, '/0/target'],
@@ -42,7 +42,7 @@ test.each(linesOf('hostile-paths.txt'))('issue: no token for the path %s', async
 test.each<[string, GrantRequest, string]>([
   ['a path', { path: '/download/b' }, '/0/path'],
   ['its own folder as a file', { path: '/download/a' }, '/0/path'],
-  ['a prefix that holds its own', { prefix: '/download/' }, '/0/prefix'],
+  ['a prefix above its own', { prefix: '/download/' }, '/0/prefix'],
   ['another mount', { path: '/video/a' }, '/0/path'],
   ['a target', { path: '/download/a/b', target: '/protected/b' }, '/0/target'],
 ])('issue: %s gets insufficient_scope', async (_, request, pointer) => {

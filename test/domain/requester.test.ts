@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { identify } from '../../service/domain/requester.ts';
 import { digest } from '../../service/domain/token.ts';
 
-/** Secrets that are told from each other by their number. */
+/** Secrets that differ by their number. */
 const secrets = (count: number, first = 0) =>
   Array.from({ length: count }, (_, i) => String(first + i).padStart(22, 'x'));
 

@@ -12,7 +12,7 @@ const mounts = createMounts([
   mount('a.example:/own/', '/own-files/'),
 ]);
 const limited: Client = { ...client, paths: [{ prefix: '/download/reports/' }] };
-/** For a token of one mount, good for the sites that this has, or for one of them. */
+/** For a token of one mount, valid on all its sites or on one of them. */
 const fault = (target: string, of: Client, folder = false, all = mounts, site?: string) => {
   const covers = folder ? '/download/' : '/download/x';
   const at = all.find(site, covers) as Mount;
@@ -35,7 +35,7 @@ test('target: a mount of another site does not count', () => {
     expect(fault('/own-files/a', of, false, mounts, 'b.example')).toMatchObject({
       forbidden: false,
     });
-    // Without a site the token is good for each.
+    // Without a site, the token is valid on each.
     expect(fault('/own-files/a', of)).toMatchObject({ forbidden: false });
   }
 });
@@ -113,7 +113,7 @@ describe('target: one internal prefix on two sites with different files', () => 
   test('a token for all sites needs the right on each', () => {
     const named = mount('b.example:/other/', '/protected/');
     const all = createMounts([everywhere, named]);
-    // On a site that no mount names, and on b, a right on b alone does not count.
+    // On a site that no mount names, and on b, a right only on b does not count.
     expect(fault('/protected/secret', both, false, all)).toMatchObject({ forbidden: true });
     const other = of(['b.example', '/other/']);
     expect(fault('/protected/secret', other, false, all)).toMatchObject({ forbidden: true });
@@ -142,7 +142,7 @@ test('target: the mount of a site needs a client that may issue for the site', (
   expect(on('a.example', '/own-files/a', of('a.example'))).toBeUndefined();
   expect(on('a.example', '/own-files/a', of('b.example'))).toMatchObject({ forbidden: true });
   expect(on('a.example', '/protected/a', of('a.example'))).toBeUndefined();
-  // Its own site alone: this mount serves every other too.
+  // Only its own site: this mount also serves every other site.
   expect(fault('/protected/a', of('a.example'))).toMatchObject({ forbidden: true });
 });
 

@@ -64,7 +64,7 @@ test('events: those of one turn are added together, after it', async () => {
   await expect.poll(() => added.map(({ length }) => length)).toEqual([30]);
 });
 
-test('events: a store that does not answer holds nobody up, and what does not fit is counted', async () => {
+test('events: a store that does not answer delays no request, and dropped events are counted', async () => {
   const { store, added, release } = heldStore();
   const { emit, metric, lines } = started(store);
   emit('token.issued', { i: 0 });

@@ -254,7 +254,7 @@ test('Cluster: check fails while one master takes no write', async () => {
   expect((await store.check()).warning).toMatch(/allkeys-lru/);
 });
 
-test('Cluster: a server that is not a node of a cluster is reported as that', async () => {
+test('Cluster: a server that is not a node of a cluster is reported', async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const { store, states } = openedAt(
@@ -268,7 +268,7 @@ test('Cluster: a server that is not a node of a cluster is reported as that', as
   });
 });
 
-test('Cluster: a wrong password is reported as that', async () => {
+test('Cluster: a wrong password is reported', async () => {
   const password = 'pa55word';
   const cluster = await startRedis({
     args: ['--cluster-enabled', 'yes', '--requirepass', 'another'],

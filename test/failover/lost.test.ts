@@ -41,7 +41,7 @@ const isFound = (store: Store, id: string) =>
     () => false,
   );
 
-/** Every key of the one is one of the other, from now on. */
+/** From now on, the second server has every key of the first. */
 async function follow(replica: Redis, master: Redis): Promise<void> {
   await tell(replica, `REPLICAOF 127.0.0.1 ${master.port}`);
   const isUp = async () => (await tell(replica, 'INFO replication')).includes('link_status:up');
@@ -70,7 +70,7 @@ test('Redis lost: a silent connection is replaced without any request, at a new 
 test('Redis lost: commands on a silent connection do not use more and more memory', async () => {
   const { proxy, store } = await throughProxy(await started(), { timeoutMs: 250 });
   proxy.hold(/./);
-  // What replaces it is as silent.
+  // The new connection is silent, too.
   const grant = grantAt(Date.now(), { filename: 'x'.repeat(10_000) });
   let failed = 0;
   const issue = () =>
@@ -112,7 +112,7 @@ test('Redis failover: a master that becomes a replica is not asked, and its succ
   });
   await tell(successor, 'REPLICAOF NO ONE');
   await follow(old, successor);
-  // Nobody writes: that it takes none is noticed all the same.
+  // Without a write request, Postern still detects that the server accepts no writes.
   await waitFor(() => states.includes('down'), { what: 'the loss to be noticed' });
   await expect(store.find(id)).rejects.toMatchObject({
     shown: expect.stringContaining('READONLY'),

@@ -89,7 +89,7 @@ test('Sentinel: too few sentinels and an eviction policy are warnings, in the lo
   });
 });
 
-test('Sentinel: a master that hangs is left, and what it says later counts for nothing', async () => {
+test('Sentinel: Postern leaves a master that hangs, and ignores its later answers', async () => {
   const all = await started();
   const id = await copied(all);
   const { redis, store, states } = all;
@@ -159,10 +159,13 @@ test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>,
     /do not know the master/,
   ],
   ['no TLS', {}, (url) => ({ url: url.replace('redis', 'rediss') }), /No sentinel answers|TLS/],
-])('Sentinel: %s for the sentinels is reported as that', async (_, options, access, expected) => {
-  const { store, states } = await started(options, access);
-  const why = () => store.check().then(String, ({ shown }: StoreUnavailable) => shown ?? '');
-  await waitFor(async () => expected.test(await why()), { what: 'the reason' });
-  expect(states.join('\n')).toMatch(expected);
-  expect(states.join('\n')).not.toMatch(/127\.0\.0\.1|pa55word/);
-});
+])(
+  'Sentinel: %s for the sentinels is reported with this reason',
+  async (_, options, access, expected) => {
+    const { store, states } = await started(options, access);
+    const why = () => store.check().then(String, ({ shown }: StoreUnavailable) => shown ?? '');
+    await waitFor(async () => expected.test(await why()), { what: 'the reason' });
+    expect(states.join('\n')).toMatch(expected);
+    expect(states.join('\n')).not.toMatch(/127\.0\.0\.1|pa55word/);
+  },
+);

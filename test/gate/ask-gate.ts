@@ -4,16 +4,16 @@ import { createPostern, listening, type PosternOptions } from '../support/poster
 
 export interface GateReply {
   readonly status: number;
-  /** Lower-case names; one character a byte. */
+  /** Names in lower case, and one character for each byte. */
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: string;
-  /** Whether the connection had served a request before. */
+  /** Whether the connection has served a request before. */
   readonly reused: boolean;
 }
 
 export type Headers = Record<string, string | string[]>;
 
-/** The gate over HTTP, asked as the snippets ask. Ended with the test, or with what `after` names. */
+/** The gate over HTTP, with the requests of the snippets. Ends with the test, or as `after` says. */
 export async function startGate(
   options: PosternOptions = {},
   after: (end: () => Promise<void>) => void = onTestFinished,

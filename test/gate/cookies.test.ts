@@ -120,7 +120,7 @@ test('cookies: a requester is recognized by the resume cookie or the address', a
   expect((await authRequest(url, { ...other, 'Postern-Resume': secret })).status).toBe(204);
   const among = `${'x'.repeat(22)} ${secret}`;
   expect((await authRequest(url, { ...other, 'Postern-Resume': among })).status).toBe(204);
-  // Not what a client may name by itself.
+  // Not a value that a client can choose.
   const forged = { ...other, Cookie: `postern_resume=${secret}`, 'X-Forwarded-For': '192.0.2.1' };
   expect((await authRequest(url, forged)).status).toBe(401);
   const twice = { 'X-Real-IP': ['192.0.2.1', '192.0.2.1'] };

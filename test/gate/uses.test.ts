@@ -54,7 +54,7 @@ test('uses: the state has uses_left, requesters and their ends', async () => {
   const introspect = async () => (await ask('POST /introspect', { form: { token } })).body;
   const active = { active: true, token_type: 'Bearer', jti: id, ...state };
   expect(await introspect()).toEqual(active);
-  // Looking is no use, and a token that someone resumes has not ended.
+  // An introspection takes no use, and a token that can be resumed has not ended.
   clock.now += 300_000;
   expect(await introspect()).toEqual(active);
   clock.now += 300_000;

@@ -24,7 +24,7 @@ function compile(file: string, ...options: string[]): Promise<Ran> {
   return tools.run('tsc', ...STRICT, ...FORMAT, ...options, join(folder, file));
 }
 
-test('OpenAPI: openapi-typescript makes types that tell a file from a folder', async () => {
+test('OpenAPI: openapi-typescript makes different types for a file and a folder', async () => {
   const types = join(folder, 'types.ts');
   expect((await tools.run('openapi-typescript', tools.document, '-o', types)).output).toContain(
     '🚀',

@@ -67,16 +67,16 @@ describe('client JWT: rejected', () => {
   test.each<[string, object, object?]>([
     ['one of another issuer', { iss: 'https://other.example' }],
     ['one for another audience', { aud: 'other' }],
-    ['one for nobody', { aud: undefined }],
+    ['one without an audience', { aud: undefined }],
     ['one that has ended', { exp: START - 6 }],
     ['one that never ends', { exp: undefined }],
     ['one that has not begun', { nbf: START + 6 }],
-    ['one of nobody', { sub: undefined }],
-    ['one of no text', { sub: 7 }],
-    ['one of a very long name', { sub: 'x'.repeat(256) }],
+    ['one without a sub', { sub: undefined }],
+    ['one whose sub is not text', { sub: 7 }],
+    ['one with a very long sub', { sub: 'x'.repeat(256) }],
     ['a download token', {}, { typ: 'postern+jwt' }],
     ['one of another key', {}, { kid: 'other' }],
-    ['one of no key', {}, { kid: undefined }],
+    ['one without a kid', {}, { kid: undefined }],
   ])('%s', async (_, claims, header) => {
     const { ask } = await opened();
     const json = { path: '/download/users/ann/a' };
@@ -135,7 +135,7 @@ test('client JWT: the reason of a rejection is logged with the issuer, and not s
   expect(fields).toEqual(['exp', 'aud', 'sub', 'kid']);
   expect(reasons.join('')).toMatch(/^[\x20-\x7e]+$/);
   expect(reasons.join('')).not.toContain('s3cret');
-  // Neither an API key nor the JWT of a stranger.
+  // Neither an API key nor a JWT of an unknown issuer.
   for (const key of ['x', await bearer({ iss: 'https://nobody.example' })]) await refused(key);
   expect(rejections).toHaveLength(4);
 });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { JWK } from 'jose';
 import { onTestFinished } from 'vitest';
 
-/** A real JWKS endpoint, which can be taken away. It answers what `state` says, or as `answer` does. */
+/** A real JWKS endpoint that can be stopped. It answers with `state`, or by `answer`. */
 export async function endpoint(answer?: (response: ServerResponse) => void) {
   const state = { keys: [] as JWK[], asked: 0, status: 200 };
   const server = createServer((_, response) => {

@@ -35,15 +35,15 @@ describe('external JWT: limited to what its issuer may', () => {
   test.each<[string, object, string]>([
     ['its path', { path: '/download/secret/a' }, '/download/secret/a'],
     ['a folder above its path', { path: undefined, prefix: '/download/' }, '/download/reports/a'],
-    ['its longest life', { exp: START + 601 }, '/download/reports/a'],
+    ['its maximum lifetime', { exp: START + 601 }, '/download/reports/a'],
     [
-      'its longest life, from a clock ahead',
+      'its maximum lifetime, with a clock that is ahead',
       { iat: START + 6, exp: START + 60 },
       '/download/reports/a',
     ],
-    ['its longest time to resume', { max_uses: 1, resume_for: 601 }, '/download/reports/a'],
+    ['its maximum resume_for', { max_uses: 1, resume_for: 601 }, '/download/reports/a'],
     [
-      'its longest end',
+      'its maximum end',
       { max_uses: 1, start_by: START + 60, exp: START + 661 },
       '/download/reports/a',
     ],
@@ -53,16 +53,16 @@ describe('external JWT: limited to what its issuer may', () => {
     ['the rules of a field', { max_uses: 0 }, '/download/reports/a'],
     ['the names of fields', { max_use: 1 }, '/download/reports/a'],
     [
-      'the claims that are ours alone',
+      'claims that only Postern may set',
       { client_id: 'test', mount: '/download/' },
       '/download/reports/a',
     ],
-    ['what may be kept of it', { revocable: false }, '/download/reports/a'],
+    ['revocable', { revocable: false }, '/download/reports/a'],
     ['its audience', { aud: 'urn:postern:download' }, '/download/reports/a'],
-    ['its name', { iss: 'https://files.example' }, '/download/reports/a'],
-    ['having an id', { jti: undefined }, '/download/reports/a'],
-    ['having a beginning', { iat: undefined }, '/download/reports/a'],
-    ['having an end', { exp: undefined }, '/download/reports/a'],
+    ['its iss', { iss: 'https://files.example' }, '/download/reports/a'],
+    ['the claim jti', { jti: undefined }, '/download/reports/a'],
+    ['the claim iat', { iat: undefined }, '/download/reports/a'],
+    ['the claim exp', { exp: undefined }, '/download/reports/a'],
   ])('%s', async (_, claims, path) => {
     const app = await foreigner('app');
     const { codeOf } = await signedGate({ issuers: [app.issuer], files: app.file });

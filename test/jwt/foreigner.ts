@@ -4,7 +4,7 @@ import { newJwk, publicHalf } from './keys.ts';
 
 export const START = 1_800_000_000;
 
-/** Someone else who signs download tokens, with a key that only they have. */
+/** Another issuer of download tokens, with its own key. */
 export async function foreigner(name: string, more: Partial<TrustedIssuer> = {}, alg = 'EdDSA') {
   const jwk = await newJwk(alg, `${name} 1`);
   const issuer: TrustedIssuer = {

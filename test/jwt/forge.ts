@@ -20,7 +20,7 @@ export function hs256(secret: string | Uint8Array): (input: string) => Buffer {
   return (input) => createHmac('sha256', secret).update(input).digest();
 }
 
-/** Header and payload of a token as texts, and its signature as it stands. */
+/** Header and payload of a token as texts, and its signature unchanged. */
 export function partsOf(token: string): [header: string, payload: string, signature: string] {
   const [header = '', payload = '', signature = ''] = token.split('.');
   const text = (encoded: string) => Buffer.from(encoded, 'base64url').toString();

@@ -56,14 +56,11 @@ describe('hostile JWT: a header that selects how the token is verified', () => {
     ['no kid', () => compact({ ...header, kid: undefined }, payload, bySelf)],
     ['a kid that is a path', () => compact({ ...header, kid: '../../own' }, payload, bySelf)],
     ['a kid that is SQL', () => compact({ ...header, kid: "0' OR '1'='1" }, payload, bySelf)],
-    ['a kid that is no text', () => compact({ ...header, kid: 0 }, payload, bySelf)],
+    ['a kid that is not text', () => compact({ ...header, kid: 0 }, payload, bySelf)],
     ['a kid of the prototype', () => compact({ ...header, kid: '__proto__' }, payload, bySelf)],
     ['crit', () => compact({ ...header, crit: ['exp'] }, payload, bySelf)],
     ['crit b64', () => compact({ ...header, crit: ['b64'], b64: false }, payload, bySelf)],
-    [
-      'crit of b64 as usual',
-      () => compact({ ...header, crit: ['b64'], b64: true }, payload, bySelf),
-    ],
+    ['crit with b64', () => compact({ ...header, crit: ['b64'], b64: true }, payload, bySelf)],
   ];
   for (const claim of ['jwk', 'jku', 'x5u', 'x5c'] as const) {
     tokens.push([
@@ -88,28 +85,28 @@ describe('hostile JWT: a signed token that is not for Postern', () => {
   const secondsFromNow = (seconds: number) => 1_800_000_000 + seconds;
   test.each<[string, object]>([
     ['another issuer', { iss: 'https://other.example' }],
-    ['an issuer with a slash more', { iss: 'https://files.example/' }],
+    ['an issuer with an additional slash', { iss: 'https://files.example/' }],
     ['no issuer', { iss: undefined }],
     ['another audience', { aud: 'https://api.example' }],
     ['no audience', { aud: undefined }],
-    ['no longer', { exp: secondsFromNow(0) }],
-    ['not yet', { nbf: secondsFromNow(6), iat: secondsFromNow(6) }],
+    ['an expired token', { exp: secondsFromNow(0) }],
+    ['a token that is not yet valid', { nbf: secondsFromNow(6), iat: secondsFromNow(6) }],
     ['no end', { exp: undefined }],
-    ['an end that is no number', { exp: '9999999999' }],
-    ['an end that is none', { exp: null }],
+    ['an end that is not a number', { exp: '9999999999' }],
+    ['an end that is null', { exp: null }],
     ['no id', { jti: undefined }],
-    ['an id that is no text', { jti: 1 }],
+    ['an id that is not text', { jti: 1 }],
     ['an empty id', { jti: '' }],
     ['an id with a NUL', { jti: 'a\0b' }],
     ['no client', { client_id: undefined }],
     ['a path and a prefix', { prefix: '/download/' }],
     ['neither path nor prefix', { path: undefined }],
     ['a folder for a path', { path: '/download/' }],
-    ['a claim that nobody knows', { max_use: 1 }],
-    ['revocable, and not in the store', { revocable: true }],
-    ['revocable as it is by default, and not in the store', { revocable: undefined }],
-    ['uses to count, and nothing kept', { max_uses: 1 }],
-    ['time to resume, and nothing kept', { resume_for: 60 }],
+    ['an unknown claim', { max_use: 1 }],
+    ['revocable, without a record in the store', { revocable: true }],
+    ['revocable by default, without a record in the store', { revocable: undefined }],
+    ['max_uses, without a record in the store', { max_uses: 1 }],
+    ['resume_for, without a record in the store', { resume_for: 60 }],
   ])('%s', async (_, more) => {
     const token = compact(header, { ...payload, ...more }, bySelf);
     expect(await codeOf(uri(token))).toBe('invalid_token');
@@ -121,7 +118,7 @@ describe('hostile JWT: a signed token that is not for Postern', () => {
   });
 
   test.each(['JWT', 'at+jwt', undefined, '', 'postern', 'postern+jwt2', ['postern+jwt']])(
-    'typ %j is another application’s, and as good as none',
+    'typ %j is for another application: the token is not accepted',
     async (typ) => {
       const token = compact({ ...header, typ }, payload, bySelf);
       const code = Array.isArray(typ) ? 'invalid_token' : 'missing_token';
@@ -184,7 +181,7 @@ describe('hostile JWT: malformed bytes', () => {
 });
 
 describe('hostile JWT: other encodings of a token that verify too', () => {
-  /** The last character of a signature of 64 bytes has four bits that count for nothing. */
+  /** The last character of a signature of 64 bytes has four unused bits. */
   function twins(token: string): string[] {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const last = alphabet.indexOf(token.at(-1) ?? '');
@@ -200,7 +197,7 @@ describe('hostile JWT: other encodings of a token that verify too', () => {
     for (const twin of [one.access_token, ...others]) {
       expect(await codeOf(uri(twin))).toBe('invalid_token');
     }
-    // Whether they verify at all is the library's affair.
+    // The library decides whether they verify.
     expect(codes.every((code) => code === 'allow' || code === 'invalid_token')).toBe(true);
   });
 

@@ -13,13 +13,13 @@ export const FILE = '/download/a';
 
 export interface KeyFile {
   readonly path: string;
-  /** Runs `postern key generate` on it, with these words more. */
+  /** Runs `postern key generate` on it, with these additional arguments. */
   generate(...words: string[]): Promise<void>;
   keys(): Promise<JWK[]>;
   write(content: readonly JWK[] | string): Promise<void>;
 }
 
-/** A file of keys as operators have it, in a folder of its own. */
+/** A key file in a separate folder, as operators have it. */
 export async function keyFile(): Promise<KeyFile> {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -52,7 +52,7 @@ export interface Instance extends ServiceProcess {
   statusOf(token: string, path?: string): Promise<number>;
   /** The same of several. */
   statusesOf(...tokens: string[]): Promise<number[]>;
-  /** SIGHUP; resolves with the line that says what came of it. */
+  /** Sends SIGHUP, and resolves with the log line that has the result. */
   reload(): Promise<Record<string, unknown>>;
 }
 
@@ -98,7 +98,7 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
       },
     });
   const statusOf = async (token: string, path?: string) => (await gate(token, path)).status;
-  /** The lines of its log that are about a reload. */
+  /** The log lines about a reload. */
   const told = () =>
     stdout()
       .split('\n')

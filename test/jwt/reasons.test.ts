@@ -5,7 +5,7 @@ import { compact } from './forge.ts';
 import { newJwk } from './keys.ts';
 import { signedGate } from './signed-gate.ts';
 
-// Why a JWT is rejected stands in the log, and nowhere in the response.
+// The reason why a JWT is rejected is in the log, and not in the response.
 
 const ISSUER = 'https://app.example';
 
@@ -28,16 +28,16 @@ async function logged(issuers: object = {}) {
 
 describe('JWT reasons: an external token', () => {
   test.each<[string, object, string]>([
-    ['a time that is over', { iat: START - 300, exp: START - 200 }, 'exp: '],
-    ['a time to come', { nbf: START + 100 }, 'nbf: '],
-    ['an iat to come', { iat: START + 100, exp: START + 200 }, 'iat: '],
+    ['an exp in the past', { iat: START - 300, exp: START - 200 }, 'exp: '],
+    ['an nbf in the future', { nbf: START + 100 }, 'nbf: '],
+    ['an iat in the future', { iat: START + 100, exp: START + 200 }, 'iat: '],
     ['no iat', { iat: undefined }, 'iat: is missing'],
     ['no jti', { jti: undefined }, 'jti: is missing'],
     ['another audience', { aud: 'https://other.example' }, 'aud: '],
-    ['too long a life', { exp: START + 601 }, 'exp: must be at most 600'],
+    ['a lifetime that is too long', { exp: START + 601 }, 'exp: must be at most 600'],
     ['start_by after exp', { start_by: START + 121, max_uses: 1 }, 'start_by: '],
     ['start_by without uses', { start_by: START + 60 }, 'start_by: '],
-    ['a claim that is misspelt', { max_use: 1 }, 'max_use: is not a known claim'],
+    ['a misspelled claim', { max_use: 1 }, 'max_use: is not a known claim'],
     ['a claim of the wrong type', { max_uses: '1' }, 'max_uses: must be a whole number'],
     ['another path', { path: '/download/secret/a' }, 'path: is outside of'],
     ['no mount', { path: '/nowhere/a' }, 'path: must be under the prefix of a mount'],

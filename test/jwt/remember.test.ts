@@ -25,7 +25,7 @@ test('JWT cache: an entry ends with its token', () => {
   expect(memory.get('a')).toBe('of a');
   clock.now += 1;
   expect(memory.get('a')).toBeUndefined();
-  // Nor comes it back with a clock that is set back.
+  // It does not come back if the clock is set back.
   clock.now -= 1_000;
   expect(memory.get('a')).toBeUndefined();
 });
@@ -64,10 +64,10 @@ test('JWT cache: at most 10,000 entries, and the oldest is removed', () => {
 test('JWT cache: a known token removes no other entry', () => {
   const memory = fresh();
   for (let i = 0; i < MOST; i += 1) memory.set(`${i}`, `of ${i}`, hourFrom(clock.now));
-  // As when many requests bring a token that is not known yet.
+  // As with many simultaneous requests with a new token.
   for (let i = 0; i < 100; i += 1) memory.set('9', 'again', hourFrom(clock.now));
   for (const i of [0, 1, 2, 99]) expect(memory.get(`${i}`)).toBe(`of ${i}`);
-  // And it is the latest now.
+  // It is now the newest entry.
   for (let i = 0; i < MOST - 1; i += 1) memory.set(`new ${i}`, '', hourFrom(clock.now));
   expect(memory.get('9')).toBe('again');
   memory.set('last', '', hourFrom(clock.now));

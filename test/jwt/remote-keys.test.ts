@@ -44,7 +44,7 @@ test('jwks_uri: a key that was removed is not accepted', async () => {
   jwks.state.keys = [publicHalf(app.jwk)];
   const { codeOf, clock } = await signedGate({ issuers: [app.issuer] });
   expect(await codeOf(uri(await app.sign()))).toBe('allow');
-  // It leaked, and was withdrawn. Overnight nobody came, until who has it does.
+  // The key leaked, and the issuer withdrew it. No request came until the attacker's, hours later.
   jwks.state.keys = [publicHalf(await newJwk('EdDSA', 'app 2'))];
   clock.now += 86_400_000;
   const forged = await app.sign({ iat: START + 86_400, exp: START + 86_500 });

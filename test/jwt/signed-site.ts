@@ -8,16 +8,16 @@ import { mount, type PosternOptions } from '../support/postern.ts';
 import { jwksText } from './keys.ts';
 
 export interface SignedOptions extends PosternOptions {
-  /** Of our own keys. */
+  /** The file of Postern's own keys. */
   readonly algorithms?: readonly string[];
   readonly issuers?: readonly TrustedIssuer[];
-  /** Files by their path, beside that of our own keys. */
+  /** Other files, by their path. */
   readonly files?: Record<string, string>;
   readonly mounts?: readonly Mount[];
   readonly leeway?: number;
 }
 
-/** Postern with keys of its own and a clock of its own, asked over HTTP as nginx and clients do. */
+/** Postern with its own keys and a clock that the test sets, over HTTP as nginx and clients use it. */
 export async function createSigned(options: SignedOptions = {}) {
   const { algorithms = ['EdDSA'], issuers = [], leeway = 5, ...more } = options;
   const mounts = options.mounts ?? [mount('/download/', '/protected/')];

@@ -10,7 +10,7 @@ import { jwksText } from './keys.ts';
 const START = 1_800_000_000;
 const ISSUER = 'https://files.example';
 
-/** Keys of our own, counting how often one is looked for: what is remembered asks for none. */
+/** Postern's own keys, with a count of look-ups: a cached token needs none. */
 async function opened() {
   const own = await createOwnKeys(await jwksText('EdDSA'));
   const clock = { now: START * 1000 };

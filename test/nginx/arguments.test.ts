@@ -42,7 +42,7 @@ describe.each(ways)('arguments: by %s', (way) => {
       'file a',
       '[start=1.5&end=20]',
     ]);
-    // What they hold cannot become another argument.
+    // Their values cannot become another argument.
     expect(await args(`${url}&start=1%26token=x%3fy%23`)).toEqual([
       200,
       'file a',

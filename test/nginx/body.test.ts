@@ -18,7 +18,7 @@ const KINDS = {
   ],
 } as const;
 
-/** A site for uploads of any length, with an error page of its own. */
+/** A site for uploads of any length, with its own error page. */
 async function site(options: Pick<SiteOptions, 'way' | 'only'>): Promise<Site> {
   const started = await startSite({
     files: { 'a.txt': 'file a', '../www/sorry.html': 'sorry' },
@@ -29,7 +29,7 @@ async function site(options: Pick<SiteOptions, 'way' | 'only'>): Promise<Site> {
   return started;
 }
 
-/** What nginx has on its disk of request bodies. */
+/** The request bodies that nginx has on its disk. */
 async function spooled({ nginx }: Site): Promise<string[]> {
   const all = await readdir(join(nginx.dir, 'temp-client_body'), {
     recursive: true,

@@ -205,7 +205,7 @@ describe('decision cache: two users of one URL', () => {
       expect((await ask('GET', `${query.url}&x`)).status).toBe(200);
       expect((await ask('GET', '/download/a.txt')).status).toBe(401);
     }
-    // Three allows; two denials and the argument that nobody reads, twice each.
+    // Three allows; two denials and the unused argument, twice each.
     expect(asked()).toBe(3 + 2 * 3);
   });
 });

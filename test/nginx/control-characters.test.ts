@@ -35,7 +35,7 @@ describe.each(ways)(
         [1, 2].map(() => expect.objectContaining({ ...line, msg: 'decision' })),
       );
       expect(JSON.stringify(lines)).not.toContain(url.slice(-30));
-      // The next request has a connection of its own.
+      // The next request has a new connection.
       expect((await site.ask('GET', url)).text).toBe('file a');
     });
   },

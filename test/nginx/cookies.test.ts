@@ -19,7 +19,7 @@ describe.each(ways)('cookies: sent to the gate by %s', (way) => {
   beforeAll(async () => {
     const server = `${hasHttp2 ? 'http2 on;' : ''} large_client_header_buffers 4 40k;`;
     site = await startSite({ way, server, gate: deny });
-    // As it comes over the wire: Node's parser trims a value.
+    // The raw bytes: Node's parser trims a value.
     site.gate.server.on('connection', (socket) =>
       socket.on('data', (chunk: Buffer) => {
         received += chunk.toString('latin1');
@@ -28,8 +28,8 @@ describe.each(ways)('cookies: sent to the gate by %s', (way) => {
   });
   afterAll(() => site.stop());
 
-  /** What follows the colon and its one space, or undefined where there is no such header. */
-  const told = (name: string) => new RegExp(`^${name}: (.*)\r$`, 'm').exec(received)?.[1];
+  /** The text after the colon and one space; undefined if there is no such header. */
+  const headerOf = (name: string) => new RegExp(`^${name}: (.*)\r$`, 'm').exec(received)?.[1];
 
   const cases: ReadonlyArray<
     [cookie: string | string[], tokens: string | undefined, resumes?: string]
@@ -49,26 +49,26 @@ describe.each(ways)('cookies: sent to the gate by %s', (way) => {
       undefined,
       'r s t u',
     ],
-    // The name is the whole name.
+    // The names must be equal.
     ['xpostern=1; postern_=2; my-postern=3; x.postern_resume=4', undefined],
     ['postern=a; xpostern=1; posternx=2; postern_resumex=3; postern=b', 'a b'],
     ['x=postern=1; postern=a; y=postern=2; postern=b', 'a b'],
-    // nginx finds the first one in any case; a browser tells them apart.
+    // nginx ignores case for the first cookie. A browser does not.
     ['POSTERN=a; postern=b; Postern=c', 'a b'],
     ['postern=b; POSTERN=a', 'b'],
-    // An empty one hides none.
+    // An empty cookie hides no other.
     ['postern=; postern=b', ' b'],
     ['postern=a; postern=; postern=b', 'a b'],
-    // Of the further ones, what no browser sends counts as none.
+    // A further cookie in a form that no browser sends is ignored.
     ['postern=a; postern="b"; postern=c d; postern=e,f; postern=\x01; postern=é; postern=g', 'a g'],
     ['postern=a;postern=b', 'a'],
     ['postern=a,postern=b', 'a,postern=b'],
     ['postern=a; postern =b; postern= c; postern; postern=d', 'a d'],
-    // The first one comes as it is. The gate's HTTP parser refuses a control character.
+    // nginx passes the first cookie on unchanged. The gate's HTTP parser rejects a control character.
     ['postern="a"; postern=b', '"a" b'],
     ['postern=a b; postern=c', 'a b c'],
     ['postern=a\x01; postern=b', 'a\x01 b'],
-    // What a token or a signed value is made of.
+    // The characters of a token or a signed value.
     [
       'postern=ps_aZ09-_; postern=a.b-c_d~e; postern=f:g/h%20+i|j==',
       'ps_aZ09-_ a.b-c_d~e f:g/h%20+i|j==',
@@ -78,14 +78,14 @@ describe.each(ways)('cookies: sent to the gate by %s', (way) => {
     received = '';
     await site.ask('GET', '/download/a', cookie === '' ? {} : { Cookie: cookie });
     expect(received).toContain('X-Original-URI: /download/a\r\n');
-    expect([told('Postern-Cookie'), told('Postern-Resume')]).toEqual([tokens, resumes]);
+    expect([headerOf('Postern-Cookie'), headerOf('Postern-Resume')]).toEqual([tokens, resumes]);
     expect(received).not.toMatch(/^Cookie:/im);
   });
 
   test('a comma before the first cookie hides no other cookie', async () => {
     received = '';
     await site.ask('GET', '/download/a', { Cookie: 'x=1,postern=a; postern=b' });
-    expect(told('Postern-Cookie')).toMatch(/ b$/);
+    expect(headerOf('Postern-Cookie')).toMatch(/ b$/);
   });
 
   test.runIf(hasHttp2)('HTTP/2 with each cookie in a separate header', async () => {
@@ -94,7 +94,7 @@ describe.each(ways)('cookies: sent to the gate by %s', (way) => {
     onTestFinished(() => client.destroy());
     const cookie = ['postern=a', 'x=1', 'postern=b', 'postern_resume=r', 'postern_resume=s'];
     await once(client.request({ ':path': '/download/a', cookie }).end(), 'response');
-    expect([told('Postern-Cookie'), told('Postern-Resume')]).toEqual(['a b', 'r s']);
+    expect([headerOf('Postern-Cookie'), headerOf('Postern-Resume')]).toEqual(['a b', 'r s']);
   });
 
   const filled = (start: string, part: string) =>

@@ -70,7 +70,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
       });
     }
     expect(asked).toBe(before);
-    // A request that only looks like one is no way in.
+    // A request that looks like a preflight opens nothing.
     for (const method of ['GET', 'HEAD', 'POST']) {
       const answer = await site.ask(method, '/download/a.txt', PREFLIGHT);
       expect([401, 403]).toContain(answer.status);
@@ -84,7 +84,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
     ['of another scheme', { ...PREFLIGHT, Origin: 'http://app.example' }],
     ['of another port', { ...PREFLIGHT, Origin: `${ORIGIN}:8443` }],
     ['of a sandbox', { ...PREFLIGHT, Origin: 'null' }],
-    ['of nobody', { 'Access-Control-Request-Method': 'GET' }],
+    ['without an Origin', { 'Access-Control-Request-Method': 'GET' }],
   ])('a preflight %s is denied without CORS headers', async (_, headers) => {
     for (const target of ['/download/a.txt', url]) {
       const answer = await site.ask('OPTIONS', target, headers);
@@ -135,7 +135,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
       expect(answer.status).toBe(status);
       expect(told(answer)).toEqual(READABLE);
       expect(answer.text).not.toBe('');
-      // The pages and a 503 have add_header lines of their own.
+      // The pages and a 503 have their own add_header lines.
       if (status !== 503 && Accept === '*/*') {
         expect(answer.header('strict-transport-security')).toBe('max-age=9');
       }

@@ -14,9 +14,9 @@ import {
 import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
 import { bytes } from '../support/spellings.ts';
 
-// Request lines that nobody would write, at real nginx: once at the gate, and once, without the token,
-// at a plain location over the same files. What the gate lets pass is the file of the token that was
-// presented, and is what nginx alone would have sent; what nginx alone refuses is refused.
+// Generated request lines at real nginx: once with the gate, and once without the token at a plain location
+// with the same files. If the gate allows the request, the client gets the file of its token, and the same
+// file as from the plain location. If the plain location rejects the request, the gate rejects it, too.
 
 const SECRET = 'beside the folder';
 

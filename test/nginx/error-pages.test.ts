@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startSite, ways } from '../support/site.ts';
 
-// As docs/nginx.md has it: above the include, since the first line for a status counts.
+// As in docs/nginx-recipes.md: above the include, because nginx uses the first line for a status.
 test('error pages: own pages for denials keep the status', async () => {
   const site = await startSite({
     way: 'auth_request',
@@ -38,7 +38,7 @@ test('error pages: own pages for denials keep the status', async () => {
     expect([answer.status, answer.text]).toEqual([status, text]);
     expect(answer.header('www-authenticate')).toBe(challenge);
   }
-  // A file that is not there is no denial, and no page is saved in its place.
+  // A missing file is not a denial, and no page is saved instead of it.
   const none = await site.issue({ path: '/download/none' });
   const missing = await site.ask('GET', none.url);
   expect(missing.status).toBe(404);
@@ -50,7 +50,7 @@ test('error pages: own pages for denials keep the status', async () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line).code);
-  // A line may come after its answer.
+  // nginx can write the line after the response.
   await expect
     .poll(codes)
     .toEqual([

@@ -30,7 +30,7 @@ const LOCATIONS = `
 /** For the http block and the server block. */
 const ANYWHERE: Readonly<Record<string, string>> = {
   'a cache': 'proxy_cache cache; proxy_cache_valid any 10m;',
-  'a cache that ignores what it is told': `
+  'a cache that ignores Cache-Control': `
     proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_methods GET HEAD POST;
     proxy_ignore_headers X-Accel-Expires Expires Cache-Control Set-Cookie Vary;`,
   'a cache for one key': 'proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_key one;',
@@ -67,7 +67,7 @@ const ANYWHERE: Readonly<Record<string, string>> = {
   'passed headers': `
     proxy_pass_header X-Accel-Redirect; proxy_pass_header Postern-Token-Id;`,
   'a method': 'proxy_method POST; proxy_pass_request_body on;',
-  'a body of its own': 'proxy_set_body GET;',
+  'another request body': 'proxy_set_body GET;',
   'HTTP/1.0': 'proxy_http_version 1.0;',
   'no buffering': 'proxy_buffering off; proxy_request_buffering off;',
   'small buffers': 'proxy_buffer_size 1k; proxy_buffers 2 1k; proxy_busy_buffers_size 1k;',
@@ -99,7 +99,7 @@ const SERVER: Readonly<Record<string, string>> = {
   try_files: 'root $files/../www; try_files $uri /index.html;',
   'try_files into the folder': 'root $files/..; try_files /protected$uri $uri /index.html;',
   'a rewrite': 'rewrite ^/old/(.*)$ /download/$1;',
-  'a rewrite of all else': 'rewrite ^/static(/.*)$ $1 last;',
+  'a rewrite of all other paths': 'rewrite ^/static(/.*)$ $1 last;',
   'a regex location': 'location ~* \\.(jpg|txt|mp4|html)$ { root $files; }',
   'a regex location for PHP': 'location ~ \\.php$ { root $files/..; return 200 "run"; }',
   'a regex location for all': 'location ~ ^/(download|protected)/(.*) { alias $files/$2; }',
@@ -174,7 +174,7 @@ async function holds(site: Site, name: string): Promise<void> {
   expect([confirmed.status, confirmed.header('Location')]).toEqual([303, link]);
   expect((await site.ask('GET', link)).text).toBe(FILE);
 
-  // Ways past the gate that a rewrite or a try_files of the site could have opened.
+  // A rewrite or a try_files of the site could bypass the gate.
   for (const start of ['/old', '/static/protected', '/static/download', '//download', '/x']) {
     const answer = await site.ask('GET', `${start}/${name}`);
     expect(answer.text, start).not.toContain(FILE);
@@ -296,7 +296,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
     expect((await ask('GET', url)).status).toBe(200);
     const front = await ask('GET', '/index.html');
     expect([front.status, front.header('WWW-Authenticate')]).toEqual([401, 'Basic realm="site"']);
-    // With the password sent along, the token in the query still counts, and alone it opens nothing.
+    // With the password, the token in the query is valid. The password without a token opens nothing.
     const Authorization = `Basic ${Buffer.from('user:password').toString('base64')}`;
     expect((await ask('GET', url, { Authorization })).status).toBe(200);
     expect((await ask('GET', '/download/a.txt', { Authorization })).status).toBe(401);
@@ -331,7 +331,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', '/download/a.txt')).status).toBe(401);
     expect((await ask('GET', url.replace('a.txt', 'b.txt'))).status).toBe(403);
-    // They do change what is delivered: nothing but another filter takes back an inherited one.
+    // They do change the delivered bytes: only another filter can undo an inherited one.
     expect((await ask('GET', url)).text).toContain('this is FILE a');
   });
 
@@ -348,7 +348,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
 });
 
 test.each([
-  ['of its own', 'root $files/../dump.sql;'],
+  ['by its own name', 'root $files/../dump.sql;'],
   ['by the name of a host', 'root $files/../$host;'],
   ['by an argument', 'root $arg_root;'],
 ])(

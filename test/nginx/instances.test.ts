@@ -21,7 +21,7 @@ async function start(env: Record<string, string>): Promise<ServiceProcess> {
   const service = await startService({
     env: {
       POSTERN_MOUNTS: '/download/=/protected/',
-      // Patience: how long a busy machine takes is not what this is about.
+      // Long time limits, because the test does not measure how fast a busy machine is.
       POSTERN_STORE_TIMEOUT_MS: '10000',
       ...env,
     },
@@ -31,7 +31,7 @@ async function start(env: Record<string, string>): Promise<ServiceProcess> {
 }
 
 interface Gate {
-  /** How many requests it has allowed since it was started. */
+  /** The number of requests that it has allowed since its start. */
   allowed(): number;
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -96,7 +96,7 @@ test('instances: each of two gates opens a token of the API, also if the other i
     const response = await fetch(nginx.url(path));
     return [response.status, await response.text()] as const;
   };
-  /** Some at a time, as many clients would. */
+  /** Several at a time, as from many clients. */
   const download = async (count: number) => {
     const replies = await Promise.all(Array.from({ length: count }, () => ask(url)));
     expect(replies).toEqual(replies.map(() => [200, 'file a']));
@@ -121,7 +121,7 @@ test('instances: each of two gates opens a token of the API, also if the other i
     await bothAllow();
   }
   expect((await ask('/download/a'))[0]).toBe(401);
-  // No gate is left, and the instance of the API is not asked.
+  // No gate runs, and nginx does not ask the instance with the API.
   for (const gate of gates) await gate.kill();
   expect((await ask(url))[0]).toBe(503);
 });

@@ -7,7 +7,7 @@ import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
 import { type Storage, startStorage } from '../support/storage.ts';
 
 const CONTENT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
-// Behind a request without a length it would be one more.
+// After a request without a length, this would be a second request.
 const BODY = 'GET /bucket/a.txt HTTP/1.1\r\nHost: storage\r\n\r\n';
 const NAMES = ['a.txt', 'we ird?%41#ü &=;.txt', 'sub/b.txt'];
 
@@ -26,7 +26,7 @@ describe.each(ways)('object store: files by %s', (way) => {
         mount('/files/', '/protected/'),
       ],
       apiKeys: [apiKey(KEY, { targets: ['/s3/bucket/'] })],
-      // As hostile to a storage as a site can be.
+      // Directives of a site that could change the requests to a storage.
       http: `proxy_cache_path $files/../cache keys_zone=cache:1m;`,
       server: `
         proxy_cache cache; proxy_cache_valid any 10m; proxy_cache_key one; proxy_force_ranges on;
@@ -107,7 +107,7 @@ describe.each(ways)('object store: files by %s', (way) => {
     const answer = await connection.send(requestBytes('HEAD', url), 'HEAD');
     expect([answer.status, answer.text]).toEqual([200, '']);
     expect(answer.header('content-length')).toBe(String(`${CONTENT}a.txt`.length));
-    // And the connection is none the worse for it.
+    // The connection stays usable.
     expect((await connection.send(requestBytes('GET', url))).text).toBe(`${CONTENT}a.txt`);
     connection.close();
   });
@@ -167,7 +167,7 @@ describe.each(ways)('object store: files by %s', (way) => {
     [429, 404],
     [500, 503],
     [503, 503],
-    // Of what stands before a storage: AWS' load balancers, Cloudflare.
+    // Statuses of servers in front of a storage: load balancers of AWS, Cloudflare.
     [460, 404],
     [520, 503],
     [530, 503],

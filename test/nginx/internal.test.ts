@@ -59,7 +59,7 @@ describe.each(ways)('internal location: cannot be requested by %s', (way) => {
     }
   });
 
-  // The rate of a token that is not there, which would be an error for each that knocks.
+  // Without a token there is no rate, and nginx would log an error for each request.
   test('nginx logs no error of the snippets', async () => {
     await site.ask('GET', '/protected/a.txt');
     expect(await site.nginx.errorLog()).not.toContain('invalid size');

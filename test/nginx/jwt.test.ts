@@ -18,7 +18,7 @@ describe.each(ways)('JWT: by %s', (way) => {
   });
   afterAll(() => site.stop());
 
-  /** From an address of its own. */
+  /** From a separate address. */
   async function from(localAddress: string, target: string, headers = {}) {
     const connection = await openRaw(site.nginx.port, localAddress);
     const answer = await connection.send(requestBytes('GET', target, headers));

@@ -5,7 +5,7 @@ import { type Site, startSite, ways } from '../support/site.ts';
 let site: Site | undefined;
 afterEach(() => site?.stop());
 
-// One that does not fit the snippets' buffers makes nginx count the gate as failed.
+// nginx counts the gate as failed if a response does not fit the snippets' buffers.
 test.each(ways)('buffers: the largest response of the gate fits by %s', async (way) => {
   const segment = '漢'.repeat(85); // 255 bytes
   const path = `${Array.from({ length: 7 }, () => segment).join('/')}/${'漢'.repeat(80)}a`;

@@ -4,7 +4,7 @@ import { waitFor } from '../../dev/wait.ts';
 import { openRaw, type RawConnection, requestBytes } from '../support/raw.ts';
 import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
 
-// So slow that no download of these tests comes to its end.
+// So slow that no download of these tests is completed.
 const SLOW = { path: '/download/big.bin', limit_rate: 1000 };
 const ONE_BYTE = { Range: 'bytes=0-0' };
 
@@ -25,7 +25,7 @@ describe.each(ways)('limit_conn: simultaneous downloads of one token by %s', (wa
     return site;
   }
 
-  /** Downloads that have begun, and stay so. */
+  /** Downloads that have begun and do not end. */
   function begin(site: Site, url: string, count: number): Promise<RawConnection[]> {
     return Promise.all(
       Array.from({ length: count }, async () => {

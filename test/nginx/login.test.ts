@@ -27,7 +27,7 @@ describe('login: a browser without a valid token', () => {
         mount('/download/logs/', '/protected/', { pathArgument: 'file' }),
       ],
       http: `${HTTP}${corsFor('https://app.example')}`,
-      // What a site says of its own denials does not change ours.
+      // Error pages of the site do not change Postern's denials.
       server: `
         include postern/cors-headers.conf;
         add_header Strict-Transport-Security max-age=9 always;
@@ -66,8 +66,8 @@ describe('login: a browser without a valid token', () => {
 
   test.each([
     ['an API', {}],
-    ['a client of JSON', { Accept: 'application/json' }],
-    ['a page that would take JSON, too', { Accept: 'application/json, text/html' }],
+    ['a client that accepts JSON', { Accept: 'application/json' }],
+    ['a client that accepts JSON and pages', { Accept: 'application/json, text/html' }],
     ['a picture in a page', { Accept: 'image/avif,image/webp,*/*;q=0.8' }],
     ['curl', { Accept: '*/*' }],
   ])('%s gets the 401', async (_, headers) => {

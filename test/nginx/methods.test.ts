@@ -14,7 +14,7 @@ describe.each(ways)('methods: other than GET and HEAD by %s', (way) => {
   });
   afterAll(() => site.stop());
 
-  // By X-Accel a body above 1k is another matter: body.test.ts.
+  // body.test.ts tests bodies above 1k by X-Accel.
   const bodies = Object.entries(BODIES).filter(([, { length }]) => {
     return way === 'auth_request' || length <= 1024;
   });

@@ -7,9 +7,9 @@ import { type Site, startSite, ways } from '../support/site.ts';
 describe.each(ways)('file names: unusual ones by %s', (way) => {
   let site: Site;
   beforeAll(async () => {
-    // The content is the name, so that no other file can pass for it.
+    // Each file contains its name, so that the test recognizes the served file.
     const files = Object.fromEntries(NAMES.map((name) => [name, `this is ${name}`]));
-    // A space at the very end is trimmed by HTTP: then these would come instead.
+    // HTTP trims a space at the end: nginx would then serve these files.
     site = await startSite({ way, files: { ...files, pA: 'decoded twice', a: 'cut at ?' } });
   });
   afterAll(() => site.stop());

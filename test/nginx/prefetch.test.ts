@@ -9,7 +9,7 @@ const PURPOSES = [
   { Purpose: 'prefetch' },
 ];
 
-// A browser that fetches ahead says so; nobody may ever look at it, but the use would be gone.
+// A browser declares a prefetch. It could take the use although the user never opens the file.
 describe.each(ways)('prefetch: denied for a token with max_uses by %s', (way) => {
   let redis: Redis;
   let site: Site;

@@ -7,7 +7,7 @@ const POLICY = 'Content-Security-Policy';
 const ACTIVE = ['a.html', 'a.svg', 'a.xml', 'a.js', 'a.css', 'a.txt', 'a.json', 'a.unknown', 'a'];
 const INERT = ['a.mp4', 'a.webm', 'a.mp3', 'a.png', 'a.jpg', 'a.pdf'];
 
-/** By type, whatever the list of a site or an object store behind it says. */
+/** By type, from the site's list or from an object store. */
 const TYPES: ReadonlyArray<[type: string, isInert: boolean]> = [
   ['TEXT/HTML', false],
   ['application/xhtml+xml', false],
@@ -64,7 +64,7 @@ describe.each(ways)('headers.conf: how a browser shows a file by %s', (way) => {
     expect(await policies(site, name, {}, 'HEAD')).toEqual([200, 'sandbox']);
     expect(await policies(site, name, { Range: 'bytes=0-1' })).toEqual([206, 'sandbox']);
     expect(await policies(site, name, { Range: 'bytes=99-' })).toEqual([416, 'sandbox']);
-    // Without its type a 304 could not tell, and what it says replaces what the browser has.
+    // A 304 has no type, and its headers replace those in the browser's cache.
     expect(await policies(site, name, { 'If-None-Match': '*' })).toEqual([304]);
   });
 

@@ -6,7 +6,7 @@ import { type Site, startSite, type Way, ways } from '../support/site.ts';
 const RESUME = 'postern_resume=r; Path=/download/; Max-Age=60; HttpOnly; SameSite=Lax';
 const TOKEN = 'postern=; Path=/download/; Domain=files.example; Max-Age=0; Secure';
 
-/** What the gate says to set cookies, in the way that it is asked. */
+/** The gate's headers that set cookies, for each mode. */
 function telling(way: Way, cookies: readonly string[]): Record<string, string | string[]> {
   if (way === 'X-Accel') return { 'Set-Cookie': [...cookies] };
   const [first = '', second = ''] = cookies;
@@ -28,7 +28,7 @@ describe.each(ways)('Set-Cookie: cookies of the gate by %s', (way) => {
     response.writeHead(status, { ...own, ...targets, ...headers }).end();
   };
   beforeAll(async () => {
-    // What a site says of the cookies of an application behind it.
+    // Directives of a site for the cookies of its application.
     const server = `
       proxy_cookie_path / /elsewhere/; proxy_cookie_domain files.example elsewhere.example;
       proxy_cookie_flags ~ nosecure nohttponly;`;

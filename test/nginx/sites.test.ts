@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
 import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
 
-// Two server blocks on one port, with one public prefix and files of their own; a third without.
+// Two server blocks on one port, with the same public prefix and different files. A third block has no gate.
 
 describe.each(ways)('sites: several sites by %s', (way) => {
   let site: Site;
@@ -47,7 +47,7 @@ describe.each(ways)('sites: several sites by %s', (way) => {
     ['a.example.', 'a', 200, 'of a'],
     ['a.example:81', 'a', 200, 'of a'],
     ['www.a.example', 'a', 200, 'of a'],
-    // Any other name is the default server's, whatever the client calls it.
+    // Any other name selects the default server.
     ['other.example', 'b', 200, 'of b'],
     ['other.example', 'a', 403],
     ['a.example.evil', 'a', 403],

@@ -47,8 +47,8 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
     }`;
 }
 
-// One nginx -t each: a variable that one server block declares is declared for all. What one needs of
-// another shows alone, what two say twice shows with the two: so any choice of them passes.
+// A separate nginx -t for each subset, because a variable of one server block is declared for all. A snippet
+// alone shows what it lacks, and two together show duplicates. So every selection passes.
 const subsets = [
   [],
   ...NAMES.flatMap((one, i) => [[one], ...NAMES.slice(i + 1).map((other) => [one, other])]),
@@ -101,8 +101,7 @@ test('snippets: auth_request and X-Accel send the same headers, and a confirmati
 });
 
 test('snippets: auth_request, X-Accel and a confirmation have the same proxy directives', async () => {
-  // These differ by design: where the question goes, which headers of the answer count, that nginx
-  // writes the denials, and that no answer by X-Accel is kept.
+  // These differ by design: the URL of the gate, the used response headers, the denials, and the cache.
   const differ =
     /^proxy_(pass|intercept_errors|set_header|ignore_headers|hide_header|redirect|cookie_(path|domain|flags)|cache\w*|no_cache)$/;
   // A confirmation is a POST with its body.

@@ -18,7 +18,7 @@ async function sentBySnippets(): Promise<string[]> {
   return names.flat();
 }
 
-/** What each header would say if it were believed; a client's own are left as they are. */
+/** The value that would change the decision, for each header that a client must not set. */
 const CLAIMS: Readonly<Record<string, string>> = {
   'x-original-uri': '/download/a.txt',
   'x-original-method': 'GET',
@@ -29,7 +29,7 @@ const CLAIMS: Readonly<Record<string, string>> = {
   'x-accel-expires': '60',
   'x-accel-limit-rate': '1',
 };
-/** The client's own: sending these is no lie. */
+/** Headers that a client may send. */
 const OWN = ['authorization', 'host', 'connection', 'content-length', 'accept'];
 const MORE = ['X-Accel-Redirect', 'X-Accel-Expires', 'X-Accel-Limit-Rate', 'X-Accel-Buffering'];
 const FORWARDED = ['X-Forwarded-Uri', 'X-Forwarded-Method', 'X-Rewrite-URL', 'X-Original-URL'];
@@ -56,7 +56,7 @@ describe.each(ways)('spoofed headers: have no effect by %s', (way) => {
 
   test('every header in every spelling, once and twice', async () => {
     const { access_token: token } = await site.issue({ path: '/download/a.txt' });
-    // With a claim of the token for a.txt where a token could be claimed.
+    // With the token for a.txt in each header that could name a token.
     const claim = (name: string) => CLAIMS[name] ?? token;
     const tried: Headers[] = names.flatMap((name) =>
       spellings(name).flatMap((spelling) => [

@@ -2,8 +2,7 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Site, startSite, ways } from '../support/site.ts';
 
-// What answers on the gate's port is not always the gate: a container that took the address, a
-// proxy with an opinion, an old version.
+// The server on the gate's port may not be the gate, but another container, a proxy or an old version.
 
 const FILE = 'file a';
 const TARGETS = {
@@ -91,7 +90,7 @@ describe.each(ways)('fail closed: a wrong server on the port of the gate by %s',
     `a ${status} with %j`,
     async (headers) => {
       const answer = await answered((response) => response.writeHead(status, headers).end());
-      // The X-Accel way relays what does not redirect, as any proxy does.
+      // With X-Accel, nginx passes on a response without a redirect, as any proxy does.
       expect([answer.status, answer.text.length > 0]).toEqual(
         way === 'auth_request' ? [503, true] : [200, false],
       );
@@ -111,7 +110,7 @@ describe.each(ways)('fail closed: a wrong server on the port of the gate by %s',
     'a cut header': 'HTTP/1.1 200 OK\r\nX-Accel-Redirect: /protected/a.txt',
     nothing: '',
   };
-  // The X-Accel way relays them: to a proxy, the first two are HTTP/0.9.
+  // With X-Accel, nginx passes them on: for a proxy, the first two are HTTP/0.9.
   const odd: Record<string, string> = {
     garbage: '\x00\x01\x02 garbage \r\n\r\n',
     'no status': 'HTTP/1.1 \r\nPostern-Target: /protected/a.txt\r\n\r\n',

@@ -4,7 +4,7 @@ import { createSigned } from '../jwt/signed-site.ts';
 import { apiKey, issueToken, KEY, mount } from '../support/postern.ts';
 import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
 
-// Two sites with the same prefixes, each with its own files, and a client that may do more on one.
+// Two sites with the same prefixes, each with its own files, and a client with more rights on one of them.
 
 const UNLIMITED = 'a-key-without-limits';
 const paths = [

@@ -33,7 +33,7 @@ describe.each(ways)('traversal: no path leaves the folder by %s', (way) => {
   });
   afterAll(() => site.stop());
 
-  /** Also that no decision allowed it: then it would only be a file that is not there. */
+  /** Also checks that no decision allowed it: a 404 could be a missing file. */
   async function refused(target: string): Promise<void> {
     const answer = await site.ask('GET', bytes(target), { Connection: 'close' });
     expect([400, 401, 403, 404], target).toContain(answer.status);
@@ -85,7 +85,7 @@ describe.each(ways)('traversal: no path leaves the folder by %s', (way) => {
   });
 });
 
-/** One way to break each rule: issuing goes by the same ones. */
+/** One path for each rule. Issuing has the same rules. */
 const FAULTS: ReadonlyArray<[path: string, fault: string]> = [
   ['download/a.txt', 'must start with a slash'],
   ['/download/a\n.txt', 'must not contain a control character'],

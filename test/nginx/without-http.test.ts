@@ -7,7 +7,7 @@ import { listening } from '../support/postern.ts';
 import { requestBytes, sendRaw } from '../support/raw.ts';
 import { gateSnippet, ways } from '../support/site.ts';
 
-// What http.conf adds is missed, and nothing else.
+// Only the functions of http.conf are missing.
 test.each(ways)('snippets: a site without http.conf works by %s', async (way) => {
   const cookies: unknown[] = [];
   const gate: RequestListener = (request, response) => {

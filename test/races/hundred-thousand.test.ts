@@ -8,10 +8,10 @@ import { askApi, startInstance } from './site.ts';
 
 const COUNT = 100_000;
 
-/** The most that one request issues, one page lists, and one command of a revocation ends. */
+/** Maximum number of tokens in a request, in a page, and in a command of a revocation. */
 const PAGE = 1000;
 
-/** What costs no more than its arguments say: nothing that goes through all keys, or a whole index. */
+/** Commands whose cost depends only on their arguments: none reads all keys or a whole index. */
 const BOUNDED = ['get', 'mget', 'set', 'exists', 'unlink', 'rename', 'pexpire', 'time', 'eval'];
 const BOUNDED_IN_INDEX = ['zadd', 'zrange', 'zrank', 'zscore', 'zrem', 'zcount', 'zremrangebyrank'];
 /** Of this test, and of each client that connects. */
@@ -101,7 +101,7 @@ async function listed(): Promise<string[]> {
   return ids.sort();
 }
 
-/** One instance issues, and goes on while the other revokes; and somebody asks Redis for itself. */
+/** One instance issues while the other one revokes, and another client sends requests to Redis. */
 async function revokeInTheMidst() {
   let over = false;
   const during = await issue(1, 1);

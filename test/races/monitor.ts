@@ -7,7 +7,7 @@ import { tell } from '../store/open-redis.ts';
 /** A command that Redis ran, one of a script's as well: its name in lower case, and its arguments. */
 export type Command = readonly [name: string, ...args: string[]];
 
-/** Redis' own account of what it runs until `stop`, which answers when it is complete. */
+/** The commands that Redis runs until `stop`, from MONITOR. `stop` resolves when the list is complete. */
 export async function startMonitor(redis: Redis): Promise<{ stop(): Promise<Command[]> }> {
   const socket = connect(redis.port, '127.0.0.1');
   await once(socket, 'connect');
@@ -22,7 +22,7 @@ export async function startMonitor(redis: Redis): Promise<{ stop(): Promise<Comm
       const ended = () => chunks.at(-1)?.includes('the-last-one') && text().endsWith('"\r\n');
       await waitFor(ended, { what: 'the last command' });
       socket.destroy();
-      // One a line: the time, the client, and each part in quotes with what is odd escaped.
+      // A line for each command: the time, the client, and each part in quotes, escaped.
       return text()
         .split('\r\n')
         .map((line) => [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, part = '']) => part))

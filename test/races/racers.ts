@@ -4,19 +4,19 @@ import { CONTENT } from './site.ts';
 /** How many race: as many as `max_uses` may be. */
 export const RACERS = 1000;
 
-/** Someone at an address of its own, with one connection that stays open. */
+/** A client with its own address, and one connection that stays open. */
 export interface Racer {
   readonly address: string;
   ask(method: 'GET' | 'HEAD', url: string, headers?: Headers): Promise<RawAnswer>;
   close(): void;
 }
 
-/** Racers that are all connected to a port, and have asked for nothing yet. */
+/** Clients that are connected to a port, and have not sent a request. */
 export function lineUp(port: number, count = RACERS): Promise<Racer[]> {
   return Promise.all(Array.from({ length: count }, (_, i) => enter(port, addressOf(i))));
 }
 
-/** The address of the so-manieth racer; those from RACERS on are of nobody who is lined up. */
+/** The address of a racer by its number. From RACERS on, no racer has it. */
 export function addressOf(i: number): string {
   return `127.10.${i >> 8}.${i & 255}`;
 }
@@ -37,7 +37,7 @@ export function askAtOnce(
   return Promise.all(racers.map((racer) => racer.ask(method, url)));
 }
 
-/** So many at a time, so that something can happen in their midst. */
+/** A few at a time, so that the test can act between them. */
 const WIDTH = 300;
 
 /** Each asks once, as soon as one before it has its answer. The answers are in the racers' order. */

@@ -187,7 +187,7 @@ test('reload: of many SIGHUPs at once, the last state of the file is in force', 
   await expect
     .poll(async () => (await service.issue({ path: '/download/a' })).json())
     .toMatchObject({ expires_in: 30 });
-  // The line of one more comes after theirs.
+  // One more reload is logged after the others.
   await service.reload();
   const lines = reloads(service.stdout());
   expect(lines.length).toBeLessThanOrEqual(31);

@@ -38,7 +38,7 @@ describe.each(ways)('races: a thousand requests in progress by %s', (way) => {
     let answered = 0;
     let revoked = false;
     const asked = await askInTurn(racers, async (racer, turn) => {
-      // 400 have had their answers by then, and up to 300 are on their way.
+      // At this moment, 400 have their answers, and up to 300 requests are in progress.
       if (turn >= 700) await waitFor(() => revoked, { what: 'the revocation' });
       const late = revoked;
       const answer = await racer.ask('GET', url);
@@ -54,7 +54,7 @@ describe.each(ways)('races: a thousand requests in progress by %s', (way) => {
     const late = asked.filter((one) => one.late).map(({ answer }) => answer);
     expect(late.length).toBeGreaterThanOrEqual(300);
     expect(tally(late)).toEqual({ 401: late.length });
-    // Those on the way may have come before the revocation or after it, and nothing else.
+    // A request in progress counts as before or after the revocation.
     const { delivered = 0, 401: refused = 0 } = tally(asked.map(({ answer }) => answer));
     expect(delivered).toBeGreaterThanOrEqual(early);
     expect(delivered + refused).toBe(RACERS);

@@ -21,11 +21,11 @@ export interface RaceSite {
   readonly port: number;
   /** One instance with its store in memory, or two on one Redis. */
   readonly instances: readonly Instance[];
-  /** Undefined where the store is in memory. */
+  /** Undefined if the store is in memory. */
   readonly redis: Redis | undefined;
   /** Issues one token through the first instance. */
   issue(body: object): Promise<IssuedToken>;
-  /** Asks the API of the last instance: not of the one that issued, where there are two. */
+  /** Asks the API of the last instance. With two instances, it is not the one that issued. */
   api(line: string, json?: unknown): Promise<ApiReply>;
   stop(): Promise<void>;
 }
@@ -35,7 +35,7 @@ interface Instance {
   readonly apiPort: number;
 }
 
-/** nginx before real processes, that take turns; with one file, `/download/a`. */
+/** nginx in front of real processes, which it asks in turn. The site has one file, `/download/a`. */
 export async function startRaceSite(way: Way, kept: Kept): Promise<RaceSite> {
   const ended: Array<() => Promise<unknown>> = [];
   const stop = async () => {
@@ -75,7 +75,7 @@ export async function startRaceSite(way: Way, kept: Kept): Promise<RaceSite> {
   }
 }
 
-/** The built service, with patience: how long a busy machine takes is not what the races are about. */
+/** The built service, with long time limits, because the races do not measure a busy machine. */
 export async function startInstance(redisUrl = 'memory:') {
   const instance = await startService({
     env: {

@@ -6,7 +6,7 @@ import { grantAt, newId, type Opened } from './grants.ts';
 /** Two paths whose index is the same in Redis, and which therefore must be separated when it is read. */
 const SAME_CHECKSUM = ['/download/995', '/download/3240'] as const;
 
-/** What every store holds to, of the grants that a client has. */
+/** The rules of every store for the grants of a client. */
 export function clientContract(get: () => Opened): void {
   /** Issues grants that end in this order. */
   async function issue(client: string, grants: ReadonlyArray<Partial<Grant>>) {

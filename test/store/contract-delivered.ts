@@ -4,7 +4,7 @@ import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/domain/
 import type { Grant } from '../../service/domain/grant.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
-/** What one request sent: of a file with 100 bytes unless told. */
+/** What one request sent: by default of a file with 100 bytes. */
 export function sent(range: ByteRange | undefined, more: Partial<Delivery> = {}): Delivery {
   const bytes = range ? range[1] - range[0] : 0;
   const ranges = range ? [range] : [];

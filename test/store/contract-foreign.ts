@@ -7,7 +7,7 @@ import { grantAt, newId, type Opened } from './grants.ts';
 
 const from = (address: string): Requester => ({ address, cookies: [], newCookie: digest(newId()) });
 
-/** What every store holds to, of tokens that others sign. */
+/** The rules of every store for tokens of other issuers. */
 export function foreignContract(get: () => Opened): void {
   const foreign = (more: Partial<Grant> = {}): Grant => {
     const { now } = get();

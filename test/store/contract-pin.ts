@@ -40,7 +40,7 @@ export function pinContract(get: () => Opened): void {
       expect(await store.countAttempt(id, MAX)).toBe(1);
       expect(await store.redeem(id, requester(), true)).toBe('new');
     }
-    // A look returns none, and none is gained without an attempt.
+    // HEAD gives no attempt back, and no attempt is given back without one before.
     await store.redeem(id, requester(), true);
     expect(await store.countAttempt(id, MAX)).toBe(1);
     await store.redeem(id, requester(), false);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Cursor, Entry } from '../../service/domain/store.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
-/** What every store holds to, of the grants that a subject has. */
+/** The rules of every store for the grants of a subject. */
 export function subjectContract(get: () => Opened): void {
   /** Issues a grant for each of the ends, milliseconds from now. */
   async function issue(subject: string, ends: readonly number[], client = 'web') {

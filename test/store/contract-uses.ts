@@ -6,7 +6,7 @@ import type { Requester } from '../../service/domain/requester.ts';
 import { digest } from '../../service/domain/token.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
-/** A requester by what it holds: an address, the cookies it had, and the one it is given. */
+/** A requester: its address, its cookies, and the cookie that it gets. */
 function from(address: string, cookies: readonly string[] = [], newCookie = newId()): Requester {
   return { address, cookies: cookies.map(digest), newCookie: digest(newCookie) };
 }

@@ -6,7 +6,7 @@ const ENGINES: ReadonlyArray<readonly [Engine, string]> = [
   ['valkey', 'Valkey'],
 ];
 
-/** The engines that the contract runs on. Elsewhere than in CI, a machine may have no package of one. */
+/** The engines that the contract runs on. Outside of CI, a package may not be available. */
 export function engines() {
   return ENGINES.filter(
     ([engine]) => process.env.CI || inject('missingTools')[`${engine}-server`] === undefined,

@@ -9,15 +9,15 @@ export interface HoldingProxy {
   /** Whether a reply waits. */
   isHolding(): boolean;
   release(): void;
-  /** The connections that there are die silently, as with a lost host. New ones are served. */
+  /** The open connections become silent, as with a lost host. New ones are served. */
   swallow(): void;
-  /** New connections go to another server, and those that there are stay. */
+  /** New connections go to another server. The open ones stay. */
   moveTo(port: number): void;
   /** How many connections were made. */
   connections(): number;
 }
 
-/** Passes everything on to a Redis, until it is asked not to. */
+/** Passes everything on to a Redis, until the test stops it. */
 export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
   let to = first;
   let held: RegExp | undefined;

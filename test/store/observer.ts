@@ -1,6 +1,6 @@
 import type { StoreObserver } from '../../service/store/connection.ts';
 
-/** An observer of what the test is about. */
+/** An observer with the functions that the test needs. */
 export function observerOf(more: Partial<StoreObserver> = {}): StoreObserver {
   return { connected() {}, confirmed() {}, redirected() {}, failedOver() {}, ...more };
 }

@@ -18,7 +18,7 @@ export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): P
   return store;
 }
 
-/** A store on servers of its own, for the contract. */
+/** A store on separate servers, for the contract. */
 export async function openedOn(
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,
   options: Partial<RedisStoreOptions> = {},
@@ -51,14 +51,14 @@ export async function answers(store: Store): Promise<void> {
   await waitFor(check, { what: 'the store to answer' });
 }
 
-/** What Redis says to one command: the reply as it comes, but for its line ends. */
+/** The reply of Redis to one command, without the line break at its end. */
 export async function tell(redis: Redis, command: string): Promise<string> {
   const reply = await ask(redis.port, command, 5_000);
   if (reply === undefined) throw new Error(`no reply to ${command}`);
   return reply.trimEnd();
 }
 
-/** The names of all keys, but for the one that shows that Redis takes a write. */
+/** The names of all keys, except the key of the write checks. */
 export async function keysOf(redis: Redis): Promise<string[]> {
   const lines = (await tell(redis, 'KEYS *')).split('\r\n').slice(1);
   return lines.filter((line) => !line.startsWith('$') && line !== 'postern:ready').sort();

@@ -72,7 +72,7 @@ test('record: no two fields have the same key', async () => {
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test('record: listing and index have keys of their own beside a PIN', () => {
+test('record: listing and index have their own keys beside a PIN', () => {
   const more = { listing: true, index: true, confirm: true, pinHash: 'salt.hash' } as const;
   const grant = grantAt(1000, { ...more, uses: { resumeFor: 0 } });
   expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);

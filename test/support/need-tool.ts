@@ -13,7 +13,7 @@ export async function needTool(
   return why === undefined ? findTool(name) : without(why, context, ci);
 }
 
-/** Skips the test for want of what is named; in CI, fails it. */
+/** Skips the test, because the named program is missing. In CI the test fails. */
 export function without(
   why: string,
   { skip }: Pick<TestContext, 'skip'>,

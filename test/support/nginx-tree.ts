@@ -4,7 +4,7 @@ export interface Directive {
   readonly block?: readonly Directive[];
 }
 
-/** What nginx makes of a backslash and one of these; before any other sign it is an ordinary sign. */
+/** The result of a backslash and one of these characters. Before any other, a backslash is ordinary. */
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   "'": "'",

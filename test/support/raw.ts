@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** An answer as it came over the wire. */
+/** A response, unchanged. */
 export interface RawAnswer {
   readonly status: number;
-  /** Names in lower case, in the order and number in which they came. */
+  /** Names in lower case, in the order of the response, with duplicates. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body: Buffer;
   readonly text: string;
@@ -42,7 +42,7 @@ export interface RawConnection {
   close(): void;
 }
 
-/** `localAddress`: from where it comes; Linux has all of 127.0.0.0/8 on its loopback. */
+/** `localAddress`: the address of the client. Linux has all of 127.0.0.0/8 on its loopback. */
 export async function openRaw(port: number, localAddress = '127.0.0.1'): Promise<RawConnection> {
   const socket = connect({ port, host: '127.0.0.1', localAddress });
   await once(socket, 'connect');
@@ -79,7 +79,7 @@ export async function openRaw(port: number, localAddress = '127.0.0.1'): Promise
   };
 }
 
-/** Sends bytes over a connection of their own, and reads one answer. */
+/** Sends bytes over a new connection, and reads one answer. */
 export async function sendRaw(
   port: number,
   bytes: Buffer | string,

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { newToken } from '../../service/domain/token.ts';
 import type { IssuedToken } from './postern.ts';
 
-// Request lines that nobody would write, for differential tests: a server in front of the gate must
+// Generated request lines, for differential tests: a server in front of the gate must
 // serve only the file that a token in the line or in a header covers.
 
-/** The content is the name, so that no other file can pass for it. */
+/** Each file contains its name, so that the test recognizes the served file. */
 export const NAMES = [
   'a.txt',
   'b.txt',

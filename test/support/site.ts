@@ -41,7 +41,7 @@ export interface SiteOptions extends PosternOptions {
 export interface Site {
   readonly nginx: Nginx;
   readonly gate: Listening;
-  /** The protected folder; what else lies beside it is `<files>/../`. */
+  /** The protected folder; other files beside it are in `<files>/../`. */
   readonly files: string;
   readonly postern: ReturnType<typeof createPostern>;
   issue(body: object): Promise<IssuedToken>;

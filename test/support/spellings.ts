@@ -1,4 +1,4 @@
-/** Ways to write what leads out of the folder, by class. `\xNN` is sent as that very byte. */
+/** Spellings of paths that lead out of the folder, by class. `\xNN` is sent as that byte. */
 export const CLASSES: Readonly<Record<string, readonly string[]>> = {
   dots: [
     '../secret.txt',
@@ -31,7 +31,7 @@ export const CLASSES: Readonly<Record<string, readonly string[]>> = {
   'a raw #': ['a.txt#', 'a.txt#/../../secret.txt', '#/../../secret.txt'],
 };
 
-/** Names that are legal and only look as if they led out: no file has them. */
+/** Legal names that look like a way out of the folder. No file has them. */
 export const LEGAL: readonly string[] = [
   '%252e%252e/secret.txt',
   '..%252fsecret.txt',

@@ -5,15 +5,15 @@ import { type Listening, listening } from './postern.ts';
 const SECRET = 'the secret of the bucket';
 
 export interface Storage extends Listening {
-  /** What came, headers by their names in lower case. */
+  /** The request, with the names of headers in lower case. */
   readonly requests: IncomingMessage[];
-  /** The query that opens a key, by GET alone, as S3 presigns it. */
+  /** The presigned query for a GET of a key, as in S3. */
   presign(key: string, expiresIn?: number): string;
   /** Answers the next requests in place of the storage. */
   answer?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
 }
 
-/** Headers that nginx sends of its own, and those that it may pass on. */
+/** Headers that nginx adds, and those that it may pass on. */
 const EXPECTED = new Set([
   'host',
   'range',
@@ -27,8 +27,8 @@ const EXPECTED = new Set([
 const MODIFIED = 'Mon, 02 Jan 2006 15:04:05 GMT';
 
 /**
- * A storage that is as strict as S3, and as talkative: what it is asked must be presigned to the last
- * argument, and it refuses every header that it does not know.
+ * A storage with the checks and the error texts of S3: it requires a presigned query with all its
+ * arguments, and rejects every unknown header.
  */
 export async function startStorage(objects: Readonly<Record<string, string>>): Promise<Storage> {
   const requests: IncomingMessage[] = [];

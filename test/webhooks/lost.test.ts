@@ -29,7 +29,7 @@ test('webhooks: an instance is killed during deliveries: another one delivers al
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const receiver = await startReceiver();
-  // It has got the event, and the instance dies before it hears of that.
+  // The receiver has the event, and the instance is killed before it gets the response.
   receiver.state.respond = () => {};
   const doomed = await startInstance(receiver.url, { POSTERN_STORE: redis.url });
   const issued = await issueMany(doomed, 30);

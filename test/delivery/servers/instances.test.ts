@@ -34,7 +34,7 @@ async function send(port: number, text: string): Promise<void> {
   sender.close();
 }
 
-test('delivery: two instances on one Redis count together, and one of them says that it is whole', async () => {
+test('delivery: two instances on one Redis count together, and one of them reports the whole file', async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const [one, other] = [await startInstance(redis.url), await startInstance(redis.url)];

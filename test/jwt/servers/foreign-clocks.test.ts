@@ -5,7 +5,7 @@ import { openRedis, tell } from '../../store/open-redis.ts';
 import { foreigner, from, uri } from '../foreigner.ts';
 import { signedGate } from '../signed-gate.ts';
 
-// What the store remembers of a token that others signed, with clocks that are apart. Redis' own is real.
+// What the store remembers of a token of another issuer, if the clocks differ. The clock of Redis is real.
 
 const LEEWAY = 60;
 const TEN_MINUTES = 600_000;
@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterAll(() => redis.stop());
 
-/** An instance whose clock is so many milliseconds ahead. */
+/** An instance whose clock is this many milliseconds ahead. */
 async function instance(ahead: number) {
   const now = () => Date.now() + ahead;
   const store = await openRedis(redis, { now });
@@ -34,7 +34,7 @@ async function instance(ahead: number) {
   return gate;
 }
 
-/** Seconds since the epoch, so many from now. */
+/** Seconds since the epoch, this many seconds from now. */
 const at = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
 
 /** Until when Redis remembers a token, in milliseconds since the epoch; -1: without end. */

@@ -11,9 +11,9 @@ async function owned(more: object = {}, leeway = 5) {
 }
 
 describe('external JWT: start_by of a token that does not distinguish requesters', () => {
-  // It is held to max_expires_in by start_by, and then opens for everyone until exp.
+  // start_by limits it to max_expires_in, and it would open for every client until exp.
   test.each<[string, object]>([
-    ['alone', {}],
+    ['without other claims', {}],
     ['with resume_for: 0', { resume_for: 0 }],
   ])('does not exceed the maximum of the issuer, %s', async (_, more) => {
     const { app, codeOf, clock } = await owned();

@@ -54,12 +54,12 @@ test('JWT with several instances: without Redis, only tokens without a record ar
   const bodies = [{}, { max_uses: 1 }, { format: 'opaque' }, { revocable: false }];
   const issued = await Promise.all(bodies.map((body) => one.issue(body)));
   const tokens = issued.map(({ access_token: token }) => token);
-  // The first of them has verified none yet: that takes no Redis either.
+  // The first instance has not verified the token before. This needs no Redis either.
   expect(await each[1].statusesOf(...tokens)).toEqual([204, 204, 204, 204]);
   await redis.stop();
   for (const at of each) expect(await at.statusesOf(...tokens)).toEqual([503, 503, 503, 204]);
 
-  // What needs no Redis is even issued without.
+  // A token that needs no Redis can also be issued without Redis.
   const { access_token: more } = await one.issue({ revocable: false });
   for (const at of each) expect(await at.statusOf(more)).toBe(204);
   expect((await one.ask('POST /tokens', { json: { path: '/download/a' } })).status).toBe(503);

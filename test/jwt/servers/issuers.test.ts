@@ -10,7 +10,7 @@ import { newJwk, publicHalf } from '../keys.ts';
 
 const FILES = 'https://files.example';
 
-/** The service with issuers in its file; all else is in its environment. */
+/** The service with issuers in its file, and all other settings in its environment. */
 async function startTrusting(issuers: readonly object[]) {
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -22,7 +22,7 @@ async function startTrusting(issuers: readonly object[]) {
   return startInstance({ POSTERN_CONFIG: config });
 }
 
-/** A JWT of now, for five minutes. */
+/** A JWT that is valid from now on, for five minutes. */
 async function sign(jwk: JWK, claims: object, typ: string): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   return new SignJWT({ aud: FILES, iat: now, exp: now + 300, ...claims })
@@ -70,7 +70,7 @@ test('issuers: keys that are unavailable at the start are fetched later, and oth
   await waitFor(passes, { what: 'the keys to be asked for again' });
   expect(away.state.asked).toBe(1);
 
-  // Known now, so it needs no more of them.
+  // The token is cached now, so it needs the keys no longer.
   await Promise.all([away.stop(), there.stop()]);
   const late = await download(shop, '2', { max_uses: 1 });
   const from = (address: string) =>

@@ -7,7 +7,7 @@ import { newJwk, publicHalf } from '../keys.ts';
 
 const LIVES = { revocable: false };
 
-/** What of a key nobody may see, also in part. */
+/** The private parts of a key, which no output may contain, not even in part. */
 const secretsOf = (keys: readonly JWK[]) =>
   keys.flatMap(({ d, k }) => [d, k]).flatMap((secret) => secret?.slice(0, 12) ?? []);
 
@@ -59,17 +59,20 @@ test('key file: only the public half of each key is published', async () => {
 });
 
 const FAULTS: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<void>]> = [
-  ['is not there', (file) => rm(file.path)],
+  ['does not exist', (file) => rm(file.path)],
   ['is empty', (file) => file.write('')],
   ['is cut off', (file, keys) => file.write(JSON.stringify({ keys }, null, 2).slice(0, -30))],
-  ['holds a key alone', (file, keys) => file.write(JSON.stringify(keys[0]))],
-  ['holds none', (file) => file.write([])],
-  ['has a key with no kid', (file, [{ kid: _, ...rest } = {}]) => file.write([rest])],
-  ['has a key for what is not known', (file, keys) => file.write([{ ...keys[0], alg: 'EdDSA2' }])],
+  ['has a key without a list', (file, keys) => file.write(JSON.stringify(keys[0]))],
+  ['has no key', (file) => file.write([])],
+  ['has a key without a kid', (file, [{ kid: _, ...rest } = {}]) => file.write([rest])],
+  [
+    'has a key for an unknown algorithm',
+    (file, keys) => file.write([{ ...keys[0], alg: 'EdDSA2' }]),
+  ],
   ['has a key of another kind', (file, keys) => file.write([{ ...keys[0], alg: 'HS256' }])],
   ['has a damaged key', (file, keys) => file.write([{ ...keys[0], d: `${keys[0]?.d}AAAA` }])],
   ['has halves of two keys', (file, keys) => halves(file, keys)],
-  ['has two of one kid', (file, keys) => file.write([...keys, ...keys])],
+  ['has two keys with the same kid', (file, keys) => file.write([...keys, ...keys])],
   ['cannot sign', (file, keys) => file.write(keys.map(publicHalf))],
   [
     'has a short secret',
@@ -77,7 +80,7 @@ const FAULTS: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<voi
   ],
 ];
 
-const AT_START = ['is not there', 'is cut off', 'has a damaged key', 'cannot sign'];
+const AT_START = ['does not exist', 'is cut off', 'has a damaged key', 'cannot sign'];
 
 async function halves(file: KeyFile, keys: JWK[]): Promise<void> {
   const { x } = await newJwk('EdDSA', 'another');
@@ -85,9 +88,9 @@ async function halves(file: KeyFile, keys: JWK[]): Promise<void> {
 }
 
 describe('key file: an invalid file', () => {
-  // Each starts a process; on SIGHUP all of them are tried at one.
+  // Each file needs a process at start. One process tries all of them on SIGHUP.
   test.each(FAULTS.filter(([what]) => AT_START.includes(what)))(
-    'at start, where it %s: 2, and which file',
+    'at start, if it %s, exits with 2 and names the file',
     async (_, damage) => {
       const file = await keyFile();
       await file.generate();

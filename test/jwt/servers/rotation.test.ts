@@ -2,7 +2,7 @@ import { decodeProtectedHeader } from 'jose';
 import { expect, test } from 'vitest';
 import { type Instance, startTwo } from '../instances.ts';
 
-/** One that the store keeps, and one of which nothing is kept. */
+/** A token that is stored, and one that is not. */
 async function issueBoth(at: Instance): Promise<string[]> {
   const issued = await Promise.all([at.issue(), at.issue({ revocable: false })]);
   return issued.map(({ access_token: token }) => token);
@@ -17,7 +17,7 @@ async function reload(instances: readonly Instance[]): Promise<void> {
 
 /**
  * Asks both for all of these tokens again and again, and for new ones as they are issued: at their
- * own issuer, or at the other one. Until `end`, which tells how many answers there were by status.
+ * own issuer, or at the other one. Until `end`, which returns the number of answers by status.
  */
 function startLoad(
   instances: readonly [Instance, Instance],
@@ -44,7 +44,7 @@ function startLoad(
   ]);
   const count = () => [...answers.values()].reduce((sum, each) => sum + each, 0);
   return {
-    /** Until so many more have been given. */
+    /** Waits for this many more answers. */
     async answered(more: number): Promise<void> {
       const before = count();
       await expect.poll(() => count() - before).toBeGreaterThan(more);

@@ -9,7 +9,7 @@ test.each([1, 1000])(
   async (count) => {
     const redis = await startRedis();
     const proxy = await startCountingProxy(redis.port);
-    // Its own turns are not counted.
+    // Its own round trips are not counted.
     const options = { port: proxy.port, checkEveryMs: 3_600_000 };
     const store = await openRedis(redis, options);
     const api = await listening(apiListener(createPostern({ store }).api));

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-/** Two instances on one Redis, one by a clock that is so much too late, the other as much too early. */
+/** Two instances on one Redis: one clock is late by this many milliseconds, the other one early. */
 async function instances(late: number, options: PosternOptions = {}) {
   const started = [late, -late].map(async (offset) => {
     const now = () => Date.now() + offset;

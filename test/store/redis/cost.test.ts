@@ -42,9 +42,9 @@ async function costOf(id: string, next: (i: number) => Requester): Promise<numbe
 // Redis runs one script at a time. If a use of a token with a thousand requesters held it for a
 // millisecond, a client with one such token could make every other request time out.
 test.each<[string, Partial<Uses>, (i: number) => Requester]>([
-  ['one who is known', { max: 1000 }, () => from(0)],
-  ['strangers, where all uses are taken', { max: 1000 }, (i) => from(5000 + i)],
-  ['new ones, who bring no cookie', { cookieOnly: true }, from],
+  ['a known requester', { max: 1000 }, () => from(0)],
+  ['new requesters when no use is left', { max: 1000 }, (i) => from(5000 + i)],
+  ['new requesters without a cookie', { cookieOnly: true }, from],
 ])(
   'uses: the time of a use in Redis does not grow with the requesters: %s',
   async (_, uses, next) => {

@@ -118,7 +118,7 @@ test('Redis keys: entries of expired grants are removed from the index', async (
   const issue = (id = newId()) => store.issue([[id, grantAt(now, { subject: 'u' })]]);
   const count = () => tell(redis, 'ZCARD postern:subject:{web:u}');
   await issue();
-  // Ended two minutes ago, and a minute ago but for a second: whose clock that is does not matter.
+  // Ended two minutes ago, and 59 seconds ago.
   const ended = Array.from({ length: 1500 }, () => `${now - 120_000} ${newId()}`);
   await tell(redis, `ZADD postern:subject:{web:u} ${now - 59_000} ${newId()} ${ended.join(' ')}`);
   expect(await count()).toBe(':1502');

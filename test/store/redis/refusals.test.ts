@@ -166,7 +166,7 @@ test.each(cases)(
   },
 );
 
-// Of a command that it does not know, Redis quotes the arguments in its reply.
+// For an unknown command, Redis quotes the arguments in its reply.
 test.each([
   ['has no SET', async () => (await started('--rename-command', 'SET', '')).url, /ERR to SET/],
   ['has no EVAL', async () => (await started('--rename-command', 'EVAL', '')).url, /ERR to EVAL/],

@@ -5,7 +5,7 @@ import { startCountingProxy } from '../counting-proxy.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers, openRedis } from '../open-redis.ts';
 
-/** Its own turns are not what is counted. */
+/** Its own round trips are not counted. */
 const NEVER = 3_600_000;
 
 test('Redis: issue, find and revoke cost one round trip each', async () => {
@@ -28,7 +28,7 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
     return [newId(), grantAt(now, subject === undefined ? {} : { subject })] as const;
   });
   expect(await turnsOf(store.issue(many))).toBe(1);
-  // Of requests that came together.
+  // For requests that arrive together.
   const alone = many.map(() => store.issue([[newId(), grantAt(now)]]));
   expect(await turnsOf(Promise.all(alone))).toBe(1);
   expect(await turnsOf(store.find(id))).toBe(1);
@@ -46,7 +46,7 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   expect(await turnsOf(store.prolong(id, 'web', now + 1000))).toBe(2);
   expect(await turnsOf(store.revoke(id, 'other'))).toBe(1);
   expect(await turnsOf(store.revoke(id, 'web'))).toBe(1);
-  // A cut, a page, its grants, its entries, and there is no other page.
+  // The rename, a page, its grants, its entries, and the empty last page.
   expect(await turnsOf(store.revokeSubject('web', 'v'))).toBe(5);
 });
 

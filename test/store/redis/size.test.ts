@@ -8,7 +8,7 @@ import { openRedis, tell } from '../open-redis.ts';
 const COUNT = 10_000;
 const BATCH = 1000;
 
-/** Bytes a token, its shares of the indexes included, as Redis counts them. */
+/** Bytes for each token in Redis, with its share of the indexes. */
 const MOST = 700;
 
 let redis: Redis;

@@ -79,7 +79,7 @@ test.each([
   ['no such file', () => ['--config', join(dir, 'none')], 'no such file'],
   ['a folder', () => ['--config', join(dir, 'folder')], 'it is a folder'],
   ['nothing on standard input', () => ['--config'], 'standard input is empty'],
-  ['mounts that are none', () => ['--config', join(dir, 'dump'), '--mounts', 'x'], '--mounts'],
+  ['invalid mounts', () => ['--config', join(dir, 'dump'), '--mounts', 'x'], '--mounts'],
   ['nested mounts', () => ['--config', '-', '--mounts', '/a/=/p/,/b/=/p/sub/'], 'not below /p/'],
   ['no option', () => [], '--config'],
   ['another option', () => ['--config', '-', '--conf'], 'unknown option'],

@@ -19,7 +19,7 @@ const change =
   (text: string) =>
     text.replace(from, to);
 
-/** As nginx names the variable of a header. */
+/** nginx's name for the variable of a header. */
 const variable = (header: string) => header.toLowerCase().replaceAll('-', '_');
 
 const asSpelt = (name: string, seen = '200 and the file') =>
@@ -32,7 +32,7 @@ const keptBy = (key: string, http = ''): Broken => ({
   edit: { 'auth-request': change(/proxy_cache_key .*;/, `proxy_cache_key "${key}";`) },
 });
 
-/** And for a time that the gate does not choose. */
+/** The decisions are cached for a time that the gate does not choose. */
 const keptFor = (valid: string, key: RegExp | string = '') => ({
   http: CACHE_CONF,
   edit: {

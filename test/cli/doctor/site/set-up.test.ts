@@ -21,7 +21,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   ],
   'it is too short': [{ canary: 'hello' }, [], /has 5 bytes\. The canary must have 32 to 65536/],
   'it is too long': [{ canary: Buffer.alloc(70_000, 'x') }, [], /has 70000 bytes/],
-  'a page takes its place': [
+  'a page instead of the canary': [
     {
       canary: null,
       locations:
@@ -70,7 +70,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
     ['--access-log', '/nowhere/access.log'],
     /--access-log \/nowhere\/access\.log cannot be read: no such file/,
   ],
-  'nobody at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
+  'no server at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
 };
 
 describe('doctor URL: a site that it cannot test is exit 2, with what to check', () => {
