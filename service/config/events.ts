@@ -1,6 +1,6 @@
 import { EVENT_TYPES, type EventType } from '../domain/event.ts';
 import { type ValidPlain, variableOf } from './settings.ts';
-import { type Fields, type ReadFile, readText } from './source.ts';
+import { createFileReader, type Fields, type ReadFile } from './source.ts';
 
 /** `secrets` are what they are called: never log them, nor the URL, which may hold one. */
 export interface EventSettings {
@@ -18,10 +18,12 @@ const SECRETS =
 
 /** The settings of events, and the file with the secrets; undefined, with issues, if one is invalid. */
 export function readEvents(
-  { events, webhook_url: url, webhook_secret_file: file, webhook_allow: allow = [] }: ValidPlain,
-  { has, add }: Fields,
+  plain: ValidPlain,
+  settings: Fields,
   readFile: ReadFile,
 ): EventSettings | undefined {
+  const { events, webhook_url: url, webhook_allow: allow = [] } = plain;
+  const { has, add } = settings;
   if (!has('webhook_url')) {
     for (const name of ['webhook_secret_file', 'webhook_allow'].filter(has)) {
       add(name, `no value, or a URL in ${variableOf('webhook_url')}`);
@@ -31,14 +33,13 @@ export function readEvents(
   if (!has('webhook_secret_file')) {
     return add('webhook_secret_file', `${SECRETS}; the receiver verifies each event with it`);
   }
-  const text = file && readText(file, readFile, (expected) => add('webhook_secret_file', expected));
-  if (url === undefined || text === undefined) return undefined;
+  const fromFile = createFileReader(plain, settings, readFile);
+  const secrets = fromFile('webhook_secret_file', SECRETS, readSecrets);
+  if (url === undefined || secrets === undefined) return undefined;
   if (url.startsWith('http:') && !has('webhook_allow')) {
     const expected = 'an https URL: http is only for addresses in';
     return add('webhook_url', `${expected} ${variableOf('webhook_allow')}`);
   }
-  const secrets = readSecrets(text);
-  if (secrets === undefined) return add('webhook_secret_file', SECRETS);
   return { types: events ?? EVENT_TYPES, webhook: { url, secrets, allow } };
 }
 
