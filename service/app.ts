@@ -20,14 +20,13 @@ type Settings = Pick<
   | 'apiKeys'
   | 'cookies'
   | 'decisionTtl'
-  | 'events'
   | 'expiresIn'
   | 'format'
   | 'issuers'
   | 'leeway'
   | 'publicUrl'
   | 'resumeFor'
->;
+> & { readonly events: Pick<Config['events'], 'types'> };
 
 export interface AppDependencies {
   readonly mounts: Mounts;

@@ -2,10 +2,16 @@ import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
-import { type EventSettings, readEvents } from './events.ts';
 import { readConfigFile } from './file.ts';
 import { type MountSettings, readMounts } from './mounts.ts';
-import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
+import {
+  type EventSettings,
+  type PlainSettings,
+  readEvents,
+  readPlain,
+  type ValidPlain,
+  variableOf,
+} from './settings.ts';
 import {
   type CamelCased,
   camelCased,
