@@ -130,7 +130,7 @@ function loop({ internal }: Mount, { prefix }: Mount): string | undefined {
   );
 }
 
-function relation(internal: string, prefix: string): string | undefined {
+function relation(internal: string, prefix: string) {
   if (internal === prefix) return 'is the same as';
   if (internal.startsWith(prefix)) return 'is under';
   return prefix.startsWith(internal) ? 'contains' : undefined;
