@@ -184,13 +184,13 @@ export function readEvents(plain: ValidPlain, settings: Fields, readFile: ReadFi
   if (!has('webhook_secret_file')) {
     return add('webhook_secret_file', `${SECRETS}; the receiver verifies each event with it`);
   }
+  if (url?.startsWith('http:') && !has('webhook_allow')) {
+    const expected = 'an https URL: http is only for addresses in';
+    add('webhook_url', `${expected} ${variableOf('webhook_allow')}`);
+  }
   const fromFile = createFileReader(plain, settings, readFile);
   const secrets = fromFile('webhook_secret_file', SECRETS, readSecrets);
   if (url === undefined || secrets === undefined) return undefined;
-  if (url.startsWith('http:') && !has('webhook_allow')) {
-    const expected = 'an https URL: http is only for addresses in';
-    return add('webhook_url', `${expected} ${variableOf('webhook_allow')}`);
-  }
   return { types: events ?? EVENT_TYPES, webhook: { url, secrets, allow } };
 }
 
