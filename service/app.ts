@@ -20,14 +20,13 @@ type Settings = Pick<
   | 'apiKeys'
   | 'cookies'
   | 'decisionTtl'
-  | 'events'
   | 'expiresIn'
   | 'format'
   | 'issuers'
   | 'leeway'
   | 'publicUrl'
   | 'resumeFor'
->;
+> & { readonly events: Pick<Config['events'], 'types'> };
 
 export interface AppDependencies {
   readonly mounts: Mounts;
@@ -51,24 +50,16 @@ export type App = ReturnType<typeof createApp>;
 
 /** Connects the gate and the API with the domain, the store, JWTs and metrics. Opens no listener. */
 export function createApp(settings: Settings, deps: AppDependencies) {
-  const { apiKeys, cookies, decisionTtl, leeway, publicUrl = '' } = settings;
-  const { mounts, store, jwt, metrics, metricsText, countsBytes, version, log, now } = deps;
+  const { apiKeys, cookies, decisionTtl, issuers, publicUrl = '' } = settings;
+  const { mounts, store, jwt, metrics, metricsText, version, log, now } = deps;
   const emit = settings.events.types.length > 0 ? deps.emit : undefined;
   const { signer, verify, owners, clientOf, publicJwks } = jwt;
   const { recordDecision } = metrics;
-  const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway, now });
-  const { expiresIn, resumeFor, format } = settings;
-  const defaults = { expiresIn, resumeFor, format };
-  const issuing = { mounts, store, now, countsBytes, ...defaults };
-  const issue = createIssue({ ...issuing, ...(signer && { signer }) });
-  const gate = createGate({
-    authorize: createAuthorize({ mounts, store, lookUp, decisionTtl }),
-    deadlines: createDeadlines(deps.decisionMs),
-    cookies,
-    recordDecision,
-    emit,
-    log,
-  });
+  const lookUp = createLookUp({ ...settings, store, verify, timed: decisionTtl > 0, now });
+  const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
+  const deadlines = createDeadlines(deps.decisionMs);
+  const gate = createGate({ authorize, deadlines, cookies, recordDecision, emit, log });
+  const issue = createIssue({ ...settings, ...deps, ...(signer && { signer }) });
   const api = createApi({
     apiKeys,
     clientOf,
@@ -84,7 +75,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
     log,
     publicUrl,
   });
-  const clients = [...apiKeys.map(({ client }) => client), ...settings.issuers];
+  const clients = [...apiKeys.map(({ client }) => client), ...issuers];
   const recordBytes = metrics.bytesRecorder(idsOf(clients), idsOf(mounts.all));
   const deliver = createDeliver({ store, recordBytes, emit, log });
   return { gate, denyUnreadable: createDenyUnreadable({ recordDecision, log }), api, deliver };

@@ -10,7 +10,6 @@ import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
 import { createCollector } from './delivery/collect.ts';
 import { hashSecret } from './domain/client.ts';
-import type { Rejection } from './domain/look-up.ts';
 import { createMounts, type Mount } from './domain/mount.ts';
 import { createEvents } from './events/events.ts';
 import { KeyFilesError, openJwt } from './jwt/open.ts';
@@ -56,33 +55,34 @@ async function main(): Promise<void> {
     },
   });
   const store = metrics.measuredStore(openedStore);
-
-  const metricsText = sharedText(metrics.text, () => performance.now());
-  // What a reload keeps.
-  const apiMetrics = config.metricsListen === undefined && { metricsText };
   const events = createEvents({
     settings: () => current.config.events,
     open: () => openEventStore(config.store),
     metrics: metrics.events,
     log,
   });
+  const metricsText = sharedText(metrics.text, () => performance.now());
+  // What a reload keeps.
   const { emit } = events;
   const countsBytes = config.deliveryListen !== undefined;
+  const apiMetrics = config.metricsListen === undefined && { metricsText };
   const shared = { store, metrics, emit, countsBytes, version, log, now, ...apiMetrics };
-  const onFailure = (issuer: string, { message: reason }: Error) =>
-    log.warn({ issuer, reason }, 'the keys of an issuer are not available');
-  const onRejected = (rejection: Rejection) =>
-    log.info(rejection, 'the JWT of a client was rejected');
 
   async function open(config: Config): Promise<Opened> {
     const files = new Map<string, Buffer>();
-    const readKeys = (path: string) => {
-      const text = readFile(path);
-      files.set(path, hashSecret(text));
-      return text;
-    };
     const mounts = createMounts(config.mounts.map(withSign));
-    const jwt = await openJwt(config, { mounts, readFile: readKeys, now, onFailure, onRejected });
+    const jwt = await openJwt(config, {
+      mounts,
+      readFile(path) {
+        const text = readFile(path);
+        files.set(path, hashSecret(text));
+        return text;
+      },
+      now,
+      onFailure: (issuer, { message: reason }) =>
+        log.warn({ issuer, reason }, 'the keys of an issuer are not available'),
+      onRejected: (rejection) => log.info(rejection, 'the JWT of a client was rejected'),
+    });
     return { config, files, app: createApp(config, { ...shared, mounts, jwt }) };
   }
   const { recordReload } = metrics;
@@ -93,28 +93,18 @@ async function main(): Promise<void> {
   await Promise.race([connected, sleep(CONNECT_MS)]);
   // The process creates no other files than sockets.
   process.umask(0o777 & ~config.socketMode);
+  const { listen: gateAddress, apiListen, metricsListen, deliveryListen } = config;
   const gate = await listen(
     (request, response) => current.app.gate(request, response),
-    config.listen,
+    gateAddress,
     'POSTERN_LISTEN',
   );
   gate.on('clientError', current.app.denyUnreadable);
+  const callApi = getRequestListener((request, env) => current.app.api.fetch(request, env));
   const api =
-    config.apiListen === 'off'
-      ? undefined
-      : await listen(
-          getRequestListener((request, env) => current.app.api.fetch(request, env)),
-          config.apiListen,
-          'POSTERN_API_LISTEN',
-        );
-  const health = createHealth({ store, log, metrics: metricsText });
-  const monitor =
-    config.metricsListen &&
-    (await listen(
-      getRequestListener(health.fetch),
-      config.metricsListen,
-      'POSTERN_METRICS_LISTEN',
-    ));
+    apiListen === 'off' ? undefined : await listen(callApi, apiListen, 'POSTERN_API_LISTEN');
+  const health = getRequestListener(createHealth({ store, log, metrics: metricsText }).fetch);
+  const monitor = metricsListen && (await listen(health, metricsListen, 'POSTERN_METRICS_LISTEN'));
   const collector = createCollector({
     from: config.deliveryFrom,
     deliver: (entries) => current.app.deliver(entries),
@@ -122,15 +112,15 @@ async function main(): Promise<void> {
     now,
   });
   const deliveries =
-    config.deliveryListen &&
-    (await listenUdp(collector.receive, config.deliveryListen, 'POSTERN_DELIVERY_LISTEN'));
-  const [storeType] = config.store.url.split(':', 1);
+    deliveryListen &&
+    (await listenUdp(collector.receive, deliveryListen, 'POSTERN_DELIVERY_LISTEN'));
   const addresses = {
     gate: gate.address(),
     api: api?.address() ?? 'off',
     metrics: monitor?.address(),
     delivery: deliveries?.address(),
   };
+  const [storeType] = config.store.url.split(':', 1);
   log.info({ ...addresses, store: storeType }, 'listening');
   const servers = [gate, api, monitor].filter((server) => server !== undefined);
   async function closeStore(): Promise<void> {

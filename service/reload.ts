@@ -1,6 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { App } from './app.ts';
-import { changesBetween, type Files } from './config/changes.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import { KeyFilesError } from './jwt/open.ts';
@@ -12,6 +12,9 @@ export interface Opened {
   readonly files: Files;
   readonly app: App;
 }
+
+/** What identifies the content of each file, by its path. */
+type Files = ReadonlyMap<string, unknown>;
 
 interface ReloadDependencies {
   /** Reads and checks the whole configuration. */
@@ -68,4 +71,60 @@ function problemsOf(error: unknown): object {
   if (error instanceof ConfigError) return { errors: error.issues };
   if (error instanceof KeyFilesError) return { errors: error.problems };
   return { err: error };
+}
+
+/** Settings that need a restart: the addresses are in use, and the store holds the tokens. */
+const FIXED = /^(listen|api_listen|metrics_listen|delivery|socket_mode|store|sentinel)(_|$)/;
+
+/**
+ * Names what differs between two configurations, without values: some are secrets. `made` has texts such as
+ * `changed log_level` and `removed mounts /media/`; `needRestart` has names. `files` are the key files of each.
+ */
+export function changesBetween(
+  before: Config,
+  after: Config,
+  files: readonly [Files, Files] = [new Map(), new Map()],
+) {
+  const [a, b] = [partsOf(before, files[0]), partsOf(after, files[1])];
+  const names = [...new Set([...a.keys(), ...b.keys()])];
+  const differ = names.filter((name) => !isDeepStrictEqual(a.get(name), b.get(name)));
+  const made = differ
+    .filter((name) => !FIXED.test(name))
+    .map((name) => `${a.has(name) ? (b.has(name) ? 'changed' : 'removed') : 'added'} ${name}`);
+  return { made, needRestart: differ.filter((name) => FIXED.test(name)) };
+}
+
+/** Everything in a configuration that has a name: the settings, and the entries of lists. */
+function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
+  const { mounts, apiKeys, issuers, cookies, store, events, ...plain } = config;
+  const { url, password, tls = {}, sentinel = {}, ...others } = store;
+  const { serverName, ...pem } = tls;
+  const { sameSite, ...otherCookies } = cookies;
+  const parts = [
+    ...named('', plain),
+    ['cookie_samesite', sameSite],
+    ...named('cookie_', otherCookies),
+    ...mounts.map((mount) => [`mounts ${mount.id}`, mount]),
+    ...apiKeys.map((key) => [`api_keys ${key.client.id}`, key]),
+    ...issuers.map((issuer) => [`issuers ${issuer.id}`, issuer]),
+    ...[...files].map(([path, content]) => [`file ${path}`, content]),
+    ['events', events.types],
+    ['webhook_url', events.webhook?.url],
+    ['webhook_secret_file', events.webhook?.secrets],
+    ['webhook_allow', events.webhook?.allow],
+    ['store', url],
+    ['store_password_file', password],
+    ['store_server_name', serverName],
+    ...named('store_', others),
+    ...Object.entries(pem).map(([name, text]) => [`store_${name}_file`, text]),
+    ...named('sentinel_', sentinel),
+  ] as ReadonlyArray<readonly [string, unknown]>;
+  return new Map(parts.filter(([, value]) => value !== undefined));
+}
+
+function named(prefix: string, values: object): ReadonlyArray<readonly [string, unknown]> {
+  return Object.entries(values).map(([name, value]) => {
+    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return [prefix + snake, value] as const;
+  });
 }

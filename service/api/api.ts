@@ -3,11 +3,17 @@ import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
 import { findClient } from '../domain/client.ts';
 import { createAudit } from './audit.ts';
-import { reportActions } from './events.ts';
 import { createHealth } from './health.ts';
-import { type ApiDependencies, type ApiEnv, limitBody, notAllowed, problem } from './http.ts';
+import {
+  type ApiDependencies,
+  type ApiEnv,
+  JSON_TYPE,
+  limitBody,
+  notAllowed,
+  problem,
+} from './http.ts';
 import { addBatchRoute, addIssueRoute } from './issue.ts';
-import { openapiHandler } from './openapi.ts';
+import { openapi } from './openapi.ts';
 import { addOAuthRoutes, addTokenRoutes } from './tokens.ts';
 
 /** All bodies but a batch. A request with every field at its maximum length fits. */
@@ -15,14 +21,18 @@ const MAX_BODY_BYTES = 32 * 1024;
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
-  const { log, publicJwks, emit } = deps;
+  const { publicJwks, version } = deps;
   const api = createHealth<ApiEnv>(deps);
 
   // The public keys for Postern's own JWTs (RFC 7517).
   api.get('/.well-known/jwks.json', (c) =>
     c.body(JSON.stringify(publicJwks()), 200, { 'Content-Type': 'application/jwk-set+json' }),
   );
-  api.get('/openapi.json', openapiHandler(deps));
+  let document: string | undefined;
+  api.get('/openapi.json', (c) => {
+    document ??= JSON.stringify(openapi(version, deps.metrics !== undefined));
+    return c.body(document, 200, { 'Content-Type': JSON_TYPE });
+  });
   for (const path of ['/.well-known/jwks.json', '/openapi.json']) {
     api.all(path, notAllowed('GET, HEAD'));
   }
@@ -31,8 +41,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
-  api.use(requestId(), createAudit(log), authenticate(deps));
-  if (emit !== undefined) api.use(reportActions(emit));
+  api.use(requestId(), createAudit(deps), authenticate(deps));
   addBatchRoute(api, deps);
   api.use(limitBody(MAX_BODY_BYTES));
   addIssueRoute(api, deps);

@@ -1,20 +1,25 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import type { Logger } from 'pino';
+import type { Emit } from '../domain/event.ts';
 import { type Grant, isFolder } from '../domain/grant.ts';
 import { MAX_PATH_BYTES } from '../domain/path.ts';
 import { Unavailable, Unconfirmed } from '../domain/store.ts';
 import { withoutTokens } from '../domain/without-tokens.ts';
 import { statusOf } from '../problem.ts';
-import type { ApiEnv, AuditFields } from './http.ts';
+import type { ApiDependencies, ApiEnv, AuditFields } from './http.ts';
+
+/** Token IDs in one event. The IDs of a larger batch come in several. */
+const MAX_IDS = 100;
 
 /**
  * Logs a line for each request to the endpoints that need a key: what its handler noted, or the code of
- * the problem. docs/monitoring.md lists the fields, which are stable.
+ * the problem. docs/monitoring.md lists the fields, which are stable. Reports what was issued or revoked
+ * with the same fields.
  */
-export function createAudit(log: Logger): MiddlewareHandler<ApiEnv> {
+export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<ApiEnv> {
   return async function audit(c, next) {
     await next();
+    if (emit !== undefined) report(c, emit);
     try {
       const { problem } = c.var;
       const level = problem !== undefined && statusOf(problem) >= 500 ? 'error' : 'info';
@@ -23,6 +28,25 @@ export function createAudit(log: Logger): MiddlewareHandler<ApiEnv> {
       // The action is done: a log that fails must not turn it into an error.
     }
   };
+}
+
+function report(c: Context<ApiEnv>, emit: Emit): void {
+  const { audit, client, requestId, problem } = c.var;
+  // A change that replicas have not confirmed is in force.
+  if (audit === undefined || (problem !== undefined && !(c.error instanceof Unconfirmed))) return;
+  const { action, token_ids: ids, ...fields } = audit;
+  if (action !== 'token.issued' && action !== 'token.revoked') return;
+  if (fields.count === 0) return;
+  const data = { ...fields, client: client.id, request_id: requestId, address: addressOf(c) };
+  if (ids === undefined) emit(action, data);
+  for (let begin = 0; ids !== undefined && begin < ids.length; begin += MAX_IDS) {
+    const part = ids.slice(begin, begin + MAX_IDS);
+    emit(action, { ...data, count: part.length, token_ids: part });
+  }
+}
+
+function addressOf(c: Context<ApiEnv>): string | undefined {
+  return c.env?.incoming?.socket.remoteAddress;
 }
 
 /** Adds to the audit line of this request: what is known before the store is asked, then the result. */
@@ -48,7 +72,7 @@ function lineOf(c: Context<ApiEnv>): object {
     site: hidden(site),
     owner: hidden(owner),
     request_id: hidden(requestId),
-    address: c.env?.incoming?.socket.remoteAddress,
+    address: addressOf(c),
   };
 }
 

@@ -1,14 +1,8 @@
 import { type Env, Hono } from 'hono';
-import type { Logger } from 'pino';
-import { type Store, StoreUnavailable } from '../domain/store.ts';
-import { notAllowed, problem, problemOf } from './http.ts';
+import { StoreUnavailable } from '../domain/store.ts';
+import { type ApiDependencies, notAllowed, problem, problemOf } from './http.ts';
 
-export interface HealthDependencies {
-  readonly store: Store;
-  readonly log: Logger;
-  /** In Prometheus' text format; absent: another listener has `/metrics`. */
-  readonly metrics?: () => Promise<string>;
-}
+type HealthDependencies = Pick<ApiDependencies, 'store' | 'log' | 'metrics'>;
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -31,7 +25,7 @@ export function createHealth<E extends Env>({ store, log, metrics }: HealthDepen
       return c.json({ status: 'ok', ...(await store.check()) });
     } catch (error) {
       const { shown, health } = error instanceof StoreUnavailable ? error : {};
-      return problemOf(error as Error, c, log, { shown, more: health });
+      return problemOf(error as Error, c, log, shown, health);
     }
   });
   for (const path of ['/livez', '/readyz']) api.all(path, notAllowed('GET, HEAD'));

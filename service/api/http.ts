@@ -93,18 +93,8 @@ export function notAllowed(allow: string) {
 
 const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
 
-interface Shown {
-  readonly shown?: string | undefined;
-  readonly more?: object | undefined;
-}
-
 /** Turns every error into a response. Details of a 5xx appear only in the log, or in `shown`. */
-export function problemOf(
-  error: Error,
-  c: Context,
-  log: Logger,
-  { shown, more }: Shown = {},
-): Response {
+export function problemOf(error: Error, c: Context, log: Logger, shown?: string, more?: object) {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
   if (error instanceof Unavailable) {
     // Without a stack trace: every request logs this until it is fixed.
@@ -156,13 +146,16 @@ export function formValue(form: URLSearchParams, name: string): string {
 }
 
 /** Rejects a body of another type with 415. */
-export function requireType(type: string): MiddlewareHandler {
+function requireType(type: string): MiddlewareHandler {
   return async (c, next) => {
     const sent = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
     if (sent !== type) return problem(c, 'unsupported_media_type', `Send the body as ${type}.`);
     return next();
   };
 }
+
+export const requireJson = requireType(JSON_TYPE);
+export const requireForm = requireType(FORM_TYPE);
 
 /**
  * Rejects a longer body with 413. If the length is announced, Node reads no more than that, and hono's

@@ -7,11 +7,10 @@ import {
   type ApiDependencies,
   type ApiEnv,
   decodeBody,
-  JSON_TYPE,
   limitBody,
   notAllowed,
   readJson,
-  requireType,
+  requireJson,
 } from './http.ts';
 import { NOT_ISSUED, parseJson, splitArray } from './json.ts';
 import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
@@ -19,11 +18,9 @@ import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './sch
 /** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-const json = requireType(JSON_TYPE);
-
 /** `POST /tokens` issues one token. */
 export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
-  api.post('/tokens', json, async (c) => {
+  api.post('/tokens', requireJson, async (c) => {
     const request = await readJson(c, grantRequest);
     const { subject = c.var.client.subject, path, prefix, site } = request;
     note(c, { action: 'token.issued', subject, path, prefix, site });
@@ -49,7 +46,7 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
     );
   }
 
-  api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), json, async (c) => {
+  api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
     // Read before its turn, so that a slow client does not delay the others.
     const body = await c.req.arrayBuffer();
     return enqueue(() => answer(c, body));

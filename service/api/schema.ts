@@ -62,23 +62,28 @@ export const folderRequest = grantRequest
 const described = <S extends z.ZodType>(schema: S, description: string, example?: unknown): S =>
   schema.meta({ description, ...(example !== undefined && { examples: [example] }) });
 
-export const time = described(z.number().int(), 'Seconds since 1970.', 1_795_568_852);
+const text = (description: string, example?: string) => described(z.string(), description, example);
 
-export const tokenIdSchema = described(
-  z.string(),
+const whole = (description: string, example?: number) =>
+  described(z.number().int(), description, example);
+
+const count = (description: string, example = 1) =>
+  described(z.number().int().min(0), description, example);
+
+const time = (description: string) =>
+  whole(`${description}, in seconds since 1970.`, 1_795_568_852);
+
+export const tokenIdSchema = text(
   'Names the token in the API and in logs. It opens nothing.',
   'e-SE8A6GH9iOzDIMcEWWDx',
 );
 
 const bearer = described(z.literal('Bearer'), 'The type of the token (RFC 6749, section 7.1).');
 
-const clientId = described(z.string(), 'The client that issued the token.', 'web');
-
-const PATH = '/download/reports/2026.pdf';
 const TOKEN = 'ps_mTaWzRs-n8A6OXBYPe03lhvMgydwB1tV';
 
 export const issued = z.strictObject({
-  access_token: described(z.string(), 'The token.', TOKEN),
+  access_token: text('The token.', TOKEN),
   token_type: bearer,
   expires_in: described(
     z.number().int().min(1),
@@ -86,13 +91,11 @@ export const issued = z.strictObject({
     120,
   ),
   id: tokenIdSchema,
-  url: described(
-    z.string(),
+  url: text(
     'Opens the file. For a folder: append the name of a file. A path, or absolute with POSTERN_PUBLIC_URL.',
-    `${PATH}?token=${TOKEN}`,
+    `/download/reports/2026.pdf?token=${TOKEN}`,
   ),
-  cookie_url: described(
-    z.string(),
+  cookie_url: text(
     'With `cookie`: opens the folder; its first use sets the token as a cookie.',
     `/download/photos/?token=${TOKEN}`,
   ).optional(),
@@ -101,48 +104,37 @@ export const issued = z.strictObject({
 export type IssuedAnswer = z.infer<typeof issued>;
 
 export const requester = z.strictObject({
-  address: described(
-    z.string(),
-    'Its address (IPv6: its /64); absent if nginx had none.',
-    '192.0.2.7',
-  ).optional(),
-  began: described(time, 'Time of its first use, in seconds since 1970.'),
-  resumable_until: described(time, 'Until when it may resume, in seconds since 1970.'),
+  address: text('Its address (IPv6: its /64); absent if nginx had none.', '192.0.2.7').optional(),
+  began: time('Time of its first use'),
+  resumable_until: time('Until when it may resume'),
 });
 
 export const delivered = z.strictObject({
-  requests: described(z.number().int(), 'Responses with the file or a part of it.', 1),
-  bytes: described(z.number().int(), 'Bytes of these responses together.', 8_388_608),
-  first: described(time, 'When nginx ended the first of them, in seconds since 1970.'),
-  last: described(time, 'When nginx ended the last of them, in seconds since 1970.'),
-  size: described(z.number().int(), 'For a file: its size.', 8_388_608).optional(),
+  requests: whole('Responses with the file or a part of it.', 1),
+  bytes: whole('Bytes of these responses together.', 8_388_608),
+  first: time('When nginx ended the first of them'),
+  last: time('When nginx ended the last of them'),
+  size: whole('For a file: its size.', 8_388_608).optional(),
   whole: described(z.boolean(), 'For a file: nginx sent all of it.', true).optional(),
 });
 
 const { subject, ...shown } = fieldSchemas<ShownName>(({ shown = true }) => shown);
 
 const kept = {
-  client_id: clientId,
+  client_id: text('The client that issued the token.', 'web'),
   ...shown,
-  uses_left: described(
-    z.number().int().min(0),
-    'New requesters that may start before `exp`.',
-    1,
-  ).optional(),
+  uses_left: count('New requesters that may start before `exp`.').optional(),
   requesters: described(
     z.array(requester),
     'Those who used it; absent if they are not counted.',
   ).optional(),
-  resumable_until: described(
-    time,
-    'Until when any requester may resume, in seconds since 1970.',
-  ).optional(),
+  resumable_until: time('Until when any requester may resume').optional(),
   delivered: described(
     delivered,
     'What nginx sent, as far as it reported; absent: nothing.',
   ).optional(),
-  iat: described(time, 'When it was issued, in seconds since 1970.'),
-  exp: described(time, 'When it ends for new requesters, in seconds since 1970.'),
+  iat: time('When it was issued'),
+  exp: time('When it ends for new requesters'),
 };
 
 export const state = z.strictObject({ id: tokenIdSchema, subject, ...kept });
@@ -151,8 +143,7 @@ export type State = z.infer<typeof state>;
 
 export const page = z.strictObject({
   tokens: described(z.array(state).max(MAX_PAGE), 'Ordered by their end.'),
-  next_cursor: described(
-    z.string(),
+  next_cursor: text(
     'The `cursor` of the next page; absent on the last one.',
     '1795568972000.e-SE8A6GH9iOzDIMcEWWDx',
   ).optional(),
@@ -160,15 +151,11 @@ export const page = z.strictObject({
 
 export type PageAnswer = z.infer<typeof page>;
 
-export const revoked = z.strictObject({
-  revoked: described(z.number().int().min(0), 'Number of revoked tokens.', 3),
-});
+export const revoked = z.strictObject({ revoked: count('Number of revoked tokens.', 3) });
 
 /** RFC 7662, section 2.2. */
 export const introspection = z.discriminatedUnion('active', [
-  z.strictObject({
-    active: described(z.literal(false), 'Not a live token of this client.'),
-  }),
+  z.strictObject({ active: described(z.literal(false), 'Not a live token of this client.') }),
   z.strictObject({
     active: described(z.literal(true), 'A live token of this client.'),
     token_type: bearer,
@@ -180,20 +167,16 @@ export const introspection = z.discriminatedUnion('active', [
 
 export type IntrospectionAnswer = z.infer<typeof introspection>;
 
-const count = (description: string) =>
-  described(z.number().int().min(0), description, 1).optional();
+const STORE_KINDS = z.enum(['memory', 'server', 'sentinel', 'cluster']);
 
 /** The members of `/readyz`. */
 const ofStore = {
-  store: described(
-    z.enum(['memory', 'server', 'sentinel', 'cluster']),
-    'Kind of store.',
-  ).optional(),
-  masters: count('Masters that the store should have.'),
-  answering: count('Masters that take writes.'),
-  replicas: count('Smallest number of replicas that a master has.'),
-  wanted: count('Replicas that must confirm a change (POSTERN_STORE_REPLICAS).'),
-  warning: described(z.string(), 'What will be unavailable soon, or could be lost.').optional(),
+  store: described(STORE_KINDS, 'Kind of store.').optional(),
+  masters: count('Masters that the store should have.').optional(),
+  answering: count('Masters that take writes.').optional(),
+  replicas: count('Smallest number of replicas that a master has.').optional(),
+  wanted: count('Replicas that must confirm a change (POSTERN_STORE_REPLICAS).').optional(),
+  warning: text('What will be unavailable soon, or could be lost.').optional(),
 };
 
 export const health = z.strictObject({
@@ -201,26 +184,19 @@ export const health = z.strictObject({
   ...ofStore,
 });
 
+const fieldError = z.strictObject({
+  pointer: text('The field, as a JSON pointer (RFC 6901).', '#/path'),
+  detail: text('What is wrong with it.', 'must not be empty'),
+});
+
 /** RFC 9457. */
 export const problemDocument = z.strictObject({
   type: described(z.literal('about:blank'), 'The title is the phrase of the status (RFC 9457).'),
-  title: described(z.string(), 'The phrase of the status.', 'Bad Request'),
+  title: text('The phrase of the status.', 'Bad Request'),
   status: described(z.number().int().min(300).max(599), 'The status of the response.', 400),
-  code: described(z.string(), 'Stable: test for it, not for the texts.', 'invalid_request'),
-  detail: described(
-    z.string(),
-    'What happened, and what to do.',
-    'The request is not valid.',
-  ).optional(),
-  errors: described(
-    z.array(
-      z.strictObject({
-        pointer: described(z.string(), 'The field, as a JSON pointer (RFC 6901).', '#/path'),
-        detail: described(z.string(), 'What is wrong with it.', 'must not be empty'),
-      }),
-    ),
-    'Each invalid field.',
-  ).optional(),
+  code: text('Stable: test for it, not for the texts.', 'invalid_request'),
+  detail: text('What happened, and what to do.', 'The request is not valid.').optional(),
+  errors: described(z.array(fieldError), 'Each invalid field.').optional(),
   ...ofStore,
 });
 

@@ -6,13 +6,12 @@ import { grantFields, note } from './audit.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
-  FORM_TYPE,
   formValue,
-  JSON_TYPE,
   notAllowed,
   readForm,
   readJson,
-  requireType,
+  requireForm,
+  requireJson,
 } from './http.ts';
 import {
   type IntrospectionAnswer,
@@ -22,9 +21,6 @@ import {
   stateOf,
   wholeStateOf,
 } from './schema.ts';
-
-const json = requireType(JSON_TYPE);
-const form = requireType(FORM_TYPE);
 
 /** Lists, shows, prolongs and revokes tokens. */
 export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDependencies): void {
@@ -69,7 +65,7 @@ export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDepende
     return c.json(await wholeStateOf(store, id, grant));
   });
   // Sets the end of a live grant to `expires_in` seconds from now.
-  api.patch('/tokens/:id', json, async (c) => {
+  api.patch('/tokens/:id', requireJson, async (c) => {
     const { expires_in: expiresIn } = await readJson(c, prolongRequest);
     const id = checkedId(c.req.param('id'));
     note(c, { action: 'token.prolonged', token_id: id, expires_in: expiresIn });
@@ -103,7 +99,7 @@ export function addOAuthRoutes(
   { lookUp, revoke, store }: ApiDependencies,
 ): void {
   // RFC 7662: a token's state; other clients' tokens are inactive.
-  api.post('/introspect', form, async (c) => {
+  api.post('/introspect', requireForm, async (c) => {
     const token = formValue(await readForm(c), 'token');
     note(c, { action: 'token.introspected', token_id: opaqueId(token) });
     const { id, grant } = isToken(token) ? await lookUp(token) : {};
@@ -119,7 +115,7 @@ export function addOAuthRoutes(
   api.all('/introspect', notAllowed('POST'));
 
   // RFC 7009: 200 whether or not the token exists. `iss` and `jti` revoke another issuer's token.
-  api.post('/revoke', form, async (c) => {
+  api.post('/revoke', requireForm, async (c) => {
     const form = await readForm(c);
     const { client } = c.var;
     if (form.has('jti') && !form.has('token')) {

@@ -6,6 +6,7 @@ import { sitesOverlap, splitSite } from './mounts.ts';
 import type { ValidPlain } from './settings.ts';
 import {
   type Complete,
+  camelCased,
   defined,
   type EntryList,
   isFromEnvironment,
@@ -67,9 +68,9 @@ export function readApiKeys(
   };
   const read = entries.map((entry) => entry.read(schemas) as Complete<typeof schemas>);
   if (errors.count > before) return undefined;
-  return read.map(({ id, key: sha256, paths, admin, ...rest }) => {
-    const client = { id, ...defined({ paths }), ...clientLimits(rest), ...(admin && { admin }) };
-    return { sha256, client };
+  return read.map(({ key: sha256, admin, ...rest }) => {
+    const { paths, ...client } = camelCased(rest);
+    return { sha256, client: { ...client, ...defined({ paths }), ...(admin && { admin }) } };
   });
 }
 
@@ -151,15 +152,11 @@ export function readIssuers(
     }
     return { ...about, ...entry.read(limitsFor(about.trusted_for)) } as Entry;
   });
-  return errors.count > before ? [] : read.map(issuerOf);
-
-  function issuerOf(entry: Entry): TrustedIssuer {
-    const { id, issuer, audience, trusted_for: trustedFor, algorithms, paths, client } = entry;
-    const { jwks_uri: uri, jwks_file: file = '' } = entry;
-    const keys = uri === undefined ? { file } : { uri };
-    const about = { id, issuer, keys, audience, trustedFor, algorithms, paths };
-    return { ...about, ...clientLimits(entry), ...defined({ client }) };
-  }
+  if (errors.count > before) return [];
+  return read.map(({ jwks_uri: uri, jwks_file: file = '', ...rest }) => {
+    const { client, ...issuer } = camelCased(rest);
+    return { ...issuer, keys: uri === undefined ? { file } : { uri }, ...defined({ client }) };
+  });
 }
 
 /** What braces in a path are: characters like others for an API key, claims for an issuer. */
@@ -186,17 +183,6 @@ const NO_PATHS =
 /** A client's maximum must not exceed the general one, which is its default. */
 function maximum(min: number, general = Number.MAX_SAFE_INTEGER) {
   return values.wholeNumber('seconds', min, general).default(general);
-}
-
-type Limits = Complete<ReturnType<typeof limitSchemas>>;
-
-/** The limits as the domain names them. */
-function clientLimits({
-  targets,
-  max_expires_in: maxExpiresIn,
-  max_resume_for: maxResumeFor,
-}: Omit<Limits, 'paths'>) {
-  return { targets, maxExpiresIn, maxResumeFor };
 }
 
 /** An internal prefix that a client may name as `target`. */

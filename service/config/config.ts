@@ -2,11 +2,25 @@ import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
-import { type EventSettings, readEvents } from './events.ts';
 import { readConfigFile } from './file.ts';
 import { type MountSettings, readMounts } from './mounts.ts';
-import { type PlainSettings, readPlain, type ValidPlain, variableOf } from './settings.ts';
-import { createFields, type Fields, type ReadFile, type SourcedValues } from './source.ts';
+import {
+  type EventSettings,
+  type PlainSettings,
+  readEvents,
+  readPlain,
+  type ValidPlain,
+  variableOf,
+} from './settings.ts';
+import {
+  type CamelCased,
+  camelCased,
+  createFields,
+  defined,
+  type Fields,
+  type ReadFile,
+  type SourcedValues,
+} from './source.ts';
 import { readStore, type StoreSettings } from './store.ts';
 import type { Listen, UdpAddress } from './values.ts';
 
@@ -22,12 +36,8 @@ type General = Omit<
   | 'public_url'
 >;
 
-type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
-  ? `${First}${Capitalize<CamelCase<Rest>>}`
-  : S;
-
 /** Everything that an operator can set, checked. The table in settings.ts documents the plain settings. */
-export type Config = { readonly [K in keyof General as CamelCase<K>]: General[K] } & {
+export type Config = CamelCased<General> & {
   readonly store: StoreSettings;
   readonly events: EventSettings;
   /** At least one. */
@@ -95,15 +105,10 @@ export function loadConfig(
     ...others
   } = plain;
   const cookies = { sameSite, secure, partitioned: partitioned && sameSite === 'None' };
-  const names = Object.entries(others)
-    .filter(([name, value]) => !/^(store|sentinel|webhook)/.test(name) && value !== undefined)
-    .map(([name, value]) => [
-      name.replace(/_./g, ([, letter = '']) => letter.toUpperCase()),
-      value,
-    ]);
-  const lists = { mounts, apiKeys, issuers };
-  const config = { ...Object.fromEntries(names), store, events, ...lists, issuer, cookies };
-  return deepFreeze(config as Config);
+  const isPart = ([name]: [string, unknown]) => /^(store|sentinel|webhook)/.test(name);
+  const general = Object.fromEntries(Object.entries(others).filter((entry) => !isPart(entry)));
+  const parts = { store, events, mounts, apiKeys, issuers, issuer, cookies };
+  return deepFreeze({ ...defined(camelCased(general)), ...parts } as Config);
 }
 
 /** Somebody must be able to call the API, and tokens of format jwt need a key that signs them. */

@@ -41,9 +41,7 @@ export function readMounts(
   const before = errors.count;
   const entries = readEntries(sourced, MOUNTS, errors);
   const mounts = entries.flatMap((entry) => readMount(entry, secrets, errors) ?? []);
-  rejectLoops(mounts);
-  rejectNested(mounts);
-  rejectSharedStorage(mounts);
+  rejectConflicts(mounts);
   const isNew = unseen();
   for (const { mount, entry } of mounts) {
     if (isNew(mount.id)) continue;
@@ -108,23 +106,31 @@ export function sitesOverlap(a: string | undefined, b: string | undefined): bool
   return a === undefined || b === undefined || a === b;
 }
 
-/**
- * An internal prefix must not be under a public one, nor over one: nginx would send its internal
- * redirect to the gate, which would redirect again.
- */
-function rejectLoops(mounts: readonly Configured[]): void {
-  for (const { mount, entry } of mounts) {
-    for (const { mount: other } of mounts) {
-      const how = relation(mount.internal, other.prefix);
-      if (how === undefined || !sitesOverlap(mount.site, other.site)) continue;
-      const expected = 'an internal prefix apart from every public prefix, such as /protected/: it';
-      const why = 'so nginx would ask the gate again instead of sending the file';
-      entry.add('internal', `${expected} ${how} the public prefix ${other.prefix}, ${why}`);
+function rejectConflicts(mounts: readonly Configured[]): void {
+  for (const conflict of [loop, nested, sharedStorage]) {
+    for (const { mount, entry } of mounts) {
+      for (const { mount: other } of mounts) {
+        const expected = sitesOverlap(mount.site, other.site) && conflict(mount, other);
+        if (expected) entry.add('internal', expected);
+      }
     }
   }
 }
 
-function relation(internal: string, prefix: string): string | undefined {
+/**
+ * An internal prefix must not be under a public one, nor over one: nginx would send its internal
+ * redirect to the gate, which would redirect again.
+ */
+function loop({ internal }: Mount, { prefix }: Mount): string | undefined {
+  const how = relation(internal, prefix);
+  return (
+    how &&
+    `an internal prefix apart from every public prefix, such as /protected/: it ${how} ` +
+      `the public prefix ${prefix}, so nginx would ask the gate again instead of sending the file`
+  );
+}
+
+function relation(internal: string, prefix: string) {
   if (internal === prefix) return 'is the same as';
   if (internal.startsWith(prefix)) return 'is under';
   return prefix.startsWith(internal) ? 'contains' : undefined;
@@ -133,42 +139,26 @@ function relation(internal: string, prefix: string): string | undefined {
 /**
  * An internal prefix must not be below another one, unless the public prefixes nest in the same way:
  * nginx serves `/p/sub/x` from the inner location, also for a token of the outer mount, whose client
- * may have no right to the inner one.
+ * may have no right to the inner one. The same internal prefix twice means the same files.
  */
-function rejectNested(mounts: readonly Configured[]): void {
-  for (const { mount: inner, entry } of mounts) {
-    for (const { mount: outer } of mounts) {
-      if (!sitesOverlap(outer.site, inner.site) || nestAlike(outer, inner)) continue;
-      entry.add(
-        'internal',
-        `an internal prefix that is not below ${outer.internal}, the one of ${outer.prefix}: ` +
-          `tokens for ${outer.prefix} would open files of ${inner.prefix}`,
-      );
-    }
-  }
-}
-
-/** True also if neither is below the other. The same internal prefix twice means the same files. */
-function nestAlike(outer: Mount, inner: Mount): boolean {
-  if (inner.internal === outer.internal || !inner.internal.startsWith(outer.internal)) return true;
+function nested(inner: Mount, outer: Mount): string | undefined {
+  if (relation(inner.internal, outer.internal) !== 'is under') return undefined;
   const rest = inner.internal.slice(outer.internal.length);
   // A path in an argument stays with the outer mount, even if an inner mount has that path.
-  return inner.prefix === outer.prefix + rest && outer.pathArgument === undefined;
+  if (inner.prefix === outer.prefix + rest && outer.pathArgument === undefined) return undefined;
+  return (
+    `an internal prefix that is not below ${outer.internal}, the one of ${outer.prefix}: ` +
+    `tokens for ${outer.prefix} would open files of ${inner.prefix}`
+  );
 }
 
 /**
  * An object store has its internal prefix alone: `target` names files by their internal URI, and a token
  * of another mount must not open an object.
  */
-function rejectSharedStorage(mounts: readonly Configured[]): void {
-  for (const one of mounts) {
-    for (const { mount: other } of mounts) {
-      const { mount, entry } = one;
-      if (mount.storage === undefined || mount === other) continue;
-      if (!sitesOverlap(mount.site, other.site)) continue;
-      if (relation(mount.internal, other.internal) === undefined) continue;
-      const expected = 'an internal prefix that no other mount has, contains or is below';
-      entry.add('internal', `${expected}: ${other.prefix} has ${other.internal}`);
-    }
-  }
+function sharedStorage(mount: MountSettings, other: Mount): string | undefined {
+  if (mount.storage === undefined || mount === other) return undefined;
+  if (relation(mount.internal, other.internal) === undefined) return undefined;
+  const expected = 'an internal prefix that no other mount has, contains or is below';
+  return `${expected}: ${other.prefix} has ${other.internal}`;
 }

@@ -73,12 +73,26 @@ export function isFromEnvironment(sourced: SourcedValue | undefined): boolean {
   return sourced !== undefined && sourced.where === undefined;
 }
 
+type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
+
 /** Without the names that have no value. */
-export function defined<T extends object>(
-  values: T,
-): { readonly [K in keyof T]?: Exclude<T[K], undefined> } {
+export function defined<T extends object>(values: T): Defined<T> {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(entries) as Defined<T>;
+}
+
+type CamelCase<S> = S extends `${infer First}_${infer Rest}`
+  ? `${First}${Capitalize<CamelCase<Rest>>}`
+  : S;
+export type CamelCased<T> = { readonly [K in keyof T as CamelCase<K>]: T[K] };
+
+/** The names of the file, `max_expires_in`, as properties: `maxExpiresIn`. */
+export function camelCased<T extends object>(values: T): CamelCased<T> {
+  const entries = Object.entries(values).map(([name, value]) => {
+    const property = name.replace(/_./g, ([, letter = '']) => letter.toUpperCase());
+    return [property, value] as const;
+  });
+  return Object.fromEntries(entries) as CamelCased<T>;
 }
 
 /** The fields of a mapping. Keys that are unknown or have no value are issues. */
@@ -135,11 +149,18 @@ export function readEntries(
   if (!inEnvironment && !isList(value)) errors.add(sourced, listExpected(what));
   const inFile = isList(value) ? value : [];
   const entries = inEnvironment ? entriesInText(sourced, text, errors) : inFile;
-  return entries.flatMap((entry) => {
-    const values = readMapping(entry, fields, errors);
-    const missing = (name: string) => ({ field: `${entry.field}.${name}`, where: entry.where });
-    return values ? [createFields(values, missing, errors)] : [];
-  });
+  return entries.flatMap((entry) => readEntry(entry, fields, errors) ?? []);
+}
+
+/** The fields of one mapping; undefined, with an issue, if it is none. */
+export function readEntry(
+  entry: SourcedValue,
+  known: readonly string[],
+  errors: ConfigErrors,
+): Fields | undefined {
+  const values = readMapping(entry, known, errors);
+  const missing = (name: string) => ({ field: `${entry.field}.${name}`, where: entry.where });
+  return values && createFields(values, missing, errors);
 }
 
 export const listExpected = (what: string) =>
@@ -189,4 +210,31 @@ export function readText(
     const { code = '' } = error as NodeJS.ErrnoException;
     return add(`the path of a readable file: ${WHY[code] ?? 'it cannot be read'}`);
   }
+}
+
+/**
+ * Reads the files that settings name. The result is what `parse` makes of the text; undefined if no file is
+ * named, and, with an issue, if it cannot be read or `parse` rejects it.
+ */
+export function createFileReader<V>(valid: V, { add }: Fields, readFile: ReadFile) {
+  return function fromFile<T>(
+    name: keyof V & `${string}_file`,
+    expected: string,
+    parse: (text: string) => T | undefined,
+  ): T | undefined {
+    const path = valid[name] as string | undefined;
+    const text = path && readText(path, readFile, (problem) => add(name, problem));
+    if (text === undefined) return undefined;
+    try {
+      return parse(text) ?? add(name, expected);
+    } catch {
+      // Without the error: it may quote the file.
+      return add(name, expected);
+    }
+  };
+}
+
+/** Most editors end a file with a line break. */
+export function withoutLineBreak(text: string): string {
+  return text.replace(/\r?\n$/, '');
 }

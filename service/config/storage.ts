@@ -5,13 +5,13 @@ import type { Environment } from './environment.ts';
 import type { ConfigErrors } from './errors.ts';
 import {
   type Complete,
-  createFields,
+  createFileReader,
   defined,
   type Fields,
   type ReadFile,
-  readMapping,
-  readText,
+  readEntry,
   type SourcedValue,
+  withoutLineBreak,
 } from './source.ts';
 import * as urls from './urls.ts';
 import * as values from './values.ts';
@@ -80,11 +80,7 @@ export const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL
 /** `credentials` are secrets: never log them. */
 export type StorageSettings = Complete<typeof FIELDS> & { readonly credentials: Credentials };
 
-interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
+type Credentials = NonNullable<ReturnType<typeof complete>>;
 
 /** Where credentials come from. */
 export interface Secrets {
@@ -99,10 +95,8 @@ export function readStorage(
   errors: ConfigErrors,
 ): StorageSettings | undefined {
   const before = errors.count;
-  const mapping = readMapping(sourced, STORAGE_FIELDS, errors);
-  if (mapping === undefined) return undefined;
-  const missing = (name: string) => ({ field: `${sourced.field}.${name}`, where: sourced.where });
-  const fields = createFields(mapping, missing, errors);
+  const fields = readEntry(sourced, STORAGE_FIELDS, errors);
+  if (fields === undefined) return undefined;
   const location = fields.read(FIELDS);
   const hostProblem = location.style === 'virtual-host' && bucketHostProblem(location);
   if (hostProblem) fields.add('style', hostProblem);
@@ -130,7 +124,6 @@ function readCredentials(
   errors: ConfigErrors,
 ): Credentials | undefined {
   const read = fields.read(CREDENTIAL_FIELDS);
-  const { access_key_id: accessKeyId } = read;
   const names = ['access_key_id', 'secret_access_key_file', 'session_token_file'];
   if (!fields.has('credentials') && !fields.has('access_key_id')) {
     const expected = 'environment; or set access_key_id and secret_access_key_file instead';
@@ -141,19 +134,15 @@ function readCredentials(
     const [id, secret, token] = VARIABLES.map((field) => fromEnvironment(field, env, errors));
     return complete(id, secret, token);
   }
-  const inFile = (name: 'secret_access_key_file' | 'session_token_file') => {
-    const path = read[name];
-    if (path === undefined) return undefined;
-    const text = readText(path, readFile, (expected) => fields.add(name, expected));
-    if (text === undefined) return undefined;
-    // Most editors end a file with a line break.
-    const { data } = accessKey('').safeParse(text.replace(/\r?\n$/, ''));
-    return data ?? fields.add(name, 'the path of a file with the value on one line');
-  };
   if (!fields.has('secret_access_key_file')) {
     fields.add('secret_access_key_file', 'the path of a file with the secret access key');
   }
-  return complete(accessKeyId, inFile('secret_access_key_file'), inFile('session_token_file'));
+  const fromFile = createFileReader(read, fields, readFile);
+  const onOneLine = 'the path of a file with the value on one line';
+  const [secret, token] = (['secret_access_key_file', 'session_token_file'] as const).map((name) =>
+    fromFile(name, onOneLine, (text) => accessKey('').parse(withoutLineBreak(text))),
+  );
+  return complete(read.access_key_id, secret, token);
 }
 
 /** A variable of AWS, which its tools use as well. Only the session token may be absent. */
@@ -166,7 +155,7 @@ function fromEnvironment(field: string, env: Environment, errors: ConfigErrors) 
   return errors.add({ field }, `${error.issues[0]?.message}, ${why}`);
 }
 
-function complete(id?: string, secret?: string, sessionToken?: string): Credentials | undefined {
+function complete(id?: string, secret?: string, sessionToken?: string) {
   if (id === undefined || secret === undefined) return undefined;
   return { accessKeyId: id, secretAccessKey: secret, ...defined({ sessionToken }) };
 }

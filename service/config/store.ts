@@ -2,13 +2,16 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
 import { type ValidPlain, variableOf } from './settings.ts';
-import { defined, type Fields, type ReadFile, readText } from './source.ts';
+import {
+  createFileReader,
+  defined,
+  type Fields,
+  type ReadFile,
+  withoutLineBreak,
+} from './source.ts';
 
 /** `url` and `password` are secrets: never log them. */
 export type StoreSettings = NonNullable<ReturnType<typeof readStore>>;
-
-const TLS_SETTINGS = ['store_ca_file', 'store_cert_file', 'store_key_file', 'store_server_name'];
-const SENTINEL_SETTINGS = ['sentinel_username', 'sentinel_password'];
 
 /** The settings of the store and the files that they name; undefined, with issues, if one is invalid. */
 export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFile) {
@@ -20,20 +23,16 @@ export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFil
   if ('expected' in url) return undefined;
   rejectUnused(url, replicas, settings);
 
-  type FileSetting = Extract<keyof ValidPlain, `store_${string}_file`>;
-  const file = (name: FileSetting) => {
-    const path = plain[name];
-    if (path === undefined) return undefined;
-    return readText(path, readFile, (expected) => settings.add(name, expected));
-  };
-  const password = readPassword(file('store_password_file'), settings);
-  const pem = {
-    ca: file('store_ca_file'),
-    cert: file('store_cert_file'),
-    key: file('store_key_file'),
-  };
-  checkPem(pem, settings);
-  const tls = defined({ ...pem, serverName: plain.store_server_name });
+  const fromFile = createFileReader(plain, settings, readFile);
+  const onOneLine = 'the path of a file with the password on one line';
+  const password = fromFile('store_password_file', onOneLine, (text) => {
+    const line = withoutLineBreak(text);
+    return line === '' || /\p{Cc}/u.test(line) ? undefined : line;
+  });
+  const tls = defined({
+    ...readPem(settings, fromFile),
+    serverName: plain.store_server_name,
+  });
   const sentinel = defined({
     username: plain.sentinel_username,
     password: plain.sentinel_password,
@@ -48,6 +47,9 @@ export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFil
     ...(Object.keys(sentinel).length > 0 && { sentinel }),
   };
 }
+
+const TLS_SETTINGS = ['store_ca_file', 'store_cert_file', 'store_key_file', 'store_server_name'];
+const SENTINEL_SETTINGS = ['sentinel_username', 'sentinel_password'];
 
 /** A setting without effect is a mistake: a connection would not be protected as it seems to be. */
 function rejectUnused(url: StoreUrl, replicas: number, { has, add }: Fields): void {
@@ -70,47 +72,25 @@ function rejectUnused(url: StoreUrl, replicas: number, { has, add }: Fields): vo
   }
 }
 
-function readPassword(text: string | undefined, { add }: Fields): string | undefined {
-  // Most editors end a file with a line break.
-  const password = text?.replace(/\r?\n$/, '');
-  if (password === undefined || (password !== '' && !/\p{Cc}/u.test(password))) return password;
-  return add('store_password_file', 'the path of a file with the password on one line');
-}
+type FromFile = ReturnType<typeof createFileReader<ValidPlain>>;
 
-type Pem = Readonly<Record<'ca' | 'cert' | 'key', string | undefined>>;
-
-function checkPem({ ca, cert, key }: Pem, { has, add }: Fields): void {
-  /** Whether there is a value that can be read. */
-  function check<T>(name: string, what: string, value: T | undefined, read: (value: T) => unknown) {
-    if (value === undefined) return false;
-    try {
-      read(value);
-      return true;
-    } catch {
-      // Without the error: it may quote the file.
-      add(name, `the path of a PEM file with ${what}`);
-      return false;
-    }
-  }
-  const readCertificate = (pem: string) => new X509Certificate(pem);
-  check('store_ca_file', 'the certificates of CAs', ca, readCertificate);
-  const isCert = check('store_cert_file', 'a client certificate', cert, readCertificate);
-  const isKey = check(
-    'store_key_file',
-    'a private key without a passphrase',
-    key,
-    createPrivateKey,
-  );
-  if (isCert && isKey) {
+function readPem({ has, add }: Fields, fromFile: FromFile) {
+  const pem = (name: Parameters<FromFile>[0], what: string, check: (text: string) => object) =>
+    fromFile(name, `the path of a PEM file with ${what}`, (text) => check(text) && text);
+  const readCertificate = (text: string) => new X509Certificate(text);
+  const ca = pem('store_ca_file', 'the certificates of CAs', readCertificate);
+  const cert = pem('store_cert_file', 'a client certificate', readCertificate);
+  const key = pem('store_key_file', 'a private key without a passphrase', createPrivateKey);
+  if (cert !== undefined && key !== undefined) {
     const ofCert = `the private key of ${variableOf('store_cert_file')}`;
-    check('store_key_file', ofCert, key, () => createSecureContext({ cert, key }));
+    pem('store_key_file', ofCert, () => createSecureContext({ cert, key }));
   }
-  for (const [name, other] of [
-    ['store_cert_file', 'store_key_file'],
-    ['store_key_file', 'store_cert_file'],
-  ] as const) {
-    if (has(name) || !has(other)) continue;
-    const expected = `the path of a file, because ${variableOf(other)} is set`;
-    add(name, `${expected}: a client certificate needs its key`);
+  const pair = ['store_cert_file', 'store_key_file'];
+  const absent = pair.find((name) => !has(name));
+  const present = pair.find(has);
+  if (absent !== undefined && present !== undefined) {
+    const expected = `the path of a file, because ${variableOf(present)} is set`;
+    add(absent, `${expected}: a client certificate needs its key`);
   }
+  return { ca, cert, key };
 }

@@ -66,14 +66,13 @@ export const flag = z.union(
   'true or false',
 );
 
-const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
+const SAME_SITE = ['Lax', 'Strict', 'None'] as const;
 
 /** In the spelling of the cookie's attribute. */
-export const sameSite = z
-  .string('lax, strict or none')
-  .toLowerCase()
-  .pipe(z.enum(['lax', 'strict', 'none'], 'lax, strict or none'))
-  .transform((name) => SAME_SITE[name]);
+export const sameSite = parsed(
+  (text) => SAME_SITE.find((name) => name.toLowerCase() === text.toLowerCase()),
+  'lax, strict or none',
+);
 
 const MODES = ['0600', '0660', '0666'] as const;
 const MODE_EXPECTED = `one of ${MODES.join(', ')}`;
@@ -198,22 +197,17 @@ export const secretHash = parsed(
 );
 
 /** The hash of an API key in the environment: the key, or already its hash. */
-export const secret = parsed(
-  parseSecret,
-  'after the colon a secret of at least 16 ASCII characters without spaces and commas, ' +
-    'such as openssl rand -hex 24 prints; or its hash, sha256: and 64 hex digits',
-);
-
-function parseHash(text: string): Buffer | undefined {
-  const hex = /^sha256:([\da-f]{64})$/i.exec(text)?.[1];
-  return hex === undefined ? undefined : Buffer.from(hex, 'hex');
-}
-
-function parseSecret(text: string): Buffer | undefined {
+export const secret = parsed((text) => {
   // In upper case, too: SHA256: is not the start of a secret.
   if (/^sha256:/i.test(text)) return parseHash(text);
   // A secret is part of a header and of a list with commas.
   return /^[\x21-\x2b\x2d-\x7e]{16,}$/.test(text) ? hashSecret(text) : undefined;
+}, 'after the colon a secret of at least 16 ASCII characters without spaces and commas, ' +
+  'such as openssl rand -hex 24 prints; or its hash, sha256: and 64 hex digits');
+
+function parseHash(text: string): Buffer | undefined {
+  const hex = /^sha256:([\da-f]{64})$/i.exec(text)?.[1];
+  return hex === undefined ? undefined : Buffer.from(hex, 'hex');
 }
 
 /** A folder's path in decoded form. */
