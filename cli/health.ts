@@ -1,13 +1,10 @@
 import { get } from 'node:http';
 import type { Environment } from '../service/config/environment.ts';
 import type { Listen } from '../service/config/values.ts';
-import { serviceConfig } from './config.ts';
+import { REACHABLE, serviceConfig } from './config.ts';
 import { Failure } from './errors.ts';
 
 const TIMEOUT_MS = 2000;
-
-/** Addresses that listen on each interface, and one that reaches them. */
-const REACHABLE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /** Asks `/livez` on each listener of the configuration. @throws Failure, which names those that do not answer */
 export async function checkHealth(env: Environment): Promise<void> {
