@@ -6,7 +6,7 @@ import { systemReason } from '../io.ts';
 import { snippetsFolder } from '../package.ts';
 
 /** The pages for people, by their names below pages/, and the languages of the http block. */
-export interface Pages {
+interface Pages {
   readonly files: ReadonlyMap<string, string>;
   readonly languages: readonly string[];
 }

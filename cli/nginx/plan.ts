@@ -110,23 +110,23 @@ export function planOf(
     /** The addresses of the redirect to HTTPS. */
     redirects: isRedirected ? listens.flatMap((listen) => plainListen(listen) ?? []) : [],
     sites,
-    sources: readFileSources(options, sites, storages, errors),
-    /** One for each upstream block. */
-    storages: resolvers.length > 0 ? [] : storages.all,
     /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
     resolvers,
     /** The access log, or `off`. Undefined: the usual one, unless the operator's server block has one. */
     log: options.log === 'off' ? 'off' : one('--log', options.log, readLog),
-    origins: [...new Set(each('--cors', options.cors, readOrigin))],
     login: one('--login', options.login, (value) => readLogin(value, publicUrl, errors)),
+    /** The folder of the decision cache. */
+    cache: one('--cache', cacheFolder, readPath(`a folder, such as ${CACHE_FOLDER}`)),
     limitConn: one('--limit-conn', options.limitConn, readCount(MAX_LIMIT_CONN, 8)),
+    sources: readFileSources(options, sites, storages, errors),
+    /** One for each upstream block. */
+    storages: resolvers.length > 0 ? [] : storages.all,
+    origins: [...new Set(each('--cors', options.cors, readOrigin))],
     pages: readPages(options.pages, errors),
     /** nginx's own folder, in which postern/ is. */
     folder: '/etc/nginx',
     listing: options.listing === true,
     disableSymlinks: options.disableSymlinks === true,
-    /** The folder of the decision cache. */
-    cache: one('--cache', cacheFolder, readPath(`a folder, such as ${CACHE_FOLDER}`)),
     xAccel: options.xAccel === true,
   };
 }
