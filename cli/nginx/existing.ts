@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Environment } from '../../service/config/environment.ts';
-import { effective, type Http, httpOf, own, type Server } from '../doctor/config/context.ts';
+import { effective, httpOf, own, type Server } from '../doctor/config/context.ts';
 import { type Directive, named, type Position, returns } from '../doctor/config/directive.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../doctor/config/load.ts';
 import { parse } from '../doctor/config/parse.ts';
@@ -16,28 +16,18 @@ import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
 import { sameListen } from './values.ts';
 
-/** The nginx whose configuration is in the folder of `--out`. */
-export interface Nginx {
-  /** Absent: nginx is not installed here, so nothing can be tested. */
-  readonly version?: readonly number[] | undefined;
-  /**
-   * Reads the whole configuration, and tests it.
-   *
-   * @throws Failure, with this headline and the message of nginx
-   */
-  read(headline: string): Existing;
-}
-
-/** A configuration as nginx reads it. */
-export interface Existing {
-  readonly http: Http;
-  readonly files: readonly string[];
-}
-
 const MAX_OUTPUT_BYTES = 256 << 20;
 
-/** Undefined: the folder has no nginx.conf, for example because its files are for another machine. */
-export function findNginx(folder: string, env: Environment): Nginx | undefined {
+export type Nginx = NonNullable<ReturnType<typeof findNginx>>;
+
+/** A configuration as nginx reads it. */
+export type Existing = ReturnType<Nginx['read']>;
+
+/**
+ * The nginx whose configuration is in the folder of `--out`. Undefined: the folder has no nginx.conf, for
+ * example because its files are for another machine.
+ */
+export function findNginx(folder: string, env: Environment) {
   const main = join(folder, 'nginx.conf');
   if (!existsSync(main)) return undefined;
   // nginx is often not on the PATH of a user. An empty entry would be the current folder.
@@ -54,8 +44,10 @@ export function findNginx(folder: string, env: Environment): Nginx | undefined {
     return dumped;
   }
   return {
+    /** Undefined: nginx is not installed here, so nothing can be tested. */
     version: numbers?.split('.').map(Number),
-    read(headline) {
+    /** Reads the whole configuration, and tests it. @throws Failure, with this headline and nginx's message */
+    read(headline: string) {
       try {
         const { root, files } = load(sources());
         return { http: httpOf(root, main), files };
