@@ -149,12 +149,11 @@ export function readFileSources(
   storages: Storages,
   errors: ConfigErrors,
 ): FileSources {
-  const sites = plans.map(({ internals, ...site }) => ({
-    ...site,
-    internals: internals.filter((prefix) => storages.find(site.name, prefix) === undefined),
-  }));
-  const prefixes = [...new Set(sites.flatMap(({ internals }) => internals))];
-  const own = sites.flatMap(({ name, internals }) => internals.map((one) => `${name}:${one}`));
+  const needed = plans.flatMap(({ name, internals }) =>
+    internals.flatMap((prefix) => (storages.find(name, prefix) ? [] : [{ name, prefix }])),
+  );
+  const prefixes = [...new Set(needed.map(({ prefix }) => prefix))];
+  const own = needed.map(({ name, prefix }) => `${name}:${prefix}`);
   const keys = [...prefixes, ...own].sort((a, b) => b.length - a.length);
   const sources = new Map<string, FileSource | undefined>();
 
@@ -179,7 +178,7 @@ export function readFileSources(
   const keyOf = (site: string, prefix: string) =>
     [`${site}:${prefix}`, prefix].find((key) => sources.has(key));
   for (const prefix of prefixes) {
-    const having = sites.filter(({ internals }) => internals.includes(prefix));
+    const having = needed.filter((one) => one.prefix === prefix);
     if (having.every(({ name }) => keyOf(name, prefix) !== undefined)) continue;
     const example = prefixes.length > 1 ? `${prefix}=/srv/files` : '/srv/files';
     errors.add({ field: '--files' }, `the folder of the files of ${prefix}: --files ${example}`);
