@@ -3,7 +3,7 @@ import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NAME } from './backend.ts';
 
-export const SMALL_BYTES = 1024;
+const SMALL_BYTES = 1024;
 
 /** A folder with the small file. */
 export async function smallFile(folder: string): Promise<string> {

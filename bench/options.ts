@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
 import { DETAILS, VARIANTS } from './variants.ts';
-import { WORKLOADS, type Workload } from './workloads/list.ts';
+
+const WORKLOADS = ['serve', 'issue', 'download', 'growth'] as const;
+
+export type Workload = (typeof WORKLOADS)[number];
 
 export interface Options {
   readonly quick: boolean;

@@ -2,9 +2,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../dev/paths.ts';
 import { pictures } from './charts/pictures.ts';
-import { fillIn } from './report/fill-in.ts';
 import { report } from './report/report.ts';
 import { stepsTable } from './report/scaling.ts';
+import { fillIn } from './report/table.ts';
 import type { Results } from './results.ts';
 
 const USAGE = `npm run bench:page -- FILE

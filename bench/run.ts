@@ -1,13 +1,12 @@
 import type { Variant } from './backend.ts';
 import { smallFile, sparseFile } from './files.ts';
-import type { Options } from './options.ts';
+import type { Options, Workload } from './options.ts';
 import { progress } from './progress.ts';
 import type { Results } from './results.ts';
 import { VARIANTS } from './variants.ts';
 import { BY_NGINX, DOWNLOADERS, downloading } from './workloads/download.ts';
 import { growing } from './workloads/growth.ts';
 import { ISSUERS, issuing } from './workloads/issue.ts';
-import type { Workload } from './workloads/list.ts';
 import { type Failure, inRounds, type Rounds, type Step, secondsOf } from './workloads/rounds.ts';
 import { serving } from './workloads/serve.ts';
 

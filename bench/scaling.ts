@@ -5,20 +5,15 @@ import { ask, type Redis, startRedis } from '../dev/redis.ts';
 import { type ServiceProcess, startService } from '../dev/service.ts';
 import { waitFor } from '../dev/wait.ts';
 import { EXPIRES_IN, KEY } from './backend.ts';
-import { fillIn } from './report/fill-in.ts';
+import { BATCH, type Issued, issueBatch } from './peers/postern/start.ts';
 import { grantsTable, liveTable, type PerGrant } from './report/scaling.ts';
+import { fillIn } from './report/table.ts';
 
-/** Tokens of one kind, issued 1,000 at a time. */
+/** Tokens of one kind. */
 const COUNT = 50_000;
-const BATCH = 1000;
 
 /** How many of them are used, revoked or left to expire. */
 const FEW = 2_000;
-
-interface Issued {
-  readonly id: string;
-  readonly url: string;
-}
 
 interface Kind {
   readonly title: string;
@@ -47,16 +42,6 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-async function issue({ apiPort }: ServiceProcess, grants: readonly object[]): Promise<Issued[]> {
-  const reply = await fetch(`http://127.0.0.1:${apiPort}/tokens/batch`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify(grants),
-  });
-  if (reply.status !== 201) throw new Error(`no token: ${reply.status} ${await reply.text()}`);
-  return (await reply.json()) as Issued[];
-}
-
 async function issueAll(
   service: ServiceProcess,
   { grant }: Kind,
@@ -68,7 +53,7 @@ async function issueAll(
     const grants = Array.from({ length: size }, (_, i) => {
       return { ...grant(issued.length + i), expires_in: EXPIRES_IN };
     });
-    issued.push(...(await issue(service, grants)));
+    issued.push(...(await issueBatch(service.apiPort, grants)));
   }
   return issued;
 }

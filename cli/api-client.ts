@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type InvalidField, PosternError } from '../client/errors.ts';
+import { PosternError } from '../client/errors.ts';
 import { createSend } from '../client/http.ts';
 import type { Environment } from '../service/config/environment.ts';
 import { Failure, UsageError } from './errors.ts';
@@ -12,37 +12,40 @@ export interface ApiClient {
   /**
    * Returns the body of the response; undefined if it has none. `body` is JSON text or a form.
    *
+   * @param nameOf what a person calls the field at a pointer; by default its name in the body
    * @throws Problem if the API rejects the request, Failure if the response is not from the API
    */
-  ask(method: string, path: string, body?: string | URLSearchParams): Promise<unknown>;
+  ask(
+    method: string,
+    path: string,
+    body?: string | URLSearchParams,
+    nameOf?: NameOf,
+  ): Promise<unknown>;
 }
 
-export async function openApi({ api, keyFile }: ApiOptions, env: Environment): Promise<ApiClient> {
-  const address = apiAddress(api, env.POSTERN_API);
-  return createApiClient(address, await apiKey(keyFile, env.POSTERN_API_KEY));
-}
+type NameOf = (pointer: string) => string;
 
 const TIMEOUT_MS = 10_000;
 
-export function createApiClient(address: string, key: string): ApiClient {
-  const send = createSend({ url: address, key, timeoutMs: TIMEOUT_MS });
+export async function openApi({ api, keyFile }: ApiOptions, env: Environment): Promise<ApiClient> {
+  const url = apiAddress(api, env.POSTERN_API);
+  const key = await apiKey(keyFile, env.POSTERN_API_KEY);
+  const send = createSend({ url, key, timeoutMs: TIMEOUT_MS });
   return {
-    async ask(method, path, body) {
+    async ask(method, path, body, nameOf = (pointer) => pointer.slice(1)) {
       try {
         return await send({ method, path, body });
       } catch (error) {
-        throw error instanceof PosternError ? asFailure(error, address) : error;
+        throw error instanceof PosternError ? asFailure(error, url, nameOf) : error;
       }
     },
   };
 }
 
-function asFailure(error: PosternError, address: string): Failure {
-  const { code, status = 0, detail, errors: fieldErrors, cause } = error;
+function asFailure(error: PosternError, address: string, nameOf: NameOf): Failure {
+  const { code, status = 0, cause } = error;
   if (code === 'unexpected_response') return notPostern(status);
-  if (code !== 'timeout' && code !== 'unreachable') {
-    return new Problem({ code, status, detail, fieldErrors });
-  }
+  if (code !== 'timeout' && code !== 'unreachable') return new Problem(error, nameOf);
   const { cause: system = cause } = Object(cause) as Error;
   const reason =
     code === 'timeout' ? `no response within ${TIMEOUT_MS / 1000} seconds` : systemReason(system);
@@ -61,30 +64,19 @@ export function notPostern(status: number): Failure {
   );
 }
 
-interface ProblemDocument {
-  readonly status: number;
-  readonly code: string;
-  readonly detail: string;
-  readonly fieldErrors: readonly InvalidField[];
-}
-
 /** The API rejected the request (RFC 9457). */
 export class Problem extends Failure {
   override readonly name = 'Problem';
-  readonly document: ProblemDocument;
+  readonly document: PosternError;
 
-  /** `fieldName` translates a pointer for a person. By default it is the name in the body. */
-  constructor(document: ProblemDocument, fieldName = (pointer: string) => pointer.slice(1)) {
-    const { code, status, detail, fieldErrors } = document;
+  constructor(document: PosternError, nameOf: NameOf) {
+    const { code, status, detail, errors } = document;
     const lines = [
       `${code} (${status})${detail && `: ${detail}`}`,
-      ...fieldErrors.map((error) => `  ${fieldName(error.pointer)}: ${error.detail}`),
+      ...errors.map((error) => `  ${nameOf(error.pointer)}: ${error.detail}`),
     ];
-    super(
-      [...lines.map(escapeControls), ...(Object.hasOwn(ADVICE, code) ? [ADVICE[code]] : [])].join(
-        '\n',
-      ),
-    );
+    const advice = Object.hasOwn(ADVICE, code) ? [ADVICE[code]] : [];
+    super([...lines.map(escapeControls), ...advice].join('\n'));
     this.document = document;
   }
 }

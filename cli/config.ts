@@ -65,3 +65,6 @@ export function withErrors<T>(headline: string, read: (errors: ConfigErrors) => 
   if (errors.count === 0) return result;
   throw new UsageError(`${headline}:\n\n${errors.text}\n`);
 }
+
+/** Addresses that listen on each interface, and one that reaches them. */
+export const REACHABLE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };

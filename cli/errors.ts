@@ -7,8 +7,3 @@ export class Failure extends Error {
 export class UsageError extends Failure {
   override readonly name = 'UsageError';
 }
-
-/** The reader of standard output closed it: `postern token list … | head`. */
-export class StdoutClosed extends Error {
-  override readonly name = 'StdoutClosed';
-}

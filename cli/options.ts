@@ -6,8 +6,8 @@ export function example(line: string): string {
 
 /** How a command finds the API of the service. */
 export interface ApiOptions {
-  readonly api?: string;
-  readonly keyFile?: string;
+  readonly api?: string | undefined;
+  readonly keyFile?: string | undefined;
 }
 
 export function addApiOptions(command: Command): Command {

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The package that this is part of, as built and as written. */
-const root = rootOf(dirname(fileURLToPath(import.meta.url)));
+/** The folder of package.json, also for the built program in dist/. */
+export const root = rootOf(dirname(fileURLToPath(import.meta.url)));
 
 export const snippetsFolder = join(root, 'nginx', 'snippets');
 

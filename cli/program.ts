@@ -1,15 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import type { Environment } from '../service/config/environment.ts';
-import { addCheck } from './check/command.ts';
 import { addDoctor } from './doctor/command.ts';
-import { Failure, StdoutClosed, UsageError } from './errors.ts';
-import { addHealth } from './health/command.ts';
+import { Failure, UsageError } from './errors.ts';
 import { addKey } from './key/command.ts';
 import { addNginx } from './nginx/command.ts';
 import { example } from './options.ts';
 import { version } from './package.ts';
-// Handles a closed standard output, also for the help that commander prints.
-import './terminal.ts';
+// It handles a closed standard output, also for the help that commander prints.
+import { StdoutClosed } from './terminal.ts';
 import { addToken } from './token/command.ts';
 
 const FAILED = 1;
@@ -51,6 +49,25 @@ export function createProgram(env: Environment): Command {
     .action(async () => {
       await import('../service/main.ts');
     });
-  for (const add of [addCheck, addHealth, addKey, addToken, addNginx, addDoctor]) add(program, env);
+  program
+    .command('check')
+    .description('Check the configuration and the key files as the service reads them, and exit.')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', example('POSTERN_CONFIG=/etc/postern/postern.yaml postern check'))
+    .action(async ({ json }: { readonly json?: true }) => {
+      const { check } = await import('./check.ts');
+      await check(env, json);
+    });
+  program
+    .command('health')
+    .description(
+      'Check that the service with this configuration answers on each listener, and exit.',
+    )
+    .addHelpText('after', example('POSTERN_CONFIG=/etc/postern/postern.yaml postern health'))
+    .action(async () => {
+      const { checkHealth } = await import('./health.ts');
+      await checkHealth(env);
+    });
+  for (const add of [addKey, addToken, addNginx, addDoctor]) add(program, env);
   return program;
 }

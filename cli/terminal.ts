@@ -1,4 +1,7 @@
-import { StdoutClosed } from './errors.ts';
+/** The reader of standard output closed it: `postern token list … | head`. */
+export class StdoutClosed extends Error {
+  override readonly name = 'StdoutClosed';
+}
 
 let failed: Error | undefined;
 process.stdout.on('error', (error) => {

@@ -1,6 +1,5 @@
 import { chmod, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mimeTypes } from './mime-types.ts';
 import { projectRoot, temporaryFolder } from './paths.ts';
 
 export interface ConfigContext {
@@ -23,7 +22,7 @@ export async function nginxFolder(): Promise<string> {
   const dir = await temporaryFolder();
   await copySnippets(join(dir, 'postern'), dir);
   await cp(join(projectRoot, 'nginx', 'local.conf'), join(dir, 'postern', 'local.conf'));
-  await writeFile(join(dir, 'mime.types'), mimeTypes);
+  await writeFile(join(dir, 'mime.types'), MIME_TYPES);
   await writeFile(join(dir, 'error.log'), '');
   await chmod(dir, 0o755); // for a whole nginx.conf that names a `user`
   return dir;
@@ -73,3 +72,41 @@ export function completeConfig(text: string, dir: string, workers = 1): string {
 export function nginxArgs(dir: string): string[] {
   return ['-e', join(dir, 'error.log'), '-p', dir, '-c', join(dir, 'nginx.conf')];
 }
+
+/**
+ * The same types on every machine: the lists in packages of nginx differ. Written as mime.types next
+ * to the configuration, so that `include mime.types;` finds it too.
+ */
+const MIME_TYPES = `types {
+    text/html                      html htm;
+    text/css                       css;
+    text/plain                     txt log;
+    text/csv                       csv;
+    text/vtt                       vtt;
+    text/xml                       xml;
+    text/javascript                js mjs;
+    application/json               json;
+    application/pdf                pdf;
+    application/wasm               wasm;
+    application/zip                zip;
+    application/gzip               gz tgz;
+    application/dash+xml           mpd;
+    application/vnd.apple.mpegurl  m3u8;
+    application/octet-stream       bin iso img deb dmg;
+    image/png                      png;
+    image/jpeg                     jpg jpeg;
+    image/gif                      gif;
+    image/webp                     webp;
+    image/avif                     avif;
+    image/svg+xml                  svg;
+    image/x-icon                   ico;
+    font/woff2                     woff2;
+    audio/mpeg                     mp3;
+    audio/ogg                      ogg;
+    audio/mp4                      m4a;
+    video/mp4                      mp4 m4s;
+    video/mp2t                     ts;
+    video/webm                     webm;
+    video/x-flv                    flv;
+}
+`;

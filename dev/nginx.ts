@@ -1,14 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tool } from './find-on-path.ts';
 import { type Config, completeConfig, nginxArgs, nginxFolder } from './nginx-conf.ts';
 import { emergency, hasReloaded, quoteLine, servingWorkers } from './nginx-log.ts';
-import { onFreePorts } from './ports.ts';
+import { freePorts, onFreePorts } from './ports.ts';
 import { ExitedEarly, launch } from './process.ts';
+import { type Ran, tryRun } from './run.ts';
 import { findTool } from './tools.ts';
 import { waitFor } from './wait.ts';
 
-export { testNginx } from './nginx-check.ts';
 export type { Config, ConfigContext } from './nginx-conf.ts';
 
 export interface NginxOptions {
@@ -97,4 +97,19 @@ async function start(tool: Tool, ports: number[], options: NginxOptions): Promis
       );
     },
   };
+}
+
+/** `nginx -t`: nothing starts. Accepts what startNginx accepts, or the finished text. */
+export async function testNginx(config: string | Config, count = 1): Promise<Ran> {
+  const tool = await findTool('nginx');
+  const dir = await nginxFolder();
+  try {
+    const ports = await freePorts(count);
+    const [port = 0] = ports;
+    const text = typeof config === 'string' ? config : config({ port, ports, dir });
+    await writeFile(join(dir, 'nginx.conf'), completeConfig(text, dir));
+    return await tryRun(tool.path, ['-t', ...nginxArgs(dir)], tool.env);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }

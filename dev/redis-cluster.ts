@@ -111,7 +111,7 @@ async function join(nodes: readonly Node[]): Promise<void> {
     return info?.includes('cluster_state:ok') && !replication?.includes('link_status:down');
   };
   for (const node of nodes) {
-    await waitFor(() => isOk(node), { what: 'the cluster to be ok', deadline: 30_000 });
+    await waitFor(() => isOk(node), { what: 'the cluster to be ok' });
   }
 }
 
@@ -121,7 +121,7 @@ const isNode = (line: string) => /^[\da-f]{40} /.test(line) && !line.includes('h
 async function everywhere(nodes: readonly Node[], test: (text: string) => boolean): Promise<void> {
   for (const { redis } of nodes) {
     const isSo = async () => test((await ask(redis.port, 'CLUSTER NODES')) ?? '');
-    await waitFor(isSo, { what: 'the nodes to know each other', deadline: 30_000 });
+    await waitFor(isSo, { what: 'the nodes to know each other' });
   }
 }
 

@@ -117,5 +117,5 @@ async function knowsAll(port: number): Promise<void> {
     const complete = `status=ok,address=127.0.0.1:\\d+,slaves=${REPLICAS},sentinels=${SENTINELS}`;
     return new RegExp(complete).test(info) || info.startsWith('-NOAUTH');
   };
-  await waitFor(isComplete, { what: 'the sentinels to know each other', deadline: 30_000 });
+  await waitFor(isComplete, { what: 'the sentinels to know each other' });
 }

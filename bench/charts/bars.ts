@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts';
-import { INK, OTHERS, OURS, TITLE } from './look.ts';
+import { INK, OTHERS, OURS, TITLE } from './draw.ts';
 
 export interface Bar {
   readonly label: string;

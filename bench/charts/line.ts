@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts';
-import { INK, OURS, TITLE } from './look.ts';
+import { INK, OURS, TITLE } from './draw.ts';
 
 export interface Line {
   readonly title: string;

@@ -10,18 +10,20 @@ export type Groups = Readonly<Record<string, Group>>;
 
 /** Runs a load, and measures the CPU time of each process group. */
 export async function measured(groups: Groups, load: () => Promise<Load>): Promise<Measured> {
-  const before = spent(groups);
-  const done = await load();
-  const after = spent(groups);
-  const cpu = Object.keys(groups).map((name) => {
-    return [name, (((after[name] ?? 0) - (before[name] ?? 0)) / done.requests) * 1e6];
+  const { result, cpu } = await spending(groups, load);
+  const each = Object.entries(cpu).map(([name, seconds]) => {
+    return [name, (seconds / result.requests) * 1e6];
   });
-  return { ...done, cpu: Object.fromEntries(cpu) };
+  return { ...result, cpu: Object.fromEntries(each) };
 }
 
-/** CPU seconds so far, by process. */
-export function spent(groups: Groups): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(groups).map(([name, group]) => [name, cpuSeconds(group)]),
+/** Does some work. Returns its result, and the CPU seconds of each process group during it. */
+export async function spending<R>(groups: Groups, work: () => Promise<R>) {
+  const before = Object.entries(groups).map(
+    ([name, group]) => [name, group, cpuSeconds(group)] as const,
   );
+  const result = await work();
+  const spent = before.map(([name, group, seconds]) => [name, cpuSeconds(group) - seconds]);
+  const cpu: Readonly<Record<string, number>> = Object.fromEntries(spent);
+  return { result, cpu };
 }

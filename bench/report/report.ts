@@ -1,10 +1,12 @@
+import type { Measured } from '../load/measured.ts';
 import type { Results } from '../results.ts';
 import { VARIANTS } from '../variants.ts';
+import type { Rounds } from '../workloads/rounds.ts';
 import { downloadTable } from './download.ts';
-import { growthTable } from './growth.ts';
 import { issueTables } from './issue.ts';
-import { costTable, serveTable } from './serve.ts';
-import type { Table } from './table.ts';
+import { figures, ratioOf, shown } from './rounds.ts';
+import { CPU_HEAD, costTable, cpuCells, rateCells, serveTable } from './serve.ts';
+import { type Table, thousands } from './table.ts';
 import { isReached, type Target, targets } from './targets.ts';
 
 /** All tables by name. A workload that was not run has none. */
@@ -24,6 +26,20 @@ export function report(results: Results): Record<string, Table> {
   };
   // Drop tables that have only a head.
   return Object.fromEntries(Object.entries(tables).filter(([, table]) => table.length > 1));
+}
+
+/** Requests per second by number of live tokens in Redis. */
+function growthTable(rounds: Rounds<Measured>): Table {
+  const rate = (id: string) => figures(rounds, id, (each) => each.perSecond);
+  const ids = Object.keys(rounds);
+  const first = rate(ids[0] ?? '');
+  const lines = ids.map((id) => [
+    thousands(Number(id)),
+    ...rateCells(rate(id)),
+    shown(ratioOf(rate(id), first)),
+    ...cpuCells(rounds[id] ?? []),
+  ]);
+  return [['live tokens', 'requests/s', 'min–max', '÷ first row', ...CPU_HEAD], ...lines];
 }
 
 function targetTable(all: readonly Target[]): Table {

@@ -23,3 +23,14 @@ export function thousands(value: number): string {
 }
 
 export const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)}`;
+
+/** Writes each table between `<!-- bench:NAME -->` and `<!-- /bench -->`. Other tables stay as they are. */
+export function fillIn(page: string, tables: Readonly<Record<string, Table>>): string {
+  return page.replace(
+    /(<!-- bench:(\w+) -->\n).*?(<!-- \/bench -->)/gs,
+    (all, open, name, close) => {
+      const table = tables[name];
+      return table === undefined ? all : `${open}${markdown(table)}\n${close}`;
+    },
+  );
+}

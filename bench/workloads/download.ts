@@ -1,6 +1,6 @@
 import type { Variant } from '../backend.ts';
 import { downloadAll } from '../load/download.ts';
-import { spent } from '../load/measured.ts';
+import { spending } from '../load/measured.ts';
 import { peakBytes } from '../processes.ts';
 import type { Step } from './rounds.ts';
 import { running } from './running.ts';
@@ -38,19 +38,15 @@ export function downloading(variants: readonly Variant[], files: string, bytes: 
           const paths = Array.from({ length: USERS }, (_, i) => {
             return backend.paths[i % backend.paths.length] as string;
           });
-          const before = spent(groups);
-          const seconds = await downloadAll(nginx.port, paths, bytes);
-          const after = spent(groups);
-          const cpu = Object.keys(groups).map((name) => {
-            return [name, (after[name] ?? 0) - (before[name] ?? 0)];
-          });
+          const download = () => downloadAll(nginx.port, paths, bytes);
+          const { result: seconds, cpu } = await spending(groups, download);
           const { service } = backend.processes;
           return {
             bytes,
             users: USERS,
             seconds,
             bytesPerSecond: (bytes * USERS) / seconds,
-            cpu: Object.fromEntries(cpu),
+            cpu,
             ...(service !== undefined && { peakBytes: peakBytes(service) }),
           };
         }),

@@ -6,10 +6,10 @@ import type { Step } from './rounds.ts';
 import { running } from './running.ts';
 import { inTurn } from './serve.ts';
 
-export const SIZES = [1_000, 100_000, 1_000_000];
+const SIZES = [1_000, 100_000, 1_000_000];
 
 /** With --quick: issuing a million tokens takes longer than the rest of the run. */
-export const QUICK_SIZES = SIZES.slice(0, 2);
+const QUICK_SIZES = SIZES.slice(0, 2);
 
 /** The same number of tokens is used at each size, so that only the number of live tokens differs. */
 const ASKED = 1_000;

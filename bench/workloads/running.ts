@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Nginx } from '../../dev/nginx.ts';
-import { type Backend, NAME, type Variant, type Wanted } from '../backend.ts';
+import { type Nginx, startNginx } from '../../dev/nginx.ts';
+import { type Backend, NAME, type Site, type Variant, type Wanted } from '../backend.ts';
 import type { Groups } from '../load/measured.ts';
 import { scheduleAsBatch } from '../processes.ts';
-import { startSite } from '../site.ts';
 
 export interface Running {
   readonly backend: Backend;
@@ -55,4 +54,27 @@ async function check({ path, refused }: Backend, nginx: Nginx, files: string): P
   await denied.body?.cancel();
   if (![401, 403].includes(denied.status))
     throw new Error(`expected 401 or 403 without a token, got ${denied.status}`);
+}
+
+/** Starts nginx. All variants have the same configuration, apart from their own parts. */
+function startSite({ main = '', http = '', server, tool }: Site): Promise<Nginx> {
+  return startNginx({
+    ...(tool && { tool }),
+    config: ({ port }) => `
+      # Otherwise the worker and the application can share one core while the other one is idle.
+      worker_cpu_affinity auto;
+      ${main}
+      events { worker_connections 4096; }
+      http {
+        sendfile on;
+        keepalive_requests 1000000000;
+        ${http}
+        server {
+          listen 127.0.0.1:${port};
+          server_name files.example;
+          access_log off;
+          ${server}
+        }
+      }`,
+  });
 }

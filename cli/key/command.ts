@@ -1,7 +1,13 @@
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import { quote } from '../../service/config/errors.ts';
+import { Failure } from '../errors.ts';
 import { example } from '../options.ts';
-import { ALGORITHMS } from './file.ts';
-import type { GenerateOptions } from './keys.ts';
+import { type Jwk, readKeySet, withLock, writeKeyFile } from './file.ts';
+
+const ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
+
+type Algorithm = (typeof ALGORITHMS)[number];
 
 export function addKey(program: Command): void {
   const key = program
@@ -28,7 +34,6 @@ export function addKey(program: Command): void {
       if (options.rotate && options.out === undefined) {
         command.error("error: option '--rotate' requires '--out <file>'");
       }
-      const { generateKey } = await import('./keys.ts');
       process.stdout.write(await generateKey(options));
     });
 
@@ -38,8 +43,107 @@ export function addKey(program: Command): void {
     .argument('<file>', 'a JWKS file')
     .option('--json', 'print JSON')
     .addHelpText('after', example('postern key list /etc/postern/keys.json'))
-    .action(async (file: string, options: { readonly json?: true }) => {
-      const { listKeys } = await import('./keys.ts');
-      process.stdout.write(await listKeys(file, options));
+    .action(async (file: string, { json }: { readonly json?: true }) => {
+      process.stdout.write(await listKeys(file, json));
     });
+}
+
+interface GenerateOptions {
+  /** By default EdDSA, or with `rotate` the algorithm of the current key. */
+  readonly alg?: Algorithm;
+  /** Absent: the keys are printed. */
+  readonly out?: string;
+  readonly rotate?: true;
+  readonly json?: true;
+}
+
+/** Generates a key. Returns the text to print. */
+export async function generateKey(options: GenerateOptions): Promise<string> {
+  const { alg, out, rotate, json } = options;
+  if (out === undefined) {
+    const set = { keys: [newKey(alg ?? 'EdDSA')] };
+    return `${json ? JSON.stringify(set) : pretty(set)}\n`;
+  }
+  return rotate ? withLock(out, () => write(out, options)) : write(out, options);
+}
+
+async function write(out: string, { alg, rotate, json }: GenerateOptions): Promise<string> {
+  const set = rotate ? await readKeySet(out) : { keys: [] };
+  const key = newKey(alg ?? algorithmOf(out, set.keys[0]));
+  const keys = [key, ...set.keys];
+  await writeKeyFile(out, `${pretty({ ...set, keys })}\n`, rotate);
+  if (json) {
+    return `${JSON.stringify({ file: out, kid: key.kid, alg: key.alg, keys: keys.length })}\n`;
+  }
+  const next = rotate
+    ? 'The old keys still verify their tokens. Send SIGHUP to Postern to reload the file.'
+    : 'If Postern is to sign with this key, set POSTERN_JWT_KEYS to the file.';
+  return `${out}: key ${key.kid} signs with ${key.alg}.\n${next}\n`;
+}
+
+function algorithmOf(file: string, first: Jwk | undefined): Algorithm {
+  if (first === undefined) return 'EdDSA';
+  const known = ALGORITHMS.find((alg) => alg === first.alg);
+  if (known !== undefined) return known;
+  throw new Failure(`the first key of ${file} has no alg that Postern can sign with: pass --alg`);
+}
+
+function pretty(value: unknown): string {
+  return JSON.stringify(value, null, 2);
+}
+
+/** Generates a key with a random `kid` of 16 characters. */
+export function newKey(alg: Algorithm) {
+  const kid = randomBytes(12).toString('base64url');
+  return { kid, alg, use: 'sig', ...MAKE[alg]() };
+}
+
+const MAKE: Readonly<Record<Algorithm, () => Jwk>> = {
+  // RFC 8037. Libraries support Ed25519 more often than Ed448.
+  EdDSA: () => exported(generateKeyPairSync('ed25519').privateKey),
+  ES256: () => exported(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+  // RFC 7518, section 3.2: as long as the hash.
+  HS256: () => ({ kty: 'oct', k: randomBytes(32).toString('base64url') }),
+};
+
+function exported(key: KeyObject): Jwk {
+  return key.export({ format: 'jwk' }) as Jwk;
+}
+
+/** The keys of a file, as text to print. The text contains no part of a key. */
+async function listKeys(file: string, json?: true): Promise<string> {
+  const { keys } = await readKeySet(file);
+  const rows = keys.map((key, index) => ({
+    kid: stringOf(key.kid),
+    alg: stringOf(key.alg),
+    signs: index === 0 && isPrivate(key),
+  }));
+  if (json) return `${JSON.stringify({ keys: rows })}\n`;
+  const lines = rows.map(({ kid, alg, signs }, index) => [
+    cell(kid),
+    cell(alg),
+    signs ? 'signs' : index === 0 ? 'cannot sign: no private key' : 'verifies',
+  ]);
+  return table([['kid', 'alg', ''], ...lines]);
+}
+
+function stringOf(member: unknown): string | null {
+  return typeof member === 'string' ? member : null;
+}
+
+function isPrivate({ kty, d, k }: Jwk): boolean {
+  return typeof (kty === 'oct' ? k : d) === 'string';
+}
+
+/** Other values, which could contain control characters, are quoted. */
+function cell(text: string | null): string {
+  if (text === null) return '-';
+  return /^[\x21-\x7e]{1,64}$/.test(text) ? text : quote(text);
+}
+
+function table(rows: readonly string[][]): string {
+  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  const widths = [width(0), width(1), 0];
+  const line = (row: string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
+  return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
 }

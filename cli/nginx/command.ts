@@ -2,15 +2,10 @@ import { type Command, Option } from 'commander';
 import type { Environment } from '../../service/config/environment.ts';
 import { collect, example } from '../options.ts';
 import { print } from '../terminal.ts';
+import type { Output } from './files.ts';
 import type { NginxOptions } from './plan.ts';
 
-/** The options as given on the command line, without defaults. */
-type Options = Partial<NginxOptions> & {
-  readonly out?: string;
-  readonly force?: true;
-  readonly json?: true;
-  readonly upgrade?: true;
-};
+type Options = NginxOptions & Output;
 
 export function addNginx(program: Command, env: Environment): void {
   const nginx = program

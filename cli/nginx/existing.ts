@@ -1,34 +1,33 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Environment } from '../../service/config/environment.ts';
-import { type Http, httpOf } from '../doctor/config/context.ts';
+import { effective, httpOf, own, type Server } from '../doctor/config/context.ts';
+import { type Directive, named, type Position, returns } from '../doctor/config/directive.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../doctor/config/load.ts';
+import { parse } from '../doctor/config/parse.ts';
+import { addedHeader, headerName } from '../doctor/config/rules/delivery.ts';
+import { tokenLogs } from '../doctor/config/rules/server.ts';
+import { isBefore } from '../doctor/config/version.ts';
 import { Failure } from '../errors.ts';
+import { readSnippet } from '../package.ts';
 import { escapeControls } from '../terminal.ts';
-
-/** The nginx whose configuration is in the folder of `--out`. */
-export interface Nginx {
-  /** Absent: nginx is not installed here, so nothing can be tested. */
-  readonly version?: readonly number[] | undefined;
-  /**
-   * Reads the whole configuration, and tests it.
-   *
-   * @throws Failure, with this headline and the message of nginx
-   */
-  read(headline: string): Existing;
-}
-
-/** A configuration as nginx reads it. */
-export interface Existing {
-  readonly http: Http;
-  readonly files: readonly string[];
-}
+import { HTTP_FILE, type Plan } from './plan.ts';
+import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
+import { sameListen } from './values.ts';
 
 const MAX_OUTPUT_BYTES = 256 << 20;
 
-/** Undefined: the folder has no nginx.conf, for example because its files are for another machine. */
-export function findNginx(folder: string, env: Environment): Nginx | undefined {
+export type Nginx = NonNullable<ReturnType<typeof findNginx>>;
+
+/** A configuration as nginx reads it. */
+export type Existing = ReturnType<Nginx['read']>;
+
+/**
+ * The nginx whose configuration is in the folder of `--out`. Undefined: the folder has no nginx.conf, for
+ * example because its files are for another machine.
+ */
+export function findNginx(folder: string, env: Environment) {
   const main = join(folder, 'nginx.conf');
   if (!existsSync(main)) return undefined;
   // nginx is often not on the PATH of a user. An empty entry would be the current folder.
@@ -45,8 +44,10 @@ export function findNginx(folder: string, env: Environment): Nginx | undefined {
     return dumped;
   }
   return {
+    /** Undefined: nginx is not installed here, so nothing can be tested. */
     version: numbers?.split('.').map(Number),
-    read(headline) {
+    /** Reads the whole configuration, and tests it. @throws Failure, with this headline and nginx's message */
+    read(headline: string) {
       try {
         const { root, files } = load(sources());
         return { http: httpOf(root, main), files };
@@ -56,4 +57,113 @@ export function findNginx(folder: string, env: Environment): Nginx | undefined {
       }
     },
   };
+}
+
+/** The server blocks for a site that the operator wrote. */
+function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Server[] {
+  const written = resolve(folder, serverFile(site));
+  return (existing?.http.servers ?? []).filter(
+    ({ at, names }) =>
+      at.file !== written && names.some((name) => site.names.includes(name.toLowerCase())),
+  );
+}
+
+/** Those of them that serve the site, and do not only redirect. */
+function ownServers(plan: Plan, site: ServerPlan): readonly Server[] {
+  const found = serversOf(plan, site).filter(({ block }) => !returns(block));
+  const isTls = ({ args }: Directive) => args.includes('ssl') || args.includes('quic');
+  const secure = found.filter((server) => own(server, 'listen').some(isTls));
+  return secure.length > 0 ? secure : found;
+}
+
+/**
+ * Whether the operator's server blocks have an access_log, beside which another one would be a second log. One
+ * without it would inherit that of the http block, with tokens.
+ */
+export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
+  const written = resolve(plan.folder, siteFile(site));
+  const servers = ownServers(plan, site);
+  const hasLog = (server: Server) => own(server, 'access_log').some(({ file }) => file !== written);
+  return servers.length > 0 && servers.every(hasLog);
+}
+
+/**
+ * Keeps the headers of the server block on delivered files, such as Strict-Transport-Security. With `merge`,
+ * a header that headers.conf has too would be sent twice.
+ */
+export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
+  const { version } = plan;
+  const sent = named(parse(readSnippet('headers.conf'), ''), 'add_header').map(headerName);
+  const inherited = ownServers(plan, site).flatMap((server) => effective(server, 'add_header'));
+  const kept = inherited.filter((line) => !sent.includes(headerName(line)));
+  const areApart = plan.origins.length === 0 && kept.length === inherited.length;
+  if (areApart && version !== undefined && !isBefore(version, [1, 29, 3]))
+    return ['add_header_inherit merge;'];
+  if (kept.length === 0) return [];
+  return [
+    '# From the server block: the add_header lines of headers.conf replace those above them.',
+    ...new Set(kept.map(addedHeader)),
+  ];
+}
+
+/** What nginx would reject or ignore if the files of the plan were added, with the place. */
+export function collisions(plan: Plan): string[] {
+  const { existing, folder } = plan;
+  if (existing === undefined) return [];
+  const ours = ['postern', ...plan.storages.map(({ upstream }) => upstream)];
+  const found = own(existing.http, 'upstream')
+    .filter(({ args, file }) => ours.includes(args[0] ?? '') && file !== resolve(folder, HTTP_FILE))
+    .map((at) => `${place(at)}: upstream ${at.args[0]} exists: remove it`);
+  for (const site of plan.sites) {
+    const servers = serversOf(plan, site);
+    const prefixes = [...site.publics, ...site.internals];
+    for (const { at, path, modifier } of servers.flatMap(({ locations }) => locations)) {
+      const isSame = ['', '^~'].includes(modifier) && prefixes.includes(path);
+      if (isSame && at.file !== resolve(folder, siteFile(site))) {
+        found.push(`${place(at)}: location ${path} exists: remove it`);
+      }
+    }
+    if (!plan.server) continue;
+    const asked = [...plan.listens, ...plan.redirects].map(sameListen);
+    for (const server of servers) {
+      for (const listen of listensOf(server).filter((one) => asked.includes(sameListen(one)))) {
+        found.push(`${place(server.at)}: a server block for ${site.name} listens on ${listen}`);
+      }
+    }
+  }
+  return found;
+}
+
+function listensOf(server: Server): string[] {
+  const lines = own(server, 'listen').map(({ args }) => args[0] ?? '');
+  // Without a port it is 80, and so it is without a line.
+  return (lines.length > 0 ? lines : ['*']).map((address) =>
+    /^(unix:.*|\d+|.*:\d+)$/.test(address) ? address : `${address}:80`,
+  );
+}
+
+/** What is left to do by hand, after the files were written. */
+export function remaining(plan: Plan): string[] {
+  const { existing, folder, sites } = plan;
+  const left: string[] = [];
+  if (existing !== undefined && !existing.files.includes(resolve(folder, HTTP_FILE))) {
+    left.push(`add this line to the http block of nginx.conf: include ${HTTP_FILE};`);
+  }
+  for (const site of plan.server ? [] : sites) {
+    const servers = ownServers(plan, site);
+    const written = resolve(folder, siteFile(site));
+    const logging = servers.filter((server) => own(server, 'access_log').length > 0);
+    const logs = existing === undefined ? [] : tokenLogs(existing.http, logging);
+    for (const { at, fix } of logs) left.push(`${place(at)} writes tokens: change it to ${fix}`);
+    const all = (existing?.http.servers ?? []).flatMap(({ locations }) => locations);
+    if (all.some(({ at }) => at.file === written)) continue;
+    const where = servers.map(({ at }) => place(at)).join(', ');
+    const which = where || (site.name === '_' ? 'your site' : site.name);
+    left.push(`add this line to the server block of ${which}: include ${word(siteFile(site))};`);
+  }
+  return left;
+}
+
+function place({ file, line }: Position): string {
+  return `${file}:${line}`;
 }

@@ -71,71 +71,73 @@ function comment(lines: readonly string[]): string {
   return lines.map((text) => `${`# ${text}`.trimEnd()}\n`).join('');
 }
 
-interface Written {
-  readonly written: readonly string[];
-  readonly unchanged: readonly string[];
+/** The options that say where the files go. */
+export interface Output {
+  readonly out?: string | undefined;
+  readonly force?: true | undefined;
+  readonly json?: true | undefined;
+  readonly upgrade?: true | undefined;
 }
 
 /**
  * Writes files below a folder. Each is replaced atomically, and none is replaced before all of them are
  * on the disk. If `check` fails, everything is as it was before.
  *
+ * @returns the text to print
  * @throws Failure, also if a file exists and differs, unless `force` is set
  */
 export async function writeFiles(
   folder: string,
   files: ReadonlyMap<string, string>,
-  { force, check }: { readonly force: boolean; readonly check: () => void },
-): Promise<Written> {
-  const made: Array<{ readonly temporary: string; readonly path: string }> = [];
+  { force, json }: Pick<Output, 'force' | 'json'>,
+  check: () => void,
+): Promise<string> {
+  const temporaries: string[] = [];
+  const replace: Array<() => Promise<void>> = [];
   const undo: Array<() => Promise<unknown>> = [];
-  const backups: string[] = [];
   try {
-    const all: Array<{ path: string; text: string; existing: string | undefined }> = [];
+    const written = new Map<string, { readonly text: string; readonly isNew: boolean }>();
+    const unchanged: string[] = [];
     for (const [name, text] of files) {
       const path = join(folder, name);
-      all.push({ path, text, existing: await read(path) });
+      const existing = await read(path);
+      if (text === existing) unchanged.push(path);
+      else written.set(path, { text, isNew: existing === undefined });
     }
-    const changed = all.filter(({ text, existing }) => text !== existing);
-    const differ = changed.filter(({ existing }) => existing !== undefined);
+    const differ = [...written].flatMap(([path, { isNew }]) => (isNew ? [] : `\n  ${path}`));
     if (differ.length > 0 && !force) {
-      const list = differ.map(({ path }) => `\n  ${path}`).join('');
       throw new Failure(
-        `no files were written: these exist and differ:${list}\nUse --force to overwrite them.`,
+        `no files were written: these exist and differ:${differ.join('')}\nUse --force to overwrite them.`,
       );
     }
-    for (const { path: named, text, existing } of changed) {
+    for (const [named, { text, isNew }] of written) {
       const first = await mkdir(dirname(named), { recursive: true });
       if (first !== undefined) undo.push(() => rm(first, { recursive: true }));
       // Follow a symbolic link instead of replacing it.
       const path = await realpath(named).catch(() => named);
-      const temporary = temporaryBeside(path);
-      made.push({ temporary, path });
+      const [temporary, backup] = [temporaryBeside(path), temporaryBeside(path)];
+      temporaries.push(temporary, backup);
       await writeFile(temporary, text, { flag: 'wx', mode: 0o644 });
-      if (existing === undefined) {
-        undo.push(() => rm(path, { force: true }));
-        continue;
-      }
+      replace.push(() => rename(temporary, path));
       // A second name of the same file keeps its owner and mode.
-      const backup = temporaryBeside(path);
-      await link(path, backup);
-      backups.push(backup);
-      undo.push(() => rename(backup, path));
+      if (!isNew) await link(path, backup);
+      undo.push(() => (isNew ? rm(path, { force: true }) : rename(backup, path)));
     }
-    for (const { temporary, path } of made) await rename(temporary, path);
-    if (changed.length > 0) check();
-    const unchanged = all.filter((file) => !changed.includes(file));
-    return {
-      written: changed.map(({ path }) => path),
-      unchanged: unchanged.map(({ path }) => path),
-    };
+    for (const step of replace) await step();
+    if (written.size > 0) check();
+    const paths = [...written.keys()];
+    if (json) return `${JSON.stringify({ written: paths, unchanged })}\n`;
+    const lines = [
+      ...paths.map((path) => `wrote ${escapeControls(path)}`),
+      ...unchanged.map((path) => `${escapeControls(path)} is unchanged`),
+    ];
+    return `${lines.join('\n')}\n`;
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
     if (error instanceof Failure) throw error;
     throw new Failure(`${folder} cannot be written: ${systemReason(error)}`, { cause: error });
   } finally {
-    for (const { temporary } of made) await rm(temporary, { force: true });
-    for (const backup of backups) await rm(backup, { force: true });
+    for (const path of temporaries) await rm(path, { force: true });
   }
 }
 

@@ -7,52 +7,44 @@ import { Failure, UsageError } from '../errors.ts';
 import { flagOf } from '../options.ts';
 import { readSnippet, snippetsFolder } from '../package.ts';
 import { escapeControls } from '../terminal.ts';
-import { type Existing, findNginx, type Nginx } from './existing.ts';
-import { LOCAL_FILE, renderFiles, renderText, writeFiles } from './files.ts';
-import { collisions, remaining } from './own-site.ts';
+import { collisions, findNginx, type Nginx, remaining } from './existing.ts';
+import { LOCAL_FILE, type Output, renderFiles, renderText, writeFiles } from './files.ts';
 import { readPages } from './pages.ts';
-import { DEFAULTS, type NginxOptions, type Plan, planOf } from './plan.ts';
+import { type NginxOptions, type Plan, planOf } from './plan.ts';
 import { isPath } from './values.ts';
-
-interface Output {
-  readonly out?: string | undefined;
-  readonly force?: true | undefined;
-  readonly json?: true | undefined;
-  readonly upgrade?: true | undefined;
-}
 
 const NOTHING = 'no files were written';
 const INVALID = `${NOTHING}, because nginx rejects its configuration:`;
 const RESTORED = 'the earlier files were restored, because nginx rejects the new ones:';
 
 interface Made {
+  /** The text to print. */
   readonly text: string;
   readonly notes: readonly string[];
 }
 
 /**
- * Generates the nginx configuration of the mounts. Returns the text to print, and notes.
+ * Generates the nginx configuration of the mounts.
  *
- * @param given the options given on the command line, without defaults
  * @throws Failure
  */
 export async function makeNginx(
-  given: Partial<NginxOptions>,
+  options: NginxOptions,
   output: Output,
   env: Environment,
 ): Promise<Made> {
-  checkUsage(given, output);
-  if (output.upgrade) return upgrade(resolve(output.out ?? ''), given.pages, output, env);
-  const options = { ...DEFAULTS, ...given };
+  const { out, force, json } = output;
+  checkUsage(options, output);
+  if (output.upgrade) return upgrade(resolve(out ?? ''), options.pages, output, env);
   const config = serviceConfig(env);
   const planned = withErrors(NOTHING, (errors) => planOf(options, config, errors));
-  const line = commandLine(given);
+  const line = commandLine(options);
   const notes = notesOn(planned, options, config);
-  if (output.out === undefined) {
+  if (out === undefined) {
     const files = () => JSON.stringify({ files: Object.fromEntries(renderFiles(planned, line)) });
-    return { text: output.json ? `${files()}\n` : renderText(planned, line), notes };
+    return { text: json ? `${files()}\n` : renderText(planned, line), notes };
   }
-  const folder = resolve(output.out);
+  const folder = resolve(out);
   const nginx = findNginx(folder, env);
   const existing = nginx?.read(INVALID);
   const plan = { ...planned, folder, existing, version: nginx?.version };
@@ -63,30 +55,33 @@ export async function makeNginx(
   }
   const files = new Map(renderFiles(plan, line));
   if (existsSync(join(folder, LOCAL_FILE))) files.delete(LOCAL_FILE);
-  const { text, tested } = await write(output.out, files, output, nginx);
+  let tested = existing;
+  const text = await writeFiles(out, files, { force, json }, () => {
+    tested = nginx?.read(RESTORED);
+  });
   if (!isPath(folder)) {
     notes.push(
       `nginx cannot read a path such as ${escapeControls(folder)}: set $postern_pages in ${LOCAL_FILE}`,
     );
   }
-  const left = remaining({ ...plan, existing: tested ?? existing });
+  const left = remaining({ ...plan, existing: tested });
   return { text, notes: [...notes, ...left, ...untested(nginx)] };
 }
 
-function checkUsage(given: Partial<NginxOptions>, { out, force, json, upgrade }: Output): void {
+function checkUsage(options: NginxOptions, { out, force, json, upgrade }: Output): void {
   if (upgrade) {
-    const [other] = Object.keys(given).filter((name) => name !== 'pages');
+    const [other] = Object.keys(options).filter((name) => name !== 'pages');
     if (other !== undefined) throw new UsageError(`${flagOf(other)} has no effect with --upgrade`);
     if (out === undefined) throw new UsageError('--upgrade requires --out <folder>');
   }
   if (force && out === undefined) throw new UsageError('--force requires --out <folder>');
-  if (given.pages !== undefined && out === undefined && !json) {
+  if (options.pages !== undefined && out === undefined && !json) {
     throw new UsageError('--pages requires --out <folder> or --json');
   }
   const [useless] = (['listen', 'tlsCertificate', 'tlsKey', 'redirect'] as const).filter(
-    (name) => given[name] !== undefined,
+    (name) => options[name] !== undefined,
   );
-  if (useless !== undefined && !given.server) {
+  if (useless !== undefined && !options.server) {
     throw new UsageError(`${flagOf(useless)} works only with --server`);
   }
 }
@@ -98,7 +93,7 @@ function checkUsage(given: Partial<NginxOptions>, { out, force, json, upgrade }:
 async function upgrade(
   folder: string,
   pages: string | undefined,
-  output: Output,
+  { out = '', json }: Output,
   env: Environment,
 ): Promise<Made> {
   const files = new Map<string, string>();
@@ -106,33 +101,15 @@ async function upgrade(
   for (const name of readdirSync(snippetsFolder)) {
     if (name.endsWith('.conf') && has(name)) files.set(`postern/${name}`, readSnippet(name));
   }
-  if (files.size === 0) throw new Failure(`${output.out}/postern has no snippets`);
+  if (files.size === 0) throw new Failure(`${out}/postern has no snippets`);
   const all = withErrors(NOTHING, (errors) => readPages(pages, errors)).files;
   for (const [name, text] of all) {
     if (pages !== undefined || !has(`pages/${name}`)) files.set(`postern/pages/${name}`, text);
   }
   const nginx = findNginx(folder, env);
   nginx?.read(INVALID);
-  const { text } = await write(output.out ?? '', files, { ...output, force: true }, nginx);
+  const text = await writeFiles(out, files, { force: true, json }, () => nginx?.read(RESTORED));
   return { text, notes: untested(nginx) };
-}
-
-async function write(
-  out: string,
-  files: ReadonlyMap<string, string>,
-  { force, json }: Output,
-  nginx: Nginx | undefined,
-): Promise<{ readonly text: string; readonly tested: Existing | undefined }> {
-  let tested: Existing | undefined;
-  const check = () => {
-    tested = nginx?.read(RESTORED);
-  };
-  const done = await writeFiles(out, files, { force: force === true, check });
-  const lines = [
-    ...done.written.map((path) => `wrote ${escapeControls(path)}`),
-    ...done.unchanged.map((path) => `${escapeControls(path)} is unchanged`),
-  ];
-  return { text: `${json ? JSON.stringify(done) : lines.join('\n')}\n`, tested };
 }
 
 function untested(nginx: Nginx | undefined): string[] {
@@ -164,7 +141,7 @@ function notesOn(
 }
 
 /** The command line that was given, quoted for a shell. */
-export function commandLine(given: Partial<NginxOptions>): string {
+export function commandLine(given: NginxOptions): string {
   const words = ['postern', 'nginx'];
   for (const [name, value] of Object.entries(given)) {
     if (value === true) words.push(flagOf(name));

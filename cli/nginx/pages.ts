@@ -5,12 +5,6 @@ import { given } from '../config.ts';
 import { systemReason } from '../io.ts';
 import { snippetsFolder } from '../package.ts';
 
-/** The pages for people, by their names below pages/, and the languages of the http block. */
-export interface Pages {
-  readonly files: ReadonlyMap<string, string>;
-  readonly languages: readonly string[];
-}
-
 /** The languages that Postern has. Each of their folders has the same files. */
 export const SHIPPED_LANGUAGES = ['en', 'de'];
 
@@ -18,19 +12,21 @@ export const SHIPPED_LANGUAGES = ['en', 'de'];
 const LANGUAGE = /^[a-z]{2,3}$/;
 
 /**
- * The pages that Postern has, with the operator's files in their place. A new language needs all of its
- * files: nginx chooses it for every page.
+ * The pages for people, by their names below pages/, and the languages of the http block: those that Postern
+ * has, with the operator's files in their place. A new language needs all of its files: nginx chooses it for
+ * every page.
  */
-export function readPages(folder: string | undefined, errors: ConfigErrors): Pages {
+export function readPages(folder: string | undefined, errors: ConfigErrors) {
   const files = filesBelow(join(snippetsFolder, 'pages'));
-  if (folder === undefined) return { files, languages: SHIPPED_LANGUAGES };
+  const shipped = { files, languages: SHIPPED_LANGUAGES };
+  if (folder === undefined) return shipped;
   const names = [...files.keys()].flatMap((name) => /^en\/(.+)$/.exec(name)?.[1] ?? []);
   let own: ReadonlyMap<string, string>;
   try {
     own = filesBelow(folder);
   } catch (error) {
     errors.add(given('--pages', folder), `a folder that can be read (${systemReason(error)})`);
-    return { files, languages: SHIPPED_LANGUAGES };
+    return shipped;
   }
   const added = new Set<string>();
   for (const name of own.keys()) {

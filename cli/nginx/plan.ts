@@ -1,13 +1,13 @@
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
-import { given } from '../config.ts';
+import { given, REACHABLE } from '../config.ts';
 import type { Existing } from './existing.ts';
-import { type Pages, readPages } from './pages.ts';
-import { type FileSources, planSites, readFileSources, type ServerPlan } from './sites.ts';
-import { type StorageSource, storagesOf } from './storage.ts';
+import { readPages } from './pages.ts';
+import { planSites, readFileSources, storagesOf } from './sites.ts';
 import {
   plainListen,
+  type Read,
   readCount,
   readListenAddress,
   readLogin,
@@ -18,20 +18,20 @@ import {
   sameListen,
 } from './values.ts';
 
-/** The options of `postern nginx`. */
+/** The options of `postern nginx`, without defaults. */
 export interface NginxOptions {
-  readonly files: readonly string[];
-  readonly proxyTarget: readonly string[];
-  readonly resolver: readonly string[];
+  readonly files?: readonly string[];
+  readonly proxyTarget?: readonly string[];
+  readonly resolver?: readonly string[];
   readonly server?: true;
-  readonly listen: readonly string[];
+  readonly listen?: readonly string[];
   readonly tlsCertificate?: string;
   readonly tlsKey?: string;
   readonly redirect?: false;
-  readonly serverName: readonly string[];
-  readonly upstream: readonly string[];
+  readonly serverName?: readonly string[];
+  readonly upstream?: readonly string[];
   readonly instances?: string;
-  readonly cors: readonly string[];
+  readonly cors?: readonly string[];
   readonly login?: string;
   readonly limitConn?: string;
   readonly listing?: true;
@@ -41,16 +41,6 @@ export interface NginxOptions {
   readonly xAccel?: true;
   readonly log?: string;
 }
-
-export const DEFAULTS: NginxOptions = {
-  files: [],
-  proxyTarget: [],
-  resolver: [],
-  listen: [],
-  serverName: [],
-  upstream: [],
-  cors: [],
-};
 
 /** In memory, because the files contain tokens. */
 const CACHE_FOLDER = '/run/postern-decisions';
@@ -64,57 +54,33 @@ const MAX_LIMIT_CONN = 65_535;
 /** One for each core, even on a large machine. */
 const MAX_INSTANCES = 64;
 
-type Read<T> = (value: SourcedValue, errors: ConfigErrors) => T | undefined;
-
 /** Everything that the configuration contains. All values are checked, and safe to write. */
-export interface Plan {
-  readonly upstreams: readonly string[];
-  /** Whether to write whole server blocks. */
-  readonly server: boolean;
-  readonly listens: readonly string[];
-  readonly tls?: { readonly certificate: string; readonly key: string };
-  /** The addresses of the redirect to HTTPS. */
-  readonly redirects: readonly string[];
-  readonly sites: readonly ServerPlan[];
-  readonly sources: FileSources;
-  readonly storages: readonly StorageSource[];
-  /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
-  readonly resolvers: readonly string[];
-  /** The access log, or `off`. Absent: the usual one, unless the operator's server block has one. */
-  readonly log?: string;
-  readonly origins: readonly string[];
-  readonly login?: string;
-  readonly limitConn?: number;
-  readonly pages: Pages;
-  /** nginx's own folder, in which postern/ is. */
-  readonly folder: string;
-  readonly listing: boolean;
-  readonly disableSymlinks: boolean;
-  /** The folder of the decision cache. */
-  readonly cache?: string;
-  readonly xAccel: boolean;
+export type Plan = ReturnType<typeof planOf> & {
   /** The version of nginx. Absent: unknown. */
   readonly version?: readonly number[] | undefined;
   /** The configuration that the files are added to. Absent: unknown. */
   readonly existing?: Existing | undefined;
-}
+};
 
 export function planOf(
   options: NginxOptions,
   { mounts, listen, publicUrl }: Pick<Config, 'mounts' | 'listen' | 'publicUrl'>,
   errors: ConfigErrors,
-): Plan {
+) {
   const one = <T>(name: string, text: string | undefined, read: Read<T>) =>
     text === undefined ? undefined : read(given(name, text), errors);
-  const each = <T>(name: string, texts: readonly string[], read: Read<T>) =>
+  const each = (name: string, texts: readonly string[] = [], read: Read<string>) =>
     texts.flatMap((text) => one(name, text, read) ?? []);
 
   const instances = one('--instances', options.instances, readCount(MAX_INSTANCES, 2));
   const upstreams = [
-    ...Array.from({ length: instances ?? 0 }, (_, i) => `unix:/run/postern-${i + 1}/gate.sock`),
+    ...Array.from(
+      { length: Number(instances ?? 0) },
+      (_, i) => `unix:/run/postern-${i + 1}/gate.sock`,
+    ),
     ...each('--upstream', options.upstream, readUpstream),
   ];
-  if (options.instances === undefined && options.upstream.length === 0) {
+  if (options.instances === undefined && !options.upstream?.length) {
     upstreams.push(readUpstream(ownGate(listen), errors) ?? '');
   }
   const readPem = readPath('a file in PEM, such as /etc/ssl/files.example.pem');
@@ -130,46 +96,45 @@ export function planOf(
   const plain = listens.find((listen) => isTls && /(^|:)80$/.test(listen));
   if (plain !== undefined) errors.add(given('--listen', plain), 'with TLS, another port than 80');
   const isRedirected = isTls && options.redirect !== false;
-  const sites = planSites(mounts, options.serverName, errors);
+  const sites = planSites(mounts, options.serverName ?? [], errors);
   const storages = storagesOf(mounts);
   const resolvers = each('--resolver', options.resolver, readResolver);
   const readLog = readPath('a log, such as /var/log/nginx/access.log, or off');
-  const log = options.log === 'off' ? 'off' : one('--log', options.log, readLog);
-  const login = one('--login', options.login, (value) => readLogin(value, publicUrl, errors));
   const cacheFolder = options.cache === true ? CACHE_FOLDER : options.cache;
-  const cache = one('--cache', cacheFolder, readPath(`a folder, such as ${CACHE_FOLDER}`));
-  const limitConn = one('--limit-conn', options.limitConn, readCount(MAX_LIMIT_CONN, 8));
   return {
     upstreams,
+    /** Whether to write whole server blocks. */
     server: options.server === true,
     listens,
-    ...(certificate !== undefined && key !== undefined && { tls: { certificate, key } }),
+    tls: certificate && key ? { certificate, key } : undefined,
+    /** The addresses of the redirect to HTTPS. */
     redirects: isRedirected ? listens.flatMap((listen) => plainListen(listen) ?? []) : [],
     sites,
-    sources: readFileSources(options, sites, storages, errors),
-    storages: resolvers.length > 0 ? [] : storages.all,
+    /** DNS servers for the hosts of the storages; none: nginx looks them up when it starts. */
     resolvers,
-    ...(log !== undefined && { log }),
+    /** The access log, or `off`. Undefined: the usual one, unless the operator's server block has one. */
+    log: options.log === 'off' ? 'off' : one('--log', options.log, readLog),
+    login: one('--login', options.login, (value) => readLogin(value, publicUrl, errors)),
+    /** The folder of the decision cache. */
+    cache: one('--cache', cacheFolder, readPath(`a folder, such as ${CACHE_FOLDER}`)),
+    limitConn: one('--limit-conn', options.limitConn, readCount(MAX_LIMIT_CONN, 8)),
+    sources: readFileSources(options, sites, storages, errors),
+    /** One for each upstream block. */
+    storages: resolvers.length > 0 ? [] : storages.all,
     origins: [...new Set(each('--cors', options.cors, readOrigin))],
-    ...(login !== undefined && { login }),
-    ...(limitConn !== undefined && { limitConn }),
     pages: readPages(options.pages, errors),
+    /** nginx's own folder, in which postern/ is. */
     folder: '/etc/nginx',
     listing: options.listing === true,
     disableSymlinks: options.disableSymlinks === true,
-    ...(cache !== undefined && { cache }),
     xAccel: options.xAccel === true,
   };
 }
 
 /** The default server of the upstream: the address that Postern's own gate listens on. */
 function ownGate(listen: Config['listen']): SourcedValue {
-  const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-  const text = 'path' in listen ? `unix:${listen.path}` : hostAndPort(listen);
-  return given('POSTERN_LISTEN (or --upstream)', text);
-
-  function hostAndPort({ host, port }: { host: string; port: number }): string {
-    const at = LOOPBACK[host] ?? host;
-    return `${at.includes(':') ? `[${at}]` : at}:${port}`;
-  }
+  const name = 'POSTERN_LISTEN (or --upstream)';
+  if ('path' in listen) return given(name, `unix:${listen.path}`);
+  const host = REACHABLE[listen.host] ?? listen.host;
+  return given(name, `${host.includes(':') ? `[${host}]` : host}:${listen.port}`);
 }

@@ -1,39 +1,37 @@
 import { isBefore } from '../doctor/config/version.ts';
-import { hasOwnLog, keptHeaders } from './own-site.ts';
+import { hasOwnLog, keptHeaders } from './existing.ts';
 import { SHIPPED_LANGUAGES } from './pages.ts';
 import type { Plan } from './plan.ts';
-import { type ServerPlan, siteFile, word } from './sites.ts';
-import { type StorageSource, storageLines, storageUpstream } from './storage.ts';
+import { type ServerPlan, type StorageSource, siteFile, word } from './sites.ts';
 import { type FileSource, isPath } from './values.ts';
 
 type Include = (snippet: string) => string;
 
+/** Lines, without those whose condition is false. */
+function present(...lines: ReadonlyArray<string | false | undefined>): string[] {
+  return lines.filter((line) => typeof line === 'string');
+}
+
 /** The content of the http block, without the first comment. */
 export function renderHttp(plan: Plan, include: Include): string {
   const { limitConn, cache, origins, login, pages, folder } = plan;
-  return [
+  return present(
     include('http.conf'),
-    ...(folder === '/etc/nginx' || !isPath(folder)
-      ? []
-      : [map('""', 'pages', [word(`${folder}/postern/pages/`)])]),
-    ...(pages.languages.length > SHIPPED_LANGUAGES.length ? [languages(pages.languages)] : []),
-    ...(limitConn === undefined
-      ? []
-      : [`${include('limit-conn.conf')}\nlimit_conn postern_connections ${limitConn};`]),
-    ...(cache === undefined ? [] : [cachePath(cache), include('cache.conf')]),
-    ...(origins.length === 0
-      ? []
-      : [include('cors.conf'), map('$http_origin', 'cors_origin', ['""', ...origins.map(origin)])]),
-    ...(login === undefined
-      ? []
-      : [include('login.conf'), map('""', 'login_page', [`"${login}$postern_return"`])]),
+    folder !== '/etc/nginx' &&
+      isPath(folder) &&
+      map('""', 'pages', [word(`${folder}/postern/pages/`)]),
+    pages.languages.length > SHIPPED_LANGUAGES.length && languages(pages.languages),
+    limitConn && `${include('limit-conn.conf')}\nlimit_conn postern_connections ${limitConn};`,
+    cache && `${cachePath(cache)}\n\n${include('cache.conf')}`,
+    origins.length > 0 &&
+      `${include('cors.conf')}\n\n${map('$http_origin', 'cors_origin', ['""', ...origins.map(origin)])}`,
+    login &&
+      `${include('login.conf')}\n\n${map('""', 'login_page', [`"${login}$postern_return"`])}`,
     '# Your settings, after the others: nginx uses the last map of a name. This file is never replaced.\ninclude postern/local.conf;',
-    ...namesHash(plan),
+    namesHash(plan),
     upstream(plan.upstreams),
-    ...plan.storages.map((storage) =>
-      block(`upstream ${storage.upstream}`, storageUpstream(storage)),
-    ),
-  ].join('\n\n');
+    ...plan.storages.map(storageUpstream),
+  ).join('\n\n');
 }
 
 function map(from: string, name: string, [first = '', ...lines]: readonly string[]): string {
@@ -70,15 +68,25 @@ function upstream(servers: readonly string[]): string {
   ]);
 }
 
+function storageUpstream({ url, upstream: name }: StorageSource): string {
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+  return block(`upstream ${name}`, [
+    '# nginx looks this name up when it starts. From nginx 1.27.3 on, it can follow changes: write',
+    '# `zone` and `resolve`. On an older nginx, use --resolver.',
+    `server ${url.hostname}:${port};`,
+    'keepalive 64;',
+  ]);
+}
+
 /** The locations of a site, and the server-level lines that they need. */
 export function renderSite(plan: Plan, site: ServerPlan, include: Include): string {
   const mode = plan.xAccel ? 'x-accel.conf' : 'protect.conf';
   return [
-    [
-      ...(plan.log === undefined && hasOwnLog(plan, site) ? [] : [accessLog(plan)]),
+    present(
+      !(plan.log === undefined && hasOwnLog(plan, site)) && accessLog(plan),
       include('auth-request.conf'),
-      ...(plan.origins.length > 0 ? [include('cors-headers.conf')] : []),
-    ].join('\n'),
+      plan.origins.length > 0 && include('cors-headers.conf'),
+    ).join('\n'),
     ...site.publics.map((prefix) => location(prefix, [include(mode)])),
     ...site.internals.map((prefix) =>
       location(prefix, internal(plan.sources(site.name, prefix), plan, site, include)),
@@ -96,16 +104,18 @@ export function renderServer(plan: Plan, site: ServerPlan): string {
   const names = `server_name ${site.names.join(' ')};`;
   const hasDirective = version !== undefined && !isBefore(version, [1, 25, 1]);
   const parameters = tls === undefined ? '' : hasDirective ? ' ssl' : ' ssl http2';
-  const main = block('server', [
-    ...listens.map((listen) => `listen ${listen}${parameters};`),
-    ...(tls !== undefined && hasDirective ? ['http2 on;'] : []),
-    names,
-    ...(tls === undefined
-      ? []
-      : [`ssl_certificate ${tls.certificate};`, `ssl_certificate_key ${tls.key};`]),
-    '',
-    `include ${word(siteFile(site))};`,
-  ]);
+  const main = block(
+    'server',
+    present(
+      ...listens.map((listen) => `listen ${listen}${parameters};`),
+      tls && hasDirective && 'http2 on;',
+      names,
+      tls && `ssl_certificate ${tls.certificate};`,
+      tls && `ssl_certificate_key ${tls.key};`,
+      '',
+      `include ${word(siteFile(site))};`,
+    ),
+  );
   if (redirects.length === 0) return main;
   const redirect = block('server', [
     ...redirects.map((listen) => `listen ${listen};`),
@@ -124,13 +134,13 @@ function internal(
 ): string[] {
   const headers = [include('headers.conf'), ...keptHeaders(plan, site)];
   if ('folder' in source) {
-    return [
+    return present(
       include('internal.conf'),
       ...headers,
-      ...(plan.listing ? [include('listing.conf')] : []),
-      ...(plan.disableSymlinks ? ['disable_symlinks on;'] : []),
+      plan.listing && include('listing.conf'),
+      plan.disableSymlinks && 'disable_symlinks on;',
       `alias ${word(source.folder)};`,
-    ];
+    );
   }
   return [
     include('internal-proxy.conf'),
@@ -140,6 +150,19 @@ function internal(
       : [`proxy_pass ${source.url};`]),
     ...(String(source.url).startsWith('https:') ? VERIFY_CERTIFICATE : []),
   ];
+}
+
+/** What the internal location of an object store needs besides the snippets. */
+function storageLines({ url, upstream }: StorageSource, resolvers: readonly string[]): string[] {
+  // A host in a proxy_pass with variables is looked up again after its time to live, but nginx opens a
+  // connection for each request.
+  const isResolved = resolvers.length > 0;
+  return present(
+    isResolved && `resolver ${resolvers.join(' ')};`,
+    `proxy_set_header Host ${url.host};`,
+    url.protocol === 'https:' && `proxy_ssl_name ${url.hostname};`,
+    `proxy_pass ${url.protocol}//${isResolved ? url.host : upstream}${url.pathname}$postern_object?$args;`,
+  );
 }
 
 /** By default nginx accepts any certificate. */
@@ -157,11 +180,10 @@ function location(prefix: string, lines: readonly string[]): string {
 /** The longest name that fits into nginx's default hash of names. */
 const MAX_DEFAULT_NAME = 40;
 
-function namesHash({ server, sites }: Plan): string[] {
+function namesHash({ server, sites }: Plan): string | false {
   const longest = Math.max(...sites.flatMap(({ names }) => names.map((name) => name.length)));
-  return server && longest > MAX_DEFAULT_NAME
-    ? ['# For a long server_name.\nserver_names_hash_bucket_size 512;']
-    : [];
+  const isLong = server && longest > MAX_DEFAULT_NAME;
+  return isLong && '# For a long server_name.\nserver_names_hash_bucket_size 512;';
 }
 
 function block(head: string, lines: readonly string[]): string {

@@ -1,9 +1,11 @@
+import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
 import { siteName } from '../../service/config/values.ts';
 import type { Mount } from '../../service/domain/mount.ts';
+import { storageUrl } from '../../service/storage/sign.ts';
 import { given } from '../config.ts';
-import type { StorageSource, Storages } from './storage.ts';
+import type { NginxOptions } from './plan.ts';
 import { type FileSource, readFolder, readTarget } from './values.ts';
 
 /** A site, and its locations. */
@@ -101,6 +103,37 @@ export function word(text: string): string {
   return BARE.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
+/** The object store of an internal prefix. */
+export interface StorageSource {
+  /** The URL of the objects, with a slash at the end. */
+  readonly url: URL;
+  /** The name of its upstream block. */
+  readonly upstream: string;
+}
+
+type Storages = ReturnType<typeof storagesOf>;
+
+/** The object stores of mounts. Mounts whose storage has the same host share an upstream. */
+export function storagesOf(mounts: Config['mounts']) {
+  const upstreams = new Map<string, StorageSource>();
+  const sources = mounts.flatMap(({ site, internal, storage }) => {
+    if (storage === undefined) return [];
+    const url = storageUrl(storage);
+    const known = upstreams.get(url.origin);
+    const source = { url, upstream: known?.upstream ?? `postern_storage_${upstreams.size + 1}` };
+    if (known === undefined) upstreams.set(url.origin, source);
+    return [{ site, internal, source }];
+  });
+  return {
+    /** One for each upstream block. */
+    all: [...upstreams.values()],
+    find: (name: string, prefix: string) =>
+      sources.find(
+        ({ site, internal }) => internal === prefix && (site === undefined || site === name),
+      )?.source,
+  };
+}
+
 /** What serves an internal prefix of a site. */
 export type FileSources = (site: string, prefix: string) => FileSource | StorageSource;
 
@@ -111,20 +144,16 @@ const STORAGE = 'https://bucket.store.example';
  * `files.example:/protected/=/srv/files` if sites differ. A mount with an object store needs none.
  */
 export function readFileSources(
-  {
-    files,
-    proxyTarget,
-  }: { readonly files: readonly string[]; readonly proxyTarget: readonly string[] },
+  { files = [], proxyTarget = [] }: Pick<NginxOptions, 'files' | 'proxyTarget'>,
   plans: readonly ServerPlan[],
   storages: Storages,
   errors: ConfigErrors,
 ): FileSources {
-  const sites = plans.map(({ internals, ...site }) => ({
-    ...site,
-    internals: internals.filter((prefix) => storages.find(site.name, prefix) === undefined),
-  }));
-  const prefixes = [...new Set(sites.flatMap(({ internals }) => internals))];
-  const own = sites.flatMap(({ name, internals }) => internals.map((one) => `${name}:${one}`));
+  const needed = plans.flatMap(({ name, internals }) =>
+    internals.flatMap((prefix) => (storages.find(name, prefix) ? [] : [{ name, prefix }])),
+  );
+  const prefixes = [...new Set(needed.map(({ prefix }) => prefix))];
+  const own = needed.map(({ name, prefix }) => `${name}:${prefix}`);
   const keys = [...prefixes, ...own].sort((a, b) => b.length - a.length);
   const sources = new Map<string, FileSource | undefined>();
 
@@ -149,7 +178,7 @@ export function readFileSources(
   const keyOf = (site: string, prefix: string) =>
     [`${site}:${prefix}`, prefix].find((key) => sources.has(key));
   for (const prefix of prefixes) {
-    const having = sites.filter(({ internals }) => internals.includes(prefix));
+    const having = needed.filter((one) => one.prefix === prefix);
     if (having.every(({ name }) => keyOf(name, prefix) !== undefined)) continue;
     const example = prefixes.length > 1 ? `${prefix}=/srv/files` : '/srv/files';
     errors.add({ field: '--files' }, `the folder of the files of ${prefix}: --files ${example}`);

@@ -13,38 +13,36 @@ const SOCKET = /^unix:(\/[A-Za-z0-9._-]+)+$/;
 /** The size of sockaddr_un on every system, and of `unix:` before it. */
 const MAX_SOCKET_BYTES = 103 + 5;
 
-/** A server of an upstream: `127.0.0.1:7300`, `[::1]:7300`, `gate:7300`, `unix:/run/gate.sock`. */
-export function readUpstream(value: SourcedValue, errors: ConfigErrors): string | undefined {
-  const text = String(value.value);
-  const { host, port } = split(text) ?? {};
-  const named = host !== undefined && (isAddress(host) || isName(host));
-  if (isSocket(text) || (named && isPort(port))) return text;
-  return errors.add(
-    value,
-    'the address of a gate: 127.0.0.1:7300, [::1]:7300, gate.internal:7300 or unix:/run/postern/gate.sock',
-  );
+export type Read<T> = (value: SourcedValue, errors: ConfigErrors) => T | undefined;
+
+function reader(isValid: (text: string) => boolean, expected: string): Read<string> {
+  return (value, errors) => {
+    const text = String(value.value);
+    return isValid(text) ? text : errors.add(value, expected);
+  };
 }
+
+/** A server of an upstream: `127.0.0.1:7300`, `[::1]:7300`, `gate:7300`, `unix:/run/gate.sock`. */
+export const readUpstream = reader(
+  (text) => isSocket(text) || (split(text) !== undefined && isHost(text)),
+  'the address of a gate: 127.0.0.1:7300, [::1]:7300, gate.internal:7300 or unix:/run/postern/gate.sock',
+);
 
 /** A DNS server: `127.0.0.53`, `[::1]:5353`. */
-export function readResolver(value: SourcedValue, errors: ConfigErrors): string | undefined {
-  const text = String(value.value);
-  const { host, port } = (!isAddress(text) && split(text)) || { host: text, port: '53' };
-  if (isAddress(host) && isPort(port)) return text;
-  return errors.add(value, 'the address of a DNS server, such as 127.0.0.53 or [::1]:53');
-}
+export const readResolver = reader((text) => {
+  const { host, port } = split(text) ?? { host: text, port: '53' };
+  return isAddress(host) && isPort(port);
+}, 'the address of a DNS server, such as 127.0.0.53 or [::1]:53');
 
 /** An address that nginx listens on: `80`, `*:80`, `127.0.0.1:80`, `[::]:80`, `unix:/run/site.sock`. */
-export function readListenAddress(value: SourcedValue, errors: ConfigErrors): string | undefined {
-  const text = String(value.value);
+export const readListenAddress = reader((text) => {
   const { host, port } = split(text) ?? { host: '*', port: text };
-  if (isSocket(text) || ((host === '*' || isAddress(host)) && isPort(port))) return text;
-  return errors.add(value, 'an address for nginx to listen on: 80, 127.0.0.1:8080 or [::]:80');
-}
+  return isSocket(text) || ((host === '*' || isAddress(host)) && isPort(port));
+}, 'an address for nginx to listen on: 80, 127.0.0.1:8080 or [::]:80');
 
 /** The host of a URL, with or without a port. */
 function isHost(text: string): boolean {
-  const colon = /:\d+$/.test(text);
-  const { host, port } = (colon && split(text)) || { host: text, port: '80' };
+  const { host, port } = split(text) ?? { host: text, port: '80' };
   return (isAddress(host) || isName(host)) && isPort(port);
 }
 
@@ -62,13 +60,14 @@ export function plainListen(text: string): string | undefined {
   return /(^|:)443$/.test(text) ? text.replace(/443$/, '80') : undefined;
 }
 
+/** Undefined: the text has no port. */
 function split(text: string): { readonly host: string; readonly port: string } | undefined {
-  const colon = text.lastIndexOf(':');
-  return colon < 0 ? undefined : { host: text.slice(0, colon), port: text.slice(colon + 1) };
+  const [, host, port] = /^(.*):(\d+)$/.exec(text) ?? [];
+  return host === undefined || port === undefined ? undefined : { host, port };
 }
 
-function isPort(text: string | undefined): boolean {
-  return /^[1-9]\d{0,4}$/.test(text ?? '') && Number(text) <= 65_535;
+function isPort(text: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535;
 }
 
 /** IPv4, or IPv6 in brackets as nginx reads it: without a zone, and `::` replaces at least two groups. */
@@ -118,39 +117,28 @@ export function readFolder(
 }
 
 /** A file or folder. No spaces: nginx reads the text after a space as another word, such as a log format. */
-export function readPath(what: string) {
-  return (value: SourcedValue, errors: ConfigErrors): string | undefined => {
-    const path = String(value.value);
-    if (isPath(path) && /^[\x21-\x7e]+$/.test(path)) return path;
-    return errors.add(value, `the absolute path of ${what}`);
-  };
+export function readPath(what: string): Read<string> {
+  return reader(
+    (path) => isPath(path) && /^[\x21-\x7e]+$/.test(path),
+    `the absolute path of ${what}`,
+  );
 }
 
 const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/;
 
 /** An origin exactly as a browser sends it: lower case, Punycode, no default port, no path. */
-export function readOrigin(value: SourcedValue, errors: ConfigErrors): string | undefined {
-  const text = String(value.value);
-  if (
-    ORIGIN.test(text) &&
-    text.length <= 300 &&
-    URL.canParse(text) &&
-    new URL(text).origin === text
-  ) {
-    return text;
-  }
-  return errors.add(
-    value,
-    'an origin as browsers send it, such as https://app.example or http://localhost:3000: ' +
-      'without path and *, in lower case, in Punycode (xn--…) for other scripts',
-  );
-}
+export const readOrigin = reader(
+  (text) =>
+    ORIGIN.test(text) && text.length <= 300 && URL.canParse(text) && new URL(text).origin === text,
+  'an origin as browsers send it, such as https://app.example or http://localhost:3000: ' +
+    'without path and *, in lower case, in Punycode (xn--…) for other scripts',
+);
 
 /** The unencoded characters of a URL (RFC 3986), except those with a meaning for nginx. */
 const LOGIN_URL =
   /^(?:https?:\/\/([^/?#]+))?((?:\/[A-Za-z0-9._~:@!*(),+%-]*)*)(\?[A-Za-z0-9._~:@!*(),+%/?&=-]*)?$/;
 const BROKEN_PERCENT = /%(?![0-9A-Fa-f]{2})/;
-const MAX_LOGIN_LENGTH = 1024;
+const MAX_URL_LENGTH = 1024;
 
 /**
  * The URL of the login page, up to the requested URL: `/login?return=`. A URL that ends with `=` names its
@@ -165,12 +153,7 @@ export function readLogin(
   const [found, host, path = ''] = LOGIN_URL.exec(text) ?? [];
   // A URL that begins with two slashes contains a host.
   const legal = host === undefined ? /^\/(?!\/)/.test(path) : isHost(host);
-  if (
-    found === undefined ||
-    !legal ||
-    BROKEN_PERCENT.test(text) ||
-    text.length > MAX_LOGIN_LENGTH
-  ) {
+  if (found === undefined || !legal || BROKEN_PERCENT.test(text) || text.length > MAX_URL_LENGTH) {
     return errors.add(
       value,
       'a path of this site or a whole URL, such as /login or https://login.example/?next=, ' +
@@ -184,8 +167,6 @@ export function readLogin(
 /** No query, no user, and no character that is special to nginx or in a URL. */
 const TARGET_URL = /^(https?):\/\/([^/]+)((?:\/[A-Za-z0-9._~-]+)*\/?)$/;
 
-const MAX_TARGET_LENGTH = 1024;
-
 /** The URL that an internal location proxies to. It ends with a slash; the path of the file follows. */
 export function readTarget(
   value: SourcedValue,
@@ -194,7 +175,7 @@ export function readTarget(
 ): FileSource | undefined {
   const [, , authority = '', path = ''] = TARGET_URL.exec(url) ?? [];
   const dots = /\/\.\.?(\/|$)/.test(path);
-  if (isHost(authority) && !dots && url.length <= MAX_TARGET_LENGTH) {
+  if (isHost(authority) && !dots && url.length <= MAX_URL_LENGTH) {
     return { url: url.endsWith('/') ? url : `${url}/` };
   }
   return errors.add(
@@ -204,11 +185,9 @@ export function readTarget(
   );
 }
 
-/** A whole number from 1 to `max`. */
-export function readCount(max: number, example: number) {
-  return (value: SourcedValue, errors: ConfigErrors): number | undefined => {
-    const text = String(value.value);
-    if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= max) return Number(text);
-    return errors.add(value, `a whole number from 1 to ${max}, such as ${example}`);
-  };
+export function readCount(max: number, example: number): Read<string> {
+  return reader(
+    (text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= max,
+    `a whole number from 1 to ${max}, such as ${example}`,
+  );
 }

@@ -1,18 +1,24 @@
 import { type Command, Option } from 'commander';
 import type { Environment } from '../../service/config/environment.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/domain/grant-fields.ts';
+import { type ApiClient, notPostern, openApi } from '../api-client.ts';
 import { UsageError } from '../errors.ts';
 import { type ApiOptions, addApiOptions, collect, example } from '../options.ts';
-import { createProgress, print } from '../terminal.ts';
-import type { Fields } from './issue.ts';
+import { createProgress, escapeControlsInJson, print } from '../terminal.ts';
+import { explain, introspect, readToken } from './explain.ts';
+import { issuedLine, issueLines, optionOf } from './issue.ts';
+import { listText, listTokens, queryOf, stateText } from './show.ts';
 
 interface CommonOptions extends ApiOptions {
   readonly json?: true;
 }
 
+/** The fields of `POST /tokens`. */
+type Fields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
 type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
 
-interface Selected {
+interface Selected extends CommonOptions {
   readonly subject?: string;
   readonly client?: string;
 }
@@ -81,12 +87,14 @@ export function addToken(program: Command, env: Environment): void {
       if (!lines && 'path' in asked === 'prefix' in asked) {
         throw new UsageError('pass exactly one of --path, --prefix and --lines');
       }
-      const service = await open({ api, keyFile } as ApiOptions, env);
-      const { issueLines, issueToken } = await import('./issue.ts');
-      if (!lines) return print(await issueToken(service, asked, json));
+      const service = await openApi({ api, keyFile }, env);
+      if (!lines) {
+        const answer = await service.ask('POST', '/tokens', JSON.stringify(asked), optionOf);
+        return print(issuedLine(answer, json));
+      }
       // URLs on the terminal already show the progress.
       const progress = createProgress(process.stdout.isTTY ? { write() {} } : process.stderr);
-      await issueLines(service, process.stdin, { json, print, progress });
+      await issueLines(service, process.stdin, progress, json);
     });
 
   common(token.command('show'))
@@ -94,10 +102,9 @@ export function addToken(program: Command, env: Environment): void {
     .description('Show the state of a token: what it opens, until when, and its requesters.')
     .argument('<id>', ID_HELP)
     .addHelpText('after', example('postern token show e-SE8A6GH9iOzDIMcEWWDx'))
-    .action(async (id: string, { json, ...options }: CommonOptions) => {
-      const service = await open(options, env, id);
-      const { showToken } = await import('./show.ts');
-      await print(await showToken(service, id, json));
+    .action(async (id: string, options: CommonOptions) => {
+      const state = await ask(options, 'GET', pathOf(id));
+      await print(options.json ? jsonLine(state) : stateText(state));
     });
 
   common(token.command('prolong'))
@@ -109,10 +116,9 @@ export function addToken(program: Command, env: Environment): void {
     )
     .addHelpText('after', example('postern token prolong e-SE8A6GH9iOzDIMcEWWDx --expires-in 600'))
     .action(async (id: string, options: CommonOptions & { expiresIn: number }) => {
-      const { json, expiresIn, ...where } = options;
-      const service = await open(where, env, id);
-      const { prolongToken } = await import('./issue.ts');
-      await print(await prolongToken(service, id, expiresIn, json));
+      const body = JSON.stringify({ expires_in: options.expiresIn });
+      const state = await ask(options, 'PATCH', pathOf(id), body, optionOf);
+      await print(options.json ? jsonLine(state) : stateText(state));
     });
 
   for (const [command, description, help] of EXPLAINING) {
@@ -120,12 +126,15 @@ export function addToken(program: Command, env: Environment): void {
       .description(description)
       .addHelpText('after', help)
       .addHelpText('after', example(`postern token ${command} < token.txt`))
-      .action(async ({ json, ...options }: CommonOptions) => {
-        const { explainToken } = await import('./explain.ts');
-        const openApi = () => open(options, env);
-        const { active, text } = await explainToken(process.stdin, { command, openApi, env, json });
-        await print(text);
-        if (!active) process.exitCode = 1;
+      .action(async (options: CommonOptions) => {
+        const read = await readToken(process.stdin, command);
+        const open = () => openApi(options, env);
+        const explained =
+          command === 'explain'
+            ? await explain(read, open, env)
+            : await introspect(read, await open());
+        await print(options.json ? jsonLine(explained) : stateText(explained));
+        if (!explained.active) process.exitCode = 1;
       });
   }
 
@@ -136,19 +145,19 @@ export function addToken(program: Command, env: Environment): void {
     .option('--subject <subject>', 'revoke all tokens of this subject')
     .option('--client <id>', `revoke all tokens of this client; ${ADMIN_HELP}`)
     .addHelpText('after', example('postern token revoke --subject user-42'))
-    .action(async (id: string | undefined, options: CommonOptions & Selected) => {
-      const { json, subject, client, ...where } = options;
-      const { revokeToken, revokeTokens } = await import('./show.ts');
+    .action(async (id: string | undefined, options: Selected) => {
+      const { json, subject, client } = options;
       const isSelected = subject !== undefined || client !== undefined;
       if ((id !== undefined) === isSelected) {
         throw new UsageError('pass a token ID, or --subject, --client or both');
       }
-      const service = await open(where, env, id);
-      await print(
-        await (id === undefined
-          ? revokeTokens(service, { subject, client }, json)
-          : revokeToken(service, id, json)),
-      );
+      if (id !== undefined) {
+        await ask(options, 'DELETE', pathOf(id));
+        return print(json ? jsonLine({ revoked: 1 }) : `${id} is revoked.\n`);
+      }
+      const { revoked } = await ask(options, 'DELETE', `/tokens?${queryOf({ subject, client })}`);
+      if (typeof revoked !== 'number') throw notPostern(200);
+      await print(json ? jsonLine({ revoked }) : `${revoked} revoked.\n`);
     });
 
   common(token.command('list'))
@@ -159,29 +168,36 @@ export function addToken(program: Command, env: Environment): void {
     .option('--path <path>', 'only those with exactly this path or prefix')
     .option('--client <id>', `those of this client; ${ADMIN_HELP}`)
     .addHelpText('after', example('postern token list --subject user-42'))
-    .action(async (options: CommonOptions & Selected & { path?: string }) => {
-      const { json, subject, path, client, ...where } = options;
-      const service = await open(where, env);
-      const { listTokens } = await import('./show.ts');
+    .action(async (options: Selected & { readonly path?: string }) => {
+      const { json, subject, path, client } = options;
+      const service = await openApi(options, env);
       const progress = createProgress(process.stderr);
-      await print(await listTokens(service, { subject, path, client }, { json, progress }));
+      const tokens = await listTokens(service, { subject, path, client }, progress);
+      const fields = subject === undefined ? ['max_uses', 'subject'] : ['max_uses'];
+      await print(json ? jsonLine({ tokens }) : listText(tokens, fields));
     });
+
+  async function ask(options: ApiOptions, ...request: Parameters<ApiClient['ask']>) {
+    const service = await openApi(options, env);
+    return (await service.ask(...request)) as Record<string, unknown>;
+  }
+}
+
+function jsonLine(value: unknown): string {
+  return `${escapeControlsInJson(value)}\n`;
+}
+
+function pathOf(id: string): string {
+  if (/^[\w-]{22}$/.test(id)) return `/tokens/${id}`;
+  throw new UsageError(
+    'a token ID has 22 letters, digits, - or _; pass the ID, not the token itself',
+  );
 }
 
 function common(command: Command): Command {
   return addApiOptions(command)
     .option('--json', 'print the whole response as JSON')
     .addHelpText('after', KEY_HELP);
-}
-
-async function open(options: ApiOptions, env: Environment, id?: string) {
-  if (id !== undefined && !/^[\w-]{22}$/.test(id)) {
-    throw new UsageError(
-      'a token ID has 22 letters, digits, - or _; pass the ID, not the token itself',
-    );
-  }
-  const { openApi } = await import('../api-client.ts');
-  return openApi(options, env);
 }
 
 /** The request of these options, which have the names of the fields. */

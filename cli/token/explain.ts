@@ -2,50 +2,19 @@ import type { Environment } from '../../service/config/environment.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/domain/token.ts';
 import type { ApiClient } from '../api-client.ts';
 import { Failure, UsageError } from '../errors.ts';
-import { escapeControlsInJson } from '../terminal.ts';
-import type { Explained } from './explain-jwt.ts';
-import { stateText } from './show.ts';
 
-interface ExplainOptions {
-  /** `introspect` asks the service about JWTs, too. */
-  readonly command: 'explain' | 'introspect';
-  readonly openApi: () => Promise<ApiClient>;
-  readonly env: Environment;
-  readonly json?: true | undefined;
+/** Fields to print. `active` says whether the token is valid. */
+export interface Explained extends Readonly<Record<string, unknown>> {
+  readonly active: boolean;
 }
 
-/** More than any token has. */
-const MAX_INPUT_BYTES = 16_384;
-
-/**
- * Says what the token on standard input opens, or why it opens nothing.
- *
- * @throws Failure if the command cannot find out
- */
-export async function explainToken(
-  stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
-  { command, openApi, env, json }: ExplainOptions,
-): Promise<{ readonly active: boolean; readonly text: string }> {
-  if (stdin.isTTY) {
-    throw new UsageError(
-      `the token is read from standard input: postern token ${command} < token.txt`,
-    );
-  }
-  const token = await read(stdin);
-  const explained =
-    command === 'explain'
-      ? await explain(token, openApi, env)
-      : await introspect(await openApi(), token);
-  const text = json ? `${escapeControlsInJson(explained)}\n` : stateText(explained);
-  return { active: explained.active, text };
-}
-
-async function explain(
+/** Says what a token opens, or why it opens nothing. Only an opaque token needs the service. */
+export async function explain(
   token: string,
-  openApi: ExplainOptions['openApi'],
+  openApi: () => Promise<ApiClient>,
   env: Environment,
 ): Promise<Explained> {
-  if (isOpaque(token)) return introspect(await openApi(), token);
+  if (isOpaque(token)) return introspect(token, await openApi());
   if (isToken(token)) {
     const { explainJwt } = await import('./explain-jwt.ts');
     return explainJwt(token, env);
@@ -56,7 +25,7 @@ async function explain(
   return { active: false, reason };
 }
 
-async function introspect(api: ApiClient, token: string): Promise<Explained> {
+export async function introspect(token: string, api: ApiClient): Promise<Explained> {
   const form = new URLSearchParams({ token });
   const state = (await api.ask('POST', '/introspect', form)) as Record<string, unknown>;
   if (state.active === true) return { ...state, active: true };
@@ -65,7 +34,19 @@ async function introspect(api: ApiClient, token: string): Promise<Explained> {
   return { active: false, reason };
 }
 
-async function read(stdin: AsyncIterable<Uint8Array>): Promise<string> {
+/** More than any token has. */
+const MAX_INPUT_BYTES = 16_384;
+
+/** The token on standard input. */
+export async function readToken(
+  stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
+  command: string,
+): Promise<string> {
+  if (stdin.isTTY) {
+    throw new UsageError(
+      `the token is read from standard input: postern token ${command} < token.txt`,
+    );
+  }
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stdin) {

@@ -7,11 +7,6 @@ const TIMES = [
   ...['first', 'last'],
 ];
 
-export async function showToken(api: ApiClient, id: string, json?: true): Promise<string> {
-  const state = (await api.ask('GET', `/tokens/${id}`)) as Record<string, unknown>;
-  return json ? `${JSON.stringify(state)}\n` : stateText(state);
-}
-
 /** A line for each field, for a person. */
 export function stateText(state: Readonly<Record<string, unknown>>): string {
   const rows = Object.entries(state).flatMap(([field, value]) => rowsOf(field, value));
@@ -55,19 +50,18 @@ interface Page {
 const MAX_PAGE = 1000;
 
 /** Parameters of `GET /tokens` and `DELETE /tokens`. */
-type Selection = Readonly<Partial<Record<'subject' | 'path' | 'client', string | undefined>>>;
-
-function queryOf(values: Readonly<Record<string, string | undefined>>): URLSearchParams {
+export function queryOf(values: Readonly<Record<string, string | undefined>>): URLSearchParams {
   return new URLSearchParams(
     Object.entries(values).filter((one): one is [string, string] => one[1] !== undefined),
   );
 }
 
+/** All tokens of a selection, ordered by their end. */
 export async function listTokens(
   api: ApiClient,
-  selection: Selection,
-  { json, progress }: { readonly json?: true | undefined; readonly progress: Progress },
-): Promise<string> {
+  selection: Parameters<typeof queryOf>[0],
+  progress: Progress,
+): Promise<Page['tokens']> {
   const tokens: Page['tokens'][number][] = [];
   let cursor: string | undefined;
   try {
@@ -87,33 +81,17 @@ export async function listTokens(
     progress.end();
   }
   // The service orders them by the latest end, at which resuming ends too.
-  tokens.sort((a, b) => Number(a.exp) - Number(b.exp));
-  if (json) return `${JSON.stringify({ tokens })}\n`;
-  const shown = ['max_uses', ...(selection.subject === undefined ? ['subject'] : [])];
-  return tokens.map((token) => lineOf(token, shown)).join('');
+  return tokens.sort((a, b) => Number(a.exp) - Number(b.exp));
 }
 
-function lineOf(token: Page['tokens'][number], shown: readonly string[]): string {
-  const covers = displayValue('path', token.path ?? token.prefix);
-  const more = shown.flatMap((name) =>
-    token[name] === undefined ? [] : `  ${name} ${displayValue(name, token[name])}`,
-  );
-  return `${displayValue('id', token.id)}  ${displayValue('exp', token.exp)}  ${covers}${more.join('')}\n`;
-}
-
-export async function revokeToken(api: ApiClient, id: string, json?: true): Promise<string> {
-  await api.ask('DELETE', `/tokens/${id}`);
-  return json ? '{"revoked":1}\n' : `${id} is revoked.\n`;
-}
-
-/** Revokes all tokens of a subject, or of a client. */
-export async function revokeTokens(
-  api: ApiClient,
-  selection: Selection,
-  json?: true,
-): Promise<string> {
-  const path = `/tokens?${queryOf(selection)}`;
-  const { revoked } = (await api.ask('DELETE', path)) as { revoked: unknown };
-  if (typeof revoked !== 'number') throw notPostern(200);
-  return json ? `${JSON.stringify({ revoked })}\n` : `${revoked} revoked.\n`;
+/** A line for each token, for a person, with these fields if it has them. */
+export function listText(tokens: Page['tokens'], fields: readonly string[]): string {
+  const lines = tokens.map((token) => {
+    const covers = displayValue('path', token.path ?? token.prefix);
+    const more = fields.flatMap((name) =>
+      token[name] === undefined ? [] : `  ${name} ${displayValue(name, token[name])}`,
+    );
+    return `${displayValue('id', token.id)}  ${displayValue('exp', token.exp)}  ${covers}${more.join('')}\n`;
+  });
+  return lines.join('');
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findOnPath, isProgram, type Tool } from '../find-on-path.ts';
@@ -7,7 +7,6 @@ import { run } from '../run.ts';
 import { type Apt, privateApt } from './apt.ts';
 import { libraryPath } from './library-path.ts';
 import { withLock } from './lock.ts';
-import { release } from './release.ts';
 
 // One folder for each package, with the dependencies that are not installed. These differ between
 // releases, and a container may share the work tree, so the name contains the release.
@@ -71,4 +70,19 @@ async function fetchOne(name: string, work: string, apt: Apt): Promise<void> {
   for (const archive of await apt.download(name)) await run('dpkg-deb', ['-x', archive, root]);
   // Only a complete folder gets the name of the package.
   await rename(root, join(cache, name));
+}
+
+/** Such as `debian-13-x64`, from os-release(5). */
+function release(): string {
+  const text = osRelease();
+  const value = (key: string) => new RegExp(`^${key}="?([\\w.-]+)`, 'm').exec(text)?.[1] ?? 'none';
+  return `${value('ID')}-${value('VERSION_ID')}-${process.arch}`;
+}
+
+function osRelease(): string {
+  try {
+    return readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    return '';
+  }
 }

@@ -2,7 +2,14 @@ import type { Paper } from './paper.ts';
 import { curlLine, type Reply, type Request, send } from './request.ts';
 import type { Sample } from './samples.ts';
 import type { Site } from './site.ts';
-import { type Expected, judge } from './verdict.ts';
+
+/** The response that a step expects. */
+interface Expected {
+  readonly status: number;
+  readonly sha256?: string;
+  /** Of the problem document. */
+  readonly code?: string;
+}
 
 export interface Issued {
   readonly access_token: string;
@@ -106,4 +113,35 @@ function usesInShort({ text }: Reply): string {
     requesters: Array<{ address: string }>;
   };
   return ` uses left: ${left}; used from ${requesters.map(({ address }) => address).join(', ')}`;
+}
+
+/** Compares the response with the expected one, as one line of text. */
+function judge(reply: Reply, expected: Expected): { ok: boolean; text: string } {
+  const came: Expected = {
+    status: reply.status,
+    ...(expected.sha256 !== undefined && { sha256: reply.sha256 }),
+    ...(expected.code !== undefined && { code: codeOf(reply.text) }),
+  };
+  const ok = describe(came, true) === describe(expected, true);
+  if (!ok) return { ok, text: `${describe(came)} instead of ${describe(expected)}` };
+  const size = expected.sha256 === undefined ? '' : `, ${bytes(reply.bytes)}, same as on disk`;
+  return { ok, text: describe(came) + size };
+}
+
+function describe({ status, sha256, code }: Expected, full = false): string {
+  const sum = sha256 && `sha256 ${full ? sha256 : `${sha256.slice(0, 12)}…`}`;
+  return [status, code, sum].filter(Boolean).join(' ');
+}
+
+function codeOf(text: string): string {
+  try {
+    return String(JSON.parse(text).code);
+  } catch {
+    return '(no problem document)';
+  }
+}
+
+function bytes(count: number): string {
+  const mib = count / 2 ** 20;
+  return mib >= 1 ? `${mib} MiB` : `${count.toLocaleString('en')} bytes`;
 }

@@ -60,6 +60,6 @@ export function curlLine({ url, headers = {}, body, range, show }: Request): str
 const checksumProgram = process.platform === 'darwin' ? 'shasum -a 256' : 'sha256sum';
 
 /** For any POSIX shell. */
-export function quote(argument: string): string {
+function quote(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { pictures } from '../../bench/charts/pictures.ts';
-import { fillIn } from '../../bench/report/fill-in.ts';
 import { report } from '../../bench/report/report.ts';
 import { grantsTable, liveTable, stepsTable } from '../../bench/report/scaling.ts';
-import { aligned } from '../../bench/report/table.ts';
+import { aligned, fillIn } from '../../bench/report/table.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
 import type { Results } from '../../bench/results.ts';
 import type { Downloaded } from '../../bench/workloads/download.ts';

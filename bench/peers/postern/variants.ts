@@ -61,7 +61,7 @@ async function cluster(): Promise<Servers> {
   return { url, pids: [...masters, ...replicas].map(({ pid }) => pid), stop };
 }
 
-export const onRedis = (wanted: Wanted, env: Record<string, string> = {}) =>
+const onRedis = (wanted: Wanted, env: Record<string, string> = {}) =>
   onServers(oneRedis, wanted, env);
 
 /** nginx reuses a decision for this many seconds, and up to one more. */

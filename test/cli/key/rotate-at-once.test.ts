@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { generateKey } from '../../../cli/key/keys.ts';
+import { generateKey } from '../../../cli/key/command.ts';
 
 test('key generate --rotate: no key is lost when several processes rotate at once', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'postern-'));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { newKey } from '../../../../cli/key/file.ts';
+import { newKey } from '../../../../cli/key/command.ts';
 import { projectRoot } from '../../../../dev/paths.ts';
 import { createMounts } from '../../../../service/domain/mount.ts';
 import { openJwt } from '../../../../service/jwt/open.ts';

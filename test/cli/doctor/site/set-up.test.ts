@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { createApiClient } from '../../../../cli/api-client.ts';
+import { openApi } from '../../../../cli/api-client.ts';
 import { attackSite } from '../../../../cli/doctor/site/doctor.ts';
 import { waitFor } from '../../../../dev/wait.ts';
 import { apiKey, KEY, listening, mount } from '../../../support/postern.ts';
@@ -203,7 +203,7 @@ test('doctor URL: changes nothing on a site that allows WebDAV methods', async (
 
 test('doctor URL: shows its progress on a terminal', async ({ onTestFinished }) => {
   const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
-  const api = createApiClient(site.api, KEY);
+  const api = await openApi({ api: site.api }, { POSTERN_API_KEY: KEY });
   const shown: string[] = [];
   const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
     shown.push(String(text));

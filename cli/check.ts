@@ -1,21 +1,28 @@
 import { readFileSync } from 'node:fs';
-import { type Config, loadConfig } from '../../service/config/config.ts';
-import type { Environment } from '../../service/config/environment.ts';
-import { ConfigError } from '../../service/config/errors.ts';
-import { createMounts } from '../../service/domain/mount.ts';
-import { KeyFilesError, openJwt } from '../../service/jwt/open.ts';
-import { serviceEnvironment } from '../config.ts';
-import { escapeControls } from '../terminal.ts';
+import { type Config, loadConfig } from '../service/config/config.ts';
+import type { Environment } from '../service/config/environment.ts';
+import { ConfigError } from '../service/config/errors.ts';
+import { createMounts } from '../service/domain/mount.ts';
+import { KeyFilesError, openJwt } from '../service/jwt/open.ts';
+import { serviceEnvironment } from './config.ts';
+import { escapeControls, escapeControlsInJson, print } from './terminal.ts';
 
-interface Checked {
-  /** Empty: the configuration is valid. */
-  readonly errors: readonly object[];
-  /** The report for people. */
-  readonly text: string;
+const INVALID = 2;
+
+/** Checks the configuration, prints the result, and sets the exit code. */
+export async function check(env: Environment, json?: true): Promise<void> {
+  const { errors, text } = await checked(env);
+  const isValid = errors.length === 0;
+  if (!isValid) process.exitCode = INVALID;
+  if (json) await print(`${escapeControlsInJson({ valid: isValid, errors })}\n`);
+  else if (isValid) await print(text);
+  else process.stderr.write(text);
 }
 
 /** Reads the configuration and the key files as the service does without a terminal, and asks no server. */
-export async function checkConfig(env: Environment): Promise<Checked> {
+async function checked(
+  env: Environment,
+): Promise<{ readonly errors: readonly object[]; readonly text: string }> {
   const readFile = (path: string) => readFileSync(path, 'utf8');
   try {
     const config = loadConfig(serviceEnvironment(env), readFile);

@@ -1,14 +1,14 @@
 import { get } from 'node:http';
-import type { Config } from '../../service/config/config.ts';
-import type { Listen } from '../../service/config/values.ts';
+import type { Environment } from '../service/config/environment.ts';
+import type { Listen } from '../service/config/values.ts';
+import { REACHABLE, serviceConfig } from './config.ts';
+import { Failure } from './errors.ts';
 
 const TIMEOUT_MS = 2000;
 
-/** Addresses that listen on each interface, and one that reaches them. */
-const REACHABLE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-
-/** Asks `/livez` on each listener of the configuration. Returns a message for each one that does not answer. */
-export async function deadListeners(config: Config): Promise<string[]> {
+/** Asks `/livez` on each listener of the configuration. @throws Failure, which names those that do not answer */
+export async function checkHealth(env: Environment): Promise<void> {
+  const config = serviceConfig(env);
   const listeners: Array<[string, Listen | 'off' | undefined]> = [
     ['gate', config.listen],
     ['API', config.apiListen],
@@ -20,7 +20,8 @@ export async function deadListeners(config: Config): Promise<string[]> {
     const address = 'path' in where ? `unix:${where.path}` : `${where.host}:${where.port}`;
     return reason === undefined ? [] : [`the ${name} at ${address} does not answer: ${reason}`];
   });
-  return (await Promise.all(messages)).flat();
+  const dead = (await Promise.all(messages)).flat();
+  if (dead.length > 0) throw new Failure(dead.join('\npostern: '));
 }
 
 /** Undefined if the listener answers 200. */

@@ -1,3 +1,0 @@
-export const WORKLOADS = ['serve', 'issue', 'download', 'growth'] as const;
-
-export type Workload = (typeof WORKLOADS)[number];
