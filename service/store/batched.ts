@@ -8,15 +8,7 @@ export type Stored = Grant | 'revoked' | undefined;
 
 /** Reads grants by their keys. A record that cannot be read does not affect the others. */
 export function createRead(connection: Connection): (key: string) => Promise<Stored> {
-  const get = batched(async (keys: string[]) => {
-    try {
-      const records = await connection.mget(keys);
-      connection.assertMaster();
-      return records.map(decoded);
-    } catch (error) {
-      throw connection.failureOf(error as Error);
-    }
-  });
+  const get = batched(connection, async (keys) => (await connection.mget(keys)).map(decoded));
   return (key) => get(key).then(valueOrThrow);
 }
 
@@ -31,18 +23,13 @@ interface TimedStored {
  * The reply may be as old as the command, so the time since the command is subtracted.
  */
 export function createReadTimed(connection: Connection): (key: string) => Promise<TimedStored> {
-  const get = batched(async (keys: string[]) => {
+  const get = batched(connection, async (keys) => {
     const sent = performance.now();
-    try {
-      const records = await connection.mgetTimed(keys);
-      connection.assertMaster();
-      const passed = performance.now() - sent;
-      return records.map(([record, leftMs]) => {
-        return { stored: decoded(record), leftMs: leftMs - passed };
-      });
-    } catch (error) {
-      throw connection.failureOf(error as Error);
-    }
+    const records = await connection.mgetTimed(keys);
+    const passed = performance.now() - sent;
+    return records.map(([record, leftMs]) => {
+      return { stored: decoded(record), leftMs: leftMs - passed };
+    });
   });
   return async (key) => {
     const { stored, leftMs } = (await get(key)) ?? { stored: undefined, leftMs: 0 };
@@ -66,39 +53,50 @@ function valueOrThrow(stored: Stored | Error): Stored {
   return stored;
 }
 
-interface Batch<K, V> {
-  readonly items: K[];
+interface Batch<V> {
+  readonly keys: string[];
   readonly results: Promise<readonly V[]>;
 }
 
 /**
- * Collects the calls of one turn of the event loop into one batch. A command for each call costs more
+ * Collects the reads of one turn of the event loop into one batch. A command for each read costs more
  * than the rest of a decision: its promise, its timer, and the system calls for a few bytes. ioredis'
  * enableAutoPipelining saves only the system calls, and lets a command, with its timeout, wait for the
  * batch before it.
  *
- * @param runAll returns the results in the order of the items
+ * @param readAll returns the results in the order of the keys
  */
-function batched<K, V>(
-  runAll: (items: K[]) => Promise<readonly V[]>,
-): (item: K) => Promise<V | undefined> {
-  let current: Batch<K, V> | undefined;
+function batched<V>(
+  connection: Connection,
+  readAll: (keys: string[]) => Promise<readonly V[]>,
+): (key: string) => Promise<V | undefined> {
+  let current: Batch<V> | undefined;
 
-  function start(): Batch<K, V> {
-    const items: K[] = [];
+  async function read(keys: string[]): Promise<readonly V[]> {
+    try {
+      const results = await readAll(keys);
+      connection.assertMaster();
+      return results;
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  }
+
+  function start(): Batch<V> {
+    const keys: string[] = [];
     const results = new Promise<readonly V[]>((resolve, reject) => {
       setImmediate(() => {
         current = undefined;
-        runAll(items).then(resolve, reject);
+        read(keys).then(resolve, reject);
       });
     });
-    return { items, results };
+    return { keys, results };
   }
 
-  return (item) => {
+  return (key) => {
     current ??= start();
-    const { items, results } = current;
-    const index = items.push(item) - 1;
+    const { keys, results } = current;
+    const index = keys.push(key) - 1;
     return results.then((all) => all[index]);
   };
 }
