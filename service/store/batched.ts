@@ -8,7 +8,7 @@ export type Stored = Grant | 'revoked' | undefined;
 
 /** Reads grants by their keys. A record that cannot be read does not affect the others. */
 export function createRead(connection: Connection): (key: string) => Promise<Stored> {
-  const get = batched(connection, async (keys) => (await connection.mget(keys)).map(decoded));
+  const get = batched(connection, connection.mget, (records) => records.map(decoded));
   return (key) => get(key).then(valueOrThrow);
 }
 
@@ -23,14 +23,9 @@ interface TimedStored {
  * The reply may be as old as the command, so the time since the command is subtracted.
  */
 export function createReadTimed(connection: Connection): (key: string) => Promise<TimedStored> {
-  const get = batched(connection, async (keys) => {
-    const sent = performance.now();
-    const records = await connection.mgetTimed(keys);
-    const passed = performance.now() - sent;
-    return records.map(([record, leftMs]) => {
-      return { stored: decoded(record), leftMs: leftMs - passed };
-    });
-  });
+  const get = batched(connection, connection.mgetTimed, (records, passed) =>
+    records.map(([record, leftMs]) => ({ stored: decoded(record), leftMs: leftMs - passed })),
+  );
   return async (key) => {
     const { stored, leftMs } = (await get(key)) ?? { stored: undefined, leftMs: 0 };
     return { stored: valueOrThrow(stored), leftMs };
@@ -64,19 +59,22 @@ interface Batch<V> {
  * enableAutoPipelining saves only the system calls, and lets a command, with its timeout, wait for the
  * batch before it.
  *
- * @param readAll returns the results in the order of the keys
+ * @param send gets the reply to a batch
+ * @param resultsOf returns the results in the order of the keys; `passed`: milliseconds since the command
  */
-function batched<V>(
+function batched<R, V>(
   connection: Connection,
-  readAll: (keys: string[]) => Promise<readonly V[]>,
+  send: (keys: string[]) => Promise<R>,
+  resultsOf: (reply: R, passed: number) => readonly V[],
 ): (key: string) => Promise<V | undefined> {
   let current: Batch<V> | undefined;
 
   async function read(keys: string[]): Promise<readonly V[]> {
+    const sent = performance.now();
     try {
-      const results = await readAll(keys);
+      const reply = await send(keys);
       connection.assertMaster();
-      return results;
+      return resultsOf(reply, performance.now() - sent);
     } catch (error) {
       throw connection.failureOf(error as Error);
     }
