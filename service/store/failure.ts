@@ -85,13 +85,15 @@ const SENTINEL_MEANINGS: Meanings = [
   [/certificate|SSL|TLS/i, 'TLS to the sentinels fails'],
 ];
 
-/** An error of the connection to the master, before there is one. */
-export function isSentinelFailure({ message }: Error): boolean {
-  return message.startsWith('All sentinels are unreachable');
-}
-
-/** Why no sentinel named a master. ioredis keeps only the text of the cause. */
-export function sentinelFailure({ message }: Error): StoreUnavailable {
+/**
+ * Why no sentinel named a master; undefined if that is not the error. ioredis reports the cause as another
+ * error, and keeps only its text.
+ */
+export function sentinelFailure(
+  error: Error,
+  { message }: Error = error,
+): StoreUnavailable | undefined {
+  if (!error.message.startsWith('All sentinels are unreachable')) return undefined;
   const shown = meaningOf(message, SENTINEL_MEANINGS) ?? 'No sentinel answers';
   return new StoreUnavailable(message, { shown });
 }

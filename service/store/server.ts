@@ -3,14 +3,7 @@ import type { StoreUrl } from '../store-url.ts';
 import { checkedUrl, type ServerOptions, serverOptions } from './access.ts';
 import { connectCluster } from './cluster.ts';
 import { type Connection, type ConnectOptions, createState, replyOrThrow } from './connection.ts';
-import {
-  codeOf,
-  failureOf,
-  handshakeFailure,
-  isSentinelFailure,
-  isSilence,
-  sentinelFailure,
-} from './failure.ts';
+import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
 import { type MasterConnector, sentinelOptions } from './sentinel.ts';
 
 /** The name of a master without a cluster. */
@@ -83,8 +76,8 @@ function connectServer(
   });
   redis.on('error', (error: Error & { command?: { name: string } }) => {
     const isBefore = redis.status !== 'ready' && !isLeaving;
-    state.lost = isBefore ? handshakeFailure(error, url.isTls) : failureOf(error);
-    if (isSentinelFailure(error)) state.lost = sentinelFailure(sentinelError ?? error);
+    const failure = isBefore ? handshakeFailure(error, url.isTls) : failureOf(error);
+    state.lost = sentinelFailure(error, sentinelError) ?? failure;
     if (error.command?.name === 'select') {
       // The library would continue with database 0.
       state.refused = state.lost;
