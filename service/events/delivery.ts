@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventStore, TakenEvent } from '../domain/event.ts';
+import type { Logger } from 'pino';
+import type { EventStore, Outcome, TakenEvent } from '../domain/event.ts';
 import { createSend, MAX_CONCURRENT, type Send, type Webhook } from './send.ts';
 
 /** How often to look for events that became due, or that another instance added. */
 const POLL_MS = 1000;
 
-/** How long the end of the process waits for attempts. */
-const CLOSE_MS = 1000;
+/** How long the end of the process waits for the store, and then for attempts. */
+export const CLOSE_MS = 1000;
 
 const FIRST_DELAY_MS = 5000;
 const MAX_DELAY_MS = 3_600_000;
@@ -20,24 +21,36 @@ export function delayAfter(attempt: number, random = Math.random): number {
   return Math.round(delay * (0.8 + 0.4 * random()));
 }
 
+interface Counter {
+  inc(by?: number): void;
+}
+
+export interface EventMetrics {
+  readonly attempts: Readonly<Record<'delivered' | 'failed', Counter>>;
+  readonly dead: Counter;
+  readonly dropped: Readonly<Record<'queue_full' | 'store_full' | 'shutdown', Counter>>;
+  /** How long the oldest event waits. */
+  oldestMs: number;
+}
+
 export interface DeliveryOptions {
   readonly store: () => EventStore;
   /** Undefined: nothing is delivered. */
   readonly webhook: () => Webhook | undefined;
-  /** An attempt failed; undefined: it succeeded. */
-  readonly onAttempt: (error?: Error) => void;
-  readonly onDead: (event: TakenEvent, reason: string) => void;
-  /** How long the oldest event waits. */
-  readonly onOldest: (milliseconds: number) => void;
+  readonly metrics: EventMetrics;
+  readonly log: Logger;
 }
 
 /** Delivers the events of the store, a few at a time. */
-export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
+export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions) {
   const attempts = new Map<TakenEvent, Promise<void>>();
   let isTaking = false;
   let isAskedAgain = false;
   let isClosed = false;
   let sender: { readonly webhook: Webhook; readonly send: Send } | undefined;
+  const logRefused = perMinute((reason) =>
+    log.warn({ reason }, 'the webhook did not accept an event, which is sent again later'),
+  );
 
   /** Connections are kept until a reload changes the receiver. */
   function senderOf(current: Webhook): Send {
@@ -47,13 +60,16 @@ export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
 
   async function take(): Promise<void> {
     const current = webhook();
-    if (isClosed || current === undefined) return on.onOldest(0);
+    if (isClosed || current === undefined) {
+      metrics.oldestMs = 0;
+      return;
+    }
     isAskedAgain = isTaking;
     if (isTaking) return;
     isTaking = true;
     try {
       const { events, oldestMs } = await store().take(MAX_CONCURRENT - attempts.size);
-      on.onOldest(oldestMs);
+      metrics.oldestMs = oldestMs;
       for (const event of events) attempts.set(event, attempt(event, senderOf(current)));
     } catch {
       // The next poll tries again.
@@ -63,25 +79,27 @@ export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
   }
 
   async function attempt(event: TakenEvent, send: Send): Promise<void> {
-    const error = await send(event).then(
-      () => undefined,
-      (error: Error) => error,
-    );
+    const outcome = await send(event).then(delivered, (error) => failed(event, error));
     // If this fails, the event is delivered again, with the same ID.
-    await settle(event, error).catch(() => {});
+    await store()
+      .settle(event, outcome)
+      .catch(() => {});
     attempts.delete(event);
     void take();
   }
 
-  function settle(event: TakenEvent, error: Error | undefined): Promise<void> {
-    on.onAttempt(error);
-    if (error === undefined) return store().settle(event, { kind: 'delivered' });
-    if (event.attempt < MAX_ATTEMPTS) {
-      return store().settle(event, { kind: 'later', afterMs: delayAfter(event.attempt) });
-    }
-    const { message: reason } = error;
-    on.onDead(event, reason);
-    return store().settle(event, { kind: 'dead', reason });
+  function delivered(): Outcome {
+    metrics.attempts.delivered.inc();
+    return { kind: 'delivered' };
+  }
+
+  function failed({ id, attempt }: TakenEvent, { message: reason }: Error): Outcome {
+    metrics.attempts.failed.inc();
+    logRefused(reason);
+    if (attempt < MAX_ATTEMPTS) return { kind: 'later', afterMs: delayAfter(attempt) };
+    metrics.dead.inc();
+    log.error({ event: id, attempts: attempt, reason }, 'an event was given up');
+    return { kind: 'dead', reason };
   }
 
   const timer = setInterval(() => void take(), POLL_MS);
@@ -100,5 +118,16 @@ export function createDelivery({ store, webhook, ...on }: DeliveryOptions) {
       const release = (event: TakenEvent) => store().settle(event, { kind: 'later', afterMs: 0 });
       await Promise.all(left.map(release)).catch(() => {});
     },
+  };
+}
+
+/** Writes at most one line a minute: each event could cause one. */
+export function perMinute(write: (reason: string) => void): (reason: string) => void {
+  let quietUntil = 0;
+  return (reason) => {
+    const now = performance.now();
+    if (now < quietUntil) return;
+    quietUntil = now + 60_000;
+    write(reason);
   };
 }

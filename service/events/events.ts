@@ -1,21 +1,23 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Emit, EventStore, EventType, TakenEvent } from '../domain/event.ts';
-import { createDelivery } from './delivery.ts';
-import { createQueue, type DropReason } from './queue.ts';
+import { type EventStore, type EventType, eventBody } from '../domain/event.ts';
+import { CLOSE_MS, createDelivery, type EventMetrics, perMinute } from './delivery.ts';
 import type { Webhook } from './send.ts';
+
+/** Events that wait until the store has them, for example while Redis restarts. */
+const MAX_QUEUED = 10_000;
+
+/** Events that are added together. Redis answers nobody else meanwhile, for some tenths of a millisecond. */
+const MAX_BATCH = 100;
+
+const RETRY_MS = 500;
 
 export interface EventSettings {
   /** Empty: nothing is recorded, and the store is not opened. */
   readonly types: readonly EventType[];
   /** Absent: events are only stored. */
   readonly webhook?: Webhook;
-}
-
-export interface EventMetrics {
-  attempted(isDelivered: boolean): void;
-  died(): void;
-  dropped(reason: DropReason, count: number): void;
-  waited(seconds: number): void;
 }
 
 export interface EventOptions {
@@ -26,73 +28,85 @@ export interface EventOptions {
   readonly log: Logger;
 }
 
-/** Records events, and delivers them to the webhook. */
+interface Queued {
+  readonly id: string;
+  readonly type: EventType;
+  readonly at: number;
+  readonly data: object;
+}
+
+/**
+ * Records events, and delivers them to the webhook. A bounded queue is in front of the store, so that nothing
+ * waits for it: one command at a time takes what has gathered. Events stay in the queue until the store has them.
+ */
 export function createEvents({ settings, open, metrics, log }: EventOptions) {
+  const queue: Queued[] = [];
+  let draining: Promise<void> | undefined;
+  let isClosed = false;
   let opened: EventStore | undefined;
   const store = () => {
     opened ??= open();
     return opened;
   };
-  const unstored = perMinute((reason) =>
+  const delivery = createDelivery({ store, webhook: () => settings().webhook, metrics, log });
+  const logUnstored = perMinute((reason: string) =>
     log.error({ reason }, 'events cannot be stored, and wait in memory'),
   );
-  const refused = perMinute((reason) =>
-    log.warn({ reason }, 'the webhook did not accept an event, which is sent again later'),
-  );
-  const lost = (reason: DropReason) => log.error({ reason }, 'events were dropped');
+  const lost = (reason: string) => log.error({ reason }, 'events were dropped');
   const logDropped = {
     queue_full: perMinute(lost),
     store_full: perMinute(lost),
     shutdown: lost,
   };
 
-  const delivery = createDelivery({
-    store,
-    webhook: () => settings().webhook,
-    onAttempt(error) {
-      metrics.attempted(error === undefined);
-      if (error !== undefined) refused(error.message);
-    },
-    onDead({ id, attempt }: TakenEvent, reason) {
-      metrics.died();
-      log.error({ event: id, attempts: attempt, reason }, 'an event was given up');
-    },
-    onOldest: (milliseconds) => metrics.waited(milliseconds / 1000),
-  });
-  const queue = createQueue({
-    store,
-    onDropped(reason, count) {
-      // Without a webhook, nothing takes events out of the store.
-      if (reason === 'store_full' && settings().webhook === undefined) return;
-      metrics.dropped(reason, count);
-      logDropped[reason](reason);
-    },
-    onAdded(error) {
-      if (error === undefined) void delivery.take();
-      else unstored(error.message);
-    },
-  });
+  function dropped(reason: keyof EventMetrics['dropped'], count: number): void {
+    metrics.dropped[reason].inc(count);
+    logDropped[reason](reason);
+  }
 
-  const emit: Emit = (type, data) => {
-    if (settings().types.includes(type)) queue.push(type, data);
-  };
+  async function drain(): Promise<void> {
+    // After the answers of this turn, and with the other events of it.
+    await turn();
+    while (queue.length > 0) {
+      try {
+        await addSome();
+      } catch (error) {
+        if (isClosed) break;
+        logUnstored((error as Error).message);
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
+    draining = undefined;
+  }
+
+  async function addSome(): Promise<void> {
+    const batch = queue.slice(0, MAX_BATCH);
+    const count = await store().add(
+      batch.map(({ id, type, at, data }) => ({ id, body: eventBody(type, at, data) })),
+    );
+    queue.splice(0, batch.length);
+    void delivery.take();
+    // Without a webhook, nothing takes events out of the store.
+    if (count > 0 && settings().webhook !== undefined) dropped('store_full', count);
+  }
+
   return {
-    emit,
+    emit(type: EventType, data: object): void {
+      if (!settings().types.includes(type)) return;
+      if (queue.length >= MAX_QUEUED) {
+        dropped('queue_full', 1);
+        return;
+      }
+      queue.push({ id: `msg_${randomUUID()}`, type, at: Date.now(), data });
+      draining ??= drain();
+    },
+    /** Adds what is left, and counts what cannot be added in time. */
     async close(): Promise<void> {
-      await queue.close();
+      isClosed = true;
+      await Promise.race([draining, sleep(CLOSE_MS, undefined, { ref: false })]);
+      if (queue.length > 0) dropped('shutdown', queue.length);
       await delivery.close();
       opened?.close();
     },
-  };
-}
-
-/** Writes at most one line a minute: each event could cause one. */
-function perMinute<T>(write: (reason: T) => void): (reason: T) => void {
-  let quietUntil = 0;
-  return (reason) => {
-    const now = performance.now();
-    if (now < quietUntil) return;
-    quietUntil = now + 60_000;
-    write(reason);
   };
 }

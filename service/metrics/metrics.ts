@@ -1,8 +1,7 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Decision, DenyCode } from '../domain/decision.ts';
-import { counts, gauge, times } from './counts.ts';
-import { deliveryMetrics } from './delivery.ts';
-import { eventMetrics } from './events.ts';
+import type { Counted } from '../domain/delivery.ts';
+import { createInstruments, type Instruments } from './instruments.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeMetrics } from './store.ts';
 
@@ -14,44 +13,41 @@ export type Metrics = ReturnType<typeof createMetrics>;
  */
 export function createMetrics(versions: { readonly version: string; readonly node: string }) {
   const registry = new Registry();
-  const registers = [registry];
+  const instruments = createInstruments(registry);
   new Gauge({
     name: 'postern_build_info',
     help: 'Always 1; the versions are its labels.',
     labelNames: ['version', 'node'],
-    registers,
+    registers: [registry],
   }).set(versions, 1);
-  const lostLines = counts(
-    registry,
+  const lostLines = instruments.counts(
     'postern_log_lines_lost_total',
     'Log lines dropped because the log could not be written.',
   )();
   return {
-    recordDecision: decisionRecorder(registry),
-    ...storeMetrics(registry),
-    ...deliveryMetrics(registry),
-    recordReload: reloadRecorder(registry),
-    events: eventMetrics(registry),
+    recordDecision: decisionRecorder(instruments),
+    ...storeMetrics(registry, instruments),
+    ...deliveryMetrics(instruments),
+    recordReload: reloadRecorder(instruments),
+    events: eventMetrics(instruments),
     /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
-    watchProcess: (process: ObservedProcess) => watchProcess(registry, process),
+    watchProcess: (process: ObservedProcess) => watchProcess(registry, instruments, process),
     /** All metrics in Prometheus' text format. */
     text: () => registry.metrics(),
   };
 }
 
 /** Records whether the last configuration that was read is in force. The start reads the first one. */
-function reloadRecorder(registry: Registry): (isSuccessful: boolean) => void {
+function reloadRecorder({ gauge }: Instruments): (isSuccessful: boolean) => void {
   let successful = 1;
   let at = Date.now() / 1000;
   gauge(
-    registry,
     'postern_config_last_reload_successful',
     '1 if the last reload of the configuration was successful.',
     () => successful,
   );
   gauge(
-    registry,
     'postern_config_last_reload_success_timestamp_seconds',
     'Time of the last successful reload, or of the start, in seconds since 1970.',
     () => at,
@@ -86,16 +82,14 @@ const CODES = Object.keys({
 } satisfies Record<Code, 0>) as Code[];
 
 /** Counts and times the gate's decisions. Only their code becomes a label. */
-function decisionRecorder(registry: Registry): RecordDecision {
+function decisionRecorder({ counts, times }: Instruments): RecordDecision {
   const total = counts(
-    registry,
     'postern_decisions_total',
     'Decisions of the gate, by how nginx asked and by code.',
     'way',
     'code',
   );
   const secondsOf = times(
-    registry,
     'postern_decision_seconds',
     'Duration of decisions in seconds, including the store.',
     'way',
@@ -115,6 +109,65 @@ function decisionRecorder(registry: Registry): RecordDecision {
     ofCode.get(decision.allow ? 'allow' : decision.code)?.inc();
     seconds.observe(milliseconds / 1000);
   };
+}
+
+/** A client or a mount that the configuration no longer has. */
+const OTHER = 'other';
+
+/** Counts what nginx reports about the files that it sends. */
+function deliveryMetrics({ counts, countsBy }: Instruments) {
+  const lines = countsBy(
+    'postern_delivery_lines_total',
+    'Lines of nginx about sent files, by what became of them.',
+    'result',
+    ['counted', 'unknown', 'invalid', 'dropped'],
+  );
+  const bytesOf = counts(
+    'postern_delivered_bytes_total',
+    'Bytes of files that nginx sent, by client and mount.',
+    'client',
+    'mount',
+  );
+  return {
+    countLines: (result: keyof typeof lines, count = 1) => lines[result].inc(count),
+    /** Only these names become labels. The users of an issuer count as the issuer. */
+    bytesRecorder(clients: ReadonlySet<string>, mounts: ReadonlySet<string>) {
+      return ({ client, mount, bytes }: Counted): void => {
+        const [name = ''] = client.split('/', 1);
+        bytesOf(clients.has(name) ? name : OTHER, mounts.has(mount) ? mount : OTHER).inc(bytes);
+      };
+    },
+  };
+}
+
+/** Counts what becomes of events, and records how long the oldest waits. */
+function eventMetrics({ counts, countsBy, gauge }: Instruments) {
+  const events = {
+    attempts: countsBy(
+      'postern_webhook_attempts_total',
+      'Requests to the webhook, by result.',
+      'result',
+      ['delivered', 'failed'],
+    ),
+    dead: counts(
+      'postern_webhook_dead_events_total',
+      'Events that were given up after the last attempt.',
+    )(),
+    dropped: countsBy(
+      'postern_events_dropped_total',
+      'Events that were dropped, by reason.',
+      'reason',
+      ['queue_full', 'store_full', 'shutdown'],
+    ),
+    /** How long the oldest event waits. */
+    oldestMs: 0,
+  };
+  gauge(
+    'postern_webhook_oldest_event_seconds',
+    'Age of the oldest event that is not delivered; 0 without one.',
+    () => events.oldestMs / 1000,
+  );
+  return events;
 }
 
 /** Prometheus asks every 15 s or so. */

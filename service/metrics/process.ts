@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, type Registry } from 'prom-client';
-import { gauge } from './counts.ts';
+import type { Instruments } from './instruments.ts';
 
 export type ObservedProcess = Pick<NodeJS.Process, 'cpuUsage' | 'memoryUsage' | 'uptime'>;
 
@@ -10,15 +10,14 @@ const SAMPLE_MS = 20;
 /** Metrics under the usual names for Node.js, read when Prometheus asks. */
 export function watchProcess(
   registry: Registry,
+  { gauge }: Instruments,
   { cpuUsage, memoryUsage, uptime }: ObservedProcess,
 ): void {
-  const registers = [registry];
   const started = Date.now() / 1000 - uptime();
-
   new Counter({
     name: 'process_cpu_seconds_total',
     help: 'CPU time of the process, user and system.',
-    registers,
+    registers: [registry],
     collect() {
       const { user, system } = cpuUsage();
       this.reset();
@@ -26,16 +25,14 @@ export function watchProcess(
     },
   });
   gauge(
-    registry,
     'process_start_time_seconds',
     'Start time of the process in seconds since 1970.',
     () => started,
   );
-  gauge(registry, 'process_resident_memory_bytes', 'Resident memory of the process.', () =>
+  gauge('process_resident_memory_bytes', 'Resident memory of the process.', () =>
     memoryUsage.rss(),
   );
   gauge(
-    registry,
     'nodejs_heap_size_used_bytes',
     'Used size of the JavaScript heap.',
     () => memoryUsage().heapUsed,
@@ -47,13 +44,11 @@ export function watchProcess(
   // The histogram holds the time between two samples, in nanoseconds.
   const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - SAMPLE_MS / 1000);
   gauge(
-    registry,
     'nodejs_eventloop_lag_p99_seconds',
     '99th percentile of the event loop delay since the last scrape.',
     () => late(delay.percentile(99)),
   );
   gauge(
-    registry,
     'nodejs_eventloop_lag_max_seconds',
     'Longest event loop delay since the last scrape.',
     () => {

@@ -2,52 +2,43 @@ import { Histogram, type Registry } from 'prom-client';
 import type { Issue } from '../domain/issue.ts';
 import { type Store, Unconfirmed } from '../domain/store.ts';
 import { isOpaque } from '../domain/token.ts';
-import { counts, gauge, times } from './counts.ts';
+import type { Instruments } from './instruments.ts';
 
 /** Seconds: from a planned failover to one that needs a person. */
 const FAILOVER_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60];
 
 /** Times the operations of a store, and counts issued, redeemed and revoked tokens. */
-export function storeMetrics(registry: Registry) {
-  const issuedBy = counts(
-    registry,
-    'postern_tokens_issued_total',
-    'Tokens issued, by format.',
-    'format',
-  );
-  const issued = { opaque: issuedBy('opaque'), jwt: issuedBy('jwt') };
+export function storeMetrics(registry: Registry, instruments: Instruments) {
+  const { counts, countsBy, times, gauge } = instruments;
+  const issued = countsBy('postern_tokens_issued_total', 'Tokens issued, by format.', 'format', [
+    'opaque',
+    'jwt',
+  ]);
   const redeemed = counts(
-    registry,
     'postern_tokens_redeemed_total',
     'First uses of tokens with max_uses or resume_for.',
   )();
   const revoked = counts(
-    registry,
     'postern_tokens_revoked_total',
     'Tokens revoked: each by itself, or those of a subject or a client.',
   )();
   const secondsOf = times(
-    registry,
     'postern_store_seconds',
     'Duration of store operations in seconds, including failed ones.',
     'operation',
   );
   const errorsOf = counts(
-    registry,
     'postern_store_errors_total',
     'Store operations that failed.',
     'operation',
   );
-  const confirmationsBy = counts(
-    registry,
+  const confirmations = countsBy(
     'postern_store_confirmations_total',
     'Changes that replicas had to confirm, by result.',
     'result',
+    ['confirmed', 'unconfirmed'],
   );
-  const confirmed = confirmationsBy('confirmed');
-  const unconfirmed = confirmationsBy('unconfirmed');
   const redirections = counts(
-    registry,
     'postern_store_redirections_total',
     'Commands that a cluster sent to another master.',
   )();
@@ -60,7 +51,6 @@ export function storeMetrics(registry: Registry) {
   // A plain variable: setting a gauge would cost each operation more than reading the clock.
   let up = 0;
   gauge(
-    registry,
     'postern_store_up',
     '1 if the store answered the last operation; 0 without a connection.',
     () => up,
@@ -99,7 +89,8 @@ export function storeMetrics(registry: Registry) {
       connected(isConnected: boolean): void {
         up = Number(isConnected);
       },
-      confirmed: (isConfirmed: boolean) => (isConfirmed ? confirmed : unconfirmed).inc(),
+      confirmed: (isConfirmed: boolean) =>
+        confirmations[isConfirmed ? 'confirmed' : 'unconfirmed'].inc(),
       redirected: () => redirections.inc(),
       failedOver: (seconds: number) => failovers.observe(seconds),
     },

@@ -8,15 +8,7 @@ export type Stored = Grant | 'revoked' | undefined;
 
 /** Reads grants by their keys. A record that cannot be read does not affect the others. */
 export function createRead(connection: Connection): (key: string) => Promise<Stored> {
-  const get = batched(async (keys: string[]) => {
-    try {
-      const records = await connection.mget(keys);
-      connection.assertMaster();
-      return records.map(decoded);
-    } catch (error) {
-      throw connection.failureOf(error as Error);
-    }
-  });
+  const get = batched(connection, connection.mget, (records) => records.map(decoded));
   return (key) => get(key).then(valueOrThrow);
 }
 
@@ -31,19 +23,9 @@ interface TimedStored {
  * The reply may be as old as the command, so the time since the command is subtracted.
  */
 export function createReadTimed(connection: Connection): (key: string) => Promise<TimedStored> {
-  const get = batched(async (keys: string[]) => {
-    const sent = performance.now();
-    try {
-      const records = await connection.mgetTimed(keys);
-      connection.assertMaster();
-      const passed = performance.now() - sent;
-      return records.map(([record, leftMs]) => {
-        return { stored: decoded(record), leftMs: leftMs - passed };
-      });
-    } catch (error) {
-      throw connection.failureOf(error as Error);
-    }
-  });
+  const get = batched(connection, connection.mgetTimed, (records, passed) =>
+    records.map(([record, leftMs]) => ({ stored: decoded(record), leftMs: leftMs - passed })),
+  );
   return async (key) => {
     const { stored, leftMs } = (await get(key)) ?? { stored: undefined, leftMs: 0 };
     return { stored: valueOrThrow(stored), leftMs };
@@ -66,39 +48,53 @@ function valueOrThrow(stored: Stored | Error): Stored {
   return stored;
 }
 
-interface Batch<K, V> {
-  readonly items: K[];
+interface Batch<V> {
+  readonly keys: string[];
   readonly results: Promise<readonly V[]>;
 }
 
 /**
- * Collects the calls of one turn of the event loop into one batch. A command for each call costs more
+ * Collects the reads of one turn of the event loop into one batch. A command for each read costs more
  * than the rest of a decision: its promise, its timer, and the system calls for a few bytes. ioredis'
  * enableAutoPipelining saves only the system calls, and lets a command, with its timeout, wait for the
  * batch before it.
  *
- * @param runAll returns the results in the order of the items
+ * @param send gets the reply to a batch
+ * @param resultsOf returns the results in the order of the keys; `passed`: milliseconds since the command
  */
-function batched<K, V>(
-  runAll: (items: K[]) => Promise<readonly V[]>,
-): (item: K) => Promise<V | undefined> {
-  let current: Batch<K, V> | undefined;
+function batched<R, V>(
+  connection: Connection,
+  send: (keys: string[]) => Promise<R>,
+  resultsOf: (reply: R, passed: number) => readonly V[],
+): (key: string) => Promise<V | undefined> {
+  let current: Batch<V> | undefined;
 
-  function start(): Batch<K, V> {
-    const items: K[] = [];
+  async function read(keys: string[]): Promise<readonly V[]> {
+    const sent = performance.now();
+    try {
+      const reply = await send(keys);
+      connection.assertMaster();
+      return resultsOf(reply, performance.now() - sent);
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  }
+
+  function start(): Batch<V> {
+    const keys: string[] = [];
     const results = new Promise<readonly V[]>((resolve, reject) => {
       setImmediate(() => {
         current = undefined;
-        runAll(items).then(resolve, reject);
+        read(keys).then(resolve, reject);
       });
     });
-    return { items, results };
+    return { keys, results };
   }
 
-  return (item) => {
+  return (key) => {
     current ??= start();
-    const { items, results } = current;
-    const index = items.push(item) - 1;
+    const { keys, results } = current;
+    const index = keys.push(key) - 1;
     return results.then((all) => all[index]);
   };
 }

@@ -1,19 +1,17 @@
 import { Cluster, type Redis } from 'ioredis';
-import { StoreUnavailable } from '../domain/store.ts';
-import { checkedUrl, loginOptions } from './access.ts';
+import type { StoreUnavailable } from '../domain/store.ts';
+import type { StoreUrl } from '../store-url.ts';
+import { serverOptions } from './access.ts';
 import {
-  type Checks,
   type Command,
   type Connection,
   type ConnectOptions,
+  createState,
   type Reply,
   replyOrThrow,
 } from './connection.ts';
-import { ServerConnector } from './connector.ts';
-import { codeOf, failureOf, isReply, isSilence } from './failure.ts';
+import { clusterFailure, codeOf, isReply } from './failure.ts';
 import { SLOTS, slotOf } from './slot.ts';
-import { requireVersion } from './version.ts';
-import { createWatch } from './watch.ts';
 
 /** Replies of a node that does not have the key, or not yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
@@ -22,40 +20,22 @@ const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
  * A connection to each master of a cluster. It never queues: without the master of a key, a command
  * fails immediately. Replicas are not asked.
  */
-export function connectCluster(options: ConnectOptions, { write, learn }: Checks): Connection {
-  const { timeoutMs, onState, observer, checkEveryMs = 1000 } = options;
-  const url = checkedUrl(options.url);
-  const watch = createWatch(observer);
-  /** Why a node does not answer. */
-  let lost: StoreUnavailable | undefined;
-  /** Why the cluster must not be used. */
-  let refused: StoreUnavailable | undefined;
-  let up = false;
-  let isClosed = false;
-
+export function connectCluster(
+  url: StoreUrl,
+  options: ConnectOptions,
+  write: () => Promise<unknown>,
+): Connection {
   const cluster = new Cluster([...url.addresses], {
-    // A command that was lost is not sent again: it may have been a redemption.
     enableOfflineQueue: false,
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
-    // The writes below show whether it takes commands.
     enableReadyCheck: false,
     slotsRefreshInterval: 1000,
     slotsRefreshTimeout: 500,
-    clusterRetryStrategy: (attempt) => (refused ? 500 : Math.min(50 * attempt, 1000)),
+    clusterRetryStrategy: (attempt) => (state.refused ? 500 : Math.min(50 * attempt, 1000)),
     // Certificates contain names, not the addresses that they lead to.
     dnsLookup: (name, callback) => callback(null, name),
-    redisOptions: {
-      ...loginOptions(url, options),
-      Connector: ServerConnector,
-      commandTimeout: timeoutMs,
-      connectTimeout: Math.max(timeoutMs, 1000),
-      socketTimeout: Math.max(timeoutMs, 1000),
-      disconnectTimeout: 100,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      enableReadyCheck: false,
-    },
+    redisOptions: serverOptions(url, options, options.timeoutMs),
   });
 
   let redirections = 0;
@@ -64,13 +44,10 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
   library.handleError = (error, ...more) => {
     if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) {
       redirections += 1;
-      observer?.redirected();
+      options.observer?.redirected();
     }
     handleError(error, ...more);
   };
-
-  const failure = (error: Error) =>
-    (isSilence(error) && (lost ?? refused)) || clusterFailure(error);
 
   /** The masters that are connected, by their names in the table of slots. */
   function connected(): Map<string, Redis> {
@@ -127,7 +104,7 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
   /** A key holds a string, or it is not there: as MGET has it. */
   function stringOf([error, value]: Reply): string | null | StoreUnavailable {
     if (error === null) return value as string | null;
-    return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : failure(error);
+    return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : state.failureOf(error);
   }
 
   const masterOf = (key: string) => cluster.slots[slotOf(key)]?.[0] ?? '';
@@ -153,34 +130,15 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
     return Promise.all(masters.map((master) => master.info(...sections).catch(() => '')));
   };
 
-  async function check(): Promise<void> {
-    try {
-      await Promise.all([write(), learn()]);
-    } catch (error) {
-      watch.failed();
-      // A slow node is no news: if it does not answer at all, its connection ends.
-      if ((error as Error).message !== 'Command timed out') down(failure(error as Error));
-      return;
-    }
-    try {
-      if (!up) (await infos('server')).forEach(requireVersion);
-    } catch (error) {
-      refused = error as StoreUnavailable;
-      down(refused);
-      cluster.disconnect(true);
-      return;
-    }
-    lost = undefined;
-    refused = undefined;
-    if (!isClosed) watch.answered(masterNames());
-    if (!up && !isClosed) onState?.('up');
-    up = true;
-  }
-
-  function down(why: StoreUnavailable): void {
-    up = false;
-    if (!isClosed) onState?.('down', why);
-  }
+  const state = createState(options, write, {
+    infos,
+    answering: masterNames,
+    isOpen: () => true,
+    // If a node does not answer at all, its connection ends.
+    isKnown: ({ message }) => message === 'Command timed out',
+    failureOf: clusterFailure,
+    reconnect: () => cluster.disconnect(true),
+  });
 
   cluster.on('+node', (node: Redis) => {
     // Only the connection of a node reports why it fails. Later, the first command connects.
@@ -193,15 +151,13 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
       return asked;
     };
   });
-  cluster.on('ready', () => void check());
+  cluster.on('ready', () => void state.check());
   cluster.on('error', (error: Error & { lastNodeError?: Error }) => {
-    lost = clusterFailure(error.lastNodeError ?? error);
+    state.lost = clusterFailure(error.lastNodeError ?? error);
   });
   cluster.on('node error', (error: Error) => {
-    if (error.message !== 'Connection is closed.') lost = clusterFailure(error);
+    if (error.message !== 'Connection is closed.') state.lost = clusterFailure(error);
   });
-  const timer = setInterval(() => void check(), checkEveryMs);
-  timer.unref();
 
   return {
     isCluster: true,
@@ -218,7 +174,7 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
       const replies = await send(commands);
       return keys.map((_, i) => {
         const [record, [error, left]] = [replies[2 * i], replies[2 * i + 1]] as [Reply, Reply];
-        return [error ? failure(error) : stringOf(record), Number(left)];
+        return [error ? state.failureOf(error) : stringOf(record), Number(left)];
       });
     },
     async unlink(keys) {
@@ -233,32 +189,11 @@ export function connectCluster(options: ConnectOptions, { write, learn }: Checks
       return redirections;
     },
     infos,
-    assertMaster() {
-      if (refused !== undefined) throw refused;
-    },
-    failureOf: failure,
+    assertMaster: state.assertMaster,
+    failureOf: state.failureOf,
     close() {
-      isClosed = true;
-      clearInterval(timer);
+      state.close();
       cluster.disconnect();
     },
   };
-}
-
-function clusterFailure(error: Error): StoreUnavailable {
-  const shown = error instanceof StoreUnavailable ? undefined : meaningOf(error.message);
-  return shown === undefined ? failureOf(error) : new StoreUnavailable(shown, { shown });
-}
-
-function meaningOf(message: string): string | undefined {
-  if (message.startsWith('CLUSTERDOWN')) {
-    return 'The cluster is down, or a slot has no master (CLUSTERDOWN)';
-  }
-  if (/^(Too many Cluster redirections|MOVED |ASK )/.test(message)) {
-    return 'A slot of the cluster is being moved';
-  }
-  if (message.includes('cluster support disabled')) {
-    return 'Redis is not a node of a cluster: use redis:// or redis+sentinel:// in POSTERN_STORE';
-  }
-  return undefined;
 }

@@ -1,11 +1,7 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../domain/store.ts';
-import { checkedUrl, loginOptions, type ServerOptions, type StoreAccess } from './access.ts';
-import { type MasterConnector, ServerConnector } from './connector.ts';
-import { codeOf, failureOf, handshakeFailure, isSilence } from './failure.ts';
-import { isSentinelFailure, sentinelFailure, sentinelOptions } from './sentinel.ts';
-import { requireVersion } from './version.ts';
-import { createWatch } from './watch.ts';
+import type { StoreAccess } from './access.ts';
+import { isSilence, requireVersion } from './failure.ts';
 
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
@@ -27,14 +23,6 @@ export interface StoreObserver {
   redirected(): void;
   /** Another master answers, so long after the first failure. */
   failedOver(seconds: number): void;
-}
-
-/** What happens on each new connection, and then regularly. */
-export interface Checks {
-  /** Rejects if Redis does not accept a write. */
-  write(): Promise<unknown>;
-  /** Does not reject. */
-  learn(): Promise<unknown>;
 }
 
 /** A command of one key. */
@@ -78,159 +66,120 @@ export interface Connection {
   close(): void;
 }
 
-/** The name of a master without a cluster. */
-const ONLY = '';
+/** What a connection tells its state. */
+interface Connected extends Pick<Connection, 'infos' | 'failureOf'> {
+  /** The names of the masters that have just answered. */
+  answering(): readonly string[];
+  /** Whether a regular check makes sense. */
+  isOpen(): boolean;
+  /** A failed check that is no news: Redis is slow, or the lost connection is reported. */
+  isKnown(error: Error): boolean;
+  reconnect(): void;
+}
 
 /**
- * A connection that never queues: without Redis a command fails at once, and it reconnects.
+ * Whether the store can be used. The first command on a connection is a write, followed by one write per
+ * second. This detects a lost host, which sends nothing, and a master that became a replica, which keeps its
+ * clients: a replica's reply may be older than a revocation.
  *
- * The first command on a connection is a write, followed by one write per second. This detects a lost
- * host, which sends nothing, and a master that became a replica, which keeps its clients: a replica's
- * reply may be older than a revocation.
+ * @param write rejects if Redis does not accept a write
  */
-export function connect(options: ConnectOptions, { write, learn }: Checks): Connection {
-  const { timeoutMs, onState, observer, checkEveryMs = 1000 } = options;
-  const url = checkedUrl(options.url);
+export function createState(
+  options: ConnectOptions,
+  write: () => Promise<unknown>,
+  connected: Connected,
+) {
+  const { onState, observer, checkEveryMs = 1000 } = options;
   const watch = createWatch(observer);
-  /** Why there is no connection. */
-  let lost: StoreUnavailable | undefined;
-  /** Why this Redis must not be used. */
-  let refused: StoreUnavailable | undefined;
-  let phase: 'closed' | 'connected' | 'ready' | 'leaving' = 'closed';
   let up = false;
+  let isClosed = false;
 
-  const address: ServerOptions =
-    url.kind === 'sentinel'
-      ? sentinelOptions(url, options)
-      : { ...url.addresses[0], ...loginOptions(url, options), Connector: ServerConnector };
-  const settings: ServerOptions = {
-    ...address,
-    db: url.database,
-    commandTimeout: timeoutMs,
-    connectTimeout: Math.max(timeoutMs, 1000),
-    // Runs only while a reply is pending, so idle connections stay open.
-    socketTimeout: Math.max(timeoutMs, 1000),
-    // A host that hangs does not close its side.
-    disconnectTimeout: 100,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    // The library would estimate how long Redis loads. The first accepted write shows it.
-    enableReadyCheck: false,
-    retryStrategy: (attempt) => (refused ? 500 : Math.min(50 * attempt, 1000)),
-    reconnectOnError(error) {
-      if (codeOf(error) !== 'READONLY') return false;
-      refused = failureOf(error);
-      // Once per connection: the address may now lead to the new master.
-      const leaves = phase === 'ready';
-      phase = 'leaving';
-      return leaves;
+  const state = {
+    /** Why there is no connection. */
+    lost: undefined as StoreUnavailable | undefined,
+    /** Why this Redis must not be used. */
+    refused: undefined as StoreUnavailable | undefined,
+
+    down(why?: StoreUnavailable): void {
+      if (isClosed) return;
+      up = false;
+      watch.failed();
+      onState?.('down', why);
+    },
+
+    /** To call on each new connection. */
+    async check(): Promise<void> {
+      try {
+        await Promise.all([write(), up || checkVersion()]);
+      } catch (error) {
+        watch.failed();
+        if (!connected.isKnown(error as Error)) state.down(state.failureOf(error as Error));
+        return;
+      }
+      if (isClosed) return;
+      state.lost = undefined;
+      state.refused = undefined;
+      watch.answered(connected.answering());
+      if (!up) onState?.('up');
+      up = true;
+    },
+
+    assertMaster(): void {
+      if (state.refused !== undefined) throw state.refused;
+    },
+
+    failureOf(error: Error): StoreUnavailable {
+      return (isSilence(error) && (state.lost ?? state.refused)) || connected.failureOf(error);
+    },
+
+    close(): void {
+      isClosed = true;
+      clearInterval(timer);
     },
   };
-  const redis = new Redis(settings);
 
-  function down(failure?: StoreUnavailable): void {
-    up = false;
-    watch.failed();
-    onState?.('down', failure);
-  }
-
-  // The Redis user may lack the permission for INFO.
-  const infos = async (...sections: string[]) => [await redis.info(...sections).catch(() => '')];
-
-  /** On a new connection, because an old Redis would answer some commands. */
+  /** An old Redis would answer some commands. */
   async function checkVersion(): Promise<void> {
-    const [info = ''] = await infos('server');
+    const infos = await connected.infos('server');
     try {
-      requireVersion(info);
+      infos.forEach(requireVersion);
     } catch (error) {
-      refused = error as StoreUnavailable;
-      phase = 'leaving';
-      redis.disconnect(true);
+      state.refused = error as StoreUnavailable;
+      connected.reconnect();
       throw error;
     }
   }
 
-  async function check(more?: () => Promise<void>): Promise<void> {
-    try {
-      await Promise.all([write(), learn(), more?.()]);
-    } catch (error) {
-      // A slow Redis is not down, and the events report a lost connection.
-      watch.failed();
-      if (!isSilence(error as Error)) down(failureOf(error as Error));
-      return;
-    }
-    refused = undefined;
-    const { remoteAddress, remotePort } = redis.stream ?? {};
-    watch.answered(remoteAddress === undefined ? [] : [`${remoteAddress}:${remotePort}`]);
-    if (!up) onState?.('up');
-    up = true;
-  }
-
-  redis.on('connect', () => {
-    phase = 'connected';
-  });
-  redis.on('ready', () => {
-    phase = 'ready';
-    lost = undefined;
-    check(checkVersion);
-  });
-  let sentinelError: Error | undefined;
-  redis.on('sentinelError', (error: Error) => {
-    sentinelError = error;
-  });
-  redis.on('error', (error: Error & { command?: { name: string } }) => {
-    const isBefore = phase === 'closed' || phase === 'connected';
-    lost = isBefore ? handshakeFailure(error, url.isTls) : failureOf(error);
-    if (isSentinelFailure(error)) lost = sentinelFailure(sentinelError ?? error);
-    if (error.command?.name === 'select') {
-      // The library would continue with database 0.
-      refused = lost;
-      phase = 'leaving';
-      redis.disconnect(true);
-    }
-    down(lost);
-  });
-  redis.on('close', () => {
-    phase = 'closed';
-    down();
-  });
   const timer = setInterval(() => {
-    if (redis.status === 'ready') check();
+    if (connected.isOpen()) void state.check();
   }, checkEveryMs);
   timer.unref();
+  return state;
+}
+
+/** Reports each check to an observer, and when another master answers than before. */
+export function createWatch(observer: StoreObserver | undefined) {
+  let masters: readonly string[] = [];
+  let failedAt: number | undefined;
+  /** The last check found one more. */
+  let wasAdded = false;
 
   return {
-    isCluster: false,
-    redis,
-    async send(commands) {
-      return (await redis.pipeline(commands).exec()) ?? [];
+    failed(): void {
+      failedAt ??= performance.now();
+      observer?.connected(false);
     },
-    mget: (keys) => redis.mget(keys as string[]),
-    async mgetTimed(keys) {
-      const pipeline = redis.pipeline().mget(keys as string[]);
-      for (const key of keys) pipeline.pttl(key);
-      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(replyOrThrow);
-      return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
-    },
-    unlink: (keys) => redis.unlink(...keys),
-    masters: () => new Map([[ONLY, redis]]),
-    masterNames: () => [ONLY],
-    masterOf: () => ONLY,
-    keyOn: (_, key) => key,
-    redirections: 0,
-    infos,
-    get sentinels() {
-      return (redis as unknown as { connector: Partial<MasterConnector> }).connector.sentinels;
-    },
-    assertMaster() {
-      if (refused !== undefined) throw refused;
-    },
-    failureOf: (error) => (isSilence(error) && (lost ?? refused)) || failureOf(error),
-    close() {
-      clearInterval(timer);
-      redis.removeAllListeners('close');
-      redis.disconnect();
+    answered(names: readonly string[]): void {
+      const isGone = masters.some((name) => !names.includes(name));
+      const isNew = masters.length > 0 && names.some((name) => !masters.includes(name));
+      // A cluster may name the old one for one check longer.
+      const isReplaced = isNew ? isGone || failedAt !== undefined : isGone && wasAdded;
+      wasAdded = isNew && !isReplaced;
+      const now = performance.now();
+      if (isReplaced) observer?.failedOver((now - (failedAt ?? now)) / 1000);
+      masters = names;
+      failedAt = undefined;
+      observer?.connected(true);
     },
   };
 }

@@ -1,5 +1,7 @@
 import { type Counted, type Delivered, type Delivery, MAX_RANGES } from '../domain/delivery.ts';
 import type { Grant } from '../domain/grant.ts';
+import type { Connection } from './connection.ts';
+import type { Keys } from './keys.ts';
 import { decodeRecord } from './record.ts';
 
 /** The field in the hash of a grant's requesters (scripts.ts) that has what nginx sent. */
@@ -78,26 +80,20 @@ return replies
 
 export type DeliveryEntry = readonly [id: string, delivery: Delivery];
 
-export interface AddDeliveredOptions {
-  /** The keys of a token: its grant and its requesters. */
-  readonly keysOf: (id: string) => readonly string[];
-  /** In a cluster, a script reaches the keys of one token only. */
-  readonly isCluster: boolean;
-  readonly run: (
-    script: string,
-    keys: readonly string[],
-    args: ReadonlyArray<string | number>,
-  ) => Promise<unknown>;
-}
+type Run = (
+  script: string,
+  names: readonly string[],
+  args: ReadonlyArray<string | number>,
+) => Promise<unknown>;
 
-export function createAddDelivered({ keysOf, isCluster, run }: AddDeliveredOptions) {
+export function createAddDelivered({ isCluster }: Connection, keys: Keys, run: Run) {
   async function add(entries: readonly DeliveryEntry[]): Promise<Counted[]> {
-    const keys = entries.flatMap(([id]) => keysOf(id));
+    const names = entries.flatMap(([id]) => [keys.grant(id), keys.uses(id)]);
     const args = entries.flatMap(([, { requests, bytes, first, last, size, ranges }]) => {
       const texts = ranges.map(([from, to]) => `${from}-${to}`);
       return [requests, bytes, first, last, size ?? '', texts.join()];
     });
-    const replies = (await run(ADD_DELIVERED, keys, args)) as Array<readonly string[] | null>;
+    const replies = (await run(ADD_DELIVERED, names, args)) as Array<readonly string[] | null>;
     return entries.flatMap(([id, { requests, bytes }], i): Counted[] => {
       const reply = replies[i];
       if (!reply) return [];
@@ -108,6 +104,7 @@ export function createAddDelivered({ keysOf, isCluster, run }: AddDeliveredOptio
   }
 
   return async (entries: readonly DeliveryEntry[]): Promise<readonly Counted[]> => {
+    // In a cluster, a script reaches the keys of one token only.
     const together = isCluster ? entries.map((entry) => [entry]) : [entries];
     return (await Promise.all(together.map(add))).flat();
   };

@@ -68,3 +68,58 @@ export function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable
 export function isSilence(error: Error): boolean {
   return !isReply(error) && !(error instanceof StoreUnavailable);
 }
+
+type Meanings = ReadonlyArray<readonly [pattern: RegExp, shown: string]>;
+
+const meaningOf = (message: string, meanings: Meanings): string | undefined =>
+  meanings.find(([pattern]) => pattern.test(message))?.[1];
+
+const SENTINEL_MEANINGS: Meanings = [
+  [/invalid reply|No such master/, 'The sentinels do not know the master that POSTERN_STORE names'],
+  [
+    /WRONGPASS|ERR AUTH/,
+    'A sentinel rejects POSTERN_SENTINEL_USERNAME or POSTERN_SENTINEL_PASSWORD',
+  ],
+  [/NOAUTH/, 'The sentinels require a password: set POSTERN_SENTINEL_PASSWORD'],
+  [/NOPERM/, 'The user of the sentinels lacks a permission (NOPERM)'],
+  [/certificate|SSL|TLS/i, 'TLS to the sentinels fails'],
+];
+
+/**
+ * Why no sentinel named a master; undefined if that is not the error. ioredis reports the cause as another
+ * error, and keeps only its text.
+ */
+export function sentinelFailure(
+  error: Error,
+  { message }: Error = error,
+): StoreUnavailable | undefined {
+  if (!error.message.startsWith('All sentinels are unreachable')) return undefined;
+  const shown = meaningOf(message, SENTINEL_MEANINGS) ?? 'No sentinel answers';
+  return new StoreUnavailable(message, { shown });
+}
+
+const CLUSTER_MEANINGS: Meanings = [
+  [/^CLUSTERDOWN/, 'The cluster is down, or a slot has no master (CLUSTERDOWN)'],
+  [/^(Too many Cluster redirections|MOVED |ASK )/, 'A slot of the cluster is being moved'],
+  [
+    /cluster support disabled/,
+    'Redis is not a node of a cluster: use redis:// or redis+sentinel:// in POSTERN_STORE',
+  ],
+];
+
+/** As `failureOf`, for a node of a cluster. */
+export function clusterFailure(error: Error): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
+  const shown = meaningOf(error.message, CLUSTER_MEANINGS);
+  return shown === undefined ? failureOf(error) : new StoreUnavailable(shown, { shown });
+}
+
+const OLDEST = 7;
+
+/** Throws if INFO server names a version that is too old. Valkey reports a version of Redis, too. */
+export function requireVersion(info: string): void {
+  const version = /^redis_version:(\S+)/m.exec(info)?.[1];
+  if (version === undefined || Number.parseInt(version, 10) >= OLDEST) return;
+  const shown = `Redis ${version} is too old: Postern needs Redis ${OLDEST}.0 or newer, or Valkey`;
+  throw new StoreUnavailable(shown, { shown });
+}

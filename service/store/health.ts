@@ -64,18 +64,15 @@ export function createHealth(connection: Connection, options: HealthOptions) {
 
   function warningOf(infos: readonly string[]): string | undefined {
     const policies = infos.map((info) => /^maxmemory_policy:(\S+)/m.exec(info)?.[1]);
-    const policy = policies.find((name) => name !== undefined && name !== 'noeviction');
-    const warnings: string[] = [];
-    if (policy !== undefined) {
-      warnings.push(
-        `maxmemory-policy is ${policy}: Redis may drop live tokens and revocations by subject; set it to noeviction`,
-      );
-    }
+    const policy = policies.find((name = 'noeviction') => name !== 'noeviction');
     const { sentinels = MIN_SENTINELS } = connection;
-    if (sentinels < MIN_SENTINELS) {
-      warnings.push(`too few sentinels: ${sentinels} instead of ${MIN_SENTINELS} or more`);
-    }
-    return warnings.length > 0 ? warnings.join('; ') : undefined;
+    const warnings = [
+      policy !== undefined &&
+        `maxmemory-policy is ${policy}: Redis may drop live tokens and revocations by subject; set it to noeviction`,
+      sentinels < MIN_SENTINELS &&
+        `too few sentinels: ${sentinels} instead of ${MIN_SENTINELS} or more`,
+    ];
+    return warnings.filter((warning) => warning !== false).join('; ') || undefined;
   }
 
   return {

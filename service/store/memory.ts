@@ -14,14 +14,14 @@ import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
 const SWEEP_EVERY_MS = 10_000;
 
 interface Held {
-  readonly grant: Grant;
+  grant: Grant;
   /** Oldest first. */
   readonly requesters: KnownRequester[];
   /** To enter the PIN. */
   attempts: number;
   /** What nginx sent. */
-  readonly delivery?: Delivery;
-  readonly whole: boolean;
+  delivery?: Delivery;
+  whole: boolean;
 }
 
 /** Grants in the memory of this process: for one instance, lost when it ends. */
@@ -140,13 +140,10 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         const { grant } = found;
         const sum = addDelivery(found.delivery, isFolder(grant.covers) ? sums(delivery) : delivery);
         const isCompleted = !found.whole && isWhole(sum);
-        const isExhausted = grant.maxBytes !== undefined && sum.bytes >= grant.maxBytes;
-        held.set(id, {
-          ...found,
-          delivery: sum,
-          whole: found.whole || isCompleted,
-          grant: isExhausted ? { ...grant, exhausted: true } : grant,
-        });
+        const { maxBytes = Number.POSITIVE_INFINITY } = grant;
+        found.delivery = sum;
+        found.whole ||= isCompleted;
+        if (sum.bytes >= maxBytes) found.grant = { ...grant, exhausted: true };
         const { client, mount } = grant;
         const { requests, bytes } = delivery;
         return { id, client, mount, requests, bytes, ...(isCompleted && { completed: grant }) };
@@ -161,9 +158,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     async prolong(id, client, expiresAt) {
       const found = own(id, client);
       if (found === undefined || found.grant.external) return undefined;
-      const grant = { ...found.grant, expiresAt };
-      held.set(id, { ...found, grant });
-      return grant;
+      found.grant = { ...found.grant, expiresAt };
+      return found.grant;
     },
     async revoke(id, client) {
       const found = own(id, client);

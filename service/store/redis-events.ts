@@ -5,10 +5,9 @@ import {
   MAX_EVENTS,
   type TakenEvent,
 } from '../domain/event.ts';
-import { checkedUrl, type StoreAccess } from './access.ts';
-import { connectCluster } from './cluster.ts';
-import { connect } from './connection.ts';
+import type { StoreAccess } from './access.ts';
 import { NOW } from './scripts.ts';
+import { connect } from './server.ts';
 
 /** Nobody waits for these commands. */
 const TIMEOUT_MS = 5000;
@@ -86,12 +85,7 @@ export interface RedisEventsOptions extends StoreAccess {
  * keys in one cluster slot. A delivered event is deleted, so the stream has only those that wait.
  */
 export function createRedisEvents(options: RedisEventsOptions): EventStore {
-  const connectTo = checkedUrl(options.url).kind === 'cluster' ? connectCluster : connect;
-  const nothing = async () => {};
-  const connection = connectTo(
-    { ...options, timeoutMs: TIMEOUT_MS },
-    { write: nothing, learn: nothing },
-  );
+  const connection = connect({ ...options, timeoutMs: TIMEOUT_MS }, async () => {});
   const stream = `${options.prefix}{events}`;
   const keys = [stream, `${stream}:due`, `${stream}:dead`];
 

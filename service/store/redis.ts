@@ -3,21 +3,15 @@ import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { checkedUrl } from './access.ts';
 import { createRead, createReadTimed, type Stored } from './batched.ts';
-import { connectCluster } from './cluster.ts';
-import {
-  type Connection,
-  type ConnectOptions,
-  connect,
-  type Reply,
-  replyOrThrow,
-} from './connection.ts';
+import { type ConnectOptions, type Reply, replyOrThrow } from './connection.ts';
 import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
 import { createHealth } from './health.ts';
-import { createIndexes } from './indexes.ts';
-import { createClusterIssuing, createEnterAll, createIssuing, type EnterAll } from './issuing.ts';
+import { createEnter, createIssue, type Enter } from './issuing.ts';
+import { createKeys } from './keys.ts';
 import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 import * as scripts from './scripts.ts';
+import { connect } from './server.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Prefix of every key. */
@@ -36,14 +30,12 @@ const PAGE = 1000;
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
  * are in a hash, `<prefix>uses:{<id>}`.
  *
- * Each grant is in the indexes of indexes.ts. They may name grants that are gone; only the grant's own key
- * decides. The braces delimit each name and keep related keys in one cluster slot.
+ * Each grant is in the indexes of keys.ts. They may name grants that are gone; only the grant's own key decides.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now, replicas: wanted = 0 } = options;
   const { kind } = checkedUrl(options.url);
-  const connectTo = kind === 'cluster' ? connectCluster : connect;
-  const connection: Connection = connectTo(
+  const connection = connect(
     {
       ...options,
       onState(state, failure) {
@@ -51,9 +43,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         if (state === 'up') void warn();
       },
     },
-    {
-      write: async () => (await writeAll()).forEach(replyOrThrow),
-      learn: async () => replicas?.learn(),
+    async () => {
+      const [replies] = await Promise.all([writeAll(), replicas?.learn()]);
+      replies.forEach(replyOrThrow);
     },
   );
   const replicas =
@@ -65,11 +57,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const { redis } = connection;
   const read = createRead(connection);
   const readTimed = createReadTimed(connection);
-  const grantKey = (id: string) => `${prefix}grant:{${id}}`;
-  const usesKey = (id: string) => `${prefix}uses:{${id}}`;
-  const indexes = createIndexes(prefix);
-  /** Where a revocation moves an index. */
-  const endingKey = (index: string) => `${index}:revoked`;
+  const keys = createKeys(prefix);
 
   /** Every failure of Redis is a `StoreUnavailable`. */
   async function reply<T>(command: Promise<T>): Promise<T> {
@@ -81,8 +69,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   /** Sends whole scripts: Redis forgets their digests when it restarts. */
-  function run(script: string, keys: readonly string[], args: ReadonlyArray<string | number>) {
-    return reply(redis.eval(script, keys.length, ...keys, ...args));
+  function run(script: string, names: readonly string[], args: ReadonlyArray<string | number>) {
+    return reply(redis.eval(script, names.length, ...names, ...args));
   }
 
   async function writeAll(): Promise<readonly Reply[]> {
@@ -102,21 +90,16 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
-  const findExternal = (id: string) => read(grantKey(id));
+  const findExternal = (id: string) => read(keys.grant(id));
   const find = (id: string) => findExternal(id).then(live);
 
-  const enter = createEnterAll(connection);
+  const enterOnce = createEnter(connection);
   // In a cluster, a failover could lose the entry and keep the grant: revoking its subject would miss it.
-  const enterAll: EnterAll = connection.isCluster
-    ? (index, entries) => confirmed(index, () => enter(index, entries))
-    : enter;
-
-  const keysOf = (id: string) => [grantKey(id), usesKey(id)];
-  const addDelivered = createAddDelivered({ keysOf, isCluster: connection.isCluster, run });
-  const issuing = { grantKey, indexesOf: indexes.of, lifeOf };
-  const issueAll = connection.isCluster
-    ? createClusterIssuing(connection, { ...issuing, enterAll })
-    : createIssuing(connection, issuing);
+  const enter: Enter = connection.isCluster
+    ? (index, entries) => confirmed(index, () => enterOnce(index, entries))
+    : enterOnce;
+  const issue = createIssue(connection, { keys, enter, lifeOf });
+  const addDelivered = createAddDelivered(connection, keys, run);
 
   /** Ends all grants that an index names, and counts them. */
   async function endAll(index: string): Promise<number> {
@@ -128,8 +111,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       if (ids.length === 0) return ended;
       // Together: an unhandled rejection would end the process.
       const [, gone] = await Promise.all([
-        reply(connection.unlink(ids.map(usesKey))),
-        reply(connection.unlink(ids.map(grantKey))),
+        reply(connection.unlink(ids.map(keys.uses))),
+        reply(connection.unlink(ids.map(keys.grant))),
       ]);
       ended += gone;
       await confirmGrants?.();
@@ -140,7 +123,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   /** Ends all grants that are in an index now. */
   function endIndex(index: string): Promise<number> {
-    const ending = endingKey(index);
+    const ending = keys.ending(index);
     return confirmed(undefined, async () => {
       let revoked = 0;
       for (let isBusy: unknown = 1; isBusy === 1; ) {
@@ -154,22 +137,22 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   return {
     find,
     findExternal,
-    issue: (issued) => reply(issueAll(issued)),
+    issue: (issued) => reply(issue(issued)),
 
     async findTimed(id) {
-      const { stored, leftMs } = await readTimed(grantKey(id));
+      const { stored, leftMs } = await readTimed(keys.grant(id));
       const grant = live(stored);
       return grant && { grant, leftMs };
     },
 
     async requesters(id) {
-      return decodeRequesters(await reply(redis.hgetall(usesKey(id))));
+      return decodeRequesters(await reply(redis.hgetall(keys.uses(id))));
     },
 
     addDelivered,
 
     async delivered(id) {
-      const field = await reply(redis.hget(usesKey(id), DELIVERED_FIELD));
+      const field = await reply(redis.hget(keys.uses(id), DELIVERED_FIELD));
       return field === null ? undefined : decodeDelivered(field);
     },
 
@@ -177,57 +160,57 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       // Negative if it is over: then no requester starts, not even in this millisecond.
       const admitted = grant.expiresAt - now();
       const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
-      await run(scripts.SAVE_EXTERNAL, [grantKey(id)], args);
+      await run(scripts.SAVE_EXTERNAL, [keys.grant(id)], args);
     },
 
     async revokeExternal(id, until) {
-      const key = grantKey(id);
+      const key = keys.grant(id);
       await confirmed(key, () => run(scripts.REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {
-      const key = grantKey(id);
+      const key = keys.grant(id);
       const counting = replicas ? 2 : 1;
       const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
-      const redeem = () => run(scripts.REDEEM, [key, usesKey(id)], args);
+      const redeem = () => run(scripts.REDEEM, [key, keys.uses(id)], args);
       const isNeeded = (redeemed: unknown) =>
         redeemed === 'unconfirmed' || (redeemed === 'new' && count);
       const redeemed = await confirmed(key, redeem, isNeeded);
       if (replicas && isNeeded(redeemed)) {
         const marks = [newCookie, ...cookies].map((cookie) => `wc${cookie}`);
         // Not awaited: if it is lost, the next use is confirmed again.
-        redis.hdel(usesKey(id), `wa${address}`, ...marks).catch(() => {});
+        redis.hdel(keys.uses(id), `wa${address}`, ...marks).catch(() => {});
       }
       if (redeemed === 'unconfirmed') return 'known';
       return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
     },
 
     async countAttempt(id, max) {
-      const attempts = await run(scripts.COUNT_ATTEMPT, [grantKey(id), usesKey(id)], [max]);
+      const attempts = await run(scripts.COUNT_ATTEMPT, [keys.grant(id), keys.uses(id)], [max]);
       return typeof attempts === 'number' ? attempts : undefined;
     },
 
     async prolong(id, client, expiresAt) {
       const before = await find(id);
       if (before?.client !== client) return undefined;
-      const all = before.external ? [] : indexes.of(before);
+      const all = before.external ? [] : keys.indexes(before);
       const left = Math.max(1, expiresAt - now());
       const entry = [id, left + latestEndOf(before) - before.expiresAt];
       // In a cluster, before the grant, which must not outlive its entries.
       const { isCluster } = connection;
-      if (isCluster) await reply(Promise.all(all.map((index) => enterAll(index, entry))));
-      const keys = [grantKey(id), usesKey(id), ...(isCluster ? [] : all)];
-      const record = await run(scripts.PROLONG, keys, [client, expiresAt, left, ...entry]);
+      if (isCluster) await reply(Promise.all(all.map((index) => enter(index, entry))));
+      const names = [keys.grant(id), keys.uses(id), ...(isCluster ? [] : all)];
+      const record = await run(scripts.PROLONG, names, [client, expiresAt, left, ...entry]);
       return typeof record === 'string' ? (decodeRecord(record) as Grant) : undefined;
     },
 
     async revoke(id, client) {
-      const key = grantKey(id);
-      const revoke = () => run(scripts.REVOKE, [key, usesKey(id)], [client, REVOKED]);
+      const key = keys.grant(id);
+      const revoke = () => run(scripts.REVOKE, [key, keys.uses(id)], [client, REVOKED]);
       const revoked = await confirmed(key, revoke);
       if (!Array.isArray(revoked)) return false;
       const [covers, subject] = revoked;
-      const left = covers === undefined ? [] : indexes.of({ client, covers, subject });
+      const left = covers === undefined ? [] : keys.indexes({ client, covers, subject });
       // Not awaited: an index may name grants that are gone.
       for (const index of left) redis.zrem(index, id).catch(() => {});
       return true;
@@ -235,8 +218,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async list(client, selection, limit, after) {
       const { covers } = selection;
-      const index = indexes.ofSelection(client, selection);
-      const ending = endingKey(index);
+      const index = keys.index(client, selection);
+      const ending = keys.ending(index);
       const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
       let page = await run(scripts.LIST, [index, ending], args);
       // Finish a revocation first: its grants must not be listed, and the client may check its result.
@@ -257,8 +240,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return { entries, ...(more && { next: { id: last, end: Number(found.at(-1)) } }) };
     },
 
-    revokeSubject: (client, subject) => endIndex(indexes.ofSelection(client, { subject })),
-    revokeClient: (client) => endIndex(indexes.ofSelection(client, {})),
+    revokeSubject: (client, subject) => endIndex(keys.index(client, { subject })),
+    revokeClient: (client) => endIndex(keys.index(client, {})),
 
     check: health.check,
 

@@ -17,11 +17,15 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
-/** Only the client that issued a grant may change it. KEYS[1]: the grant; ARGV[1]: the client. */
-const OWN = `
+/** KEYS[1]: the grant. */
+const GRANT = `
 local record = redis.call('GET', KEYS[1])
 if not record then return false end
 local grant = cjson.decode(record)
+`;
+
+/** Only the client that issued a grant may change it. ARGV[1]: the client. */
+const OWN = `${GRANT}
 if grant.c ~= ARGV[1] then return false end
 `;
 
@@ -80,10 +84,7 @@ enter(KEYS[1], 1, #ARGV)
  * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
  * (`q`): if the requesters are lost, the grant can no longer be used.
  */
-export const REDEEM = `${NOW}
-local record = redis.call('GET', KEYS[1])
-if not record then return false end
-local grant = cjson.decode(record)
+export const REDEEM = `${NOW}${GRANT}
 if not grant.o then return false end
 local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
 local admits = now < admitted
@@ -140,10 +141,7 @@ return 'new'
  * KEYS: the grant and its requesters; ARGV[1]: the maximum number of attempts to enter the PIN. Returns
  * the number with this one; 0 if none was left, which ends the grant. REDEEM gives an attempt back.
  */
-export const COUNT_ATTEMPT = `
-local record = redis.call('GET', KEYS[1])
-if not record then return false end
-local grant = cjson.decode(record)
+export const COUNT_ATTEMPT = `${GRANT}
 if not grant.P then return false end
 grant.A = (grant.A or 0) + 1
 if grant.A > tonumber(ARGV[1]) then

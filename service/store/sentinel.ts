@@ -1,20 +1,24 @@
-import { StoreUnavailable } from '../domain/store.ts';
+import { type Redis, SentinelConnector } from 'ioredis';
 import type { StoreUrl } from '../store-url.ts';
-import { loginOptions, type ServerOptions, type StoreAccess, tlsOptions } from './access.ts';
-import { MasterConnector } from './connector.ts';
+import {
+  ServerConnector,
+  type ServerOptions,
+  type StoreAccess,
+  type Stream,
+  tlsOptions,
+} from './access.ts';
 
-/** Leads to the master that the sentinels name, and to the next one after a failover. */
-export function sentinelOptions(url: StoreUrl, access: StoreAccess): ServerOptions {
-  const { username, password } = access.sentinel ?? {};
+/** Lead to the master that the sentinels name, and to the next one after a failover. */
+export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
+  const { username, password } = sentinel;
   return {
-    ...loginOptions(url, access),
     Connector: MasterConnector,
     sentinels: [...url.addresses],
     ...(url.master !== undefined && { name: url.master }),
     role: 'master',
     ...(username !== undefined && { sentinelUsername: username }),
     ...(password !== undefined && { sentinelPassword: password }),
-    ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(access.tls) }),
+    ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
     // Without it, a master that hangs keeps its connection until it continues.
     failoverDetector: true,
     sentinelCommandTimeout: 500,
@@ -23,27 +27,40 @@ export function sentinelOptions(url: StoreUrl, access: StoreAccess): ServerOptio
   };
 }
 
-/** An error of the connection to the master, before there is one. */
-export function isSentinelFailure({ message }: Error): boolean {
-  return message.startsWith('All sentinels are unreachable');
+/** What the library's connector has, beside what its types say. */
+interface Internals {
+  readonly failoverDetector: { cleanup(): void } | null;
+  connectToSentinel(address: unknown, options?: object): Redis;
+  updateSentinels(sentinel: Redis): Promise<void>;
 }
 
-/** Why no sentinel named a master. ioredis keeps only the text of the cause. */
-export function sentinelFailure({ message }: Error): StoreUnavailable {
-  return new StoreUnavailable(message, { shown: meaningOf(message) });
-}
+/** Connects to the master that the sentinels name. */
+export class MasterConnector extends SentinelConnector {
+  /** How many sentinels the last one knew, itself included. */
+  sentinels: number | undefined;
 
-function meaningOf(message: string): string {
-  if (/invalid reply|No such master/.test(message)) {
-    return 'The sentinels do not know the master that POSTERN_STORE names';
+  constructor(options: unknown) {
+    super(options as ConstructorParameters<typeof SentinelConnector>[0]);
+    // ioredis writes the stack of each error without a listener to standard error.
+    const connector = this as unknown as Internals;
+    const original = connector.connectToSentinel.bind(this);
+    connector.connectToSentinel = (address, more) =>
+      original(address, { ...more, Connector: ServerConnector }).on('error', () => {});
+    const update = connector.updateSentinels.bind(this);
+    connector.updateSentinels = async (sentinel) => {
+      const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
+      // Only for a warning: the connection does not depend on it.
+      const others = await asked.catch(() => undefined);
+      this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
+      return update(sentinel);
+    };
   }
-  if (/WRONGPASS|ERR AUTH/.test(message)) {
-    return 'A sentinel rejects POSTERN_SENTINEL_USERNAME or POSTERN_SENTINEL_PASSWORD';
+
+  override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
+    // The detector of the lost connection would end this attempt, and ioredis would make no other.
+    (this as unknown as Internals).failoverDetector?.cleanup();
+    const stream = await super.connect(emit);
+    stream.on('error', () => {});
+    return stream;
   }
-  if (message.includes('NOAUTH')) {
-    return 'The sentinels require a password: set POSTERN_SENTINEL_PASSWORD';
-  }
-  if (message.includes('NOPERM')) return 'The user of the sentinels lacks a permission (NOPERM)';
-  if (/certificate|SSL|TLS/i.test(message)) return 'TLS to the sentinels fails';
-  return 'No sentinel answers';
 }

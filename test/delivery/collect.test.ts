@@ -3,9 +3,9 @@ import {
   type CollectOptions,
   createCollector,
   type LineResult,
+  MAX_LINE_BYTES,
   MAX_PENDING,
 } from '../../service/delivery/collect.ts';
-import { MAX_LINE_BYTES } from '../../service/delivery/line.ts';
 import type { Counted } from '../../service/domain/delivery.ts';
 import { StoreUnavailable } from '../../service/domain/store.ts';
 

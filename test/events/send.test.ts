@@ -1,8 +1,14 @@
 import { createServer } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
-import { AddressRefused, isPublic, type Resolve } from '../../service/events/addresses.ts';
-import { createSend, signatureHeaders } from '../../service/events/send.ts';
+
+import {
+  AddressRefused,
+  createSend,
+  isPublic,
+  type Resolve,
+  signatureHeaders,
+} from '../../service/events/send.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from './receiver.ts';
 
 const bytesOf = (secret: string) => Buffer.from(secret.slice('whsec_'.length), 'base64');

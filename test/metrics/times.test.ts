@@ -1,9 +1,10 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { times } from '../../service/metrics/counts.ts';
+import { createInstruments } from '../../service/metrics/instruments.ts';
 import { metricsOf, samplesOf } from '../support/samples.ts';
 
-const made = (registry: Registry) => times(registry, 'a_seconds', 'How long.', 'by');
+const made = (registry: Registry) =>
+  createInstruments(registry).times('a_seconds', 'How long.', 'by');
 
 test('metrics: a bucket is cumulative and includes its bound', async () => {
   const registry = new Registry();

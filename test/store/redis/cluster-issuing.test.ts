@@ -1,9 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startRedisCluster } from '../../../dev/redis-cluster.ts';
-import { connectCluster } from '../../../service/store/cluster.ts';
 import type { Connection } from '../../../service/store/connection.ts';
-import { createClusterIssuing, createEnterAll } from '../../../service/store/issuing.ts';
+import { createEnter, createIssue } from '../../../service/store/issuing.ts';
+import { createKeys } from '../../../service/store/keys.ts';
 import { createRedisStore } from '../../../service/store/redis.ts';
+import { connect } from '../../../service/store/server.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers } from '../open-redis.ts';
 
@@ -11,7 +12,7 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
   const cluster = await startRedisCluster({ replicas: 0 });
   const options = { url: cluster.url, prefix: 'postern:', timeoutMs: 5_000 };
   const store = createRedisStore(options);
-  const connection = connectCluster(options, { write: async () => {}, learn: async () => {} });
+  const connection = connect(options, async () => {});
   onTestFinished(async () => {
     connection.close();
     await store.close();
@@ -36,19 +37,17 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
       },
     } as Connection['redis'],
   };
-  const grantKey = (id: string) => `postern:grant:{${id}}`;
-  const issue = createClusterIssuing(interrupted, {
-    grantKey,
-    indexesOf: () => ['postern:subject:{web:u}', 'postern:client:{web}'],
+  const issue = createIssue(interrupted, {
+    keys: createKeys(options.prefix),
+    enter: createEnter(interrupted),
     lifeOf: ({ expiresAt }) => expiresAt - Date.now(),
-    enterAll: createEnterAll(interrupted),
   });
   const id = newId();
   await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-  // Before the grant, and before each of its two indexes.
-  expect(revoked).toEqual([0, 0, 0]);
+  // Before the grant, and before each of its three indexes.
+  expect(revoked).toEqual([0, 0, 0, 0]);
   expect(await store.find(id)).toBeDefined();
   await revoke();
-  expect(revoked).toEqual([0, 0, 0, 1]);
+  expect(revoked).toEqual([0, 0, 0, 0, 1]);
   expect(await store.find(id)).toBeUndefined();
 });

@@ -2,29 +2,34 @@ import type { Grant } from '../domain/grant.ts';
 import type { Selection } from '../domain/store.ts';
 import { slotOf } from './slot.ts';
 
-/**
- * The keys of the indexes: sorted sets of token IDs by their end.
- *
- * `<prefix>client:{<client>}` has all grants of a client, and `<prefix>subject:{<client>:<subject>}` those of
- * a subject. `<prefix>path:{<client>:<checksum>}` has those whose path or prefix has this checksum: an index
- * for each path would need as much memory as a grant.
- */
-export function createIndexes(prefix: string) {
+export type Keys = ReturnType<typeof createKeys>;
+
+/** The keys of the grants. The braces delimit each name and keep related keys in one cluster slot. */
+export function createKeys(prefix: string) {
   const ofClient = (client: string) => `${prefix}client:{${client}}`;
   const ofSubject = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
+  // By a checksum: an index for each path would need as much memory as a grant.
   const ofPath = (client: string, path: string) => `${prefix}path:{${client}:${slotOf(path)}}`;
 
   return {
-    /** All indexes of a grant. */
-    of({ client, covers, subject }: Pick<Grant, 'client' | 'covers' | 'subject'>): string[] {
+    grant: (id: string) => `${prefix}grant:{${id}}`,
+
+    /** The requesters of a grant. */
+    uses: (id: string) => `${prefix}uses:{${id}}`,
+
+    /** All indexes of a grant: sorted sets of token IDs by their end. */
+    indexes({ client, covers, subject }: Pick<Grant, 'client' | 'covers' | 'subject'>): string[] {
       const indexes = [ofClient(client), ofPath(client, covers)];
       return subject === undefined ? indexes : [...indexes, ofSubject(client, subject)];
     },
 
     /** The index that has all grants of a selection. */
-    ofSelection(client: string, { subject, covers }: Selection): string {
+    index(client: string, { subject, covers }: Selection): string {
       if (subject !== undefined) return ofSubject(client, subject);
       return covers === undefined ? ofClient(client) : ofPath(client, covers);
     },
+
+    /** Where a revocation moves an index. */
+    ending: (index: string) => `${index}:revoked`,
   };
 }
