@@ -1,63 +1,14 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { Environment } from '../../service/config/environment.ts';
-import { effective, httpOf, own, type Server } from '../doctor/config/context.ts';
+import { resolve } from 'node:path';
+import { effective, own, type Server } from '../doctor/config/context.ts';
 import { type Directive, named, type Position, returns } from '../doctor/config/directive.ts';
-import { diskFiles, dumpedFiles, load, type Sources } from '../doctor/config/load.ts';
 import { parse } from '../doctor/config/parse.ts';
 import { addedHeader, headerName } from '../doctor/config/rules/delivery.ts';
 import { tokenLogs } from '../doctor/config/rules/server.ts';
 import { isBefore } from '../doctor/config/version.ts';
-import { Failure } from '../errors.ts';
 import { readSnippet } from '../package.ts';
-import { escapeControls } from '../terminal.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
 import { sameListen } from './values.ts';
-
-const MAX_OUTPUT_BYTES = 256 << 20;
-
-export type Nginx = NonNullable<ReturnType<typeof findNginx>>;
-
-/** A configuration as nginx reads it. */
-export type Existing = ReturnType<Nginx['read']>;
-
-/**
- * The nginx whose configuration is in the folder of `--out`. Undefined: the folder has no nginx.conf, for
- * example because its files are for another machine.
- */
-export function findNginx(folder: string, env: Environment) {
-  const main = join(folder, 'nginx.conf');
-  if (!existsSync(main)) return undefined;
-  // nginx is often not on the PATH of a user. An empty entry would be the current folder.
-  const path = [...(env.PATH ? [env.PATH] : []), '/usr/local/sbin', '/usr/sbin'].join(':');
-  const options = { env: { ...env, PATH: path }, maxBuffer: MAX_OUTPUT_BYTES };
-  const run = (...args: string[]) => spawnSync('nginx', args, { ...options, encoding: 'utf8' });
-  // Without nginx, there is no output.
-  const [, numbers] = /version: \S+?\/([\d.]+)/.exec(run('-v').stderr ?? '') ?? [];
-  function sources(): Sources {
-    if (numbers === undefined) return diskFiles(main, readFileSync(main, 'utf8'));
-    const { status, stdout, stderr } = run('-T', '-c', main);
-    const dumped = status === 0 ? dumpedFiles(stdout) : undefined;
-    if (dumped === undefined) throw new Error(stderr.trim());
-    return dumped;
-  }
-  return {
-    /** Undefined: nginx is not installed here, so nothing can be tested. */
-    version: numbers?.split('.').map(Number),
-    /** Reads the whole configuration, and tests it. @throws Failure, with this headline and nginx's message */
-    read(headline: string) {
-      try {
-        const { root, files } = load(sources());
-        return { http: httpOf(root, main), files };
-      } catch (error) {
-        const lines = [headline, ...(error as Error).message.split('\n')];
-        throw new Failure(lines.map(escapeControls).join('\n'), { cause: error });
-      }
-    },
-  };
-}
 
 /** The server blocks for a site that the operator wrote. */
 function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Server[] {

@@ -2,7 +2,7 @@ import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
 import { given, REACHABLE } from '../config.ts';
-import type { Existing } from './existing.ts';
+import type { Existing } from './installed.ts';
 import { readPages } from './pages.ts';
 import { planSites, readFileSources, storagesOf } from './sites.ts';
 import {

@@ -5,7 +5,6 @@ import { siteName } from '../../service/config/values.ts';
 import type { Mount } from '../../service/domain/mount.ts';
 import { storageUrl } from '../../service/storage/sign.ts';
 import { given } from '../config.ts';
-import type { NginxOptions } from './plan.ts';
 import { type FileSource, readFolder, readTarget } from './values.ts';
 
 /** A site, and its locations. */
@@ -144,7 +143,10 @@ const STORAGE = 'https://bucket.store.example';
  * `files.example:/protected/=/srv/files` if sites differ. A mount with an object store needs none.
  */
 export function readFileSources(
-  { files = [], proxyTarget = [] }: Pick<NginxOptions, 'files' | 'proxyTarget'>,
+  {
+    files = [],
+    proxyTarget = [],
+  }: { readonly files?: readonly string[]; readonly proxyTarget?: readonly string[] },
   plans: readonly ServerPlan[],
   storages: Storages,
   errors: ConfigErrors,

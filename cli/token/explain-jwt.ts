@@ -8,7 +8,11 @@ import { type Jwt, KeyFilesError, openJwt } from '../../service/jwt/open.ts';
 import { serviceConfig } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';
 import { escapeControls } from '../terminal.ts';
-import type { Explained } from './explain.ts';
+
+/** Fields to print. `active` says whether the token is valid. */
+export interface Explained extends Readonly<Record<string, unknown>> {
+  readonly active: boolean;
+}
 
 /** This command does not ask the store. How to ask it, by what Postern records of the token. */
 const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {

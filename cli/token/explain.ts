@@ -2,11 +2,7 @@ import type { Environment } from '../../service/config/environment.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/domain/token.ts';
 import type { ApiClient } from '../api-client.ts';
 import { Failure, UsageError } from '../errors.ts';
-
-/** Fields to print. `active` says whether the token is valid. */
-export interface Explained extends Readonly<Record<string, unknown>> {
-  readonly active: boolean;
-}
+import type { Explained } from './explain-jwt.ts';
 
 /** Says what a token opens, or why it opens nothing. Only an opaque token needs the service. */
 export async function explain(

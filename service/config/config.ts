@@ -5,7 +5,7 @@ import { ConfigError, ConfigErrors } from './errors.ts';
 import { readConfigFile } from './file.ts';
 import { type MountSettings, readMounts } from './mounts.ts';
 import {
-  type EventSettings,
+  type EventConfig,
   type PlainSettings,
   readEvents,
   readPlain,
@@ -39,7 +39,7 @@ type General = Omit<
 /** Everything that an operator can set, checked. The table in settings.ts documents the plain settings. */
 export type Config = CamelCased<General> & {
   readonly store: StoreSettings;
-  readonly events: EventSettings;
+  readonly events: EventConfig;
   /** At least one. */
   readonly mounts: readonly MountSettings[];
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */

@@ -165,7 +165,7 @@ function atMost(
 }
 
 /** `webhook.secrets` are what they are called: never log them, nor the URL, which may hold one. */
-export type EventSettings = NonNullable<ReturnType<typeof readEvents>>;
+export type EventConfig = NonNullable<ReturnType<typeof readEvents>>;
 
 const SECRETS =
   'the path of a file with a secret on each line: whsec_ and 24 to 64 bytes in base64. ' +

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { EventStore, Outcome, TakenEvent } from '../domain/event.ts';
-import { createSend, MAX_CONCURRENT, type Send, type Webhook } from './send.ts';
+import { createWebhookSend, MAX_CONCURRENT, type Send, type Webhook } from './send.ts';
 
 /** How often to look for events that became due, or that another instance added. */
 const POLL_MS = 1000;
@@ -54,7 +54,8 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
 
   /** Connections are kept until a reload changes the receiver. */
   function senderOf(current: Webhook): Send {
-    if (sender?.webhook !== current) sender = { webhook: current, send: createSend(current) };
+    if (sender?.webhook !== current)
+      sender = { webhook: current, send: createWebhookSend(current) };
     return sender.send;
   }
 

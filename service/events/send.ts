@@ -36,7 +36,10 @@ export interface SendOptions {
 }
 
 /** Redirects are not followed: they could lead to any address. */
-export function createSend({ url, secrets, allow }: Webhook, options: SendOptions = {}): Send {
+export function createWebhookSend(
+  { url, secrets, allow }: Webhook,
+  options: SendOptions = {},
+): Send {
   const { resolve, timeoutMs = TIMEOUT_MS } = options;
   const { hostname, protocol } = new URL(url);
   const { request, Agent } = protocol === 'https:' ? https : http;

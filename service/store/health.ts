@@ -17,7 +17,7 @@ export interface HealthOptions {
 }
 
 /** The health of all servers, and what an operator should change. */
-export function createHealth(connection: Connection, options: HealthOptions) {
+export function createStoreHealth(connection: Connection, options: HealthOptions) {
   const { kind, prefix, wanted, replicas, writeAll } = options;
   const store = kind === 'sentinel' || kind === 'cluster' ? kind : 'server';
 

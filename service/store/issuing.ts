@@ -15,7 +15,7 @@ export function createEnter({ redis }: Connection): Enter {
   return (index, entries) => redis.eval(ENTER_ALL, 1, index, ...entries);
 }
 
-export interface IssueOptions {
+export interface IssuingOptions {
   readonly keys: Keys;
   readonly enter: Enter;
   /** Milliseconds. */
@@ -23,7 +23,7 @@ export interface IssueOptions {
 }
 
 /** Stores grants, and their entries in the indexes. */
-export function createIssue(connection: Connection, { keys, enter, lifeOf }: IssueOptions) {
+export function createIssuing(connection: Connection, { keys, enter, lifeOf }: IssuingOptions) {
   return connection.isCluster ? issueInCluster : issueTogether;
 
   async function issueTogether(issued: readonly Entry[]): Promise<void> {

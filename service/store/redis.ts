@@ -5,8 +5,8 @@ import { checkedUrl } from './access.ts';
 import { createRead, createReadTimed, type Stored } from './batched.ts';
 import { type ConnectOptions, type Reply, replyOrThrow } from './connection.ts';
 import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
-import { createHealth } from './health.ts';
-import { createEnter, createIssue, type Enter } from './issuing.ts';
+import { createStoreHealth } from './health.ts';
+import { createEnter, createIssuing, type Enter } from './issuing.ts';
 import { createKeys } from './keys.ts';
 import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
@@ -53,7 +53,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       ? createReplicas(connection, { ...options, wanted, key: `${prefix}confirmed` })
       : undefined;
   const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
-  const health = createHealth(connection, { kind, prefix, wanted, replicas, writeAll });
+  const health = createStoreHealth(connection, { kind, prefix, wanted, replicas, writeAll });
   const { redis } = connection;
   const read = createRead(connection);
   const readTimed = createReadTimed(connection);
@@ -98,7 +98,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const enter: Enter = connection.isCluster
     ? (index, entries) => confirmed(index, () => enterOnce(index, entries))
     : enterOnce;
-  const issue = createIssue(connection, { keys, enter, lifeOf });
+  const issue = createIssuing(connection, { keys, enter, lifeOf });
   const addDelivered = createAddDelivered(connection, keys, run);
 
   /** Ends all grants that an index names, and counts them. */

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import {
   AddressRefused,
-  createSend,
+  createWebhookSend,
   isPublic,
   type Resolve,
   signatureHeaders,
@@ -29,7 +29,7 @@ test('webhook: each secret signs an event, so that a receiver with any of them a
 
 test('webhook: a 2xx response is a delivery, and connections are kept', async () => {
   const { url, received, state } = await startReceiver();
-  const send = createSend({ url, secrets, allow });
+  const send = createWebhookSend({ url, secrets, allow });
   for (const status of [200, 204, 299]) {
     state.respond = respondWith(status);
     await send(EVENT);
@@ -47,14 +47,16 @@ test.each([301, 302, 307, 308, 400, 404, 410, 500, 503])(
   async (status) => {
     const { url, received, state } = await startReceiver();
     state.respond = respondWith(status, { Location: `${url}/elsewhere` });
-    await expect(createSend({ url, secrets, allow })(EVENT)).rejects.toThrow(`status ${status}`);
+    await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow(
+      `status ${status}`,
+    );
     expect(received).toHaveLength(1);
   },
 );
 
 test('webhook: a receiver that hangs is given up, before and after its headers', async () => {
   const { url, state } = await startReceiver();
-  const send = createSend({ url, secrets, allow }, { timeoutMs: 100 });
+  const send = createWebhookSend({ url, secrets, allow }, { timeoutMs: 100 });
   state.respond = () => {};
   await expect(send(EVENT)).rejects.toThrow('no complete response within 0.1 seconds');
   state.respond = (response) => void response.writeHead(200).write('a');
@@ -73,16 +75,18 @@ test('webhook: of a long response no more than 64 KiB is read', async () => {
       isClosed = true;
     });
   };
-  await createSend({ url, secrets, allow }, { timeoutMs: 600_000 })(EVENT);
+  await createWebhookSend({ url, secrets, allow }, { timeoutMs: 600_000 })(EVENT);
   await expect.poll(() => isClosed).toBe(true);
 });
 
 test('webhook: a receiver that closes the connection, or does not exist, is a failure', async () => {
   const { url, state, stop } = await startReceiver();
   state.respond = (response) => void response.destroy();
-  await expect(createSend({ url, secrets, allow })(EVENT)).rejects.toThrow(/hang up|ECONNRESET/);
+  await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow(
+    /hang up|ECONNRESET/,
+  );
   await stop();
-  await expect(createSend({ url, secrets, allow })(EVENT)).rejects.toThrow('ECONNREFUSED');
+  await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow('ECONNREFUSED');
 });
 
 test.each([
@@ -118,11 +122,11 @@ test.each(['127.0.0.1', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', 'local
   async (host) => {
     const { port, connections } = await startTrap();
     for (const allowed of [[], ['10.0.0.0/8']]) {
-      const send = createSend({ url: `https://${host}:${port}/`, secrets, allow: allowed });
+      const send = createWebhookSend({ url: `https://${host}:${port}/`, secrets, allow: allowed });
       await expect(send(EVENT)).rejects.toThrow(AddressRefused);
     }
     expect(connections()).toBe(0);
-    const send = createSend({ url: `https://${host}:${port}/`, secrets, allow });
+    const send = createWebhookSend({ url: `https://${host}:${port}/`, secrets, allow });
     await expect(send(EVENT)).rejects.not.toThrow(AddressRefused);
     expect(connections()).toBe(1);
   },
@@ -131,7 +135,7 @@ test.each(['127.0.0.1', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', 'local
 test('webhook: plain HTTP is refused for a public address', async () => {
   const resolve: Resolve = (_name, _options, callback) =>
     callback(null, [{ address: '1.1.1.1', family: 4 }]);
-  const send = createSend({ url: 'http://app.example/', secrets, allow }, { resolve });
+  const send = createWebhookSend({ url: 'http://app.example/', secrets, allow }, { resolve });
   await expect(send(EVENT)).rejects.toThrow(AddressRefused);
 });
 
@@ -146,7 +150,7 @@ test('webhook: with DNS rebinding, the connection goes only to the address that 
     callback(null, [{ address, family: address.includes(':') ? 6 : 4 }]);
   };
   const url = `https://app.example:${port}/`;
-  const send = createSend({ url, secrets, allow: ['127.0.0.2'] }, { resolve });
+  const send = createWebhookSend({ url, secrets, allow: ['127.0.0.2'] }, { resolve });
   await expect(send(EVENT)).rejects.toThrow('ECONNREFUSED');
   expect(asked).toBe(1);
   for (const _ of answers) await expect(send(EVENT)).rejects.toThrow(AddressRefused);
@@ -160,6 +164,9 @@ test('webhook: of several addresses of a name, only the allowed ones are used', 
       { address: '127.0.0.2', family: 4 },
       { address: '127.0.0.1', family: 4 },
     ]);
-  await createSend({ url: `http://app.example:${port}/`, secrets, allow }, { resolve })(EVENT);
+  await createWebhookSend(
+    { url: `http://app.example:${port}/`, secrets, allow },
+    { resolve },
+  )(EVENT);
   expect(received).toHaveLength(1);
 });

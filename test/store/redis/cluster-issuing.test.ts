@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startRedisCluster } from '../../../dev/redis-cluster.ts';
 import type { Connection } from '../../../service/store/connection.ts';
-import { createEnter, createIssue } from '../../../service/store/issuing.ts';
+import { createEnter, createIssuing } from '../../../service/store/issuing.ts';
 import { createKeys } from '../../../service/store/keys.ts';
 import { createRedisStore } from '../../../service/store/redis.ts';
 import { connect } from '../../../service/store/server.ts';
@@ -37,7 +37,7 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
       },
     } as Connection['redis'],
   };
-  const issue = createIssue(interrupted, {
+  const issue = createIssuing(interrupted, {
     keys: createKeys(options.prefix),
     enter: createEnter(interrupted),
     lifeOf: ({ expiresAt }) => expiresAt - Date.now(),
