@@ -5,13 +5,11 @@ import type { Deadlines } from '../domain/deadline.ts';
 import type { Confirmation, Decision } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
-import { type Answer, type CookieSettings, problemAnswer, send } from './answer.ts';
-import { authRequestAnswer } from './auth-request.ts';
-import { confirmAnswer, readConfirmation } from './confirm.ts';
+import { ANSWERS, type Answer, problemAnswer, send } from './answer.ts';
 import { createDecisionEvents } from './events.ts';
-import { gateRequest, requestHeaders } from './headers.ts';
+import type { CookieSettings } from './header-values.ts';
+import { gateRequest, readConfirmation, requestHeaders } from './headers.ts';
 import { logDecision, logLocked } from './log.ts';
-import { xAccelAnswer } from './x-accel.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
@@ -48,7 +46,6 @@ export function createGate(deps: GateDependencies): RequestListener {
     { headers }: IncomingMessage,
     response: ServerResponse,
     mode: Mode,
-    toAnswer: (decision: Decision) => Answer,
     confirmation?: Confirmation,
   ): Promise<void> {
     const began = performance.now();
@@ -58,7 +55,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       try {
         recordDecision(mode, decision, milliseconds);
         logDecision(log, headers, decision, milliseconds);
-        send(response, toAnswer(decision));
+        send(response, ANSWERS[mode](decision, cookies, String(headers[requestHeaders.uri])));
       } catch (err) {
         log.error({ err }, 'the gate failed to answer a request');
         response.destroy();
@@ -80,20 +77,15 @@ export function createGate(deps: GateDependencies): RequestListener {
   }
 
   async function confirm(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { headers } = request;
     const confirmation = await readConfirmation(request);
-    if (headers[requestHeaders.method] !== 'POST') {
+    if (request.headers[requestHeaders.method] !== 'POST') {
       return send(response, problemAnswer('method_not_allowed', ['Allow', 'POST']));
     }
     if (confirmation === undefined) {
       return send(response, problemAnswer('content_too_large', ['Connection', 'close']));
     }
-    const uri = String(headers[requestHeaders.uri]);
-    const byConfirm = (decision: Decision) => confirmAnswer(decision, cookies, uri);
-    await decide(request, response, 'confirm', byConfirm, confirmation);
+    await decide(request, response, 'confirm', confirmation);
   }
-
-  const byAuthRequest = (decision: Decision) => authRequestAnswer(decision, cookies);
 
   return (request, response) => {
     const { method, url } = request;
@@ -106,11 +98,9 @@ export function createGate(deps: GateDependencies): RequestListener {
     }
     switch (url) {
       case '/auth-request':
-        return void decide(request, response, 'auth_request', byAuthRequest);
+        return void decide(request, response, 'auth_request');
       case '/x-accel':
-        return void decide(request, response, 'x-accel', (decision) =>
-          xAccelAnswer(decision, cookies),
-        );
+        return void decide(request, response, 'x-accel');
       case '/livez':
         return send(response, LIVE_ANSWER);
       default:
