@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
-import type { Deadlines } from '../domain/deadline.ts';
+import { startDeadline } from '../domain/deadline.ts';
 import type { Confirmation, Decision } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
@@ -13,7 +13,8 @@ import { logDecision, logLocked } from './log.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
-  readonly deadlines: Deadlines;
+  /** Maximum time for a decision in milliseconds. */
+  readonly decisionMs?: number | undefined;
   readonly cookies: CookieSettings;
   readonly recordDecision: RecordDecision;
   /** Absent: no events are recorded. */
@@ -38,7 +39,7 @@ const LIVE_ANSWER: Answer = {
  * with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, deadlines, cookies, recordDecision, emit, log } = deps;
+  const { authorize, decisionMs, cookies, recordDecision, emit, log } = deps;
   const recordEvents = emit && createDecisionEvents(emit);
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
@@ -62,7 +63,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       }
     }
 
-    const deadline = deadlines.begin(began, (late) => answer(unavailable(late)));
+    const deadline = startDeadline((late) => answer(unavailable(late)), decisionMs);
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
@@ -71,7 +72,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     } catch (cause) {
       decision = unavailable(cause);
     }
-    if (deadlines.end(deadline)) answer(decision);
+    if (deadline.end()) answer(decision);
     // Also if it is late: the requester has taken its use.
     recordEvents?.(headers, decision);
   }
