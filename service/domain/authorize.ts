@@ -1,13 +1,18 @@
 import { isWithin } from './address.ts';
 import { createConfirm, isSameOrigin } from './confirm.ts';
-import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
 import type { Deadline } from './deadline.ts';
 import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from './mount.ts';
 import { MAX_PATH_BYTES, pathError, prefixError } from './path.ts';
-import { parseRequestUri, type Requested, returnUrl } from './request-uri.ts';
+import {
+  parseRequestUri,
+  type Requested,
+  resumeCookiePath,
+  returnUrl,
+  tokenCookiePath,
+} from './request-uri.ts';
 import { identify } from './requester.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isServed } from './target.ts';

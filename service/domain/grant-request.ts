@@ -1,12 +1,11 @@
 import { addressRangeError } from './address.ts';
 import type { Client } from './client.ts';
-import { MAX_COOKIE_PATH_LENGTH } from './cookie-path.ts';
 import type { RequestErrors } from './errors.ts';
-import type { Grant, Uses } from './grant.ts';
+import { type Grant, keptFieldsOf, type Uses } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
-import { keptFieldsOf } from './kept-fields.ts';
 import { type Mounts, type ResolvedMount, resolveMount } from './mount.ts';
 import { encodePath } from './path.ts';
+import { MAX_COOKIE_PATH_LENGTH } from './request-uri.ts';
 import { checkReach } from './target.ts';
 
 /** A grant whose times are not set yet. */
