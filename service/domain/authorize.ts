@@ -1,7 +1,15 @@
 import { isWithin } from './address.ts';
 import { createConfirm, isSameOrigin } from './confirm.ts';
 import type { Deadline } from './deadline.ts';
-import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
+import {
+  type Allow,
+  type Cookie,
+  type Decision,
+  type Deny,
+  type DenyCode,
+  deny,
+  type GateRequest,
+} from './decision.ts';
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from './mount.ts';
@@ -121,10 +129,6 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 }
 
 const SENT = { reason: 'its max_bytes were sent' };
-
-function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
-  return { allow: false, code, ...known };
-}
 
 /** With the signature of the object store, if the mount has one. */
 function signed(allow: Allow, mount: Mount | undefined): Allow {

@@ -1,7 +1,14 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { createQueue } from './batches.ts';
 import type { Deadline } from './deadline.ts';
-import type { Allow, Confirmation, ConfirmPage, Decision, Deny, DenyCode } from './decision.ts';
+import {
+  type Allow,
+  type Confirmation,
+  type ConfirmPage,
+  type Decision,
+  type DenyCode,
+  deny,
+} from './decision.ts';
 import { type Grant, isFolder } from './grant.ts';
 import type { Redeemed } from './requester.ts';
 import { type Store, Unavailable } from './store.ts';
@@ -42,18 +49,16 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const { allow, confirmation, resumeCookie, redeem } = asked;
     const { id, grant, path, tokenCookie } = allow;
     const { pinHash } = grant;
-    const deny = (code: DenyCode, more: Partial<Deny>): Deny => {
-      return { allow: false, code, id, path, subject: grant.subject, ...more };
-    };
-    const refused = () => deny('invalid_token', { refused: true });
-    const ask = (code: DenyCode) => deny(code, { page: pageOf(grant, path) });
+    const known = { id, path, subject: grant.subject };
+    const refused = () => deny('invalid_token', { ...known, refused: true });
+    const ask = (code: DenyCode) => deny(code, { ...known, page: pageOf(grant, path) });
     const confirmed = (redeemed: Redeemed | undefined) => {
       if (redeemed === undefined) return refused();
       const cookies = {
         ...(tokenCookie && { tokenCookie }),
         ...(resumeCookie && redeemed === 'new' && { resumeCookie }),
       };
-      return deny('confirmed', { confirmed: { grant, redeemed, ...cookies } });
+      return deny('confirmed', { ...known, confirmed: { grant, redeemed, ...cookies } });
     };
 
     if (confirmation === undefined) {
@@ -75,7 +80,7 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const redeemed = await tried.finally(() => {
       waiting -= 1;
     });
-    if (redeemed === 'locked') return deny('invalid_token', { refused: true, locked: grant });
+    if (redeemed === 'locked') return { ...refused(), locked: grant };
     return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
   };
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Allow, Decision, Deny } from '../domain/decision.ts';
+import { type Allow, type Decision, type Deny, deny } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
 import type { Mode } from '../metrics/metrics.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
@@ -100,7 +100,7 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
  * which nginx replaces by a page or a problem document. It never releases a file.
  */
 function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
-  if (decision.allow) return subrequestDenial({ allow: false, code: 'invalid_request' });
+  if (decision.allow) return subrequestDenial(deny('invalid_request'));
   const { confirmed, id = '', code } = decision;
   if (confirmed === undefined) return subrequestDenial(decision);
   const { subject } = confirmed.grant;

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
 import { startDeadline } from '../domain/deadline.ts';
-import type { Confirmation, Decision } from '../domain/decision.ts';
+import { type Confirmation, type Decision, deny } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
 import { ANSWERS, type Answer, problemAnswer, send } from './answer.ts';
@@ -63,14 +63,17 @@ export function createGate(deps: GateDependencies): RequestListener {
       }
     }
 
-    const deadline = startDeadline((late) => answer(unavailable(late)), decisionMs);
+    const deadline = startDeadline(
+      (late) => answer(deny('unavailable', { cause: late })),
+      decisionMs,
+    );
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
       // Also if the answer is late.
       if (!decision.allow && decision.locked) logLocked(log, headers, decision.id, decision.locked);
     } catch (cause) {
-      decision = unavailable(cause);
+      decision = deny('unavailable', { cause });
     }
     if (deadline.end()) answer(decision);
     // Also if it is late: the requester has taken its use.
@@ -108,8 +111,4 @@ export function createGate(deps: GateDependencies): RequestListener {
         return send(response, problemAnswer('not_found'));
     }
   };
-}
-
-function unavailable(cause: unknown): Decision {
-  return { allow: false, code: 'unavailable', cause };
 }
