@@ -53,7 +53,7 @@ export function createSigner(keys: OwnKeys, issuer: string): Signer {
   return {
     issuer,
     async sign(jti, grant, recorded) {
-      const { kid, alg, sign } = keys.first();
+      const { kid, alg, sign } = keys.first;
       const claims = { iss: issuer, aud: OWN_AUDIENCE, jti, ...claimsOf(grant, recorded) };
       const token = new SignJWT(claims).setProtectedHeader({ alg, kid, typ: JWT_TYPE });
       return token.sign(sign as NonNullable<typeof sign>);
