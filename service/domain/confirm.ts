@@ -20,8 +20,8 @@ export const MAX_PIN_ATTEMPTS = 10;
 const MAX_WAITING = 16;
 
 /**
- * Time that a decision must have left before a check begins. A correct PIN that is late remains counted,
- * so without this limit, those who send many PINs could make another token run out of attempts.
+ * Time that a decision must have left before a check begins. A correct PIN that is late remains counted:
+ * without this limit, a flood of PINs could make another token run out of attempts.
  */
 export const MIN_LEFT_MS = 750;
 

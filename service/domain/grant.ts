@@ -80,17 +80,8 @@ export function rememberedUntil({
   return signedUntil + MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
 }
 
-interface KeptField {
-  readonly name: string;
-  readonly property: keyof KeptFields;
-  readonly record: string;
-  readonly claim: string | false;
-  readonly shown: boolean;
-  readonly isFlag: boolean;
-}
-
 /** The fields that a grant keeps, with their names: JSON, grant, record and claim. */
-export const KEPT_FIELDS: readonly KeptField[] = Object.entries<GrantField>(GRANT_FIELDS).flatMap(
+export const KEPT_FIELDS = Object.entries<GrantField>(GRANT_FIELDS).flatMap(
   ([name, { type, record, claim = name, shown = true }]) => {
     if (record === undefined) return [];
     const property = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -98,6 +89,8 @@ export const KEPT_FIELDS: readonly KeptField[] = Object.entries<GrantField>(GRAN
     return [{ name, property: property as keyof KeptFields, record, claim, shown, isFlag }];
   },
 );
+
+type KeptField = (typeof KEPT_FIELDS)[number];
 
 /** Picks the kept fields from named values. Absent values and false flags stay absent. */
 export function keptFieldsOf(
