@@ -3,6 +3,7 @@ import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createDeliver } from './delivery/deliver.ts';
 import { createAuthorize } from './domain/authorize.ts';
+import { createDeadlines } from './domain/deadline.ts';
 import type { Emit } from './domain/event.ts';
 import { createIssue } from './domain/issue.ts';
 import { createLookUp } from './domain/look-up.ts';
@@ -62,7 +63,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
   const issue = createIssue({ ...issuing, ...(signer && { signer }) });
   const gate = createGate({
     authorize: createAuthorize({ mounts, store, lookUp, decisionTtl }),
-    decisionMs: deps.decisionMs,
+    deadlines: createDeadlines(deps.decisionMs),
     cookies,
     recordDecision,
     emit,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
-import { startDeadline } from '../domain/deadline.ts';
+import type { Deadlines } from '../domain/deadline.ts';
 import { type Confirmation, type Decision, deny } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
@@ -13,8 +13,7 @@ import { logDecision, logLocked } from './log.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
-  /** Maximum time for a decision in milliseconds. */
-  readonly decisionMs?: number | undefined;
+  readonly deadlines: Deadlines;
   readonly cookies: CookieSettings;
   readonly recordDecision: RecordDecision;
   /** Absent: no events are recorded. */
@@ -39,7 +38,7 @@ const LIVE_ANSWER: Answer = {
  * with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, decisionMs, cookies, recordDecision, emit, log } = deps;
+  const { authorize, deadlines, cookies, recordDecision, emit, log } = deps;
   const recordEvents = emit && createDecisionEvents(emit);
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
@@ -63,10 +62,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       }
     }
 
-    const deadline = startDeadline(
-      (late) => answer(deny('unavailable', { cause: late })),
-      decisionMs,
-    );
+    const deadline = deadlines.begin(began, (late) => answer(deny('unavailable', { cause: late })));
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
@@ -75,7 +71,7 @@ export function createGate(deps: GateDependencies): RequestListener {
     } catch (cause) {
       decision = deny('unavailable', { cause });
     }
-    if (deadline.end()) answer(decision);
+    if (deadlines.end(deadline)) answer(decision);
     // Also if it is late: the requester has taken its use.
     recordEvents?.(headers, decision);
   }

@@ -1,15 +1,16 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { startDeadline, TooLate } from '../../service/domain/deadline.ts';
+import { createDeadlines, TooLate } from '../../service/domain/deadline.ts';
 
 test('deadline: each decision gets its whole time, and ends in the order in which it began', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
+  const deadlines = createDeadlines(1000);
   const ended: string[] = [];
   const begin = (name: string) =>
-    startDeadline((late) => {
+    deadlines.begin(performance.now(), (late) => {
       expect(late).toBeInstanceOf(TooLate);
       ended.push(name);
-    }, 1000);
+    });
   const first = begin('first');
   await vi.advanceTimersByTimeAsync(400);
   begin('second');
@@ -22,15 +23,16 @@ test('deadline: each decision gets its whole time, and ends in the order in whic
   await vi.advanceTimersByTimeAsync(1);
   expect(ended).toEqual(['first', 'second']);
   expect(first.late).toBeInstanceOf(TooLate);
-  expect(first.end()).toBe(false);
+  expect(deadlines.end(first)).toBe(false);
 });
 
 test('deadline: a decision that ends in time is never late', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
+  const deadlines = createDeadlines(1000);
   const onLate = vi.fn();
-  const deadline = startDeadline(onLate, 1000);
-  expect(deadline.end()).toBe(true);
+  const deadline = deadlines.begin(performance.now(), onLate);
+  expect(deadlines.end(deadline)).toBe(true);
   await vi.advanceTimersByTimeAsync(2000);
   expect(onLate).not.toHaveBeenCalled();
   expect(deadline.late).toBeUndefined();
