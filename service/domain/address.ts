@@ -10,20 +10,22 @@ function parseAddress(text: string): Address | undefined {
   const family = isIP(text);
   if (family === 4) return text.split('.').map(Number);
   if (family !== 6 || text.includes('%')) return undefined;
-  const [head = [], tail = []] = text
-    .split('::')
-    .map((half) => half.split(':').flatMap(bytesOfGroup));
+  const [head = [], tail = []] = text.split('::').map(bytesOfGroups);
   const zeros = Array<number>(16 - head.length - tail.length).fill(0);
   const bytes = [...head, ...zeros, ...tail];
   return startsWith(bytes, MAPPED) ? bytes.slice(12) : bytes;
 }
 
-/** Two bytes, or four if the last group has the dotted form of IPv4. */
-function bytesOfGroup(group: string): number[] {
-  if (group.includes('.')) return group.split('.').map(Number);
-  if (group === '') return [];
-  const value = Number.parseInt(group, 16);
-  return [value >> 8, value & 255];
+function bytesOfGroups(groups: string): number[] {
+  const bytes: number[] = [];
+  if (groups === '') return bytes;
+  for (const group of groups.split(':')) {
+    const value = Number.parseInt(group, 16);
+    // The last group may have the dotted form of IPv4.
+    if (group.includes('.')) bytes.push(...group.split('.').map(Number));
+    else bytes.push(value >> 8, value & 255);
+  }
+  return bytes;
 }
 
 function startsWith(address: Address, bytes: Address): boolean {
