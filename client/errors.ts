@@ -25,15 +25,10 @@ export interface InvalidField {
   readonly detail: string;
 }
 
-/** What is known about an error beside its code: see the properties of `PosternError`. */
-export interface ErrorDetails {
-  readonly status?: number | undefined;
-  readonly detail?: string | undefined;
-  readonly errors?: readonly InvalidField[];
-  readonly requestId?: string | undefined;
-  readonly retryAfter?: number | undefined;
-  readonly cause?: unknown;
-}
+/** What is known about an error beside its code. */
+type ErrorDetails = Partial<
+  Pick<PosternError, 'status' | 'detail' | 'errors' | 'requestId' | 'retryAfter' | 'cause'>
+>;
 
 /**
  * A request failed. Test for `code`: the texts can change. It never contains the key or a token.

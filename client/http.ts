@@ -125,15 +125,11 @@ function pauseBefore(retry: number, { retryAfter }: PosternError): number {
 
 function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    const stop = () => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
       clearTimeout(timer);
       reject(signal.reason);
-    };
-    signal.addEventListener('abort', stop, { once: true });
+    });
   });
 }
 
@@ -142,17 +138,12 @@ async function textOf(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   let length = 0;
-  const reader = response.body?.getReader();
-  for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true };
-    if (value === undefined || done) return text + decoder.decode();
-    length += value.length;
-    if (length > MAX_RESPONSE_BYTES) {
-      await reader?.cancel();
-      throw unexpectedResponse(response.status);
-    }
-    text += decoder.decode(value, { stream: true });
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > MAX_RESPONSE_BYTES) throw unexpectedResponse(response.status);
+    text += decoder.decode(chunk, { stream: true });
   }
+  return text + decoder.decode();
 }
 
 function jsonOf(response: Response, text: string): unknown {

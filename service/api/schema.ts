@@ -4,12 +4,12 @@ import type { FieldError } from '../domain/errors.ts';
 import {
   type Grant,
   isFolder,
+  KEPT_FIELDS,
   type KnownRequester,
   resumableUntil,
   type Uses,
 } from '../domain/grant.ts';
 import type { ShownName } from '../domain/grant-fields.ts';
-import { KEPT_FIELDS } from '../domain/kept-fields.ts';
 import type { Store } from '../domain/store.ts';
 import { fieldSchemas } from '../schema.ts';
 

@@ -1,48 +1,31 @@
+import { isIP } from 'node:net';
+
 /** The bytes of an IP address: 4 for IPv4, also if it is mapped into IPv6, and 16 for IPv6. */
 type Address = readonly number[];
 
-const V4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
-const GROUP = /^[\da-f]{1,4}$/i;
-
-function parseAddress(text: string): Address | undefined {
-  return text.includes(':') ? unmapped(parseV6(text)) : parseV4(text);
-}
-
-function parseV4(text: string): Address | undefined {
-  const octets = V4.exec(text)?.slice(1);
-  // 010 is 8 for some programs and 10 for others.
-  const legal = octets?.every(
-    (octet) => Number(octet) < 256 && (octet === '0' || octet[0] !== '0'),
-  );
-  return legal ? octets?.map(Number) : undefined;
-}
-
-/** RFC 4291, section 2.2, without zones, which nginx never writes. */
-function parseV6(text: string): Address | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const [head = [], tail] = halves.map((half) => (half === '' ? [] : half.split(':')));
-  // The dotted form replaces the last two groups.
-  const last = tail ?? head;
-  const v4 = parseV4(last.at(-1) ?? '');
-  if (v4 !== undefined) {
-    const [a = 0, b = 0, c = 0, d = 0] = v4;
-    last.splice(-1, 1, (a * 256 + b).toString(16), (c * 256 + d).toString(16));
-  }
-  const missing = 8 - head.length - (tail?.length ?? 0);
-  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
-  const groups = [...head, ...Array<string>(missing).fill('0'), ...(tail ?? [])];
-  if (!groups.every((group) => GROUP.test(group))) return undefined;
-  return groups.flatMap((group) => {
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 255];
-  });
-}
-
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
-function unmapped(address: Address | undefined): Address | undefined {
-  return address && startsWith(address, MAPPED) ? address.slice(12) : address;
+/** RFC 4291, section 2.2, without zones, which nginx never writes. */
+function parseAddress(text: string): Address | undefined {
+  const family = isIP(text);
+  if (family === 4) return text.split('.').map(Number);
+  if (family !== 6 || text.includes('%')) return undefined;
+  const [head = [], tail = []] = text.split('::').map(bytesOfGroups);
+  const zeros = Array<number>(16 - head.length - tail.length).fill(0);
+  const bytes = [...head, ...zeros, ...tail];
+  return startsWith(bytes, MAPPED) ? bytes.slice(12) : bytes;
+}
+
+function bytesOfGroups(groups: string): number[] {
+  const bytes: number[] = [];
+  if (groups === '') return bytes;
+  for (const group of groups.split(':')) {
+    const value = Number.parseInt(group, 16);
+    // The last group may have the dotted form of IPv4.
+    if (group.includes('.')) bytes.push(...group.split('.').map(Number));
+    else bytes.push(value >> 8, value & 255);
+  }
+  return bytes;
 }
 
 function startsWith(address: Address, bytes: Address): boolean {

@@ -1,14 +1,26 @@
 import { isWithin } from './address.ts';
-import { confirm, isSameOrigin } from './confirm.ts';
-import { resumeCookiePath, tokenCookiePath } from './cookie-path.ts';
+import { createConfirm, isSameOrigin } from './confirm.ts';
 import type { Deadline } from './deadline.ts';
-import type { Allow, Cookie, Decision, Deny, DenyCode, GateRequest } from './decision.ts';
+import {
+  type Allow,
+  type Cookie,
+  type Decision,
+  type Deny,
+  type DenyCode,
+  deny,
+  type GateRequest,
+} from './decision.ts';
 import { coversPath, type Grant, isFolder } from './grant.ts';
 import type { LookUp } from './look-up.ts';
 import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from './mount.ts';
 import { MAX_PATH_BYTES, pathError, prefixError } from './path.ts';
-import { createTryPin } from './pin.ts';
-import { parseRequestUri, type Requested, returnUrl } from './request-uri.ts';
+import {
+  parseRequestUri,
+  type Requested,
+  resumeCookiePath,
+  returnUrl,
+  tokenCookiePath,
+} from './request-uri.ts';
 import { identify } from './requester.ts';
 import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isServed } from './target.ts';
@@ -23,7 +35,7 @@ export interface AuthorizeOptions {
 }
 
 /** After the deadline it takes no use and rejects. */
-export type Authorize = (request: GateRequest, deadline?: Deadline) => Promise<Decision>;
+export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<Decision>;
 
 /**
  * Decides on requests for files. Each token that is tried (up to four from cookies) costs one round
@@ -31,7 +43,7 @@ export type Authorize = (request: GateRequest, deadline?: Deadline) => Promise<D
  */
 export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { mounts, store, lookUp, decisionTtl } = options;
-  const tryPin = createTryPin(store);
+  const confirm = createConfirm(store);
 
   return async function authorize(request, deadline) {
     const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
@@ -40,7 +52,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     let firstDenial: Deny | undefined;
     let unavailable: Deny | undefined;
     for (const token of tokensOf(request, requested.token)) {
-      if (deadline?.late) throw deadline.late;
+      if (deadline.late) throw deadline.late;
       try {
         const decision = await decide(request, requested, token, deadline);
         if (decision.allow) return signed(decision, requested.mount);
@@ -67,7 +79,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     request: GateRequest,
     requested: Requested,
     token: string,
-    deadline: Deadline | undefined,
+    deadline: Deadline,
   ): Promise<Decision> {
     const { path } = requested;
     const { id, grant, leftMs, unsaved, rejection } = await lookUp(token);
@@ -94,14 +106,13 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     if (grant.uses === undefined) return allow;
 
     if (unsaved) await store.saveExternal(id, grant);
-    if (deadline?.late) throw deadline.late;
+    if (deadline.late) throw deadline.late;
     const { requester, resumeCookie: value } = identify(request.resume, request.address);
     const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
     const redeemBy = (counts: boolean) => store.redeem(id, requester, counts);
     if (grant.confirm) {
       const { confirmation } = request;
-      const asked = { allow, confirmation, resumeCookie, redeem: redeemBy, deadline };
-      return confirm(asked, tryPin);
+      return confirm({ allow, confirmation, resumeCookie, redeem: redeemBy, deadline });
     }
     const counts = request.method === 'GET';
     const redeemed = await redeemBy(counts);
@@ -118,10 +129,6 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 }
 
 const SENT = { reason: 'its max_bytes were sent' };
-
-function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
-  return { allow: false, code, ...known };
-}
 
 /** With the signature of the object store, if the mount has one. */
 function signed(allow: Allow, mount: Mount | undefined): Allow {

@@ -1,8 +1,29 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { createQueue } from './batches.ts';
 import type { Deadline } from './deadline.ts';
-import type { Allow, Confirmation, ConfirmPage, Decision, Deny, DenyCode } from './decision.ts';
+import {
+  type Allow,
+  type Confirmation,
+  type ConfirmPage,
+  type Decision,
+  type DenyCode,
+  deny,
+} from './decision.ts';
 import { type Grant, isFolder } from './grant.ts';
-import type { TryPin } from './pin.ts';
 import type { Redeemed } from './requester.ts';
+import { type Store, Unavailable } from './store.ts';
+
+/** Wrong PINs, together with those that are being checked. Then the token is revoked. */
+export const MAX_PIN_ATTEMPTS = 10;
+
+/** PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
+const MAX_WAITING = 16;
+
+/**
+ * Time that a decision must have left before a check begins. A correct PIN that is late remains counted:
+ * without this limit, a flood of PINs could make another token run out of attempts.
+ */
+export const MIN_LEFT_MS = 750;
 
 /** A request with a token that needs a confirmation, and that the token covers. */
 export interface Confirming {
@@ -13,48 +34,81 @@ export interface Confirming {
   /** For a new requester. */
   readonly resumeCookie: Allow['resumeCookie'];
   readonly redeem: (counts: boolean) => Promise<Redeemed | undefined>;
-  readonly deadline: Deadline | undefined;
+  readonly deadline: Deadline;
 }
 
 /**
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
- * one, and releases no file.
+ * one, and releases no file. PINs are checked one at a time, so that a flood of them delays no other decision.
  */
-export async function confirm(asked: Confirming, tryPin: TryPin): Promise<Decision> {
-  const { allow, confirmation, resumeCookie, redeem, deadline } = asked;
-  const { id, grant, path, tokenCookie } = allow;
-  const { pinHash } = grant;
-  const deny = (code: DenyCode, more: Partial<Deny>): Deny => {
-    return { allow: false, code, id, path, subject: grant.subject, ...more };
-  };
-  const refused = () => deny('invalid_token', { refused: true });
-  const locked = () => deny('invalid_token', { refused: true, locked: grant });
-  const ask = (code: DenyCode) => deny(code, { page: pageOf(grant, path) });
-  const confirmed = (redeemed: Redeemed | undefined) => {
-    if (redeemed === undefined) return refused();
-    const cookies = {
-      ...(tokenCookie && { tokenCookie }),
-      ...(resumeCookie && redeemed === 'new' && { resumeCookie }),
+export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
+  const enqueue = createQueue();
+  let waiting = 0;
+
+  return async function confirm(asked: Confirming): Promise<Decision> {
+    const { allow, confirmation, resumeCookie, redeem } = asked;
+    const { id, grant, path, tokenCookie } = allow;
+    const { pinHash } = grant;
+    const known = { id, path, subject: grant.subject };
+    const refused = () => deny('invalid_token', { ...known, refused: true });
+    const ask = (code: DenyCode) => deny(code, { ...known, page: pageOf(grant, path) });
+    const confirmed = (redeemed: Redeemed | undefined) => {
+      if (redeemed === undefined) return refused();
+      const cookies = {
+        ...(tokenCookie && { tokenCookie }),
+        ...(resumeCookie && redeemed === 'new' && { resumeCookie }),
+      };
+      return deny('confirmed', { ...known, confirmed: { grant, redeemed, ...cookies } });
     };
-    return deny('confirmed', { confirmed: { grant, redeemed, ...cookies } });
+
+    if (confirmation === undefined) {
+      const redeemed = await redeem(false);
+      if (redeemed === undefined) return refused();
+      if (redeemed === 'known') return { ...allow, redeemed };
+      return ask(pinHash === undefined ? 'confirmation_required' : 'pin_required');
+    }
+
+    if (pinHash === undefined) return confirmed(await redeem(true));
+    const seen = await redeem(false);
+    if (seen !== 'new') return confirmed(seen);
+    const { pin } = confirmation;
+    // Nobody typed a PIN: not an attempt.
+    if (pin === undefined || pin === '') return ask('pin_required');
+    if (waiting >= MAX_WAITING) throw new Unavailable('too many PINs are being checked');
+    waiting += 1;
+    const tried = enqueue(() => tryPin(asked, pin, pinHash));
+    const redeemed = await tried.finally(() => {
+      waiting -= 1;
+    });
+    if (redeemed === 'locked') return { ...refused(), locked: grant };
+    return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
   };
 
-  if (confirmation === undefined) {
-    const redeemed = await redeem(false);
-    if (redeemed === undefined) return refused();
-    if (redeemed === 'known') return { ...allow, redeemed };
-    return ask(pinHash === undefined ? 'confirmation_required' : 'pin_required');
+  /**
+   * Redeems the token if the PIN is correct. The store counts each attempt before the check. `locked`: no
+   * attempt is left, and the token is revoked. Undefined: no use is left, or the token is gone.
+   */
+  async function tryPin(
+    { allow: { id, grant }, redeem, deadline }: Confirming,
+    pin: string,
+    pinHash: string,
+  ): Promise<Redeemed | 'wrong' | 'locked' | undefined> {
+    if (deadline.endsAt - performance.now() < MIN_LEFT_MS) {
+      throw new Unavailable('the PIN waited too long for its check');
+    }
+    // The requester may have confirmed while this attempt waited, or another one has taken the last use.
+    const seen = await redeem(false);
+    if (seen !== 'new') return seen;
+    const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
+    if (attempts === undefined) return undefined;
+    if (attempts === 0) return 'locked';
+    if (await matchesPin(pin, pinHash)) {
+      if (deadline.late) throw deadline.late;
+      return redeem(true);
+    }
+    if (attempts < MAX_PIN_ATTEMPTS) return 'wrong';
+    return (await store.revoke(id, grant.client)) ? 'locked' : undefined;
   }
-
-  if (pinHash === undefined) return confirmed(await redeem(true));
-  const seen = await redeem(false);
-  if (seen !== 'new') return confirmed(seen);
-  const { pin } = confirmation;
-  // Nobody typed a PIN: not an attempt.
-  if (pin === undefined || pin === '') return ask('pin_required');
-  const redeemed = await tryPin({ id, grant, pinHash, pin, redeem }, deadline);
-  if (redeemed === 'locked') return locked();
-  return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
 }
 
 function pageOf(grant: Grant, path: string): ConfirmPage {
@@ -73,4 +127,29 @@ export function isSameOrigin({ fetchSite, origin, host }: Confirmation): boolean
   if (origin === undefined) return host !== undefined;
   const [, of = ''] = /^https?:\/\/(.+)$/i.exec(origin) ?? [];
   return of !== '' && of.toLowerCase() === host?.toLowerCase();
+}
+
+const KEY_BYTES = 32;
+
+/** A salt and a slow hash, in base64url. */
+export async function hashPin(pin: string): Promise<string> {
+  const salt = randomBytes(16);
+  const key = await derive(pin, salt);
+  return `${salt.toString('base64url')}.${key.toString('base64url')}`;
+}
+
+async function matchesPin(pin: string, hash: string): Promise<boolean> {
+  const [salt = '', key = ''] = hash.split('.');
+  const expected = Buffer.from(key, 'base64url');
+  const derived = await derive(pin, Buffer.from(salt, 'base64url'));
+  return expected.length === KEY_BYTES && timingSafeEqual(derived, expected);
+}
+
+/** Node's default cost: 16 MB, and about 50 ms in a thread. */
+function derive(pin: string, salt: Buffer): Promise<Buffer> {
+  // Spaces are for reading. Some keyboards type full-width digits.
+  const normalized = pin.normalize('NFKC').replace(/\s/g, '');
+  return new Promise((resolve, reject) => {
+    scrypt(normalized, salt, KEY_BYTES, (error, key) => (error ? reject(error) : resolve(key)));
+  });
 }

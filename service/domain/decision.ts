@@ -110,3 +110,7 @@ export interface Deny {
 }
 
 export type Decision = Allow | Deny;
+
+export function deny(code: DenyCode, known: Omit<Deny, 'allow' | 'code'> = {}): Deny {
+  return { allow: false, code, ...known };
+}

@@ -1,12 +1,11 @@
 import { addressRangeError } from './address.ts';
 import type { Client } from './client.ts';
-import { MAX_COOKIE_PATH_LENGTH } from './cookie-path.ts';
 import type { RequestErrors } from './errors.ts';
-import type { Grant, Uses } from './grant.ts';
+import { type Grant, keptFieldsOf, type Uses } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
-import { keptFieldsOf } from './kept-fields.ts';
 import { type Mounts, type ResolvedMount, resolveMount } from './mount.ts';
 import { encodePath } from './path.ts';
+import { MAX_COOKIE_PATH_LENGTH } from './request-uri.ts';
 import { checkReach } from './target.ts';
 
 /** A grant whose times are not set yet. */
@@ -40,38 +39,31 @@ export function prepareGrant(
     errors.add('pin', 'needs confirm: a person types it to confirm');
   }
   if (resolved === undefined) return undefined;
-  if (request.cookie) checkCookie(resolved, errors);
   checkFolder(request, resolved, errors);
   checkReach(request, resolved, client, mounts, errors);
   const grant = { ...grantOf(request, client, resolved), ...(uses !== undefined && { uses }) };
   return { grant, resolved, expiresIn };
 }
 
-function checkCookie({ field, covers, mount }: ResolvedMount, errors: RequestErrors): void {
-  if (field === 'path') errors.add('cookie', 'needs a prefix: the cookie is for a folder');
-  if (mount.pathArgument !== undefined) {
-    errors.add('cookie', 'needs a mount that takes paths from the URL, not from an argument');
-  }
-  if (encodePath(covers).length > MAX_COOKIE_PATH_LENGTH) {
-    errors.add(
-      'cookie',
-      `needs a prefix of at most ${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`,
-    );
-  }
-}
-
-/** `listing` and `index` are for folders that have a URL. */
+/** `cookie`, `listing` and `index` are for folders that have a URL. */
 function checkFolder(
   request: GrantRequest,
-  { field, mount }: ResolvedMount,
+  { field, covers, mount }: ResolvedMount,
   errors: RequestErrors,
 ): void {
-  for (const name of ['listing', 'index'] as const) {
+  for (const name of ['cookie', 'listing', 'index'] as const) {
     if (!request[name]) continue;
-    if (field === 'path') errors.add(name, 'needs a prefix: a file has no list of files');
+    if (field === 'path') {
+      const why = name === 'cookie' ? 'the cookie is for a folder' : 'a file has no list of files';
+      errors.add(name, `needs a prefix: ${why}`);
+    }
     if (mount.pathArgument !== undefined) {
       errors.add(name, 'needs a mount that takes paths from the URL, not from an argument');
     }
+  }
+  if (request.cookie && encodePath(covers).length > MAX_COOKIE_PATH_LENGTH) {
+    const most = `${MAX_COOKIE_PATH_LENGTH} characters, percent-encoded`;
+    errors.add('cookie', `needs a prefix of at most ${most}`);
   }
   if (request.listing && mount.sign !== undefined) {
     errors.add('listing', 'needs a folder on a disk: nginx cannot list an object store');

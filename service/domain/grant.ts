@@ -1,4 +1,4 @@
-import type { KeptFields } from './grant-fields.ts';
+import { GRANT_FIELDS, type GrantField, type KeptFields } from './grant-fields.ts';
 
 /**
  * What a token allows, stored under its ID. Times are milliseconds since the epoch. The fields that a
@@ -78,4 +78,30 @@ export function rememberedUntil({
   signedUntil = expiresAt,
 }: Pick<Grant, 'expiresAt' | 'signedUntil'>): number {
   return signedUntil + MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
+}
+
+/** The fields that a grant keeps, with their names: JSON, grant, record and claim. */
+export const KEPT_FIELDS = Object.entries<GrantField>(GRANT_FIELDS).flatMap(
+  ([name, { type, record, claim = name, shown = true }]) => {
+    if (record === undefined) return [];
+    const property = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    const isFlag = type === 'flag';
+    return [{ name, property: property as keyof KeptFields, record, claim, shown, isFlag }];
+  },
+);
+
+type KeptField = (typeof KEPT_FIELDS)[number];
+
+/** Picks the kept fields from named values. Absent values and false flags stay absent. */
+export function keptFieldsOf(
+  values: Readonly<Record<string, unknown>>,
+  nameIn: (field: KeptField) => string | false = ({ name }) => name,
+): KeptFields {
+  const kept: Record<string, unknown> = {};
+  for (const field of KEPT_FIELDS) {
+    const name = nameIn(field);
+    const value = name === false ? undefined : values[name];
+    if (value !== undefined && !(field.isFlag && value === false)) kept[field.property] = value;
+  }
+  return kept;
 }

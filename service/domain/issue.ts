@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createQueue, inChunks } from './batches.ts';
 import type { Client } from './client.ts';
+import { hashPin } from './confirm.ts';
 import { MAX_ERRORS, Refused, RequestErrors } from './errors.ts';
 import { type Grant, isFolder, latestEndOf } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
@@ -8,20 +9,16 @@ import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request
 import type { Signer } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
-import { hashPin } from './pin.ts';
 import type { Entry, Store } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
 
 export type Format = 'opaque' | 'jwt';
 
-interface Formats {
+export interface IssueOptions extends Defaults {
   /** For requests that name none. */
   readonly format: Format;
   /** Absent: no key is configured. */
   readonly signer?: Signer;
-}
-
-export interface IssueOptions extends Defaults, Formats {
   /** Whether nginx reports what it sends. */
   readonly countsBytes: boolean;
   readonly mounts: Mounts;
@@ -45,23 +42,28 @@ export type Requests = ReadonlyArray<{ readonly at: string; readonly request: Gr
 
 export type Issue = (client: Client, requests: Requests) => Promise<readonly Issued[]>;
 
+type Prepared = PreparedGrant & Requests[number];
+
 /** Issues tokens, all or none, in one round trip to the store. */
 export function createIssue(options: IssueOptions): Issue {
   const { mounts, store, now } = options;
   // One hash at a time: a batch must not occupy the threads that decisions need.
   const enqueue = createQueue();
+
   return async function issue(client, requests) {
     const errors = new RequestErrors();
-    const prepared: Array<PreparedGrant & Requests[number]> = [];
+    const prepared: Prepared[] = [];
     for await (const chunk of inChunks(requests)) {
       for (const { at, request } of chunk) {
         const own = errors.at(at);
         const one = prepareGrant(request, client, { mounts, defaults: options }, own);
-        checkFormat(request, options, one?.grant ?? {}, own);
-        if (request.max_bytes !== undefined && !options.countsBytes)
-          own.add('max_bytes', UNCOUNTED);
+        checkFormat(request, options, one?.grant.uses, own);
         if (one === undefined) continue;
-        checkBegin(request, one, now(), own);
+        const { expiresIn } = one;
+        if ((request.not_before ?? 0) * 1000 >= now() + expiresIn * 1000) {
+          const detail = `must be before the end, and expires_in (${expiresIn}) counts from now`;
+          own.add('not_before', detail);
+        }
         prepared.push({ ...one, at, request });
       }
       if (errors.all.length >= MAX_ERRORS) break;
@@ -73,23 +75,10 @@ export function createIssue(options: IssueOptions): Issue {
     const issued: Issued[] = [];
     for await (const chunk of inChunks(prepared)) {
       // Concurrently: signing runs outside of the event loop.
-      const tokens = await Promise.all(
-        chunk.map(async ({ at, grant, expiresIn, request }) => {
-          const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
-          const { pin } = request;
-          const hashed = pin !== undefined && { pinHash: await enqueue(() => hashPin(pin)) };
-          return createToken({ ...grant, ...hashed, ...times }, request, options, errors.at(at));
-        }),
-      );
-      for (const [i, { resolved, expiresIn }] of chunk.entries()) {
-        const one = tokens[i];
-        if (one === undefined) continue;
-        const { token, id, grant, recorded } = one;
-        if (recorded) entries.push([id, grant]);
-        const { mount, covers } = resolved;
-        const url = urlFor(mount, covers, token);
-        const cookieUrl = grant.cookie && `${encodePath(covers)}?token=${token}`;
-        issued.push({ token, id, expiresIn, url, ...(cookieUrl && { cookieUrl }) });
+      const created = await Promise.all(chunk.map((one) => create(one, issuedAt, errors)));
+      for (const { token, entry } of created.filter((one) => one !== undefined)) {
+        issued.push(token);
+        if (entry !== undefined) entries.push(entry);
       }
       if (errors.malformed.length >= MAX_ERRORS) break;
     }
@@ -97,6 +86,31 @@ export function createIssue(options: IssueOptions): Issue {
     if (entries.length > 0) await store.issue(entries);
     return issued;
   };
+
+  /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */
+  async function create(
+    { at, request, grant: prepared, resolved: { mount, covers }, expiresIn }: Prepared,
+    issuedAt: number,
+    errors: RequestErrors,
+  ): Promise<{ readonly token: Issued; readonly entry?: Entry } | undefined> {
+    const { pin, format = options.format, revocable = true } = request;
+    const signer = format === 'jwt' ? options.signer : undefined;
+    const hashed = pin !== undefined && { pinHash: await enqueue(() => hashPin(pin)) };
+    const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
+    const plain = { ...prepared, ...hashed, ...times };
+    const grant = signer ? { ...plain, signedUntil: latestEndOf(plain) } : plain;
+    const jti = signer ? randomBytes(16).toString('base64url') : '';
+    const token = signer ? await signer.sign(jti, grant, revocable) : newToken();
+    if (token.length > MAX_JWT_LENGTH) {
+      const detail = `must be opaque, or the texts shorter: as a JWT it would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
+      return errors.at(at).add('format', detail);
+    }
+    const id = signer ? jwtId(signer.issuer, jti) : tokenId(token);
+    const url = urlFor(mount, covers, token);
+    const cookieUrl = grant.cookie && `${encodePath(covers)}?token=${token}`;
+    const issued = { token, id, expiresIn, url, ...(cookieUrl && { cookieUrl }) };
+    return { token: issued, ...((!signer || revocable) && { entry: [id, grant] }) };
+  }
 }
 
 function refuse({ malformed, forbidden, all }: RequestErrors): void {
@@ -110,30 +124,24 @@ function refuse({ malformed, forbidden, all }: RequestErrors): void {
   }
 }
 
-function checkBegin(
-  { not_before: notBefore = 0 }: GrantRequest,
-  { expiresIn }: PreparedGrant,
-  now: number,
-  errors: RequestErrors,
-): void {
-  if (notBefore * 1000 < now + expiresIn * 1000) return;
-  errors.add('not_before', `must be before the end, and expires_in (${expiresIn}) counts from now`);
-}
-
-const UNCOUNTED = 'needs POSTERN_DELIVERY_LISTEN: without it, Postern does not know the bytes';
-
+/** Checks what depends on the format of the token. */
 function checkFormat(
-  { format, revocable, target_args: targetArgs, max_bytes: maxBytes }: GrantRequest,
-  { format: defaultFormat, signer }: Formats,
-  { uses }: Pick<Grant, 'uses'>,
+  request: GrantRequest,
+  { format: defaultFormat, signer, countsBytes }: IssueOptions,
+  uses: Grant['uses'],
   errors: RequestErrors,
 ): void {
+  const { format, revocable, target_args: targetArgs, max_bytes: maxBytes } = request;
   const isJwt = (format ?? defaultFormat) === 'jwt';
   if (format === 'jwt' && signer === undefined) {
     errors.add('format', 'must be opaque: no key to sign with is configured');
   }
   if (isJwt && targetArgs !== undefined) {
     errors.add('target_args', 'needs the format opaque: a JWT would show it to the client');
+  }
+  if (maxBytes !== undefined && !countsBytes) {
+    const detail = 'needs POSTERN_DELIVERY_LISTEN: without it, Postern does not know the bytes';
+    errors.add('max_bytes', detail);
   }
   if (revocable !== false) return;
   if (!isJwt) {
@@ -146,35 +154,6 @@ function checkFormat(
     const detail = 'must be true with max_uses, resume_for or confirm: the store counts requesters';
     errors.add('revocable', detail);
   }
-}
-
-interface CreatedToken {
-  readonly token: string;
-  readonly id: string;
-  /** Whether the store keeps it. */
-  readonly recorded: boolean;
-  readonly grant: Grant;
-}
-
-/** A new token for a grant; undefined, with an error, if it would be too long. */
-async function createToken(
-  grant: Grant,
-  { format, revocable = true }: GrantRequest,
-  { format: defaultFormat, signer }: Formats,
-  errors: RequestErrors,
-): Promise<CreatedToken | undefined> {
-  if ((format ?? defaultFormat) === 'opaque' || signer === undefined) {
-    const token = newToken();
-    return { token, id: tokenId(token), recorded: true, grant };
-  }
-  const jti = randomBytes(16).toString('base64url');
-  const signed = { ...grant, signedUntil: latestEndOf(grant) };
-  const token = await signer.sign(jti, signed, revocable);
-  if (token.length > MAX_JWT_LENGTH) {
-    const detail = `must be opaque, or the texts shorter: as a JWT it would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
-    return errors.add('format', detail);
-  }
-  return { token, id: jwtId(signer.issuer, jti), recorded: revocable, grant: signed };
 }
 
 /**

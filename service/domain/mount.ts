@@ -33,38 +33,33 @@ export interface SignedFile {
   readonly args: string;
 }
 
-/** `site` is `undefined` for sites that no mount names. */
-export interface Mounts {
-  /** The mount that serves a path on a site: the longest prefix, the site's own mount first. */
-  find(site: string | undefined, path: string): Mount | undefined;
-  /** Every mount of a site. */
-  on(site: string | undefined): readonly Mount[];
-  /** The sites that mounts name. */
-  readonly sites: readonly string[];
-  /** Every mount whose public prefix contains the path, longest first. */
-  over(path: string): readonly Mount[];
-  readonly all: readonly Mount[];
-}
+export type Mounts = ReturnType<typeof createMounts>;
 
 export function mountId(site: string | undefined, prefix: string): string {
   return (site ?? '') + prefix;
 }
 
-export function createMounts(mounts: readonly Mount[]): Mounts {
-  const all = [...mounts].sort(
+/** Finds mounts. A site is `undefined` if no mount names it. */
+export function createMounts(mounts: readonly Mount[]) {
+  const all: readonly Mount[] = [...mounts].sort(
     (a, b) => b.prefix.length - a.prefix.length || Number(!a.site) - Number(!b.site),
   );
+  const sites: readonly string[] = [...new Set(all.flatMap(({ site }) => site ?? []))];
   return {
     all,
-    sites: [...new Set(all.flatMap(({ site }) => site ?? []))],
-    on: (site) => all.filter((mount) => isOn(site, mount)),
-    find(site, path) {
+    /** The sites that mounts name. */
+    sites,
+    /** Every mount of a site. */
+    on: (site: string | undefined): readonly Mount[] => all.filter((mount) => isOn(site, mount)),
+    /** The mount that serves a path on a site: the longest prefix, the site's own mount first. */
+    find(site: string | undefined, path: string): Mount | undefined {
       for (const mount of all) {
         if (isOn(site, mount) && path.startsWith(mount.prefix)) return mount;
       }
       return undefined;
     },
-    over: (path) => all.filter((mount) => path.startsWith(mount.prefix)),
+    /** Every mount whose public prefix contains the path, longest first. */
+    over: (path: string): readonly Mount[] => all.filter(({ prefix }) => path.startsWith(prefix)),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   rememberedUntil,
 } from './grant.ts';
 import { maxError } from './grant-request.ts';
+import type { IssueOptions } from './issue.ts';
 import type { LookUp } from './look-up.ts';
 import type { Mounts } from './mount.ts';
 import type { Store } from './store.ts';
@@ -22,21 +23,12 @@ export interface RevokeOptions {
   readonly now: () => number;
 }
 
-export interface Revoke {
-  /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
-  token(client: Client, token: string): Promise<RevokedToken>;
-  /** Ends another issuer's token by its `jti`, also if nobody has presented it yet. */
-  jti(client: Client, issuer: string, jti: string): Promise<void>;
-}
+export type Revoke = ReturnType<typeof createRevoke>;
 
-interface RevokedToken {
-  readonly id?: string;
-  readonly revoked: boolean;
-}
-
-export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Revoke {
+export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
   return {
-    async token(client, token) {
+    /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
+    async token(client: Client, token: string) {
       if (isOpaque(token)) return end(tokenId(token), client);
       const { id, grant, recorded } = await lookUp(token, true);
       if (id === undefined) return { revoked: false };
@@ -50,7 +42,8 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
       await store.revokeExternal(id, Math.max(rememberedUntil(grant), longest(client.id)));
       return { id, revoked: true };
     },
-    async jti(client, issuer, jti) {
+    /** Ends another issuer's token by its `jti`, also if nobody has presented it yet. */
+    async jti(client: Client, issuer: string, jti: string): Promise<void> {
       if (owners.get(issuer)?.id !== client.id) {
         const detail = 'The tokens of this issuer do not belong to this client.';
         throw new Refused('insufficient_scope', detail);
@@ -60,7 +53,7 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
     },
   };
 
-  async function end(id: string, client: Client): Promise<RevokedToken> {
+  async function end(id: string, client: Client): Promise<{ id?: string; revoked: boolean }> {
     return { id, revoked: await store.revoke(id, client.id) };
   }
 
@@ -72,22 +65,20 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions): Rev
   }
 }
 
-export type Prolong = (
-  client: Client,
-  id: string,
-  /** Seconds from now. */
-  expiresIn: number,
-) => Promise<Grant | undefined>;
-
-export interface ProlongOptions {
-  readonly mounts: Mounts;
-  readonly store: Store;
-  readonly now: () => number;
-}
+export type Prolong = ReturnType<typeof createProlong>;
 
 /** Changes the end of a client's live grant, within the client's limits and what was signed. */
-export function createProlong({ mounts, store, now }: ProlongOptions): Prolong {
-  return async function prolong(client, id, expiresIn) {
+export function createProlong({
+  mounts,
+  store,
+  now,
+}: Pick<IssueOptions, 'mounts' | 'store' | 'now'>) {
+  /** @param expiresIn seconds from now */
+  return async function prolong(
+    client: Client,
+    id: string,
+    expiresIn: number,
+  ): Promise<Grant | undefined> {
     refuse(maxError(expiresIn, client.maxExpiresIn));
     const grant = await store.find(id);
     if (grant?.client !== client.id) return undefined;

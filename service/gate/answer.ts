@@ -1,10 +1,17 @@
 import type { ServerResponse } from 'node:http';
-import contentDisposition from 'content-disposition';
-import type { Confirmed, Cookie, Deny } from '../domain/decision.ts';
-import type { Grant } from '../domain/grant.ts';
+import { type Allow, type Decision, type Deny, deny } from '../domain/decision.ts';
+import { encodePath } from '../domain/path.ts';
+import type { Mode } from '../metrics/metrics.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
+import {
+  type CookieSettings,
+  dispositionOf,
+  pageText,
+  printable,
+  setCookies,
+  utf8Bytes,
+} from './header-values.ts';
 import { responseHeaders } from './headers.ts';
-import { pageText } from './page-text.ts';
 
 /** A response of the gate. Headers are names and values in turn, as Node writes them. */
 export interface Answer {
@@ -26,27 +33,134 @@ export function problemAnswer(code: ProblemCode, headers: readonly string[] = []
   return { status: statusOf(code), headers: [...headers, ...own, ...length], body };
 }
 
-/** Headers of a denial in both modes. */
-export function denialHeaders({ code, id, page }: Deny, status: number): string[] {
-  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0'];
-  headers.push(responseHeaders.reason, code);
+type ToAnswer = (decision: Decision, cookies: CookieSettings, uri: string) => Answer;
+
+/** The response to a decision. `uri`: that of the client's request. */
+export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
+  auth_request: authRequestAnswer,
+  'x-accel': xAccelAnswer,
+  confirm: confirmAnswer,
+};
+
+/**
+ * The response to nginx's auth_request: 204 with the target, or 401, 403 or 503 with the reason.
+ * https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
+ */
+function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer {
+  if (!decision.allow) return subrequestDenial(decision);
+  const { id, target, signed, args, reuseFor } = decision;
+  const headers = [
+    'Cache-Control',
+    'no-store',
+    'X-Accel-Expires',
+    String(reuseFor),
+    // Raw bytes: nginx's rewrite neither decodes nor encodes a variable.
+    responseHeaders.target,
+    utf8Bytes(target),
+    responseHeaders.tokenId,
+    id,
+  ];
+  if (signed !== undefined) headers.push(responseHeaders.args, signed.args);
+  else if (args !== '') headers.push(responseHeaders.args, args);
+  addFileHeaders(headers, decision, responseHeaders);
+  const [first, second] = setCookies(decision, cookies);
+  if (first !== undefined) headers.push(responseHeaders.setCookie, first);
+  if (second !== undefined) headers.push(responseHeaders.setCookie2, second);
+  return { status: 204, headers };
+}
+
+/**
+ * The response if nginx proxies the bodyless request: an internal redirect, or the denial itself.
+ * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
+ */
+function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
+  if (!decision.allow) return denial(decision, statusOf(decision.code));
+  const { id, target, signed } = decision;
+  const args = signed?.args ?? decision.args;
+  const headers = [
+    // nginx passes this header on to the client.
+    'Cache-Control',
+    'private, no-store',
+    'X-Accel-Expires',
+    '0',
+    // nginx decodes this header once.
+    'X-Accel-Redirect',
+    args === '' ? encodePath(target) : `${encodePath(target)}?${args}`,
+    responseHeaders.tokenId,
+    id,
+  ];
+  addFileHeaders(headers, decision, NGINX_HEADERS);
+  for (const cookie of setCookies(decision, cookies)) headers.push('Set-Cookie', cookie);
+  headers.push('Content-Length', '0');
+  return { status: 200, headers };
+}
+
+/**
+ * The response to a POST that nginx passes on: 303 to the same URL, or a denial as for auth_request,
+ * which nginx replaces by a page or a problem document. It never releases a file.
+ */
+function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
+  if (decision.allow) return subrequestDenial(deny('invalid_request'));
+  const { confirmed, id = '', code } = decision;
+  if (confirmed === undefined) return subrequestDenial(decision);
+  const { subject } = confirmed.grant;
+  const headers = [
+    ...['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Referrer-Policy', 'no-referrer'],
+    ...['Location', locationOf(uri), responseHeaders.reason, code, responseHeaders.tokenId, id],
+    ...(subject === undefined ? [] : [responseHeaders.subject, printable(subject)]),
+    ...setCookies(confirmed, cookies).flatMap((cookie) => ['Set-Cookie', cookie]),
+    ...['Content-Length', '0'],
+  ];
+  return { status: 303, headers };
+}
+
+/** The request's own URI. The domain accepts no path that starts with `//`, which would be another host. */
+function locationOf(uri: string): string {
+  if (!/^\/(?![/\\])/.test(uri)) throw new Error('a confirmed URI must be a path of the site');
+  return uri.replace(
+    /[^\x21-\x7e]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+/** What nginx obeys in the response to a proxied request. */
+const NGINX_HEADERS = { limitRate: 'X-Accel-Limit-Rate', disposition: 'Content-Disposition' };
+
+function addFileHeaders(
+  headers: string[],
+  { grant, signed, listing }: Allow,
+  names: { readonly limitRate: string; readonly disposition: string },
+): void {
+  if (signed !== undefined) headers.push(responseHeaders.object, signed.object);
+  if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
+  if (grant.limitRate !== undefined) headers.push(names.limitRate, String(grant.limitRate));
+  if (listing !== undefined) {
+    headers.push(responseHeaders.listing, 'on', responseHeaders.file, pageText(listing));
+    return;
+  }
+  const disposition = dispositionOf(grant);
+  if (disposition !== undefined) headers.push(names.disposition, disposition);
+}
+
+/** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500. */
+export function subrequestDenial(decision: Deny): Answer {
+  const { code, returnUrl } = decision;
+  const status = statusOf(code) === 400 ? 403 : statusOf(code);
+  const more = returnUrl === undefined ? [] : [responseHeaders.returnUrl, returnUrl];
+  return denial(decision, status, more);
+}
+
+/** Without a body: nginx writes the page or the problem document. */
+function denial({ code, id, page }: Deny, status: number, more: readonly string[] = []): Answer {
+  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Content-Length', '0'];
+  headers.push(responseHeaders.reason, code, ...more);
   if (id !== undefined) headers.push(responseHeaders.tokenId, id);
   if (status === 401) headers.push('WWW-Authenticate', challenge(code));
   if (page !== undefined) {
-    headers.push(responseHeaders.file, utf8Bytes(pageText(page.file)));
+    headers.push(responseHeaders.file, pageText(page.file));
     headers.push(responseHeaders.until, `${new Date(page.until).toISOString().slice(0, 19)}Z`);
   }
-  return headers;
-}
-
-/** For the page that lists a folder, in both modes. */
-export function listingHeaders(folder: string): readonly string[] {
-  return [responseHeaders.listing, 'on', responseHeaders.file, utf8Bytes(pageText(folder))];
-}
-
-/** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */
-export function utf8Bytes(value: string): string {
-  return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');
+  return { status, headers };
 }
 
 /** `WWW-Authenticate` (RFC 6750, section 3): without an error if the request had no credential. */
@@ -54,65 +168,4 @@ function challenge(code: string): string {
   return code === 'invalid_token'
     ? 'Bearer realm="postern", error="invalid_token"'
     : 'Bearer realm="postern"';
-}
-
-/**
- * The `Content-Disposition` of a grant (RFC 6266) in ASCII: other names use `filename*` (RFC 8187), with
- * a readable ASCII name for old clients.
- */
-export function dispositionOf(grant: Grant): string | undefined {
-  const { filename, disposition: type = 'attachment' } = grant;
-  if (filename === undefined) return grant.disposition;
-  return contentDisposition(filename, { type, fallback: asciiName(filename) });
-}
-
-/** NFD, because NFKD turns full-width forms into a slash, a backslash or dots. */
-function asciiName(filename: string): string {
-  const bare = filename.normalize('NFD').replace(/\p{M}/gu, '');
-  return bare.replace(/[^\x20-\x7e]/gu, '_') || '_';
-}
-
-/** Attributes of every cookie (RFC 6265bis). */
-export interface CookieSettings {
-  readonly sameSite: 'Lax' | 'Strict' | 'None';
-  readonly secure: boolean;
-  /** A separate cookie for each site that embeds the player (CHIPS). */
-  readonly partitioned: boolean;
-}
-
-/**
- * Minimum age of the resume cookie in seconds: it must survive a restart of the browser, and most
- * prolonged grants. Without the token it is worthless.
- */
-const RESUME_MIN_AGE = 7 * 86_400;
-
-const NONE: readonly string[] = [];
-
-/** The `Set-Cookie` values of a requester that may go on, at most two. */
-export function setCookies(
-  decision: Confirmed,
-  { sameSite, secure, partitioned }: CookieSettings,
-): readonly string[] {
-  const { grant, resumeCookie, tokenCookie } = decision;
-  if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
-  const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);
-  const age = `; Max-Age=${Math.max(RESUME_MIN_AGE, lifetime, grant.uses?.resumeFor ?? 0)}`;
-  const flags = `${secure ? '; Secure' : ''}${partitioned ? '; Partitioned' : ''}`;
-  const attributes = `; HttpOnly; SameSite=${sameSite}${flags}`;
-  return [
-    ...(resumeCookie ? [`${pair('postern_resume', resumeCookie)}${age}${attributes}`] : []),
-    // A session cookie, because a grant may be prolonged later.
-    ...(tokenCookie ? [pair('postern', tokenCookie) + attributes] : []),
-  ];
-}
-
-function pair(name: string, { value, path }: Cookie): string {
-  return `${name}=${value}; Path=${path}`;
-}
-
-/** Percent-encodes `%`, characters other than printable ASCII, and spaces that HTTP would trim. */
-export function printable(value: string): string {
-  return /^[\x21-\x24\x26-\x7e]*$/.test(value)
-    ? value
-    : value.replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponent);
 }

@@ -4,9 +4,12 @@ import type { Emit } from '../domain/event.ts';
 import { requestHeaders } from './headers.ts';
 
 /** Denials of a token. A request without one, and a question to the requester, are not. */
-const REFUSALS: ReadonlySet<DenyCode> = new Set([
-  ...(['invalid_token', 'insufficient_scope', 'path_is_folder'] as const),
-  ...(['pin_wrong', 'cross_origin'] as const),
+const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
+  'invalid_token',
+  'insufficient_scope',
+  'path_is_folder',
+  'pin_wrong',
+  'cross_origin',
 ]);
 
 /** Reported refusals per second. Anybody can cause any number. */
@@ -50,9 +53,7 @@ function dataOf(headers: IncomingHttpHeaders, decision: Decision): object {
   const { allow, id, path } = decision;
   return {
     token_id: id,
-    subject: allow
-      ? decision.grant.subject
-      : (decision.subject ?? decision.confirmed?.grant.subject),
+    subject: allow ? decision.grant.subject : decision.subject,
     path,
     method: headers[requestHeaders.method],
     site: headers[requestHeaders.site],

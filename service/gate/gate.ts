@@ -2,16 +2,14 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
 import type { Deadlines } from '../domain/deadline.ts';
-import type { Confirmation, Decision } from '../domain/decision.ts';
+import { type Confirmation, type Decision, deny } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Mode, RecordDecision } from '../metrics/metrics.ts';
-import { type Answer, type CookieSettings, problemAnswer, send } from './answer.ts';
-import { authRequestAnswer } from './auth-request.ts';
-import { confirmAnswer, readConfirmation } from './confirm.ts';
+import { ANSWERS, type Answer, problemAnswer, send } from './answer.ts';
 import { createDecisionEvents } from './events.ts';
-import { gateRequest, requestHeaders } from './headers.ts';
+import type { CookieSettings } from './header-values.ts';
+import { gateRequest, readConfirmation, requestHeaders } from './headers.ts';
 import { logDecision, logLocked } from './log.ts';
-import { xAccelAnswer } from './x-accel.ts';
 
 export interface GateDependencies {
   readonly authorize: Authorize;
@@ -48,7 +46,6 @@ export function createGate(deps: GateDependencies): RequestListener {
     { headers }: IncomingMessage,
     response: ServerResponse,
     mode: Mode,
-    toAnswer: (decision: Decision) => Answer,
     confirmation?: Confirmation,
   ): Promise<void> {
     const began = performance.now();
@@ -58,21 +55,21 @@ export function createGate(deps: GateDependencies): RequestListener {
       try {
         recordDecision(mode, decision, milliseconds);
         logDecision(log, headers, decision, milliseconds);
-        send(response, toAnswer(decision));
+        send(response, ANSWERS[mode](decision, cookies, String(headers[requestHeaders.uri])));
       } catch (err) {
         log.error({ err }, 'the gate failed to answer a request');
         response.destroy();
       }
     }
 
-    const deadline = deadlines.begin(began, (late) => answer(unavailable(late)));
+    const deadline = deadlines.begin(began, (late) => answer(deny('unavailable', { cause: late })));
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
       // Also if the answer is late.
       if (!decision.allow && decision.locked) logLocked(log, headers, decision.id, decision.locked);
     } catch (cause) {
-      decision = unavailable(cause);
+      decision = deny('unavailable', { cause });
     }
     if (deadlines.end(deadline)) answer(decision);
     // Also if it is late: the requester has taken its use.
@@ -80,20 +77,15 @@ export function createGate(deps: GateDependencies): RequestListener {
   }
 
   async function confirm(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { headers } = request;
     const confirmation = await readConfirmation(request);
-    if (headers[requestHeaders.method] !== 'POST') {
+    if (request.headers[requestHeaders.method] !== 'POST') {
       return send(response, problemAnswer('method_not_allowed', ['Allow', 'POST']));
     }
     if (confirmation === undefined) {
       return send(response, problemAnswer('content_too_large', ['Connection', 'close']));
     }
-    const uri = String(headers[requestHeaders.uri]);
-    const byConfirm = (decision: Decision) => confirmAnswer(decision, cookies, uri);
-    await decide(request, response, 'confirm', byConfirm, confirmation);
+    await decide(request, response, 'confirm', confirmation);
   }
-
-  const byAuthRequest = (decision: Decision) => authRequestAnswer(decision, cookies);
 
   return (request, response) => {
     const { method, url } = request;
@@ -106,19 +98,13 @@ export function createGate(deps: GateDependencies): RequestListener {
     }
     switch (url) {
       case '/auth-request':
-        return void decide(request, response, 'auth_request', byAuthRequest);
+        return void decide(request, response, 'auth_request');
       case '/x-accel':
-        return void decide(request, response, 'x-accel', (decision) =>
-          xAccelAnswer(decision, cookies),
-        );
+        return void decide(request, response, 'x-accel');
       case '/livez':
         return send(response, LIVE_ANSWER);
       default:
         return send(response, problemAnswer('not_found'));
     }
   };
-}
-
-function unavailable(cause: unknown): Decision {
-  return { allow: false, code: 'unavailable', cause };
 }

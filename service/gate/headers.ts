@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Confirmation, GateRequest } from '../domain/decision.ts';
 
 /** Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. */
@@ -67,4 +67,27 @@ function isPrefetch(purpose: string | string[] | undefined): boolean {
 
 function one(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
+}
+
+/** A form with a PIN is much smaller. nginx accepts no larger body either. */
+const MAX_BODY_BYTES = 1024;
+
+/** What a POST says; undefined if its body is too large. */
+export async function readConfirmation(
+  request: IncomingMessage,
+): Promise<Confirmation | undefined> {
+  const { headers } = request;
+  // Without a length there is no body from the snippets, and Node discards it.
+  const length = Number(headers['content-length'] ?? 0);
+  if (length > MAX_BODY_BYTES) return undefined;
+  const chunks: Buffer[] = [];
+  if (length > 0) for await (const chunk of request) chunks.push(chunk);
+  const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+  const [pin, ...more] = form.getAll('pin');
+  return {
+    fetchSite: headers[requestHeaders.fetchSite]?.toString(),
+    origin: headers[requestHeaders.origin]?.toString(),
+    host: headers[requestHeaders.host]?.toString(),
+    pin: more.length > 0 ? undefined : pin,
+  };
 }

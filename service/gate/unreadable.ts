@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { Decision } from '../domain/decision.ts';
+import { deny } from '../domain/decision.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
-import { denialHeaders } from './answer.ts';
+import { subrequestDenial } from './answer.ts';
 import { requestHeaders } from './headers.ts';
 
 /** An error of Node's HTTP parser, with the data that it read last. */
@@ -23,8 +23,8 @@ const REQUEST_ID = new RegExp(`^${requestHeaders.requestId}: ([0-9a-f]{32})\r$`,
  * data cannot be read as another request.
  */
 export function createDenyUnreadable({ recordDecision, log }: UnreadableDependencies) {
-  const decision: Decision = { allow: false, code: 'invalid_request' };
-  const headers = [...denialHeaders(decision, 403), 'Content-Length', '0', 'Connection', 'close'];
+  const decision = deny('invalid_request');
+  const headers = [...subrequestDenial(decision).headers, 'Connection', 'close'];
   const lines = headers.map((text, i) => text + (i % 2 === 0 ? ': ' : '\r\n')).join('');
   const denial = `HTTP/1.1 403 Forbidden\r\n${lines}\r\n`;
 

@@ -11,7 +11,8 @@ interface CheckOptions {
   readonly requiredClaims: string[];
   /** Tolerated clock difference in seconds. */
   readonly leeway: number;
-  readonly now: () => number;
+  /** The time of the check, in milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /**
@@ -22,7 +23,7 @@ interface CheckOptions {
 export async function checkJwt(
   token: string,
   keys: KeySource,
-  { leeway, now, ...options }: CheckOptions,
+  { leeway, at, ...options }: CheckOptions,
 ): Promise<{ readonly claims: JWTPayload } | Rejection> {
   try {
     const { payload } = await jwtVerify(
@@ -35,7 +36,7 @@ export async function checkJwt(
         if (header.alg !== found.alg || isShort(found.verify)) throw new errors.JOSEAlgNotAllowed();
         return found.verify;
       },
-      { ...options, clockTolerance: leeway, currentDate: new Date(now()) },
+      { ...options, clockTolerance: leeway, currentDate: new Date(at) },
     );
     return { claims: payload };
   } catch (error) {

@@ -2,13 +2,12 @@ import { type JWTPayload, SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Client } from '../domain/client.ts';
 import { RequestErrors } from '../domain/errors.ts';
-import { type Grant, isFolder } from '../domain/grant.ts';
+import { type Grant, isFolder, KEPT_FIELDS, keptFieldsOf } from '../domain/grant.ts';
 import type { ClaimName } from '../domain/grant-fields.ts';
 import { prepareGrant } from '../domain/grant-request.ts';
-import { KEPT_FIELDS, keptFieldsOf } from '../domain/kept-fields.ts';
-import type { Rejection, Signer } from '../domain/look-up.ts';
+import type { Rejection, Signer, Verified } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
-import { JWT_TYPE } from '../domain/token.ts';
+import { JWT_TYPE, jwtId } from '../domain/token.ts';
 import { fieldSchemas, text } from '../schema.ts';
 import { errorsReason, schemaReason } from './check.ts';
 import type { OwnKeys } from './keys.ts';
@@ -39,14 +38,12 @@ const externalClaims = z.strictObject({
 });
 
 /** Claims of Postern's own tokens. */
-export const ownClaims = externalClaims.extend({
+const ownClaims = externalClaims.extend({
   client_id: z.string(),
   mount: z.string(),
   /** False: the store does not keep the token. */
   revocable: z.literal(false).optional(),
 });
-
-type OwnClaims = z.infer<typeof ownClaims>;
 
 /** `aud` of Postern's own tokens. No other JWT has it (RFC 8725, section 3.9). */
 export const OWN_AUDIENCE = 'urn:postern:download';
@@ -56,7 +53,7 @@ export function createSigner(keys: OwnKeys, issuer: string): Signer {
   return {
     issuer,
     async sign(jti, grant, recorded) {
-      const { kid, alg, sign } = keys.first();
+      const { kid, alg, sign } = keys.first;
       const claims = { iss: issuer, aud: OWN_AUDIENCE, jti, ...claimsOf(grant, recorded) };
       const token = new SignJWT(claims).setProtectedHeader({ alg, kid, typ: JWT_TYPE });
       return token.sign(sign as NonNullable<typeof sign>);
@@ -68,6 +65,9 @@ export function createSigner(keys: OwnKeys, issuer: string): Signer {
 function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
   const { covers, uses, issuedAt, expiresAt, signedUntil = expiresAt } = grant;
   const iat = Math.floor(issuedAt / 1000);
+  const kept = KEPT_FIELDS.flatMap(({ property, claim }) =>
+    claim === false || grant[property] === undefined ? [] : [[claim, grant[property]]],
+  );
   return {
     iat,
     // If the store keeps the token, the store ends it to the millisecond.
@@ -81,18 +81,36 @@ function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
       bind: uses.cookieOnly ? 'cookie' : 'any',
       start_by: Math.ceil(expiresAt / 1000),
     }),
-    ...keptClaimsOf(grant),
+    ...Object.fromEntries(kept),
     nbf: Math.max(iat, grant.notBefore ?? iat),
     ...(!recorded && { revocable: false }),
   } as JWTPayload;
+}
+
+/** What verified claims say, and until when (milliseconds since the epoch). */
+export type Read = { readonly verified: Verified; readonly until: number };
+
+/** Reads the claims of Postern's own token. */
+export function readOwn(payload: JWTPayload, issuer: string, now: number): Read | Rejection {
+  const { data: claims, error } = ownClaims.safeParse(payload);
+  if (claims === undefined) return { reason: schemaReason(error) };
+  const id = jwtId(issuer, claims.jti);
+  // The leeway applies to the start, not to the end.
+  const until = claims.exp * 1000;
+  if (until <= now) return { reason: 'exp: has passed' };
+  if (claims.revocable !== false) return { verified: { id, recorded: 'required' }, until };
+  const grant = unstoredGrant(claims);
+  return grant === undefined
+    ? { reason: 'revocable: is false, and uses are to be counted' }
+    : { verified: { id, recorded: 'never', grant }, until };
 }
 
 /**
  * The grant of a token that the store does not keep; undefined if the claims are inconsistent. It must
  * not have uses, which only the store can count.
  */
-export function grantOf(claims: OwnClaims): Grant | undefined {
-  const { path, prefix, nbf = 0, iat } = claims;
+function unstoredGrant(claims: z.infer<typeof ownClaims>): Grant | undefined {
+  const { path, prefix, nbf = 0, iat, exp } = claims;
   const covers = path ?? prefix;
   if (covers === undefined || isFolder(covers) !== (prefix !== undefined)) return undefined;
   if (claims.max_uses !== undefined || claims.resume_for !== undefined) return undefined;
@@ -103,29 +121,21 @@ export function grantOf(claims: OwnClaims): Grant | undefined {
     // Each own token has nbf. Without not_before, it is iat.
     ...keptFieldsOf({ ...claims, nbf: nbf > iat ? nbf : undefined }, ({ claim }) => claim),
     issuedAt: iat * 1000,
-    expiresAt: claims.exp * 1000,
-    signedUntil: claims.exp * 1000,
+    expiresAt: exp * 1000,
+    signedUntil: exp * 1000,
   };
 }
 
-function keptClaimsOf(grant: Grant): Record<string, unknown> {
-  const claims = KEPT_FIELDS.flatMap(({ property, claim }) =>
-    claim === false || grant[property] === undefined ? [] : [[claim, grant[property]]],
-  );
-  return Object.fromEntries(claims);
-}
-
 /**
- * The grant of an external token, or why it is rejected. Its claims must pass all checks of a request for
- * a token, with the issuer's limits.
+ * Reads the claims of an external token. They must pass all checks of a request for a token, with the
+ * issuer's limits, which are those of `client`.
  */
-export function externalGrant(
-  payload: unknown,
+export function readExternal(
+  payload: JWTPayload,
   client: Client,
-  mounts: Mounts,
-  leeway: number,
+  { mounts, leeway }: { readonly mounts: Mounts; readonly leeway: number },
   now: number,
-): { jti: string; grant: Grant; until: number } | Rejection {
+): Read | Rejection {
   const parsed = externalClaims.safeParse(payload);
   if (!parsed.success) return { reason: schemaReason(parsed.error) };
   const { iss, aud, nbf, sub: subject, iat, exp, jti, start_by: startBy, ...fields } = parsed.data;
@@ -158,5 +168,6 @@ export function externalGrant(
     signedUntil: Math.ceil(exp * 1000),
   };
   const grant = { ...prepared.grant, ...times, external: true } as const;
-  return { jti, grant, until: (exp + leeway) * 1000 };
+  const verified = { id: jwtId(iss, jti), recorded: 'optional', grant } as const;
+  return { verified, until: (exp + leeway) * 1000 };
 }

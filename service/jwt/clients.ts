@@ -29,7 +29,7 @@ export function createClientOf(
     const trusted = iss === undefined ? undefined : byIssuer.get(iss);
     if (trusted === undefined) return undefined;
     const { issuer, audience, keys } = trusted;
-    const options = { issuer, audience, requiredClaims: ['sub', 'exp'], leeway, now };
+    const options = { issuer, audience, requiredClaims: ['sub', 'exp'], leeway, at: now() };
     const checked = await checkJwt(credential, keys, options);
     const client = 'claims' in checked ? asClient(checked.claims, trusted) : checked;
     if (!('reason' in client)) return client;

@@ -124,11 +124,10 @@ export async function fileKeys(text: string, algorithms: readonly string[]): Pro
 
 /** Postern's own keys: the first signs, all verify. */
 export interface OwnKeys {
-  /** The key that signs. */
-  first(): Key;
+  readonly first: Key;
   readonly find: KeySource;
   /** For other verifiers (RFC 7517), without shared secrets. */
-  publicJwks(): { readonly keys: readonly JWK[] };
+  readonly publicJwks: { readonly keys: readonly JWK[] };
 }
 
 /** @throws KeyError */
@@ -139,9 +138,9 @@ export async function createOwnKeys(text: string): Promise<OwnKeys> {
     throw new KeyError('its first key signs, so it must have its private half (d, or k)');
   }
   return {
-    first: () => first,
+    first,
     find: async ({ kid }) => keys.find((key) => key.kid === kid),
-    publicJwks: () => ({ keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) }),
+    publicJwks: { keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) },
   };
 }
 

@@ -1,9 +1,9 @@
 import type { JWK } from 'jose';
 import type { Client, TrustedIssuer } from '../domain/client.ts';
-import type { Rejection, Signer, Verify } from '../domain/look-up.ts';
+import type { Rejection } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { createSigner } from './claims.ts';
-import { type ClientOf, createClientOf } from './clients.ts';
+import { createClientOf } from './clients.ts';
 import { createOwnKeys, fileKeys, type KeySource } from './keys.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { createVerify } from './verify.ts';
@@ -28,27 +28,16 @@ export interface JwtDependencies {
   readonly onRejected?: (rejection: Rejection) => void;
 }
 
-export interface Jwt {
-  readonly verify: Verify;
-  readonly signer?: Signer;
-  readonly clientOf: ClientOf;
-  /** The clients of `downloads` issuers, by `iss`. */
-  readonly owners: ReadonlyMap<string, Client>;
-  publicJwks(): { readonly keys: readonly JWK[] };
-}
+export type Jwt = Awaited<ReturnType<typeof openJwt>>;
 
-/** Why a file of keys cannot be used. */
-export interface KeyFileProblem {
-  readonly file: string;
-  readonly reason: string;
-}
+type KeyFileProblems = ReadonlyArray<{ readonly file: string; readonly reason: string }>;
 
 /** Files of keys cannot be used. The message names all of them. */
 export class KeyFilesError extends Error {
   override readonly name = 'KeyFilesError';
-  readonly problems: readonly KeyFileProblem[];
+  readonly problems: KeyFileProblems;
 
-  constructor(problems: readonly KeyFileProblem[]) {
+  constructor(problems: KeyFileProblems) {
     const lines = problems.map(
       ({ file, reason }) => `The keys in ${file} cannot be used: ${reason}`,
     );
@@ -58,10 +47,10 @@ export class KeyFilesError extends Error {
 }
 
 /** Opens the keys, and everything that signs or verifies JWTs. @throws KeyFilesError */
-export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promise<Jwt> {
+export async function openJwt(options: JwtOptions, deps: JwtDependencies) {
   const { issuer, jwtKeys, issuers, leeway } = options;
   const { mounts, now } = deps;
-  const problems: KeyFileProblem[] = [];
+  const problems: Array<KeyFileProblems[number]> = [];
   const own = jwtKeys === undefined ? undefined : await inFile(jwtKeys, createOwnKeys);
   const trusted = await Promise.all(
     issuers.map(async (one) => ({ ...one, keys: await keysOf(one) })),
@@ -81,8 +70,9 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies): Promi
     }),
     ...(own && { signer: createSigner(own, issuer) }),
     clientOf: createClientOf(clients, leeway, now, deps.onRejected),
-    owners: new Map(downloads.map((one) => [one.issuer, one.client])),
-    publicJwks: () => own?.publicJwks() ?? { keys: [] },
+    /** The clients of `downloads` issuers, by `iss`. */
+    owners: new Map<string, Client>(downloads.map((one) => [one.issuer, one.client])),
+    publicJwks: (): { readonly keys: readonly JWK[] } => own?.publicJwks ?? { keys: [] },
   };
 
   /** Undefined, with a problem, if the file cannot be used. */

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
+import type { JWTPayload } from 'jose';
 import type { Client } from '../domain/client.ts';
 import { MAX_CLOCK_SKEW_MS } from '../domain/grant.ts';
 import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
-import { JWT_TYPE, jwtId } from '../domain/token.ts';
-import { checkJwt, schemaReason } from './check.ts';
-import { externalGrant, grantOf, OWN_AUDIENCE, ownClaims } from './claims.ts';
-import { type OpenIssuer, type OwnKeys, unverifiedClaims } from './keys.ts';
+import { JWT_TYPE } from '../domain/token.ts';
+import { checkJwt } from './check.ts';
+import { OWN_AUDIENCE, type Read, readExternal, readOwn } from './claims.ts';
+import { type KeySource, type OpenIssuer, type OwnKeys, unverifiedClaims } from './keys.ts';
 
 /** An issuer that signs download tokens itself, and the client that owns them, with the issuer's limits. */
 type DownloadIssuer = Pick<OpenIssuer, 'issuer' | 'audience' | 'keys'> & {
@@ -25,8 +26,13 @@ export interface VerifyOptions {
 
 const UNKNOWN_ISSUER = 'iss: is neither POSTERN_ISSUER nor an issuer that is trusted for downloads';
 
-/** Milliseconds since the epoch. */
-type Until = number;
+/** How the tokens of an issuer are checked. */
+interface Trusted {
+  readonly audience: string;
+  readonly keys: KeySource;
+  readonly requiredClaims: string[];
+  readonly read: (claims: JWTPayload, at: number) => Read | Rejection;
+}
 
 /**
  * Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. The cache ends with
@@ -34,62 +40,37 @@ type Until = number;
  */
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const cache = createCache<Verified>(now);
-  const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
-  const common = { typ: JWT_TYPE, leeway };
+  const byIssuer = new Map<string, Trusted>();
+  for (const { issuer, audience, keys, client } of issuers) {
+    const read: Trusted['read'] = (claims, at) =>
+      readExternal(claims, client, { mounts, leeway }, at);
+    byIssuer.set(issuer, { audience, keys, requiredClaims: ['jti', 'iat', 'exp'], read });
+  }
+  if (own !== undefined) {
+    byIssuer.set(own.issuer, {
+      audience: OWN_AUDIENCE,
+      keys: own.keys.find,
+      requiredClaims: ['jti', 'iat', 'nbf', 'exp'],
+      read: (claims, at) => readOwn(claims, own.issuer, at),
+    });
+  }
 
   return async function verify(token, revoking = false) {
     const cached = cache.get(token);
     if (cached !== undefined) return cached;
     const { iss: issuer, begins, ends } = unverifiedClaims(token);
+    const trusted = issuer === undefined ? undefined : byIssuer.get(issuer);
+    if (issuer === undefined || trusted === undefined) return { reason: UNKNOWN_ISSUER };
+    const { keys, read, ...expected } = trusted;
     const at = revoking ? nearest(now(), begins, ends) : now();
-    const external = issuer === undefined ? undefined : byIssuer.get(issuer);
-    const result =
-      own && issuer === own.issuer
-        ? await verifyOwn(token, own, at)
-        : external && (await verifyExternal(token, external, at));
-    if (result === undefined) return { reason: UNKNOWN_ISSUER };
-    if ('reason' in result) return { ...result, issuer: issuer as string };
-    const [verified, until] = result;
-    // Do not cache a token that is not valid now.
-    if (!revoking) cache.set(token, verified, until);
-    return verified;
-  };
-
-  async function verifyOwn(
-    token: string,
-    { issuer, keys }: NonNullable<VerifyOptions['own']>,
-    at: number,
-  ): Promise<[Verified, Until] | Rejection> {
-    const requiredClaims = ['jti', 'iat', 'nbf', 'exp'];
-    const options = { ...common, issuer, audience: OWN_AUDIENCE, requiredClaims, now: () => at };
-    const checked = await checkJwt(token, keys.find, options);
-    if ('reason' in checked) return checked;
-    const { data: claims, error } = ownClaims.safeParse(checked.claims);
-    if (claims === undefined) return { reason: schemaReason(error) };
-    const id = jwtId(issuer, claims.jti);
-    // The leeway applies to the start, not to the end.
-    const until = claims.exp * 1000;
-    if (until <= at) return { reason: 'exp: has passed' };
-    if (claims.revocable !== false) return [{ id, recorded: 'required' }, until];
-    const grant = grantOf(claims);
-    if (grant === undefined) return { reason: 'revocable: is false, and uses are to be counted' };
-    return [{ id, recorded: 'never', grant }, until];
-  }
-
-  async function verifyExternal(
-    token: string,
-    { issuer, audience, keys, client }: DownloadIssuer,
-    at: number,
-  ): Promise<[Verified, Until] | Rejection> {
-    const requiredClaims = ['jti', 'iat', 'exp'];
-    const options = { ...common, issuer, audience, requiredClaims, now: () => at };
+    const options = { ...expected, issuer, typ: JWT_TYPE, leeway, at };
     const checked = await checkJwt(token, keys, options);
-    if ('reason' in checked) return checked;
-    const found = externalGrant(checked.claims, client, mounts, leeway, at);
-    if ('reason' in found) return found;
-    const { jti, grant, until } = found;
-    return [{ id: jwtId(issuer, jti), recorded: 'optional', grant }, until];
-  }
+    const result = 'reason' in checked ? checked : read(checked.claims, at);
+    if ('reason' in result) return { ...result, issuer };
+    // Do not cache a token that is not valid now.
+    if (!revoking) cache.set(token, result.verified, result.until);
+    return result.verified;
+  };
 }
 
 /**

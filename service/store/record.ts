@@ -1,5 +1,4 @@
-import type { Grant, KnownRequester, Uses } from '../domain/grant.ts';
-import { KEPT_FIELDS } from '../domain/kept-fields.ts';
+import { type Grant, KEPT_FIELDS, type KnownRequester, type Uses } from '../domain/grant.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 
 /** Version of the layout. Raise it when an older program could misread a newer record. */

@@ -24,7 +24,8 @@ const boundaries: readonly Boundary[] = [
   {
     part: DOMAIN,
     imports: [],
-    packages: ['node:crypto'],
+    // Of node:net only isIP.
+    packages: ['node:crypto', 'node:net'],
     why: 'A decision depends on no framework, store or clock.',
   },
   {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { MAX_PIN_ATTEMPTS, MIN_LEFT_MS } from '../../service/domain/confirm.ts';
 import type { Confirmation, Decision } from '../../service/domain/decision.ts';
-import { MAX_PIN_ATTEMPTS, MIN_LEFT_MS } from '../../service/domain/pin.ts';
 import { createDecider, refusal } from './decider.ts';
 
 const path = '/download/a b.pdf';

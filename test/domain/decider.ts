@@ -13,6 +13,8 @@ import { mount } from '../support/postern.ts';
 
 export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 86_400 };
 
+const UNLIMITED: Deadline = { late: undefined, endsAt: Number.POSITIVE_INFINITY };
+
 export interface DeciderOptions {
   readonly mounts?: readonly Mount[];
   readonly decisionTtl?: number;
@@ -51,7 +53,7 @@ export function createDecider(options: DeciderOptions = {}) {
         options.client ?? client,
         requests.map((request, i) => ({ at: `/${i}`, request })),
       ),
-    authorize: (uri: string, more: Partial<GateRequest> = {}, deadline?: Deadline) =>
+    authorize: (uri: string, more: Partial<GateRequest> = {}, deadline: Deadline = UNLIMITED) =>
       authorize(
         {
           uri,

@@ -14,9 +14,7 @@ const label: GrantField = {
 beforeEach(async () => {
   vi.resetModules();
   const { GRANT_FIELDS } = await import('../../service/domain/grant-fields.ts');
-  const { KEPT_FIELDS, keptAmong } = await import('../../service/domain/kept-fields.ts');
   Object.assign(GRANT_FIELDS, { label });
-  (KEPT_FIELDS as unknown[]).push(...keptAmong({ label }));
 });
 afterEach(() => vi.resetModules());
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MAX_PIN_ATTEMPTS } from '../../service/domain/pin.ts';
+import { MAX_PIN_ATTEMPTS } from '../../service/domain/confirm.ts';
 import { StoreUnavailable } from '../../service/domain/store.ts';
 import { newToken } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';

@@ -29,7 +29,7 @@ async function opened() {
     leeway: 5,
     now: () => clock.now,
   });
-  const { kid, sign } = own.first();
+  const { kid, sign } = own.first;
   const token = (claims: object = {}) =>
     new SignJWT({
       iss: ISSUER,

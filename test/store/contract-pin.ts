@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MAX_PIN_ATTEMPTS as MAX } from '../../service/domain/pin.ts';
+import { MAX_PIN_ATTEMPTS as MAX } from '../../service/domain/confirm.ts';
 import { digest } from '../../service/domain/token.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 

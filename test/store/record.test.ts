@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
-import { KEPT_FIELDS } from '../../service/domain/kept-fields.ts';
+import { KEPT_FIELDS } from '../../service/domain/grant.ts';
 import { decodeRecord, encodeRecord } from '../../service/store/record.ts';
 import { grantAt } from './grants.ts';
 
