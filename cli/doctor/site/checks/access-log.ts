@@ -20,7 +20,6 @@ const LONG = 3_000;
 export async function accessLogCheck(file: string): Promise<Check> {
   const start = await size(file);
   return {
-    id: ACCESS_LOG,
     title: 'tokens in the access log',
     why: 'everybody who can read the log or a copy of it can open the files until the tokens expire',
     fix: 'access_log /var/log/nginx/access.log postern; as the only access_log, with postern/http.conf in the http block',
