@@ -20,8 +20,10 @@ export const CONFIRM = '/.postern/confirm';
 /** A configuration, and the parts of it that belong to Postern. */
 export interface SiteConfig {
   readonly http: Http;
-  /** The public locations. */
+  /** The public locations, and those of them that ask the gate by auth_request and by X-Accel. */
   readonly gates: readonly Location[];
+  readonly asking: readonly Location[];
+  readonly passing: readonly Location[];
   /** The locations of auth-request.conf that ask the gate. */
   readonly questions: readonly Location[];
   /** The locations that serve the files that a gate allowed. */
@@ -53,9 +55,10 @@ export function siteOf(
   mounts: readonly Mount[] | undefined,
   versions: Pick<SiteConfig, 'snippets' | 'version'>,
 ): SiteConfig {
-  const gates = http.servers.flatMap(({ locations }) =>
-    withNested(locations).filter((location) => modeOf(location) !== undefined),
-  );
+  const locations = http.servers.flatMap((server) => withNested(server.locations));
+  const gates = locations.filter((location) => asksGate(location) || passesToGate(location));
+  const asking = gates.filter(asksGate);
+  const passing = gates.filter((gate) => !asksGate(gate));
   const servers = http.servers.filter((server) => gates.some((gate) => gate.server === server));
   const internals = servers.flatMap((server) => {
     const others = withNested(server.locations).filter(
@@ -67,7 +70,7 @@ export function siteOf(
     return found.length > 0 ? found : others.filter(isLikely);
   });
   const questions = locationsAt(servers, AUTH_REQUEST).filter(isExact);
-  return { http, gates, questions, internals, servers, mounts, ...versions };
+  return { http, gates, asking, passing, questions, internals, servers, mounts, ...versions };
 }
 
 /** The locations with this path in server blocks. */
@@ -97,19 +100,18 @@ function isSnippets({ modifier, path }: Location): boolean {
   return modifier === '@' || path.startsWith('/.postern/');
 }
 
-/**
- * How a public location asks the gate. Undefined for other locations. A single line of protect.conf or
- * x-accel.conf makes a gate. The rules find missing lines.
- */
-export function modeOf(location: Location): 'auth_request' | 'X-Accel' | undefined {
-  if (isSnippets(location)) return undefined;
+/** A single line of protect.conf makes a gate, and so does one of x-accel.conf. The rules find missing lines. */
+function asksGate(location: Location): boolean {
+  if (isSnippets(location)) return false;
   const asks = own(location, 'auth_request').some(({ args }) => args[0] === AUTH_REQUEST);
-  const delivers = own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVERY);
-  if (asks || delivers) return 'auth_request';
+  return asks || own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVERY);
+}
+
+function passesToGate(location: Location): boolean {
   const headers = own(location, 'proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
-  const passes = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
-  const isXAccel = headers.includes('postern-site') || passes.some((url) => /\/x-accel$/.test(url));
-  return passes.length > 0 && isXAccel ? 'X-Accel' : undefined;
+  const urls = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
+  if (isSnippets(location) || urls.length === 0) return false;
+  return headers.includes('postern-site') || urls.some((url) => /\/x-accel$/.test(url));
 }
 
 /** Contains any line of internal.conf or headers.conf. */

@@ -1,6 +1,5 @@
 import { effective, firstWord, has, type Location, own, title, titleAt } from '../context.ts';
 import { type Directive, isHandled, wordsOf } from '../directive.ts';
-import { modeOf } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 
 const POLICY = '$postern_content_security_policy';
@@ -10,17 +9,15 @@ export const deliveryRules: Readonly<Record<string, Rule>> = {
   'cache-control': rule({
     why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
     fix: 'include postern/headers.conf;',
-    find: ({ internals, gates }) => {
-      // With X-Accel the service sends the header.
-      const asking = gates.filter((gate) => modeOf(gate) === 'auth_request');
-      return internals
+    // With X-Accel the service sends the header.
+    find: ({ internals, asking }) =>
+      internals
         .filter(({ server }) => asking.some((gate) => gate.server === server))
         .filter((location) => !effective(location, 'add_header').some(keepsPrivate))
         .map((location) => ({
           at: location.at,
           seen: `${title(location)} sends no Cache-Control: private`,
-        }));
-    },
+        })),
   }),
   'http-conf': rule({
     why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',

@@ -9,15 +9,7 @@ import {
   titleAt,
   turnedOn,
 } from '../context.ts';
-import {
-  AUTH_REQUEST,
-  CONFIRM,
-  DELIVERY,
-  isExact,
-  locationsAt,
-  modeOf,
-  type SiteConfig,
-} from '../site.ts';
+import { AUTH_REQUEST, CONFIRM, DELIVERY, isExact, locationsAt, type SiteConfig } from '../site.ts';
 import { type Requirements, type Rule, rule, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
@@ -126,16 +118,8 @@ const DELIVER: Requirements = {
 
 /** Snippets that ask the gate, if they were edited or are missing. */
 export const gateRules: Readonly<Record<string, Rule>> = {
-  protect: ({ gates }) =>
-    unmet(
-      gates.filter((gate) => modeOf(gate) === 'auth_request'),
-      PROTECT,
-    ),
-  'x-accel': ({ gates }) =>
-    unmet(
-      gates.filter((gate) => modeOf(gate) === 'X-Accel'),
-      X_ACCEL,
-    ),
+  protect: ({ asking }) => unmet(asking, PROTECT),
+  'x-accel': ({ passing }) => unmet(passing, X_ACCEL),
   'missing-auth-request': rule({
     why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
     fix: 'include postern/auth-request.conf; in the server block',

@@ -8,7 +8,7 @@ import {
   withNested,
 } from '../context.ts';
 import { type Directive, returns, wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, CONFIRM, DELIVERY, modeOf, type SiteConfig } from '../site.ts';
+import { AUTH_REQUEST, CONFIRM, DELIVERY, type SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 import { secondUrl } from './second-url.ts';
 
@@ -21,7 +21,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
       gates.length > 0 ? [] : [{ at: http.at, seen: 'no location asks Postern' }],
   }),
   'missing-caret': ({ gates, internals }) => [...gates, ...internals].flatMap(withoutCaret),
-  nested: ({ gates }) => gates.flatMap(nestedInGate),
+  nested,
   'nested-internal': nestedInternal,
   'server-auth-request': rule({
     why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
@@ -62,21 +62,23 @@ function withoutCaret(location: Location): readonly Trap[] {
 }
 
 /** Blocks inside the public location, which do not inherit the directives of the snippet. */
-function nestedInGate(location: Location): readonly Trap[] {
-  const isXAccel = modeOf(location) === 'X-Accel';
-  const lost = isXAccel ? 'proxy_pass' : 'try_files';
-  // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
-  return inside(location)
-    .filter((at) => !isXAccel || at.name === 'location' || goesElsewhere(at))
-    .map((at) => ({
-      at,
-      seen: `${wordsOf(at)} inside ${title(location)}`,
-      why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
-      fix:
-        at.name === 'location'
-          ? 'use a separate location beside it, with ^~, the snippet and a mount'
-          : 'keep only the include in this location; an `if` that always returns is harmless',
-    }));
+function nested({ gates, passing }: SiteConfig): readonly Trap[] {
+  return gates.flatMap((gate) => {
+    const isXAccel = passing.includes(gate);
+    const lost = isXAccel ? 'proxy_pass' : 'try_files';
+    // By X-Accel an `if` inherits proxy_pass, in contrast to a location.
+    return inside(gate)
+      .filter((at) => !isXAccel || at.name === 'location' || goesElsewhere(at))
+      .map((at) => ({
+        at,
+        seen: `${wordsOf(at)} inside ${title(gate)}`,
+        why: `A nested block does not inherit ${lost} from the snippet: the request does not reach the delivery or the gate, and nginx serves the file that it finds under that path.`,
+        fix:
+          at.name === 'location'
+            ? 'use a separate location beside it, with ^~, the snippet and a mount'
+            : 'keep only the include in this location; an `if` that always returns is harmless',
+      }));
+  });
 }
 
 function goesElsewhere({ block = [] }: Directive): boolean {

@@ -1,6 +1,6 @@
 import { effective, firstWord, has, inForce, type Location, own, title } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
-import { DELIVERY, modeOf, type SiteConfig } from '../site.ts';
+import { DELIVERY, type SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 import { keepsConnections } from '../version.ts';
 
@@ -22,7 +22,7 @@ export const upstreamRules: Readonly<Record<string, Rule>> = {
   }),
   failover: (site) => [
     ...upstreamsOf(site).flatMap(disabled),
-    ...asking(site).flatMap(neverRetried),
+    ...proxies(site).flatMap(neverRetried),
   ],
   descriptors,
 };
@@ -71,12 +71,12 @@ function isOurs({ args }: Directive): boolean {
 }
 
 /** The locations whose requests go to a gate. */
-function asking({ questions, gates }: SiteConfig): readonly Location[] {
-  return [...questions, ...gates.filter((gate) => modeOf(gate) === 'X-Accel')];
+function proxies({ questions, passing }: SiteConfig): readonly Location[] {
+  return [...questions, ...passing];
 }
 
 function upstreamsOf(site: SiteConfig): readonly Directive[] {
-  const urls = asking(site).flatMap((location) => own(location, 'proxy_pass'));
+  const urls = proxies(site).flatMap((location) => own(location, 'proxy_pass'));
   const hosts = urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]);
   return own(site.http, 'upstream').filter(({ args }) => hosts.includes(args[0]));
 }
