@@ -96,7 +96,7 @@ async function attack(
   let doing = 'reading the canary';
   try {
     progress.show(doing);
-    const log = accessLog && { [ACCESS_LOG]: await accessLogCheck(accessLog) };
+    const log = accessLog === undefined ? {} : { [ACCESS_LOG]: await accessLogCheck(accessLog) };
     const all = selected({ ...CHECKS, ...log }, only);
     const site: TestedSite = {
       ...(await findCanary({ api, path, mark, endpoint, ask })),
