@@ -70,19 +70,20 @@ export function withNested(locations: readonly Location[]): readonly Location[] 
   return locations.flatMap((location) => [location, ...withNested(location.locations)]);
 }
 
-/** The directives of a name in a block itself. */
-export function own(at: Pick<Directive, 'block'>, name: string): readonly Directive[] {
-  return named(at.block ?? [], name);
+/** The directives of these names in a block itself. */
+export function own(at: Pick<Directive, 'block'>, ...names: string[]): readonly Directive[] {
+  return named(at.block ?? [], ...names);
 }
 
 export function has(at: Pick<Directive, 'block'>, name: string): boolean {
   return own(at, name).length > 0;
 }
 
-/** The directives of a name that are in force here: the nearest level with any replaces all levels above. */
-export function effective(context: Context, name: string): readonly Directive[] {
-  const here = own(context, name);
-  return here.length > 0 || context.parent === undefined ? here : effective(context.parent, name);
+/** The directives of these names that are in force here: the nearest level with any replaces all levels above. */
+export function effective(context: Context, ...names: string[]): readonly Directive[] {
+  const here = own(context, ...names);
+  if (here.length > 0 || context.parent === undefined) return here;
+  return effective(context.parent, ...names);
 }
 
 /** The directive in force, for a directive that can occur once. */

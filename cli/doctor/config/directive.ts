@@ -15,8 +15,8 @@ export interface Directive extends Position {
   readonly block?: readonly Directive[];
 }
 
-export function named(block: readonly Directive[], name: string): readonly Directive[] {
-  return block.filter((directive) => directive.name === name);
+export function named(block: readonly Directive[], ...names: string[]): readonly Directive[] {
+  return block.filter(({ name }) => names.includes(name));
 }
 
 /** The words of a directive, as one line. */

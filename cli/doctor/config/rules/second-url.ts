@@ -89,17 +89,12 @@ function serves(context: Context): boolean {
   const wantsPassword =
     isOn('auth_basic') && inForce(context, 'auth_basic_user_file') !== undefined;
   const checks = isOn('auth_request') || isOn('auth_jwt') || wantsPassword;
-  const rules = addressRules(context);
+  // `allow` and `deny` replace each other's inherited lines.
+  const rules = effective(context, 'allow', 'deny');
   // The first line that matches counts, and nginx allows an address that no line matches.
   const denies = rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
   if (firstWord(context, 'satisfy') !== 'any') return !(denies || checks);
   return rules.length > 0 ? !denies : !checks;
-}
-
-/** `allow` and `deny` replace each other's inherited lines. */
-function addressRules(context: Context): readonly Directive[] {
-  const here = context.block.filter(({ name }) => name === 'allow' || name === 'deny');
-  return here.length > 0 || context.parent === undefined ? here : addressRules(context.parent);
 }
 
 /** A folder or a file, and the URI under which it is served. */

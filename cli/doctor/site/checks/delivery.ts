@@ -138,12 +138,6 @@ const HARMLESS = /^(video|audio|image(?!\/svg))\/|^application\/pdf\b/i;
 const HTTP_CONF =
   'include postern/http.conf; in the http block: it has the policy that postern/headers.conf sends';
 
-/** Only the sandbox is missing: headers.conf is included, http.conf is not. */
-function lacksHttpConf(answer: SiteResponse, faults: readonly string[]): boolean {
-  const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
-  return !hasPolicy && faults.length === 1 && faults[0]?.includes(SANDBOX) === true;
-}
-
 const SANDBOX = 'Content-Security-Policy: sandbox';
 
 function* missing(answer: SiteResponse): Generator<string> {
@@ -238,7 +232,10 @@ export const deliveryChecks: Checks = {
       if (answer.status !== 200) return untested(String(answer.status));
       const faults = [...missing(answer), ...twice(answer)];
       if (faults.length === 0) return ok('all present, each once');
-      return fault(faults.join('; '), lacksHttpConf(answer, faults) ? { fix: HTTP_CONF } : {});
+      // Only the sandbox is missing: headers.conf is included, http.conf is not.
+      const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
+      const isOnly = faults.length === 1 && faults[0]?.includes(SANDBOX);
+      return fault(faults.join('; '), isOnly && !hasPolicy ? { fix: HTTP_CONF } : {});
     },
   },
   'inner-headers': {
