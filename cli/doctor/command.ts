@@ -3,6 +3,7 @@ import type { Environment } from '../../service/config/environment.ts';
 import { UsageError } from '../errors.ts';
 import { type ApiOptions, addApiOptions, example, flagOf } from '../options.ts';
 import { print } from '../terminal.ts';
+import type { Diagnosis } from './report.ts';
 import type { DoctorSiteOptions } from './site/doctor.ts';
 
 const HELP = `
@@ -12,6 +13,14 @@ about 250 requests that must not open it. They change nothing. The API key comes
 
 Exit status: 0 nothing found, 1 something found, 2 could not read or test.`;
 
+type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
+
+interface Options extends SiteOptions {
+  readonly config?: string | true;
+  readonly mounts?: string;
+  readonly storage?: string | true;
+}
+
 export function addDoctor(program: Command, env: Environment): void {
   const doctor = program
     .command('doctor')
@@ -19,9 +28,17 @@ export function addDoctor(program: Command, env: Environment): void {
       "Test a running site of yours from outside, or check nginx's configuration or object stores.",
     )
     .argument('[url]', 'URL of the site: https://files.example/');
-  const ofSite = added(doctor, addSiteOptions);
-  const ofConfig = added(doctor, addConfigOptions);
+  addSiteOptions(doctor);
+  const ofSite = doctor.options.map((option) => option.attributeName());
   doctor
+    .option(
+      '--config [file]',
+      'the output of `nginx -VT`, or an nginx.conf; - or no value: standard input',
+    )
+    .option(
+      '--mounts <mounts>',
+      'the mounts to compare with, as in POSTERN_MOUNTS (default: those of the environment)',
+    )
     .option(
       '--storage [object]',
       'check the object stores of the mounts; with the name of an object below their prefix',
@@ -36,72 +53,39 @@ export function addDoctor(program: Command, env: Environment): void {
       if ([url, config, storage].filter((one) => one !== undefined).length !== 1) {
         throw new UsageError('pass either the URL of a site, --config or --storage');
       }
-      rejectOthers(ofSite, url === undefined, 'a URL');
-      rejectOthers(ofConfig, config === undefined, '--config');
-      if (storage !== undefined) return doctorStorage(storage, options, env);
-      await (url === undefined ? doctorConfig(options, env) : doctorSite(url, options, env));
+      if (url === undefined) rejectAll(ofSite, 'a URL');
+      if (config === undefined) rejectAll(['mounts'], '--config');
+      if (url !== undefined) process.exitCode = await doctorSite(url, options, env);
+      else if (config !== undefined) await report(doctorConfig(config, options, env));
+      else await report(doctorStorage(options, env));
     });
 
-  function rejectOthers(names: readonly string[], areUseless: boolean, needed: string): void {
+  function rejectAll(names: readonly string[], needed: string): void {
     const useless = names.find((name) => doctor.getOptionValueSource(name) === 'cli');
-    if (!areUseless || useless === undefined) return;
-    throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
+    if (useless !== undefined) {
+      throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
+    }
   }
 }
 
-function added(command: Command, add: (command: Command) => void): string[] {
-  const before = command.options.length;
-  add(command);
-  return command.options.slice(before).map((option) => option.attributeName());
+/** Prints the findings, and sets the exit code. */
+async function report(diagnosis: Promise<Diagnosis>): Promise<void> {
+  const { ok, text } = await diagnosis;
+  await print(text);
+  if (!ok) process.exitCode = 1;
 }
 
-interface ConfigOptions {
-  readonly config?: string | true;
-  readonly mounts?: string;
-  readonly json?: true;
-}
-
-function addConfigOptions(doctor: Command): void {
-  doctor
-    .option(
-      '--config [file]',
-      'the output of `nginx -VT`, or an nginx.conf; - or no value: standard input',
-    )
-    .option(
-      '--mounts <mounts>',
-      'the mounts to compare with, as in POSTERN_MOUNTS (default: those of the environment)',
-    );
-}
-
-/** Checks a configuration, prints the findings, and sets the exit code. */
-async function doctorConfig(options: ConfigOptions, env: Environment): Promise<void> {
-  const { config = true, mounts, json } = options;
+async function doctorConfig(config: string | true, { mounts, json }: Options, env: Environment) {
   const { diagnoseConfig } = await import('./config/doctor.ts');
   const { resolveMounts } = await import('../config.ts');
-  const { ok, text } = diagnoseConfig(config === true ? '-' : config, {
-    mounts: resolveMounts(mounts, env),
-    json,
-  });
-  await print(text);
-  if (!ok) process.exitCode = 1;
+  const known = resolveMounts(mounts, env);
+  return diagnoseConfig(config === true ? '-' : config, { mounts: known, json });
 }
 
-type Options = ConfigOptions & SiteOptions & { readonly storage?: string | true };
-
-/** Checks the object stores, prints the findings, and sets the exit code. */
-async function doctorStorage(
-  storage: string | true,
-  { json }: Options,
-  env: Environment,
-): Promise<void> {
-  const { diagnoseStorages } = await import('./storage/doctor.ts');
-  const options = { ...(storage !== true && { object: storage }), ...(json && { json }) };
-  const { ok, text } = await diagnoseStorages(options, env);
-  await print(text);
-  if (!ok) process.exitCode = 1;
+async function doctorStorage({ storage, json }: Options, env: Environment) {
+  const { diagnoseStorages } = await import('./storage.ts');
+  return diagnoseStorages({ object: storage === true ? undefined : storage, json }, env);
 }
-
-type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
 
 function addSiteOptions(doctor: Command): void {
   addApiOptions(doctor)
@@ -123,19 +107,18 @@ function addSiteOptions(doctor: Command): void {
     );
 }
 
-/** Tests a site, prints the results, and sets the exit code. */
-async function doctorSite(url: string, options: SiteOptions, env: Environment): Promise<void> {
-  const { api, keyFile, files, ...rest } = options;
-  if (!/^\/([^/]+\/)*[^/]+$/.test(rest.path)) {
+/** Tests a site, prints the results, and returns the exit code. */
+async function doctorSite(url: string, options: SiteOptions, env: Environment): Promise<number> {
+  const { files, path, internal } = options;
+  if (!/^\/([^/]+\/)*[^/]+$/.test(path)) {
     throw new UsageError('--path: expected the path of a file, such as /download/canary.txt');
   }
-  if (rest.internal !== undefined && !/^\/([^/]+\/)+$/.test(rest.internal)) {
+  if (internal !== undefined && !/^\/([^/]+\/)+$/.test(internal)) {
     throw new UsageError('--internal: expected a prefix that begins and ends with a slash');
   }
   const { openApi } = await import('../api-client.ts');
   const { attackSite } = await import('./site/doctor.ts');
-  const open = () => openApi({ api, keyFile } as ApiOptions, env);
-  process.exitCode = await attackSite(url, open, { ...rest, folders: foldersOf(files) });
+  return attackSite(url, () => openApi(options, env), { ...options, folders: foldersOf(files) });
 }
 
 function seconds(value: string): number {

@@ -7,10 +7,8 @@ export interface Context {
   readonly parent?: Context;
 }
 
-export type Modifier = '' | '=' | '^~' | '~' | '~*' | '@';
-
 export interface Location extends Context {
-  readonly modifier: Modifier;
+  readonly modifier: '' | '=' | '^~' | '~' | '~*' | '@';
   /** The prefix, the exact path, the regex, or the name. */
   readonly path: string;
   readonly server: Server;
@@ -37,44 +35,33 @@ export function httpOf(main: readonly Directive[], file: string): Http {
 }
 
 function serverOf(at: Directive, parent: Context): Server {
-  const block = at.block ?? [];
-  const names = named(block, 'server_name').flatMap(({ args }) => args);
-  const locations: Location[] = [];
-  const server: Server = {
+  const server = {
     at,
-    block,
+    block: at.block ?? [],
     parent,
-    names,
-    locations,
-    modifier: '',
+    names: own(at, 'server_name').flatMap(({ args }) => args),
+    modifier: '' as const,
     path: '/',
-    get server() {
+    locations: [] as readonly Location[],
+    get server(): Server {
       return server;
     },
   };
-  locations.push(...locationsOf(server, server));
+  server.locations = locationsOf(server, server);
   return server;
 }
 
-function locationsOf(parent: Context, server: Server): Location[] {
-  return named(parent.block, 'location').map((at) => {
-    const location = {
-      at,
-      block: at.block ?? [],
-      parent,
-      server,
-      ...nameOf(at.args),
-      locations: [] as Location[],
-    };
-    location.locations.push(...locationsOf(location, server));
-    return location;
+function locationsOf(parent: Context, server: Server): readonly Location[] {
+  return own(parent, 'location').map((at) => {
+    const location = { at, block: at.block ?? [], parent, server, ...nameOf(at.args) };
+    return Object.assign(location, { locations: locationsOf(location, server) });
   });
 }
 
 /** In nginx the modifier is a separate word, or part of the path. */
 function nameOf(args: readonly string[]): Pick<Location, 'modifier' | 'path'> {
   const [first = '', second] = args;
-  const modifier = (/^(?:=|\^~|~\*|~|@)/.exec(first)?.[0] ?? '') as Modifier;
+  const modifier = (/^(?:=|\^~|~\*|~|@)/.exec(first)?.[0] ?? '') as Location['modifier'];
   return { modifier, path: second ?? (modifier === '@' ? first : first.slice(modifier.length)) };
 }
 
@@ -83,14 +70,20 @@ export function withNested(locations: readonly Location[]): readonly Location[] 
   return locations.flatMap((location) => [location, ...withNested(location.locations)]);
 }
 
-export function own(context: Context, name: string): readonly Directive[] {
-  return named(context.block, name);
+/** The directives of these names in a block itself. */
+export function own(at: Pick<Directive, 'block'>, ...names: string[]): readonly Directive[] {
+  return named(at.block ?? [], ...names);
 }
 
-/** The directives of a name that are in force here: the nearest level with any replaces all levels above. */
-export function effective(context: Context, name: string): readonly Directive[] {
-  const here = own(context, name);
-  return here.length > 0 || context.parent === undefined ? here : effective(context.parent, name);
+export function has(at: Pick<Directive, 'block'>, name: string): boolean {
+  return own(at, name).length > 0;
+}
+
+/** The directives of these names that are in force here: the nearest level with any replaces all levels above. */
+export function effective(context: Context, ...names: string[]): readonly Directive[] {
+  const here = own(context, ...names);
+  if (here.length > 0 || context.parent === undefined) return here;
+  return effective(context.parent, ...names);
 }
 
 /** The directive in force, for a directive that can occur once. */
@@ -98,10 +91,14 @@ export function inForce(context: Context, name: string): Directive | undefined {
   return effective(context, name)[0];
 }
 
+/** Its first word. */
+export function firstWord(context: Context, name: string): string | undefined {
+  return inForce(context, name)?.args[0];
+}
+
 /** The directive that turns something on here, if there is one. */
 export function turnedOn(context: Context, name: string): Directive | undefined {
-  const directive = inForce(context, name);
-  return directive === undefined || directive.args[0] === 'off' ? undefined : directive;
+  return firstWord(context, name) === 'off' ? undefined : inForce(context, name);
 }
 
 export function title({ at }: Context): string {
@@ -158,27 +155,21 @@ function hasAlternatives(regex: string): boolean {
 
 /** Whether an `if` that compares this variable ends the request when the variable has this value. */
 export function refuses(location: Location, variable: string, text: string): boolean {
-  return own(location, 'if').some(({ args, block = [] }) => {
-    const [, name, operator, pattern] =
-      /^\(\s*(\$\w+)\s+(!?~\*?|!?=)\s+([\s\S]*?)\s*\)$/.exec(args.join(' ')) ?? [];
-    if (name !== variable || operator === undefined || pattern === undefined) return false;
-    const ends = named(block, 'return').some(({ args: [status = ''] }) => /^[45]/.test(status));
-    return ends && isTrue(operator, text, pattern);
+  return own(location, 'if').some((at) => {
+    const [, name, operator = '', pattern = ''] =
+      /^\(\s*(\$\w+)\s+(!?~\*?|!?=)\s+([\s\S]*?)\s*\)$/.exec(at.args.join(' ')) ?? [];
+    const ends = own(at, 'return').some(({ args: [status = ''] }) => /^[45]/.test(status));
+    return name === variable && ends && isTrue(operator, text, pattern);
   });
 }
 
 function isTrue(operator: string, text: string, pattern: string): boolean {
   const isNegated = operator.startsWith('!');
   if (!operator.includes('~')) return (text === pattern) !== isNegated;
-  const regex = toRegExp(pattern, operator.endsWith('*'));
-  // Assume that a regex that JavaScript cannot parse is correct.
-  return regex === undefined || regex.test(text) !== isNegated;
-}
-
-function toRegExp(pattern: string, ignoresCase: boolean): RegExp | undefined {
   try {
-    return new RegExp(pattern, ignoresCase ? 'i' : '');
+    return new RegExp(pattern, operator.endsWith('*') ? 'i' : '').test(text) !== isNegated;
   } catch {
-    return undefined;
+    // Assume that a regex that JavaScript cannot parse is correct.
+    return true;
   }
 }

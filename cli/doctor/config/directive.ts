@@ -1,3 +1,6 @@
+import { UsageError } from '../../errors.ts';
+import { escapeControls } from '../../terminal.ts';
+
 /** A file, with its name in nginx, and a line number from 1. */
 export interface Position {
   readonly file: string;
@@ -12,8 +15,8 @@ export interface Directive extends Position {
   readonly block?: readonly Directive[];
 }
 
-export function named(block: readonly Directive[], name: string): readonly Directive[] {
-  return block.filter((directive) => directive.name === name);
+export function named(block: readonly Directive[], ...names: string[]): readonly Directive[] {
+  return block.filter(({ name }) => names.includes(name));
 }
 
 /** The words of a directive, as one line. */
@@ -22,11 +25,9 @@ export function wordsOf({ name, args }: Directive): string {
 }
 
 /** The text is not a configuration: what is wrong, and where. */
-export class Unreadable extends Error {
-  override readonly name = 'Unreadable';
-
+export class Unreadable extends UsageError {
   constructor(reason: string, { file, line }: Position) {
-    super(`${file}:${line}: ${reason}`);
+    super(escapeControls(`${file}:${line}: ${reason}`));
   }
 }
 

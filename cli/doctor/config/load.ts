@@ -51,7 +51,10 @@ export function load(sources: Sources): Loaded {
   function included(directive: Directive, depth: number): readonly Directive[] {
     const [name = ''] = directive.args;
     if (depth > MAX_INCLUDES) throw new Unreadable(`${name} includes itself`, directive);
-    return sources.named(name).flatMap((file) => expanded(parsed(file, directive), depth));
+    // A relative name is relative to the folder of nginx.conf, also in an included file.
+    const path = resolve(dirname(sources.main), name);
+    const names = isGlob(path) ? [...sources.matching(path)].sort() : [path];
+    return names.flatMap((file) => expanded(parsed(file, directive), depth));
   }
 
   const root = expanded(parsed(sources.main, { file: sources.main, line: 1 }), 0);
@@ -62,8 +65,8 @@ export interface Sources {
   /** The file that nginx reads first. */
   readonly main: string;
   read(name: string): string | undefined;
-  /** The files of an `include`, in nginx's order. */
-  named(include: string): readonly string[];
+  /** The files whose names match a glob. */
+  matching(glob: string): readonly string[];
 }
 
 /**
@@ -94,18 +97,11 @@ export function dumpedFiles(text: string): Sources | undefined {
   return {
     main,
     read: (name) => files.get(name),
-    named(include) {
-      const name = fullName(main, include);
-      if (!isGlob(name)) return [name];
-      const pattern = globPattern(name);
-      return [...files.keys()].filter((file) => pattern.test(file)).sort();
+    matching(glob) {
+      const pattern = globPattern(glob);
+      return [...files.keys()].filter((file) => pattern.test(file));
     },
   };
-}
-
-/** A relative name is relative to the folder of nginx.conf, also in an included file. */
-function fullName(main: string, include: string): string {
-  return resolve(dirname(main), include);
 }
 
 /** Whether a name in an `include` is a pattern, see glob(7). */
@@ -146,14 +142,11 @@ export function diskFiles(main: string, text: string): Sources {
   return {
     main,
     read: (name) => (name === main ? text : tryTo(() => readRegular(name))),
-    named(include) {
-      const name = fullName(main, include);
-      return isGlob(name) ? expand(name).sort() : [name];
-    },
+    matching: expand,
   };
 }
 
-function expand(glob: string): string[] {
+function expand(glob: string): readonly string[] {
   let found = ['/'];
   for (const part of glob.split('/').filter(Boolean)) {
     found = found.flatMap((folder) => {

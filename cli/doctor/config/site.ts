@@ -1,6 +1,7 @@
 import type { Mount } from '../../../service/domain/mount.ts';
 import {
   type Http,
+  has,
   isPrefix,
   type Location,
   own,
@@ -8,7 +9,7 @@ import {
   type Server,
   withNested,
 } from './context.ts';
-import { type Directive, named, type Position } from './directive.ts';
+import type { Directive, Position } from './directive.ts';
 import type { Version } from './version.ts';
 
 /** The locations that the snippets define. */
@@ -16,15 +17,13 @@ export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
 export const CONFIRM = '/.postern/confirm';
 
-export interface Gate {
-  readonly location: Location;
-  readonly mode: 'auth_request' | 'X-Accel';
-}
-
 /** A configuration, and the parts of it that belong to Postern. */
 export interface SiteConfig {
   readonly http: Http;
-  readonly gates: readonly Gate[];
+  /** The public locations, and those of them that ask the gate by auth_request and by X-Accel. */
+  readonly gates: readonly Location[];
+  readonly asking: readonly Location[];
+  readonly passing: readonly Location[];
   /** The locations of auth-request.conf that ask the gate. */
   readonly questions: readonly Location[];
   /** The locations that serve the files that a gate allowed. */
@@ -57,24 +56,30 @@ export function siteOf(
   versions: Pick<SiteConfig, 'snippets' | 'version'>,
 ): SiteConfig {
   const locations = http.servers.flatMap((server) => withNested(server.locations));
-  const gates = locations.flatMap((location) => gateAt(location) ?? []);
-  const servers = http.servers.filter((server) =>
-    gates.some(({ location }) => location.server === server),
-  );
+  const gates = locations.filter((location) => asksGate(location) || passesToGate(location));
+  const asking = gates.filter(asksGate);
+  const passing = gates.filter((gate) => !asksGate(gate));
+  const servers = http.servers.filter((server) => gates.some((gate) => gate.server === server));
   const internals = servers.flatMap((server) => {
     const others = withNested(server.locations).filter(
-      (location) =>
-        !isSnippets(location) &&
-        !isListing(location) &&
-        gates.every((gate) => gate.location !== location),
+      (location) => !isSnippets(location) && !isListing(location) && !gates.includes(location),
     );
     const sure = others.filter(usesSnippets);
-    const ofMounts = others.filter((location) => isOfMount(location, server, mounts ?? []));
+    const ofMounts = others.filter((location) => isOfMount(location, mounts ?? []));
     const found = [...new Set([...sure, ...ofMounts])];
-    return found.length > 0 ? found : others.filter((other) => isLikely(other, server));
+    return found.length > 0 ? found : others.filter(isLikely);
   });
-  const questions = servers.flatMap((server) => server.locations.filter(isAuthRequest));
-  return { http, gates, questions, internals, servers, mounts, ...versions };
+  const questions = locationsAt(servers, AUTH_REQUEST).filter(isExact);
+  return { http, gates, asking, passing, questions, internals, servers, mounts, ...versions };
+}
+
+/** The locations with this path in server blocks. */
+export function locationsAt(servers: readonly Server[], path: string): readonly Location[] {
+  return servers.flatMap(({ locations }) => locations.filter((one) => one.path === path));
+}
+
+export function isExact({ modifier }: Location): boolean {
+  return modifier === '=';
 }
 
 /** The mounts of a server block: those without a site, and those of its first name. */
@@ -83,13 +88,9 @@ export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mou
   return mounts.filter((mount) => mount.site === undefined || mount.site === site);
 }
 
-export function isAuthRequest(location: Location): boolean {
-  return location.modifier === '=' && location.path === AUTH_REQUEST;
-}
-
 /** The location of listing.conf, in an internal location. */
-export function isListing({ block = [] }: { readonly block?: readonly Directive[] }): boolean {
-  return named(block, 'set').some(
+export function isListing(at: Pick<Directive, 'block'>): boolean {
+  return own(at, 'set').some(
     ({ args: [name, value = ''] }) =>
       name === '$postern_decided' && value.includes('$postern_listing'),
   );
@@ -99,18 +100,18 @@ function isSnippets({ modifier, path }: Location): boolean {
   return modifier === '@' || path.startsWith('/.postern/');
 }
 
-/** A single line of protect.conf or x-accel.conf makes a gate. The rules find missing lines. */
-function gateAt(location: Location): Gate | undefined {
-  if (isSnippets(location)) return undefined;
+/** A single line of protect.conf makes a gate, and so does one of x-accel.conf. The rules find missing lines. */
+function asksGate(location: Location): boolean {
+  if (isSnippets(location)) return false;
   const asks = own(location, 'auth_request').some(({ args }) => args[0] === AUTH_REQUEST);
-  const delivers = own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVERY);
-  if (asks || delivers) return { location, mode: 'auth_request' };
+  return asks || own(location, 'try_files').some(({ args }) => args.at(-1) === DELIVERY);
+}
+
+function passesToGate(location: Location): boolean {
   const headers = own(location, 'proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
-  const passes = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
-  const proxies =
-    passes.length > 0 &&
-    (headers.includes('postern-site') || passes.some((url) => /\/x-accel$/.test(url)));
-  return proxies ? { location, mode: 'X-Accel' } : undefined;
+  const urls = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
+  if (isSnippets(location) || urls.length === 0) return false;
+  return headers.includes('postern-site') || urls.some((url) => /\/x-accel$/.test(url));
 }
 
 /** Contains any line of internal.conf or headers.conf. */
@@ -122,11 +123,7 @@ function usesSnippets({ block }: Location): boolean {
   );
 }
 
-function isOfMount(
-  { modifier, path }: Location,
-  server: Server,
-  mounts: readonly Mount[],
-): boolean {
+function isOfMount({ modifier, path, server }: Location, mounts: readonly Mount[]): boolean {
   if (!isPrefix(modifier) || path === '/') return false;
   return mountsOf(server, mounts).some(
     ({ internal }) => prefixMatch(server, internal)?.path === path || path.startsWith(internal),
@@ -134,13 +131,13 @@ function isOfMount(
 }
 
 /** A guess if nothing else is found: an `internal` location that serves files and is not an error page or another check. */
-function isLikely(location: Location, server: Server): boolean {
-  if (!isPrefix(location.modifier) || own(location, 'internal').length === 0) return false;
-  const serves = ['alias', 'root', 'proxy_pass'].some((name) => own(location, name).length > 0);
-  const blocks = [server.parent, server, ...withNested(server.locations)];
-  const led = blocks
+function isLikely(location: Location): boolean {
+  const { modifier, path, server } = location;
+  if (!isPrefix(modifier) || !has(location, 'internal')) return false;
+  const serves = ['alias', 'root', 'proxy_pass'].some((name) => has(location, name));
+  const led = [server.parent, server, ...withNested(server.locations)]
     .flatMap((context): readonly Directive[] => context?.block ?? [])
     .filter(({ name }) => name === 'auth_request' || name === 'error_page')
-    .some(({ args }) => args.some((word) => word.startsWith(location.path)));
+    .some(({ args }) => args.some((word) => word.startsWith(path)));
   return serves && !led;
 }

@@ -1,5 +1,6 @@
 import { effective, type Location, title, titleAt, turnedOn } from './context.ts';
 import { type Position, wordsOf } from './directive.ts';
+import type { SiteConfig } from './site.ts';
 
 export interface Trap {
   readonly at: Position;
@@ -9,6 +10,15 @@ export interface Trap {
   /** The directive that fixes it, or what to change. */
   readonly fix: string;
 }
+
+export type Rule = (site: SiteConfig) => Iterable<Trap>;
+
+/** A rule whose findings have the same reason and fix, unless a finding has its own. */
+export function rule({ find, ...texts }: Pick<Trap, 'why' | 'fix'> & { find: Find }): Rule {
+  return (site) => Array.from(find(site), (found) => ({ ...texts, ...found }));
+}
+
+type Find = (site: SiteConfig) => Iterable<Pick<Trap, 'at' | 'seen'> & Partial<Trap>>;
 
 /** The lines of a snippet that protect something, with the reason; the line is also the fix. */
 export type Requirements = Readonly<Record<string, string | Requirement>>;
@@ -20,13 +30,15 @@ interface Requirement {
 }
 
 /** Compares the directives in force, not the text: a snippet may be edited. */
-export function unmet(location: Location, lines: Requirements): readonly Trap[] {
-  return Object.entries(lines).flatMap(([line, need]) => {
-    const isMet = typeof need === 'string' ? isInForce(location, line) : need.isMet(location);
-    if (isMet) return [];
-    const why = typeof need === 'string' ? need : need.why;
-    return { at: location.at, seen: `${title(location)} lacks ${line}`, why, fix: line };
-  });
+export function unmet(locations: readonly Location[], lines: Requirements): readonly Trap[] {
+  return locations.flatMap((location) =>
+    Object.entries(lines).flatMap(([line, need]) => {
+      const { why, isMet } =
+        typeof need === 'string' ? { why: need, isMet: () => isInForce(location, line) } : need;
+      if (isMet(location)) return [];
+      return { at: location.at, seen: `${title(location)} lacks ${line}`, why, fix: line };
+    }),
+  );
 }
 
 function isInForce(location: Location, line: string): boolean {
@@ -43,14 +55,16 @@ function isInForce(location: Location, line: string): boolean {
 
 /** Directives that must be off, with the reason. */
 export function turnedOnIn(
-  location: Location,
+  locations: readonly Location[],
   reasons: Readonly<Record<string, string>>,
   hint = '',
 ): readonly Trap[] {
-  return Object.entries(reasons).flatMap(([name, why]) => {
-    const at = turnedOn(location, name);
-    if (at === undefined) return [];
-    const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
-    return { at, seen, why, fix: `${name} off; in that location${hint}` };
-  });
+  return locations.flatMap((location) =>
+    Object.entries(reasons).flatMap(([name, why]) => {
+      const at = turnedOn(location, name);
+      if (at === undefined) return [];
+      const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
+      return { at, seen, why, fix: `${name} off; in that location${hint}` };
+    }),
+  );
 }

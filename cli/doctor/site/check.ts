@@ -18,8 +18,6 @@ export interface CheckResult {
 
 /** One line of the report. */
 export interface Check {
-  /** For scripts; stable. */
-  readonly id: string;
   readonly title: string;
   /** What an attacker can do. */
   readonly why: string;
@@ -27,6 +25,9 @@ export interface Check {
   readonly fix: string;
   run(site: TestedSite): Promise<CheckResult>;
 }
+
+/** By their ids, which scripts use. */
+export type Checks = Readonly<Record<string, Check>>;
 
 export const ok = (saw: string): CheckResult => ({ verdict: 'ok', saw });
 export const fault = (saw: string, more: { why?: string; fix?: string } = {}): CheckResult => ({
@@ -77,23 +78,19 @@ export async function runAttempts(
   attempts: Attempts,
   isExpected = isDenial,
 ): Promise<CheckResult> {
-  const good: string[] = [];
-  const bad = new Map<string, string[]>();
-  const unknown = new Map<string, string[]>();
-  const add = (to: Map<string, string[]>, seen: string, name: string) =>
-    to.set(seen, [...(to.get(seen) ?? []), name]);
-  const answers = await inTurns(Object.entries(attempts), async ([name, request]) => {
-    return { name, answer: await answerTo(site, request) };
-  });
-  for (const { name, answer } of answers) {
-    const seen = typeof answer === 'string' ? answer : describe(answer, site);
-    if (typeof answer === 'string' || isUnknown(answer)) add(unknown, seen, name);
-    else if (isExpected(answer, site)) good.push(seen);
-    else add(bad, seen, name);
-  }
-  if (bad.size > 0) return fault(grouped(bad));
-  if (unknown.size > 0) return untested(grouped(unknown));
-  return ok(summary(good));
+  const names = Object.keys(attempts);
+  const answers = await inTurns(Object.values(attempts), (request) => answerTo(site, request));
+  const rows = answers.map((answer, at) => ({
+    answer,
+    name: names[at] ?? '',
+    seen: describe(answer, site),
+  }));
+  const unknown = rows.filter(({ answer }) => isUnknown(answer));
+  const bad = rows.filter(({ answer }) => !isUnknown(answer) && !isExpected(answer, site));
+  if (bad.length > 0) return fault(grouped(bad));
+  if (unknown.length > 0) return untested(grouped(unknown));
+  const statuses = [...new Set(rows.map(({ seen }) => seen))].sort().join(', ');
+  return ok(rows.length > 1 ? `${statuses} (${rows.length} requests)` : statuses);
 }
 
 /** The response, or the reason why there is none. */
@@ -106,37 +103,33 @@ export async function answerTo(site: TestedSite, request: Request): Promise<Site
   }
 }
 
-export function isUnknown(answer: SiteResponse | string): boolean {
+export function isUnknown(answer: SiteResponse | string): answer is string {
   return typeof answer === 'string' || BUSY.includes(answer.status);
 }
 
-export function describe(answer: SiteResponse, site: TestedSite): string {
+export function describe(answer: SiteResponse | string, site: TestedSite): string {
+  if (typeof answer === 'string') return answer;
   return `${answer.status}${hasCanary(answer, site) ? ' and the file' : ''}`;
 }
 
 /** Runs a few at a time. The results are in the order of the inputs. */
 async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
-  const left = [...all.entries()];
+  const left = all.entries();
   const worker = async () => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      results[next[0]] = await work(next[1]);
-    }
+    for (const [at, one] of left) results[at] = await work(one);
   };
   await Promise.all(Array.from({ length: MAX_SIMULTANEOUS }, worker));
   return results;
 }
 
-function grouped(all: ReadonlyMap<string, readonly string[]>): string {
-  return [...all].map(([seen, names]) => `${seen}: ${someOf(names)}`).join('; ');
-}
-
-function someOf(names: readonly string[]): string {
-  const first = names.slice(0, MAX_NAMED).join(', ');
-  return names.length > MAX_NAMED ? `${first} and ${names.length - MAX_NAMED} more` : first;
-}
-
-function summary(seen: readonly string[]): string {
-  const statuses = [...new Set(seen)].sort().join(', ');
-  return seen.length > 1 ? `${statuses} (${seen.length} requests)` : statuses;
+/** The names of the attempts, by what was seen. */
+function grouped(rows: readonly { readonly seen: string; readonly name: string }[]): string {
+  return [...new Set(rows.map(({ seen }) => seen))]
+    .map((seen) => {
+      const names = rows.filter((row) => row.seen === seen).map(({ name }) => name);
+      const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
+      return `${seen}: ${names.slice(0, MAX_NAMED).join(', ')}${more}`;
+    })
+    .join('; ');
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../api-client.ts';
 import { Failure, UsageError } from '../../errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../terminal.ts';
-import type { Check } from './check.ts';
+import type { Check, Checks } from './check.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
 import { cacheChecks, deliveryChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
@@ -22,14 +22,14 @@ import { endpointOf, findCanary } from './set-up.ts';
 import { createDoctorApi, type TestedSite } from './site.ts';
 
 /** In the order of the report. */
-export const checks: readonly Check[] = [
+export const CHECKS: Checks = {
   ...tokenChecks,
   ...locationChecks,
   ...spoofedChecks,
   ...cacheChecks,
   ...deliveryChecks,
   ...addressChecks,
-];
+};
 
 export interface DoctorSiteOptions {
   readonly path: string;
@@ -96,8 +96,8 @@ async function attack(
   let doing = 'reading the canary';
   try {
     progress.show(doing);
-    const log = accessLog === undefined ? [] : [await accessLogCheck(accessLog)];
-    const all = selected([...checks, ...log], only);
+    const log = accessLog === undefined ? {} : { [ACCESS_LOG]: await accessLogCheck(accessLog) };
+    const all = selected({ ...CHECKS, ...log }, only);
     const site: TestedSite = {
       ...(await findCanary({ api, path, mark, endpoint, ask })),
       api,
@@ -111,10 +111,10 @@ async function attack(
       pause: (milliseconds) => sleep(milliseconds, undefined, { signal }),
     };
     const rows: Row[] = [];
-    for (const [index, check] of all.entries()) {
-      doing = `[${index + 1}/${all.length}] ${check.title}`;
+    for (const [id, check] of all) {
+      doing = `[${rows.length + 1}/${all.length}] ${check.title}`;
       progress.show(doing);
-      rows.push(await rowOf(check, site));
+      rows.push(await rowOf(id, check, site));
     }
     const seconds = (Date.now() - began) / 1_000;
     return { url: new URL(url).origin, canary: path, rows, requests, seconds };
@@ -124,19 +124,19 @@ async function attack(
   }
 }
 
-function selected(all: readonly Check[], only: readonly string[] | undefined): readonly Check[] {
-  const ids = all.map(({ id }) => id);
-  const unknown = only?.find((id) => !ids.includes(id));
-  if (unknown === undefined) return all.filter(({ id }) => only?.includes(id) ?? true);
+function selected(all: Checks, only: readonly string[] | undefined): (readonly [string, Check])[] {
+  const unknown = only?.find((id) => !Object.hasOwn(all, id));
+  if (unknown === undefined)
+    return Object.entries(all).filter(([id]) => only?.includes(id) ?? true);
   if (unknown === ACCESS_LOG) {
     throw new UsageError(`--only: ${ACCESS_LOG} needs --access-log <file>`);
   }
-  const known = ids.join(', ');
+  const known = Object.keys(all).join(', ');
   throw new UsageError(`--only: unknown check ${escapeControls(unknown)}; the checks are ${known}`);
 }
 
-async function rowOf(check: Check, site: TestedSite): Promise<Row> {
-  const { id, title, why, fix } = check;
+async function rowOf(id: string, check: Check, site: TestedSite): Promise<Row> {
+  const { title, why, fix } = check;
   try {
     const result = await check.run(site);
     return { id, title, why, fix, ...result, saw: harmless(result.saw) };

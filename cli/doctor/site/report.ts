@@ -1,5 +1,6 @@
 import { withoutTokens } from '../../../service/domain/without-tokens.ts';
 import { escapeControls } from '../../terminal.ts';
+import { formatFinding } from '../report.ts';
 import type { CheckResult, Verdict } from './check.ts';
 
 export interface Row extends CheckResult {
@@ -25,10 +26,10 @@ const MARKS: Readonly<Record<Verdict, string>> = {
 /** A table, with the reason and the fix for each fault. */
 export function formatReport({ url, canary, rows, requests, seconds }: Report): string {
   const width = Math.max(...rows.map(({ title }) => title.length));
-  const lines = rows.flatMap(({ id, verdict, title, saw, why, fix }) => {
-    const start = `${MARKS[verdict]} ${title.padEnd(width)}  `;
-    if (verdict !== 'fault') return [start + (verdict === 'untested' ? `not tested: ${saw}` : saw)];
-    return [`${start}${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
+  const lines = rows.map(({ id, verdict, title, saw, ...texts }) => {
+    const start = `${title.padEnd(width)}  `;
+    if (verdict === 'fault') return formatFinding(id, start + saw, texts);
+    return `${MARKS[verdict]} ${start}${verdict === 'untested' ? 'not tested: ' : ''}${saw}`;
   });
   const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
   const sum = `${count('ok')} ✓, ${count('fault')} ✗, ${count('skipped') + count('untested')} –`;

@@ -1,54 +1,69 @@
-import { effective, inForce, type Location, own, refuses, title, titleAt } from '../context.ts';
+import { effective, firstWord, has, type Location, own, title, titleAt } from '../context.ts';
 import { type Directive, isHandled, wordsOf } from '../directive.ts';
-import { DELIVERY, type Gate, type SiteConfig } from '../site.ts';
-import { type Requirements, type Trap, unmet } from '../trap.ts';
+import { type Rule, rule, type Trap } from '../trap.ts';
 
-const DELIVER: Requirements = {
-  'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }': {
-    why: 'auth_request allows any 2xx: a 200 from a wrong server that names a target would open the file.',
-    isMet: refusesEach('$postern_seen', '200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'),
-  },
-  'if ($postern_target !~ "^/[^/]") { return 500; }': {
-    why: 'Without a target the gate has not decided anything.',
-    isMet: refusesEach('$postern_target', '', 'a', '//a'),
-  },
-  'if ($postern_target ~ "//|/\\.\\.?(/|$)") { return 500; }': {
-    why: 'rewrite does not check the target: nginx would serve a target that contains /../.',
-    isMet: refusesEach('$postern_target', '/a/../b', '/a/./b', '/a//b', '/a/..', '/..'),
-  },
-  'rewrite ^ $postern_target?$postern_args? last;': {
-    why: 'Without the final ? nginx passes the client’s query, and the token in it, to the internal location.',
-    isMet: (location) =>
-      own(location, 'rewrite').every(({ args }) => args[1]?.endsWith('?') ?? false),
-  },
+const POLICY = '$postern_content_security_policy';
+
+/** Headers and pages that the client receives. */
+export const deliveryRules: Readonly<Record<string, Rule>> = {
+  'cache-control': rule({
+    why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
+    fix: 'include postern/headers.conf;',
+    // With X-Accel the service sends the header.
+    find: ({ internals, asking }) =>
+      internals
+        .filter(({ server }) => asking.some((gate) => gate.server === server))
+        .filter((location) => !effective(location, 'add_header').some(keepsPrivate))
+        .map((location) => ({
+          at: location.at,
+          seen: `${title(location)} sends no Cache-Control: private`,
+        })),
+  }),
+  'http-conf': rule({
+    why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
+    fix: 'include postern/http.conf; in the http block',
+    find: ({ http, internals }) =>
+      own(http, 'map').some(({ args }) => args[1] === POLICY)
+        ? []
+        : internals.flatMap(withoutPolicy),
+  }),
+  'error-page': ({ gates, internals }) => [
+    ...gates.flatMap(opened),
+    ...gates.flatMap(silenced),
+    ...internals.flatMap(saved),
+  ],
+  'add-header': ({ internals }) => internals.flatMap(lostHeaders),
 };
 
-function refusesEach(variable: string, ...values: readonly string[]) {
-  return (location: Location) => values.every((value) => refuses(location, variable, value));
+function keepsPrivate(line: Directive): boolean {
+  const { 1: value = '' } = line.args;
+  return (
+    headerName(line) === 'cache-control' && /\$postern_cache_control|no-store|private/.test(value)
+  );
 }
 
-/** The delivery location of auth-request.conf, if it was edited. */
-export function delivery({ servers }: SiteConfig): readonly Trap[] {
-  return servers
-    .flatMap(({ locations }) => locations.filter(({ path }) => path === DELIVERY))
-    .flatMap((location) => unmet(location, DELIVER));
+/** headers.conf sends a policy, which without http.conf is empty. */
+function withoutPolicy(location: Location) {
+  if (own(location, 'set').some(({ args }) => args[0] === POLICY)) return [];
+  const seen = `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`;
+  return effective(location, 'add_header')
+    .filter(({ args }) => args[1] === POLICY)
+    .map((at) => ({ at, seen }));
 }
 
 /** Headers of the server block that the internal location replaces with its own. */
-export function addHeader({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => {
-    const names = own(location, 'add_header').map(headerName);
-    if (names.length === 0 || location.parent === undefined) return [];
-    if (inForce(location, 'add_header_inherit')?.args[0] === 'merge') return [];
-    return effective(location.parent, 'add_header')
-      .filter((line) => !names.includes(headerName(line)))
-      .map((at) => ({
-        at,
-        seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
-        why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
-        fix: `${addedHeader(at)} in that location, below the include`,
-      }));
-  });
+function lostHeaders(location: Location): readonly Trap[] {
+  const names = own(location, 'add_header').map(headerName);
+  if (names.length === 0 || location.parent === undefined) return [];
+  if (firstWord(location, 'add_header_inherit') === 'merge') return [];
+  return effective(location.parent, 'add_header')
+    .filter((line) => !names.includes(headerName(line)))
+    .map((at) => ({
+      at,
+      seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
+      why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
+      fix: `${addedHeader(at)} in that location, below the include`,
+    }));
 }
 
 /** The directive as text. */
@@ -64,40 +79,18 @@ function quoted(word: string): string {
   return /^[^\s;{}"'\\#]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** Files that a shared cache in front of nginx may store. With X-Accel the service sends the header. */
-export function cacheControl({ internals, gates }: SiteConfig): readonly Trap[] {
-  const asking = gates.filter(({ mode }) => mode === 'auth_request');
-  const isPrivate = (line: Directive) =>
-    headerName(line) === 'cache-control' &&
-    /\$postern_cache_control|no-store|private/.test(line.args[1] ?? '');
-  return internals
-    .filter(({ server }) => asking.some(({ location }) => location.server === server))
-    .filter((location) => !effective(location, 'add_header').some(isPrivate))
-    .map((location) => ({
-      at: location.at,
-      seen: `${title(location)} sends no Cache-Control: private`,
-      why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
-      fix: 'include postern/headers.conf;',
-    }));
-}
-
-/** Error pages of the site that replace those of the snippets, and the reverse. */
-export function errorPage({ gates, internals }: SiteConfig): readonly Trap[] {
-  return [...gates.flatMap(opened), ...gates.flatMap(silenced), ...internals.flatMap(saved)];
-}
-
 /** An error page for a denial, or for the status of an `if`, that serves files. */
-function opened({ location }: Gate): readonly Trap[] {
-  const lines = effective(location, 'error_page');
+function opened(gate: Location): readonly Trap[] {
+  const lines = effective(gate, 'error_page');
   const counts = (line: Directive, at: number) => {
     const above = lines.slice(0, at).flatMap(statuses);
     return statuses(line).some((status) => !above.includes(status));
   };
   return lines
-    .filter((line, at) => counts(line, at) && (isAllow(line) || leadsToFiles(line, location)))
+    .filter((line, at) => counts(line, at) && (isAllow(line) || leadsToFiles(line, gate)))
     .map((at) => ({
       at,
-      seen: `${wordsOf(at)} is in force in ${titleAt(location)}`,
+      seen: `${wordsOf(at)} is in force in ${titleAt(gate)}`,
       why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it leads to is sent without a token.',
       fix: 'error_page … /pages/401.html; use a separate page, without = and without a variable',
     }));
@@ -120,15 +113,16 @@ function leadsToFiles({ args }: Directive, { server }: Location): boolean {
 /** The statuses of a denial. The other statuses are errors, for which the snippet has a page. */
 const DENIALS = ['401', '403'];
 
-function silenced({ location }: Gate): readonly Trap[] {
-  const lines = own(location, 'error_page');
-  if (lines.length === 0 || location.parent === undefined) return [];
+/** Error pages of the site that those of the snippet replace. */
+function silenced(gate: Location): readonly Trap[] {
+  const lines = own(gate, 'error_page');
+  if (lines.length === 0 || gate.parent === undefined) return [];
   const isReplaced = (status: string) => {
     // nginx uses the first line for a status.
     const line = lines.find((one) => statuses(one).includes(status));
     return line?.args.at(-1)?.startsWith('@postern_');
   };
-  return effective(location.parent, 'error_page').flatMap((at) => {
+  return effective(gate.parent, 'error_page').flatMap((at) => {
     const lost = statuses(at).filter(isReplaced);
     const denials = lost.filter((status) => DENIALS.includes(status));
     // Nearly every site has pages for errors only: replacing them is harmless.
@@ -138,7 +132,7 @@ function silenced({ location }: Gate): readonly Trap[] {
     const also = others.length > 0 ? ` error_page ${others.join(' ')} =503 ${page};` : '';
     return {
       at,
-      seen: `${wordsOf(at)} is not used in ${titleAt(location)}`,
+      seen: `${wordsOf(at)} is not used in ${titleAt(gate)}`,
       why: `The error_page lines of the snippet for ${lost.join(', ')} replace it there.`,
       fix: `error_page ${denials.join(' ')} ${page};${also} in that location, above the include, if you want it; never with =200`,
     };
@@ -146,7 +140,7 @@ function silenced({ location }: Gate): readonly Trap[] {
 }
 
 function saved(location: Location): readonly Trap[] {
-  if (own(location, 'error_page').length > 0) return [];
+  if (has(location, 'error_page')) return [];
   return effective(location, 'error_page').map((at) => ({
     at,
     seen: `${wordsOf(at)} is inherited by ${titleAt(location)}`,

@@ -1,16 +1,16 @@
 import {
   effective,
-  type Http,
-  inForce,
+  firstWord,
   type Location,
   own,
+  refuses,
+  type Server,
   title,
   titleAt,
   turnedOn,
 } from '../context.ts';
-import { named } from '../directive.ts';
-import { AUTH_REQUEST, CONFIRM, DELIVERY, isAuthRequest, type SiteConfig } from '../site.ts';
-import { type Requirements, type Trap, unmet } from '../trap.ts';
+import { AUTH_REQUEST, CONFIRM, DELIVERY, isExact, locationsAt, type SiteConfig } from '../site.ts';
+import { type Requirements, type Rule, rule, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
 const GATE_HEADERS: Requirements = {
@@ -32,7 +32,7 @@ const NOT_STORED: Requirements = {
 const PROTECT: Requirements = {
   [`auth_request ${AUTH_REQUEST};`]: {
     why: 'nginx does not ask the gate.',
-    isMet: (location) => inForce(location, 'auth_request')?.args[0] === AUTH_REQUEST,
+    isMet: (location) => firstWord(location, 'auth_request') === AUTH_REQUEST,
   },
   [`try_files "" ${DELIVERY};`]: {
     why: 'After the decision nginx serves a file under the public path instead of the target that the gate named.',
@@ -41,7 +41,7 @@ const PROTECT: Requirements = {
   },
   'satisfy all;': {
     why: 'With `satisfy any` an allowed address or a password replaces the token.',
-    isMet: (location) => inForce(location, 'satisfy')?.args[0] !== 'any',
+    isMet: (location) => firstWord(location, 'satisfy') !== 'any',
   },
 };
 
@@ -60,35 +60,6 @@ const X_ACCEL: Requirements = {
     isMet: (location) => !ignores(location, 'x-accel-redirect'),
   },
 };
-
-/** protect.conf, if it was edited. */
-export function protect({ gates }: SiteConfig): readonly Trap[] {
-  return gates
-    .filter(({ mode }) => mode === 'auth_request')
-    .flatMap(({ location }) => unmet(location, PROTECT));
-}
-
-/** x-accel.conf, if it was edited. */
-export function xAccel({ gates }: SiteConfig): readonly Trap[] {
-  return gates
-    .filter(({ mode }) => mode === 'X-Accel')
-    .flatMap(({ location }) => unmet(location, X_ACCEL));
-}
-
-/** protect.conf, or its auth_request, in a block from which every location inherits it. */
-export function serverAuthRequest({ http }: SiteConfig): readonly Trap[] {
-  return [http, ...http.servers].flatMap((context) => {
-    const lines = [...own(context, 'auth_request'), ...own(context, 'try_files')];
-    const at = lines.find(({ args }) => args[0] === AUTH_REQUEST || args.at(-1) === DELIVERY);
-    if (at === undefined) return [];
-    return {
-      at,
-      seen: `${at.name} ${at.args.map((word) => word || '""').join(' ')} in the ${context.at.name} block`,
-      why: 'Every location inherits auth_request, but a location with its own try_files does not inherit the delivery: the whole site requires a token, internal locations ask a second time, and nginx may serve another file than the one that the gate allowed.',
-      fix: 'location ^~ /download/ { include postern/protect.conf; }',
-    };
-  });
-}
 
 /** Of the two locations of auth-request.conf that ask the gate. */
 const ASKING: Requirements = {
@@ -125,10 +96,76 @@ const QUESTION: Requirements = {
   },
 };
 
+const DELIVER: Requirements = {
+  'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }': {
+    why: 'auth_request allows any 2xx: a 200 from a wrong server that names a target would open the file.',
+    isMet: refusesEach('$postern_seen', '200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'),
+  },
+  'if ($postern_target !~ "^/[^/]") { return 500; }': {
+    why: 'Without a target the gate has not decided anything.',
+    isMet: refusesEach('$postern_target', '', 'a', '//a'),
+  },
+  'if ($postern_target ~ "//|/\\.\\.?(/|$)") { return 500; }': {
+    why: 'rewrite does not check the target: nginx would serve a target that contains /../.',
+    isMet: refusesEach('$postern_target', '/a/../b', '/a/./b', '/a//b', '/a/..', '/..'),
+  },
+  'rewrite ^ $postern_target?$postern_args? last;': {
+    why: 'Without the final ? nginx passes the client’s query, and the token in it, to the internal location.',
+    isMet: (location) =>
+      own(location, 'rewrite').every(({ args }) => args[1]?.endsWith('?') ?? false),
+  },
+};
+
+/** Snippets that ask the gate, if they were edited or are missing. */
+export const gateRules: Readonly<Record<string, Rule>> = {
+  protect: ({ asking }) => unmet(asking, PROTECT),
+  'x-accel': ({ passing }) => unmet(passing, X_ACCEL),
+  'missing-auth-request': rule({
+    why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
+    fix: 'include postern/auth-request.conf; in the server block',
+    find: ({ gates }) =>
+      gates
+        .filter(({ server }) => !hasAuthRequest(server))
+        .map((gate) => ({
+          at: gate.at,
+          seen: `${title(gate)} in a server block without auth-request.conf`,
+        })),
+  }),
+  question: (site) => [
+    ...site.questions.flatMap((question) => [...unmet([question], QUESTION), ...cached(question)]),
+    ...unmet(locationsAt(site.servers, CONFIRM).filter(isExact), CONFIRMATION),
+    ...withoutFolder(site),
+  ],
+  deliver: ({ servers }) => unmet(locationsAt(servers, DELIVERY), DELIVER),
+};
+
+function hasAuthRequest(server: Server): boolean {
+  const isThere = (name: string) => locationsAt([server], name).length > 0;
+  const asks = locationsAt([server], AUTH_REQUEST).some(isExact);
+  return asks && [DELIVERY, CONFIRM, '@postern_503'].every(isThere);
+}
+
 function ignores(location: Location, header: string): boolean {
   return effective(location, 'proxy_ignore_headers').some(({ args }) =>
     args.some((name) => name.toLowerCase() === header),
   );
+}
+
+function refusesEach(variable: string, ...values: readonly string[]) {
+  return (location: Location) => values.every((value) => refuses(location, variable, value));
+}
+
+/** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
+function withoutFolder({ http }: SiteConfig): readonly Trap[] {
+  const at = own(http, 'map').find(({ args }) => args[1] === '$postern_decisions');
+  const zone = own(at ?? {}, 'default')[0]?.args[0] ?? '';
+  const has = own(http, 'proxy_cache_path').some(({ args }) =>
+    args.some((word) => word.startsWith(`keys_zone=${zone}:`)),
+  );
+  if (at === undefined || zone === '' || has) return [];
+  const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
+  const fix = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:4m; in the http block`;
+  return [{ at, seen, why: 'nginx answers each request with 503.', fix }];
 }
 
 /** What a decision depends on; one entry of each list is enough. */
@@ -141,61 +178,13 @@ const KEY = [
   ['$remote_addr', '$binary_remote_addr'],
 ];
 
-/** The locations of auth-request.conf that ask the gate, if they were edited. */
-export function authRequest({ http, questions, servers }: SiteConfig): readonly Trap[] {
-  const confirmations = servers.flatMap(({ locations }) => locations).filter(isConfirm);
-  return [
-    ...questions.flatMap((location) => [...unmet(location, QUESTION), ...cached(location)]),
-    ...confirmations.flatMap((location) => unmet(location, CONFIRMATION)),
-    ...withoutFolder(http),
-  ];
-}
-
-/** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
-function withoutFolder(http: Http): readonly Trap[] {
-  const at = own(http, 'map').find(({ args }) => args[1] === '$postern_decisions');
-  const zone = named(at?.block ?? [], 'default')[0]?.args[0] ?? '';
-  const has = own(http, 'proxy_cache_path').some(({ args }) =>
-    args.some((word) => word.startsWith(`keys_zone=${zone}:`)),
-  );
-  if (at === undefined || zone === '' || has) return [];
-  const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
-  const fix = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:4m; in the http block`;
-  return [{ at, seen, why: 'nginx answers each request with 503.', fix }];
-}
-
-function isConfirm({ modifier, path }: Location): boolean {
-  return modifier === '=' && path === CONFIRM;
-}
-
 function cached(location: Location): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
-  const key = inForce(location, 'proxy_cache_key')?.args[0] ?? '';
+  const key = firstWord(location, 'proxy_cache_key') ?? '';
   const lacking = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
   if (at === undefined || lacking.length === 0) return [];
   const names = lacking.map(([name]) => name).join(', ');
-  return [
-    {
-      at,
-      seen: `proxy_cache ${at.args[0]} is in force in ${titleAt(location)}, with a key that lacks ${names}`,
-      why: 'nginx sends the decision for one client to the next, and with it the file.',
-      fix: 'proxy_cache off; in that location',
-    },
-  ];
-}
-
-/** A gate without auth-request.conf. */
-export function missingAuthRequest({ gates }: SiteConfig): readonly Trap[] {
-  return gates
-    .filter(({ location: { server } }) => {
-      const has = (name: string) => server.locations.some(({ path }) => path === name);
-      const names = [DELIVERY, CONFIRM, '@postern_503'];
-      return !(server.locations.some(isAuthRequest) && names.every(has));
-    })
-    .map(({ location }) => ({
-      at: location.at,
-      seen: `${title(location)} in a server block without auth-request.conf`,
-      why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
-      fix: 'include postern/auth-request.conf; in the server block',
-    }));
+  const seen = `proxy_cache ${at.args[0]} is in force in ${titleAt(location)}, with a key that lacks ${names}`;
+  const why = 'nginx sends the decision for one client to the next, and with it the file.';
+  return [{ at, seen, why, fix: 'proxy_cache off; in that location' }];
 }

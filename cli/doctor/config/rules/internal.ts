@@ -1,6 +1,7 @@
 import {
   effective,
-  inForce,
+  firstWord,
+  has,
   type Location,
   own,
   refuses,
@@ -8,9 +9,9 @@ import {
   turnedOn,
   withNested,
 } from '../context.ts';
-import { type Directive, wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, isListing, type SiteConfig } from '../site.ts';
-import { type Requirements, type Trap, turnedOnIn, unmet } from '../trap.ts';
+import { wordsOf } from '../directive.ts';
+import { AUTH_REQUEST, isListing } from '../site.ts';
+import { type Requirements, type Rule, type Trap, turnedOnIn, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
 const INTERNAL: Requirements = {
@@ -22,7 +23,7 @@ const INTERNAL: Requirements = {
   'try_files $uri =404;': {
     why: 'nginx answers a folder without its final slash with a redirect that shows this prefix.',
     isMet: (location) =>
-      own(location, 'proxy_pass').length > 0 ||
+      has(location, 'proxy_pass') ||
       own(location, 'try_files').some(({ args }) => args.at(-1) === '=404'),
   },
   'auth_request off;': {
@@ -53,21 +54,6 @@ function filled(text: string, values: Readonly<Record<string, string>>): string 
   return text.replace(/\$(\w+)/g, (_, name: string) => values[name] ?? '');
 }
 
-const EXTRAS = {
-  ssi: 'An uploaded page can include the files of other users.',
-  gzip_static:
-    'nginx sends the .gz file beside the requested file instead of the file that the gate allowed.',
-  autoindex: 'nginx lists the folder.',
-  gzip: 'A compressed response has no ranges: a client cannot resume a download.',
-};
-
-/** Modules that do more with a file than send it. */
-export function internalExtras({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) =>
-    turnedOnIn(location, EXTRAS, ' (internal.conf contains it)'),
-  );
-}
-
 const LISTING: Requirements = {
   'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }': {
     why: 'A nested location does not inherit the check of internal.conf: nginx lists folders without a decision, or for tokens without `listing`.',
@@ -84,46 +70,53 @@ const LISTING: Requirements = {
   },
 };
 
-/** internal.conf and listing.conf, if they were edited or are not included. */
-export function internalSnippet({ internals, servers }: SiteConfig): readonly Trap[] {
-  const lists = servers.flatMap(({ locations }) => withNested(locations).filter(isListing));
-  return [
-    ...internals.flatMap((location) => unmet(location, INTERNAL)),
-    ...lists.flatMap((location) => unmet(location, LISTING)),
-  ];
-}
-
-/** Blocks other than that of listing.conf. */
-function others(location: Location): readonly Directive[] {
-  return inside(location).filter((at) => !isListing(at));
-}
-
-/** Directives that change the URI in the internal location, or bypass its checks. */
-export function internalRewrite({ internals }: SiteConfig): readonly Trap[] {
-  return internals.flatMap((location) => [
-    ...others(location).map((at) => ({
-      at,
-      seen: `${wordsOf(at)} inside ${title(location)}`,
-      why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
-      fix: 'remove it: the internal location must not contain a location, limit_except or an `if` that does not return',
-    })),
-    ...own(location, 'rewrite').map((at) => ({
-      at,
-      seen: `${wordsOf(at)} in ${title(location)}`,
-      why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
-      fix: 'remove it: the mount maps the public prefix to the internal prefix',
-    })),
-  ]);
-}
+/** Modules that do more with a file than send it. */
+const EXTRAS = {
+  ssi: 'An uploaded page can include the files of other users.',
+  gzip_static:
+    'nginx sends the .gz file beside the requested file instead of the file that the gate allowed.',
+  autoindex: 'nginx lists the folder.',
+  gzip: 'A compressed response has no ranges: a client cannot resume a download.',
+};
 
 const STORED = 'nginx stores the file that one client fetched and sends it to the next client.';
 const STORES = { proxy_cache: STORED, proxy_store: STORED };
 
-/** An internal location that proxies: what it passes on, and what it caches. */
-export function internalProxy({ internals }: SiteConfig): readonly Trap[] {
-  return internals
-    .filter((location) => own(location, 'proxy_pass').length > 0)
-    .flatMap((location) => [...turnedOnIn(location, STORES), ...passesCredentials(location)]);
+/** The internal location: its snippets, and what else it contains. */
+export const internalRules: Readonly<Record<string, Rule>> = {
+  internal: ({ internals, servers }) => {
+    const locations = servers.flatMap((server) => withNested(server.locations));
+    return [...unmet(internals, INTERNAL), ...unmet(locations.filter(isListing), LISTING)];
+  },
+  'internal-rewrite': ({ internals }) =>
+    internals.flatMap((location) => [...blocksIn(location), ...rewritesIn(location)]),
+  'internal-extras': ({ internals }) =>
+    turnedOnIn(internals, EXTRAS, ' (internal.conf contains it)'),
+  'internal-proxy': ({ internals }) =>
+    internals
+      .filter((location) => has(location, 'proxy_pass'))
+      .flatMap((location) => [...turnedOnIn([location], STORES), ...passesCredentials(location)]),
+};
+
+/** Blocks other than that of listing.conf. */
+function blocksIn(location: Location): readonly Trap[] {
+  return inside(location)
+    .filter((at) => !isListing(at))
+    .map((at) => ({
+      at,
+      seen: `${wordsOf(at)} inside ${title(location)}`,
+      why: 'A nested block inherits neither try_files nor the check of the target: a folder answers with a redirect that shows the internal prefix, and other locations of the site can send any request here.',
+      fix: 'remove it: the internal location must not contain a location, limit_except or an `if` that does not return',
+    }));
+}
+
+function rewritesIn(location: Location): readonly Trap[] {
+  return own(location, 'rewrite').map((at) => ({
+    at,
+    seen: `${wordsOf(at)} in ${title(location)}`,
+    why: 'The URI is no longer the one that the gate allowed. Above the include every download is a 404; below it a 500 with alias, and another file with root.',
+    fix: 'remove it: the mount maps the public prefix to the internal prefix',
+  }));
 }
 
 function passesCredentials(location: Location): readonly Trap[] {
@@ -133,7 +126,7 @@ function passesCredentials(location: Location): readonly Trap[] {
   const passed = ['Authorization', 'Cookie'].filter(
     (name) => !blanked.includes(name.toLowerCase()),
   );
-  const isOff = inForce(location, 'proxy_pass_request_headers')?.args[0] === 'off';
+  const isOff = firstWord(location, 'proxy_pass_request_headers') === 'off';
   if (isOff || passed.length === 0) return [];
   return [
     {

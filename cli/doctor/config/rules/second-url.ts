@@ -2,6 +2,8 @@ import { posix } from 'node:path';
 import {
   type Context,
   effective,
+  firstWord,
+  has,
   inForce,
   type Location,
   own,
@@ -18,15 +20,14 @@ import type { Trap } from '../trap.ts';
 
 /** Files of an internal location that another root or alias of the site also serves. */
 export function secondUrl({ http, gates, internals }: SiteConfig): readonly Trap[] {
-  const ours = [...internals, ...gates.map(({ location }) => location)];
-  const others = http.servers
-    .flatMap((server) => [server, ...withNested(server.locations)])
-    .filter((context) => !ours.includes(context));
+  const others = withNested(http.servers).filter(
+    (context) => ![...internals, ...gates].includes(context),
+  );
   return internals.flatMap((location) => otherUrls(location, others));
 }
 
 function otherUrls(location: Location, others: readonly Location[]): readonly Trap[] {
-  const isProxy = own(location, 'proxy_pass').length > 0;
+  const isProxy = has(location, 'proxy_pass');
   const { own: served } = folderOf(location) ?? {};
   if (isProxy || served === undefined) return [];
   const files = served.path.replace(/\/?$/, '/');
@@ -88,17 +89,12 @@ function serves(context: Context): boolean {
   const wantsPassword =
     isOn('auth_basic') && inForce(context, 'auth_basic_user_file') !== undefined;
   const checks = isOn('auth_request') || isOn('auth_jwt') || wantsPassword;
-  const rules = addressRules(context);
+  // `allow` and `deny` replace each other's inherited lines.
+  const rules = effective(context, 'allow', 'deny');
   // The first line that matches counts, and nginx allows an address that no line matches.
   const denies = rules.find(({ args }) => args[0] === 'all')?.name === 'deny';
-  if (inForce(context, 'satisfy')?.args[0] !== 'any') return !(denies || checks);
+  if (firstWord(context, 'satisfy') !== 'any') return !(denies || checks);
   return rules.length > 0 ? !denies : !checks;
-}
-
-/** `allow` and `deny` replace each other's inherited lines. */
-function addressRules(context: Context): readonly Directive[] {
-  const here = context.block.filter(({ name }) => name === 'allow' || name === 'deny');
-  return here.length > 0 || context.parent === undefined ? here : addressRules(context.parent);
 }
 
 /** A folder or a file, and the URI under which it is served. */

@@ -1,45 +1,93 @@
-import { inForce, type Location, own, title } from '../context.ts';
+import { effective, firstWord, has, inForce, type Location, own, title } from '../context.ts';
 import { type Directive, named, wordsOf } from '../directive.ts';
-import type { SiteConfig } from '../site.ts';
-import type { Trap } from '../trap.ts';
+import { DELIVERY, type SiteConfig } from '../site.ts';
+import { type Rule, rule, type Trap } from '../trap.ts';
 import { keepsConnections } from '../version.ts';
 
+/** Requests that fail under load, or while a gate is down; limits that do not work. */
+export const upstreamRules: Readonly<Record<string, Rule>> = {
+  'limit-conn': (site) => {
+    if (!own(site.http, 'limit_conn').some(isOurs)) return withoutLimit(site);
+    const before = onTheWay(site);
+    const known = before.map(({ at }) => at);
+    return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
+  },
+  keepalive: rule({
+    why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
+    fix: 'keepalive 256;',
+    find: (site) =>
+      upstreamsOf(site)
+        .filter((upstream) => !has(upstream, 'keepalive') && !keepsConnections(site.version))
+        .map((at) => ({ at, seen: `upstream ${at.args[0]} without keepalive` })),
+  }),
+  failover: (site) => [
+    ...upstreamsOf(site).flatMap(disabled),
+    ...proxies(site).flatMap(neverRetried),
+  ],
+  descriptors,
+};
+
+const ZONE = 'postern_connections';
+const LIMIT_WHY =
+  'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
+
+function withoutLimit({ http, internals }: SiteConfig): readonly Trap[] {
+  const at = own(http, 'limit_conn_zone').find(({ args }) => args[1]?.startsWith(`zone=${ZONE}:`));
+  const isLimited = internals.some((one) => effective(one, 'limit_conn').some(isOurs));
+  if (at === undefined || isLimited) return [];
+  const seen = `limit_conn_zone ${ZONE} without a limit_conn`;
+  const why = 'Nothing limits the simultaneous downloads of a token.';
+  return [{ at, seen, why, fix: `limit_conn ${ZONE} 8; in the http block` }];
+}
+
+function onTheWay({ servers, gates, questions }: SiteConfig): readonly Trap[] {
+  const way = servers.flatMap((server) => [
+    ...gates.filter((gate) => gate.server === server),
+    ...server.locations.filter((one) => questions.includes(one) || one.path === DELIVERY),
+  ]);
+  return way
+    .flatMap((context) => effective(context, 'limit_conn'))
+    .filter((line) => !isOurs(line))
+    .map((at) => ({
+      at,
+      seen: `${wordsOf(at)} is in force on the way to the file`,
+      why: LIMIT_WHY,
+      fix: `limit_conn ${ZONE} 8; ${wordsOf(at)}; put both into the internal location, and remove this line above it`,
+    }));
+}
+
+function atTheEnd({ internals }: SiteConfig): readonly Trap[] {
+  return internals.flatMap((location) => {
+    const lines = effective(location, 'limit_conn');
+    const [at] = lines;
+    if (at === undefined || lines.some(isOurs)) return [];
+    const seen = `${wordsOf(at)} replaces limit_conn ${ZONE}`;
+    return [{ at, seen, why: LIMIT_WHY, fix: `limit_conn ${ZONE} 8; in the same block` }];
+  });
+}
+
+function isOurs({ args }: Directive): boolean {
+  return args[0] === ZONE;
+}
+
 /** The locations whose requests go to a gate. */
-function asking({ questions, gates }: SiteConfig): readonly Location[] {
-  const passing = gates.filter(({ mode }) => mode === 'X-Accel').map(({ location }) => location);
+function proxies({ questions, passing }: SiteConfig): readonly Location[] {
   return [...questions, ...passing];
 }
 
 function upstreamsOf(site: SiteConfig): readonly Directive[] {
-  const urls = asking(site).flatMap((location) => own(location, 'proxy_pass'));
-  const hosts = new Set(urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]));
-  return own(site.http, 'upstream').filter(({ args }) => hosts.has(args[0]));
+  const urls = proxies(site).flatMap((location) => own(location, 'proxy_pass'));
+  const hosts = urls.map(({ args }) => /^https?:\/\/([^/:]+)/.exec(args[0] ?? '')?.[1]);
+  return own(site.http, 'upstream').filter(({ args }) => hosts.includes(args[0]));
 }
 
-/** An upstream of the gate that opens a connection for each request. */
-export function keepalive(site: SiteConfig): readonly Trap[] {
-  if (keepsConnections(site.version)) return [];
-  return upstreamsOf(site)
-    .filter(({ block = [] }) => named(block, 'keepalive').length === 0)
-    .map((at) => ({
-      at,
-      seen: `upstream ${at.args[0]} without keepalive`,
-      why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
-      fix: 'keepalive 256;',
-    }));
-}
-
-/** Several gates, if requests fail when one of them is down. */
-export function failover(site: SiteConfig): readonly Trap[] {
-  return [...upstreamsOf(site).flatMap(disabled), ...asking(site).flatMap(neverRetried)];
-}
-
-function disabled({ args: [name], block = [] }: Directive): readonly Trap[] {
-  const servers = named(block, 'server');
+/** Servers of an upstream with several that nginx disables soon. */
+function disabled(upstream: Directive): readonly Trap[] {
+  const servers = own(upstream, 'server');
   if (servers.length < 2) return [];
   return servers.filter(isSoonDisabled).map((at) => ({
     at,
-    seen: `${wordsOf(at)} in upstream ${name}, which has ${servers.length}`,
+    seen: `${wordsOf(at)} in upstream ${upstream.args[0]}, which has ${servers.length}`,
     why: 'By default nginx disables a gate for ten seconds after one time-out: a restart or a burst disables all of them, and every request gets 503.',
     fix: `server ${at.args[0]} max_fails=3 fail_timeout=1s;`,
   }));
@@ -53,17 +101,14 @@ function isSoonDisabled({ args }: Directive): boolean {
 }
 
 /** The defaults of nginx are 60 seconds, and no limit. */
-function neverRetried(location: Location): Trap | readonly Trap[] {
-  const read = seconds(inForce(location, 'proxy_read_timeout')?.args[0] ?? '60s');
+function neverRetried(location: Location): readonly Trap[] {
+  const read = seconds(firstWord(location, 'proxy_read_timeout') ?? '60s');
   const at = inForce(location, 'proxy_next_upstream_timeout');
   const retry = seconds(at?.args[0] ?? '0');
   if (at === undefined || !(retry > 0 && retry <= read)) return [];
-  return {
-    at,
-    seen: `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`,
-    why: 'When nginx gives up a gate that hangs, it has no time left to ask another one.',
-    fix: `proxy_next_upstream_timeout ${2 * read}s;`,
-  };
+  const seen = `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`;
+  const why = 'When nginx gives up a gate that hangs, it has no time left to ask another one.';
+  return [{ at, seen, why, fix: `proxy_next_upstream_timeout ${2 * read}s;` }];
 }
 
 /** A time of nginx: 2, 2s, 500ms, 1m. NaN for any other value, which is not compared. */
@@ -80,11 +125,11 @@ const DEFAULT_DESCRIPTORS = 1024;
 const MIN_CONNECTIONS = 1024;
 
 /** Too few connections or descriptors for a worker, which then fails every request. */
-export function descriptors({ http }: SiteConfig): readonly Trap[] {
+function descriptors({ http }: SiteConfig): readonly Trap[] {
   const [events] = named(http.main, 'events');
   // Not a whole configuration.
   if (events === undefined) return [];
-  const [connectionsLine] = named(events.block ?? [], 'worker_connections');
+  const [connectionsLine] = own(events, 'worker_connections');
   const [limitLine] = named(http.main, 'worker_rlimit_nofile');
   const connections = Number(connectionsLine?.args[0] ?? DEFAULT_CONNECTIONS);
   const limit = Number(limitLine?.args[0] ?? DEFAULT_DESCRIPTORS);

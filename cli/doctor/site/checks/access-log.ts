@@ -20,7 +20,6 @@ const LONG = 3_000;
 export async function accessLogCheck(file: string): Promise<Check> {
   const start = await size(file);
   return {
-    id: ACCESS_LOG,
     title: 'tokens in the access log',
     why: 'everybody who can read the log or a copy of it can open the files until the tokens expire',
     fix: 'access_log /var/log/nginx/access.log postern; as the only access_log, with postern/http.conf in the http block',
@@ -40,15 +39,16 @@ export async function accessLogCheck(file: string): Promise<Check> {
 /** Sends tokens in all places that a log line can contain. */
 async function leaveTraces(site: TestedSite): Promise<void> {
   const { token, target } = await site.issue();
-  const marked = `${target}&${site.mark}`;
-  await site.ask({ target: marked });
-  for (const spelling of [`%70s_${token.slice(3)}`, encodedTwice(token)]) {
-    await site.ask({ target: `${withToken(site.canary.target, spelling)}&${site.mark}` });
-  }
-  // A regex that backtracks over this value fails, and a log format that then falls back to the whole line
-  // contains the token.
-  const long = `${site.canary.target}?x=ps_${'a'.repeat(LONG)}&token=${token}&${site.mark}`;
-  await site.ask({ target: long });
+  const plain = site.canary.target;
+  const traces = [
+    target,
+    withToken(plain, `%70s_${token.slice(3)}`),
+    withToken(plain, encodedTwice(token)),
+    // A regex that backtracks over this value fails, and a log format that then falls back to the whole line
+    // contains the token.
+    withToken(`${plain}?x=ps_${'a'.repeat(LONG)}`, token),
+  ];
+  for (const trace of traces) await site.ask({ target: `${trace}&${site.mark}` });
   await site.ask({
     target: `${target}&${lastMark(site)}`,
     headers: { Referer: `http://localhost${target}` },

@@ -1,7 +1,7 @@
 import {
   answerTo,
-  type Check,
   type CheckResult,
+  type Checks,
   describe,
   fault,
   hasCanary,
@@ -14,88 +14,83 @@ import {
 import { headerOf, type Request, type SiteResponse } from '../http.ts';
 import { bearer, cookie, missingFile, NOBODY, type TestedSite, withToken } from '../site.ts';
 
-const reuse: Check = {
-  id: 'decision-cache',
-  title: 'the decision for one token, used for another',
-  why: 'a cache sends the decision for one user to another',
-  fix: 'proxy_cache off; in the location that asks the gate, or include postern/cache.conf, whose key contains everything a decision depends on',
-  run: async (site) => {
-    const { target } = site.canary;
-    const good = (await site.issue()).token;
-    const other = (await site.issue({ path: missingFile(site).path })).token;
-    const foreign = (await site.issue({ ip: [NOBODY] })).token;
-    const first = await site.ask({ target, headers: bearer(good) });
-    if (isDenial(first, site)) {
-      return fault(`${first.status} for a valid token in a header`, LOCKED);
-    }
-    if (!hasCanary(first, site)) return untested(describe(first, site));
-    await site.ask({ target, headers: cookie(good) });
-    const finding = await runAttempts(site, {
-      "another file's, header": { target, headers: bearer(other) },
-      "another file's, cookie": { target, headers: cookie(other) },
-      "another address's, header": { target, headers: bearer(foreign) },
-      "another address's, cookie": { target, headers: cookie(foreign) },
-      none: { target },
-    });
-    if (finding.verdict !== 'ok') return finding;
-    // The reverse: a cached denial would deny access to everyone.
-    const again = await site.ask({ target, headers: bearer(good) });
-    if (hasCanary(again, site)) return finding;
-    return fault(`${again.status} for a valid token after denials`, LOCKED);
-  },
-};
-
 const LOCKED = {
   why: 'a cached denial, or a missing header, denies access to clients with a valid token',
   fix: 'proxy_set_header Authorization $http_authorization; and no proxy_cache_valid for 401 and 403',
 };
 
-const counted: Check = {
-  id: 'counted-reuse',
-  title: 'a single-use token, used twice',
-  why: 'a cached decision makes a single-use link work for everybody',
-  fix: 'remove proxy_ignore_headers X-Accel-Expires; from the location that asks the gate: the header is 0 for tokens with max_uses',
-  run: async (site) => {
-    const { target } = await site.issue({ max_uses: 1, bind: 'cookie' });
-    const first = await site.ask({ target });
-    if (!hasCanary(first, site)) return untested(describe(first, site));
-    const cookies = first.headers.filter(([name]) => name === 'set-cookie');
-    if (!cookies.some(([, value]) => value.startsWith('postern_resume='))) {
-      return fault('no Set-Cookie with the first use', {
-        why: 'a client cannot resume a single-use download that it started',
-        fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
-      });
-    }
-    return runAttempts(site, { 'by another client': { target } });
-  },
-};
-
-const kept: Check = {
-  id: 'cached-delivery',
-  title: 'a file stored by a cache in front of the gate',
-  why: 'after one client has downloaded the file, every client can',
-  fix: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in the cache or proxy in front of this nginx',
-  run: async (site) => {
-    const { target } = await site.issue();
-    const plain = site.canary.target;
-    await site.ask({ target });
-    const second = await site.ask({ target });
-    if (!hasCanary(second, site)) return untested(describe(second, site));
-    for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
-      const value = headerOf(second, name) ?? '';
-      if (/hit/i.test(value) || Number(value) > 0) return fault(`${name}: ${value}`);
-    }
-    const finding = await runAttempts(site, {
-      'the same without its token': { target: plain },
-      'with an empty one': { target: withToken(plain, '') },
-      'with its own query': { target: `${plain}?${site.mark}` },
-    });
-    return finding.verdict === 'ok' ? ok(`${second.status}, then ${finding.saw}`) : finding;
-  },
-};
-
 /** Decisions and files that a cache gives to another client. */
-export const cacheChecks: readonly Check[] = [reuse, counted, kept];
+export const cacheChecks: Checks = {
+  'decision-cache': {
+    title: 'the decision for one token, used for another',
+    why: 'a cache sends the decision for one user to another',
+    fix: 'proxy_cache off; in the location that asks the gate, or include postern/cache.conf, whose key contains everything a decision depends on',
+    run: async (site) => {
+      const { target } = site.canary;
+      const good = (await site.issue()).token;
+      const other = (await site.issue({ path: missingFile(site).path })).token;
+      const foreign = (await site.issue({ ip: [NOBODY] })).token;
+      const first = await site.ask({ target, headers: bearer(good) });
+      if (isDenial(first, site)) {
+        return fault(`${first.status} for a valid token in a header`, LOCKED);
+      }
+      if (!hasCanary(first, site)) return untested(describe(first, site));
+      await site.ask({ target, headers: cookie(good) });
+      const finding = await runAttempts(site, {
+        "another file's, header": { target, headers: bearer(other) },
+        "another file's, cookie": { target, headers: cookie(other) },
+        "another address's, header": { target, headers: bearer(foreign) },
+        "another address's, cookie": { target, headers: cookie(foreign) },
+        none: { target },
+      });
+      if (finding.verdict !== 'ok') return finding;
+      // The reverse: a cached denial would deny access to everyone.
+      const again = await site.ask({ target, headers: bearer(good) });
+      if (hasCanary(again, site)) return finding;
+      return fault(`${again.status} for a valid token after denials`, LOCKED);
+    },
+  },
+  'counted-reuse': {
+    title: 'a single-use token, used twice',
+    why: 'a cached decision makes a single-use link work for everybody',
+    fix: 'remove proxy_ignore_headers X-Accel-Expires; from the location that asks the gate: the header is 0 for tokens with max_uses',
+    run: async (site) => {
+      const { target } = await site.issue({ max_uses: 1, bind: 'cookie' });
+      const first = await site.ask({ target });
+      if (!hasCanary(first, site)) return untested(describe(first, site));
+      const cookies = first.headers.filter(([name]) => name === 'set-cookie');
+      if (!cookies.some(([, value]) => value.startsWith('postern_resume='))) {
+        return fault('no Set-Cookie with the first use', {
+          why: 'a client cannot resume a single-use download that it started',
+          fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
+        });
+      }
+      return runAttempts(site, { 'by another client': { target } });
+    },
+  },
+  'cached-delivery': {
+    title: 'a file stored by a cache in front of the gate',
+    why: 'after one client has downloaded the file, every client can',
+    fix: 'proxy_no_cache 1; proxy_cache_bypass 1; or proxy_cache off; for /download/ in the cache or proxy in front of this nginx',
+    run: async (site) => {
+      const { target } = await site.issue();
+      const plain = site.canary.target;
+      await site.ask({ target });
+      const second = await site.ask({ target });
+      if (!hasCanary(second, site)) return untested(describe(second, site));
+      for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
+        const value = headerOf(second, name) ?? '';
+        if (/hit/i.test(value) || Number(value) > 0) return fault(`${name}: ${value}`);
+      }
+      const finding = await runAttempts(site, {
+        'the same without its token': { target: plain },
+        'with an empty one': { target: withToken(plain, '') },
+        'with its own query': { target: `${plain}?${site.mark}` },
+      });
+      return finding.verdict === 'ok' ? ok(`${second.status}, then ${finding.saw}`) : finding;
+    },
+  },
+};
 
 /** Requests the canary with a valid token, and checks each response, until one is wrong. */
 async function deliveries(site: TestedSite, cases: readonly Delivery[]): Promise<CheckResult> {
@@ -123,24 +118,6 @@ function range(value: string): Omit<Request, 'target'> {
 
 const PARTS = 'bytes=0-3,8-11';
 
-const ranges: Check = {
-  id: 'ranges',
-  title: 'ranges: one, the last bytes, two, none',
-  why: 'an interrupted download starts again from the beginning, and players cannot seek',
-  fix: 'remove max_ranges 0;, and everything that changes the body (gzip, sub_filter, ssi, addition), from the internal location',
-  run: (site) =>
-    deliveries(site, [
-      single('bytes=1-16', 1, 17),
-      single('bytes=-16', -16),
-      // A server may send only one of the parts, or the whole file (RFC 9110, section 14.2).
-      [range(PARTS), ({ status }) => status >= 300 && `${status} for ${PARTS}`],
-      [
-        range('bytes=999999999-'),
-        ({ status }) => status !== 416 && `${status} for a range past the end, not 416`,
-      ],
-    ]),
-};
-
 function single(value: string, from: number, to?: number): Delivery {
   return [
     range(value),
@@ -151,46 +128,6 @@ function single(value: string, from: number, to?: number): Delivery {
   ];
 }
 
-const gzip: Check = {
-  id: 'gzip',
-  title: 'gzip and ranges',
-  why: 'a compressed response has no ranges: an interrupted download starts again from the beginning',
-  fix: 'gzip off; in the internal location, as in postern/internal.conf',
-  run: async (site) => {
-    const accept = { 'Accept-Encoding': 'gzip' };
-    const encoded = (answer: SiteResponse) => {
-      const encoding = headerOf(answer, 'content-encoding');
-      return encoding !== undefined && `Content-Encoding: ${encoding}`;
-    };
-    const finding = await deliveries(site, [
-      [{ headers: accept }, encoded],
-      [{ headers: { ...accept, Range: 'bytes=1-16' } }, encoded],
-    ]);
-    const { length } = site.canary.body;
-    // gzip_min_length is often about 1000.
-    if (finding.verdict !== 'ok' || length >= 1024) return finding;
-    return ok(`${finding.saw}; the canary has only ${length} bytes and may be too short for gzip`);
-  },
-};
-
-const head: Check = {
-  id: 'head',
-  title: 'HEAD',
-  why: 'download managers send HEAD first and fail',
-  fix: 'remove limit_except and proxy_method from the internal location',
-  run: (site) =>
-    deliveries(site, [
-      [
-        { method: 'HEAD' },
-        (answer, whole) => {
-          if (answer.status !== 200) return `${answer.status} for a valid token`;
-          const length = headerOf(answer, 'content-length');
-          return length !== String(whole.length) && `Content-Length: ${length ?? 'none'}`;
-        },
-      ],
-    ]),
-};
-
 /** With these values browsers do not send the query, and the token in it, to other sites. */
 const KEEPS_QUERY =
   /^(no-referrer|same-origin|origin|strict-origin|origin-when-cross-origin|strict-origin-when-cross-origin)$/i;
@@ -198,29 +135,8 @@ const KEEPS_QUERY =
 /** Types that a browser does not execute, or shows in a viewer that does not work in a sandbox. */
 const HARMLESS = /^(video|audio|image(?!\/svg))\/|^application\/pdf\b/i;
 
-const headers: Check = {
-  id: 'delivery-headers',
-  title: 'headers of a delivered file',
-  why: 'a cache stores the file for other clients, a link in it sends the token to another site, or an uploaded page runs scripts as your site',
-  fix: 'include postern/headers.conf; in the internal location',
-  run: async (site) => {
-    const { target } = await site.issue();
-    const answer = await site.ask({ target });
-    if (answer.status !== 200) return untested(String(answer.status));
-    const faults = [...missing(answer), ...twice(answer)];
-    if (faults.length === 0) return ok('all present, each once');
-    return fault(faults.join('; '), lacksHttpConf(answer, faults) ? { fix: HTTP_CONF } : {});
-  },
-};
-
 const HTTP_CONF =
   'include postern/http.conf; in the http block: it has the policy that postern/headers.conf sends';
-
-/** Only the sandbox is missing: headers.conf is included, http.conf is not. */
-function lacksHttpConf(answer: SiteResponse, faults: readonly string[]): boolean {
-  const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
-  return !hasPolicy && faults.length === 1 && faults[0]?.includes(SANDBOX) === true;
-}
 
 const SANDBOX = 'Content-Security-Policy: sandbox';
 
@@ -247,33 +163,105 @@ function* twice({ headers: all }: SiteResponse): Generator<string> {
   }
 }
 
-const inner: Check = {
-  id: 'inner-headers',
-  title: 'headers between nginx and the gate',
-  why: 'clients see the internal prefix, or the subject of a token',
-  fix: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
-  run: async (site) => {
-    const { token, target } = await site.issue();
-    const requests = {
-      'a download': { target },
-      'a denial': { target: site.canary.target },
-      'a denial of a token': { target: withToken(missingFile(site).target, token) },
-      '/.postern/auth-request': { target: '/.postern/auth-request', headers: INNER },
-      '/auth-request': { target: '/auth-request', headers: { ...INNER, 'X-Original-URI': target } },
-    };
-    const faults: string[] = [];
-    for (const [name, request] of Object.entries(requests)) {
-      const answer = await answerTo(site, request);
-      if (typeof answer === 'string') return untested(`${name}: ${answer}`);
-      const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
-      if (names.length > 0) faults.push(`${name}: ${names.join(', ')}`);
-    }
-    return faults.length > 0 ? fault(faults.join('; ')) : ok('none of them');
-  },
-};
-
 const INNER_NAME = /^(postern|x-accel)-/;
 const INNER = { 'X-Original-Method': 'GET' };
 
 /** What a client with a valid token receives. */
-export const deliveryChecks: readonly Check[] = [ranges, gzip, head, headers, inner];
+export const deliveryChecks: Checks = {
+  ranges: {
+    title: 'ranges: one, the last bytes, two, none',
+    why: 'an interrupted download starts again from the beginning, and players cannot seek',
+    fix: 'remove max_ranges 0;, and everything that changes the body (gzip, sub_filter, ssi, addition), from the internal location',
+    run: (site) =>
+      deliveries(site, [
+        single('bytes=1-16', 1, 17),
+        single('bytes=-16', -16),
+        // A server may send only one of the parts, or the whole file (RFC 9110, section 14.2).
+        [range(PARTS), ({ status }) => status >= 300 && `${status} for ${PARTS}`],
+        [
+          range('bytes=999999999-'),
+          ({ status }) => status !== 416 && `${status} for a range past the end, not 416`,
+        ],
+      ]),
+  },
+  gzip: {
+    title: 'gzip and ranges',
+    why: 'a compressed response has no ranges: an interrupted download starts again from the beginning',
+    fix: 'gzip off; in the internal location, as in postern/internal.conf',
+    run: async (site) => {
+      const accept = { 'Accept-Encoding': 'gzip' };
+      const encoded = (answer: SiteResponse) => {
+        const encoding = headerOf(answer, 'content-encoding');
+        return encoding !== undefined && `Content-Encoding: ${encoding}`;
+      };
+      const finding = await deliveries(site, [
+        [{ headers: accept }, encoded],
+        [{ headers: { ...accept, Range: 'bytes=1-16' } }, encoded],
+      ]);
+      const { length } = site.canary.body;
+      // gzip_min_length is often about 1000.
+      if (finding.verdict !== 'ok' || length >= 1024) return finding;
+      return ok(
+        `${finding.saw}; the canary has only ${length} bytes and may be too short for gzip`,
+      );
+    },
+  },
+  head: {
+    title: 'HEAD',
+    why: 'download managers send HEAD first and fail',
+    fix: 'remove limit_except and proxy_method from the internal location',
+    run: (site) =>
+      deliveries(site, [
+        [
+          { method: 'HEAD' },
+          (answer, whole) => {
+            if (answer.status !== 200) return `${answer.status} for a valid token`;
+            const length = headerOf(answer, 'content-length');
+            return length !== String(whole.length) && `Content-Length: ${length ?? 'none'}`;
+          },
+        ],
+      ]),
+  },
+  'delivery-headers': {
+    title: 'headers of a delivered file',
+    why: 'a cache stores the file for other clients, a link in it sends the token to another site, or an uploaded page runs scripts as your site',
+    fix: 'include postern/headers.conf; in the internal location',
+    run: async (site) => {
+      const { target } = await site.issue();
+      const answer = await site.ask({ target });
+      if (answer.status !== 200) return untested(String(answer.status));
+      const faults = [...missing(answer), ...twice(answer)];
+      if (faults.length === 0) return ok('all present, each once');
+      // Only the sandbox is missing: headers.conf is included, http.conf is not.
+      const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
+      const isOnly = faults.length === 1 && faults[0]?.includes(SANDBOX);
+      return fault(faults.join('; '), isOnly && !hasPolicy ? { fix: HTTP_CONF } : {});
+    },
+  },
+  'inner-headers': {
+    title: 'headers between nginx and the gate',
+    why: 'clients see the internal prefix, or the subject of a token',
+    fix: 'internal; in the location that asks the gate, and proxy_hide_header as in postern/x-accel.conf',
+    run: async (site) => {
+      const { token, target } = await site.issue();
+      const requests = {
+        'a download': { target },
+        'a denial': { target: site.canary.target },
+        'a denial of a token': { target: withToken(missingFile(site).target, token) },
+        '/.postern/auth-request': { target: '/.postern/auth-request', headers: INNER },
+        '/auth-request': {
+          target: '/auth-request',
+          headers: { ...INNER, 'X-Original-URI': target },
+        },
+      };
+      const faults: string[] = [];
+      for (const [name, request] of Object.entries(requests)) {
+        const answer = await answerTo(site, request);
+        if (typeof answer === 'string') return untested(`${name}: ${answer}`);
+        const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
+        if (names.length > 0) faults.push(`${name}: ${names.join(', ')}`);
+      }
+      return faults.length > 0 ? fault(faults.join('; ')) : ok('none of them');
+    },
+  },
+};

@@ -1,6 +1,6 @@
 import {
   type Attempts,
-  type Check,
+  type Checks,
   describe,
   type Expectation,
   fault,
@@ -18,59 +18,9 @@ import { missingFile, type TestedSite, withToken } from '../site.ts';
 
 const NEEDS_PREFIX = 'needs the internal prefix: --internal /protected/';
 
-const direct: Check = {
-  id: 'internal-prefix',
-  title: 'direct requests for the internal prefix',
-  why: 'a client can download the file without asking the gate',
-  fix: 'location ^~ /protected/ { include postern/internal.conf; … }, which contains internal;',
-  run: async (site) => {
-    const { internal, mount } = site;
-    if (!internal || !mount) return skipped(NEEDS_PREFIX);
-    const { token } = await site.issue();
-    const inner = internal + mount.rest;
-    const spellings = {
-      plain: inner,
-      'with a token': withToken(inner, token),
-      '//': `/${inner}`,
-      '// within': `${internal.slice(0, -1)}//${mount.rest}`,
-      '/./': `/.${inner}`,
-      '/x/..': `/x/..${inner}`,
-      'up from the mount': `${mount.prefix}..${inner}`,
-      'encoded up': `${mount.prefix}%2e%2e${inner}`,
-      percent: `/%${hex(internal[1] ?? '')}${inner.slice(2)}`,
-      capitals: internal.toUpperCase() + mount.rest,
-      absolute: `http://localhost${inner}`,
-    };
-    const attempts: Record<string, Request> = {};
-    for (const [name, target] of Object.entries(spellings)) {
-      attempts[name] = { target };
-      attempts[`${name}, a range`] = { target, headers: { Range: 'bytes=0-31' } };
-    }
-    return runAttempts(site, attempts, isNotTheFile);
-  },
-};
-
 function hex(character: string): string {
   return character.charCodeAt(0).toString(16);
 }
-
-const redirect: Check = {
-  id: 'folder-redirect',
-  title: 'a folder without its final slash',
-  why: 'the redirect shows the internal prefix',
-  fix: 'try_files $uri =404; in the internal location, as in postern/internal.conf',
-  run: async (site) => {
-    const folder = await folderBelow(site);
-    if (typeof folder === 'string') return skipped(folder);
-    const answer = await site.ask({ target: folder.target });
-    // Not a 503: postern/internal-proxy.conf turns the redirect of a storage into one.
-    if (answer.status === 429) return untested('429');
-    const location = headerOf(answer, 'location');
-    return location === undefined
-      ? ok(String(answer.status))
-      : fault(`${answer.status}, Location: ${location}`);
-  },
-};
 
 /** The canary's folder, with a token for its parent; or the reason why no token can be issued. */
 async function folderBelow({
@@ -87,31 +37,6 @@ async function folderBelow({
   if (!issued) return 'the key may not issue tokens for the folder above';
   return { target: `${mount.prefix}~${issued.token}/${parts.slice(0, -1).join('/')}` };
 }
-
-const alias: Check = {
-  id: 'alias-slash',
-  title: 'an alias without its final slash',
-  why: "'/prefix../' leaves the folder of the alias and opens other folders",
-  fix: 'location ^~ /protected/ { alias /srv/files/; }: both must end with a slash',
-  run: async (site) => {
-    if (!site.mount) return skipped(NO_FOLDER_TOKENS);
-    const prefixes = [site.mount.prefix, site.internal ?? [], '/static/', '/media/', '/assets/'];
-    const upwards = prefixes.flat().map((prefix) => `${prefix.slice(0, -1)}../`);
-    return runAttempts(site, byTarget(inFolders(site, upwards)), isNotTheFile);
-  },
-};
-
-const root: Check = {
-  id: 'root',
-  title: 'files below a root of the site',
-  why: 'the files have a second URL that needs no token',
-  fix: 'keep the files outside of every root of the site: for example alias /srv/files/; and root /srv/www;',
-  run: async (site) => {
-    if (!site.mount) return skipped(NO_FOLDER_TOKENS);
-    const targets = [`/${site.mount.rest}`, ...inFolders(site, ['/'])];
-    return runAttempts(site, byTarget(targets), isNotTheFile);
-  },
-};
 
 /** The canary's path in each folder that could contain the files, after each prefix. */
 function inFolders({ folders, mount }: TestedSite, prefixes: readonly string[]): string[] {
@@ -131,43 +56,107 @@ const ENDINGS =
 const FIX =
   'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location wins over both';
 
-const outside: Check = {
-  id: 'regex-location',
-  title: 'regex locations that win over the public location',
-  why: 'nginx serves files with these names without asking the gate',
-  fix: FIX,
-  run: (site) => {
-    const attempts = ENDINGS.map((ending) => [ending, missingFile(site, ending)]);
-    return runAttempts(site, Object.fromEntries(attempts), isGateDenial);
-  },
-};
-
-/**
- * OPTIONS changes nothing, and distinguishes two kinds of 404: nginx checks `internal` before the method, and
- * a location that serves files checks the method before it looks for the file.
- */
-const inside: Check = {
-  id: 'regex-internal',
-  title: 'regex locations that win over the internal location',
-  why: 'nginx serves files with these names under the internal prefix to any client',
-  fix: FIX,
-  run: async (site) => {
-    const { internal, mark } = site;
-    if (!internal) return skipped(NEEDS_PREFIX);
-    const plain = await site.ask({ method: 'OPTIONS', target: internal + mark });
-    if (isUnknown(plain)) return untested(describe(plain, site));
-    // No internal location, or a site that answers OPTIONS by itself.
-    if (!isClosed(plain, site)) {
-      return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
-    }
-    const attempts = ENDINGS.map((ending) => {
-      return [ending, { method: 'OPTIONS', target: internal + mark + ending }];
-    });
-    return runAttempts(site, Object.fromEntries(attempts), isClosed);
-  },
-};
-
 const isClosed: Expectation = ({ status }) => status === 404 || status === 403 || status === 400;
 
 /** Locations that serve the files without asking the gate. */
-export const locationChecks: readonly Check[] = [direct, redirect, alias, root, outside, inside];
+export const locationChecks: Checks = {
+  'internal-prefix': {
+    title: 'direct requests for the internal prefix',
+    why: 'a client can download the file without asking the gate',
+    fix: 'location ^~ /protected/ { include postern/internal.conf; … }, which contains internal;',
+    run: async (site) => {
+      const { internal, mount } = site;
+      if (!internal || !mount) return skipped(NEEDS_PREFIX);
+      const { token } = await site.issue();
+      const inner = internal + mount.rest;
+      const spellings = {
+        plain: inner,
+        'with a token': withToken(inner, token),
+        '//': `/${inner}`,
+        '// within': `${internal.slice(0, -1)}//${mount.rest}`,
+        '/./': `/.${inner}`,
+        '/x/..': `/x/..${inner}`,
+        'up from the mount': `${mount.prefix}..${inner}`,
+        'encoded up': `${mount.prefix}%2e%2e${inner}`,
+        percent: `/%${hex(internal[1] ?? '')}${inner.slice(2)}`,
+        capitals: internal.toUpperCase() + mount.rest,
+        absolute: `http://localhost${inner}`,
+      };
+      const attempts: Record<string, Request> = {};
+      for (const [name, target] of Object.entries(spellings)) {
+        attempts[name] = { target };
+        attempts[`${name}, a range`] = { target, headers: { Range: 'bytes=0-31' } };
+      }
+      return runAttempts(site, attempts, isNotTheFile);
+    },
+  },
+  'folder-redirect': {
+    title: 'a folder without its final slash',
+    why: 'the redirect shows the internal prefix',
+    fix: 'try_files $uri =404; in the internal location, as in postern/internal.conf',
+    run: async (site) => {
+      const folder = await folderBelow(site);
+      if (typeof folder === 'string') return skipped(folder);
+      const answer = await site.ask({ target: folder.target });
+      // Not a 503: postern/internal-proxy.conf turns the redirect of a storage into one.
+      if (answer.status === 429) return untested('429');
+      const location = headerOf(answer, 'location');
+      return location === undefined
+        ? ok(String(answer.status))
+        : fault(`${answer.status}, Location: ${location}`);
+    },
+  },
+  'alias-slash': {
+    title: 'an alias without its final slash',
+    why: "'/prefix../' leaves the folder of the alias and opens other folders",
+    fix: 'location ^~ /protected/ { alias /srv/files/; }: both must end with a slash',
+    run: async (site) => {
+      if (!site.mount) return skipped(NO_FOLDER_TOKENS);
+      const prefixes = [site.mount.prefix, site.internal ?? [], '/static/', '/media/', '/assets/'];
+      const upwards = prefixes.flat().map((prefix) => `${prefix.slice(0, -1)}../`);
+      return runAttempts(site, byTarget(inFolders(site, upwards)), isNotTheFile);
+    },
+  },
+  root: {
+    title: 'files below a root of the site',
+    why: 'the files have a second URL that needs no token',
+    fix: 'keep the files outside of every root of the site: for example alias /srv/files/; and root /srv/www;',
+    run: async (site) => {
+      if (!site.mount) return skipped(NO_FOLDER_TOKENS);
+      const targets = [`/${site.mount.rest}`, ...inFolders(site, ['/'])];
+      return runAttempts(site, byTarget(targets), isNotTheFile);
+    },
+  },
+  'regex-location': {
+    title: 'regex locations that win over the public location',
+    why: 'nginx serves files with these names without asking the gate',
+    fix: FIX,
+    run: (site) => {
+      const attempts = ENDINGS.map((ending) => [ending, missingFile(site, ending)]);
+      return runAttempts(site, Object.fromEntries(attempts), isGateDenial);
+    },
+  },
+  /**
+   * OPTIONS changes nothing, and distinguishes two kinds of 404: nginx checks `internal` before the method, and
+   * a location that serves files checks the method before it looks for the file.
+   */
+  'regex-internal': {
+    title: 'regex locations that win over the internal location',
+    why: 'nginx serves files with these names under the internal prefix to any client',
+    fix: FIX,
+    run: async (site) => {
+      const { internal, mark } = site;
+      if (!internal) return skipped(NEEDS_PREFIX);
+      const plain = await site.ask({ method: 'OPTIONS', target: internal + mark });
+      if (isUnknown(plain)) return untested(describe(plain, site));
+      // No internal location, or a site that answers OPTIONS by itself.
+      if (!isClosed(plain, site)) {
+        return skipped(`the site answers OPTIONS with ${plain.status} for any name`);
+      }
+      const attempts = ENDINGS.map((ending) => {
+        return [ending, { method: 'OPTIONS', target: internal + mark + ending }];
+      });
+      return runAttempts(site, Object.fromEntries(attempts), isClosed);
+    },
+  },
+};

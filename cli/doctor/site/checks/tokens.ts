@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   answerTo,
-  type Check,
+  type Checks,
   hasCanary,
   isNotTheFile,
   NO_FOLDER_TOKENS,
@@ -14,46 +14,6 @@ import { bearer, cookie, missingFile, withToken } from '../site.ts';
 
 const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in that location`;
 
-const none: Check = {
-  id: 'no-token',
-  title: 'no token',
-  why: 'everybody who knows the URL can download the file',
-  fix: GATE,
-  run: (site) => {
-    const { target } = site.canary;
-    const headers = { Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}` };
-    return runAttempts(site, {
-      GET: { target },
-      HEAD: { method: 'HEAD', target },
-      'a range': { target, headers: { Range: 'bytes=0-15' } },
-      'an empty token': { target: withToken(target, '') },
-      'a password': { target, headers },
-    });
-  },
-};
-
-const wrong: Check = {
-  id: 'wrong-token',
-  title: 'a changed or invented token',
-  why: 'a client can download the file without a valid token',
-  fix: `${GATE}; for a proxy_cache of decisions include postern/cache.conf, whose key contains everything a decision depends on`,
-  run: async (site) => {
-    const { mount } = site;
-    const { target } = site.canary;
-    const changed = tamper((await site.issue()).token);
-    const invented = `ps_${randomBytes(24).toString('base64url')}`;
-    const attempts: Record<string, Request> = {};
-    for (const [what, token] of Object.entries({ changed, invented })) {
-      attempts[`${what}, query`] = { target: withToken(target, token) };
-      attempts[`${what}, header`] = { target, headers: bearer(token) };
-      attempts[`${what}, cookie`] = { target, headers: cookie(token) };
-      if (!mount) continue;
-      attempts[`${what}, path`] = { target: `${mount.prefix}~${token}/${mount.rest}` };
-    }
-    return runAttempts(site, attempts);
-  },
-};
-
 /** Not the last character: two values of it can encode the same bytes. */
 function tamper(token: string): string {
   const at = token.length - 9;
@@ -64,73 +24,8 @@ const EXPIRES_IN = 1;
 /** Allows for different clocks. */
 const GRACE_MS = 4_000;
 
-const expired: Check = {
-  id: 'expired-token',
-  title: 'an expired token',
-  why: 'a link that was passed on works indefinitely',
-  fix: 'proxy_cache_use_stale off; and a cache key that contains the whole $request_uri, as in postern/cache.conf',
-  run: async (site) => {
-    const { id, target } = await site.issue({ expires_in: EXPIRES_IN });
-    await site.ask({ target });
-    const last = Date.now() + EXPIRES_IN * 1_000 + GRACE_MS;
-    while ((await site.api.show(id)) !== undefined && Date.now() < last) {
-      site.say('waiting for a token to expire');
-      await site.pause(200);
-    }
-    return runAttempts(site, { 'after its end': { target } });
-  },
-};
-
-const revoked: Check = {
-  id: 'revoked-token',
-  title: 'a revoked token',
-  why: 'a user who lost access to a file can still download it',
-  fix: 'proxy_cache_use_stale off; no proxy_cache_valid, so that X-Accel-Expires limits the time, as in postern/cache.conf; with a POSTERN_DECISION_TTL above 10 pass --decision-ttl',
-  run: async (site) => {
-    const { id, target } = await site.issue();
-    await site.ask({ target });
-    await site.api.revoke(id);
-    const plain = await answerTo(site, { target: site.canary.target });
-    // Do not wait if the file is public.
-    const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
-    const began = Date.now();
-    const last = began + (site.decisionTtl + 1.5) * 1_000;
-    for (;;) {
-      const finding = await runAttempts(site, { 'after it': { target } });
-      const seconds = (Date.now() - began) / 1_000;
-      if (finding.verdict === 'ok' && seconds > 1) {
-        return ok(`${finding.saw}, ${seconds.toFixed(1)} s later: nginx caches decisions`);
-      }
-      if (finding.verdict !== 'fault' || isOpen || Date.now() > last) return finding;
-      site.say('waiting for a revocation to take effect');
-      await site.pause(250);
-    }
-  },
-};
-
 const SCOPE =
   'include postern/protect.conf and postern/internal.conf, which deliver only what the gate allowed, and send X-Original-URI $request_uri to the gate';
-
-const other: Check = {
-  id: 'other-path',
-  title: 'a token for another file',
-  why: 'a token for one file opens other files',
-  fix: SCOPE,
-  run: async (site) => {
-    const { target } = site.canary;
-    const there = missingFile(site);
-    const forOther = (await site.issue({ path: there.path })).token;
-    const forCanary = await site.issue();
-    // First a correct request: a cache may store its response for another path.
-    await site.ask({ target: forCanary.target });
-    return runAttempts(site, {
-      'on the canary': { target: withToken(target, forOther) },
-      'on it, header': { target, headers: bearer(forOther) },
-      "the canary's on another": { target: withToken(there.target, forCanary.token) },
-      'on its name with more': { target: withToken(`${target}x`, forCanary.token) },
-    });
-  },
-};
 
 /** Ways from a folder up to its parent. */
 const UPWARDS: Readonly<Record<string, string>> = {
@@ -152,43 +47,137 @@ const UPWARDS: Readonly<Record<string, string>> = {
   '//..': '/../',
 };
 
-const traversal: Check = {
-  id: 'traversal',
-  title: 'traversal: plain, encoded, encoded twice',
-  why: "a token for one folder opens other folders: a server resolves '..' after the decision",
-  fix: 'do not decode the path after the gate: use alias, or proxy_pass without $uri; keep merge_slashes and normalisation at their defaults',
-  run: async (site) => {
-    const { mount, mark, canary } = site;
-    if (!mount) return skipped(NO_FOLDER_TOKENS);
-    const folder = canary.path.slice(0, canary.path.lastIndexOf('/') + 1) + mark;
-    const { token } = await site.issue({ prefix: `${folder}/` });
-    const cut = mount.rest.lastIndexOf('/') + 1;
-    const [above, name] = [mount.rest.slice(0, cut), mount.rest.slice(cut)];
-    const attempts: Record<string, Request> = {};
-    for (const [spelt, up] of Object.entries(UPWARDS)) {
-      const below = `${above}${mark}/${up}${name}`;
-      attempts[spelt] = { target: `${mount.prefix}~${token}/${below}` };
-      attempts[`${spelt} ?token`] = { target: withToken(mount.prefix + below, token) };
-    }
-    return runAttempts(site, attempts, isNotTheFile);
-  },
-};
-
-const two: Check = {
-  id: 'two-tokens',
-  title: 'two tokens in a URL',
-  why: 'nginx and the gate may use different tokens',
-  fix: 'proxy_set_header X-Original-URI $request_uri; complete and unchanged',
-  run: async (site) => {
-    const good = (await site.issue()).token;
-    const bad = (await site.issue({ path: missingFile(site).path })).token;
-    const { target } = site.canary;
-    return runAttempts(site, {
-      'good, bad': { target: withToken(withToken(target, good), bad) },
-      'bad, good': { target: withToken(withToken(target, bad), good) },
-    });
-  },
-};
-
 /** Tokens that must not open the file. */
-export const tokenChecks: readonly Check[] = [none, wrong, expired, revoked, other, traversal, two];
+export const tokenChecks: Checks = {
+  'no-token': {
+    title: 'no token',
+    why: 'everybody who knows the URL can download the file',
+    fix: GATE,
+    run: (site) => {
+      const { target } = site.canary;
+      const headers = {
+        Authorization: `Basic ${Buffer.from('postern:doctor').toString('base64')}`,
+      };
+      return runAttempts(site, {
+        GET: { target },
+        HEAD: { method: 'HEAD', target },
+        'a range': { target, headers: { Range: 'bytes=0-15' } },
+        'an empty token': { target: withToken(target, '') },
+        'a password': { target, headers },
+      });
+    },
+  },
+  'wrong-token': {
+    title: 'a changed or invented token',
+    why: 'a client can download the file without a valid token',
+    fix: `${GATE}; for a proxy_cache of decisions include postern/cache.conf, whose key contains everything a decision depends on`,
+    run: async (site) => {
+      const { mount } = site;
+      const { target } = site.canary;
+      const changed = tamper((await site.issue()).token);
+      const invented = `ps_${randomBytes(24).toString('base64url')}`;
+      const attempts: Record<string, Request> = {};
+      for (const [what, token] of Object.entries({ changed, invented })) {
+        attempts[`${what}, query`] = { target: withToken(target, token) };
+        attempts[`${what}, header`] = { target, headers: bearer(token) };
+        attempts[`${what}, cookie`] = { target, headers: cookie(token) };
+        if (!mount) continue;
+        attempts[`${what}, path`] = { target: `${mount.prefix}~${token}/${mount.rest}` };
+      }
+      return runAttempts(site, attempts);
+    },
+  },
+  'expired-token': {
+    title: 'an expired token',
+    why: 'a link that was passed on works indefinitely',
+    fix: 'proxy_cache_use_stale off; and a cache key that contains the whole $request_uri, as in postern/cache.conf',
+    run: async (site) => {
+      const { id, target } = await site.issue({ expires_in: EXPIRES_IN });
+      await site.ask({ target });
+      const last = Date.now() + EXPIRES_IN * 1_000 + GRACE_MS;
+      while ((await site.api.show(id)) !== undefined && Date.now() < last) {
+        site.say('waiting for a token to expire');
+        await site.pause(200);
+      }
+      return runAttempts(site, { 'after its end': { target } });
+    },
+  },
+  'revoked-token': {
+    title: 'a revoked token',
+    why: 'a user who lost access to a file can still download it',
+    fix: 'proxy_cache_use_stale off; no proxy_cache_valid, so that X-Accel-Expires limits the time, as in postern/cache.conf; with a POSTERN_DECISION_TTL above 10 pass --decision-ttl',
+    run: async (site) => {
+      const { id, target } = await site.issue();
+      await site.ask({ target });
+      await site.api.revoke(id);
+      const plain = await answerTo(site, { target: site.canary.target });
+      // Do not wait if the file is public.
+      const isOpen = typeof plain !== 'string' && hasCanary(plain, site);
+      const began = Date.now();
+      const last = began + (site.decisionTtl + 1.5) * 1_000;
+      for (;;) {
+        const finding = await runAttempts(site, { 'after it': { target } });
+        const seconds = (Date.now() - began) / 1_000;
+        if (finding.verdict === 'ok' && seconds > 1) {
+          return ok(`${finding.saw}, ${seconds.toFixed(1)} s later: nginx caches decisions`);
+        }
+        if (finding.verdict !== 'fault' || isOpen || Date.now() > last) return finding;
+        site.say('waiting for a revocation to take effect');
+        await site.pause(250);
+      }
+    },
+  },
+  'other-path': {
+    title: 'a token for another file',
+    why: 'a token for one file opens other files',
+    fix: SCOPE,
+    run: async (site) => {
+      const { target } = site.canary;
+      const there = missingFile(site);
+      const forOther = (await site.issue({ path: there.path })).token;
+      const forCanary = await site.issue();
+      // First a correct request: a cache may store its response for another path.
+      await site.ask({ target: forCanary.target });
+      return runAttempts(site, {
+        'on the canary': { target: withToken(target, forOther) },
+        'on it, header': { target, headers: bearer(forOther) },
+        "the canary's on another": { target: withToken(there.target, forCanary.token) },
+        'on its name with more': { target: withToken(`${target}x`, forCanary.token) },
+      });
+    },
+  },
+  traversal: {
+    title: 'traversal: plain, encoded, encoded twice',
+    why: "a token for one folder opens other folders: a server resolves '..' after the decision",
+    fix: 'do not decode the path after the gate: use alias, or proxy_pass without $uri; keep merge_slashes and normalisation at their defaults',
+    run: async (site) => {
+      const { mount, mark, canary } = site;
+      if (!mount) return skipped(NO_FOLDER_TOKENS);
+      const folder = canary.path.slice(0, canary.path.lastIndexOf('/') + 1) + mark;
+      const { token } = await site.issue({ prefix: `${folder}/` });
+      const cut = mount.rest.lastIndexOf('/') + 1;
+      const [above, name] = [mount.rest.slice(0, cut), mount.rest.slice(cut)];
+      const attempts: Record<string, Request> = {};
+      for (const [spelt, up] of Object.entries(UPWARDS)) {
+        const below = `${above}${mark}/${up}${name}`;
+        attempts[spelt] = { target: `${mount.prefix}~${token}/${below}` };
+        attempts[`${spelt} ?token`] = { target: withToken(mount.prefix + below, token) };
+      }
+      return runAttempts(site, attempts, isNotTheFile);
+    },
+  },
+  'two-tokens': {
+    title: 'two tokens in a URL',
+    why: 'nginx and the gate may use different tokens',
+    fix: 'proxy_set_header X-Original-URI $request_uri; complete and unchanged',
+    run: async (site) => {
+      const good = (await site.issue()).token;
+      const bad = (await site.issue({ path: missingFile(site).path })).token;
+      const { target } = site.canary;
+      return runAttempts(site, {
+        'good, bad': { target: withToken(withToken(target, good), bad) },
+        'bad, good': { target: withToken(withToken(target, bad), good) },
+      });
+    },
+  },
+};
