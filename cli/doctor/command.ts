@@ -11,7 +11,7 @@ With a URL the doctor issues short-lived tokens for a canary, a file of yours th
 about 250 requests that must not open it. They change nothing. The API key comes from POSTERN_API_KEY or
 --key-file.
 
-Exit status: 0 nothing found, 1 something found, 2 could not read or test.`;
+Exit status: 0 nothing found, 1 something found, 2 usage error, or could not read or test.`;
 
 type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
 

@@ -16,10 +16,10 @@ export function addNginx(program: Command, env: Environment): void {
   const repeatable = (flags: string, description: string) =>
     nginx.addOption(new Option(flags, `${description}; repeatable`).argParser(collect));
   repeatable('--files <[prefix=]folder>', 'the folder of an internal prefix');
-  repeatable('--proxy-target <[prefix=]url>', 'the storage that an internal prefix proxies to');
+  repeatable('--proxy-target <[prefix=]url>', 'the server that an internal prefix proxies to');
   repeatable(
     '--resolver <address>',
-    'a DNS server, to look up the storage of a mount again: 127.0.0.53',
+    'a DNS server, to look up the object store of a mount again: 127.0.0.53',
   );
   repeatable(
     '--server-name <names>',
@@ -63,7 +63,7 @@ export function addNginx(program: Command, env: Environment): void {
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .option(
       '--log <file>',
-      'the access log, which has no tokens, or off (default: /var/log/nginx/access.log)',
+      'the access log, which has no tokens, or off (default: that of your server block, or /var/log/nginx/access.log)',
     )
     .option('--out <folder>', 'write the files to this folder of nginx: /etc/nginx')
     .option('--force', 'with --out: overwrite files that differ, except postern/local.conf')

@@ -27,7 +27,7 @@ export function renderHttp(plan: Plan, include: Include): string {
       `${include('cors.conf')}\n\n${map('$http_origin', 'cors_origin', ['""', ...origins.map(origin)])}`,
     login &&
       `${include('login.conf')}\n\n${map('""', 'login_page', [`"${login}$postern_return"`])}`,
-    '# Your settings, after the others: nginx uses the last map of a name. This file is never replaced.\ninclude postern/local.conf;',
+    '# Your settings, after the others: nginx uses the last map with a name. This file is never replaced.\ninclude postern/local.conf;',
     namesHash(plan),
     upstream(plan.upstreams),
     ...plan.storages.map(storageUpstream),
@@ -61,7 +61,7 @@ function origin(text: string): string {
 
 function upstream(servers: readonly string[]): string {
   return block('upstream postern', [
-    '# By default one time-out takes a server out for ten seconds: a burst would disable all of them.',
+    '# By default, one time-out disables a server for ten seconds: a burst would disable all servers.',
     ...servers.map((server) => `server ${word(server)} max_fails=3 fail_timeout=1s;`),
     '# Without it, each request opens a new connection.',
     'keepalive 256;',

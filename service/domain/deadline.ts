@@ -25,8 +25,8 @@ interface Pending extends Deadline {
 export type Deadlines = ReturnType<typeof createDeadlines>;
 
 /**
- * Gives all decisions the same time, with one timer: one for each decision costs
- * 0.6 µs of CPU time. Late work continues until it checks its deadline.
+ * Gives all decisions the same time, with one timer: one for each decision costs 0.6 µs of CPU time. Late
+ * work continues until it checks its deadline.
  *
  * The list is an array, not a Set: a Set that grows and shrinks keeps its earlier tables reachable, and with
  * them each ended decision, until the next full garbage collection. That cost 6 µs per decision.

@@ -238,7 +238,7 @@ export const GRANT_FIELDS = {
     default: true,
     claim: false,
     shown: false,
-    description: 'whether Postern stores a JWT, so that it can be revoked; default: true',
+    description: 'false: Postern does not store this JWT, and nobody can revoke it; default: true',
   },
 } as const satisfies Readonly<Record<string, GrantField>>;
 

@@ -88,10 +88,10 @@ function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
 }
 
 /** What verified claims say, and until when (milliseconds since the epoch). */
-export type Read = { readonly verified: Verified; readonly until: number };
+export type ClaimsRead = { readonly verified: Verified; readonly until: number };
 
 /** Reads the claims of Postern's own token. */
-export function readOwn(payload: JWTPayload, issuer: string, now: number): Read | Rejection {
+export function readOwn(payload: JWTPayload, issuer: string, now: number): ClaimsRead | Rejection {
   const { data: claims, error } = ownClaims.safeParse(payload);
   if (claims === undefined) return { reason: schemaReason(error) };
   const id = jwtId(issuer, claims.jti);
@@ -135,7 +135,7 @@ export function readExternal(
   client: Client,
   { mounts, leeway }: { readonly mounts: Mounts; readonly leeway: number },
   now: number,
-): Read | Rejection {
+): ClaimsRead | Rejection {
   const parsed = externalClaims.safeParse(payload);
   if (!parsed.success) return { reason: schemaReason(parsed.error) };
   const { iss, aud, nbf, sub: subject, iat, exp, jti, start_by: startBy, ...fields } = parsed.data;

@@ -6,7 +6,7 @@ import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
 import type { Mounts } from '../domain/mount.ts';
 import { JWT_TYPE } from '../domain/token.ts';
 import { checkJwt } from './check.ts';
-import { OWN_AUDIENCE, type Read, readExternal, readOwn } from './claims.ts';
+import { type ClaimsRead, OWN_AUDIENCE, readExternal, readOwn } from './claims.ts';
 import { type KeySource, type OpenIssuer, type OwnKeys, unverifiedClaims } from './keys.ts';
 
 /** An issuer that signs download tokens itself, and the client that owns them, with the issuer's limits. */
@@ -31,7 +31,7 @@ interface Trusted {
   readonly audience: string;
   readonly keys: KeySource;
   readonly requiredClaims: string[];
-  readonly read: (claims: JWTPayload, at: number) => Read | Rejection;
+  readonly read: (claims: JWTPayload, at: number) => ClaimsRead | Rejection;
 }
 
 /**

@@ -57,11 +57,11 @@ const FAILS = 'max_fails=3 fail_timeout=1s';
 const LEAST = `
 include postern/http.conf;
 
-# Your settings, after the others: nginx uses the last map of a name. This file is never replaced.
+# Your settings, after the others: nginx uses the last map with a name. This file is never replaced.
 include postern/local.conf;
 
 upstream postern {
-    # By default one time-out takes a server out for ten seconds: a burst would disable all of them.
+    # By default, one time-out disables a server for ten seconds: a burst would disable all servers.
     server 127.0.0.1:7300 max_fails=3 fail_timeout=1s;
     # Without it, each request opens a new connection.
     keepalive 256;
