@@ -43,7 +43,9 @@ export async function onFreePorts<T>(
   try {
     return await start(await freePorts(count));
   } catch (error) {
-    const taken = /EADDRINUSE|address already in use/i.test(String(error));
+    const taken = /EADDRINUSE|address already in use|another process listens there/i.test(
+      String(error),
+    );
     if (!taken || attempts <= 1) throw error;
     return onFreePorts(count, start, attempts - 1);
   }

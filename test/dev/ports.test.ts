@@ -11,17 +11,21 @@ test('freePorts: distinct, free, and below the range of outgoing connections', a
   await new Promise((done) => server.close(done));
 });
 
-test('onFreePorts: tries other ports at most three times if a port is taken', async () => {
+test.each([
+  'bind() failed (98: Address already in use)',
+  'Error: listen EADDRINUSE: address already in use 127.0.0.1:20000',
+  'postern cannot listen on 127.0.0.1:20000: another process listens there. See POSTERN_LISTEN.',
+])('onFreePorts: tries other ports at most three times if a port is taken: %s', async (message) => {
   const tried: number[] = [];
   const start = (failures: number) => async (ports: number[]) => {
     tried.push(...ports);
-    if (tried.length <= failures) throw new Error('bind() failed (98: Address already in use)');
+    if (tried.length <= failures) throw new Error(message);
     return 'started';
   };
   expect(await onFreePorts(1, start(2))).toBe('started');
   expect(new Set(tried).size).toBe(3);
   tried.length = 0;
-  await expect(onFreePorts(1, start(9))).rejects.toThrow('in use');
+  await expect(onFreePorts(1, start(9))).rejects.toThrow(message);
   expect(tried.length).toBe(3);
 });
 
