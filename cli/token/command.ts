@@ -222,7 +222,7 @@ export function grantOptions(): Option[] {
         return option('choice').choices(field.of);
       case 'flag':
         return field.default === true
-          ? new Option(`--no-${flag}`, field.description.replace(/^false: |; default: true$/g, ''))
+          ? new Option(`--no-${flag}`, field.description.replace('false: ', ''))
           : option(undefined);
       case 'whole':
         return option(field.value).argParser((value) => wholeNumber(flag, value));

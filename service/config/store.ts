@@ -83,7 +83,11 @@ function readPem({ has, add }: Fields, fromFile: FromFile) {
   const key = pem('store_key_file', 'a private key without a passphrase', createPrivateKey);
   if (cert !== undefined && key !== undefined) {
     const ofCert = `the private key of ${variableOf('store_cert_file')}`;
-    pem('store_key_file', ofCert, () => createSecureContext({ cert, key }));
+    try {
+      createSecureContext({ cert, key });
+    } catch {
+      add('store_key_file', `the path of a PEM file with ${ofCert}`);
+    }
   }
   const pair = ['store_cert_file', 'store_key_file'];
   const absent = pair.find((name) => !has(name));

@@ -17,7 +17,7 @@ export interface Deadline {
 
 interface Pending extends Deadline {
   late: TooLate | undefined;
-  /** In the list of pending decisions. */
+  /** In the list of pending decisions; -1: not in it any more. */
   index: number;
   readonly onLate: (late: TooLate) => void;
 }
@@ -59,9 +59,11 @@ export function createDeadlines(ms = MAX_MS) {
   /** Moves the last one to its place. */
   function remove(one: Pending): void {
     const last = pending.pop() as Pending;
-    if (last === one) return;
-    pending[one.index] = last;
-    last.index = one.index;
+    if (last !== one) {
+      pending[one.index] = last;
+      last.index = one.index;
+    }
+    one.index = -1;
   }
 
   return {
@@ -72,10 +74,11 @@ export function createDeadlines(ms = MAX_MS) {
       if (timer === undefined) wait(ms);
       return one;
     },
-    /** False if it was late. */
+    /** False if it was late, or has ended. */
     end(deadline: Deadline): boolean {
-      if (deadline.late) return false;
-      remove(deadline as Pending);
+      const one = deadline as Pending;
+      if (one.index < 0) return false;
+      remove(one);
       return true;
     },
   };

@@ -238,7 +238,7 @@ export const GRANT_FIELDS = {
     default: true,
     claim: false,
     shown: false,
-    description: 'false: Postern does not store this JWT, and nobody can revoke it; default: true',
+    description: 'false: Postern does not store this JWT, and nobody can revoke it',
   },
 } as const satisfies Readonly<Record<string, GrantField>>;
 

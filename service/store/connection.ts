@@ -93,6 +93,8 @@ export function createState(
   const watch = createWatch(observer);
   let up = false;
   let isClosed = false;
+  /** How often the connection was lost, or a check failed. */
+  let failures = 0;
 
   const state = {
     /** Why there is no connection. */
@@ -103,12 +105,14 @@ export function createState(
     down(why?: StoreUnavailable): void {
       if (isClosed) return;
       up = false;
+      failures += 1;
       watch.failed();
       onState?.('down', why);
     },
 
     /** To call on each new connection. */
     async check(): Promise<void> {
+      const before = failures;
       try {
         await Promise.all([write(), up || checkVersion()]);
       } catch (error) {
@@ -116,7 +120,8 @@ export function createState(
         if (!connected.isKnown(error as Error)) state.down(state.failureOf(error as Error));
         return;
       }
-      if (isClosed) return;
+      // Otherwise the reply may be from an earlier connection.
+      if (isClosed || failures !== before) return;
       state.lost = undefined;
       state.refused = undefined;
       watch.answered(connected.answering());

@@ -44,8 +44,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       },
     },
     async () => {
-      const [replies] = await Promise.all([writeAll(), replicas?.learn()]);
-      replies.forEach(replyOrThrow);
+      const written = writeAll().then((replies) => replies.forEach(replyOrThrow));
+      await Promise.all([written, replicas?.learn()]);
     },
   );
   const replicas =

@@ -32,7 +32,10 @@ test('deadline: a decision that ends in time is never late', async () => {
   const deadlines = createDeadlines(1000);
   const onLate = vi.fn();
   const deadline = deadlines.begin(performance.now(), onLate);
+  const another = deadlines.begin(performance.now(), onLate);
   expect(deadlines.end(deadline)).toBe(true);
+  expect(deadlines.end(deadline)).toBe(false);
+  expect(deadlines.end(another)).toBe(true);
   await vi.advanceTimersByTimeAsync(2000);
   expect(onLate).not.toHaveBeenCalled();
   expect(deadline.late).toBeUndefined();

@@ -1,0 +1,32 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createState } from '../../service/store/connection.ts';
+
+test('connection: a check of a lost connection does not count for the next one', async () => {
+  const writes: Array<() => void> = [];
+  const infos = vi.fn(async () => ['redis_version:7.2.0']);
+  const onState = vi.fn();
+  const state = createState(
+    { url: 'redis://127.0.0.1:1', timeoutMs: 100, onState },
+    () => new Promise<void>((resolve) => writes.push(resolve)),
+    {
+      infos,
+      failureOf: (error) => error as never,
+      answering: () => ['127.0.0.1:1'],
+      isOpen: () => false,
+      isKnown: () => false,
+      reconnect: () => {},
+    },
+  );
+  onTestFinished(() => state.close());
+
+  const late = state.check();
+  state.down();
+  const next = state.check();
+  writes[0]?.();
+  await late;
+  expect(onState.mock.calls).toEqual([['down', undefined]]);
+  expect(infos).toHaveBeenCalledTimes(2);
+  writes[1]?.();
+  await next;
+  expect(onState.mock.calls).toEqual([['down', undefined], ['up']]);
+});
