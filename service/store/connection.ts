@@ -93,7 +93,7 @@ export function createState(
   const watch = createWatch(observer);
   let up = false;
   let isClosed = false;
-  /** How often the connection was lost, or a check failed. */
+  /** How often the connection was lost or refused, or a check failed. */
   let failures = 0;
 
   const state = {
@@ -101,6 +101,12 @@ export function createState(
     lost: undefined as StoreUnavailable | undefined,
     /** Why this Redis must not be used. */
     refused: undefined as StoreUnavailable | undefined,
+
+    /** This Redis must not be used until a later check succeeds. */
+    refuse(why: StoreUnavailable): void {
+      state.refused = why;
+      failures += 1;
+    },
 
     down(why?: StoreUnavailable): void {
       if (isClosed) return;
@@ -120,7 +126,7 @@ export function createState(
         if (!connected.isKnown(error as Error)) state.down(state.failureOf(error as Error));
         return;
       }
-      // Otherwise the reply may be from an earlier connection.
+      // Otherwise the reply is older than the failure.
       if (isClosed || failures !== before) return;
       state.lost = undefined;
       state.refused = undefined;
@@ -149,7 +155,7 @@ export function createState(
     try {
       infos.forEach(requireVersion);
     } catch (error) {
-      state.refused = error as StoreUnavailable;
+      state.refuse(error as StoreUnavailable);
       connected.reconnect();
       throw error;
     }

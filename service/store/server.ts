@@ -36,7 +36,7 @@ function connectServer(
     retryStrategy: (attempt) => (state.refused ? 500 : Math.min(50 * attempt, 1000)),
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
-      state.refused = failureOf(error);
+      state.refuse(failureOf(error));
       // Once per connection: the address may now lead to the new master.
       const leaves = redis.status === 'ready' && !isLeaving;
       isLeaving = true;
@@ -80,7 +80,7 @@ function connectServer(
     state.lost = sentinelFailure(error, sentinelError) ?? failure;
     if (error.command?.name === 'select') {
       // The library would continue with database 0.
-      state.refused = state.lost;
+      state.refuse(state.lost);
       reconnect();
     }
     state.down(state.lost);

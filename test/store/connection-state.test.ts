@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { StoreUnavailable } from '../../service/domain/store.ts';
 import { createState } from '../../service/store/connection.ts';
 
-test('connection: a check of a lost connection does not count for the next one', async () => {
+function started() {
   const writes: Array<() => void> = [];
   const infos = vi.fn(async () => ['redis_version:7.2.0']);
   const onState = vi.fn();
@@ -18,7 +19,11 @@ test('connection: a check of a lost connection does not count for the next one',
     },
   );
   onTestFinished(() => state.close());
+  return { state, writes, infos, onState };
+}
 
+test('connection: a check of a lost connection does not count for the next one', async () => {
+  const { state, writes, infos, onState } = started();
   const late = state.check();
   state.down();
   const next = state.check();
@@ -29,4 +34,18 @@ test('connection: a check of a lost connection does not count for the next one',
   writes[1]?.();
   await next;
   expect(onState.mock.calls).toEqual([['down', undefined], ['up']]);
+});
+
+test('connection: a reply that is older than a refusal does not end the refusal', async () => {
+  const { state, writes } = started();
+  const why = new StoreUnavailable('READONLY');
+  const before = state.check();
+  writes[0]?.();
+  state.refuse(why);
+  await before;
+  expect(() => state.assertMaster()).toThrow(why);
+  const after = state.check();
+  writes[1]?.();
+  await after;
+  expect(() => state.assertMaster()).not.toThrow();
 });
