@@ -79,7 +79,7 @@ const EXTRAS = {
   gzip: 'A compressed response has no ranges: a client cannot resume a download.',
 };
 
-const STORED = 'nginx stores the file that one client fetched and sends it to the next client.';
+const STORED = 'nginx keeps a copy of a file that it sent, and sends it to other clients, too.';
 const STORES = { proxy_cache: STORED, proxy_store: STORED };
 
 /** The internal location: its snippets, and what else it contains. */
