@@ -65,13 +65,16 @@ export async function openBrowser(name: BrowserName, test: TestContext): Promise
   };
 }
 
-/** A file that no longer grows. Until then Chromium and Firefox write to a file with another ending. */
+/**
+ * A file that no longer grows. Until then Chromium and Firefox write to a file with another ending.
+ * Firefox also creates two empty files: one reserves the name, and one with a random name shows whether
+ * the system would execute it, and disappears at once.
+ */
 async function completeFile(folder: string): Promise<Download | undefined> {
   const names = await readdir(folder);
   for (const name of names.filter((one) => !/\.(crdownload|part)$/.test(one))) {
-    const content = await readFile(join(folder, name));
-    // Firefox reserves the name with an empty file.
-    if (content.length > 0) return { name, content };
+    const content = await readFile(join(folder, name)).catch(() => undefined);
+    if (content && content.length > 0) return { name, content };
   }
   return undefined;
 }
