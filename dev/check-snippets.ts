@@ -16,7 +16,7 @@ interface Snippet {
 }
 
 const folder = join(projectRoot, 'nginx');
-let faults = 0;
+let failed = 0;
 
 async function files(...names: string[]): Promise<string[]> {
   const path = join(folder, ...names);
@@ -28,7 +28,7 @@ async function check(what: string, config: Parameters<typeof testNginx>[0], port
   const { ok, output } = await testNginx(config, ports);
   // nginx only warns about some errors.
   const fine = ok && !/\[(warn|alert|crit)\]/.test(output);
-  if (!fine) faults += 1;
+  if (!fine) failed += 1;
   return fine ? `✓ ${what}` : `✗ ${what}\n${output.trim().replace(/^/gm, '  ')}`;
 }
 
@@ -89,4 +89,4 @@ for (const file of [...(await files()), ...(await files('examples'))]) {
   console.log(await check(relative(projectRoot, file), asItStands(text), ports));
 }
 
-process.exitCode = faults === 0 ? 0 : 1;
+process.exitCode = failed === 0 ? 0 : 1;

@@ -89,8 +89,8 @@ async function start(tool: Tool, ports: number[], options: NginxOptions): Promis
       await waitFor(
         async () => {
           const log = await errorLog();
-          const fault = emergency(log.slice(since));
-          if (fault) throw new Error(quoteLine(fault, text));
+          const failure = emergency(log.slice(since));
+          if (failure) throw new Error(quoteLine(failure, text));
           return hasReloaded(log, since);
         },
         { what: 'nginx to reload' },

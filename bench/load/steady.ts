@@ -57,8 +57,8 @@ export async function steady({ port, path, rate, seconds }: Steady): Promise<Lat
       send();
       if (performance.now() > end + PATIENCE_MS)
         throw new Error(`${rate} requests per second are too many`);
-      const fault = all.find(({ failed }) => failed !== undefined)?.failed;
-      if (fault) throw fault;
+      const failure = all.find(({ failed }) => failed !== undefined)?.failed;
+      if (failure) throw failure;
       nap();
       await turn();
     }

@@ -34,8 +34,8 @@ export async function wrk(url: string, { connections, seconds, script }: Wrk): P
 }
 
 export function parseWrk(output: string): Load {
-  const fault = /Non-2xx or 3xx responses.*|Socket errors.*/.exec(output)?.[0];
-  if (fault) throw new Error(`the load test failed: ${fault}`);
+  const failure = /Non-2xx or 3xx responses.*|Socket errors.*/.exec(output)?.[0];
+  if (failure) throw new Error(`the load test failed: ${failure}`);
   const number = (pattern: RegExp) => {
     const found = pattern.exec(output);
     if (!found) throw new Error(`unexpected output of wrk:\n${output}`);

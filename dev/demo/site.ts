@@ -26,7 +26,7 @@ export interface Site {
 /** Settings that the user may choose. */
 const OWN = ['POSTERN_STORE', 'POSTERN_STORE_PREFIX', 'POSTERN_STORE_TIMEOUT_MS'];
 
-/** nginx with Postern. Both ways serve the same folder. */
+/** nginx with Postern. Both modes serve the same folder. */
 export function startSite(env: NodeJS.ProcessEnv): Promise<Site> {
   return onFreePorts(2, ([gatePort = 0, appPort = 0]) => start(gatePort, appPort, env));
 }

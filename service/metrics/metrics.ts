@@ -86,13 +86,13 @@ function decisionRecorder({ counts, times }: Instruments): RecordDecision {
   const total = counts(
     'postern_decisions_total',
     'Decisions of the gate, by how nginx asked and by code.',
-    'way',
+    'mode',
     'code',
   );
   const secondsOf = times(
     'postern_decision_seconds',
     'Duration of decisions in seconds, including the store.',
-    'way',
+    'mode',
   );
   // Made once, so that a request only looks them up.
   const childrenOf = (mode: Mode) => ({

@@ -102,8 +102,8 @@ test('metrics: each decision is counted and timed, for auth_request and x-accel'
   await ask('/livez', {});
 
   const { value } = await scraped(api);
-  const decided = (way: string, code: string) =>
-    value(`postern_decisions_total{way="${way}",code="${code}"}`);
+  const decided = (mode: string, code: string) =>
+    value(`postern_decisions_total{mode="${mode}",code="${code}"}`);
   const codes = ['allow', 'missing_token', 'invalid_token', 'insufficient_scope', 'prefetch'];
   const others = ['invalid_request', 'unavailable'];
   expect([...codes, ...others].map((code) => decided('auth_request', code))).toEqual([
@@ -112,9 +112,9 @@ test('metrics: each decision is counted and timed, for auth_request and x-accel'
   expect([...codes, ...others].map((code) => decided('x-accel', code))).toEqual([
     1, 0, 0, 0, 0, 1, 0,
   ]);
-  expect(value('postern_decision_seconds_count{way="auth_request"}')).toBe(6);
-  expect(value('postern_decision_seconds_count{way="x-accel"}')).toBe(2);
-  expect(value('postern_decision_seconds_bucket{le="+Inf",way="x-accel"}')).toBe(2);
+  expect(value('postern_decision_seconds_count{mode="auth_request"}')).toBe(6);
+  expect(value('postern_decision_seconds_count{mode="x-accel"}')).toBe(2);
+  expect(value('postern_decision_seconds_bucket{le="+Inf",mode="x-accel"}')).toBe(2);
 });
 
 test('metrics: the time of a decision is in seconds', async () => {
@@ -128,14 +128,14 @@ test('metrics: the time of a decision is in seconds', async () => {
   onTestFinished(() => void vi.useRealTimers());
   await authRequest(`/download/a?token=${newToken()}`);
   const { value } = await scraped(api);
-  expect(value('postern_decision_seconds_sum{way="auth_request"}')).toBe(0.25);
+  expect(value('postern_decision_seconds_sum{mode="auth_request"}')).toBe(0.25);
 });
 
 test('metrics: a decision that fails with an unexpected error is counted as unavailable', async () => {
   const { api, authRequest } = await startGate({ store: brokenStore(new TypeError('a mistake')) });
   await authRequest(`/download/a?token=${newToken()}`);
   const { value } = await scraped(api);
-  expect(value('postern_decisions_total{way="auth_request",code="unavailable"}')).toBe(1);
+  expect(value('postern_decisions_total{mode="auth_request",code="unavailable"}')).toBe(1);
 });
 
 test('metrics: issued tokens are counted, including JWTs without a record', async () => {
@@ -274,6 +274,6 @@ test('metrics: no text of a request appears, and no series is added', async () =
   for (const token of seen) expect(text).not.toContain(token.slice(3, 20));
   // Requests were decided on, and tokens issued.
   expect(after.get('postern_tokens_issued_total{format="opaque"}')).toBeGreaterThan(20);
-  const allowed = after.get('postern_decisions_total{way="auth_request",code="allow"}');
+  const allowed = after.get('postern_decisions_total{mode="auth_request",code="allow"}');
   expect(allowed).toBeGreaterThan(20);
 });

@@ -61,10 +61,10 @@ const RATE = 'Requests/sec:  20000.50\nTransfer/sec:      5.00MB\n';
 test('wrk: latency is read in milliseconds, and a denial is an error', () => {
   const read = { requests: 40_000, perSecond: 20_000.5, p50: 0.812, p99: 2.25 };
   expect(parseWrk(SAID + RATE)).toEqual(read);
-  const faults = [
+  const failures = [
     '  Non-2xx or 3xx responses: 1\n',
     '  Socket errors: connect 0, read 1, write 0, timeout 0\n',
   ];
-  for (const fault of faults)
-    expect(() => parseWrk(SAID + fault + RATE)).toThrow('the load test failed');
+  for (const failure of failures)
+    expect(() => parseWrk(SAID + failure + RATE)).toThrow('the load test failed');
 });

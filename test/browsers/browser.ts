@@ -10,12 +10,12 @@ import {
 } from '../../dev/browser.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { needTool } from '../support/need-tool.ts';
-import { ways } from '../support/site.ts';
+import { modes } from '../support/site.ts';
 
 export const browsers: readonly BrowserName[] = ['Chromium', 'Firefox'];
 
 /** Each browser, by each mode of nginx. */
-export const cases = browsers.flatMap((name) => ways.map((way) => [name, way] as const));
+export const cases = browsers.flatMap((name) => modes.map((mode) => [name, mode] as const));
 
 export interface Download {
   readonly name: string;

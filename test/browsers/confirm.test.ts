@@ -3,7 +3,7 @@ import type { Page } from 'puppeteer-core';
 import { expect, onTestFinished, test } from 'vitest';
 import { linesOf, waitForLines } from '../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../clients/state.ts';
-import { type Site, startSite, type Way } from '../support/site.ts';
+import { type Site, type SiteMode, startSite } from '../support/site.ts';
 import { browsers, cases, openBrowser, type Profile } from './browser.ts';
 import { link, pageOf, pagesLocation } from './pages.ts';
 
@@ -11,8 +11,8 @@ const BYTES = randomBytes(100_000);
 const path = '/download/film.bin';
 const once = { path, filename: 'film.bin', max_uses: 1, confirm: true };
 
-async function startFiles(way: Way = 'auth_request'): Promise<Site> {
-  const site = await startSite({ way, files: { 'film.bin': BYTES }, locations: pagesLocation });
+async function startFiles(mode: SiteMode = 'auth_request'): Promise<Site> {
+  const site = await startSite({ mode, files: { 'film.bin': BYTES }, locations: pagesLocation });
   onTestFinished(() => site.stop());
   return site;
 }
@@ -33,22 +33,25 @@ const asked = async (site: Site, id: string, count: number) => {
   return lines.map(({ request, status }) => `${request.split(' ')[0]} ${status}`);
 };
 
-test.for(cases)('confirm, %s: one click downloads the file by %s', async ([name, way], context) => {
-  const browser = await openBrowser(name, context);
-  const site = await startFiles(way);
-  const { id, url } = await site.issue(once);
-  const page = await browser.open(site.nginx.url(url));
-  expect(await heading(page)).toBe(CONFIRM);
-  expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
-  await page.click('button');
-  await expectSaved(browser);
-  expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-  expect(await asked(site, id, 3)).toEqual(['GET 401', 'POST 303', 'GET 200']);
-});
+test.for(cases)(
+  'confirm, %s: one click downloads the file by %s',
+  async ([name, mode], context) => {
+    const browser = await openBrowser(name, context);
+    const site = await startFiles(mode);
+    const { id, url } = await site.issue(once);
+    const page = await browser.open(site.nginx.url(url));
+    expect(await heading(page)).toBe(CONFIRM);
+    expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
+    await page.click('button');
+    await expectSaved(browser);
+    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+    expect(await asked(site, id, 3)).toEqual(['GET 401', 'POST 303', 'GET 200']);
+  },
+);
 
-test.for(cases)('confirm, %s: a PIN opens the link by %s', async ([name, way], context) => {
+test.for(cases)('confirm, %s: a PIN opens the link by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
-  const site = await startFiles(way);
+  const site = await startFiles(mode);
   const { id, url } = await site.issue({ ...once, pin: '4711' });
   const page = await browser.open(site.nginx.url(url));
   expect(await heading(page)).toBe(PIN);

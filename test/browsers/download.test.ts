@@ -7,10 +7,10 @@ import { link, pageOf, pagesLocation } from './pages.ts';
 
 const BYTES = randomBytes(5_000_000);
 
-test.for(cases)('%s: a link on a page saves the file by %s', async ([name, way], context) => {
+test.for(cases)('%s: a link on a page saves the file by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
   const site = await startSite({
-    way,
+    mode,
     files: { '4711.bin': BYTES },
     locations: pagesLocation,
   });

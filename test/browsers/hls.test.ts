@@ -33,10 +33,10 @@ const fetchAll = (url: string) => `(async () => {
   return [playlist, ...rest].map(({ status }) => status);
 })()`;
 
-async function startFilm([name, way]: (typeof cases)[0], context: TestContext) {
+async function startFilm([name, mode]: (typeof cases)[0], context: TestContext) {
   const browser = await openBrowser(name, context);
   const ffmpeg = await client('ffmpeg', context);
-  const site = await startSite({ way, locations: pagesLocation });
+  const site = await startSite({ mode, locations: pagesLocation });
   onTestFinished(() => site.stop());
   const segments = await makePlaylist(ffmpeg, join(site.files, 'hls'), fragments);
   const page = await browser.open(await pageOf(site, 'A page of the site'));

@@ -14,10 +14,10 @@ const pdf = `%PDF-1.4
 trailer <</Root 1 0 R>>
 `;
 
-test.for(cases)('%s: shows a file with disposition inline by %s', async ([name, way], context) => {
+test.for(cases)('%s: shows a file with disposition inline by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
   const ffmpeg = await client('ffmpeg', context);
-  const site = await startSite({ way, files: { 'picture.png': png(64, 40), 'a.pdf': pdf } });
+  const site = await startSite({ mode, files: { 'picture.png': png(64, 40), 'a.pdf': pdf } });
   onTestFinished(() => site.stop());
   for (const film of ['film.mp4', 'film.webm']) await makeFilm(ffmpeg, join(site.files, film));
 

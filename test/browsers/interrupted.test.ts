@@ -46,7 +46,7 @@ test.for(browsers)(
   async (name, context) => {
     const browser = await openBrowser(name, context);
     const site = await startSite({
-      way: 'auth_request',
+      mode: 'auth_request',
       files: { 'film.bin': BYTES },
       locations: pagesLocation,
     });

@@ -10,10 +10,10 @@ const INNER = '/download/hls/sub/';
 
 test.for(cases)(
   '%s: keeps the cookies of two nested folders by %s',
-  async ([name, way], context) => {
+  async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const files = { 'hls/a.txt': 'outer', 'hls/sub/b.txt': 'inner' };
-    const site = await startSite({ way, files, locations: pagesLocation });
+    const site = await startSite({ mode, files, locations: pagesLocation });
     onTestFinished(() => site.stop());
     const read = async (uri: string) => {
       const page = await browser.open(site.nginx.url(uri));

@@ -34,7 +34,7 @@ const playAll = `new Promise((resolve) => {
 
 /** The page of docs/players.md on https://site.test, with a film on https://other.test. */
 async function openFilm(
-  [name, way]: (typeof cases)[0],
+  [name, mode]: (typeof cases)[0],
   context: TestContext,
   { cookie = false, partitioned = true } = {},
 ) {
@@ -53,9 +53,9 @@ async function openFilm(
     .replace(/listen 443 ssl;|ssl_certificate\w* .*;/g, (line) => (line.startsWith('l') ? tls : ''))
     .replace('media.example', 'other.test')
     .replace('/srv/media/', '$files/')
-    .replace('include postern/protect.conf;', gateSnippet(way));
+    .replace('include postern/protect.conf;', gateSnippet(mode));
   const site = await startSite({
-    way,
+    mode,
     mounts: [mount('/media/', '/media-files/')],
     publicUrl: `https://other.test:${port}`,
     cookies: { sameSite: 'None', secure: true, partitioned },

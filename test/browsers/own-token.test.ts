@@ -43,14 +43,14 @@ const script = (token: string, path: string) => `(async () => {
 
 test.for(cases)(
   '%s: a page requests a token with the access token of its user by %s',
-  async ([name, way], context) => {
+  async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const jwt = { clientOf: createClientOf([login], 5, Date.now) };
     const postern = createPostern({ jwt });
     const api = await listening(apiListener(postern.api));
     onTestFinished(() => api.stop());
     const site = await startSite({
-      way,
+      mode,
       store: postern.store,
       files: { 'users/ada/a.txt': 'hers', 'users/bob/a.txt': 'his' },
       locations: `${pagesLocation}

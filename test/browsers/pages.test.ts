@@ -36,7 +36,7 @@ const DESKTOP = { width: 1280, height: 800 };
 test.for(browsers)('pages, %s: accessible and not wider than a phone', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     gate,
     // As limit-conn.conf refuses a download.
     locations: 'location = /busy { error_page 429 @postern_429; return 429; }',

@@ -22,9 +22,9 @@ function rules(speculation: object): string {
   return `<script type="speculationrules">${JSON.stringify(speculation)}</script>`;
 }
 
-test.for(cases)('%s: a prefetch takes no use by %s', async ([name, way], context) => {
+test.for(cases)('%s: a prefetch takes no use by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
-  const site = await startSite({ way, files: { 'a.bin': 'hello' }, locations: pagesLocation });
+  const site = await startSite({ mode, files: { 'a.bin': 'hello' }, locations: pagesLocation });
   onTestFinished(() => site.stop());
   const issue = async (kind: string) => {
     const once = { path: '/download/a.bin', filename: `${kind}.bin`, max_uses: 1 };

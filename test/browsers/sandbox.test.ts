@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { png } from '../../dev/demo/png.ts';
 import { type LogLine, waitForLines } from '../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../clients/state.ts';
-import { startSite, type Way } from '../support/site.ts';
+import { type SiteMode, startSite } from '../support/site.ts';
 import { browsers, cases, openBrowser } from './browser.ts';
 import { link, pageOf, pagesLocation } from './pages.ts';
 
@@ -18,48 +18,53 @@ const files = {
 };
 const WIDTH = 'document.images[0].naturalWidth';
 
-async function startFiles(way: Way) {
+async function startFiles(mode: SiteMode) {
   const locations = `${pagesLocation}
     location /open/ { alias $files/; }
     location = /ran { return 204; }`;
-  const site = await startSite({ way, files, locations });
+  const site = await startSite({ mode, files, locations });
   onTestFinished(() => site.stop());
   return site;
 }
 
-test.for(cases)('%s: opens an active document in a sandbox by %s', async ([name, way], context) => {
-  const browser = await openBrowser(name, context);
-  const site = await startFiles(way);
+test.for(cases)(
+  '%s: opens an active document in a sandbox by %s',
+  async ([name, mode], context) => {
+    const browser = await openBrowser(name, context);
+    const site = await startFiles(mode);
 
-  for (const file of ['a.html', 'a.svg']) {
-    const once = { path: `/download/${file}`, disposition: 'inline', max_uses: 1 };
-    const { id, url } = await site.issue(once);
-    const page = await browser.open(site.nginx.url(url));
-    expect(await page.evaluate('document.title')).toBe('still');
-    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-    // The script does run if the site serves the file itself.
-    const open = await browser.open(site.nginx.url(`/open/${file}`));
-    expect(await open.evaluate('document.title')).toBe('ran');
-  }
-  const isRan = ({ request }: LogLine) => request.startsWith('GET /ran');
-  const ran = (await waitForLines(site, '', (all) => all.filter(isRan).length >= 2)).filter(isRan);
-  const by = ran.map(({ request }) => request.split(' ')[1]);
-  expect(by).toEqual(['/ran?/open/a.html', '/ran?/open/a.svg']);
+    for (const file of ['a.html', 'a.svg']) {
+      const once = { path: `/download/${file}`, disposition: 'inline', max_uses: 1 };
+      const { id, url } = await site.issue(once);
+      const page = await browser.open(site.nginx.url(url));
+      expect(await page.evaluate('document.title')).toBe('still');
+      expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+      // The script does run if the site serves the file itself.
+      const open = await browser.open(site.nginx.url(`/open/${file}`));
+      expect(await open.evaluate('document.title')).toBe('ran');
+    }
+    const isRan = ({ request }: LogLine) => request.startsWith('GET /ran');
+    const ran = (await waitForLines(site, '', (all) => all.filter(isRan).length >= 2)).filter(
+      isRan,
+    );
+    const by = ran.map(({ request }) => request.split(' ')[1]);
+    expect(by).toEqual(['/ran?/open/a.html', '/ran?/open/a.svg']);
 
-  const folder = await site.issue({ prefix: '/download/', max_uses: 1 });
-  const page = await browser.open(site.nginx.url(`${folder.url}a.html`));
-  expect(await page.evaluate(WIDTH)).toBe(64);
-  expect(await stateOf(site, folder.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+    const folder = await site.issue({ prefix: '/download/', max_uses: 1 });
+    const page = await browser.open(site.nginx.url(`${folder.url}a.html`));
+    expect(await page.evaluate(WIDTH)).toBe(64);
+    expect(await stateOf(site, folder.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
 
-  // The saved file is unchanged.
-  const archive = await site.issue({ path: '/download/a.zip', max_uses: 1 });
-  const { headers } = await site.fetch(archive.url, { method: 'HEAD' });
-  expect(headers.get('Content-Security-Policy')).toBe('sandbox');
-  const own = await browser.open(await pageOf(site, link('zip', archive.url)));
-  await own.click('#zip');
-  expect(await browser.downloaded()).toMatchObject({ name: 'a.zip' });
-  expect(await stateOf(site, archive.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
-});
+    // The saved file is unchanged.
+    const archive = await site.issue({ path: '/download/a.zip', max_uses: 1 });
+    const { headers } = await site.fetch(archive.url, { method: 'HEAD' });
+    expect(headers.get('Content-Security-Policy')).toBe('sandbox');
+    const own = await browser.open(await pageOf(site, link('zip', archive.url)));
+    await own.click('#zip');
+    expect(await browser.downloaded()).toMatchObject({ name: 'a.zip' });
+    expect(await stateOf(site, archive.id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+  },
+);
 
 // Two limits of `sandbox` for a folder of pages. `allow-same-origin allow-downloads` would remove them,
 // and still no script could run.

@@ -12,11 +12,11 @@ const BYTES = randomBytes(1_000_000);
 
 test.runIf(hasAddresses).for(cases)(
   '%s: saves a file with one use again, and another client gets 401 by %s',
-  async ([name, way], context) => {
+  async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const curl = await downloader('curl', context);
     const files = { 'any.bin': BYTES, 'cookie.bin': BYTES };
-    const site = await startSite({ way, files, locations: pagesLocation });
+    const site = await startSite({ mode, files, locations: pagesLocation });
     onTestFinished(() => site.stop());
     const any = await site.issue({ path: '/download/any.bin', max_uses: 1 });
     const cookie = await site.issue({ path: '/download/cookie.bin', max_uses: 1, bind: 'cookie' });

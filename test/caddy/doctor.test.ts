@@ -28,6 +28,6 @@ test('Caddy: postern doctor finds no way around the gate', async () => {
   const env = { POSTERN_API_KEY: KEY };
   const { output } = await tryRun(process.execPath, [program, ...words, ...options], env);
   const { checks } = JSON.parse(output) as { checks: Array<{ verdict: string }> };
-  expect(checks.filter(({ verdict }) => verdict === 'fault')).toEqual([]);
+  expect(checks.filter(({ verdict }) => verdict === 'failed')).toEqual([]);
   expect(checks.filter(({ verdict }) => verdict === 'ok').length).toBeGreaterThan(20);
 });

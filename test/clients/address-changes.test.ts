@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 import { downloader, hasAddresses, refused } from './download.ts';
 import { testFolder } from './folder.ts';
 import { stateOf, usedOnceFrom } from './state.ts';
@@ -12,12 +12,12 @@ const LARGE = randomBytes(16_000_000);
 const HOME = '127.0.0.5';
 const AWAY = '127.0.0.6';
 
-describe.runIf(hasAddresses).each(ways)(
+describe.runIf(hasAddresses).each(modes)(
   'resume: a client whose address changes during a download by %s',
-  (way) => {
+  (mode) => {
     let site: Site;
     beforeAll(async () => {
-      site = await startSite({ way, files: { 'a.bin': BYTES, 'large.bin': LARGE } });
+      site = await startSite({ mode, files: { 'a.bin': BYTES, 'large.bin': LARGE } });
     });
     afterAll(() => site.stop());
 

@@ -9,7 +9,7 @@ test.runIf(hasAddresses).for(downloaders)(
   '%s: the test client sends requests from the given address',
   async (name, context) => {
     const program = await downloader(name, context);
-    const site = await startSite({ way: 'auth_request', files: { 'a.txt': 'hello' } });
+    const site = await startSite({ mode: 'auth_request', files: { 'a.txt': 'hello' } });
     onTestFinished(() => site.stop());
     const { id, url } = await site.issue({ path: '/download/a.txt' });
     const file = join(await testFolder(), 'a.txt');

@@ -2,18 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 import { client } from './client.ts';
 import { downloader, refused } from './download.ts';
 import { testFolder } from './folder.ts';
 
 const BYTES = randomBytes(300_000);
 
-describe.each(ways)('curl by %s', (way) => {
+describe.each(modes)('curl by %s', (mode) => {
   let site: Site;
   let url: string;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'a.bin': BYTES } });
+    site = await startSite({ mode, files: { 'a.bin': BYTES } });
     const issued = await site.issue({ path: '/download/a.bin', filename: 'named.bin' });
     url = site.nginx.url(issued.url);
   });

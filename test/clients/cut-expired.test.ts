@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { openRedis } from '../store/open-redis.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 import { downloader, downloaders, hasAddresses, refused } from './download.ts';
 import { testFolder } from './folder.ts';
 import { waitForLines } from './site-log.ts';
@@ -18,13 +18,13 @@ const HOUR = 3_600_000;
 const OWN = '127.0.0.5';
 const STRANGER = '127.0.0.6';
 
-describe.runIf(hasAddresses).each(ways)(
+describe.runIf(hasAddresses).each(modes)(
   'resume: an interrupted download whose token has expired by %s',
-  (way) => {
+  (mode) => {
     const clock = { now: Date.now() };
     let site: Site;
     beforeAll(async () => {
-      site = await startSite({ way, files, now: () => clock.now });
+      site = await startSite({ mode, files, now: () => clock.now });
     });
     afterAll(() => site.stop());
 
@@ -66,7 +66,7 @@ test.runIf(hasAddresses)(
     const redis = await startRedis();
     onTestFinished(() => redis.stop());
     const store = await openRedis(redis);
-    const site = await startSite({ way: 'auth_request', files, store });
+    const site = await startSite({ mode: 'auth_request', files, store });
     onTestFinished(() => site.stop());
     const folder = await testFolder();
     // Two uses: with one, a stranger would be denied even before the token expires.

@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 import { downloader, downloaders } from './download.ts';
 import { testFolder } from './folder.ts';
 import { type LogLine, waitForLines } from './site-log.ts';
 
 const BYTES = randomBytes(16_000_000);
 
-describe.each(ways)('resume: an interrupted download by %s', (way) => {
+describe.each(modes)('resume: an interrupted download by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'a.bin': BYTES } });
+    site = await startSite({ mode, files: { 'a.bin': BYTES } });
   });
   afterAll(() => site.stop());
 

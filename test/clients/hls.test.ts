@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 import { client } from './client.ts';
 import { FRAMES, makePlaylist, play, SECONDS } from './hls.ts';
 import { waitForLines } from './site-log.ts';
@@ -17,10 +17,10 @@ async function requestsOf(site: Site, id: string): Promise<string[]> {
 
 const uses = [{}, { max_uses: 1 }, { max_uses: 1, bind: 'cookie' }];
 
-test.for(ways)('ffmpeg: plays HLS with a token in the path by %s', async (way, context) => {
+test.for(modes)('ffmpeg: plays HLS with a token in the path by %s', async (mode, context) => {
   const ffmpeg = await client('ffmpeg', context);
   const ffprobe = await client('ffprobe', context);
-  const site = await startSite({ way });
+  const site = await startSite({ mode });
   onTestFinished(() => site.stop());
   const segments = await makePlaylist(ffmpeg, join(site.files, 'hls'));
   expect(segments).toHaveLength(SECONDS);
@@ -36,10 +36,10 @@ test.for(ways)('ffmpeg: plays HLS with a token in the path by %s', async (way, c
   }
 });
 
-test.for(ways)('ffmpeg: plays HLS with a token in a cookie by %s', async (way, context) => {
+test.for(modes)('ffmpeg: plays HLS with a token in a cookie by %s', async (mode, context) => {
   const ffmpeg = await client('ffmpeg', context);
   const ffprobe = await client('ffprobe', context);
-  const site = await startSite({ way });
+  const site = await startSite({ mode });
   onTestFinished(() => site.stop());
   const segments = await makePlaylist(ffmpeg, join(site.files, 'hls'));
 

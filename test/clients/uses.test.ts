@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 import { client } from './client.ts';
 import { downloader, downloaders, hasAddresses, refused } from './download.ts';
 import { testFolder } from './folder.ts';
@@ -12,10 +12,10 @@ import { stateOf, usedOnceFrom } from './state.ts';
 const BYTES = randomBytes(800_000);
 const unused = { uses_left: 1, requesters: [] };
 
-describe.each(ways)('uses: a link with one use by %s', (way) => {
+describe.each(modes)('uses: a link with one use by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'a.bin': BYTES } });
+    site = await startSite({ mode, files: { 'a.bin': BYTES } });
   });
   afterAll(() => site.stop());
 

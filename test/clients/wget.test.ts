@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSite, ways } from '../support/site.ts';
+import { modes, startSite } from '../support/site.ts';
 import { client } from './client.ts';
 import { downloader } from './download.ts';
 import { testFolder } from './folder.ts';
 
 const BYTES = randomBytes(300_000);
 
-test.for(ways)('wget: saves the file under its name by %s', async (way, context) => {
+test.for(modes)('wget: saves the file under its name by %s', async (mode, context) => {
   const wget = await downloader('wget', context);
   const naming = await client('wget', context);
-  const site = await startSite({ way, files: { 'a.bin': BYTES } });
+  const site = await startSite({ mode, files: { 'a.bin': BYTES } });
   onTestFinished(() => site.stop());
   const issued = await site.issue({ path: '/download/a.bin', filename: 'named.bin' });
   const url = site.nginx.url(issued.url);

@@ -120,8 +120,8 @@ test.each([
   [`api_keys: [{ id: a, key: "${A}" }, { id: a, key: "${B}" }]`, 'api_keys[1].id', 'earlier'],
   [`api_keys: [{ id: a, key: "${A}" }, { id: b, key: "${A}" }]`, 'api_keys[1].key', 'earlier'],
 ])('%s', (yaml, field, expected) => {
-  const faults = fileIssues(MOUNTS + yaml);
-  expect(faults).toEqual([
+  const issues = fileIssues(MOUNTS + yaml);
+  expect(issues).toEqual([
     { field, where: 'postern.yaml:7', expected: expect.stringContaining(expected) },
   ]);
 });

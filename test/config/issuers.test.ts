@@ -165,17 +165,17 @@ test.each(['', 'https://login.example/jwks.json', '{"keys":[]}'])(
 );
 
 test('config: an error does not show a password in jwks_uri', () => {
-  const [fault] = fileIssues(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
-  expect(fault?.value).toBe('"https://***@login.example***"');
+  const [issue] = fileIssues(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
+  expect(issue?.value).toBe('"https://***@login.example***"');
   const [other] = fileIssues(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
   expect(other?.value).toBe('"http://login.example/jwks"');
 });
 
 test('config: an ID is unique among issuers and API keys, and iss among issuers', () => {
-  const faults = fileIssues(
+  const issues = fileIssues(
     file({ ...SHOP, id: 'web' }, LOGIN, { ...LOGIN, issuer: 'a' }, { ...LOGIN, id: 'b' }),
   );
-  expect(faults).toMatchObject([
+  expect(issues).toMatchObject([
     { field: 'issuers[0].id', value: '"web"', expected: expect.stringContaining('API key') },
     { field: 'issuers[2].id', value: '"login"' },
     { field: 'issuers[3].issuer', expected: expect.stringContaining('earlier issuer') },

@@ -58,9 +58,9 @@ test.each([
 
 test('config: an error does not show keys in the configuration file', () => {
   const yaml = `${MOUNTS}jwt_keys: { keys: [{ kty: oct, k: a-s3cret }] }`;
-  const faults = fileIssues(yaml);
-  expect(faults).toMatchObject([{ field: 'jwt_keys', value: 'a mapping' }]);
-  expect(JSON.stringify(faults)).not.toContain('s3cret');
+  const issues = fileIssues(yaml);
+  expect(issues).toMatchObject([{ field: 'jwt_keys', value: 'a mapping' }]);
+  expect(JSON.stringify(issues)).not.toContain('s3cret');
 });
 
 test('config: the default issuer is the public URL', () => {

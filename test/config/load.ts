@@ -26,7 +26,7 @@ export function errorOf(attempt: () => Config): ConfigError {
     if (error instanceof ConfigError) return error;
     throw error;
   }
-  throw new Error('no fault was found');
+  throw new Error('no issue was found');
 }
 
 export function issuesOf(env: Env): readonly ConfigIssue[] {

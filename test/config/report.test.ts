@@ -70,9 +70,9 @@ test('config: one report lists every error', () => {
 });
 
 test('config: the text of the report', () => {
-  const fault = { field: 'mounts[0].public', where: '/etc/postern.yaml:12', value: '"/a"' };
+  const issue = { field: 'mounts[0].public', where: '/etc/postern.yaml:12', value: '"/a"' };
   const error = new ConfigError([
-    { ...fault, expected: 'a slash at the end' },
+    { ...issue, expected: 'a slash at the end' },
     { field: 'POSTERN_API_KEYS', expected: 'a key' },
   ]);
   expect(error.message).toBe(`Postern cannot start: 2 errors in its configuration.
@@ -83,7 +83,7 @@ test('config: the text of the report', () => {
 
   POSTERN_API_KEYS
     expected: a key`);
-  expect(new ConfigError([{ ...fault, expected: 'b' }]).message).toContain(' 1 error in ');
+  expect(new ConfigError([{ ...issue, expected: 'b' }]).message).toContain(' 1 error in ');
 });
 
 test('config: the report shortens values and escapes control characters', () => {

@@ -27,7 +27,7 @@ function expectHidden(hidden: string, attempt: () => Config) {
       expect(said).not.toContain(hidden.slice(i, i + 8));
     return;
   }
-  throw new Error('no fault was found');
+  throw new Error('no issue was found');
 }
 
 const inKeys: Array<(secret: string) => string> = [

@@ -47,7 +47,7 @@ function expectKnown(query: string): void {
   const named = query.match(OURS) ?? [];
   expect(named.length, query).toBeGreaterThan(0);
   for (const name of named) expect(names, query).toContain(name);
-  for (const [, label, value] of query.matchAll(/(way|code|format|operation)!?="([^"]*)"/g)) {
+  for (const [, label, value] of query.matchAll(/(mode|code|format|operation)!?="([^"]*)"/g)) {
     expect(text, query).toContain(`${label}="${value}"`);
   }
   for (const [, labels = ''] of query.matchAll(/\bby \(([^)]*)\)/g)) {

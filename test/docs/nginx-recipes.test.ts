@@ -18,7 +18,7 @@ const recipes = pages.split(/^#+ (?=\S)/m).flatMap((section) =>
 
 /** The old location also serves the files, as that section says. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
-  'Migrate from secure_link': ['second-door'],
+  'Migrate from secure_link': ['second-url'],
 };
 
 const SITE = `server {

@@ -13,7 +13,7 @@ const mounts = createMounts([
 ]);
 const limited: Client = { ...client, paths: [{ prefix: '/download/reports/' }] };
 /** For a token of one mount, valid on all its sites or on one of them. */
-const fault = (target: string, of: Client, folder = false, all = mounts, site?: string) => {
+const errorOf = (target: string, of: Client, folder = false, all = mounts, site?: string) => {
   const covers = folder ? '/download/' : '/download/x';
   const at = all.find(site, covers) as Mount;
   const place = { mount: at, covers, ...(site !== undefined && !at.site && { site }) };
@@ -25,18 +25,18 @@ const fault = (target: string, of: Client, folder = false, all = mounts, site?: 
 
 test('target: a client without limits may name a path under any mount of the site', () => {
   for (const target of ['/protected/a', '/videos/a/b']) {
-    expect(fault(target, client)).toBeUndefined();
+    expect(errorOf(target, client)).toBeUndefined();
   }
-  expect(fault('/own-files/a', client, false, mounts, 'a.example')).toBeUndefined();
+  expect(errorOf('/own-files/a', client, false, mounts, 'a.example')).toBeUndefined();
 });
 
 test('target: a mount of another site does not count', () => {
   for (const of of [client, limited, { ...client, targets: ['/own-files/'] }]) {
-    expect(fault('/own-files/a', of, false, mounts, 'b.example')).toMatchObject({
+    expect(errorOf('/own-files/a', of, false, mounts, 'b.example')).toMatchObject({
       forbidden: false,
     });
     // Without a site, the token is valid on each.
-    expect(fault('/own-files/a', of)).toMatchObject({ forbidden: false });
+    expect(errorOf('/own-files/a', of)).toMatchObject({ forbidden: false });
   }
 });
 
@@ -53,36 +53,36 @@ test.each([
   ['a line feed', '/protected/a\nb'],
   ['nothing', ''],
 ])('target: %s is malformed for every client: %j', (_, target) => {
-  expect(fault(target, client)).toMatchObject({ forbidden: false });
-  expect(fault(target, { ...client, targets: ['/'] })).toMatchObject({ forbidden: false });
+  expect(errorOf(target, client)).toMatchObject({ forbidden: false });
+  expect(errorOf(target, { ...client, targets: ['/'] })).toMatchObject({ forbidden: false });
 });
 
 test('target: a prefix needs a folder as target', () => {
-  expect(fault('/protected/a/', client, true)).toBeUndefined();
-  expect(fault('/protected/', client, true)).toBeUndefined();
-  expect(fault('/protected/a', client, true)).toMatchObject({ forbidden: false });
-  expect(fault('/', client, true)).toMatchObject({ forbidden: false });
+  expect(errorOf('/protected/a/', client, true)).toBeUndefined();
+  expect(errorOf('/protected/', client, true)).toBeUndefined();
+  expect(errorOf('/protected/a', client, true)).toMatchObject({ forbidden: false });
+  expect(errorOf('/', client, true)).toMatchObject({ forbidden: false });
 });
 
 test('target: a limited client may name only what its paths lead to', () => {
-  expect(fault('/protected/reports/a', limited)).toBeUndefined();
-  expect(fault('/protected/reports/', limited, true)).toBeUndefined();
+  expect(errorOf('/protected/reports/a', limited)).toBeUndefined();
+  expect(errorOf('/protected/reports/', limited, true)).toBeUndefined();
   for (const target of ['/protected/a', '/protected/reports', '/videos/reports/a']) {
-    expect(fault(target, limited)).toMatchObject({ forbidden: true });
+    expect(errorOf(target, limited)).toMatchObject({ forbidden: true });
   }
-  expect(fault('/protected/', limited, true)).toMatchObject({ forbidden: true });
+  expect(errorOf('/protected/', limited, true)).toMatchObject({ forbidden: true });
 });
 
 test('target: a limited client may name paths below its targets', () => {
   const more = { ...limited, targets: ['/videos/trailers/'] };
-  expect(fault('/videos/trailers/a', more)).toBeUndefined();
-  expect(fault('/videos/trailers/', more, true)).toBeUndefined();
-  expect(fault('/videos/full/a', more)).toMatchObject({ forbidden: true });
-  expect(fault('/videos/trailers-old/a', more)).toMatchObject({ forbidden: true });
+  expect(errorOf('/videos/trailers/a', more)).toBeUndefined();
+  expect(errorOf('/videos/trailers/', more, true)).toBeUndefined();
+  expect(errorOf('/videos/full/a', more)).toMatchObject({ forbidden: true });
+  expect(errorOf('/videos/trailers-old/a', more)).toMatchObject({ forbidden: true });
 });
 
 test('target: a target of a client must be under a mount', () => {
-  expect(fault('/etc/a', { ...limited, targets: ['/etc/'] })).toMatchObject({ forbidden: false });
+  expect(errorOf('/etc/a', { ...limited, targets: ['/etc/'] })).toMatchObject({ forbidden: false });
 });
 
 describe('target: one internal prefix on two sites with different files', () => {
@@ -102,7 +102,7 @@ describe('target: one internal prefix on two sites with different files', () => 
     ['a mount for all sites, and one of a', [everywhere, a]],
   ])('%s: only a right on the site of the token counts', (_, all) => {
     const on = (site: string, target: string, folder = false) =>
-      fault(target, both, folder, createMounts(all), site);
+      errorOf(target, both, folder, createMounts(all), site);
     expect(on('a.example', '/protected/secret')).toMatchObject({ forbidden: true });
     expect(on('a.example', '/protected/', true)).toMatchObject({ forbidden: true });
     expect(on('a.example', '/protected/pub/x')).toBeUndefined();
@@ -114,36 +114,36 @@ describe('target: one internal prefix on two sites with different files', () => 
     const named = mount('b.example:/other/', '/protected/');
     const all = createMounts([everywhere, named]);
     // On a site that no mount names, and on b, a right only on b does not count.
-    expect(fault('/protected/secret', both, false, all)).toMatchObject({ forbidden: true });
+    expect(errorOf('/protected/secret', both, false, all)).toMatchObject({ forbidden: true });
     const other = of(['b.example', '/other/']);
-    expect(fault('/protected/secret', other, false, all)).toMatchObject({ forbidden: true });
-    expect(fault('/protected/secret', of([undefined, '/download/']), false, all)).toBeUndefined();
+    expect(errorOf('/protected/secret', other, false, all)).toMatchObject({ forbidden: true });
+    expect(errorOf('/protected/secret', of([undefined, '/download/']), false, all)).toBeUndefined();
   });
 
   test('a site that another mount has leaves the token, and needs no right', () => {
     const moved = mount('b.example:/download/', '/elsewhere/');
     const all = createMounts([everywhere, moved]);
-    expect(fault('/protected/x', of([undefined, '/download/']), false, all)).toBeUndefined();
-    expect(fault('/elsewhere/x', client, false, all)).toMatchObject({ forbidden: false });
+    expect(errorOf('/protected/x', of([undefined, '/download/']), false, all)).toBeUndefined();
+    expect(errorOf('/elsewhere/x', client, false, all)).toMatchObject({ forbidden: false });
   });
 });
 
 test('target: the targets of a client are checked on every site of the token', () => {
   const named = { ...limited, targets: ['/videos/'] };
   for (const site of [undefined, 'a.example', 'b.example']) {
-    expect(fault('/videos/a', named, false, mounts, site)).toBeUndefined();
+    expect(errorOf('/videos/a', named, false, mounts, site)).toBeUndefined();
   }
 });
 
 test('target: the mount of a site needs a client that may issue for the site', () => {
   const of = (site: string) => ({ ...client, paths: [{ site, prefix: '/' }] });
   const on = (site: string, target: string, scope: Client) =>
-    fault(target, scope, false, mounts, site);
+    errorOf(target, scope, false, mounts, site);
   expect(on('a.example', '/own-files/a', of('a.example'))).toBeUndefined();
   expect(on('a.example', '/own-files/a', of('b.example'))).toMatchObject({ forbidden: true });
   expect(on('a.example', '/protected/a', of('a.example'))).toBeUndefined();
   // Only its own site: this mount also serves every other site.
-  expect(fault('/protected/a', of('a.example'))).toMatchObject({ forbidden: true });
+  expect(errorOf('/protected/a', of('a.example'))).toMatchObject({ forbidden: true });
 });
 
 test('target: a path in a nested mount gives no right to the outer folder', () => {
@@ -152,6 +152,6 @@ test('target: a path in a nested mount gives no right to the outer folder', () =
     mount('/download/vip/', '/vip-files/'),
   ]);
   const vip: Client = { ...client, paths: [{ prefix: '/download/vip/' }] };
-  expect(fault('/protected/vip/a', vip, false, nested)).toMatchObject({ forbidden: true });
-  expect(fault('/vip-files/a', vip, false, nested)).toBeUndefined();
+  expect(errorOf('/protected/vip/a', vip, false, nested)).toMatchObject({ forbidden: true });
+  expect(errorOf('/vip-files/a', vip, false, nested)).toBeUndefined();
 });

@@ -79,8 +79,8 @@ test.each([
 });
 
 describe('cookies: a denial', () => {
-  test.each(['authRequest', 'xAccel'] as const)('sets no cookie by %s', async (way) => {
-    const { api, [way]: ask } = await startGate();
+  test.each(['authRequest', 'xAccel'] as const)('sets no cookie by %s', async (mode) => {
+    const { api, [mode]: ask } = await startGate();
     const prefix = '/download/hls/';
     const { url } = await issueToken(api, { prefix, cookie: true, max_uses: 1 });
     await ask(`${url}a.ts`, ADDRESS);

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
-import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 
-describe.each(ways)('arguments: by %s', (way) => {
+describe.each(modes)('arguments: by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       mounts: [
         mount('/download/', '/protected/', { passArguments: ['start', 'end'] }),
         mount('/by-argument/', '/protected/', {
@@ -16,8 +16,8 @@ describe.each(ways)('arguments: by %s', (way) => {
       ],
       files: { 'a.mp4': 'file a', 'b c+d.mp4': 'file b', 'sub/a.mp4': 'sub' },
       only: `
-        location ^~ /download/ { ${gateSnippet(way)} }
-        location ^~ /by-argument/ { ${gateSnippet(way)} }
+        location ^~ /download/ { ${gateSnippet(mode)} }
+        location ^~ /by-argument/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
           include postern/internal.conf;
           alias $files/;
@@ -81,7 +81,7 @@ describe.each(ways)('arguments: by %s', (way) => {
       `a.mp4?token=${token}`,
     ]) {
       const answer = await ask(query);
-      expect(answer.status, query).toBe(way === 'X-Accel' ? 400 : 403);
+      expect(answer.status, query).toBe(mode === 'X-Accel' ? 400 : 403);
       expect(answer.text).not.toContain('file a');
     }
   });

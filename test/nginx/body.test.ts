@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
 
 // A download has no body. nginx would write one of any length to its disk before it asks the gate by X-Accel,
 // and before it asks a storage.
@@ -19,7 +19,7 @@ const KINDS = {
 } as const;
 
 /** A site for uploads of any length, with its own error page. */
-async function site(options: Pick<SiteOptions, 'way' | 'only'>): Promise<Site> {
+async function site(options: Pick<SiteOptions, 'mode' | 'only'>): Promise<Site> {
   const started = await startSite({
     files: { 'a.txt': 'file a', '../www/sorry.html': 'sorry' },
     server: 'client_max_body_size 0; root $files/../www; error_page 413 401 /sorry.html;',
@@ -40,7 +40,7 @@ async function spooled({ nginx }: Site): Promise<string[]> {
 
 describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => {
   test('by X-Accel gets 413, is not stored, and the gate is not asked', async () => {
-    const started = await site({ way: 'X-Accel' });
+    const started = await site({ mode: 'X-Accel' });
     let asked = 0;
     started.gate.server.on('request', () => {
       asked += 1;
@@ -59,7 +59,7 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
   });
 
   test('by auth_request is denied before it is read, and is not stored', async () => {
-    const started = await site({ way: 'auth_request' });
+    const started = await site({ mode: 'auth_request' });
     const connection = await openRaw(started.nginx.port);
     const answer = await connection.send(requestBytes('POST', '/download/a.txt', headers, body));
     expect(JSON.parse(answer.text)).toMatchObject({ status: 401, code: 'missing_token' });
@@ -68,7 +68,7 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
   });
 
   test('by auth_request with a token is not stored', async () => {
-    const started = await site({ way: 'auth_request' });
+    const started = await site({ mode: 'auth_request' });
     const { url } = await started.issue({ path: '/download/a.txt' });
     const connection = await openRaw(started.nginx.port);
     const answer = await connection.send(requestBytes('GET', url, headers, body));
@@ -77,11 +77,11 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
     connection.close();
   });
 
-  test.each(ways)('with a token for a file in an object store gets 413 by %s', async (way) => {
+  test.each(modes)('with a token for a file in an object store gets 413 by %s', async (mode) => {
     const started = await site({
-      way,
+      mode,
       only: `
-        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
           include postern/internal-proxy.conf; include postern/headers.conf;
           proxy_pass http://127.0.0.1:$port/storage/;
@@ -100,7 +100,7 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
 
 test('request body: above the limit of the site it gets the same 413 by auth_request', async () => {
   const started = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     files: { '../www/sorry.html': 'sorry' },
     server: 'client_max_body_size 1m; root $files/../www; error_page 413 /sorry.html;',
   });

@@ -5,7 +5,7 @@ import { projectRoot } from '../../dev/paths.ts';
 import { waitFor } from '../../dev/wait.ts';
 import type { RawAnswer } from '../support/raw.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+import { modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 
 const FILES = { 'a.txt': 'file a', 'b.txt': 'file b', 'sub/a.txt': 'file a' };
@@ -27,7 +27,7 @@ interface Counted extends Site {
 
 async function site(options: Partial<SiteOptions> = {}): Promise<Counted> {
   const started = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     files: FILES,
     decisionTtl: 60,
     ...options,
@@ -234,7 +234,7 @@ describe('decision cache: a decision is not reused for', () => {
   ])('%s', async (_, headers) => {
     const started = await site();
     const { url } = await token(started);
-    const plain = await startSite({ way: 'auth_request', files: FILES });
+    const plain = await startSite({ mode: 'auth_request', files: FILES });
     onTestFinished(plain.stop);
     const expected = await plain.ask('GET', (await token(plain)).url, headers);
     expect((await started.ask('GET', url)).status).toBe(200);
@@ -426,8 +426,8 @@ test('decision cache: requests with different traceparents share a decision', as
   expect(asked()).toBe(1);
 });
 
-test.each(ways)('decision cache: without cache.conf nothing is cached by %s', async (way) => {
-  const started = await startSite({ way, files: FILES, decisionTtl: 60 });
+test.each(modes)('decision cache: without cache.conf nothing is cached by %s', async (mode) => {
+  const started = await startSite({ mode, files: FILES, decisionTtl: 60 });
   onTestFinished(started.stop);
   let asked = 0;
   started.gate.server.on('request', () => {
@@ -439,7 +439,7 @@ test.each(ways)('decision cache: without cache.conf nothing is cached by %s', as
 });
 
 test('decision cache: with X-Accel the gate is asked each time', async () => {
-  const { issue, ask, asked } = await site({ way: 'X-Accel' });
+  const { issue, ask, asked } = await site({ mode: 'X-Accel' });
   const { url } = await issue({ path: '/download/a.txt' });
   for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).status).toBe(200);
   expect(asked()).toBe(3);

@@ -6,7 +6,7 @@ import { MAX_PIN_ATTEMPTS } from '../../service/domain/confirm.ts';
 import { openRedis } from '../store/open-redis.ts';
 import { createPostern, issueToken, listening } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const SECRET = 'the film';
 const path = '/download/film.mp4';
@@ -35,10 +35,10 @@ const OVERRIDES = {
   'Sec-Fetch-Site': 'same-origin',
 };
 
-describe.each(ways)('attacks on confirm by %s', (way) => {
+describe.each(modes)('attacks on confirm by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'film.mp4': SECRET } });
+    site = await startSite({ mode, files: { 'film.mp4': SECRET } });
   });
   afterAll(() => site.stop());
 
@@ -105,7 +105,7 @@ describe.each(ways)('attacks on confirm by %s', (way) => {
   });
 
   test('access rules of the server block also apply to a POST', async () => {
-    const closed = await startSite({ way, server: 'allow 127.0.0.2; deny all;' });
+    const closed = await startSite({ mode, server: 'allow 127.0.0.2; deny all;' });
     onTestFinished(closed.stop);
     const { url, id } = await closed.issue({ path, confirm: true });
     expect((await closed.ask('POST', url)).status).toBe(403);
@@ -113,12 +113,12 @@ describe.each(ways)('attacks on confirm by %s', (way) => {
   });
 
   test('snippets without the new lines, and a gate that misbehaves, open nothing', async () => {
-    const old = await startSite({ way, files: { 'film.mp4': SECRET } });
+    const old = await startSite({ mode, files: { 'film.mp4': SECRET } });
     onTestFinished(old.stop);
     const snippet = join(
       old.nginx.dir,
       'postern',
-      `${way === 'X-Accel' ? 'x-accel' : 'protect'}.conf`,
+      `${mode === 'X-Accel' ? 'x-accel' : 'protect'}.conf`,
     );
     const text = await readFile(snippet, 'utf8');
     const without = text.replace(/if \(\$postern_post[\s\S]+?\n\}/, '');
@@ -132,7 +132,7 @@ describe.each(ways)('attacks on confirm by %s', (way) => {
     expect(await old.postern.store.requesters(id)).toEqual([]);
 
     const strange = await startSite({
-      way,
+      mode,
       files: { 'film.mp4': SECRET },
       gate: (_, response) => {
         response.writeHead(200, {

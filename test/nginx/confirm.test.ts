@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const HTML = { Accept: 'text/html' };
 const path = '/download/film.mp4';
@@ -17,11 +17,11 @@ const PREVIEWS = [
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36 OneOutlook/1.2024',
 ];
 
-describe.each(ways)('confirm by %s', (way) => {
+describe.each(modes)('confirm by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       files: { 'film.mp4': 'the film', 'hls/a.m3u8': 'list', 'hls/b.ts': 'segment' },
       server: 'client_max_body_size 0; client_body_in_file_only on;',
     });
@@ -132,7 +132,7 @@ describe.each(ways)('confirm by %s', (way) => {
       const connection = await openRaw(site.nginx.port);
       const answer = await connection.send(requestBytes('POST', url, headers, body));
       connection.close();
-      expect(answer.status).toBe(way === 'X-Accel' ? 413 : 403);
+      expect(answer.status).toBe(mode === 'X-Accel' ? 413 : 403);
     }
     expect(await usesLeft(id)).toBe(1);
     const small = await site.ask('POST', url, { 'Content-Length': '3' }, 'a=1');

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keptLog } from '../api/ask-api.ts';
 import type { Headers } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const { log, parsed } = keptLog();
 
-describe.each(ways)(
+describe.each(modes)(
   'a control character in a header that nginx sends to the gate, by %s',
-  (way) => {
+  (mode) => {
     let site: Site;
     beforeAll(async () => {
-      site = await startSite({ way, log, files: { a: 'file a' } });
+      site = await startSite({ mode, log, files: { a: 'file a' } });
       site.gate.server.on('clientError', site.postern.denyUnreadable);
     });
     afterAll(() => site.stop());

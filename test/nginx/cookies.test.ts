@@ -4,7 +4,7 @@ import { connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
 import { isNginxBefore } from '../support/nginx-version.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const deny: RequestListener = (_, response) => {
   response.writeHead(403, { 'Content-Length': '0' }).end();
@@ -13,12 +13,12 @@ const deny: RequestListener = (_, response) => {
 /** Before 1.25.1, only `listen … http2` turns it on, and HTTP/1 off. */
 const hasHttp2 = !(await isNginxBefore(1, 25, 1));
 
-describe.each(ways)('cookies: sent to the gate by %s', (way) => {
+describe.each(modes)('cookies: sent to the gate by %s', (mode) => {
   let site: Site;
   let received: string;
   beforeAll(async () => {
     const server = `${hasHttp2 ? 'http2 on;' : ''} large_client_header_buffers 4 40k;`;
-    site = await startSite({ way, server, gate: deny });
+    site = await startSite({ mode, server, gate: deny });
     // The raw bytes: Node's parser trims a value.
     site.gate.server.on('connection', (socket) =>
       socket.on('data', (chunk: Buffer) => {

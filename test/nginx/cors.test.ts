@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreUnavailable } from '../../service/domain/store.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
 
 const ORIGIN = 'https://app.example';
@@ -31,7 +31,7 @@ const READABLE = {
   vary: 'Origin',
 };
 
-describe.each(ways)('CORS: pages of other origins by %s', (way) => {
+describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
   let site: Site;
   let url: string;
   let down = false;
@@ -39,7 +39,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
 
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       files: { 'a.txt': 'file a' },
       http: corsFor(ORIGIN, 'http://localhost:5173'),
       server: `include postern/cors-headers.conf; ${HSTS}`,
@@ -125,7 +125,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
       ['/download/a.txt', 401],
       [`/download/a.txt?token=ps_${'x'.repeat(32)}`, 401],
       [url.replace('a.txt', 'b.txt'), 403],
-      [url.replace('a.txt', 'a%5c'), way === 'X-Accel' ? 400 : 403],
+      [url.replace('a.txt', 'a%5c'), mode === 'X-Accel' ? 400 : 403],
       [url, 503],
     ] as const;
     for (const [target, status] of denials) {
@@ -168,7 +168,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
 
   test('a 503 of a stopped service can be read', async () => {
     const dead = await startSite({
-      way,
+      mode,
       http: corsFor(ORIGIN),
       server: 'include postern/cors-headers.conf;',
     });
@@ -182,7 +182,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
 
   test('CORS: "*" is never sent with credentials', async () => {
     const any = await startSite({
-      way,
+      mode,
       files: { 'a.txt': 'file a' },
       http: corsFor().replace('default "";', 'default "*";'),
       server: 'include postern/cors-headers.conf;',
@@ -202,11 +202,11 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
 
   test('CORS: works with other headers instead of headers.conf', async () => {
     const own = await startSite({
-      way,
+      mode,
       files: { 'a.txt': 'file a' },
       http: corsFor(ORIGIN),
       only: `
-        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
           include postern/internal.conf; include postern/cors-headers.conf;
           add_header Cache-Control "private, no-store" always; alias $files/;
@@ -219,7 +219,7 @@ describe.each(ways)('CORS: pages of other origins by %s', (way) => {
 
   test('CORS: without cors.conf there are no CORS headers', async () => {
     const plain = await startSite({
-      way,
+      mode,
       files: { 'a.txt': 'file a' },
       server: 'include postern/cors-headers.conf;',
     });

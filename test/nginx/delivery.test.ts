@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { waitFor } from '../../dev/wait.ts';
 import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
-import { gateSnippet, ways } from '../support/site.ts';
+import { gateSnippet, modes } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 import { startStorage } from '../support/storage.ts';
 
@@ -18,13 +18,13 @@ const FILES = {
   'hls/2.ts': 'x'.repeat(3_000),
 };
 
-describe.each(ways)('delivery: what nginx reports by %s', (way) => {
+describe.each(modes)('delivery: what nginx reports by %s', (mode) => {
   let site: ReportingSite;
   const logged: Array<Record<string, unknown>> = [];
   beforeAll(async () => {
     const write = (line: string) => void logged.push(JSON.parse(line));
     site = await startReportingSite({
-      ...{ way, files: FILES },
+      ...{ mode, files: FILES },
       log: pino({}, { write }),
     });
   });
@@ -121,7 +121,7 @@ describe.each(ways)('delivery: what nginx reports by %s', (way) => {
 
 test('delivery: downloads with a cached decision count', async () => {
   const site = await startReportingSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     files: FILES,
     decisionTtl: 60,
     http: CACHE_CONF,
@@ -144,7 +144,7 @@ test('delivery: downloads with a cached decision count', async () => {
 });
 
 test('delivery: forged and broken lines open nothing, and only known tokens are written', async () => {
-  const site = await startReportingSite({ way: 'auth_request', files: FILES });
+  const site = await startReportingSite({ mode: 'auth_request', files: FILES });
   onTestFinished(site.stop);
   const { id, url, access_token } = await site.issue({ path: '/download/a.txt' });
   const ended = await site.issue({ path: '/download/a.txt' });
@@ -172,14 +172,14 @@ test('delivery: forged and broken lines open nothing, and only known tokens are 
   expect((await site.ask('GET', url)).status).toBe(200);
 });
 
-test.each(ways)('delivery: files of an object store count by %s', async (way) => {
+test.each(modes)('delivery: files of an object store count by %s', async (mode) => {
   const storage = await startStorage({ '/bucket/a.txt': 'x'.repeat(1000) });
   const site = await startReportingSite({
-    way,
+    mode,
     mounts: [mount('/download/', '/s3/bucket/')],
     apiKeys: [apiKey(KEY, { targets: ['/s3/bucket/'] })],
     only: `
-      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /s3/ {
         include postern/internal-proxy.conf;
         include postern/headers.conf;

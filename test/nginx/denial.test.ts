@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreUnavailable } from '../../service/domain/store.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const UNKNOWN = `ps_${'x'.repeat(32)}`;
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
@@ -13,11 +13,11 @@ const PAGE: Readonly<Record<string, string>> = {
   denied: 'This link does not open this file',
 };
 
-describe.each(ways)('denial: by %s', (way) => {
+describe.each(modes)('denial: by %s', (mode) => {
   let site: Site;
   let own: string;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'a.mp4': 'file a' } });
+    site = await startSite({ mode, files: { 'a.mp4': 'file a' } });
     own = (await site.issue({ path: '/download/a.mp4' })).access_token;
     const find = site.postern.store.find;
     site.postern.store.find = (id) =>
@@ -27,7 +27,7 @@ describe.each(ways)('denial: by %s', (way) => {
   let unavailable = false;
 
   const bearer = 'Bearer realm="postern"';
-  const malformed = way === 'X-Accel' ? 400 : 403;
+  const malformed = mode === 'X-Accel' ? 400 : 403;
   const cases = [
     { code: 'missing_token', status: 401, query: '', challenge: bearer },
     {
@@ -96,13 +96,13 @@ describe.each(ways)('denial: by %s', (way) => {
 });
 
 // The URL that a token for a folder is issued with, opened as it is.
-test.each(ways)('denial: by %s a valid link to a folder gets its own page', async (way) => {
-  const site = await startSite({ way });
+test.each(modes)('denial: by %s a valid link to a folder gets its own page', async (mode) => {
+  const site = await startSite({ mode });
   onTestFinished(site.stop);
   const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
   expect(url).toBe(`/download/~${token}/folder/`);
   const open = (target: string) => site.ask('GET', target, { Accept: BROWSER });
-  const folder = way === 'X-Accel' ? 400 : 403;
+  const folder = mode === 'X-Accel' ? 400 : 403;
   for (const [target, status, page] of [
     [url, folder, 'path_is_folder'],
     [`/download/folder/?token=${token}`, folder, 'path_is_folder'],

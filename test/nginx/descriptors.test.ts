@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 async function site(): Promise<Site> {
   const started = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     files: { 'a.txt': 'file a' },
     decisionTtl: 60,
     // A usual setting of a site. For cached decisions it would keep a descriptor each.

@@ -11,7 +11,7 @@ import {
   issueTokens,
   line,
 } from '../support/request-lines.ts';
-import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 import { bytes } from '../support/spellings.ts';
 
 // Generated request lines at real nginx: once with the gate, and once without the token at a plain location
@@ -20,13 +20,13 @@ import { bytes } from '../support/spellings.ts';
 
 const SECRET = 'beside the folder';
 
-describe.each(ways)('differential: nginx and Postern by %s', (way) => {
+describe.each(modes)('differential: nginx and Postern by %s', (mode) => {
   let site: Site;
   let tokens: ReadonlyMap<string, string>;
 
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       files: { ...FILES, '../secret.txt': SECRET, '../www/index.html': 'the front page' },
       mounts: [mount('/download/', '/protected/'), mount('/other/', '/protected/sub/')],
       http: `
@@ -39,7 +39,7 @@ describe.each(ways)('differential: nginx and Postern by %s', (way) => {
           location / { root $files/../www; }
         }`,
       locations: `
-        location ^~ /other/ { ${gateSnippet(way)} }
+        location ^~ /other/ { ${gateSnippet(mode)} }
         location / { root $files/../www; }`,
     });
     tokens = await issueTokens(site.issue);

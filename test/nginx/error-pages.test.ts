@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startSite, ways } from '../support/site.ts';
+import { modes, startSite } from '../support/site.ts';
 
 // As in docs/nginx-recipes.md: above the include, because nginx uses the first line for a status.
 test('error pages: own pages for denials keep the status', async () => {
   const site = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     files: {
       'a.txt': 'file a',
       '../www/401.html': 'please log in',
@@ -63,11 +63,11 @@ test('error pages: own pages for denials keep the status', async () => {
     ]);
 });
 
-test.each(ways)(
+test.each(modes)(
   'error pages: by %s a protected file is not served as the error page of another location',
-  async (way) => {
+  async (mode) => {
     const site = await startSite({
-      way,
+      mode,
       files: { 'a.txt': 'file a' },
       locations: `
       error_page 401 403 =200 /download/a.txt;

@@ -4,7 +4,7 @@ import { type Redis, startRedis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { createRedisStore } from '../../service/store/redis.ts';
 import { listening } from '../support/postern.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const FILE = 'file a';
 
@@ -32,13 +32,13 @@ async function recovers(site: Site, url: string): Promise<void> {
   expect([answer.status, answer.text]).toEqual([200, FILE]);
 }
 
-describe.each(ways)('fail closed: Redis fails by %s', (way) => {
+describe.each(modes)('fail closed: Redis fails by %s', (mode) => {
   let redis: Redis;
   let site: Site;
   beforeAll(async () => {
     redis = await startRedis();
     const store = createRedisStore({ url: redis.url, prefix: 'postern:', timeoutMs: 250 });
-    site = await startSite({ way, store, files: { 'a.mp4': FILE } });
+    site = await startSite({ mode, store, files: { 'a.mp4': FILE } });
     await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store' });
   });
   afterAll(() => Promise.all([site.stop(), redis.stop()]));
@@ -68,9 +68,9 @@ describe.each(ways)('fail closed: Redis fails by %s', (way) => {
   });
 });
 
-describe.each(ways)('fail closed: the service fails by %s', (way) => {
+describe.each(modes)('fail closed: the service fails by %s', (mode) => {
   test('stopped, then back', async () => {
-    const site = await startSite({ way, files: { 'a.mp4': FILE } });
+    const site = await startSite({ mode, files: { 'a.mp4': FILE } });
     onTestFinished(site.stop);
     const { url } = await site.issue({ path: '/download/a.mp4' });
     await recovers(site, url);
@@ -87,7 +87,7 @@ describe.each(ways)('fail closed: the service fails by %s', (way) => {
     const gate: RequestListener = (...both) => {
       if (!hangs) real(...both);
     };
-    const site = await startSite({ way, gate, files: { 'a.mp4': FILE } });
+    const site = await startSite({ mode, gate, files: { 'a.mp4': FILE } });
     onTestFinished(site.stop);
     real = site.postern.gate;
     const { url } = await site.issue({ path: '/download/a.mp4' });
@@ -98,7 +98,7 @@ describe.each(ways)('fail closed: the service fails by %s', (way) => {
 
   test('an unexpected error of the store', async () => {
     const broken = () => Promise.reject(new Error('secret detail'));
-    const site = await startSite({ way, files: { 'a.mp4': FILE } });
+    const site = await startSite({ mode, files: { 'a.mp4': FILE } });
     onTestFinished(site.stop);
     const { url } = await site.issue({ path: '/download/a.mp4' });
     site.postern.store.find = broken;

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { gateSnippet, type Site, startSite, type Way, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, type SiteMode, startSite } from '../support/site.ts';
 
 // Directives of a site that the snippets inherit. With each of them a request without a token is
 // denied with the right status, and a valid token gets the file.
@@ -114,15 +114,15 @@ const SITES = [
   ),
 ];
 
-describe.each(ways)(
+describe.each(modes)(
   'hostile site: directives of the site do not change a decision by %s',
-  (way) => {
+  (mode) => {
     test.concurrent.each(SITES)('in the %s block: %s', async (block, _, text) => {
       const http = block === 'http' ? HTTP + text : HTTP;
       const server = block === 'server' ? text : '';
       const hasRoot = text.includes('location ~ /');
       const locations = hasRoot ? LOCATIONS.replace('location / ', 'location /x/ ') : LOCATIONS;
-      const site = await startSite({ way, files: FILES, http, server, locations });
+      const site = await startSite({ mode, files: FILES, http, server, locations });
       try {
         for (const name of NAMES) await holds(site, name);
       } finally {
@@ -182,19 +182,25 @@ async function holds(site: Site, name: string): Promise<void> {
 }
 
 /** A separate site for one test. */
-async function site(way: Way, more: object): Promise<Site> {
-  const started = await startSite({ way, files: FILES, http: HTTP, locations: LOCATIONS, ...more });
+async function site(mode: SiteMode, more: object): Promise<Site> {
+  const started = await startSite({
+    mode,
+    files: FILES,
+    http: HTTP,
+    locations: LOCATIONS,
+    ...more,
+  });
   onTestFinished(started.stop);
   return started;
 }
 
-describe.each(ways)('hostile site: by %s', (way) => {
+describe.each(modes)('hostile site: by %s', (mode) => {
   test('no stale response if the service is down', async () => {
     const server = `
       proxy_cache cache; proxy_cache_valid any 1s;
       proxy_cache_use_stale error timeout updating http_500 http_503;
       proxy_cache_background_update on;`;
-    const { issue, ask, gate } = await site(way, { server });
+    const { issue, ask, gate } = await site(mode, { server });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url)).status).toBe(200);
     await gate.stop();
@@ -204,7 +210,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
 
   test('SSI in an uploaded page is not run', async () => {
     const page = '<!--#include virtual="/protected/b.txt" --><!--#echo var="postern_target" -->';
-    const { issue, ask } = await site(way, {
+    const { issue, ask } = await site(mode, {
       server: 'ssi on;',
       files: { ...FILES, 'page.html': page },
     });
@@ -215,7 +221,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
   test('SSI in a page of the site cannot include a protected file', async () => {
     const includes = ['/protected/a.txt', '/download/a.txt', '/download/a.txt?token=$arg_token'];
     const page = includes.map((url) => `[<!--#include virtual="${url}" -->]`).join('\n');
-    const { issue, ask } = await site(way, {
+    const { issue, ask } = await site(mode, {
       server: 'ssi on;',
       files: { ...FILES, '../www/page.html': page },
     });
@@ -229,10 +235,10 @@ describe.each(ways)('hostile site: by %s', (way) => {
 
   test('SSI in a delivered page cannot include another protected file', async () => {
     const page = '[<!--#include virtual="/protected/a.txt" -->]';
-    const { issue, ask } = await site(way, {
+    const { issue, ask } = await site(mode, {
       files: { ...FILES, 'page.html': page },
       only: `
-        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /protected/page { internal; alias $files/page; ssi on; try_files $uri =404; }
         location ^~ /protected/ { include postern/internal.conf; alias $files/; }`,
     });
@@ -242,7 +248,9 @@ describe.each(ways)('hostile site: by %s', (way) => {
   });
 
   test('ranges work with gzip on', async () => {
-    const { issue, ask } = await site(way, { server: 'gzip on; gzip_types *; gzip_min_length 1;' });
+    const { issue, ask } = await site(mode, {
+      server: 'gzip on; gzip_types *; gzip_min_length 1;',
+    });
     const { url } = await issue({ path: '/download/a.txt' });
     const answer = await ask('GET', url, { 'Accept-Encoding': 'gzip', Range: 'bytes=0-4' });
     expect([answer.status, answer.text]).toEqual([206, 'hello']);
@@ -250,14 +258,14 @@ describe.each(ways)('hostile site: by %s', (way) => {
 
   test('a sibling .gz is not served instead', async () => {
     const files = { ...FILES, 'a.txt.gz': 'the sibling' };
-    const { issue, ask } = await site(way, { files, server: 'gzip_static on;' });
+    const { issue, ask } = await site(mode, { files, server: 'gzip_static on;' });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url, { 'Accept-Encoding': 'gzip' })).text).toBe(FILE);
   });
 
   test('a folder is not listed, with or without its slash', async () => {
     const files = { ...FILES, 'sub/index.html': 'index', 'sub/c.txt': 'c' };
-    const { issue, ask } = await site(way, { files, server: 'autoindex on; index index.html;' });
+    const { issue, ask } = await site(mode, { files, server: 'autoindex on; index index.html;' });
     const { url } = await issue({ prefix: '/download/' });
     for (const folder of ['', 'sub', 'sub/']) {
       const answer = await ask('GET', url + folder);
@@ -274,10 +282,10 @@ describe.each(ways)('hostile site: by %s', (way) => {
       `include postern/internal.conf; include postern/headers.conf; ${hsts}`,
     ];
     for (const variant of variants) {
-      const { issue, ask } = await site(way, {
+      const { issue, ask } = await site(mode, {
         server: hsts,
         only: `
-          location ^~ /download/ { ${gateSnippet(way)} }
+          location ^~ /download/ { ${gateSnippet(mode)} }
           location ^~ /protected/ { ${variant} alias $files/; }`,
       });
       const { url } = await issue({ path: '/download/a.txt' });
@@ -291,7 +299,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
 
   test('the password of the site is not required for a token, but for other locations', async () => {
     const server = 'auth_basic site; auth_basic_user_file $files/../htpasswd;';
-    const { issue, ask } = await site(way, { server });
+    const { issue, ask } = await site(mode, { server });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url)).status).toBe(200);
     const front = await ask('GET', '/index.html');
@@ -303,7 +311,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
   });
 
   test('a deny of the site stays in force', async () => {
-    const { issue, ask } = await site(way, { server: 'satisfy any; deny all;' });
+    const { issue, ask } = await site(mode, { server: 'satisfy any; deny all;' });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url)).status).toBe(403);
   });
@@ -312,7 +320,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
     const server = `
       proxy_cache cache; proxy_cache_valid any 10m; proxy_store on; root $files/../www;
       proxy_ignore_headers Cache-Control X-Accel-Expires;`;
-    const started = await site(way, { server: server.replace('proxy_store on;', '') });
+    const started = await site(mode, { server: server.replace('proxy_store on;', '') });
     const { url } = await started.issue({ path: '/download/a.txt' });
     await started.ask('GET', url);
     await started.ask('GET', '/download/a.txt');
@@ -327,7 +335,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
     const server = `
       sub_filter file FILE; sub_filter_types *; sub_filter_once off;
       add_before_body /index.html; addition_types *;`;
-    const { issue, ask } = await site(way, { server });
+    const { issue, ask } = await site(mode, { server });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', '/download/a.txt')).status).toBe(401);
     expect((await ask('GET', url.replace('a.txt', 'b.txt'))).status).toBe(403);
@@ -336,7 +344,7 @@ describe.each(ways)('hostile site: by %s', (way) => {
   });
 
   test('expires max does not make a delivery public', async () => {
-    const { issue, ask } = await site(way, { server: 'expires max;' });
+    const { issue, ask } = await site(mode, { server: 'expires max;' });
     const answer = await ask('GET', (await issue({ path: '/download/a.txt' })).url);
     const said = answer.headers.filter(([name]) => /^(cache-control|expires)$/.test(name));
     expect(said).toEqual([['cache-control', 'private, no-store']]);
@@ -355,7 +363,7 @@ test.each([
   'hostile site: a root that is a file, %s, is not served instead of the decided file',
   async (_, server) => {
     const files = { 'a.txt': 'file a', '../dump.sql': 'all passwords' };
-    const site = await startSite({ way: 'auth_request', files, server });
+    const site = await startSite({ mode: 'auth_request', files, server });
     onTestFinished(site.stop);
     const { url } = await site.issue({ path: '/download/a.txt' });
     const target = `${url}&root=${site.files}/../dump.sql`;

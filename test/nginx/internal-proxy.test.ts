@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { waitFor } from '../../dev/wait.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 import { type Storage, startStorage } from '../support/storage.ts';
 
 const CONTENT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
@@ -11,7 +11,7 @@ const CONTENT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
 const BODY = 'GET /bucket/a.txt HTTP/1.1\r\nHost: storage\r\n\r\n';
 const NAMES = ['a.txt', 'we ird?%41#ü &=;.txt', 'sub/b.txt'];
 
-describe.each(ways)('object store: files by %s', (way) => {
+describe.each(modes)('object store: files by %s', (mode) => {
   let storage: Storage;
   let site: Site;
 
@@ -19,7 +19,7 @@ describe.each(ways)('object store: files by %s', (way) => {
     const objects = Object.fromEntries(NAMES.map((name) => [`/bucket/${name}`, CONTENT + name]));
     storage = await startStorage(objects);
     site = await startSite({
-      way,
+      mode,
       files: { 'other.txt': 'another file' },
       mounts: [
         mount('/download/', '/s3/', { passArguments: ['start'] }),
@@ -36,8 +36,8 @@ describe.each(ways)('object store: files by %s', (way) => {
         proxy_redirect / /elsewhere/; error_page 403 404 =200 /index.html;
         add_header X-Site site always;`,
       only: `
-        location ^~ /download/ { ${gateSnippet(way)} }
-        location ^~ /files/ { ${gateSnippet(way)} }
+        location ^~ /download/ { ${gateSnippet(mode)} }
+        location ^~ /files/ { ${gateSnippet(mode)} }
         location ^~ /protected/ { include postern/internal.conf; alias $files/; }
         location ^~ /s3/ {
           include postern/internal-proxy.conf;

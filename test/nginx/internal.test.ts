@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const URLS = [
   '/protected/a.txt',
@@ -34,13 +34,13 @@ const URLS = [
   '/livez',
 ];
 
-describe.each(ways)('internal location: cannot be requested by %s', (way) => {
+describe.each(modes)('internal location: cannot be requested by %s', (mode) => {
   let site: Site;
   let token: string;
   beforeAll(async () => {
     const files = { 'a.txt': 'file a', 'a.jpg': 'file a', 'a.php': 'file a' };
     const locations = 'location ~* \\.(jpg|php)$ { root $files/..; }';
-    site = await startSite({ way, files, locations });
+    site = await startSite({ mode, files, locations });
     token = (await site.issue({ prefix: '/download/' })).access_token;
   });
   afterAll(() => site.stop());

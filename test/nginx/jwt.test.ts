@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSigned } from '../jwt/signed-site.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');
 
-describe.each(ways)('JWT: by %s', (way) => {
+describe.each(modes)('JWT: by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
     const { jwt, clock } = await createSigned({ algorithms: ['EdDSA'] });
     site = await startSite({
-      way,
+      mode,
       files: { 'a.txt': CONTENT, 'hls/a.ts': 'a segment', 'hls/list.m3u8': 'a.ts' },
       jwt: { ...jwt, format: 'jwt' },
       now: () => clock.now,

@@ -1,17 +1,17 @@
 import { afterEach, expect, test } from 'vitest';
 import { apiKey, KEY, mount } from '../support/postern.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 let site: Site | undefined;
 afterEach(() => site?.stop());
 
 // nginx counts the gate as failed if a response does not fit the snippets' buffers.
-test.each(ways)('buffers: the largest response of the gate fits by %s', async (way) => {
+test.each(modes)('buffers: the largest response of the gate fits by %s', async (mode) => {
   const segment = '漢'.repeat(85); // 255 bytes
   const path = `${Array.from({ length: 7 }, () => segment).join('/')}/${'漢'.repeat(80)}a`;
   expect(Buffer.byteLength(`/download/${path}`)).toBeGreaterThan(2040);
   site = await startSite({
-    way,
+    mode,
     files: { [path]: 'the whole' },
     mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
   });
@@ -26,10 +26,10 @@ test.each(ways)('buffers: the largest response of the gate fits by %s', async (w
   expect(await site.nginx.errorLog()).not.toContain('[error]');
 });
 
-test.each(ways)('buffers: the largest response with target_args fits by %s', async (way) => {
+test.each(modes)('buffers: the largest response with target_args fits by %s', async (mode) => {
   const path = `${Array.from({ length: 7 }, () => '漢'.repeat(85)).join('/')}/${'漢'.repeat(80)}a`;
   site = await startSite({
-    way,
+    mode,
     files: { [path]: 'the whole' },
     apiKeys: [apiKey(KEY, { targets: ['/protected/'] })],
   });
@@ -47,11 +47,11 @@ test.each(ways)('buffers: the largest response with target_args fits by %s', asy
   expect(await site.nginx.errorLog()).not.toContain('[error]');
 });
 
-test.each(ways)('buffers: the largest response with cookies fits by %s', async (way) => {
+test.each(modes)('buffers: the largest response with cookies fits by %s', async (mode) => {
   const folder = `${Array.from({ length: 11 }, (_, i) => 'abcdefghijk'[i]?.repeat(83)).join('/')}/`;
   const name = `${'漢'.repeat(80)}/${'漢'.repeat(80)}/${'漢'.repeat(80)}`;
   site = await startSite({
-    way,
+    mode,
     files: { [`${folder}${name}`]: 'the whole' },
     mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
   });

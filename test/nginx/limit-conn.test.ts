@@ -2,16 +2,16 @@ import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import { openRaw, type RawConnection, requestBytes } from '../support/raw.ts';
-import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
 
 // So slow that no download of these tests is completed.
 const SLOW = { path: '/download/big.bin', limit_rate: 1000 };
 const ONE_BYTE = { Range: 'bytes=0-0' };
 
-describe.each(ways)('limit_conn: simultaneous downloads of one token by %s', (way) => {
+describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (mode) => {
   async function start(more: Partial<SiteOptions> = {}): Promise<Site> {
     const site = await startSite({
-      way,
+      mode,
       files: { 'big.bin': Buffer.alloc(300_000) },
       locations: 'location ^~ /open/ { alias $files/; limit_rate 1000; }',
       ...more,
@@ -81,7 +81,7 @@ describe.each(ways)('limit_conn: simultaneous downloads of one token by %s', (wa
   const BOTH = `limit_conn postern_connections 8; ${OWN}`;
   const lines = (inPublic: string, inInternal: string) => ({
     only: `
-      location ^~ /download/ { ${gateSnippet(way)} ${inPublic} }
+      location ^~ /download/ { ${gateSnippet(mode)} ${inPublic} }
       location ^~ /protected/ { include postern/internal.conf; ${inInternal} alias $files/; }`,
   });
 

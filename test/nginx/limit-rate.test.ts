@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const BIG = Buffer.alloc(300_000, 'x');
 
-describe.each(ways)('by %s', (way) => {
+describe.each(modes)('by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'big.bin': BIG }, server: 'limit_rate 1k;' });
+    site = await startSite({ mode, files: { 'big.bin': BIG }, server: 'limit_rate 1k;' });
   });
   afterAll(() => site.stop());
 

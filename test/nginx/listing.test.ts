@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
   gateSnippet,
+  modes,
   type Site,
+  type SiteMode,
   type SiteOptions,
   startSite,
-  type Way,
-  ways,
 } from '../support/site.ts';
 
 const BROWSER = { Accept: 'text/html,*/*;q=0.8' };
@@ -35,10 +35,10 @@ const HOSTILE = [
   '~tilde',
 ];
 
-function withListing(way: Way, more = 'include postern/listing.conf;'): Partial<SiteOptions> {
+function withListing(mode: SiteMode, more = 'include postern/listing.conf;'): Partial<SiteOptions> {
   return {
     only: `
-      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
         include postern/internal.conf; include postern/headers.conf; ${more} alias $files/;
       }`,
@@ -53,13 +53,13 @@ function links(html: string, base: string): string[] {
   );
 }
 
-describe.each(ways)('listing: by %s', (way) => {
+describe.each(modes)('listing: by %s', (mode) => {
   let site: Site;
   let url: string;
   beforeAll(async () => {
     site = await startSite({
-      way,
-      ...withListing(way),
+      mode,
+      ...withListing(mode),
       files: {
         'hls/b.txt': 'file b',
         'hls/a.txt': 'file a',
@@ -274,10 +274,10 @@ describe.each(ways)('listing: by %s', (way) => {
 });
 
 // The site turns everything on that could list a folder, and has no listing.conf.
-test.each(ways)('listing: by %s a site without the snippet never lists', async (way) => {
+test.each(modes)('listing: by %s a site without the snippet never lists', async (mode) => {
   const site = await startSite({
-    way,
-    ...withListing(way, ''),
+    mode,
+    ...withListing(mode, ''),
     files: { 'hls/a.txt': 'file a', 'hls/index.html': 'index' },
     http: 'autoindex on;',
     server: 'autoindex on;',
@@ -292,20 +292,20 @@ test.each(ways)('listing: by %s a site without the snippet never lists', async (
 });
 
 // A gate with an error, or another service: the snippet checks the URI, too.
-test.each(ways)('listing: by %s nginx lists only what the gate names as a list', async (way) => {
+test.each(modes)('listing: by %s nginx lists only what the gate names as a list', async (mode) => {
   let headers: Record<string, string> = {};
   const gate: RequestListener = (_, response) => {
-    response.writeHead(way === 'X-Accel' ? 200 : 204, { ...headers, 'Content-Length': '0' }).end();
+    response.writeHead(mode === 'X-Accel' ? 200 : 204, { ...headers, 'Content-Length': '0' }).end();
   };
   const site = await startSite({
-    way,
+    mode,
     gate,
-    ...withListing(way),
+    ...withListing(mode),
     files: { 'hls/a.txt': 'file a' },
     locations: 'location = /inside { rewrite ^ /protected/hls/ last; }',
   });
   onTestFinished(site.stop);
-  const target = way === 'X-Accel' ? 'X-Accel-Redirect' : 'Postern-Target';
+  const target = mode === 'X-Accel' ? 'X-Accel-Redirect' : 'Postern-Target';
   const ask = async (path: string, told: Record<string, string>) => {
     headers = told;
     const { status, text } = await site.ask('GET', path, BROWSER);

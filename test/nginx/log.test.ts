@@ -3,17 +3,17 @@ import { waitFor } from '../../dev/wait.ts';
 import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
 import { isNginxBefore } from '../support/nginx-version.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const TOKEN = /ps_[A-Za-z0-9_-]{16,}/;
 
-describe.each(ways)('log: the format of the snippets by %s', (way) => {
+describe.each(modes)('log: the format of the snippets by %s', (mode) => {
   let site: Site;
   let token: string;
   let id: string;
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       files: { 'a.txt': 'hello', 'big.bin': Buffer.alloc(9_000_000) },
     });
     const issued = await site.issue({ prefix: '/download/', subject: 'user "42" é' });
@@ -55,7 +55,7 @@ describe.each(ways)('log: the format of the snippets by %s', (way) => {
   test.each([
     ['missing_token', '/download/a.txt', 401, ''],
     ['invalid_token', `/download/a.txt?token=ps_${'x'.repeat(32)}`, 401, 'any'],
-    ['invalid_request', '/download/a%5ctxt', way === 'X-Accel' ? 400 : 403, ''],
+    ['invalid_request', '/download/a%5ctxt', mode === 'X-Accel' ? 400 : 403, ''],
   ])('a denial: %s', async (code, target, status, tokenId) => {
     const line = await logged(target);
     expect(line).toMatchObject({ code, status, subject: '' });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { StoreUnavailable } from '../../service/domain/store.ts';
 import { newToken } from '../../service/domain/token.ts';
 import { mount } from '../support/postern.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
 
 const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
@@ -20,7 +20,7 @@ describe('login: a browser without a valid token', () => {
   let down = false;
   beforeAll(async () => {
     site = await startSite({
-      way: 'auth_request',
+      mode: 'auth_request',
       files: { 'a.txt': 'file a' },
       mounts: [
         mount('/download/', '/protected/'),
@@ -115,7 +115,7 @@ describe('login: a browser without a valid token', () => {
 test('login: Postern-Return cannot redirect to another host', async () => {
   let back = '';
   const site = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     http: loginFor('/login/'),
     gate: (_, response) =>
       response.writeHead(401, { 'Postern-Reason': 'missing_token', 'Postern-Return': back }).end(),
@@ -143,10 +143,10 @@ test('login: Postern-Return cannot redirect to another host', async () => {
   }
 });
 
-test.each(ways)(
+test.each(modes)(
   'login: without login.conf there is no login page by %s, and with X-Accel never',
-  async (way) => {
-    const site = await startSite({ way, http: way === 'X-Accel' ? HTTP : '' });
+  async (mode) => {
+    const site = await startSite({ mode, http: mode === 'X-Accel' ? HTTP : '' });
     onTestFinished(site.stop);
     const answer = await site.ask('GET', '/download/a.txt', BROWSER);
     expect([answer.status, answer.header('location')]).toEqual([401, undefined]);

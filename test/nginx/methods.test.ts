@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const BODIES = { none: '', small: 'a=1', '1 KB': 'x'.repeat(1024), '100 KB': 'x'.repeat(100_000) };
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'MADEUP'];
 
-describe.each(ways)('methods: other than GET and HEAD by %s', (way) => {
+describe.each(modes)('methods: other than GET and HEAD by %s', (mode) => {
   let site: Site;
   let url: string;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'a.txt': 'hello' } });
+    site = await startSite({ mode, files: { 'a.txt': 'hello' } });
     url = (await site.issue({ path: '/download/a.txt' })).url;
   });
   afterAll(() => site.stop());
 
   // body.test.ts tests bodies above 1k by X-Accel.
   const bodies = Object.entries(BODIES).filter(([, { length }]) => {
-    return way === 'auth_request' || length <= 1024;
+    return mode === 'auth_request' || length <= 1024;
   });
   describe.each(bodies)('with a body: %s', (_, body) => {
     test.each(METHODS)('%s is denied, and the connection stays usable', async (method) => {

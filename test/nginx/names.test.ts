@@ -2,15 +2,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NAMES } from '../support/names.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
-describe.each(ways)('file names: unusual ones by %s', (way) => {
+describe.each(modes)('file names: unusual ones by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
     // Each file contains its name, so that the test recognizes the served file.
     const files = Object.fromEntries(NAMES.map((name) => [name, `this is ${name}`]));
     // HTTP trims a space at the end: nginx would then serve these files.
-    site = await startSite({ way, files: { ...files, pA: 'decoded twice', a: 'cut at ?' } });
+    site = await startSite({ mode, files: { ...files, pA: 'decoded twice', a: 'cut at ?' } });
   });
   afterAll(() => site.stop());
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 const LANGUAGES = ['en', 'de'] as const;
@@ -29,7 +29,7 @@ const fakeGate: RequestListener = (request, response) => {
   response.end();
 };
 
-/** What every page has, in each language and for each way. */
+/** What every page has, in each language and for each mode. */
 function expectPage(answer: RawAnswer, status: number, lang = 'en'): void {
   expect(answer.status).toBe(status);
   expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8');
@@ -71,11 +71,11 @@ test('pages: each language has the same files', () => {
   for (const other of others) expect(other).toEqual(english);
 });
 
-describe.each(ways)('pages: by %s', (way) => {
+describe.each(modes)('pages: by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       gate: fakeGate,
       server: 'add_header Strict-Transport-Security max-age=9 always; error_page 404 /own;',
       locations: 'location = /own { return 200 "the page of the site"; }',
@@ -116,7 +116,7 @@ describe.each(ways)('pages: by %s', (way) => {
 
   test('a page logs no warning, which would contain the token', async () => {
     for (const [status, code] of CODES) await ask(`${status},${code}`);
-    await ask(way === 'auth_request' ? '204' : '200');
+    await ask(mode === 'auth_request' ? '204' : '200');
     expect(await site.nginx.errorLog()).not.toContain('uninitialized');
   });
 
@@ -161,7 +161,7 @@ describe.each(ways)('pages: by %s', (way) => {
   });
 
   test('a file that is missing is a page for browsers, with the status 404', async () => {
-    const found = way === 'X-Accel' ? 200 : 204;
+    const found = mode === 'X-Accel' ? 200 : 204;
     for (const lang of LANGUAGES) {
       const answer = await ask(`${found},`, { 'Accept-Language': lang });
       expectPage(answer, 404, lang);
@@ -178,10 +178,10 @@ describe.each(ways)('pages: by %s', (way) => {
   });
 });
 
-describe.each(ways)('pages: the name of the file by %s', (way) => {
+describe.each(modes)('pages: the name of the file by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
-    site = await startSite({ way, gate: fakeGate });
+    site = await startSite({ mode, gate: fakeGate });
   });
   afterAll(async () => {
     delete denial.file;
@@ -260,8 +260,8 @@ describe.each(ways)('pages: the name of the file by %s', (way) => {
   });
 });
 
-test.each(ways)('pages: by %s without the folder the status and a text remain', async (way) => {
-  const site = await startSite({ way, gate: fakeGate });
+test.each(modes)('pages: by %s without the folder the status and a text remain', async (mode) => {
+  const site = await startSite({ mode, gate: fakeGate });
   onTestFinished(site.stop);
   await rename(join(site.nginx.dir, 'postern', 'pages'), join(site.nginx.dir, 'away'));
   for (const [status, code] of CODES) {
@@ -277,7 +277,7 @@ test.each(ways)('pages: by %s without the folder the status and a text remain', 
 
 test('pages: too many downloads with one token are a page with the status 429', async () => {
   const site = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     files: { 'a.bin': Buffer.alloc(8_000_000) },
     http: 'include postern/limit-conn.conf; limit_conn_zone $server_name zone=one:1m;',
     only: `

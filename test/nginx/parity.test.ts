@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Headers, RawAnswer } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');
 
@@ -14,9 +14,9 @@ function essence(answer: RawAnswer) {
   return boundary === undefined ? text : text.replaceAll(boundary, 'BOUNDARY');
 }
 
-describe.each(ways)(
+describe.each(modes)(
   'parity: a protected file gets the same response as a public one by %s',
-  (way) => {
+  (mode) => {
     let site: Site;
     let protectedUrl: string;
     let etag: string;
@@ -24,7 +24,7 @@ describe.each(ways)(
     beforeAll(async () => {
       const files = { 'a.txt': CONTENT, 'empty.txt': '' };
       site = await startSite({
-        way,
+        mode,
         files,
         locations: 'location ^~ /open/ { alias $files/; }',
       });

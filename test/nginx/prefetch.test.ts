@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../../dev/redis.ts';
 import { openRedis } from '../store/open-redis.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 const PURPOSES = [
   { 'Sec-Purpose': 'prefetch' },
@@ -10,13 +10,13 @@ const PURPOSES = [
 ];
 
 // A browser declares a prefetch. It could take the use although the user never opens the file.
-describe.each(ways)('prefetch: denied for a token with max_uses by %s', (way) => {
+describe.each(modes)('prefetch: denied for a token with max_uses by %s', (mode) => {
   let redis: Redis;
   let site: Site;
   beforeAll(async () => {
     redis = await startRedis();
     const store = await openRedis(redis);
-    site = await startSite({ way, store, files: { a: 'hello' } });
+    site = await startSite({ mode, store, files: { a: 'hello' } });
   });
   afterAll(async () => {
     await site.stop();

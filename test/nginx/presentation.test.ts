@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { gateSnippet, type Site, type SiteOptions, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
 
 const POLICY = 'Content-Security-Policy';
 
@@ -51,11 +51,11 @@ async function policies(site: Site, name: string, headers = {}, method = 'GET') 
   return [answer.status, ...new Set(values.map(([, value]) => value))];
 }
 
-describe.each(ways)('headers.conf: how a browser shows a file by %s', (way) => {
+describe.each(modes)('headers.conf: how a browser shows a file by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
     const server = 'add_header Service-Worker-Allowed / always; charset utf-8; charset_types *;';
-    site = await start({ way, server });
+    site = await start({ mode, server });
   });
   afterAll(() => site.stop());
 
@@ -86,10 +86,10 @@ describe.each(ways)('headers.conf: how a browser shows a file by %s', (way) => {
   );
 });
 
-describe.each(ways)('headers.conf: the content types of a site by %s', (way) => {
+describe.each(modes)('headers.conf: the content types of a site by %s', (mode) => {
   const locations = (types: string, more = '') => ({
     only: `
-      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
         include postern/internal.conf; include postern/headers.conf; ${more}
         ${types} alias $files/;
@@ -98,7 +98,7 @@ describe.each(ways)('headers.conf: the content types of a site by %s', (way) => 
 
   test('match in any case and with parameters', async () => {
     const list = TYPES.map(([type], i) => `"${type}" t${i};`).join('\n');
-    const site = await start({ way, ...locations(`types { ${list} }`) });
+    const site = await start({ mode, ...locations(`types { ${list} }`) });
     onTestFinished(site.stop);
     for (const [i, [type, isInert]] of TYPES.entries()) {
       expect(await policies(site, `a.t${i}`), type).toEqual(isInert ? [200] : [200, 'sandbox']);
@@ -106,7 +106,7 @@ describe.each(ways)('headers.conf: the content types of a site by %s', (way) => 
   });
 
   test('a file without a type is opened in a sandbox', async () => {
-    const site = await start({ way, ...locations('types { } default_type "";') });
+    const site = await start({ mode, ...locations('types { } default_type "";') });
     onTestFinished(site.stop);
     const { url } = await site.issue({ path: '/download/a.png' });
     expect((await site.ask('GET', url)).header('Content-Type')).toBeUndefined();
@@ -118,7 +118,7 @@ describe.each(ways)('headers.conf: the content types of a site by %s', (way) => 
     ['its own', '"sandbox allow-scripts"', ['sandbox allow-scripts']],
   ])('a site can set another policy: %s', async (_, value, expected) => {
     const more = `set $postern_content_security_policy ${value};`;
-    const site = await start({ way, ...locations('', more) });
+    const site = await start({ mode, ...locations('', more) });
     onTestFinished(site.stop);
     expect(await policies(site, 'a.html')).toEqual([200, ...expected]);
   });

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { startSite, ways } from '../support/site.ts';
+import { modes, startSite } from '../support/site.ts';
 
 const BIG = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251));
 
-describe.each(ways)('reload: nginx by %s', (way) => {
+describe.each(modes)('reload: nginx by %s', (mode) => {
   test('a reload interrupts no download, and new requests are decided', async () => {
-    const site = await startSite({ way, files: { 'big.bin': BIG, 'a.txt': 'file a' } });
+    const site = await startSite({ mode, files: { 'big.bin': BIG, 'a.txt': 'file a' } });
     onTestFinished(site.stop);
     const big = await site.issue({ path: '/download/big.bin', limit_rate: 150_000 });
     const small = await site.issue({ path: '/download/a.txt' });
@@ -31,10 +31,10 @@ describe.each(ways)('reload: nginx by %s', (way) => {
 
   test('a token stays valid after a restart of nginx', async () => {
     const files = { 'a.txt': 'file a' };
-    const first = await startSite({ way, files });
+    const first = await startSite({ mode, files });
     const { url } = await first.issue({ path: '/download/a.txt' });
     await first.nginx.stop();
-    const second = await startSite({ way, files, store: first.postern.store });
+    const second = await startSite({ mode, files, store: first.postern.store });
     onTestFinished(second.stop);
     onTestFinished(first.stop);
     expect((await second.ask('GET', url)).text).toBe('file a');

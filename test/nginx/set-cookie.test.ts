@@ -1,14 +1,14 @@
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Headers, RawAnswer } from '../support/raw.ts';
-import { type Site, startSite, type Way, ways } from '../support/site.ts';
+import { modes, type Site, type SiteMode, startSite } from '../support/site.ts';
 
 const RESUME = 'postern_resume=r; Path=/download/; Max-Age=60; HttpOnly; SameSite=Lax';
 const TOKEN = 'postern=; Path=/download/; Domain=files.example; Max-Age=0; Secure';
 
 /** The gate's headers that set cookies, for each mode. */
-function telling(way: Way, cookies: readonly string[]): Record<string, string | string[]> {
-  if (way === 'X-Accel') return { 'Set-Cookie': [...cookies] };
+function telling(mode: SiteMode, cookies: readonly string[]): Record<string, string | string[]> {
+  if (mode === 'X-Accel') return { 'Set-Cookie': [...cookies] };
   const [first = '', second = ''] = cookies;
   return { 'Postern-Set-Cookie': first, 'Postern-Set-Cookie-2': second };
 }
@@ -17,7 +17,7 @@ function cookiesOf({ headers }: RawAnswer): string[] {
   return headers.filter(([name]) => name === 'set-cookie').map(([, value]) => value);
 }
 
-describe.each(ways)('Set-Cookie: cookies of the gate by %s', (way) => {
+describe.each(modes)('Set-Cookie: cookies of the gate by %s', (mode) => {
   let site: Site;
   let status: number;
   let headers: Record<string, string | string[]>;
@@ -32,13 +32,13 @@ describe.each(ways)('Set-Cookie: cookies of the gate by %s', (way) => {
     const server = `
       proxy_cookie_path / /elsewhere/; proxy_cookie_domain files.example elsewhere.example;
       proxy_cookie_flags ~ nosecure nohttponly;`;
-    site = await startSite({ way, gate, server, files: { 'a.txt': 'file a' } });
+    site = await startSite({ mode, gate, server, files: { 'a.txt': 'file a' } });
   });
   afterAll(() => site.stop());
 
   async function ask(cookies: readonly string[], path: string, more: Headers, method = 'GET') {
-    status = way === 'auth_request' ? 204 : 200;
-    headers = telling(way, cookies);
+    status = mode === 'auth_request' ? 204 : 200;
+    headers = telling(mode, cookies);
     const answer = await site.ask(method, path, more);
     expect(answer.headers.filter(([name]) => name.startsWith('postern-'))).toEqual([]);
     return answer;
@@ -58,7 +58,7 @@ describe.each(ways)('Set-Cookie: cookies of the gate by %s', (way) => {
       expect(answer.status).toBe(Number(expected));
       const got = cookiesOf(answer);
       // nginx runs add_header twice before a 416: once for the 200 that it was to be.
-      const isTwice = way === 'auth_request' && expected === '416';
+      const isTwice = mode === 'auth_request' && expected === '416';
       expect(isTwice ? [...new Set(got)] : got).toEqual(cookies);
     }
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { testNginx } from '../../dev/nginx.ts';
 import { projectRoot } from '../../dev/paths.ts';
-import { type SiteOptions, startSite, ways } from '../support/site.ts';
+import { modes, type SiteOptions, startSite } from '../support/site.ts';
 
 // The settings of nginx/local.conf: maps below the snippets, in place of edits.
 
@@ -20,9 +20,9 @@ const REALM =
   'map "" $postern_realm { default "Members only"; } auth_basic_user_file $files/../htpasswd;';
 const PASSWORD = { Authorization: `Basic ${Buffer.from('ada:s3cret').toString('base64')}` };
 
-describe.each(ways)('settings: $postern_realm by %s', (way) => {
+describe.each(modes)('settings: $postern_realm by %s', (mode) => {
   test('a public location requires the password as well as the token', async () => {
-    const { issue, ask } = await start({ way, http: REALM });
+    const { issue, ask } = await start({ mode, http: REALM });
     const { url } = await issue({ path: '/download/a.txt' });
     const refused = await ask('GET', url);
     expect([refused.status, refused.text.includes('file a')]).toEqual([401, false]);
@@ -32,7 +32,7 @@ describe.each(ways)('settings: $postern_realm by %s', (way) => {
   });
 
   test('a confirmation requires the password, and takes the use only with it', async () => {
-    const { issue, ask } = await start({ way, http: REALM });
+    const { issue, ask } = await start({ mode, http: REALM });
     const { url } = await issue({ path: '/download/a.txt', confirm: true });
     const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
     expect((await ask('POST', url, form, '')).status).toBe(401);
@@ -44,7 +44,7 @@ describe.each(ways)('settings: $postern_realm by %s', (way) => {
       '"Members only"',
       'off;\nother.example Other',
     );
-    const { issue, ask } = await start({ way, http });
+    const { issue, ask } = await start({ mode, http });
     const { url } = await issue({ path: '/download/a.txt' });
     expect((await ask('GET', url)).status).toBe(200);
   });
@@ -52,7 +52,7 @@ describe.each(ways)('settings: $postern_realm by %s', (way) => {
 
 test('settings: $postern_sandbox is the policy of files, except media', async () => {
   const http = 'map "" $postern_sandbox { default "sandbox allow-scripts"; }';
-  const { issue, ask } = await start({ way: 'auth_request', http });
+  const { issue, ask } = await start({ mode: 'auth_request', http });
   const { url } = await issue({ path: '/download/a.txt' });
   expect((await ask('GET', url)).header('Content-Security-Policy')).toBe('sandbox allow-scripts');
 });
@@ -60,7 +60,7 @@ test('settings: $postern_sandbox is the policy of files, except media', async ()
 test('settings: $postern_pages and $postern_language are the folder and the languages of pages', async () => {
   const http = `map "" $postern_pages { default $files/../; }
     map "" $postern_language { default fr; }`;
-  const site = await start({ way: 'auth_request', http });
+  const site = await start({ mode: 'auth_request', http });
   await mkdir(join(site.files, '..', 'fr'));
   await writeFile(join(site.files, '..', 'fr', 'missing_token.html'), 'Il manque le lien.');
   const { status, text } = await site.ask('GET', '/download/a.txt', { Accept: 'text/html' });

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
-import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 
 // Two server blocks on one port, with the same public prefix and different files. A third block has no gate.
 
-describe.each(ways)('sites: several sites by %s', (way) => {
+describe.each(modes)('sites: several sites by %s', (mode) => {
   let site: Site;
   const tokens: Record<string, string> = {};
   beforeAll(async () => {
     const locations = (name: string) => `
-      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected-${name}/ { include postern/internal.conf; alias $files/${name}/; }`;
     const server = (name: string, listen = '') => `
       server {
@@ -19,7 +19,7 @@ describe.each(ways)('sites: several sites by %s', (way) => {
         ${locations(name)}
       }`;
     site = await startSite({
-      way,
+      mode,
       mounts: [
         mount('a.example:/download/', '/protected-a/'),
         mount('b.example:/download/', '/protected-b/'),

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
-describe.each(ways)('smoke: a download by %s', (way) => {
+describe.each(modes)('smoke: a download by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
-    site = await startSite({ way, files: { 'a.txt': 'hello', 'b.txt': 'other' } });
+    site = await startSite({ mode, files: { 'a.txt': 'hello', 'b.txt': 'other' } });
   });
   afterAll(() => site.stop());
 

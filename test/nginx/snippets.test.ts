@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { testNginx } from '../../dev/nginx.ts';
 import { projectRoot } from '../../dev/paths.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { startSite, ways } from '../support/site.ts';
+import { modes, startSite } from '../support/site.ts';
 
 const NAMES = [
   'http',
@@ -117,9 +117,9 @@ test('snippets: auth_request, X-Accel and a confirmation have the same proxy dir
   expect(await stated('confirm', ofPost)).toEqual(await stated('auth-request', ofPost));
 });
 
-describe.each(ways)('snippets: connections to the gate by %s', (way) => {
+describe.each(modes)('snippets: connections to the gate by %s', (mode) => {
   test.each(['allowed', 'denied'])('50 requests, %s, use one or two', async (outcome) => {
-    const site = await startSite({ way, files: { 'a.txt': 'file a' } });
+    const site = await startSite({ mode, files: { 'a.txt': 'file a' } });
     onTestFinished(site.stop);
     let opened = 0;
     site.gate.server.on('connection', () => {

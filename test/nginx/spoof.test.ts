@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
 import { requestHeaders, responseHeaders } from '../../service/gate/headers.ts';
 import type { Headers } from '../support/raw.ts';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 async function sentBySnippets(): Promise<string[]> {
   const names = await Promise.all(
@@ -38,7 +38,7 @@ function spellings(name: string): string[] {
   return [name, name.toUpperCase(), name.toLowerCase(), name.replaceAll('-', '_')];
 }
 
-describe.each(ways)('spoofed headers: have no effect by %s', (way) => {
+describe.each(modes)('spoofed headers: have no effect by %s', (mode) => {
   let site: Site;
   let names: string[];
   beforeAll(async () => {
@@ -50,7 +50,7 @@ describe.each(ways)('spoofed headers: have no effect by %s', (way) => {
     names = [...new Set([...sent, ...MORE, ...FORWARDED].map((name) => name.toLowerCase()))];
     names = names.filter((name) => !OWN.includes(name));
     const server = 'underscores_in_headers on; ignore_invalid_headers off;';
-    site = await startSite({ way, server, files: { 'a.txt': 'file a', 'b.txt': 'file b' } });
+    site = await startSite({ mode, server, files: { 'a.txt': 'file a', 'b.txt': 'file b' } });
   });
   afterAll(() => site.stop());
 
@@ -94,7 +94,7 @@ describe.each(ways)('spoofed headers: have no effect by %s', (way) => {
       asked.push(request);
       response.writeHead(403, { 'Content-Length': '0' }).end();
     };
-    const watched = await startSite({ way, gate });
+    const watched = await startSite({ mode, gate });
     const headers = {
       'X-Custom': 'x',
       Range: 'bytes=0-1',

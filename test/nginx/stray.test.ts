@@ -1,6 +1,6 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Site, startSite, ways } from '../support/site.ts';
+import { modes, type Site, startSite } from '../support/site.ts';
 
 // The server on the gate's port may not be the gate, but another container, a proxy or an old version.
 
@@ -11,13 +11,13 @@ const TARGETS = {
   'X-Accel-Expires': '60',
 };
 
-describe.each(ways)('fail closed: a wrong server on the port of the gate by %s', (way) => {
+describe.each(modes)('fail closed: a wrong server on the port of the gate by %s', (mode) => {
   let site: Site;
   let reply: (response: ServerResponse) => void;
   const gate: RequestListener = (_, response) => reply(response);
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       gate,
       files: { 'a.txt': FILE },
     });
@@ -31,7 +31,7 @@ describe.each(ways)('fail closed: a wrong server on the port of the gate by %s',
     return answer;
   }
 
-  const status = way === 'auth_request' ? 204 : 200;
+  const status = mode === 'auth_request' ? 204 : 200;
 
   test('the right response is allowed', async () => {
     reply = (response) => response.writeHead(status, TARGETS).end();
@@ -79,7 +79,7 @@ describe.each(ways)('fail closed: a wrong server on the port of the gate by %s',
     '/protected//a.txt',
     '//protected/a',
   ];
-  const bad = way === 'auth_request' ? [...nowhere, ...unclean] : nowhere;
+  const bad = mode === 'auth_request' ? [...nowhere, ...unclean] : nowhere;
   test.each(bad)(`a ${status} to %j`, async (target) => {
     const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
     const answer = await answered((response) => response.writeHead(status, headers).end());
@@ -92,13 +92,13 @@ describe.each(ways)('fail closed: a wrong server on the port of the gate by %s',
       const answer = await answered((response) => response.writeHead(status, headers).end());
       // With X-Accel, nginx passes on a response without a redirect, as any proxy does.
       expect([answer.status, answer.text.length > 0]).toEqual(
-        way === 'auth_request' ? [503, true] : [200, false],
+        mode === 'auth_request' ? [503, true] : [200, false],
       );
     },
   );
 
   test('a target in the header of the other mode is denied', async () => {
-    const name = way === 'auth_request' ? 'X-Accel-Redirect' : 'Postern-Target';
+    const name = mode === 'auth_request' ? 'X-Accel-Redirect' : 'Postern-Target';
     const headers = { [name]: '/protected/a.txt' };
     await answered((response) => response.writeHead(200, headers).end());
     await answered((response) => response.writeHead(204, headers).end());
@@ -117,7 +117,7 @@ describe.each(ways)('fail closed: a wrong server on the port of the gate by %s',
     'another 204': 'HTTP/1.1 2040 Odd\r\nPostern-Target: /protected/a.txt\r\n\r\n',
     'a broken header': 'HTTP/1.1 204 No Content\r\nPostern-Target\r\n\r\n',
   };
-  const wire = way === 'auth_request' ? { ...silent, ...odd } : silent;
+  const wire = mode === 'auth_request' ? { ...silent, ...odd } : silent;
   test.each(Object.entries(wire))('%s', async (_, bytes) => {
     const answer = await answered(({ socket }) => socket?.end(bytes));
     expect(answer.status).toBe(503);

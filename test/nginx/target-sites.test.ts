@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { foreigner } from '../jwt/foreigner.ts';
 import { createSigned } from '../jwt/signed-site.ts';
 import { apiKey, issueToken, KEY, mount } from '../support/postern.ts';
-import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 
 // Two sites with the same prefixes, each with its own files, and a client with more rights on one of them.
 
@@ -12,7 +12,7 @@ const paths = [
   { site: 'b.example', prefix: '/download/' },
 ];
 
-describe.each(ways)('target: several sites by %s', (way) => {
+describe.each(modes)('target: several sites by %s', (mode) => {
   let site: Site;
   let sign: Awaited<ReturnType<typeof foreigner>>['sign'];
   beforeAll(async () => {
@@ -24,7 +24,7 @@ describe.each(ways)('target: several sites by %s', (way) => {
         ${locations(name)}
       }`;
     const locations = (name: string) => `
-      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ { include postern/internal.conf; alias $files/${name}/; }`;
     const mounts = [
       mount('a.example:/download/', '/protected/'),
@@ -34,7 +34,7 @@ describe.each(ways)('target: several sites by %s', (way) => {
     sign = app.sign;
     const { jwt, clock } = await createSigned({ issuers: [app.issuer], files: app.file, mounts });
     site = await startSite({
-      way,
+      mode,
       mounts,
       apiKeys: [apiKey(KEY, { paths }), apiKey(UNLIMITED, { id: 'unlimited' })],
       jwt,

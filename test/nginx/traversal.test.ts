@@ -2,20 +2,20 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pathError } from '../../service/domain/path.ts';
-import { gateSnippet, type Site, startSite, ways } from '../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 import { BESIDE, bytes, CLASSES, LEGAL } from '../support/spellings.ts';
 
 const SECRET = 'the secret beside the folder';
 
-describe.each(ways)('traversal: no path leaves the folder by %s', (way) => {
+describe.each(modes)('traversal: no path leaves the folder by %s', (mode) => {
   let site: Site;
   let token: string;
   beforeAll(async () => {
     site = await startSite({
-      way,
+      mode,
       files: { 'a.txt': 'file a', 'sub/a.txt': 'file a' },
       only: `
-        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
           error_page 404 @gone;
           include postern/internal.conf;
@@ -86,7 +86,7 @@ describe.each(ways)('traversal: no path leaves the folder by %s', (way) => {
 });
 
 /** One path for each rule. Issuing has the same rules. */
-const FAULTS: ReadonlyArray<[path: string, fault: string]> = [
+const ERRORS: ReadonlyArray<[path: string, error: string]> = [
   ['download/a.txt', 'must start with a slash'],
   ['/download/a\n.txt', 'must not contain a control character'],
   ['/download/a\u0085.txt', 'must not contain a control character'],
@@ -99,6 +99,6 @@ const FAULTS: ReadonlyArray<[path: string, fault: string]> = [
   ['/download/\ud800.txt', 'must be valid Unicode'],
 ];
 
-test.each(FAULTS)('the path %j %s', (path, fault) => {
-  expect(pathError(path)).toBe(fault);
+test.each(ERRORS)('the path %j %s', (path, error) => {
+  expect(pathError(path)).toBe(error);
 });

@@ -5,16 +5,16 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startNginx } from '../../dev/nginx.ts';
 import { listening } from '../support/postern.ts';
 import { requestBytes, sendRaw } from '../support/raw.ts';
-import { gateSnippet, ways } from '../support/site.ts';
+import { gateSnippet, modes } from '../support/site.ts';
 
 // Only the functions of http.conf are missing.
-test.each(ways)('snippets: a site without http.conf works by %s', async (way) => {
+test.each(modes)('snippets: a site without http.conf works by %s', async (mode) => {
   const cookies: unknown[] = [];
   const gate: RequestListener = (request, response) => {
     cookies.push(request.headers['postern-cookie'], request.headers['postern-resume']);
     const target = '/protected/a.html';
     const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
-    response.writeHead(way === 'auth_request' ? 204 : 200, headers).end();
+    response.writeHead(mode === 'auth_request' ? 204 : 200, headers).end();
   };
   const { port, stop } = await listening(gate);
   onTestFinished(stop);
@@ -26,7 +26,7 @@ test.each(ways)('snippets: a site without http.conf works by %s', async (way) =>
       server {
         listen 127.0.0.1:${own.port};
         include postern/auth-request.conf;
-        location ^~ /download/ { ${gateSnippet(way)} }
+        location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
           include postern/internal.conf; include postern/headers.conf; alias ${own.dir}/;
         }

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ways } from '../support/site.ts';
+import { modes } from '../support/site.ts';
 import { addressOf, askAtOnce, enter, lineUp, RACERS, type Racer, tally } from './racers.ts';
 import { CONTENT, type RaceSite, startRaceSite } from './site.ts';
 
-describe.each(ways)('races: a thousand HEAD requests by %s', (way) => {
+describe.each(modes)('races: a thousand HEAD requests by %s', (mode) => {
   let site: RaceSite;
   let racers: Racer[];
   let other: Racer;
   beforeAll(async () => {
-    site = await startRaceSite(way, 'Redis');
+    site = await startRaceSite(mode, 'Redis');
     racers = await lineUp(site.port);
     other = await enter(site.port, addressOf(RACERS));
   });

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ways } from '../support/site.ts';
+import { modes } from '../support/site.ts';
 import { askAtOnce, lineUp, RACERS, type Racer, tally } from './racers.ts';
 import { type Kept, type RaceSite, startRaceSite } from './site.ts';
 
 const kept: readonly Kept[] = ['Redis', 'memory'];
-const tracks = kept.flatMap((store) => ways.map((way) => [way, store] as const));
+const tracks = kept.flatMap((store) => modes.map((mode) => [mode, store] as const));
 
-describe.each(tracks)('races: a thousand clients and one token by %s on %s', (way, store) => {
+describe.each(tracks)('races: a thousand clients and one token by %s on %s', (mode, store) => {
   let site: RaceSite;
   let racers: Racer[];
   beforeAll(async () => {
-    site = await startRaceSite(way, store);
+    site = await startRaceSite(mode, store);
     racers = await lineUp(site.port);
   });
   afterAll(async () => {

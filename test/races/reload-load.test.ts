@@ -5,7 +5,7 @@ import { startNginx } from '../../dev/nginx.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
-import { ways } from '../support/site.ts';
+import { modes } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 import { filesServer } from './site.ts';
 
@@ -14,11 +14,11 @@ const CLIENTS = 16;
 
 // Clients that never stop asking through nginx, and one that never stops issuing tokens.
 test.each([
-  ...ways.map((way) => [way, 'no decision cache', ''] as const),
+  ...modes.map((mode) => [mode, 'no decision cache', ''] as const),
   ['auth_request', 'a decision cache', CACHE_CONF] as const,
 ])(
   'races: 20 reloads under load by %s with %s: no request fails',
-  async (way, _, cache) => {
+  async (mode, _, cache) => {
     const ttl = cache === '' ? {} : { decision_ttl: 1 };
     const config = { ...CONFIG, ...ttl, log_level: 'info' };
     const service = await startReloadable(config);
@@ -28,7 +28,7 @@ test.each([
       include postern/http.conf;
       ${cache}
       upstream postern { server 127.0.0.1:${service.gatePort} max_fails=3 fail_timeout=1s; keepalive 256; }
-      ${filesServer(way, port, dir)}`,
+      ${filesServer(mode, port, dir)}`,
     });
     onTestFinished(nginx.stop);
     await mkdir(join(nginx.dir, 'files'));

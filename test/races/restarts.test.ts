@@ -10,7 +10,7 @@ import { waitFor } from '../../dev/wait.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { samplesOf } from '../support/samples.ts';
-import { type Way, ways } from '../support/site.ts';
+import { modes, type SiteMode } from '../support/site.ts';
 import { askApi, filesServer } from './site.ts';
 
 // Two gates behind one nginx, and clients that never stop asking while a gate is away.
@@ -78,7 +78,7 @@ async function startGate(kind: Kind, folder: string): Promise<Gate> {
 }
 
 /** Two gates, and nginx with their server lines as nginx/nginx.conf has them. */
-async function startSite(way: Way, kind: Kind) {
+async function startSite(mode: SiteMode, kind: Kind) {
   const folder = await temporaryFolder();
   ended.push(() => rm(folder, { recursive: true }));
   const gates = await Promise.all([startGate(kind, folder), startGate(kind, folder)]);
@@ -92,7 +92,7 @@ async function startSite(way: Way, kind: Kind) {
         ${gates.map(({ address }) => `server ${address}${more};`).join('\n')}
         keepalive 256;
       }
-      ${filesServer(way, port, dir)}`,
+      ${filesServer(mode, port, dir)}`,
   });
   ended.push(nginx.stop);
   await mkdir(join(nginx.dir, 'files'));
@@ -135,13 +135,13 @@ async function startClients(port: number, url: string) {
 
 const kinds: readonly Kind[] = ['TCP', 'a Unix socket'];
 
-describe.each(ways.flatMap((way) => kinds.map((kind) => [way, kind] as const)))(
+describe.each(modes.flatMap((mode) => kinds.map((kind) => [mode, kind] as const)))(
   'races: two gates by %s on %s',
-  (way, kind) => {
+  (mode, kind) => {
     test.each(['SIGTERM', 'SIGKILL'] as const)(
       'ended in turn by %s and started again: no request fails',
       async (signal) => {
-        const { gates, port, url } = await startSite(way, kind);
+        const { gates, port, url } = await startSite(mode, kind);
         const clients = await startClients(port, url);
         await clients.progress(5);
         for (const gate of gates) {
@@ -157,7 +157,7 @@ describe.each(ways.flatMap((way) => kinds.map((kind) => [way, kind] as const)))(
     );
 
     test('one gate hangs and recovers: no request fails', async () => {
-      const { gates, port, url } = await startSite(way, kind);
+      const { gates, port, url } = await startSite(mode, kind);
       const clients = await startClients(port, url);
       await clients.progress(5);
       gates[0].service.signal('SIGSTOP');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Redis } from '../../dev/redis.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { tell } from '../store/open-redis.ts';
-import { ways } from '../support/site.ts';
+import { modes } from '../support/site.ts';
 import {
   addressOf,
   askAtOnce,
@@ -15,12 +15,12 @@ import {
 } from './racers.ts';
 import { type RaceSite, startRaceSite } from './site.ts';
 
-describe.each(ways)('races: a thousand requests in progress by %s', (way) => {
+describe.each(modes)('races: a thousand requests in progress by %s', (mode) => {
   let site: RaceSite;
   let racers: Racer[];
   let stranger: Racer;
   beforeAll(async () => {
-    site = await startRaceSite(way, 'Redis');
+    site = await startRaceSite(mode, 'Redis');
     racers = await lineUp(site.port);
     stranger = await enter(site.port, addressOf(RACERS));
   });

@@ -5,7 +5,7 @@ import { type Redis, startRedis } from '../../dev/redis.ts';
 import { startService } from '../../dev/service.ts';
 import { waitFor } from '../../dev/wait.ts';
 import { type IssuedToken, KEY } from '../support/postern.ts';
-import { gateSnippet, type Way } from '../support/site.ts';
+import { gateSnippet, type SiteMode } from '../support/site.ts';
 
 export type Kept = 'Redis' | 'memory';
 
@@ -36,7 +36,7 @@ interface Instance {
 }
 
 /** nginx in front of real processes, which it asks in turn. The site has one file, `/download/a`. */
-export async function startRaceSite(way: Way, kept: Kept): Promise<RaceSite> {
+export async function startRaceSite(mode: SiteMode, kept: Kept): Promise<RaceSite> {
   const ended: Array<() => Promise<unknown>> = [];
   const stop = async () => {
     for (const end of ended.splice(0).reverse()) await end();
@@ -55,7 +55,7 @@ export async function startRaceSite(way: Way, kept: Kept): Promise<RaceSite> {
           # One for each racer, so that none waits for its own to be opened.
           keepalive 1024;
         }
-        ${filesServer(way, port, dir)}`,
+        ${filesServer(mode, port, dir)}`,
     });
     ended.push(() => nginx.stop());
     await mkdir(join(nginx.dir, 'files'));
@@ -108,13 +108,13 @@ export async function askApi(
 }
 
 /** A server block with a gate, for the files below `dir`. All clients may connect at once. */
-export function filesServer(way: Way, port: number, dir: string): string {
+export function filesServer(mode: SiteMode, port: number, dir: string): string {
   return `
     server {
       listen 127.0.0.1:${port} backlog=4096;
       server_name files.example;
       include postern/auth-request.conf;
-      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
         include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
       }

@@ -13,16 +13,16 @@ import {
 } from './postern.ts';
 import { type Headers, type RawAnswer, requestBytes, sendRaw } from './raw.ts';
 
-export type Way = 'auth_request' | 'X-Accel';
-export const ways: readonly Way[] = ['auth_request', 'X-Accel'];
+export type SiteMode = 'auth_request' | 'X-Accel';
+export const modes: readonly SiteMode[] = ['auth_request', 'X-Accel'];
 
-export function gateSnippet(way: Way): string {
-  return `include postern/${way === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
+export function gateSnippet(mode: SiteMode): string {
+  return `include postern/${mode === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
 }
 
 /** In each piece of configuration, `$files` is the folder of the files and `$port` nginx's port. */
 export interface SiteOptions extends PosternOptions {
-  readonly way: Way;
+  readonly mode: SiteMode;
   /** Files by their name below the protected folder. */
   readonly files?: Readonly<Record<string, string | Buffer>>;
   /** In the http block, before the server. */
@@ -67,7 +67,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   await mkdir(files);
   await writeFiles(files, options.files);
   const usual = `
-    location ^~ /download/ { ${gateSnippet(options.way)} }
+    location ^~ /download/ { ${gateSnippet(options.mode)} }
     location ^~ /protected/ {
       include postern/internal.conf; include postern/headers.conf; alias $files/;
     }`;

@@ -2,10 +2,10 @@ import { headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
 import type { TestedSite } from './site.ts';
 
 /**
- * `ok` and `fault`: the check ran. `skipped`: not requested, or this site lacks what the check needs.
+ * `ok` and `failed`: the check ran. `skipped`: not requested, or this site lacks what the check needs.
  * `untested`: the check could not finish, so the result proves nothing.
  */
-export type Verdict = 'ok' | 'fault' | 'skipped' | 'untested';
+export type Verdict = 'ok' | 'failed' | 'skipped' | 'untested';
 
 export interface CheckResult {
   readonly verdict: Verdict;
@@ -30,8 +30,8 @@ export interface Check {
 export type Checks = Readonly<Record<string, Check>>;
 
 export const ok = (saw: string): CheckResult => ({ verdict: 'ok', saw });
-export const fault = (saw: string, more: { why?: string; fix?: string } = {}): CheckResult => ({
-  verdict: 'fault',
+export const failed = (saw: string, more: { why?: string; fix?: string } = {}): CheckResult => ({
+  verdict: 'failed',
   saw,
   ...more,
 });
@@ -87,7 +87,7 @@ export async function runAttempts(
   }));
   const unknown = rows.filter(({ answer }) => isUnknown(answer));
   const bad = rows.filter(({ answer }) => !isUnknown(answer) && !isExpected(answer, site));
-  if (bad.length > 0) return fault(grouped(bad));
+  if (bad.length > 0) return failed(grouped(bad));
   if (unknown.length > 0) return untested(grouped(unknown));
   const statuses = [...new Set(rows.map(({ seen }) => seen))].sort().join(', ');
   return ok(rows.length > 1 ? `${statuses} (${rows.length} requests)` : statuses);

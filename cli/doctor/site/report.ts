@@ -18,21 +18,21 @@ export interface Report {
 
 const MARKS: Readonly<Record<Verdict, string>> = {
   ok: '✓',
-  fault: '✗',
+  failed: '✗',
   skipped: '–',
   untested: '–',
 };
 
-/** A table, with the reason and the fix for each fault. */
+/** A table, with the reason and the fix for each failed check. */
 export function formatReport({ url, canary, rows, requests, seconds }: Report): string {
   const width = Math.max(...rows.map(({ title }) => title.length));
   const lines = rows.map(({ id, verdict, title, saw, ...texts }) => {
     const start = `${title.padEnd(width)}  `;
-    if (verdict === 'fault') return formatFinding(id, start + saw, texts);
+    if (verdict === 'failed') return formatFinding(id, start + saw, texts);
     return `${MARKS[verdict]} ${start}${verdict === 'untested' ? 'not tested: ' : ''}${saw}`;
   });
   const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
-  const sum = `${count('ok')} ✓, ${count('fault')} ✗, ${count('skipped') + count('untested')} –`;
+  const sum = `${count('ok')} ✓, ${count('failed')} ✗, ${count('skipped') + count('untested')} –`;
   return [
     `${url}, with ${canary}`,
     '',
@@ -43,17 +43,17 @@ export function formatReport({ url, canary, rows, requests, seconds }: Report): 
   ].join('\n');
 }
 
-/** The same for programs. Only faults have `why` and `fix`. */
+/** The same for programs. Only failed checks have `why` and `fix`. */
 export function formatReportJson({ rows, ...rest }: Report): string {
   const checks = rows.map(({ id, verdict, saw, why, fix }) =>
-    verdict === 'fault' ? { id, verdict, saw, why, fix } : { id, verdict, saw },
+    verdict === 'failed' ? { id, verdict, saw, why, fix } : { id, verdict, saw },
   );
   return `${JSON.stringify({ ...rest, checks })}\n`;
 }
 
-/** 1: a fault. 2: no fault, but a check that could not finish. */
+/** 1: a check failed. 2: none failed, but one could not finish. */
 export function exitCode(rows: readonly Row[]): 0 | 1 | 2 {
-  if (rows.some(({ verdict }) => verdict === 'fault')) return 1;
+  if (rows.some(({ verdict }) => verdict === 'failed')) return 1;
   return rows.some(({ verdict }) => verdict === 'untested') ? 2 : 0;
 }
 

@@ -8,15 +8,15 @@ import { downloader } from '../../clients/download.ts';
 import { testFolder } from '../../clients/folder.ts';
 import { makePlaylist, play, SECONDS } from '../../clients/hls.ts';
 import { type ReportingSite, startReportingSite } from '../../support/delivery.ts';
-import { ways } from '../../support/site.ts';
+import { modes } from '../../support/site.ts';
 
 const SIZE = 8_000_000;
 
-describe.each(ways)('delivery: what clients download by %s', (way) => {
+describe.each(modes)('delivery: what clients download by %s', (mode) => {
   let site: ReportingSite;
   beforeAll(async () => {
     site = await startReportingSite({
-      way,
+      mode,
       files: { 'big.bin': randomBytes(SIZE) },
       server: 'http2 on;',
     });
@@ -79,7 +79,7 @@ describe.each(ways)('delivery: what clients download by %s', (way) => {
 });
 
 test('delivery: a flood of 100,000 lines leaves the service answering, and its memory bounded', async () => {
-  const site = await startReportingSite({ way: 'auth_request', files: { 'a.txt': 'hello' } });
+  const site = await startReportingSite({ mode: 'auth_request', files: { 'a.txt': 'hello' } });
   onTestFinished(site.stop);
   const { url } = await site.issue({ path: '/download/a.txt' });
   const before = process.memoryUsage().heapUsed;

@@ -58,7 +58,7 @@ test('key file: only the public half of each key is published', async () => {
   expect(payload).toMatchObject({ path: '/download/a', client_id: 'web', revocable: false });
 });
 
-const FAULTS: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<void>]> = [
+const DAMAGES: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<void>]> = [
   ['does not exist', (file) => rm(file.path)],
   ['is empty', (file) => file.write('')],
   ['is cut off', (file, keys) => file.write(JSON.stringify({ keys }, null, 2).slice(0, -30))],
@@ -89,7 +89,7 @@ async function halves(file: KeyFile, keys: JWK[]): Promise<void> {
 
 describe('key file: an invalid file', () => {
   // Each file needs a process at start. One process tries all of them on SIGHUP.
-  test.each(FAULTS.filter(([what]) => AT_START.includes(what)))(
+  test.each(DAMAGES.filter(([what]) => AT_START.includes(what)))(
     'at start, if it %s, exits with 2 and names the file',
     async (_, damage) => {
       const file = await keyFile();
@@ -113,7 +113,7 @@ describe('key file: an invalid file', () => {
     const keys = await file.keys();
     const service = await startInstance({ POSTERN_JWT_KEYS: file.path });
     const { access_token: old } = await service.issue(LIVES);
-    for (const [what, damage] of FAULTS) {
+    for (const [what, damage] of DAMAGES) {
       await damage(file, keys);
       expect(await service.reload(), what).toMatchObject({
         level: 'error',

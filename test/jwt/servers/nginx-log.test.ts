@@ -44,7 +44,7 @@ describe('log: nginx hides a JWT', () => {
     ['in a URL within a URL within a URL', `/login?next=%2Fgo%3Fto%3D%252Fa%253Ftoken%253D${jwt}`],
     ['with its first letters encoded', `/download/a.txt?token=%65%79${jwt.slice(2)}`],
   ])('%s', async (_, target) => {
-    const site = await startSite({ way: 'auth_request' });
+    const site = await startSite({ mode: 'auth_request' });
     await site.ask('GET', target, { Referer: `http://files.example${target}` });
     const log = await waitFor(async () => (await site.log()) || undefined, { what: 'a line' });
     await site.stop();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createSign } from '../../../service/storage/sign.ts';
 import { type Listening, listening, mount } from '../../support/postern.ts';
 import { type Headers, requestBytes, sendRaw } from '../../support/raw.ts';
-import { gateSnippet, type Site, startSite, ways } from '../../support/site.ts';
+import { gateSnippet, modes, type Site, startSite } from '../../support/site.ts';
 
 const CREDENTIALS = { accessKeyId: 'AKIA', secretAccessKey: 'the-secret-of-the-storage' };
 const SECRET = 'an object that nobody may have';
@@ -73,7 +73,7 @@ const HEADERS: Headers = {
   'X-Amz-Copy-Source': '/media/other/x.ts',
 };
 
-describe.each(ways)('object store: no request reaches another object by %s', (way) => {
+describe.each(modes)('object store: no request reaches another object by %s', (mode) => {
   let storage: Listening;
   let site: Site;
   let answer: ((response: ServerResponse) => void) | undefined;
@@ -98,7 +98,7 @@ describe.each(ways)('object store: no request reaches another object by %s', (wa
       }`;
     const places = ['/media/', '/media2/', '/download/'];
     site = await startSite({
-      way,
+      mode,
       files: { 'secret.txt': SECRET },
       mounts: [
         mount('/media/', '/s3-media/', { sign: (name) => signFor('media')(name) }),
@@ -108,7 +108,7 @@ describe.each(ways)('object store: no request reaches another object by %s', (wa
       http: `upstream storage { server 127.0.0.1:${storage.port}; keepalive 8; }`,
       server: 'underscores_in_headers on;',
       only: `
-        ${places.map((place) => `location ^~ ${place} { ${gateSnippet(way)} }`).join('\n')}
+        ${places.map((place) => `location ^~ ${place} { ${gateSnippet(mode)} }`).join('\n')}
         location ^~ /protected/ {
           include postern/internal.conf; include postern/headers.conf; alias $files/;
         }

@@ -7,7 +7,7 @@ import { client } from '../../clients/client.ts';
 import { testFolder } from '../../clients/folder.ts';
 import { fragments, makePlaylist, SECONDS } from '../../clients/hls.ts';
 import { waitForLines } from '../../clients/site-log.ts';
-import { ways } from '../../support/site.ts';
+import { modes } from '../../support/site.ts';
 import { START_MS, startStorageSite } from './storage-site.ts';
 
 /** Fetches the playlist and all that it names, as scripts that play HLS do; statuses and lengths. */
@@ -32,10 +32,10 @@ const playAll = (url: string) => `new Promise((resolve) => {
   video.play().catch(({ message }) => resolve(message));
 })`;
 
-test.for(ways)(
+test.for(modes)(
   'Chromium: plays HLS from a private bucket with the token of a prefix by %s',
   { timeout: START_MS },
-  async (way, context) => {
+  async (mode, context) => {
     const browser = await openBrowser('Chromium', context);
     const ffmpeg = await client('ffmpeg', context);
     const folder = join(await testFolder(), 'hls');
@@ -48,7 +48,7 @@ test.for(ways)(
     );
     const site = await startStorageSite(
       { media: Object.fromEntries(objects) },
-      { way, locations: pagesLocation },
+      { mode, locations: pagesLocation },
     );
     onTestFinished(() => site.stop());
     const { id, url } = await site.issue({ prefix: '/media/hls/' });

@@ -29,7 +29,7 @@ export async function startHotObjects(buckets: Buckets, options: HotObjectsOptio
   };
   const state = { decided: 0, objects: join(folder, 'objects') };
   const site = await startStorageSite(buckets, {
-    way: 'auth_request',
+    mode: 'auth_request',
     ...(options.now !== undefined && { now: options.now }),
     httpOf: cacheOf,
     proxyPass: `http://unix:${folder}/socket/objects.sock:/media/videos/$postern_object?$args`,

@@ -30,7 +30,7 @@ test.runIf(canMeasureCpu).each([
   ['X-Accel', ['--x-accel']],
 ])(
   '100 slow downloads at once by %s take the buffers of nginx, and no CPU of Postern for their bytes',
-  async (way, words) => {
+  async (mode, words) => {
     const { nginx, service, issue, stop } = await startBuiltSite({
       storage: { endpoint: await startFastStorage() },
       words,
@@ -65,7 +65,7 @@ test.runIf(canMeasureCpu).each([
     const decisions = () => service.stdout().split('/media/big.bin').length - 2;
     await expect.poll(decisions).toBe(WARM_UP + DOWNLOADS);
     console.info(
-      `${way}, 100 downloads of ${SIZE / MIB} MiB: nginx +${Math.round(memory / MIB)} MiB, ` +
+      `${mode}, 100 downloads of ${SIZE / MIB} MiB: nginx +${Math.round(memory / MIB)} MiB, ` +
         `Postern ${((cpu * 1e8) / (DOWNLOADS * SIZE)).toFixed(4)} s of CPU for each 100 MB`,
     );
     // 16k and eight buffers of 32k for each. Whole objects would be 3200 MiB.

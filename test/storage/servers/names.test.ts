@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
-import { ways } from '../../support/site.ts';
+import { modes } from '../../support/site.ts';
 import { encoded, START_MS, type StorageSite, startStorageSite } from './storage-site.ts';
 
 const NAMES = [
@@ -14,13 +14,13 @@ const NAMES = [
   `${'+'.repeat(996)}.txt`,
 ];
 
-describe.each(ways)('object store: names of objects by %s', (way) => {
+describe.each(modes)('object store: names of objects by %s', (mode) => {
   let site: StorageSite;
   beforeAll(async () => {
     // The content is the name, so that no other object can be taken for it.
     const objects = Object.fromEntries(NAMES.map((name) => [`videos/${name}`, `this is ${name}`]));
     const decoys = { 'videos/pA.txt': 'decoded twice', 'videos/a b.txt': 'a plus is a space' };
-    site = await startStorageSite({ media: { ...objects, ...decoys } }, { way });
+    site = await startStorageSite({ media: { ...objects, ...decoys } }, { mode });
   }, START_MS);
   afterAll(() => site.stop());
 

@@ -10,7 +10,7 @@ describe('object store: the decision cache', () => {
     site = await startStorageSite(
       { media: { 'videos/a.txt': 'the object' } },
       {
-        way: 'auth_request',
+        mode: 'auth_request',
         decisionTtl: 600,
         now: () => Date.now() + clock.ahead,
         http: `

@@ -40,7 +40,7 @@ export async function startStorageSite(
   options: StorageSiteOptions,
 ): Promise<StorageSite> {
   const s3 = await startS3(buckets);
-  const { way, now, onDecision } = options;
+  const { mode, now, onDecision } = options;
   const sign = signFor(s3, now);
   const site = await startSite({
     ...options,
@@ -57,11 +57,11 @@ export async function startStorageSite(
       upstream storage { server 127.0.0.1:${s3.port}; keepalive 16; }
       ${options.http ?? ''} ${options.httpOf?.(s3.port) ?? ''}`,
     only: `
-      location ^~ /download/ { ${gateSnippet(way)} }
+      location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
         include postern/internal.conf; include postern/headers.conf; alias $files/;
       }
-      location ^~ /media/ { ${gateSnippet(way)} }
+      location ^~ /media/ { ${gateSnippet(mode)} }
       location ^~ /s3-media/ {
         include postern/internal-proxy.conf; include postern/headers.conf;
         proxy_set_header Host 127.0.0.1:${s3.port};

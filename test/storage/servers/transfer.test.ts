@@ -6,18 +6,18 @@ import { downloader } from '../../clients/download.ts';
 import { testFolder } from '../../clients/folder.ts';
 import { waitForLines } from '../../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../../clients/state.ts';
-import { ways } from '../../support/site.ts';
+import { modes } from '../../support/site.ts';
 import { START_MS, type StorageSite, startStorageSite } from './storage-site.ts';
 
 const MIB = 1024 * 1024;
 const BYTES = randomBytes(8 * MIB);
 const TEXT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
 
-describe.each(ways)('object store: transfers by %s', (way) => {
+describe.each(modes)('object store: transfers by %s', (mode) => {
   let site: StorageSite;
   beforeAll(async () => {
     const objects = { 'videos/big.bin': BYTES, 'videos/a.txt': TEXT, 'other/b.txt': 'other' };
-    site = await startStorageSite({ media: objects }, { way });
+    site = await startStorageSite({ media: objects }, { mode });
   }, START_MS);
   afterAll(() => site.stop());
 

@@ -177,7 +177,7 @@ test.each([
   const secret = 'secret-of-the-record';
   const id = newId();
   const grant = grantAt(Date.now(), { client: secret, covers: `/download/${secret}` });
-  const error = await store.issue([[id, grant]]).catch((fault: Error) => fault);
+  const error = await store.issue([[id, grant]]).catch((cause: Error) => cause);
   log.error({ err: error, reason: (error as Error).message }, 'issuing failed');
   expect((error as Error).message).toMatch(/ERR to EVAL/);
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret);
@@ -190,7 +190,7 @@ test('Redis errors: no part of a damaged record is logged', async () => {
   await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store' });
   const id = newId();
   await tell(redis, `SET postern:grant:{${id}} '{"v":2,"c":"secret"' EX 60`);
-  const error = await store.find(id).catch((fault: Error) => fault);
+  const error = await store.find(id).catch((cause: Error) => cause);
   expect((error as Error).message).toBe('Redis holds a record that is not JSON');
 });
 

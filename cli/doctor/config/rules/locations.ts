@@ -35,7 +35,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
         return { at, seen: `${at.name} ${words} in the ${context.at.name} block` };
       }),
   }),
-  'second-door': secondUrl,
+  'second-url': secondUrl,
   'alias-slash': aliasSlash,
 };
 

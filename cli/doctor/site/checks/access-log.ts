@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { decodings } from '../../../../service/domain/without-tokens.ts';
 import { Failure } from '../../../errors.ts';
 import { systemReason } from '../../../io.ts';
-import { type Check, type CheckResult, fault, ok, untested } from '../check.ts';
+import { type Check, type CheckResult, failed, ok, untested } from '../check.ts';
 import { type TestedSite, withToken } from '../site.ts';
 
 export const ACCESS_LOG = 'access-log';
@@ -77,7 +77,7 @@ function search(site: TestedSite, text: string): CheckResult {
     .split('\n')
     .filter((line) => decodings(line).some((form) => tokens.some((token) => form.includes(token))));
   return hit.length > 0
-    ? fault(`${hit.length} lines contain a token of this run`)
+    ? failed(`${hit.length} lines contain a token of this run`)
     : ok(`${lines.length} lines of this run, no token`);
 }
 

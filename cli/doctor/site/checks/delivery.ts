@@ -3,7 +3,7 @@ import {
   type CheckResult,
   type Checks,
   describe,
-  fault,
+  failed,
   hasCanary,
   isDenial,
   isUnknown,
@@ -32,7 +32,7 @@ export const cacheChecks: Checks = {
       const foreign = (await site.issue({ ip: [NOBODY] })).token;
       const first = await site.ask({ target, headers: bearer(good) });
       if (isDenial(first, site)) {
-        return fault(`${first.status} for a valid token in a header`, LOCKED);
+        return failed(`${first.status} for a valid token in a header`, LOCKED);
       }
       if (!hasCanary(first, site)) return untested(describe(first, site));
       await site.ask({ target, headers: cookie(good) });
@@ -47,7 +47,7 @@ export const cacheChecks: Checks = {
       // The reverse: a cached denial would deny access to everyone.
       const again = await site.ask({ target, headers: bearer(good) });
       if (hasCanary(again, site)) return finding;
-      return fault(`${again.status} for a valid token after denials`, LOCKED);
+      return failed(`${again.status} for a valid token after denials`, LOCKED);
     },
   },
   'counted-reuse': {
@@ -60,7 +60,7 @@ export const cacheChecks: Checks = {
       if (!hasCanary(first, site)) return untested(describe(first, site));
       const cookies = first.headers.filter(([name]) => name === 'set-cookie');
       if (!cookies.some(([, value]) => value.startsWith('postern_resume='))) {
-        return fault('no Set-Cookie with the first use', {
+        return failed('no Set-Cookie with the first use', {
           why: 'a client cannot resume a single-use download that it started',
           fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
         });
@@ -80,7 +80,7 @@ export const cacheChecks: Checks = {
       if (!hasCanary(second, site)) return untested(describe(second, site));
       for (const name of ['x-cache', 'x-cache-status', 'cf-cache-status', 'age']) {
         const value = headerOf(second, name) ?? '';
-        if (/hit/i.test(value) || Number(value) > 0) return fault(`${name}: ${value}`);
+        if (/hit/i.test(value) || Number(value) > 0) return failed(`${name}: ${value}`);
       }
       const finding = await runAttempts(site, {
         'the same without its token': { target: plain },
@@ -100,7 +100,7 @@ async function deliveries(site: TestedSite, cases: readonly Delivery[]): Promise
     const answer = await site.ask({ ...request, target });
     if (isUnknown(answer)) return untested(describe(answer, site));
     const what = wrong(answer, site.canary.body);
-    if (what) return fault(what);
+    if (what) return failed(what);
     seen.push(answer.status);
   }
   return ok(seen.join(', '));
@@ -230,12 +230,12 @@ export const deliveryChecks: Checks = {
       const { target } = await site.issue();
       const answer = await site.ask({ target });
       if (answer.status !== 200) return untested(String(answer.status));
-      const faults = [...missing(answer), ...twice(answer)];
-      if (faults.length === 0) return ok('all present, each once');
+      const problems = [...missing(answer), ...twice(answer)];
+      if (problems.length === 0) return ok('all present, each once');
       // Only the sandbox is missing: headers.conf is included, http.conf is not.
       const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
-      const isOnly = faults.length === 1 && faults[0]?.includes(SANDBOX);
-      return fault(faults.join('; '), isOnly && !hasPolicy ? { fix: HTTP_CONF } : {});
+      const isOnly = problems.length === 1 && problems[0]?.includes(SANDBOX);
+      return failed(problems.join('; '), isOnly && !hasPolicy ? { fix: HTTP_CONF } : {});
     },
   },
   'inner-headers': {
@@ -254,14 +254,14 @@ export const deliveryChecks: Checks = {
           headers: { ...INNER, 'X-Original-URI': target },
         },
       };
-      const faults: string[] = [];
+      const problems: string[] = [];
       for (const [name, request] of Object.entries(requests)) {
         const answer = await answerTo(site, request);
         if (typeof answer === 'string') return untested(`${name}: ${answer}`);
         const names = answer.headers.map(([own]) => own).filter((own) => INNER_NAME.test(own));
-        if (names.length > 0) faults.push(`${name}: ${names.join(', ')}`);
+        if (names.length > 0) problems.push(`${name}: ${names.join(', ')}`);
       }
-      return faults.length > 0 ? fault(faults.join('; ')) : ok('none of them');
+      return problems.length > 0 ? failed(problems.join('; ')) : ok('none of them');
     },
   },
 };

@@ -3,7 +3,7 @@ import {
   type Checks,
   describe,
   type Expectation,
-  fault,
+  failed,
   isGateDenial,
   isNotTheFile,
   isUnknown,
@@ -103,7 +103,7 @@ export const locationChecks: Checks = {
       const location = headerOf(answer, 'location');
       return location === undefined
         ? ok(String(answer.status))
-        : fault(`${answer.status}, Location: ${location}`);
+        : failed(`${answer.status}, Location: ${location}`);
     },
   },
   'alias-slash': {

@@ -4,7 +4,7 @@ import {
   type CheckResult,
   type Checks,
   describe,
-  fault,
+  failed,
   hasCanary,
   isNotTheFile,
   ok,
@@ -146,7 +146,7 @@ async function seenBy(site: TestedSite, from?: string): Promise<Seen | string> {
 async function bound(site: TestedSite, address: string): Promise<CheckResult> {
   const { target } = await site.issue({ ip: [address] });
   const answer = await site.ask({ target, from: address });
-  if (!hasCanary(answer, site)) return fault(`${answer.status} for a token bound to ${address}`);
+  if (!hasCanary(answer, site)) return failed(`${answer.status} for a token bound to ${address}`);
   return ok(`${address}, the address of this machine`);
 }
 
@@ -167,7 +167,7 @@ export const addressChecks: Checks = {
       const { address, heard } = result;
       const { localAddress: here, remoteAddress: there } = heard;
       if (address === undefined) {
-        return fault('none', { fix: 'proxy_set_header X-Real-IP $remote_addr;' });
+        return failed('none', { fix: 'proxy_set_header X-Real-IP $remote_addr;' });
       }
       if (address === networkOf(here)) return bound(site, here);
       const saw = `Postern sees ${address}, this machine has ${here}`;
@@ -175,7 +175,7 @@ export const addressChecks: Checks = {
       if (isWithin(here, PRIVATE) && !isWithin(address, PRIVATE) && address !== networkOf(there)) {
         return skipped(`${saw}: it cannot tell whether that is its public address`);
       }
-      return fault(saw);
+      return failed(saw);
     },
   },
   'spoofed-address': {

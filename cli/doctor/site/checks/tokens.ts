@@ -121,7 +121,7 @@ export const tokenChecks: Checks = {
         if (finding.verdict === 'ok' && seconds > 1) {
           return ok(`${finding.saw}, ${seconds.toFixed(1)} s later: nginx caches decisions`);
         }
-        if (finding.verdict !== 'fault' || isOpen || Date.now() > last) return finding;
+        if (finding.verdict !== 'failed' || isOpen || Date.now() > last) return finding;
         site.say('waiting for a revocation to take effect');
         await site.pause(250);
       }

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { nginxFolder } from '../../../../dev/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
 import { mount } from '../../../support/postern.ts';
-import { startSite, type Way, ways } from '../../../support/site.ts';
+import { modes, type SiteMode, startSite } from '../../../support/site.ts';
 import { CACHE_CONF } from '../../../support/snippet.ts';
 import { run } from './command.ts';
 import { diagnosed, dumpOf, started } from './trap.ts';
@@ -41,11 +41,11 @@ test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', asy
 const LIMIT_CONN = 'include postern/limit-conn.conf; limit_conn postern_connections 8;';
 const OTHERS = `${CACHE_CONF} include postern/cors.conf; include postern/login.conf;`;
 
-test.each(ways)(
+test.each(modes)(
   'doctor --config finds nothing in the site of the tests, by %s',
-  async (way: Way) => {
+  async (mode: SiteMode) => {
     const site = await started({
-      way,
+      mode,
       http: `${LIMIT_CONN} ${OTHERS}`,
       // As in a usual nginx.conf.
       server:
@@ -58,7 +58,7 @@ test.each(ways)(
 );
 
 test('doctor --config reports the default log of nginx beside the format postern', async () => {
-  const site = await startSite({ way: 'auth_request' });
+  const site = await startSite({ mode: 'auth_request' });
   onTestFinished(site.stop);
   expect(diagnosed(await dumpOf(site))).toMatchObject([{ rule: 'log' }]);
 });

@@ -55,26 +55,26 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'a location inside the public location, by X-Accel': {
     found: [['nested', 'location ~ \\.txt$']],
     broken: {
-      way: 'X-Accel',
+      mode: 'X-Accel',
       files: OPEN,
       server: 'root $files/../www;',
       only: around(`${X_ACCEL}\nlocation ~ \\.txt$ { }`),
     },
     proof: opens('/download/a.txt'),
-    fixed: { way: 'X-Accel', files: OPEN, server: 'root $files/../www;' },
+    fixed: { mode: 'X-Accel', files: OPEN, server: 'root $files/../www;' },
     shut: denies('/download/a.txt'),
   },
   'an if with a rewrite inside the public location, by X-Accel': {
     found: [['nested', 'if ($arg_y']],
     broken: {
-      way: 'X-Accel',
+      mode: 'X-Accel',
       files: OPEN,
       only: around(`if ($arg_y = "") { rewrite ^ /open$uri last; }\n${X_ACCEL}`),
       locations: 'location /open/ { alias $files/../www/; }',
     },
     proof: opens('/download/a.txt'),
     fixed: {
-      way: 'X-Accel',
+      mode: 'X-Accel',
       files: OPEN,
       only: around(`if ($arg_y = "") { set $seen 1; }\n${X_ACCEL}`),
       locations: 'location /open/ { alias $files/../www/; }',

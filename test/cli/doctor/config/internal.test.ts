@@ -51,28 +51,28 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     shut: opensVip([404, '']),
   },
   'files under a root of the site': {
-    found: [['second-door', 'root $files/..;']],
+    found: [['second-url', 'root $files/..;']],
     broken: { server: 'root $files/..;' },
     proof: opens('/files/a.txt'),
     fixed: { server: 'root $files/../www;' },
     shut: isNotThere('/files/a.txt'),
   },
   'files under a root, with a location that returns 404 for them': {
-    found: [['second-door', 'root $files/..;']],
+    found: [['second-url', 'root $files/..;']],
     broken: { server: 'root $files/..;', locations: 'location /file { }' },
     proof: opens('/files/a.txt'),
     fixed: { server: 'root $files/..;', locations: 'location ^~ /files/ { return 404; }' },
     shut: isNotThere('/files/a.txt'),
   },
   'files that another location also serves': {
-    found: [['second-door', 'alias $files/sub/;']],
+    found: [['second-url', 'alias $files/sub/;']],
     broken: { locations: 'location /open/ {\nalias $files/sub/;\n}' },
     proof: async (site) => expect(await answer(site, '/open/c.txt')).toEqual([200, 'file c']),
     fixed: { locations: 'location /open/ { deny all; alias $files/sub/; }' },
     shut: async (site) => expect((await answer(site, '/open/c.txt'))[0]).toBe(403),
   },
   'a regex location with a root over the files': {
-    found: [['second-door', 'root $files/..;']],
+    found: [['second-url', 'root $files/..;']],
     broken: { locations: 'location ~ \\.txt$ {\nroot $files/..;\n}' },
     proof: opens('/files/a.txt'),
     fixed: {
@@ -81,14 +81,14 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     shut: isNotThere('/files/a.txt'),
   },
   'files under a root that denies one address': {
-    found: [['second-door', 'root $files/..;']],
+    found: [['second-url', 'root $files/..;']],
     broken: { server: 'deny 192.0.2.1;', locations: 'location / {\nroot $files/..;\n}' },
     proof: opens('/files/a.txt'),
     fixed: { server: 'deny all;', locations: 'location / { root $files/..; }' },
     shut: async (site) => expect((await answer(site, '/files/a.txt'))[0]).toBe(403),
   },
   'files under a root with satisfy any: an address replaces the password': {
-    found: [['second-door', 'root $files/..;']],
+    found: [['second-url', 'root $files/..;']],
     broken: {
       server: 'auth_basic site; auth_basic_user_file none; satisfy any;',
       locations: 'location / {\nallow all;\nroot $files/..;\n}',
@@ -101,7 +101,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     shut: async (site) => expect((await answer(site, '/files/a.txt'))[0]).toBe(401),
   },
   'a named location that serves files not found elsewhere': {
-    found: [['second-door', 'root $files/..;']],
+    found: [['second-url', 'root $files/..;']],
     broken: {
       locations: `location / { root $files/../www; try_files $uri @old; }
         location @old {\nroot $files/..;\n}`,
@@ -115,7 +115,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     shut: isNotThere('/files/a.txt'),
   },
   'another internal location that serves files not found elsewhere': {
-    found: [['second-door', 'alias $files/;']],
+    found: [['second-url', 'alias $files/;']],
     broken: {
       locations: `location / { root $files/../www; try_files $uri /old$uri; }
         location ^~ /old/ { internal;\nalias $files/;\n}`,
@@ -128,7 +128,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     shut: async (site) => expect((await answer(site, '/a.txt'))[1]).toBe('the front page'),
   },
   'a return after a break': {
-    found: [['second-door', 'root $files/..;']],
+    found: [['second-url', 'root $files/..;']],
     broken: {
       locations: 'location / { if ($arg_y = "") { break; } return 404;\nroot $files/..;\n}',
     },

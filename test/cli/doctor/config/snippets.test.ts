@@ -168,7 +168,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'a denial cached under one key, by X-Accel': {
     found: [['x-accel', PUBLIC]],
     broken: {
-      way: 'X-Accel',
+      mode: 'X-Accel',
       http: CACHE,
       server: SHARED,
       edits: [
@@ -177,20 +177,20 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ],
     },
     proof: deniesTheNext,
-    fixed: { way: 'X-Accel', http: CACHE, server: SHARED },
+    fixed: { mode: 'X-Accel', http: CACHE, server: SHARED },
     shut: opensToTheNext,
   },
   'a proxy_pass with a path, by X-Accel': {
     found: [['x-accel', PUBLIC]],
     broken: {
-      way: 'X-Accel',
+      mode: 'X-Accel',
       edits: [
         ['x-accel', 'rewrite ^ /x-accel? break;', ''],
         ['x-accel', 'proxy_pass http://postern;', 'proxy_pass http://postern/x-accel;'],
       ],
     },
     proof: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(404),
-    fixed: { way: 'X-Accel' },
+    fixed: { mode: 'X-Accel' },
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(401),
   },
   'protect.conf without the delivery': {

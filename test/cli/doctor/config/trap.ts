@@ -32,7 +32,7 @@ export interface Setting extends Partial<SiteOptions> {
 /** nginx with the standard site and its changes. */
 export async function started({ edits = [], ...options }: Setting): Promise<Site> {
   const site = await startSite({
-    way: 'auth_request',
+    mode: 'auth_request',
     ...options,
     files: {
       'a.txt': FILE,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type Way, ways } from '../../../support/site.ts';
+import { modes, type SiteMode } from '../../../support/site.ts';
 import { CACHE_CONF } from '../../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
 
-type Broken = Omit<BrokenSite, 'way'>;
+type Broken = Omit<BrokenSite, 'mode'>;
 
 const INTERNAL = 'include postern/internal.conf; include postern/headers.conf;';
 const REGEX = 'location ~* \\.(jpg|png)$ { root $files/../static; }';
@@ -47,8 +47,8 @@ const keptFor = (valid: string, key: RegExp | string = '') => ({
 
 interface Case {
   readonly broken: Broken;
-  /** Exactly these are faults, */
-  readonly faults: readonly string[];
+  /** Exactly these checks fail, */
+  readonly failed: readonly string[];
   /** or at least these. */
   readonly more?: true;
   readonly saw?: Readonly<Record<string, RegExp>>;
@@ -57,9 +57,9 @@ interface Case {
 }
 
 /** Cases for both modes. */
-function cases(way: Way): Readonly<Record<string, Case>> {
-  const asks = way === 'auth_request' ? 'auth-request' : 'x-accel';
-  const include = `include postern/${way === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
+function cases(mode: SiteMode): Readonly<Record<string, Case>> {
+  const asks = mode === 'auth_request' ? 'auth-request' : 'x-accel';
+  const include = `include postern/${mode === 'auth_request' ? 'protect' : 'x-accel'}.conf;`;
   /** The client's headers reach the gate, and one line of the snippet is missing. */
   const passed = (line: string) => ({
     [asks]: (text: string) =>
@@ -70,7 +70,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
   return {
     'no ^~ before the gate': {
       broken: { gate: `location /download/ { ${include} }`, locations: REGEX },
-      faults: ['regex-location'],
+      failed: ['regex-location'],
       saw: { 'regex-location': /^404: \.jpg, \.png$/ },
     },
     'no ^~, and a regex location that denies': {
@@ -78,7 +78,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
         gate: `location /download/ { ${include} }`,
         locations: 'location ~* \\.(jpg|png)$ { deny all; }',
       },
-      faults: ['regex-location'],
+      failed: ['regex-location'],
       saw: { 'regex-location': /^403: \.jpg, \.png$/ },
     },
     'no ^~ before the internal location': {
@@ -86,59 +86,59 @@ function cases(way: Way): Readonly<Record<string, Case>> {
         inner: `location /protected/ { ${INTERNAL} alias $files/; }`,
         locations: REGEX,
       },
-      faults: ['regex-internal'],
+      failed: ['regex-internal'],
       saw: { 'regex-internal': /^405: \.jpg, \.png$/ },
     },
     'no internal': {
       broken: {
         edit: { internal: (text) => text.replace(/^internal;$/m, '').replace(/if \([^}]*\}/, '') },
       },
-      faults: ['internal-prefix'],
+      failed: ['internal-prefix'],
     },
     'an alias without its slash': {
       broken: { locations: 'location /static { alias $files/../static/; }' },
-      faults: ['alias-slash'],
+      failed: ['alias-slash'],
       saw: { 'alias-slash': /\/static\.\.\/files\/postern-doctor\/canary\.txt/ },
     },
     'the files under a root': {
       broken: { server: 'root $files/..;' },
-      faults: ['root'],
+      failed: ['root'],
     },
     'a redirect that shows the internal prefix': {
       broken: { edit: { internal: change('try_files $uri =404;') } },
-      faults: ['folder-redirect'],
+      failed: ['folder-redirect'],
       saw: { 'folder-redirect': /\/protected\/postern-doctor\// },
     },
     'no headers.conf': {
       broken: { within: 'include postern/internal.conf; alias $files/;' },
-      faults:
+      failed:
         // With X-Accel the gate sends Set-Cookie itself.
-        way === 'auth_request' ? ['counted-reuse', 'delivery-headers'] : ['delivery-headers'],
+        mode === 'auth_request' ? ['counted-reuse', 'delivery-headers'] : ['delivery-headers'],
     },
     'no http.conf': {
       broken: { edit: { http: change(/map "\$status \$sent_http_content_type" [^{]*\{[^}]*\}/) } },
-      faults: ['delivery-headers'],
+      failed: ['delivery-headers'],
       saw: { 'delivery-headers': /without Content-Security-Policy: sandbox$/ },
       fix: { 'delivery-headers': /^include postern\/http\.conf;/ },
     },
     'a header twice': {
       broken: { within: `${INTERNAL} add_header Cache-Control public; alias $files/;` },
-      faults: ['delivery-headers'],
+      failed: ['delivery-headers'],
       saw: { 'delivery-headers': /cache-control twice/ },
     },
     gzip: {
       broken: {
         edit: { internal: change('gzip off;', 'gzip on; gzip_types *; gzip_min_length 1;') },
       },
-      faults: ['gzip'],
+      failed: ['gzip'],
     },
     'no ranges': {
       broken: { within: `${INTERNAL} max_ranges 0; alias $files/;` },
-      faults: ['ranges'],
+      failed: ['ranges'],
     },
     'a log in the format combined': {
       broken: { accessLog: 'access_log postern.log combined;' },
-      faults: ['access-log'],
+      failed: ['access-log'],
     },
     'a log format that hides plain tokens only': {
       broken: {
@@ -149,11 +149,11 @@ function cases(way: Way): Readonly<Record<string, Case>> {
           log_format hidden "$hidden";
           access_log postern.log hidden;`,
       },
-      faults: ['access-log'],
+      failed: ['access-log'],
     },
     'a second log': {
       broken: { accessLog: 'access_log postern.log postern; access_log postern.log combined;' },
-      faults: ['access-log'],
+      failed: ['access-log'],
     },
     ...Object.fromEntries(
       ['X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri'].map((name) => [
@@ -165,7 +165,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
                 default $http_${variable(name)}; "" $request_uri; }`,
             edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
           },
-          faults: ['spoofed-headers'],
+          failed: ['spoofed-headers'],
           saw: { 'spoofed-headers': asSpelt(name) },
         },
       ]),
@@ -181,7 +181,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
               ${include}
             }`,
           },
-          faults: ['spoofed-headers'],
+          failed: ['spoofed-headers'],
           // internal.conf does not serve what the gate has not decided on.
           saw: { 'spoofed-headers': asSpelt(name, '404') },
         },
@@ -190,29 +190,29 @@ function cases(way: Way): Readonly<Record<string, Case>> {
     "the client's Postern-Cookie": {
       broken: { edit: passed('Postern-Cookie') },
       // The gate no longer receives the client's cookie.
-      faults: ['spoofed-headers'],
+      failed: ['spoofed-headers'],
       saw: { 'spoofed-headers': /200 and the file: Postern-Cookie, postern-cookie/ },
     },
     "the client's Postern-Site": {
       broken: { edit: passed('Postern-Site') },
-      faults: ['spoofed-site'],
+      failed: ['spoofed-site'],
       saw: { 'spoofed-site': /Postern-Site/ },
     },
     "the client's X-Real-IP": {
       broken: { edit: passed('X-Real-IP') },
-      faults: ['address', 'spoofed-address'],
+      failed: ['address', 'spoofed-address'],
       saw: { 'spoofed-address': /X-Real-IP/ },
     },
     '$host for the site': {
       broken: { edit: { [asks]: change('Postern-Site $server_name', 'Postern-Site $host') } },
-      faults: ['spoofed-site'],
+      failed: ['spoofed-site'],
       saw: { 'spoofed-site': /^200 and the file: Host$/ },
     },
     'methods that the gate allows': {
       broken: {
         edit: { [asks]: change('X-Original-Method $request_method', 'X-Original-Method GET') },
       },
-      faults: ['methods'],
+      failed: ['methods'],
     },
     'one token of two': {
       broken: {
@@ -220,21 +220,21 @@ function cases(way: Way): Readonly<Record<string, Case>> {
           "~^(?<path>[^?]*[?]token=[^&]*)" $path; default $request_uri; }`,
         edit: { [asks]: change('X-Original-URI $request_uri', 'X-Original-URI $asked') },
       },
-      faults: ['two-tokens'],
+      failed: ['two-tokens'],
       saw: { 'two-tokens': /^200 and the file: good, bad$/ },
     },
     'HEAD rejected': {
       broken: { within: `${INTERNAL} if ($request_method = HEAD) { return 405; } alias $files/;` },
-      faults: ['head'],
+      failed: ['head'],
     },
     'a balancer, and no real_ip': {
       broken: { front: FRONT },
-      faults: ['address'],
+      failed: ['address'],
       saw: { address: /^Postern sees 127\.0\.0\.1, this machine has 127\.0\.83\.1$/ },
     },
     'real_ip from any client': {
       broken: { server: 'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For;' },
-      faults: ['spoofed-address'],
+      failed: ['spoofed-address'],
     },
     'a second decoding after the gate': {
       broken: {
@@ -245,7 +245,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
           proxy_pass_request_headers off; proxy_set_header Range $http_range;
           proxy_pass http://origin$uri;`,
       },
-      faults: ['traversal', 'folder-redirect'],
+      failed: ['traversal', 'folder-redirect'],
       saw: { traversal: /^200 and the file: %252e%252e/ },
     },
     'a cache before the gate': {
@@ -255,7 +255,7 @@ function cases(way: Way): Readonly<Record<string, Case>> {
         front: `${FRONT} proxy_cache c; proxy_cache_key $uri; proxy_cache_valid 200 1m;
           proxy_ignore_headers Cache-Control Set-Cookie X-Accel-Expires Expires;`,
       },
-      faults: [
+      failed: [
         'no-token',
         'wrong-token',
         'expired-token',
@@ -290,7 +290,7 @@ const WIDE_OPEN = [
 const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
   'no gate at all': {
     broken: { gate: 'location ^~ /download/ { alias $files/; }' },
-    faults: WIDE_OPEN,
+    failed: WIDE_OPEN,
     more: true,
   },
   'denials that look like success': {
@@ -298,7 +298,7 @@ const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
       gate: `location ^~ /download/ { error_page 401 =200 @ok; include postern/protect.conf; }`,
       locations: "location @ok { auth_request off; return 200 'ask us for a link'; }",
     },
-    faults: ['no-token', 'wrong-token', 'expired-token', 'revoked-token', 'regex-location'],
+    failed: ['no-token', 'wrong-token', 'expired-token', 'revoked-token', 'regex-location'],
     more: true,
     saw: { 'no-token': /^200: GET, HEAD/ },
     words: ['--decision-ttl', '0'],
@@ -306,32 +306,32 @@ const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
   'decisions cached by URL only': {
     broken: keptBy('$request_uri'),
     // A decision cached for a token in a header opens the URL without a token.
-    faults: ['decision-cache', 'cached-delivery'],
+    failed: ['decision-cache', 'cached-delivery'],
   },
   'decisions cached by token only': {
     broken: keptBy(
       '$kept$http_authorization$cookie_postern$remote_addr',
       'map $request_uri $kept { ~token=(?<one>.*)$ $one; default $request_uri; }',
     ),
-    faults: ['other-path'],
+    failed: ['other-path'],
   },
   'decisions cached under one key': {
     broken: keptBy('one'),
-    faults: WIDE_OPEN,
+    failed: WIDE_OPEN,
     more: true,
   },
   'cached denials': {
     broken: keptFor('401 1m', /proxy_cache_key .*;/),
-    faults: ['decision-cache'],
+    failed: ['decision-cache'],
   },
   'decisions cached for a fixed time': {
     broken: keptFor('204 1m'),
-    faults: ['expired-token', 'revoked-token', 'counted-reuse'],
+    failed: ['expired-token', 'revoked-token', 'counted-reuse'],
     words: ['--decision-ttl', '0'],
   },
   'the location that asks the gate, without internal': {
     broken: { edit: { 'auth-request': change(/^ {4}internal;$/m) } },
-    faults: ['inner-headers'],
+    failed: ['inner-headers'],
   },
 };
 
@@ -346,7 +346,7 @@ const OF_X_ACCEL: Readonly<Record<string, Case>> = {
           ),
       },
     },
-    faults: ['inner-headers'],
+    failed: ['inner-headers'],
   },
   'a nested location': {
     broken: {
@@ -355,28 +355,28 @@ const OF_X_ACCEL: Readonly<Record<string, Case>> = {
         location ~ ^/download/(?<below>.*\\.txt)$ { alias $files/$below; }
       }`,
     },
-    faults: ['no-token', 'wrong-token', 'other-path'],
+    failed: ['no-token', 'wrong-token', 'other-path'],
     more: true,
   },
 };
 
-describe.each(ways)('doctor URL, by %s: finds the fault of a broken site, and no other', (way) => {
-  const own = way === 'auth_request' ? OF_AUTH_REQUEST : OF_X_ACCEL;
-  test.concurrent.for(Object.entries({ ...cases(way), ...own }))(
+describe.each(modes)('doctor URL, by %s: finds the trap of a broken site, and no other', (mode) => {
+  const own = mode === 'auth_request' ? OF_AUTH_REQUEST : OF_X_ACCEL;
+  test.concurrent.for(Object.entries({ ...cases(mode), ...own }))(
     '%s',
     { timeout: 60_000 },
     async (
-      [name, { broken, faults, more, saw = {}, fix = {}, words = [] }],
+      [name, { broken, failed, more, saw = {}, fix = {}, words = [] }],
       { onTestFinished },
     ) => {
-      const site = await siteToAttack({ way, ...broken }, onTestFinished);
+      const site = await siteToAttack({ mode, ...broken }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       // The other checks do not depend on the mode, and take a second each.
-      const only = way === 'auth_request' || name in own ? [] : ['--only', faults.join(',')];
+      const only = mode === 'auth_request' || name in own ? [] : ['--only', failed.join(',')];
       const seen = await site.examine('--access-log', log, ...words, ...only);
       const found = Object.keys(seen.verdicts).filter((id) => seen.verdicts[id] !== 'ok');
       expect(found, JSON.stringify(seen.saw, null, 1)).toEqual(
-        more ? expect.arrayContaining([...faults]) : faults,
+        more ? expect.arrayContaining([...failed]) : failed,
       );
       expect(seen.code).toBe(1);
       for (const [id, text] of Object.entries(saw)) expect(seen.saw[id]).toMatch(text);

@@ -6,7 +6,7 @@ import { projectRoot } from '../../../../dev/paths.ts';
 import { createMounts } from '../../../../service/domain/mount.ts';
 import { openJwt } from '../../../../service/jwt/open.ts';
 import { mount } from '../../../support/postern.ts';
-import { ways } from '../../../support/site.ts';
+import { modes } from '../../../support/site.ts';
 import { CACHE_CONF, corsFor } from '../../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
 
@@ -22,7 +22,7 @@ function signing() {
 }
 
 /** Correct sites that a less careful doctor could report. */
-const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
+const SITES: Readonly<Record<string, Omit<BrokenSite, 'mode'>>> = {
   'as in docs/nginx.md': {},
   'with cached decisions, CORS and a login page': {
     decisionTtl: 1,
@@ -61,12 +61,12 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'way'>>> = {
   },
 };
 
-describe.each(ways)('doctor URL, by %s: finds nothing on a correct site', (way) => {
+describe.each(modes)('doctor URL, by %s: finds nothing on a correct site', (mode) => {
   test.concurrent.for(Object.entries(SITES))(
     '%s',
     { timeout: 60_000 },
     async ([, options], { onTestFinished }) => {
-      const site = await siteToAttack({ way, ...options }, onTestFinished);
+      const site = await siteToAttack({ mode, ...options }, onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       const { code, verdicts, saw, requests, stderr, stdout } = await site.examine(
         '--access-log',
@@ -84,7 +84,7 @@ describe.each(ways)('doctor URL, by %s: finds nothing on a correct site', (way) 
 });
 
 test('doctor URL: with all options no check is skipped', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
   const log = `${site.nginx.dir}/postern.log`;
   const { code, stdout, stderr } = await site.run('--access-log', log);
   expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; \d+ requests in /m);
@@ -93,7 +93,7 @@ test('doctor URL: with all options no check is skipped', async ({ onTestFinished
 });
 
 test('docs/doctor.md lists each check', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
   const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
   const ids = /the checks are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
   expect(ids.length).toBeGreaterThan(25);
@@ -104,7 +104,7 @@ test('docs/doctor.md lists each check', async ({ onTestFinished }) => {
 test('doctor URL: without --internal it skips the checks that need it', async ({
   onTestFinished,
 }) => {
-  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
   const { code, verdicts, saw } = await site.examineAlone();
   const skipped = Object.keys(verdicts).filter((id) => verdicts[id] !== 'ok');
   expect({ code, skipped }).toEqual({ code: 0, skipped: ['internal-prefix', 'regex-internal'] });

@@ -10,7 +10,7 @@ import { samplesOf } from '../../../support/samples.ts';
 import { program } from '../../postern.ts';
 import { type BrokenSite, CANARY, type Doctored, doctor, siteToAttack } from './site.ts';
 
-type Options = Omit<BrokenSite, 'way'>;
+type Options = Omit<BrokenSite, 'mode'>;
 
 /** Sites that cannot be tested, with options and variables, and the message. */
 const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegExp]>> = {
@@ -75,7 +75,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
 
 describe('doctor URL: a site that it cannot test is exit 2, with what to check', () => {
   test.for(Object.entries(CASES))('%s', async ([, [options, words, says]], { onTestFinished }) => {
-    const site = await siteToAttack({ way: 'auth_request', ...options }, onTestFinished);
+    const site = await siteToAttack({ mode: 'auth_request', ...options }, onTestFinished);
     const { code, stdout, stderr } = await site.run(...words);
     expect(stderr).toMatch(says);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -86,15 +86,15 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
   test.for([
     ['auth_request', /503 .* with a valid token: .*POSTERN_LISTEN, not of POSTERN_API_LISTEN/],
     ['X-Accel', /nginx asks Postern's API instead of its gate/],
-  ] as const)('nginx asks the API, by %s', async ([way, says], { onTestFinished }) => {
-    const site = await siteToAttack({ way, asksApi: true }, onTestFinished);
+  ] as const)('nginx asks the API, by %s', async ([mode, says], { onTestFinished }) => {
+    const site = await siteToAttack({ mode, asksApi: true }, onTestFinished);
     const { code, stderr } = await site.run();
     expect(code).toBe(2);
     expect(stderr).toMatch(says);
   });
 
   test('the API does not answer', async ({ onTestFinished }) => {
-    const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+    const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
     const { code, stderr } = await site.run('--api', 'http://127.0.0.1:1');
     expect(code).toBe(2);
     expect(stderr).toMatch(/POSTERN_API_LISTEN/);
@@ -103,7 +103,7 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
   test('a busy site proves nothing: exit 2', async ({ onTestFinished }) => {
     const site = await siteToAttack(
       {
-        way: 'auth_request',
+        mode: 'auth_request',
         http: 'limit_req_zone $server_name zone=r:1m rate=1r/m;',
         server: 'limit_req zone=r burst=5 nodelay; limit_req_status 429;',
       },
@@ -118,7 +118,7 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
   });
 
   test('the log of another site proves nothing: exit 2', async ({ onTestFinished }) => {
-    const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+    const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
     const log = join(site.nginx.dir, 'other.log');
     await writeFile(log, '');
     const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
@@ -164,7 +164,7 @@ describe('doctor URL: usage errors', () => {
 test('doctor URL: a token in a response of the site is not printed', async ({ onTestFinished }) => {
   const site = await siteToAttack(
     {
-      way: 'auth_request',
+      mode: 'auth_request',
       edit: { internal: (text) => text.replace('try_files $uri =404;', '') },
       within: `include postern/internal.conf; include postern/headers.conf; alias $files/;
         absolute_redirect off; add_header X-Cache "HIT $request_uri";`,
@@ -184,7 +184,7 @@ test('doctor URL: changes nothing on a site that allows WebDAV methods', async (
 }) => {
   const site = await siteToAttack(
     {
-      way: 'auth_request',
+      mode: 'auth_request',
       edit: {
         'auth-request': (text) =>
           text.replace('X-Original-Method $request_method', 'X-Original-Method GET'),
@@ -197,12 +197,12 @@ test('doctor URL: changes nothing on a site that allows WebDAV methods', async (
   const tree = async () => (await readdir(site.files, { recursive: true })).sort();
   const before = await tree();
   const { verdicts } = await site.examine();
-  expect(verdicts.methods).toBe('fault');
+  expect(verdicts.methods).toBe('failed');
   expect(await tree()).toEqual(before);
 });
 
 test('doctor URL: shows its progress on a terminal', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
   const api = await openApi({ api: site.api }, { POSTERN_API_KEY: KEY });
   const shown: string[] = [];
   const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
@@ -227,7 +227,7 @@ test('doctor URL: shows its progress on a terminal', async ({ onTestFinished }) 
 });
 
 test('doctor URL: revokes its tokens when it is stopped', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
   const child = spawn(process.execPath, [program, 'doctor', site.url], {
     env: { PATH: process.env.PATH, POSTERN_API: site.api, POSTERN_API_KEY: KEY },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -246,7 +246,7 @@ test('doctor URL: works with a key for only the folder of the canary', async ({
 }) => {
   const site = await siteToAttack(
     {
-      way: 'auth_request',
+      mode: 'auth_request',
       apiKeys: [apiKey(KEY, { paths: [{ prefix: '/download/postern-doctor/' }] })],
     },
     onTestFinished,
@@ -265,7 +265,7 @@ test('doctor URL: sends the API key only to the API', async ({ onTestFinished })
     reply.end();
   });
   onTestFinished(other.stop);
-  const site = await siteToAttack({ way: 'auth_request' }, onTestFinished);
+  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
   await site.run('--connect', `127.0.0.1:${other.port}`);
   expect(seen.length).toBeGreaterThan(0);
   expect(seen.join()).not.toContain(KEY);

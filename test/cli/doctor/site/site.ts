@@ -12,12 +12,12 @@ import {
   listening,
   type PosternOptions,
 } from '../../../support/postern.ts';
-import { gateSnippet, type Way } from '../../../support/site.ts';
+import { gateSnippet, type SiteMode } from '../../../support/site.ts';
 import { type Ended, program } from '../../postern.ts';
 
 /** Each text can contain `$files`, `$port`, `$front` and `$dir`. */
 export interface BrokenSite extends PosternOptions {
-  readonly way: Way;
+  readonly mode: SiteMode;
   /** Changes the texts of the snippets, by name. Fails if nothing changes. */
   readonly edit?: Readonly<Record<string, (text: string) => string>>;
   readonly http?: string;
@@ -87,7 +87,7 @@ export async function siteToAttack(
       server_name files.example;
       ${options.server ?? ''}
       include postern/auth-request.conf;
-      ${options.gate ?? `location ^~ /download/ { ${gateSnippet(options.way)} }`}
+      ${options.gate ?? `location ^~ /download/ { ${gateSnippet(options.mode)} }`}
       ${inner}
       ${options.locations ?? ''}
     }

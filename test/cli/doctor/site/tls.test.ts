@@ -17,7 +17,7 @@ test('doctor URL --connect: tests a TLS site under its name at another address',
   await writeFile(file('key.pem'), key);
   const site = await siteToAttack(
     {
-      way: 'auth_request',
+      mode: 'auth_request',
       server: `listen 127.0.0.1:$front ssl;
         ssl_certificate ${file('cert.pem')}; ssl_certificate_key ${file('key.pem')};`,
     },
