@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
-import { expect, onTestFinished, test } from 'vitest';
+import { onTestFinished, test } from 'vitest';
 import { startRedis } from '../../dev/redis.ts';
 import { startSentinel } from '../../dev/redis-sentinel.ts';
 import { waitFor } from '../../dev/wait.ts';
@@ -35,7 +35,8 @@ test('Sentinel: a failover that is reported while the store connects does not en
   proxy.hold(/get-master-addr/);
   await master.kill();
   await waitFor(() => proxy.isHolding(), { what: 'the store to ask for the master' });
-  expect(await tell(sentinel, 'SENTINEL FAILOVER main')).toBe('+OK');
+  // The sentinel promotes a replica only if it has asked it within 5 s.
+  await says('SENTINEL FAILOVER main', '+OK');
   await switched;
   proxy.release();
   await answers(store);
