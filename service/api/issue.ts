@@ -18,6 +18,12 @@ import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './sch
 /** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 
+/**
+ * Batches that are handled at the same time. If the store is slow, small batches do not wait for each
+ * other. A large batch runs alone, so that decisions do not wait behind several large commands of Redis.
+ */
+const MAX_BYTES_TOGETHER = 16 * 1024;
+
 /** `POST /tokens` issues one token. */
 export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
   api.post('/tokens', requireJson, async (c) => {
@@ -33,7 +39,7 @@ export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
 
 /** `POST /tokens/batch` issues all of its tokens, or none. Has its own limit of the body. */
 export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
-  const enqueue = createQueue();
+  const enqueue = createQueue(MAX_BYTES_TOGETHER);
 
   async function answer(c: Context<ApiEnv>, body: ArrayBuffer): Promise<Response> {
     const requests = await parseAll(splitArray(decodeBody(body), MAX_BATCH));
@@ -49,7 +55,7 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
   api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
     // Read before its turn, so that a slow client does not delay the others.
     const body = await c.req.arrayBuffer();
-    return enqueue(() => answer(c, body));
+    return enqueue(() => answer(c, body), body.byteLength);
   });
   api.all('/tokens/batch', notAllowed('POST'));
 }

@@ -13,15 +13,35 @@ export async function* inChunks<T>(batch: readonly T[]): AsyncGenerator<readonly
 }
 
 /**
- * Runs one task at a time, in order, and lets the event loop handle other requests before the next
- * task. With many batches at once, the gate would get only one turn of many.
+ * Runs tasks in order: at the same time as many as have together the size `max`, or one larger task. Lets
+ * the event loop handle other requests before the next task. Otherwise a decision would have to wait for a
+ * chunk of each batch.
  */
-export function createQueue() {
-  let last: Promise<unknown> = Promise.resolve();
-  return function enqueue<T>(task: () => Promise<T>): Promise<T> {
-    const done = last.then(task);
-    const yieldOnce = () => new Promise((resolve) => setImmediate(resolve));
-    last = done.then(yieldOnce, yieldOnce);
-    return done;
+export function createQueue(max = 1) {
+  const waiting: Array<{ readonly size: number; readonly start: () => void }> = [];
+  let running = 0;
+
+  function startNext(): void {
+    const [next] = waiting;
+    if (next === undefined || (running > 0 && running + next.size > max)) return;
+    waiting.shift();
+    running += next.size;
+    next.start();
+    if (waiting.length > 0) setImmediate(startNext);
+  }
+
+  return async function enqueue<T>(task: () => Promise<T>, size = 1): Promise<T> {
+    await new Promise<void>((start) => {
+      waiting.push({ size, start });
+      startNext();
+    });
+    try {
+      return await task();
+    } finally {
+      setImmediate(() => {
+        running -= size;
+        startNext();
+      });
+    }
   };
 }

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Entry } from '../../service/domain/store.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
 import { createAsked } from './ask-api.ts';
 
 test('issue: one request returns one token', async () => {
@@ -83,4 +85,24 @@ test('issue: every field accepts its maximum length', async () => {
       body: { errors: [{ pointer: `#/${field}` }] },
     });
   }
+});
+
+test('issue: small batches do not wait for each other if the store is slow', async () => {
+  const store = createMemoryStore();
+  let calls = 0;
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  async function issue(entries: readonly Entry[]) {
+    calls += 1;
+    await released;
+    return store.issue(entries);
+  }
+  const { ask } = createAsked({ store: { ...store, issue } });
+  const json = [{ path: '/download/a' }, { path: '/download/b' }];
+  const answers = Array.from({ length: 20 }, () => ask('POST /tokens/batch', { json }));
+  await expect.poll(() => calls).toBe(20);
+  release();
+  for (const { status } of await Promise.all(answers)) expect(status).toBe(201);
 });
