@@ -148,7 +148,7 @@ export const GRANT_FIELDS = {
   confirm: {
     type: 'flag',
     record: 'h',
-    description: 'a requester takes a use only by a POST, for example by a button on a page',
+    description: 'only a POST counts as a use, for example a button on a page',
   },
   pin: {
     type: 'text',

@@ -18,7 +18,7 @@ const GATE_HEADERS: Requirements = {
   'proxy_set_header X-Original-URI $request_uri;':
     'The gate must decide on the unchanged request line: $uri is decoded, and a line break in it becomes a second header.',
   'proxy_set_header X-Original-Method $request_method;':
-    'The gate allows only GET and HEAD, and HEAD takes no use.',
+    'The gate allows only GET and HEAD, and HEAD does not count as a use.',
   'proxy_set_header Postern-Site $server_name;':
     '$server_name names the site; the client chooses $host.',
   'proxy_set_header X-Real-IP $remote_addr;':

@@ -13,7 +13,7 @@ import { type Rule, rule, type Trap } from '../trap.ts';
 /** Server blocks from which tokens get to others. */
 export const serverRules: Readonly<Record<string, Rule>> = {
   'early-data': rule({
-    why: 'An attacker who recorded a request in early data can replay it: it takes a use of a token with max_uses, or downloads the file again.',
+    why: 'An attacker who recorded a request in early data can replay it: the replay counts as a use, or downloads the file again.',
     fix: 'ssl_early_data off;',
     find: ({ servers, gates }) =>
       servers.flatMap((server) => {
