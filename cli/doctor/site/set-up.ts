@@ -36,7 +36,10 @@ export async function findCanary({
   const get = (asked: string) =>
     ask({ target: asked }).catch((error: unknown) => {
       if (!(error instanceof NoAnswer)) throw error;
-      throw new Failure(`${site} does not answer: ${error.message}. Check the URL, or --connect`);
+      const advice = /SELF_SIGNED|LEAF_SIGNATURE|ISSUER_CERT/.test(error.message)
+        ? 'Node.js does not trust its certificate: for your own CA, set NODE_EXTRA_CA_CERTS to its file'
+        : 'Check the URL, or --connect';
+      throw new Failure(`${site} does not answer: ${error.message}. ${advice}`);
     });
   const answer = await get(token.target);
   if (answer.status !== 200) throw new Failure(`${site}: ${reason(answer, path, mount)}`);

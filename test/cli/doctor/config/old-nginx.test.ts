@@ -82,3 +82,9 @@ nginx: configuration file /etc/nginx/nginx.conf test failed
     'standard input has only an error of nginx: unknown directive "a" in /etc/nginx/nginx.conf:1',
   );
 });
+
+test('doctor --config quotes the error of the shell if there is no nginx', () => {
+  expect(() => diagnoseText('bash: line 1: nginx: command not found\n', '-', {})).toThrow(
+    'standard input has no nginx configuration: bash: line 1: nginx: command not found',
+  );
+});
