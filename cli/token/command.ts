@@ -35,14 +35,15 @@ const ID_HELP = 'the token ID from the response or the log; after -- if it begin
 const HYPHEN_HELP = '(put -- before a token ID that begins with a hyphen; see --help)';
 
 const EXPLAIN_HELP = `
-Nor is the token an argument. An opaque token is looked up with the API. A JWT is verified here, by the
+The token is not an argument either. An opaque token is looked up with the API. A JWT is verified here, by the
 service's own code and with its configuration (POSTERN_CONFIG and the other variables). The store is not asked
 about a JWT: postern token show does that.
 
 Exit status: 0 valid, 1 not valid or could not find out, 2 usage error or invalid configuration.`;
 
 const INTROSPECT_HELP = `
-Nor is the token an argument. The service looks it up, also if it is a JWT (POST /introspect). postern token explain says which check of a JWT fails.
+The token is not an argument either. The service looks it up, also if it is a JWT (POST /introspect).
+postern token explain says which check of a JWT fails.
 
 Exit status: 0 active, 1 not active or could not find out, 2 usage error.`;
 

@@ -59,7 +59,8 @@ const EXPECTED: Partial<Record<yaml.ErrorCode, string>> = {
   BAD_SCALAR_START: 'quotes around a value that begins with @ or `',
   BLOCK_AS_IMPLICIT_KEY: 'one "key: value" per line, and quotes around a value that contains ": "',
   DUPLICATE_KEY: 'each key once: this key is already set',
-  MISSING_CHAR: 'a closing quote or bracket, or a colon after the key',
+  MISSING_CHAR:
+    'a closing quote or bracket, a colon after the key, or all fields of an entry in one column',
   MULTIPLE_DOCS: 'one document: no --- after the first line',
   NON_STRING_KEY: 'plain text as a key',
   TAB_AS_INDENT: 'spaces for indentation, not tabs',

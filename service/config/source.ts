@@ -110,7 +110,9 @@ export function readMapping(
       // Without the value: it may be a secret.
       const source = { ...sourced, shown: undefined };
       const expected = `a key that Postern knows here: ${known.join(', ')}`;
-      errors.add(source, expected + suggest(key, known));
+      // The name of the variable is a usual mistake.
+      const name = key.toLowerCase().replace(/^postern_/, '');
+      errors.add(source, expected + suggest(name, known));
     } else if (sourced.value === null) {
       // Not the same as an absent key: a list whose entries are all commented out would allow everything.
       errors.add(sourced, 'a value; or remove the key');

@@ -76,6 +76,12 @@ export interface ResolvedMount {
   readonly field: 'path' | 'prefix';
 }
 
+function fileError(path: string): string | undefined {
+  return path.endsWith('/')
+    ? 'must not end with a slash: use prefix for a folder'
+    : pathError(path);
+}
+
 /** Finds the mount of a request for a token, or adds to `errors`. */
 export function resolveMount(
   { path, prefix, site: requestedSite }: GrantRequest,
@@ -87,7 +93,7 @@ export function resolveMount(
   }
   const field = path === undefined ? 'prefix' : 'path';
   const covers = (path ?? prefix) as string;
-  const invalid = path === undefined ? prefixError(covers) : pathError(covers);
+  const invalid = path === undefined ? prefixError(covers) : fileError(covers);
   if (invalid !== undefined) return errors.add(field, invalid);
   const site = requestedSite?.toLowerCase();
   const mount = mountFor(mounts, site, covers);

@@ -25,6 +25,8 @@ export interface VerifyOptions {
 }
 
 const UNKNOWN_ISSUER = 'iss: is neither POSTERN_ISSUER nor an issuer that is trusted for downloads';
+const NO_OWN_KEYS =
+  'iss: is not an issuer that is trusted for downloads, and POSTERN_JWT_KEYS is not set';
 
 /** How the tokens of an issuer are checked. */
 interface Trusted {
@@ -60,7 +62,9 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
     if (cached !== undefined) return cached;
     const { iss: issuer, begins, ends } = unverifiedClaims(token);
     const trusted = issuer === undefined ? undefined : byIssuer.get(issuer);
-    if (issuer === undefined || trusted === undefined) return { reason: UNKNOWN_ISSUER };
+    if (issuer === undefined || trusted === undefined) {
+      return { reason: own === undefined ? NO_OWN_KEYS : UNKNOWN_ISSUER };
+    }
     const { keys, read, ...expected } = trusted;
     const at = revoking ? nearest(now(), begins, ends) : now();
     const options = { ...expected, issuer, typ: JWT_TYPE, leeway, at };

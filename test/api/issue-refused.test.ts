@@ -90,6 +90,14 @@ test('issue: one invalid request rejects the whole batch, and at most 50 errors 
   expect(spent()).toEqual([0, []]);
 });
 
+test('issue: the error for a folder in path names prefix', async () => {
+  const { ask } = createAsked();
+  const reply = await ask('POST /tokens', { json: { path: '/download/a/' } });
+  expect(reply.body.errors).toEqual([
+    { pointer: '#/path', detail: 'must not end with a slash: use prefix for a folder' },
+  ]);
+});
+
 test('issue: a token has at most 64 addresses', async () => {
   const { ask } = createAsked();
   const ip = Array.from({ length: 65 }, (_, i) => `192.0.2.${i}`);

@@ -34,6 +34,7 @@ test.each([
   ['a: 1\n---\nb: 2', '2:1', 'one document'],
   ['? [a]\n: b', '1:3', 'plain text'],
   ['listen: "\\q"', '1:10', 'valid YAML'],
+  ['mounts:\n  - public: /a/\n   internal: /b/', '3:1', 'in one column'],
   ['a:\n  b: 1\n c: 2', '3:1', 'same column'],
 ])('config: %j is not YAML', (yaml, at, expected) => {
   expect(fileIssues(`${yaml}\n`)).toEqual([
@@ -75,6 +76,7 @@ test.each([
 
 test.each([
   ['listn: a', 'listn', 'did you mean listen?'],
+  ['POSTERN_API_LISTEN: a', 'POSTERN_API_LISTEN', 'did you mean api_listen?'],
   ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'a key that Postern knows'],
   ['config: a', 'config', 'a key that Postern knows'],
   ['token_length: 5', 'token_length', 'a key that Postern knows'],

@@ -45,6 +45,11 @@ export function diagnoseText(printed: string, name: string, options: DoctorOptio
     const why = error === undefined ? 'is empty' : `has only an error of nginx: ${error}`;
     throw new UsageError(escapeControls(`${source} ${why}`));
   }
+  // Usually an error of the shell, such as "nginx: command not found".
+  if (/^\s*[^#\s][^;{]*$/.test(text)) {
+    const [line] = text.trim().split('\n', 1);
+    throw new UsageError(escapeControls(`${source} has no nginx configuration: ${line}`));
+  }
   const sources = dumpedFiles(text) ?? diskFiles(name === '-' ? name : resolve(name), text);
   const { root, files } = load(sources);
   const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));

@@ -78,7 +78,7 @@ const MESSAGE =
 
 /** The text without these lines, and the first of them that is an error. */
 export function withoutMessages(printed: string): { text: string; error?: string } {
-  const error = /^[^\n]*\[emerg\] (.*)$/m.exec(printed)?.[1];
+  const error = /^[^\n]*\[emerg\] (?:\d+#\d+: )?(.*)$/m.exec(printed)?.[1];
   return { text: printed.replace(MESSAGE, ''), ...(error !== undefined && { error }) };
 }
 

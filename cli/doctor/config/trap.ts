@@ -20,7 +20,7 @@ export function rule({ find, ...texts }: Pick<Trap, 'why' | 'fix'> & { find: Fin
 
 type Find = (site: SiteConfig) => Iterable<Pick<Trap, 'at' | 'seen'> & Partial<Trap>>;
 
-/** The lines of a snippet that protect something, with the reason; the line is also the fix. */
+/** The lines of a snippet that protect something, with the reason. */
 export type Requirements = Readonly<Record<string, string | Requirement>>;
 
 interface Requirement {
@@ -30,13 +30,18 @@ interface Requirement {
 }
 
 /** Compares the directives in force, not the text: a snippet may be edited. */
-export function unmet(locations: readonly Location[], lines: Requirements): readonly Trap[] {
+export function unmet(
+  locations: readonly Location[],
+  lines: Requirements,
+  snippet: string,
+): readonly Trap[] {
   return locations.flatMap((location) =>
     Object.entries(lines).flatMap(([line, need]) => {
       const { why, isMet } =
         typeof need === 'string' ? { why: need, isMet: () => isInForce(location, line) } : need;
       if (isMet(location)) return [];
-      return { at: location.at, seen: `${title(location)} lacks ${line}`, why, fix: line };
+      const fix = `${line} (${snippet} contains it)`;
+      return { at: location.at, seen: `${title(location)} lacks ${line}`, why, fix };
     }),
   );
 }

@@ -36,7 +36,10 @@ export async function findCanary({
   const get = (asked: string) =>
     ask({ target: asked }).catch((error: unknown) => {
       if (!(error instanceof NoAnswer)) throw error;
-      throw new Failure(`${site} does not answer: ${error.message}. Check the URL, or --connect`);
+      const advice = /SELF_SIGNED|LEAF_SIGNATURE|ISSUER_CERT/.test(error.message)
+        ? 'Node.js does not trust its certificate: for your own CA, set NODE_EXTRA_CA_CERTS to its file'
+        : 'Check the URL, or --connect';
+      throw new Failure(`${site} does not answer: ${error.message}. ${advice}`);
     });
   const answer = await get(token.target);
   if (answer.status !== 200) throw new Failure(`${site}: ${reason(answer, path, mount)}`);
@@ -84,13 +87,14 @@ function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefin
     return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN`;
   }
   const got = `${status} for ${path} with a valid token`;
-  if (status === 404) return `${path} does not exist (404). Create it: ${recipe(path, mount)}`;
+  if (status === 404)
+    return `${path} does not exist, or nginx may not read its folder (404). Create it: ${recipe(path, mount)}`;
   if (status >= 300 && status < 400) {
     const to = headerOf(answer, 'location')?.split('?', 1);
     return `${got}, a redirect to ${to}: pass that URL instead`;
   }
   if (status === 401 || status === 403) {
-    return `${got}: check that nginx asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
+    return `${got}: check that nginx may read the file, that it asks the same Postern as --api, or one with the same store, and that server_name is the site of the mount`;
   }
   if (status >= 500) {
     return `${got}: nginx probably does not reach the gate. 'upstream postern' must name the address of POSTERN_LISTEN, not of POSTERN_API_LISTEN; see the logs of nginx and Postern`;

@@ -158,6 +158,15 @@ describe('token explain: a JWT, with the configuration of the service', () => {
     });
   });
 
+  test('signed by Postern, without the keys of the service: names the setting, exit 1', async () => {
+    const { access_token } = await signed.issue({ path: '/download/a' });
+    const noKeys = { POSTERN_CONFIG: '', POSTERN_MOUNTS: '/download/=/protected/' };
+    expect(await explained(access_token, { ...alone, ...noKeys })).toMatchObject({
+      code: 1,
+      reason: expect.stringMatching(/^iss: .*POSTERN_JWT_KEYS is not set/),
+    });
+  });
+
   test('an invalid configuration: exit 2', async () => {
     const token = await app.sign({ iat: at(0), exp: at(60) });
     const wrong = { POSTERN_MOUNTS: '/a/=/a/' };

@@ -118,8 +118,8 @@ const DELIVER: Requirements = {
 
 /** Snippets that ask the gate, if they were edited or are missing. */
 export const gateRules: Readonly<Record<string, Rule>> = {
-  protect: ({ asking }) => unmet(asking, PROTECT),
-  'x-accel': ({ passing }) => unmet(passing, X_ACCEL),
+  protect: ({ asking }) => unmet(asking, PROTECT, 'protect.conf'),
+  'x-accel': ({ passing }) => unmet(passing, X_ACCEL, 'x-accel.conf'),
   'missing-auth-request': rule({
     why: 'auth-request.conf has the locations that ask the gate, deliver files and send denials: without them each request ends in an error, or another location answers.',
     fix: 'include postern/auth-request.conf; in the server block',
@@ -132,11 +132,14 @@ export const gateRules: Readonly<Record<string, Rule>> = {
         })),
   }),
   question: (site) => [
-    ...site.questions.flatMap((question) => [...unmet([question], QUESTION), ...cached(question)]),
-    ...unmet(locationsAt(site.servers, CONFIRM).filter(isExact), CONFIRMATION),
+    ...site.questions.flatMap((question) => [
+      ...unmet([question], QUESTION, 'auth-request.conf'),
+      ...cached(question),
+    ]),
+    ...unmet(locationsAt(site.servers, CONFIRM).filter(isExact), CONFIRMATION, 'auth-request.conf'),
     ...withoutFolder(site),
   ],
-  deliver: ({ servers }) => unmet(locationsAt(servers, DELIVERY), DELIVER),
+  deliver: ({ servers }) => unmet(locationsAt(servers, DELIVERY), DELIVER, 'auth-request.conf'),
 };
 
 function hasAuthRequest(server: Server): boolean {

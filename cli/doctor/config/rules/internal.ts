@@ -86,7 +86,10 @@ const STORES = { proxy_cache: STORED, proxy_store: STORED };
 export const internalRules: Readonly<Record<string, Rule>> = {
   internal: ({ internals, servers }) => {
     const locations = servers.flatMap((server) => withNested(server.locations));
-    return [...unmet(internals, INTERNAL), ...unmet(locations.filter(isListing), LISTING)];
+    return [
+      ...unmet(internals, INTERNAL, 'internal.conf'),
+      ...unmet(locations.filter(isListing), LISTING, 'listing.conf'),
+    ];
   },
   'internal-rewrite': ({ internals }) =>
     internals.flatMap((location) => [...blocksIn(location), ...rewritesIn(location)]),

@@ -82,3 +82,25 @@ nginx: configuration file /etc/nginx/nginx.conf test failed
     'standard input has only an error of nginx: unknown directive "a" in /etc/nginx/nginx.conf:1',
   );
 });
+
+test('doctor --config quotes an error in the error log without the process', () => {
+  const text = '2026/11/26 12:26:55 [emerg] 6982#6982: "root" directive is duplicate in /a:1\n';
+  expect(() => diagnoseText(text, '-', {})).toThrow(
+    'standard input has only an error of nginx: "root" directive is duplicate in /a:1',
+  );
+});
+
+test('doctor --config names the snippet that contains a missing line', () => {
+  const text =
+    'events {} http { server { location ^~ /download/ { auth_request /.postern/auth-request; } } }';
+  const { findings } = JSON.parse(diagnoseText(text, 'nginx.conf', { json: true }).text);
+  const fixes = findings.filter(({ rule }: { rule: string }) => rule === 'protect');
+  expect(fixes).not.toEqual([]);
+  for (const { fix } of fixes) expect(fix).toMatch(/ \(protect\.conf contains it\)$/);
+});
+
+test('doctor --config quotes the error of the shell if there is no nginx', () => {
+  expect(() => diagnoseText('bash: line 1: nginx: command not found\n', '-', {})).toThrow(
+    'standard input has no nginx configuration: bash: line 1: nginx: command not found',
+  );
+});

@@ -34,7 +34,7 @@ test('doctor URL --connect: tests a TLS site under its name at another address',
   const unknown = await doctor(['https://files.example/', ...words], env);
   expect([unknown.code, unknown.stderr]).toEqual([
     2,
-    expect.stringMatching(/does not answer: \w+/),
+    expect.stringMatching(/does not answer: \w+\. .*NODE_EXTRA_CA_CERTS/),
   ]);
 
   const other = await doctor(['https://other.example/', ...words], trusting);
