@@ -102,9 +102,10 @@ export function createProlong({
 
 /** A client cannot prolong what its limits or the mounts would not let it issue now. */
 function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
-  const { covers, site, target, targetArgs } = grant;
+  const { covers, site, target, targetArgs, uses } = grant;
   const mount = mounts.all.find(({ id }) => id === grant.mount);
   const errors = new RequestErrors();
+  errors.add('resume_for', maxError(uses?.resumeFor ?? 0, client.maxResumeFor));
   if (mount !== undefined) {
     const field = isFolder(covers) ? 'prefix' : 'path';
     const resolved = { mount, covers, field, ...(site !== undefined && { site }) } as const;
