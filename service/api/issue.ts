@@ -34,9 +34,10 @@ export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
 /** `POST /tokens/batch` issues all of its tokens, or none. Has its own limit of the body. */
 export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
   const enqueue = createQueue();
+  // Hashing the PINs of a batch takes up to a minute. Other batches do not wait for it.
+  const enqueueWithPins = createQueue();
 
-  async function answer(c: Context<ApiEnv>, body: ArrayBuffer): Promise<Response> {
-    const requests = await parseAll(splitArray(decodeBody(body), MAX_BATCH));
+  async function answer(c: Context<ApiEnv>, requests: Requests): Promise<Response> {
     note(c, { action: 'token.issued', count: requests.length });
     const issued = await issue(c.var.client, requests);
     note(c, { token_ids: issued.map(({ id }) => id) });
@@ -49,7 +50,9 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
   api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
     // Read before its turn, so that a slow client does not delay the others.
     const body = await c.req.arrayBuffer();
-    return enqueue(() => answer(c, body));
+    const requests = await enqueue(() => parseAll(splitArray(decodeBody(body), MAX_BATCH)));
+    const hasPins = requests.some(({ request }) => request.pin !== undefined);
+    return (hasPins ? enqueueWithPins : enqueue)(() => answer(c, requests));
   });
   api.all('/tokens/batch', notAllowed('POST'));
 }

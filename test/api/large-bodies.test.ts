@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { createAsked } from './ask-api.ts';
+import { createAsked, OTHER_KEY } from './ask-api.ts';
 
 const MEGABYTE = 1024 * 1024;
 const json = { 'content-type': 'application/json' };
@@ -113,6 +113,23 @@ test('issue: a batch waits for the previous batch, a single request does not', a
   await expect.poll(() => issuing).toHaveLength(2);
   issuing[1]?.();
   expect((await Promise.all(batches)).map(({ status }) => status)).toEqual([201, 201]);
+});
+
+test('issue: a batch does not wait for the PINs of another batch', async () => {
+  const { ask } = createAsked();
+  const pins = Array.from({ length: 20 }, () => ({
+    path: '/download/a',
+    confirm: true,
+    pin: '4711',
+  }));
+  const answered: string[] = [];
+  await Promise.all([
+    ask('POST /tokens/batch', { json: pins }).then(({ status }) => answered.push(`PINs ${status}`)),
+    ask('POST /tokens/batch', { json: [{ path: '/download/a' }], key: OTHER_KEY }).then(
+      ({ status }) => answered.push(`other ${status}`),
+    ),
+  ]);
+  expect(answered).toEqual(['other 201', 'PINs 201']);
 });
 
 test('issue: a batch that fails does not block the next one', async () => {
