@@ -19,10 +19,10 @@ import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './sch
 const MAX_BATCH_BYTES = 1024 * 1024;
 
 /**
- * Batches that are handled at the same time. If the store is slow, small batches do not wait for each
- * other. A large batch runs alone, so that decisions do not wait behind several large commands of Redis.
+ * Tokens of the batches that are handled at the same time. If the store is slow, small batches do not wait
+ * for each other. A larger batch runs alone, so that no decision waits behind several large commands of Redis.
  */
-const MAX_BYTES_TOGETHER = 16 * 1024;
+const MAX_TOGETHER = 200;
 
 /** `POST /tokens` issues one token. */
 export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
@@ -39,10 +39,12 @@ export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
 
 /** `POST /tokens/batch` issues all of its tokens, or none. Has its own limit of the body. */
 export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
-  const enqueue = createQueue(MAX_BYTES_TOGETHER);
+  const parseInTurn = createQueue();
+  const issueInTurn = createQueue(MAX_TOGETHER);
+  // Hashing the PINs of a batch takes up to a minute. Other batches do not wait for it.
+  const issuePinsInTurn = createQueue(MAX_TOGETHER);
 
-  async function answer(c: Context<ApiEnv>, body: ArrayBuffer): Promise<Response> {
-    const requests = await parseAll(splitArray(decodeBody(body), MAX_BATCH));
+  async function answer(c: Context<ApiEnv>, requests: Requests): Promise<Response> {
     note(c, { action: 'token.issued', count: requests.length });
     const issued = await issue(c.var.client, requests);
     note(c, { token_ids: issued.map(({ id }) => id) });
@@ -55,7 +57,10 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
   api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
     // Read before its turn, so that a slow client does not delay the others.
     const body = await c.req.arrayBuffer();
-    return enqueue(() => answer(c, body), body.byteLength);
+    const requests = await parseInTurn(() => parseAll(splitArray(decodeBody(body), MAX_BATCH)));
+    const hasPins = requests.some(({ request }) => request.pin !== undefined);
+    const inTurn = hasPins ? issuePinsInTurn : issueInTurn;
+    return inTurn(() => answer(c, requests), requests.length);
   });
   api.all('/tokens/batch', notAllowed('POST'));
 }

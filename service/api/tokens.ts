@@ -23,7 +23,10 @@ import {
 } from './schema.ts';
 
 /** Lists, shows, prolongs and revokes tokens. */
-export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDependencies): void {
+export function addTokenRoutes(
+  api: Hono<ApiEnv>,
+  { prolong, revoke, store }: ApiDependencies,
+): void {
   // A page of a client's live grants, ordered by their end.
   api.get('/tokens', async (c) => {
     const query = queryOf(c, 'subject', 'path', 'client', 'limit', 'cursor');
@@ -77,7 +80,7 @@ export function addTokenRoutes(api: Hono<ApiEnv>, { prolong, store }: ApiDepende
   api.delete('/tokens/:id', async (c) => {
     const id = checkedId(c.req.param('id'));
     note(c, { action: 'token.revoked', by: 'id', token_id: id });
-    if (!(await store.revoke(id, c.var.client.id))) throw noSuchToken();
+    if (!(await revoke.id(c.var.client, id))) throw noSuchToken();
     return c.body(null, 204);
   });
   api.all('/tokens/:id', notAllowed('GET, PATCH, DELETE'));

@@ -42,7 +42,7 @@ export type Requests = ReadonlyArray<{ readonly at: string; readonly request: Gr
 
 export type Issue = (client: Client, requests: Requests) => Promise<readonly Issued[]>;
 
-type Prepared = PreparedGrant & Requests[number];
+type Prepared = PreparedGrant & Requests[number] & { pinHash?: string };
 
 /** Issues tokens, all or none, in one round trip to the store. */
 export function createIssue(options: IssueOptions): Issue {
@@ -70,6 +70,9 @@ export function createIssue(options: IssueOptions): Issue {
     }
     refuse(errors);
 
+    const withPin = prepared.filter(({ request }) => request.pin !== undefined);
+    for await (const chunk of inChunks(withPin)) await Promise.all(chunk.map(addPinHash));
+    // Not earlier: hashing the PINs of a batch takes up to a minute.
     const issuedAt = now();
     const entries: Entry[] = [];
     const issued: Issued[] = [];
@@ -87,17 +90,21 @@ export function createIssue(options: IssueOptions): Issue {
     return issued;
   };
 
+  async function addPinHash(one: Prepared): Promise<void> {
+    const { pin = '' } = one.request;
+    one.pinHash = await enqueue(() => hashPin(pin));
+  }
+
   /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */
   async function create(
-    { at, request, grant: prepared, resolved: { mount, covers }, expiresIn }: Prepared,
+    { at, request, grant: prepared, resolved: { mount, covers }, expiresIn, pinHash }: Prepared,
     issuedAt: number,
     errors: RequestErrors,
   ): Promise<{ readonly token: Issued; readonly entry?: Entry } | undefined> {
-    const { pin, format = options.format, revocable = true } = request;
+    const { format = options.format, revocable = true } = request;
     const signer = format === 'jwt' ? options.signer : undefined;
-    const hashed = pin !== undefined && { pinHash: await enqueue(() => hashPin(pin)) };
     const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
-    const plain = { ...prepared, ...hashed, ...times };
+    const plain = { ...prepared, ...(pinHash !== undefined && { pinHash }), ...times };
     const grant = signer ? { ...plain, signedUntil: latestEndOf(plain) } : plain;
     const jti = signer ? randomBytes(16).toString('base64url') : '';
     const token = signer ? await signer.sign(jti, grant, revocable) : newToken();

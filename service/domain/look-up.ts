@@ -45,6 +45,8 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     }
     if (recorded === 'never') return signed(verified);
     const kept = await store.findExternal(id);
+    // Another token with this `jti` may end later than the revocation.
+    if (kept === 'revoked' && revoking) return verified;
     if (kept === 'revoked') return { id, recorded, rejection: REVOKED };
     return kept === undefined
       ? { ...signed(verified), unsaved: true }

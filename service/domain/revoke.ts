@@ -39,8 +39,15 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
         const detail = 'This token is not stored (revocable: false) and cannot be revoked.';
         throw new Refused('unsupported_token_type', detail);
       }
-      await store.revokeExternal(id, Math.max(rememberedUntil(grant), longest(client.id)));
+      await endExternal(id, grant);
       return { id, revoked: true };
+    },
+    /** Ends a client's token now; false if there is none. */
+    async id(client: Client, id: string): Promise<boolean> {
+      const grant = ownedBy(client.id).length > 0 ? await store.find(id) : undefined;
+      if (!grant?.external || grant.client !== client.id) return store.revoke(id, client.id);
+      await endExternal(id, grant);
+      return true;
     },
     /** Ends another issuer's token by its `jti`, also if nobody has presented it yet. */
     async jti(client: Client, issuer: string, jti: string): Promise<void> {
@@ -57,11 +64,15 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
     return { id, revoked: await store.revoke(id, client.id) };
   }
 
-  /** The latest end of any token that is valid now: another token may have the same `jti`. */
-  function longest(client: string): number {
-    const own = [...owners.values()].filter(({ id }) => id === client);
-    const seconds = own.map(({ maxExpiresIn, maxResumeFor }) => maxExpiresIn + maxResumeFor);
-    return now() + Math.max(0, ...seconds) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
+  /** Until the end of every token that is valid now: another one may have the same `jti`. */
+  function endExternal(id: string, grant: Grant): Promise<void> {
+    const lives = ownedBy(grant.client).map((one) => one.maxExpiresIn + one.maxResumeFor);
+    const longest = Math.max(0, ...lives) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
+    return store.revokeExternal(id, Math.max(rememberedUntil(grant), now() + longest));
+  }
+
+  function ownedBy(client: string): readonly Client[] {
+    return [...owners.values()].filter(({ id }) => id === client);
   }
 }
 
@@ -91,9 +102,10 @@ export function createProlong({
 
 /** A client cannot prolong what its limits or the mounts would not let it issue now. */
 function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
-  const { covers, site, target, targetArgs } = grant;
+  const { covers, site, target, targetArgs, uses } = grant;
   const mount = mounts.all.find(({ id }) => id === grant.mount);
   const errors = new RequestErrors();
+  errors.add('resume_for', maxError(uses?.resumeFor ?? 0, client.maxResumeFor));
   if (mount !== undefined) {
     const field = isFolder(covers) ? 'prefix' : 'path';
     const resolved = { mount, covers, field, ...(site !== undefined && { site }) } as const;

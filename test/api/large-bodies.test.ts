@@ -1,12 +1,16 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { createAsked } from './ask-api.ts';
+import { createAsked, OTHER_KEY } from './ask-api.ts';
 
 const MEGABYTE = 1024 * 1024;
 const json = { 'content-type': 'application/json' };
 const unknown = (count: number) =>
   `{${Array.from({ length: count }, (_, i) => `"u${i}":1`).join(',')}}`;
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+
+const withPins = Array.from({ length: 20 }, () => {
+  return { path: '/download/a', confirm: true, pin: '4711' };
+});
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -96,7 +100,7 @@ test('issue: the event loop stays free while a batch is issued', async () => {
   expect(turns).toBeGreaterThanOrEqual(57);
 });
 
-test('issue: a batch waits for the previous batch, a single request does not', async () => {
+test('issue: a large batch waits for the previous one, a single request does not', async () => {
   const memory = createMemoryStore();
   const issuing: Array<() => void> = [];
   const issue: typeof memory.issue = async (grants) => {
@@ -104,7 +108,7 @@ test('issue: a batch waits for the previous batch, a single request does not', a
     await memory.issue(grants);
   };
   const { ask } = createAsked({ store: { ...memory, issue } });
-  const batch = Array.from({ length: 100 }, (_, i) => ({ path: `/download/${i}` }));
+  const batch = Array.from({ length: 150 }, (_, i) => ({ path: `/download/${i}` }));
   const batches = [1, 2].map(() => ask('POST /tokens/batch', { json: batch }));
   await expect.poll(() => issuing).toHaveLength(1);
   expect((await ask('POST /tokens', { json: { path: '/download/a' } })).status).toBe(201);
@@ -113,6 +117,39 @@ test('issue: a batch waits for the previous batch, a single request does not', a
   await expect.poll(() => issuing).toHaveLength(2);
   issuing[1]?.();
   expect((await Promise.all(batches)).map(({ status }) => status)).toEqual([201, 201]);
+});
+
+test('issue: a batch does not wait for the PINs of another batch', async () => {
+  const { ask } = createAsked();
+  // Together more than are issued at the same time.
+  const plain = Array.from({ length: 190 }, () => ({ path: '/download/a' }));
+  const answered: string[] = [];
+  await Promise.all([
+    ask('POST /tokens/batch', { json: withPins }).then(({ status }) =>
+      answered.push(`PINs ${status}`),
+    ),
+    ask('POST /tokens/batch', { json: plain, key: OTHER_KEY }).then(({ status }) =>
+      answered.push(`other ${status}`),
+    ),
+  ]);
+  expect(answered).toEqual(['other 201', 'PINs 201']);
+});
+
+test('issue: the lifetime of a token with a PIN begins after the PINs of its batch are hashed', async () => {
+  const store = createMemoryStore();
+  let hashed = 0;
+  const issuedAt: number[] = [];
+  const issue: typeof store.issue = async (entries) => {
+    hashed = Date.now();
+    issuedAt.push(...entries.map(([, grant]) => grant.issuedAt));
+    await store.issue(entries);
+  };
+  const { ask } = createAsked({ store: { ...store, issue }, now: Date.now });
+  const began = Date.now();
+  expect((await ask('POST /tokens/batch', { json: withPins })).status).toBe(201);
+  expect(issuedAt).toHaveLength(withPins.length);
+  // Nearer to the end of the hashing than to its start.
+  for (const at of issuedAt) expect(hashed - at).toBeLessThan(at - began);
 });
 
 test('issue: a batch that fails does not block the next one', async () => {

@@ -26,13 +26,22 @@ async function callsOf(found: LookUpResult): Promise<string[]> {
   return calls;
 }
 
-test.each<[string, LookUpResult]>([
-  ["a token of Postern's", { id: 'i', recorded: 'required' }],
-  ["another issuer's token", { id: 'i', recorded: 'optional', rejection: { reason: 'revoked' } }],
+const grant = {
+  client: client.id,
+  mount: '/download/',
+  covers: '/download/a',
+  issuedAt: 1,
+  expiresAt: 2,
+  external: true,
+} as const;
+
+test.each<[string, LookUpResult, string]>([
+  ["a token of Postern's", { id: 'i', recorded: 'required' }, `revoke i ${client.id}`],
+  ["another issuer's token", { id: 'i', recorded: 'optional', grant }, 'revokeExternal i'],
 ])(
   'revoke: %s that is already revoked reaches the store, which may confirm it',
-  async (_, found) => {
-    expect(await callsOf(found)).toEqual([`revoke i ${client.id}`]);
+  async (_, found, call) => {
+    expect(await callsOf(found)).toEqual([call]);
   },
 );
 

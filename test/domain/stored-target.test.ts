@@ -73,6 +73,7 @@ describe('prolong: only if the client could still issue the token', () => {
     ['a query without targets', { target: '/protected/x', targetArgs: 'a' }, limited],
     ['a target without a mount', { target: '/gone/x' }, client],
     ['a mount that is gone', { mount: '/gone/' }, client],
+    ['a longer resume_for', { uses: { resumeFor: 61 } }, { ...client, maxResumeFor: 60 }],
   ])('%s: insufficient_scope', async (_, grant, of) => {
     const { prolongedBy } = await stored(grant);
     expect(await refusal(prolongedBy(of))).toMatchObject({ code: 'insufficient_scope' });

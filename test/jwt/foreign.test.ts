@@ -187,6 +187,29 @@ describe('external JWT: revoked', () => {
     expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
   });
 
+  test('again: a second revocation also covers a later token with the same jti', async () => {
+    const { app, ask, codeOf, clock } = await owned();
+    const sign = (iat: number) => app.sign({ iat, exp: iat + 600, jti: 'one' });
+    await ask('POST /revoke', { form: { token: await sign(START) } });
+    clock.now += 1_500_000;
+    const later = await sign(START + 1500);
+    expect((await ask('POST /revoke', { form: { token: later } })).status).toBe(200);
+    clock.now += 500_000;
+    expect(await codeOf(uri(later))).toBe('invalid_token');
+  });
+
+  test('by its ID, until every token with the same jti has ended', async () => {
+    const app = await foreigner('app', { client: 'test', maxExpiresIn: 3600 });
+    const { ask, codeOf, clock } = await signedGate({ issuers: [app.issuer], files: app.file });
+    const short = await app.sign({ max_uses: 1, jti: 'one', exp: START + 60 });
+    const long = await app.sign({ jti: 'one', exp: START + 3600 });
+    expect(await codeOf(uri(short), from('192.0.2.1'))).toBe('allow');
+    const id = jwtId(app.issuer.issuer, 'one');
+    expect((await ask(`DELETE /tokens/${id}`)).status).toBe(204);
+    clock.now += 800_000;
+    expect(await codeOf(uri(long))).toBe('invalid_token');
+  });
+
   test('but cannot be prolonged', async () => {
     const { app, ask, codeOf } = await owned();
     const token = await app.sign({ max_uses: 1, jti: 'one' });
