@@ -11,7 +11,7 @@ import {
   replyOrThrow,
 } from './connection.ts';
 import { clusterFailure, codeOf, isReply } from './failure.ts';
-import { SLOTS, slotOf } from './slot.ts';
+import { SLOTS, slotOf } from './keys.ts';
 
 /** Replies of a node that does not have the key, or not yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../../../dev/redis.ts';
 import { waitFor } from '../../../dev/wait.ts';
 import type { Store } from '../../../service/domain/store.ts';
-import { slotOf } from '../../../service/store/slot.ts';
+import { slotOf } from '../../../service/store/keys.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
 import { grantAt, newId } from '../grants.ts';
 import { keysOf, openRedis, tell } from '../open-redis.ts';
