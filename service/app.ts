@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
-import { createDeliver } from './delivery/deliver.ts';
+import { createDeliver } from './delivery/collect.ts';
 import { createAuthorize } from './domain/authorize.ts';
 import { createDeadlines } from './domain/deadline.ts';
 import type { Emit } from './domain/event.ts';
@@ -10,8 +10,7 @@ import { createLookUp } from './domain/look-up.ts';
 import type { Mounts } from './domain/mount.ts';
 import { createProlong, createRevoke } from './domain/revoke.ts';
 import type { Store } from './domain/store.ts';
-import { createGate } from './gate/gate.ts';
-import { createDenyUnreadable } from './gate/unreadable.ts';
+import { createDenyUnreadable, createGate } from './gate/gate.ts';
 import type { Jwt } from './jwt/open.ts';
 import type { Metrics } from './metrics/metrics.ts';
 

@@ -1,5 +1,10 @@
+import type { Logger } from 'pino';
 import { isWithin } from '../domain/address.ts';
 import { addDelivery, type ByteRange, type Counted, type Delivery } from '../domain/delivery.ts';
+import type { Emit } from '../domain/event.ts';
+import { type Grant, isFolder } from '../domain/grant.ts';
+import type { Store } from '../domain/store.ts';
+import { withoutTokens } from '../domain/without-tokens.ts';
 
 /** How long lines are collected before the store gets them. */
 const COLLECT_MS = 200;
@@ -146,4 +151,37 @@ export function parseLine(line: string): SentLine | undefined {
 
 function part(id: string, from: number, bytes: number, size: number): SentLine {
   return { id, bytes, size, ...(bytes > 0 && { range: [from, from + bytes] as const }) };
+}
+
+interface DeliverDependencies {
+  readonly store: Store;
+  readonly recordBytes: (counted: Counted) => void;
+  /** Absent: no events are recorded. */
+  readonly emit?: Emit | undefined;
+  readonly log: Logger;
+}
+
+/** Adds what nginx sent to the store, and reports what was not known before. */
+export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
+  return async function deliver(entries) {
+    const counted = await store.addDelivered(entries);
+    for (const one of counted) {
+      recordBytes(one);
+      if (one.completed !== undefined) completed(one.id, one.completed);
+    }
+    return counted;
+  };
+
+  /** nginx has sent the whole file of a token. Called once for a token, in one of the instances. */
+  function completed(id: string, { client, subject, covers, site }: Grant): void {
+    const fields = {
+      token_id: id,
+      client,
+      subject: subject === undefined ? undefined : withoutTokens(subject),
+      [isFolder(covers) ? 'prefix' : 'path']: withoutTokens(covers),
+      site,
+    };
+    log.info(fields, 'delivered');
+    emit?.('token.delivered', fields);
+  }
 }

@@ -8,10 +8,10 @@ import {
   dispositionOf,
   pageText,
   printable,
+  responseHeaders,
   setCookies,
   utf8Bytes,
-} from './header-values.ts';
-import { responseHeaders } from './headers.ts';
+} from './headers.ts';
 
 /** A response of the gate. Headers are names and values in turn, as Node writes them. */
 export interface Answer {
