@@ -5,7 +5,6 @@ import { type ApiClient, notPostern, openApi } from '../api-client.ts';
 import { UsageError } from '../errors.ts';
 import { type ApiOptions, addApiOptions, collect, example } from '../options.ts';
 import { createProgress, escapeControlsInJson, print } from '../terminal.ts';
-import { explain, introspect, readToken } from './explain.ts';
 import { issuedLine, issueLines, optionOf } from './issue.ts';
 import { listText, listTokens, queryOf, stateText } from './show.ts';
 
@@ -126,6 +125,7 @@ export function addToken(program: Command, env: Environment): void {
       .addHelpText('after', help)
       .addHelpText('after', example(`postern token ${command} < token.txt`))
       .action(async (options: CommonOptions) => {
+        const { explain, introspect, readToken } = await import('./explain.ts');
         const read = await readToken(process.stdin, command);
         const open = () => openApi(options, env);
         const explained =
