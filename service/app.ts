@@ -36,7 +36,7 @@ export interface AppDependencies {
   readonly metricsText?: () => Promise<string>;
   /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
-  /** Whether this process receives what nginx reports. A reload opens no listener. */
+  /** Whether nginx reports to this process what it sent. A reload opens no listener. */
   readonly countsBytes: boolean;
   readonly version: string;
   readonly log: Logger;

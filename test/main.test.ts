@@ -224,7 +224,7 @@ describe('POSTERN_API_LISTEN=off', () => {
     const service = await start(OFF);
     service.signal(signal);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
-    await waitFor(() => service.stdout().includes('"ended"'), { what: 'its last line' });
+    await waitFor(() => service.stdout().includes('"stopped"'), { what: 'its last line' });
   });
 });
 

@@ -57,9 +57,9 @@ const PLAIN = {
   /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
   cookie_secure: values.flag.default(true),
   cookie_partitioned: values.flag.default(true),
-  /** What is recorded; absent: everything if there is a webhook, else nothing. */
+  /** The types of events to record; absent: all if there is a webhook, else none. */
   events: values.texts(EVENTS, z.enum(EVENT_TYPES, EVENTS)).optional(),
-  /** Where events are sent to. */
+  /** The receiver of events. */
   webhook_url: urls.webhookUrl.optional(),
   webhook_secret_file: values.path('/etc/postern/webhook-secret').optional(),
   /** Addresses of the receiver that are not public. */
@@ -164,7 +164,7 @@ function atMost(
   return add(name, `${expected}${source(`max_${name}`).field} to ${value}`);
 }
 
-/** `webhook.secrets` are what they are called: never log them, nor the URL, which may hold one. */
+/** Never log `webhook.secrets`, nor the URL, which may contain a secret. */
 export type EventConfig = NonNullable<ReturnType<typeof readEvents>>;
 
 const SECRETS =

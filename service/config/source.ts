@@ -109,7 +109,7 @@ export function readMapping(
     if (!known.includes(key)) {
       // Without the value: it may be a secret.
       const source = { ...sourced, shown: undefined };
-      const expected = `a key that Postern knows here: ${known.join(', ')}`;
+      const expected = `one of the keys ${known.join(', ')}`;
       errors.add(source, expected + suggest(key, known));
     } else if (sourced.value === null) {
       // Not the same as an absent key: a list whose entries are all commented out would allow everything.

@@ -13,8 +13,8 @@ export async function* inChunks<T>(batch: readonly T[]): AsyncGenerator<readonly
 }
 
 /**
- * Runs one task at a time, in order, and lets the event loop handle other requests before the next
- * task. With many batches at once, the gate would get only one turn of many.
+ * Runs one task at a time, in order, and lets the event loop handle other requests before the next task.
+ * Otherwise a decision would have to wait for a chunk of each batch.
  */
 export function createQueue() {
   let last: Promise<unknown> = Promise.resolve();

@@ -13,10 +13,10 @@ import { type Grant, isFolder } from './grant.ts';
 import type { Redeemed } from './requester.ts';
 import { type Store, Unavailable } from './store.ts';
 
-/** Wrong PINs, together with those that are being checked. Then the token is revoked. */
+/** Maximum number of wrong PINs, including those that are being checked. Then the token is revoked. */
 export const MAX_PIN_ATTEMPTS = 10;
 
-/** PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
+/** Maximum number of PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
 const MAX_WAITING = 16;
 
 /**
@@ -39,7 +39,7 @@ export interface Confirming {
 
 /**
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
- * one, and releases no file. PINs are checked one at a time, so that a flood of them delays no other decision.
+ * one, but does not send the file. PINs are checked one at a time, so that many PINs delay no other decision.
  */
 export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
   const enqueue = createQueue();
@@ -72,7 +72,7 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const seen = await redeem(false);
     if (seen !== 'new') return confirmed(seen);
     const { pin } = confirmation;
-    // Nobody typed a PIN: not an attempt.
+    // Without a PIN, this is not an attempt.
     if (pin === undefined || pin === '') return ask('pin_required');
     if (waiting >= MAX_WAITING) throw new Unavailable('too many PINs are being checked');
     waiting += 1;
@@ -96,7 +96,7 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     if (deadline.endsAt - performance.now() < MIN_LEFT_MS) {
       throw new Unavailable('the PIN waited too long for its check');
     }
-    // The requester may have confirmed while this attempt waited, or another one has taken the last use.
+    // While this attempt waited, the requester may have confirmed, or another one may have taken the last use.
     const seen = await redeem(false);
     if (seen !== 'new') return seen;
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);

@@ -59,7 +59,7 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     return { id, recorded, ...found };
   }
 
-  /** The store does not time the token, and our clock may be late by the leeway. */
+  /** The store does not time this token, and the clock of this process may be late by the leeway. */
   function signed(verified: Verified & { readonly grant: Grant }): LookUpResult {
     if (!timed) return verified;
     return { ...verified, leftMs: verified.grant.expiresAt - now() - leeway * 1000 };

@@ -65,7 +65,7 @@ export interface Store {
   ): Promise<readonly Counted[]>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
   delivered(id: string): Promise<Delivered | undefined>;
-  /** As `find`, for an external token: what the store knows of it, if anything. */
+  /** As `find`, for an external token; undefined if the store has nothing about it. */
   findExternal(id: string): Promise<Grant | 'revoked' | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
   saveExternal(id: string, grant: Grant): Promise<void>;
@@ -102,10 +102,10 @@ export interface Health {
   readonly warning?: string;
 }
 
-/** Something that a decision needs did not answer or failed: nothing is known about the token. */
+/** Something that a decision needs did not answer or failed, so the token cannot be checked. */
 export class Unavailable extends Error {
   override readonly name: string = 'Unavailable';
-  /** What is unavailable, for a person. */
+  /** What is unavailable, for messages. */
   readonly what: string = 'what the token needs';
 }
 

@@ -22,7 +22,7 @@ export interface GateDependencies {
 
 const LIVE = '{"status":"ok"}';
 
-/** The process answers. The state of the store is in the API's `/readyz`. */
+/** The process works. `/readyz` of the API shows the state of the store. */
 const LIVE_ANSWER: Answer = {
   status: 200,
   headers: [
@@ -33,8 +33,8 @@ const LIVE_ANSWER: Answer = {
 };
 
 /**
- * The listener that nginx asks about each request. Plain node:http: it has four routes, and a router
- * with its Request and Response objects costs more than the decision.
+ * The listener to which nginx sends a request for each download. It uses plain node:http: it has four routes, and
+ * a router with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, deadlines, cookies, recordDecision, emit, log } = deps;
@@ -65,13 +65,13 @@ export function createGate(deps: GateDependencies): RequestListener {
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
-      // Also if the answer is late.
+      // Also if the response was sent at the deadline.
       if (!decision.allow && decision.locked) logLocked(log, headers, decision.id, decision.locked);
     } catch (cause) {
       decision = deny('unavailable', { cause });
     }
     if (deadlines.end(deadline)) answer(decision);
-    // Also if it is late: the requester has taken its use.
+    // Also after the deadline: the requester has taken its use.
     recordEvents?.(headers, decision);
   }
 

@@ -74,12 +74,12 @@ function one(value: string | string[] | undefined): string | undefined {
 /** A form with a PIN is much smaller. nginx accepts no larger body either. */
 const MAX_BODY_BYTES = 1024;
 
-/** What a POST says; undefined if its body is too large. */
+/** Reads the body of a POST; undefined if it is too large. */
 export async function readConfirmation(
   request: IncomingMessage,
 ): Promise<Confirmation | undefined> {
   const { headers } = request;
-  // Without a length there is no body from the snippets, and Node discards it.
+  // The snippets always send a length. Node discards a body without one.
   const length = Number(headers['content-length'] ?? 0);
   if (length > MAX_BODY_BYTES) return undefined;
   const chunks: Buffer[] = [];
@@ -163,7 +163,7 @@ const RESUME_MIN_AGE = 7 * 86_400;
 
 const NONE: readonly string[] = [];
 
-/** The `Set-Cookie` values of a requester that may go on, at most two. */
+/** The `Set-Cookie` values for an allowed or confirmed requester, at most two. */
 export function setCookies(
   decision: Confirmed,
   { sameSite, secure, partitioned }: CookieSettings,

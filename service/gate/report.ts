@@ -63,7 +63,7 @@ export function logLocked(
 /** Version 00, with IDs that are not zero: https://www.w3.org/TR/trace-context/#traceparent-header */
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The client may send any text: a value of another form is not logged. */
+/** The client may send any text. A value in another form is not logged. */
 function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
   const value = headers[requestHeaders.traceparent];
   return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
@@ -74,13 +74,16 @@ function requesterOf(decision: Decision): string | undefined {
   return decision.confirmed?.redeemed ?? (decision.refused && 'refused');
 }
 
-/** Why a JWT was rejected, or what failed: without a stack trace if the store is down, on every line. */
+/**
+ * Why a JWT was rejected, or what failed. Without a stack trace if the store is down, because then every request
+ * logs this.
+ */
 function reasonFor({ cause, rejection }: Deny): object {
   if (rejection !== undefined) return rejection;
   return cause instanceof Unavailable ? { reason: cause.message } : { err: cause };
 }
 
-/** Denials of a token. A request without one, and a question to the requester, are not. */
+/** Denials that are reported as refusals: not a missing token, and not a request to confirm. */
 const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
   'invalid_token',
   'insufficient_scope',
@@ -89,14 +92,14 @@ const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
   'cross_origin',
 ]);
 
-/** Reported refusals per second. Anybody can cause any number. */
+/** Reported refusals per second. Clients can cause any number of them. */
 const MAX_REFUSALS = 10;
 
 /** Reports first uses, refusals, and tokens that wrong PINs have revoked. The fields are those of the decision log. */
 export function createDecisionEvents(emit: Emit, now = () => performance.now()) {
   let second = 0;
   let reported = 0;
-  /** Since the last one that was reported. */
+  /** Number of refusals since the last reported one. */
   let skipped = 0;
 
   function refused(headers: IncomingHttpHeaders, decision: Decision, code: DenyCode): void {

@@ -6,7 +6,7 @@ test.each([
   ['POSTERN_APIKEYS', 'did you mean POSTERN_API_KEYS?'],
   ['POSTERN_LISTNE', 'did you mean POSTERN_LISTEN?'],
   ['POSTERN_CONF', 'did you mean POSTERN_CONFIG?'],
-  ['POSTERN_TOKEN_LENGTH', 'there are POSTERN_CONFIG, POSTERN_LISTEN'],
+  ['POSTERN_TOKEN_LENGTH', 'the name of a setting: POSTERN_CONFIG, POSTERN_LISTEN'],
   ['POSTERN_API', 'it is for postern token and postern doctor'],
   ['POSTERN_API_KEY', 'unset it for the service; did you mean POSTERN_API_KEYS?'],
   ['POSTERN_', 'there are'],

@@ -80,7 +80,7 @@ test('reload: an invalid configuration is reported with all errors, and changes 
   const line = await service.apply({ ...wrong, expires_in: 'soon' });
   expect(line).toMatchObject({
     level: 'error',
-    msg: 'the configuration was not reloaded: the previous one stays in force',
+    msg: 'the configuration was not reloaded: Postern keeps the previous one',
   });
   expect(line.errors.map(({ field }: { field: string }) => field).sort()).toEqual([
     'api_keys[0].key',
