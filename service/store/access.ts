@@ -8,9 +8,9 @@ export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 
 export type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
 
-/** Where the store is, and with what Postern logs in. */
+/** The address of the store, and the credentials. */
 export interface StoreAccess {
-  /** As POSTERN_STORE has it. It may contain a password: never log it. */
+  /** The value of POSTERN_STORE. It may contain a password: never log it. */
   readonly url: string;
   /** Instead of the URL's. */
   readonly password?: string;
@@ -50,10 +50,10 @@ export function serverOptions(url: StoreUrl, access: StoreAccess, timeoutMs: num
     socketTimeout: Math.max(timeoutMs, 1000),
     // A host that hangs does not close its side.
     disconnectTimeout: 100,
-    // A command that was lost is not sent again: it may have been a redemption.
+    // Never send a lost command again: it may have been a redemption.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // The library would estimate how long Redis loads. The first accepted write shows it.
+    // The library would estimate how long Redis loads its data. Postern waits for the first accepted write.
     enableReadyCheck: false,
   } satisfies ServerOptions;
 }
@@ -87,7 +87,7 @@ export class ServerConnector extends AbstractConnector {
   }
 }
 
-/** Lead to the master that the sentinels name, and to the next one after a failover. */
+/** Options to connect to the master that the sentinels name, also after a failover. */
 export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
   const { username, password } = sentinel;
   return {
@@ -106,7 +106,7 @@ export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAcce
   };
 }
 
-/** What the library's connector has, beside what its types say. */
+/** Members of the library's connector that its types do not have. */
 interface Internals {
   readonly failoverDetector: { cleanup(): void } | null;
   connectToSentinel(address: unknown, options?: object): Redis;

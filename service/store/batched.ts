@@ -6,7 +6,7 @@ import { decodeRecord } from './record.ts';
 /** The value of a grant's key. */
 export type Stored = Grant | 'revoked' | undefined;
 
-/** Reads grants by their keys. A record that cannot be read does not affect the others. */
+/** Reads grants by their keys. An invalid record does not affect the others. */
 export function createRead(connection: Connection): (key: string) => Promise<Stored> {
   const get = batched(connection, connection.mget, (records) => records.map(decoded));
   return (key) => get(key).then(valueOrThrow);

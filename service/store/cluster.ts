@@ -13,12 +13,12 @@ import {
 import { clusterFailure, codeOf, isReply } from './failure.ts';
 import { SLOTS, slotOf } from './keys.ts';
 
-/** Replies of a node that does not have the key, or not yet. */
+/** Replies of a node that does not have the key, or does not have it yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
 
 /**
  * A connection to each master of a cluster. It never queues: without the master of a key, a command
- * fails immediately. Replicas are not asked.
+ * fails immediately. It sends no commands to replicas.
  */
 export function connectCluster(
   url: StoreUrl,
@@ -33,7 +33,7 @@ export function connectCluster(
     slotsRefreshInterval: 1000,
     slotsRefreshTimeout: 500,
     clusterRetryStrategy: (attempt) => (state.refused ? 500 : Math.min(50 * attempt, 1000)),
-    // Certificates contain names, not the addresses that they lead to.
+    // Keep names: certificates contain them, not their addresses.
     dnsLookup: (name, callback) => callback(null, name),
     redisOptions: serverOptions(url, options, options.timeoutMs),
   });
@@ -86,7 +86,7 @@ export function connectCluster(
     const replies = (await master.pipeline(commands).exec()) ?? [];
     return Promise.all(
       commands.map((command, i): Reply | Promise<Reply> => {
-        const [error, value] = replies[i] ?? [new Error('Redis was not asked'), undefined];
+        const [error, value] = replies[i] ?? [new Error('The command was not sent'), undefined];
         const isElsewhere = error && isReply(error) && REDIRECTIONS.includes(codeOf(error));
         return isElsewhere ? sendAlone(command) : [error, value];
       }),
@@ -101,7 +101,7 @@ export function connectCluster(
     }
   }
 
-  /** A key holds a string, or it is not there: as MGET has it. */
+  /** The string of a key. Null if there is none, or another type, as in MGET. */
   function stringOf([error, value]: Reply): string | null | StoreUnavailable {
     if (error === null) return value as string | null;
     return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : state.failureOf(error);
@@ -126,7 +126,7 @@ export function connectCluster(
 
   const infos = (...sections: string[]) => {
     const masters = [...connected().values()];
-    // Not every Redis lets its clients ask.
+    // The Redis user may lack the permission for INFO.
     return Promise.all(masters.map((master) => master.info(...sections).catch(() => '')));
   };
 

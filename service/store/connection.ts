@@ -21,7 +21,7 @@ export interface StoreObserver {
   confirmed(isConfirmed: boolean): void;
   /** A cluster sent a command to another master. */
   redirected(): void;
-  /** Another master answers, so long after the first failure. */
+  /** Another master answers; the time since the first failure. */
   failedOver(seconds: number): void;
 }
 
@@ -66,13 +66,13 @@ export interface Connection {
   close(): void;
 }
 
-/** What a connection tells its state. */
+/** What a connection provides for its state. */
 interface Connected extends Pick<Connection, 'infos' | 'failureOf'> {
   /** The names of the masters that have just answered. */
   answering(): readonly string[];
   /** Whether a regular check makes sense. */
   isOpen(): boolean;
-  /** A failed check that is no news: Redis is slow, or the lost connection is reported. */
+  /** Whether a failed check needs no report: Redis is slow, or the lost connection is already reported. */
   isKnown(error: Error): boolean;
   reconnect(): void;
 }
@@ -93,7 +93,7 @@ export function createState(
   const watch = createWatch(observer);
   let up = false;
   let isClosed = false;
-  /** How often the connection was lost or refused, or a check failed. */
+  /** Number of lost and refused connections and of failed checks. */
   let failures = 0;
 
   const state = {
@@ -172,7 +172,7 @@ export function createState(
 export function createWatch(observer: StoreObserver | undefined) {
   let masters: readonly string[] = [];
   let failedAt: number | undefined;
-  /** The last check found one more. */
+  /** The last check found an additional master. */
   let wasAdded = false;
 
   return {

@@ -2,7 +2,7 @@ import { StoreUnavailable } from '../domain/store.ts';
 
 const CLUSTER = 'Redis is a node of a cluster: use redis+cluster:// in POSTERN_STORE';
 
-/** What Redis' error codes mean for an operator. */
+/** The meaning of Redis' error codes for an operator. */
 const MEANINGS: Readonly<Record<string, string>> = {
   WRONGPASS: 'Redis rejects the user name or the password of POSTERN_STORE',
   NOAUTH: 'Redis requires a password, and POSTERN_STORE has none',

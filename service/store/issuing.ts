@@ -38,10 +38,10 @@ export function createIssuing(connection: Connection, { keys, enter, lifeOf }: I
   }
 
   /**
-   * The keys are on several masters, which no script can reach together, so the grants come first. A
-   * revocation that ends before the index names them came before them, and the next one finds them. If the
-   * index came first, such a revocation would take its entries away, and no later one would find the
-   * grants. If a write fails, some grants may be stored, but nobody gets their tokens.
+   * The keys are on several masters, which no script can reach together. So this stores the grants first, then
+   * the index. A revocation in between counts as earlier: it misses the grants, and the next one finds them. If
+   * the index came first, a revocation in between would remove the entries, and no later revocation would find the
+   * grants. If a write fails, some grants may be stored, but no client receives their tokens.
    */
   async function issueInCluster(issued: readonly Entry[]): Promise<void> {
     const commands = issued.map(([id, grant]): Command => {

@@ -9,7 +9,7 @@ import type { StoreAccess } from './access.ts';
 import { NOW } from './scripts.ts';
 import { connect } from './server.ts';
 
-/** Nobody waits for these commands. */
+/** No request waits for these commands. */
 const TIMEOUT_MS = 5000;
 
 const GROUP = 'postern';
@@ -81,7 +81,7 @@ export interface RedisEventsOptions extends StoreAccess {
 }
 
 /**
- * Events in a stream, with a connection of their own, so that they delay no decision. The braces keep the
+ * Events in a stream, with a separate connection, so that they delay no decision. The braces keep the
  * keys in one cluster slot. A delivered event is deleted, so the stream has only those that wait.
  */
 export function createRedisEvents(options: RedisEventsOptions): EventStore {

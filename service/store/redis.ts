@@ -16,7 +16,7 @@ import { connect } from './server.ts';
 export interface RedisStoreOptions extends ConnectOptions {
   /** Prefix of every key. */
   readonly prefix: string;
-  /** How many replicas confirm a revocation or a new requester; 0: nobody waits for them. */
+  /** How many replicas must confirm a revocation or a new requester; 0: none. */
   readonly replicas?: number;
   /** Called for each new connection if there is something that an operator should change. */
   readonly onWarning?: (warning: string) => void;

@@ -5,7 +5,7 @@ import { Unconfirmed } from '../domain/store.ts';
 import { type Connection, type ConnectOptions, replyOrThrow } from './connection.ts';
 import { codeOf } from './failure.ts';
 
-const RECONNECTED = 'The connection to Redis was made again';
+const RECONNECTED = 'The connection to Redis was lost in between';
 
 export interface ReplicaOptions extends ConnectOptions {
   /** How many replicas of a master must confirm. */
@@ -138,7 +138,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     if (second.status !== 'ready') {
       await once(second, 'ready', { signal: AbortSignal.timeout(waitMs) });
     }
-    // Without a write of this connection before it, WAIT would answer at once.
+    // Without an earlier write on this connection, WAIT would reply immediately.
     const commands = second.pipeline().set(key(), '', 'PX', 1000).wait(wanted, waitMs);
     const replies = await commands.info('replication').exec();
     const [, count, info] = (replies ?? []).map(replyOrThrow);
@@ -156,7 +156,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
         if (id === undefined) throw new Unconfirmed('The master of Redis is not known');
         if (main.stream !== stream) throw new Unconfirmed(RECONNECTED);
         const reached = await barrier().catch((error: Error) => {
-          throw new Unconfirmed(`No replica could be asked: ${failureOf(error).shown}`);
+          throw new Unconfirmed(`The replicas could not confirm: ${failureOf(error).shown}`);
         });
         if (reached.id !== id) {
           second.disconnect(true);
