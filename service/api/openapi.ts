@@ -106,7 +106,7 @@ const OPERATIONS: Record<keyof typeof TAGS, Readonly<Record<string, Operation>>>
       id: 'listTokens',
       summary: 'List tokens',
       description:
-        'Lists live tokens of a client in pages, ordered by their end. Without parameters: all tokens of your own client.',
+        'Lists live tokens of a client in pages, ordered by their end. Without parameters: those of your own client.',
       parameters: [...SELECTED, ...PAGE],
       answer: [200, 'A page.', ref('TokenPage')],
       codes: ['invalid_request', 'insufficient_scope'],

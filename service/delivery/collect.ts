@@ -9,13 +9,13 @@ import { withoutTokens } from '../domain/without-tokens.ts';
 /** How long lines are collected before the store gets them. */
 const COLLECT_MS = 200;
 
-/** Tokens whose lines wait for the store: some megabytes. Lines of further tokens are dropped. */
+/** Maximum number of tokens whose lines wait for the store: some megabytes. Lines of more tokens are dropped. */
 export const MAX_PENDING = 10_000;
 
 /** Tokens in a call of the store: about 0.1 ms of Redis, and at most 30 ms if each has a hundred ranges. */
 const BATCH = 25;
 
-/** What became of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not take it. */
+/** The result of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not accept it. */
 export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
 
 export type Deliver = (
@@ -34,7 +34,7 @@ export type Collector = ReturnType<typeof createCollector>;
 
 /**
  * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
- * together. A line changes numbers only: a forged one opens nothing, and has no answer.
+ * together. A line only changes counters. A forged line gives no access to a file, and gets no response.
  */
 export function createCollector({ from, deliver, countLines, now }: CollectOptions) {
   let pending = new Map<string, Delivery>();
@@ -42,7 +42,7 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
   let flushing: Promise<void> | undefined;
   let trusted: string | undefined;
 
-  /** To look an address up costs more than to parse a line, and nearly all lines have the same one. */
+  /** Checking an address takes longer than parsing a line, and nearly all lines come from the same address. */
   function isTrusted(address: string): boolean {
     if (address === trusted) return true;
     if (!isWithin(address, from)) return false;
@@ -75,7 +75,7 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
     if (flushing === undefined) timer ??= setTimeout(() => void flush(), COLLECT_MS);
   }
 
-  /** Adds to the store what was received until now. Never rejects. One at a time. */
+  /** Adds to the store all lines that were received. Runs one at a time. Never rejects. */
   async function flush(): Promise<void> {
     await flushing;
     clearTimeout(timer);
@@ -122,7 +122,7 @@ export interface SentLine {
   readonly range?: ByteRange;
 }
 
-/** A longer datagram is not from the format below. A host name in the header may have 255 bytes. */
+/** A longer datagram does not have the format below. A host name in the header may have 255 bytes. */
 export const MAX_LINE_BYTES = 512;
 
 /**
@@ -161,7 +161,7 @@ interface DeliverDependencies {
   readonly log: Logger;
 }
 
-/** Adds what nginx sent to the store, and reports what was not known before. */
+/** Adds deliveries to the store. Reports each file that nginx has now sent completely. */
 export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
   return async function deliver(entries) {
     const counted = await store.addDelivered(entries);
@@ -172,7 +172,7 @@ export function createDeliver({ store, recordBytes, emit, log }: DeliverDependen
     return counted;
   };
 
-  /** nginx has sent the whole file of a token. Called once for a token, in one of the instances. */
+  /** nginx has sent the whole file of a token. Called once for each token, in one of the instances. */
   function completed(id: string, { client, subject, covers, site }: Grant): void {
     const fields = {
       token_id: id,
