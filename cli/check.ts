@@ -19,7 +19,7 @@ export async function check(env: Environment, json?: true): Promise<void> {
   else process.stderr.write(text);
 }
 
-/** Reads the configuration and the key files as the service does without a terminal, and asks no server. */
+/** Reads the configuration and the key files as the service does without a terminal. Connects to no server. */
 async function checked(
   env: Environment,
 ): Promise<{ readonly errors: readonly object[]; readonly text: string }> {

@@ -25,7 +25,7 @@ export interface InvalidField {
   readonly detail: string;
 }
 
-/** What is known about an error beside its code. */
+/** The details of an error besides its code. */
 type ErrorDetails = Partial<
   Pick<PosternError, 'status' | 'detail' | 'errors' | 'requestId' | 'retryAfter' | 'cause'>
 >;

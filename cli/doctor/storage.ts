@@ -7,7 +7,7 @@ import { escapeControls, escapeControlsInJson } from '../terminal.ts';
 import { type Diagnosis, formatFinding } from './report.ts';
 
 interface Options {
-  /** Its name below the prefix of the mount. */
+  /** The name of the object below the prefix of the mount. */
   readonly object: string | undefined;
   readonly json?: boolean | undefined;
 }
@@ -49,7 +49,7 @@ const TEXTS = {
     fix: 'remove the public access of the bucket: its policy and its ACL',
   },
   clock: {
-    why: 'The storage refuses signatures that have expired, or that are dated in the future.',
+    why: 'The storage rejects signatures that have expired or are dated in the future.',
     fix: 'synchronize the clock, for example with chrony',
   },
   region: {
@@ -86,7 +86,7 @@ const MAX_SKEW_SECONDS = 20;
 
 const TIMEOUT_MS = 10_000;
 
-/** S3's error for a request, and what else of the response says something about the cause. */
+/** The parts of a response of S3 that help to find a cause. */
 interface Reply {
   readonly status: number;
   readonly code: string;
@@ -95,7 +95,7 @@ interface Reply {
 }
 
 /**
- * Asks an object store for an object, unsigned and signed. Without a name, for one that does not exist.
+ * Requests an object from an object store, without and with a signature. Without a name, the object does not exist.
  * It changes nothing, and reads at most one byte of the object.
  */
 async function checkStorage(
@@ -138,7 +138,7 @@ async function ask(url: string): Promise<Reply> {
   };
 }
 
-/** The answer to a request without a signature. */
+/** Checks the response to a request without a signature. */
 function isPublic({ status, code }: Reply): readonly StorageFinding[] {
   const isListed = status === 404 && code === 'NoSuchKey';
   if (status >= 300 && !isListed) return [];
@@ -159,7 +159,7 @@ const WRONG_REGION = /^Authorization(Header|Query)|^IllegalLocationConstraintExc
 const WRONG_CREDENTIALS =
   /^(InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired)$/;
 
-/** The answer to a request with a signature. */
+/** Checks the response to a request with a signature. */
 function refusal(
   { status, code, region }: Reply,
   storage: StorageSettings,

@@ -16,7 +16,7 @@ export interface Explained extends Readonly<Record<string, unknown>> {
   readonly active: boolean;
 }
 
-/** Says what a token opens, or why it opens nothing. Only an opaque token needs the service. */
+/** Explains what a token opens, or why Postern rejects it. Only an opaque token needs the service. */
 export async function explain(
   token: string,
   openApi: () => Promise<ApiClient>,
@@ -66,11 +66,13 @@ export async function readToken(
   return token;
 }
 
-/** This command does not ask the store. How to ask it, by what Postern records of the token. */
+/** The text about the store, which this command does not use, by whether the store has the token. */
 const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
-  required: (id) => `not asked whether the token is still there: postern token show -- ${id}`,
-  optional: () => 'not asked whether the token was revoked or used up: POST /introspect',
-  never: () => 'records nothing of the token: it is valid until exp',
+  required: (id) =>
+    `not checked: postern token show -- ${id} shows whether the token is still valid`,
+  optional: () =>
+    'not checked: postern token introspect shows whether the token was revoked or used up',
+  never: () => 'does not keep this token: it is valid until exp',
 };
 
 /** Verifies a JWT with the code, the keys and the issuers of the service. */
@@ -78,7 +80,7 @@ async function explainJwt(token: string, env: Environment): Promise<Explained> {
   const verified = await verify(await openService(env), token);
   if ('reason' in verified) return { active: false, ...verified };
   const { id, recorded } = verified;
-  // Already verified, so the claims are from the issuer.
+  // The claims are verified, so they are from the issuer.
   return { active: true, id, ...decodeJwt(token), store: STORE[recorded](id) };
 }
 
@@ -105,7 +107,7 @@ async function verify(jwt: Jwt, token: string) {
     return await jwt.verify(token);
   } catch (error) {
     if (!(error instanceof KeysUnavailable)) throw error;
-    throw new Failure(`${escapeControls(error.message)}: nothing is known of the token`, {
+    throw new Failure(`${escapeControls(error.message)}: the token could not be verified`, {
       cause: error,
     });
   }

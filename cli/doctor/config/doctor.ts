@@ -79,7 +79,7 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
-/** In the order of the damage: files that are exposed, tokens that are exposed, requests that fail. */
+/** Ordered by damage: exposed files, exposed tokens, failed requests. */
 export const RULES: Readonly<Record<string, Rule>> = {
   'old-nginx': tooOld,
   ...locationRules,
@@ -96,7 +96,7 @@ interface ReportedTrap extends Trap {
   readonly rule: string;
 }
 
-/** Each trap once: a line that two server blocks include is one line in one file. */
+/** Finds each trap once, even if two server blocks include the same line. */
 function findTraps(site: SiteConfig): readonly ReportedTrap[] {
   const found = new Map<string, ReportedTrap>();
   for (const [rule, find] of Object.entries(RULES)) {
