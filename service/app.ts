@@ -27,7 +27,7 @@ type Settings = Pick<
   | 'resumeFor'
 > & { readonly events: Pick<Config['events'], 'types'> };
 
-export interface AppDependencies {
+interface AppDependencies {
   readonly mounts: Mounts;
   readonly store: Store;
   readonly jwt: Jwt;

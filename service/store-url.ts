@@ -21,7 +21,7 @@ export interface StoreUrl {
 }
 
 /** The URL is invalid. */
-export interface StoreUrlProblem {
+interface StoreUrlProblem {
   readonly expected: string;
 }
 

@@ -134,7 +134,7 @@ export function storagesOf(mounts: Config['mounts']) {
 }
 
 /** Returns what serves an internal prefix of a site. */
-export type FileSources = (site: string, prefix: string) => FileSource | StorageSource;
+type FileSources = (site: string, prefix: string) => FileSource | StorageSource;
 
 const STORAGE = 'https://bucket.store.example';
 

@@ -12,7 +12,7 @@ import { Failure, UsageError } from '../errors.ts';
 import { escapeControls } from '../terminal.ts';
 
 /** Fields to print. `active` says whether the token is valid. */
-export interface Explained extends Readonly<Record<string, unknown>> {
+interface Explained extends Readonly<Record<string, unknown>> {
   readonly active: boolean;
 }
 

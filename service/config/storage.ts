@@ -75,7 +75,7 @@ const CREDENTIAL_FIELDS = {
   session_token_file: values.path('/run/secrets/s3-session-token').optional(),
 };
 
-export const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL_FIELDS)];
+const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL_FIELDS)];
 
 /** `credentials` are secrets: never log them. */
 export type StorageSettings = Complete<typeof FIELDS> & { readonly credentials: Credentials };

@@ -1,6 +1,12 @@
 import type { Logger } from 'pino';
 import { isWithin } from '../domain/address.ts';
-import { addDelivery, type ByteRange, type Counted, type Delivery } from '../domain/delivery.ts';
+import {
+  addDelivery,
+  type ByteRange,
+  type Counted,
+  type Delivery,
+  type DeliveryEntry,
+} from '../domain/delivery.ts';
 import type { Emit } from '../domain/event.ts';
 import { type Grant, isFolder } from '../domain/grant.ts';
 import type { Store } from '../domain/store.ts';
@@ -18,9 +24,7 @@ const BATCH = 25;
 /** The result of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not accept it. */
 export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
 
-export type Deliver = (
-  entries: ReadonlyArray<readonly [id: string, delivery: Delivery]>,
-) => Promise<readonly Counted[]>;
+type Deliver = Store['addDelivered'];
 
 export interface CollectOptions {
   /** Addresses and ranges that may send lines. */
@@ -29,8 +33,6 @@ export interface CollectOptions {
   readonly countLines: (result: LineResult, count?: number) => void;
   readonly now: () => number;
 }
-
-export type Collector = ReturnType<typeof createCollector>;
 
 /**
  * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
@@ -88,7 +90,7 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
     if (pending.size > 0) later();
   }
 
-  async function addAll(entries: ReadonlyArray<readonly [string, Delivery]>): Promise<void> {
+  async function addAll(entries: readonly DeliveryEntry[]): Promise<void> {
     let done = 0;
     try {
       for (; done < entries.length; done += BATCH) {
@@ -112,7 +114,7 @@ function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): numb
 }
 
 /** A response that nginx has sent, or a part of one. */
-export interface SentLine {
+interface SentLine {
   readonly id: string;
   /** Of the body. */
   readonly bytes: number;

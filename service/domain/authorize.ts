@@ -26,7 +26,7 @@ import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isServed } from './target.ts';
 import { isOpaque, isToken, tokenId } from './token.ts';
 
-export interface AuthorizeOptions {
+interface AuthorizeOptions {
   readonly mounts: Mounts;
   readonly store: Store;
   readonly lookUp: LookUp;

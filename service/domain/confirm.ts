@@ -26,7 +26,7 @@ const MAX_WAITING = 16;
 export const MIN_LEFT_MS = 750;
 
 /** A request with a token that needs a confirmation, and that the token covers. */
-export interface Confirming {
+interface Confirming {
   /** The decision for a requester that has confirmed. */
   readonly allow: Allow;
   /** Absent: GET or HEAD. */

@@ -25,6 +25,8 @@ export interface Delivered extends Omit<Delivery, 'ranges'> {
   readonly whole: boolean;
 }
 
+export type DeliveryEntry = readonly [id: string, delivery: Delivery];
+
 /** A delivery that the store has added to a live grant. */
 export interface Counted extends Pick<Grant, 'client' | 'mount'> {
   readonly id: string;

@@ -55,7 +55,7 @@ export interface EventStore {
   close(): void;
 }
 
-export interface Taken {
+interface Taken {
   readonly events: readonly TakenEvent[];
   /** How long the oldest event waits. */
   readonly oldestMs: number;

@@ -16,7 +16,7 @@ export interface LookUpResult {
   readonly unsaved?: true;
 }
 
-export interface LookUpOptions {
+interface LookUpOptions {
   readonly store: Store;
   readonly verify: Verify;
   /** Whether to find `leftMs`, which costs the store more. */

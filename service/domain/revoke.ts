@@ -15,7 +15,7 @@ import type { Store } from './store.ts';
 import { checkReach } from './target.ts';
 import { isOpaque, jwtId, tokenId } from './token.ts';
 
-export interface RevokeOptions {
+interface RevokeOptions {
   readonly store: Store;
   readonly lookUp: LookUp;
   /** The clients that own the tokens of other issuers, by `iss`. */

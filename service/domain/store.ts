@@ -1,11 +1,11 @@
-import type { Counted, Delivered, Delivery } from './delivery.ts';
+import type { Counted, Delivered, DeliveryEntry } from './delivery.ts';
 import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed, Requester } from './requester.ts';
 
 /** A grant under its token ID. */
 export type Entry = readonly [id: string, grant: Grant];
 
-export interface TimedGrant {
+interface TimedGrant {
   readonly grant: Grant;
   /** Milliseconds; 0 or less if the grant has just ended. */
   readonly leftMs: number;
@@ -60,9 +60,7 @@ export interface Store {
    * Adds what nginx sent for tokens, atomically for each, and returns those with a live grant. A grant
    * with `maxBytes` is `exhausted` from then on. One round trip.
    */
-  addDelivered(
-    entries: ReadonlyArray<readonly [id: string, delivery: Delivery]>,
-  ): Promise<readonly Counted[]>;
+  addDelivered(entries: readonly DeliveryEntry[]): Promise<readonly Counted[]>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
   delivered(id: string): Promise<Delivered | undefined>;
   /** As `find`, for an external token; undefined if the store has nothing about it. */

@@ -33,7 +33,7 @@ export interface EventMetrics {
   oldestMs: number;
 }
 
-export interface DeliveryOptions {
+interface DeliveryOptions {
   readonly store: () => EventStore;
   /** Undefined: nothing is delivered. */
   readonly webhook: () => Webhook | undefined;

@@ -20,7 +20,7 @@ export interface EventSettings {
   readonly webhook?: Webhook;
 }
 
-export interface EventOptions {
+interface EventOptions {
   /** The settings in force, which a reload changes. */
   readonly settings: () => EventSettings;
   readonly open: () => EventStore;

@@ -30,7 +30,7 @@ export interface Webhook {
 /** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
 export type Send = (event: Event) => Promise<void>;
 
-export interface SendOptions {
+interface SendOptions {
   readonly resolve?: Resolve;
   readonly timeoutMs?: number;
 }
@@ -135,7 +135,7 @@ export type Resolve = (
  * A look-up that finds only allowed addresses. The connection uses the address that was checked, so a DNS server
  * cannot return another address after the check.
  */
-export function allowedLookup(
+function allowedLookup(
   isAllowed: (address: string) => boolean,
   resolve: Resolve = dnsLookup as Resolve,
 ): LookupFunction {
@@ -153,7 +153,7 @@ export function allowedLookup(
 }
 
 /** Checks a host that is an address: Node.js does not call the look-up for it. */
-export function checkHost(host: string, isAllowed: (address: string) => boolean): void {
+function checkHost(host: string, isAllowed: (address: string) => boolean): void {
   const address = host.replace(/^\[|\]$/g, '');
   if (isIP(address) > 0 && !isAllowed(address)) throw new AddressRefused();
 }

@@ -10,7 +10,7 @@ import { ANSWERS, type Answer, problemAnswer, send, subrequestDenial } from './a
 import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
 import { createDecisionEvents, logDecision, logLocked } from './report.ts';
 
-export interface GateDependencies {
+interface GateDependencies {
   readonly authorize: Authorize;
   readonly deadlines: Deadlines;
   readonly cookies: CookieSettings;

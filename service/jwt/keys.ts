@@ -23,7 +23,7 @@ export interface Key {
 }
 
 /** A file of keys that cannot be used. The message says why. */
-export class KeyError extends Error {
+class KeyError extends Error {
   override readonly name = 'KeyError';
 }
 

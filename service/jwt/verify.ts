@@ -14,7 +14,7 @@ type DownloadIssuer = Pick<OpenIssuer, 'issuer' | 'audience' | 'keys'> & {
   readonly client: Client;
 };
 
-export interface VerifyOptions {
+interface VerifyOptions {
   /** Absent: Postern does not sign tokens. */
   readonly own?: { readonly issuer: string; readonly keys: OwnKeys };
   readonly issuers: readonly DownloadIssuer[];

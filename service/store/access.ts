@@ -6,7 +6,7 @@ import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
 /** Replies in the form of RESP2, which is the default: with the option, the types of replies differ. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 
-export type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
+type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
 
 /** The address of the store, and the credentials. */
 export interface StoreAccess {
@@ -58,7 +58,7 @@ export function serverOptions(url: StoreUrl, access: StoreAccess, timeoutMs: num
   } satisfies ServerOptions;
 }
 
-export function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
+function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
   return { ...pem, ...(servername !== undefined && { servername }) };
 }
 

@@ -7,7 +7,7 @@ import { FORBIDDEN } from './scripts.ts';
 /** With two, no failover happens if the machine of the master and of one sentinel fails. */
 const MIN_SENTINELS = 3;
 
-export interface HealthOptions {
+interface HealthOptions {
   readonly kind: StoreUrl['kind'];
   readonly prefix: string;
   readonly wanted: number;

@@ -15,7 +15,7 @@ export function createEnter({ redis }: Connection): Enter {
   return (index, entries) => redis.eval(ENTER_ALL, 1, index, ...entries);
 }
 
-export interface IssuingOptions {
+interface IssuingOptions {
   readonly keys: Keys;
   readonly enter: Enter;
   /** Milliseconds. */

@@ -7,7 +7,7 @@ import { codeOf } from './failure.ts';
 
 const RECONNECTED = 'The connection to Redis was lost in between';
 
-export interface ReplicaOptions extends ConnectOptions {
+interface ReplicaOptions extends ConnectOptions {
   /** How many replicas of a master must confirm. */
   readonly wanted: number;
   /** Written before each WAIT. */

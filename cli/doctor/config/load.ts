@@ -7,7 +7,7 @@ import { parse } from './parse.ts';
 const MAX_INCLUDES = 32;
 const MAX_DIRECTIVES = 200_000;
 
-export interface Loaded {
+interface Loaded {
   readonly root: readonly Directive[];
   readonly files: readonly string[];
 }

@@ -38,7 +38,7 @@ export interface SiteConfig {
 }
 
 /** A file of Postern's, and its version. Absent: none, as before 0.1.0. */
-export interface SnippetFile extends Position {
+interface SnippetFile extends Position {
   readonly version?: string | undefined;
 }
 
