@@ -3,7 +3,7 @@ import type { StorageSettings } from '../../service/config/storage.ts';
 import { createSign, storageUrl } from '../../service/storage/sign.ts';
 import { serviceConfig } from '../config.ts';
 import { UsageError } from '../errors.ts';
-import { escapeControls, escapeControlsInJson } from '../terminal.ts';
+import { escapeControls, jsonLine } from '../terminal.ts';
 import { type Diagnosis, formatFinding } from './report.ts';
 
 interface Options {
@@ -30,7 +30,7 @@ export async function diagnoseStorages(
     })),
   );
   const ok = results.every(({ findings }) => findings.length === 0);
-  if (json) return { ok, text: `${escapeControlsInJson({ storages: results })}\n` };
+  if (json) return { ok, text: jsonLine({ storages: results }) };
   const lines = results.flatMap(({ mount, endpoint, bucket, findings }) => [
     escapeControls(`${mount}: ${bucket} at ${endpoint}`),
     ...findings.map(({ id, saw, ...texts }) => formatFinding(id, saw, texts)),

@@ -4,7 +4,7 @@ import { GRANT_FIELDS, type GrantField } from '../../service/domain/grant-fields
 import { type ApiClient, notPostern, openApi } from '../api-client.ts';
 import { UsageError } from '../errors.ts';
 import { type ApiOptions, addApiOptions, collect, example } from '../options.ts';
-import { createProgress, escapeControlsInJson, print } from '../terminal.ts';
+import { createProgress, jsonLine, print } from '../terminal.ts';
 import { issuedLine, issueLines, optionOf } from './issue.ts';
 import { listText, listTokens, queryOf, stateText } from './show.ts';
 
@@ -181,10 +181,6 @@ export function addToken(program: Command, env: Environment): void {
     const service = await openApi(options, env);
     return (await service.ask(...request)) as Record<string, unknown>;
   }
-}
-
-function jsonLine(value: unknown): string {
-  return `${escapeControlsInJson(value)}\n`;
 }
 
 function pathOf(id: string): string {

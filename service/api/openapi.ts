@@ -28,9 +28,9 @@ const ref = (name: keyof typeof SCHEMAS | 'TokenRequest') => ({
 
 const ID = { name: 'id', in: 'path', required: true, description: 'A token ID.' };
 
-const query = (name: string, description: string, schema: object) => ({
-  ...{ name, in: 'query', description, schema },
-});
+const query = (name: string, description: string, schema: object) => {
+  return { name, in: 'query', description, schema };
+};
 
 const text = (example: string) => ({ type: 'string', minLength: 1, examples: [example] });
 

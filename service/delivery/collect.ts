@@ -8,9 +8,9 @@ import {
   type DeliveryEntry,
 } from '../domain/delivery.ts';
 import type { Emit } from '../domain/event.ts';
-import { type Grant, isFolder } from '../domain/grant.ts';
+import type { Grant } from '../domain/grant.ts';
 import type { Store } from '../domain/store.ts';
-import { withoutTokens } from '../domain/without-tokens.ts';
+import { loggedGrant } from '../domain/without-tokens.ts';
 
 /** How long lines are collected before the store gets them. */
 const COLLECT_MS = 200;
@@ -175,14 +175,8 @@ export function createDeliver({ store, recordBytes, emit, log }: DeliverDependen
   };
 
   /** nginx has sent the whole file of a token. Called once for each token, in one of the instances. */
-  function completed(id: string, { client, subject, covers, site }: Grant): void {
-    const fields = {
-      token_id: id,
-      client,
-      subject: subject === undefined ? undefined : withoutTokens(subject),
-      [isFolder(covers) ? 'prefix' : 'path']: withoutTokens(covers),
-      site,
-    };
+  function completed(id: string, grant: Grant): void {
+    const fields = loggedGrant(id, grant);
     log.info(fields, 'delivered');
     emit?.('token.delivered', fields);
   }

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import type { Decision, Deny, DenyCode } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
-import { type Grant, isFolder } from '../domain/grant.ts';
+import type { Grant } from '../domain/grant.ts';
 import { Unavailable } from '../domain/store.ts';
-import { withoutTokens } from '../domain/without-tokens.ts';
+import { loggedGrant, withoutTokens } from '../domain/without-tokens.ts';
 import { requestHeaders } from './headers.ts';
 
 /** Logs a line for each decision. The token appears only as its ID. */
@@ -42,17 +42,13 @@ export function logLocked(
   log: Logger,
   headers: IncomingHttpHeaders,
   id: string | undefined,
-  { client, covers, site, subject }: Grant,
+  grant: Grant,
 ): void {
   log.info(
     {
       action: 'token.revoked',
       by: 'pin',
-      token_id: id,
-      client,
-      subject: subject && withoutTokens(subject),
-      [isFolder(covers) ? 'prefix' : 'path']: withoutTokens(covers),
-      site,
+      ...loggedGrant(id, grant),
       request_id: headers[requestHeaders.requestId],
       address: headers[requestHeaders.address],
     },
