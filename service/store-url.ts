@@ -9,10 +9,10 @@ export interface Address {
 /** A parsed store URL. */
 export interface StoreUrl {
   readonly kind: 'memory' | 'server' | 'sentinel' | 'cluster';
-  /** Of the server, of the sentinels, or of some nodes of the cluster. */
+  /** The server, the sentinels, or some nodes of the cluster. */
   readonly addresses: readonly Address[];
   readonly isTls: boolean;
-  /** Of the servers that hold the data, not of the sentinels. */
+  /** For the servers with the data. The sentinels have their own settings. */
   readonly username?: string;
   readonly password?: string;
   /** The name of the master in the configuration of the sentinels. */

@@ -81,7 +81,7 @@ function finding(id: StorageFinding['id'], saw: string, more: Partial<StorageFin
   return [{ id, saw, ...TEXTS[id], ...more }];
 }
 
-/** A signature is valid for a minute, of which nginx may reuse it for half. */
+/** A signature is valid for 60 seconds, and nginx may reuse it for the first 30 of them. */
 const MAX_SKEW_SECONDS = 20;
 
 const TIMEOUT_MS = 10_000;

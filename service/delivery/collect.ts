@@ -116,7 +116,7 @@ function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): numb
 /** A response that nginx has sent, or a part of one. */
 interface SentLine {
   readonly id: string;
-  /** Of the body. */
+  /** Length of the body that was sent. */
   readonly bytes: number;
   /** The size of the file; absent: unknown. */
   readonly size?: number;

@@ -155,7 +155,7 @@ function isBound({ uses, ip, maxBytes }: Grant): boolean {
   return uses !== undefined || ip !== undefined || maxBytes !== undefined;
 }
 
-/** Whether other queries get the same decision. nginx would cache one for each query that a client invents. */
+/** Whether other queries get the same decision. nginx would cache a copy for each query that a client sends. */
 function ignoresQuery({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
   return hasUnused || (targetArgs !== undefined && args !== '');
 }

@@ -15,7 +15,7 @@ export interface Delivery {
   readonly last: number;
   /** The size of the file of the last request; absent: unknown. */
   readonly size?: number;
-  /** Of a file with this size: what was sent, in order and not adjacent. */
+  /** The parts of this file that were sent: in order, and neither overlapping nor adjacent. */
   readonly ranges: readonly ByteRange[];
 }
 

@@ -35,7 +35,7 @@ interface SendOptions {
   readonly timeoutMs?: number;
 }
 
-/** Redirects are not followed: they could lead to any address. */
+/** Does not follow redirects: they could name any address. */
 export function createWebhookSend(
   { url, secrets, allow }: Webhook,
   options: SendOptions = {},

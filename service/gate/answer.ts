@@ -13,7 +13,7 @@ import {
   utf8Bytes,
 } from './headers.ts';
 
-/** A response of the gate. Headers are names and values in turn, as Node writes them. */
+/** A response of the gate. `headers` alternates names and values, as Node.js accepts them. */
 export interface Answer {
   readonly status: number;
   readonly headers: readonly string[];

@@ -3,7 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, type Redis, type RedisOptions, SentinelConnector } from 'ioredis';
 import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
 
-/** Replies in the form of RESP2, which is the default: with the option, the types of replies differ. */
+/** Without `replyMapping`, which changes the types of replies. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 
 type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
@@ -46,9 +46,9 @@ export function serverOptions(url: StoreUrl, access: StoreAccess, timeoutMs: num
     Connector: ServerConnector,
     commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
-    // Runs only while a reply is pending, so idle connections stay open.
+    // Applies only while a reply is pending, so idle connections stay open.
     socketTimeout: Math.max(timeoutMs, 1000),
-    // A host that hangs does not close its side.
+    // Do not wait long for the other side: a host that hangs does not close its connection.
     disconnectTimeout: 100,
     // Never send a lost command again: it may have been a redemption.
     autoResendUnfulfilledCommands: false,
@@ -98,7 +98,7 @@ export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAcce
     ...(username !== undefined && { sentinelUsername: username }),
     ...(password !== undefined && { sentinelPassword: password }),
     ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
-    // Without it, a master that hangs keeps its connection until it continues.
+    // Without it, a connection to a master that hangs stays open even after a failover.
     failoverDetector: true,
     sentinelCommandTimeout: 500,
     sentinelReconnectStrategy: () => 1000,
@@ -115,7 +115,7 @@ interface Internals {
 
 /** Connects to the master that the sentinels name. */
 export class MasterConnector extends SentinelConnector {
-  /** How many sentinels the last one knew, itself included. */
+  /** Number of sentinels, as the last one reported it, including itself. */
   sentinels: number | undefined;
 
   constructor(options: unknown) {

@@ -32,7 +32,7 @@ export function createReadTimed(connection: Connection): (key: string) => Promis
   };
 }
 
-/** MGET replies nil for a key that holds no string, too. */
+/** MGET also replies nil for a key that contains no string. */
 function decoded(record: string | null | StoreUnavailable): Stored | Error {
   if (record === null) return undefined;
   if (record instanceof StoreUnavailable) return record;

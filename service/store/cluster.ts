@@ -57,7 +57,7 @@ export function connectCluster(
     return new Map(masters);
   }
 
-  /** Sends each command to the master of its key, and together what goes to the same one. */
+  /** Sends each command to the master of its key. Commands for the same master are sent together. */
   async function send(commands: Command[]): Promise<Reply[]> {
     const masters = connected();
     const places = new Map<string, number[]>();
@@ -78,7 +78,7 @@ export function connectCluster(
   }
 
   async function sendTo(master: Redis | undefined, commands: Command[]): Promise<Reply[]> {
-    // The library finds the master of a slot that it does not know yet, or lost.
+    // The library finds the master of the slot if it is not known yet, or is not connected.
     if (master === undefined) return Promise.all(commands.map(sendAlone));
     if (master.status !== 'ready' && master.status !== 'wait') {
       return commands.map(() => [new Error('Connection is closed.'), undefined]);
@@ -118,7 +118,7 @@ export function connectCluster(
     const tagged = (tag: number) => `${key}:{${tag}}`;
     let tag = tags.get(master) ?? 0;
     const isThere = masterOf(tagged(tag)) === master || masterNames().includes(master);
-    // The numbers below this one reach each slot.
+    // Numbers below this one are enough for a tag in each slot.
     while (isThere && masterOf(tagged(tag)) !== master && tag < 20 * SLOTS) tag += 1;
     if (isThere) tags.set(master, tag);
     return tagged(tag);
@@ -134,16 +134,16 @@ export function connectCluster(
     infos,
     answering: masterNames,
     isOpen: () => true,
-    // If a node does not answer at all, its connection ends.
+    // If a node does not reply at all, the connection ends, which is reported.
     isKnown: ({ message }) => message === 'Command timed out',
     failureOf: clusterFailure,
     reconnect: () => cluster.disconnect(true),
   });
 
   cluster.on('+node', (node: Redis) => {
-    // Only the connection of a node reports why it fails. Later, the first command connects.
+    // Connect now, because only the connection of a node reports why it fails. Later, the first command connects.
     if (cluster.status !== 'ready') node.connect().catch(() => {});
-    // The library does not handle a failure of ASKING, and so the process would end.
+    // The library does not handle a failure of ASKING: it would end the process.
     const asking = node.asking.bind(node);
     node.asking = () => {
       const asked = asking();

@@ -5,7 +5,7 @@ import type { Keys } from './keys.ts';
 import { encodeRecord } from './record.ts';
 import { ENTER_ALL, ISSUE } from './scripts.ts';
 
-/** In turn a token ID, and the milliseconds for which it may stay. */
+/** Alternating: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;
 
 export type Enter = (index: string, entries: IndexEntries) => Promise<unknown>;

@@ -7,7 +7,7 @@ export type Keys = ReturnType<typeof createKeys>;
 export function createKeys(prefix: string) {
   const ofClient = (client: string) => `${prefix}client:{${client}}`;
   const ofSubject = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
-  // By a checksum: an index for each path would need as much memory as a grant.
+  // Paths with the same checksum share an index: an index for each path would need as much memory as a grant.
   const ofPath = (client: string, path: string) => `${prefix}path:{${client}:${slotOf(path)}}`;
 
   return {
@@ -42,7 +42,7 @@ const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** The slot of a key in a cluster: of the text in its first braces, if there is one. */
+/** The slot of a key in a cluster. If the key has braces, the text in the first pair determines it. */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open);

@@ -16,7 +16,7 @@ const GROUP = 'postern';
 
 /**
  * KEYS[1]: the stream; ARGV: its maximum length, then the ID and body of each event. Returns how many of the
- * oldest were dropped. One command for all of them: most of the cost of an event is that of its command.
+ * oldest were dropped. One command adds all events, because a command costs more than an event.
  */
 const ADD = `
 for i = 2, #ARGV, 2 do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'body', ARGV[i + 1]) end

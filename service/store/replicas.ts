@@ -102,13 +102,13 @@ type LineOptions = ReplicaOptions & Pick<Connection, 'failureOf'>;
 
 interface Line {
   learn(): Promise<unknown>;
-  /** Returns a function that confirms what is written on the readers' connection in between. */
+  /** Returns a function that confirms what the main connection has written since this call. */
   begin(): () => Promise<void>;
   close(): void;
 }
 
 /**
- * The second connection to a master: WAIT holds up all commands behind it, so readers have their own.
+ * The second connection to a master, only for WAIT: it delays all later commands on its connection.
  * The replication ID identifies a master: it is new when a replica is promoted.
  */
 function createLine(main: Redis, key: () => string, options: LineOptions): Line {
@@ -149,7 +149,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     learn,
     begin() {
       const { stream } = main;
-      // The operation follows on the same connection, so a reply from now on is early enough.
+      // The operation follows on the same connection, so this reply comes before those of the operation.
       const began = (stream && ids.get(stream)) ?? learn();
       return async () => {
         const id = await began;
@@ -178,8 +178,8 @@ function masterId(info: unknown): string | undefined {
 }
 
 /**
- * Group commit: runs one at a time. Calls that arrive meanwhile share the next run, which starts after
- * all of them.
+ * Group commit: runs one at a time. Calls that arrive during a run share the next run, which starts after all
+ * of them.
  */
 export function grouped<T>(run: () => Promise<T>): () => Promise<T> {
   let running: Promise<unknown> = Promise.resolve();
@@ -187,7 +187,7 @@ export function grouped<T>(run: () => Promise<T>): () => Promise<T> {
 
   async function start(): Promise<T> {
     await running;
-    // Replies that arrived together are handled in one turn.
+    // Wait until all replies that arrived together are handled.
     await turn();
     next = undefined;
     const result = run();

@@ -42,7 +42,7 @@ function connectServer(
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
       state.refuse(failureOf(error));
-      // Once per connection: the address may now lead to the new master.
+      // Once per connection: the address may now belong to the new master.
       const leaves = redis.status === 'ready' && !isLeaving;
       isLeaving = true;
       return leaves;

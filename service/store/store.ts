@@ -41,7 +41,7 @@ export function openStore(
   });
 }
 
-/** Opens the store of events beside that of tokens. */
+/** Opens the store of events, which is in the same place as that of tokens. */
 export function openEventStore(options: RedisEventsOptions): EventStore {
   return options.url === 'memory:' ? createMemoryEvents() : createRedisEvents(options);
 }

@@ -33,7 +33,7 @@ export interface SiteConfig {
   /** Undefined: unknown. */
   readonly mounts: readonly Mount[] | undefined;
   readonly snippets: readonly SnippetFile[];
-  /** Of nginx. Undefined: unknown. */
+  /** The version of nginx. Undefined: unknown. */
   readonly version?: Version | undefined;
 }
 

@@ -91,7 +91,7 @@ function opened(gate: Location): readonly Trap[] {
     .map((at) => ({
       at,
       seen: `${wordsOf(at)} applies to ${titleAt(gate)}`,
-      why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it leads to is sent without a token.',
+      why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it names is sent without a token.',
       fix: 'error_page … /pages/401.html; use a separate page, without = and without a variable',
     }));
 }

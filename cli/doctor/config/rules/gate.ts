@@ -61,13 +61,13 @@ const X_ACCEL: Requirements = {
   },
 };
 
-/** Of the two locations of auth-request.conf that ask the gate. */
+/** For the two locations of auth-request.conf that ask the gate. */
 const ASKING: Requirements = {
   'internal;': 'Any client can send requests to the gate, and sees targets and subjects.',
   ...GATE_HEADERS,
   ...NOT_STORED,
   'proxy_ignore_headers X-Accel-Redirect;': {
-    why: 'nginx obeys a header of this name whatever the status: a denial with this header becomes an allow.',
+    why: 'nginx obeys a header with this name for any status: a denial with this header becomes an allow.',
     isMet: (location) => ignores(location, 'x-accel-redirect'),
   },
 };
