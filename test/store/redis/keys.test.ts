@@ -210,7 +210,7 @@ test('Redis keys: the requesters of a grant are removed with it', async () => {
   expect(await keysWithoutIndexes()).toEqual([]);
 });
 
-test('Redis keys: a used grant whose requesters were lost allows nobody', async () => {
+test('Redis keys: a used grant whose requesters were lost allows no requester', async () => {
   const id = newId();
   await store.issue([[id, grantAt(Date.now(), { uses: { max: 2, resumeFor: 60 } })]]);
   const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };
