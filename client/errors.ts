@@ -21,7 +21,7 @@ export type ErrorCode = ApiErrorCode | 'timeout' | 'unreachable' | 'unexpected_r
 export interface InvalidField {
   /** JSON pointer into the request: `/expires_in`, or `/3/expires_in` for the fourth of `issueMany`. */
   readonly pointer: string;
-  /** What would be right. For developers; it can change. */
+  /** A description of valid values. For developers; it can change. */
   readonly detail: string;
 }
 

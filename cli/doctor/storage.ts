@@ -108,7 +108,7 @@ async function checkStorage(
   try {
     const unsigned = await ask(url);
     const signed = await ask(`${url}?${args}`);
-    return [...isPublic(unsigned), ...clock(signed), ...refusal(signed, storage, name)];
+    return [...publicAccess(unsigned), ...clockSkew(signed), ...refusal(signed, storage, name)];
   } catch (error) {
     const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
     const reason = cause?.code ?? (error as Error).name;
@@ -139,7 +139,7 @@ async function ask(url: string): Promise<Reply> {
 }
 
 /** Checks the response to a request without a signature. */
-function isPublic({ status, code }: Reply): readonly StorageFinding[] {
+function publicAccess({ status, code }: Reply): readonly StorageFinding[] {
   const isListed = status === 404 && code === 'NoSuchKey';
   if (status >= 300 && !isListed) return [];
   return finding(
@@ -148,7 +148,7 @@ function isPublic({ status, code }: Reply): readonly StorageFinding[] {
   );
 }
 
-function clock({ skewSeconds, code }: Reply): readonly StorageFinding[] {
+function clockSkew({ skewSeconds, code }: Reply): readonly StorageFinding[] {
   const seconds = Math.abs(skewSeconds);
   if (seconds <= MAX_SKEW_SECONDS && code !== 'RequestTimeTooSkewed') return [];
   const side = skewSeconds > 0 ? 'ahead of' : 'behind';

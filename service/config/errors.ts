@@ -12,7 +12,7 @@ export interface Source {
 export interface ConfigIssue extends Pick<Source, 'field' | 'where'> {
   /** The current value, safe for a terminal and a log: never a secret or a part of one. */
   readonly value?: string | undefined;
-  /** What would be right, with an example. */
+  /** A description of valid values, with an example. */
   readonly expected: string;
 }
 

@@ -118,7 +118,7 @@ function rejectConflicts(mounts: readonly Configured[]): void {
 }
 
 /**
- * An internal prefix must not be under a public one, nor over one: nginx would send its internal
+ * An internal prefix must neither be under a public prefix nor contain one: nginx would send its internal
  * redirect to the gate, which would redirect again.
  */
 function loop({ internal }: Mount, { prefix }: Mount): string | undefined {

@@ -30,7 +30,7 @@ interface AuthorizeOptions {
   readonly mounts: Mounts;
   readonly store: Store;
   readonly lookUp: LookUp;
-  /** Maximum time, in seconds, for which nginx may reuse an allow. */
+  /** Maximum time, in seconds, for which nginx may cache an "allow" decision. */
   readonly decisionTtl: number;
 }
 

@@ -123,7 +123,7 @@ function pageOf(grant: Grant, path: string): ConfirmPage {
  */
 export function isSameOrigin({ fetchSite, origin, host }: Confirmation): boolean {
   if (fetchSite !== undefined) return fetchSite === 'same-origin';
-  // Without a host, nginx' configuration is not that of the snippets, and may drop Origin too.
+  // Without a host, nginx does not use the snippets, and may drop Origin too.
   if (origin === undefined) return host !== undefined;
   const [, of = ''] = /^https?:\/\/(.+)$/i.exec(origin) ?? [];
   return of !== '' && of.toLowerCase() === host?.toLowerCase();

@@ -65,7 +65,7 @@ export interface Allow {
   readonly args: string;
   /** In an object store: the name of the file and the query, instead of `args`. */
   readonly signed?: SignedFile;
-  /** Seconds for which nginx may reuse the decision. */
+  /** Seconds for which nginx may cache the decision. */
   readonly reuseFor: number;
   /** With `uses`: whether the requester is known or new. */
   readonly redeemed?: Redeemed;

@@ -19,7 +19,7 @@ export interface LookUpResult {
 interface LookUpOptions {
   readonly store: Store;
   readonly verify: Verify;
-  /** Whether to find `leftMs`, which costs the store more. */
+  /** Whether to find `leftMs`, which takes the store more time. */
   readonly timed: boolean;
   /** Seconds by which clocks may differ. */
   readonly leeway: number;

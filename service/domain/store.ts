@@ -91,11 +91,11 @@ export interface Store {
 export interface Health {
   readonly store: 'memory' | 'server' | 'sentinel' | 'cluster';
   readonly masters: number;
-  /** How many masters accept a write. */
+  /** Number of masters that accept a write. */
   readonly answering: number;
   /** Connected to the master that has the fewest; absent: unknown. */
   readonly replicas?: number;
-  /** How many replicas must confirm a revocation. */
+  /** Number of replicas that must confirm a revocation. */
   readonly wanted: number;
   readonly warning?: string;
 }
