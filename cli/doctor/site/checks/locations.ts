@@ -128,7 +128,7 @@ export const locationChecks: Checks = {
     },
   },
   'regex-location': {
-    title: 'regex locations that take precedence over the public one',
+    title: 'regex locations that override the public location',
     why: 'nginx serves files with these names without asking the gate',
     fix: FIX,
     run: (site) => {
@@ -141,7 +141,7 @@ export const locationChecks: Checks = {
    * a location that serves files checks the method before it looks for the file.
    */
   'regex-internal': {
-    title: 'regex locations that take precedence over the internal one',
+    title: 'regex locations that override the internal location',
     why: 'nginx serves files with these names under the internal prefix to any client',
     fix: FIX,
     run: async (site) => {
