@@ -34,6 +34,9 @@ export interface Confirmation {
   readonly pin: string | undefined;
 }
 
+/** How nginx asks for a decision: the endpoint of the gate. */
+export type Mode = 'auth_request' | 'x-accel' | 'confirm';
+
 export type DenyCode =
   | 'missing_token'
   | 'invalid_token'

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { type Allow, type Decision, type Deny, deny } from '../domain/decision.ts';
+import { type Allow, type Decision, type Deny, deny, type Mode } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
-import type { Mode } from '../metrics/metrics.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import {
   type CookieSettings,

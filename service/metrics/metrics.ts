@@ -1,5 +1,5 @@
 import { Gauge, Registry } from 'prom-client';
-import type { Decision, DenyCode } from '../domain/decision.ts';
+import type { Decision, DenyCode, Mode } from '../domain/decision.ts';
 import type { Counted } from '../domain/delivery.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
@@ -57,9 +57,6 @@ function reloadRecorder({ gauge }: Instruments): (isSuccessful: boolean) => void
     if (isSuccessful) at = Date.now() / 1000;
   };
 }
-
-/** The endpoint of the gate that nginx uses. */
-export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
 export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
 
