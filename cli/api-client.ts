@@ -12,7 +12,7 @@ export interface ApiClient {
   /**
    * Returns the body of the response; undefined if it has none. `body` is JSON text or a form.
    *
-   * @param nameOf what a person calls the field at a pointer; by default its name in the body
+   * @param nameOf the name of the field at a pointer, for error messages; by default its name in the body
    * @throws Problem if the API rejects the request, Failure if the response is not from the API
    */
   ask(
@@ -84,7 +84,7 @@ export class Problem extends Failure {
 /** What to do about a problem, by its code. */
 const ADVICE: Readonly<Record<string, string>> = {
   invalid_client:
-    'The service does not know this API key: compare POSTERN_API_KEY or --key-file with its POSTERN_API_KEYS.',
+    'The service has no such API key: compare POSTERN_API_KEY or --key-file with its POSTERN_API_KEYS.',
   invalid_request: 'Correct the command line or the input line.',
   insufficient_scope:
     'The API key does not allow this: see `paths`, `targets`, the maxima and `admin` of its entry in the configuration.',

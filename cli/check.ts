@@ -5,7 +5,7 @@ import { ConfigError } from '../service/config/errors.ts';
 import { createMounts } from '../service/domain/mount.ts';
 import { KeyFilesError, openJwt } from '../service/jwt/open.ts';
 import { serviceEnvironment } from './config.ts';
-import { escapeControls, escapeControlsInJson, print } from './terminal.ts';
+import { escapeControls, jsonLine, print } from './terminal.ts';
 
 const INVALID = 2;
 
@@ -14,12 +14,12 @@ export async function check(env: Environment, json?: true): Promise<void> {
   const { errors, text } = await checked(env);
   const isValid = errors.length === 0;
   if (!isValid) process.exitCode = INVALID;
-  if (json) await print(`${escapeControlsInJson({ valid: isValid, errors })}\n`);
+  if (json) await print(jsonLine({ valid: isValid, errors }));
   else if (isValid) await print(text);
   else process.stderr.write(text);
 }
 
-/** Reads the configuration and the key files as the service does without a terminal, and asks no server. */
+/** Reads the configuration and the key files as the service does without a terminal. Connects to no server. */
 async function checked(
   env: Environment,
 ): Promise<{ readonly errors: readonly object[]; readonly text: string }> {

@@ -9,13 +9,13 @@ import type { SourcedValue } from '../service/config/source.ts';
 import type { Mount } from '../service/domain/mount.ts';
 import { UsageError } from './errors.ts';
 
-/** Without the variables for commands, which the service rejects. */
+/** The environment without variables that are only for commands. The service rejects them. */
 export function serviceEnvironment(env: Environment): Environment {
   const entries = Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name));
   return Object.fromEntries(entries);
 }
 
-/** The whole configuration, so that no command works with one that Postern would not start with. */
+/** Reads and checks the whole configuration. Commands reject a configuration with which Postern would not start. */
 export function serviceConfig(env: Environment): Config {
   try {
     // As on a terminal: no command needs the service to have an API key.
@@ -44,7 +44,7 @@ export function resolveMounts(
   });
 }
 
-/** Only the prefixes are needed, and this user may not have the credentials of an object store. */
+/** Placeholders: commands need only the prefixes, and this user may not read the credentials of an object store. */
 const NO_SECRETS = {
   env: { AWS_ACCESS_KEY_ID: '-', AWS_SECRET_ACCESS_KEY: '-' },
   readFile: () => '-',
@@ -66,5 +66,5 @@ export function withErrors<T>(headline: string, read: (errors: ConfigErrors) => 
   throw new UsageError(`${headline}:\n\n${errors.text}\n`);
 }
 
-/** Addresses that listen on each interface, and one that reaches them. */
+/** For an address that listens on each interface, an address to connect to. */
 export const REACHABLE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };

@@ -29,7 +29,7 @@ export function systemReason(error: unknown): string {
   return REASONS[code] ?? escapeControls(message);
 }
 
-/** Undefined if the text is not JSON. No JSON text has that value. */
+/** Undefined if the text is not JSON: JSON has no undefined. */
 export function tryParseJson(text: string): unknown {
   try {
     return JSON.parse(text);

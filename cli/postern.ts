@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 
-// `postern serve` is started again and again, so it does without what reads the other commands.
+// `postern serve` does not load the parser of the command line, so that it starts faster.
 const [, , ...words] = process.argv;
 if (words.length === 1 && words[0] === 'serve') {
   await import('../service/main.ts');

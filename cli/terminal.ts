@@ -31,15 +31,16 @@ export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
-/** A value as JSON on one line, with control characters escaped. */
-export function escapeControlsInJson(value: unknown): string {
+/** A value as a line of JSON, with control characters escaped. */
+export function jsonLine(value: unknown): string {
   // Such a character is always inside a JSON string.
-  return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
+  const json = JSON.stringify(value).replace(UNPRINTABLE, (character) =>
     character
       .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
       .join(''),
   );
+  return `${json}\n`;
 }
 
 /** Progress on a terminal. */

@@ -19,23 +19,23 @@ export type {
   TokenState,
 } from './types.ts';
 
-/** Which tokens to list: without fields, all that this client issued. */
+/** Which tokens to list. Without fields: all that this client issued. */
 export interface ListQuery {
   /** The subject of the tokens, exactly. */
   readonly subject?: string | undefined;
   /** The `path` or `prefix` of the tokens, exactly. */
   readonly path?: string | undefined;
-  /** The client that issued them. Another than your own needs an API key with `admin: true`. */
+  /** The client that issued the tokens. To name another client, your API key needs `admin: true`. */
   readonly client?: string | undefined;
   /** Tokens per page, 1 to 1000. Default: 100. */
   readonly limit?: number | undefined;
-  /** `next_cursor` of the page before. */
+  /** `next_cursor` of the previous page. */
   readonly cursor?: string | undefined;
 }
 
 /** Options of a call that revokes the tokens of a subject. */
 export interface SubjectOptions extends CallOptions {
-  /** The client that issued them. Another than your own needs an API key with `admin: true`. */
+  /** The client that issued the tokens. To name another client, your API key needs `admin: true`. */
   readonly client?: string | undefined;
 }
 
@@ -61,15 +61,15 @@ export interface PosternClient {
   issueMany(requests: readonly TokenRequest[], options?: CallOptions): Promise<IssuedToken[]>;
   /** The state of a live token. */
   show(id: string, options?: CallOptions): Promise<TokenState>;
-  /** A page of live tokens, those that end first at its start. */
+  /** A page of live tokens, ordered by their end. */
   list(query?: ListQuery, options?: CallOptions): Promise<TokenPage>;
-  /** Lets a live token end `expiresIn` seconds from now, earlier or later than before. */
+  /** Changes the end of a live token to `expiresIn` seconds from now, earlier or later than before. */
   prolong(id: string, expiresIn: number, options?: CallOptions): Promise<TokenState>;
   /** Revokes a token by its ID. False: this client has no live token with this ID. */
   revoke(id: string, options?: CallOptions): Promise<boolean>;
-  /** Revokes a token by itself, or a JWT of your own back end by its claims, whether it exists or not. */
+  /** Revokes a token by its text, or a JWT of your own back end by its claims. Resolves also without such a token. */
   revokeToken(token: string | SignedTokenName, options?: CallOptions): Promise<void>;
-  /** Revokes all live tokens of a subject. Returns their number; after a retry, of those that were left. */
+  /** Revokes all live tokens of a subject. Returns their number; after a retry, the number of the remaining ones. */
   revokeSubject(subject: string, options?: SubjectOptions): Promise<number>;
   /** Revokes all live tokens of a client, as `revokeSubject`. */
   revokeClient(client: string, options?: CallOptions): Promise<number>;

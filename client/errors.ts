@@ -21,11 +21,11 @@ export type ErrorCode = ApiErrorCode | 'timeout' | 'unreachable' | 'unexpected_r
 export interface InvalidField {
   /** JSON pointer into the request: `/expires_in`, or `/3/expires_in` for the fourth of `issueMany`. */
   readonly pointer: string;
-  /** What would be right. For developers; it can change. */
+  /** A description of valid values. For developers; it can change. */
   readonly detail: string;
 }
 
-/** What is known about an error beside its code. */
+/** The details of an error besides its code. */
 type ErrorDetails = Partial<
   Pick<PosternError, 'status' | 'detail' | 'errors' | 'requestId' | 'retryAfter' | 'cause'>
 >;

@@ -1,7 +1,7 @@
 import type { Context, Env, MiddlewareHandler } from 'hono';
 import { type PosternClient, PosternError, type TokenRequest } from './client.ts';
 
-/** Without a response, `Retry-After` has this. */
+/** `Retry-After` if Postern did not respond. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**

@@ -8,7 +8,7 @@ export interface ClientOptions {
   readonly key: string | (() => string | Promise<string>);
   /** Maximum time of a call with all its retries, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number;
-  /** How often a call that changes nothing twice is sent again. Default: 2. */
+  /** How often a call is sent again, if sending it twice has the effect of sending it once. Default: 2. */
   readonly retries?: number;
   /** Instead of the global `fetch`. */
   readonly fetch?: typeof fetch;
@@ -41,7 +41,7 @@ export function createSend(options: ClientOptions): (request: ApiRequest) => Pro
   const { key, timeoutMs = 10_000, retries = 2 } = options;
   const base = baseOf(options.url);
   const keyOf = typeof key === 'function' ? key : () => key;
-  // A missing one is reported at the start.
+  // Report a missing key when the client is created.
   if (typeof key !== 'function') checkedKey(key);
 
   async function attempt({ method, path, body }: ApiRequest, secret: string, signal: AbortSignal) {
@@ -117,7 +117,7 @@ function isTemporary({ code, status = 503 }: PosternError): boolean {
   return code === 'unreachable' || code === 'unavailable' || isFromProxy;
 }
 
-/** In milliseconds. Random, so that many clients do not come back at once. */
+/** In milliseconds. Random, so that many clients do not retry at the same time. */
 function pauseBefore(retry: number, { retryAfter }: PosternError): number {
   if (retryAfter !== undefined) return retryAfter * 1000;
   return FIRST_PAUSE_MS * 2 ** retry * (0.5 + Math.random() / 2);

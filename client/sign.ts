@@ -13,11 +13,11 @@ export interface Signing {
   readonly audience: string;
 }
 
-/** A token that Postern does not know yet. */
+/** A signed token. Postern first sees it when a client uses it. */
 export interface SignedToken {
   /** The JWT. */
   readonly access_token: string;
-  /** The name of the token, to revoke it by with `iss`. */
+  /** The ID of the token. With `iss`, it revokes the token. */
   readonly jti: string;
   /** The URL of the file on the site; absent for a `prefix`. */
   readonly url?: string;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
-import { createDeliver } from './delivery/deliver.ts';
+import { createDeliver } from './delivery/collect.ts';
 import { createAuthorize } from './domain/authorize.ts';
 import { createDeadlines } from './domain/deadline.ts';
 import type { Emit } from './domain/event.ts';
@@ -10,8 +10,7 @@ import { createLookUp } from './domain/look-up.ts';
 import type { Mounts } from './domain/mount.ts';
 import { createProlong, createRevoke } from './domain/revoke.ts';
 import type { Store } from './domain/store.ts';
-import { createGate } from './gate/gate.ts';
-import { createDenyUnreadable } from './gate/unreadable.ts';
+import { createDenyUnreadable, createGate } from './gate/gate.ts';
 import type { Jwt } from './jwt/open.ts';
 import type { Metrics } from './metrics/metrics.ts';
 
@@ -28,7 +27,7 @@ type Settings = Pick<
   | 'resumeFor'
 > & { readonly events: Pick<Config['events'], 'types'> };
 
-export interface AppDependencies {
+interface AppDependencies {
   readonly mounts: Mounts;
   readonly store: Store;
   readonly jwt: Jwt;
@@ -37,7 +36,7 @@ export interface AppDependencies {
   readonly metricsText?: () => Promise<string>;
   /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
-  /** Whether this process receives what nginx reports. A reload opens no listener. */
+  /** Whether nginx reports to this process what it sent. A reload opens no listener. */
   readonly countsBytes: boolean;
   readonly version: string;
   readonly log: Logger;

@@ -32,8 +32,8 @@ export class CannotListen extends Error {
     const noFolder = 'path' in where && !existsSync(dirname(where.path));
     const check =
       {
-        EADDRINUSE: 'another process listens there',
-        EACCES: 'this user may not listen there',
+        EADDRINUSE: 'another process listens on it',
+        EACCES: 'this user has no permission to listen on it',
         EADDRNOTAVAIL: 'this machine has no such address',
         ENOENT: 'the folder does not exist',
       }[noFolder ? 'ENOENT' : (cause.code ?? '')] ?? cause.message;
@@ -60,7 +60,10 @@ export async function listen(
   return server;
 }
 
-/** As long as a busy event loop does not read. The kernel may grant less, and drops what does not fit. */
+/**
+ * Holds the datagrams that arrive while the event loop is busy. The kernel may grant less, and drops those that
+ * do not fit.
+ */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 /** Receives datagrams. `field` is the setting of the address, for the error. */
@@ -80,7 +83,7 @@ export async function listenUdp(
   return socket;
 }
 
-/** Removes a socket that a killed process left behind: one on which no process listens. */
+/** Removes the socket of a process that was killed: no process listens on it. */
 async function removeStale(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (!stats?.isSocket()) return;

@@ -1,7 +1,7 @@
 import { write, writeSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 
-/** Logs JSON lines. No line has a token, a key, or an unfiltered header. */
+/** Logs JSON lines. Callers never log a token, a key, or an unfiltered header. */
 export function createLog(level: string, output: LogOutput): Logger {
   return pino(
     {
@@ -25,7 +25,7 @@ function err(error: Error): object {
 const WRITE_BYTES = 4096;
 const WRITE_AFTER_MS = 200;
 
-/** Buffered while nothing can be written. Further lines are dropped. */
+/** Size of the buffer for lines that cannot be written. Further lines are dropped. */
 const MAX_BUFFERED_BYTES = 8 << 20;
 
 /** After an error: a full disk may have space again. */

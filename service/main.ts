@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     log,
   });
   const metricsText = sharedText(metrics.text, () => performance.now());
-  // What a reload keeps.
+  // A reload keeps these.
   const { emit } = events;
   const countsBytes = config.deliveryListen !== undefined;
   const apiMetrics = config.metricsListen === undefined && { metricsText };
@@ -89,9 +89,9 @@ async function main(): Promise<void> {
   const reopen = async () => open(load());
   const current = createCurrent(await open(config), { open: reopen, log, recordReload });
 
-  // The first requests would be denied without the store. Later it listens anyway, and answers 503.
+  // Without the store, the first requests would get 503. After CONNECT_MS, Postern listens anyway.
   await Promise.race([connected, sleep(CONNECT_MS)]);
-  // The process creates no other files than sockets.
+  // The only files that the process creates are sockets.
   process.umask(0o777 & ~config.socketMode);
   const { listen: gateAddress, apiListen, metricsListen, deliveryListen } = config;
   const gate = await listen(
@@ -133,7 +133,7 @@ async function main(): Promise<void> {
   hangup.start(current.reload);
 }
 
-/** A mount with an object store signs requests, and holds no credentials. */
+/** Replaces the settings of an object store by a function that signs requests. */
 function withSign({ storage, ...mount }: MountSettings): Mount {
   if (storage === undefined) return mount;
   return { ...mount, sign: createSign(storage, storage.credentials, now) };
@@ -158,12 +158,13 @@ function keyForThisRun(): (config: Config) => Config {
   };
 }
 
-/** The hash of the key. */
+/** Returns the hash of the key. */
 function showNewKey(): Buffer {
-  if (!process.stderr.isTTY) throw new Error('no API key, and no terminal to show one on');
+  if (!process.stderr.isTTY)
+    throw new Error('no API key is configured, and there is no terminal to show a new one');
   const secret = randomBytes(24).toString('base64url');
   process.stderr.write(
-    `No API key is configured. This one is for this run only:\n\n  ${secret}\n\n`,
+    `No API key is configured. This key is valid until Postern stops:\n\n  ${secret}\n\n`,
   );
   return hashSecret(secret);
 }

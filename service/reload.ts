@@ -5,7 +5,7 @@ import type { Config } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import { KeyFilesError } from './jwt/open.ts';
 
-/** A configuration, and the gate and the API that it makes. */
+/** A configuration, and the gate and the API that were created from it. */
 export interface Opened {
   readonly config: Config;
   /** The key files that were read. */
@@ -13,7 +13,7 @@ export interface Opened {
   readonly app: App;
 }
 
-/** What identifies the content of each file, by its path. */
+/** The hash of each file, by its path. */
 type Files = ReadonlyMap<string, unknown>;
 
 interface ReloadDependencies {
@@ -23,7 +23,7 @@ interface ReloadDependencies {
   readonly recordReload: (isSuccessful: boolean) => void;
 }
 
-/** The app in force. A reload replaces it by one assignment, so that no request sees a mixture. */
+/** The current app. A reload replaces it in one assignment, so that no request uses parts of both. */
 export function createCurrent(started: Opened, { open, log, recordReload }: ReloadDependencies) {
   let current = started;
   return {
@@ -33,7 +33,7 @@ export function createCurrent(started: Opened, { open, log, recordReload }: Relo
     get config() {
       return current.config;
     },
-    /** Keeps the app in force if the configuration is invalid. Never rejects. */
+    /** Keeps the current app if the new configuration is invalid. Never rejects. */
     async reload(): Promise<void> {
       try {
         const before = current;
@@ -44,7 +44,7 @@ export function createCurrent(started: Opened, { open, log, recordReload }: Relo
         recordReload(false);
         log.error(
           problemsOf(error),
-          'the configuration was not reloaded: the previous one stays in force',
+          'the configuration was not reloaded: Postern keeps the previous one',
         );
       }
     },
@@ -53,7 +53,7 @@ export function createCurrent(started: Opened, { open, log, recordReload }: Relo
   function logReload(before: Opened): void {
     const { config, files } = current;
     const { made } = changesBetween(before.config, config, [before.files, files]);
-    // Also if only one of the two levels shows the line.
+    // The line appears if the old or the new log level shows it.
     const write = () => log.info({ changes: made }, 'the configuration was reloaded');
     const isShown = log.isLevelEnabled('info');
     if (isShown) write();
@@ -66,14 +66,14 @@ export function createCurrent(started: Opened, { open, log, recordReload }: Relo
   }
 }
 
-/** What is wrong with a configuration: all of it, without secrets. */
+/** All errors of a configuration, without secrets. */
 function problemsOf(error: unknown): object {
   if (error instanceof ConfigError) return { errors: error.issues };
   if (error instanceof KeyFilesError) return { errors: error.problems };
   return { err: error };
 }
 
-/** Settings that need a restart: the addresses are in use, and the store holds the tokens. */
+/** Settings that need a restart: addresses that Postern listens on, and the store, which has the tokens. */
 const FIXED = /^(listen|api_listen|metrics_listen|delivery|socket_mode|store|sentinel)(_|$)/;
 
 /**
@@ -94,7 +94,7 @@ export function changesBetween(
   return { made, needRestart: differ.filter((name) => FIXED.test(name)) };
 }
 
-/** Everything in a configuration that has a name: the settings, and the entries of lists. */
+/** The settings and the entries of lists, by name. */
 function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
   const { mounts, apiKeys, issuers, cookies, store, events, ...plain } = config;
   const { url, password, tls = {}, sentinel = {}, ...others } = store;

@@ -8,7 +8,7 @@ import {
 
 const CONTROL = /\p{Cc}/u;
 
-/** A text that is safe in a header, a log or a key. */
+/** A text without control characters, for headers, logs and keys of the store. */
 export const text = (max: number, min = 1) =>
   z
     .string('must be a string')

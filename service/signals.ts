@@ -65,10 +65,10 @@ export function endOnSignal(
     if (isEnding) return;
     isEnding = true;
     hangup.stop();
-    log.info({ signal }, 'ending: no new requests, those in flight are answered');
+    log.info({ signal }, 'stopping: requests in flight are finished, new ones are not accepted');
     await drain(servers, DRAIN_MS);
     await closeStore();
-    log.info('ended');
+    log.info('stopped');
     const flushed = await output.flush(FLUSH_MS);
     process.off('exit', output.flushSync);
     if (flushed) process.exit(0);

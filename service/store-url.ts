@@ -6,22 +6,22 @@ export interface Address {
   readonly port: number;
 }
 
-/** What a store URL says. */
+/** A parsed store URL. */
 export interface StoreUrl {
   readonly kind: 'memory' | 'server' | 'sentinel' | 'cluster';
-  /** Of the server, of the sentinels, or of some nodes of the cluster. */
+  /** The server, the sentinels, or some nodes of the cluster. */
   readonly addresses: readonly Address[];
   readonly isTls: boolean;
-  /** Of the servers that hold the data, not of the sentinels. */
+  /** For the servers with the data. The sentinels have their own settings. */
   readonly username?: string;
   readonly password?: string;
-  /** The name by which the sentinels know the master. */
+  /** The name of the master in the configuration of the sentinels. */
   readonly master?: string;
   readonly database: number;
 }
 
-/** What is expected instead. */
-export interface StoreUrlProblem {
+/** The URL is invalid. */
+interface StoreUrlProblem {
   readonly expected: string;
 }
 
@@ -44,13 +44,13 @@ const KINDS = {
   },
 } as const;
 
-/** Scheme, user name and password up to the last @, hosts, path. Other clients read the last @, too. */
+/** Scheme, user name and password, hosts, path. Like other clients, it splits at the last @. */
 const URL_PARTS = /^redis(s?)((?:\+sentinel|\+cluster)?):\/\/(?:(.*)@)?([^/]*)(.*)$/s;
 
-/** As Sentinel allows it in its configuration. */
+/** The characters that Sentinel allows. */
 const MASTER = /^[\w.-]{1,64}$/;
 
-/** Reads a store URL. A list of hosts is not a URL for `new URL`. */
+/** Parses a store URL. `new URL` rejects a list of hosts. */
 export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
   if (text === 'memory:') return { kind: 'memory', addresses: [], isTls: false, database: 0 };
   // Only in lower case, so that no other spelling connects without TLS.
@@ -123,7 +123,7 @@ function decoded(credentials: string): string[] | undefined {
   }
 }
 
-/** The hosts as a log may show them: without user name and password. */
+/** The hosts for a log, without user name and password. */
 export function shownHosts({ addresses }: StoreUrl): string {
   return addresses
     .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))

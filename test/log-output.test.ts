@@ -86,8 +86,8 @@ test('log: on a full disk lines are lost and counted, and logging continues with
     new Set([
       'listening',
       'decision',
-      'ending: no new requests, those in flight are answered',
-      'ended',
+      'stopping: requests in flight are finished, new ones are not accepted',
+      'stopped',
     ]),
   );
 }, 120_000);

@@ -57,7 +57,7 @@ test('SIGTERM: requests in flight are answered, and the service exits with 0', a
   const inFlight = ask(service);
   await waitFor(() => proxy.turns() > turns, { what: 'the decision to begin' });
   service.signal('SIGTERM');
-  await waitFor(() => service.stdout().includes('"ending'), { what: 'the end to begin' });
+  await waitFor(() => service.stdout().includes('"stopping'), { what: 'the end to begin' });
   await expect(openRaw(service.gatePort)).rejects.toThrow('ECONNREFUSED');
   redis.resume();
   expect((await inFlight).status).toBe(401);
@@ -224,7 +224,7 @@ describe('POSTERN_API_LISTEN=off', () => {
     const service = await start(OFF);
     service.signal(signal);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
-    await waitFor(() => service.stdout().includes('"ended"'), { what: 'its last line' });
+    await waitFor(() => service.stdout().includes('"stopped"'), { what: 'its last line' });
   });
 });
 

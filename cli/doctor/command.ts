@@ -7,11 +7,11 @@ import type { Diagnosis } from './report.ts';
 import type { DoctorSiteOptions } from './site/doctor.ts';
 
 const HELP = `
-With a URL the doctor issues short-lived tokens for a canary, a file of yours that --path names, and sends
-about 250 requests that must not open it. They change nothing. The API key comes from POSTERN_API_KEY or
---key-file.
+With a URL, the doctor issues short-lived tokens for a canary: one of your files, which --path names. Then it
+sends about 250 requests that must not get this file. They change nothing on the site. The API key comes from
+POSTERN_API_KEY or --key-file.
 
-Exit status: 0 nothing found, 1 something found, 2 usage error, or could not read or test.`;
+Exit status: 0 nothing found, 1 something found, 2 usage error, or the input or the site could not be read.`;
 
 type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
 
@@ -25,7 +25,7 @@ export function addDoctor(program: Command, env: Environment): void {
   const doctor = program
     .command('doctor')
     .description(
-      "Test a running site of yours from outside, or check nginx's configuration or object stores.",
+      "Test your running site from outside, or check nginx's configuration or object stores.",
     )
     .argument('[url]', 'URL of the site: https://files.example/');
   addSiteOptions(doctor);
@@ -37,11 +37,11 @@ export function addDoctor(program: Command, env: Environment): void {
     )
     .option(
       '--mounts <mounts>',
-      'the mounts to compare with, as in POSTERN_MOUNTS (default: those of the environment)',
+      'compare with these mounts, written as in POSTERN_MOUNTS (default: those of the environment)',
     )
     .option(
       '--storage [object]',
-      'check the object stores of the mounts; with the name of an object below their prefix',
+      'check the object stores of the mounts; optional: the name of an object below their prefix',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
@@ -89,15 +89,19 @@ async function doctorStorage({ storage, json }: Options, env: Environment) {
 
 function addSiteOptions(doctor: Command): void {
   addApiOptions(doctor)
-    .option('--path <path>', 'the canary, an existing file', '/download/postern-doctor/canary.txt')
-    .option('--internal <prefix>', 'the internal prefix that serves it: /protected/')
-    .option('--files <folder>', 'the folder of its alias: /srv/files/')
+    .option(
+      '--path <path>',
+      'the public path of the canary, an existing file',
+      '/download/postern-doctor/canary.txt',
+    )
+    .option('--internal <prefix>', 'the internal prefix of the canary: /protected/')
+    .option('--files <folder>', 'the folder in the alias of that prefix: /srv/files/')
     .option('--access-log <file>', "nginx's access log, to search for tokens")
     .option('--connect <host:port>', 'connect to this address instead of the host of the URL')
     .addOption(
       new Option(
         '--decision-ttl <seconds>',
-        'your POSTERN_DECISION_TTL: how late a revocation may take effect',
+        'your POSTERN_DECISION_TTL, for which nginx may cache the decision on a revoked token',
       )
         .argParser(seconds)
         .default(10),

@@ -3,11 +3,11 @@ import type { StorageSettings } from '../../service/config/storage.ts';
 import { createSign, storageUrl } from '../../service/storage/sign.ts';
 import { serviceConfig } from '../config.ts';
 import { UsageError } from '../errors.ts';
-import { escapeControls, escapeControlsInJson } from '../terminal.ts';
+import { escapeControls, jsonLine } from '../terminal.ts';
 import { type Diagnosis, formatFinding } from './report.ts';
 
 interface Options {
-  /** Its name below the prefix of the mount. */
+  /** The name of the object below the prefix of the mount. */
   readonly object: string | undefined;
   readonly json?: boolean | undefined;
 }
@@ -30,7 +30,7 @@ export async function diagnoseStorages(
     })),
   );
   const ok = results.every(({ findings }) => findings.length === 0);
-  if (json) return { ok, text: `${escapeControlsInJson({ storages: results })}\n` };
+  if (json) return { ok, text: jsonLine({ storages: results }) };
   const lines = results.flatMap(({ mount, endpoint, bucket, findings }) => [
     escapeControls(`${mount}: ${bucket} at ${endpoint}`),
     ...findings.map(({ id, saw, ...texts }) => formatFinding(id, saw, texts)),
@@ -49,7 +49,7 @@ const TEXTS = {
     fix: 'remove the public access of the bucket: its policy and its ACL',
   },
   clock: {
-    why: 'The storage refuses signatures that have expired, or that are dated in the future.',
+    why: 'The storage rejects signatures that have expired or are dated in the future.',
     fix: 'synchronize the clock, for example with chrony',
   },
   region: {
@@ -81,12 +81,12 @@ function finding(id: StorageFinding['id'], saw: string, more: Partial<StorageFin
   return [{ id, saw, ...TEXTS[id], ...more }];
 }
 
-/** A signature is valid for a minute, of which nginx may reuse it for half. */
+/** A signature is valid for 60 seconds, and nginx may reuse it for the first 30 of them. */
 const MAX_SKEW_SECONDS = 20;
 
 const TIMEOUT_MS = 10_000;
 
-/** S3's error for a request, and what else of the response says something about the cause. */
+/** The parts of a response of S3 that help to find a cause. */
 interface Reply {
   readonly status: number;
   readonly code: string;
@@ -95,7 +95,7 @@ interface Reply {
 }
 
 /**
- * Asks an object store for an object, unsigned and signed. Without a name, for one that does not exist.
+ * Requests an object from an object store, without and with a signature. Without a name, the object does not exist.
  * It changes nothing, and reads at most one byte of the object.
  */
 async function checkStorage(
@@ -108,7 +108,7 @@ async function checkStorage(
   try {
     const unsigned = await ask(url);
     const signed = await ask(`${url}?${args}`);
-    return [...isPublic(unsigned), ...clock(signed), ...refusal(signed, storage, name)];
+    return [...publicAccess(unsigned), ...clockSkew(signed), ...refusal(signed, storage, name)];
   } catch (error) {
     const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
     const reason = cause?.code ?? (error as Error).name;
@@ -138,8 +138,8 @@ async function ask(url: string): Promise<Reply> {
   };
 }
 
-/** The answer to a request without a signature. */
-function isPublic({ status, code }: Reply): readonly StorageFinding[] {
+/** Checks the response to a request without a signature. */
+function publicAccess({ status, code }: Reply): readonly StorageFinding[] {
   const isListed = status === 404 && code === 'NoSuchKey';
   if (status >= 300 && !isListed) return [];
   return finding(
@@ -148,7 +148,7 @@ function isPublic({ status, code }: Reply): readonly StorageFinding[] {
   );
 }
 
-function clock({ skewSeconds, code }: Reply): readonly StorageFinding[] {
+function clockSkew({ skewSeconds, code }: Reply): readonly StorageFinding[] {
   const seconds = Math.abs(skewSeconds);
   if (seconds <= MAX_SKEW_SECONDS && code !== 'RequestTimeTooSkewed') return [];
   const side = skewSeconds > 0 ? 'ahead of' : 'behind';
@@ -159,7 +159,7 @@ const WRONG_REGION = /^Authorization(Header|Query)|^IllegalLocationConstraintExc
 const WRONG_CREDENTIALS =
   /^(InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired)$/;
 
-/** The answer to a request with a signature. */
+/** Checks the response to a request with a signature. */
 function refusal(
   { status, code, region }: Reply,
   storage: StorageSettings,

@@ -77,7 +77,7 @@ async function write(out: string, { alg, rotate, json }: GenerateOptions): Promi
   }
   const next = rotate
     ? 'The old keys still verify their tokens. Send SIGHUP to Postern to reload the file.'
-    : 'If Postern is to sign with this key, set POSTERN_JWT_KEYS to the file.';
+    : 'To let Postern sign with this key, set POSTERN_JWT_KEYS to the file.';
   return `${out}: key ${key.kid} signs with ${key.alg}.\n${next}\n`;
 }
 

@@ -19,7 +19,7 @@ function serversOf({ existing, folder }: Plan, site: ServerPlan): readonly Serve
   );
 }
 
-/** Those of them that serve the site, and do not only redirect. */
+/** The operator's server blocks that serve the site, without those that only redirect. */
 function ownServers(plan: Plan, site: ServerPlan): readonly Server[] {
   const found = serversOf(plan, site).filter(({ block }) => !returns(block));
   const isTls = ({ args }: Directive) => args.includes('ssl') || args.includes('quic');
@@ -28,8 +28,8 @@ function ownServers(plan: Plan, site: ServerPlan): readonly Server[] {
 }
 
 /**
- * Whether the operator's server blocks have an access_log, beside which another one would be a second log. One
- * without it would inherit that of the http block, with tokens.
+ * Whether all server blocks of the operator have an access_log, so that the site needs no other. A server block
+ * without one would inherit that of the http block, with tokens.
  */
 export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
   const written = resolve(plan.folder, siteFile(site));
@@ -57,7 +57,7 @@ export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
   ];
 }
 
-/** What nginx would reject or ignore if the files of the plan were added, with the place. */
+/** Conflicts with the existing configuration: lines that nginx would reject or ignore, with their position. */
 export function collisions(plan: Plan): string[] {
   const { existing, folder } = plan;
   if (existing === undefined) return [];
@@ -93,7 +93,7 @@ function listensOf(server: Server): string[] {
   );
 }
 
-/** What is left to do by hand, after the files were written. */
+/** The steps that the operator must do after the files were written. */
 export function remaining(plan: Plan): string[] {
   const { existing, folder, sites } = plan;
   const left: string[] = [];

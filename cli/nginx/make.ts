@@ -52,7 +52,7 @@ export async function makeNginx(
   const found = collisions(plan);
   if (found.length > 0) {
     const list = found.map((one) => `\n  ${escapeControls(one)}`).join('');
-    throw new Failure(`${NOTHING}, because of what nginx has already:${list}`);
+    throw new Failure(`${NOTHING}, because they conflict with the existing configuration:${list}`);
   }
   const files = new Map(renderFiles(plan, line));
   if (existsSync(join(folder, LOCAL_FILE))) files.delete(LOCAL_FILE);

@@ -51,7 +51,7 @@ export const HTTP_FILE = 'conf.d/00-postern.conf';
 /** nginx stores the number of --limit-conn in 16 bits. */
 const MAX_LIMIT_CONN = 65_535;
 
-/** One for each core, even on a large machine. */
+/** Enough for one instance per core, even on a large machine. */
 const MAX_INSTANCES = 64;
 
 /** Everything that the configuration contains. All values are checked, and safe to write. */

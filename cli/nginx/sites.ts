@@ -9,7 +9,7 @@ import { type FileSource, readFolder, readTarget } from './values.ts';
 
 /** A site, and its locations. */
 export interface ServerPlan {
-  /** The first name of its server block, by which Postern knows it. */
+  /** The first name of its server block. For Postern this is the name of the site. */
   readonly name: string;
   readonly names: readonly string[];
   readonly publics: readonly string[];
@@ -133,8 +133,8 @@ export function storagesOf(mounts: Config['mounts']) {
   };
 }
 
-/** What serves an internal prefix of a site. */
-export type FileSources = (site: string, prefix: string) => FileSource | StorageSource;
+/** Returns what serves an internal prefix of a site. */
+type FileSources = (site: string, prefix: string) => FileSource | StorageSource;
 
 const STORAGE = 'https://bucket.store.example';
 
@@ -164,7 +164,7 @@ export function readFileSources(
     const key = keys.find((one) => text.startsWith(`${one}=`));
     const at = key ?? prefixes[0] ?? '';
     if (prefixes.length === 0) {
-      errors.add(value, 'no value: the storage of each mount says where its files are');
+      errors.add(value, 'no value: each mount has a storage with its files');
     } else if (key === undefined && prefixes.length > 1) {
       const which = prefixes.map((prefix) => `${prefix}=${example}`).join(' or ');
       errors.add(value, `an internal prefix before it: ${which}`);

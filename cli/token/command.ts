@@ -4,8 +4,7 @@ import { GRANT_FIELDS, type GrantField } from '../../service/domain/grant-fields
 import { type ApiClient, notPostern, openApi } from '../api-client.ts';
 import { UsageError } from '../errors.ts';
 import { type ApiOptions, addApiOptions, collect, example } from '../options.ts';
-import { createProgress, escapeControlsInJson, print } from '../terminal.ts';
-import { explain, introspect, readToken } from './explain.ts';
+import { createProgress, jsonLine, print } from '../terminal.ts';
 import { issuedLine, issueLines, optionOf } from './issue.ts';
 import { listText, listTokens, queryOf, stateText } from './show.ts';
 
@@ -29,23 +28,23 @@ const KEY_HELP = `
 The API key comes from POSTERN_API_KEY or --key-file. It is never an argument: every user of the machine
 can read arguments (ps) while the command runs.`;
 
-const ID_HELP = 'the token ID from the response or the log; after -- if it begins with -';
+const ID_HELP = 'the token ID from the response or the log; put -- before an ID that begins with -';
 
 /** After an error: commander reads such an ID as an option. */
 const HYPHEN_HELP = '(put -- before a token ID that begins with a hyphen; see --help)';
 
 const EXPLAIN_HELP = `
-The token is not an argument either. An opaque token is looked up with the API. A JWT is verified here, by the
-service's own code and with its configuration (POSTERN_CONFIG and the other variables). The store is not asked
-about a JWT: postern token show does that.
+The token is not an argument either. The command looks up an opaque token with the API. It verifies a JWT itself,
+with the code and the configuration of the service (POSTERN_CONFIG and the other variables). It does not look up a
+JWT in the store: for that, use postern token introspect.
 
-Exit status: 0 valid, 1 not valid or could not find out, 2 usage error or invalid configuration.`;
+Exit status: 0 valid, 1 not valid or not verified, 2 usage error or invalid configuration.`;
 
 const INTROSPECT_HELP = `
-The token is not an argument either. The service looks it up, also if it is a JWT (POST /introspect).
-postern token explain says which check of a JWT fails.
+The token is not an argument either. The service looks it up, also if it is a JWT (POST /introspect). To see which
+check of a JWT fails, use postern token explain.
 
-Exit status: 0 active, 1 not active or could not find out, 2 usage error.`;
+Exit status: 0 active, 1 not active or no response, 2 usage error.`;
 
 const EXPLAINING = [
   [
@@ -127,6 +126,7 @@ export function addToken(program: Command, env: Environment): void {
       .addHelpText('after', help)
       .addHelpText('after', example(`postern token ${command} < token.txt`))
       .action(async (options: CommonOptions) => {
+        const { explain, introspect, readToken } = await import('./explain.ts');
         const read = await readToken(process.stdin, command);
         const open = () => openApi(options, env);
         const explained =
@@ -141,7 +141,7 @@ export function addToken(program: Command, env: Environment): void {
   common(token.command('revoke'))
     .showHelpAfterError(HYPHEN_HELP)
     .description('Revoke a token, or all tokens of a subject or of a client.')
-    .argument('[id]', 'a token ID; after -- if it begins with -')
+    .argument('[id]', 'a token ID; put -- before an ID that begins with -')
     .option('--subject <subject>', 'revoke all tokens of this subject')
     .option('--client <id>', `revoke all tokens of this client; ${ADMIN_HELP}`)
     .addHelpText('after', example('postern token revoke --subject user-42'))
@@ -181,10 +181,6 @@ export function addToken(program: Command, env: Environment): void {
     const service = await openApi(options, env);
     return (await service.ask(...request)) as Record<string, unknown>;
   }
-}
-
-function jsonLine(value: unknown): string {
-  return `${escapeControlsInJson(value)}\n`;
 }
 
 function pathOf(id: string): string {

@@ -1,20 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { decodeJwt } from 'jose';
 import type { Environment } from '../../service/config/environment.ts';
+import type { Verified } from '../../service/domain/look-up.ts';
+import { createMounts } from '../../service/domain/mount.ts';
+import { KeysUnavailable } from '../../service/domain/store.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/domain/token.ts';
+import { type Jwt, KeyFilesError, openJwt } from '../../service/jwt/open.ts';
 import type { ApiClient } from '../api-client.ts';
+import { serviceConfig } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';
-import type { Explained } from './explain-jwt.ts';
+import { escapeControls } from '../terminal.ts';
 
-/** Says what a token opens, or why it opens nothing. Only an opaque token needs the service. */
+/** Fields to print. `active` says whether the token is valid. */
+interface Explained extends Readonly<Record<string, unknown>> {
+  readonly active: boolean;
+}
+
+/** Explains what a token opens, or why Postern rejects it. Only an opaque token needs the service. */
 export async function explain(
   token: string,
   openApi: () => Promise<ApiClient>,
   env: Environment,
 ): Promise<Explained> {
   if (isOpaque(token)) return introspect(token, await openApi());
-  if (isToken(token)) {
-    const { explainJwt } = await import('./explain-jwt.ts');
-    return explainJwt(token, env);
-  }
+  if (isToken(token)) return explainJwt(token, env);
   const reason = isDownloadJwt(token)
     ? 'it has more than 4000 characters: the gate ignores it'
     : 'it is neither an opaque token (ps_…) nor a JWT with the typ postern+jwt: the gate ignores it';
@@ -55,4 +64,51 @@ export async function readToken(
   const token = Buffer.concat(chunks).toString('utf8').trim();
   if (token === '') throw new UsageError('standard input is empty: expected a token');
   return token;
+}
+
+/** The text about the store, which this command does not use, by whether the store has the token. */
+const STORE: Readonly<Record<Verified['recorded'], (id: string) => string>> = {
+  required: (id) =>
+    `not checked: postern token show -- ${id} shows whether the token is still valid`,
+  optional: () =>
+    'not checked: postern token introspect shows whether the token was revoked or used up',
+  never: () => 'does not keep this token: it is valid until exp',
+};
+
+/** Verifies a JWT with the code, the keys and the issuers of the service. */
+async function explainJwt(token: string, env: Environment): Promise<Explained> {
+  const verified = await verify(await openService(env), token);
+  if ('reason' in verified) return { active: false, ...verified };
+  const { id, recorded } = verified;
+  // The claims are verified, so they are from the issuer.
+  return { active: true, id, ...decodeJwt(token), store: STORE[recorded](id) };
+}
+
+async function openService(env: Environment): Promise<Jwt> {
+  const config = serviceConfig(env);
+  try {
+    return await openJwt(config, {
+      mounts: createMounts(config.mounts),
+      readFile: (path) => readFileSync(path, 'utf8'),
+      now: Date.now,
+      onFailure(issuer, { message }) {
+        process.stderr.write(`postern: the keys of ${issuer}: ${escapeControls(message)}\n`);
+      },
+    });
+  } catch (error) {
+    if (error instanceof KeyFilesError)
+      throw new UsageError(escapeControls(error.message), { cause: error });
+    throw error;
+  }
+}
+
+async function verify(jwt: Jwt, token: string) {
+  try {
+    return await jwt.verify(token);
+  } catch (error) {
+    if (!(error instanceof KeysUnavailable)) throw error;
+    throw new Failure(`${escapeControls(error.message)}: the token could not be verified`, {
+      cause: error,
+    });
+  }
 }

@@ -16,7 +16,7 @@ import { addBatchRoute, addIssueRoute } from './issue.ts';
 import { openapi } from './openapi.ts';
 import { addOAuthRoutes, addTokenRoutes } from './tokens.ts';
 
-/** All bodies but a batch. A request with every field at its maximum length fits. */
+/** For all bodies except a batch. A request with every field at its maximum length fits. */
 const MAX_BODY_BYTES = 32 * 1024;
 
 /** The listener for clients and operators. */
@@ -66,14 +66,14 @@ function authenticate({ apiKeys, clientOf }: ApiDependencies) {
   });
 }
 
-/** nginx would ask for each download. */
+/** nginx sends such a request for each download. */
 const WARN_EVERY_MS = 60_000;
 
 const ADVICE = "nginx's upstream must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN";
 
 /**
- * The gate's routes on the API's listener: nginx asks the wrong one. They need no key, because nginx
- * would pass a 401 on to the client as a denial of its token.
+ * The gate's routes on the API's listener: nginx uses the wrong address. They need no key, because nginx would
+ * pass a 401 on to the client as a denial of its token.
  */
 function wrongListenerHandler({ log }: ApiDependencies) {
   let quietUntil = 0;

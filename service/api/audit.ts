@@ -8,13 +8,13 @@ import { withoutTokens } from '../domain/without-tokens.ts';
 import { statusOf } from '../problem.ts';
 import type { ApiDependencies, ApiEnv, AuditFields } from './http.ts';
 
-/** Token IDs in one event. The IDs of a larger batch come in several. */
+/** Maximum number of token IDs in one event. A larger batch causes several events. */
 const MAX_IDS = 100;
 
 /**
- * Logs a line for each request to the endpoints that need a key: what its handler noted, or the code of
- * the problem. docs/monitoring.md lists the fields, which are stable. Reports what was issued or revoked
- * with the same fields.
+ * Logs a line for each request to the endpoints that need a key, with the fields that its handler noted, or the
+ * code of the problem. docs/monitoring.md lists the fields, which are stable. Issued and revoked tokens are also
+ * emitted as events with these fields.
  */
 export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<ApiEnv> {
   return async function audit(c, next) {
@@ -25,14 +25,14 @@ export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<A
       const level = problem !== undefined && statusOf(problem) >= 500 ? 'error' : 'info';
       if (log.isLevelEnabled(level)) log[level](lineOf(c), 'audit');
     } catch {
-      // The action is done: a log that fails must not turn it into an error.
+      // The action is done, so a failure of the log must not become an error response.
     }
   };
 }
 
 function report(c: Context<ApiEnv>, emit: Emit): void {
   const { audit, client, requestId, problem } = c.var;
-  // A change that replicas have not confirmed is in force.
+  // A change is applied even if replicas have not confirmed it.
   if (audit === undefined || (problem !== undefined && !(c.error instanceof Unconfirmed))) return;
   const { action, token_ids: ids, ...fields } = audit;
   if (action !== 'token.issued' && action !== 'token.revoked') return;
@@ -49,7 +49,7 @@ function addressOf(c: Context<ApiEnv>): string | undefined {
   return c.env?.incoming?.socket.remoteAddress;
 }
 
-/** Adds to the audit line of this request: what is known before the store is asked, then the result. */
+/** Adds fields to the audit line of this request: first the request, then the result from the store. */
 export function note(c: Context<ApiEnv>, fields: AuditFields): void {
   c.set('audit', { ...c.var.audit, ...fields });
 }
@@ -76,7 +76,7 @@ function lineOf(c: Context<ApiEnv>): object {
   };
 }
 
-/** A text that cannot be valid is not searched: that takes 30 ms for 60 KB, and delays every decision. */
+/** Does not search a text that is too long to be valid: 60 KB take 30 ms, and delay every decision. */
 function hidden(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   return text.length > MAX_PATH_BYTES ? '***' : withoutTokens(text);
@@ -88,16 +88,16 @@ function endpointOf(c: Context): string | undefined {
   return (routes.findLast(({ method }) => method === c.req.method) ?? routes.at(-1))?.path;
 }
 
-/** Instead of the action, which was not done, or not to its end. */
+/** The fields of a request that failed, instead of its action. */
 function failureOf(code: NonNullable<ApiEnv['Variables']['problem']>, c: Context<ApiEnv>): object {
   return {
     action: statusOf(code) < 500 ? 'request.refused' : 'request.failed',
     code,
-    // Not confirmed by replicas, and therefore an error.
+    // The change is applied, but replicas have not confirmed it.
     applied: c.error instanceof Unconfirmed || undefined,
     reason: c.error instanceof Unavailable ? c.error.message : undefined,
     method: c.req.method,
-    // Not the path, which can have anything in it.
+    // Not the path, which may contain a token.
     endpoint: endpointOf(c),
   };
 }

@@ -18,7 +18,7 @@ import { fieldErrorsOf } from './schema.ts';
 export const JSON_TYPE = 'application/json';
 export const FORM_TYPE = 'application/x-www-form-urlencoded';
 
-/** What the API needs, made by main.ts. */
+/** The dependencies of the API, from app.ts. */
 export interface ApiDependencies {
   readonly apiKeys: readonly ApiKey[];
   /** The client of a JWT. */
@@ -53,7 +53,7 @@ export interface ApiEnv {
 
 type ActionName = 'issued' | 'shown' | 'listed' | 'prolonged' | 'revoked' | 'introspected';
 
-/** What a handler does, for the audit log. */
+/** The fields of the audit log. */
 export interface AuditFields {
   readonly action?: `token.${ActionName}`;
   /** How the request names the tokens that it revokes. */
@@ -97,14 +97,14 @@ const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
 export function problemOf(error: Error, c: Context, log: Logger, shown?: string, more?: object) {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
   if (error instanceof Unavailable) {
-    // Without a stack trace: every request logs this until it is fixed.
+    // Without a stack trace, because every request logs this until the operator fixes it.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
     c.header('Retry-After', '5');
     const isApplied = error instanceof Unconfirmed;
-    const detail = isApplied ? UNCONFIRMED : `There is no answer from ${error.what}.`;
+    const detail = isApplied ? UNCONFIRMED : `Postern gets no response from ${error.what}.`;
     return problem(c, 'unavailable', shown ?? detail, [], more);
   }
-  // The client closed the connection while it sent the body. Nobody reads this response.
+  // The client closed the connection while it sent the body, so it does not receive this response.
   if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') {
     log.debug('a client closed its connection');
     return problem(c, 'invalid_request');

@@ -37,7 +37,7 @@ export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
   });
 }
 
-/** `POST /tokens/batch` issues all of its tokens, or none. Has its own limit of the body. */
+/** `POST /tokens/batch` issues all of its tokens, or none. It has its own limit for the body. */
 export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
   const parseInTurn = createQueue();
   const issueInTurn = createQueue(MAX_TOGETHER);
@@ -55,7 +55,7 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
   }
 
   api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
-    // Read before its turn, so that a slow client does not delay the others.
+    // Read the body before the batch gets its turn, so that a slow client does not delay others.
     const body = await c.req.arrayBuffer();
     const requests = await parseInTurn(() => parseAll(splitArray(decodeBody(body), MAX_BATCH)));
     const hasPins = requests.some(({ request }) => request.pin !== undefined);

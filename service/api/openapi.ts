@@ -28,16 +28,17 @@ const ref = (name: keyof typeof SCHEMAS | 'TokenRequest') => ({
 
 const ID = { name: 'id', in: 'path', required: true, description: 'A token ID.' };
 
-const query = (name: string, description: string, schema: object) => ({
-  ...{ name, in: 'query', description, schema },
-});
+const query = (name: string, description: string, schema: object) => {
+  return { name, in: 'query', description, schema };
+};
 
 const text = (example: string) => ({ type: 'string', minLength: 1, examples: [example] });
 
 const { maxLength } = GRANT_FIELDS.subject;
-const OWNER = 'The client that issued them; another than your own needs `admin: true`.';
+const OWNER =
+  'The client that issued the tokens. To name another client, yours needs `admin: true`.';
 
-/** Whose tokens a list or a revocation is about. */
+/** The parameters that select tokens, for a list or a revocation. */
 const SELECTED = [
   query('subject', 'The subject of the tokens.', { ...text('user-42'), maxLength }),
   query('client', OWNER, text('web')),
@@ -79,11 +80,11 @@ interface Operation {
   readonly form?: object;
   /** Without a schema: no body. Without a type: JSON. */
   readonly answer: readonly [status: number, description: string, schema?: object, type?: string];
-  /** Codes of problems, beside those of the key and the body. */
+  /** Codes of problems, besides those of the key and the body. */
   readonly codes?: readonly ProblemCode[];
 }
 
-/** What a group of operations is for. */
+/** The groups of operations. */
 const TAGS = {
   Tokens: 'Issue, show, list, change and revoke tokens.',
   OAuth: 'The endpoints of OAuth 2.0 for introspection and revocation.',
@@ -105,7 +106,7 @@ const OPERATIONS: Record<keyof typeof TAGS, Readonly<Record<string, Operation>>>
       id: 'listTokens',
       summary: 'List tokens',
       description:
-        'Live tokens of a client, ordered by their end, page by page. Without parameters: all of your own.',
+        'Lists live tokens of a client in pages, ordered by their end. Without parameters: those of your own client.',
       parameters: [...SELECTED, ...PAGE],
       answer: [200, 'A page.', ref('TokenPage')],
       codes: ['invalid_request', 'insufficient_scope'],
@@ -114,7 +115,7 @@ const OPERATIONS: Record<keyof typeof TAGS, Readonly<Record<string, Operation>>>
       id: 'revokeTokens',
       summary: 'Revoke the tokens of a subject or a client',
       description:
-        'Revokes all of them at one point in time. At least one of the parameters is required.',
+        'Revokes all tokens that were issued before the request. At least one of the parameters is required.',
       parameters: SELECTED,
       answer: [200, 'Number of revoked tokens.', ref('Revoked')],
       codes: ['invalid_request', 'insufficient_scope'],
@@ -131,7 +132,7 @@ const OPERATIONS: Record<keyof typeof TAGS, Readonly<Record<string, Operation>>>
     'get /tokens/{id}': {
       id: 'showToken',
       summary: 'Show a token',
-      description: 'The state of a live token that this client issued.',
+      description: 'Shows the state of a live token that this client issued.',
       answer: [200, 'The state.', ref('Token')],
       codes: ['not_found'],
     },
@@ -155,14 +156,14 @@ const OPERATIONS: Record<keyof typeof TAGS, Readonly<Record<string, Operation>>>
     'post /introspect': {
       id: 'introspectToken',
       summary: 'Introspect a token',
-      description: 'RFC 7662. A token that has ended, or of another client, is not active.',
+      description: 'RFC 7662. A token that has ended or belongs to another client is not active.',
       form: form({ token: 'The token.' }),
       answer: [200, 'Active or not.', ref('Introspection')],
     },
     'post /revoke': {
       id: 'revoke',
       summary: 'Revoke a token by its text',
-      description: "RFC 7009. Another issuer's token is revoked by its `iss` and `jti`.",
+      description: "RFC 7009. To revoke another issuer's token, send its `iss` and `jti`.",
       form: {
         oneOf: [
           form({ token: 'The token.' }),
@@ -176,32 +177,33 @@ const OPERATIONS: Record<keyof typeof TAGS, Readonly<Record<string, Operation>>>
   Service: {
     'get /livez': {
       id: 'isAlive',
-      summary: 'The process answers',
-      description: 'Does not ask the store.',
+      summary: 'Check the process',
+      description: 'Responds with 200 if the process runs. It does not check the store.',
       answer: [200, 'OK.', ref('Health')],
     },
     'get /readyz': {
       id: 'isReady',
-      summary: 'The store takes a write',
-      description: 'Shows the masters and replicas of the store, and warnings.',
+      summary: 'Check the store',
+      description:
+        'Writes to each master of the store. Shows the masters, the replicas and warnings.',
       answer: [200, 'OK.', ref('Health')],
       codes: ['unavailable'],
     },
     'get /metrics': {
       id: 'getMetrics',
-      summary: 'Metrics',
+      summary: 'Show metrics',
       description: "Metrics in Prometheus' text format.",
       answer: [200, 'Text, version 0.0.4.', { type: 'string' }, 'text/plain'],
     },
     'get /.well-known/jwks.json': {
       id: 'getKeys',
-      summary: 'Public keys',
+      summary: 'Show the public keys',
       description: "The keys that verify Postern's JWTs.",
       answer: [200, 'A JWK Set (RFC 7517).', JWKS, 'application/jwk-set+json'],
     },
     'get /openapi.json': {
       id: 'getOpenapi',
-      summary: 'This document',
+      summary: 'Show this document',
       description: 'The API in OpenAPI 3.1.',
       answer: [200, 'An OpenAPI document.', { type: 'object' }],
     },
@@ -276,7 +278,8 @@ export function openapi(version: string, hasMetrics = true) {
     info: {
       title: 'Postern',
       version,
-      description: 'Short-lived download tokens. This is the API; the gate is for nginx.',
+      description:
+        'Issues and manages short-lived download tokens. nginx uses another listener, the gate.',
       contact: { name: 'The operator of this service' },
       license: { name: 'MIT', identifier: 'MIT' },
     },

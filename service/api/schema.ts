@@ -44,20 +44,20 @@ function escapePointer(key: string): string {
   return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-// What the OpenAPI document says of requests and responses. The handlers have the types of the responses.
+// The schemas of requests and responses in the OpenAPI document. The handlers use their types.
 
 /** A request with `path`. */
 export const fileRequest = z
   .strictObject(fieldSchemas(({ for: only }) => only !== 'prefix'))
   .omit({ prefix: true })
   .required({ path: true })
-  .meta({ description: 'A request for a token that opens one file.' });
+  .meta({ description: 'A request for a token for one file.' });
 
 /** A request with `prefix`. */
 export const folderRequest = grantRequest
   .omit({ path: true })
   .required({ prefix: true })
-  .meta({ description: 'A request for a token that opens a folder and all below it.' });
+  .meta({ description: 'A request for a token for a folder, with all files and folders in it.' });
 
 const described = <S extends z.ZodType>(schema: S, description: string, example?: unknown): S =>
   schema.meta({ description, ...(example !== undefined && { examples: [example] }) });
@@ -74,7 +74,7 @@ const time = (description: string) =>
   whole(`${description}, in seconds since 1970.`, 1_795_568_852);
 
 export const tokenIdSchema = text(
-  'Names the token in the API and in logs. It opens nothing.',
+  'Identifies the token in the API and in logs. It gives no access to files.',
   'e-SE8A6GH9iOzDIMcEWWDx',
 );
 
@@ -92,11 +92,11 @@ export const issued = z.strictObject({
   ),
   id: tokenIdSchema,
   url: text(
-    'Opens the file. For a folder: append the name of a file. A path, or absolute with POSTERN_PUBLIC_URL.',
+    'URL of the file. For a folder: append the name of a file. A path, or absolute with POSTERN_PUBLIC_URL.',
     `/download/reports/2026.pdf?token=${TOKEN}`,
   ),
   cookie_url: text(
-    'With `cookie`: opens the folder; its first use sets the token as a cookie.',
+    'With `cookie`: URL of the folder. Its first use sets the token as a cookie.',
     `/download/photos/?token=${TOKEN}`,
   ).optional(),
 });
@@ -106,14 +106,14 @@ export type IssuedAnswer = z.infer<typeof issued>;
 export const requester = z.strictObject({
   address: text('Its address (IPv6: its /64); absent if nginx had none.', '192.0.2.7').optional(),
   began: time('Time of its first use'),
-  resumable_until: time('Until when it may resume'),
+  resumable_until: time('Time until which it may resume'),
 });
 
 export const delivered = z.strictObject({
-  requests: whole('Responses with the file or a part of it.', 1),
-  bytes: whole('Bytes of these responses together.', 8_388_608),
-  first: time('When nginx ended the first of them'),
-  last: time('When nginx ended the last of them'),
+  requests: whole('Number of responses with the file or a part of it.', 1),
+  bytes: whole('Total bytes of these responses.', 8_388_608),
+  first: time('Time at which nginx ended the first of these responses'),
+  last: time('Time at which nginx ended the last of these responses'),
   size: whole('For a file: its size.', 8_388_608).optional(),
   whole: described(z.boolean(), 'For a file: nginx sent all of it.', true).optional(),
 });
@@ -126,15 +126,15 @@ const kept = {
   uses_left: count('New requesters that may start before `exp`.').optional(),
   requesters: described(
     z.array(requester),
-    'Those who used it; absent if they are not counted.',
+    'The requesters that used the token; absent if requesters are not counted.',
   ).optional(),
-  resumable_until: time('Until when any requester may resume').optional(),
+  resumable_until: time('Time until which any requester may resume').optional(),
   delivered: described(
     delivered,
-    'What nginx sent, as far as it reported; absent: nothing.',
+    'What nginx reported that it sent; absent if it reported nothing.',
   ).optional(),
-  iat: time('When it was issued'),
-  exp: time('When it ends for new requesters'),
+  iat: time('Time at which the token was issued'),
+  exp: time('Time at which the token ends for new requesters'),
 };
 
 export const state = z.strictObject({ id: tokenIdSchema, subject, ...kept });
@@ -173,14 +173,14 @@ const STORE_KINDS = z.enum(['memory', 'server', 'sentinel', 'cluster']);
 const ofStore = {
   store: described(STORE_KINDS, 'Kind of store.').optional(),
   masters: count('Masters that the store should have.').optional(),
-  answering: count('Masters that take writes.').optional(),
+  answering: count('Masters that accept writes.').optional(),
   replicas: count('Smallest number of replicas that a master has.').optional(),
   wanted: count('Replicas that must confirm a change (POSTERN_STORE_REPLICAS).').optional(),
-  warning: text('What will be unavailable soon, or could be lost.').optional(),
+  warning: text('A problem that can make the store unavailable, or lose tokens.').optional(),
 };
 
 export const health = z.strictObject({
-  status: described(z.literal('ok'), 'The service can do its work.'),
+  status: described(z.literal('ok'), 'The check succeeded.'),
   ...ofStore,
 });
 
@@ -191,10 +191,13 @@ const fieldError = z.strictObject({
 
 /** RFC 9457. */
 export const problemDocument = z.strictObject({
-  type: described(z.literal('about:blank'), 'The title is the phrase of the status (RFC 9457).'),
-  title: text('The phrase of the status.', 'Bad Request'),
+  type: described(
+    z.literal('about:blank'),
+    'The title is the reason phrase of the status (RFC 9457).',
+  ),
+  title: text('The reason phrase of the status.', 'Bad Request'),
   status: described(z.number().int().min(300).max(599), 'The status of the response.', 400),
-  code: text('Stable: test for it, not for the texts.', 'invalid_request'),
+  code: text('Stable. Test for the code, not for the texts.', 'invalid_request'),
   detail: text('What happened, and what to do.', 'The request is not valid.').optional(),
   errors: described(z.array(fieldError), 'Each invalid field.').optional(),
   ...ofStore,

@@ -138,7 +138,7 @@ export function addOAuthRoutes(
 
 const NOT_REVOKED = { id: undefined, revoked: false };
 
-/** The ID of a JWT is not known before it is verified. */
+/** Undefined for a JWT: its ID is known only after its verification. */
 function opaqueId(token: string): string | undefined {
   return isOpaque(token) ? tokenId(token) : undefined;
 }
@@ -159,7 +159,7 @@ function cursorOf(value: string | undefined): Cursor | undefined {
   throw new Refused('invalid_request', 'cursor must be the next_cursor of a response.');
 }
 
-/** The client whose tokens a request is about: its own, unless it names another. */
+/** The client whose tokens a request selects: the client itself, unless it names another. */
 function ownerOf(c: Context<ApiEnv>, owner: string | undefined): string {
   const { id, admin } = c.var.client;
   if (owner === undefined || owner === id || admin) return owner ?? id;

@@ -35,7 +35,7 @@ const API_KEYS = {
 
 export const API_KEY_FIELDS = API_KEYS.fields;
 
-/** What an entry is checked against. A part that is itself invalid is undefined. */
+/** Settings that the entries must match; undefined if they are themselves invalid. */
 interface Context {
   readonly mounts: readonly Mount[] | undefined;
   readonly plain: ValidPlain;
@@ -53,7 +53,8 @@ export function readApiKeys(
   if (isList(sourced?.value) && sourced.value.length === 0) {
     errors.add(sourced, 'at least one API key');
   }
-  // Two clients with one ID would own each other's tokens; of two with one secret only one is found.
+  // Clients with the same ID would own each other's tokens. Only one of two clients with the same secret would
+  // be found.
   const isNewHash = values.unseen();
   const limits = limitSchemas(context, 'literal');
   const schemas = {
@@ -112,7 +113,8 @@ export function readIssuers(
   const before = errors.count;
   const { apiKeys, ownIssuer } = context;
   const keyIds = new Set(apiKeys?.map(({ client }) => client.id));
-  // Two issuers with one ID would own each other's tokens; of two with one iss only one is found.
+  // Issuers with the same ID would own each other's tokens. Only one of two issuers with the same `iss` would
+  // be found.
   const schemas = {
     id: values.id.refine(
       values.unseen(new Set(keyIds)),
@@ -133,10 +135,10 @@ export function readIssuers(
   };
   const owner = values.id.refine(
     (client) => apiKeys === undefined || keyIds.has(client),
-    "an API key's id; none has this one",
+    'the id of an API key: no API key has this id',
   );
   const limitsFor = (trustedFor: z.output<typeof purpose> | undefined) => ({
-    // If the purpose is unknown, neither claims nor a client are an issue.
+    // Without a valid purpose, neither claims nor `client` is an error.
     ...limitSchemas(context, trustedFor === 'downloads' ? 'forbidden' : 'claims'),
     client: trustedFor === 'clients' ? NO_CLIENT : owner.optional(),
   });
@@ -159,7 +161,7 @@ export function readIssuers(
   });
 }
 
-/** What braces in a path are: characters like others for an API key, claims for an issuer. */
+/** The meaning of braces in a path: literal for an API key, claims for an issuer of clients. */
 type Braces = 'literal' | 'claims' | 'forbidden';
 
 /** The limits in an entry of API keys or issuers. */
@@ -178,7 +180,7 @@ function limitSchemas({ mounts, plain }: Context, braces: Braces) {
 
 const NO_PATHS =
   'the public prefixes that its JWTs may be for, such as [/download/]: ' +
-  'without them, its JWTs could open everything';
+  'without them, its JWTs could be for every file';
 
 /** A client's maximum must not exceed the general one, which is its default. */
 function maximum(min: number, general = Number.MAX_SAFE_INTEGER) {

@@ -80,7 +80,7 @@ export function loadConfig(
   const fromFile = file ? readConfigFile(file, readFile, errors) : new Map();
   const values: SourcedValues = new Map([...(fromFile ?? []), ...fromEnvironment]);
   const settings = createFields(values, (name) => ({ field: variableOf(name) }), errors);
-  // A setting that seems to be missing may be in a file that cannot be read.
+  // A setting that seems to be missing may be in the file that cannot be read.
   const isComplete = fromFile !== undefined;
 
   const plain = readPlain(settings);
@@ -111,7 +111,7 @@ export function loadConfig(
   return deepFreeze({ ...defined(camelCased(general)), ...parts } as Config);
 }
 
-/** Somebody must be able to call the API, and tokens of format jwt need a key that signs them. */
+/** The API needs a client, and tokens of format jwt need a key that signs them. */
 function requireKeys(
   { api_listen, format }: ValidPlain,
   { has, add }: Fields,

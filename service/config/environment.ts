@@ -35,11 +35,11 @@ function unknownVariable(field: string, known: readonly string[]): string {
   const suggestion = suggest(field, known);
   if (API_VARIABLES.includes(field)) {
     return (
-      'no such variable here: it is for postern token and postern doctor, ' +
+      'no value: only postern token and postern doctor use this variable, ' +
       `so unset it for the service${suggestion}`
     );
   }
-  return `a variable that Postern knows${suggestion || `; there are ${known.join(', ')}`}`;
+  return `the name of a setting${suggestion || `: ${known.join(', ')}`}`;
 }
 
 /** The path of the configuration file, if it is set. */

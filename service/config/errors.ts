@@ -12,7 +12,7 @@ export interface Source {
 export interface ConfigIssue extends Pick<Source, 'field' | 'where'> {
   /** The current value, safe for a terminal and a log: never a secret or a part of one. */
   readonly value?: string | undefined;
-  /** What would be right, with an example. */
+  /** A description of valid values, with an example. */
   readonly expected: string;
 }
 
@@ -32,7 +32,7 @@ export class ConfigError extends Error {
 export class ConfigErrors {
   readonly issues: ConfigIssue[] = [];
 
-  /** Returns undefined: what a reader returns for a value that it cannot read. */
+  /** Returns undefined, so that a function can return the result for an invalid value. */
   add({ field, where, shown: value }: Source, expected: string): undefined {
     this.issues.push({ field, where, value, expected });
   }
@@ -59,10 +59,10 @@ function issuesText(issues: readonly ConfigIssue[]): string {
 /** Longer values are cut. */
 const MAX_SHOWN = 100;
 
-/** All that a report may show of API keys: a key may be in place of its `id`, or of the whole list. */
+/** The only fields of API keys that a report may show: any other field may contain a misplaced key. */
 const PUBLIC_API_KEY_FIELDS = /^api_keys\.(paths|targets|max_expires_in|max_resume_for)$/;
 
-/** Somebody may paste a secret instead of the path of its file. */
+/** A user may paste a secret instead of the path of its file. */
 const MAY_BE_SECRET =
   /^(jwt_keys|store_(password|key)_file|webhook_secret_file|sentinel_password|mounts\.storage(\.(credentials|access_key_id|\w+_file))?)$/;
 
@@ -97,7 +97,7 @@ export function quote(text: string): string {
 
 /**
  * Scheme, host, port and a numeric path of a URL, and stars for everything else. The text may not be
- * a valid URL, so this does not parse it: it keeps only what is plainly harmless.
+ * a valid URL, so this does not parse it. It keeps only parts that cannot be a password.
  */
 function withoutPassword(url: string): string {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? '';
@@ -112,7 +112,7 @@ function withoutPassword(url: string): string {
   return `${scheme}${at > 0 ? '***@' : ''}${isWhole ? kept : ''}${kept === address ? '' : '***'}`;
 }
 
-/** How many letters may differ. */
+/** Maximum number of letters that differ. */
 const MAX_TYPOS = 2;
 
 /** `; did you mean …?` if a name is close to a known one, else an empty text. */
@@ -124,7 +124,7 @@ export function suggest(name: string, known: readonly string[]): string {
   return nearest === undefined ? '' : `; did you mean ${nearest.candidate}?`;
 }
 
-/** Levenshtein distance: the least number of letters to change, add or drop. */
+/** Levenshtein distance: the number of letters to change, add or remove. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i += 1) {

@@ -32,7 +32,7 @@ function parse(path: string, text: string, errors: ConfigErrors): SourcedValues 
     resolveKnownTags: false,
   });
   const found = [...document.errors, ...document.warnings];
-  // After the first error the others are guesses, except for duplicate keys.
+  // Only the first error is reliable, and errors about duplicate keys.
   const first = found.find(({ code }) => code !== 'DUPLICATE_KEY');
   for (const error of found) {
     const { code, pos } = error;
@@ -69,8 +69,8 @@ const EXPECTED: Partial<Record<yaml.ErrorCode, string>> = {
 };
 
 /**
- * A value of a YAML document with its source. `start` is where a person looks: the key of a value, the
- * item of a list. `whereIs` gives file and line of an offset.
+ * A value of a YAML document with its source. `start` is the node whose line an error names: the key of a value,
+ * or the item of a list. `whereIs` returns file and line of an offset.
  */
 function toSourced(
   node: yaml.Node | null,

@@ -101,7 +101,7 @@ function readMount(entry: Fields, secrets: Secrets, errors: ConfigErrors): Confi
   return { mount, entry };
 }
 
-/** Whether there is a site that both apply to; absent: every site. */
+/** Whether both apply to the same site; undefined: every site. */
 export function sitesOverlap(a: string | undefined, b: string | undefined): boolean {
   return a === undefined || b === undefined || a === b;
 }
@@ -118,14 +118,14 @@ function rejectConflicts(mounts: readonly Configured[]): void {
 }
 
 /**
- * An internal prefix must not be under a public one, nor over one: nginx would send its internal
+ * An internal prefix must neither be under a public prefix nor contain one: nginx would send its internal
  * redirect to the gate, which would redirect again.
  */
 function loop({ internal }: Mount, { prefix }: Mount): string | undefined {
   const how = relation(internal, prefix);
   return (
     how &&
-    `an internal prefix apart from every public prefix, such as /protected/: it ${how} ` +
+    `an internal prefix outside of every public prefix, such as /protected/: it ${how} ` +
       `the public prefix ${prefix}, so nginx would ask the gate again instead of sending the file`
   );
 }
@@ -153,8 +153,8 @@ function nested(inner: Mount, outer: Mount): string | undefined {
 }
 
 /**
- * An object store has its internal prefix alone: `target` names files by their internal URI, and a token
- * of another mount must not open an object.
+ * No other mount may share the internal prefix of an object store: `target` names files by their internal URI,
+ * and a token of another mount must not open an object.
  */
 function sharedStorage(mount: MountSettings, other: Mount): string | undefined {
   if (mount.storage === undefined || mount === other) return undefined;

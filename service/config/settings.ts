@@ -40,13 +40,13 @@ const PLAIN = {
   store_timeout_ms: values.wholeNumber('milliseconds', 10, 10_000).default(250),
   /** How many replicas confirm revocations and new requesters. */
   store_replicas: values.wholeNumber('replicas', 0, 10).default(0),
-  /** Seconds, if a request does not say. */
+  /** Default of requests for tokens, in seconds. */
   expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(120),
-  /** Seconds; no client's own maximum exceeds it. */
+  /** Seconds. The maximum of a client cannot exceed it. */
   max_expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(3600),
-  /** Seconds in which a requester may resume after the first use, if a request does not say. */
+  /** Default of requests for tokens: seconds in which a requester may resume after its first use. */
   resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(3600),
-  /** Seconds; no client's own maximum exceeds it. */
+  /** Seconds. The maximum of a client cannot exceed it. */
   max_resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(86_400),
   /** An origin, `https://files.example`, before the path of each issued URL. */
   public_url: urls.publicUrl.optional(),
@@ -57,15 +57,15 @@ const PLAIN = {
   /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
   cookie_secure: values.flag.default(true),
   cookie_partitioned: values.flag.default(true),
-  /** What is recorded; absent: everything if there is a webhook, else nothing. */
+  /** The types of events to record; absent: all if there is a webhook, else none. */
   events: values.texts(EVENTS, z.enum(EVENT_TYPES, EVENTS)).optional(),
-  /** Where events are sent to. */
+  /** The receiver of events. */
   webhook_url: urls.webhookUrl.optional(),
   webhook_secret_file: values.path('/etc/postern/webhook-secret').optional(),
   /** Addresses of the receiver that are not public. */
   webhook_allow: values.addressRanges.optional(),
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
-  /** The format of tokens, if a request does not say. */
+  /** Default format of tokens. */
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),
   /** The path of a JWKS file with Postern's own keys: the first signs, all verify. */
   jwt_keys: values.jwksFile.optional(),
@@ -152,7 +152,7 @@ function collide(a: values.Listen, b: values.Listen): boolean {
   return a.port === b.port && (isSame || isEvery);
 }
 
-/** A default that is set above its maximum is an issue. One that is not set is lowered. */
+/** A configured default above its maximum is an issue. The built-in default is lowered to the maximum. */
 function atMost(
   name: 'expires_in' | 'resume_for',
   { [name]: value, [`max_${name}` as const]: max }: ValidPlain,
@@ -164,7 +164,7 @@ function atMost(
   return add(name, `${expected}${source(`max_${name}`).field} to ${value}`);
 }
 
-/** `webhook.secrets` are what they are called: never log them, nor the URL, which may hold one. */
+/** Never log `webhook.secrets`, nor the URL, which may contain a secret. */
 export type EventConfig = NonNullable<ReturnType<typeof readEvents>>;
 
 const SECRETS =

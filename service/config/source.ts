@@ -15,7 +15,7 @@ type Schemas = Readonly<Record<string, z.ZodType>>;
 export type Complete<S extends Schemas> = { readonly [K in keyof S]: z.output<S[K]> };
 export type Valid<S extends Schemas> = { readonly [K in keyof S]?: z.output<S[K]> | undefined };
 
-/** Reads named values with schemas, and collects what is wrong with them. */
+/** Reads named values with schemas, and collects their errors. */
 export type Fields = ReturnType<typeof createFields>;
 
 /** @param missing where a value that is not set could be set */
@@ -75,7 +75,7 @@ export function isFromEnvironment(sourced: SourcedValue | undefined): boolean {
 
 type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** Without the names that have no value. */
+/** Removes the names whose value is undefined. */
 export function defined<T extends object>(values: T): Defined<T> {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as Defined<T>;
@@ -109,7 +109,7 @@ export function readMapping(
     if (!known.includes(key)) {
       // Without the value: it may be a secret.
       const source = { ...sourced, shown: undefined };
-      const expected = `a key that Postern knows here: ${known.join(', ')}`;
+      const expected = `one of the keys ${known.join(', ')}`;
       // The name of the variable is a usual mistake.
       const name = key.toLowerCase().replace(/^postern_/, '');
       errors.add(source, expected + suggest(name, known));
@@ -154,7 +154,7 @@ export function readEntries(
   return entries.flatMap((entry) => readEntry(entry, fields, errors) ?? []);
 }
 
-/** The fields of one mapping; undefined, with an issue, if it is none. */
+/** The fields of one mapping; undefined, with an issue, if the value is not a mapping. */
 export function readEntry(
   entry: SourcedValue,
   known: readonly string[],
@@ -215,8 +215,8 @@ export function readText(
 }
 
 /**
- * Reads the files that settings name. The result is what `parse` makes of the text; undefined if no file is
- * named, and, with an issue, if it cannot be read or `parse` rejects it.
+ * Reads the files that settings name, and returns the result of `parse`. Undefined if no file is named. Also
+ * undefined, with an issue, if the file cannot be read or `parse` rejects it.
  */
 export function createFileReader<V>(valid: V, { add }: Fields, readFile: ReadFile) {
   return function fromFile<T>(

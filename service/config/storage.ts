@@ -18,7 +18,7 @@ import * as values from './values.ts';
 
 const ENDPOINT = 'the origin of the storage, such as https://s3.eu-central-1.amazonaws.com';
 
-/** Where a storage answers. Plain HTTP is for a storage in the same network. */
+/** The address of a storage. Plain HTTP is for a storage in the same network. */
 const endpoint = values
   .checked((text) => {
     const url = urls.parseUrl(text);
@@ -44,7 +44,7 @@ const bucket = values.matching(
 
 const KEY_PREFIX = 'the first part of the keys, such as videos/';
 
-/** What each key of a mount begins with. */
+/** The start of each key of a mount. */
 const keyPrefix = values.checked((text) => {
   const problem = text === '' ? undefined : prefixError(`/${text}`);
   return problem === undefined ? undefined : `${KEY_PREFIX}: after a slash, it ${problem}`;
@@ -75,7 +75,7 @@ const CREDENTIAL_FIELDS = {
   session_token_file: values.path('/run/secrets/s3-session-token').optional(),
 };
 
-export const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL_FIELDS)];
+const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL_FIELDS)];
 
 /** `credentials` are secrets: never log them. */
 export type StorageSettings = Complete<typeof FIELDS> & { readonly credentials: Credentials };
@@ -145,7 +145,7 @@ function readCredentials(
   return complete(read.access_key_id, secret, token);
 }
 
-/** A variable of AWS, which its tools use as well. Only the session token may be absent. */
+/** A variable that the tools of AWS use as well. Only the session token may be absent. */
 function fromEnvironment(field: string, env: Environment, errors: ConfigErrors) {
   const value = env[field];
   if (!value && field === 'AWS_SESSION_TOKEN') return undefined;

@@ -51,7 +51,7 @@ export function readStore(plain: ValidPlain, settings: Fields, readFile: ReadFil
 const TLS_SETTINGS = ['store_ca_file', 'store_cert_file', 'store_key_file', 'store_server_name'];
 const SENTINEL_SETTINGS = ['sentinel_username', 'sentinel_password'];
 
-/** A setting without effect is a mistake: a connection would not be protected as it seems to be. */
+/** Rejects settings without effect: the connection would be less protected than the operator expects. */
 function rejectUnused(url: StoreUrl, replicas: number, { has, add }: Fields): void {
   const reject = (names: readonly string[], expected: string) => {
     for (const name of names) if (has(name)) add(name, `no value, or ${expected}`);

@@ -29,7 +29,7 @@ export const publicUrl = checked((text) => {
 
 const JWKS_EXAMPLE = 'such as https://login.example/jwks.json';
 
-/** Only https: over plain HTTP, somebody else could send keys. Loopback does not leave the machine. */
+/** Only https: over plain HTTP, an attacker could send other keys. Loopback does not leave the machine. */
 export const jwksUri = checked((text) => {
   const url = /^https?:/.test(text) ? parseUrl(text) : undefined;
   if (url === undefined) return `an https URL, ${JWKS_EXAMPLE}`;
@@ -43,7 +43,7 @@ export const jwksUri = checked((text) => {
 
 const WEBHOOK = 'an https URL, such as https://app.example/postern-events';
 
-/** Plain HTTP is only for the addresses that webhook_allow lists, which only a look-up shows. */
+/** Plain HTTP is only for addresses in webhook_allow. They are checked when the name is looked up. */
 export const webhookUrl = checked((text) => {
   const url = parseUrl(text);
   return url === undefined || url.username + url.password + url.hash !== ''

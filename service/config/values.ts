@@ -6,7 +6,7 @@ import { prefixError } from '../domain/path.ts';
 import { isToken } from '../domain/token.ts';
 import { listExpected } from './source.ts';
 
-// The message of a schema completes "expected: …". It says what would be right, with an example.
+// The message of a schema follows "expected: ". It describes a valid value, with an example.
 
 export const matching = (pattern: RegExp, expected: string) =>
   z.string(expected).regex(pattern, expected);
@@ -30,7 +30,7 @@ export function checked(problem: (text: string) => string | undefined, expected:
   });
 }
 
-/** Whether a value is new: for a refinement that rejects duplicates. */
+/** Returns a check for duplicates: whether a value occurs for the first time. */
 export function unseen(seen = new Set<string>()): (value: string) => boolean {
   return (value) => seen.size < seen.add(value).size;
 }
@@ -139,7 +139,7 @@ function parseAddress(text: string): UdpAddress | undefined {
   if (bracketed !== undefined) {
     return isIPv6(bracketed) ? { host: bracketed, port: Number(port) } : undefined;
   }
-  // A text that ends in a number is meant as an address, so 127.0.0.300 is not a name.
+  // A text that ends in a number must be an address, so 127.0.0.300 is invalid.
   const isLegal = isIPv4(plain) || (HOST_NAME.test(plain) && !/(^|\.)\d+$/.test(plain));
   return isLegal ? { host: plain, port: Number(port) } : undefined;
 }
@@ -148,7 +148,7 @@ function isPort(port: number): boolean {
   return port >= 1 && port <= 65_535;
 }
 
-/** No braces, which would choose a key's slot in a cluster, and no characters of a pattern. */
+/** No braces, which would determine the slot of a key in a cluster, and no characters of a pattern. */
 export const storePrefix = matching(
   /^[A-Za-z0-9:._/-]{1,64}$/,
   '1 to 64 letters, digits or : . _ / -, such as postern:',
@@ -156,7 +156,7 @@ export const storePrefix = matching(
 
 const JWKS_FILE = 'the path of a JWKS file, such as /etc/postern/keys.json';
 
-/** Not the keys themselves: these begin with { or [, with the dashes of PEM, or in base64 with ey. */
+/** Rejects the keys themselves: these begin with { or [, with the dashes of PEM, or in base64 with ey. */
 export const jwksFile = matching(/^[^\p{Cc}\s{["-]\P{Cc}*$/u, JWKS_FILE).refine(
   (path) => !path.includes('://') && !/^ey[A-Za-z0-9+/_=-]{30,}$/.test(path),
   JWKS_FILE,

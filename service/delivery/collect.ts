@@ -1,21 +1,30 @@
+import type { Logger } from 'pino';
 import { isWithin } from '../domain/address.ts';
-import { addDelivery, type ByteRange, type Counted, type Delivery } from '../domain/delivery.ts';
+import {
+  addDelivery,
+  type ByteRange,
+  type Counted,
+  type Delivery,
+  type DeliveryEntry,
+} from '../domain/delivery.ts';
+import type { Emit } from '../domain/event.ts';
+import type { Grant } from '../domain/grant.ts';
+import type { Store } from '../domain/store.ts';
+import { loggedGrant } from '../domain/without-tokens.ts';
 
 /** How long lines are collected before the store gets them. */
 const COLLECT_MS = 200;
 
-/** Tokens whose lines wait for the store: some megabytes. Lines of further tokens are dropped. */
+/** Maximum number of tokens whose lines wait for the store: some megabytes. Lines of more tokens are dropped. */
 export const MAX_PENDING = 10_000;
 
 /** Tokens in a call of the store: about 0.1 ms of Redis, and at most 30 ms if each has a hundred ranges. */
 const BATCH = 25;
 
-/** What became of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not take it. */
+/** The result of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not accept it. */
 export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
 
-export type Deliver = (
-  entries: ReadonlyArray<readonly [id: string, delivery: Delivery]>,
-) => Promise<readonly Counted[]>;
+type Deliver = Store['addDelivered'];
 
 export interface CollectOptions {
   /** Addresses and ranges that may send lines. */
@@ -25,11 +34,9 @@ export interface CollectOptions {
   readonly now: () => number;
 }
 
-export type Collector = ReturnType<typeof createCollector>;
-
 /**
  * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
- * together. A line changes numbers only: a forged one opens nothing, and has no answer.
+ * together. A line only changes counters. A forged line gives no access to a file, and gets no response.
  */
 export function createCollector({ from, deliver, countLines, now }: CollectOptions) {
   let pending = new Map<string, Delivery>();
@@ -37,7 +44,7 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
   let flushing: Promise<void> | undefined;
   let trusted: string | undefined;
 
-  /** To look an address up costs more than to parse a line, and nearly all lines have the same one. */
+  /** Checking an address takes longer than parsing a line, and nearly all lines come from the same address. */
   function isTrusted(address: string): boolean {
     if (address === trusted) return true;
     if (!isWithin(address, from)) return false;
@@ -70,7 +77,7 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
     if (flushing === undefined) timer ??= setTimeout(() => void flush(), COLLECT_MS);
   }
 
-  /** Adds to the store what was received until now. Never rejects. One at a time. */
+  /** Adds to the store all lines that were received. Runs one at a time. Never rejects. */
   async function flush(): Promise<void> {
     await flushing;
     clearTimeout(timer);
@@ -83,7 +90,7 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
     if (pending.size > 0) later();
   }
 
-  async function addAll(entries: ReadonlyArray<readonly [string, Delivery]>): Promise<void> {
+  async function addAll(entries: readonly DeliveryEntry[]): Promise<void> {
     let done = 0;
     try {
       for (; done < entries.length; done += BATCH) {
@@ -107,9 +114,9 @@ function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): numb
 }
 
 /** A response that nginx has sent, or a part of one. */
-export interface SentLine {
+interface SentLine {
   readonly id: string;
-  /** Of the body. */
+  /** Length of the body that was sent. */
   readonly bytes: number;
   /** The size of the file; absent: unknown. */
   readonly size?: number;
@@ -117,7 +124,7 @@ export interface SentLine {
   readonly range?: ByteRange;
 }
 
-/** A longer datagram is not from the format below. A host name in the header may have 255 bytes. */
+/** A longer datagram does not have the format below. A host name in the header may have 255 bytes. */
 export const MAX_LINE_BYTES = 512;
 
 /**
@@ -146,4 +153,31 @@ export function parseLine(line: string): SentLine | undefined {
 
 function part(id: string, from: number, bytes: number, size: number): SentLine {
   return { id, bytes, size, ...(bytes > 0 && { range: [from, from + bytes] as const }) };
+}
+
+interface DeliverDependencies {
+  readonly store: Store;
+  readonly recordBytes: (counted: Counted) => void;
+  /** Absent: no events are recorded. */
+  readonly emit?: Emit | undefined;
+  readonly log: Logger;
+}
+
+/** Adds deliveries to the store. Reports each file that nginx has now sent completely. */
+export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
+  return async function deliver(entries) {
+    const counted = await store.addDelivered(entries);
+    for (const one of counted) {
+      recordBytes(one);
+      if (one.completed !== undefined) completed(one.id, one.completed);
+    }
+    return counted;
+  };
+
+  /** nginx has sent the whole file of a token. Called once for each token, in one of the instances. */
+  function completed(id: string, grant: Grant): void {
+    const fields = loggedGrant(id, grant);
+    log.info(fields, 'delivered');
+    emit?.('token.delivered', fields);
+  }
 }

@@ -55,7 +55,7 @@ function maskAt(index: number, length: number): number {
   return 0xff & ~(0xff >> bits);
 }
 
-/** Why an entry of a list of addresses is not valid, as a phrase for a person; undefined if it is valid. */
+/** Why an entry in a list of addresses is invalid, as a phrase for a message; undefined if it is valid. */
 export function addressRangeError(text: string): string | undefined {
   const range = parseRange(text);
   if (range === undefined) {

@@ -26,15 +26,15 @@ import { KeysUnavailable, type Store, Unavailable } from './store.ts';
 import { isServed } from './target.ts';
 import { isOpaque, isToken, tokenId } from './token.ts';
 
-export interface AuthorizeOptions {
+interface AuthorizeOptions {
   readonly mounts: Mounts;
   readonly store: Store;
   readonly lookUp: LookUp;
-  /** Maximum time, in seconds, for which nginx may reuse an allow. */
+  /** Maximum time, in seconds, for which nginx may cache an "allow" decision. */
   readonly decisionTtl: number;
 }
 
-/** After the deadline it takes no use and rejects. */
+/** Rejects after the deadline, without taking a use. */
 export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<Decision>;
 
 /**
@@ -138,7 +138,7 @@ function signed(allow: Allow, mount: Mount | undefined): Allow {
   return { signed: mount.sign(name), ...allow };
 }
 
-/** A cookie with the token, for a client that does not have it in a cookie yet. */
+/** The cookie with the token; undefined if the client has it already. */
 function tokenCookie(
   grant: Grant,
   request: GateRequest,
@@ -155,7 +155,7 @@ function isBound({ uses, ip, maxBytes }: Grant): boolean {
   return uses !== undefined || ip !== undefined || maxBytes !== undefined;
 }
 
-/** Whether other queries get the same decision. nginx would cache one for each query that a client invents. */
+/** Whether other queries get the same decision. nginx would cache a copy for each query that a client sends. */
 function ignoresQuery({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
   return hasUnused || (targetArgs !== undefined && args !== '');
 }
@@ -172,7 +172,7 @@ function resolveTarget(
   if (mount === undefined || !isInScope(grant, mount, requested, request)) return notCovered;
   // The mount of the target may have been removed, or may serve only another site.
   if (grant.target !== undefined && !isServed(grant.target, mount, site, mounts)) return notCovered;
-  // The mount may have got its object store after the token was issued.
+  // The object store may have been added to the mount after the token was issued.
   if (grant.targetArgs !== undefined && mount.sign !== undefined) return notCovered;
   if (isFolder(path) && !opensFolders(grant, mount, requested)) return notCovered;
   const isListed = isFolder(path) && !grant.index;
@@ -206,7 +206,7 @@ function listedName({ covers }: Grant, path: string): string {
   return path.slice(covers.slice(0, -1).lastIndexOf('/') + 1, -1);
 }
 
-/** nginx leaves names that begin with a dot out of a list. A client could guess them. */
+/** nginx does not list names that begin with a dot, but a client could guess them. */
 function isHidden({ listing, covers }: Grant, path: string): boolean {
   return listing === true && /(?:^|\/)\./.test(path.slice(covers.length));
 }

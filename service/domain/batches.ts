@@ -13,9 +13,8 @@ export async function* inChunks<T>(batch: readonly T[]): AsyncGenerator<readonly
 }
 
 /**
- * Runs tasks in order: at the same time as many as have together the size `max`, or one larger task. Lets
- * the event loop handle other requests before the next task. Otherwise a decision would have to wait for a
- * chunk of each batch.
+ * Runs tasks in order: together up to the size `max`, or one larger task. Lets the event loop handle other
+ * requests before the next task. Otherwise a decision would have to wait for a chunk of each batch.
  */
 export function createQueue(max = 1) {
   const waiting: Array<{ readonly size: number; readonly start: () => void }> = [];

@@ -9,7 +9,7 @@ export interface Scope {
 /** An application that may issue tokens, with its limits. */
 export interface Client {
   readonly id: string;
-  /** Subject of its tokens if a request names none. */
+  /** Default subject of its tokens. */
   readonly subject?: string;
   /** The public prefixes that it may issue for; absent: every mount. */
   readonly paths?: readonly Scope[];

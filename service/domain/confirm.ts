@@ -13,10 +13,10 @@ import { type Grant, isFolder } from './grant.ts';
 import type { Redeemed } from './requester.ts';
 import { type Store, Unavailable } from './store.ts';
 
-/** Wrong PINs, together with those that are being checked. Then the token is revoked. */
+/** Maximum number of wrong PINs, including those that are being checked. Then the token is revoked. */
 export const MAX_PIN_ATTEMPTS = 10;
 
-/** PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
+/** Maximum number of PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
 const MAX_WAITING = 16;
 
 /**
@@ -26,7 +26,7 @@ const MAX_WAITING = 16;
 export const MIN_LEFT_MS = 750;
 
 /** A request with a token that needs a confirmation, and that the token covers. */
-export interface Confirming {
+interface Confirming {
   /** The decision for a requester that has confirmed. */
   readonly allow: Allow;
   /** Absent: GET or HEAD. */
@@ -39,7 +39,7 @@ export interface Confirming {
 
 /**
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
- * one, and releases no file. PINs are checked one at a time, so that a flood of them delays no other decision.
+ * one, but does not send the file. PINs are checked one at a time, so that many PINs delay no other decision.
  */
 export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
   const enqueue = createQueue();
@@ -72,7 +72,7 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const seen = await redeem(false);
     if (seen !== 'new') return confirmed(seen);
     const { pin } = confirmation;
-    // Nobody typed a PIN: not an attempt.
+    // Without a PIN, this is not an attempt.
     if (pin === undefined || pin === '') return ask('pin_required');
     if (waiting >= MAX_WAITING) throw new Unavailable('too many PINs are being checked');
     waiting += 1;
@@ -96,7 +96,7 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     if (deadline.endsAt - performance.now() < MIN_LEFT_MS) {
       throw new Unavailable('the PIN waited too long for its check');
     }
-    // The requester may have confirmed while this attempt waited, or another one has taken the last use.
+    // While this attempt waited, the requester may have confirmed, or another one may have taken the last use.
     const seen = await redeem(false);
     if (seen !== 'new') return seen;
     const attempts = await store.countAttempt(id, MAX_PIN_ATTEMPTS);
@@ -123,7 +123,7 @@ function pageOf(grant: Grant, path: string): ConfirmPage {
  */
 export function isSameOrigin({ fetchSite, origin, host }: Confirmation): boolean {
   if (fetchSite !== undefined) return fetchSite === 'same-origin';
-  // Without a host, nginx' configuration is not that of the snippets, and may drop Origin too.
+  // Without a host, nginx does not use the snippets, and may drop Origin too.
   if (origin === undefined) return host !== undefined;
   const [, of = ''] = /^https?:\/\/(.+)$/i.exec(origin) ?? [];
   return of !== '' && of.toLowerCase() === host?.toLowerCase();

@@ -9,7 +9,7 @@ export class TooLate extends Unavailable {
 
 /** The time limit of one decision. */
 export interface Deadline {
-  /** Set once nobody waits for the decision any more. */
+  /** Set after the deadline, when the response was already sent. */
   readonly late: TooLate | undefined;
   /** By `performance.now()`. */
   readonly endsAt: number;
@@ -25,8 +25,8 @@ interface Pending extends Deadline {
 export type Deadlines = ReturnType<typeof createDeadlines>;
 
 /**
- * Gives all decisions the same time, with one timer: one for each decision costs 0.6 µs of CPU time. Late
- * work continues until it checks its deadline.
+ * Limits the time of each decision, with one timer for all: a timer for each decision costs 0.6 µs of CPU time.
+ * After the deadline, a decision continues until it checks its deadline.
  *
  * The list is an array, not a Set: a Set that grows and shrinks keeps its earlier tables reachable, and with
  * them each ended decision, until the next full garbage collection. That cost 6 µs per decision.
@@ -56,7 +56,7 @@ export function createDeadlines(ms = MAX_MS) {
     if (pending.length > 0) wait(next - now);
   }
 
-  /** Moves the last one to its place. */
+  /** Moves the last decision to the place of the removed one. */
   function remove(one: Pending): void {
     const last = pending.pop() as Pending;
     if (last !== one) {
@@ -74,7 +74,7 @@ export function createDeadlines(ms = MAX_MS) {
       if (timer === undefined) wait(ms);
       return one;
     },
-    /** False if it was late, or has ended. */
+    /** False if the deadline has passed, or if it was called before. */
     end(deadline: Deadline): boolean {
       const one = deadline as Pending;
       if (one.index < 0) return false;

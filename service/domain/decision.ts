@@ -16,7 +16,7 @@ export interface GateRequest {
   /** Values of the resume cookies, in the same order. */
   readonly resume: string | undefined;
   readonly address: string | undefined;
-  /** The browser fetches ahead, without a request of the user. */
+  /** The browser prefetches: the user has not requested the URL. */
   readonly prefetch: boolean;
   /** The browser fetches the script of a service worker. */
   readonly serviceWorker: boolean;
@@ -24,7 +24,7 @@ export interface GateRequest {
   readonly confirmation?: Confirmation | undefined;
 }
 
-/** What a POST says that confirms a requester. */
+/** The content of a POST that confirms a requester. */
 export interface Confirmation {
   /** `Sec-Fetch-Site` and `Origin` of the browser. A program sends neither. */
   readonly fetchSite: string | undefined;
@@ -33,6 +33,9 @@ export interface Confirmation {
   readonly host: string | undefined;
   readonly pin: string | undefined;
 }
+
+/** How nginx asks for a decision: the endpoint of the gate. */
+export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
 export type DenyCode =
   | 'missing_token'
@@ -65,7 +68,7 @@ export interface Allow {
   readonly args: string;
   /** In an object store: the name of the file and the query, instead of `args`. */
   readonly signed?: SignedFile;
-  /** Seconds for which nginx may reuse the decision. */
+  /** Seconds for which nginx may cache the decision. */
   readonly reuseFor: number;
   /** With `uses`: whether the requester is known or new. */
   readonly redeemed?: Redeemed;
@@ -76,10 +79,10 @@ export interface Allow {
   readonly listing?: string;
 }
 
-/** A POST has confirmed the requester. It releases no file: a GET of the same URL does. */
+/** A POST has confirmed the requester. Only a GET of the same URL then gets the file. */
 export type Confirmed = Pick<Allow, 'grant' | 'redeemed' | 'resumeCookie' | 'tokenCookie'>;
 
-/** What the page says on which a person confirms. */
+/** Texts of the page on which a person confirms. */
 export interface ConfirmPage {
   /** The name of the file or folder. */
   readonly file: string;
@@ -93,7 +96,7 @@ export interface Deny {
   readonly id?: string | undefined;
   readonly path?: string;
   readonly subject?: string | undefined;
-  /** The grant exists, but not for this requester: no use is left, or it came too late. */
+  /** The grant exists, but this requester may not use it: no use is left, or its time is over. */
   readonly refused?: true;
   /** This request has revoked the grant: its PIN was wrong too often. */
   readonly locked?: Grant;
@@ -101,7 +104,7 @@ export interface Deny {
   readonly confirmed?: Confirmed;
   /** The requester may confirm. */
   readonly page?: ConfirmPage;
-  /** Where a login page may send the browser back to, percent-encoded. */
+  /** The URL to which a login page may send the browser back, percent-encoded. */
   readonly returnUrl?: string | undefined;
   /** Why a JWT is rejected. */
   readonly rejection?: Rejection | undefined;

@@ -3,10 +3,10 @@ import type { Grant } from './grant.ts';
 /** Bytes of a file: from the first, up to but not including the second. */
 export type ByteRange = readonly [from: number, to: number];
 
-/** Separate ranges that are kept for a token. Beyond it, its file may never count as whole. */
+/** Maximum number of separate ranges that are kept for a token. With more, its file may never count as whole. */
 export const MAX_RANGES = 100;
 
-/** What nginx has sent for a token, as far as it reported. Times are milliseconds since the epoch. */
+/** What nginx reported that it has sent for a token. Times are milliseconds since the epoch. */
 export interface Delivery {
   readonly requests: number;
   readonly bytes: number;
@@ -15,7 +15,7 @@ export interface Delivery {
   readonly last: number;
   /** The size of the file of the last request; absent: unknown. */
   readonly size?: number;
-  /** Of a file with this size: what was sent, in order and not adjacent. */
+  /** The parts of this file that were sent: in order, and neither overlapping nor adjacent. */
   readonly ranges: readonly ByteRange[];
 }
 
@@ -24,6 +24,8 @@ export interface Delivered extends Omit<Delivery, 'ranges'> {
   /** The whole file was sent. Never true for a prefix, which has many files. */
   readonly whole: boolean;
 }
+
+export type DeliveryEntry = readonly [id: string, delivery: Delivery];
 
 /** A delivery that the store has added to a live grant. */
 export interface Counted extends Pick<Grant, 'client' | 'mount'> {
@@ -34,11 +36,11 @@ export interface Counted extends Pick<Grant, 'client' | 'mount'> {
   readonly completed?: Grant;
 }
 
-/** Both deliveries for the same token. Redis does the same in a script (store/delivered.ts). */
+/** Adds two deliveries of the same token. Redis does the same in a script (store/delivered.ts). */
 export function addDelivery(before: Delivery | undefined, more: Delivery): Delivery {
   if (before === undefined) return more;
   const size = more.size ?? before.size;
-  // Another size is another file, of which the earlier ranges are no part.
+  // Another size means another file, and the earlier ranges do not belong to it.
   const isSame = more.size === undefined || more.size === before.size;
   return {
     requests: before.requests + more.requests,
@@ -50,7 +52,7 @@ export function addDelivery(before: Delivery | undefined, more: Delivery): Deliv
   };
 }
 
-/** Without what is about one file: for a token that covers many. */
+/** Only the sums: size and ranges make no sense for a token that covers many files. */
 export function sums({ size: _, ...delivery }: Delivery): Delivery {
   return { ...delivery, ranges: [] };
 }

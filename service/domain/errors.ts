@@ -1,15 +1,15 @@
-/** A wrong field: a JSON pointer (RFC 6901) into the body, and what would be right. */
+/** An invalid field: a JSON pointer (RFC 6901) into the body, and a description of valid values. */
 export interface FieldError {
   readonly pointer: string;
   readonly detail: string;
 }
 
-/** Checks stop after so many errors: a batch of 1000 requests may have thousands. */
+/** Checks stop after this number of errors: a batch of 1000 requests may have thousands. */
 export const MAX_ERRORS = 50;
 
 /** The errors of a request, or of all requests in a batch. */
 export class RequestErrors {
-  /** Wrong for every client. */
+  /** Invalid for every client. */
   readonly malformed: FieldError[] = [];
   /** Not allowed for this client. */
   readonly forbidden: FieldError[] = [];

@@ -17,35 +17,35 @@ export type EventType = (typeof EVENT_TYPES)[number];
 export type Emit = (type: EventType, data: object) => void;
 
 export interface Event {
-  /** Unique: all copies and attempts have the same. */
+  /** Unique. All copies and attempts of an event have the same ID. */
   readonly id: string;
   readonly body: string;
 }
 
 /** An event that its caller delivers, until LEASE_MS have passed. */
 export interface TakenEvent extends Event {
-  /** Where the store has it. */
+  /** The ID of the event in the store. */
   readonly entry: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
 }
 
-/** Events that wait for their delivery. Beyond this number, the oldest are dropped. */
+/** Maximum number of events that wait for their delivery. If there are more, the oldest are dropped. */
 export const MAX_EVENTS = 10_000;
 
-/** Events that were given up. Beyond this number, the oldest are dropped. */
+/** Maximum number of events that were given up. If there are more, the oldest are dropped. */
 export const MAX_DEAD_EVENTS = 1000;
 
-/** Longer than an attempt takes: then the instance that took the event is gone, or has lost Redis. */
+/** Longer than an attempt. After that, the instance that took the event has stopped, or has lost Redis. */
 export const LEASE_MS = 30_000;
 
-/** What became of an attempt. */
+/** The result of an attempt. */
 export type Outcome =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'later'; readonly afterMs: number }
   | { readonly kind: 'dead'; readonly reason: string };
 
-/** Keeps events until they are delivered. Instances with the same store share the work. */
+/** Keeps events until they are delivered. Instances with the same store share the deliveries. */
 export interface EventStore {
   /** Adds events, and returns how many of the oldest were dropped. If it rejects, some may be added. */
   add(events: readonly Event[]): Promise<number>;
@@ -55,7 +55,7 @@ export interface EventStore {
   close(): void;
 }
 
-export interface Taken {
+interface Taken {
   readonly events: readonly TakenEvent[];
   /** How long the oldest event waits. */
   readonly oldestMs: number;

@@ -34,7 +34,7 @@ type List = {
   readonly type: 'list';
   readonly maxLength: number;
   readonly maxItems: number;
-  /** What the entries are, and what a missing field means. */
+  /** What the entries are, and the meaning of a missing field. */
   readonly items: string;
   readonly absent: string;
 };
@@ -54,7 +54,7 @@ export type GrantField = Common &
  * The fields of a request for a token. The request schema, the stored record, the JWT claims, the API's
  * responses, the OpenAPI document and the options of `postern token issue` come from this table.
  *
- * Never reuse a `record` key for another field: stored records have it.
+ * Never use a `record` key again for another field: stored records may contain it.
  */
 export const GRANT_FIELDS = {
   path: {
@@ -204,7 +204,8 @@ export const GRANT_FIELDS = {
     max: 10_000_000_000_000,
     record: 'M',
     claim: false,
-    description: 'bytes after which the token opens nothing more, as nginx reports them',
+    description:
+      'number of bytes sent, as nginx reports them, after which Postern rejects the token',
     value: 'bytes',
     example: 50_000_000_000,
   },

@@ -19,7 +19,7 @@ export interface Grant extends KeptFields {
   readonly uses?: Uses;
   /** With `confirm`: the slow hash of the PIN that a new requester must know. */
   readonly pinHash?: string;
-  /** JWT: when the signed token ends, whatever the store says. */
+  /** JWT: the end of the signed token. The store cannot change it. */
   readonly signedUntil?: number;
   /** Set by the store: `maxBytes` were sent. */
   readonly exhausted?: true;
@@ -70,8 +70,8 @@ export const MAX_LEEWAY_MS = 60_000;
 export const MAX_CLOCK_SKEW_MS = 600_000;
 
 /**
- * Until when the store remembers an external token. If the store forgot it while an instance still
- * accepts it, its uses would be counted from zero.
+ * Until when the store keeps an external token. If the store dropped it while an instance still accepts it, its
+ * uses would be counted from zero.
  */
 export function rememberedUntil({
   expiresAt,

@@ -109,7 +109,7 @@ export function createIssue(options: IssueOptions): Issue {
     const jti = signer ? randomBytes(16).toString('base64url') : '';
     const token = signer ? await signer.sign(jti, grant, revocable) : newToken();
     if (token.length > MAX_JWT_LENGTH) {
-      const detail = `must be opaque, or the texts shorter: as a JWT it would have ${token.length} characters, and at most ${MAX_JWT_LENGTH} fit`;
+      const detail = `must be opaque, or the texts must be shorter: the JWT would have ${token.length} characters, and the maximum is ${MAX_JWT_LENGTH}`;
       return errors.at(at).add('format', detail);
     }
     const id = signer ? jwtId(signer.issuer, jti) : tokenId(token);
@@ -147,7 +147,8 @@ function checkFormat(
     errors.add('target_args', 'needs the format opaque: a JWT would show it to the client');
   }
   if (maxBytes !== undefined && !countsBytes) {
-    const detail = 'needs POSTERN_DELIVERY_LISTEN: without it, Postern does not know the bytes';
+    const detail =
+      'needs POSTERN_DELIVERY_LISTEN: without it, nginx does not report bytes to Postern';
     errors.add('max_bytes', detail);
   }
   if (revocable !== false) return;

@@ -16,10 +16,10 @@ export interface LookUpResult {
   readonly unsaved?: true;
 }
 
-export interface LookUpOptions {
+interface LookUpOptions {
   readonly store: Store;
   readonly verify: Verify;
-  /** Whether to find `leftMs`, which costs the store more. */
+  /** Whether to find `leftMs`, which takes the store more time. */
   readonly timed: boolean;
   /** Seconds by which clocks may differ. */
   readonly leeway: number;
@@ -61,7 +61,7 @@ export function createLookUp({ store, verify, timed, leeway, now }: LookUpOption
     return { id, recorded, ...found };
   }
 
-  /** The store does not time the token, and our clock may be late by the leeway. */
+  /** The store does not time this token, and the clock of this process may be late by the leeway. */
   function signed(verified: Verified & { readonly grant: Grant }): LookUpResult {
     if (!timed) return verified;
     return { ...verified, leftMs: verified.grant.expiresAt - now() - leeway * 1000 };

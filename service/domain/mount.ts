@@ -98,7 +98,7 @@ export function resolveMount(
   const site = requestedSite?.toLowerCase();
   const mount = mountFor(mounts, site, covers);
   if (mount === 'ambiguous') {
-    return errors.add('site', 'must name the site: several have this prefix');
+    return errors.add('site', 'must name the site: several sites have this prefix');
   }
   if (mount === undefined) {
     return errors.add(field, 'must be under the prefix of a mount');

@@ -5,7 +5,7 @@ const CONTROL = /\p{Cc}/u;
 const TOO_LONG = `must not exceed ${MAX_PATH_BYTES} bytes`;
 
 /**
- * Why a decoded path is not valid, as a phrase for a person; undefined if it is valid.
+ * Why a decoded path is invalid, as a phrase for a message; undefined if it is valid.
  *
  * nginx, a file system and Postern must read a path in the same way. So it has no empty or dot segment
  * (nginx merges and resolves them), no backslash, no control character, and no space at the end (HTTP

@@ -108,7 +108,7 @@ function readQuery(query: string, mount: Mount | undefined): Query | undefined {
       if (isToken(value)) read.token = value;
       else read.hasUnused = true;
     } else if (name === mount?.pathArgument) {
-      // With two of them it is unclear which one counts.
+      // With two such arguments, the path is ambiguous.
       const path = decodeArgument(value);
       if (read.path !== undefined || path === undefined) return undefined;
       read.path = path;

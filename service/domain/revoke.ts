@@ -15,7 +15,7 @@ import type { Store } from './store.ts';
 import { checkReach } from './target.ts';
 import { isOpaque, jwtId, tokenId } from './token.ts';
 
-export interface RevokeOptions {
+interface RevokeOptions {
   readonly store: Store;
   readonly lookUp: LookUp;
   /** The clients that own the tokens of other issuers, by `iss`. */
@@ -32,7 +32,7 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
       if (isOpaque(token)) return end(tokenId(token), client);
       const { id, grant, recorded } = await lookUp(token, true);
       if (id === undefined) return { revoked: false };
-      // Also if it is gone: the store may have to confirm the revocation that ended it.
+      // Also if the grant is gone: the store may have to confirm an earlier revocation.
       if (grant === undefined || recorded === 'required') return end(id, client);
       if (grant.client !== client.id) return { id, revoked: false };
       if (recorded === 'never') {
@@ -117,7 +117,7 @@ function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
   }
 }
 
-/** A signed token ends when it says so. */
+/** Why a token cannot end at a time: a JWT ends at the latest when its claims say so. */
 function signedError({ external, signedUntil, uses }: Grant, expiresAt: number) {
   if (external) return 'cannot be changed: another issuer has signed it into the token';
   if (signedUntil === undefined) return undefined;

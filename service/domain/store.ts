@@ -1,11 +1,11 @@
-import type { Counted, Delivered, Delivery } from './delivery.ts';
+import type { Counted, Delivered, DeliveryEntry } from './delivery.ts';
 import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed, Requester } from './requester.ts';
 
 /** A grant under its token ID. */
 export type Entry = readonly [id: string, grant: Grant];
 
-export interface TimedGrant {
+interface TimedGrant {
   readonly grant: Grant;
   /** Milliseconds; 0 or less if the grant has just ended. */
   readonly leftMs: number;
@@ -60,12 +60,10 @@ export interface Store {
    * Adds what nginx sent for tokens, atomically for each, and returns those with a live grant. A grant
    * with `maxBytes` is `exhausted` from then on. One round trip.
    */
-  addDelivered(
-    entries: ReadonlyArray<readonly [id: string, delivery: Delivery]>,
-  ): Promise<readonly Counted[]>;
+  addDelivered(entries: readonly DeliveryEntry[]): Promise<readonly Counted[]>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
   delivered(id: string): Promise<Delivered | undefined>;
-  /** As `find`, for an external token: what the store knows of it, if anything. */
+  /** As `find`, for an external token; undefined if the store has nothing about it. */
   findExternal(id: string): Promise<Grant | 'revoked' | undefined>;
   /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
   saveExternal(id: string, grant: Grant): Promise<void>;
@@ -93,19 +91,19 @@ export interface Store {
 export interface Health {
   readonly store: 'memory' | 'server' | 'sentinel' | 'cluster';
   readonly masters: number;
-  /** How many masters accept a write. */
+  /** Number of masters that accept a write. */
   readonly answering: number;
   /** Connected to the master that has the fewest; absent: unknown. */
   readonly replicas?: number;
-  /** How many replicas must confirm a revocation. */
+  /** Number of replicas that must confirm a revocation. */
   readonly wanted: number;
   readonly warning?: string;
 }
 
-/** Something that a decision needs did not answer or failed: nothing is known about the token. */
+/** Something that a decision needs did not answer or failed, so the token cannot be checked. */
 export class Unavailable extends Error {
   override readonly name: string = 'Unavailable';
-  /** What is unavailable, for a person. */
+  /** What is unavailable, for messages. */
   readonly what: string = 'what the token needs';
 }
 

@@ -35,9 +35,9 @@ export function checkReach(
 /**
  * Checks that a client may use an internal URI as a target.
  *
- * On each site of the token, the URI must be under the internal prefix of a mount, for an object store
- * that of the token's own mount. There it must be
- * either what one of the client's public paths leads to, or under one of the client's `targets`:
+ * On each site of the token, the URI must be under the internal prefix of a mount; for an object store, under that
+ * of the token's own mount. On each site, the URI must also be the internal URI of a public path that the client
+ * may issue for, or the URI must be under one of the client's `targets`. This is checked for each site, because
  * another site may serve other files under the same internal prefix.
  */
 export function checkTarget(
@@ -84,8 +84,8 @@ function isNamed(target: string, { targets }: Client): boolean {
 }
 
 /**
- * Whether an internal URI exists on a site for the tokens of a mount. An object store serves only tokens
- * for its mount, and those tokens open nothing else.
+ * Whether tokens of a mount may use an internal URI on a site. An object store serves only tokens of its mount,
+ * and these tokens can have no other target.
  */
 export function isServed(
   target: string,
@@ -99,7 +99,7 @@ export function isServed(
 
 type TokenSites = Pick<ResolvedMount, 'mount' | 'site' | 'covers'>;
 
-/** The sites of a token. Without a site: all sites but those whose own mount has the path. */
+/** The sites of a token. Without a site: all sites except those on which another mount has the path. */
 function sitesOf(
   { mount, site = mount.site, covers }: TokenSites,
   mounts: Mounts,
@@ -108,7 +108,7 @@ function sitesOf(
   return [undefined, ...mounts.sites].filter((one) => mounts.find(one, covers) === mount);
 }
 
-/** Whether a public path that the client may issue for leads to an internal URI. */
+/** Whether an internal URI is that of a public path that the client may issue for. */
 function isReached(
   target: string,
   site: string | undefined,

@@ -1,3 +1,5 @@
+import { type Grant, isFolder } from './grant.ts';
+
 const HIDDEN = '***';
 
 const MIN_TOKEN_LENGTH = 35;
@@ -32,6 +34,20 @@ export function withoutTokens(text: string): string {
     match.length >= MIN_TOKEN_LENGTH && isSecret(match) ? HIDDEN : match,
   );
   return isSecret(bare) ? HIDDEN : bare;
+}
+
+/** The fields of a grant for a log line or an event, without tokens. */
+export function loggedGrant(
+  id: string | undefined,
+  { client, subject, covers, site }: Grant,
+): object {
+  return {
+    token_id: id,
+    client,
+    subject: subject && withoutTokens(subject),
+    [isFolder(covers) ? 'prefix' : 'path']: withoutTokens(covers),
+    site,
+  };
 }
 
 export function holdsToken(text: string): boolean {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { EventStore, Outcome, TakenEvent } from '../domain/event.ts';
 import { createWebhookSend, MAX_CONCURRENT, type Send, type Webhook } from './send.ts';
 
-/** How often to look for events that became due, or that another instance added. */
+/** How often to look for events that are due, or that another instance added. */
 const POLL_MS = 1000;
 
 /** How long the end of the process waits for the store, and then for attempts. */
@@ -15,7 +15,7 @@ const MAX_DELAY_MS = 3_600_000;
 /** Within about a day. */
 export const MAX_ATTEMPTS = 30;
 
-/** The time until the next attempt, with jitter, so that the receiver is not asked in bursts. */
+/** The time until the next attempt, with jitter, so that attempts do not reach the receiver in bursts. */
 export function delayAfter(attempt: number, random = Math.random): number {
   const delay = Math.min(FIRST_DELAY_MS * 3 ** (attempt - 1), MAX_DELAY_MS);
   return Math.round(delay * (0.8 + 0.4 * random()));
@@ -29,11 +29,11 @@ export interface EventMetrics {
   readonly attempts: Readonly<Record<'delivered' | 'failed', Counter>>;
   readonly dead: Counter;
   readonly dropped: Readonly<Record<'queue_full' | 'store_full' | 'shutdown', Counter>>;
-  /** How long the oldest event waits. */
+  /** Age of the oldest event that is not delivered. */
   oldestMs: number;
 }
 
-export interface DeliveryOptions {
+interface DeliveryOptions {
   readonly store: () => EventStore;
   /** Undefined: nothing is delivered. */
   readonly webhook: () => Webhook | undefined;
@@ -49,7 +49,7 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
   let isClosed = false;
   let sender: { readonly webhook: Webhook; readonly send: Send } | undefined;
   const logRefused = perMinute((reason) =>
-    log.warn({ reason }, 'the webhook did not accept an event, which is sent again later'),
+    log.warn({ reason }, 'the webhook did not accept an event: Postern sends it again later'),
   );
 
   /** Connections are kept until a reload changes the receiver. */
@@ -109,7 +109,7 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
   return {
     /** To call when events were added. */
     take,
-    /** Waits for the attempts in progress. Another instance makes again those that take too long. */
+    /** Waits for the attempts in progress. Another instance repeats those that take too long. */
     async close(): Promise<void> {
       isClosed = true;
       clearInterval(timer);
@@ -122,7 +122,7 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
   };
 }
 
-/** Writes at most one line a minute: each event could cause one. */
+/** Limits `write` to one call per minute, because each event could cause one. */
 export function perMinute(write: (reason: string) => void): (reason: string) => void {
   let quietUntil = 0;
   return (reason) => {

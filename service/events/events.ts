@@ -5,10 +5,10 @@ import { type EventStore, type EventType, eventBody } from '../domain/event.ts';
 import { CLOSE_MS, createDelivery, type EventMetrics, perMinute } from './delivery.ts';
 import type { Webhook } from './send.ts';
 
-/** Events that wait until the store has them, for example while Redis restarts. */
+/** Maximum number of events that wait for the store, for example while Redis restarts. */
 const MAX_QUEUED = 10_000;
 
-/** Events that are added together. Redis answers nobody else meanwhile, for some tenths of a millisecond. */
+/** Maximum number of events that are added together. They block Redis for some tenths of a millisecond. */
 const MAX_BATCH = 100;
 
 const RETRY_MS = 500;
@@ -20,7 +20,7 @@ export interface EventSettings {
   readonly webhook?: Webhook;
 }
 
-export interface EventOptions {
+interface EventOptions {
   /** The settings in force, which a reload changes. */
   readonly settings: () => EventSettings;
   readonly open: () => EventStore;
@@ -36,8 +36,9 @@ interface Queued {
 }
 
 /**
- * Records events, and delivers them to the webhook. A bounded queue is in front of the store, so that nothing
- * waits for it: one command at a time takes what has gathered. Events stay in the queue until the store has them.
+ * Records events, and delivers them to the webhook. Events first enter a queue of limited length, so that no
+ * request waits for the store. One command at a time adds the events of the queue to the store, and only then
+ * removes them from the queue.
  */
 export function createEvents({ settings, open, metrics, log }: EventOptions) {
   const queue: Queued[] = [];
@@ -50,7 +51,7 @@ export function createEvents({ settings, open, metrics, log }: EventOptions) {
   };
   const delivery = createDelivery({ store, webhook: () => settings().webhook, metrics, log });
   const logUnstored = perMinute((reason: string) =>
-    log.error({ reason }, 'events cannot be stored, and wait in memory'),
+    log.error({ reason }, 'events cannot be stored: they wait in memory'),
   );
   const lost = (reason: string) => log.error({ reason }, 'events were dropped');
   const logDropped = {
@@ -65,7 +66,7 @@ export function createEvents({ settings, open, metrics, log }: EventOptions) {
   }
 
   async function drain(): Promise<void> {
-    // After the answers of this turn, and with the other events of it.
+    // Wait for the end of this turn, so that responses come first, and all its events are added together.
     await turn();
     while (queue.length > 0) {
       try {

@@ -6,13 +6,13 @@ import { isIP, type LookupFunction } from 'node:net';
 import { isWithin } from '../domain/address.ts';
 import type { Event } from '../domain/event.ts';
 
-/** Requests at a time, and the maximum number of connections of an instance. */
+/** Maximum number of simultaneous requests and connections of an instance. */
 export const MAX_CONCURRENT = 8;
 
-/** For a whole request. */
+/** For a request and its response. */
 const TIMEOUT_MS = 10_000;
 
-/** Of a response, which nobody reads. */
+/** Maximum length of a response. Its content is not used. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
 
 /** Shorter than most servers keep an idle connection. */
@@ -23,19 +23,19 @@ export interface Webhook {
   readonly url: string;
   /** Each signs each request. */
   readonly secrets: readonly Buffer[];
-  /** Addresses and ranges that are not public and may be connected to, also without TLS. */
+  /** Addresses and ranges that are allowed although they are not public, also without TLS. */
   readonly allow: readonly string[];
 }
 
 /** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
 export type Send = (event: Event) => Promise<void>;
 
-export interface SendOptions {
+interface SendOptions {
   readonly resolve?: Resolve;
   readonly timeoutMs?: number;
 }
 
-/** Redirects are not followed: they could lead to any address. */
+/** Does not follow redirects: they could name any address. */
 export function createWebhookSend(
   { url, secrets, allow }: Webhook,
   options: SendOptions = {},
@@ -132,10 +132,10 @@ export type Resolve = (
 ) => void;
 
 /**
- * A look-up for a connection that finds only allowed addresses. The connection goes to what it finds, so
- * a name that leads elsewhere a moment later makes no difference.
+ * A look-up that finds only allowed addresses. The connection uses the address that was checked, so a DNS server
+ * cannot return another address after the check.
  */
-export function allowedLookup(
+function allowedLookup(
   isAllowed: (address: string) => boolean,
   resolve: Resolve = dnsLookup as Resolve,
 ): LookupFunction {
@@ -152,8 +152,8 @@ export function allowedLookup(
   };
 }
 
-/** Node looks up no address, so it has to be checked before. */
-export function checkHost(host: string, isAllowed: (address: string) => boolean): void {
+/** Checks a host that is an address: Node.js does not call the look-up for it. */
+function checkHost(host: string, isAllowed: (address: string) => boolean): void {
   const address = host.replace(/^\[|\]$/g, '');
   if (isIP(address) > 0 && !isAllowed(address)) throw new AddressRefused();
 }

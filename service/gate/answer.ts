@@ -1,23 +1,22 @@
 import type { ServerResponse } from 'node:http';
-import { type Allow, type Decision, type Deny, deny } from '../domain/decision.ts';
+import { type Allow, type Decision, type Deny, deny, type Mode } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
-import type { Mode } from '../metrics/metrics.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import {
   type CookieSettings,
   dispositionOf,
   pageText,
   printable,
+  responseHeaders,
   setCookies,
   utf8Bytes,
-} from './header-values.ts';
-import { responseHeaders } from './headers.ts';
+} from './headers.ts';
 
-/** A response of the gate. Headers are names and values in turn, as Node writes them. */
+/** A response of the gate. `headers` alternates names and values, as Node.js accepts them. */
 export interface Answer {
   readonly status: number;
   readonly headers: readonly string[];
-  /** A body of an auth_request response costs nginx its keepalive connection. */
+  /** Absent for auth_request: nginx closes the connection to the gate after a response with a body. */
   readonly body?: string;
 }
 
@@ -35,7 +34,7 @@ export function problemAnswer(code: ProblemCode, headers: readonly string[] = []
 
 type ToAnswer = (decision: Decision, cookies: CookieSettings, uri: string) => Answer;
 
-/** The response to a decision. `uri`: that of the client's request. */
+/** Builds the response to a decision. `uri` is that of the client's request. */
 export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
   auth_request: authRequestAnswer,
   'x-accel': xAccelAnswer,
@@ -70,7 +69,7 @@ function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer 
 }
 
 /**
- * The response if nginx proxies the bodyless request: an internal redirect, or the denial itself.
+ * The response if nginx proxies the request without its body: an internal redirect, or the denial itself.
  * https://nginx.org/en/docs/http/ngx_http_proxy_module.html (X-Accel-Redirect)
  */
 function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
@@ -97,7 +96,7 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
 
 /**
  * The response to a POST that nginx passes on: 303 to the same URL, or a denial as for auth_request,
- * which nginx replaces by a page or a problem document. It never releases a file.
+ * which nginx replaces by a page or a problem document. It never allows the request.
  */
 function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string): Answer {
   if (decision.allow) return subrequestDenial(deny('invalid_request'));
@@ -123,7 +122,7 @@ function locationOf(uri: string): string {
   );
 }
 
-/** What nginx obeys in the response to a proxied request. */
+/** Headers that nginx obeys in the response to a proxied request. */
 const NGINX_HEADERS = { limitRate: 'X-Accel-Limit-Rate', disposition: 'Content-Disposition' };
 
 function addFileHeaders(

@@ -1,17 +1,16 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Authorize } from '../domain/authorize.ts';
 import type { Deadlines } from '../domain/deadline.ts';
-import { type Confirmation, type Decision, deny } from '../domain/decision.ts';
+import { type Confirmation, type Decision, deny, type Mode } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
-import type { Mode, RecordDecision } from '../metrics/metrics.ts';
-import { ANSWERS, type Answer, problemAnswer, send } from './answer.ts';
-import { createDecisionEvents } from './events.ts';
-import type { CookieSettings } from './header-values.ts';
-import { gateRequest, readConfirmation, requestHeaders } from './headers.ts';
-import { logDecision, logLocked } from './log.ts';
+import type { RecordDecision } from '../metrics/metrics.ts';
+import { ANSWERS, type Answer, problemAnswer, send, subrequestDenial } from './answer.ts';
+import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
+import { createDecisionEvents, logDecision, logLocked } from './report.ts';
 
-export interface GateDependencies {
+interface GateDependencies {
   readonly authorize: Authorize;
   readonly deadlines: Deadlines;
   readonly cookies: CookieSettings;
@@ -23,7 +22,7 @@ export interface GateDependencies {
 
 const LIVE = '{"status":"ok"}';
 
-/** The process answers. The state of the store is in the API's `/readyz`. */
+/** The process works. `/readyz` of the API shows the state of the store. */
 const LIVE_ANSWER: Answer = {
   status: 200,
   headers: [
@@ -34,8 +33,8 @@ const LIVE_ANSWER: Answer = {
 };
 
 /**
- * The listener that nginx asks about each request. Plain node:http: it has four routes, and a router
- * with its Request and Response objects costs more than the decision.
+ * The listener to which nginx sends a request for each download. It uses plain node:http: it has four routes, and
+ * a router with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
   const { authorize, deadlines, cookies, recordDecision, emit, log } = deps;
@@ -66,13 +65,13 @@ export function createGate(deps: GateDependencies): RequestListener {
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
-      // Also if the answer is late.
+      // Also if the response was sent at the deadline.
       if (!decision.allow && decision.locked) logLocked(log, headers, decision.id, decision.locked);
     } catch (cause) {
       decision = deny('unavailable', { cause });
     }
     if (deadlines.end(deadline)) answer(decision);
-    // Also if it is late: the requester has taken its use.
+    // Also after the deadline: the requester has taken its use.
     recordEvents?.(headers, decision);
   }
 
@@ -106,5 +105,42 @@ export function createGate(deps: GateDependencies): RequestListener {
       default:
         return send(response, problemAnswer('not_found'));
     }
+  };
+}
+
+/** An error of Node's HTTP parser, with the data that it read last. */
+interface ParseError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+const REQUEST_ID = new RegExp(`^${requestHeaders.requestId}: ([0-9a-f]{32})\r$`, 'im');
+
+/**
+ * Denies a request that Node's parser rejects, such as control characters in header values, which nginx
+ * passes on. Node's own 400 would be a 503 for the client. The connection is closed, so the following
+ * data cannot be read as another request.
+ */
+export function createDenyUnreadable({
+  recordDecision,
+  log,
+}: Pick<GateDependencies, 'recordDecision' | 'log'>) {
+  const decision = deny('invalid_request');
+  const headers = [...subrequestDenial(decision).headers, 'Connection', 'close'];
+  const lines = headers.map((text, i) => text + (i % 2 === 0 ? ': ' : '\r\n')).join('');
+  const denial = `HTTP/1.1 403 Forbidden\r\n${lines}\r\n`;
+
+  return function denyUnreadable({ code = '', rawPacket }: ParseError, socket: Duplex): void {
+    // The peer closed the connection or was too slow.
+    if (!socket.writable || !code.startsWith('HPE_')) {
+      socket.destroy();
+      return;
+    }
+    const text = rawPacket?.toString('latin1') ?? '';
+    recordDecision(text.startsWith('GET /x-accel ') ? 'x-accel' : 'auth_request', decision, 0);
+    log.info(
+      { code: decision.code, request_id: REQUEST_ID.exec(text)?.[1], reason: code },
+      'decision',
+    );
+    socket.end(denial, () => socket.destroy());
   };
 }

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Confirmation, GateRequest } from '../domain/decision.ts';
+import contentDisposition from 'content-disposition';
+import type { Confirmation, Confirmed, Cookie, GateRequest } from '../domain/decision.ts';
+import type { Grant } from '../domain/grant.ts';
 
 /** Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. */
 export const requestHeaders = {
@@ -72,12 +74,12 @@ function one(value: string | string[] | undefined): string | undefined {
 /** A form with a PIN is much smaller. nginx accepts no larger body either. */
 const MAX_BODY_BYTES = 1024;
 
-/** What a POST says; undefined if its body is too large. */
+/** Reads the body of a POST; undefined if it is too large. */
 export async function readConfirmation(
   request: IncomingMessage,
 ): Promise<Confirmation | undefined> {
   const { headers } = request;
-  // Without a length there is no body from the snippets, and Node discards it.
+  // The snippets always send a length. Node discards a body without one.
   const length = Number(headers['content-length'] ?? 0);
   if (length > MAX_BODY_BYTES) return undefined;
   const chunks: Buffer[] = [];
@@ -90,4 +92,95 @@ export async function readConfirmation(
     host: headers[requestHeaders.host]?.toString(),
     pin: more.length > 0 ? undefined : pin,
   };
+}
+
+/** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */
+export function utf8Bytes(value: string): string {
+  return /^[\x20-\x7e]*$/.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1');
+}
+
+/** Percent-encodes `%`, characters other than printable ASCII, and spaces that HTTP would trim. */
+export function printable(value: string): string {
+  return /^[\x21-\x24\x26-\x7e]*$/.test(value)
+    ? value
+    : value.replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/gu, encodeURIComponent);
+}
+
+/**
+ * The `Content-Disposition` of a grant (RFC 6266) in ASCII: other names use `filename*` (RFC 8187), with
+ * a readable ASCII name for old clients.
+ */
+export function dispositionOf(grant: Grant): string | undefined {
+  const { filename, disposition: type = 'attachment' } = grant;
+  if (filename === undefined) return grant.disposition;
+  return contentDisposition(filename, { type, fallback: asciiName(filename) });
+}
+
+/** NFD, because NFKD turns full-width forms into a slash, a backslash or dots. */
+function asciiName(filename: string): string {
+  const bare = filename.normalize('NFD').replace(/\p{M}/gu, '');
+  return bare.replace(/[^\x20-\x7e]/gu, '_') || '_';
+}
+
+/** Characters of a file name on a page. */
+const MAX_PAGE_TEXT = 255;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Control characters, line separators, and characters that change the direction of text or are lone surrogates. */
+const HARMFUL = /[\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A name for a page that nginx fills in: escaped for HTML text and quoted attributes, as UTF-8 bytes. */
+export function pageText(name: string): string {
+  const characters = [...name];
+  const short =
+    characters.length > MAX_PAGE_TEXT
+      ? `${characters.slice(0, MAX_PAGE_TEXT - 1).join('')}…`
+      : name;
+  const safe = short.replace(HARMFUL, '\ufffd').replace(/[&<>"']/g, (one) => ENTITIES[one] ?? '');
+  return utf8Bytes(safe);
+}
+
+/** Attributes of every cookie (RFC 6265bis). */
+export interface CookieSettings {
+  readonly sameSite: 'Lax' | 'Strict' | 'None';
+  readonly secure: boolean;
+  /** A separate cookie for each site that embeds the player (CHIPS). */
+  readonly partitioned: boolean;
+}
+
+/**
+ * Minimum age of the resume cookie in seconds: it must survive a restart of the browser, and most
+ * prolonged grants. Without the token it is worthless.
+ */
+const RESUME_MIN_AGE = 7 * 86_400;
+
+const NONE: readonly string[] = [];
+
+/** The `Set-Cookie` values for an allowed or confirmed requester, at most two. */
+export function setCookies(
+  decision: Confirmed,
+  { sameSite, secure, partitioned }: CookieSettings,
+): readonly string[] {
+  const { grant, resumeCookie, tokenCookie } = decision;
+  if (resumeCookie === undefined && tokenCookie === undefined) return NONE;
+  const lifetime = Math.ceil((grant.expiresAt - grant.issuedAt) / 1000);
+  const age = `; Max-Age=${Math.max(RESUME_MIN_AGE, lifetime, grant.uses?.resumeFor ?? 0)}`;
+  const flags = `${secure ? '; Secure' : ''}${partitioned ? '; Partitioned' : ''}`;
+  const attributes = `; HttpOnly; SameSite=${sameSite}${flags}`;
+  return [
+    ...(resumeCookie ? [`${pair('postern_resume', resumeCookie)}${age}${attributes}`] : []),
+    // A session cookie, because a grant may be prolonged later.
+    ...(tokenCookie ? [pair('postern', tokenCookie) + attributes] : []),
+  ];
+}
+
+function pair(name: string, { value, path }: Cookie): string {
+  return `${name}=${value}; Path=${path}`;
 }

@@ -45,7 +45,7 @@ export async function checkJwt(
   }
 }
 
-/** RFC 7518, section 3.3. For a short key, the library throws an error that does not mean "rejected". */
+/** RFC 7518, section 3.3. For a short key, the library throws an error that is not a JOSEError. */
 function isShort(key: Key['verify']): boolean {
   const { modulusLength = 2048 } = key.algorithm as { modulusLength?: number };
   return modulusLength < 2048;
@@ -87,7 +87,7 @@ function joseReason(error: errors.JOSEError): string {
   return `${safeName(claim)}: ${why ?? UNKNOWN}`;
 }
 
-/** The first claim that is unknown or has a wrong form. */
+/** Names the first claim that is unknown or has an invalid form. */
 export function schemaReason({ issues: [issue] }: z.ZodError): string {
   if (issue === undefined) return UNKNOWN;
   if (issue.code === 'unrecognized_keys') {
@@ -96,7 +96,7 @@ export function schemaReason({ issues: [issue] }: z.ZodError): string {
   return `${safeName(issue.path.map(String).join('.'))}: ${issue.message}`;
 }
 
-/** The first claim that is not valid or that its issuer may not sign. */
+/** Names the first claim that is invalid or that its issuer may not sign. */
 export function errorsReason({ all: [first] }: RequestErrors): string {
   if (first === undefined) return UNKNOWN;
   const field = first.pointer.slice(1).replaceAll('/', '.');

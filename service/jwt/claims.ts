@@ -87,7 +87,7 @@ function claimsOf(grant: Grant, recorded: boolean): JWTPayload {
   } as JWTPayload;
 }
 
-/** What verified claims say, and until when (milliseconds since the epoch). */
+/** The result of valid claims, and until when it is valid (milliseconds since the epoch). */
 export type ClaimsRead = { readonly verified: Verified; readonly until: number };
 
 /** Reads the claims of Postern's own token. */
@@ -101,7 +101,7 @@ export function readOwn(payload: JWTPayload, issuer: string, now: number): Claim
   if (claims.revocable !== false) return { verified: { id, recorded: 'required' }, until };
   const grant = unstoredGrant(claims);
   return grant === undefined
-    ? { reason: 'revocable: is false, and uses are to be counted' }
+    ? { reason: 'revocable: is false, but only the store can count uses' }
     : { verified: { id, recorded: 'never', grant }, until };
 }
 

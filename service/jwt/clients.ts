@@ -6,7 +6,7 @@ import { isDownloadJwt } from '../domain/token.ts';
 import { checkJwt } from './check.ts';
 import { type OpenIssuer, unverifiedClaims } from './keys.ts';
 
-export type ClientOf = (credential: string) => Promise<Client | undefined>;
+type ClientOf = (credential: string) => Promise<Client | undefined>;
 
 /** OpenID Connect Core, section 2. */
 const MAX_SUB = 255;

@@ -11,19 +11,19 @@ import type { TrustedIssuer } from '../domain/client.ts';
 
 const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 
-/** A key. It determines the algorithm, never a token. */
+/** A key. The key determines the algorithm, the token never does. */
 export interface Key {
   readonly kid: string;
   readonly alg: string;
   readonly verify: CryptoKey;
-  /** Absent: this is only the public half. */
+  /** Absent: this is only the public key. */
   readonly sign?: CryptoKey;
   /** Absent: this is a shared secret. */
   readonly publicJwk?: JWK;
 }
 
 /** A file of keys that cannot be used. The message says why. */
-export class KeyError extends Error {
+class KeyError extends Error {
   override readonly name = 'KeyError';
 }
 
@@ -135,7 +135,7 @@ export async function createOwnKeys(text: string): Promise<OwnKeys> {
   const keys = await readKeys(text, OWN_ALGORITHMS);
   const [first] = keys;
   if (first?.sign === undefined) {
-    throw new KeyError('its first key signs, so it must have its private half (d, or k)');
+    throw new KeyError('its first key signs, so it must have its private part (d, or k)');
   }
   return {
     first,
@@ -144,7 +144,7 @@ export async function createOwnKeys(text: string): Promise<OwnKeys> {
   };
 }
 
-/** Claims of an unverified JWT, only to choose its keys and the time of the check, in milliseconds. */
+/** Claims of a JWT before its verification, only to choose its keys and the time of the check, in milliseconds. */
 export function unverifiedClaims(token: string): {
   readonly iss: string | undefined;
   readonly begins: number;

@@ -8,7 +8,7 @@ import { createOwnKeys, fileKeys, type KeySource } from './keys.ts';
 import { remoteKeys } from './remote-keys.ts';
 import { createVerify } from './verify.ts';
 
-export interface JwtOptions {
+interface JwtOptions {
   /** `iss` of Postern's own tokens. */
   readonly issuer: string;
   /** Path of the JWKS file with Postern's own keys. */
@@ -18,7 +18,7 @@ export interface JwtOptions {
   readonly leeway: number;
 }
 
-export interface JwtDependencies {
+interface JwtDependencies {
   readonly mounts: Mounts;
   readonly readFile: (path: string) => string;
   readonly now: () => number;

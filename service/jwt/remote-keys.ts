@@ -15,16 +15,16 @@ interface RemoteKeysOptions {
 /** nginx waits two seconds for the whole decision. */
 const TIMEOUT_MS = 1000;
 
-/** Before an unknown `kid` causes another request, after a success and after a failure: anyone can invent one. */
+/** Minimum time before a request for an unknown `kid`, after a success and after a failure: a client can invent one. */
 const COOL_DOWN_MS = 10_000;
 const FAILURE_COOL_DOWN_MS = 5_000;
 
-/** Maximum age of the keys if the issuer answers: by then, withdrawn keys are gone. */
+/** Maximum age of the keys if the issuer answers, so that Postern drops withdrawn keys. */
 const REFRESH_MS = 600_000;
 
 /**
- * The keys of a `jwks_uri`. Known keys stay in use if it cannot be reached. It is asked again for an
- * unknown `kid`, and when the keys are old.
+ * The keys of a `jwks_uri`. Postern keeps known keys if it cannot fetch them again. It fetches them for an unknown
+ * `kid`, and when they are old.
  */
 export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOptions): KeySource {
   const { origin, pathname } = new URL(uri);
@@ -55,7 +55,7 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
     const { alg } = header;
     if (!algorithms.includes(alg)) return undefined;
     const find = () => known?.(header).catch(() => undefined);
-    // After hours without requests the first token could use a withdrawn key, so all wait for the answer.
+    // After hours without requests, the key of the first token may be withdrawn, so all requests wait for the response.
     if (known && now() - askedAt > REFRESH_MS) {
       asking ??= ask();
       refreshing = asking;

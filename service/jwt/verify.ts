@@ -14,7 +14,7 @@ type DownloadIssuer = Pick<OpenIssuer, 'issuer' | 'audience' | 'keys'> & {
   readonly client: Client;
 };
 
-export interface VerifyOptions {
+interface VerifyOptions {
   /** Absent: Postern does not sign tokens. */
   readonly own?: { readonly issuer: string; readonly keys: OwnKeys };
   readonly issuers: readonly DownloadIssuer[];
@@ -37,8 +37,8 @@ interface Trusted {
 }
 
 /**
- * Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. The cache ends with
- * the keys: a reload makes both again.
+ * Verifies download tokens of Postern and of trusted issuers, and caches the valid ones. A reload creates a new
+ * cache with the new keys.
  */
 export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOptions): Verify {
   const cache = createCache<Verified>(now);
@@ -78,8 +78,8 @@ export function createVerify({ own, issuers, mounts, leeway, now }: VerifyOption
 }
 
 /**
- * The time at which a token that is to be revoked is verified: the nearest to now at which it is valid. The
- * clock of another instance may show that time, and a token that is not valid yet will be.
+ * The time for which a token that is to be revoked is verified: the time nearest to now at which it is valid.
+ * Another instance, with another clock, may accept it now, and a token that begins later will be valid.
  */
 function nearest(now: number, begins: number, ends: number): number {
   return Math.min(Math.max(now, begins), Math.max(ends - 1, now - MAX_CLOCK_SKEW_MS));
@@ -88,7 +88,7 @@ function nearest(now: number, begins: number, ends: number): number {
 /** Takes 4 to 7 MB, and 31 MB if each token has almost the maximum length. */
 const MAX_ENTRIES = 10_000;
 
-/** A key may be withdrawn meanwhile. */
+/** A key may be withdrawn after the verification. */
 const MAX_AGE_MS = 300_000;
 
 /**

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Metric, type Registry } from 'prom-client';
 
-/** Seconds: from a decision with the memory store to the 2 s that nginx waits for one. */
+/** Seconds: from a decision with the memory store to 2 s, the time that nginx waits for a decision. */
 const BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2,
 ];
@@ -9,8 +9,8 @@ export type Instruments = ReturnType<typeof createInstruments>;
 
 /**
  * Counters, histograms and gauges of a registry. A request only adds to numbers here. prom-client looks a
- * child up by its labels at each call, which takes 2 % of a decision, so it gets the numbers when
- * Prometheus asks. Each child starts at 0: Prometheus sees no increase in a series that first appears at 1.
+ * child up by its labels at each call, which takes 2 % of a decision, so it gets the numbers when Prometheus
+ * scrapes. Each child starts at 0: Prometheus sees no increase in a series that first appears at 1.
  */
 export function createInstruments(registry: Registry) {
   const registers = [registry];
@@ -59,7 +59,7 @@ export function createInstruments(registry: Registry) {
       };
     },
 
-    /** A gauge whose value is read when Prometheus asks. */
+    /** A gauge whose value is read when Prometheus scrapes. */
     gauge(name: string, help: string, read: () => number): void {
       const collect = function (this: Gauge) {
         this.set(read());
@@ -83,7 +83,7 @@ class Count {
 }
 
 class Times {
-  /** The last is for what is above all bounds. */
+  /** The last bucket is for values above all bounds. */
   readonly #inBucket = new Float64Array(BUCKETS.length + 1);
   #sum = 0;
 

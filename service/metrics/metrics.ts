@@ -1,5 +1,5 @@
 import { Gauge, Registry } from 'prom-client';
-import type { Decision, DenyCode } from '../domain/decision.ts';
+import type { Decision, DenyCode, Mode } from '../domain/decision.ts';
 import type { Counted } from '../domain/delivery.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
@@ -16,7 +16,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
   const instruments = createInstruments(registry);
   new Gauge({
     name: 'postern_build_info',
-    help: 'Always 1; the versions are its labels.',
+    help: 'Always 1. The labels are the versions.',
     labelNames: ['version', 'node'],
     registers: [registry],
   }).set(versions, 1);
@@ -38,7 +38,7 @@ export function createMetrics(versions: { readonly version: string; readonly nod
   };
 }
 
-/** Records whether the last configuration that was read is in force. The start reads the first one. */
+/** Records whether the last reload was successful. The start counts as a successful reload. */
 function reloadRecorder({ gauge }: Instruments): (isSuccessful: boolean) => void {
   let successful = 1;
   let at = Date.now() / 1000;
@@ -57,9 +57,6 @@ function reloadRecorder({ gauge }: Instruments): (isSuccessful: boolean) => void
     if (isSuccessful) at = Date.now() / 1000;
   };
 }
-
-/** How nginx asks the gate. */
-export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
 export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
 
@@ -85,7 +82,7 @@ const CODES = Object.keys({
 function decisionRecorder({ counts, times }: Instruments): RecordDecision {
   const total = counts(
     'postern_decisions_total',
-    'Decisions of the gate, by how nginx asked and by code.',
+    'Decisions of the gate, by mode and code.',
     'mode',
     'code',
   );
@@ -94,7 +91,7 @@ function decisionRecorder({ counts, times }: Instruments): RecordDecision {
     'Duration of decisions in seconds, including the store.',
     'mode',
   );
-  // Made once, so that a request only looks them up.
+  // Created in advance, so that a request only looks them up.
   const childrenOf = (mode: Mode) => ({
     seconds: secondsOf(mode),
     ofCode: new Map(CODES.map((code) => [code, total(mode, code)])),
@@ -118,7 +115,7 @@ const OTHER = 'other';
 function deliveryMetrics({ counts, countsBy }: Instruments) {
   const lines = countsBy(
     'postern_delivery_lines_total',
-    'Lines of nginx about sent files, by what became of them.',
+    'Lines that nginx sent about delivered files, by result.',
     'result',
     ['counted', 'unknown', 'invalid', 'dropped'],
   );
@@ -140,7 +137,7 @@ function deliveryMetrics({ counts, countsBy }: Instruments) {
   };
 }
 
-/** Counts what becomes of events, and records how long the oldest waits. */
+/** Counts the results of events, and records the age of the oldest. */
 function eventMetrics({ counts, countsBy, gauge }: Instruments) {
   const events = {
     attempts: countsBy(
@@ -159,7 +156,7 @@ function eventMetrics({ counts, countsBy, gauge }: Instruments) {
       'reason',
       ['queue_full', 'store_full', 'shutdown'],
     ),
-    /** How long the oldest event waits. */
+    /** Age of the oldest event that is not delivered. */
     oldestMs: 0,
   };
   gauge(
@@ -170,12 +167,12 @@ function eventMetrics({ counts, countsBy, gauge }: Instruments) {
   return events;
 }
 
-/** Prometheus asks every 15 s or so. */
+/** Prometheus scrapes about every 15 s. */
 const SHARED_MS = 1000;
 
 /**
- * Makes a text at most once a second and gives it to all who ask meanwhile. Every client that reaches
- * the API may ask, and while the text is made, for milliseconds, the gate does not answer.
+ * Caches a text for a second. Every client that reaches the API may request the metrics, and the gate does not
+ * answer during the milliseconds in which the text is made.
  */
 export function sharedText(make: () => Promise<string>, now: () => number): () => Promise<string> {
   let text: Promise<string> | undefined;

@@ -7,7 +7,7 @@ export type ObservedProcess = Pick<NodeJS.Process, 'cpuUsage' | 'memoryUsage' | 
 /** How often the delay of the event loop is sampled. A sample costs some microseconds. */
 const SAMPLE_MS = 20;
 
-/** Metrics under the usual names for Node.js, read when Prometheus asks. */
+/** Metrics under the usual names for Node.js, read when Prometheus scrapes. */
 export function watchProcess(
   registry: Registry,
   { gauge }: Instruments,
@@ -38,7 +38,7 @@ export function watchProcess(
     () => memoryUsage().heapUsed,
   );
 
-  // How late timers were since the last scrape: during that time nothing else was answered.
+  // How late timers were since the last scrape: during this time, the process answered no request.
   const delay = monitorEventLoopDelay({ resolution: SAMPLE_MS });
   delay.enable();
   // The histogram holds the time between two samples, in nanoseconds.

@@ -4,7 +4,7 @@ import { type Store, Unconfirmed } from '../domain/store.ts';
 import { isOpaque } from '../domain/token.ts';
 import type { Instruments } from './instruments.ts';
 
-/** Seconds: from a planned failover to one that needs a person. */
+/** Seconds: from a planned failover to one that an operator must start. */
 const FAILOVER_BUCKETS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60];
 
 /** Times the operations of a store, and counts issued, redeemed and revoked tokens. */
@@ -20,7 +20,7 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
   )();
   const revoked = counts(
     'postern_tokens_revoked_total',
-    'Tokens revoked: each by itself, or those of a subject or a client.',
+    'Tokens revoked, individually or all tokens of a subject or a client.',
   )();
   const secondsOf = times(
     'postern_store_seconds',
@@ -44,7 +44,7 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
   )();
   const failovers = new Histogram({
     name: 'postern_store_failover_seconds',
-    help: 'Failovers: time from the first failure until another master answered.',
+    help: 'Time in seconds from the first failure until another master answered.',
     buckets: FAILOVER_BUCKETS,
     registers: [registry],
   });
@@ -52,7 +52,7 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
   let up = 0;
   gauge(
     'postern_store_up',
-    '1 if the store answered the last operation; 0 without a connection.',
+    '1 if the store answered the last operation, 0 if it did not or if there is no connection.',
     () => up,
   );
 
@@ -84,7 +84,7 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
   }
 
   return {
-    /** Records what a store reports by itself. */
+    /** Records the events of a store. */
     storeObserver: {
       connected(isConnected: boolean): void {
         up = Number(isConnected);

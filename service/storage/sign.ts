@@ -64,7 +64,7 @@ export function createSign(
     return { object, args };
   }
 
-  /** What all signatures of one second share. */
+  /** The part that all signatures of one second have in common. */
   function signerAt(time: number) {
     const from = Math.floor(time / 1000) * 1000;
     const date = new Date(from).toISOString().replace(/[-:]|\.\d+/g, '');

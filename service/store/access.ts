@@ -1,16 +1,16 @@
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { AbstractConnector, type RedisOptions } from 'ioredis';
+import { AbstractConnector, type Redis, type RedisOptions, SentinelConnector } from 'ioredis';
 import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
 
-/** Replies in the form of RESP2, which is the default: with the option, the types of replies differ. */
+/** Without `replyMapping`, which changes the types of replies. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 
-export type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
+type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
 
-/** Where the store is, and with what Postern logs in. */
+/** The address of the store, and the credentials. */
 export interface StoreAccess {
-  /** As POSTERN_STORE has it. It may contain a password: never log it. */
+  /** The value of POSTERN_STORE. It may contain a password: never log it. */
   readonly url: string;
   /** Instead of the URL's. */
   readonly password?: string;
@@ -46,19 +46,19 @@ export function serverOptions(url: StoreUrl, access: StoreAccess, timeoutMs: num
     Connector: ServerConnector,
     commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
-    // Runs only while a reply is pending, so idle connections stay open.
+    // Applies only while a reply is pending, so idle connections stay open.
     socketTimeout: Math.max(timeoutMs, 1000),
-    // A host that hangs does not close its side.
+    // Do not wait long for the other side: a host that hangs does not close its connection.
     disconnectTimeout: 100,
-    // A command that was lost is not sent again: it may have been a redemption.
+    // Never send a lost command again: it may have been a redemption.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // The library would estimate how long Redis loads. The first accepted write shows it.
+    // The library would estimate how long Redis loads its data. Postern waits for the first accepted write.
     enableReadyCheck: false,
   } satisfies ServerOptions;
 }
 
-export function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
+function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
   return { ...pem, ...(servername !== undefined && { servername }) };
 }
 
@@ -84,5 +84,62 @@ export class ServerConnector extends AbstractConnector {
       this.firstError ??= error;
     });
     return this.stream;
+  }
+}
+
+/** Options to connect to the master that the sentinels name, also after a failover. */
+export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
+  const { username, password } = sentinel;
+  return {
+    Connector: MasterConnector,
+    sentinels: [...url.addresses],
+    ...(url.master !== undefined && { name: url.master }),
+    role: 'master',
+    ...(username !== undefined && { sentinelUsername: username }),
+    ...(password !== undefined && { sentinelPassword: password }),
+    ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
+    // Without it, a connection to a master that hangs stays open even after a failover.
+    failoverDetector: true,
+    sentinelCommandTimeout: 500,
+    sentinelReconnectStrategy: () => 1000,
+    sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 1000),
+  };
+}
+
+/** Members of the library's connector that its types do not have. */
+interface Internals {
+  readonly failoverDetector: { cleanup(): void } | null;
+  connectToSentinel(address: unknown, options?: object): Redis;
+  updateSentinels(sentinel: Redis): Promise<void>;
+}
+
+/** Connects to the master that the sentinels name. */
+export class MasterConnector extends SentinelConnector {
+  /** Number of sentinels, as the last one reported it, including itself. */
+  sentinels: number | undefined;
+
+  constructor(options: unknown) {
+    super(options as ConstructorParameters<typeof SentinelConnector>[0]);
+    // ioredis writes the stack of each error without a listener to standard error.
+    const connector = this as unknown as Internals;
+    const original = connector.connectToSentinel.bind(this);
+    connector.connectToSentinel = (address, more) =>
+      original(address, { ...more, Connector: ServerConnector }).on('error', () => {});
+    const update = connector.updateSentinels.bind(this);
+    connector.updateSentinels = async (sentinel) => {
+      const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
+      // Only for a warning: the connection does not depend on it.
+      const others = await asked.catch(() => undefined);
+      this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
+      return update(sentinel);
+    };
+  }
+
+  override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
+    // The detector of the lost connection would end this attempt, and ioredis would make no other.
+    (this as unknown as Internals).failoverDetector?.cleanup();
+    const stream = await super.connect(emit);
+    stream.on('error', () => {});
+    return stream;
   }
 }

@@ -6,7 +6,7 @@ import { decodeRecord } from './record.ts';
 /** The value of a grant's key. */
 export type Stored = Grant | 'revoked' | undefined;
 
-/** Reads grants by their keys. A record that cannot be read does not affect the others. */
+/** Reads grants by their keys. An invalid record does not affect the others. */
 export function createRead(connection: Connection): (key: string) => Promise<Stored> {
   const get = batched(connection, connection.mget, (records) => records.map(decoded));
   return (key) => get(key).then(valueOrThrow);
@@ -32,7 +32,7 @@ export function createReadTimed(connection: Connection): (key: string) => Promis
   };
 }
 
-/** MGET replies nil for a key that holds no string, too. */
+/** MGET also replies nil for a key that contains no string. */
 function decoded(record: string | null | StoreUnavailable): Stored | Error {
   if (record === null) return undefined;
   if (record instanceof StoreUnavailable) return record;

@@ -11,14 +11,14 @@ import {
   replyOrThrow,
 } from './connection.ts';
 import { clusterFailure, codeOf, isReply } from './failure.ts';
-import { SLOTS, slotOf } from './slot.ts';
+import { SLOTS, slotOf } from './keys.ts';
 
-/** Replies of a node that does not have the key, or not yet. */
+/** Replies of a node that does not have the key, or does not have it yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
 
 /**
  * A connection to each master of a cluster. It never queues: without the master of a key, a command
- * fails immediately. Replicas are not asked.
+ * fails immediately. It sends no commands to replicas.
  */
 export function connectCluster(
   url: StoreUrl,
@@ -33,7 +33,7 @@ export function connectCluster(
     slotsRefreshInterval: 1000,
     slotsRefreshTimeout: 500,
     clusterRetryStrategy: (attempt) => (state.refused ? 500 : Math.min(50 * attempt, 1000)),
-    // Certificates contain names, not the addresses that they lead to.
+    // Keep names: certificates contain them, not their addresses.
     dnsLookup: (name, callback) => callback(null, name),
     redisOptions: serverOptions(url, options, options.timeoutMs),
   });
@@ -57,7 +57,7 @@ export function connectCluster(
     return new Map(masters);
   }
 
-  /** Sends each command to the master of its key, and together what goes to the same one. */
+  /** Sends each command to the master of its key. Commands for the same master are sent together. */
   async function send(commands: Command[]): Promise<Reply[]> {
     const masters = connected();
     const places = new Map<string, number[]>();
@@ -78,7 +78,7 @@ export function connectCluster(
   }
 
   async function sendTo(master: Redis | undefined, commands: Command[]): Promise<Reply[]> {
-    // The library finds the master of a slot that it does not know yet, or lost.
+    // The library finds the master of the slot if it is not known yet, or is not connected.
     if (master === undefined) return Promise.all(commands.map(sendAlone));
     if (master.status !== 'ready' && master.status !== 'wait') {
       return commands.map(() => [new Error('Connection is closed.'), undefined]);
@@ -86,7 +86,7 @@ export function connectCluster(
     const replies = (await master.pipeline(commands).exec()) ?? [];
     return Promise.all(
       commands.map((command, i): Reply | Promise<Reply> => {
-        const [error, value] = replies[i] ?? [new Error('Redis was not asked'), undefined];
+        const [error, value] = replies[i] ?? [new Error('The command was not sent'), undefined];
         const isElsewhere = error && isReply(error) && REDIRECTIONS.includes(codeOf(error));
         return isElsewhere ? sendAlone(command) : [error, value];
       }),
@@ -101,7 +101,7 @@ export function connectCluster(
     }
   }
 
-  /** A key holds a string, or it is not there: as MGET has it. */
+  /** The string of a key. Null if there is none, or another type, as in MGET. */
   function stringOf([error, value]: Reply): string | null | StoreUnavailable {
     if (error === null) return value as string | null;
     return isReply(error) && codeOf(error) === 'WRONGTYPE' ? null : state.failureOf(error);
@@ -118,7 +118,7 @@ export function connectCluster(
     const tagged = (tag: number) => `${key}:{${tag}}`;
     let tag = tags.get(master) ?? 0;
     const isThere = masterOf(tagged(tag)) === master || masterNames().includes(master);
-    // The numbers below this one reach each slot.
+    // Numbers below this one are enough for a tag in each slot.
     while (isThere && masterOf(tagged(tag)) !== master && tag < 20 * SLOTS) tag += 1;
     if (isThere) tags.set(master, tag);
     return tagged(tag);
@@ -126,7 +126,7 @@ export function connectCluster(
 
   const infos = (...sections: string[]) => {
     const masters = [...connected().values()];
-    // Not every Redis lets its clients ask.
+    // The Redis user may lack the permission for INFO.
     return Promise.all(masters.map((master) => master.info(...sections).catch(() => '')));
   };
 
@@ -134,16 +134,16 @@ export function connectCluster(
     infos,
     answering: masterNames,
     isOpen: () => true,
-    // If a node does not answer at all, its connection ends.
+    // If a node does not reply at all, the connection ends, which is reported.
     isKnown: ({ message }) => message === 'Command timed out',
     failureOf: clusterFailure,
     reconnect: () => cluster.disconnect(true),
   });
 
   cluster.on('+node', (node: Redis) => {
-    // Only the connection of a node reports why it fails. Later, the first command connects.
+    // Connect now, because only the connection of a node reports why it fails. Later, the first command connects.
     if (cluster.status !== 'ready') node.connect().catch(() => {});
-    // The library does not handle a failure of ASKING, and so the process would end.
+    // The library does not handle a failure of ASKING: it would end the process.
     const asking = node.asking.bind(node);
     node.asking = () => {
       const asked = asking();

@@ -6,7 +6,7 @@ import { isSilence, requireVersion } from './failure.ts';
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
   readonly timeoutMs: number;
-  /** Called on each change: Redis accepts writes, or it does not and why. */
+  /** Called when Redis begins or stops to accept writes; `failure` is the reason. */
   readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
   /** For metrics. */
   readonly observer?: StoreObserver | undefined;
@@ -17,11 +17,11 @@ export interface ConnectOptions extends StoreAccess {
 export interface StoreObserver {
   /** Called after each check. */
   connected(isConnected: boolean): void;
-  /** Replicas confirmed a change, or not. */
+  /** Replicas confirmed a change, or did not. */
   confirmed(isConfirmed: boolean): void;
   /** A cluster sent a command to another master. */
   redirected(): void;
-  /** Another master answers, so long after the first failure. */
+  /** Another master answers; the time since the first failure. */
   failedOver(seconds: number): void;
 }
 
@@ -37,7 +37,7 @@ export interface Connection {
   readonly redis: Pick<Redis, 'eval' | 'hdel' | 'hget' | 'hgetall' | 'zrange' | 'zrem'>;
   /** Sends commands together and returns their replies in order. Does not reject if one fails. */
   send(commands: Command[]): Promise<readonly Reply[]>;
-  /** The strings of keys, or why one is not known; null if a key does not exist or has another type. */
+  /** The strings of keys, or why a string is not known; null if a key does not exist or has another type. */
   mget(keys: readonly string[]): Promise<ReadonlyArray<string | null | StoreUnavailable>>;
   /** As `mget`, with the milliseconds that each key has left. */
   mgetTimed(
@@ -45,15 +45,15 @@ export interface Connection {
   ): Promise<ReadonlyArray<readonly [record: string | null | StoreUnavailable, leftMs: number]>>;
   /** Removes keys, and returns how many there were. */
   unlink(keys: readonly string[]): Promise<number>;
-  /** The masters, by name, to which there is a connection. */
+  /** The connected masters, by name. */
   masters(): ReadonlyMap<string, Redis>;
   /** All masters. */
   masterNames(): readonly string[];
   /** The master that has a key. */
   masterOf(key: string): string;
-  /** A key that a master has. In a cluster, its name is longer. */
+  /** A name for a key that this master has. In a cluster, the name has a tag. */
   keyOn(master: string, key: string): string;
-  /** How many commands a cluster sent to another master than the one that was asked. */
+  /** Number of commands that a cluster redirected to another master. */
   readonly redirections: number;
   /** Sections of INFO from each master; empty if the user lacks the permission. */
   infos(...sections: string[]): Promise<readonly string[]>;
@@ -66,13 +66,13 @@ export interface Connection {
   close(): void;
 }
 
-/** What a connection tells its state. */
+/** What a connection provides for its state. */
 interface Connected extends Pick<Connection, 'infos' | 'failureOf'> {
-  /** The names of the masters that have just answered. */
+  /** The names of the masters that answered the last check. */
   answering(): readonly string[];
-  /** Whether a regular check makes sense. */
+  /** Whether the connection is open, so that a regular check can succeed. */
   isOpen(): boolean;
-  /** A failed check that is no news: Redis is slow, or the lost connection is reported. */
+  /** Whether a failed check needs no report: Redis is slow, or the lost connection is already reported. */
   isKnown(error: Error): boolean;
   reconnect(): void;
 }
@@ -93,7 +93,7 @@ export function createState(
   const watch = createWatch(observer);
   let up = false;
   let isClosed = false;
-  /** How often the connection was lost or refused, or a check failed. */
+  /** Number of lost and refused connections and of failed checks. */
   let failures = 0;
 
   const state = {
@@ -149,7 +149,7 @@ export function createState(
     },
   };
 
-  /** An old Redis would answer some commands. */
+  /** Without this check, an old Redis would accept some commands and reject others. */
   async function checkVersion(): Promise<void> {
     const infos = await connected.infos('server');
     try {
@@ -168,11 +168,11 @@ export function createState(
   return state;
 }
 
-/** Reports each check to an observer, and when another master answers than before. */
+/** Reports each check to an observer, and each failover: another master answers than before. */
 export function createWatch(observer: StoreObserver | undefined) {
   let masters: readonly string[] = [];
   let failedAt: number | undefined;
-  /** The last check found one more. */
+  /** The last check found an additional master. */
   let wasAdded = false;
 
   return {
@@ -183,7 +183,7 @@ export function createWatch(observer: StoreObserver | undefined) {
     answered(names: readonly string[]): void {
       const isGone = masters.some((name) => !names.includes(name));
       const isNew = masters.length > 0 && names.some((name) => !masters.includes(name));
-      // A cluster may name the old one for one check longer.
+      // For one more check, a cluster may still name the old master.
       const isReplaced = isNew ? isGone || failedAt !== undefined : isGone && wasAdded;
       wasAdded = isNew && !isReplaced;
       const now = performance.now();

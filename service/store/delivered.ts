@@ -1,4 +1,9 @@
-import { type Counted, type Delivered, type Delivery, MAX_RANGES } from '../domain/delivery.ts';
+import {
+  type Counted,
+  type Delivered,
+  type DeliveryEntry,
+  MAX_RANGES,
+} from '../domain/delivery.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -77,8 +82,6 @@ for i = 1, #KEYS / 2 do
 end
 return replies
 `;
-
-export type DeliveryEntry = readonly [id: string, delivery: Delivery];
 
 type Run = (
   script: string,

@@ -2,7 +2,7 @@ import { StoreUnavailable } from '../domain/store.ts';
 
 const CLUSTER = 'Redis is a node of a cluster: use redis+cluster:// in POSTERN_STORE';
 
-/** What Redis' error codes mean for an operator. */
+/** The meaning of Redis' error codes for an operator. */
 const MEANINGS: Readonly<Record<string, string>> = {
   WRONGPASS: 'Redis rejects the user name or the password of POSTERN_STORE',
   NOAUTH: 'Redis requires a password, and POSTERN_STORE has none',
@@ -64,7 +64,7 @@ export function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable
   return failureOf(error);
 }
 
-/** Redis did not reply: the state of the connection gives the reason. */
+/** Whether Redis did not reply, so that the state of the connection has the reason. */
 export function isSilence(error: Error): boolean {
   return !isReply(error) && !(error instanceof StoreUnavailable);
 }
@@ -86,7 +86,7 @@ const SENTINEL_MEANINGS: Meanings = [
 ];
 
 /**
- * Why no sentinel named a master; undefined if that is not the error. ioredis reports the cause as another
+ * Why no sentinel named a master; undefined for any other error. ioredis reports the cause as another
  * error, and keeps only its text.
  */
 export function sentinelFailure(

@@ -4,10 +4,10 @@ import { type Connection, type Reply, replyOrThrow } from './connection.ts';
 import type { Replicas } from './replicas.ts';
 import { FORBIDDEN } from './scripts.ts';
 
-/** With two, a master that takes its sentinel with it is never replaced. */
+/** With two, no failover happens if the machine of the master and of one sentinel fails. */
 const MIN_SENTINELS = 3;
 
-export interface HealthOptions {
+interface HealthOptions {
   readonly kind: StoreUrl['kind'];
   readonly prefix: string;
   readonly wanted: number;
@@ -16,7 +16,7 @@ export interface HealthOptions {
   readonly writeAll: () => Promise<readonly Reply[]>;
 }
 
-/** The health of all servers, and what an operator should change. */
+/** Checks all servers, and finds what an operator should change. */
 export function createStoreHealth(connection: Connection, options: HealthOptions) {
   const { kind, prefix, wanted, replicas, writeAll } = options;
   const store = kind === 'sentinel' || kind === 'cluster' ? kind : 'server';
@@ -50,7 +50,7 @@ export function createStoreHealth(connection: Connection, options: HealthOptions
     }
   }
 
-  /** The checks above need few commands. A user may lack one that only a request needs. */
+  /** The checks above use few commands. The user may lack a permission that only requests need. */
   async function requirePermissions(): Promise<void> {
     const keys = connection.masterNames().map((name) => connection.keyOn(name, `${prefix}ready`));
     const lists = await Promise.all(

@@ -5,7 +5,7 @@ import type { Keys } from './keys.ts';
 import { encodeRecord } from './record.ts';
 import { ENTER_ALL, ISSUE } from './scripts.ts';
 
-/** In turn a token ID, and the milliseconds for which it may stay. */
+/** Alternating: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;
 
 export type Enter = (index: string, entries: IndexEntries) => Promise<unknown>;
@@ -15,7 +15,7 @@ export function createEnter({ redis }: Connection): Enter {
   return (index, entries) => redis.eval(ENTER_ALL, 1, index, ...entries);
 }
 
-export interface IssuingOptions {
+interface IssuingOptions {
   readonly keys: Keys;
   readonly enter: Enter;
   /** Milliseconds. */
@@ -38,10 +38,10 @@ export function createIssuing(connection: Connection, { keys, enter, lifeOf }: I
   }
 
   /**
-   * The keys are on several masters, which no script can reach together, so the grants come first. A
-   * revocation that ends before the index names them came before them, and the next one finds them. If the
-   * index came first, such a revocation would take its entries away, and no later one would find the
-   * grants. If a write fails, some grants may be stored, but nobody gets their tokens.
+   * The keys are on several masters, which no script can reach together. So this stores the grants first, then
+   * the index. A revocation in between counts as earlier: it misses the grants, and the next one finds them. If
+   * the index came first, a revocation in between would remove the entries, and no later revocation would find the
+   * grants. If a write fails, some grants may be stored, but no client receives their tokens.
    */
   async function issueInCluster(issued: readonly Entry[]): Promise<void> {
     const commands = issued.map(([id, grant]): Command => {

@@ -1,6 +1,5 @@
 import type { Grant } from '../domain/grant.ts';
 import type { Selection } from '../domain/store.ts';
-import { slotOf } from './slot.ts';
 
 export type Keys = ReturnType<typeof createKeys>;
 
@@ -8,7 +7,7 @@ export type Keys = ReturnType<typeof createKeys>;
 export function createKeys(prefix: string) {
   const ofClient = (client: string) => `${prefix}client:{${client}}`;
   const ofSubject = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
-  // By a checksum: an index for each path would need as much memory as a grant.
+  // Paths with the same checksum share an index: an index for each path would need as much memory as a grant.
   const ofPath = (client: string, path: string) => `${prefix}path:{${client}:${slotOf(path)}}`;
 
   return {
@@ -32,4 +31,25 @@ export function createKeys(prefix: string) {
     /** Where a revocation moves an index. */
     ending: (index: string) => `${index}:revoked`,
   };
+}
+
+export const SLOTS = 16_384;
+
+/** CRC-16/XMODEM of each byte. */
+const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+/** The slot of a key in a cluster. If the key has braces, the text in the first pair determines it. */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open);
+  const tag = close > open + 1 ? key.slice(open + 1, close) : key;
+  let crc = 0;
+  for (const byte of Buffer.from(tag)) {
+    crc = ((crc << 8) ^ (TABLE[(crc >> 8) ^ byte] ?? 0)) & 0xffff;
+  }
+  return crc % SLOTS;
 }

@@ -4,10 +4,10 @@ import { StoreUnavailable } from '../domain/store.ts';
 /** Version of the layout. Raise it when an older program could misread a newer record. */
 const VERSION = 2;
 
-/** Of grants with `confirm`, which an older program would redeem without a confirmation. */
+/** For grants with `confirm`, which an older program would redeem without a confirmation. */
 const CONFIRM_VERSION = 3;
 
-/** Of grants with `not_before`, which an older program would allow too early. */
+/** For grants with `not_before`, which an older program would allow too early. */
 const NOT_BEFORE_VERSION = 4;
 
 function versionOf({ h: confirm, N: notBefore }: Record<string, unknown>): number {
@@ -72,7 +72,7 @@ export function encodeRecord(grant: Grant): string {
 /** Replaces the record of an external token that is revoked. */
 export const REVOKED = JSON.stringify({ v: VERSION, z: 1 });
 
-/** @throws StoreUnavailable if the text is not a record of this version: nothing is known about the token */
+/** @throws StoreUnavailable if the text is not a record of this version, so that the token cannot be checked */
 export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);

@@ -9,14 +9,14 @@ import type { StoreAccess } from './access.ts';
 import { NOW } from './scripts.ts';
 import { connect } from './server.ts';
 
-/** Nobody waits for these commands. */
+/** No request waits for these commands. */
 const TIMEOUT_MS = 5000;
 
 const GROUP = 'postern';
 
 /**
  * KEYS[1]: the stream; ARGV: its maximum length, then the ID and body of each event. Returns how many of the
- * oldest were dropped. One command for all of them: most of the cost of an event is that of its command.
+ * oldest were dropped. One command adds all events, because a command costs more than an event.
  */
 const ADD = `
 for i = 2, #ARGV, 2 do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'body', ARGV[i + 1]) end
@@ -81,7 +81,7 @@ export interface RedisEventsOptions extends StoreAccess {
 }
 
 /**
- * Events in a stream, with a connection of their own, so that they delay no decision. The braces keep the
+ * Events in a stream, with a separate connection, so that they delay no decision. The braces keep the
  * keys in one cluster slot. A delivered event is deleted, so the stream has only those that wait.
  */
 export function createRedisEvents(options: RedisEventsOptions): EventStore {

@@ -16,21 +16,22 @@ import { connect } from './server.ts';
 export interface RedisStoreOptions extends ConnectOptions {
   /** Prefix of every key. */
   readonly prefix: string;
-  /** How many replicas confirm a revocation or a new requester; 0: nobody waits for them. */
+  /** How many replicas must confirm a revocation or a new requester; 0: none. */
   readonly replicas?: number;
   /** Called for each new connection if there is something that an operator should change. */
   readonly onWarning?: (warning: string) => void;
   readonly now?: () => number;
 }
 
-/** How many grants of an index one round trip ends. */
+/** Number of grants of an index that one round trip ends. */
 const PAGE = 1000;
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
  * are in a hash, `<prefix>uses:{<id>}`.
  *
- * Each grant is in the indexes of keys.ts. They may name grants that are gone; only the grant's own key decides.
+ * Each grant is in the indexes of keys.ts. They may name grants that have ended: only the key of a grant shows
+ * whether it exists.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now, replicas: wanted = 0 } = options;
@@ -68,7 +69,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     }
   }
 
-  /** Sends whole scripts: Redis forgets their digests when it restarts. */
+  /** Sends whole scripts, not their digests, which Redis loses when it restarts. */
   function run(script: string, names: readonly string[], args: ReadonlyArray<string | number>) {
     return reply(redis.eval(script, names.length, ...names, ...args));
   }
@@ -94,7 +95,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const find = (id: string) => findExternal(id).then(live);
 
   const enterOnce = createEnter(connection);
-  // In a cluster, a failover could lose the entry and keep the grant: revoking its subject would miss it.
+  // In a cluster, a failover could lose the entry but not the grant. A revocation of the subject would miss it.
   const enter: Enter = connection.isCluster
     ? (index, entries) => confirmed(index, () => enterOnce(index, entries))
     : enterOnce;
@@ -105,7 +106,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   async function endAll(index: string): Promise<number> {
     let ended = 0;
     for (;;) {
-      // In a cluster, the master of the index could keep a removal while that of a grant loses it.
+      // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
       const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
       const ids = await reply(redis.zrange(index, 0, String(PAGE - 1)));
       if (ids.length === 0) return ended;
@@ -157,7 +158,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async saveExternal(id, grant) {
-      // Negative if it is over: then no requester starts, not even in this millisecond.
+      // Negative if that time has passed, so that no requester starts, not even in this millisecond.
       const admitted = grant.expiresAt - now();
       const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
       await run(scripts.SAVE_EXTERNAL, [keys.grant(id)], args);

@@ -5,9 +5,9 @@ import { Unconfirmed } from '../domain/store.ts';
 import { type Connection, type ConnectOptions, replyOrThrow } from './connection.ts';
 import { codeOf } from './failure.ts';
 
-const RECONNECTED = 'The connection to Redis was made again';
+const RECONNECTED = 'The connection to Redis was lost in between';
 
-export interface ReplicaOptions extends ConnectOptions {
+interface ReplicaOptions extends ConnectOptions {
   /** How many replicas of a master must confirm. */
   readonly wanted: number;
   /** Written before each WAIT. */
@@ -102,13 +102,13 @@ type LineOptions = ReplicaOptions & Pick<Connection, 'failureOf'>;
 
 interface Line {
   learn(): Promise<unknown>;
-  /** Returns a function that confirms what is written on the readers' connection in between. */
+  /** Returns a function that confirms what the main connection has written since this call. */
   begin(): () => Promise<void>;
   close(): void;
 }
 
 /**
- * The second connection to a master: WAIT holds up all commands behind it, so readers have their own.
+ * The second connection to a master, only for WAIT: it delays all later commands on its connection.
  * The replication ID identifies a master: it is new when a replica is promoted.
  */
 function createLine(main: Redis, key: () => string, options: LineOptions): Line {
@@ -138,7 +138,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     if (second.status !== 'ready') {
       await once(second, 'ready', { signal: AbortSignal.timeout(waitMs) });
     }
-    // Without a write of this connection before it, WAIT would answer at once.
+    // Without an earlier write on this connection, WAIT would reply immediately.
     const commands = second.pipeline().set(key(), '', 'PX', 1000).wait(wanted, waitMs);
     const replies = await commands.info('replication').exec();
     const [, count, info] = (replies ?? []).map(replyOrThrow);
@@ -149,14 +149,14 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     learn,
     begin() {
       const { stream } = main;
-      // The operation follows on the same connection, so a reply from now on is early enough.
+      // The operation follows on the same connection, so this reply comes before those of the operation.
       const began = (stream && ids.get(stream)) ?? learn();
       return async () => {
         const id = await began;
         if (id === undefined) throw new Unconfirmed('The master of Redis is not known');
         if (main.stream !== stream) throw new Unconfirmed(RECONNECTED);
         const reached = await barrier().catch((error: Error) => {
-          throw new Unconfirmed(`No replica could be asked: ${failureOf(error).shown}`);
+          throw new Unconfirmed(`The replicas could not confirm: ${failureOf(error).shown}`);
         });
         if (reached.id !== id) {
           second.disconnect(true);
@@ -178,8 +178,8 @@ function masterId(info: unknown): string | undefined {
 }
 
 /**
- * Group commit: runs one at a time. Calls that arrive meanwhile share the next run, which starts after
- * all of them.
+ * Group commit: runs one at a time. Calls that arrive during a run share the next run, which starts after all
+ * of them.
  */
 export function grouped<T>(run: () => Promise<T>): () => Promise<T> {
   let running: Promise<unknown> = Promise.resolve();
@@ -187,7 +187,7 @@ export function grouped<T>(run: () => Promise<T>): () => Promise<T> {
 
   async function start(): Promise<T> {
     await running;
-    // Replies that arrived together are handled in one turn.
+    // Wait until all replies that arrived together are handled.
     await turn();
     next = undefined;
     const result = run();

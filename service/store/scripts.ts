@@ -11,7 +11,7 @@
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
 
-/** Redis's clock, in milliseconds since the epoch. */
+/** Redis' clock, in milliseconds since the epoch. */
 export const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -77,8 +77,9 @@ enter(KEYS[1], 1, #ARGV)
 `;
 
 /**
- * redeem() of domain/requester.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it
- * also waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; then the cookies.
+ * redeem() of domain/requester.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it also
+ * waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; then
+ * the cookies.
  *
  * Before the first use, the key expires when no new requester is admitted. From then on it lives for
  * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
@@ -222,7 +223,7 @@ return {grant.p, grant.u}
 
 /**
  * KEYS: an index, and the key to which START_ENDING moves it; ARGV: the limit, then the score and ID of
- * the cursor, if any. Returns IDs and scores in turn, or 1 if a revocation is running or was
+ * the cursor, if any. Returns alternating IDs and scores, or 1 if a revocation is running or was
  * interrupted. If the cursor's entry is gone or moved, a temporary entry finds its position.
  */
 export const LIST = `
@@ -242,8 +243,8 @@ return redis.call('ZRANGE', KEYS[1], first, first + ARGV[1] - 1, 'WITHSCORES')
 `;
 
 /**
- * Separates the grants that are issued already from later ones. KEYS: an index, and the key to which it
- * is moved. Returns 1 if that key exists: a revocation is running or was interrupted.
+ * Separates existing grants from later ones. KEYS: an index, and the key to which it is moved. Returns 1 if that
+ * key exists: a revocation is running or was interrupted.
  */
 export const START_ENDING = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end

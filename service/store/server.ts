@@ -1,10 +1,15 @@
 import { Redis } from 'ioredis';
 import type { StoreUrl } from '../store-url.ts';
-import { checkedUrl, type ServerOptions, serverOptions } from './access.ts';
+import {
+  checkedUrl,
+  type MasterConnector,
+  type ServerOptions,
+  sentinelOptions,
+  serverOptions,
+} from './access.ts';
 import { connectCluster } from './cluster.ts';
 import { type Connection, type ConnectOptions, createState, replyOrThrow } from './connection.ts';
 import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
-import { type MasterConnector, sentinelOptions } from './sentinel.ts';
 
 /** The name of a master without a cluster. */
 const ONLY = '';
@@ -37,7 +42,7 @@ function connectServer(
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
       state.refuse(failureOf(error));
-      // Once per connection: the address may now lead to the new master.
+      // Once per connection: the address may now belong to the new master.
       const leaves = redis.status === 'ready' && !isLeaving;
       isLeaving = true;
       return leaves;

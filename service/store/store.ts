@@ -26,7 +26,7 @@ export function openStore(
     observer,
     onWarning: (warning) => log.warn({ redis }, warning),
     onState(state, failure) {
-      // Each attempt to reconnect would report the same again.
+      // Otherwise each attempt to reconnect would log the same line.
       const news = `${state} ${failure?.message ?? ''}`;
       if (news === reported || (state === 'down' && reported.startsWith('down') && !failure))
         return;
@@ -41,7 +41,7 @@ export function openStore(
   });
 }
 
-/** Opens the store of events beside that of tokens. */
+/** Opens the store of events, which is in the same place as that of tokens. */
 export function openEventStore(options: RedisEventsOptions): EventStore {
   return options.url === 'memory:' ? createMemoryEvents() : createRedisEvents(options);
 }

@@ -74,7 +74,7 @@ test('API: a store that fails gets 503 except on /livez, and the reason is only 
     expect(headers.get('content-type')).toBe('application/problem+json');
     expect(body).toMatchObject({
       code: 'unavailable',
-      detail: 'There is no answer from the token store.',
+      detail: 'Postern gets no response from the token store.',
     });
   }
   expect(withoutAudit()).toHaveLength(replies.length);

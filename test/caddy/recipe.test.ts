@@ -237,7 +237,7 @@ test.each<[string, RequestListener]>([
   ['a target that ends in a slash', answers(204, target('/protected/'))],
   ['no answer', () => {}],
   ['a closed connection', ({ socket }) => void socket.destroy()],
-])('Caddy: a gate with %s opens nothing: 503', async (_, gate) => {
+])('Caddy: a gate with %s gets 503 and no file', async (_, gate) => {
   const own = await started({ gate });
   const token = 'ps_mTaWzRs-n8A6OXBYPe03lhvMgydwB1tV';
   const headers = { Referer: `http://files.example/${token}`, Authorization: `Bearer ${token}` };
@@ -246,7 +246,7 @@ test.each<[string, RequestListener]>([
   expect(own.log()).not.toContain(token);
 });
 
-test('Caddy: a gate that denies with a target opens nothing', async () => {
+test('Caddy: a denial with a target sends no file', async () => {
   const own = await started({ gate: answers(403, target('/protected/a.txt')) });
   const { status, text } = await own.ask('GET', '/download/a.txt');
   expect(status).toBe(403);

@@ -24,7 +24,7 @@ function createSite(postern: Parameters<typeof redirectToFile>[0]) {
   return (path: string, user = 'ada') => app.request(path, { headers: { 'x-user': user } });
 }
 
-test('redirectToFile: 303 to the URL of a new token, which nobody stores', async () => {
+test('redirectToFile: 303 to the URL of a new token, with no-store', async () => {
   const { postern } = createClients();
   const response = await createSite(postern)('/files/a%20b.pdf');
   expect(response.status).toBe(303);

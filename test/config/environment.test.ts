@@ -6,12 +6,12 @@ test.each([
   ['POSTERN_APIKEYS', 'did you mean POSTERN_API_KEYS?'],
   ['POSTERN_LISTNE', 'did you mean POSTERN_LISTEN?'],
   ['POSTERN_CONF', 'did you mean POSTERN_CONFIG?'],
-  ['POSTERN_TOKEN_LENGTH', 'there are POSTERN_CONFIG, POSTERN_LISTEN'],
-  ['POSTERN_API', 'it is for postern token and postern doctor'],
+  ['POSTERN_TOKEN_LENGTH', 'the name of a setting: POSTERN_CONFIG, POSTERN_LISTEN'],
+  ['POSTERN_API', 'only postern token and postern doctor use this variable'],
   ['POSTERN_API_KEY', 'unset it for the service; did you mean POSTERN_API_KEYS?'],
-  ['POSTERN_', 'there are'],
-  ['POSTERN_PORT', 'there are'],
-  ['POSTERN_API_PORT', 'there are'],
+  ['POSTERN_', 'the name of a setting: POSTERN_CONFIG, '],
+  ['POSTERN_PORT', 'the name of a setting: POSTERN_CONFIG, '],
+  ['POSTERN_API_PORT', 'the name of a setting: POSTERN_CONFIG, '],
 ])('config: the variable %s is unknown', (variable, expected) => {
   expect(issuesOf({ [variable]: '7300' })).toEqual([
     { field: variable, expected: expect.stringContaining(expected) },

@@ -77,13 +77,13 @@ test.each([
 test.each([
   ['listn: a', 'listn', 'did you mean listen?'],
   ['POSTERN_API_LISTEN: a', 'POSTERN_API_LISTEN', 'did you mean api_listen?'],
-  ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'a key that Postern knows'],
-  ['config: a', 'config', 'a key that Postern knows'],
-  ['token_length: 5', 'token_length', 'a key that Postern knows'],
-  ['__proto__: { listen: a }', '__proto__', 'a key that Postern knows'],
-  ['<<: { listen: a }', '"<<"', 'a key that Postern knows'],
-  ['"a\\nb\\e": c', '"a\\nb\\u001b"', 'a key that Postern knows'],
-  ['1: c', '1', 'a key that Postern knows'],
+  ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'one of the keys listen, api_listen'],
+  ['config: a', 'config', 'one of the keys listen, api_listen'],
+  ['token_length: 5', 'token_length', 'one of the keys listen, api_listen'],
+  ['__proto__: { listen: a }', '__proto__', 'one of the keys listen, api_listen'],
+  ['<<: { listen: a }', '"<<"', 'one of the keys listen, api_listen'],
+  ['"a\\nb\\e": c', '"a\\nb\\u001b"', 'one of the keys listen, api_listen'],
+  ['1: c', '1', 'one of the keys listen, api_listen'],
 ])('config: unknown key in %j', (yaml, field, expected) => {
   expect(fileIssues(GOOD + yaml)).toEqual([
     { field, where: 'postern.yaml:2', expected: expect.stringContaining(expected) },

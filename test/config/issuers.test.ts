@@ -91,7 +91,7 @@ test.each([
   ['algorithms', 'EdDSA', 'a list'],
   ['algorithms', [], 'at least one'],
   ['jwks_file', 'a.json', 'not both'],
-  ['client', 'batch', 'none has this one'],
+  ['client', 'batch', 'no API key has this id'],
   ['client', 'a b', 'letters, digits'],
   ['paths', [], 'at least one public prefix'],
   ['paths', '/download/', 'a list'],

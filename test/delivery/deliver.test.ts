@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { createDeliver } from '../../service/delivery/deliver.ts';
+import { createDeliver } from '../../service/delivery/collect.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { recorder } from '../events/recorded.ts';

@@ -6,9 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
 
 interface Boundary {
-  /** The part of the project: the longest entry that a file's path starts with counts. */
+  /** A part of the project. For a file, the longest entry that its path starts with applies. */
   readonly part: string;
-  /** Parts it may import beside itself. */
+  /** Parts that it may import besides itself. */
   readonly imports: readonly string[];
   /** Packages it may import. `node:` stands for each module of Node.js. */
   readonly packages: readonly string[];
@@ -32,55 +32,55 @@ const boundaries: readonly Boundary[] = [
     part: 'service/store/',
     imports: [DOMAIN, STORE_URL],
     packages: ['ioredis', 'pino', 'node:'],
-    why: 'The store keeps grants. It knows neither HTTP nor configuration.',
+    why: 'The store keeps grants. It uses neither HTTP nor the configuration.',
   },
   {
     part: 'service/jwt/',
     imports: [DOMAIN, ...SHARED],
     packages: ['jose', 'zod', 'node:'],
-    why: 'JWTs are read and signed for the domain, without HTTP and store.',
+    why: 'JWTs are verified and signed for the domain, without HTTP and without the store.',
   },
   {
     part: 'service/storage/',
     imports: [DOMAIN],
     packages: ['node:crypto'],
-    why: 'Signing is a pure function of the time. The domain calls it without knowing it.',
+    why: 'A signature depends only on the request and the time. The domain gets the function as an argument.',
   },
   {
     part: 'service/events/',
     imports: [DOMAIN],
     packages: ['pino', 'node:'],
-    why: 'Events are delivered beside the service. They know no store and no metrics.',
+    why: 'Events get their store and their metrics as arguments.',
   },
   {
     part: 'service/metrics/',
     imports: [DOMAIN],
     packages: ['prom-client', 'node:'],
-    why: 'Only metrics know labels. They measure the domain from outside.',
+    why: 'Only metrics have labels. They wrap functions of the domain to measure them.',
   },
   {
     part: 'service/config/',
     imports: [DOMAIN, STORE_URL],
     packages: ['yaml', 'zod', 'node:'],
-    why: 'Configuration is read once, at the start. It opens nothing.',
+    why: 'The configuration is only read and checked. It starts no server and no connection.',
   },
   {
     part: 'service/gate/',
     imports: [DOMAIN, ...SHARED, 'service/metrics/'],
     packages: ['pino', 'content-disposition', 'node:'],
-    why: 'The gate gets the domain as an argument. It names no store, and never the API.',
+    why: 'The gate gets the domain as an argument. It imports neither a store nor the API.',
   },
   {
     part: 'service/api/',
     imports: [DOMAIN, ...SHARED],
     packages: ['hono', 'zod', 'pino', 'node:'],
-    why: 'The API gets the domain as an argument. It names no store, and never the gate.',
+    why: 'The API gets the domain as an argument. It imports neither a store nor the gate.',
   },
   {
     part: 'service/delivery/',
     imports: [DOMAIN],
     packages: ['pino'],
-    why: 'What nginx sent is collected without sockets. It can change numbers, and no decision.',
+    why: 'Lines of nginx are collected without sockets. They change counters, not decisions.',
   },
   {
     part: STORE_URL,
@@ -207,13 +207,13 @@ describe('boundaries: a file imports only what its part of the project may use',
     ['service/domain/a.ts', "import 'node:fs'", 'depends on no framework'],
     ['service/domain/a.ts', "import type {} from 'pino'", 'depends on no framework'],
     ['service/domain/a.ts', "import '../store/memory.ts'", 'depends on no framework'],
-    ['service/store/a.ts', "import '../problem.ts'", 'neither HTTP nor configuration'],
-    ['service/gate/gate.ts', "await import('../store/store.ts')", 'names no store'],
-    ['service/gate/a.ts', "import '../api/http.ts'", 'never the API'],
-    ['service/api/a.ts', "import { x } from '../config/config.ts'", 'names no store'],
-    ['service/api/a.ts', "import 'ioredis'", 'names no store'],
+    ['service/store/a.ts', "import '../problem.ts'", 'neither HTTP nor the configuration'],
+    ['service/gate/gate.ts', "await import('../store/store.ts')", 'neither a store'],
+    ['service/gate/a.ts', "import '../api/http.ts'", 'nor the API'],
+    ['service/api/a.ts', "import { x } from '../config/config.ts'", 'neither a store'],
+    ['service/api/a.ts', "import 'ioredis'", 'neither a store'],
     ['service/jwt/a.ts', "import '../api/http.ts'", 'without HTTP'],
-    ['service/events/a.ts', "import '../store/redis.ts'", 'know no store'],
+    ['service/events/a.ts', "import '../store/redis.ts'", 'get their store'],
     ['service/listen.ts', "import '../dev/ports.ts'", 'runs without cli/, dev/ and test/'],
     ['service/main.ts', "import '../cli/program.ts'", 'runs without cli/, dev/ and test/'],
     ['cli/a.ts', "import '../service/store/store.ts'", 'reads the configuration'],

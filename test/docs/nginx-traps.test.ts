@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { RULES } from '../../cli/doctor/config/rules.ts';
+import { RULES } from '../../cli/doctor/config/doctor.ts';
 import { CHECKS } from '../../cli/doctor/site/doctor.ts';
 import { projectRoot } from '../../dev/paths.ts';
 import { fencedBlocks } from './blocks.ts';

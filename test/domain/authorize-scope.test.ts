@@ -47,7 +47,7 @@ test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', 'get', 'GET,
   },
 );
 
-test('authorize: a token for one site opens nothing on another', async () => {
+test('authorize: a token for one site is denied on another', async () => {
   const { issue, authorize } = createDecider();
   const { url } = await issue({ path: '/download/a', site: 'a.example' });
   expect(await authorize(url, { site: 'A.EXAMPLE' })).toMatchObject({ allow: true });

@@ -36,7 +36,7 @@ test('authorize: a target has at most 2048 bytes of UTF-8', async () => {
   expect(longer).toMatchObject({ code: 'invalid_request' });
 });
 
-test('authorize: without a token nothing opens, and the store is not asked', async () => {
+test('authorize: a request without a token is denied, and the store is not used', async () => {
   const { store } = createDecider();
   const find = () => expect.unreachable('the store was asked');
   const { authorize } = createDecider({ store: { ...store, find } });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { withoutTokens } from '../../service/domain/without-tokens.ts';
-import { logDecision } from '../../service/gate/log.ts';
+import { logDecision } from '../../service/gate/report.ts';
 import { keptLog } from '../api/ask-api.ts';
 import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
 import { mount } from '../support/postern.ts';

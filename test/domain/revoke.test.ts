@@ -45,6 +45,6 @@ test.each<[string, LookUpResult, string]>([
   },
 );
 
-test('revoke: a JWT that nobody trusted has issued does not reach the store', async () => {
+test('revoke: a JWT of an issuer that is not trusted does not reach the store', async () => {
   expect(await callsOf({ rejection: { reason: 'kid' } })).toEqual([]);
 });

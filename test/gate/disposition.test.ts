@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { dispositionOf } from '../../service/gate/header-values.ts';
+import { dispositionOf } from '../../service/gate/headers.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DenyCode } from '../../service/domain/decision.ts';
 import { newToken } from '../../service/domain/token.ts';
-import { createDecisionEvents } from '../../service/gate/events.ts';
+import { createDecisionEvents } from '../../service/gate/report.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { recorder } from '../events/recorded.ts';
 import { grantAt } from '../store/grants.ts';

@@ -93,7 +93,7 @@ describe('examples/seed.conf', () => {
       }
     });
 
-    test('a user gets a token for their own files with an access token, which itself opens nothing', async () => {
+    test('a user gets a token for their own files with an access token, which is not accepted for files', async () => {
       const exp = Math.floor(Date.now() / 1000) + 300;
       const who = { iss: login.issuer, aud: login.audience, sub: 'ada', exp };
       const access = await new SignJWT(who)

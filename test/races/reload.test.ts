@@ -80,7 +80,7 @@ test('reload: an invalid configuration is reported with all errors, and changes 
   const line = await service.apply({ ...wrong, expires_in: 'soon' });
   expect(line).toMatchObject({
     level: 'error',
-    msg: 'the configuration was not reloaded: the previous one stays in force',
+    msg: 'the configuration was not reloaded: Postern keeps the previous one',
   });
   expect(line.errors.map(({ field }: { field: string }) => field).sort()).toEqual([
     'api_keys[0].key',
@@ -239,7 +239,7 @@ test('reload: requests in flight finish with the old configuration, also if the 
   await service.apply({ ...CONFIG, api_keys: [BATCH] });
   expect((await service.issue({ path: '/download/a' })).status).toBe(401);
   service.signal('SIGTERM');
-  await waitFor(() => service.stdout().includes('"ending'), { what: 'the end to begin' });
+  await waitFor(() => service.stdout().includes('"stopping'), { what: 'the end to begin' });
   await service.file.write({ ...CONFIG, expires_in: 'invalid' });
   for (let i = 0; i < 5; i += 1) service.signal('SIGHUP');
   const answered = new Promise<string>((resolve) => {

@@ -91,7 +91,7 @@ test('replicas: an operation on many keys asks all masters', async () => {
   );
 });
 
-test('replicas: an operation that needs no confirmation, or that failed, asks nobody', async () => {
+test('replicas: an operation that needs no confirmation, or that failed, waits for no replica', async () => {
   const { replicas, server, confirmations } = createReplicated();
   await replicas.confirmed(
     'a',

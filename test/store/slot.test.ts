@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { slotOf } from '../../service/store/slot.ts';
+import { slotOf } from '../../service/store/keys.ts';
 
 // From the specification of Redis Cluster, and CLUSTER KEYSLOT.
 test.each([

@@ -8,7 +8,7 @@ import { type Emit, EVENT_TYPES } from '../../service/domain/event.ts';
 import type { Format } from '../../service/domain/issue.ts';
 import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts';
 import type { Store } from '../../service/domain/store.ts';
-import type { CookieSettings } from '../../service/gate/header-values.ts';
+import type { CookieSettings } from '../../service/gate/headers.ts';
 import type { Jwt } from '../../service/jwt/open.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';

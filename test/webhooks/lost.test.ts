@@ -89,7 +89,7 @@ test('webhooks: SIGTERM waits for deliveries, and hands the others over at once'
   const issued = await issueMany(first, 30);
   await waitFor(() => slow.state.atOnce === 8, { what: 'deliveries to wait' });
   first.signal('SIGTERM');
-  await waitFor(() => first.stdout().includes('"ending'), { what: 'the end to begin' });
+  await waitFor(() => first.stdout().includes('"stopping'), { what: 'the end to begin' });
   const others = issued.length - waiting.length;
   for (const answer of waiting) answer();
   expect(await first.stop()).toEqual({ code: 0, signal: null });

@@ -3,8 +3,8 @@ import { ask } from '../../dev/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../dev/redis-cluster.ts';
 import { type RedisSentinel, startRedisSentinel } from '../../dev/redis-sentinel.ts';
 import { waitFor } from '../../dev/wait.ts';
+import { slotOf } from '../../service/store/keys.ts';
 import { createRedisEvents } from '../../service/store/redis-events.ts';
-import { slotOf } from '../../service/store/slot.ts';
 import { event, eventContract } from '../events/contract.ts';
 import { engines } from '../store/engines.ts';
 

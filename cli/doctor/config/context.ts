@@ -15,7 +15,7 @@ export interface Location extends Context {
   readonly locations: readonly Location[];
 }
 
-/** A server block. It serves what no location matches, as the location / would. */
+/** A server block. It serves requests that match no location, as `location /` would. */
 export interface Server extends Location {
   readonly names: readonly string[];
 }
@@ -79,19 +79,19 @@ export function has(at: Pick<Directive, 'block'>, name: string): boolean {
   return own(at, name).length > 0;
 }
 
-/** The directives of these names that are in force here: the nearest level with any replaces all levels above. */
+/** The directives of these names that apply here: the nearest level that has any replaces all levels above. */
 export function effective(context: Context, ...names: string[]): readonly Directive[] {
   const here = own(context, ...names);
   if (here.length > 0 || context.parent === undefined) return here;
   return effective(context.parent, ...names);
 }
 
-/** The directive in force, for a directive that can occur once. */
+/** The directive that applies here, for a directive that can occur once. */
 export function inForce(context: Context, name: string): Directive | undefined {
   return effective(context, name)[0];
 }
 
-/** Its first word. */
+/** The first word of the directive that applies here. */
 export function firstWord(context: Context, name: string): string | undefined {
   return inForce(context, name)?.args[0];
 }
@@ -123,7 +123,7 @@ export function prefixMatch(
   return best === undefined ? undefined : (prefixMatch(best, uri) ?? best);
 }
 
-/** The regex locations that could take a URI, or one below it, from its prefix location. */
+/** The regex locations that could match a URI, or a URI below it, instead of its prefix location. */
 export function regexRivals(server: Pick<Server, 'locations'>, uri: string): readonly Location[] {
   return server.locations.filter(
     ({ modifier, path }) => modifier.startsWith('~') && couldMatch(path, uri, modifier === '~*'),
@@ -134,7 +134,7 @@ export function isPrefix(modifier: string): boolean {
   return modifier === '' || modifier === '^~';
 }
 
-/** It is certain that a regex does not match only if it begins with other letters. */
+/** Whether a regex could match. It cannot only if it begins with other letters. */
 function couldMatch(regex: string, uri: string, ignoresCase: boolean): boolean {
   if (hasAlternatives(regex)) return true;
   const literal = /^\^((?:[\w/-](?![*+?{]))*)/.exec(regex)?.[1] ?? '';

@@ -24,7 +24,7 @@ export function wordsOf({ name, args }: Directive): string {
   return [name, ...args].join(' ');
 }
 
-/** The text is not a configuration: what is wrong, and where. */
+/** The text is not a configuration. The message has the file, the line and the reason. */
 export class Unreadable extends UsageError {
   constructor(reason: string, { file, line }: Position) {
     super(escapeControls(`${file}:${line}: ${reason}`));
@@ -39,7 +39,7 @@ const HANDLED_BY =
   /^((proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass|stub_status|empty_gif|content_by_lua\w*|js_content|perl)$/;
 
 /**
- * Whether the response to each request of a block is something else than a file.
+ * Whether the response to each request of a block is something other than a file.
  *
  * `break` skips all later directives, including a `return`, and nginx then serves the file.
  */

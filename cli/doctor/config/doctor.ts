@@ -7,8 +7,15 @@ import { escapeControls } from '../../terminal.ts';
 import { type Diagnosis, formatFinding } from '../report.ts';
 import { httpOf } from './context.ts';
 import { diskFiles, dumpedFiles, load, withoutMessages } from './load.ts';
-import { findTraps } from './rules.ts';
-import { siteOf, snippetOf } from './site.ts';
+import { deliveryRules } from './rules/delivery.ts';
+import { gateRules } from './rules/gate.ts';
+import { mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
+import { internalRules } from './rules/internal.ts';
+import { locationRules } from './rules/locations.ts';
+import { serverRules } from './rules/server.ts';
+import { upstreamRules } from './rules/upstream.ts';
+import { type SiteConfig, siteOf, snippetOf } from './site.ts';
+import type { Rule, Trap } from './trap.ts';
 import { versionIn } from './version.ts';
 
 interface DoctorOptions {
@@ -75,4 +82,33 @@ export function diagnoseText(printed: string, name: string, options: DoctorOptio
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+/** Ordered by damage: exposed files, exposed tokens, failed requests. */
+export const RULES: Readonly<Record<string, Rule>> = {
+  'old-nginx': tooOld,
+  ...locationRules,
+  ...gateRules,
+  ...internalRules,
+  ...serverRules,
+  ...deliveryRules,
+  ...upstreamRules,
+  version: otherVersion,
+  mounts: mountMismatch,
+};
+
+interface ReportedTrap extends Trap {
+  readonly rule: string;
+}
+
+/** Finds each trap once, even if two server blocks include the same line. */
+function findTraps(site: SiteConfig): readonly ReportedTrap[] {
+  const found = new Map<string, ReportedTrap>();
+  for (const [rule, find] of Object.entries(RULES)) {
+    for (const trap of find(site)) {
+      const { at, seen } = trap;
+      found.set([rule, at.file, at.line, seen].join('\0'), { rule, ...trap });
+    }
+  }
+  return [...found.values()];
 }

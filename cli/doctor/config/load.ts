@@ -3,11 +3,11 @@ import { dirname, join, resolve } from 'node:path';
 import { type Directive, type Position, Unreadable } from './directive.ts';
 import { parse } from './parse.ts';
 
-/** Nested includes, and all directives: more than any site has, and few enough not to hang. */
+/** Limits for nested includes and for directives: more than any site has, and few enough to finish quickly. */
 const MAX_INCLUDES = 32;
 const MAX_DIRECTIVES = 200_000;
 
-export interface Loaded {
+interface Loaded {
   readonly root: readonly Directive[];
   readonly files: readonly string[];
 }
@@ -110,8 +110,8 @@ function isGlob(name: string): boolean {
 }
 
 /**
- * A regular expression for a glob. `*` does not match a slash or a leading dot. What is between two stars
- * is matched at the first place where it can be and nowhere else, or many stars would take hours.
+ * A regular expression for a glob. `*` does not match a slash or a leading dot. The text between two stars matches
+ * only at its first position: otherwise a glob with many stars would take hours.
  */
 function globPattern(glob: string): RegExp {
   let stars = 0;

@@ -33,16 +33,16 @@ export interface SiteConfig {
   /** Undefined: unknown. */
   readonly mounts: readonly Mount[] | undefined;
   readonly snippets: readonly SnippetFile[];
-  /** Of nginx. Undefined: unknown. */
+  /** The version of nginx. Undefined: unknown. */
   readonly version?: Version | undefined;
 }
 
 /** A file of Postern's, and its version. Absent: none, as before 0.1.0. */
-export interface SnippetFile extends Position {
+interface SnippetFile extends Position {
   readonly version?: string | undefined;
 }
 
-/** Recognizes a snippet by its first line. */
+/** The version of a snippet, recognized by its first line. Empty if the file is not a snippet. */
 export function snippetOf(file: string, text: string): readonly SnippetFile[] {
   const [first = '', ...lines] = text.split('\n', 20);
   if (!/^# Postern\b/.test(first)) return [];
@@ -130,7 +130,7 @@ function isOfMount({ modifier, path, server }: Location, mounts: readonly Mount[
   );
 }
 
-/** A guess if nothing else is found: an `internal` location that serves files and is not an error page or another check. */
+/** A guess, if no other is found: an `internal` location that serves files, and is not for error pages or auth_request. */
 function isLikely(location: Location): boolean {
   const { modifier, path, server } = location;
   if (!isPrefix(modifier) || !has(location, 'internal')) return false;

@@ -20,16 +20,16 @@ export function rule({ find, ...texts }: Pick<Trap, 'why' | 'fix'> & { find: Fin
 
 type Find = (site: SiteConfig) => Iterable<Pick<Trap, 'at' | 'seen'> & Partial<Trap>>;
 
-/** The lines of a snippet that protect something, with the reason. */
+/** The lines of a snippet that protect something, each with its reason. The line is also the fix. */
 export type Requirements = Readonly<Record<string, string | Requirement>>;
 
 interface Requirement {
   readonly why: string;
-  /** By default: the line is in force. */
+  /** By default: whether the line applies. */
   isMet(location: Location): boolean;
 }
 
-/** Compares the directives in force, not the text: a snippet may be edited. */
+/** Compares the directives that apply, not the text, because a snippet may be edited. */
 export function unmet(
   locations: readonly Location[],
   lines: Requirements,
@@ -68,7 +68,7 @@ export function turnedOnIn(
     Object.entries(reasons).flatMap(([name, why]) => {
       const at = turnedOn(location, name);
       if (at === undefined) return [];
-      const seen = `${wordsOf(at)} is in force in ${titleAt(location)}`;
+      const seen = `${wordsOf(at)} applies to ${titleAt(location)}`;
       return { at, seen, why, fix: `${name} off; in that location${hint}` };
     }),
   );

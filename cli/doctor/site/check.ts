@@ -9,7 +9,7 @@ export type Verdict = 'ok' | 'failed' | 'skipped' | 'untested';
 
 export interface CheckResult {
   readonly verdict: Verdict;
-  /** For a person; never contains a token. */
+  /** The result for a person, without tokens. */
   readonly saw: string;
   /** Replaces the text of the check, if a more specific one is known. */
   readonly why?: string;
@@ -53,7 +53,7 @@ const MAX_NAMED = 8;
 /** The site or Postern is busy: the response proves nothing. */
 const BUSY = [429, 503];
 
-/** Whether the response contains a part of the canary that cannot be there by chance. */
+/** Whether the response contains a part of the canary, long enough to exclude chance. */
 export function hasCanary({ body }: SiteResponse, { canary }: TestedSite): boolean {
   return body.includes(canary.body.subarray(0, 16)) || body.includes(canary.body.subarray(-16));
 }

@@ -75,7 +75,7 @@ export async function sendRequest(
   });
   // For the whole exchange: a site that sends one byte at a time must not block the doctor.
   const timer = setTimeout(() => {
-    sent.destroy(new Error(`none within ${TIMEOUT_MS / 1000} s`));
+    sent.destroy(new Error(`no response within ${TIMEOUT_MS / 1000} s`));
   }, TIMEOUT_MS);
   // Also for errors after the response.
   sent.on('error', () => {});
@@ -97,7 +97,7 @@ async function responseOf(sent: ClientRequest, signal: AbortSignal): Promise<Inc
     return response;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (message === 'socket hang up') throw new NoAnswer('the connection was closed without one');
+    if (message === 'socket hang up') throw new NoAnswer('the connection was closed');
     throw new NoAnswer(signal.aborted ? 'stopped' : (code ?? message));
   }
 }

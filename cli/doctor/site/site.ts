@@ -3,7 +3,7 @@ import { Failure } from '../../errors.ts';
 import type { Request, SiteResponse } from './http.ts';
 
 /** The file that the doctor requests, with and without a valid token. */
-export interface Canary {
+interface Canary {
   /** Decoded, as in the API. */
   readonly path: string;
   /** Encoded, as in a request line. */

@@ -52,7 +52,7 @@ test.each(Object.entries(SHAPES))(
 
 test('key generate: the file is for POSTERN_JWT_KEYS only if Postern signs with the key', async () => {
   const { stdout } = await done('key generate --out shop-private.json');
-  expect(stdout).toMatch(/^If Postern is to sign with this key, set POSTERN_JWT_KEYS/m);
+  expect(stdout).toMatch(/^To let Postern sign with this key, set POSTERN_JWT_KEYS/m);
 });
 
 test('key generate: each key is different, and the default is EdDSA', async () => {

@@ -124,7 +124,7 @@ describe('token explain: a JWT, with the configuration of the service', () => {
         prefix: '/download/x/',
         sub: 'ada',
         store: expect.stringContaining(
-          revocable ? `token show -- ${issued.id}` : 'records nothing',
+          revocable ? `token show -- ${issued.id}` : 'does not keep this token',
         ),
       });
     }

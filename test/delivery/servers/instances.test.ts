@@ -83,6 +83,6 @@ test('delivery: an address that is in use is named', async () => {
     },
   });
   await expect(starting).rejects.toThrow(
-    `postern cannot listen on ${listen}: another process listens there. See POSTERN_DELIVERY_LISTEN.`,
+    `postern cannot listen on ${listen}: another process listens on it. See POSTERN_DELIVERY_LISTEN.`,
   );
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../../../dev/redis.ts';
 import { waitFor } from '../../../dev/wait.ts';
 import type { Store } from '../../../service/domain/store.ts';
-import { slotOf } from '../../../service/store/slot.ts';
+import { slotOf } from '../../../service/store/keys.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
 import { grantAt, newId } from '../grants.ts';
 import { keysOf, openRedis, tell } from '../open-redis.ts';
@@ -210,7 +210,7 @@ test('Redis keys: the requesters of a grant are removed with it', async () => {
   expect(await keysWithoutIndexes()).toEqual([]);
 });
 
-test('Redis keys: a used grant whose requesters were lost allows nobody', async () => {
+test('Redis keys: a used grant whose requesters were lost allows no requester', async () => {
   const id = newId();
   await store.issue([[id, grantAt(Date.now(), { uses: { max: 2, resumeFor: 60 } })]]);
   const requester = { cookies: [], address: '192.0.2.1', newCookie: newId() };

@@ -4,7 +4,7 @@ import { type Rule, rule, type Trap } from '../trap.ts';
 
 const POLICY = '$postern_content_security_policy';
 
-/** Headers and pages that the client receives. */
+/** Headers and error pages that the client receives. */
 export const deliveryRules: Readonly<Record<string, Rule>> = {
   'cache-control': rule({
     why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
@@ -20,7 +20,7 @@ export const deliveryRules: Readonly<Record<string, Rule>> = {
         })),
   }),
   'http-conf': rule({
-    why: 'A page, a drawing or a script that somebody uploaded is opened with the rights of your site.',
+    why: 'A browser opens an uploaded page, SVG image or script with the rights of your site.',
     fix: 'include postern/http.conf; in the http block',
     find: ({ http, internals }) =>
       own(http, 'map').some(({ args }) => args[1] === POLICY)
@@ -90,8 +90,8 @@ function opened(gate: Location): readonly Trap[] {
     .filter((line, at) => counts(line, at) && (isAllow(line) || leadsToFiles(line, gate)))
     .map((at) => ({
       at,
-      seen: `${wordsOf(at)} is in force in ${titleAt(gate)}`,
-      why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it leads to is sent without a token.',
+      seen: `${wordsOf(at)} applies to ${titleAt(gate)}`,
+      why: 'nginx uses it before the gate has allowed the request, or after a denial: a file that it names is sent without a token.',
       fix: 'error_page … /pages/401.html; use a separate page, without = and without a variable',
     }));
 }
@@ -113,7 +113,7 @@ function leadsToFiles({ args }: Directive, { server }: Location): boolean {
 /** The statuses of a denial. The other statuses are errors, for which the snippet has a page. */
 const DENIALS = ['401', '403'];
 
-/** Error pages of the site that those of the snippet replace. */
+/** Error pages of the site that the error pages of the snippet replace. */
 function silenced(gate: Location): readonly Trap[] {
   const lines = own(gate, 'error_page');
   if (lines.length === 0 || gate.parent === undefined) return [];

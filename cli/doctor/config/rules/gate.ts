@@ -12,7 +12,7 @@ import {
 import { AUTH_REQUEST, CONFIRM, DELIVERY, isExact, locationsAt, type SiteConfig } from '../site.ts';
 import { type Requirements, type Rule, rule, type Trap, unmet } from '../trap.ts';
 
-/** Headers that nginx sends to the gate. A client that can set one of them gets the file. */
+/** Headers that nginx sends to the gate. A client that could set one of them could get any file. */
 const GATE_HEADERS: Requirements = {
   'proxy_pass_request_headers off;': 'A client can send headers that only nginx may send.',
   'proxy_set_header X-Original-URI $request_uri;':
@@ -61,13 +61,13 @@ const X_ACCEL: Requirements = {
   },
 };
 
-/** Of the two locations of auth-request.conf that ask the gate. */
+/** For the two locations of auth-request.conf that ask the gate. */
 const ASKING: Requirements = {
-  'internal;': 'Any client can ask the gate, and sees targets and subjects.',
+  'internal;': 'Any client can send requests to the gate, and sees targets and subjects.',
   ...GATE_HEADERS,
   ...NOT_STORED,
   'proxy_ignore_headers X-Accel-Redirect;': {
-    why: 'nginx obeys a header of this name whatever the status: a denial with this header becomes an allow.',
+    why: 'nginx obeys a header with this name for any status: a denial with this header becomes an allow.',
     isMet: (location) => ignores(location, 'x-accel-redirect'),
   },
 };
@@ -116,7 +116,7 @@ const DELIVER: Requirements = {
   },
 };
 
-/** Snippets that ask the gate, if they were edited or are missing. */
+/** Snippets that ask the gate: lines that were changed or are missing. */
 export const gateRules: Readonly<Record<string, Rule>> = {
   protect: ({ asking }) => unmet(asking, PROTECT, 'protect.conf'),
   'x-accel': ({ passing }) => unmet(passing, X_ACCEL, 'x-accel.conf'),
@@ -171,7 +171,7 @@ function withoutFolder({ http }: SiteConfig): readonly Trap[] {
   return [{ at, seen, why: 'nginx answers each request with 503.', fix }];
 }
 
-/** What a decision depends on; one entry of each list is enough. */
+/** The variables on which a decision depends. The key needs one of each list. */
 const KEY = [
   ['$request_uri'],
   ['$request_method'],
@@ -187,7 +187,7 @@ function cached(location: Location): readonly Trap[] {
   const lacking = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
   if (at === undefined || lacking.length === 0) return [];
   const names = lacking.map(([name]) => name).join(', ');
-  const seen = `proxy_cache ${at.args[0]} is in force in ${titleAt(location)}, with a key that lacks ${names}`;
+  const seen = `proxy_cache ${at.args[0]} applies to ${titleAt(location)}, with a key that lacks ${names}`;
   const why = 'nginx sends the decision for one client to the next, and with it the file.';
   return [{ at, seen, why, fix: 'proxy_cache off; in that location' }];
 }

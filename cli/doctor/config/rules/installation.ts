@@ -6,9 +6,9 @@ import { mountsOf, type SiteConfig } from '../site.ts';
 import type { Rule, Trap } from '../trap.ts';
 import { isBefore } from '../version.ts';
 
-/** The worst of what an nginx before each version lacks: https://nginx.org/en/CHANGES. The tests run on 1.22. */
+/** The most serious problem of an nginx before each version: https://nginx.org/en/CHANGES. The tests run on 1.22. */
 const NEEDED: ReadonlyArray<readonly [since: readonly number[], lack: string]> = [
-  [[1, 19, 3], 'It does not know proxy_cookie_flags, so it rejects the snippets.'],
+  [[1, 19, 3], 'It has no proxy_cookie_flags, so it rejects the snippets.'],
   [[1, 21, 1], 'It accepts spaces and control characters in the request line and in header names.'],
   [[1, 22, 0], 'The snippets are not tested on it.'],
 ];
@@ -35,7 +35,7 @@ export const otherVersion: Rule = ({ snippets }) => {
       at: { file, line },
       seen: `${which}: ${version ? `version ${version}` : 'no version'}; Postern: ${current}`,
       why: isNewer
-        ? 'This Postern is older than the snippets, which can need what it does not have.'
+        ? 'This Postern is older than the snippets: they can need a newer feature.'
         : 'The snippets are older than this Postern: they can lack a check or a feature.',
       fix: isNewer
         ? `upgrade Postern to ${version}`
@@ -77,7 +77,7 @@ function unserved(
     .map((server) => ({
       at: pointOf(server, mount.internal) ?? server.at,
       seen: `the mount ${shown} has no location for ${mount.internal}`,
-      why: 'Allowed requests lead to a location that is not an internal location: nginx serves nothing, or without the checks of internal.conf.',
+      why: 'nginx redirects allowed requests to a location that is not an internal location: it serves no file, or serves it without the checks of internal.conf.',
       fix: `location ^~ ${mount.internal} { include postern/internal.conf; include postern/headers.conf; alias /…/; }`,
     }));
 }
@@ -95,7 +95,7 @@ const UNMOUNTED = {
     fix: (path: string) => `POSTERN_MOUNTS=${path}=/…/`,
   },
   internal: {
-    why: 'No request that the gate allows leads to this location.',
+    why: 'nginx redirects no allowed request to this location.',
     fix: (path: string) => `POSTERN_MOUNTS=/…/=${path}`,
   },
 };

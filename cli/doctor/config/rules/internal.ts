@@ -32,7 +32,7 @@ const INTERNAL: Requirements = {
   },
 };
 
-/** What may come here without a decision for it: from a page, for another file, by a denial. */
+/** Internal redirects without a decision for this file: by a page, with a decision for another file, by a denial. */
 const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   {},
   { postern_target: '/protected/b', upstream_status: '204' },
@@ -82,7 +82,7 @@ const EXTRAS = {
 const STORED = 'nginx keeps a copy of a file that it sent, and sends it to other clients, too.';
 const STORES = { proxy_cache: STORED, proxy_store: STORED };
 
-/** The internal location: its snippets, and what else it contains. */
+/** The internal location: its snippets, and other directives in it. */
 export const internalRules: Readonly<Record<string, Rule>> = {
   internal: ({ internals, servers }) => {
     const locations = servers.flatMap((server) => withNested(server.locations));

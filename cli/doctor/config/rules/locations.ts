@@ -18,7 +18,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
     why: 'nginx serves all files of this configuration without a token.',
     fix: 'location ^~ /download/ { include postern/protect.conf; }',
     find: ({ http, gates }) =>
-      gates.length > 0 ? [] : [{ at: http.at, seen: 'no location asks Postern' }],
+      gates.length > 0 ? [] : [{ at: http.at, seen: 'no location uses Postern' }],
   }),
   'missing-caret': ({ gates, internals }) => [...gates, ...internals].flatMap(withoutCaret),
   nested,
@@ -39,7 +39,7 @@ export const locationRules: Readonly<Record<string, Rule>> = {
   'alias-slash': aliasSlash,
 };
 
-/** `^~` on the public and on the internal location, and the locations that win without it. */
+/** Public and internal locations without `^~`, and the regex locations that nginx prefers to them. */
 function withoutCaret(location: Location): readonly Trap[] {
   const { modifier, path, at, server } = location;
   if (modifier === '^~' || modifier === '=') return [];
@@ -56,7 +56,11 @@ function withoutCaret(location: Location): readonly Trap[] {
   return [
     { at, seen: `${title(location)} has no ^~`, ...same },
     ...regexRivals(server, path).map((rival) => {
-      return { at: rival.at, seen: `${title(rival)} wins over ${titleAt(location)}`, ...same };
+      return {
+        at: rival.at,
+        seen: `${title(rival)} takes precedence over ${titleAt(location)}`,
+        ...same,
+      };
     }),
   ];
 }
@@ -107,7 +111,7 @@ function alwaysReturns({ block = [] }: Directive): boolean {
   return returns(block) && !block.slice(0, end).some(ends);
 }
 
-/** A missing slash in any location of the site: it can open the folder of the files. */
+/** A missing slash in any location of the site, which can give access to the folder of the files. */
 function aliasSlash({ http, internals }: SiteConfig): readonly Trap[] {
   return withNested(http.servers).flatMap((location): Trap | readonly Trap[] => {
     const { modifier, path, at } = location;

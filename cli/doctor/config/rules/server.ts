@@ -10,7 +10,7 @@ import {
 import { returns, wordsOf } from '../directive.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 
-/** Server blocks from which tokens get to others. */
+/** Server blocks that let other people read or replay tokens. */
 export const serverRules: Readonly<Record<string, Rule>> = {
   'early-data': rule({
     why: 'An attacker who recorded a request in early data can replay it: the replay counts as a use, or downloads the file again.',
@@ -73,7 +73,7 @@ function isBehindProxy(server: Server): boolean {
 }
 
 /** Each variable contains a part of the request, and with it the token. */
-const TELLING =
+const REVEALING =
   /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/;
 
 function withoutLog(server: Server): readonly Trap[] {
@@ -95,7 +95,7 @@ export function tokenLogs(http: Http, contexts: readonly Context[]): readonly Tr
     .flatMap((context) => effective(context, 'access_log'))
     .flatMap((at) => {
       const [file = '', name = 'combined'] = at.args;
-      const [, variable] = TELLING.exec(formats.get(name) ?? '') ?? [];
+      const [, variable] = REVEALING.exec(formats.get(name) ?? '') ?? [];
       if (file === 'off' || variable === undefined) return [];
       return {
         at,

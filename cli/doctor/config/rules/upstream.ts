@@ -8,9 +8,9 @@ import { keepsConnections } from '../version.ts';
 export const upstreamRules: Readonly<Record<string, Rule>> = {
   'limit-conn': (site) => {
     if (!own(site.http, 'limit_conn').some(isOurs)) return withoutLimit(site);
-    const before = onTheWay(site);
+    const before = beforeInternal(site);
     const known = before.map(({ at }) => at);
-    return [...before, ...atTheEnd(site).filter(({ at }) => !known.includes(at))];
+    return [...before, ...inInternal(site).filter(({ at }) => !known.includes(at))];
   },
   keepalive: rule({
     why: 'nginx opens a connection to the gate for each request, and runs out of ports under load.',
@@ -40,23 +40,23 @@ function withoutLimit({ http, internals }: SiteConfig): readonly Trap[] {
   return [{ at, seen, why, fix: `limit_conn ${ZONE} 8; in the http block` }];
 }
 
-function onTheWay({ servers, gates, questions }: SiteConfig): readonly Trap[] {
-  const way = servers.flatMap((server) => [
+function beforeInternal({ servers, gates, questions }: SiteConfig): readonly Trap[] {
+  const passed = servers.flatMap((server) => [
     ...gates.filter((gate) => gate.server === server),
     ...server.locations.filter((one) => questions.includes(one) || one.path === DELIVERY),
   ]);
-  return way
+  return passed
     .flatMap((context) => effective(context, 'limit_conn'))
     .filter((line) => !isOurs(line))
     .map((at) => ({
       at,
-      seen: `${wordsOf(at)} is in force on the way to the file`,
+      seen: `${wordsOf(at)} applies before the internal location`,
       why: LIMIT_WHY,
       fix: `limit_conn ${ZONE} 8; ${wordsOf(at)}; put both into the internal location, and remove this line above it`,
     }));
 }
 
-function atTheEnd({ internals }: SiteConfig): readonly Trap[] {
+function inInternal({ internals }: SiteConfig): readonly Trap[] {
   return internals.flatMap((location) => {
     const lines = effective(location, 'limit_conn');
     const [at] = lines;
@@ -81,7 +81,7 @@ function upstreamsOf(site: SiteConfig): readonly Directive[] {
   return own(site.http, 'upstream').filter(({ args }) => hosts.includes(args[0]));
 }
 
-/** Servers of an upstream with several that nginx disables soon. */
+/** In an upstream with several servers, those that nginx disables after one time-out. */
 function disabled(upstream: Directive): readonly Trap[] {
   const servers = own(upstream, 'server');
   if (servers.length < 2) return [];
@@ -107,7 +107,8 @@ function neverRetried(location: Location): readonly Trap[] {
   const retry = seconds(at?.args[0] ?? '0');
   if (at === undefined || !(retry > 0 && retry <= read)) return [];
   const seen = `proxy_next_upstream_timeout ${at.args[0]} in ${title(location)}, where proxy_read_timeout is ${read}s`;
-  const why = 'When nginx gives up a gate that hangs, it has no time left to ask another one.';
+  const why =
+    'When nginx stops waiting for a gate that hangs, it has no time left to ask another one.';
   return [{ at, seen, why, fix: `proxy_next_upstream_timeout ${2 * read}s;` }];
 }
 

@@ -54,7 +54,7 @@ const ENDINGS =
   );
 
 const FIX =
-  'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location wins over both';
+  'use location ^~ /download/ and location ^~ /protected/: without ^~ a regex location takes precedence over both';
 
 const isClosed: Expectation = ({ status }) => status === 404 || status === 403 || status === 400;
 
@@ -128,7 +128,7 @@ export const locationChecks: Checks = {
     },
   },
   'regex-location': {
-    title: 'regex locations that win over the public location',
+    title: 'regex locations that override the public location',
     why: 'nginx serves files with these names without asking the gate',
     fix: FIX,
     run: (site) => {
@@ -141,7 +141,7 @@ export const locationChecks: Checks = {
    * a location that serves files checks the method before it looks for the file.
    */
   'regex-internal': {
-    title: 'regex locations that win over the internal location',
+    title: 'regex locations that override the internal location',
     why: 'nginx serves files with these names under the internal prefix to any client',
     fix: FIX,
     run: async (site) => {

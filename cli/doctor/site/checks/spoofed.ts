@@ -173,7 +173,7 @@ export const addressChecks: Checks = {
       const saw = `Postern sees ${address}, this machine has ${here}`;
       // A router can translate an address of a private network.
       if (isWithin(here, PRIVATE) && !isWithin(address, PRIVATE) && address !== networkOf(there)) {
-        return skipped(`${saw}: it cannot tell whether that is its public address`);
+        return skipped(`${saw}: the first may be the public address of the second`);
       }
       return failed(saw);
     },

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RULES } from '../../../../cli/doctor/config/rules.ts';
+import { RULES } from '../../../../cli/doctor/config/doctor.ts';
 import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
 import { run } from './command.ts';
 

@@ -50,7 +50,7 @@ async function seen(text: string, options: Exchange = {}, method = 'GET') {
 }
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
-const CLOSED = 'the connection was closed without one';
+const CLOSED = 'the connection was closed';
 
 test.each([
   ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab', [200, 'ab']],

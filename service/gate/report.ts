@@ -1,0 +1,139 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Logger } from 'pino';
+import type { Decision, Deny, DenyCode } from '../domain/decision.ts';
+import type { Emit } from '../domain/event.ts';
+import type { Grant } from '../domain/grant.ts';
+import { Unavailable } from '../domain/store.ts';
+import { loggedGrant, withoutTokens } from '../domain/without-tokens.ts';
+import { requestHeaders } from './headers.ts';
+
+/** Logs a line for each decision. The token appears only as its ID. */
+export function logDecision(
+  log: Logger,
+  headers: IncomingHttpHeaders,
+  decision: Decision,
+  milliseconds: number,
+): void {
+  const level = !decision.allow && decision.code === 'unavailable' ? 'error' : 'info';
+  if (!log.isLevelEnabled(level)) return;
+  const { id, path } = decision;
+  log[level](
+    {
+      code: decision.allow ? 'allow' : decision.code,
+      requester: requesterOf(decision),
+      token_id: id,
+      subject: decision.allow ? decision.grant.subject : decision.subject,
+      // A token in an unexpected place is part of the path.
+      path: path === undefined ? undefined : withoutTokens(path),
+      method: headers[requestHeaders.method],
+      site: headers[requestHeaders.site],
+      address: headers[requestHeaders.address],
+      request_id: headers[requestHeaders.requestId],
+      traceparent: traceparentOf(headers),
+      ms: Math.round(milliseconds * 1000) / 1000,
+      ...(!decision.allow && reasonFor(decision)),
+    },
+    'decision',
+  );
+}
+
+/** Logs that wrong PINs have revoked a token, with the fields of the API's audit log. */
+export function logLocked(
+  log: Logger,
+  headers: IncomingHttpHeaders,
+  id: string | undefined,
+  grant: Grant,
+): void {
+  log.info(
+    {
+      action: 'token.revoked',
+      by: 'pin',
+      ...loggedGrant(id, grant),
+      request_id: headers[requestHeaders.requestId],
+      address: headers[requestHeaders.address],
+    },
+    'audit',
+  );
+}
+
+/** Version 00, with IDs that are not zero: https://www.w3.org/TR/trace-context/#traceparent-header */
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The client may send any text. A value in another form is not logged. */
+function traceparentOf(headers: IncomingHttpHeaders): string | undefined {
+  const value = headers[requestHeaders.traceparent];
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
+}
+
+function requesterOf(decision: Decision): string | undefined {
+  if (decision.allow) return decision.redeemed;
+  return decision.confirmed?.redeemed ?? (decision.refused && 'refused');
+}
+
+/**
+ * Why a JWT was rejected, or what failed. Without a stack trace if the store is down, because then every request
+ * logs this.
+ */
+function reasonFor({ cause, rejection }: Deny): object {
+  if (rejection !== undefined) return rejection;
+  return cause instanceof Unavailable ? { reason: cause.message } : { err: cause };
+}
+
+/** Denials that are reported as refusals: not a missing token, and not a request to confirm. */
+const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
+  'invalid_token',
+  'insufficient_scope',
+  'path_is_folder',
+  'pin_wrong',
+  'cross_origin',
+]);
+
+/** Reported refusals per second. Clients can cause any number of them. */
+const MAX_REFUSALS = 10;
+
+/** Reports first uses, refusals, and tokens that wrong PINs have revoked. The fields are those of the decision log. */
+export function createDecisionEvents(emit: Emit, now = () => performance.now()) {
+  let second = 0;
+  let reported = 0;
+  /** Number of refusals since the last reported one. */
+  let skipped = 0;
+
+  function refused(headers: IncomingHttpHeaders, decision: Decision, code: DenyCode): void {
+    const current = Math.floor(now() / 1000);
+    if (current !== second) [second, reported] = [current, 0];
+    if (reported >= MAX_REFUSALS) {
+      skipped += 1;
+      return;
+    }
+    reported += 1;
+    const data = { reason: code, ...dataOf(headers, decision) };
+    emit('token.refused', skipped > 0 ? { ...data, skipped } : data);
+    skipped = 0;
+  }
+
+  return (headers: IncomingHttpHeaders, decision: Decision): void => {
+    const used = decision.allow ? decision : decision.confirmed;
+    // Only a requester that took a use gets a resume cookie.
+    if (used?.redeemed === 'new' && used.resumeCookie !== undefined) {
+      emit('token.redeemed', { ...dataOf(headers, decision), client: used.grant.client });
+    } else if (!decision.allow && decision.locked !== undefined) {
+      const { client } = decision.locked;
+      emit('token.revoked', { by: 'pin', ...dataOf(headers, decision), client });
+    } else if (!decision.allow && REFUSALS.has(decision.code)) {
+      refused(headers, decision, decision.code);
+    }
+  };
+}
+
+function dataOf(headers: IncomingHttpHeaders, decision: Decision): object {
+  const { allow, id, path } = decision;
+  return {
+    token_id: id,
+    subject: allow ? decision.grant.subject : decision.subject,
+    path,
+    method: headers[requestHeaders.method],
+    site: headers[requestHeaders.site],
+    address: headers[requestHeaders.address],
+    request_id: headers[requestHeaders.requestId],
+  };
+}
