@@ -22,9 +22,9 @@ export function logDecision(
       code: decision.allow ? 'allow' : decision.code,
       requester: requesterOf(decision),
       token_id: id,
-      subject: decision.allow ? decision.grant.subject : decision.subject,
+      subject: bare(decision.allow ? decision.grant.subject : decision.subject),
       // A token in an unexpected place is part of the path.
-      path: path === undefined ? undefined : withoutTokens(path),
+      path: bare(path),
       method: headers[requestHeaders.method],
       site: headers[requestHeaders.site],
       address: headers[requestHeaders.address],
@@ -36,6 +36,8 @@ export function logDecision(
     'decision',
   );
 }
+
+const bare = (text: string | undefined) => text && withoutTokens(text);
 
 /** Logs that wrong PINs have revoked a token, with the fields of the API's audit log. */
 export function logLocked(

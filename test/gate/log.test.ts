@@ -28,6 +28,15 @@ test('log: each decision is one line', async () => {
   }
 });
 
+test('log: a token as the subject is hidden', async () => {
+  const { log, withoutAudit } = keptLog();
+  const { api, authRequest } = await startGate({ log });
+  const { url } = await issueToken(api, { path: '/download/a', subject: newToken() });
+  await authRequest(url);
+  await authRequest(url.replace('?', 'x?'));
+  expect(withoutAudit()).toMatchObject([{ subject: '***' }, { subject: '***' }]);
+});
+
 async function sendPin(port: number, uri: string, pin: string): Promise<void> {
   const headers = {
     ...{ 'X-Original-URI': uri, 'X-Original-Method': 'POST', 'Postern-Site': 'files.example' },
