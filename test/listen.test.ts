@@ -40,15 +40,17 @@ test('listen: a missing folder is reported', async () => {
   await expect(attempt).rejects.toThrow(/the folder does not exist/);
 });
 
-/** Connections to the port that the kernel has established, accepted or not: proc(5), net/tcp. */
+/** Connections to 127.0.0.1 that the kernel has established, accepted or not: proc(5), net/tcp. */
 function established(port: number): number {
-  const end = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const listener = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const lines = readFileSync('/proc/net/tcp', 'latin1').trim().split('\n').slice(1);
-  const isTo = (line: string) => {
-    const [, , remote, state] = line.trim().split(/\s+/);
-    return remote?.endsWith(end) && state === '01';
-  };
-  return lines.filter(isTo).length;
+  // The kernel may list a connection twice if others begin or end meanwhile.
+  const clients = new Set<string>();
+  for (const line of lines) {
+    const [, local = '', remote, state] = line.trim().split(/\s+/);
+    if (remote === listener && state === '01') clients.add(local);
+  }
+  return clients.size;
 }
 
 // If the queue of the listener is full, the kernel tries again after a second. nginx waits no longer than
