@@ -35,8 +35,7 @@ const query = (name: string, description: string, schema: object) => {
 const text = (example: string) => ({ type: 'string', minLength: 1, examples: [example] });
 
 const { maxLength } = GRANT_FIELDS.subject;
-const OWNER =
-  'The client that issued the tokens. To name another client, yours needs `admin: true`.';
+const OWNER = 'The client that issued the tokens. Only `admin: true` allows another client.';
 
 /** The parameters that select tokens, for a list or a revocation. */
 const SELECTED = [

@@ -23,7 +23,7 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly now?: () => number;
 }
 
-/** Number of grants of an index that one round trip ends. */
+/** One round trip revokes at most this many grants. */
 const PAGE = 1000;
 
 /**
