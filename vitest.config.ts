@@ -77,15 +77,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: {
-          name: 'browsers',
-          include: [BROWSERS],
-          globalSetup,
-          isolate: false,
-          // A film at 16 times its speed can stall in a browser on a busy machine. Only a test without a result
-          // is run again.
-          retry: { count: 1, condition: /^Test timed out/ },
-        },
+        test: { name: 'browsers', include: [BROWSERS], globalSetup, isolate: false },
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
       { extends: true, test: { name: 'delivery', include: [DELIVERY], globalSetup } },
