@@ -134,7 +134,7 @@ export function isPrefix(modifier: string): boolean {
   return modifier === '' || modifier === '^~';
 }
 
-/** Whether a regex could match. It cannot only if it begins with other letters. */
+/** Whether a regex could match: it cannot if it begins with other letters. */
 function couldMatch(regex: string, uri: string, ignoresCase: boolean): boolean {
   if (hasAlternatives(regex)) return true;
   const literal = /^\^((?:[\w/-](?![*+?{]))*)/.exec(regex)?.[1] ?? '';
