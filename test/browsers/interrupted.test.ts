@@ -62,8 +62,7 @@ test.for(browsers)(
     const { pathname } = new URL(await pageOf(site, link('film', url)));
     const page = await browser.open(origin + pathname);
     await page.click('#film');
-    await page.waitForSelector('form');
-    await page.click('button');
+    await page.locator('button').click();
     await waitFor(isCut, { what: 'the download to be cut' });
     // Chromium resumes by itself. In Firefox the user starts the download again.
     if (name === 'Firefox') await page.evaluate('location.reload()');
