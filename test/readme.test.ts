@@ -103,7 +103,7 @@ describe.sequential('in a fresh copy', () => {
       const start = await launch({
         name: 'npm start',
         path: '/bin/sh',
-        args: ['-c', block('sh', 'npm start')],
+        args: ['-c', put(block('sh', 'npm start'), { 'npm start': 'exec npm start' })],
         env: { ...plain(), POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api },
         cwd: copy,
       });
@@ -136,6 +136,8 @@ describe.sequential('in a fresh copy', () => {
       const download = put(block('sh', 'ps_…'), { '127.0.0.1:8080': `127.0.0.1:${nginx.port}` });
       expect(await shell(put(download, { 'ps_…': answer.access_token }), tools)).toBe('hello\n');
       expect(await shell(download, tools)).toContain('"missing_token"');
+      expect(await start.stop()).toEqual({ code: 0, signal: null });
+      expect(start.stdout()).toContain('"stopped"');
     },
     60 * SECONDS,
   );
