@@ -14,9 +14,6 @@ import { modes } from '../support/site.ts';
 
 export const browsers: readonly BrowserName[] = ['Chromium', 'Firefox'];
 
-/** For tests that play a film at 16 times its speed: it can stall. Only a test that times out runs again. */
-export const film = { retry: { count: 1, condition: /^Test timed out/ } } as const;
-
 /** Each browser, by each mode of nginx. */
 export const cases = browsers.flatMap((name) => modes.map((mode) => [name, mode] as const));
 

@@ -6,7 +6,7 @@ import { waitForLines } from '../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../clients/state.ts';
 import { without } from '../support/need-tool.ts';
 import { startSite } from '../support/site.ts';
-import { cases, film, openBrowser } from './browser.ts';
+import { cases, openBrowser } from './browser.ts';
 import { pageOf, pagesLocation } from './pages.ts';
 
 const prefix = '/download/hls/';
@@ -70,7 +70,6 @@ test.for(cases)(
 // Firefox plays HLS only by a script.
 test.for(cases.filter(([name]) => name === 'Chromium'))(
   '%s: a video element plays HLS with the cookie of a token with one use by %s',
-  film,
   async (one, context) => {
     const { page, url, expectAllAsked } = await startFilm(one, context);
     if ((await page.evaluate(playsHls)) === '') without('a Chromium that plays HLS', context);

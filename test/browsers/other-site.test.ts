@@ -12,7 +12,7 @@ import { selfSigned } from '../support/certificate.ts';
 import { mount } from '../support/postern.ts';
 import { gateSnippet, startSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
-import { cases, film, openBrowser } from './browser.ts';
+import { cases, openBrowser } from './browser.ts';
 
 /** The configuration of nginx and the page. */
 const guide = fencedBlocks(await readFile(join(projectRoot, 'docs', 'players.md'), 'utf8'));
@@ -81,7 +81,6 @@ async function openFilm(
 
 test.for(cases)(
   '%s: a page of another site plays a film with the token in the path by %s',
-  film,
   async (one, context) => {
     const { page, segments, asked } = await openFilm(one, context);
     expect(await page.evaluate(playAll)).toBeCloseTo(SECONDS);
@@ -94,7 +93,6 @@ test.for(cases)(
 
 test.for(cases)(
   '%s: a page of another site plays a film with the token in a partitioned cookie by %s',
-  film,
   async (one, context) => {
     const { page, segments, asked } = await openFilm(one, context, { cookie: true });
     expect(await page.evaluate(playAll)).toBeCloseTo(SECONDS);
