@@ -61,6 +61,15 @@ describe.each(modes)('object store: files by %s', (mode) => {
       ...more,
     });
 
+  /** The line of a token in nginx's log. */
+  async function lineOf(id: string): Promise<unknown> {
+    const line = await waitFor(
+      async () => (await site.log()).split('\n').find((one) => one.includes(`"${id}"`)),
+      { what: 'its line in the log' },
+    );
+    return JSON.parse(line);
+  }
+
   test.each(NAMES)('%s is served with a presigned query', async (name) => {
     const { url } = await issue(name);
     const answer = await site.ask('GET', url);
@@ -131,11 +140,7 @@ describe.each(modes)('object store: files by %s', (mode) => {
     expect(answer.header('etag')).toBe('"one"');
     expect(answer.header('content-type')).toBe('text/plain');
     expect(JSON.stringify(answer.headers)).not.toMatch(/storage|S3/i);
-    const line = await waitFor(
-      async () => (await site.log()).split('\n').find((one) => one.includes(`"${id}"`)),
-      { what: 'its line in the log' },
-    );
-    expect(JSON.parse(line)).toMatchObject({
+    expect(await lineOf(id)).toMatchObject({
       status: 200,
       token_id: id,
       subject: 'ada',
@@ -183,6 +188,16 @@ describe.each(modes)('object store: files by %s', (mode) => {
     const answer = await site.ask('GET', (await issue()).url);
     expect(answer.status).toBe(expected);
     expect(answer.text + JSON.stringify(answer.headers)).not.toMatch(/secret|xml|storage/i);
+  });
+
+  test('headers of the object store change nothing in the log', async () => {
+    storage.answer = (_, response: ServerResponse) => {
+      const forged = { 'Postern-Token-Id': 'x', 'Postern-Subject': 'eve', 'Postern-Reason': 'no' };
+      response.writeHead(200, forged).end();
+    };
+    const { url, id } = await issue();
+    expect((await site.ask('GET', url)).status).toBe(200);
+    expect(await lineOf(id)).toMatchObject({ token_id: id, subject: '', code: 'allow' });
   });
 
   test('a redirect with an unknown status does not show the query', async () => {
