@@ -19,7 +19,7 @@ export function addNginx(program: Command, env: Environment): void {
   repeatable('--proxy-target <[prefix=]url>', 'the server that an internal prefix proxies to');
   repeatable(
     '--resolver <address>',
-    'a DNS server, to look up the object store of a mount again: 127.0.0.53',
+    'a DNS server, such as 127.0.0.53: nginx then looks up the host of an object store again',
   );
   repeatable(
     '--server-name <names>',

@@ -149,7 +149,7 @@ function readCredentials(
 function fromEnvironment(field: string, env: Environment, errors: ConfigErrors) {
   const value = env[field];
   if (!value && field === 'AWS_SESSION_TOKEN') return undefined;
-  const { data, error } = accessKey('value').safeParse(value || undefined);
+  const { data, error } = accessKey('credential').safeParse(value || undefined);
   if (error === undefined) return data;
   const why = 'because the storage of a mount has "credentials: environment"';
   return errors.add({ field }, `${error.issues[0]?.message}, ${why}`);
