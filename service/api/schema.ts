@@ -26,7 +26,10 @@ export const grantRequest = z.strictObject(
 );
 
 /** The body of `PATCH /tokens/{id}`. */
-export const prolongRequest = grantRequest.pick({ expires_in: true }).required();
+export const prolongRequest = z.strictObject(
+  { expires_in: z.nonoptional(grantRequest.shape.expires_in, 'is required') },
+  'must be an object',
+);
 
 /** The errors of a body, with JSON pointers (RFC 6901) below `at`. */
 export function fieldErrorsOf(error: z.ZodError, at = ''): FieldError[] {

@@ -72,7 +72,7 @@ const MAY_BE_SECRET =
  */
 export function redact(setting: string, value: unknown): string | undefined {
   if (/^api_keys\b/.test(setting) && !PUBLIC_API_KEY_FIELDS.test(setting)) return undefined;
-  if (MAY_BE_SECRET.test(setting) && typeof value === 'string') return undefined;
+  if (MAY_BE_SECRET.test(setting) && typeof value !== 'object') return undefined;
   if (Array.isArray(value)) return 'a list';
   if (value instanceof Map) return 'a mapping';
   if (value === null) return 'nothing';
@@ -82,8 +82,8 @@ export function redact(setting: string, value: unknown): string | undefined {
 
 function mayContainPassword(setting: string, value: string): boolean {
   // A wrong path in the URL of a JWKS stays visible.
-  if (setting === 'issuers.jwks_uri') return value.includes('@');
-  return setting === 'store' || setting === 'public_url' || setting === 'webhook_url';
+  if (setting === 'issuers.jwks_uri') return /[@?#]/.test(value);
+  return /^(store|public_url|webhook_url|mounts\.storage\.endpoint)$/.test(setting);
 }
 
 /** A text in quotes, on one line, without characters that control a terminal. */

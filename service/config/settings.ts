@@ -184,7 +184,7 @@ export function readEvents(plain: ValidPlain, settings: Fields, readFile: ReadFi
   if (!has('webhook_secret_file')) {
     return add('webhook_secret_file', `${SECRETS}; the receiver verifies each event with it`);
   }
-  if (url?.startsWith('http:') && !has('webhook_allow')) {
+  if (/^http:/i.test(url ?? '') && !has('webhook_allow')) {
     const expected = 'an https URL: http is only for addresses in';
     add('webhook_url', `${expected} ${variableOf('webhook_allow')}`);
   }

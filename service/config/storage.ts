@@ -113,7 +113,12 @@ function bucketHostProblem({ bucket = '', endpoint = '' }): string | undefined {
   if (bucket.includes('.') && endpoint.startsWith('https:')) {
     return 'path: the certificate of the storage does not cover a bucket with a dot';
   }
-  return undefined;
+  if (bucket === '' || endpoint === '') return undefined;
+  const url = new URL(endpoint);
+  const { hostname } = url;
+  // An invalid host, such as media.10.0.0.5, changes nothing.
+  url.hostname = `${bucket}.${hostname}`;
+  return url.hostname === hostname ? `path: no host name is ${bucket}.${hostname}` : undefined;
 }
 
 const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;

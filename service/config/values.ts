@@ -156,9 +156,9 @@ export const storePrefix = matching(
 
 const JWKS_FILE = 'the path of a JWKS file, such as /etc/postern/keys.json';
 
-/** Rejects the keys themselves: these begin with { or [, with the dashes of PEM, or in base64 with ey. */
+/** Rejects the keys themselves: JSON begins with { or [, PEM with dashes, and base64 has no dot. */
 export const jwksFile = matching(/^[^\p{Cc}\s{["-]\P{Cc}*$/u, JWKS_FILE).refine(
-  (path) => !path.includes('://') && !/^ey[A-Za-z0-9+/_=-]{30,}$/.test(path),
+  (path) => !path.includes('://') && !/^[A-Za-z0-9+_=-][A-Za-z0-9+/_=-]{31,}$/.test(path),
   JWKS_FILE,
 );
 

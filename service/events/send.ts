@@ -64,7 +64,8 @@ export function createWebhookSend(
         discard(response, () => answer(response.statusCode ?? 0));
       });
       sent.on('error', (error) => reject(signal.aborted ? late : error));
-      sent.on('close', () => reject(late));
+      const closed = new Error('it closed the connection before its response was complete');
+      sent.on('close', () => reject(signal.aborted ? late : closed));
       sent.end(body);
     });
     if (status < 200 || status > 299) throw new Error(`status ${status}`);

@@ -33,36 +33,40 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
   let known: JwkSet | undefined;
   let failure: unknown;
   let askedAt = 0;
-  let nextAt = 0;
+  let coolDown = 0;
   let asking: Promise<void> | undefined;
   let refreshing: Promise<void> | undefined;
 
   async function ask(): Promise<void> {
     askedAt = now();
+    coolDown = 0;
     try {
       known = await fetchKeys(uri);
       failure = undefined;
-      nextAt = now() + COOL_DOWN_MS;
+      coolDown = COOL_DOWN_MS;
     } catch (error) {
       failure = error;
-      nextAt = now() + FAILURE_COOL_DOWN_MS;
+      coolDown = FAILURE_COOL_DOWN_MS;
       onFailure?.(causeOf(error as Error));
     }
     asking = undefined;
   }
+
+  /** Milliseconds since the last request, or infinite if the clock was set back. */
+  const age = () => (now() < askedAt ? Number.POSITIVE_INFINITY : now() - askedAt);
 
   return async (header) => {
     const { alg } = header;
     if (!algorithms.includes(alg)) return undefined;
     const find = () => known?.(header).catch(() => undefined);
     // After hours without requests, the key of the first token may be withdrawn, so all requests wait for the response.
-    if (known && now() - askedAt > REFRESH_MS) {
+    if (known && age() > REFRESH_MS) {
       asking ??= ask();
       refreshing = asking;
     }
     await refreshing;
     let verify = await find();
-    if (verify === undefined && now() >= nextAt) {
+    if (verify === undefined && age() >= coolDown) {
       asking ??= ask();
       await asking;
       verify = await find();

@@ -101,7 +101,9 @@ export function createCache<T>(now: () => number) {
     get(token: string): T | undefined {
       const key = keyOf(token);
       const found = results.get(key);
-      if (found === undefined || found.until > now()) return found?.value;
+      const left = (found?.until ?? 0) - now();
+      // More is left only if the clock was set back.
+      if (left > 0 && left <= MAX_AGE_MS) return found?.value;
       results.delete(key);
       return undefined;
     },

@@ -42,14 +42,14 @@ test.each([
   [{ expires_in: 3601 }, '#/expires_in'],
   [{ expires_in: 0 }, '#/expires_in'],
   [{ expires_in: '60' }, '#/expires_in'],
-  [{}, '#/expires_in'],
+  [{}, '#/expires_in', 'is required'],
   [{ expires_in: 60, path: '/download/b' }, '#/path'],
-  [[{ expires_in: 60 }], '#'],
-])('PATCH /tokens/ID: %j is rejected at %s', async (json, pointer) => {
+  [[{ expires_in: 60 }], '#', 'must be an object'],
+])('PATCH /tokens/ID: %j is rejected at %s', async (json, pointer, detail = expect.any(String)) => {
   const { ask, id } = await issued();
   const reply = await ask(`PATCH /tokens/${id}`, { json });
   expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
-  expect(reply.body.errors[0].pointer).toBe(pointer);
+  expect(reply.body.errors[0]).toEqual({ pointer, detail });
   expect((await ask(`GET /tokens/${id}`)).body.exp).toBe(1_800_000_120);
 });
 

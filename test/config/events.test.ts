@@ -56,7 +56,7 @@ test.each<[string, Record<string, string>, string | undefined, RegExp]>([
   ],
   [
     'http without addresses',
-    { ...FILE, POSTERN_WEBHOOK_URL: 'http://a.example/' },
+    { ...FILE, POSTERN_WEBHOOK_URL: 'HTTP://a.example/' },
     undefined,
     /^POSTERN_WEBHOOK_URL: an https URL: http is only for addresses in POSTERN_WEBHOOK_ALLOW/,
   ],

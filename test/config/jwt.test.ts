@@ -44,6 +44,7 @@ test.each([
   '{"keys":[{"kty":"OKP","d":"a-s3cret"}]}',
   '[{"kty":"oct","k":"a-s3cret"}]',
   '-----BEGIN PRIVATE KEY-----',
+  `MC4CAQAwBQYDK2VwBCIEI${'a/b+'.repeat(10)}==`,
   'https://a-s3cret.example/keys.json',
   'keys.json\n',
   ' keys.json',

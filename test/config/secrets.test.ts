@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Config } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
-import { load, loadFile } from './load.ts';
+import { fileIssues, load, loadFile } from './load.ts';
 
 /**
  * Unlike any text of ours, so that it cannot be found by chance. Joined of letters: fc.string() slips
@@ -123,6 +123,9 @@ const inFiles: Array<(secret: string) => string> = [
   (s) => `jwt_keys: { keys: [{ kty: oct, k: ${s} }] }`,
   (s) => `jwt_keys: [${s}]`,
   (s) => `issuers: [{ jwks_uri: "https://me:${s}@login.example/" }]`,
+  (s) => `issuers: [{ jwks_uri: "http://login.example/jwks?api_key=${s}" }]`,
+  (s) =>
+    `mounts: [{ public: /a/, internal: /b/, storage: { endpoint: "https://a:${s}@a.example" } }]`,
   (s) => `%${s}\n---\nlisten: a`,
   (s) => `listen: a\n--- ${s}`,
 ];
@@ -135,4 +138,15 @@ test.each(inFiles.map((form) => [form('<secret>'), form] as const))('%s', (_name
       expectHidden(hidden, () => loadFile(mounts + yaml));
     }),
   );
+});
+
+test.each([
+  ['sentinel_password: 4815162342', 'sentinel_password'],
+  ['store_password_file: 4815162342', 'store_password_file'],
+  ['mounts: [{ public: /b/, internal: /c/, storage: 4815162342 }]', 'mounts[0].storage'],
+])('config: no error shows digits, which YAML reads as a number: %s', (yaml, field) => {
+  const mounts = yaml.startsWith('mounts') ? '' : MOUNTS;
+  const issues = fileIssues(mounts + yaml);
+  expect(issues.map((issue) => issue.field)).toContain(field);
+  expect(JSON.stringify(issues)).not.toContain('4815162342');
 });

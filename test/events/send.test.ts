@@ -85,6 +85,13 @@ test('webhook: a receiver that closes the connection, or does not exist, is a fa
   await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow(
     /hang up|ECONNRESET/,
   );
+  state.respond = (response) => {
+    response.writeHead(200, { 'Content-Length': 9 });
+    response.write('a', () => response.destroy());
+  };
+  await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow(
+    'it closed the connection before its response was complete',
+  );
   await stop();
   await expect(createWebhookSend({ url, secrets, allow })(EVENT)).rejects.toThrow('ECONNREFUSED');
 });

@@ -51,6 +51,25 @@ test('jwks_uri: a key that was removed is not accepted', async () => {
   expect(await codeOf(uri(forged), from('192.0.2.66'))).toBe('invalid_token');
 });
 
+test('jwks_uri: after the clock is set back, keys are fetched at once', async () => {
+  const jwks = await endpoint();
+  const app = await foreigner('app', { keys: { uri: jwks.uri } });
+  const { codeOf, clock } = await signedGate({ issuers: [app.issuer] });
+  const early = { iat: START - 3600, exp: START - 3000 };
+  jwks.state.status = 500;
+  expect(await codeOf(uri(await app.sign()))).toBe('unavailable');
+  clock.now -= 3_600_000;
+  jwks.state.status = 200;
+  jwks.state.keys = [publicHalf(app.jwk)];
+  const token = await app.sign(early);
+  expect(await codeOf(uri(token))).toBe('allow');
+
+  // A verified token is not remembered for longer, either.
+  clock.now -= 1000;
+  jwks.state.keys = [publicHalf(await newJwk('EdDSA', 'app 2'))];
+  expect(await codeOf(uri(token), from('192.0.2.66'))).toBe('invalid_token');
+});
+
 test('jwks_uri: the reason of a failure is logged without a secret in the URL', async () => {
   const app = await foreigner('app', { keys: { uri: 'http://127.0.0.1:9/jwks?key=secret' } });
   const { log, lines } = keptLog('error');
