@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/domain/delivery.ts';
 import type { Grant } from '../../service/domain/grant.ts';
+import { createAsked } from '../api/ask-api.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 /** What one request sent: by default of a file with 100 bytes. */
@@ -133,6 +134,21 @@ export function deliveredContract(get: () => Opened): void {
     await store.prolong(id, 'web', now() + 120_000);
     expect(await store.find(id)).toMatchObject({ maxBytes: 100, exhausted: true });
     expect(await delivered(id)).toMatchObject({ bytes: 100 });
+  });
+
+  test('introspect: a token is inactive after its max_bytes, and can be shown and revoked', async () => {
+    const { store, now } = get();
+    const { ask } = createAsked({ store, now, countsBytes: true });
+    const json = { path: '/download/a', max_bytes: 100 };
+    const { id, access_token: token } = (await ask('POST /tokens', { json })).body;
+    const introspect = async () => (await ask('POST /introspect', { form: { token } })).body;
+    await add(id, sent([0, 99]));
+    expect(await introspect()).toMatchObject({ active: true, delivered: { bytes: 99 } });
+    await add(id, sent([0, 1]));
+    expect(await introspect()).toEqual({ active: false });
+    expect((await ask(`GET /tokens/${id}`)).body.delivered.bytes).toBe(100);
+    expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+    expect(await store.find(id)).toBeUndefined();
   });
 
   test('addDelivered: counts beside the requesters, and neither changes the other', async () => {
