@@ -227,6 +227,11 @@ test('Cluster: a slot that moves is followed, at each step', async () => {
   await expect(store.revoke(id, 'web')).rejects.toMatchObject({
     shown: 'A slot of the cluster is being moved',
   });
+  // A revocation before the first use has one key.
+  let external = newId();
+  while (slotOf(grantKey(external)) !== slotOf(grantKey(id))) external = newId();
+  await store.revokeExternal(external);
+  expect(await store.findExternal(external)).toBe('revoked');
   await all();
   await moving.finish();
   await all();
