@@ -35,7 +35,8 @@ export async function introspect(token: string, api: ApiClient): Promise<Explain
   const state = (await api.ask('POST', '/introspect', form)) as Record<string, unknown>;
   if (state.active === true) return { ...state, active: true };
   const reason =
-    'no live token of this client: it expired, was revoked, was never issued, or belongs to another client';
+    'no live token of this client: it expired, was revoked, its max_bytes were sent, it was never issued, ' +
+    'or belongs to another client';
   return { active: false, reason };
 }
 

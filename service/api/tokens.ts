@@ -107,7 +107,8 @@ export function addOAuthRoutes(
     note(c, { action: 'token.introspected', token_id: opaqueId(token) });
     const { id, grant } = isToken(token) ? await lookUp(token) : {};
     note(c, { token_id: id, active: false });
-    if (id === undefined || grant?.client !== c.var.client.id) {
+    // The gate denies every request with a token whose max_bytes were sent.
+    if (id === undefined || grant?.client !== c.var.client.id || grant.exhausted) {
       return c.json<IntrospectionAnswer>({ active: false });
     }
     note(c, { active: true, ...grantFields(grant) });

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { isWithin } from '../domain/address.ts';
+import { inChunks } from '../domain/batches.ts';
 import {
   addDelivery,
   type ByteRange,
@@ -17,9 +18,6 @@ const COLLECT_MS = 200;
 
 /** Maximum number of tokens whose lines wait for the store: some megabytes. Lines of more tokens are dropped. */
 export const MAX_PENDING = 10_000;
-
-/** Tokens in a call of the store: about 0.1 ms of Redis, and at most 30 ms if each has a hundred ranges. */
-const BATCH = 25;
 
 /** The result of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not accept it. */
 export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
@@ -91,23 +89,20 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
   }
 
   async function addAll(entries: readonly DeliveryEntry[]): Promise<void> {
-    let done = 0;
-    try {
-      for (; done < entries.length; done += BATCH) {
-        const batch = entries.slice(done, done + BATCH);
-        const counted = requestsOf(await deliver(batch));
-        countLines('counted', counted);
-        countLines('unknown', requestsOf(batch.map(([, delivery]) => delivery)) - counted);
-      }
-    } catch {
-      // Not tried again: the store may have added them. The metrics of the store have its failure.
-      const lost = entries.slice(done).map(([, delivery]) => delivery);
-      countLines('dropped', requestsOf(lost));
-    }
+    if (entries.length === 0) return;
+    // Not tried again: the store may have added them. The metrics of the store have its failure.
+    const none = () => ({ counted: [], failed: entries });
+    const { counted, failed } = await deliver(entries).catch(none);
+    const [added, dropped] = [requestsOf(counted), requestsOf(failed.map(deliveryOf))];
+    countLines('counted', added);
+    countLines('dropped', dropped);
+    countLines('unknown', requestsOf(entries.map(deliveryOf)) - added - dropped);
   }
 
   return { receive, flush };
 }
+
+const deliveryOf = ([, delivery]: DeliveryEntry) => delivery;
 
 function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): number {
   return deliveries.reduce((sum, { requests }) => sum + requests, 0);
@@ -166,12 +161,14 @@ interface DeliverDependencies {
 /** Adds deliveries to the store. Reports each file that nginx has now sent completely. */
 export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
   return async function deliver(entries) {
-    const counted = await store.addDelivered(entries);
-    for (const one of counted) {
-      recordBytes(one);
-      if (one.completed !== undefined) completed(one.id, one.completed);
+    const added = await store.addDelivered(entries);
+    for await (const chunk of inChunks(added.counted)) {
+      for (const one of chunk) {
+        recordBytes(one);
+        if (one.completed !== undefined) completed(one.id, one.completed);
+      }
     }
-    return counted;
+    return added;
   };
 
   /** nginx has sent the whole file of a token. Called once for each token, in one of the instances. */

@@ -36,6 +36,13 @@ export interface Counted extends Pick<Grant, 'client' | 'mount'> {
   readonly completed?: Grant;
 }
 
+/** What became of deliveries. Those without a live grant are in neither list. */
+export interface Added {
+  readonly counted: readonly Counted[];
+  /** The store did not accept them, or did not answer in time. */
+  readonly failed: readonly DeliveryEntry[];
+}
+
 /** Adds two deliveries of the same token. Redis does the same in a script (store/delivered.ts). */
 export function addDelivery(before: Delivery | undefined, more: Delivery): Delivery {
   if (before === undefined) return more;

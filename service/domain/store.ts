@@ -1,4 +1,4 @@
-import type { Counted, Delivered, DeliveryEntry } from './delivery.ts';
+import type { Added, Delivered, DeliveryEntry } from './delivery.ts';
 import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed, Requester } from './requester.ts';
 
@@ -57,10 +57,10 @@ export interface Store {
   /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
   requesters(id: string): Promise<readonly KnownRequester[]>;
   /**
-   * Adds what nginx sent for tokens, atomically for each, and returns those with a live grant. A grant
-   * with `maxBytes` is `exhausted` from then on. One round trip.
+   * Adds what nginx sent for tokens, atomically for each. A grant whose `maxBytes` were sent is
+   * `exhausted` from then on. A server that is lost fails only its own tokens.
    */
-  addDelivered(entries: readonly DeliveryEntry[]): Promise<readonly Counted[]>;
+  addDelivered(entries: readonly DeliveryEntry[]): Promise<Added>;
   /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
   delivered(id: string): Promise<Delivered | undefined>;
   /** As `find`, for an external token; undefined if the store has nothing about it. */

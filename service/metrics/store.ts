@@ -101,7 +101,11 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
       findTimed: timed('find', store.findTimed),
       countAttempt: timed('count_attempt', store.countAttempt),
       requesters: timed('requesters', store.requesters),
-      addDelivered: timed('add_delivered', store.addDelivered),
+      addDelivered: timed('add_delivered', store.addDelivered, ({ failed }) => {
+        if (failed.length === 0) return;
+        errorsOf('add_delivered').inc();
+        up = 0;
+      }),
       delivered: timed('delivered', store.delivered),
       findExternal: timed('find_external', store.findExternal),
       saveExternal: timed('save_external', store.saveExternal),

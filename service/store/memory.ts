@@ -134,7 +134,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       return 0;
     },
     async addDelivered(entries) {
-      return entries.flatMap(([id, delivery]) => {
+      const counted = entries.flatMap(([id, delivery]) => {
         const found = live(id);
         if (found === undefined) return [];
         const { grant } = found;
@@ -148,6 +148,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         const { requests, bytes } = delivery;
         return { id, client, mount, requests, bytes, ...(isCompleted && { completed: grant }) };
       });
+      return { counted, failed: [] };
     },
     async delivered(id) {
       const found = live(id);

@@ -167,6 +167,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async revokeExternal(id, until) {
       const key = keys.grant(id);
       await confirmed(key, () => run(scripts.REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
+      // Not awaited: it expires. Not in the script: with two keys, it would fail while a slot moves.
+      connection.unlink([keys.uses(id)]).catch(() => {});
     },
 
     async redeem(id, { cookies, address = '', newCookie }, count) {

@@ -1,14 +1,20 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { ask, type Redis, startRedis } from '../../dev/redis.ts';
 import { type ClusterOptions, startRedisCluster } from '../../dev/redis-cluster.ts';
 import { waitFor } from '../../dev/wait.ts';
+import { createCollector, createDeliver } from '../../service/delivery/collect.ts';
+import type { Grant } from '../../service/domain/grant.ts';
 import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+import { createMetrics } from '../../service/metrics/metrics.ts';
 import { SLOTS, slotOf } from '../../service/store/keys.ts';
 import { createRedisStore } from '../../service/store/redis.ts';
+import { recorder } from '../events/recorded.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { observerOf } from '../store/observer.ts';
 import { answers, tell } from '../store/open-redis.ts';
+import { samplesOf } from '../support/samples.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
 
@@ -46,12 +52,8 @@ async function started(options: ClusterOptions = {}, timeoutMs?: number) {
 }
 
 /** Grants on all masters. */
-async function issued(store: Store, count = 60, subject?: string): Promise<string[]> {
-  const grant = () =>
-    grantAt(Date.now(), {
-      expiresAt: Date.now() + 600_000,
-      ...(subject !== undefined && { subject }),
-    });
+async function issued(store: Store, count = 60, more: Partial<Grant> = {}): Promise<string[]> {
+  const grant = () => grantAt(Date.now(), { expiresAt: Date.now() + 600_000, ...more });
   const entries = Array.from({ length: count }, () => [newId(), grant()] as const);
   await store.issue(entries);
   return entries.map(([id]) => id);
@@ -86,6 +88,51 @@ test('Cluster: a master that is lost takes its tokens with it, and no others', a
   for (const id of failed) await expect(store.find(id)).rejects.toThrow(StoreUnavailable);
   expect(performance.now() - began).toBeLessThan(failed.length * 100);
 });
+
+/** A line of nginx for each token, through the collector: what became of them, and what was reported. */
+async function reported(store: Store, ids: readonly string[]) {
+  const { measuredStore, text, countLines } = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  const { emit, events } = recorder();
+  const bytes = new Map<string, number>();
+  const deliver = createDeliver({
+    store: measuredStore(store),
+    recordBytes: (counted) => void bytes.set(counted.id, counted.bytes),
+    emit,
+    log: pino({ level: 'silent' }),
+  });
+  const { receive, flush } = createCollector({
+    ...{ from: ['127.0.0.1'], deliver, countLines, now: Date.now },
+  });
+  for (const id of ids) receive(Buffer.from(`<190>x: ${id} 200 100 100 -`), '127.0.0.1');
+  await flush();
+  const samples = samplesOf(await text());
+  return {
+    lines: (result: string) => samples.get(`postern_delivery_lines_total{result="${result}"}`),
+    errors: samples.get('postern_store_errors_total{operation="add_delivered"}'),
+    bytes: [...bytes.keys()].sort(),
+    events: events.map(({ data }) => data.token_id).sort(),
+  };
+}
+
+test.each(['is killed', 'hangs'])(
+  'Cluster: if a master %s, delivery reports of the tokens of other masters are counted',
+  async (what) => {
+    const args = ['--cluster-require-full-coverage', 'no'];
+    const { first, store, states } = await started({ replicas: 0, args });
+    const ids = await issued(store, 300, { maxBytes: 100 });
+    if (what === 'is killed') {
+      process.kill(first.pid, 'SIGKILL');
+      await waitFor(() => states.at(-1)?.startsWith('down'), { what: 'the loss' });
+    } else first.pause();
+    const others = ids.filter((id) => !isOfFirst(id)).sort();
+    const { lines, errors, bytes, events } = await reported(store, ids);
+    expect([bytes, events]).toEqual([others, others]);
+    expect([lines('counted'), lines('unknown')]).toEqual([others.length, 0]);
+    expect([lines('dropped'), errors]).toEqual([ids.length - others.length, 1]);
+    const found = await Promise.all(others.map((id) => store.find(id)));
+    expect(found.every((grant) => grant?.exhausted)).toBe(true);
+  },
+);
 
 test('Cluster: after a master was killed, its replica answers', async () => {
   const { cluster, first, store, states, seen } = await started();
@@ -165,7 +212,7 @@ async function move(key: string, from: Redis, to: Redis, others: readonly Redis[
 test('Cluster: a slot that moves is followed, at each step', async () => {
   const { cluster, store, seen } = await started({ replicas: 0 }, 5_000);
   const subject = newId();
-  const ids = await issued(store, 60, subject);
+  const ids = await issued(store, 60, { subject });
   const id = ids.find(isOfFirst) ?? '';
   const [from, to, third] = cluster.masters as [Redis, Redis, Redis];
   const all = async () => expect((await outcomes(store, ids)).found).toEqual(ids);
@@ -180,6 +227,11 @@ test('Cluster: a slot that moves is followed, at each step', async () => {
   await expect(store.revoke(id, 'web')).rejects.toMatchObject({
     shown: 'A slot of the cluster is being moved',
   });
+  // A revocation before the first use has one key.
+  let external = newId();
+  while (slotOf(grantKey(external)) !== slotOf(grantKey(id))) external = newId();
+  await store.revokeExternal(external);
+  expect(await store.findExternal(external)).toBe('revoked');
   await all();
   await moving.finish();
   await all();
@@ -193,7 +245,7 @@ test('Cluster: a slot that moves is followed, at each step', async () => {
 test('Cluster: revoking a subject ends grants in a slot that moves', async () => {
   const { cluster, store } = await started({ replicas: 0 }, 5_000);
   const subject = newId();
-  const ids = await issued(store, 60, subject);
+  const ids = await issued(store, 60, { subject });
   const id = ids.find(isOfFirst) ?? '';
   const [from, to, third] = cluster.masters as [Redis, Redis, Redis];
   const moving = await move(grantKey(id), from, to, [third]);

@@ -4,6 +4,7 @@ import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { brokenStore } from '../api/broken-store.ts';
 import { storeContract } from '../store/contract.ts';
+import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { samplesOf } from '../support/samples.ts';
 
@@ -29,6 +30,7 @@ const calls: ReadonlyArray<readonly [operation: string, call: (store: Store) => 
     ['issue', (store) => store.issue([[id, grantAt(Date.now())]])],
     ['find', (store) => store.find(id)],
     ['redeem', (store) => store.redeem(id, { cookies: [], newCookie: newId() }, true)],
+    ['add_delivered', (store) => store.addDelivered([[id, sent([0, 1])]])],
     ['requesters', (store) => store.requesters(id)],
     ['find_external', (store) => store.findExternal(id)],
     ['save_external', (store) => store.saveExternal(id, grantAt(Date.now()))],
@@ -64,6 +66,16 @@ test.each(calls)(
     expect(failed.get('postern_tokens_revoked_total')).toBe(0);
   },
 );
+
+test('metrics: deliveries that the store did not accept count as one failed operation', async () => {
+  const entry = [id, sent([0, 1])] as const;
+  const addDelivered = async () => ({ counted: [], failed: [entry, entry] });
+  const { store, samples } = measured({ ...createMemoryStore(), addDelivered });
+  await store.addDelivered([entry, entry]);
+  const errors = 'postern_store_errors_total{operation="add_delivered"}';
+  const seen = await samples();
+  expect([seen.get('postern_store_up'), seen.get(errors)]).toEqual([0, 1]);
+});
 
 test('metrics: the time of an operation is the time until the store answers', async () => {
   let release = () => {};

@@ -3,6 +3,7 @@ import { waitFor } from '../../dev/wait.ts';
 import type { Grant } from '../../service/domain/grant.ts';
 import type { Requester } from '../../service/domain/requester.ts';
 import { digest } from '../../service/domain/token.ts';
+import { sent } from './contract-delivered.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 const from = (address: string): Requester => ({ address, cookies: [], newCookie: digest(newId()) });
@@ -43,6 +44,18 @@ export function foreignContract(get: () => Opened): void {
     expect(await store.redeem(id, from('192.0.2.1'), true)).toBeUndefined();
     expect(await store.revoke(id, 'web')).toBe(false);
     expect(await store.prolong(id, 'web', get().now() + 1000)).toBeUndefined();
+  });
+
+  test('external token: its requesters are forgotten after a revocation by its issuer', async () => {
+    const { store, now } = get();
+    const id = newId();
+    await store.saveExternal(id, foreign());
+    await store.redeem(id, from('192.0.2.1'), true);
+    await store.addDelivered([[id, sent([0, 1])]]);
+    expect([await store.requesters(id), await store.delivered(id)]).toMatchObject([[{}], {}]);
+    await store.revokeExternal(id, now() + 60_000);
+    expect([await store.requesters(id), await store.delivered(id)]).toEqual([[], undefined]);
+    expect(await store.findExternal(id)).toBe('revoked');
   });
 
   test('external token: a revocation before the first use lasts until its end', async () => {

@@ -201,20 +201,26 @@ test('Redis errors: /readyz is 503 if the user lacks a command that only some re
   expect((await readyz()).status).toBe(503);
 });
 
-test('docs/redis.md: the user with the least rights is enough', async () => {
-  const page = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
-  const [, rights = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
-  const { store, readyz } = opened(await withUser(rights.replaceAll(/\s+/g, ' ').trim()));
-  await waitFor(async () => (await readyz()).status === 200, { what: 'Redis' });
-  expect(await store.check()).toEqual({
-    store: 'server',
-    masters: 1,
-    answering: 1,
-    replicas: 0,
-    wanted: 0,
-  });
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-  expect(await store.find(id)).toBeDefined();
-  expect(await store.revokeSubject('web', 'u')).toBe(1);
-});
+test.each([0, 1])(
+  'docs/redis.md: the user with the least rights can use database %i',
+  async (database) => {
+    const page = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
+    const [, rights = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
+    const [, other = ''] = /^With a database other than 0, it also needs `(.*?)`/m.exec(page) ?? [];
+    const all = database === 0 ? rights : `${rights} ${other}`;
+    const url = await withUser(all.replaceAll(/\s+/g, ' ').trim());
+    const { store, readyz } = opened(url.replace(/0$/, String(database)));
+    await waitFor(async () => (await readyz()).status === 200, { what: 'Redis' });
+    expect(await store.check()).toEqual({
+      store: 'server',
+      masters: 1,
+      answering: 1,
+      replicas: 0,
+      wanted: 0,
+    });
+    const id = newId();
+    await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+    expect(await store.find(id)).toBeDefined();
+    expect(await store.revokeSubject('web', 'u')).toBe(1);
+  },
+);
