@@ -210,6 +210,13 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: {},
     shut: isNotThere('/protected/a.txt'),
   },
+  'an internal location without any line of its snippets': {
+    found: [['internal', 'location ^~ /download/ {']],
+    broken: { only: inside('alias $files/;') },
+    proof: opens('/protected/a.txt'),
+    fixed: {},
+    shut: isNotThere('/protected/a.txt'),
+  },
   'an internal location that is only `internal`': {
     found: [
       ['internal', 'location ^~ /protected/ {'],
