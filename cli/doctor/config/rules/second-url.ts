@@ -40,7 +40,7 @@ function otherUrls(location: Location, others: readonly Location[]): readonly Tr
       at,
       seen: `${at.name} ${at.args[0]} in ${where}: files of ${titleAt(location)} are at ${uri}`,
       why: 'The same files have a second URL that needs no token.',
-      fix: `keep the files outside of every root of the site: use another folder in alias, or add location ^~ ${uri} { return 404; }`,
+      fix: `keep the files outside of every root of the site: use another folder in alias, or location ^~ ${uri} { return 404; }`,
     };
   });
 }
