@@ -27,14 +27,19 @@ export async function diagnoseStorages(
       endpoint: storage.endpoint,
       bucket: storage.bucket,
       findings: await checkStorage(storage, object),
+      untested: object === undefined ? ['public', 'object'] : [],
     })),
   );
   const ok = results.every(({ findings }) => findings.length === 0);
   if (json) return { ok, text: jsonLine({ storages: results }) };
+  const nothing =
+    object === undefined
+      ? '– nothing found, but not tested: public access. Pass the name of an object.'
+      : '✓ nothing found';
   const lines = results.flatMap(({ mount, endpoint, bucket, findings }) => [
     escapeControls(`${mount}: ${bucket} at ${endpoint}`),
     ...findings.map(({ id, saw, ...texts }) => formatFinding(id, saw, texts)),
-    ...(findings.length === 0 ? ['✓ nothing found'] : []),
+    ...(findings.length === 0 ? [nothing] : []),
   ]);
   return { ok, text: `${lines.join('\n')}\n` };
 }
@@ -131,7 +136,8 @@ async function ask(url: string): Promise<Reply> {
   const region = headers.get('x-amz-bucket-region')?.replace(/[^a-z0-9-]/gi, '');
   const date = Date.parse(headers.get('date') ?? '');
   return {
-    status,
+    // An empty object has no first byte. The storage allows this request to read it.
+    status: status === 416 ? 200 : status,
     code: element('Code') ?? '',
     region: region ?? element('Region'),
     skewSeconds: Number.isNaN(date) ? 0 : Math.round((Date.now() - date) / 1000),

@@ -40,7 +40,7 @@ export async function doctorPicture(): Promise<string> {
 /** As `nginx -T` prints it. */
 function dump(): string {
   const snippets = join(projectRoot, 'nginx', 'snippets');
-  const names = readdirSync(snippets).filter((name) => name.endsWith('.conf'));
+  const names = readdirSync(snippets).filter((name) => NGINX_CONF.includes(`postern/${name};`));
   const files = names.map((name): [string, string] => [
     `/etc/nginx/postern/${name}`,
     readFileSync(join(snippets, name), 'utf8'),

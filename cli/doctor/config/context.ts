@@ -111,23 +111,46 @@ export function titleAt(context: Context): string {
 }
 
 /** The location that nginx selects by prefix, before it tries regexes. */
-export function prefixMatch(
-  { locations }: Pick<Server, 'locations'>,
-  uri: string,
-): Location | undefined {
+export function prefixMatch({ locations }: Location, uri: string): Location | undefined {
   const exact = locations.find(({ modifier, path }) => modifier === '=' && path === uri);
   if (exact !== undefined) return exact;
-  const [best] = locations
-    .filter(({ modifier, path }) => isPrefix(modifier) && uri.startsWith(path))
-    .sort((a, b) => b.path.length - a.path.length);
+  const best = longestPrefix(locations, uri);
   return best === undefined ? undefined : (prefixMatch(best, uri) ?? best);
 }
 
-/** The regex locations that could match a URI, or a URI below it, instead of its prefix location. */
-export function regexRivals(server: Pick<Server, 'locations'>, uri: string): readonly Location[] {
-  return server.locations.filter(
+function longestPrefix(locations: readonly Location[], uri: string): Location | undefined {
+  return locations
+    .filter(({ modifier, path }) => isPrefix(modifier) && uri.startsWith(path))
+    .sort((a, b) => b.path.length - a.path.length)[0];
+}
+
+/** The regex locations of a level that could match a URI, or a URI below it, instead of its prefix location. */
+export function regexRivals({ locations }: Location, uri: string): readonly Location[] {
+  return locations.filter(
     ({ modifier, path }) => modifier.startsWith('~') && couldMatch(path, uri, modifier === '~*'),
   );
+}
+
+/**
+ * The locations that nginx could select for URIs below a folder. `^~` and `=` stop only the regexes of their own level
+ * (`ngx_http_core_find_location` in src/http/ngx_http_core_module.c).
+ */
+export function candidates(level: Location, folder: string): readonly Location[] {
+  const { locations } = level;
+  const best = longestPrefix(locations, folder);
+  const below = locations.filter(
+    (one) =>
+      one !== best &&
+      one.path.startsWith(folder) &&
+      // An exact location of a folder does not serve its files.
+      (one.modifier === '=' ? !one.path.endsWith('/') : isPrefix(one.modifier)),
+  );
+  const triesRegexes = [best, ...below].some((one) => !one?.modifier);
+  const inner = [...below, ...(triesRegexes ? regexRivals(level, folder) : [])];
+  return [
+    ...(best === undefined ? [level] : candidates(best, folder)),
+    ...inner.flatMap((one) => candidates(one, folder)),
+  ];
 }
 
 export function isPrefix(modifier: string): boolean {

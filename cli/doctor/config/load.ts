@@ -53,11 +53,26 @@ export function load(sources: Sources): Loaded {
     if (depth > MAX_INCLUDES) throw new Unreadable(`${name} includes itself`, directive);
     // A relative name is relative to the folder of nginx.conf, also in an included file.
     const path = resolve(dirname(sources.main), name);
-    const names = isGlob(path) ? [...sources.matching(path)].sort() : [path];
+    const names = isGlob(path) ? matching(path, directive) : [path];
     return names.flatMap((file) => expanded(parsed(file, directive), depth));
   }
 
+  function matching(glob: string, at: Position): readonly string[] {
+    try {
+      return [...sources.matching(glob)].sort();
+    } catch {
+      throw new Unreadable(
+        `the pattern ${glob} is not supported: write the names of the files`,
+        at,
+      );
+    }
+  }
+
   const root = expanded(parsed(sources.main, { file: sources.main, line: 1 }), 0);
+  const skipped = sources.all?.find((file) => !files.has(file));
+  if (skipped !== undefined) {
+    throw new Unreadable('no include reads this file', { file: skipped, line: 1 });
+  }
   return { root, files: [...files.keys()] };
 }
 
@@ -65,7 +80,9 @@ export interface Sources {
   /** The file that nginx reads first. */
   readonly main: string;
   read(name: string): string | undefined;
-  /** The files whose names match a glob. */
+  /** The files that nginx read, if they are known. */
+  readonly all?: readonly string[];
+  /** The files whose names match a glob. @throws SyntaxError if the glob is not supported */
   matching(glob: string): readonly string[];
 }
 
@@ -90,16 +107,19 @@ export function dumpedFiles(text: string): Sources | undefined {
   const files = new Map<string, string>();
   for (const [index, mark] of marks.entries()) {
     const start = mark.index + mark[0].length + 1;
-    files.set(mark[1] ?? '', text.slice(start, marks[index + 1]?.index));
+    // nginx prints the name as it is in the include: /etc/nginx/./conf.d/a.conf.
+    files.set(resolve(mark[1] ?? ''), text.slice(start, marks[index + 1]?.index));
   }
-  const [main] = files.keys();
+  const all = [...files.keys()];
+  const [main] = all;
   if (main === undefined) return undefined;
   return {
     main,
+    all,
     read: (name) => files.get(name),
     matching(glob) {
       const pattern = globPattern(glob);
-      return [...files.keys()].filter((file) => pattern.test(file));
+      return all.filter((file) => pattern.test(file));
     },
   };
 }
@@ -112,12 +132,15 @@ function isGlob(name: string): boolean {
 /**
  * A regular expression for a glob. `*` does not match a slash or a leading dot. The text between two stars matches
  * only at its first position: otherwise a glob with many stars would take hours.
+ *
+ * @throws SyntaxError for an escape, or for a set such as `[[:alpha:]]` or `[z-a]`
  */
 function globPattern(glob: string): RegExp {
+  if (/[[\\]/.test(glob.replace(SET, ''))) throw new SyntaxError(glob);
   let stars = 0;
   const parts = glob.split('/').map((part) => {
-    const body = part.replace(/\[(!?)([^\]]+)\]|[\s\S]/g, (char, not?: string, set?: string) => {
-      if (set !== undefined) return `[${not ? '^/' : ''}${set.replace(/[\\\]^]/g, '\\$&')}]`;
+    const body = part.replace(TOKEN, (char, not?: string, set?: string) => {
+      if (set !== undefined) return `[${not ? '^/' : ''}${set.replaceAll('^', '\\^')}]`;
       if (char === '*') return STAR;
       if (char === '?') return '[^/]';
       return char.replace(/[.+^${}()|[\]\\]/, '\\$&');
@@ -133,6 +156,9 @@ function globPattern(glob: string): RegExp {
   });
   return new RegExp(`^${parts.join('/')}$`, 'su');
 }
+
+const SET = /\[([!^]?)([^[\]\\/]+)\]/g;
+const TOKEN = new RegExp(`${SET.source}|.`, 'gs');
 
 /** No file name has this character. */
 const STAR = '\0';

@@ -8,7 +8,7 @@ import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../..
 import { postern } from '../../cli/postern.ts';
 import { START_MS } from './storage-site.ts';
 
-async function doctor(
+async function ran(
   storage: Record<string, string>,
   words: readonly string[] = [],
   secret = S3_SECRET_KEY,
@@ -24,11 +24,20 @@ async function doctor(
     AWS_ACCESS_KEY_ID: S3_ACCESS_KEY,
     AWS_SECRET_ACCESS_KEY: secret,
   };
-  const ran = await postern(['doctor', '--storage', ...words, '--json'], folder, { env });
-  expect(ran.stdout + ran.stderr).not.toContain(secret);
-  expect(ran.stdout + ran.stderr).not.toMatch(/X-Amz-Signature/);
-  const [{ findings } = { findings: [] }] = JSON.parse(ran.stdout).storages;
-  expect(ran.code).toBe(findings.length === 0 ? 0 : 1);
+  const ended = await postern(['doctor', '--storage', ...words], folder, { env });
+  expect(ended.stdout + ended.stderr).not.toContain(secret);
+  expect(ended.stdout + ended.stderr).not.toMatch(/X-Amz-Signature/);
+  return ended;
+}
+
+async function doctor(
+  storage: Record<string, string>,
+  words: readonly string[] = [],
+  secret = S3_SECRET_KEY,
+) {
+  const { code, stdout } = await ran(storage, [...words, '--json'], secret);
+  const [{ findings } = { findings: [] }] = JSON.parse(stdout).storages;
+  expect(code).toBe(findings.length === 0 ? 0 : 1);
   return findings.map(({ id }: { id: string }) => id);
 }
 
@@ -71,6 +80,7 @@ describe('doctor --storage: other answers', () => {
 
   test.each<[string, RequestListener]>([
     ['public', (_, response) => void response.end('the object')],
+    ['public', (_, response) => void response.writeHead(416).end(error('InvalidRange'))],
     [
       'public',
       ({ url }, response) =>
@@ -100,6 +110,13 @@ describe('doctor --storage: other answers', () => {
     ['object', (_, response) => void response.writeHead(403).end(deny)],
   ])('%s is found', async (id, listener) => {
     expect(await doctor({ endpoint: await endpointOf(listener) }, ['a.txt'])).toEqual([id]);
+  });
+
+  test('without an object, public access is not tested', async () => {
+    const endpoint = await endpointOf((_, response) => void response.writeHead(403).end(deny));
+    expect((await ran({ endpoint })).stdout).toMatch(/^– nothing found, but not tested: public/m);
+    const { stdout } = await ran({ endpoint }, ['--json']);
+    expect(JSON.parse(stdout).storages).toMatchObject([{ untested: ['public', 'object'] }]);
   });
 
   test('a storage that does not answer is found', async () => {

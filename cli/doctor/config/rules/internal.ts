@@ -10,7 +10,7 @@ import {
   withNested,
 } from '../context.ts';
 import { wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, isListing } from '../site.ts';
+import { AUTH_REQUEST, isListing, type SiteConfig } from '../site.ts';
 import { type Requirements, type Rule, type Trap, turnedOnIn, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
@@ -84,9 +84,11 @@ const STORES = { proxy_cache: STORED, proxy_store: STORED };
 
 /** The internal location: its snippets, and other directives in it. */
 export const internalRules: Readonly<Record<string, Rule>> = {
-  internal: ({ internals, servers }) => {
+  internal: (site) => {
+    const { internals, servers } = site;
     const locations = servers.flatMap((server) => withNested(server.locations));
     return [
+      ...withoutInternal(site),
       ...unmet(internals, INTERNAL, 'internal.conf'),
       ...unmet(locations.filter(isListing), LISTING, 'listing.conf'),
     ];
@@ -100,6 +102,18 @@ export const internalRules: Readonly<Record<string, Rule>> = {
       .filter((location) => has(location, 'proxy_pass'))
       .flatMap((location) => [...turnedOnIn([location], STORES), ...passesCredentials(location)]),
 };
+
+/** The internal location has no line of the snippets, or is missing. If the mounts are known, they lead to it. */
+function withoutInternal({ gates, internals, mounts }: SiteConfig): readonly Trap[] {
+  return gates
+    .filter(({ server }) => !mounts && !internals.some((one) => one.server === server))
+    .map((gate) => ({
+      at: gate.at,
+      seen: `${title(gate)} in a server block without an internal location`,
+      why: 'Without internal.conf in the location with the files, any client can request them by its prefix.',
+      fix: 'include postern/internal.conf; include postern/headers.conf; in the location with the files (--mounts finds it)',
+    }));
+}
 
 /** Blocks other than that of listing.conf. */
 function blocksIn(location: Location): readonly Trap[] {

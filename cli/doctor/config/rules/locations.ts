@@ -20,7 +20,8 @@ export const locationRules: Readonly<Record<string, Rule>> = {
     find: ({ http, gates }) =>
       gates.length > 0 ? [] : [{ at: http.at, seen: 'no location uses Postern' }],
   }),
-  'missing-caret': ({ gates, internals }) => [...gates, ...internals].flatMap(withoutCaret),
+  'missing-caret': ({ gates, internals }) =>
+    [...gates, ...internals].flatMap((location) => withoutCaret(location)),
   nested,
   'nested-internal': nestedInternal,
   'server-auth-request': rule({
@@ -39,23 +40,31 @@ export const locationRules: Readonly<Record<string, Rule>> = {
   'alias-slash': aliasSlash,
 };
 
-/** Public and internal locations without `^~`, and the regex locations that nginx prefers to them. */
-function withoutCaret(location: Location): readonly Trap[] {
+/**
+ * Public and internal locations without `^~`, and the regex locations that nginx prefers to them. `^~` stops only the
+ * regex locations beside it, so each location around it needs it, too: `level` is the location, or one around it.
+ */
+function withoutCaret(location: Location, level = location): readonly Trap[] {
   const { modifier, path, at, server } = location;
-  if (modifier === '^~' || modifier === '=') return [];
+  if (level === server || modifier === '=') return [];
   if (!isPrefix(modifier)) {
     const seen = `${title(location)} is a regex location`;
     const why =
       'nginx uses the first regex location that matches, even if the request is for another one.';
     return [{ at, seen, why, fix: 'location ^~ /…/ { … }' }];
   }
+  const outside = level.parent as Location;
+  const outer = withoutCaret(location, outside);
+  if (level.modifier === '^~') return outer;
+  const inside = level === location ? '' : `${title(location)} is inside `;
   const same = {
     why: 'nginx prefers a regex location to a prefix location without ^~: a regex location anywhere in the server block bypasses the gate, and `internal`.',
-    fix: `location ^~ ${path} { … }`,
+    fix: `location ^~ ${path} { … }${inside && ' in the server block'}`,
   };
   return [
-    { at, seen: `${title(location)} has no ^~`, ...same },
-    ...regexRivals(server, path).map((rival) => {
+    { at, seen: `${inside}${title(level)}${inside && ', which'} has no ^~`, ...same },
+    ...outer,
+    ...regexRivals(outside, path).map((rival) => {
       return {
         at: rival.at,
         seen: `${title(rival)} takes precedence over ${titleAt(location)}`,

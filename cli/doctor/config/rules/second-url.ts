@@ -1,14 +1,13 @@
 import { posix } from 'node:path';
 import {
   type Context,
+  candidates,
   effective,
   firstWord,
   has,
   inForce,
   type Location,
   own,
-  prefixMatch,
-  regexRivals,
   title,
   titleAt,
   turnedOn,
@@ -41,7 +40,7 @@ function otherUrls(location: Location, others: readonly Location[]): readonly Tr
       at,
       seen: `${at.name} ${at.args[0]} in ${where}: files of ${titleAt(location)} are at ${uri}`,
       why: 'The same files have a second URL that needs no token.',
-      fix: `keep the files outside of every root of the site: use another folder in alias, or add location ^~ ${uri} { return 404; }`,
+      fix: `keep the files outside of every root of the site: use another folder in alias, or location ^~ ${uri} { return 404; }`,
     };
   });
 }
@@ -49,11 +48,12 @@ function otherUrls(location: Location, others: readonly Location[]): readonly Tr
 /** Whether the context serves a URI: directly, or because the site redirects there internally. */
 function isReachable(context: Location, uri: string, others: readonly Location[]): boolean {
   const { modifier, path, server } = context;
+  const selected = candidates(server, uri);
   const here = others.filter((other) => other.server === server);
   if (modifier === '@') {
-    return here.some((other) => leadsTo(other, uri) && sendsTo(other, (to) => to === path));
+    return here.some((other) => selected.includes(other) && sendsTo(other, (to) => to === path));
   }
-  if (inForce(context, 'internal') === undefined) return leadsTo(context, uri);
+  if (inForce(context, 'internal') === undefined) return selected.includes(context);
   // Without a variable it is a single page, such as an error page.
   return here.some((other) =>
     sendsTo(other, (to) => to.includes('$') && `${to.slice(0, to.indexOf('$'))}/`.startsWith(path)),
@@ -70,16 +70,8 @@ function sendsTo(context: Context, isThere: (to: string) => boolean): boolean {
 
 /** The URI under which the other folder serves the files, or some of them. */
 function uriOf(files: string, { tree, own }: Folder): string | undefined {
-  if (files.startsWith(tree.path)) return tree.uri + files.slice(tree.path.length);
-  return own.path.startsWith(files) ? own.uri : undefined;
-}
-
-function leadsTo(context: Location, uri: string): boolean {
-  const { modifier, parent, server } = context;
-  const best = prefixMatch(server, uri) ?? prefixMatch(server, uri.slice(0, -1)) ?? server;
-  if (!modifier.startsWith('~')) return best === context;
-  if (best.modifier === '^~' || best.modifier === '=') return false;
-  return regexRivals(parent === server ? server : { locations: [context] }, uri).includes(context);
+  if (own.path.startsWith(files)) return own.uri;
+  return files.startsWith(tree.path) ? tree.uri + files.slice(tree.path.length) : undefined;
 }
 
 /** Whether a client gets a file there without any check. */

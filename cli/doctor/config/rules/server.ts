@@ -72,9 +72,9 @@ function isBehindProxy(server: Server): boolean {
   return isSet || own(server, 'listen').some(({ args }) => args.includes('proxy_protocol'));
 }
 
-/** Each variable contains a part of the request, and with it the token. */
+/** Each variable contains a part of the request, and with it the token. Names of variables are case-insensitive. */
 const REVEALING =
-  /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/;
+  /\$\{?(request|request_uri|uri|document_uri|args|query_string|arg_token|request_filename|http_referer|http_authorization|http_cookie|cookie_postern|sent_http_location|request_body)(?!\w)/i;
 
 function withoutLog(server: Server): readonly Trap[] {
   if (effective(server, 'access_log').length > 0) return [];

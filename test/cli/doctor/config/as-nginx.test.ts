@@ -1,5 +1,12 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import {
+  candidates,
+  httpOf,
+  type Server,
+  title,
+  withNested,
+} from '../../../../cli/doctor/config/context.ts';
 import { parse } from '../../../../cli/doctor/config/parse.ts';
 import { startNginx, testNginx } from '../../../../dev/nginx.ts';
 import { requestBytes, sendRaw } from '../../../support/raw.ts';
@@ -73,5 +80,51 @@ test('parse: rejects only what nginx rejects', async () => {
   for (const text of bad) {
     const { ok } = await testNginx(() => `server { listen unix:x.sock;\n${around(text, 0)}\n}`);
     expect([ok, text]).toEqual([false, text]);
+  }
+});
+
+const REGEXES = ['~ t$', '~ ^/a/b/', '~ ^/a/b/c/x', '~ ^/b/'];
+const BELOW = ['^~ /a/b/', '/a/b/c/', '^~ /a/b/c/', '= /a/b/x.t', ...REGEXES];
+const ALL = ['/', '/a', '/a/', '^~ /a/', '= /a/', '/a/b/', ...BELOW];
+
+const pathOf = (name: string) => name.replace(/^\S+ /, '');
+
+/** Locations with different paths, with one more level in those that can have one. */
+function locations(names: readonly string[], inner?: readonly string[]): fc.Arbitrary<string> {
+  const one = fc.constantFrom(...names).chain((name) => {
+    const nested = inner?.filter(
+      (below) => below.startsWith('~') || pathOf(below).startsWith(pathOf(name)),
+    );
+    const texts = nested && !name.startsWith('=') ? locations(nested) : fc.constant('');
+    return texts.map((text) => ({ name, text }));
+  });
+  return fc
+    .uniqueArray(one, { selector: ({ name }) => name.replace('^~ ', ''), maxLength: 4 })
+    .map((all) =>
+      all.map(({ name, text }) => `location ${name} { return 200 ID; ${text} }`).join('\n'),
+    );
+}
+
+test('candidates: contains each location that nginx selects for a URI below the folder', async () => {
+  const drawn = fc.sample(locations(ALL, BELOW), { seed: 7, numRuns: 300 });
+  const blocks = drawn.map((text, index) => {
+    let id = 0;
+    return `server { listen 127.0.0.1:$port; server_name s${index}.example;
+      ${text.replace(/ID/g, () => `${id++}`)} }`;
+  });
+  const nginx = await startNginx({
+    config: ({ port }) => blocks.join('\n').replaceAll('$port', `${port}`),
+  });
+  onTestFinished(nginx.stop);
+  const { servers } = httpOf(parse(blocks.join('\n'), 'a.conf'), 'a.conf');
+  for (const [index, server] of servers.entries()) {
+    const found = candidates(server, '/a/');
+    const all = withNested(server.locations);
+    for (const uri of ['x', 'x.t', 'b/x', 'b/x.t', 'b/c/x', 'b/c/u.t']) {
+      const request = requestBytes('GET', `/a/${uri}`, { Host: `s${index}.example` });
+      const { status, text } = await sendRaw(nginx.port, request, 'GET');
+      const selected = status === 200 ? all[Number(text)] : server;
+      expect(found.map(title), `/a/${uri} in ${drawn[index]}`).toContain(title(selected as Server));
+    }
   }
 });

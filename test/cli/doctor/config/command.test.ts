@@ -18,7 +18,7 @@ server {
   location ^~ /download/ { auth_request /.postern/auth-request; try_files "" @postern_deliver; }
 }
 `;
-const FOUND = ['missing-auth-request'];
+const FOUND = ['missing-auth-request', 'internal'];
 
 let dir: string;
 beforeAll(async () => {
@@ -38,7 +38,7 @@ test('doctor --config: prints rule, reason and fix', async () => {
   expect(stdout).toMatch(
     /^✗ \/etc\/nginx\/conf\.d\/site\.conf:5 {2}location \^~ \/download\/ .*\[missing-auth-request\]\n {4}why: {2}\S.*\n {4}fix: {2}\S.*\n/,
   );
-  expect(stdout).toMatch(/\n\n1 finding \(2 files, 1 gate, 0 internal locations\)\n$/);
+  expect(stdout).toMatch(/\n\n2 findings \(2 files, 1 gate, 0 internal locations\)\n$/);
 });
 
 test('docs/doctor.md lists each rule', async () => {

@@ -52,6 +52,26 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: { locations: 'location ~ ^/protected/ { root $files/../www; }' },
     shut: async (site) => expect((await answer(site, '/protected/a.txt'))[0]).toBe(404),
   },
+  'a public location inside one without ^~, and a regex location that wins': {
+    found: [
+      ['missing-caret', 'location ^~ /download/ {'],
+      ['missing-caret', 'location ~* \\.jpg$'],
+    ],
+    broken: {
+      files: OPEN,
+      server: 'root $files/../www;',
+      only: `location / {\nlocation ^~ /download/ { ${PROTECT} }\n}\n${INTERNAL}`,
+      locations: 'location ~* \\.jpg$ { expires 30d; }',
+    },
+    proof: opens('/download/a.jpg'),
+    fixed: {
+      files: OPEN,
+      server: 'root $files/../www;',
+      only: `location ^~ /download {\nlocation ^~ /download/ { ${PROTECT} }\n}\n${INTERNAL}`,
+      locations: 'location ~* \\.jpg$ { expires 30d; }',
+    },
+    shut: denies('/download/a.jpg'),
+  },
   'a location inside the public location, by X-Accel': {
     found: [['nested', 'location ~ \\.txt$']],
     broken: {

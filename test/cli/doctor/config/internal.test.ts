@@ -80,6 +80,52 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
     shut: isNotThere('/files/a.txt'),
   },
+  'a longer location below the files': {
+    found: [['second-url', 'root $files/..;']],
+    broken: {
+      server: 'root $files/..;',
+      locations: 'location /files/sub/ { } location ^~ /files/ { return 404; }',
+    },
+    proof: async (site) => expect(await answer(site, '/files/sub/c.txt')).toEqual([200, 'file c']),
+    fixed: {
+      server: 'root $files/..;',
+      // An exact location of a folder serves no file.
+      locations: 'location = /files/sub/ { } location ^~ /files/ { return 404; }',
+    },
+    shut: isNotThere('/files/sub/c.txt'),
+  },
+  'an exact location beside the location that serves the files': {
+    found: [['second-url', 'root $files;']],
+    broken: { server: 'root $files;', locations: 'location = / { return 404; }' },
+    proof: opens('/a.txt'),
+    fixed: { server: 'root $files;', locations: 'location / { return 404; }' },
+    shut: isNotThere('/a.txt'),
+  },
+  'a regex location inside a location with ^~': {
+    found: [['second-url', 'root $files/..;']],
+    broken: {
+      locations: `location ^~ /files/ { return 404; location ~ \\.txt$ {\nroot $files/..;\n} }`,
+    },
+    proof: opens('/files/a.txt'),
+    fixed: {
+      locations: `location ^~ /files/ { return 404;
+        location ^~ /files/ { return 404; } location ~ \\.txt$ { root $files/..; } }`,
+    },
+    shut: isNotThere('/files/a.txt'),
+  },
+  'a regex location that a longer location without ^~ leads to': {
+    found: [['second-url', 'root $files/..;']],
+    broken: {
+      locations: `location ^~ /files/ { return 404; } location /files/sub/ { return 404; }
+        location ~ \\.txt$ {\nroot $files/..;\n}`,
+    },
+    proof: async (site) => expect(await answer(site, '/files/sub/c.txt')).toEqual([200, 'file c']),
+    fixed: {
+      locations: `location ^~ /files/ { return 404; } location ^~ /files/sub/ { return 404; }
+        location ~ \\.txt$ { root $files/..; }`,
+    },
+    shut: isNotThere('/files/sub/c.txt'),
+  },
   'files under a root that denies one address': {
     found: [['second-url', 'root $files/..;']],
     broken: { server: 'deny 192.0.2.1;', locations: 'location / {\nroot $files/..;\n}' },
@@ -160,6 +206,13 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ['internal', 'location ^~ /protected/ {'],
     ],
     broken: { only: inside(`${HEADERS}\nalias $files/;`) },
+    proof: opens('/protected/a.txt'),
+    fixed: {},
+    shut: isNotThere('/protected/a.txt'),
+  },
+  'an internal location without any line of its snippets': {
+    found: [['internal', 'location ^~ /download/ {']],
+    broken: { only: inside('alias $files/;') },
     proof: opens('/protected/a.txt'),
     fixed: {},
     shut: isNotThere('/protected/a.txt'),

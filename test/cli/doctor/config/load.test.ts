@@ -33,8 +33,6 @@ root /x;
 # configuration file /etc/nginx/conf.d/b.conf:
 
 root /b;
-# configuration file /etc/nginx/conf.d/.hidden.conf:
-root /hidden;
 # configuration file /etc/nginx/postern/http.conf:
 map a b { }
 `;
@@ -61,6 +59,13 @@ test.each([
   ['no semicolon', 'a b', ':1: a ends without ";"'],
   ['no name', ';', ':1: an unexpected ";"'],
   ['Lua that is not closed', '\nb_by_lua_block { "}" }', undefined],
+  [
+    'a pattern with a class',
+    '\ninclude a/[[:alpha:]]*;',
+    ':2: the pattern /etc/nginx/a/[[:alpha:]]* is not',
+  ],
+  ['a pattern with an escape', 'include a\\.d/*;', ':1: the pattern /etc/nginx/a\\.d/* is not'],
+  ['a range in the wrong order', 'include a/[z-a]*;', ':1: the pattern /etc/nginx/a/[z-a]* is not'],
   ['Lua that is not closed either', '\nb_by_lua_block { "}"', ':2: b_by_lua_block is not closed'],
 ])('load: error: %s', (_, text, says) => {
   const sources = dumped(`# configuration file /etc/nginx/nginx.conf:\n${text}`);
@@ -85,11 +90,22 @@ test.each([
 ])('load: an include with many stars is matched in time: %s', (glob, matches) => {
   const name = 'a'.repeat(60);
   const included = `# configuration file /etc/nginx/${name}:\na;\n`;
-  const { files } = load(
-    dumped(`# configuration file /etc/nginx/nginx.conf:\ninclude ${glob};\n${included}`),
+  const sources = dumped(
+    `# configuration file /etc/nginx/nginx.conf:\ninclude ${glob};\n${included}`,
   );
-  expect(files).toHaveLength(matches ? 2 : 1);
+  if (matches) expect(load(sources).files).toHaveLength(2);
+  else expect(() => load(sources)).toThrow(`/etc/nginx/${name}:1: no include reads this file`);
 });
+
+test.each(['./conf.d/*.conf', 'conf.d//*.conf', '../nginx/conf.d/[^b]*', './conf.d/a.conf'])(
+  'load: a dump has the name of a file as it is in the include: %s',
+  (glob) => {
+    const name = `/etc/nginx/${glob.replace(/[^/]*$/, 'a.conf')}`;
+    const dump = `# configuration file /etc/nginx/nginx.conf:\ninclude ${glob};\n`;
+    const { root } = load(dumped(`${dump}# configuration file ${name}:\na;\n`));
+    expect(flat(root)).toEqual(['/etc/nginx/conf.d/a.conf:1 a']);
+  },
+);
 
 test('load: a brace in Lua, a comment or quotes does not end a block', () => {
   const text = `# configuration file /n:
@@ -128,7 +144,7 @@ test('load: reads nginx.conf from the disk, with its includes', async () => {
   await writeFile(join(dir, 'conf.d', 'a.conf'), 'include more/c;');
   await writeFile(join(dir, 'conf.d', '.d.conf'), 'd;');
   await writeFile(join(dir, 'more', 'c'), 'c;');
-  const text = `include con?.[a-d]/*.conf; include none/*; include ${dir}/more/c;`;
+  const text = `include con?.[^e-z]/*.conf; include none/*; include ${dir}/more/c;`;
   const { root } = load(diskFiles(join(dir, 'nginx.conf'), text));
   expect(flat(root)).toEqual([
     `${dir}/more/c:1 c`,

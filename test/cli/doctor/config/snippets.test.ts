@@ -278,7 +278,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'tokens in the log': {
     found: [['log', 'access_log telling.log telling;']],
     broken: {
-      http: 'log_format telling \'$remote_addr "$request"\';',
+      http: 'log_format telling \'$remote_addr "$REQUEST"\';',
       server: 'access_log telling.log telling;',
     },
     async proof(site) {

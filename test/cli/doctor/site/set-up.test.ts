@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { openApi } from '../../../../cli/api-client.ts';
@@ -122,7 +122,21 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
     const log = join(site.nginx.dir, 'other.log');
     await writeFile(log, '');
     const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
-    expect([code, saw['access-log']]).toEqual([2, expect.stringContaining('no line of this run')]);
+    expect([code, saw['access-log']]).toEqual([
+      2,
+      expect.stringContaining('lacks the last line of this run'),
+    ]);
+  });
+
+  test('a log that nginx has written in part proves nothing: exit 2', async ({
+    onTestFinished,
+  }) => {
+    const accessLog = 'access_log postern.log postern buffer=1k;';
+    const site = await siteToAttack({ mode: 'auth_request', accessLog }, onTestFinished);
+    const log = `${site.nginx.dir}/postern.log`;
+    const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
+    expect(await readFile(log, 'utf8')).toContain('postern-doctor-');
+    expect([code, saw['access-log']]).toEqual([2, expect.stringContaining('buffer=')]);
   });
 });
 
