@@ -190,6 +190,22 @@ describe.each(modes)('object store: files by %s', (mode) => {
     expect(answer.text + JSON.stringify(answer.headers)).not.toMatch(/secret|xml|storage/i);
   });
 
+  test.each(['*/*', 'text/html'])(
+    'an error of the object store for %s: the client can use the token again',
+    async (Accept) => {
+      storage.answer = (_, response: ServerResponse) => response.writeHead(500).end();
+      const { url } = await issue('a.txt', { max_uses: 1, bind: 'cookie' });
+      const failed = await site.ask('GET', url, { Accept });
+      expect([failed.status, failed.header('retry-after')]).toEqual([503, '5']);
+      const cookies = failed.headers.filter(([name]) => name === 'set-cookie');
+      expect(cookies).toEqual([['set-cookie', expect.stringMatching(/^postern_resume=/)]]);
+      storage.answer = undefined;
+      expect((await site.ask('GET', url)).status).toBe(401);
+      const Cookie = cookies[0]?.[1].split(';')[0] ?? '';
+      expect((await site.ask('GET', url, { Cookie })).status).toBe(200);
+    },
+  );
+
   test('headers of the object store change nothing in the log', async () => {
     storage.answer = (_, response: ServerResponse) => {
       const forged = { 'Postern-Token-Id': 'x', 'Postern-Subject': 'eve', 'Postern-Reason': 'no' };
