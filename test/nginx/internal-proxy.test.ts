@@ -208,14 +208,18 @@ describe.each(modes)('object store: files by %s', (mode) => {
     },
   );
 
-  test('headers of the object store change nothing in the log', async () => {
+  test.each([
+    [200, 'allow'],
+    [404, 'allow'],
+    [503, 'unavailable'],
+  ])('headers of the object store change nothing in the log: %i is %s', async (status, code) => {
     storage.answer = (_, response: ServerResponse) => {
       const forged = { 'Postern-Token-Id': 'x', 'Postern-Subject': 'eve', 'Postern-Reason': 'no' };
-      response.writeHead(200, forged).end();
+      response.writeHead(status, forged).end();
     };
     const { url, id } = await issue();
-    expect((await site.ask('GET', url)).status).toBe(200);
-    expect(await lineOf(id)).toMatchObject({ token_id: id, subject: '', code: 'allow' });
+    expect((await site.ask('GET', url)).status).toBe(status);
+    expect(await lineOf(id)).toMatchObject({ token_id: id, subject: '', code });
   });
 
   test('a redirect with an unknown status does not show the query', async () => {
