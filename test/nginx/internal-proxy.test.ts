@@ -196,9 +196,10 @@ describe.each(modes)('object store: files by %s', (mode) => {
     'an error of the object store for %s: the client can use the token again',
     async (Accept) => {
       storage.answer = (_, response: ServerResponse) => response.writeHead(500).end();
-      const { url } = await issue('a.txt', { max_uses: 1, bind: 'cookie' });
+      const { url } = await issue('a.txt', { max_uses: 1, bind: 'cookie', filename: 'report.txt' });
       const failed = await site.ask('GET', url, { Accept });
       expect([failed.status, failed.header('retry-after')]).toEqual([503, '5']);
+      expect(failed.header('content-disposition')).toBeUndefined();
       const cookies = failed.headers.filter(([name]) => name === 'set-cookie');
       expect(cookies).toEqual([['set-cookie', expect.stringMatching(/^postern_resume=/)]]);
       storage.answer = undefined;
