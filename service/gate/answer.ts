@@ -61,7 +61,7 @@ function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer 
   ];
   if (signed !== undefined) headers.push(responseHeaders.args, signed.args);
   else if (args !== '') headers.push(responseHeaders.args, args);
-  addFileHeaders(headers, decision, responseHeaders);
+  addFileHeaders(headers, decision, responseHeaders.limitRate);
   const [first, second] = setCookies(decision, cookies);
   if (first !== undefined) headers.push(responseHeaders.setCookie, first);
   if (second !== undefined) headers.push(responseHeaders.setCookie2, second);
@@ -88,7 +88,8 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
     responseHeaders.tokenId,
     id,
   ];
-  addFileHeaders(headers, decision, NGINX_HEADERS);
+  // Not Content-Disposition: nginx would also send it with an error page, which a browser then does not show.
+  addFileHeaders(headers, decision, 'X-Accel-Limit-Rate');
   for (const cookie of setCookies(decision, cookies)) headers.push('Set-Cookie', cookie);
   headers.push('Content-Length', '0');
   return { status: 200, headers };
@@ -122,23 +123,20 @@ function locationOf(uri: string): string {
   );
 }
 
-/** Headers that nginx obeys in the response to a proxied request. */
-const NGINX_HEADERS = { limitRate: 'X-Accel-Limit-Rate', disposition: 'Content-Disposition' };
-
 function addFileHeaders(
   headers: string[],
   { grant, signed, listing }: Allow,
-  names: { readonly limitRate: string; readonly disposition: string },
+  limitRate: string,
 ): void {
   if (signed !== undefined) headers.push(responseHeaders.object, signed.object);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
-  if (grant.limitRate !== undefined) headers.push(names.limitRate, String(grant.limitRate));
+  if (grant.limitRate !== undefined) headers.push(limitRate, String(grant.limitRate));
   if (listing !== undefined) {
     headers.push(responseHeaders.listing, 'on', responseHeaders.file, pageText(listing));
     return;
   }
   const disposition = dispositionOf(grant);
-  if (disposition !== undefined) headers.push(names.disposition, disposition);
+  if (disposition !== undefined) headers.push(responseHeaders.disposition, disposition);
 }
 
 /** nginx's auth_request passes on 401 and 403, and turns any other status, such as 400, into 500. */

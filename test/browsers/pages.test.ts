@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSite } from '../support/site.ts';
+import { modes, startSite } from '../support/site.ts';
 import { violations } from './accessible.ts';
 import { browsers, openBrowser } from './browser.ts';
 
@@ -67,5 +67,22 @@ test.for(browsers)('pages, %s: accessible and not wider than a phone', async (na
       }
       expect([url, ...(await violations(page))]).toEqual([url]);
     }
+  }
+});
+
+// A browser saves a response with Content-Disposition instead of showing it.
+test.for(browsers)('pages, %s: shown also if the token has a file name', async (name, context) => {
+  const browser = await openBrowser(name, context);
+  for (const mode of modes) {
+    const site = await startSite({ mode });
+    onTestFinished(() => site.stop());
+    const page = await browser.context.newPage();
+    const { url } = await site.issue({ path: '/download/none.pdf', filename: 'Report.pdf' });
+    const response = await page.goto(site.nginx.url(url));
+    expect([mode, response?.status(), await page.title()]).toEqual([
+      mode,
+      404,
+      'The file is not here',
+    ]);
   }
 });

@@ -108,4 +108,5 @@ test('request body: above the limit of the site it gets the same 413 by auth_req
   const [headers, body] = KINDS['of 300 MB, of which 100 KB come'];
   const answer = await started.ask('POST', '/download/a.txt', headers, body);
   expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
+  await expect.poll(started.log).toContain('"code":"content_too_large"');
 });

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openRaw, requestBytes } from '../support/raw.ts';
+import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 
 const HTML = { Accept: 'text/html' };
@@ -119,6 +119,23 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect((await site.ask('POST', url, accepted)).status).toBe(303);
     const trusted = { 'Sec-Fetch-Site': 'same-origin', Origin: 'null' };
     expect((await site.ask('POST', (await issue()).url, trusted)).status).toBe(303);
+  });
+
+  // As with HTTP/3, $http_host is empty.
+  test('a POST without Host is compared with the host and the port that nginx used', async () => {
+    const { url, id } = await issue({ max_uses: 2 });
+    const own = `files.example:${site.nginx.port}`;
+    const ask = async (headers: string) => {
+      const bytes = `POST ${url} HTTP/1.0\r\n${headers}Content-Length: 0\r\n\r\n`;
+      return (await sendRaw(site.nginx.port, bytes)).status;
+    };
+    for (const origin of ['evil.example', 'files.example', 'files.example:443', `x.${own}`]) {
+      expect([origin, await ask(`Origin: https://${origin}\r\n`)]).toEqual([origin, 403]);
+    }
+    expect(await ask('Origin: null\r\n')).toBe(403);
+    expect(await usesLeft(id)).toBe(1);
+    expect(await ask(`Origin: https://${own}\r\n`)).toBe(303);
+    expect(await ask('')).toBe(303);
   });
 
   test('the body of a POST is neither waited for nor stored', async () => {

@@ -77,6 +77,23 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
     expect(await site.nginx.errorLog()).not.toContain(token);
   });
 
+  test('a ninth download from an object store gets 429, whatever limit_conn_status the site has', async () => {
+    const site = await start({
+      server: 'limit_conn_status 503;',
+      only: `
+        location ^~ /download/ { ${gateSnippet(mode)} }
+        location ^~ /protected/ {
+          include postern/internal-proxy.conf; proxy_pass http://127.0.0.1:$port/open/;
+        }`,
+    });
+    const { url } = await site.issue(SLOW);
+    await begin(site, url, 8);
+    const refused = await site.ask('GET', url, ONE_BYTE);
+    expect([refused.status, JSON.parse(refused.text).code]).toEqual([429, 'too_many_requests']);
+    const page = await site.ask('GET', url, { Accept: 'text/html' });
+    expect([page.status, page.text.includes('Too many downloads')]).toEqual([429, true]);
+  });
+
   const OWN = 'limit_conn own 1000;';
   const BOTH = `limit_conn postern_connections 8; ${OWN}`;
   const lines = (inPublic: string, inInternal: string) => ({

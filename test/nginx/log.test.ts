@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
 import { isNginxBefore } from '../support/nginx-version.ts';
+import { type Listening, listening } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 
@@ -9,18 +10,23 @@ const TOKEN = /ps_[A-Za-z0-9_-]{16,}/;
 
 describe.each(modes)('log: the format of the snippets by %s', (mode) => {
   let site: Site;
+  let app: Listening;
   let token: string;
   let id: string;
   beforeAll(async () => {
+    // An application beside the files, with headers like Postern's.
+    const forged = { 'Postern-Token-Id': 'x', 'Postern-Subject': 'eve', 'Postern-Reason': 'no' };
+    app = await listening((_, response) => response.writeHead(200, forged).end());
     site = await startSite({
       mode,
+      locations: `location /app/ { proxy_pass http://127.0.0.1:${app.port}; }`,
       files: { 'a.txt': 'hello', 'big.bin': Buffer.alloc(9_000_000) },
     });
     const issued = await site.issue({ prefix: '/download/', subject: 'user "42" é' });
     token = issued.access_token;
     id = issued.id;
   });
-  afterAll(() => site.stop());
+  afterAll(() => Promise.all([site.stop(), app.stop()]));
 
   /** The line of one request, found by its User-Agent. */
   async function lineOf(agent: string): Promise<Record<string, unknown>> {
@@ -82,8 +88,11 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
     expect([twice.status, twice.traceparent, sent]).toEqual([200, first ?? '', first]);
   });
 
-  test('a request outside the protected locations', async () => {
-    expect(await logged('/elsewhere')).toMatchObject({ status: 404, code: '', token_id: '' });
+  test.each([
+    ['/elsewhere', 404],
+    ['/app/', 200],
+  ])('a request outside the protected locations: %s', async (target, status) => {
+    expect(await logged(target)).toMatchObject({ status, code: '', token_id: '', subject: '' });
   });
 
   test('a download that the client aborted has no completion', async () => {

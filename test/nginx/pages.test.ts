@@ -275,6 +275,24 @@ test.each(modes)('pages: by %s without the folder the status and a text remain',
   }
 });
 
+test.each(modes)(
+  'pages: by %s only a file has the Content-Disposition of the token',
+  async (mode) => {
+    const site = await startSite({ mode, files: { 'a.txt': 'file a' } });
+    onTestFinished(site.stop);
+    const ask = async (path: string, headers = {}) => {
+      const { url } = await site.issue({ path, filename: 'Report.pdf' });
+      const answer = await site.ask('GET', url, headers);
+      return [answer.status, answer.header('Content-Disposition')];
+    };
+    const named = 'attachment; filename="Report.pdf"';
+    expect(await ask('/download/a.txt')).toEqual([200, named]);
+    expect(await ask('/download/a.txt', { Range: 'bytes=0-1' })).toEqual([206, named]);
+    expect(await ask('/download/none.txt')).toEqual([404, undefined]);
+    expect(await ask('/download/none.txt', BROWSER)).toEqual([404, undefined]);
+  },
+);
+
 test('pages: too many downloads with one token are a page with the status 429', async () => {
   const site = await startSite({
     mode: 'auth_request',

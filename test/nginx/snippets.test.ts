@@ -96,7 +96,7 @@ test('snippets: auth_request and X-Accel send the same headers, and a confirmati
   expect(headersOf(await asking('x-accel'))).toEqual(headers);
   expect(headersOf(await asking('confirm'))).toEqual([
     ...headers.filter((header) => header !== 'Content-Length ""'),
-    ...['Sec-Fetch-Site $http_sec_fetch_site', 'Origin $http_origin', 'Postern-Host $http_host'],
+    ...['Sec-Fetch-Site $http_sec_fetch_site', 'Origin $http_origin', 'Postern-Host $postern_host'],
   ]);
 });
 

@@ -77,7 +77,7 @@ const CONFIRMATION: Requirements = {
   ...ASKING,
   'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site;': OTHER_SITE,
   'proxy_set_header Origin $http_origin;': OTHER_SITE,
-  'proxy_set_header Postern-Host $http_host;': OTHER_SITE,
+  'proxy_set_header Postern-Host $postern_host;': OTHER_SITE,
 };
 
 const QUESTION: Requirements = {
