@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS = 5;
  * ```ts
  * app.get('/files/:name', redirectToFile(postern, (c) => {
  *   const user = c.get('user');
- *   return user && { path: `/download/${c.req.param('name')}`, subject: user.id };
+ *   return user && { path: `/download/${c.req.param('name')}`, subject: String(user.id) };
  * }));
  * ```
  */

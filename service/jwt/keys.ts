@@ -41,12 +41,18 @@ const keySet = z.object({
 });
 
 /** Reads a JWKS file (RFC 7517). Each key must have a `kid` and an `alg`. @throws KeyError */
-async function readKeys(text: string, algorithms: readonly string[]): Promise<Key[]> {
+async function readKeys(
+  text: string,
+  algorithms: readonly string[],
+  { publicOnly = false } = {},
+): Promise<Key[]> {
   const parsed = keySet.safeParse(parseJson(text));
   if (!parsed.success) {
     throw new KeyError('it must be a JWKS: {"keys": [ … ]}, each key with a kid and an alg');
   }
-  const keys = await Promise.all(parsed.data.keys.map((jwk) => readKey(jwk as JWK, algorithms)));
+  const keys = await Promise.all(
+    parsed.data.keys.map((jwk) => readKey(jwk as JWK, algorithms, publicOnly)),
+  );
   if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
     throw new KeyError('two of its keys have the same kid');
   }
@@ -61,7 +67,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function readKey(jwk: JWK, algorithms: readonly string[]): Promise<Key> {
+async function readKey(jwk: JWK, algorithms: readonly string[], publicOnly: boolean): Promise<Key> {
   const { kid = '', alg = '' } = jwk;
   const shape = SHAPES[alg];
   // Quoted: the file may contain any text. The key itself is never shown.
@@ -75,6 +81,9 @@ async function readKey(jwk: JWK, algorithms: readonly string[]): Promise<Key> {
   }
   if (jwk.use !== undefined && jwk.use !== 'sig') {
     throw error('is not for signatures: its use must be sig');
+  }
+  if (publicOnly && PRIVATE.some((name) => name in jwk)) {
+    throw error('has private members: only its owner may have them');
   }
   const key = await importKey(jwk, kid, alg).catch((cause) => {
     throw error('cannot be read', { cause });
@@ -116,9 +125,9 @@ export type OpenIssuer = Omit<TrustedIssuer, 'algorithms' | 'keys' | 'trustedFor
   readonly keys: KeySource;
 };
 
-/** The keys of another issuer, from a JWKS file. @throws KeyError */
+/** The keys of another issuer, from a JWKS file without private members. @throws KeyError */
 export async function fileKeys(text: string, algorithms: readonly string[]): Promise<KeySource> {
-  const keys = await readKeys(text, algorithms);
+  const keys = await readKeys(text, algorithms, { publicOnly: true });
   return async ({ kid }) => keys.find((key) => key.kid === kid);
 }
 

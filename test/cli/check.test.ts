@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { jwksText } from '../jwt/keys.ts';
+import { jwksText, newJwk } from '../jwt/keys.ts';
 import { CONFIG, configFile, type FileConfig } from '../support/reloading.ts';
 import { postern } from './postern.ts';
 
@@ -9,6 +9,8 @@ async function check(config: FileConfig, words: string[] = [], env: Record<strin
   const { path, folder } = await configFile(config);
   await writeFile(join(folder, 'keys.json'), await jwksText('EdDSA'));
   await writeFile(join(folder, 'no-keys.json'), '{}');
+  const { d: _, ...half } = await newJwk('RS256', 'a');
+  await writeFile(join(folder, 'half.json'), JSON.stringify({ keys: [half] }));
   // Variables for other commands are not an error here.
   const own = { POSTERN_CONFIG: path, POSTERN_API: 'http://127.0.0.1:9', POSTERN_API_KEY: 'x' };
   return postern(['check', ...words], folder, { env: { ...own, ...env } });
@@ -51,18 +53,21 @@ test('check: reports every error and exits with 2', async () => {
 });
 
 test('check: reports every key file that cannot be used', async () => {
-  const issuers = [issuer('a', 'no-keys.json'), issuer('b', 'missing.json')];
+  const files = ['no-keys.json', 'missing.json', 'keys.json', 'half.json'];
+  const issuers = files.map((file, i) => issuer(`${i}`, file));
   const config = { ...CONFIG, jwt_keys: 'no-keys.json', issuers };
   const { code, stderr } = await check(config);
   expect(code).toBe(2);
-  expect(stderr.trim().split('\n')).toHaveLength(3);
+  expect(stderr.trim().split('\n')).toHaveLength(5);
   const json = await check(config, ['--json']);
   const { errors } = JSON.parse(json.stdout);
-  expect(errors).toHaveLength(3);
+  expect(errors).toHaveLength(5);
   expect(errors).toEqual(
     expect.arrayContaining([
       { file: 'no-keys.json', reason: expect.stringContaining('JWKS') },
       { file: 'missing.json', reason: expect.stringContaining('ENOENT') },
+      { file: 'keys.json', reason: expect.stringContaining('"0" has private members') },
+      { file: 'half.json', reason: expect.stringContaining('"a" has private members') },
     ]),
   );
 });

@@ -57,6 +57,10 @@ describe.each(pages)('%s', (page) => {
     }
   });
 
+  test('has no comment after a setting, which systemd and Docker read as part of the value', () => {
+    expect(text.match(/^POSTERN_[A-Z_]+=.* #.*$/gm) ?? []).toEqual([]);
+  });
+
   // The changelog also names variables that were removed.
   test.skipIf(page === 'CHANGELOG.md')('names only variables that exist', () => {
     const known = [CONFIG_VARIABLE, ...SETTINGS.map(variableOf), ...API_VARIABLES];

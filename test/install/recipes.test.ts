@@ -1,16 +1,16 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createClient, type PosternClient } from '../../client/client.ts';
 import { type Nginx, startNginx } from '../../dev/nginx.ts';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { type ServiceProcess, startService } from '../../dev/service.ts';
 import { type Block, fencedBlocks } from '../docs/blocks.ts';
 import { needTool } from '../support/need-tool.ts';
-import { KEY } from '../support/postern.ts';
+import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/recipes.md. The test adds what they leave to the reader: the rules, a login, and
+// Runs the programs of docs/recipes.md and docs/recipes-php-ruby-go.md. The test adds what they leave to the reader: the rules, a login, and
 // a server.
 
 let blocks: Block[];
@@ -18,8 +18,14 @@ let folder: string;
 let service: ServiceProcess;
 let nginx: Nginx;
 let postern: PosternClient;
+/** Where the applications reach the API. */
+let api: Listening;
+const state = { fails: '' as '' | 'closes' | 'redirects', strayKeys: [] as string[] };
 beforeAll(async () => {
-  blocks = fencedBlocks(await readFile(join(projectRoot, 'docs', 'recipes.md'), 'utf8'));
+  const pages = ['recipes.md', 'recipes-php-ruby-go.md'].map((name) =>
+    readFile(join(projectRoot, 'docs', name), 'utf8'),
+  );
+  blocks = (await Promise.all(pages)).flatMap(fencedBlocks);
   folder = await temporaryFolder();
   const files = join(folder, 'files');
   await mkdir(files);
@@ -28,6 +34,26 @@ beforeAll(async () => {
     env: { POSTERN_MOUNTS: '/download/=/protected/', POSTERN_API_KEYS: `web:${KEY}` },
   });
   postern = createClient({ url: `http://127.0.0.1:${service.apiPort}`, key: KEY });
+  api = await listening(async (request, response) => {
+    const { method = '', url = '', headers } = request;
+    const { authorization = '', 'content-type': type = '' } = headers;
+    if (url === '/elsewhere') {
+      if (authorization !== '') state.strayKeys.push(authorization);
+      return void response.end();
+    }
+    if (state.fails === 'closes') return void request.socket.destroy();
+    if (state.fails === 'redirects') {
+      const location = `http://localhost:${api.port}/elsewhere`;
+      return void response.writeHead(302, { location }).end();
+    }
+    const body = Buffer.concat(await request.toArray());
+    const answer = await fetch(`http://127.0.0.1:${service.apiPort}${url}`, {
+      method,
+      headers: { authorization, 'content-type': type },
+      body,
+    });
+    response.writeHead(answer.status, { 'content-type': type }).end(await answer.text());
+  });
   nginx = await startNginx({
     config: ({ port }) => `
       include postern/http.conf;
@@ -40,8 +66,9 @@ beforeAll(async () => {
       }`,
   });
 });
+beforeEach(() => void Object.assign(state, { fails: '', strayKeys: [] }));
 afterAll(async () => {
-  await Promise.all([nginx?.stop(), service?.stop()]);
+  await Promise.all([nginx?.stop(), api?.stop(), service?.stop()]);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -53,14 +80,14 @@ function recipe(words: string): string {
 }
 
 const settings = () => ({
-  POSTERN_API: `http://127.0.0.1:${service.apiPort}`,
+  POSTERN_API: `http://127.0.0.1:${api.port}`,
   POSTERN_API_KEY: KEY,
   SESSION_SECRET: 'a-secret-for-the-tests-only',
 });
 
 type Visit = Awaited<ReturnType<typeof startApplication>>;
 
-/** No session: to the login page. The wrong file: 404. Otherwise 303 to the file. */
+/** No session: to the login page. The wrong file: 404. Otherwise 303 to the file, or 503 without Postern. */
 async function serves(visit: Visit, page = (name: string) => `/files/${name}`): Promise<void> {
   const stranger = await visit(page('hello.txt'));
   expect([302, 303]).toContain(stranger.status);
@@ -69,6 +96,19 @@ async function serves(visit: Visit, page = (name: string) => `/files/${name}`): 
   expect((await visit('/test-login')).status).toBe(200);
   expect((await visit(page('secret.txt'))).status).toBe(404);
   await opens(await visit(page('hello.txt')));
+  await survives(() => visit(page('hello.txt')), ['closes', 'redirects']);
+}
+
+/** Answers 503 if the API fails, sends its key nowhere else, and continues to run. */
+async function survives(open: () => Promise<Response>, failures: Array<'closes' | 'redirects'>) {
+  for (const failure of failures) {
+    state.fails = failure;
+    const { status, headers } = await open();
+    expect([failure, status, headers.get('retry-after')]).toEqual([failure, 503, '5']);
+  }
+  state.fails = '';
+  expect(state.strayKeys).toEqual([]);
+  await opens(await open());
 }
 
 async function opens(redirect: Response): Promise<void> {
@@ -77,16 +117,16 @@ async function opens(redirect: Response): Promise<void> {
   const location = redirect.headers.get('location') ?? '';
   expect(location).toMatch(/^\/download\/hello\.txt\?token=ps_/);
   expect(await (await fetch(nginx.url(location))).text()).toBe('hello\n');
-  expect(await postern.revokeSubject('ada')).toBe(1);
+  expect(await postern.revokeSubject('42')).toBe(1);
   expect((await fetch(nginx.url(location))).status).toBe(401);
 }
 
 const node = { path: process.execPath, env: {} };
-const rules = "export const mayRead = (user, name) => user === 'ada' && name === 'hello.txt';";
+const rules = "export const mayRead = (user, name) => Number(user) === 42 && name === 'hello.txt';";
 
 test('docs/recipes.md: Express, and the way back from the login page', async () => {
   const main = `import { app } from './app.js';
-    app.get('/test-login', (request, response) => { request.session.userId = 'ada'; response.end(); });
+    app.get('/test-login', (request, response) => { request.session.userId = 42; response.end(); });
     app.listen(process.env.PORT, '127.0.0.1');`;
   const visit = await startApplication(join(folder, 'express'), {
     files: {
@@ -99,9 +139,11 @@ test('docs/recipes.md: Express, and the way back from the login page', async () 
     args: ['main.js'],
     env: settings(),
   });
+  expect((await visit('/after-login?return=%25')).headers.get('location')).toBe('/login');
   await serves(visit);
   await opens(await visit('/after-login?return=%2Fdownload%2Fhello.txt%3Fx%3D1'));
-  for (const path of ['%2Fdownload%2Fsecret.txt', '%2Fetc%2Fhello.txt', '%2F%2Fevil.example%2Fx'])
+  const invalid = ['%25', 'http%3A%2F%2F%5B', '%2Fetc%2Fhello.txt', '%2F%2Fevil.example%2Fx'];
+  for (const path of ['%2Fdownload%2Fsecret.txt', ...invalid])
     expect((await visit(`/after-login?return=${path}`)).status).toBe(404);
 });
 
@@ -110,7 +152,7 @@ test('docs/recipes.md: Hono', async () => {
     import { setSignedCookie } from 'hono/cookie';
     import { app } from './app.js';
     app.get('/test-login', async (c) => {
-      await setSignedCookie(c, 'user', 'ada', process.env.SESSION_SECRET);
+      await setSignedCookie(c, 'user', '42', process.env.SESSION_SECRET);
       return c.text('');
     });
     serve({ fetch: app.fetch, port: Number(process.env.PORT), hostname: '127.0.0.1' });`;
@@ -132,6 +174,7 @@ test('docs/recipes.md: Hono', async () => {
   const redirect = await visit('/files/hello.txt');
   expect(redirect.headers.get('referrer-policy')).toBe('no-referrer');
   await opens(redirect);
+  await survives(() => visit('/files/hello.txt'), ['closes']);
 });
 
 const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
@@ -145,8 +188,6 @@ ROOT_URLCONF = "site_urls"
 INSTALLED_APPS = [f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions")]
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", "site_urls.user"]
-POSTERN_API = os.environ["POSTERN_API"]
-POSTERN_API_KEY = os.environ["POSTERN_API_KEY"]
 `;
   const urls = `from types import SimpleNamespace
 from django.http import HttpResponse
@@ -161,7 +202,7 @@ def user(get_response):
     return middleware
 
 def login(request):
-    request.session["user"] = "ada"
+    request.session["user"] = 42
     return HttpResponse()
 
 urlpatterns = [path("files/<str:name>", download), path("test-login", login)]
@@ -176,6 +217,7 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
     files: {
       'app/__init__.py': '',
       'app/views.py': recipe('login_required'),
+      'app/postern.py': recipe('def issue(path'),
       'app/rules.py': pythonRules,
       'settings.py': settingsFile,
       'site_urls.py': urls,
@@ -195,13 +237,18 @@ from flask import session
 
 @app.get("/test-login")
 def login():
-    session["user_id"] = "ada"
+    session["user_id"] = 42
     return ""
 
 app.run("127.0.0.1", int(os.environ["PORT"]))
 `;
   const visit = await startApplication(join(folder, 'flask'), {
-    files: { 'app.py': recipe('from flask'), 'rules.py': pythonRules, 'main.py': main },
+    files: {
+      'app.py': recipe('from flask'),
+      'postern.py': recipe('def issue(path'),
+      'rules.py': pythonRules,
+      'main.py': main,
+    },
     tool: await needTool('python3-flask', context),
     args: ['main.py'],
     env: settings(),
@@ -209,12 +256,13 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
   await serves(visit);
 });
 
-test('docs/recipes.md: PHP', async (context) => {
+test('docs/recipes-php-ruby-go.md: PHP', async (context) => {
   const visit = await startApplication(join(folder, 'php'), {
     files: {
       'files.php': recipe('session_start()'),
-      'rules.php': "<?php function may_read($user, $name) { return $name === 'hello.txt'; }",
-      'login.php': "<?php session_start(); $_SESSION['user_id'] = 'ada';",
+      'rules.php':
+        "<?php function may_read(int $user, string $name) { return $name === 'hello.txt'; }",
+      'login.php': "<?php session_start(); $_SESSION['user_id'] = 42;",
       'router.php':
         "<?php if ($_SERVER['REQUEST_URI'] === '/test-login') require 'login.php'; else return false;",
     },
@@ -223,9 +271,10 @@ test('docs/recipes.md: PHP', async (context) => {
     env: settings(),
   });
   await serves(visit, (name) => `/files.php?name=${name}`);
+  expect((await visit('/files.php?name[]=hello.txt')).status).toBe(404);
 });
 
-test('docs/recipes.md: Go', { timeout: 300_000 }, async (context) => {
+test('docs/recipes-php-ruby-go.md: Go', { timeout: 300_000 }, async (context) => {
   const main = `package main
 
 import (
@@ -241,22 +290,23 @@ func userOf(r *http.Request) string {
 	return cookie.Value
 }
 
-func mayRead(user, name string) bool { return user == "ada" && name == "hello.txt" }
+func mayRead(user, name string) bool { return user == "42" && name == "hello.txt" }
 
 func main() {
 	http.HandleFunc("GET /files/{name}", download)
 	http.HandleFunc("GET /test-login", func(w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, &http.Cookie{Name: "user", Value: "ada"})
+		http.SetCookie(w, &http.Cookie{Name: "user", Value: "42"})
 	})
 	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 }
 `;
-  const visit = await startApplication(join(folder, 'go'), {
-    files: {
-      'go.mod': 'module files\n\ngo 1.22\n',
-      'files.go': recipe('package main'),
-      'main.go': main,
-    },
+  const files = {
+    'go.mod': 'module files\n\ngo 1.22\n',
+    'files.go': recipe('package main'),
+    'main.go': main,
+  };
+  const application = {
+    files,
     tool: await needTool('go', context),
     args: ['run', '.'],
     env: {
@@ -267,6 +317,11 @@ func main() {
       GOTOOLCHAIN: 'local',
       CGO_ENABLED: '0',
     },
-  });
-  await serves(visit);
+  };
+  await serves(await startApplication(join(folder, 'go'), application));
+
+  const env = { ...application.env, POSTERN_API: `127.0.0.1:${api.port}` };
+  const visit = await startApplication(join(folder, 'go-without-scheme'), { ...application, env });
+  await visit('/test-login');
+  expect((await visit('/files/hello.txt')).status).toBe(503);
 });

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
 import { findOnPath } from '../../dev/find-on-path.ts';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
@@ -13,13 +16,22 @@ import { startInstance } from './instances.ts';
 // Runs the receivers of docs/webhooks.md.
 const page = await readFile(join(projectRoot, 'docs/webhooks.md'), 'utf8');
 
+const FORGED = { 'webhook-id': 'a', 'webhook-timestamp': '1', 'webhook-signature': 'v1,a' };
+
+async function opened(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
 const programs = [
   ['js', 'receiver.mjs', process.execPath],
   ['python', 'receiver.py', findOnPath('python3') ?? '/usr/bin/python3'],
 ] as const;
 
 test.each(programs)(
-  'docs/webhooks.md: the receiver in %s accepts events of Postern, and no others',
+  'docs/webhooks.md: the receiver in %s accepts events of Postern once, and no requests of others',
   async (language, name, path) => {
     const blocks = fencedBlocks(page).filter((block) => block.language === language);
     expect(blocks).toHaveLength(1);
@@ -33,24 +45,41 @@ test.each(programs)(
         const running = await launch({ name, path, args: [name], env, cwd: folder });
         onTestFinished(async () => void (await running.stop()));
         const url = `http://127.0.0.1:${port}/`;
-        const headers = {
-          'webhook-id': 'a',
-          'webhook-timestamp': '1',
-          'webhook-signature': 'v1,a',
-        };
+        const post = async (headers: Record<string, string> = {}, body = '{}') =>
+          (await fetch(url, { method: 'POST', body, headers })).status;
         const forged = () =>
-          fetch(url, { method: 'POST', body: '{}', headers }).then(
-            ({ status }) => status === 401,
+          post(FORGED).then(
+            (status) => status === 401,
             () => false,
           );
         await running.ready(forged, { what: 'the receiver to reject a forged event' });
-        return { url, running };
+        return { url, port, running, post };
       });
     }
-    const { url, running } = await start(SECRET);
+    const { url, port, running, post } = await start(SECRET);
+    // It sends nothing.
+    await opened(port);
+    const aborted = await opened(port);
+    aborted.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc');
+    aborted.end();
+    aborted.resume();
+    await once(aborted, 'close');
+    expect(await post()).toBe(401);
+    expect(await post({ ...FORGED, 'webhook-signature': 'v1,\u00e9' })).toBe(401);
+
+    const body = JSON.stringify({ type: 'token.twice', data: { token_id: 'a' } });
+    const sent = new Date();
+    const headers = {
+      'webhook-id': 'msg_a',
+      'webhook-timestamp': String(Math.floor(sent.getTime() / 1000)),
+      'webhook-signature': new Webhook(SECRET).sign('msg_a', sent, body),
+    };
+    expect([await post(headers, body), await post(headers, body)]).toEqual([204, 204]);
+
     const service = await startInstance(url, { POSTERN_STORE: 'memory:' });
     const { id } = await service.issue();
     await waitFor(() => running.stdout().includes(`token.issued ${id}`), { what: 'the event' });
+    expect(running.stdout().match(/token\.twice a/g)).toHaveLength(1);
 
     const { url: other } = await start(OTHER_SECRET);
     const rejected = await startInstance(other, { POSTERN_STORE: 'memory:' });

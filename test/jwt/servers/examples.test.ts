@@ -7,15 +7,14 @@ import type { Tool } from '../../../dev/find-on-path.ts';
 import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
 import { launch } from '../../../dev/process.ts';
 import { type ServiceProcess, startService } from '../../../dev/service.ts';
-import { fencedBlocks } from '../../docs/blocks.ts';
+import { docsBlock, fencedBlocks } from '../../docs/blocks.ts';
 import { needTool } from '../../support/need-tool.ts';
-import { publicHalf } from '../keys.ts';
+import { newJwk, publicHalf } from '../keys.ts';
 
 // Runs the programs of docs/jwt-examples.md against a Postern with the configuration of docs/jwt.md.
 
-const pages = ['jwt.md', 'jwt-examples.md'].map((name) =>
-  readFile(join(projectRoot, 'docs', name), 'utf8'),
-);
+const pageNames = ['jwt.md', 'jwt-examples.md'];
+const pages = pageNames.map((name) => readFile(join(projectRoot, 'docs', name), 'utf8'));
 const blocks = (await Promise.all(pages)).flatMap(fencedBlocks);
 
 /** The only block of a language that contains these words. */
@@ -31,6 +30,15 @@ async function configuration(jwks: string): Promise<string> {
   return `mounts: [{ public: /download/, internal: /protected/ }]
 ${issuers.replace('/etc/postern/shop.json', jwks)}`;
 }
+
+test.each(pageNames)('docs/%s: jq leaves only the public half of a key', async (name) => {
+  const deleted = /del\((.*)\)/.exec(docsBlock(name, 'jq '))?.[1]?.split(/[., ]+/) ?? [];
+  for (const alg of ['EdDSA', 'ES256', 'RS256', 'HS256']) {
+    const jwk = await newJwk(alg, 'a');
+    const left = Object.entries(jwk).filter(([member]) => !deleted.includes(member));
+    expect(Object.fromEntries(left)).toEqual(publicHalf(jwk));
+  }
+});
 
 describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
   let folder: string;
