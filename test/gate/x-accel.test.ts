@@ -33,9 +33,9 @@ test('X-Accel: passed arguments are the query of the redirect', async () => {
   const { api, xAccel } = await startGate({
     mounts: [mount('/download/', '/protected/', { passArguments: ['start'] })],
   });
-  const { url } = await issueToken(api, { path: '/download/a.mp4' });
+  const { url } = await issueToken(api, { path: '/download/a?.mp4' });
   const { headers } = await xAccel(`${url}&start=1%0d%0aX:y`);
-  expect(headers['x-accel-redirect']).toBe('/protected/a.mp4?start=1%0D%0AX%3Ay');
+  expect(headers['x-accel-redirect']).toBe('/protected/a%3F.mp4?start=1%0D%0AX%3Ay');
 });
 
 const bearer = 'Bearer realm="postern"';
