@@ -8,7 +8,7 @@ test('X-Accel: an allowed request gets an internal redirect without a body', asy
   const { api, xAccel } = await startGate({ decisionTtl: 2 });
   const { url, id } = await issueToken(api, {
     path: '/download/Q3 résumé?#%.pdf',
-    subject: 'user-42',
+    subject: 'user%42',
     limit_rate: 1000,
     disposition: 'inline',
   });
@@ -22,7 +22,7 @@ test('X-Accel: an allowed request gets an internal redirect without a body', asy
     'content-disposition': 'inline',
     'content-length': '0',
     'postern-token-id': id,
-    'postern-subject': 'user-42',
+    'postern-subject': 'user%2542',
     date: expect.anything(),
     connection: 'keep-alive',
     'keep-alive': expect.anything(),
