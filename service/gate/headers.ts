@@ -133,8 +133,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Control characters, line separators, and characters that change the direction of text or are lone surrogates. */
-const HARMFUL = /[\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+/** Control characters, line separators, and characters that change the direction of text. */
+const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /** A name for a page that nginx fills in: escaped for HTML text and quoted attributes, as UTF-8 bytes. */
 export function pageText(name: string): string {

@@ -63,13 +63,11 @@ const CLAIM = /(?<=\/)\{([^{}]+)\}(?=\/)/g;
 
 /** Fills claims into a prefix; empty if a claim is missing or is not a path segment. */
 function fillClaims({ site, prefix }: Scope, claims: JWTPayload): Scope[] {
-  let isComplete = true;
   const concrete = prefix.replace(CLAIM, (_, name: string) => {
     const claim = claims[name];
-    if (typeof claim === 'string' && !claim.includes('/')) return claim;
-    isComplete = false;
-    return '';
+    // An empty segment makes the prefix invalid.
+    return typeof claim === 'string' && !claim.includes('/') ? claim : '';
   });
-  if (!isComplete || prefixError(concrete) !== undefined) return [];
+  if (prefixError(concrete) !== undefined) return [];
   return [{ ...(site !== undefined && { site }), prefix: concrete }];
 }

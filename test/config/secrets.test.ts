@@ -143,8 +143,10 @@ test.each(inFiles.map((form) => [form('<secret>'), form] as const))('%s', (_name
 test.each([
   ['sentinel_password: 4815162342', 'sentinel_password'],
   ['store_password_file: 4815162342', 'store_password_file'],
+  ['store: redis://default:4815162342', 'store'],
+  ['store: redis://redis.example/4815162342', 'store'],
   ['mounts: [{ public: /b/, internal: /c/, storage: 4815162342 }]', 'mounts[0].storage'],
-])('config: no error shows digits, which YAML reads as a number: %s', (yaml, field) => {
+])('config: no error shows a secret of digits: %s', (yaml, field) => {
   const mounts = yaml.startsWith('mounts') ? '' : MOUNTS;
   const issues = fileIssues(mounts + yaml);
   expect(issues.map((issue) => issue.field)).toContain(field);

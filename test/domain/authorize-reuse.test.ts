@@ -1,11 +1,7 @@
 import { expect, test } from 'vitest';
-import { JWT_TYPE } from '../../service/domain/token.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { mount } from '../support/postern.ts';
-import { client, createDecider } from './decider.ts';
-
-/** Has the form of a JWT. The test's own `verify` decides what it contains. */
-const JWT = `${Buffer.from(JSON.stringify({ typ: JWT_TYPE })).toString('base64url')}.eyJhIjoxfQ.${'c'.repeat(43)}`;
+import { client, createDecider, JWT } from './decider.ts';
 
 /** Seconds for which nginx may reuse the decision, if this many milliseconds are left. */
 async function reuseFor(decisionTtl: number, left: number): Promise<number> {
@@ -31,11 +27,14 @@ test.each([
   expect(await reuseFor(ttl, left)).toBe(expected);
 });
 
-test('decision cache: a decision for a token with max_bytes is never reused', async () => {
-  const { issue, authorize } = createDecider({ decisionTtl: 600 });
-  const { url } = await issue({ path: '/download/a', max_bytes: 10 });
-  expect(await authorize(url)).toMatchObject({ allow: true, reuseFor: 0 });
-});
+test.each([{ max_bytes: 10 }, { ip: ['192.0.2.1'] }])(
+  'decision cache: a decision for a token with %j is never reused',
+  async (more) => {
+    const { issue, authorize } = createDecider({ decisionTtl: 600 });
+    const { url } = await issue({ path: '/download/a', ...more });
+    expect(await authorize(url)).toMatchObject({ allow: true, reuseFor: 0 });
+  },
+);
 
 test('decision cache: a decision for a token that distinguishes requesters is never reused', async () => {
   const { issue, authorize } = createDecider({ decisionTtl: 600 });

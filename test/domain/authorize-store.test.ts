@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { TooLate } from '../../service/domain/deadline.ts';
-import { StoreUnavailable } from '../../service/domain/store.ts';
+import { KeysUnavailable, StoreUnavailable } from '../../service/domain/store.ts';
 import { newToken, tokenId } from '../../service/domain/token.ts';
-import { createDecider } from './decider.ts';
+import { createDecider, JWT } from './decider.ts';
 
 function failing(error: Error) {
   const find = () => Promise.reject(error);
@@ -48,6 +48,33 @@ test('authorize: after the deadline no further cookie is looked up', async () =>
   const cookie = `${newToken()} ${newToken()}`;
   await expect(authorize('/download/a', { cookie }, deadline)).rejects.toBe(late);
   expect(asked).toBe(1);
+});
+
+test('authorize: after the deadline no use is taken', async () => {
+  const late = new TooLate('too late');
+  const { store, issue } = createDecider();
+  const { id, url } = await issue({ path: '/download/a', max_uses: 1 });
+  const deadline: { late: TooLate | undefined; endsAt: number } = { late: undefined, endsAt: 0 };
+  const find = async (asked: string) => {
+    deadline.late = late;
+    return store.find(asked);
+  };
+  const { authorize } = createDecider({ store: { ...store, find } });
+  expect(await authorize(url, {}, deadline)).toMatchObject({ code: 'unavailable', cause: late });
+  expect(await store.requesters(id)).toEqual([]);
+});
+
+test('authorize: if the keys of one token are unavailable, the next cookie is tried', async () => {
+  const cause = new KeysUnavailable('no answer');
+  const { authorize, issue } = createDecider({ verify: () => Promise.reject(cause) });
+  const { token } = await issue({ path: '/download/a' });
+  expect(await authorize('/download/a', { cookie: `${JWT} ${token}` })).toMatchObject({
+    allow: true,
+  });
+  expect(await authorize('/download/a', { cookie: `${JWT} ${newToken()}` })).toMatchObject({
+    code: 'unavailable',
+    cause,
+  });
 });
 
 test('authorize: other errors are thrown to the caller', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { MAX_PIN_ATTEMPTS, MIN_LEFT_MS } from '../../service/domain/confirm.ts';
+import { type Deadline, TooLate } from '../../service/domain/deadline.ts';
 import type { Confirmation, Decision } from '../../service/domain/decision.ts';
+import type { Store } from '../../service/domain/store.ts';
 import { createDecider, refusal } from './decider.ts';
 
 const path = '/download/a b.pdf';
@@ -293,6 +295,7 @@ describe('pin', () => {
     const codes = (await Promise.all(many)).map((one) => (one.allow ? 'allow' : one.code));
     expect(codes.filter((code) => code === 'unavailable')).toHaveLength(14);
     expect(codes.filter((code) => code === 'confirmed')).toHaveLength(16);
+    expect(await authorize(url, post({ pin: 'Zu12' }))).toMatchObject({ code: 'confirmed' });
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
   });
 
@@ -304,6 +307,20 @@ describe('pin', () => {
       code: 'unavailable',
     });
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
+  });
+
+  test('a correct PIN whose check ends too late takes no use', async () => {
+    const { issue, store } = createDecider();
+    const { url, id } = await issue(pinned);
+    const deadline: { late?: TooLate; endsAt: number } = { endsAt: Number.POSITIVE_INFINITY };
+    const countAttempt = (...attempt: Parameters<Store['countAttempt']>) => {
+      deadline.late = new TooLate('too late');
+      return store.countAttempt(...attempt);
+    };
+    const { authorize } = createDecider({ store: { ...store, countAttempt } });
+    const decision = await authorize(url, post({ pin: 'Zu12' }), deadline as Deadline);
+    expect(decision).toMatchObject({ code: 'unavailable', cause: deadline.late });
+    expect(await store.requesters(id)).toEqual([]);
   });
 });
 

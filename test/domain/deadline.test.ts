@@ -22,6 +22,9 @@ test('deadline: each decision gets its whole time, and ends in the order in whic
   expect(ended).toEqual(['first']);
   await vi.advanceTimersByTimeAsync(1);
   expect(ended).toEqual(['first', 'second']);
+  begin('third');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(ended).toEqual(['first', 'second', 'third']);
   expect(first.late).toBeInstanceOf(TooLate);
   expect(deadlines.end(first)).toBe(false);
 });

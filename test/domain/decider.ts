@@ -8,10 +8,14 @@ import { createIssue, type Issued } from '../../service/domain/issue.ts';
 import { createLookUp, type Verify } from '../../service/domain/look-up.ts';
 import { createMounts, type Mount } from '../../service/domain/mount.ts';
 import type { Store } from '../../service/domain/store.ts';
+import { JWT_TYPE } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { mount } from '../support/postern.ts';
 
 export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 86_400 };
+
+/** Has the form of a JWT. The test's own `verify` decides what it contains. */
+export const JWT = `${Buffer.from(JSON.stringify({ typ: JWT_TYPE })).toString('base64url')}.eyJhIjoxfQ.${'c'.repeat(43)}`;
 
 const UNLIMITED: Deadline = { late: undefined, endsAt: Number.POSITIVE_INFINITY };
 

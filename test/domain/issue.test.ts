@@ -66,6 +66,13 @@ test('issue: fields that were not requested are absent from the grant', async ()
   expect(await store.find(id)).toStrictEqual({ ...grant, ...times });
 });
 
+test('issue: a flag that is false is absent from the grant', async () => {
+  const { issue, store } = createDecider();
+  const off = { cookie: false, listing: false, index: false, confirm: false };
+  const { id } = await issue({ prefix: '/download/a/', ...off });
+  expect(Object.keys((await store.find(id)) ?? {})).not.toContain('listing');
+});
+
 test('issue: a batch keeps its order and is one call of the store', async () => {
   const decider = createDecider();
   let calls = 0;

@@ -42,6 +42,7 @@ test.each([
   ['two', '/logs/?file=a&file=b'],
   ['the same twice', '/logs/?file=a&file=a'],
   ['an empty one first', '/logs/?file=&file=a'],
+  ['an undecodable one first', '/logs/?file=%ff&file=a'],
   ['a path besides', '/logs/b?file=a'],
   ['a path besides', '/logs/a?file=a'],
   ['a path alone', '/logs/a'],

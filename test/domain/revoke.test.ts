@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { LookUpResult } from '../../service/domain/look-up.ts';
 import { createRevoke } from '../../service/domain/revoke.ts';
+import { StoreUnavailable } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { apiKey, KEY } from '../support/postern.ts';
 
@@ -37,9 +38,10 @@ const grant = {
 
 test.each<[string, LookUpResult, string]>([
   ["a token of Postern's", { id: 'i', recorded: 'required' }, `revoke i ${client.id}`],
+  ["a live token of Postern's", { id: 'i', recorded: 'required', grant }, `revoke i ${client.id}`],
   ["another issuer's token", { id: 'i', recorded: 'optional', grant }, 'revokeExternal i'],
 ])(
-  'revoke: %s that is already revoked reaches the store, which may confirm it',
+  'revoke: %s reaches the store, which may have to confirm an earlier revocation',
   async (_, found, call) => {
     expect(await callsOf(found)).toEqual([call]);
   },
@@ -47,4 +49,16 @@ test.each<[string, LookUpResult, string]>([
 
 test('revoke: a JWT of an issuer that is not trusted does not reach the store', async () => {
   expect(await callsOf({ rejection: { reason: 'kid' } })).toEqual([]);
+});
+
+test("revoke: a failure of the store is reported for another issuer's token", async () => {
+  const failed = new StoreUnavailable('it is down');
+  const revokeExternal = () => Promise.reject(failed);
+  const store = { ...createMemoryStore(), find: async () => grant, revokeExternal };
+  const lookUp = async () => ({ id: 'i', recorded: 'optional', grant }) as const;
+  const owners = new Map([['https://app.example', client]]);
+  const revoke = createRevoke({ store, lookUp, owners, now: Date.now });
+  await expect(revoke.token(client, JWT)).rejects.toBe(failed);
+  await expect(revoke.id(client, 'i')).rejects.toBe(failed);
+  await expect(revoke.jti(client, 'https://app.example', 'j')).rejects.toBe(failed);
 });

@@ -120,6 +120,14 @@ describe('target: one internal prefix on two sites with different files', () => 
     expect(errorOf('/protected/secret', of([undefined, '/download/']), false, all)).toBeUndefined();
   });
 
+  test('a token for all sites needs a target whose public path no other mount has on one of them', () => {
+    const nested = mount('b.example:/download/vip/', '/vip-files/');
+    const all = createMounts([everywhere, nested]);
+    const anywhere = of([undefined, '/download/']);
+    expect(errorOf('/protected/vip/x', anywhere, false, all)).toMatchObject({ forbidden: true });
+    expect(errorOf('/protected/vip/x', anywhere, false, all, 'a.example')).toBeUndefined();
+  });
+
   test('a site that another mount has leaves the token, and needs no right', () => {
     const moved = mount('b.example:/download/', '/elsewhere/');
     const all = createMounts([everywhere, moved]);
@@ -154,4 +162,13 @@ test('target: a path in a nested mount gives no right to the outer folder', () =
   const vip: Client = { ...client, paths: [{ prefix: '/download/vip/' }] };
   expect(errorOf('/protected/vip/a', vip, false, nested)).toMatchObject({ forbidden: true });
   expect(errorOf('/vip-files/a', vip, false, nested)).toBeUndefined();
+});
+
+test('target: an object store under the internal prefix of a folder is not served without a signature', () => {
+  const sign = (name: string) => ({ object: name, args: '' });
+  const all = createMounts([
+    mount('/download/', '/protected/'),
+    mount('/media/', '/protected/media/', { sign }),
+  ]);
+  expect(errorOf('/protected/media/a', client, false, all)).toMatchObject({ forbidden: false });
 });

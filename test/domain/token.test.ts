@@ -36,4 +36,5 @@ test('token ID: a token is not a token ID', () => {
   expect(isTokenId(newToken())).toBe(false);
   expect(isTokenId('')).toBe(false);
   expect(isTokenId(`${'a'.repeat(22)}\n`)).toBe(false);
+  expect(isTokenId(`${'a'.repeat(21)}}`)).toBe(false);
 });

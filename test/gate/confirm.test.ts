@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
@@ -69,6 +71,14 @@ describe('POST /confirm', () => {
     const { confirm, url, id, store } = await started();
     expect((await confirm(url, { 'Content-Length': '10737418240' })).status).toBe(413);
     expect(await store.requesters(id)).toEqual([]);
+  });
+
+  test('a connection that is closed within the body does not stop the gate', async () => {
+    const { port, confirm, url } = await started();
+    const head = 'POST /confirm HTTP/1.1\r\nHost: a\r\nContent-Length: 10';
+    const socket = connect(port, '127.0.0.1').end(`${head}\r\n\r\npin`).resume();
+    await once(socket, 'close');
+    expect((await confirm(url)).status).toBe(303);
   });
 
   test('a denial has no body, and the file name without markup', async () => {

@@ -63,6 +63,18 @@ describe('client JWT: a claim is one segment of a path', () => {
   });
 });
 
+test('client JWT: a path is only for its site', async () => {
+  const { ask } = await opened({ paths: [{ site: 'a.example', prefix: '/download/{sub}/' }] });
+  for (const [site, status] of [
+    ['a.example', 201],
+    ['b.example', 403],
+    [undefined, 403],
+  ] as const) {
+    const json = { path: '/download/ann/a', site };
+    expect((await ask('POST /tokens', { key: await bearer(), json })).status).toBe(status);
+  }
+});
+
 describe('client JWT: rejected', () => {
   test.each<[string, object, object?]>([
     ['one of another issuer', { iss: 'https://other.example' }],
@@ -74,6 +86,8 @@ describe('client JWT: rejected', () => {
     ['one without a sub', { sub: undefined }],
     ['one whose sub is not text', { sub: 7 }],
     ['one with a very long sub', { sub: 'x'.repeat(256) }],
+    ['one with an empty sub', { sub: '' }],
+    ['one whose sub is not valid Unicode', { sub: '\ud800' }],
     ['a download token', {}, { typ: 'postern+jwt' }],
     ['one of another key', {}, { kid: 'other' }],
     ['one without a kid', {}, { kid: undefined }],
@@ -101,7 +115,7 @@ test('client JWT: a small clock difference is tolerated', async () => {
 
 test('client JWT: names that look alike are different', async () => {
   const { ask } = await opened();
-  const subs = ['a', 'A', 'a:b', 'a}', 'a/b', 'a%2Fb', 'é', 'e\u0301'];
+  const subs = ['a', 'A', 'a:subject:same', 'a}', 'a/b', 'a%2Fb', 'é', 'e\u0301'];
   const ids = [];
   for (const sub of subs) {
     const key = await bearer({ sub, team: 't', role: 'r' });
@@ -110,7 +124,7 @@ test('client JWT: names that look alike are different', async () => {
   }
   for (const [i, sub] of subs.entries()) {
     const key = await bearer({ sub });
-    const { body } = await ask('GET /tokens?subject=same', { key });
+    const { body } = await ask('GET /tokens', { key });
     expect(body.tokens.map(({ id }: { id: string }) => id)).toEqual([ids[i]]);
   }
 });

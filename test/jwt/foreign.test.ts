@@ -70,6 +70,12 @@ describe('external JWT: limited to what its issuer may', () => {
     expect(await codeOf(uri(await app.sign()))).toBe('allow');
   });
 
+  test('an issuer of clients cannot sign download tokens', async () => {
+    const app = await foreigner('app', { trustedFor: 'clients' });
+    const { codeOf } = await signedGate({ issuers: [app.issuer], files: app.file });
+    expect(await codeOf(uri(await app.sign()))).toBe('invalid_token');
+  });
+
   test('issuer A cannot sign for issuer B', async () => {
     const [a, b] = [
       await foreigner('a'),
@@ -160,7 +166,7 @@ describe('external JWT: revoked', () => {
     expect(await codeOf(uri(await app.sign({ exp: START + 600 })))).toBe('allow');
   });
 
-  test('by its jti, before nbf, however far ahead', async () => {
+  test('by its jti or by the token, before it begins, however far ahead', async () => {
     const app = await foreigner('app', { client: 'test', maxExpiresIn: 5, maxResumeFor: 0 });
     const { ask, codeOf, clock } = await signedGate({ issuers: [app.issuer], files: app.file });
     for (const ahead of [132, 40_000_000]) {
@@ -168,8 +174,11 @@ describe('external JWT: revoked', () => {
       const begins = clock.now / 1000 + ahead;
       const token = await app.sign({ iat: begins, exp: begins + 5, jti: form.jti });
       expect((await ask('POST /revoke', { form })).status).toBe(200);
+      const second = await app.sign({ iat: begins, exp: begins + 5 });
+      expect((await ask('POST /revoke', { form: { token: second } })).status).toBe(200);
       clock.now = begins * 1000;
       expect(await codeOf(uri(token))).toBe('invalid_token');
+      expect(await codeOf(uri(second))).toBe('invalid_token');
       const other = await app.sign({ iat: begins, exp: begins + 5 });
       expect(await codeOf(uri(other))).toBe('allow');
     }
@@ -185,6 +194,20 @@ describe('external JWT: revoked', () => {
       expect(await codeOf(uri(token), from(address))).toBe('invalid_token');
     }
     expect((await ask(`GET /tokens/${id}`)).status).toBe(404);
+  });
+
+  test('by its ID only by its own client', async () => {
+    const app = await foreigner('app', { client: 'test' });
+    const other = await foreigner('other', { client: 'other' });
+    const issuers = [app.issuer, other.issuer];
+    const { ask, codeOf } = await signedGate({ issuers, files: { ...app.file, ...other.file } });
+    const token = await app.sign({ max_uses: 1, jti: 'one' });
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+    const line = `/tokens/${jwtId(app.issuer.issuer, 'one')}`;
+    expect((await ask(`DELETE ${line}`, { key: OTHER_KEY })).status).toBe(404);
+    const prolonging = { key: OTHER_KEY, json: { expires_in: 60 } };
+    expect((await ask(`PATCH ${line}`, prolonging)).status).toBe(404);
+    expect(await codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
   });
 
   test('again: a second revocation also covers a later token with the same jti', async () => {

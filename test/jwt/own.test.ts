@@ -81,8 +81,12 @@ describe('own JWT: with a record in the store', () => {
   });
 
   test('counts uses, and a requester may continue after the last first use', async () => {
-    const { issue, codeOf, clock } = await signedGate();
-    const { access_token: token, url } = await issue({
+    const { ask, issue, codeOf, clock } = await signedGate();
+    const {
+      access_token: token,
+      id,
+      url,
+    } = await issue({
       path: '/download/a',
       max_uses: 1,
       resume_for: 600,
@@ -94,6 +98,8 @@ describe('own JWT: with a record in the store', () => {
       start_by: 1_800_000_120,
       exp: 1_800_000_720,
     });
+    // Later requesters could not resume until the end that the JWT promises.
+    expect((await ask(`PATCH /tokens/${id}`, { json: { expires_in: 121 } })).status).toBe(400);
     const [first, other] = [{ 'X-Real-IP': '192.0.2.1' }, { 'X-Real-IP': '192.0.2.2' }];
     clock.now += 100_000;
     expect(await codeOf(url, first)).toBe('allow');
@@ -110,6 +116,7 @@ describe('own JWT: without a record in the store', () => {
     const { ask, issue, codeOf, store, clock } = await signedGate();
     const { access_token: token, id, url } = await issue({ path: '/download/a', revocable: false });
     expect(decodeJwt(token)).toMatchObject({ revocable: false });
+    expect(await store.find(id)).toBeUndefined();
     await store.close();
     expect(await codeOf(url)).toBe('allow');
     expect(await ask('POST /introspect', { form: { token } })).toMatchObject({

@@ -66,6 +66,13 @@ test('JWT cache: an invalid token is verified each time and not cached', async (
   expect(state.looked).toBe(3);
 });
 
+test('JWT cache: a token that is verified only to be revoked is not cached', async () => {
+  const { verify, token } = await opened();
+  const later = await token({ nbf: START + 60 });
+  expect(await verify(later, true)).toMatchObject({ recorded: 'never' });
+  expect(await verify(later)).toMatchObject({ reason: 'nbf: is later than now' });
+});
+
 test('JWT cache: a cached token with another signature is verified', async () => {
   const { verify, token, state } = await opened();
   const one = await token();

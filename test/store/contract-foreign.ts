@@ -115,6 +115,15 @@ export function foreignContract(get: () => Opened): void {
     expect(await store.redeem(id, from('192.0.2.2'), true)).toBeUndefined();
   });
 
+  test('external token: it is in no list, and no revocation of its subject ends it', async () => {
+    const { store } = get();
+    const [id, subject] = [newId(), newId()];
+    await store.saveExternal(id, foreign({ subject }));
+    expect((await store.list('web', { subject }, 10)).entries).toEqual([]);
+    expect(await store.revokeSubject('web', subject)).toBe(0);
+    expect(await store.findExternal(id)).toMatchObject({ subject });
+  });
+
   test('external token: it cannot be prolonged', async () => {
     const { store, now } = get();
     const id = newId();

@@ -48,6 +48,18 @@ test('memory store: new and resuming requesters end at their millisecond', async
   expect(await store.find(id)).toBeUndefined();
 });
 
+test('memory store: grants and revocations that have not ended outlast a sweep', async () => {
+  let now = 1000;
+  const store = createMemoryStore({ now: () => now });
+  const [id, revoked] = [newId(), newId()];
+  await store.issue([[id, grantAt(now)]]);
+  await store.revokeExternal(revoked, now + 60_000);
+  now += 59_999;
+  await store.issue([[newId(), grantAt(now)]]);
+  expect(await store.find(id)).toBeDefined();
+  expect(await store.findExternal(revoked)).toBe('revoked');
+});
+
 test('memory store: close() removes every grant', async () => {
   const store = createMemoryStore();
   const id = newId();

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
-import { KEPT_FIELDS } from '../../service/domain/grant.ts';
+import { type Grant, KEPT_FIELDS } from '../../service/domain/grant.ts';
 import { decodeRecord, encodeRecord } from '../../service/store/record.ts';
 import { grantAt } from './grants.ts';
 
@@ -12,8 +12,11 @@ test('record: short, and with the version of its layout', () => {
   );
 });
 
-test('record: absent fields stay absent', () => {
-  const grant = grantAt(1000);
+test.each([
+  {},
+  { external: true, signedUntil: 5, uses: { max: 1, resumeFor: 0, cookieOnly: true } },
+])('record: a grant with %j is decoded to the same fields, and absent ones stay absent', (more) => {
+  const grant = grantAt(1000, more as Partial<Grant>);
   expect(decodeRecord(encodeRecord(grant))).toStrictEqual(grant);
 });
 
@@ -35,6 +38,14 @@ test.each(['v', 'c', 'm', 'p', 'i', 'x', 'o'])(
   },
 );
 
+test.each([
+  ...[{ n: 1 }, { b: 1 }, { a: 1 }, { q: 1 }],
+  ...[{ o: -1 }, { o: 0.5 }, { o: '60' }, { o: 60, n: 0 }, { o: 60, n: 1.5 }, { o: 60, n: '1' }],
+])('record: uses of %j are not readable, because requesters would not be counted', (uses) => {
+  const fields = JSON.parse(encodeRecord(grantAt(1000)));
+  expect(() => decodeRecord(JSON.stringify({ ...fields, ...uses }))).toThrow();
+});
+
 test('record: a grant with confirm has another version, which older programs cannot read', () => {
   const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
   const fields = JSON.parse(encodeRecord(grant));
@@ -55,14 +66,14 @@ test('record: a grant with not_before has another version, which older programs 
   }
 });
 
-test.each([{ v: 2 }, { h: undefined }, { h: 0 }, { o: undefined }, { P: 5 }])(
-  'record: a grant with confirm and %j is not readable',
-  (change) => {
-    const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
-    const fields = { ...JSON.parse(encodeRecord(grant)), ...change };
-    expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
-  },
-);
+test.each([
+  ...[{ v: 2 }, { h: undefined }, { v: 2, h: undefined }, { P: 5 }],
+  ...[{ h: 0 }, { h: 0, P: undefined }, { o: undefined }, { o: undefined, P: undefined }],
+])('record: a grant with confirm and %j is not readable', (change) => {
+  const grant = grantAt(1000, { confirm: true, pinHash: 'salt.hash', uses: { resumeFor: 0 } });
+  const fields = { ...JSON.parse(encodeRecord(grant)), ...change };
+  expect(() => decodeRecord(JSON.stringify(fields))).toThrow();
+});
 
 test('record: no two fields have the same key', async () => {
   const own = await readFile(join(projectRoot, 'service/store/record.ts'), 'utf8');
