@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { connect, Server as NetServer } from 'node:net';
+import { connect, Server as NetServer, type Socket as TcpSocket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Listen, UdpAddress } from './config/values.ts';
 
@@ -58,6 +58,28 @@ export async function listen(
     server.listen({ ...where, backlog: BACKLOG }, resolve);
   });
   return server;
+}
+
+/** Programs wait for each response. Some send a few requests ahead. */
+const MAX_AHEAD = 16;
+
+/**
+ * Closes a connection that has sent too many requests ahead (pipelining). Node.js would handle all of them before
+ * the gate gets a turn, and keep all responses that the client does not read.
+ */
+export function limitAhead(handler: RequestListener): RequestListener {
+  const unanswered = new WeakMap<TcpSocket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const count = (unanswered.get(socket) ?? 0) + 1;
+    if (count > MAX_AHEAD) {
+      socket.destroy();
+      return;
+    }
+    unanswered.set(socket, count);
+    response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    handler(request, response);
+  };
 }
 
 /**

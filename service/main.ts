@@ -13,7 +13,7 @@ import { hashSecret } from './domain/client.ts';
 import { createMounts, type Mount } from './domain/mount.ts';
 import { createEvents } from './events/events.ts';
 import { KeyFilesError, openJwt } from './jwt/open.ts';
-import { CannotListen, listen, listenUdp } from './listen.ts';
+import { CannotListen, limitAhead, listen, listenUdp } from './listen.ts';
 import { createLog, createLogOutput } from './log.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { createCurrent, type Opened } from './reload.ts';
@@ -100,10 +100,14 @@ async function main(): Promise<void> {
     'POSTERN_LISTEN',
   );
   gate.on('clientError', current.app.denyUnreadable);
-  const callApi = getRequestListener((request, env) => current.app.api.fetch(request, env));
+  const callApi = limitAhead(
+    getRequestListener((request, env) => current.app.api.fetch(request, env)),
+  );
   const api =
     apiListen === 'off' ? undefined : await listen(callApi, apiListen, 'POSTERN_API_LISTEN');
-  const health = getRequestListener(createHealth({ store, log, metrics: metricsText }).fetch);
+  const health = limitAhead(
+    getRequestListener(createHealth({ store, log, metrics: metricsText }).fetch),
+  );
   const monitor = metricsListen && (await listen(health, metricsListen, 'POSTERN_METRICS_LISTEN'));
   const collector = createCollector({
     from: config.deliveryFrom,

@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporaryFolder } from '../dev/paths.ts';
-import { CannotListen, drain, listen } from '../service/listen.ts';
+import { CannotListen, drain, limitAhead, listen } from '../service/listen.ts';
 import { openRaw, requestBytes } from './support/raw.ts';
 
 const handler = () => {};
@@ -73,6 +73,31 @@ test.runIf(process.platform === 'linux')(
 );
 
 const answers: RequestListener = (_, response) => response.writeHead(204).end();
+
+test('limitAhead: closes a connection with more than 16 requests ahead, and no other', async () => {
+  const responses: ServerResponse[] = [];
+  const hold: RequestListener = (_, response) => void responses.push(response);
+  const server = await listen(limitAhead(hold), { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
+  onTestFinished(() => drain([server], 100));
+  const { port } = server.address() as AddressInfo;
+  const request = requestBytes('GET', '/');
+  const kept = await openRaw(port);
+  // One after the other, there is no limit.
+  for (let i = 0; i < 40; i += 1) {
+    const sent = kept.send(request);
+    await vi.waitUntil(() => responses.length === i + 1);
+    responses[i]?.writeHead(204).end();
+    expect((await sent).status).toBe(204);
+  }
+  const flood = await openRaw(port);
+  flood.socket.write(Buffer.concat(Array.from({ length: 100 }, () => request)));
+  await once(flood.socket, 'close');
+  expect(responses).toHaveLength(40 + 16);
+  const sent = kept.send(request);
+  await vi.waitUntil(() => responses.length === 57);
+  responses[56]?.writeHead(204).end();
+  expect((await sent).status).toBe(204);
+});
 
 // nginx may have sent a request by the time it learns that its connection is closed, and a client gets 503.
 test('drain: a keep-alive connection is answered with Connection: close', async () => {

@@ -83,6 +83,11 @@ export function problem(
   return c.body(body, statusOf(code) as ContentfulStatusCode, { 'Content-Type': PROBLEM_TYPE });
 }
 
+/** Returns whether the client has closed the connection. */
+export function createIsGone(c: Context<ApiEnv>): () => boolean {
+  return () => c.env?.incoming?.socket.destroyed === true;
+}
+
 /** Answers a method that an endpoint does not have. */
 export function notAllowed(allow: string) {
   return (c: Context) => {

@@ -1,14 +1,16 @@
 import type { Context, Hono } from 'hono';
 import { createQueue, inChunks } from '../domain/batches.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
-import type { Issued, Requests } from '../domain/issue.ts';
+import { Abandoned, type Issued, type Requests } from '../domain/issue.ts';
 import { note } from './audit.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
+  createIsGone,
   decodeBody,
   limitBody,
   notAllowed,
+  problem,
   readJson,
   requireJson,
 } from './http.ts';
@@ -24,13 +26,16 @@ const MAX_BATCH_BYTES = 1024 * 1024;
  */
 const MAX_TOGETHER = 200;
 
+/** Batches that are read, or wait: in memory, a batch takes about three times its length. */
+const MAX_OPEN = 64;
+
 /** `POST /tokens` issues one token. */
 export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
   api.post('/tokens', requireJson, async (c) => {
     const request = await readJson(c, grantRequest);
     const { subject = c.var.client.subject, path, prefix, site } = request;
     note(c, { action: 'token.issued', subject, path, prefix, site });
-    const [issued] = await issue(c.var.client, [{ at: '', request }]);
+    const [issued] = await issue(c.var.client, [{ at: '', request }], createIsGone(c));
     if (issued === undefined) throw new Error('no token was issued');
     note(c, { token_id: issued.id, expires_in: issued.expiresIn });
     return c.json(answerOf(issued, publicUrl), 201);
@@ -45,8 +50,10 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
   const issuePinsInTurn = createQueue(MAX_TOGETHER);
 
   async function answer(c: Context<ApiEnv>, requests: Requests): Promise<Response> {
+    const isGone = createIsGone(c);
+    if (isGone()) throw new Abandoned();
     note(c, { action: 'token.issued', count: requests.length });
-    const issued = await issue(c.var.client, requests);
+    const issued = await issue(c.var.client, requests, isGone);
     note(c, { token_ids: issued.map(({ id }) => id) });
     return c.json(
       issued.map((one) => answerOf(one, publicUrl)),
@@ -54,13 +61,25 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
     );
   }
 
-  api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
+  async function issueBatch(c: Context<ApiEnv>): Promise<Response> {
     // Read the body before the batch gets its turn, so that a slow client does not delay others.
     const body = await c.req.arrayBuffer();
     const requests = await parseInTurn(() => parseAll(splitArray(decodeBody(body), MAX_BATCH)));
     const hasPins = requests.some(({ request }) => request.pin !== undefined);
     const inTurn = hasPins ? issuePinsInTurn : issueInTurn;
     return inTurn(() => answer(c, requests), requests.length);
+  }
+
+  let open = 0;
+  api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
+    if (open >= MAX_OPEN) {
+      c.header('Retry-After', '5');
+      return problem(c, 'unavailable', 'Too many batches wait. Send this one again later.');
+    }
+    open += 1;
+    return issueBatch(c).finally(() => {
+      open -= 1;
+    });
   });
   api.all('/tokens/batch', notAllowed('POST'));
 }

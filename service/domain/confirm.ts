@@ -19,6 +19,9 @@ export const MAX_PIN_ATTEMPTS = 10;
 /** Maximum number of PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
 const MAX_WAITING = 16;
 
+/** Of them for one token, so that one person cannot keep others from entering theirs. */
+const MAX_WAITING_FOR_TOKEN = 4;
+
 /**
  * Time that a decision must have left before a check begins. A correct PIN that is late remains counted:
  * without this limit, a flood of PINs could make another token run out of attempts.
@@ -43,7 +46,8 @@ interface Confirming {
  */
 export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
   const enqueue = createQueue();
-  let waiting = 0;
+  /** The token of each PIN that waits. */
+  const waiting: string[] = [];
 
   return async function confirm(asked: Confirming): Promise<Decision> {
     const { allow, confirmation, resumeCookie, redeem } = asked;
@@ -74,11 +78,14 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const { pin } = confirmation;
     // Without a PIN, this is not an attempt.
     if (pin === undefined || pin === '') return ask('pin_required');
-    if (waiting >= MAX_WAITING) throw new Unavailable('too many PINs are being checked');
-    waiting += 1;
+    const same = waiting.filter((one) => one === id).length;
+    if (waiting.length >= MAX_WAITING || same >= MAX_WAITING_FOR_TOKEN) {
+      throw new Unavailable('too many PINs are being checked');
+    }
+    waiting.push(id);
     const tried = enqueue(() => tryPin(asked, pin, pinHash));
     const redeemed = await tried.finally(() => {
-      waiting -= 1;
+      waiting.splice(waiting.indexOf(id), 1);
     });
     if (redeemed === 'locked') return { ...refused(), locked: grant };
     return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);

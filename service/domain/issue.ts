@@ -40,7 +40,18 @@ export interface Issued {
 /** `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. */
 export type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
 
-export type Issue = (client: Client, requests: Requests) => Promise<readonly Issued[]>;
+/** `isGone`: whether nobody waits for the tokens any more. @throws Refused, Unavailable, Abandoned */
+export type Issue = (
+  client: Client,
+  requests: Requests,
+  isGone?: () => boolean,
+) => Promise<readonly Issued[]>;
+
+/** Nobody waits for the tokens any more. `code` is that of Node.js for a request that its client aborted. */
+export class Abandoned extends Error {
+  override readonly name = 'Abandoned';
+  readonly code = 'ECONNRESET';
+}
 
 type Prepared = PreparedGrant & Requests[number] & { pinHash?: string };
 
@@ -50,7 +61,7 @@ export function createIssue(options: IssueOptions): Issue {
   // One hash at a time: a batch must not occupy the threads that decisions need.
   const enqueue = createQueue();
 
-  return async function issue(client, requests) {
+  return async function issue(client, requests, isGone) {
     const errors = new RequestErrors();
     const prepared: Prepared[] = [];
     for await (const chunk of inChunks(requests)) {
@@ -71,7 +82,8 @@ export function createIssue(options: IssueOptions): Issue {
     refuse(errors);
 
     const withPin = prepared.filter(({ request }) => request.pin !== undefined);
-    for await (const chunk of inChunks(withPin)) await Promise.all(chunk.map(addPinHash));
+    for await (const chunk of inChunks(withPin))
+      await Promise.all(chunk.map((one) => addPinHash(one, isGone)));
     // Not earlier: hashing the PINs of a batch takes up to a minute.
     const issuedAt = now();
     const entries: Entry[] = [];
@@ -90,9 +102,12 @@ export function createIssue(options: IssueOptions): Issue {
     return issued;
   };
 
-  async function addPinHash(one: Prepared): Promise<void> {
+  async function addPinHash(one: Prepared, isGone?: () => boolean): Promise<void> {
     const { pin = '' } = one.request;
-    one.pinHash = await enqueue(() => hashPin(pin));
+    one.pinHash = await enqueue(async () => {
+      if (isGone?.()) throw new Abandoned();
+      return hashPin(pin);
+    });
   }
 
   /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */

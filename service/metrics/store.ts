@@ -124,8 +124,8 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
 
     /** Counts issued tokens. The store is not called for a JWT with `revocable: false`. */
     measuredIssue(issue: Issue): Issue {
-      return async (client, requests) => {
-        const tokens = await issue(client, requests);
+      return async (...args) => {
+        const tokens = await issue(...args);
         for (const { token } of tokens) issued[isOpaque(token) ? 'opaque' : 'jwt'].inc();
         return tokens;
       };

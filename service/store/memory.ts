@@ -13,6 +13,9 @@ import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
+/** Tokens of one step, in a few milliseconds. More than a request issues, so that the last step comes. */
+const MAX_SWEPT = 5000;
+
 interface Held {
   grant: Grant;
   /** Oldest first. */
@@ -32,6 +35,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   /** Revoked external tokens, and until when to remember them. */
   const revoked = new Map<string, number>();
   let swept = now();
+  /** The tokens that are still to be swept. */
+  let sweeping: IterableIterator<string> | undefined;
 
   function put(id: string, grant: Grant): void {
     held.set(id, { grant, requesters: [], attempts: 0, whole: false });
@@ -78,12 +83,22 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return entries.length;
   }
 
-  /** Frees the memory of ended grants. */
+  /** Frees the memory of ended grants: some at a time, because decisions wait. */
   function sweep(): void {
-    if (now() - swept < SWEEP_EVERY_MS) return;
-    swept = now();
-    for (const id of held.keys()) live(id);
-    for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
+    if (sweeping === undefined) {
+      if (now() - swept < SWEEP_EVERY_MS) return;
+      swept = now();
+      sweeping = held.keys();
+      for (const [id, until] of revoked) if (until <= now()) revoked.delete(id);
+    }
+    for (let i = 0; i < MAX_SWEPT; i += 1) {
+      const { done, value } = sweeping.next();
+      if (done) {
+        sweeping = undefined;
+        return;
+      }
+      live(value);
+    }
   }
 
   return {

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { createPostern, KEY } from '../support/postern.ts';
 import { createAsked, OTHER_KEY } from './ask-api.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -117,6 +118,53 @@ test('issue: a large batch waits for the previous one, a single request does not
   await expect.poll(() => issuing).toHaveLength(2);
   issuing[1]?.();
   expect((await Promise.all(batches)).map(({ status }) => status)).toEqual([201, 201]);
+});
+
+test('issue: a batch that finds 64 others is refused, and none is lost', async () => {
+  const memory = createMemoryStore();
+  let issueAll = () => {};
+  const held = new Promise<void>((resolve) => {
+    issueAll = resolve;
+  });
+  const issue = async (grants: Parameters<typeof memory.issue>[0]) => {
+    await held;
+    await memory.issue(grants);
+  };
+  const { ask } = createAsked({ store: { ...memory, issue } });
+  const send = () => ask('POST /tokens/batch', { json: [{ path: '/download/a' }] });
+  const batches = Array.from({ length: 64 }, send);
+  const refused = await send();
+  expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  expect(refused.headers.get('retry-after')).toBe('5');
+  issueAll();
+  for (const { status } of await Promise.all(batches)) expect(status).toBe(201);
+  expect((await send()).status).toBe(201);
+});
+
+test('issue: no PIN is hashed for a client that has gone', async () => {
+  const memory = createMemoryStore();
+  const issue = vi.fn(memory.issue);
+  const { api } = createPostern({ store: { ...memory, issue } });
+  const socket = { destroyed: false };
+  const env = { incoming: { socket } };
+  const send = (line: string, body: unknown) =>
+    api.request(
+      line,
+      {
+        method: 'POST',
+        headers: { ...json, authorization: `Bearer ${KEY}` },
+        body: JSON.stringify(body),
+      },
+      env,
+    );
+  const asked = [
+    send('/tokens', withPins[0]),
+    send('/tokens/batch', withPins),
+    send('/tokens/batch', withPins),
+  ];
+  socket.destroyed = true;
+  for (const { status } of await Promise.all(asked)) expect(status).toBe(400);
+  expect(issue).not.toHaveBeenCalled();
 });
 
 test('issue: a batch does not wait for the PINs of another batch', async () => {

@@ -60,6 +60,26 @@ test('memory store: grants and revocations that have not ended outlast a sweep',
   expect(await store.findExternal(revoked)).toBe('revoked');
 });
 
+test('memory store: a sweep has steps, so that decisions do not wait for all tokens', async () => {
+  let time = 1000;
+  let looks = 0;
+  const now = () => {
+    looks += 1;
+    return time;
+  };
+  const store = createMemoryStore({ now });
+  const grants = Array.from({ length: 12_000 }, () => [newId(), grantAt(time)] as const);
+  await store.issue(grants);
+  time += 60_000;
+  const steps: number[] = [];
+  for (let i = 0; i < 4; i += 1) {
+    looks = 0;
+    await store.issue([]);
+    steps.push(looks);
+  }
+  expect(steps.map((count) => Math.round(count / 1000))).toEqual([5, 5, 2, 0]);
+});
+
 test('memory store: close() removes every grant', async () => {
   const store = createMemoryStore();
   const id = newId();
