@@ -81,8 +81,8 @@ export default defineConfig({
           name: 'browsers',
           include: [BROWSERS],
           // A browser can stall on a busy machine, for example in a film at 16 times its speed. A failed
-          // expectation is never run again.
-          retry: { count: 1, condition: /^(?!.*expected )/s },
+          // expectation, or a response that the browser rejects, is never run again.
+          retry: { count: 1, condition: /^(?!.*(?:expected |instead of|net::ERR_|NS_))/s },
           globalSetup,
           isolate: false,
         },

@@ -118,7 +118,7 @@ function bucketHostProblem({ bucket = '', endpoint = '' }): string | undefined {
   const { hostname } = url;
   // An invalid host, such as media.10.0.0.5, changes nothing.
   url.hostname = `${bucket}.${hostname}`;
-  return url.hostname === hostname ? `path: no host name is ${bucket}.${hostname}` : undefined;
+  return url.hostname === hostname ? `path: ${bucket}.${hostname} is not a host name` : undefined;
 }
 
 const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;

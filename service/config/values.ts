@@ -154,7 +154,7 @@ export const storePrefix = matching(
   '1 to 64 letters, digits or : . _ / -, such as postern:',
 );
 
-const JWKS_FILE = 'the path of a JWKS file, such as /etc/postern/keys.json';
+const JWKS_FILE = 'the path of a JWKS file, such as /etc/postern/keys.json or ./keys.json';
 
 /** Rejects the keys themselves: JSON begins with { or [, PEM with dashes, and base64 has no dot. */
 export const jwksFile = matching(/^[^\p{Cc}\s{["-]\P{Cc}*$/u, JWKS_FILE).refine(

@@ -83,7 +83,7 @@ async function readKey(jwk: JWK, algorithms: readonly string[], publicOnly: bool
     throw error('is not for signatures: its use must be sig');
   }
   if (publicOnly && PRIVATE.some((name) => name in jwk)) {
-    throw error('has private members: only its owner may have them');
+    throw error('has private members: write only its public half, see docs/jwt.md');
   }
   const key = await importKey(jwk, kid, alg).catch((cause) => {
     throw error('cannot be read', { cause });

@@ -10,8 +10,8 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/recipes.md and docs/recipes-php-ruby-go.md. The test adds what they leave to the reader: the rules, a login, and
-// a server.
+// Runs the programs of docs/recipes.md and docs/recipes-php-ruby-go.md. The test adds what they leave to the
+// reader: the rules, a login, and a server.
 
 let blocks: Block[];
 let folder: string;

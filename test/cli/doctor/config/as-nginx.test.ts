@@ -4,7 +4,6 @@ import {
   candidates,
   httpOf,
   type Server,
-  title,
   withNested,
 } from '../../../../cli/doctor/config/context.ts';
 import { parse } from '../../../../cli/doctor/config/parse.ts';
@@ -124,7 +123,7 @@ test('candidates: contains each location that nginx selects for a URI below the 
       const request = requestBytes('GET', `/a/${uri}`, { Host: `s${index}.example` });
       const { status, text } = await sendRaw(nginx.port, request, 'GET');
       const selected = status === 200 ? all[Number(text)] : server;
-      expect(found.map(title), `/a/${uri} in ${drawn[index]}`).toContain(title(selected as Server));
+      expect(found.includes(selected as Server), `/a/${uri} in ${drawn[index]}`).toBe(true);
     }
   }
 });
