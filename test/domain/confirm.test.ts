@@ -295,7 +295,8 @@ describe('pin', () => {
     const codes = (await Promise.all(many)).map((one) => (one.allow ? 'allow' : one.code));
     expect(codes.filter((code) => code === 'unavailable')).toHaveLength(14);
     expect(codes.filter((code) => code === 'confirmed')).toHaveLength(16);
-    expect(await authorize(url, post({ pin: 'Zu12' }))).toMatchObject({ code: 'confirmed' });
+    const later = { ...post({ pin: 'Zu12' }), address: '192.0.2.99' };
+    expect(await authorize(url, later)).toMatchObject({ code: 'confirmed' });
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
   });
 
