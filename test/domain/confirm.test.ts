@@ -297,7 +297,8 @@ describe('pin', () => {
     expect(codes.filter((code) => code === 'unavailable')).toHaveLength(14);
     expect(codes.filter((code) => code === 'confirmed')).toHaveLength(16);
     const { url, id } = links[9] as Issued;
-    expect(await authorize(url, post({ pin: 'Zu12' }))).toMatchObject({ code: 'confirmed' });
+    const later = { ...post({ pin: 'Zu12' }), address: '192.0.2.99' };
+    expect(await authorize(url, later)).toMatchObject({ code: 'confirmed' });
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
   });
 

@@ -24,6 +24,19 @@ test('withoutTokens: no token can be decoded from what it returns', () => {
   );
 });
 
+test('withoutTokens: a token with a line break in it is replaced', () => {
+  for (const line of ['%0A', '%0D%0A', '%250D%250A']) {
+    expect(withoutTokens(`/a/ps_${'a'.repeat(16)}${line}${'b'.repeat(16)}`)).toBe('/a/***');
+  }
+});
+
+test('withoutTokens: a text is replaced if it is encoded more often than a link can be', () => {
+  let token = `%70%73%5F${'%61'.repeat(32)}`;
+  for (let times = 1; times < 10; times += 1, token = encodeURIComponent(token)) {
+    expect(withoutTokens(`/a/${token}`)).toBe('/a/***');
+  }
+});
+
 test('Postern-Return and the decision log: no token can be decoded from them', async () => {
   let returned = 0;
   await fc.assert(

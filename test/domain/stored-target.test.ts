@@ -89,4 +89,13 @@ describe('prolong: only if the client could still issue the token', () => {
     const { prolongedBy } = await stored({ target: '/protected/x' });
     expect(await prolongedBy(limited)).toBeDefined();
   });
+
+  test('a token of the site of the client', async () => {
+    const { prolongedBy } = await stored({ site: 'c.example' });
+    const on = (site: string) => ({ ...client, paths: [{ site, prefix: '/download/' }] });
+    expect(await refusal(prolongedBy(on('d.example')))).toMatchObject({
+      code: 'insufficient_scope',
+    });
+    expect(await prolongedBy(on('c.example'))).toBeDefined();
+  });
 });

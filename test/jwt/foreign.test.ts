@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { TrustedIssuer } from '../../service/domain/client.ts';
 import { jwtId } from '../../service/domain/token.ts';
+import { KeyFilesError } from '../../service/jwt/open.ts';
 import { OTHER_KEY } from '../api/ask-api.ts';
 import { endpoint } from './endpoint.ts';
 import { foreigner, from, START, uri } from './foreigner.ts';
@@ -94,6 +96,16 @@ describe('external JWT: limited to what its issuer may', () => {
       'invalid_token',
     );
   });
+});
+
+test.each<[string, Partial<TrustedIssuer>, object]>([
+  ['an algorithm that the issuer may not use', { algorithms: ['ES256'] }, {}],
+  ['a shared secret as a public key', {}, { kty: 'oct', k: 'A'.repeat(43) }],
+])('external JWT: a key file with %s is not opened', async (_, more, change) => {
+  const app = await foreigner('app', more);
+  const text = JSON.stringify({ keys: [{ ...publicHalf(app.jwk), ...change }] });
+  const opening = signedGate({ issuers: [app.issuer], files: { app: text } });
+  await expect(opening).rejects.toThrow(KeyFilesError);
 });
 
 describe('external JWT: uses', () => {

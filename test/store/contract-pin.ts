@@ -45,7 +45,11 @@ export function pinContract(get: () => Opened): void {
     expect(await store.countAttempt(id, MAX)).toBe(1);
     await store.redeem(id, requester(), false);
     expect(await store.countAttempt(id, MAX)).toBe(2);
-    expect(await store.requesters(id)).toHaveLength(MAX + 6);
+    expect(await store.countAttempt(id, MAX)).toBe(3);
+    // Only its own attempt.
+    await store.redeem(id, requester(), true);
+    expect(await store.countAttempt(id, MAX)).toBe(3);
+    expect(await store.requesters(id)).toHaveLength(MAX + 7);
   });
 
   test('countAttempt: prolonging a grant neither resets the attempts nor loses the PIN', async () => {
