@@ -88,13 +88,23 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
         }
         location ^~ /storage/ { alias $files/; }`,
     });
-    const { url } = await started.issue({ path: '/download/a.txt' });
-    expect((await started.ask('GET', url)).text).toBe('file a');
+    const { url, id } = await started.issue({
+      path: '/download/a.txt',
+      max_uses: 1,
+      bind: 'cookie',
+    });
     const connection = await openRaw(started.nginx.port);
     const answer = await connection.send(requestBytes('GET', url, headers, body));
     expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
     expect(await spooled(started)).toEqual([]);
     connection.close();
+    // If the use is counted, the client has the cookie.
+    const { length: uses } = await started.postern.store.requesters(id);
+    expect([uses, answer.header('set-cookie') !== undefined]).toEqual(
+      mode === 'X-Accel' ? [0, false] : [1, true],
+    );
+    const Cookie = answer.header('set-cookie')?.split(';')[0] ?? '';
+    expect((await started.ask('GET', url, { Cookie })).text).toBe('file a');
   });
 });
 

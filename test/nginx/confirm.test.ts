@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { connect } from 'node:http2';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { hasHttp2 } from '../support/nginx-version.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 
@@ -23,7 +26,7 @@ describe.each(modes)('confirm by %s', (mode) => {
     site = await startSite({
       mode,
       files: { 'film.mp4': 'the film', 'hls/a.m3u8': 'list', 'hls/b.ts': 'segment' },
-      server: 'client_max_body_size 0; client_body_in_file_only on;',
+      server: `${hasHttp2 ? 'http2 on;' : ''} client_max_body_size 0; client_body_in_file_only on;`,
     });
   });
   afterAll(() => site.stop());
@@ -156,6 +159,26 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect(small.status).toBe(303);
     const folder = join(site.nginx.dir, 'temp-client_body');
     expect(await readdir(folder, { recursive: true })).toEqual([]);
+  });
+
+  test.runIf(hasHttp2)('a POST of unknown length in HTTP/2 is not stored', async () => {
+    const { url, id } = await issue({ pin: '4711' });
+    const client = connect(`http://127.0.0.1:${site.nginx.port}`);
+    onTestFinished(() => client.close());
+    const send = async (body: string) => {
+      const stream = client.request({ ':method': 'POST', ':path': url });
+      for (const half of [body.slice(0, 512), body.slice(512)]) stream.write(half);
+      stream.end();
+      const [headers] = await once(stream, 'response');
+      return headers[':status'];
+    };
+    const form = (length: number) => 'pin=4711&x='.padEnd(length, 'y');
+    expect(await send(form(1025))).toBe(413);
+    expect(await usesLeft(id)).toBe(1);
+    expect(await send(form(1024))).toBe(303);
+    const folder = join(site.nginx.dir, 'temp-client_body');
+    expect(await readdir(folder, { recursive: true })).toEqual([]);
+    expect(await site.nginx.errorLog()).not.toContain('buffered to a temporary file');
   });
 
   test('a folder opens after one POST, also with plain URLs and the token in a cookie', async () => {

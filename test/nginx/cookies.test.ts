@@ -3,15 +3,12 @@ import type { RequestListener } from 'node:http';
 import { connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
-import { isNginxBefore } from '../support/nginx-version.ts';
+import { hasHttp2 } from '../support/nginx-version.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 
 const deny: RequestListener = (_, response) => {
   response.writeHead(403, { 'Content-Length': '0' }).end();
 };
-
-/** Before 1.25.1, only `listen … http2` turns it on, and HTTP/1 off. */
-const hasHttp2 = !(await isNginxBefore(1, 25, 1));
 
 describe.each(modes)('cookies: sent to the gate by %s', (mode) => {
   let site: Site;

@@ -209,6 +209,14 @@ describe.each(modes)('object store: files by %s', (mode) => {
     },
   );
 
+  test('a 408 of the object store reaches the client, with the cookie', async () => {
+    storage.answer = (_, response: ServerResponse) => response.writeHead(408).end();
+    const { url } = await issue('a.txt', { max_uses: 1, bind: 'cookie' });
+    const answer = await site.ask('GET', url);
+    expect(answer.status).toBe(408);
+    expect(answer.header('set-cookie')).toMatch(/^postern_resume=/);
+  });
+
   test.each([
     [200, 'allow'],
     [404, 'allow'],

@@ -10,3 +10,6 @@ export async function isNginxBefore(...numbers: number[]): Promise<boolean> {
   if (version === undefined) throw new Error(`no version: ${output}`);
   return isBefore(version.numbers, numbers);
 }
+
+/** Before 1.25.1, only `listen … http2` turns it on, and HTTP/1 off. */
+export const hasHttp2 = !(await isNginxBefore(1, 25, 1));
