@@ -60,12 +60,12 @@ export async function listen(
   return server;
 }
 
-/** Programs wait for each response. Some send a few requests ahead. */
+/** Maximum number of requests without a response on a connection. Most programs send one at a time. */
 const MAX_AHEAD = 16;
 
 /**
- * Closes a connection that has sent too many requests ahead (pipelining). Node.js would handle all of them before
- * the gate gets a turn, and keep all responses that the client does not read.
+ * Closes a connection whose client sends too many requests before it gets the responses (pipelining). Node.js would
+ * handle all of them before the gate gets a turn, and keep all responses that the client does not read.
  */
 export function limitAhead(handler: RequestListener): RequestListener {
   const unanswered = new WeakMap<TcpSocket, number>();

@@ -26,7 +26,7 @@ const MAX_BATCH_BYTES = 1024 * 1024;
  */
 const MAX_TOGETHER = 200;
 
-/** Batches that are read, or wait: in memory, a batch takes about three times its length. */
+/** Maximum number of batches that are being read or wait. In memory, a batch takes about three times its length. */
 const MAX_OPEN = 64;
 
 /** `POST /tokens` issues one token. */
@@ -74,7 +74,7 @@ export function addBatchRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDepend
   api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, async (c) => {
     if (open >= MAX_OPEN) {
       c.header('Retry-After', '5');
-      return problem(c, 'unavailable', 'Too many batches wait. Send this one again later.');
+      return problem(c, 'unavailable', 'Too many batches are waiting. Send this one again later.');
     }
     open += 1;
     return issueBatch(c).finally(() => {

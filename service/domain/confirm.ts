@@ -19,7 +19,7 @@ export const MAX_PIN_ATTEMPTS = 10;
 /** Maximum number of PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
 const MAX_WAITING = 16;
 
-/** Of them for one token, so that one person cannot keep others from entering theirs. */
+/** Maximum number of PINs for one token that wait. The other places are for people with other links. */
 const MAX_WAITING_FOR_TOKEN = 4;
 
 /**

@@ -40,14 +40,14 @@ export interface Issued {
 /** `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. */
 export type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
 
-/** `isGone`: whether nobody waits for the tokens any more. @throws Refused, Unavailable, Abandoned */
+/** `isGone` returns whether the client has given up. @throws Refused, Unavailable, Abandoned */
 export type Issue = (
   client: Client,
   requests: Requests,
   isGone?: () => boolean,
 ) => Promise<readonly Issued[]>;
 
-/** Nobody waits for the tokens any more. `code` is that of Node.js for a request that its client aborted. */
+/** The client has given up. Node.js uses the same `code` for a request that its client aborted. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned';
   readonly code = 'ECONNRESET';

@@ -13,7 +13,7 @@ import { decodeRecord } from './record.ts';
 /** The field in the hash of a grant's requesters (scripts.ts) that has what nginx sent. */
 export const DELIVERED_FIELD = 'd';
 
-/** Tokens that a master gets together: about 0.1 ms of Redis, and at most 30 ms if each has a hundred ranges. */
+/** Tokens in one batch: about 0.1 ms of Redis, and at most 30 ms if each has a hundred ranges. */
 const BATCH = 25;
 
 /**

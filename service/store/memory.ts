@@ -13,7 +13,7 @@ import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 
-/** Tokens of one step, in a few milliseconds. More than a request issues, so that the last step comes. */
+/** Tokens in one step of a sweep, which takes a few milliseconds. A request issues fewer, so each sweep ends. */
 const MAX_SWEPT = 5000;
 
 interface Held {
@@ -83,7 +83,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return entries.length;
   }
 
-  /** Frees the memory of ended grants: some at a time, because decisions wait. */
+  /** Frees the memory of ended grants, in steps, because decisions wait meanwhile. */
   function sweep(): void {
     if (sweeping === undefined) {
       if (now() - swept < SWEEP_EVERY_MS) return;
