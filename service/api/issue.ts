@@ -1,7 +1,7 @@
 import type { Context, Hono } from 'hono';
-import { createQueue, inChunks } from '../domain/batches.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
 import { Abandoned, type Issued, type Requests } from '../domain/issue.ts';
+import { createQueue, inChunks } from '../domain/queue.ts';
 import { note } from './audit.ts';
 import {
   type ApiDependencies,

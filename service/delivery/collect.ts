@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import { isWithin } from '../domain/address.ts';
-import { inChunks } from '../domain/batches.ts';
 import {
   addDelivery,
   type ByteRange,
@@ -10,6 +9,7 @@ import {
 } from '../domain/delivery.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Grant } from '../domain/grant.ts';
+import { inChunks } from '../domain/queue.ts';
 import type { Store } from '../domain/store.ts';
 import { loggedGrant } from '../domain/without-tokens.ts';
 

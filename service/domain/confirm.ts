@@ -1,5 +1,4 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { createQueue } from './batches.ts';
 import type { Deadline } from './deadline.ts';
 import {
   type Allow,
@@ -10,6 +9,7 @@ import {
   deny,
 } from './decision.ts';
 import { type Grant, isFolder } from './grant.ts';
+import { createQueue } from './queue.ts';
 import type { Redeemed } from './requester.ts';
 import { type Store, Unavailable } from './store.ts';
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { createQueue, inChunks } from './batches.ts';
 import type { Client } from './client.ts';
 import { hashPin } from './confirm.ts';
 import { MAX_ERRORS, Refused, RequestErrors } from './errors.ts';
@@ -9,6 +8,7 @@ import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request
 import type { Signer } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
+import { createQueue, inChunks } from './queue.ts';
 import type { Entry, Store } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
 

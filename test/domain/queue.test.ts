@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createQueue } from '../../service/domain/batches.ts';
+import { createQueue } from '../../service/domain/queue.ts';
 
 /** Tasks that end when the test says so, and the names of those that run. */
 function createTasks(max?: number) {
