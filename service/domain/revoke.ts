@@ -92,8 +92,9 @@ export function createProlong({
   ): Promise<Grant | undefined> {
     refuse(maxError(expiresIn, client.maxExpiresIn));
     const grant = await store.find(id);
-    if (grant?.client !== client.id) return undefined;
     const expiresAt = now() + expiresIn * 1000;
+    // The store decides even if the grant is gone: it may have to confirm that it ended earlier.
+    if (grant?.client !== client.id) return store.prolong(id, client.id, expiresAt);
     if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);
     refuse(signedError(grant, expiresAt));
     return store.prolong(id, client.id, expiresAt);

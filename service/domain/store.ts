@@ -72,7 +72,10 @@ export interface Store {
    * indefinitely. The later of two ends counts.
    */
   revokeExternal(id: string, until?: number): Promise<void>;
-  /** Changes when a grant ends, and returns the grant. Never restores one that is gone. */
+  /**
+   * Changes when a grant ends, and returns the grant. Never restores one that is gone. An earlier end takes
+   * effect like a revocation.
+   */
   prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
   /** Ends a client's grant now; false if there was none. One round trip. */
   revoke(id: string, client: string): Promise<boolean>;

@@ -9,6 +9,7 @@ import type { Grant } from '../domain/grant.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { decodeRecord } from './record.ts';
+import type { Run } from './scripts.ts';
 
 /** The field in the hash of a grant's requesters (scripts.ts) that has what nginx sent. */
 export const DELIVERED_FIELD = 'd';
@@ -86,12 +87,6 @@ for i = 1, #KEYS / 2 do
 end
 return replies
 `;
-
-type Run = (
-  script: string,
-  names: readonly string[],
-  args: ReadonlyArray<string | number>,
-) => Promise<unknown>;
 
 export function createAddDelivered(
   { isCluster, masterOf }: Pick<Connection, 'isCluster' | 'masterOf'>,

@@ -1,4 +1,4 @@
-import { type Grant, latestEndOf, rememberedUntil } from '../domain/grant.ts';
+import { type Grant, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
 import type { Entry, Store } from '../domain/store.ts';
 import { checkedUrl } from './access.ts';
@@ -8,7 +8,8 @@ import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivere
 import { createStoreHealth } from './health.ts';
 import { createEnter, createIssuing, type Enter } from './issuing.ts';
 import { createKeys } from './keys.ts';
-import { decodeRecord, decodeRequesters, encodeRecord, REVOKED } from './record.ts';
+import { createProlonging } from './prolonging.ts';
+import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 import * as scripts from './scripts.ts';
 import { connect } from './server.ts';
@@ -70,9 +71,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   /** Sends whole scripts, not their digests, which Redis loses when it restarts. */
-  function run(script: string, names: readonly string[], args: ReadonlyArray<string | number>) {
-    return reply(redis.eval(script, names.length, ...names, ...args));
-  }
+  const run: scripts.Run = (script, names, args) =>
+    reply(redis.eval(script, names.length, ...names, ...args));
 
   async function writeAll(): Promise<readonly Reply[]> {
     const masters = connection.masterNames();
@@ -100,6 +100,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     ? (index, entries) => confirmed(index, () => enterOnce(index, entries))
     : enterOnce;
   const issue = createIssuing(connection, { keys, enter, lifeOf });
+  const waits = replicas !== undefined;
+  const prolong = createProlonging(connection, { keys, enter, find, run, confirmed, waits, now });
   const addDelivered = createAddDelivered(connection, keys, run);
 
   /** Ends all grants that an index names, and counts them. */
@@ -189,22 +191,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async countAttempt(id, max) {
-      const attempts = await run(scripts.COUNT_ATTEMPT, [keys.grant(id), keys.uses(id)], [max]);
+      const key = keys.grant(id);
+      const count = () => run(scripts.COUNT_ATTEMPT, [key, keys.uses(id)], [max]);
+      const attempts = await confirmed(key, count, (counted) => counted === 0);
       return typeof attempts === 'number' ? attempts : undefined;
     },
 
     async prolong(id, client, expiresAt) {
-      const before = await find(id);
-      if (before?.client !== client) return undefined;
-      const all = before.external ? [] : keys.indexes(before);
-      const left = Math.max(1, expiresAt - now());
-      const entry = [id, left + latestEndOf(before) - before.expiresAt];
-      // In a cluster, before the grant, which must not outlive its entries.
-      const { isCluster } = connection;
-      if (isCluster) await reply(Promise.all(all.map((index) => enter(index, entry))));
-      const names = [keys.grant(id), keys.uses(id), ...(isCluster ? [] : all)];
-      const record = await run(scripts.PROLONG, names, [client, expiresAt, left, ...entry]);
-      return typeof record === 'string' ? (decodeRecord(record) as Grant) : undefined;
+      const grant = await reply(prolong(id, client, expiresAt));
+      // Not awaited: if the mark stays, the next change of the end is confirmed without need.
+      if (replicas && grant) redis.hdel(keys.uses(id), 'we').catch(() => {});
+      return grant;
     },
 
     async revoke(id, client) {

@@ -6,10 +6,18 @@
  * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
  * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
  * `wc<cookie>` and `wa<address>` exist until replicas have confirmed it: a failover could lose it, and
- * another requester would get its use. `d` is what nginx sent, for any grant: see delivered.ts.
+ * another requester would get its use. `we` is the latest end that a replica may still have, until replicas have
+ * confirmed an earlier one. `d` is what nginx sent, for any grant: see delivered.ts.
  *
  * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
  */
+
+/** Runs a script. */
+export type Run = (
+  script: string,
+  keys: readonly string[],
+  args: ReadonlyArray<string | number>,
+) => Promise<unknown>;
 
 /** Redis' clock, in milliseconds since the epoch. */
 export const NOW = `
@@ -186,14 +194,25 @@ end
 `;
 
 /**
- * KEYS: the grant, its requesters, and its indexes. ARGV[2]: the new end; ARGV[3]: milliseconds until
- * then; then its entry for the indexes. Returns the record, or nil if it is gone or the token is external.
+ * KEYS: the grant, its requesters, and its indexes. ARGV[2]: the new end; ARGV[3]: milliseconds until then;
+ * ARGV[4]: 1 if replicas confirm an earlier end; ARGV[5]: 0 to change nothing if the end is a later one; then its
+ * entry for the indexes. Returns the record, and 1 if a replica may still have a later end; 'later' if nothing was
+ * changed; nil if the grant is gone or the token is external. An earlier end needs no new entry.
  */
 export const PROLONG = `${NOW}${ENTER}${OWN}
 if grant.y then return false end
 local left = tonumber(ARGV[3])
-for i = 3, #KEYS do enter(KEYS[i], 4, 5) end
+local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
+local latest = math.max(admitted, tonumber(redis.call('HGET', KEYS[2], 'we') or 0))
+local isEarlier = now + left < latest
+if not isEarlier then
+  if ARGV[5] == '0' then return 'later' end
+  for i = 3, #KEYS do enter(KEYS[i], 6, 7) end
+end
 grant.x = tonumber(ARGV[2])
+if isEarlier and ARGV[4] == '1' then
+  redis.call('HSET', KEYS[2], 'we', string.format('%.0f', latest))
+end
 if grant.q then
   grant.a = now + left
   local last = redis.call('HGET', KEYS[2], 's' .. (redis.call('HGET', KEYS[2], 't') or ''))
@@ -203,7 +222,7 @@ end
 redis.call('PEXPIRE', KEYS[2], left)
 record = cjson.encode(grant)
 redis.call('SET', KEYS[1], record, 'PX', left)
-return record
+return {record, isEarlier and 1 or 0}
 `;
 
 /**

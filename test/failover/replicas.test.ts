@@ -39,13 +39,13 @@ async function startWatched(engine: Engine): Promise<Servers> {
 }
 
 const topologies = engines().flatMap(([engine, name]) => [
-  { name, replicas: 1, isCluster: false, start: () => startPair(engine) },
+  { name, replicas: 1, isCluster: false, isReplaced: false, start: () => startPair(engine) },
   {
-    ...{ name: `${name} with Sentinel`, replicas: 2, isCluster: false },
+    ...{ name: `${name} with Sentinel`, replicas: 2, isCluster: false, isReplaced: true },
     start: () => startWatched(engine),
   },
   {
-    ...{ name: `${name} Cluster`, replicas: 1, isCluster: true },
+    ...{ name: `${name} Cluster`, replicas: 1, isCluster: true, isReplaced: true },
     start: () => startRedisCluster({ engine }),
   },
 ]);
@@ -97,7 +97,9 @@ async function untilConfirmed<T>(run: () => Promise<T>): Promise<T> {
   return result[0] as T;
 }
 
-describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas, isCluster }) => {
+describe.concurrent.each(topologies)('replicas: $name', (topology) => {
+  const { start, replicas, isCluster, isReplaced } = topology;
+
   test('a change without enough replicas is applied and unconfirmed, until it is repeated', async (context) => {
     const servers = await start();
     const { store, confirmations } = await opened(context, servers, { replicas });
@@ -141,6 +143,77 @@ describe.concurrent.each(topologies)('replicas: $name', ({ start, replicas, isCl
     expect(await untilConfirmed(() => store.redeem(counted, requester, true))).toBe('known');
     const next = await issued(store, { uses: { max: 1, resumeFor: 600 } });
     expect(await untilConfirmed(() => store.redeem(next, requester, true))).toBe('new');
+  });
+
+  test('an earlier end is a revocation: it is unconfirmed until a repetition is confirmed', async (context) => {
+    const servers = await start();
+    const { store } = await opened(context, servers, { replicas });
+    const soon = () => Date.now() + 120_000;
+    const uses = { max: 2, resumeFor: 600 };
+    const [plain, counted, short] = [
+      await issued(store),
+      await issued(store, { uses }),
+      await issued(store),
+    ];
+    await store.redeem(counted, requesterAt('192.0.2.1'), true);
+    await store.prolong(short, 'web', soon());
+
+    for (const replica of servers.replicas) replica.pause();
+    for (const id of [plain, counted]) {
+      await expect(store.prolong(id, 'web', soon())).rejects.toThrow(Unconfirmed);
+      expect((await store.find(id))?.expiresAt).toBeLessThan(UNTIL);
+      // The end of a repetition is a little later than the first one, and a replica may still have the old end.
+      await expect(store.prolong(id, 'web', soon())).rejects.toThrow(Unconfirmed);
+      await expect(store.prolong(id, 'web', soon() + 60_000)).rejects.toThrow(Unconfirmed);
+    }
+    // A token whose new end has come is gone, and that is what has to be confirmed.
+    const gone = newId();
+    await expect(store.prolong(gone, 'web', soon())).rejects.toThrow(Unconfirmed);
+    // A later end that is lost opens nothing.
+    const later = store.prolong(short, 'web', UNTIL);
+    if (isCluster) await expect(later).rejects.toThrow(Unconfirmed);
+    else expect(await later).toMatchObject({ expiresAt: UNTIL });
+
+    for (const replica of servers.replicas) replica.resume();
+    for (const id of [plain, counted]) {
+      expect(await untilConfirmed(() => store.prolong(id, 'web', soon()))).toBeDefined();
+    }
+    expect(await untilConfirmed(() => store.prolong(gone, 'web', soon()))).toBeUndefined();
+    for (const replica of servers.replicas) replica.pause();
+    // No replica has an end after the confirmed one.
+    if (!isCluster) expect(await store.prolong(plain, 'web', soon() + 60_000)).toBeDefined();
+    await expect(store.prolong(plain, 'web', soon())).rejects.toThrow(Unconfirmed);
+  });
+
+  test.skipIf(!isReplaced)(
+    'an earlier end that was confirmed survives a failover',
+    async (context) => {
+      const servers = await start();
+      const { store } = await opened(context, servers, { replicas });
+      // They are on each master of a cluster.
+      const ids = await Promise.all(Array.from({ length: 20 }, () => issued(store)));
+      const soon = Date.now() + 120_000;
+      await Promise.all(ids.map((id) => untilConfirmed(() => store.prolong(id, 'web', soon))));
+      await servers.masters[0]?.kill();
+      const ends = () => Promise.all(ids.map(async (id) => (await store.find(id))?.expiresAt));
+      let found: Array<number | undefined> = [];
+      const areFound = async () => {
+        found = await ends().catch(() => []);
+        return found.length > 0;
+      };
+      await waitFor(areFound, { what: 'the failover', deadline: 30_000 });
+      expect(found).toEqual(ids.map(() => soon));
+    },
+  );
+
+  test('the end of a token by wrong PINs is confirmed', async (context) => {
+    const servers = await start();
+    const { store } = await opened(context, servers, { replicas });
+    const id = await issued(store, { uses: { resumeFor: 60 }, confirm: true, pinHash: 'x' });
+    expect(await store.countAttempt(id, 1)).toBe(1);
+    for (const replica of servers.replicas) replica.pause();
+    await expect(store.countAttempt(id, 1)).rejects.toThrow(Unconfirmed);
+    expect(await store.find(id)).toBeUndefined();
   });
 
   test('reads do not wait behind WAIT', async (context) => {
@@ -279,6 +352,7 @@ test('service: without its replica it answers 503, and a repetition is confirmed
   const unconfirmed = { status: 503, body: { code: 'unavailable' } };
   const plain = (await api('POST', '/tokens', { path: '/download/a' })).body;
   const counted = (await api('POST', '/tokens', { path: '/download/a', max_uses: 1 })).body;
+  const shortened = (await api('POST', '/tokens', { path: '/download/a' })).body;
   const ready = { store: 'server', masters: 1, answering: 1, replicas: 1, wanted: 1 };
   expect(await api('GET', '/readyz')).toEqual({ status: 200, body: { status: 'ok', ...ready } });
 
@@ -289,6 +363,14 @@ test('service: without its replica it answers 503, and a repetition is confirmed
     body: { detail: 'Applied, not yet confirmed: repeat the request.' },
   });
   expect(await download(plain.url, '192.0.2.1')).toBe(401);
+  const shorten = () => api('PATCH', `/tokens/${shortened.id}`, { expires_in: 1 });
+  expect(await shorten()).toMatchObject({
+    ...unconfirmed,
+    body: { detail: 'Applied, not yet confirmed: repeat the request.' },
+  });
+  const hasEnded = async () => (await download(shortened.url, '192.0.2.1')) === 401;
+  await waitFor(hasEnded, { what: 'the new end' });
+  expect(await shorten()).toMatchObject(unconfirmed);
   // The use is taken, but opens nothing before it is confirmed.
   for (let i = 0; i < 2; i += 1) expect(await download(counted.url, '192.0.2.1')).toBe(503);
   expect(await download(counted.url, '192.0.2.2')).toBe(401);
@@ -300,6 +382,7 @@ test('service: without its replica it answers 503, and a repetition is confirmed
   for (const replica of servers.replicas) replica.resume();
   const isConfirmed = async () => (await api('DELETE', `/tokens/${plain.id}`)).status === 404;
   await waitFor(isConfirmed, { what: 'the confirmation' });
+  expect(await shorten()).toMatchObject({ status: 404 });
   await waitFor(async () => (await api('GET', '/readyz')).status === 200, { what: '/readyz' });
   expect(await download(counted.url, '192.0.2.1')).toBe(204);
   expect(await download(counted.url, '192.0.2.2')).toBe(401);

@@ -1,0 +1,67 @@
+import { type Grant, latestEndOf } from '../domain/grant.ts';
+import type { Store } from '../domain/store.ts';
+import type { Connection } from './connection.ts';
+import type { Enter } from './issuing.ts';
+import type { Keys } from './keys.ts';
+import { decodeRecord } from './record.ts';
+import type { Replicas } from './replicas.ts';
+import { PROLONG, type Run } from './scripts.ts';
+
+interface ProlongingOptions {
+  readonly keys: Keys;
+  readonly enter: Enter;
+  readonly find: Store['find'];
+  readonly run: Run;
+  readonly confirmed: Replicas['confirmed'];
+  /** Whether replicas confirm a revocation. */
+  readonly waits: boolean;
+  readonly now: () => number;
+}
+
+/** `later`: nothing has changed yet, because the new end is a later one. */
+type Changed = { readonly grant: Grant; readonly isEarlier: boolean } | 'later' | undefined;
+
+/**
+ * Changes when a grant ends. An earlier end takes rights away, so it is confirmed like a revocation. A grant that
+ * is gone may have ended by an earlier end that replicas do not have yet, so that is confirmed, too. A later end
+ * is not confirmed: if it is lost, the token ends earlier.
+ */
+export function createProlonging(
+  { isCluster }: Connection,
+  { keys, enter, find, run, confirmed, waits, now }: ProlongingOptions,
+): Store['prolong'] {
+  return async function prolong(id, client, expiresAt) {
+    const key = keys.grant(id);
+    const leftMs = () => Math.max(1, expiresAt - now());
+    const entryOf = (grant: Grant) => [id, leftMs() + latestEndOf(grant) - grant.expiresAt];
+    let before: Grant | undefined;
+
+    async function change(mayBeLater: boolean): Promise<Changed> {
+      before ??= await find(id);
+      if (before?.client !== client) return undefined;
+      const indexes = isCluster || before.external ? [] : keys.indexes(before);
+      const flags = [Number(waits), Number(mayBeLater)];
+      const args = [client, expiresAt, leftMs(), ...flags, ...entryOf(before)];
+      const reply = await run(PROLONG, [key, keys.uses(id), ...indexes], args);
+      if (reply === 'later') return reply;
+      if (!Array.isArray(reply)) return undefined;
+      const [record, isEarlier] = reply;
+      return { grant: decodeRecord(record) as Grant, isEarlier: isEarlier === 1 };
+    }
+
+    const isNeeded = (changed: Changed) =>
+      changed === undefined || (changed !== 'later' && changed.isEarlier);
+    const confirmedChange = (mayBeLater: boolean) =>
+      confirmed(key, () => change(mayBeLater), isNeeded);
+
+    let changed = await confirmedChange(!isCluster);
+    if (changed === 'later' && before !== undefined) {
+      // In a cluster, the entries come first, because the grant must not outlive them.
+      const entry = entryOf(before);
+      await Promise.all(keys.indexes(before).map((index) => enter(index, entry)));
+      changed = await confirmedChange(true);
+    }
+    if (changed === undefined || changed === 'later') return undefined;
+    return changed.grant;
+  };
+}
