@@ -123,10 +123,7 @@ export function readIssuers(
     issuer: values
       .jwtName('exactly the iss claim of its JWTs')
       .refine(values.unseen(), 'an iss that no earlier issuer has')
-      .refine(
-        (iss) => iss !== ownIssuer,
-        `an iss other than Postern's own, which is ${ownIssuer} (POSTERN_ISSUER)`,
-      ),
+      .refine((iss) => iss !== ownIssuer, "an iss other than Postern's own (POSTERN_ISSUER)"),
     jwks_uri: urls.jwksUri.optional(),
     jwks_file: values.jwksFile.optional(),
     audience: values.jwtName('exactly the aud claim of its JWTs'),

@@ -1,5 +1,6 @@
-import { type ConfigErrors, redact, suggest } from './errors.ts';
+import { type ConfigErrors, suggest } from './errors.ts';
 import { API_VARIABLES, CONFIG_VARIABLE, FILE_ONLY, SETTINGS, variableOf } from './settings.ts';
+import { redact } from './shown.ts';
 import type { SourcedValue, SourcedValues } from './source.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

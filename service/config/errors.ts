@@ -59,33 +59,6 @@ function issuesText(issues: readonly ConfigIssue[]): string {
 /** Longer values are cut. */
 const MAX_SHOWN = 100;
 
-/** The only fields of API keys that a report may show: any other field may contain a misplaced key. */
-const PUBLIC_API_KEY_FIELDS = /^api_keys\.(paths|targets|max_expires_in|max_resume_for)$/;
-
-/** A user may paste a secret instead of the path of its file. */
-const MAY_BE_SECRET =
-  /^(jwt_keys|store_(password|key)_file|webhook_secret_file|sentinel_password|mounts\.storage(\.(credentials|access_key_id|\w+_file))?)$/;
-
-/**
- * What a report may show of a value; undefined: nothing.
- * `setting` is the path in the file without indices: `store`, `mounts.internal`.
- */
-export function redact(setting: string, value: unknown): string | undefined {
-  if (/^api_keys\b/.test(setting) && !PUBLIC_API_KEY_FIELDS.test(setting)) return undefined;
-  if (MAY_BE_SECRET.test(setting) && typeof value !== 'object') return undefined;
-  if (Array.isArray(value)) return 'a list';
-  if (value instanceof Map) return 'a mapping';
-  if (value === null) return 'nothing';
-  if (typeof value !== 'string') return String(value);
-  return quote(mayContainPassword(setting, value) ? withoutPassword(value) : value);
-}
-
-function mayContainPassword(setting: string, value: string): boolean {
-  // A wrong path in the URL of a JWKS stays visible.
-  if (setting === 'issuers.jwks_uri') return /[@?#]/.test(value);
-  return /^(store|public_url|webhook_url|mounts\.storage\.endpoint)$/.test(setting);
-}
-
 /** A text in quotes, on one line, without characters that control a terminal. */
 export function quote(text: string): string {
   const cut = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
@@ -93,23 +66,6 @@ export function quote(text: string): string {
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
   );
-}
-
-/**
- * Scheme, host, port and a numeric path of a URL, and stars for everything else. The text may not be
- * a valid URL, so this does not parse it. It keeps only parts that cannot be a password.
- */
-function withoutPassword(url: string): string {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? '';
-  const rest = url.slice(scheme.length);
-  // The last @: a password may contain others.
-  const at = rest.lastIndexOf('@') + 1;
-  const address = rest.slice(at);
-  const harmless = /^([\w.-]+|\[[\da-f:.]+\])?(:\d{1,5})?(\/\d{0,5}$)?/i;
-  const kept = harmless.exec(address)?.[0] ?? '';
-  // Without an @ the text may be a password whose host is missing.
-  const isWhole = kept === address || at > 0;
-  return `${scheme}${at > 0 ? '***@' : ''}${isWhole ? kept : ''}${kept === address ? '' : '***'}`;
 }
 
 /** Maximum number of letters that differ. */

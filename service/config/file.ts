@@ -1,7 +1,8 @@
 import * as yaml from 'yaml';
 import { API_KEY_FIELDS } from './clients.ts';
-import { type ConfigErrors, quote, redact } from './errors.ts';
+import type { ConfigErrors } from './errors.ts';
 import { FILE_ONLY, SETTINGS } from './settings.ts';
+import { readable, redact } from './shown.ts';
 import {
   type ReadFile,
   readMapping,
@@ -104,8 +105,8 @@ function toSourced(
   }
 }
 
-/** A key as a report names it. An unknown key in an API key's entry may be a secret. */
+/** A key as a report names it. A secret can be in the place of a key. */
 function keyName(key: string, setting: string): string {
   if (setting === 'api_keys' && !API_KEY_FIELDS.includes(key)) return '?';
-  return /^[\w-]{1,40}$/.test(key) ? key : quote(key);
+  return /^\w{1,40}$/.test(key) && readable(key) ? key : '?';
 }

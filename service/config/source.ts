@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { type ConfigErrors, quote, type Source, suggest } from './errors.ts';
+import { type ConfigErrors, type Source, suggest } from './errors.ts';
+import { redact } from './shown.ts';
 
 export type Value = string | number | boolean | null | readonly SourcedValue[] | SourcedValues;
 
@@ -178,7 +179,7 @@ function entriesInText(
   return texts.flatMap((untrimmed, index) => {
     const text = untrimmed.trim();
     const show = (part: string) =>
-      isSecret ? `entry ${index + 1} of ${texts.length}, not shown` : quote(part);
+      isSecret ? `entry ${index + 1} of ${texts.length}, not shown` : redact('mounts', part);
     const parts = parse(text);
     if (parts === undefined) {
       errors.add({ field, shown: show(text) }, expected);

@@ -75,7 +75,7 @@ const CREDENTIAL_FIELDS = {
   session_token_file: values.path('/run/secrets/s3-session-token').optional(),
 };
 
-const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL_FIELDS)];
+export const STORAGE_FIELDS = [...Object.keys(FIELDS), ...Object.keys(CREDENTIAL_FIELDS)];
 
 /** `credentials` are secrets: never log them. */
 export type StorageSettings = Complete<typeof FIELDS> & { readonly credentials: Credentials };
@@ -116,9 +116,11 @@ function bucketHostProblem({ bucket = '', endpoint = '' }): string | undefined {
   if (bucket === '' || endpoint === '') return undefined;
   const url = new URL(endpoint);
   const { hostname } = url;
-  // An invalid host, such as media.10.0.0.5, changes nothing.
+  // An invalid host, such as media.10.0.0.5, changes nothing. The text does not show it, as in shown.ts.
   url.hostname = `${bucket}.${hostname}`;
-  return url.hostname === hostname ? `path: ${bucket}.${hostname} is not a host name` : undefined;
+  return url.hostname === hostname
+    ? 'path: the bucket and the endpoint do not form a host name'
+    : undefined;
 }
 
 const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] as const;

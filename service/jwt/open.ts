@@ -51,7 +51,7 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies) {
   const { issuer, jwtKeys, issuers, leeway } = options;
   const { mounts, now } = deps;
   const problems: Array<KeyFileProblems[number]> = [];
-  const own = jwtKeys === undefined ? undefined : await inFile(jwtKeys, createOwnKeys);
+  const own = jwtKeys === undefined ? undefined : await inFile('jwt_keys', jwtKeys, createOwnKeys);
   const trusted = await Promise.all(
     issuers.map(async (one) => ({ ...one, keys: await keysOf(one) })),
   );
@@ -76,18 +76,28 @@ export async function openJwt(options: JwtOptions, deps: JwtDependencies) {
   };
 
   /** Undefined, with a problem, if the file cannot be used. */
-  async function inFile<T>(path: string, read: (text: string) => Promise<T>) {
+  async function inFile<T>(setting: string, path: string, read: (text: string) => Promise<T>) {
+    // A path is named only if there is such a file: a secret can be in its setting.
+    let file = setting;
     try {
-      return await read(deps.readFile(path));
+      const text = deps.readFile(path);
+      file = path;
+      return await read(text);
     } catch (error) {
-      problems.push({ file: path, reason: (error as Error).message });
+      const { code, message } = error as NodeJS.ErrnoException;
+      problems.push({
+        file,
+        reason: file === path ? message : `no such file can be read (${code})`,
+      });
       return undefined;
     }
   }
 
-  async function keysOf({ issuer, keys, algorithms }: TrustedIssuer): Promise<KeySource> {
+  async function keysOf({ id, issuer, keys, algorithms }: TrustedIssuer): Promise<KeySource> {
     if ('file' in keys) {
-      const read = await inFile(keys.file, (text) => fileKeys(text, algorithms));
+      const read = await inFile(`the jwks_file of ${id}`, keys.file, (text) =>
+        fileKeys(text, algorithms),
+      );
       return read ?? (async () => undefined);
     }
     const onFailure = (error: Error) => deps.onFailure(issuer, error);

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { jwksText, newJwk } from '../jwt/keys.ts';
-import { CONFIG, configFile, type FileConfig } from '../support/reloading.ts';
+import { CONFIG, configFile, type FileConfig, startReloadable } from '../support/reloading.ts';
+import { SECRETS, type Secret } from '../support/secrets.ts';
 import { postern } from './postern.ts';
 
 async function check(config: FileConfig, words: string[] = [], env: Record<string, string> = {}) {
@@ -65,7 +68,7 @@ test('check: reports every key file that cannot be used', async () => {
   expect(errors).toEqual(
     expect.arrayContaining([
       { file: 'no-keys.json', reason: expect.stringContaining('JWKS') },
-      { file: 'missing.json', reason: expect.stringContaining('ENOENT') },
+      { file: 'the jwks_file of 1', reason: expect.stringContaining('ENOENT') },
       { file: 'keys.json', reason: expect.stringContaining('"0" has private members') },
       { file: 'half.json', reason: expect.stringContaining('"a" has private members') },
     ]),
@@ -77,3 +80,83 @@ test('check: without an API key a configuration is invalid, as for a service wit
   expect([code, stderr]).toEqual([2, expect.stringContaining('at least one API key')]);
   expect((await check({ mounts: CONFIG.mounts, api_listen: 'off' })).code).toBe(0);
 });
+
+const NONE: Secret = { text: '', hidden: '' };
+
+/** A secret of another kind for each setting and turn, in a setting that it does not belong to. */
+function misplaced(turn: number): readonly (readonly [setting: string, secret: Secret])[] {
+  const kinds = Object.values(SECRETS);
+  return SETTINGS.map((setting, at) => {
+    const secret = kinds[(at + turn) % kinds.length]?.(randomBytes(64));
+    return [setting, secret ?? NONE];
+  });
+}
+
+function expectHidden(output: string, secrets: readonly Secret[]): void {
+  expect(output).not.toBe('');
+  for (const { hidden } of secrets) {
+    for (let at = 0; at + 8 <= hidden.length; at += 1) {
+      expect(output).not.toContain(hidden.slice(at, at + 8));
+    }
+  }
+}
+
+/** A file that configures these settings, beside valid ones. */
+const fileWith = (secrets: readonly (readonly [setting: string, secret: Secret])[]) => ({
+  ...CONFIG,
+  ...Object.fromEntries(secrets.map(([setting, { text }]) => [setting, text])),
+});
+
+test.each([0, 3, 6, 9, 12, 15])(
+  'check and start: no output shows a secret that is in the wrong setting (%i)',
+  async (turn) => {
+    const secrets = misplaced(turn);
+    const { path, folder } = await configFile(fileWith(secrets));
+    const variables = secrets.map(([name, { text }]) => [variableOf(name), text] as const);
+    const settings = [Object.fromEntries(variables), { POSTERN_CONFIG: path }];
+    for (const env of settings) {
+      for (const words of [['check'], ['check', '--json'], ['serve']]) {
+        const { code, stdout, stderr } = await postern(words, folder, { env });
+        expect(code).toBe(2);
+        expectHidden(
+          stdout + stderr,
+          secrets.map(([, secret]) => secret),
+        );
+      }
+    }
+  },
+);
+
+test('reload: no output shows a secret that is in the wrong setting', async () => {
+  const service = await startReloadable();
+  const all: Secret[] = [];
+  for (let turn = 0; turn < Object.keys(SECRETS).length; turn += 1) {
+    const secrets = misplaced(turn);
+    all.push(...secrets.map(([, secret]) => secret));
+    expect(await service.apply(fileWith(secrets))).toHaveProperty('errors');
+  }
+  expectHidden(service.stdout() + service.stderr(), all);
+});
+
+test.each(['JWT', 'passphrase', 'UUID'])(
+  'check, start and reload: no output shows a %s in place of the path of a key file',
+  async (kind) => {
+    const [own, other] = [0, 1].map(() => SECRETS[kind]?.(randomBytes(64)) ?? NONE);
+    const config = { ...CONFIG, jwt_keys: own?.text, issuers: [issuer('app', other?.text ?? '')] };
+    const { path, folder } = await configFile(config);
+    const service = await startReloadable();
+    const { errors } = await service.apply(config);
+    expect(errors).toHaveLength(2);
+    const env = { POSTERN_CONFIG: path };
+    const ended = await Promise.all(
+      [['check'], ['check', '--json'], ['serve']].map((words) => postern(words, folder, { env })),
+    );
+    const texts = ended.map(({ stdout, stderr }) => stdout + stderr);
+    for (const text of [...texts, service.stdout() + service.stderr()]) {
+      expectHidden(
+        text,
+        [own, other].flatMap((secret) => secret ?? []),
+      );
+    }
+  },
+);

@@ -99,11 +99,10 @@ test.each([
   ['max_expires_in', 1001, 'from 1 to 1000'],
   ['max_resume_for', 2001, 'from 0 to 2000'],
 ])('%s: %j', (field, value, expected) => {
-  expect(fileIssues(file({ ...SHOP, [field]: value }))).toEqual([
+  expect(fileIssues(file({ ...SHOP, [field]: value }))).toMatchObject([
     {
       field: `issuers[0].${field}`,
       where: expect.any(String),
-      value: expect.any(String),
       expected: expect.stringContaining(expected),
     },
   ]);
@@ -164,11 +163,11 @@ test.each(['', 'https://login.example/jwks.json', '{"keys":[]}'])(
   },
 );
 
-test('config: an error does not show a password in jwks_uri', () => {
+test('config: an error shows no password and no path of jwks_uri', () => {
   const [issue] = fileIssues(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
-  expect(issue?.value).toBe('"https://***@login.example***"');
+  expect(issue?.value).toBeUndefined();
   const [other] = fileIssues(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
-  expect(other?.value).toBe('"http://login.example/jwks"');
+  expect(other?.value).toBe('"http://login.example/***"');
 });
 
 test('config: an ID is unique among issuers and API keys, and iss among issuers', () => {
@@ -227,7 +226,7 @@ test.each([
   `/download/{${'a'.repeat(65)}}/`,
 ])('config: misplaced braces in the path %s', (path) => {
   expect(fileIssues(file({ ...LOGIN, paths: [path] }))).toMatchObject([
-    { field: 'issuers[0].paths[0]', value: JSON.stringify(path) },
+    { field: 'issuers[0].paths[0]', expected: expect.stringContaining('braces') },
   ]);
 });
 

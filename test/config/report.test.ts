@@ -87,9 +87,9 @@ test('config: the text of the report', () => {
 });
 
 test('config: the report shortens values and escapes control characters', () => {
-  const value = `a\n\x1b[2J\x9b\u202e\u2028${'x'.repeat(200)}`;
+  const value = `a.\n\x1b[2j\x9b\u202e\u2028${'x.'.repeat(100)}`;
   expect(issuesOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
-    `"a\\n\\u001b[2J\\u{9b}\\u{202e}\\u{2028}${'x'.repeat(91)}…"`,
+    `"a.\\n\\u001b[2j\\u{9b}\\u{202e}\\u{2028}${'x.'.repeat(45)}…"`,
   );
 });
 

@@ -82,6 +82,9 @@ const DAMAGES: ReadonlyArray<[string, (file: KeyFile, keys: JWK[]) => Promise<vo
 
 const AT_START = ['does not exist', 'is cut off', 'has a damaged key', 'cannot sign'];
 
+/** A secret can be in the place of a path, so the error names a file only if there is one. */
+const named = (what: string, file: KeyFile) => (what === 'does not exist' ? 'jwt_keys' : file.path);
+
 async function halves(file: KeyFile, keys: JWK[]): Promise<void> {
   const { x } = await newJwk('EdDSA', 'another');
   await file.write([{ ...keys[0], ...(x !== undefined && { x }) }]);
@@ -90,8 +93,8 @@ async function halves(file: KeyFile, keys: JWK[]): Promise<void> {
 describe('key file: an invalid file', () => {
   // Each file needs a process at start. One process tries all of them on SIGHUP.
   test.each(DAMAGES.filter(([what]) => AT_START.includes(what)))(
-    'at start, if it %s, exits with 2 and names the file',
-    async (_, damage) => {
+    'at start, if it %s, exits with 2 and names the file or its setting',
+    async (what, damage) => {
       const file = await keyFile();
       await file.generate();
       const keys = await file.keys();
@@ -100,9 +103,9 @@ describe('key file: an invalid file', () => {
       expect(failed).toBeInstanceOf(ExitedEarly);
       const { exit, stderr } = failed as ExitedEarly;
       expect(exit).toEqual({ code: 2, signal: null });
-      // One line, with the reason behind the file's name.
+      // One line, with the reason behind the name.
       expect(stderr).toMatch(/^.+\n$/);
-      expect(stderr.split(file.path)[1]?.length).toBeGreaterThan(20);
+      expect(stderr.split(named(what, file))[1]?.length).toBeGreaterThan(20);
       for (const secret of [...secretsOf(keys), 'c2hvcnQt']) expect(stderr).not.toContain(secret);
     },
   );
@@ -117,7 +120,7 @@ describe('key file: an invalid file', () => {
       await damage(file, keys);
       expect(await service.reload(), what).toMatchObject({
         level: 'error',
-        errors: [{ file: file.path, reason: expect.any(String) }],
+        errors: [{ file: named(what, file), reason: expect.any(String) }],
       });
       const { access_token: more } = await service.issue(LIVES);
       expect(decodeProtectedHeader(more).kid).toBe(keys[0]?.kid);
