@@ -11,15 +11,35 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /**
+ * Who causes an event, the more important first. Anybody with a link can cause any number of events of requesters, so
+ * both kinds wait apart, and events of requesters never displace one of the application.
+ */
+export const CAUSES = ['application', 'requesters'] as const;
+
+export type Cause = (typeof CAUSES)[number];
+
+export function causeOf(type: EventType): Cause {
+  // Wrong PINs can also cause token.revoked, but only once for a token that the application has issued.
+  return type === 'token.issued' || type === 'token.revoked' ? 'application' : 'requesters';
+}
+
+/**
  * Reports what happened. It returns immediately and never throws. No field of `data` is for a
  * token, a key or a PIN. Tokens are removed from the texts of clients, such as a path.
+ *
+ * @param limit for an event that clients can cause any number of times: at most MAX_PER_SECOND events with the
+ * same limit are reported in a second
  */
-export type Emit = (type: EventType, data: object) => void;
+export type Emit = (type: EventType, data: object, limit?: string) => void;
+
+/** Reported events of an instance with the same limit. */
+export const MAX_PER_SECOND = 10;
 
 export interface Event {
   /** Unique. All copies and attempts of an event have the same ID. */
   readonly id: string;
   readonly body: string;
+  readonly cause: Cause;
 }
 
 /** An event that its caller delivers, until LEASE_MS have passed. */
@@ -30,7 +50,7 @@ export interface TakenEvent extends Event {
   readonly attempt: number;
 }
 
-/** Maximum number of events that wait for their delivery. If there are more, the oldest are dropped. */
+/** Maximum number of events of each cause that wait for their delivery. If there are more, the oldest are dropped. */
 export const MAX_EVENTS = 10_000;
 
 /** Maximum number of events that were given up. If there are more, the oldest are dropped. */
@@ -49,7 +69,10 @@ export type Outcome =
 export interface EventStore {
   /** Adds events, and returns how many of the oldest were dropped. If it rejects, some may be added. */
   add(events: readonly Event[]): Promise<number>;
-  /** Takes up to `max` events that are due. No other call gets them before LEASE_MS have passed. */
+  /**
+   * Takes up to `max` events that are due, those of the application first. No other call gets them before
+   * LEASE_MS have passed.
+   */
   take(max: number): Promise<Taken>;
   settle(event: TakenEvent, outcome: Outcome): Promise<void>;
   close(): void;
@@ -57,7 +80,7 @@ export interface EventStore {
 
 interface Taken {
   readonly events: readonly TakenEvent[];
-  /** How long the oldest event waits. */
+  /** How long the oldest event waits. Never negative. */
   readonly oldestMs: number;
 }
 

@@ -28,7 +28,9 @@ interface Counter {
 export interface EventMetrics {
   readonly attempts: Readonly<Record<'delivered' | 'failed', Counter>>;
   readonly dead: Counter;
-  readonly dropped: Readonly<Record<'queue_full' | 'store_full' | 'shutdown', Counter>>;
+  readonly dropped: Readonly<
+    Record<'queue_full' | 'store_full' | 'too_many' | 'shutdown', Counter>
+  >;
   /** Age of the oldest event that is not delivered. */
   oldestMs: number;
 }

@@ -28,7 +28,7 @@ export interface Webhook {
 }
 
 /** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
-export type Send = (event: Event) => Promise<void>;
+export type Send = (event: Pick<Event, 'id' | 'body'>) => Promise<void>;
 
 interface SendOptions {
   readonly resolve?: Resolve;

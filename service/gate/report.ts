@@ -90,39 +90,22 @@ const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
   'cross_origin',
 ]);
 
-/** Reported refusals per second. Clients can cause any number of them. */
-const MAX_REFUSALS = 10;
-
 /** Reports first uses, refusals, and tokens that wrong PINs have revoked. The fields are those of the decision log. */
-export function createDecisionEvents(emit: Emit, now = () => performance.now()) {
-  let second = 0;
-  let reported = 0;
-  /** Number of refusals since the last reported one. */
-  let skipped = 0;
-
-  function refused(headers: IncomingHttpHeaders, decision: Decision, code: DenyCode): void {
-    const current = Math.floor(now() / 1000);
-    if (current !== second) [second, reported] = [current, 0];
-    if (reported >= MAX_REFUSALS) {
-      skipped += 1;
-      return;
-    }
-    reported += 1;
-    const data = { reason: code, ...dataOf(headers, decision) };
-    emit('token.refused', skipped > 0 ? { ...data, skipped } : data);
-    skipped = 0;
-  }
-
+export function createDecisionEvents(emit: Emit) {
   return (headers: IncomingHttpHeaders, decision: Decision): void => {
     const used = decision.allow ? decision : decision.confirmed;
     // Only a requester that took a use gets a resume cookie.
     if (used?.redeemed === 'new' && used.resumeCookie !== undefined) {
-      emit('token.redeemed', { ...dataOf(headers, decision), client: used.grant.client });
+      const { client, uses } = used.grant;
+      // Otherwise max_uses bounds the events of a token.
+      const limit = uses?.max === undefined ? decision.id : undefined;
+      emit('token.redeemed', { ...dataOf(headers, decision), client }, limit);
     } else if (!decision.allow && decision.locked !== undefined) {
       const { client } = decision.locked;
       emit('token.revoked', { by: 'pin', ...dataOf(headers, decision), client });
     } else if (!decision.allow && REFUSALS.has(decision.code)) {
-      refused(headers, decision, decision.code);
+      // All tokens have one limit, because anybody can make up a token.
+      emit('token.refused', { reason: decision.code, ...dataOf(headers, decision) }, 'refused');
     }
   };
 }

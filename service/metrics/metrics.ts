@@ -154,7 +154,7 @@ function eventMetrics({ counts, countsBy, gauge }: Instruments) {
       'postern_events_dropped_total',
       'Events that were dropped, by reason.',
       'reason',
-      ['queue_full', 'store_full', 'shutdown'],
+      ['queue_full', 'store_full', 'too_many', 'shutdown'],
     ),
     /** Age of the oldest event that is not delivered. */
     oldestMs: 0,

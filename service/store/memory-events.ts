@@ -1,14 +1,22 @@
-import { type EventStore, LEASE_MS, MAX_EVENTS, type TakenEvent } from '../domain/event.ts';
+import { CAUSES, type EventStore, LEASE_MS, MAX_EVENTS, type TakenEvent } from '../domain/event.ts';
 
 interface Waiting extends TakenEvent {
   readonly addedAt: number;
   readonly dueAt: number;
 }
 
-/** Events in the memory of this process: lost when it ends. */
-export function createMemoryEvents({ now = Date.now }: { now?: () => number } = {}): EventStore {
+/**
+ * Events in the memory of this process: lost when it ends.
+ *
+ * @param now does not depend on the clock of the machine, which can be set back
+ */
+export function createMemoryEvents({ now = () => performance.now() } = {}): EventStore {
   /** By entry, oldest first. */
-  const waiting = new Map<string, Waiting>();
+  const waiting = {
+    application: new Map<string, Waiting>(),
+    requesters: new Map<string, Waiting>(),
+  };
+  const all = CAUSES.map((cause) => waiting[cause]);
   let count = 0;
 
   return {
@@ -16,32 +24,43 @@ export function createMemoryEvents({ now = Date.now }: { now?: () => number } = 
       for (const event of events) {
         count += 1;
         const entry = String(count);
-        waiting.set(entry, { ...event, entry, attempt: 0, addedAt: now(), dueAt: now() });
+        const times = { addedAt: now(), dueAt: now() };
+        waiting[event.cause].set(entry, { ...event, ...times, entry, attempt: 0 });
       }
-      const dropped = Math.max(0, waiting.size - MAX_EVENTS);
-      for (const entry of [...waiting.keys()].slice(0, dropped)) waiting.delete(entry);
+      let dropped = 0;
+      for (const queue of all) {
+        const excess = Math.max(0, queue.size - MAX_EVENTS);
+        for (const entry of [...queue.keys()].slice(0, excess)) queue.delete(entry);
+        dropped += excess;
+      }
       return dropped;
     },
 
     async take(max) {
       const events: TakenEvent[] = [];
-      for (const event of waiting.values()) {
-        if (events.length >= max) break;
-        if (event.dueAt > now()) continue;
-        const taken = { ...event, attempt: event.attempt + 1, dueAt: now() + LEASE_MS };
-        waiting.set(event.entry, taken);
-        events.push(taken);
+      let oldestMs = 0;
+      for (const queue of all) {
+        const [oldest] = queue.values();
+        if (oldest !== undefined) oldestMs = Math.max(oldestMs, now() - oldest.addedAt);
+        for (const event of queue.values()) {
+          if (events.length >= max) break;
+          if (event.dueAt > now()) continue;
+          const taken = { ...event, attempt: event.attempt + 1, dueAt: now() + LEASE_MS };
+          queue.set(event.entry, taken);
+          events.push(taken);
+        }
       }
-      const [oldest] = waiting.values();
-      return { events, oldestMs: oldest === undefined ? 0 : now() - oldest.addedAt };
+      return { events, oldestMs };
     },
 
-    async settle({ entry }, outcome) {
-      const event = waiting.get(entry);
-      if (outcome.kind !== 'later' || event === undefined) return void waiting.delete(entry);
-      waiting.set(entry, { ...event, dueAt: now() + outcome.afterMs });
+    async settle({ entry, cause }, outcome) {
+      const event = waiting[cause].get(entry);
+      if (outcome.kind !== 'later' || event === undefined) return void waiting[cause].delete(entry);
+      waiting[cause].set(entry, { ...event, dueAt: now() + outcome.afterMs });
     },
 
-    close: () => waiting.clear(),
+    close() {
+      for (const queue of all) queue.clear();
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
-import { type EventStore, MAX_EVENTS } from '../../service/domain/event.ts';
+import { type Event, type EventStore, MAX_EVENTS } from '../../service/domain/event.ts';
 
 /** Servers that all tests of a contract share. */
 export interface StartedEvents {
@@ -9,9 +9,14 @@ export interface StartedEvents {
   stop(): Promise<void>;
 }
 
-export const event = (id: string | number) => ({ id: `msg_${id}`, body: `{"type":"${id}"}` });
+export const event = (id: string | number, cause: Event['cause'] = 'application'): Event => ({
+  id: `msg_${id}`,
+  body: `{"type":"${id}"}`,
+  cause,
+});
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => event(i));
+const range = (count: number, cause?: Event['cause']) =>
+  Array.from({ length: count }, (_, i) => event(i, cause));
 
 /** What every store of events does. */
 export function eventContract(name: string, start: () => Promise<StartedEvents>) {
@@ -110,6 +115,34 @@ export function eventContract(name: string, start: () => Promise<StartedEvents>)
       expect(dropped).toBeGreaterThan(850);
       expect(dropped).toBeLessThanOrEqual(1000);
       expect((await a.take(1)).events).toMatchObject([event(dropped)]);
+    });
+
+    test('events of requesters drop no event of the application, which is taken first', async () => {
+      const { a, b } = await opened();
+      await a.add([event('first'), event('revoked')]);
+      const [first] = (await a.take(1)).events;
+      if (first === undefined) throw new Error('an event was added');
+      let dropped = 0;
+      for (let i = 0; i < MAX_EVENTS + 1000; i += 500) {
+        dropped += await a.add(range(500, 'requesters'));
+      }
+      expect(dropped).toBeGreaterThan(850);
+      const visit = {
+        ...event('x', 'requesters'),
+        id: expect.any(String),
+        body: expect.any(String),
+      };
+      const taken = await b.take(2);
+      expect(taken.events).toMatchObject([event('revoked'), visit]);
+      for (const one of taken.events) await b.settle(one, { kind: 'later', afterMs: 600_000 });
+      await a.settle(first, { kind: 'later', afterMs: 0 });
+      const again = await b.take(2);
+      expect(again.events).toMatchObject([
+        { ...event('first'), attempt: 2 },
+        { ...visit, attempt: 1 },
+      ]);
+      for (const one of again.events) await b.settle(one, { kind: 'delivered' });
+      expect((await b.take(1)).events).toMatchObject([visit]);
     });
 
     test('a dropped event that was taken before is gone', async () => {

@@ -20,7 +20,11 @@ const webhookAt = (url: string) => ({
   allow: ['127.0.0.1'],
 });
 
-function started(store: EventStore, settings: EventSettings = { types: EVENT_TYPES }) {
+function started(
+  store: EventStore,
+  settings: EventSettings = { types: EVENT_TYPES },
+  now?: () => number,
+) {
   const metrics = createMetrics({ version: '0', node: '0' });
   const lines: string[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(line) });
@@ -30,6 +34,7 @@ function started(store: EventStore, settings: EventSettings = { types: EVENT_TYP
     open: () => store,
     metrics: metrics.events,
     log,
+    ...(now && { now }),
   });
   onTestFinished(events.close);
   return {
@@ -77,6 +82,53 @@ test('events: a store that does not answer delays no request, and dropped events
   await expect.poll(() => added.flat().length).toBe(10_000);
   const ids = added.flat().map(({ body }) => JSON.parse(body).data.i);
   expect(ids).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
+});
+
+test('events: in memory, events of requesters leave the places of the application, which comes first', async () => {
+  const { store, added, release } = heldStore();
+  const { emit, metric } = started(store);
+  emit('token.refused', { i: 0 });
+  await expect.poll(() => added.length).toBe(1);
+  for (let i = 1; i < 10_500; i += 1) emit('token.redeemed', { i });
+  emit('token.delivered', {});
+  for (let i = 0; i < 150; i += 1) emit('token.revoked', { i });
+  expect(await metric('postern_events_dropped_total{reason="queue_full"}')).toBe(501);
+  release();
+  await expect.poll(() => added.flat().length).toBe(10_150);
+  const types = added.flat().map(({ body }) => JSON.parse(body).type);
+  expect(types.slice(0, 151)).toEqual(['token.refused', ...Array(150).fill('token.revoked')]);
+  expect(added.flat().map(({ cause }) => cause)).toEqual(
+    types.map((type) => (type === 'token.revoked' ? 'application' : 'requesters')),
+  );
+});
+
+test('events: at most ten a second with the same limit, and the next has the number of the others', async () => {
+  let now = 1000;
+  const { store, added, release } = heldStore();
+  release();
+  const { emit, metric, lines } = started(store, { types: EVENT_TYPES }, () => now);
+  const seen = async (count: number) => {
+    await expect.poll(() => added.flat().length).toBe(count);
+    const events = added.splice(0).flat();
+    return events.map(({ body }) => JSON.parse(body).data);
+  };
+  for (let i = 0; i < 1000; i += 1) emit('token.refused', { i }, 'refused');
+  for (let i = 0; i < 20; i += 1) emit('token.redeemed', { id: 'a' }, 'a');
+  emit('token.redeemed', { id: 'b' }, 'b');
+  for (let i = 0; i < 20; i += 1) emit('token.redeemed', { id: 'c' });
+  const first = await seen(41);
+  expect(first.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => ({ i })));
+  expect(first.slice(10, 22)).toEqual([
+    ...Array(10).fill({ id: 'a' }),
+    { id: 'b', skipped: 10 },
+    { id: 'c' },
+  ]);
+  now += 1000;
+  emit('token.refused', {}, 'refused');
+  emit('token.refused', {}, 'refused');
+  expect(await seen(2)).toEqual([{ skipped: 990 }, {}]);
+  expect(await metric('postern_events_dropped_total{reason="too_many"}')).toBe(1000);
+  expect(lines.filter((line) => line.includes('"reason":"too_many"'))).toHaveLength(1);
 });
 
 test('events: what could not be added is added again, with the same ID and body', async () => {
@@ -147,7 +199,7 @@ test('events: without a webhook, old events make room without being counted as d
 test('events: the last attempt ends in the store of dead events', async () => {
   const outcomes: Outcome[] = [];
   let events: TakenEvent[] = [29, 30].map((attempt) => {
-    return { id: `msg_${attempt}`, body: '{}', entry: '1', attempt };
+    return { id: `msg_${attempt}`, body: '{}', cause: 'application', entry: '1', attempt };
   });
   const store: EventStore = {
     add: async () => 0,

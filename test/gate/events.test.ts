@@ -92,7 +92,7 @@ test('events: no event contains a token, also not from a path, a subject or a qu
 
 test('events: only denials of a token are token.refused', () => {
   const { emit, taken } = recorder();
-  const record = createDecisionEvents(emit, () => 0);
+  const record = createDecisionEvents(emit);
   const refusals = 'invalid_token insufficient_scope path_is_folder pin_wrong cross_origin';
   const others =
     'missing_token prefetch invalid_request confirmation_required pin_required unavailable';
@@ -111,18 +111,22 @@ test('events: a token that wrong PINs have revoked is token.revoked', () => {
   expect(taken()).toEqual([{ type: 'token.revoked', timestamp: expect.any(String), data }]);
 });
 
-test('events: at most ten refusals a second are reported, and the next has the number of the others', () => {
-  const { emit, taken } = recorder();
-  let now = 1000;
-  const record = createDecisionEvents(emit, () => now);
-  const refuse = () => record({}, { allow: false, code: 'invalid_token' });
-  for (let i = 0; i < 1000; i += 1) refuse();
-  const first = taken();
-  expect(first).toHaveLength(10);
-  expect(first.every(({ data }) => data.skipped === undefined)).toBe(true);
-  now += 1000;
-  for (let i = 0; i < 11; i += 1) refuse();
-  expect(taken().map(({ data }) => data.skipped)).toEqual([990, ...Array(9).fill(undefined)]);
+test('events: refusals have one limit, and so has each token that any number of requesters may use', async () => {
+  const limits: Array<string | undefined> = [];
+  const { api, confirm, authRequest } = await startGate({
+    emit: (type, _, limit) => {
+      if (type !== 'token.issued') limits.push(limit);
+    },
+  });
+  const issue = (body: object) => issueToken(api, { path: '/download/a', ...body });
+  const open = await issue({ resume_for: 60 });
+  await authRequest(open.url, FROM);
+  await authRequest(open.url.replace('/a?', '/b?'), FROM);
+  await authRequest(`/download/a?token=${newToken()}`, FROM);
+  const confirmed = await issue({ confirm: true });
+  await confirm(confirmed.url, FROM);
+  await authRequest((await issue({ max_uses: 2 })).url, FROM);
+  expect(limits).toEqual([open.id, 'refused', 'refused', confirmed.id, undefined]);
 });
 
 test('events: a use that is taken too late for its answer is reported', async () => {

@@ -47,7 +47,8 @@ test('events: two instances deliver each event once to a receiver that verifies 
   const texts = receiver.received.map(({ body }) => body).join('');
   for (const secret of [token.access_token, KEY]) expect(texts).not.toContain(secret.slice(3));
   const keys = (await keysOf(redis)).filter((key) => key.includes('events'));
-  expect(keys).toEqual(['postern:{events}']);
+  const names = ['postern:{events}', 'postern:{events}:clock', 'postern:{events}:requesters'];
+  expect(keys.sort()).toEqual(names);
 });
 
 test('events: a receiver that hangs delays no decision and no request to the API', async () => {

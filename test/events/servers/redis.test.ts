@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { projectRoot } from '../../../dev/paths.ts';
+import { freePorts } from '../../../dev/ports.ts';
 import { type Redis, startRedis } from '../../../dev/redis.ts';
 import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/domain/event.ts';
+import { StoreUnavailable } from '../../../service/domain/store.ts';
 import { createRedisEvents } from '../../../service/store/redis-events.ts';
 import { keysOf, tell } from '../../store/open-redis.ts';
 import { event, eventContract } from '../contract.ts';
@@ -38,9 +40,21 @@ test('Redis: nothing is written while there are no events, and nothing is left o
     // By an instance that is late.
     await store.settle(one, { kind: 'dead', reason: 'status 500' });
   }
-  expect(await keysOf(redis)).toEqual(['postern:{events}']);
+  expect((await keysOf(redis)).sort()).toEqual(['postern:{events}', 'postern:{events}:clock']);
   expect(await tell(redis, 'XLEN postern:{events}')).toBe(':0');
   expect(await tell(redis, 'XPENDING postern:{events} postern')).toContain(':0');
+});
+
+test('Redis: the first events wait for the connection, and fail if there is none', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const store = open(redis);
+  onTestFinished(() => store.close());
+  expect(await Promise.all([store.add([event('x')]), store.take(0)])).toMatchObject([0, {}]);
+  const [port = 0] = await freePorts(1);
+  const lost = createRedisEvents({ url: `redis://127.0.0.1:${port}/0`, prefix: 'postern:' });
+  onTestFinished(() => lost.close());
+  await expect(lost.add([event('x')])).rejects.toThrow(StoreUnavailable);
 });
 
 test('Redis: an event of an instance that is gone is taken when its lease ends', async () => {
@@ -56,6 +70,36 @@ test('Redis: an event of an instance that is gone is taken when its lease ends',
   expect(Number(due)).toBeGreaterThanOrEqual(before + LEASE_MS);
   await tell(redis, `ZADD postern:{events}:due 1 ${entry}`);
   expect((await store.take(1)).events).toMatchObject([{ ...event('x'), attempt: 2 }]);
+});
+
+test('Redis: retries do not wait if the clock of Redis is set back, and no age is negative', async () => {
+  const { redis, store } = await started();
+  const hour = 3_600_000;
+  const dues = ['postern:{events}:due', 'postern:{events}:requesters:due'];
+  /** All that Redis has stored is as it would be if its clock had been an hour ahead until now. */
+  const setBack = async () => {
+    await tell(redis, `INCRBY postern:{events}:clock ${hour}`);
+    for (const due of dues) {
+      const [entry = ''] = /\d+-\d+/.exec(await tell(redis, `ZRANGE ${due} 0 -1`)) ?? [];
+      await tell(redis, `ZINCRBY ${due} ${hour} ${entry}`);
+    }
+  };
+  for (const stream of ['{events}', '{events}:requesters']) {
+    await tell(redis, `XADD postern:${stream} ${Date.now() + hour}-0 id msg_1 body {}`);
+  }
+  const taken = await store.take(5);
+  expect(taken).toMatchObject({ oldestMs: 0, events: [{ id: 'msg_1' }, { id: 'msg_1' }] });
+  await setBack();
+  // Their instance has them, until their leases end.
+  expect((await store.take(5)).events).toEqual([]);
+  for (const one of taken.events) await store.settle(one, { kind: 'later', afterMs: 2000 });
+  await setBack();
+  const again: TakenEvent[] = [];
+  await expect.poll(async () => again.push(...(await store.take(5)).events)).toBe(2);
+  expect(again.map(({ cause, attempt }) => [cause, attempt])).toEqual([
+    ['application', 2],
+    ['requesters', 2],
+  ]);
 });
 
 test('Redis: dead events are kept with their reason, in a bounded stream', async () => {
