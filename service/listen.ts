@@ -16,6 +16,9 @@ const KEEP_ALIVE_MS = 75_000;
 /** More than nginx accepts from a client (4 × 8 KiB), so that the gate can read all that nginx accepts. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
+/** Limits of each listener. */
+export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
+
 /**
  * Maximum number of connections that wait to be accepted, within the system's limit. With Node's default
  * of 511, the kernel drops connections in a burst of downloads.
@@ -50,8 +53,7 @@ export async function listen(
   where: Listen,
   field: string,
 ): Promise<Server> {
-  const limits = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
-  const server = createServer(limits, handler);
+  const server = createServer(LIMITS, handler);
   if ('path' in where) await removeStale(where.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new CannotListen(where, field, error)));

@@ -46,8 +46,8 @@ function languages(codes: readonly string[]): string {
 function cachePath(folder: string): string {
   return [
     '# The files contain tokens. nginx creates the folder for its own user only (0700).',
-    `proxy_cache_path ${word(folder)} levels=1:2 keys_zone=postern_decisions:4m`,
-    '                 max_size=128m inactive=1m use_temp_path=off;',
+    `proxy_cache_path ${word(folder)} levels=1:2 keys_zone=postern_decisions:512k`,
+    '                 inactive=1m use_temp_path=off;',
   ].join('\n');
 }
 

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { projectRoot } from '../../dev/paths.ts';
 import { waitFor } from '../../dev/wait.ts';
-import type { RawAnswer } from '../support/raw.ts';
+import { MAX_JWT_LENGTH } from '../../service/domain/token.ts';
+import type { Headers, RawAnswer } from '../support/raw.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
-import { CACHE_CONF } from '../support/snippet.ts';
+import { CACHE_PATH } from '../support/snippet.ts';
 
 const FILES = { 'a.txt': 'file a', 'b.txt': 'file b', 'sub/a.txt': 'file a' };
 
@@ -25,13 +26,16 @@ interface Counted extends Site {
   asked(): number;
 }
 
-async function site(options: Partial<SiteOptions> = {}): Promise<Counted> {
+async function site({
+  path = CACHE_PATH,
+  ...options
+}: Partial<SiteOptions> & { path?: string } = {}): Promise<Counted> {
   const started = await startSite({
     mode: 'auth_request',
     files: FILES,
     decisionTtl: 60,
     ...options,
-    http: `${CACHE_CONF}\n${options.http ?? ''}`,
+    http: `${path} include postern/cache.conf;\n${options.http ?? ''}`,
   });
   onTestFinished(started.stop);
   let asked = 0;
@@ -408,12 +412,86 @@ describe('decision cache: other responses are not cached and allow nothing', () 
 
 test('decision cache: the key has every value that is sent to the gate, except what it only logs', async () => {
   const text = (await snippet('auth-request')).split('\nlocation ').at(1) ?? '';
-  const key = /proxy_cache_key "(.*)";/.exec(text)?.[1]?.split('\\n') ?? [];
+  const cache = await snippet('cache');
+  const key = /default "(.*)";/.exec(cache)?.[1]?.split('\\n') ?? [];
   const told = [...text.matchAll(/proxy_set_header \S+ "?([^";]*)"?;/g)].map(([, value]) => value);
   const rest = ['', 'postern', '$request_id', '$postern_traceparent'];
-  expect(new Set(key)).toEqual(
-    new Set([...told.filter((one) => !rest.includes(one ?? '')), '$host']),
+  // With one of these headers, nothing is cached.
+  const [, alone = ''] = /map "(.*)\\n/.exec(cache) ?? [];
+  expect([...key, ...alone.split(/(?=\$)/)].sort()).toEqual(
+    [...told.filter((one) => !rest.includes(one ?? '')), '$postern_uncached'].sort(),
   );
+});
+
+describe('decision cache: the length of the key', () => {
+  const allow: SiteOptions['gate'] = (_, response) =>
+    void response
+      .writeHead(204, { 'Postern-Target': '/protected/a.txt', 'X-Accel-Expires': '60' })
+      .end();
+  const jwt = 'x'.repeat(MAX_JWT_LENGTH);
+
+  test.each<[string, string, Headers]>([
+    ['the query', `?token=${jwt}`, {}],
+    ['Authorization', '', { Authorization: `Bearer ${jwt}` }],
+    ['a cookie', '', { Cookie: `postern=${jwt}` }],
+    ['the second cookie', '', { Cookie: `postern=x; postern=${jwt}` }],
+  ])('a JWT of the maximum length in %s is cached', async (_, query, headers) => {
+    const { ask, asked } = await site({ gate: allow });
+    for (let i = 0; i < 3; i += 1) {
+      expect((await ask('GET', `/download/a.txt${query}`, headers)).text).toBe('file a');
+    }
+    expect(asked()).toBe(1);
+  });
+
+  test('a longer key is not cached', async () => {
+    const { ask, asked } = await site({ gate: allow });
+    const rest = ['127.0.0.1', 'files.example', 'GET', '/download/a.txt', '', '', ''].join('\n');
+    for (const [length, times] of [
+      [6000, 1],
+      [6001, 2],
+      [7900, 2],
+    ] as const) {
+      const before = asked();
+      const Authorization = 'x'.repeat(length - rest.length);
+      for (let i = 0; i < 2; i += 1) {
+        expect((await ask('GET', '/download/a.txt', { Authorization })).text).toBe('file a');
+      }
+      expect(asked() - before).toBe(times);
+    }
+  });
+});
+
+test('decision cache: many URLs of one token do not grow its folder, and lose no response', async () => {
+  const path = 'proxy_cache_path postern-decisions keys_zone=postern_decisions:32k;';
+  const { issue, ask, nginx } = await site({ path });
+  const { url } = await issue({ prefix: '/download/' });
+  const other = await issue({ path: '/download/b.txt' });
+  const connection = await openRaw(nginx.port);
+  for (let i = 0; i < 600; i += 1) {
+    const headers = { Authorization: `Basic ${i} ${'x'.repeat(5000)}` };
+    expect((await connection.send(requestBytes('GET', `${url}a.txt`, headers))).status).toBe(200);
+    if (i % 20 === 0) expect((await ask('GET', other.url)).status).toBe(200);
+  }
+  connection.close();
+  const kept = join(nginx.dir, 'postern-decisions');
+  const sizes = await Promise.all(
+    (await readdir(kept)).map(async (name) => (await stat(join(kept, name))).size),
+  );
+  expect(sizes.length).toBeGreaterThan(50);
+  // The zone has room for so many. Each is at most as large as the buffer.
+  expect(sizes.length).toBeLessThan(256);
+  expect(Math.max(...sizes)).toBeLessThan(8192);
+  expect(await nginx.errorLog()).not.toContain('ps_');
+});
+
+test('decision cache: if it fails, the gate is asked without it', async () => {
+  // As with a zone that is full of decisions in use: nginx answers 500 before it asks the gate.
+  const { issue, ask, asked } = await site({ path: '' });
+  const { url } = await issue({ path: '/download/a.txt' });
+  for (let i = 0; i < 3; i += 1) expect((await ask('GET', url)).text).toBe('file a');
+  expect(asked()).toBe(3);
+  expect((await ask('GET', '/download/a.txt')).status).toBe(401);
+  expect((await ask('GET', url.replace('a.txt', 'b.txt'))).status).toBe(403);
 });
 
 test('decision cache: requests with different traceparents share a decision', async () => {
@@ -475,8 +553,8 @@ test('decision cache: an unusual file name is the same when it is reused', async
   expect(asked()).toBe(1);
 });
 
-// The key and the answer share a buffer; the gate takes no more than 16 KB of headers.
-test('decision cache: the largest request and response are cached', async () => {
+// The key and the response share a buffer.
+test('decision cache: the largest response is cached with the longest key', async () => {
   const path = Array.from({ length: 8 }, () => '漢'.repeat(75)).join('/');
   const { issue, ask, asked } = await site({ files: { [path]: 'the file' } });
   const { url } = await issue({
@@ -485,12 +563,9 @@ test('decision cache: the largest request and response are cached', async () => 
     filename: '漢'.repeat(255),
     limit_rate: 1_000_000_000_000,
   });
+  const Cookie = `postern=${'x'.repeat(5_950 - url.length)}`;
   for (let i = 0; i < 2; i += 1) {
-    const answer = await ask('GET', url, {
-      Authorization: `Basic ${'x'.repeat(5_000)}`,
-      Cookie: `postern=${'x'.repeat(4_000)}`,
-    });
-    expect(seen(answer)).toEqual([200, 'the file']);
+    expect(seen(await ask('GET', url, { Cookie }))).toEqual([200, 'the file']);
   }
   expect(asked()).toBe(1);
 });

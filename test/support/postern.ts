@@ -10,6 +10,7 @@ import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts
 import type { Store } from '../../service/domain/store.ts';
 import type { CookieSettings } from '../../service/gate/headers.ts';
 import type { Jwt } from '../../service/jwt/open.ts';
+import { LIMITS } from '../../service/listen.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 
@@ -115,7 +116,7 @@ export interface Listening {
 
 /** Listens on a free port of 127.0.0.1. */
 export async function listening(handler: RequestListener, port = 0): Promise<Listening> {
-  const server = createServer({ keepAliveTimeout: 75_000 }, handler);
+  const server = createServer(LIMITS, handler);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     server,

@@ -36,6 +36,8 @@ export interface SiteOptions extends PosternOptions {
   /** Instead of the program's gate. */
   readonly gate?: Parameters<typeof listening>[0];
   readonly serverName?: string;
+  /** The servers of the upstream, with `$gate` for the gate's port. Default: one. */
+  readonly servers?: string;
 }
 
 export interface Site {
@@ -76,7 +78,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
       `
       include postern/http.conf;
       access_log postern.log postern;
-      upstream postern { server 127.0.0.1:${gate.port}; keepalive 256; }
+      upstream postern { ${options.servers ?? 'server 127.0.0.1:$gate;'} keepalive 256; }
       ${options.http ?? ''}
       server {
         listen 127.0.0.1:$port;
@@ -87,7 +89,8 @@ export async function startSite(options: SiteOptions): Promise<Site> {
         ${options.locations ?? ''}
       }`
         .replaceAll('$files', files)
-        .replaceAll('$port', String(port)),
+        .replaceAll('$port', String(port))
+        .replaceAll('$gate', String(gate.port)),
   });
   return {
     nginx,

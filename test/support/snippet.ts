@@ -8,6 +8,8 @@ export function corsFor(...origins: string[]): string {
   }`;
 }
 
-/** cache.conf, with its folder beside the configuration of the test. */
-export const CACHE_CONF =
-  'proxy_cache_path postern-decisions keys_zone=postern_decisions:4m; include postern/cache.conf;';
+/** The folder of the decision cache, beside the configuration of the test. */
+export const CACHE_PATH = 'proxy_cache_path postern-decisions keys_zone=postern_decisions:512k;';
+
+/** cache.conf with its folder. */
+export const CACHE_CONF = `${CACHE_PATH} include postern/cache.conf;`;

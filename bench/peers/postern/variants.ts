@@ -70,8 +70,8 @@ const DECISION_TTL = 2;
 async function cached(wanted: Wanted): Promise<Backend> {
   const postern = await onRedis(wanted, { POSTERN_DECISION_TTL: String(DECISION_TTL) });
   const { http = '' } = postern.site;
-  const folder = 'proxy_cache_path postern-decisions levels=1:2 keys_zone=postern_decisions:4m';
-  const size = 'max_size=128m inactive=1m use_temp_path=off';
+  const folder = 'proxy_cache_path postern-decisions levels=1:2 keys_zone=postern_decisions:512k';
+  const size = 'inactive=1m use_temp_path=off';
   const cache = `${folder} ${size}; include postern/cache.conf;`;
   return { ...postern, site: { ...postern.site, http: `${http} ${cache}` } };
 }

@@ -14,7 +14,7 @@ describe('object store: the decision cache', () => {
         decisionTtl: 600,
         now: () => Date.now() + clock.ahead,
         http: `
-          proxy_cache_path $files/../decisions levels=1:2 keys_zone=postern_decisions:4m;
+          proxy_cache_path $files/../decisions levels=1:2 keys_zone=postern_decisions:512k;
           map "" $postern_decisions { default postern_decisions; }
           map $upstream_status $postern_not_kept { volatile; default 1; "~(^|[ :])204$" 0; }`,
       },

@@ -1,6 +1,7 @@
 import {
   effective,
   firstWord,
+  type Http,
   type Location,
   own,
   refuses,
@@ -9,6 +10,7 @@ import {
   titleAt,
   turnedOn,
 } from '../context.ts';
+import type { Directive } from '../directive.ts';
 import { AUTH_REQUEST, CONFIRM, DELIVERY, isExact, locationsAt, type SiteConfig } from '../site.ts';
 import { type Requirements, type Rule, rule, type Trap, unmet } from '../trap.ts';
 
@@ -134,7 +136,7 @@ export const gateRules: Readonly<Record<string, Rule>> = {
   question: (site) => [
     ...site.questions.flatMap((question) => [
       ...unmet([question], QUESTION, 'auth-request.conf'),
-      ...cached(question),
+      ...cached(question, site.http),
     ]),
     ...unmet(locationsAt(site.servers, CONFIRM).filter(isExact), CONFIRMATION, 'auth-request.conf'),
     ...withoutFolder(site),
@@ -158,17 +160,25 @@ function refusesEach(variable: string, ...values: readonly string[]) {
   return (location: Location) => values.every((value) => refuses(location, variable, value));
 }
 
+/** The last map of this name, which is the one that nginx uses. */
+function mapOf(http: Http, name: string): Directive | undefined {
+  return own(http, 'map')
+    .filter(({ args }) => args[1] === name)
+    .at(-1);
+}
+
 /** cache.conf without the line that says where the cache is. `nginx -t` does not notice. */
 function withoutFolder({ http }: SiteConfig): readonly Trap[] {
-  const at = own(http, 'map').find(({ args }) => args[1] === '$postern_decisions');
-  const zone = own(at ?? {}, 'default')[0]?.args[0] ?? '';
+  const at = mapOf(http, '$postern_decisions');
+  const zone = at?.block?.flatMap(({ args }) => args).find((value) => value !== '');
   const has = own(http, 'proxy_cache_path').some(({ args }) =>
     args.some((word) => word.startsWith(`keys_zone=${zone}:`)),
   );
-  if (at === undefined || zone === '' || has) return [];
+  if (at === undefined || zone === undefined || has) return [];
   const seen = `cache.conf without a proxy_cache_path for the zone ${zone}`;
-  const fix = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:4m; in the http block`;
-  return [{ at, seen, why: 'nginx answers each request with 503.', fix }];
+  const why = 'nginx caches nothing, and writes each request to its error log, with the token.';
+  const fix = `proxy_cache_path /run/postern-decisions keys_zone=${zone}:512k; in the http block`;
+  return [{ at, seen, why, fix }];
 }
 
 /** The variables on which a decision depends. The key needs one of each list. */
@@ -181,9 +191,12 @@ const KEY = [
   ['$remote_addr', '$binary_remote_addr'],
 ];
 
-function cached(location: Location): readonly Trap[] {
+function cached(location: Location, http: Http): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
-  const key = firstWord(location, 'proxy_cache_key') ?? '';
+  // Without cache.conf, the variable is empty.
+  if (at?.args[0]?.startsWith('$') && mapOf(http, at.args[0]) === undefined) return [];
+  const word = firstWord(location, 'proxy_cache_key') ?? '';
+  const key = own(mapOf(http, word) ?? {}, 'default')[0]?.args[0] ?? word;
   const lacking = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
   if (at === undefined || lacking.length === 0) return [];
   const names = lacking.map(([name]) => name).join(', ');

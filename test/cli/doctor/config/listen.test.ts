@@ -137,10 +137,10 @@ location ^~ /p/ { internal; limit_rate $postern_limit_rate; add_header A b; ${mo
 });
 
 test('doctor --config reports cache.conf without its folder', () => {
-  const map = 'map "" $postern_decisions { default postern_decisions; }';
+  const map = 'map "$a" $postern_decisions { volatile; default ""; 1 postern_decisions; }';
   const missing = (http: string) => diagnosed(site({ http })).map(({ seen }) => seen);
   const seen = 'cache.conf without a proxy_cache_path for the zone postern_decisions';
   expect(missing(map)).toContain(seen);
-  const path = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:4m;';
+  const path = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';
   expect(missing(`${map}\n${path}`)).not.toContain(seen);
 });
