@@ -15,6 +15,7 @@ import {
 import { addBatchRoute, addIssueRoute } from './issue.ts';
 import { openapi } from './openapi.ts';
 import { addOAuthRoutes, addTokenRoutes } from './tokens.ts';
+import { createTurns } from './turns.ts';
 
 /** For all bodies except a batch. A request with every field at its maximum length fits. */
 const MAX_BODY_BYTES = 32 * 1024;
@@ -42,7 +43,8 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/x-accel', wrongListener);
 
   api.use(requestId(), createAudit(deps), authenticate(deps));
-  addBatchRoute(api, deps);
+  const turns = createTurns();
+  addBatchRoute(api, deps, turns);
   api.use(limitBody(MAX_BODY_BYTES));
   addIssueRoute(api, deps);
   addTokenRoutes(api, deps);

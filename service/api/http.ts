@@ -9,6 +9,7 @@ import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Issue } from '../domain/issue.ts';
 import type { LookUp } from '../domain/look-up.ts';
+import { Full } from '../domain/queue.ts';
 import type { Prolong, Revoke } from '../domain/revoke.ts';
 import { type Store, Unavailable, Unconfirmed } from '../domain/store.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
@@ -101,6 +102,10 @@ const UNCONFIRMED = 'Applied, not yet confirmed: repeat the request.';
 /** Turns every error into a response. Details of a 5xx appear only in the log, or in `shown`. */
 export function problemOf(error: Error, c: Context, log: Logger, shown?: string, more?: object) {
   if (error instanceof Refused) return problem(c, error.code, error.message, error.errors);
+  if (error instanceof Full) {
+    c.header('Retry-After', '5');
+    return problem(c, 'unavailable', 'Too many requests are waiting. Send this one again later.');
+  }
   if (error instanceof Unavailable) {
     // Without a stack trace, because every request logs this until the operator fixes it.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
@@ -121,7 +126,7 @@ export function problemOf(error: Error, c: Context, log: Logger, shown?: string,
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws Refused */
-export function decodeBody(bytes: ArrayBuffer): string {
+export function decodeBody(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (error) {

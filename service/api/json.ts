@@ -5,33 +5,39 @@ const MAX_DEPTH = 8;
 /** Fields and list entries of one request: 64 addresses, all fields, and some unknown ones. */
 const MAX_VALUES = 128;
 
+/** As the body of a single request. */
+const MAX_ELEMENT_BYTES = 32 * 1024;
+
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/** JSON has fewer kinds of white space than JavaScript. */
+const BLANKS = [0x20, 0x09, 0x0a, 0x0d];
 
 /** The detail of a batch with an invalid entry. */
 export const NOT_ISSUED = 'No token was issued: the request is not valid.';
 
 /**
- * Splits an array into its unparsed elements, and bounds the work of JSON.parse and the schema for each:
- * a megabyte of brackets or unknown fields would block the event loop for most of a second. The text is
- * valid JSON if and only if each of the elements is.
+ * Splits an array into its elements without parsing them, and bounds the work of JSON.parse and the schema for each:
+ * a megabyte of brackets or unknown fields would block the event loop for most of a second. The text, in UTF-8, is
+ * valid JSON if and only if each of the elements is. It is split as far as the caller asks for elements.
  *
- * @throws Refused for another text, for more than `maxElements`, or an element with too many levels or fields
+ * @throws Refused for another text, for more than `maxElements`, or an element with too many bytes, levels or fields
  */
-export function splitArray(text: string, maxElements: number): readonly string[] {
-  const start = text.search(/[^ \t\n\r]/);
-  if (text.charCodeAt(start) !== OPEN_LIST) refuseLength(maxElements);
-  const elements: string[] = [];
-  let [depth, count, begin] = [0, 0, start + 1];
+export function* splitArray(text: Uint8Array, maxElements: number): Generator<Uint8Array> {
+  let i = afterBlanks(text, 0);
+  if (text[i] !== OPEN_LIST) refuseLength(maxElements);
+  let [depth, elements, values, begin] = [0, 0, 0, i + 1];
 
   function refuse(detail: string): never {
-    throw new Refused('invalid_request', NOT_ISSUED, [{ pointer: `/${elements.length}`, detail }]);
+    throw new Refused('invalid_request', NOT_ISSUED, [{ pointer: `/${elements}`, detail }]);
   }
 
-  for (let i = start; i < text.length; i += 1) {
-    switch (text.charCodeAt(i)) {
+  for (; i < text.length; i += 1) {
+    if (i - begin > MAX_ELEMENT_BYTES) refuse(`has more than ${MAX_ELEMENT_BYTES} bytes`);
+    switch (text[i]) {
       case QUOTE:
-        i = endOfString(text, i);
+        i = endOfString(text, i, begin + MAX_ELEMENT_BYTES);
         break;
       case OPEN_LIST:
       case OPEN_OBJECT:
@@ -40,27 +46,26 @@ export function splitArray(text: string, maxElements: number): readonly string[]
         break;
       case COMMA:
         if (depth === 1) {
-          elements.push(text.slice(begin, i));
-          if (elements.length >= maxElements) refuseLength(maxElements);
-          [count, begin] = [0, i + 1];
+          elements += 1;
+          if (elements >= maxElements) refuseLength(maxElements);
+          yield text.subarray(begin, i);
+          [values, begin] = [0, i + 1];
           break;
         }
-        count += 1;
-        if (count >= MAX_VALUES) refuse(`has more than ${MAX_VALUES} fields and list entries`);
+        values += 1;
+        if (values >= MAX_VALUES) refuse(`has more than ${MAX_VALUES} fields and list entries`);
         break;
       case CLOSE_LIST:
       case CLOSE_OBJECT:
         depth -= 1;
-        if (depth === 0) {
-          const last = text.slice(begin, i);
-          if (text.charCodeAt(i) !== CLOSE_LIST || !isBlank(text.slice(i + 1))) refuseSyntax();
-          if (elements.length > 0 || !isBlank(last)) elements.push(last);
-          if (elements.length === 0) refuseLength(maxElements);
-          return elements;
-        }
+        if (depth > 0) break;
+        if (text[i] !== CLOSE_LIST || afterBlanks(text, i + 1) < text.length) refuseSyntax();
+        if (elements === 0 && afterBlanks(text, begin) === i) refuseLength(maxElements);
+        yield text.subarray(begin, i);
+        return;
     }
   }
-  return refuseSyntax();
+  refuseSyntax();
 }
 
 /** @throws Refused */
@@ -72,18 +77,17 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Index of the quote that ends a string; past the end of the text if there is none. */
-function endOfString(text: string, quote: number): number {
+/** Index of the quote that ends a string; past `end`, or past the end of the text, if there is none. */
+function endOfString(text: Uint8Array, quote: number, end: number): number {
   let i = quote + 1;
-  while (i < text.length && text.charCodeAt(i) !== QUOTE) {
-    i += text.charCodeAt(i) === BACKSLASH ? 2 : 1;
-  }
+  while (i < text.length && i <= end && text[i] !== QUOTE) i += text[i] === BACKSLASH ? 2 : 1;
   return i;
 }
 
-/** JSON has fewer kinds of white space than JavaScript. */
-function isBlank(text: string): boolean {
-  return /^[ \t\n\r]*$/.test(text);
+function afterBlanks(text: Uint8Array, from: number): number {
+  let i = from;
+  while (BLANKS.includes(text[i] as number)) i += 1;
+  return i;
 }
 
 function refuseLength(maxElements: number): never {

@@ -9,7 +9,7 @@ import {
 } from '../domain/delivery.ts';
 import type { Emit } from '../domain/event.ts';
 import type { Grant } from '../domain/grant.ts';
-import { inChunks } from '../domain/queue.ts';
+import { inPieces, nextTurn } from '../domain/queue.ts';
 import type { Store } from '../domain/store.ts';
 import { loggedGrant } from '../domain/without-tokens.ts';
 
@@ -162,8 +162,8 @@ interface DeliverDependencies {
 export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
   return async function deliver(entries) {
     const added = await store.addDelivered(entries);
-    for await (const chunk of inChunks(added.counted)) {
-      for (const one of chunk) {
+    for await (const piece of inPieces(added.counted, nextTurn)) {
+      for (const one of piece) {
         recordBytes(one);
         if (one.completed !== undefined) completed(one.id, one.completed);
       }

@@ -112,7 +112,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     const redeemBy = (counts: boolean) => store.redeem(id, requester, counts);
     if (grant.confirm) {
       const { confirmation } = request;
-      return confirm({ allow, confirmation, resumeCookie, redeem: redeemBy, deadline });
+      const network = requester.address ?? '';
+      return confirm({ allow, confirmation, resumeCookie, network, redeem: redeemBy, deadline });
     }
     const counts = request.method === 'GET';
     const redeemed = await redeemBy(counts);

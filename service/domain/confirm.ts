@@ -19,9 +19,6 @@ export const MAX_PIN_ATTEMPTS = 10;
 /** Maximum number of PINs that wait for their check. A check takes about 50 ms, and a decision at most 1.5 s. */
 const MAX_WAITING = 16;
 
-/** Maximum number of PINs for one token that wait. The other places are for people with other links. */
-const MAX_WAITING_FOR_TOKEN = 4;
-
 /**
  * Time that a decision must have left before a check begins. A correct PIN that is late remains counted:
  * without this limit, a flood of PINs could make another token run out of attempts.
@@ -36,6 +33,8 @@ interface Confirming {
   readonly confirmation: Confirmation | undefined;
   /** For a new requester. */
   readonly resumeCookie: Allow['resumeCookie'];
+  /** Of the requester; empty if nginx sees no IP address. */
+  readonly network: string;
   readonly redeem: (counts: boolean) => Promise<Redeemed | undefined>;
   readonly deadline: Deadline;
 }
@@ -43,14 +42,13 @@ interface Confirming {
 /**
  * Decides with `confirm`: GET and HEAD never take a use, because link scanners send them. A POST takes
  * one, but does not send the file. PINs are checked one at a time, so that many PINs delay no other decision.
+ * The places and the order of the checks are shared by the requesters' networks, then by the tokens.
  */
 export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
-  const enqueue = createQueue();
-  /** The token of each PIN that waits. */
-  const waiting: string[] = [];
+  const enqueue = createQueue(MAX_WAITING);
 
   return async function confirm(asked: Confirming): Promise<Decision> {
-    const { allow, confirmation, resumeCookie, redeem } = asked;
+    const { allow, confirmation, resumeCookie, network, redeem } = asked;
     const { id, grant, path, tokenCookie } = allow;
     const { pinHash } = grant;
     const known = { id, path, subject: grant.subject };
@@ -78,15 +76,9 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const { pin } = confirmation;
     // Without a PIN, this is not an attempt.
     if (pin === undefined || pin === '') return ask('pin_required');
-    const same = waiting.filter((one) => one === id).length;
-    if (waiting.length >= MAX_WAITING || same >= MAX_WAITING_FOR_TOKEN) {
-      throw new Unavailable('too many PINs are being checked');
-    }
-    waiting.push(id);
-    const tried = enqueue(() => tryPin(asked, pin, pinHash));
-    const redeemed = await tried.finally(() => {
-      waiting.splice(waiting.indexOf(id), 1);
-    });
+    const redeemed = await enqueue([network, id], (place) =>
+      place.alone(() => tryPin(asked, pin, pinHash)),
+    );
     if (redeemed === 'locked') return { ...refused(), locked: grant };
     return redeemed === 'wrong' ? ask('pin_wrong') : confirmed(redeemed);
   };

@@ -8,7 +8,7 @@ import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request
 import type { Signer } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
-import { createQueue, inChunks } from './queue.ts';
+import { createQueue, inPieces, type Place, type Turn } from './queue.ts';
 import type { Entry, Store } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
 
@@ -37,14 +37,28 @@ export interface Issued {
   readonly cookieUrl?: string;
 }
 
-/** `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. */
-export type Requests = ReadonlyArray<{ readonly at: string; readonly request: GrantRequest }>;
+/**
+ * `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. `bytes` is its
+ * length in the body.
+ */
+export type Requests = ReadonlyArray<{
+  readonly at: string;
+  readonly request: GrantRequest;
+  readonly bytes?: number;
+}>;
 
-/** `isGone` returns whether the client has given up. @throws Refused, Unavailable, Abandoned */
+export interface Waiting {
+  /** Returns whether the client has given up. */
+  readonly isGone?: () => boolean;
+  /** Of a batch. A single request takes less than a turn. */
+  readonly place?: Place;
+}
+
+/** @throws Refused, Unavailable, Abandoned */
 export type Issue = (
   client: Client,
   requests: Requests,
-  isGone?: () => boolean,
+  waiting?: Waiting,
 ) => Promise<readonly Issued[]>;
 
 /** The client has given up. Node.js uses the same `code` for a request that its client aborted. */
@@ -53,19 +67,35 @@ export class Abandoned extends Error {
   readonly code = 'ECONNRESET';
 }
 
-type Prepared = PreparedGrant & Requests[number] & { pinHash?: string };
+type Prepared = PreparedGrant & Required<Requests[number]> & { pinHash?: string };
 
-/** Issues tokens, all or none, in one round trip to the store. */
+/** A token, and what the store keeps of it. */
+interface Created {
+  readonly token: Issued;
+  readonly bytes: number;
+  readonly entry?: Entry;
+}
+
+/** Maximum number of requests whose PINs wait to be hashed. */
+const MAX_HASHING = 1000;
+
+const atOnce: Turn = async () => {};
+
+const bytesOf = ({ bytes = 0 }: Pick<Requests[number], 'bytes'>) => bytes;
+
+/** Issues tokens, all or none: a client gets no token if the store does not save them all. */
 export function createIssue(options: IssueOptions): Issue {
   const { mounts, store, now } = options;
   // One hash at a time: a batch must not occupy the threads that decisions need.
-  const enqueue = createQueue();
+  const enqueue = createQueue(MAX_HASHING);
 
-  return async function issue(client, requests, isGone) {
+  return async function issue(client, requests, waiting = {}) {
+    const { place } = waiting;
+    const turn = place?.turn ?? atOnce;
     const errors = new RequestErrors();
     const prepared: Prepared[] = [];
-    for await (const chunk of inChunks(requests)) {
-      for (const { at, request } of chunk) {
+    for await (const piece of inPieces(requests, turn, bytesOf)) {
+      for (const { at, request, bytes = 0 } of piece) {
         const own = errors.at(at);
         const one = prepareGrant(request, client, { mounts, defaults: options }, own);
         checkFormat(request, options, one?.grant.uses, own);
@@ -75,47 +105,59 @@ export function createIssue(options: IssueOptions): Issue {
           const detail = `must be before the end, and expires_in (${expiresIn}) counts from now`;
           own.add('not_before', detail);
         }
-        prepared.push({ ...one, at, request });
+        prepared.push({ ...one, at, request, bytes });
       }
       if (errors.all.length >= MAX_ERRORS) break;
     }
     refuse(errors);
 
-    const withPin = prepared.filter(({ request }) => request.pin !== undefined);
-    for await (const chunk of inChunks(withPin))
-      await Promise.all(chunk.map((one) => addPinHash(one, isGone)));
+    await hashPins(client, prepared, waiting);
     // Not earlier: hashing the PINs of a batch takes up to a minute.
     const issuedAt = now();
-    const entries: Entry[] = [];
-    const issued: Issued[] = [];
-    for await (const chunk of inChunks(prepared)) {
+    const created: Created[] = [];
+    for await (const piece of inPieces(prepared, turn, bytesOf)) {
       // Concurrently: signing runs outside of the event loop.
-      const created = await Promise.all(chunk.map((one) => create(one, issuedAt, errors)));
-      for (const { token, entry } of created.filter((one) => one !== undefined)) {
-        issued.push(token);
-        if (entry !== undefined) entries.push(entry);
-      }
+      const done = await Promise.all(piece.map((one) => create(one, issuedAt, errors)));
+      created.push(...done.filter((one) => one !== undefined));
       if (errors.malformed.length >= MAX_ERRORS) break;
     }
     refuse(errors);
-    if (entries.length > 0) await store.issue(entries);
-    return issued;
+    place?.keep();
+    const kept = created.filter(({ entry }) => entry !== undefined);
+    // Not all together: Redis, too, handles no other command before it has saved a piece.
+    for await (const piece of inPieces(kept, turn, bytesOf)) {
+      await store.issue(piece.flatMap(({ entry }) => (entry === undefined ? [] : [entry])));
+    }
+    return created.map(({ token }) => token);
   };
 
-  async function addPinHash(one: Prepared, isGone?: () => boolean): Promise<void> {
-    const { pin = '' } = one.request;
-    one.pinHash = await enqueue(async () => {
-      if (isGone?.()) throw new Abandoned();
-      return hashPin(pin);
+  /** One at a time, in turns: of the clients, and of the batches and the other requests of a client. */
+  async function hashPins(
+    { id }: Client,
+    prepared: readonly Prepared[],
+    { isGone, place }: Waiting,
+  ): Promise<void> {
+    const withPin = prepared.filter(({ request }) => request.pin !== undefined);
+    if (withPin.length === 0) return;
+    const kind = place === undefined ? 'single' : 'batch';
+    const hashed = enqueue([id, `${id}:${kind}`], async (hashing) => {
+      for (const one of withPin) {
+        one.pinHash = await hashing.alone(async () => {
+          if (isGone?.() || place?.isTaken) throw new Abandoned();
+          return hashPin(one.request.pin ?? '');
+        });
+      }
     });
+    await (place === undefined ? hashed : place.wait(hashed));
   }
 
   /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */
   async function create(
-    { at, request, grant: prepared, resolved: { mount, covers }, expiresIn, pinHash }: Prepared,
+    { at, request, bytes, grant: prepared, resolved, expiresIn, pinHash }: Prepared,
     issuedAt: number,
     errors: RequestErrors,
-  ): Promise<{ readonly token: Issued; readonly entry?: Entry } | undefined> {
+  ): Promise<Created | undefined> {
+    const { mount, covers } = resolved;
     const { format = options.format, revocable = true } = request;
     const signer = format === 'jwt' ? options.signer : undefined;
     const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
@@ -131,7 +173,7 @@ export function createIssue(options: IssueOptions): Issue {
     const url = urlFor(mount, covers, token);
     const cookieUrl = grant.cookie && `${encodePath(covers)}?token=${token}`;
     const issued = { token, id, expiresIn, url, ...(cookieUrl && { cookieUrl }) };
-    return { token: issued, ...((!signer || revocable) && { entry: [id, grant] }) };
+    return { token: issued, bytes, ...((!signer || revocable) && { entry: [id, grant] }) };
   }
 }
 

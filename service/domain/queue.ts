@@ -1,46 +1,258 @@
-/** Requests of a batch that are handled at a time: about a millisecond of work. */
-const CHUNK_LENGTH = 50;
+import { Unavailable } from './store.ts';
 
-/**
- * The chunks of a batch. Between two chunks the event loop handles other requests: the gate runs in the
- * same process, and a whole batch would delay every download.
- */
-export async function* inChunks<T>(batch: readonly T[]): AsyncGenerator<readonly T[]> {
-  for (let begin = 0; begin < batch.length; begin += CHUNK_LENGTH) {
-    if (begin > 0) await new Promise((resolve) => setImmediate(resolve));
-    yield batch.slice(begin, begin + CHUNK_LENGTH);
-  }
+/** No place is free, or a request of a key that holds less took this place. */
+export class Full extends Unavailable {
+  override readonly name = 'Full';
+  override readonly what = 'a place in the queue';
 }
 
-/**
- * Runs tasks in order: together up to the size `max`, or one larger task. Lets the event loop handle other
- * requests before the next task. Otherwise a decision would have to wait for a chunk of each batch.
- */
-export function createQueue(max = 1) {
-  const waiting: Array<{ readonly size: number; readonly start: () => void }> = [];
-  let running = 0;
+/** Waits for a turn. Until the caller awaits something else, it may work for about a millisecond. @throws Full */
+export type Turn = () => Promise<void>;
 
-  function startNext(): void {
-    const [next] = waiting;
-    if (next === undefined || (running > 0 && running + next.size > max)) return;
-    waiting.shift();
-    running += next.size;
-    next.start();
-    if (waiting.length > 0) setImmediate(startNext);
+/** The place of a request in a queue. It waits for one thing at a time. */
+export interface Place {
+  readonly turn: Turn;
+  /** Does this work when its turn comes, and nobody else has a turn before it is done. @throws Full */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+  /** Waits for something else, such as a body. @throws Full as soon as another request takes the place */
+  wait<T>(promise: Promise<T>): Promise<T>;
+  /** Adds to the size of this place. @throws Full */
+  hold(size: number): void;
+  /** Nobody can take the place any more, because the request is about to change something. @throws Full */
+  keep(): void;
+  readonly isTaken: boolean;
+}
+
+interface Held {
+  readonly keys: readonly string[];
+  size: number;
+  isKept: boolean;
+  /** Set when another request has taken the place. */
+  full?: Full;
+  /** Set while it waits: how to end that. */
+  giveUp?: ((full: Full) => void) | undefined;
+  /** Set while it waits for a turn. */
+  start?: (() => void) | undefined;
+  /** Number of turns that had begun when it started to wait. */
+  arrived: number;
+}
+
+/** What the places of a key have. */
+interface Share {
+  places: number;
+  size: number;
+  /** Number of its last turn. */
+  served: number;
+}
+
+export type Queue = ReturnType<typeof createQueue>;
+
+/**
+ * Requests that take turns, so that no key delays or keeps out another one. A key is a client, or the network of
+ * a requester. A request can have several: the later ones decide between requests with equal first keys.
+ *
+ * There is one turn in each turn of the event loop, which handles other requests in between. The key that had no
+ * turn for the longest time comes first, and within a key the oldest request. All places together have at most the
+ * size `max`. If they are taken, a newcomer gets the place of another request if its key then still holds less: the
+ * newest one that waits of the key that holds most.
+ */
+export function createQueue(max: number) {
+  /** In the order of their arrival. */
+  const places: Held[] = [];
+  const shares = new Map<string, Share>();
+  let total = 0;
+  let turns = 0;
+  let isBusy = false;
+
+  const shareOf = (key: string) => shares.get(key) as Share;
+
+  function resize(held: Held, size: number): void {
+    total += size - held.size;
+    for (const key of held.keys) shareOf(key).size += size - held.size;
+    held.size = size;
   }
 
-  return async function enqueue<T>(task: () => Promise<T>, size = 1): Promise<T> {
-    await new Promise<void>((start) => {
-      waiting.push({ size, start });
+  function take(held: Held): void {
+    resize(held, 0);
+    held.full = new Full('another request took its place in the queue');
+    held.giveUp?.(held.full);
+    [held.start, held.giveUp] = [undefined, undefined];
+  }
+
+  /** Whether `held`, with `more`, has a better right to the place of `other`. */
+  function isFairer(held: Held, more: number, other: Held): boolean {
+    let isSame = true;
+    for (const [i, key] of held.keys.entries()) {
+      const others = other.keys[i] as string;
+      if (key === others) continue;
+      const difference = shareOf(key).size + more - shareOf(others).size;
+      if (difference !== 0) return difference < 0;
+      isSame = false;
+    }
+    return isSame && places.indexOf(held) < places.indexOf(other);
+  }
+
+  function hasMore(one: Held, other: Held): boolean {
+    for (const [i, key] of one.keys.entries()) {
+      const difference = shareOf(key).size - shareOf(other.keys[i] as string).size;
+      if (difference !== 0) return difference > 0;
+    }
+    return true;
+  }
+
+  function grow(held: Held, more: number): void {
+    while (total + more > max) {
+      let greediest: Held | undefined;
+      for (const one of places) {
+        if (one === held || one.giveUp === undefined || one.isKept || one.size === 0) continue;
+        if (greediest === undefined || hasMore(one, greediest)) greediest = one;
+      }
+      if (greediest === undefined || !isFairer(held, more, greediest)) {
+        throw new Full('all places in the queue are taken');
+      }
+      take(greediest);
+    }
+    resize(held, held.size + more);
+  }
+
+  function isSooner(one: Held, other: Held): boolean {
+    let difference = positionOf(one) - positionOf(other);
+    for (let i = 0; difference === 0 && i < one.keys.length; i += 1) {
+      difference = shareOf(one.keys[i] as string).served - shareOf(other.keys[i] as string).served;
+    }
+    return difference < 0;
+  }
+
+  /** A key that had a turn waits behind all that waited then. */
+  function positionOf({ keys, arrived }: Held): number {
+    let position = arrived;
+    for (const key of keys) position = Math.max(position, shareOf(key).served);
+    return position;
+  }
+
+  function startNext(): void {
+    if (isBusy) return;
+    let first: Held | undefined;
+    for (const one of places) {
+      if (one.start !== undefined && (first === undefined || isSooner(one, first))) first = one;
+    }
+    if (first === undefined) return;
+    isBusy = true;
+    turns += 1;
+    for (const key of first.keys) shareOf(key).served = turns;
+    const { start } = first;
+    [first.start, first.giveUp] = [undefined, undefined];
+    start?.();
+  }
+
+  function endTurn(): void {
+    setImmediate(() => {
+      isBusy = false;
       startNext();
     });
+  }
+
+  function wait<T>(
+    held: Held,
+    begin: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
+  ): Promise<T> {
+    if (held.full !== undefined) return Promise.reject(held.full);
+    return new Promise<T>((resolve, reject) => {
+      held.giveUp = reject;
+      begin(resolve, reject);
+    }).finally(() => {
+      [held.start, held.giveUp] = [undefined, undefined];
+    });
+  }
+
+  const waitForTurn = (held: Held, start: (begin: () => void) => void) =>
+    wait<void>(held, (resolve) => {
+      held.arrived = turns;
+      held.start = () => start(resolve);
+      startNext();
+    });
+
+  const placeOf = (held: Held): Place => ({
+    turn: () =>
+      waitForTurn(held, (begin) => {
+        begin();
+        endTurn();
+      }),
+    async alone(work) {
+      await waitForTurn(held, (begin) => begin());
+      return work().finally(endTurn);
+    },
+    wait: (promise) => wait(held, (resolve, reject) => promise.then(resolve, reject)),
+    hold(size) {
+      if (held.full !== undefined) throw held.full;
+      grow(held, size);
+    },
+    keep() {
+      if (held.full !== undefined) throw held.full;
+      held.isKept = true;
+    },
+    get isTaken() {
+      return held.full !== undefined;
+    },
+  });
+
+  function leave(held: Held): void {
+    resize(held, 0);
+    places.splice(places.indexOf(held), 1);
+    for (const key of held.keys) {
+      const share = shareOf(key);
+      share.places -= 1;
+      if (share.places === 0) shares.delete(key);
+    }
+  }
+
+  return async function enqueue<T>(
+    keys: readonly string[],
+    task: (place: Place) => Promise<T>,
+    size = 1,
+  ): Promise<T> {
+    const held: Held = { keys, size: 0, isKept: false, arrived: turns };
+    places.push(held);
+    for (const key of keys) {
+      const share = shares.get(key) ?? { places: 0, size: 0, served: 0 };
+      share.places += 1;
+      shares.set(key, share);
+    }
     try {
-      return await task();
+      grow(held, size);
+      return await task(placeOf(held));
     } finally {
-      setImmediate(() => {
-        running -= size;
-        startNext();
-      });
+      leave(held);
     }
   };
 }
+
+/** Size of a piece: what takes about a millisecond. */
+const PIECE_BYTES = 32 * 1024;
+
+/** What each item takes in addition to its bytes. */
+const ITEM_BYTES = 640;
+
+/** The items in pieces, with a turn before each. `bytesOf`: how much text there is in an item. */
+export async function* inPieces<T>(
+  items: Iterable<T>,
+  turn: Turn,
+  bytesOf: (item: T) => number = () => 0,
+): AsyncGenerator<readonly T[]> {
+  let piece: T[] = [];
+  let size = 0;
+  for (const item of items) {
+    piece.push(item);
+    size += ITEM_BYTES + bytesOf(item);
+    if (size < PIECE_BYTES) continue;
+    await turn();
+    yield piece;
+    [piece, size] = [[], 0];
+  }
+  if (piece.length === 0) return;
+  await turn();
+  yield piece;
+}
+
+/** A turn of the event loop, for work that does not wait for other work. */
+export const nextTurn: Turn = () => new Promise((resolve) => setImmediate(resolve));

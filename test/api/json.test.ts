@@ -1,10 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { decodeBody } from '../../service/api/http.ts';
 import { parseJson, splitArray } from '../../service/api/json.ts';
 import { Refused } from '../../service/domain/errors.ts';
 
+const split = (text: string, max: number) => [...splitArray(Buffer.from(text), max)];
+
 /** The elements of a text after splitting, as one value. */
-const joined = (text: string): unknown => splitArray(text, 1000).map(parseJson);
+const joined = (text: string): unknown =>
+  split(text, 1000).map((element) => parseJson(decodeBody(element)));
 
 /** The value; undefined for a text that is rejected. */
 function outcome(read: (text: string) => unknown, text: string): { readonly value?: unknown } {
@@ -63,8 +67,8 @@ test.each([
 
 test('JSON: an array is split into at most 1000 elements', () => {
   const array = (length: number) => JSON.stringify(Array.from({ length }, () => ({})));
-  expect(splitArray(array(1000), 1000)).toHaveLength(1000);
-  expect(() => splitArray(array(1001), 1000)).toThrow(/1 to 1000/);
+  expect(split(array(1000), 1000)).toHaveLength(1000);
+  expect(() => split(array(1001), 1000)).toThrow(/1 to 1000/);
 });
 
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);

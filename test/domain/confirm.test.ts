@@ -302,15 +302,44 @@ describe('pin', () => {
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
   });
 
-  test('many PINs of one token leave room for those of another', async () => {
+  test('four links of one network that hold all places keep out nobody, and delay others by one check', async () => {
+    const { issue, authorize } = createDecider();
+    const links = await Promise.all(Array.from({ length: 8 }, () => issue(pinned)));
+    const order: string[] = [];
+    const confirm = async (who: string, link: Issued | undefined, address: string) => {
+      const decision = await authorize(link?.url ?? '', { ...post({ pin: 'Zu12' }), address });
+      const code = decision.allow ? 'allow' : decision.code;
+      order.push(`${who} ${code}`);
+      return code;
+    };
+    // Addresses of one IPv6 network, each with its own cookie.
+    const flood = Array.from({ length: 16 }, (_, i) =>
+      confirm('flood', links[i % 4], `2001:db8::${i}`),
+    );
+    const others = [4, 5, 6, 7].map((i) => confirm('person', links[i], `192.0.2.${i}`));
+    expect(await Promise.all(others)).toEqual(Array(4).fill('confirmed'));
+    const checked = order.filter((one) => !one.endsWith('unavailable'));
+    expect(checked.filter((one) => one.startsWith('flood')).length).toBeLessThanOrEqual(2);
+    const codes = await Promise.all(flood);
+    expect(codes.filter((code) => code === 'unavailable')).toHaveLength(4);
+  });
+
+  test('many PINs of one token, from many networks, keep out and delay no other link', async () => {
     const { issue, authorize } = createDecider();
     const [flooded, other] = [await issue(pinned), await issue(pinned)];
-    const many = Array.from({ length: 30 }, (_, i) => {
-      return authorize(flooded.url, { ...post({ pin: 'Zu12' }), address: `192.0.2.${i}` });
+    let checked = 0;
+    const many = Array.from({ length: 30 }, async (_, i) => {
+      const decision = await authorize(flooded.url, {
+        ...post({ pin: 'Zu12' }),
+        address: `192.0.2.${i}`,
+      });
+      if (!decision.allow && decision.code === 'confirmed') checked += 1;
     });
-    expect(await authorize(other.url, post({ pin: 'Zu12' }))).toMatchObject({ code: 'confirmed' });
-    const codes = (await Promise.all(many)).map((one) => (one.allow ? 'allow' : one.code));
-    expect(codes.filter((code) => code === 'confirmed')).toHaveLength(4);
+    const person = { ...post({ pin: 'Zu12' }), address: '198.51.100.1' };
+    expect(await authorize(other.url, person)).toMatchObject({ code: 'confirmed' });
+    expect(checked).toBeLessThanOrEqual(1);
+    await Promise.all(many);
+    expect(checked).toBe(15);
   });
 
   test('a PIN whose check could be late is unavailable, and no attempt', async () => {

@@ -1,56 +1,222 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createQueue } from '../../service/domain/queue.ts';
+import { createQueue, Full, inPieces, nextTurn, type Place } from '../../service/domain/queue.ts';
 
-/** Tasks that end when the test says so, and the names of those that run. */
-function createTasks(max?: number) {
+/** Requests of two or three pieces, and the order of their pieces. */
+function createPieces(max = 100) {
   const enqueue = createQueue(max);
-  const running = new Map<string, () => void>();
+  const order: string[] = [];
   return {
-    running,
-    add(name: string, size?: number): Promise<void> {
-      const task = () => new Promise<void>((end) => running.set(name, end));
-      return enqueue(task, size).finally(() => running.delete(name));
+    order,
+    add: (name: string, keys: readonly string[], pieces: number) =>
+      enqueue(keys, async (place) => {
+        for (let i = 0; i < pieces; i += 1) {
+          await place.turn();
+          order.push(name);
+        }
+      }),
+  };
+}
+
+test('queue: the pieces of two clients alternate, and a client finishes its oldest request first', async () => {
+  const { add, order } = createPieces();
+  await Promise.all([
+    add('a1', ['a'], 4),
+    add('a2', ['a'], 2),
+    add('b1', ['b'], 2),
+    add('b2', ['b'], 1),
+  ]);
+  expect(order.join(' ')).toBe('a1 b1 a1 b1 a1 b2 a1 a2 a2');
+});
+
+test('queue: a client with one request waits for one piece of each other client', async () => {
+  const { add, order } = createPieces();
+  const all = [...Array(40).keys()].map((i) => add('a', ['a'], 3 + (i % 2)));
+  all.push(add('b', ['b'], 200));
+  await turn();
+  const before = order.length;
+  const asked = add('c', ['c'], 3);
+  await asked;
+  expect(order.slice(before).length).toBeLessThanOrEqual(9);
+  await Promise.all(all);
+});
+
+test('queue: clients that come again and again do not keep out another one', async () => {
+  const { add, order } = createPieces();
+  const again = async (name: string) => {
+    for (let i = 0; i < 20; i += 1) await add(name, [name], 1);
+  };
+  await Promise.all([again('b'), again('c'), add('a', ['a'], 10)]);
+  // Each client has one turn of three.
+  for (let i = 0; i < 30; i += 3) {
+    expect(order.slice(i, i + 3).toSorted()).toEqual(['a', 'b', 'c']);
+  }
+});
+
+test('queue: within a first key, the second one alternates', async () => {
+  const { add, order } = createPieces();
+  await Promise.all([
+    ...Array.from({ length: 3 }, () => add('x', ['net', 'x'], 1)),
+    ...Array.from({ length: 2 }, () => add('y', ['net', 'y'], 1)),
+    add('z', ['other', 'z'], 1),
+  ]);
+  expect(order.join(' ')).toBe('x z y x y x');
+});
+
+test('queue: a request with a key that had a turn waits behind one whose keys had none', async () => {
+  const { add, order } = createPieces();
+  const flood = [1, 2, 3, 4].map((i) => add(`flood ${i}`, [`network ${i}`, 'token'], 1));
+  await Promise.all([...flood, add('person', ['network 5', 'another token'], 1)]);
+  expect(order.indexOf('person')).toBe(1);
+});
+
+test('queue: the event loop has a turn between two pieces', async () => {
+  const { add, order } = createPieces();
+  const turns: number[] = [];
+  let isDone = false;
+  const count = () => {
+    turns.push(order.length);
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  await Promise.all([add('a', ['a'], 5), add('b', ['b'], 5)]);
+  isDone = true;
+  // From one turn of the event loop to the next, there is at most one piece more.
+  const steps = turns.slice(1).map((count, i) => count - (turns[i] ?? 0));
+  expect(Math.max(...steps)).toBe(1);
+});
+
+test('queue: work that is done alone lets no other piece begin, also if it fails', async () => {
+  const enqueue = createQueue(10);
+  const running: string[] = [];
+  let most = 0;
+  const work = (name: string) =>
+    enqueue([name], (place) =>
+      place.alone(async () => {
+        running.push(name);
+        most = Math.max(most, running.length);
+        await turn();
+        await turn();
+        running.pop();
+        if (name === 'broken') throw new Error('broken');
+        return name;
+      }),
+    );
+  const done = await Promise.allSettled([work('broken'), work('b'), work('c')]);
+  expect(done.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+  expect(most).toBe(1);
+});
+
+/** Places that are held until the test ends them. `result` says which requests were refused. */
+function createHolding(max: number) {
+  const enqueue = createQueue(max);
+  const result = new Map<string, string>();
+  const held = new Map<string, { readonly place: Place; readonly end: () => void }>();
+  return {
+    held,
+    add(name: string, keys: readonly string[], size = 1): void {
+      enqueue(
+        keys,
+        (place) =>
+          place.wait(new Promise<void>((end) => held.set(name, { place, end }))).then(() => 'done'),
+        size,
+      )
+        .catch((error) => (error instanceof Full ? 'full' : String(error)))
+        .then((end) => result.set(name, end));
     },
-    async names(): Promise<string[]> {
-      for (let i = 0; i < 10; i += 1) await turn();
-      return [...running.keys()];
+    async full(): Promise<string[]> {
+      await turn();
+      return [...result].flatMap(([name, end]) => (end === 'full' ? [name] : []));
     },
   };
 }
 
-test('queue: runs one task at a time, in order, by default', async () => {
-  const { add, names, running } = createTasks();
-  const all = ['a', 'b', 'c'].map((name) => add(name));
-  for (const name of ['a', 'b', 'c']) {
-    expect(await names()).toEqual([name]);
-    running.get(name)?.();
-  }
-  await Promise.all(all);
+test('queue: a newcomer gets the newest place of the key that holds most, until both hold the same', async () => {
+  const { add, full } = createHolding(4);
+  for (const name of ['a1', 'a2', 'a3', 'a4']) add(name, ['a']);
+  add('a5', ['a']);
+  expect(await full()).toEqual(['a5']);
+  add('b1', ['b']);
+  expect(await full()).toEqual(['a5', 'a4']);
+  add('b2', ['b']);
+  expect(await full()).toEqual(['a5', 'a4', 'a3']);
+  add('b3', ['b']);
+  expect(await full()).toEqual(['a5', 'a4', 'a3', 'b3']);
 });
 
-test('queue: runs small tasks together, and a large one alone and in its turn', async () => {
-  const { add, names, running } = createTasks(10);
-  const sizes = { a: 4, b: 6, c: 1, large: 100, d: 1 };
-  const all = Object.entries(sizes).map(([name, size]) => add(name, size));
-  expect(await names()).toEqual(['a', 'b']);
-  running.get('a')?.();
-  expect(await names()).toEqual(['b', 'c']);
-  running.get('b')?.();
-  running.get('c')?.();
-  expect(await names()).toEqual(['large']);
-  running.get('large')?.();
-  expect(await names()).toEqual(['d']);
-  running.get('d')?.();
-  await Promise.all(all);
+test('queue: a place that becomes free is not wasted', async () => {
+  const { add, full, held } = createHolding(2);
+  add('a1', ['a']);
+  add('a2', ['a']);
+  held.get('a1')?.end();
+  await turn();
+  add('a3', ['a']);
+  expect(await full()).toEqual([]);
 });
 
-test('queue: a task that fails does not stop the others', async () => {
-  const enqueue = createQueue();
-  const failed = enqueue(async () => {
-    throw new Error('broken');
+test('queue: if first keys hold the same, the second key decides', async () => {
+  const { add, full } = createHolding(3);
+  for (const i of [1, 2, 3]) add(`flood ${i}`, [`network ${i}`, 'token']);
+  add('person', ['network 4', 'another token']);
+  expect(await full()).toEqual(['flood 3']);
+  add('flood 5', ['network 5', 'token']);
+  expect(await full()).toEqual(['flood 3', 'flood 5']);
+});
+
+test('queue: a request that works or that has changed something keeps its place', async () => {
+  const enqueue = createQueue(2);
+  let end = () => {};
+  const working = enqueue(['a'], (place) =>
+    place.alone(() => new Promise<string>((resolve) => (end = () => resolve('done')))),
+  );
+  const changed = enqueue(['a'], async (place) => {
+    place.keep();
+    return place.wait(new Promise<string>((resolve) => setImmediate(() => resolve('kept'))));
   });
-  const next = enqueue(async () => 'done');
-  await expect(failed).rejects.toThrow('broken');
-  expect(await next).toBe('done');
+  await expect(enqueue(['b'], async () => {})).rejects.toThrow(Full);
+  end();
+  expect(await Promise.all([working, changed])).toEqual(['done', 'kept']);
+});
+
+test('queue: a place counts the size that it holds', async () => {
+  const { add, full, held } = createHolding(10);
+  add('a1', ['a'], 0);
+  add('a2', ['a'], 0);
+  add('b1', ['b'], 0);
+  held.get('a1')?.place.hold(4);
+  held.get('a2')?.place.hold(4);
+  held.get('b1')?.place.hold(2);
+  expect(await full()).toEqual([]);
+  // The newest place of the key that holds most, also if an older one of the same key grows.
+  held.get('b1')?.place.hold(1);
+  expect(await full()).toEqual(['a2']);
+  expect(() => held.get('a2')?.place.hold(1)).toThrow(Full);
+  expect(held.get('a2')?.place.isTaken).toBe(true);
+  expect(() => held.get('b1')?.place.hold(4)).toThrow(Full);
+});
+
+test('queue: a request whose place was taken gets no turn', async () => {
+  const enqueue = createQueue(2);
+  const turns: string[] = [];
+  const ask = (name: string, key: string) =>
+    enqueue([key], async (place) => {
+      await place.turn();
+      turns.push(name);
+    });
+  const [, a2, b] = await Promise.allSettled([ask('a1', 'a'), ask('a2', 'a'), ask('b', 'b')]);
+  expect([a2.status, b.status]).toEqual(['rejected', 'fulfilled']);
+  expect(turns).toEqual(['a1', 'b']);
+});
+
+test('pieces: are cut by the number and by the bytes of their items', async () => {
+  const lengths = async (items: readonly string[]) => {
+    const pieces: number[] = [];
+    for await (const piece of inPieces(items, nextTurn, ({ length }) => length)) {
+      pieces.push(piece.length);
+    }
+    return pieces;
+  };
+  expect(await lengths([])).toEqual([]);
+  expect(await lengths(Array(120).fill(''))).toEqual([52, 52, 16]);
+  expect(await lengths(Array(5).fill('x'.repeat(32_000)))).toEqual([2, 2, 1]);
 });
