@@ -59,10 +59,12 @@ function origin(text: string): string {
   return `"${key}" $http_origin;`;
 }
 
+const FAILURES = 'max_fails=3 fail_timeout=1s';
+
 function upstream(servers: readonly string[]): string {
   return block('upstream postern', [
     '# By default, one time-out disables a server for ten seconds: a burst would disable all servers.',
-    ...servers.map((server) => `server ${word(server)} max_fails=3 fail_timeout=1s;`),
+    ...servers.map((server) => `server ${word(server)} ${FAILURES};`),
     '# Without it, each request opens a new connection.',
     'keepalive 256;',
   ]);
@@ -73,7 +75,8 @@ function storageUpstream({ url, upstream: name }: StorageSource): string {
   return block(`upstream ${name}`, [
     '# nginx looks this name up when it starts. From nginx 1.27.3 on, it can follow changes: write',
     '# `zone` and `resolve`. On an older nginx, use --resolver.',
-    `server ${url.hostname}:${port};`,
+    '# By default, one failure disables an address for ten seconds.',
+    `server ${url.hostname}:${port} ${FAILURES};`,
     'keepalive 64;',
   ]);
 }

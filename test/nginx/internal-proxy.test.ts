@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../dev/wait.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
@@ -231,13 +231,23 @@ describe.each(modes)('object store: files by %s', (mode) => {
     expect(await lineOf(id)).toMatchObject({ token_id: id, subject: '', code });
   });
 
-  test('a redirect with an unknown status does not show the query', async () => {
-    storage.answer = (_, response: ServerResponse) => {
-      response.writeHead(310, { Location: 'http://storage.example/?X-Amz-Signature=secret' });
-      response.end();
-    };
-    const answer = await site.ask('GET', (await issue()).url);
-    expect(JSON.stringify(answer.headers)).not.toMatch(/secret|storage/i);
+  test('no error status of the object store but 408 and 499 shows its text or its query', async () => {
+    const { url } = await issue();
+    const shown: number[] = [];
+    for (let status = 300; status < 600; status += 1) {
+      storage.answer = (_, response: ServerResponse) => {
+        response.writeHead(status, { Location: 'http://storage.example/?X-Amz-Signature=secret' });
+        response.end('secret');
+      };
+      const answer = await site.ask('GET', url).catch((error: Error) => {
+        // nginx closes the connection.
+        expect([error.message, status]).toEqual(['the connection ended after: ', 444]);
+      });
+      if (!answer) continue;
+      if (`${answer.text}${JSON.stringify(answer.headers)}`.includes('secret')) shown.push(status);
+      else expect([304, 404, 412, 413, 416, 429, 503]).toContain(answer.status);
+    }
+    expect(shown).toEqual([408, 499]);
   });
 
   test('a response that is cut off ends the download, and no other server is tried', async () => {
@@ -289,3 +299,36 @@ describe.each(modes)('object store: files by %s', (mode) => {
     connection.close();
   });
 });
+
+// The upstream that `postern nginx` writes, for an object store with two addresses. It closes the connection at a
+// header that it cannot read.
+test.each([
+  ['max_fails=3 fail_timeout=1s', 200],
+  ['', 503],
+])(
+  'object store: a request of a client disables no address with "%s": %i',
+  async (parameters, status) => {
+    const storage = await startStorage({});
+    storage.answer = (request, response) => {
+      if ((request.headers['if-range']?.length ?? 0) > 1000) request.destroy();
+      else response.end('an object');
+    };
+    const server = `server 127.0.0.1:${storage.port} ${parameters};`;
+    const site = await startSite({
+      mode: 'auth_request',
+      mounts: [mount('/download/', '/s3/')],
+      http: `upstream postern_storage_1 { ${server} ${server} keepalive 64; }`,
+      only: `
+      location ^~ /download/ { ${gateSnippet('auth_request')} }
+      location ^~ /s3/ {
+        include postern/internal-proxy.conf;
+        include postern/headers.conf;
+        proxy_pass http://postern_storage_1/$postern_object?$args;
+      }`,
+    });
+    onTestFinished(async () => void (await Promise.all([site.stop(), storage.stop()])));
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    expect((await site.ask('GET', url, { 'If-Range': 'x'.repeat(2000) })).status).toBe(503);
+    expect((await site.ask('GET', url)).status).toBe(status);
+  },
+);
