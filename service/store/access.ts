@@ -2,6 +2,7 @@ import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, type Redis, type RedisOptions, SentinelConnector } from 'ioredis';
 import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
+import { isAddress } from './replies.ts';
 
 /** Without `replyMapping`, which changes the types of replies. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
@@ -110,6 +111,7 @@ export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAcce
 interface Internals {
   readonly failoverDetector: { cleanup(): void } | null;
   connectToSentinel(address: unknown, options?: object): Redis;
+  resolve(address: unknown): Promise<{ host: unknown; port: unknown } | null>;
   updateSentinels(sentinel: Redis): Promise<void>;
 }
 
@@ -123,8 +125,25 @@ export class MasterConnector extends SentinelConnector {
     // ioredis writes the stack of each error without a listener to standard error.
     const connector = this as unknown as Internals;
     const original = connector.connectToSentinel.bind(this);
-    connector.connectToSentinel = (address, more) =>
-      original(address, { ...more, Connector: ServerConnector }).on('error', () => {});
+    connector.connectToSentinel = (address, more) => {
+      const sentinel = original(address, { ...more, Connector: ServerConnector });
+      // On a new connection, the library does not handle a failure to subscribe again: it would end the process.
+      const subscribe = sentinel.subscribe.bind(sentinel) as (
+        ...all: unknown[]
+      ) => Promise<unknown>;
+      sentinel.subscribe = (...channels: unknown[]) => {
+        const subscribed = subscribe(...channels);
+        subscribed.catch(() => {});
+        return subscribed;
+      };
+      return sentinel.on('error', () => {});
+    };
+    const resolve = connector.resolve.bind(this);
+    // After an address to which it cannot connect, the library would never try again.
+    connector.resolve = async (address) => {
+      const master = await resolve(address);
+      return master && isAddress(master.host, master.port) ? master : null;
+    };
     const update = connector.updateSentinels.bind(this);
     connector.updateSentinels = async (sentinel) => {
       const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');

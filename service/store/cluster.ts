@@ -12,9 +12,21 @@ import {
 } from './connection.ts';
 import { clusterFailure, codeOf, isReply } from './failure.ts';
 import { SLOTS, slotOf } from './keys.ts';
+import { isAddress, unexpected } from './replies.ts';
 
 /** Replies of a node that does not have the key, or does not have it yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
+
+/** A member of the library that its types do not have. */
+interface Library {
+  handleError(error: Error, left: unknown, handlers: { maxRedirections(e: Error): void }): void;
+}
+
+function namesNode({ message }: Error): boolean {
+  const [code, , address = ''] = message.split(' ');
+  const [, host, port] = /^(.*):(\d{1,5})$/.exec(address) ?? [];
+  return code === 'TRYAGAIN' || isAddress(host, Number(port));
+}
 
 /**
  * A connection to each master of a cluster. It never queues: without the master of a key, a command
@@ -39,14 +51,16 @@ export function connectCluster(
   });
 
   let redirections = 0;
-  const library = cluster as unknown as { handleError(error: Error, ...more: unknown[]): void };
+  const library = cluster as unknown as Library;
   const handleError = library.handleError.bind(cluster);
-  library.handleError = (error, ...more) => {
+  library.handleError = (error, left, handlers) => {
     if (isReply(error) && REDIRECTIONS.includes(codeOf(error))) {
       redirections += 1;
       options.observer?.redirected();
+      // The library would throw an error that nobody can catch.
+      if (!namesNode(error)) return handlers.maxRedirections(unexpected());
     }
-    handleError(error, ...more);
+    handleError(error, left, handlers);
   };
 
   /** The masters that are connected, by their names in the table of slots. */

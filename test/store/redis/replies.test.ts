@@ -1,0 +1,224 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '../../../dev/wait.ts';
+import { StoreUnavailable } from '../../../service/domain/store.ts';
+import { encodeRecord } from '../../../service/store/record.ts';
+import { createRedisStore } from '../../../service/store/redis.ts';
+import {
+  type Answer,
+  answerAs,
+  bulk,
+  type FakeRedis,
+  list,
+  startFakeCluster,
+  startFakeRedis,
+  startFakeSentinel,
+} from '../fake-redis.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers } from '../open-redis.ts';
+
+const SECRET = 'content-of-a-reply';
+const RECORD = encodeRecord(grantAt(Date.now()));
+
+/** Collects what would end the process. */
+function caught(): unknown[] {
+  const errors: unknown[] = [];
+  const note = (error: unknown) => void errors.push(error);
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    process.on(event, note);
+    onTestFinished(() => void process.off(event, note));
+  }
+  return errors;
+}
+
+function opened(url: string, timeoutMs = 2_000) {
+  const news: string[] = [];
+  const store = createRedisStore({
+    url,
+    prefix: 'p:',
+    timeoutMs,
+    onState: (state, failure) => void news.push(`${state} ${failure?.message} ${failure?.shown}`),
+  });
+  onTestFinished(() => store.close());
+  return { store, news };
+}
+
+/** Answers some commands in another way than before; the others if `more` returns undefined. */
+function overridden(fake: FakeRedis, more: Answer): () => void {
+  const normal = fake.state.answer;
+  fake.state.answer = (command) => more(command) ?? normal(command);
+  return () => {
+    fake.state.answer = normal;
+  };
+}
+
+const UNSOLICITED: ReadonlyArray<readonly [string, string]> = [
+  ['null', '$-1\r\n'],
+  ['a text', bulk(SECRET)],
+  ['an error', `-${SECRET}\r\n`],
+  ['a push of null', '>1\r\n_\r\n'],
+  ['a push of a message', `>3\r\n${bulk('message')}${bulk('a')}${bulk(SECRET)}`],
+  ['a push that subscribes', `>3\r\n${bulk('subscribe')}${bulk('a')}:1\r\n`],
+  ['a push that subscribes to no channel', `>1\r\n${bulk('subscribe')}`],
+  ['a push that unsubscribes', `>3\r\n${bulk('unsubscribe')}${bulk('a')}:0\r\n`],
+  ['an unknown type', `?${SECRET}\r\n`],
+];
+
+test.each(UNSOLICITED)(
+  'Redis replies: %s without a command ends the connection, and the store reconnects',
+  async (_, raw) => {
+    const errors = caught();
+    const redis = await startFakeRedis(answerAs(RECORD));
+    const { store, news } = opened(`redis://127.0.0.1:${redis.port}`);
+    await answers(store);
+    redis.push(raw);
+    await waitFor(() => redis.state.connections === 2, { what: 'a second connection' });
+    await answers(store);
+    expect(await store.find(newId())).toBeDefined();
+    expect(errors).toEqual([]);
+    expect(news.join()).toContain('Redis sent an unexpected reply');
+    expect(news.join()).not.toContain(SECRET);
+  },
+);
+
+test.each(UNSOLICITED.filter(([, raw]) => raw.startsWith('>')))(
+  'Redis replies: %s fails the look-up that waits for a reply',
+  async (_, raw) => {
+    const errors = caught();
+    const redis = await startFakeRedis(answerAs(RECORD));
+    const { store } = opened(`redis://127.0.0.1:${redis.port}`);
+    await answers(store);
+    overridden(redis, ([name]) => (name === 'mget' ? raw : undefined));
+    await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
+    expect(errors).toEqual([]);
+  },
+);
+
+const WRONG_VALUES: ReadonlyArray<readonly [string, string]> = [
+  ['no value', '*0\r\n'],
+  ['null', '$-1\r\n'],
+  ['a number', ':1\r\n'],
+  ['a text', '+OK\r\n'],
+  ['a list of numbers', '*1\r\n:0\r\n'],
+  ['a list of lists', '*1\r\n*0\r\n'],
+  ['one value too many', '*2\r\n$-1\r\n$-1\r\n'],
+];
+
+test.each(WRONG_VALUES)(
+  'Redis replies: a look-up that gets %s fails instead of finding no token',
+  async (_, raw) => {
+    const redis = await startFakeRedis(answerAs(RECORD));
+    const { store } = opened(`redis://127.0.0.1:${redis.port}`);
+    await answers(store);
+    overridden(redis, ([name]) => (name === 'mget' ? raw : undefined));
+    for (const found of [store.find(newId()), store.findTimed(newId())]) {
+      await expect(found).rejects.toBeInstanceOf(StoreUnavailable);
+    }
+  },
+);
+
+test.each(['*0\r\n', '$-1\r\n', `>1\r\n${bulk('subscribe')}`, '*1\r\n*0\r\n', '?\r\n'])(
+  'Redis replies: a sentinel that answers SUBSCRIBE with %j does not end the process',
+  async (raw) => {
+    const errors = caught();
+    const { url, sentinel } = await startFakeSentinel(RECORD);
+    let subscribed = 0;
+    overridden(sentinel, ([name]) => {
+      if (name?.toLowerCase() !== 'subscribe') return undefined;
+      subscribed += 1;
+      return raw;
+    });
+    const { store } = opened(url);
+    await answers(store);
+    await waitFor(() => subscribed > 0, { what: 'the sentinel to be subscribed to' });
+    await answers(store);
+    expect(await store.find(newId())).toBeDefined();
+    expect(errors).toEqual([]);
+  },
+);
+
+test('Redis replies: a sentinel that refuses to be subscribed to again does not end the process', async () => {
+  const errors = caught();
+  const { url, sentinel } = await startFakeSentinel(RECORD);
+  let subscribed = 0;
+  overridden(sentinel, ([name]) => {
+    if (name?.toLowerCase() !== 'subscribe') return undefined;
+    subscribed += 1;
+    return subscribed > 1 ? '-NOPERM\r\n' : undefined;
+  });
+  const { store } = opened(url);
+  await answers(store);
+  await waitFor(() => subscribed === 1, { what: 'the sentinel to be subscribed to' });
+  sentinel.push('*0\r\n');
+  await waitFor(() => subscribed > 1, { what: 'the sentinel to be subscribed to again' });
+  await answers(store);
+  expect(errors).toEqual([]);
+});
+
+test.each([
+  '*0\r\n',
+  list(bulk('127.0.0.1'), bulk('no port')),
+  list(bulk('127.0.0.1'), bulk('99999')),
+  list('*0\r\n', bulk('6379')),
+  bulk(SECRET),
+])('Redis replies: after a sentinel named the master %j, Postern asks again', async (raw) => {
+  const errors = caught();
+  const { url, sentinel } = await startFakeSentinel(RECORD);
+  let asked = 0;
+  const restore = overridden(sentinel, (command) => {
+    if (command[1]?.toLowerCase() !== 'get-master-addr-by-name') return undefined;
+    asked += 1;
+    return raw;
+  });
+  const { store, news } = opened(url);
+  await waitFor(() => asked > 1, { what: 'another question' });
+  await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
+  restore();
+  await answers(store);
+  expect(await store.find(newId())).toBeDefined();
+  expect(errors).toEqual([]);
+  expect(news.join()).not.toContain(SECRET);
+});
+
+test.each([
+  ['null', '_\r\n'],
+  ['a text', bulk(SECRET)],
+  ['a list of null', '*1\r\n_\r\n'],
+  ['a node of null', list(list(':0\r\n', ':16383\r\n', '_\r\n'))],
+  ['a node without a port', list(list(':0\r\n', ':16383\r\n', list(bulk('127.0.0.1'))))],
+  ['too many slots', list(list(':0\r\n', ':9007199254740991\r\n', list(bulk('a'), ':1\r\n')))],
+  ['texts as slots', list(list(bulk('0'), bulk('16383'), list(bulk('127.0.0.1'), ':1\r\n')))],
+])('Redis replies: CLUSTER SLOTS with %s does not end the process', async (_, raw) => {
+  const errors = caught();
+  const { url, node } = await startFakeCluster(RECORD);
+  let asked = 0;
+  const restore = overridden(node, ([name]) => {
+    if (name?.toLowerCase() !== 'cluster') return undefined;
+    asked += 1;
+    return raw;
+  });
+  const { store, news } = opened(url);
+  await waitFor(() => asked > 1, { what: 'another question' });
+  await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
+  restore();
+  await answers(store);
+  expect(await store.find(newId())).toBeDefined();
+  expect(errors).toEqual([]);
+  expect(news.join()).not.toContain(SECRET);
+});
+
+test.each(['MOVED 1', 'MOVED 1 nowhere', 'ASK 1', 'ASK 1 nowhere', 'ASK'])(
+  'Redis replies: a node that answers %s fails the look-up',
+  async (raw) => {
+    const errors = caught();
+    const { url, node } = await startFakeCluster(RECORD);
+    const { store } = opened(url);
+    await answers(store);
+    const restore = overridden(node, ([name]) => (name === 'get' ? `-${raw}\r\n` : undefined));
+    await expect(store.find(newId())).rejects.toBeInstanceOf(StoreUnavailable);
+    restore();
+    await answers(store);
+    await turn();
+    expect(errors).toEqual([]);
+  },
+);
