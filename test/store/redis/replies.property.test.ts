@@ -67,10 +67,12 @@ const { frame } = fc.letrec<{ frame: string; scalar: string; many: string }>((ti
   frame: fc.oneof({ maxDepth: 3 }, tie('scalar'), tie('many')),
 }));
 
+const unasked = fc.constantFrom('$-1\r\n', '_\r\n', '>1\r\n_\r\n', `>1\r\n${bulk('subscribe')}`);
+
 /** To the commands of a round, in turn; null: the normal reply. */
 const round = fc.record({
   replies: fc.array(fc.oneof(fc.constant(null), frame), { minLength: 1, maxLength: 8 }),
-  pushed: fc.option(frame),
+  pushed: fc.array(fc.oneof(frame, unasked), { maxLength: 2 }),
   cut: fc.boolean(),
 });
 
@@ -105,7 +107,7 @@ test.each(kinds)(
 
     await fc.assert(
       fc.asyncProperty(round, async ({ replies, pushed, cut }) => {
-        let sent = pushed ?? '';
+        let sent = pushed.join('');
         const left = [...replies];
         for (const [i, { state }] of servers.entries()) {
           state.answer = (command) => {
@@ -116,8 +118,10 @@ test.each(kinds)(
         }
         // Half of the rounds begin with a handshake.
         if (cut) for (const server of servers) server.cut();
+        const push = (raw = '') => servers.forEach((server) => void server.push(raw));
+        push(pushed[0]);
         const looked = Promise.allSettled([store.find(newId()), store.findTimed(newId())]);
-        if (pushed !== null) for (const server of servers) server.push(pushed);
+        push(pushed[1]);
         for (const found of await looked) {
           if (found.status === 'rejected') continue;
           if (found.value === undefined)

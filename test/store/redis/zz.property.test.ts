@@ -1,0 +1,139 @@
+import fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
+import { encodeRecord } from '../../../service/store/record.ts';
+import { createRedisStore } from '../../../service/store/redis.ts';
+import {
+  type Answer,
+  bulk,
+  startFakeCluster,
+  startFakeRedis,
+  startFakeSentinel,
+} from '../fake-redis.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers } from '../open-redis.ts';
+
+const SECRET = 'content-of-a-reply';
+const ROUNDS = 300;
+
+const word = fc.constantFrom(
+  'OK',
+  '',
+  SECRET,
+  '1',
+  'subscribe',
+  'message',
+  '+switch-master',
+  'MOVED 1',
+  'ASK 1 a',
+  '127.0.0.1',
+  encodeRecord(grantAt(Date.now())),
+);
+
+/** A frame of RESP2 or RESP3, often one that no Redis would send. */
+const { frame } = fc.letrec<{ frame: string; scalar: string; many: string }>((tie) => ({
+  scalar: fc.oneof(
+    word.map(bulk),
+    word.map((text) => `+${text}\r\n`),
+    word.map((text) => `-${text}\r\n`),
+    word.map((text) => `!${text.length}\r\n${text}\r\n`),
+    word.map((text) => `=${text.length + 4}\r\ntxt:${text}\r\n`),
+    fc.integer().map((number) => `:${number}\r\n`),
+    fc.constantFrom(
+      '$-1\r\n',
+      '*-1\r\n',
+      '_\r\n',
+      '#t\r\n',
+      ',1.5\r\n',
+      ',inf\r\n',
+      '(12345678901234567890\r\n',
+    ),
+    fc.constantFrom(
+      '$-2\r\n',
+      '$99\r\nab',
+      '*9\r\n',
+      '?\r\n',
+      'HTTP/1.1 400\r\n\r\n',
+      '\r\n',
+      '*x\r\n',
+      ':\r\n',
+    ),
+  ),
+  many: fc
+    .tuple(fc.constantFrom('*', '~', '>', '%'), fc.array(tie('frame'), { maxLength: 4 }))
+    .map(([type, items]) => {
+      const count = type === '%' ? Math.floor(items.length / 2) : items.length;
+      return `${type}${count}\r\n${items.join('')}`;
+    }),
+  frame: fc.oneof({ maxDepth: 3 }, tie('scalar'), tie('many')),
+}));
+
+/** To the commands of a round, in turn; null: the normal reply. */
+const round = fc.record({
+  replies: fc.array(fc.oneof(fc.constant(null), frame), { minLength: 1, maxLength: 8 }),
+  pushed: fc.option(frame),
+  cut: fc.boolean(),
+});
+
+const kinds = [
+  [
+    'server',
+    async () => {
+      const redis = await startFakeRedis();
+      return { url: `redis://127.0.0.1:${redis.port}`, servers: [redis] };
+    },
+  ],
+  ['sentinel', startFakeSentinel],
+  ['cluster', startFakeCluster],
+] as const;
+
+test.each(kinds)(
+  'Redis replies: a %s that answers anything neither ends the process nor finds a token',
+  async (_, start) => {
+    const errors: unknown[] = [];
+    const note = (error: unknown) => void errors.push(error);
+    for (const event of ['uncaughtException', 'unhandledRejection']) {
+      process.on(event, note);
+      onTestFinished(() => void process.off(event, note));
+    }
+    const { url, servers } = await start();
+    const news: string[] = [];
+    const onState = (state: string, why?: Error) => void news.push(`${state} ${why?.message}`);
+    const store = createRedisStore({ url, prefix: 'p:', timeoutMs: 300, onState });
+    onTestFinished(() => store.close());
+    await answers(store);
+    const normal = servers.map(({ state }) => state.answer);
+
+    await fc.assert(
+      fc.asyncProperty(round, async ({ replies, pushed, cut }) => {
+        let sent = pushed ?? '';
+        const left = [...replies];
+        for (const [i, { state }] of servers.entries()) {
+          state.answer = (command) => {
+            const reply = left.shift() ?? (normal[i] as Answer)(command);
+            sent += reply;
+            return reply;
+          };
+        }
+        // Half of the rounds begin with a handshake.
+        if (cut) for (const server of servers) server.cut();
+        const looked = Promise.allSettled([store.find(newId()), store.findTimed(newId())]);
+        if (pushed !== null) for (const server of servers) server.push(pushed);
+        for (const found of await looked) {
+          if (found.status === 'rejected') continue;
+          if (found.value === undefined)
+            expect(sent).toMatch(/[*~]1\r\n(\$-1|_|\*-1)\r\n|\$-1|_\r\n/);
+          else expect(sent).toContain('download');
+        }
+        for (const [i, server] of servers.entries()) {
+          server.state.answer = normal[i] as Answer;
+          server.cut();
+        }
+        await answers(store);
+        expect(await store.find(newId())).toBeUndefined();
+        expect(errors).toEqual([]);
+      }),
+      { numRuns: ROUNDS },
+    );
+    expect(news.join()).not.toContain(SECRET);
+  },
+);
