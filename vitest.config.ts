@@ -36,7 +36,7 @@ const globalSetup = ['test/dev/global-setup.ts'];
 export default defineConfig({
   test: {
     // Real servers are started, and the machine may be small or busy.
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 30_000 } },
     // Most of the time a test waits for a server.

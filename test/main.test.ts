@@ -14,6 +14,7 @@ import { type ServiceProcess, startService } from '../dev/service.ts';
 import { waitFor } from '../dev/wait.ts';
 import { startCountingProxy } from './store/counting-proxy.ts';
 import { endTogether } from './store/end-together.ts';
+import { isRoot, needRoot } from './support/need-root.ts';
 import { openRaw, requestBytes, sendRaw } from './support/raw.ts';
 import { samplesOf } from './support/samples.ts';
 
@@ -272,18 +273,19 @@ async function connectAs(gid: number, path: string): Promise<string> {
   return String(said).trim();
 }
 
-// Only root can act as other users.
-describe.runIf(process.getuid?.() === 0)('start: a socket with', () => {
+describe('start: a socket with', () => {
   const GROUP = 4711;
   const OTHERS = 65_534;
   let folder: string;
-  beforeEach(async () => {
+  beforeEach(async (context) => {
+    // Only root can act as other users.
+    needRoot(context);
     folder = await temporaryFolder();
     await chown(folder, 0, GROUP);
     // Every user may enter the folder, so the mode of the socket decides. Set-group-ID gives it the group.
     await chmod(folder, 0o2755);
   });
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(async () => void (isRoot && (await rm(folder, { recursive: true }))));
 
   test.each([
     [undefined, 0o660, 'connected', 'EACCES'],

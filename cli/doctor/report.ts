@@ -1,3 +1,4 @@
+import { withoutTokens } from '../../service/domain/without-tokens.ts';
 import { escapeControls } from '../terminal.ts';
 
 /** What a doctor prints, and whether it found nothing. */
@@ -11,8 +12,16 @@ interface Texts {
   readonly fix?: string;
 }
 
+/**
+ * A text that a site, an object store or a configuration contains, without tokens and without characters that
+ * control a terminal. Everything that a doctor prints goes through this function.
+ */
+export function harmless(text: string): string {
+  return escapeControls(withoutTokens(text));
+}
+
 /** A finding, for people: what the doctor saw, the id of its rule, the reason and the fix. */
 export function formatFinding(id: string, saw: string, { why, fix }: Texts): string {
   const lines = [`✗ ${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
-  return lines.map(escapeControls).join('\n');
+  return lines.map(harmless).join('\n');
 }

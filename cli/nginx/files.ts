@@ -1,5 +1,6 @@
-import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants } from 'node:fs';
+import { chmod, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import { Failure } from '../errors.ts';
 import { systemReason, temporaryBeside } from '../io.ts';
 import { localTemplate, readSnippet, snippetsFolder, version } from '../package.ts';
@@ -81,7 +82,8 @@ export interface Output {
 
 /**
  * Writes files below a folder. Each is replaced atomically, and none is replaced before all of them are
- * on the disk. If `check` fails, everything is as it was before.
+ * on the disk. If `check` fails, everything is as it was before. It follows no symbolic link below the folder:
+ * root could otherwise read or write a file anywhere for the owner of a folder.
  *
  * @returns the text to print
  * @throws Failure, also if a file exists and differs, unless `force` is set
@@ -100,6 +102,7 @@ export async function writeFiles(
     const unchanged: string[] = [];
     for (const [name, text] of files) {
       const path = join(folder, name);
+      await requireFolders(folder, path);
       const existing = await read(path);
       if (text === existing) unchanged.push(path);
       else written.set(path, { text, isNew: existing === undefined });
@@ -110,14 +113,11 @@ export async function writeFiles(
         `no files were written: these exist and differ:${differ.join('')}\nUse --force to overwrite them.`,
       );
     }
-    for (const [named, { text, isNew }] of written) {
-      const first = await mkdir(dirname(named), { recursive: true });
-      if (first !== undefined) undo.push(() => rm(first, { recursive: true }));
-      // Follow a symbolic link instead of replacing it.
-      const path = await realpath(named).catch(() => named);
+    for (const [path, { text, isNew }] of written) {
+      undo.push(...(await makeFolders(dirname(path))));
       const [temporary, backup] = [temporaryBeside(path), temporaryBeside(path)];
       temporaries.push(temporary, backup);
-      await writeFile(temporary, text, { flag: 'wx', mode: 0o644 });
+      await write(temporary, text);
       replace.push(() => rename(temporary, path));
       // A second name of the same file keeps its owner and mode.
       if (!isNew) await link(path, backup);
@@ -141,11 +141,61 @@ export async function writeFiles(
   }
 }
 
+/** @throws Failure if a folder between these two is a symbolic link */
+async function requireFolders(folder: string, path: string): Promise<void> {
+  const parts = dirname(path).slice(folder.length).split(sep).filter(Boolean);
+  for (let at = 1; at <= parts.length; at += 1) {
+    const parent = join(folder, ...parts.slice(0, at));
+    if ((await entry(parent))?.isSymbolicLink()) throw isLink(parent);
+  }
+}
+
+function isLink(path: string): Failure {
+  return new Failure(
+    `no files were written: ${escapeControls(path)} is a symbolic link, which this command does not follow. ` +
+      'Replace it with a file or folder.',
+  );
+}
+
 async function read(path: string): Promise<string | undefined> {
+  const found = await entry(path);
+  if (found === undefined) return undefined;
+  if (found.isSymbolicLink()) throw isLink(path);
+  // Opening a named pipe would wait for a writer.
+  if (!found.isFile())
+    throw new Failure(`no files were written: ${escapeControls(path)} is not a file`);
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+async function entry(path: string) {
+  return lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
     throw error;
+  });
+}
+
+/** Creates a folder and those above it, and returns what removes them again. */
+async function makeFolders(folder: string): Promise<readonly (() => Promise<unknown>)[]> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return [];
+  // Workers of nginx read the pages, whatever umask root has.
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    await chmod(made, 0o755);
+  }
+  return [() => rm(first, { recursive: true })];
+}
+
+async function write(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(text);
+    await file.chmod(0o644);
+  } finally {
+    await file.close();
   }
 }

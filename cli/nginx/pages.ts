@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import { given } from '../config.ts';
@@ -50,10 +50,15 @@ function known(names: Iterable<string>, pages: readonly string[]): string {
   return `the name of a page: ${shared.join(', ')}, or in the folder of a language such as en/: ${pages.join(', ')}`;
 }
 
-/** The files in a folder and in its folders, in order. */
+/** The files in a folder and in its folders, in order. @throws Error if one of them is a symbolic link */
 function filesBelow(folder: string): ReadonlyMap<string, string> {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => !statSync(join(folder, name)).isDirectory())
+    .filter((name) => {
+      const entry = lstatSync(join(folder, name));
+      // Root would copy a file that the owner of the folder may not read.
+      if (entry.isSymbolicLink()) throw new Error(`${name} is a symbolic link`);
+      return !entry.isDirectory();
+    })
     .sort();
   return new Map(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 }

@@ -37,7 +37,7 @@ const FORMS: Readonly<Record<keyof typeof SHOWN, (text: string) => string | unde
   word: (text) => (text.length <= 12 ? readable(text) : undefined),
   // After a colon, only a port, the rest of an IPv6 address, or the // of a URL.
   address: (text) => (/^\d*$|^(?!.*[g-z]:[^\d/]).*[.:]/is.test(text) ? readable(text) : undefined),
-  path: (text) => (text.includes('/') ? readable(text) : undefined),
+  path: (text) => (/\/|\.(ya?ml|json|pem|crt)$/.test(text) ? readable(text) : undefined),
   url: (text) => originOf(text),
 };
 

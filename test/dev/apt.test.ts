@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { privateApt } from '../../dev/debian/apt.ts';
@@ -36,6 +36,8 @@ const control = ({ name, version, depends }: Package) =>
 async function build(each: Package): Promise<string> {
   const root = join(folder, each.name);
   await mkdir(join(root, 'DEBIAN'), { recursive: true });
+  // dpkg-deb rejects a folder that only its owner may read, as with umask 077.
+  await chmod(join(root, 'DEBIAN'), 0o755);
   await writeFile(join(root, 'DEBIAN', 'control'), `${control(each)}\n`);
   const archive = `${each.name}_${each.version}_all.deb`;
   execFileSync('dpkg-deb', ['--root-owner-group', '-b', root, join(folder, archive)]);

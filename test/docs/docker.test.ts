@@ -13,6 +13,7 @@ import { launch } from '../../dev/process.ts';
 import { startRedis } from '../../dev/redis.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
+import { needRoot } from '../support/need-root.ts';
 import {
   build,
   execForm,
@@ -203,7 +204,8 @@ describe('Docker: the image, started as in compose.yaml', () => {
     expect(readdirSync(join(app, 'dist/cli'))).toEqual(['postern.js']);
   });
 
-  test.runIf(process.getuid?.() === 0)('gives the folder of the socket to nginx', async () => {
+  test('gives the folder of the socket to nginx', async (context) => {
+    needRoot(context);
     const { uid, gid, mode } = await stat(join(root, 'run/postern'));
     expect({ uid, gid, mode: mode & 0o7777 }).toEqual({ uid: 65532, gid: 101, mode: 0o2750 });
   });

@@ -39,13 +39,13 @@ export const LUA: Variant = {
       site: {
         tool,
         main: `
-          load_module ${moduleOf(NDK, 'ndk_http_module.so')};
-          load_module ${moduleOf(PACKAGE, 'ngx_http_lua_module.so')};`,
+          load_module "${moduleOf(NDK, 'ndk_http_module.so')}";
+          load_module "${moduleOf(PACKAGE, 'ngx_http_lua_module.so')}";`,
         http: `lua_package_path "${luaPath};;";`,
         server: `
           location /download/ {
             set $bench_redis_port ${redis.port};
-            access_by_lua_file ${gate};
+            access_by_lua_file "${gate}";
           }
           location /protected/ { internal; alias ${files}/; }`,
       },

@@ -4,7 +4,7 @@ import type { Mount } from '../../../service/domain/mount.ts';
 import { UsageError } from '../../errors.ts';
 import { systemReason } from '../../io.ts';
 import { escapeControls } from '../../terminal.ts';
-import { type Diagnosis, formatFinding } from '../report.ts';
+import { type Diagnosis, formatFinding, harmless } from '../report.ts';
 import { httpOf } from './context.ts';
 import { diskFiles, dumpedFiles, load, withoutMessages } from './load.ts';
 import { deliveryRules } from './rules/delivery.ts';
@@ -67,7 +67,7 @@ export function diagnoseText(printed: string, name: string, options: DoctorOptio
   const [gates, internals] = [site.gates.length, site.internals.length];
   if (options.json) {
     const findings = traps.map(({ rule, at: { file, line }, seen, why, fix }) => {
-      return { rule, file, line, seen, why, fix };
+      return { rule, file: harmless(file), line, seen: harmless(seen), why, fix: harmless(fix) };
     });
     const counts = { files: files.length, gates, internal_locations: internals };
     return { ok, text: `${JSON.stringify({ findings, ...counts })}\n` };

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../api-client.ts';
 import { Failure, UsageError } from '../../errors.ts';
 import { createProgress, escapeControls, type Progress, print } from '../../terminal.ts';
+import { harmless } from '../report.ts';
 import type { Check, Checks } from './check.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
 import { cacheChecks, deliveryChecks } from './checks/delivery.ts';
@@ -10,14 +11,7 @@ import { locationChecks } from './checks/locations.ts';
 import { addressChecks, spoofedChecks } from './checks/spoofed.ts';
 import { tokenChecks } from './checks/tokens.ts';
 import { NoAnswer, sendRequest } from './http.ts';
-import {
-  exitCode,
-  formatReport,
-  formatReportJson,
-  harmless,
-  type Report,
-  type Row,
-} from './report.ts';
+import { exitCode, formatReport, formatReportJson, type Report, type Row } from './report.ts';
 import { endpointOf, findCanary } from './set-up.ts';
 import { createDoctorApi, type TestedSite } from './site.ts';
 
@@ -68,7 +62,8 @@ export async function attackSite(
     progress.end();
     if (stopping.signal.aborted) return INTERRUPTED;
     if (!(error instanceof Failure) || error instanceof UsageError) throw error;
-    process.stderr.write(`postern: ${error.message}\n`);
+    const lines = error.message.split('\n').map(harmless);
+    process.stderr.write(`postern: ${lines.join('\n')}\n`);
     return SET_UP_FAILED;
   } finally {
     for (const signal of SIGNALS) process.removeListener(signal, stop);
@@ -135,13 +130,19 @@ function selected(all: Checks, only: readonly string[] | undefined): (readonly [
   throw new UsageError(`--only: unknown check ${escapeControls(unknown)}; the checks are ${known}`);
 }
 
+const MAX_TEXT = 400;
+
+function short(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
 async function rowOf(id: string, check: Check, site: TestedSite): Promise<Row> {
   const { title, why, fix } = check;
   try {
     const result = await check.run(site);
-    return { id, title, why, fix, ...result, saw: harmless(result.saw) };
+    return { id, title, why, fix, ...result, saw: short(harmless(result.saw)) };
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    return { id, title, verdict: 'untested', saw: harmless(`no answer: ${error.message}`) };
+    return { id, title, verdict: 'untested', saw: short(harmless(`no answer: ${error.message}`)) };
   }
 }

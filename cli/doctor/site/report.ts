@@ -1,5 +1,3 @@
-import { withoutTokens } from '../../../service/domain/without-tokens.ts';
-import { escapeControls } from '../../terminal.ts';
 import { formatFinding } from '../report.ts';
 import type { CheckResult, Verdict } from './check.ts';
 
@@ -55,12 +53,4 @@ export function formatReportJson({ rows, ...rest }: Report): string {
 export function exitCode(rows: readonly Row[]): 0 | 1 | 2 {
   if (rows.some(({ verdict }) => verdict === 'failed')) return 1;
   return rows.some(({ verdict }) => verdict === 'untested') ? 2 : 0;
-}
-
-const MAX_TEXT = 400;
-
-/** A text from the site, without tokens and without characters that control a terminal. */
-export function harmless(text: string): string {
-  const bare = withoutTokens(text);
-  return escapeControls(bare.length > MAX_TEXT ? `${bare.slice(0, MAX_TEXT)}…` : bare);
 }

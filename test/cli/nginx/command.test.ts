@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
+import { isRoot } from '../../support/need-root.ts';
 import { directives, parseNginx } from '../../support/nginx-tree.ts';
-import { type Ended, postern } from '../postern.ts';
+import { type Ended, postern, program } from '../postern.ts';
 import { inlined } from './plan.ts';
 
 let folder: string;
@@ -417,12 +419,53 @@ describe('nginx --out', () => {
     expect(await text(site)).toContain('location ^~ /download/ {');
   });
 
-  test('a symbolic link stays a link', async () => {
+  test.each([
+    ['conf.d/00-postern.conf', '../../private'],
+    ['conf.d/00-postern.conf', '../../nowhere'],
+    ['conf.d', '..'],
+    ['postern', '../elsewhere'],
+    ['postern/sites', '../../elsewhere'],
+  ])('neither reads nor writes through the symbolic link %s to %s', async (link, to) => {
+    await mkdir(join(folder, 'elsewhere'));
+    await writeFile(join(folder, 'private'), 'mine');
+    await mkdir(join(folder, 'nginx', dirname(link)), { recursive: true });
+    await symlink(to, join(folder, 'nginx', link));
+    const before = (await readdir(folder, { recursive: true })).sort();
+    for (const force of [[], ['--force']]) {
+      const { code, stdout, stderr } = await run([...OUT, ...force]);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(`nginx/${link} is a symbolic link`);
+      expect(stderr).not.toContain('mine');
+    }
+    expect((await readdir(folder, { recursive: true })).sort()).toEqual(before);
+    expect(await readFile(join(folder, 'private'), 'utf8')).toBe('mine');
+  });
+
+  test('does not wait for a named pipe in place of a file', async () => {
     await mkdir(join(folder, 'nginx', 'conf.d'), { recursive: true });
-    await writeFile(join(folder, 'real.conf'), 'mine');
-    await symlink('../../real.conf', join(folder, 'nginx', 'conf.d/00-postern.conf'));
-    await done([...OUT, '--force']);
-    expect(await readFile(join(folder, 'real.conf'), 'utf8')).toContain('upstream postern {');
+    execFileSync('mkfifo', [join(folder, 'nginx', 'conf.d/00-postern.conf')]);
+    const { code, stderr } = await run([...OUT, '--force']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('00-postern.conf is not a file')]);
+  });
+
+  test('the folder itself may be a symbolic link', async () => {
+    await mkdir(join(folder, 'elsewhere'));
+    await symlink('elsewhere', join(folder, 'nginx'));
+    await done(OUT);
+    expect(await readdir(join(folder, 'elsewhere'))).toContain('postern');
+  });
+
+  test('nginx can read the files that a user with umask 077 writes', async () => {
+    const command = `umask 077 && exec "$@"`;
+    const words = ['-c', command, 'sh', process.execPath, program, 'nginx', ...OUT];
+    execFileSync('sh', words, {
+      stdio: 'pipe',
+      cwd: folder,
+      env: { PATH: process.env.PATH, ...USUAL },
+    });
+    const names = ['conf.d', 'postern', 'postern/pages/en', site, 'postern/http.conf'];
+    const modes = names.map(async (name) => (await stat(join(folder, 'nginx', name))).mode & 0o777);
+    expect(await Promise.all(modes)).toEqual([0o755, 0o755, 0o755, 0o644, 0o644]);
   });
 
   test('local.conf is written once, and never replaced', async () => {
@@ -449,7 +492,8 @@ describe('nginx --out', () => {
     expect(await readdir(join(folder, 'nginx', 'postern')).catch(() => [])).toEqual([]);
   });
 
-  test.runIf(process.getuid?.() !== 0)('a folder that cannot be written is an error', async () => {
+  test('a folder that cannot be written is an error', async ({ skip }) => {
+    if (isRoot) skip('root can write everywhere');
     await mkdir(join(folder, 'nginx'));
     await chmod(join(folder, 'nginx'), 0o555);
     expect(await run(OUT)).toMatchObject({

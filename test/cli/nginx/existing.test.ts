@@ -1,6 +1,7 @@
 import { chmod, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { findOnPath } from '../../../dev/find-on-path.ts';
 import { freePorts } from '../../../dev/ports.ts';
 import { tryRun } from '../../../dev/run.ts';
 import { findTool } from '../../../dev/tools.ts';
@@ -137,6 +138,8 @@ describe('nginx --out: a site that exists', () => {
   test('without nginx, reads the files, and says that nothing was tested', async () => {
     const { folder, run } = await machine(SHOP);
     await program(join(folder, 'other', 'node'), '');
+    // The command also looks in /usr/sbin, after PATH.
+    if (findOnPath('nginx', '')) await program(join(folder, 'other', 'nginx'), 'exit 127');
     const done = await run(WORDS, join(folder, 'other'));
     expect(notes(done)).toEqual([
       expect.stringContaining('writes tokens'),

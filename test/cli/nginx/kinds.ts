@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
+import { isRoot } from '../../support/need-root.ts';
 
 /** A kind of value that an option takes, and the word that nginx must read of it. */
 export interface Kind {
@@ -76,7 +77,8 @@ export const KINDS: readonly Kind[] = [
       path.map((one) => `unix:${one}`),
     ),
     word: (value) => value,
-    askable: (value) => /^\d+$/.test(value),
+    // Only root may bind to the lower ports.
+    askable: (value) => /^\d+$/.test(value) && (isRoot || Number(value) >= 1024),
   },
   {
     option: '--server-name',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { harmless } from '../../../../cli/doctor/site/report.ts';
+import { harmless } from '../../../../cli/doctor/report.ts';
 import { newToken } from '../../../../service/domain/token.ts';
 
 test('doctor URL: the report contains no token in any encoding', () => {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { openApi } from '../../../../cli/api-client.ts';
@@ -192,6 +194,37 @@ test('doctor URL: a token in a response of the site is not printed', async ({ on
     expect(stdout + stderr).not.toContain('ps_');
   }
 });
+
+/** Each response repeats the token of the request, beside characters that control a terminal. */
+const HOSTILE: Readonly<Record<string, (token: string) => string>> = {
+  'a redirect': (token) =>
+    `HTTP/1.1 302 Found\r\nLocation: https://a.example/~${token}/\x1b]0;x\x07\xe2\x80\xae\r\n\r\n`,
+  'a denial': (token) =>
+    `HTTP/1.1 403 \x1b[2J${token}\r\nWWW-Authenticate: \x1b[2J${token}\r\n\r\n\x1b[2J${token}`,
+  'a broken response': (token) => `\x1b[2J${token} 200\r\n\r\n`,
+};
+
+test.for(Object.entries(HOSTILE))(
+  'doctor URL: its error about %s of the site shows no token and no control character',
+  async ([, respond], { onTestFinished }) => {
+    const server = createServer((socket) => {
+      socket.once('data', (request) => {
+        const [, token = ''] = /token=([\w-]+)/.exec(String(request)) ?? [];
+        socket.end(respond(token), 'latin1');
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+    for (const words of [[], ['--json']]) {
+      const { code, stdout, stderr } = await site.run('--connect', `127.0.0.1:${port}`, ...words);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).not.toMatch(/ps_|(?!\n)[\p{Cc}\p{Cf}]/u);
+      expect(stderr).toMatch(/^postern: http:.+\n$/);
+    }
+  },
+);
 
 test('doctor URL: changes nothing on a site that allows WebDAV methods', async ({
   onTestFinished,
