@@ -77,7 +77,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
   const { v, c, m, p, i, x, j, y, E, P: pinHash } = fields;
-  if (v !== versionOf(fields)) throw unreadable(`of unknown layout ${v}`);
+  if (v !== versionOf(fields)) throw unreadable('of another layout');
   if (fields.N !== undefined && !isCount(fields.N, 1)) throw unreadable(LACKING);
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   if (fields.h !== undefined && !isConfirm) throw unreadable(LACKING);

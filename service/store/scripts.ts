@@ -288,3 +288,8 @@ for _, call in ipairs(calls) do
 end
 return forbidden
 `;
+
+/** The commands that this script calls. */
+export const CHECKED_COMMANDS: readonly string[] = [
+  ...new Set([...FORBIDDEN.matchAll(/\{'([A-Z]+)'/g)].map(([, name = '']) => name)),
+];

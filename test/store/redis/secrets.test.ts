@@ -1,0 +1,204 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { startRedis } from '../../../dev/redis.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { openEventStore, openStore } from '../../../service/store/store.ts';
+import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { grantAt, newId } from '../grants.ts';
+import { observerOf } from '../observer.ts';
+
+// No text of a server is in the log, in /readyz or in an error: it may quote a password or a record.
+
+const PASSWORD = 'PASSWORD-OF-REDIS';
+const SENTINEL_PASSWORD = 'PASSWORD-OF-SENTINELS';
+const RECORD = 'SECRET-OF-RECORD';
+/** A word that looks like the code of an error, and one that is a name. */
+const WORD = 'TOPSECRET';
+const SECRETS = new RegExp([PASSWORD, SENTINEL_PASSWORD, RECORD, WORD].join('|'), 'i');
+
+function opened(url: string) {
+  const { log, lines, parsed } = keptLog();
+  const sentinel = { password: SENTINEL_PASSWORD };
+  const options = { url, prefix: 'postern:', timeoutMs: 250, replicas: 1, sentinel };
+  const store = openStore(options, log, observerOf());
+  const events = openEventStore(options);
+  onTestFinished(async () => {
+    await Promise.all([store.close(), events.close()]);
+  });
+  const { ask } = createAsked({ store, log });
+  const said: string[] = [];
+  /** Everything that a person can see after each operation has been tried. */
+  async function shown(): Promise<string> {
+    const grant = grantAt(Date.now(), { client: RECORD, covers: `/download/${RECORD}` });
+    const id = newId();
+    const requester = { cookies: [], newCookie: newId(), address: '192.0.2.1' };
+    const outcomes = await Promise.allSettled([
+      store.issue([[id, grant]]),
+      store.find(id),
+      store.findTimed(id),
+      store.redeem(id, requester, true),
+      store.revoke(id, RECORD),
+      store.revokeSubject(RECORD, 'u'),
+      store.list(RECORD, {}, 10),
+      store.prolong(id, RECORD, Date.now() + 1000),
+      store.revokeExternal(id),
+      store.check(),
+      events.add([{ id, body: RECORD, cause: 'application' }]),
+      events.take(1),
+    ]);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue;
+      const error: Error = outcome.reason;
+      said.push(error.message, JSON.stringify(error, Object.getOwnPropertyNames(error)));
+      log.error({ err: error, reason: error.message }, 'an operation failed');
+    }
+    const { body } = await ask('GET /readyz', { key: '' });
+    said.push(JSON.stringify(body));
+    return [...said, ...lines].join('\n');
+  }
+  return { shown, parsed };
+}
+
+/** Redis quotes the arguments of a command that it does not know. */
+const withoutLogin = ['AUTH', 'HELLO'].flatMap((name) => ['--rename-command', name, '']);
+
+test.each([
+  ['redis+sentinel://', '/main', /A server that POSTERN_STORE names is not a sentinel/],
+  ['redis://', '/0', /ERR to AUTH/],
+])(
+  'Redis errors: a password that a real server without AUTH quotes is not shown, at %s',
+  async (scheme, path, expected) => {
+    const redis = await startRedis({ args: withoutLogin });
+    onTestFinished(() => redis.stop());
+    const { shown, parsed } = opened(`${scheme}:${PASSWORD}@127.0.0.1:${redis.port}${path}`);
+    await waitFor(() => parsed().some(({ redis }) => redis !== undefined), { what: 'a log line' });
+    expect(await shown()).not.toMatch(SECRETS);
+    expect(await shown()).toMatch(expected);
+  },
+);
+
+type Answer = (command: readonly string[]) => string;
+
+const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+const list = (...items: string[]) => `*${items.length}\r\n${items.join('')}`;
+const quoted = (command: readonly string[]) =>
+  `with args beginning with: ${command.map((word) => `'${word}'`).join(' ')}`;
+
+/** A server that answers each command with a text, and greets each connection with one. */
+async function startQuoting(answer: Answer, greeting = ''): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    if (greeting !== '') socket.write(greeting);
+    let rest = '';
+    socket.on('data', (data) => {
+      const words = (rest + data.toString()).split('\r\n');
+      rest = '';
+      // `*2`, then `$length` and the word, for each.
+      while (words.length > 1) {
+        const count = Number(words[0]?.slice(1));
+        if (words.length < 2 * count + 2) break;
+        const [, ...parts] = words.splice(0, 2 * count + 1);
+        socket.write(answer(parts.filter((_, i) => i % 2 === 1)));
+      }
+      rest = words.join('\r\n');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** As Redis answers a login: the other commands follow. */
+const loggedIn =
+  (answer: Answer): Answer =>
+  (command) => {
+    const name = command[0]?.toLowerCase() ?? '';
+    if (name === 'hello') return `-ERR unknown command 'HELLO', ${quoted(command)}\r\n`;
+    return ['auth', 'select', 'client'].includes(name) ? '+OK\r\n' : answer(command);
+  };
+
+const info = [
+  'redis_version:7.2.0',
+  'role:master',
+  'master_replid:abc',
+  'connected_slaves:1',
+  'maxmemory_policy:noeviction',
+];
+
+/** Accepts every write, so that only some replies are hostile. */
+const healthy =
+  (answer: Answer): Answer =>
+  (command) => {
+    const [name = ''] = command;
+    const own = answer(command);
+    if (own !== '') return own;
+    if (name === 'info') return bulk(info.join('\r\n'));
+    return name === 'wait' ? ':1\r\n' : name === 'eval' ? '*0\r\n' : '+OK\r\n';
+  };
+
+const always = (text: string): Answer => loggedIn((command) => `${text} ${quoted(command)}\r\n`);
+const only = (name: string, reply: string): Answer =>
+  loggedIn(healthy((command) => (command[0] === name ? reply : '')));
+
+const hostile: Record<string, { answer: Answer; greeting?: string }> = {
+  'AUTH with its arguments': { answer: (command) => `-ERR unknown, ${quoted(command)}\r\n` },
+  'a code that is a secret': { answer: (command) => `-${WORD} ${quoted(command)}\r\n` },
+  'a code that is a secret, after the login': { answer: always(`-${WORD}`) },
+  ...Object.fromEntries(
+    ['ERR', 'WRONGPASS', 'NOAUTH', 'NOPERM', 'READONLY', 'LOADING', 'OOM', 'CLUSTERDOWN'].map(
+      (code) => [code, { answer: always(`-${code} ${WORD}`) }],
+    ),
+  ),
+  'MOVED to a name': { answer: loggedIn(() => `-MOVED 1 ${WORD}.invalid:1\r\n`) },
+  'ASK to a name': { answer: loggedIn(() => `-ASK 1 ${WORD}.invalid:1\r\n`) },
+  'a greeting': { answer: always('-ERR'), greeting: `+${WORD} ${PASSWORD}\r\n` },
+  'a greeting that is an error': { answer: always('-ERR'), greeting: `-ERR ${PASSWORD}\r\n` },
+  'a greeting that is not Redis': { answer: always('-ERR'), greeting: `${PASSWORD}\r\n` },
+  'more replies than commands': { answer: loggedIn((c) => `+${WORD}\r\n+${quoted(c)}\r\n`) },
+  'a reply that is not Redis': { answer: loggedIn((c) => `?${WORD} ${quoted(c)}\r\n`) },
+  'a list of secrets for EVAL': { answer: only('eval', list(bulk(WORD), bulk(PASSWORD))) },
+  'a secret for EVAL': { answer: only('eval', bulk(WORD)) },
+  'a secret as the version': { answer: only('info', bulk(`redis_version:${WORD}`)) },
+  'an old version with a secret': { answer: only('info', bulk(`redis_version:6.${WORD}`)) },
+  'a secret as the policy': {
+    answer: only('info', bulk([...info.slice(0, -1), `maxmemory_policy:${WORD}`].join('\r\n'))),
+  },
+  'a secret for WAIT': { answer: only('wait', `-ERR ${WORD}\r\n`) },
+  'a record with a secret': { answer: only('mget', list(bulk(`{"v":"${WORD}"}`))) },
+  'a record that is a secret': { answer: only('mget', list(bulk(WORD))) },
+  'a name of a secret as the master': {
+    answer: loggedIn(([name]) =>
+      name === 'sentinel' ? list(bulk(`${WORD}.invalid`), bulk('1')) : `-ERR ${WORD}\r\n`,
+    ),
+  },
+  'names of secrets as nodes': {
+    answer: loggedIn(([name]) =>
+      name === 'cluster'
+        ? list(list(':0\r\n', ':16383\r\n', list(bulk(`${WORD}.invalid`), ':1\r\n')))
+        : `-ERR ${WORD}\r\n`,
+    ),
+  },
+};
+
+test.each(
+  Object.keys(hostile).flatMap((name) =>
+    ['redis://', 'redis+sentinel://', 'redis+cluster://'].map((scheme) => [name, scheme] as const),
+  ),
+)(
+  'Redis errors: nothing of a server that answers with %s is shown, at %s',
+  async (name, scheme) => {
+    const { answer, greeting } = hostile[name] as (typeof hostile)[string];
+    const port = await startQuoting(answer, greeting);
+    const path = scheme === 'redis+sentinel://' ? '/main' : '';
+    const { shown, parsed } = opened(`${scheme}:${PASSWORD}@127.0.0.1:${port}${path}`);
+    await shown();
+    await waitFor(() => parsed().some(({ redis }) => redis !== undefined), { what: 'a log line' });
+    expect(await shown()).not.toMatch(SECRETS);
+  },
+);
