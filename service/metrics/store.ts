@@ -55,6 +55,12 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
     '1 if the store answered the last operation, 0 if it did not or if there is no connection.',
     () => up,
   );
+  let evicting = 0;
+  gauge(
+    'postern_store_evicting',
+    '1 if a master of Redis has another maxmemory-policy than noeviction.',
+    () => evicting,
+  );
 
   /** `count` gets the result and the arguments. */
   function timed<Args extends unknown[], T>(
@@ -91,6 +97,9 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
       },
       confirmed: (isConfirmed: boolean) =>
         confirmations[isConfirmed ? 'confirmed' : 'unconfirmed'].inc(),
+      evicts(isEvicting: boolean): void {
+        evicting = Number(isEvicting);
+      },
       redirected: () => redirections.inc(),
       failedOver: (seconds: number) => failovers.observe(seconds),
     },

@@ -6,8 +6,10 @@ import { decodeRecord } from './record.ts';
 /** The value of a grant's key. */
 export type Stored = Grant | 'revoked' | undefined;
 
+type Reading = Pick<Connection, 'mget' | 'mgetTimed' | 'assertMaster' | 'failureOf'>;
+
 /** Reads grants by their keys. An invalid record does not affect the others. */
-export function createRead(connection: Connection): (key: string) => Promise<Stored> {
+export function createRead(connection: Reading): (key: string) => Promise<Stored> {
   const get = batched(connection, connection.mget, (records) => records.map(decoded));
   return (key) => get(key).then(valueOrThrow);
 }
@@ -22,7 +24,7 @@ interface TimedStored {
  * As `createRead`, with the remaining lifetime by Redis' clock, so that no two clocks are compared.
  * The reply may be as old as the command, so the time since the command is subtracted.
  */
-export function createReadTimed(connection: Connection): (key: string) => Promise<TimedStored> {
+export function createReadTimed(connection: Reading): (key: string) => Promise<TimedStored> {
   const get = batched(connection, connection.mgetTimed, (records, passed) =>
     records.map(([record, leftMs]) => ({ stored: decoded(record), leftMs: leftMs - passed })),
   );
@@ -63,7 +65,7 @@ interface Batch<V> {
  * @param resultsOf returns the results in the order of the keys; `passed`: milliseconds since the command
  */
 function batched<R, V>(
-  connection: Connection,
+  connection: Reading,
   send: (keys: string[]) => Promise<R>,
   resultsOf: (reply: R, passed: number) => readonly V[],
 ): (key: string) => Promise<V | undefined> {

@@ -21,6 +21,8 @@ export interface StoreObserver {
   confirmed(isConfirmed: boolean): void;
   /** A cluster sent a command to another master. */
   redirected(): void;
+  /** Whether a master may evict keys. */
+  evicts(isEvicting: boolean): void;
   /** Another master answers; the time since the first failure. */
   failedOver(seconds: number): void;
 }

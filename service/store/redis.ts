@@ -5,6 +5,7 @@ import { checkedUrl } from './access.ts';
 import { createRead, createReadTimed, type Stored } from './batched.ts';
 import { type ConnectOptions, type Reply, replyOrThrow } from './connection.ts';
 import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
+import { createEvictionGuard } from './eviction.ts';
 import { createStoreHealth } from './health.ts';
 import { createEnter, createIssuing, type Enter } from './issuing.ts';
 import { createKeys } from './keys.ts';
@@ -19,7 +20,7 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly prefix: string;
   /** How many replicas must confirm a revocation or a new requester; 0: none. */
   readonly replicas?: number;
-  /** Called for each new connection if there is something that an operator should change. */
+  /** Called if something that an operator should change is new. */
   readonly onWarning?: (warning: string) => void;
   readonly now?: () => number;
 }
@@ -37,42 +38,48 @@ const PAGE = 1000;
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now, replicas: wanted = 0 } = options;
   const { kind } = checkedUrl(options.url);
-  const connection = connect(
-    {
-      ...options,
-      onState(state, failure) {
-        options.onState?.(state, failure);
-        if (state === 'up') void warn();
-      },
-    },
-    async () => {
-      const written = writeAll().then((replies) => replies.forEach(replyOrThrow));
-      await Promise.all([written, replicas?.learn()]);
-    },
-  );
+  const connection = connect(options, async () => {
+    const written = writeAll().then((replies) => replies.forEach(replyOrThrow));
+    // Even if no write is accepted: a full Redis has tokens that can be looked up.
+    const checked = connection.infos('memory', 'replication').then(health.warn);
+    await Promise.all([written, checked, replicas?.learn()]);
+    eviction.requireAccepted();
+  });
   const replicas =
     wanted > 0
       ? createReplicas(connection, { ...options, wanted, key: `${prefix}confirmed` })
       : undefined;
   const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
-  const health = createStoreHealth(connection, { kind, prefix, wanted, replicas, writeAll });
-  const { redis } = connection;
-  const read = createRead(connection);
-  const readTimed = createReadTimed(connection);
+  const eviction = createEvictionGuard(options.observer);
+  const { onWarning } = options;
+  const health = createStoreHealth(connection, {
+    ...{ kind, prefix, wanted, replicas, eviction, onWarning, writeAll },
+  });
+  const { redis, mget, mgetTimed, failureOf } = connection;
+  const reading = { mget, mgetTimed, failureOf, assertMaster: assertUsable };
+  const read = createRead(reading);
+  const readTimed = createReadTimed(reading);
   const keys = createKeys(prefix);
 
+  /** Throws if no reply of this Redis may be used. */
+  function assertUsable(): void {
+    connection.assertMaster();
+    eviction.assertAccepted();
+  }
+
   /** Every failure of Redis is a `StoreUnavailable`. */
-  async function reply<T>(command: Promise<T>): Promise<T> {
+  async function reply<T>(command: () => Promise<T>): Promise<T> {
     try {
-      return await command;
+      assertUsable();
+      return await command();
     } catch (error) {
-      throw connection.failureOf(error as Error);
+      throw failureOf(error as Error);
     }
   }
 
   /** Sends whole scripts, not their digests, which Redis loses when it restarts. */
   const run: scripts.Run = (script, names, args) =>
-    reply(redis.eval(script, names.length, ...names, ...args));
+    reply(() => redis.eval(script, names.length, ...names, ...args));
 
   async function writeAll(): Promise<readonly Reply[]> {
     const masters = connection.masterNames();
@@ -83,11 +90,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         return ['set', key, now(), 'PX', 1000];
       }),
     );
-  }
-
-  async function warn(): Promise<void> {
-    const warning = await health.warning();
-    if (warning !== undefined) options.onWarning?.(warning);
   }
 
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
@@ -110,17 +112,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     for (;;) {
       // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
       const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
-      const ids = await reply(redis.zrange(index, 0, String(PAGE - 1)));
+      const ids = await reply(() => redis.zrange(index, 0, String(PAGE - 1)));
       if (ids.length === 0) return ended;
       // Together: an unhandled rejection would end the process.
       const [, gone] = await Promise.all([
-        reply(connection.unlink(ids.map(keys.uses))),
-        reply(connection.unlink(ids.map(keys.grant))),
+        reply(() => connection.unlink(ids.map(keys.uses))),
+        reply(() => connection.unlink(ids.map(keys.grant))),
       ]);
       ended += gone;
       await confirmGrants?.();
       // Last, so that the next revocation or list finishes an interrupted one.
-      await reply(redis.zrem(index, ...ids));
+      await reply(() => redis.zrem(index, ...ids));
     }
   }
 
@@ -140,7 +142,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   return {
     find,
     findExternal,
-    issue: (issued) => reply(issue(issued)),
+    issue: (issued) => reply(() => issue(issued)),
 
     async findTimed(id) {
       const { stored, leftMs } = await readTimed(keys.grant(id));
@@ -149,13 +151,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async requesters(id) {
-      return decodeRequesters(await reply(redis.hgetall(keys.uses(id))));
+      return decodeRequesters(await reply(() => redis.hgetall(keys.uses(id))));
     },
 
     addDelivered,
 
     async delivered(id) {
-      const field = await reply(redis.hget(keys.uses(id), DELIVERED_FIELD));
+      const field = await reply(() => redis.hget(keys.uses(id), DELIVERED_FIELD));
       return field === null ? undefined : decodeDelivered(field);
     },
 
@@ -198,7 +200,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async prolong(id, client, expiresAt) {
-      const grant = await reply(prolong(id, client, expiresAt));
+      const grant = await reply(() => prolong(id, client, expiresAt));
       // Not awaited: if the mark stays, the next change of the end is confirmed without need.
       if (replicas && grant) redis.hdel(keys.uses(id), 'we').catch(() => {});
       return grant;

@@ -2,5 +2,6 @@ import type { StoreObserver } from '../../service/store/connection.ts';
 
 /** An observer with the functions that the test needs. */
 export function observerOf(more: Partial<StoreObserver> = {}): StoreObserver {
-  return { connected() {}, confirmed() {}, redirected() {}, failedOver() {}, ...more };
+  const none = { connected() {}, confirmed() {}, redirected() {}, evicts() {}, failedOver() {} };
+  return { ...none, ...more };
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { type StoreUnavailable, Unconfirmed } from '../../service/domain/store.ts';
 import type { Connection } from '../../service/store/connection.ts';
 import { createReplicas } from '../../service/store/replicas.ts';
+import { observerOf } from './observer.ts';
 
 /** A master with a replica, and what its second connection was sent. */
 function createMaster(id: string) {
@@ -58,12 +59,7 @@ function createReplicated(names = ['a', 'b']) {
     timeoutMs: 250,
     wanted: 1,
     key: 'k',
-    observer: {
-      confirmed: (isConfirmed) => void confirmations.push(isConfirmed),
-      connected() {},
-      failedOver() {},
-      redirected() {},
-    },
+    observer: observerOf({ confirmed: (isConfirmed) => void confirmations.push(isConfirmed) }),
   });
   const server = (name: string) => servers[name] as ReturnType<typeof createMaster>;
   return { connection, masters, replicas, server, confirmations };

@@ -42,14 +42,6 @@ test('Redis full: the tokens of a subject can be revoked', async () => {
   expect(await store.revokeSubject('web', 'u')).toBe(1);
 });
 
-test('Redis: an eviction policy that may drop tokens is reported', async () => {
-  expect(await store.check()).not.toHaveProperty('warning');
-  for (const policy of ['allkeys-lru', 'volatile-ttl']) {
-    await tell(redis, `CONFIG SET maxmemory-policy ${policy}`);
-    expect((await store.check()).warning).toContain(`maxmemory-policy is ${policy}`);
-  }
-});
-
 test('Redis full: a batch that fails stores nothing', async () => {
   await tell(redis, 'SET postern:subject:{web:broken} x');
   const grants = ['whole', 'broken'].map((subject) => {

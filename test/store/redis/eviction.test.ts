@@ -1,0 +1,148 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { type Redis, startRedis } from '../../../dev/redis.ts';
+import { startRedisCluster } from '../../../dev/redis-cluster.ts';
+import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { createMetrics } from '../../../service/metrics/metrics.ts';
+import { openStore } from '../../../service/store/store.ts';
+import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { samplesOf } from '../../support/samples.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers, tell } from '../open-redis.ts';
+
+// A Redis that evicts keys opens tokens again: it drops uses, revocations, and entries of an index.
+
+const SETTING = 'CONFIG SET maxmemory-policy noeviction';
+
+/** The store of a service, with its log, its metrics and its /readyz. */
+function opened(url: string) {
+  const { log, parsed } = keptLog();
+  const { storeObserver, text } = createMetrics({ version: '0.0.0', node: 'v22.0.0' });
+  const options = { url, prefix: 'postern:', timeoutMs: 5_000, checkEveryMs: 20 };
+  const store = openStore(options, log, storeObserver);
+  onTestFinished(() => store.close());
+  const { ask } = createAsked({ store, log });
+  return {
+    store,
+    readyz: async () => {
+      const { status, body } = await ask('GET /readyz', { key: '' });
+      return { status, detail: body.detail ?? '', warning: body.warning ?? '' };
+    },
+    logged: (pattern: RegExp) => parsed().filter(({ msg }) => pattern.test(msg)),
+    metric: async (name: string) => samplesOf(await text()).get(name),
+  };
+}
+
+async function started(...args: string[]): Promise<Redis> {
+  const redis = await startRedis({ args });
+  onTestFinished(() => redis.stop());
+  return redis;
+}
+
+const topologies: Record<string, () => Promise<{ url: string; masters: readonly Redis[] }>> = {
+  'one server': async () => {
+    const redis = await started();
+    return { url: redis.url, masters: [redis] };
+  },
+  Sentinel: async () => {
+    const { url, servers, stop } = await startRedisSentinel();
+    onTestFinished(stop);
+    return { url, masters: servers.slice(0, 1) };
+  },
+  Cluster: async () => {
+    const { url, masters, stop } = await startRedisCluster({ replicas: 0 });
+    onTestFinished(stop);
+    return { url, masters };
+  },
+};
+
+test.each(Object.entries(topologies))(
+  'eviction: %s with an evicting policy on one master is refused until the policy is changed',
+  async (_, start) => {
+    const { url, masters } = await start();
+    const last = masters.at(-1) as Redis;
+    await tell(last, 'CONFIG SET maxmemory-policy allkeys-lru');
+    const { store, readyz, logged, metric } = opened(url);
+    const isRefused = async () =>
+      (await readyz()).detail.includes('maxmemory-policy is allkeys-lru');
+    await waitFor(isRefused, { what: 'the refusal' });
+    expect(await readyz()).toMatchObject({ status: 503, detail: expect.stringContaining(SETTING) });
+    const refusal = { message: expect.stringContaining(SETTING) };
+    const id = newId();
+    await expect(store.issue([[id, grantAt(Date.now())]])).rejects.toMatchObject(refusal);
+    await expect(store.find(id)).rejects.toMatchObject(refusal);
+    await expect(store.findTimed(id)).rejects.toMatchObject(refusal);
+    await expect(store.revoke(id, 'web')).rejects.toMatchObject(refusal);
+    const requester = { cookies: [], newCookie: newId() };
+    await expect(store.redeem(id, requester, true)).rejects.toMatchObject(refusal);
+    // However often it is checked.
+    expect(logged(/maxmemory-policy is allkeys-lru/)).toHaveLength(1);
+    expect(logged(/Redis answers/)).toEqual([]);
+    expect(await metric('postern_store_up')).toBe(0);
+    expect(await metric('postern_store_evicting')).toBe(1);
+
+    await tell(last, SETTING);
+    await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the new policy' });
+    await answers(store);
+    await store.issue([[id, grantAt(Date.now())]]);
+    expect(await store.find(id)).toBeDefined();
+    expect(await metric('postern_store_evicting')).toBe(0);
+  },
+);
+
+test.each(Object.entries(topologies))(
+  'eviction: a policy of %s that changes later is a warning, and Postern stays ready',
+  async (_, start) => {
+    const { url, masters } = await start();
+    const { store, readyz, logged, metric } = opened(url);
+    await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the connection' });
+    const last = masters.at(-1) as Redis;
+    await tell(last, 'CONFIG SET maxmemory-policy volatile-ttl');
+    const warned = /^maxmemory-policy is volatile-ttl/;
+    await waitFor(() => logged(warned).length > 0, { what: 'the warning' });
+    expect(logged(warned)).toEqual([expect.objectContaining({ level: 40 })]);
+    expect(await metric('postern_store_evicting')).toBe(1);
+    const { status, warning } = await readyz();
+    expect(status).toBe(200);
+    expect(warning).toMatch(warned);
+    expect(warning).toContain(SETTING);
+    const id = newId();
+    await store.issue([[id, grantAt(Date.now())]]);
+    expect(await store.find(id)).toBeDefined();
+
+    await tell(last, SETTING);
+    const isFixed = async () => (await metric('postern_store_evicting')) === 0;
+    await waitFor(isFixed, { what: 'the change' });
+    expect((await readyz()).warning).toBe('');
+    expect(logged(warned)).toHaveLength(1);
+  },
+);
+
+// Every key of Postern but a few has a lifetime, so the volatile policies evict them, too.
+test.each([
+  'allkeys-lfu',
+  'allkeys-random',
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'volatile-ttl',
+])('eviction: %s is refused, although maxmemory is 0', async (policy) => {
+  const redis = await started('--maxmemory-policy', policy);
+  const { readyz } = opened(redis.url);
+  const isRefused = async () => (await readyz()).detail.includes(`maxmemory-policy is ${policy}`);
+  await waitFor(isRefused, { what: 'the refusal' });
+});
+
+test('eviction: a policy that cannot be read is refused', async () => {
+  const redis = await started();
+  await tell(redis, 'ACL SETUSER app on >word ~* +@all -info');
+  const { store, readyz } = opened(redis.url.replace('//', '//app:word@'));
+  const isRefused = async () => (await readyz()).detail.includes('+info');
+  await waitFor(isRefused, { what: 'the refusal' });
+  await expect(store.find(newId())).rejects.toMatchObject({
+    shown: expect.stringContaining('cannot read maxmemory-policy'),
+  });
+  await tell(redis, 'ACL SETUSER app +info');
+  await answers(store);
+  expect(await store.find(newId())).toBeUndefined();
+});
