@@ -16,13 +16,21 @@ export const LOCAL_FILE = 'postern/local.conf';
 export function renderFiles(plan: Plan, line: string): ReadonlyMap<string, string> {
   const snippets = new Map<string, string>();
   const generated = renderGenerated(plan, line, (name) => {
-    snippets.set(`postern/${name}`, readSnippet(name));
+    for (const [file, text] of withIncluded(name)) snippets.set(file, text);
     return `include postern/${name};`;
   });
   const pages = [...plan.pages.files].map(
     ([name, text]) => [`postern/pages/${name}`, text] as const,
   );
   return new Map([...snippets, ...pages, [LOCAL_FILE, localTemplate()], ...generated]);
+}
+
+/** A snippet and those that it includes, by the names of their files. */
+export function withIncluded(name: string): ReadonlyMap<string, string> {
+  const text = readSnippet(name);
+  const included = [...text.matchAll(/^ *include postern\/(.+);$/gm)];
+  const inner = included.flatMap(([, one = '']) => [...withIncluded(one)]);
+  return new Map([[`postern/${name}`, text], ...inner]);
 }
 
 /** The generated files as one text. */

@@ -5,10 +5,17 @@ import type { Environment } from '../../service/config/environment.ts';
 import { serviceConfig, withErrors } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';
 import { flagOf } from '../options.ts';
-import { readSnippet, snippetsFolder } from '../package.ts';
+import { snippetsFolder } from '../package.ts';
 import { escapeControls } from '../terminal.ts';
 import { collisions, remaining } from './existing.ts';
-import { LOCAL_FILE, type Output, renderFiles, renderText, writeFiles } from './files.ts';
+import {
+  LOCAL_FILE,
+  type Output,
+  renderFiles,
+  renderText,
+  withIncluded,
+  writeFiles,
+} from './files.ts';
 import { findNginx, type Nginx } from './installed.ts';
 import { readPages } from './pages.ts';
 import { type NginxOptions, type Plan, planOf } from './plan.ts';
@@ -100,7 +107,8 @@ async function upgrade(
   const files = new Map<string, string>();
   const has = (name: string) => existsSync(join(folder, 'postern', name));
   for (const name of readdirSync(snippetsFolder)) {
-    if (name.endsWith('.conf') && has(name)) files.set(`postern/${name}`, readSnippet(name));
+    if (!name.endsWith('.conf') || !has(name)) continue;
+    for (const [file, text] of withIncluded(name)) files.set(file, text);
   }
   if (files.size === 0) throw new Failure(`${out}/postern has no snippets`);
   const all = withErrors(NOTHING, (errors) => readPages(pages, errors)).files;

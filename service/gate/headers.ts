@@ -52,14 +52,26 @@ export function gateRequest(
     method: one(headers[requestHeaders.method]) ?? '',
     site: one(headers[requestHeaders.site]) ?? '',
     authorization: headers.authorization,
-    cookie: one(headers[requestHeaders.cookie]),
-    resume: one(headers[requestHeaders.resume]),
+    cookie: cookies(headers, requestHeaders.cookie, 'postern'),
+    resume: cookies(headers, requestHeaders.resume, 'postern_resume'),
     address: one(headers[requestHeaders.address]),
     prefetch:
       isPrefetch(headers[requestHeaders.secPurpose]) || isPrefetch(headers[requestHeaders.purpose]),
     serviceWorker: headers[requestHeaders.serviceWorker] === 'script',
     confirmation,
   };
+}
+
+/**
+ * The values of a cookie, separated by spaces. nginx sends the first one, and all cookies if there may be more: for
+ * nested folders a browser sends several cookies of one name.
+ */
+function cookies(headers: IncomingHttpHeaders, first: string, name: string): string | undefined {
+  const value = one(headers[first]);
+  if (headers.cookie === undefined) return value;
+  const pairs = headers.cookie.split(';').map((pair) => pair.trim().split('='));
+  const all = pairs.flatMap(([own, ...rest]) => (own === name ? [rest.join('=')] : []));
+  return [...new Set([value ?? '', ...all])].join(' ');
 }
 
 /** Browsers send `prefetch`, `prefetch;prerender`, and similar values. */

@@ -96,7 +96,9 @@ describe('docs/nginx-reference.md', () => {
   });
 
   test('has each header that nginx sends to Postern', () => {
-    const asking = ['auth-request', 'x-accel'].map((name) => read(`nginx/snippets/${name}.conf`));
+    const asking = ['gate', 'auth-request', 'x-accel'].map((name) =>
+      read(`nginx/snippets/${name}.conf`),
+    );
     const headers = [...asking.join('\n').matchAll(/^ *proxy_set_header (\S+) [^"p]/gm)];
     expect(headers.length).toBeGreaterThan(10);
     for (const [, name] of headers) expect(text).toContain(`\`${name}\``);

@@ -121,8 +121,50 @@ test('cookies: a requester is recognized by the resume cookie or the address', a
   const among = `${'x'.repeat(22)} ${secret}`;
   expect((await authRequest(url, { ...other, 'Postern-Resume': among })).status).toBe(204);
   // Not a value that a client can choose.
-  const forged = { ...other, Cookie: `postern_resume=${secret}`, 'X-Forwarded-For': '192.0.2.1' };
-  expect((await authRequest(url, forged)).status).toBe(401);
+  expect((await authRequest(url, { ...other, 'X-Forwarded-For': '192.0.2.1' })).status).toBe(401);
   const twice = { 'X-Real-IP': ['192.0.2.1', '192.0.2.1'] };
   expect((await authRequest(url, twice)).status).toBe(401);
+});
+
+// nginx sends Postern-Cookie with the first cookie, and Cookie only if there may be several.
+describe('cookies: several of one name', () => {
+  const OLD = `ps_${'x'.repeat(32)}`;
+  test.each<[(token: string) => string, boolean]>([
+    [(token) => `postern=${OLD}; postern=${token}`, true],
+    [(token) => `x=1; postern=${OLD}; postern=; postern="${OLD}"; postern=${token}; y=2`, true],
+    [(token) => `postern=${OLD};postern=${token}`, true],
+    [(token) => `POSTERN=${OLD}; postern=${token}`, true],
+    [(token) => `postern=${OLD}; xpostern=${token}; postern_=${token}; Postern=${token}`, false],
+    [(token) => `postern=${OLD}; postern_resume=${token}; x=postern=${token}`, false],
+    [(token) => `postern=${OLD}; postern=a b=${token}`, false],
+    // At most four are tried.
+    [
+      (token) =>
+        `${[...'abc'].map((one) => `postern=ps_${one.repeat(32)}; `).join('')}postern=${token}`,
+      true,
+    ],
+    [
+      (token) =>
+        `${[...'abcd'].map((one) => `postern=ps_${one.repeat(32)}; `).join('')}postern=${token}`,
+      false,
+    ],
+  ])('%s: %s', async (cookie, isAllowed) => {
+    const { api, authRequest } = await startGate();
+    const { access_token: token } = await issueToken(api, { path: '/download/a' });
+    const Cookie = cookie(token);
+    const first = /postern=([^;]*)/i.exec(Cookie)?.[1] ?? '';
+    const reply = await authRequest('/download/a', { 'Postern-Cookie': first, Cookie });
+    expect(reply.status).toBe(isAllowed ? 204 : 401);
+  });
+
+  test('a requester is recognized by the second resume cookie', async () => {
+    const { api, authRequest } = await startGate();
+    const { url } = await issueToken(api, { path: '/download/a', max_uses: 1, bind: 'cookie' });
+    const { headers } = await authRequest(url, ADDRESS);
+    const secret = /=([^;]+)/.exec(String(headers['postern-set-cookie']))?.[1] ?? '';
+    const Cookie = `postern_resume=${'x'.repeat(22)}; postern_resume=${secret}`;
+    const first = { 'Postern-Resume': 'x'.repeat(22) };
+    expect((await authRequest(url, first)).status).toBe(401);
+    expect((await authRequest(url, { ...first, Cookie })).status).toBe(204);
+  });
 });

@@ -193,8 +193,9 @@ describe('decision cache: two users of one URL', () => {
       expect((await ask('GET', path, headers(`ps_${'x'.repeat(32)}`))).status).toBe(401);
       expect((await ask('GET', path)).status).toBe(401);
     }
-    // Two allows, and the six denials.
-    expect(asked()).toBe(8);
+    // Two allows, and the six denials. A decision on several cookies is not cached.
+    const several = JSON.stringify(headers('')).split('postern=').length > 2;
+    expect(asked()).toBe(several ? 10 : 8);
   });
 
   test('with the token in the query and in the path', async () => {
@@ -411,15 +412,17 @@ describe('decision cache: other responses are not cached and allow nothing', () 
 });
 
 test('decision cache: the key has every value that is sent to the gate, except what it only logs', async () => {
-  const text = (await snippet('auth-request')).split('\nlocation ').at(1) ?? '';
   const cache = await snippet('cache');
   const key = /default "(.*)";/.exec(cache)?.[1]?.split('\\n') ?? [];
-  const told = [...text.matchAll(/proxy_set_header \S+ "?([^";]*)"?;/g)].map(([, value]) => value);
+  const sent = [...(await snippet('gate')).matchAll(/proxy_set_header \S+ "?([^";]*)"?;/g)];
   const rest = ['', 'postern', '$request_id', '$postern_traceparent'];
   // With one of these headers, nothing is cached.
   const [, alone = ''] = /map "(.*)\\n/.exec(cache) ?? [];
   expect([...key, ...alone.split(/(?=\$)/)].sort()).toEqual(
-    [...told.filter((one) => !rest.includes(one ?? '')), '$postern_uncached'].sort(),
+    [
+      ...sent.map(([, value = '']) => value).filter((one) => !rest.includes(one)),
+      '$postern_uncached',
+    ].sort(),
   );
 });
 
@@ -434,7 +437,6 @@ describe('decision cache: the length of the key', () => {
     ['the query', `?token=${jwt}`, {}],
     ['Authorization', '', { Authorization: `Bearer ${jwt}` }],
     ['a cookie', '', { Cookie: `postern=${jwt}` }],
-    ['the second cookie', '', { Cookie: `postern=x; postern=${jwt}` }],
   ])('a JWT of the maximum length in %s is cached', async (_, query, headers) => {
     const { ask, asked } = await site({ gate: allow });
     for (let i = 0; i < 3; i += 1) {

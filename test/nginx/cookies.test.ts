@@ -28,70 +28,58 @@ describe.each(modes)('cookies: sent to the gate by %s', (mode) => {
   /** The text after the colon and one space; undefined if there is no such header. */
   const headerOf = (name: string) => new RegExp(`^${name}: (.*)\r$`, 'm').exec(received)?.[1];
 
-  const cases: ReadonlyArray<
-    [cookie: string | string[], tokens: string | undefined, resumes?: string]
-  > = [
-    ['', undefined],
-    ['other=1', undefined],
+  const one: ReadonlyArray<[cookie: string, token?: string, resume?: string]> = [
+    [''],
+    ['other=1'],
     ['postern=a', 'a'],
     ['other=1; postern=a; more=2', 'a'],
-    ['postern=a; postern=b', 'a b'],
-    ['postern=a; postern=b; postern=c; postern=d', 'a b c d'],
-    ['postern=a; postern=b; postern=c; postern=d; postern=e', 'a b c d'],
-    ['x=1; postern=a; y=2; z=3; postern=b; w=4', 'a b'],
-    [['postern=a', 'postern=b; x=1', 'postern=c'], 'a b c'],
-    ['postern_resume=r; postern=a; postern_resume=s; postern=b', 'a b', 'r s'],
-    [
-      'postern_resume=r; postern_resume=s; postern_resume=t; postern_resume=u; postern_resume=v',
-      undefined,
-      'r s t u',
-    ],
-    // The names must be equal.
-    ['xpostern=1; postern_=2; my-postern=3; x.postern_resume=4', undefined],
-    ['postern=a; xpostern=1; posternx=2; postern_resumex=3; postern=b', 'a b'],
-    ['x=postern=1; postern=a; y=postern=2; postern=b', 'a b'],
-    // nginx ignores case for the first cookie. A browser does not.
-    ['POSTERN=a; postern=b; Postern=c', 'a b'],
-    ['postern=b; POSTERN=a', 'b'],
-    // An empty cookie hides no other.
-    ['postern=; postern=b', ' b'],
-    ['postern=a; postern=; postern=b', 'a b'],
-    // A further cookie in a form that no browser sends is ignored.
-    ['postern=a; postern="b"; postern=c d; postern=e,f; postern=\x01; postern=é; postern=g', 'a g'],
-    ['postern=a;postern=b', 'a'],
-    ['postern=a,postern=b', 'a,postern=b'],
-    ['postern=a; postern =b; postern= c; postern; postern=d', 'a d'],
-    // nginx passes the first cookie on unchanged. The gate's HTTP parser rejects a control character.
-    ['postern="a"; postern=b', '"a" b'],
-    ['postern=a b; postern=c', 'a b c'],
-    ['postern=a\x01; postern=b', 'a\x01 b'],
-    // The characters of a token or a signed value.
-    [
-      'postern=ps_aZ09-_; postern=a.b-c_d~e; postern=f:g/h%20+i|j==',
-      'ps_aZ09-_ a.b-c_d~e f:g/h%20+i|j==',
-    ],
+    ['postern=a; postern_resume=r', 'a', 'r'],
+    ['postern_resume=r; x=1; postern=a', 'a', 'r'],
+    ['xpostern=1; postern_=2; postern-x=3; x.postern_resume=4'],
+    ['POSTERN=a', 'a'],
+    ['postern=ps_aZ09-_', 'ps_aZ09-_'],
   ];
-  test.each(cases)('%j: %j, %j', async (cookie, tokens, resumes) => {
+  test.each(one)('%j: no other cookie of the client is sent', async (cookie, token, resume) => {
     received = '';
     await site.ask('GET', '/download/a', cookie === '' ? {} : { Cookie: cookie });
     expect(received).toContain('X-Original-URI: /download/a\r\n');
-    expect([headerOf('Postern-Cookie'), headerOf('Postern-Resume')]).toEqual([tokens, resumes]);
-    expect(received).not.toMatch(/^Cookie:/im);
+    expect([headerOf('Postern-Cookie'), headerOf('Postern-Resume')]).toEqual([token, resume]);
+    expect(headerOf('Cookie')).toBeUndefined();
   });
 
-  test('a comma before the first cookie hides no other cookie', async () => {
-    received = '';
-    await site.ask('GET', '/download/a', { Cookie: 'x=1,postern=a; postern=b' });
-    expect(headerOf('Postern-Cookie')).toMatch(/ b$/);
-  });
+  // At least whenever nginx itself reads a cookie of that name twice: in any case, and before 1.29.6 after a comma.
+  const several: ReadonlyArray<string | string[]> = [
+    ['postern=a', 'x=1', 'postern=b'],
+    'postern=a; postern=b',
+    'x=1; postern=a; y=2; z=3; postern=b; w=4',
+    'postern=a;postern=b',
+    'postern=a,postern=b',
+    'postern=; postern=b',
+    'POSTERN=a; postern=b',
+    'postern=a; Postern=b',
+    'postern =a; postern  =b',
+    'postern=a; postern=\x7f',
+    'postern=a; xpostern=b',
+    'postern_resume=r; postern_resume=s',
+    'postern_resume=r; postern=a; POSTERN_RESUME =s',
+    `postern=${'a'.repeat(30_000)}; postern=b`,
+  ];
+  test.each(several.map((cookie) => ({ cookie })))(
+    '$cookie: the gate gets all cookies',
+    async ({ cookie }) => {
+      received = '';
+      await site.ask('GET', '/download/a', { Cookie: cookie });
+      expect(headerOf('Cookie')).toBe([cookie].flat().join('; '));
+    },
+  );
 
   test.runIf(hasHttp2)('HTTP/2 with each cookie in a separate header', async () => {
     received = '';
     const client = connect(site.nginx.url(''));
     onTestFinished(() => client.destroy());
-    const cookie = ['postern=a', 'x=1', 'postern=b', 'postern_resume=r', 'postern_resume=s'];
+    const cookie = ['postern=a', 'x=1', 'postern=b'];
     await once(client.request({ ':path': '/download/a', cookie }).end(), 'response');
-    expect([headerOf('Postern-Cookie'), headerOf('Postern-Resume')]).toEqual(['a b', 'r s']);
+    expect([headerOf('Postern-Cookie'), headerOf('Cookie')]).toEqual(['a', cookie.join('; ')]);
   });
 
   const filled = (start: string, part: string) =>
@@ -103,6 +91,9 @@ describe.each(modes)('cookies: sent to the gate by %s', (mode) => {
     ['', '; '],
     ['', 'postern'],
     ['', 'postern '],
+    ['postern=', 'postern '],
+    ['postern_resume=', 'postern'],
+    ['', 'postern_resume '],
     ['', '; postern '],
     ['postern', ' '],
     ['postern=a', ';'],

@@ -13,6 +13,7 @@ const NAMES = [
   'cors',
   'login',
   'auth-request',
+  'gate',
   'cors-headers',
   'protect',
   'x-accel',
@@ -42,6 +43,7 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
       ${say('cors-headers')}
       location ^~ /a/ { ${say('protect')} }
       location ^~ /b/ { ${say('x-accel')} }
+      location ^~ /e/ { ${say('gate')} }
       location ^~ /c/ { ${say('internal')} ${say('headers')} ${say('listing')} alias /srv/files/; }
       location ^~ /d/ { ${say('internal-proxy')} ${say('headers')} proxy_pass http://127.0.0.1:9/; }
     }`;
@@ -80,41 +82,29 @@ describe('nginx -t', () => {
   });
 });
 
-/** x-accel.conf, or one of the two locations of auth-request.conf that ask the gate. */
-async function asking(name: 'x-accel' | 'auth-request' | 'confirm'): Promise<string> {
-  if (name === 'x-accel') return read('snippets/x-accel.conf');
-  const text = await read('snippets/auth-request.conf');
+/** The proxy directives of x-accel.conf, or of one of the two locations of auth-request.conf that ask the gate. */
+async function asking(name: 'x-accel' | 'auth-request' | 'confirm'): Promise<readonly string[]> {
+  const text = await read(`snippets/${name === 'confirm' ? 'auth-request' : name}.conf`);
   const start = text.indexOf(`location = /.postern/${name} {`);
-  return text.slice(start, text.indexOf('\n}\n', start));
+  const own = name === 'x-accel' ? text : text.slice(start, text.indexOf('\n}\n', start));
+  // These differ by design: the URL of the gate, the used response headers, the denials, and the cache.
+  const differ = /^proxy_(?!method|set_|pass_request)/;
+  const lines = [...own.matchAll(/^ *((?:proxy_|include ).*);$/gm)].map(([, line = '']) => line);
+  return lines.filter((line) => !differ.test(line) && !line.startsWith('proxy_pass ')).sort();
 }
 
-const headersOf = (text: string) =>
-  [...text.matchAll(/^\s*proxy_set_header (\S+ .*);$/gm)].map((match) => match[1] as string);
-
-test('snippets: auth_request and X-Accel send the same headers, and a confirmation three more', async () => {
-  const headers = headersOf(await asking('auth-request'));
-  expect(headersOf(await asking('x-accel'))).toEqual(headers);
-  expect(headersOf(await asking('confirm'))).toEqual([
-    ...headers.filter((header) => header !== 'Content-Length ""'),
-    ...['Sec-Fetch-Site $http_sec_fetch_site', 'Origin $http_origin', 'Postern-Host $postern_host'],
+test('snippets: all requests to the gate have gate.conf in common, and differ only in method and body', async () => {
+  const question = ['include postern/gate.conf', 'proxy_method GET', 'proxy_pass_request_body off'];
+  const empty = ['proxy_set_body ""', 'proxy_set_header Content-Length ""'];
+  expect(await asking('auth-request')).toEqual([...question, ...empty]);
+  expect(await asking('x-accel')).toEqual([...question, ...empty]);
+  expect(await asking('confirm')).toEqual([
+    ...['include postern/gate.conf', 'proxy_method POST', 'proxy_pass_request_body on'],
+    'proxy_set_body $request_body',
+    'proxy_set_header Origin $http_origin',
+    'proxy_set_header Postern-Host $postern_host',
+    'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site',
   ]);
-});
-
-test('snippets: auth_request, X-Accel and a confirmation have the same proxy directives', async () => {
-  // These differ by design: the URL of the gate, the used response headers, the denials, and the cache.
-  const differ =
-    /^proxy_(pass|intercept_errors|set_header|ignore_headers|hide_header|redirect|cookie_(path|domain|flags)|cache\w*|no_cache)$/;
-  // A confirmation is a POST with its body.
-  const ofPost = /^proxy_(method|set_body|pass_request_body|request_buffering)$/;
-  const stated = async (name: Parameters<typeof asking>[0], without = /^$/) => {
-    const lines = [
-      ...(await asking(name)).replace(/#.*/g, '').matchAll(/^\s*((proxy_\w+) .*);$/gm),
-    ];
-    const names = lines.filter(([, , one = '']) => !differ.test(one) && !without.test(one));
-    return names.map((match) => match[1]);
-  };
-  expect(await stated('x-accel')).toEqual(await stated('auth-request'));
-  expect(await stated('confirm', ofPost)).toEqual(await stated('auth-request', ofPost));
 });
 
 describe.each(modes)('snippets: connections to the gate by %s', (mode) => {

@@ -9,7 +9,7 @@ import { modes, type Site, startSite } from '../support/site.ts';
 
 async function sentBySnippets(): Promise<string[]> {
   const names = await Promise.all(
-    ['auth-request', 'x-accel'].map(async (name) => {
+    ['gate', 'auth-request', 'x-accel'].map(async (name) => {
       const path = join(projectRoot, 'nginx', 'snippets', `${name}.conf`);
       const text = await readFile(path, 'utf8');
       return [...text.matchAll(/^\s*proxy_set_header (\S+)/gm)].map((match) => match[1] as string);

@@ -377,12 +377,12 @@ describe('nginx --out', () => {
 
   test('writes the site and its snippets, and lists them', async () => {
     const said = await done(OUT);
-    const names = ['auth-request', 'headers', 'http', 'internal'];
+    const names = ['auth-request', 'gate', 'headers', 'http', 'internal'];
     const wrote = (await readdir(join(folder, 'nginx', 'postern'))).sort();
     const snippets = names.map((name) => `${name}.conf`);
     expect(wrote).toEqual([...snippets, 'local.conf', 'pages', 'protect.conf', 'sites'].sort());
     const all =
-      8 + (await readdir(PAGES, { recursive: true })).filter((name) => /\./.test(name)).length;
+      9 + (await readdir(PAGES, { recursive: true })).filter((name) => /\./.test(name)).length;
     expect(await readdir(join(folder, 'nginx', 'conf.d'))).toEqual(['00-postern.conf']);
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
@@ -415,7 +415,7 @@ describe('nginx --out', () => {
       `nginx/${site}`,
     ]);
     const snippets = said.unchanged.filter((name: string) => !name.includes('/pages/'));
-    expect(snippets).toHaveLength(4);
+    expect(snippets).toHaveLength(5);
     expect(await text(site)).toContain('location ^~ /download/ {');
   });
 

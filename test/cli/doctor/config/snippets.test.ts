@@ -90,11 +90,13 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     found: [
       ['question', QUESTION],
       ['question', QUESTION],
+      ['question', 'location = /.postern/confirm {'],
+      ['question', 'location = /.postern/confirm {'],
     ],
     broken: {
       edits: [
-        ['auth-request', 'proxy_pass_request_headers off;', ''],
-        ['auth-request', 'proxy_set_header X-Original-URI $request_uri;', ''],
+        ['gate', 'proxy_pass_request_headers off;', ''],
+        ['gate', 'proxy_set_header X-Original-URI $request_uri;', ''],
       ],
     },
     async proof(site) {
