@@ -111,7 +111,10 @@ function passesToGate(location: Location): boolean {
   const headers = own(location, 'proxy_set_header').map(({ args }) => args[0]?.toLowerCase());
   const urls = own(location, 'proxy_pass').map(({ args }) => args[0] ?? '');
   if (isSnippets(location) || urls.length === 0) return false;
-  return headers.includes('postern-site') || urls.some((url) => /\/x-accel$/.test(url));
+  const rewritten = own(location, 'rewrite').some(({ args }) => args[1] === '/x-accel?');
+  return (
+    rewritten || headers.includes('postern-site') || urls.some((url) => /\/x-accel$/.test(url))
+  );
 }
 
 /** Contains any line of internal.conf or headers.conf. */

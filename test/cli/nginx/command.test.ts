@@ -168,7 +168,8 @@ describe('nginx: standard output', () => {
   test('--json prints the files of --out', async () => {
     const { files } = JSON.parse(await done([...FILES, '--cors', 'https://app.example', '--json']));
     const generated = files['conf.d/00-postern.conf'] + files['postern/sites/_.conf'];
-    const included = [...generated.matchAll(/^ *include (postern\/\S+);/gm)];
+    const all = generated + files['postern/auth-request.conf'];
+    const included = [...all.matchAll(/^ *include (postern\/\S+);/gm)];
     const snippets = Object.keys(files).filter((name) => /^postern\/[^/]+$/.test(name));
     expect(new Set(included.map(([, name]) => name))).toEqual(new Set(snippets));
     expect(files['postern/pages/en/denied.html']).toContain('<!--# include');

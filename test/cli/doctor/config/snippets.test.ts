@@ -50,6 +50,20 @@ const opensToTheNext: Trap['shut'] = async (site) => {
   await opens(url)(site);
 };
 
+const spoofed = (url: string) => ({
+  'X-Original-URI': url,
+  'X-Original-Method': 'GET',
+  'Postern-Site': 'files.example',
+});
+const opensBySpoofing: Trap['proof'] = async (site) => {
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  await opens('/download/anything', spoofed(url))(site);
+};
+const staysBySpoofing: Trap['shut'] = async (site) => {
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  await stays('/download/anything', spoofed(url))(site);
+};
+
 const SHOWS_ARGS = `
   location ^~ /download/ { include postern/protect.conf; }
   location ^~ /protected/ {
@@ -99,15 +113,16 @@ const TRAPS: Readonly<Record<string, Trap>> = {
         ['gate', 'proxy_set_header X-Original-URI $request_uri;', ''],
       ],
     },
-    async proof(site) {
-      const { url } = await site.issue({ path: '/download/a.txt' });
-      await opens('/download/anything', { 'X-Original-URI': url })(site);
-    },
+    proof: opensBySpoofing,
     fixed: {},
-    async shut(site) {
-      const { url } = await site.issue({ path: '/download/a.txt' });
-      await stays('/download/anything', { 'X-Original-URI': url })(site);
-    },
+    shut: staysBySpoofing,
+  },
+  'a location without gate.conf, by X-Accel': {
+    found: [1, 2, 3, 4, 5].map(() => ['x-accel', PUBLIC]),
+    broken: { mode: 'X-Accel', edits: [['x-accel', 'include postern/gate.conf;', '']] },
+    proof: opensBySpoofing,
+    fixed: { mode: 'X-Accel' },
+    shut: staysBySpoofing,
   },
   'a confirmation that another site may send': {
     found: [['question', 'location = /.postern/confirm {']],
