@@ -1,19 +1,8 @@
 import { type Grant, KEPT_FIELDS, type KnownRequester, type Uses } from '../domain/grant.ts';
 import { StoreUnavailable } from '../domain/store.ts';
 
-/** Version of the layout. Raise it when an older program could misread a newer record. */
-const VERSION = 2;
-
-/** For grants with `confirm`, which an older program would redeem without a confirmation. */
-const CONFIRM_VERSION = 3;
-
-/** For grants with `not_before`, which an older program would allow too early. */
-const NOT_BEFORE_VERSION = 4;
-
-function versionOf({ h: confirm, N: notBefore }: Record<string, unknown>): number {
-  if (notBefore !== undefined) return NOT_BEFORE_VERSION;
-  return confirm === undefined ? VERSION : CONFIRM_VERSION;
-}
+/** Version of the layout. Raise it when another version of Postern could misread a record. */
+const VERSION = 1;
 
 /**
  * Keys of one letter, because there may be millions of records. The keys of the fields that a grant
@@ -57,7 +46,6 @@ export function encodeRecord(grant: Grant): string {
   for (const { property, record: key, isFlag } of KEPT_FIELDS) {
     if (grant[property] !== undefined) record[key] = isFlag ? 1 : grant[property];
   }
-  record.v = versionOf(record);
   if (grant.signedUntil !== undefined) record.j = grant.signedUntil;
   if (grant.external) record.y = 1;
   if (grant.pinHash !== undefined) record.P = grant.pinHash;
@@ -77,7 +65,7 @@ export function decodeRecord(record: string): Grant | 'revoked' {
   if (record === REVOKED) return 'revoked';
   const fields = fieldsOf(record);
   const { v, c, m, p, i, x, j, y, E, P: pinHash } = fields;
-  if (v !== versionOf(fields)) throw unreadable('of another layout');
+  if (v !== VERSION) throw unreadable('of another layout');
   if (fields.N !== undefined && !isCount(fields.N, 1)) throw unreadable(LACKING);
   const isConfirm = fields.h === 1 && fields.o !== undefined;
   if (fields.h !== undefined && !isConfirm) throw unreadable(LACKING);

@@ -37,7 +37,7 @@ export interface SiteConfig {
   readonly version?: Version | undefined;
 }
 
-/** A file of Postern's, and its version. Absent: none, as before 0.1.0. */
+/** A file of Postern's, and its version. Absent: the file does not name one. */
 interface SnippetFile extends Position {
   readonly version?: string | undefined;
 }

@@ -189,7 +189,7 @@ test('Redis errors: no part of a damaged record is logged', async () => {
   const { store } = opened(redis.url);
   await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store' });
   const id = newId();
-  await tell(redis, `SET postern:grant:{${id}} '{"v":2,"c":"secret"' EX 60`);
+  await tell(redis, `SET postern:grant:{${id}} '{"v":1,"c":"secret"' EX 60`);
   const error = await store.find(id).catch((cause: Error) => cause);
   expect((error as Error).message).toBe('Redis holds a record that is not JSON');
 });
