@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { coalesce, perMinute } from '../coalesce.ts';
 import type { EventStore, Outcome, TakenEvent } from '../domain/event.ts';
 import { createWebhookSend, MAX_CONCURRENT, type Send, type Webhook } from './send.ts';
 
@@ -46,8 +47,6 @@ interface DeliveryOptions {
 /** Delivers the events of the store, a few at a time. */
 export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions) {
   const attempts = new Map<TakenEvent, Promise<void>>();
-  let isTaking = false;
-  let isAskedAgain = false;
   let isClosed = false;
   let sender: { readonly webhook: Webhook; readonly send: Send } | undefined;
   const logRefused = perMinute((reason) =>
@@ -61,15 +60,12 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
     return sender.send;
   }
 
-  async function take(): Promise<void> {
+  const take = coalesce(async () => {
     const current = webhook();
     if (isClosed || current === undefined) {
       metrics.oldestMs = 0;
       return;
     }
-    isAskedAgain = isTaking;
-    if (isTaking) return;
-    isTaking = true;
     try {
       const { events, oldestMs } = await store().take(MAX_CONCURRENT - attempts.size);
       metrics.oldestMs = oldestMs;
@@ -77,9 +73,7 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
     } catch {
       // The next poll tries again.
     }
-    isTaking = false;
-    if (isAskedAgain) void take();
-  }
+  });
 
   async function attempt(event: TakenEvent, send: Send): Promise<void> {
     const outcome = await send(event).then(delivered, (error) => failed(event, error));
@@ -109,7 +103,7 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
   timer.unref();
 
   return {
-    /** To call when events were added. */
+    /** Call this when events were added. Never rejects. */
     take,
     /** Waits for the attempts in progress. Another instance repeats those that take too long. */
     async close(): Promise<void> {
@@ -121,16 +115,5 @@ export function createDelivery({ store, webhook, metrics, log }: DeliveryOptions
       const release = (event: TakenEvent) => store().settle(event, { kind: 'later', afterMs: 0 });
       await Promise.all(left.map(release)).catch(() => {});
     },
-  };
-}
-
-/** Limits `write` to one call per minute, because each event could cause one. */
-export function perMinute(write: (reason: string) => void): (reason: string) => void {
-  let quietUntil = 0;
-  return (reason) => {
-    const now = performance.now();
-    if (now < quietUntil) return;
-    quietUntil = now + 60_000;
-    write(reason);
   };
 }

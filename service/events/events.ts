@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { perMinute } from '../coalesce.ts';
 import {
   type Cause,
   causeOf,
@@ -10,7 +11,7 @@ import {
   eventBody,
   MAX_PER_SECOND,
 } from '../domain/event.ts';
-import { CLOSE_MS, createDelivery, type EventMetrics, perMinute } from './delivery.ts';
+import { CLOSE_MS, createDelivery, type EventMetrics } from './delivery.ts';
 import type { Webhook } from './send.ts';
 
 /** Maximum number of events of each cause that wait for the store, for example while Redis restarts. */

@@ -1,0 +1,59 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { coalesce, perMinute } from '../service/coalesce.ts';
+
+/** A task whose runs end when the test says so. */
+function held() {
+  const ends: Array<(error?: Error) => void> = [];
+  let [running, most] = [0, 0];
+  const run = coalesce(async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise<void>((resolve, reject) => {
+      ends.push((error) => (error ? reject(error) : resolve()));
+    });
+    running -= 1;
+  });
+  return { run, ends, most: () => most };
+}
+
+test('coalesce: calls during a run lead to one more run, and never to two at once', async () => {
+  const { run, ends, most } = held();
+  const first = run();
+  // This call comes when the run has ended, and the next one has not begun.
+  const chained = first.then(run);
+  const others = [run(), run(), run()];
+  expect(new Set(others).size).toBe(1);
+  expect(ends).toHaveLength(1);
+  ends[0]?.();
+  await first;
+  await expect.poll(() => ends.length).toBe(2);
+  ends[1]?.();
+  await Promise.all([chained, ...others]);
+  expect([ends.length, most()]).toEqual([2, 1]);
+  const again = run();
+  expect(ends).toHaveLength(3);
+  ends[2]?.();
+  await again;
+});
+
+test('coalesce: a run that fails rejects its callers only', async () => {
+  const { run, ends } = held();
+  const failing = run();
+  const next = run();
+  ends[0]?.(new Error('failed'));
+  await expect(failing).rejects.toThrow('failed');
+  await expect.poll(() => ends.length).toBe(2);
+  ends[1]?.();
+  await next;
+});
+
+test('perMinute: writes the first of each minute', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const written: string[] = [];
+  const write = perMinute((reason) => written.push(reason));
+  for (const reason of ['a', 'b']) write(reason);
+  vi.advanceTimersByTime(60_000);
+  for (const reason of ['c', 'd']) write(reason);
+  expect(written).toEqual(['a', 'c']);
+});
