@@ -113,6 +113,7 @@ async function main(): Promise<void> {
     from: config.deliveryFrom,
     deliver: (entries) => current.app.deliver(entries),
     countLines: metrics.countLines,
+    log,
     now,
   });
   const deliveries =
@@ -128,8 +129,8 @@ async function main(): Promise<void> {
   log.info({ ...addresses, store: storeType }, 'listening');
   const servers = [gate, api, monitor].filter((server) => server !== undefined);
   async function closeStore(): Promise<void> {
-    // Lines about the last requests.
-    await collector.flush();
+    // Store the lines about the last requests.
+    await collector.close();
     await events.close();
     await store.close();
   }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { coalesce, perMinute } from '../coalesce.ts';
 import { isWithin } from '../domain/address.ts';
 import {
   addDelivery,
@@ -16,10 +17,13 @@ import { loggedGrant } from '../domain/without-tokens.ts';
 /** How long lines are collected before the store gets them. */
 const COLLECT_MS = 200;
 
+/** How long after a failure the store gets them again. */
+const RETRY_MS = 1000;
+
 /** Maximum number of tokens whose lines wait for the store: some megabytes. Lines of more tokens are dropped. */
 export const MAX_PENDING = 10_000;
 
-/** The result of a line. `unknown`: no live grant has the token ID. `dropped`: the store did not accept it. */
+/** The result of a line. `unknown`: no live grant has the token ID. `dropped`: it is not counted, or may not be. */
 export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
 
 type Deliver = Store['addDelivered'];
@@ -29,6 +33,7 @@ export interface CollectOptions {
   readonly from: readonly string[];
   readonly deliver: Deliver;
   readonly countLines: (result: LineResult, count?: number) => void;
+  readonly log: Logger;
   readonly now: () => number;
 }
 
@@ -36,11 +41,22 @@ export interface CollectOptions {
  * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
  * together. A line only changes counters. A forged line gives no access to a file, and gets no response.
  */
-export function createCollector({ from, deliver, countLines, now }: CollectOptions) {
+export function createCollector({ from, deliver, countLines, log, now }: CollectOptions) {
   let pending = new Map<string, Delivery>();
   let timer: NodeJS.Timeout | undefined;
-  let flushing: Promise<void> | undefined;
   let trusted: string | undefined;
+  const lost = (reason: string) => log.error({ reason }, 'reports of nginx were dropped');
+  const logDropped = {
+    queue_full: perMinute(lost),
+    no_response: perMinute(lost),
+    shutdown: lost,
+  };
+
+  function dropped(reason: keyof typeof logDropped, count: number): void {
+    if (count === 0) return;
+    countLines('dropped', count);
+    logDropped[reason](reason);
+  }
 
   /** Checking an address takes longer than parsing a line, and nearly all lines come from the same address. */
   function isTrusted(address: string): boolean {
@@ -60,49 +76,63 @@ export function createCollector({ from, deliver, countLines, now }: CollectOptio
       return;
     }
     const { id, bytes, size, range } = line;
-    const before = pending.get(id);
-    if (before === undefined && pending.size >= MAX_PENDING) {
-      countLines('dropped');
-      return;
-    }
     const at = now();
     const sent = { requests: 1, bytes, first: at, last: at, ranges: range ? [range] : [] };
-    pending.set(id, addDelivery(before, size === undefined ? sent : { ...sent, size }));
-    later();
+    add(id, size === undefined ? sent : { ...sent, size });
+    timer ??= setTimeout(flush, COLLECT_MS);
   }
 
-  function later(): void {
-    if (flushing === undefined) timer ??= setTimeout(() => void flush(), COLLECT_MS);
+  function add(id: string, delivery: Delivery): void {
+    const before = pending.get(id);
+    if (before === undefined && pending.size >= MAX_PENDING) {
+      dropped('queue_full', delivery.requests);
+    } else {
+      pending.set(id, addDelivery(before, delivery));
+    }
   }
 
-  /** Adds to the store all lines that were received. Runs one at a time. Never rejects. */
-  async function flush(): Promise<void> {
-    await flushing;
-    clearTimeout(timer);
-    timer = undefined;
+  /** Adds to the store all lines that were received. Never rejects. */
+  const flush = coalesce(async () => {
     const entries = [...pending];
     pending = new Map();
-    flushing = addAll(entries);
-    await flushing;
-    flushing = undefined;
-    if (pending.size > 0) later();
-  }
+    const unsent = entries.length === 0 ? [] : await addAll(entries);
+    // They are older than the lines that came in the meantime.
+    const newer = pending;
+    pending = new Map(unsent);
+    for (const [id, delivery] of newer) add(id, delivery);
+    // While the store was asked, this timer was set, so that a new line set no other.
+    clearTimeout(timer);
+    timer = undefined;
+    if (pending.size > 0) timer = setTimeout(flush, unsent.length > 0 ? RETRY_MS : COLLECT_MS);
+  });
 
-  async function addAll(entries: readonly DeliveryEntry[]): Promise<void> {
-    if (entries.length === 0) return;
-    // Not tried again: the store may have added them. The metrics of the store have its failure.
-    const none = () => ({ counted: [], failed: entries });
-    const { counted, failed } = await deliver(entries).catch(none);
-    const [added, dropped] = [requestsOf(counted), requestsOf(failed.map(deliveryOf))];
+  /** Returns the deliveries that can be added later. */
+  async function addAll(entries: readonly DeliveryEntry[]): Promise<readonly DeliveryEntry[]> {
+    const none = () => ({ counted: [], unsent: [], lost: entries });
+    const { counted, unsent, lost } = await deliver(entries).catch(none);
+    const added = requestsOf(counted);
+    const [all, left, gone] = [linesOf(entries), linesOf(unsent), linesOf(lost)];
     countLines('counted', added);
-    countLines('dropped', dropped);
-    countLines('unknown', requestsOf(entries.map(deliveryOf)) - added - dropped);
+    countLines('unknown', all - added - left - gone);
+    dropped('no_response', gone);
+    return unsent;
   }
 
-  return { receive, flush };
+  return {
+    receive,
+    flush,
+    /** Adds what is left, and counts what the store does not get. */
+    async close(): Promise<void> {
+      await flush();
+      clearTimeout(timer);
+      dropped('shutdown', linesOf([...pending]));
+    },
+  };
 }
 
-const deliveryOf = ([, delivery]: DeliveryEntry) => delivery;
+function linesOf(entries: readonly DeliveryEntry[]): number {
+  return requestsOf(entries.map(([, delivery]) => delivery));
+}
 
 function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): number {
   return deliveries.reduce((sum, { requests }) => sum + requests, 0);

@@ -36,11 +36,13 @@ export interface Counted extends Pick<Grant, 'client' | 'mount'> {
   readonly completed?: Grant;
 }
 
-/** What became of deliveries. Those without a live grant are in neither list. */
+/** What became of deliveries. Those without a live grant are in no list. */
 export interface Added {
   readonly counted: readonly Counted[];
-  /** The store did not accept them, or did not answer in time. */
-  readonly failed: readonly DeliveryEntry[];
+  /** The store did not get them, so that they can be added later. */
+  readonly unsent: readonly DeliveryEntry[];
+  /** The store did not answer: it may have added them, so that they must not be added again. */
+  readonly lost: readonly DeliveryEntry[];
 }
 
 /** Adds two deliveries of the same token. Redis does the same in a script (store/delivered.ts). */

@@ -110,8 +110,8 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
       findTimed: timed('find', store.findTimed),
       countAttempt: timed('count_attempt', store.countAttempt),
       requesters: timed('requesters', store.requesters),
-      addDelivered: timed('add_delivered', store.addDelivered, ({ failed }) => {
-        if (failed.length === 0) return;
+      addDelivered: timed('add_delivered', store.addDelivered, ({ unsent, lost }) => {
+        if (unsent.length + lost.length === 0) return;
         errorsOf('add_delivered').inc();
         up = 0;
       }),

@@ -88,10 +88,16 @@ end
 return replies
 `;
 
+interface AddDeliveredOptions {
+  readonly keys: Keys;
+  readonly run: Run;
+  /** Rejects if a master does not accept a write. */
+  readonly write: (master: string) => Promise<void>;
+}
+
 export function createAddDelivered(
   { isCluster, masterOf }: Pick<Connection, 'isCluster' | 'masterOf'>,
-  keys: Keys,
-  run: Run,
+  { keys, run, write }: AddDeliveredOptions,
 ) {
   async function add(entries: readonly DeliveryEntry[]): Promise<Counted[]> {
     const names = entries.flatMap(([id]) => [keys.grant(id), keys.uses(id)]);
@@ -109,13 +115,22 @@ export function createAddDelivered(
     });
   }
 
-  /** Adds the deliveries of one master: a batch at a time, so that decisions need not wait for all of them. */
-  async function addTo(entries: readonly DeliveryEntry[]): Promise<Added> {
+  /**
+   * Adds the deliveries of one master: a batch at a time, so that decisions need not wait for all of them. Another
+   * write comes first: if Redis does not accept it, the deliveries can be added later. If there is no reply to a
+   * batch, Redis may have added it.
+   */
+  async function addTo(master: string, entries: readonly DeliveryEntry[]): Promise<Added> {
     const counted: Counted[] = [];
-    const failed: DeliveryEntry[] = [];
+    const lost: DeliveryEntry[] = [];
+    try {
+      await write(master);
+    } catch {
+      return { counted, unsent: entries, lost };
+    }
     for (let begin = 0; begin < entries.length; begin += BATCH) {
       const batch = entries.slice(begin, begin + BATCH);
-      const before = failed.length;
+      const before = lost.length;
       // In a cluster, a script reaches the keys of one token only.
       const scripts = isCluster ? batch.map((entry) => [entry]) : [batch];
       await Promise.all(
@@ -123,25 +138,31 @@ export function createAddDelivered(
           try {
             counted.push(...(await add(script)));
           } catch {
-            failed.push(...script);
+            lost.push(...script);
           }
         }),
       );
       // Each further batch of a master that hangs would take until the timeout.
-      const isLost = failed.length === before + batch.length;
-      if (isLost) return { counted, failed: [...failed, ...entries.slice(begin + BATCH)] };
+      const isLost = lost.length === before + batch.length;
+      if (isLost) return { counted, unsent: entries.slice(begin + BATCH), lost };
     }
-    return { counted, failed };
+    return { counted, unsent: [], lost };
   }
 
   return async (entries: readonly DeliveryEntry[]): Promise<Added> => {
     const masters = entries.map(([id]) => masterOf(keys.grant(id)));
     const added = await Promise.all(
-      [...new Set(masters)].map((master) => addTo(entries.filter((_, i) => masters[i] === master))),
+      [...new Set(masters)].map((master) => {
+        return addTo(
+          master,
+          entries.filter((_, i) => masters[i] === master),
+        );
+      }),
     );
     return {
       counted: added.flatMap(({ counted }) => counted),
-      failed: added.flatMap(({ failed }) => failed),
+      unsent: added.flatMap(({ unsent }) => unsent),
+      lost: added.flatMap(({ lost }) => lost),
     };
   };
 }

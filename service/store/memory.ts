@@ -163,7 +163,7 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         const { requests, bytes } = delivery;
         return { id, client, mount, requests, bytes, ...(isCompleted && { completed: grant }) };
       });
-      return { counted, failed: [] };
+      return { counted, unsent: [], lost: [] };
     },
     async delivered(id) {
       const found = live(id);

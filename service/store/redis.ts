@@ -81,8 +81,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const run: scripts.Run = (script, names, args) =>
     reply(() => redis.eval(script, names.length, ...names, ...args));
 
-  async function writeAll(): Promise<readonly Reply[]> {
-    const masters = connection.masterNames();
+  /** Writes a key that means nothing to each of the masters. */
+  async function write(masters: readonly string[]): Promise<readonly Reply[]> {
     if (masters.length === 0) return [[new Error('No master of the cluster is known'), undefined]];
     return connection.send(
       masters.map((master) => {
@@ -90,6 +90,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         return ['set', key, now(), 'PX', 1000];
       }),
     );
+  }
+
+  function writeAll(): Promise<readonly Reply[]> {
+    return write(connection.masterNames());
   }
 
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
@@ -104,7 +108,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const issue = createIssuing(connection, { keys, enter, lifeOf });
   const waits = replicas !== undefined;
   const prolong = createProlonging(connection, { keys, enter, find, run, confirmed, waits, now });
-  const addDelivered = createAddDelivered(connection, keys, run);
+  const addDelivered = createAddDelivered(connection, {
+    keys,
+    run,
+    write: async (master) => (await write([master])).forEach(replyOrThrow),
+  });
 
   /** Ends all grants that an index names, and counts them. */
   async function endAll(index: string): Promise<number> {

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { expect, test, vi } from 'vitest';
 import {
   type CollectOptions,
@@ -22,20 +23,22 @@ function countedOf([id, { requests, bytes }]: Entries[number]): Counted {
 function collecting(deliver?: CollectOptions['deliver'], from = ['127.0.0.0/8', '::1']) {
   const batches: Entries[] = [];
   const results = { counted: 0, unknown: 0, invalid: 0, dropped: 0 };
+  const lines: string[] = [];
   let now = 1000;
   const collector = createCollector({
     from,
     async deliver(entries) {
       batches.push(entries);
       if (deliver) return deliver(entries);
-      return { counted: entries.map(countedOf), failed: [] };
+      return { counted: entries.map(countedOf), unsent: [], lost: [] };
     },
     countLines(result: LineResult, count = 1) {
       results[result] += count;
     },
+    log: pino({}, { write: (line) => void lines.push(JSON.parse(line).reason) }),
     now: () => now++,
   });
-  return { ...collector, batches, results };
+  return { ...collector, batches, results, lines };
 }
 
 test('delivery: the lines of a token are added to the store together', async () => {
@@ -65,7 +68,7 @@ test('delivery: lines are added by themselves, also those that come during a cal
       await new Promise<void>((resolve) => {
         answer = resolve;
       });
-      return { counted: [], failed: [] };
+      return { counted: [], unsent: [], lost: [] };
     });
     receive(line(1), '127.0.0.1');
     await vi.advanceTimersByTimeAsync(1000);
@@ -121,26 +124,80 @@ test('delivery: 100,000 ranges of one token take bounded memory', async () => {
   expect(delivery?.ranges).toHaveLength(100);
 });
 
-test('delivery: a store that is not available drops the lines, and later ones are added', async () => {
+test('delivery: lines that the store did not get are added later, once, and in their order', async () => {
+  vi.useFakeTimers();
+  try {
+    let isDown = true;
+    const { receive, batches, results, lines } = collecting(async (entries) => {
+      if (isDown) return { counted: [], unsent: entries, lost: [] };
+      return { counted: entries.map(countedOf), unsent: [], lost: [] };
+    });
+    receive(line(1, '206 2 2 bytes 0-1/4'), '127.0.0.1');
+    await vi.advanceTimersByTimeAsync(200);
+    receive(line(1, '206 3 3 bytes 0-2/5'), '127.0.0.1');
+    receive(line(2), '127.0.0.1');
+    // Not asked again with each new line.
+    await vi.advanceTimersByTimeAsync(900);
+    expect(batches).toHaveLength(1);
+    isDown = false;
+    await vi.advanceTimersByTimeAsync(1000);
+    const both = { requests: 2, bytes: 5, first: 1000, last: 1001, size: 5, ranges: [[0, 3]] };
+    expect(batches[1]).toMatchObject([
+      [id(1), both],
+      [id(2), { requests: 1 }],
+    ]);
+    expect(results).toEqual({ counted: 3, unknown: 0, invalid: 0, dropped: 0 });
+    await vi.advanceTimersByTimeAsync(5000);
+    expect([batches.length, lines, vi.getTimerCount()]).toEqual([2, [], 0]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('delivery: while the store is down, a bounded number waits, and the end drops it', async () => {
+  let more = () => {};
+  const { receive, flush, close, batches, results, lines } = collecting(async (entries) => {
+    more();
+    more = () => {};
+    return { counted: [], unsent: entries, lost: [] };
+  });
+  for (let i = 0; i < MAX_PENDING; i += 1) receive(line(i), '127.0.0.1');
+  // These come while the store is asked.
+  more = () => {
+    for (let i = 5; i < MAX_PENDING + 5; i += 1) receive(line(i), '127.0.0.1');
+  };
+  await flush();
+  expect(results).toEqual({ counted: 0, unknown: 0, invalid: 0, dropped: 5 });
+  expect(lines).toEqual(['queue_full']);
+  await close();
+  expect(batches.at(-1)).toHaveLength(MAX_PENDING);
+  expect(results.dropped).toBe(2 * MAX_PENDING);
+  expect(lines).toEqual(['queue_full', 'shutdown']);
+});
+
+test('delivery: lines that the store may have added are dropped, with one log line, and later ones are added', async () => {
   let isDown = true;
-  const { receive, flush, batches, results } = collecting(async () => {
+  const { receive, flush, batches, results, lines } = collecting(async () => {
     if (isDown) throw new StoreUnavailable('Connection is closed.');
-    return { counted: [], failed: [] };
+    return { counted: [], unsent: [], lost: [] };
   });
   for (let i = 0; i < 250; i += 1) receive(line(i), '127.0.0.1');
   await flush();
-  expect(batches).toHaveLength(1);
-  expect(results).toMatchObject({ counted: 0, unknown: 0, dropped: 250 });
+  receive(line(1), '127.0.0.1');
+  await flush();
+  expect(batches).toHaveLength(2);
+  expect(results).toMatchObject({ counted: 0, unknown: 0, dropped: 251 });
   isDown = false;
   receive(line(1), '127.0.0.1');
   await flush();
-  expect(results).toMatchObject({ unknown: 1, dropped: 250 });
+  expect(results).toMatchObject({ unknown: 1, dropped: 251 });
+  expect(lines).toEqual(['no_response']);
 });
 
 test('delivery: a store that fails for some tokens drops the lines of these tokens only', async () => {
   const { receive, flush, results } = collecting(async ([failed, unknown, ...rest]) => {
     expect(unknown?.[0]).toBe(id(1));
-    return { counted: rest.map(countedOf), failed: failed ? [failed] : [] };
+    return { counted: rest.map(countedOf), unsent: [], lost: failed ? [failed] : [] };
   });
   for (const n of [0, 0, 0, 1, 1, 2, 3]) receive(line(n), '127.0.0.1');
   await flush();

@@ -100,11 +100,11 @@ async function reported(store: Store, ids: readonly string[]) {
     emit,
     log: pino({ level: 'silent' }),
   });
-  const { receive, flush } = createCollector({
-    ...{ from: ['127.0.0.1'], deliver, countLines, now: Date.now },
+  const { receive, close } = createCollector({
+    ...{ from: ['127.0.0.1'], deliver, countLines, log: pino({ level: 'silent' }), now: Date.now },
   });
   for (const id of ids) receive(Buffer.from(`<190>x: ${id} 200 100 100 -`), '127.0.0.1');
-  await flush();
+  await close();
   const samples = samplesOf(await text());
   return {
     lines: (result: string) => samples.get(`postern_delivery_lines_total{result="${result}"}`),

@@ -69,12 +69,14 @@ test.each(calls)(
 
 test('metrics: deliveries that the store did not accept count as one failed operation', async () => {
   const entry = [id, sent([0, 1])] as const;
-  const addDelivered = async () => ({ counted: [], failed: [entry, entry] });
-  const { store, samples } = measured({ ...createMemoryStore(), addDelivered });
-  await store.addDelivered([entry, entry]);
   const errors = 'postern_store_errors_total{operation="add_delivered"}';
-  const seen = await samples();
-  expect([seen.get('postern_store_up'), seen.get(errors)]).toEqual([0, 1]);
+  for (const failed of [{ unsent: [entry, entry] }, { lost: [entry] }]) {
+    const addDelivered = async () => ({ counted: [], unsent: [], lost: [], ...failed });
+    const { store, samples } = measured({ ...createMemoryStore(), addDelivered });
+    await store.addDelivered([entry, entry]);
+    const seen = await samples();
+    expect([seen.get('postern_store_up'), seen.get(errors)]).toEqual([0, 1]);
+  }
 });
 
 test('metrics: the time of an operation is the time until the store answers', async () => {

@@ -13,35 +13,52 @@ const masterOf = (key: string) => String(slotOf(key) % 3);
 const ofMaster = (ids: readonly string[], ...masters: string[]) =>
   ids.filter((id) => masters.includes(masterOf(keys.grant(id)))).sort();
 
-/** Adds deliveries of 3000 tokens. `fails`: whether the script with these keys fails. */
+/**
+ * Adds deliveries of 3000 tokens. `fails`: whether the script with these keys fails; `isDown`: whether a master
+ * accepts no write.
+ */
 async function added(
   isCluster: boolean,
   fails: (names: readonly string[], run: number) => boolean,
+  isDown: (master: string) => boolean = () => false,
 ) {
   const ids = Array.from({ length: 3000 }, newId);
   const ran: string[] = [];
   let running = 0;
   let most = 0;
   const connection = { isCluster, masterOf: isCluster ? masterOf : () => '' };
-  const add = createAddDelivered(connection, keys, async (_, names) => {
-    const run = ran.push(names[0] ?? '');
+  const written: string[] = [];
+  async function write(master: string): Promise<void> {
+    written.push(master);
+    if (isDown(master)) throw new StoreUnavailable('Connection is closed.');
+  }
+  async function run(_: string, names: readonly string[]) {
+    const count = ran.push(names[0] ?? '');
     running += names.length / 2;
     most = Math.max(most, running);
     await new Promise((resolve) => setImmediate(resolve));
     running -= names.length / 2;
-    if (fails(names, run)) throw new StoreUnavailable('Command timed out');
+    if (fails(names, count)) throw new StoreUnavailable('Command timed out');
     return names.filter((_, i) => i % 2 === 0).map(() => ['web', '/download/', '']);
-  });
-  const { counted, failed } = await add(ids.map((id) => [id, sent([0, 1])]));
-  const idsOf = { counted: counted.map(({ id }) => id), failed: failed.map(([id]) => id) };
-  return { ids, ran, most, counted: idsOf.counted.sort(), failed: idsOf.failed.sort() };
+  }
+  const add = createAddDelivered(connection, { keys, run, write });
+  const { counted, unsent, lost } = await add(ids.map((id) => [id, sent([0, 1])]));
+  const idsOf = (entries: typeof lost) => entries.map(([id]) => id).sort();
+  return {
+    ...{ ids: ids.sort(), ran, written: written.sort(), most },
+    counted: counted.map(({ id }) => id).sort(),
+    unsent: idsOf(unsent),
+    lost: idsOf(lost),
+  };
 }
 
 test('addDelivered: in a cluster, a master that hangs fails one batch, and only its own tokens', async () => {
-  const { ids, ran, most, counted, failed } = await added(true, ([key = '']) => {
+  const { ids, ran, most, counted, unsent, lost } = await added(true, ([key = '']) => {
     return masterOf(key) === '1';
   });
-  expect(failed).toEqual(ofMaster(ids, '1'));
+  expect([...unsent, ...lost].sort()).toEqual(ofMaster(ids, '1'));
+  // Redis may have added these.
+  expect(lost).toHaveLength(25);
   expect(counted).toEqual(ofMaster(ids, '0', '2'));
   // The timeout of one batch passes once for all of its tokens, which are asked together.
   expect(ran.filter((key) => masterOf(key) === '1')).toHaveLength(25);
@@ -49,12 +66,30 @@ test('addDelivered: in a cluster, a master that hangs fails one batch, and only 
 });
 
 test('addDelivered: in a cluster, a token that fails stops no other', async () => {
-  const { ids, counted, failed } = await added(true, (_, run) => run % 10 === 0);
-  expect(failed).toHaveLength(300);
-  expect([...counted, ...failed].sort()).toEqual(ids.sort());
+  const { ids, counted, unsent, lost } = await added(true, (_, run) => run % 10 === 0);
+  expect([unsent.length, lost.length]).toEqual([0, 300]);
+  expect([...counted, ...lost].sort()).toEqual(ids);
 });
 
 test('addDelivered: a server that does not answer is asked once', async () => {
-  const { ids, ran, counted, failed } = await added(false, () => true);
-  expect([ran.length, counted, failed]).toEqual([1, [], ids.sort()]);
+  const { ids, ran, counted, unsent, lost } = await added(false, () => true);
+  expect([ran.length, counted, lost.length]).toEqual([1, [], 25]);
+  expect([...unsent, ...lost].sort()).toEqual(ids);
+});
+
+test('addDelivered: a master that accepts no write gets no deliveries, which can be added later', async () => {
+  const one = await added(
+    true,
+    () => false,
+    (master) => master === '1',
+  );
+  expect(one).toMatchObject({ lost: [], written: ['0', '1', '2'] });
+  expect(one.unsent).toEqual(ofMaster(one.ids, '1'));
+  expect(one.counted).toEqual(ofMaster(one.ids, '0', '2'));
+  const all = await added(
+    false,
+    () => false,
+    () => true,
+  );
+  expect(all).toMatchObject({ ran: [], counted: [], unsent: all.ids, lost: [], written: [''] });
 });

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { pino } from 'pino';
 import { waitFor } from '../../dev/wait.ts';
 import { createCollector } from '../../service/delivery/collect.ts';
 import { listenUdp } from '../../service/listen.ts';
@@ -43,7 +44,8 @@ export async function startReportingSite(
   });
   const { api, deliver, metrics } = site.postern;
   const { countLines } = metrics;
-  const collector = createCollector({ from, deliver, countLines, now: Date.now });
+  const log = pino({ level: 'silent' });
+  const collector = createCollector({ from, deliver, countLines, log, now: Date.now });
   receive = collector.receive;
 
   return {

@@ -1,9 +1,12 @@
 import { createSocket } from 'node:dgram';
+import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../../dev/paths.ts';
 import { freePorts } from '../../../dev/ports.ts';
 import { startRedis } from '../../../dev/redis.ts';
 import { startService } from '../../../dev/service.ts';
 import { waitFor } from '../../../dev/wait.ts';
+import { samplesOf } from '../../support/samples.ts';
 
 const KEY = 'a-key-for-the-tests-only';
 
@@ -15,6 +18,7 @@ async function startInstance(store: string) {
       POSTERN_MOUNTS: '/download/=/protected/',
       POSTERN_API_KEYS: `web:${KEY}`,
       POSTERN_STORE: store,
+      POSTERN_STORE_TIMEOUT_MS: '2000',
       POSTERN_DELIVERY_LISTEN: `127.0.0.1:${port}`,
     },
   });
@@ -53,6 +57,46 @@ test('delivery: two instances on one Redis count together, and one of them repor
   await other.service.stop();
   expect(logs().match(/"msg":"delivered"/g)).toHaveLength(1);
 });
+
+test.each(['is killed and started again', 'hangs'])(
+  'delivery: reports that come while Redis %s are counted once, for max_bytes too',
+  async (how) => {
+    const folder = await temporaryFolder();
+    const args = ['--appendonly', 'yes', '--appendfsync', 'always'];
+    const redis = await startRedis({ folder, args });
+    onTestFinished(async () => {
+      redis.resume();
+      await redis.stop();
+      await rm(folder, { recursive: true });
+    });
+    const { service, port, ask } = await startInstance(redis.url);
+    const metric = async (name: string) => {
+      const response = await fetch(`http://127.0.0.1:${service.apiPort}/metrics`);
+      return samplesOf(await response.text()).get(name) ?? 0;
+    };
+    const lines = (result: string) => metric(`postern_delivery_lines_total{result="${result}"}`);
+    await waitFor(async () => (await ask('/readyz')).status === 'ok', { what: 'the store' });
+    const body = { prefix: '/download/', expires_in: 300, max_bytes: 100 };
+    const issued = await Promise.all(Array.from({ length: 40 }, () => ask('/tokens', body)));
+    const ids = issued.map(({ id }) => id as string);
+    if (how === 'hangs') redis.pause();
+    else await redis.kill();
+    for (const id of ids) await send(port, `<190>x: ${id} 200 60 60 -`);
+    const failures = 'postern_store_errors_total{operation="add_delivered"}';
+    await waitFor(async () => (await metric(failures)) > 0, { what: 'the store to fail' });
+    for (const id of ids) await send(port, `<190>x: ${id} 200 60 60 -`);
+    if (how === 'hangs') redis.resume();
+    else await redis.restart();
+    await waitFor(async () => (await lines('counted')) + (await lines('dropped')) === 80, {
+      what: 'all reports to be counted',
+    });
+    expect(await lines('dropped')).toBe(0);
+    for (const id of ids) {
+      const delivered = { requests: 2, bytes: 120 };
+      expect(await ask(`/tokens/${id}`)).toMatchObject({ delivered });
+    }
+  },
+);
 
 test('delivery: max_bytes needs POSTERN_DELIVERY_LISTEN', async () => {
   const service = await startService({

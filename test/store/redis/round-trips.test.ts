@@ -36,7 +36,8 @@ test('Redis: issue, find and revoke cost one round trip each', async () => {
   expect(await turnsOf(Promise.all(many.map(([one]) => store.findTimed(one))))).toBe(1);
   const limited = many.map(() => [newId(), grantAt(now, { maxBytes: 1 })] as const);
   await store.issue(limited);
-  expect(await turnsOf(store.addDelivered(limited.map(([one]) => [one, sent([0, 1])])))).toBe(1);
+  // A write that may be lost comes first.
+  expect(await turnsOf(store.addDelivered(limited.map(([one]) => [one, sent([0, 1])])))).toBe(2);
   // Whether the bytes of a token are used up is part of its record.
   const found = Promise.all(limited.map(([one]) => store.find(one)));
   expect(await turnsOf(found)).toBe(1);
