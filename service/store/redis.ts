@@ -111,7 +111,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const addDelivered = createAddDelivered(connection, {
     keys,
     run,
-    write: async (master) => (await write([master])).forEach(replyOrThrow),
+    async write(master) {
+      assertUsable();
+      (await write([master])).forEach(replyOrThrow);
+    },
   });
 
   /** Ends all grants that an index names, and counts them. */
