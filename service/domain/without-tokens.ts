@@ -7,19 +7,14 @@ const MIN_TOKEN_LENGTH = 35;
 /** The start of a token, or a percent-encoded character. Most texts have neither. */
 const SUSPICIOUS = /ps_[\w\r\n-]{32}|ey[\w-]{18}|%/;
 
-/**
- * Characters of a token, each raw or percent-encoded any number of times (%41, %2541, %252541), with the
- * line breaks that a mail program inserts into a long link. Or any other percent-encoded character.
- */
-const RUN =
-  /(?:[\w.-]|%(?:25)*(?:2[DdEe]|3\d|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|0[AaDd]))+|%[0-9A-Fa-f]{2}/g;
+/** A word: characters of a token, raw or percent-encoded. No token contains any other character. */
+const WORD = /[\w.%-]+/g;
 
 const OPAQUE = /ps_[\w-]{32}/;
 
-/** Shorter than in any real JWT, and longer than most parts of a file or host name. */
-const MIN_HEADER = 22;
-const MIN_PAYLOAD = 20;
-const MIN_SIGNATURE = 16;
+/** The header of a JWT, or its payload. Longer than in most names of files and hosts. */
+const JWT_PART = /ey[\w-]{18}/;
+const MIN_NEXT_PART = 16;
 
 /** Real links are encoded three times at most. A link with more encodings than this is hidden. */
 const MAX_DECODINGS = 5;
@@ -30,8 +25,8 @@ const MAX_DECODINGS = 5;
  */
 export function withoutTokens(text: string): string {
   if (text.length < MIN_TOKEN_LENGTH || !SUSPICIOUS.test(text)) return text;
-  const bare = text.replace(RUN, (match) =>
-    match.length >= MIN_TOKEN_LENGTH && isSecret(match) ? HIDDEN : match,
+  const bare = text.replace(WORD, (word) =>
+    word.length >= MIN_TOKEN_LENGTH && isSecret(word) ? HIDDEN : word,
   );
   return isSecret(bare) ? HIDDEN : bare;
 }
@@ -78,15 +73,11 @@ export function decodings(text: string): readonly string[] {
   return forms;
 }
 
-/** Also detects a JWT without the start of its header, which is not secret. */
-function isJwt(run: string): boolean {
-  const parts = run.split('.');
-  const isLong = (i: number, min: number) => (parts[i]?.length ?? 0) >= min;
+/** Also detects a JWT without its header, which is not secret. */
+function isJwt(word: string): boolean {
+  const parts = word.split('.');
   return parts.some((part, i) => {
-    const start = part.indexOf('ey');
-    if (start < 0) return false;
-    const isHeader = part.length - start >= MIN_HEADER;
-    if (isHeader && isLong(i + 1, MIN_PAYLOAD) && isLong(i + 2, MIN_SIGNATURE)) return true;
-    return start === 0 && i > 0 && isLong(i, MIN_PAYLOAD) && isLong(i + 1, MIN_SIGNATURE);
+    const next = parts[i + 1] ?? '';
+    return JWT_PART.test(part) && next.length >= MIN_NEXT_PART;
   });
 }

@@ -12,7 +12,7 @@ export const canMeasureCpu = process.platform === 'linux';
  * machine changes the time on a clock, but hardly the CPU time.
  */
 export async function expectCheap(
-  { nginx }: Site,
+  { nginx }: Pick<Site, 'nginx'>,
   usual: () => Promise<unknown>,
   hostile: () => Promise<unknown>,
 ): Promise<void> {
