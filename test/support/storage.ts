@@ -85,14 +85,20 @@ const CHATTER: ReadonlyArray<readonly [string, string | string[]]> = [
   ['x-amz-server-side-encryption', 'AES256'],
   ['Server', 'AmazonS3'],
   ['Set-Cookie', ['storage=1; Path=/', 'postern=x; Path=/']],
-  ['Cache-Control', 'public, max-age=31536000'],
-  ['Expires', 'Fri, 01 Jan 2100 00:00:00 GMT'],
-  ['Content-Disposition', 'inline; filename="the-storage.txt"'],
-  ['Content-Security-Policy', "default-src 'unsafe-inline'"],
-  ['Access-Control-Allow-Origin', '*'],
   ['X-Accel-Redirect', '/protected/other.txt'],
   ['X-Accel-Expires', '3600'],
   ['X-Accel-Limit-Rate', '1'],
+  ...[
+    ...['Cache-Control', 'Expires', 'Vary', 'Content-Disposition'],
+    ...['Content-Security-Policy', 'X-Content-Type-Options', 'Referrer-Policy'],
+    ...['Access-Control-Allow-Origin', 'Access-Control-Allow-Credentials'],
+    ...['Access-Control-Expose-Headers', 'Location', 'Refresh', 'Link', 'Alt-Svc'],
+    ...['Strict-Transport-Security', 'Clear-Site-Data', 'Service-Worker-Allowed'],
+    ...['Content-Security-Policy-Report-Only', 'Report-To', 'Reporting-Endpoints', 'NEL'],
+    ...['x-amz-server-side-encryption-aws-kms-key-id', 'x-goog-encryption-kms-key-name'],
+    ...['x-amz-expiration', 'x-amz-website-redirect-location', 'x-amz-meta-s3cmd-attrs'],
+    ...['X-Object-Manifest'],
+  ].map((name) => [name, 'storage'] as const),
 ];
 
 function send(request: IncomingMessage, response: ServerResponse, text: string): void {
