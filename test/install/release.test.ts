@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
 import { inOverlay, noOverlay } from '../../dev/debian/overlay.ts';
 import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
 import { tryRun } from '../../dev/run.ts';
+import { needRoot } from '../support/need-root.ts';
 import { needTool, without } from '../support/need-tool.ts';
 
 const KEY = 'a-key-of-24-characters-00';
@@ -68,6 +69,7 @@ test('release: a tag that is not the version makes nothing', async () => {
 async function needOverlay(context: Pick<TestContext, 'skip'>) {
   if (!existsSync('/var/lib/dpkg/info/nodejs.list'))
     without('the package nodejs is not installed', context);
+  needRoot(context);
   const why = await noOverlay();
   if (why !== undefined) without(why, context);
 }
