@@ -22,9 +22,6 @@ const WEBHOOKS = 'test/webhooks/**/*.test.ts';
 /** A real object store. */
 const STORAGE = 'test/storage/servers/**/*.test.ts';
 
-/** Caddy instead of nginx. */
-const CADDY = 'test/caddy/**/*.test.ts';
-
 /** Clients, several instances and a flood of lines. */
 const DELIVERY = 'test/delivery/servers/**/*.test.ts';
 
@@ -56,7 +53,6 @@ export default defineConfig({
             BROWSERS,
             STORAGE,
             WEBHOOKS,
-            CADDY,
             DELIVERY,
             ...INSTALL,
           ],
@@ -91,7 +87,6 @@ export default defineConfig({
       { extends: true, test: { name: 'delivery', include: [DELIVERY], globalSetup } },
       { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
       { extends: true, test: { name: 'webhooks', include: [WEBHOOKS], globalSetup } },
-      { extends: true, test: { name: 'caddy', include: [CADDY], globalSetup } },
     ],
   },
 });

@@ -9,7 +9,6 @@ import { findOnPath, type Tool } from './find-on-path.ts';
  */
 const recipes = {
   nginx: { debian: 'nginx', elsewhere: 'nginx' },
-  caddy: { debian: 'caddy', elsewhere: 'caddy' },
   'redis-server': { debian: 'redis-server', elsewhere: 'redis' },
   'valkey-server': { debian: 'valkey-server', elsewhere: 'valkey' },
   wrk: { debian: 'wrk', elsewhere: 'wrk' },

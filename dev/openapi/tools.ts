@@ -8,7 +8,8 @@ import { projectRoot } from '../paths.ts';
 import { type Ran, run, tryRun } from '../run.ts';
 
 const folder = join(projectRoot, 'dev', 'openapi');
-const FILES = ['package.json', 'package-lock.json'];
+/** With exact versions. */
+const FILE = 'package.json';
 
 /** Of Redocly. It would ask for newer versions, and report how it is used. */
 const QUIET = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
@@ -23,8 +24,7 @@ export interface OpenapiTools {
 
 /** Installs the packages of dev/openapi/ into .cache/, once, and writes the document into `into`. */
 export async function openapiTools(into: string): Promise<OpenapiTools> {
-  const hash = createHash('sha256');
-  for (const file of FILES) hash.update(await readFile(join(folder, file)));
+  const hash = createHash('sha256').update(await readFile(join(folder, FILE)));
   const cache = join(projectRoot, '.cache');
   const installed = join(cache, `openapi-${hash.digest('hex').slice(0, 12)}`);
   const programs = join(installed, 'node_modules', '.bin');
@@ -34,8 +34,9 @@ export async function openapiTools(into: string): Promise<OpenapiTools> {
     const half = `${installed}.part`;
     await rm(half, { recursive: true, force: true });
     await mkdir(half);
-    for (const file of FILES) await copyFile(join(folder, file), join(half, file));
-    await run('npm', ['ci', '--prefix', half, '--ignore-scripts', '--no-audit', '--no-fund']);
+    await copyFile(join(folder, FILE), join(half, FILE));
+    const options = ['--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund'];
+    await run('npm', ['install', '--prefix', half, ...options]);
     await rename(half, installed);
   });
   const document = join(into, 'openapi.json');

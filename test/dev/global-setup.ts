@@ -26,7 +26,6 @@ const groups: ToolName[][] = [
 const more: Partial<Record<string, ToolName[][]>> = {
   browsers: [['chromium'], ['firefox-esr']],
   install: [['prometheus', 'promtool'], ['lintian'], ['php'], ['go'], ['python3-flask']],
-  caddy: [['caddy']],
 };
 
 /**

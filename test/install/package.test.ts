@@ -71,7 +71,7 @@ async function createUser(program: NpmProgram): Promise<User> {
 test('package: contains no tests, sources or tools, and has no dependencies', async () => {
   const parts = new Set(packed.files.map((path) => path.replace(/^(dist\/[^/]*|[^/]*).*/, '$1')));
   expect([...parts].sort()).toEqual([
-    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'caddy', 'deploy', 'dist/chunks'],
+    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'deploy', 'dist/chunks'],
     ...['dist/cli', 'dist/client', 'dist/service', 'nginx', 'package.json'],
   ]);
   expect(packed.files.filter((path) => /(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
