@@ -47,8 +47,8 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   addBatchRoute(api, deps, turns);
   api.use(limitBody(MAX_BODY_BYTES));
   addIssueRoute(api, deps);
-  addTokenRoutes(api, deps);
-  addOAuthRoutes(api, deps);
+  addTokenRoutes(api, deps, turns);
+  addOAuthRoutes(api, deps, turns);
   return api;
 }
 

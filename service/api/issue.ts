@@ -1,7 +1,8 @@
 import type { Hono } from 'hono';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
 import { Abandoned, type Issued, type Requests } from '../domain/issue.ts';
-import { inPieces, type Turn } from '../domain/queue.ts';
+import { inPieces } from '../domain/queue.ts';
+import type { Turn } from '../domain/store.ts';
 import { note } from './audit.ts';
 import {
   type ApiDependencies,

@@ -10,7 +10,7 @@ import {
   type Uses,
 } from '../domain/grant.ts';
 import type { ShownName } from '../domain/grant-fields.ts';
-import type { Store } from '../domain/store.ts';
+import type { Store, Turn } from '../domain/store.ts';
 import { fieldSchemas } from '../schema.ts';
 
 /** Maximum number of tokens in a request. */
@@ -227,9 +227,14 @@ export function stateOf(id: string, grant: Grant, requesters?: readonly KnownReq
 }
 
 /** As `stateOf`, with the requesters, and with what nginx sent. */
-export async function wholeStateOf(store: Store, id: string, grant: Grant): Promise<State> {
+export async function wholeStateOf(
+  store: Store,
+  id: string,
+  grant: Grant,
+  turn: Turn,
+): Promise<State> {
   const [requesters, sent] = await Promise.all([
-    grant.uses && store.requesters(id),
+    grant.uses && store.requesters(id, turn),
     store.delivered(id),
   ]);
   const state = stateOf(id, grant, requesters);

@@ -1,12 +1,13 @@
 import type { Context, Hono } from 'hono';
 import { Refused } from '../domain/errors.ts';
-import type { Cursor } from '../domain/store.ts';
+import type { Cursor, Selection, Store, Turn } from '../domain/store.ts';
 import { isOpaque, isToken, isTokenId, jwtId, tokenId } from '../domain/token.ts';
 import { grantFields, note } from './audit.ts';
 import {
   type ApiDependencies,
   type ApiEnv,
   formValue,
+  JSON_TYPE,
   notAllowed,
   readForm,
   readJson,
@@ -21,29 +22,31 @@ import {
   stateOf,
   wholeStateOf,
 } from './schema.ts';
+import type { Turns } from './turns.ts';
 
 /** Lists, shows, prolongs and revokes tokens. */
 export function addTokenRoutes(
   api: Hono<ApiEnv>,
   { prolong, revoke, store }: ApiDependencies,
+  { inTurn }: Turns,
 ): void {
   // A page of a client's live grants, ordered by their end.
-  api.get('/tokens', async (c) => {
+  api.get('/tokens', (c) => {
     const query = queryOf(c, 'subject', 'path', 'client', 'limit', 'cursor');
     const { subject, path, client: owner } = query;
     const limit = limitOf(query.limit);
     const after = cursorOf(query.cursor);
     note(c, { action: 'token.listed', subject, path, owner });
-    const selection = { subject, covers: path };
-    const { entries, next } = await store.list(ownerOf(c, owner), selection, limit, after);
-    note(c, { count: entries.length });
-    return c.json<PageAnswer>({
-      tokens: entries.map(([id, grant]) => stateOf(id, grant)),
-      next_cursor: next && `${next.end}.${next.id}`,
+    const client = ownerOf(c, owner);
+    const wanted = { selection: { subject, covers: path }, limit, after };
+    return inTurn(c, 'list', async ({ turn }) => {
+      const { body, count } = await listInPieces(store, client, wanted, turn);
+      note(c, { count });
+      return c.body(body, 200, { 'Content-Type': JSON_TYPE });
     });
   });
   // Ends all grants of a client, or those of one of its subjects.
-  api.delete('/tokens', async (c) => {
+  api.delete('/tokens', (c) => {
     const { subject, client: owner } = queryOf(c, 'subject', 'client');
     if (subject === undefined && owner === undefined) {
       throw new Refused('invalid_request', 'The query must have a subject, a client, or both.');
@@ -51,11 +54,15 @@ export function addTokenRoutes(
     const by = subject === undefined ? 'client' : 'subject';
     note(c, { action: 'token.revoked', by, subject, owner });
     const client = ownerOf(c, owner);
-    const revoked = await (subject === undefined
-      ? store.revokeClient(client)
-      : store.revokeSubject(client, subject));
-    note(c, { count: revoked });
-    return c.json({ revoked });
+    return inTurn(c, 'revoke', async ({ turn, keep }) => {
+      await turn();
+      keep();
+      const revoked = await (subject === undefined
+        ? store.revokeClient(client, turn)
+        : store.revokeSubject(client, subject, turn));
+      note(c, { count: revoked });
+      return c.json({ revoked });
+    });
   });
   api.all('/tokens', notAllowed('GET, POST, DELETE'));
 
@@ -65,17 +72,23 @@ export function addTokenRoutes(
     const grant = await store.find(id);
     if (grant?.client !== c.var.client.id) throw noSuchToken();
     note(c, grantFields(grant));
-    return c.json(await wholeStateOf(store, id, grant));
+    return inTurn(c, 'show', async ({ turn }) =>
+      c.json(await wholeStateOf(store, id, grant, turn)),
+    );
   });
   // Sets the end of a live grant to `expires_in` seconds from now.
   api.patch('/tokens/:id', requireJson, async (c) => {
     const { expires_in: expiresIn } = await readJson(c, prolongRequest);
     const id = checkedId(c.req.param('id'));
     note(c, { action: 'token.prolonged', token_id: id, expires_in: expiresIn });
-    const grant = await prolong(c.var.client, id, expiresIn);
-    if (grant === undefined) throw noSuchToken();
-    note(c, grantFields(grant));
-    return c.json(await wholeStateOf(store, id, grant));
+    return inTurn(c, 'prolong', async ({ turn, keep }) => {
+      await turn();
+      keep();
+      const grant = await prolong(c.var.client, id, expiresIn);
+      if (grant === undefined) throw noSuchToken();
+      note(c, grantFields(grant));
+      return c.json(await wholeStateOf(store, id, grant, turn));
+    });
   });
   api.delete('/tokens/:id', async (c) => {
     const id = checkedId(c.req.param('id'));
@@ -84,6 +97,47 @@ export function addTokenRoutes(
     return c.body(null, 204);
   });
   api.all('/tokens/:id', notAllowed('GET, PATCH, DELETE'));
+}
+
+/** Grants that the store reads in one piece. */
+const PIECE = 50;
+
+/**
+ * A page that has more bytes ends before its limit. A thousand tokens with short texts take a quarter of a megabyte,
+ * and with the longest ones ten.
+ */
+const MAX_PAGE_BYTES = 1024 * 1024;
+
+interface Wanted {
+  readonly selection: Selection;
+  readonly limit: number;
+  readonly after: Cursor | undefined;
+}
+
+/** A page as JSON, from several small pages of the store. */
+async function listInPieces(
+  store: Store,
+  client: string,
+  { selection, limit, after }: Wanted,
+  turn: Turn,
+): Promise<{ readonly body: Uint8Array<ArrayBuffer>; readonly count: number }> {
+  const pieces: Buffer[] = [];
+  let [count, bytes, next] = [0, 0, after];
+  do {
+    await turn();
+    const page = await store.list(client, selection, Math.min(PIECE, limit - count), next);
+    next = page.next;
+    if (page.entries.length === 0) continue;
+    const tokens: PageAnswer['tokens'] = page.entries.map(([id, grant]) => stateOf(id, grant));
+    const text = JSON.stringify(tokens).slice(1, -1);
+    const piece = Buffer.from(count === 0 ? text : `,${text}`);
+    pieces.push(piece);
+    bytes += piece.length;
+    count += tokens.length;
+  } while (next !== undefined && count < limit && bytes < MAX_PAGE_BYTES);
+  const end = next === undefined ? ']}' : `],"next_cursor":"${next.end}.${next.id}"}`;
+  const body = Buffer.concat([Buffer.from('{"tokens":['), ...pieces, Buffer.from(end)]);
+  return { body, count };
 }
 
 function checkedId(id: string): string {
@@ -100,6 +154,7 @@ function noSuchToken(): Refused {
 export function addOAuthRoutes(
   api: Hono<ApiEnv>,
   { lookUp, revoke, store }: ApiDependencies,
+  { inTurn }: Turns,
 ): void {
   // RFC 7662: a token's state; other clients' tokens are inactive.
   api.post('/introspect', requireForm, async (c) => {
@@ -112,9 +167,11 @@ export function addOAuthRoutes(
       return c.json<IntrospectionAnswer>({ active: false });
     }
     note(c, { active: true, ...grantFields(grant) });
-    const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant);
-    const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
-    return c.json<IntrospectionAnswer>(active);
+    return inTurn(c, 'show', async ({ turn }) => {
+      const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant, turn);
+      const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
+      return c.json<IntrospectionAnswer>(active);
+    });
   });
   api.all('/introspect', notAllowed('POST'));
 

@@ -8,8 +8,8 @@ import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request
 import type { Signer } from './look-up.ts';
 import type { Mount, Mounts } from './mount.ts';
 import { encodePath } from './path.ts';
-import { createQueue, inPieces, type Place, type Turn } from './queue.ts';
-import type { Entry, Store } from './store.ts';
+import { createQueue, inPieces, type Place } from './queue.ts';
+import type { Entry, Store, Turn } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
 
 export type Format = 'opaque' | 'jwt';

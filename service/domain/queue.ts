@@ -1,4 +1,4 @@
-import { Unavailable } from './store.ts';
+import { type Turn, Unavailable } from './store.ts';
 
 /** No place is free, or a request of a key that holds less took this place. */
 export class Full extends Unavailable {
@@ -6,11 +6,9 @@ export class Full extends Unavailable {
   override readonly what = 'a place in the queue';
 }
 
-/** Waits for a turn. Until the caller awaits something else, it may work for about a millisecond. @throws Full */
-export type Turn = () => Promise<void>;
-
 /** The place of a request in a queue. It waits for one thing at a time. */
 export interface Place {
+  /** @throws Full */
   readonly turn: Turn;
   /** Does this work when its turn comes, and nobody else has a turn before it is done. @throws Full */
   alone<T>(work: () => Promise<T>): Promise<T>;
@@ -254,5 +252,5 @@ export async function* inPieces<T>(
   yield piece;
 }
 
-/** A turn of the event loop, for work that does not wait for other work. */
+/** The next turn of the event loop. */
 export const nextTurn: Turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -2,6 +2,12 @@ import type { Added, Delivered, DeliveryEntry } from './delivery.ts';
 import type { Grant, KnownRequester } from './grant.ts';
 import type { Redeemed, Requester } from './requester.ts';
 
+/**
+ * Waits until other work had its turn. Until the caller awaits something else, it may work for about a
+ * millisecond.
+ */
+export type Turn = () => Promise<void>;
+
 /** A grant under its token ID. */
 export type Entry = readonly [id: string, grant: Grant];
 
@@ -33,7 +39,7 @@ export interface Page {
 /**
  * Keeps grants, each under its token ID until it ends. One contract suite tests every implementation.
  * A store that cannot answer in time rejects with {@link StoreUnavailable}; it never answers "not
- * found" instead. An external token is one that another issuer signed.
+ * found" instead. An external token is one that another issuer signed. `turn`: awaited before each piece of work.
  */
 export interface Store {
   /** Saves all grants or none. One round trip. */
@@ -55,7 +61,7 @@ export interface Store {
    */
   countAttempt(id: string, max: number): Promise<number | undefined>;
   /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
-  requesters(id: string): Promise<readonly KnownRequester[]>;
+  requesters(id: string, turn?: Turn): Promise<readonly KnownRequester[]>;
   /**
    * Adds what nginx sent for tokens, atomically for each. A grant whose `maxBytes` were sent is
    * `exhausted` from then on. A server that is lost fails only its own tokens.
@@ -82,9 +88,9 @@ export interface Store {
   /** Live grants of a client, ordered by their end. A page may have fewer than `limit`. */
   list(client: string, selection: Selection, limit: number, after?: Cursor): Promise<Page>;
   /** Ends all grants of a client's subject that were issued before, and counts them. */
-  revokeSubject(client: string, subject: string): Promise<number>;
+  revokeSubject(client: string, subject: string, turn?: Turn): Promise<number>;
   /** Ends all grants of a client that were issued before, and counts them. */
-  revokeClient(client: string): Promise<number>;
+  revokeClient(client: string, turn?: Turn): Promise<number>;
   /** Proves that the store accepts a write. If it rejects, the error has the health. */
   check(): Promise<Health>;
   close(): Promise<void>;

@@ -36,7 +36,7 @@ export type Reply = readonly [error: Error | null, value: unknown];
 export interface Connection {
   readonly isCluster: boolean;
   /** For commands whose keys have the same slot in a cluster. */
-  readonly redis: Pick<Redis, 'eval' | 'hdel' | 'hget' | 'hgetall' | 'zrange' | 'zrem'>;
+  readonly redis: Pick<Redis, 'eval' | 'hdel' | 'hget' | 'hmget' | 'zrange' | 'zrem'>;
   /** Sends commands together and returns their replies in order. Does not reject if one fails. */
   send(commands: Command[]): Promise<readonly Reply[]>;
   /** The strings of keys, or why a string is not known; null if a key does not exist or has another type. */

@@ -8,6 +8,7 @@ import {
   resumableUntil,
 } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
+import { inPieces, nextTurn } from '../domain/queue.ts';
 import { type Requester, redeem } from '../domain/requester.ts';
 import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
 
@@ -68,19 +69,32 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return found?.grant.client === client ? found : undefined;
   }
 
-  function entriesOf(client: string, { subject, covers }: Selection): Entry[] {
+  function idsOf(client: string, { subject, covers }: Selection): Iterable<string> {
     const index = indexOf(client, subject === undefined ? { covers } : { subject });
-    return [...(indexes.get(index) ?? [])].flatMap((id): Entry[] => {
+    return indexes.get(index) ?? [];
+  }
+
+  function entriesOf(client: string, selection: Selection): Entry[] {
+    const { covers } = selection;
+    return [...idsOf(client, selection)].flatMap((id): Entry[] => {
       const grant = live(id)?.grant;
       const isWanted = grant !== undefined && (covers ?? grant.covers) === grant.covers;
       return isWanted ? [[id, grant]] : [];
     });
   }
 
-  function endAll(client: string, selection: Selection): number {
-    const entries = entriesOf(client, selection);
-    for (const [id, grant] of entries) end(id, grant);
-    return entries.length;
+  async function endAll(client: string, selection: Selection, turn = nextTurn): Promise<number> {
+    let ended = 0;
+    // A copy: grants that are issued meanwhile stay.
+    for await (const piece of inPieces([...idsOf(client, selection)], turn)) {
+      for (const id of piece) {
+        const found = live(id);
+        if (found === undefined) continue;
+        end(id, found.grant);
+        ended += 1;
+      }
+    }
+    return ended;
   }
 
   /** Frees the memory of ended grants, in steps, because decisions wait meanwhile. */
@@ -196,8 +210,8 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
         ...(all.length > limit && last && { next: last.cursor }),
       };
     },
-    revokeSubject: async (client, subject) => endAll(client, { subject }),
-    revokeClient: async (client) => endAll(client, {}),
+    revokeSubject: (client, subject, turn) => endAll(client, { subject }, turn),
+    revokeClient: (client, turn) => endAll(client, {}, turn),
     async check() {
       return { store: 'memory', masters: 1, answering: 1, replicas: 0, wanted: 0 };
     },

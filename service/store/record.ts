@@ -129,12 +129,11 @@ function unreadable(why: string): StoreUnavailable {
   return new StoreUnavailable(`Redis holds a record ${why}`);
 }
 
-/** Decodes the hash of a grant's requesters, described in scripts.ts. */
-export function decodeRequesters(hash: Readonly<Record<string, string>>): KnownRequester[] {
-  const places = Object.keys(hash).filter((name) => name.startsWith('s'));
-  places.sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
-  return places.map((place) => {
-    const [began = '', cookie = '', address = ''] = hash[place]?.split(' ') ?? [];
+/** Decodes requesters, as scripts.ts describes them. Null: there is none. */
+export function decodeRequesters(held: ReadonlyArray<string | null>): KnownRequester[] {
+  return held.flatMap((text) => {
+    if (text === null) return [];
+    const [began = '', cookie = '', address = ''] = text.split(' ');
     return { began: Number(began), cookie, ...(address !== '' && { address }) };
   });
 }

@@ -1,6 +1,7 @@
-import { type Grant, rememberedUntil } from '../domain/grant.ts';
+import { type Grant, type KnownRequester, rememberedUntil } from '../domain/grant.ts';
 import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
-import type { Entry, Store } from '../domain/store.ts';
+import { nextTurn } from '../domain/queue.ts';
+import type { Entry, Store, Turn } from '../domain/store.ts';
 import { checkedUrl } from './access.ts';
 import { createRead, createReadTimed, type Stored } from './batched.ts';
 import { type ConnectOptions, type Reply, replyOrThrow } from './connection.ts';
@@ -25,8 +26,8 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly now?: () => number;
 }
 
-/** One round trip revokes at most this many grants. */
-const PAGE = 1000;
+/** Grants that a revocation ends in one piece, and requesters that are read in one: about a millisecond. */
+const PIECE = 200;
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
@@ -118,12 +119,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   });
 
   /** Ends all grants that an index names, and counts them. */
-  async function endAll(index: string): Promise<number> {
+  async function endAll(index: string, turn: Turn): Promise<number> {
     let ended = 0;
     for (;;) {
+      await turn();
       // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
       const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
-      const ids = await reply(() => redis.zrange(index, 0, String(PAGE - 1)));
+      const ids = await reply(() => redis.zrange(index, 0, String(PIECE - 1)));
       if (ids.length === 0) return ended;
       // Together: an unhandled rejection would end the process.
       const [, gone] = await Promise.all([
@@ -138,13 +140,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   /** Ends all grants that are in an index now. */
-  function endIndex(index: string): Promise<number> {
+  function endIndex(index: string, turn: Turn): Promise<number> {
     const ending = keys.ending(index);
     return confirmed(undefined, async () => {
       let revoked = 0;
       for (let isBusy: unknown = 1; isBusy === 1; ) {
         isBusy = await run(scripts.START_ENDING, [index, ending], []);
-        revoked += await endAll(ending);
+        revoked += await endAll(ending, turn);
       }
       return revoked;
     });
@@ -161,8 +163,21 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return grant && { grant, leftMs };
     },
 
-    async requesters(id) {
-      return decodeRequesters(await reply(() => redis.hgetall(keys.uses(id))));
+    async requesters(id, turn = nextTurn) {
+      const known: KnownRequester[] = [];
+      // The number of all requesters is in the first reply.
+      for (let [first, total] = [1, 1]; first <= total; first += PIECE) {
+        await turn();
+        const places = Array.from({ length: PIECE }, (_, i) => `s${first + i}`);
+        const [count, forgotten, ...held] = await reply(() =>
+          redis.hmget(keys.uses(id), 't', 'h', ...places),
+        );
+        known.push(...decodeRequesters(held));
+        total = Number(count);
+        // The oldest ones beyond the maximum were dropped.
+        first = Math.max(first, Number(forgotten) + 1 - PIECE);
+      }
+      return known;
     },
 
     addDelivered,
@@ -237,7 +252,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       let page = await run(scripts.LIST, [index, ending], args);
       // Finish a revocation first: its grants must not be listed, and the client may check its result.
       for (; page === 1; page = await run(scripts.LIST, [index, ending], args)) {
-        await endAll(ending);
+        await endAll(ending, nextTurn);
       }
       const found = page as string[];
       const ids = found.filter((_, i) => i % 2 === 0);
@@ -253,8 +268,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return { entries, ...(more && { next: { id: last, end: Number(found.at(-1)) } }) };
     },
 
-    revokeSubject: (client, subject) => endIndex(keys.index(client, { subject })),
-    revokeClient: (client) => endIndex(keys.index(client, {})),
+    revokeSubject: (client, subject, turn = nextTurn) =>
+      endIndex(keys.index(client, { subject }), turn),
+    revokeClient: (client, turn = nextTurn) => endIndex(keys.index(client, {}), turn),
 
     check: health.check,
 

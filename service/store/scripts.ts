@@ -277,7 +277,7 @@ local key = KEYS[1]
 local calls = {{'TIME'}, {'INFO', 'server'}, {'DEL', key}, {'UNLINK', key}, {'EXISTS', key},
   {'SET', key, '', 'PX', 1000}, {'GET', key}, {'MGET', key}, {'PTTL', key}, {'PEXPIRE', key, 1000},
   {'RENAME', key, key}, {'DEL', key},
-  {'HSET', key, 'a', ''}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HGETALL', key}, {'HDEL', key, 'a'},
+  {'HSET', key, 'a', ''}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HDEL', key, 'a'},
   {'ZADD', key, 0, 'a'}, {'ZCOUNT', key, 0, 0}, {'ZRANGE', key, 0, 0}, {'ZRANK', key, 'a'},
   {'ZSCORE', key, 'a'}, {'ZREM', key, 'a'}, {'ZREMRANGEBYRANK', key, 0, 0}}
 local forbidden = {}

@@ -89,3 +89,64 @@ test('a token with a PIN waits for few PINs of other requests, of another client
   expect(order).not.toContain('batch 201');
   expect((await large).status).toBe(201);
 });
+
+/** A thousand tokens of the first client. */
+async function createTokens(more: object = {}) {
+  const clients = createClients();
+  const { status } = await clients.ask('web', 'POST /tokens/batch', { json: batch(1000, more) });
+  expect(status).toBe(201);
+  return clients;
+}
+
+test('a client that lists few tokens does not wait for the long lists of another one', async () => {
+  const { ask, order } = await createTokens();
+  const many = Array.from({ length: 100 }, () => ask('many', 'GET /tokens?limit=1000', {}));
+  await ask('other', 'GET /tokens?limit=1000', {});
+  expect(order.filter((reply) => reply.startsWith('many')).length).toBeLessThanOrEqual(1);
+  for (const { status, body } of await Promise.all(many)) {
+    expect([status, body.tokens.length, body.next_cursor]).toEqual([200, 1000, undefined]);
+  }
+});
+
+test.each([
+  ['lists a thousand tokens', 'GET /tokens?limit=1000', 19],
+  ['revokes a thousand tokens', 'DELETE /tokens?subject=u', 19],
+  ['issues a thousand tokens', 'POST /tokens/batch', 80],
+])('the event loop has turns while the API %s', async (_, line, least) => {
+  const { ask } = await createTokens({ subject: 'u' });
+  let turns = 0;
+  let isDone = false;
+  const others = () => {
+    turns += 1;
+    if (!isDone) setImmediate(others);
+  };
+  setImmediate(others);
+  const json = line.startsWith('POST') && { json: batch(1000) };
+  await ask('web', line, { ...json });
+  isDone = true;
+  expect(turns).toBeGreaterThanOrEqual(least);
+});
+
+test('a page of tokens with long texts ends after a megabyte, and the next one goes on', async () => {
+  const ip = Array.from(
+    { length: 64 },
+    (_, i) => `2001:db8:1234:5678:9abc:def0:${i.toString(16)}::/112`,
+  );
+  const { ask } = createClients();
+  for (let i = 0; i < 2; i += 1) {
+    const json = batch(200, { ip, target: `/protected/${'t'.repeat(1900)}` });
+    expect((await ask('web', 'POST /tokens/batch', { json })).status).toBe(201);
+  }
+  const ids = new Set<string>();
+  const lengths: number[] = [];
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    const more = cursor === '' ? '' : `&cursor=${cursor}`;
+    const { body, text } = await ask('web', `GET /tokens?limit=1000${more}`, {});
+    for (const { id } of body.tokens) ids.add(id);
+    lengths.push(text.length);
+    cursor = body.next_cursor;
+  }
+  expect(ids.size).toBe(400);
+  expect(lengths.length).toBeGreaterThan(1);
+  expect(Math.max(...lengths)).toBeLessThan(1.5 * MEGABYTE);
+});

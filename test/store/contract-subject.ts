@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { nextTurn } from '../../service/domain/queue.ts';
 import type { Cursor, Entry } from '../../service/domain/store.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
@@ -142,7 +143,10 @@ export function subjectContract(get: () => Opened): void {
       void revoking.finally(() => {
         over = true;
       });
-      while (!over) during.push(...(await issueAll([60_000])).map(([id]) => id));
+      while (!over) {
+        during.push(...(await issueAll([60_000])).map(([id]) => id));
+        await nextTurn();
+      }
       await revoking;
       for (const [id] of before) expect(await store.find(id)).toBeUndefined();
       const lives = await Promise.all(during.map(async (id) => Boolean(await store.find(id))));
