@@ -45,8 +45,8 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.use(requestId(), createAudit(deps), authenticate(deps));
   const turns = createTurns();
   addBatchRoute(api, deps, turns);
+  addIssueRoute(api, deps, MAX_BODY_BYTES);
   api.use(limitBody(MAX_BODY_BYTES));
-  addIssueRoute(api, deps);
   addTokenRoutes(api, deps, turns);
   addOAuthRoutes(api, deps, turns);
   return api;

@@ -23,8 +23,13 @@ import { jsonArray, type Turns } from './turns.ts';
 const MAX_BATCH_BYTES = 1024 * 1024;
 
 /** `POST /tokens` issues one token. */
-export function addIssueRoute(api: Hono<ApiEnv>, { issue, publicUrl }: ApiDependencies): void {
-  api.post('/tokens', requireJson, async (c) => {
+export function addIssueRoute(
+  api: Hono<ApiEnv>,
+  { issue, publicUrl }: ApiDependencies,
+  maxBytes: number,
+): void {
+  const limit = limitBody(maxBytes, ' Send an array of requests to /tokens/batch.');
+  api.post('/tokens', limit, requireJson, async (c) => {
     const request = await readJson(c, grantRequest);
     const { subject = c.var.client.subject, path, prefix, site } = request;
     note(c, { action: 'token.issued', subject, path, prefix, site });
