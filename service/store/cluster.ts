@@ -2,6 +2,7 @@ import { Cluster, type Redis } from 'ioredis';
 import type { StoreUnavailable } from '../domain/store.ts';
 import type { StoreUrl } from '../store-url.ts';
 import { serverOptions } from './access.ts';
+import { createAttempt } from './attempt.ts';
 import {
   type Command,
   type Connection,
@@ -9,16 +10,22 @@ import {
   createState,
   type Reply,
   replyOrThrow,
+  type Wait,
+  waiting,
 } from './connection.ts';
-import { clusterFailure, codeOf, isReply } from './failure.ts';
+import { clusterFailure, codeOf, isLoss, isReply } from './failure.ts';
 import { SLOTS, slotOf } from './keys.ts';
 import { isAddress, unexpected } from './replies.ts';
+
+/** From the loss of a connection until the first attempt to connect again. */
+const RETRY_MS = 50;
 
 /** Replies of a node that does not have the key, or does not have it yet. */
 const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
 
-/** A member of the library that its types do not have. */
+/** Members of the library that its types do not have. */
 interface Library {
+  readonly connectionPool: { findOrCreate(node: { host?: string; port?: number }): Redis };
   handleError(error: Error, left: unknown, handlers: { maxRedirections(e: Error): void }): void;
 }
 
@@ -29,14 +36,16 @@ function namesNode({ message }: Error): boolean {
 }
 
 /**
- * A connection to each master of a cluster. It never queues: without the master of a key, a command
- * fails immediately. It sends no commands to replicas.
+ * A connection to each master of a cluster. Commands wait for the first attempt to connect to the master of their key;
+ * after that they fail immediately until it is connected. No commands are sent to replicas.
  */
 export function connectCluster(
   url: StoreUrl,
   options: ConnectOptions,
   write: () => Promise<unknown>,
 ): Connection {
+  const attempt = createAttempt(options.timeoutMs);
+  attempt.begin();
   const cluster = new Cluster([...url.addresses], {
     enableOfflineQueue: false,
     retryDelayOnFailover: 0,
@@ -44,7 +53,7 @@ export function connectCluster(
     enableReadyCheck: false,
     slotsRefreshInterval: 1000,
     slotsRefreshTimeout: 500,
-    clusterRetryStrategy: (attempt) => (state.refused ? 500 : Math.min(50 * attempt, 1000)),
+    clusterRetryStrategy: (count) => (state.refused ? 500 : Math.min(RETRY_MS * count, 1000)),
     // Keep names: certificates contain them, not their addresses.
     dnsLookup: (name, callback) => callback(null, name),
     redisOptions: serverOptions(url, options, options.timeoutMs),
@@ -71,9 +80,18 @@ export function connectCluster(
     return new Map(masters);
   }
 
+  /** A node without a connection connects when it gets its first command. */
+  const isOpen = (node: Redis | undefined) => node?.status === 'ready' || node?.status === 'wait';
+
+  const wait: Wait = (keys, send) => {
+    const masters = connected();
+    const isReady =
+      cluster.status === 'ready' && keys.every((k) => isOpen(masters.get(masterOf(k))));
+    return isReady ? send() : attempt.wait(keys, send);
+  };
+
   /** Sends each command to the master of its key. Commands for the same master are sent together. */
   async function send(commands: Command[]): Promise<Reply[]> {
-    const masters = connected();
     const places = new Map<string, number[]>();
     for (const [i, [, key]] of commands.entries()) {
       const master = masterOf(key);
@@ -84,7 +102,8 @@ export function connectCluster(
     const replies: Reply[] = Array(commands.length);
     const sent = [...places].map(async ([name, indexes]) => {
       const own = indexes.map((i) => commands[i] as Command);
-      const given = await sendTo(masters.get(name), own);
+      const keys = own.map(([, key]) => key);
+      const given = await wait(keys, () => sendTo(connected().get(name), own));
       for (const [j, i] of indexes.entries()) replies[i] = given[j] as Reply;
     });
     await Promise.all(sent);
@@ -94,7 +113,7 @@ export function connectCluster(
   async function sendTo(master: Redis | undefined, commands: Command[]): Promise<Reply[]> {
     // The library finds the master of the slot if it is not known yet, or is not connected.
     if (master === undefined) return Promise.all(commands.map(sendAlone));
-    if (master.status !== 'ready' && master.status !== 'wait') {
+    if (!isOpen(master)) {
       return commands.map(() => [new Error('Connection is closed.'), undefined]);
     }
     const replies = (await master.pipeline(commands).exec()) ?? [];
@@ -105,6 +124,15 @@ export function connectCluster(
         return isElsewhere ? sendAlone(command) : [error, value];
       }),
     );
+  }
+
+  /** For commands that change nothing: sends them again if a connection is lost. */
+  async function read(commands: Command[]): Promise<Reply[]> {
+    const replies = await send(commands);
+    const lost = [...replies.keys()].filter((i) => replies[i]?.[0] && isLoss(replies[i][0]));
+    const again = lost.length === 0 ? [] : await send(lost.map((i) => commands[i] as Command));
+    for (const [j, i] of lost.entries()) replies[i] = again[j] as Reply;
+    return replies;
   }
 
   async function sendAlone([name, ...args]: Command): Promise<Reply> {
@@ -154,7 +182,29 @@ export function connectCluster(
     reconnect: () => cluster.disconnect(true),
   });
 
+  /** Ends the attempt if no master is still connecting. */
+  function connectedAgain(): void {
+    const isWhole = [...connected().values()].every(isOpen);
+    if (cluster.status === 'ready' && isWhole) attempt.end();
+  }
+
   cluster.on('+node', (node: Redis) => {
+    let wasReady = false;
+    node.on('ready', () => {
+      wasReady = true;
+      connectedAgain();
+    });
+    node.on('close', () => {
+      if (!wasReady || state.refused) return attempt.end();
+      attempt.begin();
+      // The library would connect when it learns about the node again, at most a second later.
+      const { host = '', port = 0 } = node.options;
+      setTimeout(() => {
+        if (cluster.status !== 'ready' || !masterNames().includes(`${host}:${port}`)) return;
+        const again = library.connectionPool.findOrCreate({ host, port });
+        if (again.status === 'wait') again.connect().catch(() => {});
+      }, RETRY_MS);
+    });
     // Connect now, because only the connection of a node reports why it fails. Later, the first command connects.
     if (cluster.status !== 'ready') node.connect().catch(() => {});
     // The library does not handle a failure of ASKING: it would end the process.
@@ -165,8 +215,12 @@ export function connectCluster(
       return asked;
     };
   });
-  cluster.on('ready', () => void state.check());
+  cluster.on('ready', () => {
+    connectedAgain();
+    void state.check();
+  });
   cluster.on('error', (error: Error & { lastNodeError?: Error }) => {
+    attempt.end();
     state.lost = clusterFailure(error.lastNodeError ?? error);
   });
   cluster.on('node error', (error: Error) => {
@@ -175,17 +229,18 @@ export function connectCluster(
 
   return {
     isCluster: true,
-    redis: cluster,
+    redis: waiting(cluster, wait),
+    connected: () => wait([], async () => {}),
     send,
     async mget(keys) {
-      return (await send(keys.map((key): Command => ['get', key]))).map(stringOf);
+      return (await read(keys.map((key): Command => ['get', key]))).map(stringOf);
     },
     async mgetTimed(keys) {
       const commands = keys.flatMap((key): Command[] => [
         ['get', key],
         ['pttl', key],
       ]);
-      const replies = await send(commands);
+      const replies = await read(commands);
       return keys.map((_, i) => {
         const [record, [error, left]] = [replies[2 * i], replies[2 * i + 1]] as [Reply, Reply];
         return [error ? state.failureOf(error) : stringOf(record), Number(left)];
@@ -207,6 +262,7 @@ export function connectCluster(
     failureOf: state.failureOf,
     close() {
       state.close();
+      attempt.end();
       cluster.disconnect();
     },
   };

@@ -32,11 +32,15 @@ export type Command = [name: string, key: string, ...args: Array<string | number
 
 export type Reply = readonly [error: Error | null, value: unknown];
 
-/** To one server, or to each master of a cluster. */
+const COMMANDS = ['eval', 'hdel', 'hget', 'hmget', 'zrange', 'zrem'] as const;
+
+/** To one server, or to each master of a cluster. Each command waits for the first attempt to connect. */
 export interface Connection {
   readonly isCluster: boolean;
   /** For commands whose keys have the same slot in a cluster. */
-  readonly redis: Pick<Redis, 'eval' | 'hdel' | 'hget' | 'hmget' | 'zrange' | 'zrem'>;
+  readonly redis: Pick<Redis, (typeof COMMANDS)[number]>;
+  /** Ends with the first attempt to connect, if there is one. */
+  connected(): Promise<void>;
   /** Sends commands together and returns their replies in order. Does not reject if one fails. */
   send(commands: Command[]): Promise<readonly Reply[]>;
   /** The strings of keys, or why a string is not known; null if a key does not exist or has another type. */
@@ -66,6 +70,19 @@ export interface Connection {
   /** Why a command failed. That may be the reason why there is no connection. */
   failureOf(error: Error): StoreUnavailable;
   close(): void;
+}
+
+/** Sends a command with these keys now, or after the first attempt to connect. */
+export type Wait = <T>(keys: readonly string[], send: () => Promise<T>) => Promise<T>;
+
+/** The commands of a client. Each waits before it is sent, and is sent once. */
+export function waiting(redis: Connection['redis'], wait: Wait): Connection['redis'] {
+  const commands = COMMANDS.map((name) => {
+    const command = redis[name].bind(redis) as (...args: unknown[]) => Promise<unknown>;
+    const keyAt = name === 'eval' ? 2 : 0;
+    return [name, (...args: unknown[]) => wait([String(args[keyAt])], () => command(...args))];
+  });
+  return Object.fromEntries(commands);
 }
 
 /** What a connection provides for its state. */
@@ -118,7 +135,7 @@ export function createState(
       onState?.('down', why);
     },
 
-    /** To call on each new connection. */
+    /** To call on each new connection. It writes before it returns. */
     async check(): Promise<void> {
       const before = failures;
       try {

@@ -116,6 +116,11 @@ export function isSilence(error: Error): boolean {
   return !isReply(error) && !(error instanceof StoreUnavailable);
 }
 
+/** Whether the connection was lost before the reply. */
+export function isLoss(error: Error): boolean {
+  return isSilence(error) && error.message !== 'Command timed out';
+}
+
 type Meanings = ReadonlyArray<readonly [pattern: RegExp, shown: string]>;
 
 const meaningOf = (message: string, meanings: Meanings): string | undefined =>

@@ -67,6 +67,8 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
       run: () => Promise<T>,
       isNeeded: (result: T) => boolean = () => true,
     ): Promise<T> {
+      // Otherwise the operation could wait, and be sent to another master than the one of now.
+      await connection.connected();
       const confirm = begin(key);
       try {
         const result = await run();

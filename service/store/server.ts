@@ -7,9 +7,24 @@ import {
   sentinelOptions,
   serverOptions,
 } from './access.ts';
+import { createAttempt } from './attempt.ts';
 import { connectCluster } from './cluster.ts';
-import { type Connection, type ConnectOptions, createState, replyOrThrow } from './connection.ts';
-import { codeOf, failureOf, handshakeFailure, isSilence, sentinelFailure } from './failure.ts';
+import {
+  type Connection,
+  type ConnectOptions,
+  createState,
+  replyOrThrow,
+  type Wait,
+  waiting,
+} from './connection.ts';
+import {
+  codeOf,
+  failureOf,
+  handshakeFailure,
+  isLoss,
+  isSilence,
+  sentinelFailure,
+} from './failure.ts';
 
 /** The name of a master without a cluster. */
 const ONLY = '';
@@ -21,8 +36,8 @@ export function connect(options: ConnectOptions, write: () => Promise<unknown>):
 }
 
 /**
- * A connection to one server, or to the master that the sentinels name. It never queues: without Redis a
- * command fails at once, and it reconnects.
+ * A connection to one server, or to the master that the sentinels name. Commands wait for the first attempt to
+ * connect; after that they fail at once until it has reconnected.
  */
 function connectServer(
   url: StoreUrl,
@@ -31,6 +46,10 @@ function connectServer(
 ): Connection {
   /** This connection is being closed, because its server must not be used. */
   let isLeaving = false;
+  /** From the end of a handshake until the connection is closed. */
+  let isReady = false;
+  const attempt = createAttempt(options.timeoutMs);
+  attempt.begin();
 
   const address = url.kind === 'sentinel' ? sentinelOptions(url, options) : url.addresses[0];
   const settings: ServerOptions = {
@@ -38,7 +57,12 @@ function connectServer(
     ...address,
     db: url.database,
     enableOfflineQueue: false,
-    retryStrategy: (attempt) => (state.refused ? 500 : Math.min(50 * attempt, 1000)),
+    retryStrategy(attempts) {
+      if (isReady && !state.refused) attempt.begin();
+      else attempt.end();
+      isReady = false;
+      return state.refused ? 500 : Math.min(50 * attempts, 1000);
+    },
     reconnectOnError(error) {
       if (codeOf(error) !== 'READONLY') return false;
       state.refuse(failureOf(error));
@@ -49,6 +73,22 @@ function connectServer(
     },
   };
   const redis = new Redis(settings);
+
+  const wait: Wait = (keys, send) => {
+    // The loss is not reported yet.
+    if (isReady && !redis.stream.writable && !state.refused) attempt.begin();
+    return attempt.wait(keys, send);
+  };
+
+  /** For commands that change nothing: sends them again if the connection is lost. */
+  const read: Wait = async (keys, send) => {
+    try {
+      return await wait(keys, send);
+    } catch (error) {
+      if (!isLoss(error as Error)) throw error;
+      return wait(keys, send);
+    }
+  };
 
   // The Redis user may lack the permission for INFO.
   const infos = async (...sections: string[]) => [await redis.info(...sections).catch(() => '')];
@@ -72,7 +112,10 @@ function connectServer(
 
   redis.on('ready', () => {
     isLeaving = false;
+    isReady = true;
     state.lost = undefined;
+    // The commands that wait come after the write of the check.
+    attempt.end();
     void state.check();
   });
   let sentinelError: Error | undefined;
@@ -80,6 +123,7 @@ function connectServer(
     sentinelError = error;
   });
   redis.on('error', (error: Error & { command?: { name: string } }) => {
+    if (!isReady) attempt.end();
     const isBefore = redis.status !== 'ready' && !isLeaving;
     const failure = isBefore ? handshakeFailure(error, url.isTls) : failureOf(error);
     state.lost = sentinelFailure(error, sentinelError) ?? failure;
@@ -97,18 +141,22 @@ function connectServer(
 
   return {
     isCluster: false,
-    redis,
+    redis: waiting(redis, wait),
+    connected: () => wait([], async () => {}),
     async send(commands) {
-      return (await redis.pipeline(commands).exec()) ?? [];
+      const keys = commands.map(([, key]) => key);
+      return (await wait(keys, () => redis.pipeline(commands).exec())) ?? [];
     },
-    mget: (keys) => redis.mget(keys as string[]),
+    mget: (keys) => read(keys, () => redis.mget(keys as string[])),
     async mgetTimed(keys) {
-      const pipeline = redis.pipeline().mget(keys as string[]);
-      for (const key of keys) pipeline.pttl(key);
-      const [values, ...ends] = ((await pipeline.exec()) ?? []).map(replyOrThrow);
+      const [values, ...ends] = await read(keys, async () => {
+        const pipeline = redis.pipeline().mget(keys as string[]);
+        for (const key of keys) pipeline.pttl(key);
+        return ((await pipeline.exec()) ?? []).map(replyOrThrow);
+      });
       return (values as Array<string | null>).map((record, i) => [record, Number(ends[i])]);
     },
-    unlink: (keys) => redis.unlink(...keys),
+    unlink: (keys) => wait(keys, () => redis.unlink(...keys)),
     masters: () => new Map([[ONLY, redis]]),
     masterNames: () => [ONLY],
     masterOf: () => ONLY,
@@ -122,6 +170,7 @@ function connectServer(
     failureOf: state.failureOf,
     close() {
       state.close();
+      attempt.end();
       redis.disconnect();
     },
   };

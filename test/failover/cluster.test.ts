@@ -330,3 +330,29 @@ test('Cluster: a wrong password is reported', async () => {
   await turn();
   expect(states.join('\n')).not.toMatch(/pa55word|127\.0\.0\.1/);
 });
+
+test.each([
+  ['one master', 1],
+  ['all masters', 3],
+])('Cluster: lost connections to %s fail no look-up', async (_, count) => {
+  const { cluster, store } = await started({ replicas: 0 }, 5_000);
+  const ids = await issued(store, 30);
+  const looked: Array<Promise<string>> = [];
+  for (let i = 0; i < 300; i += 1) {
+    if (i === 100) {
+      await Promise.all(
+        cluster.masters.slice(0, count).map((redis) => tell(redis, 'CLIENT KILL TYPE normal')),
+      );
+    }
+    const found = i % 2 === 0 ? store.find(ids[i % 30] ?? '') : store.findTimed(ids[i % 30] ?? '');
+    looked.push(
+      found.then(
+        (grant) => (grant === undefined ? 'not found' : 'found'),
+        ({ message }: Error) => message,
+      ),
+    );
+    await turn();
+  }
+  const outcomes = await Promise.all(looked);
+  expect(outcomes.filter((outcome) => outcome !== 'found')).toEqual([]);
+});

@@ -11,6 +11,8 @@ export interface HoldingProxy {
   release(): void;
   /** The open connections become silent, as with a lost host. New ones are served. */
   swallow(): void;
+  /** Resets the open connections. New ones are served. */
+  reset(): void;
   /** New connections go to another server. The open ones stay. */
   moveTo(port: number): void;
   /** How many connections were made. */
@@ -56,6 +58,9 @@ export async function startHoldingProxy(first: number): Promise<HoldingProxy> {
         client.pause();
         upstream.pause();
       }
+    },
+    reset() {
+      for (const { client } of pairs) client.resetAndDestroy();
     },
     moveTo(port) {
       to = port;

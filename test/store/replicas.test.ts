@@ -51,6 +51,7 @@ function createReplicated(names = ['a', 'b']) {
     masterOf: (key: string) => key,
     keyOn: (master: string, key: string) => `${key}:${master}`,
     redirections: 0,
+    connected: async () => {},
     failureOf: (error: Error) => error as StoreUnavailable,
   };
   const confirmations: boolean[] = [];

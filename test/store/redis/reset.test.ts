@@ -1,0 +1,130 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { startRedis } from '../../../dev/redis.ts';
+import { waitFor } from '../../../dev/wait.ts';
+import { type Store, StoreUnavailable } from '../../../service/domain/store.ts';
+import { createRedisStore } from '../../../service/store/redis.ts';
+import { startGate } from '../../gate/ask-gate.ts';
+import { issueToken } from '../../support/postern.ts';
+import { startFakeRedis } from '../fake-redis.ts';
+import { grantAt, newId } from '../grants.ts';
+import { startHoldingProxy } from '../holding-proxy.ts';
+import { answers, openRedis } from '../open-redis.ts';
+
+async function started() {
+  const redis = await startRedis();
+  const proxy = await startHoldingProxy(redis.port);
+  const store = await openRedis(redis, { port: proxy.port });
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  return { redis, proxy, store };
+}
+
+/** Starts a call in each of 300 turns of the event loop, with an event after a third, and counts the failures. */
+async function failuresOf(call: (i: number) => Promise<unknown>, event: () => void) {
+  const calls: Array<Promise<number>> = [];
+  for (let i = 0; i < 300; i += 1) {
+    if (i === 100) event();
+    calls.push(
+      call(i).then(
+        () => 0,
+        () => 1,
+      ),
+    );
+    await turn();
+  }
+  return (await Promise.all(calls)).reduce((sum, failed) => sum + failed, 0);
+}
+
+test('reset: a reset connection fails no look-up', async () => {
+  const { proxy, store } = await started();
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now())]]);
+  const find = async (i: number) => {
+    const found = await (i % 2 === 0 ? store.find(id) : store.findTimed(id));
+    expect(found).toBeDefined();
+  };
+  expect(await failuresOf(find, proxy.reset)).toBe(0);
+  expect(proxy.connections()).toBe(2);
+});
+
+test('reset: a reset connection gives no request 503, and takes no use twice', async () => {
+  const { proxy, store } = await started();
+  const { api, authRequest } = await startGate({ store });
+  const plain = await issueToken(api, { path: '/download/a' });
+  const counted = await issueToken(api, { path: '/download/a', max_uses: 400 });
+  const ask = async (i: number) => {
+    // Only plain tokens while the connection is reset: a redemption in flight fails.
+    const isPlain = i <= 100;
+    const { url } = isPlain ? plain : counted;
+    const { status } = await authRequest(url, { 'X-Real-IP': `192.0.2.${i % 250}` });
+    if (status !== 204) throw new Error(`${status}`);
+  };
+  expect(await failuresOf(ask, proxy.reset)).toBe(0);
+  expect(await store.requesters(counted.id)).toHaveLength(199);
+});
+
+test('reset: a use that may have been sent fails, and is not sent again', async () => {
+  const { proxy, store } = await started();
+  const id = newId();
+  await store.issue([[id, grantAt(Date.now(), { uses: { max: 2, resumeFor: 60 } })]]);
+  proxy.hold(/eval/i);
+  const redeemed = store.redeem(id, { cookies: [], newCookie: newId() }, true);
+  const failed = expect(redeemed).rejects.toBeInstanceOf(StoreUnavailable);
+  await waitFor(proxy.isHolding, { what: 'the use to be sent' });
+  proxy.reset();
+  await failed;
+  proxy.release();
+  await answers(store);
+  expect(await store.requesters(id)).toHaveLength(1);
+});
+
+test('reset: on the new connection, the write of the check comes before the look-ups that wait', async () => {
+  const redis = await startFakeRedis();
+  let isDown = false;
+  const store = createRedisStore({
+    url: `redis://127.0.0.1:${redis.port}`,
+    prefix: 'p:',
+    timeoutMs: 5_000,
+    onState: (state) => {
+      isDown = state === 'down';
+    },
+  });
+  onTestFinished(() => store.close());
+  await answers(store);
+  const names: string[] = [];
+  const { answer } = redis.state;
+  redis.state.answer = (command) => {
+    names.push(command[0] ?? '');
+    return answer(command);
+  };
+  redis.cut();
+  await waitFor(() => isDown, { what: 'the loss' });
+  await Promise.all([
+    store.find(newId()),
+    store.redeem(newId(), { cookies: [], newCookie: newId() }, true),
+  ]);
+  const first = names.filter((name) => !['hello', 'client'].includes(name));
+  expect(first[0]).toBe('set');
+  expect(first).toContain('mget');
+  expect(first).toContain('eval');
+});
+
+test('reset: after a reconnect was refused no call waits', async () => {
+  const { redis, store } = await started();
+  const calls = (given: Store) => [
+    given.find(newId()),
+    given.redeem(newId(), { cookies: [], newCookie: newId() }, true),
+    given.issue([[newId(), grantAt(Date.now())]]),
+  ];
+  await redis.stop();
+  await Promise.allSettled(calls(store));
+  // Without timers, no call can wait for a reconnect or a time limit.
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  for (const failed of await Promise.allSettled(calls(store))) {
+    expect(failed).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailable) });
+  }
+});
