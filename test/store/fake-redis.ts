@@ -27,7 +27,7 @@ export const answerAs =
     const value = record === null ? '$-1\r\n' : bulk(record);
     switch (name.toLowerCase()) {
       case 'info':
-        return bulk('redis_version:7.2.0\r\nrole:master\r\n');
+        return bulk('redis_version:7.2.0\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n');
       case 'mget':
         return list(...args.map(() => value));
       case 'get':
