@@ -2,7 +2,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../paths.ts';
-import { png } from './png.ts';
 
 const MIB = 1024 * 1024;
 
@@ -33,15 +32,16 @@ export async function makeSamples(folder: string): Promise<Samples> {
     return { name, sha256: sum(content), bytes: Buffer.byteLength(content) };
   }
   await makeFilm(join(folder, 'film'));
+  const own = (name: string) => readFile(join(projectRoot, 'dev', 'demo', name));
   const large = randomBytes(64 * MIB);
   return {
     text: await write('hello.txt', 'Hello from behind the gate.\n'),
-    picture: await write('picture.png', png(640, 400)),
+    picture: await write('picture.png', await own('picture.png')),
     hostile: await write('we ird?%41#ü.txt', 'URL parsers disagree about this name.\n'),
     large: await write('large.bin', large),
     part: { from: MIB, to: 2 * MIB - 1, sha256: sum(large.subarray(MIB, 2 * MIB)) },
     page: await write('gallery/index.html', '<!doctype html>\n<img src="thumbnail.png" alt="">\n'),
-    thumbnail: await write('gallery/thumbnail.png', png(64, 40)),
+    thumbnail: await write('gallery/thumbnail.png', await own('thumbnail.png')),
   };
 }
 

@@ -40,14 +40,15 @@ export async function doctorPicture(): Promise<string> {
 /** As `nginx -T` prints it. */
 function dump(): string {
   const snippets = join(projectRoot, 'nginx', 'snippets');
-  const names = readdirSync(snippets).filter((name) => NGINX_CONF.includes(`postern/${name};`));
-  const files = names.map((name): [string, string] => [
-    `/etc/nginx/postern/${name}`,
-    readFileSync(join(snippets, name), 'utf8'),
-  ]);
-  return [['/etc/nginx/nginx.conf', NGINX_CONF], ...files]
-    .map(([path, text]) => `# configuration file ${path}:\n${text}\n`)
-    .join('');
+  const names = readdirSync(snippets).filter((name) => name.endsWith('.conf'));
+  const files = new Map([['/etc/nginx/nginx.conf', NGINX_CONF]]);
+  // A snippet can include another one. A map is iterated with what is added to it.
+  for (const text of files.values()) {
+    for (const name of names.filter((name) => text.includes(`include postern/${name};`))) {
+      files.set(`/etc/nginx/postern/${name}`, readFileSync(join(snippets, name), 'utf8'));
+    }
+  }
+  return [...files].map(([path, text]) => `# configuration file ${path}:\n${text}\n`).join('');
 }
 
 function examine(configuration: string): Promise<string> {

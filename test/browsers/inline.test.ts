@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { png } from '../../dev/demo/png.ts';
 import { client } from '../clients/client.ts';
 import { makeFilm } from '../clients/hls.ts';
 import { stateOf, usedOnceFrom } from '../clients/state.ts';
 import { startSite } from '../support/site.ts';
 import { cases, openBrowser } from './browser.ts';
+import { PICTURE } from './pages.ts';
 
 const pdf = `%PDF-1.4
 1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
@@ -17,7 +17,7 @@ trailer <</Root 1 0 R>>
 test.for(cases)('%s: shows a file with disposition inline by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
   const ffmpeg = await client('ffmpeg', context);
-  const site = await startSite({ mode, files: { 'picture.png': png(64, 40), 'a.pdf': pdf } });
+  const site = await startSite({ mode, files: { 'picture.png': PICTURE, 'a.pdf': pdf } });
   onTestFinished(() => site.stop());
   for (const film of ['film.mp4', 'film.webm']) await makeFilm(ffmpeg, join(site.files, film));
 

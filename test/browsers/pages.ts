@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { projectRoot } from '../../dev/paths.ts';
 import type { Site } from '../support/site.ts';
 
 /** For startSite: the pages of the site itself, in a location without a snippet. */
@@ -17,3 +19,6 @@ export async function pageOf(site: Site, html: string, name = 'index.html'): Pro
 export function link(id: string, url: string): string {
   return `<a id="${id}" href="${url}" style="display: block; height: 50px">${id}</a>`;
 }
+
+/** A picture of 64 by 40 pixels. */
+export const PICTURE = readFileSync(join(projectRoot, 'dev', 'demo', 'thumbnail.png'));

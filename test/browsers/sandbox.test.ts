@@ -1,10 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { png } from '../../dev/demo/png.ts';
 import { type LogLine, waitForLines } from '../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../clients/state.ts';
 import { type SiteMode, startSite } from '../support/site.ts';
 import { browsers, cases, openBrowser } from './browser.ts';
-import { link, pageOf, pagesLocation } from './pages.ts';
+import { link, PICTURE, pageOf, pagesLocation } from './pages.ts';
 
 const script = (picture: string) =>
   `<script>document.title = 'ran'; ${picture}.src = '/ran?' + location.pathname</script>`;
@@ -13,7 +12,7 @@ const files = {
   'a.html': `<title>still</title><img src="a.png">${link('zip', 'a.zip')}${script('new Image()')}`,
   'a.svg': `<svg xmlns="http://www.w3.org/2000/svg"><title>still</title>
     ${script(`document.createElementNS(${html}, 'img')`)}</svg>`,
-  'a.png': png(64, 40),
+  'a.png': PICTURE,
   'a.zip': Buffer.alloc(1000),
 };
 const WIDTH = 'document.images[0].naturalWidth';
