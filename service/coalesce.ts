@@ -22,12 +22,12 @@ export function coalesce(task: () => Promise<void>): () => Promise<void> {
 }
 
 /** Limits `write` to one call per minute, because each event or request could cause one. */
-export function perMinute(write: (reason: string) => void): (reason: string) => void {
+export function perMinute(write: (what: string) => void): (what: string) => void {
   let quietUntil = 0;
-  return (reason) => {
+  return (what) => {
     const now = performance.now();
     if (now < quietUntil) return;
     quietUntil = now + 60_000;
-    write(reason);
+    write(what);
   };
 }

@@ -1,6 +1,7 @@
 import type { Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
+import { perMinute } from '../coalesce.ts';
 import { findClient } from '../domain/client.ts';
 import { createAudit } from './audit.ts';
 import { createHealth } from './health.ts';
@@ -68,9 +69,6 @@ function authenticate({ apiKeys, clientOf }: ApiDependencies) {
   });
 }
 
-/** nginx sends such a request for each download. */
-const WARN_EVERY_MS = 60_000;
-
 const ADVICE = "nginx's upstream must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN";
 
 /**
@@ -78,13 +76,12 @@ const ADVICE = "nginx's upstream must name the address of POSTERN_LISTEN, not PO
  * pass a 401 on to the client as a denial of its token.
  */
 function wrongListenerHandler({ log }: ApiDependencies) {
-  let quietUntil = 0;
+  // nginx sends such a request for each download.
+  const warn = perMinute((path) =>
+    log.warn({ path }, `nginx asks the API instead of the gate: ${ADVICE}`),
+  );
   return (c: Context): Response => {
-    const now = performance.now();
-    if (now >= quietUntil) {
-      quietUntil = now + WARN_EVERY_MS;
-      log.warn({ path: c.req.path }, `nginx asks the API instead of the gate: ${ADVICE}`);
-    }
+    warn(c.req.path);
     return problem(c, 'not_found', 'This is the API, not the gate.');
   };
 }

@@ -73,7 +73,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/api/',
-    imports: [DOMAIN, ...SHARED],
+    imports: [DOMAIN, ...SHARED, COALESCE],
     packages: ['hono', 'zod', 'pino', 'node:'],
     why: 'The API gets the domain as an argument. It imports neither a store nor the gate.',
   },
