@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CAUSES,
   type Cause,
@@ -14,9 +13,6 @@ import { connect } from './server.ts';
 
 /** No request waits for these commands. */
 const TIMEOUT_MS = 5000;
-
-/** How long the first commands wait for the connection, which is opened for them. */
-const CONNECT_MS = 1000;
 
 const GROUP = 'postern';
 
@@ -118,21 +114,7 @@ export interface RedisEventsOptions extends StoreAccess {
  * keys in one cluster slot. A delivered event is deleted, so a stream has only those that wait.
  */
 export function createRedisEvents(options: RedisEventsOptions): EventStore {
-  let onUp = () => {};
-  const up = new Promise<void>((resolve) => {
-    onUp = resolve;
-  });
-  const opening = Promise.race([up, sleep(CONNECT_MS, undefined, { ref: false })]);
-  const connection = connect(
-    {
-      ...options,
-      timeoutMs: TIMEOUT_MS,
-      onState: (state) => {
-        if (state === 'up') onUp();
-      },
-    },
-    async () => {},
-  );
+  const connection = connect({ ...options, timeoutMs: TIMEOUT_MS }, async () => {});
   const name = `${options.prefix}{events}`;
   const streams = { application: name, requesters: `${name}:requesters` };
   const [clock, dead] = [`${name}:clock`, `${name}:dead`];
@@ -144,7 +126,6 @@ export function createRedisEvents(options: RedisEventsOptions): EventStore {
     keys: readonly string[],
     ...args: Array<string | number>
   ): Promise<unknown> {
-    await opening;
     try {
       return await connection.redis.eval(script, keys.length, ...keys, ...args);
     } catch (error) {
