@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT =
-  'test/{api,client,config,delivery,domain,events,gate,jwt,metrics,storage,store}/*.test.ts';
+  'test/{api,client,config,delivery,domain,events,gate,jwt,metrics,pages,storage,store}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 

@@ -13,6 +13,7 @@ import type { Store } from './domain/store.ts';
 import { createDenyUnreadable, createGate } from './gate/gate.ts';
 import type { Jwt } from './jwt/open.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import { createPages } from './pages/pages.ts';
 
 type Settings = Pick<
   Config,
@@ -23,6 +24,7 @@ type Settings = Pick<
   | 'format'
   | 'issuers'
   | 'leeway'
+  | 'pages'
   | 'publicUrl'
   | 'resumeFor'
 > & { readonly events: Pick<Config['events'], 'types'> };
@@ -57,7 +59,8 @@ export function createApp(settings: Settings, deps: AppDependencies) {
   const lookUp = createLookUp({ ...settings, store, verify, timed: decisionTtl > 0, now });
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
   const deadlines = createDeadlines(deps.decisionMs);
-  const gate = createGate({ authorize, deadlines, cookies, recordDecision, emit, log });
+  const pageFor = createPages(settings.pages);
+  const gate = createGate({ authorize, deadlines, cookies, pageFor, recordDecision, emit, log });
   const issue = createIssue({ ...settings, ...deps, ...(signer && { signer }) });
   const api = createApi({
     apiKeys,

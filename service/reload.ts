@@ -96,7 +96,8 @@ export function changesBetween(
 
 /** The settings and the entries of lists, by name. */
 function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
-  const { mounts, apiKeys, issuers, cookies, store, events, ...plain } = config;
+  const { mounts, apiKeys, issuers, cookies, store, events, pages, ...plain } = config;
+  const { name, color, links, ...folder } = pages;
   const { url, password, tls = {}, sentinel = {}, ...others } = store;
   const { serverName, ...pem } = tls;
   const { sameSite, ...otherCookies } = cookies;
@@ -112,6 +113,7 @@ function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
     ['webhook_url', events.webhook?.url],
     ['webhook_secret_file', events.webhook?.secrets],
     ['webhook_allow', events.webhook?.allow],
+    ...named('page_', { name, color, links, folder }),
     ['store', url],
     ['store_password_file', password],
     ['store_server_name', serverName],

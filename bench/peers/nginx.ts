@@ -59,9 +59,9 @@ const inside: Variant = {
         satisfy all;
         auth_basic off;
         auth_request_set $postern_cache_control "private, no-store";
-        error_page 401 @postern_401;
-        error_page 403 @postern_403;
-        error_page 500 502 503 504 =503 @postern_503;
+        error_page 401 403 @postern_denied;
+        error_page 500 502 503 504 =503 @postern_failed;
+        recursive_error_pages on;
         try_files "" @bench_deliver;
       }
       location ^~ ${PROTECTED} {

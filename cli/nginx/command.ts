@@ -56,10 +56,6 @@ export function addNginx(program: Command, env: Environment): void {
     )
     .option('--listing', 'show the folder of a token with listing')
     .option('--disable-symlinks', 'serve no file through a symbolic link')
-    .option(
-      '--pages <folder>',
-      'with --out or --json: your logo, colors and texts for the pages that people see',
-    )
     .option('--limit-conn <n>', 'maximum number of simultaneous downloads per token')
     .option(
       '--log <file>',

@@ -19,10 +19,7 @@ export function renderFiles(plan: Plan, line: string): ReadonlyMap<string, strin
     for (const [file, text] of withIncluded(name)) snippets.set(file, text);
     return `include postern/${name};`;
   });
-  const pages = [...plan.pages.files].map(
-    ([name, text]) => [`postern/pages/${name}`, text] as const,
-  );
-  return new Map([...snippets, ...pages, [LOCAL_FILE, localTemplate()], ...generated]);
+  return new Map([...snippets, [LOCAL_FILE, localTemplate()], ...generated]);
 }
 
 /** A snippet and those that it includes, by the names of their files. */

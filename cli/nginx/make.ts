@@ -17,9 +17,7 @@ import {
   writeFiles,
 } from './files.ts';
 import { findNginx, type Nginx } from './installed.ts';
-import { readPages } from './pages.ts';
 import { type NginxOptions, type Plan, planOf } from './plan.ts';
-import { isPath } from './values.ts';
 
 const NOTHING = 'no files were written';
 const INVALID = `${NOTHING}, because nginx rejects its configuration:`;
@@ -43,7 +41,7 @@ export async function makeNginx(
 ): Promise<Made> {
   const { out, force, json } = output;
   checkUsage(options, output);
-  if (output.upgrade) return upgrade(resolve(out ?? ''), options.pages, output, env);
+  if (output.upgrade) return upgrade(resolve(out ?? ''), output, env);
   const config = serviceConfig(env);
   const planned = withErrors(NOTHING, (errors) => planOf(options, config, errors));
   const line = commandLine(options);
@@ -67,25 +65,17 @@ export async function makeNginx(
   const text = await writeFiles(out, files, { force, json }, () => {
     tested = nginx?.read(RESTORED);
   });
-  if (!isPath(folder)) {
-    notes.push(
-      `nginx cannot read a path such as ${escapeControls(folder)}: set $postern_pages in ${LOCAL_FILE}`,
-    );
-  }
   const left = remaining({ ...plan, existing: tested });
   return { text, notes: [...notes, ...left, ...untested(nginx)] };
 }
 
-function checkUsage(options: NginxOptions, { out, force, json, upgrade }: Output): void {
+function checkUsage(options: NginxOptions, { out, force, upgrade }: Output): void {
   if (upgrade) {
-    const [other] = Object.keys(options).filter((name) => name !== 'pages');
+    const [other] = Object.keys(options);
     if (other !== undefined) throw new UsageError(`${flagOf(other)} has no effect with --upgrade`);
     if (out === undefined) throw new UsageError('--upgrade requires --out <folder>');
   }
   if (force && out === undefined) throw new UsageError('--force requires --out <folder>');
-  if (options.pages !== undefined && out === undefined && !json) {
-    throw new UsageError('--pages requires --out <folder> or --json');
-  }
   const [useless] = (['listen', 'tlsCertificate', 'tlsKey', 'redirect'] as const).filter(
     (name) => options[name] !== undefined,
   );
@@ -94,13 +84,9 @@ function checkUsage(options: NginxOptions, { out, force, json, upgrade }: Output
   }
 }
 
-/**
- * Replaces the snippets that the folder has, and adds pages that are missing. Pages that exist can be the
- * operator's own: they are replaced only with `--pages`.
- */
+/** Replaces the snippets that the folder has. */
 async function upgrade(
   folder: string,
-  pages: string | undefined,
   { out = '', json }: Output,
   env: Environment,
 ): Promise<Made> {
@@ -111,10 +97,6 @@ async function upgrade(
     for (const [file, text] of withIncluded(name)) files.set(file, text);
   }
   if (files.size === 0) throw new Failure(`${out}/postern has no snippets`);
-  const all = withErrors(NOTHING, (errors) => readPages(pages, errors)).files;
-  for (const [name, text] of all) {
-    if (pages !== undefined || !has(`pages/${name}`)) files.set(`postern/pages/${name}`, text);
-  }
   const nginx = findNginx(folder, env);
   nginx?.read(INVALID);
   const text = await writeFiles(out, files, { force: true, json }, () => nginx?.read(RESTORED));

@@ -3,7 +3,6 @@ import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
 import { given, REACHABLE } from '../config.ts';
 import type { Existing } from './installed.ts';
-import { readPages } from './pages.ts';
 import { planSites, readFileSources, storagesOf } from './sites.ts';
 import {
   plainListen,
@@ -35,7 +34,6 @@ export interface NginxOptions {
   readonly login?: string;
   readonly limitConn?: string;
   readonly listing?: true;
-  readonly pages?: string;
   readonly cache?: true | string;
   readonly disableSymlinks?: true;
   readonly xAccel?: true;
@@ -122,7 +120,6 @@ export function planOf(
     /** One for each upstream block. */
     storages: resolvers.length > 0 ? [] : storages.all,
     origins: [...new Set(each('--cors', options.cors, readOrigin))],
-    pages: readPages(options.pages, errors),
     /** nginx's own folder, in which postern/ is. */
     folder: '/etc/nginx',
     listing: options.listing === true,

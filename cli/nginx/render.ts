@@ -1,9 +1,8 @@
 import { isBefore } from '../doctor/config/version.ts';
 import { hasOwnLog, keptHeaders } from './existing.ts';
-import { SHIPPED_LANGUAGES } from './pages.ts';
 import type { Plan } from './plan.ts';
 import { type ServerPlan, type StorageSource, siteFile, word } from './sites.ts';
-import { type FileSource, isPath } from './values.ts';
+import type { FileSource } from './values.ts';
 
 type Include = (snippet: string) => string;
 
@@ -14,13 +13,9 @@ function present(...lines: ReadonlyArray<string | false | undefined>): string[] 
 
 /** The content of the http block, without the first comment. */
 export function renderHttp(plan: Plan, include: Include): string {
-  const { limitConn, cache, origins, login, pages, folder } = plan;
+  const { limitConn, cache, origins, login } = plan;
   return present(
     include('http.conf'),
-    folder !== '/etc/nginx' &&
-      isPath(folder) &&
-      map('""', 'pages', [word(`${folder}/postern/pages/`)]),
-    pages.languages.length > SHIPPED_LANGUAGES.length && languages(pages.languages),
     limitConn && `${include('limit-conn.conf')}\nlimit_conn postern_connections ${limitConn};`,
     cache && `${cachePath(cache)}\n\n${include('cache.conf')}`,
     origins.length > 0 &&
@@ -36,11 +31,6 @@ export function renderHttp(plan: Plan, include: Include): string {
 
 function map(from: string, name: string, [first = '', ...lines]: readonly string[]): string {
   return block(`map ${from} $postern_${name}`, [`default ${first};`, ...lines]);
-}
-
-function languages(codes: readonly string[]): string {
-  const pattern = `"~(?:^|,)[ ]*(?<postern_a>${codes.join('|')})(?=[-,; ]|$)" $postern_a;`;
-  return map('$http_accept_language', 'language', ['en', pattern]);
 }
 
 function cachePath(folder: string): string {

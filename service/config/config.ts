@@ -1,9 +1,11 @@
 import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
+import type { PageSettings } from '../pages/pages.ts';
 import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';
 import { readConfigFile } from './file.ts';
 import { type MountSettings, readMounts } from './mounts.ts';
+import { readPageSettings } from './pages.ts';
 import {
   type EventConfig,
   type PlainSettings,
@@ -27,7 +29,7 @@ import type { Listen, UdpAddress } from './values.ts';
 /** The plain settings that have a value and are not part of another one. */
 type General = Omit<
   PlainSettings,
-  | `${'store' | 'sentinel' | 'cookie' | 'webhook'}${string}`
+  | `${'store' | 'sentinel' | 'cookie' | 'webhook' | 'page'}${string}`
   | 'events'
   | 'issuer'
   | 'jwt_keys'
@@ -40,6 +42,8 @@ type General = Omit<
 export type Config = CamelCased<General> & {
   readonly store: StoreSettings;
   readonly events: EventConfig;
+  /** The pages for people. */
+  readonly pages: PageSettings;
   /** At least one. */
   readonly mounts: readonly MountSettings[];
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
@@ -86,6 +90,7 @@ export function loadConfig(
   const plain = readPlain(settings);
   const store = readStore(plain, settings, readFile);
   const events = readEvents(plain, settings, readFile);
+  const pages = readPageSettings(plain, settings, readFile);
   const mounts =
     isComplete || settings.has('mounts')
       ? readMounts(values.get('mounts'), { env, readFile }, errors)
@@ -105,9 +110,9 @@ export function loadConfig(
     ...others
   } = plain;
   const cookies = { sameSite, secure, partitioned: partitioned && sameSite === 'None' };
-  const isPart = ([name]: [string, unknown]) => /^(store|sentinel|webhook)/.test(name);
+  const isPart = ([name]: [string, unknown]) => /^(store|sentinel|webhook|page)/.test(name);
   const general = Object.fromEntries(Object.entries(others).filter((entry) => !isPart(entry)));
-  const parts = { store, events, mounts, apiKeys, issuers, issuer, cookies };
+  const parts = { store, events, pages, mounts, apiKeys, issuers, issuer, cookies };
   return deepFreeze({ ...defined(camelCased(general)), ...parts } as Config);
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EVENT_TYPES } from '../domain/event.ts';
+import { PAGE_SETTINGS } from './pages.ts';
 import {
   type Complete,
   createFileReader,
@@ -64,6 +65,7 @@ const PLAIN = {
   webhook_secret_file: values.path('/etc/postern/webhook-secret').optional(),
   /** Addresses of the receiver that are not public. */
   webhook_allow: values.addressRanges.optional(),
+  ...PAGE_SETTINGS,
   log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
   /** Default format of tokens. */
   format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),

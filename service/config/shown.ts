@@ -8,7 +8,7 @@ export const SHOWN = {
   word: [
     ...['socket_mode', 'store_timeout_ms', 'store_replicas', 'expires_in', 'max_expires_in'],
     ...['resume_for', 'max_resume_for', 'decision_ttl', 'leeway', 'cookie_samesite'],
-    ...['cookie_secure', 'cookie_partitioned', 'events', 'log_level', 'format'],
+    ...['cookie_secure', 'cookie_partitioned', 'events', 'log_level', 'format', 'page_color'],
     ...['mounts.path_argument', 'mounts.pass_arguments', 'mounts.storage.type'],
     ...['mounts.storage.style', 'api_keys.max_expires_in', 'api_keys.max_resume_for'],
     ...['issuers.max_expires_in', 'issuers.max_resume_for', 'issuers.trusted_for'],
@@ -21,7 +21,7 @@ export const SHOWN = {
   path: [
     ...['config', 'store_ca_file', 'store_cert_file', 'mounts', 'mounts.public', 'mounts.internal'],
     ...['mounts.storage.prefix', 'api_keys.paths', 'api_keys.targets', 'issuers.paths'],
-    ...['issuers.targets', 'issuers.jwks_file'],
+    ...['issuers.targets', 'issuers.jwks_file', 'page_folder'],
   ],
   url: [
     ...['store', 'public_url', 'webhook_url', 'mounts.storage.endpoint', 'issuers.jwks_uri'],

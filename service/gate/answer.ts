@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type Allow, type Decision, type Deny, deny, type Mode } from '../domain/decision.ts';
 import { encodePath } from '../domain/path.ts';
+import type { WrittenPage } from '../pages/pages.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
 import {
   type CookieSettings,
@@ -30,6 +31,14 @@ export function problemAnswer(code: ProblemCode, headers: readonly string[] = []
   const own = ['Cache-Control', 'no-store', 'Content-Type', PROBLEM_TYPE];
   const length = ['Content-Length', String(Buffer.byteLength(body))];
   return { status: statusOf(code), headers: [...headers, ...own, ...length], body };
+}
+
+/** A page for people; without one, nginx writes a plain sentence. */
+export function pageAnswer(page: WrittenPage | undefined): Answer {
+  if (page === undefined) return { status: 503, headers: ['Content-Length', '0'] };
+  const { headers, body } = page;
+  const length = ['Content-Length', String(Buffer.byteLength(body))];
+  return { status: 200, headers: [...headers, ...length], body };
 }
 
 type ToAnswer = (decision: Decision, cookies: CookieSettings, uri: string) => Answer;

@@ -6,7 +6,15 @@ import type { Deadlines } from '../domain/deadline.ts';
 import { type Confirmation, type Decision, deny, type Mode } from '../domain/decision.ts';
 import type { Emit } from '../domain/event.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
-import { ANSWERS, type Answer, problemAnswer, send, subrequestDenial } from './answer.ts';
+import type { WrittenPage } from '../pages/pages.ts';
+import {
+  ANSWERS,
+  type Answer,
+  pageAnswer,
+  problemAnswer,
+  send,
+  subrequestDenial,
+} from './answer.ts';
 import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
 import { createDecisionEvents, logDecision, logLocked } from './report.ts';
 
@@ -14,6 +22,7 @@ interface GateDependencies {
   readonly authorize: Authorize;
   readonly deadlines: Deadlines;
   readonly cookies: CookieSettings;
+  readonly pageFor: (headers: IncomingMessage['headers']) => WrittenPage | undefined;
   readonly recordDecision: RecordDecision;
   /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
@@ -33,11 +42,11 @@ const LIVE_ANSWER: Answer = {
 };
 
 /**
- * The listener to which nginx sends a request for each download. It uses plain node:http: it has four routes, and
+ * The listener to which nginx sends a request for each download. It uses plain node:http: it has five routes, and
  * a router with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, deadlines, cookies, recordDecision, emit, log } = deps;
+  const { authorize, deadlines, cookies, pageFor, recordDecision, emit, log } = deps;
   const recordEvents = emit && createDecisionEvents(emit);
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
@@ -88,6 +97,10 @@ export function createGate(deps: GateDependencies): RequestListener {
 
   return (request, response) => {
     const { method, url } = request;
+    // First: a page is never a decision.
+    if (method === 'GET' && url === '/page') {
+      return send(response, pageAnswer(pageFor(request.headers)));
+    }
     if (method === 'POST' && url === '/confirm') {
       confirm(request, response).catch(() => response.destroy());
       return;
@@ -136,6 +149,11 @@ export function createDenyUnreadable({
       return;
     }
     const text = rawPacket?.toString('latin1') ?? '';
+    // A request for a page is not a decision.
+    if (text.startsWith('GET /page ')) {
+      socket.destroy();
+      return;
+    }
     recordDecision(text.startsWith('GET /x-accel ') ? 'x-accel' : 'auth_request', decision, 0);
     log.info(
       { code: decision.code, request_id: REQUEST_ID.exec(text)?.[1], reason: code },

@@ -137,26 +137,14 @@ function asciiName(filename: string): string {
 /** Characters of a file name on a page. */
 const MAX_PAGE_TEXT = 255;
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Control characters, line separators, and characters that change the direction of text. */
-const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-
-/** A name for a page that nginx fills in: escaped for HTML text and quoted attributes, as UTF-8 bytes. */
+/** A name for a page, percent-encoded: nginx sends it back to the gate with its request for the page. */
 export function pageText(name: string): string {
   const characters = [...name];
   const short =
     characters.length > MAX_PAGE_TEXT
       ? `${characters.slice(0, MAX_PAGE_TEXT - 1).join('')}…`
       : name;
-  const safe = short.replace(HARMFUL, '\ufffd').replace(/[&<>"']/g, (one) => ENTITIES[one] ?? '');
-  return utf8Bytes(safe);
+  return encodeURIComponent(short.toWellFormed());
 }
 
 /** Attributes of every cookie (RFC 6265bis). */

@@ -1,22 +1,22 @@
-import type { RequestListener } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
+import { withPages } from '../support/pages.ts';
 import { modes, startSite } from '../support/site.ts';
 import { violations } from './accessible.ts';
 import { browsers, openBrowser } from './browser.ts';
 
 /** Answers with the status and the code in the query. */
-const gate: RequestListener = (request, response) => {
+const gate = withPages((request, response) => {
   const [, status = '401', code = ''] =
     /\?(\d+),(\w*)/.exec(String(request.headers['x-original-uri'])) ?? [];
   response.writeHead(Number(status), {
     'Postern-Reason': code,
-    'Postern-File': 'a &quot;long&quot; name '.repeat(12),
+    'Postern-File': encodeURIComponent('a "long" name '.repeat(12)),
     'Postern-Until': '2026-11-26T07:05:58Z',
     ...(status === '204' && { 'Postern-Target': '/protected/none' }),
     'Content-Length': '0',
   });
   response.end();
-};
+});
 
 const PAGES: ReadonlyArray<readonly [query: string, shown: number]> = [
   ['401,confirmation_required', 401],
@@ -39,7 +39,8 @@ test.for(browsers)('pages, %s: accessible and not wider than a phone', async (na
     mode: 'auth_request',
     gate,
     // As limit-conn.conf refuses a download.
-    locations: 'location = /busy { error_page 429 @postern_429; return 429; }',
+    locations:
+      'location = /busy { error_page 429 @postern_failed; recursive_error_pages on; return 429; }',
   });
   onTestFinished(() => site.stop());
   const page = await browser.context.newPage();

@@ -73,6 +73,9 @@ decision_ttl: 7
 cookie_samesite: strict
 cookie_secure: false
 events: [token.revoked]
+page_name: Files
+page_color: '#000000'
+page_links: [Help=/help]
 log_level: silent
 format: jwt
 jwt_keys: /etc/keys.json
@@ -99,8 +102,8 @@ test('changes: each setting has its own name', () => {
 });
 
 test('changes: these tests have every setting', () => {
-  // test/config/events.test.ts has those of the webhook.
-  const files = /^(store_(\w+_file|server_name)|webhook_\w+)$/;
+  // test/config/events.test.ts has those of the webhook, and pages.test.ts the folder of the pages.
+  const files = /^(store_(\w+_file|server_name)|webhook_\w+|page_folder)$/;
   const lists = ['mounts', 'api_keys'];
   expect([...namesIn(FIXED + RELOADABLE), 'cookie_partitioned'].sort()).toEqual(
     SETTINGS.filter((name) => !files.test(name) && !lists.includes(name)).sort(),

@@ -10,6 +10,7 @@ test('config: default values', () => {
     socketMode: 0o660,
     store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, replicas: 0 },
     events: { types: [] },
+    pages: { texts: {}, files: {} },
     mounts: [
       { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
     ],
@@ -61,6 +62,9 @@ decision_ttl: 7
 cookie_samesite: strict
 cookie_secure: false
 events: [token.revoked]
+page_name: Files
+page_color: '#AABBCC'
+page_links: [Help=/help]
 log_level: silent
 format: jwt
 jwt_keys: /etc/keys.json
@@ -87,6 +91,13 @@ const OF_FILE = {
   decisionTtl: 7,
   cookies: { sameSite: 'Strict', secure: false, partitioned: false },
   events: { types: ['token.revoked'] },
+  pages: {
+    name: 'Files',
+    color: '#AABBCC',
+    links: [{ text: 'Help', url: '/help' }],
+    texts: {},
+    files: {},
+  },
   logLevel: 'silent',
   format: 'jwt',
   jwtKeys: '/etc/keys.json',

@@ -107,7 +107,7 @@ const HIDDEN = [
   ...['issuers', 'mounts.storage', 'mounts.storage.credentials', 'mounts.storage.access_key_id'],
   ...['mounts.storage.secret_access_key_file', 'mounts.storage.session_token_file'],
   ...['mounts.storage.bucket', 'mounts.storage.region', 'api_keys.id', 'api_keys.key'],
-  'api_keys.admin',
+  ...['api_keys.admin', 'page_name', 'page_links'],
 ];
 
 test('config: for each setting it is decided whether a report may show its value', () => {

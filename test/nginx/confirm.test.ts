@@ -49,7 +49,7 @@ describe.each(modes)('confirm by %s', (mode) => {
         expect([answer.status, text.includes('the film')]).toEqual([401, false]);
         if (method === 'GET') {
           expect(text).toContain('<meta property="og:title" content="film.mp4">');
-          expect(text).toMatch(/<form method="post"[^>]*><button>/);
+          expect(text).toMatch(/<form method="post">\s*<button>/);
         }
       }
     }
@@ -60,10 +60,7 @@ describe.each(modes)('confirm by %s', (mode) => {
     const { url, id } = await issue();
     const before = await site.fetch(url);
     expect(before.status).toBe(401);
-    expect(await before.json()).toMatchObject({
-      code: 'confirmation_required',
-      detail: expect.stringContaining('POST'),
-    });
+    expect(await before.json()).toMatchObject({ code: 'confirmation_required' });
     const confirmed = await post(url);
     expect([confirmed.status, confirmed.headers.get('location'), await confirmed.text()]).toEqual([
       303,
@@ -93,7 +90,7 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect(Object.fromEntries(page.headers)).toMatchObject({
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
       'content-security-policy': expect.stringMatching(
         /^default-src 'none';.*form-action 'self';.*frame-ancestors 'none'/,
       ),

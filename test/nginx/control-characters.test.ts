@@ -38,5 +38,13 @@ describe.each(modes)(
       // The next request has a new connection.
       expect((await site.ask('GET', url)).text).toBe('file a');
     });
+
+    test('in Accept-Language the denial has no page, and one line', async () => {
+      const before = parsed().length;
+      const headers = { Accept: 'text/html', 'Accept-Language': 'a\x01b' };
+      const answer = await site.ask('GET', '/download/a', headers);
+      expect([answer.status, answer.header('Content-Type')]).toEqual([401, 'text/plain']);
+      expect(parsed().slice(before)).toEqual([expect.objectContaining({ code: 'missing_token' })]);
+    });
   },
 );

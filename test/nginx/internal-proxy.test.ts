@@ -6,6 +6,8 @@ import { openRaw, requestBytes } from '../support/raw.ts';
 import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 import { type Storage, startStorage } from '../support/storage.ts';
 
+const notSatisfiable = (status: number) =>
+  `{"type":"about:blank","status":${status},"code":"not_satisfiable"}`;
 const CONTENT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
 // After a request without a length, this would be a second request.
 const BODY = 'GET /bucket/a.txt HTTP/1.1\r\nHost: storage\r\n\r\n';
@@ -103,8 +105,8 @@ describe.each(modes)('object store: files by %s', (mode) => {
     ['If-Range, another', { Range: 'bytes=5-9', 'If-Range': '"two"' }, 200, `${CONTENT}a.txt`],
     ['If-None-Match', { 'If-None-Match': '"one"' }, 304, ''],
     ['If-Modified-Since', { 'If-Modified-Since': 'Mon, 02 Jan 2006 15:04:05 GMT' }, 304, ''],
-    ['If-Match, another', { 'If-Match': '"two"' }, 412, 'No such file.\n'],
-    ['a range beyond the end', { Range: 'bytes=999999-' }, 416, 'No such file.\n'],
+    ['If-Match, another', { 'If-Match': '"two"' }, 412, notSatisfiable(412)],
+    ['a range beyond the end', { Range: 'bytes=999999-' }, 416, notSatisfiable(416)],
   ])('%s', async (_, headers, status, text) => {
     const answer = await site.ask('GET', (await issue()).url, headers);
     expect([answer.status, answer.text]).toEqual([status, text]);
@@ -159,7 +161,7 @@ describe.each(modes)('object store: files by %s', (mode) => {
     ],
   ])('%s: an error of the object store is not sent as the file', async (_, more, status) => {
     const answer = await site.ask('GET', (await issue('a.txt', more())).url);
-    expect([answer.status, answer.text]).toEqual([status, 'No such file.\n']);
+    expect([answer.status, JSON.parse(answer.text).code]).toEqual([status, 'not_found']);
     expect(JSON.stringify(answer.headers)).not.toMatch(/amz|xml/i);
   });
 

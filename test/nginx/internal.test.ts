@@ -19,19 +19,20 @@ const URLS = [
   'http://files.example/protected/a.txt',
   '/.postern/auth-request',
   '/.postern/page',
-  '/.postern/pages/',
+  '/.postern/page/',
+  '/.postern/page/failed',
   '/.postern/pages/en/denied.html',
-  '/.postern/pages/pages.css',
   '//.postern/auth-request',
   '/.postern/',
   '/.postern',
   '/.POSTERN/auth-request',
-  '/%2epostern/pages/pages.css',
+  '/%2epostern/page',
   '/@postern_deliver',
   '@postern_deliver',
   '/auth-request',
   '/x-accel',
   '/livez',
+  '/page',
 ];
 
 describe.each(modes)('internal location: cannot be requested by %s', (mode) => {

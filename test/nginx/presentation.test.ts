@@ -75,12 +75,12 @@ describe.each(modes)('headers.conf: how a browser shows a file by %s', (mode) =>
   });
 
   test.each(['none.html', 'none.mp4'])(
-    '%s is not there: the answer is plain text',
+    '%s is not there: the answer has a type that no browser runs',
     async (name) => {
       const { url } = await site.issue({ path: `/download/${name}` });
       const answer = await site.ask('GET', url);
       expect(answer.status).toBe(404);
-      expect(answer.header('Content-Type')).toMatch(/^text\/plain/);
+      expect(answer.header('Content-Type')).toMatch(/^application\/problem\+json/);
       expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
     },
   );

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { testNginx } from '../../dev/nginx.ts';
@@ -57,20 +57,10 @@ test('settings: $postern_sandbox is the policy of files, except media', async ()
   expect((await ask('GET', url)).header('Content-Security-Policy')).toBe('sandbox allow-scripts');
 });
 
-test('settings: $postern_pages and $postern_language are the folder and the languages of pages', async () => {
-  const http = `map "" $postern_pages { default $files/../; }
-    map "" $postern_language { default fr; }`;
-  const site = await start({ mode: 'auth_request', http });
-  await mkdir(join(site.files, '..', 'fr'));
-  await writeFile(join(site.files, '..', 'fr', 'missing_token.html'), 'Il manque le lien.');
-  const { status, text } = await site.ask('GET', '/download/a.txt', { Accept: 'text/html' });
-  expect([status, text]).toEqual([401, expect.stringContaining('Il manque le lien.')]);
-});
-
 test('settings: nginx accepts each line of local.conf', async () => {
   const template = await readFile(join(projectRoot, 'nginx', 'local.conf'), 'utf8');
   const lines = template.replace(/^#( {4}| (?=map |\}))/gm, '');
-  expect(lines.match(/^map /gm)?.length).toBe(6);
+  expect(lines.match(/^map /gm)?.length).toBe(4);
   const { ok, output } = await testNginx(
     ({ port }) => `include postern/http.conf; include postern/cors.conf; include postern/login.conf;
       ${lines}

@@ -64,7 +64,7 @@ describe.each(modes)('fail closed: a wrong server on the port of the gate by %s'
     '//etc/passwd',
     '///etc/passwd',
     'http://127.0.0.1/protected/a.txt',
-    '@postern_503',
+    '@postern_failed',
     '@postern_deliver',
     '/download/a.txt',
     '/download/~x/a.txt',

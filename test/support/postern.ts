@@ -12,6 +12,7 @@ import type { CookieSettings } from '../../service/gate/headers.ts';
 import type { Jwt } from '../../service/jwt/open.ts';
 import { LIMITS } from '../../service/listen.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
+import type { PageSettings } from '../../service/pages/pages.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
@@ -52,6 +53,7 @@ export interface PosternOptions {
   /** Whether the API has `/metrics`. */
   readonly apiMetrics?: boolean;
   readonly cookies?: CookieSettings;
+  readonly pages?: PageSettings;
   /** Absent: no events. */
   readonly emit?: Emit;
   /** As `openJwt` makes it, and the usual format. */
@@ -81,6 +83,7 @@ export function createPostern(options: PosternOptions = {}) {
     {
       ...settings,
       issuers: [],
+      pages: options.pages ?? {},
       expiresIn: 120,
       resumeFor: 3600,
     },

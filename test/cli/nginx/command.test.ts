@@ -50,7 +50,6 @@ async function sites(words: readonly string[], env: Env = USUAL) {
     });
 }
 
-const PAGES = join(projectRoot, 'nginx', 'snippets', 'pages');
 const FILES = ['--files', '/srv/files'];
 const SERVER = [...FILES, '--server'];
 const FAILS = 'max_fails=3 fail_timeout=1s';
@@ -172,7 +171,6 @@ describe('nginx: standard output', () => {
     const included = [...all.matchAll(/^ *include (postern\/\S+);/gm)];
     const snippets = Object.keys(files).filter((name) => /^postern\/[^/]+$/.test(name));
     expect(new Set(included.map(([, name]) => name))).toEqual(new Set(snippets));
-    expect(files['postern/pages/en/denied.html']).toContain('<!--# include');
     expect(generated).toContain('\n    "https://app.example" $http_origin;\n');
     for (const name of snippets) {
       const folder = name === 'postern/local.conf' ? '' : 'snippets';
@@ -381,9 +379,8 @@ describe('nginx --out', () => {
     const names = ['auth-request', 'gate', 'headers', 'http', 'internal'];
     const wrote = (await readdir(join(folder, 'nginx', 'postern'))).sort();
     const snippets = names.map((name) => `${name}.conf`);
-    expect(wrote).toEqual([...snippets, 'local.conf', 'pages', 'protect.conf', 'sites'].sort());
-    const all =
-      9 + (await readdir(PAGES, { recursive: true })).filter((name) => /\./.test(name)).length;
+    expect(wrote).toEqual([...snippets, 'local.conf', 'protect.conf', 'sites'].sort());
+    const all = 9;
     expect(await readdir(join(folder, 'nginx', 'conf.d'))).toEqual(['00-postern.conf']);
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
@@ -415,8 +412,7 @@ describe('nginx --out', () => {
       'nginx/postern/protect.conf',
       `nginx/${site}`,
     ]);
-    const snippets = said.unchanged.filter((name: string) => !name.includes('/pages/'));
-    expect(snippets).toHaveLength(5);
+    expect(said.unchanged).toHaveLength(5);
     expect(await text(site)).toContain('location ^~ /download/ {');
   });
 
@@ -464,7 +460,7 @@ describe('nginx --out', () => {
       cwd: folder,
       env: { PATH: process.env.PATH, ...USUAL },
     });
-    const names = ['conf.d', 'postern', 'postern/pages/en', site, 'postern/http.conf'];
+    const names = ['conf.d', 'postern', 'postern/sites', site, 'postern/http.conf'];
     const modes = names.map(async (name) => (await stat(join(folder, 'nginx', name))).mode & 0o777);
     expect(await Promise.all(modes)).toEqual([0o755, 0o755, 0o755, 0o644, 0o644]);
   });

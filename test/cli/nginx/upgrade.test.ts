@@ -1,10 +1,9 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { machine, SITE, snapshot, WORDS } from './machine.ts';
 
 describe('nginx --upgrade', () => {
-  test('replaces old snippets, and keeps settings, sites and pages', async () => {
+  test('replaces old snippets, and keeps settings and sites', async () => {
     const { folder, run, read, write } = await machine('');
     expect(await run(WORDS)).toMatchObject({ code: 0 });
     const current = await read('postern/protect.conf');
@@ -12,21 +11,14 @@ describe('nginx --upgrade', () => {
     await write('postern/protect.conf', old);
     await write('postern/local.conf', 'map "" $postern_sandbox { default ""; }');
     await write(SITE, `${await read(SITE)}# mine`);
-    await write('postern/pages/logo.svg', '<svg/>');
-    await rm(join(folder, 'postern/pages/de/denied.html'));
     const before = await snapshot(folder);
 
     const done = await run(['--upgrade']);
     expect(done).toMatchObject({ code: 0, stderr: '' });
-    expect(done.stdout.match(/^wrote .*/gm)).toEqual(
-      ['postern/protect.conf', 'postern/pages/de/denied.html'].map(
-        (name) => `wrote ${folder}/${name}`,
-      ),
-    );
+    expect(done.stdout.match(/^wrote .*/gm)).toEqual([`wrote ${folder}/postern/protect.conf`]);
     expect(await snapshot(folder)).toEqual({
       ...before,
       [join(folder, 'postern/protect.conf')]: current,
-      [join(folder, 'postern/pages/de/denied.html')]: expect.any(String),
     });
   });
 

@@ -38,7 +38,7 @@ describe('object store: the decision cache', () => {
     const { url } = await site.issue({ path: '/media/a.txt', expires_in: 3600 });
     const answer = await site.ask('GET', url);
     clock.ahead = 0;
-    expect([answer.status, answer.text]).toEqual([404, 'No such file.\n']);
+    expect([answer.status, JSON.parse(answer.text).code]).toEqual([404, 'not_found']);
   });
 });
 

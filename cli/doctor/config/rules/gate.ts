@@ -147,7 +147,7 @@ export const gateRules: Readonly<Record<string, Rule>> = {
 function hasAuthRequest(server: Server): boolean {
   const isThere = (name: string) => locationsAt([server], name).length > 0;
   const asks = locationsAt([server], AUTH_REQUEST).some(isExact);
-  return asks && [DELIVERY, CONFIRM, '@postern_503'].every(isThere);
+  return asks && [DELIVERY, CONFIRM, '@postern_failed'].every(isThere);
 }
 
 function ignores(location: Location, header: string): boolean {

@@ -370,7 +370,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
   },
   'a list without a token for it': {
-    found: [['internal', 'location ~ /$ {']],
+    found: [['internal', "location ~ '^(?=.*/$)(?<postern_index>[^&<>\"]+)' {"]],
     broken: {
       edits: [
         ['internal', /$/, 'include postern/listing.conf;\n'],
@@ -393,8 +393,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       server: 'root $files/../www;\nerror_page 404 =200 /index.html;',
       edits: [
         ['internal', 'error_page 416 @postern_416;', ''],
-        ['internal', 'error_page 403 404 @postern_no_file;', ''],
-        ['internal', 'error_page 429 @postern_429;', ''],
+        ['internal', 'error_page 403 404 429 @postern_failed;', ''],
       ],
     },
     async proof(site) {

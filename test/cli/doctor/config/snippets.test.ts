@@ -333,7 +333,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: {
       files: { '../www/login.html': 'log in' },
       server: 'root $files/../www; error_page 401 404 /login.html;',
-      edits: [['protect', 'error_page 401 @postern_401;', 'error_page 401 /login.html;']],
+      edits: [['protect', 'error_page 401 403', 'error_page 401 /login.html; error_page 403']],
     },
     shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([401, 'log in']),
   },
@@ -356,8 +356,8 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       edits: [
         [
           'protect',
-          'error_page 401 @postern_401;',
-          'error_page 401 @postern_401; error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html;',
+          'error_page 401 403',
+          'error_page 401 @postern_denied; error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html; error_page 401',
         ],
       ],
     },

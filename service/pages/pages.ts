@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { html } from 'hono/html';
+import { styleOf } from './style.ts';
+import { denialPage, listHead, type Shown, type Site } from './template.ts';
+import {
+  ENGLISH,
+  LANGUAGES,
+  PAGES,
+  type PageName,
+  type PLACEHOLDERS,
+  type Texts,
+} from './texts.ts';
+
+/** What the operator has set. Each text is checked by the configuration. */
+export interface PageSettings extends Site {
+  readonly color?: string | undefined;
+  /** Texts that are added to those of Postern, by language. */
+  readonly texts?: Readonly<Record<string, Partial<Texts>>> | undefined;
+  /** Whole pages, by name and optional language: `invalid_token`, `invalid_token.de`. */
+  readonly files?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The page of each code. Another code is `denied`, so a page never shows a text of the request but the name. */
+const PAGE_OF: ReadonlyMap<string, PageName> = new Map([
+  ...[...PAGES, 'listing' as const].map((name) => [name, name] as const),
+  ['pin_wrong', 'pin_required'],
+]);
+
+const FORM_OF: ReadonlyMap<string, Shown['form']> = new Map([
+  ['confirmation_required', 'confirm'],
+  ['pin_required', 'pin'],
+  ['pin_wrong', 'pin_wrong'],
+]);
+
+/**
+ * Pages per second of an instance. nginx has a plain sentence for the others. Pages with a button have their own
+ * limit, so that a flood of denials does not hide them.
+ */
+export const MAX_PAGES = 500;
+
+const MINUTE: Intl.DateTimeFormatOptions = {
+  ...{ year: 'numeric', month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit' },
+  ...{ timeZone: 'UTC', timeZoneName: 'short' },
+};
+
+export interface WrittenPage {
+  /** Names and values in turn, as Node.js accepts them. */
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+/** A language of the pages. */
+interface Language {
+  readonly texts: Texts;
+  readonly dates: Intl.DateTimeFormat;
+}
+
+/** Returns the function that writes the page of a request of nginx; undefined if there are too many. */
+export function createPages(settings: PageSettings = {}, now = () => performance.now()) {
+  const css = styleOf(settings.color);
+  const headersOf = pageHeaders(`<style>${css}</style>`);
+  const own = new Map(
+    Object.entries(settings.files ?? {}).map(([name, text]) => [name, ownPage(text)]),
+  );
+  const languages = new Map<string, Language>();
+  for (const name of new Set([...LANGUAGES.keys(), ...Object.keys(settings.texts ?? {})])) {
+    const texts = { ...ENGLISH, ...LANGUAGES.get(name), ...settings.texts?.[name] } as Texts;
+    languages.set(name, { texts, dates: new Intl.DateTimeFormat(name, MINUTE) });
+  }
+  const isFormAllowed = perSecond(MAX_PAGES, now);
+  const isOtherAllowed = perSecond(MAX_PAGES, now);
+
+  return function pageFor(headers: IncomingHttpHeaders): WrittenPage | undefined {
+    const code = String(headers['postern-page']);
+    const name = PAGE_OF.get(code) ?? 'denied';
+    const form = FORM_OF.get(code);
+    if (!(form ? isFormAllowed() : isOtherAllowed())) return undefined;
+    const language = languageOf(headers['accept-language'], languages);
+    const { texts, dates } = languages.get(language) as Language;
+    const shown: Shown = {
+      ...{ language, texts, form, page: texts[name] },
+      file: form || name === 'listing' ? decoded(headers['postern-file']) : '',
+      until: form && untilOf(headers['postern-until'], dates),
+    };
+    if (name === 'listing')
+      return { headers: headersOf(form), body: listHead(shown, settings, css) };
+    const page = own.get(`${name}.${language}`) ?? own.get(name);
+    if (page !== undefined)
+      return { headers: page.headersOf(form), body: page.write(shown, settings) };
+    return { headers: headersOf(form), body: denialPage(shown, settings, css) };
+  };
+}
+
+/** The first language in `Accept-Language` that has texts. Browsers list them in the order of preference. */
+function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): string {
+  for (const [, tag = ''] of accepted.matchAll(/(?:^|,) *([a-z]{2,3})(?=[-,; ]|$)/gi)) {
+    if (languages.has(tag.toLowerCase())) return tag.toLowerCase();
+  }
+  return 'en';
+}
+
+/** Control characters, line separators, and characters that change the direction of text. */
+const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** The name of a file, which the gate has sent percent-encoded. */
+function decoded(name: string | string[] | undefined): string {
+  try {
+    return decodeURIComponent(String(name ?? '')).replace(HARMFUL, '\ufffd');
+  } catch {
+    return '';
+  }
+}
+
+function untilOf(value: string | string[] | undefined, dates: Intl.DateTimeFormat): Shown['until'] {
+  const iso = String(value);
+  const date = new Date(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(iso) ? iso : Number.NaN);
+  return Number.isNaN(date.getTime()) ? undefined : { iso, text: dates.format(date) };
+}
+
+/**
+ * The headers of a page. Only its own styles apply, and nothing is loaded from another origin. A form needs the
+ * origin of its page: with `no-referrer`, a browser would send `Origin: null`, and the gate would refuse the form.
+ */
+function pageHeaders(page: string) {
+  const styles = [...page.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, css = '']) => {
+    return `'sha256-${createHash('sha256').update(css).digest('base64')}'`;
+  });
+  const policy =
+    `default-src 'none'; style-src ${styles.join(' ') || "'none'"}; img-src 'self' data:; ` +
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+  const shared = [
+    ...['Content-Type', 'text/html; charset=utf-8', 'Cache-Control', 'no-store'],
+    ...['Content-Security-Policy', policy, 'X-Content-Type-Options', 'nosniff'],
+    ...['X-Robots-Tag', 'noindex', 'Referrer-Policy'],
+  ];
+  return (form: Shown['form']) => [...shared, form ? 'same-origin' : 'no-referrer'];
+}
+
+/** A page of the operator: HTML with the names of texts, which are escaped. */
+function ownPage(text: string) {
+  const parts = text.split(/\{\{([a-z]+)\}\}/);
+  const strings = parts.filter((_, at) => at % 2 === 0);
+  const names = parts.filter((_, at) => at % 2 === 1);
+  function write({ language, texts, page, form, file, until }: Shown, site: Site): string {
+    const [title = '', ...paragraphs] = page;
+    const values: Readonly<Record<(typeof PLACEHOLDERS)[number], string>> = {
+      ...{ language, title, file, site: site.name ?? '', text: paragraphs.join(' ') },
+      until: until?.text ?? '',
+      error: form === 'pin_wrong' ? texts.wrong : '',
+    };
+    const shown = names.map((name) => values[name as keyof typeof values]);
+    return `${html(Object.assign(strings, { raw: strings }), ...shown)}`;
+  }
+  return { headersOf: pageHeaders(text), write };
+}
+
+/** Returns a function that is true for the first `max` calls in each second. */
+function perSecond(max: number, now: () => number): () => boolean {
+  let second = 0;
+  let count = 0;
+  return () => {
+    const current = Math.floor(now() / 1000);
+    if (current !== second) [second, count] = [current, 0];
+    count += 1;
+    return count <= max;
+  };
+}

@@ -1,0 +1,32 @@
+import de from './de.json' with { type: 'json' };
+import en from './en.json' with { type: 'json' };
+
+/** The texts of a language. A page is its title and its paragraphs. */
+export type Texts = Readonly<typeof en>;
+
+/** The languages that Postern has. */
+export const LANGUAGES: ReadonlyMap<string, Texts> = new Map([
+  ['en', en],
+  ['de', de],
+]);
+
+export const ENGLISH: Texts = en;
+
+/** The names of the texts that are pages. */
+export type PageName = { [K in keyof Texts]: Texts[K] extends string ? never : K }[keyof Texts];
+
+/** The names of the pages that a file of the operator can replace: not that of a list, which nginx writes. */
+export const PAGES = Object.keys(en).filter(
+  (name): name is PageName => Array.isArray(en[name as keyof Texts]) && name !== 'listing',
+);
+
+/** The names that a page of the operator can contain: `{{title}}`. */
+export const PLACEHOLDERS = [
+  'language',
+  'site',
+  'title',
+  'text',
+  'file',
+  'until',
+  'error',
+] as const;

@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { createPages, MAX_PAGES, type PageSettings } from '../../service/pages/pages.ts';
+import { LANGUAGES, PAGES } from '../../service/pages/texts.ts';
+
+const CODES = [
+  ...['missing_token', 'invalid_token', 'confirmation_required', 'pin_required', 'pin_wrong'],
+  ...['path_is_folder', 'insufficient_scope', 'not_found', 'too_many_requests', 'unavailable'],
+];
+
+interface Asked {
+  readonly code?: string;
+  /** Percent-encoded, as the gate sends it. */
+  readonly raw?: string;
+  readonly file?: string;
+  readonly until?: string;
+  readonly language?: string;
+}
+
+function show(
+  { code = 'confirmation_required', file = '', raw, until = '', language = '' }: Asked,
+  settings: PageSettings = {},
+) {
+  const page = createPages(settings)({
+    'postern-page': code,
+    'postern-file': raw ?? encodeURIComponent(file),
+    'postern-until': until,
+    'accept-language': language,
+  });
+  const header = (name: string) => page?.headers[page.headers.indexOf(name) + 1];
+  return { text: page?.body ?? '', header };
+}
+
+const titleOf = ({ text }: { text: string }) => /<title>(.*)<\/title>/.exec(text)?.[1];
+
+describe.each([...LANGUAGES.keys()])('pages: in %s', (language) => {
+  test.each(CODES)('%s is a whole page whose styles the policy allows', (code) => {
+    const page = show({ code, language, file: 'a.txt', until: '2026-11-26T07:05:58Z' });
+    expect(page.text).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">\n<head>`));
+    expect(page.text).toMatch(/<\/main>\n<\/body>\n<\/html>\n$/);
+    expect(page.text).not.toMatch(
+      /undefined|>false|\[object|<script|<link|@import|url\(|https?:\/\/(?!www\.w3\.org)/,
+    );
+    expect(page.text).toContain(`<h1>${titleOf(page)}</h1>`);
+    const css = /<style>([\s\S]*)<\/style>/.exec(page.text)?.[1] ?? '';
+    const hash = createHash('sha256').update(css).digest('base64');
+    expect(page.header('Content-Security-Policy')).toBe(
+      `default-src 'none'; style-src 'sha256-${hash}'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`,
+    );
+    expect(page.header('Cache-Control')).toBe('no-store');
+    const hasForm = /^(confirmation|pin)_/.test(code);
+    expect(page.header('Referrer-Policy')).toBe(hasForm ? 'same-origin' : 'no-referrer');
+    expect(page.text.includes('a.txt')).toBe(hasForm);
+    expect(page.text.includes('<form method="post">')).toBe(hasForm);
+  });
+
+  test('has the texts of each page', () => {
+    const titles = PAGES.map((code) => titleOf(show({ code, language })));
+    expect(new Set(titles).size).toBe(PAGES.length);
+  });
+});
+
+// A page reflects nothing of a request, except a known code, a name and a time.
+test('pages: an unknown code is not shown', () => {
+  const denied = show({ code: 'insufficient_scope' }).text;
+  for (const code of ['', 'x"><script>', 'up', 'until', 'listing_x', '__proto__', 'constructor']) {
+    expect(show({ code, file: 'secret.txt', until: '2026-11-26T07:05:58Z' }).text).toBe(denied);
+  }
+});
+
+describe('pages: the name of a file', () => {
+  test.each([
+    ['markup', '"><script>alert(1)</script>', '&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;'],
+    ['the end of the title', '</title><b>', '&lt;/title&gt;&lt;b&gt;'],
+    ['an apostrophe', "it's & that", 'it&#39;s &amp; that'],
+    ['an SSI command', '<!--# echo -->', '&lt;!--# echo --&gt;'],
+    ['a placeholder', '{{text}} {until} $http_cookie', '{{text}} {until} $http_cookie'],
+    ['a right-to-left override', 'gpj\u202etxt.exe', 'gpj\ufffdtxt.exe'],
+    ['control characters', 'a\n\r\0\x1b[2Jb', 'a\ufffd\ufffd\ufffd\ufffd[2Jb'],
+    [
+      'letters and emoji',
+      'r\u00e9sum\u00e9 \u4e2d\u6587 \u{1f600}',
+      'r\u00e9sum\u00e9 \u4e2d\u6587 \u{1f600}',
+    ],
+  ])('%s is escaped', (_, file, shown) => {
+    for (const code of ['confirmation_required', 'pin_required', 'pin_wrong']) {
+      const { text } = show({ code, file });
+      expect(text).toContain(`<meta property="og:title" content="${shown}">`);
+      expect(text).toContain(`<p class="file"><bdi>${shown}</bdi></p>`);
+      expect(text.match(/<script|<b>|<!--/)).toBeNull();
+    }
+    expect(titleOf(show({ code: 'listing', file }))).toBe(shown);
+  });
+
+  test.each(['%', '%ff', '%c3%28', '%ed%a0%80'])('%s is not UTF-8, and not shown', (raw) => {
+    expect(show({ raw }).text).not.toContain('<bdi>');
+  });
+});
+
+test('pages: the time is in the language of the page, and other texts are not shown', () => {
+  const until = '2026-11-26T07:05:58Z';
+  expect(show({ until }).text).toMatch(
+    /until <time datetime="2026-11-26T07:05:58Z">November 26, 2026 at 07:05\sAM UTC<\/time>\./,
+  );
+  expect(show({ until, language: 'de' }).text).toContain(
+    '>26. November 2026 um 07:05 UTC</time> starten',
+  );
+  for (const other of ['', 'tomorrow', '"><script>', '2026-99-99T07:05:58Z']) {
+    expect(show({ until: other }).text).not.toMatch(/<time|script/);
+  }
+});
+
+test('pages: a wrong PIN is an error at the field', () => {
+  expect(show({ code: 'pin_required' }).text).not.toMatch(/aria-invalid|class="error"/);
+  const { text } = show({ code: 'pin_wrong' });
+  expect(text).toContain('<p class="error" id="wrong">');
+  expect(text).toMatch(
+    /<input id="pin" name="pin" [^>]* aria-invalid="true" aria-describedby="wrong">/,
+  );
+});
+
+test.each([
+  ['de', 'de'],
+  ['de-AT,de;q=0.9,en;q=0.8', 'de'],
+  ['en-US,de;q=0.9', 'en'],
+  ['fr-FR, fr;q=0.9, de;q=0.8, en;q=0.7', 'de'],
+  ['DE', 'de'],
+  ['fr', 'en'],
+  ['den, ende', 'en'],
+  ['', 'en'],
+  ['../../de', 'en'],
+  ['__proto__,de', 'de'],
+  [`${'x,'.repeat(15_000)}de`, 'de'],
+])('pages: the first language of %s is %s', (language, lang) => {
+  expect(show({ language }).text).toContain(`<html lang="${lang}">`);
+});
+
+describe('pages: settings', () => {
+  test('the name, the links and the color of the site are on each page', () => {
+    const links = [{ text: 'Imprint & more', url: 'https://example.com/?a=1&b="2"' }];
+    const { text } = show({}, { name: 'A <b> site', color: '#ffd400', links });
+    expect(text).toContain('<div class="logo">A &lt;b&gt; site</div>');
+    expect(text).toContain('--accent: #ffd400; --on-accent: #000;');
+    expect(text).toContain(
+      '<footer><a href="https://example.com/?a=1&amp;b=&quot;2&quot;">Imprint &amp; more</a></footer>',
+    );
+    expect(show({}, { color: '#1d4ed8' }).text).toContain('--on-accent: #fff;');
+    expect(show({}).text).not.toMatch(/<footer>/);
+  });
+
+  test('a logo has the name of the site as its text', () => {
+    const { text } = show({}, { name: 'Example', logo: 'data:image/svg+xml;base64,PHN2Zy8+' });
+    expect(text).toContain('<img src="data:image/svg+xml;base64,PHN2Zy8+" alt="Example">');
+  });
+
+  test('a language of the operator is used, and texts that it does not have are English', () => {
+    const texts = { fr: { denied: ['Non & <non>', 'Demandez.'] }, en: { download: 'Get it' } };
+    const french = show({ code: 'x', language: 'fr' }, { texts });
+    expect(french.text).toContain('<html lang="fr">');
+    expect(french.text).toContain('<h1>Non &amp; &lt;non&gt;</h1>\n');
+    expect(show({ language: 'fr' }, { texts }).text).toContain('<button>Download</button>');
+    expect(show({ language: 'en' }, { texts }).text).toContain('<button>Get it</button>');
+  });
+
+  test('a page of the operator replaces one page, and its placeholders are escaped', () => {
+    const own =
+      '<title>{{title}}</title><style>b{}</style><style>i{}</style><p title="{{file}}">{{text}}{{until}}{{error}}|{{site}}|{{language}}';
+    const files = { pin_required: own, 'denied.de': 'nur {{title}}' };
+    const asked = { code: 'pin_wrong', file: '"\'<&{{text}}', until: '2026-11-26T07:05:58Z' };
+    const { text, header } = show(asked, { name: '<me>', files });
+    expect(text).toContain('<title>Enter the PIN</title>');
+    expect(text).toContain(
+      '<p title="&quot;&#39;&lt;&amp;{{text}}">This file is protected by a PIN.',
+    );
+    expect(text).toMatch(/UTCThis PIN is wrong\..*\|&lt;me&gt;\|en$/);
+    expect(header('Content-Security-Policy')).toMatch(
+      /style-src 'sha256-[^ ']{44}' 'sha256-[^ ']{44}';/,
+    );
+    expect(header('Referrer-Policy')).toBe('same-origin');
+    expect(show({ code: 'x', language: 'de' }, { files }).text).toBe(
+      'nur Dieser Link öffnet diese Datei nicht',
+    );
+    expect(show({ code: 'x', language: 'en' }, { files }).text).toContain('<!doctype html>');
+  });
+});
+
+test('pages: a second has a number of pages, and those with a button have their own', () => {
+  let now = 10_000;
+  const pages = createPages({}, () => now);
+  const written = (code: string, count: number) =>
+    Array.from({ length: count }, () => pages({ 'postern-page': code })).filter(Boolean).length;
+  expect(written('invalid_token', 2000)).toBe(MAX_PAGES);
+  expect(written('unavailable', 10)).toBe(0);
+  expect(written('confirmation_required', 2000)).toBe(MAX_PAGES);
+  now += 1000;
+  expect(written('invalid_token', 10)).toBe(10);
+});
