@@ -25,6 +25,9 @@ export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEAD
  */
 const BACKLOG = 4096;
 
+/** Within this time, a request must arrive completely. A batch of 1 MiB needs 35 kB per second. */
+const RECEIVE_MS = 30_000;
+
 /** The address cannot be used. The message says which, why, and what to check. */
 export class CannotListen extends Error {
   override readonly name = 'CannotListen';
@@ -52,8 +55,12 @@ export async function listen(
   handler: RequestListener,
   where: Listen,
   field: string,
+  receiveMs = RECEIVE_MS,
 ): Promise<Server> {
-  const server = createServer(LIMITS, handler);
+  // Node.js would check this every 30 seconds.
+  const connectionsCheckingInterval = receiveMs / 10;
+  const times = { headersTimeout: receiveMs, requestTimeout: receiveMs };
+  const server = createServer({ ...LIMITS, ...times, connectionsCheckingInterval }, handler);
   if ('path' in where) await removeStale(where.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new CannotListen(where, field, error)));

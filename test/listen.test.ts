@@ -40,6 +40,21 @@ test('listen: a missing folder is reported', async () => {
   await expect(attempt).rejects.toThrow(/the folder does not exist/);
 });
 
+test('listen: a request whose body does not arrive in time ends with 408', async () => {
+  const ended: string[] = [];
+  const waits: RequestListener = (request) => {
+    request.resume().on('error', ({ code }: NodeJS.ErrnoException) => ended.push(String(code)));
+  };
+  const server = await listen(waits, { host: '127.0.0.1', port: 0 }, 'POSTERN_API_LISTEN', 50);
+  onTestFinished(() => drain([server], 100));
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  socket.write('POST /tokens/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n[');
+  const [reply] = await once(socket, 'data');
+  expect(String(reply)).toMatch(/^HTTP\/1\.1 408 /);
+  await once(socket, 'close');
+  expect(ended).toEqual(['ECONNRESET']);
+});
+
 /** Connections to 127.0.0.1 that the kernel has established, accepted or not: proc(5), net/tcp. */
 function established(port: number): number {
   const listener = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;

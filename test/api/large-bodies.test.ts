@@ -84,6 +84,26 @@ test.each([
   expect(reply).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
 });
 
+test.each([
+  ['small', 10, 400],
+  ['large', 40_000, 413],
+])('issue: POST /tokens sends a %s array to /tokens/batch', async (_, count, status) => {
+  const { ask } = createAsked();
+  const body = `[${'{},'.repeat(count)}{}]`;
+  const headers = { ...json, 'content-length': String(body.length) };
+  const reply = await ask('POST /tokens', { body, headers });
+  expect(reply.status).toBe(status);
+  expect(reply.text).toContain('/tokens/batch');
+});
+
+test('issue: POST /tokens sends an array of unknown length to /tokens/batch', async () => {
+  const { ask } = createAsked();
+  const headers = { ...json, 'transfer-encoding': 'chunked' };
+  const reply = await ask('POST /tokens', { body: `[${'{},'.repeat(20_000)}{}]`, headers });
+  expect(reply).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
+  expect(reply.body.detail).toContain('/tokens/batch');
+});
+
 test('issue: the event loop stays free while a batch is issued', async () => {
   const { ask } = createAsked();
   let turns = 0;

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { Agent, type RequestOptions, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../dev/paths.ts';
 import { type Redis, startRedis } from '../../dev/redis.ts';
 import { type ServiceProcess, startService } from '../../dev/service.ts';
@@ -80,9 +80,9 @@ function send(sending: RequestOptions, body?: Buffer): Promise<{ status: number;
   });
 }
 
-function post(body: Buffer) {
+function post(body: Buffer, port = service.apiPort) {
   const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
-  return send({ port: service.apiPort, path: '/tokens/batch', method: 'POST', headers }, body);
+  return send({ port, path: '/tokens/batch', method: 'POST', headers }, body);
 }
 
 function decide() {
@@ -93,6 +93,33 @@ function decide() {
   };
   return send({ port: service.gatePort, path: '/auth-request', headers });
 }
+
+test('a heap of 192 MB holds 300 batches of 882 kB that arrive at once', async () => {
+  const small = await startService({
+    env: {
+      NODE_OPTIONS: '--max-old-space-size=192',
+      POSTERN_STORE: redis.url,
+      POSTERN_STORE_TIMEOUT_MS: '1000',
+      POSTERN_MOUNTS: '/download/=/protected/',
+      POSTERN_API_KEYS: `web:${KEY}`,
+      POSTERN_LOG_LEVEL: 'silent',
+    },
+    stdio: 'ignore',
+  });
+  onTestFinished(async () => void (await small.stop()));
+  const long = (i: number, letter: string, length: number) => String(i).padEnd(length, letter);
+  const texts = (i: number) => ({ subject: long(i, 's', 256), filename: long(i, 'f', 255) });
+  const requests = Array.from({ length: AT_ONCE }, (_, i) => {
+    return { path: `/download/${long(i, 'p', 310)}`, ...texts(i) };
+  });
+  const body = Buffer.from(JSON.stringify(requests));
+  const sent = Array.from({ length: 300 }, () => post(body, small.apiPort).catch(() => undefined));
+  const statuses = (await Promise.all(sent)).flatMap((reply) => reply?.status ?? []);
+  // Those that find no place are refused, or lose their connection while they still send.
+  expect(statuses.filter((status) => status === 201).length).toBeGreaterThanOrEqual(20);
+  expect(new Set(statuses)).toEqual(new Set([201, 503]));
+  expect((await post(Buffer.from('[{"path":"/download/a"}]'), small.apiPort)).status).toBe(201);
+}, 120_000);
 
 test.each(loads)(
   'the gate and the API never answer 503 while 32 clients post %s',
