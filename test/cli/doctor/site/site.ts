@@ -159,10 +159,12 @@ export function doctor(
   });
 }
 
-/** The changed snippets replace their includes. */
+/** The changed snippets, with those that they include, replace their includes. */
 function inlined(text: string, edit: NonNullable<BrokenSite['edit']>): string {
+  const read = (name: string) =>
+    readFileSync(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');
   return Object.entries(edit).reduce((all, [name, change]) => {
-    const own = readFileSync(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');
+    const own = read(name).replaceAll('include postern/gate.conf;', () => read('gate'));
     const changed = change(own);
     const include = `include postern/${name}.conf;`;
     if (changed === own) throw new Error(`${name}.conf is as it was`);
