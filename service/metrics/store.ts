@@ -42,6 +42,12 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
     'postern_store_redirections_total',
     'Commands that a cluster sent to another master.',
   )();
+  const late = countsBy(
+    'postern_store_late_total',
+    'Commands without a reply in time, by the cause: the event loop of this process, or the store.',
+    'cause',
+    ['loop', 'store'],
+  );
   const failovers = new Histogram({
     name: 'postern_store_failover_seconds',
     help: 'Time in seconds from the first failure until another master answered.',
@@ -101,6 +107,7 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
         evicting = Number(isEvicting);
       },
       redirected: () => redirections.inc(),
+      late: (cause: 'loop' | 'store') => late[cause].inc(),
       failedOver: (seconds: number) => failovers.observe(seconds),
     },
 

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../domain/store.ts';
 import type { StoreAccess } from './access.ts';
 import { isSilence, requireVersion } from './failure.ts';
+import { type LateCause, onLate } from './late.ts';
 
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
@@ -21,6 +22,8 @@ export interface StoreObserver {
   confirmed(isConfirmed: boolean): void;
   /** A cluster sent a command to another master. */
   redirected(): void;
+  /** A command got no reply in time. */
+  late(cause: LateCause): void;
   /** Whether a master may evict keys. */
   evicts(isEvicting: boolean): void;
   /** Another master answers; the time since the first failure. */
@@ -110,6 +113,7 @@ export function createState(
 ) {
   const { onState, observer, checkEveryMs = 1000 } = options;
   const watch = createWatch(observer);
+  const stopCounting = onLate((cause) => observer?.late(cause));
   let up = false;
   let isClosed = false;
   /** Number of lost and refused connections and of failed checks. */
@@ -165,6 +169,7 @@ export function createState(
     close(): void {
       isClosed = true;
       clearInterval(timer);
+      stopCounting();
     },
   };
 

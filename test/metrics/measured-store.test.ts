@@ -130,12 +130,15 @@ test('metrics: what a store reports is counted', async () => {
   store.confirmed(false);
   store.confirmed(false);
   store.redirected();
+  store.late('loop');
   store.failedOver(1.5);
   const samples = samplesOf(await text());
   const result = (value: string) => `postern_store_confirmations_total{result="${value}"}`;
   expect(samples.get(result('confirmed'))).toBe(1);
   expect(samples.get(result('unconfirmed'))).toBe(2);
   expect(samples.get('postern_store_redirections_total')).toBe(1);
+  expect(samples.get('postern_store_late_total{cause="loop"}')).toBe(1);
+  expect(samples.get('postern_store_late_total{cause="store"}')).toBe(0);
   expect(samples.get('postern_store_failover_seconds_sum')).toBe(1.5);
   expect(samples.get('postern_store_failover_seconds_bucket{le="1"}')).toBe(0);
   expect(samples.get('postern_store_failover_seconds_bucket{le="2"}')).toBe(1);

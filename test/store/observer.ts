@@ -2,6 +2,13 @@ import type { StoreObserver } from '../../service/store/connection.ts';
 
 /** An observer with the functions that the test needs. */
 export function observerOf(more: Partial<StoreObserver> = {}): StoreObserver {
-  const none = { connected() {}, confirmed() {}, redirected() {}, evicts() {}, failedOver() {} };
+  const none = {
+    connected() {},
+    confirmed() {},
+    redirected() {},
+    late() {},
+    evicts() {},
+    failedOver() {},
+  };
   return { ...none, ...more };
 }
