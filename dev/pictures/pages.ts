@@ -2,6 +2,8 @@ import { rename } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'puppeteer-core';
+import { pageAnswer, send } from '../../service/gate/answer.ts';
+import { createPages } from '../../service/pages/pages.ts';
 import { startBrowser } from '../browser.ts';
 import { startSite } from '../demo/site.ts';
 import { startNginx } from '../nginx.ts';
@@ -35,12 +37,14 @@ export async function pagePictures(): Promise<Pictures> {
 
 /** The snippets, with a gate that answers as the path says. */
 async function denials(browser: Browser): Promise<Pictures> {
+  const pageFor = createPages();
   const gate = createServer((request, response) => {
+    if (request.url === '/page') return send(response, pageAnswer(pageFor(request.headers)));
     const [, status = '', code = ''] =
       /(\d+)\/(\w+)/.exec(String(request.headers['x-original-uri'])) ?? [];
     response.writeHead(Number(status), {
       'Postern-Reason': code,
-      'Postern-File': 'Q3 report.pdf',
+      'Postern-File': 'Q3%20report.pdf',
       'Postern-Until': '2026-11-26T18:00:00Z',
       ...(status === '204' && { 'Postern-Target': '/protected/none' }),
       'Content-Length': '0',

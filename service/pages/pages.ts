@@ -41,6 +41,7 @@ export const MAX_PAGES = 500;
 
 const MINUTE: Intl.DateTimeFormatOptions = {
   ...{ year: 'numeric', month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit' },
+  hourCycle: 'h23',
   ...{ timeZone: 'UTC', timeZoneName: 'short' },
 };
 

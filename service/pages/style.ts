@@ -44,9 +44,11 @@ button {
 }
 a { color: inherit; }
 :focus-visible { outline: 3px solid; outline-offset: 2px; }
-pre { margin: 0; white-space: pre-wrap; line-height: 1.9; }
+pre { margin: -1rem 0 0; white-space: pre-line; line-height: 1.9; font-size: 0.9375rem; }
 main:has(pre) { max-width: 56rem; }
 h1 ~ h1, hr, pre a[href="../"] { display: none; }
+main > :last-child { margin-bottom: 0; }
+@media (min-width: 56rem) { pre { white-space: pre; } }
 @media (max-width: 38rem) {
   main { min-height: 100vh; margin: 0; padding: 1.5rem; border: 0; border-radius: 0; }
 }`;

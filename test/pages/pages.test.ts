@@ -100,7 +100,7 @@ describe('pages: the name of a file', () => {
 test('pages: the time is in the language of the page, and other texts are not shown', () => {
   const until = '2026-11-26T07:05:58Z';
   expect(show({ until }).text).toMatch(
-    /until <time datetime="2026-11-26T07:05:58Z">November 26, 2026 at 07:05\sAM UTC<\/time>\./,
+    /until <time datetime="2026-11-26T07:05:58Z">November 26, 2026 at 07:05 UTC<\/time>\./,
   );
   expect(show({ until, language: 'de' }).text).toContain(
     '>26. November 2026 um 07:05 UTC</time> starten',
