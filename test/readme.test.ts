@@ -98,13 +98,14 @@ describe.sequential('in a fresh copy', () => {
   test(
     'the shortest real set-up serves the file, and only with its token',
     async () => {
-      const ports = await freePorts(2);
-      const [gate, api] = ports.map((port) => `127.0.0.1:${port}`) as [string, string];
+      const [port = 0] = await freePorts(1);
+      const api = `127.0.0.1:${port}`;
+      const socket = { '/run/postern/gate.sock': join(folder, 'gate.sock') };
       const start = await launch({
         name: 'npm start',
         path: '/bin/sh',
-        args: ['-c', put(block('sh', 'npm start'), { 'npm start': 'exec npm start' })],
-        env: { ...plain(), POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api },
+        args: ['-c', put(block('sh', 'npm start'), { ...socket, 'npm start': 'exec npm start' })],
+        env: { ...plain(), POSTERN_API_LISTEN: api },
         cwd: copy,
       });
       onTestFinished(async () => void (await start.stop()));
@@ -120,7 +121,7 @@ describe.sequential('in a fresh copy', () => {
         config: ({ port, dir }) =>
           put(block('nginx', 'postern/protect.conf'), {
             'listen 127.0.0.1:8080;': `listen 127.0.0.1:${port};`,
-            '127.0.0.1:7300': gate,
+            ...socket,
             '/var/log/nginx': dir,
             '/srv/files/': `${files}/`,
           }),
@@ -147,15 +148,14 @@ describe.sequential('in a fresh copy', () => {
     async () => {
       const files = await mkdtemp(join(folder, 'files-'));
       await writeFile(join(files, 'hello.txt'), 'hello\n');
-      const [gate, api] = (await freePorts(2)).map((port) => `127.0.0.1:${port}`) as [
-        string,
-        string,
-      ];
+      const [free = 0] = await freePorts(1);
+      const api = `127.0.0.1:${free}`;
+      const socket = { '/run/postern/gate.sock': join(files, 'gate.sock') };
       const nginx = await startNginx({
         config: ({ port, dir }) =>
           put(only(page, 'nginx'), {
             'listen 127.0.0.1:8080;': `listen 127.0.0.1:${port};`,
-            '127.0.0.1:7300': gate,
+            ...socket,
             '/var/log/nginx': dir,
             '/srv/files/': `${files}/`,
           }),
@@ -165,6 +165,7 @@ describe.sequential('in a fresh copy', () => {
       const tools = { ...env, PATH: `${dirname(path)}:${process.env.PATH}` };
 
       const values: Record<string, string> = {
+        ...socket,
         '127.0.0.1:7301': api,
         '127.0.0.1:8080': `127.0.0.1:${nginx.port}`,
       };
@@ -174,7 +175,7 @@ describe.sequential('in a fresh copy', () => {
           name: 'postern serve',
           path: '/bin/sh',
           args: ['-c', script],
-          env: { ...plain(), POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api },
+          env: { ...plain(), POSTERN_API_LISTEN: api },
           cwd: copy,
         });
         onTestFinished(async () => void (await service.stop()));

@@ -48,7 +48,7 @@ describe('examples/seed.conf', () => {
         text
           .replace('listen 127.0.0.1:8080;', `listen 127.0.0.1:${ports[0]};`)
           .replace('listen 127.0.0.1:8081;', `listen 127.0.0.1:${ports[1]};`)
-          .replace('127.0.0.1:7300', `127.0.0.1:${gate.port}`)
+          .replace('server unix:/run/postern/gate.sock', `server 127.0.0.1:${gate.port}`)
           .replace('127.0.0.1:7301', `127.0.0.1:${api.port}`)
           .replaceAll('/srv/logs/', `${dir}/logs/`)
           .replaceAll('/var/log/nginx/', `${dir}/`),

@@ -83,7 +83,7 @@ async function startSite(mode: SiteMode, kind: Kind) {
   ended.push(() => rm(folder, { recursive: true }));
   const gates = await Promise.all([startGate(kind, folder), startGate(kind, folder)]);
   const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
-  const more = /server 127\.0\.0\.1:7300(.*);/.exec(conf)?.[1];
+  const more = /server unix:\S+(.*);/.exec(conf)?.[1];
   const nginx = await startNginx({
     config: ({ port, dir }) => `
       keepalive_requests 1000000;

@@ -35,7 +35,7 @@ export async function startSite(env: Record<string, string>): Promise<Site> {
   );
   const services = await Promise.all(started);
   const conf = await readFile(join(projectRoot, 'nginx', 'nginx.conf'), 'utf8');
-  const more = /server 127\.0\.0\.1:7300(.*);/.exec(conf)?.[1];
+  const more = /server unix:\S+(.*);/.exec(conf)?.[1];
   const nginx = await startNginx({
     config: ({ port, dir }) => `
       keepalive_requests 1000000;
