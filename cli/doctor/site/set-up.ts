@@ -81,9 +81,8 @@ async function mountOf(api: DoctorApi, path: string, target: string) {
 /** What to check if a valid token does not open the file. */
 function reason(answer: SiteResponse, path: string, mount: CanaryMount | undefined): string {
   const { status } = answer;
-  const type = headerOf(answer, 'content-type') ?? '';
-  // A 404 of nginx itself is an HTML page.
-  if (status === 404 && type.startsWith('application/problem+json')) {
+  // The gate also answers 404 in JSON, for a missing file. Only the API says what it is.
+  if (status === 404 && answer.body.includes('This is the API, not the gate')) {
     return `nginx asks Postern's API instead of its gate: 'upstream postern' must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN`;
   }
   const got = `${status} for ${path} with a valid token`;
