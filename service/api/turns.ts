@@ -49,6 +49,8 @@ async function readBody(c: Context, place: Place): Promise<Uint8Array> {
   if (reader === undefined) return Buffer.alloc(0);
   try {
     for (;;) {
+      // Otherwise, the bodies of many clients would arrive in the same turn of the event loop.
+      await place.turn();
       const { done, value } = await place.wait(reader.read());
       if (done) return Buffer.concat(chunks);
       place.hold(value.byteLength);
