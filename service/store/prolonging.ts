@@ -1,21 +1,13 @@
 import { type Grant, latestEndOf } from '../domain/grant.ts';
 import type { Store } from '../domain/store.ts';
-import type { Connection } from './connection.ts';
 import type { Enter } from './issuing.ts';
-import type { Keys } from './keys.ts';
 import { decodeRecord } from './record.ts';
-import type { Replicas } from './replicas.ts';
-import { PROLONG, type Run } from './scripts.ts';
+import { PROLONG } from './scripts.ts';
+import type { Shared } from './shared.ts';
 
 interface ProlongingOptions {
-  readonly keys: Keys;
   readonly enter: Enter;
   readonly find: Store['find'];
-  readonly run: Run;
-  readonly confirmed: Replicas['confirmed'];
-  /** Whether replicas confirm a revocation. */
-  readonly waits: boolean;
-  readonly now: () => number;
 }
 
 /** `later`: nothing has changed yet, because the new end is a later one. */
@@ -27,9 +19,11 @@ type Changed = { readonly grant: Grant; readonly isEarlier: boolean } | 'later' 
  * is not confirmed: if it is lost, the token ends earlier.
  */
 export function createProlonging(
-  { isCluster }: Connection,
-  { keys, enter, find, run, confirmed, waits, now }: ProlongingOptions,
+  { connection, keys, run, replicas, confirmed, now }: Shared,
+  { enter, find }: ProlongingOptions,
 ): Store['prolong'] {
+  const { isCluster, redis } = connection;
+
   return async function prolong(id, client, expiresAt) {
     const key = keys.grant(id);
     const leftMs = () => Math.max(1, expiresAt - now());
@@ -40,7 +34,7 @@ export function createProlonging(
       before ??= await find(id);
       if (before?.client !== client) return undefined;
       const indexes = isCluster || before.external ? [] : keys.indexes(before);
-      const flags = [Number(waits), Number(mayBeLater)];
+      const flags = [Number(replicas !== undefined), Number(mayBeLater)];
       const args = [client, expiresAt, leftMs(), ...flags, ...entryOf(before)];
       const reply = await run(PROLONG, [key, keys.uses(id), ...indexes], args);
       if (reply === 'later') return reply;
@@ -62,6 +56,8 @@ export function createProlonging(
       changed = await confirmedChange(true);
     }
     if (changed === undefined || changed === 'later') return undefined;
+    // Not awaited: if the mark stays, the next change of the end is confirmed without need.
+    if (replicas) redis.hdel(keys.uses(id), 'we').catch(() => {});
     return changed.grant;
   };
 }

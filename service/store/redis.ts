@@ -1,20 +1,20 @@
-import { type Grant, type KnownRequester, rememberedUntil } from '../domain/grant.ts';
-import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
-import { nextTurn } from '../domain/queue.ts';
-import type { Entry, Store, Turn } from '../domain/store.ts';
+import type { Grant } from '../domain/grant.ts';
+import type { Store } from '../domain/store.ts';
 import { checkedUrl } from './access.ts';
-import { createRead, createReadTimed, type Stored } from './batched.ts';
 import { type ConnectOptions, type Reply, replyOrThrow } from './connection.ts';
-import { createAddDelivered, DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
+import { createCounting } from './counting.ts';
+import { createAddDelivered } from './delivered.ts';
 import { createEvictionGuard } from './eviction.ts';
 import { createStoreHealth } from './health.ts';
 import { createEnter, createIssuing, type Enter } from './issuing.ts';
 import { createKeys } from './keys.ts';
 import { createProlonging } from './prolonging.ts';
-import { decodeRequesters, encodeRecord, REVOKED } from './record.ts';
+import { createReads } from './reads.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
-import * as scripts from './scripts.ts';
+import { createRevocations } from './revocations.ts';
+import type { Run } from './scripts.ts';
 import { connect } from './server.ts';
+import type { Shared } from './shared.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
   /** Prefix of every key. */
@@ -25,9 +25,6 @@ export interface RedisStoreOptions extends ConnectOptions {
   readonly onWarning?: (warning: string) => void;
   readonly now?: () => number;
 }
-
-/** Grants that a revocation ends in one piece, and requesters that are read in one: about a millisecond. */
-const PIECE = 200;
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
@@ -56,10 +53,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const health = createStoreHealth(connection, {
     ...{ kind, prefix, wanted, replicas, eviction, onWarning, writeAll },
   });
-  const { redis, mget, mgetTimed, failureOf } = connection;
-  const reading = { mget, mgetTimed, failureOf, assertMaster: assertUsable };
-  const read = createRead(reading);
-  const readTimed = createReadTimed(reading);
   const keys = createKeys(prefix);
 
   /** Throws if no reply of this Redis may be used. */
@@ -74,13 +67,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       assertUsable();
       return await command();
     } catch (error) {
-      throw failureOf(error as Error);
+      throw connection.failureOf(error as Error);
     }
   }
 
   /** Sends whole scripts, not their digests, which Redis loses when it restarts. */
-  const run: scripts.Run = (script, names, args) =>
-    reply(() => redis.eval(script, names.length, ...names, ...args));
+  const run: Run = (script, names, args) =>
+    reply(() => connection.redis.eval(script, names.length, ...names, ...args));
 
   /** Writes a key that means nothing to each of the masters. */
   async function write(masters: readonly string[]): Promise<readonly Reply[]> {
@@ -98,8 +91,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
-  const findExternal = (id: string) => read(keys.grant(id));
-  const find = (id: string) => findExternal(id).then(live);
+  const shared: Shared = { connection, keys, reply, run, assertUsable, replicas, confirmed, now };
+  const { revocations, endAll } = createRevocations(shared);
+  const reads = createReads(shared, endAll);
 
   const enterOnce = createEnter(connection);
   // In a cluster, a failover could lose the entry but not the grant. A revocation of the subject would miss it.
@@ -107,8 +101,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     ? (index, entries) => confirmed(index, () => enterOnce(index, entries))
     : enterOnce;
   const issue = createIssuing(connection, { keys, enter, lifeOf });
-  const waits = replicas !== undefined;
-  const prolong = createProlonging(connection, { keys, enter, find, run, confirmed, waits, now });
+  const prolong = createProlonging(shared, { enter, find: reads.find });
   const addDelivered = createAddDelivered(connection, {
     keys,
     run,
@@ -118,160 +111,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
   });
 
-  /** Ends all grants that an index names, and counts them. */
-  async function endAll(index: string, turn: Turn): Promise<number> {
-    let ended = 0;
-    for (;;) {
-      await turn();
-      // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
-      const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
-      const ids = await reply(() => redis.zrange(index, 0, String(PIECE - 1)));
-      if (ids.length === 0) return ended;
-      // Together: an unhandled rejection would end the process.
-      const [, gone] = await Promise.all([
-        reply(() => connection.unlink(ids.map(keys.uses))),
-        reply(() => connection.unlink(ids.map(keys.grant))),
-      ]);
-      ended += gone;
-      await confirmGrants?.();
-      // Last, so that the next revocation or list finishes an interrupted one.
-      await reply(() => redis.zrem(index, ...ids));
-    }
-  }
-
-  /** Ends all grants that are in an index now. */
-  function endIndex(index: string, turn: Turn): Promise<number> {
-    const ending = keys.ending(index);
-    return confirmed(undefined, async () => {
-      let revoked = 0;
-      for (let isBusy: unknown = 1; isBusy === 1; ) {
-        isBusy = await run(scripts.START_ENDING, [index, ending], []);
-        revoked += await endAll(ending, turn);
-      }
-      return revoked;
-    });
-  }
-
   return {
-    find,
-    findExternal,
+    ...reads,
+    ...revocations,
+    ...createCounting(shared),
     issue: (issued) => reply(() => issue(issued)),
-
-    async findTimed(id) {
-      const { stored, leftMs } = await readTimed(keys.grant(id));
-      const grant = live(stored);
-      return grant && { grant, leftMs };
-    },
-
-    async requesters(id, turn = nextTurn) {
-      const known: KnownRequester[] = [];
-      // The number of all requesters is in the first reply.
-      for (let [first, total] = [1, 1]; first <= total; first += PIECE) {
-        await turn();
-        const places = Array.from({ length: PIECE }, (_, i) => `s${first + i}`);
-        const [count, forgotten, ...held] = await reply(() =>
-          redis.hmget(keys.uses(id), 't', 'h', ...places),
-        );
-        known.push(...decodeRequesters(held));
-        total = Number(count);
-        // The oldest ones beyond the maximum were dropped.
-        first = Math.max(first, Number(forgotten) + 1 - PIECE);
-      }
-      return known;
-    },
-
+    prolong: (...args) => reply(() => prolong(...args)),
     addDelivered,
-
-    async delivered(id) {
-      const field = await reply(() => redis.hget(keys.uses(id), DELIVERED_FIELD));
-      return field === null ? undefined : decodeDelivered(field);
-    },
-
-    async saveExternal(id, grant) {
-      // Negative if that time has passed, so that no requester starts, not even in this millisecond.
-      const admitted = grant.expiresAt - now();
-      const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
-      await run(scripts.SAVE_EXTERNAL, [keys.grant(id)], args);
-    },
-
-    async revokeExternal(id, until) {
-      const key = keys.grant(id);
-      await confirmed(key, () => run(scripts.REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
-      // Not awaited: it expires. Not in the script: with two keys, it would fail while a slot moves.
-      connection.unlink([keys.uses(id)]).catch(() => {});
-    },
-
-    async redeem(id, { cookies, address = '', newCookie }, count) {
-      const key = keys.grant(id);
-      const counting = replicas ? 2 : 1;
-      const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
-      const redeem = () => run(scripts.REDEEM, [key, keys.uses(id)], args);
-      const isNeeded = (redeemed: unknown) =>
-        redeemed === 'unconfirmed' || (redeemed === 'new' && count);
-      const redeemed = await confirmed(key, redeem, isNeeded);
-      if (replicas && isNeeded(redeemed)) {
-        const marks = [newCookie, ...cookies].map((cookie) => `wc${cookie}`);
-        // Not awaited: if it is lost, the next use is confirmed again.
-        redis.hdel(keys.uses(id), `wa${address}`, ...marks).catch(() => {});
-      }
-      if (redeemed === 'unconfirmed') return 'known';
-      return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
-    },
-
-    async countAttempt(id, max) {
-      const key = keys.grant(id);
-      const count = () => run(scripts.COUNT_ATTEMPT, [key, keys.uses(id)], [max]);
-      const attempts = await confirmed(key, count, (counted) => counted === 0);
-      return typeof attempts === 'number' ? attempts : undefined;
-    },
-
-    async prolong(id, client, expiresAt) {
-      const grant = await reply(() => prolong(id, client, expiresAt));
-      // Not awaited: if the mark stays, the next change of the end is confirmed without need.
-      if (replicas && grant) redis.hdel(keys.uses(id), 'we').catch(() => {});
-      return grant;
-    },
-
-    async revoke(id, client) {
-      const key = keys.grant(id);
-      const revoke = () => run(scripts.REVOKE, [key, keys.uses(id)], [client, REVOKED]);
-      const revoked = await confirmed(key, revoke);
-      if (!Array.isArray(revoked)) return false;
-      const [covers, subject] = revoked;
-      const left = covers === undefined ? [] : keys.indexes({ client, covers, subject });
-      // Not awaited: an index may name grants that are gone.
-      for (const index of left) redis.zrem(index, id).catch(() => {});
-      return true;
-    },
-
-    async list(client, selection, limit, after) {
-      const { covers } = selection;
-      const index = keys.index(client, selection);
-      const ending = keys.ending(index);
-      const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
-      let page = await run(scripts.LIST, [index, ending], args);
-      // Finish a revocation first: its grants must not be listed, and the client may check its result.
-      for (; page === 1; page = await run(scripts.LIST, [index, ending], args)) {
-        await endAll(ending, nextTurn);
-      }
-      const found = page as string[];
-      const ids = found.filter((_, i) => i % 2 === 0);
-      const grants = await Promise.all(ids.map(find));
-      const entries = ids.flatMap((id, i): Entry[] => {
-        const grant = grants[i];
-        // Other paths have the same index.
-        const isWanted = grant !== undefined && (covers ?? grant.covers) === grant.covers;
-        return isWanted ? [[id, grant]] : [];
-      });
-      const last = ids.at(-1);
-      const more = ids.length === limit && last !== undefined;
-      return { entries, ...(more && { next: { id: last, end: Number(found.at(-1)) } }) };
-    },
-
-    revokeSubject: (client, subject, turn = nextTurn) =>
-      endIndex(keys.index(client, { subject }), turn),
-    revokeClient: (client, turn = nextTurn) => endIndex(keys.index(client, {}), turn),
-
     check: health.check,
 
     async close() {
@@ -279,8 +125,4 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       connection.close();
     },
   };
-}
-
-function live(stored: Stored): Grant | undefined {
-  return stored === 'revoked' ? undefined : stored;
 }

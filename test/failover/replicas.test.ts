@@ -97,18 +97,22 @@ async function untilConfirmed<T>(run: () => Promise<T>): Promise<T> {
   return result[0] as T;
 }
 
+/** In a cluster, replicas confirm a new token, which can take longer on a busy machine. */
+const prepared = (store: Store, more?: Parameters<typeof grantAt>[1]) =>
+  untilConfirmed(() => issued(store, more));
+
 describe.concurrent.each(topologies)('replicas: $name', (topology) => {
   const { start, replicas, isCluster, isReplaced } = topology;
 
   test('a change without enough replicas is applied and unconfirmed, until it is repeated', async (context) => {
     const servers = await start();
     const { store, confirmations } = await opened(context, servers, { replicas });
-    const [id, other, external] = [await issued(store), await issued(store), newId()];
+    const [id, other, external] = [await prepared(store), await prepared(store), newId()];
     const subject = newId();
-    const ofSubject = await issued(store, { subject });
+    const ofSubject = await prepared(store, { subject });
     const client = newId();
-    const ofClient = await issued(store, { client });
-    const counted = await issued(store, { uses: { max: 1, resumeFor: 600 } });
+    const ofClient = await prepared(store, { client });
+    const counted = await prepared(store, { uses: { max: 1, resumeFor: 600 } });
     expect(await store.revoke(other, 'web')).toBe(true);
     expect(confirmations.splice(0).at(-1)).toBe(true);
 
@@ -141,7 +145,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     await untilConfirmed(() => store.revokeExternal(external, UNTIL));
     await untilConfirmed(() => store.check());
     expect(await untilConfirmed(() => store.redeem(counted, requester, true))).toBe('known');
-    const next = await issued(store, { uses: { max: 1, resumeFor: 600 } });
+    const next = await prepared(store, { uses: { max: 1, resumeFor: 600 } });
     expect(await untilConfirmed(() => store.redeem(next, requester, true))).toBe('new');
   });
 
@@ -151,12 +155,12 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     const soon = () => Date.now() + 120_000;
     const uses = { max: 2, resumeFor: 600 };
     const [plain, counted, short] = [
-      await issued(store),
-      await issued(store, { uses }),
-      await issued(store),
+      await prepared(store),
+      await prepared(store, { uses }),
+      await prepared(store),
     ];
-    await store.redeem(counted, requesterAt('192.0.2.1'), true);
-    await store.prolong(short, 'web', soon());
+    await untilConfirmed(() => store.redeem(counted, requesterAt('192.0.2.1'), true));
+    await untilConfirmed(() => store.prolong(short, 'web', soon()));
 
     for (const replica of servers.replicas) replica.pause();
     for (const id of [plain, counted]) {
@@ -191,7 +195,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
       const servers = await start();
       const { store } = await opened(context, servers, { replicas });
       // They are on each master of a cluster.
-      const ids = await Promise.all(Array.from({ length: 20 }, () => issued(store)));
+      const ids = await Promise.all(Array.from({ length: 20 }, () => prepared(store)));
       const soon = Date.now() + 120_000;
       await Promise.all(ids.map((id) => untilConfirmed(() => store.prolong(id, 'web', soon))));
       await servers.masters[0]?.kill();
@@ -209,7 +213,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
   test('the end of a token by wrong PINs is confirmed', async (context) => {
     const servers = await start();
     const { store } = await opened(context, servers, { replicas });
-    const id = await issued(store, { uses: { resumeFor: 60 }, confirm: true, pinHash: 'x' });
+    const id = await prepared(store, { uses: { resumeFor: 60 }, confirm: true, pinHash: 'x' });
     expect(await store.countAttempt(id, 1)).toBe(1);
     for (const replica of servers.replicas) replica.pause();
     await expect(store.countAttempt(id, 1)).rejects.toThrow(Unconfirmed);
@@ -219,9 +223,9 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
   test('reads do not wait behind WAIT', async (context) => {
     const servers = await start();
     const { store } = await opened(context, servers, { replicas, timeoutMs: 5_000 });
-    const id = await issued(store);
+    const id = await prepared(store);
     // On each master of a cluster.
-    const read = await Promise.all(Array.from({ length: 20 }, () => issued(store)));
+    const read = await Promise.all(Array.from({ length: 20 }, () => prepared(store)));
     for (const replica of servers.replicas) replica.pause();
     let isWaiting = true;
     const revoked = store.revoke(id, 'web').catch((error: Error) => {

@@ -1,0 +1,87 @@
+import type { Grant, KnownRequester } from '../domain/grant.ts';
+import { nextTurn } from '../domain/queue.ts';
+import type { Entry, Store, Turn } from '../domain/store.ts';
+import { createRead, createReadTimed, type Stored } from './batched.ts';
+import { DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
+import { decodeRequesters } from './record.ts';
+import { LIST } from './scripts.ts';
+import { PIECE, type Shared } from './shared.ts';
+
+type Reads = Pick<
+  Store,
+  'find' | 'findExternal' | 'findTimed' | 'requesters' | 'delivered' | 'list'
+>;
+
+/** @param endAll finishes a revocation: ends all grants that an index names */
+export function createReads(
+  { connection, keys, reply, run, assertUsable }: Shared,
+  endAll: (index: string, turn: Turn) => Promise<number>,
+): Reads {
+  const { redis, mget, mgetTimed, failureOf } = connection;
+  const reading = { mget, mgetTimed, failureOf, assertMaster: assertUsable };
+  const read = createRead(reading);
+  const readTimed = createReadTimed(reading);
+  const findExternal = (id: string) => read(keys.grant(id));
+  const find = (id: string) => findExternal(id).then(live);
+
+  return {
+    find,
+    findExternal,
+
+    async findTimed(id) {
+      const { stored, leftMs } = await readTimed(keys.grant(id));
+      const grant = live(stored);
+      return grant && { grant, leftMs };
+    },
+
+    async requesters(id, turn = nextTurn) {
+      const known: KnownRequester[] = [];
+      // The number of all requesters is in the first reply.
+      for (let [first, total] = [1, 1]; first <= total; first += PIECE) {
+        await turn();
+        const places = Array.from({ length: PIECE }, (_, i) => `s${first + i}`);
+        const [count, forgotten, ...held] = await reply(() =>
+          redis.hmget(keys.uses(id), 't', 'h', ...places),
+        );
+        known.push(...decodeRequesters(held));
+        total = Number(count);
+        // The oldest ones beyond the maximum were dropped.
+        first = Math.max(first, Number(forgotten) + 1 - PIECE);
+      }
+      return known;
+    },
+
+    async delivered(id) {
+      const field = await reply(() => redis.hget(keys.uses(id), DELIVERED_FIELD));
+      return field === null ? undefined : decodeDelivered(field);
+    },
+
+    async list(client, selection, limit, after) {
+      const { covers } = selection;
+      const index = keys.index(client, selection);
+      const ending = keys.ending(index);
+      const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
+      let page = await run(LIST, [index, ending], args);
+      // Finish a revocation first: its grants must not be listed, and the client may check its result.
+      for (; page === 1; page = await run(LIST, [index, ending], args)) {
+        await endAll(ending, nextTurn);
+      }
+      const found = page as string[];
+      const ids = found.filter((_, i) => i % 2 === 0);
+      const grants = await Promise.all(ids.map(find));
+      const entries = ids.flatMap((id, i): Entry[] => {
+        const grant = grants[i];
+        // Other paths have the same index.
+        const isWanted = grant !== undefined && (covers ?? grant.covers) === grant.covers;
+        return isWanted ? [[id, grant]] : [];
+      });
+      const last = ids.at(-1);
+      const more = ids.length === limit && last !== undefined;
+      return { entries, ...(more && { next: { id: last, end: Number(found.at(-1)) } }) };
+    },
+  };
+}
+
+function live(stored: Stored): Grant | undefined {
+  return stored === 'revoked' ? undefined : stored;
+}
