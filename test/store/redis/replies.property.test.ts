@@ -125,8 +125,8 @@ test.each(kinds)(
         push(pushed[1]);
         for (const found of await looked) {
           if (found.status === 'rejected') continue;
-          if (found.value === undefined)
-            expect(sent).toMatch(/[*~]1\r\n(\$-1|_|\*-1)\r\n|\$-1|_\r\n/);
+          // The library reads each negative length as null.
+          if (found.value === undefined) expect(sent).toMatch(/[$*]-\d|_\r\n/);
           else expect(sent).toContain('download');
         }
         for (const [i, server] of servers.entries()) {
