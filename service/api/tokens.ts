@@ -1,6 +1,6 @@
 import type { Context, Hono } from 'hono';
 import { Refused } from '../domain/errors.ts';
-import type { Place } from '../domain/queue.ts';
+import { nextTurn, type Place } from '../domain/queue.ts';
 import type { Cursor, Selection, Store } from '../domain/store.ts';
 import { isOpaque, isToken, isTokenId, jwtId, tokenId } from '../domain/token.ts';
 import { grantFields, note } from './audit.ts';
@@ -73,8 +73,8 @@ export function addTokenRoutes(
     const grant = await store.find(id);
     if (grant?.client !== c.var.client.id) throw noSuchToken();
     note(c, grantFields(grant));
-    return inTurn(c, 'show', async ({ turn }) =>
-      c.json(await wholeStateOf(store, id, grant, turn)),
+    return inTurn(c, 'show', ({ alone }) =>
+      alone(async () => c.json(await wholeStateOf(store, id, grant, nextTurn))),
     );
   });
   // Sets the end of a live grant to `expires_in` seconds from now.
@@ -169,11 +169,13 @@ export function addOAuthRoutes(
       return c.json<IntrospectionAnswer>({ active: false });
     }
     note(c, { active: true, ...grantFields(grant) });
-    return inTurn(c, 'show', async ({ turn }) => {
-      const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant, turn);
-      const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
-      return c.json<IntrospectionAnswer>(active);
-    });
+    return inTurn(c, 'show', ({ alone }) =>
+      alone(async () => {
+        const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant, nextTurn);
+        const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
+        return c.json<IntrospectionAnswer>(active);
+      }),
+    );
   });
   api.all('/introspect', notAllowed('POST'));
 
