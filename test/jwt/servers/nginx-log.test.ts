@@ -64,7 +64,7 @@ test('snippets: a response with a JWT in a cookie fits the buffers', async () =>
   const name = encodeURIComponent('漢'.repeat(500));
   const uri = `${prefix}${name}?token=${body.access_token}&a=${'a'.repeat(2000)}`;
   const resume = [...Array(8).keys()].map((i) => `${i}`.repeat(22)).join('.');
-  const snippet = await readFile('nginx/snippets/x-accel.conf', 'utf8');
+  const snippet = await readFile('nginx/snippets/gate.conf', 'utf8');
   const [, kilobytes] = /proxy_buffer_size (\d+)k;/.exec(snippet) ?? [];
   expect(await sizeOf(gate.port, uri, resume)).toBeLessThan(Number(kilobytes) * 1024);
 });

@@ -15,9 +15,9 @@ const read = readdirSync(snippets)
   .flatMap((name) => parse(readFileSync(join(snippets, name), 'utf8'), name));
 const all = (block: readonly Directive[]): Directive[] =>
   block.flatMap((one) => [one, ...all(one.block ?? [])]);
-// Without the patterns of maps.
+// Neither the patterns of maps, nor the files that a snippet includes.
 const lines = all(read).filter(
-  ({ name, block }) => /^[a-z_]+$/.test(name) && (block === undefined || name === 'if'),
+  ({ name, block }) => /^(?!include$)[a-z_]+$/.test(name) && (block === undefined || name === 'if'),
 );
 const more = [
   'root /srv;',
