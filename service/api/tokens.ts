@@ -115,7 +115,7 @@ interface Wanted {
   readonly after: Cursor | undefined;
 }
 
-/** A page as JSON, from several small pages of the store. */
+/** A page as JSON, from several small pages of the store. Ended tokens count, too: an index may have many of them. */
 async function listInPieces(
   store: Store,
   client: string,
@@ -123,9 +123,10 @@ async function listInPieces(
   { alone }: Place,
 ): Promise<{ readonly body: Uint8Array<ArrayBuffer>; readonly count: number }> {
   const pieces: Buffer[] = [];
-  let [count, bytes, next] = [0, 0, after];
+  let [left, count, bytes, next] = [limit, 0, 0, after];
   do {
-    const [most, after] = [Math.min(PIECE, limit - count), next];
+    const [most, after] = [Math.min(PIECE, left), next];
+    left -= most;
     // Alone: the replies of a slow store for many lists would arrive together.
     const page = await alone(() => store.list(client, selection, most, after));
     next = page.next;
@@ -136,7 +137,7 @@ async function listInPieces(
     pieces.push(piece);
     bytes += piece.length;
     count += tokens.length;
-  } while (next !== undefined && count < limit && bytes < MAX_PAGE_BYTES);
+  } while (next !== undefined && left > 0 && bytes < MAX_PAGE_BYTES);
   const end = next === undefined ? ']}' : `],"next_cursor":"${next.end}.${next.id}"}`;
   const body = Buffer.concat([Buffer.from('{"tokens":['), ...pieces, Buffer.from(end)]);
   return { body, count };

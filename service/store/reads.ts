@@ -1,6 +1,6 @@
 import type { Grant, KnownRequester } from '../domain/grant.ts';
 import { nextTurn } from '../domain/queue.ts';
-import type { Entry, Store, Turn } from '../domain/store.ts';
+import type { Cursor, Entry, Store } from '../domain/store.ts';
 import { createRead, createReadTimed, type Stored } from './batched.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './delivered.ts';
 import { decodeRequesters } from './record.ts';
@@ -12,10 +12,13 @@ type Reads = Pick<
   'find' | 'findExternal' | 'findTimed' | 'requesters' | 'delivered' | 'list'
 >;
 
-/** @param endAll finishes a revocation: ends all grants that an index names */
+/** Before each cursor. */
+const START: Cursor = { end: 0, id: '-'.repeat(22) };
+
+/** @param endPiece continues a revocation: ends some of the grants that an index names */
 export function createReads(
   { connection, keys, reply, run, assertUsable }: Shared,
-  endAll: (index: string, turn: Turn) => Promise<number>,
+  endPiece: (index: string) => Promise<unknown>,
 ): Reads {
   const { redis, mget, mgetTimed, failureOf } = connection;
   const reading = { mget, mgetTimed, failureOf, assertMaster: assertUsable };
@@ -61,10 +64,12 @@ export function createReads(
       const index = keys.index(client, selection);
       const ending = keys.ending(index);
       const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
-      let page = await run(LIST, [index, ending], args);
-      // Finish a revocation first: its grants must not be listed, and the client may check its result.
-      for (; page === 1; page = await run(LIST, [index, ending], args)) {
-        await endAll(ending, nextTurn);
+      const page = await run(LIST, [index, ending], args);
+      if (page === 1) {
+        // Finish a revocation first: its grants must not be listed, and the client may check its result. Not at once:
+        // it may take long, and other requests wait for this page.
+        await endPiece(ending);
+        return { entries: [], next: after ?? START };
       }
       const found = page as string[];
       const ids = found.filter((_, i) => i % 2 === 0);

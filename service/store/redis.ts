@@ -92,8 +92,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
   const shared: Shared = { connection, keys, reply, run, assertUsable, replicas, confirmed, now };
-  const { revocations, endAll } = createRevocations(shared);
-  const reads = createReads(shared, endAll);
+  const { revocations, endPiece } = createRevocations(shared);
+  const reads = createReads(shared, endPiece);
 
   const enterOnce = createEnter(connection);
   // In a cluster, a failover could lose the entry but not the grant. A revocation of the subject would miss it.

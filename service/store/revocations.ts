@@ -10,25 +10,21 @@ type Revocations = Pick<Store, 'revoke' | 'revokeExternal' | 'revokeSubject' | '
 export function createRevocations({ connection, keys, reply, run, replicas, confirmed }: Shared) {
   const { redis } = connection;
 
-  /** Ends all grants that an index names, and counts them. */
-  async function endAll(index: string, turn: Turn): Promise<number> {
-    let ended = 0;
-    for (;;) {
-      await turn();
-      // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
-      const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
-      const ids = await reply(() => redis.zrange(index, 0, String(PIECE - 1)));
-      if (ids.length === 0) return ended;
-      // Together: an unhandled rejection would end the process.
-      const [, gone] = await Promise.all([
-        reply(() => connection.unlink(ids.map(keys.uses))),
-        reply(() => connection.unlink(ids.map(keys.grant))),
-      ]);
-      ended += gone;
-      await confirmGrants?.();
-      // Last, so that the next revocation or list finishes an interrupted one.
-      await reply(() => redis.zrem(index, ...ids));
-    }
+  /** Ends some of the grants that an index names, and counts them. Undefined: it names none. */
+  async function endPiece(index: string): Promise<number | undefined> {
+    // In a cluster, a failover could undo the removal of a grant, but not the removal from the index.
+    const confirmGrants = connection.isCluster ? replicas?.begin() : undefined;
+    const ids = await reply(() => redis.zrange(index, 0, String(PIECE - 1)));
+    if (ids.length === 0) return undefined;
+    // Together: an unhandled rejection would end the process.
+    const [, ended] = await Promise.all([
+      reply(() => connection.unlink(ids.map(keys.uses))),
+      reply(() => connection.unlink(ids.map(keys.grant))),
+    ]);
+    await confirmGrants?.();
+    // Last, so that the next revocation or list finishes an interrupted one.
+    await reply(() => redis.zrem(index, ...ids));
+    return ended;
   }
 
   /** Ends all grants that are in an index now. */
@@ -38,7 +34,11 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       let revoked = 0;
       for (let isBusy: unknown = 1; isBusy === 1; ) {
         isBusy = await run(scripts.START_ENDING, [index, ending], []);
-        revoked += await endAll(ending, turn);
+        for (let ended: number | undefined = 0; ended !== undefined; ) {
+          revoked += ended;
+          await turn();
+          ended = await endPiece(ending);
+        }
       }
       return revoked;
     });
@@ -68,5 +68,5 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       endIndex(keys.index(client, { subject }), turn),
     revokeClient: (client, turn = nextTurn) => endIndex(keys.index(client, {}), turn),
   };
-  return { revocations, endAll };
+  return { revocations, endPiece };
 }

@@ -109,6 +109,27 @@ test('list: only a client with admin lists the tokens of another client', async 
   });
 });
 
+test('list: a request reads no more of an index than its limit, also if its tokens have ended', async () => {
+  const { store } = createAsked();
+  const next = { end: 1, id: 'x'.repeat(22) };
+  const reads: number[] = [];
+  const { ask } = createAsked({
+    store: {
+      ...store,
+      async list(_, __, limit) {
+        reads.push(limit);
+        if (reads.length > 10) throw new Error('it reads on');
+        return { entries: [], next };
+      },
+    },
+  });
+  expect((await ask('GET /tokens?limit=120')).body).toEqual({
+    tokens: [],
+    next_cursor: `1.${next.id}`,
+  });
+  expect(reads).toEqual([50, 50, 20]);
+});
+
 test.each([
   '?sub=a',
   '?subject=a&Path=/download/a',

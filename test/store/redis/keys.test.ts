@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../../../dev/redis.ts';
 import { waitFor } from '../../../dev/wait.ts';
-import type { Store } from '../../../service/domain/store.ts';
+import type { Cursor, Store } from '../../../service/domain/store.ts';
 import { slotOf } from '../../../service/store/keys.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
 import { grantAt, newId } from '../grants.ts';
@@ -167,7 +167,9 @@ test('Redis keys: an interrupted revocation of a client is completed by the next
   expect(await store.revokeClient('web')).toBe(10);
   await store.issue(grants());
   await interrupt();
-  expect(await store.list('web', {}, 10)).toEqual({ entries: [] });
+  const { entries, next } = await store.list('web', {}, 10);
+  expect(entries).toEqual([]);
+  expect(await store.list('web', {}, 10, next)).toEqual({ entries: [] });
   expect(await keysWithoutIndexes()).toEqual([]);
 });
 
@@ -191,9 +193,27 @@ test('Redis keys: an interrupted revocation is completed before a list', async (
   await tell(redis, 'RENAME postern:subject:{web:u} postern:subject:{web:u}:revoked');
   const next = newId();
   await store.issue([[next, grantAt(Date.now(), { subject: 'u' })]]);
-  const { entries } = await store.list('web', { subject: 'u' }, 10);
+  const page = await store.list('web', { subject: 'u' }, 10);
+  expect(page.entries).toEqual([]);
+  const { entries } = await store.list('web', { subject: 'u' }, 10, page.next);
   expect(entries.map(([listed]) => listed)).toEqual([next]);
   expect(await store.find(id)).toBeUndefined();
+});
+
+test('Redis keys: a list completes an interrupted revocation in pieces, so that other requests come in between', async () => {
+  const grant = grantAt(Date.now(), { subject: 'u' });
+  await store.issue(Array.from({ length: 500 }, () => [newId(), grant]));
+  await tell(redis, 'RENAME postern:subject:{web:u} postern:subject:{web:u}:revoked');
+  const left: string[] = [];
+  let after: Cursor | undefined;
+  do {
+    const { entries, next } = await store.list('web', { subject: 'u' }, 10, after);
+    expect(entries).toEqual([]);
+    left.push(await tell(redis, 'ZCARD postern:subject:{web:u}:revoked'));
+    after = next;
+  } while (after !== undefined);
+  expect(left).toEqual([':300', ':100', ':0', ':0']);
+  expect(await keysWithoutIndexes()).toEqual([]);
 });
 
 test('Redis keys: the requesters of a grant are removed with it', async () => {
