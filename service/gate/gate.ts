@@ -126,6 +126,9 @@ interface ParseError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
 }
 
+const NO_PAGE =
+  'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+
 const REQUEST_ID = new RegExp(`^${requestHeaders.requestId}: ([0-9a-f]{32})\r$`, 'im');
 
 /**
@@ -149,9 +152,9 @@ export function createDenyUnreadable({
       return;
     }
     const text = rawPacket?.toString('latin1') ?? '';
-    // A request for a page is not a decision.
+    // A page is not a decision. nginx would count a connection that closes without a response as a failed gate.
     if (text.startsWith('GET /page ')) {
-      socket.destroy();
+      socket.end(NO_PAGE, () => socket.destroy());
       return;
     }
     recordDecision(text.startsWith('GET /x-accel ') ? 'x-accel' : 'auth_request', decision, 0);

@@ -44,6 +44,9 @@ function requests(long: number): Array<readonly [method: string, path: string, H
     get({ Authorization: x, Purpose: x, 'Sec-Purpose': x }, `/download/${x}`),
     get({ Authorization: x, 'Sec-Purpose': x, 'Service-Worker': x }, `/download/${x}`),
     get({ Authorization: x, ...cookies, Accept: 'text/html' }, `/download/${x}`),
+    // nginx sends this header with its request for a page. Node cannot read the second one.
+    get({ Accept: 'text/html', 'Accept-Language': x }),
+    get({ Accept: 'text/html', 'Accept-Language': 'a\x01b' }),
     ...['Authorization', 'Purpose', 'Origin', 'Sec-Fetch-Site'].map(
       (name) => ['POST', '/download/a', { [name]: x, 'Content-Length': '0' }] as const,
     ),
