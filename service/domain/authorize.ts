@@ -236,6 +236,9 @@ function targetOf(grant: Grant, mount: Mount, path: string): string {
 /** Cookies that are tried: nested folders have one each, and a browser sends all of them. */
 const MAX_COOKIES = 4;
 
+/** Values that are read to find them: each can be the beginning of a JWT, which must be decoded. */
+const MAX_VALUES = 40;
+
 /**
  * The tokens to try: the one in the URL, else the one in Authorization, else those in cookies. A
  * credential of another application is ignored.
@@ -247,7 +250,7 @@ function tokensOf(request: GateRequest, inUrl: string | undefined): readonly str
 }
 
 function cookieTokens(cookie: string | undefined): readonly string[] {
-  return cookie?.split(' ').filter(isToken) ?? [];
+  return cookie?.split(' ', MAX_VALUES).filter(isToken) ?? [];
 }
 
 function bearerToken(authorization: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { canMeasureCpu } from '../support/cpu.ts';
 import { apiKey, issueToken, KEY } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 
@@ -166,5 +167,32 @@ describe('cookies: several of one name', () => {
     const first = { 'Postern-Resume': 'x'.repeat(22) };
     expect((await authRequest(url, first)).status).toBe(401);
     expect((await authRequest(url, { ...first, Cookie })).status).toBe(204);
+  });
+
+  const many = (length: number, value: string) => `${Array(length).join(value)}${value}`;
+  test.runIf(canMeasureCpu).each([
+    ['empty cookies', `postern=a; postern=b${many(31_000, ';')}`],
+    ['cookies without a name', `postern=a; ${many(15_000, '=;')}postern=b`],
+    ['cookies without a value', `postern=a; ${many(3_400, 'postern=;')}`],
+    [
+      'what looks like JWTs',
+      Array.from({ length: 1_500 }, (_, i) => `postern=ey_.ey_.${i}`).join(';'),
+    ],
+    ['what looks like JWTs in one cookie', `postern=a; postern=${many(3_000, 'ey_.ey_.a ')}`],
+  ])('32 KB of %s cost the gate little CPU time', async (_, hostile) => {
+    const { authRequest } = await startGate();
+    const cost = async (Cookie: string) => {
+      const before = process.cpuUsage();
+      for (let i = 0; i < 50; i += 1) {
+        const { status } = await authRequest('/download/a', { 'Postern-Cookie': 'a', Cookie });
+        expect(status).toBe(401);
+      }
+      const { user, system } = process.cpuUsage(before);
+      return user + system;
+    };
+    const usual = `postern=a; postern=b; x=${many(31_000, 'x')}`;
+    await cost(usual);
+    // A cookie that is split costs 50 to 1,000 ms more.
+    expect(await cost(hostile)).toBeLessThan(2 * (await cost(usual)) + 40_000);
   });
 });
