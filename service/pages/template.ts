@@ -71,7 +71,7 @@ ${wrong && html`<p class="error" id="wrong">${texts.wrong}</p>`}
 <button>${texts.download}</button>
 </form>`
 }
-${site.links && html`<footer>${site.links.map(({ text, url }) => html`<a href="${url}">${text}</a>`)}</footer>`}
+${site.links && html`<footer>${site.links.map(({ text, url }) => html`<a href="${url}" rel="noreferrer">${text}</a>`)}</footer>`}
 </main>
 </body>
 </html>

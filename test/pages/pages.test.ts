@@ -142,7 +142,7 @@ describe('pages: settings', () => {
     expect(text).toContain('<div class="logo">A &lt;b&gt; site</div>');
     expect(text).toContain('--accent: #ffd400; --on-accent: #000;');
     expect(text).toContain(
-      '<footer><a href="https://example.com/?a=1&amp;b=&quot;2&quot;">Imprint &amp; more</a></footer>',
+      '<footer><a href="https://example.com/?a=1&amp;b=&quot;2&quot;" rel="noreferrer">Imprint &amp; more</a></footer>',
     );
     expect(show({}, { color: '#1d4ed8' }).text).toContain('--on-accent: #fff;');
     expect(show({}).text).not.toMatch(/<footer>/);
