@@ -56,8 +56,7 @@ export function addTokenRoutes(
     note(c, { action: 'token.revoked', by, subject, owner });
     const client = ownerOf(c, owner);
     return inTurn(c, 'revoke', async ({ turn, keep }) => {
-      await turn();
-      keep();
+      await keep();
       const revoked = await (subject === undefined
         ? store.revokeClient(client, turn)
         : store.revokeSubject(client, subject, turn));
@@ -83,8 +82,7 @@ export function addTokenRoutes(
     const id = checkedId(c.req.param('id'));
     note(c, { action: 'token.prolonged', token_id: id, expires_in: expiresIn });
     return inTurn(c, 'prolong', async ({ turn, keep }) => {
-      await turn();
-      keep();
+      await keep();
       const grant = await prolong(c.var.client, id, expiresIn);
       if (grant === undefined) throw noSuchToken();
       note(c, grantFields(grant));

@@ -122,7 +122,7 @@ export function createIssue(options: IssueOptions): Issue {
       if (errors.malformed.length >= MAX_ERRORS) break;
     }
     refuse(errors);
-    place?.keep();
+    await place?.keep();
     const kept = created.filter(({ entry }) => entry !== undefined);
     // Not all together: Redis, too, handles no other command before it has saved a piece.
     for await (const piece of inPieces(kept, turn, bytesOf)) {

@@ -16,8 +16,11 @@ export interface Place {
   wait<T>(promise: Promise<T>): Promise<T>;
   /** Adds to the size of this place. @throws Full */
   hold(size: number): void;
-  /** Nobody can take the place any more, because the request is about to change something. @throws Full */
-  keep(): void;
+  /**
+   * A turn from which on nobody can take the place any more, because the request is about to change something. A key
+   * keeps at most half of what the others do not keep, so that they can take the rest from it. @throws Full
+   */
+  readonly keep: Turn;
   readonly isTaken: boolean;
 }
 
@@ -25,6 +28,8 @@ interface Held {
   readonly keys: readonly string[];
   size: number;
   isKept: boolean;
+  /** It waits for the turn from which on it is kept. */
+  isKeeping: boolean;
   /** Set when another request has taken the place. */
   full?: Full;
   /** Set while it waits: how to end that. */
@@ -39,6 +44,8 @@ interface Held {
 interface Share {
   places: number;
   size: number;
+  /** The size of those that are kept. */
+  kept: number;
   /** Number of its last turn. */
   served: number;
 }
@@ -59,14 +66,20 @@ export function createQueue(max: number) {
   const places: Held[] = [];
   const shares = new Map<string, Share>();
   let total = 0;
+  let kept = 0;
   let turns = 0;
   let isBusy = false;
 
   const shareOf = (key: string) => shares.get(key) as Share;
 
   function resize(held: Held, size: number): void {
-    total += size - held.size;
-    for (const key of held.keys) shareOf(key).size += size - held.size;
+    const more = size - held.size;
+    total += more;
+    if (held.isKept) kept += more;
+    for (const share of held.keys.map(shareOf)) {
+      share.size += more;
+      if (held.isKept) share.kept += more;
+    }
     held.size = size;
   }
 
@@ -128,11 +141,18 @@ export function createQueue(max: number) {
     return position;
   }
 
+  function mayStart({ start, isKeeping, keys: [key = ''], size }: Held): boolean {
+    if (start === undefined) return false;
+    if (!isKeeping) return true;
+    const own = shareOf(key).kept;
+    return own === 0 || own + size <= (max - (kept - own)) / 2;
+  }
+
   function startNext(): void {
     if (isBusy) return;
     let first: Held | undefined;
     for (const one of places) {
-      if (one.start !== undefined && (first === undefined || isSooner(one, first))) first = one;
+      if (mayStart(one) && (first === undefined || isSooner(one, first))) first = one;
     }
     if (first === undefined) return;
     isBusy = true;
@@ -185,9 +205,16 @@ export function createQueue(max: number) {
       if (held.full !== undefined) throw held.full;
       grow(held, size);
     },
-    keep() {
-      if (held.full !== undefined) throw held.full;
-      held.isKept = true;
+    async keep() {
+      held.isKeeping = true;
+      await waitForTurn(held, (begin) => {
+        const { size } = held;
+        resize(held, 0);
+        [held.isKeeping, held.isKept] = [false, true];
+        resize(held, size);
+        begin();
+        endTurn();
+      });
     },
     get isTaken() {
       return held.full !== undefined;
@@ -202,6 +229,8 @@ export function createQueue(max: number) {
       share.places -= 1;
       if (share.places === 0) shares.delete(key);
     }
+    // One that waits to be kept may have its turn now.
+    startNext();
   }
 
   return async function enqueue<T>(
@@ -209,10 +238,10 @@ export function createQueue(max: number) {
     task: (place: Place) => Promise<T>,
     size = 1,
   ): Promise<T> {
-    const held: Held = { keys, size: 0, isKept: false, arrived: turns };
+    const held: Held = { keys, size: 0, isKept: false, isKeeping: false, arrived: turns };
     places.push(held);
     for (const key of keys) {
-      const share = shares.get(key) ?? { places: 0, size: 0, served: 0 };
+      const share = shares.get(key) ?? { places: 0, size: 0, kept: 0, served: 0 };
       share.places += 1;
       shares.set(key, share);
     }

@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
-import { KEY } from '../support/postern.ts';
+import { nextTurn } from '../../service/domain/queue.ts';
+import type { Store } from '../../service/domain/store.ts';
+import { KEY, type PosternOptions } from '../support/postern.ts';
 import { type Asking, createAsked, OTHER_KEY } from './ask-api.ts';
 
 const MEGABYTE = 1024 * 1024;
 
 /** The API, which also accepts bodies that do not end, and notes who got a response in which order. */
-function createClients() {
-  const asked = createAsked();
+function createClients(options: PosternOptions = {}) {
+  const asked = createAsked(options);
   const order: string[] = [];
   const ask = async (who: string, line: string, asking: Asking) => {
     const reply = await asked.ask(line, {
@@ -106,6 +108,29 @@ test('a client that lists few tokens does not wait for the long lists of another
   for (const { status, body } of await Promise.all(many)) {
     expect([status, body.tokens.length, body.next_cursor]).toEqual([200, 1000, undefined]);
   }
+});
+
+test('a client whose many changes wait for a slow store does not keep out another one', async () => {
+  const { store } = createAsked();
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const slow: Store = {
+    ...store,
+    async revokeSubject(...args) {
+      await released;
+      return store.revokeSubject(...args);
+    },
+  };
+  const { ask, order } = createClients({ store: slow });
+  const many = Array.from({ length: 512 }, () => ask('many', 'DELETE /tokens?subject=u', {}));
+  for (let i = 0; i < 2000; i += 1) await nextTurn();
+  expect((await ask('other', 'POST /tokens/batch', { json: batch(3) })).status).toBe(201);
+  release();
+  await Promise.all(many);
+  // The body, and the rest of what a batch holds.
+  expect(order.filter((reply) => reply === 'many 503')).toHaveLength(2);
 });
 
 test.each([

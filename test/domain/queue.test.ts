@@ -165,17 +165,48 @@ test('queue: if first keys hold the same, the second key decides', async () => {
 
 test('queue: a request that works or that has changed something keeps its place', async () => {
   const enqueue = createQueue(2);
+  const changed = enqueue(['a'], async (place) => {
+    await place.keep();
+    return place.wait(new Promise<string>((resolve) => setTimeout(() => resolve('kept'), 1)));
+  });
   let end = () => {};
   const working = enqueue(['a'], (place) =>
     place.alone(() => new Promise<string>((resolve) => (end = () => resolve('done')))),
   );
-  const changed = enqueue(['a'], async (place) => {
-    place.keep();
-    return place.wait(new Promise<string>((resolve) => setImmediate(() => resolve('kept'))));
-  });
+  await turn();
   await expect(enqueue(['b'], async () => {})).rejects.toThrow(Full);
   end();
   expect(await Promise.all([working, changed])).toEqual(['done', 'kept']);
+});
+
+test('queue: a key keeps at most half of what the others do not keep, and waits for more', async () => {
+  const enqueue = createQueue(8);
+  const kept = new Map<string, () => void>();
+  const full: string[] = [];
+  const all: Array<Promise<unknown>> = [];
+  function add(name: string): void {
+    const changed = enqueue([name.charAt(0)], async (place) => {
+      await place.keep();
+      await place.wait(new Promise<void>((end) => kept.set(name, end)));
+    });
+    all.push(changed.catch(() => full.push(name)));
+  }
+  const settled = async () => {
+    for (let i = 0; i < 20; i += 1) await turn();
+    return [...kept.keys()].join(' ');
+  };
+  for (let i = 1; i <= 8; i += 1) add(`a${i}`);
+  expect(await settled()).toBe('a1 a2 a3 a4');
+  for (let i = 1; i <= 4; i += 1) add(`b${i}`);
+  expect(await settled()).toBe('a1 a2 a3 a4 b1 b2');
+  add('c1');
+  expect(await settled()).toBe('a1 a2 a3 a4 b1 b2 c1');
+  expect(full).toEqual(['a8', 'a7', 'a6', 'a5', 'b4']);
+  kept.get('a1')?.();
+  kept.get('b1')?.();
+  expect(await settled()).toBe('a1 a2 a3 a4 b1 b2 c1 b3');
+  for (const end of kept.values()) end();
+  await Promise.all(all);
 });
 
 test('queue: a place counts the size that it holds', async () => {
