@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { chmod, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { Failure } from '../errors.ts';
 import { systemReason, temporaryBeside } from '../io.ts';
 import { localTemplate, readSnippet, snippetsFolder, version } from '../package.ts';
@@ -148,7 +148,7 @@ export async function writeFiles(
 
 /** @throws Failure if a folder between these two is a symbolic link */
 async function requireFolders(folder: string, path: string): Promise<void> {
-  const parts = dirname(path).slice(folder.length).split(sep).filter(Boolean);
+  const parts = relative(folder, dirname(path)).split(sep).filter(Boolean);
   for (let at = 1; at <= parts.length; at += 1) {
     const parent = join(folder, ...parts.slice(0, at));
     if ((await entry(parent))?.isSymbolicLink()) throw isLink(parent);

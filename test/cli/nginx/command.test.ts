@@ -438,6 +438,18 @@ describe('nginx --out', () => {
     expect(await readFile(join(folder, 'private'), 'utf8')).toBe('mine');
   });
 
+  test.each(['./nginx', 'nginx/', './/nginx', 'nginx/../nginx'])(
+    'writes through no symbolic link if the folder is given as %s',
+    async (out) => {
+      await mkdir(join(folder, 'elsewhere'));
+      await mkdir(join(folder, 'nginx'));
+      await symlink('../elsewhere', join(folder, 'nginx', 'postern'));
+      const { code, stderr } = await run([...OUT, '--out', out, '--force']);
+      expect(await readdir(join(folder, 'elsewhere'))).toEqual([]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining('is a symbolic link')]);
+    },
+  );
+
   test('does not wait for a named pipe in place of a file', async () => {
     await mkdir(join(folder, 'nginx', 'conf.d'), { recursive: true });
     execFileSync('mkfifo', [join(folder, 'nginx', 'conf.d/00-postern.conf')]);
