@@ -2,7 +2,7 @@ import { type Grant, latestEndOf } from '../domain/grant.ts';
 import type { Store } from '../domain/store.ts';
 import type { Enter } from './issuing.ts';
 import { decodeRecord } from './record.ts';
-import { PROLONG } from './scripts.ts';
+import { END_CONFIRMED, PROLONG } from './scripts.ts';
 import type { Shared } from './shared.ts';
 
 interface ProlongingOptions {
@@ -22,7 +22,7 @@ export function createProlonging(
   { connection, keys, run, replicas, confirmed, now }: Shared,
   { enter, find }: ProlongingOptions,
 ): Store['prolong'] {
-  const { isCluster, redis } = connection;
+  const { isCluster } = connection;
 
   return async function prolong(id, client, expiresAt) {
     const key = keys.grant(id);
@@ -57,7 +57,7 @@ export function createProlonging(
     }
     if (changed === undefined || changed === 'later') return undefined;
     // Not awaited: if the mark stays, the next change of the end is confirmed without need.
-    if (replicas) redis.hdel(keys.uses(id), 'we').catch(() => {});
+    if (replicas) run(END_CONFIRMED, [key, keys.uses(id)], [expiresAt]).catch(() => {});
     return changed.grant;
   };
 }

@@ -225,6 +225,11 @@ redis.call('SET', KEYS[1], record, 'PX', left)
 return {record, isEarlier and 1 or 0}
 `;
 
+/** KEYS: the grant and its requesters. ARGV[1]: its end, which replicas have confirmed. Another one may have followed. */
+export const END_CONFIRMED = `${GRANT}
+if grant.x == tonumber(ARGV[1]) then redis.call('HDEL', KEYS[2], 'we') end
+`;
+
 /**
  * KEYS: the grant and its requesters. Returns what names its indexes: its path, and its subject if it has
  * one; nil if there was no grant. An external token is in no index. It is remembered as revoked (ARGV[2]);
