@@ -1,6 +1,6 @@
 import type { Hono } from 'hono';
 import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
-import { Abandoned, type Issued, type Requests } from '../domain/issue.ts';
+import { Abandoned, type Issued, NOT_ISSUED, type Requests } from '../domain/issue.ts';
 import { inPieces } from '../domain/queue.ts';
 import type { Turn } from '../domain/store.ts';
 import { note } from './audit.ts';
@@ -15,7 +15,7 @@ import {
   readJson,
   requireJson,
 } from './http.ts';
-import { NOT_ISSUED, parseJson, splitArray } from './json.ts';
+import { parseJson, splitArray } from './json.ts';
 import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
 import { jsonArray, type Turns } from './turns.ts';
 

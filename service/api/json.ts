@@ -1,4 +1,5 @@
 import { Refused } from '../domain/errors.ts';
+import { NOT_ISSUED } from '../domain/issue.ts';
 
 const MAX_DEPTH = 8;
 
@@ -13,9 +14,6 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x
 
 /** JSON has fewer kinds of white space than JavaScript. */
 const BLANKS = [0x20, 0x09, 0x0a, 0x0d];
-
-/** The detail of a batch with an invalid entry. */
-export const NOT_ISSUED = 'No token was issued: the request is not valid.';
 
 /**
  * Splits an array into its elements without parsing them, and bounds the work of JSON.parse and the schema for each:

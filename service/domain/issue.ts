@@ -177,10 +177,12 @@ export function createIssue(options: IssueOptions): Issue {
   }
 }
 
+/** The detail of a request with an invalid entry. */
+export const NOT_ISSUED = 'No token was issued: the request is not valid.';
+
 function refuse({ malformed, forbidden, all }: RequestErrors): void {
   if (malformed.length > 0) {
-    const detail = 'No token was issued: the request is not valid.';
-    throw new Refused('invalid_request', detail, all);
+    throw new Refused('invalid_request', NOT_ISSUED, all);
   }
   if (forbidden.length > 0) {
     const detail = 'No token was issued: not allowed for this client.';

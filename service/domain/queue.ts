@@ -50,8 +50,6 @@ interface Share {
   served: number;
 }
 
-export type Queue = ReturnType<typeof createQueue>;
-
 /**
  * Requests that take turns, so that no key delays or keeps out another one. A key is a client, or the network of
  * a requester. A request can have several: the later ones decide between requests with equal first keys.
