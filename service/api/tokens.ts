@@ -1,7 +1,7 @@
 import type { Context, Hono } from 'hono';
 import { Refused } from '../domain/errors.ts';
 import { nextTurn, type Place } from '../domain/queue.ts';
-import type { Cursor, Selection, Store } from '../domain/store.ts';
+import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
 import { isOpaque, isToken, isTokenId, jwtId, tokenId } from '../domain/token.ts';
 import { grantFields, note } from './audit.ts';
 import {
@@ -20,10 +20,11 @@ import {
   MAX_PAGE,
   type PageAnswer,
   prolongRequest,
+  type State,
   stateOf,
   wholeStateOf,
 } from './schema.ts';
-import type { Turns } from './turns.ts';
+import type { InTurn, Turns } from './turns.ts';
 
 /** Lists, shows, prolongs and revokes tokens. */
 export function addTokenRoutes(
@@ -72,9 +73,7 @@ export function addTokenRoutes(
     const grant = await store.find(id);
     if (grant?.client !== c.var.client.id) throw noSuchToken();
     note(c, grantFields(grant));
-    return inTurn(c, 'show', ({ alone }) =>
-      alone(async () => c.json(await wholeStateOf(store, id, grant, nextTurn))),
-    );
+    return c.json(await stateInTurn(inTurn, c, store, [id, grant]));
   });
   // Sets the end of a live grant to `expires_in` seconds from now.
   api.patch('/tokens/:id', requireJson, async (c) => {
@@ -141,6 +140,17 @@ async function listInPieces(
   return { body, count };
 }
 
+/** Alone if there may be many requesters: the replies of a slow store for many tokens would arrive together. */
+async function stateInTurn(
+  inTurn: InTurn,
+  c: Context<ApiEnv>,
+  store: Store,
+  [id, grant]: Entry,
+): Promise<State> {
+  const read = () => wholeStateOf(store, id, grant, nextTurn);
+  return grant.uses === undefined ? read() : inTurn(c, 'show', ({ alone }) => alone(read));
+}
+
 function checkedId(id: string): string {
   if (!isTokenId(id)) throw noSuchToken();
   return id;
@@ -168,13 +178,9 @@ export function addOAuthRoutes(
       return c.json<IntrospectionAnswer>({ active: false });
     }
     note(c, { active: true, ...grantFields(grant) });
-    return inTurn(c, 'show', ({ alone }) =>
-      alone(async () => {
-        const { subject, id: jti, ...state } = await wholeStateOf(store, id, grant, nextTurn);
-        const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
-        return c.json<IntrospectionAnswer>(active);
-      }),
-    );
+    const { subject, id: jti, ...state } = await stateInTurn(inTurn, c, store, [id, grant]);
+    const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
+    return c.json<IntrospectionAnswer>(active);
   });
   api.all('/introspect', notAllowed('POST'));
 

@@ -12,7 +12,7 @@ const MIN_HELD_BYTES = 64 * 1024;
 type Task<T> = (place: Place) => Promise<T>;
 
 /** Runs a request in turns with others, and shares the places by clients, then by the endpoints of a client. */
-type InTurn = <T>(c: Context<ApiEnv>, endpoint: string, task: Task<T>) => Promise<T>;
+export type InTurn = <T>(c: Context<ApiEnv>, endpoint: string, task: Task<T>) => Promise<T>;
 
 /** For all requests that could block the event loop for some milliseconds: docs/architecture.md lists them. */
 export function createTurns() {

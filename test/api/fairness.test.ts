@@ -152,6 +152,32 @@ test.each([
   expect(turns).toBeGreaterThanOrEqual(least);
 });
 
+test('tokens without requesters are shown together, those with requesters one at a time', async () => {
+  const { store } = createAsked();
+  let [now, most] = [0, 0];
+  const counting: Store = {
+    ...store,
+    async delivered(id) {
+      now += 1;
+      most = Math.max(most, now);
+      for (let i = 0; i < 10; i += 1) await nextTurn();
+      now -= 1;
+      return store.delivered(id);
+    },
+  };
+  const { ask } = createClients({ store: counting });
+  for (const [more, expected] of [
+    [{}, 20],
+    [{ max_uses: 2 }, 1],
+  ] as const) {
+    const { body } = await ask('web', 'POST /tokens', { json: { path: '/download/a', ...more } });
+    const form = { token: body.access_token };
+    most = 0;
+    await Promise.all(Array.from({ length: 20 }, () => ask('web', 'POST /introspect', { form })));
+    expect(most).toBe(expected);
+  }
+});
+
 test('a page of tokens with long texts ends after a megabyte, and the next one goes on', async () => {
   const ip = Array.from(
     { length: 64 },
