@@ -34,8 +34,8 @@ const FORM_OF: ReadonlyMap<string, Shown['form']> = new Map([
 ]);
 
 /**
- * Pages per second of an instance. nginx has a plain sentence for the others. Pages with a button have their own
- * limit, so that a flood of denials does not hide them.
+ * Pages of denials per second of an instance. nginx has a plain sentence for the others. Pages with a form and lists
+ * have no limit: they need a valid token, and a client that floods them must not hide those of other people.
  */
 export const MAX_PAGES = 500;
 
@@ -69,14 +69,13 @@ export function createPages(settings: PageSettings = {}, now = () => performance
     const texts = { ...ENGLISH, ...LANGUAGES.get(name), ...settings.texts?.[name] } as Texts;
     languages.set(name, { texts, dates: new Intl.DateTimeFormat(name, MINUTE) });
   }
-  const isFormAllowed = perSecond(MAX_PAGES, now);
-  const isOtherAllowed = perSecond(MAX_PAGES, now);
+  const isAllowed = perSecond(MAX_PAGES, now);
 
   return function pageFor(headers: IncomingHttpHeaders): WrittenPage | undefined {
     const code = String(headers['postern-page']);
     const name = PAGE_OF.get(code) ?? 'denied';
     const form = FORM_OF.get(code);
-    if (!(form ? isFormAllowed() : isOtherAllowed())) return undefined;
+    if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
     const shown: Shown = {

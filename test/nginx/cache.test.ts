@@ -412,18 +412,34 @@ describe('decision cache: other responses are not cached and allow nothing', () 
 });
 
 test('decision cache: the key has every value that is sent to the gate, except what it only logs', async () => {
-  const cache = await snippet('cache');
-  const key = /default "(.*)";/.exec(cache)?.[1]?.split('\\n') ?? [];
+  const [, ...bounded] = /map "(.*)" \$postern_decisions/.exec(await snippet('cache')) ?? [];
+  // With one of the first values, nothing is cached.
+  const [alone = '', ...key] = bounded.join().split('\\n');
   const sent = [...(await snippet('gate')).matchAll(/proxy_set_header \S+ "?([^";]*)"?;/g)];
   const rest = ['', 'postern', '$request_id', '$postern_traceparent'];
-  // With one of these headers, nothing is cached.
-  const [, alone = ''] = /map "(.*)\\n/.exec(cache) ?? [];
+  const values = sent.map(([, value = '']) => value).filter((one) => !rest.includes(one));
   expect([...key, ...alone.split(/(?=\$)/)].sort()).toEqual(
-    [
-      ...sent.map(([, value = '']) => value).filter((one) => !rest.includes(one)),
-      '$postern_uncached',
-    ].sort(),
+    [...values, '$postern_uncached'].sort(),
   );
+  const whole = /proxy_cache_key "(.*)";/.exec(await snippet('auth-request'))?.[1] ?? '';
+  expect(whole.split('\\n').sort()).toEqual(values.sort());
+});
+
+test('decision cache: the key is complete, even if a map of the site turns the cache on', async () => {
+  const started = await startSite({
+    mode: 'auth_request',
+    files: FILES,
+    decisionTtl: 60,
+    http: `${CACHE_PATH}
+      map "" $postern_decisions { default postern_decisions; }
+      map "" $postern_not_kept { default 0; }`,
+  });
+  onTestFinished(started.stop);
+  const { url } = await started.issue({ path: '/download/a.txt' });
+  expect((await started.ask('GET', url)).text).toBe('file a');
+  for (const other of ['/download/a.txt', url.replace('a.txt', 'b.txt')]) {
+    expect((await started.ask('GET', other)).status).toBeGreaterThan(400);
+  }
 });
 
 describe('decision cache: the length of the key', () => {

@@ -184,14 +184,15 @@ describe('pages: settings', () => {
   });
 });
 
-test('pages: a second has a number of pages, and those with a button have their own', () => {
+test('pages: a second has a number of denials, and any number of pages that need a token', () => {
   let now = 10_000;
   const pages = createPages({}, () => now);
   const written = (code: string, count: number) =>
     Array.from({ length: count }, () => pages({ 'postern-page': code })).filter(Boolean).length;
   expect(written('invalid_token', 2000)).toBe(MAX_PAGES);
   expect(written('unavailable', 10)).toBe(0);
-  expect(written('confirmation_required', 2000)).toBe(MAX_PAGES);
+  expect(written('confirmation_required', 2000)).toBe(2000);
+  expect(written('listing', 2000)).toBe(2000);
   now += 1000;
   expect(written('invalid_token', 10)).toBe(10);
 });

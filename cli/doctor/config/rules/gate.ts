@@ -195,8 +195,7 @@ function cached(location: Location, http: Http): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
   // Without cache.conf, the variable is empty.
   if (at?.args[0]?.startsWith('$') && mapOf(http, at.args[0]) === undefined) return [];
-  const word = firstWord(location, 'proxy_cache_key') ?? '';
-  const key = own(mapOf(http, word) ?? {}, 'default')[0]?.args[0] ?? word;
+  const key = firstWord(location, 'proxy_cache_key') ?? '';
   const lacking = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
   if (at === undefined || lacking.length === 0) return [];
   const names = lacking.map(([name]) => name).join(', ');

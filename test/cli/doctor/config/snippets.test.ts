@@ -175,7 +175,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
         ['auth-request', 'proxy_cache_valid 204 0s;', 'proxy_cache_valid 204 1m;'],
         ['auth-request', 'proxy_no_cache $postern_not_kept;', ''],
         ['auth-request', 'Cache-Control Expires', 'X-Accel-Expires Cache-Control Expires'],
-        ['auth-request', 'proxy_cache_key $postern_decision_key', 'proxy_cache_key one'],
+        ['auth-request', /proxy_cache_key .*;/, 'proxy_cache_key one;'],
       ],
     },
     proof: opensForTheNext,
