@@ -124,7 +124,7 @@ export function createIssue(options: IssueOptions): Issue {
     refuse(errors);
     await place?.keep();
     const kept = created.filter(({ entry }) => entry !== undefined);
-    // Not all together: Redis, too, handles no other command before it has saved a piece.
+    // One by one, because Redis, too, handles no other command before it has saved a piece.
     for await (const piece of inPieces(kept, turn, bytesOf)) {
       await store.issue(piece.flatMap(({ entry }) => (entry === undefined ? [] : [entry])));
     }

@@ -73,7 +73,7 @@ export function decodings(text: string): readonly string[] {
   return forms;
 }
 
-/** Also detects a JWT without its header, which is not secret. */
+/** This also detects a JWT without its header, which is not secret. */
 function isJwt(word: string): boolean {
   const parts = word.split('.');
   return parts.some((part, i) => {

@@ -76,7 +76,7 @@ function cookies(headers: IncomingHttpHeaders, first: string, all: RegExp): stri
   const value = one(headers[first]);
   if (headers.cookie === undefined) return value;
   const values = [value ?? ''];
-  // Not by splitting: a client can send 30,000 empty cookies.
+  // Splitting would cost too much: a client can send 30,000 empty cookies.
   for (const [, more = ''] of headers.cookie.matchAll(all)) {
     if (values.push(more.trimEnd()) > MAX_VALUES) break;
   }

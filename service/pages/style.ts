@@ -1,4 +1,4 @@
-/** The accent of a site without a color of its own. */
+/** The accent of a site that sets no color. */
 const ACCENT = '#1d4ed8';
 
 /** The style of every page. `accent` is the color of the button, `#rrggbb`. */

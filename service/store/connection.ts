@@ -139,7 +139,7 @@ export function createState(
       onState?.('down', why);
     },
 
-    /** To call on each new connection. It writes before it returns. */
+    /** Call this on each new connection. It writes before it returns. */
     async check(): Promise<void> {
       const before = failures;
       try {

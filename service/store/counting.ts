@@ -36,7 +36,7 @@ export function createCounting({
       const redeemed = await confirmed(key, redeem, isNeeded);
       if (replicas && isNeeded(redeemed)) {
         const marks = [newCookie, ...cookies].map((cookie) => `wc${cookie}`);
-        // Not awaited: if it is lost, the next use is confirmed again.
+        // Nobody waits for it: if it is lost, the next use is confirmed again.
         redis.hdel(keys.uses(id), `wa${address}`, ...marks).catch(() => {});
       }
       if (redeemed === 'unconfirmed') return 'known';

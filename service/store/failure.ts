@@ -84,7 +84,7 @@ const CAUSES: ReadonlySet<string> = new Set([
   'No master of the cluster is known',
 ]);
 
-/** Without the text of a system error, which can contain a name that a sentinel or a node has sent. */
+/** The reason. It omits the text of a system error, which can contain a name that a sentinel or a node has sent. */
 function causeOf(error: Error): string {
   const { code, syscall, address = '', port } = error as NodeJS.ErrnoException & SocketError;
   if (code === undefined) return CAUSES.has(error.message) ? error.message : 'no valid reply';

@@ -60,7 +60,7 @@ export function createStoreHealth(connection: Connection, options: HealthOptions
       keys.map((key) => connection.redis.eval(FORBIDDEN, 1, `${key}:rights`)),
     );
     if (lists.every((list) => Array.isArray(list) && list.length === 0)) return;
-    // Only known names: /readyz needs no key, and a server can reply with anything.
+    // This shows only known names: /readyz needs no key, and a server can reply with anything.
     const replied = new Set(lists.flat());
     const commands = CHECKED_COMMANDS.filter((command) => replied.has(command)).join(', ');
     const shown = `The Redis user of POSTERN_STORE lacks a permission (NOPERM to ${commands || 'a command'})`;

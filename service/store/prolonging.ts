@@ -56,7 +56,7 @@ export function createProlonging(
       changed = await confirmedChange(true);
     }
     if (changed === undefined || changed === 'later') return undefined;
-    // Not awaited: if the mark stays, the next change of the end is confirmed without need.
+    // Nobody waits for it: if the mark stays, the next change of the end is confirmed without need.
     if (replicas) run(END_CONFIRMED, [key, keys.uses(id)], [expiresAt]).catch(() => {});
     return changed.grant;
   };

@@ -52,7 +52,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
       if (!Array.isArray(revoked)) return false;
       const [covers, subject] = revoked;
       const left = covers === undefined ? [] : keys.indexes({ client, covers, subject });
-      // Not awaited: an index may name grants that are gone.
+      // Nobody waits for it: an index may name grants that are gone.
       for (const index of left) redis.zrem(index, id).catch(() => {});
       return true;
     },
@@ -60,7 +60,7 @@ export function createRevocations({ connection, keys, reply, run, replicas, conf
     async revokeExternal(id, until) {
       const key = keys.grant(id);
       await confirmed(key, () => run(scripts.REVOKE_EXTERNAL, [key], [REVOKED, until ?? '']));
-      // Not awaited: it expires. Not in the script: with two keys, it would fail while a slot moves.
+      // Nobody waits for it, because it expires. In the script, a second key would fail while a slot moves.
       connection.unlink([keys.uses(id)]).catch(() => {});
     },
 

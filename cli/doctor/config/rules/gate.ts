@@ -193,7 +193,7 @@ const KEY = [
 
 function cached(location: Location, http: Http): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
-  // Without cache.conf, the variable is empty.
+  // The variable is empty if the site does not include cache.conf.
   if (at?.args[0]?.startsWith('$') && mapOf(http, at.args[0]) === undefined) return [];
   const key = firstWord(location, 'proxy_cache_key') ?? '';
   const lacking = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
