@@ -278,7 +278,7 @@ describe('start: a socket with', () => {
   const OTHERS = 65_534;
   let folder: string;
   beforeEach(async (context) => {
-    // Only root can act as other users.
+    // The test acts as other users, which needs root.
     needRoot(context);
     folder = await temporaryFolder();
     await chown(folder, 0, GROUP);

@@ -17,7 +17,7 @@ const UNREADABLE =
  * policies `volatile-…` evict them, too. Without `maxmemory`, Redis evicts nothing, but a later `maxmemory` would
  * start the eviction, so the policy alone decides.
  *
- * Only the first policy decides. If it changes later, a refusal would stop every download, so that is a warning.
+ * The first policy decides. If it changes later, a refusal would stop every download, so that is a warning.
  */
 export function createEvictionGuard(observer: StoreObserver | undefined) {
   let isAccepted = false;

@@ -136,7 +136,7 @@ test('delivery: lines that the store did not get are added later, once, and in t
     await vi.advanceTimersByTimeAsync(200);
     receive(line(1, '206 3 3 bytes 0-2/5'), '127.0.0.1');
     receive(line(2), '127.0.0.1');
-    // Not asked again with each new line.
+    // The collector does not ask again with each new line.
     await vi.advanceTimersByTimeAsync(900);
     expect(batches).toHaveLength(1);
     isDown = false;

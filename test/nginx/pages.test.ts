@@ -297,7 +297,7 @@ describe.each(modes)('pages: the status of the denial by %s', (mode) => {
     expect((await ask(5_000_000)).status).toBe(413);
   });
 
-  test('stays as it is where the site has rules of its own', async () => {
+  test('does not change if the site has its own rules', async () => {
     const site = await startSite({
       mode,
       gate: fakeGate,

@@ -77,7 +77,7 @@ export const KINDS: readonly Kind[] = [
       path.map((one) => `unix:${one}`),
     ),
     word: (value) => value,
-    // Only root may bind to the lower ports.
+    // An ordinary user may not bind to the lower ports.
     askable: (value) => /^\d+$/.test(value) && (isRoot || Number(value) >= 1024),
   },
   {

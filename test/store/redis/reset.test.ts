@@ -56,7 +56,7 @@ test('reset: a reset connection gives no request 503, and takes no use twice', a
   const plain = await issueToken(api, { path: '/download/a' });
   const counted = await issueToken(api, { path: '/download/a', max_uses: 400 });
   const ask = async (i: number) => {
-    // Only plain tokens while the connection is reset: a redemption in flight fails.
+    // The test uses plain tokens while the connection is reset, because a redemption in flight fails.
     const isPlain = i <= 100;
     const { url } = isPlain ? plain : counted;
     const { status } = await authRequest(url, { 'X-Real-IP': `192.0.2.${i % 250}` });
@@ -119,7 +119,7 @@ test('reset: after a reconnect was refused no call waits', async () => {
   ];
   await redis.stop();
   await Promise.allSettled(calls(store));
-  // Without timers, no call can wait for a reconnect or a time limit.
+  // Timers are frozen, so no call can wait for a reconnect or a time limit.
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   for (const failed of await Promise.allSettled(calls(store))) {
