@@ -2,15 +2,19 @@ import { type Grant, isFolder } from './grant.ts';
 
 const HIDDEN = '***';
 
-const MIN_TOKEN_LENGTH = 35;
-
 /** The start of a token, or a percent-encoded character. Most texts have neither. */
-const SUSPICIOUS = /ps_[\w\r\n-]{32}|ey[\w-]{18}|%/;
+const SUSPICIOUS = /ps_|ey[\w-]{18}|%/;
 
-/** A word: characters of a token, raw or percent-encoded. No token contains any other character. */
-const WORD = /[\w.%-]+/g;
+/** A word: characters of a token, raw or percent-encoded, and those that can break it, except a space. */
+const WORD = /[\w.%+\u0080-\uffff-]+/g;
 
 const OPAQUE = /ps_[\w-]{32}/;
+
+/**
+ * A token that a mail program or a person has broken, or cut off: a piece of 12 characters is enough. Without its
+ * capital letter or digit it would be the name of a file, such as ps_assets_and_more.zip.
+ */
+const PIECE = /ps_(?:[\w-]{0,11}[\s.+\u0080-\uffff]+)?(?=[\w-]{12})[a-z_-]*[A-Z\d]/;
 
 /** The header of a JWT, or its payload. Longer than in most names of files and hosts. */
 const JWT_PART = /ey[\w-]{18}/;
@@ -24,10 +28,8 @@ const MAX_DECODINGS = 5;
  * sites. A text that cannot be decoded with certainty is replaced as a whole.
  */
 export function withoutTokens(text: string): string {
-  if (text.length < MIN_TOKEN_LENGTH || !SUSPICIOUS.test(text)) return text;
-  const bare = text.replace(WORD, (word) =>
-    word.length >= MIN_TOKEN_LENGTH && isSecret(word) ? HIDDEN : word,
-  );
+  if (!SUSPICIOUS.test(text)) return text;
+  const bare = text.replace(WORD, (word) => (isSecret(word) ? HIDDEN : word));
   return isSecret(bare) ? HIDDEN : bare;
 }
 
@@ -53,7 +55,9 @@ export function holdsToken(text: string): boolean {
 function isSecret(text: string): boolean {
   const forms = decodings(text);
   if (forms.length > MAX_DECODINGS) return true;
-  return forms.some((form) => OPAQUE.test(form) || form.split(/[^\w.-]+/).some(isJwt));
+  return forms.some(
+    (form) => OPAQUE.test(form) || PIECE.test(form) || form.split(/[^\w.-]+/).some(isJwt),
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { newToken } from '../../service/domain/token.ts';
 import { withoutTokens } from '../../service/domain/without-tokens.ts';
 import { logDecision } from '../../service/gate/report.ts';
 import { keptLog } from '../api/ask-api.ts';
@@ -27,6 +28,20 @@ test('withoutTokens: no token can be decoded from what it returns', () => {
 test('withoutTokens: a token with a line break in it is replaced', () => {
   for (const line of ['%0A', '%0D%0A', '%250D%250A']) {
     expect(withoutTokens(`/a/ps_${'a'.repeat(16)}${line}${'b'.repeat(16)}`)).toBe('/a/***');
+  }
+});
+
+test('withoutTokens: a token that is broken anywhere is replaced, and names of files stay', () => {
+  const body = newToken().slice(3);
+  for (const text of ['%20', '+', '.', '%2B', '%E2%80%8B', '\u200b', '%C2%AD', '\u00ad', '%252B']) {
+    for (let at = 1; at < body.length; at += 1) {
+      const found = withoutTokens(`/a/ps_${body.slice(0, at)}${text}${body.slice(at)}`);
+      expect([text, at, found]).toEqual([text, at, '/a/***']);
+    }
+  }
+  expect(withoutTokens(`/a/ps_${body.slice(0, 5)} ${body.slice(5)}`)).toBe('***');
+  for (const name of ['ps_assets_and_more.zip', 'ps_2.ps_Report of 2026.ps_notes_of_all']) {
+    expect(withoutTokens(name)).toBe(name);
   }
 });
 

@@ -12,6 +12,8 @@ import { requestBytes, sendRaw } from '../support/raw.ts';
 
 const TOKEN = newToken();
 const BODY = TOKEN.slice(3);
+/** What a mail program or a person puts into a link. */
+const BREAKS = ['%20', '+', '.', '%E2%80%8B', '%C2%AD', '\u00e2\u0080\u008b', '%e2%80%8b+'];
 const JWT_BODY = `ey${'b'.repeat(40)}.${'c'.repeat(43)}`;
 
 /** What URLs consist of, and what tokens begin with. */
@@ -24,6 +26,7 @@ const piece = fc.oneof(
   { weight: 3, arbitrary: harmlessPiece },
   { weight: 1, arbitrary: fc.constantFrom('%', '%2', '%25', '%70', '%5F', '%0A', '%2E', '%2D') },
   { weight: 1, arbitrary: fc.constantFrom(TOKEN, BODY, `.${JWT_BODY}`, JWT_BODY.slice(0, 20)) },
+  { weight: 1, arbitrary: fc.constantFrom('ps_7', BODY.slice(0, 11), BODY.slice(12), ...BREAKS) },
 );
 const sampleOf = (pieces: fc.Arbitrary<string>) =>
   fc.sample(
@@ -147,6 +150,12 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
     expect(line?.referer).not.toContain(BODY.slice(17));
   });
 
+  test.each(BREAKS)('no half of a token with %s in it is written', async (text) => {
+    const at = Array.from({ length: BODY.length - 1 }, (_, i) => i + 1);
+    const found = await logged(at.map((i) => `/ps_${BODY.slice(0, i)}${text}${BODY.slice(i)}`));
+    expect(new Set(found.map(({ request }) => request))).toEqual(new Set(['GET /*** HTTP/1.1']));
+  });
+
   test('an incomplete request line does not show the beginning of a token', async () => {
     const target = `/${'a'.repeat(80 * 1024 - 40)}/${TOKEN}`;
     await sendRaw(nginx.port, requestBytes('GET', target), 'GET');
@@ -165,6 +174,8 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
     '/download/maps_of_the_world_and_of_all_its.countries.pdf',
     '/download/maps_%E6%9D%B1%E4%BA%AC%E9%83%BD%E3%81%AE%E5%9C%B0%E5%9B%B3.pdf',
     '/download/PS_ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF',
+    '/download/ps_assets_and_more.zip',
+    '/download/ps_2+ps_Report%20of%202026.ps_notes_of_all%C3%A9ps_Small.pdf',
     '/download/keyboard_layouts_of_the_world.tar.gz?x=eyes.wide.shut',
     '/download/monkeys.zip?next=%2Fa%3Fb%3D(c)%5B%5D',
     '/download/ps_/ey/maps_of%20the%20world%2c%20%28large%29.pdf',
