@@ -8,8 +8,9 @@ RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY cli/ cli/
 COPY client/ client/
+COPY doctor/ doctor/
 COPY service/ service/
-COPY dev/bundle.ts dev/
+COPY dev/build/bundle.ts dev/build/
 RUN npm run build
 # A volume that is mounted at /run/postern takes this owner, group and mode. 101 is the group of nginx's
 # workers in its official images; set-group-ID gives it the socket, so that nobody else can connect.

@@ -1,4 +1,4 @@
-import type { Tool } from '../dev/find-on-path.ts';
+import type { Tool } from '../test/harness/find-on-path.ts';
 import type { Group } from './processes.ts';
 
 /** The parts of nginx's configuration that a variant adds. */

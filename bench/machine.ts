@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { cpus, release, totalmem, type } from 'node:os';
-import type { Tool } from '../dev/find-on-path.ts';
-import { tryRun } from '../dev/run.ts';
-import { ensureTools, findTool } from '../dev/tools.ts';
+import type { Tool } from '../test/harness/find-on-path.ts';
+import { tryRun } from '../test/harness/run.ts';
+import { ensureTools, findTool } from '../test/harness/tools.ts';
 
 const express: { version: string } = createRequire(import.meta.url)('express/package.json');
 

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { temporaryFolder } from '../dev/paths.ts';
+import { temporaryFolder } from '../test/harness/paths.ts';
 import { machine } from './machine.ts';
 import { readOptions, USAGE } from './options.ts';
 import { report } from './report/report.ts';

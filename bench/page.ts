@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectRoot } from '../dev/paths.ts';
+import { projectRoot } from '../test/harness/paths.ts';
 import { pictures } from './charts/pictures.ts';
 import { report } from './report/report.ts';
 import { stepsTable } from './report/scaling.ts';

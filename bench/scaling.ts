@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectRoot } from '../dev/paths.ts';
-import { ask, type Redis, startRedis } from '../dev/redis.ts';
-import { type ServiceProcess, startService } from '../dev/service.ts';
-import { waitFor } from '../dev/wait.ts';
+import { projectRoot } from '../test/harness/paths.ts';
+import { ask, type Redis, startRedis } from '../test/harness/redis.ts';
+import { type ServiceProcess, startService } from '../test/harness/service.ts';
+import { waitFor } from '../test/harness/wait.ts';
 import { EXPIRES_IN, KEY } from './backend.ts';
 import { BATCH, type Issued, issueBatch } from './peers/postern/start.ts';
 import { grantsTable, liveTable, type PerGrant } from './report/scaling.ts';

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import type { Environment } from '../service/config/environment.ts';
 import { ConfigError } from '../service/config/errors.ts';
-import { createMounts } from '../service/domain/mount.ts';
 import { KeyFilesError, openJwt } from '../service/jwt/open.ts';
+import { createMounts } from '../service/site/mount.ts';
 import { serviceEnvironment } from './config.ts';
 import { escapeControls, jsonLine, print } from './terminal.ts';
 

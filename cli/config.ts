@@ -6,7 +6,7 @@ import { readConfigFile } from '../service/config/file.ts';
 import { readMounts } from '../service/config/mounts.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
 import type { SourcedValue } from '../service/config/source.ts';
-import type { Mount } from '../service/domain/mount.ts';
+import type { Mount } from '../service/site/mount.ts';
 import { UsageError } from './errors.ts';
 
 /** The environment without variables that are only for commands. The service rejects them. */

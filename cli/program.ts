@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import { addDoctor } from '../doctor/command.ts';
 import type { Environment } from '../service/config/environment.ts';
-import { addDoctor } from './doctor/command.ts';
 import { Failure, UsageError } from './errors.ts';
 import { addKey } from './key/command.ts';
 import { addNginx } from './nginx/command.ts';

@@ -1,4 +1,4 @@
-// The published package has this file as dev/client-types.ts writes it, from the same declarations, because
+// The published package has this file as dev/build/client-types.ts writes it, from the same declarations, because
 // it does not contain the service.
 
 import type {
@@ -12,7 +12,7 @@ import type {
   FieldName,
   GRANT_FIELDS,
   GrantRequest,
-} from '../service/domain/grant-fields.ts';
+} from '../service/token/grant-fields.ts';
 
 type FolderField = {
   [N in FieldName]: (typeof GRANT_FIELDS)[N] extends { readonly for: 'prefix' } ? N : never;

@@ -1,19 +1,19 @@
 import type { Logger } from 'pino';
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
-import { createDeliver } from './delivery/collect.ts';
-import { createAuthorize } from './domain/authorize.ts';
-import { createDeadlines } from './domain/deadline.ts';
-import type { Emit } from './domain/event.ts';
-import { createIssue } from './domain/issue.ts';
-import { createLookUp } from './domain/look-up.ts';
-import type { Mounts } from './domain/mount.ts';
-import { createProlong, createRevoke } from './domain/revoke.ts';
-import type { Store } from './domain/store.ts';
+import { createAuthorize } from './decide/authorize.ts';
+import { createDeadlines } from './decide/deadline.ts';
 import { createDenyUnreadable, createGate } from './gate/gate.ts';
 import type { Jwt } from './jwt/open.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { createPages } from './pages/pages.ts';
+import { createDeliver } from './sent/collect.ts';
+import type { Mounts } from './site/mount.ts';
+import { createIssue } from './token/issue.ts';
+import { createLookUp } from './token/look-up.ts';
+import { createProlong, createRevoke } from './token/revoke.ts';
+import type { Store } from './token/store.ts';
+import type { Emit } from './webhooks/event.ts';
 
 type Settings = Pick<
   Config,
@@ -49,7 +49,7 @@ interface AppDependencies {
 
 export type App = ReturnType<typeof createApp>;
 
-/** Connects the gate and the API with the domain, the store, JWTs and metrics. Opens no listener. */
+/** Connects the gate and the API with decisions, tokens, the store, JWTs and metrics. Opens no listener. */
 export function createApp(settings: Settings, deps: AppDependencies) {
   const { apiKeys, cookies, decisionTtl, issuers, publicUrl = '' } = settings;
   const { mounts, store, jwt, metrics, metricsText, version, log, now } = deps;

@@ -8,18 +8,18 @@ import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
-import { createCollector } from './delivery/collect.ts';
-import { hashSecret } from './domain/client.ts';
-import { createMounts, type Mount } from './domain/mount.ts';
-import { createEvents } from './events/events.ts';
 import { KeyFilesError, openJwt } from './jwt/open.ts';
-import { CannotListen, limitAhead, listen, listenUdp } from './listen.ts';
-import { createLog, createLogOutput } from './log.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
-import { createCurrent, type Opened } from './reload.ts';
-import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './signals.ts';
-import { createSign } from './storage/sign.ts';
-import { openEventStore, openStore } from './store/store.ts';
+import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
+import { createLog, createLogOutput } from './process/log.ts';
+import { createCurrent, type Opened } from './process/reload.ts';
+import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
+import { createSign } from './s3/sign.ts';
+import { createCollector } from './sent/collect.ts';
+import { createMounts, type Mount } from './site/mount.ts';
+import { openEventStore, openStore } from './store/open.ts';
+import { hashSecret } from './token/client.ts';
+import { createEvents } from './webhooks/webhooks.ts';
 
 /** How long the start waits for the store. */
 const CONNECT_MS = 1000;

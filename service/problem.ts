@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import type { DenyCode } from './domain/decision.ts';
-import type { FieldError, RefusalCode } from './domain/errors.ts';
+import type { DenyCode } from './decide/decision.ts';
+import type { FieldError, RefusalCode } from './token/refused.ts';
 
 /** Every `code` of a response. Codes are stable: clients test for them, not for the text. */
 export type ProblemCode =

@@ -3,9 +3,9 @@ import { openSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../dev/paths.ts';
-import { freePorts } from '../dev/ports.ts';
-import { waitFor } from '../dev/wait.ts';
+import { projectRoot, temporaryFolder } from './harness/paths.ts';
+import { freePorts } from './harness/ports.ts';
+import { waitFor } from './harness/wait.ts';
 import { needRoot } from './support/need-root.ts';
 import { samplesOf } from './support/samples.ts';
 

@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startNginx } from '../dev/nginx.ts';
-import { projectRoot, temporaryFolder } from '../dev/paths.ts';
-import { freePorts } from '../dev/ports.ts';
-import { launch } from '../dev/process.ts';
-import { findTool } from '../dev/tools.ts';
 import { type Block, fencedBlocks } from './docs/blocks.ts';
 import { plain } from './docs/plain.ts';
+import { startNginx } from './harness/nginx.ts';
+import { projectRoot, temporaryFolder } from './harness/paths.ts';
+import { freePorts } from './harness/ports.ts';
+import { launch } from './harness/process.ts';
+import { findTool } from './harness/tools.ts';
 
 // Runs the commands of README.md and docs/getting-started.md: the blocks marked `sh`. Those marked `bash`
 // need root, systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.

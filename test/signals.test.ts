@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
-import { watchHangup } from '../service/signals.ts';
+import { watchHangup } from '../service/process/signals.ts';
 
 /** Reloads that end when the test says so. */
 function watched() {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseStoreUrl, shownHosts } from '../service/store-url.ts';
+import { parseStoreUrl, shownHosts } from '../service/store/connection/url.ts';
 
 const at = (port: number, ...hosts: string[]) => hosts.map((host) => ({ host, port }));
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { projectRoot } from '../../dev/paths.ts';
-import { tryRun } from '../../dev/run.ts';
-import { findTool } from '../../dev/tools.ts';
+import { projectRoot } from '../../test/harness/paths.ts';
+import { tryRun } from '../../test/harness/run.ts';
+import { findTool } from '../../test/harness/tools.ts';
 
 export interface Load {
   readonly requests: number;

@@ -1,5 +1,5 @@
-import type { Running } from '../../dev/process.ts';
-import { startRedis } from '../../dev/redis.ts';
+import type { Running } from '../../test/harness/process.ts';
+import { startRedis } from '../../test/harness/redis.ts';
 import { type Backend, EXPIRES_IN, KEY, NAME, type Site, type Wanted } from '../backend.ts';
 import { residentBytes } from '../processes.ts';
 import { answers, ask, type Where } from './request.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { projectRoot } from '../../dev/paths.ts';
-import { onFreePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
+import { projectRoot } from '../../test/harness/paths.ts';
+import { onFreePorts } from '../../test/harness/ports.ts';
+import { launch } from '../../test/harness/process.ts';
 import { NAME, type Variant } from '../backend.ts';
 import { onGate, PROTECTED } from './postern/site.ts';
 

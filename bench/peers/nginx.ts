@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { startNginx } from '../../dev/nginx.ts';
+import { startNginx } from '../../test/harness/nginx.ts';
 import { type Backend, EXPIRES_IN, NAME, type Variant } from '../backend.ts';
 import { onGate, PROTECTED } from './postern/site.ts';
 

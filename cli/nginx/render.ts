@@ -1,4 +1,4 @@
-import { isBefore } from '../doctor/config/version.ts';
+import { isBefore } from '../../doctor/config/version.ts';
 import { hasOwnLog, keptHeaders } from './existing.ts';
 import type { Plan } from './plan.ts';
 import { type ServerPlan, type StorageSource, siteFile, word } from './sites.ts';

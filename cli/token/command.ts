@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Environment } from '../../service/config/environment.ts';
-import { GRANT_FIELDS, type GrantField } from '../../service/domain/grant-fields.ts';
+import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
 import { type ApiClient, notPostern, openApi } from '../api-client.ts';
 import { UsageError } from '../errors.ts';
 import { type ApiOptions, addApiOptions, collect, example } from '../options.ts';

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { decodeJwt } from 'jose';
 import type { Environment } from '../../service/config/environment.ts';
-import type { Verified } from '../../service/domain/look-up.ts';
-import { createMounts } from '../../service/domain/mount.ts';
-import { KeysUnavailable } from '../../service/domain/store.ts';
-import { isDownloadJwt, isOpaque, isToken } from '../../service/domain/token.ts';
 import { type Jwt, KeyFilesError, openJwt } from '../../service/jwt/open.ts';
+import { createMounts } from '../../service/site/mount.ts';
+import type { Verified } from '../../service/token/look-up.ts';
+import { KeysUnavailable } from '../../service/token/store.ts';
+import { isDownloadJwt, isOpaque, isToken } from '../../service/token/token.ts';
 import type { ApiClient } from '../api-client.ts';
 import { serviceConfig } from '../config.ts';
 import { Failure, UsageError } from '../errors.ts';

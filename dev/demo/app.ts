@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { projectRoot } from '../paths.ts';
+import { projectRoot } from '../../test/harness/paths.ts';
 import { createTail, type Log } from './logs.ts';
 
 export interface AppOptions {

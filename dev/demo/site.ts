@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { startNginx } from '../nginx.ts';
-import { onFreePorts } from '../ports.ts';
-import { startService } from '../service.ts';
-import { waitFor } from '../wait.ts';
+import { startNginx } from '../../test/harness/nginx.ts';
+import { onFreePorts } from '../../test/harness/ports.ts';
+import { startService } from '../../test/harness/service.ts';
+import { waitFor } from '../../test/harness/wait.ts';
 import { type App, startApp } from './app.ts';
 import { logFile } from './logs.ts';
 import { makeSamples, type Samples } from './samples.ts';

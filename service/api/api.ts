@@ -2,7 +2,7 @@ import type { Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
 import { perMinute } from '../coalesce.ts';
-import { findClient } from '../domain/client.ts';
+import { findClient } from '../token/client.ts';
 import { createAudit } from './audit.ts';
 import { createHealth } from './health.ts';
 import {

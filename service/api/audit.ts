@@ -1,11 +1,11 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import type { Emit } from '../domain/event.ts';
-import { type Grant, isFolder } from '../domain/grant.ts';
-import { MAX_PATH_BYTES } from '../domain/path.ts';
-import { Unavailable, Unconfirmed } from '../domain/store.ts';
-import { withoutTokens } from '../domain/without-tokens.ts';
 import { statusOf } from '../problem.ts';
+import { MAX_PATH_BYTES } from '../site/path.ts';
+import { type Grant, isFolder } from '../token/grant.ts';
+import { Unavailable, Unconfirmed } from '../token/store.ts';
+import { withoutTokens } from '../token/without-tokens.ts';
+import type { Emit } from '../webhooks/event.ts';
 import type { ApiDependencies, ApiEnv, AuditFields } from './http.ts';
 
 /** Maximum number of token IDs in one event. A larger batch causes several events. */

@@ -1,5 +1,5 @@
 import { type Env, Hono } from 'hono';
-import { StoreUnavailable } from '../domain/store.ts';
+import { StoreUnavailable } from '../token/store.ts';
 import { type ApiDependencies, notAllowed, problem, problemOf } from './http.ts';
 
 type HealthDependencies = Pick<ApiDependencies, 'store' | 'log' | 'metrics'>;

@@ -1,8 +1,8 @@
 import type { Hono } from 'hono';
-import { type FieldError, MAX_ERRORS, Refused } from '../domain/errors.ts';
-import { Abandoned, type Issued, NOT_ISSUED, type Requests } from '../domain/issue.ts';
-import { inPieces } from '../domain/queue.ts';
-import type { Turn } from '../domain/store.ts';
+import { Abandoned, type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
+import { inPieces } from '../token/queue.ts';
+import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
+import type { Turn } from '../token/store.ts';
 import { note } from './audit.ts';
 import {
   type ApiDependencies,

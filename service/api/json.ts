@@ -1,5 +1,5 @@
-import { Refused } from '../domain/errors.ts';
-import { NOT_ISSUED } from '../domain/issue.ts';
+import { NOT_ISSUED } from '../token/issue.ts';
+import { Refused } from '../token/refused.ts';
 
 const MAX_DEPTH = 8;
 

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import { GRANT_FIELDS } from '../domain/grant-fields.ts';
 import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
+import { GRANT_FIELDS } from '../token/grant-fields.ts';
 import { FORM_TYPE, JSON_TYPE } from './http.ts';
 import * as schemas from './schema.ts';
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { Delivered } from '../domain/delivery.ts';
-import type { FieldError } from '../domain/errors.ts';
+import { fieldSchemas } from '../schema.ts';
 import {
   type Grant,
   isFolder,
@@ -8,10 +7,11 @@ import {
   type KnownRequester,
   resumableUntil,
   type Uses,
-} from '../domain/grant.ts';
-import type { ShownName } from '../domain/grant-fields.ts';
-import type { Store, Turn } from '../domain/store.ts';
-import { fieldSchemas } from '../schema.ts';
+} from '../token/grant.ts';
+import type { ShownName } from '../token/grant-fields.ts';
+import type { FieldError } from '../token/refused.ts';
+import type { Delivered } from '../token/sent.ts';
+import type { Store, Turn } from '../token/store.ts';
 
 /** Maximum number of tokens in a request. */
 export const MAX_BATCH = 1000;
@@ -19,7 +19,7 @@ export const MAX_BATCH = 1000;
 /** Maximum number of tokens in a page of a list. */
 export const MAX_PAGE = 1000;
 
-/** The body of `POST /tokens`, and an entry of `POST /tokens/batch`. The domain checks the rest. */
+/** The body of `POST /tokens`, and an entry of `POST /tokens/batch`. service/token/ checks the rest. */
 export const grantRequest = z.strictObject(
   fieldSchemas(),
   'must be an object; send an array of requests to /tokens/batch',

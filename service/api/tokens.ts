@@ -1,8 +1,8 @@
 import type { Context, Hono } from 'hono';
-import { Refused } from '../domain/errors.ts';
-import { nextTurn, type Place } from '../domain/queue.ts';
-import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
-import { isOpaque, isToken, isTokenId, jwtId, tokenId } from '../domain/token.ts';
+import { nextTurn, type Place } from '../token/queue.ts';
+import { Refused } from '../token/refused.ts';
+import type { Cursor, Entry, Selection, Store } from '../token/store.ts';
+import { isOpaque, isToken, isTokenId, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
 import {
   type ApiDependencies,

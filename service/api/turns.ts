@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
-import { createQueue, inPieces, type Place } from '../domain/queue.ts';
-import type { Turn } from '../domain/store.ts';
+import { createQueue, inPieces, type Place } from '../token/queue.ts';
+import type { Turn } from '../token/store.ts';
 import type { ApiEnv } from './http.ts';
 
 /** What all requests that wait may hold. In memory, the body of a batch takes about four times its length. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { ApiKey, Scope, TrustedIssuer } from '../domain/client.ts';
-import type { Mount } from '../domain/mount.ts';
+import type { Mount } from '../site/mount.ts';
+import type { ApiKey, Scope, TrustedIssuer } from '../token/client.ts';
 import type { ConfigErrors } from './errors.ts';
 import { sitesOverlap, splitSite } from './mounts.ts';
 import type { ValidPlain } from './settings.ts';

@@ -1,5 +1,5 @@
-import type { ApiKey, TrustedIssuer } from '../domain/client.ts';
 import type { PageSettings } from '../pages/pages.ts';
+import type { ApiKey, TrustedIssuer } from '../token/client.ts';
 import { readApiKeys, readIssuers } from './clients.ts';
 import { configFile, type Environment, readEnvironment } from './environment.ts';
 import { ConfigError, ConfigErrors } from './errors.ts';

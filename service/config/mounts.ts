@@ -1,4 +1,4 @@
-import { type Mount, mountId } from '../domain/mount.ts';
+import { type Mount, mountId } from '../site/mount.ts';
 import type { ConfigErrors } from './errors.ts';
 import { defined, type EntryList, type Fields, readEntries, type SourcedValue } from './source.ts';
 import { readStorage, type Secrets, type StorageSettings } from './storage.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EVENT_TYPES } from '../domain/event.ts';
+import { EVENT_TYPES } from '../webhooks/event.ts';
 import { PAGE_SETTINGS } from './pages.ts';
 import {
   type Complete,

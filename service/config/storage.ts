@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { prefixError } from '../domain/path.ts';
+import { prefixError } from '../site/path.ts';
 import type { Environment } from './environment.ts';
 import type { ConfigErrors } from './errors.ts';
 import {

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { parseStoreUrl, type StoreUrl } from '../store-url.ts';
+import { parseStoreUrl, type StoreUrl } from '../store/connection/url.ts';
 import { type ValidPlain, variableOf } from './settings.ts';
 import {
   createFileReader,

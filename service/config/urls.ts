@@ -1,5 +1,5 @@
-import { isWithin } from '../domain/address.ts';
-import { parseStoreUrl, STORE_EXPECTED } from '../store-url.ts';
+import { isWithin } from '../site/address.ts';
+import { parseStoreUrl, STORE_EXPECTED } from '../store/connection/url.ts';
 import { checked, LOOPBACK } from './values.ts';
 
 // The schemas of URLs, as in values.ts.

@@ -1,9 +1,9 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { addressRangeError } from '../domain/address.ts';
-import { hashSecret } from '../domain/client.ts';
-import { prefixError } from '../domain/path.ts';
-import { isToken } from '../domain/token.ts';
+import { addressRangeError } from '../site/address.ts';
+import { prefixError } from '../site/path.ts';
+import { hashSecret } from '../token/client.ts';
+import { isToken } from '../token/token.ts';
 import { listExpected } from './source.ts';
 
 // The message of a schema follows "expected: ". It describes a valid value, with an example.

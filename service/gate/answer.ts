@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { type Allow, type Decision, type Deny, deny, type Mode } from '../domain/decision.ts';
-import { encodePath } from '../domain/path.ts';
+import { type Allow, type Decision, type Deny, deny, type Mode } from '../decide/decision.ts';
 import type { WrittenPage } from '../pages/pages.ts';
 import { PROBLEM_TYPE, type ProblemCode, problemBody, statusOf } from '../problem.ts';
+import { encodePath } from '../site/path.ts';
 import {
   type CookieSettings,
   dispositionOf,
@@ -123,7 +123,7 @@ function confirmAnswer(decision: Decision, cookies: CookieSettings, uri: string)
   return { status: 303, headers };
 }
 
-/** The request's own URI. The domain accepts no path that starts with `//`, which would be another host. */
+/** The request's own URI. A mount accepts no path that starts with `//`, which would be another host. */
 function locationOf(uri: string): string {
   return uri.replace(
     /[^\x21-\x7e]/g,

@@ -1,12 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { Authorize } from '../domain/authorize.ts';
-import type { Deadlines } from '../domain/deadline.ts';
-import { type Confirmation, type Decision, deny, type Mode } from '../domain/decision.ts';
-import type { Emit } from '../domain/event.ts';
+import type { Authorize } from '../decide/authorize.ts';
+import type { Deadlines } from '../decide/deadline.ts';
+import { type Confirmation, type Decision, deny, type Mode } from '../decide/decision.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
 import type { WrittenPage } from '../pages/pages.ts';
+import type { Emit } from '../webhooks/event.ts';
 import {
   ANSWERS,
   type Answer,

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import contentDisposition from 'content-disposition';
-import type { Confirmation, Confirmed, Cookie, GateRequest } from '../domain/decision.ts';
-import type { Grant } from '../domain/grant.ts';
+import type { Confirmation, Confirmed, Cookie, GateRequest } from '../decide/decision.ts';
+import type { Grant } from '../token/grant.ts';
 
 /** Headers that nginx/snippets/ and the gate share. In lower case, as Node provides them. */
 export const requestHeaders = {

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
-import type { Decision, Deny, DenyCode } from '../domain/decision.ts';
-import type { Emit } from '../domain/event.ts';
-import type { Grant } from '../domain/grant.ts';
-import { Unavailable } from '../domain/store.ts';
-import { loggedGrant, withoutTokens } from '../domain/without-tokens.ts';
+import type { Decision, Deny, DenyCode } from '../decide/decision.ts';
+import type { Grant } from '../token/grant.ts';
+import { Unavailable } from '../token/store.ts';
+import { loggedGrant, withoutTokens } from '../token/without-tokens.ts';
+import type { Emit } from '../webhooks/event.ts';
 import { requestHeaders } from './headers.ts';
 
 /** Logs a line for each decision. The token appears only as its ID. */

@@ -1,7 +1,7 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import type { z } from 'zod';
-import type { RequestErrors } from '../domain/errors.ts';
-import type { Rejection } from '../domain/look-up.ts';
+import type { Rejection } from '../token/look-up.ts';
+import type { RequestErrors } from '../token/refused.ts';
 import type { Key, KeySource } from './keys.ts';
 
 interface CheckOptions {

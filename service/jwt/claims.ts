@@ -1,14 +1,14 @@
 import { type JWTPayload, SignJWT } from 'jose';
 import { z } from 'zod';
-import type { Client } from '../domain/client.ts';
-import { RequestErrors } from '../domain/errors.ts';
-import { type Grant, isFolder, KEPT_FIELDS, keptFieldsOf } from '../domain/grant.ts';
-import type { ClaimName } from '../domain/grant-fields.ts';
-import { prepareGrant } from '../domain/grant-request.ts';
-import type { Rejection, Signer, Verified } from '../domain/look-up.ts';
-import type { Mounts } from '../domain/mount.ts';
-import { JWT_TYPE, jwtId } from '../domain/token.ts';
 import { fieldSchemas, text } from '../schema.ts';
+import type { Mounts } from '../site/mount.ts';
+import type { Client } from '../token/client.ts';
+import { type Grant, isFolder, KEPT_FIELDS, keptFieldsOf } from '../token/grant.ts';
+import type { ClaimName } from '../token/grant-fields.ts';
+import { prepareGrant } from '../token/grant-request.ts';
+import type { Rejection, Signer, Verified } from '../token/look-up.ts';
+import { RequestErrors } from '../token/refused.ts';
+import { JWT_TYPE, jwtId } from '../token/token.ts';
 import { errorsReason, schemaReason } from './check.ts';
 import type { OwnKeys } from './keys.ts';
 

@@ -1,8 +1,8 @@
 import type { JWTPayload } from 'jose';
-import type { Client, Scope } from '../domain/client.ts';
-import type { Rejection } from '../domain/look-up.ts';
-import { prefixError } from '../domain/path.ts';
-import { isDownloadJwt } from '../domain/token.ts';
+import { prefixError } from '../site/path.ts';
+import type { Client, Scope } from '../token/client.ts';
+import type { Rejection } from '../token/look-up.ts';
+import { isDownloadJwt } from '../token/token.ts';
 import { checkJwt } from './check.ts';
 import { type OpenIssuer, unverifiedClaims } from './keys.ts';
 

@@ -7,7 +7,7 @@ import {
   type JWTHeaderParameters,
 } from 'jose';
 import { z } from 'zod';
-import type { TrustedIssuer } from '../domain/client.ts';
+import type { TrustedIssuer } from '../token/client.ts';
 
 const OWN_ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;
 

@@ -1,7 +1,7 @@
 import type { JWK } from 'jose';
-import type { Client, TrustedIssuer } from '../domain/client.ts';
-import type { Rejection } from '../domain/look-up.ts';
-import type { Mounts } from '../domain/mount.ts';
+import type { Mounts } from '../site/mount.ts';
+import type { Client, TrustedIssuer } from '../token/client.ts';
+import type { Rejection } from '../token/look-up.ts';
 import { createSigner } from './claims.ts';
 import { createClientOf } from './clients.ts';
 import { createOwnKeys, fileKeys, type KeySource } from './keys.ts';

@@ -1,5 +1,5 @@
 import { createLocalJWKSet } from 'jose';
-import { KeysUnavailable } from '../domain/store.ts';
+import { KeysUnavailable } from '../token/store.ts';
 import type { KeySource } from './keys.ts';
 
 type JwkSet = ReturnType<typeof createLocalJWKSet>;

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { JWTPayload } from 'jose';
-import type { Client } from '../domain/client.ts';
-import { MAX_CLOCK_SKEW_MS } from '../domain/grant.ts';
-import type { Rejection, Verified, Verify } from '../domain/look-up.ts';
-import type { Mounts } from '../domain/mount.ts';
-import { JWT_TYPE } from '../domain/token.ts';
+import type { Mounts } from '../site/mount.ts';
+import type { Client } from '../token/client.ts';
+import { MAX_CLOCK_SKEW_MS } from '../token/grant.ts';
+import type { Rejection, Verified, Verify } from '../token/look-up.ts';
+import { JWT_TYPE } from '../token/token.ts';
 import { checkJwt } from './check.ts';
 import { type ClaimsRead, OWN_AUDIENCE, readExternal, readOwn } from './claims.ts';
 import { type KeySource, type OpenIssuer, type OwnKeys, unverifiedClaims } from './keys.ts';

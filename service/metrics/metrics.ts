@@ -1,6 +1,6 @@
 import { Gauge, Registry } from 'prom-client';
-import type { Decision, DenyCode, Mode } from '../domain/decision.ts';
-import type { Counted } from '../domain/delivery.ts';
+import type { Decision, DenyCode, Mode } from '../decide/decision.ts';
+import type { Counted } from '../token/sent.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import { type ObservedProcess, watchProcess } from './process.ts';
 import { storeMetrics } from './store.ts';

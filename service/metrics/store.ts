@@ -1,7 +1,7 @@
 import { Histogram, type Registry } from 'prom-client';
-import type { Issue } from '../domain/issue.ts';
-import { type Store, Unconfirmed } from '../domain/store.ts';
-import { isOpaque } from '../domain/token.ts';
+import type { Issue } from '../token/issue.ts';
+import { type Store, Unconfirmed } from '../token/store.ts';
+import { isOpaque } from '../token/token.ts';
 import type { Instruments } from './instruments.ts';
 
 /** Seconds: from a planned failover to one that an operator must start. */

@@ -1,4 +1,10 @@
-import { CAUSES, type EventStore, LEASE_MS, MAX_EVENTS, type TakenEvent } from '../domain/event.ts';
+import {
+  CAUSES,
+  type EventStore,
+  LEASE_MS,
+  MAX_EVENTS,
+  type TakenEvent,
+} from '../webhooks/event.ts';
 
 interface Waiting extends TakenEvent {
   readonly addedAt: number;

@@ -1,4 +1,3 @@
-import { addDelivery, type Delivery, isWhole, sums } from '../domain/delivery.ts';
 import {
   type Grant,
   isFolder,
@@ -6,11 +5,12 @@ import {
   latestEndOf,
   rememberedUntil,
   resumableUntil,
-} from '../domain/grant.ts';
-import { MAX_REQUESTERS } from '../domain/grant-fields.ts';
-import { inPieces, nextTurn } from '../domain/queue.ts';
-import { type Requester, redeem } from '../domain/requester.ts';
-import type { Cursor, Entry, Selection, Store } from '../domain/store.ts';
+} from '../token/grant.ts';
+import { MAX_REQUESTERS } from '../token/grant-fields.ts';
+import { inPieces, nextTurn } from '../token/queue.ts';
+import { addDelivery, type Delivery, isWhole, sums } from '../token/sent.ts';
+import type { Cursor, Entry, Selection, Store } from '../token/store.ts';
+import { type Requester, redeem } from '../token/uses.ts';
 
 const SWEEP_EVERY_MS = 10_000;
 

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { StoreUnavailable, Unconfirmed } from '../../service/domain/store.ts';
-import { newToken, tokenId } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
+import { newToken, tokenId } from '../../service/token/token.ts';
 import { createSigned } from '../jwt/signed-site.ts';
 import { apiListener, KEY, listening } from '../support/postern.ts';
 import { type Asking, createAsked, keptLog, OTHER_KEY } from './ask-api.ts';

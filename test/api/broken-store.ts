@@ -1,4 +1,4 @@
-import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
+import { type Store, StoreUnavailable } from '../../service/token/store.ts';
 
 /** A store in which everything fails. */
 export function brokenStore(error: Error = new StoreUnavailable('Connection is closed.')): Store {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { Unconfirmed } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { Unconfirmed } from '../../service/token/store.ts';
 import { recorder } from '../events/recorded.ts';
 import { createPostern, KEY, type PosternOptions } from '../support/postern.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { nextTurn } from '../../service/domain/queue.ts';
-import type { Store } from '../../service/domain/store.ts';
+import { nextTurn } from '../../service/token/queue.ts';
+import type { Store } from '../../service/token/store.ts';
 import { KEY, type PosternOptions } from '../support/postern.ts';
 import { type Asking, createAsked, OTHER_KEY } from './ask-api.ts';
 

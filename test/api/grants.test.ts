@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newToken, tokenId } from '../../service/domain/token.ts';
+import { newToken, tokenId } from '../../service/token/token.ts';
 import { createAsked, OTHER_KEY } from './ask-api.ts';
 
 async function issued(more: object = {}) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Unconfirmed } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { Unconfirmed } from '../../service/token/store.ts';
 import { createAsked, keptLog } from './ask-api.ts';
 import { brokenStore } from './broken-store.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Entry } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import type { Entry } from '../../service/token/store.ts';
 import { createAsked } from './ask-api.ts';
 
 test('issue: one request returns one token', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeBody } from '../../service/api/http.ts';
 import { parseJson, splitArray } from '../../service/api/json.ts';
-import { Refused } from '../../service/domain/errors.ts';
+import { Refused } from '../../service/token/refused.ts';
 
 const split = (text: string, max: number) => [...splitArray(Buffer.from(text), max)];
 

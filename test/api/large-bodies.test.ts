@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { StoreUnavailable } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
 import { createPostern, KEY } from '../support/postern.ts';
 import { createAsked } from './ask-api.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createHealth } from '../../service/api/health.ts';
-import { newToken } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { newToken } from '../../service/token/token.ts';
 import { legalPath } from '../domain/arbitrary.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { startGate } from '../gate/ask-gate.ts';

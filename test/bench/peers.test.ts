@@ -5,7 +5,7 @@ import { smallFile } from '../../bench/files.ts';
 import { ask } from '../../bench/peers/request.ts';
 import { VARIANTS } from '../../bench/variants.ts';
 import { running } from '../../bench/workloads/running.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
+import { temporaryFolder } from '../harness/paths.ts';
 import { without } from '../support/need-tool.ts';
 
 const PEERS = ['secure-link', 'lua', 'django', 'django-stream', 'express', 'cache'];

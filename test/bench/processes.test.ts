@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { measured } from '../../bench/load/measured.ts';
 import { cpuSeconds, peakBytes, residentBytes } from '../../bench/processes.ts';
-import { launch } from '../../dev/process.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { launch } from '../harness/process.ts';
+import { waitFor } from '../harness/wait.ts';
 
 test('a process group includes the processes that it started', async () => {
   // The shell's child has 64 MB, the shell itself hardly any.

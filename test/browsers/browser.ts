@@ -7,8 +7,8 @@ import {
   browserTools,
   type StartedBrowser,
   startBrowser,
-} from '../../dev/browser.ts';
-import { waitFor } from '../../dev/wait.ts';
+} from '../harness/browser.ts';
+import { waitFor } from '../harness/wait.ts';
 import { needTool } from '../support/need-tool.ts';
 import { modes } from '../support/site.ts';
 

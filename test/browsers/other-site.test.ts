@@ -1,13 +1,13 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
 import { client } from '../clients/client.ts';
 import { testFolder } from '../clients/folder.ts';
 import { fragments, makePlaylist, SECONDS } from '../clients/hls.ts';
 import { waitForLines } from '../clients/site-log.ts';
 import { fencedBlocks } from '../docs/blocks.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { mount } from '../support/postern.ts';
 import { gateSnippet, startSite } from '../support/site.ts';

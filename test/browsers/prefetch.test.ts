@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { BrowserName } from '../../dev/browser.ts';
 import { waitForLines } from '../clients/site-log.ts';
 import { stateOf, usedOnceFrom } from '../clients/state.ts';
+import type { BrowserName } from '../harness/browser.ts';
 import { startSite } from '../support/site.ts';
 import { cases, openBrowser } from './browser.ts';
 import { link, pageOf, pagesLocation } from './pages.ts';

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startService } from '../../dev/service.ts';
+import { startService } from '../harness/service.ts';
 import { CONFIG, configFile } from '../support/reloading.ts';
 import { postern } from './postern.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { postern } from './postern.ts';
 
 /** A module that `--import` takes, given as text. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { projectRoot } from '../../dev/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 
 /** The built command line, as package.json's `bin` names it. */
 export const program = join(projectRoot, 'dist', 'cli', 'postern.js');

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { type Command, ExitedEarly, launch } from '../../dev/process.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { type Command, ExitedEarly, launch } from '../harness/process.ts';
 import { program } from './postern.ts';
 
 async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {

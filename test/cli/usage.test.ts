@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { postern, program } from './postern.ts';
 
 const run = (line: string) => postern(line.split(' ').filter(Boolean), projectRoot);

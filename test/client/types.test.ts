@@ -15,11 +15,11 @@ import type {
   TokenState,
 } from '../../client/client.ts';
 import type { SignRequest } from '../../client/sign.ts';
-import { clientTypes } from '../../dev/client-types.ts';
-import type { DenyCode } from '../../service/domain/decision.ts';
-import type { RefusalCode } from '../../service/domain/errors.ts';
-import { GRANT_FIELDS } from '../../service/domain/grant-fields.ts';
+import { clientTypes } from '../../dev/build/client-types.ts';
+import type { DenyCode } from '../../service/decide/decision.ts';
 import type { ProblemCode } from '../../service/problem.ts';
+import { GRANT_FIELDS } from '../../service/token/grant-fields.ts';
+import type { RefusalCode } from '../../service/token/refused.ts';
 
 // tsc checks the types: `npm run typecheck`.
 

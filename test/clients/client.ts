@@ -1,7 +1,7 @@
 import { onTestFinished, type TestContext } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { type Exit, launch, type Running } from '../../dev/process.ts';
-import type { ToolName } from '../../dev/tools.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { type Exit, launch, type Running } from '../harness/process.ts';
+import type { ToolName } from '../harness/tools.ts';
 import { needTool } from '../support/need-tool.ts';
 
 export interface Ended extends Exit {

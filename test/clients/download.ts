@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { expect, type TestContext } from 'vitest';
-import type { Exit, Running } from '../../dev/process.ts';
+import type { Exit, Running } from '../harness/process.ts';
 import { client, type Ended } from './client.ts';
 
 export interface Download {

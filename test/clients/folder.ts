@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
+import { temporaryFolder } from '../harness/paths.ts';
 
 /** A folder for what the clients of this test save. */
 export async function testFolder(): Promise<string> {

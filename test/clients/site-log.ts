@@ -1,4 +1,4 @@
-import { waitFor } from '../../dev/wait.ts';
+import { waitFor } from '../harness/wait.ts';
 import type { Site } from '../support/site.ts';
 
 /** A line of the log in the snippets' own format. */

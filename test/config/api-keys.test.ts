@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { findClient } from '../../service/domain/client.ts';
+import { findClient } from '../../service/token/client.ts';
 import { fileIssues, issuesOf, load, loadFile, missing, unattendedIssues } from './load.ts';
 
 const SECRET = 'a-s3cret:of=16&';

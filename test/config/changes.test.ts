@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { SETTINGS } from '../../service/config/settings.ts';
-import { changesBetween } from '../../service/reload.ts';
+import { changesBetween } from '../../service/process/reload.ts';
 import { load, loadFile } from './load.ts';
 
 const BEFORE = load({

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
-import { EVENT_TYPES } from '../../service/domain/event.ts';
-import { changesBetween } from '../../service/reload.ts';
+import { changesBetween } from '../../service/process/reload.ts';
+import { EVENT_TYPES } from '../../service/webhooks/event.ts';
 import { errorOf, MOUNTS } from './load.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 'a').toString('base64')}`;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { changesBetween } from '../../service/reload.ts';
+import { changesBetween } from '../../service/process/reload.ts';
 import { errorOf, MOUNTS } from './load.ts';
 
 const load = (env: Record<string, string>) =>

@@ -6,9 +6,9 @@ import {
   type LineResult,
   MAX_LINE_BYTES,
   MAX_PENDING,
-} from '../../service/delivery/collect.ts';
-import type { Counted } from '../../service/domain/delivery.ts';
-import { StoreUnavailable } from '../../service/domain/store.ts';
+} from '../../service/sent/collect.ts';
+import type { Counted } from '../../service/token/sent.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
 
 const id = (n: number) => String(n).padStart(22, '0');
 const line = (n: number, rest = '200 5 5 -') => Buffer.from(`<190>x: ${id(n)} ${rest}`);

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { createDeliver } from '../../service/delivery/collect.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
+import { createDeliver } from '../../service/sent/collect.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { recorder } from '../events/recorded.ts';
 import { sent } from '../store/contract-delivered.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_LINE_BYTES, parseLine } from '../../service/delivery/collect.ts';
+import { MAX_LINE_BYTES, parseLine } from '../../service/sent/collect.ts';
 
 const ID = 'abcdefghijklmnopqrst_-';
 const HEAD = '<190>Nov 26 12:00:00 nginx: ';

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { privateApt } from '../../dev/debian/apt.ts';
-import { canFetch } from '../../dev/debian/packages.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
+import { privateApt } from '../harness/debian/apt.ts';
+import { canFetch } from '../harness/debian/packages.ts';
+import { temporaryFolder } from '../harness/paths.ts';
 
 // A real apt-get, with a repository of two packages on disk: a module, and what it depends on.
 

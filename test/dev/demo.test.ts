@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { findOnPath } from '../../dev/find-on-path.ts';
-import { projectRoot } from '../../dev/paths.ts';
-import { ask, startRedis } from '../../dev/redis.ts';
-import { tryRun } from '../../dev/run.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { findOnPath } from '../harness/find-on-path.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { ask, startRedis } from '../harness/redis.ts';
+import { tryRun } from '../harness/run.ts';
+import { waitFor } from '../harness/wait.ts';
 
-const demo = join(projectRoot, 'dist', 'dev', 'demo.js');
+const demo = join(projectRoot, 'dist', 'dev', 'demo', 'demo.js');
 const built = existsSync(demo);
 
 interface Demo {

@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { ensureTools, type ToolName } from '../../dev/tools.ts';
+import { ensureTools, type ToolName } from '../harness/tools.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { projectRoot } from '../../dev/paths.ts';
-import { tryRun } from '../../dev/run.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
 
-const script = join(projectRoot, 'dist', 'dev', 'matrix.js');
+const script = join(projectRoot, 'dist', 'test', 'harness', 'matrix.js');
 const read = (name: string) => readFile(join(projectRoot, name), 'utf8');
 
 test('matrix: an unknown row is an error that names the rows', async () => {

@@ -3,7 +3,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import { startNginx, testNginx } from '../../dev/nginx.ts';
+import { startNginx, testNginx } from '../harness/nginx.ts';
 import { isGone } from './is-gone.ts';
 
 const answering =

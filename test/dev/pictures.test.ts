@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
-import { demoPicture } from '../../dev/pictures/demo.ts';
-import { doctorPicture } from '../../dev/pictures/doctor.ts';
-import { terminal, wrap } from '../../dev/pictures/terminal.ts';
+import { demoPicture } from '../../dev/build/pictures/demo.ts';
+import { doctorPicture } from '../../dev/build/pictures/doctor.ts';
+import { terminal, wrap } from '../../dev/build/pictures/terminal.ts';
+import { projectRoot } from '../harness/paths.ts';
 
 const read = (...path: string[]) => readFileSync(join(projectRoot, ...path), 'utf8');
 const built = existsSync(join(projectRoot, 'dist', 'cli', 'postern.js'));

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { freePorts, onFreePorts } from '../../dev/ports.ts';
+import { freePorts, onFreePorts } from '../harness/ports.ts';
 
 test('freePorts: distinct, free, and below the range of outgoing connections', async () => {
   const ports = await freePorts(50);

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { ExitedEarly, launch } from '../../dev/process.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { ExitedEarly, launch } from '../harness/process.ts';
+import { waitFor } from '../harness/wait.ts';
 import { isGone } from './is-gone.ts';
 
 const shell = (script: string, folder?: string) =>
@@ -63,7 +63,7 @@ test('launch: child processes and the folder are removed with the program', asyn
 });
 
 // Needs a separate process that ends: the built one.
-const built = join(projectRoot, 'dist', 'dev', 'process.js');
+const built = join(projectRoot, 'dist', 'test', 'harness', 'process.js');
 
 test.runIf(existsSync(built))(
   'launch: a killed parent leaves neither processes nor folders',

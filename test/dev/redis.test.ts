@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { ask, startRedis } from '../../dev/redis.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { ask, startRedis } from '../harness/redis.ts';
 import { isGone } from './is-gone.ts';
 
 const pong = '+PONG\r\n';

@@ -1,10 +1,10 @@
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { canFetch } from '../../dev/debian/packages.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { tryRun } from '../../dev/run.ts';
-import { ensureTools, findTool, howToInstall } from '../../dev/tools.ts';
+import { canFetch } from '../harness/debian/packages.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
+import { ensureTools, findTool, howToInstall } from '../harness/tools.ts';
 import { needTool } from '../support/need-tool.ts';
 
 test('findTool: PATH comes first', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from '../../dev/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 
 /** The fenced blocks of a Markdown text, in order. */
 export interface Block {

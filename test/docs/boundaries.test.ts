@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 
 interface Boundary {
   /** A part of the project. For a file, the longest entry that its path starts with applies. */
@@ -15,62 +15,77 @@ interface Boundary {
   readonly why: string;
 }
 
-const DOMAIN = 'service/domain/';
-const STORE_URL = 'service/store-url.ts';
+const SITE = 'service/site/';
+const TOKEN = 'service/token/';
+const DECIDE = 'service/decide/';
+const EVENT = 'service/webhooks/event.ts';
+const STORE_URL = 'service/store/connection/url.ts';
 const SHARED = ['service/problem.ts', 'service/schema.ts'];
 const COALESCE = 'service/coalesce.ts';
 const PAGES = 'service/pages/';
 
-/** Data flows one way: cli → main → gate | api → domain ← store | jwt. */
+/** Imports go one way: cli → main → gate | api → decide → token → site; store | jwt → token. */
 const boundaries: readonly Boundary[] = [
   {
-    part: DOMAIN,
+    part: SITE,
     imports: [],
     // Of node:net only isIP.
-    packages: ['node:crypto', 'node:net'],
+    packages: ['node:net'],
+    why: 'Paths, mounts and addresses depend on no token.',
+  },
+  {
+    part: TOKEN,
+    imports: [SITE],
+    packages: ['node:crypto'],
+    why: 'A token depends on no framework, store or clock.',
+  },
+  {
+    part: DECIDE,
+    imports: [SITE, TOKEN],
+    packages: ['node:crypto'],
     why: 'A decision depends on no framework, store or clock.',
   },
   {
     part: 'service/store/',
-    imports: [DOMAIN, STORE_URL],
+    imports: [SITE, TOKEN, EVENT],
     packages: ['ioredis', 'pino', 'node:'],
     why: 'The store keeps grants. It uses neither HTTP nor the configuration.',
   },
   {
     part: 'service/jwt/',
-    imports: [DOMAIN, ...SHARED],
+    imports: [SITE, TOKEN, ...SHARED],
     packages: ['jose', 'zod', 'node:'],
-    why: 'JWTs are verified and signed for the domain, without HTTP and without the store.',
+    why: 'JWTs are verified and signed without HTTP and without the store.',
   },
   {
-    part: 'service/storage/',
-    imports: [DOMAIN],
+    part: 'service/s3/',
+    imports: [SITE],
     packages: ['node:crypto'],
-    why: 'A signature depends only on the request and the time. The domain gets the function as an argument.',
+    why: 'A signature depends only on the request and the time. A mount gets the function as an argument.',
   },
   {
-    part: 'service/events/',
-    imports: [DOMAIN, COALESCE],
+    part: 'service/webhooks/',
+    imports: [SITE, TOKEN, COALESCE],
     packages: ['pino', 'node:'],
     why: 'Events get their store and their metrics as arguments.',
   },
   {
     part: 'service/metrics/',
-    imports: [DOMAIN],
+    imports: [TOKEN, DECIDE],
     packages: ['prom-client', 'node:'],
-    why: 'Only metrics have labels. They wrap functions of the domain to measure them.',
+    why: 'Only metrics have labels. They wrap other functions to measure them.',
   },
   {
     part: 'service/config/',
-    imports: [DOMAIN, STORE_URL, PAGES],
+    imports: [SITE, TOKEN, DECIDE, EVENT, STORE_URL, PAGES],
     packages: ['yaml', 'zod', 'node:'],
     why: 'The configuration is only read and checked. It starts no server and no connection.',
   },
   {
     part: 'service/gate/',
-    imports: [DOMAIN, ...SHARED, PAGES, 'service/metrics/'],
+    imports: [SITE, TOKEN, DECIDE, EVENT, ...SHARED, PAGES, 'service/metrics/'],
     packages: ['pino', 'content-disposition', 'node:'],
-    why: 'The gate gets the domain as an argument. It imports neither a store nor the API.',
+    why: 'The gate gets the decision as an argument. It imports neither a store nor the API.',
   },
   {
     part: PAGES,
@@ -80,13 +95,13 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/api/',
-    imports: [DOMAIN, ...SHARED, COALESCE],
+    imports: [SITE, TOKEN, EVENT, ...SHARED, COALESCE],
     packages: ['hono', 'zod', 'pino', 'node:'],
-    why: 'The API gets the domain as an argument. It imports neither a store nor the gate.',
+    why: 'The API gets its functions as arguments. It imports neither a store nor the gate.',
   },
   {
-    part: 'service/delivery/',
-    imports: [DOMAIN, COALESCE],
+    part: 'service/sent/',
+    imports: [SITE, TOKEN, EVENT, COALESCE],
     packages: ['pino'],
     why: 'Lines of nginx are collected without sockets. They change counters, not decisions.',
   },
@@ -104,7 +119,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'service/schema.ts',
-    imports: [DOMAIN],
+    imports: [TOKEN],
     packages: ['zod'],
     why: 'The schemas of the grant fields, for requests and claims.',
   },
@@ -112,20 +127,22 @@ const boundaries: readonly Boundary[] = [
     part: 'service/',
     imports: ['service/'],
     packages: ['pino', '@hono/node-server', 'node:'],
-    why: 'main.ts connects the parts. The service runs without cli/, dev/ and test/.',
+    why: 'main.ts connects the parts. The service runs without cli/, doctor/, dev/ and test/.',
   },
   {
     part: 'cli/',
     imports: [
-      'client/',
-      'service/config/',
-      DOMAIN,
-      'service/jwt/',
-      'service/storage/',
+      ...['client/', 'doctor/', 'service/config/', SITE, TOKEN, 'service/jwt/', 'service/s3/'],
       'service/main.ts',
     ],
     packages: ['commander', 'jose', 'node:'],
     why: 'A command reads the configuration, works on files, asks the API or starts main.ts.',
+  },
+  {
+    part: 'doctor/',
+    imports: ['cli/', 'service/config/', SITE, TOKEN, 'service/s3/'],
+    packages: ['commander', 'node:'],
+    why: 'The doctor reads files and sends requests. It starts no service.',
   },
   {
     part: 'client/',
@@ -135,7 +152,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'client/types.ts',
-    imports: ['service/domain/grant-fields.ts', 'service/api/schema.ts'],
+    imports: ['service/token/grant-fields.ts', 'service/api/schema.ts'],
     packages: [],
     why: 'It has only types, which the published package contains as text.',
   },
@@ -147,17 +164,23 @@ const boundaries: readonly Boundary[] = [
     why: 'The middleware uses the types of Hono.',
   },
   {
+    part: 'test/harness/',
+    imports: ['cli/package.ts'],
+    packages: ['node:', 'puppeteer-core'],
+    why: 'Tests, the benchmark and the demo import the harness. It imports no test.',
+  },
+  {
     part: 'dev/',
-    imports: ['service/', 'cli/'],
+    imports: ['service/', 'cli/', 'test/harness/'],
     packages: [
       ...['node:', 'hono', '@hono/node-server', 'puppeteer-core', 'yaml', 'commander'],
       ...['rolldown', 'zod'],
     ],
-    why: 'dev/ builds, and starts servers. Tests import it, it imports no test.',
+    why: 'dev/ builds the packages and has the demo. It imports no test.',
   },
   {
     part: 'bench/',
-    imports: ['service/', 'cli/', 'dev/'],
+    imports: ['service/', 'cli/', 'test/harness/'],
     packages: ['node:', 'express', 'echarts', 'redis'],
     why: 'The benchmark compares the built service with others.',
   },
@@ -209,7 +232,7 @@ describe('boundaries: a file imports only what its part of the project may use',
     .split('\n')
     .filter((file) => boundaries.some(({ part }) => file.startsWith(part)));
 
-  test('each import of service/, cli/, client/, dev/ and bench/ is allowed', () => {
+  test('each import between the parts of the project is allowed', () => {
     const found = files.flatMap((file) =>
       importsOf(file, readFileSync(join(projectRoot, file), 'utf8')),
     );
@@ -218,19 +241,25 @@ describe('boundaries: a file imports only what its part of the project may use',
   });
 
   test.each([
-    ['service/domain/a.ts', "import 'node:fs'", 'depends on no framework'],
-    ['service/domain/a.ts', "import type {} from 'pino'", 'depends on no framework'],
-    ['service/domain/a.ts', "import '../store/memory.ts'", 'depends on no framework'],
+    ['service/decide/a.ts', "import 'node:fs'", 'depends on no framework'],
+    ['service/token/a.ts', "import type {} from 'pino'", 'depends on no framework'],
+    ['service/decide/a.ts', "import '../store/memory.ts'", 'depends on no framework'],
+    ['service/token/a.ts', "import '../decide/scope.ts'", 'depends on no framework'],
+    ['service/site/a.ts', "import '../token/token.ts'", 'depend on no token'],
     ['service/store/a.ts', "import '../problem.ts'", 'neither HTTP nor the configuration'],
-    ['service/gate/gate.ts', "await import('../store/store.ts')", 'neither a store'],
+    ['service/gate/gate.ts', "await import('../store/open.ts')", 'neither a store'],
     ['service/gate/a.ts', "import '../api/http.ts'", 'nor the API'],
     ['service/api/a.ts', "import { x } from '../config/config.ts'", 'neither a store'],
     ['service/api/a.ts', "import 'ioredis'", 'neither a store'],
     ['service/jwt/a.ts', "import '../api/http.ts'", 'without HTTP'],
-    ['service/events/a.ts', "import '../store/redis.ts'", 'get their store'],
-    ['service/listen.ts', "import '../dev/ports.ts'", 'runs without cli/, dev/ and test/'],
-    ['service/main.ts', "import '../cli/program.ts'", 'runs without cli/, dev/ and test/'],
-    ['cli/a.ts', "import '../service/store/store.ts'", 'reads the configuration'],
+    ['service/webhooks/a.ts', "import '../store/open.ts'", 'get their store'],
+    [
+      'service/process/listen.ts',
+      "import '../../test/harness/ports.ts'",
+      'runs without cli/, doctor/',
+    ],
+    ['service/main.ts', "import '../cli/program.ts'", 'runs without cli/, doctor/'],
+    ['cli/a.ts', "import '../service/store/open.ts'", 'reads the configuration'],
     ['client/a.ts', "import 'node:http'", 'runs everywhere'],
     ['client/a.ts', "import type { A } from '../service/problem.ts'", 'without the service'],
     ['dev/a.ts', "import 'vitest'", 'imports no test'],

@@ -1,10 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { diagnoseText } from '../../cli/doctor/config/doctor.ts';
-import { completeConfig, nginxArgs, nginxFolder } from '../../dev/nginx-conf.ts';
-import { tryRun } from '../../dev/run.ts';
-import { findTool } from '../../dev/tools.ts';
+import { diagnoseText } from '../../doctor/config/doctor.ts';
+import { completeConfig, nginxArgs, nginxFolder } from '../harness/nginx-conf.ts';
+import { tryRun } from '../harness/run.ts';
+import { findTool } from '../harness/tools.ts';
 
 const LOG = 'access_log /var/log/nginx/access.log postern;';
 const UPSTREAM = `upstream postern {

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
-import { startNginx } from '../../dev/nginx.ts';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
-import { startRedis } from '../../dev/redis.ts';
 import { loadConfig } from '../../service/config/config.ts';
 import { ConfigError } from '../../service/config/errors.ts';
+import { startNginx } from '../harness/nginx.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
+import { startRedis } from '../harness/redis.ts';
 import { needRoot } from '../support/need-root.ts';
 import {
   build,

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { projectRoot } from '../../dev/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { plain } from './plain.ts';
 
 /** One instruction: its lines joined, without comments. */

@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
 import {
   API_VARIABLES,
   CONFIG_VARIABLE,
   SETTINGS,
   variableOf,
 } from '../../service/config/settings.ts';
-import { GRANT_FIELDS } from '../../service/domain/grant-fields.ts';
+import { GRANT_FIELDS } from '../../service/token/grant-fields.ts';
+import { projectRoot } from '../harness/paths.ts';
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
 const within = (folder: string, ending: string) =>
@@ -211,7 +211,7 @@ describe('codes and endpoints', () => {
   );
 
   test('docs/getting-started.md lists the codes of the gate, and no others', () => {
-    const decided = read('service/domain/decision.ts').match(/(?<=^ {2}\| ')[a-z_]+(?=';?$)/gm);
+    const decided = read('service/decide/decision.ts').match(/(?<=^ {2}\| ')[a-z_]+(?=';?$)/gm);
     const listed = read('docs/getting-started.md').match(/(?<=^\| `)[a-z_]+(?=` \| \d{3})/gm);
     expect(listed?.length).toBeGreaterThan(3);
     expect(listed).toEqual(decided);

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { projectRoot } from '../../dev/paths.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { metricsOf } from '../support/samples.ts';
 
 interface Dashboard {

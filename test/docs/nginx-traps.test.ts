@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { RULES } from '../../cli/doctor/config/doctor.ts';
-import { CHECKS } from '../../cli/doctor/site/doctor.ts';
-import { projectRoot } from '../../dev/paths.ts';
+import { RULES } from '../../doctor/config/doctor.ts';
+import { CHECKS } from '../../doctor/site/doctor.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';
 

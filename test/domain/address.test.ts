@@ -1,7 +1,7 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressRangeError, isWithin, networkOf } from '../../service/domain/address.ts';
+import { addressRangeError, isWithin, networkOf } from '../../service/site/address.ts';
 
 const octet = fc.integer({ min: 0, max: 255 });
 const v4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join('.'));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { TooLate } from '../../service/domain/deadline.ts';
-import { KeysUnavailable, StoreUnavailable } from '../../service/domain/store.ts';
-import { newToken, tokenId } from '../../service/domain/token.ts';
+import { TooLate } from '../../service/decide/deadline.ts';
+import { KeysUnavailable, StoreUnavailable } from '../../service/token/store.ts';
+import { newToken, tokenId } from '../../service/token/token.ts';
 import { createDecider, JWT } from './decider.ts';
 
 function failing(error: Error) {

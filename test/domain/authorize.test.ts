@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newToken } from '../../service/domain/token.ts';
+import { newToken } from '../../service/token/token.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { createDecider } from './decider.ts';
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_PIN_ATTEMPTS, MIN_LEFT_MS } from '../../service/domain/confirm.ts';
-import { type Deadline, TooLate } from '../../service/domain/deadline.ts';
-import type { Confirmation, Decision } from '../../service/domain/decision.ts';
-import type { Issued } from '../../service/domain/issue.ts';
-import type { Store } from '../../service/domain/store.ts';
+import { MIN_LEFT_MS } from '../../service/decide/confirm.ts';
+import { type Deadline, TooLate } from '../../service/decide/deadline.ts';
+import type { Confirmation, Decision } from '../../service/decide/decision.ts';
+import type { Issued } from '../../service/token/issue.ts';
+import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
+import type { Store } from '../../service/token/store.ts';
 import { createDecider, refusal } from './decider.ts';
 
 const path = '/download/a b.pdf';

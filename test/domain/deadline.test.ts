@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createDeadlines, TooLate } from '../../service/domain/deadline.ts';
+import { createDeadlines, TooLate } from '../../service/decide/deadline.ts';
 
 test('deadline: each decision gets its whole time, and ends in the order in which it began', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

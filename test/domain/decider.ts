@@ -1,15 +1,15 @@
-import { createAuthorize } from '../../service/domain/authorize.ts';
-import type { Client } from '../../service/domain/client.ts';
-import type { Deadline } from '../../service/domain/deadline.ts';
-import type { GateRequest } from '../../service/domain/decision.ts';
-import { Refused } from '../../service/domain/errors.ts';
-import type { GrantRequest } from '../../service/domain/grant-fields.ts';
-import { createIssue, type Issued } from '../../service/domain/issue.ts';
-import { createLookUp, type Verify } from '../../service/domain/look-up.ts';
-import { createMounts, type Mount } from '../../service/domain/mount.ts';
-import type { Store } from '../../service/domain/store.ts';
-import { JWT_TYPE } from '../../service/domain/token.ts';
+import { createAuthorize } from '../../service/decide/authorize.ts';
+import type { Deadline } from '../../service/decide/deadline.ts';
+import type { GateRequest } from '../../service/decide/decision.ts';
+import { createMounts, type Mount } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import type { Client } from '../../service/token/client.ts';
+import type { GrantRequest } from '../../service/token/grant-fields.ts';
+import { createIssue, type Issued } from '../../service/token/issue.ts';
+import { createLookUp, type Verify } from '../../service/token/look-up.ts';
+import { Refused } from '../../service/token/refused.ts';
+import type { Store } from '../../service/token/store.ts';
+import { JWT_TYPE } from '../../service/token/token.ts';
 import { mount } from '../support/postern.ts';
 
 export const client: Client = { id: 'test', targets: [], maxExpiresIn: 3600, maxResumeFor: 86_400 };

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { GrantField } from '../../service/domain/grant-fields.ts';
+import type { GrantField } from '../../service/token/grant-fields.ts';
 
 // One declaration more, and nothing else: the rest of the program is loaded with it.
 const label: GrantField = {
@@ -13,7 +13,7 @@ const label: GrantField = {
 
 beforeEach(async () => {
   vi.resetModules();
-  const { GRANT_FIELDS } = await import('../../service/domain/grant-fields.ts');
+  const { GRANT_FIELDS } = await import('../../service/token/grant-fields.ts');
   Object.assign(GRANT_FIELDS, { label });
 });
 afterEach(() => vi.resetModules());
@@ -43,7 +43,7 @@ test('a field that is declared once is accepted, checked, returned and described
 });
 
 test('a field that is declared once is stored in the record', async () => {
-  const { encodeRecord, decodeRecord } = await import('../../service/store/record.ts');
+  const { encodeRecord, decodeRecord } = await import('../../service/store/redis/record.ts');
   const times = { issuedAt: 1, expiresAt: 2 };
   const grant = { client: 'web', mount: '/a/', covers: '/a/b', ...times, label: 'report' };
   expect(decodeRecord(encodeRecord(grant))).toEqual(grant);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { coversPath } from '../../service/domain/grant.ts';
-import { createMounts } from '../../service/domain/mount.ts';
-import { pathError } from '../../service/domain/path.ts';
+import { createMounts } from '../../service/site/mount.ts';
+import { pathError } from '../../service/site/path.ts';
+import { coversPath } from '../../service/token/grant.ts';
 import { mount } from '../support/postern.ts';
 import { createDecider } from './decider.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { GrantRequest } from '../../service/domain/grant-fields.ts';
+import type { GrantRequest } from '../../service/token/grant-fields.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider, type DeciderOptions, refusal } from './decider.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isToken, tokenId } from '../../service/domain/token.ts';
+import { isToken, tokenId } from '../../service/token/token.ts';
 import { mount } from '../support/postern.ts';
 import { createDecider } from './decider.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_PATH_BYTES } from '../../service/domain/path.ts';
-import { tokenSegment } from '../../service/domain/token.ts';
+import { MAX_PATH_BYTES } from '../../service/site/path.ts';
+import { tokenSegment } from '../../service/token/token.ts';
 import { mount } from '../support/postern.ts';
 import { legalPath } from './arbitrary.ts';
 import { createDecider } from './decider.ts';

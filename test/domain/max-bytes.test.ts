@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Store } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import type { Store } from '../../service/token/store.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { createDecider } from './decider.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMounts, mountId } from '../../service/domain/mount.ts';
+import { createMounts, mountId } from '../../service/site/mount.ts';
 import { mount } from '../support/postern.ts';
 
 const mounts = createMounts([

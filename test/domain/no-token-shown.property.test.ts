@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { newToken } from '../../service/domain/token.ts';
-import { withoutTokens } from '../../service/domain/without-tokens.ts';
 import { logDecision } from '../../service/gate/report.ts';
+import { newToken } from '../../service/token/token.ts';
+import { withoutTokens } from '../../service/token/without-tokens.ts';
 import { keptLog } from '../api/ask-api.ts';
 import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
 import { mount } from '../support/postern.ts';

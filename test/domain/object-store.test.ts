@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { SignFile } from '../../service/domain/mount.ts';
-import { newToken, tokenId } from '../../service/domain/token.ts';
+import type { SignFile } from '../../service/site/mount.ts';
+import { newToken, tokenId } from '../../service/token/token.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider, refusal } from './decider.ts';
 

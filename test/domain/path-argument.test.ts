@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createMounts } from '../../service/domain/mount.ts';
-import { parseRequestUri } from '../../service/domain/request-uri.ts';
+import { parseRequestUri } from '../../service/decide/request-uri.ts';
+import { createMounts } from '../../service/site/mount.ts';
 import { mount } from '../support/postern.ts';
 
 const TOKEN = `ps_${'t'.repeat(32)}`;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeArgument, decodePath, encodePath } from '../../service/domain/path.ts';
+import { decodeArgument, decodePath, encodePath } from '../../service/site/path.ts';
 import { legalPath } from './arbitrary.ts';
 
 test.each([

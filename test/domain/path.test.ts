@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pathError, prefixError } from '../../service/domain/path.ts';
+import { pathError, prefixError } from '../../service/site/path.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 
 test.each([

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createQueue, Full, inPieces, nextTurn, type Place } from '../../service/domain/queue.ts';
+import { createQueue, Full, inPieces, nextTurn, type Place } from '../../service/token/queue.ts';
 
 /** Requests of two or three pieces, and the order of their pieces. */
 function createPieces(max = 100) {

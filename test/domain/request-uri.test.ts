@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createMounts } from '../../service/domain/mount.ts';
-import { parseRequestUri } from '../../service/domain/request-uri.ts';
-import { tokenSegment } from '../../service/domain/token.ts';
+import { parseRequestUri } from '../../service/decide/request-uri.ts';
+import { createMounts } from '../../service/site/mount.ts';
+import { tokenSegment } from '../../service/token/token.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { mount } from '../support/postern.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { identify } from '../../service/domain/requester.ts';
-import { digest } from '../../service/domain/token.ts';
+import { digest } from '../../service/token/token.ts';
+import { identify } from '../../service/token/uses.ts';
 
 /** Secrets that differ by their number. */
 const secrets = (count: number, first = 0) =>

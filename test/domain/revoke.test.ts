@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { LookUpResult } from '../../service/domain/look-up.ts';
-import { createRevoke } from '../../service/domain/revoke.ts';
-import { StoreUnavailable } from '../../service/domain/store.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import type { LookUpResult } from '../../service/token/look-up.ts';
+import { createRevoke } from '../../service/token/revoke.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
 import { apiKey, KEY } from '../support/postern.ts';
 
 const { client } = apiKey(KEY);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Client } from '../../service/domain/client.ts';
-import type { Grant } from '../../service/domain/grant.ts';
-import { createMounts } from '../../service/domain/mount.ts';
-import { createProlong } from '../../service/domain/revoke.ts';
-import { newToken, tokenId } from '../../service/domain/token.ts';
+import { createMounts } from '../../service/site/mount.ts';
+import type { Client } from '../../service/token/client.ts';
+import type { Grant } from '../../service/token/grant.ts';
+import { createProlong } from '../../service/token/revoke.ts';
+import { newToken, tokenId } from '../../service/token/token.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider, refusal } from './decider.ts';
 

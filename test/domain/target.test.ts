@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Client } from '../../service/domain/client.ts';
-import { RequestErrors } from '../../service/domain/errors.ts';
-import { createMounts, type Mount } from '../../service/domain/mount.ts';
-import { checkTarget } from '../../service/domain/target.ts';
+import { createMounts, type Mount } from '../../service/site/mount.ts';
+import type { Client } from '../../service/token/client.ts';
+import { RequestErrors } from '../../service/token/refused.ts';
+import { checkTarget } from '../../service/token/target.ts';
 import { mount } from '../support/postern.ts';
 import { client } from './decider.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isToken, isTokenId, newToken, tokenId } from '../../service/domain/token.ts';
+import { isToken, isTokenId, newToken, tokenId } from '../../service/token/token.ts';
 
 test('token: ps_ and 32 random characters of base64url', () => {
   const tokens = Array.from({ length: 200 }, newToken);

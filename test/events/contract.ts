@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
-import { type Event, type EventStore, MAX_EVENTS } from '../../service/domain/event.ts';
+import { type Event, type EventStore, MAX_EVENTS } from '../../service/webhooks/event.ts';
+import { waitFor } from '../harness/wait.ts';
 
 /** Servers that all tests of a contract share. */
 export interface StartedEvents {

@@ -1,16 +1,16 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { createMetrics } from '../../service/metrics/metrics.ts';
+import { createMemoryEvents } from '../../service/store/memory-events.ts';
 import {
   EVENT_TYPES,
   type Event,
   type EventStore,
   type Outcome,
   type TakenEvent,
-} from '../../service/domain/event.ts';
-import { delayAfter, MAX_ATTEMPTS } from '../../service/events/delivery.ts';
-import { createEvents, type EventSettings } from '../../service/events/events.ts';
-import { createMetrics } from '../../service/metrics/metrics.ts';
-import { createMemoryEvents } from '../../service/store/memory-events.ts';
+} from '../../service/webhooks/event.ts';
+import { delayAfter, MAX_ATTEMPTS } from '../../service/webhooks/retry.ts';
+import { createEvents, type EventSettings } from '../../service/webhooks/webhooks.ts';
 import { samplesOf } from '../support/samples.ts';
 import { SECRET, startReceiver } from './receiver.ts';
 

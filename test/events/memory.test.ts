@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { type EventStore, LEASE_MS } from '../../service/domain/event.ts';
 import { createMemoryEvents } from '../../service/store/memory-events.ts';
+import { type EventStore, LEASE_MS } from '../../service/webhooks/event.ts';
 import { event, eventContract } from './contract.ts';
 
 eventContract('memory', async () => {

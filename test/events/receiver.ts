@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import { onTestFinished } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
+import { waitFor } from '../harness/wait.ts';
 import { listening } from '../support/postern.ts';
 
 /** As `whsec_` has it, of 32 bytes. */

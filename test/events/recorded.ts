@@ -1,4 +1,4 @@
-import { type Emit, type EventType, eventBody } from '../../service/domain/event.ts';
+import { type Emit, type EventType, eventBody } from '../../service/webhooks/event.ts';
 import type { Data } from './receiver.ts';
 
 export interface Recorded {

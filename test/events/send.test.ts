@@ -8,7 +8,7 @@ import {
   isPublic,
   type Resolve,
   signatureHeaders,
-} from '../../service/events/send.ts';
+} from '../../service/webhooks/send.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from './receiver.ts';
 
 const bytesOf = (secret: string) => Buffer.from(secret.slice('whsec_'.length), 'base64');

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { smallFile } from '../../bench/files.ts';
 import { VARIANTS } from '../../bench/variants.ts';
 import { running } from '../../bench/workloads/running.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
+import { temporaryFolder } from '../harness/paths.ts';
 import { needTool } from '../support/need-tool.ts';
 
 // running() checks that the file is served with a token, and denied without one.

@@ -1,16 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { ask, type Redis, startRedis } from '../../dev/redis.ts';
-import { type ClusterOptions, startRedisCluster } from '../../dev/redis-cluster.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { createCollector, createDeliver } from '../../service/delivery/collect.ts';
-import type { Grant } from '../../service/domain/grant.ts';
-import { type Store, StoreUnavailable } from '../../service/domain/store.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
-import { SLOTS, slotOf } from '../../service/store/keys.ts';
-import { createRedisStore } from '../../service/store/redis.ts';
+import { createCollector, createDeliver } from '../../service/sent/collect.ts';
+import { SLOTS, slotOf } from '../../service/store/redis/key-names.ts';
+import { createRedisStore } from '../../service/store/redis/redis.ts';
+import type { Grant } from '../../service/token/grant.ts';
+import { type Store, StoreUnavailable } from '../../service/token/store.ts';
 import { recorder } from '../events/recorded.ts';
+import { ask, type Redis, startRedis } from '../harness/redis.ts';
+import { type ClusterOptions, startRedisCluster } from '../harness/redis-cluster.ts';
+import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { observerOf } from '../store/observer.ts';
 import { answers, tell } from '../store/open-redis.ts';
@@ -18,7 +18,7 @@ import { samplesOf } from '../support/samples.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
 
-/** Of the first master and the others, as dev/redis-cluster.ts gives them. */
+/** Of the first master and the others, as test/harness/redis-cluster.ts gives them. */
 const isOfFirst = (id: string) => slotOf(grantKey(id)) < Math.floor(SLOTS / 3);
 
 function openedAt(url: string, timeoutMs = 250) {

@@ -1,5 +1,5 @@
-import { startRedisCluster } from '../../dev/redis-cluster.ts';
-import { startRedisSentinel } from '../../dev/redis-sentinel.ts';
+import { startRedisCluster } from '../harness/redis-cluster.ts';
+import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { storeContract } from '../store/contract.ts';
 import { engines } from '../store/engines.ts';
 import { openedOn } from '../store/open-redis.ts';

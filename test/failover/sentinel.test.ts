@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { ask } from '../../dev/redis.ts';
-import { type SentinelOptions, startRedisSentinel } from '../../dev/redis-sentinel.ts';
-import { waitFor } from '../../dev/wait.ts';
-import type { StoreUnavailable } from '../../service/domain/store.ts';
-import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
+import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
+import type { StoreUnavailable } from '../../service/token/store.ts';
+import { ask } from '../harness/redis.ts';
+import { type SentinelOptions, startRedisSentinel } from '../harness/redis-sentinel.ts';
+import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { observerOf } from '../store/observer.ts';
 import { answers } from '../store/open-redis.ts';

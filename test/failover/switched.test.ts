@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { startSentinel } from '../../dev/redis-sentinel.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { createRedisStore } from '../../service/store/redis.ts';
+import { createRedisStore } from '../../service/store/redis/redis.ts';
+import { startRedis } from '../harness/redis.ts';
+import { startSentinel } from '../harness/redis-sentinel.ts';
+import { waitFor } from '../harness/wait.ts';
 import { startHoldingProxy } from '../store/holding-proxy.ts';
 import { answers, tell } from '../store/open-redis.ts';
 

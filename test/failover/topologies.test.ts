@@ -1,12 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { startRedis } from '../../dev/redis.ts';
-import { startRedisCluster } from '../../dev/redis-cluster.ts';
-import { startRedisSentinel } from '../../dev/redis-sentinel.ts';
-import { startService } from '../../dev/service.ts';
 import { docsBlock, settingsOf } from '../docs/blocks.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { startRedis } from '../harness/redis.ts';
+import { startRedisCluster } from '../harness/redis-cluster.ts';
+import { startRedisSentinel } from '../harness/redis-sentinel.ts';
+import { startService } from '../harness/service.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const PASSWORD = 'data-pa55word';

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { Unconfirmed } from '../../service/domain/store.ts';
-import { createRedisStore } from '../../service/store/redis.ts';
+import { createRedisStore } from '../../service/store/redis/redis.ts';
+import { Unconfirmed } from '../../service/token/store.ts';
+import { startRedis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { answers, tell } from '../store/open-redis.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newToken, tokenId } from '../../service/domain/token.ts';
+import { newToken, tokenId } from '../../service/token/token.ts';
 import { brokenStore } from '../api/broken-store.ts';
 import { issueToken, mount } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';

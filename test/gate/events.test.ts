@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { DenyCode } from '../../service/domain/decision.ts';
-import { newToken } from '../../service/domain/token.ts';
+import type { DenyCode } from '../../service/decide/decision.ts';
 import { createDecisionEvents } from '../../service/gate/report.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { newToken } from '../../service/token/token.ts';
 import { recorder } from '../events/recorded.ts';
 import { grantAt } from '../store/grants.ts';
 import { issueToken } from '../support/postern.ts';

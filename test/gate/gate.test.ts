@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { isToken } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { isToken } from '../../service/token/token.ts';
 import { brokenStore } from '../api/broken-store.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';

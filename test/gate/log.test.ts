@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { MAX_PIN_ATTEMPTS } from '../../service/domain/confirm.ts';
-import { StoreUnavailable } from '../../service/domain/store.ts';
-import { newToken } from '../../service/domain/token.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
+import { newToken } from '../../service/token/token.ts';
 import { keptLog } from '../api/ask-api.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { issueToken, KEY } from '../support/postern.ts';

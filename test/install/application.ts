@@ -1,10 +1,10 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { Tool } from '../../dev/find-on-path.ts';
-import { projectRoot } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
+import type { Tool } from '../harness/find-on-path.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
 
 export interface Application {
   /** The files of the application, by name: the recipe, and what it leaves to the reader. */

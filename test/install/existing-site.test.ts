@@ -3,13 +3,13 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { delimiter, dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
-import { findTool } from '../../dev/tools.ts';
-import { waitFor } from '../../dev/wait.ts';
 import { fencedBlocks } from '../docs/blocks.ts';
 import { plain } from '../docs/plain.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
+import { findTool } from '../harness/tools.ts';
+import { waitFor } from '../harness/wait.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { listening } from '../support/postern.ts';
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectRoot } from '../../dev/paths.ts';
-import { tryRun } from '../../dev/run.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
 
 export interface Manifest {
   readonly apiVersion: string;

@@ -1,10 +1,10 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type OpenapiTools, openapiTools } from '../../dev/openapi/tools.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
-import type { Ran } from '../../dev/run.ts';
-import { type ServiceProcess, startService } from '../../dev/service.ts';
+import { type OpenapiTools, openapiTools } from '../../dev/build/openapi/tools.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import type { Ran } from '../harness/run.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
 import { KEY } from '../support/postern.ts';
 
 let folder: string;

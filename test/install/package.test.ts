@@ -3,11 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startNginx } from '../../dev/nginx.ts';
-import { findNpmProgram, type NpmProgram } from '../../dev/npm-programs.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
+import { startNginx } from '../harness/nginx.ts';
+import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
 import { KEY } from '../support/postern.ts';
 import { type Packed, pack } from './packed.ts';
 

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { projectRoot } from '../../dev/paths.ts';
 import { plain } from '../docs/plain.ts';
+import { projectRoot } from '../harness/paths.ts';
 
 export interface Packed {
   readonly tarball: string;

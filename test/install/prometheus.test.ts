@@ -1,13 +1,13 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { freePorts, onFreePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
-import { tryRun } from '../../dev/run.ts';
-import { startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
 import { docsBlock } from '../docs/blocks.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { freePorts, onFreePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
+import { tryRun } from '../harness/run.ts';
+import { startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const RULES = join(projectRoot, 'deploy', 'prometheus', 'postern.rules.yaml');

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
-import { inOverlay, noOverlay } from '../../dev/debian/overlay.ts';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { tryRun } from '../../dev/run.ts';
+import { inOverlay, noOverlay } from '../harness/debian/overlay.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
 import { needRoot } from '../support/need-root.ts';
 import { needTool, without } from '../support/need-tool.ts';
 

@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { findNpmProgram, type NpmProgram } from '../../dev/npm-programs.ts';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
-import { type ServiceProcess, startService } from '../../dev/service.ts';
+import { findNpmProgram, type NpmProgram } from '../harness/npm-programs.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
 import { KEY } from '../support/postern.ts';
 import { pack } from './packed.ts';
 

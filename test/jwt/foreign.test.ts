@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { TrustedIssuer } from '../../service/domain/client.ts';
-import { jwtId } from '../../service/domain/token.ts';
 import { KeyFilesError } from '../../service/jwt/open.ts';
+import type { TrustedIssuer } from '../../service/token/client.ts';
+import { jwtId } from '../../service/token/token.ts';
 import { OTHER_KEY } from '../api/ask-api.ts';
 import { endpoint } from './endpoint.ts';
 import { foreigner, from, START, uri } from './foreigner.ts';

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, sign as signBytes } from 'node:crypto';
 import type { JWK } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
-import { newToken } from '../../service/domain/token.ts';
+import { newToken } from '../../service/token/token.ts';
 import { compact, hs256, partsOf } from './forge.ts';
 import { newJwk } from './keys.ts';
 import { signedGate } from './signed-gate.ts';

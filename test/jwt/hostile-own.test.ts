@@ -1,8 +1,8 @@
 import type { JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createMounts } from '../../service/domain/mount.ts';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { openJwt } from '../../service/jwt/open.ts';
+import { createMounts } from '../../service/site/mount.ts';
 import { mount } from '../support/postern.ts';
 import { jwksText, newJwk } from './keys.ts';
 import { signedGate } from './signed-gate.ts';

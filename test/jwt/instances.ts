@@ -2,11 +2,11 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { startRedis } from '../../dev/redis.ts';
-import { type ServiceProcess, startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
 import { postern } from '../cli/postern.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { startRedis } from '../harness/redis.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { type IssuedToken, KEY } from '../support/postern.ts';
 
 export const FILE = '/download/a';

@@ -1,5 +1,5 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
-import type { TrustedIssuer } from '../../service/domain/client.ts';
+import type { TrustedIssuer } from '../../service/token/client.ts';
 import { newJwk, publicHalf } from './keys.ts';
 
 export const START = 1_800_000_000;

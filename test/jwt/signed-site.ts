@@ -1,8 +1,8 @@
-import type { TrustedIssuer } from '../../service/domain/client.ts';
-import type { Rejection } from '../../service/domain/look-up.ts';
-import { createMounts, type Mount } from '../../service/domain/mount.ts';
 import { openJwt } from '../../service/jwt/open.ts';
+import { createMounts, type Mount } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import type { TrustedIssuer } from '../../service/token/client.ts';
+import type { Rejection } from '../../service/token/look-up.ts';
 import { createAsked } from '../api/ask-api.ts';
 import { mount, type PosternOptions } from '../support/postern.ts';
 import { jwksText } from './keys.ts';

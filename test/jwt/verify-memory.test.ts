@@ -1,9 +1,9 @@
 import { SignJWT } from 'jose';
 import { expect, test } from 'vitest';
-import { createMounts } from '../../service/domain/mount.ts';
 import { OWN_AUDIENCE } from '../../service/jwt/claims.ts';
 import { createOwnKeys, type OwnKeys } from '../../service/jwt/keys.ts';
 import { createVerify } from '../../service/jwt/verify.ts';
+import { createMounts } from '../../service/site/mount.ts';
 import { mount } from '../support/postern.ts';
 import { jwksText } from './keys.ts';
 

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type Store, Unconfirmed } from '../../service/domain/store.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { type Store, Unconfirmed } from '../../service/token/store.ts';
 import { brokenStore } from '../api/broken-store.ts';
 import { storeContract } from '../store/contract.ts';
 import { sent } from '../store/contract-delivered.ts';

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
+import { waitFor } from '../harness/wait.ts';
 import { samplesOf } from '../support/samples.ts';
 
 test('metrics: each scrape reads CPU time, memory and start time of the process', async () => {

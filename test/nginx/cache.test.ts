@@ -1,9 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { MAX_JWT_LENGTH } from '../../service/domain/token.ts';
+import { MAX_JWT_LENGTH } from '../../service/token/token.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { waitFor } from '../harness/wait.ts';
 import type { Headers, RawAnswer } from '../support/raw.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, type Site, type SiteOptions, startSite } from '../support/site.ts';

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../dev/redis.ts';
-import { MAX_PIN_ATTEMPTS } from '../../service/domain/confirm.ts';
+import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
+import { startRedis } from '../harness/redis.ts';
 import { openRedis } from '../store/open-redis.ts';
 import { createPostern, issueToken, listening } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';

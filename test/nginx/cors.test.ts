@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { StoreUnavailable } from '../../service/domain/store.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
 import type { RawAnswer } from '../support/raw.ts';
 import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';

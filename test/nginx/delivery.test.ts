@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
+import { waitFor } from '../harness/wait.ts';
 import { type ReportingSite, startReportingSite } from '../support/delivery.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { gateSnippet, modes } from '../support/site.ts';

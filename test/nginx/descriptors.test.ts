@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { servingWorkers } from '../../dev/nginx-log.ts';
+import { servingWorkers } from '../harness/nginx-log.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { type Site, startSite } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';

@@ -1,8 +1,8 @@
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { createRedisStore } from '../../service/store/redis.ts';
+import { createRedisStore } from '../../service/store/redis/redis.ts';
+import { type Redis, startRedis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
 import { listening } from '../support/postern.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 

@@ -2,12 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { startNginx } from '../../dev/nginx.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { startRedis } from '../../dev/redis.ts';
-import { type ServiceProcess, startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
 import { written } from '../cli/nginx/plan.ts';
+import { startNginx } from '../harness/nginx.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { startRedis } from '../harness/redis.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { KEY } from '../support/postern.ts';
 
 // The set-up of docs/instances.md: gates without an API, and one instance with an API that nginx does not ask.

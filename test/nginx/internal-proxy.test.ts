@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
+import { waitFor } from '../harness/wait.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';

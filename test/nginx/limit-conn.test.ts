@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
+import { waitFor } from '../harness/wait.ts';
 import { openRaw, type RawConnection, requestBytes } from '../support/raw.ts';
 import { gateSnippet, modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
+import { waitFor } from '../harness/wait.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
+import { waitFor } from '../harness/wait.ts';
 import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
 import { isNginxBefore } from '../support/nginx-version.ts';
 import { type Listening, listening } from '../support/postern.ts';

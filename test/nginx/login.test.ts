@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { StoreUnavailable } from '../../service/domain/store.ts';
-import { newToken } from '../../service/domain/token.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
+import { newToken } from '../../service/token/token.ts';
 import { mount } from '../support/postern.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';

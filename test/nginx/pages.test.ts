@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { StoreUnavailable } from '../../service/domain/store.ts';
 import { MAX_PAGES } from '../../service/pages/pages.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
 import { withPages } from '../support/pages.ts';
 import type { RawAnswer } from '../support/raw.ts';
 import { modes, type Site, startSite } from '../support/site.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
+import { type Redis, startRedis } from '../harness/redis.ts';
 import { openRedis } from '../store/open-redis.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 

@@ -2,10 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Nginx, startNginx } from '../../dev/nginx.ts';
-import { projectRoot } from '../../dev/paths.ts';
 import { createClientOf } from '../../service/jwt/clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
+import { type Nginx, startNginx } from '../harness/nginx.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { newJwk, publicHalf } from '../jwt/keys.ts';
 import {
   apiListener,

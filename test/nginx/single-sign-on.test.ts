@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
-import { startNginx } from '../../dev/nginx.ts';
 import { docsBlock } from '../docs/blocks.ts';
+import { startNginx } from '../harness/nginx.ts';
 import { listening } from '../support/postern.ts';
 
 // The recipe of docs/nginx-recipes.md, with a stub of oauth2-proxy.

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { testNginx } from '../../dev/nginx.ts';
-import { projectRoot } from '../../dev/paths.ts';
+import { testNginx } from '../harness/nginx.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, startSite } from '../support/site.ts';
 

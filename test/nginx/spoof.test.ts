@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
 import { requestHeaders, responseHeaders } from '../../service/gate/headers.ts';
+import { projectRoot } from '../harness/paths.ts';
 import type { Headers } from '../support/raw.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 

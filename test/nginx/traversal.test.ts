@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { pathError } from '../../service/domain/path.ts';
+import { pathError } from '../../service/site/path.ts';
 import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 import { BESIDE, bytes, CLASSES, LEGAL } from '../support/spellings.ts';
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startNginx } from '../../dev/nginx.ts';
+import { startNginx } from '../harness/nginx.ts';
 import { listening } from '../support/postern.ts';
 import { requestBytes, sendRaw } from '../support/raw.ts';
 import { gateSnippet, modes } from '../support/site.ts';

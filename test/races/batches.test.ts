@@ -3,10 +3,10 @@ import { Agent, type RequestOptions, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import { type ServiceProcess, startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { type Redis, startRedis } from '../harness/redis.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { jwksText } from '../jwt/keys.ts';
 import { KEY } from '../support/postern.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import type { ServiceProcess } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { type Redis, startRedis } from '../harness/redis.ts';
+import type { ServiceProcess } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { keysOf, tell } from '../store/open-redis.ts';
 import { startMonitor } from './monitor.ts';
 import { askApi, startInstance } from './site.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Redis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
+import type { Redis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
 import { tell } from '../store/open-redis.ts';
 
 /** A command that Redis ran, one of a script's as well: its name in lower case, and its arguments. */

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startNginx } from '../../dev/nginx.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { startNginx } from '../harness/nginx.ts';
+import { waitFor } from '../harness/wait.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { CONFIG, MOUNT, startReloadable, WEB } from '../support/reloading.ts';
 import { modes } from '../support/site.ts';

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { launch } from '../../dev/process.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { launch } from '../harness/process.ts';
+import { waitFor } from '../harness/wait.ts';
 import { endpoint } from '../jwt/endpoint.ts';
 import { foreigner } from '../jwt/foreigner.ts';
 import { publicHalf } from '../jwt/keys.ts';

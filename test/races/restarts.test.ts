@@ -1,12 +1,12 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startNginx } from '../../dev/nginx.ts';
-import { projectRoot, temporaryFolder } from '../../dev/paths.ts';
-import { freePorts } from '../../dev/ports.ts';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import { type ServiceProcess, startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { startNginx } from '../harness/nginx.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { type Redis, startRedis } from '../harness/redis.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { samplesOf } from '../support/samples.ts';

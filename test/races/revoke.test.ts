@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Redis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
+import type { Redis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
 import { tell } from '../store/open-redis.ts';
 import { modes } from '../support/site.ts';
 import {

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startNginx } from '../../dev/nginx.ts';
-import { type Redis, startRedis } from '../../dev/redis.ts';
-import { startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { startNginx } from '../harness/nginx.ts';
+import { type Redis, startRedis } from '../harness/redis.ts';
+import { startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { type IssuedToken, KEY } from '../support/postern.ts';
 import { gateSnippet, type SiteMode } from '../support/site.ts';
 

@@ -1,13 +1,13 @@
 import { AwsV4Signer } from 'aws4fetch';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MAX_SIGNATURE_REUSE } from '../../service/domain/mount.ts';
 import {
   type Credentials,
   createSign,
   type StorageLocation,
   storageUrl,
-} from '../../service/storage/sign.ts';
+} from '../../service/s3/sign.ts';
+import { MAX_SIGNATURE_REUSE } from '../../service/site/mount.ts';
 
 const LOCATION: StorageLocation = {
   endpoint: 'https://s3.eu-central-1.amazonaws.com',

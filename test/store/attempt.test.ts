@@ -1,5 +1,5 @@
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { createAttempt } from '../../service/store/attempt.ts';
+import { createAttempt } from '../../service/store/connection/attempt.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

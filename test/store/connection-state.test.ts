@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { StoreUnavailable } from '../../service/domain/store.ts';
-import { createState } from '../../service/store/connection.ts';
+import { createState } from '../../service/store/connection/connection.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
 
 function started() {
   const writes: Array<() => void> = [];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Grant } from '../../service/domain/grant.ts';
-import type { Entry, Selection } from '../../service/domain/store.ts';
+import type { Grant } from '../../service/token/grant.ts';
+import type { Entry, Selection } from '../../service/token/store.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 /** Two paths whose index is the same in Redis, and which therefore must be separated when it is read. */

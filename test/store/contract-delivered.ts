@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/domain/delivery.ts';
-import type { Grant } from '../../service/domain/grant.ts';
+import type { Grant } from '../../service/token/grant.ts';
+import { type ByteRange, type Delivery, MAX_RANGES } from '../../service/token/sent.ts';
 import { createAsked } from '../api/ask-api.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 

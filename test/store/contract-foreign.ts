@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
-import type { Grant } from '../../service/domain/grant.ts';
-import type { Requester } from '../../service/domain/requester.ts';
-import { digest } from '../../service/domain/token.ts';
+import type { Grant } from '../../service/token/grant.ts';
+import { digest } from '../../service/token/token.ts';
+import type { Requester } from '../../service/token/uses.ts';
+import { waitFor } from '../harness/wait.ts';
 import { sent } from './contract-delivered.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 

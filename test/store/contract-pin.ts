@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { MAX_PIN_ATTEMPTS as MAX } from '../../service/domain/confirm.ts';
-import { digest } from '../../service/domain/token.ts';
+import { MAX_PIN_ATTEMPTS as MAX } from '../../service/token/pin.ts';
+import { digest } from '../../service/token/token.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 /** The rules of a store for grants with a PIN. */

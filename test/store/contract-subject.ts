@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { nextTurn } from '../../service/domain/queue.ts';
-import type { Cursor, Entry } from '../../service/domain/store.ts';
+import { nextTurn } from '../../service/token/queue.ts';
+import type { Cursor, Entry } from '../../service/token/store.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 /** The rules of every store for the grants of a subject. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
-import type { Uses } from '../../service/domain/grant.ts';
-import { MAX_REQUESTERS } from '../../service/domain/grant-fields.ts';
-import type { Requester } from '../../service/domain/requester.ts';
-import { digest } from '../../service/domain/token.ts';
+import type { Uses } from '../../service/token/grant.ts';
+import { MAX_REQUESTERS } from '../../service/token/grant-fields.ts';
+import { digest } from '../../service/token/token.ts';
+import type { Requester } from '../../service/token/uses.ts';
+import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId, type Opened } from './grants.ts';
 
 /** A requester: its address, its cookies, and the cookie that it gets. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { waitFor } from '../../dev/wait.ts';
-import type { Grant } from '../../service/domain/grant.ts';
-import type { Store } from '../../service/domain/store.ts';
+import type { Grant } from '../../service/token/grant.ts';
+import type { Store } from '../../service/token/store.ts';
+import { waitFor } from '../harness/wait.ts';
 import { clientContract } from './contract-client.ts';
 import { deliveredContract } from './contract-delivered.ts';
 import { foreignContract } from './contract-foreign.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { StoreUnavailable } from '../../service/domain/store.ts';
-import { createAddDelivered } from '../../service/store/delivered.ts';
-import { createKeys, slotOf } from '../../service/store/keys.ts';
+import { createKeys, slotOf } from '../../service/store/redis/key-names.ts';
+import { createAddDelivered } from '../../service/store/redis/sent-bytes.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
 import { sent } from './contract-delivered.ts';
 import { newId } from './grants.ts';
 

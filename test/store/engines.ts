@@ -1,5 +1,5 @@
 import { inject } from 'vitest';
-import type { Engine } from '../../dev/redis.ts';
+import type { Engine } from '../harness/redis.ts';
 
 const ENGINES: ReadonlyArray<readonly [Engine, string]> = [
   ['redis', 'Redis'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { failureOf } from '../../service/store/failure.ts';
+import { failureOf } from '../../service/store/connection/failure.ts';
 
 const SECRET = 'pa55word';
 

@@ -1,6 +1,6 @@
-import type { Grant } from '../../service/domain/grant.ts';
-import type { Store } from '../../service/domain/store.ts';
-import { newToken, tokenId } from '../../service/domain/token.ts';
+import type { Grant } from '../../service/token/grant.ts';
+import type { Store } from '../../service/token/store.ts';
+import { newToken, tokenId } from '../../service/token/token.ts';
 
 export interface Opened {
   readonly store: Store;

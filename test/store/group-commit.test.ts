@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { grouped } from '../../service/store/replicas.ts';
+import { grouped } from '../../service/store/redis/replicas.ts';
 
 /** Until a run that may begin has begun. */
 async function settled(): Promise<void> {

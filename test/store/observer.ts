@@ -1,4 +1,4 @@
-import type { StoreObserver } from '../../service/store/connection.ts';
+import type { StoreObserver } from '../../service/store/connection/connection.ts';
 
 /** An observer with the functions that the test needs. */
 export function observerOf(more: Partial<StoreObserver> = {}): StoreObserver {

@@ -1,7 +1,7 @@
-import { ask, type Redis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
-import type { Store } from '../../service/domain/store.ts';
-import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis.ts';
+import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
+import type { Store } from '../../service/token/store.ts';
+import { ask, type Redis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
 import type { Opened } from './grants.ts';
 
 export interface OpenRedisOptions extends Partial<RedisStoreOptions> {

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { projectRoot } from '../../dev/paths.ts';
-import { type Grant, KEPT_FIELDS } from '../../service/domain/grant.ts';
-import { StoreUnavailable } from '../../service/domain/store.ts';
-import { decodeRecord, encodeRecord } from '../../service/store/record.ts';
+import { decodeRecord, encodeRecord } from '../../service/store/redis/record.ts';
+import { type Grant, KEPT_FIELDS } from '../../service/token/grant.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { grantAt } from './grants.ts';
 
 test('record: short, and with the version of its layout', () => {
@@ -81,7 +81,7 @@ test.each([
 });
 
 test('record: no two fields have the same key', async () => {
-  const own = await readFile(join(projectRoot, 'service/store/record.ts'), 'utf8');
+  const own = await readFile(join(projectRoot, 'service/store/redis/record.ts'), 'utf8');
   const fixed = [...own.matchAll(/^ {2}(\w)\??: /gm)].map(([, key]) => key);
   const keys = [...fixed, 'z', ...KEPT_FIELDS.map(({ record }) => record)];
   expect(fixed).toContain('P');

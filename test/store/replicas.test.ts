@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { type StoreUnavailable, Unconfirmed } from '../../service/domain/store.ts';
-import type { Connection } from '../../service/store/connection.ts';
-import { createReplicas } from '../../service/store/replicas.ts';
+import type { Connection } from '../../service/store/connection/connection.ts';
+import { createReplicas } from '../../service/store/redis/replicas.ts';
+import { type StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { observerOf } from './observer.ts';
 
 /** A master with a replica, and what its second connection was sent. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { slotOf } from '../../service/store/keys.ts';
+import { slotOf } from '../../service/store/redis/key-names.ts';
 
 // From the specification of Redis Cluster, and CLUSTER KEYSLOT.
 test.each([

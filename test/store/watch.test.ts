@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createWatch } from '../../service/store/connection.ts';
+import { createWatch } from '../../service/store/connection/connection.ts';
 import { observerOf } from './observer.ts';
 
 function watched() {

@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { pino } from 'pino';
-import { waitFor } from '../../dev/wait.ts';
-import { createCollector } from '../../service/delivery/collect.ts';
-import { listenUdp } from '../../service/listen.ts';
+import { listenUdp } from '../../service/process/listen.ts';
+import { createCollector } from '../../service/sent/collect.ts';
+import { waitFor } from '../harness/wait.ts';
 import { KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
 import { type Site, type SiteOptions, startSite } from './site.ts';

@@ -1,6 +1,6 @@
 import { inject, type TestContext } from 'vitest';
-import type { Tool } from '../../dev/find-on-path.ts';
-import { findTool, type ToolName } from '../../dev/tools.ts';
+import type { Tool } from '../harness/find-on-path.ts';
+import { findTool, type ToolName } from '../harness/tools.ts';
 
 /** Skips the test with the reason if the program is not available. In CI the test fails. */
 export async function needTool(

@@ -1,6 +1,6 @@
-import { isBefore, versionIn } from '../../cli/doctor/config/version.ts';
-import { tryRun } from '../../dev/run.ts';
-import { findTool } from '../../dev/tools.ts';
+import { isBefore, versionIn } from '../../doctor/config/version.ts';
+import { tryRun } from '../harness/run.ts';
+import { findTool } from '../harness/tools.ts';
 
 /** Whether the nginx of the tests is older. */
 export async function isNginxBefore(...numbers: number[]): Promise<boolean> {

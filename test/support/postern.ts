@@ -3,17 +3,17 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../service/app.ts';
-import { type ApiKey, type Client, hashSecret } from '../../service/domain/client.ts';
-import { type Emit, EVENT_TYPES } from '../../service/domain/event.ts';
-import type { Format } from '../../service/domain/issue.ts';
-import { createMounts, type Mount, mountId } from '../../service/domain/mount.ts';
-import type { Store } from '../../service/domain/store.ts';
 import type { CookieSettings } from '../../service/gate/headers.ts';
 import type { Jwt } from '../../service/jwt/open.ts';
-import { LIMITS } from '../../service/listen.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import type { PageSettings } from '../../service/pages/pages.ts';
+import { LIMITS } from '../../service/process/listen.ts';
+import { createMounts, type Mount, mountId } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
+import { type ApiKey, type Client, hashSecret } from '../../service/token/client.ts';
+import type { Format } from '../../service/token/issue.ts';
+import type { Store } from '../../service/token/store.ts';
+import { type Emit, EVENT_TYPES } from '../../service/webhooks/event.ts';
 
 export const KEY = 'a-key-for-the-tests-only';
 

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
 

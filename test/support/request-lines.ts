@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { newToken } from '../../service/domain/token.ts';
+import { newToken } from '../../service/token/token.ts';
 import type { IssuedToken } from './postern.ts';
 
 // Generated request lines, for differential tests: a server in front of the gate must

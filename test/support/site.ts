@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Nginx, startNginx } from '../../dev/nginx.ts';
-import { temporaryFolder } from '../../dev/paths.ts';
+import { type Nginx, startNginx } from '../harness/nginx.ts';
+import { temporaryFolder } from '../harness/paths.ts';
 import { writeFiles } from './files.ts';
 import {
   createPostern,

@@ -1,10 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { startService } from '../../dev/service.ts';
-import { waitFor } from '../../dev/wait.ts';
 import { SECRET } from '../events/receiver.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
 import { type IssuedToken, KEY } from '../support/postern.ts';
 import { samplesOf } from '../support/samples.ts';
 

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../dev/paths.ts';
-import { startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
 import { respondWith, startReceiver } from '../events/receiver.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { startRedis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
 import { type Instance, startInstance } from './instances.ts';
 
 /** A Redis that keeps each write before it answers. */

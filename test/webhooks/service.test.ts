@@ -1,10 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { freePorts } from '../../dev/ports.ts';
-import { startRedis } from '../../dev/redis.ts';
-import { waitFor } from '../../dev/wait.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from '../events/receiver.ts';
+import { freePorts } from '../harness/ports.ts';
+import { startRedis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
 import { keysOf } from '../store/open-redis.ts';
 import { KEY } from '../support/postern.ts';
 import { CONFIG, startReloadable } from '../support/reloading.ts';

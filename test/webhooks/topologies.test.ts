@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { ask } from '../../dev/redis.ts';
-import { type RedisCluster, startRedisCluster } from '../../dev/redis-cluster.ts';
-import { type RedisSentinel, startRedisSentinel } from '../../dev/redis-sentinel.ts';
-import { waitFor } from '../../dev/wait.ts';
-import { slotOf } from '../../service/store/keys.ts';
-import { createRedisEvents } from '../../service/store/redis-events.ts';
+import { createRedisEvents } from '../../service/store/redis/events.ts';
+import { slotOf } from '../../service/store/redis/key-names.ts';
 import { event, eventContract } from '../events/contract.ts';
+import { ask } from '../harness/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../harness/redis-cluster.ts';
+import { type RedisSentinel, startRedisSentinel } from '../harness/redis-sentinel.ts';
+import { waitFor } from '../harness/wait.ts';
 import { engines } from '../store/engines.ts';
 
 const open = (url: string, prefix = 'postern:') => createRedisEvents({ url, prefix });

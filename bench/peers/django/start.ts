@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
-import { launch } from '../../../dev/process.ts';
-import { findTool } from '../../../dev/tools.ts';
+import { projectRoot, temporaryFolder } from '../../../test/harness/paths.ts';
+import { launch } from '../../../test/harness/process.ts';
+import { findTool } from '../../../test/harness/tools.ts';
 import type { Variant } from '../../backend.ts';
 import { startApplication } from '../application.ts';
 

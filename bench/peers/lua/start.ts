@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { delimiter, join } from 'node:path';
-import { libraryPath } from '../../../dev/debian/library-path.ts';
-import { canFetch, fetchPackages, findUnpacked, unpackedAt } from '../../../dev/debian/packages.ts';
-import type { Tool } from '../../../dev/find-on-path.ts';
-import { projectRoot } from '../../../dev/paths.ts';
-import { ask, startRedis } from '../../../dev/redis.ts';
-import { findTool } from '../../../dev/tools.ts';
+import { libraryPath } from '../../../test/harness/debian/library-path.ts';
+import {
+  canFetch,
+  fetchPackages,
+  findUnpacked,
+  unpackedAt,
+} from '../../../test/harness/debian/packages.ts';
+import type { Tool } from '../../../test/harness/find-on-path.ts';
+import { projectRoot } from '../../../test/harness/paths.ts';
+import { ask, startRedis } from '../../../test/harness/redis.ts';
+import { findTool } from '../../../test/harness/tools.ts';
 import { EXPIRES_IN, NAME, type Variant } from '../../backend.ts';
 
 const PACKAGE = 'libnginx-mod-http-lua';

@@ -1,5 +1,5 @@
-import { type ServiceProcess, startService } from '../../../dev/service.ts';
-import { waitFor } from '../../../dev/wait.ts';
+import { type ServiceProcess, startService } from '../../../test/harness/service.ts';
+import { waitFor } from '../../../test/harness/wait.ts';
 import { type Backend, EXPIRES_IN, KEY, NAME, type Wanted } from '../../backend.ts';
 import { residentBytes } from '../../processes.ts';
 import { onGate } from './site.ts';

@@ -1,10 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
-import { startRedis } from '../../../dev/redis.ts';
-import { startRedisCluster } from '../../../dev/redis-cluster.ts';
-import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
-import { run } from '../../../dev/run.ts';
+import { projectRoot, temporaryFolder } from '../../../test/harness/paths.ts';
+import { startRedis } from '../../../test/harness/redis.ts';
+import { startRedisCluster } from '../../../test/harness/redis-cluster.ts';
+import { startRedisSentinel } from '../../../test/harness/redis-sentinel.ts';
+import { run } from '../../../test/harness/run.ts';
 import type { Backend, Variant, Wanted } from '../../backend.ts';
 import type { Group } from '../../processes.ts';
 import { PROTECTED } from './site.ts';

@@ -2,7 +2,7 @@ import { chmod, chown, readdir, readFile, rm, stat, symlink, writeFile } from 'n
 import { join } from 'node:path';
 import { type CryptoKey, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
 import { needRoot } from '../../support/need-root.ts';
 import { type Ended, postern } from '../postern.ts';
 

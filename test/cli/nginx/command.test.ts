@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { isRoot } from '../../support/need-root.ts';
 import { directives, parseNginx } from '../../support/nginx-tree.ts';
 import { type Ended, postern, program } from '../postern.ts';

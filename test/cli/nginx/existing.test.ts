@@ -1,10 +1,10 @@
 import { chmod, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findOnPath } from '../../../dev/find-on-path.ts';
-import { freePorts } from '../../../dev/ports.ts';
-import { tryRun } from '../../../dev/run.ts';
-import { findTool } from '../../../dev/tools.ts';
+import { findOnPath } from '../../harness/find-on-path.ts';
+import { freePorts } from '../../harness/ports.ts';
+import { tryRun } from '../../harness/run.ts';
+import { findTool } from '../../harness/tools.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { machine, notes, program, SITE, snapshot, WORDS } from './machine.ts';
 

@@ -1,8 +1,8 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { nginxFolder } from '../../../dev/nginx-conf.ts';
-import { findTool } from '../../../dev/tools.ts';
+import { nginxFolder } from '../../harness/nginx-conf.ts';
+import { findTool } from '../../harness/tools.ts';
 import { writeFiles } from '../../support/files.ts';
 import { type Ended, postern } from '../postern.ts';
 

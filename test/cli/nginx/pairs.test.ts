@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
-import { testNginx } from '../../../dev/nginx.ts';
+import { testNginx } from '../../harness/nginx.ts';
 import { mount } from '../../support/postern.ts';
 import { printed } from './plan.ts';
 

@@ -2,7 +2,7 @@ import { withErrors } from '../../../cli/config.ts';
 import { renderFiles } from '../../../cli/nginx/files.ts';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { planOf } from '../../../cli/nginx/plan.ts';
-import type { Mount } from '../../../service/domain/mount.ts';
+import type { Mount } from '../../../service/site/mount.ts';
 import { mount } from '../../support/postern.ts';
 
 export const USUAL: NginxOptions = {

@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Nginx, startNginx } from '../../../dev/nginx.ts';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import { freePorts } from '../../../dev/ports.ts';
-import { startService } from '../../../dev/service.ts';
+import { type Nginx, startNginx } from '../../harness/nginx.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { freePorts } from '../../harness/ports.ts';
+import { startService } from '../../harness/service.ts';
 import { KEY, listening } from '../../support/postern.ts';
 import { postern } from '../postern.ts';
 

@@ -2,8 +2,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import { jwtId, newToken } from '../../../service/domain/token.ts';
+import { jwtId, newToken } from '../../../service/token/token.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
 import { foreigner } from '../../jwt/foreigner.ts';
 import { createSigned } from '../../jwt/signed-site.ts';
 import {

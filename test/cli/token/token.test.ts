@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { grantOptions } from '../../../cli/token/command.ts';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import { freePorts } from '../../../dev/ports.ts';
 import { grantRequest } from '../../../service/api/schema.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { freePorts } from '../../harness/ports.ts';
 import { apiKey, createPostern, KEY, type Listening, listening } from '../../support/postern.ts';
 import { postern, program, type With } from '../postern.ts';
 

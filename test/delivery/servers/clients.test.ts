@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../../dev/wait.ts';
 import { client } from '../../clients/client.ts';
 import { downloader } from '../../clients/download.ts';
 import { testFolder } from '../../clients/folder.ts';
 import { makePlaylist, play, SECONDS } from '../../clients/hls.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { type ReportingSite, startReportingSite } from '../../support/delivery.ts';
 import { modes } from '../../support/site.ts';
 

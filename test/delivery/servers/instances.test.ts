@@ -1,11 +1,11 @@
 import { createSocket } from 'node:dgram';
 import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import { freePorts } from '../../../dev/ports.ts';
-import { startRedis } from '../../../dev/redis.ts';
-import { startService } from '../../../dev/service.ts';
-import { waitFor } from '../../../dev/wait.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { freePorts } from '../../harness/ports.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { startService } from '../../harness/service.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { samplesOf } from '../../support/samples.ts';
 
 const KEY = 'a-key-for-the-tests-only';

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../../../dev/paths.ts';
-import { freePorts } from '../../../dev/ports.ts';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/domain/event.ts';
-import { StoreUnavailable } from '../../../service/domain/store.ts';
-import { createRedisEvents } from '../../../service/store/redis-events.ts';
+import { createRedisEvents } from '../../../service/store/redis/events.ts';
+import { StoreUnavailable } from '../../../service/token/store.ts';
+import { LEASE_MS, MAX_DEAD_EVENTS, type TakenEvent } from '../../../service/webhooks/event.ts';
+import { projectRoot } from '../../harness/paths.ts';
+import { freePorts } from '../../harness/ports.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
 import { keysOf, tell } from '../../store/open-redis.ts';
 import { event, eventContract } from '../contract.ts';
 

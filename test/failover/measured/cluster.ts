@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, Redis } from '../../../dev/redis.ts';
-import { startRedisCluster } from '../../../dev/redis-cluster.ts';
+import type { Engine, Redis } from '../../harness/redis.ts';
+import { startRedisCluster } from '../../harness/redis-cluster.ts';
 import { isAnyone, isNode, type Link, startLink } from './link.ts';
 import type { Load } from './load.ts';
 import { moveSlots } from './move-slots.ts';

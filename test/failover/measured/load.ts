@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { waitFor } from '../../../dev/wait.ts';
+import { waitFor } from '../../harness/wait.ts';
 import type { Client, Issued } from './client.ts';
 import type { Operation, Revoke } from './history.ts';
 import { FILES } from './site.ts';

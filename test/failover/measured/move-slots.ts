@@ -1,5 +1,5 @@
 import { Redis as Connection } from 'ioredis';
-import type { Redis } from '../../../dev/redis.ts';
+import type { Redis } from '../../harness/redis.ts';
 import { isMaster } from './servers.ts';
 
 /** Slots that move at the same time. Each node writes its table to disk after each step. */

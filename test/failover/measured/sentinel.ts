@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, Redis } from '../../../dev/redis.ts';
-import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
+import type { Engine, Redis } from '../../harness/redis.ts';
+import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
 import { type Link, startLink } from './link.ts';
 import type { Load } from './load.ts';
 import { isConfirmed, isLookUp } from './outage.ts';

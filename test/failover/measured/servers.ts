@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, type Redis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
+import { ask, type Redis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 
 /** How long replicas miss what the master acknowledges. */
 const BEHIND_MS = 800;

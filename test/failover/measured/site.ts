@@ -1,9 +1,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { residentBytes } from '../../../bench/processes.ts';
-import { startNginx } from '../../../dev/nginx.ts';
-import { projectRoot } from '../../../dev/paths.ts';
-import { startService } from '../../../dev/service.ts';
+import { startNginx } from '../../harness/nginx.ts';
+import { projectRoot } from '../../harness/paths.ts';
+import { startService } from '../../harness/service.ts';
 import { KEY } from '../../support/postern.ts';
 
 /** The files `/download/0`, `/download/1` …. Each contains its name. */

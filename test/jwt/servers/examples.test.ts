@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { generateKey } from '../../../cli/key/command.ts';
-import type { Tool } from '../../../dev/find-on-path.ts';
-import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
-import { launch } from '../../../dev/process.ts';
-import { type ServiceProcess, startService } from '../../../dev/service.ts';
 import { docsBlock, fencedBlocks } from '../../docs/blocks.ts';
+import type { Tool } from '../../harness/find-on-path.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { launch } from '../../harness/process.ts';
+import { type ServiceProcess, startService } from '../../harness/service.ts';
 import { needTool } from '../../support/need-tool.ts';
 import { newJwk, publicHalf } from '../keys.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import { jwtId } from '../../../service/domain/token.ts';
+import { jwtId } from '../../../service/token/token.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
 import { openRedis, tell } from '../../store/open-redis.ts';
 import { foreigner, from, uri } from '../foreigner.ts';
 import { signedGate } from '../signed-gate.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { openRedis } from '../../store/open-redis.ts';
 import { foreigner, from, START, uri } from '../foreigner.ts';
 import { newJwk } from '../keys.ts';

@@ -1,9 +1,9 @@
 import { createPrivateKey, sign as signBytes } from 'node:crypto';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { jwtId } from '../../../service/domain/token.ts';
 import { createMemoryStore } from '../../../service/store/memory.ts';
+import { jwtId } from '../../../service/token/token.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { openRedis } from '../../store/open-redis.ts';
 import { endpoint } from '../endpoint.ts';
 import { foreigner, from, START, uri } from '../foreigner.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { waitFor } from '../../../dev/wait.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { tell } from '../../store/open-redis.ts';
 import { startTwo } from '../instances.ts';
 

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { createRemoteJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { ExitedEarly } from '../../../dev/process.ts';
+import { ExitedEarly } from '../../harness/process.ts';
 import { type KeyFile, keyFile, startInstance } from '../instances.ts';
 import { newJwk, publicHalf } from '../keys.ts';
 

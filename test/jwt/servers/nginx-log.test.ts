@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { waitFor } from '../../../dev/wait.ts';
-import { withoutTokens } from '../../../service/domain/without-tokens.ts';
+import { withoutTokens } from '../../../service/token/without-tokens.ts';
 import { keptLog } from '../../api/ask-api.ts';
 import { startGate } from '../../gate/ask-gate.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { mount } from '../../support/postern.ts';
 import { startSite } from '../../support/site.ts';
 import { signedGate } from '../signed-gate.ts';

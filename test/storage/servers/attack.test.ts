@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createSign } from '../../../service/storage/sign.ts';
+import { createSign } from '../../../service/s3/sign.ts';
 import { type Listening, listening, mount } from '../../support/postern.ts';
 import { type Headers, requestBytes, sendRaw } from '../../support/raw.ts';
 import { gateSnippet, modes, type Site, startSite } from '../../support/site.ts';

@@ -2,10 +2,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import { tryRun } from '../../../dev/run.ts';
-import { findTool } from '../../../dev/tools.ts';
-import { createSign, storageUrl } from '../../../service/storage/sign.ts';
+import { createSign, storageUrl } from '../../../service/s3/sign.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { tryRun } from '../../harness/run.ts';
+import { findTool } from '../../harness/tools.ts';
 import { START_MS } from './storage-site.ts';
 
 const SCRIPT = `

@@ -2,11 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
-import { type Nginx, startNginx } from '../../../dev/nginx.ts';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY } from '../../../dev/s3.ts';
-import { type ServiceProcess, startService } from '../../../dev/service.ts';
 import { postern } from '../../cli/postern.ts';
+import { type Nginx, startNginx } from '../../harness/nginx.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY } from '../../harness/s3.ts';
+import { type ServiceProcess, startService } from '../../harness/service.ts';
 import { KEY } from '../../support/postern.ts';
 
 interface BuiltSiteOptions {

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import type { Buckets } from '../../../dev/s3.ts';
 import { docsBlock } from '../../docs/blocks.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import type { Buckets } from '../../harness/s3.ts';
 import { startStorageSite } from './storage-site.ts';
 
 interface HotObjectsOptions {

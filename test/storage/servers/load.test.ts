@@ -3,7 +3,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { cpuSeconds, peakBytes, residentBytes } from '../../../bench/processes.ts';
-import { startNginx } from '../../../dev/nginx.ts';
+import { startNginx } from '../../harness/nginx.ts';
 import { canMeasureCpu } from '../../support/cpu.ts';
 import { startBuiltSite } from './built-site.ts';
 import { START_MS } from './storage-site.ts';

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { decode, encode, type StringAnswer } from 'dns-packet';
 import { expect, onTestFinished, test } from 'vitest';
-import { startS3 } from '../../../dev/s3.ts';
-import { waitFor } from '../../../dev/wait.ts';
+import { startS3 } from '../../harness/s3.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { startBuiltSite } from './built-site.ts';
 import { START_MS } from './storage-site.ts';
 

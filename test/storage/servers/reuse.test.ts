@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { S3_SECRET_KEY } from '../../../dev/s3.ts';
+import { S3_SECRET_KEY } from '../../harness/s3.ts';
 import { startHotObjects } from './hot-objects.ts';
 import { START_MS, type StorageSite, startStorageSite } from './storage-site.ts';
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createSign } from '../../../service/storage/sign.ts';
+import { createSign } from '../../../service/s3/sign.ts';
 import { startReloadable, WEB } from '../../support/reloading.ts';
 
 const LOCATION = {

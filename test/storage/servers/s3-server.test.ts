@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../../dev/s3.ts';
-import { createSign, type StorageLocation, storageUrl } from '../../../service/storage/sign.ts';
+import { createSign, type StorageLocation, storageUrl } from '../../../service/s3/sign.ts';
+import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
 
 const CREDENTIALS = { accessKeyId: S3_ACCESS_KEY, secretAccessKey: S3_SECRET_KEY };
 

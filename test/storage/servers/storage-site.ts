@@ -1,3 +1,4 @@
+import { createSign } from '../../../service/s3/sign.ts';
 import {
   type Buckets,
   type S3,
@@ -5,8 +6,7 @@ import {
   S3_REGION,
   S3_SECRET_KEY,
   startS3,
-} from '../../../dev/s3.ts';
-import { createSign } from '../../../service/storage/sign.ts';
+} from '../../harness/s3.ts';
 import { mount } from '../../support/postern.ts';
 import { gateSnippet, type Site, type SiteOptions, startSite } from '../../support/site.ts';
 

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { apiListener, createPostern, KEY, listening } from '../../support/postern.ts';
 import { startCountingProxy } from '../counting-proxy.ts';
 import { openRedis, tell } from '../open-redis.ts';

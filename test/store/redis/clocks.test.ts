@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
 import { startGate } from '../../gate/ask-gate.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { issueToken, KEY, type PosternOptions } from '../../support/postern.ts';
 import { openRedis } from '../open-redis.ts';
 

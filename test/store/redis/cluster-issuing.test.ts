@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedisCluster } from '../../../dev/redis-cluster.ts';
-import type { Connection } from '../../../service/store/connection.ts';
-import { createEnter, createIssuing } from '../../../service/store/issuing.ts';
-import { createKeys } from '../../../service/store/keys.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
-import { connect } from '../../../service/store/server.ts';
+import type { Connection } from '../../../service/store/connection/connection.ts';
+import { connect } from '../../../service/store/connection/server.ts';
+import { createEnter, createIssuing } from '../../../service/store/redis/issues.ts';
+import { createKeys } from '../../../service/store/redis/key-names.ts';
+import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import { startRedisCluster } from '../../harness/redis-cluster.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers } from '../open-redis.ts';
 

@@ -1,4 +1,4 @@
-import { startRedis } from '../../../dev/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { storeContract } from '../contract.ts';
 import { engines } from '../engines.ts';
 import { openedOn } from '../open-redis.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import type { Uses } from '../../../service/domain/grant.ts';
-import type { Requester } from '../../../service/domain/requester.ts';
-import type { Store } from '../../../service/domain/store.ts';
-import { digest } from '../../../service/domain/token.ts';
+import type { Uses } from '../../../service/token/grant.ts';
+import type { Store } from '../../../service/token/store.ts';
+import { digest } from '../../../service/token/token.ts';
+import type { Requester } from '../../../service/token/uses.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
 import { grantAt, newId } from '../grants.ts';
 import { openRedis, tell } from '../open-redis.ts';
 

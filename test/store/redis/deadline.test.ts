@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import { jwtId } from '../../../service/domain/token.ts';
+import { jwtId } from '../../../service/token/token.ts';
 import { keptLog } from '../../api/ask-api.ts';
 import { type GateReply, startGate } from '../../gate/ask-gate.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { endpoint } from '../../jwt/endpoint.ts';
 import { foreigner, uri } from '../../jwt/foreigner.ts';
 import { publicHalf } from '../../jwt/keys.ts';

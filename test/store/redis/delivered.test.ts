@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { sent } from '../contract-delivered.ts';
 import { grantAt, newId } from '../grants.ts';
 import { keysOf, openRedis, tell } from '../open-redis.ts';

@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import { type Store, StoreUnavailable } from '../../../service/domain/store.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
+import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers, openRedis, tell } from '../open-redis.ts';
 

@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import { startRedisCluster } from '../../../dev/redis-cluster.ts';
-import { startRedisSentinel } from '../../../dev/redis-sentinel.ts';
-import { waitFor } from '../../../dev/wait.ts';
 import { createMetrics } from '../../../service/metrics/metrics.ts';
-import { openStore } from '../../../service/store/store.ts';
+import { openStore } from '../../../service/store/open.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
+import { startRedisCluster } from '../../harness/redis-cluster.ts';
+import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { samplesOf } from '../../support/samples.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers, tell } from '../open-redis.ts';

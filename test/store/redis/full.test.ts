@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import { type Store, StoreUnavailable } from '../../../service/domain/store.ts';
+import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
 import { grantAt, newId } from '../grants.ts';
 import { keysOf, openRedis, tell } from '../open-redis.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import type { Cursor, Store } from '../../../service/domain/store.ts';
-import { slotOf } from '../../../service/store/keys.ts';
+import { slotOf } from '../../../service/store/redis/key-names.ts';
+import type { Cursor, Store } from '../../../service/token/store.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
 import { grantAt, newId } from '../grants.ts';
 import { keysOf, openRedis, tell } from '../open-redis.ts';

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
+import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { grantAt, newId } from '../grants.ts';
 import { startHoldingProxy } from '../holding-proxy.ts';
 import { observerOf } from '../observer.ts';

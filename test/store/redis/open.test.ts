@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import { openStore } from '../../../service/store/store.ts';
+import { openStore } from '../../../service/store/open.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { observerOf } from '../observer.ts';
 
 const log = pino({ level: 'silent' });

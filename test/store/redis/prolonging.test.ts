@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { createKeys } from '../../../service/store/keys.ts';
-import { createProlonging } from '../../../service/store/prolonging.ts';
-import type { Replicas } from '../../../service/store/replicas.ts';
-import { connect } from '../../../service/store/server.ts';
-import type { Shared } from '../../../service/store/shared.ts';
+import { connect } from '../../../service/store/connection/server.ts';
+import { createKeys } from '../../../service/store/redis/key-names.ts';
+import { createProlonging } from '../../../service/store/redis/prolonging.ts';
+import type { Replicas } from '../../../service/store/redis/replicas.ts';
+import type { Shared } from '../../../service/store/redis/shared.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { grantAt, newId } from '../grants.ts';
 import { openRedis } from '../open-redis.ts';
 

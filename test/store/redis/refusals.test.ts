@@ -1,12 +1,12 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot, temporaryFolder } from '../../../dev/paths.ts';
-import { freePorts } from '../../../dev/ports.ts';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import { openStore } from '../../../service/store/store.ts';
+import { openStore } from '../../../service/store/open.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { freePorts } from '../../harness/ports.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { grantAt, newId } from '../grants.ts';
 import { observerOf } from '../observer.ts';

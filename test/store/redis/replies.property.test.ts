@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../../dev/wait.ts';
-import { encodeRecord } from '../../../service/store/record.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
+import { encodeRecord } from '../../../service/store/redis/record.ts';
+import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import {
   type Answer,
   bulk,

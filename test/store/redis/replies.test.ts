@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { waitFor } from '../../../dev/wait.ts';
-import { StoreUnavailable } from '../../../service/domain/store.ts';
-import { encodeRecord } from '../../../service/store/record.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
+import { encodeRecord } from '../../../service/store/redis/record.ts';
+import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import { StoreUnavailable } from '../../../service/token/store.ts';
+import { waitFor } from '../../harness/wait.ts';
 import {
   type Answer,
   answerAs,

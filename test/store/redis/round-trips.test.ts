@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { sent } from '../contract-delivered.ts';
 import { startCountingProxy } from '../counting-proxy.ts';
 import { grantAt, newId } from '../grants.ts';

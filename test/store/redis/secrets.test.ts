@@ -1,9 +1,9 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import { openEventStore, openStore } from '../../../service/store/store.ts';
+import { openEventStore, openStore } from '../../../service/store/open.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { grantAt, newId } from '../grants.ts';
 import { observerOf } from '../observer.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Redis, startRedis } from '../../../dev/redis.ts';
-import type { Store } from '../../../service/domain/store.ts';
-import { slotOf } from '../../../service/store/keys.ts';
+import { slotOf } from '../../../service/store/redis/key-names.ts';
+import type { Store } from '../../../service/token/store.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
 import { createPostern, KEY } from '../../support/postern.ts';
 import { openRedis, tell } from '../open-redis.ts';
 

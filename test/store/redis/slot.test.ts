@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ask } from '../../../dev/redis.ts';
-import { type RedisCluster, startRedisCluster } from '../../../dev/redis-cluster.ts';
-import { slotOf } from '../../../service/store/keys.ts';
+import { slotOf } from '../../../service/store/redis/key-names.ts';
+import { ask } from '../../harness/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
 
 let cluster: RedisCluster;
 beforeAll(async () => {

@@ -1,14 +1,14 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../../dev/paths.ts';
-import { freePorts } from '../../../dev/ports.ts';
-import { startRedis } from '../../../dev/redis.ts';
-import { startSentinel } from '../../../dev/redis-sentinel.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import type { StoreUnavailable } from '../../../service/domain/store.ts';
-import { ServerConnector, type StoreTls } from '../../../service/store/access.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
+import { ServerConnector, type StoreTls } from '../../../service/store/connection/access.ts';
+import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import type { StoreUnavailable } from '../../../service/token/store.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { freePorts } from '../../harness/ports.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { startSentinel } from '../../harness/redis-sentinel.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { answers, tell } from '../open-redis.ts';
 

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { freePorts } from '../../../dev/ports.ts';
-import { startRedis } from '../../../dev/redis.ts';
-import { waitFor } from '../../../dev/wait.ts';
-import type { StoreUnavailable } from '../../../service/domain/store.ts';
-import { createRedisStore } from '../../../service/store/redis.ts';
+import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import type { StoreUnavailable } from '../../../service/token/store.ts';
+import { freePorts } from '../../harness/ports.ts';
+import { startRedis } from '../../harness/redis.ts';
+import { waitFor } from '../../harness/wait.ts';
 import { grantAt, newId } from '../grants.ts';
 import { tell } from '../open-redis.ts';
 import { startRewritingProxy } from '../rewriting-proxy.ts';

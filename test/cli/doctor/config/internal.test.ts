@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../../../../dev/paths.ts';
+import { projectRoot } from '../../../harness/paths.ts';
 import { mount } from '../../../support/postern.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 

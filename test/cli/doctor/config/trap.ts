@@ -1,11 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { diagnoseText } from '../../../../cli/doctor/config/doctor.ts';
-import { nginxArgs } from '../../../../dev/nginx-conf.ts';
-import { tryRun } from '../../../../dev/run.ts';
-import { findTool } from '../../../../dev/tools.ts';
-import type { Mount } from '../../../../service/domain/mount.ts';
+import { diagnoseText } from '../../../../doctor/config/doctor.ts';
+import type { Mount } from '../../../../service/site/mount.ts';
+import { nginxArgs } from '../../../harness/nginx-conf.ts';
+import { tryRun } from '../../../harness/run.ts';
+import { findTool } from '../../../harness/tools.ts';
 import { type Site, type SiteOptions, startSite } from '../../../support/site.ts';
 
 export const FILE = 'hello, this is file a\n';

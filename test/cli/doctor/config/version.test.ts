@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { diagnoseText } from '../../../../cli/doctor/config/doctor.ts';
 import { version } from '../../../../cli/package.ts';
-import { projectRoot } from '../../../../dev/paths.ts';
+import { diagnoseText } from '../../../../doctor/config/doctor.ts';
+import { projectRoot } from '../../../harness/paths.ts';
 
 interface Finding {
   readonly rule: string;

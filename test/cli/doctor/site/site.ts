@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Nginx, startNginx } from '../../../../dev/nginx.ts';
-import { projectRoot, temporaryFolder } from '../../../../dev/paths.ts';
+import { type Nginx, startNginx } from '../../../harness/nginx.ts';
+import { projectRoot, temporaryFolder } from '../../../harness/paths.ts';
 import {
   apiListener,
   createPostern,

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../../../../dev/paths.ts';
+import { temporaryFolder } from '../../../harness/paths.ts';
 import { selfSigned } from '../../../support/certificate.ts';
 import { KEY } from '../../../support/postern.ts';
 import { doctor, siteToAttack } from './site.ts';

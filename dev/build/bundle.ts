@@ -1,0 +1,54 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type RolldownOutput, rolldown } from 'rolldown';
+
+// Replaces the two programs that tsc has written to dist/ by bundles with all packages in them. They
+// start in less than half of the time, because Node.js opens 20 files instead of 400, and need no
+// node_modules/.
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const dist = join(root, 'dist');
+
+/** Code that the programs share, and each package, in a file with its name. */
+const CHUNKS = 'chunks';
+
+const PACKAGE = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//;
+
+async function bundle(): Promise<RolldownOutput> {
+  const build = await rolldown({
+    cwd: root,
+    input: { 'cli/postern': 'cli/postern.ts', 'service/main': 'service/main.ts' },
+    platform: 'node',
+    tsconfig: false,
+  });
+  await rm(join(dist, CHUNKS), { recursive: true, force: true });
+  // Not minified: a stack trace names functions.
+  return build.write({
+    dir: dist,
+    chunkFileNames: `${CHUNKS}/[name].js`,
+    codeSplitting: { groups: [{ debugName: 'packages', name: packageName }] },
+  });
+}
+
+function packageName(module: string): string | null {
+  return PACKAGE.exec(module)?.[2]?.replace('/', '+') ?? null;
+}
+
+/** The name, version and license of each package in the bundles. Their licenses ask for this. */
+function licenses({ output }: RolldownOutput): string {
+  const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+  const folders = modules.flatMap((module) => PACKAGE.exec(module)?.[1] ?? []);
+  const texts = [...new Set(folders)].sort().map((folder) => {
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
+    const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8').trim();
+    return `${manifest.name} ${manifest.version} (${manifest.license})\n\n${text}\n`;
+  });
+  return `Postern contains these packages.\n\n${texts.join(`\n${'-'.repeat(72)}\n\n`)}`;
+}
+
+if (!existsSync(join(dist, 'cli'))) throw new Error('dist/cli is missing: npm run build');
+const output = await bundle();
+await writeFile(join(dist, CHUNKS, 'LICENSES.txt'), licenses(output));
+await chmod(join(dist, 'cli', 'postern.js'), 0o755);

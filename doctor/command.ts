@@ -1,0 +1,140 @@
+import { type Command, Option } from 'commander';
+import { UsageError } from '../cli/errors.ts';
+import { type ApiOptions, addApiOptions, example, flagOf } from '../cli/options.ts';
+import { print } from '../cli/terminal.ts';
+import type { Environment } from '../service/config/environment.ts';
+import type { Diagnosis } from './report.ts';
+import type { DoctorSiteOptions } from './site/doctor.ts';
+
+const HELP = `
+With a URL, the doctor issues short-lived tokens for a canary: one of your files, which --path names. Then it
+sends about 250 requests that must not get this file. They change nothing on the site. The API key comes from
+POSTERN_API_KEY or --key-file.
+
+Exit status: 0 nothing found, 1 something found, 2 usage error, or the input or the site could not be read.`;
+
+type SiteOptions = ApiOptions & Omit<DoctorSiteOptions, 'folders'> & { readonly files?: string };
+
+interface Options extends SiteOptions {
+  readonly config?: string | true;
+  readonly mounts?: string;
+  readonly storage?: string | true;
+}
+
+export function addDoctor(program: Command, env: Environment): void {
+  const doctor = program
+    .command('doctor')
+    .description(
+      "Test your running site from outside, or check nginx's configuration or object stores.",
+    )
+    .argument('[url]', 'URL of the site: https://files.example/');
+  addSiteOptions(doctor);
+  const ofSite = doctor.options.map((option) => option.attributeName());
+  doctor
+    .option(
+      '--config [file]',
+      'the output of `nginx -VT`, or an nginx.conf; - or no value: standard input',
+    )
+    .option(
+      '--mounts <mounts>',
+      'compare with these mounts, written as in POSTERN_MOUNTS (default: those of the environment)',
+    )
+    .option(
+      '--storage [object]',
+      'check the object stores of the mounts; optional: the name of an object below their prefix',
+    )
+    .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
+    .addHelpText('after', example('postern doctor https://files.example/ --internal /protected/'))
+    .addHelpText('after', '  nginx -VT 2>&1 | postern doctor --config')
+    .addHelpText('after', '  postern doctor --storage film.mp4')
+    .action(async (url: string | undefined, options: Options) => {
+      const { config, storage } = options;
+      if ([url, config, storage].filter((one) => one !== undefined).length !== 1) {
+        throw new UsageError('pass either the URL of a site, --config or --storage');
+      }
+      if (url === undefined) rejectAll(ofSite, 'a URL');
+      if (config === undefined) rejectAll(['mounts'], '--config');
+      if (url !== undefined) process.exitCode = await doctorSite(url, options, env);
+      else if (config !== undefined) await report(doctorConfig(config, options, env));
+      else await report(doctorStorage(options, env));
+    });
+
+  function rejectAll(names: readonly string[], needed: string): void {
+    const useless = names.find((name) => doctor.getOptionValueSource(name) === 'cli');
+    if (useless !== undefined) {
+      throw new UsageError(`${flagOf(useless)} works only with ${needed}`);
+    }
+  }
+}
+
+/** Prints the findings, and sets the exit code. */
+async function report(diagnosis: Promise<Diagnosis>): Promise<void> {
+  const { ok, text } = await diagnosis;
+  await print(text);
+  if (!ok) process.exitCode = 1;
+}
+
+async function doctorConfig(config: string | true, { mounts, json }: Options, env: Environment) {
+  const { diagnoseConfig } = await import('./config/doctor.ts');
+  const { resolveMounts } = await import('../cli/config.ts');
+  const known = resolveMounts(mounts, env);
+  return diagnoseConfig(config === true ? '-' : config, { mounts: known, json });
+}
+
+async function doctorStorage({ storage, json }: Options, env: Environment) {
+  const { diagnoseStorages } = await import('./storage.ts');
+  return diagnoseStorages({ object: storage === true ? undefined : storage, json }, env);
+}
+
+function addSiteOptions(doctor: Command): void {
+  addApiOptions(doctor)
+    .option(
+      '--path <path>',
+      'the public path of the canary, an existing file',
+      '/download/postern-doctor/canary.txt',
+    )
+    .option('--internal <prefix>', 'the internal prefix of the canary: /protected/')
+    .option('--files <folder>', 'the folder in the alias of that prefix: /srv/files/')
+    .option('--access-log <file>', "nginx's access log, to search for tokens")
+    .option('--connect <host:port>', 'connect to this address instead of the host of the URL')
+    .addOption(
+      new Option(
+        '--decision-ttl <seconds>',
+        'your POSTERN_DECISION_TTL, for which nginx may cache the decision on a revoked token',
+      )
+        .argParser(seconds)
+        .default(10),
+    )
+    .option('--only <ids>', 'run only these checks, separated by commas', (value) =>
+      value.split(',').map((id) => id.trim()),
+    );
+}
+
+/** Tests a site, prints the results, and returns the exit code. */
+async function doctorSite(url: string, options: SiteOptions, env: Environment): Promise<number> {
+  const { files, path, internal } = options;
+  if (!/^\/([^/]+\/)*[^/]+$/.test(path)) {
+    throw new UsageError('--path: expected the path of a file, such as /download/canary.txt');
+  }
+  if (internal !== undefined && !/^\/([^/]+\/)+$/.test(internal)) {
+    throw new UsageError('--internal: expected a prefix that begins and ends with a slash');
+  }
+  const { openApi } = await import('../cli/api-client.ts');
+  const { attackSite } = await import('./site/doctor.ts');
+  return attackSite(url, () => openApi(options, env), { ...options, folders: foldersOf(files) });
+}
+
+function seconds(value: string): number {
+  if (/^\d{1,3}$/.test(value)) return Number(value);
+  throw new UsageError('--decision-ttl: expected a whole number of seconds, at most 999');
+}
+
+/** Folders to try if --files is not given. */
+const USUAL = ['files', 'protected', 'private', 'downloads', 'uploads', 'media', 'data', 'storage'];
+
+/** Below a root, `/srv/www/files/` could be `srv/www/files`, `www/files` or `files`. */
+function foldersOf(files: string | undefined): string[] {
+  const parts = files?.split('/').filter((part) => part !== '') ?? [];
+  return files === undefined ? USUAL : parts.map((_, at) => parts.slice(at).join('/'));
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { UsageError } from '../../cli/errors.ts';
+import { systemReason } from '../../cli/io.ts';
+import { escapeControls } from '../../cli/terminal.ts';
+import type { Mount } from '../../service/site/mount.ts';
+import { type Diagnosis, formatFinding, harmless } from '../report.ts';
+import { httpOf } from './context.ts';
+import { diskFiles, dumpedFiles, load, withoutMessages } from './load.ts';
+import { deliveryRules } from './rules/delivery.ts';
+import { gateRules } from './rules/gate.ts';
+import { mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
+import { internalRules } from './rules/internal.ts';
+import { locationRules } from './rules/locations.ts';
+import { serverRules } from './rules/server.ts';
+import { upstreamRules } from './rules/upstream.ts';
+import { type SiteConfig, siteOf, snippetOf } from './site.ts';
+import type { Rule, Trap } from './trap.ts';
+import { versionIn } from './version.ts';
+
+interface DoctorOptions {
+  /** Undefined: unknown, and not compared. */
+  readonly mounts?: readonly Mount[] | undefined;
+  readonly json?: boolean | undefined;
+}
+
+const STDIN = 0;
+
+/**
+ * Looks for the traps of docs/nginx-traps.md in a configuration.
+ *
+ * @param name a file with the output of `nginx -VT` or `nginx -T`, or an nginx.conf; `-` is standard input
+ * @throws UsageError if it is not a configuration, with file and line
+ */
+export function diagnoseConfig(name: string, options: DoctorOptions): Diagnosis {
+  return diagnoseText(read(name), name, options);
+}
+
+function read(name: string): string {
+  try {
+    return readFileSync(name === '-' ? STDIN : name, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${name} cannot be read: ${systemReason(error)}`, { cause: error });
+  }
+}
+
+export function diagnoseText(printed: string, name: string, options: DoctorOptions): Diagnosis {
+  const source = name === '-' ? 'standard input' : name;
+  const { text, error } = withoutMessages(printed);
+  // `nginx -T` prints no file if it fails.
+  if (text.trim() === '') {
+    const why = error === undefined ? 'is empty' : `has only an error of nginx: ${error}`;
+    throw new UsageError(escapeControls(`${source} ${why}`));
+  }
+  // Usually an error of the shell, such as "nginx: command not found".
+  if (/^\s*[^#\s][^;{]*$/.test(text)) {
+    const [line] = text.trim().split('\n', 1);
+    throw new UsageError(escapeControls(`${source} has no nginx configuration: ${line}`));
+  }
+  const sources = dumpedFiles(text) ?? diskFiles(name === '-' ? name : resolve(name), text);
+  const { root, files } = load(sources);
+  const snippets = files.flatMap((file) => snippetOf(file, sources.read(file) ?? ''));
+  const http = httpOf(root, sources.main);
+  const site = siteOf(http, options.mounts, { snippets, version: versionIn(printed) });
+  const traps = findTraps(site);
+  const ok = traps.length === 0;
+  const [gates, internals] = [site.gates.length, site.internals.length];
+  if (options.json) {
+    const findings = traps.map(({ rule, at: { file, line }, seen, why, fix }) => {
+      return { rule, file: harmless(file), line, seen: harmless(seen), why, fix: harmless(fix) };
+    });
+    const counts = { files: files.length, gates, internal_locations: internals };
+    return { ok, text: `${JSON.stringify({ findings, ...counts })}\n` };
+  }
+  const numbers = `${count(files.length, 'file')}, ${count(gates, 'gate')}, ${count(internals, 'internal location')}`;
+  const paragraphs = traps.map(({ rule, at: { file, line }, seen, ...texts }) =>
+    formatFinding(rule, `${file}:${line}  ${seen}`, texts),
+  );
+  const result = ok ? '✓ nothing found' : count(traps.length, 'finding');
+  return { ok, text: `${[...paragraphs, `${result} (${numbers})`].join('\n\n')}\n` };
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+/** Ordered by damage: exposed files, exposed tokens, failed requests. */
+export const RULES: Readonly<Record<string, Rule>> = {
+  'old-nginx': tooOld,
+  ...locationRules,
+  ...gateRules,
+  ...internalRules,
+  ...serverRules,
+  ...deliveryRules,
+  ...upstreamRules,
+  version: otherVersion,
+  mounts: mountMismatch,
+};
+
+interface ReportedTrap extends Trap {
+  readonly rule: string;
+}
+
+/** Finds each trap once, even if two server blocks include the same line. */
+function findTraps(site: SiteConfig): readonly ReportedTrap[] {
+  const found = new Map<string, ReportedTrap>();
+  for (const [rule, find] of Object.entries(RULES)) {
+    for (const trap of find(site)) {
+      const { at, seen } = trap;
+      found.set([rule, at.file, at.line, seen].join('\0'), { rule, ...trap });
+    }
+  }
+  return [...found.values()];
+}

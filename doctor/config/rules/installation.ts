@@ -1,0 +1,116 @@
+import { dirname } from 'node:path';
+import { version as currentVersion } from '../../../cli/package.ts';
+import type { Mount } from '../../../service/site/mount.ts';
+import { type Location, prefixMatch, type Server, title } from '../context.ts';
+import { mountsOf, type SiteConfig } from '../site.ts';
+import type { Rule, Trap } from '../trap.ts';
+import { isBefore } from '../version.ts';
+
+/** The most serious problem of an nginx before each version: https://nginx.org/en/CHANGES. The tests run on 1.22. */
+const NEEDED: ReadonlyArray<readonly [since: readonly number[], lack: string]> = [
+  [[1, 19, 3], 'It has no proxy_cookie_flags, so it rejects the snippets.'],
+  [[1, 21, 1], 'It accepts spaces and control characters in the request line and in header names.'],
+  [[1, 22, 0], 'The snippets are not tested on it.'],
+];
+
+/** An nginx that is too old. Unknown if the input does not contain the output of `nginx -V`. */
+export const tooOld: Rule = ({ http, version }) => {
+  const [, why] = NEEDED.find(([since]) => version && isBefore(version.numbers, since)) ?? [];
+  if (version === undefined || why === undefined) return [];
+  const fix = 'nginx 1.22 or newer, with the security fixes of your distribution';
+  return [{ at: http.at, seen: version.text, why, fix }];
+};
+
+/** Snippets of another version than this command and the service that comes with it. */
+export const otherVersion: Rule = ({ snippets }) => {
+  const current = currentVersion();
+  const others = snippets.filter(({ version }) => version !== current);
+  return [...new Set(others.map(({ version }) => version))].flatMap((found) => {
+    const [first, ...more] = others.filter(({ version }) => version === found);
+    if (first === undefined) return [];
+    const { file, line, version = '' } = first;
+    const which = more.length === 0 ? 'this snippet' : `this snippet and ${more.length} more`;
+    const isNewer = version.localeCompare(current, 'en', { numeric: true }) > 0;
+    return {
+      at: { file, line },
+      seen: `${which}: ${version ? `version ${version}` : 'no version'}; Postern: ${current}`,
+      why: isNewer
+        ? 'This Postern is older than the snippets: they can need a newer feature.'
+        : 'The snippets are older than this Postern: they can lack a check or a feature.',
+      fix: isNewer
+        ? `upgrade Postern to ${version}`
+        : `postern nginx --upgrade --out ${dirname(dirname(file))}`,
+    };
+  });
+};
+
+/** Mounts without a location, and locations without a mount. */
+export const mountMismatch: Rule = (site) => {
+  const { mounts = [], gates, internals } = site;
+  if (site.mounts === undefined) return [];
+  return [
+    ...mounts.flatMap((mount) => unserved(mount, site)),
+    ...unmounted(gates, 'prefix', mounts),
+    ...unmounted(internals, 'internal', mounts),
+  ];
+};
+
+function unserved(
+  mount: Mount,
+  { http, servers, gates, internals }: SiteConfig,
+): Trap | readonly Trap[] {
+  const leadsTo = (server: Server, uri: string, those: readonly Location[]) =>
+    those.some((location) => location === prefixMatch(server, uri));
+  const shown = `${mount.site === undefined ? '' : `${mount.site}:`}${mount.prefix}=${mount.internal}`;
+  const named = servers.filter((server) => mountsOf(server, [mount]).length > 0);
+  const asking = named.filter((server) => leadsTo(server, mount.prefix, gates));
+  if (asking.length === 0) {
+    return {
+      at: pointOf(named[0], mount.prefix) ?? http.at,
+      seen: `the mount ${shown} has no location for ${mount.prefix}`,
+      why: 'Postern issues tokens for it, but their URLs lead to a location that does not ask the gate, or to no location.',
+      fix: `location ^~ ${mount.prefix} { include postern/protect.conf; }`,
+    };
+  }
+  return asking
+    .filter((server) => !leadsTo(server, mount.internal, internals))
+    .map((server) => ({
+      at: pointOf(server, mount.internal) ?? server.at,
+      seen: `the mount ${shown} has no location for ${mount.internal}`,
+      why: 'nginx redirects allowed requests to a location that is not an internal location: it serves no file, or serves it without the checks of internal.conf.',
+      fix: `location ^~ ${mount.internal} { include postern/internal.conf; include postern/headers.conf; alias /…/; }`,
+    }));
+}
+
+/** The location that matches the prefix now, if it is not `/`. */
+function pointOf(server: Server | undefined, prefix: string) {
+  const now = server && prefixMatch(server, prefix);
+  return now === undefined || now.path === '/' ? server?.at : now.at;
+}
+
+/** For each side of a mount, why a location without one is a mistake, and the missing mount. */
+const UNMOUNTED = {
+  prefix: {
+    why: 'The gate answers each request of this location with 403: Postern issues no tokens for it.',
+    fix: (path: string) => `POSTERN_MOUNTS=${path}=/…/`,
+  },
+  internal: {
+    why: 'nginx redirects no allowed request to this location.',
+    fix: (path: string) => `POSTERN_MOUNTS=/…/=${path}`,
+  },
+};
+
+function unmounted(
+  locations: readonly Location[],
+  side: keyof typeof UNMOUNTED,
+  mounts: readonly Mount[],
+): readonly Trap[] {
+  const { why, fix } = UNMOUNTED[side];
+  return locations.flatMap((location) => {
+    const { path, at, server } = location;
+    const here = mountsOf(server, mounts).map((mount) => mount[side]);
+    if (here.some((prefix) => prefix.startsWith(path) || path.startsWith(prefix))) return [];
+    const [name = 'the site'] = server.names;
+    return { at, seen: `${title(location)} has no mount on ${name}`, why, fix: fix(path) };
+  });
+}

@@ -1,0 +1,27 @@
+import { escapeControls } from '../cli/terminal.ts';
+import { withoutTokens } from '../service/token/without-tokens.ts';
+
+/** What a doctor prints, and whether it found nothing. */
+export interface Diagnosis {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+interface Texts {
+  readonly why?: string;
+  readonly fix?: string;
+}
+
+/**
+ * A text that a site, an object store or a configuration contains, without tokens and without characters that
+ * control a terminal. Everything that a doctor prints goes through this function.
+ */
+export function harmless(text: string): string {
+  return escapeControls(withoutTokens(text));
+}
+
+/** A finding, for people: what the doctor saw, the id of its rule, the reason and the fix. */
+export function formatFinding(id: string, saw: string, { why, fix }: Texts): string {
+  const lines = [`✗ ${saw}  [${id}]`, `    why:  ${why}`, `    fix:  ${fix}`];
+  return lines.map(harmless).join('\n');
+}

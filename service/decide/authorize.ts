@@ -1,0 +1,160 @@
+import { MAX_SIGNATURE_REUSE, type Mount, type Mounts } from '../site/mount.ts';
+import type { Grant } from '../token/grant.ts';
+import type { LookUp } from '../token/look-up.ts';
+import { KeysUnavailable, type Store, Unavailable } from '../token/store.ts';
+import { isOpaque, tokenId } from '../token/token.ts';
+import { identify } from '../token/uses.ts';
+import { createConfirm } from './confirm.ts';
+import { cookieTokens, tokensOf } from './credentials.ts';
+import type { Deadline } from './deadline.ts';
+import {
+  type Allow,
+  type Cookie,
+  type Decision,
+  type Deny,
+  deny,
+  type GateRequest,
+} from './decision.ts';
+import {
+  parseRequestUri,
+  type Requested,
+  resumeCookiePath,
+  returnUrl,
+  tokenCookiePath,
+} from './request-uri.ts';
+import { resolveTarget } from './scope.ts';
+
+interface AuthorizeOptions {
+  readonly mounts: Mounts;
+  readonly store: Store;
+  readonly lookUp: LookUp;
+  /** Maximum time, in seconds, for which nginx may cache an "allow" decision. */
+  readonly decisionTtl: number;
+}
+
+/** Rejects after the deadline, without taking a use. */
+export type Authorize = (request: GateRequest, deadline: Deadline) => Promise<Decision>;
+
+/**
+ * Decides on requests for files. Each token that is tried (up to four from cookies) costs one round
+ * trip to the store, two if requesters are counted, and none if the store does not keep it.
+ */
+export function createAuthorize(options: AuthorizeOptions): Authorize {
+  const { mounts, store, lookUp, decisionTtl } = options;
+  const confirm = createConfirm(store);
+
+  return async function authorize(request, deadline) {
+    const requested = parseRequestUri(request.uri, request.site.toLowerCase(), mounts);
+    if (requested === undefined) return deny('invalid_request');
+    const { path } = requested;
+    let firstDenial: Deny | undefined;
+    let unavailable: Deny | undefined;
+    for (const token of tokensOf(request, requested.token)) {
+      if (deadline.late) throw deadline.late;
+      try {
+        const decision = await decide(request, requested, token, deadline);
+        if (decision.allow) return signed(decision, requested.mount);
+        if (decision.confirmed || decision.locked) return decision;
+        // A stale cookie must not hide that the requester may confirm.
+        if (firstDenial === undefined || (decision.page && !firstDenial.page))
+          firstDenial = decision;
+      } catch (cause) {
+        if (!(cause instanceof Unavailable)) throw cause;
+        const id = isOpaque(token) ? tokenId(token) : undefined;
+        unavailable ??= deny('unavailable', { id, path, cause });
+        // Without the store no other token helps; without an issuer's keys one may.
+        if (!(cause instanceof KeysUnavailable)) return unavailable;
+      }
+    }
+    if (unavailable !== undefined) return unavailable;
+    const denial = firstDenial ?? deny('missing_token', { path });
+    return denial.code === 'missing_token' || denial.code === 'invalid_token'
+      ? { ...denial, returnUrl: returnUrl(request.uri, requested) }
+      : denial;
+  };
+
+  async function decide(
+    request: GateRequest,
+    requested: Requested,
+    token: string,
+    deadline: Deadline,
+  ): Promise<Decision> {
+    const { path } = requested;
+    const { id, grant, leftMs, unsaved, rejection } = await lookUp(token);
+    if (id === undefined || grant === undefined) {
+      return deny('invalid_token', { id, path, rejection });
+    }
+    const known = { id, path, subject: grant.subject };
+    if (grant.exhausted) return deny('invalid_token', { ...known, refused: true, rejection: SENT });
+    const resolved = resolveTarget(grant, requested, request, mounts);
+    if (typeof resolved === 'string') {
+      // A requester that has no use left gets the same response as for an unknown token.
+      const who = () => identify(request.resume, request.address).requester;
+      const hidden = grant.uses && !unsaved && !(await store.redeem(id, who(), false));
+      return deny(hidden ? 'invalid_token' : resolved, known);
+    }
+    const { mount, target, ...listed } = resolved;
+    // A presigned query must not get more arguments: its signature would be invalid.
+    const args = grant.targetArgs ?? requested.args;
+    const isReusable = !isBound(grant) && !ignoresQuery(grant, requested);
+    const reuseFor = isReusable ? reusableFor(mount, leftMs) : 0;
+    const plain: Allow = { allow: true, id, grant, path, target, args, reuseFor, ...listed };
+    const cookie = grant.cookie && tokenCookie(grant, request, requested, token);
+    const allow = cookie ? { ...plain, tokenCookie: cookie, reuseFor: 0 } : plain;
+    if (grant.uses === undefined) return allow;
+
+    if (unsaved) await store.saveExternal(id, grant);
+    if (deadline.late) throw deadline.late;
+    const { requester, resumeCookie: value } = identify(request.resume, request.address);
+    const resumeCookie = { value, path: resumeCookiePath(requested, mount, grant) };
+    const redeemBy = (counts: boolean) => store.redeem(id, requester, counts);
+    if (grant.confirm) {
+      const { confirmation } = request;
+      const network = requester.address ?? '';
+      return confirm({ allow, confirmation, resumeCookie, network, redeem: redeemBy, deadline });
+    }
+    const counts = request.method === 'GET';
+    const redeemed = await redeemBy(counts);
+    if (redeemed === undefined) return deny('invalid_token', { ...known, refused: true });
+    if (redeemed === 'known' || !counts) return { ...allow, redeemed };
+    return { ...allow, redeemed, resumeCookie };
+  }
+
+  /** One second less: nginx counts whole seconds and may keep an answer that much longer. */
+  function reusableFor({ sign }: Mount, leftMs = 0): number {
+    const ttl = sign ? Math.min(decisionTtl, MAX_SIGNATURE_REUSE) : decisionTtl;
+    return Math.max(0, Math.min(ttl, Math.floor(leftMs / 1000) - 1));
+  }
+}
+
+const SENT = { reason: 'its max_bytes were sent' };
+
+/** With the signature of the object store, if the mount has one. */
+function signed(allow: Allow, mount: Mount | undefined): Allow {
+  if (mount?.sign === undefined) return allow;
+  const name = allow.target.slice(mount.internal.length);
+  // In this order: V8 is several times slower if a property follows the spread.
+  return { signed: mount.sign(name), ...allow };
+}
+
+/** The cookie with the token; undefined if the client has it already. */
+function tokenCookie(
+  grant: Grant,
+  request: GateRequest,
+  requested: Requested,
+  token: string,
+): Cookie | undefined {
+  if (cookieTokens(request.cookie).includes(token)) return undefined;
+  const path = tokenCookiePath(requested, grant);
+  return path === undefined ? undefined : { value: token, path };
+}
+
+/** Whether the next decision may differ: for another requester, or because bytes were sent meanwhile. */
+function isBound({ uses, ip, maxBytes }: Grant): boolean {
+  return uses !== undefined || ip !== undefined || maxBytes !== undefined;
+}
+
+/** Whether other queries get the same decision. nginx would cache a copy for each query that a client sends. */
+function ignoresQuery({ targetArgs }: Grant, { hasUnused, args }: Requested): boolean {
+  return hasUnused || (targetArgs !== undefined && args !== '');
+}

@@ -1,0 +1,79 @@
+import { isWithin } from '../site/address.ts';
+import { isServed, type Mount, type Mounts } from '../site/mount.ts';
+import { MAX_PATH_BYTES, pathError, prefixError } from '../site/path.ts';
+import { coversPath, type Grant, isFolder } from '../token/grant.ts';
+import { isSameOrigin } from './confirm.ts';
+import type { Allow, DenyCode, GateRequest } from './decision.ts';
+import type { Requested } from './request-uri.ts';
+
+/** The internal URI of a request, or why the grant does not cover the request. */
+export function resolveTarget(
+  grant: Grant,
+  requested: Requested,
+  request: GateRequest,
+  mounts: Mounts,
+): ResolvedTarget | DenyCode {
+  const { mount, path, site } = requested;
+  const notCovered = isFolder(path) ? 'path_is_folder' : 'insufficient_scope';
+  if (mount === undefined || !isInScope(grant, mount, requested, request)) return notCovered;
+  // The mount of the target may have been removed, or may serve only another site.
+  if (grant.target !== undefined && !isServed(grant.target, mount, site, mounts)) return notCovered;
+  // The object store may have been added to the mount after the token was issued.
+  if (grant.targetArgs !== undefined && mount.sign !== undefined) return notCovered;
+  if (isFolder(path) && !opensFolders(grant, mount, requested)) return notCovered;
+  const isListed = isFolder(path) && !grant.index;
+  const target = targetOf(grant, mount, path) + (isFolder(path) && grant.index ? 'index.html' : '');
+  // The target of a folder may be longer than its public prefix.
+  if (Buffer.byteLength(target) > MAX_PATH_BYTES) return 'invalid_request';
+  // Checked at issue as well. A stored record may be older than the check, or not written by Postern.
+  if (grant.target !== undefined && (isListed ? prefixError : pathError)(target) !== undefined) {
+    return notCovered;
+  }
+  // A downloaded service worker could answer for the whole site. A prefetch would waste a use.
+  if (request.serviceWorker || (request.prefetch && grant.uses !== undefined)) return 'prefetch';
+  if (request.confirmation && !isSameOrigin(request.confirmation)) return 'cross_origin';
+  return { mount, target, ...(isListed && { listing: listedName(grant, path) }) };
+}
+
+type ResolvedTarget = { readonly mount: Mount } & Pick<Allow, 'target' | 'listing'>;
+
+/** Relative links need the final slash of the folder in the URL, not in an argument, and not after a token. */
+function opensFolders(
+  { listing, index }: Grant,
+  { pathArgument, sign }: Mount,
+  { rawPath }: Requested,
+): boolean {
+  const opens = index || (listing && sign === undefined);
+  return opens === true && pathArgument === undefined && rawPath.endsWith('/');
+}
+
+/** The path of a folder from the name of the covered folder: `hls`, `hls/part-1`. */
+function listedName({ covers }: Grant, path: string): string {
+  return path.slice(covers.slice(0, -1).lastIndexOf('/') + 1, -1);
+}
+
+/** nginx does not list names that begin with a dot, but a client could guess them. */
+function isHidden({ listing, covers }: Grant, path: string): boolean {
+  return listing === true && /(?:^|\/)\./.test(path.slice(covers.length));
+}
+
+function isInScope(
+  grant: Grant,
+  mount: Mount,
+  { site, path }: Requested,
+  { method, address = '', confirmation }: GateRequest,
+): boolean {
+  return (
+    grant.mount === mount.id &&
+    (grant.site === undefined || grant.site === site) &&
+    coversPath(grant.covers, path) &&
+    !isHidden(grant, path) &&
+    (confirmation === undefined ? method === 'GET' || method === 'HEAD' : grant.confirm === true) &&
+    (grant.ip === undefined || isWithin(address, grant.ip))
+  );
+}
+
+function targetOf(grant: Grant, mount: Mount, path: string): string {
+  if (grant.target === undefined) return mount.internal + path.slice(mount.prefix.length);
+  return isFolder(grant.covers) ? grant.target + path.slice(grant.covers.length) : grant.target;
+}

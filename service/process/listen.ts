@@ -1,0 +1,162 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { lstat, unlink } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { connect, Server as NetServer, type Socket as TcpSocket } from 'node:net';
+import { dirname } from 'node:path';
+import type { Listen, UdpAddress } from '../config/values.ts';
+
+/**
+ * Longer than nginx keeps an idle upstream connection (60 s by default), so that nginx closes it and never
+ * sends a request into a connection that is being closed.
+ */
+const KEEP_ALIVE_MS = 75_000;
+
+/** More than nginx accepts from a client (4 × 8 KiB), so that the gate can read all that nginx accepts. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/** Limits of each listener. */
+export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
+
+/**
+ * Maximum number of connections that wait to be accepted, within the system's limit. With Node's default
+ * of 511, the kernel drops connections in a burst of downloads.
+ */
+const BACKLOG = 4096;
+
+/** Within this time, a request must arrive completely. A batch of 1 MiB needs 35 kB per second. */
+const RECEIVE_MS = 30_000;
+
+/** The address cannot be used. The message says which, why, and what to check. */
+export class CannotListen extends Error {
+  override readonly name = 'CannotListen';
+
+  constructor(where: Listen, field: string, cause: NodeJS.ErrnoException) {
+    const address = 'path' in where ? where.path : `${where.host}:${where.port}`;
+    // For a missing folder Node reports EACCES.
+    const noFolder = 'path' in where && !existsSync(dirname(where.path));
+    const check =
+      {
+        EADDRINUSE: 'another process listens on it',
+        EACCES: 'this user has no permission to listen on it',
+        EADDRNOTAVAIL: 'this machine has no such address',
+        ENOENT: 'the folder does not exist',
+      }[noFolder ? 'ENOENT' : (cause.code ?? '')] ?? cause.message;
+    super(`postern cannot listen on ${address}: ${check}. See ${field}.`, { cause });
+  }
+}
+
+/**
+ * Starts a server. `field` is the setting of the address, for the error. The process' umask sets the mode
+ * of a Unix socket: a chmod after it listens would be too late.
+ */
+export async function listen(
+  handler: RequestListener,
+  where: Listen,
+  field: string,
+  receiveMs = RECEIVE_MS,
+): Promise<Server> {
+  // Node.js would check this every 30 seconds.
+  const connectionsCheckingInterval = receiveMs / 10;
+  const times = { headersTimeout: receiveMs, requestTimeout: receiveMs };
+  const server = createServer({ ...LIMITS, ...times, connectionsCheckingInterval }, handler);
+  if ('path' in where) await removeStale(where.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new CannotListen(where, field, error)));
+    server.listen({ ...where, backlog: BACKLOG }, resolve);
+  });
+  return server;
+}
+
+/** Maximum number of requests without a response on a connection. Most programs send one at a time. */
+const MAX_AHEAD = 16;
+
+/**
+ * Closes a connection whose client sends too many requests before it gets the responses (pipelining). Node.js would
+ * handle all of them before the gate gets a turn, and keep all responses that the client does not read.
+ */
+export function limitAhead(handler: RequestListener): RequestListener {
+  const unanswered = new WeakMap<TcpSocket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const count = (unanswered.get(socket) ?? 0) + 1;
+    if (count > MAX_AHEAD) {
+      socket.destroy();
+      return;
+    }
+    unanswered.set(socket, count);
+    response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    handler(request, response);
+  };
+}
+
+/**
+ * Holds the datagrams that arrive while the event loop is busy. The kernel may grant less, and drops those that
+ * do not fit.
+ */
+const RECEIVE_BUFFER_BYTES = 4 << 20;
+
+/** Receives datagrams. `field` is the setting of the address, for the error. */
+export async function listenUdp(
+  onMessage: (data: Buffer, address: string) => void,
+  where: UdpAddress,
+  field: string,
+): Promise<Socket> {
+  const type = where.host.includes(':') ? 'udp6' : 'udp4';
+  const socket = createSocket({ type, recvBufferSize: RECEIVE_BUFFER_BYTES });
+  await new Promise<void>((resolve, reject) => {
+    // Also later: an error without a listener would end the process.
+    socket.on('error', (error) => reject(new CannotListen(where, field, error)));
+    socket.bind({ port: where.port, address: where.host }, resolve);
+  });
+  socket.on('message', (data, { address }) => onMessage(data, address));
+  return socket;
+}
+
+/** Removes the socket of a process that was killed: no process listens on it. */
+async function removeStale(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (!stats?.isSocket()) return;
+  const socket = connect({ path });
+  const refused = await once(socket, 'connect').then(
+    () => false,
+    ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED',
+  );
+  socket.destroy();
+  // If this fails, listening fails too and says why.
+  if (refused) await unlink(path).catch(() => {});
+}
+
+/**
+ * How long idle connections are still answered, with `Connection: close`, before they are closed. nginx
+ * may have sent a request before it sees the end.
+ */
+const CLOSE_IDLE_AFTER_MS = 500;
+
+/** Stops accepting connections. Resolves when the requests in flight are answered, at the latest after `maxMs`. */
+export async function drain(servers: readonly Server[], maxMs: number): Promise<void> {
+  const closed = servers.map((server) => new Promise((resolve) => stopAccepting(server, resolve)));
+  let idle: NodeJS.Timeout | undefined;
+  const closing = setTimeout(() => {
+    // A connection becomes idle only when its response is sent.
+    idle = setInterval(() => {
+      for (const server of servers) server.closeIdleConnections();
+    }, 20);
+  }, CLOSE_IDLE_AFTER_MS);
+  const late = setTimeout(() => {
+    for (const server of servers) server.closeAllConnections();
+  }, maxMs);
+  await Promise.all(closed);
+  clearTimeout(closing);
+  clearInterval(idle);
+  clearTimeout(late);
+}
+
+function stopAccepting(server: Server, closed: (error?: Error) => void): void {
+  server.prependListener('request', (_, response) => {
+    response.shouldKeepAlive = false;
+  });
+  // The `close` of node:http would close idle connections immediately.
+  NetServer.prototype.close.call(server, closed);
+}

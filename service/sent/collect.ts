@@ -1,0 +1,210 @@
+import type { Logger } from 'pino';
+import { coalesce, perMinute } from '../coalesce.ts';
+import { isWithin } from '../site/address.ts';
+import type { Grant } from '../token/grant.ts';
+import { inPieces, nextTurn } from '../token/queue.ts';
+import {
+  addDelivery,
+  type ByteRange,
+  type Counted,
+  type Delivery,
+  type DeliveryEntry,
+} from '../token/sent.ts';
+import type { Store } from '../token/store.ts';
+import { loggedGrant } from '../token/without-tokens.ts';
+import type { Emit } from '../webhooks/event.ts';
+
+/** How long lines are collected before the store gets them. */
+const COLLECT_MS = 200;
+
+/** How long after a failure the store gets them again. */
+const RETRY_MS = 1000;
+
+/** Maximum number of tokens whose lines wait for the store: some megabytes. Lines of more tokens are dropped. */
+export const MAX_PENDING = 10_000;
+
+/** The result of a line. `unknown`: no live grant has the token ID. `dropped`: it is not counted, or may not be. */
+export type LineResult = 'counted' | 'unknown' | 'invalid' | 'dropped';
+
+type Deliver = Store['addDelivered'];
+
+export interface CollectOptions {
+  /** Addresses and ranges that may send lines. */
+  readonly from: readonly string[];
+  readonly deliver: Deliver;
+  readonly countLines: (result: LineResult, count?: number) => void;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/**
+ * Collects the lines that nginx sends over UDP, one for each response, and adds them to the store
+ * together. A line only changes counters. A forged line gives no access to a file, and gets no response.
+ */
+export function createCollector({ from, deliver, countLines, log, now }: CollectOptions) {
+  let pending = new Map<string, Delivery>();
+  let timer: NodeJS.Timeout | undefined;
+  let trusted: string | undefined;
+  const lost = (reason: string) => log.error({ reason }, 'reports of nginx were dropped');
+  const logDropped = {
+    queue_full: perMinute(lost),
+    no_response: perMinute(lost),
+    shutdown: lost,
+  };
+
+  function dropped(reason: keyof typeof logDropped, count: number): void {
+    if (count === 0) return;
+    countLines('dropped', count);
+    logDropped[reason](reason);
+  }
+
+  /** Checking an address takes longer than parsing a line, and nearly all lines come from the same address. */
+  function isTrusted(address: string): boolean {
+    if (address === trusted) return true;
+    if (!isWithin(address, from)) return false;
+    trusted = address;
+    return true;
+  }
+
+  function receive(data: Buffer, address: string): void {
+    const line =
+      data.length <= MAX_LINE_BYTES && isTrusted(address)
+        ? parseLine(data.toString('latin1'))
+        : undefined;
+    if (line === undefined) {
+      countLines('invalid');
+      return;
+    }
+    const { id, bytes, size, range } = line;
+    const at = now();
+    const sent = { requests: 1, bytes, first: at, last: at, ranges: range ? [range] : [] };
+    add(id, size === undefined ? sent : { ...sent, size });
+    timer ??= setTimeout(flush, COLLECT_MS);
+  }
+
+  function add(id: string, delivery: Delivery): void {
+    const before = pending.get(id);
+    if (before === undefined && pending.size >= MAX_PENDING) {
+      dropped('queue_full', delivery.requests);
+    } else {
+      pending.set(id, addDelivery(before, delivery));
+    }
+  }
+
+  /** Adds to the store all lines that were received. Never rejects. */
+  const flush = coalesce(async () => {
+    const entries = [...pending];
+    pending = new Map();
+    const unsent = entries.length === 0 ? [] : await addAll(entries);
+    // They are older than the lines that came in the meantime.
+    const newer = pending;
+    pending = new Map(unsent);
+    for (const [id, delivery] of newer) add(id, delivery);
+    // While the store was asked, this timer was set, so that a new line set no other.
+    clearTimeout(timer);
+    timer = undefined;
+    if (pending.size > 0) timer = setTimeout(flush, unsent.length > 0 ? RETRY_MS : COLLECT_MS);
+  });
+
+  /** Returns the deliveries that can be added later. */
+  async function addAll(entries: readonly DeliveryEntry[]): Promise<readonly DeliveryEntry[]> {
+    const none = () => ({ counted: [], unsent: [], lost: entries });
+    const { counted, unsent, lost } = await deliver(entries).catch(none);
+    const added = requestsOf(counted);
+    const [all, left, gone] = [linesOf(entries), linesOf(unsent), linesOf(lost)];
+    countLines('counted', added);
+    countLines('unknown', all - added - left - gone);
+    dropped('no_response', gone);
+    return unsent;
+  }
+
+  return {
+    receive,
+    flush,
+    /** Adds what is left, and counts what the store does not get. */
+    async close(): Promise<void> {
+      await flush();
+      clearTimeout(timer);
+      dropped('shutdown', linesOf([...pending]));
+    },
+  };
+}
+
+function linesOf(entries: readonly DeliveryEntry[]): number {
+  return requestsOf(entries.map(([, delivery]) => delivery));
+}
+
+function requestsOf(deliveries: ReadonlyArray<Pick<Delivery, 'requests'>>): number {
+  return deliveries.reduce((sum, { requests }) => sum + requests, 0);
+}
+
+/** A response that nginx has sent, or a part of one. */
+interface SentLine {
+  readonly id: string;
+  /** Length of the body that was sent. */
+  readonly bytes: number;
+  /** The size of the file; absent: unknown. */
+  readonly size?: number;
+  /** Absent: nothing was sent, or several ranges in one response, which nginx does not report. */
+  readonly range?: ByteRange;
+}
+
+/** A longer datagram does not have the format below. A host name in the header may have 255 bytes. */
+export const MAX_LINE_BYTES = 512;
+
+/**
+ * The format `postern_delivery` of http.conf: the token ID, the status, the bytes of the body that were
+ * sent, Content-Length and Content-Range. All numbers are below 10^15, and so are exact.
+ */
+const LINE =
+  /^([A-Za-z0-9_-]{22}) (200|206) (\d{1,15}) (-|\d{1,15}) (?:-|bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}))$/;
+
+/** Parses the syslog line of a response; undefined if it is not exactly of this form. */
+export function parseLine(line: string): SentLine | undefined {
+  // `<190>Nov 26 12:00:00 host nginx: `, then the format, which contains no colon.
+  const [, id, status, sent, length, from, to, total] =
+    LINE.exec(line.slice(line.lastIndexOf(': ') + 2)) ?? [];
+  if (id === undefined) return undefined;
+  const bytes = Number(sent);
+  if (from !== undefined) {
+    const [first, last, size] = [Number(from), Number(to), Number(total)];
+    if (status !== '206' || first > last || last >= size) return undefined;
+    return part(id, first, Math.min(bytes, last - first + 1), size);
+  }
+  if (status === '206' || length === '-') return { id, bytes };
+  const size = Number(length);
+  return part(id, 0, Math.min(bytes, size), size);
+}
+
+function part(id: string, from: number, bytes: number, size: number): SentLine {
+  return { id, bytes, size, ...(bytes > 0 && { range: [from, from + bytes] as const }) };
+}
+
+interface DeliverDependencies {
+  readonly store: Store;
+  readonly recordBytes: (counted: Counted) => void;
+  /** Absent: no events are recorded. */
+  readonly emit?: Emit | undefined;
+  readonly log: Logger;
+}
+
+/** Adds deliveries to the store. Reports each file that nginx has now sent completely. */
+export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
+  return async function deliver(entries) {
+    const added = await store.addDelivered(entries);
+    for await (const piece of inPieces(added.counted, nextTurn)) {
+      for (const one of piece) {
+        recordBytes(one);
+        if (one.completed !== undefined) completed(one.id, one.completed);
+      }
+    }
+    return added;
+  };
+
+  /** nginx has sent the whole file of a token. Called once for each token, in one of the instances. */
+  function completed(id: string, grant: Grant): void {
+    const fields = loggedGrant(id, grant);
+    log.info(fields, 'delivered');
+    emit?.('token.delivered', fields);
+  }
+}

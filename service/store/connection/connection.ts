@@ -1,0 +1,225 @@
+import type { Redis } from 'ioredis';
+import type { StoreUnavailable } from '../../token/store.ts';
+import type { StoreAccess } from './access.ts';
+import { isSilence, requireVersion } from './failure.ts';
+import { type LateCause, onLate } from './late.ts';
+
+export interface ConnectOptions extends StoreAccess {
+  /** For each command. */
+  readonly timeoutMs: number;
+  /** Called when Redis begins or stops to accept writes; `failure` is the reason. */
+  readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
+  /** For metrics. */
+  readonly observer?: StoreObserver | undefined;
+  /** How often to check that Redis accepts a write. */
+  readonly checkEveryMs?: number;
+}
+
+export interface StoreObserver {
+  /** Called after each check. */
+  connected(isConnected: boolean): void;
+  /** Replicas confirmed a change, or did not. */
+  confirmed(isConfirmed: boolean): void;
+  /** A cluster sent a command to another master. */
+  redirected(): void;
+  /** A command got no reply in time. */
+  late(cause: LateCause): void;
+  /** Whether a master may evict keys. */
+  evicts(isEvicting: boolean): void;
+  /** Another master answers; the time since the first failure. */
+  failedOver(seconds: number): void;
+}
+
+/** A command of one key. */
+export type Command = [name: string, key: string, ...args: Array<string | number>];
+
+export type Reply = readonly [error: Error | null, value: unknown];
+
+const COMMANDS = ['eval', 'hdel', 'hget', 'hmget', 'zrange', 'zrem'] as const;
+
+/** To one server, or to each master of a cluster. Each command waits for the first attempt to connect. */
+export interface Connection {
+  readonly isCluster: boolean;
+  /** For commands whose keys have the same slot in a cluster. */
+  readonly redis: Pick<Redis, (typeof COMMANDS)[number]>;
+  /** Ends with the first attempt to connect, if there is one. */
+  connected(): Promise<void>;
+  /** Sends commands together and returns their replies in order. Does not reject if one fails. */
+  send(commands: Command[]): Promise<readonly Reply[]>;
+  /** The strings of keys, or why a string is not known; null if a key does not exist or has another type. */
+  mget(keys: readonly string[]): Promise<ReadonlyArray<string | null | StoreUnavailable>>;
+  /** As `mget`, with the milliseconds that each key has left. */
+  mgetTimed(
+    keys: readonly string[],
+  ): Promise<ReadonlyArray<readonly [record: string | null | StoreUnavailable, leftMs: number]>>;
+  /** Removes keys, and returns how many there were. */
+  unlink(keys: readonly string[]): Promise<number>;
+  /** The connected masters, by name. */
+  masters(): ReadonlyMap<string, Redis>;
+  /** All masters. */
+  masterNames(): readonly string[];
+  /** The master that has a key. */
+  masterOf(key: string): string;
+  /** A name for a key that this master has. In a cluster, the name has a tag. */
+  keyOn(master: string, key: string): string;
+  /** Number of commands that a cluster redirected to another master. */
+  readonly redirections: number;
+  /** Sections of INFO from each master; empty if the user lacks the permission. */
+  infos(...sections: string[]): Promise<readonly string[]>;
+  /** How many sentinels watch the master; absent: unknown. */
+  readonly sentinels?: number | undefined;
+  /** Throws if the last reply may come from a server that is no longer the master. */
+  assertMaster(): void;
+  /** Why a command failed. That may be the reason why there is no connection. */
+  failureOf(error: Error): StoreUnavailable;
+  close(): void;
+}
+
+/** Sends a command with these keys now, or after the first attempt to connect. */
+export type Wait = <T>(keys: readonly string[], send: () => Promise<T>) => Promise<T>;
+
+/** The commands of a client. Each waits before it is sent, and is sent once. */
+export function waiting(redis: Connection['redis'], wait: Wait): Connection['redis'] {
+  const commands = COMMANDS.map((name) => {
+    const command = redis[name].bind(redis) as (...args: unknown[]) => Promise<unknown>;
+    const keyAt = name === 'eval' ? 2 : 0;
+    return [name, (...args: unknown[]) => wait([String(args[keyAt])], () => command(...args))];
+  });
+  return Object.fromEntries(commands);
+}
+
+/** What a connection provides for its state. */
+interface Connected extends Pick<Connection, 'infos' | 'failureOf'> {
+  /** The names of the masters that answered the last check. */
+  answering(): readonly string[];
+  /** Whether the connection is open, so that a regular check can succeed. */
+  isOpen(): boolean;
+  /** Whether a failed check needs no report: Redis is slow, or the lost connection is already reported. */
+  isKnown(error: Error): boolean;
+  reconnect(): void;
+}
+
+/**
+ * Whether the store can be used. The first command on a connection is a write, followed by one write per
+ * second. This detects a lost host, which sends nothing, and a master that became a replica, which keeps its
+ * clients: a replica's reply may be older than a revocation.
+ *
+ * @param write rejects if Redis does not accept a write
+ */
+export function createState(
+  options: ConnectOptions,
+  write: () => Promise<unknown>,
+  connected: Connected,
+) {
+  const { onState, observer, checkEveryMs = 1000 } = options;
+  const watch = createWatch(observer);
+  const stopCounting = onLate((cause) => observer?.late(cause));
+  let up = false;
+  let isClosed = false;
+  /** Number of lost and refused connections and of failed checks. */
+  let failures = 0;
+
+  const state = {
+    /** Why there is no connection. */
+    lost: undefined as StoreUnavailable | undefined,
+    /** Why this Redis must not be used. */
+    refused: undefined as StoreUnavailable | undefined,
+
+    /** This Redis must not be used until a later check succeeds. */
+    refuse(why: StoreUnavailable): void {
+      state.refused = why;
+      failures += 1;
+    },
+
+    down(why?: StoreUnavailable): void {
+      if (isClosed) return;
+      up = false;
+      failures += 1;
+      watch.failed();
+      onState?.('down', why);
+    },
+
+    /** Call this on each new connection. It writes before it returns. */
+    async check(): Promise<void> {
+      const before = failures;
+      try {
+        await Promise.all([write(), up || checkVersion()]);
+      } catch (error) {
+        watch.failed();
+        if (!connected.isKnown(error as Error)) state.down(state.failureOf(error as Error));
+        return;
+      }
+      // Otherwise the reply is older than the failure.
+      if (isClosed || failures !== before) return;
+      state.lost = undefined;
+      state.refused = undefined;
+      watch.answered(connected.answering());
+      if (!up) onState?.('up');
+      up = true;
+    },
+
+    assertMaster(): void {
+      if (state.refused !== undefined) throw state.refused;
+    },
+
+    failureOf(error: Error): StoreUnavailable {
+      return (isSilence(error) && (state.lost ?? state.refused)) || connected.failureOf(error);
+    },
+
+    close(): void {
+      isClosed = true;
+      clearInterval(timer);
+      stopCounting();
+    },
+  };
+
+  /** Without this check, an old Redis would accept some commands and reject others. */
+  async function checkVersion(): Promise<void> {
+    const infos = await connected.infos('server');
+    try {
+      infos.forEach(requireVersion);
+    } catch (error) {
+      state.refuse(error as StoreUnavailable);
+      connected.reconnect();
+      throw error;
+    }
+  }
+
+  const timer = setInterval(() => {
+    if (connected.isOpen()) void state.check();
+  }, checkEveryMs);
+  timer.unref();
+  return state;
+}
+
+/** Reports each check to an observer, and each failover: another master answers than before. */
+export function createWatch(observer: StoreObserver | undefined) {
+  let masters: readonly string[] = [];
+  let failedAt: number | undefined;
+  /** The last check found an additional master. */
+  let wasAdded = false;
+
+  return {
+    failed(): void {
+      failedAt ??= performance.now();
+      observer?.connected(false);
+    },
+    answered(names: readonly string[]): void {
+      const isGone = masters.some((name) => !names.includes(name));
+      const isNew = masters.length > 0 && names.some((name) => !masters.includes(name));
+      // For one more check, a cluster may still name the old master.
+      const isReplaced = isNew ? isGone || failedAt !== undefined : isGone && wasAdded;
+      wasAdded = isNew && !isReplaced;
+      const now = performance.now();
+      if (isReplaced) observer?.failedOver((now - (failedAt ?? now)) / 1000);
+      masters = names;
+      failedAt = undefined;
+      observer?.connected(true);
+    },
+  };
+}
+
+export function replyOrThrow([error, value]: Reply): unknown {
+  if (error !== null) throw error;
+  return value;
+}

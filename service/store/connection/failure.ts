@@ -1,0 +1,181 @@
+import { isIP } from 'node:net';
+import { StoreUnavailable } from '../../token/store.ts';
+
+/**
+ * The text of a reply may quote a password or a record, and a server can send names of any kind. So a failure has
+ * only texts of this file, codes and commands that Postern knows, and IP addresses.
+ */
+
+const CLUSTER = 'Redis is a node of a cluster: use redis+cluster:// in POSTERN_STORE';
+
+/** The meaning of Redis' error codes for an operator. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  WRONGPASS: 'Redis rejects the user name or the password of POSTERN_STORE',
+  NOAUTH: 'Redis requires a password, and POSTERN_STORE has none',
+  NOPERM: 'The Redis user of POSTERN_STORE lacks a permission',
+  READONLY: 'Redis is a read-only replica',
+  LOADING: 'Redis is loading its data from disk',
+  MASTERDOWN: 'Redis is a replica that has lost its master',
+  MOVED: CLUSTER,
+  ASK: CLUSTER,
+  CLUSTERDOWN: CLUSTER,
+  CROSSSLOT: CLUSTER,
+  OOM: 'Redis is out of memory',
+  NOREPLICAS: 'Redis has fewer replicas than min-replicas-to-write',
+  MISCONF: 'Redis cannot save its data to disk',
+};
+
+/** Codes without a meaning of their own. Any other first word of a reply may be a secret. */
+const CODES = new Set([
+  ...Object.keys(MEANINGS),
+  ...[
+    'TRYAGAIN',
+    'WRONGTYPE',
+    'BUSY',
+    'NOPROTO',
+    'EXECABORT',
+    'UNKILLABLE',
+    'BUSYGROUP',
+    'NOGROUP',
+  ],
+]);
+
+interface ReplyError extends Error {
+  readonly command?: { readonly name: string };
+}
+
+export function isReply(error: Error): error is ReplyError {
+  return error.name === 'ReplyError';
+}
+
+export function codeOf({ message }: ReplyError): string {
+  const [word = ''] = message.split(' ', 1);
+  return CODES.has(word) ? word : 'ERR';
+}
+
+/** Why a command or the connection failed. */
+export function failureOf(error: Error): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
+  if (!isReply(error)) return failure(shownOf(error), causeOf(error));
+  const code = codeOf(error);
+  const command = error.command?.name.toUpperCase() ?? 'a command';
+  return failure(`${MEANINGS[code] ?? 'Redis answers with an error'} (${code} to ${command})`);
+}
+
+/** @param cause only for the log */
+function failure(shown: string, cause?: string): StoreUnavailable {
+  return new StoreUnavailable(cause === undefined ? shown : `${shown}: ${cause}`, { shown });
+}
+
+function shownOf(error: Error): string {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (/CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO/.test(code)) return `TLS to Redis fails (${code})`;
+  return 'Redis does not answer';
+}
+
+/** Texts of ioredis and of Postern. Others can contain a reply. */
+const CAUSES: ReadonlySet<string> = new Set([
+  'Command timed out',
+  'Connection is closed.',
+  "Stream isn't writeable and enableOfflineQueue options is false",
+  "Cluster isn't ready and enableOfflineQueue options is false",
+  'Failed to refresh slots cache.',
+  'None of startup nodes is available',
+  'No master of the cluster is known',
+]);
+
+/** The reason. It omits the text of a system error, which can contain a name that a sentinel or a node has sent. */
+function causeOf(error: Error): string {
+  const { code, syscall, address = '', port } = error as NodeJS.ErrnoException & SocketError;
+  if (code === undefined) return CAUSES.has(error.message) ? error.message : 'no valid reply';
+  const at = isIP(address) ? [`${address}:${port}`] : [];
+  return [...(syscall === undefined ? [] : [syscall]), code, ...at].join(' ');
+}
+
+interface SocketError {
+  readonly address?: string;
+  readonly port?: number;
+}
+
+/** A failure before the first reply: the URL may have the wrong scheme. */
+export function handshakeFailure(error: Error, isTls: boolean): StoreUnavailable {
+  const { code } = error as NodeJS.ErrnoException;
+  if (isTls && code === 'ETIMEDOUT') {
+    const shown = 'Redis does not answer in TLS (is it a TLS port, or is it redis://?)';
+    return failure(shown, causeOf(error));
+  }
+  if (!isTls && (code === 'ECONNRESET' || code === 'EPIPE')) {
+    const shown = 'Redis ends the connection before it answers (is it a TLS port, for rediss://?)';
+    return failure(shown, causeOf(error));
+  }
+  return failureOf(error);
+}
+
+/** Whether Redis did not reply, so that the state of the connection has the reason. */
+export function isSilence(error: Error): boolean {
+  return !isReply(error) && !(error instanceof StoreUnavailable);
+}
+
+/** Whether the connection was lost before the reply. */
+export function isLoss(error: Error): boolean {
+  return isSilence(error) && error.message !== 'Command timed out';
+}
+
+type Meanings = ReadonlyArray<readonly [pattern: RegExp, shown: string]>;
+
+const meaningOf = (message: string, meanings: Meanings): string | undefined =>
+  meanings.find(([pattern]) => pattern.test(message))?.[1];
+
+const SENTINEL_MEANINGS: Meanings = [
+  [/invalid reply|No such master/, 'The sentinels do not know the master that POSTERN_STORE names'],
+  [
+    /WRONGPASS|ERR AUTH/,
+    'A sentinel rejects POSTERN_SENTINEL_USERNAME or POSTERN_SENTINEL_PASSWORD',
+  ],
+  [/NOAUTH/, 'The sentinels require a password: set POSTERN_SENTINEL_PASSWORD'],
+  [/NOPERM/, 'The user of the sentinels lacks a permission (NOPERM)'],
+  [/unknown command/i, 'A server that POSTERN_STORE names is not a sentinel'],
+  [/certificate|SSL|TLS/i, 'TLS to the sentinels fails'],
+];
+
+/** Codes of Node.js in the text of an error. */
+const SYSTEM_CODE =
+  /\b(ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)\b/;
+
+/**
+ * Why no sentinel named a master; undefined for any other error. ioredis reports the cause as another
+ * error, and keeps only its text, which may quote the password of the sentinels.
+ */
+export function sentinelFailure(
+  error: Error,
+  { message }: Error = error,
+): StoreUnavailable | undefined {
+  if (!error.message.startsWith('All sentinels are unreachable')) return undefined;
+  const shown = meaningOf(message, SENTINEL_MEANINGS) ?? 'No sentinel answers';
+  return failure(shown, SYSTEM_CODE.exec(message)?.[0]);
+}
+
+const CLUSTER_MEANINGS: Meanings = [
+  [/^CLUSTERDOWN/, 'The cluster is down, or a slot has no master (CLUSTERDOWN)'],
+  [/^(Too many Cluster redirections|MOVED |ASK )/, 'A slot of the cluster is being moved'],
+  [
+    /cluster support disabled/,
+    'Redis is not a node of a cluster: use redis:// or redis+sentinel:// in POSTERN_STORE',
+  ],
+];
+
+/** As `failureOf`, for a node of a cluster. */
+export function clusterFailure(error: Error): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
+  const shown = meaningOf(error.message, CLUSTER_MEANINGS);
+  return shown === undefined ? failureOf(error) : failure(shown);
+}
+
+const OLDEST = 7;
+
+/** Throws if INFO server names a version that is too old. Valkey reports a version of Redis, too. */
+export function requireVersion(info: string): void {
+  const version = /^redis_version:(\d{1,3}(?:\.\d{1,5}){0,2})/m.exec(info)?.[1];
+  if (version === undefined || Number.parseInt(version, 10) >= OLDEST) return;
+  throw failure(`Redis ${version} is too old: Postern needs Redis ${OLDEST}.0 or newer, or Valkey`);
+}

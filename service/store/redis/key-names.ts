@@ -1,0 +1,55 @@
+import type { Grant } from '../../token/grant.ts';
+import type { Selection } from '../../token/store.ts';
+
+export type Keys = ReturnType<typeof createKeys>;
+
+/** The keys of the grants. The braces delimit each name and keep related keys in one cluster slot. */
+export function createKeys(prefix: string) {
+  const ofClient = (client: string) => `${prefix}client:{${client}}`;
+  const ofSubject = (client: string, subject: string) => `${prefix}subject:{${client}:${subject}}`;
+  // Paths with the same checksum share an index: an index for each path would need as much memory as a grant.
+  const ofPath = (client: string, path: string) => `${prefix}path:{${client}:${slotOf(path)}}`;
+
+  return {
+    grant: (id: string) => `${prefix}grant:{${id}}`,
+
+    /** The requesters of a grant. */
+    uses: (id: string) => `${prefix}uses:{${id}}`,
+
+    /** All indexes of a grant: sorted sets of token IDs by their end. */
+    indexes({ client, covers, subject }: Pick<Grant, 'client' | 'covers' | 'subject'>): string[] {
+      const indexes = [ofClient(client), ofPath(client, covers)];
+      return subject === undefined ? indexes : [...indexes, ofSubject(client, subject)];
+    },
+
+    /** The index that has all grants of a selection. */
+    index(client: string, { subject, covers }: Selection): string {
+      if (subject !== undefined) return ofSubject(client, subject);
+      return covers === undefined ? ofClient(client) : ofPath(client, covers);
+    },
+
+    /** Where a revocation moves an index. */
+    ending: (index: string) => `${index}:revoked`,
+  };
+}
+
+export const SLOTS = 16_384;
+
+/** CRC-16/XMODEM of each byte. */
+const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+/** The slot of a key in a cluster. If the key has braces, the text in the first pair determines it. */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open);
+  const tag = close > open + 1 ? key.slice(open + 1, close) : key;
+  let crc = 0;
+  for (const byte of Buffer.from(tag)) {
+    crc = ((crc << 8) ^ (TABLE[(crc >> 8) ^ byte] ?? 0)) & 0xffff;
+  }
+  return crc % SLOTS;
+}

@@ -1,0 +1,53 @@
+import { rememberedUntil } from '../../token/grant.ts';
+import { MAX_REQUESTERS } from '../../token/grant-fields.ts';
+import type { Store } from '../../token/store.ts';
+import { encodeRecord } from './record.ts';
+import { COUNT_ATTEMPT, REDEEM, SAVE_EXTERNAL } from './scripts.ts';
+import type { Shared } from './shared.ts';
+
+type Counting = Pick<Store, 'saveExternal' | 'redeem' | 'countAttempt'>;
+
+/** Counts uses, and attempts to enter a PIN. */
+export function createCounting({
+  connection,
+  keys,
+  run,
+  replicas,
+  confirmed,
+  now,
+}: Shared): Counting {
+  const { redis } = connection;
+
+  return {
+    async saveExternal(id, grant) {
+      // Negative if that time has passed, so that no requester starts, not even in this millisecond.
+      const admitted = grant.expiresAt - now();
+      const args = [encodeRecord(grant), admitted, rememberedUntil(grant)];
+      await run(SAVE_EXTERNAL, [keys.grant(id)], args);
+    },
+
+    async redeem(id, { cookies, address = '', newCookie }, count) {
+      const key = keys.grant(id);
+      const counting = replicas ? 2 : 1;
+      const args = [count ? counting : 0, MAX_REQUESTERS, newCookie, address, ...cookies];
+      const redeem = () => run(REDEEM, [key, keys.uses(id)], args);
+      const isNeeded = (redeemed: unknown) =>
+        redeemed === 'unconfirmed' || (redeemed === 'new' && count);
+      const redeemed = await confirmed(key, redeem, isNeeded);
+      if (replicas && isNeeded(redeemed)) {
+        const marks = [newCookie, ...cookies].map((cookie) => `wc${cookie}`);
+        // Nobody waits for it: if it is lost, the next use is confirmed again.
+        redis.hdel(keys.uses(id), `wa${address}`, ...marks).catch(() => {});
+      }
+      if (redeemed === 'unconfirmed') return 'known';
+      return redeemed === 'known' || redeemed === 'new' ? redeemed : undefined;
+    },
+
+    async countAttempt(id, max) {
+      const key = keys.grant(id);
+      const count = () => run(COUNT_ATTEMPT, [key, keys.uses(id)], [max]);
+      const attempts = await confirmed(key, count, (counted) => counted === 0);
+      return typeof attempts === 'number' ? attempts : undefined;
+    },
+  };
+}

@@ -1,0 +1,204 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { Unconfirmed } from '../../token/store.ts';
+import { type Connection, type ConnectOptions, replyOrThrow } from '../connection/connection.ts';
+import { codeOf } from '../connection/failure.ts';
+
+const RECONNECTED = 'The connection to Redis was lost in between';
+
+interface ReplicaOptions extends ConnectOptions {
+  /** How many replicas of a master must confirm. */
+  readonly wanted: number;
+  /** Written before each WAIT. */
+  readonly key: string;
+}
+
+export type Replicas = ReturnType<typeof createReplicas>;
+
+/**
+ * Confirms that replicas have what an operation wrote, with WAIT. A confirmation counts only if one
+ * server was the master without interruption, from before the operation until WAIT answered.
+ */
+export function createReplicas(connection: Connection, options: ReplicaOptions) {
+  const lines = new Map<Redis, Line>();
+
+  function lineOf(name: string, main: Redis): Line {
+    const known = lines.get(main);
+    if (known !== undefined) return known;
+    const key = () => connection.keyOn(name, options.key);
+    const line = createLine(main, key, { ...options, failureOf: connection.failureOf });
+    lines.set(main, line);
+    return line;
+  }
+
+  /** To call before the first command of an operation. */
+  function begin(key?: string) {
+    const { redirections } = connection;
+    const master = key === undefined ? undefined : connection.masterOf(key);
+    const before = connection.masters();
+    const confirms = new Map(
+      [...before].map(([name, main]) => [name, lineOf(name, main).begin()] as const),
+    );
+
+    /** To call after the last command. Rejects if too few replicas confirm. */
+    return async function confirm(): Promise<void> {
+      // A command that was redirected may have changed another master than the one of the key.
+      const isHere = master !== undefined && redirections === connection.redirections;
+      const names = isHere ? [master] : connection.masterNames();
+      const now = connection.masters();
+      await Promise.all(
+        names.map((name) => {
+          const isSame = before.has(name) && before.get(name) === now.get(name);
+          return isSame ? confirms.get(name)?.() : Promise.reject(new Unconfirmed(RECONNECTED));
+        }),
+      );
+    };
+  }
+
+  for (const [name, main] of connection.masters()) lineOf(name, main);
+
+  return {
+    begin,
+
+    /** Runs an operation on one key, or on any keys, and waits for its confirmation if it is needed. */
+    async confirmed<T>(
+      key: string | undefined,
+      run: () => Promise<T>,
+      isNeeded: (result: T) => boolean = () => true,
+    ): Promise<T> {
+      // Otherwise the operation could wait, and be sent to another master than the one of now.
+      await connection.connected();
+      const confirm = begin(key);
+      try {
+        const result = await run();
+        if (!isNeeded(result)) return result;
+        await confirm();
+        options.observer?.confirmed(true);
+        return result;
+      } catch (error) {
+        if (error instanceof Unconfirmed) options.observer?.confirmed(false);
+        throw error;
+      }
+    },
+
+    /** Learns which masters are connected. To call on each new connection, and regularly. */
+    async learn(): Promise<void> {
+      const masters = connection.masters();
+      const connected = new Set(masters.values());
+      for (const [main, line] of lines) {
+        if (connected.has(main)) continue;
+        lines.delete(main);
+        line.close();
+      }
+      await Promise.all([...masters].map(([name, main]) => lineOf(name, main).learn()));
+    },
+
+    close(): void {
+      for (const line of lines.values()) line.close();
+    },
+  };
+}
+
+type LineOptions = ReplicaOptions & Pick<Connection, 'failureOf'>;
+
+interface Line {
+  learn(): Promise<unknown>;
+  /** Returns a function that confirms what the main connection has written since this call. */
+  begin(): () => Promise<void>;
+  close(): void;
+}
+
+/**
+ * The second connection to a master, only for WAIT: it delays all later commands on its connection.
+ * The replication ID identifies a master: it is new when a replica is promoted.
+ */
+function createLine(main: Redis, key: () => string, options: LineOptions): Line {
+  const { wanted, timeoutMs, failureOf } = options;
+  const ids = new WeakMap<object, string>();
+  const second = main.duplicate({
+    lazyConnect: false,
+    enableOfflineQueue: false,
+    retryStrategy: (attempt: number) => Math.min(50 * attempt, 200),
+    reconnectOnError: (error: Error) => codeOf(error) === 'READONLY',
+  });
+  // Without a listener, ioredis writes errors to standard error. The commands report them.
+  second.on('error', () => {});
+  // Redis ends a WAIT up to 100 ms late.
+  const waitMs = Math.ceil(timeoutMs / 2);
+
+  async function learn(): Promise<string | undefined> {
+    const { stream } = main;
+    const id = masterId(await main.info('replication').catch(() => ''));
+    if (stream === undefined || main.stream !== stream) return undefined;
+    if (id === undefined) ids.delete(stream);
+    else ids.set(stream, id);
+    return id;
+  }
+
+  const barrier = grouped(async () => {
+    if (second.status !== 'ready') {
+      await once(second, 'ready', { signal: AbortSignal.timeout(waitMs) });
+    }
+    // Without an earlier write on this connection, WAIT would reply immediately.
+    const commands = second.pipeline().set(key(), '', 'PX', 1000).wait(wanted, waitMs);
+    const replies = await commands.info('replication').exec();
+    const [, count, info] = (replies ?? []).map(replyOrThrow);
+    return { count: Number(count), id: masterId(info) };
+  });
+
+  return {
+    learn,
+    begin() {
+      const { stream } = main;
+      // The operation follows on the same connection, so this reply comes before those of the operation.
+      const began = (stream && ids.get(stream)) ?? learn();
+      return async () => {
+        const id = await began;
+        if (id === undefined) throw new Unconfirmed('The master of Redis is not known');
+        if (main.stream !== stream) throw new Unconfirmed(RECONNECTED);
+        const reached = await barrier().catch((error: Error) => {
+          throw new Unconfirmed(`The replicas could not confirm: ${failureOf(error).shown}`);
+        });
+        if (reached.id !== id) {
+          second.disconnect(true);
+          void learn();
+          throw new Unconfirmed('The master of Redis changed');
+        }
+        if (reached.count >= wanted) return;
+        throw new Unconfirmed(`${reached.count} of ${wanted} replicas confirmed in time`);
+      };
+    },
+    close: () => second.disconnect(),
+  };
+}
+
+/** The replication ID, if INFO replication comes from a master. A replica has the ID of its master. */
+function masterId(info: unknown): string | undefined {
+  if (!/^role:master/m.test(String(info))) return undefined;
+  return /^master_replid:(\w+)/m.exec(String(info))?.[1];
+}
+
+/**
+ * Group commit: runs one at a time. Calls that arrive during a run share the next run, which starts after all
+ * of them.
+ */
+export function grouped<T>(run: () => Promise<T>): () => Promise<T> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | undefined;
+
+  async function start(): Promise<T> {
+    await running;
+    // Wait until all replies that arrived together are handled.
+    await turn();
+    next = undefined;
+    const result = run();
+    running = result.catch(() => {});
+    return result;
+  }
+
+  return () => {
+    next ??= start();
+    return next;
+  };
+}

@@ -1,0 +1,300 @@
+/**
+ * Lua scripts: changes that must be atomic and use Redis' own clock. The keys of a record are those of
+ * record.ts. A grant's key ends with its token ID in braces.
+ *
+ * The requesters of a grant are in a separate hash, so that the cost of a use does not depend on their
+ * number. `t` is their number, `s<number>` is one of them (start, cookie, address), `c<cookie>` and
+ * `a<address>` are its start, and `h` is how many of the oldest were dropped beyond the maximum.
+ * `wc<cookie>` and `wa<address>` exist until replicas have confirmed it: a failover could lose it, and
+ * another requester would get its use. `we` is the latest end that a replica may still have, until replicas have
+ * confirmed an earlier one. `d` is what nginx sent, for any grant: see delivered.ts.
+ *
+ * cjson cannot write an empty list or a number of more than 14 digits. Records have neither.
+ */
+
+/** Runs a script. */
+export type Run = (
+  script: string,
+  keys: readonly string[],
+  args: ReadonlyArray<string | number>,
+) => Promise<unknown>;
+
+/** Redis' clock, in milliseconds since the epoch. */
+export const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+/** KEYS[1]: the grant. */
+const GRANT = `
+local record = redis.call('GET', KEYS[1])
+if not record then return false end
+local grant = cjson.decode(record)
+`;
+
+/** Only the client that issued a grant may change it. ARGV[1]: the client. */
+const OWN = `${GRANT}
+if grant.c ~= ARGV[1] then return false end
+`;
+
+/**
+ * Adds the token IDs in ARGV, each followed by how long it may stay, to an index. There are at most 1000, and
+ * unpack takes 8000 values. First it removes ended entries, at most 1000 at a time. An entry stays a minute
+ * longer than its grant, and the index half a minute longer than its longest grant, so that not every entry
+ * changes its end.
+ */
+const ENTER = `
+local slack = 60000
+local function enter(index, first, last)
+  local ended = redis.call('ZCOUNT', index, '-inf', now - slack)
+  if ended > 0 then redis.call('ZREMRANGEBYRANK', index, 0, math.min(ended, 1000) - 1) end
+  local add, longest = {'ZADD', index, 'GT'}, 0
+  for i = first, last, 2 do
+    local left = tonumber(ARGV[i + 1])
+    longest = math.max(longest, left)
+    add[#add + 1] = now + left
+    add[#add + 1] = ARGV[i]
+  end
+  redis.call(unpack(add))
+  if redis.call('PTTL', index) < longest + slack / 2 then
+    redis.call('PEXPIRE', index, longest + slack)
+  end
+end
+`;
+
+/**
+ * KEYS: the grants, then the indexes. ARGV: the number of grants; for each grant its record and its
+ * lifetime in milliseconds; for each index the number of its entries, and the entries.
+ *
+ * The indexes come first: a grant that its index lacks would survive the revocation of its subject.
+ */
+export const ISSUE = `${NOW}${ENTER}
+local count = tonumber(ARGV[1])
+local at = 2 * count + 2
+for i = count + 1, #KEYS do
+  local last = at + 2 * tonumber(ARGV[at])
+  enter(KEYS[i], at + 1, last)
+  at = last + 1
+end
+for i = 1, count do redis.call('SET', KEYS[i], ARGV[2 * i], 'PX', ARGV[2 * i + 1]) end
+`;
+
+/** KEYS[1]: an index. ARGV: its new entries. */
+export const ENTER_ALL = `${NOW}${ENTER}
+enter(KEYS[1], 1, #ARGV)
+`;
+
+/**
+ * redeem() of token/uses.ts. KEYS: the grant and its requesters; ARGV: 1 to count a use, 2 if it also
+ * waits for replicas, else 0; the maximum number of requesters to keep; the new cookie; the address or ''; then
+ * the cookies.
+ *
+ * Before the first use, the key expires when no new requester is admitted. From then on it lives for
+ * requesters that resume, and the record keeps the time of admission (`a`) and that there was a use
+ * (`q`): if the requesters are lost, the grant can no longer be used.
+ */
+export const REDEEM = `${NOW}${GRANT}
+if not grant.o then return false end
+local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
+local admits = now < admitted
+local total, forgotten = 0, 0
+if grant.q then
+  local counts = redis.call('HMGET', KEYS[2], 't', 'h')
+  if not counts[1] then return false end
+  total, forgotten = tonumber(counts[1]), tonumber(counts[2] or 0)
+  local names = {}
+  for i = 5, #ARGV do names[#names + 1] = 'c' .. ARGV[i] end
+  if ARGV[4] ~= '' and not grant.b then names[#names + 1] = 'a' .. ARGV[4] end
+  local began = #names > 0 and redis.call('HMGET', KEYS[2], unpack(names)) or {}
+  for i = 1, #names do
+    if began[i] and (admits or now < began[i] + grant.o * 1000) then
+      return redis.call('HGET', KEYS[2], 'w' .. names[i]) and 'unconfirmed' or 'known'
+    end
+  end
+end
+if not admits or (grant.n and total - forgotten >= grant.n) then return false end
+if ARGV[1] == '0' then return 'new' end
+
+if not grant.q or grant.A then
+  grant.q = 1
+  grant.a = admitted
+  if grant.A then grant.A = math.max(0, grant.A - 1) end
+  redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
+end
+total = total + 1
+redis.call('HSET', KEYS[2], 't', total, 'c' .. ARGV[3], now,
+  's' .. total, now .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
+local waits = ARGV[1] == '2'
+if waits then redis.call('HSET', KEYS[2], 'wc' .. ARGV[3], '') end
+if ARGV[4] ~= '' and not grant.b then
+  redis.call('HSET', KEYS[2], 'a' .. ARGV[4], now)
+  if waits then redis.call('HSET', KEYS[2], 'wa' .. ARGV[4], '') end
+end
+if total - forgotten > tonumber(ARGV[2]) then
+  forgotten = forgotten + 1
+  local cookie, address = string.match(redis.call('HGET', KEYS[2], 's' .. forgotten), ' (%S*) (%S*)')
+  redis.call('HDEL', KEYS[2], 's' .. forgotten, 'c' .. cookie, 'a' .. address)
+  redis.call('HSET', KEYS[2], 'h', forgotten)
+end
+local left = math.max(admitted - now, grant.o * 1000)
+if grant.y then
+  left = redis.call('PTTL', KEYS[1])
+else
+  redis.call('PEXPIRE', KEYS[1], left)
+end
+redis.call('PEXPIRE', KEYS[2], left)
+return 'new'
+`;
+
+/**
+ * KEYS: the grant and its requesters; ARGV[1]: the maximum number of attempts to enter the PIN. Returns
+ * the number with this one; 0 if none was left, which ends the grant. REDEEM gives an attempt back.
+ */
+export const COUNT_ATTEMPT = `${GRANT}
+if not grant.P then return false end
+grant.A = (grant.A or 0) + 1
+if grant.A > tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[1], KEYS[2])
+  return 0
+end
+redis.call('SET', KEYS[1], cjson.encode(grant), 'KEEPTTL')
+return grant.A
+`;
+
+/**
+ * KEYS[1]: the grant of an external token; ARGV: its record, milliseconds in which new requesters are
+ * admitted, and until when it is remembered. An existing value stays, also if it is a revocation.
+ *
+ * After that time, by Redis' clock, it is not saved again: an instance with a late clock would count
+ * its uses from zero.
+ */
+export const SAVE_EXTERNAL = `${NOW}
+local left = ARGV[3] - now
+if left <= 0 then return end
+local grant = cjson.decode(ARGV[1])
+grant.a = now + ARGV[2]
+redis.call('SET', KEYS[1], cjson.encode(grant), 'NX', 'PX', left)
+`;
+
+/**
+ * KEYS[1]: the grant of an external token; ARGV: the record of a revocation, and until when it is
+ * remembered, or '' for indefinitely. A revocation that lasts longer stays.
+ */
+export const REVOKE_EXTERNAL = `${NOW}
+local left = ARGV[2] ~= '' and math.max(1, ARGV[2] - now)
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  local lasts = redis.call('PTTL', KEYS[1])
+  if lasts == -1 or (left and lasts >= left) then return end
+end
+if left then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', left)
+else
+  redis.call('SET', KEYS[1], ARGV[1])
+end
+`;
+
+/**
+ * KEYS: the grant, its requesters, and its indexes. ARGV[2]: the new end; ARGV[3]: milliseconds until then;
+ * ARGV[4]: 1 if replicas confirm an earlier end; ARGV[5]: 0 to change nothing if the end is a later one; then its
+ * entry for the indexes. Returns the record, and 1 if a replica may still have a later end; 'later' if nothing was
+ * changed; nil if the grant is gone or the token is external. An earlier end needs no new entry.
+ */
+export const PROLONG = `${NOW}${ENTER}${OWN}
+if grant.y then return false end
+local left = tonumber(ARGV[3])
+local admitted = grant.a or now + redis.call('PTTL', KEYS[1])
+local latest = math.max(admitted, tonumber(redis.call('HGET', KEYS[2], 'we') or 0))
+local isEarlier = now + left < latest
+if not isEarlier then
+  if ARGV[5] == '0' then return 'later' end
+  for i = 3, #KEYS do enter(KEYS[i], 6, 7) end
+end
+grant.x = tonumber(ARGV[2])
+if isEarlier and ARGV[4] == '1' then
+  redis.call('HSET', KEYS[2], 'we', string.format('%.0f', latest))
+end
+if grant.q then
+  grant.a = now + left
+  local last = redis.call('HGET', KEYS[2], 's' .. (redis.call('HGET', KEYS[2], 't') or ''))
+  local began = last and string.match(last, '^%d+')
+  if began then left = math.max(left, began + grant.o * 1000 - now) end
+end
+redis.call('PEXPIRE', KEYS[2], left)
+record = cjson.encode(grant)
+redis.call('SET', KEYS[1], record, 'PX', left)
+return {record, isEarlier and 1 or 0}
+`;
+
+/** KEYS: the grant and its requesters. ARGV[1]: its end, which replicas have confirmed. Another one may have followed. */
+export const END_CONFIRMED = `${GRANT}
+if grant.x == tonumber(ARGV[1]) then redis.call('HDEL', KEYS[2], 'we') end
+`;
+
+/**
+ * KEYS: the grant and its requesters. Returns what names its indexes: its path, and its subject if it has
+ * one; nil if there was no grant. An external token is in no index. It is remembered as revoked (ARGV[2]);
+ * without that it would be valid again.
+ */
+export const REVOKE = `${OWN}
+redis.call('DEL', KEYS[2])
+if grant.y then
+  redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+  return {}
+end
+redis.call('DEL', KEYS[1])
+return {grant.p, grant.u}
+`;
+
+/**
+ * KEYS: an index, and the key to which START_ENDING moves it; ARGV: the limit, then the score and ID of
+ * the cursor, if any. Returns alternating IDs and scores, or 1 if a revocation is running or was
+ * interrupted. If the cursor's entry is gone or moved, a temporary entry finds its position.
+ */
+export const LIST = `
+if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+local first = 0
+if ARGV[3] then
+  if redis.call('ZSCORE', KEYS[1], ARGV[3]) == ARGV[2] then
+    first = redis.call('ZRANK', KEYS[1], ARGV[3]) + 1
+  else
+    local mark = ARGV[3] .. '~'
+    redis.call('ZADD', KEYS[1], ARGV[2], mark)
+    first = redis.call('ZRANK', KEYS[1], mark)
+    redis.call('ZREM', KEYS[1], mark)
+  end
+end
+return redis.call('ZRANGE', KEYS[1], first, first + ARGV[1] - 1, 'WITHSCORES')
+`;
+
+/**
+ * Separates existing grants from later ones. KEYS: an index, and the key to which it is moved. Returns 1 if that
+ * key exists: a revocation is running or was interrupted.
+ */
+export const START_ENDING = `
+if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
+return 0
+`;
+
+/** Returns the commands that the Redis user may not call. KEYS[1]: a key that nothing else uses. */
+export const FORBIDDEN = `
+local key = KEYS[1]
+local calls = {{'TIME'}, {'INFO', 'server'}, {'DEL', key}, {'UNLINK', key}, {'EXISTS', key},
+  {'SET', key, '', 'PX', 1000}, {'GET', key}, {'MGET', key}, {'PTTL', key}, {'PEXPIRE', key, 1000},
+  {'RENAME', key, key}, {'DEL', key},
+  {'HSET', key, 'a', ''}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HDEL', key, 'a'},
+  {'ZADD', key, 0, 'a'}, {'ZCOUNT', key, 0, 0}, {'ZRANGE', key, 0, 0}, {'ZRANK', key, 'a'},
+  {'ZSCORE', key, 'a'}, {'ZREM', key, 'a'}, {'ZREMRANGEBYRANK', key, 0, 0}}
+local forbidden = {}
+for _, call in ipairs(calls) do
+  local reply = redis.pcall(unpack(call))
+  local text = type(reply) == 'table' and reply.err
+  if text and string.find(text, 'permission') then forbidden[#forbidden + 1] = call[1] end
+end
+return forbidden
+`;
+
+/** The commands that this script calls. */
+export const CHECKED_COMMANDS: readonly string[] = [
+  ...new Set([...FORBIDDEN.matchAll(/\{'([A-Z]+)'/g)].map(([, name = '']) => name)),
+];

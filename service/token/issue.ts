@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto';
+import type { Mount, Mounts } from '../site/mount.ts';
+import { encodePath } from '../site/path.ts';
+import type { Client } from './client.ts';
+import { type Grant, isFolder, latestEndOf } from './grant.ts';
+import type { GrantRequest } from './grant-fields.ts';
+import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request.ts';
+import type { Signer } from './look-up.ts';
+import { hashPin } from './pin.ts';
+import { createQueue, inPieces, type Place } from './queue.ts';
+import { MAX_ERRORS, Refused, RequestErrors } from './refused.ts';
+import type { Entry, Store, Turn } from './store.ts';
+import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
+
+export type Format = 'opaque' | 'jwt';
+
+export interface IssueOptions extends Defaults {
+  /** For requests that name none. */
+  readonly format: Format;
+  /** Absent: no key is configured. */
+  readonly signer?: Signer;
+  /** Whether nginx reports what it sends. */
+  readonly countsBytes: boolean;
+  readonly mounts: Mounts;
+  readonly store: Store;
+  readonly now: () => number;
+}
+
+export interface Issued {
+  readonly token: string;
+  readonly id: string;
+  /** Seconds. */
+  readonly expiresIn: number;
+  /** Path and query. */
+  readonly url: string;
+  /** For a grant with `cookie`: its relative links have no token, so that a client uses the cookie. */
+  readonly cookieUrl?: string;
+}
+
+/**
+ * `at` is a JSON pointer into the body: empty for a single request, `/3` for the fourth of a batch. `bytes` is its
+ * length in the body.
+ */
+export type Requests = ReadonlyArray<{
+  readonly at: string;
+  readonly request: GrantRequest;
+  readonly bytes?: number;
+}>;
+
+export interface Waiting {
+  /** Returns whether the client has given up. */
+  readonly isGone?: () => boolean;
+  /** Of a batch. A single request takes less than a turn. */
+  readonly place?: Place;
+}
+
+/** @throws Refused, Unavailable, Abandoned */
+export type Issue = (
+  client: Client,
+  requests: Requests,
+  waiting?: Waiting,
+) => Promise<readonly Issued[]>;
+
+/** The client has given up. Node.js uses the same `code` for a request that its client aborted. */
+export class Abandoned extends Error {
+  override readonly name = 'Abandoned';
+  readonly code = 'ECONNRESET';
+}
+
+type Prepared = PreparedGrant & Required<Requests[number]> & { pinHash?: string };
+
+/** A token, and what the store keeps of it. */
+interface Created {
+  readonly token: Issued;
+  readonly bytes: number;
+  readonly entry?: Entry;
+}
+
+/** Maximum number of requests whose PINs wait to be hashed. */
+const MAX_HASHING = 1000;
+
+const atOnce: Turn = async () => {};
+
+const bytesOf = ({ bytes = 0 }: Pick<Requests[number], 'bytes'>) => bytes;
+
+/** Issues tokens, all or none: a client gets no token if the store does not save them all. */
+export function createIssue(options: IssueOptions): Issue {
+  const { mounts, store, now } = options;
+  // One hash at a time: a batch must not occupy the threads that decisions need.
+  const enqueue = createQueue(MAX_HASHING);
+
+  return async function issue(client, requests, waiting = {}) {
+    const { place } = waiting;
+    const turn = place?.turn ?? atOnce;
+    const errors = new RequestErrors();
+    const prepared: Prepared[] = [];
+    for await (const piece of inPieces(requests, turn, bytesOf)) {
+      for (const { at, request, bytes = 0 } of piece) {
+        const own = errors.at(at);
+        const one = prepareGrant(request, client, { mounts, defaults: options }, own);
+        checkFormat(request, options, one?.grant.uses, own);
+        if (one === undefined) continue;
+        const { expiresIn } = one;
+        if ((request.not_before ?? 0) * 1000 >= now() + expiresIn * 1000) {
+          const detail = `must be before the end, and expires_in (${expiresIn}) counts from now`;
+          own.add('not_before', detail);
+        }
+        prepared.push({ ...one, at, request, bytes });
+      }
+      if (errors.all.length >= MAX_ERRORS) break;
+    }
+    refuse(errors);
+
+    await hashPins(client, prepared, waiting);
+    // Not earlier: hashing the PINs of a batch takes up to a minute.
+    const issuedAt = now();
+    const created: Created[] = [];
+    for await (const piece of inPieces(prepared, turn, bytesOf)) {
+      // Concurrently: signing runs outside of the event loop.
+      const done = await Promise.all(piece.map((one) => create(one, issuedAt, errors)));
+      created.push(...done.filter((one) => one !== undefined));
+      if (errors.malformed.length >= MAX_ERRORS) break;
+    }
+    refuse(errors);
+    await place?.keep();
+    const kept = created.filter(({ entry }) => entry !== undefined);
+    // One by one, because Redis, too, handles no other command before it has saved a piece.
+    for await (const piece of inPieces(kept, turn, bytesOf)) {
+      await store.issue(piece.flatMap(({ entry }) => (entry === undefined ? [] : [entry])));
+    }
+    return created.map(({ token }) => token);
+  };
+
+  /** One at a time, in turns: of the clients, and of the batches and the other requests of a client. */
+  async function hashPins(
+    { id }: Client,
+    prepared: readonly Prepared[],
+    { isGone, place }: Waiting,
+  ): Promise<void> {
+    const withPin = prepared.filter(({ request }) => request.pin !== undefined);
+    if (withPin.length === 0) return;
+    const kind = place === undefined ? 'single' : 'batch';
+    const hashed = enqueue([id, `${id}:${kind}`], async (hashing) => {
+      for (const one of withPin) {
+        one.pinHash = await hashing.alone(async () => {
+          if (isGone?.() || place?.isTaken) throw new Abandoned();
+          return hashPin(one.request.pin ?? '');
+        });
+      }
+    });
+    await (place === undefined ? hashed : place.wait(hashed));
+  }
+
+  /** A token, and what the store keeps of it; undefined, with an error, if it would be too long. */
+  async function create(
+    { at, request, bytes, grant: prepared, resolved, expiresIn, pinHash }: Prepared,
+    issuedAt: number,
+    errors: RequestErrors,
+  ): Promise<Created | undefined> {
+    const { mount, covers } = resolved;
+    const { format = options.format, revocable = true } = request;
+    const signer = format === 'jwt' ? options.signer : undefined;
+    const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
+    const plain = { ...prepared, ...(pinHash !== undefined && { pinHash }), ...times };
+    const grant = signer ? { ...plain, signedUntil: latestEndOf(plain) } : plain;
+    const jti = signer ? randomBytes(16).toString('base64url') : '';
+    const token = signer ? await signer.sign(jti, grant, revocable) : newToken();
+    if (token.length > MAX_JWT_LENGTH) {
+      const detail = `must be opaque, or the texts must be shorter: the JWT would have ${token.length} characters, and the maximum is ${MAX_JWT_LENGTH}`;
+      return errors.at(at).add('format', detail);
+    }
+    const id = signer ? jwtId(signer.issuer, jti) : tokenId(token);
+    const url = urlFor(mount, covers, token);
+    const cookieUrl = grant.cookie && `${encodePath(covers)}?token=${token}`;
+    const issued = { token, id, expiresIn, url, ...(cookieUrl && { cookieUrl }) };
+    return { token: issued, bytes, ...((!signer || revocable) && { entry: [id, grant] }) };
+  }
+}
+
+/** The detail of a request with an invalid entry. */
+export const NOT_ISSUED = 'No token was issued: the request is not valid.';
+
+function refuse({ malformed, forbidden, all }: RequestErrors): void {
+  if (malformed.length > 0) {
+    throw new Refused('invalid_request', NOT_ISSUED, all);
+  }
+  if (forbidden.length > 0) {
+    const detail = 'No token was issued: not allowed for this client.';
+    throw new Refused('insufficient_scope', detail, forbidden);
+  }
+}
+
+/** Checks what depends on the format of the token. */
+function checkFormat(
+  request: GrantRequest,
+  { format: defaultFormat, signer, countsBytes }: IssueOptions,
+  uses: Grant['uses'],
+  errors: RequestErrors,
+): void {
+  const { format, revocable, target_args: targetArgs, max_bytes: maxBytes } = request;
+  const isJwt = (format ?? defaultFormat) === 'jwt';
+  if (format === 'jwt' && signer === undefined) {
+    errors.add('format', 'must be opaque: no key to sign with is configured');
+  }
+  if (isJwt && targetArgs !== undefined) {
+    errors.add('target_args', 'needs the format opaque: a JWT would show it to the client');
+  }
+  if (maxBytes !== undefined && !countsBytes) {
+    const detail =
+      'needs POSTERN_DELIVERY_LISTEN: without it, nginx does not report bytes to Postern';
+    errors.add('max_bytes', detail);
+  }
+  if (revocable !== false) return;
+  if (!isJwt) {
+    errors.add('revocable', 'must be true, or format must be jwt: opaque tokens are stored');
+  }
+  if (maxBytes !== undefined) {
+    errors.add('revocable', 'must be true with max_bytes: the store counts the bytes');
+  }
+  if (uses !== undefined) {
+    const detail = 'must be true with max_uses, resume_for or confirm: the store counts requesters';
+    errors.add('revocable', detail);
+  }
+}
+
+/**
+ * The path and query of the URL for a token.
+ *
+ * The URL of a file has the token in the query. The URL of a folder has it as a path segment, so that
+ * relative links inherit it. If the mount reads the path from an argument, that argument comes last,
+ * and the client appends the rest of the path to it.
+ */
+function urlFor(mount: Mount, covers: string, token: string): string {
+  const rest = covers.slice(mount.prefix.length);
+  const base = encodePath(mount.prefix);
+  const { pathArgument } = mount;
+  if (pathArgument !== undefined) {
+    return `${base}?token=${token}&${pathArgument}=${encodePath(rest)}`;
+  }
+  return isFolder(covers)
+    ? `${base}~${token}/${encodePath(rest)}`
+    : `${base}${encodePath(rest)}?token=${token}`;
+}

@@ -1,0 +1,134 @@
+import type { Mounts } from '../site/mount.ts';
+import type { Client } from './client.ts';
+import {
+  type Grant,
+  isFolder,
+  MAX_CLOCK_SKEW_MS,
+  MAX_LEEWAY_MS,
+  rememberedUntil,
+} from './grant.ts';
+import { maxError } from './grant-request.ts';
+import type { IssueOptions } from './issue.ts';
+import type { LookUp } from './look-up.ts';
+import { Refused, RequestErrors } from './refused.ts';
+import type { Store } from './store.ts';
+import { checkReach } from './target.ts';
+import { isOpaque, jwtId, tokenId } from './token.ts';
+
+interface RevokeOptions {
+  readonly store: Store;
+  readonly lookUp: LookUp;
+  /** The clients that own the tokens of other issuers, by `iss`. */
+  readonly owners: ReadonlyMap<string, Client>;
+  readonly now: () => number;
+}
+
+export type Revoke = ReturnType<typeof createRevoke>;
+
+export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
+  return {
+    /** Ends a client's token now; does nothing if there is none. Returns its ID, if it is known. */
+    async token(client: Client, token: string) {
+      if (isOpaque(token)) return end(tokenId(token), client);
+      const { id, grant, recorded } = await lookUp(token, true);
+      if (id === undefined) return { revoked: false };
+      // Also if the grant is gone: the store may have to confirm an earlier revocation.
+      if (grant === undefined || recorded === 'required') return end(id, client);
+      if (grant.client !== client.id) return { id, revoked: false };
+      if (recorded === 'never') {
+        const detail = 'This token is not stored (revocable: false) and cannot be revoked.';
+        throw new Refused('unsupported_token_type', detail);
+      }
+      await endExternal(id, grant);
+      return { id, revoked: true };
+    },
+    /** Ends a client's token now; false if there is none. */
+    async id(client: Client, id: string): Promise<boolean> {
+      const grant = ownedBy(client.id).length > 0 ? await store.find(id) : undefined;
+      if (!grant?.external || grant.client !== client.id) return store.revoke(id, client.id);
+      await endExternal(id, grant);
+      return true;
+    },
+    /** Ends another issuer's token by its `jti`, also if nobody has presented it yet. */
+    async jti(client: Client, issuer: string, jti: string): Promise<void> {
+      if (owners.get(issuer)?.id !== client.id) {
+        const detail = 'The tokens of this issuer do not belong to this client.';
+        throw new Refused('insufficient_scope', detail);
+      }
+      // Indefinitely: the end of the token is unknown, and its issuer may postdate it.
+      await store.revokeExternal(jwtId(issuer, jti));
+    },
+  };
+
+  async function end(id: string, client: Client): Promise<{ id?: string; revoked: boolean }> {
+    return { id, revoked: await store.revoke(id, client.id) };
+  }
+
+  /** Until the end of every token that is valid now: another one may have the same `jti`. */
+  function endExternal(id: string, grant: Grant): Promise<void> {
+    const lives = ownedBy(grant.client).map((one) => one.maxExpiresIn + one.maxResumeFor);
+    const longest = Math.max(0, ...lives) * 1000 + 2 * MAX_LEEWAY_MS + MAX_CLOCK_SKEW_MS;
+    return store.revokeExternal(id, Math.max(rememberedUntil(grant), now() + longest));
+  }
+
+  function ownedBy(client: string): readonly Client[] {
+    return [...owners.values()].filter(({ id }) => id === client);
+  }
+}
+
+export type Prolong = ReturnType<typeof createProlong>;
+
+/** Changes the end of a client's live grant, within the client's limits and what was signed. */
+export function createProlong({
+  mounts,
+  store,
+  now,
+}: Pick<IssueOptions, 'mounts' | 'store' | 'now'>) {
+  /** @param expiresIn seconds from now */
+  return async function prolong(
+    client: Client,
+    id: string,
+    expiresIn: number,
+  ): Promise<Grant | undefined> {
+    refuse(maxError(expiresIn, client.maxExpiresIn));
+    const grant = await store.find(id);
+    const expiresAt = now() + expiresIn * 1000;
+    // The store decides even if the grant is gone: it may have to confirm that it ended earlier.
+    if (grant?.client !== client.id) return store.prolong(id, client.id, expiresAt);
+    if (expiresAt > grant.expiresAt) refuseReach(grant, client, mounts);
+    refuse(signedError(grant, expiresAt));
+    return store.prolong(id, client.id, expiresAt);
+  };
+}
+
+/** A client cannot prolong what its limits or the mounts would not let it issue now. */
+function refuseReach(grant: Grant, client: Client, mounts: Mounts): void {
+  const { covers, site, target, targetArgs, uses } = grant;
+  const mount = mounts.all.find(({ id }) => id === grant.mount);
+  const errors = new RequestErrors();
+  errors.add('resume_for', maxError(uses?.resumeFor ?? 0, client.maxResumeFor));
+  if (mount !== undefined) {
+    const field = isFolder(covers) ? 'prefix' : 'path';
+    const resolved = { mount, covers, field, ...(site !== undefined && { site }) } as const;
+    checkReach({ target, target_args: targetArgs }, resolved, client, mounts, errors);
+  }
+  if (mount === undefined || errors.all.length > 0) {
+    const detail = 'The token is unchanged: this client could not issue it now.';
+    throw new Refused('insufficient_scope', detail);
+  }
+}
+
+/** Why a token cannot end at a time: a JWT ends at the latest when its claims say so. */
+function signedError({ external, signedUntil, uses }: Grant, expiresAt: number) {
+  if (external) return 'cannot be changed: another issuer has signed it into the token';
+  if (signedUntil === undefined) return undefined;
+  const latest = signedUntil - (uses?.resumeFor ?? 0) * 1000;
+  if (expiresAt <= latest) return undefined;
+  return `must not end after ${new Date(latest).toISOString()}, as the JWT says`;
+}
+
+function refuse(detail: string | undefined): void {
+  if (detail === undefined) return;
+  const errors = [{ pointer: '/expires_in', detail }];
+  throw new Refused('invalid_request', 'The request is not valid.', errors);
+}

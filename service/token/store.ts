@@ -1,0 +1,147 @@
+import type { Grant, KnownRequester } from './grant.ts';
+import type { Added, Delivered, DeliveryEntry } from './sent.ts';
+import type { Redeemed, Requester } from './uses.ts';
+
+/**
+ * Waits until other work had its turn. Until the caller awaits something else, it may work for about a
+ * millisecond.
+ */
+export type Turn = () => Promise<void>;
+
+/** A grant under its token ID. */
+export type Entry = readonly [id: string, grant: Grant];
+
+interface TimedGrant {
+  readonly grant: Grant;
+  /** Milliseconds; 0 or less if the grant has just ended. */
+  readonly leftMs: number;
+}
+
+/** Which of a client's grants; all of them without both fields. */
+export interface Selection {
+  readonly subject?: string | undefined;
+  /** Exactly the `covers` of a grant. */
+  readonly covers?: string | undefined;
+}
+
+/** A position in a list of grants: after this entry. */
+export interface Cursor {
+  readonly end: number;
+  readonly id: string;
+}
+
+export interface Page {
+  readonly entries: readonly Entry[];
+  /** Absent: this is the last page. */
+  readonly next?: Cursor;
+}
+
+/**
+ * Keeps grants, each under its token ID until it ends. One contract suite tests every implementation.
+ * A store that cannot answer in time rejects with {@link StoreUnavailable}; it never answers "not
+ * found" instead. An external token is one that another issuer signed. `turn`: awaited before each piece of work.
+ */
+export interface Store {
+  /** Saves all grants or none. One round trip. */
+  issue(grants: readonly Entry[]): Promise<void>;
+  /** The live grant of a token ID. One round trip. */
+  find(id: string): Promise<Grant | undefined>;
+  /** As `find`, with the remaining lifetime by the store's own clock. One round trip. */
+  findTimed(id: string): Promise<TimedGrant | undefined>;
+  /**
+   * Lets a requester use a grant with `uses`, atomically and by the store's own clock. Undefined if it
+   * may not, or if the grant is gone. `count`: a new requester takes a use; otherwise the store only
+   * checks whether one is left. One round trip.
+   */
+  redeem(id: string, requester: Requester, count: boolean): Promise<Redeemed | undefined>;
+  /**
+   * Counts an attempt to enter the PIN of a grant: the number of attempts with this one. Undefined if
+   * it is gone or has no PIN; 0 if there were `max` already, which ends the grant. A new requester that
+   * `redeem` counts gets its attempt back. Atomic; one round trip.
+   */
+  countAttempt(id: string, max: number): Promise<number | undefined>;
+  /** The requesters of a grant with `uses`, oldest first; empty if the grant is gone. */
+  requesters(id: string, turn?: Turn): Promise<readonly KnownRequester[]>;
+  /**
+   * Adds what nginx sent for tokens, atomically for each. A grant whose `maxBytes` were sent is
+   * `exhausted` from then on. A server that is lost fails only its own tokens.
+   */
+  addDelivered(entries: readonly DeliveryEntry[]): Promise<Added>;
+  /** What nginx sent for a token; undefined if nothing was added, or if the grant is gone. */
+  delivered(id: string): Promise<Delivered | undefined>;
+  /** As `find`, for an external token; undefined if the store has nothing about it. */
+  findExternal(id: string): Promise<Grant | 'revoked' | undefined>;
+  /** Keeps the grant of an external token until `rememberedUntil`, so that its uses are counted. */
+  saveExternal(id: string, grant: Grant): Promise<void>;
+  /**
+   * Remembers that an external token is revoked, until then (milliseconds since the epoch) or
+   * indefinitely. The later of two ends counts.
+   */
+  revokeExternal(id: string, until?: number): Promise<void>;
+  /**
+   * Changes when a grant ends, and returns the grant. Never restores one that is gone. An earlier end takes
+   * effect like a revocation.
+   */
+  prolong(id: string, client: string, expiresAt: number): Promise<Grant | undefined>;
+  /** Ends a client's grant now; false if there was none. One round trip. */
+  revoke(id: string, client: string): Promise<boolean>;
+  /** Live grants of a client, ordered by their end. A page may have fewer than `limit`. */
+  list(client: string, selection: Selection, limit: number, after?: Cursor): Promise<Page>;
+  /** Ends all grants of a client's subject that were issued before, and counts them. */
+  revokeSubject(client: string, subject: string, turn?: Turn): Promise<number>;
+  /** Ends all grants of a client that were issued before, and counts them. */
+  revokeClient(client: string, turn?: Turn): Promise<number>;
+  /** Proves that the store accepts a write. If it rejects, the error has the health. */
+  check(): Promise<Health>;
+  close(): Promise<void>;
+}
+
+/** The servers of a store, for the operator. */
+export interface Health {
+  readonly store: 'memory' | 'server' | 'sentinel' | 'cluster';
+  readonly masters: number;
+  /** Number of masters that accept a write. */
+  readonly answering: number;
+  /** Connected to the master that has the fewest; absent: unknown. */
+  readonly replicas?: number;
+  /** Number of replicas that must confirm a revocation. */
+  readonly wanted: number;
+  readonly warning?: string;
+}
+
+/** Something that a decision needs did not answer or failed, so the token cannot be checked. */
+export class Unavailable extends Error {
+  override readonly name: string = 'Unavailable';
+  /** What is unavailable, for messages. */
+  readonly what: string = 'what the token needs';
+}
+
+export class StoreUnavailable extends Unavailable {
+  override readonly name: string = 'StoreUnavailable';
+  override readonly what = 'the token store';
+  /** The reason, without addresses and secrets; absent: unknown. */
+  readonly shown: string | undefined;
+  /** Set by {@link Store.check}. */
+  health?: Health;
+
+  constructor(message: string, { shown }: { readonly shown?: string } = {}) {
+    super(message);
+    this.shown = shown;
+  }
+}
+
+/** A change is applied, but a failover may lose it. A repetition confirms it. */
+export class Unconfirmed extends StoreUnavailable {
+  override readonly name = 'Unconfirmed';
+
+  /** @param reason without addresses and secrets */
+  constructor(reason: string) {
+    super(reason, { shown: reason });
+  }
+}
+
+/** The keys of another issuer are not available. */
+export class KeysUnavailable extends Unavailable {
+  override readonly name = 'KeysUnavailable';
+  override readonly what = 'the key set of an issuer';
+}

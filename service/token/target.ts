@@ -1,0 +1,111 @@
+import { isServed, type Mounts } from '../site/mount.ts';
+import { pathError, prefixError } from '../site/path.ts';
+import { type Client, mayIssueFor } from './client.ts';
+import { isFolder } from './grant.ts';
+import type { GrantRequest } from './grant-fields.ts';
+import type { RequestErrors } from './refused.ts';
+import type { ResolvedMount } from './resolve-mount.ts';
+
+/** Long enough for a presigned query with a session token, within nginx's buffer for headers. */
+const MAX_ARGS_LENGTH = 4096;
+
+/** RFC 3986, section 3.4: no character that could end the query or its header. */
+const QUERY = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})+$/;
+
+/** Checks that a client may issue for a path with this target and its query. */
+export function checkReach(
+  { target, target_args: args }: Pick<GrantRequest, 'target' | 'target_args'>,
+  resolved: ResolvedMount,
+  client: Client,
+  mounts: Mounts,
+  errors: RequestErrors,
+): void {
+  const { mount, site, covers, field } = resolved;
+  if (!mayIssueFor(client, site ?? mount.site, covers)) {
+    errors.add(field, 'is outside of what this client may issue for', true);
+  }
+  if (target !== undefined) checkTarget(target, resolved, client, mounts, errors);
+  if (args !== undefined) {
+    if (mount.sign !== undefined) {
+      errors.add('target_args', 'must be absent: Postern signs requests for this mount itself');
+    }
+    checkArgs(args, isFolder(covers) ? undefined : target, client, errors);
+  }
+}
+
+/**
+ * Checks that a client may use an internal URI as a target.
+ *
+ * On each site of the token, the URI must be under the internal prefix of a mount; for an object store, under that
+ * of the token's own mount. On each site, the URI must also be the internal URI of a public path that the client
+ * may issue for, or the URI must be under one of the client's `targets`. This is checked for each site, because
+ * another site may serve other files under the same internal prefix.
+ */
+export function checkTarget(
+  target: string,
+  resolved: TokenSites,
+  client: Client,
+  mounts: Mounts,
+  errors: RequestErrors,
+): undefined {
+  const invalid = isFolder(resolved.covers) ? prefixError(target) : pathError(target);
+  if (invalid !== undefined) return errors.add('target', invalid);
+  const sites = sitesOf(resolved, mounts);
+  if (!sites.every((site) => isServed(target, resolved.mount, site, mounts))) {
+    const detail =
+      "must be under the internal prefix of a mount on the token's site; without a site, on every site; " +
+      'an object store serves only tokens for its mount';
+    return errors.add('target', detail);
+  }
+  const allowed =
+    isNamed(target, client) || sites.every((site) => isReached(target, site, client, mounts));
+  if (!allowed) errors.add('target', 'is outside of what this client may name as a target', true);
+}
+
+/**
+ * Checks the query of a target. nginx gets it as it is and the internal location interprets it, so only
+ * targets under the client's `targets` may have one.
+ */
+function checkArgs(
+  args: string,
+  target: string | undefined,
+  client: Client,
+  errors: RequestErrors,
+): undefined {
+  const add = (detail: string, isForbidden = false) =>
+    errors.add('target_args', detail, isForbidden);
+  if (args.length > MAX_ARGS_LENGTH) return add(`must have at most ${MAX_ARGS_LENGTH} characters`);
+  if (!QUERY.test(args)) return add('must be a query, percent-encoded, without its ?');
+  if (target === undefined) return add('needs a path and a target');
+  if (!isNamed(target, client)) add("needs a target under one of this client's targets", true);
+}
+
+function isNamed(target: string, { targets }: Client): boolean {
+  return targets.some((prefix) => target.startsWith(prefix));
+}
+
+type TokenSites = Pick<ResolvedMount, 'mount' | 'site' | 'covers'>;
+
+/** The sites of a token. Without a site: all sites except those on which another mount has the path. */
+function sitesOf(
+  { mount, site = mount.site, covers }: TokenSites,
+  mounts: Mounts,
+): ReadonlyArray<string | undefined> {
+  if (site !== undefined) return [site];
+  return [undefined, ...mounts.sites].filter((one) => mounts.find(one, covers) === mount);
+}
+
+/** Whether an internal URI is that of a public path that the client may issue for. */
+function isReached(
+  target: string,
+  site: string | undefined,
+  client: Client,
+  mounts: Mounts,
+): boolean {
+  return mounts.on(site).some((mount) => {
+    if (!target.startsWith(mount.internal)) return false;
+    const path = mount.prefix + target.slice(mount.internal.length);
+    // A nested mount may serve that path from elsewhere.
+    return mounts.find(site, path) === mount && mayIssueFor(client, site, path);
+  });
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { networkOf } from '../site/address.ts';
+import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
+import { digest } from './token.ts';
+
+/** The client that presents a token, as far as it can be identified. */
+export interface Requester {
+  /** Digests of the secrets in its resume cookies. */
+  readonly cookies: readonly string[];
+  /** Absent: nginx sees no IP address. */
+  readonly address?: string;
+  /** Digest of the secret that it gets if this is its first use. */
+  readonly newCookie: string;
+}
+
+/** 128 random bits in base64url. */
+const SECRET = /^[A-Za-z0-9_-]{22}$/;
+
+/**
+ * Secrets in one resume cookie. A new cookie replaces an old one with the same path while a download
+ * with another token may still run, so it keeps the secrets of its predecessors.
+ */
+const MAX_KEPT = 8;
+
+/** Secrets read from all resume cookies of a request: nested folders have one cookie each. */
+const MAX_READ = 32;
+
+/**
+ * Identifies a requester by its resume cookies (values separated by spaces) and its address.
+ * `resumeCookie`: the value of its cookie after a first use, with a new secret.
+ */
+export function identify(
+  resume: string | undefined,
+  address: string | undefined,
+): { readonly requester: Requester; readonly resumeCookie: string } {
+  const held = new Set(resume?.split(/[ .]/).filter((secret) => SECRET.test(secret)));
+  const secrets = [...held].slice(0, MAX_READ);
+  const secret = randomBytes(16).toString('base64url');
+  const network = address === undefined ? undefined : networkOf(address);
+  return {
+    requester: {
+      cookies: secrets.map(digest),
+      ...(network !== undefined && { address: network }),
+      newCookie: digest(secret),
+    },
+    resumeCookie: [secret, ...secrets].slice(0, MAX_KEPT).join('.'),
+  };
+}
+
+/** `known`: the grant already has this requester. `new`: it takes a use. */
+export type Redeemed = 'known' | 'new';
+
+/**
+ * Whether a requester may use a grant now; undefined if it may not. Redis does the same in a script
+ * (store/redis/scripts.ts), and one contract suite tests both.
+ */
+export function redeem(
+  grant: Grant,
+  uses: Uses,
+  known: readonly KnownRequester[],
+  requester: Requester,
+  now: number,
+): Redeemed | undefined {
+  const admits = now < grant.expiresAt;
+  const mayResume = known.some(
+    (one) => isSame(uses, one, requester) && (admits || now < resumableUntil(uses, one)),
+  );
+  if (mayResume) return 'known';
+  return admits && known.length < (uses.max ?? Number.POSITIVE_INFINITY) ? 'new' : undefined;
+}
+
+function isSame(uses: Uses, known: KnownRequester, { cookies, address }: Requester): boolean {
+  // Digests of random secrets: the time of this comparison reveals nothing.
+  if (cookies.includes(known.cookie)) return true;
+  return !uses.cookieOnly && address !== undefined && address === known.address;
+}

@@ -1,0 +1,93 @@
+import { withoutTokens } from '../token/without-tokens.ts';
+
+export const EVENT_TYPES = [
+  'token.issued',
+  'token.redeemed',
+  'token.delivered',
+  'token.revoked',
+  'token.refused',
+] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/**
+ * Who causes an event, the more important first. Anybody with a link can cause any number of events of requesters, so
+ * both kinds wait apart, and events of requesters never displace one of the application.
+ */
+export const CAUSES = ['application', 'requesters'] as const;
+
+export type Cause = (typeof CAUSES)[number];
+
+export function causeOf(type: EventType): Cause {
+  // Wrong PINs can also cause token.revoked, but only once for a token that the application has issued.
+  return type === 'token.issued' || type === 'token.revoked' ? 'application' : 'requesters';
+}
+
+/**
+ * Reports what happened. It returns immediately and never throws. No field of `data` is for a
+ * token, a key or a PIN. Tokens are removed from the texts of clients, such as a path.
+ *
+ * @param limit for an event that clients can cause any number of times: at most MAX_PER_SECOND events with the
+ * same limit are reported in a second
+ */
+export type Emit = (type: EventType, data: object, limit?: string) => void;
+
+/** Reported events of an instance with the same limit. */
+export const MAX_PER_SECOND = 10;
+
+export interface Event {
+  /** Unique. All copies and attempts of an event have the same ID. */
+  readonly id: string;
+  readonly body: string;
+  readonly cause: Cause;
+}
+
+/** An event that its caller delivers, until LEASE_MS have passed. */
+export interface TakenEvent extends Event {
+  /** The ID of the event in the store. */
+  readonly entry: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+}
+
+/** Maximum number of events of each cause that wait for their delivery. If there are more, the oldest are dropped. */
+export const MAX_EVENTS = 10_000;
+
+/** Maximum number of events that were given up. If there are more, the oldest are dropped. */
+export const MAX_DEAD_EVENTS = 1000;
+
+/** Longer than an attempt. After that, the instance that took the event has stopped, or has lost Redis. */
+export const LEASE_MS = 30_000;
+
+/** The result of an attempt. */
+export type Outcome =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'later'; readonly afterMs: number }
+  | { readonly kind: 'dead'; readonly reason: string };
+
+/** Keeps events until they are delivered. Instances with the same store share the deliveries. */
+export interface EventStore {
+  /** Adds events, and returns how many of the oldest were dropped. If it rejects, some may be added. */
+  add(events: readonly Event[]): Promise<number>;
+  /**
+   * Takes up to `max` events that are due, those of the application first. No other call gets them before
+   * LEASE_MS have passed.
+   */
+  take(max: number): Promise<Taken>;
+  settle(event: TakenEvent, outcome: Outcome): Promise<void>;
+  close(): void;
+}
+
+interface Taken {
+  readonly events: readonly TakenEvent[];
+  /** How long the oldest event waits. Never negative. */
+  readonly oldestMs: number;
+}
+
+/** The body of an event, as docs/webhooks.md describes it. */
+export function eventBody(type: EventType, at: number, data: object): string {
+  const timestamp = new Date(at).toISOString();
+  return JSON.stringify({ type, timestamp, data }, (_, value: unknown) =>
+    typeof value === 'string' ? withoutTokens(value) : value,
+  );
+}

@@ -1,0 +1,160 @@
+import { createHmac } from 'node:crypto';
+import { lookup as dnsLookup } from 'node:dns';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { isWithin } from '../site/address.ts';
+import type { Event } from './event.ts';
+
+/** Maximum number of simultaneous requests and connections of an instance. */
+export const MAX_CONCURRENT = 8;
+
+/** For a request and its response. */
+const TIMEOUT_MS = 10_000;
+
+/** Maximum length of a response. Its content is not used. */
+const MAX_RESPONSE_BYTES = 64 * 1024;
+
+/** Shorter than most servers keep an idle connection. */
+const IDLE_MS = 4000;
+
+/** A receiver of events. */
+export interface Webhook {
+  readonly url: string;
+  /** Each signs each request. */
+  readonly secrets: readonly Buffer[];
+  /** Addresses and ranges that are allowed although they are not public, also without TLS. */
+  readonly allow: readonly string[];
+}
+
+/** Sends an event. Rejects with a reason, without the URL, unless the receiver answers with 2xx. */
+export type Send = (event: Pick<Event, 'id' | 'body'>) => Promise<void>;
+
+interface SendOptions {
+  readonly resolve?: Resolve;
+  readonly timeoutMs?: number;
+}
+
+/** Does not follow redirects: they could name any address. */
+export function createWebhookSend(
+  { url, secrets, allow }: Webhook,
+  options: SendOptions = {},
+): Send {
+  const { resolve, timeoutMs = TIMEOUT_MS } = options;
+  const { hostname, protocol } = new URL(url);
+  const { request, Agent } = protocol === 'https:' ? https : http;
+  const isAllowed = (address: string) =>
+    isWithin(address, allow) || (protocol === 'https:' && isPublic(address));
+  const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONCURRENT, timeout: IDLE_MS });
+  const lookup = allowedLookup(isAllowed, resolve);
+
+  return async function send({ id, body }) {
+    checkHost(hostname, isAllowed);
+    const headers = {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(body),
+      'User-Agent': 'Postern',
+      ...signatureHeaders(id, body, secrets),
+    };
+    const status = await new Promise<number>((answer, reject) => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      const late = new Error(`no complete response within ${timeoutMs / 1000} seconds`);
+      const options = { method: 'POST', agent, lookup, headers, signal };
+      const sent = request(url, options, (response) => {
+        discard(response, () => answer(response.statusCode ?? 0));
+      });
+      sent.on('error', (error) => reject(signal.aborted ? late : error));
+      const closed = new Error('it closed the connection before its response was complete');
+      sent.on('close', () => reject(signal.aborted ? late : closed));
+      sent.end(body);
+    });
+    if (status < 200 || status > 299) throw new Error(`status ${status}`);
+  };
+}
+
+/** Reads to the end, so that the connection can be used again, unless there is too much. */
+function discard(response: IncomingMessage, onEnd: () => void): void {
+  let bytes = 0;
+  response.on('data', ({ length }: Buffer) => {
+    bytes += length;
+    if (bytes <= MAX_RESPONSE_BYTES) return;
+    onEnd();
+    response.destroy();
+  });
+  response.on('end', onEnd);
+}
+
+/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+export function signatureHeaders(id: string, body: string, secrets: readonly Buffer[]) {
+  const timestamp = Math.floor(Date.now() / 1000);
+  const signatures = secrets.map((secret) => {
+    const hmac = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`);
+    return `v1,${hmac.digest('base64')}`;
+  });
+  return {
+    'Webhook-Id': id,
+    'Webhook-Timestamp': timestamp,
+    'Webhook-Signature': signatures.join(' '),
+  };
+}
+
+/** Everything else in IPv6 is local, reserved, or has an IPv4 address in it. */
+const ROUTED = ['0.0.0.0/0', '2000::/3'];
+
+/** https://www.iana.org/assignments/iana-ipv4-special-registry/ and the one for IPv6. */
+const SPECIAL = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16'],
+  ...['172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16'],
+  ...['198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/3'],
+  ...['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
+];
+
+export function isPublic(address: string): boolean {
+  return isWithin(address, ROUTED) && !isWithin(address, SPECIAL);
+}
+
+/** A receiver's address that must not be connected to. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+
+  constructor() {
+    super('its address is not public: add it to POSTERN_WEBHOOK_ALLOW');
+  }
+}
+
+/** `dns.lookup`, and in tests a double of it. */
+export type Resolve = (
+  name: string,
+  options: { readonly all: true; readonly family?: number },
+  callback: (
+    error: Error | null,
+    found: ReadonlyArray<{ address: string; family: number }>,
+  ) => void,
+) => void;
+
+/**
+ * A look-up that finds only allowed addresses. The connection uses the address that was checked, so a DNS server
+ * cannot return another address after the check.
+ */
+function allowedLookup(
+  isAllowed: (address: string) => boolean,
+  resolve: Resolve = dnsLookup as Resolve,
+): LookupFunction {
+  return (name, { all, family }, callback) => {
+    const wanted = typeof family === 'number' ? { family } : {};
+    resolve(name, { all: true, ...wanted }, (error, found) => {
+      if (error) return callback(error, []);
+      const allowed = found.filter(({ address }) => isAllowed(address));
+      const [first] = allowed;
+      if (first === undefined) return callback(new AddressRefused(), []);
+      if (all) callback(null, allowed);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** Checks a host that is an address: Node.js does not call the look-up for it. */
+function checkHost(host: string, isAllowed: (address: string) => boolean): void {
+  const address = host.replace(/^\[|\]$/g, '');
+  if (isIP(address) > 0 && !isAllowed(address)) throw new AddressRefused();
+}

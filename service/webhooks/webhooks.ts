@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { perMinute } from '../coalesce.ts';
+import {
+  type Cause,
+  causeOf,
+  type Emit,
+  type EventStore,
+  type EventType,
+  eventBody,
+  MAX_PER_SECOND,
+} from './event.ts';
+import { CLOSE_MS, createDelivery, type EventMetrics } from './retry.ts';
+import type { Webhook } from './send.ts';
+
+/** Maximum number of events of each cause that wait for the store, for example while Redis restarts. */
+const MAX_QUEUED = 10_000;
+
+/** Maximum number of events that are added together. They block Redis for some tenths of a millisecond. */
+const MAX_BATCH = 100;
+
+const RETRY_MS = 500;
+
+export interface EventSettings {
+  /** Empty: nothing is recorded, and the store is not opened. */
+  readonly types: readonly EventType[];
+  /** Absent: events are only stored. */
+  readonly webhook?: Webhook;
+}
+
+interface EventOptions {
+  /** The settings in force, which a reload changes. */
+  readonly settings: () => EventSettings;
+  readonly open: () => EventStore;
+  readonly metrics: EventMetrics;
+  readonly log: Logger;
+  /** In milliseconds, from any start. */
+  readonly now?: () => number;
+}
+
+interface Queued {
+  readonly id: string;
+  readonly type: EventType;
+  readonly at: number;
+  readonly data: object;
+}
+
+/**
+ * Records events, and delivers them to the webhook. Events first enter queues of limited length, so that no
+ * request waits for the store. One command at a time adds events of the queues to the store, and only then
+ * removes them from the queues.
+ */
+export function createEvents({ settings, open, metrics, log, now }: EventOptions) {
+  const queues: Record<Cause, Queued[]> = { application: [], requesters: [] };
+  const queued = () => queues.application.length + queues.requesters.length;
+  let draining: Promise<void> | undefined;
+  const limited = createLimit(now);
+  let isClosed = false;
+  let opened: EventStore | undefined;
+  const store = () => {
+    opened ??= open();
+    return opened;
+  };
+  const delivery = createDelivery({ store, webhook: () => settings().webhook, metrics, log });
+  const logUnstored = perMinute((reason: string) =>
+    log.error({ reason }, 'events cannot be stored: they wait in memory'),
+  );
+  const lost = (reason: string) => log.error({ reason }, 'events were dropped');
+  const logDropped = {
+    queue_full: perMinute(lost),
+    store_full: perMinute(lost),
+    too_many: perMinute((reason) => log.warn({ reason }, 'events were left out')),
+    shutdown: lost,
+  };
+
+  function dropped(reason: keyof EventMetrics['dropped'], count: number): void {
+    metrics.dropped[reason].inc(count);
+    logDropped[reason](reason);
+  }
+
+  async function drain(): Promise<void> {
+    // Wait for the end of this turn, so that responses come first, and all its events are added together.
+    await turn();
+    while (queued() > 0) {
+      try {
+        await addSome();
+      } catch (error) {
+        if (isClosed) break;
+        logUnstored((error as Error).message);
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
+    draining = undefined;
+  }
+
+  async function addSome(): Promise<void> {
+    const own = queues.application.slice(0, MAX_BATCH);
+    const others = queues.requesters.slice(0, MAX_BATCH - own.length);
+    const count = await store().add(
+      [...own, ...others].map(({ id, type, at, data }) => {
+        return { id, body: eventBody(type, at, data), cause: causeOf(type) };
+      }),
+    );
+    queues.application.splice(0, own.length);
+    queues.requesters.splice(0, others.length);
+    void delivery.take();
+    // Without a webhook, nothing takes events out of the store.
+    if (count > 0 && settings().webhook !== undefined) dropped('store_full', count);
+  }
+
+  const emit: Emit = (type, event, limit) => {
+    if (!settings().types.includes(type)) return;
+    const data = limit === undefined ? event : limited(type, event, limit);
+    if (data === undefined) return dropped('too_many', 1);
+    const queue = queues[causeOf(type)];
+    if (queue.length >= MAX_QUEUED) return dropped('queue_full', 1);
+    queue.push({ id: `msg_${randomUUID()}`, type, at: Date.now(), data });
+    draining ??= drain();
+  };
+
+  return {
+    emit,
+    /** Adds what is left, and counts what cannot be added in time. */
+    async close(): Promise<void> {
+      isClosed = true;
+      await Promise.race([draining, sleep(CLOSE_MS, undefined, { ref: false })]);
+      if (queued() > 0) dropped('shutdown', queued());
+      await delivery.close();
+      opened?.close();
+    },
+  };
+}
+
+/**
+ * Returns the data of an event, with the number of events of its type that were left out before it. Undefined: this
+ * event is left out too.
+ */
+function createLimit(now = () => performance.now()) {
+  let second = 0;
+  /** Of the current second, by limit. */
+  const counts = new Map<string, number>();
+  const skipped = new Map<EventType, number>();
+
+  return (type: EventType, data: object, limit: string): object | undefined => {
+    const current = Math.floor(now() / 1000);
+    if (current !== second) counts.clear();
+    second = current;
+    const count = (counts.get(limit) ?? 0) + 1;
+    counts.set(limit, count);
+    const before = skipped.get(type) ?? 0;
+    if (count > MAX_PER_SECOND) {
+      skipped.set(type, before + 1);
+      return undefined;
+    }
+    skipped.delete(type);
+    return before > 0 ? { ...data, skipped: before } : data;
+  };
+}

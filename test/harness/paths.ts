@@ -1,0 +1,9 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export { root as projectRoot } from '../../cli/package.ts';
+
+export function temporaryFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'postern-'));
+}
