@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT =
-  'test/{api,client,config,delivery,domain,events,gate,jwt,metrics,pages,storage,store}/*.test.ts';
+  'test/{api,client,config,domain,events,gate,jwt,metrics,pages,s3,sent,store}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 
@@ -20,10 +20,10 @@ const BROWSERS = 'test/browsers/**/*.test.ts';
 const WEBHOOKS = 'test/webhooks/**/*.test.ts';
 
 /** A real object store. */
-const STORAGE = 'test/storage/servers/**/*.test.ts';
+const S3 = 'test/s3/servers/**/*.test.ts';
 
 /** Clients, several instances and a flood of lines. */
-const DELIVERY = 'test/delivery/servers/**/*.test.ts';
+const SENT = 'test/sent/servers/**/*.test.ts';
 
 /** Whole installations: the README's commands, the image, the package, the chart, and tools from npm. */
 const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
@@ -51,9 +51,9 @@ export default defineConfig({
             FAILOVER,
             FAILOVER_RUNS,
             BROWSERS,
-            STORAGE,
+            S3,
             WEBHOOKS,
-            DELIVERY,
+            SENT,
             ...INSTALL,
           ],
           globalSetup,
@@ -84,8 +84,8 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
-      { extends: true, test: { name: 'delivery', include: [DELIVERY], globalSetup } },
-      { extends: true, test: { name: 'storage', include: [STORAGE], globalSetup } },
+      { extends: true, test: { name: 'sent', include: [SENT], globalSetup } },
+      { extends: true, test: { name: 's3', include: [S3], globalSetup } },
       { extends: true, test: { name: 'webhooks', include: [WEBHOOKS], globalSetup } },
     ],
   },
