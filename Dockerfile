@@ -8,6 +8,7 @@ RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY cli/ cli/
 COPY client/ client/
+COPY common/ common/
 COPY doctor/ doctor/
 COPY service/ service/
 COPY dev/build/bundle.ts dev/build/

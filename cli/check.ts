@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { serviceEnvironment } from '../common/config.ts';
+import { escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import type { Environment } from '../service/config/environment.ts';
 import { ConfigError } from '../service/config/errors.ts';
 import { KeyFilesError, openJwt } from '../service/jwt/open.ts';
 import { createMounts } from '../service/site/mount.ts';
-import { serviceEnvironment } from './config.ts';
-import { escapeControls, jsonLine, print } from './terminal.ts';
 
 const INVALID = 2;
 

@@ -1,13 +1,13 @@
 import { Command, CommanderError } from 'commander';
+import { Failure, UsageError } from '../common/errors.ts';
+import { example } from '../common/options.ts';
+import { version } from '../common/package.ts';
+// It handles a closed standard output, also for the help that commander prints.
+import { StdoutClosed } from '../common/terminal.ts';
 import { addDoctor } from '../doctor/command.ts';
 import type { Environment } from '../service/config/environment.ts';
-import { Failure, UsageError } from './errors.ts';
 import { addKey } from './key/command.ts';
 import { addNginx } from './nginx/command.ts';
-import { example } from './options.ts';
-import { version } from './package.ts';
-// It handles a closed standard output, also for the help that commander prints.
-import { StdoutClosed } from './terminal.ts';
 import { addToken } from './token/command.ts';
 
 const FAILED = 1;

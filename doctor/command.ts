@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
-import { UsageError } from '../cli/errors.ts';
-import { type ApiOptions, addApiOptions, example, flagOf } from '../cli/options.ts';
-import { print } from '../cli/terminal.ts';
+import { UsageError } from '../common/errors.ts';
+import { type ApiOptions, addApiOptions, example, flagOf } from '../common/options.ts';
+import { print } from '../common/terminal.ts';
 import type { Environment } from '../service/config/environment.ts';
-import type { Diagnosis } from './report.ts';
-import type { DoctorSiteOptions } from './site/doctor.ts';
+import type { Diagnosis } from './finding.ts';
+import type { DoctorSiteOptions } from './site/attack.ts';
 
 const HELP = `
 With a URL, the doctor issues short-lived tokens for a canary: one of your files, which --path names. Then it
@@ -76,8 +76,8 @@ async function report(diagnosis: Promise<Diagnosis>): Promise<void> {
 }
 
 async function doctorConfig(config: string | true, { mounts, json }: Options, env: Environment) {
-  const { diagnoseConfig } = await import('./config/doctor.ts');
-  const { resolveMounts } = await import('../cli/config.ts');
+  const { diagnoseConfig } = await import('./config/diagnose.ts');
+  const { resolveMounts } = await import('../common/config.ts');
   const known = resolveMounts(mounts, env);
   return diagnoseConfig(config === true ? '-' : config, { mounts: known, json });
 }
@@ -120,8 +120,8 @@ async function doctorSite(url: string, options: SiteOptions, env: Environment): 
   if (internal !== undefined && !/^\/([^/]+\/)+$/.test(internal)) {
     throw new UsageError('--internal: expected a prefix that begins and ends with a slash');
   }
-  const { openApi } = await import('../cli/api-client.ts');
-  const { attackSite } = await import('./site/doctor.ts');
+  const { openApi } = await import('../common/api-client.ts');
+  const { attackSite } = await import('./site/attack.ts');
   return attackSite(url, () => openApi(options, env), { ...options, folders: foldersOf(files) });
 }
 

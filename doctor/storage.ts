@@ -1,10 +1,10 @@
-import { serviceConfig } from '../cli/config.ts';
-import { UsageError } from '../cli/errors.ts';
-import { escapeControls, jsonLine } from '../cli/terminal.ts';
+import { serviceConfig } from '../common/config.ts';
+import { UsageError } from '../common/errors.ts';
+import { escapeControls, jsonLine } from '../common/terminal.ts';
 import type { Environment } from '../service/config/environment.ts';
 import type { StorageSettings } from '../service/config/storage.ts';
 import { createSign, storageUrl } from '../service/s3/sign.ts';
-import { type Diagnosis, formatFinding } from './report.ts';
+import { type Diagnosis, formatFinding } from './finding.ts';
 
 interface Options {
   /** The name of the object below the prefix of the mount. */

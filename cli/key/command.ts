@@ -1,8 +1,8 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import { Failure } from '../../common/errors.ts';
+import { example } from '../../common/options.ts';
 import { quote } from '../../service/config/errors.ts';
-import { Failure } from '../errors.ts';
-import { example } from '../options.ts';
 import { type Jwk, readKeySet, withLock, writeKeyFile } from './file.ts';
 
 const ALGORITHMS = ['EdDSA', 'ES256', 'HS256'] as const;

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { Failure } from '../errors.ts';
-import { systemReason, temporaryBeside, tryParseJson } from '../io.ts';
+import { Failure } from '../../common/errors.ts';
+import { systemReason, temporaryBeside, tryParseJson } from '../../common/io.ts';
 
 /** A key of a key file (RFC 7517), with its private part. */
 export interface Jwk {

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
+import { readSnippet } from '../../common/package.ts';
 import { effective, own, type Server } from '../../doctor/config/context.ts';
 import { type Directive, named, type Position, returns } from '../../doctor/config/directive.ts';
 import { parse } from '../../doctor/config/parse.ts';
 import { addedHeader, headerName } from '../../doctor/config/rules/delivery.ts';
 import { tokenLogs } from '../../doctor/config/rules/server.ts';
 import { isBefore } from '../../doctor/config/version.ts';
-import { readSnippet } from '../package.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { type ServerPlan, serverFile, siteFile, word } from './sites.ts';
 import { sameListen } from './values.ts';

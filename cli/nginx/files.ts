@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { chmod, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { Failure } from '../errors.ts';
-import { systemReason, temporaryBeside } from '../io.ts';
-import { localTemplate, readSnippet, snippetsFolder, version } from '../package.ts';
-import { escapeControls } from '../terminal.ts';
+import { Failure } from '../../common/errors.ts';
+import { systemReason, temporaryBeside } from '../../common/io.ts';
+import { localTemplate, readSnippet, snippetsFolder, version } from '../../common/package.ts';
+import { escapeControls } from '../../common/terminal.ts';
 import { HTTP_FILE, type Plan } from './plan.ts';
 import { renderHttp, renderServer, renderSite } from './render.ts';
 import { serverFile, siteFile, word } from './sites.ts';

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Failure } from '../../common/errors.ts';
+import { escapeControls } from '../../common/terminal.ts';
 import { httpOf } from '../../doctor/config/context.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../../doctor/config/load.ts';
 import type { Environment } from '../../service/config/environment.ts';
-import { Failure } from '../errors.ts';
-import { escapeControls } from '../terminal.ts';
 
 const MAX_OUTPUT_BYTES = 256 << 20;
 

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { serviceConfig, withErrors } from '../../common/config.ts';
+import { Failure, UsageError } from '../../common/errors.ts';
+import { flagOf } from '../../common/options.ts';
+import { snippetsFolder } from '../../common/package.ts';
+import { escapeControls } from '../../common/terminal.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { Environment } from '../../service/config/environment.ts';
-import { serviceConfig, withErrors } from '../config.ts';
-import { Failure, UsageError } from '../errors.ts';
-import { flagOf } from '../options.ts';
-import { snippetsFolder } from '../package.ts';
-import { escapeControls } from '../terminal.ts';
 import { collisions, remaining } from './existing.ts';
 import {
   LOCAL_FILE,

@@ -1,7 +1,7 @@
+import { given, REACHABLE } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
-import { given, REACHABLE } from '../config.ts';
 import type { Existing } from './installed.ts';
 import { planSites, readFileSources, storagesOf } from './sites.ts';
 import {

@@ -1,10 +1,10 @@
+import { given } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
 import type { SourcedValue } from '../../service/config/source.ts';
 import { siteName } from '../../service/config/values.ts';
 import { storageUrl } from '../../service/s3/sign.ts';
 import type { Mount } from '../../service/site/mount.ts';
-import { given } from '../config.ts';
 import { type FileSource, readFolder, readTarget } from './values.ts';
 
 /** A site, and its locations. */

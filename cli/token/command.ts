@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
+import { type ApiClient, notPostern, openApi } from '../../common/api-client.ts';
+import { UsageError } from '../../common/errors.ts';
+import { type ApiOptions, addApiOptions, collect, example } from '../../common/options.ts';
+import { createProgress, jsonLine, print } from '../../common/terminal.ts';
 import type { Environment } from '../../service/config/environment.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
-import { type ApiClient, notPostern, openApi } from '../api-client.ts';
-import { UsageError } from '../errors.ts';
-import { type ApiOptions, addApiOptions, collect, example } from '../options.ts';
-import { createProgress, jsonLine, print } from '../terminal.ts';
 import { issuedLine, issueLines, optionOf } from './issue.ts';
 import { listText, listTokens, queryOf, stateText } from './show.ts';
 

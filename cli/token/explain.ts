@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { decodeJwt } from 'jose';
+import type { ApiClient } from '../../common/api-client.ts';
+import { serviceConfig } from '../../common/config.ts';
+import { Failure, UsageError } from '../../common/errors.ts';
+import { escapeControls } from '../../common/terminal.ts';
 import type { Environment } from '../../service/config/environment.ts';
 import { type Jwt, KeyFilesError, openJwt } from '../../service/jwt/open.ts';
 import { createMounts } from '../../service/site/mount.ts';
 import type { Verified } from '../../service/token/look-up.ts';
 import { KeysUnavailable } from '../../service/token/store.ts';
 import { isDownloadJwt, isOpaque, isToken } from '../../service/token/token.ts';
-import type { ApiClient } from '../api-client.ts';
-import { serviceConfig } from '../config.ts';
-import { Failure, UsageError } from '../errors.ts';
-import { escapeControls } from '../terminal.ts';
 
 /** Fields to print. `active` says whether the token is valid. */
 interface Explained extends Readonly<Record<string, unknown>> {

@@ -1,7 +1,7 @@
-import { type ApiClient, notPostern } from '../api-client.ts';
-import { Failure } from '../errors.ts';
-import { tryParseJson } from '../io.ts';
-import { escapeControls, type Progress, print } from '../terminal.ts';
+import { type ApiClient, notPostern } from '../../common/api-client.ts';
+import { Failure } from '../../common/errors.ts';
+import { tryParseJson } from '../../common/io.ts';
+import { escapeControls, type Progress, print } from '../../common/terminal.ts';
 
 /** The URL of an issued token, or the whole response as JSON. */
 export function issuedLine(answer: unknown, json?: true): string {

@@ -1,6 +1,6 @@
-import { type ApiClient, notPostern } from '../api-client.ts';
-import { Failure } from '../errors.ts';
-import { escapeControls, type Progress } from '../terminal.ts';
+import { type ApiClient, notPostern } from '../../common/api-client.ts';
+import { Failure } from '../../common/errors.ts';
+import { escapeControls, type Progress } from '../../common/terminal.ts';
 
 const TIMES = [
   ...['iat', 'nbf', 'not_before', 'exp', 'start_by', 'resumable_until', 'began'],

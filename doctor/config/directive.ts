@@ -1,5 +1,5 @@
-import { UsageError } from '../../cli/errors.ts';
-import { escapeControls } from '../../cli/terminal.ts';
+import { UsageError } from '../../common/errors.ts';
+import { escapeControls } from '../../common/terminal.ts';
 
 /** A file, with its name in nginx, and a line number from 1. */
 export interface Position {

@@ -1,7 +1,7 @@
-import { Problem } from '../../cli/api-client.ts';
-import { Failure, UsageError } from '../../cli/errors.ts';
+import { Problem } from '../../common/api-client.ts';
+import { Failure, UsageError } from '../../common/errors.ts';
 import { type Endpoint, headerOf, NoAnswer, type SiteResponse } from './http.ts';
-import type { CanaryMount, DoctorApi, TestedSite, TestToken } from './site.ts';
+import type { CanaryMount, DoctorApi, TestedSite, TestToken } from './tested-site.ts';
 
 /** A shorter canary could be in a response by chance. */
 const MIN_BYTES = 32;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createProgress } from '../../cli/terminal.ts';
+import { createProgress } from '../../common/terminal.ts';
 
 function terminal(isTTY: boolean) {
   const written: string[] = [];

@@ -24,7 +24,7 @@ const SHARED = ['service/problem.ts', 'service/schema.ts'];
 const COALESCE = 'service/coalesce.ts';
 const PAGES = 'service/pages/';
 
-/** Imports go one way: cli → main → gate | api → decide → token → site; store | jwt → token. */
+/** Imports go one way: cli → main → gate | api → decide → token → site; store | jwt → token; cli → doctor → common. */
 const boundaries: readonly Boundary[] = [
   {
     part: SITE,
@@ -132,7 +132,7 @@ const boundaries: readonly Boundary[] = [
   {
     part: 'cli/',
     imports: [
-      ...['client/', 'doctor/', 'service/config/', SITE, TOKEN, 'service/jwt/', 'service/s3/'],
+      ...['common/', 'doctor/', 'service/config/', SITE, TOKEN, 'service/jwt/', 'service/s3/'],
       'service/main.ts',
     ],
     packages: ['commander', 'jose', 'node:'],
@@ -140,9 +140,15 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'doctor/',
-    imports: ['cli/', 'service/config/', SITE, TOKEN, 'service/s3/'],
+    imports: ['common/', 'service/config/', SITE, TOKEN, 'service/s3/'],
     packages: ['commander', 'node:'],
-    why: 'The doctor reads files and sends requests. It starts no service.',
+    why: 'The doctor is a product of its own. It imports no other command, and starts no service.',
+  },
+  {
+    part: 'common/',
+    imports: ['client/', 'service/config/', SITE],
+    packages: ['commander', 'node:'],
+    why: 'What each command needs: errors, the terminal, the configuration, the API.',
   },
   {
     part: 'client/',
@@ -165,7 +171,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: 'test/harness/',
-    imports: ['cli/package.ts'],
+    imports: ['common/package.ts'],
     packages: ['node:', 'puppeteer-core'],
     why: 'Tests, the benchmark and the demo import the harness. It imports no test.',
   },
@@ -260,6 +266,8 @@ describe('boundaries: a file imports only what its part of the project may use',
     ],
     ['service/main.ts', "import '../cli/program.ts'", 'runs without cli/, doctor/'],
     ['cli/a.ts', "import '../service/store/open.ts'", 'reads the configuration'],
+    ['doctor/a.ts', "import '../cli/program.ts'", 'a product of its own'],
+    ['common/a.ts', "import '../doctor/finding.ts'", 'What each command needs'],
     ['client/a.ts', "import 'node:http'", 'runs everywhere'],
     ['client/a.ts', "import type { A } from '../service/problem.ts'", 'without the service'],
     ['dev/a.ts', "import 'vitest'", 'imports no test'],

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { diagnoseText } from '../../doctor/config/doctor.ts';
+import { diagnoseText } from '../../doctor/config/diagnose.ts';
 import { completeConfig, nginxArgs, nginxFolder } from '../harness/nginx-conf.ts';
 import { tryRun } from '../harness/run.ts';
 import { findTool } from '../harness/tools.ts';

@@ -12,14 +12,16 @@ const sources = (...folders: string[]) =>
     .split('\n')
     .filter((file) => file.endsWith('.ts'));
 
+const PARTS = ['service', 'cli', 'doctor', 'common', 'client'];
+
 const textOf = (file: string) => readFileSync(join(projectRoot, file), 'utf8');
 
 const DEFINITION =
   /^export (?:declare |abstract |async )*(?:const|let|class|function\*?|interface|type|enum) (\w+)/gm;
 
-test('names: no exported name of service/, cli/ and client/ is defined in two files', () => {
+test('names: no exported name of service/, cli/, doctor/, common/ and client/ is defined in two files', () => {
   const files = new Map<string, Set<string>>();
-  for (const file of sources('service', 'cli', 'client')) {
+  for (const file of sources(...PARTS)) {
     for (const [, name = ''] of textOf(file).matchAll(DEFINITION)) {
       files.set(name, (files.get(name) ?? new Set()).add(file));
     }
@@ -34,7 +36,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
 
 test('imports: no file imports itself through others', () => {
   const imports = new Map(
-    sources('service', 'cli', 'client', 'dev', 'bench', 'test').map((file) => [
+    sources(...PARTS, 'dev', 'bench', 'test').map((file) => [
       file,
       [...textOf(file).matchAll(IMPORT)].map(([, path = '']) =>
         normalize(join(dirname(file), path)),

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { RULES } from '../../doctor/config/doctor.ts';
-import { CHECKS } from '../../doctor/site/doctor.ts';
+import { RULES } from '../../doctor/config/diagnose.ts';
+import { CHECKS } from '../../doctor/site/attack.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { fencedBlocks } from './blocks.ts';
 import { diagnosed } from './diagnose.ts';

@@ -30,7 +30,7 @@ const ON_NODE = [
   '--project servers --project install test/main test/listen test/signals test/log-output test/cli/serve ' +
     'test/store/redis/contract test/store/redis/tls test/nginx/smoke test/docs/docker',
 ];
-const ON_NGINX = ['--project servers test/nginx/ test/clients/ test/cli/'];
+const ON_NGINX = ['--project servers test/nginx/ test/clients/ test/cli/ test/doctor/'];
 const ON_STORE = ['--project servers test/store/ test/nginx/instances test/cli/token/'];
 
 const ROWS: Readonly<Record<string, Row>> = {

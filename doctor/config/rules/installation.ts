@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { version as currentVersion } from '../../../cli/package.ts';
+import { version as currentVersion } from '../../../common/package.ts';
 import type { Mount } from '../../../service/site/mount.ts';
 import { type Location, prefixMatch, type Server, title } from '../context.ts';
 import { mountsOf, type SiteConfig } from '../site.ts';

@@ -1,9 +1,9 @@
 import { open, stat } from 'node:fs/promises';
-import { Failure } from '../../../cli/errors.ts';
-import { systemReason } from '../../../cli/io.ts';
+import { Failure } from '../../../common/errors.ts';
+import { systemReason } from '../../../common/io.ts';
 import { decodings } from '../../../service/token/without-tokens.ts';
-import { type Check, type CheckResult, failed, ok, untested } from '../check.ts';
-import { type TestedSite, withToken } from '../site.ts';
+import { type Check, type CheckResult, failed, ok, untested } from '../attempts.ts';
+import { type TestedSite, withToken } from '../tested-site.ts';
 
 export const ACCESS_LOG = 'access-log';
 

@@ -10,9 +10,9 @@ import {
   ok,
   runAttempts,
   untested,
-} from '../check.ts';
+} from '../attempts.ts';
 import { headerOf, type Request, type SiteResponse } from '../http.ts';
-import { bearer, cookie, missingFile, NOBODY, type TestedSite, withToken } from '../site.ts';
+import { bearer, cookie, missingFile, NOBODY, type TestedSite, withToken } from '../tested-site.ts';
 
 const LOCKED = {
   why: 'a cached denial, or a missing header, denies access to clients with a valid token',

@@ -12,9 +12,9 @@ import {
   runAttempts,
   skipped,
   untested,
-} from '../check.ts';
+} from '../attempts.ts';
 import { headerOf, type Request } from '../http.ts';
-import { missingFile, type TestedSite, withToken } from '../site.ts';
+import { missingFile, type TestedSite, withToken } from '../tested-site.ts';
 
 const NEEDS_PREFIX = 'needs the internal prefix: --internal /protected/';
 

@@ -11,9 +11,9 @@ import {
   runAttempts,
   skipped,
   untested,
-} from '../check.ts';
+} from '../attempts.ts';
 import type { Request, SiteResponse } from '../http.ts';
-import { missingFile, NOBODY, type TestedSite, withToken } from '../site.ts';
+import { missingFile, NOBODY, type TestedSite, withToken } from '../tested-site.ts';
 
 const FIX =
   'proxy_pass_request_headers off; in the location that asks the gate, with a proxy_set_header for each header, as in postern/auth-request.conf';

@@ -8,9 +8,9 @@ import {
   ok,
   runAttempts,
   skipped,
-} from '../check.ts';
+} from '../attempts.ts';
 import type { Request } from '../http.ts';
-import { bearer, cookie, missingFile, withToken } from '../site.ts';
+import { bearer, cookie, missingFile, withToken } from '../tested-site.ts';
 
 const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in that location`;
 

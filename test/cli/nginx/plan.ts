@@ -1,7 +1,7 @@
-import { withErrors } from '../../../cli/config.ts';
 import { renderFiles } from '../../../cli/nginx/files.ts';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { planOf } from '../../../cli/nginx/plan.ts';
+import { withErrors } from '../../../common/config.ts';
 import type { Mount } from '../../../service/site/mount.ts';
 import { mount } from '../../support/postern.ts';
 

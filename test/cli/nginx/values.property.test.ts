@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { UsageError } from '../../../cli/errors.ts';
 import { commandLine } from '../../../cli/nginx/make.ts';
+import { UsageError } from '../../../common/errors.ts';
 import { prefixError } from '../../../service/site/path.ts';
 import { testNginx } from '../../harness/nginx.ts';
 import { type Directive, parseNginx } from '../../support/nginx-tree.ts';

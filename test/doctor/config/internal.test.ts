@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { projectRoot } from '../../../harness/paths.ts';
-import { mount } from '../../../support/postern.ts';
+import { projectRoot } from '../../harness/paths.ts';
+import { mount } from '../../support/postern.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
 // Traps at the internal location and its files: each one is shown on nginx, found, and fixed.

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { diagnoseText } from '../../../../doctor/config/doctor.ts';
-import type { Mount } from '../../../../service/site/mount.ts';
-import { nginxArgs } from '../../../harness/nginx-conf.ts';
-import { tryRun } from '../../../harness/run.ts';
-import { findTool } from '../../../harness/tools.ts';
-import { type Site, type SiteOptions, startSite } from '../../../support/site.ts';
+import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import type { Mount } from '../../../service/site/mount.ts';
+import { nginxArgs } from '../../harness/nginx-conf.ts';
+import { tryRun } from '../../harness/run.ts';
+import { findTool } from '../../harness/tools.ts';
+import { type Site, type SiteOptions, startSite } from '../../support/site.ts';
 
 export const FILE = 'hello, this is file a\n';
 

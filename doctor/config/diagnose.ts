@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { UsageError } from '../../cli/errors.ts';
-import { systemReason } from '../../cli/io.ts';
-import { escapeControls } from '../../cli/terminal.ts';
+import { UsageError } from '../../common/errors.ts';
+import { systemReason } from '../../common/io.ts';
+import { escapeControls } from '../../common/terminal.ts';
 import type { Mount } from '../../service/site/mount.ts';
-import { type Diagnosis, formatFinding, harmless } from '../report.ts';
+import { type Diagnosis, formatFinding, harmless } from '../finding.ts';
 import { httpOf } from './context.ts';
 import { diskFiles, dumpedFiles, load, withoutMessages } from './load.ts';
 import { deliveryRules } from './rules/delivery.ts';

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiClient } from '../../cli/api-client.ts';
-import { Failure, UsageError } from '../../cli/errors.ts';
-import { createProgress, escapeControls, type Progress, print } from '../../cli/terminal.ts';
-import { harmless } from '../report.ts';
-import type { Check, Checks } from './check.ts';
+import type { ApiClient } from '../../common/api-client.ts';
+import { Failure, UsageError } from '../../common/errors.ts';
+import { createProgress, escapeControls, type Progress, print } from '../../common/terminal.ts';
+import { harmless } from '../finding.ts';
+import type { Check, Checks } from './attempts.ts';
 import { ACCESS_LOG, accessLogCheck } from './checks/access-log.ts';
 import { cacheChecks, deliveryChecks } from './checks/delivery.ts';
 import { locationChecks } from './checks/locations.ts';
 import { addressChecks, spoofedChecks } from './checks/spoofed.ts';
 import { tokenChecks } from './checks/tokens.ts';
 import { NoAnswer, sendRequest } from './http.ts';
-import { exitCode, formatReport, formatReportJson, type Report, type Row } from './report.ts';
 import { endpointOf, findCanary } from './set-up.ts';
-import { createDoctorApi, type TestedSite } from './site.ts';
+import { exitCode, formatReport, formatReportJson, type Report, type Row } from './table.ts';
+import { createDoctorApi, type TestedSite } from './tested-site.ts';
 
 /** In the order of the report. */
 export const CHECKS: Checks = {

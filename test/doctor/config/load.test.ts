@@ -1,9 +1,9 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Directive } from '../../../../doctor/config/directive.ts';
-import { diskFiles, dumpedFiles, load, type Sources } from '../../../../doctor/config/load.ts';
-import { temporaryFolder } from '../../../harness/paths.ts';
+import type { Directive } from '../../../doctor/config/directive.ts';
+import { diskFiles, dumpedFiles, load, type Sources } from '../../../doctor/config/load.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
 
 const flat = (block: readonly Directive[]): string[] =>
   block.flatMap(({ name, args, file, line, block: inner }) => [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { httpOf, refuses } from '../../../../doctor/config/context.ts';
-import { parse } from '../../../../doctor/config/parse.ts';
+import { httpOf, refuses } from '../../../doctor/config/context.ts';
+import { parse } from '../../../doctor/config/parse.ts';
 
 test.each([
   ['if ($a = "x y") { return 403; }', 'x y', true],

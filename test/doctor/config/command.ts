@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { type Ended, program } from '../../postern.ts';
+import { type Ended, program } from '../../cli/postern.ts';
 
 export interface RunOptions {
   readonly command?: string;

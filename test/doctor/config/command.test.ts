@@ -1,8 +1,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RULES } from '../../../../doctor/config/doctor.ts';
-import { projectRoot, temporaryFolder } from '../../../harness/paths.ts';
+import { RULES } from '../../../doctor/config/diagnose.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { run } from './command.ts';
 
 const DUMP = `# configuration file /etc/nginx/nginx.conf:

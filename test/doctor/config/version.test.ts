@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { version } from '../../../../cli/package.ts';
-import { diagnoseText } from '../../../../doctor/config/doctor.ts';
-import { projectRoot } from '../../../harness/paths.ts';
+import { version } from '../../../common/package.ts';
+import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import { projectRoot } from '../../harness/paths.ts';
 
 interface Finding {
   readonly rule: string;

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Directive } from '../../../../doctor/config/directive.ts';
-import { parse } from '../../../../doctor/config/parse.ts';
-import { projectRoot } from '../../../harness/paths.ts';
-import { mount } from '../../../support/postern.ts';
+import type { Directive } from '../../../doctor/config/directive.ts';
+import { parse } from '../../../doctor/config/parse.ts';
+import { projectRoot } from '../../harness/paths.ts';
+import { mount } from '../../support/postern.ts';
 import { diagnosed } from './trap.ts';
 import { type Written, write } from './write.ts';
 

@@ -1,5 +1,5 @@
 import { headerOf, NoAnswer, type Request, type SiteResponse } from './http.ts';
-import type { TestedSite } from './site.ts';
+import type { TestedSite } from './tested-site.ts';
 
 /**
  * `ok` and `failed`: the check ran. `skipped`: not requested, or this site lacks what the check needs.

@@ -4,12 +4,12 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { openApi } from '../../../../cli/api-client.ts';
-import { attackSite } from '../../../../doctor/site/doctor.ts';
-import { waitFor } from '../../../harness/wait.ts';
-import { apiKey, KEY, listening, mount } from '../../../support/postern.ts';
-import { samplesOf } from '../../../support/samples.ts';
-import { program } from '../../postern.ts';
+import { openApi } from '../../../common/api-client.ts';
+import { attackSite } from '../../../doctor/site/attack.ts';
+import { program } from '../../cli/postern.ts';
+import { waitFor } from '../../harness/wait.ts';
+import { apiKey, KEY, listening, mount } from '../../support/postern.ts';
+import { samplesOf } from '../../support/samples.ts';
 import { type BrokenSite, CANARY, type Doctored, doctor, siteToAttack } from './site.ts';
 
 type Options = Omit<BrokenSite, 'mode'>;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mount } from '../../../support/postern.ts';
+import { mount } from '../../support/postern.ts';
 import { diagnosed } from './trap.ts';
 
 /** A server block with public and internal locations. */

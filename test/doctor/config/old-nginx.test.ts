@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { diagnoseText } from '../../../../doctor/config/doctor.ts';
-import { keepsConnections, versionIn } from '../../../../doctor/config/version.ts';
+import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import { keepsConnections, versionIn } from '../../../doctor/config/version.ts';
 import { diagnosed } from './trap.ts';
 
 /** What `nginx -VT 2>&1` prints, with the snippets left out. */

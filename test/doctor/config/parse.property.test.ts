@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Directive, Unreadable } from '../../../../doctor/config/directive.ts';
-import { parse } from '../../../../doctor/config/parse.ts';
+import { type Directive, Unreadable } from '../../../doctor/config/directive.ts';
+import { parse } from '../../../doctor/config/parse.ts';
 import { configuration, type Written, write } from './write.ts';
 
 function plain(block: readonly Directive[]): readonly Written[] {

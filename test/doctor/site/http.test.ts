@@ -6,7 +6,7 @@ import {
   type Request,
   type SiteResponse,
   sendRequest,
-} from '../../../../doctor/site/http.ts';
+} from '../../../doctor/site/http.ts';
 
 interface Exchange {
   /** Does not close the connection after the response. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { candidates, httpOf, type Server, withNested } from '../../../../doctor/config/context.ts';
-import { parse } from '../../../../doctor/config/parse.ts';
-import { startNginx, testNginx } from '../../../harness/nginx.ts';
-import { requestBytes, sendRaw } from '../../../support/raw.ts';
+import { candidates, httpOf, type Server, withNested } from '../../../doctor/config/context.ts';
+import { parse } from '../../../doctor/config/parse.ts';
+import { startNginx, testNginx } from '../../harness/nginx.ts';
+import { requestBytes, sendRaw } from '../../support/raw.ts';
 
 // nginx itself decides what a word is: each text is in `return 200 …;`, and the response of nginx must be the
 // word that the parser reads.

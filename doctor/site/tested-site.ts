@@ -1,5 +1,5 @@
-import { type ApiClient, Problem } from '../../cli/api-client.ts';
-import { Failure } from '../../cli/errors.ts';
+import { type ApiClient, Problem } from '../../common/api-client.ts';
+import { Failure } from '../../common/errors.ts';
 import type { Request, SiteResponse } from './http.ts';
 
 /** The file that the doctor requests, with and without a valid token. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { harmless } from '../../../../doctor/report.ts';
-import { newToken } from '../../../../service/token/token.ts';
+import { harmless } from '../../../doctor/finding.ts';
+import { newToken } from '../../../service/token/token.ts';
 
 test('doctor URL: the report contains no token in any encoding', () => {
   const token = newToken();

@@ -1,5 +1,5 @@
-import { formatFinding } from '../report.ts';
-import type { CheckResult, Verdict } from './check.ts';
+import { formatFinding } from '../finding.ts';
+import type { CheckResult, Verdict } from './attempts.ts';
 
 export interface Row extends CheckResult {
   readonly id: string;

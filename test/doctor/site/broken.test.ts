@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { modes, type SiteMode } from '../../../support/site.ts';
-import { CACHE_CONF } from '../../../support/snippet.ts';
+import { modes, type SiteMode } from '../../support/site.ts';
+import { CACHE_CONF } from '../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
 
 type Broken = Omit<BrokenSite, 'mode'>;

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { newKey } from '../../../../cli/key/command.ts';
-import { openJwt } from '../../../../service/jwt/open.ts';
-import { createMounts } from '../../../../service/site/mount.ts';
-import { projectRoot } from '../../../harness/paths.ts';
-import { mount } from '../../../support/postern.ts';
-import { modes } from '../../../support/site.ts';
-import { CACHE_CONF, corsFor } from '../../../support/snippet.ts';
+import { newKey } from '../../../cli/key/command.ts';
+import { openJwt } from '../../../service/jwt/open.ts';
+import { createMounts } from '../../../service/site/mount.ts';
+import { projectRoot } from '../../harness/paths.ts';
+import { mount } from '../../support/postern.ts';
+import { modes } from '../../support/site.ts';
+import { CACHE_CONF, corsFor } from '../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
 
 const FRONT = `

@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { nginxFolder } from '../../../harness/nginx-conf.ts';
-import { projectRoot, temporaryFolder } from '../../../harness/paths.ts';
-import { mount } from '../../../support/postern.ts';
-import { modes, type SiteMode, startSite } from '../../../support/site.ts';
-import { CACHE_CONF } from '../../../support/snippet.ts';
+import { nginxFolder } from '../../harness/nginx-conf.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { mount } from '../../support/postern.ts';
+import { modes, type SiteMode, startSite } from '../../support/site.ts';
+import { CACHE_CONF } from '../../support/snippet.ts';
 import { run } from './command.ts';
 import { diagnosed, dumpOf, started } from './trap.ts';
 

@@ -3,17 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Nginx, startNginx } from '../../../harness/nginx.ts';
-import { projectRoot, temporaryFolder } from '../../../harness/paths.ts';
+import { type Ended, program } from '../../cli/postern.ts';
+import { type Nginx, startNginx } from '../../harness/nginx.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import {
   apiListener,
   createPostern,
   KEY,
   listening,
   type PosternOptions,
-} from '../../../support/postern.ts';
-import { gateSnippet, type SiteMode } from '../../../support/site.ts';
-import { type Ended, program } from '../../postern.ts';
+} from '../../support/postern.ts';
+import { gateSnippet, type SiteMode } from '../../support/site.ts';
 
 /** Each text can contain `$files`, `$port`, `$front` and `$dir`. */
 export interface BrokenSite extends PosternOptions {

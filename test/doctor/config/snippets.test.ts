@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Site } from '../../../support/site.ts';
+import type { Site } from '../../support/site.ts';
 import { answer, check, FILE, type Trap } from './trap.ts';
 
 // Edited snippets: each effect is shown on nginx, found, and fixed.

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { keepsConnections, versionIn } from '../../../../doctor/config/version.ts';
-import { mount } from '../../../support/postern.ts';
-import type { Site } from '../../../support/site.ts';
+import { keepsConnections, versionIn } from '../../../doctor/config/version.ts';
+import { mount } from '../../support/postern.ts';
+import type { Site } from '../../support/site.ts';
 import { answer, check, diagnosed, dumpOf, FILE, started } from './trap.ts';
 
 const INTERNAL = 'include postern/internal.conf; include postern/headers.conf; alias $files/;';

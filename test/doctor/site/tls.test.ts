@@ -1,9 +1,9 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../../../harness/paths.ts';
-import { selfSigned } from '../../../support/certificate.ts';
-import { KEY } from '../../../support/postern.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { selfSigned } from '../../support/certificate.ts';
+import { KEY } from '../../support/postern.ts';
 import { doctor, siteToAttack } from './site.ts';
 
 test('doctor URL --connect: tests a TLS site under its name at another address', async ({

@@ -1,4 +1,4 @@
-import { escapeControls } from '../cli/terminal.ts';
+import { escapeControls } from '../common/terminal.ts';
 import { withoutTokens } from '../service/token/without-tokens.ts';
 
 /** What a doctor prints, and whether it found nothing. */
