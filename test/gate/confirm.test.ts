@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
@@ -44,11 +45,12 @@ describe('POST /confirm', () => {
     expect(headers.location).toBe(
       `/download/%c3%a9%20%22x%22.pdf?token=${token}`.replaceAll('%22', '"'),
     );
-    for (const evil of [
+    const hosts = [
       '//evil.example/download/a',
       '/\\evil.example/download/a',
       'https://evil.example/',
-    ]) {
+    ];
+    for (const evil of hosts) {
       const denied = await confirm(`${evil}?token=${token}`);
       expect([denied.status, denied.headers.location]).toEqual([403, undefined]);
     }
@@ -107,7 +109,6 @@ describe('POST /confirm', () => {
 
   test('a wrong PIN is in no header, log or metric', async () => {
     const lines: string[] = [];
-    const { pino } = await import('pino');
     const gate = await startGate({
       log: pino({ level: 'debug' }, { write: (line) => lines.push(line) }),
     });

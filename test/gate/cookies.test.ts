@@ -51,14 +51,13 @@ test('cookies: with X-Accel the client gets Set-Cookie', async () => {
 });
 
 test.each([
-  [{ sameSite: 'Lax', secure: true, partitioned: false }, 'HttpOnly; SameSite=Lax; Secure'],
-  [{ sameSite: 'None', secure: true, partitioned: false }, 'HttpOnly; SameSite=None; Secure'],
-  [
-    { sameSite: 'None', secure: true, partitioned: true },
-    'HttpOnly; SameSite=None; Secure; Partitioned',
-  ],
-  [{ sameSite: 'Strict', secure: false, partitioned: false }, 'HttpOnly; SameSite=Strict'],
-] as const)('with %j its attributes are %s', async (cookies, attributes) => {
+  ['Lax', true, false, 'HttpOnly; SameSite=Lax; Secure'],
+  ['None', true, false, 'HttpOnly; SameSite=None; Secure'],
+  ['None', true, true, 'HttpOnly; SameSite=None; Secure; Partitioned'],
+  ['Strict', false, false, 'HttpOnly; SameSite=Strict'],
+] as const)('with %s, secure: %s, partitioned: %s the attributes are %s', async (...settings) => {
+  const [sameSite, secure, partitioned, attributes] = settings;
+  const cookies = { sameSite, secure, partitioned };
   const { api, authRequest } = await startGate({ cookies });
   const both = { prefix: '/download/', cookie: true, max_uses: 1 };
   const { url } = await issueToken(api, both);
@@ -77,19 +76,6 @@ test.each([
   const { url } = await issueToken(api, { path: '/download/a', ...request });
   const { headers } = await authRequest(url, ADDRESS);
   expect(headers['postern-set-cookie']).toContain(`; Max-Age=${age};`);
-});
-
-describe('cookies: a denial', () => {
-  test.each(['authRequest', 'xAccel'] as const)('sets no cookie by %s', async (mode) => {
-    const { api, [mode]: ask } = await startGate();
-    const prefix = '/download/hls/';
-    const { url } = await issueToken(api, { prefix, cookie: true, max_uses: 1 });
-    await ask(`${url}a.ts`, ADDRESS);
-    const denied = await ask(`${url}a.ts`, { 'X-Real-IP': '192.0.2.2' });
-    expect(denied.status).toBe(401);
-    expect(denied.headers['postern-reason']).toBe('invalid_token');
-    expect(Object.keys(denied.headers).join()).not.toMatch(/cookie/);
-  });
 });
 
 test.each([
@@ -130,6 +116,8 @@ test('cookies: a requester is recognized by the resume cookie or the address', a
 // nginx sends Postern-Cookie with the first cookie, and Cookie only if there may be several.
 describe('cookies: several of one name', () => {
   const OLD = `ps_${'x'.repeat(32)}`;
+  const stale = (names: string) =>
+    [...names].map((one) => `postern=ps_${one.repeat(32)}; `).join('');
   test.each<[(token: string) => string, boolean]>([
     [(token) => `postern=${OLD}; postern=${token}`, true],
     [(token) => `x=1; postern=${OLD}; postern=; postern="${OLD}"; postern=${token}; y=2`, true],
@@ -139,16 +127,8 @@ describe('cookies: several of one name', () => {
     [(token) => `postern=${OLD}; postern_resume=${token}; x=postern=${token}`, false],
     [(token) => `postern=${OLD}; postern=a b=${token}`, false],
     // At most four are tried.
-    [
-      (token) =>
-        `${[...'abc'].map((one) => `postern=ps_${one.repeat(32)}; `).join('')}postern=${token}`,
-      true,
-    ],
-    [
-      (token) =>
-        `${[...'abcd'].map((one) => `postern=ps_${one.repeat(32)}; `).join('')}postern=${token}`,
-      false,
-    ],
+    [(token) => `${stale('abc')}postern=${token}`, true],
+    [(token) => `${stale('abcd')}postern=${token}`, false],
   ])('%s: %s', async (cookie, isAllowed) => {
     const { api, authRequest } = await startGate();
     const { access_token: token } = await issueToken(api, { path: '/download/a' });
@@ -174,10 +154,7 @@ describe('cookies: several of one name', () => {
     ['empty cookies', `postern=a; postern=b${many(31_000, ';')}`],
     ['cookies without a name', `postern=a; ${many(15_000, '=;')}postern=b`],
     ['cookies without a value', `postern=a; ${many(3_400, 'postern=;')}`],
-    [
-      'what looks like JWTs',
-      Array.from({ length: 1_500 }, (_, i) => `postern=ey_.ey_.${i}`).join(';'),
-    ],
+    ['what looks like JWTs', Array.from(Array(1_500), (_, i) => `postern=ey_.ey_.${i}`).join(';')],
     ['what looks like JWTs in one cookie', `postern=a; postern=${many(3_000, 'ey_.ey_.a ')}`],
   ])('32 KB of %s cost the gate little CPU time', async (_, hostile) => {
     const { authRequest } = await startGate();

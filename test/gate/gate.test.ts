@@ -1,5 +1,6 @@
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { pageAnswer } from '../../service/gate/answer.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { isToken } from '../../service/token/token.ts';
 import { brokenStore } from '../api/broken-store.ts';
@@ -33,6 +34,9 @@ test.each([
   ['GET', '/auth-request?token=x', 404, 'not_found'],
   ['GET', '/tokens', 404, 'not_found'],
   ['GET', '/readyz', 404, 'not_found'],
+  ['POST', '/page', 405, 'method_not_allowed'],
+  ['GET', '/page?code=x', 404, 'not_found'],
+  ['GET', '/page/', 404, 'not_found'],
 ])('gate: %s %s gets %i', async (method, path, status, code) => {
   const { ask } = await startGate();
   const reply = await ask(path, {}, method);
@@ -89,4 +93,105 @@ test('gate: a decision that ends after its deadline gets one response, and the c
   const next = await authRequest('/download/a');
   expect([next.status, next.reused]).toEqual([401, true]);
   expect(lines.map(({ code }) => code)).toEqual(['unavailable', 'missing_token']);
+});
+
+describe('headers of the request', () => {
+  async function asked() {
+    const gate = await startGate();
+    const { url, access_token: token } = await issueToken(gate.api, { prefix: '/download/' });
+    const headers = {
+      'X-Original-URI': `${url}a`,
+      'X-Original-Method': 'GET',
+      'Postern-Site': 'files.example',
+    };
+    return { ...gate, token, headers, bearer: { Authorization: `Bearer ${token}` } };
+  }
+
+  test('with all headers, and with a bearer token, it is allowed', async () => {
+    const { ask, headers, bearer } = await asked();
+    expect((await ask('/auth-request', headers)).status).toBe(204);
+    const plain = { ...headers, ...bearer, 'X-Original-URI': '/download/a' };
+    expect((await ask('/auth-request', plain)).status).toBe(204);
+  });
+
+  test.each(['X-Original-URI', 'X-Original-Method'] as const)(
+    'without %s nothing opens, nor with two or an empty one',
+    async (name) => {
+      const { ask, headers, bearer } = await asked();
+      const { [name]: value, ...others } = headers;
+      for (const path of ['/auth-request', '/x-accel']) {
+        for (const more of [{}, { [name]: '' }, { [name]: [value, value] }]) {
+          const { status } = await ask(path, { ...bearer, ...others, ...more });
+          expect(status).toBeGreaterThanOrEqual(400);
+        }
+      }
+    },
+  );
+
+  test('two X-Original-URI headers are not joined', async () => {
+    const { ask, headers, bearer } = await asked();
+    const uris = { 'X-Original-URI': ['/download/a', '/download/b'] };
+    const reply = await ask('/auth-request', { ...headers, ...bearer, ...uris });
+    expect(reply.headers['postern-reason']).toBe('invalid_request');
+  });
+
+  test('a missing or duplicate Postern-Site matches no grant', async () => {
+    const { api, ask, headers } = await asked();
+    const { url } = await issueToken(api, { path: '/download/a', site: 'files.example' });
+    const { 'Postern-Site': site, ...others } = { ...headers, 'X-Original-URI': url };
+    const status = async (more: object) =>
+      (await ask('/auth-request', { ...others, ...more })).status;
+    expect(await status({ 'Postern-Site': site })).toBe(204);
+    expect(await status({})).toBe(403);
+    expect(await status({ 'Postern-Site': [site, site] })).toBe(403);
+  });
+
+  test('headers of the client have no effect', async () => {
+    const { ask, token } = await asked();
+    const reply = await ask('/auth-request', {
+      'X-Original-URL': `/download/a?token=${token}`,
+      'X-Forwarded-Uri': `/download/a?token=${token}`,
+      'X-HTTP-Method-Override': 'GET',
+      Cookie: `postern=${token}`,
+    });
+    expect(reply.status).toBe(403);
+  });
+});
+
+const PAGE = { 'Postern-Page': 'invalid_token', 'Accept-Language': 'de' };
+
+test('page: the gate writes a page while the store fails, and decides nothing', async () => {
+  const { ask, api } = await startGate({ store: brokenStore() });
+  const { status, headers, body, reused } = await ask('/page', PAGE);
+  expect([status, reused]).toEqual([200, false]);
+  expect(headers).toMatchObject({
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-store',
+    'content-length': String(body.length),
+  });
+  expect(body).toContain('<h1>Dieser Link funktioniert nicht mehr</h1>');
+  expect((await ask('/page', PAGE)).reused).toBe(true);
+  const metrics = await (await api.request('/metrics')).text();
+  expect(metrics).not.toMatch(/^postern_decisions_total\{.*\} [1-9]/m);
+});
+
+// nginx sends no URI, no cookie and no header of a client. If something did, the page would not use it.
+test('page: a token in the request is not redeemed and not shown', async () => {
+  const { ask, api, store } = await startGate();
+  const issued = await issueToken(api, { path: '/download/a', max_uses: 1 });
+  const { id, url, access_token: token } = issued;
+  const headers = {
+    'X-Original-URI': url,
+    'X-Original-Method': 'GET',
+    'X-Real-IP': '192.0.2.1',
+    Authorization: `Bearer ${token}`,
+    'Postern-Cookie': token,
+  };
+  const { status, body } = await ask('/page', { ...PAGE, ...headers });
+  expect([status, body.includes(token)]).toEqual([200, false]);
+  expect(await store.requesters(id)).toEqual([]);
+});
+
+test('page: without a page the gate answers 503 without a body', () => {
+  expect(pageAnswer(undefined)).toEqual({ status: 503, headers: ['Content-Length', '0'] });
 });

@@ -99,13 +99,9 @@ test('not_before: a time in the past changes nothing, and nbf of a JWT is iat', 
 
 test('not_before: a JWT without it has none when it is introspected', async () => {
   const { issue, ask } = await signedGate();
-  for (const [more, expected] of [
-    [{}, undefined],
-    [{ not_before: NOW - 60 }, undefined],
-  ] as const) {
+  for (const more of [{}, { not_before: NOW - 60 }]) {
     const { access_token: token } = await issue({ path, revocable: false, ...more });
     const { body } = await ask('POST /introspect', { form: { token } });
-    expect(body).toMatchObject({ active: true });
-    expect(body.not_before).toBe(expected);
+    expect([body.active, body.not_before]).toEqual([true, undefined]);
   }
 });

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { writeFiles } from './files.ts';
@@ -108,4 +109,25 @@ export async function startSite(options: SiteOptions): Promise<Site> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A site that stops at the end of the test. */
+export async function siteForTest(options: SiteOptions): Promise<Site> {
+  const site = await startSite(options);
+  onTestFinished(site.stop);
+  return site;
+}
+
+/** A site for all tests of a `describe`. It has its members when `prepare` is called, and in the tests. */
+export function useSite(
+  options: SiteOptions | (() => SiteOptions | Promise<SiteOptions>),
+  prepare: (site: Site) => unknown = () => {},
+): Site {
+  const site = {} as Site;
+  beforeAll(async () => {
+    Object.assign(site, await startSite(typeof options === 'function' ? await options() : options));
+    await prepare(site);
+  });
+  afterAll(() => site.stop());
+  return site;
 }
