@@ -118,8 +118,8 @@ test('issue: the event loop stays free while a batch is issued', async () => {
   });
   setImmediate(others);
   expect((await asked).status).toBe(201);
-  // After each 50 of them: when they are read, when they are checked, and when they are issued.
-  expect(turns).toBeGreaterThanOrEqual(57);
+  // After each 26 of them: when they are read, checked, issued, stored and written.
+  expect(turns).toBeGreaterThanOrEqual(5 * 38);
 });
 
 test('issue: an entry of a batch has at most 32 KiB, as the body of a single request', async () => {
@@ -144,7 +144,7 @@ test('issue: no request waits for a batch that the store does not save', async (
     await memory.issue(grants);
   };
   const { ask } = createAsked({ store: { ...memory, issue } });
-  const batch = Array.from({ length: 40 }, (_, i) => ({ path: `/download/${i}` }));
+  const batch = Array.from({ length: 20 }, (_, i) => ({ path: `/download/${i}` }));
   const batches = [1, 2].map(() => ask('POST /tokens/batch', { json: batch }));
   await expect.poll(() => issuing).toHaveLength(2);
   expect((await ask('POST /tokens', { json: { path: '/download/a' } })).status).toBe(201);
@@ -168,7 +168,7 @@ test('issue: the store saves a large batch in pieces, and a client gets no token
     body: { code: 'unavailable' },
   });
   expect(pieces).toHaveLength(3);
-  expect(Math.max(...pieces)).toBeLessThanOrEqual(52);
+  expect(Math.max(...pieces)).toBeLessThanOrEqual(26);
 });
 
 test('issue: no PIN is hashed for a client that has gone', async () => {

@@ -248,6 +248,6 @@ test('pieces: are cut by the number and by the bytes of their items', async () =
     return pieces;
   };
   expect(await lengths([])).toEqual([]);
-  expect(await lengths(Array(120).fill(''))).toEqual([52, 52, 16]);
-  expect(await lengths(Array(5).fill('x'.repeat(32_000)))).toEqual([2, 2, 1]);
+  expect(await lengths(Array(60).fill(''))).toEqual([26, 26, 8]);
+  expect(await lengths(Array(5).fill('x'.repeat(15_700)))).toEqual([2, 2, 1]);
 });
