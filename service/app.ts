@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createAuthorize } from './decide/authorize.ts';
-import { createDeadlines } from './decide/deadline.ts';
 import { createDenyUnreadable, createGate } from './gate/gate.ts';
 import type { Jwt } from './jwt/open.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -52,15 +51,14 @@ export type App = ReturnType<typeof createApp>;
 /** Connects the gate and the API with decisions, tokens, the store, JWTs and metrics. Opens no listener. */
 export function createApp(settings: Settings, deps: AppDependencies) {
   const { apiKeys, cookies, decisionTtl, issuers, publicUrl = '' } = settings;
-  const { mounts, store, jwt, metrics, metricsText, version, log, now } = deps;
+  const { mounts, store, jwt, metrics, metricsText, decisionMs, version, log, now } = deps;
   const emit = settings.events.types.length > 0 ? deps.emit : undefined;
   const { signer, verify, owners, clientOf, publicJwks } = jwt;
   const { recordDecision } = metrics;
   const lookUp = createLookUp({ ...settings, store, verify, timed: decisionTtl > 0, now });
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
-  const deadlines = createDeadlines(deps.decisionMs);
   const pageFor = createPages(settings.pages);
-  const gate = createGate({ authorize, deadlines, cookies, pageFor, recordDecision, emit, log });
+  const gate = createGate({ authorize, decisionMs, cookies, pageFor, recordDecision, emit, log });
   const issue = createIssue({ ...settings, ...deps, ...(signer && { signer }) });
   const api = createApi({
     apiKeys,

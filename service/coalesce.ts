@@ -1,22 +1,25 @@
 /**
  * Runs a task one at a time. However often it is called during a run, one more run follows. The promise settles with
- * a run that began after the call.
+ * a run that began after the call. Calls until `gather` resolves share the run, as in a group commit.
  */
-export function coalesce(task: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
+export function coalesce<T>(
+  task: () => Promise<T>,
+  gather: () => Promise<unknown> = async () => {},
+): () => Promise<T> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | undefined;
 
-  function start(): Promise<void> {
+  async function start(): Promise<T> {
+    await running;
+    await gather();
     next = undefined;
-    running = task().finally(() => {
-      running = undefined;
-    });
-    return running;
+    const result = task();
+    running = result.catch(() => {});
+    return result;
   }
 
   return () => {
-    if (next === undefined && running === undefined) return start();
-    next ??= (running as Promise<void>).then(start, start);
+    next ??= start();
     return next;
   };
 }

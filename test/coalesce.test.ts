@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { coalesce, perMinute } from '../service/coalesce.ts';
 
@@ -19,6 +20,7 @@ function held() {
 test('coalesce: calls during a run lead to one more run, and never to two at once', async () => {
   const { run, ends, most } = held();
   const first = run();
+  await expect.poll(() => ends.length).toBe(1);
   // This call comes when the run has ended, and the next one has not begun.
   const chained = first.then(run);
   const others = [run(), run(), run()];
@@ -31,7 +33,7 @@ test('coalesce: calls during a run lead to one more run, and never to two at onc
   await Promise.all([chained, ...others]);
   expect([ends.length, most()]).toEqual([2, 1]);
   const again = run();
-  expect(ends).toHaveLength(3);
+  await expect.poll(() => ends.length).toBe(3);
   ends[2]?.();
   await again;
 });
@@ -39,12 +41,35 @@ test('coalesce: calls during a run lead to one more run, and never to two at onc
 test('coalesce: a run that fails rejects its callers only', async () => {
   const { run, ends } = held();
   const failing = run();
+  await expect.poll(() => ends.length).toBe(1);
   const next = run();
   ends[0]?.(new Error('failed'));
   await expect(failing).rejects.toThrow('failed');
   await expect.poll(() => ends.length).toBe(2);
   ends[1]?.();
   await next;
+});
+
+test('coalesce: with gather, calls of one turn share a run, and calls during it share the next one', async () => {
+  const ends: Array<(value: number) => void> = [];
+  const call = coalesce(() => new Promise<number>((resolve) => void ends.push(resolve)), turn);
+  const settled = async () => {
+    for (let i = 0; i < 3; i += 1) await turn();
+  };
+  const first = Promise.all([call(), call(), call()]);
+  await settled();
+  const later = [call(), call()];
+  await settled();
+  later.push(call());
+  await settled();
+  // A run that has begun may not cover what the later calls wrote.
+  expect(ends).toHaveLength(1);
+  ends[0]?.(1);
+  expect(await first).toEqual([1, 1, 1]);
+  await settled();
+  expect(ends).toHaveLength(2);
+  ends[1]?.(2);
+  expect(await Promise.all(later)).toEqual([2, 2, 2]);
 });
 
 test('perMinute: writes the first of each minute', () => {

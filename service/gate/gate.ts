@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Authorize } from '../decide/authorize.ts';
-import type { Deadlines } from '../decide/deadline.ts';
+import { startDeadline } from '../decide/deadline.ts';
 import { type Confirmation, type Decision, deny, type Mode } from '../decide/decision.ts';
 import type { RecordDecision } from '../metrics/metrics.ts';
 import type { WrittenPage } from '../pages/pages.ts';
@@ -20,7 +20,8 @@ import { createDecisionEvents, logDecision, logLocked } from './report.ts';
 
 interface GateDependencies {
   readonly authorize: Authorize;
-  readonly deadlines: Deadlines;
+  /** Maximum time for a decision in milliseconds. */
+  readonly decisionMs?: number | undefined;
   readonly cookies: CookieSettings;
   readonly pageFor: (headers: IncomingMessage['headers']) => WrittenPage | undefined;
   readonly recordDecision: RecordDecision;
@@ -46,7 +47,7 @@ const LIVE_ANSWER: Answer = {
  * a router with its Request and Response objects costs more than the decision.
  */
 export function createGate(deps: GateDependencies): RequestListener {
-  const { authorize, deadlines, cookies, pageFor, recordDecision, emit, log } = deps;
+  const { authorize, decisionMs, cookies, pageFor, recordDecision, emit, log } = deps;
   const recordEvents = emit && createDecisionEvents(emit);
 
   /** Answers once: with the decision, or at its deadline. Fails closed: any error is a denial. */
@@ -70,17 +71,18 @@ export function createGate(deps: GateDependencies): RequestListener {
       }
     }
 
-    const deadline = deadlines.begin(began, (late) => answer(deny('unavailable', { cause: late })));
+    const tooLate = (cause: unknown) => answer(deny('unavailable', { cause }));
+    const deadline = startDeadline(began, tooLate, decisionMs);
     let decision: Decision;
     try {
       decision = await authorize(gateRequest(headers, confirmation), deadline);
-      // Also if the response was sent at the deadline.
+      // Log this even if the response was sent at the deadline.
       if (!decision.allow && decision.locked) logLocked(log, headers, decision.id, decision.locked);
     } catch (cause) {
       decision = deny('unavailable', { cause });
     }
-    if (deadlines.end(deadline)) answer(decision);
-    // Also after the deadline: the requester has taken its use.
+    if (deadline.end()) answer(decision);
+    // Report this even after the deadline: the use has been counted.
     recordEvents?.(headers, decision);
   }
 

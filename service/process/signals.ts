@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
+import { coalesce } from '../coalesce.ts';
 import { drain } from './listen.ts';
 import type { LogOutput } from './log.ts';
 
@@ -15,16 +16,11 @@ export function ignoreDebuggerSignal(process: NodeJS.Process): void {
 export function watchHangup(process: NodeJS.Process) {
   let reload: (() => Promise<void>) | undefined;
   let isRequested = false;
-  let isRunning = false;
-  async function run(): Promise<void> {
-    if (isRunning) return;
-    isRunning = true;
-    while (isRequested && reload !== undefined) {
-      isRequested = false;
-      await reload();
-    }
-    isRunning = false;
-  }
+  const run = coalesce(async () => {
+    if (!isRequested || reload === undefined) return;
+    isRequested = false;
+    await reload();
+  });
   process.on('SIGHUP', () => {
     isRequested = true;
     void run();

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { perMinute } from '../coalesce.ts';
+import { coalesce, perMinute } from '../coalesce.ts';
 import {
   type Cause,
   causeOf,
@@ -54,7 +54,6 @@ interface Queued {
 export function createEvents({ settings, open, metrics, log, now }: EventOptions) {
   const queues: Record<Cause, Queued[]> = { application: [], requesters: [] };
   const queued = () => queues.application.length + queues.requesters.length;
-  let draining: Promise<void> | undefined;
   const limited = createLimit(now);
   let isClosed = false;
   let opened: EventStore | undefined;
@@ -79,9 +78,8 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
     logDropped[reason](reason);
   }
 
-  async function drain(): Promise<void> {
-    // Wait for the end of this turn, so that responses come first, and all its events are added together.
-    await turn();
+  // It waits for the end of a turn, so that responses come first, and all its events are added together.
+  const drain = coalesce(async () => {
     while (queued() > 0) {
       try {
         await addSome();
@@ -91,8 +89,7 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
         await sleep(RETRY_MS, undefined, { ref: false });
       }
     }
-    draining = undefined;
-  }
+  }, turn);
 
   async function addSome(): Promise<void> {
     const own = queues.application.slice(0, MAX_BATCH);
@@ -116,7 +113,7 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
     const queue = queues[causeOf(type)];
     if (queue.length >= MAX_QUEUED) return dropped('queue_full', 1);
     queue.push({ id: `msg_${randomUUID()}`, type, at: Date.now(), data });
-    draining ??= drain();
+    void drain();
   };
 
   return {
@@ -124,7 +121,7 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
     /** Adds what is left, and counts what cannot be added in time. */
     async close(): Promise<void> {
       isClosed = true;
-      await Promise.race([draining, sleep(CLOSE_MS, undefined, { ref: false })]);
+      await Promise.race([drain(), sleep(CLOSE_MS, undefined, { ref: false })]);
       if (queued() > 0) dropped('shutdown', queued());
       await delivery.close();
       opened?.close();

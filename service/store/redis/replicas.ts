@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { coalesce } from '../../coalesce.ts';
 import { Unconfirmed } from '../../token/store.ts';
 import { type Connection, type ConnectOptions, replyOrThrow } from '../connection/connection.ts';
 import { codeOf } from '../connection/failure.ts';
@@ -136,7 +137,8 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     return id;
   }
 
-  const barrier = grouped(async () => {
+  // All replies that arrived together are handled before a WAIT, so that it covers their operations too.
+  const barrier = coalesce(async () => {
     if (second.status !== 'ready') {
       await once(second, 'ready', { signal: AbortSignal.timeout(waitMs) });
     }
@@ -145,7 +147,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     const replies = await commands.info('replication').exec();
     const [, count, info] = (replies ?? []).map(replyOrThrow);
     return { count: Number(count), id: masterId(info) };
-  });
+  }, turn);
 
   return {
     learn,
@@ -177,28 +179,4 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
 function masterId(info: unknown): string | undefined {
   if (!/^role:master/m.test(String(info))) return undefined;
   return /^master_replid:(\w+)/m.exec(String(info))?.[1];
-}
-
-/**
- * Group commit: runs one at a time. Calls that arrive during a run share the next run, which starts after all
- * of them.
- */
-export function grouped<T>(run: () => Promise<T>): () => Promise<T> {
-  let running: Promise<unknown> = Promise.resolve();
-  let next: Promise<T> | undefined;
-
-  async function start(): Promise<T> {
-    await running;
-    // Wait until all replies that arrived together are handled.
-    await turn();
-    next = undefined;
-    const result = run();
-    running = result.catch(() => {});
-    return result;
-  }
-
-  return () => {
-    next ??= start();
-    return next;
-  };
 }
