@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT =
-  'test/{api,client,config,domain,events,gate,jwt,metrics,pages,s3,sent,store}/*.test.ts';
+  'test/{api,client,config,decide,events,gate,jwt,metrics,pages,s3,sent,site,store,token}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 

@@ -1,6 +1,6 @@
 import { createAuthorize } from '../../service/decide/authorize.ts';
 import type { Deadline } from '../../service/decide/deadline.ts';
-import type { GateRequest } from '../../service/decide/decision.ts';
+import type { Confirmation, Decision, GateRequest } from '../../service/decide/decision.ts';
 import { createMounts, type Mount } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Client } from '../../service/token/client.ts';
@@ -74,6 +74,25 @@ export function createDecider(options: DeciderOptions = {}) {
         deadline,
       ),
   };
+}
+
+/** The form of the page, as a program sends it. */
+export const post = (more: Partial<Confirmation> = {}) => ({
+  method: 'POST',
+  confirmation: {
+    ...{ fetchSite: undefined, origin: undefined, host: 'files.example', pin: undefined },
+    ...more,
+  },
+});
+
+/** The resume cookie of a requester that has confirmed. */
+export const resumeOf = (decision: Decision) =>
+  decision.allow ? undefined : decision.confirmed?.resumeCookie?.value;
+
+/** A decider with one issued token. */
+export async function issued(request: GrantRequest, options: DeciderOptions = {}) {
+  const decider = createDecider(options);
+  return { ...decider, ...(await decider.issue(request)) };
 }
 
 /** What issuing was refused for: the code, and the errors' pointers. */

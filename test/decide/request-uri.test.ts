@@ -4,12 +4,16 @@ import { createMounts } from '../../service/site/mount.ts';
 import { tokenSegment } from '../../service/token/token.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { mount } from '../support/postern.ts';
+import { createDecider } from './decider.ts';
 
 const TOKEN = `ps_${'t'.repeat(32)}`;
-const mounts = createMounts([
+const all = [
   mount('/download/', '/protected/'),
   mount('/download/video/', '/videos/', { passArguments: ['start', 'end'] }),
-]);
+  mount('/logs/', '/log-files/', { pathArgument: 'file', passArguments: ['tail'] }),
+];
+const mounts = createMounts(all);
+const { authorize } = createDecider({ mounts: all });
 const read = (uri: string) => parseRequestUri(uri.replaceAll('TOKEN', TOKEN), 'x', mounts);
 
 test('request URI: the token is in the query or directly after the prefix', () => {
@@ -125,4 +129,95 @@ test('request URI: finds the token segment of a path', () => {
   expect(tokenSegment(`/download/~${TOKEN}x/a`, '/download/')).toBeUndefined();
   expect(tokenSegment(`/download/${TOKEN}/a`, '/download/')).toBeUndefined();
   expect(tokenSegment('/download/~someone/a', '/download/')).toBeUndefined();
+});
+
+test.each([
+  ['/logs/?file=a.log', 'a.log'],
+  ['/logs/?file=a+b%20c.log', 'a b c.log'],
+  ['/logs/?file=a%2Bb', 'a+b'],
+  ['/logs/?file=sub/a.log', 'sub/a.log'],
+  ['/logs/?file=sub%2Fa.log', 'sub/a.log'],
+  ['/logs/?file=%C3%A9', 'é'],
+  ['/logs/?file=\xc3\xa9', 'é'],
+  ['/logs/?file=%252e', '%2e'],
+  ['/logs/?file=a?b=c', 'a?b=c'],
+  ['/logs/?file=~TOKEN/a', `~${TOKEN}/a`],
+])('path argument: %s requests %s', (uri, name) => {
+  expect(read(uri)?.path).toBe(`/logs/${name}`);
+});
+
+test('path argument: the token is in the query or directly after the prefix', () => {
+  expect(read('/logs/?token=TOKEN&file=a')).toMatchObject({ path: '/logs/a', token: TOKEN });
+  expect(read('/logs/~TOKEN/?file=a')).toMatchObject({ path: '/logs/a', token: TOKEN });
+  expect(read('/logs/~TOKEN/?file=a&token=TOKEN')).toBeUndefined();
+});
+
+test('path argument: other arguments are passed on', () => {
+  expect(read('/logs/?file=a&tail=5&x=1')?.args).toBe('tail=5');
+});
+
+test.each([
+  ['none', '/logs/'],
+  ['none', '/logs/?token=TOKEN'],
+  ['another name', '/logs/?File=a'],
+  ['an encoded name', '/logs/?fil%65=a'],
+  ['two', '/logs/?file=a&file=b'],
+  ['the same twice', '/logs/?file=a&file=a'],
+  ['an empty one first', '/logs/?file=&file=a'],
+  ['an undecodable one first', '/logs/?file=%ff&file=a'],
+  ['a path besides', '/logs/b?file=a'],
+  ['a path alone', '/logs/a'],
+  ['a path behind the token', '/logs/~TOKEN/b?file=a'],
+  ['a slash before it', '/logs/?file=/a'],
+  ['an encoded slash before it', '/logs/?file=%2Fa'],
+  ['dots', '/logs/?file=../a'],
+  ['a plus at its end', '/logs/?file=a+'],
+  ['a line feed', '/logs/?file=a%0a'],
+  ['half an encoding', '/logs/?file=a%2'],
+  ['more than 2048 bytes', `/logs/?file=${'a'.repeat(2048)}`],
+])('path argument: %s is malformed: %s', (_, uri) => {
+  expect(read(uri)).toBeUndefined();
+});
+
+test.each([
+  ['/download/a', '/download/a'],
+  ['/download/a?', '/download/a'],
+  [`/download/a?token=${TOKEN}`, '/download/a'],
+  ['/download/a?token=stale', '/download/a'],
+  [`/download/a?x=1&token=${TOKEN}&y=2&&z`, '/download/a?x=1&y=2&z'],
+  [`/download/a?%74oken=${TOKEN}&x=1`, '/download/a?x=1'],
+  [`/download/~${TOKEN}/a%20b/c.pdf?x`, '/download/a%20b/c.pdf?x'],
+  [`/download/%7e${TOKEN}/a`, '/download/a'],
+  [`/logs/?token=${TOKEN}&file=a%2Fb.log`, '/logs/?file=a%2Fb.log'],
+  [`/logs/~${TOKEN}?file=a%2Fb.log`, '/logs/?file=a%2Fb.log'],
+  [`/download/a?t=ps%5F${TOKEN.slice(3)}&x=1`, '/download/a?x=1'],
+  [`/download/a?t=%2570s_${TOKEN.slice(3)}&x=1`, '/download/a?x=1'],
+  [`/download/a?t=%252570s_${TOKEN.slice(3)}&x=1`, '/download/a?x=1'],
+  [`/download/a?next=/download/~${TOKEN}/a&x=1`, '/download/a?x=1'],
+  ['/download/a?x=100%25%20off&maps_of_the_world', '/download/a?x=100%25%20off&maps_of_the_world'],
+  ['/download/a?next=//evil.example/&u=https://evil.example', undefined],
+  ['/download/r\u00c3\u00a9sum\u00c3\u00a9', '/download/résumé'],
+  ['/download/%C3%A9?x=%0d%0aSet-Cookie:a', '/download/%C3%A9?x=%0d%0aSet-Cookie:a'],
+])('return URL: %s becomes %s', async (uri, expected = uri) => {
+  const decision = await authorize(uri);
+  if (decision.allow || decision.returnUrl === undefined) expect.unreachable();
+  expect(decision.returnUrl).toMatch(/^%2F(?!%2F|%5C)[A-Za-z0-9%.!~*'()_-]*$/);
+  expect(decodeURIComponent(decision.returnUrl)).toBe(expected);
+});
+
+test.each([
+  ['it is too long', `/download/${'a'.repeat(2040)}?${'b'.repeat(100)}`],
+  ['a token is in the path', `/download/sub/~${TOKEN}/a`],
+  ['an encoded token is in the path', `/download/sub/~ps%255F${TOKEN.slice(3)}/a`],
+  ['it is malformed', '//evil.example/'],
+  ['two tokens are presented', `/download/a?token=${TOKEN}&token=${TOKEN}`],
+])('return URL: there is none if %s', async (_, uri) => {
+  const decision = await authorize(uri);
+  expect(decision.allow).toBe(false);
+  expect('returnUrl' in decision ? decision.returnUrl : undefined).toBeUndefined();
+});
+
+test('return URL: a request with an encoded token in the path has none', async () => {
+  const decision = await authorize(`/download/~%70${TOKEN.slice(1)}/a`);
+  expect(decision).toEqual({ allow: false, code: 'invalid_request' });
 });

@@ -4,9 +4,9 @@ import { logDecision } from '../../service/gate/report.ts';
 import { newToken } from '../../service/token/token.ts';
 import { withoutTokens } from '../../service/token/without-tokens.ts';
 import { keptLog } from '../api/ask-api.ts';
+import { createDecider } from '../decide/decider.ts';
 import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
 import { mount } from '../support/postern.ts';
-import { createDecider } from './decider.ts';
 
 const { authorize } = createDecider({
   mounts: [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
-import { createDecider } from './decider.ts';
+import { createDecider, issued } from './decider.ts';
 
 const allowed = (target: string, listing?: string) => ({
   allow: true,
@@ -11,8 +11,7 @@ const denied = (code: string) => ({ allow: false, code });
 
 describe('listing', () => {
   test('listing: the link of a folder and of its folders leads to a list', async () => {
-    const { issue, authorize } = createDecider();
-    const { url } = await issue({ prefix: '/download/a/hls/', listing: true });
+    const { authorize, url } = await issued({ prefix: '/download/a/hls/', listing: true });
     expect(await authorize(url)).toMatchObject(allowed('/protected/a/hls/', 'hls'));
     expect(await authorize(`${url}x/y/`)).toMatchObject(
       allowed('/protected/a/hls/x/y/', 'hls/x/y'),
@@ -40,8 +39,7 @@ describe('listing', () => {
     ['for a folder in it', { prefix: '/download/hls/sub/', listing: true }],
     ['for another address', { prefix: '/download/hls/', listing: true, ip: ['198.51.100.7'] }],
   ])('listing: a token %s opens no folder', async (_, request) => {
-    const { issue, authorize } = createDecider();
-    const { token } = await issue(request);
+    const { authorize, token } = await issued(request);
     for (const folder of ['/download/hls/', '/download/', '/download/hls/../hls/']) {
       const decision = await authorize(folder, { authorization: `Bearer ${token}` });
       const code = folder.includes('..') ? 'invalid_request' : 'path_is_folder';
@@ -50,8 +48,10 @@ describe('listing', () => {
   });
 
   test('listing: a folder without a token or with an unknown one is denied like a file', async () => {
-    const { issue, authorize, store } = createDecider();
-    const { url, token, id } = await issue({ prefix: '/download/hls/', listing: true });
+    const { authorize, store, url, token, id } = await issued({
+      prefix: '/download/hls/',
+      listing: true,
+    });
     expect(await authorize('/download/hls/')).toMatchObject({
       ...denied('missing_token'),
       returnUrl: '%2Fdownload%2Fhls%2F',
@@ -63,8 +63,11 @@ describe('listing', () => {
   });
 
   test('listing: a list takes a use like a file', async () => {
-    const { issue, authorize } = createDecider();
-    const { url } = await issue({ prefix: '/download/hls/', listing: true, max_uses: 1 });
+    const { authorize, url } = await issued({
+      prefix: '/download/hls/',
+      listing: true,
+      max_uses: 1,
+    });
     const first = await authorize(url, { address: '192.0.2.1' });
     expect(first).toMatchObject({ allow: true, redeemed: 'new' });
     const file = await authorize(`${url}a`, { address: '192.0.2.1' });
@@ -84,8 +87,7 @@ describe('listing', () => {
     '..b',
     '...',
   ])('listing: the hidden name %s is not covered', async (name) => {
-    const { issue, authorize } = createDecider();
-    const { url } = await issue({ prefix: '/download/hls/', listing: true });
+    const { issue, authorize, url } = await issued({ prefix: '/download/hls/', listing: true });
     const code = name.endsWith('/') ? 'path_is_folder' : 'insufficient_scope';
     expect(await authorize(url + name)).toMatchObject(denied(code));
     // As before, for a token that shows no list.
@@ -96,16 +98,14 @@ describe('listing', () => {
   });
 
   test('listing: a covered folder that is hidden itself is listed', async () => {
-    const { issue, authorize } = createDecider();
-    const { url } = await issue({ prefix: '/download/.a/', listing: true });
+    const { authorize, url } = await issued({ prefix: '/download/.a/', listing: true });
     expect(await authorize(url)).toMatchObject(allowed('/protected/.a/', '.a'));
     expect(await authorize(`${url}.b`)).toMatchObject(denied('insufficient_scope'));
   });
 
   // The links of the list would have no token.
   test('listing: a token without a slash after it opens no list', async () => {
-    const { issue, authorize } = createDecider();
-    const { token } = await issue({ prefix: '/download/', listing: true });
+    const { authorize, token } = await issued({ prefix: '/download/', listing: true });
     expect(await authorize(`/download/~${token}`)).toMatchObject(denied('path_is_folder'));
     expect(await authorize(`/download/~${token}/`)).toMatchObject({ allow: true });
   });
@@ -128,8 +128,7 @@ describe('listing', () => {
 
 describe('index', () => {
   test('index: the link of a folder leads to its index.html', async () => {
-    const { issue, authorize } = createDecider();
-    const { url } = await issue({ prefix: '/download/docs/', index: true });
+    const { authorize, url } = await issued({ prefix: '/download/docs/', index: true });
     for (const [path, target] of [
       ['', 'index.html'],
       ['sub/', 'sub/index.html'],

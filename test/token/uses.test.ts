@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { createDecider, refusal } from './decider.ts';
+import { digest } from '../../service/token/token.ts';
+import { identify } from '../../service/token/uses.ts';
+import { createDecider, issued, refusal } from '../decide/decider.ts';
 
 const path = '/download/a';
 
 test('uses: a GET takes a use and gets the resume cookie', async () => {
-  const { issue, authorize } = createDecider();
-  const { url } = await issue({ path, max_uses: 1 });
+  const { authorize, url } = await issued({ path, max_uses: 1 });
   const first = await authorize(url);
   expect(first).toMatchObject({
     allow: true,
@@ -22,8 +23,7 @@ test('uses: a GET takes a use and gets the resume cookie', async () => {
 });
 
 test('uses: HEAD takes no use and gets no cookie', async () => {
-  const { issue, authorize } = createDecider();
-  const { url } = await issue({ path, max_uses: 1 });
+  const { authorize, url } = await issued({ path, max_uses: 1 });
   for (let i = 0; i < 3; i += 1) {
     const head = await authorize(url, { method: 'HEAD', address: `192.0.2.${i + 10}` });
     expect(head).toMatchObject({ allow: true, redeemed: 'new' });
@@ -62,8 +62,7 @@ describe('uses: no use is taken by', () => {
   });
 
   test('another path', async () => {
-    const { issue, authorize, store } = createDecider();
-    const { token, id } = await issue({ path, max_uses: 1 });
+    const { authorize, store, token, id } = await issued({ path, max_uses: 1 });
     const other = await authorize(`/download/b?token=${token}`);
     expect(other).toMatchObject({ code: 'insufficient_scope' });
     expect(await store.requesters(id)).toEqual([]);
@@ -71,8 +70,7 @@ describe('uses: no use is taken by', () => {
 });
 
 test('uses: a used-up or expired token is invalid_token for new requesters', async () => {
-  const { issue, authorize, clock } = createDecider();
-  const { token } = await issue({ path, max_uses: 1 });
+  const { authorize, clock, token } = await issued({ path, max_uses: 1 });
   await authorize(`${path}?token=${token}`);
   const asked = [
     [{ method: 'POST' }, ''],
@@ -111,8 +109,7 @@ test('uses: a requester is recognized by its IPv4 address or its IPv6 /64', asyn
 });
 
 test('uses: requests over a Unix socket are not one requester', async () => {
-  const { issue, authorize } = createDecider();
-  const { url } = await issue({ path, max_uses: 1 });
+  const { authorize, url } = await issued({ path, max_uses: 1 });
   const first = await authorize(url, { address: 'unix:' });
   expect(await authorize(url, { address: 'unix:' })).toMatchObject({ code: 'invalid_token' });
   const resume = first.allow ? first.resumeCookie?.value : undefined;
@@ -160,8 +157,7 @@ describe('uses: the resume cookie', () => {
   });
 
   test('may come several times, and has a bounded number of secrets', async () => {
-    const { issue, authorize } = createDecider();
-    const { url } = await issue({ path, max_uses: 1 });
+    const { issue, authorize, url } = await issued({ path, max_uses: 1 });
     const first = await authorize(url);
     const own = first.allow ? (first.resumeCookie?.value ?? '') : '';
     const others = Array.from(
@@ -180,16 +176,14 @@ describe('uses: the resume cookie', () => {
   test.each(['', 'x', 'x'.repeat(22), `${'x'.repeat(23)}`, '.', ' . ', `"${'x'.repeat(22)}"`])(
     'of another kind, %j, denies nothing',
     async (resume) => {
-      const { issue, authorize } = createDecider();
-      const { url } = await issue({ path, max_uses: 1 });
+      const { authorize, url } = await issued({ path, max_uses: 1 });
       expect(await authorize(url, { resume })).toMatchObject({ redeemed: 'new' });
       expect(await authorize(url, { resume })).toMatchObject({ redeemed: 'known' });
     },
   );
 
   test('the store does not keep its secret', async () => {
-    const { issue, authorize, store } = createDecider();
-    const { url, id } = await issue({ path, max_uses: 1 });
+    const { authorize, store, url, id } = await issued({ path, max_uses: 1 });
     const first = await authorize(url);
     const secret = first.allow ? (first.resumeCookie?.value ?? '') : '';
     const kept = JSON.stringify([await store.find(id), await store.requesters(id)]);
@@ -238,4 +232,15 @@ describe('uses: issue', () => {
     const refused = await refusal(usesOf(request));
     expect(refused).toEqual({ code: 'invalid_request', pointers: [pointer] });
   });
+});
+
+/** Secrets that differ by their number. */
+const held = Array.from({ length: 40 }, (_, i) => String(i).padStart(22, 'x'));
+
+test('uses: the first 32 different secrets are read, and a new one is first in the cookie', () => {
+  const read = identify([held.slice(0, 5).join('.'), held.slice(3).join('.')].join(' '), undefined);
+  expect(read.requester.cookies).toEqual(held.slice(0, 32).map(digest));
+  const [secret, ...kept] = identify(held.join('.'), undefined).resumeCookie.split('.');
+  expect(held).not.toContain(secret);
+  expect(kept).toEqual(held.slice(0, 7));
 });

@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 import { grantAt, newId } from '../store/grants.ts';
 import { mount } from '../support/postern.ts';
-import { client, createDecider, JWT } from './decider.ts';
+import { client, createDecider, issued, JWT } from './decider.ts';
 
 /** Seconds for which nginx may reuse the decision, if this many milliseconds are left. */
 async function reuseFor(decisionTtl: number, left: number): Promise<number> {
-  const { issue, authorize, clock } = createDecider({ decisionTtl });
-  const { url } = await issue({ path: '/download/a', expires_in: 60 });
+  const { authorize, clock, url } = await issued(
+    { path: '/download/a', expires_in: 60 },
+    { decisionTtl },
+  );
   clock.now += 60_000 - left;
   const decision = await authorize(url);
   return decision.allow ? decision.reuseFor : Number.NaN;
@@ -30,15 +32,16 @@ test.each([
 test.each([{ max_bytes: 10 }, { ip: ['192.0.2.1'] }])(
   'decision cache: a decision for a token with %j is never reused',
   async (more) => {
-    const { issue, authorize } = createDecider({ decisionTtl: 600 });
-    const { url } = await issue({ path: '/download/a', ...more });
+    const { authorize, url } = await issued({ path: '/download/a', ...more }, { decisionTtl: 600 });
     expect(await authorize(url)).toMatchObject({ allow: true, reuseFor: 0 });
   },
 );
 
 test('decision cache: a decision for a token that distinguishes requesters is never reused', async () => {
-  const { issue, authorize } = createDecider({ decisionTtl: 600 });
-  const { url } = await issue({ path: '/download/a', max_uses: 1 });
+  const { authorize, url } = await issued(
+    { path: '/download/a', max_uses: 1 },
+    { decisionTtl: 600 },
+  );
   for (const [method, redeemed] of [
     ['HEAD', 'new'],
     ['GET', 'new'],
@@ -50,8 +53,10 @@ test('decision cache: a decision for a token that distinguishes requesters is ne
 });
 
 test('decision cache: a response that sets the cookie is not reused, a later one is', async () => {
-  const { issue, authorize } = createDecider({ decisionTtl: 2 });
-  const { url, token } = await issue({ prefix: '/download/a/', cookie: true });
+  const { authorize, url, token } = await issued(
+    { prefix: '/download/a/', cookie: true },
+    { decisionTtl: 2 },
+  );
   const uri = `${url}x.ts`;
   expect(await authorize(uri)).toMatchObject({ tokenCookie: { value: token }, reuseFor: 0 });
   expect(await authorize(uri, { cookie: token })).toMatchObject({ allow: true, reuseFor: 2 });
@@ -94,15 +99,13 @@ test.each([
   'decision cache: with %s after the token nginx may reuse a decision for %i s',
   async (more, seconds) => {
     const mounts = [mount('/download/', '/protected/', { passArguments: ['start', 'end'] })];
-    const { issue, authorize } = createDecider({ decisionTtl: 2, mounts });
-    const { url } = await issue({ path: '/download/a' });
+    const { authorize, url } = await issued({ path: '/download/a' }, { decisionTtl: 2, mounts });
     expect(await authorize(url + more)).toMatchObject({ allow: true, reuseFor: seconds });
   },
 );
 
 test('decision cache: no reuse if the token argument is malformed and the token is elsewhere', async () => {
-  const { issue, authorize } = createDecider({ decisionTtl: 2 });
-  const { token } = await issue({ path: '/download/a' });
+  const { authorize, token } = await issued({ path: '/download/a' }, { decisionTtl: 2 });
   const authorization = `Bearer ${token}`;
   expect(await authorize('/download/a', { authorization })).toMatchObject({ reuseFor: 2 });
   const uri = '/download/a?token=1';
@@ -111,8 +114,7 @@ test('decision cache: no reuse if the token argument is malformed and the token 
 
 test('decision cache: path argument and token may be reused', async () => {
   const mounts = [mount('/download/', '/protected/', { pathArgument: 'file' })];
-  const { issue, authorize } = createDecider({ decisionTtl: 2, mounts });
-  const { url } = await issue({ path: '/download/a' });
+  const { authorize, url } = await issued({ path: '/download/a' }, { decisionTtl: 2, mounts });
   expect(await authorize(url)).toMatchObject({ allow: true, reuseFor: 2 });
   expect(await authorize(`${url}&x=1`)).toMatchObject({ allow: true, reuseFor: 0 });
 });

@@ -1,8 +1,36 @@
-import { expect, test } from 'vitest';
-import { TooLate } from '../../service/decide/deadline.ts';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { startDeadline, TooLate } from '../../service/decide/deadline.ts';
 import { KeysUnavailable, StoreUnavailable } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { createDecider, JWT } from './decider.ts';
+import { createDecider, issued, JWT } from './decider.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+});
+
+test('deadline: a decision is late after its whole time, and not before', async () => {
+  const onLate = vi.fn();
+  const deadline = startDeadline(performance.now(), onLate, 1000);
+  await vi.advanceTimersByTimeAsync(999);
+  expect([onLate.mock.calls, deadline.late]).toEqual([[], undefined]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(onLate).toHaveBeenCalledExactlyOnceWith(expect.any(TooLate));
+  expect(deadline.late).toBeInstanceOf(TooLate);
+  expect(deadline.end()).toBe(false);
+});
+
+test('deadline: of many decisions, exactly those that do not end in time are late, once', async () => {
+  const all = Array.from({ length: 300 }, (_, i) => ({ endsAfter: (i * 7919) % 2000, late: 0 }));
+  all.forEach((one, began) => {
+    setTimeout(() => {
+      const deadline = startDeadline(performance.now(), () => one.late++, 1000);
+      setTimeout(() => expect(deadline.end()).toBe(one.late === 0), one.endsAfter);
+    }, began);
+  });
+  await vi.advanceTimersByTimeAsync(5000);
+  for (const { endsAfter, late } of all) expect(late).toBe(endsAfter < 1000 ? 0 : 1);
+});
 
 function failing(error: Error) {
   const find = () => Promise.reject(error);
@@ -52,8 +80,7 @@ test('authorize: after the deadline no further cookie is looked up', async () =>
 
 test('authorize: after the deadline no use is taken', async () => {
   const late = new TooLate('too late');
-  const { store, issue } = createDecider();
-  const { id, url } = await issue({ path: '/download/a', max_uses: 1 });
+  const { store, id, url } = await issued({ path: '/download/a', max_uses: 1 });
   const deadline: { late: TooLate | undefined; endsAt: number } = { late: undefined, endsAt: 0 };
   const find = async (asked: string) => {
     deadline.late = late;
@@ -66,8 +93,10 @@ test('authorize: after the deadline no use is taken', async () => {
 
 test('authorize: if the keys of one token are unavailable, the next cookie is tried', async () => {
   const cause = new KeysUnavailable('no answer');
-  const { authorize, issue } = createDecider({ verify: () => Promise.reject(cause) });
-  const { token } = await issue({ path: '/download/a' });
+  const { authorize, token } = await issued(
+    { path: '/download/a' },
+    { verify: () => Promise.reject(cause) },
+  );
   expect(await authorize('/download/a', { cookie: `${JWT} ${token}` })).toMatchObject({
     allow: true,
   });
@@ -84,8 +113,10 @@ test('authorize: other errors are thrown to the caller', async () => {
 
 test('authorize: if the store fails to redeem, the request is denied', async () => {
   const redeem = () => Promise.reject(new StoreUnavailable('it is down'));
-  const { issue, authorize } = createDecider({ store: { ...createDecider().store, redeem } });
-  const { url } = await issue({ path: '/download/a', max_uses: 1 });
+  const { authorize, url } = await issued(
+    { path: '/download/a', max_uses: 1 },
+    { store: { ...createDecider().store, redeem } },
+  );
   for (const method of ['GET', 'HEAD']) {
     expect(await authorize(url, { method })).toMatchObject({ code: 'unavailable' });
   }

@@ -1,0 +1,190 @@
+import { describe, expect, test } from 'vitest';
+import { createDecider, issued, post, refusal, resumeOf } from './decider.ts';
+
+const path = '/download/a b.pdf';
+
+describe('confirm: GET and HEAD', () => {
+  test('take no use, and get the name and the end for a page', async () => {
+    const { authorize, store, clock, url, id } = await issued({
+      path,
+      confirm: true,
+      max_uses: 1,
+      expires_in: 60,
+    });
+    for (const method of ['GET', 'HEAD']) {
+      expect(await authorize(url, { method })).toMatchObject({
+        allow: false,
+        code: 'confirmation_required',
+        page: { file: 'a b.pdf', until: clock.now + 60_000 },
+      });
+    }
+    expect(await store.requesters(id)).toEqual([]);
+  });
+
+  test.each([
+    ['filename', { path, filename: 'report.pdf' }, '', 'report.pdf'],
+    ['the folder', { prefix: '/download/hls/' }, 'x/a.ts', 'hls'],
+    ['the mount', { prefix: '/download/' }, 'a.ts', 'download'],
+  ])('name %s on the page', async (_, request, rest, file) => {
+    const { authorize, url } = await issued({ ...request, confirm: true });
+    expect(await authorize(url + rest)).toMatchObject({ page: { file } });
+  });
+
+  test('of a requester that has confirmed are allowed, as long as it may resume', async () => {
+    const { authorize, clock, url } = await issued({
+      path,
+      confirm: true,
+      max_uses: 1,
+      expires_in: 60,
+    });
+    const confirmed = await authorize(url, post());
+    expect(confirmed).toMatchObject({ code: 'confirmed', confirmed: { redeemed: 'new' } });
+    const resume = resumeOf(confirmed);
+    const known = { allow: true, redeemed: 'known', reuseFor: 0 };
+    clock.now += 3_500_000;
+    for (const method of ['GET', 'HEAD']) {
+      expect(await authorize(url, { method })).toMatchObject(known);
+      expect(await authorize(url, { method, address: '198.51.100.1', resume })).toMatchObject(
+        known,
+      );
+    }
+    clock.now += 100_000;
+    expect(await authorize(url)).toMatchObject({ code: 'invalid_token' });
+  });
+
+  test('of others are denied as for an unknown token if no use is left', async () => {
+    const { authorize, url } = await issued({ path, confirm: true, max_uses: 1 });
+    await authorize(url, post());
+    for (const more of [{}, { method: 'HEAD' }, post(), post({ origin: 'null' })]) {
+      const stranger = { address: '198.51.100.1', ...more };
+      expect(await authorize(url, stranger)).toMatchObject({ code: 'invalid_token' });
+    }
+  });
+
+  test('need a confirmation without max_uses too, and until the token expires', async () => {
+    const { authorize, clock, url } = await issued(
+      { path, confirm: true, expires_in: 60 },
+      { decisionTtl: 10 },
+    );
+    for (const address of ['192.0.2.1', '192.0.2.2']) {
+      expect(await authorize(url, { address })).toMatchObject({ code: 'confirmation_required' });
+      expect(await authorize(url, { address, ...post() })).toMatchObject({ code: 'confirmed' });
+      expect(await authorize(url, { address })).toMatchObject({ allow: true, reuseFor: 0 });
+    }
+    clock.now += 60_000;
+    expect(await authorize(url)).toMatchObject({ code: 'invalid_token' });
+  });
+});
+
+describe('confirm: POST', () => {
+  test('confirms only through the request that has its body', async () => {
+    const { authorize, store, url, id } = await issued({ path, confirm: true });
+    for (const method of ['POST', 'PUT', 'post', 'POST ', 'OPTIONS', '']) {
+      expect(await authorize(url, { method })).toMatchObject({ code: 'insufficient_scope' });
+    }
+    expect(await store.requesters(id)).toEqual([]);
+  });
+
+  test('of a token without confirm is denied', async () => {
+    const { issue, authorize } = createDecider();
+    for (const more of [{}, { max_uses: 1 }]) {
+      const { url } = await issue({ path, ...more });
+      expect(await authorize(url, post())).toMatchObject({ code: 'insufficient_scope' });
+    }
+    expect(await authorize('/download/a', post())).toMatchObject({ code: 'missing_token' });
+  });
+
+  test('never allows a file, also for a requester that has confirmed', async () => {
+    const { authorize, url } = await issued({ path, confirm: true, max_uses: 1 });
+    await authorize(url, post());
+    const again = await authorize(url, post());
+    expect(again).toMatchObject({ allow: false, code: 'confirmed' });
+    expect(resumeOf(again)).toBeUndefined();
+  });
+
+  test.each([
+    [{ fetchSite: 'same-origin', origin: 'null' }, true],
+    [{ fetchSite: 'same-origin', host: undefined }, true],
+    [{ origin: 'https://files.example' }, true],
+    [{ origin: 'http://FILES.example', host: 'files.EXAMPLE' }, true],
+    [{ origin: 'http://files.example:8080', host: 'files.example:8080' }, true],
+    [{ fetchSite: 'cross-site' }, false],
+    [{ fetchSite: 'same-site', origin: 'https://files.example' }, false],
+    [{ fetchSite: 'none' }, false],
+    [{ fetchSite: '' }, false],
+    [{ fetchSite: 'same-origin, cross-site' }, false],
+    [{ origin: 'null' }, false],
+    [{ origin: '' }, false],
+    [{ origin: 'https://evil.example' }, false],
+    [{ origin: 'https://files.example, https://evil.example' }, false],
+    [{ origin: 'https://files.example:8443' }, false],
+    [{ origin: 'ftp://files.example' }, false],
+    [{ origin: 'https://files.example', host: undefined }, false],
+    [{ origin: 'https://', host: '' }, false],
+    [{ host: undefined }, false],
+  ] as const)('from %j confirms: %s', async (headers, confirms) => {
+    const { authorize, store, url, id } = await issued({ path, confirm: true });
+    const decision = await authorize(url, post(headers));
+    expect(decision).toMatchObject({ code: confirms ? 'confirmed' : 'cross_origin' });
+    expect(await store.requesters(id)).toHaveLength(confirms ? 1 : 0);
+  });
+
+  test('sets the token cookie of a folder, and a stale cookie does not hide the page', async () => {
+    const { issue, authorize } = createDecider();
+    const request = {
+      prefix: '/download/hls/',
+      confirm: true,
+      cookie: true,
+      bind: 'cookie',
+    } as const;
+    const { url, token } = await issue(request);
+    const decision = await authorize(`${url}a.ts`, post());
+    expect(decision).toMatchObject({
+      confirmed: { tokenCookie: { value: token, path: '/download/hls/' } },
+    });
+    const stale = (await issue({ path })).token;
+    for (const cookie of [`${stale} ${token}`, `${token} ${stale}`]) {
+      const plain = await authorize('/download/hls/a.ts', { cookie });
+      expect(plain).toMatchObject({ code: 'confirmation_required', page: { file: 'hls' } });
+      const resume = resumeOf(decision);
+      expect(await authorize('/download/hls/a.ts', { cookie, resume })).toMatchObject({
+        allow: true,
+      });
+    }
+  });
+});
+
+test('confirm: a folder with a listing opens after a POST to the folder itself', async () => {
+  const { authorize, url } = await issued({
+    prefix: '/download/hls/',
+    listing: true,
+    confirm: true,
+  });
+  expect(await authorize(url)).toMatchObject({
+    code: 'confirmation_required',
+    page: { file: 'hls' },
+  });
+  expect(await authorize(url, post())).toMatchObject({ code: 'confirmed' });
+  expect(await authorize(url)).toMatchObject({ allow: true, redeemed: 'known' });
+});
+
+test('confirm: a POST with several cookies confirms only the first token that it can', async () => {
+  const { issue, authorize, store } = createDecider();
+  const issued = [];
+  for (const confirm of [false, true, true]) issued.push(await issue({ path, confirm }));
+  const cookie = issued.map(({ token }) => token).join(' ');
+  const decision = await authorize(encodeURI(path), { cookie, ...post() });
+  expect(decision).toMatchObject({ code: 'confirmed', id: issued[1]?.id });
+  expect(await store.requesters(issued[2]?.id ?? '')).toEqual([]);
+});
+
+test.each([
+  [{ pin: '1234' }, ['/pin']],
+  [{ pin: '1234', confirm: false }, ['/pin']],
+  [{ confirm: false, bind: 'cookie' }, ['/bind']],
+  [{ confirm: true, revocable: false, format: 'jwt' }, ['/format', '/revocable']],
+] as const)('confirm: %j is refused at issue', async (more, pointers) => {
+  const { issueAll } = createDecider();
+  const { pointers: found } = await refusal(issueAll({ path, ...more }));
+  expect(found.map((pointer) => pointer.replace(/^\/0/, ''))).toEqual(pointers);
+});

@@ -1,0 +1,265 @@
+import { expect, test } from 'vitest';
+import type { GrantRequest } from '../../service/token/grant-fields.ts';
+import { isToken, tokenId } from '../../service/token/token.ts';
+import { client, createDecider, type DeciderOptions, issued, refusal } from '../decide/decider.ts';
+import { linesOf, unescaped } from '../fixtures/read.ts';
+import { mount } from '../support/postern.ts';
+
+test('issue: returns the token, its ID, expires_in and the URL', async () => {
+  const { issue } = createDecider();
+  const issued = await issue({ path: '/download/Q3 résumé.pdf' });
+  expect(isToken(issued.token)).toBe(true);
+  expect(issued).toEqual({
+    token: issued.token,
+    id: tokenId(issued.token),
+    expiresIn: 120,
+    url: `/download/Q3%20r%C3%A9sum%C3%A9.pdf?token=${issued.token}`,
+  });
+});
+
+test('issue: the token of a prefix is a segment of the URL', async () => {
+  const { token, url } = await issued({ prefix: '/download/a b/' });
+  expect(url).toBe(`/download/~${token}/a%20b/`);
+});
+
+test('issue: with a path argument the path is at the end of the URL', async () => {
+  const { issue } = createDecider({
+    mounts: [mount('/logs/', '/protected/', { pathArgument: 'file' })],
+  });
+  const file = await issue({ path: '/logs/a&b/c.log' });
+  expect(file.url).toBe(`/logs/?token=${file.token}&file=a%26b/c.log`);
+  const folder = await issue({ prefix: '/logs/a/' });
+  expect(folder.url).toBe(`/logs/?token=${folder.token}&file=a/`);
+});
+
+test('issue: the grant contains the requested and the derived fields', async () => {
+  const { issue, store, clock } = createDecider();
+  const { id } = await issue({
+    prefix: '/download/a/',
+    site: 'Files.Example',
+    expires_in: 60,
+    subject: 'user-42',
+    target: '/protected/b/',
+    filename: 'é.pdf',
+    disposition: 'inline',
+    limit_rate: 1000,
+  });
+  expect(await store.find(id)).toEqual({
+    client: 'test',
+    mount: '/download/',
+    site: 'files.example',
+    covers: '/download/a/',
+    subject: 'user-42',
+    target: '/protected/b/',
+    filename: 'é.pdf',
+    disposition: 'inline',
+    limitRate: 1000,
+    issuedAt: clock.now,
+    expiresAt: clock.now + 60_000,
+  });
+});
+
+test('issue: fields that were not requested are absent from the grant', async () => {
+  const { store, clock, id } = await issued({ path: '/download/a' });
+  const grant = { client: 'test', mount: '/download/', covers: '/download/a' };
+  const times = { issuedAt: clock.now, expiresAt: clock.now + 120_000 };
+  expect(await store.find(id)).toStrictEqual({ ...grant, ...times });
+});
+
+test('issue: a flag that is false is absent from the grant', async () => {
+  const { issue, store } = createDecider();
+  const off = { cookie: false, listing: false, index: false, confirm: false };
+  const { id } = await issue({ prefix: '/download/a/', ...off });
+  expect(Object.keys((await store.find(id)) ?? {}).sort()).toEqual([
+    ...['client', 'covers', 'expiresAt', 'issuedAt', 'mount'],
+  ]);
+});
+
+test('issue: a batch keeps its order and is one call of the store', async () => {
+  const decider = createDecider();
+  let calls = 0;
+  const issue = async () => {
+    calls += 1;
+  };
+  const { issueAll } = createDecider({ store: { ...decider.store, issue } });
+  const issued = await issueAll(...['a', 'b', 'c'].map((name) => ({ path: `/download/${name}` })));
+  expect(issued.map(({ url }) => url.replace(/\?.*/, ''))).toEqual([
+    '/download/a',
+    '/download/b',
+    '/download/c',
+  ]);
+  expect(calls).toBe(1);
+});
+
+test('issue: the default expires_in is at most the maximum of the client', async () => {
+  const { issue } = createDecider({ client: { ...client, maxExpiresIn: 30 } });
+  expect((await issue({ path: '/download/a' })).expiresIn).toBe(30);
+});
+
+test('issue: expires_in may be the maximum of the client', async () => {
+  const { issue } = createDecider();
+  expect((await issue({ path: '/download/a', expires_in: 3600 })).expiresIn).toBe(3600);
+});
+
+test('issue: a client without paths may issue for every mount', async () => {
+  const { issue } = createDecider();
+  expect((await issue({ prefix: '/download/' })).expiresIn).toBe(120);
+});
+
+test('issue: a client with an empty list of paths may issue for no mount', async () => {
+  const { issue } = createDecider({ client: { ...client, paths: [] } });
+  const refused = await refusal(issue({ path: '/download/a' }));
+  expect(refused.code).toBe('insufficient_scope');
+});
+
+test('issue: a client may issue for its folder and for paths in it', async () => {
+  const paths = [{ prefix: '/download/a/' }, { prefix: '/download/b/' }];
+  const { issue } = createDecider({ client: { ...client, paths } });
+  await issue({ prefix: '/download/a/' });
+  await issue({ path: '/download/b/c/d' });
+});
+
+test('issue: a client of one site must name the site if a mount serves all sites', async () => {
+  const paths = [{ site: 'a.example', prefix: '/download/' }];
+  const { issue, store, id } = await issued(
+    { path: '/download/a', site: 'A.example' },
+    { client: { ...client, paths } },
+  );
+  expect((await store.find(id))?.site).toBe('a.example');
+  for (const site of ['b.example', undefined]) {
+    const refused = await refusal(issue({ path: '/download/a', site }));
+    expect(refused.code).toBe('insufficient_scope');
+  }
+});
+
+const limited = { ...client, paths: [{ prefix: '/download/a/' }], maxExpiresIn: 60 };
+const mounts = [mount('/download/', '/protected/'), mount('/video/', '/videos/')];
+
+/** Issues all, and fails if the store was asked. */
+function refused(options: DeciderOptions, ...requests: GrantRequest[]) {
+  const { store } = createDecider();
+  const untouched = { ...store, issue: () => expect.unreachable('the store was asked') };
+  const decider = createDecider({ mounts, ...options, store: untouched });
+  return refusal(decider.issueAll(...requests));
+}
+
+test.each<[string, GrantRequest, string]>([
+  ['neither path nor prefix', {}, '/0'],
+  ['both', { path: '/download/a', prefix: '/download/' }, '/0'],
+  ['a malformed path', { path: '/download/../a' }, '/0/path'],
+  ['an empty path', { path: '' }, '/0/path'],
+  ['a malformed prefix', { prefix: '/download/a' }, '/0/prefix'],
+  ['no mount', { path: '/other/a' }, '/0/path'],
+  ['the mount as a file', { path: '/download' }, '/0/path'],
+  ['the internal prefix', { prefix: '/protected/' }, '/0/prefix'],
+  ['what looks like a token', { path: `/download/~ps_${'a'.repeat(32)}` }, '/0/path'],
+  ['what looks like a token', { prefix: `/download/~ps_${'a'.repeat(32)}/b/` }, '/0/prefix'],
+  ['an expires_in above the maximum', { path: '/download/a/b', expires_in: 3601 }, '/0/expires_in'],
+  ['a malformed target', { path: '/download/a', target: '/protected/a/' }, '/0/target'],
+  ['a target under no mount', { path: '/download/a', target: '/etc/passwd' }, '/0/target'],
+  ['a file for a folder', { prefix: '/download/a/', target: '/protected/a' }, '/0/target'],
+])('issue: %s gets invalid_request', async (_, request, pointer) => {
+  expect(await refused({}, request)).toEqual({ code: 'invalid_request', pointers: [pointer] });
+});
+
+test.each(linesOf('hostile-paths.txt'))('issue: no token for the path %s', async (line) => {
+  const { code } = await refused({ mounts: [mount('/', '/all/')] }, { path: unescaped(line) });
+  expect(code).toBe('invalid_request');
+});
+
+test.each<[string, GrantRequest, string]>([
+  ['a path', { path: '/download/b' }, '/0/path'],
+  ['its own folder as a file', { path: '/download/a' }, '/0/path'],
+  ['a prefix above its own', { prefix: '/download/' }, '/0/prefix'],
+  ['another mount', { path: '/video/a' }, '/0/path'],
+  ['a target', { path: '/download/a/b', target: '/protected/b' }, '/0/target'],
+])('issue: %s gets insufficient_scope', async (_, request, pointer) => {
+  expect(await refused({ client: limited }, request)).toEqual({
+    code: 'insufficient_scope',
+    pointers: [pointer],
+  });
+});
+
+test('issue: one error rejects the whole batch, and every error is listed', async () => {
+  expect(
+    await refused(
+      { client: limited },
+      { path: '/download/a/fine' },
+      { path: '/download/b', expires_in: 61 },
+      { path: '/download/a//b' },
+      { path: '/download/a/b', target: '/etc/a', expires_in: 61 },
+    ),
+  ).toEqual({
+    code: 'invalid_request',
+    pointers: ['/1/expires_in', '/2/path', '/3/expires_in', '/3/target', '/1/path'],
+  });
+});
+
+const ofA = mount('a.example:/download/', '/a/');
+const ofB = mount('b.example:/download/', '/b/');
+const ofAll = mount('/download/', '/all/');
+
+async function grantOf(mounts: Array<typeof ofA>, request: { path: string; site?: string }) {
+  const { issue, store } = createDecider({ mounts });
+  const grant = await store.find((await issue(request)).id);
+  return { mount: grant?.mount, site: grant?.site };
+}
+
+test('issue: site is required if several sites have the prefix', async () => {
+  const { issue } = createDecider({ mounts: [ofA, ofB] });
+  expect(await refusal(issue({ path: '/download/x' }))).toEqual({
+    code: 'invalid_request',
+    pointers: ['/site'],
+  });
+  expect(await grantOf([ofA, ofB], { path: '/download/x', site: 'b.example' })).toEqual({
+    mount: ofB.id,
+    site: undefined,
+  });
+});
+
+test('issue: site is optional if one site has the prefix', async () => {
+  expect(await grantOf([ofA], { path: '/download/x' })).toEqual({ mount: ofA.id, site: undefined });
+});
+
+test('issue: without site the mount for all sites is used', async () => {
+  expect(await grantOf([ofA, ofAll], { path: '/download/x' })).toEqual({
+    mount: ofAll.id,
+    site: undefined,
+  });
+});
+
+test('issue: site selects the mount of the site, or limits the grant to the site', async () => {
+  const mounts = [ofA, ofAll];
+  expect(await grantOf(mounts, { path: '/download/x', site: 'A.Example' })).toEqual({
+    mount: ofA.id,
+    site: undefined,
+  });
+  expect(await grantOf(mounts, { path: '/download/x', site: 'B.Example' })).toEqual({
+    mount: ofAll.id,
+    site: 'b.example',
+  });
+});
+
+test('issue: ofA longer prefix of another site is ignored', async () => {
+  const nested = mount('a.example:/download/x/', '/nested/');
+  const path = '/download/x/y';
+  expect((await grantOf([nested, ofAll], { path, site: 'b.example' })).mount).toBe(ofAll.id);
+  expect((await grantOf([nested, ofAll], { path })).mount).toBe(nested.id);
+});
+
+test('issue: ofA site without ofA mount is an error at the path', async () => {
+  const { issue } = createDecider({ mounts: [ofA] });
+  expect(await refusal(issue({ path: '/download/x', site: 'b.example' }))).toEqual({
+    code: 'invalid_request',
+    pointers: ['/path'],
+  });
+});
+
+test('issue: ofA client of one site may omit site for the mount of the site', async () => {
+  const of = (site: string) => ({ ...client, paths: [{ site, prefix: '/download/' }] });
+  const path = '/download/x';
+  const own = createDecider({ mounts: [ofA], client: of('a.example') });
+  expect(await own.issue({ path })).toMatchObject({ expiresIn: 120 });
+  const other = createDecider({ mounts: [ofA], client: of('b.example') });
+  expect(await refusal(other.issue({ path }))).toMatchObject({ code: 'insufficient_scope' });
+});
