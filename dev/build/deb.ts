@@ -130,7 +130,7 @@ async function control(root: string, { description }: Manifest, version: string)
     'Architecture: all',
     `Maintainer: ${MAINTAINER}`,
     `Installed-Size: ${size}`,
-    'Depends: nodejs (>= 20), systemd | systemd-standalone-sysusers | systemd-sysusers',
+    'Depends: nodejs (>= 20.12), systemd | systemd-standalone-sysusers | systemd-sysusers',
     'Suggests: nginx, redis-server (>= 5:7) | valkey-server',
     'Section: web',
     'Priority: optional',

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import type { Mounts } from '../site/mount.ts';
 import type { Client } from '../token/client.ts';
@@ -119,5 +119,5 @@ export function createCache<T>(now: () => number) {
 }
 
 function keyOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url');
+  return hash('sha256', token, 'base64url');
 }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /** A public prefix, on one site or on all. */
 export interface Scope {
@@ -55,15 +55,15 @@ export interface ApiKey {
 }
 
 export function hashSecret(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return hash('sha256', secret, 'buffer');
 }
 
 /** Finds the client with this secret, in constant time. */
 export function findClient(keys: readonly ApiKey[], secret: string): Client | undefined {
-  const hash = hashSecret(secret);
+  const presented = hashSecret(secret);
   let found: Client | undefined;
   for (const key of keys) {
-    if (timingSafeEqual(key.sha256, hash)) found = key.client;
+    if (timingSafeEqual(key.sha256, presented)) found = key.client;
   }
   return found;
 }

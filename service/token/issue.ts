@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Mount, Mounts } from '../site/mount.ts';
 import { encodePath } from '../site/path.ts';
 import type { Client } from './client.ts';
@@ -8,6 +7,7 @@ import { type Defaults, type PreparedGrant, prepareGrant } from './grant-request
 import type { Signer } from './look-up.ts';
 import { hashPin } from './pin.ts';
 import { createQueue, inPieces, type Place } from './queue.ts';
+import { randomText } from './random.ts';
 import { MAX_ERRORS, Refused, RequestErrors } from './refused.ts';
 import type { Entry, Store, Turn } from './store.ts';
 import { jwtId, MAX_JWT_LENGTH, newToken, tokenId } from './token.ts';
@@ -163,7 +163,7 @@ export function createIssue(options: IssueOptions): Issue {
     const times = { issuedAt, expiresAt: issuedAt + expiresIn * 1000 };
     const plain = { ...prepared, ...(pinHash !== undefined && { pinHash }), ...times };
     const grant = signer ? { ...plain, signedUntil: latestEndOf(plain) } : plain;
-    const jti = signer ? randomBytes(16).toString('base64url') : '';
+    const jti = signer ? randomText(16) : '';
     const token = signer ? await signer.sign(jti, grant, revocable) : newToken();
     if (token.length > MAX_JWT_LENGTH) {
       const detail = `must be opaque, or the texts must be shorter: the JWT would have ${token.length} characters, and the maximum is ${MAX_JWT_LENGTH}`;

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { networkOf } from '../site/address.ts';
 import { type Grant, type KnownRequester, resumableUntil, type Uses } from './grant.ts';
+import { randomText } from './random.ts';
 import { digest } from './token.ts';
 
 /** The client that presents a token, as far as it can be identified. */
@@ -35,7 +35,7 @@ export function identify(
 ): { readonly requester: Requester; readonly resumeCookie: string } {
   const held = new Set(resume?.split(/[ .]/).filter((secret) => SECRET.test(secret)));
   const secrets = [...held].slice(0, MAX_READ);
-  const secret = randomBytes(16).toString('base64url');
+  const secret = randomText(16);
   const network = address === undefined ? undefined : networkOf(address);
   return {
     requester: {
