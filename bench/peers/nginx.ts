@@ -66,7 +66,6 @@ const inside: Variant = {
       }
       location ^~ ${PROTECTED} {
         include postern/internal.conf;
-        include postern/headers.conf;
         alias ${files}/;
       }`;
     const http = 'include postern/http.conf; upstream postern { server 127.0.0.1:1; }';

@@ -40,11 +40,13 @@ export function hasOwnLog(plan: Plan, site: ServerPlan): boolean {
 
 /**
  * Keeps the headers of the server block on delivered files, such as Strict-Transport-Security. With `merge`,
- * a header that headers.conf has too would be sent twice.
+ * a header that internal.conf has too would be sent twice.
  */
 export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
   const { version } = plan;
-  const sent = named(parse(readSnippet('headers.conf'), ''), 'add_header').map(headerName);
+  const sent = ['file.conf', 'cors-headers.conf']
+    .flatMap((name) => named(parse(readSnippet(name), ''), 'add_header'))
+    .map(headerName);
   const inherited = ownServers(plan, site).flatMap((server) => effective(server, 'add_header'));
   const kept = inherited.filter((line) => !sent.includes(headerName(line)));
   const areApart = plan.origins.length === 0 && kept.length === inherited.length;
@@ -52,7 +54,7 @@ export function keptHeaders(plan: Plan, site: ServerPlan): string[] {
     return ['add_header_inherit merge;'];
   if (kept.length === 0) return [];
   return [
-    '# From the server block: the add_header lines of headers.conf replace those above them.',
+    '# From the server block: the add_header lines of internal.conf replace those above them.',
     ...new Set(kept.map(addedHeader)),
   ];
 }

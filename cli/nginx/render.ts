@@ -16,12 +16,10 @@ export function renderHttp(plan: Plan, include: Include): string {
   const { limitConn, cache, origins, login } = plan;
   return present(
     include('http.conf'),
-    limitConn && `${include('limit-conn.conf')}\nlimit_conn postern_connections ${limitConn};`,
+    limitConn && `limit_conn postern_connections ${limitConn};`,
     cache && `${cachePath(cache)}\n\n${include('cache.conf')}`,
-    origins.length > 0 &&
-      `${include('cors.conf')}\n\n${map('$http_origin', 'cors_origin', ['""', ...origins.map(origin)])}`,
-    login &&
-      `${include('login.conf')}\n\n${map('""', 'login_page', [`"${login}$postern_return"`])}`,
+    origins.length > 0 && map('$http_origin', 'cors_origin', ['""', ...origins.map(origin)]),
+    login && map('""', 'login_page', [`"${login}$postern_return"`]),
     '# Your settings, after the others: nginx uses the last map with a name. This file is never replaced.\ninclude postern/local.conf;',
     namesHash(plan),
     upstream(plan.upstreams),
@@ -125,7 +123,7 @@ function internal(
   site: ServerPlan,
   include: Include,
 ): string[] {
-  const headers = [include('headers.conf'), ...keptHeaders(plan, site)];
+  const headers = keptHeaders(plan, site);
   if ('folder' in source) {
     return present(
       include('internal.conf'),

@@ -54,12 +54,14 @@ function placeOf(name: string, text: string): Place {
   return place as Place;
 }
 
+const DECLARES: Snippet = { name: 'auth-request.conf', place: 'server' };
+
 /** A configuration that includes each snippet in its place, and each location snippet in a separate location. */
 function around(snippets: readonly Snippet[]): string {
+  // It declares the variables of the others.
+  const all = [...new Map([...snippets, DECLARES].map((one) => [one.name, one])).values()];
   const includes = (place: Place) =>
-    snippets
-      .filter((snippet) => snippet.place === place)
-      .map(({ name }) => `include postern/${name};`);
+    all.filter((snippet) => snippet.place === place).map(({ name }) => `include postern/${name};`);
   const locations = includes('location').map((line, i) => `location ^~ /${i}/ { ${line} }`);
   return `
     ${includes('http').join('\n')}
@@ -80,7 +82,7 @@ for (const snippet of snippets) {
   console.log(await check(`nginx/snippets/${snippet.name}`, around([snippet])));
 }
 
-// A snippet alone finds missing declarations, all together find duplicate ones. So any selection works.
+// A snippet with only auth-request.conf finds missing declarations, all together find duplicate ones. So any selection works.
 console.log(await check('all of them together', around(snippets)));
 
 for (const file of [...(await files()), ...(await files('examples'))]) {

@@ -123,7 +123,6 @@ function config({ port, gatePort, appPort, dir }: Ports): string {
       location ^~ /download/ { include postern/protect.conf; }
       location ^~ /protected/ {
         include postern/internal.conf;
-        include postern/headers.conf;
         include postern/listing.conf;
         alias ${dir}/files/;
       }
@@ -131,7 +130,6 @@ function config({ port, gatePort, appPort, dir }: Ports): string {
       location ^~ /media/ { include postern/x-accel.conf; }
       location ^~ /media-files/ {
         include postern/internal.conf;
-        include postern/headers.conf;
         alias ${dir}/files/;
       }
     }`;

@@ -117,7 +117,7 @@ function passesToGate(location: Location): boolean {
   );
 }
 
-/** Contains any line of internal.conf or headers.conf. */
+/** Contains any line of file.conf. */
 function usesSnippets({ block }: Location): boolean {
   return block.some(
     ({ name, args }) =>

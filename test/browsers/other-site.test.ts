@@ -49,7 +49,6 @@ async function openFilm(
   const tls = `listen 127.0.0.1:${port} ssl;
     ssl_certificate ${folder}/tls.pem; ssl_certificate_key ${folder}/tls.key;`;
   const media = block('nginx')
-    .replace('include postern/cors.conf;', () => corsFor(origin))
     .replace(/listen 443 ssl;|ssl_certificate\w* .*;/g, (line) => (line.startsWith('l') ? tls : ''))
     .replace('media.example', 'other.test')
     .replace('/srv/media/', '$files/')
@@ -59,7 +58,7 @@ async function openFilm(
     mounts: [mount('/media/', '/media-files/')],
     publicUrl: `https://other.test:${port}`,
     cookies: { sameSite: 'None', secure: true, partitioned },
-    http: `${media}
+    http: `${corsFor(origin)} ${media}
       server { ${tls} server_name site.test; access_log off; location / { alias ${folder}/; } }`,
   });
   onTestFinished(() => site.stop());

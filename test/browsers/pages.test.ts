@@ -38,7 +38,7 @@ test.for(browsers)('pages, %s: accessible and not wider than a phone', async (na
   const site = await startSite({
     mode: 'auth_request',
     gate,
-    // As limit-conn.conf refuses a download.
+    // As limit_conn refuses a download.
     locations:
       'location = /busy { error_page 429 @postern_failed; recursive_error_pages on; return 429; }',
   });

@@ -27,7 +27,7 @@ const SITE = `server {
   include postern/auth-request.conf;
   location ^~ /download/ { include postern/protect.conf; }
   location ^~ /protected/ {
-    include postern/internal.conf; include postern/headers.conf; alias /srv/files/;
+    include postern/internal.conf; alias /srv/files/;
   }
 }`;
 

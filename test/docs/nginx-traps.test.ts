@@ -28,7 +28,7 @@ function named(text: string, kind: 'rule' | 'check'): string[] {
 
 const PUBLIC = 'location ^~ /download/ { include postern/protect.conf; }';
 const INTERNAL = `location ^~ /protected/ {
-  include postern/internal.conf; include postern/headers.conf; alias /srv/files/;
+  include postern/internal.conf; alias /srv/files/;
 }`;
 
 /** An example with the rest of its site: in place of `…`, or around what is for the server block. */

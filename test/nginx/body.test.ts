@@ -83,7 +83,7 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
       only: `
         location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
-          include postern/internal-proxy.conf; include postern/headers.conf;
+          include postern/internal-proxy.conf;
           proxy_pass http://127.0.0.1:$port/storage/;
         }
         location ^~ /storage/ { alias $files/; }`,

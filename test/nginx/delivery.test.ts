@@ -187,7 +187,6 @@ test.each(modes)('delivery: files of an object store count by %s', async (mode) 
       location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /s3/ {
         include postern/internal-proxy.conf;
-        include postern/headers.conf;
         proxy_pass http://127.0.0.1:${storage.port}/;
       }`,
   });

@@ -18,7 +18,7 @@ test('error pages: own pages for denials keep the status', async () => {
         include postern/protect.conf;
       }
       location ^~ /pages/ { internal; alias $files/../www/; }
-      location ^~ /protected/ { include postern/internal.conf; include postern/headers.conf; alias $files/; }`,
+      location ^~ /protected/ { include postern/internal.conf; alias $files/; }`,
   });
   onTestFinished(site.stop);
   const { url } = await site.issue({ path: '/download/a.txt' });

@@ -43,7 +43,6 @@ describe.each(modes)('object store: files by %s', (mode) => {
         location ^~ /protected/ { include postern/internal.conf; alias $files/; }
         location ^~ /s3/ {
           include postern/internal-proxy.conf;
-          include postern/headers.conf;
           proxy_pass http://127.0.0.1:${storage.port}/;
         }
         location ^~ /old/ { rewrite ^/old/(.*)$ /s3/bucket/$1?X-Amz-Signature=1 last; }`,
@@ -324,7 +323,6 @@ test.each([
       location ^~ /download/ { ${gateSnippet('auth_request')} }
       location ^~ /s3/ {
         include postern/internal-proxy.conf;
-        include postern/headers.conf;
         proxy_pass http://postern_storage_1/$postern_object?$args;
       }`,
     });

@@ -16,7 +16,6 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
       locations: 'location ^~ /open/ { alias $files/; limit_rate 1000; }',
       ...more,
       http: `
-        include postern/limit-conn.conf;
         limit_conn postern_connections 8;
         limit_conn_zone $remote_addr zone=own:1m;
         ${more.http ?? ''}`,

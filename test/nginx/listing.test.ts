@@ -40,7 +40,7 @@ function withListing(mode: SiteMode, more = 'include postern/listing.conf;'): Pa
     only: `
       location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
-        include postern/internal.conf; include postern/headers.conf; ${more} alias $files/;
+        include postern/internal.conf; ${more} alias $files/;
       }`,
   };
 }

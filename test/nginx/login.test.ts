@@ -10,7 +10,7 @@ const LOGIN = 'https://login.example/in?back=https%3A%2F%2Ffiles.example';
 const HTTP = loginFor(LOGIN);
 
 function loginFor(page: string): string {
-  return `include postern/login.conf; map "" $postern_login_page { default "${page}$postern_return"; }`;
+  return `map "" $postern_login_page { default "${page}$postern_return"; }`;
 }
 
 const STALE = newToken();
@@ -144,7 +144,7 @@ test('login: Postern-Return cannot redirect to another host', async () => {
 });
 
 test.each(modes)(
-  'login: without login.conf there is no login page by %s, and with X-Accel never',
+  'login: without an address there is no login page by %s, and with X-Accel never',
   async (mode) => {
     const site = await startSite({ mode, http: mode === 'X-Accel' ? HTTP : '' });
     onTestFinished(site.stop);

@@ -451,11 +451,11 @@ test('pages: too many downloads with one token are a page with the status 429', 
   const site = await startSite({
     mode: 'auth_request',
     files: { 'a.bin': Buffer.alloc(8_000_000) },
-    http: 'include postern/limit-conn.conf; limit_conn_zone $server_name zone=one:1m;',
+    http: 'limit_conn_zone $server_name zone=one:1m;',
     only: `
       location ^~ /download/ { include postern/protect.conf; }
       location ^~ /protected/ {
-        include postern/internal.conf; include postern/headers.conf; alias $files/;
+        include postern/internal.conf; alias $files/;
         limit_conn postern_connections 1;
       }`,
   });

@@ -51,7 +51,7 @@ async function policies(site: Site, name: string, headers = {}, method = 'GET') 
   return [answer.status, ...new Set(values.map(([, value]) => value))];
 }
 
-describe.each(modes)('headers.conf: how a browser shows a file by %s', (mode) => {
+describe.each(modes)('file.conf: how a browser shows a file by %s', (mode) => {
   let site: Site;
   beforeAll(async () => {
     const server = 'add_header Service-Worker-Allowed / always; charset utf-8; charset_types *;';
@@ -86,12 +86,12 @@ describe.each(modes)('headers.conf: how a browser shows a file by %s', (mode) =>
   );
 });
 
-describe.each(modes)('headers.conf: the content types of a site by %s', (mode) => {
+describe.each(modes)('file.conf: the content types of a site by %s', (mode) => {
   const locations = (types: string, more = '') => ({
     only: `
       location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
-        include postern/internal.conf; include postern/headers.conf; ${more}
+        include postern/internal.conf; ${more}
         ${types} alias $files/;
       }`,
   });

@@ -62,7 +62,7 @@ test('settings: nginx accepts each line of local.conf', async () => {
   const lines = template.replace(/^#( {4}| (?=map |\}))/gm, '');
   expect(lines.match(/^map /gm)?.length).toBe(4);
   const { ok, output } = await testNginx(
-    ({ port }) => `include postern/http.conf; include postern/cors.conf; include postern/login.conf;
+    ({ port }) => `include postern/http.conf;
       ${lines}
       upstream postern { server 127.0.0.1:7300; }
       server {

@@ -8,10 +8,7 @@ import { modes, startSite } from '../support/site.ts';
 
 const NAMES = [
   'http',
-  'limit-conn',
   'cache',
-  'cors',
-  'login',
   'auth-request',
   'gate',
   'cors-headers',
@@ -19,7 +16,7 @@ const NAMES = [
   'x-accel',
   'internal',
   'internal-proxy',
-  'headers',
+  'file',
   'listing',
 ] as const;
 type Name = (typeof NAMES)[number];
@@ -31,10 +28,7 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
   const say = (name: Name) => (subset.has(name) ? `include postern/${name}.conf;` : '');
   return `
     ${say('http')}
-    ${say('limit-conn')}
     ${say('cache')}
-    ${say('cors')}
-    ${say('login')}
     ${subset.has('http') ? 'access_log own.log postern;' : ''}
     upstream postern { server 127.0.0.1:7300; keepalive 256; }
     server {
@@ -43,20 +37,23 @@ function configOf(subset: ReadonlySet<Name>, port: number): string {
       ${say('cors-headers')}
       location ^~ /a/ { ${say('protect')} }
       location ^~ /b/ { ${say('x-accel')} }
+      location ^~ /f/ { ${say('file')} }
       location ^~ /e/ { ${say('gate')} }
-      location ^~ /c/ { ${say('internal')} ${say('headers')} ${say('listing')} alias /srv/files/; }
-      location ^~ /d/ { ${say('internal-proxy')} ${say('headers')} proxy_pass http://127.0.0.1:9/; }
+      location ^~ /c/ { ${say('internal')} ${say('listing')} alias /srv/files/; }
+      location ^~ /d/ { ${say('internal-proxy')} proxy_pass http://127.0.0.1:9/; }
     }`;
 }
 
 // A separate nginx -t for each subset, because a variable of one server block is declared for all. A snippet
-// alone shows what it lacks, and two together show duplicates. So every selection passes.
+// alone shows what it lacks, and two together show duplicates. So every selection with auth-request.conf passes.
+const OTHERS = NAMES.filter((name) => name !== 'auth-request');
 const subsets = [
   [],
-  ...NAMES.flatMap((one, i) => [[one], ...NAMES.slice(i + 1).map((other) => [one, other])]),
-  ...NAMES.map((left) => NAMES.filter((name) => name !== left)),
-  NAMES,
-].map((names) => new Set<Name>(names));
+  ...OTHERS.flatMap((one, i) => [[one], ...OTHERS.slice(i + 1).map((other) => [one, other])]),
+  ...OTHERS.map((left) => OTHERS.filter((name) => name !== left)),
+  OTHERS,
+].map((names) => new Set<Name>(['auth-request', ...names]));
+subsets.push(...[[], ['http'], ['cache'], ['gate']].map((names) => new Set(names as Name[])));
 
 describe('nginx -t', () => {
   test.concurrent.each(subsets.map((subset) => [[...subset].join(' ') || 'none', subset] as const))(
@@ -65,6 +62,14 @@ describe('nginx -t', () => {
       const { ok, output } = await testNginx(({ port }) => configOf(subset, port));
       expect(output).not.toMatch(/\[(warn|emerg|crit|error)\]/);
       expect(ok).toBe(true);
+    },
+  );
+
+  test.each(['internal', 'internal-proxy', 'cors-headers'] as const)(
+    'fails with %s without auth-request.conf, which declares its variables',
+    async (name) => {
+      const { ok, output } = await testNginx(({ port }) => configOf(new Set([name]), port));
+      expect([ok, output]).toEqual([false, expect.stringMatching(/unknown "postern_/)]);
     },
   );
 

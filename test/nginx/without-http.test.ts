@@ -20,15 +20,13 @@ test.each(modes)('snippets: a site without http.conf works by %s', async (mode) 
   onTestFinished(stop);
   const nginx = await startNginx({
     config: (own) => `
-      include postern/limit-conn.conf;
-      limit_conn postern_connections 8;
       upstream postern { server 127.0.0.1:${port}; keepalive 256; }
       server {
         listen 127.0.0.1:${own.port};
         include postern/auth-request.conf;
         location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
-          include postern/internal.conf; include postern/headers.conf; alias ${own.dir}/;
+          include postern/internal.conf; alias ${own.dir}/;
         }
       }`,
   });

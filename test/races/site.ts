@@ -116,7 +116,7 @@ export function filesServer(mode: SiteMode, port: number, dir: string): string {
       include postern/auth-request.conf;
       location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
-        include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
+        include postern/internal.conf; alias ${dir}/files/;
       }
     }`;
 }

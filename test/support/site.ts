@@ -72,7 +72,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const usual = `
     location ^~ /download/ { ${gateSnippet(options.mode)} }
     location ^~ /protected/ {
-      include postern/internal.conf; include postern/headers.conf; alias $files/;
+      include postern/internal.conf; alias $files/;
     }`;
   const nginx = await startNginx({
     config: ({ port }) =>

@@ -1,8 +1,7 @@
-/** cors.conf with these origins. */
+/** The origins of CORS. */
 export function corsFor(...origins: string[]): string {
   const lines = origins.map((origin) => `${origin} $http_origin;`).join('\n    ');
-  return `include postern/cors.conf;
-  map $http_origin $postern_cors_origin {
+  return `map $http_origin $postern_cors_origin {
     default "";
     ${lines}
   }`;

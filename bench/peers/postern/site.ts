@@ -19,7 +19,6 @@ export function onGate(
       location ^~ /download/ { include postern/protect.conf; }
       location ^~ ${PROTECTED} {
         include postern/internal.conf;
-        include postern/headers.conf;
         alias ${files}/;
       }
       ${apiPort === undefined ? '' : TOKENS}`,

@@ -22,7 +22,6 @@ http {
         }
         location ^~ /protected/ {
             include postern/internal.conf;
-            include postern/headers.conf;
             alias /srv/files/;
         }
     }

@@ -62,7 +62,7 @@ async function denials(browser: Browser): Promise<Pictures> {
         include postern/auth-request.conf;
         location ^~ /download/ { include postern/protect.conf; }
         location ^~ /protected/ { include postern/internal.conf; alias ${dir}/; }
-        # As limit-conn.conf refuses a download.
+        # As limit_conn refuses a download.
         location ^~ /download/429/ { error_page 429 @postern_failed; recursive_error_pages on; return 429; }
       }`,
   });

@@ -8,7 +8,7 @@ const POLICY = '$postern_content_security_policy';
 export const deliveryRules: Readonly<Record<string, Rule>> = {
   'cache-control': rule({
     why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
-    fix: 'include postern/headers.conf;',
+    fix: 'include postern/internal.conf;',
     // With X-Accel the service sends the header.
     find: ({ internals, asking }) =>
       internals
@@ -42,7 +42,7 @@ function keepsPrivate(line: Directive): boolean {
   );
 }
 
-/** headers.conf sends a policy, which without http.conf is empty. */
+/** file.conf sends a policy, which without http.conf is empty. */
 function withoutPolicy(location: Location) {
   if (own(location, 'set').some(({ args }) => args[0] === POLICY)) return [];
   const seen = `${title(location)} sends no Content-Security-Policy: the http block has no map for ${POLICY}`;
@@ -61,7 +61,7 @@ function lostHeaders(location: Location): readonly Trap[] {
     .map((at) => ({
       at,
       seen: `add_header ${at.args[0]} is not sent with files from ${titleAt(location)}`,
-      why: 'An add_header in a location replaces all inherited ones, and headers.conf contains add_header lines.',
+      why: 'An add_header in a location replaces all inherited ones, and internal.conf contains add_header lines.',
       fix: `${addedHeader(at)} in that location, below the include`,
     }));
 }

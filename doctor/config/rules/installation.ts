@@ -78,7 +78,7 @@ function unserved(
       at: pointOf(server, mount.internal) ?? server.at,
       seen: `the mount ${shown} has no location for ${mount.internal}`,
       why: 'nginx redirects allowed requests to a location that is not an internal location: it serves no file, or serves it without the checks of internal.conf.',
-      fix: `location ^~ ${mount.internal} { include postern/internal.conf; include postern/headers.conf; alias /…/; }`,
+      fix: `location ^~ ${mount.internal} { include postern/internal.conf; alias /…/; }`,
     }));
 }
 

@@ -111,7 +111,7 @@ function withoutInternal({ gates, internals, mounts }: SiteConfig): readonly Tra
       at: gate.at,
       seen: `${title(gate)} in a server block without an internal location`,
       why: 'Without internal.conf in the location with the files, any client can request them by its prefix.',
-      fix: 'include postern/internal.conf; include postern/headers.conf; in the location with the files (--mounts finds it)',
+      fix: 'include postern/internal.conf; in the location with the files (--mounts finds it)',
     }));
 }
 

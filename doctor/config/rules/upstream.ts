@@ -7,7 +7,7 @@ import { keepsConnections } from '../version.ts';
 /** Requests that fail under load, or while a gate is down; limits that do not work. */
 export const upstreamRules: Readonly<Record<string, Rule>> = {
   'limit-conn': (site) => {
-    if (!own(site.http, 'limit_conn').some(isOurs)) return withoutLimit(site);
+    if (!own(site.http, 'limit_conn').some(isOurs)) return [];
     const before = beforeInternal(site);
     const known = before.map(({ at }) => at);
     return [...before, ...inInternal(site).filter(({ at }) => !known.includes(at))];
@@ -30,15 +30,6 @@ export const upstreamRules: Readonly<Record<string, Rule>> = {
 const ZONE = 'postern_connections';
 const LIMIT_WHY =
   'nginx counts a request in one location only, and a limit_conn in a block replaces the inherited one: nginx silently drops the limit for a token.';
-
-function withoutLimit({ http, internals }: SiteConfig): readonly Trap[] {
-  const at = own(http, 'limit_conn_zone').find(({ args }) => args[1]?.startsWith(`zone=${ZONE}:`));
-  const isLimited = internals.some((one) => effective(one, 'limit_conn').some(isOurs));
-  if (at === undefined || isLimited) return [];
-  const seen = `limit_conn_zone ${ZONE} without a limit_conn`;
-  const why = 'Nothing limits the simultaneous downloads of a token.';
-  return [{ at, seen, why, fix: `limit_conn ${ZONE} 8; in the http block` }];
-}
 
 function beforeInternal({ servers, gates, questions }: SiteConfig): readonly Trap[] {
   const passed = servers.flatMap((server) => [

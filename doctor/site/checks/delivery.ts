@@ -62,7 +62,7 @@ export const cacheChecks: Checks = {
       if (!cookies.some(([, value]) => value.startsWith('postern_resume='))) {
         return failed('no Set-Cookie with the first use', {
           why: 'a client cannot resume a single-use download that it started',
-          fix: 'both Set-Cookie lines of postern/headers.conf in the internal location',
+          fix: 'both Set-Cookie lines of postern/file.conf in the internal location',
         });
       }
       return runAttempts(site, { 'by another client': { target } });
@@ -136,7 +136,7 @@ const KEEPS_QUERY =
 const HARMLESS = /^(video|audio|image(?!\/svg))\/|^application\/pdf\b/i;
 
 const HTTP_CONF =
-  'include postern/http.conf; in the http block: it has the policy that postern/headers.conf sends';
+  'include postern/http.conf; in the http block: it has the policy that postern/internal.conf sends';
 
 const SANDBOX = 'Content-Security-Policy: sandbox';
 
@@ -225,14 +225,14 @@ export const deliveryChecks: Checks = {
   'delivery-headers': {
     title: 'headers of a delivered file',
     why: 'a cache stores the file for other clients, a link in it sends the token to another site, or an uploaded page runs scripts as your site',
-    fix: 'include postern/headers.conf; in the internal location',
+    fix: 'include postern/internal.conf; in the internal location',
     run: async (site) => {
       const { target } = await site.issue();
       const answer = await site.ask({ target });
       if (answer.status !== 200) return untested(String(answer.status));
       const problems = [...missing(answer), ...twice(answer)];
       if (problems.length === 0) return ok('all present, each once');
-      // Only the sandbox is missing: headers.conf is included, http.conf is not.
+      // Only the sandbox is missing: internal.conf is included, http.conf is not.
       const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
       const isOnly = problems.length === 1 && problems[0]?.includes(SANDBOX);
       return failed(problems.join('; '), isOnly && !hasPolicy ? { fix: HTTP_CONF } : {});

@@ -78,7 +78,6 @@ location ^~ /download/ {
 
 location ^~ /protected/ {
     include postern/internal.conf;
-    include postern/headers.conf;
     alias /srv/files/;
 }
 `;
@@ -167,7 +166,7 @@ describe('nginx: standard output', () => {
   test('--json prints the files of --out', async () => {
     const { files } = JSON.parse(await done([...FILES, '--cors', 'https://app.example', '--json']));
     const generated = files['conf.d/00-postern.conf'] + files['postern/sites/_.conf'];
-    const all = generated + files['postern/auth-request.conf'];
+    const all = Object.values(files).join('\n');
     const included = [...all.matchAll(/^ *include (postern\/\S+);/gm)];
     const snippets = Object.keys(files).filter((name) => /^postern\/[^/]+$/.test(name));
     expect(new Set(included.map(([, name]) => name))).toEqual(new Set(snippets));
@@ -233,7 +232,6 @@ describe('nginx: standard output', () => {
     const [, location] = directives(parseNginx(text), 'location');
     expect(location?.block?.map(({ words }) => words.join(' '))).toEqual([
       'include postern/internal-proxy.conf',
-      'include postern/headers.conf',
       'proxy_pass https://bucket.store.example/',
       'proxy_ssl_verify on',
       'proxy_ssl_verify_depth 4',
@@ -376,11 +374,11 @@ describe('nginx --out', () => {
 
   test('writes the site and its snippets, and lists them', async () => {
     const said = await done(OUT);
-    const names = ['auth-request', 'gate', 'headers', 'http', 'internal'];
+    const names = ['auth-request', 'cors-headers', 'file', 'gate', 'http', 'internal'];
     const wrote = (await readdir(join(folder, 'nginx', 'postern'))).sort();
     const snippets = names.map((name) => `${name}.conf`);
     expect(wrote).toEqual([...snippets, 'local.conf', 'protect.conf', 'sites'].sort());
-    const all = 9;
+    const all = 10;
     expect(await readdir(join(folder, 'nginx', 'conf.d'))).toEqual(['00-postern.conf']);
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
@@ -401,7 +399,7 @@ describe('nginx --out', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(`nginx/${site}`);
     expect(stderr).toContain('nginx/postern/http.conf');
-    expect(stderr).not.toContain('headers.conf');
+    expect(stderr).not.toContain('gate.conf');
     expect(stderr).toContain('--force');
     expect(await text(site)).toBe('mine');
     expect(await readdir(join(folder, 'nginx', 'postern'))).not.toContain('protect.conf');
@@ -412,7 +410,7 @@ describe('nginx --out', () => {
       'nginx/postern/protect.conf',
       `nginx/${site}`,
     ]);
-    expect(said.unchanged).toHaveLength(5);
+    expect(said.unchanged).toHaveLength(6);
     expect(await text(site)).toContain('location ^~ /download/ {');
   });
 

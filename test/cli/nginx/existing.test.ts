@@ -204,7 +204,7 @@ describe('nginx --out: directives that nginx -v allows', () => {
     ['1.30.0', 'add_header_inherit merge;\n    alias'],
     ['2.0', 'add_header_inherit merge;\n    alias'],
   ])('add_header_inherit: %s', async (version, line) => {
-    expect(await (await made(version, []))(SITE)).toContain(`headers.conf;\n    ${line}`);
+    expect(await (await made(version, []))(SITE)).toContain(`internal.conf;\n    ${line}`);
   });
 
   test('add_header_inherit is not used if a header would be sent twice', async () => {

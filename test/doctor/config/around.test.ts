@@ -6,7 +6,7 @@ import { mount } from '../../support/postern.ts';
 import type { Site } from '../../support/site.ts';
 import { answer, check, diagnosed, dumpOf, FILE, started } from './trap.ts';
 
-const INTERNAL = 'include postern/internal.conf; include postern/headers.conf; alias $files/;';
+const INTERNAL = 'include postern/internal.conf; alias $files/;';
 
 async function connections(site: Site, requests: number): Promise<number> {
   let count = 0;
@@ -132,7 +132,7 @@ test('doctor --config reports a configuration that never asks the gate', () =>
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(401),
   }));
 
-test('doctor --config reports headers.conf without http.conf', () =>
+test('doctor --config reports internal.conf without http.conf', () =>
   check({
     found: [['http-conf', 'add_header Content-Security-Policy']],
     broken: {

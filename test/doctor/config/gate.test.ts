@@ -6,7 +6,7 @@ import { answer, check, FILE, type Trap } from './trap.ts';
 const OPEN = { '../www/download/a.txt': FILE, '../www/download/a.jpg': FILE };
 const INTERNAL = `
   location ^~ /protected/ {
-    include postern/internal.conf; include postern/headers.conf; alias $files/;
+    include postern/internal.conf; alias $files/;
   }`;
 const around = (inner: string) => `location ^~ /download/ {\n${inner}\n}\n${INTERNAL}`;
 const PROTECT = 'include postern/protect.conf;';

@@ -11,7 +11,7 @@ import { answer, check, FILE, type Trap } from './trap.ts';
 
 const GATE = 'location ^~ /download/ { include postern/protect.conf; }';
 const INTERNAL = 'include postern/internal.conf;';
-const HEADERS = 'include postern/headers.conf;';
+const CACHE = 'add_header Cache-Control $postern_cache_control always;';
 const inside = (inner: string) => `${GATE}\nlocation ^~ /protected/ {\n${inner}\n}`;
 const PAGE = '[<!--#include virtual="/protected/a.txt" -->]';
 
@@ -32,7 +32,7 @@ const vip = (internal: string) => ({
   files: VIP,
   locations: `
     location ^~ /vip/ { include postern/protect.conf; }
-    location ^~ ${internal} {\n${INTERNAL} ${HEADERS} alias $files/../vip/;\n}`,
+    location ^~ ${internal} {\n${INTERNAL} alias $files/../vip/;\n}`,
 });
 const opensVip = (expected: readonly [number, string]): Trap['proof'] => {
   return async (site) => {
@@ -191,7 +191,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   },
   'an alias of the internal location without its slash': {
     found: [['alias-slash', 'alias $files;']],
-    broken: { only: inside(`${INTERNAL} ${HEADERS}\nalias $files;`) },
+    broken: { only: inside(`${INTERNAL}\nalias $files;`) },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await answer(site, url))[0]).toBe(404);
@@ -205,7 +205,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ['internal', 'location ^~ /protected/ {'],
       ['internal', 'location ^~ /protected/ {'],
     ],
-    broken: { only: inside(`${HEADERS}\nalias $files/;`) },
+    broken: { only: inside(`${CACHE}\nalias $files/;`) },
     proof: opens('/protected/a.txt'),
     fixed: {},
     shut: isNotThere('/protected/a.txt'),
@@ -240,7 +240,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     broken: {
       files: { '../www/page.html': PAGE },
       locations: 'location / { ssi on; root $files/../www; }',
-      edits: [['internal', /\$postern_decided !~ ".*"/, '$postern_decided !~ "."']],
+      edits: [['file', /\$postern_decided !~ ".*"/, '$postern_decided !~ "."']],
     },
     proof: async (site) => expect(await answer(site, '/page.html')).toEqual([200, `[${FILE}]`]),
     fixed: {},
@@ -249,7 +249,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'an if in the internal location: folders show its prefix': {
     found: [['internal-rewrite', 'if ($arg_y']],
     broken: {
-      only: inside(`${INTERNAL} ${HEADERS} alias $files/;\nif ($arg_y = "") { set $y 1; }`),
+      only: inside(`${INTERNAL} alias $files/;\nif ($arg_y = "") { set $y 1; }`),
     },
     async proof(site) {
       const { url } = await site.issue({ prefix: '/download/' });
@@ -270,9 +270,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     broken: {
       files: { '../protected/a.txt': FILE, '../protected/b.txt': 'file b' },
       // With an alias it would be a 500.
-      only: inside(
-        `${INTERNAL} ${HEADERS} root $files/..;\nrewrite a.txt$ /protected/b.txt break;`,
-      ),
+      only: inside(`${INTERNAL} root $files/..;\nrewrite a.txt$ /protected/b.txt break;`),
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
@@ -286,7 +284,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     broken: {
       files: { 'page.html': '[<!--#echo var="request_method" -->]' },
       server: 'ssi on;',
-      edits: [['internal', 'ssi off;', '']],
+      edits: [['file', 'ssi off;', '']],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/page.html' });
@@ -325,7 +323,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       server: 'autoindex on;\ngzip on; gzip_types *; gzip_min_length 1;',
       edits: [
         ['internal', 'autoindex off;', ''],
-        ['internal', 'gzip off;', ''],
+        ['file', 'gzip off;', ''],
         ['internal', 'try_files $uri =404;', ''],
       ],
     },
@@ -340,7 +338,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   },
   'no Cache-Control on a delivered file': {
     found: [['cache-control', 'location ^~ /protected/ {']],
-    broken: { only: inside(`${INTERNAL} alias $files/;`) },
+    broken: { edits: [['file', CACHE, '']] },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
       expect((await site.ask('GET', url)).header('Cache-Control')).toBeUndefined();
@@ -361,7 +359,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: {
       server: 'add_header Strict-Transport-Security max-age=9 always;',
       only: inside(
-        `${INTERNAL} ${HEADERS} add_header Strict-Transport-Security max-age=9 always; alias $files/;`,
+        `${INTERNAL} add_header Strict-Transport-Security max-age=9 always; alias $files/;`,
       ),
     },
     async shut(site) {
@@ -418,8 +416,7 @@ test('doctor --config reports an internal location that proxies without internal
   }).listen(0, '127.0.0.1');
   onTestFinished(() => void storage.close());
   await new Promise((resolve) => storage.once('listening', resolve));
-  const text = await readFile(join(projectRoot, 'nginx', 'snippets', 'internal.conf'), 'utf8');
-  const own = text.replace('try_files $uri =404;', '').replaceAll(/^#.*$/gm, '');
+  const own = await readFile(join(projectRoot, 'nginx', 'snippets', 'file.conf'), 'utf8');
   const pass = `proxy_pass http://127.0.0.1:${(storage.address() as AddressInfo).port}/;`;
   const cache = 'proxy_cache_path $files/../kept keys_zone=kept:1m;';
   const withToken: Trap['proof'] = async (site) => {
@@ -435,7 +432,7 @@ test('doctor --config reports an internal location that proxies without internal
     broken: {
       http: cache,
       server: 'proxy_cache kept;',
-      only: inside(`${own} ${HEADERS} ${pass}`),
+      only: inside(`${own}\n${pass}`),
     },
     async proof(site) {
       await withToken(site);
@@ -444,7 +441,7 @@ test('doctor --config reports an internal location that proxies without internal
     fixed: {
       http: cache,
       server: 'proxy_cache kept;',
-      only: inside(`include postern/internal-proxy.conf; ${HEADERS} ${pass}`),
+      only: inside(`include postern/internal-proxy.conf; ${pass}`),
     },
     async shut(site) {
       await withToken(site);

@@ -118,15 +118,6 @@ test.each([
   },
 );
 
-test('doctor --config reports limit-conn.conf without a limit', () => {
-  const zone = 'limit_conn_zone $postern_token_id zone=postern_connections:4m;';
-  expect(found('limit-conn', site({ http: zone }))).toEqual([zone]);
-  const http = `${zone}\nlimit_conn postern_connections 8;`;
-  expect(found('limit-conn', site({ http }))).toEqual([]);
-  const one = 'location ^~ /p/ { internal; limit_conn postern_connections 1; alias /srv/; }';
-  expect(found('limit-conn', site({ http: zone, server: one }))).toEqual([]);
-});
-
 test('doctor --config reports replaced headers, but not with add_header_inherit merge', () => {
   const server = (more: string) => `add_header Strict-Transport-Security max-age=1 always;
 location ^~ /p/ { internal; limit_rate $postern_limit_rate; add_header A b; ${more} alias /srv/; }`;

@@ -67,7 +67,7 @@ const staysBySpoofing: Trap['shut'] = async (site) => {
 const SHOWS_ARGS = `
   location ^~ /download/ { include postern/protect.conf; }
   location ^~ /protected/ {
-    include postern/internal.conf; include postern/headers.conf;
+    include postern/internal.conf;
     add_header X-Args $args; alias $files/;
   }`;
 async function argsSeen(site: Site): Promise<string | undefined> {
@@ -283,10 +283,17 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     shut: stays('/download/x'),
   },
   'a rewrite that passes the token on': {
-    found: [['deliver', DELIVER]],
+    found: [
+      ['deliver', DELIVER],
+      ['internal', 'location ^~ /protected/ {'],
+    ],
+    // The internal location compares the query, too.
     broken: {
       only: SHOWS_ARGS,
-      edits: [['auth-request', '$postern_target?$postern_args? last;', '$postern_target last;']],
+      edits: [
+        ['auth-request', '$postern_target?$postern_args? last;', '$postern_target last;'],
+        ['file', /if \(\$postern_decided[^}]*}/, ''],
+      ],
     },
     proof: async (site) => expect(await argsSeen(site)).toMatch(/token=ps_/),
     fixed: { only: SHOWS_ARGS },
@@ -366,13 +373,13 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'a limit_conn that replaces the limit of a token': {
     found: [['limit-conn', 'limit_conn own 100;']],
     broken: {
-      http: 'include postern/limit-conn.conf; limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;',
+      http: 'limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;',
       server: 'limit_conn own 100;',
     },
     // test/nginx/limit-conn.test.ts shows that nginx then drops the limit.
     proof: async () => {},
     fixed: {
-      http: 'include postern/limit-conn.conf; limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;',
+      http: 'limit_conn postern_connections 8; limit_conn_zone $remote_addr zone=own:1m;',
       locations: 'location / { limit_conn own 100; }',
     },
     shut: async () => {},

@@ -1,11 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { projectRoot } from '../../harness/paths.ts';
 import { modes, type SiteMode } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
 import { type BrokenSite, siteToAttack } from './site.ts';
 
 type Broken = Omit<BrokenSite, 'mode'>;
 
-const INTERNAL = 'include postern/internal.conf; include postern/headers.conf;';
+const INTERNAL = 'include postern/internal.conf;';
+const HEADERS = readFileSync(join(projectRoot, 'nginx/snippets/file.conf'), 'utf8')
+  .match(/^add_header .*;$/gm)
+  ?.join('\n');
 const REGEX = 'location ~* \\.(jpg|png)$ { root $files/../static; }';
 const CACHE = 'proxy_cache_path $dir/cache keys_zone=c:1m;';
 const REAL_IP = 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;';
@@ -109,8 +115,8 @@ function cases(mode: SiteMode): Readonly<Record<string, Case>> {
       failed: ['folder-redirect'],
       saw: { 'folder-redirect': /\/protected\/postern-doctor\// },
     },
-    'no headers.conf': {
-      broken: { within: 'include postern/internal.conf; alias $files/;' },
+    'no headers': {
+      broken: { edit: { internal: change(/^add_header .*;$/gm) } },
       failed:
         // With X-Accel the gate sends Set-Cookie itself.
         mode === 'auth_request' ? ['counted-reuse', 'delivery-headers'] : ['delivery-headers'],
@@ -240,7 +246,7 @@ function cases(mode: SiteMode): Readonly<Record<string, Case>> {
       broken: {
         http: `upstream origin { server unix:$dir/origin.sock; }
           server { listen unix:$dir/origin.sock; location /protected/ { alias $files/; } }`,
-        within: `internal; auth_request off; include postern/headers.conf;
+        within: `internal; auth_request off; ${HEADERS}
           auth_request_set $postern_limit_rate ""; proxy_redirect ~.* /download/;
           proxy_pass_request_headers off; proxy_set_header Range $http_range;
           proxy_pass http://origin$uri;`,

@@ -26,7 +26,7 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'mode'>>> = {
   'as in docs/nginx.md': {},
   'with cached decisions, CORS and a login page': {
     decisionTtl: 1,
-    http: `${CACHE_CONF} ${corsFor('https://app.example')} include postern/login.conf;`,
+    http: `${CACHE_CONF} ${corsFor('https://app.example')}`,
     server: 'include postern/cors-headers.conf;',
   },
   'with regex locations, a page for every name, and a root beside the files': {
@@ -49,7 +49,7 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'mode'>>> = {
   'whose files come from a storage': {
     http: `upstream origin { server unix:$dir/origin.sock; }
       server { listen unix:$dir/origin.sock; location / { root $files; } }`,
-    within: `include postern/internal-proxy.conf; include postern/headers.conf;
+    within: `include postern/internal-proxy.conf;
       proxy_pass http://origin/;`,
   },
   'whose tokens are JWTs': { jwt: { ...(await signing()), format: 'jwt' } },

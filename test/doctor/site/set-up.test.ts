@@ -182,7 +182,7 @@ test('doctor URL: a token in a response of the site is not printed', async ({ on
     {
       mode: 'auth_request',
       edit: { internal: (text) => text.replace('try_files $uri =404;', '') },
-      within: `include postern/internal.conf; include postern/headers.conf; alias $files/;
+      within: `include postern/internal.conf; alias $files/;
         absolute_redirect off; add_header X-Cache "HIT $request_uri";`,
     },
     onTestFinished,
@@ -236,7 +236,7 @@ test('doctor URL: changes nothing on a site that allows WebDAV methods', async (
         'auth-request': (text) =>
           text.replace('X-Original-Method $request_method', 'X-Original-Method GET'),
       },
-      within: `include postern/internal.conf; include postern/headers.conf; alias $files/;
+      within: `include postern/internal.conf; alias $files/;
         dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;`,
     },
     onTestFinished,

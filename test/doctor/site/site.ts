@@ -60,7 +60,7 @@ export interface Examined extends Ended {
 }
 
 export const CANARY = '/download/postern-doctor/canary.txt';
-const USUAL = 'include postern/internal.conf; include postern/headers.conf; alias $files/;';
+const USUAL = 'include postern/internal.conf; alias $files/;';
 
 /** A site with the snippets and the errors of the options, and functions to attack it. */
 export async function siteToAttack(
@@ -161,10 +161,13 @@ export function doctor(
 
 /** The changed snippets, with those that they include, replace their includes. */
 function inlined(text: string, edit: NonNullable<BrokenSite['edit']>): string {
-  const read = (name: string) =>
-    readFileSync(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8');
+  const read = (name: string): string =>
+    readFileSync(join(projectRoot, 'nginx', 'snippets', `${name}.conf`), 'utf8').replaceAll(
+      /include postern\/(.+)\.conf;/g,
+      (_, inner: string) => read(inner),
+    );
   return Object.entries(edit).reduce((all, [name, change]) => {
-    const own = read(name).replaceAll('include postern/gate.conf;', () => read('gate'));
+    const own = read(name);
     const changed = change(own);
     const include = `include postern/${name}.conf;`;
     if (changed === own) throw new Error(`${name}.conf is as it was`);

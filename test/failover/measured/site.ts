@@ -53,7 +53,7 @@ export async function startSite(env: Record<string, string>): Promise<Site> {
         include postern/auth-request.conf;
         location ^~ /download/ { include postern/protect.conf; }
         location ^~ /protected/ {
-          include postern/internal.conf; include postern/headers.conf; alias ${dir}/files/;
+          include postern/internal.conf; alias ${dir}/files/;
         }
       }`,
   });

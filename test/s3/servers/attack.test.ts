@@ -92,7 +92,7 @@ describe.each(modes)('object store: no request reaches another object by %s', (m
     });
     const proxy = (prefix: string, bucket: string) => `
       location ^~ ${prefix} {
-        include postern/internal-proxy.conf; include postern/headers.conf;
+        include postern/internal-proxy.conf;
         proxy_set_header Host 127.0.0.1:${storage.port};
         proxy_pass http://storage/${bucket}/videos/$postern_object?$args;
       }`;
@@ -110,7 +110,7 @@ describe.each(modes)('object store: no request reaches another object by %s', (m
       only: `
         ${places.map((place) => `location ^~ ${place} { ${gateSnippet(mode)} }`).join('\n')}
         location ^~ /protected/ {
-          include postern/internal.conf; include postern/headers.conf; alias $files/;
+          include postern/internal.conf; alias $files/;
         }
         ${proxy('/s3-media/', 'media')} ${proxy('/s3-other/', 'other')}`,
     });

@@ -59,11 +59,11 @@ export async function startStorageSite(
     only: `
       location ^~ /download/ { ${gateSnippet(mode)} }
       location ^~ /protected/ {
-        include postern/internal.conf; include postern/headers.conf; alias $files/;
+        include postern/internal.conf; alias $files/;
       }
       location ^~ /media/ { ${gateSnippet(mode)} }
       location ^~ /s3-media/ {
-        include postern/internal-proxy.conf; include postern/headers.conf;
+        include postern/internal-proxy.conf;
         proxy_set_header Host 127.0.0.1:${s3.port};
         proxy_pass ${options.proxyPass ?? 'http://storage/media/videos/$postern_object?$args'};
       }`,
