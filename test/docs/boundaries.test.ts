@@ -48,7 +48,7 @@ const boundaries: readonly Boundary[] = [
   {
     part: 'service/store/',
     imports: [SITE, TOKEN, EVENT, COALESCE],
-    packages: ['ioredis', 'pino', 'node:'],
+    packages: ['cluster-key-slot', 'ioredis', 'pino', 'node:'],
     why: 'The store keeps grants. It uses neither HTTP nor the configuration.',
   },
   {
