@@ -41,6 +41,8 @@ interface AppDependencies {
   readonly countsBytes: boolean;
   readonly version: string;
   readonly log: Logger;
+  /** Logs an "allow" decision. */
+  readonly logAllow: (fields: object) => void;
   readonly now: () => number;
   /** Maximum time for a decision in milliseconds. */
   readonly decisionMs?: number;
@@ -51,14 +53,24 @@ export type App = ReturnType<typeof createApp>;
 /** Connects the gate and the API with decisions, tokens, the store, JWTs and metrics. Opens no listener. */
 export function createApp(settings: Settings, deps: AppDependencies) {
   const { apiKeys, cookies, decisionTtl, issuers, publicUrl = '' } = settings;
-  const { mounts, store, jwt, metrics, metricsText, decisionMs, version, log, now } = deps;
+  const { mounts, store, jwt, metrics, metricsText, decisionMs, version, log, logAllow, now } =
+    deps;
   const emit = settings.events.types.length > 0 ? deps.emit : undefined;
   const { signer, verify, owners, clientOf, publicJwks } = jwt;
   const { recordDecision } = metrics;
   const lookUp = createLookUp({ ...settings, store, verify, timed: decisionTtl > 0, now });
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
   const pageFor = createPages(settings.pages);
-  const gate = createGate({ authorize, decisionMs, cookies, pageFor, recordDecision, emit, log });
+  const gate = createGate({
+    authorize,
+    decisionMs,
+    cookies,
+    pageFor,
+    recordDecision,
+    emit,
+    log,
+    logAllow,
+  });
   const issue = createIssue({ ...settings, ...deps, ...(signer && { signer }) });
   const api = createApi({
     apiKeys,

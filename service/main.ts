@@ -11,7 +11,7 @@ import type { MountSettings } from './config/mounts.ts';
 import { KeyFilesError, openJwt } from './jwt/open.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
-import { createLog, createLogOutput } from './process/log.ts';
+import { createAllowLog, createLog, createLogOutput } from './process/log.ts';
 import { createCurrent, type Opened } from './process/reload.ts';
 import { endOnSignal, ignoreDebuggerSignal, watchHangup } from './process/signals.ts';
 import { createSign } from './s3/sign.ts';
@@ -41,6 +41,7 @@ async function main(): Promise<void> {
   // If the process ends early, the last lines say why.
   process.on('exit', output.flushSync);
   const log = createLog(config.logLevel, output);
+  const logAllow = createAllowLog(output);
   metrics.watchProcess(process);
 
   let onConnected = () => {};
@@ -66,7 +67,7 @@ async function main(): Promise<void> {
   const { emit } = events;
   const countsBytes = config.deliveryListen !== undefined;
   const apiMetrics = config.metricsListen === undefined && { metricsText };
-  const shared = { store, metrics, emit, countsBytes, version, log, now, ...apiMetrics };
+  const shared = { store, metrics, emit, countsBytes, version, log, logAllow, now, ...apiMetrics };
 
   async function open(config: Config): Promise<Opened> {
     const files = new Map<string, Buffer>();

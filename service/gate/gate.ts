@@ -16,7 +16,7 @@ import {
   subrequestDenial,
 } from './answer.ts';
 import { type CookieSettings, gateRequest, readConfirmation, requestHeaders } from './headers.ts';
-import { createDecisionEvents, logDecision, logLocked } from './report.ts';
+import { createDecisionEvents, type DecisionLog, logDecision, logLocked } from './report.ts';
 
 interface GateDependencies {
   readonly authorize: Authorize;
@@ -28,6 +28,7 @@ interface GateDependencies {
   /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
   readonly log: Logger;
+  readonly logAllow: DecisionLog['logAllow'];
 }
 
 const LIVE = '{"status":"ok"}';
@@ -63,7 +64,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       const milliseconds = performance.now() - began;
       try {
         recordDecision(mode, decision, milliseconds);
-        logDecision(log, headers, decision, milliseconds);
+        logDecision(deps, headers, decision, milliseconds);
         send(response, ANSWERS[mode](decision, cookies, String(headers[requestHeaders.uri])));
       } catch (err) {
         log.error({ err }, 'the gate failed to answer a request');

@@ -7,9 +7,15 @@ import { loggedGrant, withoutTokens } from '../token/without-tokens.ts';
 import type { Emit } from '../webhooks/event.ts';
 import { requestHeaders } from './headers.ts';
 
+export interface DecisionLog {
+  readonly log: Logger;
+  /** Logs the fields of an "allow" decision, at the level `info`. */
+  readonly logAllow: (fields: object) => void;
+}
+
 /** Logs a line for each decision. The token appears only as its ID. */
 export function logDecision(
-  log: Logger,
+  { log, logAllow }: DecisionLog,
   headers: IncomingHttpHeaders,
   decision: Decision,
   milliseconds: number,
@@ -17,24 +23,22 @@ export function logDecision(
   const level = !decision.allow && decision.code === 'unavailable' ? 'error' : 'info';
   if (!log.isLevelEnabled(level)) return;
   const { id, path } = decision;
-  log[level](
-    {
-      code: decision.allow ? 'allow' : decision.code,
-      requester: requesterOf(decision),
-      token_id: id,
-      subject: bare(decision.allow ? decision.grant.subject : decision.subject),
-      // A token in an unexpected place is part of the path.
-      path: bare(path),
-      method: headers[requestHeaders.method],
-      site: headers[requestHeaders.site],
-      address: headers[requestHeaders.address],
-      request_id: headers[requestHeaders.requestId],
-      traceparent: traceparentOf(headers),
-      ms: Math.round(milliseconds * 1000) / 1000,
-      ...(!decision.allow && reasonFor(decision)),
-    },
-    'decision',
-  );
+  const fields = {
+    code: decision.allow ? 'allow' : decision.code,
+    requester: requesterOf(decision),
+    token_id: id,
+    subject: bare(decision.allow ? decision.grant.subject : decision.subject),
+    // A token in an unexpected place is part of the path.
+    path: bare(path),
+    method: headers[requestHeaders.method],
+    site: headers[requestHeaders.site],
+    address: headers[requestHeaders.address],
+    request_id: headers[requestHeaders.requestId],
+    traceparent: traceparentOf(headers),
+    ms: Math.round(milliseconds * 1000) / 1000,
+  };
+  if (decision.allow) logAllow(fields);
+  else log[level]({ ...fields, ...reasonFor(decision) }, 'decision');
 }
 
 const bare = (text: string | undefined) => text && withoutTokens(text);

@@ -97,6 +97,7 @@ export function createPostern(options: PosternOptions = {}) {
       countsBytes: options.countsBytes ?? false,
       version,
       log,
+      logAllow: (fields) => log.info(fields, 'decision'),
       now,
       ...(decisionMs !== undefined && { decisionMs }),
     },
