@@ -12,8 +12,7 @@ import { ask, type Redis, startRedis } from '../harness/redis.ts';
 import { type ClusterOptions, startRedisCluster } from '../harness/redis-cluster.ts';
 import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
-import { observerOf } from '../store/observer.ts';
-import { answers, tell } from '../store/open-redis.ts';
+import { answers, observerOf, tell, whyOf } from '../store/open-redis.ts';
 import { samplesOf } from '../support/samples.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
@@ -296,8 +295,7 @@ test('Cluster: a master that hangs fails its own look-ups in time', async () => 
 test('Cluster: check fails while one master takes no write', async () => {
   const { second, store } = await started({ replicas: 0 });
   await tell(second, 'CONFIG SET maxmemory 1');
-  const why = () => store.check().then(String, ({ shown }: StoreUnavailable) => shown ?? '');
-  expect(await why()).toMatch(/out of memory \(OOM to SET\)/);
+  expect(await whyOf(store)).toMatch(/out of memory \(OOM to SET\)/);
   await expect(store.check()).rejects.toMatchObject({
     health: { store: 'cluster', masters: 3, answering: 2, replicas: 0, wanted: 0 },
   });

@@ -1,8 +1,7 @@
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { storeContract } from '../store/contract.ts';
-import { engines } from '../store/engines.ts';
-import { openedOn } from '../store/open-redis.ts';
+import { engines, openedOn } from '../store/open-redis.ts';
 
 const concurrent = { concurrent: true };
 

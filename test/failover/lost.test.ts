@@ -9,8 +9,8 @@ import { temporaryFolder } from '../harness/paths.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
-import { startHoldingProxy } from '../store/holding-proxy.ts';
-import { answers, type OpenRedisOptions, openRedis, tell } from '../store/open-redis.ts';
+import { answers, type OpenRedisOptions, openRedis, tell, whyOf } from '../store/open-redis.ts';
+import { startHoldingProxy } from '../store/proxies.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
@@ -183,8 +183,7 @@ test('Redis: LOADING is reported, and the first call afterwards succeeds', async
   await store.issue(Array.from({ length: 3000 }, () => [newId(), grantAt(Date.now())] as const));
   await tell(redis, 'SAVE');
   await redis.restart();
-  const why = () => store.check().then(String, ({ shown }) => shown as string);
-  await waitFor(async () => (await why()).includes('LOADING'), { what: 'it to be loading' });
+  await waitFor(async () => (await whyOf(store)).includes('LOADING'), { what: 'it to be loading' });
   const hasLoaded = async () => (await tell(redis, 'INFO persistence')).includes('\nloading:0');
   await waitFor(hasLoaded, { what: 'it to have loaded' });
   expect(await store.find(id)).toBeDefined();

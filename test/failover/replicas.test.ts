@@ -7,11 +7,9 @@ import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { engines } from '../store/engines.ts';
 import { grantAt, newId } from '../store/grants.ts';
-import { startHoldingProxy } from '../store/holding-proxy.ts';
-import { observerOf } from '../store/observer.ts';
-import { answers, tell } from '../store/open-redis.ts';
+import { answers, engines, observerOf, tell } from '../store/open-redis.ts';
+import { startHoldingProxy } from '../store/proxies.ts';
 
 interface Servers {
   readonly url: string;

@@ -1,12 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
-import type { StoreUnavailable } from '../../service/token/store.ts';
 import { ask } from '../harness/redis.ts';
 import { type SentinelOptions, startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
-import { observerOf } from '../store/observer.ts';
-import { answers } from '../store/open-redis.ts';
+import { answers, observerOf, whyOf } from '../store/open-redis.ts';
 
 async function started(
   options: SentinelOptions = {},
@@ -166,8 +164,7 @@ test.each<[string, SentinelOptions, (url: string) => Partial<RedisStoreOptions>,
   'Sentinel: %s for the sentinels is reported with this reason',
   async (_, options, access, expected) => {
     const { store, states } = await started(options, access);
-    const why = () => store.check().then(String, ({ shown }: StoreUnavailable) => shown ?? '');
-    await waitFor(async () => expected.test(await why()), { what: 'the reason' });
+    await waitFor(async () => expected.test(await whyOf(store)), { what: 'the reason' });
     expect(states.join('\n')).toMatch(expected);
     expect(states.join('\n')).not.toMatch(/127\.0\.0\.1|pa55word/);
   },

@@ -5,8 +5,8 @@ import { createRedisStore } from '../../service/store/redis/redis.ts';
 import { startRedis } from '../harness/redis.ts';
 import { startSentinel } from '../harness/redis-sentinel.ts';
 import { waitFor } from '../harness/wait.ts';
-import { startHoldingProxy } from '../store/holding-proxy.ts';
 import { answers, tell } from '../store/open-redis.ts';
+import { startHoldingProxy } from '../store/proxies.ts';
 
 test('Sentinel: a failover that is reported while the store connects does not end its attempts', async () => {
   const master = await startRedis();

@@ -41,13 +41,20 @@ export const answerAs =
     }
   };
 
-/** A server that can reply to each command as no Redis does, until the test stops it. */
-export async function startFakeRedis(answer: Answer = answerAs(null)): Promise<FakeRedis> {
+/**
+ * A server that can reply to each command as no Redis does, until the test stops it. It sends the greeting
+ * on each new connection.
+ */
+export async function startFakeRedis(
+  answer: Answer = answerAs(null),
+  greeting = '',
+): Promise<FakeRedis> {
   const state = { answer, connections: 0 };
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     state.connections += 1;
     sockets.add(socket);
+    if (greeting !== '') socket.write(greeting);
     let rest = '';
     socket.on('data', (data) => {
       const { commands, left } = commandsOf(rest + data.toString('latin1'));
@@ -75,6 +82,17 @@ export async function startFakeRedis(answer: Answer = answerAs(null)): Promise<F
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** Collects what would end the process. */
+export function caught(): unknown[] {
+  const errors: unknown[] = [];
+  const note = (error: unknown) => void errors.push(error);
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    process.on(event, note);
+    onTestFinished(() => void process.off(event, note));
+  }
+  return errors;
 }
 
 /** A master that Sentinel names, and its only sentinel. */

@@ -1,6 +1,8 @@
+import { inject, onTestFinished } from 'vitest';
+import type { StoreObserver } from '../../service/store/connection/connection.ts';
 import { createRedisStore, type RedisStoreOptions } from '../../service/store/redis/redis.ts';
-import type { Store } from '../../service/token/store.ts';
-import { ask, type Redis } from '../harness/redis.ts';
+import type { Store, StoreUnavailable } from '../../service/token/store.ts';
+import { ask, type Engine, type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import type { Opened } from './grants.ts';
 
@@ -16,6 +18,35 @@ export async function openRedis(redis: Redis, options: OpenRedisOptions = {}): P
   const store = createRedisStore({ url, prefix: 'postern:', timeoutMs: 5_000, ...more });
   await answers(store);
   return store;
+}
+
+/** A store on its own Redis, until the test ends, or the file with `afterAll`. */
+export async function startStore(
+  options: OpenRedisOptions = {},
+  after: (end: () => Promise<void>) => void = onTestFinished,
+) {
+  const redis = await startRedis();
+  const store = await openRedis(redis, options);
+  after(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  return { redis, store };
+}
+
+/** The same, through a proxy. */
+export async function startProxied<T extends { readonly port: number }>(
+  startProxy: (port: number) => Promise<T>,
+  options: OpenRedisOptions = {},
+) {
+  const redis = await startRedis();
+  const proxy = await startProxy(redis.port);
+  const store = await openRedis(redis, { port: proxy.port, ...options });
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  return { redis, proxy, store };
 }
 
 /** A store on separate servers, for the contract. */
@@ -43,13 +74,15 @@ export async function openedOn(
 
 /** Waits until a store answers. */
 export async function answers(store: Store): Promise<void> {
-  const check = () =>
-    store.check().then(
-      () => true,
-      () => false,
-    );
-  await waitFor(check, { what: 'the store to answer' });
+  await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store to answer' });
 }
+
+/** What people see of the failure of a check. */
+export const whyOf = (store: Store): Promise<string> =>
+  store.check().then(
+    () => 'ok',
+    ({ shown }: StoreUnavailable) => shown ?? '',
+  );
 
 /** The reply of Redis to one command, without the line break at its end. */
 export async function tell(redis: Redis, command: string): Promise<string> {
@@ -62,4 +95,29 @@ export async function tell(redis: Redis, command: string): Promise<string> {
 export async function keysOf(redis: Redis): Promise<string[]> {
   const lines = (await tell(redis, 'KEYS *')).split('\r\n').slice(1);
   return lines.filter((line) => !line.startsWith('$') && line !== 'postern:ready').sort();
+}
+
+/** An observer with the functions that the test needs. */
+export function observerOf(more: Partial<StoreObserver> = {}): StoreObserver {
+  const none = {
+    connected() {},
+    confirmed() {},
+    redirected() {},
+    late() {},
+    evicts() {},
+    failedOver() {},
+  };
+  return { ...none, ...more };
+}
+
+const ENGINES: ReadonlyArray<readonly [Engine, string]> = [
+  ['redis', 'Redis'],
+  ['valkey', 'Valkey'],
+];
+
+/** The engines that the contract runs on. Outside of CI, a package may not be available. */
+export function engines() {
+  return ENGINES.filter(
+    ([engine]) => process.env.CI || inject('missingTools')[`${engine}-server`] === undefined,
+  );
 }

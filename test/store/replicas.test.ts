@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Connection } from '../../service/store/connection/connection.ts';
 import { createReplicas } from '../../service/store/redis/replicas.ts';
 import { type StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
-import { observerOf } from './observer.ts';
+import { observerOf } from './open-redis.ts';
 
 /** A master with a replica, and what its second connection was sent. */
 function createMaster(id: string) {

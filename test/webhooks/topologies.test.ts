@@ -6,7 +6,7 @@ import { ask } from '../harness/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../harness/redis-cluster.ts';
 import { type RedisSentinel, startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { waitFor } from '../harness/wait.ts';
-import { engines } from '../store/engines.ts';
+import { engines } from '../store/open-redis.ts';
 
 const open = (url: string, prefix = 'postern:') => createRedisEvents({ url, prefix });
 

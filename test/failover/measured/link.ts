@@ -1,5 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { endTogether } from '../../store/end-together.ts';
+import { endTogether } from '../../store/proxies.ts';
 
 /** What is kept of what a client sends first, to recognize it. */
 const HEAD_BYTES = 1024;

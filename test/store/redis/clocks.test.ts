@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { startGate } from '../../gate/ask-gate.ts';
-import { type Redis, startRedis } from '../../harness/redis.ts';
+import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { issueToken, KEY, type PosternOptions } from '../../support/postern.ts';
 import { openRedis } from '../open-redis.ts';
 
 const FIVE_MINUTES = 300_000;
 
-let redis: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-});
+const redis = await startRedis();
 afterAll(() => redis.stop());
 
 /** Two instances on one Redis: one clock is late by this many milliseconds, the other one early. */

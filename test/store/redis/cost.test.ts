@@ -1,22 +1,15 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { slotOf } from '../../../service/store/redis/key-names.ts';
 import type { Uses } from '../../../service/token/grant.ts';
-import type { Store } from '../../../service/token/store.ts';
 import { digest } from '../../../service/token/token.ts';
 import type { Requester } from '../../../service/token/uses.ts';
-import { type Redis, startRedis } from '../../harness/redis.ts';
+import { apiListener, createPostern, KEY, listening } from '../../support/postern.ts';
+import { sent } from '../contract-delivered.ts';
 import { grantAt, newId } from '../grants.ts';
-import { openRedis, tell } from '../open-redis.ts';
+import { answers, startProxied, startStore, tell } from '../open-redis.ts';
+import { startCountingProxy } from '../proxies.ts';
 
-let redis: Redis;
-let store: Store;
-beforeAll(async () => {
-  redis = await startRedis();
-  store = await openRedis(redis);
-});
-afterAll(async () => {
-  await store.close();
-  await redis.stop();
-});
+const { redis, store } = await startStore({}, afterAll);
 
 const from = (i: number): Requester => ({
   address: `2001:db8:${i.toString(16)}:1::/64`,
@@ -57,3 +50,136 @@ test.each<[string, Partial<Uses>, (i: number) => Requester]>([
     expect((await costOf(many, next)) / usual).toBeLessThan(15);
   },
 );
+
+const COUNT = 10_000;
+const BATCH = 1000;
+
+/** Bytes for each token in Redis, with its share of the indexes. */
+const MOST = 700;
+
+beforeEach(async () => void (await tell(redis, 'FLUSHALL')));
+
+const pathOf = (i: number) => `/download/${i}-`.padEnd(60, 'x');
+
+test.each([1, 100])(
+  'Redis: a token of a subject with %i tokens needs less than 700 bytes',
+  async (each) => {
+    const { api } = createPostern({ store });
+    const subjectOf = (i: number) => `user-${String(Math.floor(i / each)).padStart(6, '0')}`;
+    const sizes: number[] = [];
+    for (let done = 0; done < COUNT; done += BATCH) {
+      const wanted = Array.from({ length: BATCH }, (_, i) => {
+        return { path: pathOf(done + i), subject: subjectOf(done + i), expires_in: 3600 };
+      });
+      const answer = await api.request('/tokens/batch', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify(wanted),
+      });
+      const issued = (await answer.json()) as Array<{ id: string }>;
+      for (let i = 0; i < BATCH; i += 100) {
+        const grant = await sizeOf(`postern:grant:{${issued[i]?.id}}`);
+        const subject = await sizeOf(`postern:subject:{test:${subjectOf(done + i)}}`);
+        const path = await shareOf(`postern:path:{test:${slotOf(pathOf(done + i))}}`);
+        const client = await shareOf('postern:client:{test}');
+        sizes.push(grant + subject / each + path + client);
+      }
+    }
+    sizes.sort((a, b) => a - b);
+    expect(sizes[sizes.length / 2]).toBeLessThan(MOST);
+  },
+);
+
+/** Of an index: bytes for each entry. */
+async function shareOf(key: string): Promise<number> {
+  return (await sizeOf(key)) / Number((await tell(redis, `ZCARD ${key}`)).slice(1));
+}
+
+async function sizeOf(key: string): Promise<number> {
+  const [, bytes] = /^:(\d+)$/.exec(await tell(redis, `MEMORY USAGE ${key} SAMPLES 0`)) ?? [];
+  if (bytes === undefined) throw new Error(`Redis has no ${key}`);
+  return Number(bytes);
+}
+
+/** The store's own round trips are not counted. */
+const counted = () => startProxied(startCountingProxy, { checkEveryMs: 3_600_000 });
+
+test('Redis: issue, find and revoke cost one round trip each', async () => {
+  const { proxy, store } = await counted();
+  async function turnsOf(what: Promise<unknown>): Promise<number> {
+    const before = proxy.turns();
+    await what;
+    return proxy.turns() - before;
+  }
+  const id = newId();
+  const now = Date.now();
+  expect(await turnsOf(store.issue([[id, grantAt(now, { subject: 'u' })]]))).toBe(1);
+  const many = ['u', 'v', undefined].map((subject) => {
+    return [newId(), grantAt(now, subject === undefined ? {} : { subject })] as const;
+  });
+  expect(await turnsOf(store.issue(many))).toBe(1);
+  // For requests that arrive together.
+  const alone = many.map(() => store.issue([[newId(), grantAt(now)]]));
+  expect(await turnsOf(Promise.all(alone))).toBe(1);
+  expect(await turnsOf(store.find(id))).toBe(1);
+  expect(await turnsOf(store.findTimed(id))).toBe(1);
+  expect(await turnsOf(Promise.all(many.map(([one]) => store.findTimed(one))))).toBe(1);
+  const limited = many.map(() => [newId(), grantAt(now, { maxBytes: 1 })] as const);
+  await store.issue(limited);
+  // A write that may be lost comes first.
+  expect(await turnsOf(store.addDelivered(limited.map(([one]) => [one, sent([0, 1])])))).toBe(2);
+  // Whether the bytes of a token are used up is part of its record.
+  const found = Promise.all(limited.map(([one]) => store.find(one)));
+  expect(await turnsOf(found)).toBe(1);
+  expect(await found).toMatchObject(limited.map(() => ({ exhausted: true })));
+  expect(await turnsOf(store.delivered(id))).toBe(1);
+  expect(await turnsOf(store.list('web', { subject: 'u' }, 10))).toBe(2);
+  expect(await turnsOf(store.prolong(id, 'web', now + 1000))).toBe(2);
+  expect(await turnsOf(store.revoke(id, 'other'))).toBe(1);
+  expect(await turnsOf(store.revoke(id, 'web'))).toBe(1);
+  // The rename, a page, its grants, its entries, and the empty last page.
+  expect(await turnsOf(store.revokeSubject('web', 'v'))).toBe(5);
+});
+
+test('Redis: a use costs one round trip, also the first one and after a restart of Redis', async () => {
+  const { redis, proxy, store } = await counted();
+  const requester = { cookies: [newId()], address: '192.0.2.1', newCookie: newId() };
+  for (const restart of [false, true]) {
+    if (restart) {
+      await redis.restart();
+      await answers(store);
+    }
+    const id = newId();
+    const uses = { max: 1, resumeFor: 60 };
+    await store.issue([[id, grantAt(Date.now(), { uses })]]);
+    for (const redeemed of ['new', 'known']) {
+      const before = proxy.turns();
+      expect(await store.redeem(id, requester, true)).toBe(redeemed);
+      expect(proxy.turns() - before).toBe(1);
+    }
+  }
+});
+
+test.each([
+  [1, 1],
+  // In pieces, so that Redis and the gate can handle other requests in between.
+  [1000, 45],
+])('issue: %i tokens in one request cost at most %i round trips to Redis', async (count, most) => {
+  const { redis, proxy, store } = await counted();
+  const api = await listening(apiListener(createPostern({ store }).api));
+  onTestFinished(api.stop);
+  const wanted = Array.from({ length: count }, (_, i) => {
+    return { path: `/download/${i}`, subject: `user-${i % 10}`, max_uses: 3 };
+  });
+  const before = proxy.turns();
+  const answer = await fetch(`http://127.0.0.1:${api.port}/tokens/batch`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(wanted),
+  });
+  const issued = (await answer.json()) as Array<{ id: string }>;
+  expect(proxy.turns() - before).toBeLessThanOrEqual(most);
+  expect(answer.status).toBe(201);
+  const keys = issued.map(({ id }) => `postern:grant:{${id}}`).join(' ');
+  expect(await tell(redis, `EXISTS ${keys}`)).toBe(`:${count}`);
+});

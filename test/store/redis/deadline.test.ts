@@ -3,15 +3,14 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { jwtId } from '../../../service/token/token.ts';
 import { keptLog } from '../../api/ask-api.ts';
 import { type GateReply, startGate } from '../../gate/ask-gate.ts';
-import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { endpoint } from '../../jwt/endpoint.ts';
 import { foreigner, uri } from '../../jwt/foreigner.ts';
 import { publicHalf } from '../../jwt/keys.ts';
 import { signedGate } from '../../jwt/signed-gate.ts';
 import { issueToken } from '../../support/postern.ts';
-import { startHoldingProxy } from '../holding-proxy.ts';
-import { openRedis } from '../open-redis.ts';
+import { startProxied } from '../open-redis.ts';
+import { startHoldingProxy } from '../proxies.ts';
 
 const LATE = { code: 'unavailable', reason: 'the decision took longer than 1500 ms' };
 const PATH = '/download/reports/a';
@@ -41,10 +40,7 @@ async function atDeadline(
 }
 
 async function slowStore() {
-  const redis = await startRedis();
-  const proxy = await startHoldingProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 10_000 });
-  onTestFinished(() => redis.stop());
+  const { proxy, store } = await startProxied(startHoldingProxy, { timeoutMs: 10_000 });
   const { log, parsed } = keptLog();
   const gate = await startGate({ store, log });
   return { ...gate, proxy, parsed };
@@ -105,10 +101,7 @@ test('deadline: after it no use is taken', async () => {
 });
 
 test('deadline: after it no use of a token that another issuer signed is taken', async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
-  const proxy = await startHoldingProxy(redis.port);
-  const store = await openRedis(redis, { port: proxy.port, timeoutMs: 10_000 });
+  const { proxy, store } = await startProxied(startHoldingProxy, { timeoutMs: 10_000 });
   const app = await foreigner('app');
   const { authRequest, clock } = await signedGate({
     issuers: [app.issuer],

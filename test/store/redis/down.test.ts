@@ -1,11 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { openStore } from '../../../service/store/open.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { grantAt, newId } from '../grants.ts';
-import { answers, openRedis, tell } from '../open-redis.ts';
+import { answers, observerOf, openRedis, startStore, tell } from '../open-redis.ts';
 
 const everyCall = (store: Store): Array<Promise<unknown>> => [
   store.find(newId()),
@@ -31,14 +33,9 @@ async function allFail(store: Store): Promise<void> {
 }
 
 async function started(timeoutMs = FOREVER_MS) {
-  const redis = await startRedis();
   const states: string[] = [];
   const onState = (state: string) => void states.push(state);
-  const store = await openRedis(redis, { timeoutMs, onState });
-  onTestFinished(async () => {
-    await store.close();
-    await redis.stop();
-  });
+  const { redis, store } = await startStore({ timeoutMs, onState });
   const id = newId();
   await store.issue([[id, grantAt(Date.now())]]);
   return { redis, store, states, id };
@@ -124,4 +121,31 @@ test('Redis down: a closed store fails every call and reports no lost connection
   await allFail(store);
   await redis.stop();
   expect(states).toEqual(['up']);
+});
+
+const log = pino({ level: 'silent' });
+
+test('store: memory is connected from the start', () => {
+  const told: boolean[] = [];
+  const observer = observerOf({ connected: (up) => void told.push(up) });
+  openStore({ url: 'memory:', prefix: '', timeoutMs: 250 }, log, observer);
+  expect(told).toEqual([true]);
+});
+
+test('store: a connect, a disconnect and each check of Redis are reported without any request', async () => {
+  const redis = await startRedis();
+  const told: boolean[] = [];
+  const observer = observerOf({ connected: (up) => void told.push(up) });
+  const options = { url: redis.url, prefix: 'postern:', timeoutMs: 5_000, checkEveryMs: 20 };
+  const store = openStore(options, log, observer);
+  onTestFinished(async () => {
+    await store.close();
+    await redis.stop();
+  });
+  // A failed request does not count until the next report.
+  await waitFor(() => told.filter((up) => up).length > 2, { what: 'several checks' });
+  await redis.stop();
+  await waitFor(() => told.at(-1) === false, { what: 'its loss' });
+  await redis.restart();
+  await waitFor(() => told.at(-1) === true, { what: 'its return' });
 });

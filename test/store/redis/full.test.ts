@@ -1,60 +1,196 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Store, StoreUnavailable } from '../../../service/token/store.ts';
+import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { createMetrics } from '../../../service/metrics/metrics.ts';
+import { openStore } from '../../../service/store/open.ts';
+import { StoreUnavailable } from '../../../service/token/store.ts';
+import { createAsked, keptLog } from '../../api/ask-api.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
+import { startRedisCluster } from '../../harness/redis-cluster.ts';
+import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
+import { waitFor } from '../../harness/wait.ts';
+import { samplesOf } from '../../support/samples.ts';
 import { grantAt, newId } from '../grants.ts';
-import { keysOf, openRedis, tell } from '../open-redis.ts';
+import { answers, keysOf, startStore, tell } from '../open-redis.ts';
 
-let redis: Redis;
-let store: Store;
-beforeAll(async () => {
-  redis = await startRedis();
-  store = await openRedis(redis);
-});
-beforeEach(async () => {
-  await tell(redis, 'CONFIG SET maxmemory 0');
-  await tell(redis, 'CONFIG SET maxmemory-policy noeviction');
-  await tell(redis, 'FLUSHALL');
-});
-afterAll(async () => {
-  await store.close();
-  await redis.stop();
-});
-
-test('Redis full: tokens cannot be issued, but found and revoked', async () => {
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-  const before = await keysOf(redis);
-  await tell(redis, 'CONFIG SET maxmemory 1');
-  const many = Array.from({ length: 10 }, () => {
-    return [newId(), grantAt(Date.now(), { subject: 'v' })] as const;
+describe('full', async () => {
+  const { redis, store } = await startStore({}, afterAll);
+  beforeEach(async () => {
+    await tell(redis, 'CONFIG SET maxmemory 0');
+    await tell(redis, 'FLUSHALL');
   });
-  await expect(store.issue(many)).rejects.toThrow(StoreUnavailable);
-  await expect(store.issue([[newId(), grantAt(Date.now())]])).rejects.toThrow(StoreUnavailable);
-  await expect(store.check()).rejects.toThrow(StoreUnavailable);
-  expect(await keysOf(redis)).toEqual(before);
-  expect(await store.find(id)).toBeDefined();
-  expect(await store.revoke(id, 'web')).toBe(true);
-});
 
-test('Redis full: the tokens of a subject can be revoked', async () => {
-  await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
-  await tell(redis, 'CONFIG SET maxmemory 1');
-  expect(await store.revokeSubject('web', 'u')).toBe(1);
-});
-
-test('Redis full: a batch that fails stores nothing', async () => {
-  await tell(redis, 'SET postern:subject:{web:broken} x');
-  const grants = ['whole', 'broken'].map((subject) => {
-    return [newId(), grantAt(Date.now(), { subject })] as const;
+  test('Redis full: tokens cannot be issued, but found and revoked', async () => {
+    const id = newId();
+    await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
+    const before = await keysOf(redis);
+    await tell(redis, 'CONFIG SET maxmemory 1');
+    const many = Array.from({ length: 10 }, () => {
+      return [newId(), grantAt(Date.now(), { subject: 'v' })] as const;
+    });
+    await expect(store.issue(many)).rejects.toThrow(StoreUnavailable);
+    await expect(store.issue([[newId(), grantAt(Date.now())]])).rejects.toThrow(StoreUnavailable);
+    await expect(store.check()).rejects.toThrow(StoreUnavailable);
+    expect(await keysOf(redis)).toEqual(before);
+    expect(await store.find(id)).toBeDefined();
+    expect(await store.revoke(id, 'web')).toBe(true);
   });
-  await expect(store.issue(grants)).rejects.toThrow(StoreUnavailable);
-  for (const [id] of grants) expect(await store.find(id)).toBeUndefined();
+
+  test('Redis full: the tokens of a subject can be revoked', async () => {
+    await store.issue([[newId(), grantAt(Date.now(), { subject: 'u' })]]);
+    await tell(redis, 'CONFIG SET maxmemory 1');
+    expect(await store.revokeSubject('web', 'u')).toBe(1);
+  });
+
+  test('Redis full: a batch that fails stores nothing', async () => {
+    await tell(redis, 'SET postern:subject:{web:broken} x');
+    const grants = ['whole', 'broken'].map((subject) => {
+      return [newId(), grantAt(Date.now(), { subject })] as const;
+    });
+    await expect(store.issue(grants)).rejects.toThrow(StoreUnavailable);
+    for (const [id] of grants) expect(await store.find(id)).toBeUndefined();
+  });
+
+  test('Redis full: tokens can be listed page by page', async () => {
+    const grant = grantAt(Date.now(), { subject: 'u' });
+    await store.issue([newId(), newId(), newId()].map((id) => [id, grant]));
+    const { next } = await store.list('web', { subject: 'u' }, 2);
+    await tell(redis, 'CONFIG SET maxmemory 1');
+    expect((await store.list('web', { subject: 'u' }, 2, next)).entries).toHaveLength(1);
+  });
 });
 
-test('Redis full: tokens can be listed page by page', async () => {
-  const grant = grantAt(Date.now(), { subject: 'u' });
-  await store.issue([newId(), newId(), newId()].map((id) => [id, grant]));
-  const { next } = await store.list('web', { subject: 'u' }, 2);
-  await tell(redis, 'CONFIG SET maxmemory 1');
-  expect((await store.list('web', { subject: 'u' }, 2, next)).entries).toHaveLength(1);
+// A Redis that evicts keys opens tokens again: it drops uses, revocations, and entries of an index.
+
+const SETTING = 'CONFIG SET maxmemory-policy noeviction';
+
+/** The store of a service, with its log, its metrics and its /readyz. */
+function opened(url: string) {
+  const { log, parsed } = keptLog();
+  const { storeObserver, text } = createMetrics({ version: '0.0.0', node: 'v22.0.0' });
+  const options = { url, prefix: 'postern:', timeoutMs: 5_000, checkEveryMs: 20 };
+  const store = openStore(options, log, storeObserver);
+  onTestFinished(() => store.close());
+  const { ask } = createAsked({ store, log });
+  return {
+    store,
+    readyz: async () => {
+      const { status, body } = await ask('GET /readyz', { key: '' });
+      return { status, detail: body.detail ?? '', warning: body.warning ?? '' };
+    },
+    logged: (pattern: RegExp) => parsed().filter(({ msg }) => pattern.test(msg)),
+    metric: async (name: string) => samplesOf(await text()).get(name),
+  };
+}
+
+async function started(...args: string[]): Promise<Redis> {
+  const redis = await startRedis({ args });
+  onTestFinished(() => redis.stop());
+  return redis;
+}
+
+const topologies: Record<string, () => Promise<{ url: string; masters: readonly Redis[] }>> = {
+  'one server': async () => {
+    const redis = await started();
+    return { url: redis.url, masters: [redis] };
+  },
+  Sentinel: async () => {
+    const { url, servers, stop } = await startRedisSentinel();
+    onTestFinished(stop);
+    return { url, masters: servers.slice(0, 1) };
+  },
+  Cluster: async () => {
+    const { url, masters, stop } = await startRedisCluster({ replicas: 0 });
+    onTestFinished(stop);
+    return { url, masters };
+  },
+};
+
+test.each(Object.entries(topologies))(
+  'eviction: %s with an evicting policy on one master is refused until the policy is changed',
+  async (_, start) => {
+    const { url, masters } = await start();
+    const last = masters.at(-1) as Redis;
+    await tell(last, 'CONFIG SET maxmemory-policy allkeys-lru');
+    const { store, readyz, logged, metric } = opened(url);
+    const isRefused = async () =>
+      (await readyz()).detail.includes('maxmemory-policy is allkeys-lru');
+    await waitFor(isRefused, { what: 'the refusal' });
+    expect(await readyz()).toMatchObject({ status: 503, detail: expect.stringContaining(SETTING) });
+    const refusal = { message: expect.stringContaining(SETTING) };
+    const id = newId();
+    await expect(store.issue([[id, grantAt(Date.now())]])).rejects.toMatchObject(refusal);
+    await expect(store.find(id)).rejects.toMatchObject(refusal);
+    await expect(store.findTimed(id)).rejects.toMatchObject(refusal);
+    await expect(store.revoke(id, 'web')).rejects.toMatchObject(refusal);
+    const requester = { cookies: [], newCookie: newId() };
+    await expect(store.redeem(id, requester, true)).rejects.toMatchObject(refusal);
+    // However often it is checked.
+    expect(logged(/maxmemory-policy is allkeys-lru/)).toHaveLength(1);
+    expect(logged(/Redis answers/)).toEqual([]);
+    expect(await metric('postern_store_up')).toBe(0);
+    expect(await metric('postern_store_evicting')).toBe(1);
+
+    await tell(last, SETTING);
+    await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the new policy' });
+    await answers(store);
+    await store.issue([[id, grantAt(Date.now())]]);
+    expect(await store.find(id)).toBeDefined();
+    expect(await metric('postern_store_evicting')).toBe(0);
+  },
+);
+
+test.each(Object.entries(topologies))(
+  'eviction: a policy of %s that changes later is a warning, and Postern stays ready',
+  async (_, start) => {
+    const { url, masters } = await start();
+    const { store, readyz, logged, metric } = opened(url);
+    await waitFor(() => logged(/Redis answers/).length > 0, { what: 'the connection' });
+    const last = masters.at(-1) as Redis;
+    await tell(last, 'CONFIG SET maxmemory-policy volatile-ttl');
+    const warned = /^maxmemory-policy is volatile-ttl/;
+    await waitFor(() => logged(warned).length > 0, { what: 'the warning' });
+    expect(logged(warned)).toEqual([expect.objectContaining({ level: 40 })]);
+    expect(await metric('postern_store_evicting')).toBe(1);
+    const { status, warning } = await readyz();
+    expect(status).toBe(200);
+    expect(warning).toMatch(warned);
+    expect(warning).toContain(SETTING);
+    const id = newId();
+    await store.issue([[id, grantAt(Date.now())]]);
+    expect(await store.find(id)).toBeDefined();
+
+    await tell(last, SETTING);
+    const isFixed = async () => (await metric('postern_store_evicting')) === 0;
+    await waitFor(isFixed, { what: 'the change' });
+    expect((await readyz()).warning).toBe('');
+    expect(logged(warned)).toHaveLength(1);
+  },
+);
+
+// Every key of Postern but a few has a lifetime, so the volatile policies evict them, too.
+test.each([
+  'allkeys-lfu',
+  'allkeys-random',
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'volatile-ttl',
+])('eviction: %s is refused, although maxmemory is 0', async (policy) => {
+  const redis = await started('--maxmemory-policy', policy);
+  const { readyz } = opened(redis.url);
+  const isRefused = async () => (await readyz()).detail.includes(`maxmemory-policy is ${policy}`);
+  await waitFor(isRefused, { what: 'the refusal' });
+});
+
+test('eviction: a policy that cannot be read is refused', async () => {
+  const redis = await started();
+  await tell(redis, 'ACL SETUSER app on >word ~* +@all -info');
+  const { store, readyz } = opened(redis.url.replace('//', '//app:word@'));
+  const isRefused = async () => (await readyz()).detail.includes('+info');
+  await waitFor(isRefused, { what: 'the refusal' });
+  await expect(store.find(newId())).rejects.toMatchObject({
+    shown: expect.stringContaining('cannot read maxmemory-policy'),
+  });
+  await tell(redis, 'ACL SETUSER app +info');
+  await answers(store);
+  expect(await store.find(newId())).toBeUndefined();
 });

@@ -1,23 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeEach, expect, test } from 'vitest';
 import { slotOf } from '../../../service/store/redis/key-names.ts';
-import type { Cursor, Store } from '../../../service/token/store.ts';
-import { type Redis, startRedis } from '../../harness/redis.ts';
+import type { Cursor } from '../../../service/token/store.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { createPostern, issueToken } from '../../support/postern.ts';
+import { sent } from '../contract-delivered.ts';
 import { grantAt, newId } from '../grants.ts';
-import { keysOf, openRedis, tell } from '../open-redis.ts';
+import { keysOf, openRedis, startStore, tell } from '../open-redis.ts';
 
-let redis: Redis;
-let store: Store;
-beforeAll(async () => {
-  redis = await startRedis();
-  store = await openRedis(redis);
-});
+const { redis, store } = await startStore({}, afterAll);
 beforeEach(async () => void (await tell(redis, 'FLUSHALL')));
-afterAll(async () => {
-  await store.close();
-  await redis.stop();
-});
 
 /** Entries in the indexes of a client and of paths may name grants that are gone. */
 const keysWithoutIndexes = async () =>
@@ -113,65 +104,44 @@ test('Redis keys: an index that was lost and created again expires', async () =>
   expect(await store.revokeSubject('web', 'u')).toBe(1);
 });
 
-test('Redis keys: entries of expired grants are removed from the index', async () => {
-  const now = Date.now();
-  const issue = (id = newId()) => store.issue([[id, grantAt(now, { subject: 'u' })]]);
-  const count = () => tell(redis, 'ZCARD postern:subject:{web:u}');
-  await issue();
-  // Ended two minutes ago, and 59 seconds ago.
-  const ended = Array.from({ length: 1500 }, () => `${now - 120_000} ${newId()}`);
-  await tell(redis, `ZADD postern:subject:{web:u} ${now - 59_000} ${newId()} ${ended.join(' ')}`);
-  expect(await count()).toBe(':1502');
-  await issue();
-  expect(await count()).toBe(':503');
-  await issue();
-  expect(await count()).toBe(':4');
-});
-
-test('Redis keys: a revoked grant is removed from the index', async () => {
-  const id = newId();
-  await store.issue([
-    [id, grantAt(Date.now(), { subject: 'u' })],
-    [newId(), grantAt(Date.now(), { subject: 'u' })],
-  ]);
+test('Redis keys: a revoked grant is removed from its indexes', async () => {
+  const [id, other] = [newId(), newId()];
+  await store.issue([id, other].map((one) => [one, grantAt(Date.now(), { subject: 'u' })]));
   await store.revoke(id, 'web');
   await waitFor(async () => (await tell(redis, 'ZCARD postern:subject:{web:u}')) === ':1', {
     what: 'the entry to go',
   });
-  expect(await store.revokeSubject('web', 'u')).toBe(1);
-  expect(await keysWithoutIndexes()).toEqual([]);
-});
-
-test('Redis keys: a revoked grant leaves no index', async () => {
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-  await store.revoke(id, 'web');
+  await store.revoke(other, 'web');
   await waitFor(async () => (await keysOf(redis)).length === 0, { what: 'the entries to go' });
 });
 
-test('Redis keys: an interrupted revocation is completed by the next one', async () => {
-  const grant = grantAt(Date.now(), { subject: 'u' });
-  await store.issue(Array.from({ length: 5 }, () => [newId(), grant]));
-  await tell(redis, 'RENAME postern:subject:{web:u} postern:subject:{web:u}:revoked');
-  await store.issue(Array.from({ length: 3 }, () => [newId(), grant]));
-  expect(await store.revokeSubject('web', 'u')).toBe(8);
-  expect(await keysWithoutIndexes()).toEqual([]);
-});
-
-test('Redis keys: an interrupted revocation of a client is completed by the next one, or before a list', async () => {
-  const grants = () => Array.from({ length: 5 }, () => [newId(), grantAt(Date.now())] as const);
-  const interrupt = () => tell(redis, 'RENAME postern:client:{web} postern:client:{web}:revoked');
-  await store.issue(grants());
-  await interrupt();
-  await store.issue(grants());
-  expect(await store.revokeClient('web')).toBe(10);
-  await store.issue(grants());
-  await interrupt();
-  const { entries, next } = await store.list('web', {}, 10);
-  expect(entries).toEqual([]);
-  expect(await store.list('web', {}, 10, next)).toEqual({ entries: [] });
-  expect(await keysWithoutIndexes()).toEqual([]);
-});
+test.each([
+  ['a subject', 'postern:subject:{web:u}', { subject: 'u' }],
+  ['a client', 'postern:client:{web}', {}],
+])(
+  'Redis keys: an interrupted revocation of %s is completed by the next one, or before a list',
+  async (_, index, selection) => {
+    async function interrupted() {
+      const ids = Array.from({ length: 5 }, newId);
+      await store.issue(ids.map((id) => [id, grantAt(Date.now(), selection)]));
+      await tell(redis, `RENAME ${index} ${index}:revoked`);
+      const next = newId();
+      await store.issue([[next, grantAt(Date.now(), selection)]]);
+      return { ids, next };
+    }
+    await interrupted();
+    const revoked =
+      'subject' in selection ? store.revokeSubject('web', 'u') : store.revokeClient('web');
+    expect(await revoked).toBe(6);
+    expect(await keysWithoutIndexes()).toEqual([]);
+    const { ids, next } = await interrupted();
+    const page = await store.list('web', selection, 10);
+    expect(page.entries).toEqual([]);
+    const { entries } = await store.list('web', selection, 10, page.next);
+    expect(entries.map(([id]) => id)).toEqual([next]);
+    for (const id of ids) expect(await store.find(id)).toBeUndefined();
+  },
+);
 
 test('Redis keys: entries of expired grants are removed from each index', async () => {
   const now = Date.now();
@@ -179,25 +149,15 @@ test('Redis keys: entries of expired grants are removed from each index', async 
   await issue();
   const indexes = (await keysOf(redis)).filter((key) => !key.includes(':grant:'));
   expect(indexes).toHaveLength(3);
+  // Ended two minutes ago, and 59 seconds ago.
   const ended = Array.from({ length: 1200 }, () => `${now - 120_000} ${newId()}`).join(' ');
-  for (const index of indexes) await tell(redis, `ZADD ${index} ${ended}`);
-  for (const count of [':202', ':3']) {
+  for (const index of indexes) {
+    await tell(redis, `ZADD ${index} ${now - 59_000} ${newId()} ${ended}`);
+  }
+  for (const count of [':203', ':4']) {
     await issue();
     for (const index of indexes) expect(await tell(redis, `ZCARD ${index}`)).toBe(count);
   }
-});
-
-test('Redis keys: an interrupted revocation is completed before a list', async () => {
-  const id = newId();
-  await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
-  await tell(redis, 'RENAME postern:subject:{web:u} postern:subject:{web:u}:revoked');
-  const next = newId();
-  await store.issue([[next, grantAt(Date.now(), { subject: 'u' })]]);
-  const page = await store.list('web', { subject: 'u' }, 10);
-  expect(page.entries).toEqual([]);
-  const { entries } = await store.list('web', { subject: 'u' }, 10, page.next);
-  expect(entries.map(([listed]) => listed)).toEqual([next]);
-  expect(await store.find(id)).toBeUndefined();
 });
 
 test('Redis keys: a list completes an interrupted revocation in pieces, so that other requests come in between', async () => {
@@ -241,4 +201,34 @@ test('Redis keys: a used grant whose requesters were lost allows no requester', 
   }
   await store.prolong(id, 'web', Date.now() + 120_000);
   expect(await store.redeem(id, requester, true)).toBeUndefined();
+});
+
+test('addDelivered: what was sent lives as long as the grant, also if that is prolonged', async () => {
+  const now = Date.now();
+  const [plain, counted] = [newId(), newId()];
+  await store.issue([
+    [plain, grantAt(now, { expiresAt: now + 60_000 })],
+    [counted, grantAt(now, { expiresAt: now + 60_000, uses: { max: 2, resumeFor: 300 } })],
+  ]);
+  /** Milliseconds since the epoch: however long the two commands take, both are the same. */
+  const endOf = async (kind: string, id: string) =>
+    Number((await tell(redis, `PEXPIRETIME postern:${kind}:{${id}}`)).slice(1));
+  const both = async (id: string) => (await endOf('grant', id)) - (await endOf('uses', id));
+  for (const id of [plain, counted]) {
+    await store.addDelivered([[id, sent([0, 1])]]);
+    expect(Math.abs(await both(id))).toBeLessThan(1000);
+    await store.prolong(id, 'web', now + 600_000);
+    expect(await endOf('uses', id)).toBeGreaterThan(now + 500_000);
+    expect(Math.abs(await both(id))).toBeLessThan(1000);
+  }
+  await store.redeem(counted, { cookies: [], newCookie: newId() }, true);
+  expect(Math.abs(await both(counted))).toBeLessThan(1000);
+
+  for (const id of [plain, counted]) await store.revoke(id, 'web');
+  const keysFor = async (id: string) => (await keysOf(redis)).filter((key) => key.includes(id));
+  for (const id of [plain, counted]) expect(await keysFor(id)).toEqual([]);
+  const short = newId();
+  await store.issue([[short, grantAt(now, { expiresAt: Date.now() + 1000 })]]);
+  await store.addDelivered([[short, sent([0, 1])]]);
+  await waitFor(async () => (await keysFor(short)).length === 0, { what: 'both keys to expire' });
 });

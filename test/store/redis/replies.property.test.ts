@@ -6,6 +6,7 @@ import { waitFor } from '../../harness/wait.ts';
 import {
   type Answer,
   bulk,
+  caught,
   startFakeCluster,
   startFakeRedis,
   startFakeSentinel,
@@ -92,12 +93,7 @@ const kinds = [
 test.each(kinds)(
   'Redis replies: a %s that answers anything neither ends the process nor finds a token',
   async (_, start) => {
-    const errors: unknown[] = [];
-    const note = (error: unknown) => void errors.push(error);
-    for (const event of ['uncaughtException', 'unhandledRejection']) {
-      process.on(event, note);
-      onTestFinished(() => void process.off(event, note));
-    }
+    const errors = caught();
     const { url, servers } = await start();
     const news: string[] = [];
     const onState = (state: string, why?: Error) => void news.push(`${state} ${why?.message}`);

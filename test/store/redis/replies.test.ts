@@ -8,6 +8,7 @@ import {
   type Answer,
   answerAs,
   bulk,
+  caught,
   type FakeRedis,
   list,
   startFakeCluster,
@@ -19,17 +20,6 @@ import { answers } from '../open-redis.ts';
 
 const SECRET = 'content-of-a-reply';
 const RECORD = encodeRecord(grantAt(Date.now()));
-
-/** Collects what would end the process. */
-function caught(): unknown[] {
-  const errors: unknown[] = [];
-  const note = (error: unknown) => void errors.push(error);
-  for (const event of ['uncaughtException', 'unhandledRejection']) {
-    process.on(event, note);
-    onTestFinished(() => void process.off(event, note));
-  }
-  return errors;
-}
 
 function opened(url: string, timeoutMs = 2_000) {
   const news: string[] = [];

@@ -1,11 +1,11 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { openEventStore, openStore } from '../../../service/store/open.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { type Answer, bulk, list, startFakeRedis } from '../fake-redis.ts';
 import { grantAt, newId } from '../grants.ts';
-import { observerOf } from '../observer.ts';
+import { observerOf } from '../open-redis.ts';
 
 // No text of a server is in the log, in /readyz or in an error: it may quote a password or a record.
 
@@ -78,42 +78,8 @@ test.each([
   },
 );
 
-type Answer = (command: readonly string[]) => string;
-
-const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
-const list = (...items: string[]) => `*${items.length}\r\n${items.join('')}`;
 const quoted = (command: readonly string[]) =>
   `with args beginning with: ${command.map((word) => `'${word}'`).join(' ')}`;
-
-/** A server that answers each command with a text, and greets each connection with one. */
-async function startQuoting(answer: Answer, greeting = ''): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-    if (greeting !== '') socket.write(greeting);
-    let rest = '';
-    socket.on('data', (data) => {
-      const words = (rest + data.toString()).split('\r\n');
-      rest = '';
-      // `*2`, then `$length` and the word, for each.
-      while (words.length > 1) {
-        const count = Number(words[0]?.slice(1));
-        if (words.length < 2 * count + 2) break;
-        const [, ...parts] = words.splice(0, 2 * count + 1);
-        socket.write(answer(parts.filter((_, i) => i % 2 === 1)));
-      }
-      rest = words.join('\r\n');
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-}
 
 /** As Redis answers a login: the other commands follow. */
 const loggedIn =
@@ -195,7 +161,7 @@ test.each(
   'Redis errors: nothing of a server that answers with %s is shown, at %s',
   async (name, scheme) => {
     const { answer, greeting } = hostile[name] as (typeof hostile)[string];
-    const port = await startQuoting(answer, greeting);
+    const port = (await startFakeRedis(answer, greeting)).port;
     const path = scheme === 'redis+sentinel://' ? '/main' : '';
     const { shown, parsed } = opened(`${scheme}:${PASSWORD}@127.0.0.1:${port}${path}`);
     await shown();

@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ServerConnector, type StoreTls } from '../../../service/store/connection/access.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
-import type { StoreUnavailable } from '../../../service/token/store.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { answers, tell } from '../open-redis.ts';
+import { answers, tell, whyOf } from '../open-redis.ts';
 
 const NAME = 'redis.example';
 
@@ -70,12 +69,7 @@ test.each<[string, (tls: StoreTls) => StoreTls, RegExp]>([
 ])('TLS: %s is reported', async (_, change, expected) => {
   const { tls, port } = await started();
   const store = opened(`rediss://127.0.0.1:${port}`, change(tls));
-  const why = () =>
-    store.check().then(
-      () => 'ok',
-      ({ shown }: StoreUnavailable) => shown ?? '',
-    );
-  await waitFor(async () => expected.test(await why()), { what: 'the reason' });
+  await waitFor(async () => expected.test(await whyOf(store)), { what: 'the reason' });
 });
 
 test('TLS: Postern uses it for the sentinels, too', async () => {
@@ -90,12 +84,7 @@ test('TLS: Postern uses it for the sentinels, too', async () => {
   onTestFinished(async () => void (await sentinel.running.stop()));
   await answers(opened(`rediss+sentinel://127.0.0.1:${tlsPort}/main`, tls));
   const plain = opened(`rediss+sentinel://127.0.0.1:${sentinel.port}/main`, tls);
-  const why = () =>
-    plain.check().then(
-      () => 'ok',
-      ({ shown }: StoreUnavailable) => shown ?? '',
-    );
-  await waitFor(async () => /sentinel/.test(await why()), { what: 'the reason' });
+  await waitFor(async () => /sentinel/.test(await whyOf(plain)), { what: 'the reason' });
 });
 
 test('TLS: Postern uses it for the nodes of a cluster', async () => {
@@ -104,12 +93,7 @@ test('TLS: Postern uses it for the nodes of a cluster', async () => {
   await tell(redis, 'CLUSTER ADDSLOTSRANGE 0 16383');
   await answers(opened(`rediss+cluster://127.0.0.1:${port}`, tls));
   const store = opened(`rediss+cluster://127.0.0.1:${port}`, { ...tls, serverName: 'b.example' });
-  const why = () =>
-    store.check().then(
-      () => 'ok',
-      ({ shown }: StoreUnavailable) => shown ?? '',
-    );
-  await waitFor(async () => /TLS to Redis fails/.test(await why()), { what: 'the reason' });
+  await waitFor(async () => /TLS to Redis fails/.test(await whyOf(store)), { what: 'the reason' });
 });
 
 // A TLS socket of Node.js can do that: once for a certificate, and then for an alert of the server.

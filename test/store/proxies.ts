@@ -1,6 +1,57 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { endTogether } from './end-together.ts';
+
+/** Whichever of the two ends, the other one does. */
+export function endTogether(client: Socket, upstream: Socket): void {
+  for (const [one, other] of [
+    [client, upstream],
+    [upstream, client],
+  ] as const) {
+    one.on('close', () => other.destroy());
+    one.on('error', () => other.destroy());
+  }
+}
+
+/** Passes everything on to a port, and counts the round trips: what is sent after an answer. */
+export async function startCountingProxy(to: number): Promise<{ port: number; turns(): number }> {
+  let turns = 0;
+  const server = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1');
+    let answered = true;
+    client.on('data', (data) => {
+      if (answered) turns += 1;
+      answered = false;
+      upstream.write(data);
+    });
+    upstream.on('data', (data) => {
+      answered = true;
+      client.write(data);
+    });
+    endTogether(client, upstream);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return { port: (server.address() as AddressInfo).port, turns: () => turns };
+}
+
+/** Passes everything on to a port, and replaces texts in the replies by texts of the same length. */
+export async function startRewritingProxy(
+  to: number,
+  rewrite: (reply: string) => string,
+  port = 0,
+): Promise<{ port: number }> {
+  const server = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1');
+    client.on('data', (data) => void upstream.write(data));
+    upstream.on('data', (data) => {
+      client.write(Buffer.from(rewrite(data.toString('latin1')), 'latin1'));
+    });
+    endTogether(client, upstream);
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return { port: (server.address() as AddressInfo).port };
+}
 
 export interface HoldingProxy {
   readonly port: number;

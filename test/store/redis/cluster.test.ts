@@ -1,10 +1,11 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Connection } from '../../../service/store/connection/connection.ts';
 import { connect } from '../../../service/store/connection/server.ts';
 import { createEnter, createIssuing } from '../../../service/store/redis/issues.ts';
-import { createKeys } from '../../../service/store/redis/key-names.ts';
+import { createKeys, slotOf } from '../../../service/store/redis/key-names.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
-import { startRedisCluster } from '../../harness/redis-cluster.ts';
+import { ask } from '../../harness/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers } from '../open-redis.ts';
 
@@ -50,4 +51,20 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
   await revoke();
   expect(revoked).toEqual([0, 0, 0, 0, 1]);
   expect(await store.find(id)).toBeUndefined();
+});
+
+describe('slots', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster({ replicas: 0 });
+  });
+  afterAll(() => cluster.stop());
+
+  test.each(['postern:grant:{abc}', 'a{}b', '{a}}', 'é{ü}ß', 'plain', '{', '}{'])(
+    'the slot of %s is the one that Redis computes',
+    async (key) => {
+      const reply = await ask(cluster.masters[0]?.port ?? 0, `CLUSTER KEYSLOT "${key}"`);
+      expect(reply).toBe(`:${slotOf(key)}\r\n`);
+    },
+  );
 });

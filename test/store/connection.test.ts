@@ -1,0 +1,247 @@
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createAttempt } from '../../service/store/connection/attempt.ts';
+import { createState, createWatch } from '../../service/store/connection/connection.ts';
+import { failureOf } from '../../service/store/connection/failure.ts';
+import { parseStoreUrl, shownHosts } from '../../service/store/connection/url.ts';
+import { StoreUnavailable } from '../../service/token/store.ts';
+import { observerOf } from './open-redis.ts';
+
+function started() {
+  const writes: Array<() => void> = [];
+  const infos = vi.fn(async () => ['redis_version:7.2.0']);
+  const onState = vi.fn();
+  const state = createState(
+    { url: 'redis://127.0.0.1:1', timeoutMs: 100, onState },
+    () => new Promise<void>((resolve) => writes.push(resolve)),
+    {
+      infos,
+      failureOf: (error) => error as never,
+      answering: () => ['127.0.0.1:1'],
+      isOpen: () => false,
+      isKnown: () => false,
+      reconnect: () => {},
+    },
+  );
+  onTestFinished(() => state.close());
+  return { state, writes, infos, onState };
+}
+
+test('connection: a check of a lost connection does not count for the next one', async () => {
+  const { state, writes, infos, onState } = started();
+  const late = state.check();
+  state.down();
+  const next = state.check();
+  writes[0]?.();
+  await late;
+  expect(onState.mock.calls).toEqual([['down', undefined]]);
+  expect(infos).toHaveBeenCalledTimes(2);
+  writes[1]?.();
+  await next;
+  expect(onState.mock.calls).toEqual([['down', undefined], ['up']]);
+});
+
+test('connection: a reply that is older than a refusal does not end the refusal', async () => {
+  const { state, writes } = started();
+  const why = new StoreUnavailable('READONLY');
+  const before = state.check();
+  writes[0]?.();
+  state.refuse(why);
+  await before;
+  expect(() => state.assertMaster()).toThrow(why);
+  const after = state.check();
+  writes[1]?.();
+  await after;
+  expect(() => state.assertMaster()).not.toThrow();
+});
+
+describe('attempt', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+  });
+
+  /** An attempt, and the names of the commands that were sent. */
+  function begun(timeoutMs = 1000) {
+    const sent: string[] = [];
+    const attempt = createAttempt(timeoutMs);
+    attempt.begin();
+    const wait = (name: string, keys = 1) =>
+      attempt.wait(Array(keys).fill('key'), async () => void sent.push(name));
+    return { attempt, sent, wait };
+  }
+
+  test('attempt: commands wait until it ends, and later ones do not', async () => {
+    const { attempt, sent, wait } = begun();
+    const waits = Promise.all([wait('a'), wait('b')]);
+    expect(sent).toEqual([]);
+    attempt.end();
+    sent.push('the code that ends it');
+    await waits;
+    void wait('c');
+    expect(sent).toEqual(['the code that ends it', 'a', 'b', 'c']);
+  });
+
+  test.each([
+    [250, 1000],
+    [100, 100],
+  ])(
+    'attempt: no command waits longer than %d ms if its time limit is %d ms',
+    async (most, limit) => {
+      const { sent, wait } = begun(limit);
+      void wait('a');
+      await vi.advanceTimersByTimeAsync(most - 1);
+      void wait('b');
+      expect(sent).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(sent).toEqual(['a', 'b']);
+      void wait('c');
+      expect(sent).toEqual(['a', 'b', 'c']);
+    },
+  );
+
+  test('attempt: at most 1000 keys wait', () => {
+    const { sent, wait } = begun();
+    void wait('a', 998);
+    void wait('b', 3);
+    void wait('c', 2);
+    void wait('d');
+    expect(sent).toEqual(['b', 'd']);
+  });
+});
+
+function watched() {
+  const failovers: number[] = [];
+  const watch = createWatch(observerOf({ failedOver: (seconds) => void failovers.push(seconds) }));
+  return { watch, failovers };
+}
+
+test.each<[string, Array<string | undefined>, number]>([
+  ['the same master after a failure', ['a', undefined, 'a'], 0],
+  ['another master after a failure', ['a', undefined, 'b'], 1],
+  ['another master without a failure', ['a', 'b'], 1],
+  ['two failovers', ['a', undefined, 'b', undefined, 'a'], 2],
+  ['one master of a cluster', ['a b c', undefined, 'a b d'], 1],
+  ['a master that is still named after a failure', ['a b', undefined, 'a b c', 'b c'], 1],
+  ['a master that is still named', ['a b', 'a b c', 'b c'], 1],
+  ['a master that is added', ['a b', 'a b c', 'a b c'], 0],
+  ['a master that is removed', ['a b c', 'a b', 'a b'], 0],
+  ['the first answer after failures', [undefined, undefined, 'a'], 0],
+])('failovers: %s (%j) is counted %i times', (_, checks, count) => {
+  const { watch, failovers } = watched();
+  for (const names of checks) {
+    if (names === undefined) watch.failed();
+    else watch.answered(names.split(' '));
+  }
+  expect(failovers).toHaveLength(count);
+});
+
+const SECRET = 'pa55word';
+
+const system = (fields: object) => Object.assign(new Error(`getaddrinfo ${SECRET}`), fields);
+
+test.each([
+  [new Error('Command timed out'), 'Redis does not answer: Command timed out'],
+  [new Error(`Command queue state error. Last reply: ${SECRET}`), 'no valid reply'],
+  [
+    system({ code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: SECRET }),
+    'getaddrinfo ENOTFOUND',
+  ],
+  [
+    system({ code: 'ECONNREFUSED', syscall: 'connect', address: '10.0.0.1', port: 6379 }),
+    'connect ECONNREFUSED 10.0.0.1:6379',
+  ],
+  [system({ code: 'EACCES', syscall: 'connect', address: `/run/${SECRET}` }), 'connect EACCES'],
+  [system({ code: 'CERT_HAS_EXPIRED' }), 'TLS to Redis fails (CERT_HAS_EXPIRED)'],
+])('failure: %s is logged without the text of a server', (error, expected) => {
+  const { message, shown } = failureOf(error);
+  expect(message).toContain(expected);
+  expect(`${message}${shown}`).not.toContain(SECRET);
+  expect(shown).not.toContain('10.0.0.1');
+});
+
+const at = (port: number, ...hosts: string[]) => hosts.map((host) => ({ host, port }));
+
+test.each([
+  ['memory:', { kind: 'memory', addresses: [], isTls: false, database: 0 }],
+  [
+    'redis://redis.example',
+    { kind: 'server', addresses: at(6379, 'redis.example'), isTls: false, database: 0 },
+  ],
+  [
+    'rediss://:p@ss%40@[::1]:6380/15',
+    { kind: 'server', addresses: at(6380, '::1'), isTls: true, password: 'p@ss@', database: 15 },
+  ],
+  [
+    'redis+sentinel://a,b:26380,[::1]:26381/main',
+    {
+      kind: 'sentinel',
+      addresses: [...at(26_379, 'a'), ...at(26_380, 'b'), ...at(26_381, '::1')],
+      isTls: false,
+      master: 'main',
+      database: 0,
+    },
+  ],
+  [
+    'rediss+sentinel://user:pa%2Css@a,b/my-master.1/3',
+    {
+      kind: 'sentinel',
+      addresses: at(26_379, 'a', 'b'),
+      isTls: true,
+      username: 'user',
+      password: 'pa,ss',
+      master: 'my-master.1',
+      database: 3,
+    },
+  ],
+  [
+    'redis+cluster://a,b:7000/',
+    {
+      kind: 'cluster',
+      addresses: [...at(6379, 'a'), ...at(7000, 'b')],
+      isTls: false,
+      database: 0,
+    },
+  ],
+  [
+    'rediss+cluster://user:pass@a',
+    {
+      kind: 'cluster',
+      addresses: at(6379, 'a'),
+      isTls: true,
+      username: 'user',
+      password: 'pass',
+      database: 0,
+    },
+  ],
+])('a store URL: %s', (text, parsed) => {
+  expect(parseStoreUrl(text)).toStrictEqual(parsed);
+});
+
+test.each([
+  ['redis+sentinel://a,b', "master's name"],
+  ['redis+sentinel://a,b/', "master's name"],
+  ['redis+sentinel://a,b/x y', 'spaces'],
+  ['redis+sentinel://a,b/é', "master's name"],
+  ['redis+sentinel://a,b/main/x', 'database number'],
+  ['redis+sentinel://a,b/main/0/1', 'database number'],
+  ['redis+sentinel://a,,b/main', 'commas'],
+  ['redis+sentinel://a:0,b/main', '65535'],
+  ['redis+sentinel:///main', 'commas'],
+  ['redis+cluster://a,b/0', 'no database numbers'],
+  ['redis+cluster://a,b?x', '%3F'],
+  ['redis+cluster://', 'commas'],
+  ['redis+cluster://[::g]', 'commas'],
+  ['redis+cluster://se/cret@a', 'percent'],
+  ['redis+cluster://:%zz@a', '%25'],
+  ['redis+Cluster://a', 'redis+cluster://'],
+  ['redis+sentinels://a/main', 'redis+sentinel://'],
+])('no store URL: %s', (text, expected) => {
+  const parsed = parseStoreUrl(text);
+  expect(parsed).toEqual({ expected: expect.stringContaining(expected) });
+  expect(JSON.stringify(parsed)).not.toMatch(/cret|zz/);
+});
+
+test('hosts are shown without credentials', () => {
+  const parsed = parseStoreUrl('redis+sentinel://user:secret@a,[::1]:1/main');
+  expect('kind' in parsed && shownHosts(parsed)).toBe('a:26379,[::1]:1');
+});
