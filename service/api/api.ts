@@ -4,54 +4,62 @@ import { requestId } from 'hono/request-id';
 import { perMinute } from '../coalesce.ts';
 import { findClient } from '../token/client.ts';
 import { createAudit } from './audit.ts';
-import { createHealth } from './health.ts';
-import {
-  type ApiDependencies,
-  type ApiEnv,
-  JSON_TYPE,
-  limitBody,
-  notAllowed,
-  problem,
-} from './http.ts';
-import { addBatchRoute, addIssueRoute } from './issue.ts';
+import { createEndpoints } from './endpoint.ts';
+import { addHealth, createListener } from './health.ts';
+import { type ApiDependencies, type ApiEnv, JSON_TYPE, problem } from './http.ts';
+import { addOAuth } from './oauth.ts';
 import { openapi } from './openapi.ts';
-import { addOAuthRoutes, addTokenRoutes } from './tokens.ts';
+import { addTokens } from './tokens.ts';
 import { createTurns } from './turns.ts';
-
-/** For all bodies except a batch. A request with every field at its maximum length fits. */
-const MAX_BODY_BYTES = 32 * 1024;
 
 /** The listener for clients and operators. */
 export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
-  const { publicJwks, version } = deps;
-  const api = createHealth<ApiEnv>(deps);
-
+  const api = createListener(deps);
+  const paths = { open: {}, withKey: {} };
+  const open = createEndpoints(api, paths.open);
+  addHealth(open, deps);
   // The public keys for Postern's own JWTs (RFC 7517).
-  api.get('/.well-known/jwks.json', (c) =>
-    c.body(JSON.stringify(publicJwks()), 200, { 'Content-Type': 'application/jwk-set+json' }),
-  );
-  let document: string | undefined;
-  api.get('/openapi.json', (c) => {
-    document ??= JSON.stringify(openapi(version, deps.metrics !== undefined));
-    return c.body(document, 200, { 'Content-Type': JSON_TYPE });
+  open('Service', '/.well-known/jwks.json', {
+    get: {
+      id: 'getKeys',
+      summary: 'Show the public keys',
+      description: "The keys that verify Postern's JWTs.",
+      answer: [200, 'A JWK Set (RFC 7517).', JWKS, JWKS_TYPE],
+      handle: (c) => c.body(JSON.stringify(deps.publicJwks()), 200, { 'Content-Type': JWKS_TYPE }),
+    },
   });
-  for (const path of ['/.well-known/jwks.json', '/openapi.json']) {
-    api.all(path, notAllowed('GET, HEAD'));
-  }
-
+  let document: string | undefined;
+  open('Service', '/openapi.json', {
+    get: {
+      id: 'getOpenapi',
+      summary: 'Show this document',
+      description: 'The API in OpenAPI 3.1.',
+      answer: [200, 'An OpenAPI document.', { type: 'object' }],
+      handle(c) {
+        document ??= JSON.stringify(openapi(deps.version, { ...paths.withKey, ...paths.open }));
+        return c.body(document, 200, { 'Content-Type': JSON_TYPE });
+      },
+    },
+  });
   const wrongListener = wrongListenerHandler(deps);
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
   api.use(requestId(), createAudit(deps), authenticate(deps));
   const turns = createTurns();
-  addBatchRoute(api, deps, turns);
-  addIssueRoute(api, deps, MAX_BODY_BYTES);
-  api.use(limitBody(MAX_BODY_BYTES));
-  addTokenRoutes(api, deps, turns);
-  addOAuthRoutes(api, deps, turns);
+  const endpoint = createEndpoints(api, paths.withKey);
+  addTokens(endpoint, deps, turns);
+  addOAuth(endpoint, deps, turns);
   return api;
 }
+
+const JWKS_TYPE = 'application/jwk-set+json';
+
+const JWKS = {
+  type: 'object',
+  properties: { keys: { type: 'array', description: 'JWKs.', items: { type: 'object' } } },
+  required: ['keys'],
+};
 
 /** Authenticates a client by its API key or JWT (RFC 6750, section 2.1). */
 function authenticate({ apiKeys, clientOf }: ApiDependencies) {

@@ -156,16 +156,13 @@ export function formValue(form: URLSearchParams, name: string): string {
 }
 
 /** Rejects a body of another type with 415. */
-function requireType(type: string): MiddlewareHandler {
+export function requireType(type: string): MiddlewareHandler {
   return async (c, next) => {
     const sent = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
     if (sent !== type) return problem(c, 'unsupported_media_type', `Send the body as ${type}.`);
     return next();
   };
 }
-
-export const requireJson = requireType(JSON_TYPE);
-export const requireForm = requireType(FORM_TYPE);
 
 /**
  * Rejects a longer body with 413. `advice`: what else to do. If the length is announced, Node reads no more than that, and hono's

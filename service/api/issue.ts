@@ -1,67 +1,71 @@
-import type { Hono } from 'hono';
 import { Abandoned, type Issued, NOT_ISSUED, type Requests } from '../token/issue.ts';
 import { inPieces } from '../token/queue.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
 import type { Turn } from '../token/store.ts';
 import { note } from './audit.ts';
-import {
-  type ApiDependencies,
-  type ApiEnv,
-  createIsGone,
-  decodeBody,
-  JSON_TYPE,
-  limitBody,
-  notAllowed,
-  readJson,
-  requireJson,
-} from './http.ts';
+import type { Operation } from './endpoint.ts';
+import { type ApiDependencies, createIsGone, decodeBody, JSON_TYPE, readJson } from './http.ts';
 import { parseJson, splitArray } from './json.ts';
+import { ref } from './openapi.ts';
 import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
 import { jsonArray, type Turns } from './turns.ts';
 
 /** A thousand requests with a path of 300 bytes and the longest subject and filename take 0.9 MB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 
+const batchOf = (name: Parameters<typeof ref>[0], description: string) => ({
+  ...{ type: 'array', description, minItems: 1, maxItems: MAX_BATCH },
+  items: ref(name),
+});
+
 /** `POST /tokens` issues one token. */
-export function addIssueRoute(
-  api: Hono<ApiEnv>,
-  { issue, publicUrl }: ApiDependencies,
-  maxBytes: number,
-): void {
-  const limit = limitBody(maxBytes, ' Send an array of requests to /tokens/batch.');
-  api.post('/tokens', limit, requireJson, async (c) => {
-    const request = await readJson(c, grantRequest);
-    const { subject = c.var.client.subject, path, prefix, site } = request;
-    note(c, { action: 'token.issued', subject, path, prefix, site });
-    const [issued] = await issue(c.var.client, [{ at: '', request }], {
-      isGone: createIsGone(c),
-    });
-    if (issued === undefined) throw new Error('no token was issued');
-    note(c, { token_id: issued.id, expires_in: issued.expiresIn });
-    return c.json(answerOf(issued, publicUrl), 201);
-  });
+export function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
+  return {
+    id: 'issueToken',
+    summary: 'Issue a token',
+    description: 'Issues a token for one file (`path`) or one folder (`prefix`).',
+    json: ref('TokenRequest'),
+    advice: ' Send an array of requests to /tokens/batch.',
+    answer: [201, 'Issued.', ref('IssuedToken')],
+    codes: ['insufficient_scope'],
+    async handle(c) {
+      const request = await readJson(c, grantRequest);
+      const { subject = c.var.client.subject, path, prefix, site } = request;
+      note(c, { action: 'token.issued', subject, path, prefix, site });
+      const isGone = createIsGone(c);
+      const [issued] = await issue(c.var.client, [{ at: '', request }], { isGone });
+      if (issued === undefined) throw new Error('no token was issued');
+      note(c, { token_id: issued.id, expires_in: issued.expiresIn });
+      return c.json(answerOf(issued, publicUrl), 201);
+    },
+  };
 }
 
-/** `POST /tokens/batch` issues all of its tokens, or none. It has its own limit for the body. */
-export function addBatchRoute(
-  api: Hono<ApiEnv>,
-  { issue, publicUrl }: ApiDependencies,
-  { withBody }: Turns,
-): void {
-  api.post('/tokens/batch', limitBody(MAX_BATCH_BYTES), requireJson, (c) =>
-    withBody(c, 'batch', async (place, body) => {
-      const requests = await parseAll(body, place.turn);
-      const isGone = createIsGone(c);
-      if (isGone()) throw new Abandoned();
-      note(c, { action: 'token.issued', count: requests.length });
-      const issued = await issue(c.var.client, requests, { isGone, place });
-      note(c, { token_ids: issued.map(({ id }) => id) });
-      const length = ({ url, cookieUrl = '' }: Issued) => url.length + cookieUrl.length;
-      const answer = await jsonArray(issued, place.turn, length, (one) => answerOf(one, publicUrl));
-      return c.body(answer, 201, { 'Content-Type': JSON_TYPE });
-    }),
-  );
-  api.all('/tokens/batch', notAllowed('POST'));
+/** `POST /tokens/batch` issues all of its tokens, or none. */
+export function issueBatch({ issue, publicUrl }: ApiDependencies, { withBody }: Turns): Operation {
+  return {
+    id: 'issueTokens',
+    summary: 'Issue many tokens',
+    description:
+      'Issues all of the tokens or none, in the same order, in one round trip to the store.',
+    json: batchOf('TokenRequest', 'One request for each token.'),
+    maxBytes: MAX_BATCH_BYTES,
+    answer: [201, 'Issued.', batchOf('IssuedToken', 'In the order of the requests.')],
+    codes: ['insufficient_scope'],
+    handle: (c) =>
+      withBody(c, 'batch', async (place, body) => {
+        const requests = await parseAll(body, place.turn);
+        const isGone = createIsGone(c);
+        if (isGone()) throw new Abandoned();
+        note(c, { action: 'token.issued', count: requests.length });
+        const issued = await issue(c.var.client, requests, { isGone, place });
+        note(c, { token_ids: issued.map(({ id }) => id) });
+        const length = ({ url, cookieUrl = '' }: Issued) => url.length + cookieUrl.length;
+        const toAnswer = (one: Issued) => answerOf(one, publicUrl);
+        const answer = await jsonArray(issued, place.turn, length, toAnswer);
+        return c.body(answer, 201, { 'Content-Type': JSON_TYPE });
+      }),
+  };
 }
 
 function answerOf(

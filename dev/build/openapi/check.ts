@@ -6,7 +6,7 @@ import { openapiTools } from './tools.ts';
 // Redocly accepts the OpenAPI document without errors or warnings. Run by `npm run check`.
 
 const folder = await temporaryFolder();
-const rules = join(projectRoot, 'dev', 'openapi', 'redocly.yaml');
+const rules = join(projectRoot, 'dev', 'build', 'openapi', 'redocly.yaml');
 try {
   const { document, run } = await openapiTools(folder);
   const args = ['lint', document, '--config', rules, '--format', 'stylish'];

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openapi } from '../../../service/api/openapi.ts';
+import { createApi } from '../../../service/api/api.ts';
+import type { ApiDependencies } from '../../../service/api/http.ts';
 import { withLock } from '../../../test/harness/debian/lock.ts';
 import { isProgram } from '../../../test/harness/find-on-path.ts';
 import { projectRoot } from '../../../test/harness/paths.ts';
 import { type Ran, run, tryRun } from '../../../test/harness/run.ts';
 
-const folder = join(projectRoot, 'dev', 'openapi');
+const folder = join(projectRoot, 'dev', 'build', 'openapi');
 /** With exact versions. */
 const FILE = 'package.json';
 
@@ -40,7 +41,9 @@ export async function openapiTools(into: string): Promise<OpenapiTools> {
     await rename(half, installed);
   });
   const document = join(into, 'openapi.json');
-  await writeFile(document, JSON.stringify(openapi('0.0.0'), null, 2));
+  // The document needs no other part of the service.
+  const api = createApi({ version: '0.0.0', metrics: async () => '' } as ApiDependencies);
+  await writeFile(document, await (await api.request('/openapi.json')).text());
   return {
     document,
     run: (program, ...args) => tryRun(join(programs, program), args, QUIET),

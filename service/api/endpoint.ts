@@ -1,0 +1,89 @@
+import { STATUS_CODES } from 'node:http';
+import type { Context, Hono } from 'hono';
+import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
+import { type ApiEnv, FORM_TYPE, JSON_TYPE, limitBody, notAllowed, requireType } from './http.ts';
+import { ref, type Tag } from './openapi.ts';
+
+/** What an endpoint does for a method, and what the OpenAPI document says about it. */
+export interface Operation {
+  readonly id: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly parameters?: readonly object[];
+  /** The schema of the body. */
+  readonly json?: object;
+  readonly form?: object;
+  /** Instead of the usual limit for the body, and what else to do. */
+  readonly maxBytes?: number;
+  readonly advice?: string;
+  /** Without a schema: no body. Without a type: JSON. */
+  readonly answer: readonly [status: number, description: string, schema?: object, type?: string];
+  /** Codes of problems, besides those of the key and the body. */
+  readonly codes?: readonly ProblemCode[];
+  readonly handle: (c: Context<ApiEnv>) => Response | Promise<Response>;
+}
+
+/** A request with every field at its maximum length fits. */
+const MAX_BODY_BYTES = 32 * 1024;
+
+/** Codes of problems that are possible for every request with a key, and for every one with a body. */
+const WITH_KEY = ['invalid_client', 'internal_error', 'unavailable'] as const;
+const WITH_BODY = ['invalid_request', 'content_too_large', 'unsupported_media_type'] as const;
+
+const ID = {
+  ...{ name: 'id', in: 'path', required: true, description: 'A token ID.' },
+  schema: ref('TokenId'),
+};
+
+/** Adds the operations of a path to a listener, and what the OpenAPI document says about them to `paths`. */
+export function createEndpoints(api: Hono<ApiEnv>, paths: Record<string, object>) {
+  return (tag: Tag, path: string, operations: Readonly<Record<string, Operation>>): void => {
+    const route = path.replace('{id}', ':id');
+    const item: Record<string, object> = path === route ? {} : { parameters: [ID] };
+    for (const [method, operation] of Object.entries(operations)) {
+      api.on(method.toUpperCase(), [route], ...checksOf(operation), operation.handle);
+      item[method] = describe(tag, operation);
+    }
+    paths[path] = item;
+    const methods = tag === 'Service' ? ['get', 'head'] : Object.keys(operations);
+    api.all(route, notAllowed(methods.join(', ').toUpperCase()));
+  };
+}
+
+/** What a body must pass before it is read. */
+function checksOf({ json, form, maxBytes = MAX_BODY_BYTES, advice }: Operation) {
+  if (json === undefined && form === undefined) return [];
+  return [limitBody(maxBytes, advice), requireType(json ? JSON_TYPE : FORM_TYPE)];
+}
+
+export type Endpoint = ReturnType<typeof createEndpoints>;
+
+const content = (type: string, schema: object) => ({ content: { [type]: { schema } } });
+
+function describe(tag: Tag, { id, summary, description, parameters, ...about }: Operation) {
+  const { json, form, answer, codes = [] } = about;
+  const [status, meaning, schema, type = JSON_TYPE] = answer;
+  const body = json ? content(JSON_TYPE, json) : form && content(FORM_TYPE, form);
+  const isOpen = tag === 'Service';
+  const possible = [...(isOpen ? [] : WITH_KEY), ...(body ? WITH_BODY : []), ...codes];
+  return {
+    ...{ operationId: id, tags: [tag], summary, description },
+    ...(isOpen && { security: [] }),
+    ...(parameters && { parameters }),
+    ...(body && { requestBody: { required: true, ...body } }),
+    responses: {
+      [status]: { description: meaning, ...(schema && content(type, schema)) },
+      ...problems(possible),
+    },
+  };
+}
+
+/** One response for each status, with its possible codes. */
+function problems(codes: readonly ProblemCode[]): object {
+  const entries = [...new Set(codes.map(statusOf))].map((status) => {
+    const names = codes.filter((code) => statusOf(code) === status);
+    const description = `${STATUS_CODES[status]}: ${names.join(', ')}.`;
+    return [status, { description, ...content(PROBLEM_TYPE, ref('Problem')) }];
+  });
+  return Object.fromEntries(entries);
+}

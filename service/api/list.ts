@@ -1,0 +1,156 @@
+import type { Context } from 'hono';
+import { GRANT_FIELDS } from '../token/grant-fields.ts';
+import type { Place } from '../token/queue.ts';
+import { Refused } from '../token/refused.ts';
+import type { Cursor, Selection, Store } from '../token/store.ts';
+import { isTokenId } from '../token/token.ts';
+import { note } from './audit.ts';
+import type { Operation } from './endpoint.ts';
+import { type ApiDependencies, type ApiEnv, JSON_TYPE } from './http.ts';
+import { ref } from './openapi.ts';
+import { MAX_PAGE, type PageAnswer, stateOf } from './schema.ts';
+import type { Turns } from './turns.ts';
+
+/** A query parameter, as the OpenAPI document describes it. */
+const parameter = <N extends string>(name: N, description: string, schema: object) => ({
+  ...{ name, in: 'query', description, schema },
+});
+
+const textSchema = (example: string) => ({
+  ...{ type: 'string', minLength: 1, examples: [example] },
+});
+
+const { maxLength } = GRANT_FIELDS.subject;
+const OWNER = 'The client that issued the tokens. Only `admin: true` allows another client.';
+
+/** The parameters that select tokens, for a list or a revocation. */
+export const SELECTED = [
+  parameter('subject', 'The subject of the tokens.', { ...textSchema('user-42'), maxLength }),
+  parameter('client', OWNER, textSchema('web')),
+];
+
+const DEFAULT_PAGE = 100;
+
+const PARAMETERS = [
+  ...SELECTED,
+  parameter(
+    'path',
+    'Exactly the `path` or `prefix` of the tokens.',
+    textSchema(GRANT_FIELDS.path.example),
+  ),
+  parameter('limit', 'Tokens in a page.', {
+    ...{ type: 'integer', minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE },
+  }),
+  parameter('cursor', '`next_cursor` of the previous page.', { type: 'string' }),
+];
+
+/** A page of a client's live grants, ordered by their end. */
+export function listTokens({ store }: ApiDependencies, { inTurn }: Turns): Operation {
+  return {
+    id: 'listTokens',
+    summary: 'List tokens',
+    description:
+      'Lists live tokens of a client in pages, ordered by their end. Without parameters: those of your own client.',
+    parameters: PARAMETERS,
+    answer: [200, 'A page.', ref('TokenPage')],
+    codes: ['invalid_request', 'insufficient_scope'],
+    handle(c) {
+      const query = queryOf(c, PARAMETERS);
+      const { subject, path, client: owner } = query;
+      const limit = limitOf(query.limit);
+      const after = cursorOf(query.cursor);
+      note(c, { action: 'token.listed', subject, path, owner });
+      const client = ownerOf(c, owner);
+      const wanted = { selection: { subject, covers: path }, limit, after };
+      return inTurn(c, 'list', async (place) => {
+        const { body, count } = await listInPieces(store, client, wanted, place);
+        note(c, { count });
+        return c.body(body, 200, { 'Content-Type': JSON_TYPE });
+      });
+    },
+  };
+}
+
+function limitOf(value: string | undefined): number {
+  if (value === undefined) return DEFAULT_PAGE;
+  const limit = /^\d{1,4}$/.test(value) ? Number(value) : 0;
+  if (limit >= 1 && limit <= MAX_PAGE) return limit;
+  throw new Refused('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}.`);
+}
+
+function cursorOf(value: string | undefined): Cursor | undefined {
+  if (value === undefined) return undefined;
+  const [, end, id = ''] = /^(\d{1,16})\.(.*)$/.exec(value) ?? [];
+  if (isTokenId(id)) return { end: Number(end), id };
+  throw new Refused('invalid_request', 'cursor must be the next_cursor of a response.');
+}
+
+/** Grants that the store reads in one piece. */
+const PIECE = 50;
+
+/**
+ * A page that has more bytes ends before its limit. A thousand tokens with short texts take a quarter of a megabyte,
+ * and with the longest ones ten.
+ */
+const MAX_PAGE_BYTES = 1024 * 1024;
+
+interface Wanted {
+  readonly selection: Selection;
+  readonly limit: number;
+  readonly after: Cursor | undefined;
+}
+
+/** A page as JSON, from several small pages of the store. Ended tokens count, too: an index may have many of them. */
+async function listInPieces(
+  store: Store,
+  client: string,
+  { selection, limit, after }: Wanted,
+  { alone }: Place,
+): Promise<{ readonly body: Uint8Array<ArrayBuffer>; readonly count: number }> {
+  const pieces: Buffer[] = [];
+  let [left, count, bytes, next] = [limit, 0, 0, after];
+  do {
+    const [most, after] = [Math.min(PIECE, left), next];
+    left -= most;
+    // Alone: the replies of a slow store for many lists would arrive together.
+    const page = await alone(() => store.list(client, selection, most, after));
+    next = page.next;
+    if (page.entries.length === 0) continue;
+    const tokens: PageAnswer['tokens'] = page.entries.map(([id, grant]) => stateOf(id, grant));
+    const text = JSON.stringify(tokens).slice(1, -1);
+    const piece = Buffer.from(count === 0 ? text : `,${text}`);
+    pieces.push(piece);
+    bytes += piece.length;
+    count += tokens.length;
+  } while (next !== undefined && left > 0 && bytes < MAX_PAGE_BYTES);
+  const end = next === undefined ? ']}' : `],"next_cursor":"${next.end}.${next.id}"}`;
+  const body = Buffer.concat([Buffer.from('{"tokens":['), ...pieces, Buffer.from(end)]);
+  return { body, count };
+}
+
+/** The client whose tokens a request selects: the client itself, unless it names another. */
+export function ownerOf(c: Context<ApiEnv>, owner: string | undefined): string {
+  const { id, admin } = c.var.client;
+  if (owner === undefined || owner === id || admin) return owner ?? id;
+  throw new Refused(
+    'insufficient_scope',
+    'Only a client with admin: true may name another client.',
+  );
+}
+
+/**
+ * The values of query parameters, each at most once. An unknown one may be a misspelt limit, and ignoring
+ * it would list or revoke too much.
+ */
+export function queryOf<N extends string>(
+  c: Context,
+  parameters: ReadonlyArray<{ readonly name: N }>,
+): { readonly [K in N]?: string } {
+  const names = parameters.map(({ name }) => name);
+  const values = Object.entries(c.req.queries());
+  const isKnown = ([name, [value, ...more]]: (typeof values)[number]) =>
+    names.some((known) => known === name) && value !== '' && more.length === 0;
+  if (values.every(isKnown)) return c.req.query() as { [K in N]?: string };
+  const detail = `The query can have ${names.join(', ')}, each at most once and with a value.`;
+  throw new Refused('invalid_request', detail);
+}

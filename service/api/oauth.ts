@@ -1,0 +1,84 @@
+import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
+import { grantFields, note } from './audit.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type ApiDependencies, formValue, readForm } from './http.ts';
+import { ref } from './openapi.ts';
+import type { IntrospectionAnswer } from './schema.ts';
+import { stateInTurn } from './tokens.ts';
+import type { Turns } from './turns.ts';
+
+const form = (fields: Readonly<Record<string, string>>) => ({
+  type: 'object',
+  properties: Object.fromEntries(
+    Object.entries(fields).map(([name, description]) => [name, { type: 'string', description }]),
+  ),
+  required: Object.keys(fields),
+});
+
+/** Adds the endpoints of OAuth 2.0: introspection (RFC 7662), and revocation (RFC 7009), whether or not the token exists. */
+export function addOAuth(
+  endpoint: Endpoint,
+  { lookUp, revoke, store }: ApiDependencies,
+  { inTurn }: Turns,
+): void {
+  endpoint('OAuth', '/introspect', {
+    post: {
+      id: 'introspectToken',
+      summary: 'Introspect a token',
+      description: 'RFC 7662. A token that has ended or belongs to another client is not active.',
+      form: form({ token: 'The token.' }),
+      answer: [200, 'Active or not.', ref('Introspection')],
+      async handle(c) {
+        const token = formValue(await readForm(c), 'token');
+        note(c, { action: 'token.introspected', token_id: opaqueId(token) });
+        const { id, grant } = isToken(token) ? await lookUp(token) : {};
+        note(c, { token_id: id, active: false });
+        // The gate denies every request with a token whose max_bytes were sent.
+        if (id === undefined || grant?.client !== c.var.client.id || grant.exhausted) {
+          return c.json<IntrospectionAnswer>({ active: false });
+        }
+        note(c, { active: true, ...grantFields(grant) });
+        const { subject, id: jti, ...state } = await stateInTurn(inTurn, c, store, [id, grant]);
+        const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
+        return c.json<IntrospectionAnswer>(active);
+      },
+    },
+  });
+  endpoint('OAuth', '/revoke', {
+    post: {
+      id: 'revoke',
+      summary: 'Revoke a token by its text',
+      description: "RFC 7009. To revoke another issuer's token, send its `iss` and `jti`.",
+      form: {
+        oneOf: [
+          form({ token: 'The token.' }),
+          form({ iss: "The token's issuer.", jti: "The token's JWT ID." }),
+        ],
+      },
+      answer: [200, 'Revoked, or not found.'],
+      codes: ['unsupported_token_type'],
+      async handle(c) {
+        const form = await readForm(c);
+        const { client } = c.var;
+        if (form.has('jti') && !form.has('token')) {
+          const [issuer, jti] = [formValue(form, 'iss'), formValue(form, 'jti')];
+          note(c, { action: 'token.revoked', by: 'jti', token_id: jwtId(issuer, jti) });
+          await revoke.jti(client, issuer, jti);
+        } else {
+          const token = formValue(form, 'token');
+          note(c, { action: 'token.revoked', by: 'token', token_id: opaqueId(token) });
+          const { id, revoked } = isToken(token) ? await revoke.token(client, token) : NOT_REVOKED;
+          note(c, { token_id: id, count: Number(revoked) });
+        }
+        return c.body(null, 200);
+      },
+    },
+  });
+}
+
+const NOT_REVOKED = { id: undefined, revoked: false };
+
+/** Undefined for a JWT: its ID is known only after its verification. */
+function opaqueId(token: string): string | undefined {
+  return isOpaque(token) ? tokenId(token) : undefined;
+}
