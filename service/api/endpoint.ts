@@ -56,7 +56,7 @@ function checksOf({ json, form, maxBytes = MAX_BODY_BYTES, advice }: Operation) 
   return [limitBody(maxBytes, advice), requireType(json ? JSON_TYPE : FORM_TYPE)];
 }
 
-export type Endpoint = ReturnType<typeof createEndpoints>;
+export type AddEndpoint = ReturnType<typeof createEndpoints>;
 
 const content = (type: string, schema: object) => ({ content: { [type]: { schema } } });
 

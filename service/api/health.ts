@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { StoreUnavailable } from '../token/store.ts';
-import { createEndpoints, type Endpoint } from './endpoint.ts';
+import { type AddEndpoint, createEndpoints } from './endpoint.ts';
 import { type ApiDependencies, type ApiEnv, problem, problemOf } from './http.ts';
 import { ref } from './openapi.ts';
 
@@ -30,7 +30,10 @@ export function createListener({ log }: Pick<HealthDependencies, 'log'>): Hono<A
 }
 
 /** `/livez`, `/readyz` and, if there are metrics, `/metrics`. */
-export function addHealth(endpoint: Endpoint, { store, log, metrics }: HealthDependencies): void {
+export function addHealth(
+  endpoint: AddEndpoint,
+  { store, log, metrics }: HealthDependencies,
+): void {
   endpoint('Service', '/livez', {
     get: {
       id: 'isAlive',

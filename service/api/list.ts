@@ -45,7 +45,7 @@ const PARAMETERS = [
 ];
 
 /** A page of a client's live grants, ordered by their end. */
-export function listTokens({ store }: ApiDependencies, { inTurn }: Turns): Operation {
+export function listOperation({ store }: ApiDependencies, { inTurn }: Turns): Operation {
   return {
     id: 'listTokens',
     summary: 'List tokens',
@@ -55,7 +55,7 @@ export function listTokens({ store }: ApiDependencies, { inTurn }: Turns): Opera
     answer: [200, 'A page.', ref('TokenPage')],
     codes: ['invalid_request', 'insufficient_scope'],
     handle(c) {
-      const query = queryOf(c, PARAMETERS);
+      const query = queryValues(c, PARAMETERS);
       const { subject, path, client: owner } = query;
       const limit = limitOf(query.limit);
       const after = cursorOf(query.cursor);
@@ -142,7 +142,7 @@ export function ownerOf(c: Context<ApiEnv>, owner: string | undefined): string {
  * The values of query parameters, each at most once. An unknown one may be a misspelt limit, and ignoring
  * it would list or revoke too much.
  */
-export function queryOf<N extends string>(
+export function queryValues<N extends string>(
   c: Context,
   parameters: ReadonlyArray<{ readonly name: N }>,
 ): { readonly [K in N]?: string } {

@@ -1,6 +1,6 @@
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { AddEndpoint } from './endpoint.ts';
 import { type ApiDependencies, formValue, readForm } from './http.ts';
 import { ref } from './openapi.ts';
 import type { IntrospectionAnswer } from './schema.ts';
@@ -17,7 +17,7 @@ const form = (fields: Readonly<Record<string, string>>) => ({
 
 /** Adds the endpoints of OAuth 2.0: introspection (RFC 7662), and revocation (RFC 7009), whether or not the token exists. */
 export function addOAuth(
-  endpoint: Endpoint,
+  endpoint: AddEndpoint,
   { lookUp, revoke, store }: ApiDependencies,
   { inTurn }: Turns,
 ): void {

@@ -4,20 +4,20 @@ import { Refused } from '../token/refused.ts';
 import type { Entry, Store } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { AddEndpoint } from './endpoint.ts';
 import { type ApiDependencies, type ApiEnv, readJson } from './http.ts';
 import { issueBatch, issueOne } from './issue.ts';
-import { listTokens, ownerOf, queryOf, SELECTED } from './list.ts';
+import { listOperation, ownerOf, queryValues, SELECTED } from './list.ts';
 import { ref } from './openapi.ts';
 import { prolongRequest, type State, wholeStateOf } from './schema.ts';
 import type { InTurn, Turns } from './turns.ts';
 
 /** Adds the endpoints that list, show, prolong and revoke tokens, and the one that issues one. */
-export function addTokens(endpoint: Endpoint, deps: ApiDependencies, turns: Turns): void {
+export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: Turns): void {
   const { prolong, revoke, store } = deps;
   const { inTurn } = turns;
   endpoint('Tokens', '/tokens', {
-    get: listTokens(deps, turns),
+    get: listOperation(deps, turns),
     post: issueOne(deps),
     // Ends all grants of a client, or those of one of its subjects.
     delete: {
@@ -29,7 +29,7 @@ export function addTokens(endpoint: Endpoint, deps: ApiDependencies, turns: Turn
       answer: [200, 'Number of revoked tokens.', ref('Revoked')],
       codes: ['invalid_request', 'insufficient_scope'],
       handle(c) {
-        const { subject, client: owner } = queryOf(c, SELECTED);
+        const { subject, client: owner } = queryValues(c, SELECTED);
         if (subject === undefined && owner === undefined) {
           throw new Refused('invalid_request', 'The query must have a subject, a client, or both.');
         }
