@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { createSigned } from '../jwt/signed-site.ts';
+import { createSigned } from '../jwt/signed.ts';
 import { apiListener, KEY, listening } from '../support/postern.ts';
 import { type Asking, createAsked, keptLog, OTHER_KEY } from './ask-api.ts';
 import { brokenStore } from './broken-store.ts';

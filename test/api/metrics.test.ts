@@ -5,7 +5,7 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import { newToken } from '../../service/token/token.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
 import { startGate } from '../gate/ask-gate.ts';
-import { createSigned } from '../jwt/signed-site.ts';
+import { createSigned } from '../jwt/signed.ts';
 import { legalPath } from '../site/arbitrary.ts';
 import { apiKey, createPostern, type IssuedToken, issueToken, KEY } from '../support/postern.ts';
 import { samplesOf } from '../support/samples.ts';

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import * as answers from '../../service/api/schema.ts';
 import { startGate } from '../gate/ask-gate.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { createSigned } from '../jwt/signed-site.ts';
+import { createSigned } from '../jwt/signed.ts';
 import { createPostern, issueToken, KEY } from '../support/postern.ts';
 import { createAsked } from './ask-api.ts';
 

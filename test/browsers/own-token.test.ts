@@ -2,7 +2,7 @@ import { importJWK, SignJWT } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { createClientOf } from '../../service/jwt/clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
-import { newJwk, publicHalf } from '../jwt/keys.ts';
+import { newJwk, publicHalf } from '../jwt/issuers.ts';
 import { apiListener, createPostern, listening } from '../support/postern.ts';
 import { startSite } from '../support/site.ts';
 import { cases, openBrowser } from './browser.ts';

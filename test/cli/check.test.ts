@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
-import { jwksText, newJwk } from '../jwt/keys.ts';
+import { jwksText, newJwk } from '../jwt/issuers.ts';
 import { CONFIG, configFile, type FileConfig, startReloadable } from '../support/reloading.ts';
 import { SECRETS, type Secret } from '../support/secrets.ts';
 import { postern } from './postern.ts';

@@ -1,9 +1,8 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { sign } from '../../client/sign.ts';
-import { foreigner, from } from '../jwt/foreigner.ts';
-import { newJwk } from '../jwt/keys.ts';
-import { signedGate } from '../jwt/signed-gate.ts';
+import { foreigner, from, newJwk } from '../jwt/issuers.ts';
+import { signedGate } from '../jwt/signed.ts';
 
 const PATH = '/download/reports/a b.pdf';
 

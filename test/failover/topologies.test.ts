@@ -7,6 +7,8 @@ import { startRedis } from '../harness/redis.ts';
 import { startRedisCluster } from '../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { startService } from '../harness/service.ts';
+import { storeContract } from '../store/contract.ts';
+import { engines, openedOn } from '../store/open-redis.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const PASSWORD = 'data-pa55word';
@@ -143,3 +145,20 @@ test('docs/instances.md: a token of one instance opens at the other one, until i
   const [first, second] = [await started(env), await started(env)];
   await issuesAndRevokes({ ...first, gatePort: second.gatePort });
 });
+
+const concurrent = { concurrent: true };
+
+for (const [engine, name] of engines()) {
+  // One of them with a confirmation by replicas, which must not change any answer.
+  const replicas = engine === 'valkey' ? 1 : 0;
+  storeContract(
+    `${name} with Sentinel and ${replicas} replicas to confirm`,
+    () => openedOn(() => startRedisSentinel({ engine }), { replicas }),
+    concurrent,
+  );
+  storeContract(
+    `${name} Cluster and ${replicas} replicas to confirm`,
+    () => openedOn(() => startRedisCluster({ engine }), { replicas }),
+    concurrent,
+  );
+}

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
 import { createAsked, keptLog } from '../api/ask-api.ts';
-import { signedGate } from '../jwt/signed-gate.ts';
+import { signedGate } from '../jwt/signed.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 

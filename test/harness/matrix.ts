@@ -27,7 +27,7 @@ interface Row {
 /** Without servers; then start, signals, sockets, each store, nginx, and the installation as a container. */
 const ON_NODE = [
   '--project unit',
-  '--project servers --project install test/main test/listen test/signals test/log-output test/cli/serve ' +
+  '--project servers --project install test/process/ test/cli/serve ' +
     'test/store/redis/contract test/store/redis/tls test/nginx/smoke test/docs/docker',
 ];
 const ON_NGINX = ['--project servers test/nginx/ test/clients/ test/cli/ test/doctor/'];

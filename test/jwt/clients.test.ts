@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TrustedIssuer } from '../../service/token/client.ts';
-import { bearer, files, login, START } from './login.ts';
-import { createSigned } from './signed-site.ts';
+import { keptLog } from '../api/ask-api.ts';
+import { bearer, endpoint, files, login, START } from './issuers.ts';
+import { createSigned } from './signed.ts';
 
 const opened = (more: Partial<TrustedIssuer> = {}) =>
   createSigned({ issuers: [{ ...login, ...more }], files });
@@ -152,4 +153,34 @@ test('client JWT: the reason of a rejection is logged with the issuer, and not s
   // Neither an API key nor a JWT of an unknown issuer.
   for (const key of ['x', await bearer({ iss: 'https://nobody.example' })]) await refused(key);
   expect(rejections).toHaveLength(4);
+});
+
+test('client JWT: a download token of any length is not accepted', async () => {
+  const { ask } = await createSigned({ issuers: [login], files });
+  const json = { path: '/download/users/ann/a' };
+  for (const pad of ['', 'x'.repeat(4000)]) {
+    const key = await bearer({ pad }, { typ: 'postern+jwt' });
+    expect((await ask('POST /tokens', { key, json })).status).toBe(401);
+  }
+});
+
+test('client JWT: unavailable keys are not reported as a store error', async () => {
+  const jwks = await endpoint((response) => response.writeHead(500).end());
+  const { log, parsed } = keptLog('error');
+  const issuers = [{ ...login, keys: { uri: jwks.uri } }];
+  const { ask } = await createSigned({ issuers, log });
+  const json = { path: '/download/users/ann/a' };
+  const { status, text } = await ask('POST /tokens', { key: await bearer(), json });
+  expect(status).toBe(503);
+  expect(`${text} ${JSON.stringify(parsed())}`).not.toMatch(/store/);
+});
+
+test('client JWT: a user with a long name can get JWTs', async () => {
+  const { ask } = await createSigned({ issuers: [login], files });
+  const sub = '漢'.repeat(255);
+  const json = { path: `/download/users/${sub}/a`, format: 'jwt' };
+  const { status, body } = await ask('POST /tokens', { key: await bearer({ sub }), json });
+  expect(status === 201 ? body.access_token.length <= 4000 : body.code).toSatisfy(
+    (told: unknown) => told === true || told === 'invalid_request',
+  );
 });

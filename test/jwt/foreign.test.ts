@@ -3,10 +3,8 @@ import { KeyFilesError } from '../../service/jwt/open.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import { jwtId } from '../../service/token/token.ts';
 import { OTHER_KEY } from '../api/ask-api.ts';
-import { endpoint } from './endpoint.ts';
-import { foreigner, from, START, uri } from './foreigner.ts';
-import { newJwk, publicHalf } from './keys.ts';
-import { signedGate } from './signed-gate.ts';
+import { endpoint, foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
+import { signedGate } from './signed.ts';
 
 test.each(['EdDSA', 'ES256', 'RS256'])(
   'external JWT: a token signed with %s is accepted',

@@ -2,9 +2,8 @@ import { createPrivateKey, createPublicKey, sign as signBytes } from 'node:crypt
 import type { JWK } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newToken } from '../../service/token/token.ts';
-import { compact, hs256, partsOf } from './forge.ts';
-import { newJwk } from './keys.ts';
-import { signedGate } from './signed-gate.ts';
+import { compact, hs256, newJwk, partsOf } from './issuers.ts';
+import { signedGate } from './signed.ts';
 
 const { issue, codeOf, files, ask, jwt } = await signedGate(
   { algorithms: ['EdDSA', 'ES256', 'HS256'] },

@@ -1,7 +1,11 @@
-import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { signedGate } from './signed-gate.ts';
-import { createSigned } from './signed-site.ts';
+import { createOwnKeys } from '../../service/jwt/keys.ts';
+import { openJwt } from '../../service/jwt/open.ts';
+import { createMounts } from '../../service/site/mount.ts';
+import { mount } from '../support/postern.ts';
+import { foreigner, jwksText, newJwk, uri } from './issuers.ts';
+import { createSigned, signedGate } from './signed.ts';
 
 test.each(['EdDSA', 'ES256', 'HS256'])(
   'a JWT by %s carries its grant, and opens it',
@@ -160,4 +164,93 @@ describe('own JWT: without a record in the store', () => {
       expect([status, errors?.map(({ pointer }) => pointer)]).toEqual(expected);
     },
   );
+});
+
+const mounts = [mount('/download/', '/protected/')];
+
+test('issue: a JWT above the maximum length is not issued', async () => {
+  const { ask, codeOf } = await signedGate();
+  const [path, target] = ['/download/', '/protected/'].map((folder) => folder + 'a'.repeat(2000));
+  const reply = await ask('POST /tokens', { json: { format: 'jwt', path, target } });
+  const code = reply.status === 201 ? await codeOf(reply.body.url) : reply.body.code;
+  expect(code).toMatch(/^(allow|invalid_request)$/);
+});
+
+describe('JWT keys: invalid', () => {
+  test.each(['EdDSA', 'ES256'])('%s halves of different keys are rejected', async (alg) => {
+    const [a, b] = [await newJwk(alg, 'a'), await newJwk(alg, 'b')];
+    const { x, y } = b;
+    const mixed = JSON.stringify({ keys: [{ ...a, x, ...(y !== undefined && { y }) }] });
+    await expect(createOwnKeys(mixed)).rejects.toThrow('cannot be read');
+  });
+
+  test('a key for encryption cannot sign', async () => {
+    const text = JSON.stringify({ keys: [{ ...(await newJwk('ES256', 'a')), use: 'enc' }] });
+    await expect(createOwnKeys(text)).rejects.toThrow();
+  });
+});
+
+test('JWT keys: an error does not show keys that are set instead of their path', async () => {
+  const text = await jwksText('EdDSA');
+  const { d = '' } = JSON.parse(text).keys[0] as JWK;
+  const base64 = Buffer.from(text).toString('base64');
+  const { loadConfig } = await import('../../service/config/config.ts');
+  const env = {
+    POSTERN_MOUNTS: '/download/=/protected/',
+    POSTERN_API_KEYS: 'web:at-least-16-characters',
+    POSTERN_JWT_KEYS: base64,
+  };
+  const readFile = () => {
+    throw new Error(`ENOENT: no such file or directory, open '${base64}'`);
+  };
+  let told = '';
+  try {
+    const config = loadConfig(env, readFile, { onTerminal: false });
+    await openJwt(config, {
+      mounts: createMounts(mounts),
+      readFile,
+      now: Date.now,
+      onFailure() {},
+    });
+  } catch (error) {
+    told = (error as Error).message;
+  }
+  expect(told).not.toBe('');
+  expect(told).not.toContain(base64.slice(0, 40));
+  expect(told).not.toContain(d);
+});
+
+test('JWT: confirm is a claim, and the PIN is in neither the token nor the API', async () => {
+  const { issue, ask } = await createSigned();
+  const { access_token: token, id } = await issue({
+    path: '/download/a',
+    confirm: true,
+    pin: '4711',
+    filename: 'x.pdf',
+  });
+  expect(decodeJwt(token)).toMatchObject({ confirm: true, resume_for: 0 });
+  const shown = await ask(`GET /tokens/${id}`);
+  expect(shown.body).toMatchObject({ confirm: true, requesters: [] });
+  const introspected = await ask('POST /introspect', { form: { token } });
+  expect(introspected.body).toMatchObject({ active: true, confirm: true });
+  const all = JSON.stringify([decodeJwt(token), shown.body, introspected.body]);
+  expect(all).not.toMatch(/pin|4711/i);
+});
+
+test('external JWT: confirm counts its requesters, and a claim pin is rejected', async () => {
+  const app = await foreigner('app');
+  const gate = await signedGate({ issuers: [app.issuer], files: app.file });
+  const { codeOf } = gate;
+  const token = await app.sign({ confirm: true, max_uses: 1, resume_for: 60 });
+  const confirm = async (address: string) => {
+    const { headers } = await gate.confirm(uri(token), { 'X-Real-IP': address });
+    return headers['postern-reason'];
+  };
+  const from = { 'X-Real-IP': '192.0.2.1' };
+  expect(await codeOf(uri(token), from)).toBe('confirmation_required');
+  expect(await confirm('192.0.2.1')).toBe('confirmed');
+  expect(await codeOf(uri(token), from)).toBe('allow');
+  expect(await confirm('192.0.2.2')).toBe('invalid_token');
+  const pinned = await app.sign({ confirm: true, pin: '4711' });
+  expect(await codeOf(uri(pinned), from)).toBe('invalid_token');
 });

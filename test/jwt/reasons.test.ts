@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { keptLog } from '../api/ask-api.ts';
-import { foreigner, START, uri } from './foreigner.ts';
-import { compact } from './forge.ts';
-import { newJwk } from './keys.ts';
-import { signedGate } from './signed-gate.ts';
+import { compact, foreigner, newJwk, START, uri } from './issuers.ts';
+import { signedGate } from './signed.ts';
 
 // The reason why a JWT is rejected is in the log, and not in the response.
 

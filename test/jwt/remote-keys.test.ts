@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { keptLog } from '../api/ask-api.ts';
-import { endpoint } from './endpoint.ts';
-import { foreigner, from, START, uri } from './foreigner.ts';
-import { newJwk, publicHalf } from './keys.ts';
-import { signedGate } from './signed-gate.ts';
+import { endpoint, foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
+import { signedGate } from './signed.ts';
 
 describe('jwks_uri: an endpoint that answers 200 without keys', () => {
   test.each<[string, Parameters<typeof endpoint>[0]]>([

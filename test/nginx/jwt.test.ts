@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSigned } from '../jwt/signed-site.ts';
+import { createSigned } from '../jwt/signed.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { modes, type Site, startSite } from '../support/site.ts';
 

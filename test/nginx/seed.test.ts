@@ -6,7 +6,7 @@ import { createClientOf } from '../../service/jwt/clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { newJwk, publicHalf } from '../jwt/keys.ts';
+import { newJwk, publicHalf } from '../jwt/issuers.ts';
 import {
   apiListener,
   createPostern,

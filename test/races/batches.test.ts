@@ -7,7 +7,7 @@ import { temporaryFolder } from '../harness/paths.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
-import { jwksText } from '../jwt/keys.ts';
+import { jwksText } from '../jwt/issuers.ts';
 import { KEY } from '../support/postern.ts';
 
 const CLIENTS = 32;

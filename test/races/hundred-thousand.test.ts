@@ -3,7 +3,7 @@ import { type Redis, startRedis } from '../harness/redis.ts';
 import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { keysOf, tell } from '../store/open-redis.ts';
-import { startMonitor } from './monitor.ts';
+import { startMonitor } from './racers.ts';
 import { askApi, startInstance } from './site.ts';
 
 const COUNT = 100_000;

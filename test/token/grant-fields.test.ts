@@ -50,7 +50,7 @@ test('a field that is declared once is stored in the record', async () => {
 });
 
 test('a field that is declared once is a claim of a JWT', async () => {
-  const { createSigned } = await import('../jwt/signed-site.ts');
+  const { createSigned } = await import('../jwt/signed.ts');
   const { ask } = await createSigned();
   const json = { path: '/download/a', label: 'report', format: 'jwt', revocable: false };
   const issued = await ask('POST /tokens', { json });

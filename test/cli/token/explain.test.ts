@@ -4,8 +4,8 @@ import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { jwtId, newToken } from '../../../service/token/token.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
-import { foreigner } from '../../jwt/foreigner.ts';
-import { createSigned } from '../../jwt/signed-site.ts';
+import { foreigner } from '../../jwt/issuers.ts';
+import { createSigned } from '../../jwt/signed.ts';
 import {
   type IssuedToken,
   issueToken,

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { check, type Verdict } from './checker.ts';
-import type { Issue, Open, Operation, Revoke } from './history.ts';
+import {
+  check,
+  type Issue,
+  type Open,
+  type Operation,
+  type Revoke,
+  type Verdict,
+} from './checker.ts';
 
 type At = readonly [start: number, end: number];
 const times = ([start, end]: At) => ({ start, end });

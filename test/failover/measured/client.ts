@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 import { KEY } from '../../support/postern.ts';
-import type { Issue, Open, Operation, Revoke } from './history.ts';
+import type { Issue, Open, Operation, Revoke } from './checker.ts';
 import type { Site } from './site.ts';
 
 /** nginx and Postern answer earlier: a response that takes longer is as good as none. */

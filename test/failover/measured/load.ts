@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '../../harness/wait.ts';
+import type { Operation, Revoke } from './checker.ts';
 import type { Client, Issued } from './client.ts';
-import type { Operation, Revoke } from './history.ts';
 import { FILES } from './site.ts';
 
 /** How many live, revoked and redeemed tokens are asked for again and again. */

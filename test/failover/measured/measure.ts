@@ -7,15 +7,12 @@ import { temporaryFolder } from '../../harness/paths.ts';
 import type { Engine } from '../../harness/redis.ts';
 import { tryRun } from '../../harness/run.ts';
 import { findTool } from '../../harness/tools.ts';
-import { check } from './checker.ts';
+import { check, writeHistory } from './checker.ts';
 import { type Client, createClient } from './client.ts';
-import { problems } from './expected.ts';
-import { writeHistory } from './history.ts';
 import { startLoad } from './load.ts';
-import { isConfirmed, isLookUp, longestOutage } from './outage.ts';
 import type { Scenario, Topology } from './scenario.ts';
 import { type Site, startSite } from './site.ts';
-import type { Row } from './table.ts';
+import { isConfirmed, isLookUp, longestOutage, problems, type Row } from './table.ts';
 
 const setting = (name: string, usual: number) => Number(process.env[name] ?? usual);
 

@@ -1,5 +1,87 @@
-import { isAnyone, isServer } from './link.ts';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { endTogether } from '../../store/proxies.ts';
 import type { Load } from './load.ts';
+
+/** What is kept of what a client sends first, to recognize it. */
+const HEAD_BYTES = 1024;
+
+/** The only way to a server: it can be cut for some clients, whose packets then get lost. */
+export interface Link {
+  readonly port: number;
+  leadTo(port: number): void;
+  /** `isLost` gets the first bytes that a client sent on its connection. */
+  cut(isLost: (head: Buffer) => boolean): void;
+  heal(): void;
+  close(): void;
+}
+
+interface Pair {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  head: Buffer;
+  isCut: boolean;
+}
+
+export async function startLink(): Promise<Link> {
+  let to = 0;
+  let isLost = (_head: Buffer) => false;
+  const pairs = new Set<Pair>();
+
+  function cutIfLost(pair: Pair): void {
+    if (pair.isCut || !isLost(pair.head)) return;
+    pair.isCut = true;
+    pair.client.pause();
+    pair.upstream.pause();
+  }
+
+  const server = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1');
+    const pair: Pair = { client, upstream, head: Buffer.alloc(0), isCut: false };
+    pairs.add(pair);
+    client.on('close', () => pairs.delete(pair));
+    client.on('data', (data) => {
+      if (pair.head.length < HEAD_BYTES) pair.head = Buffer.concat([pair.head, data]);
+      cutIfLost(pair);
+      if (!pair.isCut) upstream.write(data);
+    });
+    upstream.on('data', (data) => {
+      if (!pair.isCut) client.write(data);
+    });
+    endTogether(client, upstream);
+    cutIfLost(pair);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    leadTo(port) {
+      to = port;
+    },
+    cut(isLostNow) {
+      isLost = isLostNow;
+      for (const pair of pairs) cutIfLost(pair);
+    },
+    heal() {
+      isLost = () => false;
+      for (const { client, isCut } of pairs) if (isCut) client.destroy();
+    },
+    close() {
+      server.close();
+      for (const { client } of pairs) client.destroy();
+    },
+  };
+}
+
+export const isAnyone = () => true;
+
+/** A replica, or a sentinel. */
+export function isServer(head: Buffer): boolean {
+  return /REPLCONF|sentinel-/i.test(head.toString('latin1'));
+}
+
+/** A node of a cluster: each packet of the bus has its sender, from byte 40 on. */
+export function isNode(id: string): (head: Buffer) => boolean {
+  return (head) => head.toString('latin1', 40, 80) === id;
+}
 
 /** A failure of the servers, under load. */
 export interface Scenario {

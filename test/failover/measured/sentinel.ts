@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, Redis } from '../../harness/redis.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
-import { type Link, startLink } from './link.ts';
 import type { Load } from './load.ts';
-import { isConfirmed, isLookUp } from './outage.ts';
-import { partitions, type Scenario, type Topology } from './scenario.ts';
+import { type Link, partitions, type Scenario, startLink, type Topology } from './scenario.ts';
 import {
   follows,
   isMaster,
@@ -15,6 +13,7 @@ import {
   until,
   versionOf,
 } from './servers.ts';
+import { isConfirmed, isLookUp } from './table.ts';
 
 /** Sentinels start no failover earlier after the last one: twice `failover-timeout`. */
 const PAUSE_MS = 10_500;

@@ -1,3 +1,6 @@
+import type { Operation } from './checker.ts';
+import type { Scenario } from './scenario.ts';
+
 /** What one scenario gave. */
 export interface Row {
   readonly topology: string;
@@ -74,4 +77,54 @@ export function replaceTables(page: string, text: string): string {
   if (before === undefined || after === undefined)
     throw new Error(`no ${BEGIN.trim()} … ${END.trim()}`);
   return `${before}${BEGIN}\n${text}\n${END}${after}`;
+}
+
+/** Failures with less than this between them are one outage. */
+const GAP_MS = 1000;
+
+/** A revocation, or a request with a single-use token. Where replicas confirm, they confirm these. */
+export function isConfirmed(operation: Operation): boolean {
+  return operation.op === 'revoke' || (operation.op === 'open' && operation.single);
+}
+
+/** A request with another token. */
+export function isLookUp(operation: Operation): boolean {
+  return operation.op === 'open' && !operation.single;
+}
+
+/** The longest time, in milliseconds, in which requests got no answer again and again. */
+export function longestOutage(history: readonly Operation[]): number {
+  const failed = history.filter(({ outcome }) => outcome === 'unknown');
+  failed.sort((a, b) => a.start - b.start);
+  let longest = 0;
+  let began = Number.NEGATIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  for (const { start, end } of failed) {
+    if (start > last + GAP_MS) began = start;
+    last = Math.max(last, end);
+    longest = Math.max(longest, last - began);
+  }
+  return longest;
+}
+
+/** Only against a hang: how long an outage takes on a busy machine is not asserted. */
+const MAX_OUTAGE_MS = 60_000;
+const MAX_GROWTH = 100 * 2 ** 20;
+
+/** What in a row must not be, and is. */
+export function problems(row: Row, { loses, isForGood }: Scenario): string[] {
+  const lost = row.lostRevocations + row.lostRedemptions;
+  const mayLose = row.replicas === 0 && loses !== undefined;
+  const [before, after] = row.memory;
+  const rules: ReadonlyArray<readonly [isBroken: boolean, problem: string]> = [
+    [row.forged > 0, `${row.forged} tokens opened that nobody had issued, or another file`],
+    [lost > 0 && !mayLose, `${lost} acknowledged revocations or redemptions are lost`],
+    [row.wronglyOpened > 0 && !mayLose, `${row.wronglyOpened} requests were wrongly opened`],
+    // The servers have lost some: a checker that finds none does not work.
+    [lost === 0 && mayLose && loses === 'surely', 'the checker did not find what was lost'],
+    [row.other > 0, `${row.other} responses had an unexpected status`],
+    [!isForGood && row.lookUpOutage > MAX_OUTAGE_MS, `an outage of ${row.lookUpOutage} ms`],
+    [after - before > MAX_GROWTH, `the memory grew from ${before} to ${after} bytes`],
+  ];
+  return rules.flatMap(([isBroken, problem]) => (isBroken ? [problem] : []));
 }

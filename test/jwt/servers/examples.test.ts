@@ -9,7 +9,7 @@ import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { launch } from '../../harness/process.ts';
 import { type ServiceProcess, startService } from '../../harness/service.ts';
 import { needTool } from '../../support/need-tool.ts';
-import { newJwk, publicHalf } from '../keys.ts';
+import { newJwk, publicHalf } from '../issuers.ts';
 
 // Runs the programs of docs/jwt-examples.md against a Postern with the configuration of docs/jwt.md.
 

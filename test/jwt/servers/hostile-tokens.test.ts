@@ -5,11 +5,8 @@ import { createMemoryStore } from '../../../service/store/memory.ts';
 import { jwtId } from '../../../service/token/token.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { openRedis } from '../../store/open-redis.ts';
-import { endpoint } from '../endpoint.ts';
-import { foreigner, from, START, uri } from '../foreigner.ts';
-import { compact } from '../forge.ts';
-import { newJwk, publicHalf } from '../keys.ts';
-import { signedGate } from '../signed-gate.ts';
+import { compact, endpoint, foreigner, from, newJwk, publicHalf, START, uri } from '../issuers.ts';
+import { signedGate } from '../signed.ts';
 
 /** Another issuer whose tokens can have any text as payload. */
 async function raw(more: object = {}) {

@@ -1,7 +1,8 @@
+import { decodeProtectedHeader } from 'jose';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../harness/wait.ts';
 import { tell } from '../../store/open-redis.ts';
-import { startTwo } from '../instances.ts';
+import { type Instance, startTwo } from '../instances.ts';
 
 test('JWT with several instances: a revoked token is denied immediately on every instance', async () => {
   const { one, other, each } = await startTwo();
@@ -72,4 +73,119 @@ test('JWT with several instances: without Redis, only tokens without a record ar
     await waitFor(back, { what: 'Redis to be reached again' });
     expect(await at.statusesOf(...tokens)).toEqual([401, 401, 401, 204]);
   }
+});
+
+/** A token that is stored, and one that is not. */
+async function issueBoth(at: Instance): Promise<string[]> {
+  const issued = await Promise.all([at.issue(), at.issue({ revocable: false })]);
+  return issued.map(({ access_token: token }) => token);
+}
+
+const kidOf = (token: string) => decodeProtectedHeader(token).kid;
+
+async function reload(instances: readonly Instance[]): Promise<void> {
+  const told = await Promise.all(instances.map((at) => at.reload()));
+  expect(told.map(({ level }) => level)).toEqual(['info', 'info']);
+}
+
+/**
+ * Asks both for all of these tokens again and again, and for new ones as they are issued: at their
+ * own issuer, or at the other one. Until `end`, which returns the number of answers by status.
+ */
+function startLoad(
+  instances: readonly [Instance, Instance],
+  tokens: string[],
+  newOnesAt: 'own' | 'other',
+) {
+  const answers = new Map<number, number>();
+  let going = true;
+  async function ask(at: Instance, token: string): Promise<void> {
+    const status = await at.statusOf(token);
+    answers.set(status, (answers.get(status) ?? 0) + 1);
+  }
+  async function repeat(at: Instance): Promise<void> {
+    for (let i = 0; going; i += 1) await ask(at, tokens[i % tokens.length] as string);
+  }
+  async function renew(at: Instance, opensAt: Instance): Promise<void> {
+    while (going) for (const token of await issueBoth(at)) await ask(opensAt, token);
+  }
+  const [one, other] = instances;
+  const turned = newOnesAt === 'own' ? [one, other] : [other, one];
+  const work = Promise.all([
+    ...instances.flatMap((at) => [repeat(at), repeat(at)]),
+    ...instances.map((at, i) => renew(at, turned[i] as Instance)),
+  ]);
+  const count = () => [...answers.values()].reduce((sum, each) => sum + each, 0);
+  return {
+    /** Waits for this many more answers. */
+    async answered(more: number): Promise<void> {
+      const before = count();
+      await expect.poll(() => count() - before).toBeGreaterThan(more);
+    },
+    async end(): Promise<Record<string, number>> {
+      going = false;
+      await work;
+      return Object.fromEntries(answers);
+    },
+  };
+}
+
+test('key rotation: no wrong decision under load, and tokens of a removed key end', async () => {
+  const { file, one, each } = await startTwo();
+  const old = (await Promise.all(each.map(issueBoth))).flat();
+  const tokens = [...old];
+  const load = startLoad(each, tokens, 'own');
+  await load.answered(100);
+  await file.generate('--rotate');
+  await load.answered(100);
+  await reload(each);
+  const fresh = (await Promise.all(each.map(issueBoth))).flat();
+  tokens.push(...fresh);
+  await load.answered(500);
+  expect(await load.end()).toEqual({ 204: expect.any(Number) });
+
+  const [next, before] = await file.keys();
+  expect(new Set(old.map(kidOf))).toEqual(new Set([before?.kid]));
+  expect(new Set(fresh.map(kidOf))).toEqual(new Set([next?.kid]));
+
+  // All of them have just been verified, and are remembered.
+  await file.write([next ?? {}]);
+  await reload(each);
+  for (const at of each) {
+    expect(await at.statusesOf(...old)).toEqual(old.map(() => 401));
+    expect(await at.statusesOf(...fresh)).toEqual(fresh.map(() => 204));
+  }
+  const { body } = await one.ask('GET /.well-known/jwks.json');
+  expect(body.keys.map(({ kid }: { kid: string }) => kid)).toEqual([next?.kid]);
+});
+
+test('key rotation: a new key that is first added as the second key is known on every instance', async () => {
+  const { file, each } = await startTwo();
+  const tokens = (await Promise.all(each.map(issueBoth))).flat();
+  const load = startLoad(each, tokens, 'other');
+  await file.generate('--rotate');
+  const [next = {}, before = {}] = await file.keys();
+  for (const keys of [
+    [before, next],
+    [next, before],
+  ]) {
+    await file.write(keys);
+    await reload(each);
+    await load.answered(300);
+  }
+  expect(await load.end()).toEqual({ 204: expect.any(Number) });
+});
+
+test('key rotation: no token of a removed key is allowed after the reload', async () => {
+  const { file, each } = await startTwo();
+  const old = (await Promise.all(each.map(issueBoth))).flat();
+  const load = startLoad(each, old, 'own');
+  await load.answered(200);
+  await file.generate('--rotate');
+  await file.write((await file.keys()).slice(0, 1));
+  await reload(each);
+  // Those in flight when the keys were replaced have been answered by then.
+  await load.answered(100);
+  for (const at of each) expect(await at.statusesOf(...old)).toEqual(old.map(() => 401));
+  await load.end();
 });

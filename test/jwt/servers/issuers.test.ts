@@ -4,9 +4,8 @@ import { importJWK, type JWK, SignJWT } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { endpoint } from '../endpoint.ts';
 import { startInstance } from '../instances.ts';
-import { newJwk, publicHalf } from '../keys.ts';
+import { endpoint, newJwk, publicHalf } from '../issuers.ts';
 
 const FILES = 'https://files.example';
 

@@ -3,7 +3,7 @@ import { createRemoteJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from '
 import { describe, expect, test } from 'vitest';
 import { ExitedEarly } from '../../harness/process.ts';
 import { type KeyFile, keyFile, startInstance } from '../instances.ts';
-import { newJwk, publicHalf } from '../keys.ts';
+import { newJwk, publicHalf } from '../issuers.ts';
 
 const LIVES = { revocable: false };
 

@@ -7,8 +7,7 @@ import { startGate } from '../../gate/ask-gate.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { mount } from '../../support/postern.ts';
 import { startSite } from '../../support/site.ts';
-import { signedGate } from '../signed-gate.ts';
-import { createSigned } from '../signed-site.ts';
+import { createSigned, signedGate } from '../signed.ts';
 
 test('log: a path of many beginnings of JWTs costs little CPU time', async () => {
   const { log } = keptLog();

@@ -11,7 +11,7 @@ import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { type S3, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { jwksText } from '../../jwt/keys.ts';
+import { jwksText } from '../../jwt/issuers.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { KEY } from '../../support/postern.ts';
 import { type BuiltSite, startBuiltSite } from './built-site.ts';

@@ -1,12 +1,15 @@
+import { Registry } from 'prom-client';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createMetrics } from '../../service/metrics/metrics.ts';
+import { createInstruments } from '../../service/metrics/instruments.ts';
+import { createMetrics, sharedText } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { type Store, Unconfirmed } from '../../service/token/store.ts';
 import { brokenStore } from '../api/broken-store.ts';
+import { waitFor } from '../harness/wait.ts';
 import { storeContract } from '../store/contract.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
-import { samplesOf } from '../support/samples.ts';
+import { metricsOf, samplesOf } from '../support/samples.ts';
 
 function measured(store: Store) {
   const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
@@ -149,4 +152,107 @@ test('metrics: close() closes the measured store', async () => {
   await store.issue([[id, grantAt(Date.now())]]);
   await store.close();
   expect(await store.find(id)).toBeUndefined();
+});
+
+test('metrics: each scrape reads CPU time, memory and start time of the process', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  let micros = 1_000_000;
+  const memoryUsage = Object.assign(() => ({ ...process.memoryUsage(), heapUsed: 5 }), {
+    rss: () => 7,
+  });
+  const cpuUsage = () => ({ user: micros, system: 500_000 });
+  const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  metrics.watchProcess({ cpuUsage, memoryUsage, uptime: () => 100 });
+  const value = async (name: string) => samplesOf(await metrics.text()).get(name);
+
+  expect(await value('process_cpu_seconds_total')).toBe(1.5);
+  micros += 250_000;
+  expect(await value('process_cpu_seconds_total')).toBe(1.75);
+  expect(await value('process_resident_memory_bytes')).toBe(7);
+  expect(await value('nodejs_heap_size_used_bytes')).toBe(5);
+  expect(await value('process_start_time_seconds')).toBe(1_800_000_000 - 100);
+});
+
+test('metrics: the event loop delay is that since the last scrape', async () => {
+  const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  metrics.watchProcess(process);
+  const late = async () => samplesOf(await metrics.text()).get('nodejs_eventloop_lag_max_seconds');
+  const turns = () => new Promise((resolve) => setTimeout(resolve, 50));
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
+  const whenBlocked = await waitFor(
+    async () => {
+      // A scrape starts a new measurement: one timer before the block, and one after it.
+      await turns();
+      Atomics.wait(nothing, 0, 0, 200);
+      await turns();
+      const delay = (await late()) ?? 0;
+      return delay > 0.1 && delay;
+    },
+    { what: 'a delay' },
+  );
+  await expect.poll(late).toBeLessThan(whenBlocked);
+});
+
+function shared() {
+  const clock = { now: 5000 };
+  let made = 0;
+  const make = async () => {
+    made += 1;
+    if (made === 3) throw new Error('it cannot be made');
+    return `text ${made}`;
+  };
+  return { clock, made: () => made, text: sharedText(make, () => clock.now) };
+}
+
+test('metrics: the text is built once for all scrapes within a second', async () => {
+  const { clock, made, text } = shared();
+  expect(await Promise.all([text(), text(), text()])).toEqual(['text 1', 'text 1', 'text 1']);
+  clock.now += 999;
+  expect(await text()).toBe('text 1');
+  clock.now += 1;
+  expect(await Promise.all([text(), text()])).toEqual(['text 2', 'text 2']);
+  expect(made()).toBe(2);
+});
+
+test('metrics: an error is not cached', async () => {
+  const { clock, text } = shared();
+  await text();
+  clock.now += 1000;
+  await text();
+  clock.now += 1000;
+  await expect(Promise.all([text(), text()])).rejects.toThrow('it cannot be made');
+  expect(await text()).toBe('text 4');
+});
+
+const made = (registry: Registry) =>
+  createInstruments(registry).times('a_seconds', 'How long.', 'by');
+
+test('metrics: a bucket is cumulative and includes its bound', async () => {
+  const registry = new Registry();
+  const childOf = made(registry);
+  const [one] = [childOf('one'), childOf('other')];
+  for (const seconds of [0, 0.0001, 0.00011, 0.25, 0.2500001, 2, 2.1, 60]) {
+    one.observe(seconds);
+  }
+  const text = await registry.metrics();
+  expect(metricsOf(text)).toEqual(new Map([['a_seconds', 'histogram']]));
+  const samples = samplesOf(text);
+  const upTo = (le: string, by = 'one') => samples.get(`a_seconds_bucket{le="${le}",by="${by}"}`);
+  expect(upTo('0.0001')).toBe(2);
+  expect(upTo('0.00025')).toBe(3);
+  expect(upTo('0.1')).toBe(3);
+  expect(upTo('0.25')).toBe(4);
+  expect(upTo('0.5')).toBe(5);
+  expect(upTo('2')).toBe(6);
+  expect(upTo('+Inf')).toBe(8);
+  expect(samples.get('a_seconds_count{by="one"}')).toBe(8);
+  expect(samples.get('a_seconds_sum{by="one"}')).toBeCloseTo(64.6002101, 6);
+  expect(upTo('+Inf', 'other')).toBe(0);
+});
+
+test('metrics: a scrape changes no value', async () => {
+  const registry = new Registry();
+  made(registry)('one').observe(1);
+  expect(await registry.metrics()).toBe(await registry.metrics());
 });

@@ -13,9 +13,46 @@ import {
   type Racer,
   tally,
 } from './racers.ts';
-import { type RaceSite, startRaceSite } from './site.ts';
+import { CONTENT, type Kept, type RaceSite, startRaceSite } from './site.ts';
 
-describe.each(modes)('races: a thousand requests in progress by %s', (mode) => {
+const kept: readonly Kept[] = ['Redis', 'memory'];
+const tracks = kept.flatMap((store) => modes.map((mode) => [mode, store] as const));
+
+describe.each(tracks)('races: a thousand clients and one token by %s on %s', (mode, store) => {
+  let site: RaceSite;
+  let racers: Racer[];
+  beforeAll(async () => {
+    site = await startRaceSite(mode, store);
+    racers = await lineUp(site.port);
+  });
+  afterAll(async () => {
+    for (const racer of racers) racer.close();
+    await site.stop();
+  });
+
+  test('a token without max_uses is allowed for all', async () => {
+    const { url } = await site.issue({ path: '/download/a' });
+    expect(tally(await askAtOnce(racers, 'GET', url))).toEqual({ delivered: RACERS });
+  });
+
+  test.each([1, 7])('max_uses %i: exactly so many are allowed and may continue', async (max) => {
+    const { id, url } = await site.issue({ path: '/download/a', max_uses: max });
+    const answers = await askAtOnce(racers, 'GET', url);
+    const won = racers.filter((_, i) => answers[i]?.status === 200);
+    expect(tally(answers)).toEqual({ delivered: max, 401: RACERS - max });
+
+    const again = await askAtOnce(racers, 'GET', url);
+    expect(racers.filter((_, i) => again[i]?.status === 200)).toEqual(won);
+    expect(tally(again)).toEqual(tally(answers));
+
+    const { body } = await site.api(`GET /tokens/${id}`);
+    expect(body).toMatchObject({ max_uses: max, uses_left: 0 });
+    const listed = body.requesters.map(({ address }: { address: string }) => address);
+    expect(listed.sort()).toEqual(won.map(({ address }) => address).sort());
+  });
+});
+
+describe.each(modes)('races: a thousand requests by %s', (mode) => {
   let site: RaceSite;
   let racers: Racer[];
   let stranger: Racer;
@@ -27,6 +64,24 @@ describe.each(modes)('races: a thousand requests in progress by %s', (mode) => {
   afterAll(async () => {
     for (const racer of [...racers, stranger]) racer.close();
     await site.stop();
+  });
+
+  test('HEAD requests take no use, and once all uses are taken only their requesters get 200', async () => {
+    const { id, url } = await site.issue({ path: '/download/a', max_uses: 1 });
+    const looks = await askAtOnce(racers, 'HEAD', url);
+    const told = looks.map((answer) => `${answer.status} ${answer.header('content-length')}`);
+    expect(new Set(told)).toEqual(new Set([`200 ${CONTENT.length}`]));
+    expect(looks.flatMap((answer) => answer.header('set-cookie') ?? [])).toEqual([]);
+    const before = await site.api(`GET /tokens/${id}`);
+    expect(before.body).toMatchObject({ uses_left: 1, requesters: [] });
+
+    expect(tally([await stranger.ask('GET', url)])).toEqual({ delivered: 1 });
+    expect(tally(await askAtOnce(racers, 'HEAD', url))).toEqual({ 401: RACERS });
+    expect(tally(await askAtOnce(racers, 'GET', url))).toEqual({ 401: RACERS });
+    expect((await stranger.ask('HEAD', url)).status).toBe(200);
+    expect(tally([await stranger.ask('GET', url)])).toEqual({ delivered: 1 });
+    const after = await site.api(`GET /tokens/${id}`);
+    expect(after.body).toMatchObject({ uses_left: 0, requesters: [{ address: stranger.address }] });
   });
 
   test.each([1, 300])('revoke after %i responses: every later request is denied', async (early) => {

@@ -3,11 +3,11 @@ import { openSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
-import { projectRoot, temporaryFolder } from './harness/paths.ts';
-import { freePorts } from './harness/ports.ts';
-import { waitFor } from './harness/wait.ts';
-import { needRoot } from './support/need-root.ts';
-import { samplesOf } from './support/samples.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { waitFor } from '../harness/wait.ts';
+import { needRoot } from '../support/need-root.ts';
+import { samplesOf } from '../support/samples.ts';
 
 /** The built service, whose log goes to a file that is opened as a shell does it by `>>`. */
 async function startLogging(file: string) {

@@ -6,9 +6,9 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { CannotListen, drain, limitAhead, listen } from '../service/process/listen.ts';
-import { temporaryFolder } from './harness/paths.ts';
-import { openRaw, requestBytes } from './support/raw.ts';
+import { CannotListen, drain, limitAhead, listen } from '../../service/process/listen.ts';
+import { temporaryFolder } from '../harness/paths.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
 
 const handler = () => {};
 

@@ -1,9 +1,121 @@
-import { describe, expect, test } from 'vitest';
-import { startRedis } from '../../harness/redis.ts';
-import { openRedis } from '../../store/open-redis.ts';
-import { foreigner, from, START, uri } from '../foreigner.ts';
-import { newJwk } from '../keys.ts';
-import { signedGate } from '../signed-gate.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { jwtId } from '../../../service/token/token.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
+import { openRedis, tell } from '../../store/open-redis.ts';
+import { foreigner, from, newJwk, START, uri } from '../issuers.ts';
+import { signedGate } from '../signed.ts';
+
+// What the store remembers of a token of another issuer, if the clocks differ. The clock of Redis is real.
+
+const LEEWAY = 60;
+const TEN_MINUTES = 600_000;
+
+let redis: Redis;
+let app: Awaited<ReturnType<typeof foreigner>>;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+beforeEach(async () => {
+  app = await foreigner('app', { client: 'test', maxExpiresIn: 3600 });
+});
+afterAll(() => redis.stop());
+
+/** An instance whose clock is this many milliseconds ahead. */
+async function instance(ahead: number) {
+  const now = () => Date.now() + ahead;
+  const store = await openRedis(redis, { now });
+  const gate = await signedGate({
+    issuers: [app.issuer],
+    files: app.file,
+    store,
+    leeway: LEEWAY,
+  });
+  Object.defineProperty(gate.clock, 'now', { get: now });
+  return gate;
+}
+
+/** Seconds since the epoch, this many seconds from now. */
+const at = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
+
+/** Until when Redis remembers a token, in milliseconds since the epoch; -1: without end. */
+async function rememberedUntil(jti: string): Promise<number> {
+  const key = `postern:grant:{${jwtId(app.issuer.issuer, jti)}}`;
+  return Number((await tell(redis, `PEXPIRETIME ${key}`)).slice(1));
+}
+
+/** The last moment at which an instance accepts a token, by a clock ten minutes late. */
+const lastUse = (exp: number) => (exp + LEEWAY) * 1000 + TEN_MINUTES;
+
+test('external JWT: a used-up token stays used up while any instance accepts it', async () => {
+  const [ahead, right] = [await instance(70_000), await instance(0)];
+  const exp = at(75);
+  const token = await app.sign({ iat: at(0), exp, max_uses: 1, jti: 'used up' });
+  expect(await ahead.codeOf(uri(token), from('192.0.2.1'))).toBe('allow');
+  expect(await right.codeOf(uri(token), from('192.0.2.2'))).toBe('invalid_token');
+  expect(await rememberedUntil('used up')).toBeGreaterThanOrEqual(lastUse(exp));
+});
+
+test('external JWT: an instance with a late clock does not count uses again that Redis may have lost', async () => {
+  const late = await instance(-3 * TEN_MINUTES);
+  const exp = at(-25 * 60);
+  const token = await app.sign({ iat: exp - 1800, exp, max_uses: 1, jti: 'late' });
+  expect(await late.codeOf(uri(token), from('192.0.2.1'))).toBe('invalid_token');
+});
+
+test('external JWT: a revoked token stays revoked while any instance accepts it', async () => {
+  const ahead = await instance(300_000);
+  const exp = at(400);
+  const token = await app.sign({ iat: at(0), exp, jti: 'revoked' });
+  expect((await ahead.ask('POST /revoke', { form: { token } })).status).toBe(200);
+  expect(await rememberedUntil('revoked')).toBeGreaterThanOrEqual(lastUse(exp));
+
+  const counted = await app.sign({ iat: at(0), exp, max_uses: 1, jti: 'by id' });
+  expect(await ahead.codeOf(uri(counted), from('192.0.2.1'))).toBe('allow');
+  const id = jwtId(app.issuer.issuer, 'by id');
+  expect((await ahead.ask(`DELETE /tokens/${id}`)).status).toBe(204);
+  expect(await rememberedUntil('by id')).toBeGreaterThanOrEqual(lastUse(exp));
+});
+
+describe.each([
+  ['ahead', 90_000],
+  ['ten minutes ahead', TEN_MINUTES],
+  ['late', -90_000],
+  ['ten minutes late', -TEN_MINUTES],
+])('revoke: an instance whose clock is %s revokes what the others accept', (_, difference) => {
+  test('a token of another issuer', async () => {
+    const [right, other] = [await instance(0), await instance(difference)];
+    const token = await app.sign({ iat: at(0), exp: at(60), jti: `other ${difference}` });
+    expect((await other.ask('POST /revoke', { form: { token } })).status).toBe(200);
+    expect(await right.codeOf(uri(token))).toBe('invalid_token');
+  });
+
+  test("Postern's own token", async () => {
+    const { clock, issue, ask, codeOf } = await signedGate({
+      store: await openRedis(redis, { timeoutMs: 5_000 }),
+    });
+    clock.now = Date.now();
+    const [token, kept] = [
+      await issue({ path: '/download/a' }),
+      await issue({ path: '/download/a' }),
+    ];
+    clock.now += difference;
+    expect((await ask('POST /revoke', { form: { token: token.access_token } })).status).toBe(200);
+    clock.now = Date.now();
+    expect(await codeOf(token.url)).toBe('invalid_token');
+    expect(await codeOf(kept.url)).toBe('allow');
+  });
+});
+
+test('external JWT: a revocation by jti has no end', async () => {
+  const { ask } = await instance(0);
+  const form = { iss: app.issuer.issuer, jti: 'ahead' };
+  expect((await ask('POST /revoke', { form })).status).toBe(200);
+  expect(await rememberedUntil('ahead')).toBe(-1);
+  // A later revocation by the token itself does not give it an end.
+  const token = await app.sign({ iat: at(0), exp: at(60), jti: 'ahead' });
+  expect((await ask('POST /revoke', { form: { token } })).status).toBe(200);
+  expect(await rememberedUntil('ahead')).toBe(-1);
+});
 
 async function owned(more: object = {}, leeway = 5) {
   const app = await foreigner('app', { client: 'test', ...more });

@@ -4,8 +4,9 @@ import { createMemoryStore } from '../../service/store/memory.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import type { Rejection } from '../../service/token/look-up.ts';
 import { createAsked } from '../api/ask-api.ts';
+import { startGate } from '../gate/ask-gate.ts';
 import { mount, type PosternOptions } from '../support/postern.ts';
-import { jwksText } from './keys.ts';
+import { jwksText } from './issuers.ts';
 
 export interface SignedOptions extends PosternOptions {
   /** The file of Postern's own keys. */
@@ -50,4 +51,19 @@ export async function createSigned(options: SignedOptions = {}) {
   }
 
   return { ...asked, clock, files, failures, rejections, jwt, issue };
+}
+
+/** The same with a gate, asked for the code of its decision. */
+export async function signedGate(
+  options: SignedOptions = {},
+  after?: Parameters<typeof startGate>[1],
+) {
+  const signed = await createSigned(options);
+  const { store, clock, jwt } = signed;
+  const gate = await startGate({ ...options, store, now: () => clock.now, jwt }, after);
+  const codeOf = async (uri: string, headers = {}) => {
+    const { status, headers: told } = await gate.authRequest(uri, headers);
+    return status === 204 ? 'allow' : told['postern-reason'];
+  };
+  return { ...signed, authRequest: gate.authRequest, confirm: gate.confirm, codeOf };
 }

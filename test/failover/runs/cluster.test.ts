@@ -1,6 +1,12 @@
 import { test } from 'vitest';
-import { startFailingCluster } from '../measured/cluster.ts';
+import { startDividedCluster, startFailingCluster } from '../measured/cluster.ts';
 import { MAX_MS, measure, settings } from '../measured/measure.ts';
+
+test.each(settings)(
+  'failover: the network of a cluster fails, confirmed by %s',
+  (by) => measure(startDividedCluster, by),
+  MAX_MS,
+);
 
 test.each(settings)(
   'failover: servers of a cluster fail, confirmed by %s',

@@ -6,16 +6,16 @@ import { get } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { projectRoot, temporaryFolder } from './harness/paths.ts';
-import { freePorts } from './harness/ports.ts';
-import { ExitedEarly } from './harness/process.ts';
-import { startRedis } from './harness/redis.ts';
-import { type ServiceProcess, startService } from './harness/service.ts';
-import { waitFor } from './harness/wait.ts';
-import { endTogether, startCountingProxy } from './store/proxies.ts';
-import { isRoot, needRoot } from './support/need-root.ts';
-import { openRaw, requestBytes, sendRaw } from './support/raw.ts';
-import { samplesOf } from './support/samples.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { freePorts } from '../harness/ports.ts';
+import { ExitedEarly } from '../harness/process.ts';
+import { startRedis } from '../harness/redis.ts';
+import { type ServiceProcess, startService } from '../harness/service.ts';
+import { waitFor } from '../harness/wait.ts';
+import { endTogether, startCountingProxy } from '../store/proxies.ts';
+import { isRoot, needRoot } from '../support/need-root.ts';
+import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
+import { samplesOf } from '../support/samples.ts';
 
 const ENV = {
   POSTERN_MOUNTS: '/download/=/protected/',

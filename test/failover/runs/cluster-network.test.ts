@@ -1,9 +1,0 @@
-import { test } from 'vitest';
-import { startDividedCluster } from '../measured/cluster.ts';
-import { MAX_MS, measure, settings } from '../measured/measure.ts';
-
-test.each(settings)(
-  'failover: the network of a cluster fails, confirmed by %s',
-  (by) => measure(startDividedCluster, by),
-  MAX_MS,
-);
