@@ -4,7 +4,7 @@ import { escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import type { Environment } from '../service/config/environment.ts';
 import { ConfigError } from '../service/config/errors.ts';
-import { KeyFilesError, openJwt } from '../service/jwt/open.ts';
+import { KeyFilesError, openJwt } from '../service/jwt/jwt.ts';
 import { createMounts } from '../service/site/mount.ts';
 
 const INVALID = 2;

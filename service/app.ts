@@ -3,7 +3,7 @@ import { createApi } from './api/api.ts';
 import type { Config } from './config/config.ts';
 import { createAuthorize } from './decide/authorize.ts';
 import { createDenyUnreadable, createGate } from './gate/gate.ts';
-import type { Jwt } from './jwt/open.ts';
+import type { Jwt } from './jwt/jwt.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { createPages } from './pages/pages.ts';
 import { createDeliver } from './sent/collect.ts';

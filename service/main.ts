@@ -8,7 +8,7 @@ import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { ConfigError } from './config/errors.ts';
 import type { MountSettings } from './config/mounts.ts';
-import { KeyFilesError, openJwt } from './jwt/open.ts';
+import { KeyFilesError, openJwt } from './jwt/jwt.ts';
 import { createMetrics, sharedText } from './metrics/metrics.ts';
 import { CannotListen, limitAhead, listen, listenUdp } from './process/listen.ts';
 import { createAllowLog, createLog, createLogOutput } from './process/log.ts';

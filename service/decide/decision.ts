@@ -37,19 +37,13 @@ export interface Confirmation {
 /** How nginx asks for a decision: the endpoint of the gate. */
 export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
-export type DenyCode =
-  | 'missing_token'
-  | 'invalid_token'
-  | 'insufficient_scope'
-  | 'prefetch'
-  | 'invalid_request'
-  | 'path_is_folder'
-  | 'confirmed'
-  | 'confirmation_required'
-  | 'pin_required'
-  | 'pin_wrong'
-  | 'cross_origin'
-  | 'unavailable';
+export const DENY_CODES = [
+  ...(['missing_token', 'invalid_token', 'insufficient_scope', 'prefetch'] as const),
+  ...(['invalid_request', 'path_is_folder', 'cross_origin', 'unavailable'] as const),
+  ...(['confirmed', 'confirmation_required', 'pin_required', 'pin_wrong'] as const),
+] as const;
+
+export type DenyCode = (typeof DENY_CODES)[number];
 
 export interface Cookie {
   readonly value: string;

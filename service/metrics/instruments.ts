@@ -8,9 +8,10 @@ const BUCKETS = [
 export type Instruments = ReturnType<typeof createInstruments>;
 
 /**
- * Counters, histograms and gauges of a registry. A request only adds to numbers here. prom-client looks a
- * child up by its labels at each call, which takes 2 % of a decision, so it gets the numbers when Prometheus
- * scrapes. Each child starts at 0: Prometheus sees no increase in a series that first appears at 1.
+ * Counters, histograms and gauges of a registry. A request only adds to numbers here, and prom-client gets them when
+ * Prometheus scrapes. At each call, prom-client looks a child up by its labels: 0.7 µs for the three calls of a
+ * request, 2.1 % of the service's CPU time. Each child starts at 0: Prometheus sees no increase in a series that first
+ * appears at 1.
  */
 export function createInstruments(registry: Registry) {
   const registers = [registry];

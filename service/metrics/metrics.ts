@@ -1,9 +1,9 @@
-import { Gauge, Registry } from 'prom-client';
-import type { Decision, DenyCode, Mode } from '../decide/decision.ts';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { DENY_CODES, type Decision, type Mode } from '../decide/decision.ts';
 import type { Counted } from '../token/sent.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
-import { type ObservedProcess, watchProcess } from './process.ts';
-import { storeMetrics } from './store.ts';
+import { storeMetrics } from './measured-store.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -60,23 +60,7 @@ function reloadRecorder({ gauge }: Instruments): (isSuccessful: boolean) => void
 
 export type RecordDecision = (mode: Mode, decision: Decision, milliseconds: number) => void;
 
-type Code = 'allow' | DenyCode;
-
-const CODES = Object.keys({
-  allow: 0,
-  missing_token: 0,
-  invalid_token: 0,
-  insufficient_scope: 0,
-  prefetch: 0,
-  invalid_request: 0,
-  path_is_folder: 0,
-  confirmed: 0,
-  confirmation_required: 0,
-  pin_required: 0,
-  pin_wrong: 0,
-  cross_origin: 0,
-  unavailable: 0,
-} satisfies Record<Code, 0>) as Code[];
+const CODES = ['allow', ...DENY_CODES] as const;
 
 /** Counts and times the gate's decisions. Only their code becomes a label. */
 function decisionRecorder({ counts, times }: Instruments): RecordDecision {
@@ -94,11 +78,12 @@ function decisionRecorder({ counts, times }: Instruments): RecordDecision {
   // Created in advance, so that a request only looks them up.
   const childrenOf = (mode: Mode) => ({
     seconds: secondsOf(mode),
-    ofCode: new Map(CODES.map((code) => [code, total(mode, code)])),
+    ofCode: new Map<string, ReturnType<typeof total>>(
+      CODES.map((code) => [code, total(mode, code)]),
+    ),
   });
-  const children: Readonly<Record<Mode, ReturnType<typeof childrenOf>>> = {
-    auth_request: childrenOf('auth_request'),
-    'x-accel': childrenOf('x-accel'),
+  const children = {
+    ...{ auth_request: childrenOf('auth_request'), 'x-accel': childrenOf('x-accel') },
     confirm: childrenOf('confirm'),
   };
   return (mode, decision, milliseconds) => {
@@ -187,4 +172,62 @@ export function sharedText(make: () => Promise<string>, now: () => number): () =
     }
     return text;
   };
+}
+
+type ObservedProcess = Pick<NodeJS.Process, 'cpuUsage' | 'memoryUsage' | 'uptime'>;
+
+/** How often the delay of the event loop is sampled. A sample costs some microseconds. */
+const SAMPLE_MS = 20;
+
+/** Metrics under the usual names for Node.js, read when Prometheus scrapes. */
+function watchProcess(
+  registry: Registry,
+  { gauge }: Instruments,
+  { cpuUsage, memoryUsage, uptime }: ObservedProcess,
+): void {
+  const started = Date.now() / 1000 - uptime();
+  new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'CPU time of the process, user and system.',
+    registers: [registry],
+    collect() {
+      const { user, system } = cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  gauge(
+    'process_start_time_seconds',
+    'Start time of the process in seconds since 1970.',
+    () => started,
+  );
+  gauge('process_resident_memory_bytes', 'Resident memory of the process.', () =>
+    memoryUsage.rss(),
+  );
+  gauge(
+    'nodejs_heap_size_used_bytes',
+    'Used size of the JavaScript heap.',
+    () => memoryUsage().heapUsed,
+  );
+
+  // How late timers were since the last scrape: during this time, the process answered no request.
+  const delay = monitorEventLoopDelay({ resolution: SAMPLE_MS });
+  delay.enable();
+  // The histogram holds the time between two samples, in nanoseconds.
+  const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - SAMPLE_MS / 1000);
+  gauge(
+    'nodejs_eventloop_lag_p99_seconds',
+    '99th percentile of the event loop delay since the last scrape.',
+    () => late(delay.percentile(99)),
+  );
+  gauge(
+    'nodejs_eventloop_lag_max_seconds',
+    'Longest event loop delay since the last scrape.',
+    () => {
+      const max = late(delay.max);
+      // Metrics are collected in the order of registration, and this is the last.
+      delay.reset();
+      return max;
+    },
+  );
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
+import { perSecond } from '../coalesce.ts';
 import { styleOf } from './style.ts';
 import { denialPage, listHead, type Shown, type Site } from './template.ts';
 import {
@@ -153,16 +154,4 @@ function ownPage(text: string) {
     return `${html(Object.assign(strings, { raw: strings }), ...shown)}`;
   }
   return { headersOf: pageHeaders(text), write };
-}
-
-/** Returns a function that is true for the first `max` calls in each second. */
-function perSecond(max: number, now: () => number): () => boolean {
-  let second = 0;
-  let count = 0;
-  return () => {
-    const current = Math.floor(now() / 1000);
-    if (current !== second) [second, count] = [current, 0];
-    count += 1;
-    return count <= max;
-  };
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { App } from '../app.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/errors.ts';
-import { KeyFilesError } from '../jwt/open.ts';
+import { KeyFilesError } from '../jwt/jwt.ts';
 
 /** A configuration, and the gate and the API that were created from it. */
 export interface Opened {

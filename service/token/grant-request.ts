@@ -5,8 +5,7 @@ import type { Client } from './client.ts';
 import { type Grant, keptFieldsOf, type Uses } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
 import type { RequestErrors } from './refused.ts';
-import { type ResolvedMount, resolveMount } from './resolve-mount.ts';
-import { checkReach } from './target.ts';
+import { checkReach, type ResolvedMount, resolveMount } from './target.ts';
 
 /** A grant whose times are not set yet. */
 export interface PreparedGrant {

@@ -88,25 +88,22 @@ export function createQueue(max: number) {
     [held.start, held.giveUp] = [undefined, undefined];
   }
 
-  /** Whether `held`, with `more`, has a better right to the place of `other`. */
-  function isFairer(held: Held, more: number, other: Held): boolean {
-    let isSame = true;
-    for (const [i, key] of held.keys.entries()) {
+  /** Compares two requests by the shares of their first keys that differ. */
+  function difference(one: Held, other: Held, of: 'size' | 'served', more = 0): number {
+    for (const [i, key] of one.keys.entries()) {
       const others = other.keys[i] as string;
-      if (key === others) continue;
-      const difference = shareOf(key).size + more - shareOf(others).size;
-      if (difference !== 0) return difference < 0;
-      isSame = false;
+      const found = key === others ? 0 : shareOf(key)[of] + more - shareOf(others)[of];
+      if (found !== 0) return found;
     }
-    return isSame && places.indexOf(held) < places.indexOf(other);
+    return 0;
   }
 
-  function hasMore(one: Held, other: Held): boolean {
-    for (const [i, key] of one.keys.entries()) {
-      const difference = shareOf(key).size - shareOf(other.keys[i] as string).size;
-      if (difference !== 0) return difference > 0;
-    }
-    return true;
+  /** Whether `held`, with `more`, has a better right to the place of `other`. */
+  function isFairer(held: Held, more: number, other: Held): boolean {
+    const ahead = difference(held, other, 'size', more);
+    if (ahead !== 0) return ahead < 0;
+    const isSame = held.keys.every((key, i) => key === other.keys[i]);
+    return isSame && places.indexOf(held) < places.indexOf(other);
   }
 
   function grow(held: Held, more: number): void {
@@ -114,7 +111,7 @@ export function createQueue(max: number) {
       let greediest: Held | undefined;
       for (const one of places) {
         if (one === held || one.giveUp === undefined || one.isKept || one.size === 0) continue;
-        if (greediest === undefined || hasMore(one, greediest)) greediest = one;
+        if (greediest === undefined || difference(one, greediest, 'size') >= 0) greediest = one;
       }
       if (greediest === undefined || !isFairer(held, more, greediest)) {
         throw new Full('all places in the queue are taken');
@@ -124,20 +121,13 @@ export function createQueue(max: number) {
     resize(held, held.size + more);
   }
 
-  function isSooner(one: Held, other: Held): boolean {
-    let difference = positionOf(one) - positionOf(other);
-    for (let i = 0; difference === 0 && i < one.keys.length; i += 1) {
-      difference = shareOf(one.keys[i] as string).served - shareOf(other.keys[i] as string).served;
-    }
-    return difference < 0;
-  }
-
   /** A key that had a turn waits behind all that waited then. */
   function positionOf({ keys, arrived }: Held): number {
-    let position = arrived;
-    for (const key of keys) position = Math.max(position, shareOf(key).served);
-    return position;
+    return Math.max(arrived, ...keys.map((key) => shareOf(key).served));
   }
+
+  const isSooner = (one: Held, other: Held) =>
+    (positionOf(one) - positionOf(other) || difference(one, other, 'served')) < 0;
 
   function mayStart({ start, isKeeping, keys: [key = ''], size }: Held): boolean {
     if (start === undefined) return false;

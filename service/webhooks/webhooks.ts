@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { coalesce, perMinute } from '../coalesce.ts';
+import { coalesce, perMinute, perSecond } from '../coalesce.ts';
 import {
   type Cause,
   causeOf,
@@ -54,7 +54,9 @@ interface Queued {
 export function createEvents({ settings, open, metrics, log, now }: EventOptions) {
   const queues: Record<Cause, Queued[]> = { application: [], requesters: [] };
   const queued = () => queues.application.length + queues.requesters.length;
-  const limited = createLimit(now);
+  const isAllowed = perSecond(MAX_PER_SECOND, now);
+  /** How many events of a type were left out since the last one. */
+  const skipped = new Map<EventType, number>();
   let isClosed = false;
   let opened: EventStore | undefined;
   const store = () => {
@@ -108,8 +110,13 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
 
   const emit: Emit = (type, event, limit) => {
     if (!settings().types.includes(type)) return;
-    const data = limit === undefined ? event : limited(type, event, limit);
-    if (data === undefined) return dropped('too_many', 1);
+    const before = (limit !== undefined && skipped.get(type)) || 0;
+    if (limit !== undefined && !isAllowed(limit)) {
+      skipped.set(type, before + 1);
+      return dropped('too_many', 1);
+    }
+    if (before > 0) skipped.delete(type);
+    const data = before > 0 ? { ...event, skipped: before } : event;
     const queue = queues[causeOf(type)];
     if (queue.length >= MAX_QUEUED) return dropped('queue_full', 1);
     queue.push({ id: `msg_${randomUUID()}`, type, at: Date.now(), data });
@@ -126,31 +133,5 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
       await delivery.close();
       opened?.close();
     },
-  };
-}
-
-/**
- * Returns the data of an event, with the number of events of its type that were left out before it. Undefined: this
- * event is left out too.
- */
-function createLimit(now = () => performance.now()) {
-  let second = 0;
-  /** Of the current second, by limit. */
-  const counts = new Map<string, number>();
-  const skipped = new Map<EventType, number>();
-
-  return (type: EventType, data: object, limit: string): object | undefined => {
-    const current = Math.floor(now() / 1000);
-    if (current !== second) counts.clear();
-    second = current;
-    const count = (counts.get(limit) ?? 0) + 1;
-    counts.set(limit, count);
-    const before = skipped.get(type) ?? 0;
-    if (count > MAX_PER_SECOND) {
-      skipped.set(type, before + 1);
-      return undefined;
-    }
-    skipped.delete(type);
-    return before > 0 ? { ...data, skipped: before } : data;
   };
 }

@@ -1,6 +1,6 @@
 import { importJWK, SignJWT } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
-import { createClientOf } from '../../service/jwt/clients.ts';
+import { createClientOf } from '../../service/jwt/api-clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { newJwk, publicHalf } from '../jwt/issuers.ts';
 import { apiListener, createPostern, listening } from '../support/postern.ts';

@@ -89,7 +89,7 @@ const boundaries: readonly Boundary[] = [
   },
   {
     part: PAGES,
-    imports: [],
+    imports: [COALESCE],
     packages: ['hono', 'node:crypto', 'node:http'],
     why: 'A page is made from a code, a name and a time. It knows no decision.',
   },

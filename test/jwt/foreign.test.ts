@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { KeyFilesError } from '../../service/jwt/open.ts';
+import { KeyFilesError } from '../../service/jwt/jwt.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import { jwtId } from '../../service/token/token.ts';
 import { OTHER_KEY } from '../api/ask-api.ts';

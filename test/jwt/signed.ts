@@ -1,4 +1,4 @@
-import { openJwt } from '../../service/jwt/open.ts';
+import { openJwt } from '../../service/jwt/jwt.ts';
 import { createMounts, type Mount } from '../../service/site/mount.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createClientOf } from '../../service/jwt/clients.ts';
+import { createClientOf } from '../../service/jwt/api-clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';

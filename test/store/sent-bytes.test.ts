@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createKeys, slotOf } from '../../service/store/redis/key-names.ts';
 import { createAddDelivered } from '../../service/store/redis/sent-bytes.ts';
+import type { Shared } from '../../service/store/redis/shared.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { sent } from './contract-delivered.ts';
 import { newId } from './grants.ts';
@@ -41,7 +42,7 @@ async function added(
     if (fails(names, count)) throw new StoreUnavailable('Command timed out');
     return names.filter((_, i) => i % 2 === 0).map(() => ['web', '/download/', '']);
   }
-  const add = createAddDelivered(connection, { keys, run, write });
+  const add = createAddDelivered({ connection, keys, run } as unknown as Shared, write);
   const { counted, unsent, lost } = await add(ids.map((id) => [id, sent([0, 1])]));
   const idsOf = (entries: typeof lost) => entries.map(([id]) => id).sort();
   return {

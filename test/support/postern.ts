@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../service/app.ts';
 import type { CookieSettings } from '../../service/gate/headers.ts';
-import type { Jwt } from '../../service/jwt/open.ts';
+import type { Jwt } from '../../service/jwt/jwt.ts';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import type { PageSettings } from '../../service/pages/pages.ts';
 import { LIMITS } from '../../service/process/listen.ts';

@@ -1,13 +1,9 @@
-import { connect as connectTcp } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { AbstractConnector, type Redis, type RedisOptions, SentinelConnector } from 'ioredis';
-import { isAddress } from './replies.ts';
+import type { RedisOptions } from 'ioredis';
+import { MasterConnector, ServerConnector } from './library.ts';
 import { parseStoreUrl, type StoreUrl } from './url.ts';
 
 /** Without `replyMapping`, which changes the types of replies. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
-
-type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
 
 /** The address of the store, and the credentials. */
 export interface StoreAccess {
@@ -63,31 +59,6 @@ function tlsOptions({ serverName: servername, ...pem }: StoreTls = {}) {
   return { ...pem, ...(servername !== undefined && { servername }) };
 }
 
-/**
- * Connects to one server. A TLS socket can emit a second error, and ioredis listens only for the first:
- * the second one would end the process.
- */
-export class ServerConnector extends AbstractConnector {
-  readonly #options: RedisOptions;
-
-  constructor(options: unknown) {
-    const settings = options as RedisOptions & { disconnectTimeout: number };
-    super(settings.disconnectTimeout);
-    this.#options = settings;
-  }
-
-  async connect(): Promise<Stream> {
-    this.connecting = true;
-    const { host = 'localhost', port = 6379, family, tls } = this.#options;
-    const address = { host, port, ...(family !== undefined && { family }) };
-    this.stream = tls ? connectTls({ ...address, ...tls }) : connectTcp(address);
-    this.stream.on('error', (error) => {
-      this.firstError ??= error;
-    });
-    return this.stream;
-  }
-}
-
 /** Options to connect to the master that the sentinels name, also after a failover. */
 export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAccess): ServerOptions {
   const { username, password } = sentinel;
@@ -105,60 +76,4 @@ export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAcce
     sentinelReconnectStrategy: () => 1000,
     sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 1000),
   };
-}
-
-/** Members of the library's connector that its types do not have. */
-interface Internals {
-  readonly failoverDetector: { cleanup(): void } | null;
-  connectToSentinel(address: unknown, options?: object): Redis;
-  resolve(address: unknown): Promise<{ host: unknown; port: unknown } | null>;
-  updateSentinels(sentinel: Redis): Promise<void>;
-}
-
-/** Connects to the master that the sentinels name. */
-export class MasterConnector extends SentinelConnector {
-  /** Number of sentinels, as the last one reported it, including itself. */
-  sentinels: number | undefined;
-
-  constructor(options: unknown) {
-    super(options as ConstructorParameters<typeof SentinelConnector>[0]);
-    // ioredis writes the stack of each error without a listener to standard error.
-    const connector = this as unknown as Internals;
-    const original = connector.connectToSentinel.bind(this);
-    connector.connectToSentinel = (address, more) => {
-      const sentinel = original(address, { ...more, Connector: ServerConnector });
-      // On a new connection, the library does not handle a failure to subscribe again: it would end the process.
-      const subscribe = sentinel.subscribe.bind(sentinel) as (
-        ...all: unknown[]
-      ) => Promise<unknown>;
-      sentinel.subscribe = (...channels: unknown[]) => {
-        const subscribed = subscribe(...channels);
-        subscribed.catch(() => {});
-        return subscribed;
-      };
-      return sentinel.on('error', () => {});
-    };
-    const resolve = connector.resolve.bind(this);
-    // After an address to which it cannot connect, the library would never try again.
-    connector.resolve = async (address) => {
-      const master = await resolve(address);
-      return master && isAddress(master.host, master.port) ? master : null;
-    };
-    const update = connector.updateSentinels.bind(this);
-    connector.updateSentinels = async (sentinel) => {
-      const asked = sentinel.call('sentinel', 'sentinels', this.options.name ?? '');
-      // Only for a warning: the connection does not depend on it.
-      const others = await asked.catch(() => undefined);
-      this.sentinels = Array.isArray(others) ? others.length + 1 : undefined;
-      return update(sentinel);
-    };
-  }
-
-  override async connect(emit: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
-    // The detector of the lost connection would end this attempt, and ioredis would make no other.
-    (this as unknown as Internals).failoverDetector?.cleanup();
-    const stream = await super.connect(emit);
-    stream.on('error', () => {});
-    return stream;
-  }
 }

@@ -2,11 +2,11 @@ import { Cluster, type Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import { SLOTS, slotOf } from '../redis/key-names.ts';
 import { serverOptions } from './access.ts';
-import { createAttempt } from './attempt.ts';
 import {
   type Command,
   type Connection,
   type ConnectOptions,
+  createAttempt,
   createState,
   type Reply,
   replyOrThrow,
@@ -14,7 +14,7 @@ import {
   waiting,
 } from './connection.ts';
 import { clusterFailure, codeOf, isLoss, isReply } from './failure.ts';
-import { isAddress, unexpected } from './replies.ts';
+import { isAddress, unexpected } from './library.ts';
 import type { StoreUrl } from './url.ts';
 
 /** From the loss of a connection until the first attempt to connect again. */
@@ -127,7 +127,7 @@ export function connectCluster(
   }
 
   /** For commands that change nothing: sends them again if a connection is lost. */
-  async function read(commands: Command[]): Promise<Reply[]> {
+  async function sendTwice(commands: Command[]): Promise<Reply[]> {
     const replies = await send(commands);
     const lost = [...replies.keys()].filter((i) => replies[i]?.[0] && isLoss(replies[i][0]));
     const again = lost.length === 0 ? [] : await send(lost.map((i) => commands[i] as Command));
@@ -232,17 +232,14 @@ export function connectCluster(
     redis: waiting(cluster, wait),
     connected: () => wait([], async () => {}),
     send,
-    async mget(keys) {
-      return (await read(keys.map((key): Command => ['get', key]))).map(stringOf);
-    },
-    async mgetTimed(keys) {
-      const commands = keys.flatMap((key): Command[] => [
-        ['get', key],
-        ['pttl', key],
-      ]);
-      const replies = await read(commands);
+    async read(keys, timed) {
+      const names = timed ? ['get', 'pttl'] : ['get'];
+      const replies = await sendTwice(
+        keys.flatMap((key) => names.map((name): Command => [name, key])),
+      );
       return keys.map((_, i) => {
-        const [record, [error, left]] = [replies[2 * i], replies[2 * i + 1]] as [Reply, Reply];
+        const [record, end] = replies.slice(i * names.length) as [Reply, Reply];
+        const [error, left] = timed ? end : [null, 0];
         return [error ? state.failureOf(error) : stringOf(record), Number(left)];
       });
     },

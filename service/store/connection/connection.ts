@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import type { StoreAccess } from './access.ts';
 import { isSilence, requireVersion } from './failure.ts';
-import { type LateCause, onLate } from './late.ts';
+import { type LateCause, onLate } from './library.ts';
 
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
@@ -33,6 +33,9 @@ export interface StoreObserver {
 /** A command of one key. */
 export type Command = [name: string, key: string, ...args: Array<string | number>];
 
+/** A string, or why it is not known; null if the key does not exist or has another type. */
+export type Found = readonly [record: string | null | StoreUnavailable, leftMs: number];
+
 export type Reply = readonly [error: Error | null, value: unknown];
 
 const COMMANDS = ['eval', 'hdel', 'hget', 'hmget', 'zrange', 'zrem'] as const;
@@ -46,12 +49,8 @@ export interface Connection {
   connected(): Promise<void>;
   /** Sends commands together and returns their replies in order. Does not reject if one fails. */
   send(commands: Command[]): Promise<readonly Reply[]>;
-  /** The strings of keys, or why a string is not known; null if a key does not exist or has another type. */
-  mget(keys: readonly string[]): Promise<ReadonlyArray<string | null | StoreUnavailable>>;
-  /** As `mget`, with the milliseconds that each key has left. */
-  mgetTimed(
-    keys: readonly string[],
-  ): Promise<ReadonlyArray<readonly [record: string | null | StoreUnavailable, leftMs: number]>>;
+  /** The strings of keys. `timed`: with the milliseconds that each key has left. */
+  read(keys: readonly string[], timed: boolean): Promise<readonly Found[]>;
   /** Removes keys, and returns how many there were. */
   unlink(keys: readonly string[]): Promise<number>;
   /** The connected masters, by name. */
@@ -222,4 +221,48 @@ export function createWatch(observer: StoreObserver | undefined) {
 export function replyOrThrow([error, value]: Reply): unknown {
   if (error !== null) throw error;
   return value;
+}
+
+/** No command waits longer for a connection. */
+const MAX_WAIT_MS = 250;
+
+/** The keys of all commands that wait. */
+const MAX_WAITING = 1000;
+
+/**
+ * The first attempt to connect, at the start or after the loss of a connection. Commands wait for it, so that one
+ * reset of a connection fails no request. After it has failed or takes too long, commands fail immediately: a store
+ * that is gone must not delay each request.
+ *
+ * @param timeoutMs of a command
+ */
+export function createAttempt(timeoutMs: number) {
+  let ended: Promise<void> | undefined;
+  let places = 0;
+  let end = () => {};
+
+  return {
+    begin(): void {
+      if (ended !== undefined) return;
+      places = MAX_WAITING;
+      ended = new Promise((resolve) => {
+        const timer = setTimeout(() => end(), Math.min(timeoutMs, MAX_WAIT_MS));
+        end = () => {
+          clearTimeout(timer);
+          ended = undefined;
+          resolve();
+        };
+      });
+    },
+
+    /** It has succeeded or failed. The waiting commands continue after the code that calls this. */
+    end: () => end(),
+
+    /** Sends a command with these keys now, or after the attempt. */
+    wait<T>(keys: readonly string[], send: () => Promise<T>): Promise<T> {
+      if (ended === undefined || keys.length > places) return send();
+      places -= keys.length;
+      return ended.then(send);
+    },
+  };
 }

@@ -1,16 +1,10 @@
 import { Redis } from 'ioredis';
-import {
-  checkedUrl,
-  type MasterConnector,
-  type ServerOptions,
-  sentinelOptions,
-  serverOptions,
-} from './access.ts';
-import { createAttempt } from './attempt.ts';
+import { checkedUrl, type ServerOptions, sentinelOptions, serverOptions } from './access.ts';
 import { connectCluster } from './cluster.ts';
 import {
   type Connection,
   type ConnectOptions,
+  createAttempt,
   createState,
   replyOrThrow,
   type Wait,
@@ -24,6 +18,7 @@ import {
   isSilence,
   sentinelFailure,
 } from './failure.ts';
+import type { MasterConnector } from './library.ts';
 import type { StoreUrl } from './url.ts';
 
 /** The name of a master without a cluster. */
@@ -81,7 +76,7 @@ function connectServer(
   };
 
   /** For commands that change nothing: sends them again if the connection is lost. */
-  const read: Wait = async (keys, send) => {
+  const twice: Wait = async (keys, send) => {
     try {
       return await wait(keys, send);
     } catch (error) {
@@ -147,9 +142,9 @@ function connectServer(
       const keys = commands.map(([, key]) => key);
       return (await wait(keys, () => redis.pipeline(commands).exec())) ?? [];
     },
-    mget: (keys) => read(keys, () => redis.mget(keys as string[])),
-    async mgetTimed(keys) {
-      const [values, ...ends] = await read(keys, async () => {
+    async read(keys, timed) {
+      const [values, ...ends] = await twice(keys, async () => {
+        if (!timed) return [await redis.mget(keys as string[])];
         const pipeline = redis.pipeline().mget(keys as string[]);
         for (const key of keys) pipeline.pttl(key);
         return ((await pipeline.exec()) ?? []).map(replyOrThrow);

@@ -1,30 +1,29 @@
 import { type Grant, latestEndOf } from '../../token/grant.ts';
-import type { Entry } from '../../token/store.ts';
-import type { Command, Connection } from '../connection/connection.ts';
-import type { Keys } from './key-names.ts';
-import { encodeRecord } from './record.ts';
-import { ENTER_ALL, ISSUE } from './scripts.ts';
+import type { Entry, Store } from '../../token/store.ts';
+import type { Command } from '../connection/connection.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
+import { END_CONFIRMED, ENTER_ALL, ISSUE, PROLONG } from './scripts.ts';
+import type { Shared } from './shared.ts';
 
 /** Alternating: a token ID, and the milliseconds for which it stays in the index. */
 type IndexEntries = ReadonlyArray<string | number>;
 
-export type Enter = (index: string, entries: IndexEntries) => Promise<unknown>;
+/** `later`: nothing has changed yet, because the new end is a later one. */
+type Changed = { readonly grant: Grant; readonly isEarlier: boolean } | 'later' | undefined;
 
-/** Adds entries to an index. */
-export function createEnter({ redis }: Connection): Enter {
-  return (index, entries) => redis.eval(ENTER_ALL, 1, index, ...entries);
-}
+/** Stores grants with their entries in the indexes, and changes when a grant ends. */
+export function createIssues(
+  { connection, keys, reply, run, replicas, confirmed, now }: Shared,
+  find: Store['find'],
+): Pick<Store, 'issue' | 'prolong'> {
+  const { isCluster } = connection;
+  const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
 
-interface IssuingOptions {
-  readonly keys: Keys;
-  readonly enter: Enter;
-  /** Milliseconds. */
-  readonly lifeOf: (grant: Grant) => number;
-}
-
-/** Stores grants, and their entries in the indexes. */
-export function createIssuing(connection: Connection, { keys, enter, lifeOf }: IssuingOptions) {
-  return connection.isCluster ? issueInCluster : issueTogether;
+  /** In a cluster, a failover could lose the entry but not the grant. A revocation of the subject would miss it. */
+  function enter(index: string, entries: IndexEntries): Promise<unknown> {
+    const add = () => run(ENTER_ALL, [index], entries);
+    return isCluster ? confirmed(index, add) : add();
+  }
 
   async function issueTogether(issued: readonly Entry[]): Promise<void> {
     const indexes = entriesOf(issued);
@@ -34,7 +33,7 @@ export function createIssuing(connection: Connection, { keys, enter, lifeOf }: I
       ...issued.flatMap(([, grant]) => [encodeRecord(grant), lifeOf(grant)]),
       ...[...indexes.values()].flatMap((entries) => [entries.length / 2, ...entries]),
     ];
-    await connection.redis.eval(ISSUE, names.length, ...names, ...args);
+    await run(ISSUE, names, args);
   }
 
   /**
@@ -47,7 +46,9 @@ export function createIssuing(connection: Connection, { keys, enter, lifeOf }: I
     const commands = issued.map(([id, grant]): Command => {
       return ['set', keys.grant(id), encodeRecord(grant), 'PX', lifeOf(grant)];
     });
-    for (const [error] of await connection.send(commands)) if (error) throw error;
+    await reply(async () => {
+      for (const [error] of await connection.send(commands)) if (error) throw error;
+    });
     await Promise.all([...entriesOf(issued)].map(([index, entries]) => enter(index, entries)));
   }
 
@@ -64,4 +65,48 @@ export function createIssuing(connection: Connection, { keys, enter, lifeOf }: I
     }
     return indexes;
   }
+
+  /**
+   * An earlier end takes rights away, so it is confirmed like a revocation. A grant that is gone may have ended by an
+   * earlier end that replicas do not have yet, so that is confirmed, too. A later end is not confirmed: if it is lost,
+   * the token ends earlier.
+   */
+  async function prolong(id: string, client: string, expiresAt: number) {
+    const key = keys.grant(id);
+    const leftMs = () => Math.max(1, expiresAt - now());
+    const entryOf = (grant: Grant) => [id, leftMs() + latestEndOf(grant) - grant.expiresAt];
+    let before: Grant | undefined;
+
+    async function change(mayBeLater: boolean): Promise<Changed> {
+      before ??= await find(id);
+      if (before?.client !== client) return undefined;
+      const indexes = isCluster || before.external ? [] : keys.indexes(before);
+      const flags = [Number(replicas !== undefined), Number(mayBeLater)];
+      const args = [client, expiresAt, leftMs(), ...flags, ...entryOf(before)];
+      const changed = await run(PROLONG, [key, keys.uses(id), ...indexes], args);
+      if (changed === 'later') return changed;
+      if (!Array.isArray(changed)) return undefined;
+      const [record, isEarlier] = changed;
+      return { grant: decodeRecord(record) as Grant, isEarlier: isEarlier === 1 };
+    }
+
+    const isNeeded = (changed: Changed) =>
+      changed === undefined || (changed !== 'later' && changed.isEarlier);
+    const confirmedChange = (mayBeLater: boolean) =>
+      confirmed(key, () => change(mayBeLater), isNeeded);
+
+    let changed = await confirmedChange(!isCluster);
+    if (changed === 'later' && before !== undefined) {
+      // In a cluster, the entries come first, because the grant must not outlive them.
+      const entry = entryOf(before);
+      await Promise.all(keys.indexes(before).map((index) => enter(index, entry)));
+      changed = await confirmedChange(true);
+    }
+    if (changed === undefined || changed === 'later') return undefined;
+    // Nobody waits for it: if the mark stays, the next change of the end is confirmed without need.
+    if (replicas) run(END_CONFIRMED, [key, keys.uses(id)], [expiresAt]).catch(() => {});
+    return changed.grant;
+  }
+
+  return { issue: isCluster ? issueInCluster : issueTogether, prolong };
 }

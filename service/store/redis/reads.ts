@@ -1,8 +1,8 @@
 import type { Grant, KnownRequester } from '../../token/grant.ts';
 import { nextTurn } from '../../token/queue.ts';
-import type { Cursor, Entry, Store } from '../../token/store.ts';
-import { createRead, createReadTimed, type Stored } from './batched.ts';
-import { decodeRequesters } from './record.ts';
+import { type Cursor, type Entry, type Store, StoreUnavailable } from '../../token/store.ts';
+import type { Found } from '../connection/connection.ts';
+import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';
 import { PIECE, type Shared } from './shared.ts';
@@ -16,25 +16,21 @@ type Reads = Pick<
 const START: Cursor = { end: 0, id: '-'.repeat(22) };
 
 /** @param endPiece continues a revocation: ends some of the grants that an index names */
-export function createReads(
-  { connection, keys, reply, run, assertUsable }: Shared,
-  endPiece: (index: string) => Promise<unknown>,
-): Reads {
-  const { redis, mget, mgetTimed, failureOf } = connection;
-  const reading = { mget, mgetTimed, failureOf, assertMaster: assertUsable };
-  const read = createRead(reading);
-  const readTimed = createReadTimed(reading);
-  const findExternal = (id: string) => read(keys.grant(id));
-  const find = (id: string) => findExternal(id).then(live);
+export function createReads(shared: Shared, endPiece: (index: string) => Promise<unknown>): Reads {
+  const { connection, keys, reply, run } = shared;
+  const { redis } = connection;
+  const read = batched(shared, false);
+  const readTimed = batched(shared, true);
+  const find = async (id: string) => live(storedOf(await read(keys.grant(id))));
 
   return {
     find,
-    findExternal,
+    findExternal: async (id) => storedOf(await read(keys.grant(id))),
 
     async findTimed(id) {
-      const { stored, leftMs } = await readTimed(keys.grant(id));
-      const grant = live(stored);
-      return grant && { grant, leftMs };
+      const found = await readTimed(keys.grant(id));
+      const grant = live(storedOf(found));
+      return grant && { grant, leftMs: found[1] };
     },
 
     async requesters(id, turn = nextTurn) {
@@ -66,8 +62,8 @@ export function createReads(
       const args = [limit, ...(after === undefined ? [] : [after.end, after.id])];
       const page = await run(LIST, [index, ending], args);
       if (page === 1) {
-        // Finish a revocation first: its grants must not be listed, and the client may check its result. Not at once:
-        // it may take long, and other requests wait for this page.
+        // Finish a revocation first: its grants must not be listed, and the client may check its result. This ends
+        // only a piece of them, because other requests wait for this page.
         await endPiece(ending);
         return { entries: [], next: after ?? START };
       }
@@ -87,6 +83,63 @@ export function createReads(
   };
 }
 
-function live(stored: Stored): Grant | undefined {
+function live(stored: Grant | 'revoked' | undefined): Grant | undefined {
   return stored === 'revoked' ? undefined : stored;
+}
+
+/** Decodes each record where it is awaited, so that an invalid one does not affect the others. */
+function storedOf([record]: Found): Grant | 'revoked' | undefined {
+  if (record instanceof StoreUnavailable) throw record;
+  return record === null ? undefined : decodeRecord(record);
+}
+
+const NOT_FOUND: Found = [null, 0];
+
+interface Batch {
+  readonly keys: string[];
+  readonly found: Promise<readonly Found[]>;
+}
+
+/**
+ * Collects the reads of one turn of the event loop into one batch. A command for each read takes 5 to 6 µs of CPU
+ * time more, a seventh of a request: its promise, its timer, and the system calls for a few bytes. ioredis'
+ * enableAutoPipelining saves only the system calls, and lets a command, with its timeout, wait for the batch before
+ * it.
+ *
+ * `timed`: with the remaining lifetime by Redis' clock, so that no two clocks are compared. The reply may be as old as
+ * the command, so the time since the command is subtracted.
+ */
+function batched({ connection, assertUsable }: Shared, timed: boolean) {
+  let current: Batch | undefined;
+
+  async function read(keys: string[]): Promise<readonly Found[]> {
+    const sent = performance.now();
+    try {
+      const found = await connection.read(keys, timed);
+      assertUsable();
+      if (!timed) return found;
+      const passed = performance.now() - sent;
+      return found.map(([record, leftMs]): Found => [record, leftMs - passed]);
+    } catch (error) {
+      throw connection.failureOf(error as Error);
+    }
+  }
+
+  function start(): Batch {
+    const keys: string[] = [];
+    const found = new Promise<readonly Found[]>((resolve, reject) => {
+      setImmediate(() => {
+        current = undefined;
+        read(keys).then(resolve, reject);
+      });
+    });
+    return { keys, found };
+  }
+
+  return (key: string): Promise<Found> => {
+    current ??= start();
+    const { keys, found } = current;
+    const index = keys.push(key) - 1;
+    return found.then((all) => all[index] ?? NOT_FOUND);
+  };
 }

@@ -1,12 +1,8 @@
-import type { Grant } from '../../token/grant.ts';
 import type { Store } from '../../token/store.ts';
-import { checkedUrl } from '../connection/access.ts';
 import { type ConnectOptions, type Reply, replyOrThrow } from '../connection/connection.ts';
-import { createEvictionGuard } from '../connection/eviction.ts';
 import { connect } from '../connection/server.ts';
-import { createEnter, createIssuing, type Enter } from './issues.ts';
+import { createIssues } from './issues.ts';
 import { createKeys } from './key-names.ts';
-import { createProlonging } from './prolonging.ts';
 import { createStoreHealth } from './readiness.ts';
 import { createReads } from './reads.ts';
 import { createCounting } from './redeem.ts';
@@ -28,37 +24,30 @@ export interface RedisStoreOptions extends ConnectOptions {
 
 /**
  * Grants in Redis 7 or Valkey, each a record under `<prefix>grant:{<id>}` that expires. Its requesters
- * are in a hash, `<prefix>uses:{<id>}`.
- *
- * Each grant is in the indexes of keys.ts. They may name grants that have ended: only the key of a grant shows
+ * are in a hash, `<prefix>uses:{<id>}`. Its indexes may name grants that have ended: only the key of a grant shows
  * whether it exists.
  */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now, replicas: wanted = 0 } = options;
-  const { kind } = checkedUrl(options.url);
   const connection = connect(options, async () => {
     const written = writeAll().then((replies) => replies.forEach(replyOrThrow));
     // Even if no write is accepted: a full Redis has tokens that can be looked up.
     const checked = connection.infos('memory', 'replication').then(health.warn);
     await Promise.all([written, checked, replicas?.learn()]);
-    eviction.requireAccepted();
+    health.requireAccepted();
   });
   const replicas =
     wanted > 0
       ? createReplicas(connection, { ...options, wanted, key: `${prefix}confirmed` })
       : undefined;
   const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
-  const eviction = createEvictionGuard(options.observer);
-  const { onWarning } = options;
-  const health = createStoreHealth(connection, {
-    ...{ kind, prefix, wanted, replicas, eviction, onWarning, writeAll },
-  });
+  const health = createStoreHealth(connection, options, replicas, writeAll);
   const keys = createKeys(prefix);
 
   /** Throws if no reply of this Redis may be used. */
   function assertUsable(): void {
     connection.assertMaster();
-    eviction.assertAccepted();
+    health.assertAccepted();
   }
 
   /** Every failure of Redis is a `StoreUnavailable`. */
@@ -90,36 +79,19 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return write(connection.masterNames());
   }
 
-  const lifeOf = ({ expiresAt }: Grant) => Math.max(1, expiresAt - now());
   const shared: Shared = { connection, keys, reply, run, assertUsable, replicas, confirmed, now };
   const { revocations, endPiece } = createRevocations(shared);
   const reads = createReads(shared, endPiece);
-
-  const enterOnce = createEnter(connection);
-  // In a cluster, a failover could lose the entry but not the grant. A revocation of the subject would miss it.
-  const enter: Enter = connection.isCluster
-    ? (index, entries) => confirmed(index, () => enterOnce(index, entries))
-    : enterOnce;
-  const issue = createIssuing(connection, { keys, enter, lifeOf });
-  const prolong = createProlonging(shared, { enter, find: reads.find });
-  const addDelivered = createAddDelivered(connection, {
-    keys,
-    run,
-    async write(master) {
-      assertUsable();
-      (await write([master])).forEach(replyOrThrow);
-    },
-  });
-
   return {
     ...reads,
-    ...revocations,
+    ...createIssues(shared, reads.find),
     ...createCounting(shared),
-    issue: (issued) => reply(() => issue(issued)),
-    prolong: (...args) => reply(() => prolong(...args)),
-    addDelivered,
+    ...revocations,
+    addDelivered: createAddDelivered(shared, async (master) => {
+      assertUsable();
+      (await write([master])).forEach(replyOrThrow);
+    }),
     check: health.check,
-
     async close() {
       replicas?.close();
       connection.close();

@@ -6,10 +6,8 @@ import {
   type DeliveryEntry,
   MAX_RANGES,
 } from '../../token/sent.ts';
-import type { Connection } from '../connection/connection.ts';
-import type { Keys } from './key-names.ts';
 import { decodeRecord } from './record.ts';
-import type { Run } from './scripts.ts';
+import type { Shared } from './shared.ts';
 
 /** The field in the hash of a grant's requesters (scripts.ts) that has what nginx sent. */
 export const DELIVERED_FIELD = 'd';
@@ -88,17 +86,13 @@ end
 return replies
 `;
 
-interface AddDeliveredOptions {
-  readonly keys: Keys;
-  readonly run: Run;
-  /** Rejects if a master does not accept a write. */
-  readonly write: (master: string) => Promise<void>;
-}
-
+/** @param write rejects if a master does not accept a write */
 export function createAddDelivered(
-  { isCluster, masterOf }: Pick<Connection, 'isCluster' | 'masterOf'>,
-  { keys, run, write }: AddDeliveredOptions,
+  { connection, keys, run }: Shared,
+  write: (master: string) => Promise<void>,
 ) {
+  const { isCluster, masterOf } = connection;
+
   async function add(entries: readonly DeliveryEntry[]): Promise<Counted[]> {
     const names = entries.flatMap(([id]) => [keys.grant(id), keys.uses(id)]);
     const args = entries.flatMap(([, { requests, bytes, first, last, size, ranges }]) => {
@@ -151,13 +145,9 @@ export function createAddDelivered(
 
   return async (entries: readonly DeliveryEntry[]): Promise<Added> => {
     const masters = entries.map(([id]) => masterOf(keys.grant(id)));
+    const own = (master: string) => entries.filter((_, i) => masters[i] === master);
     const added = await Promise.all(
-      [...new Set(masters)].map((master) => {
-        return addTo(
-          master,
-          entries.filter((_, i) => masters[i] === master),
-        );
-      }),
+      [...new Set(masters)].map((master) => addTo(master, own(master))),
     );
     return {
       counted: added.flatMap(({ counted }) => counted),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newKey } from '../../../cli/key/command.ts';
-import { openJwt } from '../../../service/jwt/open.ts';
+import { openJwt } from '../../../service/jwt/jwt.ts';
 import { createMounts } from '../../../service/site/mount.ts';
 import { projectRoot } from '../../harness/paths.ts';
 import { mount } from '../../support/postern.ts';

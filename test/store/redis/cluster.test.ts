@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Connection } from '../../../service/store/connection/connection.ts';
 import { connect } from '../../../service/store/connection/server.ts';
-import { createEnter, createIssuing } from '../../../service/store/redis/issues.ts';
+import { createIssues } from '../../../service/store/redis/issues.ts';
 import { createKeys, slotOf } from '../../../service/store/redis/key-names.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
+import type { Shared } from '../../../service/store/redis/shared.ts';
 import { ask } from '../../harness/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
 import { grantAt, newId } from '../grants.ts';
@@ -38,11 +39,13 @@ test('Cluster: a subject is revoked between the writes of an issue, and the next
       },
     } as Connection['redis'],
   };
-  const issue = createIssuing(interrupted, {
-    keys: createKeys(options.prefix),
-    enter: createEnter(interrupted),
-    lifeOf: ({ expiresAt }) => expiresAt - Date.now(),
-  });
+  const shared = {
+    ...{ connection: interrupted, keys: createKeys(options.prefix), now: Date.now },
+    confirmed: (_, operation) => operation(),
+    reply: (command) => command(),
+    run: (script, names, args) => interrupted.redis.eval(script, names.length, ...names, ...args),
+  } as Partial<Shared> as Shared;
+  const { issue } = createIssues(shared, store.find);
   const id = newId();
   await issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
   // Before the grant, and before each of its three indexes.

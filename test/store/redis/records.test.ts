@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../../service/store/connection/server.ts';
+import { createIssues } from '../../../service/store/redis/issues.ts';
 import { createKeys } from '../../../service/store/redis/key-names.ts';
-import { createProlonging } from '../../../service/store/redis/prolonging.ts';
 import type { Replicas } from '../../../service/store/redis/replicas.ts';
 import type { Shared } from '../../../service/store/redis/shared.ts';
 import { StoreUnavailable } from '../../../service/token/store.ts';
@@ -81,7 +81,7 @@ test('prolong: an earlier end is confirmed again, although another one was confi
     ...{ connection, keys, confirmed, now: Date.now, replicas: {} },
     run: (script, names, args) => commands.eval(script, names.length, ...names, ...args),
   } as Partial<Shared> as Shared;
-  const prolong = createProlonging(shared, { enter: async () => {}, find: store.find });
+  const { prolong } = createIssues(shared, store.find);
 
   const [id, now] = [newId(), Date.now()];
   await store.issue([[id, grantAt(now, { expiresAt: now + 600_000 })]]);
