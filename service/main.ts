@@ -90,7 +90,7 @@ async function main(): Promise<void> {
   const reopen = async () => open(load());
   const current = createCurrent(await open(config), { open: reopen, log, recordReload });
 
-  // Without the store, the first requests would get 503. After CONNECT_MS, Postern listens anyway.
+  // The first requests would get 503 if the store was not connected. After CONNECT_MS, Postern listens anyway.
   await Promise.race([connected, sleep(CONNECT_MS)]);
   // The only files that the process creates are sockets.
   process.umask(0o777 & ~config.socketMode);

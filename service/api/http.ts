@@ -11,7 +11,7 @@ import type { LookUp } from '../token/look-up.ts';
 import { Full } from '../token/queue.ts';
 import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
 import type { Prolong, Revoke } from '../token/revoke.ts';
-import { type Store, Unavailable, Unconfirmed } from '../token/store.ts';
+import { type StoreReads, Unavailable, Unconfirmed } from '../token/store.ts';
 import type { Emit } from '../webhooks/event.ts';
 import { parseJson } from './json.ts';
 import { fieldErrorsOf } from './schema.ts';
@@ -32,7 +32,7 @@ export interface ApiDependencies {
   readonly metrics?: () => Promise<string>;
   readonly version: string;
   readonly issue: Issue;
-  readonly store: Store;
+  readonly store: StoreReads;
   /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
   readonly log: Logger;

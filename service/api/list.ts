@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import { GRANT_FIELDS } from '../token/grant-fields.ts';
 import type { Place } from '../token/queue.ts';
 import { Refused } from '../token/refused.ts';
-import type { Cursor, Selection, Store } from '../token/store.ts';
+import type { Cursor, Selection, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { note } from './audit.ts';
 import type { Operation } from './endpoint.ts';
@@ -102,7 +102,7 @@ interface Wanted {
 
 /** A page as JSON, from several small pages of the store. Ended tokens count, too: an index may have many of them. */
 async function listInPieces(
-  store: Store,
+  store: StoreReads,
   client: string,
   { selection, limit, after }: Wanted,
   { alone }: Place,

@@ -11,7 +11,7 @@ import {
 import type { ShownName } from '../token/grant-fields.ts';
 import type { FieldError } from '../token/refused.ts';
 import type { Delivered } from '../token/sent.ts';
-import type { Store, Turn } from '../token/store.ts';
+import type { StoreReads, Turn } from '../token/store.ts';
 
 /** Maximum number of tokens in a request. */
 export const MAX_BATCH = 1000;
@@ -228,7 +228,7 @@ export function stateOf(id: string, grant: Grant, requesters?: readonly KnownReq
 
 /** As `stateOf`, with the requesters, and with what nginx sent. */
 export async function wholeStateOf(
-  store: Store,
+  store: StoreReads,
   id: string,
   grant: Grant,
   turn: Turn,

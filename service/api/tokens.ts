@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { nextTurn } from '../token/queue.ts';
 import { Refused } from '../token/refused.ts';
-import type { Entry, Store } from '../token/store.ts';
+import type { Entry, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
 import type { AddEndpoint } from './endpoint.ts';
@@ -38,9 +38,7 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
         const client = ownerOf(c, owner);
         return inTurn(c, 'revoke', async ({ turn, keep }) => {
           await keep();
-          const revoked = await (subject === undefined
-            ? store.revokeClient(client, turn)
-            : store.revokeSubject(client, subject, turn));
+          const revoked = await revoke.all(client, subject, turn);
           note(c, { count: revoked });
           return c.json({ revoked });
         });
@@ -105,7 +103,7 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
 export async function stateInTurn(
   inTurn: InTurn,
   c: Context<ApiEnv>,
-  store: Store,
+  store: StoreReads,
   [id, grant]: Entry,
 ): Promise<State> {
   const read = () => wholeStateOf(store, id, grant, nextTurn);

@@ -62,7 +62,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
         if (!(cause instanceof Unavailable)) throw cause;
         const id = isOpaque(token) ? tokenId(token) : undefined;
         unavailable ??= deny('unavailable', { id, path, cause });
-        // Without the store no other token helps; without an issuer's keys one may.
+        // If the store is unavailable, no other token helps. If an issuer's keys are, one may.
         if (!(cause instanceof KeysUnavailable)) return unavailable;
       }
     }

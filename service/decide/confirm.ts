@@ -71,7 +71,7 @@ export function createConfirm(store: Pick<Store, 'countAttempt' | 'revoke'>) {
     const seen = await redeem(false);
     if (seen !== 'new') return confirmed(seen);
     const { pin } = confirmation;
-    // Without a PIN, this is not an attempt.
+    // A form that has no PIN is not an attempt.
     if (pin === undefined || pin === '') return ask('pin_required');
     const redeemed = await enqueue([network, id], (place) =>
       place.alone(() => tryPin(asked, pin, pinHash)),
@@ -119,7 +119,7 @@ function pageOf(grant: Grant, path: string): ConfirmPage {
  */
 export function isSameOrigin({ fetchSite, origin, host }: Confirmation): boolean {
   if (fetchSite !== undefined) return fetchSite === 'same-origin';
-  // Without a host, nginx does not use the snippets, and may drop Origin too.
+  // If there is no host, nginx does not use the snippets, and may drop Origin too.
   if (origin === undefined) return host !== undefined;
   const [, of = ''] = /^https?:\/\/(.+)$/i.exec(origin) ?? [];
   return of !== '' && of.toLowerCase() === host?.toLowerCase();

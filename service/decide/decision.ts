@@ -20,7 +20,7 @@ export interface GateRequest {
   readonly prefetch: boolean;
   /** The browser fetches the script of a service worker. */
   readonly serviceWorker: boolean;
-  /** Only for a POST that nginx passes on to the gate with its body. */
+  /** For a POST, which nginx passes on to the gate with its body. */
   readonly confirmation?: Confirmation | undefined;
 }
 

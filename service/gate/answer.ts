@@ -97,7 +97,7 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
     responseHeaders.tokenId,
     id,
   ];
-  // Not Content-Disposition: nginx would also send it with an error page, which a browser then does not show.
+  // nginx would also send Content-Disposition with an error page, which a browser then does not show.
   addFileHeaders(headers, decision, 'X-Accel-Limit-Rate');
   for (const cookie of setCookies(decision, cookies)) headers.push('Set-Cookie', cookie);
   headers.push('Content-Length', '0');
@@ -155,7 +155,7 @@ export function subrequestDenial(decision: Deny): Answer {
   return denial(decision, status, more);
 }
 
-/** Without a body: nginx writes the page or the problem document. */
+/** It has no body: nginx writes the page or the problem document. */
 function denial({ code, id, page }: Deny, status: number, more: readonly string[] = []): Answer {
   const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', '0', 'Content-Length', '0'];
   headers.push(responseHeaders.reason, code, ...more);

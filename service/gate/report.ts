@@ -98,7 +98,7 @@ const REFUSALS: ReadonlySet<DenyCode> = new Set<DenyCode>([
 export function createDecisionEvents(emit: Emit) {
   return (headers: IncomingHttpHeaders, decision: Decision): void => {
     const used = decision.allow ? decision : decision.confirmed;
-    // Only a requester that took a use gets a resume cookie.
+    // A requester gets a resume cookie only if it took a use.
     if (used?.redeemed === 'new' && used.resumeCookie !== undefined) {
       const { client, uses } = used.grant;
       // Otherwise max_uses bounds the events of a token.

@@ -148,12 +148,12 @@ export function readExternal(
   // To the millisecond: the store remembers a revocation until then and no longer.
   if (exp + leeway <= now / 1000) return { reason: 'exp: has passed' };
   const request = { ...fields, subject, expires_in: life };
-  // Without `resume_for`, the requesters of a counted token may resume until the end.
+  // If there is no `resume_for`, the requesters of a counted token may resume until the end.
   const defaults = { expiresIn: life, resumeFor: Math.floor(exp - starts) };
   const errors = new RequestErrors();
   const prepared = prepareGrant(request, client, { mounts, defaults }, errors);
   if (prepared === undefined || errors.all.length > 0) return { reason: errorsReason(errors) };
-  // Without uses, everyone may start until `exp`, so the client's maximum applies to `exp`.
+  // If there are no uses, everyone may start until `exp`, so the client's maximum applies to `exp`.
   if (prepared.grant.uses === undefined && starts !== exp) {
     return { reason: 'start_by: needs max_uses or resume_for' };
   }

@@ -73,7 +73,7 @@ export function remoteKeys({ uri, algorithms, now, onFailure }: RemoteKeysOption
     }
     if (verify) return { verify, alg };
     if (failure === undefined) return undefined;
-    // Without a response, nothing is known about other keys.
+    // The issuer did not answer, so it may have this key.
     throw new KeysUnavailable(`the keys at ${shown} are not available`, { cause: failure });
   };
 }

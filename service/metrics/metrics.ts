@@ -112,7 +112,7 @@ function deliveryMetrics({ counts, countsBy }: Instruments) {
   );
   return {
     countLines: (result: keyof typeof lines, count = 1) => lines[result].inc(count),
-    /** Only these names become labels. The users of an issuer count as the issuer. */
+    /** The names that may become labels. The users of an issuer count as the issuer. */
     bytesRecorder(clients: ReadonlySet<string>, mounts: ReadonlySet<string>) {
       return ({ client, mount, bytes }: Counted): void => {
         const [name = ''] = client.split('/', 1);

@@ -106,7 +106,7 @@ export async function listenUdp(
   const type = where.host.includes(':') ? 'udp6' : 'udp4';
   const socket = createSocket({ type, recvBufferSize: RECEIVE_BUFFER_BYTES });
   await new Promise<void>((resolve, reject) => {
-    // Also later: an error without a listener would end the process.
+    // This listener stays: an error without a listener would end the process.
     socket.on('error', (error) => reject(new CannotListen(where, field, error)));
     socket.bind({ port: where.port, address: where.host }, resolve);
   });

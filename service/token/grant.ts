@@ -33,7 +33,7 @@ export interface Uses {
   readonly max?: number;
   /** Seconds from its own first use in which a requester may resume, even past `expiresAt`. */
   readonly resumeFor: number;
-  /** Only the cookie identifies a requester, not the address. */
+  /** The address does not identify a requester, only the cookie does. */
   readonly cookieOnly?: true;
 }
 

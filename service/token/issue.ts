@@ -112,7 +112,7 @@ export function createIssue(options: IssueOptions): Issue {
     refuse(errors);
 
     await hashPins(client, prepared, waiting);
-    // Not earlier: hashing the PINs of a batch takes up to a minute.
+    // The time is read here, because hashing the PINs of a batch takes up to a minute.
     const issuedAt = now();
     const created: Created[] = [];
     for await (const piece of inPieces(prepared, turn, bytesOf)) {

@@ -11,7 +11,7 @@ export const MAX_ERRORS = 50;
 export class RequestErrors {
   /** Invalid for every client. */
   readonly malformed: FieldError[] = [];
-  /** Not allowed for this client. */
+  /** Valid, but forbidden for this client. */
   readonly forbidden: FieldError[] = [];
   readonly #pointer: string;
 

@@ -11,7 +11,7 @@ import { maxError } from './grant-request.ts';
 import type { IssueOptions } from './issue.ts';
 import type { LookUp } from './look-up.ts';
 import { Refused, RequestErrors } from './refused.ts';
-import type { Store } from './store.ts';
+import type { Store, Turn } from './store.ts';
 import { checkReach } from './target.ts';
 import { isOpaque, jwtId, tokenId } from './token.ts';
 
@@ -32,7 +32,7 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
       if (isOpaque(token)) return end(tokenId(token), client);
       const { id, grant, recorded } = await lookUp(token, true);
       if (id === undefined) return { revoked: false };
-      // Also if the grant is gone: the store may have to confirm an earlier revocation.
+      // Even if the grant is gone: the store may have to confirm an earlier revocation.
       if (grant === undefined || recorded === 'required') return end(id, client);
       if (grant.client !== client.id) return { id, revoked: false };
       if (recorded === 'never') {
@@ -57,6 +57,11 @@ export function createRevoke({ store, lookUp, owners, now }: RevokeOptions) {
       }
       // Indefinitely: the end of the token is unknown, and its issuer may postdate it.
       await store.revokeExternal(jwtId(issuer, jti));
+    },
+    /** Ends all tokens of a client, or of one of its subjects, that were issued before, and counts them. */
+    all(client: string, subject: string | undefined, turn: Turn): Promise<number> {
+      if (subject === undefined) return store.revokeClient(client, turn);
+      return store.revokeSubject(client, subject, turn);
     },
   };
 

@@ -32,7 +32,7 @@ export interface Counted extends Pick<Grant, 'client' | 'mount'> {
   readonly id: string;
   readonly requests: number;
   readonly bytes: number;
-  /** Only for the delivery that makes the file whole: once for a token. */
+  /** Set by the delivery that makes the file whole: once for a token. */
   readonly completed?: Grant;
 }
 
@@ -61,7 +61,7 @@ export function addDelivery(before: Delivery | undefined, more: Delivery): Deliv
   };
 }
 
-/** Only the sums: size and ranges make no sense for a token that covers many files. */
+/** The sums, because size and ranges make no sense for a token that covers many files. */
 export function sums({ size: _, ...delivery }: Delivery): Delivery {
   return { ...delivery, ranges: [] };
 }

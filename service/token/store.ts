@@ -96,6 +96,9 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** What the API may call. Changes go through issue.ts and revoke.ts. */
+export type StoreReads = Pick<Store, 'find' | 'list' | 'requesters' | 'delivered' | 'check'>;
+
 /** The servers of a store, for the operator. */
 export interface Health {
   readonly store: 'memory' | 'server' | 'sentinel' | 'cluster';

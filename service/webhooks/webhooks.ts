@@ -104,7 +104,7 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
     queues.application.splice(0, own.length);
     queues.requesters.splice(0, others.length);
     void delivery.take();
-    // Without a webhook, nothing takes events out of the store.
+    // If there is no webhook, nothing takes events out of the store.
     if (count > 0 && settings().webhook !== undefined) dropped('store_full', count);
   }
 

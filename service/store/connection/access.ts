@@ -2,7 +2,7 @@ import type { RedisOptions } from 'ioredis';
 import { MasterConnector, ServerConnector } from './library.ts';
 import { parseStoreUrl, type StoreUrl } from './url.ts';
 
-/** Without `replyMapping`, which changes the types of replies. */
+/** `replyMapping` is omitted, because it changes the types of replies. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 
 /** The address of the store, and the credentials. */
@@ -27,7 +27,7 @@ export interface StoreTls {
 /** A URL that the configuration has checked. */
 export function checkedUrl(text: string): StoreUrl {
   const url = parseStoreUrl(text);
-  // Without the text: it may contain a password.
+  // The message omits the text, which may contain a password.
   if ('expected' in url) throw new Error(`the store URL is not ${url.expected}`);
   return url;
 }
@@ -70,7 +70,7 @@ export function sentinelOptions(url: StoreUrl, { sentinel = {}, tls }: StoreAcce
     ...(username !== undefined && { sentinelUsername: username }),
     ...(password !== undefined && { sentinelPassword: password }),
     ...(url.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
-    // Without it, a connection to a master that hangs stays open even after a failover.
+    // Otherwise, a connection to a master that hangs stays open even after a failover.
     failoverDetector: true,
     sentinelCommandTimeout: 500,
     sentinelReconnectStrategy: () => 1000,

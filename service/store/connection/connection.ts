@@ -172,7 +172,7 @@ export function createState(
     },
   };
 
-  /** Without this check, an old Redis would accept some commands and reject others. */
+  /** An old Redis would accept some commands and reject others. */
   async function checkVersion(): Promise<void> {
     const infos = await connected.infos('server');
     try {

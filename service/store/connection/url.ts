@@ -53,7 +53,7 @@ const MASTER = /^[\w.-]{1,64}$/;
 /** Parses a store URL. `new URL` rejects a list of hosts. */
 export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
   if (text === 'memory:') return { kind: 'memory', addresses: [], isTls: false, database: 0 };
-  // Only in lower case, so that no other spelling connects without TLS.
+  // The scheme must be in lower case, so that no other spelling connects without TLS.
   const parts = URL_PARTS.exec(text);
   if (parts === null) return { expected: STORE_EXPECTED };
   const [, tls, suffix, credentials = '', hosts = '', afterHosts = ''] = parts;

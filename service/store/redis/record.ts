@@ -107,7 +107,7 @@ function fieldsOf(record: string): Fields & Record<string, unknown> {
 
 function decodeUses({ n, o, b, a, q }: Fields): Uses | undefined {
   if (o === undefined) {
-    // Without `o`, the requesters of a counted grant would not be counted.
+    // The requesters of a counted grant would not be counted if `o` was missing.
     if ([n, b, a, q].some((value) => value !== undefined)) throw unreadable(LACKING);
     return undefined;
   }

@@ -33,7 +33,7 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
     return line;
   }
 
-  /** To call before the first command of an operation. */
+  /** Call this before the first command of the operation. */
   function begin(key?: string) {
     const { redirections } = connection;
     const master = key === undefined ? undefined : connection.masterOf(key);
@@ -42,7 +42,7 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
       [...before].map(([name, main]) => [name, lineOf(name, main).begin()] as const),
     );
 
-    /** To call after the last command. Rejects if too few replicas confirm. */
+    /** Call this after the last command. It rejects if too few replicas confirm. */
     return async function confirm(): Promise<void> {
       // A command that was redirected may have changed another master than the one of the key.
       const isHere = master !== undefined && redirections === connection.redirections;
@@ -83,7 +83,7 @@ export function createReplicas(connection: Connection, options: ReplicaOptions) 
       }
     },
 
-    /** Learns which masters are connected. To call on each new connection, and regularly. */
+    /** Learns which masters are connected. Call this on each new connection, and regularly. */
     async learn(): Promise<void> {
       const masters = connection.masters();
       const connected = new Set(masters.values());
@@ -123,7 +123,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     retryStrategy: (attempt: number) => Math.min(50 * attempt, 200),
     reconnectOnError: (error: Error) => codeOf(error) === 'READONLY',
   });
-  // Without a listener, ioredis writes errors to standard error. The commands report them.
+  // ioredis writes errors that have no listener to standard error. The commands report them.
   second.on('error', () => {});
   // Redis ends a WAIT up to 100 ms late.
   const waitMs = Math.ceil(timeoutMs / 2);
@@ -142,7 +142,7 @@ function createLine(main: Redis, key: () => string, options: LineOptions): Line 
     if (second.status !== 'ready') {
       await once(second, 'ready', { signal: AbortSignal.timeout(waitMs) });
     }
-    // Without an earlier write on this connection, WAIT would reply immediately.
+    // WAIT would reply immediately if there was no earlier write on this connection.
     const commands = second.pipeline().set(key(), '', 'PX', 1000).wait(wanted, waitMs);
     const replies = await commands.info('replication').exec();
     const [, count, info] = (replies ?? []).map(replyOrThrow);

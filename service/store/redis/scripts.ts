@@ -32,7 +32,7 @@ if not record then return false end
 local grant = cjson.decode(record)
 `;
 
-/** Only the client that issued a grant may change it. ARGV[1]: the client. */
+/** A grant may be changed by the client that issued it: ARGV[1]. */
 const OWN = `${GRANT}
 if grant.c ~= ARGV[1] then return false end
 `;
