@@ -1,5 +1,9 @@
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createAttempt, createState, createWatch } from '../../service/store/connection/connection.ts';
+import {
+  createAttempt,
+  createState,
+  createWatch,
+} from '../../service/store/connection/connection.ts';
 import { failureOf } from '../../service/store/connection/failure.ts';
 import { parseStoreUrl, shownHosts } from '../../service/store/connection/url.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
