@@ -18,7 +18,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as cons
 /** The plain settings as the file names them: what a value must be, and the default. */
 const PLAIN = {
   /** The gate, which is only for nginx. */
-  listen: values.listenAddress.default({ host: '127.0.0.1', port: 7300 }),
+  listen: values.listenAddress.default({ path: '/run/postern/gate.sock' }),
   /** `off`: no API, only the gate. */
   api_listen: values.listenAddressOrOff.default({ host: '127.0.0.1', port: 7301 }),
   /** A separate listener for `/metrics`, `/livez` and `/readyz`. */

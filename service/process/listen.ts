@@ -20,10 +20,10 @@ const MAX_HEADER_BYTES = 64 * 1024;
 export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
 
 /**
- * Maximum number of connections that wait to be accepted, within the system's limit. With Node's default
- * of 511, the kernel drops connections in a burst of downloads.
+ * Maximum number of connections that wait to be accepted, within the system's limit (net.core.somaxconn). If a Unix
+ * socket has no place, nginx gets EAGAIN, and the client 503 at once. With Node's default of 511, a burst would do it.
  */
-const BACKLOG = 4096;
+const BACKLOG = 16_384;
 
 /** Within this time, a request must arrive completely. A batch of 1 MiB needs 35 kB per second. */
 const RECEIVE_MS = 30_000;

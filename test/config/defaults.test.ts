@@ -4,7 +4,7 @@ import { fileIssues, load, loadFile, MOUNTS, missing } from './load.ts';
 
 test('config: default values', () => {
   expect(load({})).toEqual({
-    listen: { host: '127.0.0.1', port: 7300 },
+    listen: { path: '/run/postern/gate.sock' },
     apiListen: { host: '127.0.0.1', port: 7301 },
     deliveryFrom: ['127.0.0.0/8', '::1'],
     socketMode: 0o660,

@@ -47,7 +47,7 @@ test.each([
   ['0.0.0.0:80', '127.0.0.1:80'],
   ['127.0.0.1:80', '[::]:80'],
   ['unix:/a', 'unix:/a'],
-  [undefined, '127.0.0.1:7300'],
+  [undefined, 'unix:/run/postern/gate.sock'],
 ])('config: the gate on %s and the API on %s collide', (gate, api) => {
   expect(issuesOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
     { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('POSTERN_LISTEN') },
@@ -55,7 +55,7 @@ test.each([
 });
 
 test.each([
-  [{ POSTERN_METRICS_LISTEN: '127.0.0.1:7300' }, 'POSTERN_LISTEN'],
+  [{ POSTERN_METRICS_LISTEN: 'unix:/run/postern/gate.sock' }, 'POSTERN_LISTEN'],
   [{ POSTERN_METRICS_LISTEN: '0.0.0.0:7301' }, 'POSTERN_API_LISTEN'],
   [{ POSTERN_METRICS_LISTEN: 'unix:/a', POSTERN_LISTEN: 'unix:/a' }, 'POSTERN_LISTEN'],
 ])('config: %j collides with %s', (env, other) => {

@@ -58,7 +58,7 @@ test('docs/getting-started.md: from an existing site to a clean doctor in under 
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const app = await listening((_, response) => response.end('the shop'));
   onTestFinished(app.stop);
-  const [http, https, gate, api] = await freePorts(4);
+  const [http, https, api] = await freePorts(3);
 
   /** The paths and ports of the page as those of the test. */
   const here = (text: string) =>
@@ -66,7 +66,7 @@ test('docs/getting-started.md: from an existing site to a clean doctor in under 
       .replace(/(?<=^|[\s'|(])\/(etc\/|var\/|srv\/|run\/)/gm, `${dir}/$1`)
       .replaceAll('listen 80;', `listen 127.0.0.1:${http};`)
       .replaceAll('listen 443 ssl;', `listen 127.0.0.1:${https} ssl;`)
-      .replaceAll('/listen 443/a', `/listen 127.0.0.1:${https}/a`)
+      .replaceAll(' -g www-data', '')
       .replaceAll('127.0.0.1:3000', `127.0.0.1:${app.port}`)
       .replaceAll(`https://${HOST}/ `, `https://${HOST}/ --connect 127.0.0.1:${https} `);
   const write = async (name: string, text: string) => {
@@ -110,7 +110,7 @@ test('docs/getting-started.md: from an existing site to a clean doctor in under 
     ...nginx.env,
     PATH: [join(dir, 'bin'), process.env.PATH].join(delimiter),
     NODE_EXTRA_CA_CERTS: join(dir, 'etc/ssl/shop.pem'),
-    POSTERN_LISTEN: `127.0.0.1:${gate}`,
+    POSTERN_LISTEN: `unix:${dir}/run/postern/gate.sock`,
     POSTERN_API_LISTEN: `127.0.0.1:${api}`,
   };
 
@@ -161,9 +161,26 @@ test('docs/getting-started.md: from an existing site to a clean doctor in under 
       });
     });
 
+  /** What the page lets the reader change in nginx's files. */
+  const edit = async () => {
+    const block = blocks.find(({ text }) => text.startsWith('    access_log'))?.text ?? '';
+    for (const [name, from, to] of [
+      ['sites-enabled/shop', /^ *access_log .*$/m, here(block)],
+      ['nginx.conf', 'worker_connections 768;', 'worker_connections 4096;'],
+      ['nginx.conf', /^/, 'pcre_jit on; worker_rlimit_nofile 16384;\n'],
+    ] as const) {
+      const path = `etc/nginx/${name}`;
+      const text = await readFile(join(dir, path), 'utf8');
+      await write(
+        path,
+        text.replace(from, () => to),
+      );
+    }
+  };
   const outputs: string[] = [];
   for (const command of others.map(here)) {
     if (!command.endsWith('postern serve &')) {
+      if (command.startsWith('nginx -t')) await edit();
       outputs.push(await shell(command));
       if (command.includes('systemctl reload')) {
         await waitFor(async () => (await get('/download/hello.txt')).status === 503, {

@@ -63,7 +63,7 @@ include postern/local.conf;
 
 upstream postern {
     # By default, one time-out disables a server for ten seconds: a burst would disable all servers.
-    server 127.0.0.1:7300 max_fails=3 fail_timeout=1s;
+    server unix:/run/postern/gate.sock max_fails=3 fail_timeout=1s;
     # Without it, each request opens a new connection.
     keepalive 256;
 }

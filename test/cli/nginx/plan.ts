@@ -18,7 +18,7 @@ export const USUAL: NginxOptions = {
 
 export const MOUNTS: readonly Mount[] = [mount('/download/', '/protected/')];
 
-const LISTEN = { host: '127.0.0.1', port: 7300 };
+const LISTEN = { path: '/run/postern/gate.sock' };
 
 function plan(options: Partial<NginxOptions>, mounts: readonly Mount[]) {
   const asked = { ...USUAL, ...options };

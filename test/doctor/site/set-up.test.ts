@@ -52,7 +52,7 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
   'nginx does not reach the gate': [
     { edit: { 'auth-request': (text) => text.replaceAll('//postern/', '//127.0.0.1:1/') } },
     [],
-    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN/,
+    /503 .* with a valid token: nginx probably does not reach the gate\. .*POSTERN_LISTEN.*EACCES.*usermod -aG postern/,
   ],
   'another Postern is asked': [
     {
