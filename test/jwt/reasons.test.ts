@@ -40,6 +40,28 @@ describe('JWT reasons: an external token', () => {
     ['another path', { path: '/download/secret/a' }, 'path: is outside of'],
     ['no mount', { path: '/nowhere/a' }, 'path: must be under the prefix of a mount'],
     ['a target', { target: '/protected/secret' }, 'target: is outside of'],
+    ['a folder above its path', { path: undefined, prefix: '/download/' }, 'prefix: is outside of'],
+    ['an iat ahead', { iat: START + 6, exp: START + 60 }, 'iat: is later'],
+    [
+      'resume_for above its maximum',
+      { max_uses: 1, resume_for: 601 },
+      'resume_for: must be at most 600',
+    ],
+    [
+      'an end above its maximum',
+      { max_uses: 1, start_by: START + 60, exp: START + 661 },
+      'exp: must be at most 600',
+    ],
+    ['dots', { path: '/download/reports/../secret' }, 'path: must not have a dot'],
+    ['the rules of a field', { max_uses: 0 }, 'max_uses: must be at least 1'],
+    [
+      'claims that only Postern may set',
+      { client_id: 'test', mount: '/download/' },
+      'client_id: is not a known claim',
+    ],
+    ['revocable', { revocable: false }, 'revocable: is not a known claim'],
+    ["Postern's own audience", { aud: 'urn:postern:download' }, 'aud: '],
+    ['no exp', { exp: undefined }, 'exp: is missing'],
     ['a path and a prefix', { prefix: '/download/' }, 'path, prefix: '],
   ])('%s', async (_, claims, says) => {
     const { app, reasonOf } = await logged();

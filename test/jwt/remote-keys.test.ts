@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { keptLog } from '../api/ask-api.ts';
-import { endpoint, foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
-import { signedGate } from './signed.ts';
+import { type endpoint, foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
+import { signedGate, trustingRemote } from './signed.ts';
 
 describe('jwks_uri: an endpoint that answers 200 without keys', () => {
   test.each<[string, Parameters<typeof endpoint>[0]]>([
@@ -10,15 +10,13 @@ describe('jwks_uri: an endpoint that answers 200 without keys', () => {
     ['204', (response) => response.writeHead(204).end()],
     ['a body that never ends', (response) => void response.writeHead(200).write('{"keys":[')],
   ])('%s: counts as unavailable and is logged', async (_, answer) => {
-    const jwks = await endpoint(answer);
-    const app = await foreigner('app', { keys: { uri: jwks.uri } });
-    const { codeOf, failures } = await signedGate({ issuers: [app.issuer] });
+    const { app, codeOf, failures } = await trustingRemote({}, answer);
     expect([await codeOf(uri(await app.sign())), failures.length]).toEqual(['unavailable', 1]);
   });
 
   test('a response without an end is not read completely', async () => {
     let sent = 0;
-    const jwks = await endpoint((response) => {
+    const { app, codeOf } = await trustingRemote({}, (response) => {
       response.writeHead(200);
       const spaces = Buffer.alloc(1 << 20, ' ');
       const more = () => {
@@ -29,18 +27,13 @@ describe('jwks_uri: an endpoint that answers 200 without keys', () => {
       };
       more();
     });
-    const app = await foreigner('app', { keys: { uri: jwks.uri } });
-    const { codeOf } = await signedGate({ issuers: [app.issuer] });
     await codeOf(uri(await app.sign()));
     expect(sent).toBeLessThan(32 << 20);
   });
 });
 
 test('jwks_uri: a key that was removed is not accepted', async () => {
-  const jwks = await endpoint();
-  const app = await foreigner('app', { keys: { uri: jwks.uri } });
-  jwks.state.keys = [publicHalf(app.jwk)];
-  const { codeOf, clock } = await signedGate({ issuers: [app.issuer] });
+  const { jwks, app, codeOf, clock } = await trustingRemote();
   expect(await codeOf(uri(await app.sign()))).toBe('allow');
   // The key leaked, and the issuer withdrew it. No request came until the attacker's, hours later.
   jwks.state.keys = [publicHalf(await newJwk('EdDSA', 'app 2'))];
@@ -50,9 +43,7 @@ test('jwks_uri: a key that was removed is not accepted', async () => {
 });
 
 test('jwks_uri: after the clock is set back, keys are fetched at once', async () => {
-  const jwks = await endpoint();
-  const app = await foreigner('app', { keys: { uri: jwks.uri } });
-  const { codeOf, clock } = await signedGate({ issuers: [app.issuer] });
+  const { jwks, app, codeOf, clock } = await trustingRemote();
   const early = { iat: START - 3600, exp: START - 3000 };
   jwks.state.status = 500;
   expect(await codeOf(uri(await app.sign()))).toBe('unavailable');

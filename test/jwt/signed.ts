@@ -6,7 +6,7 @@ import type { Rejection } from '../../service/token/look-up.ts';
 import { createAsked } from '../api/ask-api.ts';
 import { startGate } from '../gate/ask-gate.ts';
 import { mount, type PosternOptions } from '../support/postern.ts';
-import { jwksText } from './issuers.ts';
+import { endpoint, foreigner, jwksText, publicHalf } from './issuers.ts';
 
 export interface SignedOptions extends PosternOptions {
   /** The file of Postern's own keys. */
@@ -66,4 +66,25 @@ export async function signedGate(
     return status === 204 ? 'allow' : told['postern-reason'];
   };
   return { ...signed, authRequest: gate.authRequest, confirm: gate.confirm, codeOf };
+}
+
+/** A gate that trusts an issuer of download tokens, whose keys are in a file. */
+export async function trusting(
+  more: Partial<TrustedIssuer> = {},
+  options: SignedOptions = {},
+  alg = 'EdDSA',
+) {
+  const app = await foreigner('app', more, alg);
+  return { app, ...(await signedGate({ issuers: [app.issuer], files: app.file, ...options })) };
+}
+
+/** The same, with keys at a `jwks_uri`: the issuer's own, until the test sets others. */
+export async function trustingRemote(
+  more: Partial<TrustedIssuer> = {},
+  answer?: Parameters<typeof endpoint>[0],
+) {
+  const jwks = await endpoint(answer);
+  const app = await foreigner('app', { keys: { uri: jwks.uri }, ...more });
+  jwks.state.keys = [publicHalf(app.jwk)];
+  return { jwks, app, ...(await signedGate({ issuers: [app.issuer] })) };
 }

@@ -1,40 +1,36 @@
 import { describe, expect, test } from 'vitest';
-import {
-  check,
-  type Issue,
-  type Open,
-  type Operation,
-  type Revoke,
-  type Verdict,
-} from './checker.ts';
+import { check, type Operation, type Verdict } from './checker.ts';
 
-type At = readonly [start: number, end: number];
-const times = ([start, end]: At) => ({ start, end });
-
-const issue = (at: At, more: Partial<Issue> = {}): Issue => {
-  return {
-    op: 'issue',
-    tokens: ['t'],
-    file: 'a',
-    single: false,
-    outcome: 'done',
-    ...times(at),
-    ...more,
-  };
-};
-const single = (at: At) => issue(at, { single: true });
-const open = (
-  outcome: Open['outcome'],
-  requester: string,
-  at: At,
-  more: Partial<Open> = {},
-): Open => {
-  const known = { op: 'open', token: 't', file: 'a', single: false } as const;
-  return { ...known, requester, outcome, ...times(at), ...more };
-};
-const revoke = (at: At, more: Partial<Revoke> = {}): Revoke => {
-  return { op: 'revoke', by: 'id', tokens: ['t'], outcome: 'done', ...times(at), ...more };
-};
+/**
+ * The operations of a text such as `single 0-1, A opened 2-3, revoke 4-5`. `single` issues a single-use
+ * token, `subject` two tokens, of which one is `u`. A trailing `?` is an outcome that nobody knows, `u` and
+ * `file=b` another token or file than the usual one.
+ */
+function historyOf(text: string): Operation[] {
+  return text.split(', ').map((words): Operation => {
+    const [name = '', ...rest] = words.replace('?', '').split(' ');
+    const times =
+      rest
+        .find((word) => /^\d/.test(word))
+        ?.split('-')
+        .map(Number) ?? [];
+    const [start = 0, end = 0] = times;
+    const file = rest.includes('file=b') ? 'b' : 'a';
+    const outcome = words.endsWith('?') ? 'unknown' : 'done';
+    const tokens = rest.includes('subject') ? ['t', 'u'] : ['t'];
+    if (name === 'issue' || name === 'single') {
+      return { op: 'issue', tokens, file, single: name === 'single', outcome, start, end };
+    }
+    if (name === 'revoke') {
+      const by = tokens.length > 1 ? 'subject' : 'id';
+      return { op: 'revoke', by, tokens, outcome, start, end };
+    }
+    const opened = rest.find((word) => word === 'opened' || word === 'denied') ?? 'unknown';
+    const token = rest.includes('u') ? 'u' : 't';
+    const request = { op: 'open', token, file, single: false, requester: name } as const;
+    return { ...request, outcome: opened as 'opened', start, end };
+  });
+}
 
 /** What is not empty in a verdict; of the requests, who sent them. */
 function found(history: Operation[]): Record<string, readonly string[]> {
@@ -43,147 +39,104 @@ function found(history: Operation[]): Record<string, readonly string[]> {
   return Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
 }
 
-const cases: Record<
-  string,
-  Record<string, [Operation[], Partial<Record<keyof Verdict, string[]>>]>
-> = {
-  revocations: {
-    'opened after an acknowledged revocation, to the end: lost': [
-      [issue([0, 1]), revoke([2, 3]), open('denied', 'A', [4, 5]), open('opened', 'B', [6, 7])],
-      { lostRevocations: ['t'], wronglyOpened: ['B'] },
-    ],
-    'opened after an acknowledged revocation, denied later: late': [
-      [issue([0, 1]), revoke([2, 3]), open('opened', 'A', [4, 5]), open('denied', 'B', [6, 7])],
-      { lateRevocations: ['t'], wronglyOpened: ['A'] },
-    ],
-    'each token of a subject counts': [
-      [
-        issue([0, 1], { tokens: ['t', 'u'] }),
-        revoke([2, 3], { by: 'subject', tokens: ['t', 'u'] }),
-        open('denied', 'A', [4, 5]),
-        open('opened', 'A', [4, 5], { token: 'u' }),
-      ],
-      { lostRevocations: ['u'], wronglyOpened: ['A'] },
-    ],
-    'the first acknowledgement counts, not the last': [
-      [issue([0, 1]), revoke([2, 3]), open('opened', 'A', [4, 5]), revoke([6, 7])],
-      { lostRevocations: ['t'], wronglyOpened: ['A'] },
-    ],
-    'opened while the revocation ran, or before': [
-      [issue([0, 1]), open('opened', 'A', [1, 2]), open('opened', 'A', [2, 9]), revoke([2, 3])],
-      {},
-    ],
-    'a revocation that was not acknowledged may have happened or not': [
-      [
-        issue([0, 1]),
-        revoke([2, 3], { outcome: 'unknown' }),
-        open('opened', 'A', [4, 5]),
-        open('denied', 'A', [6, 7]),
-      ],
-      {},
-    ],
-  },
-  redemptions: {
-    'a second requester opened after the first: lost': [
-      [single([0, 1]), open('opened', 'A', [2, 3]), open('opened', 'B', [4, 5])],
-      { lostRedemptions: ['t'], wronglyOpened: ['B'] },
-    ],
-    'a requester without an answer opened after another one had opened': [
-      [
-        single([0, 1]),
-        open('unknown', 'A', [2, 3]),
-        open('opened', 'B', [4, 5]),
-        open('opened', 'A', [6, 7]),
-      ],
-      { lostRedemptions: ['t'], wronglyOpened: ['A'] },
-    ],
-    'two requesters opened at the same time': [
-      [single([0, 1]), open('opened', 'A', [2, 4]), open('opened', 'B', [3, 5])],
-      { shared: ['t'], wronglyOpened: ['A', 'B'] },
-    ],
-    'the same requester resumes': [
-      [single([0, 1]), open('opened', 'A', [2, 3]), open('opened', 'A', [4, 5])],
-      {},
-    ],
-    'one of two opened, the other was denied or got no answer': [
-      [
-        single([0, 1]),
-        open('opened', 'A', [2, 3]),
-        open('denied', 'B', [2, 3]),
-        open('unknown', 'C', [4, 5]),
-      ],
-      {},
-    ],
-    'a request without an answer may have taken the use': [
-      [single([0, 1]), open('unknown', 'A', [2, 3]), open('denied', 'B', [4, 5])],
-      {},
-    ],
-    'any number of requesters open a token without a limit': [
-      [
-        issue([0, 1]),
-        open('opened', 'A', [2, 3]),
-        open('opened', 'B', [2, 5]),
-        open('opened', 'C', [6, 7]),
-      ],
-      {},
-    ],
-  },
-  forgeries: {
-    'a token that nobody issued': [
-      [open('opened', 'A', [2, 3])],
-      { forged: ['t'], wronglyOpened: ['A'] },
-    ],
-    'a token before it was issued': [
-      [issue([4, 5]), open('opened', 'A', [2, 3])],
-      { forged: ['t'], wronglyOpened: ['A'] },
-    ],
-    'another file': [
-      [issue([0, 1]), open('opened', 'A', [2, 3], { file: 'b' })],
-      { forged: ['t'], wronglyOpened: ['A'] },
-    ],
-    'an issue that was not acknowledged may have happened': [
-      [issue([0, 1], { outcome: 'unknown' }), open('opened', 'A', [2, 3])],
-      {},
-    ],
-  },
-  tokens: {
-    'denied without a revocation: lost': [
-      [issue([0, 1]), open('denied', 'A', [2, 3])],
-      { lostTokens: ['t'] },
-    ],
-    'denied while or after a revocation ran, acknowledged or not': [
-      [issue([0, 1]), revoke([2, 5], { outcome: 'unknown' }), open('denied', 'A', [3, 4])],
-      {},
-    ],
-    'denied for another file, or before it was issued': [
-      [
-        issue([4, 5]),
-        open('denied', 'A', [2, 3]),
-        open('denied', 'A', [6, 7], { file: 'b' }),
-        open('denied', 'A', [4, 6]),
-      ],
-      {},
-    ],
-    'an issue that was not acknowledged': [
-      [issue([0, 1], { outcome: 'unknown' }), open('denied', 'A', [2, 3])],
-      {},
-    ],
-  },
-};
+type Expected = Partial<Record<keyof Verdict, string[]>>;
+const lost = (list: keyof Verdict, by: string, token = 't'): Expected => ({
+  ...{ [list]: [token], wronglyOpened: by.split(' ') },
+});
 
-for (const [of, histories] of Object.entries(cases)) {
-  describe(`checker: ${of}`, () => {
-    test.each(Object.entries(histories))('%s', (_, [history, expected]) => {
-      expect(found(history)).toEqual(expected);
-      // The order in which operations are recorded means nothing.
-      expect(found([...history].reverse())).toEqual(
-        Object.fromEntries(
-          Object.entries(expected).map(([name, list]) => [
-            name,
-            name === 'wronglyOpened' ? [...list].reverse() : list,
-          ]),
-        ),
-      );
+const cases: ReadonlyArray<readonly [what: string, history: string, expected: Expected]> = [
+  [
+    'revocations: opened after an acknowledged one, to the end: lost',
+    'issue 0-1, revoke 2-3, A denied 4-5, B opened 6-7',
+    lost('lostRevocations', 'B'),
+  ],
+  [
+    'revocations: opened after an acknowledged one, denied later: late',
+    'issue 0-1, revoke 2-3, A opened 4-5, B denied 6-7',
+    lost('lateRevocations', 'A'),
+  ],
+  [
+    'revocations: each token of a subject counts',
+    'issue subject 0-1, revoke subject 2-3, A denied 4-5, A opened u 4-5',
+    lost('lostRevocations', 'A', 'u'),
+  ],
+  [
+    'revocations: the first acknowledgement counts, not the last',
+    'issue 0-1, revoke 2-3, A opened 4-5, revoke 6-7',
+    lost('lostRevocations', 'A'),
+  ],
+  [
+    'revocations: opened while one ran, or before',
+    'issue 0-1, A opened 1-2, A opened 2-9, revoke 2-3',
+    {},
+  ],
+  [
+    'revocations: one that was not acknowledged may have happened or not',
+    'issue 0-1, revoke 2-3?, A opened 4-5, A denied 6-7',
+    {},
+  ],
+  [
+    'redemptions: a second requester opened after the first: lost',
+    'single 0-1, A opened 2-3, B opened 4-5',
+    lost('lostRedemptions', 'B'),
+  ],
+  [
+    'redemptions: a requester without an answer opened after another one had opened',
+    'single 0-1, A 2-3, B opened 4-5, A opened 6-7',
+    lost('lostRedemptions', 'A'),
+  ],
+  [
+    'redemptions: two requesters opened at the same time',
+    'single 0-1, A opened 2-4, B opened 3-5',
+    lost('shared', 'A B'),
+  ],
+  ['redemptions: the same requester resumes', 'single 0-1, A opened 2-3, A opened 4-5', {}],
+  [
+    'redemptions: one of two opened, the other was denied or got no answer',
+    'single 0-1, A opened 2-3, B denied 2-3, C 4-5',
+    {},
+  ],
+  [
+    'redemptions: a request without an answer may have taken the use',
+    'single 0-1, A 2-3, B denied 4-5',
+    {},
+  ],
+  [
+    'redemptions: any number of requesters open a token without a limit',
+    'issue 0-1, A opened 2-3, B opened 2-5, C opened 6-7',
+    {},
+  ],
+  ['forgeries: a token that nobody issued', 'A opened 2-3', lost('forged', 'A')],
+  ['forgeries: a token before it was issued', 'issue 4-5, A opened 2-3', lost('forged', 'A')],
+  ['forgeries: another file', 'issue 0-1, A opened file=b 2-3', lost('forged', 'A')],
+  [
+    'forgeries: an issue that was not acknowledged may have happened',
+    'issue 0-1?, A opened 2-3',
+    {},
+  ],
+  ['tokens: denied without a revocation: lost', 'issue 0-1, A denied 2-3', { lostTokens: ['t'] }],
+  [
+    'tokens: denied while or after a revocation ran, acknowledged or not',
+    'issue 0-1, revoke 2-5?, A denied 3-4',
+    {},
+  ],
+  [
+    'tokens: denied for another file, or before it was issued',
+    'issue 4-5, A denied 2-3, A denied file=b 6-7, A denied 4-6',
+    {},
+  ],
+  ['tokens: an issue that was not acknowledged', 'issue 0-1?, A denied 2-3', {}],
+];
+
+describe('checker', () => {
+  test.each(cases)('%s', (_, text, expected) => {
+    const history = historyOf(text);
+    expect(found(history)).toEqual(expected);
+    // The order in which operations are recorded means nothing.
+    const { wronglyOpened } = expected;
+    expect(found(history.reverse())).toEqual({
+      ...expected,
+      ...(wronglyOpened && { wronglyOpened: wronglyOpened.toReversed() }),
     });
   });
-}
+});

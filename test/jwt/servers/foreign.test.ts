@@ -3,7 +3,7 @@ import { jwtId } from '../../../service/token/token.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { openRedis, tell } from '../../store/open-redis.ts';
 import { foreigner, from, newJwk, START, uri } from '../issuers.ts';
-import { signedGate } from '../signed.ts';
+import { signedGate, trusting } from '../signed.ts';
 
 // What the store remembers of a token of another issuer, if the clocks differ. The clock of Redis is real.
 
@@ -177,12 +177,7 @@ test('external JWT: with Redis no requester starts after start_by', async () => 
   const redis = await startRedis();
   const clock = { now: NOW * 1000 };
   const store = await openRedis(redis, { now: () => clock.now });
-  const app = await foreigner('app');
-  const { codeOf, clock: gateClock } = await signedGate({
-    issuers: [app.issuer],
-    files: app.file,
-    store,
-  });
+  const { app, codeOf, clock: gateClock } = await trusting({}, { store });
   clock.now += 200_000;
   gateClock.now = clock.now;
   const codes = new Set<unknown>();

@@ -6,7 +6,7 @@ import { jwtId } from '../../../service/token/token.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { openRedis } from '../../store/open-redis.ts';
 import { compact, endpoint, foreigner, from, newJwk, publicHalf, START, uri } from '../issuers.ts';
-import { signedGate } from '../signed.ts';
+import { signedGate, trusting, trustingRemote } from '../signed.ts';
 
 /** Another issuer whose tokens can have any text as payload. */
 async function raw(more: object = {}) {
@@ -229,10 +229,8 @@ describe('hostile jwks_uri', () => {
     ['keys with key_ops for encryption', (jwk) => [{ ...publicHalf(jwk), key_ops: ['encrypt'] }]],
     ['keys with another alg', (jwk) => [{ ...publicHalf(jwk), alg: 'ES256' }]],
   ])('%s are rejected', async (_, keysOf) => {
-    const jwks = await endpoint();
-    const app = await foreigner('app', { keys: { uri: jwks.uri } });
+    const { jwks, app, codeOf } = await trustingRemote();
     jwks.state.keys = await keysOf(app.jwk);
-    const { codeOf } = await signedGate({ issuers: [app.issuer] });
     expect(await codeOf(uri(await app.sign()))).toBe('invalid_token');
   });
 
@@ -295,8 +293,7 @@ describe('hostile JWT: shape', () => {
   });
 
   test('in a path: its dots are not dot segments, and the rest of the path is checked', async () => {
-    const app = await foreigner('app', { paths: [{ prefix: '/download/' }] });
-    const { codeOf } = await signedGate({ issuers: [app.issuer], files: app.file });
+    const { app, codeOf } = await trusting({ paths: [{ prefix: '/download/' }] });
     const token = await app.sign({ path: undefined, prefix: '/download/reports/' });
     expect(await codeOf(`/download/~${token}/reports/a`)).toBe('allow');
     for (const rest of [
