@@ -49,16 +49,13 @@ const inside: Variant = {
       include postern/auth-request.conf;
       location = /.bench/return-204 { internal; return 204; }
       location @bench_deliver {
-        auth_request off;
         set $postern_target ${PROTECTED}${NAME};
-        set $postern_limit_rate 0;
         rewrite ^ ${PROTECTED}${NAME}? last;
       }
       location ^~ /return-204/ {
         auth_request /.bench/return-204;
         satisfy all;
         auth_basic off;
-        auth_request_set $postern_cache_control "private, no-store";
         error_page 401 403 @postern_denied;
         error_page 500 502 503 504 =503 @postern_failed;
         recursive_error_pages on;

@@ -42,8 +42,9 @@ function asItStands(text: string): Parameters<typeof testNginx>[0] {
   };
 }
 
-/** The place in the text of a snippet. */
-function placeOf(name: string, text: string): Place {
+/** The place in the text of a snippet. Undefined: other snippets include it. */
+function placeOf(name: string, text: string): Place | undefined {
+  if (/^#.* includes? this file/m.test(text)) return undefined;
   const where = /^# Where: in (?:the|each) (?:[a-z]+ )?(http block|server block|location)/m.exec(
     text,
   );
@@ -76,7 +77,8 @@ function around(snippets: readonly Snippet[]): string {
 const snippets: Snippet[] = [];
 for (const file of await files('snippets')) {
   const name = relative(join(folder, 'snippets'), file);
-  snippets.push({ name, place: placeOf(name, await readFile(file, 'utf8')) });
+  const place = placeOf(name, await readFile(file, 'utf8'));
+  if (place !== undefined) snippets.push({ name, place });
 }
 for (const snippet of snippets) {
   console.log(await check(`nginx/snippets/${snippet.name}`, around([snippet])));

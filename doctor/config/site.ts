@@ -75,7 +75,9 @@ export function siteOf(
 
 /** The locations with this path in server blocks. */
 export function locationsAt(servers: readonly Server[], path: string): readonly Location[] {
-  return servers.flatMap(({ locations }) => locations.filter((one) => one.path === path));
+  return servers.flatMap(({ locations }) =>
+    withNested(locations).filter((one) => one.path === path),
+  );
 }
 
 export function isExact({ modifier }: Location): boolean {

@@ -86,9 +86,6 @@ function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
   const { id, target, signed } = decision;
   const args = signed?.args ?? decision.args;
   const headers = [
-    // nginx passes this header on to the client.
-    'Cache-Control',
-    'private, no-store',
     'X-Accel-Expires',
     '0',
     // nginx decodes this header once.

@@ -14,7 +14,6 @@ export const requestHeaders = {
   requestId: 'x-request-id',
   traceparent: 'traceparent',
   secPurpose: 'sec-purpose',
-  purpose: 'purpose',
   serviceWorker: 'service-worker',
   fetchSite: 'sec-fetch-site',
   origin: 'origin',
@@ -55,8 +54,7 @@ export function gateRequest(
     cookie: cookies(headers, requestHeaders.cookie, TOKEN_COOKIES),
     resume: cookies(headers, requestHeaders.resume, RESUME_COOKIES),
     address: one(headers[requestHeaders.address]),
-    prefetch:
-      isPrefetch(headers[requestHeaders.secPurpose]) || isPrefetch(headers[requestHeaders.purpose]),
+    prefetch: isPrefetch(headers[requestHeaders.secPurpose]),
     serviceWorker: headers[requestHeaders.serviceWorker] === 'script',
     confirmation,
   };
@@ -83,7 +81,7 @@ function cookies(headers: IncomingHttpHeaders, first: string, all: RegExp): stri
   return [...new Set(values)].join(' ');
 }
 
-/** Browsers send `prefetch`, `prefetch;prerender`, and similar values. */
+/** Browsers send `prefetch`, `prefetch;prerender`, and similar values, in `Sec-Purpose` or `Purpose`. */
 function isPrefetch(purpose: string | string[] | undefined): boolean {
   return purpose !== undefined && /prefetch|prerender|preview/i.test(String(purpose));
 }
@@ -110,9 +108,15 @@ export async function readConfirmation(
   return {
     fetchSite: headers[requestHeaders.fetchSite]?.toString(),
     origin: headers[requestHeaders.origin]?.toString(),
-    host: headers[requestHeaders.host]?.toString(),
+    host: hostOf(headers[requestHeaders.host]?.toString()),
     pin: more.length > 0 ? undefined : pin,
   };
+}
+
+/** `$host:$server_port,$http_host`. HTTP/3 has no `$http_host`, and a browser omits 443 in Origin. */
+function hostOf(value: string | undefined): string | undefined {
+  const [address = '', host] = value?.split(',') ?? [];
+  return value && (host || address.replace(/:443$/, ''));
 }
 
 /** Encodes a string so that Node, which writes headers as latin1, writes its UTF-8 bytes. */

@@ -90,7 +90,9 @@ describe('docs/nginx-reference.md', () => {
 
   test('has each location of the snippets', () => {
     const all = snippets.map(read).join('\n');
-    const locations = [...all.matchAll(/^location (?:= )?(\S+) \{/gm)].map(([, path]) => path);
+    const locations = [...all.matchAll(/^ *location (?:= |\^~ )?([/@]\S+) \{/gm)].map(
+      ([, path]) => path,
+    );
     expect(locations.length).toBeGreaterThan(5);
     for (const path of locations) expect(text).toContain(`${path}\``);
   });

@@ -82,12 +82,13 @@ test.each([
   [{ 'Sec-Purpose': 'prefetch' }, true],
   [{ 'Sec-Purpose': 'prefetch;anonymous-client-ip' }, true],
   [{ 'Sec-Purpose': 'prefetch;prerender' }, true],
-  [{ Purpose: 'prefetch' }, true],
-  [{ Purpose: 'Prefetch' }, true],
-  [{ Purpose: 'preview' }, true],
-  [{ Purpose: 'prerender' }, true],
+  // nginx adds `Purpose` to it.
+  [{ 'Sec-Purpose': 'prefetchprefetch' }, true],
+  [{ 'Sec-Purpose': 'Prefetch' }, true],
+  [{ 'Sec-Purpose': 'preview' }, true],
+  [{ 'Sec-Purpose': 'prerender' }, true],
   [{ 'Sec-Purpose': '' }, false],
-  [{ Purpose: 'download' }, false],
+  [{ 'Sec-Purpose': 'download' }, false],
 ])('prefetch: %j counts as a prefetch: %s', async (headers, isPrefetch) => {
   const { api, authRequest } = await startGate();
   const { url } = await issueToken(api, { path: '/download/a', max_uses: 1 });

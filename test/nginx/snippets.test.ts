@@ -53,7 +53,7 @@ const subsets = [
   ...OTHERS.map((left) => OTHERS.filter((name) => name !== left)),
   OTHERS,
 ].map((names) => new Set<Name>(['auth-request', ...names]));
-subsets.push(...[[], ['http'], ['cache'], ['gate']].map((names) => new Set(names as Name[])));
+subsets.push(...[[], ['http']].map((names) => new Set(names as Name[])));
 
 describe('nginx -t', () => {
   test.concurrent.each(subsets.map((subset) => [[...subset].join(' ') || 'none', subset] as const))(
@@ -65,7 +65,7 @@ describe('nginx -t', () => {
     },
   );
 
-  test.each(['internal', 'internal-proxy', 'cors-headers'] as const)(
+  test.each(['internal', 'internal-proxy', 'cors-headers', 'protect', 'x-accel', 'cache'] as const)(
     'fails with %s without auth-request.conf, which declares its variables',
     async (name) => {
       const { ok, output } = await testNginx(({ port }) => configOf(new Set([name]), port));
@@ -87,27 +87,32 @@ describe('nginx -t', () => {
   });
 });
 
-/** The proxy directives of x-accel.conf, or of one of the two locations of auth-request.conf that ask the gate. */
-async function asking(name: 'x-accel' | 'auth-request' | 'confirm'): Promise<readonly string[]> {
-  const text = await read(`snippets/${name === 'confirm' ? 'auth-request' : name}.conf`);
-  const start = text.indexOf(`location = /.postern/${name} {`);
-  const own = name === 'x-accel' ? text : text.slice(start, text.indexOf('\n}\n', start));
-  // These differ by design: the URL of the gate, the used response headers, the denials, and the cache.
-  const differ = /^proxy_(?!method|set_|pass_request)/;
+const HEAD = 'location ^~ /.postern/ {';
+
+/** The lines between two texts of a snippet that say what a request to the gate has. */
+async function asking(name: string, from = '', to?: string): Promise<readonly string[]> {
+  const [, after = ''] = from === '' ? ['', await read(name)] : (await read(name)).split(from, 2);
+  const own = to === undefined ? after : after.slice(0, after.indexOf(to));
   const lines = [...own.matchAll(/^ *((?:proxy_|include ).*);$/gm)].map(([, line = '']) => line);
-  return lines.filter((line) => !differ.test(line) && !line.startsWith('proxy_pass ')).sort();
+  // The others differ by design: the URL of the gate, the used response headers, the denials, and the cache.
+  return lines.filter((line) => /^(include|proxy_(method|set_))/.test(line)).sort();
 }
 
 test('snippets: all requests to the gate have gate.conf in common, and differ only in method and body', async () => {
-  const question = ['include postern/gate.conf', 'proxy_method GET', 'proxy_pass_request_body off'];
-  const empty = ['proxy_set_body ""', 'proxy_set_header Content-Length ""'];
-  expect(await asking('auth-request')).toEqual([...question, ...empty]);
-  expect(await asking('x-accel')).toEqual([...question, ...empty]);
-  expect(await asking('confirm')).toEqual([
-    ...['include postern/gate.conf', 'proxy_method POST', 'proxy_pass_request_body on'],
+  const question = [
+    ...['include postern/gate.conf', 'include postern/public.conf', 'proxy_method GET'],
+    ...['proxy_set_body ""', 'proxy_set_header Content-Length ""'],
+  ];
+  const file = 'snippets/auth-request.conf';
+  expect(await asking(file, HEAD, '    location ')).toEqual(question);
+  expect(await asking('snippets/x-accel.conf')).toEqual(question);
+  // A line of its own would replace the inherited headers.
+  expect(await asking(file, 'location = /.postern/auth-request {', '\n    }\n')).toEqual([]);
+  expect(await asking(file, 'location = /.postern/confirm {', '\n    }\n')).toEqual([
+    ...['include postern/gate.conf', 'proxy_method POST'],
     'proxy_set_body $request_body',
     'proxy_set_header Origin $http_origin',
-    'proxy_set_header Postern-Host $postern_host',
+    'proxy_set_header Postern-Host $host:$server_port,$http_host',
     'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site',
   ]);
 });

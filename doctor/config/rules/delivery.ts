@@ -9,10 +9,8 @@ export const deliveryRules: Readonly<Record<string, Rule>> = {
   'cache-control': rule({
     why: 'A shared cache in front of nginx can store the file and send it to other clients without a token.',
     fix: 'include postern/internal.conf;',
-    // With X-Accel the service sends the header.
-    find: ({ internals, asking }) =>
+    find: ({ internals }) =>
       internals
-        .filter(({ server }) => asking.some((gate) => gate.server === server))
         .filter((location) => !effective(location, 'add_header').some(keepsPrivate))
         .map((location) => ({
           at: location.at,
@@ -37,9 +35,7 @@ export const deliveryRules: Readonly<Record<string, Rule>> = {
 
 function keepsPrivate(line: Directive): boolean {
   const { 1: value = '' } = line.args;
-  return (
-    headerName(line) === 'cache-control' && /\$postern_cache_control|no-store|private/.test(value)
-  );
+  return headerName(line) === 'cache-control' && /no-store|private/.test(value);
 }
 
 /** file.conf sends a policy, which without http.conf is empty. */

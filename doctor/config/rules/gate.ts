@@ -79,7 +79,7 @@ const CONFIRMATION: Requirements = {
   ...ASKING,
   'proxy_set_header Sec-Fetch-Site $http_sec_fetch_site;': OTHER_SITE,
   'proxy_set_header Origin $http_origin;': OTHER_SITE,
-  'proxy_set_header Postern-Host $postern_host;': OTHER_SITE,
+  'proxy_set_header Postern-Host $host:$server_port,$http_host;': OTHER_SITE,
 };
 
 const QUESTION: Requirements = {
@@ -99,9 +99,9 @@ const QUESTION: Requirements = {
 };
 
 const DELIVER: Requirements = {
-  'if ($postern_seen !~ "(^|[ :])204/|^/HIT$") { return 500; }': {
+  'if ($postern_answer !~ "(^|[ :])204/|^/HIT$") { return 500; }': {
     why: 'auth_request allows any 2xx: a 200 from a wrong server that names a target would open the file.',
-    isMet: refusesEach('$postern_seen', '200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'),
+    isMet: refusesEach('$postern_answer', '200/', '206/', '204, 200/', '502, 206/', '/MISS', '/'),
   },
   'if ($postern_target !~ "^/[^/]") { return 500; }': {
     why: 'Without a target the gate has not decided anything.',

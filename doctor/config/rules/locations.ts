@@ -107,9 +107,9 @@ export function inside({ block }: Location): readonly Directive[] {
   );
 }
 
-/** The `if` of protect.conf and x-accel.conf: the request ends in a location without files. */
+/** The `if` of public.conf: the request ends in a location without files. */
 function confirms({ block = [] }: Directive): boolean {
-  return block.map(wordsOf).join(';') === `rewrite ^ ${CONFIRM} last`;
+  return block.map(wordsOf).join(';') === `rewrite ^ ${CONFIRM}? last`;
 }
 
 /** Above the `return`, no directive ends the block. */

@@ -374,11 +374,20 @@ describe('nginx --out', () => {
 
   test('writes the site and its snippets, and lists them', async () => {
     const said = await done(OUT);
-    const names = ['auth-request', 'cors-headers', 'file', 'gate', 'http', 'internal'];
+    const names = [
+      'auth-request',
+      'cors-headers',
+      'denials',
+      'file',
+      'gate',
+      'http',
+      'internal',
+      'public',
+    ];
     const wrote = (await readdir(join(folder, 'nginx', 'postern'))).sort();
     const snippets = names.map((name) => `${name}.conf`);
     expect(wrote).toEqual([...snippets, 'local.conf', 'protect.conf', 'sites'].sort());
-    const all = 10;
+    const all = 12;
     expect(await readdir(join(folder, 'nginx', 'conf.d'))).toEqual(['00-postern.conf']);
     expect(said.match(/^wrote nginx\/\S+$/gm)).toHaveLength(all);
     expect(said).toMatch(/wrote nginx\/postern\/sites\/_\.conf\n$/);
@@ -410,7 +419,7 @@ describe('nginx --out', () => {
       'nginx/postern/protect.conf',
       `nginx/${site}`,
     ]);
-    expect(said.unchanged).toHaveLength(6);
+    expect(said.unchanged).toHaveLength(8);
     expect(await text(site)).toContain('location ^~ /download/ {');
   });
 

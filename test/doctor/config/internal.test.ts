@@ -11,7 +11,7 @@ import { answer, check, FILE, type Trap } from './trap.ts';
 
 const GATE = 'location ^~ /download/ { include postern/protect.conf; }';
 const INTERNAL = 'include postern/internal.conf;';
-const CACHE = 'add_header Cache-Control $postern_cache_control always;';
+const CACHE = 'add_header Cache-Control "private, no-store" always;';
 const inside = (inner: string) => `${GATE}\nlocation ^~ /protected/ {\n${inner}\n}`;
 const PAGE = '[<!--#include virtual="/protected/a.txt" -->]';
 
@@ -205,7 +205,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       ['internal', 'location ^~ /protected/ {'],
       ['internal', 'location ^~ /protected/ {'],
     ],
-    broken: { only: inside(`${CACHE}\nalias $files/;`) },
+    broken: { only: inside(`${CACHE}\nadd_header Set-Cookie $postern_set_cookie;\nalias $files/;`) },
     proof: opens('/protected/a.txt'),
     fixed: {},
     shut: isNotThere('/protected/a.txt'),

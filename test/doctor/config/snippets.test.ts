@@ -88,7 +88,11 @@ const TRAPS: Readonly<Record<string, Trap>> = {
   'no auth-request.conf in the server block': {
     found: [['missing-auth-request', PUBLIC]],
     broken: {
-      edits: [['auth-request', /[\s\S]+/, '']],
+      // Another server block has it.
+      edits: [
+        ['auth-request', 'location @postern_deliver', 'location @other_deliver'],
+        ['denials', /@postern_/g, '@other_'],
+      ],
     },
     async proof(site) {
       const { url } = await site.issue({ path: '/download/a.txt' });
@@ -136,7 +140,10 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     },
   },
   'a denial whose X-Accel-Redirect nginx obeys': {
-    found: [['question', QUESTION]],
+    found: [
+      ['question', QUESTION],
+      ['question', 'location = /.postern/confirm {'],
+    ],
     broken: {
       gate: strays(403, { 'X-Accel-Redirect': '/ok', 'Postern-Target': '/protected/a.txt' }),
       locations: 'location = /ok { return 204; }',
@@ -151,16 +158,23 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     shut: async (site) => expect((await answer(site, '/download/a.txt'))[0]).toBe(403),
   },
   'a location that asks the gate, without internal': {
-    found: [['question', QUESTION]],
-    broken: { edits: [['auth-request', 'internal;', '']] },
+    found: [
+      ['question', QUESTION],
+      ['question', 'location = /.postern/confirm {'],
+    ],
+    broken: {
+      edits: [
+        ['auth-request', 'internal;', ''],
+        ['gate', 'proxy_hide_header Postern-Reason;', ''],
+      ],
+    },
     async proof(site) {
       const { header } = await site.ask('GET', '/.postern/auth-request');
       expect(header('Postern-Reason')).toBeDefined();
     },
     fixed: {},
     async shut(site) {
-      const { header } = await site.ask('GET', '/.postern/auth-request');
-      expect(header('Postern-Reason')).toBeUndefined();
+      expect((await answer(site, '/.postern/auth-request'))[0]).toBe(404);
     },
   },
   'decisions cached under one key, by auth_request': {
@@ -189,7 +203,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       http: CACHE,
       server: SHARED,
       edits: [
-        ['x-accel', 'proxy_cache off;', ''],
+        ['gate', 'proxy_cache off;', ''],
         ['x-accel', 'proxy_ignore_headers X-Accel-Expires;', ''],
       ],
     },
@@ -239,7 +253,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       files: { '../www/download/a.txt': FILE },
       server: 'root $files/../www; satisfy any; allow all;',
       edits: [
-        ['protect', 'satisfy all;', ''],
+        ['public', 'satisfy all;', ''],
         ['protect', 'root /dev/null/postern;', ''],
         ['protect', 'try_files "" @postern_deliver;', ''],
       ],
@@ -340,7 +354,7 @@ const TRAPS: Readonly<Record<string, Trap>> = {
     fixed: {
       files: { '../www/login.html': 'log in' },
       server: 'root $files/../www; error_page 401 404 /login.html;',
-      edits: [['protect', 'error_page 401 403', 'error_page 401 /login.html; error_page 403']],
+      edits: [['public', 'error_page 400 401 403', 'error_page 401 /login.html; error_page 403']],
     },
     shut: async (site) => expect(await answer(site, '/download/a.txt')).toEqual([401, 'log in']),
   },
@@ -362,8 +376,8 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       gate: strays(500, {}),
       edits: [
         [
-          'protect',
-          'error_page 401 403',
+          'public',
+          'error_page 400 401 403',
           'error_page 401 @postern_denied; error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html; error_page 401',
         ],
       ],
