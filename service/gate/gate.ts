@@ -25,7 +25,6 @@ interface GateDependencies {
   readonly cookies: CookieSettings;
   readonly pageFor: (headers: IncomingMessage['headers']) => WrittenPage | undefined;
   readonly recordDecision: RecordDecision;
-  /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
   readonly log: Logger;
   readonly logAllow: DecisionLog['logAllow'];

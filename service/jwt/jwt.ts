@@ -4,8 +4,7 @@ import type { Client, TrustedIssuer } from '../token/client.ts';
 import type { Rejection } from '../token/look-up.ts';
 import { createClientOf } from './api-clients.ts';
 import { createSigner } from './claims.ts';
-import { createOwnKeys, fileKeys, type KeySource } from './keys.ts';
-import { remoteKeys } from './remote-keys.ts';
+import { createOwnKeys, fileKeys, type KeySource, remoteKeys } from './keys.ts';
 import { createVerify } from './verify.ts';
 
 interface JwtOptions {
@@ -14,7 +13,6 @@ interface JwtOptions {
   /** Path of the JWKS file with Postern's own keys. */
   readonly jwtKeys?: string;
   readonly issuers: readonly TrustedIssuer[];
-  /** Seconds. */
   readonly leeway: number;
 }
 

@@ -19,7 +19,6 @@ interface VerifyOptions {
   readonly own?: { readonly issuer: string; readonly keys: OwnKeys };
   readonly issuers: readonly DownloadIssuer[];
   readonly mounts: Mounts;
-  /** Seconds. */
   readonly leeway: number;
   readonly now: () => number;
 }
@@ -107,7 +106,6 @@ export function createCache<T>(now: () => number) {
       results.delete(key);
       return undefined;
     },
-    /** `until`: milliseconds since the epoch. */
     set(token: string, value: T, until: number): void {
       const key = keyOf(token);
       // Concurrent requests may each have verified it. Deleting makes it the latest entry.

@@ -96,7 +96,6 @@ export function storeMetrics(registry: Registry, instruments: Instruments) {
   }
 
   return {
-    /** Records the events of a store. */
     storeObserver: {
       connected(isConnected: boolean): void {
         up = Number(isConnected);

@@ -30,10 +30,8 @@ export function createMetrics(versions: { readonly version: string; readonly nod
     ...deliveryMetrics(instruments),
     recordReload: reloadRecorder(instruments),
     events: eventMetrics(instruments),
-    /** Counts a log line that was dropped. */
     lostLine: () => lostLines.inc(),
     watchProcess: (process: ObservedProcess) => watchProcess(registry, instruments, process),
-    /** All metrics in Prometheus' text format. */
     text: () => registry.metrics(),
   };
 }

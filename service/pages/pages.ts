@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { html } from 'hono/html';
 import { perSecond } from '../coalesce.ts';
-import { styleOf } from './style.ts';
-import { denialPage, listHead, type Shown, type Site } from './template.ts';
+import { denialPage, listHead, type Shown, type Site, styleOf } from './template.ts';
 import {
   ENGLISH,
   LANGUAGES,

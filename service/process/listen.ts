@@ -16,7 +16,6 @@ const KEEP_ALIVE_MS = 75_000;
 /** More than nginx accepts from a client (4 × 8 KiB), so that the gate can read all that nginx accepts. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
-/** Limits of each listener. */
 export const LIMITS = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
 
 /**

@@ -183,7 +183,6 @@ function part(id: string, from: number, bytes: number, size: number): SentLine {
 interface DeliverDependencies {
   readonly store: Store;
   readonly recordBytes: (counted: Counted) => void;
-  /** Absent: no events are recorded. */
   readonly emit?: Emit | undefined;
   readonly log: Logger;
 }

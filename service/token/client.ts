@@ -15,7 +15,6 @@ export interface Client {
   readonly paths?: readonly Scope[];
   /** Internal prefixes that it may name as `target`, in addition to those of its paths. */
   readonly targets: readonly string[];
-  /** Seconds. */
   readonly maxExpiresIn: number;
   readonly maxResumeFor: number;
   /** It may list and revoke the tokens of all clients. */

@@ -11,7 +11,6 @@ import { checkReach, type ResolvedMount, resolveMount } from './target.ts';
 export interface PreparedGrant {
   readonly grant: Omit<Grant, 'issuedAt' | 'expiresAt'>;
   readonly resolved: ResolvedMount;
-  /** Seconds. */
   readonly expiresIn: number;
 }
 

@@ -29,9 +29,7 @@ export interface IssueOptions extends Defaults {
 export interface Issued {
   readonly token: string;
   readonly id: string;
-  /** Seconds. */
   readonly expiresIn: number;
-  /** Path and query. */
   readonly url: string;
   /** For a grant with `cookie`: its relative links have no token, so that a client uses the cookie. */
   readonly cookieUrl?: string;

@@ -8,7 +8,6 @@ import type { Redeemed, Requester } from './uses.ts';
  */
 export type Turn = () => Promise<void>;
 
-/** A grant under its token ID. */
 export type Entry = readonly [id: string, grant: Grant];
 
 interface TimedGrant {

@@ -59,7 +59,6 @@ export const MAX_DEAD_EVENTS = 1000;
 /** Longer than an attempt. After that, the instance that took the event has stopped, or has lost Redis. */
 export const LEASE_MS = 30_000;
 
-/** The result of an attempt. */
 export type Outcome =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'later'; readonly afterMs: number }

@@ -32,7 +32,6 @@ export interface EventMetrics {
   readonly dropped: Readonly<
     Record<'queue_full' | 'store_full' | 'too_many' | 'shutdown', Counter>
   >;
-  /** Age of the oldest event that is not delivered. */
   oldestMs: number;
 }
 

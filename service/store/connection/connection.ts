@@ -9,22 +9,18 @@ export interface ConnectOptions extends StoreAccess {
   readonly timeoutMs: number;
   /** Called when Redis begins or stops to accept writes; `failure` is the reason. */
   readonly onState?: (state: 'up' | 'down', failure?: StoreUnavailable) => void;
-  /** For metrics. */
   readonly observer?: StoreObserver | undefined;
   /** How often to check that Redis accepts a write. */
   readonly checkEveryMs?: number;
 }
 
 export interface StoreObserver {
-  /** Called after each check. */
   connected(isConnected: boolean): void;
   /** Replicas confirmed a change, or did not. */
   confirmed(isConfirmed: boolean): void;
   /** A cluster sent a command to another master. */
   redirected(): void;
-  /** A command got no reply in time. */
   late(cause: LateCause): void;
-  /** Whether a master may evict keys. */
   evicts(isEvicting: boolean): void;
   /** Another master answers; the time since the first failure. */
   failedOver(seconds: number): void;
@@ -55,13 +51,10 @@ export interface Connection {
   unlink(keys: readonly string[]): Promise<number>;
   /** The connected masters, by name. */
   masters(): ReadonlyMap<string, Redis>;
-  /** All masters. */
   masterNames(): readonly string[];
-  /** The master that has a key. */
   masterOf(key: string): string;
   /** A name for a key that this master has. In a cluster, the name has a tag. */
   keyOn(master: string, key: string): string;
-  /** Number of commands that a cluster redirected to another master. */
   readonly redirections: number;
   /** Sections of INFO from each master; empty if the user lacks the permission. */
   infos(...sections: string[]): Promise<readonly string[]>;

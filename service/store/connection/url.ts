@@ -6,7 +6,6 @@ export interface Address {
   readonly port: number;
 }
 
-/** A parsed store URL. */
 export interface StoreUrl {
   readonly kind: 'memory' | 'server' | 'sentinel' | 'cluster';
   /** The server, the sentinels, or some nodes of the cluster. */
@@ -20,7 +19,6 @@ export interface StoreUrl {
   readonly database: number;
 }
 
-/** The URL is invalid. */
 interface StoreUrlProblem {
   readonly expected: string;
 }

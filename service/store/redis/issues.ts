@@ -52,7 +52,6 @@ export function createIssues(
     await Promise.all([...entriesOf(issued)].map(([index, entries]) => enter(index, entries)));
   }
 
-  /** The entries of each index. */
   function entriesOf(issued: readonly Entry[]): ReadonlyMap<string, IndexEntries> {
     const indexes = new Map<string, Array<string | number>>();
     for (const [id, grant] of issued) {

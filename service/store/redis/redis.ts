@@ -13,7 +13,6 @@ import { createAddDelivered } from './sent-bytes.ts';
 import type { Shared } from './shared.ts';
 
 export interface RedisStoreOptions extends ConnectOptions {
-  /** Prefix of every key. */
   readonly prefix: string;
   /** How many replicas must confirm a revocation or a new requester; 0: none. */
   readonly replicas?: number;
