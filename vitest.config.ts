@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests that start no server. Those in a subfolder of jwt/ and store/ do. */
 const UNIT =
-  'test/{api,client,config,decide,events,gate,jwt,metrics,pages,s3,sent,site,store,token}/*.test.ts';
+  'test/{api,client,config,decide,gate,jwt,metrics,pages,s3,sent,site,store,token,webhooks}/*.test.ts';
 
 const RACES = 'test/races/**/*.test.ts';
 
@@ -17,7 +17,7 @@ const FAILOVER_RUNS = 'test/failover/runs/*.test.ts';
 const BROWSERS = 'test/browsers/**/*.test.ts';
 
 /** Webhooks of whole instances, which wait for retries and lost instances. */
-const WEBHOOKS = 'test/webhooks/**/*.test.ts';
+const WEBHOOKS = 'test/webhooks/instances/*.test.ts';
 
 /** A real object store. */
 const S3 = 'test/s3/servers/**/*.test.ts';

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
+import { type Store, StoreUnavailable } from '../../service/token/store.ts';
 import { apiKey, createPostern, KEY, type PosternOptions } from '../support/postern.ts';
 
 export const OTHER_KEY = 'the-key-of-another-client';
@@ -62,4 +63,29 @@ export function keptLog(level = 'info') {
   const log = pino({ level, base: null }, stream);
   const parsed = () => lines.map((line) => JSON.parse(line));
   return { log, lines, parsed, withoutAudit: () => parsed().filter(({ msg }) => msg !== 'audit') };
+}
+
+/** A store in which everything fails. */
+export function brokenStore(error: Error = new StoreUnavailable('Connection is closed.')): Store {
+  const fail = () => Promise.reject(error);
+  return {
+    issue: fail,
+    find: fail,
+    findTimed: fail,
+    requesters: fail,
+    addDelivered: fail,
+    delivered: fail,
+    findExternal: fail,
+    saveExternal: fail,
+    revokeExternal: fail,
+    redeem: fail,
+    countAttempt: fail,
+    prolong: fail,
+    revoke: fail,
+    list: fail,
+    revokeSubject: fail,
+    revokeClient: fail,
+    check: fail,
+    close: () => Promise.resolve(),
+  };
 }

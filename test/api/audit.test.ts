@@ -5,8 +5,7 @@ import { StoreUnavailable, Unconfirmed } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { createSigned } from '../jwt/signed.ts';
 import { apiListener, KEY, listening } from '../support/postern.ts';
-import { type Asking, createAsked, keptLog, OTHER_KEY } from './ask-api.ts';
-import { brokenStore } from './broken-store.ts';
+import { type Asking, brokenStore, createAsked, keptLog, OTHER_KEY } from './ask-api.ts';
 
 const level = { info: 30, error: 50 };
 

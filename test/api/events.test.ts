@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unconfirmed } from '../../service/token/store.ts';
-import { recorder } from '../events/recorded.ts';
 import { createPostern, KEY, type PosternOptions } from '../support/postern.ts';
+import { recorder } from '../webhooks/receiver.ts';
 
 function started(options: PosternOptions = {}) {
   const { emit, events, taken } = recorder();

@@ -86,3 +86,64 @@ test.each(['GET', 'PATCH', 'DELETE'])(
     expect(await ask(`${method} /tokens/${id}`, json)).toMatchObject(missing);
   },
 );
+
+test('introspect: a valid token of the same client is active (RFC 7662)', async () => {
+  const { ask, id, token } = await issued({ prefix: '/download/a/', path: undefined });
+  const form = { token, token_type_hint: 'access_token' };
+  const { status, headers, body } = await ask('POST /introspect', { form });
+  expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
+  expect(body).toEqual({
+    active: true,
+    token_type: 'Bearer',
+    client_id: 'test',
+    jti: id,
+    sub: 'user-42',
+    prefix: '/download/a/',
+    iat: 1_800_000_000,
+    exp: 1_800_000_120,
+  });
+});
+
+test('introspect: every other token is inactive, without further fields', async () => {
+  const { ask, token, id, clock } = await issued({ prefix: '/download/a/', path: undefined });
+  const inactive = async (form: { token: string }, key?: string) =>
+    expect(await ask('POST /introspect', { form, key })).toMatchObject({
+      status: 200,
+      text: '{"active":false}',
+    });
+  await inactive({ token: newToken() });
+  await inactive({ token: 'another shape' });
+  await inactive({ token: id });
+  await inactive({ token }, OTHER_KEY);
+  clock.now += 120_000;
+  await inactive({ token });
+});
+
+test.each<[string, Array<[string, string]>]>([
+  ['none', [['x', 'y']]],
+  ['an empty one', [['token', '']]],
+  [
+    'two',
+    [
+      ['token', 'a'],
+      ['token', 'b'],
+    ],
+  ],
+])('introspect, revoke: %s gets invalid_request', async (_, form) => {
+  const { ask } = await issued({ prefix: '/download/a/', path: undefined });
+  for (const path of ['/introspect', '/revoke']) {
+    expect(await ask(`POST ${path}`, { form })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request', errors: [{ pointer: '#/token' }] },
+    });
+  }
+});
+
+test('introspect, revoke: a body that is not a form is rejected', async () => {
+  const { ask, token } = await issued({ prefix: '/download/a/', path: undefined });
+  for (const path of ['/introspect', '/revoke']) {
+    const reply = await ask(`POST ${path}`, { json: { token } });
+    expect(reply).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+  }
+  expect((await ask('POST /introspect', { form: { token } })).body.active).toBe(true);
+});

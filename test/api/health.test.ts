@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unconfirmed } from '../../service/token/store.ts';
-import { createAsked, keptLog } from './ask-api.ts';
-import { brokenStore } from './broken-store.ts';
+import { brokenStore, createAsked, keptLog } from './ask-api.ts';
 
 test('/livez and /readyz need no key', async () => {
   const { ask } = createAsked();

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Entry } from '../../service/token/store.ts';
-import { createAsked } from './ask-api.ts';
+import { linesOf } from '../fixtures/read.ts';
+import { apiKey, KEY } from '../support/postern.ts';
+import { createAsked, keptLog } from './ask-api.ts';
 
 test('issue: one request returns one token', async () => {
   const { ask } = createAsked();
@@ -105,4 +107,123 @@ test('issue: small batches do not wait for each other if the store is slow', asy
   await expect.poll(() => calls).toBe(20);
   release();
   for (const { status } of await Promise.all(answers)) expect(status).toBe(201);
+});
+
+/** An API whose store must not be asked, and which must log nothing but the refusal. */
+function createRefusing() {
+  const store = createMemoryStore();
+  let issued = 0;
+  const counting: typeof store = {
+    ...store,
+    issue: (grants) => {
+      issued += grants.length;
+      return store.issue(grants);
+    },
+  };
+  const paths = [{ prefix: '/download/' }];
+  const { log, withoutAudit } = keptLog('trace');
+  const asked = createAsked({ store: counting, log, apiKeys: [apiKey(KEY, { paths })] });
+  return { ...asked, spent: () => [issued, withoutAudit()] };
+}
+
+const JSON_BODY = { 'content-type': 'application/json' };
+const hostile = linesOf('hostile-bodies.txt').map((line) => {
+  const space = line.indexOf(' ');
+  return [line.slice(space + 1), line.slice(0, space)] as const;
+});
+
+test.each(hostile)('issue: %s is rejected at %s', async (body, pointers) => {
+  const { ask, spent } = createRefusing();
+  const endpoint = body.startsWith('[') ? '/tokens/batch' : '/tokens';
+  const reply = await ask(`POST ${endpoint}`, { body, headers: JSON_BODY });
+  expect(reply).toMatchObject({ status: 400, body: { code: 'invalid_request', status: 400 } });
+  expect(reply.headers.get('content-type')).toBe('application/problem+json');
+  expect(reply.headers.get('cache-control')).toBe('no-store');
+  const named = reply.body.errors?.map(({ pointer }: { pointer: string }) => pointer);
+  expect(named ?? ['-']).toEqual(pointers.split(','));
+  expect(reply.text).not.toContain(KEY);
+  expect(spent()).toEqual([0, []]);
+});
+
+test.each([
+  ['nothing', ''],
+  ['blanks', ' \n'],
+  ['Latin-1', Buffer.from('{"path":"/download/caf\xe9"}', 'latin1')],
+  ['overlong UTF-8', Buffer.from('{"path":"/download/\xc0\xae"}', 'latin1')],
+  ['UTF-16', Buffer.from('{"path":"/download/a"}', 'utf16le')],
+])('issue: %s is rejected as invalid JSON', async (_, body) => {
+  const { ask, spent } = createRefusing();
+  expect(await ask('POST /tokens', { body, headers: JSON_BODY })).toMatchObject({
+    status: 400,
+    body: { code: 'invalid_request' },
+  });
+  expect(spent()).toEqual([0, []]);
+});
+
+test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', ''])(
+  'issue: a body of type %j is rejected',
+  async (type) => {
+    const { ask, spent } = createRefusing();
+    const reply = await ask('POST /tokens', {
+      body: Buffer.from('{"path":"/download/a"}'),
+      headers: { 'content-type': type },
+    });
+    expect(reply).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+    expect(reply.headers.get('cache-control')).toBe('no-store');
+    expect(spent()).toEqual([0, []]);
+  },
+);
+
+test('issue: the content type may have parameters and any case', async () => {
+  const { ask } = createRefusing();
+  const headers = { 'content-type': 'Application/JSON; charset=utf-8' };
+  const body = '{"path":"/download/a"}';
+  expect((await ask('POST /tokens', { body, headers })).status).toBe(201);
+});
+
+test('issue: one invalid request rejects the whole batch, and at most 50 errors are listed', async () => {
+  const { ask, spent } = createRefusing();
+  const many = Array.from({ length: 1000 }, (_, i) => ({ path: `/download/${i}` }));
+  const one = await ask('POST /tokens/batch', {
+    json: [...many.slice(1), { path: '/download/..' }],
+  });
+  expect(one.body.errors).toEqual([
+    { pointer: '#/999/path', detail: 'must not have a dot segment' },
+  ]);
+  const all = await ask('POST /tokens/batch', {
+    json: many.map(() => ({ path: '', pin: '4711' })),
+  });
+  expect(all.body.errors).toHaveLength(50);
+  expect(spent()).toEqual([0, []]);
+});
+
+test('issue: the error for a folder in path names prefix', async () => {
+  const { ask } = createAsked();
+  const reply = await ask('POST /tokens', { json: { path: '/download/a/' } });
+  expect(reply.body.errors).toEqual([
+    { pointer: '#/path', detail: 'must not end with a slash: use prefix for a folder' },
+  ]);
+});
+
+test('issue: a token has at most 64 addresses', async () => {
+  const { ask } = createAsked();
+  const ip = Array.from({ length: 65 }, (_, i) => `192.0.2.${i}`);
+  const [most, more] = [ip.slice(1), ip].map((list) => ({ path: '/download/a', ip: list }));
+  expect((await ask('POST /tokens', { json: most })).status).toBe(201);
+  expect(await ask('POST /tokens/batch', { json: [most, more] })).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: '#/1/ip' }] },
+  });
+});
+
+test('issue: a path that the client may not issue for gets insufficient_scope', async () => {
+  const paths = [{ prefix: '/download/a/' }];
+  const { ask } = createAsked({ apiKeys: [apiKey(KEY, { paths })] });
+  const reply = await ask('POST /tokens/batch', {
+    json: [{ path: '/download/a/b' }, { path: '/download/b' }],
+  });
+  expect(reply).toMatchObject({
+    status: 403,
+    body: { code: 'insufficient_scope', errors: [{ pointer: '#/1/path' }] },
+  });
 });

@@ -9,8 +9,7 @@ import { createSigned } from '../jwt/signed.ts';
 import { legalPath } from '../site/arbitrary.ts';
 import { apiKey, createPostern, type IssuedToken, issueToken, KEY } from '../support/postern.ts';
 import { samplesOf } from '../support/samples.ts';
-import { createAsked, keptLog } from './ask-api.ts';
-import { brokenStore } from './broken-store.ts';
+import { brokenStore, createAsked, keptLog } from './ask-api.ts';
 
 type Api = ReturnType<typeof createPostern>['api'];
 

@@ -7,13 +7,13 @@ import { SLOTS, slotOf } from '../../service/store/redis/key-names.ts';
 import { createRedisStore } from '../../service/store/redis/redis.ts';
 import type { Grant } from '../../service/token/grant.ts';
 import { type Store, StoreUnavailable } from '../../service/token/store.ts';
-import { recorder } from '../events/recorded.ts';
 import { ask, type Redis, startRedis } from '../harness/redis.ts';
 import { type ClusterOptions, startRedisCluster } from '../harness/redis-cluster.ts';
 import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { answers, observerOf, tell, whyOf } from '../store/open-redis.ts';
 import { samplesOf } from '../support/samples.ts';
+import { recorder } from '../webhooks/receiver.ts';
 
 const grantKey = (id: string) => `postern:grant:{${id}}`;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dispositionOf } from '../../service/gate/headers.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
-import { brokenStore } from '../api/broken-store.ts';
+import { brokenStore } from '../api/ask-api.ts';
 import { issueToken, mount } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 

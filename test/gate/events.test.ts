@@ -3,9 +3,9 @@ import type { DenyCode } from '../../service/decide/decision.ts';
 import { createDecisionEvents } from '../../service/gate/report.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { newToken } from '../../service/token/token.ts';
-import { recorder } from '../events/recorded.ts';
 import { grantAt } from '../store/grants.ts';
 import { issueToken } from '../support/postern.ts';
+import { recorder } from '../webhooks/receiver.ts';
 import { startGate } from './ask-gate.ts';
 
 const FROM = { 'X-Real-IP': '192.0.2.7', 'X-Request-ID': 'a'.repeat(32) };

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { pageAnswer } from '../../service/gate/answer.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { isToken } from '../../service/token/token.ts';
-import { brokenStore } from '../api/broken-store.ts';
+import { brokenStore } from '../api/ask-api.ts';
 import { issueToken } from '../support/postern.ts';
 import { startGate } from './ask-gate.ts';
 

@@ -4,7 +4,7 @@ import { createInstruments } from '../../service/metrics/instruments.ts';
 import { createMetrics, sharedText } from '../../service/metrics/metrics.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { type Store, Unconfirmed } from '../../service/token/store.ts';
-import { brokenStore } from '../api/broken-store.ts';
+import { brokenStore } from '../api/ask-api.ts';
 import { waitFor } from '../harness/wait.ts';
 import { storeContract } from '../store/contract.ts';
 import { sent } from '../store/contract-delivered.ts';

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest';
 import { createMetrics } from '../../service/metrics/metrics.ts';
 import { createDeliver } from '../../service/sent/collect.ts';
 import { createMemoryStore } from '../../service/store/memory.ts';
-import { recorder } from '../events/recorded.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { samplesOf } from '../support/samples.ts';
+import { recorder } from '../webhooks/receiver.ts';
 
 const TOKEN = `ps_${'a'.repeat(32)}`;
 

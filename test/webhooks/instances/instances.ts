@@ -1,12 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { SECRET } from '../events/receiver.ts';
-import { temporaryFolder } from '../harness/paths.ts';
-import { startService } from '../harness/service.ts';
-import { waitFor } from '../harness/wait.ts';
-import { type IssuedToken, KEY } from '../support/postern.ts';
-import { samplesOf } from '../support/samples.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { startService } from '../../harness/service.ts';
+import { waitFor } from '../../harness/wait.ts';
+import { type IssuedToken, KEY } from '../../support/postern.ts';
+import { samplesOf } from '../../support/samples.ts';
+import { SECRET } from '../receiver.ts';
 
 /** A file with secrets, one on each line. */
 export async function secretFile(...secrets: string[]): Promise<string> {

@@ -1,12 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { createRedisEvents } from '../../service/store/redis/events.ts';
-import { slotOf } from '../../service/store/redis/key-names.ts';
-import { event, eventContract } from '../events/contract.ts';
-import { ask } from '../harness/redis.ts';
-import { type RedisCluster, startRedisCluster } from '../harness/redis-cluster.ts';
-import { type RedisSentinel, startRedisSentinel } from '../harness/redis-sentinel.ts';
-import { waitFor } from '../harness/wait.ts';
-import { engines } from '../store/open-redis.ts';
+import { createRedisEvents } from '../../../service/store/redis/events.ts';
+import { slotOf } from '../../../service/store/redis/key-names.ts';
+import { ask } from '../../harness/redis.ts';
+import { type RedisCluster, startRedisCluster } from '../../harness/redis-cluster.ts';
+import { type RedisSentinel, startRedisSentinel } from '../../harness/redis-sentinel.ts';
+import { waitFor } from '../../harness/wait.ts';
+import { engines } from '../../store/open-redis.ts';
+import { event, eventContract } from '../contract.ts';
 
 const open = (url: string, prefix = 'postern:') => createRedisEvents({ url, prefix });
 

@@ -6,12 +6,14 @@ import {
   EVENT_TYPES,
   type Event,
   type EventStore,
+  LEASE_MS,
   type Outcome,
   type TakenEvent,
 } from '../../service/webhooks/event.ts';
 import { delayAfter, MAX_ATTEMPTS } from '../../service/webhooks/retry.ts';
 import { createEvents, type EventSettings } from '../../service/webhooks/webhooks.ts';
 import { samplesOf } from '../support/samples.ts';
+import { event, eventContract } from './contract.ts';
 import { SECRET, startReceiver } from './receiver.ts';
 
 const webhookAt = (url: string) => ({
@@ -256,4 +258,27 @@ test('events: the delays grow to an hour, with jitter, and end after about a day
   const days = attempts.reduce((sum, one) => sum + delayAfter(one, () => 0.5), 0) / 86_400_000;
   expect(days).toBeGreaterThan(0.9);
   expect(days).toBeLessThan(1.1);
+});
+
+eventContract('memory', async () => {
+  const stores = new Map<string, EventStore>();
+  return {
+    open(prefix) {
+      const store = stores.get(prefix) ?? createMemoryEvents();
+      stores.set(prefix, store);
+      return store;
+    },
+    stop: async () => {},
+  };
+});
+
+test('events in memory: an event whose lease has ended is taken again', async () => {
+  let now = 1000;
+  const store = createMemoryEvents({ now: () => now });
+  await store.add([event('x')]);
+  expect((await store.take(1)).events).toHaveLength(1);
+  now += LEASE_MS - 1;
+  expect(await store.take(1)).toEqual({ events: [], oldestMs: LEASE_MS - 1 });
+  now += 1;
+  expect((await store.take(1)).events).toMatchObject([{ ...event('x'), attempt: 2 }]);
 });

@@ -4,13 +4,13 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
-import { fencedBlocks } from '../docs/blocks.ts';
-import { OTHER_SECRET, SECRET } from '../events/receiver.ts';
-import { findOnPath } from '../harness/find-on-path.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
-import { onFreePorts } from '../harness/ports.ts';
-import { launch } from '../harness/process.ts';
-import { waitFor } from '../harness/wait.ts';
+import { fencedBlocks } from '../../docs/blocks.ts';
+import { findOnPath } from '../../harness/find-on-path.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { onFreePorts } from '../../harness/ports.ts';
+import { launch } from '../../harness/process.ts';
+import { waitFor } from '../../harness/wait.ts';
+import { OTHER_SECRET, SECRET } from '../receiver.ts';
 import { startInstance } from './instances.ts';
 
 // Runs the receivers of docs/webhooks.md.

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import { onTestFinished } from 'vitest';
+import { type Emit, type EventType, eventBody } from '../../service/webhooks/event.ts';
 import { waitFor } from '../harness/wait.ts';
 import { listening } from '../support/postern.ts';
 
@@ -73,4 +74,18 @@ export async function startReceiver({ port = 0, secret = SECRET } = {}) {
         what: `${count} events`,
       }),
   };
+}
+
+export interface Recorded {
+  readonly type: EventType;
+  readonly data: Data;
+}
+
+/** Keeps events as a receiver gets them. */
+export function recorder() {
+  const events: Recorded[] = [];
+  const emit: Emit = (type, data) => {
+    events.push(JSON.parse(eventBody(type, Date.now(), data)));
+  };
+  return { emit, events, taken: () => events.splice(0) };
 }
