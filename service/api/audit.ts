@@ -97,7 +97,7 @@ function failureOf(code: NonNullable<ApiEnv['Variables']['problem']>, c: Context
     applied: c.error instanceof Unconfirmed || undefined,
     reason: c.error instanceof Unavailable ? c.error.message : undefined,
     method: c.req.method,
-    // Not the path, which may contain a token.
+    // The line omits the path, which may contain a token.
     endpoint: endpointOf(c),
   };
 }

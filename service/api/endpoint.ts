@@ -16,7 +16,7 @@ export interface Operation {
   /** Instead of the usual limit for the body, and what else to do. */
   readonly maxBytes?: number;
   readonly advice?: string;
-  /** Without a schema: no body. Without a type: JSON. */
+  /** If there is no schema, there is no body. The default type is JSON. */
   readonly answer: readonly [status: number, description: string, schema?: object, type?: string];
   /** Codes of problems, besides those of the key and the body. */
   readonly codes?: readonly ProblemCode[];

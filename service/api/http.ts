@@ -107,7 +107,7 @@ export function problemOf(error: Error, c: Context, log: Logger, shown?: string,
     return problem(c, 'unavailable', 'Too many requests are waiting. Send this one again later.');
   }
   if (error instanceof Unavailable) {
-    // Without a stack trace, because every request logs this until the operator fixes it.
+    // The line has no stack trace, because every request logs it until the operator fixes the cause.
     log.error({ reason: error.message }, `${error.what} is unavailable`);
     c.header('Retry-After', '5');
     const isApplied = error instanceof Unconfirmed;

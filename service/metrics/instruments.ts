@@ -18,17 +18,17 @@ export function createInstruments(registry: Registry) {
 
   /** A counter. Returns a function that makes its child for a value of each label. */
   function counts(name: string, help: string, ...labelNames: string[]) {
-    const children = new Map<string, Count>();
+    const children = new Map<string, readonly [Count, string[]]>();
     const collect = function (this: Counter) {
-      for (const child of children.values()) {
-        this.labels(...child.values).inc(child.added);
+      for (const [child, values] of children.values()) {
+        this.labels(...values).inc(child.added);
         child.added = 0;
       }
     };
     new Counter({ name, help, labelNames, registers, collect });
     return (...values: string[]) => {
-      const child = children.get(values.join()) ?? new Count(values);
-      children.set(values.join(), child);
+      const [child] = children.get(values.join()) ?? [new Count()];
+      children.set(values.join(), [child, values]);
       return child;
     };
   }
@@ -71,12 +71,7 @@ export function createInstruments(registry: Registry) {
 }
 
 class Count {
-  readonly values: readonly string[];
   added = 0;
-
-  constructor(values: readonly string[]) {
-    this.values = values;
-  }
 
   inc(by = 1): void {
     this.added += by;

@@ -29,7 +29,7 @@ export interface RedisStoreOptions extends ConnectOptions {
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { prefix, now = Date.now, replicas: wanted = 0 } = options;
   const connection = connect(options, async () => {
-    const written = writeAll().then((replies) => replies.forEach(replyOrThrow));
+    const written = write().then((replies) => replies.forEach(replyOrThrow));
     // Even if no write is accepted: a full Redis has tokens that can be looked up.
     const checked = connection.infos('memory', 'replication').then(health.warn);
     await Promise.all([written, checked, replicas?.learn()]);
@@ -40,7 +40,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       ? createReplicas(connection, { ...options, wanted, key: `${prefix}confirmed` })
       : undefined;
   const confirmed: Replicas['confirmed'] = replicas?.confirmed ?? ((_, operation) => operation());
-  const health = createStoreHealth(connection, options, replicas, writeAll);
+  const health = createStoreHealth(connection, options, replicas, () => write());
   const keys = createKeys(prefix);
 
   /** Throws if no reply of this Redis may be used. */
@@ -64,7 +64,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     reply(() => connection.redis.eval(script, names.length, ...names, ...args));
 
   /** Writes a key that means nothing to each of the masters. */
-  async function write(masters: readonly string[]): Promise<readonly Reply[]> {
+  async function write(masters = connection.masterNames()): Promise<readonly Reply[]> {
     if (masters.length === 0) return [[new Error('No master of the cluster is known'), undefined]];
     return connection.send(
       masters.map((master) => {
@@ -72,10 +72,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         return ['set', key, now(), 'PX', 1000];
       }),
     );
-  }
-
-  function writeAll(): Promise<readonly Reply[]> {
-    return write(connection.masterNames());
   }
 
   const shared: Shared = { connection, keys, reply, run, assertUsable, replicas, confirmed, now };
