@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { serviceEnvironment } from '../common/config.ts';
 import { escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
-import type { Environment } from '../service/config/environment.ts';
 import { ConfigError } from '../service/config/errors.ts';
+import type { Environment } from '../service/config/files.ts';
 import { KeyFilesError, openJwt } from '../service/jwt/jwt.ts';
 import { createMounts } from '../service/site/mount.ts';
 

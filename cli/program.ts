@@ -5,7 +5,7 @@ import { version } from '../common/package.ts';
 // It handles a closed standard output, also for the help that commander prints.
 import { StdoutClosed } from '../common/terminal.ts';
 import { addDoctor } from '../doctor/command.ts';
-import type { Environment } from '../service/config/environment.ts';
+import type { Environment } from '../service/config/files.ts';
 import { addKey } from './key/command.ts';
 import { addNginx } from './nginx/command.ts';
 import { addToken } from './token/command.ts';
@@ -16,7 +16,12 @@ const WRONG_USAGE = 2;
 /** Runs a command line, and sets the exit code. */
 export async function run(words: readonly string[], env: Environment): Promise<void> {
   try {
-    await createProgram(env).parseAsync(words, { from: 'user' });
+    // Other commands, and their help, start faster without the settings.
+    const [command = '', ...options] = words;
+    const isHelp = options.includes('--help') || options.includes('-h') || command === 'help';
+    const showsSettings = isHelp && ['serve', 'check', 'help'].includes(command);
+    const settings = showsSettings ? await import('../service/config/settings.ts') : undefined;
+    await createProgram(env, settings?.settingsHelp()).parseAsync(words, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       // Commander has printed the message.
@@ -33,7 +38,7 @@ export async function run(words: readonly string[], env: Environment): Promise<v
 }
 
 /** Commands are declared here, and load their code only when they run. */
-export function createProgram(env: Environment): Command {
+export function createProgram(env: Environment, settingsHelp = ''): Command {
   const program = new Command('postern')
     .description('Short-lived download tokens for files behind nginx.')
     .version(version())
@@ -45,6 +50,7 @@ export function createProgram(env: Environment): Command {
   program
     .command('serve')
     .description('Run the service, configured by POSTERN_* variables and the file POSTERN_CONFIG.')
+    .addHelpText('after', settingsHelp)
     .addHelpText('after', example('POSTERN_CONFIG=/etc/postern/postern.yaml postern serve'))
     .action(async () => {
       await import('../service/main.ts');
@@ -53,6 +59,7 @@ export function createProgram(env: Environment): Command {
     .command('check')
     .description('Check the configuration and the key files as the service reads them, and exit.')
     .option('--json', 'print the result as JSON')
+    .addHelpText('after', settingsHelp)
     .addHelpText('after', example('POSTERN_CONFIG=/etc/postern/postern.yaml postern check'))
     .action(async ({ json }: { readonly json?: true }) => {
       const { check } = await import('./check.ts');

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { PosternError } from '../client/errors.ts';
 import { createSend } from '../client/http.ts';
-import type { Environment } from '../service/config/environment.ts';
+import type { Environment } from '../service/config/files.ts';
 import { Failure, UsageError } from './errors.ts';
 import { systemReason } from './io.ts';
 import type { ApiOptions } from './options.ts';

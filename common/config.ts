@@ -1,11 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { type Config, loadConfig } from '../service/config/config.ts';
-import { configFile, type Environment } from '../service/config/environment.ts';
-import { ConfigError, ConfigErrors, quote } from '../service/config/errors.ts';
-import { readConfigFile } from '../service/config/file.ts';
-import { readMounts } from '../service/config/mounts.ts';
+import { type Config, loadConfig, loadMounts } from '../service/config/config.ts';
+import { ConfigError, ConfigErrors, quote, type Source } from '../service/config/errors.ts';
+import type { Environment } from '../service/config/files.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
-import type { SourcedValue } from '../service/config/source.ts';
 import type { Mount } from '../service/site/mount.ts';
 import { UsageError } from './errors.ts';
 
@@ -34,27 +31,23 @@ export function resolveMounts(
   option: string | undefined,
   env: Environment,
 ): readonly Mount[] | undefined {
-  return withErrors('the mounts cannot be read', (errors) => {
-    const text = option
-      ? given('--mounts', option)
-      : env.POSTERN_MOUNTS && given('POSTERN_MOUNTS', env.POSTERN_MOUNTS);
-    const file = configFile(env);
-    const mounts = text || (file && readConfigFile(file, readText, errors)?.get('mounts'));
-    return mounts && readMounts(mounts, NO_SECRETS, errors);
-  });
+  const file = { POSTERN_CONFIG: env.POSTERN_CONFIG };
+  const mounts = option ?? env.POSTERN_MOUNTS;
+  return withErrors(`${option ? '--mounts' : 'the mounts'} cannot be read`, (errors) =>
+    loadMounts(mounts ? { POSTERN_MOUNTS: mounts } : file, readText, errors),
+  );
 }
-
-/** Placeholders: commands need only the prefixes, and this user may not read the credentials of an object store. */
-const NO_SECRETS = {
-  env: { AWS_ACCESS_KEY_ID: '-', AWS_SECRET_ACCESS_KEY: '-' },
-  readFile: () => '-',
-};
 
 function readText(path: string): string {
   return readFileSync(path, 'utf8');
 }
 
-export function given(option: string, value: string): SourcedValue {
+/** The value of an option. */
+export interface Given extends Source {
+  readonly value: string;
+}
+
+export function given(option: string, value: string): Given {
   return { field: option, value, shown: quote(value) };
 }
 

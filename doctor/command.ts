@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { UsageError } from '../common/errors.ts';
 import { type ApiOptions, addApiOptions, example, flagOf } from '../common/options.ts';
 import { print } from '../common/terminal.ts';
-import type { Environment } from '../service/config/environment.ts';
+import type { Environment } from '../service/config/files.ts';
 import type { Diagnosis } from './finding.ts';
 import type { DoctorSiteOptions } from './site/attack.ts';
 

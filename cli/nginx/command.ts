@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { collect, example } from '../../common/options.ts';
 import { print } from '../../common/terminal.ts';
-import type { Environment } from '../../service/config/environment.ts';
+import type { Environment } from '../../service/config/files.ts';
 import type { Output } from './files.ts';
 import type { NginxOptions } from './plan.ts';
 

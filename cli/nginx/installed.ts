@@ -5,7 +5,7 @@ import { Failure } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import { httpOf } from '../../doctor/config/context.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../../doctor/config/load.ts';
-import type { Environment } from '../../service/config/environment.ts';
+import type { Environment } from '../../service/config/files.ts';
 
 const MAX_OUTPUT_BYTES = 256 << 20;
 

@@ -6,7 +6,7 @@ import { flagOf } from '../../common/options.ts';
 import { snippetsFolder } from '../../common/package.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import type { Config } from '../../service/config/config.ts';
-import type { Environment } from '../../service/config/environment.ts';
+import type { Environment } from '../../service/config/files.ts';
 import { collisions, remaining } from './existing.ts';
 import {
   LOCAL_FILE,

@@ -1,7 +1,6 @@
-import { given, REACHABLE } from '../../common/config.ts';
+import { type Given, given, REACHABLE } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
-import type { SourcedValue } from '../../service/config/source.ts';
 import type { Existing } from './installed.ts';
 import { planSites, readFileSources, storagesOf } from './sites.ts';
 import {
@@ -129,7 +128,7 @@ export function planOf(
 }
 
 /** The default server of the upstream: the address that Postern's own gate listens on. */
-function ownGate(listen: Config['listen']): SourcedValue {
+function ownGate(listen: Config['listen']): Given {
   const name = 'POSTERN_LISTEN (or --upstream)';
   if ('path' in listen) return given(name, `unix:${listen.path}`);
   const host = REACHABLE[listen.host] ?? listen.host;

@@ -1,8 +1,7 @@
-import { given } from '../../common/config.ts';
+import { type Given, given } from '../../common/config.ts';
 import type { Config } from '../../service/config/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
-import type { SourcedValue } from '../../service/config/source.ts';
-import { siteName } from '../../service/config/values.ts';
+import { siteName } from '../../service/config/mounts.ts';
 import { storageUrl } from '../../service/s3/sign.ts';
 import type { Mount } from '../../service/site/mount.ts';
 import { type FileSource, readFolder, readTarget } from './values.ts';
@@ -77,7 +76,7 @@ export function planSites(
 const MAX_LENGTH = 253;
 
 /** The first name of a server block, `$server_name`. Stricter than the site of a mount. */
-function readServerName(value: SourcedValue, errors: ConfigErrors): string | undefined {
+function readServerName(value: Given, errors: ConfigErrors): string | undefined {
   const { data: name, error } = siteName.safeParse(value.value);
   if (error) return errors.add(value, error.issues[0]?.message ?? '');
   if (name.startsWith('*.') && name.endsWith('.*')) {

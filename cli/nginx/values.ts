@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Given } from '../../common/config.ts';
 import type { ConfigErrors } from '../../service/config/errors.ts';
-import type { SourcedValue } from '../../service/config/source.ts';
 
 /** What serves an internal prefix. */
 export type FileSource = { readonly folder: string } | { readonly url: string };
@@ -13,7 +13,7 @@ const SOCKET = /^unix:(\/[A-Za-z0-9._-]+)+$/;
 /** The size of sockaddr_un on every system, and of `unix:` before it. */
 const MAX_SOCKET_BYTES = 103 + 5;
 
-export type Read<T> = (value: SourcedValue, errors: ConfigErrors) => T | undefined;
+export type Read<T> = (value: Given, errors: ConfigErrors) => T | undefined;
 
 function reader(isValid: (text: string) => boolean, expected: string): Read<string> {
   return (value, errors) => {
@@ -106,7 +106,7 @@ const SIGNS = 'with only letters, digits, spaces and . _ + @ , ~ - in its names'
 
 /** A folder for `alias`. It ends with a slash: without it `/x../` leaves the folder. */
 export function readFolder(
-  value: SourcedValue,
+  value: Given,
   path: string,
   errors: ConfigErrors,
 ): FileSource | undefined {
@@ -145,7 +145,7 @@ const MAX_URL_LENGTH = 1024;
  * own parameter. A page on another host also receives the public URL of this site, if it is known.
  */
 export function readLogin(
-  value: SourcedValue,
+  value: Given,
   publicUrl: string | undefined,
   errors: ConfigErrors,
 ): string | undefined {
@@ -169,7 +169,7 @@ const TARGET_URL = /^(https?):\/\/([^/]+)((?:\/[A-Za-z0-9._~-]+)*\/?)$/;
 
 /** The URL that an internal location proxies to. It ends with a slash; the path of the file follows. */
 export function readTarget(
-  value: SourcedValue,
+  value: Given,
   url: string,
   errors: ConfigErrors,
 ): FileSource | undefined {

@@ -3,7 +3,7 @@ import { type ApiClient, notPostern, openApi } from '../../common/api-client.ts'
 import { UsageError } from '../../common/errors.ts';
 import { type ApiOptions, addApiOptions, collect, example } from '../../common/options.ts';
 import { createProgress, jsonLine, print } from '../../common/terminal.ts';
-import type { Environment } from '../../service/config/environment.ts';
+import type { Environment } from '../../service/config/files.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
 import { issuedLine, issueLines, optionOf } from './issue.ts';
 import { listText, listTokens, queryOf, stateText } from './show.ts';

@@ -4,7 +4,7 @@ import type { ApiClient } from '../../common/api-client.ts';
 import { serviceConfig } from '../../common/config.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
-import type { Environment } from '../../service/config/environment.ts';
+import type { Environment } from '../../service/config/files.ts';
 import { type Jwt, KeyFilesError, openJwt } from '../../service/jwt/jwt.ts';
 import { createMounts } from '../../service/site/mount.ts';
 import type { Verified } from '../../service/token/look-up.ts';

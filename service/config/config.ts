@@ -1,72 +1,23 @@
+import type { z } from 'zod';
 import type { PageSettings } from '../pages/pages.ts';
 import type { ApiKey, TrustedIssuer } from '../token/client.ts';
-import { readApiKeys, readIssuers } from './clients.ts';
-import { configFile, type Environment, readEnvironment } from './environment.ts';
-import { ConfigError, ConfigErrors } from './errors.ts';
-import { readConfigFile } from './file.ts';
-import { type MountSettings, readMounts } from './mounts.ts';
-import { readPageSettings } from './pages.ts';
-import {
-  type EventConfig,
-  type PlainSettings,
-  readEvents,
-  readPlain,
-  type ValidPlain,
-  variableOf,
-} from './settings.ts';
-import {
-  type CamelCased,
-  camelCased,
-  createFields,
-  defined,
-  type Fields,
-  type ReadFile,
-  type SourcedValues,
-} from './source.ts';
-import { readStore, type StoreSettings } from './store.ts';
-import type { Listen, UdpAddress } from './values.ts';
+import { EVENT_TYPES } from '../webhooks/event.ts';
+import { checkApiKeys, toApiKey } from './api-keys.ts';
+import { checkSettings, requireKeys } from './checks.ts';
+import { ConfigError, ConfigErrors, mayBeSecret, type Source } from './errors.ts';
+import { type Environment, parseWith, type ReadFile } from './files.ts';
+import { checkIssuers, DEFAULT_ISSUER, toIssuer } from './issuers.ts';
+import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
+import { NO_FILES } from './page-files.ts';
+import { type Settings, TABLE } from './settings.ts';
+import { type Configured, readSources } from './sources.ts';
+import { defined, mapping, suggest, withChecks } from './values.ts';
 
-/** The plain settings that have a value and are not part of another one. */
-type General = Omit<
-  PlainSettings,
-  | `${'store' | 'sentinel' | 'cookie' | 'webhook' | 'page'}${string}`
-  | 'events'
-  | 'issuer'
-  | 'jwt_keys'
-  | 'metrics_listen'
-  | 'delivery_listen'
-  | 'public_url'
->;
-
-/** Everything that an operator can set, checked. The table in settings.ts documents the plain settings. */
-export type Config = CamelCased<General> & {
-  readonly store: StoreSettings;
-  readonly events: EventConfig;
-  /** The pages for people. */
-  readonly pages: PageSettings;
-  /** At least one. */
-  readonly mounts: readonly MountSettings[];
-  /** Empty only without an API, on a terminal, or if there are trusted issuers. */
-  readonly apiKeys: readonly ApiKey[];
-  /** Issuers whose JWTs Postern trusts. */
-  readonly issuers: readonly TrustedIssuer[];
-  readonly issuer: string;
-  readonly metricsListen?: Listen;
-  readonly deliveryListen?: UdpAddress;
-  readonly publicUrl?: string;
-  readonly jwtKeys?: string;
-  /** Attributes of the cookies that Postern sets. */
-  readonly cookies: {
-    readonly sameSite: PlainSettings['cookie_samesite'];
-    readonly secure: boolean;
-    /** Only with `None`. */
-    readonly partitioned: boolean;
-  };
-};
+/** Everything that an operator can set, checked. The table in settings.ts documents the settings. */
+export type Config = Readonly<ReturnType<typeof toConfig>>;
 
 /**
  * Reads and checks the configuration: the environment, and the YAML file that `POSTERN_CONFIG` names.
- * A setting in the environment replaces the file's, lists included.
  *
  * @param readFile returns a file's text, or throws as `node:fs` does
  * @param onTerminal whether Postern can generate an API key and show it; if not, having none is an error
@@ -79,64 +30,149 @@ export function loadConfig(
   { onTerminal } = { onTerminal: false },
 ): Config {
   const errors = new ConfigErrors();
-  const file = configFile(env);
-  const fromEnvironment = readEnvironment(env, errors);
-  const fromFile = file ? readConfigFile(file, readFile, errors) : new Map();
-  const values: SourcedValues = new Map([...(fromFile ?? []), ...fromEnvironment]);
-  const settings = createFields(values, (name) => ({ field: variableOf(name) }), errors);
-  // A setting that seems to be missing may be in the file that cannot be read.
-  const isComplete = fromFile !== undefined;
-
-  const plain = readPlain(settings);
-  const store = readStore(plain, settings, readFile);
-  const events = readEvents(plain, settings, readFile);
-  const pages = readPageSettings(plain, settings, readFile);
-  const mounts =
-    isComplete || settings.has('mounts')
-      ? readMounts(values.get('mounts'), { env, readFile }, errors)
-      : undefined;
-  const apiKeys = readApiKeys(values.get('api_keys'), { mounts, plain }, errors);
-  const issuer = settings.has('issuer') ? plain.issuer : (plain.public_url ?? 'postern');
-  const context = { mounts, plain, apiKeys, ownIssuer: issuer };
-  const issuers = readIssuers(values.get('issuers'), context, errors);
-  if (isComplete) requireKeys(plain, settings, onTerminal);
-
-  if (errors.count > 0) throw new ConfigError(errors.issues);
-  // Without an issue, every setting has a value.
-  const {
-    cookie_samesite: sameSite,
-    cookie_secure: secure,
-    cookie_partitioned: partitioned,
-    ...others
-  } = plain;
-  const cookies = { sameSite, secure, partitioned: partitioned && sameSite === 'None' };
-  const isPart = ([name]: [string, unknown]) => /^(store|sentinel|webhook|page)/.test(name);
-  const general = Object.fromEntries(Object.entries(others).filter((entry) => !isPart(entry)));
-  const parts = { store, events, pages, mounts, apiKeys, issuers, issuer, cookies };
-  return deepFreeze({ ...defined(camelCased(general)), ...parts } as Config);
+  const outside = { env, readFile };
+  const sources = readSources(outside, errors);
+  const schema = withChecks(mapping(TABLE), (valid, add) => {
+    const checked = { valid, add, isSet: (name: string) => Object.hasOwn(sources.values, name) };
+    checkSettings(checked);
+    checkMounts(valid, add);
+    checkApiKeys(valid, add);
+    checkIssuers(valid, add);
+    if (sources.isComplete) requireKeys(checked, onTerminal);
+  });
+  const values = parseWith(outside, () => parse(schema, sources, errors));
+  if (values === undefined || errors.count > 0) throw new ConfigError(inOrder(errors));
+  return deepFreeze(toConfig(values));
 }
 
-/** The API needs a client, and tokens of format jwt need a key that signs them. */
-function requireKeys(
-  { api_listen, format }: ValidPlain,
-  { has, add }: Fields,
-  onTerminal: boolean,
-): void {
-  const needsClient = api_listen !== 'off' && !onTerminal;
-  if (needsClient && !has('api_keys') && !has('issuers')) {
-    add(
-      'api_keys',
-      'at least one API key, such as web:<secret of 16 characters or more> ' +
-        '(Postern generates one at start only on a terminal, where it can show it)',
+/** Only the mounts. Undefined if none are set, or with issues. */
+export function loadMounts(
+  env: Environment,
+  readFile: ReadFile,
+  errors: ConfigErrors,
+): readonly MountSettings[] | undefined {
+  const { values, ...sources } = readSources({ env, readFile }, errors);
+  if (values.mounts === undefined) return undefined;
+  // Placeholders: this user may not read the credentials of an object store.
+  const keys = { AWS_ACCESS_KEY_ID: '-', AWS_SECRET_ACCESS_KEY: '-' };
+  const schema = withChecks(mapping({ mounts: mountList }), checkMounts);
+  const found = { values: { mounts: values.mounts }, ...sources };
+  const parsed = parseWith({ env: keys, readFile: () => '-' }, () => parse(schema, found, errors));
+  return parsed?.mounts.map(toMount);
+}
+
+/** The values that a schema describes; undefined, with issues, if they do not match it. */
+function parse<S extends z.ZodObject>(
+  schema: S,
+  { values, isComplete, sourceOf }: Configured,
+  errors: ConfigErrors,
+): z.output<S> | undefined {
+  const { data, error } = schema.safeParse(values, { jitless: true });
+  const reported = new Set<string>();
+  const add = ({ field, where, shown }: Source, expected: string) => {
+    // A second message for the same value would repeat the first.
+    if (reported.has(field)) return;
+    reported.add(field);
+    // Not the same as an absent key: a list whose entries are all commented out would allow everything.
+    errors.add(
+      { field, where, shown },
+      shown === 'nothing' ? 'a value; or remove the key' : expected,
     );
+  };
+  for (const issue of error?.issues ?? []) {
+    const { code, path, message } = issue;
+    // A setting that seems to be missing may be in the file that cannot be read.
+    const [name] = path;
+    if (!isComplete && name !== undefined && !(name in values)) continue;
+    if (code !== 'unrecognized_keys') add(sourceOf(path), message);
+    else
+      for (const key of issue.keys) add(sourceOfKey(key, path, sourceOf), unknownKey(key, message));
   }
-  if (has('format') && format === 'jwt' && !has('jwt_keys')) {
-    add(
-      'format',
-      'opaque; or set POSTERN_JWT_KEYS to a file of keys, ' +
-        'such as postern key generate --out /etc/postern/keys.json creates',
-    );
-  }
+  return data;
+}
+
+/** A secret can be in the place of a key, so a report shows a key only if it looks like a name. */
+function sourceOfKey(key: string, path: readonly PropertyKey[], sourceOf: Configured['sourceOf']) {
+  const isName = /^\w{1,40}$/.test(key) && !mayBeSecret(key) && path[0] !== 'api_keys';
+  const { where } = sourceOf([...path, key]);
+  return { field: sourceOf([...path, isName ? key : '?']).field, where };
+}
+
+function unknownKey(key: string, known: string): string {
+  // The name of the variable is a usual mistake.
+  const name = key.toLowerCase().replace(/^postern_/, '');
+  return `one of the keys ${known}${suggest(name, known.split(', '))}`;
+}
+
+/** Those of the environment, then those of the file in the order of its lines. */
+function inOrder({ issues }: ConfigErrors) {
+  const lineOf = (where = '') => Number(/:(\d+)(?::\d+)?$/.exec(where)?.[1] ?? 0);
+  return [...issues].sort((a, b) => lineOf(a.where) - lineOf(b.where));
+}
+
+function toConfig(values: Settings) {
+  const { page_name: name, page_color: color, page_links: links, page_folder: files } = values;
+  const { cookie_samesite: sameSite, cookie_secure: secure } = values;
+  const mounts: readonly MountSettings[] = values.mounts.map(toMount);
+  /** Empty only without an API, on a terminal, or if there are trusted issuers. */
+  const apiKeys: readonly ApiKey[] = (values.api_keys ?? []).map((entry) =>
+    toApiKey(entry, values),
+  );
+  const issuers: readonly TrustedIssuer[] = (values.issuers ?? []).map((entry) =>
+    toIssuer(entry, values),
+  );
+  const pages: PageSettings = { name, color, links, ...(files ?? NO_FILES) };
+  /** `Partitioned` is only for `None`. */
+  const partitioned = values.cookie_partitioned && sameSite === 'None';
+  return {
+    ...{ mounts, apiKeys, issuers, pages },
+    listen: values.listen,
+    apiListen: values.api_listen,
+    deliveryFrom: values.delivery_from,
+    socketMode: values.socket_mode,
+    store: toStore(values),
+    events: toEvents(values),
+    cookies: { sameSite, secure, partitioned },
+    expiresIn: Math.min(values.expires_in, values.max_expires_in),
+    maxExpiresIn: values.max_expires_in,
+    resumeFor: Math.min(values.resume_for, values.max_resume_for),
+    maxResumeFor: values.max_resume_for,
+    decisionTtl: values.decision_ttl,
+    logLevel: values.log_level,
+    format: values.format,
+    issuer: values.issuer ?? values.public_url ?? DEFAULT_ISSUER,
+    leeway: values.leeway,
+    ...defined({
+      metricsListen: values.metrics_listen,
+      deliveryListen: values.delivery_listen,
+      publicUrl: values.public_url,
+      jwtKeys: values.jwt_keys,
+    }),
+  };
+}
+
+/** `url` and the passwords are secrets: never log them. */
+function toStore(values: Settings) {
+  const { store_ca_file: ca, store_cert_file: cert, store_key_file: key } = values;
+  const { sentinel_username: username, sentinel_password: password } = values;
+  const tls = defined({ ca, cert, key, serverName: values.store_server_name });
+  const sentinel = defined({ username, password });
+  return {
+    url: values.store,
+    prefix: values.store_prefix,
+    timeoutMs: values.store_timeout_ms,
+    replicas: values.store_replicas,
+    ...defined({ password: values.store_password_file }),
+    ...(Object.keys(tls).length > 0 && { tls }),
+    ...(Object.keys(sentinel).length > 0 && { sentinel }),
+  };
+}
+
+/** Never log `webhook.secrets`, nor the URL, which may contain a secret. */
+function toEvents({ events, webhook_url: url, ...webhook }: Settings) {
+  if (url === undefined) return { types: events ?? [] };
+  const { webhook_secret_file: secrets = [], webhook_allow: allow = [] } = webhook;
+  return { types: events ?? EVENT_TYPES, webhook: { url, secrets, allow } };
 }
 
 /** Freezes a value and all that it contains, except bytes, which cannot be frozen. */

@@ -1,10 +1,10 @@
 /** Where a value was configured, and what a report may show of it. */
 export interface Source {
-  /** The variable, `POSTERN_MOUNTS`, or the path in the file, `mounts[1].internal`. */
+  /** The variable, `POSTERN_LISTEN`, or the path in the file, `mounts[1].internal`. */
   readonly field: string;
   /** File and line, `/etc/postern.yaml:12`; absent: from the environment. */
   readonly where?: string | undefined;
-  /** The redacted value; absent: a report must not show it. */
+  /** The value; absent: a report must not show it. */
   readonly shown?: string | undefined;
 }
 
@@ -68,28 +68,50 @@ export function quote(text: string): string {
   );
 }
 
-/** Maximum number of letters that differ. */
-const MAX_TYPOS = 2;
+/**
+ * The settings and fields whose value a report may show: words and numbers, and addresses and paths. All others hold
+ * a secret, the path of one, a name beside one, or a URL, which can contain a password.
+ */
+export const SHOWN = {
+  words: [
+    ...['socket_mode', 'store_timeout_ms', 'store_replicas', 'expires_in', 'max_expires_in'],
+    ...['resume_for', 'max_resume_for', 'decision_ttl', 'leeway', 'cookie_samesite', 'format'],
+    ...[
+      'cookie_secure',
+      'cookie_partitioned',
+      'events',
+      'page_color',
+      'log_level',
+      'type',
+      'style',
+    ],
+    ...['path_argument', 'pass_arguments', 'trusted_for', 'algorithms'],
+  ],
+  places: [
+    ...['config', 'listen', 'api_listen', 'metrics_listen', 'delivery_listen', 'delivery_from'],
+    ...['store_ca_file', 'store_cert_file', 'webhook_allow', 'page_folder', 'mounts', 'public'],
+    ...['internal', 'site', 'prefix', 'paths', 'targets', 'jwks_file'],
+  ],
+};
 
-/** `; did you mean …?` if a name is close to a known one, else an empty text. */
-export function suggest(name: string, known: readonly string[]): string {
-  const [nearest] = known
-    .map((candidate) => ({ candidate, typos: distance(name, candidate) }))
-    .filter(({ typos }) => typos <= MAX_TYPOS)
-    .sort((a, b) => a.typos - b.typos);
-  return nearest === undefined ? '' : `; did you mean ${nearest.candidate}?`;
+/**
+ * A secret can be in the wrong setting: `POSTERN_LISTEN=web:<key>`. Each generated key or token has a run of 12
+ * letters and digits, or letters of both cases side by side. A password follows a colon, or is in front of an @.
+ */
+const MAY_BE_SECRET = /[A-Za-z0-9]{12}|[a-z0-9][A-Z]|[A-Z][a-z0-9]|:[A-Za-z]|[@?]/;
+
+export function mayBeSecret(text: string): boolean {
+  return MAY_BE_SECRET.test(text);
 }
 
-/** Levenshtein distance: the number of letters to change, add or remove. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (row[j - 1] ?? 0) + Number(a[i - 1] !== b[j - 1]);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+/** What a report may show of the value of a setting or a field; undefined: nothing. */
+export function shown(name: string, value: unknown): string | undefined {
+  if (Array.isArray(value)) return 'a list';
+  if (value === null) return 'nothing';
+  if (typeof value === 'object') return 'a mapping';
+  const text = String(value);
+  const isWord = SHOWN.words.includes(name) && text.length <= 12;
+  const isPlace = SHOWN.places.includes(name) && /^\d+$|[./:]/.test(text);
+  if (value === undefined || mayBeSecret(text) || !(isWord || isPlace)) return undefined;
+  return typeof value === 'string' ? quote(text) : text;
 }

@@ -1,76 +1,85 @@
+import { z } from 'zod';
 import { type Mount, mountId } from '../site/mount.ts';
-import type { ConfigErrors } from './errors.ts';
-import { defined, type EntryList, type Fields, readEntries, type SourcedValue } from './source.ts';
-import { readStorage, type Secrets, type StorageSettings } from './storage.ts';
-import { internalPrefix, listOf, publicPrefix, queryArgument, siteName, unseen } from './values.ts';
+import { isToken } from '../token/token.ts';
+import { type StorageSettings, storage } from './object-store.ts';
+import type { Add, Valid } from './values.ts';
+import { defined, listOf, mapping, prefix, unseen } from './values.ts';
 
-const MOUNT = {
+/** The prefix `/` contains every other prefix. */
+const ASKS_AGAIN = 'nginx would ask the gate again instead of sending the file';
+
+const publicPrefix = prefix('a public prefix, such as /download/')
+  .refine(
+    (path) => path !== '/',
+    `a folder such as /download/: every internal prefix is under /, so ${ASKS_AGAIN}`,
+  )
+  .refine(
+    (path) => !path.split('/').some((segment) => segment[0] === '~' && isToken(segment.slice(1))),
+    'a public prefix without ~ and a token: requests carry their token in this form',
+  );
+
+const internalPrefix = prefix('an internal prefix, such as /protected/').refine(
+  (path) => path !== '/',
+  `a folder such as /protected/: every public prefix is under /, so ${ASKS_AGAIN}`,
+);
+
+const SITE =
+  "a site as the first name in nginx's server_name, such as files.example: " +
+  'no port, no regular expression, no dot at either end';
+
+/** nginx's `$server_name` in lower case: a host name, or `_`, `*.example.com` and `mail.*`. */
+export const siteName = z
+  .string(SITE)
+  .toLowerCase()
+  .regex(/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?$/, SITE);
+
+const ARGUMENT = "a query argument's name of letters, digits, _ and -, such as file";
+
+/** The name of a query argument that nginx's `$arg_name` reads and clients do not percent-encode. */
+const queryArgument = z
+  .string(ARGUMENT)
+  .refine((name) => name !== 'token', 'a name other than token: that argument holds the token')
+  .regex(/^[A-Za-z0-9_-]+$/, ARGUMENT);
+
+/** The fields of an entry, as docs/configuration.md describes them. */
+export const mountFields = {
   public: publicPrefix,
   internal: internalPrefix,
   site: siteName.optional(),
   path_argument: queryArgument.optional(),
+  pass_arguments: listOf('query arguments', queryArgument).optional(),
+  storage: storage.optional(),
 };
 
-export const MOUNT_FIELDS = [...Object.keys(MOUNT), 'pass_arguments', 'storage'];
+const MISSING = 'at least one mount, such as POSTERN_MOUNTS=/download/=/protected/';
+const OR_TEXT = ', or in POSTERN_MOUNTS <public prefix>=<internal prefix> with one =';
 
-function passArgumentsSchema(pathArgument: string | undefined) {
-  const argument = queryArgument
-    .refine(
-      (name) => name !== pathArgument,
-      'an argument other than path_argument, which Postern never passes on',
-    )
-    .refine(unseen(), 'each argument once');
-  return { pass_arguments: listOf('query arguments', argument).default([]) };
-}
+export const mountList = listOf('mounts', mapping(mountFields, OR_TEXT), MISSING).min(1, MISSING);
 
 /** A mount, and its object store if it has one. */
 export type MountSettings = Mount & { readonly storage?: StorageSettings };
 
-/** A mount, and the entry that configures it. */
-interface Configured {
-  readonly mount: MountSettings;
-  readonly entry: Fields;
+type Entry = z.output<typeof mountList>[number];
+
+/** An entry without its invalid values. */
+export type MountEntry = Valid<Entry>;
+
+export function toMount(entry: Entry): MountSettings {
+  const { public: prefix, internal, site, path_argument: pathArgument, storage } = entry;
+  const id = mountId(site, prefix);
+  const passArguments = entry.pass_arguments ?? [];
+  return { id, prefix, internal, passArguments, ...defined({ site, pathArgument, storage }) };
 }
 
-/** Every mount; undefined, with issues, if one of them is invalid or there is none. */
-export function readMounts(
-  sourced: SourcedValue | undefined,
-  secrets: Secrets,
-  errors: ConfigErrors,
-): readonly MountSettings[] | undefined {
-  const before = errors.count;
-  const entries = readEntries(sourced, MOUNTS, errors);
-  const mounts = entries.flatMap((entry) => readMount(entry, secrets, errors) ?? []);
-  rejectConflicts(mounts);
-  const isNew = unseen();
-  for (const { mount, entry } of mounts) {
-    if (isNew(mount.id)) continue;
-    entry.add('public', 'each public prefix once for a site: an earlier mount has this one');
-  }
-  if (entries.length === 0 && errors.count === before) {
-    const source = sourced ?? { field: 'POSTERN_MOUNTS' };
-    errors.add(source, 'at least one mount, such as POSTERN_MOUNTS=/download/=/protected/');
-  }
-  return errors.count === before ? mounts.map(({ mount }) => mount) : undefined;
+/** The entries of `/download/=/protected/,files.example:/media/=/media-files/`. An invalid one stays a text. */
+export function mountsOfText(text: string): unknown[] {
+  return text.split(',').map((part) => {
+    const [left = '', internal, ...more] = part.trim().split('=');
+    if (internal === undefined || more.length > 0) return part.trim();
+    const { prefix, site } = splitSite(left);
+    return { public: prefix, internal, ...(site !== undefined && { site }) };
+  });
 }
-
-const MOUNTS: EntryList = {
-  what: 'mounts',
-  fields: MOUNT_FIELDS,
-  /** `/download/=/protected/` or `files.example:/media/=/media-files/`. */
-  text: {
-    parse(text) {
-      const [left = '', internal, ...more] = text.split('=');
-      if (internal === undefined || more.length > 0) return undefined;
-      const { prefix, ...site } = splitSite(left);
-      return { public: prefix, internal, ...site };
-    },
-    expected:
-      '<public prefix>=<internal prefix> with one =, such as /download/=/protected/; ' +
-      'use the file for a prefix that contains = or a comma',
-    isSecret: false,
-  },
-};
 
 /** Splits `files.example:/media/` into its site and its prefix; without a site, only the prefix. */
 export function splitSite(text: string): { site?: string; prefix: string } {
@@ -79,54 +88,64 @@ export function splitSite(text: string): { site?: string; prefix: string } {
   return { site: text.slice(0, colon), prefix: text.slice(colon + 1) };
 }
 
-/** One mount; undefined, with issues, if its prefixes or its site are invalid. */
-function readMount(entry: Fields, secrets: Secrets, errors: ConfigErrors): Configured | undefined {
-  const { public: prefix, internal, site, path_argument: pathArgument } = entry.read(MOUNT);
-  const passArguments = entry.read(passArgumentsSchema(pathArgument)).pass_arguments ?? [];
-  const sourced = entry.get('storage');
-  const storage = sourced && readStorage(sourced, secrets, errors);
-  if (sourced && passArguments.length > 0) {
-    entry.add('pass_arguments', 'no value: the query of an object store is its signature');
-  }
-  if (prefix === undefined || internal === undefined) return undefined;
-  if (entry.has('site') && site === undefined) return undefined;
-  const id = mountId(site, prefix);
-  const mount = {
-    id,
-    prefix,
-    internal,
-    passArguments,
-    ...defined({ site, pathArgument, storage }),
-  };
-  return { mount, entry };
-}
-
 /** Whether both apply to the same site; undefined: every site. */
 export function sitesOverlap(a: string | undefined, b: string | undefined): boolean {
   return a === undefined || b === undefined || a === b;
 }
 
-function rejectConflicts(mounts: readonly Configured[]): void {
-  for (const conflict of [loop, nested, sharedStorage]) {
-    for (const { mount, entry } of mounts) {
-      for (const { mount: other } of mounts) {
-        const expected = sitesOverlap(mount.site, other.site) && conflict(mount, other);
-        if (expected) entry.add('internal', expected);
+export function checkMounts({ mounts = [] }: Valid<{ mounts: Entry[] }>, add: Add): void {
+  const isNew = unseen();
+  const complete = mounts.map((entry) => {
+    const { public: prefix, internal } = entry ?? {};
+    // An invalid site is not a mount of every site.
+    if (prefix === undefined || internal === undefined || (entry && 'site' in entry && !entry.site))
+      return undefined;
+    return { ...entry, public: prefix, internal };
+  });
+  for (const [index, entry] of mounts.entries()) {
+    if (entry === undefined) continue;
+    checkArguments(entry, (field, expected) => add(['mounts', index, ...field], expected));
+    const mount = complete[index];
+    if (mount === undefined) continue;
+    if (!isNew(mountId(mount.site, mount.public))) {
+      const expected = 'each public prefix once for a site: an earlier mount has this one';
+      add(['mounts', index, 'public'], expected);
+    }
+    for (const conflict of [loop, nested, sharedStorage]) {
+      for (const other of complete) {
+        if (other === undefined || !sitesOverlap(mount.site, other.site)) continue;
+        const expected = conflict(mount, other);
+        if (expected) add(['mounts', index, 'internal'], expected);
       }
     }
   }
 }
 
+function checkArguments(entry: MountEntry, add: Add): void {
+  const isNew = unseen();
+  for (const [index, name] of (entry.pass_arguments ?? []).entries()) {
+    if (name === entry.path_argument) {
+      const expected = 'an argument other than path_argument, which Postern never passes on';
+      add(['pass_arguments', index], expected);
+    } else if (!isNew(name)) add(['pass_arguments', index], 'each argument once');
+  }
+  if (entry.storage && entry.pass_arguments?.length) {
+    add(['pass_arguments'], 'no value: the query of an object store is its signature');
+  }
+}
+
+type Prefixes = MountEntry & Pick<Entry, 'public' | 'internal'>;
+
 /**
  * An internal prefix must neither be under a public prefix nor contain one: nginx would send its internal
  * redirect to the gate, which would redirect again.
  */
-function loop({ internal }: Mount, { prefix }: Mount): string | undefined {
+function loop({ internal }: Prefixes, { public: prefix }: Prefixes): string | undefined {
   const how = relation(internal, prefix);
   return (
     how &&
     `an internal prefix outside of every public prefix, such as /protected/: it ${how} ` +
-      `the public prefix ${prefix}, so nginx would ask the gate again instead of sending the file`
+      `the public prefix ${prefix}, so ${ASKS_AGAIN}`
   );
 }
 
@@ -141,14 +160,14 @@ function relation(internal: string, prefix: string) {
  * nginx serves `/p/sub/x` from the inner location, also for a token of the outer mount, whose client
  * may have no right to the inner one. The same internal prefix twice means the same files.
  */
-function nested(inner: Mount, outer: Mount): string | undefined {
+function nested(inner: Prefixes, outer: Prefixes): string | undefined {
   if (relation(inner.internal, outer.internal) !== 'is under') return undefined;
   const rest = inner.internal.slice(outer.internal.length);
   // A path in an argument stays with the outer mount, even if an inner mount has that path.
-  if (inner.prefix === outer.prefix + rest && outer.pathArgument === undefined) return undefined;
+  if (inner.public === outer.public + rest && outer.path_argument === undefined) return undefined;
   return (
-    `an internal prefix that is not below ${outer.internal}, the one of ${outer.prefix}: ` +
-    `tokens for ${outer.prefix} would open files of ${inner.prefix}`
+    `an internal prefix that is not below ${outer.internal}, the one of ${outer.public}: ` +
+    `tokens for ${outer.public} would open files of ${inner.public}`
   );
 }
 
@@ -156,9 +175,9 @@ function nested(inner: Mount, outer: Mount): string | undefined {
  * No other mount may share the internal prefix of an object store: `target` names files by their internal URI,
  * and a token of another mount must not open an object.
  */
-function sharedStorage(mount: MountSettings, other: Mount): string | undefined {
+function sharedStorage(mount: Prefixes, other: Prefixes): string | undefined {
   if (mount.storage === undefined || mount === other) return undefined;
   if (relation(mount.internal, other.internal) === undefined) return undefined;
   const expected = 'an internal prefix that no other mount has, contains or is below';
-  return `${expected}: ${other.prefix} has ${other.internal}`;
+  return `${expected}: ${other.public} has ${other.internal}`;
 }

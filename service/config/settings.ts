@@ -1,90 +1,164 @@
 import { z } from 'zod';
 import { EVENT_TYPES } from '../webhooks/event.ts';
-import { PAGE_SETTINGS } from './pages.ts';
+import { apiKeyList } from './api-keys.ts';
+import { caFile, certFile, keyFile, passwordFile, secretsFile } from './files.ts';
+import { issuerList } from './issuers.ts';
 import {
-  type Complete,
-  createFileReader,
-  type Fields,
-  type ReadFile,
-  type Valid,
-} from './source.ts';
-import * as urls from './urls.ts';
-import * as values from './values.ts';
+  LOOPBACK,
+  listenAddress,
+  listenAddressOrOff,
+  socketMode,
+  udpAddress,
+} from './listeners.ts';
+import { mountList } from './mounts.ts';
+import { pageFolder, pageLinks } from './page-files.ts';
+import type { Valid } from './values.ts';
+import {
+  A_YEAR,
+  addressRanges,
+  credential,
+  flag,
+  HOST_NAME,
+  jwksFile,
+  jwtName,
+  matching,
+  oneOf,
+  origin,
+  sameSite,
+  storeUrl,
+  texts,
+  webhookUrl,
+  wholeNumber,
+} from './values.ts';
 
-const A_YEAR = 31_536_000;
-const EVENTS = `a list of ${EVENT_TYPES.join(', ')}`;
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
+/**
+ * Every setting: what its value must be, the default, and its meaning in docs/configuration.md and `--help`. `absent`
+ * says what applies without a value. A variable has the name of its setting in upper case, after `POSTERN_`.
+ */
+export const TABLE = {
+  listen: listenAddress
+    .prefault('unix:/run/postern/gate.sock')
+    .describe('address of the gate, for nginx only'),
+  api_listen: listenAddressOrOff
+    .prefault('127.0.0.1:7301')
+    .describe('address of the API, or `off`: [no API](instances.md#gates-without-an-api)'),
+  metrics_listen: listenAddress.optional().meta({
+    description: 'separate address for `/metrics`, `/readyz` and `/livez`',
+    absent: 'the API has them',
+  }),
+  delivery_listen: udpAddress.optional().describe('UDP address for [what nginx sent](delivery.md)'),
+  delivery_from: addressRanges
+    .default(LOOPBACK)
+    .describe('addresses that may report it; required if the UDP address is not loopback'),
+  socket_mode: socketMode.prefault('0660').describe('mode of a Unix socket'),
 
-/** The plain settings as the file names them: what a value must be, and the default. */
-const PLAIN = {
-  /** The gate, which is only for nginx. */
-  listen: values.listenAddress.default({ path: '/run/postern/gate.sock' }),
-  /** `off`: no API, only the gate. */
-  api_listen: values.listenAddressOrOff.default({ host: '127.0.0.1', port: 7301 }),
-  /** A separate listener for `/metrics`, `/livez` and `/readyz`. */
-  metrics_listen: values.listenAddress.optional(),
-  /** Where nginx sends a line about each file that it has sent. */
-  delivery_listen: values.udpAddress.optional(),
-  /** Who may send such lines. */
-  delivery_from: values.addressRanges.default(values.LOOPBACK),
-  /** Who may connect to a Unix socket, as in chmod(1). */
-  socket_mode: values.socketMode.default(0o660),
-  store: urls.storeUrl.default('memory:'),
-  store_prefix: values.storePrefix.default('postern:'),
-  store_password_file: values.path('/run/secrets/redis-password').optional(),
-  store_ca_file: values.path('/etc/postern/redis-ca.pem').optional(),
-  store_cert_file: values.path('/etc/postern/redis-client.pem').optional(),
-  store_key_file: values.path('/etc/postern/redis-client.key').optional(),
-  store_server_name: values.serverName.optional(),
-  sentinel_username: values.credential("the sentinels' user name").optional(),
-  sentinel_password: values.credential("the sentinels' password").optional(),
-  store_timeout_ms: values.wholeNumber('milliseconds', 10, 10_000).default(250),
-  /** How many replicas confirm revocations and new requesters. */
-  store_replicas: values.wholeNumber('replicas', 0, 10).default(0),
-  /** Default of requests for tokens, in seconds. */
-  expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(120),
-  /** Seconds. The maximum of a client cannot exceed it. */
-  max_expires_in: values.wholeNumber('seconds', 1, A_YEAR).default(3600),
-  /** Default of requests for tokens: seconds in which a requester may resume after its first use. */
-  resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(3600),
-  /** Seconds. The maximum of a client cannot exceed it. */
-  max_resume_for: values.wholeNumber('seconds', 0, A_YEAR).default(86_400),
-  /** An origin, `https://files.example`, before the path of each issued URL. */
-  public_url: urls.publicUrl.optional(),
-  /** Seconds for which nginx may cache a decision. */
-  decision_ttl: values.wholeNumber('seconds', 0, 3600).default(0),
-  /** `None` is for players that are embedded in another site's page. */
-  cookie_samesite: values.sameSite.default('Lax'),
-  /** False is for development on plain HTTP, where browsers drop a Secure cookie. */
-  cookie_secure: values.flag.default(true),
-  cookie_partitioned: values.flag.default(true),
-  /** The types of events to record; absent: all if there is a webhook, else none. */
-  events: values.texts(EVENTS, z.enum(EVENT_TYPES, EVENTS)).optional(),
-  /** The receiver of events. */
-  webhook_url: urls.webhookUrl.optional(),
-  webhook_secret_file: values.path('/etc/postern/webhook-secret').optional(),
-  /** Addresses of the receiver that are not public. */
-  webhook_allow: values.addressRanges.optional(),
-  ...PAGE_SETTINGS,
-  log_level: z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`).default('info'),
-  /** Default format of tokens. */
-  format: z.enum(['opaque', 'jwt'], 'opaque or jwt').default('opaque'),
-  /** The path of a JWKS file with Postern's own keys: the first signs, all verify. */
-  jwt_keys: values.jwksFile.optional(),
-  /** `iss` in Postern's own tokens. */
-  issuer: values.jwtName("the iss claim of Postern's tokens").optional(),
-  /** Seconds by which clocks may differ. */
-  leeway: values.wholeNumber('seconds', 0, 60).default(5),
+  store: storeUrl.prefault('memory:').describe('where tokens are stored: see [Redis](redis.md)'),
+  // No braces, which would determine the slot of a key in a cluster, and no characters of a pattern.
+  store_prefix: matching(
+    /^[A-Za-z0-9:._/-]{1,64}$/,
+    '1 to 64 letters, digits or : . _ / -, such as postern:',
+  )
+    .prefault('postern:')
+    .describe('prefix of each key in Redis'),
+  store_timeout_ms: wholeNumber('milliseconds', 10, 10_000)
+    .prefault(250)
+    .describe('time for Redis to answer'),
+  store_replicas: wholeNumber('replicas', 0, 10)
+    .prefault(0)
+    .describe('[replicas that confirm](replicas.md) revocations and first uses'),
+  store_password_file: passwordFile.optional().describe('password for Redis'),
+  store_ca_file: caFile
+    .optional()
+    .meta({ description: 'CA certificates for TLS', absent: 'the CAs of Node.js' }),
+  store_cert_file: certFile.optional().describe('client certificate for TLS'),
+  store_key_file: keyFile.optional().describe('key of the client certificate'),
+  store_server_name: matching(HOST_NAME, 'the host name in the certificates, such as redis.example')
+    .optional()
+    .meta({ description: 'name in the certificates', absent: 'the host that Postern connects to' }),
+  sentinel_username: credential.optional().describe('user name for the sentinels'),
+  sentinel_password: credential.optional().describe('password for the sentinels'),
+
+  mounts: mountList.meta({
+    description: 'public and internal prefixes',
+    absent: 'required',
+  }),
+  api_keys: apiKeyList.optional().describe('clients that may issue tokens'),
+
+  expires_in: wholeNumber('seconds', 1, A_YEAR)
+    .prefault(120)
+    .describe('lifetime of a token, if the request has none'),
+  max_expires_in: wholeNumber('seconds', 1, A_YEAR)
+    .prefault(3600)
+    .describe('maximum of `expires_in` in a request'),
+  resume_for: wholeNumber('seconds', 0, A_YEAR)
+    .prefault(3600)
+    .describe('time to resume a counted token, if the request has none'),
+  max_resume_for: wholeNumber('seconds', 0, A_YEAR)
+    .prefault(86_400)
+    .describe('maximum of `resume_for` in a request'),
+  decision_ttl: wholeNumber('seconds', 0, 3600)
+    .prefault(0)
+    .describe('time that nginx may cache an "allow" decision'),
+
+  public_url: origin('an origin without user, path and query, such as https://files.example')
+    .optional()
+    .meta({ description: 'origin of issued URLs', absent: 'URLs begin with the path' }),
+  log_level: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent')
+    .prefault('info')
+    .describe('lowest level that is logged'),
+  page_name: matching(
+    /^[^\p{Cc}]{1,60}$/u,
+    'a name of at most 60 characters, such as Example Files',
+  )
+    .optional()
+    .describe('name of the site on the [pages for people](pages.md#your-brand)'),
+  page_color: matching(/^#[0-9a-f]{6}$/i, 'a color of six hex digits, such as #1d4ed8')
+    .optional()
+    .meta({ description: 'color of the buttons', absent: '`#1d4ed8`' }),
+  page_links: pageLinks.optional().describe('links on each page'),
+  page_folder: pageFolder.optional().describe('logo, languages and own pages'),
+
+  cookie_samesite: sameSite.prefault('lax').describe("`SameSite` of Postern's cookies"),
+  cookie_secure: flag.prefault(true).describe("`Secure` of Postern's cookies"),
+  cookie_partitioned: flag
+    .prefault(true)
+    .describe("with `none`: `Partitioned` of Postern's cookies"),
+
+  events: texts(`a list of ${EVENT_TYPES.join(', ')}`, oneOf(...EVENT_TYPES))
+    .optional()
+    .meta({
+      description: '[events](webhooks.md#events) that are recorded',
+      absent: 'all with a webhook, else none',
+    }),
+  webhook_url: webhookUrl
+    .optional()
+    .describe('where Postern sends events: [webhooks](webhooks.md)'),
+  webhook_secret_file: secretsFile
+    .optional()
+    .meta({ description: 'secrets that sign events', absent: 'required with a URL' }),
+  webhook_allow: addressRanges.optional().describe('addresses of the receiver that are not public'),
+
+  format: oneOf('opaque', 'jwt')
+    .prefault('opaque')
+    .describe('format of a token, if the request has none'),
+  jwt_keys: jwksFile.optional().describe("Postern's own keys"),
+  issuer: jwtName()
+    .optional()
+    .meta({ description: "`iss` in Postern's own tokens", absent: 'the public URL, or `postern`' }),
+  leeway: wholeNumber('seconds', 0, 60).prefault(5).describe('tolerated difference between clocks'),
+  issuers: issuerList
+    .optional()
+    .describe('other parties whose JWTs are trusted: [issuers](#issuers), in the file only'),
 };
 
-export type PlainSettings = Complete<typeof PLAIN>;
-export type ValidPlain = Valid<typeof PLAIN>;
-
-/** Every setting that a variable can hold. */
-export const SETTINGS = [...Object.keys(PLAIN), 'mounts', 'api_keys'];
+export type Settings = z.output<z.ZodObject<typeof TABLE>>;
+export type ValidSettings = Valid<Settings>;
 
 /** Settings that the environment cannot hold. */
-export const FILE_ONLY = ['issuers'];
+export const FILE_ONLY: readonly string[] = ['issuers'];
+
+/** Every setting that a variable can hold. */
+export const SETTINGS = Object.keys(TABLE).filter((name) => !FILE_ONLY.includes(name));
 
 /** Names the file, so the file cannot contain it. */
 export const CONFIG_VARIABLE = 'POSTERN_CONFIG';
@@ -96,112 +170,23 @@ export function variableOf(setting: string): string {
   return `POSTERN_${setting.toUpperCase()}`;
 }
 
-/** The plain settings, and checks between them. An invalid setting is undefined. */
-export function readPlain(settings: Fields): ValidPlain {
-  const plain = settings.read(PLAIN);
-  requireDifferentAddresses(plain, settings);
-  requireSenders(plain, settings);
-  // RFC 6265bis, section 5.7: browsers ignore a cookie with SameSite=None that is not Secure.
-  if (plain.cookie_samesite === 'None' && plain.cookie_secure === false) {
-    settings.add(
-      'cookie_secure',
-      'true, because browsers drop a cookie with SameSite=None that is not Secure; ' +
-        `or set ${settings.source('cookie_samesite').field} to lax or strict`,
-    );
-  }
-  return {
-    ...plain,
-    expires_in: atMost('expires_in', plain, settings),
-    resume_for: atMost('resume_for', plain, settings),
-  };
-}
-
-const LISTENERS = ['listen', 'api_listen', 'metrics_listen'] as const;
-
-/** A proxy that publishes the API must not publish the gate with it: the gate trusts its headers. */
-function requireDifferentAddresses(plain: ValidPlain, { has, source, add }: Fields): void {
-  for (const [index, one] of LISTENERS.entries()) {
-    for (const other of LISTENERS.slice(0, index)) {
-      const [a, b] = [plain[one], plain[other]];
-      if (a === undefined || a === 'off' || b === undefined || b === 'off' || !collide(a, b))
-        continue;
-      const [invalid, kept] = has(one) ? [one, other] : [other, one];
-      add(
-        invalid,
-        `an address that differs from ${source(kept).field}: the gate, which is only for nginx, ` +
-          'the API and the metrics cannot share one',
-      );
-    }
-  }
-}
-
-/** A process that can send a line can use up the `max_bytes` of a token. */
-function requireSenders({ delivery_listen: where }: ValidPlain, { has, add }: Fields): void {
-  if (where === undefined || urls.isLoopback(where.host) || has('delivery_from')) return;
-  add(
-    'delivery_listen',
-    'an address of this machine only, such as 127.0.0.1:7302; ' +
-      'or set POSTERN_DELIVERY_FROM to the addresses of nginx',
-  );
-}
-
-const EVERY_ADDRESS = ['0.0.0.0', '::'];
-
-function collide(a: values.Listen, b: values.Listen): boolean {
-  if ('path' in a || 'path' in b) return 'path' in a && 'path' in b && a.path === b.path;
-  const isSame = a.host.toLowerCase() === b.host.toLowerCase();
-  const isEvery = EVERY_ADDRESS.includes(a.host) || EVERY_ADDRESS.includes(b.host);
-  return a.port === b.port && (isSame || isEvery);
-}
-
-/** A configured default above its maximum is an issue. The built-in default is lowered to the maximum. */
-function atMost(
-  name: 'expires_in' | 'resume_for',
-  { [name]: value, [`max_${name}` as const]: max }: ValidPlain,
-  { has, source, add }: Fields,
-): number | undefined {
-  if (value === undefined || max === undefined || value <= max) return value;
-  if (!has(name)) return max;
-  const expected = `at most ${max} seconds, which is the maximum; or set `;
-  return add(name, `${expected}${source(`max_${name}`).field} to ${value}`);
-}
-
-/** Never log `webhook.secrets`, nor the URL, which may contain a secret. */
-export type EventConfig = NonNullable<ReturnType<typeof readEvents>>;
-
-const SECRETS =
-  'the path of a file with a secret on each line: whsec_ and 24 to 64 bytes in base64. ' +
-  'To create one: printf whsec_%s "$(openssl rand -base64 32)"';
-
-/** The settings of events, and the file with the secrets; undefined, with issues, if one is invalid. */
-export function readEvents(plain: ValidPlain, settings: Fields, readFile: ReadFile) {
-  const { events, webhook_url: url, webhook_allow: allow = [] } = plain;
-  const { has, add } = settings;
-  if (!has('webhook_url')) {
-    for (const name of ['webhook_secret_file', 'webhook_allow'].filter(has)) {
-      add(name, `no value, or a URL in ${variableOf('webhook_url')}`);
-    }
-    return { types: events ?? [] };
-  }
-  if (!has('webhook_secret_file')) {
-    return add('webhook_secret_file', `${SECRETS}; the receiver verifies each event with it`);
-  }
-  if (/^http:/i.test(url ?? '') && !has('webhook_allow')) {
-    const expected = 'an https URL: http is only for addresses in';
-    add('webhook_url', `${expected} ${variableOf('webhook_allow')}`);
-  }
-  const fromFile = createFileReader(plain, settings, readFile);
-  const secrets = fromFile('webhook_secret_file', SECRETS, readSecrets);
-  if (url === undefined || secrets === undefined) return undefined;
-  return { types: events ?? EVENT_TYPES, webhook: { url, secrets, allow } };
-}
-
-function readSecrets(text: string): readonly Buffer[] | undefined {
-  const lines = text.split('\n').map((line) => line.trim());
-  const secrets = lines.filter(Boolean).map((line) => {
-    const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(line) ?? [];
-    return Buffer.from(base64, 'base64');
+/** What the documentation says about each setting, in Markdown. */
+export function documentedSettings() {
+  return Object.entries<z.ZodType>(TABLE).map(([name, schema]) => {
+    const { description = '', absent = 'none' } = schema.meta() ?? {};
+    const value = schema.safeParse(Symbol()).error?.issues[0]?.message ?? '';
+    const hasDefault = schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault;
+    const standard = hasDefault && `\`${schema.def.defaultValue}\``;
+    const title = FILE_ONLY.includes(name) ? name : variableOf(name);
+    return { title, meaning: description, value, standard: standard || String(absent) };
   });
-  const areValid = secrets.every(({ length }) => length >= 24 && length <= 64);
-  return secrets.length > 0 && areValid ? secrets : undefined;
+}
+
+/** For `--help`. */
+export function settingsHelp(): string {
+  const lines = documentedSettings().map(({ title, meaning, standard }) => {
+    const text = `${meaning} (default: ${standard})`.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1');
+    return `  ${title.padEnd(28)} ${text.replaceAll('`', '')}`;
+  });
+  return `\nSettings, as variables, or in lower case and without POSTERN_ in the file:\n${lines.join('\n')}\n`;
 }

@@ -52,10 +52,13 @@ test.each([
   [['token', 'show', 'a'.repeat(22)], []],
   [['token', 'list', '--subject', 'x'], []],
   [['nginx', '--help'], []],
-  [['check', '--help'], []],
+  [
+    ['check', '--help'],
+    ['leven', 'zod'],
+  ],
   [
     ['nginx', '--files', '/srv/files'],
-    ['yaml', 'zod'],
+    ['leven', 'yaml', 'zod'],
   ],
 ])('postern %j loads only what it needs', async (words, packages) => {
   expect(await loaded(words)).toEqual(['commander', ...packages]);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { postern, program } from './postern.ts';
 
@@ -27,6 +28,15 @@ test('--help: a closed standard output is not an error', async () => {
   });
   const [code] = await once(child, 'close');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test.each(['serve --help', 'check -h', 'help check'])('%s lists every setting', async (line) => {
+  const { code, stdout } = await run(line);
+  expect(code).toBe(0);
+  for (const name of SETTINGS)
+    expect(stdout).toMatch(new RegExp(`^  ${variableOf(name)} +\\S`, 'm'));
+  expect(stdout).toMatch(/^ {2}POSTERN_EXPIRES_IN +lifetime of a token, .* \(default: 120\)$/m);
+  expect(stdout).not.toMatch(/`|\]\(/);
 });
 
 test('--version: prints the version of package.json', async () => {

@@ -72,7 +72,7 @@ test('config: an issuer for downloads and an issuer for clients', () => {
 
 test('config: each missing field of an issuer is an error', () => {
   expect(fileIssues(file({})).map(({ field }) => field)).toEqual(
-    ['id', 'issuer', 'audience', 'trusted_for', 'jwks_uri', 'paths'].map(
+    ['id', 'issuer', 'audience', 'trusted_for', 'paths', 'jwks_uri'].map(
       (name) => `issuers[0].${name}`,
     ),
   );
@@ -96,8 +96,8 @@ test.each([
   ['paths', [], 'at least one public prefix'],
   ['paths', '/download/', 'a list'],
   ['targets', '/protected/', 'a list'],
-  ['max_expires_in', 1001, 'from 1 to 1000'],
-  ['max_resume_for', 2001, 'from 0 to 2000'],
+  ['max_expires_in', 1001, '1 to 1000'],
+  ['max_resume_for', 2001, '0 to 2000'],
 ])('%s: %j', (field, value, expected) => {
   expect(fileIssues(file({ ...SHOP, [field]: value }))).toMatchObject([
     {
@@ -158,25 +158,18 @@ test.each(['', 'https://login.example/jwks.json', '{"keys":[]}'])(
   'config: jwks_file %j is rejected',
   (path) => {
     expect(fileIssues(file({ ...SHOP, jwks_uri: undefined, jwks_file: path }))).toMatchObject([
-      { field: 'issuers[0].jwks_file', expected: expect.stringContaining('the path') },
+      { field: 'issuers[0].jwks_file', expected: expect.stringContaining('path of a JWKS file') },
     ]);
   },
 );
-
-test('config: an error shows no password and no path of jwks_uri', () => {
-  const [issue] = fileIssues(file({ ...SHOP, jwks_uri: 'https://me:a-s3cret@login.example/jwks' }));
-  expect(issue?.value).toBeUndefined();
-  const [other] = fileIssues(file({ ...SHOP, jwks_uri: 'http://login.example/jwks' }));
-  expect(other?.value).toBe('"http://login.example/***"');
-});
 
 test('config: an ID is unique among issuers and API keys, and iss among issuers', () => {
   const issues = fileIssues(
     file({ ...SHOP, id: 'web' }, LOGIN, { ...LOGIN, issuer: 'a' }, { ...LOGIN, id: 'b' }),
   );
   expect(issues).toMatchObject([
-    { field: 'issuers[0].id', value: '"web"', expected: expect.stringContaining('API key') },
-    { field: 'issuers[2].id', value: '"login"' },
+    { field: 'issuers[0].id', expected: expect.stringContaining('API key') },
+    { field: 'issuers[2].id', expected: expect.stringContaining('earlier issuer') },
     { field: 'issuers[3].issuer', expected: expect.stringContaining('earlier issuer') },
   ]);
 });
@@ -218,11 +211,9 @@ test.each([
   '/download/{}/',
   '/download/user-{sub}/',
   '/download/{sub}.d/',
-  '/download/{sub',
   '/download/sub}/',
   '/download/{{sub}}/',
   '/download/{a b}/',
-  '/download/{sub}',
   `/download/{${'a'.repeat(65)}}/`,
 ])('config: misplaced braces in the path %s', (path) => {
   expect(fileIssues(file({ ...LOGIN, paths: [path] }))).toMatchObject([
@@ -236,6 +227,8 @@ test.each([
   ['other.example:/media/{sub}/', 'never match'],
   ['/download/../{sub}/', 'dot segment'],
   ['/download//{sub}/', 'empty segment'],
+  ['/download/{sub', 'end with a slash'],
+  ['/download/{sub}', 'end with a slash'],
   ['a b:/download/{sub}/', 'server_name'],
 ])('config: a path with claims is checked like others: %s', (path, expected) => {
   const yaml = file({ ...LOGIN, paths: [path] });
@@ -256,17 +249,17 @@ test('config: braces in the paths of an API key have no meaning', () => {
 
 test('config: an issuer that is compared with an invalid setting gets no second error', () => {
   const yaml = file(
-    { ...SHOP, client: 'other', max_expires_in: 5000, issuer: 'https://files.example' },
-    { ...LOGIN, id: 'web', trusted_for: 'x', paths: ['/a/{sub}/'] },
+    { ...SHOP, client: 'web', max_expires_in: 5000, issuer: 'https://files.example' },
+    { ...LOGIN, trusted_for: 'x', paths: ['/a/{sub}/'] },
   )
     .replace('max_expires_in: 1000', 'max_expires_in: x')
-    .replace('sha256:', 'sha25:')
+    .replace('id: web', 'id: w b')
     .replace('internal: /protected/', 'internal: /protected');
   expect(fileIssues(yaml, { POSTERN_ISSUER: 'a b' }).map(({ field }) => field)).toEqual([
-    'max_expires_in',
     'POSTERN_ISSUER',
+    'max_expires_in',
     'mounts[0].internal',
-    'api_keys[0].key',
+    'api_keys[0].id',
     'issuers[1].trusted_for',
   ]);
 });

@@ -1,10 +1,12 @@
 import { type Config, loadConfig } from '../../service/config/config.ts';
 import { ConfigError, type ConfigIssue } from '../../service/config/errors.ts';
+import { variableOf } from '../../service/config/settings.ts';
 
-type Env = Record<string, string | undefined>;
+export type Env = Record<string, string | undefined>;
 
 /** The minimum configuration. */
 export const MOUNTS = { POSTERN_MOUNTS: '/download/=/protected/' };
+const MOUNT = { public: '/download/', internal: '/protected/' };
 
 /** The configuration of an environment, with one mount if it sets none. */
 export function load(env: Env): Config {
@@ -18,8 +20,19 @@ export function loadFile(yaml: string, env: Env = {}): Config {
   });
 }
 
+/** A file with these settings, and one mount if there is none. JSON is YAML. */
+export const fileOf = (settings: object) => JSON.stringify({ mounts: [MOUNT], ...settings });
+
+/** Each way to set a setting. */
+export const MODES = {
+  environment: (setting: string, value: unknown, env: Env = {}) =>
+    load({ ...env, [variableOf(setting)]: String(value) }),
+  file: (setting: string, value: unknown, env: Env = {}) =>
+    loadFile(fileOf({ [setting]: value }), env),
+};
+
 /** What `load` or `loadFile` throws; anything but a ConfigError fails the test. */
-export function errorOf(attempt: () => Config): ConfigError {
+export function errorOf(attempt: () => unknown): ConfigError {
   try {
     attempt();
   } catch (error) {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { fileIssues, issuesOf, load, loadFile } from './load.ts';
 
+/** An entry of the variable, or one of its fields. */
+const AT = expect.stringMatching(/^POSTERN_MOUNTS\[\d\]/);
 const TOKEN = `ps_${'a'.repeat(32)}`;
 
 test('config: POSTERN_MOUNTS', () => {
@@ -40,7 +42,6 @@ mounts:
 });
 
 test.each([
-  ['', 'at least one mount'],
   ['/download/', 'one ='],
   ['/download/=/a/=/b/', 'one ='],
   ['/download/=/protected/,', 'one ='],
@@ -64,7 +65,7 @@ test.each([
   ['bücher.example:/download/=/protected/', 'a site'],
 ])('config: POSTERN_MOUNTS=%s is an error', (value, expected) => {
   expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-    { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
+    { field: AT, expected: expect.stringContaining(expected) },
   ]);
 });
 
@@ -90,42 +91,31 @@ test.each([
   ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
 ])('config: the mounts %s are a loop', (value, expected) => {
   expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-    { field: 'POSTERN_MOUNTS', expected: expect.stringContaining(expected) },
+    { field: AT, expected: expect.stringContaining(expected) },
   ]);
 });
 
-test.each(['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'])(
-  'config: the mounts %s are not a loop',
-  (value) => {
-    expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
-  },
-);
+test.each([
+  '/a/=/p/,/b/=/p/sub/',
+  '/b/=/p/sub/,/a/=/p/',
+  '/a/=/p/,/a/b/=/p/sub/',
+  '/a/sub/=/p/,/a/=/p/sub/',
+  's:/a/=/p/,s:/b/=/p/sub/',
+  '/a/=/p/,s:/b/=/p/sub/',
+  's:/a/=/p/,/b/=/p/sub/',
+  's:/a/=/p/,/a/=/p/sub/',
+])('config: internal prefixes that nest unlike the public ones are an error: %s', (value) => {
+  const expected = expect.stringContaining('not below /p/');
+  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
+    { field: AT, value: '"/p/sub/"', expected },
+  ]);
+});
 
 test.each([
-  ['/a/=/p/,/b/=/p/sub/', 'not below /p/'],
-  ['/b/=/p/sub/,/a/=/p/', 'not below /p/'],
-  ['/a/=/p/,/a/b/=/p/sub/', 'not below /p/'],
-  ['/a/sub/=/p/,/a/=/p/sub/', 'not below /p/'],
-  ['s:/a/=/p/,s:/b/=/p/sub/', 'not below /p/'],
-  ['/a/=/p/,s:/b/=/p/sub/', 'not below /p/'],
-  ['s:/a/=/p/,/b/=/p/sub/', 'not below /p/'],
-  ['s:/a/=/p/,/a/=/p/sub/', 'not below /p/'],
-])(
-  'config: internal prefixes that nest unlike the public ones are an error: %s',
-  (value, expected) => {
-    expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-      { field: 'POSTERN_MOUNTS', value: '"/p/sub/"', expected: expect.stringContaining(expected) },
-    ]);
-  },
-);
-
-test.each([
-  '/a/=/p/,/a/sub/=/p/sub/',
-  '/a/=/p/,s:/a/sub/=/p/sub/',
-  's:/a/=/p/,t:/b/=/p/sub/',
-  '/a/=/p/,/b/=/p/',
-  '/a/=/p/,/b/=/p-sub/',
-])('config: internal prefixes that nest like the public ones are accepted: %s', (value) => {
+  ...['s:/a/=/x/,t:/x/=/z/', '/a/=/ab/', '/a/=/x/,/a/b/=/x/', '/a/=/x/,s:/a/=/y/'],
+  ...['/a/=/p/,/a/sub/=/p/sub/', '/a/=/p/,s:/a/sub/=/p/sub/', 's:/a/=/p/,t:/b/=/p/sub/'],
+  ...['/a/=/p/,/b/=/p/', '/a/=/p/,/b/=/p-sub/'],
+])('config: the mounts %s are neither a loop nor nested unlike the public ones', (value) => {
   expect(load({ POSTERN_MOUNTS: value }).mounts).toHaveLength(value.split(',').length);
 });
 
@@ -146,13 +136,28 @@ test.each(['/a/=/x/,/a/=/y/', 'S:/a/=/x/,s:/a/=/y/'])(
   'config: a duplicate mount is an error: %s',
   (value) => {
     expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-      { field: 'POSTERN_MOUNTS', value: '"/a/"', expected: expect.stringContaining('once') },
+      { field: AT, value: '"/a/"', expected: expect.stringContaining('once') },
     ]);
   },
 );
 
 test('config: an invalid mount site gets only one error', () => {
   expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,.s:/a/=/y/' })).toHaveLength(1);
+});
+
+test('config: a mount is required', () => {
+  expect(issuesOf({ POSTERN_MOUNTS: '' })).toMatchObject([
+    { field: 'POSTERN_MOUNTS', expected: expect.stringContaining('at least one mount') },
+  ]);
+});
+
+test('config: an error in POSTERN_MOUNTS names the entry, the field and its value', () => {
+  expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,/b/=y' })).toMatchObject([
+    { field: 'POSTERN_MOUNTS[1].internal' },
+  ]);
+  expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,/b' })).toMatchObject([
+    { field: 'POSTERN_MOUNTS[1]', value: '"/b"' },
+  ]);
 });
 
 const one = (more: string) => `mounts: [{ public: /a/, internal: /b/, ${more} }]`;

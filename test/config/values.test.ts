@@ -1,44 +1,237 @@
-import { expect, test } from 'vitest';
-import { fileIssues, issuesOf, load, loadFile } from './load.ts';
+import { describe, expect, test } from 'vitest';
+import { variableOf } from '../../service/config/settings.ts';
+import { errorOf, fileIssues, fileOf, issuesOf, load, loadFile, MODES } from './load.ts';
 
-const YAML = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
+const LISTEN = 'such as 127.0.0.1:7300';
+const NAME = '1 to 255 ASCII';
+const ORIGIN = 'https://files.example';
+const REPLICAS = { POSTERN_STORE: 'redis://127.0.0.1' };
 
-test.each([
-  ['127.0.0.1:7300', { host: '127.0.0.1', port: 7300 }],
-  ['0.0.0.0:65535', { host: '0.0.0.0', port: 65_535 }],
-  ['[::1]:7300', { host: '::1', port: 7300 }],
-  ['localhost:1', { host: 'localhost', port: 1 }],
-  ['gate-1.files.example:80', { host: 'gate-1.files.example', port: 80 }],
-  ['unix:/run/postern/gate.sock', { path: '/run/postern/gate.sock' }],
-])('config: the listen address %s is accepted', (value, listen) => {
-  expect(load({ POSTERN_LISTEN: value }).listen).toEqual(listen);
+/** Settings, their valid values with what Postern uses, invalid values, and a part of the message about them. */
+const VALUES: Record<
+  string,
+  {
+    readonly property: string;
+    readonly valid: ReadonlyArray<readonly [value: string, used: unknown]>;
+    readonly invalid: readonly string[];
+    readonly expected: string;
+    readonly env?: Record<string, string>;
+  }
+> = {
+  listen: {
+    property: 'listen',
+    valid: [
+      ['127.0.0.1:7300', { host: '127.0.0.1', port: 7300 }],
+      ['0.0.0.0:65535', { host: '0.0.0.0', port: 65_535 }],
+      ['[::1]:7300', { host: '::1', port: 7300 }],
+      ['localhost:1', { host: 'localhost', port: 1 }],
+      ['gate-1.files.example:80', { host: 'gate-1.files.example', port: 80 }],
+      ['unix:/run/postern/gate.sock', { path: '/run/postern/gate.sock' }],
+    ],
+    invalid: [
+      ...['7300', ':7300', '127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', '127.0.0.1:', 'off'],
+      ...['127.0.0.1:7300 ', '127.0.0.300:7300', '::1:7300', '[::1]', '[localhost]:7300'],
+      ...['http://127.0.0.1:7300', '-a:7300', 'unix:gate.sock', 'unix:/run/', 'unix:/', 'unix:'],
+      ...['unix:/a\nb', `unix:/${'a'.repeat(103)}`],
+    ],
+    expected: LISTEN,
+  },
+  api_listen: {
+    property: 'apiListen',
+    valid: [
+      ['[::1]:1', { host: '::1', port: 1 }],
+      ['off', 'off'],
+    ],
+    invalid: ['Off', 'false', 'on', 'off ', '7300', '127.0.0.1:0', 'unix:gate.sock'],
+    expected: 'or off',
+  },
+  metrics_listen: {
+    property: 'metricsListen',
+    valid: [['127.0.0.1:9', { host: '127.0.0.1', port: 9 }]],
+    invalid: ['off', '7300'],
+    expected: LISTEN,
+  },
+  delivery_listen: {
+    property: 'deliveryListen',
+    valid: [
+      ['127.9.9.9:1', { host: '127.9.9.9', port: 1 }],
+      ['[::1]:7302', { host: '::1', port: 7302 }],
+      ['localhost:7302', { host: 'localhost', port: 7302 }],
+      // UDP and TCP do not share ports.
+      ['127.0.0.1:7300', { host: '127.0.0.1', port: 7300 }],
+    ],
+    invalid: ['unix:/run/a.sock', '7302', '127.0.0.1:0', 'off'],
+    expected: 'such as 127.0.0.1:7302',
+  },
+  socket_mode: {
+    property: 'socketMode',
+    valid: [
+      ['0600', 0o600],
+      ['0660', 0o660],
+      ['660', 0o660],
+      ['0666', 0o666],
+    ],
+    invalid: ['0777', '0770', '0640', '0000', '066', 'rw', '0o660', '-660'],
+    expected: 'one of 0600, 0660, 0666',
+  },
+  public_url: {
+    property: 'publicUrl',
+    valid: [
+      [ORIGIN, ORIGIN],
+      [`${ORIGIN}/`, ORIGIN],
+      ['HTTP://Files.example:8080', 'http://files.example:8080'],
+      ['http://[::1]:8080', 'http://[::1]:8080'],
+    ],
+    invalid: [
+      ...['files.example', '//files.example', 'https:files.example', 'ftp://files.example'],
+      ...['https://', `${ORIGIN}/downloads`, `${ORIGIN}?a`, `${ORIGIN}#a`, `${ORIGIN} `],
+      ...['https://user@files.example', 'https://files\\.example'],
+    ],
+    expected: ORIGIN,
+  },
+  log_level: {
+    property: 'logLevel',
+    valid: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'].map((level) => [level, level]),
+    invalid: ['INFO', 'trace', 'verbose', 'constructor'],
+    expected: 'warn',
+  },
+  cookie_samesite: {
+    property: 'cookies.sameSite',
+    valid: [
+      ['lax', 'Lax'],
+      ['strict', 'Strict'],
+      ['none', 'None'],
+      ['None', 'None'],
+      ['STRICT', 'Strict'],
+    ],
+    invalid: ['no', 'laxer', ' lax', 'lax,strict', 'constructor'],
+    expected: 'lax, strict or none',
+  },
+  cookie_secure: {
+    property: 'cookies.secure',
+    valid: [
+      ['true', true],
+      ['false', false],
+    ],
+    invalid: ['no', 'off', '0', '1', 'yes', 'FALSE', ' false'],
+    expected: 'true or false',
+  },
+  format: {
+    property: 'format',
+    valid: [
+      ['opaque', 'opaque'],
+      ['jwt', 'jwt'],
+    ],
+    invalid: ['JWT', 'jws', 'opaque ', 'valueof'],
+    expected: 'one of opaque, jwt',
+    env: { POSTERN_JWT_KEYS: '/etc/postern/keys.json' },
+  },
+  jwt_keys: {
+    property: 'jwtKeys',
+    valid: [['/etc/postern/keys.json', '/etc/postern/keys.json']],
+    invalid: [
+      '{"keys":[{"kty":"OKP","d":"a-s3cret"}]}',
+      '[{"kty":"oct","k":"a-s3cret"}]',
+      '-----BEGIN PRIVATE KEY-----',
+      `MC4CAQAwBQYDK2VwBCIEI${'a/b+'.repeat(10)}==`,
+      'https://a-s3cret.example/keys.json',
+      'keys.json\n',
+      ' keys.json',
+    ],
+    expected: '/etc/postern/keys.json',
+  },
+  issuer: {
+    property: 'issuer',
+    valid: ['a', `${ORIGIN}/`, '!~', 'x'.repeat(255)].map((name) => [name, name]),
+    invalid: ['a b', ' a', 'ä', 'a\x7f', 'x'.repeat(256)],
+    expected: NAME,
+    env: { POSTERN_PUBLIC_URL: 'https://b.example' },
+  },
+  store_prefix: {
+    property: 'store.prefix',
+    valid: ['p', 'site-1:postern.', 'a/b_c:', 'x'.repeat(64)].map((prefix) => [prefix, prefix]),
+    invalid: [' ', '{a}', 'a*', 'ä:', 'x'.repeat(65)],
+    expected: 'postern:',
+  },
+  page_name: {
+    property: 'pages.name',
+    valid: [['Files & more', 'Files & more']],
+    invalid: ['a\nb', 'x'.repeat(61)],
+    expected: 'at most 60 characters',
+  },
+  page_color: {
+    property: 'pages.color',
+    valid: [['#1D4ed8', '#1D4ed8']],
+    invalid: ['blue', '#fff', '#1d4ed8;}'],
+    expected: 'six hex digits',
+  },
+  ...Object.fromEntries(
+    (
+      [
+        ['store_timeout_ms', 'store.timeoutMs', 10, 10_000],
+        ['store_replicas', 'store.replicas', 0, 10],
+        ['expires_in', 'expiresIn', 1, 3600],
+        ['max_expires_in', 'maxExpiresIn', 1, 31_536_000],
+        ['resume_for', 'resumeFor', 0, 86_400],
+        ['max_resume_for', 'maxResumeFor', 0, 31_536_000],
+        ['decision_ttl', 'decisionTtl', 0, 3600],
+        ['leeway', 'leeway', 0, 60],
+      ] as const
+    ).map(([setting, property, min, max]) => [
+      setting,
+      {
+        property,
+        valid: [min, max].map((value) => [`${value}`, value] as const),
+        invalid: [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', 'nan'].map(String),
+        expected: '',
+        env: REPLICAS,
+      },
+    ]),
+  ),
+};
+
+describe.each(Object.entries(MODES))('config: values in the %s', (mode, set) => {
+  test.each(Object.entries(VALUES))(
+    '%s',
+    (setting, { property, valid, invalid, expected, env }) => {
+      for (const [value, used] of valid) {
+        expect(set(setting, value, env), value).toHaveProperty(property, used);
+      }
+      const field = mode === 'file' ? setting : variableOf(setting);
+      for (const value of invalid) {
+        expect(errorOf(() => set(setting, value, env)).issues, value).toMatchObject([
+          { field, expected: expect.stringContaining(expected) },
+        ]);
+      }
+    },
+  );
 });
 
 test.each([
-  '7300',
-  ':7300',
-  '127.0.0.1',
-  '127.0.0.1:0',
-  '127.0.0.1:65536',
-  '127.0.0.1:',
-  '127.0.0.1:7300 ',
-  '127.0.0.300:7300',
-  '::1:7300',
-  '[::1]',
-  '[localhost]:7300',
-  'http://127.0.0.1:7300',
-  '-a:7300',
-  'unix:gate.sock',
-  'unix:/run/',
-  'unix:/',
-  'unix:',
-  'unix:/a\nb',
-  `unix:/${'a'.repeat(103)}`,
-])('config: the listen address %j is rejected', (value) => {
-  expect(issuesOf({ POSTERN_LISTEN: value })).toMatchObject([
-    { field: 'POSTERN_LISTEN', expected: expect.stringContaining('such as 127.0.0.1:7300') },
-  ]);
-  expect(issuesOf({ POSTERN_API_LISTEN: value })).toHaveLength(1);
+  ['decision_ttl', ['1.5', '-1', 'true', '.nan', '.inf', '[5]', '{a: 5}', '""']],
+  ['cookie_samesite', ['false', '0', '[lax]', '{ lax: none }']],
+  ['cookie_secure', ['0', '1', 'no', '[false]', '{ secure: false }']],
+  ['listen', ['false', '5', '[a]']],
+  ['api_listen', ['true']],
+  ['issuer', ['5']],
+  ['socket_mode', ['0o660', '0770', '432']],
+])('config: values of the wrong type for %s in the file', (setting, values) => {
+  for (const value of values) {
+    expect(
+      fileIssues(`mounts: [{ public: /a/, internal: /b/ }]\n${setting}: ${value}`),
+    ).toMatchObject([{ field: setting, where: 'postern.yaml:2' }]);
+  }
+});
+
+test('config: numbers and flags of the file need no quotes, and YAML 1.1 reads off as false', () => {
+  const settings = { decision_ttl: 5, socket_mode: 660, cookie_secure: false, api_listen: false };
+  expect(loadFile(fileOf(settings))).toMatchObject({
+    ...{ decisionTtl: 5, socketMode: 0o660, cookies: { secure: false }, apiListen: 'off' },
+  });
+  const yaml = 'mounts: [{ public: /a/, internal: /b/ }]\napi_listen: off\n';
+  for (const start of ['', '%YAML 1.1\n---\n']) {
+    expect(loadFile(start + yaml).apiListen).toBe('off');
+  }
 });
 
 test.each([
@@ -48,54 +241,43 @@ test.each([
   ['127.0.0.1:80', '[::]:80'],
   ['unix:/a', 'unix:/a'],
   [undefined, 'unix:/run/postern/gate.sock'],
-])('config: the gate on %s and the API on %s collide', (gate, api) => {
-  expect(issuesOf({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toMatchObject([
+])('config: listeners on %s and %s collide', (one, other) => {
+  expect(issuesOf({ POSTERN_LISTEN: one, POSTERN_API_LISTEN: other })).toMatchObject([
     { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('POSTERN_LISTEN') },
+  ]);
+  const metrics = { POSTERN_METRICS_LISTEN: other, POSTERN_API_LISTEN: 'off' };
+  expect(issuesOf({ POSTERN_LISTEN: one, ...metrics })).toMatchObject([
+    { field: 'POSTERN_METRICS_LISTEN', expected: expect.stringContaining('POSTERN_LISTEN') },
+  ]);
+});
+
+test('config: a collision is reported at the listener that was set', () => {
+  expect(issuesOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
+    { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },
+  ]);
+  expect(issuesOf({ POSTERN_METRICS_LISTEN: '0.0.0.0:7301' })).toMatchObject([
+    { field: 'POSTERN_METRICS_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },
   ]);
 });
 
 test.each([
-  [{ POSTERN_METRICS_LISTEN: 'unix:/run/postern/gate.sock' }, 'POSTERN_LISTEN'],
-  [{ POSTERN_METRICS_LISTEN: '0.0.0.0:7301' }, 'POSTERN_API_LISTEN'],
-  [{ POSTERN_METRICS_LISTEN: 'unix:/a', POSTERN_LISTEN: 'unix:/a' }, 'POSTERN_LISTEN'],
-])('config: %j collides with %s', (env, other) => {
-  expect(issuesOf(env)).toMatchObject([
-    { field: 'POSTERN_METRICS_LISTEN', expected: expect.stringContaining(other) },
-  ]);
-});
-
-test('config: POSTERN_METRICS_LISTEN is an address, by default none, and not off', () => {
-  expect(load({})).not.toHaveProperty('metricsListen');
-  const only = { POSTERN_METRICS_LISTEN: '127.0.0.1:7301', POSTERN_API_LISTEN: 'off' };
-  expect(load(only).metricsListen).toEqual({ host: '127.0.0.1', port: 7301 });
-  expect(issuesOf({ POSTERN_METRICS_LISTEN: 'off' })).toHaveLength(1);
+  ['a:80', 'a:81'],
+  ['a:80', 'b:80'],
+  ['unix:/a', 'unix:/b'],
+])('config: listeners on %s and %s do not collide', (gate, api) => {
+  expect(load({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toBeDefined();
 });
 
 test.each(['10.0.0.1:7302', '0.0.0.0:7302', '[::]:7302', 'files.example:7302'])(
   'config: POSTERN_DELIVERY_LISTEN=%s needs POSTERN_DELIVERY_FROM',
   (where) => {
-    expect(issuesOf({ POSTERN_DELIVERY_LISTEN: where })).toMatchObject([
-      {
-        field: 'POSTERN_DELIVERY_LISTEN',
-        expected: expect.stringContaining('POSTERN_DELIVERY_FROM'),
-      },
-    ]);
-    const from = { POSTERN_DELIVERY_LISTEN: where, POSTERN_DELIVERY_FROM: '10.0.0.2' };
-    expect(load(from).deliveryFrom).toEqual(['10.0.0.2']);
+    const env = { POSTERN_DELIVERY_LISTEN: where };
+    const expected = expect.stringContaining('POSTERN_DELIVERY_FROM');
+    expect(issuesOf(env)).toMatchObject([{ field: 'POSTERN_DELIVERY_LISTEN', expected }]);
+    const from = load({ ...env, POSTERN_DELIVERY_FROM: '10.0.0.2' });
+    expect(from.deliveryFrom).toEqual(['10.0.0.2']);
   },
 );
-
-test('config: POSTERN_DELIVERY_LISTEN is an address of this machine, by default none', () => {
-  expect(load({})).not.toHaveProperty('deliveryListen');
-  for (const where of ['127.0.0.1:7302', '127.9.9.9:1', '[::1]:7302', 'localhost:7302']) {
-    expect(load({ POSTERN_DELIVERY_LISTEN: where })).toHaveProperty('deliveryListen.port');
-  }
-  // UDP and TCP do not share ports.
-  expect(load({ POSTERN_DELIVERY_LISTEN: '127.0.0.1:7300' })).toHaveProperty('deliveryListen');
-  for (const where of ['unix:/run/a.sock', '7302', '127.0.0.1:0', 'off']) {
-    expect(issuesOf({ POSTERN_DELIVERY_LISTEN: where }), where).toHaveLength(1);
-  }
-});
 
 test.each(['10.0.0.1/8', 'files.example', '10.0.0.1,', '10.0.0.1 10.0.0.2', '*'])(
   'config: POSTERN_DELIVERY_FROM=%s is not a list of addresses',
@@ -106,167 +288,66 @@ test.each(['10.0.0.1/8', 'files.example', '10.0.0.1,', '10.0.0.1 10.0.0.2', '*']
   },
 );
 
-test('config: a collision is reported at the listener that was set', () => {
-  expect(issuesOf({ POSTERN_LISTEN: '127.0.0.1:7301' })).toMatchObject([
-    { field: 'POSTERN_LISTEN', expected: expect.stringContaining('POSTERN_API_LISTEN') },
-  ]);
-});
-
 test.each([
-  ['a:80', 'a:81'],
-  ['a:80', 'b:80'],
-  ['unix:/a', 'unix:/b'],
-])('config: the listen addresses %s and %s do not collide', (gate, api) => {
-  expect(load({ POSTERN_LISTEN: gate, POSTERN_API_LISTEN: api })).toBeDefined();
-});
-
-test('config: POSTERN_API_LISTEN can be off, POSTERN_LISTEN cannot', () => {
-  expect(load({ POSTERN_API_LISTEN: 'off' }).apiListen).toBe('off');
-  // YAML 1.1 reads off as false, and programs that write YAML may spell it so.
-  for (const yaml of ['off', '"off"', 'false']) {
-    expect(loadFile(`${YAML}api_listen: ${yaml}\n`).apiListen).toBe('off');
-  }
-  expect(loadFile(`%YAML 1.1\n---\n${YAML}api_listen: off\n`).apiListen).toBe('off');
-  for (const value of ['Off', 'false', 'on', 'off ']) {
-    expect(issuesOf({ POSTERN_API_LISTEN: value })).toMatchObject([
-      { field: 'POSTERN_API_LISTEN', expected: expect.stringContaining('or off') },
-    ]);
-  }
-  expect(fileIssues(`${YAML}api_listen: true\n`)).toHaveLength(1);
-  expect(issuesOf({ POSTERN_LISTEN: 'off' })).toMatchObject([
-    { field: 'POSTERN_LISTEN', expected: expect.not.stringContaining('or off') },
-  ]);
-  expect(fileIssues(`${YAML}listen: false\n`)).toHaveLength(1);
-});
-
-test.each([
-  ['POSTERN_STORE_TIMEOUT_MS', 10, 10_000],
-  ['POSTERN_STORE_REPLICAS', 0, 10],
-  ['POSTERN_EXPIRES_IN', 1, 3600],
-  ['POSTERN_MAX_EXPIRES_IN', 1, 31_536_000],
-  ['POSTERN_RESUME_FOR', 0, 86_400],
-  ['POSTERN_MAX_RESUME_FOR', 0, 31_536_000],
-  ['POSTERN_DECISION_TTL', 0, 3600],
-  ['POSTERN_LEEWAY', 0, 60],
-])('config: %s is a whole number from %i to %i', (variable, min, max) => {
-  const store = { POSTERN_STORE: 'redis://127.0.0.1' };
-  for (const value of [min, max]) expect(load({ ...store, [variable]: `${value}` })).toBeDefined();
-  const wrong = [min - 1, max + 1, '1.5', '1e2', '0x20', ' 20', '20s', '-0', 'nan'];
-  for (const value of wrong) {
-    expect(issuesOf({ [variable]: `${value}` })).toMatchObject([
-      { field: variable, value: `"${value}"`, expected: expect.stringMatching(/\d/) },
-    ]);
-  }
-});
-
-test('config: numbers in the file', () => {
-  const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
-  expect(loadFile(`${mounts}decision_ttl: 5`).decisionTtl).toBe(5);
-  for (const value of ['1.5', '-1', 'true', '.nan', '.inf', '[5]', '{a: 5}', '""']) {
-    expect(fileIssues(`${mounts}decision_ttl: ${value}`)).toMatchObject([
-      { field: 'decision_ttl', where: 'postern.yaml:2' },
-    ]);
-  }
-});
-
-test('config: the default expires_in must not exceed the maximum', () => {
-  expect(issuesOf({ POSTERN_EXPIRES_IN: '3601' })).toEqual([
+  ['expires_in', 3601],
+  ['resume_for', 86_401],
+])('config: a default %s above the maximum is an error if it was set', (setting, value) => {
+  const [variable, maximum] = [setting, `max_${setting}`].map(variableOf) as [string, string];
+  const property = setting === 'expires_in' ? 'expiresIn' : 'resumeFor';
+  expect(issuesOf({ [variable]: `${value}` })).toEqual([
     {
-      field: 'POSTERN_EXPIRES_IN',
-      value: '"3601"',
-      expected: expect.stringContaining('POSTERN_MAX_EXPIRES_IN to 3601'),
+      field: variable,
+      value: `"${value}"`,
+      expected: expect.stringMatching(`^at most ${value - 1} seconds.* ${maximum} to ${value}$`),
     },
   ]);
-  expect(load({ POSTERN_EXPIRES_IN: '3601', POSTERN_MAX_EXPIRES_IN: '3601' }).expiresIn).toBe(3601);
-  expect(load({ POSTERN_MAX_EXPIRES_IN: '60' }).expiresIn).toBe(60);
+  const own = { [setting]: 2, [`max_${setting}`]: 1 };
+  expect(fileIssues(fileOf(own))).toMatchObject([{ field: setting, value: '2' }]);
+  expect(load({ [variable]: `${value}`, [maximum]: `${value}` })).toHaveProperty(property, value);
+  expect(load({ [maximum]: '60' })).toHaveProperty(property, 60);
+  expect(issuesOf({ [variable]: `${value}`, [maximum]: 'x' })).toMatchObject([{ field: maximum }]);
 });
 
-test('config: the default resume_for must not exceed the maximum', () => {
-  expect(issuesOf({ POSTERN_RESUME_FOR: '86401' })).toEqual([
+test('config: cookies are partitioned only with SameSite=None', () => {
+  const partitioned = (sameSite: string, value: string) =>
+    load({ POSTERN_COOKIE_SAMESITE: sameSite, POSTERN_COOKIE_PARTITIONED: value }).cookies
+      .partitioned;
+  expect(['none', 'lax'].map((sameSite) => partitioned(sameSite, 'true'))).toEqual([true, false]);
+  expect(partitioned('none', 'false')).toBe(false);
+});
+
+test('config: cookie_samesite none without cookie_secure is an error', () => {
+  const env = { POSTERN_COOKIE_SAMESITE: 'None', POSTERN_COOKIE_SECURE: 'false' };
+  expect(issuesOf(env)).toEqual([
     {
-      field: 'POSTERN_RESUME_FOR',
-      value: '"86401"',
-      expected: expect.stringContaining('POSTERN_MAX_RESUME_FOR to 86401'),
+      field: 'POSTERN_COOKIE_SECURE',
+      value: '"false"',
+      expected: expect.stringMatching(/^true, .* POSTERN_COOKIE_SAMESITE to lax or strict$/),
     },
   ]);
-  const mounts = 'mounts: [{ public: /download/, internal: /protected/ }]\n';
-  expect(fileIssues(`${mounts}resume_for: 2\nmax_resume_for: 1`)).toMatchObject([
-    { field: 'resume_for', expected: expect.stringMatching(/at most 1 .* max_resume_for to 2$/) },
-  ]);
-  const equal = { POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: '86401' };
-  expect(load(equal).resumeFor).toBe(86_401);
-  expect(load({ POSTERN_MAX_RESUME_FOR: '60' }).resumeFor).toBe(60);
-  expect(load({ POSTERN_MAX_RESUME_FOR: '0' }).resumeFor).toBe(0);
-});
-
-test('config: a default is compared only with its own valid maximum', () => {
-  expect(load({ POSTERN_RESUME_FOR: '7200' }).resumeFor).toBe(7200);
-  expect(load({ POSTERN_MAX_EXPIRES_IN: '1', POSTERN_MAX_RESUME_FOR: '0' }).expiresIn).toBe(1);
-  expect(issuesOf({ POSTERN_RESUME_FOR: '86401', POSTERN_MAX_RESUME_FOR: 'x' })).toMatchObject([
-    { field: 'POSTERN_MAX_RESUME_FOR' },
-  ]);
-});
-
-test.each([
-  ['https://files.example', 'https://files.example'],
-  ['https://files.example/', 'https://files.example'],
-  ['HTTP://Files.example:8080', 'http://files.example:8080'],
-  ['http://[::1]:8080', 'http://[::1]:8080'],
-])('config: the public URL %s is accepted', (value, origin) => {
-  expect(load({ POSTERN_PUBLIC_URL: value }).publicUrl).toBe(origin);
-});
-
-test.each([
-  'files.example',
-  '//files.example',
-  'https:files.example',
-  'ftp://files.example',
-  'https://',
-  'https://files.example/downloads',
-  'https://files.example?a',
-  'https://files.example#a',
-  'https://user@files.example',
-  'https://files.example ',
-  'https://files\\.example',
-])('config: the public URL %s is rejected', (value) => {
-  expect(issuesOf({ POSTERN_PUBLIC_URL: value })).toMatchObject([
-    { field: 'POSTERN_PUBLIC_URL', expected: expect.stringContaining('https://files.example') },
-  ]);
-});
-
-test('config: log levels', () => {
-  for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'silent']) {
-    expect(load({ POSTERN_LOG_LEVEL: level }).logLevel).toBe(level);
-  }
-  for (const level of ['INFO', 'trace', 'verbose', 'constructor']) {
-    expect(issuesOf({ POSTERN_LOG_LEVEL: level })).toMatchObject([
-      {
-        field: 'POSTERN_LOG_LEVEL',
-        value: `"${level}"`,
-        expected: expect.stringContaining('warn'),
-      },
-    ]);
+  const [issue] = fileIssues(fileOf({ cookie_secure: false }), { POSTERN_COOKIE_SAMESITE: 'none' });
+  expect(issue).toMatchObject({ field: 'cookie_secure', where: 'postern.yaml:1', value: 'false' });
+  for (const name of ['POSTERN_COOKIE_SAMESITE', 'POSTERN_COOKIE_SECURE']) {
+    expect(issuesOf({ ...env, [name]: 'x' })).toMatchObject([{ field: name }]);
   }
 });
 
-test.each([
-  ['0600', 0o600],
-  ['0660', 0o660],
-  ['660', 0o660],
-  ['0666', 0o666],
-])('config: the socket mode %s', (text, mode) => {
-  expect(load({ POSTERN_SOCKET_MODE: text }).socketMode).toBe(mode);
-  expect(loadFile(`${YAML}socket_mode: ${text}`).socketMode).toBe(mode);
-  expect(loadFile(`${YAML}socket_mode: "${text}"`).socketMode).toBe(mode);
+test('config: the format jwt needs signing keys', () => {
+  expect(issuesOf({ POSTERN_FORMAT: 'jwt' })).toEqual([
+    {
+      field: 'POSTERN_FORMAT',
+      value: '"jwt"',
+      expected: expect.stringMatching(/POSTERN_JWT_KEYS .*postern key generate --out/),
+    },
+  ]);
+  // The keys may be in a file that cannot be read, or in a value that already has an issue.
+  for (const other of [{ POSTERN_CONFIG: 'none' }, { POSTERN_JWT_KEYS: '{}' }]) {
+    const fields = issuesOf({ POSTERN_FORMAT: 'jwt', ...other }).map(({ field }) => field);
+    expect(fields).toEqual(Object.keys(other));
+  }
 });
 
-// 0o660 in YAML is the number 432; 0o1232 is the one that would read as 666.
-test.each(['0777', '0770', '0640', '0000', '066', 'rw', '0o660', '-660'])(
-  'the mode of a socket is not %s',
-  (text) => {
-    expect(issuesOf({ POSTERN_SOCKET_MODE: text })).toMatchObject([
-      { field: 'POSTERN_SOCKET_MODE', expected: 'one of 0600, 0660, 0666' },
-    ]);
-    expect(fileIssues(`${YAML}socket_mode: ${text}`)).toMatchObject([{ field: 'socket_mode' }]);
-  },
-);
+test('config: the default issuer is the public URL', () => {
+  expect(load({}).issuer).toBe('postern');
+  expect(load({ POSTERN_PUBLIC_URL: 'https://Files.example/' }).issuer).toBe(ORIGIN);
+});

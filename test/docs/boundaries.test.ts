@@ -78,7 +78,7 @@ const boundaries: readonly Boundary[] = [
   {
     part: 'service/config/',
     imports: [SITE, TOKEN, DECIDE, EVENT, STORE_URL, PAGES],
-    packages: ['yaml', 'zod', 'node:'],
+    packages: ['leven', 'yaml', 'zod', 'node:'],
     why: 'The configuration is only read and checked. It starts no server and no connection.',
   },
   {

@@ -24,9 +24,8 @@ interface StoreUrlProblem {
 }
 
 export const STORE_EXPECTED =
-  'memory:, redis://host:6379/0, rediss://host:6379/0 for TLS, ' +
-  'redis+sentinel://host1,host2,host3/master or redis+cluster://host1,host2 ' +
-  '(rediss+sentinel:// and rediss+cluster:// for TLS)';
+  'memory:, redis://host:6379/0, redis+sentinel://host1,host2/master or redis+cluster://host1,host2 ' +
+  '(rediss://, rediss+sentinel:// and rediss+cluster:// for TLS)';
 
 const KINDS = {
   '': { kind: 'server', port: 6379, example: 'such as redis://127.0.0.1:6379/0' },

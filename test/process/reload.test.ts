@@ -1,7 +1,12 @@
-import { expect, test } from 'vitest';
+import { readFileSync, rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from '../../service/config/config.ts';
 import { SETTINGS } from '../../service/config/settings.ts';
 import { changesBetween } from '../../service/process/reload.ts';
-import { load, loadFile } from './load.ts';
+import { load, loadFile, MOUNTS } from '../config/load.ts';
 
 const BEFORE = load({
   POSTERN_MOUNTS: '/a/=/i/,files.example:/b/=/j/',
@@ -102,7 +107,6 @@ test('changes: each setting has its own name', () => {
 });
 
 test('changes: these tests have every setting', () => {
-  // test/config/events.test.ts has those of the webhook, and pages.test.ts the folder of the pages.
   const files = /^(store_(\w+_file|server_name)|webhook_\w+|page_folder)$/;
   const lists = ['mounts', 'api_keys'];
   expect([...namesIn(FIXED + RELOADABLE), 'cookie_partitioned'].sort()).toEqual(
@@ -118,4 +122,40 @@ test('changes: the content of a file of the store needs a restart', () => {
     'store_server_name',
     'store_ca_file',
   ]);
+});
+
+test('changes: those of a webhook are named, without values, and need no restart', () => {
+  const secret = (letter: string) => `whsec_${Buffer.alloc(24, letter).toString('base64')}`;
+  const withFile = (env: Record<string, string>, letter: string) =>
+    loadConfig({ ...MOUNTS, ...FILE, ...env }, () => secret(letter), { onTerminal: true });
+  const FILE = { POSTERN_WEBHOOK_SECRET_FILE: '/run/secrets/webhook' };
+  const one = withFile({ POSTERN_WEBHOOK_URL: 'https://a.example/' }, 'a');
+  const allow = { POSTERN_WEBHOOK_ALLOW: '10.0.0.0/8' };
+  const two = withFile({ POSTERN_WEBHOOK_URL: 'https://b.example/', ...allow }, 'b');
+  const webhook = ['webhook_url', 'webhook_secret_file', 'webhook_allow'];
+  expect(changesBetween(load({}), one)).toEqual({
+    made: ['changed events', ...webhook.map((name) => `added ${name}`)],
+    needRestart: [],
+  });
+  expect(changesBetween(one, two)).toEqual({
+    made: webhook.map((name) => `changed ${name}`),
+    needRestart: [],
+  });
+});
+
+test('changes: a reload names the pages if a file of their folder differs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'pages-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const withLogo = async (logo: string) => {
+    await writeFile(join(folder, 'logo.svg'), logo);
+    const env = { ...MOUNTS, POSTERN_PAGE_FOLDER: folder };
+    return loadConfig(env, (path) => readFileSync(path, 'utf8'), { onTerminal: true });
+  };
+  const [one, same, other] = [
+    await withLogo('<svg/>'),
+    await withLogo('<svg/>'),
+    await withLogo(''),
+  ];
+  expect(changesBetween(one, same).made).toEqual([]);
+  expect(changesBetween(one, other)).toEqual({ made: ['changed page_folder'], needRestart: [] });
 });

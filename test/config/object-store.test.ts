@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { ConfigError } from '../../service/config/errors.ts';
-import { fileIssues, loadFile } from './load.ts';
+import { errorOf, fileIssues, loadFile } from './load.ts';
 
 const ENV = { AWS_ACCESS_KEY_ID: 'AKIA1', AWS_SECRET_ACCESS_KEY: 'QzSecretOfTheBucketZq' };
 
@@ -59,6 +58,21 @@ test('config: the storage has no prefix and path style by default, and no sessio
   expect(storage?.credentials).not.toHaveProperty('sessionToken');
 });
 
+test('config: credentials from the environment and from files exclude each other', () => {
+  const both = yaml({ access_key_id: 'AKIA2' });
+  expect(fileIssues(both, ENV)).toMatchObject([
+    {
+      field: 'mounts[0].storage.access_key_id',
+      expected: expect.stringContaining('or no credentials'),
+    },
+  ]);
+  // Each error is reported at once.
+  expect(fileIssues(both, {}).map(({ field }) => field)).toEqual([
+    'mounts[0].storage.credentials',
+    'mounts[0].storage.access_key_id',
+  ]);
+});
+
 describe('config: credentials from files', () => {
   const FILES: Record<string, string> = {
     '/run/secret': 'QzSecretZq\n',
@@ -97,20 +111,12 @@ describe('config: credentials from files', () => {
     ['secret_access_key_file', { secret_access_key_file: '/run/empty' }, 'on one line'],
     ['secret_access_key_file', { secret_access_key_file: undefined }, 'secret access key'],
     ['session_token_file', { session_token_file: '/run/no' }, 'it does not exist'],
-    ['access_key_id', { credentials: 'environment' }, 'or no credentials'],
     ['credentials', { access_key_id: undefined }, 'environment; or set'],
   ])('%s is an error: %s', (field, more, expected) => {
-    try {
-      read(more);
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      const { issues, message } = error;
-      expect(issues.map((issue) => issue.field)).toContain(`mounts[0].storage.${field}`);
-      expect(message).toContain(expected);
-      expect(message + JSON.stringify(issues)).not.toMatch(/Qz/);
-      return;
-    }
-    throw new Error('no error');
+    const { issues, message } = errorOf(() => read(more));
+    expect(issues.map((issue) => issue.field)).toContain(`mounts[0].storage.${field}`);
+    expect(message).toContain(expected);
+    expect(message + JSON.stringify(issues)).not.toMatch(/Qz/);
   });
 });
 
@@ -121,7 +127,13 @@ test.each([
   ['AWS_SESSION_TOKEN', { AWS_SESSION_TOKEN: 'Qz\nline' }],
 ])('config: without a valid %s, "credentials: environment" is an error', (field, more) => {
   const issues = fileIssues(yaml(), { ...ENV, ...more });
-  expect(issues).toMatchObject([{ field, expected: expect.stringContaining('environment') }]);
+  expect(issues).toMatchObject([
+    {
+      field: 'mounts[0].storage.credentials',
+      where: 'postern.yaml:9',
+      expected: expect.stringMatching(`^environment, .* in ${field}$`),
+    },
+  ]);
   expect(JSON.stringify(issues)).not.toContain('Qz');
 });
 

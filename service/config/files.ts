@@ -1,0 +1,97 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import type { z } from 'zod';
+import { matching } from './values.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Returns a file's text, or throws as `node:fs` does. */
+export type ReadFile = (path: string) => string;
+
+/** What the configuration reads. */
+export interface Outside {
+  readonly env: Environment;
+  readonly readFile: ReadFile;
+}
+
+/** What schemas read. They cannot get it as an argument, because creating them for each load takes milliseconds. */
+export let outside: Outside = { env: {}, readFile: String };
+
+/** Parses with schemas that read files or variables. */
+export function parseWith<T>(what: Outside, parse: () => T): T {
+  outside = what;
+  return parse();
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder',
+};
+
+/** The text of a file; undefined if it cannot be read. */
+export function readText(
+  path: string,
+  report: (expected: string) => undefined,
+  { readFile } = outside,
+): string | undefined {
+  try {
+    return readFile(path);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return report(`path of a readable file: ${WHY[code] ?? 'it cannot be read'}`);
+  }
+}
+
+/**
+ * The path of a file. The value is what `parse` returns for its text. The file is invalid if `parse` returns undefined
+ * or throws.
+ */
+export function file<T>(
+  expected: string,
+  parse: (text: string) => T | undefined,
+): z.ZodType<T, string> {
+  return matching(/^[^\p{Cc}\s-]\P{Cc}*$/u, expected).transform((path, context) => {
+    const report = (problem: string) => void context.addIssue(problem);
+    const text = readText(path, report);
+    if (text === undefined) return text as T;
+    try {
+      return parse(text) ?? (report(expected) as T);
+    } catch {
+      // Without the error: it may quote the file.
+      return report(expected) as T;
+    }
+  });
+}
+
+/** Most editors end a file with a line break. */
+export function withoutLineBreak(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}
+
+export const passwordFile = file('path of a file with the password on one line', (text) => {
+  const line = withoutLineBreak(text);
+  return line === '' || /\p{Cc}/u.test(line) ? undefined : line;
+});
+
+const pemFile = (content: string, check: (text: string) => object) =>
+  file(`path of a PEM file with ${content}`, (text) => check(text) && text);
+
+const isCertificate = (text: string) => new X509Certificate(text);
+export const caFile = pemFile('the certificates of CAs', isCertificate);
+export const certFile = pemFile('a client certificate', isCertificate);
+export const keyFile = pemFile('a private key without a passphrase', createPrivateKey);
+
+export const SECRETS =
+  'path of a file with a secret on each line: whsec_ and 24 to 64 bytes in base64, ' +
+  'such as printf whsec_%s "$(openssl rand -base64 32)" prints';
+
+/** The receiver verifies each event with a secret. */
+export const secretsFile = file(SECRETS, (text): readonly Buffer[] | undefined => {
+  const lines = text.split('\n').map((line) => line.trim());
+  const secrets = lines.filter(Boolean).map((line) => {
+    const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(line) ?? [];
+    return Buffer.from(base64, 'base64');
+  });
+  const areValid = secrets.every(({ length }) => length >= 24 && length <= 64);
+  return secrets.length > 0 && areValid ? secrets : undefined;
+});

@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../../service/config/errors.ts';
+import { SETTINGS, variableOf } from '../../service/config/settings.ts';
+import { errorOf, fileIssues, fileOf, issuesOf, load, loadFile } from './load.ts';
+import { FIELDS, PLACES } from './places.ts';
+
+const YAML = `store: redis://:hunter2@redis.example/x
+log_level: INFO
+cookie_samesite: any
+mounts:
+  - public: /download
+    internal: /protected/
+  - public: /media/
+    internal: /media/files/
+    colour: red
+api_keys:
+  - id: web
+    key: hunter2
+    paths: [/elsewhere]
+    max_expires_in: 9999
+    max_resume_for: 99999
+format: jwt
+issuers:
+  - id: web
+    issuer: postern
+    audience: a b
+`;
+
+test('config: one report lists every error: of the environment, then of the file by its lines', () => {
+  const env = {
+    POSTERN_LISTEN: '7300',
+    POSTERN_EXPIRES_IN: '7200',
+    POSTERN_RESUME_FOR: '86401',
+    POSTERN_LIMIT: '1',
+    POSTERN_DECISION_TTL: '-1',
+    POSTERN_COOKIE_SECURE: 'no',
+    POSTERN_LEEWAY: '61',
+  };
+  const error = errorOf(() => loadFile(YAML, env));
+  expect(error.issues.map(({ field, where }) => `${where ?? ''} ${field}`)).toEqual([
+    ' POSTERN_LIMIT',
+    ' POSTERN_LISTEN',
+    ' POSTERN_DECISION_TTL',
+    ' POSTERN_COOKIE_SECURE',
+    ' POSTERN_LEEWAY',
+    ' POSTERN_EXPIRES_IN',
+    ' POSTERN_RESUME_FOR',
+    'postern.yaml:1 store',
+    'postern.yaml:2 log_level',
+    'postern.yaml:3 cookie_samesite',
+    'postern.yaml:5 mounts[0].public',
+    'postern.yaml:8 mounts[1].internal',
+    'postern.yaml:9 mounts[1].colour',
+    'postern.yaml:12 api_keys[0].key',
+    'postern.yaml:13 api_keys[0].paths[0]',
+    'postern.yaml:14 api_keys[0].max_expires_in',
+    'postern.yaml:15 api_keys[0].max_resume_for',
+    'postern.yaml:16 format',
+    'postern.yaml:18 issuers[0].trusted_for',
+    'postern.yaml:18 issuers[0].paths',
+    'postern.yaml:18 issuers[0].id',
+    'postern.yaml:18 issuers[0].jwks_uri',
+    'postern.yaml:19 issuers[0].issuer',
+    'postern.yaml:20 issuers[0].audience',
+  ]);
+  expect(error.message).toMatch(
+    /^Postern cannot start: 24 errors in its configuration\.\n\n {2}POST/,
+  );
+  for (const { field, expected } of error.issues) {
+    expect(error.message).toContain(`\n\n  ${field}`);
+    expect(error.message).toContain(`\n    expected: ${expected}`);
+  }
+});
+
+test('config: the text of the report', () => {
+  const issue = { field: 'mounts[0].public', where: '/etc/postern.yaml:12', value: '"/a"' };
+  const error = new ConfigError([
+    { ...issue, expected: 'a slash at the end' },
+    { field: 'POSTERN_API_KEYS', expected: 'a key' },
+  ]);
+  expect(error.message).toBe(`Postern cannot start: 2 errors in its configuration.
+
+  mounts[0].public  (/etc/postern.yaml:12)
+    is now:   "/a"
+    expected: a slash at the end
+
+  POSTERN_API_KEYS
+    expected: a key`);
+  expect(new ConfigError([{ ...issue, expected: 'b' }]).message).toContain(' 1 error in ');
+});
+
+test('config: the report shortens values and escapes control characters', () => {
+  const value = `a.\n\x1b[2j\x9b\u202e\u2028${'x.'.repeat(100)}`;
+  expect(issuesOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
+    `"a.\\n\\u001b[2j\\u{9b}\\u{202e}\\u{2028}${'x.'.repeat(45)}…"`,
+  );
+});
+
+test.each([
+  ['listen', ['a', 'b'], 'a list'],
+  ['listen', { a: 'b' }, 'a mapping'],
+  ['listen', 5, '5'],
+  ['listen', '5', '"5"'],
+  ['log_level', 'INFO', '"INFO"'],
+  ['store_ca_file', '/etc/ca.crt', '"/etc/ca.crt"'],
+  // A setting with a URL, a text that is too long for a word, and one that looks like a password.
+  ['public_url', 'files.example', undefined],
+  ['log_level', 'information.', '"information."'],
+  ['log_level', 'a-long-log-level', undefined],
+  ['listen', 'web:hunter2', undefined],
+])('config: of %s: %j the report shows %s', (setting, given, value) => {
+  expect(fileIssues(fileOf({ [setting]: given }))).toMatchObject([{ field: setting, value }]);
+});
+
+describe('config: anything configured is accepted or reported', () => {
+  /** It is a configuration or a ConfigError, never a crash. */
+  function expectAnswer(attempt: () => unknown) {
+    try {
+      attempt();
+    } catch (error) {
+      if (!(error instanceof ConfigError) || error.issues.length === 0) throw error;
+      // Each message is Postern's: those of zod name no example.
+      for (const { expected } of error.issues)
+        expect(expected).not.toMatch(/^$|^(Invalid|Too|Unrec)/);
+    }
+  }
+
+  const words = ['/a/', '/b/', 'a.example:/a/', '=', ':', ',', 'redis://', 'https://', 'unix:/'];
+  const braces = ['@', '{', '}/'];
+  const word = fc.constantFrom(...words, ...braces);
+  const text = fc.oneof(fc.string({ unit: 'binary' }), word, fc.webUrl());
+  const texts = fc.array(text, { maxLength: 5 }).map((parts) => parts.join(''));
+
+  test('any environment', () => {
+    const env = fc.dictionary(fc.constantFrom(...SETTINGS.map(variableOf)), texts);
+    fc.assert(fc.property(env, (variables) => expectAnswer(() => load(variables))));
+  });
+
+  test('any YAML tree', () => {
+    const key = fc.constantFrom(...new Set(Object.values(FIELDS).flat()), 'other');
+    const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 4 },
+        fc.oneof(texts, fc.double(), fc.integer(), fc.boolean(), fc.constant(null)),
+        fc.array(tie('tree'), { maxLength: 3 }),
+        fc.dictionary(key, tie('tree'), { maxKeys: 4 }),
+      ),
+    }));
+    const file = fc.dictionary(key, tree).map((settings) => JSON.stringify(settings));
+    fc.assert(fc.property(file, (yaml) => expectAnswer(() => loadFile(yaml))));
+  });
+
+  test('any text in a file', () => {
+    const keys = ['mounts', 'api_keys', 'issuers', 'id'];
+    const syntax = [': ', '\n', '  ', '- ', '[', '{', '"', '&a ', '*a', '? ', '<<'];
+    const scrap = fc.constantFrom(...keys, ...syntax);
+    const yaml = fc.array(fc.oneof(scrap, texts), { maxLength: 12 }).map((parts) => parts.join(''));
+    fc.assert(fc.property(yaml, (lines) => expectAnswer(() => loadFile(lines))));
+  });
+
+  // Random trees seldom reach the fields of an entry.
+  test.each(PLACES)('each type of value in %s', (_, put) => {
+    const scalars = [undefined, 5, -1.5, true, '', 'a b', 'a:/b/'];
+    const lists = [[], ...scalars.map((one) => [one]), [[]], [{}]];
+    for (const value of [...scalars, null, ...lists, {}, { a: 1 }]) {
+      expectAnswer(() => loadFile(put(value)));
+    }
+  });
+});

@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, SHOWN } from '../../service/config/errors.ts';
+import { SETTINGS, variableOf } from '../../service/config/settings.ts';
+import { SECRETS } from '../support/secrets.ts';
+import { fileIssues, load, loadFile } from './load.ts';
+import { FIELDS, PLACES } from './places.ts';
+
+/** Fails if eight characters of the secret are in what the attempt reports. */
+function expectHidden(hidden: string, attempt: () => unknown) {
+  try {
+    attempt();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const report = `${error.message}\n${JSON.stringify(error)}`;
+    for (let at = 0; at + 8 <= hidden.length; at += 1) {
+      expect(report).not.toContain(hidden.slice(at, at + 8));
+    }
+    return;
+  }
+  throw new Error('no issue was found');
+}
+
+describe('config: no error shows a secret in the wrong place', () => {
+  const secret = fc
+    .tuple(
+      fc.constantFrom(...Object.values(SECRETS)),
+      fc.uint8Array({ minLength: 64, maxLength: 64 }),
+    )
+    .map(([make, bytes]) => make(Buffer.from(bytes)));
+  // A second error, for a setting in which the text is valid.
+  const invalid = { POSTERN_EVENTS: 'x' };
+
+  test('of the environment', () => {
+    fc.assert(
+      fc.property(secret, fc.constantFrom(...SETTINGS), ({ text, hidden }, setting) => {
+        const env = { ...invalid, [variableOf(setting)]: text };
+        expectHidden(hidden, () => load(env));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  const shape = fc.constantFrom<(text: string) => unknown>(
+    (text) => text,
+    (text) => [text],
+    (text) => [[text]],
+    (text) => ({ password: text }),
+    (text) => ({ [text]: 'x' }),
+    (text) => [{ [text]: text }],
+  );
+
+  test('of the file', () => {
+    fc.assert(
+      fc.property(
+        secret,
+        fc.constantFrom(...PLACES),
+        shape,
+        ({ text, hidden }, [, put], shaped) => {
+          expectHidden(hidden, () => loadFile(put(shaped(text)), invalid));
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('each kind of secret is random', () => {
+    for (const make of Object.values(SECRETS)) {
+      expect(make(randomBytes(64)).hidden).not.toBe(make(randomBytes(64)).hidden);
+    }
+  });
+});
+
+/** A report shows no value of these: each is a secret, the path of one, a name beside one, or a URL. */
+const HIDDEN = [
+  ...['store', 'store_prefix', 'store_password_file', 'store_key_file', 'store_server_name'],
+  ...['sentinel_username', 'sentinel_password', 'api_keys', 'issuers', 'issuer', 'jwt_keys'],
+  ...['public_url', 'webhook_url', 'webhook_secret_file', 'page_name', 'page_links', 'storage'],
+  ...['endpoint', 'region', 'bucket', 'credentials', 'access_key_id', 'secret_access_key_file'],
+  ...['session_token_file', 'id', 'key', 'admin', 'jwks_uri', 'audience', 'client'],
+];
+
+test('config: for each setting it is decided whether a report may show its value', () => {
+  const names = new Set(['config', ...Object.values(FIELDS).flat()]);
+  expect([...SHOWN.words, ...SHOWN.places, ...HIDDEN].sort()).toEqual([...names].sort());
+});
+
+/**
+ * Unlike any text of ours, so that it cannot be found by chance. Joined of letters: fc.string() slips
+ * in words such as `propertyIsEnumerable`.
+ */
+const random = (alphabet: string) =>
+  fc
+    .array(fc.constantFrom(...alphabet), { minLength: 8, maxLength: 30 })
+    .map((letters) => `Qz${letters.join('')}Zq`);
+
+const WORD = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-';
+const HASH = `sha256:${'a'.repeat(64)}`;
+
+/** Fills each § of a text with a random secret. */
+function expectEachHidden(
+  text: string,
+  alphabet: string,
+  ...attempts: ReadonlyArray<(text: string) => unknown>
+) {
+  fc.assert(
+    fc.property(random(alphabet), (hidden) => {
+      const filled = text.replaceAll('§', () => hidden);
+      for (const attempt of attempts) expectHidden(hidden, () => attempt(filled));
+    }),
+  );
+}
+
+test.each([
+  ...['§', 'web=§', 'web §', 'web:§ §', 'w/eb:§', '§:web', 'web:§§,web:§§', 'web:§,§'],
+  ...['web:sha256:§', 'sha256:§§'],
+])('config: no error shows the secret of POSTERN_API_KEYS=%s', (text) => {
+  expectEachHidden(text, `${WORD}.+~=!$`, (keys) => load({ POSTERN_API_KEYS: keys }));
+});
+
+test('config: no error shows an API key that is too short', () => {
+  expectEachHidden('§', WORD, (key) => load({ POSTERN_API_KEYS: `web:${key.slice(0, 15)}` }));
+});
+
+test.each([
+  ...['redis://:§@redis.example:6379/abc', 'redis://user:§@redis.example:99999', 'redis://:§'],
+  ...['redis://§@redis.example/0?a', 'redis://§@', 'redis://:§@@/x', 'redis://default:§'],
+  ...['redis://:a@§@redis.example/x', 'redis+sentinel://:§@a.example,b.example/name'],
+  ...['http://user:§@redis.example', 'redis:§@redis.example', 'redis:/:§@redis.example'],
+  ...[':§@redis.example', 'redis://redis.example/0?password=§', 'redis://redis.example/0#§'],
+  ...['redis://redis.example/§'],
+])('config: no error shows the secret of POSTERN_STORE=%s or of such a public URL', (text) => {
+  // A second error, for values that are valid by chance.
+  const invalid = { POSTERN_LOG_LEVEL: 'x' };
+  expectEachHidden(
+    text,
+    `${WORD}:/?#[]%&=+!*'"\\{}<>~|^$ `,
+    (url) => load({ ...invalid, POSTERN_STORE: url }),
+    (url) => load({ ...invalid, POSTERN_PUBLIC_URL: url.replace(/^redis/, 'https') }),
+  );
+});
+
+test.each([
+  ...['api_keys: [{ id: web, key: § }]', 'api_keys: [{ id: web, key: "sha256:§" }]'],
+  ...['api_keys: [{ id: web, key: [§] }]', 'api_keys: [{ id: web, key: { §: § } }]'],
+  ...['api_keys: [{ id: web, secret: § }]', `api_keys: [{ id: web, key: "${HASH}", § }]`],
+  ...[`api_keys: [{ id: "web:§", key: "${HASH}" }]`, 'api_keys: §', 'api_keys: [web:§]'],
+  ...['api_keys: [[§]]', 'api_keys: { web: § }', 'api_keys: { §: web }', 'api_key: §'],
+  ...['mounts: [{ public: /a/, internal: /b/, key: § }]', 'api_keys: [{ id: web, key: *§ }]'],
+  ...['api_keys: [{ id: web, *§ : a }]', 'api_keys: [{ id: web, key: !§ a }]'],
+  ...['api_keys: [{ id: web, key: !!binary § }]', 'api_keys: [{ id: web, key: "§\\q" }]'],
+  ...['api_keys: [{ id: web, key: "§ }]', 'api_keys: [{ id: web, key: @§ }]'],
+  ...['api_keys: [{ id: web, key: a: § }]', 'api_keys:\n  - id: web\n   key: §'],
+  ...['api_keys:\n\t- key: §', 'store: redis://:§@redis.example/x', 'store: { password: § }'],
+  ...['store: [redis://:§@redis.example]', `jwt_keys: '{"keys":[{"kty":"oct","k":"§"}]}'`],
+  ...['jwt_keys: { keys: [{ kty: oct, k: § }] }', 'jwt_keys: [§]'],
+  ...['issuers: [{ jwks_uri: "https://me:§@login.example/" }]'],
+  ...['issuers: [{ jwks_uri: "http://login.example/jwks?api_key=§" }]'],
+  ...['mounts: [{ public: /a/, internal: /b/, storage: { endpoint: "https://a:§@a.example" } }]'],
+  ...['mounts: [{ public: /a/, internal: /b/, storage: { access_key_id: "§ §" } }]'],
+  ...['%§\n---\nlisten: a', 'listen: a\n--- §'],
+])('config: no error shows the secret of a file: %s', (text) => {
+  const mounts = /^(mounts|%)/.test(text) ? '' : 'mounts: [{ public: /a/, internal: /b/ }]\n';
+  expectEachHidden(mounts + text, WORD, (yaml) => loadFile(yaml));
+});
+
+test.each([
+  ['sentinel_password: 4815162342', 'sentinel_password'],
+  ['store_password_file: 4815162342', 'store_password_file'],
+  ['store: redis://default:4815162342', 'store'],
+  ['store: redis://redis.example/4815162342', 'store'],
+  ['mounts: [{ public: /b/, internal: /c/, storage: 4815162342 }]', 'mounts[0].storage'],
+])('config: no error shows a secret of digits: %s', (yaml, field) => {
+  const mounts = yaml.startsWith('mounts') ? '' : 'mounts: [{ public: /a/, internal: /b/ }]\n';
+  const issues = fileIssues(mounts + yaml);
+  expect(issues.map((issue) => issue.field)).toContain(field);
+  expect(JSON.stringify(issues)).not.toContain('4815162342');
+});

@@ -1,0 +1,290 @@
+import { expect, test } from 'vitest';
+import { loadConfig } from '../../service/config/config.ts';
+import { SETTINGS, variableOf } from '../../service/config/settings.ts';
+import { errorOf, fileIssues, fileOf, issuesOf, load, loadFile, MOUNTS, missing } from './load.ts';
+
+test('config: default values', () => {
+  expect(load({})).toEqual({
+    listen: { path: '/run/postern/gate.sock' },
+    apiListen: { host: '127.0.0.1', port: 7301 },
+    deliveryFrom: ['127.0.0.0/8', '::1'],
+    socketMode: 0o660,
+    store: { url: 'memory:', prefix: 'postern:', timeoutMs: 250, replicas: 0 },
+    events: { types: [] },
+    pages: { texts: {}, files: {} },
+    mounts: [
+      { id: '/download/', prefix: '/download/', internal: '/protected/', passArguments: [] },
+    ],
+    apiKeys: [],
+    expiresIn: 120,
+    maxExpiresIn: 3600,
+    resumeFor: 3600,
+    maxResumeFor: 86_400,
+    decisionTtl: 0,
+    cookies: { sameSite: 'Lax', secure: true, partitioned: false },
+    logLevel: 'info',
+    format: 'opaque',
+    issuer: 'postern',
+    leeway: 5,
+    issuers: [],
+  });
+});
+
+/** Settings in the file, as a variable that overrides it, and what Postern then uses. */
+const OVERRIDES: Record<string, readonly [inFile: unknown, variable: string, used: object]> = {
+  listen: ['10.0.0.1:1', '[::1]:80', { listen: { host: '::1', port: 80 } }],
+  api_listen: ['unix:/a.sock', '[::1]:81', { apiListen: { host: '::1', port: 81 } }],
+  metrics_listen: ['10.0.0.1:2', '[::1]:82', { metricsListen: { host: '::1', port: 82 } }],
+  delivery_listen: ['10.0.0.1:3', '[::1]:83', { deliveryListen: { host: '::1', port: 83 } }],
+  delivery_from: [['10.0.0.2'], '10.0.0.3,fd00::/8', { deliveryFrom: ['10.0.0.3', 'fd00::/8'] }],
+  socket_mode: ['0666', '0600', { socketMode: 0o600 }],
+  store: ['rediss://redis.example', 'redis://a', { store: { url: 'redis://a' } }],
+  store_prefix: ['a:', 'b:', { store: { prefix: 'b:' } }],
+  store_timeout_ms: [10, '20', { store: { timeoutMs: 20 } }],
+  store_replicas: [2, '1', { store: { replicas: 1 } }],
+  mounts: [[{ public: '/m/', internal: '/i/' }], '/n/=/p/', { mounts: [{ prefix: '/n/' }] }],
+  api_keys: [
+    [{ id: 'a', key: `sha256:${'a'.repeat(64)}` }],
+    'web:0123456789abcdef',
+    { apiKeys: [{ client: { id: 'web' } }] },
+  ],
+  expires_in: [5, '3', { expiresIn: 3 }],
+  max_expires_in: ['6', '300', { maxExpiresIn: 300 }],
+  resume_for: [0, '4', { resumeFor: 4 }],
+  max_resume_for: [8, '9', { maxResumeFor: 9 }],
+  public_url: ['http://a.example:8080/', 'https://b.example', { publicUrl: 'https://b.example' }],
+  decision_ttl: [7, '2', { decisionTtl: 2 }],
+  cookie_samesite: ['strict', 'lax', { cookies: { sameSite: 'Lax' } }],
+  cookie_secure: [false, 'true', { cookies: { secure: true } }],
+  events: [
+    ['token.revoked'],
+    'token.issued, token.refused',
+    { events: { types: ['token.issued', 'token.refused'] } },
+  ],
+  page_name: ['Files', 'Other', { pages: { name: 'Other' } }],
+  page_color: ['#AABBCC', '#000000', { pages: { color: '#000000' } }],
+  page_links: [['Help=/help'], 'A=/a,B=/b', { pages: { links: [{ text: 'A' }, { url: '/b' }] } }],
+  log_level: ['silent', 'debug', { logLevel: 'debug' }],
+  format: ['jwt', 'opaque', { format: 'opaque' }],
+  jwt_keys: ['/etc/keys.json', 'b.json', { jwtKeys: 'b.json' }],
+  issuer: ['own', 'c', { issuer: 'c' }],
+  leeway: [60, '0', { leeway: 0 }],
+};
+const FILE = JSON.stringify(
+  Object.fromEntries(Object.entries(OVERRIDES).map(([name, [inFile]]) => [name, inFile])),
+);
+const OF_FILE = {
+  listen: { host: '10.0.0.1', port: 1 },
+  apiListen: { path: '/a.sock' },
+  metricsListen: { host: '10.0.0.1', port: 2 },
+  deliveryListen: { host: '10.0.0.1', port: 3 },
+  deliveryFrom: ['10.0.0.2'],
+  socketMode: 0o666,
+  store: { url: 'rediss://redis.example', prefix: 'a:', timeoutMs: 10, replicas: 2 },
+  mounts: [{ id: '/m/', prefix: '/m/', internal: '/i/', passArguments: [] }],
+  apiKeys: [
+    {
+      sha256: Buffer.alloc(32, 0xaa),
+      client: { id: 'a', targets: [], maxExpiresIn: 6, maxResumeFor: 8 },
+    },
+  ],
+  expiresIn: 5,
+  maxExpiresIn: 6,
+  resumeFor: 0,
+  maxResumeFor: 8,
+  publicUrl: 'http://a.example:8080',
+  decisionTtl: 7,
+  cookies: { sameSite: 'Strict', secure: false, partitioned: false },
+  events: { types: ['token.revoked'] },
+  pages: {
+    ...{ name: 'Files', color: '#AABBCC', links: [{ text: 'Help', url: '/help' }] },
+    ...{ texts: {}, files: {} },
+  },
+  logLevel: 'silent',
+  format: 'jwt',
+  jwtKeys: '/etc/keys.json',
+  issuer: 'own',
+  leeway: 60,
+  issuers: [],
+};
+
+test('config: every setting can be in the file', () => {
+  expect(loadFile(FILE)).toEqual(OF_FILE);
+  // Other tests of this folder have the files that settings name.
+  const others =
+    /^(store_(\w+_file|server_name)|sentinel_\w+|webhook_\w+|page_folder|cookie_part\w+)$/;
+  expect(Object.keys(OVERRIDES).sort()).toEqual(
+    SETTINGS.filter((name) => !others.test(name)).sort(),
+  );
+});
+
+test.each(Object.entries(OVERRIDES))(
+  'config: the variable of %s overrides the file',
+  (name, row) => {
+    const [, variable, used] = row;
+    const config = loadFile(FILE, { [variableOf(name)]: variable });
+    expect(config).toMatchObject(used);
+    const [property = ''] = Object.keys(used);
+    const others = (all: object) => ({ ...all, [property]: undefined, apiKeys: undefined });
+    expect(others(config)).toEqual(others(OF_FILE));
+  },
+);
+
+test('config: a list in the environment replaces the list in the file, including its errors', () => {
+  const file = fileOf({ api_keys: [{ id: 'a' }] });
+  const { apiKeys } = loadFile(file, { POSTERN_API_KEYS: 'web:0123456789abcdef' });
+  expect(apiKeys.map(({ client }) => client.id)).toEqual(['web']);
+});
+
+test('config: an empty variable counts as not set, and without POSTERN_CONFIG no file is read', () => {
+  const unset = {
+    POSTERN_EXPIRES_IN: '',
+    POSTERN_API_KEYS: '',
+    POSTERN_TYPO: '',
+    POSTERN_CONFIG: '',
+  };
+  const never = () => expect.unreachable();
+  expect(loadConfig({ ...MOUNTS, ...unset }, never, { onTerminal: true })).toEqual(load({}));
+});
+
+test('config: the result is frozen', () => {
+  const config = load({ POSTERN_API_KEYS: 'web:0123456789abcdef' });
+  const check = (value: unknown) => {
+    if (typeof value !== 'object' || value === null || value instanceof Buffer) return;
+    expect(Object.isFrozen(value)).toBe(true);
+    Object.values(value).forEach(check);
+  };
+  check(config);
+  expect(config.apiKeys[0]?.client).toBeDefined();
+});
+
+test.each([
+  ['POSTERN_MOUNT', 'did you mean POSTERN_MOUNTS?'],
+  ['POSTERN_APIKEYS', 'did you mean POSTERN_API_KEYS?'],
+  ['POSTERN_LISTNE', 'did you mean POSTERN_LISTEN?'],
+  ['POSTERN_CONF', 'did you mean POSTERN_CONFIG?'],
+  ['POSTERN_TOKEN_LENGTH', 'the name of a setting: POSTERN_CONFIG, POSTERN_LISTEN'],
+  ['POSTERN_API', 'only postern token and postern doctor use this variable'],
+  ['POSTERN_API_KEY', 'unset it for the service; did you mean POSTERN_API_KEYS?'],
+  ['POSTERN_ISSUERS', 'set issuers in the file'],
+  ['POSTERN_', 'the name of a setting: POSTERN_CONFIG, '],
+  ['POSTERN_PORT', 'the name of a setting: POSTERN_CONFIG, '],
+  ['POSTERN_API_PORT', 'the name of a setting: POSTERN_CONFIG, '],
+])('config: the variable %s is unknown', (variable, expected) => {
+  expect(issuesOf({ [variable]: '7300' })).toEqual([
+    { field: variable, expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('config: variables of other programs, Kubernetes and Docker are ignored', () => {
+  const injected = {
+    POSTERN_SERVICE_HOST: '10.0.0.1',
+    POSTERN_SERVICE_PORT: '7300',
+    POSTERN_SERVICE_PORT_GATE: '7300',
+    POSTERN_PORT: 'tcp://10.0.0.1:7300',
+    POSTERN_PORT_7300_TCP: 'tcp://10.0.0.1:7300',
+    POSTERN_PORT_7300_TCP_ADDR: '10.0.0.1',
+    POSTERN_API_SERVICE_HOST: '10.0.0.2',
+    POSTERN_API_PORT: 'tcp://10.0.0.2:7301',
+    POSTERN_API_PORT_7301_TCP_PORT: '7301',
+  };
+  const others = { PATH: '/bin', POSTERNX: 'a', MY_POSTERN_LISTEN: 'a' };
+  expect(load({ ...injected, ...others })).toEqual(load({}));
+});
+
+const GOOD = 'mounts: [{ public: /a/, internal: /b/ }]\n';
+
+test.each([
+  ['listn: a', 'listn', 'did you mean listen?'],
+  ['POSTERN_API_LISTEN: a', 'POSTERN_API_LISTEN', 'did you mean api_listen?'],
+  ['POSTERN_LISTEN: a', 'POSTERN_LISTEN', 'one of the keys listen, api_listen'],
+  ['config: a', 'config', 'one of the keys listen, api_listen'],
+  ['token_length: 5', 'token_length', 'one of the keys listen, api_listen'],
+  ['__proto__: { listen: a }', '__proto__', 'one of the keys listen, api_listen'],
+  ['<<: { listen: a }', '?', 'one of the keys listen, api_listen'],
+  ['"a\\nb\\e": c', '?', 'one of the keys listen, api_listen'],
+  ['1: c', '1', 'one of the keys listen, api_listen'],
+])('config: unknown key in %j', (yaml, field, expected) => {
+  expect(fileIssues(GOOD + yaml)).toEqual([
+    { field, where: 'postern.yaml:2', expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('config: a key without a value is an error', () => {
+  const yaml = 'mounts: [{ public: /download/, internal: /protected/, site: }]\nstore:';
+  expect(fileIssues(yaml)).toMatchObject([
+    { field: 'mounts[0].site', expected: 'a value; or remove the key' },
+    { field: 'store', expected: 'a value; or remove the key' },
+  ]);
+});
+
+test.each([
+  ['ENOENT', 'does not exist'],
+  ['EACCES', 'may not read'],
+  ['EISDIR', 'a folder'],
+  ['EIO', 'cannot be'],
+])('config: an error of the environment is reported beside a file with %s', (code, expected) => {
+  const readFile = () => {
+    throw Object.assign(new Error('of the file system'), { code });
+  };
+  const env = { POSTERN_CONFIG: '/etc/postern.yaml', POSTERN_LISTEN: 'x', POSTERN_MOUNTS: 'y' };
+  expect(errorOf(() => loadConfig(env, readFile)).issues).toMatchObject([
+    {
+      field: 'POSTERN_CONFIG',
+      value: '"/etc/postern.yaml"',
+      expected: expect.stringContaining(expected),
+    },
+    { field: 'POSTERN_LISTEN' },
+    { field: 'POSTERN_MOUNTS[0]' },
+  ]);
+  // What seems to be missing may be in the file.
+  expect(() => loadConfig({ POSTERN_CONFIG: 'x' }, missing)).toThrow('1 error ');
+});
+
+test.each([
+  ['\tlisten: a', '1:1', 'not tabs'],
+  ['listen: "a', '2:1', 'closing quote'],
+  ['listen: [::1]:7300', '1:14', 'quotes around'],
+  ['listen: a: b', '1:9', 'quotes around'],
+  ['listen: @a', '1:9', 'begins with @'],
+  ['listen: !a b', '1:9', 'no tag'],
+  ['listen: !!binary aGVsbG8=', '1:9', 'no tag'],
+  ['a: 1\n---\nb: 2', '2:1', 'one document'],
+  ['? [a]\n: b', '1:3', 'plain text'],
+  ['listen: "\\q"', '1:10', 'valid YAML'],
+  ['mounts:\n  - public: /a/\n   internal: /b/', '3:1', 'in one column'],
+  ['a:\n  b: 1\n c: 2', '3:1', 'same column'],
+  ['mounts:\n- site: *.a', '2', 'needs quotes'],
+  ['listen: &a b\nstore: *a', '2', 'needs quotes'],
+  ['*a', '1', 'needs quotes'],
+  ['# a list\n- listen', '2', 'a mapping'],
+  ['listen', '1', 'a mapping'],
+])('config: %j is not a file of settings', (yaml, at, expected) => {
+  const where = `postern.yaml:${at}`;
+  expect(fileIssues(`${yaml}\n`, MOUNTS)).toEqual([
+    { field: 'the file', where, expected: expect.stringContaining(expected) },
+  ]);
+});
+
+test('config: duplicate keys and the first syntax error are reported', () => {
+  const yaml = `${GOOD}listen: a:1\nlisten: b:2\nstore: c\nstore: d\npublic_url: "\n`;
+  expect(fileIssues(yaml).map(({ where }) => where)).toEqual([
+    'postern.yaml:3:1',
+    'postern.yaml:5:1',
+    'postern.yaml:7:1',
+  ]);
+  const [issue] = fileIssues('mounts: [{ site: a, site: b }]');
+  expect(issue).toMatchObject({ where: 'postern.yaml:1:21' });
+});
+
+test('config: an empty file and a file of comments are accepted', () => {
+  for (const yaml of ['', '# nothing\n', '---\n', '{}', 'null']) {
+    expect(loadFile(yaml, MOUNTS)).toEqual(
+      loadFile('mounts: [{ public: /download/, internal: /protected/ }]'),
+    );
+  }
+});
+
+test('config: an error has the line of its key', () => {
+  expect(fileIssues(`${GOOD}store:\n\n  redis\n`)).toMatchObject([{ where: 'postern.yaml:2' }]);
+});
