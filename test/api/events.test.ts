@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unconfirmed } from '../../service/token/store.ts';
+import { eventBody } from '../../service/webhooks/event.ts';
 import { createPostern, KEY, type PosternOptions } from '../support/postern.ts';
 import { recorder } from '../webhooks/receiver.ts';
 
@@ -106,4 +107,10 @@ test('events: no event contains a token, a key or a PIN', async () => {
   for (const secret of [first.slice(3), body.access_token.slice(3), KEY, '909090']) {
     expect(JSON.stringify(events)).not.toContain(secret);
   }
+});
+
+test('events: an ID that looks like a piece of a token is shown, and the piece itself is not', () => {
+  const [id, piece] = ['bH5bnvSps_uDFbl4OrpnaE', 'ps_uDFbl4OrpnaEx'];
+  const data = { token_id: id, token_ids: [id], subject: piece };
+  expect(JSON.parse(eventBody('token.revoked', 0, data)).data).toEqual({ ...data, subject: '***' });
 });
