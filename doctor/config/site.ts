@@ -16,6 +16,7 @@ import type { Version } from './version.ts';
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
 export const CONFIRM = '/.postern/confirm';
+export const PAGE = '/.postern/page';
 
 /** A configuration, and the parts of it that belong to Postern. */
 export interface SiteConfig {

@@ -1,3 +1,4 @@
+import { readSnippet } from '../../../common/package.ts';
 import {
   effective,
   firstWord,
@@ -10,8 +11,17 @@ import {
   titleAt,
   turnedOn,
 } from '../context.ts';
-import type { Directive } from '../directive.ts';
-import { AUTH_REQUEST, CONFIRM, DELIVERY, isExact, locationsAt, type SiteConfig } from '../site.ts';
+import { type Directive, named } from '../directive.ts';
+import { parse } from '../parse.ts';
+import {
+  AUTH_REQUEST,
+  CONFIRM,
+  DELIVERY,
+  isExact,
+  locationsAt,
+  PAGE,
+  type SiteConfig,
+} from '../site.ts';
 import { type Requirements, type Rule, rule, type Trap, unmet } from '../trap.ts';
 
 /** Headers that nginx sends to the gate. A client that could set one of them could get any file. */
@@ -140,6 +150,7 @@ export const gateRules: Readonly<Record<string, Rule>> = {
     ]),
     ...unmet(locationsAt(site.servers, CONFIRM).filter(isExact), CONFIRMATION, 'auth-request.conf'),
     ...withoutFolder(site),
+    ...editedMaps(site),
   ],
   deliver: ({ servers }) => unmet(locationsAt(servers, DELIVERY), DELIVER, 'auth-request.conf'),
 };
@@ -147,7 +158,7 @@ export const gateRules: Readonly<Record<string, Rule>> = {
 function hasAuthRequest(server: Server): boolean {
   const isThere = (name: string) => locationsAt([server], name).length > 0;
   const asks = locationsAt([server], AUTH_REQUEST).some(isExact);
-  return asks && [DELIVERY, CONFIRM, '@postern_failed'].every(isThere);
+  return asks && [DELIVERY, CONFIRM, PAGE, '@postern_failed'].every(isThere);
 }
 
 function ignores(location: Location, header: string): boolean {
@@ -183,23 +194,49 @@ function withoutFolder({ http }: SiteConfig): readonly Trap[] {
 
 /** The variables on which a decision depends. The key needs one of each list. */
 const KEY = [
-  ['$request_uri'],
-  ['$request_method'],
-  ['$server_name'],
-  ['$http_authorization'],
-  ['$cookie_postern', '$http_cookie'],
-  ['$remote_addr', '$binary_remote_addr'],
+  ['request_uri'],
+  ['request_method'],
+  ['server_name'],
+  ['http_authorization'],
+  ['cookie_postern', 'http_cookie'],
+  ['remote_addr', 'binary_remote_addr'],
 ];
 
 function cached(location: Location, http: Http): readonly Trap[] {
   const at = turnedOn(location, 'proxy_cache');
   // The variable is empty if the site does not include cache.conf.
   if (at?.args[0]?.startsWith('$') && mapOf(http, at.args[0]) === undefined) return [];
-  const key = firstWord(location, 'proxy_cache_key') ?? '';
+  const key = variablesIn(firstWord(location, 'proxy_cache_key'));
   const lacking = KEY.filter((ways) => !ways.some((name) => key.includes(name)));
   if (at === undefined || lacking.length === 0) return [];
-  const names = lacking.map(([name]) => name).join(', ');
+  const names = lacking.map(([name]) => `$${name}`).join(', ');
   const seen = `proxy_cache ${at.args[0]} applies to ${titleAt(location)}, with a key that lacks ${names}`;
   const why = 'nginx sends the decision for one client to the next, and with it the file.';
   return [{ at, seen, why, fix: 'proxy_cache off; in that location' }];
+}
+
+/** The names of the variables in a text, such as `$request_uri` or `${request_uri}`. */
+function variablesIn(text = ''): readonly string[] {
+  return [...text.matchAll(/\$\{?(\w+)/g)].map(([, name = '']) => name);
+}
+
+/** A map that decides what is cached, and whose source lacks a variable that cache.conf has. */
+function editedMaps({ http }: SiteConfig): readonly Trap[] {
+  if (mapOf(http, '$postern_decisions') === undefined) return [];
+  return named(parse(readSnippet('cache.conf'), ''), 'map').flatMap(
+    ({ args: [source, name = ''] }) => {
+      const at = mapOf(http, name);
+      const used = variablesIn(at?.args[0]);
+      const lacking = variablesIn(source).filter((one) => !used.includes(one));
+      if (at !== undefined && lacking.length === 0) return [];
+      const what =
+        at === undefined ? '' : ` that examines ${lacking.map((one) => `$${one}`).join(', ')}`;
+      return {
+        at: at ?? http.at,
+        seen: `no map for ${name}${what}`,
+        why: 'nginx caches decisions that depend on more than their key.',
+        fix: 'include postern/cache.conf; unchanged, in the http block',
+      };
+    },
+  );
 }
