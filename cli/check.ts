@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { serviceEnvironment } from '../common/config.ts';
+import { readText, serviceEnvironment } from '../common/config.ts';
 import { escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import { ConfigError } from '../service/config/errors.ts';
@@ -23,11 +22,10 @@ export async function check(env: Environment, json?: true): Promise<void> {
 async function checked(
   env: Environment,
 ): Promise<{ readonly errors: readonly object[]; readonly text: string }> {
-  const readFile = (path: string) => readFileSync(path, 'utf8');
   try {
-    const config = loadConfig(serviceEnvironment(env), readFile);
+    const config = loadConfig(serviceEnvironment(env), readText);
     const mounts = createMounts(config.mounts);
-    await openJwt(config, { mounts, readFile, now: Date.now, onFailure() {} });
+    await openJwt(config, { mounts, readFile: readText, now: Date.now, onFailure() {} });
     return { errors: [], text: `The configuration is valid: ${summary(config)}.\n` };
   } catch (error) {
     if (error instanceof ConfigError) return { errors: error.issues, text: `${error.message}\n` };

@@ -38,7 +38,7 @@ export function resolveMounts(
   );
 }
 
-function readText(path: string): string {
+export function readText(path: string): string {
   return readFileSync(path, 'utf8');
 }
 

@@ -29,10 +29,10 @@ export function systemReason(error: unknown): string {
   return REASONS[code] ?? escapeControls(message);
 }
 
-/** Undefined if the text is not JSON: JSON has no undefined. */
-export function tryParseJson(text: string): unknown {
+/** Undefined if it fails, for example if a text is not JSON: JSON has no undefined. */
+export function tryTo<T>(read: () => T): T | undefined {
   try {
-    return JSON.parse(text);
+    return read();
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { link, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { Failure } from '../../common/errors.ts';
-import { systemReason, temporaryBeside, tryParseJson } from '../../common/io.ts';
+import { systemReason, temporaryBeside, tryTo } from '../../common/io.ts';
 
 /** A key of a key file (RFC 7517), with its private part. */
 export interface Jwk {
@@ -24,7 +24,7 @@ const GROUP_READS = 0o040;
  */
 export async function readKeySet(path: string): Promise<KeySet> {
   const text = await readFile(path, 'utf8').catch((error) => fail(path, 'cannot be read', error));
-  const set = tryParseJson(text);
+  const set = tryTo((): unknown => JSON.parse(text));
   if (isKeySet(set)) return set;
   throw new Failure(`${path}: expected a JWKS file with at least one key, {"keys": [ … ]}`);
 }

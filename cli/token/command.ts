@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type ApiClient, notPostern, openApi } from '../../common/api-client.ts';
 import { UsageError } from '../../common/errors.ts';
-import { type ApiOptions, addApiOptions, collect, example } from '../../common/options.ts';
+import { type ApiOptions, addApiOptions, collect, example, flagOf } from '../../common/options.ts';
 import { createProgress, jsonLine, print } from '../../common/terminal.ts';
 import type { Environment } from '../../service/config/files.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
@@ -199,7 +199,7 @@ function common(command: Command): Command {
 /** The request of these options, which have the names of the fields. */
 function fieldsOf(options: Fields): Fields {
   const named = Object.entries(options).map(([name, value]) => [
-    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    flagOf(name).slice(2).replaceAll('-', '_'),
     value,
   ]);
   // --no-revocable makes commander set `true` if the option is absent.

@@ -1,6 +1,6 @@
 import { type ApiClient, notPostern } from '../../common/api-client.ts';
 import { Failure } from '../../common/errors.ts';
-import { tryParseJson } from '../../common/io.ts';
+import { tryTo } from '../../common/io.ts';
 import { escapeControls, type Progress, print } from '../../common/terminal.ts';
 
 /** The URL of an issued token, or the whole response as JSON. */
@@ -102,15 +102,11 @@ async function* readLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Lin
 }
 
 function readLine(bytes: string, number: number): Line[] {
-  let text: string;
-  try {
-    const utf8 = new TextDecoder('utf-8', { fatal: true });
-    text = utf8.decode(Buffer.from(bytes, 'latin1')).trim();
-  } catch {
-    throw new Failure(`line ${number} is not UTF-8`);
-  }
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  const text = tryTo(() => utf8.decode(Buffer.from(bytes, 'latin1')).trim());
+  if (text === undefined) throw new Failure(`line ${number} is not UTF-8`);
   if (text === '') return [];
-  const value = tryParseJson(text);
+  const value = tryTo((): unknown => JSON.parse(text));
   if (value === undefined) throw new Failure(`line ${number} is not JSON`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return [{ number, text }];

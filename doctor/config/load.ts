@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { tryTo } from '../../common/io.ts';
 import { type Directive, type Position, Unreadable } from './directive.ts';
 import { parse } from './parse.ts';
 
@@ -188,12 +189,4 @@ function expand(glob: string): readonly string[] {
 /** A device or a pipe may have no end. */
 function readRegular(name: string): string | undefined {
   return statSync(name).isFile() ? readFileSync(name, 'utf8') : undefined;
-}
-
-function tryTo<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }
