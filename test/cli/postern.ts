@@ -21,7 +21,7 @@ export interface With {
 export function postern(words: readonly string[], cwd: string, more: With = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const env = { PATH: process.env.PATH, ...more.env };
-    const options = { cwd, env, timeout: 20_000, maxBuffer: 1e8 };
+    const options = { cwd, env, timeout: 60_000, maxBuffer: 1e8 };
     const child = execFile(process.execPath, [program, ...words], options, (error, out, err) => {
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, stdout: out, stderr: err });

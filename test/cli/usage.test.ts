@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createProgress } from '../../common/terminal.ts';
 import { SETTINGS, variableOf } from '../../service/config/settings.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { postern, program } from './postern.ts';
@@ -89,3 +90,28 @@ test.each(COMMANDS)(
       expect(page).toContain(option);
   },
 );
+
+function terminal(isTTY: boolean) {
+  const written: string[] = [];
+  return { isTTY, written, write: (text: string) => written.push(text) };
+}
+
+test('progress: on a terminal one line changes, ten times per second at most, and is cleared at the end', () => {
+  const stream = terminal(true);
+  let now = 0;
+  const progress = createProgress(stream, () => now);
+  for (now = 0; now <= 250; now += 10) progress.show(`${now} issued`);
+  progress.end();
+  progress.end();
+  const lines = ['0 issued', '100 issued', '200 issued', ''].map((text) => `\r\u001b[K${text}`);
+  expect(stream.written).toEqual(lines);
+});
+
+test('progress: nothing is written without progress, or if the stream is not a terminal', () => {
+  const [tty, file] = [terminal(true), terminal(false)];
+  createProgress(tty).end();
+  const progress = createProgress(file);
+  progress.show('1 issued');
+  progress.end();
+  expect([tty.written, file.written]).toEqual([[], []]);
+});

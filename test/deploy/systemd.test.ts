@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { printed } from '../cli/nginx/plan.ts';
+import { printed } from '../cli/nginx/machine.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { isRoot } from '../support/need-root.ts';

@@ -212,3 +212,34 @@ describe('codes and endpoints', () => {
     for (const [, name = ''] of names) expect(gate).toContain(name.toLowerCase());
   });
 });
+
+/** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
+const MAX_WORDS = 61_900;
+const MAX_CELL_LENGTH = 120;
+/** Old or literary words. */
+const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;
+
+describe.each(pages)('%s', (page) => {
+  const text = read(page);
+
+  test(`has only table cells of one sentence, with at most ${MAX_CELL_LENGTH} characters`, () => {
+    const prose = text.replace(/^ *```[\s\S]*?^ *```$/gm, '');
+    const rows = prose.split('\n').filter((line) => line.startsWith('|'));
+    const cells = rows.flatMap((row) => row.split(/(?<!\\)\|/).map(shown));
+    expect(cells.filter((cell) => cell.length > MAX_CELL_LENGTH)).toEqual([]);
+    expect(cells.filter((cell) => /[.?!] +["`*[]?[A-Z]/.test(cell))).toEqual([]);
+  });
+
+  test('has none of the words to avoid', () => expect(text.match(AVOIDED) ?? []).toEqual([]));
+});
+
+/** A cell as it is displayed: a link is its text. */
+function shown(cell: string): string {
+  return cell.replace(/\]\([^)]*\)/g, ']').trim();
+}
+
+test(`README.md and docs/ have at most ${MAX_WORDS} words together`, () => {
+  const texts = ['README.md', ...within('docs', '.md')].map(read);
+  const words = texts.flatMap((text) => text.split(/\s+/).filter((word) => word !== ''));
+  expect(words.length).toBeLessThanOrEqual(MAX_WORDS);
+});

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { printed } from '../cli/nginx/plan.ts';
+import { printed } from '../cli/nginx/machine.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { startService } from '../harness/service.ts';
 import { needTool } from '../support/need-tool.ts';

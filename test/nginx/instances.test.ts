@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { written } from '../cli/nginx/plan.ts';
+import { written } from '../cli/nginx/machine.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';

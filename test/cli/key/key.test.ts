@@ -1,7 +1,8 @@
 import { chmod, chown, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CryptoKey, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { generateKey } from '../../../cli/key/command.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { needRoot } from '../../support/need-root.ts';
 import { type Ended, postern } from '../postern.ts';
@@ -51,11 +52,6 @@ test.each(Object.entries(SHAPES))(
   },
 );
 
-test('key generate: the file is for POSTERN_JWT_KEYS only if Postern signs with the key', async () => {
-  const { stdout } = await done('key generate --out shop-private.json');
-  expect(stdout).toMatch(/^To let Postern sign with this key, set POSTERN_JWT_KEYS/m);
-});
-
 test('key generate: each key is different, and the default is EdDSA', async () => {
   const [a, b] = (await Promise.all([run('key generate'), run('key generate --json')])).map(
     ({ stdout }) => keysOf(stdout)[0],
@@ -72,6 +68,7 @@ test('key generate --out: only the owner can read the file, and no temporary fil
   expect(await readdir(folder)).toEqual(['keys.json']);
   expect(stdout).toContain(key?.kid);
   expect(stdout).not.toContain(key?.d);
+  expect(stdout).toMatch(/^To let Postern sign with this key, set POSTERN_JWT_KEYS/m);
 });
 
 test('key generate --out: an existing file is not overwritten', async () => {
@@ -108,6 +105,18 @@ test('key generate --rotate: the new key is first, and the other keys are unchan
   const [first] = keysOf(await text('keys.json'));
   expect(JSON.parse(stdout)).toEqual({ file: 'keys.json', kid: first?.kid, alg: 'HS256', keys: 3 });
   expect(await readdir(folder)).toEqual(['keys.json']);
+});
+
+test('key generate --rotate: no key is lost when several processes rotate at once', async () => {
+  const out = join(folder, 'keys.json');
+  await generateKey({ out });
+  const rotations = [...Array(5)].map(() => generateKey({ out, rotate: true, json: true }));
+  const done = (await Promise.allSettled(rotations)).flatMap((one) =>
+    one.status === 'fulfilled' ? [JSON.parse(one.value).kid] : [],
+  );
+  expect(keysOf(await text('keys.json')).map(({ kid }) => kid)).toEqual(
+    expect.arrayContaining(done),
+  );
 });
 
 test.each([
@@ -192,7 +201,10 @@ test('key list: shows which key signs, and no private key', async () => {
 
 test('key list: a first key without a private key cannot sign', async () => {
   const { publicKey } = await generateKeyPair('ES256', { extractable: true });
-  await writeFile(join(folder, 'keys.json'), JSON.stringify({ keys: [await toJwk(publicKey)] }));
+  await writeFile(
+    join(folder, 'keys.json'),
+    JSON.stringify({ keys: [await exportJWK(publicKey)] }),
+  );
   expect((await done('key list keys.json')).stdout).toMatch(/^-\s+-\s+cannot sign/m);
   const refused = await run('key generate --rotate --out keys.json');
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('--alg') });
@@ -204,8 +216,3 @@ test('key list: control characters are not printed', async () => {
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ keys: [{ kty: 'oct', kid }] }));
   expect((await done('key list keys.json')).stdout).not.toMatch(/(?!\n)\p{Cc}/u);
 });
-
-async function toJwk(key: CryptoKey): Promise<JWK> {
-  const { exportJWK } = await import('jose');
-  return exportJWK(key);
-}

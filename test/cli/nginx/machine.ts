@@ -1,13 +1,50 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished } from 'vitest';
+import { renderFiles } from '../../../cli/nginx/files.ts';
+import { type NginxOptions, planOf } from '../../../cli/nginx/plan.ts';
+import { withErrors } from '../../../common/config.ts';
+import type { Mount } from '../../../service/site/mount.ts';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
 import { findTool } from '../../harness/tools.ts';
 import { writeFiles } from '../../support/files.ts';
+import { mount } from '../../support/postern.ts';
 import { type Ended, postern } from '../postern.ts';
 
 export const SITE = 'postern/sites/files.example.conf';
 export const WORDS = ['--files', '/srv/files', '--server-name', 'files.example,www.files.example'];
+
+export const FILES = ['--files', '/srv/files'];
+export const USUAL = { POSTERN_MOUNTS: '/download/=/protected/' };
+
+export type Env = Readonly<Record<string, string>>;
+
+/** `postern nginx` in a new folder for each test. */
+export function inFolder() {
+  let folder = '';
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  const run = (words: readonly string[], env: Env = USUAL) =>
+    postern(['nginx', ...words], folder, { env });
+  return {
+    at: (...names: string[]) => join(folder, ...names),
+    run,
+    async done(words: readonly string[], env?: Env): Promise<string> {
+      const { code, stdout, stderr } = await run(words, env);
+      const trouble = stderr.replace(/^postern: note: .*\n/gm, '');
+      expect({ code, trouble }, words.join(' ')).toEqual({ code: 0, trouble: '' });
+      return stdout;
+    },
+    async refused(words: readonly string[], env?: Env): Promise<string> {
+      const { code, stdout, stderr } = await run(words, env);
+      expect({ code, stdout }, words.join(' ')).toEqual({ code: 2, stdout: '' });
+      return stderr;
+    },
+  };
+}
 
 export interface Machine {
   readonly folder: string;
@@ -68,3 +105,37 @@ export async function snapshot(folder: string): Promise<Record<string, string>> 
 
 export const notes = ({ stderr }: Ended) =>
   [...stderr.matchAll(/^postern: note: (.*)$/gm)].map(([, note = '']) => note);
+
+const OPTIONS: NginxOptions = { files: ['/srv/files'], server: true };
+
+export const MOUNTS: readonly Mount[] = [mount('/download/', '/protected/')];
+
+const LISTEN = { path: '/run/postern/gate.sock' };
+
+function plan(options: Partial<NginxOptions>, mounts: readonly Mount[]) {
+  const asked = { ...OPTIONS, ...options };
+  return withErrors('no files were written', (errors) =>
+    planOf(asked, { mounts, listen: LISTEN }, errors),
+  );
+}
+
+/** What `postern nginx --out` writes. */
+export function written(
+  options: Partial<NginxOptions>,
+  mounts = MOUNTS,
+  line = 'postern nginx',
+): ReadonlyMap<string, string> {
+  return renderFiles(plan(options, mounts), line);
+}
+
+/** The generated files as the content of one http block: each site in place of its include. */
+export function printed(...given: Parameters<typeof written>): string {
+  return inlined(written(...given));
+}
+
+export function inlined(files: ReadonlyMap<string, string>): string {
+  const text = [...files].flatMap(([name, one]) => (name.startsWith('conf.d/') ? one : []));
+  return text
+    .join('\n')
+    .replace(/include "?(postern\/sites\/[^";]+)"?;/g, (_, name) => files.get(name) ?? '');
+}

@@ -1,9 +1,14 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { RULES } from '../../../doctor/config/diagnose.ts';
+import { postern, type With } from '../../cli/postern.ts';
+import { nginxFolder } from '../../harness/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
-import { run } from './command.ts';
+import { mount } from '../../support/postern.ts';
+import { modes, type SiteMode, startSite } from '../../support/site.ts';
+import { CACHE_CONF } from '../../support/snippet.ts';
+import { diagnosed, dumpOf, started } from './trap.ts';
 
 const DUMP = `# configuration file /etc/nginx/nginx.conf:
 http {
@@ -19,6 +24,9 @@ server {
 }
 `;
 const FOUND = ['missing-auth-request', 'internal'];
+
+const run = (words: readonly string[], more: With = {}) =>
+  postern(['doctor', ...words], projectRoot, more);
 
 let dir: string;
 beforeAll(async () => {
@@ -52,7 +60,7 @@ test.each([
   ['standard input', () => ['--config', '-'], DUMP],
   ['standard input, which is the default', () => ['--config'], DUMP],
 ])('doctor --config --json: reads %s', async (_, words, input) => {
-  const { code, stdout } = await run([...words(), '--json'], { input });
+  const { code, stdout } = await run([...words(), '--json'], { stdin: input });
   expect(code).toBe(1);
   const { findings, ...counts } = JSON.parse(stdout);
   expect(findings.map(({ rule }: { rule: string }) => rule)).toEqual(FOUND);
@@ -61,7 +69,7 @@ test.each([
 });
 
 const mounts = async (words: string[], env = {}) => {
-  const { stdout } = await run(['--config', '--json', ...words], { input: DUMP, env });
+  const { stdout } = await run(['--config', '--json', ...words], { stdin: DUMP, env });
   const { findings } = JSON.parse(stdout) as { findings: { rule: string; seen: string }[] };
   return findings.filter(({ rule }) => rule === 'mounts').map(({ seen }) => seen);
 };
@@ -90,15 +98,94 @@ test.each([
 });
 
 test('doctor --config: a syntax error has file and line, and exit 2', async () => {
-  const { code, stdout, stderr } = await run(['--config'], { input: `${DUMP}server {` });
+  const { code, stdout, stderr } = await run(['--config'], { stdin: `${DUMP}server {` });
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain('/etc/nginx/conf.d/site.conf:7: this block is not closed');
 });
 
 test('doctor --config: control characters are escaped', async () => {
   const input = DUMP.replace('/download/', '"/\u001b[2J\u202e/"');
-  const { stdout } = await run(['--config'], { input });
+  const { stdout } = await run(['--config'], { stdin: input });
   expect(stdout).toContain('\\u{1b}[2J\\u{202e}');
-  const broken = await run(['--config'], { input: '\u001b[2J' });
+  const broken = await run(['--config'], { stdin: '\u001b[2J' });
   expect(broken.stderr).not.toContain('\u001b');
+});
+
+// The doctor finds nothing in Postern's own configurations.
+
+const SEED = [mount('/download-logs-with-token/', '/download-logs/', { pathArgument: 'file' })];
+
+test.each([
+  ['nginx.conf', undefined],
+  ['examples/seed.conf', SEED],
+])(
+  'doctor --config finds nothing in nginx/%s',
+  async (name, mounts = [mount('/download/', '/protected/')]) => {
+    const text = await readFile(join(projectRoot, 'nginx', name), 'utf8');
+    const dir = await nginxFolder();
+    const path = join(dir, 'nginx.conf');
+    await writeFile(path, text);
+    const option = mounts.map(({ prefix, internal }) => `${prefix}=${internal}`).join();
+    const { code, stdout } = await run(['--config', path, '--mounts', option]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^✓ nothing found \(\d+ files, /)]);
+  },
+);
+
+// In a container nginx listens on all addresses; the proxy in front of it terminates TLS.
+test('doctor --config finds only plain HTTP in nginx/examples/compose.conf', async () => {
+  const text = await readFile(join(projectRoot, 'nginx', 'examples', 'compose.conf'), 'utf8');
+  const dir = await nginxFolder();
+  await writeFile(join(dir, 'nginx.conf'), text);
+  const { stdout } = await run(['--config', join(dir, 'nginx.conf'), '--json']);
+  expect(JSON.parse(stdout).findings).toMatchObject([{ rule: 'plain-http' }]);
+});
+
+const LIMIT_CONN = 'limit_conn postern_connections 8;';
+
+test.each(modes)(
+  'doctor --config finds nothing in the site of the tests, by %s',
+  async (mode: SiteMode) => {
+    const site = await started({
+      mode,
+      http: `${LIMIT_CONN} ${CACHE_CONF}`,
+      // As in a usual nginx.conf.
+      server:
+        'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
+      locations: 'location / { } location ~ \\.php$ { return 404; }',
+      edits: [['internal', /$/, 'include postern/listing.conf;\n']],
+    });
+    expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
+  },
+);
+
+test('doctor --config reports the default log of nginx beside the format postern', async () => {
+  const site = await startSite({ mode: 'auth_request' });
+  onTestFinished(site.stop);
+  expect(diagnosed(await dumpOf(site))).toMatchObject([{ rule: 'log' }]);
+});
+
+test.each<string[]>([
+  [],
+  ['--x-accel', '--limit-conn', '4'],
+  ['--cache', '--cors', 'https://app.example', '--login', '/login', '--limit-conn', '4'],
+  ['--proxy-target', '/protected/=https://s3.example/b/', '--log', 'off'],
+])('doctor --config finds nothing in the output of postern nginx %s', async (...options) => {
+  const dir = await temporaryFolder();
+  const env = {
+    POSTERN_MOUNTS: '/download/=/protected/,media.example:/media/=/media-files/',
+    POSTERN_DECISION_TTL: '2',
+  };
+  const files = ['/protected/=/srv/files', '/media-files/=/srv/media'].slice(
+    options.includes('--proxy-target') ? 1 : 0,
+  );
+  const words = files.flatMap((one) => ['--files', one]);
+  const server = ['--out', dir, '--server', '--listen', '127.0.0.1:80'];
+  const made = await postern(['nginx', ...server, ...words, ...options], dir, { env });
+  expect(made.code, made.stderr).toBe(0);
+  await mkdir(join(dir, 'conf.d'), { recursive: true });
+  await writeFile(join(dir, 'nginx.conf'), 'http { include conf.d/*.conf; }');
+  const { code, stdout } = await postern(['doctor', '--config', join(dir, 'nginx.conf')], dir, {
+    env,
+  });
+  expect([code, stdout]).toEqual([0, expect.stringContaining('2 gates, 2 internal locations')]);
 });

@@ -1,101 +1,179 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Directive, Unreadable } from '../../../doctor/config/directive.ts';
 import { parse } from '../../../doctor/config/parse.ts';
-import { configuration, type Written, write } from './write.ts';
+import { projectRoot } from '../../harness/paths.ts';
+import { mount } from '../../support/postern.ts';
+import { diagnosed } from './trap.ts';
 
-function plain(block: readonly Directive[]): readonly Written[] {
-  return block.map(({ name, args, block: inner }) => ({
-    name,
-    args,
-    ...(inner && { block: plain(inner) }),
-  }));
+/** A directive without its position. */
+interface Written {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly block?: readonly Written[];
 }
 
-test('parse: reads any configuration that was written from directives', () => {
+/** A spelling of a word in a configuration. */
+type Spelling = (word: string) => string;
+
+const quoted = (word: string) => `"${word.replace(/["\\]/g, '\\$&')}"`;
+const singly = (word: string) => `'${word.replace(/['\\]/g, '\\$&')}'`;
+/** Without quotes, if they are not needed. */
+const bare = (word: string) => (/^[\w/.^~@=$*+?()|:,-]+$/.test(word) ? word : quoted(word));
+
+/** Writes a configuration as nginx would read it. */
+function write(block: readonly Written[], spelling: Spelling, space: string): string {
+  return block
+    .map(({ name: first, args, block: inner }) => {
+      const words = [first, ...args.map(spelling)].join(space);
+      if (inner === undefined) return `${words}${space};`;
+      return `${words}${space}{${space}${write(inner, spelling, space)}${space}}`;
+    })
+    .join(space);
+}
+
+const WORDS = ['a', '~*', '\\.(jpg|mp4)$', `\${a}b`, 'if', ...'}{;#"\'\\', '\\\\n'];
+const word = fc.oneof(
+  fc.string({ unit: 'binary-ascii', maxLength: 12 }),
+  fc.string({ unit: 'grapheme', maxLength: 12 }),
+  fc.constantFrom(...WORDS),
+);
+const name = fc.stringMatching(/^[a-z][a-z_]{0,10}$/).filter((text) => text !== 'include');
+const args = fc.array(word, { maxLength: 4 });
+const { tree } = fc.letrec<{ tree: readonly Written[] }>((tie) => ({
+  tree: fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.record({ name, args }) },
+      { weight: 1, arbitrary: fc.record({ name, args, block: tie('tree') }) },
+    ),
+    { depthIdentifier: 'tree', maxLength: 5 },
+  ),
+}));
+
+/** Any configuration, and a way to spell it. */
+const configuration = fc.record({
+  tree,
+  spelling: fc.constantFrom<Spelling>(quoted, singly, bare),
+  space: fc.constantFrom(' ', '\n', '\t', '\r\n', ' # a } comment; "\n', '  '),
+});
+
+const plain = (block: readonly Directive[]): readonly Written[] =>
+  block.map(({ name, args, block: inner }) => ({
+    ...{ name, args },
+    ...(inner && { block: plain(inner) }),
+  }));
+
+const all = (block: readonly Directive[]): Directive[] =>
+  block.flatMap((one) => [one, ...all(one.block ?? [])]);
+
+test('parse: reads any configuration, with the line of each name', () => {
   fc.assert(
     fc.property(configuration, ({ tree, spelling, space }) => {
-      expect(plain(parse(write(tree, spelling, space), 'a.conf'))).toEqual(tree);
+      const text = write(tree, spelling, space);
+      const read = parse(text, 'a.conf');
+      expect(plain(read)).toEqual(tree);
+      const lines = text.split('\n');
+      for (const { name, line } of all(read)) expect(lines[line - 1]).toContain(name);
     }),
     { numRuns: 500 },
   );
 });
 
-test('parse: each directive has the line of its name', () => {
-  fc.assert(
-    fc.property(configuration, ({ tree, spelling, space }) => {
-      const text = write(tree, spelling, space);
-      const lines = text.split('\n');
-      const check = (block: readonly Directive[]): void => {
-        for (const { name, line, block: inner } of block) {
-          expect(lines[line - 1]).toContain(name);
-          check(inner ?? []);
-        }
-      };
-      check(parse(text, 'a.conf'));
-    }),
-  );
+const junk = fc.array(fc.constantFrom(...'a {};"\'\\#\n$', '${', 'x_by_lua_block ', '[[', '--'), {
+  maxLength: 60,
 });
-
-const junk = fc.array(
-  fc.constantFrom(
-    'a',
-    ' ',
-    '{',
-    '}',
-    ';',
-    '"',
-    "'",
-    '\\',
-    '#',
-    '\n',
-    '$',
-    '${',
-    'x_by_lua_block ',
-    '[[',
-    '--',
-  ),
-  { maxLength: 60 },
-);
 
 test('parse: any other text is an error with a line', () => {
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        junk.map((parts) => parts.join('')),
-        fc.string(),
-      ),
-      (text) => {
-        try {
-          parse(text, 'a.conf');
-        } catch (error) {
-          expect(error).toBeInstanceOf(Unreadable);
-          expect((error as Error).message).toMatch(/^a\.conf:\d+: /);
-        }
-      },
-    ),
-    { numRuns: 3000 },
+  const texts = fc.oneof(
+    junk.map((parts) => parts.join('')),
+    fc.string(),
   );
+  const reads = (text: string) => {
+    try {
+      parse(text, 'a.conf');
+    } catch (error) {
+      expect(error).toBeInstanceOf(Unreadable);
+      expect((error as Error).message).toMatch(/^a\.conf:\d+: /);
+    }
+  };
+  fc.assert(fc.property(texts, reads), { numRuns: 3000 });
 });
 
-test.each([
-  '{',
-  'a{',
-  'a b;',
-  '"a" ',
-  '\\',
-  '# ',
-  '$',
-  'x_by_lua_block {--[[',
-  "x_by_lua_block {'",
-])('parse: a megabyte of %s takes less than 5 s of CPU time', (text) => {
-  // CPU time: a busy machine does not change it.
-  const before = process.cpuUsage();
-  try {
-    parse(text.repeat(1_000_000 / text.length), 'a.conf');
-  } catch (error) {
-    expect(error).toBeInstanceOf(Unreadable);
-  }
-  const { user, system } = process.cpuUsage(before);
-  expect((user + system) / 1e6).toBeLessThan(5);
+const LUA = ['x_by_lua_block {--[[', "x_by_lua_block {'"];
+
+test.each(['{', 'a{', 'a b;', '"a" ', '\\', '# ', '$', ...LUA])(
+  'parse: a megabyte of %s takes less than 5 s of CPU time',
+  (text) => {
+    // CPU time: a busy machine does not change it.
+    const before = process.cpuUsage();
+    try {
+      parse(text.repeat(1_000_000 / text.length), 'a.conf');
+    } catch (error) {
+      expect(error).toBeInstanceOf(Unreadable);
+    }
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(5);
+  },
+);
+
+const snippets = join(projectRoot, 'nginx', 'snippets');
+const read = readdirSync(snippets)
+  .filter((file) => file.endsWith('.conf'))
+  .flatMap((file) => parse(readFileSync(join(snippets, file), 'utf8'), file));
+// Neither the patterns of maps, nor the files that a snippet includes.
+const lines = all(read).filter(
+  ({ name, block }) => /^(?!include$)[a-z_]+$/.test(name) && (block === undefined || name === 'if'),
+);
+const more = parse(
+  'root /srv; alias /srv/files/; alias files; root; access_log off; return;',
+  'more',
+);
+
+const line: fc.Arbitrary<Written> = fc.constantFrom<Written[]>(...lines, ...more, ...more);
+const location = (inner: fc.Arbitrary<readonly Written[]>): fc.Arbitrary<Written> =>
+  fc.record({
+    name: fc.constantFrom('location', 'if', 'limit_except'),
+    args: fc
+      .tuple(
+        fc.constantFrom([], ['^~'], ['='], ['~'], ['~*']),
+        fc.constantFrom(
+          '/',
+          '/download/',
+          '/protected/',
+          '/protected',
+          '@postern_deliver',
+          '(',
+          '',
+        ),
+      )
+      .map(([modifier, path]) => [...modifier, path]),
+    block: inner,
+  });
+const block = (inner?: fc.Arbitrary<Written>) =>
+  fc.array(inner ? fc.oneof(line, inner) : line, { maxLength: 12 });
+const server = block(location(block(location(block()))));
+
+/** Any lines of the snippets, and others, in any block. */
+const site = fc
+  .tuple(block(), fc.array(server, { maxLength: 3 }))
+  .map(([http, servers]): readonly Written[] => {
+    const blocks = servers.map((inner) => ({ name: 'server', args: [], block: inner }));
+    return [{ name: 'http', args: [], block: [...http, ...blocks] }];
+  });
+
+test('doctor --config: for any configuration it names only lines that exist', () => {
+  fc.assert(
+    fc.property(site, fc.boolean(), (tree, isTold) => {
+      const text = write(tree, quoted, '\n');
+      const mounts = isTold ? [mount('/download/', '/protected/')] : undefined;
+      const found = diagnosed(`# configuration file /n:\n${text}`, mounts);
+      for (const { file, line: at, seen, why, fix } of found) {
+        expect([file, at > 0 && at <= text.split('\n').length]).toEqual(['/n', true]);
+        for (const said of [seen, why, fix]) expect(said).not.toMatch(/undefined|^$/);
+      }
+    }),
+    { numRuns: 400 },
+  );
 });

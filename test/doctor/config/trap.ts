@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
 import type { Mount } from '../../../service/site/mount.ts';
 import { nginxArgs } from '../../harness/nginx-conf.ts';
@@ -70,31 +70,40 @@ export function diagnosed(text: string, mounts?: readonly Mount[]): readonly Fin
   return JSON.parse(diagnoseText(text, '-', options).text).findings;
 }
 
+/** What a client does, and what it gets. */
+type Ask = (site: Site) => Promise<unknown>;
+
 export interface Trap {
-  /** The findings for the broken site, each with a part of the line that it names. */
-  readonly found: readonly (readonly [rule: string, at: string])[];
+  /** The findings for the broken site: `rule: a part of the line`. */
+  readonly found: readonly string[];
+  /** What both sites have. */
+  readonly both?: Setting;
   readonly broken: Setting;
-  /** Shows that the broken site leaks, or fails. */
-  readonly proof: (site: Site) => Promise<void>;
-  readonly fixed: Setting;
-  /** Shows that the fixed one does not. */
-  readonly shut: (site: Site) => Promise<void>;
+  readonly fixed?: Setting;
+  readonly ask?: Ask;
+  /** Shows that the broken site leaks, or fails, and that the fixed one does not. */
+  readonly sees?: readonly [broken: unknown, fixed: unknown];
   readonly mounts?: readonly Mount[];
 }
 
-/** Breaks a site, sees it leak and the doctor report it, fixes it, and sees neither. */
-export async function check({ found, broken, proof, fixed, shut, mounts }: Trap): Promise<void> {
-  const site = await started(broken);
-  await proof(site);
-  const findings = diagnosed(await dumpOf(site), mounts);
-  const lines = await Promise.all(findings.map(shownLine));
-  expect(lines).toEqual(
-    found.map(([rule, at]) => [rule, expect.stringContaining(place(at, site))]),
-  );
-  for (const { why, fix } of findings) expect([why, fix]).not.toContain('');
-  const whole = await started(fixed);
-  await shut(whole);
-  expect(diagnosed(await dumpOf(whole), mounts)).toEqual([]);
+/** Breaks each site, sees it leak and the doctor report it, fixes it, and sees neither. */
+export function testTraps(traps: Readonly<Record<string, Trap>>): void {
+  test.each(Object.entries(traps))('doctor --config reports: %s', async (_, trap) => {
+    const { found, both = {}, broken, fixed, ask, sees = [], mounts } = trap;
+    const site = await started({ ...both, ...broken });
+    expect(await ask?.(site)).toEqual(sees[0]);
+    const findings = diagnosed(await dumpOf(site), mounts);
+    expect(await Promise.all(findings.map(shownLine))).toEqual(
+      found.map((line) => {
+        const [rule = '', ...at] = line.split(': ');
+        return [rule, expect.stringContaining(at.join(': ').replaceAll('$files', site.files))];
+      }),
+    );
+    for (const { why, fix } of findings) expect([why, fix]).not.toContain('');
+    const whole = await started({ ...both, ...fixed });
+    expect(await ask?.(whole)).toEqual(sees[1]);
+    expect(diagnosed(await dumpOf(whole), mounts)).toEqual([]);
+  });
 }
 
 /** The line of the file that a finding names. */
@@ -103,16 +112,25 @@ async function shownLine({ rule, file, line }: Finding): Promise<readonly [strin
   return [rule, text.split('\n')[line - 1] ?? 'no such line'];
 }
 
-function place(at: string, site: Site): string {
-  return at.replaceAll('$files', site.files);
+/** A request without a token: the text of a 200, or the status of another response without the file. */
+export function get(target: string, headers: Record<string, string> = {}): Ask {
+  return async (site) => {
+    const { status, text } = await site.ask('GET', target, headers);
+    return status === 200 || text.includes(FILE) ? text : status;
+  };
 }
 
-/** A request without a token, or with the token of a URL. */
-export async function answer(
-  site: Site,
-  target: string,
-  headers: Record<string, string> = {},
-): Promise<readonly [number, string]> {
-  const { status, text } = await site.ask('GET', target, headers);
-  return [status, text];
+/** The same with a token for the file, or for a folder and a name below it. */
+export function withToken(path: string, name = ''): Ask {
+  return async (site) => get(`${await urlOf(site, path)}${name}`)(site);
+}
+
+/** A header of the response to a request with a token. */
+export function header(name: string, path = '/download/a.txt'): Ask {
+  return async (site) => (await site.ask('GET', await urlOf(site, path))).header(name);
+}
+
+export async function urlOf(site: Site, path: string, more = {}): Promise<string> {
+  const request = path.endsWith('/') ? { prefix: path } : { path };
+  return (await site.issue({ ...request, ...more })).url;
 }

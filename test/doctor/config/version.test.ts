@@ -3,56 +3,158 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { version } from '../../../common/package.ts';
 import { diagnoseText } from '../../../doctor/config/diagnose.ts';
+import { keepsConnections, versionIn } from '../../../doctor/config/version.ts';
 import { projectRoot } from '../../harness/paths.ts';
+import { diagnosed } from './trap.ts';
 
-interface Finding {
-  readonly rule: string;
-  readonly file: string;
-  readonly line: number;
-  readonly seen: string;
-  readonly fix: string;
+/** What `nginx -VT 2>&1` prints, with the snippets left out. */
+const printed = (product: string) => `nginx version: ${product}
+built by gcc 12.2.0 (Debian 12.2.0-14)
+built with OpenSSL 3.0.11 19 Sep 2023
+TLS SNI support enabled
+configure arguments: --prefix=/etc/nginx --with-http_auth_request_module
+nginx: the configuration file /etc/nginx/nginx.conf syntax is ok
+nginx: configuration file /etc/nginx/nginx.conf test is successful
+# configuration file /etc/nginx/nginx.conf:
+events { worker_connections 4096; } worker_rlimit_nofile 16384;
+http {
+  upstream postern { server 127.0.0.1:7300; keepalive 256; }
+  server {
+    listen 127.0.0.1:80;
+    location = /.postern/auth-request { proxy_pass http://postern/auth-request; }
+  }
 }
+`;
 
-/** What the doctor says about snippets with these first lines. */
-function found(files: Readonly<Record<string, string>>): Finding[] {
-  const includes = Object.keys(files).map((name) => `include postern/${name}.conf;`);
-  const dump = [
-    `# configuration file /etc/nginx/nginx.conf:\nhttp { ${includes.join(' ')} }`,
-    ...Object.entries(files).map(
-      ([name, text]) => `# configuration file /etc/nginx/postern/${name}.conf:\n${text}`,
-    ),
-  ].join('\n\n');
-  const { findings } = JSON.parse(diagnoseText(dump, '-', { json: true }).text);
-  return findings.filter(({ rule }: Finding) => rule === 'version');
+const ANGIE = `Angie version: Angie/1.12.1
+nginx version: nginx/1.31.2
+built on Thu, 26 Nov 2026 04:21:28 GMT
+built by gcc 12.4.0 (Debian 12.4.0-5)
+built with OpenSSL 3.5.9 29 Sep 2026
+TLS SNI support enabled
+configure arguments: --prefix=/etc/angie --with-http_auth_request_module
+angie: the configuration file /etc/angie/angie.conf syntax is ok
+angie: configuration file /etc/angie/angie.conf test is successful
+# configuration file /etc/angie/angie.conf:
+error_log off;
+pid angie.pid;
+events { }
+http {
+    server { listen 127.0.0.1:8099; server_name files.example; }
 }
+`;
 
-const of = (number: string) =>
-  `# Postern: a snippet.\n# postern-version: ${number}\n#\n# Where: …\n`;
+const found = (rule: string, text: string) =>
+  diagnosed(text).filter((finding) => finding.rule === rule);
 
-test('doctor --config says that snippets are older, once for all of a version', () => {
-  expect(found({ http: of(version()), internal: of(version()) })).toEqual([]);
-  expect(
-    found({ local: '# Your settings\n', http: of('0.0.9'), internal: of('0.0.9') }),
-  ).toMatchObject([
-    {
-      file: '/etc/nginx/postern/http.conf',
-      line: 2,
-      seen: `this snippet and 1 more: version 0.0.9; Postern: ${version()}`,
-      fix: 'postern nginx --upgrade --out /etc/nginx',
-    },
-  ]);
-  expect(found({ http: '# Postern: a snippet without a version.\n' })).toMatchObject([
-    { line: 1, seen: `this snippet: no version; Postern: ${version()}` },
-  ]);
+test.each([
+  ['nginx/1.18.0', 'proxy_cookie_flags'],
+  ['nginx/1.20.2 (vendor build)', 'control characters'],
+  ['openresty/1.21.4.3', 'not tested'],
+  ['nginx/1.22.0', undefined],
+  ['nginx/1.26.3 (Ubuntu)', undefined],
+  ['nginx/1.100.0', undefined],
+  ['freenginx/1.27.1', undefined],
+])('doctor --config: %s is too old: %s', (product, why) => {
+  const seen = { line: 2, seen: product.split(' ')[0], why: expect.stringContaining(why ?? '') };
+  expect(found('old-nginx', printed(product))).toMatchObject(why === undefined ? [] : [seen]);
+  // The input does not contain the version.
+  const unknown = printed(product).replace(/^nginx version: .*\n/, '');
+  expect(found('old-nginx', unknown)).toEqual([]);
 });
 
-test('doctor --config says that snippets are newer than Postern', () => {
-  expect(found({ http: of('0.10.0'), internal: of(version()) })).toMatchObject([
-    {
-      seen: `this snippet: version 0.10.0; Postern: ${version()}`,
-      fix: 'upgrade Postern to 0.10.0',
-    },
-  ]);
+test.each([
+  ['nginx/1.29.6', false],
+  ['nginx/1.29.7', true],
+  ['nginx/1.31.4', true],
+  ['nginx/2.0.0', true],
+  ['openresty/1.31.1.1', true],
+  ['freenginx/1.31.4', false],
+])('keepsConnections: %s %s', (text, expected) => {
+  expect(keepsConnections(versionIn(printed(text)))).toBe(expected);
+});
+
+test('doctor --config reads the output of Angie, before and after its messages', () => {
+  const start = ANGIE.indexOf('# configuration file');
+  for (const text of [ANGIE, ANGIE.slice(start) + ANGIE.slice(0, start)]) {
+    expect(diagnosed(text).map(({ rule }) => rule)).toEqual(['no-gate', 'descriptors']);
+    expect(versionIn(text)).toMatchObject({ text: 'nginx/1.31.2', product: 'Angie' });
+    // Angie 1.12 has merged nginx 1.31, but not this default.
+    expect(keepsConnections(versionIn(text))).toBe(false);
+  }
+});
+
+test.each([
+  [
+    'the error of nginx',
+    'nginx version: nginx/1.26.3\nnginx: [emerg] unknown directive "a" in /n:1\nnginx: configuration file /n test failed\n',
+    'only an error of nginx: unknown directive "a" in /n:1',
+  ],
+  [
+    'an error of the error log, without the process',
+    '2026/11/26 12:26:55 [emerg] 6982#6982: "root" directive is duplicate in /a:1\n',
+    'only an error of nginx: "root" directive is duplicate in /a:1',
+  ],
+  [
+    'the error of the shell',
+    'bash: line 1: nginx: command not found\n',
+    'no nginx configuration: bash: line 1: nginx: command not found',
+  ],
+])('doctor --config quotes %s', (_, text, says) => {
+  expect(() => diagnoseText(text, '-', {})).toThrow(`standard input has ${says}`);
+});
+
+test('doctor --config names the snippet that contains a missing line', () => {
+  const gate = 'location ^~ /download/ { auth_request /.postern/auth-request; }';
+  const fixes = found('protect', `events {} http { server { ${gate} } }`).map(({ fix }) => fix);
+  expect(fixes).not.toEqual([]);
+  for (const fix of fixes) expect(fix).toMatch(/ \(protect\.conf contains it\)$/);
+});
+
+const snippet = (number: string) =>
+  `# Postern: a snippet.\n# postern-version: ${number}\n#\n# Where: …\n`;
+
+/** What the doctor says about snippets with these first lines. */
+function foundIn(files: Readonly<Record<string, string>>) {
+  const includes = Object.keys(files).map((name) => `include postern/${name}.conf;`);
+  const texts = Object.entries(files).map(
+    ([name, text]) => `# configuration file /etc/nginx/postern/${name}.conf:\n${text}`,
+  );
+  const main = `# configuration file /etc/nginx/nginx.conf:\nhttp { ${includes.join(' ')} }`;
+  return found('version', [main, ...texts].join('\n\n'));
+}
+
+test.each<[string, Record<string, string>, object[]]>([
+  ['current', { http: snippet(version()), internal: snippet(version()) }, []],
+  [
+    'older, once for all of a version',
+    { local: '# Your settings\n', http: snippet('0.0.9'), internal: snippet('0.0.9') },
+    [
+      {
+        file: '/etc/nginx/postern/http.conf',
+        line: 2,
+        seen: `this snippet and 1 more: version 0.0.9; Postern: ${version()}`,
+        fix: 'postern nginx --upgrade --out /etc/nginx',
+      },
+    ],
+  ],
+  [
+    'without a version',
+    { http: '# Postern: a snippet without a version.\n' },
+    [{ line: 1, seen: `this snippet: no version; Postern: ${version()}` }],
+  ],
+  [
+    'newer than Postern',
+    { http: snippet('0.10.0'), internal: snippet(version()) },
+    [
+      {
+        seen: `this snippet: version 0.10.0; Postern: ${version()}`,
+        fix: 'upgrade Postern to 0.10.0',
+      },
+    ],
+  ],
+])('doctor --config compares the version of snippets: %s', (_, files, findings) => {
+  expect(foundIn(files)).toMatchObject(findings);
 });
 
 test('snippets: each has the version of package.json', () => {

@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { newKey } from '../../../cli/key/command.ts';
 import { openJwt } from '../../../service/jwt/jwt.ts';
 import { createMounts } from '../../../service/site/mount.ts';
-import { projectRoot } from '../../harness/paths.ts';
-import { mount } from '../../support/postern.ts';
+import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { selfSigned } from '../../support/certificate.ts';
+import { KEY, mount } from '../../support/postern.ts';
 import { modes } from '../../support/site.ts';
 import { CACHE_CONF, corsFor } from '../../support/snippet.ts';
-import { type BrokenSite, siteToAttack } from './site.ts';
+import { type BrokenSite, doctor, siteToAttack } from './site.ts';
 
 const FRONT = `
   proxy_set_header Host files.example; proxy_set_header X-Forwarded-For $remote_addr;
@@ -22,7 +24,7 @@ function signing() {
 }
 
 /** Correct sites that a less careful doctor could report. */
-const SITES: Readonly<Record<string, Omit<BrokenSite, 'mode'>>> = {
+const SITES: Readonly<Record<string, BrokenSite>> = {
   'as in docs/nginx.md': {},
   'with cached decisions, CORS and a login page': {
     decisionTtl: 1,
@@ -64,9 +66,9 @@ const SITES: Readonly<Record<string, Omit<BrokenSite, 'mode'>>> = {
 describe.each(modes)('doctor URL, by %s: finds nothing on a correct site', (mode) => {
   test.concurrent.for(Object.entries(SITES))(
     '%s',
-    { timeout: 60_000 },
-    async ([, options], { onTestFinished }) => {
-      const site = await siteToAttack({ mode, ...options }, onTestFinished);
+
+    async ([, options], context) => {
+      const site = await siteToAttack({ mode, ...options }, context.onTestFinished);
       const log = `${site.nginx.dir}/postern.log`;
       const { code, verdicts, saw, requests, stderr, stdout } = await site.examine(
         '--access-log',
@@ -83,8 +85,8 @@ describe.each(modes)('doctor URL, by %s: finds nothing on a correct site', (mode
   );
 });
 
-test('doctor URL: with all options no check is skipped', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+test('doctor URL: with all options no check is skipped', async () => {
+  const site = await siteToAttack();
   const log = `${site.nginx.dir}/postern.log`;
   const { code, stdout, stderr } = await site.run('--access-log', log);
   expect(stdout).toMatch(/^\d+ ✓, 0 ✗, 0 –; \d+ requests in /m);
@@ -92,8 +94,8 @@ test('doctor URL: with all options no check is skipped', async ({ onTestFinished
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test('docs/doctor.md lists each check', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+test('docs/doctor.md lists each check', async () => {
+  const site = await siteToAttack();
   const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
   const ids = /the checks are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
   expect(ids.length).toBeGreaterThan(25);
@@ -101,12 +103,39 @@ test('docs/doctor.md lists each check', async ({ onTestFinished }) => {
   for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
 });
 
-test('doctor URL: without --internal it skips the checks that need it', async ({
-  onTestFinished,
-}) => {
-  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+test('doctor URL: without --internal it skips the checks that need it', async () => {
+  const site = await siteToAttack();
   const { code, verdicts, saw } = await site.examineAlone();
   const skipped = Object.keys(verdicts).filter((id) => verdicts[id] !== 'ok');
   expect({ code, skipped }).toEqual({ code: 0, skipped: ['internal-prefix', 'regex-internal'] });
   expect(saw['internal-prefix']).toContain('--internal');
+});
+
+test('doctor URL --connect: tests a TLS site under its name at another address', async () => {
+  const folder = await temporaryFolder();
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = (name: string) => join(folder, name);
+  const { certificate, key } = selfSigned('files.example');
+  await writeFile(file('cert.pem'), certificate);
+  await writeFile(file('key.pem'), key);
+  const site = await siteToAttack({
+    server: `listen 127.0.0.1:$front ssl;
+        ssl_certificate ${file('cert.pem')}; ssl_certificate_key ${file('key.pem')};`,
+  });
+  const env = { POSTERN_API: site.api, POSTERN_API_KEY: KEY };
+  const trusting = { ...env, NODE_EXTRA_CA_CERTS: file('cert.pem') };
+  const words = ['--connect', `127.0.0.1:${site.nginx.ports[1]}`];
+
+  const good = await doctor(['https://files.example/', ...words], trusting);
+  expect(good.stdout).toMatch(/^\d+ ✓, 0 ✗, 2 –; /m);
+  expect(good.code).toBe(0);
+
+  const unknown = await doctor(['https://files.example/', ...words], env);
+  expect([unknown.code, unknown.stderr]).toEqual([
+    2,
+    expect.stringMatching(/does not answer: \w+\. .*NODE_EXTRA_CA_CERTS/),
+  ]);
+
+  const other = await doctor(['https://other.example/', ...words], trusting);
+  expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('ALTNAME')]);
 });

@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openApi } from '../../../common/api-client.ts';
+import { harmless } from '../../../doctor/finding.ts';
 import { attackSite } from '../../../doctor/site/attack.ts';
+import { newToken } from '../../../service/token/token.ts';
 import { program } from '../../cli/postern.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { apiKey, KEY, listening, mount } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
 import { type BrokenSite, CANARY, type Doctored, doctor, siteToAttack } from './site.ts';
 
-type Options = Omit<BrokenSite, 'mode'>;
-
 /** Sites that cannot be tested, with options and variables, and the message. */
-const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegExp]>> = {
+const CASES: Readonly<Record<string, readonly [BrokenSite, readonly string[], RegExp]>> = {
   'the canary is not there': [
     { canary: null },
     [],
@@ -72,12 +72,23 @@ const CASES: Readonly<Record<string, readonly [Options, readonly string[], RegEx
     ['--access-log', '/nowhere/access.log'],
     /--access-log \/nowhere\/access\.log cannot be read: no such file/,
   ],
+  'nginx asks the API, by auth_request': [
+    { asksApi: true },
+    [],
+    /503 .* with a valid token: .*POSTERN_LISTEN, not of POSTERN_API_LISTEN/,
+  ],
+  'nginx asks the API, by X-Accel': [
+    { mode: 'X-Accel', asksApi: true },
+    [],
+    /nginx asks Postern's API instead of its gate/,
+  ],
+  'the API does not answer': [{}, ['--api', 'http://127.0.0.1:1'], /POSTERN_API_LISTEN/],
   'no server at --connect': [{}, ['--connect', '127.0.0.1:1'], /does not answer: ECONNREFUSED/],
 };
 
 describe('doctor URL: a site that it cannot test is exit 2, with what to check', () => {
-  test.for(Object.entries(CASES))('%s', async ([, [options, words, says]], { onTestFinished }) => {
-    const site = await siteToAttack({ mode: 'auth_request', ...options }, onTestFinished);
+  test.for(Object.entries(CASES))('%s', async ([, [options, words, says]]) => {
+    const site = await siteToAttack({ ...options });
     const { code, stdout, stderr } = await site.run(...words);
     expect(stderr).toMatch(says);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -85,32 +96,11 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
     await everyTokenIsRevoked(site);
   });
 
-  test.for([
-    ['auth_request', /503 .* with a valid token: .*POSTERN_LISTEN, not of POSTERN_API_LISTEN/],
-    ['X-Accel', /nginx asks Postern's API instead of its gate/],
-  ] as const)('nginx asks the API, by %s', async ([mode, says], { onTestFinished }) => {
-    const site = await siteToAttack({ mode, asksApi: true }, onTestFinished);
-    const { code, stderr } = await site.run();
-    expect(code).toBe(2);
-    expect(stderr).toMatch(says);
-  });
-
-  test('the API does not answer', async ({ onTestFinished }) => {
-    const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
-    const { code, stderr } = await site.run('--api', 'http://127.0.0.1:1');
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/POSTERN_API_LISTEN/);
-  });
-
-  test('a busy site proves nothing: exit 2', async ({ onTestFinished }) => {
-    const site = await siteToAttack(
-      {
-        mode: 'auth_request',
-        http: 'limit_req_zone $server_name zone=r:1m rate=1r/m;',
-        server: 'limit_req zone=r burst=5 nodelay; limit_req_status 429;',
-      },
-      onTestFinished,
-    );
+  test('a busy site proves nothing: exit 2', async () => {
+    const site = await siteToAttack({
+      http: 'limit_req_zone $server_name zone=r:1m rate=1r/m;',
+      server: 'limit_req zone=r burst=5 nodelay; limit_req_status 429;',
+    });
     const { code, verdicts, saw } = await site.examine('--only', 'no-token,traversal');
     expect({ code, verdicts }).toEqual({
       code: 2,
@@ -119,8 +109,8 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
     expect(saw['no-token']).toMatch(/^429: /);
   });
 
-  test('the log of another site proves nothing: exit 2', async ({ onTestFinished }) => {
-    const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+  test('the log of another site proves nothing: exit 2', async () => {
+    const site = await siteToAttack();
     const log = join(site.nginx.dir, 'other.log');
     await writeFile(log, '');
     const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
@@ -130,11 +120,9 @@ describe('doctor URL: a site that it cannot test is exit 2, with what to check',
     ]);
   });
 
-  test('a log that nginx has written in part proves nothing: exit 2', async ({
-    onTestFinished,
-  }) => {
+  test('a log that nginx has written in part proves nothing: exit 2', async () => {
     const accessLog = 'access_log postern.log postern buffer=1k;';
-    const site = await siteToAttack({ mode: 'auth_request', accessLog }, onTestFinished);
+    const site = await siteToAttack({ accessLog });
     const log = `${site.nginx.dir}/postern.log`;
     const { code, saw } = await site.examine('--access-log', log, '--only', 'access-log');
     expect(await readFile(log, 'utf8')).toContain('postern-doctor-');
@@ -163,30 +151,28 @@ describe('doctor URL: usage errors', () => {
     ],
     [['http://127.0.0.1:1/', '--only', 'access-log'], /--only: access-log needs --access-log/],
     [['http://127.0.0.1:1/', '--key', KEY], /unknown option/],
-  ] as const)('%s', async ([words, says]) => {
-    const { code, stdout, stderr } = await doctor(words, { POSTERN_API_KEY: KEY });
+    [['http://127.0.0.1:1/'], /POSTERN_API_KEY/, ''],
+  ] as const)('%s', async ([words, says, key = KEY]) => {
+    const { code, stdout, stderr } = await doctor(words, { POSTERN_API_KEY: key });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(says);
     expect(stderr).not.toContain('secret');
   });
-
-  test('no API key', async () => {
-    const { code, stderr } = await doctor(['http://127.0.0.1:1/'], {});
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/POSTERN_API_KEY/);
-  });
 });
 
-test('doctor URL: a token in a response of the site is not printed', async ({ onTestFinished }) => {
-  const site = await siteToAttack(
-    {
-      mode: 'auth_request',
-      edit: { internal: (text) => text.replace('try_files $uri =404;', '') },
-      within: `include postern/internal.conf; alias $files/;
+test('doctor URL: the report contains no token in any encoding', () => {
+  const token = newToken();
+  for (const one of [token, `%70s_${token.slice(3)}`, `%2570s%255F${token.slice(3)}`]) {
+    expect(harmless(`Location: /a?token=${one}&x`)).toBe('Location: /a?token=***&x');
+  }
+});
+
+test('doctor URL: a token in a response of the site is not printed', async () => {
+  const site = await siteToAttack({
+    edit: { internal: (text) => text.replace('try_files $uri =404;', '') },
+    within: `include postern/internal.conf; alias $files/;
         absolute_redirect off; add_header X-Cache "HIT $request_uri";`,
-    },
-    onTestFinished,
-  );
+  });
   for (const words of [[], ['--json']]) {
     const { code, stdout, stderr } = await site.run(...words);
     expect(code).toBe(1);
@@ -206,7 +192,7 @@ const HOSTILE: Readonly<Record<string, (token: string) => string>> = {
 
 test.for(Object.entries(HOSTILE))(
   'doctor URL: its error about %s of the site shows no token and no control character',
-  async ([, respond], { onTestFinished }) => {
+  async ([, respond]) => {
     const server = createServer((socket) => {
       socket.once('data', (request) => {
         const [, token = ''] = /token=([\w-]+)/.exec(String(request)) ?? [];
@@ -216,7 +202,7 @@ test.for(Object.entries(HOSTILE))(
     await once(server, 'listening');
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
-    const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+    const site = await siteToAttack();
     for (const words of [[], ['--json']]) {
       const { code, stdout, stderr } = await site.run('--connect', `127.0.0.1:${port}`, ...words);
       expect([code, stdout]).toEqual([2, '']);
@@ -226,21 +212,15 @@ test.for(Object.entries(HOSTILE))(
   },
 );
 
-test('doctor URL: changes nothing on a site that allows WebDAV methods', async ({
-  onTestFinished,
-}) => {
-  const site = await siteToAttack(
-    {
-      mode: 'auth_request',
-      edit: {
-        'auth-request': (text) =>
-          text.replace('X-Original-Method $request_method', 'X-Original-Method GET'),
-      },
-      within: `include postern/internal.conf; alias $files/;
-        dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;`,
+test('doctor URL: changes nothing on a site that allows WebDAV methods', async () => {
+  const site = await siteToAttack({
+    edit: {
+      'auth-request': (text) =>
+        text.replace('X-Original-Method $request_method', 'X-Original-Method GET'),
     },
-    onTestFinished,
-  );
+    within: `include postern/internal.conf; alias $files/;
+        dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on;`,
+  });
   const tree = async () => (await readdir(site.files, { recursive: true })).sort();
   const before = await tree();
   const { verdicts } = await site.examine();
@@ -248,8 +228,8 @@ test('doctor URL: changes nothing on a site that allows WebDAV methods', async (
   expect(await tree()).toEqual(before);
 });
 
-test('doctor URL: shows its progress on a terminal', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+test('doctor URL: shows its progress on a terminal', async () => {
+  const site = await siteToAttack();
   const api = await openApi({ api: site.api }, { POSTERN_API_KEY: KEY });
   const shown: string[] = [];
   const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
@@ -273,8 +253,8 @@ test('doctor URL: shows its progress on a terminal', async ({ onTestFinished }) 
   expect(shown.at(-1)?.endsWith('\u001b[K')).toBe(true);
 });
 
-test('doctor URL: revokes its tokens when it is stopped', async ({ onTestFinished }) => {
-  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+test('doctor URL: revokes its tokens when it is stopped', async () => {
+  const site = await siteToAttack();
   const child = spawn(process.execPath, [program, 'doctor', site.url], {
     env: { PATH: process.env.PATH, POSTERN_API: site.api, POSTERN_API_KEY: KEY },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -288,16 +268,10 @@ test('doctor URL: revokes its tokens when it is stopped', async ({ onTestFinishe
   await everyTokenIsRevoked(site);
 });
 
-test('doctor URL: works with a key for only the folder of the canary', async ({
-  onTestFinished,
-}) => {
-  const site = await siteToAttack(
-    {
-      mode: 'auth_request',
-      apiKeys: [apiKey(KEY, { paths: [{ prefix: '/download/postern-doctor/' }] })],
-    },
-    onTestFinished,
-  );
+test('doctor URL: works with a key for only the folder of the canary', async () => {
+  const site = await siteToAttack({
+    apiKeys: [apiKey(KEY, { paths: [{ prefix: '/download/postern-doctor/' }] })],
+  });
   const { code, verdicts } = await site.examine('--only', 'folder-redirect,no-token');
   expect({ code, verdicts }).toEqual({
     code: 0,
@@ -305,14 +279,14 @@ test('doctor URL: works with a key for only the folder of the canary', async ({
   });
 });
 
-test('doctor URL: sends the API key only to the API', async ({ onTestFinished }) => {
+test('doctor URL: sends the API key only to the API', async () => {
   const seen: string[] = [];
   const other = await listening((request, reply) => {
     seen.push(JSON.stringify(request.headers));
     reply.end();
   });
   onTestFinished(other.stop);
-  const site = await siteToAttack({ mode: 'auth_request' }, onTestFinished);
+  const site = await siteToAttack();
   await site.run('--connect', `127.0.0.1:${other.port}`);
   expect(seen.length).toBeGreaterThan(0);
   expect(seen.join()).not.toContain(KEY);

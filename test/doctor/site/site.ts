@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Ended, program } from '../../cli/postern.ts';
+import { onTestFinished } from 'vitest';
+import { type Ended, postern as runPostern } from '../../cli/postern.ts';
 import { type Nginx, startNginx } from '../../harness/nginx.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import {
@@ -17,7 +17,8 @@ import { gateSnippet, type SiteMode } from '../../support/site.ts';
 
 /** Each text can contain `$files`, `$port`, `$front` and `$dir`. */
 export interface BrokenSite extends PosternOptions {
-  readonly mode: SiteMode;
+  /** Default: auth_request. */
+  readonly mode?: SiteMode;
   /** Changes the texts of the snippets, by name. Fails if nothing changes. */
   readonly edit?: Readonly<Record<string, (text: string) => string>>;
   readonly http?: string;
@@ -35,6 +36,29 @@ export interface BrokenSite extends PosternOptions {
   /** nginx's upstream is the API. */
   readonly asksApi?: true;
 }
+
+/** A broken site, and what the doctor finds. */
+export interface Case {
+  readonly broken: BrokenSite;
+  /** Exactly these checks fail, separated by spaces, */
+  readonly failed: string;
+  /** or at least these. */
+  readonly more?: true;
+  readonly saw?: Readonly<Record<string, RegExp>>;
+  readonly fix?: Readonly<Record<string, RegExp>>;
+  readonly words?: readonly string[];
+}
+
+/** A site on which exactly one check fails. */
+export const trap = (id: string, broken: BrokenSite, saw = /./): Case => ({
+  ...{ broken, failed: id, saw: { [id]: saw } },
+});
+
+/** Replaces in a snippet. */
+export const change =
+  (from: string | RegExp, to = '') =>
+  (text: string) =>
+    text.replace(from, to);
 
 export interface Doctored {
   readonly nginx: Nginx;
@@ -60,12 +84,19 @@ export interface Examined extends Ended {
 }
 
 export const CANARY = '/download/postern-doctor/canary.txt';
+/** `postern doctor` with these words and variables. */
+export const doctor = (words: readonly string[], env: Readonly<Record<string, string>>) =>
+  runPostern(['doctor', ...words], projectRoot, { env });
+
 const USUAL = 'include postern/internal.conf; alias $files/;';
 
-/** A site with the snippets and the errors of the options, and functions to attack it. */
+/**
+ * A site with the snippets and the errors of the options, and functions to attack it. Concurrent tests pass
+ * the `onTestFinished` of their context.
+ */
 export async function siteToAttack(
-  options: BrokenSite,
-  onTestFinished: (stop: () => Promise<void>) => void,
+  options: BrokenSite = {},
+  onFinished: (stop: () => Promise<void>) => void = onTestFinished,
 ): Promise<Doctored> {
   const postern = createPostern(options);
   const api = await listening(apiListener(postern.api));
@@ -87,7 +118,7 @@ export async function siteToAttack(
       server_name files.example;
       ${options.server ?? ''}
       include postern/auth-request.conf;
-      ${options.gate ?? `location ^~ /download/ { ${gateSnippet(options.mode)} }`}
+      ${options.gate ?? `location ^~ /download/ { ${gateSnippet(options.mode ?? 'auth_request')} }`}
       ${inner}
       ${options.locations ?? ''}
     }
@@ -101,7 +132,7 @@ export async function siteToAttack(
         .replaceAll('$dir', dir)
         .replaceAll('$port', String(port)),
   });
-  onTestFinished(async () => {
+  onFinished(async () => {
     await Promise.all([nginx.stop(), gate.stop(), api.stop()]);
     await postern.store.close();
     await rm(folder, { recursive: true, force: true });
@@ -142,21 +173,6 @@ function examined(ended: Ended): Examined {
     saw: Object.fromEntries(checks.map(({ id, saw }) => [id, saw])),
     fix: Object.fromEntries(checks.map(({ id, fix = '' }) => [id, fix])),
   };
-}
-
-/** `postern doctor` with these words and variables. */
-export function doctor(
-  words: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const options = { cwd: projectRoot, env: { PATH: process.env.PATH, ...env }, timeout: 60_000 };
-    execFile(process.execPath, [program, 'doctor', ...words], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : error.code;
-      if (typeof code === 'number') resolve({ code, stdout, stderr });
-      else reject(error);
-    });
-  });
 }
 
 /** The changed snippets, with those that they include, replace their includes. */

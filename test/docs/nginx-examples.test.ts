@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { diagnoseText, RULES } from '../../doctor/config/diagnose.ts';
+import { CHECKS } from '../../doctor/site/attack.ts';
+import { completeConfig, nginxArgs, nginxFolder } from '../harness/nginx-conf.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
+import { findTool } from '../harness/tools.ts';
+import { fencedBlocks } from './blocks.ts';
+
+const LOG = 'access_log /var/log/nginx/access.log postern;';
+const UPSTREAM = `upstream postern {
+  server 127.0.0.1:7300 max_fails=3 fail_timeout=1s;
+  keepalive 256;
+}`;
+
+/**
+ * Adds what an example for the http block leaves out, runs `nginx -T` and gives the rules that the
+ * doctor reports. nginx must accept the example without a warning.
+ */
+async function diagnosed(example: string): Promise<string[]> {
+  const dir = await nginxFolder();
+  try {
+    const own = [
+      example.includes('include postern/http.conf;') ? '' : 'include postern/http.conf;',
+      /access_log (?!off)/.test(example) ? '' : LOG,
+      example.includes('upstream postern {') ? '' : UPSTREAM,
+      example,
+    ]
+      .join('\n')
+      .replace(/listen \d+;/g, 'listen 127.0.0.1:8080;')
+      // nginx looks names up, and creates the folders of caches and sockets.
+      .replaceAll('s3.eu-central-1.amazonaws.com', '127.0.0.1')
+      .replace(
+        /\/(?:var\/(?:log|cache)\/nginx|run\/nginx-objects|run(?=\/postern-decisions))\//g,
+        `${dir}/`,
+      );
+    // Tests give nginx a second log, whose format the doctor would report.
+    const text = completeConfig(own, dir).replace(`access_log ${dir}/access.log;`, '');
+    await writeFile(join(dir, 'nginx.conf'), text);
+    const { path, env } = await findTool('nginx');
+    const { ok, output } = await tryRun(path, ['-T', ...nginxArgs(dir)], env);
+    expect(output).not.toMatch(/^\w+: \[(warn|emerg|crit|error)\]/m);
+    expect(ok, output).toBe(true);
+    const { findings } = JSON.parse(diagnoseText(output, '-', { json: true }).text);
+    return findings.map(({ rule }: { rule: string }) => rule);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const PAGES = ['nginx-traps.md', 'nginx-traps-clients.md', 'nginx-traps-closed.md'];
+const read = (name: string) => readFileSync(join(projectRoot, 'docs', name), 'utf8');
+const sections = PAGES.flatMap((name) => read(name).split(/^## /m).slice(1));
+
+/** The first nginx block of a section is the trap, the second is what to write instead. */
+const traps = sections.map((text) => ({
+  title: text.split('\n', 1)[0] ?? '',
+  blocks: fencedBlocks(text).flatMap((block) => (block.language === 'nginx' ? [block.text] : [])),
+  rules: named(text, 'rule'),
+}));
+
+function named(text: string, kind: 'rule' | 'check'): string[] {
+  const line = new RegExp(`^Doctor ${kind}s?: (.*)$`, 'm').exec(text)?.[1] ?? '';
+  return [...line.matchAll(/`([a-z-]+)`/g)].map(([, id = '']) => id);
+}
+
+const PUBLIC = 'location ^~ /download/ { include postern/protect.conf; }';
+const INTERNAL = `location ^~ /protected/ {
+  include postern/internal.conf; alias /srv/files/;
+}`;
+
+/** An example with the rest of its site: in place of `…`, or around what is for the server block. */
+function siteOf(example: string): string {
+  const rest = `
+    listen 8080;
+    server_name files.example;
+    include postern/auth-request.conf;
+    ${/(?:protect|x-accel)\.conf/.test(example) ? '' : PUBLIC}
+    ${example.includes('location ^~ /protected/') ? '' : INTERNAL}`;
+  if (example.includes('…')) return example.replace('…', rest);
+  if (example.startsWith('upstream ')) return `${example}\nserver {${rest}\n}`;
+  return `server {${rest}\n${example}\n}`;
+}
+
+const withExample = traps.filter(({ blocks }) => blocks.length > 0);
+
+describe.each(withExample)('docs/nginx-traps*.md, $title', ({ blocks, rules }) => {
+  const [first, ...others] = blocks;
+  const right = rules.length > 0 ? others : blocks;
+
+  if (first !== undefined && rules.length > 0) {
+    test(`the doctor reports ${rules}`, async () => {
+      expect(await diagnosed(siteOf(first))).toEqual(expect.arrayContaining(rules));
+    });
+  }
+
+  if (right.length > 0) {
+    test('the doctor finds nothing in what to write instead', async () => {
+      for (const example of right) expect(await diagnosed(siteOf(example))).toEqual([]);
+    });
+  }
+});
+
+test('docs/nginx-traps*.md name each rule of the doctor, and no other', () => {
+  const known = Object.keys(RULES).sort();
+  expect([...new Set(traps.flatMap(({ rules }) => rules))].sort()).toEqual(known);
+});
+
+test('docs/nginx-traps*.md name only checks of the doctor that exist', () => {
+  const known = Object.keys(CHECKS);
+  for (const id of sections.flatMap((text) => named(text, 'check'))) expect(known).toContain(id);
+});
+
+const RECIPES = ['nginx.md', 'nginx-recipes.md', 'nginx-settings.md', 'object-store.md', 'pages.md'];
+
+/** Each nginx block with the heading above it. */
+const recipes = RECIPES.flatMap((page) =>
+  read(page)
+    .split(/^#+ (?=\S)/m)
+    .flatMap((section) =>
+      fencedBlocks(section)
+        .filter(({ language }) => language === 'nginx')
+        .map(({ text }) => ({ heading: section.split('\n', 1)[0] ?? '', text })),
+    ),
+);
+
+/** The old location also serves the files, as that section says. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  'Migrate from secure_link': ['second-url'],
+};
+
+test('the pages have recipes', () => expect(recipes.length).toBeGreaterThanOrEqual(14));
+
+describe('docs: nginx -t passes with each recipe, and the doctor finds nothing', () => {
+  test.each(recipes)('$heading', async ({ heading, text }) => {
+    const site = text.includes('server {') ? text : `${text}\n${siteOf('')}`;
+    expect(await diagnosed(site)).toEqual(EXPECTED[heading] ?? []);
+  });
+});
