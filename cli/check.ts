@@ -1,4 +1,4 @@
-import { readText, serviceEnvironment } from '../common/config.ts';
+import { serviceEnvironment, textOfFile } from '../common/config.ts';
 import { escapeControls, jsonLine, print } from '../common/terminal.ts';
 import { type Config, loadConfig } from '../service/config/config.ts';
 import { ConfigError } from '../service/config/errors.ts';
@@ -23,9 +23,9 @@ async function checked(
   env: Environment,
 ): Promise<{ readonly errors: readonly object[]; readonly text: string }> {
   try {
-    const config = loadConfig(serviceEnvironment(env), readText);
+    const config = loadConfig(serviceEnvironment(env), textOfFile);
     const mounts = createMounts(config.mounts);
-    await openJwt(config, { mounts, readFile: readText, now: Date.now, onFailure() {} });
+    await openJwt(config, { mounts, readFile: textOfFile, now: Date.now, onFailure() {} });
     return { errors: [], text: `The configuration is valid: ${summary(config)}.\n` };
   } catch (error) {
     if (error instanceof ConfigError) return { errors: error.issues, text: `${error.message}\n` };

@@ -16,7 +16,7 @@ export function serviceEnvironment(env: Environment): Environment {
 export function serviceConfig(env: Environment): Config {
   try {
     // As on a terminal: no command needs the service to have an API key.
-    return loadConfig(serviceEnvironment(env), readText, { onTerminal: true });
+    return loadConfig(serviceEnvironment(env), textOfFile, { onTerminal: true });
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.message, { cause: error });
     throw error;
@@ -34,11 +34,11 @@ export function resolveMounts(
   const file = { POSTERN_CONFIG: env.POSTERN_CONFIG };
   const mounts = option ?? env.POSTERN_MOUNTS;
   return withErrors(`${option ? '--mounts' : 'the mounts'} cannot be read`, (errors) =>
-    loadMounts(mounts ? { POSTERN_MOUNTS: mounts } : file, readText, errors),
+    loadMounts(mounts ? { POSTERN_MOUNTS: mounts } : file, textOfFile, errors),
   );
 }
 
-export function readText(path: string): string {
+export function textOfFile(path: string): string {
   return readFileSync(path, 'utf8');
 }
 

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import type { ApiClient } from '../../common/api-client.ts';
-import { readText, serviceConfig } from '../../common/config.ts';
+import { serviceConfig, textOfFile } from '../../common/config.ts';
 import { Failure, UsageError } from '../../common/errors.ts';
 import { escapeControls } from '../../common/terminal.ts';
 import type { Environment } from '../../service/config/files.ts';
@@ -89,7 +89,7 @@ async function openService(env: Environment): Promise<Jwt> {
   try {
     return await openJwt(config, {
       mounts: createMounts(config.mounts),
-      readFile: readText,
+      readFile: textOfFile,
       now: Date.now,
       onFailure(issuer, { message }) {
         process.stderr.write(`postern: the keys of ${issuer}: ${escapeControls(message)}\n`);

@@ -114,7 +114,13 @@ test('docs/nginx-traps*.md name only checks of the doctor that exist', () => {
   for (const id of sections.flatMap((text) => named(text, 'check'))) expect(known).toContain(id);
 });
 
-const RECIPES = ['nginx.md', 'nginx-recipes.md', 'nginx-settings.md', 'object-store.md', 'pages.md'];
+const RECIPES = [
+  'nginx.md',
+  'nginx-recipes.md',
+  'nginx-settings.md',
+  'object-store.md',
+  'pages.md',
+];
 
 /** Each nginx block with the heading above it. */
 const recipes = RECIPES.flatMap((page) =>

@@ -97,9 +97,7 @@ testTraps({
     both: { files: { '../protected/a.txt': FILE, '../protected/b.txt': 'file b' } },
     broken: {
       // With an alias it would be a 500.
-      only: inside(
-        `${INTERNAL} root $files/..;\nrewrite a.txt$ /protected/b.txt break;`,
-      ),
+      only: inside(`${INTERNAL} root $files/..;\nrewrite a.txt$ /protected/b.txt break;`),
     },
     ask: withToken(A),
     sees: ['file b', FILE],
