@@ -142,7 +142,14 @@ location ^~ /p/ { internal; limit_rate $postern_limit_rate; add_header A b; ${mo
   expect(found('add-header', { server: server('add_header_inherit merge;') })).toEqual([]);
 });
 
-const CACHE_CONF = readFileSync(join(projectRoot, 'nginx/snippets/cache.conf'), 'utf8');
+/** A snippet, with those that it includes. */
+const snippet = (name: string): string =>
+  readFileSync(join(projectRoot, 'nginx/snippets', name), 'utf8').replaceAll(
+    /include postern\/(.+);/g,
+    (_, inner) => snippet(inner),
+  );
+
+const CACHE_CONF = snippet('cache.conf');
 const FOLDER = 'proxy_cache_path /run/postern-decisions keys_zone=postern_decisions:512k;';
 
 test.each([
@@ -172,17 +179,13 @@ test.each([
   expect(seen).toEqual(lines);
 });
 
-const AUTH_REQUEST = readFileSync(
-  join(projectRoot, 'nginx/snippets/auth-request.conf'),
-  'utf8',
-).replaceAll(/include postern\/.+;/g, '');
-
 test.each(['@postern_deliver', '/.postern/page', '/.postern/confirm', '@postern_failed'])(
   'doctor --config reports auth-request.conf without %s',
   (name) => {
-    const without = AUTH_REQUEST.replace(new RegExp(`^location (.*)${name} `, 'm'), 'location /x ');
+    const whole = snippet('auth-request.conf');
+    const without = whole.replace(new RegExp(`^ *location (.*)${name} `, 'm'), 'location /x ');
     const lines = (server: string) => found('missing-auth-request', { server }).length;
-    expect([lines(AUTH_REQUEST), lines(without)]).toEqual([0, 1]);
+    expect([lines(whole), lines(without) > 0]).toEqual([0, true]);
   },
 );
 
