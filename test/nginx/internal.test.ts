@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 
 const URLS = [
   '/protected/a.txt',
@@ -66,3 +66,19 @@ describe.each(modes)('internal location: cannot be requested by %s', (mode) => {
     expect(await site.nginx.errorLog()).not.toContain('invalid size');
   });
 });
+
+test.each(modes)(
+  'internal: above auth-request.conf, it logs no warning, which would contain the token, by %s',
+  async (mode) => {
+    const site = await startSite({
+      mode,
+      files: { 'a.txt': 'file a' },
+      server: 'location ^~ /protected/ { include postern/internal.conf; alias $files/; }',
+      only: `location ^~ /download/ { ${gateSnippet(mode)} }`,
+    });
+    onTestFinished(site.stop);
+    const { url } = await site.issue({ path: '/download/a.txt' });
+    expect((await site.ask('GET', url)).text).toBe('file a');
+    expect(await site.nginx.errorLog()).not.toContain('uninitialized');
+  },
+);
