@@ -10,6 +10,8 @@ import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { answers, engines, observerOf, tell } from '../store/open-redis.ts';
 import { startHoldingProxy } from '../store/proxies.ts';
+import { askApi, askGate } from '../support/ask-service.ts';
+import { KEY } from '../support/postern.ts';
 
 interface Servers {
   readonly url: string;
@@ -314,8 +316,6 @@ test('replicas: Cluster: the index of a subject stays until its grants are confi
   expect(await named()).toBe(false);
 });
 
-const KEY = '0123456789abcdef0123456789abcdef';
-
 test('service: without its replica it answers 503, and a repetition is confirmed', async (context) => {
   const servers = await startPair('redis');
   const service = await startService({
@@ -331,41 +331,24 @@ test('service: without its replica it answers 503, and a repetition is confirmed
     await service.stop();
     await servers.stop();
   });
-  const api = async (method: string, path: string, body?: object) => {
-    const reply = await fetch(`http://127.0.0.1:${service.apiPort}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    const text = await reply.text();
-    return { status: reply.status, body: text === '' ? undefined : JSON.parse(text) };
-  };
-  const download = async (url: string, address: string) => {
-    const reply = await fetch(`http://127.0.0.1:${service.gatePort}/auth-request`, {
-      headers: {
-        'X-Original-URI': url,
-        'X-Original-Method': 'GET',
-        'X-Real-IP': address,
-        'Postern-Site': 'files.example',
-      },
-    });
-    return reply.status;
-  };
+  const api = (line: string, json?: object) => askApi(service, line, { json });
+  const download = async (url: string, address: string) =>
+    (await askGate(service, url, { 'X-Real-IP': address })).status;
   const unconfirmed = { status: 503, body: { code: 'unavailable' } };
-  const plain = (await api('POST', '/tokens', { path: '/download/a' })).body;
-  const counted = (await api('POST', '/tokens', { path: '/download/a', max_uses: 1 })).body;
-  const shortened = (await api('POST', '/tokens', { path: '/download/a' })).body;
+  const plain = (await api('POST /tokens', { path: '/download/a' })).body;
+  const counted = (await api('POST /tokens', { path: '/download/a', max_uses: 1 })).body;
+  const shortened = (await api('POST /tokens', { path: '/download/a' })).body;
   const ready = { store: 'server', masters: 1, answering: 1, replicas: 1, wanted: 1 };
-  expect(await api('GET', '/readyz')).toEqual({ status: 200, body: { status: 'ok', ...ready } });
+  expect(await api('GET /readyz')).toEqual({ status: 200, body: { status: 'ok', ...ready } });
 
   for (const replica of servers.replicas) replica.pause();
   expect(await download(plain.url, '192.0.2.1')).toBe(204);
-  expect(await api('DELETE', `/tokens/${plain.id}`)).toMatchObject({
+  expect(await api(`DELETE /tokens/${plain.id}`)).toMatchObject({
     ...unconfirmed,
     body: { detail: 'Applied, not yet confirmed: repeat the request.' },
   });
   expect(await download(plain.url, '192.0.2.1')).toBe(401);
-  const shorten = () => api('PATCH', `/tokens/${shortened.id}`, { expires_in: 1 });
+  const shorten = () => api(`PATCH /tokens/${shortened.id}`, { expires_in: 1 });
   expect(await shorten()).toMatchObject({
     ...unconfirmed,
     body: { detail: 'Applied, not yet confirmed: repeat the request.' },
@@ -376,16 +359,16 @@ test('service: without its replica it answers 503, and a repetition is confirmed
   // The use is taken, but opens nothing before it is confirmed.
   for (let i = 0; i < 2; i += 1) expect(await download(counted.url, '192.0.2.1')).toBe(503);
   expect(await download(counted.url, '192.0.2.2')).toBe(401);
-  expect(await api('GET', '/readyz')).toMatchObject({
+  expect(await api('GET /readyz')).toMatchObject({
     ...unconfirmed,
     body: { ...ready, detail: '0 of 1 replicas confirmed in time' },
   });
 
   for (const replica of servers.replicas) replica.resume();
-  const isConfirmed = async () => (await api('DELETE', `/tokens/${plain.id}`)).status === 404;
+  const isConfirmed = async () => (await api(`DELETE /tokens/${plain.id}`)).status === 404;
   await waitFor(isConfirmed, { what: 'the confirmation' });
   expect(await shorten()).toMatchObject({ status: 404 });
-  await waitFor(async () => (await api('GET', '/readyz')).status === 200, { what: '/readyz' });
+  await waitFor(async () => (await api('GET /readyz')).status === 200, { what: '/readyz' });
   expect(await download(counted.url, '192.0.2.1')).toBe(204);
   expect(await download(counted.url, '192.0.2.2')).toBe(401);
   const metrics = await fetch(`http://127.0.0.1:${service.apiPort}/metrics`);

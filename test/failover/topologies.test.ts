@@ -9,11 +9,12 @@ import { startRedisSentinel } from '../harness/redis-sentinel.ts';
 import { startService } from '../harness/service.ts';
 import { storeContract } from '../store/contract.ts';
 import { engines, openedOn } from '../store/open-redis.ts';
+import { askApi, askGate } from '../support/ask-service.ts';
 import { needTool } from '../support/need-tool.ts';
+import { KEY } from '../support/postern.ts';
 
 const PASSWORD = 'data-pa55word';
 const SENTINEL_PASSWORD = 'sentinel-pa55word';
-const KEY = '0123456789abcdef0123456789abcdef';
 
 /** The service with a password file. */
 async function started(env: Record<string, string>) {
@@ -39,34 +40,22 @@ async function started(env: Record<string, string>) {
 type Service = Awaited<ReturnType<typeof started>>;
 
 async function issuesAndRevokes(service: Service): Promise<void> {
-  const api = async (method: string, path: string, body?: unknown) => {
-    const reply = await fetch(`http://127.0.0.1:${service.apiPort}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await reply.text();
-    return { status: reply.status, body: text === '' ? undefined : JSON.parse(text) };
-  };
-  expect(await api('GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ok' } });
+  expect(await askApi(service, 'GET /readyz')).toMatchObject({
+    status: 200,
+    body: { status: 'ok' },
+  });
   const paths = Array.from({ length: 20 }, (_, i) => ({ path: `/download/${i}`, subject: 'ada' }));
-  const issued = await api('POST', '/tokens/batch', paths);
+  const issued = await askApi(service, 'POST /tokens/batch', { json: paths });
   expect(issued.status).toBe(201);
-  const decide = async (token: string, path: string) => {
-    const reply = await fetch(`http://127.0.0.1:${service.gatePort}/auth-request`, {
-      headers: {
-        'X-Original-URI': `${path}?token=${token}`,
-        'X-Original-Method': 'GET',
-        'Postern-Site': 'files.example',
-      },
-    });
-    return reply.status;
-  };
   const tokens: Array<{ access_token: string }> = issued.body;
-  const all = () =>
-    Promise.all(tokens.map(({ access_token }, i) => decide(access_token, `/download/${i}`)));
+  const all = async () => {
+    const uris = tokens.map(({ access_token }, i) => `/download/${i}?token=${access_token}`);
+    return (await Promise.all(uris.map((uri) => askGate(service, uri)))).map(
+      ({ status }) => status,
+    );
+  };
   for (const status of await all()) expect(status).toBe(204);
-  expect((await api('DELETE', '/tokens?subject=ada')).body).toEqual({ revoked: 20 });
+  expect((await askApi(service, 'DELETE /tokens?subject=ada')).body).toEqual({ revoked: 20 });
   for (const status of await all()) expect(status).toBe(401);
 }
 

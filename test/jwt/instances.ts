@@ -7,6 +7,7 @@ import { temporaryFolder } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
+import { type ApiReply, type Asking, askApi, askGate } from '../support/ask-service.ts';
 import { type IssuedToken, KEY } from '../support/postern.ts';
 
 export const FILE = '/download/a';
@@ -36,16 +37,10 @@ export async function keyFile(): Promise<KeyFile> {
   };
 }
 
-export interface Reply {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a body of any shape, which the test is about
-  readonly body: any;
-}
-
 /** A process of the built service. */
 export interface Instance extends ServiceProcess {
   readonly api: string;
-  ask(line: string, asking?: { json?: unknown; form?: object; key?: string }): Promise<Reply>;
+  ask(line: string, asking?: Asking): Promise<ApiReply>;
   issue(body?: object): Promise<IssuedToken>;
   /** What the gate answers to a request for a file with a token. */
   gate(token: string, path?: string, headers?: Record<string, string>): Promise<Response>;
@@ -68,35 +63,14 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
     },
   });
   onTestFinished(async () => void (await service.stop()));
-  const { gatePort, apiPort, stdout, signal } = service;
+  const { apiPort, stdout, signal } = service;
   const api = `http://127.0.0.1:${apiPort}`;
   // Its store may still have to be reached.
   await waitFor(async () => (await fetch(`${api}/readyz`)).ok, { what: 'the store to answer' });
 
-  const ask: Instance['ask'] = async (line, { json, form, key = KEY } = {}) => {
-    const [method = '', path = ''] = line.split(' ');
-    const response = await fetch(`${api}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${key}`,
-        ...(json !== undefined && { 'content-type': 'application/json' }),
-      },
-      ...(json !== undefined && { body: JSON.stringify(json) }),
-      ...(form !== undefined && { body: new URLSearchParams({ ...form }) }),
-    });
-    const text = await response.text();
-    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
-  };
+  const ask: Instance['ask'] = (line, asking) => askApi(service, line, asking);
   const gate: Instance['gate'] = (token, path = FILE, headers = {}) =>
-    fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
-      headers: {
-        'X-Original-URI': `${path}?token=${token}`,
-        'X-Original-Method': 'GET',
-        'Postern-Site': 'files.example',
-        'X-Real-IP': '192.0.2.1',
-        ...headers,
-      },
-    });
+    askGate(service, `${path}?token=${token}`, { 'X-Real-IP': '192.0.2.1', ...headers });
   const statusOf = async (token: string, path?: string) => (await gate(token, path)).status;
   /** The log lines about a reload. */
   const told = () =>

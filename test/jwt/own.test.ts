@@ -1,7 +1,7 @@
 import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { openJwt } from '../../service/jwt/jwt.ts';
+import { createOwnKeys } from '../../service/jwt/keys.ts';
 import { createMounts } from '../../service/site/mount.ts';
 import { mount } from '../support/postern.ts';
 import { foreigner, jwksText, newJwk, uri } from './issuers.ts';

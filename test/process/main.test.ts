@@ -13,6 +13,7 @@ import { startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { endTogether, startCountingProxy } from '../store/proxies.ts';
+import { askGate } from '../support/ask-service.ts';
 import { isRoot, needRoot } from '../support/need-root.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
 import { samplesOf } from '../support/samples.ts';
@@ -32,15 +33,7 @@ async function start(env: Record<string, string>): Promise<ServiceProcess> {
   return service;
 }
 
-function ask({ gatePort }: ServiceProcess): Promise<Response> {
-  return fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
-    headers: {
-      'X-Original-URI': `/download/a?token=ps_${'a'.repeat(32)}`,
-      'X-Original-Method': 'GET',
-      'Postern-Site': 'files.example',
-    },
-  });
-}
+const ask = (service: ServiceProcess) => askGate(service, `/download/a?token=ps_${'a'.repeat(32)}`);
 
 test('SIGTERM: requests in flight are answered, and the service exits with 0', async () => {
   const redis = await startRedis();

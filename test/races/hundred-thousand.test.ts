@@ -3,8 +3,9 @@ import { type Redis, startRedis } from '../harness/redis.ts';
 import type { ServiceProcess } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { keysOf, tell } from '../store/open-redis.ts';
+import { askApi } from '../support/ask-service.ts';
 import { startMonitor } from './racers.ts';
-import { askApi, startInstance } from './site.ts';
+import { startInstance } from './site.ts';
 
 const COUNT = 100_000;
 
@@ -39,7 +40,7 @@ afterAll(async () => {
 });
 
 const api = (line: string, json?: unknown, at = 0) =>
-  askApi(instances[at] as ServiceProcess, line, json);
+  askApi(instances[at] as ServiceProcess, line, { json });
 
 const wanted = { path: '/download/a', subject: 'user 1', expires_in: 3600 };
 const QUERY = 'subject=user%201';

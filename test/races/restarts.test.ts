@@ -7,11 +7,12 @@ import { freePorts } from '../harness/ports.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
+import { askApi } from '../support/ask-service.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { samplesOf } from '../support/samples.ts';
 import { modes, type SiteMode } from '../support/site.ts';
-import { askApi, filesServer } from './site.ts';
+import { filesServer } from './site.ts';
 
 // Two gates behind one nginx, and clients that never stop asking while a gate is away.
 
@@ -98,8 +99,7 @@ async function startSite(mode: SiteMode, kind: Kind) {
   await mkdir(join(nginx.dir, 'files'));
   await writeFile(join(nginx.dir, 'files', 'a'), 'file a');
   const { body } = await askApi(gates[0].service, 'POST /tokens', {
-    path: '/download/a',
-    expires_in: 600,
+    json: { path: '/download/a', expires_in: 600 },
   });
   return { gates, port: nginx.port, url: body.url as string };
 }

@@ -4,18 +4,13 @@ import { startNginx } from '../harness/nginx.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
+import { type ApiReply, askApi } from '../support/ask-service.ts';
 import { type IssuedToken, KEY } from '../support/postern.ts';
 import { gateSnippet, type SiteMode } from '../support/site.ts';
 
 export type Kept = 'Redis' | 'memory';
 
 export const CONTENT = 'what they race for\n';
-
-export interface ApiReply {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: a body of any shape, which the test is about
-  readonly body: any;
-}
 
 export interface RaceSite {
   readonly port: number;
@@ -65,8 +60,8 @@ export async function startRaceSite(mode: SiteMode, kept: Kept): Promise<RaceSit
       port: nginx.port,
       instances,
       redis,
-      issue: async (body) => (await askApi(first, 'POST /tokens', body)).body,
-      api: (line, json) => askApi(last, line, json),
+      issue: async (body) => (await askApi(first, 'POST /tokens', { json: body })).body,
+      api: (line, json) => askApi(last, line, { json }),
       stop,
     };
   } catch (error) {
@@ -90,21 +85,6 @@ export async function startInstance(redisUrl = 'memory:') {
   const ready = async () => (await fetch(`http://127.0.0.1:${instance.apiPort}/readyz`)).ok;
   await waitFor(ready, { what: 'the store to take a write' });
   return instance;
-}
-
-export async function askApi(
-  { apiPort }: Pick<Instance, 'apiPort'>,
-  line: string,
-  json?: unknown,
-): Promise<ApiReply> {
-  const [method = '', path = ''] = line.split(' ');
-  const response = await fetch(`http://127.0.0.1:${apiPort}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    ...(json !== undefined && { body: JSON.stringify(json) }),
-  });
-  const text = await response.text();
-  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
 }
 
 /** A server block with a gate, for the files below `dir`. All clients may connect at once. */

@@ -5,10 +5,11 @@ import { startNginx } from '../harness/nginx.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
+import { askApi } from '../support/ask-service.ts';
 import { writeFiles } from '../support/files.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { askApi, filesServer } from './site.ts';
+import { filesServer } from './site.ts';
 
 // Within the usual net.core.somaxconn, 4096, and more than Node's default backlog, 511.
 const REQUESTS = 1500;
@@ -41,7 +42,9 @@ test('stall: a gate on a Unix socket that stalls answers all requests that have 
   await writeFile(gate, (await readFile(gate, 'utf8')).replace(/(_timeout) \ds;/g, '$1 60s;'));
   await nginx.reload();
 
-  const { body } = await askApi(service, 'POST /tokens', { path: '/download/a', expires_in: 600 });
+  const { body } = await askApi(service, 'POST /tokens', {
+    json: { path: '/download/a', expires_in: 600 },
+  });
   const clients = await Promise.all(Array.from({ length: REQUESTS }, () => openRaw(nginx.port)));
   onTestFinished(() => {
     for (const client of clients) client.close();

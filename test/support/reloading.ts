@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import { temporaryFolder } from '../harness/paths.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
+import { askGate } from './ask-service.ts';
 import { KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
 
@@ -51,7 +52,7 @@ export async function startReloadable(config?: FileConfig, env: Record<string, s
   const file = await configFile(config);
   const service = await startService({ env: { POSTERN_CONFIG: file.path, ...env } });
   onTestFinished(async () => void (await service.stop()));
-  const { gatePort, apiPort, stdout, signal } = service;
+  const { apiPort, stdout, signal } = service;
   const api = (path: string, init: RequestInit = {}, key = KEY) =>
     fetch(`http://127.0.0.1:${apiPort}${path}`, {
       ...init,
@@ -73,14 +74,7 @@ export async function startReloadable(config?: FileConfig, env: Record<string, s
     },
     issue: (json: object, key?: string) =>
       api('/tokens', { method: 'POST', body: JSON.stringify(json) }, key),
-    async gate(uri: string): Promise<number> {
-      const headers = {
-        'X-Original-URI': uri,
-        'X-Original-Method': 'GET',
-        'Postern-Site': 'files.example',
-      };
-      return (await fetch(`http://127.0.0.1:${gatePort}/auth-request`, { headers })).status;
-    },
+    gate: async (uri: string) => (await askGate(service, uri)).status,
     async metric(name: string): Promise<number | undefined> {
       return samplesOf(await (await api('/metrics')).text()).get(name);
     },

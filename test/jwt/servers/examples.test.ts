@@ -8,6 +8,7 @@ import type { Tool } from '../../harness/find-on-path.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { launch } from '../../harness/process.ts';
 import { type ServiceProcess, startService } from '../../harness/service.ts';
+import { askGate } from '../../support/ask-service.ts';
 import { needTool } from '../../support/need-tool.ts';
 import { newJwk, publicHalf } from '../issuers.ts';
 
@@ -80,13 +81,7 @@ describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
   }
 
   async function codeOf(token: string, address: string, path = '/download/shop/film.mp4') {
-    const headers = {
-      'X-Original-URI': `${path}?token=${token}`,
-      'X-Original-Method': 'GET',
-      'X-Real-IP': address,
-      'Postern-Site': 'files.example',
-    };
-    const answer = await fetch(`http://127.0.0.1:${service.gatePort}/auth-request`, { headers });
+    const answer = await askGate(service, `${path}?token=${token}`, { 'X-Real-IP': address });
     return answer.headers.get(answer.status === 204 ? 'postern-target' : 'postern-reason');
   }
 
