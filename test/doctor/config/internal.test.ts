@@ -54,7 +54,9 @@ testTraps({
   },
   'an internal location without its snippet': {
     found: [AT_INTERNAL, AT_INTERNAL, AT_INTERNAL],
-    broken: { only: inside(`${CACHE}\nadd_header Set-Cookie $postern_set_cookie;\nalias $files/;`) },
+    broken: {
+      only: inside(`${CACHE}\nadd_header Set-Cookie $postern_set_cookie;\nalias $files/;`),
+    },
     ask: get('/protected/a.txt'),
     sees: [FILE, 404],
   },
