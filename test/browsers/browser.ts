@@ -1,4 +1,6 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { BrowserContext, Page } from 'puppeteer-core';
 import { onTestFinished, type TestContext } from 'vitest';
@@ -8,9 +10,10 @@ import {
   type StartedBrowser,
   startBrowser,
 } from '../harness/browser.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { waitFor } from '../harness/wait.ts';
 import { needTool } from '../support/need-tool.ts';
-import { modes } from '../support/site.ts';
+import { modes, type Site } from '../support/site.ts';
 
 export const browsers: readonly BrowserName[] = ['Chromium', 'Firefox'];
 
@@ -78,3 +81,67 @@ async function completeFile(folder: string): Promise<Download | undefined> {
   }
   return undefined;
 }
+
+/** For startSite: the pages of the site itself, in a location without a snippet. */
+export const pagesLocation = 'location /pages/ { alias $files/../pages/; }';
+
+/** Writes the page; returns its URL. */
+export async function pageOf(site: Site, html: string, name = 'index.html'): Promise<string> {
+  const pages = join(site.files, '..', 'pages');
+  await mkdir(pages, { recursive: true });
+  await writeFile(join(pages, name), `<!doctype html>${html}`);
+  return site.nginx.url('/pages/');
+}
+
+/** Without a font on the machine, a link with only text has no size to click on. */
+export function link(id: string, url: string): string {
+  return `<a id="${id}" href="${url}" style="display: block; height: 50px">${id}</a>`;
+}
+
+/** A picture of 64 by 40 pixels. */
+export const PICTURE = readFileSync(join(projectRoot, 'dev', 'demo', 'thumbnail.png'));
+
+const source = await readFile(
+  createRequire(import.meta.url).resolve('axe-core/axe.min.js'),
+  'utf8',
+);
+
+/** The rules of WCAG 2.2 AA, and axe-core's own, that a page breaks: each with the element. */
+export async function violations(page: Page): Promise<string[]> {
+  // Before the page's own scripts and outside of its Content-Security-Policy.
+  await page.evaluate(source);
+  return page.evaluate(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`) as Promise<
+    string[]
+  >;
+}
+
+/** Plays a film as fast as possible, by its URL or in the page. Returns its length, or the error. */
+export const playAll = (url?: string) => `new Promise((resolve) => {
+  const video = document.querySelector('video') ?? document.createElement('video');
+  video.onended = () => resolve(video.duration);
+  video.onerror = () => resolve(video.error.message);
+  const play = () => {
+    video.muted = true;
+    video.playbackRate = 16;
+    video.play().catch(({ message }) => resolve(message));
+  };
+  ${url === undefined ? '' : `video.src = ${JSON.stringify(url)};`}
+  if (video.readyState > 0) play();
+  else video.onloadedmetadata = play;
+})`;
+
+/**
+ * Fetches a playlist and all that it names, as scripts that play HLS do. Returns the status of the playlist,
+ * and name, status and length of each of the others.
+ */
+export const fetchAll = (url: string) => `(async () => {
+  const playlist = await fetch(${JSON.stringify(url)});
+  const text = await playlist.text();
+  const names = [...text.matchAll(/^[^#].*|(?<=URI=")[^"]+/gm)].map(([name]) => name);
+  const rest = await Promise.all(names.map(async (name) => {
+    const response = await fetch(new URL(name, playlist.url));
+    return [name, response.status, (await response.arrayBuffer()).byteLength];
+  }));
+  return [playlist.status, rest.sort()];
+})()`;

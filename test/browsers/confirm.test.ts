@@ -1,19 +1,27 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import type { Page } from 'puppeteer-core';
 import { expect, onTestFinished, test } from 'vitest';
-import { linesOf, waitForLines } from '../clients/site-log.ts';
-import { stateOf, usedOnceFrom } from '../clients/state.ts';
-import { type Site, type SiteMode, startSite } from '../support/site.ts';
-import { browsers, cases, openBrowser, type Profile } from './browser.ts';
-import { link, pageOf, pagesLocation } from './pages.ts';
+import { linesOf, stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
+import { waitFor } from '../harness/wait.ts';
+import { type Site, type SiteMode, siteForTest } from '../support/site.ts';
+import {
+  browsers,
+  cases,
+  link,
+  openBrowser,
+  type Profile,
+  pageOf,
+  pagesLocation,
+} from './browser.ts';
 
-const BYTES = randomBytes(100_000);
+const BYTES = randomBytes(4_000_000);
 const path = '/download/film.bin';
-const once = { path, filename: 'film.bin', max_uses: 1, confirm: true };
+const single = { path, filename: 'film.bin', max_uses: 1, confirm: true };
 
 async function startFiles(mode: SiteMode = 'auth_request'): Promise<Site> {
-  const site = await startSite({ mode, files: { 'film.bin': BYTES }, locations: pagesLocation });
-  onTestFinished(() => site.stop());
+  const site = await siteForTest({ mode, files: { 'film.bin': BYTES }, locations: pagesLocation });
   return site;
 }
 
@@ -39,7 +47,7 @@ test.for(cases)(
   async ([name, mode], context) => {
     const browser = await openBrowser(name, context);
     const site = await startFiles(mode);
-    const { id, url } = await site.issue(once);
+    const { id, url } = await site.issue(single);
     const page = await browser.open(site.nginx.url(url));
     expect(await heading(page)).toBe(CONFIRM);
     expect(await stateOf(site, id)).toMatchObject({ uses_left: 1, requesters: [] });
@@ -53,7 +61,7 @@ test.for(cases)(
 test.for(cases)('confirm, %s: a PIN opens the link by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
   const site = await startFiles(mode);
-  const { id, url } = await site.issue({ ...once, pin: '4711' });
+  const { id, url } = await site.issue({ ...single, pin: '4711' });
   const page = await browser.open(site.nginx.url(url));
   expect(await heading(page)).toBe(PIN);
   await page.type('input', '1234');
@@ -71,7 +79,7 @@ test.for(browsers)('confirm, %s: a scanner with a browser takes no use', async (
   const person = await openBrowser(name, context);
   const scanner = await openBrowser(name, context);
   const site = await startFiles();
-  const { id, url } = await site.issue({ ...once, bind: 'cookie' });
+  const { id, url } = await site.issue({ ...single, bind: 'cookie' });
   for (const method of ['HEAD', 'GET']) await site.fetch(url, { method });
   const seen = await scanner.open(site.nginx.url(url));
   await seen.evaluate('document.querySelectorAll("a, form, link").length');
@@ -89,7 +97,7 @@ test.for(browsers)('confirm, %s: of two people one gets the file', async (name, 
   const first = await openBrowser(name, context);
   const people = [first, await openBrowser(name, context)];
   const site = await startFiles();
-  const { id, url } = await site.issue({ ...once, bind: 'cookie' });
+  const { id, url } = await site.issue({ ...single, bind: 'cookie' });
   const pages = await Promise.all(people.map((person) => person.open(site.nginx.url(url))));
   expect(await Promise.all(pages.map((page) => heading(page)))).toEqual([CONFIRM, CONFIRM]);
   await Promise.all(pages.map((page) => page.click('button')));
@@ -106,7 +114,7 @@ test.for(browsers)('confirm, %s: of two people one gets the file', async (name, 
 test.for(browsers)('confirm, %s: after the click, back and reload work', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await startFiles();
-  const { id, url } = await site.issue(once);
+  const { id, url } = await site.issue(single);
   const page = await browser.open(await pageOf(site, link('film', url)));
   await page.click('#film');
   await page.locator('button').click();
@@ -128,13 +136,13 @@ test.for(browsers)('confirm, %s: after the click, back and reload work', async (
 test.for(browsers)('confirm, %s: the keyboard is enough', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await startFiles();
-  const plain = await site.issue(once);
+  const plain = await site.issue(single);
   const page = await browser.open(site.nginx.url(plain.url));
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await expectSaved(browser);
 
-  const withPin = await site.issue({ ...once, pin: 'a1b2' });
+  const withPin = await site.issue({ ...single, pin: 'a1b2' });
   const pinPage = await browser.open(site.nginx.url(withPin.url));
   await pinPage.keyboard.press('Tab');
   await pinPage.keyboard.type('a1b2');
@@ -145,7 +153,7 @@ test.for(browsers)('confirm, %s: the keyboard is enough', async (name, context) 
 test.for(browsers)('confirm, %s: the page cannot be framed', async (name, context) => {
   const browser = await openBrowser(name, context);
   const site = await startFiles();
-  const { id, url } = await site.issue(once);
+  const { id, url } = await site.issue(single);
   const frames = `<iframe src="${url}"></iframe><iframe src="/pages/frame.html"></iframe>`;
   await pageOf(site, 'a page that can be framed', 'frame.html');
   const page = await browser.open(await pageOf(site, frames));
@@ -156,3 +164,57 @@ test.for(browsers)('confirm, %s: the page cannot be framed', async (name, contex
   expect(shown).toEqual(['refused', 'a page that can be framed']);
   expect((await linesOf(site, id)).length).toBe(1);
 });
+
+const CUT_AT = 1_000_000;
+
+/** Forwards connections to a port, and cuts the first that carries more than a megabyte. */
+async function startCutter(port: number) {
+  let isCut = false;
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    let bytes = 0;
+    upstream.on('data', (chunk) => {
+      bytes += chunk.length;
+      client.write(chunk);
+      if (isCut || bytes < CUT_AT) return;
+      isCut = true;
+      client.end();
+      upstream.destroy();
+    });
+    client.on('data', (chunk) => upstream.write(chunk));
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.end());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { origin, isCut: () => isCut };
+}
+
+test.for(browsers)(
+  'confirm, %s: an interrupted download with one use is completed',
+  async (name, context) => {
+    const browser = await openBrowser(name, context);
+    const site = await startFiles();
+    const { origin, isCut } = await startCutter(site.nginx.port);
+    const { id, url } = await site.issue(single);
+    const { pathname } = new URL(await pageOf(site, link('film', url)));
+    const page = await browser.open(origin + pathname);
+    await page.click('#film');
+    await page.locator('button').click();
+    await waitFor(isCut, { what: 'the download to be cut' });
+    // Chromium resumes by itself. In Firefox the user starts the download again.
+    if (name === 'Firefox') await page.evaluate('location.reload()');
+    const saved = await browser.downloaded();
+    expect(saved.content.equals(BYTES)).toBe(true);
+    const lines = await waitForLines(site, id, ({ length }) => length === 4);
+    const last = name === 'Chromium' ? 206 : 200;
+    expect(lines.map(({ status }) => status)).toEqual([401, 303, 200, last]);
+    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom('127.0.0.1'));
+  },
+);

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Site, startSite } from '../../dev/demo/site.ts';
-import { violations } from './accessible.ts';
-import { browsers, openBrowser } from './browser.ts';
+import { browsers, openBrowser, violations } from './browser.ts';
 
 let site: Site;
 beforeAll(async () => {

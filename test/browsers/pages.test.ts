@@ -1,8 +1,7 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { withPages } from '../support/pages.ts';
-import { modes, startSite } from '../support/site.ts';
-import { violations } from './accessible.ts';
-import { browsers, openBrowser } from './browser.ts';
+import { modes, siteForTest } from '../support/site.ts';
+import { browsers, openBrowser, violations } from './browser.ts';
 
 /** Answers with the status and the code in the query. */
 const gate = withPages((request, response) => {
@@ -35,14 +34,13 @@ const DESKTOP = { width: 1280, height: 800 };
 
 test.for(browsers)('pages, %s: accessible and not wider than a phone', async (name, context) => {
   const browser = await openBrowser(name, context);
-  const site = await startSite({
+  const site = await siteForTest({
     mode: 'auth_request',
     gate,
     // As limit_conn refuses a download.
     locations:
       'location = /busy { error_page 429 @postern_failed; recursive_error_pages on; return 429; }',
   });
-  onTestFinished(() => site.stop());
   const page = await browser.context.newPage();
   const urls = [
     ...PAGES.map(([query, shown]) => [`/download/a?${query}`, shown] as const),
@@ -75,8 +73,7 @@ test.for(browsers)('pages, %s: accessible and not wider than a phone', async (na
 test.for(browsers)('pages, %s: shown also if the token has a file name', async (name, context) => {
   const browser = await openBrowser(name, context);
   for (const mode of modes) {
-    const site = await startSite({ mode });
-    onTestFinished(() => site.stop());
+    const site = await siteForTest({ mode });
     const page = await browser.context.newPage();
     const { url } = await site.issue({ path: '/download/none.pdf', filename: 'Report.pdf' });
     const response = await page.goto(site.nginx.url(url));

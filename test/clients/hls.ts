@@ -1,5 +1,5 @@
 import { mkdir, readdir } from 'node:fs/promises';
-import type { Client } from './client.ts';
+import type { Client } from './programs.ts';
 
 export const SECONDS = 4;
 export const FRAMES = SECONDS * 10;

@@ -1,23 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { modes, type Site, startSite } from '../support/site.ts';
-import { client } from './client.ts';
-import { downloader, downloaders, hasAddresses, refused } from './download.ts';
-import { testFolder } from './folder.ts';
-import { linesOf, waitForLines } from './site-log.ts';
-import { stateOf, usedOnceFrom } from './state.ts';
+import { describe, expect, test } from 'vitest';
+import { modes, useSite } from '../support/site.ts';
+import { client, downloader, downloaders, hasAddresses, refused, testFolder } from './programs.ts';
+import { linesOf, stateOf, usedOnceFrom, waitForLines } from './state.ts';
 
 const BYTES = randomBytes(800_000);
 const unused = { uses_left: 1, requesters: [] };
 
 describe.each(modes)('uses: a link with one use by %s', (mode) => {
-  let site: Site;
-  beforeAll(async () => {
-    site = await startSite({ mode, files: { 'a.bin': BYTES } });
-  });
-  afterAll(() => site.stop());
+  const site = useSite({ mode, files: { 'a.bin': BYTES } });
 
   /** Its URL, the file to save it to, and the state of its token. */
   async function linkForOne(more = {}) {
@@ -26,13 +19,17 @@ describe.each(modes)('uses: a link with one use by %s', (mode) => {
     return { id, url: site.nginx.url(url), file, state: () => stateOf(site, id) };
   }
 
-  test.for(downloaders)(
-    'is downloaded by %s, which may send further requests',
-    async (name, context) => {
+  const ways = [
+    ...downloaders.map((name) => [name, []] as const),
+    ['curl', ['--http1.0']] as const,
+  ];
+  test.for(ways)(
+    'is downloaded by %s %j, which may send further requests',
+    async ([name, more], context) => {
       const program = await downloader(name, context);
       const { state, ...link } = await linkForOne();
 
-      expect(await program.download(link)).toMatchObject({ code: 0 });
+      expect(await program.download({ ...link, more })).toMatchObject({ code: 0 });
       expect((await readFile(link.file)).equals(BYTES)).toBe(true);
       // The file is complete. Only curl reports that as a failure.
       await program.resume(link);
@@ -57,14 +54,6 @@ describe.each(modes)('uses: a link with one use by %s', (mode) => {
     const parts = await Promise.all(Array.from({ length: 8 }, part));
 
     expect(Buffer.concat(parts).equals(BYTES)).toBe(true);
-    expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
-  });
-
-  test('is downloaded with HTTP/1.0', async (context) => {
-    const curl = await downloader('curl', context);
-    const { state, ...link } = await linkForOne();
-    expect(await curl.download({ ...link, more: ['--http1.0'] })).toMatchObject({ code: 0 });
-    expect((await readFile(link.file)).equals(BYTES)).toBe(true);
     expect(await state()).toMatchObject(usedOnceFrom('127.0.0.1'));
   });
 

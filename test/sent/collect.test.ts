@@ -1,14 +1,31 @@
 import { pino } from 'pino';
 import { expect, test, vi } from 'vitest';
+import { createMetrics } from '../../service/metrics/metrics.ts';
 import {
   type CollectOptions,
   createCollector,
+  createDeliver,
   type LineResult,
   MAX_LINE_BYTES,
   MAX_PENDING,
 } from '../../service/sent/collect.ts';
+import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Counted } from '../../service/token/sent.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
+import { recorder } from '../events/recorded.ts';
+import { sent } from '../store/contract-delivered.ts';
+import { grantAt, newId } from '../store/grants.ts';
+import { samplesOf } from '../support/samples.ts';
+
+/** Runs with a clock that the test moves. */
+async function withTimers(run: () => Promise<void>): Promise<void> {
+  vi.useFakeTimers();
+  try {
+    await run();
+  } finally {
+    vi.useRealTimers();
+  }
+}
 
 const id = (n: number) => String(n).padStart(22, '0');
 const line = (n: number, rest = '200 5 5 -') => Buffer.from(`<190>x: ${id(n)} ${rest}`);
@@ -60,9 +77,8 @@ test('delivery: the lines of a token are added to the store together', async () 
   expect(batches).toHaveLength(1);
 });
 
-test('delivery: lines are added by themselves, also those that come during a call of the store', async () => {
-  vi.useFakeTimers();
-  try {
+test('delivery: lines are added by themselves, also those that come during a call of the store', () =>
+  withTimers(async () => {
     let answer = () => {};
     const { receive, batches, results } = collecting(async () => {
       await new Promise<void>((resolve) => {
@@ -82,10 +98,7 @@ test('delivery: lines are added by themselves, also those that come during a cal
     await vi.advanceTimersByTimeAsync(1);
     expect(results.unknown).toBe(2);
     expect(vi.getTimerCount()).toBe(0);
-  } finally {
-    vi.useRealTimers();
-  }
-});
+  }));
 
 test('delivery: a line from another address, a long line and a broken line are invalid', async () => {
   const { receive, flush, batches, results } = collecting();
@@ -124,9 +137,8 @@ test('delivery: 100,000 ranges of one token take bounded memory', async () => {
   expect(delivery?.ranges).toHaveLength(100);
 });
 
-test('delivery: lines that the store did not get are added later, once, and in their order', async () => {
-  vi.useFakeTimers();
-  try {
+test('delivery: lines that the store did not get are added later, once, and in their order', () =>
+  withTimers(async () => {
     let isDown = true;
     const { receive, batches, results, lines } = collecting(async (entries) => {
       if (isDown) return { counted: [], unsent: entries, lost: [] };
@@ -149,10 +161,7 @@ test('delivery: lines that the store did not get are added later, once, and in t
     expect(results).toEqual({ counted: 3, unknown: 0, invalid: 0, dropped: 0 });
     await vi.advanceTimersByTimeAsync(5000);
     expect([batches.length, lines, vi.getTimerCount()]).toEqual([2, [], 0]);
-  } finally {
-    vi.useRealTimers();
-  }
-});
+  }));
 
 test('delivery: while the store is down, a bounded number waits, and the end drops it', async () => {
   let more = () => {};
@@ -202,4 +211,49 @@ test('delivery: a store that fails for some tokens drops the lines of these toke
   for (const n of [0, 0, 0, 1, 1, 2, 3]) receive(line(n), '127.0.0.1');
   await flush();
   expect(results).toEqual({ counted: 2, unknown: 2, invalid: 0, dropped: 3 });
+});
+
+const TOKEN = `ps_${'a'.repeat(32)}`;
+
+test('delivery: the log has a line when a file is whole, and an event, and never a token', async () => {
+  const logged: Array<Record<string, unknown>> = [];
+  const write = (line: string) => void logged.push(JSON.parse(line));
+  const store = createMemoryStore();
+  const { emit, events } = recorder();
+  const recordBytes = () => {};
+  const deliver = createDeliver({ store, recordBytes, emit, log: pino({}, { write }) });
+  const id = newId();
+  const names = { subject: `ada ${TOKEN}`, covers: `/download/${TOKEN}`, site: 'files.example' };
+  await store.issue([[id, grantAt(Date.now(), names)]]);
+  await deliver([[id, sent([0, 50])]]);
+  expect([logged, events]).toEqual([[], []]);
+  await deliver([[id, sent([50, 100])]]);
+  await deliver([[id, sent([0, 100])]]);
+  const fields = {
+    ...{ token_id: id, client: 'web', subject: 'ada ***' },
+    ...{ path: '/download/***', site: 'files.example' },
+  };
+  expect(logged).toMatchObject([{ level: 30, msg: 'delivered', ...fields }]);
+  const timestamp = expect.any(String);
+  expect(events).toEqual([{ type: 'token.delivered', timestamp, data: fields }]);
+});
+
+test('metrics: only names of the configuration are labels, and users of an issuer count as the issuer', async () => {
+  const metrics = createMetrics({ version: '0.0.0', node: 'v20.0.0' });
+  const record = metrics.bytesRecorder(new Set(['web', 'login']), new Set(['/download/']));
+  const counted = { id: newId(), requests: 1, bytes: 10, client: 'web', mount: '/download/' };
+  record(counted);
+  record({ ...counted, client: 'login/ada' });
+  record({ ...counted, client: 'login/bob' });
+  record({ ...counted, client: 'removed', mount: '/old/' });
+  record({ ...counted, client: 'removed-2', mount: '/old-2/' });
+  const samples = samplesOf(await metrics.text());
+  const bytes = [...samples].filter(([name]) => name.startsWith('postern_delivered_bytes_total'));
+  expect(
+    bytes.map(([name, value]) => [name.replace('postern_delivered_bytes_total', ''), value]),
+  ).toEqual([
+    ['{client="web",mount="/download/"}', 10],
+    ['{client="login",mount="/download/"}', 20],
+    ['{client="other",mount="other"}', 20],
+  ]);
 });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { postern } from '../../cli/postern.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
-import { START_MS } from './storage-site.ts';
+import { START_MS } from './sites.ts';
 
 async function ran(
   storage: Record<string, string>,

@@ -14,8 +14,7 @@ import { waitFor } from '../../harness/wait.ts';
 import { jwksText } from '../../jwt/issuers.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { KEY } from '../../support/postern.ts';
-import { type BuiltSite, startBuiltSite } from './built-site.ts';
-import { START_MS } from './storage-site.ts';
+import { type BuiltSite, START_MS, startBuiltSite } from './sites.ts';
 
 const NAME = 'a b+c/日本🎉%.txt';
 

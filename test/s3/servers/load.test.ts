@@ -5,8 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { cpuSeconds, peakBytes, residentBytes } from '../../../bench/processes.ts';
 import { startNginx } from '../../harness/nginx.ts';
 import { canMeasureCpu } from '../../support/cpu.ts';
-import { startBuiltSite } from './built-site.ts';
-import { START_MS } from './storage-site.ts';
+import { START_MS, startBuiltSite } from './sites.ts';
 
 const MIB = 1024 * 1024;
 const SIZE = 32 * MIB;

@@ -2,12 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { client } from '../../clients/client.ts';
-import { downloader } from '../../clients/download.ts';
-import { testFolder } from '../../clients/folder.ts';
 import { makePlaylist, play, SECONDS } from '../../clients/hls.ts';
+import { client, downloader, testFolder } from '../../clients/programs.ts';
 import { waitFor } from '../../harness/wait.ts';
-import { type ReportingSite, startReportingSite } from '../../support/delivery.ts';
+import { type ReportingSite, startReportingSite } from '../../support/sent.ts';
 import { modes } from '../../support/site.ts';
 
 const SIZE = 8_000_000;

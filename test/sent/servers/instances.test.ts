@@ -6,17 +6,17 @@ import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startService } from '../../harness/service.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { KEY } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
 
-const KEY = 'a-key-for-the-tests-only';
+const ENV = { POSTERN_MOUNTS: '/download/=/protected/', POSTERN_API_KEYS: `web:${KEY}` };
 
 /** The service as users run it, with a port for lines of nginx. */
 async function startInstance(store: string) {
   const [port = 0] = await freePorts(1);
   const service = await startService({
     env: {
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
+      ...ENV,
       POSTERN_STORE: store,
       POSTERN_STORE_TIMEOUT_MS: '2000',
       POSTERN_DELIVERY_LISTEN: `127.0.0.1:${port}`,
@@ -99,19 +99,15 @@ test.each(['is killed and started again', 'hangs'])(
 );
 
 test('delivery: max_bytes needs POSTERN_DELIVERY_LISTEN', async () => {
-  const service = await startService({
-    env: { POSTERN_MOUNTS: '/download/=/protected/', POSTERN_API_KEYS: `web:${KEY}` },
-  });
+  const service = await startService({ env: ENV });
   onTestFinished(() => void service.stop());
   const response = await fetch(`http://127.0.0.1:${service.apiPort}/tokens`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify({ path: '/download/a', max_bytes: 10 }),
   });
-  expect([response.status, await response.text()]).toEqual([
-    400,
-    expect.stringContaining('POSTERN_DELIVERY_LISTEN'),
-  ]);
+  expect(response.status).toBe(400);
+  expect(await response.text()).toContain('POSTERN_DELIVERY_LISTEN');
 });
 
 test('delivery: an address that is in use is named', async () => {
@@ -119,14 +115,7 @@ test('delivery: an address that is in use is named', async () => {
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
   onTestFinished(() => void socket.close());
   const listen = `127.0.0.1:${socket.address().port}`;
-  const starting = startService({
-    env: {
-      POSTERN_MOUNTS: '/download/=/protected/',
-      POSTERN_API_KEYS: `web:${KEY}`,
-      POSTERN_DELIVERY_LISTEN: listen,
-    },
-  });
-  await expect(starting).rejects.toThrow(
+  await expect(startService({ env: { ...ENV, POSTERN_DELIVERY_LISTEN: listen } })).rejects.toThrow(
     `postern cannot listen on ${listen}: another process listens on it. See POSTERN_DELIVERY_LISTEN.`,
   );
 });

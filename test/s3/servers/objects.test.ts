@@ -1,23 +1,38 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { downloader } from '../../clients/download.ts';
-import { testFolder } from '../../clients/folder.ts';
-import { waitForLines } from '../../clients/site-log.ts';
-import { stateOf, usedOnceFrom } from '../../clients/state.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { fetchAll, openBrowser, pageOf, pagesLocation, playAll } from '../../browsers/browser.ts';
+import { fragments, makePlaylist, SECONDS } from '../../clients/hls.ts';
+import { client, downloader, testFolder } from '../../clients/programs.ts';
+import { stateOf, usedOnceFrom, waitForLines } from '../../clients/state.ts';
+import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
 import { modes } from '../../support/site.ts';
-import { START_MS, type StorageSite, startStorageSite } from './storage-site.ts';
+import { encoded, START_MS, type StorageSite, startStorageSite } from './sites.ts';
 
 const MIB = 1024 * 1024;
 const BYTES = randomBytes(8 * MIB);
 const TEXT = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`).join('');
 
-describe.each(modes)('object store: transfers by %s', (mode) => {
+const NAMES = [
+  ...LEGAL_NAMES,
+  'a b+c d.txt',
+  '$uri$args$postern_object.txt',
+  'folder/in folder?/#deep%+.txt',
+  // Swift's limit of a key is 1024 bytes, as in S3. The prefix has 7 of them.
+  `${'x'.repeat(996)}.txt`,
+  '長'.repeat(333),
+  `${'+'.repeat(996)}.txt`,
+];
+
+describe.each(modes)('object store: objects by %s', (mode) => {
   let site: StorageSite;
   beforeAll(async () => {
+    // The content of the others is their name, so that no other object can be taken for it.
+    const named = Object.fromEntries(NAMES.map((name) => [`videos/${name}`, `this is ${name}`]));
+    const decoys = { 'videos/pA.txt': 'decoded twice', 'videos/a b.txt': 'a plus is a space' };
     const objects = { 'videos/big.bin': BYTES, 'videos/a.txt': TEXT, 'other/b.txt': 'other' };
-    site = await startStorageSite({ media: objects }, { mode });
+    site = await startStorageSite({ media: { ...objects, ...named, ...decoys } }, { mode });
   }, START_MS);
   afterAll(() => site.stop());
 
@@ -64,6 +79,19 @@ describe.each(modes)('object store: transfers by %s', (mode) => {
     }
   });
 
+  test.each(NAMES.map((name) => [name.slice(0, 40), name]))(
+    'the object %j is served by its name',
+    async (_, name) => {
+      const file = await site.issue({ path: `/media/${name}` });
+      const folder = await site.issue({ prefix: '/media/' });
+      const target = await site.issue({ path: '/media/other', target: `/s3-media/${name}` });
+      for (const url of [file.url, folder.url + encoded(name), target.url]) {
+        const answer = await site.ask('GET', url);
+        expect([answer.status, answer.text]).toEqual([200, `this is ${name}`]);
+      }
+    },
+  );
+
   test('aria2c -x8 takes one use', async (context) => {
     const aria2c = await downloader('aria2c', context);
     const { url, id } = await site.issue({ path: '/media/big.bin', max_uses: 1 });
@@ -87,3 +115,38 @@ describe.each(modes)('object store: transfers by %s', (mode) => {
     expect(lines.map(({ status }) => status).sort()).toContain(206);
   });
 });
+
+test.for(modes)(
+  'Chromium: plays HLS from a private bucket with the token of a prefix by %s',
+  { timeout: START_MS },
+  async (mode, context) => {
+    const browser = await openBrowser('Chromium', context);
+    const ffmpeg = await client('ffmpeg', context);
+    const folder = join(await testFolder(), 'hls');
+    await makePlaylist(ffmpeg, folder, fragments);
+    const names = await readdir(folder);
+    const objects = await Promise.all(
+      names.map(
+        async (name) => [`videos/hls/${name}`, await readFile(join(folder, name))] as const,
+      ),
+    );
+    const site = await startStorageSite(
+      { media: Object.fromEntries(objects) },
+      { mode, locations: pagesLocation },
+    );
+    onTestFinished(() => site.stop());
+    const { id, url } = await site.issue({ prefix: '/media/hls/' });
+    const page = await browser.open(await pageOf(site, 'A page of the site'));
+
+    const lengths = objects
+      .map(([key, bytes]) => [key.slice('videos/hls/'.length), 200, bytes.length])
+      .filter(([name]) => name !== 'index.m3u8')
+      .sort();
+    expect(await page.evaluate(fetchAll(`${url}index.m3u8`))).toEqual([200, lengths]);
+    expect(await page.evaluate(playAll(`${url}index.m3u8`))).toBeCloseTo(SECONDS);
+    const lines = await waitForLines(site, id, ({ length }) => length >= names.length);
+    expect(new Set(lines.map(({ code }) => code))).toEqual(new Set(['allow']));
+    const seen = JSON.stringify(lines);
+    expect(seen).not.toMatch(/X-Amz|videos/);
+  },
+);

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startRedis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
+import { openRedis } from '../store/open-redis.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
+import { downloader, downloaders, hasAddresses, refused, testFolder } from './programs.ts';
+import { endIn, type LogLine, stateOf, usedOnceFrom, waitForLines } from './state.ts';
+
+const SMALL = randomBytes(600_000);
+const LARGE = randomBytes(16_000_000);
+const files = { 'small.bin': SMALL, 'large.bin': LARGE };
+const path = '/download/large.bin';
+const HOUR = 3_600_000;
+const HOME = '127.0.0.5';
+const AWAY = '127.0.0.6';
+
+describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s', (mode) => {
+  const clock = { now: Date.now() };
+  const site = useSite({ mode, files, now: () => clock.now });
+
+  test.for(downloaders)(
+    'is resumed by %s within resume_for, also after the token has expired',
+    async (name, context) => {
+      const program = await downloader(name, context);
+      const curl = await downloader('curl', context);
+      const { id, url: own } = await site.issue({ path, max_uses: 1, expires_in: 120 });
+      const url = site.nginx.url(own);
+      const folder = await testFolder();
+      const download = { url, file: join(folder, 'a.bin'), from: HOME };
+      const byStranger = () => curl.download({ url, file: join(folder, 'none'), from: AWAY });
+
+      await program.cut(download, 100_000);
+      const { size } = await stat(download.file);
+      expect(size).toBeGreaterThanOrEqual(100_000);
+      expect(size).toBeLessThan(LARGE.length);
+      expect(await byStranger()).toMatchObject(refused);
+      clock.now += 120_000;
+      expect(await byStranger()).toMatchObject(refused);
+      clock.now += HOUR - 121_000;
+      expect(await byStranger()).toMatchObject(refused);
+      expect(await program.resume(download)).toMatchObject({ code: 0 });
+
+      expect((await readFile(download.file)).equals(LARGE)).toBe(true);
+      expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(HOME));
+      const isRest = ({ status, completion }: LogLine) => status === 206 && completion === 'OK';
+      const lines = await waitForLines(site, id, (all) => all.some(isRest));
+      expect(lines[0]).toMatchObject({ status: 200, completion: '' });
+      // aria2 keeps less than it has saved.
+      expect(lines.find(isRest)?.bytes).toBeLessThan(LARGE.length - 50_000);
+
+      clock.now += 1000;
+      const late = await program.download({ ...download, file: join(folder, 'late') });
+      expect(late.code).not.toBe(0);
+      const isLate = ({ address, status }: LogLine) => address === HOME && status === 401;
+      await waitForLines(site, id, (all) => all.some(isLate));
+    },
+  );
+
+  /** A single-use link, with paths for its file and its cookies. */
+  async function linkForOne(more = {}) {
+    const { id, url } = await site.issue({ path: '/download/small.bin', max_uses: 1, ...more });
+    const folder = await testFolder();
+    const link = { url: site.nginx.url(url), file: join(folder, 'a.bin') };
+    return { id, link, jar: join(folder, 'cookies') };
+  }
+
+  test.for([
+    ['its cookie, from another address', 'any', AWAY, true, true],
+    ['its address, without the cookie', 'any', HOME, false, true],
+    ['both', 'any', HOME, true, true],
+    ['its cookie, with bind: cookie', 'cookie', AWAY, true, true],
+    ['its cookie from its address, with bind: cookie', 'cookie', HOME, true, true],
+    ['neither', 'any', AWAY, false, false],
+    ['its address, with bind: cookie', 'cookie', HOME, false, false],
+  ] as const)('continues with %s: bind %s, from %s, cookie %s: %s', async (row, context) => {
+    const [, bind, from, hasJar, isKnown] = row;
+    const curl = await downloader('curl', context);
+    const { id, link, jar } = await linkForOne({ bind });
+
+    const half = ['--range', '0-299999', '--cookie-jar', jar];
+    expect(await curl.download({ ...link, from: HOME, more: half })).toMatchObject({ code: 0 });
+    const rest = { ...link, from, more: hasJar ? ['--cookie', jar] : [] };
+    expect(await curl.resume(rest)).toMatchObject(isKnown ? { code: 0 } : refused);
+
+    const saved = isKnown ? SMALL : SMALL.subarray(0, 300_000);
+    expect((await readFile(link.file)).equals(saved)).toBe(true);
+    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(HOME));
+  });
+
+  test('is resumed by aria2 from another address', async (context) => {
+    const aria2c = await downloader('aria2c', context);
+    const { id, link, jar } = await linkForOne({ path });
+
+    await aria2c.cut({ ...link, from: HOME, more: [`--save-cookies=${jar}`] }, 100_000);
+    const rest = { ...link, from: AWAY, more: [`--load-cookies=${jar}`] };
+    expect(await aria2c.resume(rest)).toMatchObject({ code: 0 });
+
+    expect((await readFile(link.file)).equals(LARGE)).toBe(true);
+    expect(await stateOf(site, id)).toMatchObject(usedOnceFrom(HOME));
+  });
+});
+
+test.runIf(hasAddresses)(
+  'resume: an interrupted download is resumed after the token expires in Redis',
+  async (context) => {
+    const curl = await downloader('curl', context);
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const site = await siteForTest({ mode: 'auth_request', files, store: await openRedis(redis) });
+    const folder = await testFolder();
+    // Two uses: with one, a stranger would be denied even before the token expires.
+    const issued = await site.issue({ path, max_uses: 2, resume_for: 60 });
+    const url = site.nginx.url(issued.url);
+    const download = { url, file: join(folder, 'a.bin'), from: HOME };
+
+    await curl.cut(download, 100_000);
+    const isOver = async () => {
+      const { status } = await site.fetch(issued.url, { method: 'HEAD' });
+      return status === 401;
+    };
+    expect(await isOver()).toBe(false);
+    await endIn(site, issued.id, 1);
+    await waitFor(isOver, { what: 'the token to expire' });
+    const byStranger = { url, file: join(folder, 'none'), from: AWAY };
+    expect(await curl.download(byStranger)).toMatchObject(refused);
+    expect(await curl.resume(download)).toMatchObject({ code: 0 });
+
+    expect((await readFile(download.file)).equals(LARGE)).toBe(true);
+    const state = { uses_left: 1, requesters: [{ address: HOME }] };
+    expect(await stateOf(site, issued.id)).toMatchObject(state);
+  },
+);

@@ -1,0 +1,176 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { docsBlock } from '../../docs/blocks.ts';
+import { temporaryFolder } from '../../harness/paths.ts';
+import { type Buckets, S3_SECRET_KEY } from '../../harness/s3.ts';
+import { START_MS, type StorageSite, startStorageSite } from './sites.ts';
+
+interface HotObjectsOptions {
+  /** Whether nginx keeps parts of objects. */
+  readonly slices?: boolean;
+  readonly now?: () => number;
+}
+
+/** A site with the cache of docs/object-store.md, its folder, and the number of decisions. */
+export async function startHotObjects(buckets: Buckets, options: HotObjectsOptions = {}) {
+  const folder = await temporaryFolder();
+  await mkdir(join(folder, 'socket'));
+  const recipe = docsBlock('object-store.md', 'proxy_cache_path');
+  const slices = docsBlock('object-store.md', 'slice 1m');
+  const cacheOf = (port: number) => {
+    const cache = recipe
+      .slice(recipe.indexOf('proxy_cache_path'), recipe.indexOf('server {\n    listen 127'))
+      .replace('/var/cache/nginx/objects', join(folder, 'objects'))
+      .replace('unix:/run/nginx-objects/objects.sock', `unix:${folder}/socket/objects.sock`)
+      .replace('127.0.0.1:9000', `127.0.0.1:${port}`);
+    if (options.slices !== true) return cache;
+    return cache.replace(/ *proxy_cache_valid .*\n/, '').replace(/ *proxy_cache_key .*\n/, slices);
+  };
+  const state = { decided: 0, objects: join(folder, 'objects') };
+  const site = await startStorageSite(buckets, {
+    mode: 'auth_request',
+    ...(options.now !== undefined && { now: options.now }),
+    httpOf: cacheOf,
+    proxyPass: `http://unix:${folder}/socket/objects.sock:/media/videos/$postern_object?$args`,
+    onDecision: () => {
+      state.decided += 1;
+    },
+  });
+  onTestFinished(() => site.stop());
+  return Object.assign(state, { site });
+}
+
+describe('object store: the decision cache', () => {
+  let site: StorageSite;
+  const clock = { ahead: 0 };
+  beforeAll(async () => {
+    site = await startStorageSite(
+      { media: { 'videos/a.txt': 'the object' } },
+      {
+        mode: 'auth_request',
+        decisionTtl: 600,
+        now: () => Date.now() + clock.ahead,
+        http: `
+          proxy_cache_path $files/../decisions levels=1:2 keys_zone=postern_decisions:512k;
+          map "" $postern_decisions { default postern_decisions; }
+          map $upstream_status $postern_not_kept { volatile; default 1; "~(^|[ :])204$" 0; }`,
+      },
+    );
+  }, START_MS);
+  afterAll(() => site.stop());
+
+  test('a cached decision has a valid signature, for its own object only', async () => {
+    const { url } = await site.issue({ prefix: '/media/', expires_in: 3600 });
+    const answers = [];
+    for (const name of ['a.txt', 'a.txt', 'no.txt', 'a.txt']) {
+      answers.push((await site.ask('GET', url + name)).status);
+    }
+    expect(answers).toEqual([200, 200, 404, 200]);
+    const log = await site.nginx.errorLog();
+    expect(log).not.toContain(S3_SECRET_KEY);
+  });
+
+  test('a signature that has expired at the storage is a 404', async () => {
+    clock.ahead = -120_000;
+    const { url } = await site.issue({ path: '/media/a.txt', expires_in: 3600 });
+    const answer = await site.ask('GET', url);
+    clock.ahead = 0;
+    expect([answer.status, JSON.parse(answer.text).code]).toEqual([404, 'not_found']);
+  });
+});
+
+describe('docs/object-store.md: the cache of hot objects', () => {
+  test(
+    'hits ask the gate, have no signature in their key, and need a token',
+    async () => {
+      const hot = await startHotObjects({ media: { 'videos/a b+c.txt': 'the object' } });
+      const { site } = hot;
+      const name = encodeURIComponent('a b+c.txt');
+      const ask = async (url: string, headers = {}) => {
+        const { status, text } = await site.ask('GET', url, headers);
+        return [status, text];
+      };
+      const first = await site.issue({ prefix: '/media/' });
+      expect(await ask(first.url + name)).toEqual([200, 'the object']);
+      // From now on, only the cache can answer.
+      await site.s3.stop();
+      const second = await site.issue({ path: '/media/a b+c.txt', max_uses: 1 });
+      expect(await ask(second.url)).toEqual([200, 'the object']);
+      expect(await ask(first.url + name, { Range: 'bytes=4-' })).toEqual([206, 'object']);
+      expect(hot.decided).toBe(3);
+      expect((await ask(`/media/${name}`))[0]).toBe(401);
+      expect((await ask(`/s3-media/${name}`))[0]).toBe(404);
+      await site.postern.api.request(`/tokens/${first.id}`, {
+        method: 'DELETE',
+        headers: { authorization: 'Bearer a-key-for-the-tests-only' },
+      });
+      expect((await ask(first.url + name))[0]).toBe(401);
+    },
+    START_MS,
+  );
+});
+
+const MIB = 1024 * 1024;
+const SIZE = 6 * MIB;
+
+test(
+  'docs/object-store.md: nginx keeps parts of objects, and fetches them with one signature',
+  async () => {
+    const clock = { ahead: 0 };
+    const objects = {
+      'videos/a.bin': Buffer.alloc(SIZE, 7),
+      'videos/slow.bin': Buffer.alloc(SIZE, 8),
+    };
+    const hot = await startHotObjects(
+      { media: objects },
+      { slices: true, now: () => Date.now() + clock.ahead },
+    );
+    const { site } = hot;
+    /** The status, the bytes, and whether they are all. */
+    const load = (url: string, headers = {}) =>
+      new Promise<[number | undefined, number, boolean]>((resolve, reject) => {
+        get(site.nginx.url(url), { agent: false, headers }, (response) => {
+          let length = 0;
+          response.on('data', (chunk) => {
+            length += chunk.length;
+          });
+          response.on('error', () => {});
+          response.on('close', () => resolve([response.statusCode, length, response.complete]));
+        }).on('error', reject);
+      });
+    const parts = async () => {
+      const entries = await readdir(hot.objects, { withFileTypes: true, recursive: true });
+      return entries.filter((entry) => entry.isFile()).length;
+    };
+
+    // Three seconds before the end of its signature, and at a rate that needs more.
+    clock.ahead = -57_000;
+    const slow = await site.issue({
+      path: '/media/slow.bin',
+      expires_in: 600,
+      limit_rate: MIB / 2,
+    });
+    const [status, length, isComplete] = await load(slow.url);
+    expect([status, isComplete]).toEqual([200, false]);
+    expect(length).toBeLessThan(SIZE);
+    clock.ahead = 0;
+    const kept = await parts();
+
+    const first = await site.issue({ path: '/media/a.bin' });
+    const Range = `bytes=${2 * MIB + 5}-${2 * MIB + 9}`;
+    expect(await load(first.url, { Range })).toEqual([206, 5, true]);
+    expect((await parts()) - kept).toBe(1);
+    expect(await load(first.url)).toEqual([200, SIZE, true]);
+    expect((await parts()) - kept).toBe(6);
+    // From now on, only the cache can answer.
+    await site.s3.stop();
+    const second = await site.issue({ path: '/media/a.bin', max_uses: 1 });
+    expect(await load(second.url)).toEqual([200, SIZE, true]);
+    expect(await load(second.url, { Range })).toEqual([206, 5, true]);
+    expect(hot.decided).toBe(5);
+    expect((await load('/media/a.bin'))[0]).toBe(401);
+  },
+  START_MS,
+);
