@@ -1,20 +1,11 @@
 import { expect, test } from 'vitest';
-import { withPages } from '../support/pages.ts';
+import { decisions, denial, withPages } from '../support/pages.ts';
 import { modes, siteForTest } from '../support/site.ts';
 import { browsers, openBrowser, violations } from './browser.ts';
 
-/** Answers with the status and the code in the query. */
-const gate = withPages((request, response) => {
-  const [, status = '401', code = ''] =
-    /\?(\d+),(\w*)/.exec(String(request.headers['x-original-uri'])) ?? [];
-  response.writeHead(Number(status), {
-    'Postern-Reason': code,
-    'Postern-File': encodeURIComponent('a "long" name '.repeat(12)),
-    'Postern-Until': '2026-11-26T07:05:58Z',
-    ...(status === '204' && { 'Postern-Target': '/protected/none' }),
-    'Content-Length': '0',
-  });
-  response.end();
+Object.assign(denial, {
+  file: 'a "long" name '.repeat(12),
+  until: '2026-11-26T07:05:58Z',
 });
 
 const PAGES: ReadonlyArray<readonly [query: string, shown: number]> = [
@@ -36,7 +27,7 @@ test.for(browsers)('pages, %s: accessible and not wider than a phone', async (na
   const browser = await openBrowser(name, context);
   const site = await siteForTest({
     mode: 'auth_request',
-    gate,
+    gate: withPages(decisions),
     // As limit_conn refuses a download.
     locations:
       'location = /busy { error_page 429 @postern_failed; recursive_error_pages on; return 429; }',

@@ -1,21 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
-import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
+import { gateSnippet, modes, useSite } from '../support/site.ts';
 
 describe.each(modes)('arguments: by %s', (mode) => {
-  let site: Site;
-  beforeAll(async () => {
-    site = await startSite({
-      mode,
-      mounts: [
-        mount('/download/', '/protected/', { passArguments: ['start', 'end'] }),
-        mount('/by-argument/', '/protected/', {
-          pathArgument: 'file',
-          passArguments: ['start', 'end'],
-        }),
-      ],
-      files: { 'a.mp4': 'file a', 'b c+d.mp4': 'file b', 'sub/a.mp4': 'sub' },
-      only: `
+  const site = useSite({
+    mode,
+    mounts: [
+      mount('/download/', '/protected/', { passArguments: ['start', 'end'] }),
+      mount('/by-argument/', '/protected/', {
+        pathArgument: 'file',
+        passArguments: ['start', 'end'],
+      }),
+    ],
+    files: { 'a.mp4': 'file a', 'b c+d.mp4': 'file b', 'sub/a.mp4': 'sub' },
+    only: `
         location ^~ /download/ { ${gateSnippet(mode)} }
         location ^~ /by-argument/ { ${gateSnippet(mode)} }
         location ^~ /protected/ {
@@ -23,9 +21,7 @@ describe.each(modes)('arguments: by %s', (mode) => {
           alias $files/;
           add_header Args "[$args]" always;
         }`,
-    });
   });
-  afterAll(() => site.stop());
 
   async function args(
     target: string,

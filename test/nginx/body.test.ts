@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { gateSnippet, modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
+import { gateSnippet, modes, type Site, type SiteOptions, siteForTest } from '../support/site.ts';
 
 // A download has no body. nginx would write one of any length to its disk before it asks the gate by X-Accel,
 // and before it asks a storage.
@@ -20,12 +20,11 @@ const KINDS = {
 
 /** A site for uploads of any length, with its own error page. */
 async function site(options: Pick<SiteOptions, 'mode' | 'only'>): Promise<Site> {
-  const started = await startSite({
+  const started = await siteForTest({
     files: { 'a.txt': 'file a', '../www/sorry.html': 'sorry' },
     server: 'client_max_body_size 0; root $files/../www; error_page 413 401 /sorry.html;',
     ...options,
   });
-  onTestFinished(started.stop);
   return started;
 }
 
@@ -109,12 +108,11 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
 });
 
 test('request body: above the limit of the site it gets the same 413 by auth_request', async () => {
-  const started = await startSite({
+  const started = await siteForTest({
     mode: 'auth_request',
     files: { '../www/sorry.html': 'sorry' },
     server: 'client_max_body_size 1m; root $files/../www; error_page 413 /sorry.html;',
   });
-  onTestFinished(started.stop);
   const [headers, body] = KINDS['of 300 MB, of which 100 KB come'];
   const answer = await started.ask('POST', '/download/a.txt', headers, body);
   expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);

@@ -1,27 +1,16 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
 import { startRedis } from '../harness/redis.ts';
 import { openRedis } from '../store/open-redis.ts';
 import { createPostern, issueToken, listening } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const SECRET = 'the film';
 const path = '/download/film.mp4';
-const METHODS = [
-  'GET',
-  'HEAD',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'OPTIONS',
-  'PROPFIND',
-  'TRACE',
-  'POSTS',
-  'post',
-];
+const METHODS = 'GET HEAD PUT PATCH DELETE OPTIONS PROPFIND TRACE POSTS post'.split(' ');
 const OVERRIDES = {
   'X-HTTP-Method-Override': 'POST',
   'X-HTTP-Method': 'POST',
@@ -36,11 +25,7 @@ const OVERRIDES = {
 };
 
 describe.each(modes)('attacks on confirm by %s', (mode) => {
-  let site: Site;
-  beforeAll(async () => {
-    site = await startSite({ mode, files: { 'film.mp4': SECRET } });
-  });
-  afterAll(() => site.stop());
+  const site = useSite({ mode, files: { 'film.mp4': SECRET } });
 
   const issue = (more: object = {}) => site.issue({ path, confirm: true, max_uses: 2, ...more });
   const from = async (address: string, bytes: Buffer) => {
@@ -89,32 +74,15 @@ describe.each(modes)('attacks on confirm by %s', (mode) => {
     expect((await stranger('GET', url, { Cookie: cookie })).text).toBe(SECRET);
   });
 
-  test.each([
-    ['markup', '"><script>alert(1)</script>.mp4'.replace('/', '')],
-    ['an SSI command', '<!--#include virtual="/protected/film.mp4"-->'.replaceAll('/', '')],
-    ['the direction of text', 'gpj.\u202eexe\u2066'],
-    ['255 bytes and an emoji', `${'"'.repeat(251)}\u{1f600}`],
-  ])('a file name with %s cannot change the page', async (_, name) => {
-    const { url } = await issue({ path: `/download/${name}` });
-    const page = await site.fetch(url, { headers: { Accept: 'text/html' } });
-    const text = await page.text();
-    expect(page.status).toBe(401);
-    expect(text).toContain('<form method="post"');
-    expect(text).not.toMatch(/<script|[\u202a-\u202e\u2066-\u2069]|<!--#|error occurred/);
-    expect(text.match(/og:title" content="([^"]*)">/)?.[1]).toMatch(/&quot;|&lt;|gpj/);
-  });
-
   test('access rules of the server block also apply to a POST', async () => {
-    const closed = await startSite({ mode, server: 'allow 127.0.0.2; deny all;' });
-    onTestFinished(closed.stop);
+    const closed = await siteForTest({ mode, server: 'allow 127.0.0.2; deny all;' });
     const { url, id } = await closed.issue({ path, confirm: true });
     expect((await closed.ask('POST', url)).status).toBe(403);
     expect(await closed.postern.store.requesters(id)).toEqual([]);
   });
 
   test('snippets without the new lines, and a gate that misbehaves, open nothing', async () => {
-    const old = await startSite({ mode, files: { 'film.mp4': SECRET } });
-    onTestFinished(old.stop);
+    const old = await siteForTest({ mode, files: { 'film.mp4': SECRET } });
     const snippet = join(old.nginx.dir, 'postern', 'public.conf');
     const text = await readFile(snippet, 'utf8');
     const without = text.replace(/if \(\$postern_seen ~ "\^POST[\s\S]+?\n\}/, '');
@@ -122,23 +90,18 @@ describe.each(modes)('attacks on confirm by %s', (mode) => {
     await writeFile(snippet, without);
     await old.nginx.reload();
     const { url, id } = await old.issue({ path, confirm: true });
-    expect([(await old.ask('GET', url)).status, (await old.ask('POST', url)).status]).toEqual([
-      401, 403,
-    ]);
+    expect((await old.ask('GET', url)).status).toBe(401);
+    expect((await old.ask('POST', url)).status).toBe(403);
     expect(await old.postern.store.requesters(id)).toEqual([]);
 
-    const strange = await startSite({
+    const strange = await siteForTest({
       mode,
       files: { 'film.mp4': SECRET },
       gate: (_, response) => {
-        response.writeHead(200, {
-          'X-Accel-Redirect': '/protected/film.mp4',
-          'Postern-Target': '/protected/film.mp4',
-        });
-        response.end();
+        const target = '/protected/film.mp4';
+        response.writeHead(200, { 'X-Accel-Redirect': target, 'Postern-Target': target }).end();
       },
     });
-    onTestFinished(strange.stop);
     expect((await strange.ask('POST', url)).text).not.toContain(SECRET);
   });
 });

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { connect } from 'node:http2';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { hasHttp2 } from '../support/nginx-version.ts';
 import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { modes, useSite } from '../support/site.ts';
 
 const HTML = { Accept: 'text/html' };
 const path = '/download/film.mp4';
@@ -14,22 +14,14 @@ const path = '/download/film.mp4';
 const PREVIEWS = [
   'Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)',
   'Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com',
-  'WhatsApp/2.24.6.77 A',
-  'facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)',
-  'Twitterbot/1.0',
-  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36 OneOutlook/1.2024',
 ];
 
 describe.each(modes)('confirm by %s', (mode) => {
-  let site: Site;
-  beforeAll(async () => {
-    site = await startSite({
-      mode,
-      files: { 'film.mp4': 'the film', 'hls/a.m3u8': 'list', 'hls/b.ts': 'segment' },
-      server: `${hasHttp2 ? 'http2 on;' : ''} client_max_body_size 0; client_body_in_file_only on;`,
-    });
+  const site = useSite({
+    mode,
+    files: { 'film.mp4': 'the film', 'hls/a.m3u8': 'list', 'hls/b.ts': 'segment' },
+    server: `${hasHttp2 ? 'http2 on;' : ''} client_max_body_size 0; client_body_in_file_only on;`,
   });
-  afterAll(() => site.stop());
 
   const issue = (more: object = {}) => site.issue({ path, confirm: true, max_uses: 1, ...more });
   const usesLeft = async (id: string) => {
@@ -62,11 +54,8 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect(before.status).toBe(401);
     expect(await before.json()).toMatchObject({ code: 'confirmation_required' });
     const confirmed = await post(url);
-    expect([confirmed.status, confirmed.headers.get('location'), await confirmed.text()]).toEqual([
-      303,
-      url,
-      '',
-    ]);
+    expect([confirmed.status, await confirmed.text()]).toEqual([303, '']);
+    expect(confirmed.headers.get('location')).toBe(url);
     expect(confirmed.headers.get('set-cookie')).toMatch(
       /^postern_resume=[\w-]{22}; Path=\/download\/film.mp4; Max-Age=\d+; HttpOnly; SameSite=Lax$/,
     );
@@ -78,23 +67,6 @@ describe.each(modes)('confirm by %s', (mode) => {
     expect([range.status, await range.text()]).toEqual([206, 'film']);
     await expect.poll(site.log).toContain('"code":"confirmed"');
     expect(await site.log()).toContain('"code":"confirmation_required"');
-  });
-
-  test('the page shows the name and the end, and cannot be cached or framed', async () => {
-    const { url } = await issue({ filename: '"><script>\u202e é\u{1f600}', expires_in: 600 });
-    const page = await site.fetch(url, { headers: HTML });
-    const text = await page.text();
-    expect(text).toContain('&quot;&gt;&lt;script&gt;\ufffd é\u{1f600}');
-    expect(text).not.toContain('<script');
-    expect(text).toMatch(/datetime="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"/);
-    expect(Object.fromEntries(page.headers)).toMatchObject({
-      'content-type': 'text/html; charset=utf-8',
-      'cache-control': 'no-store',
-      'referrer-policy': 'same-origin',
-      'content-security-policy': expect.stringMatching(
-        /^default-src 'none';.*form-action 'self';.*frame-ancestors 'none'/,
-      ),
-    });
   });
 
   test('a POST from another site is denied, and takes no use', async () => {

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
 
 const ORIGIN = 'https://app.example';
@@ -31,28 +31,28 @@ const READABLE = {
 };
 
 describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
-  let site: Site;
   let url: string;
   let down = false;
   let asked = 0;
 
-  beforeAll(async () => {
-    site = await startSite({
+  const site = useSite(
+    {
       mode,
       files: { 'a.txt': 'file a' },
       http: corsFor(ORIGIN, 'http://localhost:5173'),
       server: `include postern/cors-headers.conf; ${HSTS}`,
       locations: 'location / { return 200 "the front page"; }',
-    });
-    site.gate.server.on('request', () => {
-      asked += 1;
-    });
-    url = (await site.issue({ path: '/download/a.txt' })).url;
-    const { find } = site.postern.store;
-    site.postern.store.find = (id) =>
-      down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
-  });
-  afterAll(() => site.stop());
+    },
+    async () => {
+      site.gate.server.on('request', () => {
+        asked += 1;
+      });
+      url = (await site.issue({ path: '/download/a.txt' })).url;
+      const { find } = site.postern.store;
+      site.postern.store.find = (id) =>
+        down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
+    },
+  );
 
   test('a preflight is answered without a token and allows nothing', async () => {
     const before = asked;
@@ -166,12 +166,11 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
   });
 
   test('a 503 of a stopped service can be read', async () => {
-    const dead = await startSite({
+    const dead = await siteForTest({
       mode,
       http: corsFor(ORIGIN),
       server: 'include postern/cors-headers.conf;',
     });
-    onTestFinished(dead.stop);
     await dead.gate.stop();
     const answer = await dead.ask('GET', '/download/a.txt', { Origin: ORIGIN });
     expect([answer.status, told(answer)]).toEqual([503, READABLE]);
@@ -180,13 +179,12 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
   });
 
   test('CORS: "*" is never sent with credentials', async () => {
-    const any = await startSite({
+    const any = await siteForTest({
       mode,
       files: { 'a.txt': 'file a' },
       http: corsFor().replace('default "";', 'default "*";'),
       server: 'include postern/cors-headers.conf;',
     });
-    onTestFinished(any.stop);
     const { url: own } = await any.issue({ path: '/download/a.txt' });
     for (const [method, target] of [
       ['GET', own],
@@ -200,12 +198,11 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
   });
 
   test('CORS: without a list of origins there are no CORS headers', async () => {
-    const plain = await startSite({
+    const plain = await siteForTest({
       mode,
       files: { 'a.txt': 'file a' },
       server: 'include postern/cors-headers.conf;',
     });
-    onTestFinished(plain.stop);
     const { url: own } = await plain.issue({ path: '/download/a.txt' });
     for (const [method, target] of [
       ['GET', own],

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StoreUnavailable } from '../../service/token/store.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const UNKNOWN = `ps_${'x'.repeat(32)}`;
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
@@ -14,16 +14,14 @@ const PAGE: Readonly<Record<string, string>> = {
 };
 
 describe.each(modes)('denial: by %s', (mode) => {
-  let site: Site;
   let own: string;
-  beforeAll(async () => {
-    site = await startSite({ mode, files: { 'a.mp4': 'file a' } });
+  const server = 'add_header Strict-Transport-Security max-age=9 always;';
+  const site = useSite({ mode, server, files: { 'a.mp4': 'file a' } }, async () => {
     own = (await site.issue({ path: '/download/a.mp4' })).access_token;
     const find = site.postern.store.find;
     site.postern.store.find = (id) =>
       unavailable ? Promise.reject(new StoreUnavailable('gone')) : find(id);
   });
-  afterAll(() => site.stop());
   let unavailable = false;
 
   const bearer = 'Bearer realm="postern"';
@@ -47,10 +45,13 @@ describe.each(modes)('denial: by %s', (mode) => {
     const ask = async (method: string, accept?: string) => {
       unavailable = code === 'unavailable';
       const target = (path ?? '/download/a.mp4') + (query ?? `?token=${own}`);
-      return site.ask(method, target, {
-        ...headers,
-        ...(accept !== undefined && { Accept: accept }),
-      });
+      const about = { 'Accept-Language': 'de', ...(accept !== undefined && { Accept: accept }) };
+      const language = accept === BROWSER ? { 'Accept-Language': 'en' } : {};
+      const answer = await site.ask(method, target, { ...headers, ...about, ...language });
+      // A 503 has its own add_header lines.
+      const hsts = status === 503 ? undefined : 'max-age=9';
+      expect(answer.header('Strict-Transport-Security')).toBe(hsts);
+      return answer;
     };
 
     test.each([undefined, '*/*', 'application/json', 'video/mp4', `application/json,${BROWSER}`])(
@@ -59,11 +60,7 @@ describe.each(modes)('denial: by %s', (mode) => {
         const answer = await ask('GET', accept);
         expect(answer.status).toBe(status);
         expect(answer.header('Content-Type')).toBe('application/problem+json');
-        expect(JSON.parse(answer.text)).toEqual({
-          type: 'about:blank',
-          status,
-          code,
-        });
+        expect(JSON.parse(answer.text)).toEqual({ type: 'about:blank', status, code });
         expect(answer.header('WWW-Authenticate')).toBe(challenge);
         expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);
       },
@@ -96,8 +93,7 @@ describe.each(modes)('denial: by %s', (mode) => {
 
 // The URL that a token for a folder is issued with, opened as it is.
 test.each(modes)('denial: by %s a valid link to a folder gets its own page', async (mode) => {
-  const site = await startSite({ mode });
-  onTestFinished(site.stop);
+  const site = await siteForTest({ mode });
   const { url, access_token: token } = await site.issue({ prefix: '/download/folder/' });
   expect(url).toBe(`/download/~${token}/folder/`);
   const open = (target: string) => site.ask('GET', target, { Accept: BROWSER });
@@ -117,3 +113,82 @@ test.each(modes)('denial: by %s a valid link to a folder gets its own page', asy
     expect(answer.text).toContain(`<h1>${PAGE[page]}</h1>`);
   }
 });
+
+// As in docs/nginx-recipes.md: above the include, because nginx uses the first line for a status.
+test('error pages: own pages for denials keep the status', async () => {
+  const site = await siteForTest({
+    mode: 'auth_request',
+    files: {
+      'a.txt': 'file a',
+      '../www/401.html': 'please log in',
+      '../www/403.html': 'not yours',
+    },
+    only: `
+      error_page 401 403 404 =200 /pages/403.html;
+      location ^~ /download/ {
+        error_page 401 /pages/401.html;
+        error_page 403 /pages/403.html;
+        include postern/protect.conf;
+      }
+      location ^~ /pages/ { internal; alias $files/../www/; }
+      location ^~ /protected/ { include postern/internal.conf; alias $files/; }`,
+  });
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  const bearer = 'Bearer realm="postern"';
+  for (const [target, status, text, challenge] of [
+    ['/download/a.txt', 401, 'please log in', bearer],
+    [
+      `/download/a.txt?token=ps_${'x'.repeat(32)}`,
+      401,
+      'please log in',
+      `${bearer}, error="invalid_token"`,
+    ],
+    [url.replace('a.txt', 'b.txt'), 403, 'not yours', undefined],
+    [url, 200, 'file a', undefined],
+  ] as const) {
+    const answer = await site.ask('GET', target, { Accept: 'text/html' });
+    expect([answer.status, answer.text]).toEqual([status, text]);
+    expect(answer.header('www-authenticate')).toBe(challenge);
+  }
+  // A missing file is not a denial, and no page is saved instead of it.
+  const none = await site.issue({ path: '/download/none' });
+  const missing = await site.ask('GET', none.url);
+  expect(missing.status).toBe(404);
+  expect(missing.text).not.toContain('not yours');
+  await site.gate.stop();
+  expect((await site.ask('GET', url)).status).toBe(503);
+  const codes = async () =>
+    (await site.log())
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).code);
+  // nginx can write the line after the response.
+  await expect
+    .poll(codes)
+    .toEqual([
+      'missing_token',
+      'invalid_token',
+      'insufficient_scope',
+      'allow',
+      'allow',
+      'unavailable',
+    ]);
+});
+
+test.each(modes)(
+  'error pages: by %s a protected file is not served as the error page of another location',
+  async (mode) => {
+    const site = await siteForTest({
+      mode,
+      files: { 'a.txt': 'file a' },
+      locations: `
+      error_page 401 403 =200 /download/a.txt;
+      error_page 404 =200 /protected/a.txt;
+      location = /denied { return 403; }
+      location = /gone { return 404; }`,
+    });
+    for (const target of ['/denied', '/gone', '/download/a.txt']) {
+      expect((await site.ask('GET', target)).text).not.toContain('file a');
+    }
+  },
+);

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { servingWorkers } from '../harness/nginx-log.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { type Site, startSite } from '../support/site.ts';
+import { type Site, siteForTest } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 
 // Thousands of requests one after the other, on a machine that may be busy.
@@ -12,14 +12,13 @@ vi.setConfig({ testTimeout: 60_000 });
 // nginx as Debian starts it: no LimitNOFILE in the unit, so 1,024 descriptors for each worker.
 
 async function site(): Promise<Site> {
-  const started = await startSite({
+  const started = await siteForTest({
     mode: 'auth_request',
     files: { 'a.txt': 'file a' },
     decisionTtl: 60,
     // A usual setting of a site. For cached decisions it would keep a descriptor each.
     http: `keepalive_requests 10000; open_file_cache max=10000; ${CACHE_CONF}`,
   });
-  onTestFinished(started.stop);
   const [worker = ''] = servingWorkers(await started.nginx.errorLog());
   await promisify(execFile)('prlimit', ['--pid', worker, '--nofile=1024:1024']);
   return started;
@@ -45,20 +44,15 @@ async function askAll({ nginx, issue, ask }: Site, urls: readonly string[]): Pro
 
 test('decision cache: 1,200 users with two ranges each leave descriptors for the next user', async () => {
   const started = await site();
-  const issued = await Promise.all(
-    Array.from({ length: 1200 }, () => started.issue({ path: '/download/a.txt' })),
-  );
-  await askAll(
-    started,
-    issued.map(({ url }) => url),
-  );
+  const issue = () => started.issue({ path: '/download/a.txt' });
+  const issued = await Promise.all(Array.from({ length: 1200 }, issue));
+  const urls = issued.map(({ url }) => url);
+  await askAll(started, urls);
 });
 
 test('decision cache: one token with 1,500 different queries leaves descriptors for the next user', async () => {
   const started = await site();
   const { url } = await started.issue({ path: '/download/a.txt' });
-  await askAll(
-    started,
-    Array.from({ length: 1500 }, (_, i) => `${url}&n=${i}`),
-  );
+  const urls = Array.from({ length: 1500 }, (_, i) => `${url}&n=${i}`);
+  await askAll(started, urls);
 });

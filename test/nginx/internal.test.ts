@@ -1,39 +1,19 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { gateSnippet, modes, siteForTest, startSite, useSite, type Site } from '../support/site.ts';
+import { BESIDE, bytes, CLASSES, LEGAL } from '../support/spellings.ts';
 
-const URLS = [
-  '/protected/a.txt',
-  '/protected/',
-  '/protected',
-  '//protected/a.txt',
-  '///protected///a.txt',
-  '/./protected/a.txt',
-  '/x/../protected/a.txt',
-  '/%70rotected/a.txt',
-  '/protected%2fa.txt',
-  '/PROTECTED/a.txt',
-  '/Protected/a.txt',
-  '/protected../files/a.txt',
-  '/protected/a.jpg',
-  '/protected/a.php',
-  'http://files.example/protected/a.txt',
-  '/.postern/auth-request',
-  '/.postern/page',
-  '/.postern/page/',
-  '/.postern/page/failed',
-  '/.postern/pages/en/denied.html',
-  '//.postern/auth-request',
-  '/.postern/',
-  '/.postern',
-  '/.POSTERN/auth-request',
-  '/%2epostern/page',
-  '/@postern_deliver',
-  '@postern_deliver',
-  '/auth-request',
-  '/x-accel',
-  '/livez',
-  '/page',
-];
+const URLS = `
+  /protected/a.txt /protected/ /protected //protected/a.txt ///protected///a.txt
+  /./protected/a.txt /x/../protected/a.txt /%70rotected/a.txt /protected%2fa.txt /PROTECTED/a.txt
+  /Protected/a.txt /protected../files/a.txt /protected/a.jpg /protected/a.php
+  http://files.example/protected/a.txt /.postern/auth-request /.postern/page /.postern/page/
+  /.postern/page/failed /.postern/pages/en/denied.html //.postern/auth-request /.postern/
+  /.postern /.POSTERN/auth-request /%2epostern/page /@postern_deliver @postern_deliver
+  /auth-request /x-accel /livez /page`
+  .trim()
+  .split(/\s+/);
 
 describe.each(modes)('internal location: cannot be requested by %s', (mode) => {
   let site: Site;
@@ -67,16 +47,95 @@ describe.each(modes)('internal location: cannot be requested by %s', (mode) => {
   });
 });
 
+const SECRET = 'the secret beside the folder';
+
+describe.each(modes)('traversal: no path leaves the folder by %s', (mode) => {
+  let token: string;
+  const site = useSite(
+    {
+      mode,
+      files: { 'a.txt': 'file a', 'sub/a.txt': 'file a' },
+      only: `
+        location ^~ /download/ { ${gateSnippet(mode)} }
+        location ^~ /protected/ {
+          error_page 404 @gone;
+          include postern/internal.conf;
+          alias $files/;
+          add_header Allowed $postern_target$upstream_http_x_accel_redirect always;
+        }
+        location @gone {
+          add_header Allowed $postern_target$upstream_http_x_accel_redirect always;
+          return 404;
+        }`,
+    },
+    async () => {
+      await writeFile(join(site.files, '..', 'secret.txt'), SECRET);
+      await mkdir(join(site.files, '..', 'protected'));
+      token = (await site.issue({ prefix: '/download/' })).access_token;
+    },
+  );
+
+  /** Also checks that no decision allowed it: a 404 could be a missing file. */
+  async function refused(target: string): Promise<void> {
+    const answer = await site.ask('GET', bytes(target), { Connection: 'close' });
+    expect([400, 401, 403, 404], target).toContain(answer.status);
+    expect(answer.header('Allowed'), target).toBeUndefined();
+    expect(answer.text, target).not.toContain(SECRET);
+    expect(answer.text, target).not.toContain('file a');
+  }
+
+  test.each(Object.entries(CLASSES))('%s', async (_, spellings) => {
+    for (const spelling of spellings) {
+      await refused(`/download/${spelling}?token=${token}`);
+      await refused(`/download/~${token}/${spelling}`);
+      await refused(`/download/~${token}/sub/${spelling}`);
+    }
+  });
+
+  test.each(LEGAL)('%s gets 404', async (name) => {
+    const answer = await site.ask('GET', bytes(`/download/~${token}/${name}`));
+    expect(answer.status).toBe(404);
+    expect(answer.header('Allowed')).toMatch(/^\/protected\//);
+  });
+
+  test('paths beside the mount', async () => {
+    for (const target of BESIDE) {
+      await refused(`${target}?token=${token}`);
+      await refused(target);
+    }
+  });
+
+  test('dot segments around the token', async () => {
+    for (const target of [
+      `/download/~${token}/../a.txt`,
+      `/download/~${token}//a.txt`,
+      `/download/x/../~${token}/a.txt`,
+      `/download/~${token}`,
+      `/download/~${token}/`,
+      `/download/~${token}/a.txt?token=${token}`,
+      `/download/%7e%70${token.slice(1)}/a.txt`,
+      `/download/a.txt?token=${token}&token=${token}`,
+      `/download/a.txt?%74oken=${token}`,
+    ]) {
+      await refused(target);
+    }
+  });
+
+  test('an absolute URI has the same path', async () => {
+    const answer = await site.ask('GET', `http://other.example/download/a.txt?token=${token}`);
+    expect([answer.status, answer.text]).toEqual([200, 'file a']);
+  });
+});
+
 test.each(modes)(
   'internal: above auth-request.conf, it logs no warning, which would contain the token, by %s',
   async (mode) => {
-    const site = await startSite({
+    const site = await siteForTest({
       mode,
       files: { 'a.txt': 'file a' },
       server: 'location ^~ /protected/ { include postern/internal.conf; alias $files/; }',
       only: `location ^~ /download/ { ${gateSnippet(mode)} }`,
     });
-    onTestFinished(site.stop);
     const { url } = await site.issue({ path: '/download/a.txt' });
     expect((await site.ask('GET', url)).text).toBe('file a');
     expect(await site.nginx.errorLog()).not.toContain('uninitialized');

@@ -69,20 +69,6 @@ describe.each(modes)('JWT: by %s', (mode) => {
     expect((await site.fetch(`${url}../a.txt`)).status).toBe(403);
   });
 
-  test('ranges and the file name in the token', async () => {
-    const { url } = await site.issue({
-      path: '/download/a.txt',
-      filename: 'Übersicht.txt',
-      revocable: false,
-    });
-    const first = await site.ask('GET', url, { Range: 'bytes=0-5' });
-    expect([first.status, first.text]).toEqual([206, CONTENT.slice(0, 6)]);
-    expect(first.header('content-range')).toBe(`bytes 0-5/${CONTENT.length}`);
-    expect(first.header('content-disposition')).toContain("filename*=UTF-8''%C3%9Cbersicht.txt");
-    const rest = await site.ask('GET', url, { Range: 'bytes=6-' });
-    expect([rest.status, first.text + rest.text]).toEqual([206, CONTENT]);
-  });
-
   test('max_uses 1: the first requester may continue, and no other may start', async () => {
     const { url } = await site.issue({ path: '/download/a.txt', max_uses: 1 });
     const [mine, theirs] = ['127.0.0.2', '127.0.0.3'];

@@ -1,15 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import {
-  gateSnippet,
-  modes,
-  type Site,
-  type SiteMode,
-  type SiteOptions,
-  startSite,
-} from '../support/site.ts';
+import { describe, expect, test } from 'vitest';
+import { gateSnippet, modes, type SiteMode, type SiteOptions, useSite } from '../support/site.ts';
 
 const BROWSER = { Accept: 'text/html,*/*;q=0.8' };
 const SECRET = 'a secret beside the folder';
@@ -54,10 +46,9 @@ function links(html: string, base: string): string[] {
 }
 
 describe.each(modes)('listing: by %s', (mode) => {
-  let site: Site;
   let url: string;
-  beforeAll(async () => {
-    site = await startSite({
+  const site = useSite(
+    {
       mode,
       ...withListing(mode),
       files: {
@@ -74,17 +65,18 @@ describe.each(modes)('listing: by %s', (mode) => {
         '../secret.txt': SECRET,
         '../outside/f.txt': SECRET,
       },
-    });
-    for (const name of HOSTILE) {
-      const safe = name.replaceAll('/', '');
-      await writeFile(join(site.files, 'hostile', safe), `content of ${safe}`);
-      await mkdir(join(site.files, 'folders', safe), { recursive: true });
-      await writeFile(join(site.files, 'folders', safe, 'x.txt'), 'x');
-    }
-    await symlink(join(site.files, '..', 'outside'), join(site.files, 'hls', 'link'));
-    url = (await site.issue({ prefix: '/download/hls/', listing: true })).url;
-  });
-  afterAll(() => site.stop());
+    },
+    async () => {
+      for (const name of HOSTILE) {
+        const safe = name.replaceAll('/', '');
+        await writeFile(join(site.files, 'hostile', safe), `content of ${safe}`);
+        await mkdir(join(site.files, 'folders', safe), { recursive: true });
+        await writeFile(join(site.files, 'folders', safe, 'x.txt'), 'x');
+      }
+      await symlink(join(site.files, '..', 'outside'), join(site.files, 'hls', 'link'));
+      url = (await site.issue({ prefix: '/download/hls/', listing: true })).url;
+    },
+  );
   const open = (target: string, headers = {}) =>
     site.ask('GET', target, { ...BROWSER, ...headers });
 
@@ -183,38 +175,17 @@ describe.each(modes)('listing: by %s', (mode) => {
     const plain = await site.issue({ prefix: '/download/hls/' });
     const file = await site.issue({ path: '/download/hls' });
     const other = await site.issue({ prefix: '/download/other/', listing: true });
-    const targets = [
-      plain.url,
-      `${plain.url}sub/`,
-      `${plain.url}?listing=true`,
-      `${file.url}/`,
-      `/download/hls/?token=${file.access_token}`,
-      `/download/hls/?token=${other.access_token}`,
-      `/download/?token=${other.access_token}`,
-      `/download/~${other.access_token}/`,
-      `/download/~${other.access_token}/hls/`,
-      `/download/~${other.access_token}`,
-      '/protected/hls/',
-      '/protected/',
-      url.slice(0, -1),
-      `${url}sub`,
-      `${url}../`,
-      `${url}../other/`,
-      `${url}%2e%2e/other/`,
-      `${url}..%2fother/`,
-      `${url}./`,
-      `${url}/`,
-      `${url}sub//`,
-      `${url}.git/`,
-      `${url}.git/config`,
-      `${url}.hidden`,
-      `${url}%2ehidden`,
-      `${url}sub/../.hidden`,
-      `${url}none/`,
-      `${url}a.txt/`,
-      `${url}link/`,
-      `${url}link/../../secret.txt`,
-    ];
+    const targets = `
+      ${plain.url} ${plain.url}sub/ ${plain.url}?listing=true ${file.url}/
+      /download/hls/?token=${file.access_token} /download/hls/?token=${other.access_token}
+      /download/?token=${other.access_token} /download/~${other.access_token}/
+      /download/~${other.access_token}/hls/ /download/~${other.access_token} /protected/hls/
+      /protected/ ${url.slice(0, -1)} ${url}sub ${url}../ ${url}../other/ ${url}%2e%2e/other/
+      ${url}..%2fother/ ${url}./ ${url}/ ${url}sub// ${url}.git/ ${url}.git/config ${url}.hidden
+      ${url}%2ehidden ${url}sub/../.hidden ${url}none/ ${url}a.txt/ ${url}link/
+      ${url}link/../../secret.txt`
+      .trim()
+      .split(/\s+/);
     for (const target of targets) {
       for (const headers of [
         {},
@@ -270,86 +241,4 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect((await open(page)).header('Content-Disposition')).toBeUndefined();
     expect((await open(`${page}a.txt`)).header('Content-Disposition')).toContain('x.zip');
   });
-});
-
-// The site turns everything on that could list a folder, and has no listing.conf.
-test.each(modes)('listing: by %s a site without the snippet never lists', async (mode) => {
-  const site = await startSite({
-    mode,
-    ...withListing(mode, ''),
-    files: { 'hls/a.txt': 'file a', 'hls/index.html': 'index' },
-    http: 'autoindex on;',
-    server: 'autoindex on;',
-  });
-  onTestFinished(site.stop);
-  const { url } = await site.issue({ prefix: '/download/hls/', listing: true });
-  const answer = await site.ask('GET', url, BROWSER);
-  expect(answer.status).toBe(404);
-  expect(answer.text).not.toMatch(/a\.txt|protected/);
-  const page = await site.issue({ prefix: '/download/hls/', index: true });
-  expect((await site.ask('GET', page.url, BROWSER)).text).toBe('index');
-});
-
-test.each(modes)(
-  'listing: by %s the list opens without its head if the gate cannot write it',
-  async (mode) => {
-    const pages: Readonly<Record<string, RequestListener>> = {
-      down: (request) => request.socket.destroy(),
-      limited: (_, response) => response.writeHead(503).end('the text of the gate'),
-    };
-    for (const [name, onPage] of Object.entries(pages)) {
-      const target = '/protected/hls/';
-      const site = await startSite({
-        mode,
-        ...withListing(mode),
-        files: { 'hls/a.txt': 'file a' },
-        gate(request, response) {
-          if (request.url === '/page') return onPage(request, response);
-          const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
-          response.writeHead(mode === 'X-Accel' ? 200 : 204, {
-            ...headers,
-            'Postern-Listing': 'on',
-          });
-          response.end();
-        },
-      });
-      onTestFinished(site.stop);
-      const answer = await site.ask('GET', '/download/hls/', BROWSER);
-      expect([name, answer.status]).toEqual([name, 200]);
-      expect(links(answer.text, '/download/hls/')).toEqual(['/download/hls/a.txt']);
-      expect(answer.text).toMatch(/^<html>\r\n<head><title><\/title>/);
-      expect(answer.text).not.toMatch(/protected|Index of|cannot be opened|the text of the gate/);
-    }
-  },
-);
-
-// A gate with an error, or another service: the snippet checks the URI, too.
-test.each(modes)('listing: by %s nginx lists only what the gate names as a list', async (mode) => {
-  let headers: Record<string, string> = {};
-  const gate: RequestListener = (_, response) => {
-    response.writeHead(mode === 'X-Accel' ? 200 : 204, { ...headers, 'Content-Length': '0' }).end();
-  };
-  const site = await startSite({
-    mode,
-    gate,
-    ...withListing(mode),
-    files: { 'hls/a.txt': 'file a' },
-    locations: 'location = /inside { rewrite ^ /protected/hls/ last; }',
-  });
-  onTestFinished(site.stop);
-  const target = mode === 'X-Accel' ? 'X-Accel-Redirect' : 'Postern-Target';
-  const ask = async (path: string, told: Record<string, string>) => {
-    headers = told;
-    const { status, text } = await site.ask('GET', path, BROWSER);
-    return [status, text.includes('a.txt')];
-  };
-  const list = { [target]: '/protected/hls/', 'Postern-Listing': 'on' };
-  expect(await ask('/download/hls/', list)).toEqual([200, true]);
-  expect(await ask('/download/hls/', { [target]: '/protected/hls/' })).toEqual([404, false]);
-  for (const other of ['off', '', 'on on', 'On', '1']) {
-    const told = { [target]: '/protected/hls/', 'Postern-Listing': other };
-    expect(await ask('/download/hls/', told)).toEqual([404, false]);
-  }
-  expect(await ask('/inside', list)).toEqual([404, false]);
-  expect((await ask('/protected/hls/', list))[1]).toBe(false);
 });

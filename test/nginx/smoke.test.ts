@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { describe, expect, test } from 'vitest';
+import { modes, useSite } from '../support/site.ts';
 
 describe.each(modes)('smoke: a download by %s', (mode) => {
-  let site: Site;
-  beforeAll(async () => {
-    site = await startSite({ mode, files: { 'a.txt': 'hello', 'b.txt': 'other' } });
-  });
-  afterAll(() => site.stop());
+  const site = useSite({ mode, files: { 'a.txt': 'hello', 'b.txt': 'other' } });
 
   test('a token opens its file and no other', async () => {
     const { url } = await site.issue({ path: '/download/a.txt' });

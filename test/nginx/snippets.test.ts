@@ -1,24 +1,17 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { testNginx } from '../harness/nginx.ts';
+import { startNginx, testNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { openRaw, requestBytes } from '../support/raw.ts';
-import { modes, startSite } from '../support/site.ts';
+import { listening } from '../support/postern.ts';
+import { openRaw, requestBytes, sendRaw } from '../support/raw.ts';
+import { gateSnippet, modes, type SiteOptions, siteForTest } from '../support/site.ts';
 
-const NAMES = [
-  'http',
-  'cache',
-  'auth-request',
-  'gate',
-  'cors-headers',
-  'protect',
-  'x-accel',
-  'internal',
-  'internal-proxy',
-  'file',
-  'listing',
-] as const;
+const NAMES = `
+  http cache auth-request gate cors-headers protect x-accel internal internal-proxy file listing`
+  .trim()
+  .split(/\s+/);
 type Name = (typeof NAMES)[number];
 
 const read = (name: string) => readFile(join(projectRoot, 'nginx', name), 'utf8');
@@ -119,8 +112,7 @@ test('snippets: all requests to the gate have gate.conf in common, and differ on
 
 describe.each(modes)('snippets: connections to the gate by %s', (mode) => {
   test.each(['allowed', 'denied'])('50 requests, %s, use one or two', async (outcome) => {
-    const site = await startSite({ mode, files: { 'a.txt': 'file a' } });
-    onTestFinished(site.stop);
+    const site = await siteForTest({ mode, files: { 'a.txt': 'file a' } });
     let opened = 0;
     site.gate.server.on('connection', () => {
       opened += 1;
@@ -136,4 +128,107 @@ describe.each(modes)('snippets: connections to the gate by %s', (mode) => {
     expect(opened).toBeGreaterThan(0);
     expect(opened).toBeLessThanOrEqual(2);
   });
+});
+
+// The settings of nginx/local.conf: maps below the snippets, in place of edits.
+
+async function start(options: SiteOptions) {
+  const site = await siteForTest({
+    ...options,
+    files: { 'a.txt': 'file a', '../htpasswd': 'ada:{PLAIN}s3cret\n' },
+  });
+  return site;
+}
+
+const REALM =
+  'map "" $postern_realm { default "Members only"; } auth_basic_user_file $files/../htpasswd;';
+const PASSWORD = { Authorization: `Basic ${Buffer.from('ada:s3cret').toString('base64')}` };
+
+describe.each(modes)('settings: $postern_realm by %s', (mode) => {
+  test('a public location requires the password as well as the token', async () => {
+    const { issue, ask } = await start({ mode, http: REALM });
+    const { url } = await issue({ path: '/download/a.txt' });
+    const refused = await ask('GET', url);
+    expect([refused.status, refused.text.includes('file a')]).toEqual([401, false]);
+    expect(refused.header('WWW-Authenticate')).toBe('Basic realm="Members only"');
+    expect((await ask('GET', '/download/a.txt', PASSWORD)).status).toBe(401);
+    expect(await ask('GET', url, PASSWORD)).toMatchObject({ status: 200, text: 'file a' });
+  });
+
+  test('a confirmation requires the password, and takes the use only with it', async () => {
+    const { issue, ask } = await start({ mode, http: REALM });
+    const { url } = await issue({ path: '/download/a.txt', confirm: true });
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    expect((await ask('POST', url, form, '')).status).toBe(401);
+    expect((await ask('POST', url, { ...form, ...PASSWORD }, '')).status).toBe(303);
+  });
+
+  test('$server_name gives each site its own value', async () => {
+    const http = REALM.replace('""', '$server_name').replace(
+      '"Members only"',
+      'off;\nother.example Other',
+    );
+    const { issue, ask } = await start({ mode, http });
+    const { url } = await issue({ path: '/download/a.txt' });
+    expect((await ask('GET', url)).status).toBe(200);
+  });
+});
+
+test('settings: $postern_sandbox is the policy of files, except media', async () => {
+  const http = 'map "" $postern_sandbox { default "sandbox allow-scripts"; }';
+  const { issue, ask } = await start({ mode: 'auth_request', http });
+  const { url } = await issue({ path: '/download/a.txt' });
+  expect((await ask('GET', url)).header('Content-Security-Policy')).toBe('sandbox allow-scripts');
+});
+
+test('settings: nginx accepts each line of local.conf', async () => {
+  const template = await readFile(join(projectRoot, 'nginx', 'local.conf'), 'utf8');
+  const lines = template.replace(/^#( {4}| (?=map |\}))/gm, '');
+  expect(lines.match(/^map /gm)?.length).toBe(4);
+  const { ok, output } = await testNginx(
+    ({ port }) => `include postern/http.conf;
+      ${lines}
+      upstream postern { server 127.0.0.1:7300; }
+      server {
+        listen 127.0.0.1:${port};
+        include postern/auth-request.conf;
+        location ^~ /download/ { include postern/protect.conf; }
+      }`,
+  );
+  expect([ok, output]).toEqual([true, expect.not.stringMatching(/\[(warn|emerg)\]/)]);
+});
+
+// Only the functions of http.conf are missing.
+test.each(modes)('snippets: a site without http.conf works by %s', async (mode) => {
+  const cookies: unknown[] = [];
+  const gate: RequestListener = (request, response) => {
+    cookies.push(request.headers['postern-cookie'], request.headers['postern-resume']);
+    const target = '/protected/a.html';
+    const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
+    response.writeHead(mode === 'auth_request' ? 204 : 200, headers).end();
+  };
+  const { port, stop } = await listening(gate);
+  onTestFinished(stop);
+  const nginx = await startNginx({
+    config: (own) => `
+      upstream postern { server 127.0.0.1:${port}; keepalive 256; }
+      server {
+        listen 127.0.0.1:${own.port};
+        include postern/auth-request.conf;
+        location ^~ /download/ { ${gateSnippet(mode)} }
+        location ^~ /protected/ {
+          include postern/internal.conf; alias ${own.dir}/;
+        }
+      }`,
+  });
+  onTestFinished(nginx.stop);
+  await writeFile(join(nginx.dir, 'a.html'), 'file a');
+
+  const headers = { Cookie: 'postern=a; postern=b; postern_resume=r; postern_resume=s' };
+  const answer = await sendRaw(nginx.port, requestBytes('GET', '/download/a.html', headers));
+  expect([answer.status, answer.text]).toEqual([200, 'file a']);
+  expect(cookies).toEqual(['a', 'r']);
+  expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
+  expect(answer.header('Content-Security-Policy')).toBeUndefined();
+  expect(await nginx.errorLog()).not.toMatch(/\[(warn|error|crit|alert|emerg)\]/);
 });

@@ -125,10 +125,4 @@ describe.each(modes)('spoofed headers: have no effect by %s', (mode) => {
       ['POST', confirmation],
     ]);
   });
-
-  test('a protected file cannot be a service worker', async () => {
-    const { url } = await site.issue({ path: '/download/a.txt' });
-    const answer = await site.ask('GET', url, { 'Service-Worker': 'script' });
-    expect([answer.status, JSON.parse(answer.text).code]).toEqual([403, 'prefetch']);
-  });
 });

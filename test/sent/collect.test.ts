@@ -12,7 +12,7 @@ import {
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Counted } from '../../service/token/sent.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
-import { recorder } from '../events/recorded.ts';
+import { recorder } from '../webhooks/receiver.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { samplesOf } from '../support/samples.ts';

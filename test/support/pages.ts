@@ -1,6 +1,59 @@
 import type { RequestListener } from 'node:http';
+import { expect } from 'vitest';
 import { pageAnswer, send } from '../../service/gate/answer.ts';
 import { createPages } from '../../service/pages/pages.ts';
+import type { RawAnswer } from './raw.ts';
+
+export const BROWSER = {
+  Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+};
+export const SENTENCE =
+  'The link cannot be opened now. Try again later, or ask the sender for a new link.\n';
+
+/** A gate whose denial is written in the query: `?401,pin_wrong`. The other headers are in `denial`. */
+export const denial: { file?: string; until?: string } = {};
+export const decisions: RequestListener = (request, response) => {
+  const [, status = '401', code = ''] =
+    /\?(\d+),(\w*)/.exec(String(request.headers['x-original-uri'])) ?? [];
+  const { file, until } = denial;
+  response.writeHead(Number(status), {
+    ...(code !== '' && { 'Postern-Reason': code }),
+    ...(file !== undefined && { 'Postern-File': encodeURIComponent(file) }),
+    ...(until !== undefined && { 'Postern-Until': until }),
+    ...(status === '401' && { 'WWW-Authenticate': 'Bearer realm="postern"' }),
+    ...(status === '200' && { 'X-Accel-Redirect': '/protected/none' }),
+    ...(status === '204' && { 'Postern-Target': '/protected/none' }),
+    'Content-Length': '0',
+  });
+  response.end();
+};
+
+/** What every page has, in each language and for each mode. */
+export function expectPage(answer: RawAnswer, status: number, lang = 'en'): void {
+  expect(answer.status).toBe(status);
+  expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8');
+  expect(answer.header('Content-Security-Policy')).toMatch(
+    /^default-src 'none'; style-src 'sha256-[^' ]{44}'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'$/,
+  );
+  expect(answer.header('Referrer-Policy')).toMatch(/^(no-referrer|same-origin)$/);
+  expect(answer.header('X-Content-Type-Options')).toBe('nosniff');
+  expect(answer.header('X-Robots-Tag')).toBe('noindex');
+  expect(answer.headers.filter(([name]) => name === 'cache-control')).toHaveLength(1);
+  expect(answer.header('Cache-Control')).toMatch(/no-store/);
+  expect(answer.text).toMatch(new RegExp(`^<!doctype html>\n<html lang="${lang}">\n<head>`));
+  expect(answer.text).toMatch(/<\/main>\n<\/body>\n<\/html>\s*$/);
+  expect(answer.text).not.toMatch(/<!--|an error occurred|<script|<link|src=|@import|url\(/);
+  expect(answer.body.length).toBeLessThan(10 * 1024);
+}
+
+/** What a browser gets if there is no page: the status of the denial, and one sentence. */
+export function expectSentence(answer: RawAnswer, status: number): void {
+  expect(answer.status).toBe(status);
+  expect(answer.text).toBe(SENTENCE);
+  expect(answer.header('Content-Type')).toBe('text/plain');
+  expect(answer.header('Cache-Control')).toMatch(/no-store/);
+  expect(answer.header('Retry-After')).toBe(status === 503 ? '5' : undefined);
+}
 
 /** A gate that writes the pages as Postern does, and leaves all other requests to `gate`. */
 export function withPages(gate: RequestListener, now?: () => number): RequestListener {

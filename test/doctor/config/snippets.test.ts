@@ -299,7 +299,7 @@ testTraps({
       [503, true, undefined],
     ],
   },
-  // test/nginx/limit-conn.test.ts shows that nginx then drops the limit.
+  // test/nginx/limits.test.ts shows that nginx then drops the limit.
   'a limit_conn that replaces the limit of a token': {
     found: ['limit-conn: limit_conn own 100;'],
     both: { http: OWN_LIMIT },

@@ -2,7 +2,14 @@ import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
 import { openRaw, type RawConnection, requestBytes } from '../support/raw.ts';
-import { gateSnippet, modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
+import {
+  gateSnippet,
+  modes,
+  type Site,
+  type SiteOptions,
+  siteForTest,
+  useSite,
+} from '../support/site.ts';
 
 // So slow that no download of these tests is completed.
 const SLOW = { path: '/download/big.bin', limit_rate: 1000 };
@@ -10,7 +17,7 @@ const ONE_BYTE = { Range: 'bytes=0-0' };
 
 describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (mode) => {
   async function start(more: Partial<SiteOptions> = {}): Promise<Site> {
-    const site = await startSite({
+    const site = await siteForTest({
       mode,
       files: { 'big.bin': Buffer.alloc(300_000) },
       locations: 'location ^~ /open/ { alias $files/; limit_rate 1000; }',
@@ -20,7 +27,6 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
         limit_conn_zone $remote_addr zone=own:1m;
         ${more.http ?? ''}`,
     });
-    onTestFinished(site.stop);
     return site;
   }
 
@@ -38,13 +44,19 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
     );
   }
 
+  async function expectRefused({ ask }: Site, url: string): Promise<void> {
+    const refused = await ask('GET', url, ONE_BYTE);
+    expect([refused.status, JSON.parse(refused.text).code]).toEqual([429, 'too_many_requests']);
+    const page = await ask('GET', url, { Accept: 'text/html' });
+    expect([page.status, page.text.includes('Too many downloads')]).toEqual([429, true]);
+  }
+
   test('eight are allowed, and a ninth after one of them ends', async () => {
     const site = await start();
     const { url, id } = await site.issue(SLOW);
     const [first] = await begin(site, url, 8);
 
-    const refused = await site.ask('GET', url, ONE_BYTE);
-    expect(refused.status).toBe(429);
+    await expectRefused(site, url);
     const line = await waitFor(
       async () => (await site.log()).split('\n').find((one) => one.includes('"status":429')),
       { what: 'the line of the refused one' },
@@ -87,10 +99,7 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
     });
     const { url } = await site.issue(SLOW);
     await begin(site, url, 8);
-    const refused = await site.ask('GET', url, ONE_BYTE);
-    expect([refused.status, JSON.parse(refused.text).code]).toEqual([429, 'too_many_requests']);
-    const page = await site.ask('GET', url, { Accept: 'text/html' });
-    expect([page.status, page.text.includes('Too many downloads')]).toEqual([429, true]);
+    await expectRefused(site, url);
   });
 
   const OWN = 'limit_conn own 1000;';
@@ -124,5 +133,37 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
     const { url } = await site.issue(SLOW);
     await begin(site, url, 8);
     expect((await site.ask('GET', url, ONE_BYTE)).status).toBe(429);
+  });
+});
+
+const BIG = Buffer.alloc(300_000, 'x');
+
+describe.each(modes)('by %s', (mode) => {
+  const site = useSite({ mode, files: { 'big.bin': BIG }, server: 'limit_rate 1k;' });
+
+  async function urlOf(grant: object): Promise<string> {
+    return (await site.issue({ path: '/download/big.bin', ...grant })).url;
+  }
+
+  test('limit_rate: a grant with a rate is still being sent when one without has ended', async () => {
+    const connection = await openRaw(site.nginx.port);
+    onTestFinished(connection.close);
+    let received = 0;
+    connection.socket.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    // 300 s for the whole file.
+    connection.socket.write(requestBytes('GET', await urlOf({ limit_rate: 1000 })));
+    await waitFor(() => received > 0, { what: 'the slow download to begin' });
+    const { status, body } = await site.ask('GET', await urlOf({}));
+    expect([status, body.equals(BIG)]).toEqual([200, true]);
+    expect(received).toBeLessThan(BIG.length);
+  });
+
+  // At the rate of the site it would take 300 s.
+  test('limit_rate: a grant without a rate ignores the rate of the site, and nginx logs no error', async () => {
+    const { status, body } = await site.ask('GET', await urlOf({}));
+    expect([status, body.equals(BIG)]).toEqual([200, true]);
+    expect(await site.nginx.errorLog()).not.toMatch(/\[(warn|error|crit|alert|emerg)\]/);
   });
 });

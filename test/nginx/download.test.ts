@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Headers, RawAnswer } from '../support/raw.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { NAMES } from '../support/names.ts';
+import { type Headers, openRaw, type RawAnswer, requestBytes } from '../support/raw.ts';
+import { modes, type Site, siteForTest, startSite } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');
 
@@ -91,3 +93,76 @@ describe.each(modes)(
     });
   },
 );
+
+describe.each(modes)('file names: unusual ones by %s', (mode) => {
+  let site: Site;
+  beforeAll(async () => {
+    // Each file contains its name, so that the test recognizes the served file.
+    const files = Object.fromEntries(NAMES.map((name) => [name, `this is ${name}`]));
+    // HTTP trims a space at the end: nginx would then serve these files.
+    site = await startSite({ mode, files: { ...files, pA: 'decoded twice', a: 'cut at ?' } });
+  });
+  afterAll(() => site.stop());
+
+  const encoded = (name: string) => name.split('/').map(encodeURIComponent).join('/');
+
+  test.each(NAMES)('%j by query, folder, header and cookie', async (name) => {
+    const file = await site.issue({ path: `/download/${name}` });
+    const folder = await site.issue({ prefix: '/download/' });
+    const { access_token: token } = file;
+    const bare = `/download/${encoded(name)}`;
+    const answers = await Promise.all([
+      site.ask('GET', file.url),
+      site.ask('GET', folder.url + encoded(name)),
+      site.ask('GET', bare, { Authorization: `Bearer ${token}` }),
+      site.ask('GET', bare, { Cookie: `other=1; postern=${token}` }),
+      site.ask('GET', `${bare}?a=1&token=${token}&b=2`),
+    ]);
+    for (const answer of answers) {
+      expect([answer.status, answer.text]).toEqual([200, `this is ${name}`]);
+    }
+  });
+
+  test('raw UTF-8 in the request line is accepted', async () => {
+    const { access_token: token } = await site.issue({ path: '/download/日本語のファイル.txt' });
+    const answer = await site.ask('GET', `/download/日本語のファイル.txt?token=${token}`);
+    expect([answer.status, answer.text]).toEqual([200, 'this is 日本語のファイル.txt']);
+  });
+});
+
+const BIG = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251));
+
+describe.each(modes)('reload: nginx by %s', (mode) => {
+  test('a reload interrupts no download, and new requests are decided', async () => {
+    const site = await siteForTest({ mode, files: { 'big.bin': BIG, 'a.txt': 'file a' } });
+    const big = await site.issue({ path: '/download/big.bin', limit_rate: 150_000 });
+    const small = await site.issue({ path: '/download/a.txt' });
+
+    const connection = await openRaw(site.nginx.port);
+    onTestFinished(connection.close);
+    let finished = false;
+    const download = connection.send(requestBytes('GET', big.url)).then((answer) => {
+      finished = true;
+      return answer;
+    });
+    await once(connection.socket, 'data');
+    await site.nginx.reload();
+    const after = await site.ask('GET', small.url);
+    expect([after.status, after.text, finished]).toEqual([200, 'file a', false]);
+    expect((await site.ask('GET', '/download/a.txt')).status).toBe(401);
+
+    const { status, body } = await download;
+    expect([status, body.equals(BIG)]).toEqual([200, true]);
+  });
+
+  test('a token stays valid after a restart of nginx', async () => {
+    const files = { 'a.txt': 'file a' };
+    const first = await startSite({ mode, files });
+    const { url } = await first.issue({ path: '/download/a.txt' });
+    await first.nginx.stop();
+    const second = await siteForTest({ mode, files, store: first.postern.store });
+    onTestFinished(first.stop);
+    expect((await second.ask('GET', url)).text).toBe('file a');
+    expect((await second.ask('GET', '/download/a.txt')).status).toBe(401);
+  });
+});

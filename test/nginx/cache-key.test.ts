@@ -1,0 +1,283 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { MAX_JWT_LENGTH } from '../../service/token/token.ts';
+import type { Headers } from '../support/raw.ts';
+import { openRaw, requestBytes } from '../support/raw.ts';
+import { type Site, type SiteOptions, siteForTest } from '../support/site.ts';
+import { CACHE_PATH } from '../support/snippet.ts';
+import { cachedSite, FILES, seen, snippet } from './cached-site.ts';
+
+describe('decision cache: two users of one URL', () => {
+  const ways: Readonly<Record<string, (token: string) => Record<string, string>>> = {
+    Authorization: (token) => ({ Authorization: `Bearer ${token}` }),
+    'a cookie': (token) => ({ Cookie: `postern=${token}` }),
+    'a cookie after a stale one': (token) => ({
+      Cookie: `postern=ps_${'x'.repeat(32)}; postern=${token}`,
+    }),
+    'the fourth cookie': (token) => ({
+      Cookie: `postern=a; postern=b; postern=c; postern=${token}`,
+    }),
+    'a cookie, with a Basic password': (token) => ({
+      Cookie: `postern=${token}`,
+      Authorization: 'Basic dTpw',
+    }),
+  };
+
+  test.each(Object.entries(ways))('with the token in %s', async (_, headers) => {
+    const { issue, ask, asked } = await cachedSite();
+    const path = '/download/a.txt';
+    const [mine, yours, other] = await Promise.all([
+      issue({ path, filename: 'mine.txt' }),
+      issue({ path, filename: 'yours.txt' }),
+      issue({ path: '/download/b.txt' }),
+    ]);
+    for (let i = 0; i < 2; i += 1) {
+      const first = await ask('GET', path, headers(mine.access_token));
+      expect(first.header('content-disposition')).toContain('mine.txt');
+      const second = await ask('GET', path, headers(yours.access_token));
+      expect(second.header('content-disposition')).toContain('yours.txt');
+      const foreign = await ask('GET', path, headers(other.access_token));
+      expect([401, 403]).toContain(foreign.status);
+      expect((await ask('GET', path, headers(`ps_${'x'.repeat(32)}`))).status).toBe(401);
+      expect((await ask('GET', path)).status).toBe(401);
+    }
+    // Two allows, and the six denials. A decision on several cookies is not cached.
+    const several = JSON.stringify(headers('')).split('postern=').length > 2;
+    expect(asked()).toBe(several ? 10 : 8);
+  });
+
+  test('with the token in the query and in the path', async () => {
+    const { issue, ask, asked } = await cachedSite();
+    const folder = await issue({ prefix: '/download/' });
+    const query = await issue({ path: '/download/a.txt' });
+    for (let i = 0; i < 2; i += 1) {
+      expect(seen(await ask('GET', `${folder.url}a.txt`))).toEqual([200, 'file a']);
+      expect(seen(await ask('GET', `${folder.url}b.txt`))).toEqual([200, 'file b']);
+      expect(seen(await ask('GET', query.url))).toEqual([200, 'file a']);
+      expect((await ask('GET', query.url.replace('a.txt', 'b.txt'))).status).toBe(403);
+      expect((await ask('GET', `${query.url}&x`)).status).toBe(200);
+      expect((await ask('GET', '/download/a.txt')).status).toBe(401);
+    }
+    // Three allows; two denials and the unused argument, twice each.
+    expect(asked()).toBe(3 + 2 * 3);
+  });
+});
+
+describe('decision cache: a decision is not reused for', () => {
+  const token = (site: Site) => site.issue({ path: '/download/a.txt' });
+
+  test('another method', async () => {
+    const started = await cachedSite();
+    const { url } = await token(started);
+    expect(seen(await started.ask('GET', url))).toEqual([200, 'file a']);
+    expect(seen(await started.ask('HEAD', url))).toEqual([200, '']);
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PROPFIND', 'get']) {
+      expect([400, 403, 405], method).toContain((await started.ask(method, url)).status);
+    }
+    // And in the other order: the decision for HEAD is not used for GET.
+    const { url: next } = await token(started);
+    expect(seen(await started.ask('HEAD', next))).toEqual([200, '']);
+    expect(seen(await started.ask('GET', next))).toEqual([200, 'file a']);
+  });
+
+  test.each([
+    ['a prefetch', { 'Sec-Purpose': 'prefetch' }],
+    ['a preview', { Purpose: 'preview' }],
+    ["a service worker's script", { 'Service-Worker': 'script' }],
+  ])('%s', async (_, headers) => {
+    const started = await cachedSite();
+    const { url } = await token(started);
+    const plain = await siteForTest({ mode: 'auth_request', files: FILES });
+    const expected = await plain.ask('GET', (await token(plain)).url, headers);
+    expect((await started.ask('GET', url)).status).toBe(200);
+    expect((await started.ask('GET', url, headers)).status).toBe(expected.status);
+    expect(started.asked()).toBe(2);
+  });
+
+  test('another address', async () => {
+    const started = await cachedSite();
+    const { url } = await token(started);
+    for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.1', '127.0.0.2']) {
+      const connection = await openRaw(started.nginx.port, address);
+      expect((await connection.send(requestBytes('GET', url))).status).toBe(200);
+      connection.close();
+    }
+    expect(started.asked()).toBe(2);
+  });
+
+  test('another server block', async () => {
+    const started = await cachedSite({
+      http: `server { listen 127.0.0.1:$port; server_name other.example;
+        include postern/auth-request.conf;
+        location ^~ /download/ { include postern/protect.conf; }
+        location ^~ /protected/ { include postern/internal.conf; alias $files/sub/; } }`,
+    });
+    const { url } = await started.issue({ path: '/download/b.txt' });
+    expect(seen(await started.ask('GET', url))).toEqual([200, 'file b']);
+    const answer = await started.ask('GET', url, { Host: 'other.example' });
+    expect(answer.status).toBe(404);
+    expect(started.asked()).toBe(2);
+  });
+
+  // With a separator that a value may contain, two requests could have the same key.
+  test('a request whose joined values look the same', async () => {
+    const started = await cachedSite();
+    const { access_token: secret } = await token(started);
+    const path = '/download/a.txt';
+    const good = { Authorization: `Bearer ${secret}` };
+    expect((await started.ask('GET', path, good)).status).toBe(200);
+    for (const headers of [
+      { Cookie: `postern="Bearer ${secret}"` },
+      { Cookie: `postern=Bearer${secret}` },
+      { 'Sec-Purpose': `Bearer ${secret}` },
+      { 'Service-Worker': `Bearer ${secret}` },
+    ]) {
+      expect((await started.ask('GET', path, headers)).status).toBe(401);
+    }
+  });
+});
+
+test('decision cache: the key has every value that is sent to the gate, except what it only logs', async () => {
+  const [, ...bounded] = /map "(.*)" \$postern_decisions/.exec(await snippet('cache')) ?? [];
+  // With one of the first values, nothing is cached.
+  const [alone = '', ...key] = bounded.join().split('\\n');
+  const sent = [...(await snippet('gate')).matchAll(/proxy_set_header \S+ "?([^";]*)"?;/g)];
+  const rest = ['', 'postern', '$request_id', '$postern_traceparent'];
+  const values = sent
+    .flatMap(([, value = '']) => value.split(/(?=\$)/))
+    .filter((one) => !rest.includes(one));
+  expect([...key, ...alone.split(/(?=\$)/)].sort()).toEqual(
+    [...values, '$postern_uncached'].sort(),
+  );
+  const whole = /proxy_cache_key "(.*)";/.exec(await snippet('auth-request'))?.[1] ?? '';
+  expect(whole.split('\\n').sort()).toEqual(values.sort());
+});
+
+test('decision cache: the key is complete, even if a map of the site turns the cache on', async () => {
+  const started = await siteForTest({
+    mode: 'auth_request',
+    files: FILES,
+    decisionTtl: 60,
+    http: `${CACHE_PATH}
+      map "" $postern_decisions { default postern_decisions; }
+      map "" $postern_not_kept { default 0; }`,
+  });
+  const { url } = await started.issue({ path: '/download/a.txt' });
+  expect((await started.ask('GET', url)).text).toBe('file a');
+  for (const other of ['/download/a.txt', url.replace('a.txt', 'b.txt')]) {
+    expect((await started.ask('GET', other)).status).toBeGreaterThan(400);
+  }
+});
+
+describe('decision cache: the length of the key', () => {
+  const allow: SiteOptions['gate'] = (_, response) =>
+    void response
+      .writeHead(204, { 'Postern-Target': '/protected/a.txt', 'X-Accel-Expires': '60' })
+      .end();
+  const jwt = 'x'.repeat(MAX_JWT_LENGTH);
+
+  test.each<[string, string, Headers]>([
+    ['the query', `?token=${jwt}`, {}],
+    ['Authorization', '', { Authorization: `Bearer ${jwt}` }],
+    ['a cookie', '', { Cookie: `postern=${jwt}` }],
+  ])('a JWT of the maximum length in %s is cached', async (_, query, headers) => {
+    const { ask, asked } = await cachedSite({ gate: allow });
+    for (let i = 0; i < 3; i += 1) {
+      expect((await ask('GET', `/download/a.txt${query}`, headers)).text).toBe('file a');
+    }
+    expect(asked()).toBe(1);
+  });
+
+  test('a longer key is not cached', async () => {
+    const { ask, asked } = await cachedSite({ gate: allow });
+    const rest = ['127.0.0.1', 'files.example', 'GET', '/download/a.txt', '', '', ''].join('\n');
+    for (const [length, times] of [
+      [6000, 1],
+      [6001, 2],
+      [7900, 2],
+    ] as const) {
+      const before = asked();
+      const Authorization = 'x'.repeat(length - rest.length);
+      for (let i = 0; i < 2; i += 1) {
+        expect((await ask('GET', '/download/a.txt', { Authorization })).text).toBe('file a');
+      }
+      expect(asked() - before).toBe(times);
+    }
+  });
+});
+
+test('decision cache: many URLs of one token do not grow its folder, and lose no response', async () => {
+  const path = 'proxy_cache_path postern-decisions keys_zone=postern_decisions:32k;';
+  const { issue, ask, nginx } = await cachedSite({ path });
+  const { url } = await issue({ prefix: '/download/' });
+  const other = await issue({ path: '/download/b.txt' });
+  const connection = await openRaw(nginx.port);
+  for (let i = 0; i < 600; i += 1) {
+    const headers = { Authorization: `Basic ${i} ${'x'.repeat(5000)}` };
+    expect((await connection.send(requestBytes('GET', `${url}a.txt`, headers))).status).toBe(200);
+    if (i % 20 === 0) expect((await ask('GET', other.url)).status).toBe(200);
+  }
+  connection.close();
+  const kept = join(nginx.dir, 'postern-decisions');
+  const sizes = await Promise.all(
+    (await readdir(kept)).map(async (name) => (await stat(join(kept, name))).size),
+  );
+  expect(sizes.length).toBeGreaterThan(50);
+  // The zone has room for so many. Each is at most as large as the buffer.
+  expect(sizes.length).toBeLessThan(256);
+  expect(Math.max(...sizes)).toBeLessThan(8192);
+  expect(await nginx.errorLog()).not.toContain('ps_');
+});
+
+test('decision cache: requests with different traceparents share a decision', async () => {
+  const { issue, ask, asked } = await cachedSite();
+  const { url } = await issue({ path: '/download/a.txt' });
+  for (const span of ['1', '2', '3']) {
+    const traceparent = `00-${'a'.repeat(32)}-${span.repeat(16)}-01`;
+    expect((await ask('GET', url, { traceparent })).status).toBe(200);
+  }
+  expect(asked()).toBe(1);
+});
+
+test('decision cache: an unusual file name is the same when it is reused', async () => {
+  const name = 'we ird?%41#ü 漢.txt';
+  const { issue, ask, asked } = await cachedSite({ files: { [name]: 'the file' } });
+  const { url } = await issue({ path: `/download/${name}`, filename: name, subject: 'ü 漢' });
+  for (let i = 0; i < 3; i += 1) expect(seen(await ask('GET', url))).toEqual([200, 'the file']);
+  expect(asked()).toBe(1);
+});
+
+// The key and the response share a buffer.
+test('decision cache: the largest response is cached with the longest key', async () => {
+  const path = Array.from({ length: 8 }, () => '漢'.repeat(75)).join('/');
+  const { issue, ask, asked } = await cachedSite({ files: { [path]: 'the file' } });
+  const { url } = await issue({
+    path: `/download/${path}`,
+    subject: '漢'.repeat(256),
+    filename: '漢'.repeat(255),
+    limit_rate: 1_000_000_000_000,
+  });
+  const Cookie = `postern=${'x'.repeat(5_950 - url.length)}`;
+  for (let i = 0; i < 2; i += 1) {
+    expect(seen(await ask('GET', url, { Cookie }))).toEqual([200, 'the file']);
+  }
+  expect(asked()).toBe(1);
+});
+
+test('decision cache: simultaneous requests get their own files', async () => {
+  const { issue, ask, nginx } = await cachedSite();
+  const issued = await Promise.all(
+    Array.from({ length: 16 }, (_, i) =>
+      issue({ path: `/download/${i % 2 ? 'b' : 'a'}.txt`, filename: `${i}.txt` }),
+    ),
+  );
+  for (let round = 0; round < 4; round += 1) {
+    const answers = await Promise.all(issued.map(({ url }) => ask('GET', url)));
+    for (const [i, answer] of answers.entries()) {
+      expect(answer.text).toBe(i % 2 ? 'file b' : 'file a');
+      expect(answer.header('content-disposition')).toMatch(new RegExp(`"?\\b${i}\\.txt`));
+    }
+  }
+  expect(await nginx.errorLog()).not.toMatch(/\[(error|crit|alert)\]/);
+});

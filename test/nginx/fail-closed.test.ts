@@ -1,0 +1,243 @@
+import type { RequestListener, ServerResponse } from 'node:http';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createRedisStore } from '../../service/store/redis/redis.ts';
+import { type Redis, startRedis } from '../harness/redis.ts';
+import { waitFor } from '../harness/wait.ts';
+import { apiListener, createPostern, listening } from '../support/postern.ts';
+import { modes, type Site, siteForTest, startSite, useSite } from '../support/site.ts';
+
+const FILE = 'file a';
+
+/** The gate writes the page. Without it, nginx has a sentence. */
+async function unavailable(site: Site, url: string, type = 'text/html; charset=utf-8') {
+  const [answer, page] = await Promise.all([
+    site.ask('GET', url, { Accept: 'video/*, */*;q=0.5' }),
+    site.ask('GET', url, { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }),
+  ]);
+  expect([answer.status, page.status]).toEqual([503, 503]);
+  expect([answer.header('Retry-After'), page.header('Retry-After')]).toEqual(['5', '5']);
+  expect(answer.header('Content-Type')).toBe('application/problem+json');
+  expect(JSON.parse(answer.text)).toMatchObject({ status: 503, code: 'unavailable' });
+  expect(page.header('Content-Type')).toBe(type);
+  expect(page.text).toMatch(/try again/i);
+}
+
+async function recovers(site: Site, url: string): Promise<void> {
+  const answer = await waitFor(
+    async () => {
+      const tried = await site.ask('GET', url);
+      return tried.status !== 503 && tried;
+    },
+    { what: 'the file to be delivered again' },
+  );
+  expect([answer.status, answer.text]).toEqual([200, FILE]);
+}
+
+describe.each(modes)('fail closed: Redis fails by %s', (mode) => {
+  let redis: Redis;
+  let site: Site;
+  beforeAll(async () => {
+    redis = await startRedis();
+    const store = createRedisStore({ url: redis.url, prefix: 'postern:', timeoutMs: 250 });
+    site = await startSite({ mode, store, files: { 'a.mp4': FILE } });
+    await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store' });
+  });
+  afterAll(() => Promise.all([site.stop(), redis.stop()]));
+
+  test('paused, then back', async () => {
+    const { url } = await site.issue({ path: '/download/a.mp4' });
+    await recovers(site, url);
+    redis.pause();
+    await unavailable(site, url);
+    redis.resume();
+    await recovers(site, url);
+  });
+
+  test('stopped, then back without the tokens', async () => {
+    const { url } = await site.issue({ path: '/download/a.mp4' });
+    await redis.stop();
+    await unavailable(site, url);
+    await redis.restart();
+    const forgotten = await waitFor(
+      async () => {
+        const tried = await site.ask('GET', url);
+        return tried.status !== 503 && tried.status;
+      },
+      { what: 'Redis to be back' },
+    );
+    expect(forgotten).toBe(401);
+  });
+});
+
+describe.each(modes)('fail closed: the service fails by %s', (mode) => {
+  test('stopped, then back', async () => {
+    const site = await siteForTest({ mode, files: { 'a.mp4': FILE } });
+    const { url } = await site.issue({ path: '/download/a.mp4' });
+    await recovers(site, url);
+    await site.gate.stop();
+    await unavailable(site, url, 'text/plain');
+    const again = await listening(site.postern.gate, site.gate.port);
+    onTestFinished(again.stop);
+    await recovers(site, url);
+  });
+
+  test('hanging, then back', async () => {
+    let hangs = true;
+    let real: RequestListener = () => {};
+    const gate: RequestListener = (...both) => {
+      if (!hangs) real(...both);
+    };
+    const site = await siteForTest({ mode, gate, files: { 'a.mp4': FILE } });
+    real = site.postern.gate;
+    const { url } = await site.issue({ path: '/download/a.mp4' });
+    await unavailable(site, url, 'text/plain');
+    hangs = false;
+    await recovers(site, url);
+  });
+
+  test('an unexpected error of the store', async () => {
+    const broken = () => Promise.reject(new Error('secret detail'));
+    const site = await siteForTest({ mode, files: { 'a.mp4': FILE } });
+    const { url } = await site.issue({ path: '/download/a.mp4' });
+    site.postern.store.find = broken;
+    await unavailable(site, url);
+    expect((await site.ask('GET', url)).text).not.toContain('secret');
+  });
+});
+
+// The server on the gate's port may not be the gate, but another container, a proxy or an old version.
+
+const TARGETS = {
+  'Postern-Target': '/protected/a.txt',
+  'X-Accel-Redirect': '/protected/a.txt',
+  'X-Accel-Expires': '60',
+};
+
+describe.each(modes)('fail closed: a wrong server on the port of the gate by %s', (mode) => {
+  let reply: (response: ServerResponse) => void;
+  const gate: RequestListener = (_, response) => reply(response);
+  const site = useSite({
+    mode,
+    gate,
+    files: { 'a.txt': FILE },
+  });
+
+  async function answered(by: (response: ServerResponse) => void) {
+    reply = by;
+    const answer = await site.ask('GET', '/download/a.txt');
+    expect(answer.text).not.toContain(FILE);
+    return answer;
+  }
+
+  const status = mode === 'auth_request' ? 204 : 200;
+
+  test('the right response is allowed', async () => {
+    reply = (response) => response.writeHead(status, TARGETS).end();
+    const answer = await site.ask('GET', '/download/a.txt');
+    expect([answer.status, answer.text]).toEqual([200, FILE]);
+  });
+
+  const wrong = [200, 201, 202, 204, 205, 206, 207, 301, 302, 304, 307, 400, 401, 403, 404, 418];
+  const statuses = [...wrong, 429, 500, 502, 503, 504].filter((one) => one !== status);
+  test.each(statuses)('status %i with a target is denied', async (code) => {
+    for (const body of ['', 'a body']) {
+      const answer = await answered((response) => response.writeHead(code, TARGETS).end(body));
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.header('Postern-Target')).toBeUndefined();
+      expect(answer.header('X-Accel-Redirect')).toBeUndefined();
+    }
+  });
+
+  const nowhere = [
+    '/',
+    '//',
+    'protected/a.txt',
+    './protected/a.txt',
+    '/protected',
+    '/protected/',
+    '/protected/../a.txt',
+    '/protected/../../etc/passwd',
+    '/protected/..',
+    '/protected/.',
+    '//etc/passwd',
+    '///etc/passwd',
+    'http://127.0.0.1/protected/a.txt',
+    '@postern_failed',
+    '@postern_deliver',
+    '/download/a.txt',
+    '/download/~x/a.txt',
+    '/PROTECTED/a.txt',
+    '/protected/none.txt',
+    '/protected/a.txt, /protected/a.txt',
+  ];
+  // nginx itself cleans the URI of an X-Accel-Redirect, and refuses one that leads out.
+  const unclean = [
+    '/protected/./a.txt',
+    '/./protected/a.txt',
+    '/protected//a.txt',
+    '//protected/a',
+  ];
+  const bad = mode === 'auth_request' ? [...nowhere, ...unclean] : nowhere;
+  test.each(bad)(`a ${status} to %j`, async (target) => {
+    const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
+    const answer = await answered((response) => response.writeHead(status, headers).end());
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+  });
+
+  test.each([{}, { 'Postern-Target': '' }, { 'Postern-Target': ' ' }])(
+    `a ${status} with %j`,
+    async (headers) => {
+      const answer = await answered((response) => response.writeHead(status, headers).end());
+      // With X-Accel, nginx passes on a response without a redirect, as any proxy does.
+      expect([answer.status, answer.text.length > 0]).toEqual(
+        mode === 'auth_request' ? [503, true] : [200, false],
+      );
+    },
+  );
+
+  test('a target in the header of the other mode is denied', async () => {
+    const name = mode === 'auth_request' ? 'X-Accel-Redirect' : 'Postern-Target';
+    const headers = { [name]: '/protected/a.txt' };
+    await answered((response) => response.writeHead(200, headers).end());
+    await answered((response) => response.writeHead(204, headers).end());
+    await answered((response) => response.writeHead(403, headers).end());
+  });
+
+  const silent: Record<string, string> = {
+    'a header beyond the buffer': `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
+    'a cut header': 'HTTP/1.1 200 OK\r\nX-Accel-Redirect: /protected/a.txt',
+    nothing: '',
+  };
+  // With X-Accel, nginx passes them on: for a proxy, the first two are HTTP/0.9.
+  const odd: Record<string, string> = {
+    garbage: '\x00\x01\x02 garbage \r\n\r\n',
+    'no status': 'HTTP/1.1 \r\nPostern-Target: /protected/a.txt\r\n\r\n',
+    'another 204': 'HTTP/1.1 2040 Odd\r\nPostern-Target: /protected/a.txt\r\n\r\n',
+    'a broken header': 'HTTP/1.1 204 No Content\r\nPostern-Target\r\n\r\n',
+  };
+  const wire = mode === 'auth_request' ? { ...silent, ...odd } : silent;
+  test.each(Object.entries(wire))('%s', async (_, bytes) => {
+    const answer = await answered(({ socket }) => socket?.end(bytes));
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'unavailable' });
+  });
+
+  test('a 204 with a body is denied', async () => {
+    const head = 'HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n';
+    await answered(({ socket }) => socket?.end(`${head}\r\nfile b`));
+  });
+});
+
+test.each(modes)(
+  "by %s, the API's port as nginx's upstream opens nothing and never answers invalid_token",
+  async (mode) => {
+    const gate = apiListener(createPostern().api);
+    const site = await siteForTest({ mode, gate, files: { a: 'file a' } });
+    const { url } = await site.issue({ path: '/download/a' });
+    const { status, text } = await site.ask('GET', url);
+    // nginx passes the response on to the client unchanged.
+    expect(status).toBe(mode === 'auth_request' ? 503 : 404);
+    expect(text).not.toContain('file a');
+    expect(text).not.toContain('invalid_token');
+  },
+);
