@@ -266,3 +266,30 @@ test.each([
   expect(asked).toBe(3);
   expect(await snippet('gate')).toContain('\nproxy_cache off;\n');
 });
+
+test('decision cache: requests with different traceparents share a decision', async () => {
+  const { issue, ask, asked } = await cachedSite();
+  const { url } = await issue({ path: '/download/a.txt' });
+  for (const span of ['1', '2', '3']) {
+    const traceparent = `00-${'a'.repeat(32)}-${span.repeat(16)}-01`;
+    expect((await ask('GET', url, { traceparent })).status).toBe(200);
+  }
+  expect(asked()).toBe(1);
+});
+
+test('decision cache: simultaneous requests get their own files', async () => {
+  const { issue, ask, nginx } = await cachedSite();
+  const issued = await Promise.all(
+    Array.from({ length: 16 }, (_, i) =>
+      issue({ path: `/download/${i % 2 ? 'b' : 'a'}.txt`, filename: `${i}.txt` }),
+    ),
+  );
+  for (let round = 0; round < 4; round += 1) {
+    const answers = await Promise.all(issued.map(({ url }) => ask('GET', url)));
+    for (const [i, answer] of answers.entries()) {
+      expect(answer.text).toBe(i % 2 ? 'file b' : 'file a');
+      expect(answer.header('content-disposition')).toMatch(new RegExp(`"?\\b${i}\\.txt`));
+    }
+  }
+  expect(await nginx.errorLog()).not.toMatch(/\[(error|crit|alert)\]/);
+});

@@ -1,13 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { servingWorkers } from '../harness/nginx-log.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { type Site, siteForTest } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
-
-// Thousands of requests one after the other, on a machine that may be busy.
-vi.setConfig({ testTimeout: 60_000 });
 
 // nginx as Debian starts it: no LimitNOFILE in the unit, so 1,024 descriptors for each worker.
 

@@ -22,6 +22,7 @@ export interface ReportingSite extends Site {
   readonly port: number;
   /** Waits until the API shows so many requests of a token. */
   delivered(id: string, requests: number): Promise<DeliveredAnswer>;
+  /** The metrics, when each line that has come is counted. */
   samples(): Promise<ReadonlyMap<string, number>>;
   /** Sends datagrams as another process of this machine. */
   send(...lines: ReadonlyArray<string | Buffer>): Promise<void>;
@@ -62,7 +63,10 @@ export async function startReportingSite(
         { what: `${requests} requests to be reported` },
       );
     },
-    samples: async () => samplesOf(await metrics.text()),
+    async samples() {
+      await collector.flush();
+      return samplesOf(await metrics.text());
+    },
     async send(...lines) {
       const sender = createSocket('udp4');
       for (const line of lines) {
