@@ -291,4 +291,3 @@ test('decision cache: the largest response is cached with the longest key', asyn
   }
   expect(asked()).toBe(1);
 });
-

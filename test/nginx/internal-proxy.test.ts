@@ -206,6 +206,8 @@ describe.each(modes)('object store: files by %s', (mode) => {
   /** Load balancers of AWS and Cloudflare have statuses such as 460 and 520. */
   const becomes = (status: number) => {
     if ([304, 412, 413, 416].includes(status)) return status;
+    // limit_conn has this status in internal-proxy.conf, so that no status of the site changes the 429.
+    if (status === 599) return 429;
     // With 429 the object store asks for fewer requests: the client may try again later.
     return status < 400 || status === 429 || status >= 500 ? 503 : 404;
   };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { foreigner } from '../jwt/foreigner.ts';
-import { createSigned } from '../jwt/signed-site.ts';
+import { foreigner } from '../jwt/issuers.ts';
+import { createSigned } from '../jwt/signed.ts';
 import { apiKey, issueToken, KEY, mount } from '../support/postern.ts';
 import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
 
