@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { gateSnippet, modes, siteForTest, startSite, useSite, type Site } from '../support/site.ts';
+import { gateSnippet, modes, type Site, siteForTest, startSite, useSite } from '../support/site.ts';
 import { BESIDE, bytes, CLASSES, LEGAL } from '../support/spellings.ts';
 
 const URLS = `

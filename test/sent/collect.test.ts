@@ -12,10 +12,10 @@ import {
 import { createMemoryStore } from '../../service/store/memory.ts';
 import type { Counted } from '../../service/token/sent.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
-import { recorder } from '../webhooks/receiver.ts';
 import { sent } from '../store/contract-delivered.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { samplesOf } from '../support/samples.ts';
+import { recorder } from '../webhooks/receiver.ts';
 
 /** Runs with a clock that the test moves. */
 async function withTimers(run: () => Promise<void>): Promise<void> {
