@@ -82,8 +82,7 @@ export const certFile = pemFile('a client certificate', isCertificate);
 export const keyFile = pemFile('a private key without a passphrase', createPrivateKey);
 
 export const SECRETS =
-  'path of a file with a secret on each line: whsec_ and 24 to 64 bytes in base64, ' +
-  'such as printf whsec_%s "$(openssl rand -base64 32)" prints';
+  'path of a file with a secret on each line: whsec_ and 24 to 64 bytes in base64 (openssl rand -base64 32)';
 
 /** The receiver verifies each event with a secret. */
 export const secretsFile = file(SECRETS, (text): readonly Buffer[] | undefined => {

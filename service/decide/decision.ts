@@ -39,8 +39,8 @@ export type Mode = 'auth_request' | 'x-accel' | 'confirm';
 
 export const DENY_CODES = [
   ...(['missing_token', 'invalid_token', 'insufficient_scope', 'prefetch'] as const),
-  ...(['invalid_request', 'path_is_folder', 'cross_origin', 'unavailable'] as const),
-  ...(['confirmed', 'confirmation_required', 'pin_required', 'pin_wrong'] as const),
+  ...(['invalid_request', 'path_is_folder', 'confirmed', 'confirmation_required'] as const),
+  ...(['pin_required', 'pin_wrong', 'cross_origin', 'unavailable'] as const),
 ] as const;
 
 export type DenyCode = (typeof DENY_CODES)[number];

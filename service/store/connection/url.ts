@@ -24,8 +24,7 @@ interface StoreUrlProblem {
 }
 
 export const STORE_EXPECTED =
-  'memory:, redis://host:6379/0, redis+sentinel://host1,host2/master or redis+cluster://host1,host2 ' +
-  '(rediss://, rediss+sentinel:// and rediss+cluster:// for TLS)';
+  'memory:, redis://host:6379/0, redis+sentinel://host1,host2/master, redis+cluster://host1,host2; rediss:// for TLS';
 
 const KINDS = {
   '': { kind: 'server', port: 6379, example: 'such as redis://127.0.0.1:6379/0' },
