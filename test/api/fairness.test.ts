@@ -93,18 +93,32 @@ test('a token with a PIN waits for few PINs of other requests, of another client
 });
 
 /** A thousand tokens of the first client. */
-async function createTokens(more: object = {}) {
-  const clients = createClients();
+async function createTokens(more: object = {}, options: PosternOptions = {}) {
+  const clients = createClients(options);
   const { status } = await clients.ask('web', 'POST /tokens/batch', { json: batch(1000, more) });
   expect(status).toBe(201);
   return clients;
 }
 
 test('a client that lists few tokens does not wait for the long lists of another one', async () => {
-  const { ask, order } = await createTokens();
+  const { store } = createAsked();
+  let [now, most] = [0, 0];
+  const slow: Store = {
+    ...store,
+    async list(...args) {
+      now += 1;
+      most = Math.max(most, now);
+      await nextTurn();
+      now -= 1;
+      return store.list(...args);
+    },
+  };
+  const { ask, order } = await createTokens({}, { store: slow });
   const many = Array.from({ length: 100 }, () => ask('many', 'GET /tokens?limit=1000', {}));
   await ask('other', 'GET /tokens?limit=1000', {});
   expect(order.filter((reply) => reply.startsWith('many')).length).toBeLessThanOrEqual(1);
+  // Otherwise the replies of the store for many lists would arrive together, and block the event loop.
+  expect(most).toBe(1);
   for (const { status, body } of await Promise.all(many)) {
     expect([status, body.tokens.length, body.next_cursor]).toEqual([200, 1000, undefined]);
   }
