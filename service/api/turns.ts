@@ -14,7 +14,7 @@ type Task<T> = (place: Place) => Promise<T>;
 /** Runs a request in turns with others, and shares the places by clients, then by the endpoints of a client. */
 export type InTurn = <T>(c: Context<ApiEnv>, endpoint: string, task: Task<T>) => Promise<T>;
 
-/** For all requests that could block the event loop for some milliseconds: docs/architecture.md lists them. */
+/** For all requests that could block the event loop for some milliseconds. */
 export function createTurns() {
   const enqueue = createQueue(MAX_HELD_BYTES);
   const keysOf = ({ id }: ApiEnv['Variables']['client'], endpoint: string) => [

@@ -15,7 +15,7 @@ export interface Mount {
   readonly sign?: SignFile;
 }
 
-/** Seconds for which nginx may reuse a signature: it must stay valid for retries and other clocks. */
+/** Seconds for which nginx may reuse a signature. s3/sign.ts lets it live twice as long, for retries and other clocks. */
 export const MAX_SIGNATURE_REUSE = 30;
 
 /** Signs a request for a file, by its name below the internal prefix. */

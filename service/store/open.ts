@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Store } from '../token/store.ts';
 import type { EventStore } from '../webhooks/event.ts';
-import { checkedUrl } from './connection/access.ts';
 import type { StoreObserver } from './connection/connection.ts';
+import { checkedUrl } from './connection/options.ts';
 import { shownHosts } from './connection/url.ts';
 import { createMemoryStore } from './memory.ts';
 import { createMemoryEvents } from './memory-events.ts';

@@ -20,7 +20,7 @@ const MAX_QUEUED = 10_000;
 /** Maximum number of events that are added together. They block Redis for some tenths of a millisecond. */
 const MAX_BATCH = 100;
 
-const RETRY_MS = 500;
+const STORE_RETRY_MS = 500;
 
 export interface EventSettings {
   /** Empty: nothing is recorded, and the store is not opened. */
@@ -88,7 +88,7 @@ export function createEvents({ settings, open, metrics, log, now }: EventOptions
       } catch (error) {
         if (isClosed) break;
         logUnstored((error as Error).message);
-        await sleep(RETRY_MS, undefined, { ref: false });
+        await sleep(STORE_RETRY_MS, undefined, { ref: false });
       }
     }
   }, turn);

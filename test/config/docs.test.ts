@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { documentedSettings } from '../../service/config/settings.ts';
 import { errorOf, loadFile } from './load.ts';
@@ -62,7 +63,7 @@ test('docs/configuration.md: the row of each setting is that of the table in set
     return rows.get(title) ?? row;
   });
   expect(named.sort()).toEqual([...rows.keys()].sort());
-  await expect(written).toMatchFileSnapshot(PATH.pathname);
+  await expect(written).toMatchFileSnapshot(fileURLToPath(PATH));
 });
 
 test.each([

@@ -1,7 +1,6 @@
 import { Cluster, type Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import { SLOTS, slotOf } from '../redis/key-names.ts';
-import { serverOptions } from './access.ts';
 import {
   type Command,
   type Connection,
@@ -15,6 +14,7 @@ import {
 } from './connection.ts';
 import { clusterFailure, codeOf, isLoss, isReply } from './failure.ts';
 import { isAddress, unexpected } from './library.ts';
+import { serverOptions } from './options.ts';
 import type { StoreUrl } from './url.ts';
 
 /** From the loss of a connection until the first attempt to connect again. */

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
-import type { StoreAccess } from './access.ts';
 import { isSilence, requireVersion } from './failure.ts';
 import { type LateCause, onLate } from './library.ts';
+import type { StoreAccess } from './options.ts';
 
 export interface ConnectOptions extends StoreAccess {
   /** For each command. */
@@ -217,7 +217,7 @@ export function replyOrThrow([error, value]: Reply): unknown {
 }
 
 /** No command waits longer for a connection. */
-const MAX_WAIT_MS = 250;
+const MAX_RECONNECT_MS = 250;
 
 /** The keys of all commands that wait. */
 const MAX_WAITING = 1000;
@@ -239,7 +239,7 @@ export function createAttempt(timeoutMs: number) {
       if (ended !== undefined) return;
       places = MAX_WAITING;
       ended = new Promise((resolve) => {
-        const timer = setTimeout(() => end(), Math.min(timeoutMs, MAX_WAIT_MS));
+        const timer = setTimeout(() => end(), Math.min(timeoutMs, MAX_RECONNECT_MS));
         end = () => {
           clearTimeout(timer);
           ended = undefined;

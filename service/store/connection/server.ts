@@ -1,5 +1,4 @@
 import { Redis } from 'ioredis';
-import { checkedUrl, type ServerOptions, sentinelOptions, serverOptions } from './access.ts';
 import { connectCluster } from './cluster.ts';
 import {
   type Connection,
@@ -19,6 +18,7 @@ import {
   sentinelFailure,
 } from './failure.ts';
 import type { MasterConnector } from './library.ts';
+import { checkedUrl, type ServerOptions, sentinelOptions, serverOptions } from './options.ts';
 import type { StoreUrl } from './url.ts';
 
 /** The name of a master without a cluster. */

@@ -7,7 +7,7 @@ import {
   MAX_EVENTS,
   type TakenEvent,
 } from '../../webhooks/event.ts';
-import type { StoreAccess } from '../connection/access.ts';
+import type { StoreAccess } from '../connection/options.ts';
 import { connect } from '../connection/server.ts';
 import { NOW } from './scripts.ts';
 

@@ -1,11 +1,11 @@
 import { type Health, StoreUnavailable } from '../../token/store.ts';
-import { checkedUrl } from '../connection/access.ts';
 import {
   type Connection,
   type Reply,
   replyOrThrow,
   type StoreObserver,
 } from '../connection/connection.ts';
+import { checkedUrl } from '../connection/options.ts';
 import type { Replicas } from './replicas.ts';
 import { CHECKED_COMMANDS, FORBIDDEN } from './scripts.ts';
 

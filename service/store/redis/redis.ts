@@ -1,11 +1,11 @@
 import type { Store } from '../../token/store.ts';
 import { type ConnectOptions, type Reply, replyOrThrow } from '../connection/connection.ts';
 import { connect } from '../connection/server.ts';
+import { createCounting } from './counting.ts';
 import { createIssues } from './issues.ts';
 import { createKeys } from './key-names.ts';
 import { createStoreHealth } from './readiness.ts';
 import { createReads } from './reads.ts';
-import { createCounting } from './redeem.ts';
 import { createReplicas, type Replicas } from './replicas.ts';
 import { createRevocations } from './revocations.ts';
 import type { Run } from './scripts.ts';

@@ -1,8 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { StoreTls } from '../../../service/store/connection/access.ts';
 import { ServerConnector } from '../../../service/store/connection/library.ts';
+import type { StoreTls } from '../../../service/store/connection/options.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';

@@ -7,7 +7,7 @@ import type { Shared } from './shared.ts';
 
 type Counting = Pick<Store, 'saveExternal' | 'redeem' | 'countAttempt'>;
 
-/** Counts uses, and attempts to enter a PIN. */
+/** Counts uses, and attempts to enter a PIN. REDEEM and COUNT_ATTEMPT in scripts.ts have the rules. */
 export function createCounting({
   connection,
   keys,
