@@ -108,7 +108,7 @@ test.each([
     ];
     await writeFile(docker, lines.join('\n'));
     chmodSync(docker, 0o755);
-    const script = join(projectRoot, 'dev', 'push-image.sh');
+    const script = join(projectRoot, 'dev', 'build', 'push-image.sh');
     const env = {
       PATH: `${folder}:${process.env.PATH}`,
       TOKEN: 'the-token',
