@@ -25,7 +25,10 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 function release(...words: string[]) {
-  return tryRun(process.execPath, [join(projectRoot, 'dist', 'dev', 'build', 'release.js'), ...words]);
+  return tryRun(process.execPath, [
+    join(projectRoot, 'dist', 'dev', 'build', 'release.js'),
+    ...words,
+  ]);
 }
 
 test('release: has a package, a chart, two bills of materials, and their checksums', async () => {
