@@ -18,7 +18,7 @@ async function main(): Promise<void> {
     process.stderr.write(`The machine is busy (load ${where.load}): results will vary.\n`);
   }
   const folder = await temporaryFolder();
-  // Also after Ctrl-C. The processes that were started end with this one.
+  // The folder is removed after Ctrl-C, too. The processes that were started end with this one.
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   process.on('SIGINT', () => process.exit(130));
   const began = performance.now();

@@ -125,7 +125,7 @@ async function withService<R>(
   }
 }
 
-/** Without a replica: its buffers would count as memory. */
+/** Redis has no replica here: its buffers would count as memory. */
 async function memoryOf(kind: Kind): Promise<number> {
   const redis = await startRedis();
   try {

@@ -155,7 +155,7 @@ export function createClient(options: ClientOptions): PosternClient {
 
 const repeatable = { repeatable: true };
 
-/** Without the fields that are undefined. */
+/** Drops the fields that are undefined. */
 function form(fields: Readonly<Record<string, unknown>>): URLSearchParams {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]));

@@ -67,7 +67,7 @@ export function createSend(options: ClientOptions): (request: ApiRequest) => Pro
     request.signal?.addEventListener('abort', cancel);
     const late = new PosternError('timeout', { detail: `no response within ${timeoutMs} ms` });
     const end = Date.now() + timeoutMs;
-    // Not AbortSignal.timeout, which does not keep a process of Node.js alive.
+    // AbortSignal.timeout does not keep a process of Node.js alive.
     const timer = setTimeout(() => controller.abort(late), timeoutMs);
     try {
       for (let retry = 0; ; retry += 1) {

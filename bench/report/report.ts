@@ -51,7 +51,7 @@ function targetTable(all: readonly Target[]): Table {
   return [['target', 'must be', 'measured', ''], ...lines];
 }
 
-/** Only the first line of each reason: the rest is on stderr and in the JSON. */
+/** The first line of each reason: the rest is on stderr and in the JSON. */
 function failedTable(failed: Results['failed']): Table {
   const lines = failed.map(({ title, reason }) => [title, reason.split('\n')[0] ?? '']);
   return [['failed', 'reason'], ...lines];

@@ -111,7 +111,7 @@ export function readFolder(
   errors: ConfigErrors,
 ): FileSource | undefined {
   const bare = path.replace(/\/$/, '');
-  // Not the root of the machine.
+  // The root of the machine is not allowed.
   if (isPath(bare)) return { folder: `${bare}/` };
   return errors.add(value, `the absolute path of a folder, such as /srv/files, ${SIGNS}`);
 }

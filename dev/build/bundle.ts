@@ -23,7 +23,7 @@ async function bundle(): Promise<RolldownOutput> {
     tsconfig: false,
   });
   await rm(join(dist, CHUNKS), { recursive: true, force: true });
-  // Not minified: a stack trace names functions.
+  // The code is not minified, so that a stack trace names functions.
   return build.write({
     dir: dist,
     chunkFileNames: `${CHUNKS}/[name].js`,

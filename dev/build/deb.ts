@@ -188,7 +188,7 @@ function builtAt(): Date {
   return seconds ? new Date(Number(seconds) * 1000) : new Date();
 }
 
-/** Without a time stamp. */
+/** The result has no time stamp. */
 function compressed(text: string): Buffer {
   return gzipSync(text, { level: 9 });
 }

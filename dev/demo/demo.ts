@@ -67,7 +67,7 @@ async function perform(site: Site): Promise<{ failures: number }> {
   return { failures };
 }
 
-/** Only on a terminal: nobody sees a browser that a script opens. */
+/** The browser opens only on a terminal: nobody sees one that a script opens. */
 function openInBrowser(url: string): void {
   if (!process.stdout.isTTY) return;
   const program = process.platform === 'darwin' ? 'open' : 'xdg-open';

@@ -14,7 +14,7 @@ export interface Site {
   readonly gate: string;
   readonly api: string;
   readonly key: string;
-  /** Without its password. */
+  /** The URL has no password. */
   readonly store: string;
   readonly folder: string;
   readonly samples: Samples;

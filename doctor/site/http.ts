@@ -77,7 +77,7 @@ export async function sendRequest(
   const timer = setTimeout(() => {
     sent.destroy(new Error(`no response within ${TIMEOUT_MS / 1000} s`));
   }, TIMEOUT_MS);
-  // Also for errors after the response.
+  // This listener stays for errors after the response.
   sent.on('error', () => {});
   try {
     const response = await responseOf(sent.end(), signal);

@@ -51,7 +51,7 @@ export async function findCanary({
   }
   const nowhere = path.slice(0, path.lastIndexOf('/') + 1) + mark;
   const isCanary = (heard: SiteResponse) => heard.body.includes(body.subarray(0, 16));
-  // Also outside of the gate: inside it, a cache could have sent the response for another name.
+  // The file is requested outside of the gate as well: inside it, a cache could have sent the response for another name.
   if (isCanary(await get((await issue(api, nowhere)).target)) && isCanary(await get(`/${mark}`))) {
     throw new Failure(
       `${path} does not exist: this site sends the same response for any name. Create it: ${recipe(path, mount)}`,

@@ -88,7 +88,7 @@ export function createDoctorApi(client: ApiClient, subject: string) {
   /** All tokens of this run. */
   const issued: string[] = [];
 
-  /** Also throws a Failure if the API rejects the request. */
+  /** Throws a Failure if the API rejects the request. */
   async function issue(fields: object): Promise<TestToken> {
     const asked = JSON.stringify({ expires_in: EXPIRES_IN, subject, ...fields });
     const answer = (await client.ask('POST', '/tokens', asked)) as Record<string, unknown>;

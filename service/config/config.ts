@@ -45,7 +45,7 @@ export function loadConfig(
   return deepFreeze(toConfig(values));
 }
 
-/** Only the mounts. Undefined if none are set, or with issues. */
+/** The mounts. Undefined if none are set, or with issues. */
 export function loadMounts(
   env: Environment,
   readFile: ReadFile,
@@ -73,7 +73,7 @@ function parse<S extends z.ZodObject>(
     // A second message for the same value would repeat the first.
     if (reported.has(field)) return;
     reported.add(field);
-    // Not the same as an absent key: a list whose entries are all commented out would allow everything.
+    // This differs from an absent key: a list whose entries are all commented out would allow everything.
     errors.add(
       { field, where, shown },
       shown === 'nothing' ? 'a value; or remove the key' : expected,

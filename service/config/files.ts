@@ -57,7 +57,7 @@ export function file<T>(
     try {
       return parse(text) ?? (report(expected) as T);
     } catch {
-      // Without the error: it may quote the file.
+      // The error is dropped: it may quote the file.
       return report(expected) as T;
     }
   });

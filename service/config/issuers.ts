@@ -18,7 +18,7 @@ import {
 
 const JWKS_EXAMPLE = 'such as https://login.example/jwks.json';
 
-/** Only https: over plain HTTP, an attacker could send other keys. Loopback does not leave the machine. */
+/** The URL must be https: over plain HTTP, an attacker could send other keys. Loopback does not leave the machine. */
 const jwksUri = checked(`an https URL, ${JWKS_EXAMPLE}`, (text) => {
   const url = /^https?:/.test(text) ? parseUrl(text) : undefined;
   if (url === undefined) return `an https URL, ${JWKS_EXAMPLE}`;

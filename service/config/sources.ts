@@ -94,7 +94,7 @@ function rejectUnknown(env: Environment, errors: ConfigErrors): void {
   for (const [field, value] of Object.entries(env)) {
     if (!field.startsWith('POSTERN_') || !value || known.includes(field)) continue;
     if (INJECTED.test(field) || (INJECTED_URL.test(field) && value.includes('://'))) continue;
-    // Without the value: it may be a secret.
+    // The value is not shown: it may be a secret.
     errors.add({ field }, unknownVariable(field, known));
   }
 }
@@ -118,7 +118,7 @@ function unknownVariable(field: string, known: readonly string[]): string {
 function parseYaml(path: string, text: string, errors: ConfigErrors) {
   const lines = new yaml.LineCounter();
   const whereIs = (offset = 0) => `${path}:${lines.linePos(offset).line}`;
-  // Not prettyErrors: they quote the line, and it may contain a key.
+  // prettyErrors would quote the line, which may contain a key.
   const document = yaml.parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
@@ -132,7 +132,7 @@ function parseYaml(path: string, text: string, errors: ConfigErrors) {
   for (const error of found) {
     const { code, pos } = error;
     if (error !== first && code !== 'DUPLICATE_KEY') continue;
-    // Not the parser's own message: it quotes the text, which may be a secret.
+    // The parser's own message quotes the text, which may be a secret.
     const expected = EXPECTED[code] ?? 'the parser cannot read this';
     const where = `${whereIs(pos[0])}:${lines.linePos(pos[0]).col}`;
     errors.add({ field: 'the file', where }, `valid YAML: ${expected}`);

@@ -24,7 +24,7 @@ interface Row {
   readonly runs: readonly string[];
 }
 
-/** Without servers; then start, signals, sockets, each store, nginx, and the installation as a container. */
+/** Tests without servers; then start, signals, sockets, each store, nginx, and the installation as a container. */
 const ON_NODE = [
   '--project unit',
   '--project servers --project install test/process/ test/cli/serve ' +
@@ -62,7 +62,7 @@ async function main(names: readonly string[]): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-/** Without a major version: the Node.js that runs this script. */
+/** The Node.js that runs this script, if `major` is absent. */
 async function findNode(major: Row['node']): Promise<string> {
   const isThis = major === undefined || process.versions.node.startsWith(`${major}.`);
   return isThis ? process.execPath : findNpmProgram(`node-${major}`);

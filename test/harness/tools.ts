@@ -29,7 +29,7 @@ const recipes = {
   promtool: { debian: 'prometheus', elsewhere: 'prometheus' },
 } as const;
 
-/** Not programs: a Python that has the modules. */
+/** A Python that has the modules, instead of a program. */
 const pythons = {
   // PyJWT needs `cryptography` for EdDSA and ES256. It is not a dependency of Debian's package.
   'python3-jwt': {

@@ -84,7 +84,7 @@ function disabled(upstream: Directive): readonly Trap[] {
   }));
 }
 
-/** Not by max_fails=0: every request would wait for a gate that hangs. */
+/** max_fails=0 is no fix: every request would wait for a gate that hangs. */
 function isSoonDisabled({ args }: Directive): boolean {
   const has = (pattern: RegExp) => args.some((word) => pattern.test(word));
   if (has(/^(backup|down)$/)) return false;
@@ -119,7 +119,7 @@ const MIN_CONNECTIONS = 1024;
 /** Too few connections or descriptors for a worker, which then fails every request. */
 function descriptors({ http }: SiteConfig): readonly Trap[] {
   const [events] = named(http.main, 'events');
-  // Not a whole configuration.
+  // This is not a whole configuration.
   if (events === undefined) return [];
   const [connectionsLine] = own(events, 'worker_connections');
   const [limitLine] = named(http.main, 'worker_rlimit_nofile');

@@ -98,7 +98,7 @@ export const locationChecks: Checks = {
       const folder = await folderBelow(site);
       if (typeof folder === 'string') return skipped(folder);
       const answer = await site.ask({ target: folder.target });
-      // Not a 503: postern/internal-proxy.conf turns the redirect of a storage into one.
+      // A 503 is no sign: postern/internal-proxy.conf turns the redirect of a storage into one.
       if (answer.status === 429) return untested('429');
       const location = headerOf(answer, 'location');
       return location === undefined

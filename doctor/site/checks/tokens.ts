@@ -14,7 +14,7 @@ import { bearer, cookie, missingFile, withToken } from '../tested-site.ts';
 
 const GATE = `location ^~ /download/ { include postern/protect.conf; }, or x-accel.conf, and nothing else in that location`;
 
-/** Not the last character: two values of it can encode the same bytes. */
+/** The last character stays: two values of it can encode the same bytes. */
 function tamper(token: string): string {
   const at = token.length - 9;
   return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);

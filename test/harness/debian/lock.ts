@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /**
- * Only one process at a time does the work. A child holds a lock of the kernel and ends when the pipe
+ * One process at a time does the work. A child holds a lock of the kernel and ends when the pipe
  * to it closes, so the lock cannot outlive this process and is never stale.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
