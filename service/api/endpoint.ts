@@ -50,10 +50,11 @@ export function createEndpoints(api: Hono<ApiEnv>, paths: Record<string, object>
   };
 }
 
-/** What a body must pass before it is read. */
+/** What a body must pass before it is read. A body that no operation reads is limited, too. */
 function checksOf({ json, form, maxBytes = MAX_BODY_BYTES, advice }: Operation) {
-  if (json === undefined && form === undefined) return [];
-  return [limitBody(maxBytes, advice), requireType(json ? JSON_TYPE : FORM_TYPE)];
+  const limit = limitBody(maxBytes, advice);
+  if (json === undefined && form === undefined) return [limit];
+  return [limit, requireType(json ? JSON_TYPE : FORM_TYPE)];
 }
 
 export type AddEndpoint = ReturnType<typeof createEndpoints>;

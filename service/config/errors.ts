@@ -89,8 +89,12 @@ export const SHOWN = {
 /**
  * A secret can be in the wrong setting: `POSTERN_LISTEN=web:<key>`. Each generated key or token has a run of 12
  * letters and digits, or letters of both cases side by side. A password follows a colon, or is in front of an @.
+ * After a colon, only a port, a path and IPv6 are shown.
  */
-const MAY_BE_SECRET = /[A-Za-z0-9]{12}|[a-z0-9][A-Z]|[A-Z][a-z0-9]|:[A-Za-z]|[@?]/;
+const MAY_BE_SECRET = /[A-Za-z0-9]{12}|[a-z0-9][A-Z]|[A-Z][a-z0-9]|:\d*[^\d/:\],\s]|[@?]/;
+
+/** An address or a path. Without a slash or a colon, a text with dots could be a password. */
+const PLACE = /^[\d.]+$|[/:]|\.(?:ya?ml|json|pem|crt|key)$/;
 
 export function mayBeSecret(text: string): boolean {
   return MAY_BE_SECRET.test(text);
@@ -103,7 +107,7 @@ export function shown(name: string, value: unknown): string | undefined {
   if (typeof value === 'object') return 'a mapping';
   const text = String(value);
   const isWord = SHOWN.words.includes(name) && text.length <= 12;
-  const isPlace = SHOWN.places.includes(name) && /^\d+$|[./:]/.test(text);
+  const isPlace = SHOWN.places.includes(name) && PLACE.test(text);
   if (value === undefined || mayBeSecret(text) || !(isWord || isPlace)) return undefined;
   return typeof value === 'string' ? quote(text) : text;
 }

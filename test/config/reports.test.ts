@@ -91,9 +91,9 @@ test('config: the text of the report', () => {
 });
 
 test('config: the report shortens values and escapes control characters', () => {
-  const value = `a.\n\x1b[2j\x9b\u202e\u2028${'x.'.repeat(100)}`;
+  const value = `/a\n\x1b[2j\x9b\u202e\u2028${'x.'.repeat(100)}`;
   expect(issuesOf({ POSTERN_LISTEN: value })[0]?.value).toBe(
-    `"a.\\n\\u001b[2j\\u{9b}\\u{202e}\\u{2028}${'x.'.repeat(45)}…"`,
+    `"/a\\n\\u001b[2j\\u{9b}\\u{202e}\\u{2028}${'x.'.repeat(45)}…"`,
   );
 });
 
@@ -109,6 +109,11 @@ test.each([
   ['log_level', 'information.', '"information."'],
   ['log_level', 'a-long-log-level', undefined],
   ['listen', 'web:hunter2', undefined],
+  ['listen', 'user:_secret.pass', undefined],
+  ['listen', 'user:7-horse-battery.staple', undefined],
+  ['listen', 'correct.horse-battery', undefined],
+  ['listen', '127.0.0.1:99999', '"127.0.0.1:99999"'],
+  ['listen', '[::1]:99999', '"[::1]:99999"'],
 ])('config: of %s: %j the report shows %s', (setting, given, value) => {
   expect(fileIssues(fileOf({ [setting]: given }))).toMatchObject([{ field: setting, value }]);
 });

@@ -2,6 +2,7 @@ import type { Grant, KnownRequester } from '../../token/grant.ts';
 import { nextTurn } from '../../token/queue.ts';
 import { type Cursor, type Entry, type Store, StoreUnavailable } from '../../token/store.ts';
 import type { Found } from '../connection/connection.ts';
+import { unexpected } from '../connection/library.ts';
 import { decodeRecord, decodeRequesters } from './record.ts';
 import { LIST } from './scripts.ts';
 import { DELIVERED_FIELD, decodeDelivered } from './sent-bytes.ts';
@@ -93,8 +94,6 @@ function storedOf([record]: Found): Grant | 'revoked' | undefined {
   return record === null ? undefined : decodeRecord(record);
 }
 
-const NOT_FOUND: Found = [null, 0];
-
 interface Batch {
   readonly keys: string[];
   readonly found: Promise<readonly Found[]>;
@@ -140,6 +139,11 @@ function batched({ connection, assertUsable }: Shared, timed: boolean) {
     current ??= start();
     const { keys, found } = current;
     const index = keys.push(key) - 1;
-    return found.then((all) => all[index] ?? NOT_FOUND);
+    return found.then((all) => {
+      const one = all[index];
+      // A reply with fewer values than keys must not mean "not revoked".
+      if (one === undefined) throw unexpected();
+      return one;
+    });
   };
 }
