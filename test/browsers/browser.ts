@@ -93,7 +93,7 @@ export async function pageOf(site: Site, html: string, name = 'index.html'): Pro
   return site.nginx.url('/pages/');
 }
 
-/** Without a font on the machine, a link with only text has no size to click on. */
+/** If the machine has no font, a link with only text has no size to click on. */
 export function link(id: string, url: string): string {
   return `<a id="${id}" href="${url}" style="display: block; height: 50px">${id}</a>`;
 }

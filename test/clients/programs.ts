@@ -29,7 +29,7 @@ export async function client(name: ToolName, context: TestContext): Promise<Clie
       name,
       path: tool.path,
       args: [...args],
-      // Without the user's settings: a proxy or a .wgetrc would change the client.
+      // The client runs without the user's settings: a proxy or a .wgetrc would change it.
       env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, LC_ALL: 'C.UTF-8', ...tool.env },
       cwd: folder,
       folder,

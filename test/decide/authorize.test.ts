@@ -174,7 +174,7 @@ test('authorize: a token is valid only for its mount', async () => {
   );
 });
 
-/** Also with a URL that the token does not cover, and to resume. */
+/** The checks hold for a URL that the token does not cover, and for a client that resumes. */
 test.each([
   [{ path: '/download/a', max_bytes: 100 }],
   [{ path: '/download/a', max_bytes: 100, max_uses: 2 }],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { gateSnippet, modes, type Site, type SiteMode, siteForTest } from '../support/site.ts';
 
-// Directives of a site that the snippets inherit, each with a test of its own. hostile-site.test.ts has many more.
+// Directives of a site that the snippets inherit, each with its own test. hostile-site.test.ts has many more.
 
 const FILE = 'hello, this is file a\n';
 const NAMES = ['a.txt', 'a.jpg', 'a.mp4', 'a.php', 'a.html', 'a'];

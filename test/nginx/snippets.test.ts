@@ -99,7 +99,7 @@ test('snippets: all requests to the gate have gate.conf in common, and differ on
   const file = 'snippets/auth-request.conf';
   expect(await asking(file, HEAD, '    location ')).toEqual(question);
   expect(await asking('snippets/x-accel.conf')).toEqual(question);
-  // A line of its own would replace the inherited headers.
+  // A separate line would replace the inherited headers.
   expect(await asking(file, 'location = /.postern/auth-request {', '\n    }\n')).toEqual([]);
   expect(await asking(file, 'location = /.postern/confirm {', '\n    }\n')).toEqual([
     ...['include postern/gate.conf', 'proxy_method POST'],

@@ -232,7 +232,7 @@ export const deliveryChecks: Checks = {
       if (answer.status !== 200) return untested(String(answer.status));
       const problems = [...missing(answer), ...twice(answer)];
       if (problems.length === 0) return ok('all present, each once');
-      // Only the sandbox is missing: internal.conf is included, http.conf is not.
+      // The sandbox is missing, and nothing else: internal.conf is included, http.conf is not.
       const hasPolicy = headerOf(answer, 'content-security-policy') !== undefined;
       const isOnly = problems.length === 1 && problems[0]?.includes(SANDBOX);
       return failed(problems.join('; '), isOnly && !hasPolicy ? { fix: HTTP_CONF } : {});

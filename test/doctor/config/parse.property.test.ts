@@ -20,7 +20,7 @@ type Spelling = (word: string) => string;
 
 const quoted = (word: string) => `"${word.replace(/["\\]/g, '\\$&')}"`;
 const singly = (word: string) => `'${word.replace(/['\\]/g, '\\$&')}'`;
-/** Without quotes, if they are not needed. */
+/** Writes quotes only if they are needed. */
 const bare = (word: string) => (/^[\w/.^~@=$*+?()|:,-]+$/.test(word) ? word : quoted(word));
 
 /** Writes a configuration as nginx would read it. */
