@@ -113,7 +113,7 @@ describe.concurrent.each(topologies)('replicas: $name', (topology) => {
     const client = newId();
     const ofClient = await prepared(store, { client });
     const counted = await prepared(store, { uses: { max: 1, resumeFor: 600 } });
-    expect(await store.revoke(other, 'web')).toBe(true);
+    await untilConfirmed(() => store.revoke(other, 'web'));
     expect(confirmations.splice(0).at(-1)).toBe(true);
 
     for (const replica of servers.replicas) replica.pause();
