@@ -57,9 +57,8 @@ describe('client JWT: a claim is one segment of a path', () => {
     const { ask } = await opened();
     const key = await bearer({ sub });
     for (const path of ['/download/users/ann/a', '/download/users/a/b/x', '/download/a']) {
-      expect((await ask('POST /tokens', { key, json: { path } })).status).toBeGreaterThanOrEqual(
-        401,
-      );
+      const { status } = await ask('POST /tokens', { key, json: { path } });
+      expect(status).toBeGreaterThanOrEqual(401);
     }
   });
 });
@@ -90,6 +89,7 @@ describe('client JWT: rejected', () => {
     ['one with an empty sub', { sub: '' }],
     ['one whose sub is not valid Unicode', { sub: '\ud800' }],
     ['a download token', {}, { typ: 'postern+jwt' }],
+    ['a long download token', { pad: 'x'.repeat(4000) }, { typ: 'postern+jwt' }],
     ['one of another key', {}, { kid: 'other' }],
     ['one without a kid', {}, { kid: undefined }],
   ])('%s', async (_, claims, header) => {
@@ -153,15 +153,6 @@ test('client JWT: the reason of a rejection is logged with the issuer, and not s
   // Neither an API key nor a JWT of an unknown issuer.
   for (const key of ['x', await bearer({ iss: 'https://nobody.example' })]) await refused(key);
   expect(rejections).toHaveLength(4);
-});
-
-test('client JWT: a download token of any length is not accepted', async () => {
-  const { ask } = await createSigned({ issuers: [login], files });
-  const json = { path: '/download/users/ann/a' };
-  for (const pad of ['', 'x'.repeat(4000)]) {
-    const key = await bearer({ pad }, { typ: 'postern+jwt' });
-    expect((await ask('POST /tokens', { key, json })).status).toBe(401);
-  }
 });
 
 test('client JWT: unavailable keys are not reported as a store error', async () => {

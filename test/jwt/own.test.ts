@@ -1,26 +1,15 @@
-import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { openJwt } from '../../service/jwt/jwt.ts';
 import { createOwnKeys } from '../../service/jwt/keys.ts';
-import { createMounts } from '../../service/site/mount.ts';
-import { mount } from '../support/postern.ts';
-import { foreigner, jwksText, newJwk, uri } from './issuers.ts';
-import { createSigned, signedGate } from './signed.ts';
+import { newJwk, uri } from './issuers.ts';
+import { createSigned, signedGate, trusting } from './signed.ts';
 
 test.each(['EdDSA', 'ES256', 'HS256'])(
   'a JWT by %s carries its grant, and opens it',
   async (alg) => {
     const { issue, authRequest, codeOf } = await signedGate({ algorithms: [alg] });
-    const {
-      access_token: token,
-      id,
-      url,
-    } = await issue({
-      path: '/download/é.pdf',
-      subject: 'user-42',
-      filename: 'x.pdf',
-      limit_rate: 5,
-    });
+    const shown = { path: '/download/é.pdf', filename: 'x.pdf', limit_rate: 5 };
+    const { access_token: token, id, url } = await issue({ ...shown, subject: 'user-42' });
     expect(decodeProtectedHeader(token)).toEqual({ alg, kid: '0', typ: 'postern+jwt' });
     expect(decodeJwt(token)).toEqual({
       iss: 'https://files.example',
@@ -32,9 +21,7 @@ test.each(['EdDSA', 'ES256', 'HS256'])(
       exp: 1_800_000_120,
       client_id: 'test',
       mount: '/download/',
-      path: '/download/é.pdf',
-      filename: 'x.pdf',
-      limit_rate: 5,
+      ...shown,
     });
     const { status, headers } = await authRequest(url);
     expect(status).toBe(204);
@@ -86,18 +73,10 @@ describe('own JWT: with a record in the store', () => {
 
   test('counts uses, and a requester may continue after the last first use', async () => {
     const { ask, issue, codeOf, clock } = await signedGate();
-    const {
-      access_token: token,
-      id,
-      url,
-    } = await issue({
-      path: '/download/a',
-      max_uses: 1,
-      resume_for: 600,
-    });
+    const uses = { max_uses: 1, resume_for: 600 };
+    const { access_token: token, id, url } = await issue({ path: '/download/a', ...uses });
     expect(decodeJwt(token)).toMatchObject({
-      max_uses: 1,
-      resume_for: 600,
+      ...uses,
       bind: 'any',
       start_by: 1_800_000_120,
       exp: 1_800_000_720,
@@ -166,8 +145,6 @@ describe('own JWT: without a record in the store', () => {
   );
 });
 
-const mounts = [mount('/download/', '/protected/')];
-
 test('issue: a JWT above the maximum length is not issued', async () => {
   const { ask, codeOf } = await signedGate();
   const [path, target] = ['/download/', '/protected/'].map((folder) => folder + 'a'.repeat(2000));
@@ -190,44 +167,10 @@ describe('JWT keys: invalid', () => {
   });
 });
 
-test('JWT keys: an error does not show keys that are set instead of their path', async () => {
-  const text = await jwksText('EdDSA');
-  const { d = '' } = JSON.parse(text).keys[0] as JWK;
-  const base64 = Buffer.from(text).toString('base64');
-  const { loadConfig } = await import('../../service/config/config.ts');
-  const env = {
-    POSTERN_MOUNTS: '/download/=/protected/',
-    POSTERN_API_KEYS: 'web:at-least-16-characters',
-    POSTERN_JWT_KEYS: base64,
-  };
-  const readFile = () => {
-    throw new Error(`ENOENT: no such file or directory, open '${base64}'`);
-  };
-  let told = '';
-  try {
-    const config = loadConfig(env, readFile, { onTerminal: false });
-    await openJwt(config, {
-      mounts: createMounts(mounts),
-      readFile,
-      now: Date.now,
-      onFailure() {},
-    });
-  } catch (error) {
-    told = (error as Error).message;
-  }
-  expect(told).not.toBe('');
-  expect(told).not.toContain(base64.slice(0, 40));
-  expect(told).not.toContain(d);
-});
-
 test('JWT: confirm is a claim, and the PIN is in neither the token nor the API', async () => {
   const { issue, ask } = await createSigned();
-  const { access_token: token, id } = await issue({
-    path: '/download/a',
-    confirm: true,
-    pin: '4711',
-    filename: 'x.pdf',
-  });
+  const json = { path: '/download/a', confirm: true, pin: '4711', filename: 'x.pdf' };
+  const { access_token: token, id } = await issue(json);
   expect(decodeJwt(token)).toMatchObject({ confirm: true, resume_for: 0 });
   const shown = await ask(`GET /tokens/${id}`);
   expect(shown.body).toMatchObject({ confirm: true, requesters: [] });
@@ -238,9 +181,7 @@ test('JWT: confirm is a claim, and the PIN is in neither the token nor the API',
 });
 
 test('external JWT: confirm counts its requesters, and a claim pin is rejected', async () => {
-  const app = await foreigner('app');
-  const gate = await signedGate({ issuers: [app.issuer], files: app.file });
-  const { codeOf } = gate;
+  const { app, codeOf, ...gate } = await trusting();
   const token = await app.sign({ confirm: true, max_uses: 1, resume_for: 60 });
   const confirm = async (address: string) => {
     const { headers } = await gate.confirm(uri(token), { 'X-Real-IP': address });
