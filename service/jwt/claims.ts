@@ -1,4 +1,4 @@
-import { type JWTPayload, SignJWT } from 'jose';
+import type { JWTPayload } from 'jose';
 import { z } from 'zod';
 import { fieldSchemas, text } from '../schema.ts';
 import type { Mounts } from '../site/mount.ts';
@@ -11,6 +11,7 @@ import { RequestErrors } from '../token/refused.ts';
 import { JWT_TYPE, jwtId } from '../token/token.ts';
 import { errorsReason, schemaReason } from './check.ts';
 import type { OwnKeys } from './keys.ts';
+import { createSignPayload } from './sign.ts';
 
 /** Seconds since the epoch (RFC 7519, NumericDate), with or without a fraction. */
 const date = z.number().min(0).max(1e11);
@@ -48,16 +49,13 @@ const ownClaims = externalClaims.extend({
 /** `aud` of Postern's own tokens. No other JWT has it (RFC 8725, section 3.9). */
 export const OWN_AUDIENCE = 'urn:postern:download';
 
-/** Signs grants as compact JWS (RFC 7515) with the first key. */
-export function createSigner(keys: OwnKeys, issuer: string): Signer {
+/** Signs grants with the first key. */
+export function createSigner({ first }: OwnKeys, issuer: string): Signer {
+  const sign = createSignPayload(first, JWT_TYPE);
   return {
     issuer,
-    async sign(jti, grant, recorded) {
-      const { kid, alg, sign } = keys.first;
-      const claims = { iss: issuer, aud: OWN_AUDIENCE, jti, ...claimsOf(grant, recorded) };
-      const token = new SignJWT(claims).setProtectedHeader({ alg, kid, typ: JWT_TYPE });
-      return token.sign(sign as NonNullable<typeof sign>);
-    },
+    sign: (jti, grant, recorded) =>
+      sign({ iss: issuer, aud: OWN_AUDIENCE, jti, ...claimsOf(grant, recorded) }),
   };
 }
 

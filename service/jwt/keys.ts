@@ -1,3 +1,4 @@
+import { createSecretKey, KeyObject } from 'node:crypto';
 import {
   type CryptoKey,
   createLocalJWKSet,
@@ -19,7 +20,7 @@ export interface Key {
   readonly alg: string;
   readonly verify: CryptoKey;
   /** Absent: this is only the public key. */
-  readonly sign?: CryptoKey;
+  readonly sign?: KeyObject;
   /** Absent: this is a shared secret. */
   readonly publicJwk?: JWK;
 }
@@ -101,8 +102,8 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key | unde
     if (secret.length < 32) return undefined;
     // Imported here, because jose would import raw bytes again for each token.
     const hmac = { name: 'HMAC', hash: 'SHA-256' };
-    const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['sign', 'verify']);
-    return { kid, alg, sign: key, verify: key };
+    const verify = await crypto.subtle.importKey('raw', secret, hmac, false, ['verify']);
+    return { kid, alg, sign: createSecretKey(secret), verify };
   }
   const half = Object.fromEntries(Object.entries(jwk).filter(([name]) => !PRIVATE.includes(name)));
   const options = { extractable: true };
@@ -111,7 +112,8 @@ async function importKey(jwk: JWK, kid: string, alg: string): Promise<Key | unde
   const pair = { kid, alg, verify: verify as CryptoKey, publicJwk };
   if (jwk.d === undefined) return pair;
   const { key_ops: _, ...whole } = jwk;
-  return { ...pair, sign: (await importJWK(whole, alg)) as CryptoKey };
+  const sign = (await importJWK(whole, alg, options)) as CryptoKey;
+  return { ...pair, sign: KeyObject.from(sign) };
 }
 
 /**
@@ -135,7 +137,7 @@ export async function fileKeys(text: string, algorithms: readonly string[]): Pro
 
 /** Postern's own keys: the first signs, all verify. */
 export interface OwnKeys {
-  readonly first: Key;
+  readonly first: Key & Required<Pick<Key, 'sign'>>;
   readonly find: KeySource;
   /** For other verifiers (RFC 7517), without shared secrets. */
   readonly publicJwks: { readonly keys: readonly JWK[] };
@@ -145,11 +147,12 @@ export interface OwnKeys {
 export async function createOwnKeys(text: string): Promise<OwnKeys> {
   const keys = await readKeys(text, OWN_ALGORITHMS);
   const [first] = keys;
-  if (first?.sign === undefined) {
+  const sign = first?.sign;
+  if (first === undefined || sign === undefined) {
     throw new KeyError('its first key signs, so it must have its private part (d, or k)');
   }
   return {
-    first,
+    first: { ...first, sign },
     find: async ({ kid }) => keys.find((key) => key.kid === kid),
     publicJwks: { keys: keys.flatMap(({ publicJwk }) => publicJwk ?? []) },
   };

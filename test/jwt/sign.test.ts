@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { expect, test } from 'vitest';
+import { createOwnKeys } from '../../service/jwt/keys.ts';
+import { createSignPayload } from '../../service/jwt/sign.ts';
+import { jwksText } from './issuers.ts';
+import { signedGate } from './signed.ts';
+
+const TYPE = 'postern+jwt';
+
+/** Claims as Postern signs them: texts of clients, lists, numbers and nested objects. */
+const claims = fc.dictionary(
+  fc.string({ unit: 'binary' }).filter((name) => name !== '__proto__'),
+  fc.jsonValue(),
+) as fc.Arbitrary<JWTPayload>;
+
+test.each(['EdDSA', 'ES256', 'HS256'])(
+  'sign: jose verifies each JWT by %s and reads the same claims',
+  async (alg) => {
+    const { first } = await createOwnKeys(await jwksText(alg));
+    const sign = createSignPayload(first, TYPE);
+    await fc.assert(
+      fc.asyncProperty(claims, async (some) => {
+        const payload = JSON.parse(JSON.stringify({ ...some, exp: 4e9, nbf: 0, iat: 0 }));
+        const token = await sign(payload);
+        const read = await jwtVerify(token, first.verify, { algorithms: [alg], typ: TYPE });
+        expect(read).toEqual({ payload, protectedHeader: { alg, kid: '0', typ: TYPE } });
+        expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+      }),
+      { numRuns: 300 },
+    );
+  },
+);
+
+test('sign: EdDSA and HS256 give the same JWT as jose', async () => {
+  for (const alg of ['EdDSA', 'HS256']) {
+    const text = await jwksText(alg);
+    const { first } = await createOwnKeys(text);
+    const payload = { iss: 'https://files.example', path: '/download/é "x".pdf', exp: 4e9 };
+    const header = { alg, kid: '0', typ: TYPE };
+    const byJose = new SignJWT(payload).setProtectedHeader(header).sign(JSON.parse(text).keys[0]);
+    expect(await createSignPayload(first, TYPE)(payload)).toBe(await byJose);
+  }
+});
+
+test('sign: no algorithm means no signature', async () => {
+  const { first } = await createOwnKeys(await jwksText('HS256'));
+  expect(() => createSignPayload({ ...first, alg: 'none' }, TYPE)).toThrow(TypeError);
+});
+
+test('sign: a flood of PINs to hash does not delay signatures', async () => {
+  const { issue, ask } = await signedGate();
+  const withPin = { path: '/download/a', max_uses: 1, confirm: true, pin: '8264913' };
+  let hashed = 0;
+  const flood = Array.from({ length: 30 }, async () => {
+    const { status } = await ask('POST /tokens', { json: withPin });
+    expect(status).toBe(201);
+    hashed += 1;
+  });
+  await Promise.race(flood);
+  for (let i = 0; i < 20; i += 1) await issue({ path: '/download/a' });
+  // If each thread had a hash, nearly all hashes would come first.
+  expect(hashed).toBeLessThan(flood.length / 2);
+  await Promise.all(flood);
+});
