@@ -9,7 +9,7 @@ import type { Results } from './results.ts';
 
 const USAGE = `npm run bench:page -- FILE
 
-  Writes the charts and tables of docs/performance.md and docs/scaling.md from the results of
+  Writes the charts and tables of docs/understand/performance.md and docs/operate/scaling.md from the results of
   \`npm run bench -- --json FILE\`.
 `;
 
@@ -32,7 +32,7 @@ for (const [name, svg] of Object.entries(pictures(results))) {
 const where = [['machine', ''], ...Object.entries(machine)];
 const steps = stepsTable(results.serve);
 const tables = { ...report(results), machine: where, ...(steps.length > 1 && { steps }) };
-for (const name of ['performance.md', 'scaling.md']) {
+for (const name of ['understand/performance.md', 'operate/scaling.md']) {
   const page = join(docs, name);
   await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
 }

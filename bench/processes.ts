@@ -31,7 +31,7 @@ function memory(group: Group, field: string): number {
 }
 
 /**
- * The scheduling policy of the systemd unit in docs/operation.md: a process that wakes up does not
+ * The scheduling policy of the systemd unit in docs/operate/operation.md: a process that wakes up does not
  * interrupt the process that woke it. Child processes inherit the policy.
  */
 export async function scheduleAsBatch(group: Group): Promise<void> {

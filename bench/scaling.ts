@@ -177,7 +177,7 @@ async function main(): Promise<void> {
     const bytes = await memoryOf(kind);
     kinds.push({ title: kind.title, memory: bytes, ...(await trafficOf(kind)) });
   }
-  const page = join(projectRoot, 'docs', 'scaling.md');
+  const page = join(projectRoot, 'docs', 'operate/scaling.md');
   const tables = { grants: grantsTable(kinds), live: liveTable(kinds) };
   await writeFile(page, fillIn(await readFile(page, 'utf8'), tables));
 }

@@ -1,4 +1,4 @@
-/** A code of Postern's API, as in the table of docs/http.md. */
+/** A code of Postern's API, as in the table of docs/reference/http.md. */
 export type ApiErrorCode =
   | 'invalid_client'
   | 'invalid_request'

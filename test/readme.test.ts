@@ -10,7 +10,7 @@ import { freePorts } from './harness/ports.ts';
 import { launch } from './harness/process.ts';
 import { findTool } from './harness/tools.ts';
 
-// Runs the commands of README.md and docs/getting-started.md: the blocks marked `sh`. Those marked `bash`
+// Runs the commands of README.md and docs/start/getting-started.md: the blocks marked `sh`. Those marked `bash`
 // need root, systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.
 
 const SECONDS = 1000;
@@ -22,7 +22,9 @@ let copy: string;
 
 beforeAll(async () => {
   blocks = fencedBlocks(await readFile(join(projectRoot, 'README.md'), 'utf8'));
-  page = fencedBlocks(await readFile(join(projectRoot, 'docs', 'getting-started.md'), 'utf8'));
+  page = fencedBlocks(
+    await readFile(join(projectRoot, 'docs', 'start/getting-started.md'), 'utf8'),
+  );
   folder = await temporaryFolder();
   copy = join(folder, 'postern');
   const left = new Set(['node_modules', 'dist', '.cache', '.git', 'coverage']);
@@ -144,7 +146,7 @@ describe.sequential('in a fresh copy', () => {
   );
 
   test(
-    'docs/getting-started.md: each command prints what the page shows',
+    'docs/start/getting-started.md: each command prints what the page shows',
     async () => {
       const files = await mkdtemp(join(folder, 'files-'));
       await writeFile(join(files, 'hello.txt'), 'hello\n');

@@ -9,7 +9,7 @@ import { type Bar, type Bars, barsHeight, barsOption } from './bars.ts';
 import { draw } from './draw.ts';
 import { type Line, lineOption } from './line.ts';
 
-/** The charts of docs/performance.md as SVG, by file name. A workload that was not run has none. */
+/** The charts of docs/understand/performance.md as SVG, by file name. A workload that was not run has none. */
 export function pictures(results: Results): Record<string, string> {
   const drawn = {
     'small-file.svg': bars(smallFile(results)),

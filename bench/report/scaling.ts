@@ -51,7 +51,7 @@ export function liveTable(kinds: readonly PerGrant[]): Table {
   ];
 }
 
-/** The steps of docs/scaling.md, by variant. */
+/** The steps of docs/operate/scaling.md, by variant. */
 const STEPS: Readonly<Record<string, string>> = {
   static: 'no gate',
   redis: 'one Redis',

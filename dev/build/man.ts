@@ -34,7 +34,7 @@ function page(command: Command, name: string, { version, date, seeAlso }: Contex
     others.map((other) => `.BR ${roff(other)} (1)`).join(' ,\n'),
     // Debian puts the documentation there.
     '.PP',
-    roff('/usr/share/doc/postern/docs/cli.md'),
+    roff('/usr/share/doc/postern/docs/reference/cli.md'),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -27,7 +27,7 @@ interface DoctorOptions {
 const STDIN = 0;
 
 /**
- * Looks for the traps of docs/nginx-traps.md in a configuration.
+ * Looks for the traps of docs/understand/nginx-traps.md in a configuration.
  *
  * @param name a file with the output of `nginx -VT` or `nginx -T`, or an nginx.conf; `-` is standard input
  * @throws UsageError if it is not a configuration, with file and line

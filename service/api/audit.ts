@@ -13,7 +13,7 @@ const MAX_IDS = 100;
 
 /**
  * Logs a line for each request to the endpoints that need a key, with the fields that its handler noted, or the
- * code of the problem. docs/monitoring.md lists the fields, which are stable. Issued and revoked tokens are also
+ * code of the problem. docs/operate/monitoring.md lists the fields, which are stable. Issued and revoked tokens are also
  * emitted as events with these fields.
  */
 export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<ApiEnv> {

@@ -41,7 +41,7 @@ const queryArgument = z
   .refine((name) => name !== 'token', 'a name other than token: that argument holds the token')
   .regex(/^[A-Za-z0-9_-]+$/, ARGUMENT);
 
-/** The fields of an entry, as docs/configuration.md describes them. */
+/** The fields of an entry, as docs/reference/configuration.md describes them. */
 export const mountFields = {
   public: publicPrefix,
   internal: internalPrefix,

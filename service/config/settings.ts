@@ -32,7 +32,7 @@ import {
 } from './values.ts';
 
 /**
- * Every setting: what its value must be, the default, and its meaning in docs/configuration.md and `--help`. `absent`
+ * Every setting: what its value must be, the default, and its meaning in docs/reference/configuration.md and `--help`. `absent`
  * says what applies without a value. A variable has the name of its setting in upper case, after `POSTERN_`.
  */
 export const TABLE = {
@@ -41,18 +41,24 @@ export const TABLE = {
     .describe('address of the gate, for nginx only'),
   api_listen: listenAddressOrOff
     .prefault('127.0.0.1:7301')
-    .describe('address of the API, or `off`: [no API](instances.md#gates-without-an-api)'),
+    .describe(
+      'address of the API, or `off`: [no API](../operate/instances.md#gates-without-an-api)',
+    ),
   metrics_listen: listenAddress.optional().meta({
     description: 'separate address for `/metrics`, `/readyz` and `/livez`',
     absent: 'the API has them',
   }),
-  delivery_listen: udpAddress.optional().describe('UDP address for [what nginx sent](delivery.md)'),
+  delivery_listen: udpAddress
+    .optional()
+    .describe('UDP address for [what nginx sent](../guides/delivery.md)'),
   delivery_from: addressRanges
     .default(LOOPBACK)
     .describe('addresses that may report it; required if the UDP address is not loopback'),
   socket_mode: socketMode.prefault('0660').describe('mode of a Unix socket'),
 
-  store: storeUrl.prefault('memory:').describe('where tokens are stored: see [Redis](redis.md)'),
+  store: storeUrl
+    .prefault('memory:')
+    .describe('where tokens are stored: see [Redis](../operate/redis.md)'),
   // No braces, which would determine the slot of a key in a cluster, and no characters of a pattern.
   store_prefix: matching(
     /^[A-Za-z0-9:._/-]{1,64}$/,
@@ -65,7 +71,7 @@ export const TABLE = {
     .describe('time for Redis to answer'),
   store_replicas: wholeNumber('replicas', 0, 10)
     .prefault(0)
-    .describe('[replicas that confirm](replicas.md) revocations and first uses'),
+    .describe('[replicas that confirm](../operate/replicas.md) revocations and first uses'),
   store_password_file: passwordFile.optional().describe('password for Redis'),
   store_ca_file: caFile
     .optional()
@@ -111,7 +117,7 @@ export const TABLE = {
     'a name of at most 60 characters, such as Example Files',
   )
     .optional()
-    .describe('name of the site on the [pages for people](pages.md#your-brand)'),
+    .describe('name of the site on the [pages for people](../guides/pages.md#your-brand)'),
   page_color: matching(/^#[0-9a-f]{6}$/i, 'a color of six hex digits, such as #1d4ed8')
     .optional()
     .meta({ description: 'color of the buttons', absent: '`#1d4ed8`' }),
@@ -127,12 +133,12 @@ export const TABLE = {
   events: texts(`a list of ${EVENT_TYPES.join(', ')}`, oneOf(...EVENT_TYPES))
     .optional()
     .meta({
-      description: '[events](webhooks.md#events) that are recorded',
+      description: '[events](../guides/webhooks.md#events) that are recorded',
       absent: 'all with a webhook, else none',
     }),
   webhook_url: webhookUrl
     .optional()
-    .describe('where Postern sends events: [webhooks](webhooks.md)'),
+    .describe('where Postern sends events: [webhooks](../guides/webhooks.md)'),
   webhook_secret_file: secretsFile
     .optional()
     .meta({ description: 'secrets that sign events', absent: 'required with a URL' }),

@@ -4,7 +4,7 @@ import { addressRangeError } from '../site/address.ts';
 import { prefixError } from '../site/path.ts';
 import { parseStoreUrl, STORE_EXPECTED } from '../store/connection/url.ts';
 
-// The message of a schema follows "expected: " in a report, and docs/configuration.md and --help show it. It describes
+// The message of a schema follows "expected: " in a report, and docs/reference/configuration.md and --help show it. It describes
 // a valid value, with an example.
 
 export const matching = (pattern: RegExp, expected: string) =>

@@ -86,7 +86,7 @@ async function readKey(jwk: JWK, algorithms: readonly string[], publicOnly: bool
     throw error('is not for signatures: its use must be sig');
   }
   if (publicOnly && PRIVATE.some((name) => name in jwk)) {
-    throw error('has private members: write only its public half, see docs/jwt.md');
+    throw error('has private members: write only its public half, see docs/reference/jwt.md');
   }
   const key = await importKey(jwk, kid, alg).catch((cause) => {
     throw error('cannot be read', { cause });

@@ -88,7 +88,7 @@ interface WithIds {
   readonly token_ids?: readonly string[];
 }
 
-/** The body of an event, as docs/webhooks.md describes it. */
+/** The body of an event, as docs/guides/webhooks.md describes it. */
 export function eventBody(type: EventType, at: number, data: object): string {
   const timestamp = new Date(at).toISOString();
   const { token_id: id, token_ids: more = [] }: WithIds = data;

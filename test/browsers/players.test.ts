@@ -62,10 +62,10 @@ test.for(cases.filter(([name]) => name === 'Chromium'))(
 );
 
 /** The configuration of nginx and the page. */
-const guide = fencedBlocks(await readFile(join(projectRoot, 'docs', 'players.md'), 'utf8'));
+const guide = fencedBlocks(await readFile(join(projectRoot, 'docs', 'guides/players.md'), 'utf8'));
 const block = (language: string) => guide.find((one) => one.language === language)?.text ?? '';
 
-/** The page of docs/players.md on https://site.test, with a film on https://other.test. */
+/** The page of docs/guides/players.md on https://site.test, with a film on https://other.test. */
 async function openFilm(
   [name, mode]: (typeof cases)[0],
   context: TestContext,

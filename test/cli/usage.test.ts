@@ -9,7 +9,7 @@ import { projectRoot } from '../harness/paths.ts';
 import { postern, program } from './postern.ts';
 
 const run = (line: string) => postern(line.split(' ').filter(Boolean), projectRoot);
-const page = ['cli.md', 'doctor.md']
+const page = ['reference/cli.md', 'operate/doctor.md']
   .map((name) => readFileSync(join(projectRoot, 'docs', name), 'utf8'))
   .join();
 const manifest = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
@@ -77,7 +77,7 @@ const COMMANDS = [
 ];
 
 test.each(COMMANDS)(
-  'postern %s --help has an example, and docs/cli.md or doctor.md has its options',
+  'postern %s --help has an example, and docs/reference/cli.md or doctor.md has its options',
   async (command) => {
     const { code, stdout, stderr } = await run(`${command} --help`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

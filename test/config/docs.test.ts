@@ -5,7 +5,7 @@ import { documentedSettings } from '../../service/config/settings.ts';
 import { errorOf, loadFile } from './load.ts';
 import { FIELDS } from './places.ts';
 
-const PATH = new URL('../../docs/configuration.md', import.meta.url);
+const PATH = new URL('../../docs/reference/configuration.md', import.meta.url);
 const page = readFileSync(PATH, 'utf8');
 
 function section(heading: string): string {
@@ -23,7 +23,7 @@ function block(language: string, heading: string): string {
 
 const example = block('yaml', 'Example');
 
-test('docs/configuration.md: the example is valid', () => {
+test('docs/reference/configuration.md: the example is valid', () => {
   const config = loadFile(example);
   expect(config.mounts.map(({ id }) => id)).toEqual([
     '/download/',
@@ -34,7 +34,7 @@ test('docs/configuration.md: the example is valid', () => {
   expect(config.maxExpiresIn).toBe(86_400);
 });
 
-test('docs/configuration.md: the example with issuers is valid', () => {
+test('docs/reference/configuration.md: the example with issuers is valid', () => {
   const { issuers } = loadFile(example + block('yaml', 'Issuers'));
   expect(issuers.map(({ id, trustedFor }) => [id, trustedFor])).toEqual([
     ['shop', 'downloads'],
@@ -42,7 +42,7 @@ test('docs/configuration.md: the example with issuers is valid', () => {
   ]);
 });
 
-test('docs/configuration.md: the error report is a real one', () => {
+test('docs/reference/configuration.md: the error report is a real one', () => {
   const yaml = example.replace('public: /download/\n', 'public: /download\n');
   const env = { POSTERN_CONFIG: '/etc/postern/postern.yaml', POSTERN_LISTEN: '7300' };
   const { message } = errorOf(() => loadFile(yaml, env));
@@ -50,7 +50,7 @@ test('docs/configuration.md: the error report is a real one', () => {
 });
 
 // `npx vitest run -u test/config/docs.test.ts` writes the rows.
-test('docs/configuration.md: the row of each setting is that of the table in settings.ts', async () => {
+test('docs/reference/configuration.md: the row of each setting is that of the table in settings.ts', async () => {
   const rows = new Map(
     documentedSettings().map(({ title, meaning, value, standard }) => [
       title,
@@ -70,6 +70,6 @@ test.each([
   ['Mounts', FIELDS.mounts],
   ['API keys', FIELDS.api_keys],
   ['Issuers', FIELDS.issuers],
-])('docs/configuration.md: each field is in the table of %s', (heading, fields) => {
+])('docs/reference/configuration.md: each field is in the table of %s', (heading, fields) => {
   for (const field of fields) expect(section(heading)).toContain(`\n| \`${field}\` |`);
 });

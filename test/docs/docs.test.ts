@@ -17,7 +17,10 @@ const within = (folder: string, ending: string) =>
     .filter((name) => name.endsWith(ending))
     .map((name) => join(folder, name));
 
-const pages = [...within('.', '.md'), ...within('docs', '.md')];
+const docs = readdirSync(join(projectRoot, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => join('docs', name));
+const pages = [...within('.', '.md'), ...docs];
 const snippets = within('nginx/snippets', '.conf');
 
 /** GitHub's anchor of a heading. */
@@ -72,8 +75,8 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-describe('docs/nginx-reference.md', () => {
-  const text = read('docs/nginx-reference.md');
+describe('docs/reference/nginx-reference.md', () => {
+  const text = read('docs/reference/nginx-reference.md');
 
   test.each(snippets)('has %s', (file) => {
     expect(text).toContain(`| \`${relative('nginx/snippets', file)}\` |`);
@@ -108,20 +111,17 @@ describe('docs/nginx-reference.md', () => {
   });
 });
 
-describe.each(within('docs', '.md').filter((page) => page.startsWith('docs/nginx')))(
-  '%s',
-  (page) => {
-    test('names only variables that the snippets have', () => {
-      const all = snippets.map(read).join('\n');
-      for (const name of read(page).match(/\$postern_[a-z0-9]+[a-z0-9_]*/g) ?? []) {
-        expect(all).toContain(name);
-      }
-    });
-  },
-);
+describe.each(docs.filter((page) => page.includes('/nginx')))('%s', (page) => {
+  test('names only variables that the snippets have', () => {
+    const all = snippets.map(read).join('\n');
+    for (const name of read(page).match(/\$postern_[a-z0-9]+[a-z0-9_]*/g) ?? []) {
+      expect(all).toContain(name);
+    }
+  });
+});
 
-describe('docs/monitoring.md', () => {
-  const text = read('docs/monitoring.md');
+describe('docs/operate/monitoring.md', () => {
+  const text = read('docs/operate/monitoring.md');
 
   test('names only log lines that the service writes', () => {
     const sources = readdirSync(join(projectRoot, 'service'), { recursive: true, encoding: 'utf8' })
@@ -160,8 +160,9 @@ test('CONTRIBUTING.md names each folder of tests, unless the code has a folder o
   expect(unknown).toEqual([]);
 });
 
-test('docs/monitoring.md has each field and action of the audit log', () => {
-  const section = read('docs/monitoring.md').split('### API actions')[1]?.split('###')[0] ?? '';
+test('docs/operate/monitoring.md has each field and action of the audit log', () => {
+  const section =
+    read('docs/operate/monitoring.md').split('### API actions')[1]?.split('###')[0] ?? '';
   const [, names = '', fields = ''] =
     /type ActionName = (.*);[\s\S]*interface AuditFields \{([\s\S]*?)\n\}/.exec(
       read('service/api/http.ts'),
@@ -179,7 +180,7 @@ test('docs/monitoring.md has each field and action of the audit log', () => {
 
 describe('codes and endpoints', () => {
   const codes = [...read('service/problem.ts').matchAll(/^ {2}([a-z_]+): (\d{3}),$/gm)];
-  const http = read('docs/http.md') + read('docs/http-gate.md');
+  const http = read('docs/reference/http.md') + read('docs/reference/http-gate.md');
 
   test.each(codes.map(([, code = '', status = '']) => [code, status]))(
     '%s is %s',
@@ -188,14 +189,14 @@ describe('codes and endpoints', () => {
     },
   );
 
-  test('docs/getting-started.md lists the codes of the gate, and no others', () => {
+  test('docs/start/getting-started.md lists the codes of the gate, and no others', () => {
     const decided = [...DENY_CODES];
-    const listed = read('docs/getting-started.md').match(/(?<=^\| `)[a-z_]+(?=` \| \d{3})/gm);
+    const listed = read('docs/start/getting-started.md').match(/(?<=^\| `)[a-z_]+(?=` \| \d{3})/gm);
     expect(listed?.length).toBeGreaterThan(3);
     expect(listed).toEqual(decided);
   });
 
-  test('docs/http.md has each endpoint', () => {
+  test('docs/reference/http.md has each endpoint', () => {
     const routes = read('service/api/api.ts').matchAll(/api\.(get|post|patch|delete)\('([^']+)'/g);
     for (const [, method = '', path = ''] of routes) {
       const shown = `${method.toUpperCase()} ${path.replace(':id', '{id}')}`;
@@ -203,12 +204,12 @@ describe('codes and endpoints', () => {
     }
   });
 
-  test('docs/http.md has each field of a request', () => {
+  test('docs/reference/http.md has each field of a request', () => {
     for (const field of Object.keys(GRANT_FIELDS)) expect(http).toContain(`\`${field}\``);
   });
 
-  test('docs/http-gate.md has each header that nginx and the gate exchange', () => {
-    const gate = read('docs/http-gate.md').toLowerCase();
+  test('docs/reference/http-gate.md has each header that nginx and the gate exchange', () => {
+    const gate = read('docs/reference/http-gate.md').toLowerCase();
     const names = read('service/gate/headers.ts').matchAll(/^ {2}\w+: '([\w-]+)',$/gm);
     for (const [, name = ''] of names) expect(gate).toContain(name.toLowerCase());
   });
@@ -240,7 +241,7 @@ function shown(cell: string): string {
 }
 
 test(`README.md and docs/ have at most ${MAX_WORDS} words together`, () => {
-  const texts = ['README.md', ...within('docs', '.md')].map(read);
+  const texts = ['README.md', ...docs].map(read);
   const words = texts.flatMap((text) => text.split(/\s+/).filter((word) => word !== ''));
   expect(words.length).toBeLessThanOrEqual(MAX_WORDS);
 });

@@ -18,8 +18,8 @@ interface Dashboard {
 }
 
 const read = (name: string) => readFileSync(join(projectRoot, name), 'utf8');
-const page = read('docs/monitoring.md');
-const dashboard = JSON.parse(read('docs/grafana-dashboard.json')) as Dashboard;
+const page = read('docs/operate/monitoring.md');
+const dashboard = JSON.parse(read('docs/operate/grafana-dashboard.json')) as Dashboard;
 const { rules } = parse(read('deploy/prometheus/postern.rules.yaml')).groups[0] as {
   rules: Array<{ alert: string; expr: string; labels: { severity: string } }>;
 };
@@ -55,7 +55,7 @@ function expectKnown(query: string): void {
   }
 }
 
-describe('docs/grafana-dashboard.json', () => {
+describe('docs/operate/grafana-dashboard.json', () => {
   const { panels, templating } = dashboard;
 
   test('queries only metrics that exist', () => {
@@ -82,7 +82,7 @@ describe('docs/grafana-dashboard.json', () => {
   });
 });
 
-describe('docs/monitoring.md', () => {
+describe('docs/operate/monitoring.md', () => {
   test('has each metric in its table, and no other', () => {
     const rows = page.match(/^\| `(?:postern|process|nodejs)_.*$/gm) ?? [];
     const listed = rows.flatMap((row) => row.split('|')[1]?.match(OURS) ?? []);

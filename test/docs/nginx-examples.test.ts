@@ -51,7 +51,11 @@ async function diagnosed(example: string): Promise<string[]> {
   }
 }
 
-const PAGES = ['nginx-traps.md', 'nginx-traps-clients.md', 'nginx-traps-closed.md'];
+const PAGES = [
+  'understand/nginx-traps.md',
+  'understand/nginx-traps-clients.md',
+  'understand/nginx-traps-closed.md',
+];
 const read = (name: string) => readFileSync(join(projectRoot, 'docs', name), 'utf8');
 const sections = PAGES.flatMap((name) => read(name).split(/^## /m).slice(1));
 
@@ -115,11 +119,11 @@ test('docs/nginx-traps*.md name only checks of the doctor that exist', () => {
 });
 
 const RECIPES = [
-  'nginx.md',
-  'nginx-recipes.md',
-  'nginx-settings.md',
-  'object-store.md',
-  'pages.md',
+  'guides/nginx.md',
+  'guides/nginx-recipes.md',
+  'reference/nginx-settings.md',
+  'guides/object-store.md',
+  'guides/pages.md',
 ];
 
 /** Each nginx block with the heading above it. */

@@ -61,9 +61,9 @@ async function issuesAndRevokes(service: Service): Promise<void> {
 
 const HOSTS = '10.0.0.1,10.0.0.2,10.0.0.3';
 
-/** A block of docs/redis.md with the passwords of this test. */
+/** A block of docs/operate/redis.md with the passwords of this test. */
 function documented(words: string): string {
-  return docsBlock('redis.md', words)
+  return docsBlock('operate/redis.md', words)
     .replaceAll('<password>', PASSWORD)
     .replaceAll('<password of the sentinels>', SENTINEL_PASSWORD);
 }
@@ -78,7 +78,7 @@ function serverArgs(conf: string): string[] {
 
 const hostsOf = (url: string) => /:\/\/([^/]+)/.exec(url)?.[1] ?? '';
 
-test('docs/redis.md: one server', async (context) => {
+test('docs/operate/redis.md: one server', async (context) => {
   await needTool('redis-server', context);
   const redis = await startRedis({ args: serverArgs(documented('maxmemory-policy')) });
   onTestFinished(() => redis.stop());
@@ -87,7 +87,7 @@ test('docs/redis.md: one server', async (context) => {
 });
 
 test.for(['redis', 'valkey'] as const)(
-  'docs/redis.md: Sentinel with %s',
+  'docs/operate/redis.md: Sentinel with %s',
   async (engine, context) => {
     await needTool(`${engine}-server`, context);
     const [, ...sentinelLines] = documented('sentinel monitor main').split('\n');
@@ -107,7 +107,7 @@ test.for(['redis', 'valkey'] as const)(
 );
 
 test.for(['redis', 'valkey'] as const)(
-  'docs/redis.md: a cluster of %s',
+  'docs/operate/redis.md: a cluster of %s',
   async (engine, context) => {
     await needTool(`${engine}-server`, context);
     const args = serverArgs(documented('cluster-enabled'));
@@ -123,11 +123,11 @@ test.for(['redis', 'valkey'] as const)(
   },
 );
 
-test('docs/instances.md: a token of one instance opens at the other one, until it is revoked', async (context) => {
+test('docs/operate/instances.md: a token of one instance opens at the other one, until it is revoked', async (context) => {
   await needTool('redis-server', context);
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
-  const shared = docsBlock('instances.md', 'POSTERN_STORE=')
+  const shared = docsBlock('operate/instances.md', 'POSTERN_STORE=')
     .replace('127.0.0.1:6379', hostsOf(redis.url))
     .replace('<secret>', KEY);
   const env = { ...settingsOf(shared), POSTERN_STORE_PASSWORD_FILE: '' };

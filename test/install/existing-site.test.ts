@@ -13,7 +13,7 @@ import { waitFor } from '../harness/wait.ts';
 import { selfSigned } from '../support/certificate.ts';
 import { listening } from '../support/postern.ts';
 
-// docs/getting-started.md, "Add Postern to a site that exists": its commands, on a tree such as Debian's.
+// docs/start/getting-started.md, "Add Postern to a site that exists": its commands, on a tree such as Debian's.
 
 const HOST = 'shop.example';
 const KEY = 'at-least-16-characters';
@@ -40,12 +40,12 @@ http {
 `;
 
 async function section(): Promise<ReturnType<typeof fencedBlocks>> {
-  const page = await readFile(join(projectRoot, 'docs', 'getting-started.md'), 'utf8');
+  const page = await readFile(join(projectRoot, 'docs', 'start/getting-started.md'), 'utf8');
   const [, text = ''] = page.split('## Add Postern to a site that exists');
   return fencedBlocks(text.split(/^## /m)[0] ?? '');
 }
 
-test('docs/getting-started.md: from an existing site to a clean doctor in under ten commands', async () => {
+test('docs/start/getting-started.md: from an existing site to a clean doctor in under ten commands', async () => {
   const blocks = await section();
   const commands = blocks.flatMap(({ language, text }) =>
     language === 'bash' ? text.split('\n') : [],

@@ -55,7 +55,7 @@ test('Prometheus reads each metric, and evaluates each alert', async (context) =
   for (const rule of evaluated) expect(rule).toMatchObject({ health: 'ok', state: 'inactive' });
 
   const names = await prometheus.get<string[]>('label/__name__/values');
-  const page = await readFile(join(projectRoot, 'docs', 'monitoring.md'), 'utf8');
+  const page = await readFile(join(projectRoot, 'docs', 'operate/monitoring.md'), 'utf8');
   // It begins with the first bytes that nginx reports.
   const later = ['postern_delivered_bytes_total'];
   for (const [, metric = ''] of page.matchAll(/^\| `((?:postern|process|nodejs)_\w+)` \|/gm)) {
@@ -79,19 +79,19 @@ test('Prometheus reads each metric, and evaluates each alert', async (context) =
   await expect.poll(states).toContain('PosternDown');
 });
 
-/** With the configuration of docs/monitoring.md, but a scrape each second. */
+/** With the configuration of docs/operate/monitoring.md, but a scrape each second. */
 async function startPrometheus(target: number, context: Parameters<typeof needTool>[1]) {
   const { path, env } = await needTool('prometheus', context);
   return onFreePorts(1, async ([port]) => {
     const folder = await temporaryFolder();
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
-    const scrape = docsBlock('monitoring.md', 'scrape_configs:');
+    const scrape = docsBlock('operate/monitoring.md', 'scrape_configs:');
     const [from, to] = ['127.0.0.1:7301', `127.0.0.1:${target}`];
     expect(scrape).toContain(from);
     const text = [
       'global: { scrape_interval: 1s, evaluation_interval: 1s }',
       scrape.replace(from, to),
-      docsBlock('monitoring.md', 'rule_files:'),
+      docsBlock('operate/monitoring.md', 'rule_files:'),
     ];
     await writeFile(join(folder, 'prometheus.yml'), text.join('\n'));
     await cp(RULES, join(folder, 'postern.rules.yaml'));

@@ -10,7 +10,7 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/recipes.md and docs/recipes-php-ruby-go.md. The test adds what they leave to the
+// Runs the programs of docs/guides/recipes.md and docs/guides/recipes-php-ruby-go.md. The test adds what they leave to the
 // reader: the rules, a login, and a server.
 
 let blocks: Block[];
@@ -22,7 +22,7 @@ let postern: PosternClient;
 let api: Listening;
 const state = { fails: '' as '' | 'closes' | 'redirects', strayKeys: [] as string[] };
 beforeAll(async () => {
-  const pages = ['recipes.md', 'recipes-php-ruby-go.md'].map((name) =>
+  const pages = ['guides/recipes.md', 'guides/recipes-php-ruby-go.md'].map((name) =>
     readFile(join(projectRoot, 'docs', name), 'utf8'),
   );
   blocks = (await Promise.all(pages)).flatMap(fencedBlocks);
@@ -124,7 +124,7 @@ async function opens(redirect: Response): Promise<void> {
 const node = { path: process.execPath, env: {} };
 const rules = "export const mayRead = (user, name) => Number(user) === 42 && name === 'hello.txt';";
 
-test('docs/recipes.md: Express, and the way back from the login page', async () => {
+test('docs/guides/recipes.md: Express, and the way back from the login page', async () => {
   const main = `import { app } from './app.js';
     app.get('/test-login', (request, response) => { request.session.userId = 42; response.end(); });
     app.listen(process.env.PORT, '127.0.0.1');`;
@@ -147,7 +147,7 @@ test('docs/recipes.md: Express, and the way back from the login page', async () 
     expect((await visit(`/after-login?return=${path}`)).status).toBe(404);
 });
 
-test('docs/recipes.md: Hono', async () => {
+test('docs/guides/recipes.md: Hono', async () => {
   const main = `import { serve } from '@hono/node-server';
     import { setSignedCookie } from 'hono/cookie';
     import { app } from './app.js';
@@ -179,7 +179,7 @@ test('docs/recipes.md: Hono', async () => {
 
 const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
 
-test('docs/recipes.md: Django', async (context) => {
+test('docs/guides/recipes.md: Django', async (context) => {
   const settingsFile = `import os
 
 SECRET_KEY = os.environ["SESSION_SECRET"]
@@ -230,7 +230,7 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
   await serves(visit);
 });
 
-test('docs/recipes.md: Flask', async (context) => {
+test('docs/guides/recipes.md: Flask', async (context) => {
   const main = `import os
 from app import app
 from flask import session
@@ -256,7 +256,7 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
   await serves(visit);
 });
 
-test('docs/recipes-php-ruby-go.md: PHP', async (context) => {
+test('docs/guides/recipes-php-ruby-go.md: PHP', async (context) => {
   const visit = await startApplication(join(folder, 'php'), {
     files: {
       'files.php': recipe('session_start()'),
@@ -274,7 +274,7 @@ test('docs/recipes-php-ruby-go.md: PHP', async (context) => {
   expect((await visit('/files.php?name[]=hello.txt')).status).toBe(404);
 });
 
-test('docs/recipes-php-ruby-go.md: Go', { timeout: 300_000 }, async (context) => {
+test('docs/guides/recipes-php-ruby-go.md: Go', { timeout: 300_000 }, async (context) => {
   const main = `package main
 
 import (

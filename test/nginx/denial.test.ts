@@ -114,7 +114,7 @@ test.each(modes)('denial: by %s a valid link to a folder gets its own page', asy
   }
 });
 
-// As in docs/nginx-recipes.md: above the include, because nginx uses the first line for a status.
+// As in docs/guides/nginx-recipes.md: above the include, because nginx uses the first line for a status.
 test('error pages: own pages for denials keep the status', async () => {
   const site = await siteForTest({
     mode: 'auth_request',

@@ -155,7 +155,7 @@ test.each(modes)(
   },
 );
 
-// The recipe of docs/nginx-recipes.md, with a stub of oauth2-proxy.
+// The recipe of docs/guides/nginx-recipes.md, with a stub of oauth2-proxy.
 
 const USERS: Readonly<Record<string, string>> = { 'session=ada': 'ada', 'session=': '' };
 
@@ -170,10 +170,10 @@ const oauth2Proxy: RequestListener = (request, response) => {
 const application: RequestListener = (request, response) =>
   response.end(`for ${request.headers['x-auth-request-user'] ?? 'nobody'}`);
 
-test('docs/nginx-recipes.md: single sign-on: a stranger sees its page, and nginx sets the user, not the client', async () => {
+test('docs/guides/nginx-recipes.md: single sign-on: a stranger sees its page, and nginx sets the user, not the client', async () => {
   const [proxy, app] = await Promise.all([listening(oauth2Proxy), listening(application)]);
   onTestFinished(async () => void (await Promise.all([proxy.stop(), app.stop()])));
-  const recipe = docsBlock('nginx-recipes.md', 'auth_request /sso')
+  const recipe = docsBlock('guides/nginx-recipes.md', 'auth_request /sso')
     .replaceAll('127.0.0.1:4180', `127.0.0.1:${proxy.port}`)
     .replaceAll('127.0.0.1:3000', `127.0.0.1:${app.port}`);
   const nginx = await startNginx({

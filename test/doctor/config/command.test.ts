@@ -49,8 +49,8 @@ test('doctor --config: prints rule, reason and fix', async () => {
   expect(stdout).toMatch(/\n\n2 findings \(2 files, 1 gate, 0 internal locations\)\n$/);
 });
 
-test('docs/doctor.md lists each rule', async () => {
-  const page = await readFile(join(projectRoot, 'docs', 'doctor.md'), 'utf8');
+test('docs/operate/doctor.md lists each rule', async () => {
+  const page = await readFile(join(projectRoot, 'docs', 'operate/doctor.md'), 'utf8');
   const rows = page.match(/^\| `.*?(?= \| )/gm)?.join() ?? '';
   for (const id of Object.keys(RULES)) expect(rows).toContain(`\`${id}\``);
 });

@@ -25,7 +25,7 @@ function signing() {
 
 /** Correct sites that a less careful doctor could report. */
 const SITES: Readonly<Record<string, BrokenSite>> = {
-  'as in docs/nginx.md': {},
+  'as in docs/guides/nginx.md': {},
   'with cached decisions, CORS and a login page': {
     decisionTtl: 1,
     http: `${CACHE_CONF} ${corsFor('https://app.example')}`,
@@ -94,12 +94,12 @@ test('doctor URL: with all options no check is skipped', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test('docs/doctor.md lists each check', async () => {
+test('docs/operate/doctor.md lists each check', async () => {
   const site = await siteToAttack();
   const { stderr } = await site.run('--access-log', `${site.nginx.dir}/postern.log`, '--only', '');
   const ids = /the checks are (.*)/.exec(stderr)?.[1]?.split(', ') ?? [];
   expect(ids.length).toBeGreaterThan(25);
-  const page = readFileSync(join(projectRoot, 'docs', 'doctor.md'), 'utf8');
+  const page = readFileSync(join(projectRoot, 'docs', 'operate/doctor.md'), 'utf8');
   for (const id of ids) expect(page, id).toMatch(new RegExp(`^\\|.*\`${id}\`.*\\|.*\\|`, 'm'));
 });
 

@@ -12,9 +12,9 @@ import { askGate } from '../../support/ask-service.ts';
 import { needTool } from '../../support/need-tool.ts';
 import { newJwk, publicHalf } from '../issuers.ts';
 
-// Runs the programs of docs/jwt-examples.md against a Postern with the configuration of docs/jwt.md.
+// Runs the programs of docs/guides/jwt-examples.md against a Postern with the configuration of docs/reference/jwt.md.
 
-const pageNames = ['jwt.md', 'jwt-examples.md'];
+const pageNames = ['reference/jwt.md', 'guides/jwt-examples.md'];
 const pages = pageNames.map((name) => readFile(join(projectRoot, 'docs', name), 'utf8'));
 const blocks = (await Promise.all(pages)).flatMap(fencedBlocks);
 

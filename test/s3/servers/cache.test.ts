@@ -13,12 +13,12 @@ interface HotObjectsOptions {
   readonly now?: () => number;
 }
 
-/** A site with the cache of docs/object-store.md, its folder, and the number of decisions. */
+/** A site with the cache of docs/guides/object-store.md, its folder, and the number of decisions. */
 export async function startHotObjects(buckets: Buckets, options: HotObjectsOptions = {}) {
   const folder = await temporaryFolder();
   await mkdir(join(folder, 'socket'));
-  const recipe = docsBlock('object-store.md', 'proxy_cache_path');
-  const slices = docsBlock('object-store.md', 'slice 1m');
+  const recipe = docsBlock('guides/object-store.md', 'proxy_cache_path');
+  const slices = docsBlock('guides/object-store.md', 'slice 1m');
   const cacheOf = (port: number) => {
     const cache = recipe
       .slice(recipe.indexOf('proxy_cache_path'), recipe.indexOf('server {\n    listen 127'))
@@ -81,7 +81,7 @@ describe('object store: the decision cache', () => {
   });
 });
 
-describe('docs/object-store.md: the cache of hot objects', () => {
+describe('docs/guides/object-store.md: the cache of hot objects', () => {
   test(
     'hits ask the gate, have no signature in their key, and need a token',
     async () => {
@@ -116,7 +116,7 @@ const MIB = 1024 * 1024;
 const SIZE = 6 * MIB;
 
 test(
-  'docs/object-store.md: nginx keeps parts of objects, and fetches them with one signature',
+  'docs/guides/object-store.md: nginx keeps parts of objects, and fetches them with one signature',
   async () => {
     const clock = { ahead: 0 };
     const objects = {

@@ -203,9 +203,9 @@ test('Redis errors: /readyz is 503 if the user lacks a command that only some re
 });
 
 test.each([0, 1])(
-  'docs/redis.md: the user with the least rights can use database %i',
+  'docs/operate/redis.md: the user with the least rights can use database %i',
   async (database) => {
-    const page = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
+    const page = await readFile(join(projectRoot, 'docs/operate/redis.md'), 'utf8');
     const [, rights = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
     const [, other = ''] = /^With a database other than 0, it also needs `(.*?)`/m.exec(page) ?? [];
     const all = database === 0 ? rights : `${rights} ${other}`;

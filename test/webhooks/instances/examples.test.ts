@@ -13,8 +13,8 @@ import { waitFor } from '../../harness/wait.ts';
 import { OTHER_SECRET, SECRET } from '../receiver.ts';
 import { startInstance } from './instances.ts';
 
-// Runs the receivers of docs/webhooks.md.
-const page = await readFile(join(projectRoot, 'docs/webhooks.md'), 'utf8');
+// Runs the receivers of docs/guides/webhooks.md.
+const page = await readFile(join(projectRoot, 'docs/guides/webhooks.md'), 'utf8');
 
 const FORGED = { 'webhook-id': 'a', 'webhook-timestamp': '1', 'webhook-signature': 'v1,a' };
 
@@ -31,7 +31,7 @@ const programs = [
 ] as const;
 
 test.each(programs)(
-  'docs/webhooks.md: the receiver in %s accepts events of Postern once, and no requests of others',
+  'docs/guides/webhooks.md: the receiver in %s accepts events of Postern once, and no requests of others',
   async (language, name, path) => {
     const blocks = fencedBlocks(page).filter((block) => block.language === language);
     expect(blocks).toHaveLength(1);

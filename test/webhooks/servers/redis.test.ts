@@ -133,8 +133,8 @@ test('Redis: after the loss of its data, events are added and taken again', asyn
   expect((await store.take(5)).events).toMatchObject([event('y')]);
 });
 
-test('docs/redis.md: the rights for events are enough', async () => {
-  const page = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
+test('docs/operate/redis.md: the rights for events are enough', async () => {
+  const page = await readFile(join(projectRoot, 'docs/operate/redis.md'), 'utf8');
   const [, basic = ''] = /^user postern on ><password> ([^`]*)^```$/m.exec(page) ?? [];
   const [, more = ''] = /`(\+xadd [^`]*)`/.exec(page) ?? [];
   expect(more).toContain('+xadd');
