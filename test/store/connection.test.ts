@@ -140,21 +140,16 @@ test.each<[string, Array<string | undefined>, number]>([
 
 const SECRET = 'pa55word';
 
-const system = (fields: object) => Object.assign(new Error(`getaddrinfo ${SECRET}`), fields);
+const system = (code: string, syscall?: string, more: object = {}) =>
+  Object.assign(new Error(`getaddrinfo ${SECRET}`), { code, syscall, ...more });
 
 test.each([
   [new Error('Command timed out'), 'Redis does not answer: Command timed out'],
   [new Error(`Command queue state error. Last reply: ${SECRET}`), 'no valid reply'],
-  [
-    system({ code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: SECRET }),
-    'getaddrinfo ENOTFOUND',
-  ],
-  [
-    system({ code: 'ECONNREFUSED', syscall: 'connect', address: '10.0.0.1', port: 6379 }),
-    'connect ECONNREFUSED 10.0.0.1:6379',
-  ],
-  [system({ code: 'EACCES', syscall: 'connect', address: `/run/${SECRET}` }), 'connect EACCES'],
-  [system({ code: 'CERT_HAS_EXPIRED' }), 'TLS to Redis fails (CERT_HAS_EXPIRED)'],
+  [system('ENOTFOUND', 'getaddrinfo', { hostname: SECRET }), 'getaddrinfo ENOTFOUND'],
+  [system('ECONNREFUSED', 'connect', { address: '10.0.0.1', port: 9 }), 'ECONNREFUSED 10.0.0.1:9'],
+  [system('EACCES', 'connect', { address: `/run/${SECRET}` }), 'connect EACCES'],
+  [system('CERT_HAS_EXPIRED'), 'TLS to Redis fails (CERT_HAS_EXPIRED)'],
 ])('failure: %s is logged without the text of a server', (error, expected) => {
   const { message, shown } = failureOf(error);
   expect(message).toContain(expected);
@@ -162,59 +157,34 @@ test.each([
   expect(shown).not.toContain('10.0.0.1');
 });
 
+const ONE = { kind: 'server', isTls: false, database: 0 };
+const SENTINELS = { ...ONE, kind: 'sentinel', master: 'main' };
+const CLUSTER = { ...ONE, kind: 'cluster' };
+
 const at = (port: number, ...hosts: string[]) => hosts.map((host) => ({ host, port }));
 
 test.each([
   ['memory:', { kind: 'memory', addresses: [], isTls: false, database: 0 }],
-  [
-    'redis://redis.example',
-    { kind: 'server', addresses: at(6379, 'redis.example'), isTls: false, database: 0 },
-  ],
+  ['redis://redis.example', { ...ONE, addresses: at(6379, 'redis.example') }],
   [
     'rediss://:p@ss%40@[::1]:6380/15',
-    { kind: 'server', addresses: at(6380, '::1'), isTls: true, password: 'p@ss@', database: 15 },
+    { ...ONE, addresses: at(6380, '::1'), isTls: true, password: 'p@ss@', database: 15 },
   ],
   [
     'redis+sentinel://a,b:26380,[::1]:26381/main',
-    {
-      kind: 'sentinel',
-      addresses: [...at(26_379, 'a'), ...at(26_380, 'b'), ...at(26_381, '::1')],
-      isTls: false,
-      master: 'main',
-      database: 0,
-    },
+    { ...SENTINELS, addresses: [...at(26_379, 'a'), ...at(26_380, 'b'), ...at(26_381, '::1')] },
   ],
   [
     'rediss+sentinel://user:pa%2Css@a,b/my-master.1/3',
     {
-      kind: 'sentinel',
-      addresses: at(26_379, 'a', 'b'),
-      isTls: true,
-      username: 'user',
-      password: 'pa,ss',
-      master: 'my-master.1',
-      database: 3,
+      ...{ ...SENTINELS, addresses: at(26_379, 'a', 'b'), isTls: true, master: 'my-master.1' },
+      ...{ username: 'user', password: 'pa,ss', database: 3 },
     },
   ],
-  [
-    'redis+cluster://a,b:7000/',
-    {
-      kind: 'cluster',
-      addresses: [...at(6379, 'a'), ...at(7000, 'b')],
-      isTls: false,
-      database: 0,
-    },
-  ],
+  ['redis+cluster://a,b:7000/', { ...CLUSTER, addresses: [...at(6379, 'a'), ...at(7000, 'b')] }],
   [
     'rediss+cluster://user:pass@a',
-    {
-      kind: 'cluster',
-      addresses: at(6379, 'a'),
-      isTls: true,
-      username: 'user',
-      password: 'pass',
-      database: 0,
-    },
+    { ...CLUSTER, addresses: at(6379, 'a'), isTls: true, username: 'user', password: 'pass' },
   ],
 ])('a store URL: %s', (text, parsed) => {
   expect(parseStoreUrl(text)).toStrictEqual(parsed);

@@ -79,18 +79,11 @@ test('addDelivered: a server that does not answer is asked once', async () => {
 });
 
 test('addDelivered: a master that accepts no write gets no deliveries, which can be added later', async () => {
-  const one = await added(
-    true,
-    () => false,
-    (master) => master === '1',
-  );
+  const never = () => false;
+  const one = await added(true, never, (master) => master === '1');
   expect(one).toMatchObject({ lost: [], written: ['0', '1', '2'] });
   expect(one.unsent).toEqual(ofMaster(one.ids, '1'));
   expect(one.counted).toEqual(ofMaster(one.ids, '0', '2'));
-  const all = await added(
-    false,
-    () => false,
-    () => true,
-  );
+  const all = await added(false, never, () => true);
   expect(all).toMatchObject({ ran: [], counted: [], unsent: all.ids, lost: [], written: [''] });
 });

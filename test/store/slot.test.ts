@@ -2,17 +2,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createKeys, slotOf } from '../../service/store/redis/key-names.ts';
 
-// From the specification of Redis Cluster.
-test.each([
-  ['123456789', 0x31c3],
-  ['foo{bar}{zap}', slotOf('bar')],
-  ['{user1000}.following', slotOf('{user1000}.followers')],
-  ['foo{{bar}}zap', slotOf('{bar')],
-  ['', 0],
-])('the slot of %s', (key, slot) => {
-  expect(slotOf(key)).toBe(slot);
-});
-
 /** The algorithm of the specification. */
 function specified(key: string): number {
   const open = key.indexOf('{');

@@ -37,12 +37,8 @@ test.each([FIVE_MINUTES, -FIVE_MINUTES])(
   'Redis clock: instances that are %i ms late and early agree on when a token ends',
   async (late) => {
     const { one, other } = await instances(late);
-    const { id, url } = await issueToken(one.api, {
-      path: '/download/a',
-      max_uses: 3,
-      expires_in: 6,
-      resume_for: 60,
-    });
+    const body = { path: '/download/a', max_uses: 3, expires_in: 6, resume_for: 60 };
+    const { id, url } = await issueToken(one.api, body);
     /** The status from both instances for a request from the address. */
     async function both(address: string, more: Record<string, string> = {}): Promise<number[]> {
       const asked = { 'X-Real-IP': address, ...more };

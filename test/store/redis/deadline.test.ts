@@ -101,11 +101,8 @@ test('deadline: after it no use is taken', async () => {
 test('deadline: after it no use of a token that another issuer signed is taken', async () => {
   const { proxy, store } = await startProxied(startHoldingProxy, { timeoutMs: 10_000 });
   const app = await foreigner('app');
-  const { authRequest, clock } = await signedGate({
-    issuers: [app.issuer],
-    files: app.file,
-    store,
-  });
+  const trusted = { issuers: [app.issuer], files: app.file };
+  const { authRequest, clock } = await signedGate({ ...trusted, store });
   clock.now = Date.now();
   const iat = Math.floor(clock.now / 1000);
   const token = await app.sign({ iat, exp: iat + 60, max_uses: 1, jti: 'late' });

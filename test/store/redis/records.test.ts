@@ -10,23 +10,10 @@ import { startStore, tell } from '../open-redis.ts';
 
 const { redis, store } = await startStore({}, afterAll);
 
-function damaged(fields: string): string {
-  return `{"v":1,"c":"web","m":"/d/","p":"/d/a","i":1,"x":1900000000000,${fields}}`;
-}
-
 test.each([
   ['another layout', '{"v":2,"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
-  ['none', '{"c":"web","m":"/d/","p":"/d/a","i":1,"x":2}'],
-  ['a limit that is not a number', damaged('"n":false,"o":60')],
-  ['a limit that is not a whole number', damaged('"n":1.5,"o":60')],
-  ['a time to resume that is not a number', damaged('"o":"60"')],
-  ['a limit without a time to resume', damaged('"n":1')],
-  ['bind without a time to resume', damaged('"b":1')],
-  ['a use without a time to resume', damaged('"q":1')],
-  ['an end for new requesters without a time to resume', damaged('"a":1800000000000')],
   ['an empty record', ''],
   ['half a record', '{"v":1,"c":"web"'],
-  ['another value', 'null'],
   ['another program’s value', 'yes'],
 ])('Redis records: %s is an error, not a missing grant, and is not changed', async (_, record) => {
   const id = newId();

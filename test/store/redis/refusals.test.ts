@@ -6,7 +6,7 @@ import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
-import { startRedis } from '../../harness/redis.ts';
+import { type Redis, startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { grantAt, newId } from '../grants.ts';
@@ -52,74 +52,53 @@ async function tlsPort(): Promise<number> {
   return port;
 }
 
-const cases: ReadonlyArray<readonly [string, () => Promise<string>, RegExp]> = [
+async function replica(): Promise<string> {
+  const [redis, master] = [await started(), await started()];
+  await tell(redis, `REPLICAOF 127.0.0.1 ${master.port}`);
+  return redis.url;
+}
+
+/** Gives a node of a cluster all slots. */
+async function addSlots(node: Redis): Promise<void> {
+  await tell(node, 'CLUSTER ADDSLOTSRANGE 0 16383');
+}
+
+async function isOk(node: Redis): Promise<void> {
+  const ok = async () => (await tell(node, 'CLUSTER INFO')).includes('cluster_state:ok');
+  await waitFor(ok, { what: 'the cluster' });
+}
+
+async function nodeWithoutSlots(): Promise<string> {
+  const enabled = ['--cluster-enabled', 'yes'];
+  const [redis, other] = [await started(...enabled), await started(...enabled)];
+  await addSlots(other);
+  await tell(redis, `CLUSTER MEET 127.0.0.1 ${other.port}`);
+  await isOk(redis);
+  return redis.url;
+}
+
+const urlOf = async (...args: string[]) => (await started(...args)).url;
+const MAY_NOT_SET = /lacks a permission \(NOPERM to SET\)/;
+
+test.each<[string, () => Promise<string>, RegExp]>([
   [
     'a wrong password',
-    async () => {
-      const redis = await started('--requirepass', 'another');
-      return redis.url.replace('//', `//:${PASSWORD}@`);
-    },
+    async () => (await urlOf('--requirepass', 'another')).replace('//', `//:${PASSWORD}@`),
     /rejects the user name or the password.*WRONGPASS/,
   ],
+  ['no password', () => urlOf('--requirepass', PASSWORD), /requires a password.*NOAUTH/],
+  ['a user that may not write', () => withUser('~* +@all -@write'), MAY_NOT_SET],
+  ['a user of other keys', () => withUser('~other:* +@all'), MAY_NOT_SET],
+  ['a replica', replica, /read-only replica.*READONLY/],
   [
-    'no password',
-    async () => (await started('--requirepass', PASSWORD)).url,
-    /requires a password.*NOAUTH/,
-  ],
-  [
-    'a user that may not write',
-    () => withUser('~* +@all -@write'),
-    /lacks a permission \(NOPERM to SET\)/,
-  ],
-  [
-    'a user of other keys',
-    () => withUser('~other:* +@all'),
-    /lacks a permission \(NOPERM to SET\)/,
-  ],
-  [
-    'a replica',
-    async () => {
-      const [redis, master] = [await started(), await started()];
-      await tell(redis, `REPLICAOF 127.0.0.1 ${master.port}`);
-      return redis.url;
-    },
-    /read-only replica.*READONLY/,
-  ],
-  [
-    'a node of a cluster without slots',
-    async () => (await started('--cluster-enabled', 'yes')).url,
+    'a node without slots',
+    () => urlOf('--cluster-enabled', 'yes'),
     /node of a cluster.*CLUSTERDOWN/,
   ],
-  [
-    'a node of a cluster whose slots another one has',
-    async () => {
-      const [redis, other] = [
-        await started('--cluster-enabled', 'yes'),
-        await started('--cluster-enabled', 'yes'),
-      ];
-      await tell(other, 'CLUSTER ADDSLOTSRANGE 0 16383');
-      await tell(redis, `CLUSTER MEET 127.0.0.1 ${other.port}`);
-      const isOk = async () => (await tell(redis, 'CLUSTER INFO')).includes('cluster_state:ok');
-      await waitFor(isOk, { what: 'the cluster' });
-      return redis.url;
-    },
-    /node of a cluster.*MOVED/,
-  ],
-  [
-    'a full Redis',
-    async () => (await started('--maxmemory', '1')).url,
-    /out of memory \(OOM to SET\)/,
-  ],
-  [
-    'a database that there is not',
-    async () => (await started()).url.replace('/0', '/99'),
-    /ERR to SELECT/,
-  ],
-  [
-    'TLS to a port without it',
-    async () => (await started()).url.replace('redis:', 'rediss:'),
-    /does not answer in TLS/,
-  ],
+  ['a node whose slots another one has', nodeWithoutSlots, /node of a cluster.*MOVED/],
+  ['a full Redis', () => urlOf('--maxmemory', '1'), /out of memory \(OOM to SET\)/],
+  ['a missing database', async () => (await urlOf()).replace('/0', '/99'), /ERR to SELECT/],
+  ['no TLS at the port', async () => (await urlOf()).replace(':', 's:'), /does not answer in TLS/],
   [
     'no TLS to a port with it',
     async () => `redis://127.0.0.1:${await tlsPort()}/0`,
@@ -135,42 +114,30 @@ const cases: ReadonlyArray<readonly [string, () => Promise<string>, RegExp]> = [
     async () => `redis://127.0.0.1:${(await freePorts(1))[0]}/0`,
     /^Redis does not answer$/,
   ],
-];
-
-test.each(cases)(
-  'Redis errors: %s is reported in the log and by /readyz',
-  async (_, at, expected) => {
-    const url = await at();
-    const { lines, parsed, readyz } = opened(url);
-    const { status, detail } = await waitFor(
-      async () => {
-        const said = await readyz();
-        return expected.test(said.detail ?? '') && said;
-      },
-      { what: 'the reason' },
-    );
-    expect(status).toBe(503);
-    expect(detail).not.toMatch(/127\.0\.0\.1|localhost|\d{4,}/);
-    const told = await waitFor(
-      () => {
-        const all = parsed().filter(({ redis }) => redis !== undefined);
-        return all.length > 0 && all;
-      },
-      { what: 'the line' },
-    );
-    expect(told.at(-1)).toMatchObject({ level: 50, redis: new URL(url).host });
-    expect(told.at(-1).msg).toMatch(new RegExp(expected.source.replace('$', '')));
-    expect(lines.join('')).not.toContain(PASSWORD);
-    // Once, however often it is checked.
-    await readyz();
-    expect(parsed().filter(({ msg }) => msg === told.at(-1).msg)).toHaveLength(1);
-  },
-);
+])('Redis errors: %s is reported in the log and by /readyz', async (_, at, expected) => {
+  const url = await at();
+  const { lines, parsed, readyz } = opened(url);
+  const said = async () => {
+    const reply = await readyz();
+    return expected.test(reply.detail ?? '') && reply;
+  };
+  const { status, detail } = await waitFor(said, { what: 'the reason' });
+  expect(status).toBe(503);
+  expect(detail).not.toMatch(/127\.0\.0\.1|localhost|\d{4,}/);
+  const last = () => parsed().findLast(({ redis }) => redis !== undefined);
+  const line = await waitFor(last, { what: 'the line' });
+  expect(line).toMatchObject({ level: 50, redis: new URL(url).host });
+  expect(line.msg).toMatch(new RegExp(expected.source.replace('$', '')));
+  expect(lines.join('')).not.toContain(PASSWORD);
+  // Once, however often it is checked.
+  await readyz();
+  expect(parsed().filter(({ msg }) => msg === line.msg)).toHaveLength(1);
+});
 
 // For an unknown command, Redis quotes the arguments in its reply.
 test.each([
-  ['has no SET', async () => (await started('--rename-command', 'SET', '')).url, /ERR to SET/],
-  ['has no EVAL', async () => (await started('--rename-command', 'EVAL', '')).url, /ERR to EVAL/],
+  ['has no SET', () => urlOf('--rename-command', 'SET', ''), /ERR to SET/],
+  ['has no EVAL', () => urlOf('--rename-command', 'EVAL', ''), /ERR to EVAL/],
   ['may not use SET', () => withUser('~* +@all -set'), /NOPERM to SET/],
 ])('Redis errors: no part of a record is logged if Redis %s', async (_, at, expected) => {
   const { store, log, lines, readyz } = opened(await at());
@@ -183,16 +150,6 @@ test.each([
   expect((error as Error).message).toMatch(/ERR to EVAL/);
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret);
   expect(lines.join('')).not.toMatch(new RegExp(`${secret}|${id}|"v"|\\\\"v`));
-});
-
-test('Redis errors: no part of a damaged record is logged', async () => {
-  const redis = await started();
-  const { store } = opened(redis.url);
-  await waitFor(() => store.check().then(Boolean, () => false), { what: 'the store' });
-  const id = newId();
-  await tell(redis, `SET postern:grant:{${id}} '{"v":1,"c":"secret"' EX 60`);
-  const error = await store.find(id).catch((cause: Error) => cause);
-  expect((error as Error).message).toBe('Redis holds a record that is not JSON');
 });
 
 test('Redis errors: /readyz is 503 if the user lacks a command that only some requests need', async () => {
@@ -212,13 +169,8 @@ test.each([0, 1])(
     const url = await withUser(all.replaceAll(/\s+/g, ' ').trim());
     const { store, readyz } = opened(url.replace(/0$/, String(database)));
     await waitFor(async () => (await readyz()).status === 200, { what: 'Redis' });
-    expect(await store.check()).toEqual({
-      store: 'server',
-      masters: 1,
-      answering: 1,
-      replicas: 0,
-      wanted: 0,
-    });
+    const counts = { masters: 1, answering: 1, replicas: 0, wanted: 0 };
+    expect(await store.check()).toEqual({ store: 'server', ...counts });
     const id = newId();
     await store.issue([[id, grantAt(Date.now(), { subject: 'u' })]]);
     expect(await store.find(id)).toBeDefined();
@@ -231,12 +183,10 @@ async function reporting(version: string, topology = '') {
   const [port = 0] = await freePorts(1);
   const announced = ['--cluster-announce-ip', '127.0.0.1', '--cluster-announce-port', String(port)];
   const enabled = ['--cluster-enabled', 'yes', ...announced];
-  const redis = await startRedis({ args: topology === '' ? [] : enabled });
-  onTestFinished(() => redis.stop());
+  const redis = await started(...(topology === '' ? [] : enabled));
   if (topology !== '') {
-    await tell(redis, 'CLUSTER ADDSLOTSRANGE 0 16383');
-    const isOk = async () => (await tell(redis, 'CLUSTER INFO')).includes('cluster_state:ok');
-    await waitFor(isOk, { what: 'the cluster' });
+    await addSlots(redis);
+    await isOk(redis);
   }
   const rewrite = (reply: string) =>
     reply.replace(/(redis_version:)(\S+)/, (_, name, real: string) => {

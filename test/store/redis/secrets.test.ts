@@ -91,10 +91,7 @@ const loggedIn =
   };
 
 const info = [
-  'redis_version:7.2.0',
-  'role:master',
-  'master_replid:abc',
-  'connected_slaves:1',
+  ...['redis_version:7.2.0', 'role:master', 'master_replid:abc', 'connected_slaves:1'],
   'maxmemory_policy:noeviction',
 ];
 
