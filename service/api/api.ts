@@ -61,16 +61,20 @@ const JWKS = {
   required: ['keys'],
 };
 
-/** Authenticates a client by its API key or JWT (RFC 6750, section 2.1). */
+const NO_KEY = 'Send an API key, or a JWT of a trusted issuer, as Authorization: Bearer.';
+
+const UNKNOWN_KEY = 'No client has this API key, and no trusted issuer signed it as a valid JWT.';
+
+/** Authenticates a client by its API key or JWT (RFC 6750, sections 2.1 and 3.1). */
 function authenticate({ apiKeys, clientOf }: ApiDependencies) {
   return createMiddleware<ApiEnv>(async (c, next) => {
     const secret = /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
     const client =
       secret === undefined ? undefined : (findClient(apiKeys, secret) ?? (await clientOf(secret)));
     if (client === undefined) {
-      c.header('WWW-Authenticate', 'Bearer realm="postern-api"');
-      const detail = 'Send an API key, or a JWT of a trusted issuer, as Authorization: Bearer.';
-      return problem(c, 'invalid_client', detail);
+      const challenge = secret === undefined ? '' : ', error="invalid_token"';
+      c.header('WWW-Authenticate', `Bearer realm="postern-api"${challenge}`);
+      return problem(c, 'invalid_client', secret === undefined ? NO_KEY : UNKNOWN_KEY);
     }
     c.set('client', client);
     return next();

@@ -25,7 +25,10 @@ export function createListener({ log }: Pick<HealthDependencies, 'log'>): Hono<A
     await next();
   });
   api.onError((error, c) => problemOf(error, c, log));
-  api.notFound((c) => problem(c, 'not_found'));
+  api.notFound((c) => {
+    const isNear = /^\/tokens?\/?$/.test(c.req.path);
+    return problem(c, 'not_found', isNear ? 'The endpoint is /tokens.' : undefined);
+  });
   return api;
 }
 

@@ -26,8 +26,12 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
   response.end(body);
 }
 
-export function problemAnswer(code: ProblemCode, headers: readonly string[] = []): Answer {
-  const body = problemBody(code);
+export function problemAnswer(
+  code: ProblemCode,
+  headers: readonly string[] = [],
+  detail?: string,
+): Answer {
+  const body = problemBody(code, detail);
   const own = ['Cache-Control', 'no-store', 'Content-Type', PROBLEM_TYPE];
   const length = ['Content-Length', String(Buffer.byteLength(body))];
   return { status: statusOf(code), headers: [...headers, ...own, ...length], body };

@@ -32,6 +32,9 @@ interface GateDependencies {
 
 const LIVE = '{"status":"ok"}';
 
+/** For an application that uses the wrong address. */
+const IS_GATE = 'This is the gate, for nginx. The API is at the address of POSTERN_API_LISTEN.';
+
 /** The process works. `/readyz` of the API shows the state of the store. */
 const LIVE_ANSWER: Answer = {
   status: 200,
@@ -108,7 +111,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       return;
     }
     if (method !== 'GET' && method !== 'HEAD') {
-      return send(response, problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD']));
+      return send(response, problemAnswer('method_not_allowed', ['Allow', 'GET, HEAD'], IS_GATE));
     }
     switch (url) {
       case '/auth-request':
@@ -118,7 +121,7 @@ export function createGate(deps: GateDependencies): RequestListener {
       case '/livez':
         return send(response, LIVE_ANSWER);
       default:
-        return send(response, problemAnswer('not_found'));
+        return send(response, problemAnswer('not_found', [], IS_GATE));
     }
   };
 }

@@ -28,7 +28,7 @@ export function prepareGrant(
   { mounts, defaults }: { readonly mounts: Mounts; readonly defaults: Defaults },
   errors: RequestErrors,
 ): PreparedGrant | undefined {
-  const resolved = resolveMount(request, mounts, errors);
+  const resolved = resolveMount(request, client, mounts, errors);
   const { expiresIn, uses } = lifetimeOf(request, client, defaults, errors);
   for (const [i, range] of (request.ip ?? []).entries()) {
     errors.add(`ip/${i}`, addressRangeError(range));

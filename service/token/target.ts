@@ -1,6 +1,6 @@
-import { isServed, type Mount, type Mounts } from '../site/mount.ts';
+import { isServed, type Mount, type Mounts, mountId } from '../site/mount.ts';
 import { pathError, prefixError } from '../site/path.ts';
-import { type Client, mayIssueFor } from './client.ts';
+import { type Client, mayIssueFor, type Scope } from './client.ts';
 import { isFolder } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
 import type { RequestErrors } from './refused.ts';
@@ -15,6 +15,9 @@ export interface ResolvedMount {
   readonly field: 'path' | 'prefix';
 }
 
+/** Maximum number of prefixes in an error. */
+const MAX_NAMED = 5;
+
 function fileError(path: string): string | undefined {
   return path.endsWith('/')
     ? 'must not end with a slash: use prefix for a folder'
@@ -24,6 +27,7 @@ function fileError(path: string): string | undefined {
 /** Finds the mount of a request for a token, or adds to `errors`. */
 export function resolveMount(
   { path, prefix, site: requestedSite }: GrantRequest,
+  client: Client,
   mounts: Mounts,
   errors: RequestErrors,
 ): ResolvedMount | undefined {
@@ -40,13 +44,19 @@ export function resolveMount(
     return errors.add('site', 'must name the site: several sites have this prefix');
   }
   if (mount === undefined) {
-    return errors.add(field, 'must be under the prefix of a mount');
+    const detail = `must be under the prefix of a mount; this client may use: ${namesOf(client.paths ?? mounts.all)}`;
+    return errors.add(field, detail);
   }
   if (tokenSegment(covers, mount.prefix) !== undefined) {
     return errors.add(field, 'must not begin with what looks like a token');
   }
   const isForAnySite = site !== undefined && mount.site === undefined;
   return { mount, covers, field, ...(isForAnySite && { site }) };
+}
+
+function namesOf(scopes: readonly Scope[]): string {
+  const names = scopes.map(({ site, prefix }) => mountId(site, prefix));
+  return [...names.slice(0, MAX_NAMED), ...(names.length > MAX_NAMED ? ['…'] : [])].join(', ');
 }
 
 function mountFor(

@@ -18,25 +18,29 @@ test.each([
   expect(headers.get('content-type')).toBe('application/problem+json');
 });
 
-test.each(['GET /', 'GET /nothing', 'POST /tokens/', 'GET /auth-request', 'GET /x-accel'])(
-  'API: %s gets 404',
-  async (line) => {
-    const { ask } = createAsked();
-    const { status, headers, body } = await ask(line);
-    expect([status, body.code]).toEqual([404, 'not_found']);
-    expect(headers.get('cache-control')).toBe('no-store');
-  },
-);
+test.each([
+  ['GET /', undefined],
+  ['GET /nothing', undefined],
+  ['POST /token', 'The endpoint is /tokens.'],
+  ['POST /tokens/', 'The endpoint is /tokens.'],
+  ['GET /auth-request', 'This is the API, not the gate.'],
+  ['GET /x-accel', 'This is the API, not the gate.'],
+])('API: %s gets 404', async (line, detail) => {
+  const { ask } = createAsked();
+  const { status, headers, body } = await ask(line);
+  expect([status, body.code, body.detail]).toEqual([404, 'not_found', detail]);
+  expect(headers.get('cache-control')).toBe('no-store');
+});
 
 test.each([
-  ['no credential', undefined],
-  ['another key', 'Bearer another-key-of-this-length'],
-  ['a part of the key', `Bearer ${KEY.slice(0, -1)}`],
-  ['the key and more', `Bearer ${KEY} x`],
-  ['another scheme', `Basic ${btoa(`test:${KEY}`)}`],
-  ['the key without a scheme', KEY],
-  ['an empty key', 'Bearer '],
-])('API: %s gets 401 on every endpoint', async (_, authorization) => {
+  ['no credential', undefined, false],
+  ['another key', 'Bearer another-key-of-this-length', true],
+  ['a part of the key', `Bearer ${KEY.slice(0, -1)}`, true],
+  ['the key and more', `Bearer ${KEY} x`, false],
+  ['another scheme', `Basic ${btoa(`test:${KEY}`)}`, false],
+  ['the key without a scheme', KEY, false],
+  ['an empty key', 'Bearer ', false],
+])('API: %s gets 401 on every endpoint', async (_, authorization, isKey) => {
   const { ask } = createAsked();
   for (const line of [
     'POST /tokens',
@@ -47,7 +51,9 @@ test.each([
   ]) {
     const reply = await ask(line, { key: '', headers: authorization ? { authorization } : {} });
     expect(reply).toMatchObject({ status: 401, body: { code: 'invalid_client', status: 401 } });
-    expect(reply.headers.get('www-authenticate')).toBe('Bearer realm="postern-api"');
+    expect(reply.body.detail).toContain(isKey ? 'No client has this API key' : 'Send an API key');
+    const challenge = `Bearer realm="postern-api"${isKey ? ', error="invalid_token"' : ''}`;
+    expect(reply.headers.get('www-authenticate')).toBe(challenge);
     expect(reply.headers.get('cache-control')).toBe('no-store');
   }
 });

@@ -33,6 +33,7 @@ test.each([
   ['GET', '/auth-request/', 404, 'not_found'],
   ['GET', '/auth-request?token=x', 404, 'not_found'],
   ['GET', '/tokens', 404, 'not_found'],
+  ['POST', '/tokens', 405, 'method_not_allowed'],
   ['GET', '/readyz', 404, 'not_found'],
   ['POST', '/page', 405, 'method_not_allowed'],
   ['GET', '/page?code=x', 404, 'not_found'],
@@ -44,7 +45,8 @@ test.each([
   expect(reply.headers['cache-control']).toBe('no-store');
   expect(reply.headers['content-type']).toBe('application/problem+json');
   expect(reply.headers.allow).toBe(status === 405 ? 'GET, HEAD' : undefined);
-  expect(JSON.parse(reply.body)).toMatchObject({ status, code });
+  const detail = expect.stringContaining('This is the gate');
+  expect(JSON.parse(reply.body)).toMatchObject({ status, code, detail });
 });
 
 test('gate: /livez gets 200 while the store fails', async () => {

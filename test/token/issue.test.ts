@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { GrantRequest } from '../../service/token/grant-fields.ts';
+import type { Refused } from '../../service/token/refused.ts';
 import { isToken, tokenId } from '../../service/token/token.ts';
 import { client, createDecider, type DeciderOptions, issued, refusal } from '../decide/decider.ts';
 import { linesOf, unescaped } from '../fixtures/read.ts';
@@ -110,6 +111,22 @@ test('issue: a client with an empty list of paths may issue for no mount', async
   const { issue } = createDecider({ client: { ...client, paths: [] } });
   const refused = await refusal(issue({ path: '/download/a' }));
   expect(refused.code).toBe('insufficient_scope');
+});
+
+test.each([
+  [undefined, '/download/'],
+  [
+    [{ site: 'a.example', prefix: '/download/a/' }, { prefix: '/x/' }],
+    'a.example/download/a/, /x/',
+  ],
+  [Array(7).fill({ prefix: '/x/' }), '/x/, /x/, /x/, /x/, /x/, …'],
+])('issue: without a mount, the error names what the client may use', async (paths, named) => {
+  const own = paths && { paths };
+  const { issue } = createDecider({ client: { ...client, ...own } });
+  const { errors } = (await issue({ path: '/other/a' }).catch((error) => error)) as Refused;
+  expect(errors[0]?.detail).toBe(
+    `must be under the prefix of a mount; this client may use: ${named}`,
+  );
 });
 
 test('issue: a client may issue for its folder and for paths in it', async () => {
