@@ -43,7 +43,7 @@ test('openapi: every endpoint is described, and no other', async () => {
   expect(described.sort()).toEqual([...new Set(routes)].sort());
 });
 
-test('openapi: docs/reference/openapi.md lists every operation, and no other', async () => {
+test('openapi: docs/reference/http.md lists every operation, and no other', async () => {
   const { document } = await documentOf();
   const operations = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item)
@@ -52,7 +52,7 @@ test('openapi: docs/reference/openapi.md lists every operation, and no other', a
         ([method, { operationId }]) => `\`${operationId}\` | \`${method.toUpperCase()} ${path}\``,
       ),
   );
-  const page = await readFile(join(projectRoot, 'docs', 'reference/openapi.md'), 'utf8');
+  const page = await readFile(join(projectRoot, 'docs', 'reference/http.md'), 'utf8');
   const rows = [...page.matchAll(/^\| (`\w+` \| `[A-Z]+ \/[^`]*`) \|/gm)].map(([, row]) => row);
   expect(rows.sort()).toEqual(operations.sort());
 });

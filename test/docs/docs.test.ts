@@ -100,15 +100,6 @@ describe('docs/reference/nginx-reference.md', () => {
     expect(locations.length).toBeGreaterThan(5);
     for (const path of locations) expect(text).toContain(`${path}\``);
   });
-
-  test('has each header that nginx sends to Postern', () => {
-    const asking = ['gate', 'auth-request', 'x-accel'].map((name) =>
-      read(`nginx/snippets/${name}.conf`),
-    );
-    const headers = [...asking.join('\n').matchAll(/^ *proxy_set_header (\S+) [^"p]/gm)];
-    expect(headers.length).toBeGreaterThan(10);
-    for (const [, name] of headers) expect(text).toContain(`\`${name}\``);
-  });
 });
 
 describe.each(docs.filter((page) => page.includes('/nginx')))('%s', (page) => {
@@ -180,7 +171,7 @@ test('docs/operate/monitoring.md has each field and action of the audit log', ()
 
 describe('codes and endpoints', () => {
   const codes = [...read('service/problem.ts').matchAll(/^ {2}([a-z_]+): (\d{3}),$/gm)];
-  const http = read('docs/reference/http.md') + read('docs/reference/http-gate.md');
+  const http = read('docs/reference/http.md');
 
   test.each(codes.map(([, code = '', status = '']) => [code, status]))(
     '%s is %s',
@@ -208,15 +199,24 @@ describe('codes and endpoints', () => {
     for (const field of Object.keys(GRANT_FIELDS)) expect(http).toContain(`\`${field}\``);
   });
 
-  test('docs/reference/http-gate.md has each header that nginx and the gate exchange', () => {
-    const gate = read('docs/reference/http-gate.md').toLowerCase();
+  test('docs/reference/http.md has each header that nginx and the gate exchange', () => {
+    const gate = http.toLowerCase();
     const names = read('service/gate/headers.ts').matchAll(/^ {2}\w+: '([\w-]+)',$/gm);
     for (const [, name = ''] of names) expect(gate).toContain(name.toLowerCase());
+  });
+
+  test('docs/reference/http.md has each header that nginx sends to Postern', () => {
+    const asking = ['gate', 'auth-request', 'x-accel'].map((name) =>
+      read(`nginx/snippets/${name}.conf`),
+    );
+    const headers = [...asking.join('\n').matchAll(/^ *proxy_set_header (\S+) [^"p]/gm)];
+    expect(headers.length).toBeGreaterThan(10);
+    for (const [, name] of headers) expect(http).toContain(`\`${name}\``);
   });
 });
 
 /** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 61_900;
+const MAX_WORDS = 60_120;
 const MAX_CELL_LENGTH = 120;
 /** Old or literary words. */
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;
