@@ -71,7 +71,9 @@ export const TABLE = {
     .describe('time for Redis to answer'),
   store_replicas: wholeNumber('replicas', 0, 10)
     .prefault(0)
-    .describe('[replicas that confirm](../operate/replicas.md) revocations and first uses'),
+    .describe(
+      '[replicas that confirm](../operate/failover.md#confirmed-by-replicas) revocations and first uses',
+    ),
   store_password_file: passwordFile.optional().describe('password for Redis'),
   store_ca_file: caFile
     .optional()

@@ -77,8 +77,6 @@ async function run(
       replicas,
       scenario: name,
       times,
-      requests: history.length,
-      unavailable: history.filter(({ outcome }) => outcome === 'unknown').length,
       lookUpOutage: longestOutage(history.filter(isLookUp)),
       confirmedOutage: longestOutage(history.filter(isConfirmed)),
       lostRevocations: count('lostRevocations'),

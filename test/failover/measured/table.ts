@@ -8,9 +8,6 @@ export interface Row {
   readonly replicas: number;
   readonly scenario: string;
   readonly times: number;
-  readonly requests: number;
-  /** Responses 503. */
-  readonly unavailable: number;
   /** The longest outage of look-ups, and of revocations and redemptions, in milliseconds. */
   readonly lookUpOutage: number;
   readonly confirmedOutage: number;
@@ -27,41 +24,35 @@ export interface Row {
 }
 
 const COLUMNS: ReadonlyArray<readonly [title: string, cell: (row: Row) => string | number]> = [
-  ['failure', ({ scenario, times }) => (times > 1 ? `${scenario}, ${times} times` : scenario)],
-  ['`n`', ({ replicas }) => replicas],
-  ['requests', ({ requests }) => requests],
-  ['503', ({ unavailable }) => unavailable],
-  ['outage of look-ups', ({ lookUpOutage }) => seconds(lookUpOutage)],
-  ['of confirmed writes', ({ confirmedOutage }) => seconds(confirmedOutage)],
+  ['outage of look-ups, s', ({ lookUpOutage }) => seconds(lookUpOutage)],
+  ['of confirmed writes, s', ({ confirmedOutage }) => seconds(confirmedOutage)],
   ['lost revocations', ({ lostRevocations }) => lostRevocations],
   ['lost redemptions', ({ lostRedemptions }) => lostRedemptions],
   ['lost tokens', ({ lostTokens }) => lostTokens],
-  ['wrongly opened', ({ wronglyOpened }) => wronglyOpened],
-  ['memory, MiB', ({ memory }) => memory.map((bytes) => Math.round(bytes / 2 ** 20)).join(' → ')],
 ];
 
 function seconds(milliseconds: number): string {
-  return milliseconds === 0 ? '–' : `${(milliseconds / 1000).toFixed(1)} s`;
+  return milliseconds === 0 ? '–' : (milliseconds / 1000).toFixed(1);
 }
 
-/** In Markdown, a table for each topology. */
+function nameOf({ scenario, times }: Row): string {
+  return times > 1 ? `${scenario}, ${times} times` : scenario;
+}
+
+/** In Markdown, a table for each topology. A cell has the values of both settings. */
 export function tables(rows: readonly Row[]): string {
   const topologies = [...new Set(rows.map(({ topology }) => topology))];
   return topologies
     .map((topology) => {
-      const scenarios = rows.filter((row) => row.topology === topology);
-      // Together what differs only in the setting.
-      const names = [...new Set(scenarios.map(({ scenario }) => scenario))];
-      const own = names.flatMap((name) =>
-        scenarios
-          .filter(({ scenario }) => scenario === name)
-          .sort((a, b) => a.replicas - b.replicas),
-      );
-      const cells = [
-        COLUMNS.map(([title]) => title),
-        COLUMNS.map((_, i) => (i === 0 ? '---' : '--:')),
-        ...own.map((row) => COLUMNS.map(([, cell]) => String(cell(row)))),
-      ];
+      const own = rows.filter((row) => row.topology === topology);
+      const names = [...new Set(own.map(nameOf))];
+      const lines = names.map((name) => {
+        const runs = own.filter((row) => nameOf(row) === name);
+        runs.sort((a, b) => a.replicas - b.replicas);
+        return [name, ...COLUMNS.map(([, cell]) => runs.map(cell).join('/'))];
+      });
+      const head = ['failure', ...COLUMNS.map(([title]) => title)];
+      const cells = [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...lines];
       return `**${topology}**\n\n${cells.map((line) => `| ${line.join(' | ')} |\n`).join('')}`;
     })
     .join('\n');
