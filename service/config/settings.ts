@@ -41,9 +41,7 @@ export const TABLE = {
     .describe('address of the gate, for nginx only'),
   api_listen: listenAddressOrOff
     .prefault('127.0.0.1:7301')
-    .describe(
-      'address of the API, or `off`: [no API](../operate/instances.md#gates-without-an-api)',
-    ),
+    .describe('address of the API, or `off`: [no API](../operate/scaling.md#gates-without-an-api)'),
   metrics_listen: listenAddress.optional().meta({
     description: 'separate address for `/metrics`, `/readyz` and `/livez`',
     absent: 'the API has them',

@@ -10,14 +10,14 @@ import { needTool } from '../support/need-tool.ts';
 import { directives, parseNginx } from '../support/nginx-tree.ts';
 import { docsBlock, settingsOf } from './blocks.ts';
 
-const block = (words: string) => docsBlock('operate/instances.md', words);
+const block = (words: string) => docsBlock('operate/scaling.md', words);
 
-test('docs/operate/instances.md: the upstream is that of postern nginx --instances 2', () => {
+test('docs/operate/scaling.md: the upstream is that of postern nginx --instances 2', () => {
   const upstream = (text: string) => directives(parseNginx(text), 'upstream');
   expect(upstream(block('upstream postern'))).toEqual(upstream(printed({ instances: '2' })));
 });
 
-test('docs/operate/instances.md: the files are valid for both instances', () => {
+test('docs/operate/scaling.md: the files are valid for both instances', () => {
   const shared = settingsOf(
     block('POSTERN_STORE=').replace('<secret>', 'a-key-of-24-characters-00'),
   );
@@ -30,7 +30,7 @@ test('docs/operate/instances.md: the files are valid for both instances', () => 
   expect(loadConfig(gate, none)).toMatchObject({ apiListen: 'off', apiKeys: [] });
 });
 
-test('docs/operate/instances.md: the rolling restart waits for each gate, and stops if one does not start', async (context) => {
+test('docs/operate/scaling.md: the rolling restart waits for each gate, and stops if one does not start', async (context) => {
   const curl = await needTool('curl', context);
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true }));

@@ -123,11 +123,11 @@ test.for(['redis', 'valkey'] as const)(
   },
 );
 
-test('docs/operate/instances.md: a token of one instance opens at the other one, until it is revoked', async (context) => {
+test('docs/operate/scaling.md: a token of one instance opens at the other one, until it is revoked', async (context) => {
   await needTool('redis-server', context);
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
-  const shared = docsBlock('operate/instances.md', 'POSTERN_STORE=')
+  const shared = docsBlock('operate/scaling.md', 'POSTERN_STORE=')
     .replace('127.0.0.1:6379', hostsOf(redis.url))
     .replace('<secret>', KEY);
   const env = { ...settingsOf(shared), POSTERN_STORE_PASSWORD_FILE: '' };

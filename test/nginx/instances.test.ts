@@ -10,7 +10,7 @@ import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { KEY } from '../support/postern.ts';
 
-// The set-up of docs/operate/instances.md: gates without an API, and one instance with an API that nginx does not ask.
+// The set-up of docs/operate/scaling.md: gates without an API, and one instance with an API that nginx does not ask.
 
 const ended: Array<() => Promise<unknown>> = [];
 afterEach(async () => {
