@@ -125,6 +125,8 @@ function toConfig(values: Settings) {
   /** `Partitioned` is only for `None`. */
   const partitioned = values.cookie_partitioned && sameSite === 'None';
   return {
+    /** As they are set, by their names. Never log the values. */
+    settings: values,
     ...{ mounts, apiKeys, issuers, pages },
     listen: values.listen,
     apiListen: values.api_listen,

@@ -4,6 +4,7 @@ import type { App } from '../app.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../config/errors.ts';
 import { KeyFilesError } from '../jwt/jwt.ts';
+import { mountId } from '../site/mount.ts';
 
 /** A configuration, and the gate and the API that were created from it. */
 export interface Opened {
@@ -94,39 +95,14 @@ export function changesBetween(
   return { made, needRestart: differ.filter((name) => FIXED.test(name)) };
 }
 
-/** The settings and the entries of lists, by name. */
-function partsOf(config: Config, files: Files): ReadonlyMap<string, unknown> {
-  const { mounts, apiKeys, issuers, cookies, store, events, pages, ...plain } = config;
-  const { name, color, links, ...folder } = pages;
-  const { url, password, tls = {}, sentinel = {}, ...others } = store;
-  const { serverName, ...pem } = tls;
-  const { sameSite, ...otherCookies } = cookies;
-  const parts = [
-    ...named('', plain),
-    ['cookie_samesite', sameSite],
-    ...named('cookie_', otherCookies),
-    ...mounts.map((mount) => [`mounts ${mount.id}`, mount]),
-    ...apiKeys.map((key) => [`api_keys ${key.client.id}`, key]),
-    ...issuers.map((issuer) => [`issuers ${issuer.id}`, issuer]),
-    ...[...files].map(([path, content]) => [`file ${path}`, content]),
-    ['events', events.types],
-    ['webhook_url', events.webhook?.url],
-    ['webhook_secret_file', events.webhook?.secrets],
-    ['webhook_allow', events.webhook?.allow],
-    ...named('page_', { name, color, links, folder }),
-    ['store', url],
-    ['store_password_file', password],
-    ['store_server_name', serverName],
-    ...named('store_', others),
-    ...Object.entries(pem).map(([name, text]) => [`store_${name}_file`, text]),
-    ...named('sentinel_', sentinel),
-  ] as ReadonlyArray<readonly [string, unknown]>;
-  return new Map(parts.filter(([, value]) => value !== undefined));
-}
-
-function named(prefix: string, values: object): ReadonlyArray<readonly [string, unknown]> {
-  return Object.entries(values).map(([name, value]) => {
-    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    return [prefix + snake, value] as const;
-  });
+/** The settings, the entries of lists and the key files, by name. */
+function partsOf({ settings }: Config, files: Files): ReadonlyMap<string, unknown> {
+  const { mounts, api_keys: keys = [], issuers = [], ...others } = settings;
+  return new Map<string, unknown>([
+    ...Object.entries(others),
+    ...mounts.map((mount) => [`mounts ${mountId(mount.site, mount.public)}`, mount] as const),
+    ...keys.map((key) => [`api_keys ${key.id}`, key] as const),
+    ...issuers.map((issuer) => [`issuers ${issuer.id}`, issuer] as const),
+    ...[...files].map(([path, content]) => [`file ${path}`, content] as const),
+  ]);
 }
