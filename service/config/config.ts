@@ -2,14 +2,13 @@ import type { z } from 'zod';
 import type { PageSettings } from '../pages/pages.ts';
 import type { ApiKey, TrustedIssuer } from '../token/client.ts';
 import { EVENT_TYPES } from '../webhooks/event.ts';
-import { checkApiKeys, toApiKey } from './api-keys.ts';
+import { checkApiKeys, checkIssuers } from './check-clients.ts';
 import { checkSettings, requireKeys } from './checks.ts';
 import { ConfigError, ConfigErrors, mayBeSecret, type Source } from './errors.ts';
 import { type Environment, parseWith, type ReadFile } from './files.ts';
-import { checkIssuers, DEFAULT_ISSUER, toIssuer } from './issuers.ts';
 import { checkMounts, type MountSettings, mountList, toMount } from './mounts.ts';
 import { NO_FILES } from './page-files.ts';
-import { type Settings, TABLE } from './settings.ts';
+import { DEFAULT_ISSUER, type Settings, TABLE } from './settings.ts';
 import { type Configured, readSources } from './sources.ts';
 import { defined, mapping, suggest, withChecks } from './values.ts';
 
@@ -36,8 +35,8 @@ export function loadConfig(
     const checked = { valid, add, isSet: (name: string) => Object.hasOwn(sources.values, name) };
     checkSettings(checked);
     checkMounts(valid, add);
-    checkApiKeys(valid, add);
-    checkIssuers(valid, add);
+    checkApiKeys(checked);
+    checkIssuers(checked);
     if (sources.isComplete) requireKeys(checked, onTerminal);
   });
   const values = parseWith(outside, () => parse(schema, sources, errors));
@@ -115,12 +114,9 @@ function toConfig(values: Settings) {
   const { cookie_samesite: sameSite, cookie_secure: secure } = values;
   const mounts: readonly MountSettings[] = values.mounts.map(toMount);
   /** Empty only without an API, on a terminal, or if there are trusted issuers. */
-  const apiKeys: readonly ApiKey[] = (values.api_keys ?? []).map((entry) =>
-    toApiKey(entry, values),
-  );
-  const issuers: readonly TrustedIssuer[] = (values.issuers ?? []).map((entry) =>
-    toIssuer(entry, values),
-  );
+  const apiKeys: readonly ApiKey[] = values.api_keys?.map((entry) => toApiKey(entry, values)) ?? [];
+  const issuers: readonly TrustedIssuer[] =
+    values.issuers?.map((entry) => toIssuer(entry, values)) ?? [];
   const pages: PageSettings = { name, color, links, ...(files ?? NO_FILES) };
   /** `Partitioned` is only for `None`. */
   const partitioned = values.cookie_partitioned && sameSite === 'None';
@@ -150,6 +146,30 @@ function toConfig(values: Settings) {
       publicUrl: values.public_url,
       jwtKeys: values.jwt_keys,
     }),
+  };
+}
+
+type Entry<L extends 'api_keys' | 'issuers'> = NonNullable<Settings[L]>[number];
+
+function toApiKey({ key: sha256, admin, ...entry }: Entry<'api_keys'>, general: Settings): ApiKey {
+  return { sha256, client: { ...withLimits(entry, general), ...(admin && { admin }) } };
+}
+
+function toIssuer(values: Entry<'issuers'>, general: Settings): TrustedIssuer {
+  const { jwks_uri: uri, jwks_file: file = '', trusted_for: trustedFor, ...entry } = values;
+  const keys = uri === undefined ? { file } : { uri };
+  return { ...withLimits(entry, general), trustedFor, keys };
+}
+
+type General = Pick<Settings, 'max_expires_in' | 'max_resume_for'>;
+
+/** The general limits are the defaults of those of a client. */
+function withLimits<E extends Partial<General>>(entry: E, general: General) {
+  const { max_expires_in: expiresIn, max_resume_for: resumeFor, ...others } = entry;
+  return {
+    ...others,
+    maxExpiresIn: expiresIn ?? general.max_expires_in,
+    maxResumeFor: resumeFor ?? general.max_resume_for,
   };
 }
 

@@ -45,10 +45,10 @@ const queryArgument = z
 export const mountFields = {
   public: publicPrefix,
   internal: internalPrefix,
-  site: siteName.optional(),
-  path_argument: queryArgument.optional(),
-  pass_arguments: listOf('query arguments', queryArgument).optional(),
-  storage: storage.optional(),
+  site: siteName.exactOptional(),
+  path_argument: queryArgument.exactOptional(),
+  pass_arguments: listOf('query arguments', queryArgument).exactOptional(),
+  storage: storage.exactOptional(),
 };
 
 const MISSING = 'at least one mount, such as POSTERN_MOUNTS=/download/=/protected/';
@@ -64,11 +64,10 @@ type Entry = z.output<typeof mountList>[number];
 /** An entry without its invalid values. */
 export type MountEntry = Valid<Entry>;
 
-export function toMount(entry: Entry): MountSettings {
-  const { public: prefix, internal, site, path_argument: pathArgument, storage } = entry;
-  const id = mountId(site, prefix);
-  const passArguments = entry.pass_arguments ?? [];
-  return { id, prefix, internal, passArguments, ...defined({ site, pathArgument, storage }) };
+export function toMount({ public: prefix, path_argument: pathArgument, ...entry }: Entry) {
+  const { pass_arguments: passArguments = [], ...others } = entry;
+  const id = mountId(entry.site, prefix);
+  return { id, prefix, passArguments, ...others, ...defined({ pathArgument }) };
 }
 
 /** The entries of `/download/=/protected/,files.example:/media/=/media-files/`. An invalid one stays a text. */

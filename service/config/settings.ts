@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { EVENT_TYPES } from '../webhooks/event.ts';
-import { apiKeyList } from './api-keys.ts';
+import { apiKeyList, issuerList } from './clients.ts';
 import { caFile, certFile, keyFile, passwordFile, secretsFile } from './files.ts';
-import { issuerList } from './issuers.ts';
 import {
   LOOPBACK,
   listenAddress,
@@ -159,6 +158,9 @@ export const TABLE = {
 
 export type Settings = z.output<z.ZodObject<typeof TABLE>>;
 export type ValidSettings = Valid<Settings>;
+
+/** `iss` in Postern's own tokens, if neither the setting nor the public URL says another one. */
+export const DEFAULT_ISSUER = 'postern';
 
 /** Settings that the environment cannot hold. */
 export const FILE_ONLY: readonly string[] = ['issuers'];

@@ -1,5 +1,5 @@
 import * as yaml from 'yaml';
-import { apiKeysOfText } from './api-keys.ts';
+import { apiKeysOfText } from './clients.ts';
 import { type ConfigErrors, type Source, shown } from './errors.ts';
 import { type Environment, type Outside, readText } from './files.ts';
 import { mountsOfText } from './mounts.ts';
@@ -144,8 +144,8 @@ function parseYaml(path: string, text: string, errors: ConfigErrors) {
       errors.add(source, 'no alias: a value that begins with * needs quotes');
     },
   });
-  const values = toPlain(contents) ?? {};
   if (errors.count > before) return undefined;
+  const values: unknown = document.toJS() ?? {};
   if (typeof values !== 'object' || Array.isArray(values)) {
     const known = [...SETTINGS, ...FILE_ONLY].join(', ');
     return errors.add(
@@ -174,15 +174,6 @@ const EXPECTED: Partial<Record<yaml.ErrorCode, string>> = {
 };
 
 type Node = yaml.Node | null;
-
-/** Unlike `toJS` of the document, without merge keys, which YAML 1.1 has. */
-function toPlain(node: Node): unknown {
-  if (yaml.isMap<yaml.Scalar<string>, Node>(node)) {
-    return Object.fromEntries(node.items.map(({ key, value }) => [key.value, toPlain(value)]));
-  }
-  if (yaml.isSeq<Node>(node)) return node.items.map(toPlain);
-  return yaml.isScalar(node) ? node.value : null;
-}
 
 /** The offset of the key or the list item at a path, or of the nearest one above it. */
 function startOf(node: Node, start: Node, [step, ...path]: Path): number | undefined {

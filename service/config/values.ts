@@ -187,9 +187,6 @@ export type Valid<T> = {
 /** Reports what is expected at a path, such as `['mounts', 0, 'public']`. */
 export type Add = (path: readonly PropertyKey[], expected: string) => void;
 
-/** Whether a setting has a value, valid or not. */
-export type IsSet = (name: string) => boolean;
-
 /**
  * Adds checks that compare values. They run even if some values are invalid, and get only the others, so that each
  * error is reported at once, and only once.

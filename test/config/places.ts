@@ -1,5 +1,4 @@
-import { apiKeyFields } from '../../service/config/api-keys.ts';
-import { issuerFields } from '../../service/config/issuers.ts';
+import { apiKeyFields, issuerFields } from '../../service/config/clients.ts';
 import { mountFields } from '../../service/config/mounts.ts';
 import { storageFields } from '../../service/config/object-store.ts';
 import { FILE_ONLY, SETTINGS } from '../../service/config/settings.ts';

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { hashSecret } from '../token/client.ts';
+import { isLoopback } from './listeners.ts';
+import { siteName, splitSite } from './mounts.ts';
+import {
+  A_YEAR,
+  checked,
+  flag,
+  id,
+  jwksFile,
+  jwtName,
+  listOf,
+  mapping,
+  oneOf,
+  parsed,
+  parseUrl,
+  prefix,
+  wholeNumber,
+} from './values.ts';
+
+/** A public prefix that a client may issue for: `/download/`, or `files.example:/media/`. */
+function scopes(pathOf?: (text: string) => string, missing?: string) {
+  const expected = 'a public prefix, such as /download/ or files.example:/media/';
+  const scope = z.object({ site: siteName.exactOptional(), prefix: prefix(expected, pathOf) });
+  const item = z.string(expected).transform(splitSite).pipe(scope);
+  return listOf('public prefixes', item, missing);
+}
+
+const target = prefix('an internal prefix, such as /protected/shared/');
+
+/** The limits of an API key or an issuer. */
+const limits = {
+  targets: listOf('internal prefixes', target).default([]),
+  max_expires_in: wholeNumber('seconds', 1, A_YEAR).exactOptional(),
+  max_resume_for: wholeNumber('seconds', 0, A_YEAR).exactOptional(),
+};
+
+const KEY =
+  'sha256: and 64 hex digits, the hash of a key: to compute it, printf %s "$KEY" | sha256sum. Only POSTERN_API_KEYS ' +
+  'can contain the key itself: at least 16 ASCII characters without spaces and commas, as openssl rand -hex 24 prints';
+
+const hash = parsed(KEY, (text) => {
+  const hex = /^sha256:([\da-f]{64})$/i.exec(text)?.[1];
+  return hex === undefined ? undefined : Buffer.from(hex, 'hex');
+});
+
+export const apiKeyFields = {
+  id,
+  key: hash,
+  paths: scopes()
+    .min(1, 'at least one public prefix; without paths the client may issue for all')
+    .exactOptional(),
+  ...limits,
+  admin: flag.default(false),
+};
+
+export const apiKeyList = listOf(
+  'API keys',
+  mapping(
+    apiKeyFields,
+    ', or in POSTERN_API_KEYS <id>:<secret> with a colon; a secret cannot contain a comma',
+  ),
+).min(1, 'at least one API key');
+
+/** The entries of `web:<secret>,batch:sha256:<64 hex>`. An invalid one stays a text. */
+export function apiKeysOfText(text: string): unknown[] {
+  return text.split(',').map((part) => {
+    const [, id, secret = ''] = /^([^:]*):(.*)$/s.exec(part.trim()) ?? [];
+    if (id === undefined) return part.trim();
+    // In upper case, too: SHA256: is not the start of a secret.
+    const isKey = /^(?!sha256:)[\x21-\x2b\x2d-\x7e]{16,}$/i.test(secret);
+    return { id, key: isKey ? `sha256:${hashSecret(secret).toString('hex')}` : secret };
+  });
+}
+
+export const JWKS_EXAMPLE = 'such as https://login.example/jwks.json';
+
+/** The URL must be https: over plain HTTP, an attacker could send other keys. Loopback does not leave the machine. */
+const jwksUri = checked(`an https URL, ${JWKS_EXAMPLE}`, (text) => {
+  const url = /^https?:/.test(text) ? parseUrl(text) : undefined;
+  if (url === undefined) return `an https URL, ${JWKS_EXAMPLE}`;
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    return `an https URL, ${JWKS_EXAMPLE}: http is only for 127.0.0.1, [::1] or localhost`;
+  }
+  return url.username + url.password + url.hash === ''
+    ? undefined
+    : `a URL without user name, password and #, ${JWKS_EXAMPLE}`;
+});
+
+const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'] as const;
+
+const NO_PATHS =
+  'the public prefixes that its JWTs may be for, such as [/download/]: ' +
+  'without them, its JWTs could be for every file';
+
+/** `{sub}` as a whole segment. A name may contain a slash: some claims are named by a URL. */
+export const CLAIM = /(?<=\/)\{[A-Za-z0-9_:./-]{1,64}\}(?=\/)/g;
+
+/** A path with `{}` for each claim, so that the name of a claim does not count as path. */
+export function withoutClaimNames(path: string): string {
+  return path.replace(CLAIM, '{}');
+}
+
+export const issuerFields = {
+  id,
+  issuer: jwtName('exactly the iss claim of its JWTs: '),
+  audience: jwtName('exactly the aud claim of its JWTs: '),
+  jwks_uri: jwksUri.exactOptional(),
+  jwks_file: jwksFile.exactOptional(),
+  trusted_for: z.enum(
+    ['downloads', 'clients'],
+    'downloads, if it signs download tokens, or clients, if it calls the API',
+  ),
+  algorithms: listOf('algorithms', oneOf(...ALGORITHMS))
+    .min(1, 'at least one algorithm')
+    .transform((names) => [...new Set(names)])
+    .default([...ALGORITHMS]),
+  paths: scopes(withoutClaimNames, NO_PATHS).min(1, 'at least one public prefix'),
+  ...limits,
+  client: id.exactOptional(),
+};
+
+export const issuerList = listOf('issuers', mapping(issuerFields));
