@@ -75,8 +75,8 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-describe('docs/reference/nginx-reference.md', () => {
-  const text = read('docs/reference/nginx-reference.md');
+describe('docs/reference/nginx.md', () => {
+  const text = read('docs/reference/nginx.md');
 
   test.each(snippets)('has %s', (file) => {
     expect(text).toContain(`| \`${relative('nginx/snippets', file)}\` |`);
@@ -216,7 +216,7 @@ describe('codes and endpoints', () => {
 });
 
 /** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 57_023;
+const MAX_WORDS = 55_740;
 const MAX_CELL_LENGTH = 120;
 /** Old or literary words. */
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;

@@ -51,13 +51,8 @@ async function diagnosed(example: string): Promise<string[]> {
   }
 }
 
-const PAGES = [
-  'understand/nginx-traps.md',
-  'understand/nginx-traps-clients.md',
-  'understand/nginx-traps-closed.md',
-];
 const read = (name: string) => readFileSync(join(projectRoot, 'docs', name), 'utf8');
-const sections = PAGES.flatMap((name) => read(name).split(/^## /m).slice(1));
+const sections = read('understand/nginx-traps.md').split(/^### /m).slice(1);
 
 /** The first nginx block of a section is the trap, the second is what to write instead. */
 const traps = sections.map((text) => ({
@@ -91,7 +86,7 @@ function siteOf(example: string): string {
 
 const withExample = traps.filter(({ blocks }) => blocks.length > 0);
 
-describe.each(withExample)('docs/nginx-traps*.md, $title', ({ blocks, rules }) => {
+describe.each(withExample)('docs/understand/nginx-traps.md, $title', ({ blocks, rules }) => {
   const [first, ...others] = blocks;
   const right = rules.length > 0 ? others : blocks;
 
@@ -108,12 +103,12 @@ describe.each(withExample)('docs/nginx-traps*.md, $title', ({ blocks, rules }) =
   }
 });
 
-test('docs/nginx-traps*.md name each rule of the doctor, and no other', () => {
+test('docs/understand/nginx-traps.md names each rule of the doctor, and no other', () => {
   const known = Object.keys(RULES).sort();
   expect([...new Set(traps.flatMap(({ rules }) => rules))].sort()).toEqual(known);
 });
 
-test('docs/nginx-traps*.md name only checks of the doctor that exist', () => {
+test('docs/understand/nginx-traps.md names only checks of the doctor that exist', () => {
   const known = Object.keys(CHECKS);
   for (const id of sections.flatMap((text) => named(text, 'check'))) expect(known).toContain(id);
 });
@@ -121,7 +116,7 @@ test('docs/nginx-traps*.md name only checks of the doctor that exist', () => {
 const RECIPES = [
   'guides/nginx.md',
   'guides/nginx-recipes.md',
-  'reference/nginx-settings.md',
+  'reference/nginx.md',
   'guides/object-store.md',
   'guides/pages.md',
 ];
