@@ -8,7 +8,8 @@ test.each([
   ...['redis://[::1]:6379/0', 'redis://user:p%40ss%2Fword@redis.example:6379/0'],
   ...['redis://:p@ss@redis.example', 'rediss://redis.example:6380'],
   ...['redis+sentinel://user:p%40ss@a.example,b.example:26380/main/1'],
-  ...['rediss+cluster://a.example,[::1]:7000'],
+  ...['rediss+cluster://a.example,[::1]:7000', 'redis+unix:///run/redis.sock'],
+  ...['redis+unix://user:p%40ss@/run/redis/a.sock'],
 ])('config: the store URL %s is accepted', (url) => {
   expect(load({ POSTERN_STORE: url }).store.url).toBe(url);
 });
@@ -37,6 +38,11 @@ test.each([
   ['redis://:sec/ret@redis.example:6379/0', 'percent'],
   ['redis://:sec#ret@redis.example', 'percent'],
   ['redis://:%zz@redis.example', '%25'],
+  ['rediss+unix:///run/redis.sock', 'without TLS'],
+  ['redis+unix://run/redis.sock', 'three slashes'],
+  ['redis+unix://:secret@/', 'path of a socket'],
+  ['redis+unix:///run/redis.sock/', 'path of a socket'],
+  ['redis+unix:///run/redis.sock?db=1', '%3F'],
   ['redis+sentinel://:secret@a,b', "master's name"],
   ['redis+cluster://a,b/0', 'no database numbers'],
 ])('config: the store URL %s is rejected, and not shown', (url, expected) => {

@@ -181,6 +181,13 @@ test.each([
       ...{ username: 'user', password: 'pa,ss', database: 3 },
     },
   ],
+  [
+    'redis+unix://user:p%40ss@/run/redis.sock',
+    {
+      ...{ kind: 'server', addresses: [], path: '/run/redis.sock', isTls: false },
+      ...{ username: 'user', password: 'p@ss', database: 0 },
+    },
+  ],
   ['redis+cluster://a,b:7000/', { ...CLUSTER, addresses: [...at(6379, 'a'), ...at(7000, 'b')] }],
   [
     'rediss+cluster://user:pass@a',

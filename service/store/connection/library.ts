@@ -30,9 +30,10 @@ export class ServerConnector extends AbstractConnector {
 
   async connect(): Promise<Stream> {
     this.connecting = true;
-    const { host = 'localhost', port = 6379, family, tls } = this.#options;
+    const { path, host = 'localhost', port = 6379, family, tls } = this.#options;
     const address = { host, port, ...(family !== undefined && { family }) };
-    this.stream = tls ? connectTls({ ...address, ...tls }) : connectTcp(address);
+    const plain = () => connectTcp(path === undefined ? address : { path });
+    this.stream = tls ? connectTls({ ...address, ...tls }) : plain();
     this.stream.on('error', (error) => {
       this.firstError ??= error;
     });

@@ -46,10 +46,10 @@ function connectServer(
   const attempt = createAttempt(options.timeoutMs);
   attempt.begin();
 
-  const address = url.kind === 'sentinel' ? sentinelOptions(url, options) : url.addresses[0];
+  const address = url.path === undefined ? url.addresses[0] : { path: url.path };
   const settings: ServerOptions = {
     ...serverOptions(url, options, options.timeoutMs),
-    ...address,
+    ...(url.kind === 'sentinel' ? sentinelOptions(url, options) : address),
     db: url.database,
     enableOfflineQueue: false,
     retryStrategy(attempts) {

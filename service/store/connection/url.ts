@@ -10,6 +10,8 @@ export interface StoreUrl {
   readonly kind: 'memory' | 'server' | 'sentinel' | 'cluster';
   /** The server, the sentinels, or some nodes of the cluster. */
   readonly addresses: readonly Address[];
+  /** The Unix socket of a server on this machine, instead of addresses. */
+  readonly path?: string;
   readonly isTls: boolean;
   /** For the servers with the data. The sentinels have their own settings. */
   readonly username?: string;
@@ -24,10 +26,15 @@ interface StoreUrlProblem {
 }
 
 export const STORE_EXPECTED =
-  'memory:, redis://host:6379/0, redis+sentinel://host1,host2/master, redis+cluster://host1,host2; rediss:// for TLS';
+  'memory:, redis://host:6379/0, redis+unix:///path, redis+sentinel://a,b/master, redis+cluster://a,b; rediss:// for TLS';
 
 const KINDS = {
   '': { kind: 'server', port: 6379, example: 'such as redis://127.0.0.1:6379/0' },
+  '+unix': {
+    kind: 'server',
+    port: 0,
+    example: 'such as redis+unix:///run/redis/redis-server.sock',
+  },
   '+sentinel': {
     kind: 'sentinel',
     port: 26_379,
@@ -41,7 +48,7 @@ const KINDS = {
 } as const;
 
 /** Scheme, user name and password, hosts, path. Like other clients, it splits at the last @. */
-const URL_PARTS = /^redis(s?)((?:\+sentinel|\+cluster)?):\/\/(?:(.*)@)?([^/]*)(.*)$/s;
+const URL_PARTS = /^redis(s?)((?:\+unix|\+sentinel|\+cluster)?):\/\/(?:(.*)@)?([^/]*)(.*)$/s;
 
 /** The characters that Sentinel allows. */
 const MASTER = /^[\w.-]{1,64}$/;
@@ -63,6 +70,17 @@ export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
   if (/[?#]/.test(hosts + afterHosts)) {
     return expect('a URL without ? and #; in a password write them %3F and %23');
   }
+  const [username, password] = decoded(credentials) ?? [];
+  if (username === undefined) {
+    return { expected: 'a user name and a password with each % written %25' };
+  }
+  const access = { ...(username !== '' && { username }), ...(password && { password }) };
+  if (suffix === '+unix') {
+    const isSocket = tls === '' && hosts === '' && /^\/.*[^/]$/.test(afterHosts);
+    return isSocket
+      ? { kind, addresses: [], path: afterHosts, isTls: false, ...access, database: 0 }
+      : expect('a URL without TLS, with three slashes and the path of a socket');
+  }
   const path = afterHosts.split('/').slice(1);
   const addresses: Address[] = [];
   for (const item of kind === 'server' ? [hosts] : hosts.split(',')) {
@@ -73,11 +91,6 @@ export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
     }
     addresses.push(address);
   }
-  const [username, password] = decoded(credentials) ?? [];
-  if (username === undefined) {
-    return { expected: 'a user name and a password with each % written %25' };
-  }
-
   const [master] = kind === 'sentinel' ? path.splice(0, 1) : [];
   if (kind === 'sentinel' && !MASTER.test(master ?? '')) {
     return expect("a URL with the master's name after the hosts");
@@ -94,8 +107,7 @@ export function parseStoreUrl(text: string): StoreUrl | StoreUrlProblem {
     kind,
     addresses,
     isTls: tls === 's',
-    ...(username !== '' && { username }),
-    ...(password && { password }),
+    ...access,
     ...(master !== undefined && { master }),
     database: Number(database),
   };
@@ -119,8 +131,9 @@ function decoded(credentials: string): string[] | undefined {
   }
 }
 
-/** The hosts for a log, without user name and password. */
-export function shownHosts({ addresses }: StoreUrl): string {
+/** The hosts or the socket for a log, without user name and password. */
+export function shownHosts({ addresses, path }: StoreUrl): string {
+  if (path !== undefined) return path;
   return addresses
     .map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
     .join(',');
