@@ -24,6 +24,45 @@ export function coalesce<T>(
   };
 }
 
+/**
+ * Collects the items of one turn of the event loop, and handles them together. `handle` returns a result for each item,
+ * in their order. An Error is the result of its own item only. `sizeOf`: one call handles no more than `max`.
+ */
+export function together<T, R>(
+  handle: (items: readonly T[]) => Promise<ReadonlyArray<R | Error>>,
+  max = Number.POSITIVE_INFINITY,
+  sizeOf: (item: T) => number = () => 1,
+): (item: T) => Promise<R> {
+  let items: T[] = [];
+  let callers: Array<{ resolve(result: R): void; reject(error: unknown): void }> = [];
+  let size = 0;
+
+  async function flush(): Promise<void> {
+    if (items.length === 0) return;
+    const [taken, waiting] = [items, callers];
+    [items, callers, size] = [[], [], 0];
+    try {
+      const results = await handle(taken);
+      for (const [i, { resolve, reject }] of waiting.entries()) {
+        const result = results[i];
+        if (result instanceof Error) reject(result);
+        else resolve(result as R);
+      }
+    } catch (error) {
+      for (const { reject } of waiting) reject(error);
+    }
+  }
+
+  return (item) => {
+    const more = sizeOf(item);
+    if (size + more > max) void flush();
+    if (items.length === 0) setImmediate(flush);
+    size += more;
+    items.push(item);
+    return new Promise((resolve, reject) => void callers.push({ resolve, reject }));
+  };
+}
+
 /** Returns a function that is true for the first `max` calls with each key in each second. */
 export function perSecond(max: number, now = () => performance.now()): (key?: string) => boolean {
   const counts = new Map<string, number>();

@@ -86,7 +86,7 @@ async function parseAll(body: Uint8Array, turn: Turn): Promise<Requests> {
   const requests: Array<Requests[number]> = [];
   const errors: FieldError[] = [];
   let count = 0;
-  for await (const piece of inPieces(splitArray(body, MAX_BATCH), turn, ({ length }) => length)) {
+  const parse = (piece: readonly Uint8Array[]) => {
     for (const element of piece) {
       const at = `/${count}`;
       count += 1;
@@ -95,7 +95,8 @@ async function parseAll(body: Uint8Array, turn: Turn): Promise<Requests> {
       else errors.push(...fieldErrorsOf(error, at));
       if (errors.length >= MAX_ERRORS) throw new Refused('invalid_request', NOT_ISSUED, errors);
     }
-  }
+  };
+  await inPieces(splitArray(body, MAX_BATCH), turn, parse, ({ length }) => length);
   if (errors.length > 0) throw new Refused('invalid_request', NOT_ISSUED, errors);
   return requests;
 }

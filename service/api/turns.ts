@@ -75,9 +75,10 @@ export async function jsonArray<T>(
   toJson: (item: T) => object,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Buffer[] = [];
-  for await (const piece of inPieces(items, turn, bytesOf)) {
+  const write = (piece: readonly T[]) => {
     const text = piece.map((item) => JSON.stringify(toJson(item))).join();
     parts.push(Buffer.from(`${parts.length === 0 ? '[' : ','}${text}`));
-  }
+  };
+  await inPieces(items, turn, write, bytesOf);
   return Buffer.concat([...parts, Buffer.from(parts.length === 0 ? '[]' : ']')]);
 }

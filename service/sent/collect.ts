@@ -191,12 +191,12 @@ interface DeliverDependencies {
 export function createDeliver({ store, recordBytes, emit, log }: DeliverDependencies): Deliver {
   return async function deliver(entries) {
     const added = await store.addDelivered(entries);
-    for await (const piece of inPieces(added.counted, nextTurn)) {
+    await inPieces(added.counted, nextTurn, (piece) => {
       for (const one of piece) {
         recordBytes(one);
         if (one.completed !== undefined) completed(one.id, one.completed);
       }
-    }
+    });
     return added;
   };
 

@@ -77,14 +77,14 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
   async function endAll(client: string, selection: Selection, turn = nextTurn): Promise<number> {
     let ended = 0;
     // A copy: grants that are issued meanwhile stay.
-    for await (const piece of inPieces([...idsOf(client, selection)], turn)) {
+    await inPieces([...idsOf(client, selection)], turn, (piece) => {
       for (const id of piece) {
         const found = live(id);
         if (found === undefined) continue;
         end(id, found.grant);
         ended += 1;
       }
-    }
+    });
     return ended;
   }
 

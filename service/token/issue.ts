@@ -92,42 +92,52 @@ export function createIssue(options: IssueOptions): Issue {
     const turn = place?.turn ?? atOnce;
     const errors = new RequestErrors();
     const prepared: Prepared[] = [];
-    for await (const piece of inPieces(requests, turn, bytesOf)) {
-      for (const { at, request, bytes = 0 } of piece) {
-        const own = errors.at(at);
-        const one = prepareGrant(request, client, { mounts, defaults: options }, own);
-        checkFormat(request, options, one?.grant.uses, own);
-        if (one === undefined) continue;
-        const { expiresIn } = one;
-        if ((request.not_before ?? 0) * 1000 >= now() + expiresIn * 1000) {
-          const detail = `must be before the end, and expires_in (${expiresIn}) counts from now`;
-          own.add('not_before', detail);
-        }
-        prepared.push({ ...one, at, request, bytes });
+    const prepareAll = (piece: Requests) => {
+      for (const one of piece) {
+        const ready = prepare(client, one, errors.at(one.at));
+        if (ready !== undefined) prepared.push(ready);
       }
-      if (errors.all.length >= MAX_ERRORS) break;
-    }
+      if (errors.all.length >= MAX_ERRORS) refuse(errors);
+    };
+    await inPieces(requests, turn, prepareAll, bytesOf);
     refuse(errors);
 
     await hashPins(client, prepared, waiting);
     // The time is read here, because hashing the PINs of a batch takes up to a minute.
     const issuedAt = now();
     const created: Created[] = [];
-    for await (const piece of inPieces(prepared, turn, bytesOf)) {
+    const createAll = async (piece: readonly Prepared[]) => {
       // Concurrently: signing runs outside of the event loop.
       const done = await Promise.all(piece.map((one) => create(one, issuedAt, errors)));
       created.push(...done.filter((one) => one !== undefined));
-      if (errors.malformed.length >= MAX_ERRORS) break;
-    }
+      if (errors.malformed.length >= MAX_ERRORS) refuse(errors);
+    };
+    await inPieces(prepared, turn, createAll, bytesOf);
     refuse(errors);
     await place?.keep();
     const kept = created.filter(({ entry }) => entry !== undefined);
     // One by one, because Redis, too, handles no other command before it has saved a piece.
-    for await (const piece of inPieces(kept, turn, bytesOf)) {
-      await store.issue(piece.flatMap(({ entry }) => (entry === undefined ? [] : [entry])));
-    }
+    const save = (piece: readonly Created[]) =>
+      store.issue(piece.flatMap(({ entry }) => (entry === undefined ? [] : [entry])));
+    await inPieces(kept, turn, save, bytesOf);
     return created.map(({ token }) => token);
   };
+
+  function prepare(
+    client: Client,
+    { at, request, bytes = 0 }: Requests[number],
+    errors: RequestErrors,
+  ): Prepared | undefined {
+    const one = prepareGrant(request, client, { mounts, defaults: options }, errors);
+    checkFormat(request, options, one?.grant.uses, errors);
+    if (one === undefined) return undefined;
+    const { expiresIn } = one;
+    if ((request.not_before ?? 0) * 1000 >= now() + expiresIn * 1000) {
+      const detail = `must be before the end, and expires_in (${expiresIn}) counts from now`;
+      errors.add('not_before', detail);
+    }
+    return { ...one, at, request, bytes };
+  }
 
   /** One at a time, in turns: of the clients, and of the batches and the other requests of a client. */
   async function hashPins(

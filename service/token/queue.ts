@@ -248,12 +248,13 @@ const PIECE_BYTES = 16 * 1024;
 /** What each item takes in addition to its bytes. */
 const ITEM_BYTES = 640;
 
-/** The items in pieces, with a turn before each. `bytesOf`: how much text there is in an item. */
-export async function* inPieces<T>(
+/** Works on the items in pieces, with a turn before each. `bytesOf`: how much text there is in an item. */
+export async function inPieces<T>(
   items: Iterable<T>,
   turn: Turn,
+  work: (piece: readonly T[]) => unknown,
   bytesOf: (item: T) => number = () => 0,
-): AsyncGenerator<readonly T[]> {
+): Promise<void> {
   let piece: T[] = [];
   let size = 0;
   for (const item of items) {
@@ -261,12 +262,12 @@ export async function* inPieces<T>(
     size += ITEM_BYTES + bytesOf(item);
     if (size < PIECE_BYTES) continue;
     await turn();
-    yield piece;
+    await work(piece);
     [piece, size] = [[], 0];
   }
   if (piece.length === 0) return;
   await turn();
-  yield piece;
+  await work(piece);
 }
 
 /** The next turn of the event loop. */

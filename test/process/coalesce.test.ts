@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { coalesce, perMinute } from '../../service/coalesce.ts';
+import { coalesce, perMinute, together } from '../../service/coalesce.ts';
 import { watchHangup } from '../../service/process/signals.ts';
 
 /** A task whose runs end when the test says so. */
@@ -148,4 +148,31 @@ test('SIGHUP: after stop no reload begins', async () => {
   await end();
   signal();
   expect(await begun()).toBe(1);
+});
+
+test('together: the items of one turn are handled in calls of at most `max`, each with its own result', async () => {
+  const calls: number[][] = [];
+  const root = together<number, number>(
+    async (items) => {
+      calls.push([...items]);
+      if (items.includes(0)) throw new Error('no call');
+      return items.map((item) => (item < 0 ? new Error(`${item}`) : Math.sqrt(item)));
+    },
+    10,
+    (item) => (item > 10 ? 11 : 3),
+  );
+  const done = await Promise.allSettled([4, -1, 9, 1, 121, 16].map(root));
+  // 121 is larger than the maximum.
+  expect(calls).toEqual([[4, -1, 9], [1], [121], [16]]);
+  expect(done).toMatchObject([
+    ...[{ value: 2 }, { reason: new Error('-1') }, { value: 3 }, { value: 1 }, { value: 11 }],
+    { value: 4 },
+  ]);
+  await turn();
+  // A call that fails rejects its items only.
+  const failing = Promise.allSettled([root(9), root(0)]);
+  await turn();
+  expect(await root(36)).toBe(6);
+  const reason = new Error('no call');
+  expect(await failing).toMatchObject([{ reason }, { reason }]);
 });

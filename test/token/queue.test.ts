@@ -242,9 +242,8 @@ test('queue: a request whose place was taken gets no turn', async () => {
 test('pieces: are cut by the number and by the bytes of their items', async () => {
   const lengths = async (items: readonly string[]) => {
     const pieces: number[] = [];
-    for await (const piece of inPieces(items, nextTurn, ({ length }) => length)) {
-      pieces.push(piece.length);
-    }
+    const work = (piece: readonly string[]) => pieces.push(piece.length);
+    await inPieces(items, nextTurn, work, ({ length }) => length);
     return pieces;
   };
   expect(await lengths([])).toEqual([]);

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { StoreUnavailable } from '../../token/store.ts';
 import { isSilence, requireVersion } from './failure.ts';
@@ -34,7 +35,7 @@ export type Found = readonly [record: string | null | StoreUnavailable, leftMs: 
 
 export type Reply = readonly [error: Error | null, value: unknown];
 
-const COMMANDS = ['eval', 'hdel', 'hget', 'hmget', 'zrange', 'zrem'] as const;
+const COMMANDS = ['eval', 'evalsha', 'hdel', 'hget', 'hmget', 'zrange', 'zrem'] as const;
 
 /** To one server, or to each master of a cluster. Each command waits for the first attempt to connect. */
 export interface Connection {
@@ -74,10 +75,27 @@ export type Wait = <T>(keys: readonly string[], send: () => Promise<T>) => Promi
 export function waiting(redis: Connection['redis'], wait: Wait): Connection['redis'] {
   const commands = COMMANDS.map((name) => {
     const command = redis[name].bind(redis) as (...args: unknown[]) => Promise<unknown>;
-    const keyAt = name === 'eval' ? 2 : 0;
+    const keyAt = name.startsWith('eval') ? 2 : 0;
     return [name, (...args: unknown[]) => wait([String(args[keyAt])], () => command(...args))];
   });
   return Object.fromEntries(commands);
+}
+
+/** Redis ran nothing: it has not had the script since it started, or the user may not call EVALSHA. */
+const NOT_RUN = /^NOSCRIPT |^NOPERM [^:]*'evalsha'/;
+
+/** Runs a script by its digest, which Redis would compute again for each EVAL. After `notRun` it sends the script. */
+export function byDigest(redis: Connection['redis'], script: string, notRun = NOT_RUN) {
+  const digest = hash('sha1', script);
+  return async (keys: readonly string[], args: ReadonlyArray<string | number>) => {
+    const all = [keys.length, ...keys, ...args] as const;
+    try {
+      return await redis.evalsha(digest, ...all);
+    } catch (error) {
+      if (!notRun.test((error as Error).message)) throw error;
+      return redis.eval(script, ...all);
+    }
+  };
 }
 
 /** What a connection provides for its state. */

@@ -1,5 +1,6 @@
 import { type Health, StoreUnavailable } from '../../token/store.ts';
 import {
+  byDigest,
   type Connection,
   type Reply,
   replyOrThrow,
@@ -7,10 +8,32 @@ import {
 } from '../connection/connection.ts';
 import { checkedUrl } from '../connection/options.ts';
 import type { Replicas } from './replicas.ts';
-import { CHECKED_COMMANDS, FORBIDDEN } from './scripts.ts';
 
 /** With two, no failover happens if the machine of the master and of one sentinel fails. */
 const MIN_SENTINELS = 3;
+
+/** Returns the commands that the Redis user may not call. KEYS[1]: a key that nothing else uses. */
+const FORBIDDEN = `
+local key = KEYS[1]
+local calls = {{'TIME'}, {'INFO', 'server'}, {'DEL', key}, {'UNLINK', key}, {'EXISTS', key},
+  {'SET', key, '', 'PX', 1000}, {'GET', key}, {'MGET', key}, {'PTTL', key}, {'PEXPIRE', key, 1000},
+  {'RENAME', key, key}, {'DEL', key},
+  {'HSET', key, 'a', ''}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HDEL', key, 'a'},
+  {'ZADD', key, 0, 'a'}, {'ZCOUNT', key, 0, 0}, {'ZRANGE', key, 0, 0}, {'ZRANK', key, 'a'},
+  {'ZSCORE', key, 'a'}, {'ZREM', key, 'a'}, {'ZREMRANGEBYRANK', key, 0, 0}}
+local forbidden = {}
+for _, call in ipairs(calls) do
+  local reply = redis.pcall(unpack(call))
+  local text = type(reply) == 'table' and reply.err
+  if text and string.find(text, 'permission') then forbidden[#forbidden + 1] = call[1] end
+end
+return forbidden
+`;
+
+/** The commands that this script calls. */
+const CHECKED_COMMANDS: readonly string[] = [
+  ...new Set([...FORBIDDEN.matchAll(/\{'([A-Z]+)'/g)].map(([, name = '']) => name)),
+];
 
 interface HealthOptions {
   readonly prefix: string;
@@ -36,6 +59,8 @@ export function createStoreHealth(
   const { kind } = checkedUrl(url);
   const store = kind === 'sentinel' || kind === 'cluster' ? kind : 'server';
   const eviction = createEvictionGuard(observer);
+  // This fails if the user may not call EVALSHA, which no script can find out.
+  const findForbidden = byDigest(connection.redis, FORBIDDEN, /^NOSCRIPT /);
   let warned: string | undefined;
 
   async function check(): Promise<Health> {
@@ -68,9 +93,7 @@ export function createStoreHealth(
   /** The checks above use few commands. The user may lack a permission that only requests need. */
   async function requirePermissions(): Promise<void> {
     const keys = connection.masterNames().map((name) => connection.keyOn(name, `${prefix}ready`));
-    const lists = await Promise.all(
-      keys.map((key) => connection.redis.eval(FORBIDDEN, 1, `${key}:rights`)),
-    );
+    const lists = await Promise.all(keys.map((key) => findForbidden([`${key}:rights`], [])));
     if (lists.every((list) => Array.isArray(list) && list.length === 0)) return;
     // This shows only known names: /readyz needs no key, and a server can reply with anything.
     const replied = new Set(lists.flat());

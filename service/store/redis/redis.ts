@@ -59,7 +59,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     }
   }
 
-  /** Sends whole scripts, not their digests, which Redis loses when it restarts. */
+  /** Sends whole scripts, not their digests, which Redis loses when it restarts: a use must not wait for both. */
   const run: Run = (script, names, args) =>
     reply(() => connection.redis.eval(script, names.length, ...names, ...args));
 

@@ -37,23 +37,25 @@ const OWN = `${GRANT}
 if grant.c ~= ARGV[1] then return false end
 `;
 
+/** How many ended entries a script removes at most: they take a quarter of a millisecond. */
+const MAX_REMOVED = 1000;
+
 /**
- * Adds the token IDs in ARGV, each followed by how long it may stay, to an index. There are at most 1000, and
- * unpack takes 8000 values. First it removes ended entries, at most 1000 at a time. An entry stays a minute
- * longer than its grant, and the index half a minute longer than its longest grant, so that not every entry
+ * Adds token IDs to an index, each with how long it may stay, after the removal of ended entries. An entry stays a
+ * minute longer than its grant, and the index half a minute longer than its longest grant, so that not every entry
  * changes its end.
  */
 const ENTER = `
-local slack = 60000
-local function enter(index, first, last)
-  local ended = redis.call('ZCOUNT', index, '-inf', now - slack)
-  if ended > 0 then redis.call('ZREMRANGEBYRANK', index, 0, math.min(ended, 1000) - 1) end
+local slack, removable = 60000, ${MAX_REMOVED}
+local function enter(index, lefts)
+  local ended = math.min(redis.call('ZCOUNT', index, '-inf', now - slack), removable)
+  removable = removable - ended
+  if ended > 0 then redis.call('ZREMRANGEBYRANK', index, 0, ended - 1) end
   local add, longest = {'ZADD', index, 'GT'}, 0
-  for i = first, last, 2 do
-    local left = tonumber(ARGV[i + 1])
+  for id, left in pairs(lefts) do
     longest = math.max(longest, left)
     add[#add + 1] = now + left
-    add[#add + 1] = ARGV[i]
+    add[#add + 1] = id
   end
   redis.call(unpack(add))
   if redis.call('PTTL', index) < longest + slack / 2 then
@@ -63,25 +65,46 @@ end
 `;
 
 /**
- * KEYS: the grants, then the indexes. ARGV: the number of grants; for each grant its record and its
- * lifetime in milliseconds; for each index the number of its entries, and the entries.
+ * KEYS: for each grant its key and three indexes, of which the last two may be the same. ARGV: for each grant the number
+ * of its request, its record, its lifetime in milliseconds, and how long it stays in the indexes. Returns 1 or an error
+ * for each request.
  *
- * The indexes come first: a grant that its index lacks would survive the revocation of its subject.
+ * The indexes come first: a grant that its index lacks would survive the revocation of its subject. If an index fails,
+ * no grant of its requests is stored. A replica stores none: the error of the whole command ends its use.
  */
 export const ISSUE = `${NOW}${ENTER}
-local count = tonumber(ARGV[1])
-local at = 2 * count + 2
-for i = count + 1, #KEYS do
-  local last = at + 2 * tonumber(ARGV[at])
-  enter(KEYS[i], at + 1, last)
-  at = last + 1
+local entries, requests, results = {}, {}, {}
+for i = 1, #KEYS, 4 do
+  local id = string.match(KEYS[i], '{(.*)}')
+  requests[id] = tonumber(ARGV[i])
+  results[requests[id]] = 1
+  for k = i + 1, i + 3 do
+    entries[KEYS[k]] = entries[KEYS[k]] or {}
+    entries[KEYS[k]][id] = ARGV[i + 3]
+  end
 end
-for i = 1, count do redis.call('SET', KEYS[i], ARGV[2 * i], 'PX', ARGV[2 * i + 1]) end
+for index, lefts in pairs(entries) do
+  local isEntered, failure = pcall(enter, index, lefts)
+  if not isEntered then
+    if string.find(failure, '^READONLY') then return {err = failure} end
+    for id in pairs(lefts) do results[requests[id]] = {err = failure} end
+  end
+end
+for i = 1, #KEYS, 4 do
+  local request = tonumber(ARGV[i])
+  if results[request] == 1 then
+    local stored = redis.pcall('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[i + 2])
+    if stored.err then results[request] = stored end
+  end
+end
+return results
 `;
 
-/** KEYS[1]: an index. ARGV: its new entries. */
+/** KEYS[1]: an index. ARGV: alternating its new entries, and how long they stay. */
 export const ENTER_ALL = `${NOW}${ENTER}
-enter(KEYS[1], 1, #ARGV)
+local lefts = {}
+for i = 1, #ARGV, 2 do lefts[ARGV[i]] = ARGV[i + 1] end
+enter(KEYS[1], lefts)
 `;
 
 /**
@@ -207,7 +230,7 @@ local latest = math.max(admitted, tonumber(redis.call('HGET', KEYS[2], 'we') or 
 local isEarlier = now + left < latest
 if not isEarlier then
   if ARGV[5] == '0' then return 'later' end
-  for i = 3, #KEYS do enter(KEYS[i], 6, 7) end
+  for i = 3, #KEYS do enter(KEYS[i], {[ARGV[6]] = ARGV[7]}) end
 end
 grant.x = tonumber(ARGV[2])
 if isEarlier and ARGV[4] == '1' then
@@ -275,26 +298,3 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
 return 0
 `;
-
-/** Returns the commands that the Redis user may not call. KEYS[1]: a key that nothing else uses. */
-export const FORBIDDEN = `
-local key = KEYS[1]
-local calls = {{'TIME'}, {'INFO', 'server'}, {'DEL', key}, {'UNLINK', key}, {'EXISTS', key},
-  {'SET', key, '', 'PX', 1000}, {'GET', key}, {'MGET', key}, {'PTTL', key}, {'PEXPIRE', key, 1000},
-  {'RENAME', key, key}, {'DEL', key},
-  {'HSET', key, 'a', ''}, {'HGET', key, 'a'}, {'HMGET', key, 'a'}, {'HDEL', key, 'a'},
-  {'ZADD', key, 0, 'a'}, {'ZCOUNT', key, 0, 0}, {'ZRANGE', key, 0, 0}, {'ZRANK', key, 'a'},
-  {'ZSCORE', key, 'a'}, {'ZREM', key, 'a'}, {'ZREMRANGEBYRANK', key, 0, 0}}
-local forbidden = {}
-for _, call in ipairs(calls) do
-  local reply = redis.pcall(unpack(call))
-  local text = type(reply) == 'table' and reply.err
-  if text and string.find(text, 'permission') then forbidden[#forbidden + 1] = call[1] end
-end
-return forbidden
-`;
-
-/** The commands that this script calls. */
-export const CHECKED_COMMANDS: readonly string[] = [
-  ...new Set([...FORBIDDEN.matchAll(/\{'([A-Z]+)'/g)].map(([, name = '']) => name)),
-];

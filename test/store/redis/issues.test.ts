@@ -1,0 +1,126 @@
+import { expect, test } from 'vitest';
+import { type Entry, StoreUnavailable } from '../../../service/token/store.ts';
+import { ask, type Redis, startRedis } from '../../harness/redis.ts';
+import { grantAt, newId } from '../grants.ts';
+import { answers, startStore, tell } from '../open-redis.ts';
+
+const entryOf = (more: Parameters<typeof grantAt>[1] = {}): Entry => [
+  newId(),
+  grantAt(Date.now(), more),
+];
+
+/** How often Redis ran a command since CONFIG RESETSTAT, without those that it refused. */
+async function callsOf(redis: Redis, command: string): Promise<number> {
+  const stats = await tell(redis, 'INFO commandstats');
+  const [, calls = 0] = new RegExp(`^cmdstat_${command}:calls=(\\d+),`, 'm').exec(stats) ?? [];
+  return Number(calls);
+}
+
+/** A store whose next commands all come from the test. Redis has the script. */
+async function quietStore() {
+  const { redis, store } = await startStore({ checkEveryMs: 3_600_000 });
+  await store.issue([entryOf()]);
+  await tell(redis, 'CONFIG RESETSTAT');
+  return { redis, store };
+}
+
+test('issue: the requests of one turn are one command, and a broken index fails only the requests that need it', async () => {
+  const { redis, store } = await quietStore();
+  await tell(redis, 'SET postern:client:{broken} x');
+  await tell(redis, 'SET "postern:subject:{shared:broken}" x');
+  const good = [{ client: 'one' }, { client: 'two' }, { client: 'shared', subject: 'whole' }];
+  const bad = [{ client: 'broken' }, { client: 'shared', subject: 'broken' }];
+  const requests = [good[0], bad[0], good[1], bad[1], good[2]].map((more) => [entryOf(more)]);
+  // All or none of a batch: its first grant has no broken index.
+  requests.push([entryOf({ client: 'shared', covers: '/download/batch' }), entryOf(bad[1])]);
+  const done = await Promise.allSettled(requests.map((request) => store.issue(request)));
+
+  expect(await callsOf(redis, 'evalsha')).toBe(1);
+  expect(done.map(({ status }) => status)).toEqual([
+    ...['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled', 'rejected'],
+  ]);
+  const errors = done.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  for (const error of errors) expect(error).toBeInstanceOf(StoreUnavailable);
+  expect(new Set(errors).size).toBe(errors.length);
+  expect(JSON.stringify(errors.map(({ message }) => message))).not.toMatch(
+    /shared|broken|postern:/,
+  );
+  for (const [i, request] of requests.entries()) {
+    const found = await Promise.all(request.map(([id]) => store.find(id)));
+    const isStored = done[i]?.status === 'fulfilled';
+    expect(found).toEqual(request.map(([, grant]) => (isStored ? grant : undefined)));
+  }
+  for (const client of ['one', 'two', 'shared']) {
+    const { entries } = await store.list(client, {}, 10);
+    expect(entries).toHaveLength(1);
+  }
+  expect(await store.revokeSubject('shared', 'whole')).toBe(1);
+});
+
+test('issue: a command has a maximum number of grants, and removes a maximum number of ended entries', async () => {
+  const { redis, store } = await quietStore();
+  const ended = Array.from({ length: 900 }, (_, i) => `1 ended-${i}`).join(' ');
+  for (const client of ['web', 'other'])
+    await tell(redis, `ZADD postern:client:{${client}} ${ended}`);
+  await Promise.all([store.issue([entryOf()]), store.issue([entryOf({ client: 'other' })])]);
+  const counts = await Promise.all(
+    ['web', 'other'].map((client) => tell(redis, `ZCOUNT postern:client:{${client}} 1 1`)),
+  );
+  const left = counts.map((count) => Number(count.slice(1))).reduce((sum, count) => sum + count);
+  expect(left).toBe(800);
+
+  // At most 70 small grants are in one command, or two of 10,000 bytes.
+  for (const [count, path, most] of [
+    [200, 'a', 70],
+    [20, 'a'.repeat(10_000), 2],
+  ] as const) {
+    await tell(redis, 'CONFIG RESETSTAT');
+    const requests = Array.from({ length: count }, () => [entryOf({ filename: path })]);
+    await Promise.all(requests.map((request) => store.issue(request)));
+    const commands = await callsOf(redis, 'evalsha');
+    expect(commands).toBeGreaterThanOrEqual(count / most);
+    expect(commands).toBeLessThan(count / 2 + 1);
+    for (const [[id] = ['']] of requests) expect(await store.find(id)).toBeDefined();
+  }
+});
+
+test('issue: after a restart Redis gets the script again, once for all requests of a turn', async () => {
+  const { redis, store } = await quietStore();
+  await redis.restart();
+  await answers(store);
+  await tell(redis, 'CONFIG RESETSTAT');
+  const issueThree = () => Promise.all([1, 2, 3].map(() => store.issue([entryOf()])));
+  await issueThree();
+  expect(await callsOf(redis, 'eval')).toBe(1);
+  await issueThree();
+  expect(await callsOf(redis, 'eval')).toBe(1);
+  expect(await tell(redis, 'ZCARD postern:client:{web}')).toBe(':6');
+});
+
+test('issue: without the permission for EVALSHA, Postern sends the script, and the check names the permission', async () => {
+  const { redis, store } = await quietStore();
+  await tell(redis, 'ACL SETUSER default -evalsha');
+  const request = entryOf();
+  await store.issue([request]);
+  expect(await callsOf(redis, 'eval')).toBe(1);
+  expect(await store.find(request[0])).toEqual(request[1]);
+  await expect(store.check()).rejects.toMatchObject({
+    shown: expect.stringMatching(/NOPERM to EVALSHA/),
+  });
+});
+
+test('issue: if a command of the script is not permitted, Postern does not send the script again', async () => {
+  const { redis, store } = await quietStore();
+  await tell(redis, 'ACL SETUSER default -zadd');
+  await expect(store.issue([entryOf()])).rejects.toThrow(StoreUnavailable);
+  expect(await callsOf(redis, 'eval')).toBe(0);
+});
+
+test('issue: a server that became a replica is refused at once', async () => {
+  const { redis, store } = await quietStore();
+  const master = await startRedis();
+  await ask(redis.port, `REPLICAOF 127.0.0.1 ${master.port}`, 5_000);
+  await expect(store.issue([entryOf(), entryOf()])).rejects.toThrow(/READONLY/);
+  await expect(store.find(newId())).rejects.toThrow(/READONLY/);
+  await master.stop();
+});
