@@ -75,6 +75,11 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
+test.each(docs.filter((page) => page.startsWith('docs/reference/')))(
+  '%s says below its title who needs it',
+  (page) => expect(read(page)).toMatch(/^# .+\n\nYou need this if .+\n/),
+);
+
 describe('docs/reference/nginx.md', () => {
   const text = read('docs/reference/nginx.md');
 
@@ -216,7 +221,7 @@ describe('codes and endpoints', () => {
 });
 
 /** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 52_330;
+const MAX_WORDS = 51_960;
 const MAX_CELL_LENGTH = 120;
 /** Old or literary words. */
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;
