@@ -20,8 +20,12 @@ type FolderField = {
 
 export type FileRequest = Omit<GrantRequest, 'path' | 'prefix' | FolderField> & {
   readonly path: string;
+  readonly prefix?: undefined;
 };
-export type FolderRequest = Omit<GrantRequest, 'path' | 'prefix'> & { readonly prefix: string };
+export type FolderRequest = Omit<GrantRequest, 'path' | 'prefix'> & {
+  readonly prefix: string;
+  readonly path?: undefined;
+};
 
 /** What a token opens, and its limits. */
 export type TokenRequest = FileRequest | FolderRequest;

@@ -5,7 +5,7 @@ import { type ApiOptions, addApiOptions, collect, example, flagOf } from '../../
 import { createProgress, jsonLine, print } from '../../common/terminal.ts';
 import type { Environment } from '../../service/config/files.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
-import { issuedLine, issueLines, optionOf } from './issue.ts';
+import { issuedLine, issueLines, optionOf, readPin } from './issue.ts';
 import { listText, listTokens, queryOf, stateText } from './show.ts';
 
 interface CommonOptions extends ApiOptions {
@@ -13,7 +13,7 @@ interface CommonOptions extends ApiOptions {
 }
 
 /** The fields of `POST /tokens`. */
-type Fields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+type Fields = Record<string, string | number | boolean | readonly string[]>;
 
 type IssueOptions = CommonOptions & { readonly lines?: true } & Fields;
 
@@ -88,6 +88,7 @@ export function addToken(program: Command, env: Environment): void {
       }
       const service = await openApi({ api, keyFile }, env);
       if (!lines) {
+        if ('pin' in asked) asked.pin = await readPin(process.stdin);
         const answer = await service.ask('POST', '/tokens', JSON.stringify(asked), optionOf);
         return print(issuedLine(answer, json));
       }
@@ -229,7 +230,8 @@ export function grantOptions(): Option[] {
           `${field.description}; may be repeated`,
         ).argParser(collect);
       default:
-        return option(field.value);
+        if (field.value !== undefined) return option(field.value);
+        return new Option(`--${flag}`, `${field.description}; read from standard input`);
     }
   });
 }

@@ -1,5 +1,7 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { type ApiClient, notPostern } from '../../common/api-client.ts';
-import { Failure } from '../../common/errors.ts';
+import { Failure, UsageError } from '../../common/errors.ts';
 import { tryTo } from '../../common/io.ts';
 import { escapeControls, type Progress, print } from '../../common/terminal.ts';
 
@@ -8,6 +10,22 @@ export function issuedLine(answer: unknown, json?: true): string {
   const { url } = Object(answer) as { url?: unknown };
   if (typeof url !== 'string') throw notPostern(201);
   return `${json ? JSON.stringify(answer) : escapeControls(url)}\n`;
+}
+
+/** The first line of standard input. A terminal does not show it, and arguments would be visible to every user. */
+export async function readPin(input: NodeJS.ReadStream): Promise<string> {
+  if (input.isTTY) process.stderr.write('PIN: ');
+  // With an output, readline puts a terminal into raw mode, and the output is what would be shown.
+  const output = new Writable({ write: (_text, _encoding, done) => done() });
+  const lines = createInterface({ input, output, terminal: input.isTTY });
+  try {
+    for await (const line of lines) return line;
+  } finally {
+    if (input.isTTY) process.stderr.write('\n');
+    // A terminal would keep the process waiting.
+    input.destroy();
+  }
+  throw new UsageError('--pin reads the PIN from standard input, which is empty');
 }
 
 /** `/expires_in` is `--expires-in`, and `/ip/0` is `--ip`. */

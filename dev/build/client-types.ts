@@ -10,10 +10,15 @@ import { projectRoot } from '../../test/harness/paths.ts';
 
 const { subject, expires_in } = fieldSchemas();
 
+// TypeScript accepts an object with the fields of both, unless each forbids the other's.
+const absent = z.never().optional();
+const fileRequest = schemas.fileRequest.extend({ prefix: absent });
+const folderRequest = schemas.folderRequest.extend({ path: absent });
+
 const TYPES: Readonly<Record<string, z.ZodType>> = {
-  FileRequest: schemas.fileRequest,
-  FolderRequest: schemas.folderRequest,
-  TokenRequest: z.union([schemas.fileRequest, schemas.folderRequest]),
+  FileRequest: fileRequest,
+  FolderRequest: folderRequest,
+  TokenRequest: z.union([fileRequest, folderRequest]),
   SignRequest: z.strictObject({
     ...fieldSchemas(({ claim }) => claim === undefined),
     subject,
@@ -41,6 +46,7 @@ export function clientTypes(types = TYPES): string {
 function typeOf(schema: Schema, indent = ''): string {
   const { $ref, const: only, enum: values, anyOf, oneOf, type, items, properties } = schema;
   if ($ref !== undefined) return $ref;
+  if (schema.not !== undefined) return 'never';
   if (only !== undefined) return JSON.stringify(only);
   if (values !== undefined) return values.map((value) => JSON.stringify(value)).join(' | ');
   const union = anyOf ?? oneOf;

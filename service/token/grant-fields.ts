@@ -18,7 +18,7 @@ interface Common {
   readonly claim?: string | false;
   /** False: no response of the API has it. */
   readonly shown?: false;
-  /** Placeholder for the value on the command line. */
+  /** Placeholder for the value on the command line. A text without one is read from standard input. */
   readonly value?: string;
 }
 
@@ -158,7 +158,6 @@ export const GRANT_FIELDS = {
     claim: false,
     shown: false,
     description: 'with confirm: what a person must type; stored only as a slow hash',
-    value: 'pin',
     example: '4711',
   },
   ip: {

@@ -36,6 +36,8 @@ describe('types of postern/client', () => {
     accepts({ path: '/download/a', max_use: 1 });
     // @ts-expect-error It opens nothing.
     accepts({ subject: 'x' });
+    // @ts-expect-error A token opens a file or a folder.
+    accepts({ path: '/download/a', prefix: '/download/' });
     // @ts-expect-error Seconds are a number.
     accepts({ path: '/download/a', expires_in: '120' });
   });
@@ -81,6 +83,8 @@ describe('the published types', () => {
     expect(text).toMatch(
       / {2}\/\*\* Number of requesters .*\. From 1 to 1000\. \*\/\n {2}readonly max_uses\?: number \| undefined;\n/,
     );
+    expect(text).toContain('  readonly prefix?: never | undefined;\n');
+    expect(text).toContain('  readonly path?: never | undefined;\n');
     expect(text).not.toMatch(/import|zod|9007199254740991/);
   });
 

@@ -7,6 +7,17 @@ import { KEY, listening } from '../../support/postern.ts';
 import { program } from '../postern.ts';
 import { asked, at, done, fails, issued, run, service, stateOf } from './service.ts';
 
+/** An API that keeps what it is sent, and the option that names it. */
+async function recorded() {
+  const bodies: object[] = [];
+  const other = await listening(async (request, response) => {
+    bodies.push(JSON.parse(Buffer.concat(await request.toArray()).toString()));
+    response.end('{"url":"/"}');
+  });
+  onTestFinished(other.stop);
+  return { bodies, api: ['--api', at(other.port)] };
+}
+
 describe('token issue', () => {
   test('prints the URL, or with --json the whole response', async () => {
     const url = await done(['issue', '--path', '/download/a b.txt']);
@@ -49,19 +60,21 @@ describe('token issue', () => {
   test('sends revocable only with --no-revocable', async () => {
     const refusal = await fails(1, ['issue', '--path', '/download/a', '--no-revocable']);
     expect(refusal).toContain('--revocable: ');
-    const bodies: string[] = [];
-    const other = await listening(async (request, response) => {
-      bodies.push(Buffer.concat(await request.toArray()).toString());
-      response.end('{"url":"/"}');
-    });
-    onTestFinished(other.stop);
+    const { bodies, api } = await recorded();
     for (const more of [[], ['--no-revocable']]) {
-      await done(['issue', '--path', '/a', '--api', at(other.port), ...more]);
+      await done(['issue', '--path', '/a', ...api, ...more]);
     }
-    expect(bodies.map((body) => JSON.parse(body))).toEqual([
-      { path: '/a' },
-      { path: '/a', revocable: false },
-    ]);
+    expect(bodies).toEqual([{ path: '/a' }, { path: '/a', revocable: false }]);
+  });
+
+  test('reads the first line of standard input as the PIN', async () => {
+    const { bodies, api } = await recorded();
+    const words = ['issue', '--path', '/a', '--confirm', ...api, '--pin'];
+    await done(words, { stdin: '4711-A\r\nnot this\n' });
+    expect(bodies).toEqual([{ path: '/a', confirm: true, pin: '4711-A' }]);
+    expect(await fails(2, words)).toContain('standard input, which is empty');
+    const argument = await run([...words, '4711']);
+    expect([argument.code, bodies.length]).toEqual([2, 1]);
   });
 
   test('an error has the code, each option, and what to do', async () => {
