@@ -10,8 +10,8 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/guides/recipes.md and docs/guides/recipes-php-ruby-go.md. The test adds what they leave to the
-// reader: the rules, a login, and a server.
+// Runs the programs of docs/guides/recipes.md. The test adds what they leave to the reader: the rules, a login, and a
+// server.
 
 let blocks: Block[];
 let folder: string;
@@ -22,10 +22,7 @@ let postern: PosternClient;
 let api: Listening;
 const state = { fails: '' as '' | 'closes' | 'redirects', strayKeys: [] as string[] };
 beforeAll(async () => {
-  const pages = ['guides/recipes.md', 'guides/recipes-php-ruby-go.md'].map((name) =>
-    readFile(join(projectRoot, 'docs', name), 'utf8'),
-  );
-  blocks = (await Promise.all(pages)).flatMap(fencedBlocks);
+  blocks = fencedBlocks(await readFile(join(projectRoot, 'docs/guides/recipes.md'), 'utf8'));
   folder = await temporaryFolder();
   const files = join(folder, 'files');
   await mkdir(files);
@@ -256,7 +253,7 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
   await serves(visit);
 });
 
-test('docs/guides/recipes-php-ruby-go.md: PHP', async (context) => {
+test('docs/guides/recipes.md: PHP', async (context) => {
   const visit = await startApplication(join(folder, 'php'), {
     files: {
       'files.php': recipe('session_start()'),
@@ -274,7 +271,7 @@ test('docs/guides/recipes-php-ruby-go.md: PHP', async (context) => {
   expect((await visit('/files.php?name[]=hello.txt')).status).toBe(404);
 });
 
-test('docs/guides/recipes-php-ruby-go.md: Go', { timeout: 300_000 }, async (context) => {
+test('docs/guides/recipes.md: Go', { timeout: 300_000 }, async (context) => {
   const main = `package main
 
 import (
