@@ -102,12 +102,7 @@ test('authorize: a service worker script is denied even with a valid token', asy
 const beyond = { allow: false, code: 'insufficient_scope' };
 
 test.each([
-  '/download/ab',
-  '/download/A',
-  '/download/a/b',
-  '/download/a%61',
-  '/downloads/a',
-  '/other/a',
+  ...['/download/ab', '/download/A', '/download/a/b', '/download/a%61', '/downloads/a', '/other/a'],
 ])('authorize: a token for /download/a does not open %s', async (path) => {
   const { authorize, id, token } = await issued({ path: '/download/a' });
   expect(await authorize(`${path}?token=${token}`)).toMatchObject({ ...beyond, id });

@@ -5,12 +5,8 @@ const path = '/download/a b.pdf';
 
 describe('confirm: GET and HEAD', () => {
   test('take no use, and get the name and the end for a page', async () => {
-    const { authorize, store, clock, url, id } = await issued({
-      path,
-      confirm: true,
-      max_uses: 1,
-      expires_in: 60,
-    });
+    const request = { path, confirm: true, max_uses: 1, expires_in: 60 };
+    const { authorize, store, clock, url, id } = await issued(request);
     for (const method of ['GET', 'HEAD']) {
       expect(await authorize(url, { method })).toMatchObject({
         allow: false,
@@ -31,12 +27,8 @@ describe('confirm: GET and HEAD', () => {
   });
 
   test('of a requester that has confirmed are allowed, as long as it may resume', async () => {
-    const { authorize, clock, url } = await issued({
-      path,
-      confirm: true,
-      max_uses: 1,
-      expires_in: 60,
-    });
+    const request = { path, confirm: true, max_uses: 1, expires_in: 60 };
+    const { authorize, clock, url } = await issued(request);
     const confirmed = await authorize(url, post());
     expect(confirmed).toMatchObject({ code: 'confirmed', confirmed: { redeemed: 'new' } });
     const resume = resumeOf(confirmed);
@@ -44,9 +36,8 @@ describe('confirm: GET and HEAD', () => {
     clock.now += 3_500_000;
     for (const method of ['GET', 'HEAD']) {
       expect(await authorize(url, { method })).toMatchObject(known);
-      expect(await authorize(url, { method, address: '198.51.100.1', resume })).toMatchObject(
-        known,
-      );
+      const elsewhere = { method, address: '198.51.100.1', resume };
+      expect(await authorize(url, elsewhere)).toMatchObject(known);
     }
     clock.now += 100_000;
     expect(await authorize(url)).toMatchObject({ code: 'invalid_token' });
@@ -62,10 +53,8 @@ describe('confirm: GET and HEAD', () => {
   });
 
   test('need a confirmation without max_uses too, and until the token expires', async () => {
-    const { authorize, clock, url } = await issued(
-      { path, confirm: true, expires_in: 60 },
-      { decisionTtl: 10 },
-    );
+    const request = { path, confirm: true, expires_in: 60 };
+    const { authorize, clock, url } = await issued(request, { decisionTtl: 10 });
     for (const address of ['192.0.2.1', '192.0.2.2']) {
       expect(await authorize(url, { address })).toMatchObject({ code: 'confirmation_required' });
       expect(await authorize(url, { address, ...post() })).toMatchObject({ code: 'confirmed' });
@@ -116,6 +105,8 @@ describe('confirm: POST', () => {
     [{ origin: 'null' }, false],
     [{ origin: '' }, false],
     [{ origin: 'https://evil.example' }, false],
+    [{ origin: 'https://files.example.evil.example' }, false],
+    [{ origin: 'files.example' }, false],
     [{ origin: 'https://files.example, https://evil.example' }, false],
     [{ origin: 'https://files.example:8443' }, false],
     [{ origin: 'ftp://files.example' }, false],
@@ -147,23 +138,17 @@ describe('confirm: POST', () => {
       const plain = await authorize('/download/hls/a.ts', { cookie });
       expect(plain).toMatchObject({ code: 'confirmation_required', page: { file: 'hls' } });
       const resume = resumeOf(decision);
-      expect(await authorize('/download/hls/a.ts', { cookie, resume })).toMatchObject({
-        allow: true,
-      });
+      const opened = await authorize('/download/hls/a.ts', { cookie, resume });
+      expect(opened).toMatchObject({ allow: true });
     }
   });
 });
 
 test('confirm: a folder with a listing opens after a POST to the folder itself', async () => {
-  const { authorize, url } = await issued({
-    prefix: '/download/hls/',
-    listing: true,
-    confirm: true,
-  });
-  expect(await authorize(url)).toMatchObject({
-    code: 'confirmation_required',
-    page: { file: 'hls' },
-  });
+  const request = { prefix: '/download/hls/', listing: true, confirm: true };
+  const { authorize, url } = await issued(request);
+  const asking = { code: 'confirmation_required', page: { file: 'hls' } };
+  expect(await authorize(url)).toMatchObject(asking);
   expect(await authorize(url, post())).toMatchObject({ code: 'confirmed' });
   expect(await authorize(url)).toMatchObject({ allow: true, redeemed: 'known' });
 });

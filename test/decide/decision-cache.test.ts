@@ -5,10 +5,8 @@ import { client, createDecider, issued, JWT } from './decider.ts';
 
 /** Seconds for which nginx may reuse the decision, if this many milliseconds are left. */
 async function reuseFor(decisionTtl: number, left: number): Promise<number> {
-  const { authorize, clock, url } = await issued(
-    { path: '/download/a', expires_in: 60 },
-    { decisionTtl },
-  );
+  const request = { path: '/download/a', expires_in: 60 };
+  const { authorize, clock, url } = await issued(request, { decisionTtl });
   clock.now += 60_000 - left;
   const decision = await authorize(url);
   return decision.allow ? decision.reuseFor : Number.NaN;
@@ -38,10 +36,8 @@ test.each([{ max_bytes: 10 }, { ip: ['192.0.2.1'] }])(
 );
 
 test('decision cache: a decision for a token that distinguishes requesters is never reused', async () => {
-  const { authorize, url } = await issued(
-    { path: '/download/a', max_uses: 1 },
-    { decisionTtl: 600 },
-  );
+  const request = { path: '/download/a', max_uses: 1 };
+  const { authorize, url } = await issued(request, { decisionTtl: 600 });
   for (const [method, redeemed] of [
     ['HEAD', 'new'],
     ['GET', 'new'],
@@ -53,10 +49,8 @@ test('decision cache: a decision for a token that distinguishes requesters is ne
 });
 
 test('decision cache: a response that sets the cookie is not reused, a later one is', async () => {
-  const { authorize, url, token } = await issued(
-    { prefix: '/download/a/', cookie: true },
-    { decisionTtl: 2 },
-  );
+  const request = { prefix: '/download/a/', cookie: true };
+  const { authorize, url, token } = await issued(request, { decisionTtl: 2 });
   const uri = `${url}x.ts`;
   expect(await authorize(uri)).toMatchObject({ tokenCookie: { value: token }, reuseFor: 0 });
   expect(await authorize(uri, { cookie: token })).toMatchObject({ allow: true, reuseFor: 2 });
@@ -73,14 +67,9 @@ test.each([
 ] as const)(
   'decision cache: a JWT (recorded: %s) with a TTL of %d s and %d ms left: %d s',
   async (recorded, decisionTtl, left, expected) => {
-    const { authorize, clock } = createDecider({
-      decisionTtl,
-      verify: async () => ({
-        id: newId(),
-        recorded,
-        grant: grantAt(clock.now, { expiresAt: clock.now + left }),
-      }),
-    });
+    const grant = () => grantAt(clock.now, { expiresAt: clock.now + left });
+    const verify = async () => ({ id: newId(), recorded, grant: grant() });
+    const { authorize, clock } = createDecider({ decisionTtl, verify });
     expect(await authorize(`/download/a?token=${JWT}`)).toMatchObject({ reuseFor: expected });
   },
 );

@@ -77,14 +77,7 @@ describe('listing', () => {
   });
 
   test.each([
-    '.git/config',
-    '.git/',
-    '.htpasswd',
-    'a/.b/c',
-    'a/.b/',
-    '%2ehtpasswd',
-    'a/%2eb/c',
-    '..b',
+    ...['.git/config', '.git/', '.htpasswd', 'a/.b/c', 'a/.b/', '%2ehtpasswd', 'a/%2eb/c', '..b'],
     '...',
   ])('listing: the hidden name %s is not covered', async (name) => {
     const { issue, authorize, url } = await issued({ prefix: '/download/hls/', listing: true });

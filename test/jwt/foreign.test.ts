@@ -3,6 +3,7 @@ import { KeyFilesError } from '../../service/jwt/jwt.ts';
 import type { TrustedIssuer } from '../../service/token/client.ts';
 import { jwtId } from '../../service/token/token.ts';
 import { OTHER_KEY } from '../api/ask-api.ts';
+import { mount } from '../support/postern.ts';
 import { foreigner, from, newJwk, publicHalf, START, uri } from './issuers.ts';
 import { signedGate, trusting, trustingRemote } from './signed.ts';
 
@@ -52,6 +53,23 @@ describe('external JWT: limited to what its issuer may', () => {
       expect(await codeOf(uri(token, path))).toBe('invalid_token');
     }
   });
+});
+
+test('external JWT: a right on one site gives no target on another site', async () => {
+  const paths = [
+    { site: 'files.example', prefix: '/download/pub/' },
+    { site: 'b.example', prefix: '/download/' },
+  ];
+  const mounts = paths.map(({ site }) => mount(`${site}:/download/`, '/protected/'));
+  const { app, codeOf } = await trusting({ paths }, { mounts });
+  const claims = { path: '/download/pub/x', site: 'files.example' };
+  for (const [target, code] of [
+    ['/protected/pub/x', 'allow'],
+    ['/protected/secret.txt', 'invalid_token'],
+  ]) {
+    const token = await app.sign({ ...claims, target });
+    expect(await codeOf(uri(token, '/download/pub/x'))).toBe(code);
+  }
 });
 
 test.each<[string, Partial<TrustedIssuer>, object]>([

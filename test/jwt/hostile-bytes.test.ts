@@ -24,10 +24,7 @@ test('hostile JWT: the unchanged token is accepted', async () => {
 });
 
 describe('hostile JWT: a header that selects how the token is verified', async () => {
-  const stranger = createPrivateKey({
-    key: (await newJwk('EdDSA', '0')) as never,
-    format: 'jwk',
-  });
+  const stranger = createPrivateKey({ key: (await newJwk('EdDSA', '0')) as never, format: 'jwk' });
   const byStranger = (input: string) => signBytes(null, Buffer.from(input), stranger);
   const { x } = createPublicKey(stranger).export({ format: 'jwk' });
   const pem = createPublicKey(key).export({ type: 'spki', format: 'pem' }) as string;

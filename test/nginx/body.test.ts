@@ -2,7 +2,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { gateSnippet, modes, type Site, type SiteOptions, siteForTest } from '../support/site.ts';
+import {
+  countAsked,
+  gateSnippet,
+  modes,
+  type Site,
+  type SiteOptions,
+  siteForTest,
+} from '../support/site.ts';
 
 // A download has no body. nginx would write one of any length to its disk before it asks the gate by X-Accel,
 // and before it asks a storage.
@@ -19,40 +26,31 @@ const KINDS = {
 } as const;
 
 /** A site for uploads of any length, with its own error page. */
-async function site(options: Pick<SiteOptions, 'mode' | 'only'>): Promise<Site> {
-  const started = await siteForTest({
+const site = (options: Pick<SiteOptions, 'mode' | 'only'>): Promise<Site> =>
+  siteForTest({
     files: { 'a.txt': 'file a', '../www/sorry.html': 'sorry' },
     server: 'client_max_body_size 0; root $files/../www; error_page 413 401 /sorry.html;',
     ...options,
   });
-  return started;
-}
 
 /** The request bodies that nginx has on its disk. */
 async function spooled({ nginx }: Site): Promise<string[]> {
-  const all = await readdir(join(nginx.dir, 'temp-client_body'), {
-    recursive: true,
-    withFileTypes: true,
-  });
+  const folder = join(nginx.dir, 'temp-client_body');
+  const all = await readdir(folder, { recursive: true, withFileTypes: true });
   return all.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
 describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => {
   test('by X-Accel gets 413, is not stored, and the gate is not asked', async () => {
     const started = await site({ mode: 'X-Accel' });
-    let asked = 0;
-    started.gate.server.on('request', () => {
-      asked += 1;
-    });
+    const asked = countAsked(started);
     const connection = await openRaw(started.nginx.port);
     const answer = await connection.send(requestBytes('POST', '/download/a.txt', headers, body));
     expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);
-    expect([answer.status, answer.header('content-type')]).toEqual([
-      413,
-      'application/problem+json',
-    ]);
+    expect(answer.status).toBe(413);
+    expect(answer.header('content-type')).toBe('application/problem+json');
     expect(await spooled(started)).toEqual([]);
-    expect(asked).toBe(0);
+    expect(asked()).toBe(0);
     connection.close();
     await expect.poll(started.log).toContain('"code":"content_too_large"');
   });
@@ -87,11 +85,8 @@ describe.each(Object.entries(KINDS))('request body %s', (_, [headers, body]) => 
         }
         location ^~ /storage/ { alias $files/; }`,
     });
-    const { url, id } = await started.issue({
-      path: '/download/a.txt',
-      max_uses: 1,
-      bind: 'cookie',
-    });
+    const request = { path: '/download/a.txt', max_uses: 1, bind: 'cookie' };
+    const { url, id } = await started.issue(request);
     const connection = await openRaw(started.nginx.port);
     const answer = await connection.send(requestBytes('GET', url, headers, body));
     expect(JSON.parse(answer.text)).toMatchObject(TOO_LARGE);

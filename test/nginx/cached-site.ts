@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../harness/paths.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { type Site, type SiteOptions, siteForTest } from '../support/site.ts';
+import { countAsked, type Site, type SiteOptions, siteForTest } from '../support/site.ts';
 import { CACHE_PATH } from '../support/snippet.ts';
 
 export const FILES = { 'a.txt': 'file a', 'b.txt': 'file b', 'sub/a.txt': 'file a' };
@@ -35,11 +35,7 @@ export async function cachedSite({
     ...options,
     http: `${path} include postern/cache.conf;\n${options.http ?? ''}`,
   });
-  let asked = 0;
-  started.gate.server.on('request', () => {
-    asked += 1;
-  });
-  return { ...started, asked: () => asked };
+  return { ...started, asked: countAsked(started) };
 }
 
 export const seen = ({ status, text }: RawAnswer) => [status, text];

@@ -1,11 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { MAX_PIN_ATTEMPTS } from '../../service/token/pin.ts';
-import { startRedis } from '../harness/redis.ts';
-import { openRedis } from '../store/open-redis.ts';
-import { createPostern, issueToken, listening } from '../support/postern.ts';
-import { openRaw, requestBytes } from '../support/raw.ts';
+import { describe, expect, test } from 'vitest';
+import { requestBytes, sendRaw } from '../support/raw.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const SECRET = 'the film';
@@ -28,23 +24,16 @@ describe.each(modes)('attacks on confirm by %s', (mode) => {
   const site = useSite({ mode, files: { 'film.mp4': SECRET } });
 
   const issue = (more: object = {}) => site.issue({ path, confirm: true, max_uses: 2, ...more });
-  const from = async (address: string, bytes: Buffer) => {
-    const connection = await openRaw(site.nginx.port, address);
-    const answer = await connection.send(bytes);
-    connection.close();
-    return answer;
-  };
+  const from = (address: string, bytes: Buffer) => sendRaw(site.nginx.port, bytes, 'GET', address);
 
   test('only a POST takes a use, whatever else a request says', async () => {
     const { url, id } = await issue();
     const targets = [url, `${url}&_method=POST`, url.replace('film', '%66ilm')];
     for (const method of METHODS) {
       for (const target of targets) {
-        const connection = await openRaw(site.nginx.port);
         const body = method === 'HEAD' ? '' : 'a=1';
         const headers = { ...OVERRIDES, 'Content-Length': String(body.length) };
-        const answer = await connection.send(requestBytes(method, target, headers, body), method);
-        connection.close();
+        const answer = await site.ask(method, target, headers, body);
         expect(answer.status, `${method} ${target}`).toBeGreaterThanOrEqual(400);
         expect(answer.text).not.toContain(SECRET);
       }
@@ -104,53 +93,4 @@ describe.each(modes)('attacks on confirm by %s', (mode) => {
     });
     expect((await strange.ask('POST', url)).text).not.toContain(SECRET);
   });
-});
-
-test('PIN: guessing at two instances at once has the limit of one', async () => {
-  const redis = await startRedis();
-  onTestFinished(redis.stop);
-  const gates = await Promise.all(
-    [1, 2].map(async () => {
-      const store = await openRedis(redis);
-      const postern = createPostern({ store, decisionMs: 60_000 });
-      const { port, stop } = await listening(postern.gate);
-      onTestFinished(async () => {
-        await stop();
-        await postern.store.close();
-      });
-      return { ...postern, port };
-    }),
-  );
-  const [first, second] = gates;
-  if (first === undefined || second === undefined) throw new Error('no gates');
-  const { url, id } = await issueToken(first.api, { path, confirm: true, pin: '4711' });
-  const guess = async (pin: string, i: number) => {
-    const answer = await fetch(`http://127.0.0.1:${gates[i % 2]?.port}/confirm`, {
-      method: 'POST',
-      redirect: 'manual',
-      headers: {
-        'X-Original-URI': url,
-        'X-Original-Method': 'POST',
-        'Postern-Site': 'files.example',
-        'Postern-Host': 'files.example',
-        'X-Real-IP': `192.0.2.${i}`,
-      },
-      body: new URLSearchParams({ pin }),
-    });
-    return answer.headers.get('postern-reason');
-  };
-  const reasons: Array<string | null> = [];
-  // An instance checks at most four PINs of a token at once.
-  for (let i = 0; i < 28; i += 8) {
-    const eight = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => guess(`guess${i + n}`, i + n));
-    reasons.push(...(await Promise.all(eight)));
-  }
-  const wrong = reasons.filter((reason) => reason === 'pin_wrong');
-  expect(wrong.length).toBeLessThan(MAX_PIN_ATTEMPTS);
-  expect(wrong.length).toBeGreaterThan(0);
-  expect(reasons.filter((reason) => reason === 'invalid_token')).toHaveLength(
-    reasons.length - wrong.length,
-  );
-  expect(await guess('4711', 29)).toBe('invalid_token');
-  expect(await second.store.find(id)).toBeUndefined();
 });

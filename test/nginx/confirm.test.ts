@@ -71,17 +71,13 @@ describe.each(modes)('confirm by %s', (mode) => {
 
   test('a POST from another site is denied, and takes no use', async () => {
     const { url, id } = await issue();
-    const refused: Array<Record<string, string>> = [
+    // decide/confirm.test.ts has every form of these headers.
+    for (const headers of [
       { 'Sec-Fetch-Site': 'cross-site' },
       { 'Sec-Fetch-Site': 'same-site', Origin: 'http://files.example' },
-      { 'Sec-Fetch-Site': 'none' },
-      { Origin: 'null' },
-      { Origin: 'https://evil.example' },
       { Origin: 'https://files.example.evil.example' },
-      { Origin: 'https://files.example:444' },
       { Origin: 'files.example' },
-    ];
-    for (const headers of refused) {
+    ]) {
       const answer = await site.ask('POST', url, { Host: 'files.example', ...headers });
       expect([answer.status, JSON.parse(answer.text).code]).toEqual([403, 'cross_origin']);
     }

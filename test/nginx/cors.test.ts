@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import type { RawAnswer } from '../support/raw.ts';
-import { modes, siteForTest, useSite } from '../support/site.ts';
+import { countAsked, modes, siteForTest, useSite } from '../support/site.ts';
 import { corsFor } from '../support/snippet.ts';
 
 const ORIGIN = 'https://app.example';
@@ -33,7 +33,7 @@ const READABLE = {
 describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
   let url: string;
   let down = false;
-  let asked = 0;
+  let asked = () => 0;
 
   const site = useSite(
     {
@@ -44,9 +44,7 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
       locations: 'location / { return 200 "the front page"; }',
     },
     async () => {
-      site.gate.server.on('request', () => {
-        asked += 1;
-      });
+      asked = countAsked(site);
       url = (await site.issue({ path: '/download/a.txt' })).url;
       const { find } = site.postern.store;
       site.postern.store.find = (id) =>
@@ -55,7 +53,7 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
   );
 
   test('a preflight is answered without a token and allows nothing', async () => {
-    const before = asked;
+    const before = asked();
     for (const target of ['/download/a.txt', '/download/none', url, `${url}&token=x`]) {
       const answer = await site.ask('OPTIONS', target, PREFLIGHT);
       expect([answer.status, answer.text]).toEqual([204, '']);
@@ -68,7 +66,7 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
         vary: 'Origin',
       });
     }
-    expect(asked).toBe(before);
+    expect(asked()).toBe(before);
     // A request that looks like a preflight opens nothing.
     for (const method of ['GET', 'HEAD', 'POST']) {
       const answer = await site.ask(method, '/download/a.txt', PREFLIGHT);
@@ -166,11 +164,8 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
   });
 
   test('a 503 of a stopped service can be read', async () => {
-    const dead = await siteForTest({
-      mode,
-      http: corsFor(ORIGIN),
-      server: 'include postern/cors-headers.conf;',
-    });
+    const server = 'include postern/cors-headers.conf;';
+    const dead = await siteForTest({ mode, http: corsFor(ORIGIN), server });
     await dead.gate.stop();
     const answer = await dead.ask('GET', '/download/a.txt', { Origin: ORIGIN });
     expect([answer.status, told(answer)]).toEqual([503, READABLE]);
@@ -178,39 +173,30 @@ describe.each(modes)('CORS: pages of other origins by %s', (mode) => {
     expect(preflight.status).toBe(204);
   });
 
+  /** The answers to a delivery, a denial and a preflight of another site. */
+  async function answersOf(http: string) {
+    const server = 'include postern/cors-headers.conf;';
+    const other = await siteForTest({ mode, files: { 'a.txt': 'file a' }, http, server });
+    const { url: own } = await other.issue({ path: '/download/a.txt' });
+    const answers = [
+      await other.ask('GET', own, PREFLIGHT),
+      await other.ask('GET', '/download/a.txt', PREFLIGHT),
+      await other.ask('OPTIONS', own, PREFLIGHT),
+    ];
+    return { answers, errors: await other.nginx.errorLog() };
+  }
+
   test('CORS: "*" is never sent with credentials', async () => {
-    const any = await siteForTest({
-      mode,
-      files: { 'a.txt': 'file a' },
-      http: corsFor().replace('default "";', 'default "*";'),
-      server: 'include postern/cors-headers.conf;',
-    });
-    const { url: own } = await any.issue({ path: '/download/a.txt' });
-    for (const [method, target] of [
-      ['GET', own],
-      ['GET', '/download/a.txt'],
-      ['OPTIONS', own],
-    ] as const) {
-      const answer = await any.ask(method, target, PREFLIGHT);
+    const { answers } = await answersOf(corsFor().replace('default "";', 'default "*";'));
+    for (const answer of answers) {
       expect(answer.header('access-control-allow-origin')).toBe('*');
       expect(answer.header('access-control-allow-credentials')).toBeUndefined();
     }
   });
 
   test('CORS: without a list of origins there are no CORS headers', async () => {
-    const plain = await siteForTest({
-      mode,
-      files: { 'a.txt': 'file a' },
-      server: 'include postern/cors-headers.conf;',
-    });
-    const { url: own } = await plain.issue({ path: '/download/a.txt' });
-    for (const [method, target] of [
-      ['GET', own],
-      ['GET', '/download/a.txt'],
-      ['OPTIONS', own],
-    ] as const) {
-      expect(told(await plain.ask(method, target, PREFLIGHT))).toEqual({});
-    }
-    expect(await plain.nginx.errorLog()).not.toMatch(/uninitialized|\[(warn|error)\]/);
+    const { answers, errors } = await answersOf('');
+    for (const answer of answers) expect(told(answer)).toEqual({});
+    expect(errors).not.toMatch(/uninitialized|\[(warn|error)\]/);
   });
 });

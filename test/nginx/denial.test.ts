@@ -166,12 +166,7 @@ test('error pages: own pages for denials keep the status', async () => {
   await expect
     .poll(codes)
     .toEqual([
-      'missing_token',
-      'invalid_token',
-      'insufficient_scope',
-      'allow',
-      'allow',
-      'unavailable',
+      ...['missing_token', 'invalid_token', 'insufficient_scope', 'allow', 'allow', 'unavailable'],
     ]);
 });
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { NAMES } from '../support/names.ts';
 import { type Headers, openRaw, type RawAnswer, requestBytes } from '../support/raw.ts';
-import { modes, type Site, siteForTest, startSite } from '../support/site.ts';
+import { modes, siteForTest, startSite, useSite } from '../support/site.ts';
 
 const CONTENT = Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join('');
 
@@ -19,23 +19,17 @@ function essence(answer: RawAnswer) {
 describe.each(modes)(
   'parity: a protected file gets the same response as a public one by %s',
   (mode) => {
-    let site: Site;
     let protectedUrl: string;
     let etag: string;
     let modified: string;
-    beforeAll(async () => {
-      const files = { 'a.txt': CONTENT, 'empty.txt': '' };
-      site = await startSite({
-        mode,
-        files,
-        locations: 'location ^~ /open/ { alias $files/; }',
-      });
+    const files = { 'a.txt': CONTENT, 'empty.txt': '' };
+    const locations = 'location ^~ /open/ { alias $files/; }';
+    const site = useSite({ mode, files, locations }, async () => {
       protectedUrl = (await site.issue({ path: '/download/a.txt' })).url;
       const plain = await site.ask('GET', '/open/a.txt');
       etag = plain.header('etag') as string;
       modified = plain.header('last-modified') as string;
     });
-    afterAll(() => site.stop());
 
     const cases: ReadonlyArray<[name: string, status: number, headers: () => Headers]> = [
       ['GET', 200, () => ({})],
@@ -52,11 +46,7 @@ describe.each(modes)(
       ['If-None-Match, another', 200, () => ({ 'If-None-Match': '"other"' })],
       ['If-Modified-Since', 304, () => ({ 'If-Modified-Since': modified })],
       ['If-Match, another', 412, () => ({ 'If-Match': '"other"' })],
-      [
-        'If-Unmodified-Since',
-        412,
-        () => ({ 'If-Unmodified-Since': 'Thu, 01 Jan 1970 00:00:01 GMT' }),
-      ],
+      ['If-Unmodified-Since', 412, () => ({ 'If-Unmodified-Since': new Date(1000).toUTCString() })],
     ];
 
     describe.each(['GET', 'HEAD'])('%s', (method) => {
@@ -70,9 +60,8 @@ describe.each(modes)(
 
     test('an empty file is served', async () => {
       const { url } = await site.issue({ path: '/download/empty.txt' });
-      expect(essence(await site.ask('GET', url))).toBe(
-        essence(await site.ask('GET', '/open/empty.txt')),
-      );
+      const open = await site.ask('GET', '/open/empty.txt');
+      expect(essence(await site.ask('GET', url))).toBe(essence(open));
     });
 
     test('a missing file gets 404 without the internal path', async () => {
@@ -85,9 +74,8 @@ describe.each(modes)(
 
     test('a delivery has Cache-Control: private, no-store', async () => {
       const answer = await site.ask('GET', protectedUrl);
-      expect(answer.headers.filter(([name]) => name === 'cache-control')).toEqual([
-        ['cache-control', 'private, no-store'],
-      ]);
+      const caching = answer.headers.filter(([name]) => name === 'cache-control');
+      expect(caching).toEqual([['cache-control', 'private, no-store']]);
       expect(answer.header('x-content-type-options')).toBe('nosniff');
       expect(answer.header('referrer-policy')).toBe('no-referrer');
     });
@@ -95,14 +83,10 @@ describe.each(modes)(
 );
 
 describe.each(modes)('file names: unusual ones by %s', (mode) => {
-  let site: Site;
-  beforeAll(async () => {
-    // Each file contains its name, so that the test recognizes the served file.
-    const files = Object.fromEntries(NAMES.map((name) => [name, `this is ${name}`]));
-    // HTTP trims a space at the end: nginx would then serve these files.
-    site = await startSite({ mode, files: { ...files, pA: 'decoded twice', a: 'cut at ?' } });
-  });
-  afterAll(() => site.stop());
+  // Each file contains its name, so that the test recognizes the served file.
+  const files = Object.fromEntries(NAMES.map((name) => [name, `this is ${name}`]));
+  // HTTP trims a space at the end: nginx would then serve these files.
+  const site = useSite({ mode, files: { ...files, pA: 'decoded twice', a: 'cut at ?' } });
 
   const encoded = (name: string) => name.split('/').map(encodeURIComponent).join('/');
 

@@ -1,29 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { modes, type Site, startSite } from '../support/site.ts';
+import { FILE, FILES, HTTP, LOCATIONS, NAMES } from './own-directives.ts';
 
 // Directives of a site that the snippets inherit. With each of them a request without a token is
 // denied with the right status, and a valid token gets the file.
-
-const FILE = 'hello, this is file a\n';
-const NAMES = ['a.txt', 'a.jpg', 'a.mp4', 'a.php', 'a.html', 'a'];
-const FILES = {
-  ...Object.fromEntries(NAMES.map((name) => [name, FILE])),
-  'b.txt': 'file b',
-  '../www/index.html': 'the front page',
-  '../www/50x.html': 'the page for errors',
-  '../htpasswd': 'user:{PLAIN}password\n',
-};
-const HTTP = `
-  proxy_cache_path $files/../cache keys_zone=cache:1m;
-  limit_req_zone $binary_remote_addr zone=requests:1m rate=1000r/s;
-  limit_conn_zone $binary_remote_addr zone=connections:1m;
-`;
-const LOCATIONS = `
-  location / { root $files/../www; }
-  location = /login { return 204; }
-  location = /logout { return 401; }
-  location = /mirror { return 200; }
-`;
 
 /** For the http block and the server block. */
 const ANYWHERE: Readonly<Record<string, string>> = {

@@ -2,41 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { gateSnippet, modes, type Site, type SiteMode, siteForTest } from '../support/site.ts';
+import { FILE, FILES, HTTP, LOCATIONS } from './own-directives.ts';
 
 // Directives of a site that the snippets inherit, each with its own test. hostile-site.test.ts has many more.
 
-const FILE = 'hello, this is file a\n';
-const NAMES = ['a.txt', 'a.jpg', 'a.mp4', 'a.php', 'a.html', 'a'];
-const FILES = {
-  ...Object.fromEntries(NAMES.map((name) => [name, FILE])),
-  'b.txt': 'file b',
-  '../www/index.html': 'the front page',
-  '../www/50x.html': 'the page for errors',
-  '../htpasswd': 'user:{PLAIN}password\n',
-};
-const HTTP = `
-  proxy_cache_path $files/../cache keys_zone=cache:1m;
-  limit_req_zone $binary_remote_addr zone=requests:1m rate=1000r/s;
-  limit_conn_zone $binary_remote_addr zone=connections:1m;
-`;
-const LOCATIONS = `
-  location / { root $files/../www; }
-  location = /login { return 204; }
-  location = /logout { return 401; }
-  location = /mirror { return 200; }
-`;
-
 /** A separate site for one test. */
-async function site(mode: SiteMode, more: object): Promise<Site> {
-  const started = await siteForTest({
-    mode,
-    files: FILES,
-    http: HTTP,
-    locations: LOCATIONS,
-    ...more,
-  });
-  return started;
-}
+const site = (mode: SiteMode, more: object): Promise<Site> =>
+  siteForTest({ mode, files: FILES, http: HTTP, locations: LOCATIONS, ...more });
 
 describe.each(modes)('hostile site: by %s', (mode) => {
   test('no stale response if the service is down', async () => {
@@ -54,10 +26,8 @@ describe.each(modes)('hostile site: by %s', (mode) => {
 
   test('SSI in an uploaded page is not run', async () => {
     const page = '<!--#include virtual="/protected/b.txt" --><!--#echo var="postern_target" -->';
-    const { issue, ask } = await site(mode, {
-      server: 'ssi on;',
-      files: { ...FILES, 'page.html': page },
-    });
+    const files = { ...FILES, 'page.html': page };
+    const { issue, ask } = await site(mode, { server: 'ssi on;', files });
     const answer = await ask('GET', (await issue({ path: '/download/page.html' })).url);
     expect([answer.status, answer.text]).toEqual([200, page]);
   });
@@ -65,10 +35,8 @@ describe.each(modes)('hostile site: by %s', (mode) => {
   test('SSI in a page of the site cannot include a protected file', async () => {
     const includes = ['/protected/a.txt', '/download/a.txt', '/download/a.txt?token=$arg_token'];
     const page = includes.map((url) => `[<!--#include virtual="${url}" -->]`).join('\n');
-    const { issue, ask } = await site(mode, {
-      server: 'ssi on;',
-      files: { ...FILES, '../www/page.html': page },
-    });
+    const files = { ...FILES, '../www/page.html': page };
+    const { issue, ask } = await site(mode, { server: 'ssi on;', files });
     const { access_token: token } = await issue({ path: '/download/a.txt' });
     for (const target of ['/page.html', `/page.html?token=${token}`]) {
       const answer = await ask('GET', target);
@@ -92,9 +60,8 @@ describe.each(modes)('hostile site: by %s', (mode) => {
   });
 
   test('ranges work with gzip on', async () => {
-    const { issue, ask } = await site(mode, {
-      server: 'gzip on; gzip_types *; gzip_min_length 1;',
-    });
+    const server = 'gzip on; gzip_types *; gzip_min_length 1;';
+    const { issue, ask } = await site(mode, { server });
     const { url } = await issue({ path: '/download/a.txt' });
     const answer = await ask('GET', url, { 'Accept-Encoding': 'gzip', Range: 'bytes=0-4' });
     expect([answer.status, answer.text]).toEqual([206, 'hello']);
@@ -156,17 +123,15 @@ describe.each(modes)('hostile site: by %s', (mode) => {
 
   test('no response is cached or stored', async () => {
     const server = `
-      proxy_cache cache; proxy_cache_valid any 10m; proxy_store on; root $files/../www;
+      proxy_cache cache; proxy_cache_valid any 10m; root $files/../www;
       proxy_ignore_headers Cache-Control X-Accel-Expires;`;
-    const started = await site(mode, { server: server.replace('proxy_store on;', '') });
+    const started = await site(mode, { server });
     const { url } = await started.issue({ path: '/download/a.txt' });
     await started.ask('GET', url);
     await started.ask('GET', '/download/a.txt');
     expect(await readdir(join(started.files, '..', 'cache'))).toEqual([]);
-    expect((await readdir(join(started.files, '..', 'www'))).sort()).toEqual([
-      '50x.html',
-      'index.html',
-    ]);
+    const pages = await readdir(join(started.files, '..', 'www'));
+    expect(pages.sort()).toEqual(['50x.html', 'index.html']);
   });
 
   test('filters of the body change no decision', async () => {

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { gateSnippet, modes, type Site, startSite } from '../support/site.ts';
+import { gateSnippet, modes, useSite } from '../support/site.ts';
 import { type Storage, startStorage } from '../support/storage.ts';
 
 const notSatisfiable = (status: number) =>
@@ -15,12 +15,10 @@ const NAMES = ['a.txt', 'we ird?%41#ü &=;.txt', 'sub/b.txt'];
 
 describe.each(modes)('object store: files by %s', (mode) => {
   let storage: Storage;
-  let site: Site;
-
-  beforeAll(async () => {
+  const site = useSite(async () => {
     const objects = Object.fromEntries(NAMES.map((name) => [`/bucket/${name}`, CONTENT + name]));
     storage = await startStorage(objects);
-    site = await startSite({
+    return {
       mode,
       files: { 'other.txt': 'another file' },
       mounts: [
@@ -46,13 +44,13 @@ describe.each(modes)('object store: files by %s', (mode) => {
           proxy_pass http://127.0.0.1:${storage.port}/;
         }
         location ^~ /old/ { rewrite ^/old/(.*)$ /s3/bucket/$1?X-Amz-Signature=1 last; }`,
-    });
+    };
   });
   beforeEach(() => {
     storage.answer = undefined;
     storage.requests.length = 0;
   });
-  afterAll(() => Promise.all([site.stop(), storage.stop()]));
+  afterAll(() => storage.stop());
 
   const issue = (name = 'a.txt', more: object = {}) =>
     site.issue({
@@ -62,13 +60,12 @@ describe.each(modes)('object store: files by %s', (mode) => {
       ...more,
     });
 
+  const expired = () => storage.presign('/bucket/a.txt', -9);
+
   /** The line of a token in nginx's log. */
   async function lineOf(id: string): Promise<unknown> {
-    const line = await waitFor(
-      async () => (await site.log()).split('\n').find((one) => one.includes(`"${id}"`)),
-      { what: 'its line in the log' },
-    );
-    return JSON.parse(line);
+    const find = async () => (await site.log()).split('\n').find((one) => one.includes(`"${id}"`));
+    return JSON.parse(await waitFor(find, { what: 'its line in the log' }));
   }
 
   test.each(NAMES)('%s is served with a presigned query', async (name) => {
@@ -123,17 +120,14 @@ describe.each(modes)('object store: files by %s', (mode) => {
   });
 
   test('each header is sent once, and none of the object store that could harm a client or names an account', async () => {
-    const { url, id } = await issue('a.txt', {
-      filename: 'report.txt',
-      subject: 'ada',
-      max_uses: 1,
-    });
+    const more = { filename: 'report.txt', subject: 'ada', max_uses: 1 };
+    const { url, id } = await issue('a.txt', more);
     const answer = await site.ask('GET', url);
     const names = answer.headers.map(([name]) => name);
     expect(names).toEqual([...new Set(names)]);
-    expect(
-      names.filter((name) => /^(x-amz|x-accel|access-control|postern|expires|x-site)/.test(name)),
-    ).toEqual(['x-amz-id-2', 'x-amz-request-id', 'x-amz-server-side-encryption']);
+    const suspicious = /^(x-amz|x-accel|access-control|postern|expires|x-site)/;
+    const known = ['x-amz-id-2', 'x-amz-request-id', 'x-amz-server-side-encryption'];
+    expect(names.filter((name) => suspicious.test(name))).toEqual(known);
     expect(answer.header('cache-control')).toBe('private, no-store');
     expect(answer.header('content-disposition')).toMatch(/^attachment; filename="?report\.txt/);
     expect(answer.header('content-security-policy')).toBe('sandbox');
@@ -141,26 +135,18 @@ describe.each(modes)('object store: files by %s', (mode) => {
     expect(answer.header('etag')).toBe('"one"');
     expect(answer.header('content-type')).toBe('text/plain');
     expect(JSON.stringify(answer.headers)).not.toMatch(/storage|S3/i);
-    expect(await lineOf(id)).toMatchObject({
-      status: 200,
-      token_id: id,
-      subject: 'ada',
-      code: 'allow',
-    });
+    const line = { status: 200, token_id: id, subject: 'ada', code: 'allow' };
+    expect(await lineOf(id)).toMatchObject(line);
   });
 
   test.each([
-    ['a query for another key', () => ({ target_args: storage.presign('/bucket/sub/b.txt') }), 404],
-    ['one that has expired', () => ({ target_args: storage.presign('/bucket/a.txt', -9) }), 404],
-    ['none', () => ({ target_args: undefined }), 404],
-    [
-      'a key that is not there',
-      () => ({ target: '/s3/bucket/no', target_args: storage.presign('/bucket/no') }),
-      404,
-    ],
-  ])('%s: an error of the object store is not sent as the file', async (_, more, status) => {
-    const answer = await site.ask('GET', (await issue('a.txt', more())).url);
-    expect([answer.status, JSON.parse(answer.text).code]).toEqual([status, 'not_found']);
+    ['a query for another key', () => issue('a.txt', { target_args: storage.presign('/b.txt') })],
+    ['one that has expired', () => issue('a.txt', { target_args: expired() })],
+    ['no query', () => issue('a.txt', { target_args: undefined })],
+    ['a key that is not there', () => issue('no')],
+  ])('%s: an error of the object store is not sent as the file', async (_, issued) => {
+    const answer = await site.ask('GET', (await issued()).url);
+    expect([answer.status, JSON.parse(answer.text).code]).toEqual([404, 'not_found']);
     expect(JSON.stringify(answer.headers)).not.toMatch(/amz|xml/i);
   });
 

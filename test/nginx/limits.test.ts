@@ -16,8 +16,8 @@ const SLOW = { path: '/download/big.bin', limit_rate: 1000 };
 const ONE_BYTE = { Range: 'bytes=0-0' };
 
 describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (mode) => {
-  async function start(more: Partial<SiteOptions> = {}): Promise<Site> {
-    const site = await siteForTest({
+  const start = (more: Partial<SiteOptions> = {}): Promise<Site> =>
+    siteForTest({
       mode,
       files: { 'big.bin': Buffer.alloc(300_000) },
       locations: 'location ^~ /open/ { alias $files/; limit_rate 1000; }',
@@ -27,8 +27,6 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
         limit_conn_zone $remote_addr zone=own:1m;
         ${more.http ?? ''}`,
     });
-    return site;
-  }
 
   /** Downloads that have begun and do not end. */
   function begin(site: Site, url: string, count: number): Promise<RawConnection[]> {
@@ -57,16 +55,13 @@ describe.each(modes)('limit_conn: simultaneous downloads of one token by %s', (m
     const [first] = await begin(site, url, 8);
 
     await expectRefused(site, url);
-    const line = await waitFor(
-      async () => (await site.log()).split('\n').find((one) => one.includes('"status":429')),
-      { what: 'the line of the refused one' },
-    );
+    const find = async () => (await site.log()).split('\n').find((one) => one.includes(':429'));
+    const line = await waitFor(find, { what: 'the line of the refused one' });
     expect(JSON.parse(line)).toMatchObject({ token_id: id, code: 'allow' });
 
     first?.close();
-    await waitFor(async () => (await site.ask('GET', url, ONE_BYTE)).status === 206, {
-      what: 'room for another one',
-    });
+    const isServed = async () => (await site.ask('GET', url, ONE_BYTE)).status === 206;
+    await waitFor(isServed, { what: 'room for another one' });
   });
 
   test('other tokens, denials and other locations do not count', async () => {

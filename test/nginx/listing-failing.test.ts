@@ -1,32 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { expect, test } from 'vitest';
-import {
-  gateSnippet,
-  modes,
-  type SiteMode,
-  type SiteOptions,
-  siteForTest,
-} from '../support/site.ts';
-
-const BROWSER = { Accept: 'text/html,*/*;q=0.8' };
-
-function withListing(mode: SiteMode, more = 'include postern/listing.conf;'): Partial<SiteOptions> {
-  return {
-    only: `
-      location ^~ /download/ { ${gateSnippet(mode)} }
-      location ^~ /protected/ {
-        include postern/internal.conf; ${more} alias $files/;
-      }`,
-  };
-}
-
-/** The links of a page, as a browser resolves them. */
-function links(html: string, base: string): string[] {
-  const [, list = ''] = /<pre><a href="\.\.\/">\.\.\/<\/a>\r?\n([\s\S]*)<\/pre>/.exec(html) ?? [];
-  return [...list.matchAll(/<a href="([^"]*)">/g)].map(
-    (match) => new URL((match[1] ?? '').replaceAll('&amp;', '&'), `http://h${base}`).pathname,
-  );
-}
+import { modes, siteForTest } from '../support/site.ts';
+import { BROWSER, links, withListing } from './listed.ts';
 
 // The site turns everything on that could list a folder, and has no listing.conf.
 test.each(modes)('listing: by %s a site without the snippet never lists', async (mode) => {
@@ -60,12 +35,9 @@ test.each(modes)(
         files: { 'hls/a.txt': 'file a' },
         gate(request, response) {
           if (request.url === '/page') return onPage(request, response);
-          const headers = { 'Postern-Target': target, 'X-Accel-Redirect': target };
-          response.writeHead(mode === 'X-Accel' ? 200 : 204, {
-            ...headers,
-            'Postern-Listing': 'on',
-          });
-          response.end();
+          const targets = { 'Postern-Target': target, 'X-Accel-Redirect': target };
+          const headers = { ...targets, 'Postern-Listing': 'on' };
+          response.writeHead(mode === 'X-Accel' ? 200 : 204, headers).end();
         },
       });
       const answer = await site.ask('GET', '/download/hls/', BROWSER);

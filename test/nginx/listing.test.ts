@@ -1,49 +1,19 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { gateSnippet, modes, type SiteMode, type SiteOptions, useSite } from '../support/site.ts';
+import { modes, useSite } from '../support/site.ts';
+import { BROWSER, links, withListing } from './listed.ts';
 
-const BROWSER = { Accept: 'text/html,*/*;q=0.8' };
 const SECRET = 'a secret beside the folder';
 
 /** Names that need escaping in HTML, in a URL, or in both. */
 const HOSTILE = [
-  'a&b.txt',
-  '"><script>alert(1)<',
-  "it's.txt",
-  '<!--# include virtual="x" -->',
-  '<hr><pre><a href="..">..<',
-  '$http_cookie.txt',
-  'a?b#c%41.txt',
-  'a;b.txt',
-  'line\nbreak.txt',
-  'x\u202etxt.exe',
-  '\u4e2d\u6587.txt',
-  '\u{1f600}.txt',
-  `${'\u{1f600}'.repeat(60)}.txt`,
-  `${'n'.repeat(251)}.txt`,
-  'javascript:alert(1)',
-  ' leading.txt',
-  '~tilde',
+  ...['a&b.txt', '"><script>alert(1)<', "it's.txt", '<!--# include virtual="x" -->'],
+  ...['<hr><pre><a href="..">..<', '$http_cookie.txt', 'a?b#c%41.txt', 'a;b.txt'],
+  ...['line\nbreak.txt', 'x\u202etxt.exe', '\u4e2d\u6587.txt', '\u{1f600}.txt'],
+  ...[`${'\u{1f600}'.repeat(60)}.txt`, `${'n'.repeat(251)}.txt`],
+  ...['javascript:alert(1)', ' leading.txt', '~tilde'],
 ];
-
-function withListing(mode: SiteMode, more = 'include postern/listing.conf;'): Partial<SiteOptions> {
-  return {
-    only: `
-      location ^~ /download/ { ${gateSnippet(mode)} }
-      location ^~ /protected/ {
-        include postern/internal.conf; ${more} alias $files/;
-      }`,
-  };
-}
-
-/** The links of a page, as a browser resolves them. */
-function links(html: string, base: string): string[] {
-  const [, list = ''] = /<pre><a href="\.\.\/">\.\.\/<\/a>\r?\n([\s\S]*)<\/pre>/.exec(html) ?? [];
-  return [...list.matchAll(/<a href="([^"]*)">/g)].map(
-    (match) => new URL((match[1] ?? '').replaceAll('&amp;', '&'), `http://h${base}`).pathname,
-  );
-}
 
 describe.each(modes)('listing: by %s', (mode) => {
   let url: string;
@@ -82,29 +52,19 @@ describe.each(modes)('listing: by %s', (mode) => {
 
   test('the folder is a page with names, dates and sizes, folders first', async () => {
     const answer = await open(url);
-    expect([answer.status, answer.header('Content-Type')]).toEqual([
-      200,
-      'text/html; charset=utf-8',
-    ]);
+    expect(answer.status).toBe(200);
+    expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8');
     expect(answer.text).toMatch(/^<!doctype html>\n<html lang="en">/);
     expect(answer.text).toContain('<title>hls</title>');
     expect(answer.text).toContain('<h1>hls</h1>');
     expect(answer.text).not.toMatch(/protected|Index of|\.hidden|\.git|<!--|secret|Up one folder/);
-    expect(links(answer.text, url).map((path) => path.slice(url.length))).toEqual([
-      'empty/',
-      'link/',
-      'sub/',
-      'a.txt',
-      'b.txt',
-      'index.html',
-    ]);
-    expect(answer.text).toMatch(
-      /<a href="a.txt">a.txt<\/a> +\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d +6\r?\n/,
-    );
+    const names = links(answer.text, url).map((path) => path.slice(url.length));
+    expect(names).toEqual(['empty/', 'link/', 'sub/', 'a.txt', 'b.txt', 'index.html']);
+    const line = /<a href="a.txt">a.txt<\/a> +\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d +6\r?\n/;
+    expect(answer.text).toMatch(line);
     expect(answer.header('Cache-Control')).toBe('private, no-store');
-    expect(answer.header('Content-Security-Policy')).toMatch(
-      /^default-src 'none'; .*frame-ancestors 'none'/,
-    );
+    const policy = /^default-src 'none'; .*frame-ancestors 'none'/;
+    expect(answer.header('Content-Security-Policy')).toMatch(policy);
     expect(answer.header('Content-Disposition')).toBeUndefined();
   });
 
@@ -132,9 +92,8 @@ describe.each(modes)('listing: by %s', (mode) => {
     expect((await site.ask('HEAD', url, BROWSER)).status).toBe(200);
     expect((await open(url, { Range: 'bytes=0-5' })).status).toBe(200);
     expect((await open(url, { 'If-None-Match': '"x"' })).status).toBe(200);
-    expect(
-      (await site.ask('POST', url, { ...BROWSER, 'Content-Length': '0' })).status,
-    ).toBeGreaterThan(399);
+    const posted = await site.ask('POST', url, { ...BROWSER, 'Content-Length': '0' });
+    expect(posted.status).toBeGreaterThan(399);
   });
 
   test('names are escaped in the list, and their links open the files', async () => {
@@ -186,16 +145,11 @@ describe.each(modes)('listing: by %s', (mode) => {
       ${url}link/../../secret.txt`
       .trim()
       .split(/\s+/);
+    const spoofed = { 'Postern-Listing': 'on', 'Postern-Target': '/protected/hls/' };
     for (const target of targets) {
-      for (const headers of [
-        {},
-        { 'Postern-Listing': 'on', 'Postern-Target': '/protected/hls/' },
-      ]) {
+      for (const headers of [{}, spoofed]) {
         const answer = await open(target, headers);
-        expect([target, answer.status]).toEqual([
-          target,
-          expect.toSatisfy((s) => s >= 400 && s < 500),
-        ]);
+        expect(answer.status, target).toSatisfy((status) => status >= 400 && status < 500);
         expect(answer.text).not.toMatch(/a\.txt|c\.txt|e\.txt|protected/);
         expect(answer.text).not.toContain(SECRET);
         expect(answer.header('Location')).toBeUndefined();

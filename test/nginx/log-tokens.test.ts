@@ -6,7 +6,6 @@ import { newToken } from '../../service/token/token.ts';
 import { withoutTokens } from '../../service/token/without-tokens.ts';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { waitFor } from '../harness/wait.ts';
-import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
 import { shows, uriWithTokens } from '../support/encoded-tokens.ts';
 import { requestBytes, sendRaw } from '../support/raw.ts';
 
@@ -91,9 +90,8 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
       return byte >= 0x20 && byte !== 0x7f && /[^\w.%-]/.test(String.fromCharCode(byte));
     };
     expect(shown).toEqual(targets.filter(isSeparator));
-    expect(found.filter(({ request }) => request === 'GET /b*** HTTP/1.1').length).toBe(
-      512 - shown.length,
-    );
+    const hidden = found.filter(({ request }) => request === 'GET /b*** HTTP/1.1');
+    expect(hidden.length).toBe(512 - shown.length);
   });
 
   test('what withoutTokens would change is not written', async () => {
@@ -147,12 +145,8 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
   test('an incomplete request line does not show the beginning of a token', async () => {
     const target = `/${'a'.repeat(80 * 1024 - 40)}/${TOKEN}`;
     await sendRaw(nginx.port, requestBytes('GET', target), 'GET');
-    const log = await waitFor(
-      async () => {
-        return (await lines()).find((line) => line.includes('"status":414'));
-      },
-      { what: 'the line' },
-    );
+    const tooLong = async () => (await lines()).find((line) => line.includes('"status":414'));
+    const log = await waitFor(tooLong, { what: 'the line' });
     expect(log).toContain('aaa/***"');
     expect(log).not.toContain(TOKEN.slice(0, 8));
   });
@@ -177,15 +171,6 @@ describe.each(['off', 'on'])('log: the access log with pcre_jit %s', (jit) => {
       expect(utf8(request)).toBe(utf8(`GET ${ordinary[i]} HTTP/1.1`));
       expect(referer).toBe('https://x');
     });
-  });
-
-  test.runIf(canMeasureCpu)('beginnings of JWTs in a long line cost little CPU time', async () => {
-    const ask = (target: string) => sendRaw(nginx.port, requestBytes('GET', target), 'GET');
-    await expectCheap(
-      { nginx },
-      () => ask(`/${'x'.repeat(60_000)}`),
-      () => ask(`/${'ey'.repeat(30_000)}`),
-    );
   });
 
   test('the pattern never reaches the limits of PCRE', async () => {

@@ -1,40 +1,37 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
 import { canMeasureCpu, expectCheap } from '../support/cpu.ts';
 import { isNginxBefore } from '../support/nginx-version.ts';
 import { type Listening, listening } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 
 const TOKEN = /ps_[A-Za-z0-9_-]{16,}/;
 
 describe.each(modes)('log: the format of the snippets by %s', (mode) => {
-  let site: Site;
   let app: Listening;
   let token: string;
   let id: string;
-  beforeAll(async () => {
-    // An application beside the files, with headers like Postern's.
-    const forged = { 'Postern-Token-Id': 'x', 'Postern-Subject': 'eve', 'Postern-Reason': 'no' };
-    app = await listening((_, response) => response.writeHead(200, forged).end());
-    site = await startSite({
-      mode,
-      locations: `location /app/ { proxy_pass http://127.0.0.1:${app.port}; }`,
-      files: { 'a.txt': 'hello', 'big.bin': Buffer.alloc(9_000_000) },
-    });
-    const issued = await site.issue({ prefix: '/download/', subject: 'user "42" é' });
-    token = issued.access_token;
-    id = issued.id;
-  });
-  afterAll(() => Promise.all([site.stop(), app.stop()]));
+  const site = useSite(
+    async () => {
+      // An application beside the files, with headers like Postern's.
+      const forged = { 'Postern-Token-Id': 'x', 'Postern-Subject': 'eve', 'Postern-Reason': 'no' };
+      app = await listening((_, response) => response.writeHead(200, forged).end());
+      const locations = `location /app/ { proxy_pass http://127.0.0.1:${app.port}; }`;
+      return { mode, locations, files: { 'a.txt': 'hello', 'big.bin': Buffer.alloc(9_000_000) } };
+    },
+    async () => {
+      const request = { prefix: '/download/', subject: 'user "42" é' };
+      ({ access_token: token, id } = await site.issue(request));
+    },
+  );
+  afterAll(() => app.stop());
 
   /** The line of one request, found by its User-Agent. */
   async function lineOf(agent: string): Promise<Record<string, unknown>> {
-    const line = await waitFor(
-      async () => (await site.log()).split('\n').find((one) => one.includes(`"${agent}"`)),
-      { what: `the line of ${agent}` },
-    );
-    return JSON.parse(line);
+    const find = async () =>
+      (await site.log()).split('\n').find((one) => one.includes(`"${agent}"`));
+    return JSON.parse(await waitFor(find, { what: `the line of ${agent}` }));
   }
   let count = 0;
   async function logged(target: string, headers = {}, method = 'GET') {
@@ -164,28 +161,21 @@ describe.each(modes)('log: the format of the snippets by %s', (mode) => {
     ['one long beginning', () => `/~ey${'%41'.repeat(2300)}`],
   ])('log: a request line of %s costs nginx little CPU time', async (_, make) => {
     const slow = make(token);
-    const usual = `/${'x'.repeat(slow.length - 1)}`;
-    await expectCheap(
-      site,
-      () => site.ask('GET', usual),
-      () => site.ask('GET', slow),
-    );
+    const asking = (target: string) => () => site.ask('GET', target);
+    await expectCheap(site, asking(`/${'x'.repeat(slow.length - 1)}`), asking(slow));
   });
 
   test('hostile text stays in its field', async () => {
     const line = await logged('/download/"},{"a":"\\x01', { Referer: '","code":"allow' });
-    expect([line.code, line.request]).toEqual([
-      'invalid_request',
-      'GET /download/"},{"a":"\\x01 HTTP/1.1',
-    ]);
+    const request = 'GET /download/"},{"a":"\\x01 HTTP/1.1';
+    expect(line).toMatchObject({ code: 'invalid_request', request });
   });
 
   test('the line names the file although the gate does not answer', async () => {
-    const down = await startSite({ mode });
+    const down = await siteForTest({ mode });
     await down.gate.stop();
     await down.ask('GET', `/download/~${token}/film/part%201.ts`);
     const log = await waitFor(async () => (await down.log()) || undefined, { what: 'a line' });
-    await down.stop();
     expect(JSON.parse(log)).toMatchObject({
       request: 'GET /download/~***/film/part%201.ts HTTP/1.1',
       ...{ status: 503, token_id: '', code: 'unavailable' },

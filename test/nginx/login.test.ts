@@ -130,16 +130,8 @@ test('login: Postern-Return cannot redirect to another host', async () => {
   };
   expect(await locationOf('%2Fdownload%2Fa')).toBe('/login/%2Fdownload%2Fa');
   for (const value of [
-    '',
-    'https://evil.example',
-    '//evil.example',
-    '%2F%2Fevil.example',
-    '%2F%5Cevil',
-    '/a',
-    '%2Fa b',
-    '%2Fa"',
-    '%2Fa&x=y',
-    '%2Fa#',
+    ...['', 'https://evil.example', '//evil.example', '%2F%2Fevil.example', '%2F%5Cevil'],
+    ...['/a', '%2Fa b', '%2Fa"', '%2Fa&x=y', '%2Fa#'],
   ]) {
     expect(await locationOf(value), value).toBeUndefined();
   }

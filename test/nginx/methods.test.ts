@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { openRedis } from '../store/open-redis.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
-import { modes, type Site, startSite, useSite } from '../support/site.ts';
+import { modes, useSite } from '../support/site.ts';
 
 const BODIES = { none: '', small: 'a=1', '1 KB': 'x'.repeat(1024), '100 KB': 'x'.repeat(100_000) };
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'MADEUP'];
@@ -60,16 +60,11 @@ const PURPOSES = [
 // A browser declares a prefetch. It could take the use although the user never opens the file.
 describe.each(modes)('prefetch: denied for a token with max_uses by %s', (mode) => {
   let redis: Redis;
-  let site: Site;
-  beforeAll(async () => {
+  const site = useSite(async () => {
     redis = await startRedis();
-    const store = await openRedis(redis);
-    site = await startSite({ mode, store, files: { a: 'hello' } });
+    return { mode, store: await openRedis(redis), files: { a: 'hello' } };
   });
-  afterAll(async () => {
-    await site.stop();
-    await redis.stop();
-  });
+  afterAll(() => redis.stop());
 
   test.each(PURPOSES)('%j takes no use, before and after the first one', async (headers) => {
     const { id, url } = await site.issue({ path: '/download/a', max_uses: 1 });
@@ -77,9 +72,8 @@ describe.each(modes)('prefetch: denied for a token with max_uses by %s', (mode) 
       for (const method of ['GET', 'HEAD']) {
         expect((await site.ask(method, url, headers)).status).toBe(403);
       }
-      expect(JSON.parse((await site.ask('GET', url, headers)).text)).toMatchObject({
-        code: 'prefetch',
-      });
+      const { text } = await site.ask('GET', url, headers);
+      expect(JSON.parse(text)).toMatchObject({ code: 'prefetch' });
     }
     const spent = async () => (await site.postern.store.requesters(id)).length;
 

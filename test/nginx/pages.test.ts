@@ -149,26 +149,6 @@ describe.each(modes)('pages: the request for a page by %s', (mode) => {
     delete denial.file;
     delete denial.until;
   });
-
-  test('cannot be sent by a client', async () => {
-    for (const path of [
-      '/.postern/page',
-      '/.postern/page/failed',
-      '/.postern/page/',
-      '/.postern/pages',
-      '/%2epostern/page',
-      '//.postern//page',
-      '/download/../.postern/page',
-      '/x/..%2f.postern/page',
-      '/.postern/page?code=listing',
-    ]) {
-      for (const method of ['GET', 'POST']) {
-        const answer = await site.ask(method, path, { ...BROWSER, 'Postern-Page': 'listing' });
-        expect([path, answer.status]).toEqual([path, 404]);
-      }
-    }
-    expect(seen).toEqual([]);
-  });
 });
 
 test.each(modes)('pages: by %s the log has the token and the code of a page', async (mode) => {

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { gateSnippet, modes, type Site, type SiteOptions, startSite } from '../support/site.ts';
+import { describe, expect, test } from 'vitest';
+import { gateSnippet, modes, type Site, siteForTest, useSite } from '../support/site.ts';
 
 const POLICY = 'Content-Security-Policy';
 
@@ -34,11 +34,8 @@ const TYPES: ReadonlyArray<[type: string, isInert: boolean]> = [
   ['image/png ; a=b', true],
 ];
 
-async function start(options: SiteOptions): Promise<Site> {
-  const names = [...ACTIVE, ...INERT, ...TYPES.map((_, i) => `a.t${i}`)];
-  const files = Object.fromEntries(names.map((name) => [name, 'content']));
-  return startSite({ files, ...options });
-}
+const names = [...ACTIVE, ...INERT, ...TYPES.map((_, i) => `a.t${i}`)];
+const files = Object.fromEntries(names.map((name) => [name, 'content']));
 
 /** The policies of an answer, each once: nginx runs add_header twice before a 416. */
 async function policies(site: Site, name: string, headers = {}, method = 'GET') {
@@ -52,12 +49,8 @@ async function policies(site: Site, name: string, headers = {}, method = 'GET') 
 }
 
 describe.each(modes)('file.conf: how a browser shows a file by %s', (mode) => {
-  let site: Site;
-  beforeAll(async () => {
-    const server = 'add_header Service-Worker-Allowed / always; charset utf-8; charset_types *;';
-    site = await start({ mode, server });
-  });
-  afterAll(() => site.stop());
+  const server = 'add_header Service-Worker-Allowed / always; charset utf-8; charset_types *;';
+  const site = useSite({ mode, server, files });
 
   test.each(ACTIVE)('%s is opened in a sandbox', async (name) => {
     expect(await policies(site, name)).toEqual([200, 'sandbox']);
@@ -98,16 +91,14 @@ describe.each(modes)('file.conf: the content types of a site by %s', (mode) => {
 
   test('match in any case and with parameters', async () => {
     const list = TYPES.map(([type], i) => `"${type}" t${i};`).join('\n');
-    const site = await start({ mode, ...locations(`types { ${list} }`) });
-    onTestFinished(site.stop);
+    const site = await siteForTest({ mode, files, ...locations(`types { ${list} }`) });
     for (const [i, [type, isInert]] of TYPES.entries()) {
       expect(await policies(site, `a.t${i}`), type).toEqual(isInert ? [200] : [200, 'sandbox']);
     }
   });
 
   test('a file without a type is opened in a sandbox', async () => {
-    const site = await start({ mode, ...locations('types { } default_type "";') });
-    onTestFinished(site.stop);
+    const site = await siteForTest({ mode, files, ...locations('types { } default_type "";') });
     const { url } = await site.issue({ path: '/download/a.png' });
     expect((await site.ask('GET', url)).header('Content-Type')).toBeUndefined();
     expect(await policies(site, 'a.png')).toEqual([200, 'sandbox']);
@@ -118,8 +109,7 @@ describe.each(modes)('file.conf: the content types of a site by %s', (mode) => {
     ['its own', '"sandbox allow-scripts"', ['sandbox allow-scripts']],
   ])('a site can set another policy: %s', async (_, value, expected) => {
     const more = `set $postern_content_security_policy ${value};`;
-    const site = await start({ mode, ...locations('', more) });
-    onTestFinished(site.stop);
+    const site = await siteForTest({ mode, files, ...locations('', more) });
     expect(await policies(site, 'a.html')).toEqual([200, ...expected]);
   });
 });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { waitFor } from '../harness/wait.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { type ReportingSite, startReportingSite } from '../support/sent.ts';
-import { gateSnippet, modes } from '../support/site.ts';
+import { countAsked, gateSnippet, modes } from '../support/site.ts';
 import { CACHE_CONF } from '../support/snippet.ts';
 import { startStorage } from '../support/storage.ts';
 
@@ -23,10 +23,7 @@ describe.each(modes)('delivery: what nginx reports by %s', (mode) => {
   const logged: Array<Record<string, unknown>> = [];
   beforeAll(async () => {
     const write = (line: string) => void logged.push(JSON.parse(line));
-    site = await startReportingSite({
-      ...{ mode, files: FILES },
-      log: pino({}, { write }),
-    });
+    site = await startReportingSite({ mode, files: FILES, log: pino({}, { write }) });
   });
   afterAll(() => site.stop());
 
@@ -43,9 +40,8 @@ describe.each(modes)('delivery: what nginx reports by %s', (mode) => {
     expect(last).toBe(first);
     await site.ask('GET', url);
     expect(await site.delivered(id, 2)).toMatchObject({ requests: 2, bytes: 10, whole: true });
-    expect(completions(id)).toMatchObject([
-      { client: 'test', subject: 'ada', path: '/download/a.txt' },
-    ]);
+    const line = { client: 'test', subject: 'ada', path: '/download/a.txt' };
+    expect(completions(id)).toMatchObject([line]);
   });
 
   test('only responses with a file count', async () => {
@@ -119,21 +115,19 @@ describe.each(modes)('delivery: what nginx reports by %s', (mode) => {
 });
 
 test('delivery: downloads with a cached decision count', async () => {
-  const site = await startReportingSite({
+  const options = {
     mode: 'auth_request',
     files: FILES,
     decisionTtl: 60,
     http: CACHE_CONF,
-  });
+  } as const;
+  const site = await startReportingSite(options);
   onTestFinished(site.stop);
-  let asked = 0;
-  site.gate.server.on('request', () => {
-    asked += 1;
-  });
+  const asked = countAsked(site);
   const { id, url } = await site.issue({ path: '/download/a.txt' });
   for (let i = 0; i < 5; i += 1) await site.ask('GET', url);
   expect(await site.delivered(id, 5)).toMatchObject({ requests: 5, bytes: 25 });
-  expect(asked).toBe(1);
+  expect(asked()).toBe(1);
 
   // A decision with max_bytes is not cached: each request is checked.
   const limited = await site.issue({ path: '/download/a.txt', max_bytes: 5 });

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { requestHeaders, responseHeaders } from '../../service/gate/headers.ts';
 import { projectRoot } from '../harness/paths.ts';
 import type { Headers } from '../support/raw.ts';
-import { modes, type Site, startSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 
 async function sentBySnippets(): Promise<string[]> {
   const names = await Promise.all(
@@ -39,20 +39,15 @@ function spellings(name: string): string[] {
 }
 
 describe.each(modes)('spoofed headers: have no effect by %s', (mode) => {
-  let site: Site;
   let names: string[];
-  beforeAll(async () => {
-    const sent = [
-      ...(await sentBySnippets()),
-      ...Object.values(requestHeaders),
-      ...Object.values(responseHeaders),
-    ];
-    names = [...new Set([...sent, ...MORE, ...FORWARDED].map((name) => name.toLowerCase()))];
+  const server = 'underscores_in_headers on; ignore_invalid_headers off;';
+  const files = { 'a.txt': 'file a', 'b.txt': 'file b' };
+  const site = useSite({ mode, server, files }, async () => {
+    const own = [requestHeaders, responseHeaders].flatMap((headers) => Object.values(headers));
+    const all = [...(await sentBySnippets()), ...own, ...MORE, ...FORWARDED];
+    names = [...new Set(all.map((name) => name.toLowerCase()))];
     names = names.filter((name) => !OWN.includes(name));
-    const server = 'underscores_in_headers on; ignore_invalid_headers off;';
-    site = await startSite({ mode, server, files: { 'a.txt': 'file a', 'b.txt': 'file b' } });
   });
-  afterAll(() => site.stop());
 
   test('every header in every spelling, once and twice', async () => {
     const { access_token: token } = await site.issue({ path: '/download/a.txt' });
@@ -94,18 +89,12 @@ describe.each(modes)('spoofed headers: have no effect by %s', (mode) => {
       asked.push(request);
       response.writeHead(403, { 'Content-Length': '0' }).end();
     };
-    const watched = await startSite({ mode, gate });
-    const headers = {
-      'X-Custom': 'x',
-      Range: 'bytes=0-1',
-      'If-None-Match': '*',
-      Via: 'x',
-      TE: 'x',
-    };
+    const watched = await siteForTest({ mode, gate });
+    const range = { Range: 'bytes=0-1', 'If-None-Match': '*' };
+    const headers = { 'X-Custom': 'x', ...range, Via: 'x', TE: 'x' };
     const body = { 'Content-Length': '3', 'Content-Type': 'text/plain', Expect: 'x' };
     await watched.ask('GET', '/download/a.txt', headers);
     await watched.ask('POST', '/download/a.txt', { ...headers, ...body }, 'abc');
-    await watched.stop();
     const always = {
       host: 'postern',
       'x-original-uri': '/download/a.txt',

@@ -51,21 +51,12 @@ const spelt = (token: string) =>
   );
 
 const places = [
-  '/download/~TOKEN/a',
-  '/download/TOKEN/x',
-  '/download/a/~TOKEN/b',
-  '/download/a~TOKEN',
-  '/TOKEN',
-  '/download/a?token=TOKEN',
-  '/download/a?x=1&t=TOKEN&y=2',
-  '/download/a?TOKEN',
-  '/download/a?TOKEN=1&x',
-  '/download/a?next=/download/~TOKEN/a&x=1',
+  ...['/download/~TOKEN/a', '/download/TOKEN/x', '/download/a/~TOKEN/b', '/download/a~TOKEN'],
+  ...['/TOKEN', '/download/a?token=TOKEN', '/download/a?x=1&t=TOKEN&y=2', '/download/a?TOKEN'],
+  ...['/download/a?TOKEN=1&x', '/download/a?next=/download/~TOKEN/a&x=1'],
   '/download/a?next=%2Fdownload%2Fa%3Ftoken%3DTOKEN%26x',
-  '/login?next=%252Fgo%253Fto%253DTOKEN',
-  '/download/a?x=%0D%0ATOKEN%0A',
-  '/logs/?file=TOKEN/a.log',
-  '/logs/?file=a%2FTOKEN',
+  ...['/login?next=%252Fgo%253Fto%253DTOKEN', '/download/a?x=%0D%0ATOKEN%0A'],
+  ...['/logs/?file=TOKEN/a.log', '/logs/?file=a%2FTOKEN'],
 ] as const;
 
 /** What could lead a parser astray, before or after a token. */

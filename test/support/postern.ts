@@ -80,13 +80,7 @@ export function createPostern(options: PosternOptions = {}) {
   const events = { types: options.emit ? EVENT_TYPES : [] };
   const settings = { apiKeys, cookies, decisionTtl, events, publicUrl, format, leeway: 5 };
   const app = createApp(
-    {
-      ...settings,
-      issuers: [],
-      pages: options.pages ?? {},
-      expiresIn: 120,
-      resumeFor: 3600,
-    },
+    { ...settings, issuers: [], pages: options.pages ?? {}, expiresIn: 120, resumeFor: 3600 },
     {
       mounts: createMounts(options.mounts ?? [mount('/download/', '/protected/')]),
       store,

@@ -84,8 +84,9 @@ export async function sendRaw(
   port: number,
   bytes: Buffer | string,
   method = 'GET',
+  localAddress?: string,
 ): Promise<RawAnswer> {
-  const connection = await openRaw(port);
+  const connection = await openRaw(port, localAddress);
   try {
     return await connection.send(bytes, method);
   } finally {

@@ -52,10 +52,7 @@ export const SECRETS: Readonly<Record<string, (bytes: Buffer) => Secret>> = {
   },
   'private key in PEM': (bytes) => {
     const hidden = bytes.toString('base64', 0, 48);
-    return {
-      text: `-----BEGIN PRIVATE KEY-----\n${hidden}\n-----END PRIVATE KEY-----\n`,
-      hidden,
-    };
+    return { text: `-----BEGIN PRIVATE KEY-----\n${hidden}\n-----END PRIVATE KEY-----\n`, hidden };
   },
   'private key in a JWKS': (bytes) => {
     const hidden = bytes.toString('base64url', 0, 32);

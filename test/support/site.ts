@@ -111,6 +111,15 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   };
 }
 
+/** The number of requests that the gate has got since now. */
+export function countAsked({ gate }: Site): () => number {
+  let asked = 0;
+  gate.server.on('request', () => {
+    asked += 1;
+  });
+  return () => asked;
+}
+
 /** A site that stops at the end of the test. */
 export async function siteForTest(options: SiteOptions): Promise<Site> {
   const site = await startSite(options);

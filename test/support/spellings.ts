@@ -1,11 +1,7 @@
 /** Spellings of paths that lead out of the folder, by class. `\xNN` is sent as that byte. */
 export const CLASSES: Readonly<Record<string, readonly string[]>> = {
   dots: [
-    '../secret.txt',
-    'sub/../../secret.txt',
-    './../secret.txt',
-    '..',
-    '../',
+    ...['../secret.txt', 'sub/../../secret.txt', './../secret.txt', '..', '../'],
     '.../../secret.txt',
   ],
   'a dot segment that stays inside': ['sub/../a.txt', './a.txt', 'sub/.', 'sub/..'],
@@ -18,12 +14,7 @@ export const CLASSES: Readonly<Record<string, readonly string[]>> = {
   backslash: ['..\\secret.txt', '..%5csecret.txt', 'sub\\..\\..\\secret.txt', '%5c..%5csecret.txt'],
   NUL: ['a.txt%00', 'a.txt%00.jpg', '..%00/secret.txt', '\x00'],
   control: [
-    'a.txt%0a',
-    'a.txt%0d%0aX: y',
-    '%09../secret.txt',
-    'a%7f.txt',
-    'a%c2%85.txt',
-    '\x01',
+    ...['a.txt%0a', 'a.txt%0d%0aX: y', '%09../secret.txt', 'a%7f.txt', 'a%c2%85.txt', '\x01'],
     '\x7f',
   ],
   'empty segments': ['/a.txt', '//a.txt', 'sub//a.txt', '/../secret.txt', '//../../secret.txt'],
@@ -33,39 +24,20 @@ export const CLASSES: Readonly<Record<string, readonly string[]>> = {
 
 /** Legal names that look like a way out of the folder. No file has them. */
 export const LEGAL: readonly string[] = [
-  '%252e%252e/secret.txt',
-  '..%252fsecret.txt',
-  '%25252e%25252e/secret.txt',
-  '\u2024\u2024/secret.txt',
-  '%ef%bc%8e%ef%bc%8e/secret.txt',
-  '..%e2%88%95secret.txt',
-  '..;/secret.txt',
-  '..%20/secret.txt',
-  '.../secret.txt',
+  ...['%252e%252e/secret.txt', '..%252fsecret.txt', '%25252e%25252e/secret.txt'],
+  ...['\u2024\u2024/secret.txt', '%ef%bc%8e%ef%bc%8e/secret.txt', '..%e2%88%95secret.txt'],
+  ...['..;/secret.txt', '..%20/secret.txt', '.../secret.txt'],
 ];
 
 /** Beside the mount: the whole request-target. */
 export const BESIDE: readonly string[] = [
-  '/download../secret.txt',
-  '/download..%2fsecret.txt',
-  '/download%2f..%2fsecret.txt',
-  '/download/%2e%2e/%2e%2e/secret.txt',
-  '/protected../secret.txt',
-  '/protected/../secret.txt',
-  '/download/../protected/a.txt',
-  '/other/../download/a.txt',
-  '//download/a.txt',
-  '/./download/a.txt',
-  '/Download/a.txt',
-  '/%64ownload/../../secret.txt',
-  'http://files.example/download/../secret.txt',
-  'http://files.example/protected/a.txt',
-  'http://files.example//download/a.txt',
-  'HTTP://other.example/download/%2e%2e/secret.txt',
-  'download/a.txt',
-  '*',
-  '\\download\\a.txt',
-  '/download\\..\\secret.txt',
+  ...['/download../secret.txt', '/download..%2fsecret.txt', '/download%2f..%2fsecret.txt'],
+  ...['/download/%2e%2e/%2e%2e/secret.txt', '/protected../secret.txt', '/protected/../secret.txt'],
+  ...['/download/../protected/a.txt', '/other/../download/a.txt', '//download/a.txt'],
+  ...['/./download/a.txt', '/Download/a.txt', '/%64ownload/../../secret.txt'],
+  ...['http://files.example/download/../secret.txt', 'http://files.example/protected/a.txt'],
+  ...['http://files.example//download/a.txt', 'HTTP://other.example/download/%2e%2e/secret.txt'],
+  ...['download/a.txt', '*', '\\download\\a.txt', '/download\\..\\secret.txt'],
 ];
 
 /** A string of which each character up to U+00FF is a byte; others are UTF-8. */

@@ -15,12 +15,7 @@ export interface Storage extends Listening {
 
 /** Headers that nginx adds, and those that it may pass on. */
 const EXPECTED = new Set([
-  'host',
-  'range',
-  'if-range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
+  ...['host', 'range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since'],
   'if-unmodified-since',
 ]);
 
