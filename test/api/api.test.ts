@@ -43,11 +43,7 @@ test.each([
 ])('API: %s gets 401 on every endpoint', async (_, authorization, isKey) => {
   const { ask } = createAsked();
   for (const line of [
-    'POST /tokens',
-    'GET /tokens/x',
-    'POST /introspect',
-    'POST /revoke',
-    'GET /x',
+    ...['POST /tokens', 'GET /tokens/x', 'POST /introspect', 'POST /revoke', 'GET /x'],
   ]) {
     const reply = await ask(line, { key: '', headers: authorization ? { authorization } : {} });
     expect(reply).toMatchObject({ status: 401, body: { code: 'invalid_client', status: 401 } });

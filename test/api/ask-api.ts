@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
+import { createMemoryStore } from '../../service/store/memory.ts';
 import { type Store, StoreUnavailable } from '../../service/token/store.ts';
 import { apiKey, createPostern, KEY, type PosternOptions } from '../support/postern.ts';
 
@@ -68,24 +69,7 @@ export function keptLog(level = 'info') {
 /** A store in which everything fails. */
 export function brokenStore(error: Error = new StoreUnavailable('Connection is closed.')): Store {
   const fail = () => Promise.reject(error);
-  return {
-    issue: fail,
-    find: fail,
-    findTimed: fail,
-    requesters: fail,
-    addDelivered: fail,
-    delivered: fail,
-    findExternal: fail,
-    saveExternal: fail,
-    revokeExternal: fail,
-    redeem: fail,
-    countAttempt: fail,
-    prolong: fail,
-    revoke: fail,
-    list: fail,
-    revokeSubject: fail,
-    revokeClient: fail,
-    check: fail,
-    close: () => Promise.resolve(),
-  };
+  const { close, ...store } = createMemoryStore();
+  const failing = Object.fromEntries(Object.keys(store).map((name) => [name, fail]));
+  return { ...(failing as unknown as Store), close };
 }

@@ -2,27 +2,19 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createMemoryStore } from '../../service/store/memory.ts';
 import { Unconfirmed } from '../../service/token/store.ts';
 import { eventBody } from '../../service/webhooks/event.ts';
-import { createPostern, KEY, type PosternOptions } from '../support/postern.ts';
+import { KEY, type PosternOptions } from '../support/postern.ts';
 import { recorder } from '../webhooks/receiver.ts';
+import { createAsked } from './ask-api.ts';
 
 function started(options: PosternOptions = {}) {
   const { emit, events, taken } = recorder();
-  const postern = createPostern({ ...options, emit });
-  onTestFinished(() => postern.store.close());
-  async function ask(line: string, body?: object | string) {
-    const [method = '', path = ''] = line.split(' ');
-    const isForm = typeof body === 'string';
-    const response = await postern.api.request(path, {
-      method,
-      headers: {
-        authorization: `Bearer ${KEY}`,
-        'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
-        'x-request-id': 'request-1',
-      },
-      ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  const asked = createAsked({ ...options, emit });
+  onTestFinished(() => asked.store.close());
+  const headers = { 'x-request-id': 'request-1' };
+  /** A body that is a text is a form. */
+  function ask(line: string, body?: object | string) {
+    if (typeof body !== 'string') return asked.ask(line, { headers, json: body });
+    return asked.ask(line, { headers, form: [...new URLSearchParams(body)] });
   }
   return { ask, events, taken };
 }
@@ -95,12 +87,8 @@ test('events: refused requests, and those that change nothing, are none', async 
 test('events: no event contains a token, a key or a PIN', async () => {
   const { ask, events } = started();
   const first = (await ask('POST /tokens', { path: '/download/a' })).body.access_token;
-  const { body } = await ask('POST /tokens', {
-    path: `/download/${first}`,
-    subject: first,
-    confirm: true,
-    pin: '909090',
-  });
+  const pinned = { path: `/download/${first}`, confirm: true, pin: '909090' };
+  const { body } = await ask('POST /tokens', { ...pinned, subject: first });
   await ask(`DELETE /tokens?subject=${first}`);
   await ask('POST /revoke', `token=${body.access_token}`);
   expect(events.length).toBeGreaterThan(2);

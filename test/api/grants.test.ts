@@ -61,11 +61,8 @@ test('PATCH /tokens/ID: a body that is not JSON is rejected', async () => {
 test('DELETE /tokens/ID: revokes the token, and a second request gets 404', async () => {
   const { ask, id } = await issued();
   const first = await ask(`DELETE /tokens/${id}`);
-  expect([first.status, first.text, first.headers.get('cache-control')]).toEqual([
-    204,
-    '',
-    'no-store',
-  ]);
+  expect([first.status, first.text]).toEqual([204, '']);
+  expect(first.headers.get('cache-control')).toBe('no-store');
   expect((await ask(`DELETE /tokens/${id}`)).status).toBe(404);
 });
 
@@ -78,9 +75,8 @@ test.each(['GET', 'PATCH', 'DELETE'])(
     for (const name of [tokenId(newToken()), token, 'x', '..', '%00', '%ff', `${id}x`]) {
       expect(await ask(`${method} /tokens/${name}`, json)).toMatchObject(missing);
     }
-    expect(await ask(`${method} /tokens/${id}`, { key: OTHER_KEY, ...json })).toMatchObject(
-      missing,
-    );
+    const others = await ask(`${method} /tokens/${id}`, { key: OTHER_KEY, ...json });
+    expect(others).toMatchObject(missing);
     expect((await ask(`GET /tokens/${id}`)).status).toBe(200);
     clock.now += 120_000;
     expect(await ask(`${method} /tokens/${id}`, json)).toMatchObject(missing);
@@ -122,20 +118,12 @@ test('introspect: every other token is inactive, without further fields', async 
 test.each<[string, Array<[string, string]>]>([
   ['none', [['x', 'y']]],
   ['an empty one', [['token', '']]],
-  [
-    'two',
-    [
-      ['token', 'a'],
-      ['token', 'b'],
-    ],
-  ],
+  ['two', ['a', 'b'].map((value) => ['token', value])],
 ])('introspect, revoke: %s gets invalid_request', async (_, form) => {
   const { ask } = await issued({ prefix: '/download/a/', path: undefined });
   for (const path of ['/introspect', '/revoke']) {
-    expect(await ask(`POST ${path}`, { form })).toMatchObject({
-      status: 400,
-      body: { code: 'invalid_request', errors: [{ pointer: '#/token' }] },
-    });
+    const body = { code: 'invalid_request', errors: [{ pointer: '#/token' }] };
+    expect(await ask(`POST ${path}`, { form })).toMatchObject({ status: 400, body });
   }
 });
 

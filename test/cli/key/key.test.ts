@@ -167,9 +167,7 @@ test.each([
 });
 
 test.each([
-  'key list none.json',
-  'key list .',
-  'key generate --rotate --out none.json',
+  ...['key list none.json', 'key list .', 'key generate --rotate --out none.json'],
   'key generate --out none/keys.json',
 ])('key: a file error is one line on standard error: %s', async (line) => {
   const { code, stdout, stderr } = await run(line);

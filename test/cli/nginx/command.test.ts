@@ -75,19 +75,13 @@ describe('nginx: standard output', () => {
     };
     const [main, redirect] = await blocks('--listen', '443', '--listen', '[::]:443');
     expect(main).toEqual([
-      'listen 443 ssl http2',
-      'listen [::]:443 ssl http2',
-      'server_name files.example www.files.example',
-      'ssl_certificate /etc/ssl/a.pem',
-      'ssl_certificate_key /etc/ssl/a.key',
-      'include postern/sites/files.example.conf',
+      ...['listen 443 ssl http2', 'listen [::]:443 ssl http2'],
+      ...['server_name files.example www.files.example', 'ssl_certificate /etc/ssl/a.pem'],
+      ...['ssl_certificate_key /etc/ssl/a.key', 'include postern/sites/files.example.conf'],
     ]);
     expect(redirect).toEqual([
-      'listen 80',
-      'listen [::]:80',
-      'server_name files.example www.files.example',
-      'access_log /var/log/nginx/access.log postern',
-      'return 301 https://$host$request_uri',
+      ...['listen 80', 'listen [::]:80', 'server_name files.example www.files.example'],
+      ...['access_log /var/log/nginx/access.log postern', 'return 301 https://$host$request_uri'],
     ]);
     expect(await blocks()).toHaveLength(2);
     expect(await blocks('--no-redirect')).toHaveLength(1);
@@ -192,10 +186,8 @@ describe('nginx: standard output', () => {
     const text = await done(['--proxy-target', 'https://bucket.store.example', '--server']);
     const [, location] = directives(parseNginx(text), 'location');
     expect(location?.block?.map(({ words }) => words.join(' '))).toEqual([
-      'include postern/internal-proxy.conf',
-      'proxy_pass https://bucket.store.example/',
-      'proxy_ssl_verify on',
-      'proxy_ssl_verify_depth 4',
+      ...['include postern/internal-proxy.conf', 'proxy_pass https://bucket.store.example/'],
+      ...['proxy_ssl_verify on', 'proxy_ssl_verify_depth 4'],
       'proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt',
     ]);
   });

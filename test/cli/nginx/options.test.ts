@@ -3,6 +3,7 @@ import { FILES, inFolder, USUAL } from './machine.ts';
 
 const { run, done, refused } = inFolder();
 const SERVER = [...FILES, '--server'];
+const TLS = [...SERVER, '--tls-certificate', '/a', '--tls-key', '/b'];
 
 describe('nginx: notes on standard error', () => {
   const named = [...FILES, '--server-name', 'files.example'];
@@ -59,16 +60,8 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [[...SERVER, '--listen', '80 default_server'], '--listen', '127.0.0.1:8080'],
     [[...SERVER, '--tls-key', '/a'], '--tls-certificate', 'a file in PEM'],
     [[...SERVER, '--tls-certificate', 'a.pem', '--tls-key', '/a'], '--tls-certificate', 'absolute'],
-    [
-      [...SERVER, '--tls-certificate', '/a', '--tls-key', '/b', '--listen', '[::]:80'],
-      '--listen',
-      'another port than 80',
-    ],
-    [
-      [...FILES, '--server-name', 'a.example,b.example', '--server-name', 'b.example'],
-      '--server-name',
-      'once',
-    ],
+    [[...TLS, '--listen', '[::]:80'], '--listen', 'another port than 80'],
+    [[...FILES, '--server-name', 'a.example,b.example,b.example'], '--server-name', 'once'],
     [[...FILES, '--cache', 'cache'], '--cache', 'absolute path'],
     [[...SERVER, '--listen', '0'], '--listen', '127.0.0.1:8080'],
     [[...FILES, '--server-name', '~^x$'], '--server-name', 'no regular expression'],
@@ -82,11 +75,9 @@ describe('nginx: invalid options exit with 2, all reported at once', () => {
     [[...FILES, '--login', 'javascript:alert(1)'], '--login', 'a path of this site'],
     [[...FILES, '--login', 'https://u:p@login.example/'], '--login', 'without user'],
     [[...FILES, '--limit-conn', '65536'], '--limit-conn', '1 to 65535'],
-    [[...FILES, '--instances', '0'], '--instances', '1 to 64'],
-    [[...FILES, '--instances', '65'], '--instances', '1 to 64'],
-    [[...FILES, '--instances', '1.5'], '--instances', '1 to 64'],
-    [[...FILES, '--instances', '1;'], '--instances', '1 to 64'],
-    [[...FILES, '--instances', '01'], '--instances', '1 to 64'],
+    ...['0', '65', '1.5', '1;', '01'].map((count): [string[], string, string] => {
+      return [[...FILES, '--instances', count], '--instances', '1 to 64'];
+    }),
     [[...FILES, '--upstream', '127.0.0.300:1'], '--upstream', 'unix:'],
     [[...FILES, '--upstream', '[fe80::1%eth0]:1'], '--upstream', 'unix:'],
     [[...FILES, '--upstream', '[1:2:3:4:5:6:7::]:1'], '--upstream', 'unix:'],

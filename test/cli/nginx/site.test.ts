@@ -225,9 +225,7 @@ const CHOICES: Readonly<Record<string, Partial<NginxOptions>>> = {
   '--log': { log: '/dev/null' },
   '--proxy-target': { files: PLACES, proxyTarget: ['/store/=http://127.0.0.1:9000/bucket'] },
   '--listen': { listen: ['127.0.0.1:8080', 'unix:/tmp/site.sock'] },
-  '--server-name': {
-    serverName: ['*.files.example,www.example', `${'long.'.repeat(40)}example`],
-  },
+  '--server-name': { serverName: ['*.files.example,www.example', `${'long.'.repeat(40)}example`] },
   '--x-accel': { xAccel: true },
 };
 

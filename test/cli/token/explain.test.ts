@@ -6,20 +6,14 @@ import { jwtId, newToken } from '../../../service/token/token.ts';
 import { temporaryFolder } from '../../harness/paths.ts';
 import { foreigner } from '../../jwt/issuers.ts';
 import { createSigned } from '../../jwt/signed.ts';
-import {
-  type IssuedToken,
-  issueToken,
-  KEY,
-  type Listening,
-  listening,
-} from '../../support/postern.ts';
+import { issueToken, KEY, type Listening, listening } from '../../support/postern.ts';
 import { postern } from '../postern.ts';
 
 let folder: string;
 let service: Listening;
 let app: Awaited<ReturnType<typeof foreigner>>;
 let signed: Awaited<ReturnType<typeof createSigned>>;
-let opaque: IssuedToken;
+let opaque: Awaited<ReturnType<typeof issueToken>>;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -77,27 +71,18 @@ async function explained(token: string, env?: Record<string, string>) {
 
 describe('token explain: an opaque token, through the API', () => {
   test('valid: prints what it opens, exit 0', async () => {
-    expect(await explained(opaque.access_token)).toMatchObject({
-      code: 0,
-      active: true,
-      path: '/download/a',
-      sub: 'ada',
-    });
+    const state = { code: 0, active: true, path: '/download/a', sub: 'ada' };
+    expect(await explained(opaque.access_token)).toMatchObject(state);
     const { code, stdout } = await run(opaque.access_token);
-    expect({ code, stdout }).toEqual({
-      code: 0,
-      stdout: expect.stringMatching(/^active +true\n(?:.*\n)*path +\/download\/a\n/),
-    });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^active +true\n(?:.*\n)*path +\/download\/a\n/);
     expect(stdout).not.toContain(opaque.access_token);
   });
 
   test('unknown: prints a reason, exit 1', async () => {
     expect(await explained(newToken())).toMatchObject({ code: 1, active: false });
     const { code, stdout } = await run(newToken());
-    expect({ code, stdout }).toEqual({
-      code: 1,
-      stdout: expect.stringMatching(/\nreason +no live/),
-    });
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/\nreason +no live/)]);
   });
 
   test('without a service: exit 1, and nothing on standard output', async () => {
@@ -144,18 +129,14 @@ describe('token explain: a JWT, with the configuration of the service', () => {
   });
 
   test.each<[string, object, RegExp]>([
+    // jwt/reasons.test.ts has all of them.
     ['exp', { iat: at(-300), exp: at(-200) }, /^exp: /],
-    ['aud', { aud: 'https://other.example' }, /^aud: /],
     ['path', { path: '/download/secret' }, /^path: is outside of/],
-    ['a claim that is misspelt', { max_use: 1 }, /^max_use: /],
     ['iss', { iss: 'https://nobody.example' }, /^iss: /],
   ])('invalid: prints the check that fails: %s, exit 1', async (_, claims, reason) => {
     const token = await app.sign({ iat: at(0), exp: at(60), ...claims });
-    expect(await explained(token, alone)).toMatchObject({
-      code: 1,
-      active: false,
-      reason: expect.stringMatching(reason),
-    });
+    const expected = { code: 1, active: false, reason: expect.stringMatching(reason) };
+    expect(await explained(token, alone)).toMatchObject(expected);
   });
 
   test('signed by Postern, without the keys of the service: names the setting, exit 1', async () => {
