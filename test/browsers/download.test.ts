@@ -11,15 +11,8 @@ const BYTES = randomBytes(5_000_000);
 
 test.for(cases)('%s: a link on a page saves the file by %s', async ([name, mode], context) => {
   const browser = await openBrowser(name, context);
-  const site = await siteForTest({
-    mode,
-    files: { '4711.bin': BYTES },
-    locations: pagesLocation,
-  });
-  const { id, url } = await site.issue({
-    path: '/download/4711.bin',
-    filename: 'Q3 "résumé".pdf',
-  });
+  const site = await siteForTest({ mode, files: { '4711.bin': BYTES }, locations: pagesLocation });
+  const { id, url } = await site.issue({ path: '/download/4711.bin', filename: 'Q3 "résumé".pdf' });
 
   const page = await browser.open(await pageOf(site, link('report', url)));
   await page.click('#report');

@@ -3,10 +3,7 @@ import { decisions, denial, withPages } from '../support/pages.ts';
 import { modes, siteForTest } from '../support/site.ts';
 import { browsers, openBrowser, violations } from './browser.ts';
 
-Object.assign(denial, {
-  file: 'a "long" name '.repeat(12),
-  until: '2026-11-26T07:05:58Z',
-});
+Object.assign(denial, { file: 'a "long" name '.repeat(12), until: '2026-11-26T07:05:58Z' });
 
 const PAGES: ReadonlyArray<readonly [query: string, shown: number]> = [
   ['401,confirmation_required', 401],

@@ -59,10 +59,8 @@ async function analyze(context: Pick<TestContext, 'skip'>, ...args: string[]) {
 test('systemd: the units differ only in what distinguishes instances', () => {
   const [one, several] = UNITS.map(lines) as [string[], string[]];
   expect(one.filter((line) => !several.includes(line))).toEqual([
-    'Description=Postern',
-    'ExecStart=/usr/bin/node dist/service/main.js',
-    'ExecReload=/usr/bin/node dist/cli/postern.js check',
-    'RuntimeDirectory=postern',
+    ...['Description=Postern', 'ExecStart=/usr/bin/node dist/service/main.js'],
+    ...['ExecReload=/usr/bin/node dist/cli/postern.js check', 'RuntimeDirectory=postern'],
   ]);
   expect(several.filter((line) => !one.includes(line))).toEqual([
     'Description=Postern %i',

@@ -111,12 +111,7 @@ const boundaries: readonly Boundary[] = [
     packages: ['node:net'],
     why: 'The syntax of a store URL, which the configuration checks and the store uses.',
   },
-  {
-    part: COALESCE,
-    imports: [],
-    packages: [],
-    why: 'It makes many calls into few, for any part.',
-  },
+  { part: COALESCE, imports: [], packages: [], why: 'It makes many calls into few, for any part.' },
   {
     part: 'service/schema.ts',
     imports: [TOKEN],

@@ -99,10 +99,7 @@ test('deb: lintian finds neither an error nor a warning', async (context) => {
   await needTool('lintian', context);
   const { ok, output } = await inOverlay(
     `lintian --fail-on error,warning --allow-root /mnt/${deb}`,
-    {
-      folder: assets,
-      packages: ['lintian'],
-    },
+    { folder: assets, packages: ['lintian'] },
   );
   expect(ok, output).toBe(true);
 }, 240_000);

@@ -85,10 +85,8 @@ test('log: on a full disk lines are lost and counted, and logging continues with
   const messages = new Set(lines.map((line) => JSON.parse(line).msg));
   expect(messages).toEqual(
     new Set([
-      'listening',
-      'decision',
-      'stopping: requests in flight are finished, new ones are not accepted',
-      'stopped',
+      ...['listening', 'decision'],
+      ...['stopping: requests in flight are finished, new ones are not accepted', 'stopped'],
     ]),
   );
 }, 120_000);

@@ -45,11 +45,8 @@ test('reload: mounts, API keys, limits and the log level are in force for the ne
     level: 'info',
     time: expect.any(String),
     changes: [
-      'changed expires_in',
-      'changed log_level',
-      'removed mounts /media/',
-      'changed api_keys web',
-      'removed api_keys batch',
+      ...['changed expires_in', 'changed log_level', 'removed mounts /media/'],
+      ...['changed api_keys web', 'removed api_keys batch'],
     ],
     msg: 'the configuration was reloaded',
   });

@@ -40,11 +40,7 @@ test('mount: the mount of a site is not visible on other sites', () => {
 
 test('mount: all mounts above a path, longest first, on any site', () => {
   expect(mounts.over('/download/video/a').map((over) => over.internal)).toEqual([
-    '/videos/',
-    '/a/',
-    '/protected/',
-    '/b/',
-    '/all/',
+    ...['/videos/', '/a/', '/protected/', '/b/', '/all/'],
   ]);
   expect(createMounts([mount('/download/', '/p/')]).over('/other')).toEqual([]);
 });

@@ -33,24 +33,9 @@ test.each(linesOf('hostile-paths.txt'))('path: %s is rejected', (line) => {
 });
 
 test.each([
-  '/a',
-  '/a b/ c',
-  '/a /b',
-  '/.hidden',
-  '/...',
-  '/a..b',
-  '/..a',
-  '/100%',
-  '/%2e%2e/a',
-  '/a?b#c&d=e+f',
-  '/"quoted" <tag> {x} |y| ^z^ `w`',
-  "/it's",
-  '/Q3 résumé.pdf',
-  '/\u{1f600}.gif',
-  '/\ufeffbom',
-  '/a\u00a0',
-  '/a\u3000',
-  '/~someone',
+  ...['/a', '/a b/ c', '/a /b', '/.hidden', '/...', '/a..b', '/..a', '/100%', '/%2e%2e/a'],
+  ...['/a?b#c&d=e+f', '/"quoted" <tag> {x} |y| ^z^ `w`', "/it's", '/Q3 résumé.pdf'],
+  ...['/\u{1f600}.gif', '/\ufeffbom', '/a\u00a0', '/a\u3000', '/~someone'],
 ])('path: %j is accepted', (path) => {
   expect(pathError(path)).toBeUndefined();
 });

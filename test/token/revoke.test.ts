@@ -95,11 +95,7 @@ async function stored(more: Partial<Grant>) {
     ...more,
   };
   await store.issue([[tokenId(token), grant]]);
-  const prolong = createProlong({
-    mounts: createMounts(mounts),
-    store,
-    now: () => clock.now,
-  });
+  const prolong = createProlong({ mounts: createMounts(mounts), store, now: () => clock.now });
   return {
     codeOn: async (site: string) => {
       const decision = await decider.authorize(`/download/x?token=${token}`, { site });

@@ -203,10 +203,7 @@ describe('uses: issue', () => {
     expect(await usesOf({})).toBeUndefined();
     expect(await usesOf({ resume_for: 0 })).toBeUndefined();
     expect(await usesOf({ max_uses: 1 })).toEqual({ max: 1, resumeFor: 3600 });
-    expect(await usesOf({ max_uses: 2, resume_for: 0 })).toEqual({
-      max: 2,
-      resumeFor: 0,
-    });
+    expect(await usesOf({ max_uses: 2, resume_for: 0 })).toEqual({ max: 2, resumeFor: 0 });
     expect(await usesOf({ resume_for: 60 })).toEqual({ resumeFor: 60 });
     const bound = { max: 1, resumeFor: 3600, cookieOnly: true };
     expect(await usesOf({ max_uses: 1, bind: 'cookie' })).toEqual(bound);

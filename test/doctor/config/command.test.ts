@@ -7,7 +7,7 @@ import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
 import { mount } from '../../support/postern.ts';
 import { modes, type SiteMode, startSite } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
-import { diagnosed, dumpOf, started } from './trap.ts';
+import { diagnosed, dumpOf, edit, started } from './trap.ts';
 
 const DUMP = `# configuration file /etc/nginx/nginx.conf:
 http {
@@ -145,7 +145,7 @@ test.each(modes)(
       server:
         'include postern/cors-headers.conf; root $files/../www; error_page 500 502 503 504 /50x.html;',
       locations: 'location / { } location ~ \\.php$ { return 404; }',
-      edits: [['internal', /$/, 'include postern/listing.conf;\n']],
+      edits: [edit('internal', /$/, 'include postern/listing.conf;\n')],
     });
     expect(diagnosed(await dumpOf(site), [mount('/download/', '/protected/')])).toEqual([]);
   },

@@ -59,11 +59,7 @@ testTraps({
   },
   'an if with a rewrite inside the public location, by X-Accel': {
     found: ['nested: if ($arg_y'],
-    both: {
-      mode: 'X-Accel',
-      ...IN_WWW,
-      locations: 'location /open/ { alias $files/../www/; }',
-    },
+    both: { mode: 'X-Accel', ...IN_WWW, locations: 'location /open/ { alias $files/../www/; }' },
     broken: { only: around(`${IF_REWRITES}}\n${X_ACCEL}`) },
     fixed: { only: around(`if ($arg_y = "") { set $seen 1; }\n${X_ACCEL}`) },
     ...OPEN,
@@ -72,9 +68,7 @@ testTraps({
     found: ['nested: if ($arg_y'],
     both: { files: { '../www/open/download/a.txt': FILE }, ...ROOT },
     broken: { only: around(`${PROTECT}\n${IF_REWRITES}return 403; }`) },
-    fixed: {
-      only: around(`if ($arg_y = "x") { rewrite ^ /open$uri; return 403; }\n${PROTECT}`),
-    },
+    fixed: { only: around(`if ($arg_y = "x") { rewrite ^ /open$uri; return 403; }\n${PROTECT}`) },
     ...OPEN,
   },
   'an if that returns a status whose error_page serves the files': {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { projectRoot } from '../../harness/paths.ts';
 import { listening, mount } from '../../support/postern.ts';
-import { FILE, get, header, type Trap, testTraps, urlOf, withToken } from './trap.ts';
+import { edit, FILE, get, header, type Trap, testTraps, urlOf, withToken } from './trap.ts';
 
 // Traps at the internal location and its files: each one is shown on nginx, found, and fixed.
 
@@ -76,15 +76,13 @@ testTraps({
   'an internal location that does not compare the target': {
     found: [AT_INTERNAL],
     both: PAGE,
-    broken: { edits: [['file', /\$postern_decided !~ ".*"/, '$postern_decided !~ "."']] },
+    broken: { edits: [edit('file', /\$postern_decided !~ ".*"/, '$postern_decided !~ "."')] },
     ask: hasFile,
     sees: [true, false],
   },
   'an if in the internal location: folders show its prefix': {
     found: ['internal-rewrite: if ($arg_y'],
-    broken: {
-      only: inside(`${INTERNAL} alias $files/;\nif ($arg_y = "") { set $y 1; }`),
-    },
+    broken: { only: inside(`${INTERNAL} alias $files/;\nif ($arg_y = "") { set $y 1; }`) },
     async ask(site) {
       const { status, header } = await site.ask('GET', `${await urlOf(site, '/download/')}sub`);
       return [status, header('Location')?.replace(/^http:\/\/[^/]*/, '')];
@@ -107,14 +105,14 @@ testTraps({
   'SSI in the internal location': {
     found: ['internal-extras: ssi on;'],
     both: { files: { 'page.html': '[<!--#echo var="request_method" -->]' }, server: 'ssi on;' },
-    broken: { edits: [['file', 'ssi off;', '']] },
+    broken: { edits: [edit('file', 'ssi off;')] },
     ask: withToken('/download/page.html'),
     sees: ['[GET]', '[<!--#echo var="request_method" -->]'],
   },
   'gzip_static in the internal location': {
     found: ['internal-extras: gzip_static always;'],
     both: { files: { 'a.txt.gz': 'the sibling' }, server: 'gzip_static always;' },
-    broken: { edits: [['internal', 'gzip_static off;', '']] },
+    broken: { edits: [edit('internal', 'gzip_static off;')] },
     ask: withToken(A),
     sees: ['the sibling', FILE],
   },
@@ -123,9 +121,9 @@ testTraps({
     both: { server: 'autoindex on;\ngzip on; gzip_types *; gzip_min_length 1;' },
     broken: {
       edits: [
-        ['internal', 'autoindex off;', ''],
-        ['file', 'gzip off;', ''],
-        ['internal', 'try_files $uri =404;', ''],
+        edit('internal', 'autoindex off;'),
+        edit('file', 'gzip off;'),
+        edit('internal', 'try_files $uri =404;'),
       ],
     },
     async ask(site) {
@@ -140,7 +138,7 @@ testTraps({
   },
   'no Cache-Control on a delivered file': {
     found: ['cache-control: location ^~ /protected/ {'],
-    broken: { edits: [['file', CACHE, '']] },
+    broken: { edits: [edit('file', CACHE)] },
     ask: header('Cache-Control'),
     sees: [undefined, 'private, no-store'],
   },
@@ -157,11 +155,11 @@ testTraps({
     both: { locations: 'location = /lists { rewrite ^ /protected/sub/ last; }' },
     broken: {
       edits: [
-        ['internal', /$/, 'include postern/listing.conf;\n'],
-        ['listing', /if \(\$postern_decided[^}]*}/, ''],
+        edit('internal', /$/, 'include postern/listing.conf;\n'),
+        edit('listing', /if \(\$postern_decided[^}]*}/),
       ],
     },
-    fixed: { edits: [['internal', /$/, 'include postern/listing.conf;\n']] },
+    fixed: { edits: [edit('internal', /$/, 'include postern/listing.conf;\n')] },
     ask: get('/lists'),
     sees: [expect.stringContaining('c.txt'), 404],
   },
@@ -170,8 +168,8 @@ testTraps({
     both: { server: 'root $files/../www;\nerror_page 404 =200 /index.html;' },
     broken: {
       edits: [
-        ['internal', 'error_page 416 @postern_416;', ''],
-        ['internal', 'error_page 403 404 429 @postern_failed;', ''],
+        edit('internal', 'error_page 416 @postern_416;'),
+        edit('internal', 'error_page 403 404 429 @postern_failed;'),
       ],
     },
     ask: withToken('/download/none.txt'),
@@ -182,7 +180,7 @@ testTraps({
     both: { files: { 'page.html': '<script></script>' } },
     broken: {
       edits: [
-        ['http', /map "\$status \$sent_http_content_type" \$postern_content_[^{]*\{[^}]*\}/, ''],
+        edit('http', /map "\$status \$sent_http_content_type" \$postern_content_[^{]*\{[^}]*\}/),
       ],
     },
     ask: header('Content-Security-Policy', '/download/page.html'),

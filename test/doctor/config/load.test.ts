@@ -40,10 +40,8 @@ map a b { }
 test('load: each file of a dump is included at its place, with its own line numbers', () => {
   const { root, files } = load(dumped(DUMP));
   expect(flat(root)).toEqual([
-    '/etc/nginx/nginx.conf:1 http',
-    '/etc/nginx/conf.d/a.conf:1 server',
-    '/etc/nginx/sites/x:1 root /x',
-    '/etc/nginx/conf.d/b.conf:2 root /b',
+    ...['/etc/nginx/nginx.conf:1 http', '/etc/nginx/conf.d/a.conf:1 server'],
+    ...['/etc/nginx/sites/x:1 root /x', '/etc/nginx/conf.d/b.conf:2 root /b'],
     '/etc/nginx/postern/http.conf:1 map a b',
   ]);
   expect(files).toHaveLength(5);

@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Site } from '../../support/site.ts';
-import { FILE, get, header, type Trap, testTraps, urlOf, withToken } from './trap.ts';
+import { edit, FILE, get, header, type Trap, testTraps, urlOf, withToken } from './trap.ts';
 
 // Edited snippets: each effect is shown on nginx, found, and fixed.
 
@@ -65,8 +65,8 @@ testTraps({
     // Another server block has it.
     broken: {
       edits: [
-        ['auth-request', 'location @postern_deliver', 'location @other_deliver'],
-        ['denials', /@postern_/g, '@other_'],
+        edit('auth-request', 'location @postern_deliver', 'location @other_deliver'),
+        edit('denials', /@postern_/g, '@other_'),
       ],
     },
     ask: withToken(A),
@@ -76,8 +76,8 @@ testTraps({
     found: [QUESTION, QUESTION, CONFIRM, CONFIRM],
     broken: {
       edits: [
-        ['gate', 'proxy_pass_request_headers off;', ''],
-        ['gate', 'proxy_set_header X-Original-URI $request_uri;', ''],
+        edit('gate', 'proxy_pass_request_headers off;'),
+        edit('gate', 'proxy_set_header X-Original-URI $request_uri;'),
       ],
     },
     ...SPOOFED,
@@ -85,12 +85,12 @@ testTraps({
   'a location without gate.conf, by X-Accel': {
     found: Array(5).fill(`x-accel: ${PUBLIC}`),
     both: { mode: 'X-Accel' },
-    broken: { edits: [['x-accel', 'include postern/gate.conf;', '']] },
+    broken: { edits: [edit('x-accel', 'include postern/gate.conf;')] },
     ...SPOOFED,
   },
   'a confirmation that another site may send': {
     found: [CONFIRM],
-    broken: { edits: [['auth-request', 'proxy_set_header Origin $http_origin;', '']] },
+    broken: { edits: [edit('auth-request', 'proxy_set_header Origin $http_origin;')] },
     async ask(site) {
       const url = await urlOf(site, A, { confirm: true });
       return (await site.ask('POST', url, { Origin: 'https://evil.example' })).status;
@@ -104,7 +104,9 @@ testTraps({
       locations: 'location = /ok { return 204; }',
     },
     broken: {
-      edits: [['auth-request', 'proxy_ignore_headers X-Accel-Redirect', 'proxy_ignore_headers']],
+      edits: [
+        edit('auth-request', 'proxy_ignore_headers X-Accel-Redirect', 'proxy_ignore_headers'),
+      ],
     },
     ask: get(A),
     // The second check still denies, but the denial is now an error.
@@ -113,10 +115,7 @@ testTraps({
   'a location that asks the gate, without internal': {
     found: [QUESTION, CONFIRM],
     broken: {
-      edits: [
-        ['auth-request', 'internal;', ''],
-        ['gate', 'proxy_hide_header Postern-Reason;', ''],
-      ],
+      edits: [edit('auth-request', 'internal;'), edit('gate', 'proxy_hide_header Postern-Reason;')],
     },
     async ask(site) {
       const { status, header: of } = await site.ask('GET', '/.postern/auth-request');
@@ -129,11 +128,11 @@ testTraps({
     both: { http: CACHE },
     broken: {
       edits: [
-        ['auth-request', 'proxy_cache $postern_decisions;', 'proxy_cache kept;'],
-        ['auth-request', 'proxy_cache_valid 204 0s;', 'proxy_cache_valid 204 1m;'],
-        ['auth-request', 'proxy_no_cache $postern_not_kept;', ''],
-        ['auth-request', 'Cache-Control Expires', 'X-Accel-Expires Cache-Control Expires'],
-        ['auth-request', /proxy_cache_key .*;/, 'proxy_cache_key one;'],
+        edit('auth-request', 'proxy_cache $postern_decisions;', 'proxy_cache kept;'),
+        edit('auth-request', 'proxy_cache_valid 204 0s;', 'proxy_cache_valid 204 1m;'),
+        edit('auth-request', 'proxy_no_cache $postern_not_kept;'),
+        edit('auth-request', 'Cache-Control Expires', 'X-Accel-Expires Cache-Control Expires'),
+        edit('auth-request', /proxy_cache_key .*;/, 'proxy_cache_key one;'),
       ],
     },
     ask: inTurn(true),
@@ -151,8 +150,8 @@ testTraps({
     },
     broken: {
       edits: [
-        ['gate', 'proxy_cache off;', ''],
-        ['x-accel', 'proxy_ignore_headers X-Accel-Expires;', ''],
+        edit('gate', 'proxy_cache off;'),
+        edit('x-accel', 'proxy_ignore_headers X-Accel-Expires;'),
       ],
     },
     ask: inTurn(false),
@@ -166,8 +165,8 @@ testTraps({
     both: { mode: 'X-Accel' },
     broken: {
       edits: [
-        ['x-accel', 'rewrite ^ /x-accel? break;', ''],
-        ['x-accel', 'proxy_pass http://postern;', 'proxy_pass http://postern/x-accel;'],
+        edit('x-accel', 'rewrite ^ /x-accel? break;'),
+        edit('x-accel', 'proxy_pass http://postern;', 'proxy_pass http://postern/x-accel;'),
       ],
     },
     ask: get(A),
@@ -175,14 +174,11 @@ testTraps({
   },
   'protect.conf without the delivery': {
     found: [`protect: ${PUBLIC}`],
-    both: {
-      files: { '../www/download/a.txt': 'not decided' },
-      server: 'root $files/../www;',
-    },
+    both: { files: { '../www/download/a.txt': 'not decided' }, server: 'root $files/../www;' },
     broken: {
       edits: [
-        ['protect', 'root /dev/null/postern;', ''],
-        ['protect', 'try_files "" @postern_deliver;', ''],
+        edit('protect', 'root /dev/null/postern;'),
+        edit('protect', 'try_files "" @postern_deliver;'),
       ],
     },
     ask: withToken(A),
@@ -196,9 +192,9 @@ testTraps({
     },
     broken: {
       edits: [
-        ['public', 'satisfy all;', ''],
-        ['protect', 'root /dev/null/postern;', ''],
-        ['protect', 'try_files "" @postern_deliver;', ''],
+        edit('public', 'satisfy all;'),
+        edit('protect', 'root /dev/null/postern;'),
+        edit('protect', 'try_files "" @postern_deliver;'),
       ],
     },
     ask: get(A),
@@ -207,7 +203,7 @@ testTraps({
   'a 200 of a wrong server that opens the file': {
     found: [DELIVER],
     both: { gate: strays(200, { 'Postern-Target': '/protected/a.txt' }) },
-    broken: { edits: [['auth-request', '"(^|[ :])204/|^/HIT$"', '"20./"']] },
+    broken: { edits: [edit('auth-request', '"(^|[ :])204/|^/HIT$"', '"20./"')] },
     ask: get('/download/x'),
     sees: [FILE, 503],
   },
@@ -219,8 +215,8 @@ testTraps({
     },
     broken: {
       edits: [
-        ['auth-request', '($postern_target ~ "//|/\\.\\.?(/|$)")', '($postern_target ~ "//")'],
-        ['internal', 'try_files $uri =404;', ''],
+        edit('auth-request', '($postern_target ~ "//|/\\.\\.?(/|$)")', '($postern_target ~ "//")'),
+        edit('internal', 'try_files $uri =404;'),
       ],
     },
     ask: get('/download/x'),
@@ -232,8 +228,8 @@ testTraps({
     // The internal location compares the query, too.
     broken: {
       edits: [
-        ['auth-request', '$postern_target?$postern_args? last;', '$postern_target last;'],
-        ['file', /if \(\$postern_decided[^}]*}/, ''],
+        edit('auth-request', '$postern_target?$postern_args? last;', '$postern_target last;'),
+        edit('file', /if \(\$postern_decided[^}]*}/),
       ],
     },
     ask: header('X-Args'),
@@ -267,7 +263,9 @@ testTraps({
     },
     broken: {},
     fixed: {
-      edits: [['public', 'error_page 400 401 403', 'error_page 401 /login.html; error_page 403']],
+      edits: [
+        edit('public', 'error_page 400 401 403', 'error_page 401 /login.html; error_page 403'),
+      ],
     },
     ask: async (site) => (await site.ask('GET', A)).text === 'log in',
     sees: [false, true],
@@ -283,11 +281,11 @@ testTraps({
     // As the doctor advises: without =503 it would be the 500 that nginx makes of it.
     fixed: {
       edits: [
-        [
+        edit(
           'public',
           'error_page 400 401 403',
           'error_page 401 @postern_denied; error_page 403 /sorry.html; error_page 500 502 503 504 =503 /sorry.html; error_page 401',
-        ],
+        ),
       ],
     },
     async ask(site) {

@@ -25,6 +25,8 @@ export interface Finding {
 /** A change in the copy of a snippet: the first text becomes the second. */
 export type Edit = readonly [snippet: string, from: string | RegExp, to: string];
 
+export const edit = (snippet: string, from: string | RegExp, to = ''): Edit => [snippet, from, to];
+
 export interface Setting extends Partial<SiteOptions> {
   readonly edits?: readonly Edit[];
 }

@@ -67,10 +67,7 @@ function casesOfBoth(mode: SiteMode): Readonly<Record<string, Case>> {
     ),
     'no ^~ before the internal location': trap(
       'regex-internal',
-      {
-        inner: `location /protected/ { ${INTERNAL} alias $files/; }`,
-        locations: REGEX,
-      },
+      { inner: `location /protected/ { ${INTERNAL} alias $files/; }`, locations: REGEX },
       /^405: \.jpg, \.png$/,
     ),
     'no internal': trap('internal-prefix', {
@@ -256,11 +253,7 @@ const OF_AUTH_REQUEST: Readonly<Record<string, Case>> = {
       'map $request_uri $kept { ~token=(?<one>.*)$ $one; default $request_uri; }',
     ),
   ),
-  'decisions cached under one key': {
-    broken: keptBy('one'),
-    failed: WIDE_OPEN,
-    more: true,
-  },
+  'decisions cached under one key': { broken: keptBy('one'), failed: WIDE_OPEN, more: true },
   'cached denials': trap('decision-cache', keptFor('401 1m', /proxy_cache_key .*;/)),
   'decisions cached for a fixed time': {
     broken: keptFor('204 1m'),

@@ -116,11 +116,7 @@ export function partitions(
   isolate: (isLost: (head: Buffer) => boolean) => Scenario['run'],
 ): readonly Scenario[] {
   return [
-    {
-      name: `the network to ${master} is lost for 10 s`,
-      loses: 'maybe',
-      run: isolate(isAnyone),
-    },
+    { name: `the network to ${master} is lost for 10 s`, loses: 'maybe', run: isolate(isAnyone) },
     {
       name: `only Postern still reaches ${master} for 10 s`,
       loses: 'surely',

@@ -76,11 +76,7 @@ export async function startStorageSite(
         proxy_pass ${options.proxyPass ?? 'http://storage/media/videos/$postern_object?$args'};
       }`,
   });
-  return {
-    ...site,
-    s3,
-    stop: async () => void (await Promise.all([site.stop(), s3.stop()])),
-  };
+  return { ...site, s3, stop: async () => void (await Promise.all([site.stop(), s3.stop()])) };
 }
 
 /** A URL's path, each byte but unreserved ones encoded. */

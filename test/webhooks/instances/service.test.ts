@@ -133,10 +133,7 @@ test('events: two instances deliver each event once to a receiver that verifies 
   expect(receiver.received).toHaveLength(100);
   const own = receiver.received.filter(({ data }) => data.token_id === token.id);
   expect(own.map(({ type }) => type).sort()).toEqual([
-    'token.issued',
-    'token.redeemed',
-    'token.refused',
-    'token.revoked',
+    ...['token.issued', 'token.redeemed', 'token.refused', 'token.revoked'],
   ]);
   const name = 'postern_webhook_attempts_total{result="delivered"}';
   const delivered = [await a.metric(name), await b.metric(name)];
@@ -177,11 +174,7 @@ test('events: without settings nothing is written and nothing is sent', async ()
   await service.stop();
   expect(await keysOf(redis)).toEqual([]);
   // With types and without a webhook they are only stored, until the end of the process too.
-  const stored = await startInstance('', {
-    POSTERN_STORE,
-    ...off,
-    POSTERN_EVENTS: 'token.issued',
-  });
+  const stored = await startInstance('', { POSTERN_STORE, ...off, POSTERN_EVENTS: 'token.issued' });
   await stored.issue();
   await stored.stop();
   expect((await keysOf(redis)).filter((key) => key.includes('events'))).toEqual([
