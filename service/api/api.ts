@@ -1,12 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
-import { requestId } from 'hono/request-id';
 import { perMinute } from '../coalesce.ts';
 import { findClient } from '../token/client.ts';
 import { createAudit } from './audit.ts';
 import { createEndpoints } from './endpoint.ts';
 import { addHealth, createListener } from './health.ts';
-import { type ApiDependencies, type ApiEnv, JSON_TYPE, problem } from './http.ts';
+import { type ApiDependencies, type ApiEnv, JSON_TYPE, problem, respond } from './http.ts';
 import { addOAuth } from './oauth.ts';
 import { openapi } from './openapi.ts';
 import { addTokens } from './tokens.ts';
@@ -25,7 +25,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
       summary: 'Show the public keys',
       description: "The keys that verify Postern's JWTs.",
       answer: [200, 'A JWK Set (RFC 7517).', JWKS, JWKS_TYPE],
-      handle: (c) => c.body(JSON.stringify(deps.publicJwks()), 200, { 'Content-Type': JWKS_TYPE }),
+      handle: (c) => respond(c, JSON.stringify(deps.publicJwks()), { 'Content-Type': JWKS_TYPE }),
     },
   });
   let document: string | undefined;
@@ -37,7 +37,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
       answer: [200, 'An OpenAPI document.', { type: 'object' }],
       handle(c) {
         document ??= JSON.stringify(openapi(deps.version, { ...paths.withKey, ...paths.open }));
-        return c.body(document, 200, { 'Content-Type': JSON_TYPE });
+        return respond(c, document, { 'Content-Type': JSON_TYPE });
       },
     },
   });
@@ -45,7 +45,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   api.all('/auth-request', wrongListener);
   api.all('/x-accel', wrongListener);
 
-  api.use(requestId(), createAudit(deps), authenticate(deps));
+  api.use(identify, createAudit(deps), authenticate(deps));
   const turns = createTurns();
   const endpoint = createEndpoints(api, paths.withKey);
   addTokens(endpoint, deps, turns);
@@ -61,6 +61,13 @@ const JWKS = {
   required: ['keys'],
 };
 
+/** Hono's middleware for this would call c.header(): see `respond`. */
+const identify = createMiddleware<ApiEnv>((c, next) => {
+  const sent = c.req.header('x-request-id') ?? '';
+  c.set('requestId', /^[\w=-]{1,255}$/.test(sent) ? sent : randomUUID());
+  return next();
+});
+
 const NO_KEY = 'Send an API key, or a JWT of a trusted issuer, as Authorization: Bearer.';
 
 const UNKNOWN_KEY = 'No client has this API key, and no trusted issuer signed it as a valid JWT.';
@@ -73,8 +80,9 @@ function authenticate({ apiKeys, clientOf }: ApiDependencies) {
       secret === undefined ? undefined : (findClient(apiKeys, secret) ?? (await clientOf(secret)));
     if (client === undefined) {
       const challenge = secret === undefined ? '' : ', error="invalid_token"';
-      c.header('WWW-Authenticate', `Bearer realm="postern-api"${challenge}`);
-      return problem(c, 'invalid_client', secret === undefined ? NO_KEY : UNKNOWN_KEY);
+      const headers = { 'WWW-Authenticate': `Bearer realm="postern-api"${challenge}` };
+      const detail = secret === undefined ? NO_KEY : UNKNOWN_KEY;
+      return problem(c, 'invalid_client', detail, [], { headers });
     }
     c.set('client', client);
     return next();

@@ -21,7 +21,7 @@ export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<A
     await next();
     if (emit !== undefined) report(c, emit);
     try {
-      const { problem } = c.var;
+      const problem = c.get('problem');
       const level = problem !== undefined && statusOf(problem) >= 500 ? 'error' : 'info';
       if (log.isLevelEnabled(level)) log[level](lineOf(c), 'audit');
     } catch {
@@ -31,13 +31,18 @@ export function createAudit({ log, emit }: ApiDependencies): MiddlewareHandler<A
 }
 
 function report(c: Context<ApiEnv>, emit: Emit): void {
-  const { audit, client, requestId, problem } = c.var;
+  const [audit, problem] = [c.get('audit'), c.get('problem')];
   // A change is applied even if replicas have not confirmed it.
   if (audit === undefined || (problem !== undefined && !(c.error instanceof Unconfirmed))) return;
   const { action, token_ids: ids, ...fields } = audit;
   if (action !== 'token.issued' && action !== 'token.revoked') return;
   if (fields.count === 0) return;
-  const data = { ...fields, client: client.id, request_id: requestId, address: addressOf(c) };
+  const from = {
+    client: c.get('client').id,
+    request_id: c.get('requestId'),
+    address: addressOf(c),
+  };
+  const data = { ...fields, ...from };
   if (ids === undefined) emit(action, data);
   for (let begin = 0; ids !== undefined && begin < ids.length; begin += MAX_IDS) {
     const part = ids.slice(begin, begin + MAX_IDS);
@@ -51,7 +56,7 @@ function addressOf(c: Context<ApiEnv>): string | undefined {
 
 /** Adds fields to the audit line of this request: first the request, then the result from the store. */
 export function note(c: Context<ApiEnv>, fields: AuditFields): void {
-  c.set('audit', { ...c.var.audit, ...fields });
+  c.set('audit', { ...c.get('audit'), ...fields });
 }
 
 export function grantFields({ covers, site, subject }: Grant): AuditFields {
@@ -59,19 +64,20 @@ export function grantFields({ covers, site, subject }: Grant): AuditFields {
 }
 
 function lineOf(c: Context<ApiEnv>): object {
-  const { client, audit, requestId, problem } = c.var;
+  const audit = c.get('audit');
+  const problem = c.get('problem');
   const { subject, path, prefix, site, owner } = audit ?? {};
   return {
     ...audit,
     ...(problem && failureOf(problem, c)),
-    client: client?.id,
+    client: c.get('client')?.id,
     // A client can send a token in any of these.
     subject: hidden(subject),
     path: hidden(path),
     prefix: hidden(prefix),
     site: hidden(site),
     owner: hidden(owner),
-    request_id: hidden(requestId),
+    request_id: hidden(c.get('requestId')),
     address: addressOf(c),
   };
 }

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { StoreUnavailable } from '../token/store.ts';
 import { type AddEndpoint, createEndpoints } from './endpoint.ts';
-import { type ApiDependencies, type ApiEnv, problem, problemOf } from './http.ts';
+import { type ApiDependencies, type ApiEnv, json, problem, problemOf, respond } from './http.ts';
 import { ref } from './openapi.ts';
 
 type HealthDependencies = Pick<ApiDependencies, 'store' | 'log' | 'metrics'>;
@@ -19,11 +19,6 @@ export function createHealth(deps: HealthDependencies): Hono<ApiEnv> {
 /** A listener that answers errors and unknown paths with problems. */
 export function createListener({ log }: Pick<HealthDependencies, 'log'>): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
-  api.use(async (c, next) => {
-    // Before the handler: on a finished response, Hono would copy the response.
-    c.header('Cache-Control', 'no-store');
-    await next();
-  });
   api.onError((error, c) => problemOf(error, c, log));
   api.notFound((c) => {
     const isNear = /^\/tokens?\/?$/.test(c.req.path);
@@ -43,7 +38,7 @@ export function addHealth(
       summary: 'Check the process',
       description: 'Responds with 200 if the process runs. It does not check the store.',
       answer: [200, 'OK.', ref('Health')],
-      handle: (c) => c.json({ status: 'ok' }),
+      handle: (c) => json(c, { status: 'ok' }),
     },
   });
   endpoint('Service', '/readyz', {
@@ -57,7 +52,7 @@ export function addHealth(
       // Whether each master accepts a write, and what the operator should fix.
       async handle(c) {
         try {
-          return c.json({ status: 'ok', ...(await store.check()) });
+          return json(c, { status: 'ok', ...(await store.check()) });
         } catch (error) {
           const { shown, health } = error instanceof StoreUnavailable ? error : {};
           return problemOf(error as Error, c, log, shown, health);
@@ -72,7 +67,7 @@ export function addHealth(
       summary: 'Show metrics',
       description: "Metrics in Prometheus' text format.",
       answer: [200, 'Text, version 0.0.4.', { type: 'string' }, 'text/plain'],
-      handle: async (c) => c.body(await metrics(), 200, { 'Content-Type': METRICS_TYPE }),
+      handle: async (c) => respond(c, await metrics(), { 'Content-Type': METRICS_TYPE }),
     },
   });
 }

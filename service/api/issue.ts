@@ -4,7 +4,15 @@ import { type FieldError, MAX_ERRORS, Refused } from '../token/refused.ts';
 import type { Turn } from '../token/store.ts';
 import { note } from './audit.ts';
 import type { Operation } from './endpoint.ts';
-import { type ApiDependencies, createIsGone, decodeBody, JSON_TYPE, readJson } from './http.ts';
+import {
+  type ApiDependencies,
+  createIsGone,
+  decodeBody,
+  JSON_TYPE,
+  json,
+  readJson,
+  respond,
+} from './http.ts';
 import { parseJson, splitArray } from './json.ts';
 import { ref } from './openapi.ts';
 import { fieldErrorsOf, grantRequest, type IssuedAnswer, MAX_BATCH } from './schema.ts';
@@ -30,13 +38,13 @@ export function issueOne({ issue, publicUrl }: ApiDependencies): Operation {
     codes: ['insufficient_scope'],
     async handle(c) {
       const request = await readJson(c, grantRequest);
-      const { subject = c.var.client.subject, path, prefix, site } = request;
+      const { subject = c.get('client').subject, path, prefix, site } = request;
       note(c, { action: 'token.issued', subject, path, prefix, site });
       const isGone = createIsGone(c);
-      const [issued] = await issue(c.var.client, [{ at: '', request }], { isGone });
+      const [issued] = await issue(c.get('client'), [{ at: '', request }], { isGone });
       if (issued === undefined) throw new Error('no token was issued');
       note(c, { token_id: issued.id, expires_in: issued.expiresIn });
-      return c.json(answerOf(issued, publicUrl), 201);
+      return json(c, answerOf(issued, publicUrl), 201);
     },
   };
 }
@@ -58,12 +66,12 @@ export function issueBatch({ issue, publicUrl }: ApiDependencies, { withBody }: 
         const isGone = createIsGone(c);
         if (isGone()) throw new Abandoned();
         note(c, { action: 'token.issued', count: requests.length });
-        const issued = await issue(c.var.client, requests, { isGone, place });
+        const issued = await issue(c.get('client'), requests, { isGone, place });
         note(c, { token_ids: issued.map(({ id }) => id) });
         const length = ({ url, cookieUrl = '' }: Issued) => url.length + cookieUrl.length;
         const toAnswer = (one: Issued) => answerOf(one, publicUrl);
         const answer = await jsonArray(issued, place.turn, length, toAnswer);
-        return c.body(answer, 201, { 'Content-Type': JSON_TYPE });
+        return respond(c, answer, { 'Content-Type': JSON_TYPE }, 201);
       }),
   };
 }

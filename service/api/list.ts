@@ -6,7 +6,7 @@ import type { Cursor, Selection, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { note } from './audit.ts';
 import type { Operation } from './endpoint.ts';
-import { type ApiDependencies, type ApiEnv, JSON_TYPE } from './http.ts';
+import { type ApiDependencies, type ApiEnv, JSON_TYPE, respond } from './http.ts';
 import { ref } from './openapi.ts';
 import { MAX_PAGE, type PageAnswer, stateOf } from './schema.ts';
 import type { Turns } from './turns.ts';
@@ -65,7 +65,7 @@ export function listOperation({ store }: ApiDependencies, { inTurn }: Turns): Op
       return inTurn(c, 'list', async (place) => {
         const { body, count } = await listInPieces(store, client, wanted, place);
         note(c, { count });
-        return c.body(body, 200, { 'Content-Type': JSON_TYPE });
+        return respond(c, body, { 'Content-Type': JSON_TYPE });
       });
     },
   };
@@ -130,7 +130,7 @@ async function listInPieces(
 
 /** The client whose tokens a request selects: the client itself, unless it names another. */
 export function ownerOf(c: Context<ApiEnv>, owner: string | undefined): string {
-  const { id, admin } = c.var.client;
+  const { id, admin } = c.get('client');
   if (owner === undefined || owner === id || admin) return owner ?? id;
   throw new Refused(
     'insufficient_scope',

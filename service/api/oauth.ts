@@ -1,7 +1,7 @@
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
 import type { AddEndpoint } from './endpoint.ts';
-import { type ApiDependencies, formValue, readForm } from './http.ts';
+import { type ApiDependencies, formValue, json, readForm, respond } from './http.ts';
 import { ref } from './openapi.ts';
 import type { IntrospectionAnswer } from './schema.ts';
 import { stateInTurn } from './tokens.ts';
@@ -34,13 +34,13 @@ export function addOAuth(
         const { id, grant } = isToken(token) ? await lookUp(token) : {};
         note(c, { token_id: id, active: false });
         // The gate denies every request with a token whose max_bytes were sent.
-        if (id === undefined || grant?.client !== c.var.client.id || grant.exhausted) {
-          return c.json<IntrospectionAnswer>({ active: false });
+        if (id === undefined || grant?.client !== c.get('client').id || grant.exhausted) {
+          return json<IntrospectionAnswer>(c, { active: false });
         }
         note(c, { active: true, ...grantFields(grant) });
         const { subject, id: jti, ...state } = await stateInTurn(inTurn, c, store, [id, grant]);
         const active = { active: true, token_type: 'Bearer', jti, sub: subject, ...state } as const;
-        return c.json<IntrospectionAnswer>(active);
+        return json<IntrospectionAnswer>(c, active);
       },
     },
   });
@@ -59,7 +59,7 @@ export function addOAuth(
       codes: ['unsupported_token_type'],
       async handle(c) {
         const form = await readForm(c);
-        const { client } = c.var;
+        const client = c.get('client');
         if (form.has('jti') && !form.has('token')) {
           const [issuer, jti] = [formValue(form, 'iss'), formValue(form, 'jti')];
           note(c, { action: 'token.revoked', by: 'jti', token_id: jwtId(issuer, jti) });
@@ -70,7 +70,7 @@ export function addOAuth(
           const { id, revoked } = isToken(token) ? await revoke.token(client, token) : NOT_REVOKED;
           note(c, { token_id: id, count: Number(revoked) });
         }
-        return c.body(null, 200);
+        return respond(c, null);
       },
     },
   });

@@ -5,7 +5,7 @@ import type { Entry, StoreReads } from '../token/store.ts';
 import { isTokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
 import type { AddEndpoint } from './endpoint.ts';
-import { type ApiDependencies, type ApiEnv, readJson } from './http.ts';
+import { type ApiDependencies, type ApiEnv, json, readJson, respond } from './http.ts';
 import { issueBatch, issueOne } from './issue.ts';
 import { listOperation, ownerOf, queryValues, SELECTED } from './list.ts';
 import { ref } from './openapi.ts';
@@ -40,7 +40,7 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
           await keep();
           const revoked = await revoke.all(client, subject, turn);
           note(c, { count: revoked });
-          return c.json({ revoked });
+          return json(c, { revoked });
         });
       },
     },
@@ -58,9 +58,9 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
         const id = idOf(c);
         note(c, { action: 'token.shown', token_id: id });
         const grant = await store.find(id);
-        if (grant?.client !== c.var.client.id) throw noSuchToken();
+        if (grant?.client !== c.get('client').id) throw noSuchToken();
         note(c, grantFields(grant));
-        return c.json(await stateInTurn(inTurn, c, store, [id, grant]));
+        return json(c, await stateInTurn(inTurn, c, store, [id, grant]));
       },
     },
     patch: {
@@ -76,10 +76,10 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
         note(c, { action: 'token.prolonged', token_id: id, expires_in: expiresIn });
         return inTurn(c, 'prolong', async ({ turn, keep }) => {
           await keep();
-          const grant = await prolong(c.var.client, id, expiresIn);
+          const grant = await prolong(c.get('client'), id, expiresIn);
           if (grant === undefined) throw noSuchToken();
           note(c, grantFields(grant));
-          return c.json(await wholeStateOf(store, id, grant, turn));
+          return json(c, await wholeStateOf(store, id, grant, turn));
         });
       },
     },
@@ -92,8 +92,8 @@ export function addTokens(endpoint: AddEndpoint, deps: ApiDependencies, turns: T
       async handle(c) {
         const id = idOf(c);
         note(c, { action: 'token.revoked', by: 'id', token_id: id });
-        if (!(await revoke.id(c.var.client, id))) throw noSuchToken();
-        return c.body(null, 204);
+        if (!(await revoke.id(c.get('client'), id))) throw noSuchToken();
+        return respond(c, null, {}, 204);
       },
     },
   });

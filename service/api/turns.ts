@@ -22,7 +22,7 @@ export function createTurns() {
     `${id}:${endpoint}`,
   ];
   const inTurn: InTurn = (c, endpoint, task) =>
-    enqueue(keysOf(c.var.client, endpoint), task, MIN_HELD_BYTES);
+    enqueue(keysOf(c.get('client'), endpoint), task, MIN_HELD_BYTES);
 
   /** As `inTurn`, with the body. While it is read, it holds only the bytes that have arrived. */
   async function withBody<T>(
@@ -35,7 +35,7 @@ export function createTurns() {
       place.hold(MIN_HELD_BYTES);
       return task(place, body);
     };
-    return enqueue(keysOf(c.var.client, endpoint), whole, 0);
+    return enqueue(keysOf(c.get('client'), endpoint), whole, 0);
   }
 
   return { inTurn, withBody };

@@ -82,7 +82,7 @@ export function waiting(redis: Connection['redis'], wait: Wait): Connection['red
 }
 
 /** Redis ran nothing: it has not had the script since it started, or the user may not call EVALSHA. */
-const NOT_RUN = /^NOSCRIPT |^NOPERM [^:]*'evalsha'/;
+const NOT_RUN = /^(?:NOSCRIPT|NOPERM) /;
 
 /** Runs a script by its digest, which Redis would compute again for each EVAL. After `notRun` it sends the script. */
 export function byDigest(redis: Connection['redis'], script: string, notRun = NOT_RUN) {

@@ -109,13 +109,6 @@ test('issue: without the permission for EVALSHA, Postern sends the script, and t
   });
 });
 
-test('issue: if a command of the script is not permitted, Postern does not send the script again', async () => {
-  const { redis, store } = await quietStore();
-  await tell(redis, 'ACL SETUSER default -zadd');
-  await expect(store.issue([entryOf()])).rejects.toThrow(StoreUnavailable);
-  expect(await callsOf(redis, 'eval')).toBe(0);
-});
-
 test('issue: a server that became a replica is refused at once', async () => {
   const { redis, store } = await quietStore();
   const master = await startRedis();

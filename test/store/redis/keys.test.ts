@@ -149,10 +149,10 @@ test('Redis keys: entries of expired grants are removed from each index', async 
   await issue();
   const indexes = (await keysOf(redis)).filter((key) => !key.includes(':grant:'));
   expect(indexes).toHaveLength(3);
-  // Ended two minutes ago, and 59 seconds ago.
+  // Ended two minutes ago, and 50 seconds ago.
   const ended = Array.from({ length: 1200 }, () => `${now - 120_000} ${newId()}`).join(' ');
   for (const index of indexes) {
-    await tell(redis, `ZADD ${index} ${now - 59_000} ${newId()} ${ended}`);
+    await tell(redis, `ZADD ${index} ${now - 50_000} ${newId()} ${ended}`);
   }
   const sizes = async () => {
     const replies = await Promise.all(indexes.map((index) => tell(redis, `ZCARD ${index}`)));
