@@ -185,9 +185,10 @@ describe('codes and endpoints', () => {
     },
   );
 
-  test('docs/start/getting-started.md lists the codes of the gate, and no others', () => {
+  test('docs/reference/http.md lists the codes of the gate, and no others', () => {
     const decided = [...DENY_CODES];
-    const listed = read('docs/start/getting-started.md').match(/(?<=^\| `)[a-z_]+(?=` \| \d{3})/gm);
+    const section = http.split('\n### Decisions\n')[1]?.split('\n#')[0] ?? '';
+    const listed = section.match(/(?<=^\| `)[a-z_]+(?=` \| \d{3})/gm);
     expect(listed?.length).toBeGreaterThan(3);
     expect(listed).toEqual(decided);
   });
@@ -221,7 +222,7 @@ describe('codes and endpoints', () => {
 });
 
 /** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 47_530;
+const MAX_WORDS = 47_022;
 const MAX_CELL_LENGTH = 120;
 /** Old or literary words. */
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;
