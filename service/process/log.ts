@@ -1,5 +1,8 @@
 import { write, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type Logger, pino } from 'pino';
+import { coalesce } from '../coalesce.ts';
 
 /** Logs JSON lines. Callers never log a token, a key, or an unfiltered header. */
 export function createLog(level: string, output: LogOutput): Logger {
@@ -32,6 +35,8 @@ export function createAllowLog(output: Pick<LogOutput, 'writeLater'>): (fields: 
     output.writeLater(`${JSON.stringify({ level: 'info', time, ...fields, msg: 'decision' })}\n`);
   };
 }
+
+const writeTo = promisify(write);
 
 /** Lines that can wait are written at this size, or when one has waited this long. */
 const WRITE_BYTES = 65_536;
@@ -67,36 +72,8 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
   let chunk = Buffer.alloc(0);
   let isWriting = false;
   let timer: NodeJS.Timeout | undefined;
-  /** Called when a flush is done or has failed. */
-  let onFlushed: (() => void) | undefined;
 
-  function later(milliseconds: number): void {
-    timer ??= setTimeout(writeNow, milliseconds).unref();
-  }
-
-  function writeNow(): void {
-    if (isWriting) return;
-    clearTimeout(timer);
-    timer = undefined;
-    if (chunk.length === 0) takeGathered();
-    if (chunk.length === 0) {
-      onFlushed?.();
-      return;
-    }
-    isWriting = true;
-    write(fd, chunk, (error, written) => {
-      isWriting = false;
-      if (error) {
-        later(error.code === 'EAGAIN' ? RETRY_MS / 10 : RETRY_MS);
-        onFlushed?.();
-        return;
-      }
-      chunk = chunk.subarray(written);
-      const mustWrite = isDue() || onFlushed !== undefined;
-      if (chunk.length > 0 || mustWrite) writeNow();
-      else if (gathered !== '') later(WRITE_AFTER_MS);
-    });
-  }
+  const isDue = () => isUrgent || gathered.length >= WRITE_BYTES;
 
   function takeGathered(): void {
     chunk = Buffer.from(gathered);
@@ -104,7 +81,27 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
     isUrgent = false;
   }
 
-  const isDue = () => isUrgent || gathered.length >= WRITE_BYTES;
+  const writeLines = coalesce(async () => {
+    clearTimeout(timer);
+    timer = undefined;
+    do {
+      if (chunk.length === 0) takeGathered();
+      try {
+        isWriting = true;
+        chunk = chunk.subarray((await writeTo(fd, chunk)).bytesWritten);
+      } catch (error) {
+        const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+        return later(isFull ? RETRY_MS / 10 : RETRY_MS);
+      } finally {
+        isWriting = false;
+      }
+    } while (chunk.length > 0 || isDue());
+    if (gathered !== '') later(WRITE_AFTER_MS);
+  });
+
+  function later(milliseconds: number): void {
+    timer ??= setTimeout(writeLines, milliseconds).unref();
+  }
 
   function gather(line: string, urgent: boolean): void {
     if (chunk.length + gathered.length + line.length > MAX_BUFFERED_BYTES) {
@@ -114,7 +111,7 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
     gathered += line;
     isUrgent ||= urgent;
     // After an error, the timer starts the next attempt, not each line.
-    if (isDue() && chunk.length === 0) writeNow();
+    if (isDue() && chunk.length === 0) void writeLines();
     else if (!isWriting) later(WRITE_AFTER_MS);
   }
 
@@ -122,16 +119,7 @@ export function createLogOutput(fd: number, onLost: () => void): LogOutput {
     write: (line) => gather(line, true),
     writeLater: (line) => gather(line, false),
 
-    flush(maxMs) {
-      return new Promise((resolve) => {
-        const late = setTimeout(() => resolve(false), maxMs);
-        onFlushed = () => {
-          clearTimeout(late);
-          resolve(true);
-        };
-        writeNow();
-      });
-    },
+    flush: (maxMs) => Promise.race([writeLines().then(() => true), sleep(maxMs, false)]),
 
     flushSync() {
       try {

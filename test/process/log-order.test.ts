@@ -17,9 +17,11 @@ test('log: a line that may not wait is written at once, after all lines before i
   output.writeLater('allow 1\n');
   output.writeLater('allow 2\n');
   output.write('denial\n');
-  output.writeLater('allow 3\n');
-  // The write of the denial has begun: no timer is needed, and the line after it waits.
+  // No timer is needed, and the next line waits.
   await expect.poll(written, { interval: 1 }).toBe('allow 1\nallow 2\ndenial\n');
+  output.writeLater('allow 3\n');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(written()).toBe('allow 1\nallow 2\ndenial\n');
   expect(await output.flush(10_000)).toBe(true);
   expect(written()).toBe('allow 1\nallow 2\ndenial\nallow 3\n');
 });
