@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   process.on('exit', output.flushSync);
   const log = createLog(config.logLevel, output);
   const logAllow = createAllowLog(output);
-  metrics.watchProcess(process);
+  metrics.watchProcess();
 
   let onConnected = () => {};
   const connected = new Promise<void>((resolve) => {

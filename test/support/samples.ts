@@ -4,7 +4,9 @@ export function samplesOf(text: string): ReadonlyMap<string, number> {
   return new Map(
     lines.map((line) => {
       const [, series = '', value = ''] = /^([a-z_]\w*(?:\{[^{}\n]*\})?) (\S+)$/.exec(line) ?? [];
-      if (series === '' || Number.isNaN(Number(value))) throw new Error(`no sample: ${line}`);
+      // The library writes Nan for a mean of nothing.
+      if (series === '' || (value !== 'Nan' && Number.isNaN(Number(value))))
+        throw new Error(`no sample: ${line}`);
       return [series, Number(value)];
     }),
   );
