@@ -73,7 +73,7 @@ export interface AuditFields {
 
 /**
  * Every response is made here, from a plain object of headers. Each function of Hono's context that sets a header would
- * make a Headers of undici, which takes a tenth of the time of `POST /tokens`.
+ * make a Headers of undici: 2 µs more for each response.
  */
 export function respond(
   c: Context,

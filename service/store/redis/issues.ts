@@ -40,7 +40,7 @@ export function createIssues(
 
   const runIssue = byDigest(connection.redis, ISSUE);
 
-  /** The requests of one turn of the event loop in one script: a script for each takes twice the time. */
+  /** The requests of one turn of the event loop in one script: a script for each takes Redis twice the time. */
   const issueEncoded = together<readonly Encoded[], void>(
     async (requests) => {
       const grants = requests.flat();
