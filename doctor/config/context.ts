@@ -176,13 +176,20 @@ function hasAlternatives(regex: string): boolean {
   return false;
 }
 
-/** Whether an `if` that compares this variable ends the request when the variable has this value. */
-export function refuses(location: Location, variable: string, text: string): boolean {
-  return own(location, 'if').some((at) => {
-    const [, name, operator = '', pattern = ''] =
-      /^\(\s*(\$\w+)\s+(!?~\*?|!?=)\s+([\s\S]*?)\s*\)$/.exec(at.args.join(' ')) ?? [];
+/** Whether a location ends each request for which the variables have these values, by an `if` with a status of an error. */
+export function refuses({ block }: Location, values: Readonly<Record<string, string>>): boolean {
+  const known = new Map(Object.entries(values));
+  const filled = (text: string) =>
+    text.replace(/\$(\w+)/g, (_, name: string) => known.get(name) ?? '');
+  return block.some((at) => {
+    const { name, args } = at;
+    if (name === 'set') known.set(args[0]?.slice(1) ?? '', filled(args[1] ?? ''));
+    if (name !== 'if') return false;
+    const [, variable = '', operator = '', value = ''] =
+      /^\(\s*(\$\w+)\s+(!?~\*?|!?=)\s+([\s\S]*?)\s*\)$/.exec(args.join(' ')) ?? [];
     const ends = own(at, 'return').some(({ args: [status = ''] }) => /^[45]/.test(status));
-    return name === variable && ends && isTrue(operator, text, pattern);
+    const expected = operator.includes('~') ? value : filled(value);
+    return variable !== '' && ends && isTrue(operator, filled(variable), expected);
   });
 }
 

@@ -15,7 +15,7 @@ import type { Version } from './version.ts';
 /** The locations that the snippets define. */
 export const AUTH_REQUEST = '/.postern/auth-request';
 export const DELIVERY = '@postern_deliver';
-export const CONFIRM = '/.postern/confirm';
+export const CONFIRM = '/.postern/POST';
 export const PAGE = '/.postern/page';
 
 /** A configuration, and the parts of it that belong to Postern. */
@@ -93,10 +93,7 @@ export function mountsOf(server: Server, mounts: readonly Mount[]): readonly Mou
 
 /** The location of listing.conf, in an internal location. */
 export function isListing(at: Pick<Directive, 'block'>): boolean {
-  return own(at, 'set').some(
-    ({ args: [name, value = ''] }) =>
-      name === '$postern_decided' && value.includes('$postern_listing'),
-  );
+  return own(at, 'set').some(({ args }) => args[0] === '$postern_page' && args[1] === 'listing');
 }
 
 function isSnippets({ modifier, path }: Location): boolean {

@@ -22,6 +22,9 @@ export interface Answer {
 }
 
 export function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  // nginx uses neither a Date nor `Connection: keep-alive`, but would read them for each request.
+  response.sendDate = false;
+  if (response.shouldKeepAlive) response.removeHeader('Connection');
   response.writeHead(status, headers as string[]);
   response.end(body);
 }
@@ -60,20 +63,7 @@ export const ANSWERS: Readonly<Record<Mode, ToAnswer>> = {
  */
 function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer {
   if (!decision.allow) return subrequestDenial(decision);
-  const { id, target, signed, args, reuseFor } = decision;
-  const headers = [
-    'Cache-Control',
-    'no-store',
-    'X-Accel-Expires',
-    String(reuseFor),
-    // Raw bytes: nginx's rewrite neither decodes nor encodes a variable.
-    responseHeaders.target,
-    utf8Bytes(target),
-    responseHeaders.tokenId,
-    id,
-  ];
-  if (signed !== undefined) headers.push(responseHeaders.args, signed.args);
-  else if (args !== '') headers.push(responseHeaders.args, args);
+  const headers = ['Cache-Control', 'no-store', 'X-Accel-Expires', String(decision.reuseFor)];
   addFileHeaders(headers, decision, responseHeaders.limitRate);
   const [first, second] = setCookies(decision, cookies);
   if (first !== undefined) headers.push(responseHeaders.setCookie, first);
@@ -87,16 +77,17 @@ function authRequestAnswer(decision: Decision, cookies: CookieSettings): Answer 
  */
 function xAccelAnswer(decision: Decision, cookies: CookieSettings): Answer {
   if (!decision.allow) return denial(decision, statusOf(decision.code));
-  const { id, target, signed } = decision;
-  const args = signed?.args ?? decision.args;
+  const { target } = decision;
+  const args = argsOf(decision);
   const headers = [
     'X-Accel-Expires',
+    '0',
+    // nginx passes this on: no shared cache may reuse a file of a location without the Cache-Control of file.conf.
+    'Expires',
     '0',
     // nginx decodes this header once.
     'X-Accel-Redirect',
     args === '' ? encodePath(target) : `${encodePath(target)}?${args}`,
-    responseHeaders.tokenId,
-    id,
   ];
   // nginx would also send Content-Disposition with an error page, which a browser then does not show.
   addFileHeaders(headers, decision, 'X-Accel-Limit-Rate');
@@ -132,16 +123,20 @@ function locationOf(uri: string): string {
   );
 }
 
-function addFileHeaders(
-  headers: string[],
-  { grant, signed, listing }: Allow,
-  limitRate: string,
-): void {
+/** The query of the internal URI. */
+const argsOf = ({ signed, args }: Allow): string => signed?.args ?? args;
+
+function addFileHeaders(headers: string[], decision: Allow, limitRate: string): void {
+  const { grant, id, target, signed, listing } = decision;
+  const args = argsOf(decision);
+  // Raw bytes: nginx's rewrite neither decodes nor encodes a variable. With X-Accel, nginx compares its URI with them.
+  headers.push(responseHeaders.target, utf8Bytes(target), responseHeaders.tokenId, id);
+  if (args !== '') headers.push(responseHeaders.args, args);
   if (signed !== undefined) headers.push(responseHeaders.object, signed.object);
   if (grant.subject !== undefined) headers.push(responseHeaders.subject, printable(grant.subject));
   if (grant.limitRate !== undefined) headers.push(limitRate, String(grant.limitRate));
   if (listing !== undefined) {
-    headers.push(responseHeaders.listing, 'on', responseHeaders.file, pageText(listing));
+    headers.push(responseHeaders.file, `list ${pageText(listing)}`);
     return;
   }
   const disposition = dispositionOf(grant);
@@ -163,8 +158,8 @@ function denial({ code, id, page }: Deny, status: number, more: readonly string[
   if (id !== undefined) headers.push(responseHeaders.tokenId, id);
   if (status === 401) headers.push('WWW-Authenticate', challenge(code));
   if (page !== undefined) {
-    headers.push(responseHeaders.file, pageText(page.file));
-    headers.push(responseHeaders.until, `${new Date(page.until).toISOString().slice(0, 19)}Z`);
+    const until = `${new Date(page.until).toISOString().slice(0, 19)}Z`;
+    headers.push(responseHeaders.file, `${until} ${pageText(page.file)}`);
   }
   return { status, headers };
 }

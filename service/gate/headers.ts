@@ -34,8 +34,6 @@ export const responseHeaders = {
   reason: 'Postern-Reason',
   returnUrl: 'Postern-Return',
   file: 'Postern-File',
-  until: 'Postern-Until',
-  listing: 'Postern-Listing',
 } as const;
 
 /**

@@ -78,10 +78,11 @@ export function createPages(settings: PageSettings = {}, now = () => performance
     if (form === undefined && name !== 'listing' && !isAllowed()) return undefined;
     const language = languageOf(headers['accept-language'], languages);
     const { texts, dates } = languages.get(language) as Language;
+    const [until, file] = String(headers['postern-file'] ?? '').split(' ');
     const shown: Shown = {
       ...{ language, texts, form, page: texts[name] },
-      file: form || name === 'listing' ? decoded(headers['postern-file']) : '',
-      until: form && untilOf(headers['postern-until'], dates),
+      file: form || name === 'listing' ? decoded(file) : '',
+      until: form && untilOf(until, dates),
     };
     if (name === 'listing')
       return { headers: headersOf(form), body: listHead(shown, settings, css) };
@@ -104,7 +105,7 @@ function languageOf(accepted = '', languages: ReadonlyMap<string, Language>): st
 const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /** The name of a file, which the gate has sent percent-encoded. */
-function decoded(name: string | string[] | undefined): string {
+function decoded(name: string | undefined): string {
   try {
     return decodeURIComponent(String(name ?? '')).replace(HARMFUL, '\ufffd');
   } catch {
@@ -112,7 +113,7 @@ function decoded(name: string | string[] | undefined): string {
   }
 }
 
-function untilOf(value: string | string[] | undefined, dates: Intl.DateTimeFormat): Shown['until'] {
+function untilOf(value: string | undefined, dates: Intl.DateTimeFormat): Shown['until'] {
   const iso = String(value);
   const date = new Date(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(iso) ? iso : Number.NaN);
   return Number.isNaN(date.getTime()) ? undefined : { iso, text: dates.format(date) };

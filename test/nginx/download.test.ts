@@ -82,6 +82,26 @@ describe.each(modes)(
   },
 );
 
+test('by X-Accel a shared cache keeps no file of an internal location without internal.conf', async () => {
+  const site = await siteForTest({
+    mode: 'X-Accel',
+    files: { 'a.txt': 'file a' },
+    http: 'proxy_cache_path $files/../shared keys_zone=shared:1m;',
+    only: `
+      location ^~ /download/ { include postern/x-accel.conf; }
+      location ^~ /protected/ { internal; alias $files/; }
+      location ^~ /cached/ {
+        proxy_cache shared; proxy_cache_key one; proxy_cache_valid 1h;
+        proxy_pass http://127.0.0.1:$port/download/;
+      }`,
+  });
+  const { url } = await site.issue({ path: '/download/a.txt' });
+  const opened = await site.ask('GET', url.replace('/download/', '/cached/'));
+  expect([opened.status, opened.text]).toEqual([200, 'file a']);
+  expect((await site.ask('GET', '/cached/a.txt')).status).toBe(401);
+  expect(opened.header('expires')).toBe('0');
+});
+
 describe.each(modes)('file names: unusual ones by %s', (mode) => {
   // Each file contains its name, so that the test recognizes the served file.
   const files = Object.fromEntries(NAMES.map((name) => [name, `this is ${name}`]));

@@ -168,6 +168,20 @@ describe.each(modes)('fail closed: a wrong server on the port of the gate by %s'
     },
   );
 
+  // With auth_request, nginx ignores the redirect.
+  const told = [
+    {},
+    { 'Postern-Target': '/protected/b.txt' },
+    { 'Postern-Target': '/protected/a.tx' },
+    { 'Postern-Target': '/protected/a.txt', 'Postern-Args': 'a=b' },
+    { 'Postern-Target': '/protected/a.txt?' },
+  ];
+  test.each(told)('a redirect to another file than the target is denied: %j', async (target) => {
+    const headers = { 'X-Accel-Redirect': '/protected/a.txt', ...target };
+    const answer = await wrongly((response) => response.writeHead(200, headers).end());
+    expect(answer.status).toBe(mode === 'X-Accel' ? 404 : 503);
+  });
+
   test('a target in the header of the other mode is denied', async () => {
     const name = mode === 'auth_request' ? 'X-Accel-Redirect' : 'Postern-Target';
     const headers = { [name]: '/protected/a.txt' };

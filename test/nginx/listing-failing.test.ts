@@ -36,7 +36,7 @@ test.each(modes)(
         gate(request, response) {
           if (request.url === '/page') return onPage(request, response);
           const targets = { 'Postern-Target': target, 'X-Accel-Redirect': target };
-          const headers = { ...targets, 'Postern-Listing': 'on' };
+          const headers = { ...targets, 'Postern-File': 'list hls' };
           response.writeHead(mode === 'X-Accel' ? 200 : 204, headers).end();
         },
       });
@@ -62,17 +62,17 @@ test.each(modes)('listing: by %s nginx lists only what the gate names as a list'
     files: { 'hls/a.txt': 'file a' },
     locations: 'location = /inside { rewrite ^ /protected/hls/ last; }',
   });
-  const target = mode === 'X-Accel' ? 'X-Accel-Redirect' : 'Postern-Target';
+  const folder = { 'Postern-Target': '/protected/hls/', 'X-Accel-Redirect': '/protected/hls/' };
   const ask = async (path: string, told: Record<string, string>) => {
     headers = told;
     const { status, text } = await site.ask('GET', path, BROWSER);
     return [status, text.includes('a.txt')];
   };
-  const list = { [target]: '/protected/hls/', 'Postern-Listing': 'on' };
+  const list = { ...folder, 'Postern-File': 'list hls' };
   expect(await ask('/download/hls/', list)).toEqual([200, true]);
-  expect(await ask('/download/hls/', { [target]: '/protected/hls/' })).toEqual([404, false]);
-  for (const other of ['off', '', 'on on', 'On', '1']) {
-    const told = { [target]: '/protected/hls/', 'Postern-Listing': other };
+  expect(await ask('/download/hls/', folder)).toEqual([404, false]);
+  for (const other of ['listed', '', 'x list', 'List', '2026-11-26T07:05:58Z list']) {
+    const told = { ...folder, 'Postern-File': other };
     expect(await ask('/download/hls/', told)).toEqual([404, false]);
   }
   expect(await ask('/inside', list)).toEqual([404, false]);

@@ -145,7 +145,7 @@ describe.each(modes)('listing: by %s', (mode) => {
       ${url}link/../../secret.txt`
       .trim()
       .split(/\s+/);
-    const spoofed = { 'Postern-Listing': 'on', 'Postern-Target': '/protected/hls/' };
+    const spoofed = { 'Postern-File': 'list hls', 'Postern-Target': '/protected/hls/' };
     for (const target of targets) {
       for (const headers of [{}, spoofed]) {
         const answer = await open(target, headers);

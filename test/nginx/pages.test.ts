@@ -140,8 +140,7 @@ describe.each(modes)('pages: the request for a page by %s', (mode) => {
         {
           host: 'postern',
           'postern-page': 'pin_required',
-          'postern-file': 'a%20b',
-          'postern-until': '2026-11-26T07:05:58Z',
+          'postern-file': '2026-11-26T07:05:58Z a%20b',
           'accept-language': 'de',
         },
       ],

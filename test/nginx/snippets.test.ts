@@ -101,7 +101,7 @@ test('snippets: all requests to the gate have gate.conf in common, and differ on
   expect(await asking('snippets/x-accel.conf')).toEqual(question);
   // A separate line would replace the inherited headers.
   expect(await asking(file, 'location = /.postern/auth-request {', '\n    }\n')).toEqual([]);
-  expect(await asking(file, 'location = /.postern/confirm {', '\n    }\n')).toEqual([
+  expect(await asking(file, 'location = /.postern/POST {', '\n    }\n')).toEqual([
     ...['include postern/gate.conf', 'proxy_method POST'],
     'proxy_set_body $request_body',
     'proxy_set_header Origin $http_origin',

@@ -23,8 +23,7 @@ function show(
 ) {
   const page = createPages(settings)({
     'postern-page': code,
-    'postern-file': raw ?? encodeURIComponent(file),
-    'postern-until': until,
+    'postern-file': `${until} ${raw ?? encodeURIComponent(file)}`,
     'accept-language': language,
   });
   const header = (name: string) => page?.headers[page.headers.indexOf(name) + 1];

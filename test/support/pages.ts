@@ -18,8 +18,7 @@ export const decisions: RequestListener = (request, response) => {
   const { file, until } = denial;
   response.writeHead(Number(status), {
     ...(code !== '' && { 'Postern-Reason': code }),
-    ...(file !== undefined && { 'Postern-File': encodeURIComponent(file) }),
-    ...(until !== undefined && { 'Postern-Until': until }),
+    ...(file !== undefined && { 'Postern-File': `${until ?? '-'} ${encodeURIComponent(file)}` }),
     ...(status === '401' && { 'WWW-Authenticate': 'Bearer realm="postern"' }),
     ...(status === '200' && { 'X-Accel-Redirect': '/protected/none' }),
     ...(status === '204' && { 'Postern-Target': '/protected/none' }),

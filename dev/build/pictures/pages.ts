@@ -44,8 +44,7 @@ async function denials(browser: Browser): Promise<Pictures> {
       /(\d+)\/(\w+)/.exec(String(request.headers['x-original-uri'])) ?? [];
     response.writeHead(Number(status), {
       'Postern-Reason': code,
-      'Postern-File': 'Q3%20report.pdf',
-      'Postern-Until': '2026-11-26T18:00:00Z',
+      'Postern-File': '2026-11-26T18:00:00Z Q3%20report.pdf',
       ...(status === '204' && { 'Postern-Target': '/protected/none' }),
       'Content-Length': '0',
     });

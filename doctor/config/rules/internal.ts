@@ -14,11 +14,24 @@ import { AUTH_REQUEST, isListing, type SiteConfig } from '../site.ts';
 import { type Requirements, type Rule, type Trap, turnedOnIn, unmet } from '../trap.ts';
 import { inside } from './locations.ts';
 
+/** Internal redirects without a decision for this file: by a page, with a decision for another file, by a denial. */
+const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { postern_target: '/protected/b' },
+  { upstream_status: '200', upstream_http_x_accel_redirect: '/protected/a' },
+  { upstream_status: '403', upstream_http_postern_target: '/protected/a' },
+];
+
+function refusesAll(undecided: typeof UNDECIDED) {
+  return (location: Location) =>
+    undecided.every((values) => refuses(location, { uri: '/protected/a', ...values }));
+}
+
 const INTERNAL: Requirements = {
   'internal;': 'Any client can request the files by their internal prefix.',
-  'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }': {
+  'if ($postern_decided != "$uri\\t$args") { return 404; }': {
     why: '`internal` allows every internal redirect of the site: from an SSI page, a rewrite, an error_page, or an X-Accel-Redirect of another back end.',
-    isMet: (location) => comparesWithDecision(location, UNDECIDED),
+    isMet: refusesAll(UNDECIDED),
   },
   'try_files $uri =404;': {
     why: 'nginx answers a folder without its final slash with a redirect that shows this prefix.',
@@ -32,37 +45,14 @@ const INTERNAL: Requirements = {
   },
 };
 
-/** Internal redirects without a decision for this file: by a page, with a decision for another file, by a denial. */
-const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
-  {},
-  { postern_target: '/protected/b', upstream_status: '204' },
-  { upstream_status: '403', upstream_http_x_accel_redirect: '/protected/a' },
-];
-
-function comparesWithDecision(location: Location, undecided: typeof UNDECIDED): boolean {
-  return own(location, 'set').some(
-    ({ args: [variable = '', value = ''] }) =>
-      value.includes('$uri') &&
-      value.includes('$postern_target') &&
-      undecided.every((values) =>
-        refuses(location, variable, filled(value, { uri: '/protected/a', ...values })),
-      ),
-  );
-}
-
-function filled(text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(/\$(\w+)/g, (_, name: string) => values[name] ?? '');
-}
-
 const LISTING: Requirements = {
-  'set $postern_decided "…"; if ($postern_decided !~ "…") { return 404; }': {
-    why: 'A nested location does not inherit the check of internal.conf: nginx lists folders without a decision, or for tokens without `listing`.',
-    isMet: (location) =>
-      comparesWithDecision(location, [
-        ...UNDECIDED,
-        { postern_target: '/protected/a', upstream_status: '204' },
-        { upstream_status: '200', upstream_http_x_accel_redirect: '/protected/a' },
-      ]),
+  'if ($uri != "$postern_target…") { return 404; }': {
+    why: 'A nested location does not inherit the checks of internal.conf: nginx lists folders without a decision, or for tokens without `listing`.',
+    isMet: refusesAll([
+      ...UNDECIDED,
+      { postern_target: '/protected/a' },
+      { upstream_status: '200', upstream_http_postern_target: '/protected/a' },
+    ]),
   },
   'try_files $uri/ =404;': {
     why: 'nginx follows symbolic links to folders outside of the folder.',

@@ -8,7 +8,7 @@ import {
   withNested,
 } from '../context.ts';
 import { type Directive, returns, wordsOf } from '../directive.ts';
-import { AUTH_REQUEST, CONFIRM, DELIVERY, type SiteConfig } from '../site.ts';
+import { AUTH_REQUEST, DELIVERY, type SiteConfig } from '../site.ts';
 import { type Rule, rule, type Trap } from '../trap.ts';
 import { secondUrl } from './second-url.ts';
 
@@ -107,9 +107,9 @@ export function inside({ block }: Location): readonly Directive[] {
   );
 }
 
-/** The `if` of public.conf: the request ends in a location without files. */
+/** The `if` of public.conf: the request ends in a location without files, such as `/.postern/POST`. */
 function confirms({ block = [] }: Directive): boolean {
-  return block.map(wordsOf).join(';') === `rewrite ^ ${CONFIRM}? last`;
+  return block.map(wordsOf).join(';') === 'rewrite ^ /.postern/$request_method? last';
 }
 
 /** Above the `return`, no directive ends the block. */

@@ -76,7 +76,7 @@ testTraps({
   'an internal location that does not compare the target': {
     found: [AT_INTERNAL],
     both: PAGE,
-    broken: { edits: [edit('file', /\$postern_decided !~ ".*"/, '$postern_decided !~ "."')] },
+    broken: { edits: [edit('file', /if \(\$postern_decided[^}]*}/)] },
     ask: hasFile,
     sees: [true, false],
   },
@@ -156,7 +156,8 @@ testTraps({
     broken: {
       edits: [
         edit('internal', /$/, 'include postern/listing.conf;\n'),
-        edit('listing', /if \(\$postern_decided[^}]*}/),
+        edit('listing', /if \(\$uri[^}]*}/),
+        edit('listing', /if \(\$postern_file[^}]*}/),
       ],
     },
     fixed: { edits: [edit('internal', /$/, 'include postern/listing.conf;\n')] },

@@ -179,7 +179,7 @@ test.each([
   expect(seen).toEqual(lines);
 });
 
-test.each(['@postern_deliver', '/.postern/page', '/.postern/confirm', '@postern_failed'])(
+test.each(['@postern_deliver', '/.postern/page', '/.postern/POST', '@postern_failed'])(
   'doctor --config reports auth-request.conf without %s',
   (name) => {
     const whole = snippet('auth-request.conf');
@@ -246,5 +246,5 @@ test.each([
 ])('refuses: %s with $a = %j: %s', (text, value, refused) => {
   const root = parse(`server { location / { ${text} } }`, 'a.conf');
   const [location] = httpOf(root, 'a.conf').servers[0]?.locations ?? [];
-  expect(location && refuses(location, '$a', value)).toBe(refused);
+  expect(location && refuses(location, { a: value })).toBe(refused);
 });
