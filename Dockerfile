@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 
 # JavaScript runs on each platform, so this stage runs on the machine that builds.
-FROM --platform=$BUILDPLATFORM node:24-slim AS build
+FROM --platform=$BUILDPLATFORM node:26-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci
@@ -18,7 +18,7 @@ RUN npm run build
 RUN install -d /rootfs/run && install -d -o 65532 -g 101 -m 2750 /rootfs/run/postern
 
 # Node.js without a shell and a package manager.
-FROM gcr.io/distroless/nodejs24-debian13:nonroot
+FROM gcr.io/distroless/nodejs26-debian13:nonroot
 WORKDIR /app
 ENV NODE_ENV=production \
     POSTERN_CONFIG=/etc/postern/postern.yaml

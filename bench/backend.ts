@@ -9,6 +9,8 @@ export interface Site {
   readonly http?: string;
   /** In the server block: the locations. */
   readonly server: string;
+  /** The format of nginx's access log. Default: `combined`. */
+  readonly log?: string;
   /** A separate nginx program. */
   readonly tool?: Tool;
 }
@@ -18,8 +20,6 @@ export interface Issue {
   readonly path: string;
   readonly authorization: string;
   readonly body: string;
-  /** How to request several tokens at once, if the application supports that. */
-  readonly batch?: (count: number) => { readonly path: string; readonly body: string };
 }
 
 /** The application behind nginx. It is started again for each measurement. */
@@ -46,6 +46,8 @@ export interface Wanted {
   readonly files: string;
   /** How many paths to prepare, each with its own token. Default: 1. */
   readonly tokens?: number;
+  /** Neither nginx nor Postern writes a log. */
+  readonly quiet?: boolean;
 }
 
 export interface Variant {

@@ -4,8 +4,7 @@ import { loadavg } from 'node:os';
 import { temporaryFolder } from '../test/harness/paths.ts';
 import { machine } from './machine.ts';
 import { readOptions, USAGE } from './options.ts';
-import { report } from './report/report.ts';
-import { aligned } from './report/table.ts';
+import { aligned, report } from './report/tables.ts';
 import { targets } from './report/targets.ts';
 import { run } from './run.ts';
 
@@ -24,11 +23,9 @@ async function main(): Promise<void> {
   const began = performance.now();
   const results = await run(options, folder);
   const minutes = (performance.now() - began) / 60_000;
-  const { quick, rounds, seconds } = options;
-  const rough = quick
-    ? '\nShort rounds and small downloads: do not compare these results with the targets.'
-    : '';
-  const how = `One nginx worker; medians of ${rounds} × ${seconds} s, in ${minutes.toFixed(1)} minutes${rough}`;
+  const { quick, rounds } = options;
+  const rough = quick ? '; short loads: do not compare these results with the targets' : '';
+  const how = `One nginx worker; medians of ${rounds} rounds, in ${minutes.toFixed(1)} minutes${rough}`;
   const parts = [
     how,
     ...Object.values(report(results)).map(aligned),

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { DETAILS, VARIANTS } from './variants.ts';
+import { VARIANTS } from './peers/all.ts';
 
-const WORKLOADS = ['serve', 'issue', 'download', 'growth'] as const;
+const WORKLOADS = ['serve', 'quiet', 'issue', 'download', 'growth'] as const;
 
 export type Workload = (typeof WORKLOADS)[number];
 
@@ -10,10 +10,6 @@ export interface Options {
   readonly rounds: number;
   /** Duration of each load. */
   readonly seconds: number;
-  /** Seconds of load that are not measured, for the JIT compiler. */
-  readonly warmUp: number;
-  /** Megabytes (10^6) of the file that 100 users download. */
-  readonly size: number;
   /** IDs of variants. */
   readonly variants: readonly string[];
   readonly workloads: readonly Workload[];
@@ -25,18 +21,14 @@ export interface Options {
 const BASES = ['static', 'ceiling'];
 
 const ids = VARIANTS.map(({ id }) => id);
-const usual = ids.filter((id) => !DETAILS.includes(id));
 
-export const USAGE = `npm run bench -- [--rounds N] [--seconds N] [--size MB] [--quick] [--only ID,…] [--json FILE]
+export const USAGE = `npm run bench -- [--rounds N] [--quick] [--only ID,…] [--json FILE]
 
-  --rounds N    how often each system is measured (5)
-  --seconds N   seconds of each load (2)
-  --size MB     size of the file that 100 users download from nginx (2000)
-  --quick       one round of one second, small downloads, no million tokens: under three minutes
+  --rounds N    how often each system is measured (11)
+  --quick       loads of one second, small downloads, no million tokens, one round by default
   --only ID,…   only these workloads and systems
                 workloads: ${WORKLOADS.join(', ')}
-                systems: ${usual.join(', ')}
-                systems that run only if named: ${DETAILS.join(', ')}
+                systems: ${ids.join(', ')}
                 ${BASES.join(' and ')} always run, because ratios need them
   --json FILE   also write all results to a file
 `;
@@ -47,8 +39,6 @@ export function readOptions(args: readonly string[]): Options | undefined {
     args: [...args],
     options: {
       rounds: { type: 'string' },
-      seconds: { type: 'string' },
-      size: { type: 'string' },
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       json: { type: 'string' },
@@ -56,34 +46,22 @@ export function readOptions(args: readonly string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
-  const { quick, json, only } = values;
-  return {
-    quick,
-    rounds: whole('--rounds', values.rounds ?? (quick ? '1' : '5')),
-    seconds: whole('--seconds', values.seconds ?? (quick ? '1' : '2')),
-    warmUp: 1,
-    size: whole('--size', values.size ?? (quick ? '20' : '2000')),
-    ...chosen(only?.split(',') ?? []),
-    json,
-  };
-}
-
-/** The named workloads and variants. If none of a kind is named: all of it, without the details. */
-function chosen(only: readonly string[]): Pick<Options, 'variants' | 'workloads'> {
+  const { quick, json } = values;
+  const rounds = values.rounds ?? (quick ? '1' : '11');
+  if (!/^[1-9]\d*$/.test(rounds)) throw new TypeError('--rounds must be a whole number from 1');
+  const only = values.only?.split(',') ?? [];
   const workloads = WORKLOADS.filter((id) => only.includes(id));
   const variants = ids.filter((id) => only.includes(id));
-  const other = only.find((id) => !ids.includes(id) && !workloads.some((known) => known === id));
+  const other = only.find((id) => ![...ids, ...WORKLOADS].includes(id));
   if (other !== undefined)
     throw new TypeError(`--only: ${other} is neither a workload nor a system`);
   return {
-    variants: variants.length > 0 ? [...BASES, ...variants] : usual,
+    quick,
+    rounds: Number(rounds),
+    seconds: quick ? 1 : 2,
+    // If none of a kind is named: all of it.
+    variants: variants.length > 0 ? [...BASES, ...variants] : ids,
     workloads: workloads.length > 0 ? workloads : WORKLOADS,
+    json,
   };
-}
-
-function whole(flag: string, text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1)
-    throw new TypeError(`${flag} must be a whole number from 1`);
-  return value;
 }

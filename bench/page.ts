@@ -1,11 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../test/harness/paths.ts';
-import { pictures } from './charts/pictures.ts';
-import { report } from './report/report.ts';
+import { pictures } from './report/charts.ts';
 import { stepsTable } from './report/scaling.ts';
-import { fillIn } from './report/table.ts';
-import type { Results } from './results.ts';
+import { fillIn, report } from './report/tables.ts';
+import type { Results } from './run.ts';
 
 const USAGE = `npm run bench:page -- FILE
 

@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { run } from '../test/harness/run.ts';
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
@@ -8,7 +7,7 @@ const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: '
 export type Group = number | readonly number[];
 
 /**
- * CPU seconds that a process group has used: proc(5), utime and stime. dev/ starts each program in its
+ * CPU seconds that a process group has used: proc(5), utime and stime. The harness starts each program in its
  * own group, so nginx's workers count with their master.
  */
 export function cpuSeconds(group: Group): number {
@@ -28,16 +27,6 @@ export const peakBytes = (group: Group) => memory(group, 'VmHWM');
 function memory(group: Group, field: string): number {
   const line = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm');
   return sum(inGroup(group).map((pid) => Number(line.exec(read(pid, 'status'))?.[1] ?? 0) * 1024));
-}
-
-/**
- * The scheduling policy of the systemd unit in docs/operate/operation.md: a process that wakes up does not
- * interrupt the process that woke it. Child processes inherit the policy.
- */
-export async function scheduleAsBatch(group: Group): Promise<void> {
-  for (const pid of inGroup(group)) {
-    await run('chrt', ['--batch', '--all-tasks', '--pid', '0', pid]);
-  }
 }
 
 function inGroup(group: Group): string[] {

@@ -7,7 +7,7 @@ import { waitFor } from '../test/harness/wait.ts';
 import { EXPIRES_IN, KEY } from './backend.ts';
 import { BATCH, type Issued, issueBatch } from './peers/postern/start.ts';
 import { grantsTable, liveTable, type PerGrant } from './report/scaling.ts';
-import { fillIn } from './report/table.ts';
+import { fillIn } from './report/tables.ts';
 
 /** Tokens of one kind. */
 const COUNT = 50_000;

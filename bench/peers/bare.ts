@@ -19,7 +19,7 @@ export const BARE: Variant = {
     });
     const path = `/download/${NAME}?token=ps_${'x'.repeat(32)}`;
     return {
-      site: onGate(files, port),
+      site: onGate(files, [`127.0.0.1:${port}`]),
       path,
       paths: [path],
       processes: { service: running.pid },

@@ -40,37 +40,6 @@ const secureLink: Variant = {
   },
 };
 
-/** protect.conf with a subrequest that nginx answers itself. */
-const inside: Variant = {
-  id: 'return',
-  title: 'auth_request, inside nginx',
-  start: async ({ files }) => {
-    const server = `
-      include postern/auth-request.conf;
-      location = /.bench/return-204 { internal; return 204; }
-      location @bench_deliver {
-        set $postern_target ${PROTECTED}${NAME};
-        rewrite ^ ${PROTECTED}${NAME}? last;
-      }
-      location ^~ /return-204/ {
-        auth_request /.bench/return-204;
-        satisfy all;
-        auth_basic off;
-        error_page 401 403 @postern_denied;
-        error_page 500 502 503 504 =503 @postern_failed;
-        recursive_error_pages on;
-        try_files "" @bench_deliver;
-      }
-      location ^~ ${PROTECTED} {
-        include postern/internal.conf;
-        alias ${files}/;
-      }`;
-    const http = 'include postern/http.conf; upstream postern { server 127.0.0.1:1; }';
-    const path = `/return-204/${NAME}?token=${SHAM_TOKEN}`;
-    return { ...alone(server, path), site: { http, server } };
-  },
-};
-
 /** The minimum cost of any service: a second nginx with one fixed response. */
 const ceiling: Variant = {
   id: 'ceiling',
@@ -90,7 +59,7 @@ const ceiling: Variant = {
     });
     const path = `/download/${NAME}?token=${SHAM_TOKEN}`;
     return {
-      site: onGate(files, second.port),
+      site: onGate(files, [`127.0.0.1:${second.port}`]),
       path,
       paths: [path],
       processes: { service: second.pid },
@@ -99,4 +68,4 @@ const ceiling: Variant = {
   },
 };
 
-export const NGINX: readonly Variant[] = [staticFile, secureLink, inside, ceiling];
+export const NGINX: readonly Variant[] = [staticFile, secureLink, ceiling];

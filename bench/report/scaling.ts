@@ -1,7 +1,6 @@
-import type { Results } from '../results.ts';
-import type { Served } from '../workloads/serve.ts';
-import { figures, medianOf, shown } from './rounds.ts';
-import { type Table, thousands } from './table.ts';
+import { figures, median } from '../rounds.ts';
+import type { Results } from '../run.ts';
+import { shown, type Table } from './tables.ts';
 
 /** Bytes for each grant of a kind. */
 export interface PerGrant {
@@ -15,7 +14,7 @@ export interface PerGrant {
 }
 
 export function grantsTable(kinds: readonly PerGrant[]): Table {
-  const bytes = (value: number | undefined) => (value === undefined ? '–' : thousands(value));
+  const bytes = (value: number | undefined) => shown(value, 0);
   return [
     ['token', 'bytes in Redis', 'issue', 'use', 'revoke'],
     ...kinds.map(({ title, memory, issue, use, revoke }) => {
@@ -41,11 +40,11 @@ export function liveTable(kinds: readonly PerGrant[]): Table {
   return [
     ['live tokens', 'GB, smallest', 'GB, largest', 'masters', 'issued/s', 'MB/s per replica'],
     ...LIVE.map((live) => [
-      thousands(live),
+      shown(live, 0),
       shown((live * least) / 1e9, 1),
       shown((live * most) / 1e9, 1),
       String(Math.ceil((live * most) / PER_MASTER)),
-      thousands(live / LIFETIME),
+      shown(live / LIFETIME, 0),
       shown(((live / LIFETIME) * traffic) / 1e6, 1),
     ]),
   ];
@@ -68,7 +67,7 @@ const RATE = 100_000;
 /** CPU time of each request by process, and the cores for 100,000 requests per second. */
 export function stepsTable(serve: Results['serve']): Table {
   const cpu = (id: string, name: string) =>
-    medianOf(figures(serve, id, ({ at32 }: Served) => at32.cpu[name]));
+    median(figures(serve, id, ({ at32 }) => at32.cpu[name]));
   const processes = ['nginx', 'service', 'redis'];
   const lines = Object.entries(STEPS)
     .filter(([id]) => (serve[id] ?? []).length > 0)

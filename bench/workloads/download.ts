@@ -2,14 +2,12 @@ import type { Variant } from '../backend.ts';
 import { downloadAll } from '../load/download.ts';
 import { spending } from '../load/measured.ts';
 import { peakBytes } from '../processes.ts';
-import type { Step } from './rounds.ts';
+import type { Step } from '../rounds.ts';
 import { running } from './running.ts';
 
 export interface Downloaded {
   /** Size of the file. */
   readonly bytes: number;
-  readonly users: number;
-  readonly seconds: number;
   /** Of all users together. */
   readonly bytesPerSecond: number;
   /** CPU seconds, by process. */
@@ -28,28 +26,21 @@ export const BY_NGINX = ['static', 'redis'];
 /** All users download the file at once, each with their own token. */
 export function downloading(variants: readonly Variant[], files: string, bytes: number) {
   return variants.map((variant): Step<Downloaded> => {
-    const speed = BY_NGINX.includes(variant.id) ? 3e9 : 0.8e9;
-    return {
-      id: variant.id,
-      title: `${USERS} × ${bytes / 1e6} MB: ${variant.title}`,
-      seconds: 2 + (USERS * bytes) / speed,
-      run: () =>
-        running(variant, { files, tokens: USERS }, async ({ backend, nginx, groups }) => {
-          const paths = Array.from({ length: USERS }, (_, i) => {
-            return backend.paths[i % backend.paths.length] as string;
-          });
-          const download = () => downloadAll(nginx.port, paths, bytes);
-          const { result: seconds, cpu } = await spending(groups, download);
-          const { service } = backend.processes;
-          return {
-            bytes,
-            users: USERS,
-            seconds,
-            bytesPerSecond: (bytes * USERS) / seconds,
-            cpu,
-            ...(service !== undefined && { peakBytes: peakBytes(service) }),
-          };
-        }),
-    };
+    const run = () =>
+      running(variant, { files, tokens: USERS }, async ({ backend, nginx, groups }) => {
+        const paths = Array.from({ length: USERS }, (_, i) => {
+          return backend.paths[i % backend.paths.length] as string;
+        });
+        const download = () => downloadAll(nginx.port, paths, bytes);
+        const { result: seconds, cpu } = await spending(groups, download);
+        const { service } = backend.processes;
+        return {
+          bytes,
+          bytesPerSecond: (bytes * USERS) / seconds,
+          cpu,
+          ...(service !== undefined && { peakBytes: peakBytes(service) }),
+        };
+      });
+    return { id: variant.id, title: `${USERS} × ${bytes / 1e6} MB: ${variant.title}`, run };
   });
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { type Nginx, startNginx } from '../../test/harness/nginx.ts';
 import { type Backend, NAME, type Site, type Variant, type Wanted } from '../backend.ts';
 import type { Groups } from '../load/measured.ts';
-import { scheduleAsBatch } from '../processes.ts';
 
 export interface Running {
   readonly backend: Backend;
@@ -20,9 +19,7 @@ export async function running<R>(
 ): Promise<R> {
   const backend = await variant.start(wanted);
   try {
-    const { service } = backend.processes;
-    if (service !== undefined) await scheduleAsBatch(service);
-    const nginx = await startSite(backend.site);
+    const nginx = await startSite(backend.site, wanted.quiet);
     try {
       await check(backend, nginx, wanted.files);
       return await work({ backend, nginx, groups: { nginx: nginx.pid, ...backend.processes } });
@@ -57,12 +54,10 @@ async function check({ path, refused }: Backend, nginx: Nginx, files: string): P
 }
 
 /** Starts nginx. All variants have the same configuration, apart from their own parts. */
-function startSite({ main = '', http = '', server, tool }: Site): Promise<Nginx> {
+function startSite({ main = '', http = '', server, log = 'combined', tool }: Site, quiet = false) {
   return startNginx({
     ...(tool && { tool }),
-    config: ({ port }) => `
-      # Otherwise the worker and the application can share one core while the other one is idle.
-      worker_cpu_affinity auto;
+    config: ({ port, dir }) => `
       ${main}
       events { worker_connections 4096; }
       http {
@@ -72,7 +67,7 @@ function startSite({ main = '', http = '', server, tool }: Site): Promise<Nginx>
         server {
           listen 127.0.0.1:${port};
           server_name files.example;
-          access_log off;
+          access_log ${quiet ? 'off' : `${dir}/served.log ${log}`};
           ${server}
         }
       }`,

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseWrk } from '../../bench/load/wrk.ts';
 import { readOptions } from '../../bench/options.ts';
-import { timeLeft } from '../../bench/progress.ts';
-import { inRounds } from '../../bench/workloads/rounds.ts';
+import { inRounds } from '../../bench/rounds.ts';
 
 const OUTPUT = `Running 3s test @ http://127.0.0.1:20000/static/file.bin
   1 threads and 32 connections
@@ -32,8 +31,9 @@ test('wrk: denials and broken connections are an error', () => {
 });
 
 test('options: flags are read and checked', () => {
-  expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 2 });
-  expect(readOptions(['--quick', '--seconds', '2'])).toMatchObject({ rounds: 1, seconds: 2 });
+  expect(readOptions([])).toMatchObject({ rounds: 11, seconds: 2 });
+  expect(readOptions(['--quick'])).toMatchObject({ rounds: 1, seconds: 1 });
+  expect(readOptions(['--quick', '--rounds', '2'])).toMatchObject({ rounds: 2, seconds: 1 });
   expect(() => readOptions(['--only', 'redis,jwt'])).toThrow(/--only: jwt is neither/);
   expect(readOptions(['--help'])).toBeUndefined();
   expect(() => readOptions(['--rounds', '0'])).toThrow(/--rounds must be a whole number/);
@@ -43,32 +43,24 @@ test('options: flags are read and checked', () => {
 test('options: --only selects workloads and variants', () => {
   const chosen = (...args: string[]) => readOptions(args);
   const only = (names: string) => chosen('--only', names);
-  expect(chosen()?.workloads).toEqual(['serve', 'issue', 'download', 'growth']);
+  expect(chosen()?.workloads).toEqual(['serve', 'quiet', 'issue', 'download', 'growth']);
   expect(chosen()?.variants).toContain('redis');
-  expect(chosen()?.variants).not.toContain('redis-log');
   expect(only('issue')).toMatchObject({ workloads: ['issue'], variants: chosen()?.variants });
   // Together with the systems that ratios need.
-  expect(only('redis-log,serve')).toMatchObject({
+  expect(only('redis,serve')).toMatchObject({
     workloads: ['serve'],
-    variants: ['static', 'ceiling', 'redis-log'],
+    variants: ['static', 'ceiling', 'redis'],
   });
 });
 
-test('progress: the remaining time is in seconds, then in minutes', () => {
-  expect(timeLeft(0.2)).toBe('1 s left');
-  expect(timeLeft(89)).toBe('89 s left');
-  expect(timeLeft(91)).toBe('2 min left');
-});
-
-const QUIET = { begin: () => {}, end: () => {} };
-
 test('rounds: each step is measured once a round', async () => {
   const told: string[] = [];
-  const line = { ...QUIET, begin: (what: string) => void told.push(what) };
   let at = 0;
-  const step = (id: string) => ({ id, title: id, seconds: 1, run: async () => ++at });
-  const { rounds } = await inRounds([step('a'), step('b')], 3, line);
-  expect(told.toSorted()).toEqual(['a', 'a', 'a', 'b', 'b', 'b']);
+  const step = (id: string) => ({ id, title: id, run: async () => ++at });
+  const { rounds } = await inRounds([step('a'), step('b')], 3, (what) => told.push(what));
+  expect(told.toSorted()).toEqual(
+    [1, 2, 3].flatMap((round) => ['a', 'b'].map((id) => `round ${round} of 3: ${id}`)),
+  );
   expect([rounds.a?.length, rounds.b?.length]).toEqual([3, 3]);
   // In each round, each step runs once.
   for (const round of [0, 1, 2])
@@ -77,9 +69,9 @@ test('rounds: each step is measured once a round', async () => {
 
 test('rounds: a step that fails is reported, not repeated, and the others are kept', async () => {
   let runs = 0;
-  const good = { id: 'good', title: 'Good', seconds: 1, run: async () => 1 };
+  const good = { id: 'good', title: 'Good', run: async () => 1 };
   const bad = {
-    ...{ id: 'bad', title: 'Bad', seconds: 1 },
+    ...{ id: 'bad', title: 'Bad' },
     // It fails in the second round: ratios need figures of every round.
     run: async () => {
       runs += 1;
@@ -87,7 +79,7 @@ test('rounds: a step that fails is reported, not repeated, and the others are ke
       return 1;
     },
   };
-  const { rounds, failed } = await inRounds([good, bad], 4, QUIET);
+  const { rounds, failed } = await inRounds([good, bad], 4, () => {});
   expect(rounds).toEqual({ good: [1, 1, 1, 1] });
   expect(runs).toBe(2);
   expect(failed).toEqual([{ title: 'Bad', reason: 'no nginx module\n[emerg] dlopen() failed' }]);

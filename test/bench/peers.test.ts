@@ -1,14 +1,15 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Backend } from '../../bench/backend.ts';
-import { smallFile } from '../../bench/files.ts';
+import { VARIANTS } from '../../bench/peers/all.ts';
 import { ask } from '../../bench/peers/request.ts';
-import { VARIANTS } from '../../bench/variants.ts';
+import { fileOf } from '../../bench/run.ts';
 import { running } from '../../bench/workloads/running.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { without } from '../support/need-tool.ts';
 
-const PEERS = ['secure-link', 'lua', 'django', 'django-stream', 'express', 'cache'];
+const PEERS = ['secure-link', 'lua', 'django', 'django-stream', 'express', 'cache', 'storage'];
 
 // running() checks that the file is served with a token, and denied without one.
 test.for(PEERS)('%s serves the file only with its token', async (id, context) => {
@@ -17,8 +18,10 @@ test.for(PEERS)('%s serves the file only with its token', async (id, context) =>
   await variant.prepare?.().catch((error: Error) => without(error.message, context));
   const folder = await temporaryFolder();
   onTestFinished(() => rm(folder, { recursive: true }));
-  const files = await smallFile(folder);
+  const files = await fileOf(folder, 1024);
   await running(variant, { files, tokens: 2 }, async ({ backend, nginx }) => {
+    const log = await readFile(join(nginx.dir, 'served.log'), 'utf8');
+    expect(log).toMatch(backend.site.log === 'postern' ? /"code":"allow"/ : /"GET .* 200 /);
     const status = async (path: string) => (await fetch(nginx.url(path))).status;
     expect(await status(otherFile(backend))).toBe(403);
     expect(await status(otherToken(backend))).toBeOneOf([401, 403]);

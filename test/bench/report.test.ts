@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
-import { pictures } from '../../bench/charts/pictures.ts';
-import { report } from '../../bench/report/report.ts';
+import { pictures } from '../../bench/report/charts.ts';
 import { grantsTable, liveTable, stepsTable } from '../../bench/report/scaling.ts';
-import { aligned, fillIn } from '../../bench/report/table.ts';
+import { aligned, fillIn, report } from '../../bench/report/tables.ts';
 import { isReached, targets } from '../../bench/report/targets.ts';
-import type { Results } from '../../bench/results.ts';
+import type { Results } from '../../bench/run.ts';
 import type { Downloaded } from '../../bench/workloads/download.ts';
 import type { Served } from '../../bench/workloads/serve.ts';
 
 const NONE: Results = {
   serve: {},
+  quiet: {},
   issue: {},
   download: {},
   downloadWhole: {},
@@ -35,12 +35,13 @@ function served(perSecond: number): Served {
 
 function downloaded(bytes: number, service: number): Downloaded {
   const bytesPerSecond = 1e9;
-  return { bytes, users: 100, seconds: 1, bytesPerSecond, cpu: { nginx: 1, service } };
+  return { bytes, bytesPerSecond, cpu: { nginx: 1, service } };
 }
 
 const SOME: Results = {
   ...NONE,
-  serve: { ceiling: [served(100), served(50)], redis: [served(80), served(30)] },
+  serve: { bare: [served(100), served(50)], redis: [served(80), served(30)] },
+  quiet: { ceiling: [load(100)], memory: [load(90)] },
   issue: {
     django: [{ fresh: load(10), single: load(20) }],
     redis: [{ fresh: load(40), single: load(50) }],
@@ -52,10 +53,13 @@ const SOME: Results = {
 
 const measured = (what: string) => targets(SOME).find((target) => target.what === what);
 
-test('targets: a ratio is taken within each round', () => {
-  const target = measured('Redis ÷ ceiling');
-  expect(target?.measured).toBeCloseTo(0.7); // 0.8 and 0.6
+test('targets: a ratio is taken within each round, and the table has its spread', () => {
+  const target = measured('Redis ÷ bare Node.js gate');
+  expect(target?.rounds).toEqual([0.8, 0.6]);
   expect(target && isReached(target)).toBe(true);
+  expect(report(SOME).targets?.[1]?.slice(1)).toEqual([
+    ...['at least 0.65', '0.70', '0.60–0.80', 'reached'],
+  ]);
 });
 
 test('targets: lower and upper bounds', () => {
@@ -63,22 +67,33 @@ test('targets: lower and upper bounds', () => {
     const target = measured(what);
     return target && isReached(target);
   };
+  expect(reached('memory ÷ ceiling, no logs')).toBe(true);
   expect(reached('1,000,000 live tokens ÷ 1,000')).toBe(false);
-  expect(reached('fresh tokens, Redis ÷ Django')).toBe(true);
+  expect(reached('issued and used once, Redis ÷ Django')).toBe(false);
   expect(reached('memory at full load, MB')).toBe(false);
   expect(reached('memory idle, MB')).toBe(true);
-  expect(reached('decision cache ÷ static')).toBeUndefined();
+  expect(reached('Redis ÷ Lua + Redis, no logs')).toBeUndefined();
 });
 
 test('targets: CPU time of streaming is extrapolated to the whole file', () => {
   // 2 s for 100 bytes are 40 s for 2000.
-  expect(measured('100 downloads, CPU of Postern ÷ Express')?.measured).toBeCloseTo(0.1 / 40);
+  expect(measured('100 downloads, CPU of Postern ÷ Express')?.rounds).toEqual([0.1 / 40]);
 });
 
 test('report: only measured workloads have tables', () => {
   const all = report(SOME);
   expect(Object.keys(all)).toEqual([
-    ...['serve', 'cost', 'fresh', 'single', 'download', 'downloadWhole', 'growth', 'targets'],
+    ...[
+      'serve',
+      'quiet',
+      'single',
+      'fresh',
+      'cost',
+      'download',
+      'downloadWhole',
+      'growth',
+      'targets',
+    ],
   ]);
   expect(aligned(all.growth ?? [])).toMatch(/^1,000,000 +89 +89–89 +0.89 +10 +20 +–$/m);
   // Express: extrapolated to 40 s. Postern: nginx sends the file, so no extrapolation.
@@ -112,14 +127,9 @@ test('page: tables are replaced, other text is kept', () => {
 
 test('charts: one for each measured workload', () => {
   const drawn = pictures(SOME);
-  expect(Object.keys(drawn)).toEqual([
-    'small-file.svg',
-    'fresh-tokens.svg',
-    'downloads-cpu.svg',
-    'growth.svg',
-  ]);
+  expect(Object.keys(drawn)).toEqual(['small-file.svg', 'fresh-tokens.svg', 'downloads-cpu.svg']);
   for (const svg of Object.values(drawn)) expect(svg).toMatch(/^<svg [^>]*xmlns="http/);
-  expect(drawn['fresh-tokens.svg']).toContain('40  (× 4.0)');
+  expect(drawn['fresh-tokens.svg']).toContain('40  (× 4.00)');
   expect(drawn['downloads-cpu.svg']).toContain('40.00 s, extrapolated');
   expect(pictures(NONE)).toEqual({});
 });

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { smallFile } from '../../bench/files.ts';
-import { VARIANTS } from '../../bench/variants.ts';
+import { VARIANTS } from '../../bench/peers/all.ts';
+import { fileOf } from '../../bench/run.ts';
 import { running } from '../../bench/workloads/running.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { needTool } from '../support/need-tool.ts';
@@ -15,7 +15,7 @@ test.for(['sentinel', 'cluster', 'two'])(
     if (variant === undefined) throw new Error(`there is no ${id}`);
     const folder = await temporaryFolder();
     onTestFinished(() => rm(folder, { recursive: true }));
-    const files = await smallFile(folder);
+    const files = await fileOf(folder, 1024);
     await running(variant, { files, tokens: 20 }, async ({ backend, nginx }) => {
       for (const path of backend.paths.slice(0, 20)) {
         expect((await fetch(nginx.url(path))).status).toBe(200);

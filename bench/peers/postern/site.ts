@@ -3,16 +3,12 @@ import { KEEPALIVE, type Site } from '../../backend.ts';
 export const PROTECTED = '/protected/';
 
 /** The configuration in README.md. */
-export function onGate(
-  files: string,
-  gatePorts: number | readonly number[],
-  apiPort?: number,
-): Site {
-  const gates = [gatePorts].flat().map((port) => `server 127.0.0.1:${port};`);
+export function onGate(files: string, gates: readonly string[], apiPort?: number): Site {
+  const servers = gates.map((gate) => `server ${gate};`);
   return {
     http: `
       include postern/http.conf;
-      upstream postern { ${gates.join(' ')} keepalive ${KEEPALIVE}; }
+      upstream postern { ${servers.join(' ')} keepalive ${KEEPALIVE}; }
       ${apiPort === undefined ? '' : api(apiPort)}`,
     server: `
       include postern/auth-request.conf;

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { temporaryFolder } from '../../../test/harness/paths.ts';
 import { type ServiceProcess, startService } from '../../../test/harness/service.ts';
 import { waitFor } from '../../../test/harness/wait.ts';
 import { type Backend, EXPIRES_IN, KEY, NAME, type Wanted } from '../../backend.ts';
@@ -27,17 +29,20 @@ export interface StartOptions {
 /** Starts the service and issues the tokens. */
 export async function startPostern(
   env: Record<string, string>,
-  { files, tokens = 1 }: Wanted,
+  { files, tokens = 1, quiet = false }: Wanted,
   { revocable = true, instances = 1 }: StartOptions = {},
 ): Promise<Backend> {
   const services: ServiceProcess[] = [];
   const stop = async () => void (await Promise.all(services.map((service) => service.stop())));
+  const folder = await temporaryFolder();
+  const gates = Array.from({ length: instances }, (_, i) => `unix:${join(folder, `${i}.sock`)}`);
+  const all = { POSTERN_LOG_LEVEL: quiet ? 'silent' : 'info', ...env };
   try {
     const began = performance.now();
-    const first = await startOne(env);
+    const first = await startOne(gates[0] ?? '', all);
     const startMs = performance.now() - began;
     services.push(first);
-    while (services.length < instances) services.push(await startOne(env));
+    for (const gate of gates.slice(1)) services.push(await startOne(gate, all));
     const { apiPort } = first;
     const pids = services.map(({ pid }) => pid);
     for (const one of services) {
@@ -48,11 +53,7 @@ export async function startPostern(
     const grant = { path: `/download/${NAME}`, expires_in: EXPIRES_IN, revocable };
     const paths = await issueTokens(apiPort, grant, tokens);
     return {
-      site: onGate(
-        files,
-        services.map(({ gatePort }) => gatePort),
-        apiPort,
-      ),
+      site: { ...onGate(files, gates, apiPort), log: 'postern' },
       path: paths[0] ?? '',
       paths,
       refused: `/download/${NAME}`,
@@ -60,10 +61,6 @@ export async function startPostern(
         path: '/tokens',
         authorization: `Bearer ${KEY}`,
         body: JSON.stringify(grant),
-        batch: (count) => ({
-          path: '/tokens/batch',
-          body: JSON.stringify(Array(count).fill(grant)),
-        }),
       },
       processes: { service: pids },
       startMs,
@@ -77,12 +74,13 @@ export async function startPostern(
 }
 
 /** Its log goes to /dev/null. */
-function startOne(env: Record<string, string>): Promise<ServiceProcess> {
+function startOne(gate: string, env: Record<string, string>): Promise<ServiceProcess> {
   return startService({
     env: {
       POSTERN_MOUNTS: '/download/=/protected/',
       POSTERN_API_KEYS: `bench:${KEY}`,
-      POSTERN_LOG_LEVEL: 'silent',
+      POSTERN_LISTEN: gate,
+      POSTERN_SOCKET_MODE: '0666',
       // A pause of the machine must not count as an error.
       POSTERN_STORE_TIMEOUT_MS: '5000',
       ...env,
