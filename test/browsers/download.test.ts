@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { downloader, hasAddresses, refused, testFolder } from '../clients/programs.ts';
+import { downloader, hasAddresses, refused } from '../clients/programs.ts';
 import { stateOf, usedOnceFrom, waitForLines } from '../clients/state.ts';
 import type { BrowserName } from '../harness/browser.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { siteForTest } from '../support/site.ts';
 import { cases, link, openBrowser, pageOf, pagesLocation } from './browser.ts';
 
@@ -78,7 +79,7 @@ test.runIf(hasAddresses).for(cases)(
     const cookie = await site.issue({ path: '/download/cookie.bin', max_uses: 1, bind: 'cookie' });
     const links = link('any', any.url) + link('cookie', cookie.url);
     const page = await browser.open(await pageOf(site, links));
-    const file = join(await testFolder(), 'none');
+    const file = join(await folderForTest(), 'none');
     const byCurl = ({ url }: { url: string }, from: string) =>
       curl.download({ url: site.nginx.url(url), file, from });
 

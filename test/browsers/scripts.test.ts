@@ -1,9 +1,10 @@
 import { importJWK, SignJWT } from 'jose';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createClientOf } from '../../service/jwt/api-clients.ts';
 import { fileKeys } from '../../service/jwt/keys.ts';
 import { revoke, waitForLines } from '../clients/state.ts';
 import { newJwk, publicHalf } from '../jwt/issuers.ts';
+import { forTest } from '../support/for-test.ts';
 import { apiListener, createPostern, listening } from '../support/postern.ts';
 import { siteForTest } from '../support/site.ts';
 import { cases, openBrowser, pageOf, pagesLocation } from './browser.ts';
@@ -98,8 +99,7 @@ test.for(cases)(
     const browser = await openBrowser(name, context);
     const jwt = { clientOf: createClientOf([login], 5, Date.now) };
     const postern = createPostern({ jwt });
-    const api = await listening(apiListener(postern.api));
-    onTestFinished(() => api.stop());
+    const api = await forTest(listening(apiListener(postern.api)));
     const site = await siteForTest({
       mode,
       store: postern.store,

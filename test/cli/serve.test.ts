@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { type Command, ExitedEarly, launch } from '../harness/process.ts';
 import { startService } from '../harness/service.ts';
+import { forTest } from '../support/for-test.ts';
 import { CONFIG, configFile } from '../support/reloading.ts';
 import { postern, program } from './postern.ts';
 
@@ -23,8 +24,7 @@ async function serve(env: NodeJS.ProcessEnv, args = [program, 'serve']) {
       ...env,
     },
   };
-  const running = await launch(command);
-  onTestFinished(async () => void (await running.stop()));
+  const running = await forTest(launch(command));
   await running.ready(() => running.stdout().includes('"listening"'), { what: 'the service' });
   return { ...running, api: `http://127.0.0.1:${ports[1]}` };
 }
@@ -61,8 +61,7 @@ test.each([
 test('health: exits with 0 if each listener answers, and names those that do not', async () => {
   const { folder, path } = await configFile(CONFIG);
   const own = { POSTERN_CONFIG: path, POSTERN_LISTEN: `unix:${folder}/gate.sock` };
-  const service = await startService({ env: own });
-  onTestFinished(async () => void (await service.stop()));
+  const service = await forTest(startService({ env: own }));
   const env = { ...own, POSTERN_API_LISTEN: `127.0.0.1:${service.apiPort}` };
   expect(await postern(['health'], folder, { env })).toEqual({ code: 0, stdout: '', stderr: '' });
 

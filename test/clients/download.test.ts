@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { folderForTest } from '../support/for-test.ts';
 import { modes, useSite } from '../support/site.ts';
-import { client, downloader, downloaders, hasAddresses, refused, testFolder } from './programs.ts';
+import { client, downloader, downloaders, hasAddresses, refused } from './programs.ts';
 import { stateOf, usedOnceFrom, waitForLines } from './state.ts';
 
 const MIB = 1024 * 1024;
@@ -24,7 +25,7 @@ describe.each(modes)('by %s', (mode) => {
     ['the whole file by HTTP/1.0', ['--http1.0'], BYTES],
   ] as const)('curl saves %s', async ([, more, expected], context) => {
     const curl = await downloader('curl', context);
-    const file = join(await testFolder(), 'a.bin');
+    const file = join(await folderForTest(), 'a.bin');
     expect(await curl.download({ url, file, more })).toMatchObject({ code: 0, stderr: '' });
     expect((await readFile(file)).equals(expected)).toBe(true);
   });
@@ -45,7 +46,7 @@ describe.each(modes)('by %s', (mode) => {
     const curl = await client('curl', context);
     const once = { path: '/download/a.bin', confirm: true, max_uses: 1, bind };
     const link = site.nginx.url((await site.issue(once)).url);
-    const file = join(await testFolder(), 'a.bin');
+    const file = join(await folderForTest(), 'a.bin');
     const args = ['--disable', '--silent', '--fail', '--location', ...more, '--output', file];
     expect((await curl.run([...args, link])).code).toBe(22);
     expect((await curl.run([...args, '--data', '', link])).code).toBe(0);
@@ -54,7 +55,7 @@ describe.each(modes)('by %s', (mode) => {
 
   test('curl --fail reports the status for an invalid token', async (context) => {
     const curl = await downloader('curl', context);
-    const file = join(await testFolder(), 'a.bin');
+    const file = join(await folderForTest(), 'a.bin');
     const ended = await curl.download({ url: site.nginx.url('/download/a.bin'), file });
     expect(ended).toMatchObject(refused);
   });
@@ -64,7 +65,7 @@ describe.each(modes)('by %s', (mode) => {
     ['wget', ['--no-config', '--no-hsts', '--content-disposition', '-P']],
   ] as const)('%s saves the file under the name in the token', async ([name, args], context) => {
     const program = await client(name, context);
-    const folder = await testFolder();
+    const folder = await folderForTest();
     expect(await program.run([...args, folder, url])).toMatchObject({ code: 0 });
     expect(await readdir(folder)).toEqual(['named.bin']);
     expect((await readFile(join(folder, 'named.bin'))).equals(BYTES)).toBe(true);
@@ -75,7 +76,7 @@ describe.each(modes)('by %s', (mode) => {
     // Slow enough that the first connection has not sent the whole before the others begin.
     const once = { path: '/download/big.bin', max_uses: 1, limit_rate: 1.5 * MIB };
     const issued = await site.issue(once);
-    const file = join(await testFolder(), 'big.bin');
+    const file = join(await folderForTest(), 'big.bin');
     const big = { url: site.nginx.url(issued.url), file, more: ['-x8', '-s8', '-k1M'] };
     expect(await aria2c.download(big)).toMatchObject({ code: 0 });
     expect((await readFile(file)).equals(BIG)).toBe(true);
@@ -90,7 +91,7 @@ describe.each(modes)('by %s', (mode) => {
     async (name, context) => {
       const program = await downloader(name, context);
       const { id, url: own } = await site.issue({ path: '/download/a.bin' });
-      const file = join(await testFolder(), 'a.bin');
+      const file = join(await folderForTest(), 'a.bin');
       const download = { url: site.nginx.url(own), file, from: '127.0.0.5' };
       expect(await program.download(download)).toMatchObject({ code: 0 });
       const [line] = await waitForLines(site, id, ({ length }) => length > 0);

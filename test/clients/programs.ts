@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { expect, onTestFinished, type TestContext } from 'vitest';
 import { temporaryFolder } from '../harness/paths.ts';
@@ -148,11 +148,4 @@ export async function downloader(name: DownloaderName, context: TestContext): Pr
 async function sizeOf(file: string): Promise<number> {
   const { size } = await stat(file).catch(() => ({ size: 0 }));
   return size;
-}
-
-/** A folder for what the clients of this test save. */
-export async function testFolder(): Promise<string> {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
 }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import { openRedis } from '../store/open-redis.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { modes, siteForTest, useSite } from '../support/site.ts';
-import { downloader, downloaders, hasAddresses, refused, testFolder } from './programs.ts';
+import { downloader, downloaders, hasAddresses, refused } from './programs.ts';
 import { endIn, type LogLine, stateOf, usedOnceFrom, waitForLines } from './state.ts';
 
 const SMALL = randomBytes(600_000);
@@ -28,7 +29,7 @@ describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s'
       const curl = await downloader('curl', context);
       const { id, url: own } = await site.issue({ path, max_uses: 1, expires_in: 120 });
       const url = site.nginx.url(own);
-      const folder = await testFolder();
+      const folder = await folderForTest();
       const download = { url, file: join(folder, 'a.bin'), from: HOME };
       const byStranger = () => curl.download({ url, file: join(folder, 'none'), from: AWAY });
 
@@ -62,7 +63,7 @@ describe.runIf(hasAddresses).each(modes)('resume: an interrupted download by %s'
   /** A single-use link, with paths for its file and its cookies. */
   async function linkForOne(more = {}) {
     const { id, url } = await site.issue({ path: '/download/small.bin', max_uses: 1, ...more });
-    const folder = await testFolder();
+    const folder = await folderForTest();
     const link = { url: site.nginx.url(url), file: join(folder, 'a.bin') };
     return { id, link, jar: join(folder, 'cookies') };
   }
@@ -107,10 +108,9 @@ test.runIf(hasAddresses)(
   'resume: an interrupted download is resumed after the token expires in Redis',
   async (context) => {
     const curl = await downloader('curl', context);
-    const redis = await startRedis();
-    onTestFinished(() => redis.stop());
+    const redis = await forTest(startRedis());
     const site = await siteForTest({ mode: 'auth_request', files, store: await openRedis(redis) });
-    const folder = await testFolder();
+    const folder = await folderForTest();
     // Two uses: with one, a stranger would be denied even before the token expires.
     const issued = await site.issue({ path, max_uses: 2, resume_for: 60 });
     const url = site.nginx.url(issued.url);

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { folderForTest } from '../support/for-test.ts';
 import { modes, useSite } from '../support/site.ts';
-import { client, downloader, downloaders, hasAddresses, refused, testFolder } from './programs.ts';
+import { client, downloader, downloaders, hasAddresses, refused } from './programs.ts';
 import { linesOf, stateOf, usedOnceFrom, waitForLines } from './state.ts';
 
 const BYTES = randomBytes(800_000);
@@ -15,7 +16,7 @@ describe.each(modes)('uses: a link with one use by %s', (mode) => {
   /** Its URL, the file to save it to, and the state of its token. */
   async function linkForOne(more = {}) {
     const { id, url } = await site.issue({ path: '/download/a.bin', max_uses: 1, ...more });
-    const file = join(await testFolder(), 'a.bin');
+    const file = join(await folderForTest(), 'a.bin');
     return { id, url: site.nginx.url(url), file, state: () => stateOf(site, id) };
   }
 

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, type TestContext, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { printed } from '../cli/nginx/machine.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { isRoot } from '../support/need-root.ts';
 import { needTool } from '../support/need-tool.ts';
 import { directives, parseNginx } from '../support/nginx-tree.ts';
@@ -29,8 +30,7 @@ function values(name: string, setting: string): string[] {
 }
 
 test.for(UNITS)('systemd: systemd-analyze verify accepts %s', async (name, context) => {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   const path = join(folder, name);
   // It looks for the programs of a unit.
   await writeFile(path, unit(name).replaceAll('/usr/bin/node', process.execPath));

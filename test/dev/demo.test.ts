@@ -8,6 +8,7 @@ import { projectRoot } from '../harness/paths.ts';
 import { ask, startRedis } from '../harness/redis.ts';
 import { tryRun } from '../harness/run.ts';
 import { waitFor } from '../harness/wait.ts';
+import { forTest } from '../support/for-test.ts';
 
 const demo = join(projectRoot, 'dist', 'dev', 'demo', 'demo.js');
 const built = existsSync(demo);
@@ -48,8 +49,7 @@ function printed(output: string): Array<{ command: string; came: string }> {
 test.runIf(built)(
   'demo --once: shows every step, with the store in POSTERN_STORE',
   async () => {
-    const redis = await startRedis();
-    onTestFinished(redis.stop);
+    const redis = await forTest(startRedis());
     const { output, ended } = start(['--once'], { POSTERN_STORE: redis.url });
     expect(await ended(), output()).toBe(0);
     expect(printed(output()).length).toBeGreaterThan(15);

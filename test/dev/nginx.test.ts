@@ -2,8 +2,9 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { expect, onTestFinished, test } from 'vitest';
-import { startNginx, testNginx } from '../harness/nginx.ts';
+import { expect, test } from 'vitest';
+import { startNginx } from '../harness/nginx.ts';
+import { forTest } from '../support/for-test.ts';
 import { isGone } from './is-gone.ts';
 
 const answering =
@@ -19,25 +20,8 @@ function body(url: string): Promise<string> {
   });
 }
 
-test('startNginx: serves a file with its type, and writes a log', async () => {
-  const nginx = await startNginx({
-    config: ({ port, dir }) => `server { listen 127.0.0.1:${port}; root ${dir}/files; }`,
-  });
-  onTestFinished(nginx.stop);
-  await mkdir(join(nginx.dir, 'files'));
-  await writeFile(join(nginx.dir, 'files', 'a.m3u8'), '#EXTM3U');
-
-  const response = await fetch(nginx.url('/a.m3u8'));
-
-  expect(response.status).toBe(200);
-  expect(response.headers.get('content-type')).toBe('application/vnd.apple.mpegurl');
-  expect(await response.text()).toBe('#EXTM3U');
-  await expect.poll(nginx.accessLog).toContain('GET /a.m3u8');
-});
-
 test('startNginx: a reload has taken effect when it resolves', async () => {
-  const nginx = await startNginx({ config: answering('old'), workers: 2 });
-  onTestFinished(nginx.stop);
+  const nginx = await forTest(startNginx({ config: answering('old'), workers: 2 }));
   for (const text of ['one', 'two', 'three']) {
     await nginx.reload(answering(text));
     const bodies = await Promise.all(Array.from({ length: 20 }, () => body(nginx.url('/'))));
@@ -51,8 +35,7 @@ test('startNginx: a reload does not wait for a download in progress', async () =
     (text: string) =>
     ({ port }: { port: number }) =>
       `server { listen 127.0.0.1:${port}; ${slow(text)} }`;
-  const nginx = await startNginx({ config: config('old') });
-  onTestFinished(nginx.stop);
+  const nginx = await forTest(startNginx({ config: config('old') }));
   await mkdir(join(nginx.dir, 'files'));
   await writeFile(join(nginx.dir, 'files', 'big.bin'), Buffer.alloc(50_000_000));
   const download = await fetch(nginx.url('/big.bin'));
@@ -66,8 +49,7 @@ test('startNginx: a reload does not wait for a download in progress', async () =
 });
 
 test('startNginx: a reload with an invalid configuration rejects and keeps the old workers', async () => {
-  const nginx = await startNginx({ config: answering('old') });
-  onTestFinished(nginx.stop);
+  const nginx = await forTest(startNginx({ config: answering('old') }));
   const reload = nginx.reload(() => 'no_such_directive on;');
   await expect(reload).rejects.toThrow(/unknown directive "no_such_directive".*\| no_such/s);
   expect(await body(nginx.url('/'))).toBe('old');
@@ -86,41 +68,4 @@ test('startNginx: stop leaves no process and no folder', async () => {
 test('startNginx: an invalid configuration rejects with the message of nginx and the line', async () => {
   const starting = startNginx({ config: () => 'server {\n  listen nowhere:1:2;\n}' });
   await expect(starting).rejects.toThrow(/exited with code 1.*\[emerg\].*\| listen nowhere/s);
-});
-
-test('startNginx: provides several ports', async () => {
-  const nginx = await startNginx({
-    ports: 3,
-    config: ({ ports }) =>
-      ports
-        .map((port) => `server { listen 127.0.0.1:${port}; location / { return 200 ${port}; } }`)
-        .join('\n'),
-  });
-  onTestFinished(nginx.stop);
-  for (const port of nginx.ports) expect(await body(`http://127.0.0.1:${port}/`)).toBe(`${port}`);
-});
-
-test('startNginx: starts a complete nginx.conf and adds only missing directives', async () => {
-  const nginx = await startNginx({
-    config: ({ port }) => `
-worker_processes 2;
-events {}
-http {
-  include mime.types;
-  client_body_temp_path body;
-  ${answering('whole')({ port })}
-}`,
-  });
-  onTestFinished(nginx.stop);
-  expect(await body(nginx.url('/'))).toBe('whole');
-});
-
-test('testNginx: reports whether nginx -t passes, and its output', async () => {
-  expect(await testNginx(answering('x'))).toMatchObject({ ok: true });
-  expect(await testNginx('server { listen 127.0.0.1:1; bad; }')).toEqual({
-    ok: false,
-    output: expect.stringContaining('unknown directive "bad"'),
-  });
-  // Reads the project's snippets, whichever there are.
-  expect((await testNginx('include postern/*.conf.none;')).ok).toBe(true);
 });

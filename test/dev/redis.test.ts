@@ -2,29 +2,13 @@ import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../harness/paths.ts';
 import { ask, startRedis } from '../harness/redis.ts';
+import { forTest } from '../support/for-test.ts';
 import { isGone } from './is-gone.ts';
 
 const pong = '+PONG\r\n';
 
-test('startRedis: answers, pauses, resumes, and leaves no process', async () => {
-  const redis = await startRedis();
-  onTestFinished(redis.stop);
-  expect(redis.url).toBe(`redis://127.0.0.1:${redis.port}/0`);
-  expect(await ask(redis.port, 'PING')).toBe(pong);
-
-  redis.pause();
-  expect(await ask(redis.port, 'PING', 50)).toBeUndefined();
-  redis.resume();
-  expect(await ask(redis.port, 'PING', 2_000)).toBe(pong);
-
-  await redis.stop();
-  expect(isGone(redis.pid)).toBe(true);
-  expect(await ask(redis.port, 'PING')).toBeUndefined();
-});
-
 test('startRedis: restarts on the same port, also after a stop', async () => {
-  const redis = await startRedis();
-  onTestFinished(redis.stop);
+  const redis = await forTest(startRedis());
   const first = redis.pid;
   await redis.restart();
   expect(redis.pid).not.toBe(first);
@@ -44,15 +28,8 @@ test('startRedis: stops while paused', async () => {
 });
 
 test('startRedis: a port in use rejects with the message of Redis', async () => {
-  const redis = await startRedis();
-  onTestFinished(redis.stop);
+  const redis = await forTest(startRedis());
   await expect(startRedis({ port: redis.port })).rejects.toThrow(/exited with code 1.*in use/is);
-});
-
-test('startRedis: further arguments override the default ones', async () => {
-  const redis = await startRedis({ args: ['--requirepass', 'secret'] });
-  onTestFinished(redis.stop);
-  expect(await ask(redis.port, 'PING')).toMatch(/^-NOAUTH/);
 });
 
 test('startRedis: with a folder, it keeps its data and its role after SIGKILL', async () => {

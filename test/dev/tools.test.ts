@@ -1,15 +1,14 @@
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { canFetch } from '../harness/debian/packages.ts';
-import { temporaryFolder } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 import { ensureTools, findTool, howToInstall } from '../harness/tools.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 
 test('findTool: PATH comes first', async () => {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   onTestFinished(() => void vi.unstubAllEnvs());
   const nginx = join(folder, 'nginx');
   await writeFile(nginx, '#!/bin/sh\n');

@@ -13,6 +13,7 @@ import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { startRedis } from '../harness/redis.ts';
+import { forTest } from '../support/for-test.ts';
 import { needRoot } from '../support/need-root.ts';
 import {
   build,
@@ -185,8 +186,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
   async function start(changes: Env) {
     const [path = '', ...args] = [...words('ENTRYPOINT'), ...words('CMD')];
     const env = environment(changes);
-    const container = await launch({ name: 'postern', path, args, env, cwd: app });
-    onTestFinished(async () => void (await container.stop()));
+    const container = await forTest(launch({ name: 'postern', path, args, env, cwd: app }));
     await container.ready(() => check(env), { what: 'its health check' });
     return container;
   }
@@ -219,8 +219,7 @@ describe('Docker: the image, started as in compose.yaml', () => {
   });
 
   test('serves a file through nginx over the socket, and ends on SIGTERM with 0', async () => {
-    const redis = await startRedis();
-    onTestFinished(redis.stop);
+    const redis = await forTest(startRedis());
     const gate = join(folder, 'gate.sock');
     const [port] = await freePorts(1);
     const container = await start({

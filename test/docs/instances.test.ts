@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { printed } from '../cli/nginx/machine.ts';
-import { temporaryFolder } from '../harness/paths.ts';
 import { startService } from '../harness/service.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 import { directives, parseNginx } from '../support/nginx-tree.ts';
 import { docsBlock, settingsOf } from './blocks.ts';
@@ -32,18 +32,18 @@ test('docs/operate/scaling.md: the files are valid for both instances', () => {
 
 test('docs/operate/scaling.md: the rolling restart waits for each gate, and stops if one does not start', async (context) => {
   const curl = await needTool('curl', context);
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   for (const i of [1, 2]) {
     await mkdir(join(folder, `postern-${i}`));
-    const gate = await startService({
-      env: {
-        POSTERN_LISTEN: `unix:${folder}/postern-${i}/gate.sock`,
-        POSTERN_API_LISTEN: 'off',
-        POSTERN_MOUNTS: '/download/=/protected/',
-      },
-    });
-    onTestFinished(async () => void (await gate.stop()));
+    await forTest(
+      startService({
+        env: {
+          POSTERN_LISTEN: `unix:${folder}/postern-${i}/gate.sock`,
+          POSTERN_API_LISTEN: 'off',
+          POSTERN_MOUNTS: '/download/=/protected/',
+        },
+      }),
+    );
   }
   const log = join(folder, 'log');
   const program = async (name: string, script: string) => {

@@ -12,6 +12,7 @@ import { type ClusterOptions, startRedisCluster } from '../harness/redis-cluster
 import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { answers, observerOf, tell, whyOf } from '../store/open-redis.ts';
+import { forTest } from '../support/for-test.ts';
 import { samplesOf } from '../support/samples.ts';
 import { recorder } from '../webhooks/receiver.ts';
 
@@ -42,8 +43,7 @@ function openedAt(url: string, timeoutMs = 250) {
 }
 
 async function started(options: ClusterOptions = {}, timeoutMs?: number) {
-  const cluster = await startRedisCluster(options);
-  onTestFinished(() => cluster.stop());
+  const cluster = await forTest(startRedisCluster(options));
   const [first, second] = cluster.masters as [Redis, Redis];
   const opened = openedAt(cluster.url, timeoutMs);
   await answers(opened.store);
@@ -304,8 +304,7 @@ test('Cluster: check fails while one master takes no write', async () => {
 });
 
 test('Cluster: a server that is not a node of a cluster is reported', async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   const { store, states } = openedAt(
     redis.url.replace('redis://', 'redis+cluster://').replace('/0', ''),
   );

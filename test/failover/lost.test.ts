@@ -1,23 +1,21 @@
-import { rm } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRedisStore } from '../../service/store/redis/redis.ts';
 import type { Store } from '../../service/token/store.ts';
-import { temporaryFolder } from '../harness/paths.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
 import { grantAt, newId } from '../store/grants.ts';
 import { answers, type OpenRedisOptions, openRedis, tell, whyOf } from '../store/open-redis.ts';
 import { startHoldingProxy } from '../store/proxies.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
 async function started(args: string[] = []): Promise<Redis> {
-  const redis = await startRedis({ args });
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis({ args }));
   return redis;
 }
 
@@ -175,8 +173,7 @@ test('Redis: a replica that follows later confirms, although the replication ID 
 });
 
 test('Redis: LOADING is reported, and the first call afterwards succeeds', async () => {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const slow = ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'];
   const redis = await started(['--dir', folder, '--save', '3600 1', ...slow]);
   const { store, id } = await throughProxy(redis);

@@ -10,6 +10,7 @@ import { startService } from '../harness/service.ts';
 import { storeContract } from '../store/contract.ts';
 import { engines, openedOn } from '../store/open-redis.ts';
 import { askApi, askGate } from '../support/ask-service.ts';
+import { forTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 import { KEY } from '../support/postern.ts';
 
@@ -80,8 +81,7 @@ const hostsOf = (url: string) => /:\/\/([^/]+)/.exec(url)?.[1] ?? '';
 
 test('docs/operate/redis.md: one server', async (context) => {
   await needTool('redis-server', context);
-  const redis = await startRedis({ args: serverArgs(documented('maxmemory-policy')) });
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis({ args: serverArgs(documented('maxmemory-policy')) }));
   const store = documented('POSTERN_STORE=redis://').replace('127.0.0.1:6379', hostsOf(redis.url));
   await issuesAndRevokes(await started({ ...settingsOf(store), POSTERN_STORE_PASSWORD_FILE: '' }));
 });
@@ -92,8 +92,7 @@ test.for(['redis', 'valkey'] as const)(
     await needTool(`${engine}-server`, context);
     const [, ...sentinelLines] = documented('sentinel monitor main').split('\n');
     const args = serverArgs(documented('masterauth'));
-    const redis = await startRedisSentinel({ engine, args, sentinelLines });
-    onTestFinished(() => redis.stop());
+    const redis = await forTest(startRedisSentinel({ engine, args, sentinelLines }));
     const store = documented('POSTERN_STORE=redis+sentinel://').replace(HOSTS, hostsOf(redis.url));
     // With one engine the password is in the URL, with the other one in the file.
     const service = await started(
@@ -111,8 +110,7 @@ test.for(['redis', 'valkey'] as const)(
   async (engine, context) => {
     await needTool(`${engine}-server`, context);
     const args = serverArgs(documented('cluster-enabled'));
-    const redis = await startRedisCluster({ engine, args, replicas: 0 });
-    onTestFinished(() => redis.stop());
+    const redis = await forTest(startRedisCluster({ engine, args, replicas: 0 }));
     // Without a password in the cluster, any would be rejected.
     const store = documented('POSTERN_STORE=redis+cluster://')
       .replace(`:${PASSWORD}@`, '')
@@ -125,8 +123,7 @@ test.for(['redis', 'valkey'] as const)(
 
 test('docs/operate/scaling.md: a token of one instance opens at the other one, until it is revoked', async (context) => {
   await needTool('redis-server', context);
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   const shared = docsBlock('operate/scaling.md', 'POSTERN_STORE=')
     .replace('127.0.0.1:6379', hostsOf(redis.url))
     .replace('<secret>', KEY);

@@ -1,16 +1,17 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { delimiter, dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { fencedBlocks } from '../docs/blocks.ts';
 import { plain } from '../docs/plain.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { findTool } from '../harness/tools.ts';
 import { waitFor } from '../harness/wait.ts';
 import { selfSigned } from '../support/certificate.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { listening } from '../support/postern.ts';
 
 // docs/start/getting-started.md, "Add Postern to a site that exists": its commands, on a tree such as Debian's.
@@ -54,10 +55,8 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
   const [install, ...others] = commands;
   expect(install).toBe('npm ci && npm run build && npm install --global .');
 
-  const dir = await temporaryFolder();
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
-  const app = await listening((_, response) => response.end('the shop'));
-  onTestFinished(app.stop);
+  const dir = await folderForTest();
+  const app = await forTest(listening((_, response) => response.end('the shop')));
   const [http, https, api] = await freePorts(3);
 
   /** The paths and ports of the page as those of the test. */

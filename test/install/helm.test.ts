@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
 import { findHelm } from '../harness/helm.ts';
 import { startNginx } from '../harness/nginx.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { freePorts } from '../harness/ports.ts';
 import { tryRun } from '../harness/run.ts';
 import { startService } from '../harness/service.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 import { type Manifest, misfits } from './manifests.ts';
 
@@ -51,8 +52,7 @@ beforeAll(async () => {
 }, 180_000);
 
 async function template(values: object) {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const file = join(folder, 'values.json');
   await writeFile(file, JSON.stringify(values));
   const lint = await tryRun(helm, ['lint', '--strict', CHART, '--values', file]);
@@ -153,8 +153,7 @@ describe('Helm: the pod, started without Kubernetes', () => {
   test('sends a file only with its token, over the socket that its containers share', async () => {
     const values = { ...ALL, config: { ...ALL.config, store: 'memory:' } };
     const manifests = await render(values);
-    const folder = await temporaryFolder();
-    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const folder = await folderForTest();
     const config = one(manifests, 'ConfigMap').data as Record<string, string>;
     const { volumes } = one(manifests, 'Deployment').spec.template.spec;
 
@@ -173,16 +172,17 @@ describe('Helm: the pod, started without Kubernetes', () => {
     const gate = `unix:${folder}/gate.sock`;
     const yaml = join(folder, 'postern.yaml');
     await writeFile(yaml, config['postern.yaml'] ?? '');
-    const service = await startService({
-      env: {
-        POSTERN_CONFIG: yaml,
-        POSTERN_LISTEN: gate,
-        POSTERN_API_LISTEN: `127.0.0.1:${api}`,
-        POSTERN_METRICS_LISTEN: `127.0.0.1:${metrics}`,
-        POSTERN_API_KEYS: `web:${KEY}`,
-      },
-    });
-    onTestFinished(async () => void (await service.stop()));
+    await forTest(
+      startService({
+        env: {
+          POSTERN_CONFIG: yaml,
+          POSTERN_LISTEN: gate,
+          POSTERN_API_LISTEN: `127.0.0.1:${api}`,
+          POSTERN_METRICS_LISTEN: `127.0.0.1:${metrics}`,
+          POSTERN_API_KEYS: `web:${KEY}`,
+        },
+      }),
+    );
     expect((await fetch(`http://127.0.0.1:${metrics}/readyz`)).status).toBe(200);
 
     const nginx = await startNginx({

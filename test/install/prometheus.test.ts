@@ -1,13 +1,14 @@
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { docsBlock } from '../docs/blocks.ts';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { freePorts, onFreePorts } from '../harness/ports.ts';
 import { launch } from '../harness/process.ts';
 import { tryRun } from '../harness/run.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { needTool } from '../support/need-tool.ts';
 
 const RULES = join(projectRoot, 'deploy', 'prometheus', 'postern.rules.yaml');
@@ -83,8 +84,7 @@ test('Prometheus reads each metric, and evaluates each alert', async (context) =
 async function startPrometheus(target: number, context: Parameters<typeof needTool>[1]) {
   const { path, env } = await needTool('prometheus', context);
   return onFreePorts(1, async ([port]) => {
-    const folder = await temporaryFolder();
-    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const folder = await folderForTest();
     const scrape = docsBlock('operate/monitoring.md', 'scrape_configs:');
     const [from, to] = ['127.0.0.1:7301', `127.0.0.1:${target}`];
     expect(scrape).toContain(from);

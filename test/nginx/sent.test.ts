@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../harness/wait.ts';
+import { forTest } from '../support/for-test.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 import { type ReportingSite, startReportingSite } from '../support/sent.ts';
 import { countAsked, gateSnippet, modes } from '../support/site.ts';
@@ -121,8 +122,7 @@ test('delivery: downloads with a cached decision count', async () => {
     decisionTtl: 60,
     http: CACHE_CONF,
   } as const;
-  const site = await startReportingSite(options);
-  onTestFinished(site.stop);
+  const site = await forTest(startReportingSite(options));
   const asked = countAsked(site);
   const { id, url } = await site.issue({ path: '/download/a.txt' });
   for (let i = 0; i < 5; i += 1) await site.ask('GET', url);
@@ -137,8 +137,7 @@ test('delivery: downloads with a cached decision count', async () => {
 });
 
 test('delivery: forged and broken lines open nothing, and only known tokens are written', async () => {
-  const site = await startReportingSite({ mode: 'auth_request', files: FILES });
-  onTestFinished(site.stop);
+  const site = await forTest(startReportingSite({ mode: 'auth_request', files: FILES }));
   const { id, url, access_token } = await site.issue({ path: '/download/a.txt' });
   const ended = await site.issue({ path: '/download/a.txt' });
   await site.postern.store.revoke(ended.id, 'test');

@@ -52,7 +52,7 @@ test('listen: a request whose body does not arrive in time ends with 408', async
   const [reply] = await once(socket, 'data');
   expect(String(reply)).toMatch(/^HTTP\/1\.1 408 /);
   await once(socket, 'close');
-  expect(ended).toEqual(['ECONNRESET']);
+  await expect.poll(() => ended).toEqual(['ECONNRESET']);
 });
 
 /** Connections to 127.0.0.1 that the kernel has established, accepted or not: proc(5), net/tcp. */
@@ -144,15 +144,5 @@ test('drain: an idle connection stays open for half a second', async () => {
   const closed = once(idle.socket, 'close');
   vi.advanceTimersByTime(100);
   await closed;
-  await drained;
-});
-
-test('drain: no new connection is accepted', async () => {
-  const server = await listen(answers, { host: '127.0.0.1', port: 0 }, 'POSTERN_LISTEN');
-  const { port } = server.address() as AddressInfo;
-  const kept = await openRaw(port);
-  const drained = drain([server], 4000);
-  await expect(openRaw(port)).rejects.toThrow('ECONNREFUSED');
-  kept.close();
   await drained;
 });

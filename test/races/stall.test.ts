@@ -1,12 +1,12 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startNginx } from '../harness/nginx.ts';
-import { temporaryFolder } from '../harness/paths.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askApi } from '../support/ask-service.ts';
 import { writeFiles } from '../support/files.ts';
+import { folderForTest } from '../support/for-test.ts';
 import { KEY } from '../support/postern.ts';
 import { openRaw, requestBytes } from '../support/raw.ts';
 import { filesServer } from './site.ts';
@@ -15,8 +15,7 @@ import { filesServer } from './site.ts';
 const REQUESTS = 1500;
 
 test('stall: a gate on a Unix socket that stalls answers all requests that have arrived', async () => {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   const socket = join(folder, 'gate.sock');
   const service = await startService({
     env: {

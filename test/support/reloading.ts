@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
-import { temporaryFolder } from '../harness/paths.ts';
 import { startService } from '../harness/service.ts';
 import { waitFor } from '../harness/wait.ts';
 import { askGate } from './ask-service.ts';
+import { folderForTest, forTest } from './for-test.ts';
 import { KEY } from './postern.ts';
 import { samplesOf } from './samples.ts';
 
@@ -24,8 +23,7 @@ export type Line = Record<string, any>;
 
 /** A configuration file in a folder that ends with the test. YAML includes JSON. */
 export async function configFile(config: FileConfig = CONFIG) {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const path = join(folder, 'postern.yaml');
   /** Atomically: the service must not read a part of it. */
   async function write(next: FileConfig | string): Promise<void> {
@@ -50,8 +48,7 @@ export const reloads = (stdout: string) =>
 /** The built service with a configuration file. */
 export async function startReloadable(config?: FileConfig, env: Record<string, string> = {}) {
   const file = await configFile(config);
-  const service = await startService({ env: { POSTERN_CONFIG: file.path, ...env } });
-  onTestFinished(async () => void (await service.stop()));
+  const service = await forTest(startService({ env: { POSTERN_CONFIG: file.path, ...env } }));
   const { apiPort, stdout, signal } = service;
   const api = (path: string, init: RequestInit = {}, key = KEY) =>
     fetch(`http://127.0.0.1:${apiPort}${path}`, {

@@ -1,9 +1,10 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { type Nginx, startNginx } from '../harness/nginx.ts';
 import { temporaryFolder } from '../harness/paths.ts';
 import { writeFiles } from './files.ts';
+import { forTest } from './for-test.ts';
 import {
   createPostern,
   type IssuedToken,
@@ -122,8 +123,7 @@ export function countAsked({ gate }: Site): () => number {
 
 /** A site that stops at the end of the test. */
 export async function siteForTest(options: SiteOptions): Promise<Site> {
-  const site = await startSite(options);
-  onTestFinished(site.stop);
+  const site = await forTest(startSite(options));
   return site;
 }
 

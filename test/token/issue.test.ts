@@ -60,20 +60,14 @@ test('issue: the grant contains the requested and the derived fields', async () 
   });
 });
 
-test('issue: fields that were not requested are absent from the grant', async () => {
-  const { store, clock, id } = await issued({ path: '/download/a' });
-  const grant = { client: 'test', mount: '/download/', covers: '/download/a' };
+test('issue: fields that were not requested, and flags that are false, are absent', async () => {
+  const { issue, store, clock } = createDecider();
+  const grant = { client: 'test', mount: '/download/', covers: '/download/a/' };
   const times = { issuedAt: clock.now, expiresAt: clock.now + 120_000 };
-  expect(await store.find(id)).toStrictEqual({ ...grant, ...times });
-});
-
-test('issue: a flag that is false is absent from the grant', async () => {
-  const { issue, store } = createDecider();
-  const off = { cookie: false, listing: false, index: false, confirm: false };
-  const { id } = await issue({ prefix: '/download/a/', ...off });
-  expect(Object.keys((await store.find(id)) ?? {}).sort()).toEqual([
-    ...['client', 'covers', 'expiresAt', 'issuedAt', 'mount'],
-  ]);
+  for (const off of [{}, { cookie: false, listing: false, index: false, confirm: false }]) {
+    const { id } = await issue({ prefix: '/download/a/', ...off });
+    expect(await store.find(id)).toStrictEqual({ ...grant, ...times });
+  }
 });
 
 test('issue: a batch keeps its order and is one call of the store', async () => {
@@ -92,19 +86,13 @@ test('issue: a batch keeps its order and is one call of the store', async () => 
   expect(calls).toBe(1);
 });
 
-test('issue: the default expires_in is at most the maximum of the client', async () => {
-  const { issue } = createDecider({ client: { ...client, maxExpiresIn: 30 } });
-  expect((await issue({ path: '/download/a' })).expiresIn).toBe(30);
-});
-
-test('issue: expires_in may be the maximum of the client', async () => {
-  const { issue } = createDecider();
-  expect((await issue({ path: '/download/a', expires_in: 3600 })).expiresIn).toBe(3600);
-});
-
-test('issue: a client without paths may issue for every mount', async () => {
-  const { issue } = createDecider();
-  expect((await issue({ prefix: '/download/' })).expiresIn).toBe(120);
+test.each([
+  ['is at most the maximum of the client', { maxExpiresIn: 30 }, { path: '/download/a' }, 30],
+  ['may be that maximum', {}, { path: '/download/a', expires_in: 3600 }, 3600],
+  ['is that of the mount for a client without paths', {}, { prefix: '/download/' }, 120],
+])('issue: expires_in %s', async (_, own, request, seconds) => {
+  const { issue } = createDecider({ client: { ...client, ...own } });
+  expect((await issue(request)).expiresIn).toBe(seconds);
 });
 
 test('issue: a client with an empty list of paths may issue for no mount', async () => {
@@ -216,63 +204,34 @@ const ofA = mount('a.example:/download/', '/a/');
 const ofB = mount('b.example:/download/', '/b/');
 const ofAll = mount('/download/', '/all/');
 
-async function grantOf(mounts: Array<typeof ofA>, request: { path: string; site?: string }) {
-  const { issue, store } = createDecider({ mounts });
-  const grant = await store.find((await issue(request)).id);
-  return { mount: grant?.mount, site: grant?.site };
-}
+const nested = mount('a.example:/download/x/', '/nested/');
 
-test('issue: site is required if several sites have the prefix', async () => {
-  const { issue } = createDecider({ mounts: [ofA, ofB] });
-  expect(await refusal(issue({ path: '/download/x' }))).toEqual({
+test.each([
+  ['is optional if one site has the prefix', [ofA], undefined, [ofA, undefined]],
+  ['is not needed if a mount serves all sites', [ofA, ofAll], undefined, [ofAll, undefined]],
+  ['selects the mount of the site', [ofA, ofAll], 'A.Example', [ofA, undefined]],
+  ['selects one of two mounts', [ofA, ofB], 'b.example', [ofB, undefined]],
+  ['limits the grant to the site', [ofA, ofAll], 'B.Example', [ofAll, 'b.example']],
+  ['does not count the prefix of another one', [nested, ofAll], 'b.example', [ofAll, 'b.example']],
+  ['is optional for a longer prefix', [nested, ofAll], undefined, [nested, undefined]],
+] as const)('issue: site %s', async (_, mounts, site, [{ id: mount }, limit]) => {
+  const { store, id } = await issued({ path: '/download/x/y', site }, { mounts: [...mounts] });
+  const grant = await store.find(id);
+  expect([grant?.mount, grant?.site]).toEqual([mount, limit]);
+});
+
+test.each([
+  ['several sites have the prefix, and none is named', [ofA, ofB], undefined, '/site'],
+  ['the site that is named has no mount', [ofA], 'b.example', '/path'],
+] as const)('issue: it is an error if %s', async (_, mounts, site, pointer) => {
+  const { issue } = createDecider({ mounts: [...mounts] });
+  expect(await refusal(issue({ path: '/download/x', site }))).toEqual({
     code: 'invalid_request',
-    pointers: ['/site'],
-  });
-  expect(await grantOf([ofA, ofB], { path: '/download/x', site: 'b.example' })).toEqual({
-    mount: ofB.id,
-    site: undefined,
+    pointers: [pointer],
   });
 });
 
-test('issue: site is optional if one site has the prefix', async () => {
-  expect(await grantOf([ofA], { path: '/download/x' })).toEqual({ mount: ofA.id, site: undefined });
-});
-
-test('issue: without site the mount for all sites is used', async () => {
-  expect(await grantOf([ofA, ofAll], { path: '/download/x' })).toEqual({
-    mount: ofAll.id,
-    site: undefined,
-  });
-});
-
-test('issue: site selects the mount of the site, or limits the grant to the site', async () => {
-  const mounts = [ofA, ofAll];
-  expect(await grantOf(mounts, { path: '/download/x', site: 'A.Example' })).toEqual({
-    mount: ofA.id,
-    site: undefined,
-  });
-  expect(await grantOf(mounts, { path: '/download/x', site: 'B.Example' })).toEqual({
-    mount: ofAll.id,
-    site: 'b.example',
-  });
-});
-
-test('issue: ofA longer prefix of another site is ignored', async () => {
-  const nested = mount('a.example:/download/x/', '/nested/');
-  const path = '/download/x/y';
-  expect((await grantOf([nested, ofAll], { path, site: 'b.example' })).mount).toBe(ofAll.id);
-  expect((await grantOf([nested, ofAll], { path })).mount).toBe(nested.id);
-});
-
-test('issue: ofA site without ofA mount is an error at the path', async () => {
-  const { issue } = createDecider({ mounts: [ofA] });
-  expect(await refusal(issue({ path: '/download/x', site: 'b.example' }))).toEqual({
-    code: 'invalid_request',
-    pointers: ['/path'],
-  });
-});
-
-test('issue: ofA client of one site may omit site for the mount of the site', async () => {
+test('issue: a client of one site may omit site for the mount of the site', async () => {
   const of = (site: string) => ({ ...client, paths: [{ site, prefix: '/download/' }] });
   const path = '/download/x';
   const own = createDecider({ mounts: [ofA], client: of('a.example') });

@@ -203,22 +203,8 @@ test('target_args: arguments of the request are not added', async () => {
 
 describe('target_args: rejected', () => {
   test.each([
-    '',
-    'a b',
-    'a#b',
-    'a\nb',
-    'a\r\nX: y',
-    'a\tb',
-    'a%',
-    'a%2',
-    'a%zz',
-    'a"b',
-    'a\\b',
-    'a<b',
-    'a{b',
-    'é',
-    '\u0000',
-    'a'.repeat(4097),
+    ...['', 'a b', 'a#b', 'a\nb', 'a\r\nX: y', 'a\tb', 'a%', 'a%2', 'a%zz', 'a"b', 'a\\b', 'a<b'],
+    ...['a{b', 'é', '\u0000', 'a'.repeat(4097)],
   ])('as malformed: %j', async (args) => {
     const refused = await refusal(decider().issue({ ...storage, target_args: args }));
     expect(refused).toEqual({ code: 'invalid_request', pointers: ['/target_args'] });

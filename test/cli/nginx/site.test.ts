@@ -1,12 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { NginxOptions } from '../../../cli/nginx/plan.ts';
 import { type Nginx, startNginx, testNginx } from '../../harness/nginx.ts';
-import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startService } from '../../harness/service.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { KEY, listening, mount } from '../../support/postern.ts';
 import { postern } from '../postern.ts';
 import { printed } from './machine.ts';
@@ -33,8 +33,7 @@ interface Site {
 
 /** The service, nginx as `postern nginx` sets it up, and files below `$files`: all from the command line. */
 async function start(words: readonly string[], settings: Readonly<Record<string, string>> = {}) {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const yaml = {
     mounts: [
       { public: '/download/', internal: '/protected/' },
@@ -49,8 +48,7 @@ async function start(words: readonly string[], settings: Readonly<Record<string,
     POSTERN_API_KEYS: `test:${KEY}`,
     ...settings,
   };
-  const service = await startService({ env });
-  onTestFinished(async () => void (await service.stop()));
+  const service = await forTest(startService({ env }));
   const files = join(folder, 'the files');
   for (const name of ['a', 'unusual', 'stored']) {
     await mkdir(join(files, name), { recursive: true });

@@ -1,9 +1,10 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { postern, type With } from '../../cli/postern.ts';
 import { nginxFolder } from '../../harness/nginx-conf.ts';
 import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { forTest } from '../../support/for-test.ts';
 import { mount } from '../../support/postern.ts';
 import { modes, type SiteMode, startSite } from '../../support/site.ts';
 import { CACHE_CONF } from '../../support/snippet.ts';
@@ -152,8 +153,7 @@ test.each(modes)(
 );
 
 test('doctor --config reports the default log of nginx beside the format postern', async () => {
-  const site = await startSite({ mode: 'auth_request' });
-  onTestFinished(site.stop);
+  const site = await forTest(startSite({ mode: 'auth_request' }));
   expect(diagnosed(await dumpOf(site))).toMatchObject([{ rule: 'log' }]);
 });
 

@@ -1,9 +1,9 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Directive } from '../../../doctor/config/directive.ts';
 import { diskFiles, dumpedFiles, load, type Sources } from '../../../doctor/config/load.ts';
-import { temporaryFolder } from '../../harness/paths.ts';
+import { folderForTest } from '../../support/for-test.ts';
 
 const flat = (block: readonly Directive[]): string[] =>
   block.flatMap(({ name, args, file, line, block: inner }) => [
@@ -134,8 +134,7 @@ test('load: an include of a device, which has no end, is not available', () => {
 });
 
 test('load: reads nginx.conf from the disk, with its includes', async () => {
-  const dir = await temporaryFolder();
-  onTestFinished(() => rm(dir, { recursive: true }));
+  const dir = await folderForTest();
   await mkdir(join(dir, 'conf.d'));
   await mkdir(join(dir, 'more'));
   await writeFile(join(dir, 'conf.d', 'b.conf'), 'b;');

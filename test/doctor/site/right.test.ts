@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { newKey } from '../../../cli/key/command.ts';
 import { openJwt } from '../../../service/jwt/jwt.ts';
 import { createMounts } from '../../../service/site/mount.ts';
-import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { projectRoot } from '../../harness/paths.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { KEY, mount } from '../../support/postern.ts';
 import { modes } from '../../support/site.ts';
 import { CACHE_CONF, corsFor } from '../../support/snippet.ts';
@@ -112,8 +113,7 @@ test('doctor URL: without --internal it skips the checks that need it', async ()
 });
 
 test('doctor URL --connect: tests a TLS site under its name at another address', async () => {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   const file = (name: string) => join(folder, name);
   const { certificate, key } = selfSigned('files.example');
   await writeFile(file('cert.pem'), certificate);

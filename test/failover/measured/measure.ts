@@ -1,12 +1,12 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../harness/paths.ts';
 import type { Engine } from '../../harness/redis.ts';
 import { tryRun } from '../../harness/run.ts';
 import { findTool } from '../../harness/tools.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { check, writeHistory } from './checker.ts';
 import { type Client, createClient } from './client.ts';
 import { startLoad } from './load.ts';
@@ -36,10 +36,8 @@ export async function measure(
   start: (engine: Engine, folder: string) => Promise<Topology>,
   by: (typeof settings)[number],
 ): Promise<void> {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const topology = await start(ENGINE, folder);
-  onTestFinished(() => topology.stop());
+  const folder = await folderForTest();
+  const topology = await forTest(start(ENGINE, folder));
   const replicas = by === 'no replica' ? 0 : topology.replicas;
   const site = await startSite({
     POSTERN_STORE: topology.url,

@@ -1,9 +1,9 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../../harness/paths.ts';
+import { expect, test } from 'vitest';
 import { waitFor } from '../../harness/wait.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { startInstance } from '../instances.ts';
 import { endpoint, newJwk, publicHalf } from '../issuers.ts';
 
@@ -11,8 +11,7 @@ const FILES = 'https://files.example';
 
 /** The service with issuers in its file, and all other settings in its environment. */
 async function startTrusting(issuers: readonly object[]) {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const config = join(folder, 'postern.yaml');
   const common = { audience: FILES, max_expires_in: 600 };
   const settings = { issuers: issuers.map((one) => ({ ...common, ...one })) };

@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createSign } from '../../../service/s3/sign.ts';
 import { startS3 } from '../../harness/s3.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { forTest } from '../../support/for-test.ts';
 import { startReloadable, WEB } from '../../support/reloading.ts';
 import { START_MS, startBuiltSite, timeOf } from './sites.ts';
 
@@ -99,8 +100,7 @@ async function startDns(address: string | undefined) {
 test(
   'postern nginx --resolver: nginx follows the address of the storage without a reload',
   async () => {
-    const s3 = await startS3({ 'my-media': { 'a.txt': 'the first storage' } });
-    onTestFinished(s3.stop);
+    const s3 = await forTest(startS3({ 'my-media': { 'a.txt': 'the first storage' } }));
     const asked: Array<string | undefined> = [];
     const second = createServer(({ headers }, response) => {
       asked.push(headers.host);

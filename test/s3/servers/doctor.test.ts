@@ -1,11 +1,11 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { postern } from '../../cli/postern.ts';
-import { temporaryFolder } from '../../harness/paths.ts';
 import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { START_MS } from './sites.ts';
 
 async function ran(
@@ -13,8 +13,7 @@ async function ran(
   words: readonly string[] = [],
   secret = S3_SECRET_KEY,
 ) {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   const fields = { type: 's3', region: S3_REGION, bucket: 'media', credentials: 'environment' };
   const mounts = [{ public: '/media/', internal: '/s3/', storage: { ...fields, ...storage } }];
   const file = join(folder, 'postern.yaml');

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { fetchAll, openBrowser, pageOf, pagesLocation, playAll } from '../../browsers/browser.ts';
 import { fragments, makePlaylist, SECONDS } from '../../clients/hls.ts';
-import { client, downloader, testFolder } from '../../clients/programs.ts';
+import { client, downloader } from '../../clients/programs.ts';
 import { stateOf, usedOnceFrom, waitForLines } from '../../clients/state.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { NAMES as LEGAL_NAMES } from '../../support/names.ts';
 import { modes } from '../../support/site.ts';
 import { encoded, START_MS, type StorageSite, startStorageSite } from './sites.ts';
@@ -95,7 +96,7 @@ describe.each(modes)('object store: objects by %s', (mode) => {
   test('aria2c -x8 takes one use', async (context) => {
     const aria2c = await downloader('aria2c', context);
     const { url, id } = await site.issue({ path: '/media/big.bin', max_uses: 1 });
-    const file = join(await testFolder(), 'big.bin');
+    const file = join(await folderForTest(), 'big.bin');
     const more = ['-x8', '-s8', '-k1M'];
     expect(await aria2c.download({ url: site.nginx.url(url), file, more })).toMatchObject({
       code: 0,
@@ -107,7 +108,7 @@ describe.each(modes)('object store: objects by %s', (mode) => {
   test('curl resumes a download that was cut', async (context) => {
     const curl = await downloader('curl', context);
     const { url, id } = await site.issue({ path: '/media/big.bin', max_uses: 1 });
-    const download = { url: site.nginx.url(url), file: join(await testFolder(), 'big.bin') };
+    const download = { url: site.nginx.url(url), file: join(await folderForTest(), 'big.bin') };
     await curl.cut(download, MIB);
     expect(await curl.resume(download)).toMatchObject({ code: 0 });
     expect((await readFile(download.file)).equals(BYTES)).toBe(true);
@@ -122,7 +123,7 @@ test.for(modes)(
   async (mode, context) => {
     const browser = await openBrowser('Chromium', context);
     const ffmpeg = await client('ffmpeg', context);
-    const folder = join(await testFolder(), 'hls');
+    const folder = join(await folderForTest(), 'hls');
     await makePlaylist(ffmpeg, folder, fragments);
     const names = await readdir(folder);
     const objects = await Promise.all(

@@ -1,9 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSign, type StorageLocation, storageUrl } from '../../../service/s3/sign.ts';
-import { temporaryFolder } from '../../harness/paths.ts';
 import { tryRun } from '../../harness/run.ts';
 import { type S3, S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY, startS3 } from '../../harness/s3.ts';
 import { findTool } from '../../harness/tools.ts';
@@ -87,6 +86,8 @@ for key in asked["keys"]:
     print(client.generate_presigned_url("get_object", Params=params, ExpiresIn=60))
 `;
 
+import { folderForTest } from '../../support/for-test.ts';
+
 const inOrder = (url: string) => {
   const [path, query] = url.split('?');
   return [path, ...(query ?? '').split('&').sort()];
@@ -106,8 +107,7 @@ test.each([
     const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
     const names = fc.sample(path, { numRuns: 1000, seed: 16 });
 
-    const folder = await temporaryFolder();
-    onTestFinished(() => rm(folder, { recursive: true }));
+    const folder = await folderForTest();
     const credentials = {
       accessKeyId: 'AKIA',
       secretAccessKey: 'Qz+secret/of=botocoreZq',

@@ -3,8 +3,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { makePlaylist, play, SECONDS } from '../../clients/hls.ts';
-import { client, downloader, testFolder } from '../../clients/programs.ts';
+import { client, downloader } from '../../clients/programs.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { type ReportingSite, startReportingSite } from '../../support/sent.ts';
 import { modes } from '../../support/site.ts';
 
@@ -24,7 +25,7 @@ describe.each(modes)('delivery: what clients download by %s', (mode) => {
   test('an interrupted download is whole after it was resumed', async (context) => {
     const curl = await downloader('curl', context);
     const { id, url } = await site.issue({ path: '/download/big.bin', limit_rate: 4_000_000 });
-    const file = join(await testFolder(), 'big.bin');
+    const file = join(await folderForTest(), 'big.bin');
     const download = { url: site.nginx.url(url), file };
     await curl.cut(download, 100_000);
     expect(await site.delivered(id, 1)).toMatchObject({ size: SIZE, whole: false });
@@ -35,7 +36,7 @@ describe.each(modes)('delivery: what clients download by %s', (mode) => {
   test('aria2c with eight connections: a whole file from its ranges', async (context) => {
     const aria2c = await downloader('aria2c', context);
     const { id, url } = await site.issue({ path: '/download/big.bin', limit_rate: 2_000_000 });
-    const file = join(await testFolder(), 'big.bin');
+    const file = join(await folderForTest(), 'big.bin');
     const more = ['-x8', '-s8', '-k1M'];
     const ended = await aria2c.download({ url: site.nginx.url(url), file, more });
     expect(ended).toMatchObject({ code: 0 });
@@ -52,7 +53,7 @@ describe.each(modes)('delivery: what clients download by %s', (mode) => {
   test('over HTTP/2 the bytes are those of the body', async (context) => {
     const curl = await downloader('curl', context);
     const { id, url } = await site.issue({ path: '/download/big.bin' });
-    const file = join(await testFolder(), 'big.bin');
+    const file = join(await folderForTest(), 'big.bin');
     const more = ['--http2-prior-knowledge'];
     const download = { url: site.nginx.url(url), file, more };
     expect(await curl.download(download)).toMatchObject({ code: 0 });

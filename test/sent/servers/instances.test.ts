@@ -6,6 +6,7 @@ import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startService } from '../../harness/service.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { forTest } from '../../support/for-test.ts';
 import { KEY } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
 
@@ -39,8 +40,7 @@ async function send(port: number, text: string): Promise<void> {
 }
 
 test('delivery: two instances on one Redis count together, and one of them reports the whole file', async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   const [one, other] = [await startInstance(redis.url), await startInstance(redis.url)];
   const { id } = await one.ask('/tokens', { path: '/download/a', expires_in: 300 });
   const delivered = async () => (await other.ask(`/tokens/${id}`)).delivered;

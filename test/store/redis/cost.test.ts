@@ -1,8 +1,9 @@
-import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeEach, expect, test } from 'vitest';
 import { slotOf } from '../../../service/store/redis/key-names.ts';
 import type { Uses } from '../../../service/token/grant.ts';
 import { digest } from '../../../service/token/token.ts';
 import type { Requester } from '../../../service/token/uses.ts';
+import { forTest } from '../../support/for-test.ts';
 import { apiListener, createPostern, KEY, listening } from '../../support/postern.ts';
 import { sent } from '../contract-delivered.ts';
 import { grantAt, newId } from '../grants.ts';
@@ -168,8 +169,7 @@ test.each([
   [1000, 45],
 ])('issue: %i tokens in one request cost at most %i round trips to Redis', async (count, most) => {
   const { redis, proxy, store } = await counted();
-  const api = await listening(apiListener(createPostern({ store }).api));
-  onTestFinished(api.stop);
+  const api = await forTest(listening(apiListener(createPostern({ store }).api)));
   // The first one also sends the script.
   await store.issue([[newId(), grantAt(Date.now())]]);
   const wanted = Array.from({ length: count }, (_, i) => {

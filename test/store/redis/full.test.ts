@@ -7,6 +7,7 @@ import { type Redis, startRedis } from '../../harness/redis.ts';
 import { startRedisCluster } from '../../harness/redis-cluster.ts';
 import { startRedisSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { forTest } from '../../support/for-test.ts';
 import { samplesOf } from '../../support/samples.ts';
 import { grantAt, newId } from '../grants.ts';
 import { answers, keysOf, startStore, tell } from '../open-redis.ts';
@@ -82,8 +83,7 @@ function opened(url: string) {
 }
 
 async function started(...args: string[]): Promise<Redis> {
-  const redis = await startRedis({ args });
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis({ args }));
   return redis;
 }
 

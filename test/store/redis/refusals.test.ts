@@ -1,14 +1,15 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../service/store/open.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
-import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { projectRoot } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { grantAt, newId } from '../grants.ts';
 import { observerOf, tell, whyOf } from '../open-redis.ts';
 import { startRewritingProxy } from '../proxies.ts';
@@ -16,8 +17,7 @@ import { startRewritingProxy } from '../proxies.ts';
 const PASSWORD = 'pa55word-of-redis';
 
 async function started(...args: string[]) {
-  const redis = await startRedis({ args });
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis({ args }));
   return redis;
 }
 
@@ -41,8 +41,7 @@ async function withUser(rights: string): Promise<string> {
 }
 
 async function tlsPort(): Promise<number> {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const { certificate, key } = selfSigned('localhost');
   const [file, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   await Promise.all([writeFile(file, certificate), writeFile(keyFile, key)]);

@@ -3,6 +3,7 @@ import { openEventStore, openStore } from '../../../service/store/open.ts';
 import { createAsked, keptLog } from '../../api/ask-api.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { forTest } from '../../support/for-test.ts';
 import { type Answer, bulk, list, startFakeRedis } from '../fake-redis.ts';
 import { grantAt, newId } from '../grants.ts';
 import { observerOf } from '../open-redis.ts';
@@ -68,8 +69,7 @@ test.each([
 ])(
   'Redis errors: a password that a real server without AUTH quotes is not shown, at %s',
   async (scheme, path, expected) => {
-    const redis = await startRedis({ args: withoutLogin });
-    onTestFinished(() => redis.stop());
+    const redis = await forTest(startRedis({ args: withoutLogin }));
     const { shown, parsed } = opened(`${scheme}:${PASSWORD}@127.0.0.1:${redis.port}${path}`);
     await waitFor(() => parsed().some(({ redis }) => redis !== undefined), { what: 'a log line' });
     // On a busy machine the first answers may come too late, and an operation fails without them.

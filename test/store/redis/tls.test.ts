@@ -1,23 +1,22 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ServerConnector } from '../../../service/store/connection/library.ts';
 import type { StoreTls } from '../../../service/store/connection/options.ts';
 import { createRedisStore } from '../../../service/store/redis/redis.ts';
-import { temporaryFolder } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { startSentinel } from '../../harness/redis-sentinel.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { selfSigned } from '../../support/certificate.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { answers, tell, whyOf } from '../open-redis.ts';
 
 const NAME = 'redis.example';
 
 /** Certificates of the servers and of the client, and the options of a server that requires the latter. */
 async function certificates() {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await folderForTest();
   const [server, client] = [selfSigned(NAME), selfSigned('postern.example')];
   const file = async (name: string, text: string) => {
     await writeFile(join(folder, name), text);
@@ -43,8 +42,7 @@ async function started(args: string[] = []) {
   const [port = 0] = await freePorts(1);
   const settings = Object.entries({ ...files, 'tls-port': String(port) });
   const options = settings.flatMap(([name, value]) => [`--${name}`, value]);
-  const redis = await startRedis({ args: [...options, ...args] });
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis({ args: [...options, ...args] }));
   return { redis, files, tls, port };
 }
 

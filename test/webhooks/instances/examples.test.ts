@@ -1,15 +1,16 @@
 import { once } from 'node:events';
-import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { expect, onTestFinished, test } from 'vitest';
 import { fencedBlocks } from '../../docs/blocks.ts';
 import { findOnPath } from '../../harness/find-on-path.ts';
-import { projectRoot, temporaryFolder } from '../../harness/paths.ts';
+import { projectRoot } from '../../harness/paths.ts';
 import { onFreePorts } from '../../harness/ports.ts';
 import { launch } from '../../harness/process.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { folderForTest, forTest } from '../../support/for-test.ts';
 import { OTHER_SECRET, SECRET } from '../receiver.ts';
 import { startInstance } from './instances.ts';
 
@@ -35,15 +36,13 @@ test.each(programs)(
   async (language, name, path) => {
     const blocks = fencedBlocks(page).filter((block) => block.language === language);
     expect(blocks).toHaveLength(1);
-    const folder = await temporaryFolder();
-    onTestFinished(() => rm(folder, { recursive: true }));
+    const folder = await folderForTest();
     await writeFile(join(folder, name), blocks[0]?.text ?? '');
     await symlink(join(projectRoot, 'node_modules'), join(folder, 'node_modules'));
     async function start(secret: string) {
       return onFreePorts(1, async ([port = 0]) => {
         const env = { PATH: process.env.PATH, PORT: String(port), WEBHOOK_SECRET: secret };
-        const running = await launch({ name, path, args: [name], env, cwd: folder });
-        onTestFinished(async () => void (await running.stop()));
+        const running = await forTest(launch({ name, path, args: [name], env, cwd: folder }));
         const url = `http://127.0.0.1:${port}/`;
         const post = async (headers: Record<string, string> = {}, body = '{}') =>
           (await fetch(url, { method: 'POST', body, headers })).status;

@@ -1,17 +1,16 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from '../../harness/paths.ts';
 import { startService } from '../../harness/service.ts';
 import { waitFor } from '../../harness/wait.ts';
+import { folderForTest } from '../../support/for-test.ts';
 import { type IssuedToken, KEY } from '../../support/postern.ts';
 import { samplesOf } from '../../support/samples.ts';
 import { SECRET } from '../receiver.ts';
 
 /** A file with secrets, one on each line. */
 export async function secretFile(...secrets: string[]): Promise<string> {
-  const folder = await temporaryFolder();
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = await folderForTest();
   const path = join(folder, 'webhook-secret');
   await writeFile(path, `${secrets.join('\n')}\n`);
   return path;

@@ -6,6 +6,7 @@ import { freePorts } from '../../harness/ports.ts';
 import { startRedis } from '../../harness/redis.ts';
 import { waitFor } from '../../harness/wait.ts';
 import { keysOf } from '../../store/open-redis.ts';
+import { forTest } from '../../support/for-test.ts';
 import { KEY } from '../../support/postern.ts';
 import { CONFIG, startReloadable } from '../../support/reloading.ts';
 import { OTHER_SECRET, respondWith, SECRET, startReceiver } from '../receiver.ts';
@@ -31,8 +32,7 @@ async function issueMany(instance: Instance, count: number): Promise<string[]> {
 test('webhooks: an instance is killed during deliveries: another one delivers all, with the same IDs', {
   timeout: 120_000,
 }, async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   const receiver = await startReceiver();
   // The receiver has the event, and the instance is killed before it gets the response.
   receiver.state.respond = () => {};
@@ -79,8 +79,7 @@ test('webhooks: no event is lost while Redis is killed and started again', async
 });
 
 test('webhooks: SIGTERM waits for deliveries, and hands the others over at once', async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   const receiver = await startReceiver();
   const slow = await startReceiver();
   let answers = 0;
@@ -109,8 +108,7 @@ test('webhooks: SIGTERM waits for deliveries, and hands the others over at once'
 });
 
 async function redisUrl() {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   return { redis, POSTERN_STORE: redis.url };
 }
 

@@ -8,6 +8,7 @@ import { projectRoot } from '../../harness/paths.ts';
 import { freePorts } from '../../harness/ports.ts';
 import { type Redis, startRedis } from '../../harness/redis.ts';
 import { keysOf, tell } from '../../store/open-redis.ts';
+import { forTest } from '../../support/for-test.ts';
 import { event, eventContract } from '../contract.ts';
 
 const open = ({ url }: Redis, prefix = 'postern:') => createRedisEvents({ url, prefix });
@@ -46,8 +47,7 @@ test('Redis: nothing is written while there are no events, and nothing is left o
 });
 
 test('Redis: the first events wait for the connection, and fail if there is none', async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
+  const redis = await forTest(startRedis());
   const store = open(redis);
   onTestFinished(() => store.close());
   expect(await Promise.all([store.add([event('x')]), store.take(0)])).toMatchObject([0, {}]);
