@@ -214,10 +214,7 @@ testTraps({
       gate: strays(204, { 'Postern-Target': '/protected/../secret.txt' }),
     },
     broken: {
-      edits: [
-        edit('auth-request', '(?!\\.\\.?(/|$))'),
-        edit('internal', 'try_files $uri =404;'),
-      ],
+      edits: [edit('auth-request', '(?!\\.\\.?(/|$))'), edit('internal', 'try_files $uri =404;')],
     },
     ask: get('/download/x'),
     sees: [FILE, 503],
