@@ -25,7 +25,11 @@ const REDIRECTIONS = ['MOVED', 'ASK', 'TRYAGAIN'];
 
 /** Members of the library that its types do not have. */
 interface Library {
-  readonly connectionPool: { findOrCreate(node: { host?: string; port?: number }): Redis };
+  readonly connectionPool: {
+    /** By their names in the table of slots. */
+    readonly nodes: { readonly master: Readonly<Record<string, Redis>> };
+    findOrCreate(node: { host?: string; port?: number }): Redis;
+  };
   handleError(error: Error, left: unknown, handlers: { maxRedirections(e: Error): void }): void;
 }
 
@@ -72,21 +76,16 @@ export function connectCluster(
     handleError(error, left, handlers);
   };
 
-  /** The masters that are connected, by their names in the table of slots. */
-  function connected(): Map<string, Redis> {
-    const masters = cluster.nodes('master').map((node): [string, Redis] => {
-      return [`${node.options.host}:${node.options.port}`, node];
-    });
-    return new Map(masters);
-  }
+  /** The master with this name in the table of slots. */
+  const masterAt = (name: string): Redis | undefined => library.connectionPool.nodes.master[name];
+
+  const connected = () => new Map(Object.entries(library.connectionPool.nodes.master));
 
   /** A node without a connection connects when it gets its first command. */
   const isOpen = (node: Redis | undefined) => node?.status === 'ready' || node?.status === 'wait';
 
   const wait: Wait = (keys, send) => {
-    const masters = connected();
-    const isReady =
-      cluster.status === 'ready' && keys.every((k) => isOpen(masters.get(masterOf(k))));
+    const isReady = cluster.status === 'ready' && keys.every((k) => isOpen(masterAt(masterOf(k))));
     return isReady ? send() : attempt.wait(keys, send);
   };
 
@@ -103,7 +102,7 @@ export function connectCluster(
     const sent = [...places].map(async ([name, indexes]) => {
       const own = indexes.map((i) => commands[i] as Command);
       const keys = own.map(([, key]) => key);
-      const given = await wait(keys, () => sendTo(connected().get(name), own));
+      const given = await wait(keys, () => sendTo(masterAt(name), own));
       for (const [j, i] of indexes.entries()) replies[i] = given[j] as Reply;
     });
     await Promise.all(sent);
