@@ -89,8 +89,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   insufficient_scope:
     'The API key does not allow this: see `paths`, `targets`, the maxima and `admin` of its entry in the configuration.',
   not_found:
-    'This client has no live token with that ID: it has expired, was revoked, or another API key issued it. Or the URL is that of the gate instead of the API.',
-  method_not_allowed: 'The URL is that of the gate: use the address of POSTERN_API_LISTEN.',
+    'This client has no live token with that ID: it has expired, was revoked, or another API key issued it.',
   content_too_large: 'Request fewer tokens at once.',
   unavailable:
     'The store, or the key server of an issuer, does not answer: see /readyz and the log of the service.',
