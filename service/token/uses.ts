@@ -47,7 +47,7 @@ export function identify(
   };
 }
 
-/** `known`: the grant already has this requester. `new`: it takes a use. */
+/** `known`: the grant already has this requester, so that its ranges and retries take no use. `new`: it takes a use. */
 export type Redeemed = 'known' | 'new';
 
 /**

@@ -13,7 +13,8 @@ const COUNT = 100_000;
 const PAGE = 1000;
 
 /** Commands whose cost depends only on their arguments: none reads all keys or a whole index. */
-const BOUNDED = ['get', 'mget', 'set', 'exists', 'unlink', 'rename', 'pexpire', 'time', 'eval'];
+const SCRIPTS = ['eval', 'evalsha'];
+const BOUNDED = ['get', 'mget', 'set', 'exists', 'unlink', 'rename', 'pexpire', 'time', ...SCRIPTS];
 const BOUNDED_IN_INDEX = ['zadd', 'zrange', 'zrank', 'zscore', 'zrem', 'zcount', 'zremrangebyrank'];
 /** Of this test, and of each client that connects. */
 const ASIDE = ['echo', 'ping', 'monitor', 'client', 'hello', 'info', 'select'];
