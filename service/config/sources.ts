@@ -143,6 +143,11 @@ function parseYaml(path: string, text: string, errors: ConfigErrors) {
       const source = { field: 'the file', where: whereIs(range?.[0]) };
       errors.add(source, 'no alias: a value that begins with * needs quotes');
     },
+    // A file that declares YAML 1.1 has merge keys.
+    Pair(_, { key }) {
+      if (!yaml.isScalar(key) || key.source !== '<<') return;
+      errors.add({ field: 'the file', where: whereIs(key.range?.[0]) }, 'no merge key <<');
+    },
   });
   if (errors.count > before) return undefined;
   const values: unknown = document.toJS() ?? {};

@@ -204,7 +204,7 @@ test.each([
   ['config: a', 'config', 'one of the keys listen, api_listen'],
   ['token_length: 5', 'token_length', 'one of the keys listen, api_listen'],
   ['__proto__: { listen: a }', '__proto__', 'one of the keys listen, api_listen'],
-  ['<<: { listen: a }', '?', 'one of the keys listen, api_listen'],
+  ['<<: { listen: a }', 'the file', 'no merge key <<'],
   ['"a\\nb\\e": c', '?', 'one of the keys listen, api_listen'],
   ['1: c', '1', 'one of the keys listen, api_listen'],
 ])('config: unknown key in %j', (yaml, field, expected) => {

@@ -231,6 +231,8 @@ test('config: numbers and flags of the file need no quotes, and YAML 1.1 reads o
   const yaml = 'mounts: [{ public: /a/, internal: /b/ }]\napi_listen: off\n';
   for (const start of ['', '%YAML 1.1\n---\n']) {
     expect(loadFile(start + yaml).apiListen).toBe('off');
+    const merged = `${start}${yaml}api_keys: [{ id: a, key: 'sha256:${'0'.repeat(64)}', <<: { admin: true } }]\n`;
+    expect(() => loadFile(merged)).toThrow('no merge key');
   }
 });
 

@@ -113,7 +113,8 @@ const TARGETS = {
 describe.each(modes)('fail closed: a wrong server on the port of the gate by %s', (mode) => {
   let reply: (response: ServerResponse) => void;
   const gate: RequestListener = (_, response) => reply(response);
-  const site = useSite({ mode, gate, files: { 'a.txt': FILE } });
+  const locations = 'location = /app { proxy_pass http://postern; }';
+  const site = useSite({ mode, gate, locations, files: { 'a.txt': FILE } });
 
   async function wrongly(by: (response: ServerResponse) => void) {
     reply = by;
@@ -180,6 +181,12 @@ describe.each(modes)('fail closed: a wrong server on the port of the gate by %s'
     const headers = { 'X-Accel-Redirect': '/protected/a.txt', ...target };
     const answer = await wrongly((response) => response.writeHead(200, headers).end());
     expect(answer.status).toBe(mode === 'X-Accel' ? 404 : 503);
+  });
+
+  test('an application of the site cannot decide like the gate', async () => {
+    reply = (response) => response.writeHead(200, TARGETS).end();
+    const answer = await site.ask('GET', '/app');
+    expect([answer.status, answer.text.includes(FILE)]).toEqual([404, false]);
   });
 
   test('a target in the header of the other mode is denied', async () => {

@@ -1,7 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { modes, useSite } from '../support/site.ts';
+import { modes, siteForTest, useSite } from '../support/site.ts';
 import { BROWSER, links, withListing } from './listed.ts';
 
 const SECRET = 'a secret beside the folder';
@@ -14,6 +14,20 @@ const HOSTILE = [
   ...[`${'\u{1f600}'.repeat(60)}.txt`, `${'n'.repeat(251)}.txt`],
   ...['javascript:alert(1)', ' leading.txt', '~tilde'],
 ];
+
+test.each([
+  ['/app', '/protected/d/'],
+  ['/download/d/', '/protected/e/'],
+])('listing: a server that is not the gate lists nothing: %s, %s', async (path, target) => {
+  const headers = { 'X-Accel-Redirect': '/protected/d/', 'Postern-Target': target };
+  const site = await siteForTest({
+    ...{ mode: 'X-Accel', ...withListing('X-Accel'), files: { 'd/a.txt': SECRET } },
+    gate: (_, response) => response.writeHead(200, { ...headers, 'Postern-File': 'list d' }).end(),
+    locations: 'location = /app { proxy_pass http://postern; }',
+  });
+  const answer = await site.ask('GET', path);
+  expect([answer.status, answer.text.includes('a.txt')]).toEqual([404, false]);
+});
 
 describe.each(modes)('listing: by %s', (mode) => {
   let url: string;

@@ -20,16 +20,19 @@ const UNDECIDED: readonly Readonly<Record<string, string>>[] = [
   { postern_target: '/protected/b' },
   { upstream_status: '200', upstream_http_x_accel_redirect: '/protected/a' },
   { upstream_status: '403', upstream_http_postern_target: '/protected/a' },
+  { postern_public: '', upstream_status: '200', upstream_http_postern_target: '/protected/a' },
 ];
 
 function refusesAll(undecided: typeof UNDECIDED) {
   return (location: Location) =>
-    undecided.every((values) => refuses(location, { uri: '/protected/a', ...values }));
+    undecided.every((values) =>
+      refuses(location, { uri: '/protected/a', postern_public: '1', ...values }),
+    );
 }
 
 const INTERNAL: Requirements = {
   'internal;': 'Any client can request the files by their internal prefix.',
-  'if ($postern_decided != "$uri\\t$args") { return 404; }': {
+  'if ($postern_decided != "1\\t$uri\\t$args") { return 404; }': {
     why: '`internal` allows every internal redirect of the site: from an SSI page, a rewrite, an error_page, or an X-Accel-Redirect of another back end.',
     isMet: refusesAll(UNDECIDED),
   },
@@ -46,7 +49,7 @@ const INTERNAL: Requirements = {
 };
 
 const LISTING: Requirements = {
-  'if ($uri != "$postern_target…") { return 404; }': {
+  'if ($postern_decided != "1$uri") { return 404; }': {
     why: 'A nested location does not inherit the checks of internal.conf: nginx lists folders without a decision, or for tokens without `listing`.',
     isMet: refusesAll([
       ...UNDECIDED,

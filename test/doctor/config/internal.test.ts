@@ -156,7 +156,7 @@ testTraps({
     broken: {
       edits: [
         edit('internal', /$/, 'include postern/listing.conf;\n'),
-        edit('listing', /if \(\$uri[^}]*}/),
+        edit('listing', /if \(\$postern_decided[^}]*}/),
         edit('listing', /if \(\$postern_file[^}]*}/),
       ],
     },
