@@ -26,7 +26,8 @@ export function coalesce<T>(
 
 /**
  * Collects the items of one turn of the event loop, and handles them together. `handle` returns a result for each item,
- * in their order. An Error is the result of its own item only. `sizeOf`: one call handles no more than `max`.
+ * in their order. If a result is an Error, only the caller with that item gets it. The sizes of the items in a call add
+ * up to at most `max`, unless one item alone is larger.
  */
 export function together<T, R>(
   handle: (items: readonly T[]) => Promise<ReadonlyArray<R | Error>>,

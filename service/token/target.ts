@@ -55,6 +55,7 @@ export function resolveMount(
 }
 
 function namesOf(scopes: readonly Scope[]): string {
+  if (scopes.length === 0) return 'none';
   const names = scopes.map(({ site, prefix }) => mountId(site, prefix));
   return [...names.slice(0, MAX_NAMED), ...(names.length > MAX_NAMED ? ['…'] : [])].join(', ');
 }

@@ -1,4 +1,4 @@
-/** A site with directives of its own, which the snippets inherit. */
+/** The snippets inherit directives that the site itself has. */
 
 export const FILE = 'hello, this is file a\n';
 export const NAMES = ['a.txt', 'a.jpg', 'a.mp4', 'a.php', 'a.html', 'a'];

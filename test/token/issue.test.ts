@@ -103,6 +103,7 @@ test('issue: a client with an empty list of paths may issue for no mount', async
 
 test.each([
   [undefined, '/download/'],
+  [[], 'none'],
   [
     [{ site: 'a.example', prefix: '/download/a/' }, { prefix: '/x/' }],
     'a.example/download/a/, /x/',
