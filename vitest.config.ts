@@ -25,6 +25,9 @@ const S3 = 'test/s3/servers/**/*.test.ts';
 /** Clients, several instances and a flood of lines. */
 const SENT = 'test/sent/servers/**/*.test.ts';
 
+/** The packages for Python, Django, Laravel and Rails, with the frameworks from Debian. */
+const INTEGRATIONS = 'test/integrations/**/*.test.ts';
+
 /** Whole installations: the README's commands, the image, the package, the chart, and tools from npm. */
 const INSTALL = ['test/readme.test.ts', 'test/docs/docker.test.ts', 'test/install/**/*.test.ts'];
 
@@ -54,6 +57,7 @@ export default defineConfig({
             S3,
             WEBHOOKS,
             SENT,
+            INTEGRATIONS,
             ...INSTALL,
           ],
           globalSetup,
@@ -85,6 +89,7 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'install', include: INSTALL, globalSetup } },
       { extends: true, test: { name: 'sent', include: [SENT], globalSetup } },
+      { extends: true, test: { name: 'integrations', include: [INTEGRATIONS], globalSetup } },
       { extends: true, test: { name: 's3', include: [S3], globalSetup } },
       { extends: true, test: { name: 'webhooks', include: [WEBHOOKS], globalSetup } },
     ],

@@ -1,0 +1,29 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { projectRoot } from '../harness/paths.ts';
+
+const FOLDER = join(projectRoot, 'integrations');
+const MAX_README_WORDS = 600;
+
+const read = (...path: string[]) => readFileSync(join(FOLDER, ...path), 'utf8');
+const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+
+describe.each(readdirSync(FOLDER))('integrations/%s', (name) => {
+  test(`has a README of at most ${MAX_README_WORDS} words, with versions and license`, () => {
+    const readme = read(name, 'README.md');
+    const words = readme.split(/\s+/).filter((word) => word !== '');
+    expect(words.length).toBeLessThanOrEqual(MAX_README_WORDS);
+    expect(readme).toMatch(/^## Versions$/m);
+    expect(readme).toContain('MIT');
+  });
+
+  test('has a changelog', () => {
+    expect(read(name, 'CHANGELOG.md')).toMatch(/^## \[Unreleased\]$/m);
+  });
+
+  test.runIf(existsSync(join(FOLDER, name, 'pyproject.toml')))('has the version of Postern', () => {
+    const [, own] = /^version = "(.*)"$/m.exec(read(name, 'pyproject.toml')) ?? [];
+    expect(own).toBe(version);
+  });
+});
