@@ -75,7 +75,7 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-test.each(docs.filter((page) => !/(?:one-page|performance)\.md$/.test(page)))(
+test.each(docs.filter((page) => !page.endsWith('one-page.md')))(
   '%s says below its title who needs it',
   (page) => expect(read(page)).toMatch(/^# .+\n\nYou need this if .+\n/),
 );
@@ -222,7 +222,7 @@ describe('codes and endpoints', () => {
 });
 
 /** README.md and docs/ together. Lower it when a page becomes shorter; never raise it. */
-const MAX_WORDS = 46_365;
+const MAX_WORDS = 43_000;
 const MAX_CELL_LENGTH = 120;
 /** Old or literary words. */
 const AVOIDED = /\b(?:whoever|whom|anew|mend(?:s|ed)?|gladly)\b/gi;

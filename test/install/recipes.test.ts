@@ -10,8 +10,8 @@ import { needTool } from '../support/need-tool.ts';
 import { KEY, type Listening, listening } from '../support/postern.ts';
 import { startApplication } from './application.ts';
 
-// Runs the programs of docs/guides/recipes.md. The test adds what they leave to the reader: the rules, a login, and a
-// server.
+// Runs the programs of docs/guides/recipes.md and of examples/. The test adds what they leave to the reader: the rules, a
+// login, and a server.
 
 let blocks: Block[];
 let folder: string;
@@ -75,6 +75,8 @@ function recipe(words: string): string {
   expect(found.length, `blocks with ${words}`).toBe(1);
   return found[0]?.text ?? '';
 }
+
+const example = (name: string) => readFile(join(projectRoot, 'examples', name), 'utf8');
 
 const settings = () => ({
   POSTERN_API: `http://127.0.0.1:${api.port}`,
@@ -144,7 +146,7 @@ test('docs/guides/recipes.md: Express, and the way back from the login page', as
     expect((await visit(`/after-login?return=${path}`)).status).toBe(404);
 });
 
-test('docs/guides/recipes.md: Hono', async () => {
+test('examples/hono', async () => {
   const main = `import { serve } from '@hono/node-server';
     import { setSignedCookie } from 'hono/cookie';
     import { app } from './app.js';
@@ -156,7 +158,7 @@ test('docs/guides/recipes.md: Hono', async () => {
   const visit = await startApplication(join(folder, 'hono'), {
     files: {
       'package.json': '{"type": "module"}',
-      'app.js': recipe("from 'hono'"),
+      'app.js': await example('hono/app.js'),
       'rules.js': rules,
       'main.js': main,
     },
@@ -176,7 +178,7 @@ test('docs/guides/recipes.md: Hono', async () => {
 
 const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
 
-test('docs/guides/recipes.md: Django', async (context) => {
+test('examples/django', async (context) => {
   const settingsFile = `import os
 
 SECRET_KEY = os.environ["SESSION_SECRET"]
@@ -213,8 +215,8 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
   const visit = await startApplication(join(folder, 'django'), {
     files: {
       'app/__init__.py': '',
-      'app/views.py': recipe('login_required'),
-      'app/postern.py': recipe('def issue(path'),
+      'app/views.py': await example('django/views.py'),
+      'app/postern.py': await example('python/postern.py'),
       'app/rules.py': pythonRules,
       'settings.py': settingsFile,
       'site_urls.py': urls,
@@ -227,7 +229,7 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
   await serves(visit);
 });
 
-test('docs/guides/recipes.md: Flask', async (context) => {
+test('examples/flask', async (context) => {
   const main = `import os
 from app import app
 from flask import session
@@ -241,8 +243,8 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
 `;
   const visit = await startApplication(join(folder, 'flask'), {
     files: {
-      'app.py': recipe('from flask'),
-      'postern.py': recipe('def issue(path'),
+      'app.py': await example('flask/app.py'),
+      'postern.py': await example('python/postern.py'),
       'rules.py': pythonRules,
       'main.py': main,
     },
@@ -253,10 +255,10 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
   await serves(visit);
 });
 
-test('docs/guides/recipes.md: PHP', async (context) => {
+test('examples/php', async (context) => {
   const visit = await startApplication(join(folder, 'php'), {
     files: {
-      'files.php': recipe('session_start()'),
+      'files.php': await example('php/files.php'),
       'rules.php':
         "<?php function may_read(int $user, string $name) { return $name === 'hello.txt'; }",
       'login.php': "<?php session_start(); $_SESSION['user_id'] = 42;",
@@ -271,7 +273,7 @@ test('docs/guides/recipes.md: PHP', async (context) => {
   expect((await visit('/files.php?name[]=hello.txt')).status).toBe(404);
 });
 
-test('docs/guides/recipes.md: Go', { timeout: 300_000 }, async (context) => {
+test('examples/go', { timeout: 300_000 }, async (context) => {
   const main = `package main
 
 import (
@@ -299,7 +301,7 @@ func main() {
 `;
   const files = {
     'go.mod': 'module files\n\ngo 1.22\n',
-    'files.go': recipe('package main'),
+    'files.go': await example('go/files.go'),
     'main.go': main,
   };
   const application = {

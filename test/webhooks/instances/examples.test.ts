@@ -14,8 +14,10 @@ import { folderForTest, forTest } from '../../support/for-test.ts';
 import { OTHER_SECRET, SECRET } from '../receiver.ts';
 import { startInstance } from './instances.ts';
 
-// Runs the receivers of docs/guides/webhooks.md.
-const page = await readFile(join(projectRoot, 'docs/guides/webhooks.md'), 'utf8');
+// Runs the receivers of docs/guides/webhooks.md and of examples/.
+const read = (name: string) => readFile(join(projectRoot, name), 'utf8');
+const blocks = fencedBlocks(await read('docs/guides/webhooks.md'));
+const receiver = blocks.find(({ language }) => language === 'js')?.text ?? '';
 
 const FORGED = { 'webhook-id': 'a', 'webhook-timestamp': '1', 'webhook-signature': 'v1,a' };
 
@@ -27,17 +29,20 @@ async function opened(port: number): Promise<Socket> {
 }
 
 const programs = [
-  ['js', 'receiver.mjs', process.execPath],
-  ['python', 'receiver.py', findOnPath('python3') ?? '/usr/bin/python3'],
+  ['docs/guides/webhooks.md', 'receiver.mjs', receiver, process.execPath],
+  [
+    'examples/python',
+    'receiver.py',
+    await read('examples/python/webhook_receiver.py'),
+    findOnPath('python3') ?? '/usr/bin/python3',
+  ],
 ] as const;
 
 test.each(programs)(
-  'docs/guides/webhooks.md: the receiver in %s accepts events of Postern once, and no requests of others',
-  async (language, name, path) => {
-    const blocks = fencedBlocks(page).filter((block) => block.language === language);
-    expect(blocks).toHaveLength(1);
+  '%s: the receiver accepts events of Postern once, and no requests of others',
+  async (_, name, text, path) => {
     const folder = await folderForTest();
-    await writeFile(join(folder, name), blocks[0]?.text ?? '');
+    await writeFile(join(folder, name), text);
     await symlink(join(projectRoot, 'node_modules'), join(folder, 'node_modules'));
     async function start(secret: string) {
       return onFreePorts(1, async ([port = 0]) => {

@@ -1,0 +1,59 @@
+// Redirects a user to a file. `userOf` reads your session, `mayRead` is your rule. Register it, in Go 1.22 or newer,
+// with http.HandleFunc("GET /files/{name}", download).
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log"
+	"net/http"
+	"os"
+	"time"
+)
+
+var client = &http.Client{Timeout: 5 * time.Second}
+
+func download(w http.ResponseWriter, r *http.Request) {
+	user, name := userOf(r), r.PathValue("name")
+	if user == "" {
+		http.Redirect(w, r, "/login", http.StatusSeeOther)
+		return
+	}
+	if !mayRead(user, name) {
+		http.NotFound(w, r)
+		return
+	}
+	url, err := issue(r, "/download/"+name, user)
+	if err != nil {
+		log.Print("Postern issued no token: ", err)
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "The file is not available.", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, url, http.StatusSeeOther)
+}
+
+func issue(r *http.Request, path, user string) (string, error) {
+	token, _ := json.Marshal(map[string]string{"path": path, "subject": user})
+	api := os.Getenv("POSTERN_API") + "/tokens"
+	request, err := http.NewRequestWithContext(r.Context(), "POST", api, bytes.NewReader(token))
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Authorization", "Bearer "+os.Getenv("POSTERN_API_KEY"))
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusCreated {
+		return "", errors.New(answer.Status)
+	}
+	var issued struct{ URL string }
+	err = json.NewDecoder(answer.Body).Decode(&issued)
+	return issued.URL, err
+}

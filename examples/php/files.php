@@ -1,0 +1,32 @@
+<?php
+// Redirects a user to a file, as files.php?name=report.pdf. `may_read` in rules.php is your rule.
+require 'rules.php';
+
+session_start();
+$user = $_SESSION['user_id'] ?? null;
+$name = $_GET['name'] ?? '';
+if ($user === null) {
+    header('Location: /login', true, 303);
+    exit;
+}
+if (!is_string($name) || !may_read($user, $name)) {
+    http_response_code(404);
+    exit;
+}
+$answer = @file_get_contents(getenv('POSTERN_API') . '/tokens', false, stream_context_create(['http' => [
+    'method' => 'POST',
+    'header' => ['Authorization: Bearer ' . getenv('POSTERN_API_KEY'), 'Content-Type: application/json'],
+    'content' => json_encode(['path' => "/download/$name", 'subject' => (string) $user]),
+    'follow_location' => 0,
+    'timeout' => 5,
+]]));
+$url = json_decode((string) $answer)->url ?? null;
+if ($url === null) {
+    error_log('Postern issued no token: ' . (error_get_last()['message'] ?? ''));
+    http_response_code(503);
+    header('Retry-After: 5');
+    exit;
+}
+header('Cache-Control: no-store');
+header('Referrer-Policy: no-referrer');
+header("Location: $url", true, 303);
