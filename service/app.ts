@@ -17,6 +17,7 @@ import type { Emit } from './webhooks/event.ts';
 type Settings = Pick<
   Config,
   | 'apiKeys'
+  | 'apiUrl'
   | 'cookies'
   | 'decisionTtl'
   | 'expiresIn'
@@ -52,7 +53,7 @@ export type App = ReturnType<typeof createApp>;
 
 /** Connects the gate and the API with decisions, tokens, the store, JWTs and metrics. Opens no listener. */
 export function createApp(settings: Settings, deps: AppDependencies) {
-  const { apiKeys, cookies, decisionTtl, issuers, publicUrl = '' } = settings;
+  const { apiKeys, apiUrl, cookies, decisionTtl, issuers, publicUrl = '' } = settings;
   const { mounts, store, jwt, metrics, metricsText, decisionMs, version, log, logAllow, now } =
     deps;
   const emit = settings.events.types.length > 0 ? deps.emit : undefined;
@@ -86,6 +87,7 @@ export function createApp(settings: Settings, deps: AppDependencies) {
     emit,
     log,
     publicUrl,
+    apiUrl,
   });
   const clients = [...apiKeys.map(({ client }) => client), ...issuers];
   const recordBytes = metrics.bytesRecorder(idsOf(clients), idsOf(mounts.all));

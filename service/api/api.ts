@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { perMinute } from '../coalesce.ts';
-import { findClient } from '../token/client.ts';
 import { createAudit } from './audit.ts';
+import { authenticate, authenticateOAuth } from './authenticate.ts';
 import { createEndpoints } from './endpoint.ts';
 import { addHealth, createListener } from './health.ts';
-import { type ApiDependencies, type ApiEnv, JSON_TYPE, problem, respond } from './http.ts';
-import { addOAuth } from './oauth.ts';
+import { type ApiDependencies, type ApiEnv, JSON_TYPE, json, problem, respond } from './http.ts';
+import { addOAuth, metadata } from './oauth.ts';
 import { openapi } from './openapi.ts';
 import { addTokens } from './tokens.ts';
 import { createTurns } from './turns.ts';
@@ -28,6 +28,18 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
       handle: (c) => respond(c, JSON.stringify(deps.publicJwks()), { 'Content-Type': JWKS_TYPE }),
     },
   });
+  const { apiUrl } = deps;
+  if (apiUrl !== undefined) {
+    open('Service', '/.well-known/oauth-authorization-server', {
+      get: {
+        id: 'getMetadata',
+        summary: 'Show where the endpoints of OAuth are',
+        description: 'Authorization server metadata (RFC 8414), without a token endpoint.',
+        answer: [200, 'The metadata.', { type: 'object' }],
+        handle: (c) => json(c, metadata(apiUrl)),
+      },
+    });
+  }
   let document: string | undefined;
   open('Service', '/openapi.json', {
     get: {
@@ -49,7 +61,7 @@ export function createApi(deps: ApiDependencies): Hono<ApiEnv> {
   const turns = createTurns();
   const endpoint = createEndpoints(api, paths.withKey);
   addTokens(endpoint, deps, turns);
-  addOAuth(endpoint, deps, turns);
+  addOAuth(createEndpoints(api, paths.withKey, authenticateOAuth(deps)), deps, turns);
   return api;
 }
 
@@ -67,27 +79,6 @@ const identify = createMiddleware<ApiEnv>((c, next) => {
   c.set('requestId', /^[\w=-]{1,255}$/.test(sent) ? sent : randomUUID());
   return next();
 });
-
-const NO_KEY = 'Send an API key, or a JWT of a trusted issuer, as Authorization: Bearer.';
-
-const UNKNOWN_KEY = 'No client has this API key, and no trusted issuer signed it as a valid JWT.';
-
-/** Authenticates a client by its API key or JWT (RFC 6750, sections 2.1 and 3.1). */
-function authenticate({ apiKeys, clientOf }: ApiDependencies) {
-  return createMiddleware<ApiEnv>(async (c, next) => {
-    const secret = /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-    const client =
-      secret === undefined ? undefined : (findClient(apiKeys, secret) ?? (await clientOf(secret)));
-    if (client === undefined) {
-      const challenge = secret === undefined ? '' : ', error="invalid_token"';
-      const headers = { 'WWW-Authenticate': `Bearer realm="postern-api"${challenge}` };
-      const detail = secret === undefined ? NO_KEY : UNKNOWN_KEY;
-      return problem(c, 'invalid_client', detail, [], { headers });
-    }
-    c.set('client', client);
-    return next();
-  });
-}
 
 const ADVICE = "nginx's upstream must name the address of POSTERN_LISTEN, not POSTERN_API_LISTEN";
 

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { Context, Hono } from 'hono';
+import type { Context, Hono, MiddlewareHandler } from 'hono';
 import { PROBLEM_TYPE, type ProblemCode, statusOf } from '../problem.ts';
 import { type ApiEnv, FORM_TYPE, JSON_TYPE, limitBody, notAllowed, requireType } from './http.ts';
 import { ref, type Tag } from './openapi.ts';
@@ -35,13 +35,21 @@ const ID = {
   schema: ref('TokenId'),
 };
 
-/** Adds the operations of a path to a listener, and what the OpenAPI document says about them to `paths`. */
-export function createEndpoints(api: Hono<ApiEnv>, paths: Record<string, object>) {
+/**
+ * Adds the operations of a path to a listener, and what the OpenAPI document says about them to `paths`. `authenticate`
+ * reads the body, so it comes after the limit.
+ */
+export function createEndpoints(
+  api: Hono<ApiEnv>,
+  paths: Record<string, object>,
+  ...authenticate: MiddlewareHandler<ApiEnv>[]
+) {
   return (tag: Tag, path: string, operations: Readonly<Record<string, Operation>>): void => {
     const route = path.replace('{id}', ':id');
     const item: Record<string, object> = path === route ? {} : { parameters: [ID] };
     for (const [method, operation] of Object.entries(operations)) {
-      api.on(method.toUpperCase(), [route], ...checksOf(operation), operation.handle);
+      const checks = checksOf(operation, authenticate);
+      api.on(method.toUpperCase(), [route], ...checks, operation.handle);
       item[method] = describe(tag, operation);
     }
     paths[path] = item;
@@ -51,10 +59,11 @@ export function createEndpoints(api: Hono<ApiEnv>, paths: Record<string, object>
 }
 
 /** What a body must pass before it is read. A body that no operation reads is limited, too. */
-function checksOf({ json, form, maxBytes = MAX_BODY_BYTES, advice }: Operation) {
-  const limit = limitBody(maxBytes, advice);
-  if (json === undefined && form === undefined) return [limit];
-  return [limit, requireType(json ? JSON_TYPE : FORM_TYPE)];
+function checksOf(operation: Operation, authenticate: readonly MiddlewareHandler[]) {
+  const { json, form, maxBytes = MAX_BODY_BYTES, advice } = operation;
+  const checks = [limitBody(maxBytes, advice), ...authenticate];
+  if (json === undefined && form === undefined) return checks;
+  return [...checks, requireType(json ? JSON_TYPE : FORM_TYPE)];
 }
 
 export type AddEndpoint = ReturnType<typeof createEndpoints>;
@@ -74,17 +83,17 @@ function describe(tag: Tag, { id, summary, description, parameters, ...about }: 
     ...(body && { requestBody: { required: true, ...body } }),
     responses: {
       [status]: { description: meaning, ...(schema && content(type, schema)) },
-      ...problems(possible),
+      ...problems(possible, tag === 'OAuth' ? JSON_TYPE : PROBLEM_TYPE),
     },
   };
 }
 
 /** One response for each status, with its possible codes. */
-function problems(codes: readonly ProblemCode[]): object {
+function problems(codes: readonly ProblemCode[], type: string): object {
   const entries = [...new Set(codes.map(statusOf))].map((status) => {
     const names = codes.filter((code) => statusOf(code) === status);
     const description = `${STATUS_CODES[status]}: ${names.join(', ')}.`;
-    return [status, { description, ...content(PROBLEM_TYPE, ref('Problem')) }];
+    return [status, { description, ...content(type, ref('Problem')) }];
   });
   return Object.fromEntries(entries);
 }

@@ -37,6 +37,8 @@ export interface ApiDependencies {
   readonly log: Logger;
   /** Origin of each `url`; empty: `url` is a path. */
   readonly publicUrl: string;
+  /** Origin of the API for clients; absent: there is no metadata. */
+  readonly apiUrl?: string | undefined;
 }
 
 /** Set by the listener and the middleware. */
@@ -45,6 +47,8 @@ export interface ApiEnv {
   Variables: {
     client: Client;
     requestId: string;
+    /** The body of a request to an endpoint of OAuth. */
+    form: URLSearchParams;
     /** The code of an error response. */
     problem?: ProblemCode;
     audit?: AuditFields;
@@ -90,6 +94,13 @@ export function json<T extends object>(c: Context, value: T, status?: number): R
   return respond(c, JSON.stringify(value), { 'Content-Type': JSON_TYPE }, status);
 }
 
+const OAUTH_PATHS: readonly string[] = ['/introspect', '/revoke'];
+
+export function isOAuth(c: Context): boolean {
+  return OAUTH_PATHS.includes(c.req.path);
+}
+
+/** A problem. At an endpoint of OAuth, it is also the error that RFC 6749, section 5.2, describes. */
 export function problem(
   c: Context,
   code: ProblemCode,
@@ -101,8 +112,11 @@ export function problem(
   } = {},
 ): Response {
   c.set('problem', code);
-  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS), more.members);
-  return respond(c, body, { 'Content-Type': PROBLEM_TYPE, ...more.headers }, statusOf(code));
+  const [type, members] = isOAuth(c)
+    ? [JSON_TYPE, { error: code, error_description: detail }]
+    : [PROBLEM_TYPE, more.members];
+  const body = problemBody(code, detail, errors.slice(0, MAX_ERRORS), members);
+  return respond(c, body, { 'Content-Type': type, ...more.headers }, statusOf(code));
 }
 
 /** Returns whether the client has closed the connection. */

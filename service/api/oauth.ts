@@ -1,7 +1,7 @@
 import { isOpaque, isToken, jwtId, tokenId } from '../token/token.ts';
 import { grantFields, note } from './audit.ts';
 import type { AddEndpoint } from './endpoint.ts';
-import { type ApiDependencies, formValue, json, readForm, respond } from './http.ts';
+import { type ApiDependencies, formValue, json, respond } from './http.ts';
 import { ref } from './openapi.ts';
 import type { IntrospectionAnswer } from './schema.ts';
 import { stateInTurn } from './tokens.ts';
@@ -13,6 +13,18 @@ const form = (fields: Readonly<Record<string, string>>) => ({
     Object.entries(fields).map(([name, description]) => [name, { type: 'string', description }]),
   ),
   required: Object.keys(fields),
+});
+
+const METHODS = ['client_secret_basic', 'client_secret_post'];
+
+/** RFC 8414, section 2, for the origin of the API. */
+export const metadata = (issuer: string) => ({
+  issuer,
+  response_types_supported: [],
+  introspection_endpoint: `${issuer}/introspect`,
+  introspection_endpoint_auth_methods_supported: METHODS,
+  revocation_endpoint: `${issuer}/revoke`,
+  revocation_endpoint_auth_methods_supported: METHODS,
 });
 
 /** Adds the endpoints of OAuth 2.0: introspection (RFC 7662), and revocation (RFC 7009), whether or not the token exists. */
@@ -29,7 +41,7 @@ export function addOAuth(
       form: form({ token: 'The token.' }),
       answer: [200, 'Active or not.', ref('Introspection')],
       async handle(c) {
-        const token = formValue(await readForm(c), 'token');
+        const token = formValue(c.get('form'), 'token');
         note(c, { action: 'token.introspected', token_id: opaqueId(token) });
         const { id, grant } = isToken(token) ? await lookUp(token) : {};
         note(c, { token_id: id, active: false });
@@ -58,7 +70,7 @@ export function addOAuth(
       answer: [200, 'Revoked, or not found.'],
       codes: ['unsupported_token_type'],
       async handle(c) {
-        const form = await readForm(c);
+        const form = c.get('form');
         const client = c.get('client');
         if (form.has('jti') && !form.has('token')) {
           const [issuer, jti] = [formValue(form, 'iss'), formValue(form, 'jti')];

@@ -203,6 +203,8 @@ export const problemDocument = z.strictObject({
   code: text('Stable. Test for the code, not for the texts.', 'invalid_request'),
   detail: text('What happened, and what to do.', 'The request is not valid.').optional(),
   errors: described(z.array(fieldError), 'Each invalid field.').optional(),
+  error: text('The code, at the endpoints of OAuth (RFC 6749, section 5.2).').optional(),
+  error_description: text('The detail, at the endpoints of OAuth.').optional(),
   ...ofStore,
 });
 

@@ -144,6 +144,7 @@ function toConfig(values: Settings) {
       metricsListen: values.metrics_listen,
       deliveryListen: values.delivery_listen,
       publicUrl: values.public_url,
+      apiUrl: values.api_url,
       jwtKeys: values.jwt_keys,
     }),
   };

@@ -108,6 +108,9 @@ export const TABLE = {
   public_url: origin('an origin without user, path and query, such as https://files.example')
     .optional()
     .meta({ description: 'origin of issued URLs', absent: 'URLs begin with the path' }),
+  api_url: origin('an origin without user, path and query, such as https://postern.example')
+    .optional()
+    .describe('origin of the API, for [OAuth clients](http.md#clients-for-oauth)'),
   log_level: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent')
     .prefault('info')
     .describe('lowest level that is logged'),

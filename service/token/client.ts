@@ -57,12 +57,13 @@ export function hashSecret(secret: string): Buffer {
   return hash('sha256', secret, 'buffer');
 }
 
-/** Finds the client with this secret, in constant time. */
-export function findClient(keys: readonly ApiKey[], secret: string): Client | undefined {
+/** Finds the client with this secret, and with this ID if there is one, in constant time. */
+export function findClient(keys: readonly ApiKey[], secret: string, id?: string) {
   const presented = hashSecret(secret);
   let found: Client | undefined;
-  for (const key of keys) {
-    if (timingSafeEqual(key.sha256, presented)) found = key.client;
+  for (const { sha256, client } of keys) {
+    const isNamed = id === undefined || id === client.id;
+    if (timingSafeEqual(sha256, presented) && isNamed) found = client;
   }
   return found;
 }

@@ -21,6 +21,7 @@ function createClients(options: PosternOptions = {}) {
   return {
     order,
     ask,
+    api: asked.api,
     /** Sends the first bytes of a batch, and never the rest. */
     begin(bytes: number): Promise<Response> {
       const body = new ReadableStream({
@@ -43,6 +44,23 @@ test('batches that have not arrived hold no place', async () => {
     const { status } = await ask(who, 'POST /tokens/batch', { json: batch(3) });
     expect(status).toBe(201);
   }
+  expect(await Promise.race([...begun, 'none'])).toBe('none');
+});
+
+test('forms that come without a key in the header, and do not end, hold no place', async () => {
+  const { ask, api } = createClients();
+  const begin = (path: string) => {
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new Uint8Array(32_000).fill(0x61)),
+    });
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    return api.request(path, { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
+  };
+  // More than all places have together.
+  const begun = Array.from({ length: 600 }, () => [begin('/introspect'), begin('/revoke')]).flat();
+  const asks = { key: '', form: { token: 'x', client_id: 'other', client_secret: OTHER_KEY } };
+  expect((await ask('other', 'POST /introspect', asks)).status).toBe(200);
+  expect((await ask('other', 'POST /tokens/batch', { json: batch(3) })).status).toBe(201);
   expect(await Promise.race([...begun, 'none'])).toBe('none');
 });
 

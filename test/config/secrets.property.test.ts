@@ -76,9 +76,9 @@ describe('config: no error shows a secret in the wrong place', () => {
 const HIDDEN = [
   ...['store', 'store_prefix', 'store_password_file', 'store_key_file', 'store_server_name'],
   ...['sentinel_username', 'sentinel_password', 'api_keys', 'issuers', 'issuer', 'jwt_keys'],
-  ...['public_url', 'webhook_url', 'webhook_secret_file', 'page_name', 'page_links', 'storage'],
-  ...['endpoint', 'region', 'bucket', 'credentials', 'access_key_id', 'secret_access_key_file'],
-  ...['session_token_file', 'id', 'key', 'admin', 'jwks_uri', 'audience', 'client'],
+  ...['public_url', 'api_url', 'webhook_url', 'webhook_secret_file', 'page_name', 'page_links'],
+  ...['storage', 'endpoint', 'region', 'bucket', 'credentials', 'access_key_id', 'id', 'key'],
+  ...['secret_access_key_file', 'session_token_file', 'admin', 'jwks_uri', 'audience', 'client'],
 ];
 
 test('config: for each setting it is decided whether a report may show its value', () => {

@@ -25,7 +25,14 @@ const groups: ToolName[][] = [
 /** Large, and only for the projects of these names. */
 const more: Partial<Record<string, ToolName[][]>> = {
   browsers: [['chromium'], ['firefox-esr']],
-  install: [['prometheus', 'promtool'], ['lintian'], ['php'], ['go'], ['python3-flask']],
+  install: [
+    ['prometheus', 'promtool'],
+    ['lintian'],
+    ['php'],
+    ['go'],
+    ['python3-flask'],
+    ['python3-authlib'],
+  ],
 };
 
 /**

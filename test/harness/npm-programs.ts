@@ -5,7 +5,7 @@ import { withLock } from './debian/lock.ts';
 import { projectRoot } from './paths.ts';
 import { run } from './run.ts';
 
-/** Programs in npm packages, on Linux: the package with its version, and the program in it. */
+/** Programs and modules in npm packages, on Linux: the package with its version, and the file in it. */
 const PROGRAMS = {
   'node-20': ['node-linux-<arch>@20.20.2', 'bin/node'],
   'node-22': ['node-linux-<arch>@22.23.3', 'bin/node'],
@@ -15,6 +15,8 @@ const PROGRAMS = {
   bun: ['@oven/bun-linux-<arch>@1.4.4', 'bin/bun'],
   // The runtime of Cloudflare Workers.
   workerd: ['@cloudflare/workerd-linux-<arch>@1.20261117.1', 'bin/workerd'],
+  // With oauth4webapi, on which it depends.
+  'openid-client': ['openid-client@6.9.0', 'build/index.js'],
 } as const;
 
 export type NpmProgram = keyof typeof PROGRAMS;
@@ -27,7 +29,7 @@ const ARCHES: Readonly<Record<string, string>> = {
 
 const cache = join(projectRoot, '.cache', 'npm');
 
-/** The path of a program. It is downloaded into .cache/ once, and not installed. */
+/** The path of a program or module. It is downloaded into .cache/ once, and not installed. */
 export async function findNpmProgram(name: NpmProgram): Promise<string> {
   const [template, file] = PROGRAMS[name];
   const spec = template.replace('<arch>', ARCHES[`${name} ${process.arch}`] ?? process.arch);

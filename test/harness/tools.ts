@@ -48,6 +48,11 @@ const pythons = {
     packages: ['python3-flask'],
     elsewhere: 'python3 on PATH must have Flask: pip install flask',
   },
+  'python3-authlib': {
+    modules: ['authlib', 'requests'],
+    packages: ['python3-authlib', 'python3-requests'],
+    elsewhere: 'python3 on PATH must have Authlib: pip install authlib requests',
+  },
   // A real S3 server. botocore signs, to compare with.
   'python3-swift': {
     modules: ['swift.proxy.server', 'botocore.auth'],

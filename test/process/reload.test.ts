@@ -72,6 +72,7 @@ max_expires_in: 6
 resume_for: 0
 max_resume_for: 8
 public_url: http://files.example
+api_url: http://postern.example
 decision_ttl: 7
 cookie_samesite: strict
 cookie_secure: false

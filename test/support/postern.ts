@@ -48,6 +48,7 @@ export interface PosternOptions {
   readonly decisionMs?: number;
   readonly now?: () => number;
   readonly publicUrl?: string;
+  readonly apiUrl?: string;
   /** Whether nginx reports what it sends. */
   readonly countsBytes?: boolean;
   /** Whether the API has `/metrics`. */
@@ -70,6 +71,7 @@ export function createPostern(options: PosternOptions = {}) {
     log = pino({ level: 'silent' }),
     apiKeys = [apiKey(KEY)],
     publicUrl = '',
+    apiUrl,
     apiMetrics = true,
     decisionMs,
   } = options;
@@ -78,7 +80,8 @@ export function createPostern(options: PosternOptions = {}) {
   const metrics = createMetrics({ version, node: process.version });
   const store = metrics.measuredStore(options.store ?? createMemoryStore({ now }));
   const events = { types: options.emit ? EVENT_TYPES : [] };
-  const settings = { apiKeys, cookies, decisionTtl, events, publicUrl, format, leeway: 5 };
+  const urls = { publicUrl, ...(apiUrl !== undefined && { apiUrl }) };
+  const settings = { apiKeys, cookies, decisionTtl, events, ...urls, format, leeway: 5 };
   const app = createApp(
     { ...settings, issuers: [], pages: options.pages ?? {}, expiresIn: 120, resumeFor: 3600 },
     {
