@@ -1,14 +1,16 @@
-"""Redirects a user to a file. `may_read` is your rule, and postern.py is in ../python."""
+"""Redirects a user to a file. `may_read` is your rule."""
 
+import logging
 import os
 
 from flask import Flask, abort, redirect, session
+from postern import Postern, PosternError
 
-from postern import issue
 from rules import may_read
 
 app = Flask(__name__)
 app.secret_key = os.environ["SESSION_SECRET"]
+postern = Postern(os.environ["POSTERN_API"], os.environ["POSTERN_API_KEY"], timeout=5)
 
 
 @app.get("/files/<name>")
@@ -18,9 +20,11 @@ def download(name):
         return redirect("/login", 303)
     if not may_read(user, name):
         abort(404)
-    url = issue(f"/download/{name}", user)
-    if url is None:
+    try:
+        token = postern.issue(path=f"/download/{name}", subject=str(user))
+    except PosternError as error:
+        logging.error("Postern issued no token: %s", error)
         return "The file is not available.", 503, {"Retry-After": "5"}
-    response = redirect(url, 303)
+    response = redirect(token["url"], 303)
     response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
     return response

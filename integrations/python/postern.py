@@ -294,7 +294,7 @@ def _private_key(file: str | PathLike[str], kid: str | None) -> tuple[str, str, 
     with open(file, encoding="utf-8") as text:
         try:
             jwk = next(one for one in json.load(text)["keys"] if kid in (None, one["kid"]))
-            if "d" in jwk and jwk["alg"] in ("EdDSA", "ES256", "RS256"):
+            if jwk["kid"] and "d" in jwk and jwk["alg"] in ("EdDSA", "ES256", "RS256"):
                 return jwk["kid"], jwk["alg"], jwt.PyJWK.from_dict(jwk).key
         except Exception:
             pass

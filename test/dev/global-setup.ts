@@ -25,6 +25,7 @@ const groups: ToolName[][] = [
 /** Large, and only for the projects of these names. */
 const more: Partial<Record<string, ToolName[][]>> = {
   browsers: [['chromium'], ['firefox-esr']],
+  integrations: [['django-postern'], ['python3-setuptools']],
   install: [
     ['prometheus', 'promtool'],
     ['lintian'],

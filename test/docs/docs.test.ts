@@ -20,7 +20,10 @@ const within = (folder: string, ending: string) =>
 const docs = readdirSync(join(projectRoot, 'docs'), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.md'))
   .map((name) => join('docs', name));
-const pages = [...within('.', '.md'), ...docs];
+const packages = readdirSync(join(projectRoot, 'integrations')).flatMap((name) =>
+  within(join('integrations', name), '.md'),
+);
+const pages = [...within('.', '.md'), ...docs, ...packages];
 const snippets = within('nginx/snippets', '.conf');
 
 /** GitHub's anchor of a heading. */

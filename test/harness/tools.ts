@@ -43,6 +43,18 @@ const pythons = {
     packages: ['python3-django', 'gunicorn', 'python3-redis'],
     elsewhere: 'python3 on PATH must have Django: pip install django gunicorn redis',
   },
+  // For the package of Django and its example.
+  'django-postern': {
+    modules: ['django', 'jwt', 'cryptography', 'PIL'],
+    packages: ['python3-django', 'python3-jwt', 'python3-cryptography', 'python3-pil'],
+    elsewhere: 'python3 on PATH must have Django: pip install django "pyjwt[crypto]" pillow',
+  },
+  'python3-setuptools': {
+    // Version 77 has it. Older ones reject the license of the packages.
+    modules: ['setuptools._vendor.packaging.licenses'],
+    packages: ['python3-setuptools'],
+    elsewhere: 'python3 on PATH must have setuptools: pip install -U setuptools',
+  },
   'python3-flask': {
     modules: ['flask'],
     packages: ['python3-flask'],

@@ -77,6 +77,7 @@ function recipe(words: string): string {
 }
 
 const example = (name: string) => readFile(join(projectRoot, 'examples', name), 'utf8');
+const client = () => readFile(join(projectRoot, 'integrations/python/postern.py'), 'utf8');
 
 const settings = () => ({
   POSTERN_API: `http://127.0.0.1:${api.port}`,
@@ -216,7 +217,7 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
     files: {
       'app/__init__.py': '',
       'app/views.py': await example('django/views.py'),
-      'app/postern.py': await example('python/postern.py'),
+      'postern.py': await client(),
       'app/rules.py': pythonRules,
       'settings.py': settingsFile,
       'site_urls.py': urls,
@@ -244,7 +245,7 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
   const visit = await startApplication(join(folder, 'flask'), {
     files: {
       'app.py': await example('flask/app.py'),
-      'postern.py': await example('python/postern.py'),
+      'postern.py': await client(),
       'rules.py': pythonRules,
       'main.py': main,
     },

@@ -1,5 +1,5 @@
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { generateKey } from '../../../cli/key/command.ts';
@@ -101,7 +101,10 @@ describe.each(['EdDSA', 'ES256'] as const)('with a key of %s', (alg) => {
   });
 
   test('docs: the Python program signs a token that opens the file for one requester', async (context) => {
-    const python = await needTool('python3-jwt', context);
-    await opensForOne(await printed('sign.py', block('python', 'jwt.encode'), python));
+    const { path, env } = await needTool('python3-jwt', context);
+    const client = join(projectRoot, 'integrations', 'python');
+    const modules = [client, env.PYTHONPATH].filter(Boolean).join(delimiter);
+    const python = { path, env: { ...env, PYTHONPATH: modules } };
+    await opensForOne(await printed('sign.py', block('python', 'Signer'), python));
   });
 });

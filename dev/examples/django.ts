@@ -1,0 +1,67 @@
+import { delimiter, join } from 'node:path';
+import type { Tool } from '../../test/harness/find-on-path.ts';
+import { projectRoot } from '../../test/harness/paths.ts';
+import { launch } from '../../test/harness/process.ts';
+import { tryRun } from '../../test/harness/run.ts';
+import { findTool } from '../../test/harness/tools.ts';
+import type { Example } from './site.ts';
+
+const INTEGRATIONS = join(projectRoot, 'integrations');
+const EXAMPLE = join(INTEGRATIONS, 'django', 'example');
+export const PASSWORD = 'example';
+
+/** The example of integrations/django/, with two users. */
+export function django(settings = 'settings'): Example {
+  return {
+    login: `ada or bob, password ${PASSWORD}`,
+    async start({ port, folder, env: given }) {
+      const { path, env } = await findDjango({ folder, settings, env: given });
+      const manage = join(EXAMPLE, 'manage.py');
+      for (const args of [['migrate'], ...['ada', 'bob'].map(superuser)]) {
+        const { ok, output } = await tryRun(path, [manage, ...args], env);
+        if (!ok) throw new Error(output);
+      }
+      const running = await launch({
+        name: 'Django',
+        path,
+        args: [manage, 'runserver', '--noreload', `127.0.0.1:${port}`],
+        env: { PATH: process.env.PATH, ...env },
+      });
+      const answers = () => fetch(`http://127.0.0.1:${port}/admin/login/`).then((page) => page.ok);
+      await running.ready(() => answers().catch(() => false), { what: 'Django to answer' });
+      return running;
+    },
+  };
+}
+
+export interface DjangoOptions {
+  readonly folder: string;
+  readonly settings: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A Python with the example and what it needs, as if the packages were installed. */
+export async function findDjango({ folder, settings, env = {} }: DjangoOptions): Promise<Tool> {
+  const python = await findTool('django-postern');
+  const own = [EXAMPLE, ...['python', 'django'].map((name) => join(INTEGRATIONS, name))];
+  return {
+    path: python.path,
+    env: {
+      ...python.env,
+      ...env,
+      PYTHONPATH: [...own, python.env.PYTHONPATH].filter(Boolean).join(delimiter),
+      PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONUTF8: '1',
+      EXAMPLE_FOLDER: folder,
+      DJANGO_SETTINGS_MODULE: settings,
+      DJANGO_SUPERUSER_PASSWORD: PASSWORD,
+    },
+  };
+}
+
+const superuser = (name: string) => [
+  'createsuperuser',
+  '--noinput',
+  `--username=${name}`,
+  `--email=${name}@shop.example`,
+];

@@ -1,0 +1,1 @@
+"""Private files of Django behind nginx and Postern."""

@@ -1,0 +1,200 @@
+import asyncio
+from contextlib import contextmanager
+from unittest import mock
+from urllib.parse import unquote
+
+import jwt
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage, storages
+from django.http import HttpResponse
+from django.template import engines
+from django.test import AsyncRequestFactory, RequestFactory, TestCase, override_settings
+from django_postern.subject import SubjectMiddleware, subject
+
+from .models import Document
+
+
+def claims(url):
+    """The path of a URL, decoded, and the claims of its token."""
+    path, token = url.split("?token=")
+    return unquote(path), jwt.decode(token, options={"verify_signature": False})
+
+
+@contextmanager
+def storage_with(**changed):
+    """The storage of the settings with other options; None removes one."""
+    default = storages.backends["default"]
+    options = {**default["OPTIONS"], **changed}
+    kept = {name: value for name, value in options.items() if value is not None}
+    # With override_settings, Django 4.2 loses the options.
+    backends = mock.patch.dict(storages.backends, default={**default, "OPTIONS": kept})
+    with backends, mock.patch.dict(storages._storages, clear=True):
+        yield storages["default"]
+
+
+class Urls(TestCase):
+    def test_names_are_encoded_exactly(self):
+        odd = ("a b", "a%20b", "a'b\"c", "#1?", "ä/日本 🎉", "a;b&c=d+e", "~a/...", " a", "%2e%2e")
+        for name in odd:
+            url = default_storage.url(name)
+            path, token = claims(url)
+            self.assertEqual((path, token["path"]), (f"/download/{name}", f"/download/{name}"))
+            self.assertRegex(url, r"^[A-Za-z0-9/._~%-]+\?token=[\w.-]+$")
+
+    def test_names_that_leave_the_mount_are_refused(self):
+        names = ("", ".", "..", "../a", "a/../b", "/etc/passwd", "a//b", "./a", "a/", "a/.", "a\\b")
+        for name in (*names, "a\nb", "a\x85b", "a ", "\ud800", "ä" * 1025):
+            with self.assertRaises(SuspiciousFileOperation, msg=name):
+                default_storage.url(name)
+            with self.assertRaises(SuspiciousFileOperation, msg=name):
+                default_storage.urls(["a", name])
+
+    def test_parameters_are_fields_of_the_token_but_open_no_other_file(self):
+        limits = {"filename": 'Ü "x".pdf', "max_uses": 1, "resume_for": 60, "subject": "eve"}
+        _, token = claims(default_storage.url("a", limits, expire=30))
+        self.assertEqual(token["exp"] - token["iat"], 90)
+        self.assertEqual(token["filename"], 'Ü "x".pdf')
+        self.assertEqual((token["sub"], token["max_uses"]), ("eve", 1))
+        others = ("path", "prefix", "target", "site", "expires_in", "sub", "ResponseContentType")
+        for name in others:
+            with self.assertRaises(TypeError, msg=name):
+                default_storage.url("a", {name: "/download/b"})
+
+    def test_options_apply_to_each_link(self):
+        def basename(name):
+            return name.rsplit("/", 1)[-1]
+
+        limits = {"site": "files.example", "max_uses": 2, "confirm": True}
+        others = {"mount": "https://a.example/m/", "filename": basename, "expire": 9}
+        with storage_with(**others, **limits) as storage:
+            path, token = claims(storage.url("b/c.txt"))
+        self.assertEqual(path, "https://a.example/m/b/c.txt")
+        self.assertEqual((token["path"], token["filename"]), ("/m/b/c.txt", "c.txt"))
+        self.assertEqual(token["exp"] - token["iat"], 9)
+        self.assertEqual({name: token[name] for name in limits}, limits)
+
+    def test_issued_links_of_a_page_cost_one_request(self):
+        options = {"tokens": "issued", "api": "http://127.0.0.1:1", "api_key": "k"}
+        with storage_with(**options) as storage, mock.patch("postern.Postern.issue_many") as issue:
+            issue.return_value = [{"url": "/download/a?token=1"}, {"url": "https://b.example/b"}]
+            urls = storage.urls(["a", "b"], expire=5)
+        self.assertEqual(urls, ["/download/a?token=1", "https://b.example/b"])
+        wanted = [{"path": f"/download/{name}", "expires_in": 5} for name in "ab"]
+        issue.assert_called_once_with(wanted)
+
+
+class Subjects(TestCase):
+    def setUp(self):
+        self.user = User.objects.create_superuser("eve", password="eve")
+
+    def test_the_user_of_the_request_is_the_subject(self):
+        request = RequestFactory().get("/")
+        request.user = self.user
+        link = SubjectMiddleware(lambda request: HttpResponse(default_storage.url("a")))
+        _, token = claims(link(request).content.decode())
+        self.assertEqual(token["sub"], str(self.user.pk))
+        self.assertNotIn("sub", claims(default_storage.url("a"))[1])
+
+    def test_requests_at_the_same_time_do_not_mix_their_users(self):
+        async def view(request):
+            await asyncio.sleep(0)
+            return HttpResponse(default_storage.url("a"))
+
+        async def link(pk):
+            request = AsyncRequestFactory().get("/")
+            request.user = User(pk=pk)
+            response = await SubjectMiddleware(view)(request)
+            return claims(response.content.decode())[1]["sub"]
+
+        async def links():
+            return await asyncio.gather(*(link(pk) for pk in range(1, 6)))
+
+        self.assertEqual(asyncio.run(links()), ["1", "2", "3", "4", "5"])
+
+    def test_a_task_sets_the_subject(self):
+        with subject("user-42"):
+            self.assertEqual(claims(default_storage.url("a"))[1]["sub"], "user-42")
+
+    def test_a_page_without_links_does_not_read_the_session(self):
+        self.assertNotIn("Cookie", self.client.get("/static/none").headers.get("Vary", ""))
+
+
+class Files(TestCase):
+    """The parts of Django that show a link."""
+
+    def setUp(self):
+        self.user = User.objects.create_superuser("eve", password="eve")
+        self.document = Document(owner=self.user, name="a b.txt")
+        self.document.file.save("a b.txt", ContentFile("hello"))
+        self.document.preview = self.document.file.name
+        self.document.save()
+        self.addCleanup(default_storage.delete, self.document.file.name)
+
+    def test_templates_have_links(self):
+        source = "{{ document.file.url }} {{ document.preview.url }}"
+        page = engines["django"].from_string(source).render({"document": self.document})
+        for url in page.split():
+            self.assertEqual(claims(url)[0], f"/download/{self.document.file.name}")
+
+    def test_the_admin_has_a_link_for_its_user(self):
+        self.client.force_login(self.user)
+        page = self.client.get(f"/admin/documents/document/{self.document.pk}/change/")
+        self.assertContains(page, 'href="/download/documents/a_b')
+        url = page.content.decode().split('href="/download/')[1].split('"')[0]
+        self.assertEqual(claims(url)[1]["sub"], str(self.user.pk))
+
+    def test_delete_removes_the_file_without_postern(self):
+        with mock.patch("postern.Postern._send") as send:
+            self.document.file.delete()
+        self.assertFalse(default_storage.exists("documents/a_b.txt"))
+        send.assert_not_called()
+
+
+class Checks(TestCase):
+    def found(self, **others):
+        with override_settings(**others):
+            return [(error.id, error.obj) for error in run_checks(tags=["files"])]
+
+    def test_the_settings_of_the_example_are_right(self):
+        self.assertEqual(self.found(), [])
+
+    def test_a_wrong_key_or_mount_is_an_error(self):
+        folder = settings.BASE_DIR
+        for id, options in (
+            ("E001", {"key_file": folder / "none.json"}),
+            ("E001", {"key_file": folder / "public.json"}),
+            ("E001", {"key_file": folder / "postern.yaml"}),
+            ("E001", {"kid": "another"}),
+            ("E001", {"key_file": None}),
+            ("E001", {"issuer": None}),
+            ("E001", {"tokens": "other"}),
+            ("E001", {"tokens": "issued"}),
+            ("E001", {"tokens": "issued", "api": "127.0.0.1:7301", "api_key": "a"}),
+            ("E002", {"mount": None}),
+            ("E002", {"mount": "/download"}),
+            ("E002", {"mount": "download/"}),
+            ("E002", {"mount": "//download/"}),
+        ):
+            with storage_with(**options) as storage, self.subTest(options):
+                self.assertEqual(self.found(), [(f"postern.{id}", "STORAGES['default']")])
+                with self.assertRaises(ImproperlyConfigured):
+                    storage.url("a")
+        with storage_with():
+            self.assertEqual(self.found(MEDIA_ROOT="")[0][0], "postern.E002")
+
+    def test_a_media_root_that_is_also_public_is_an_error(self):
+        root = settings.MEDIA_ROOT
+        public = ("postern.E003", "STORAGES['default']")
+        self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
+        self.assertEqual(self.found(MEDIA_URL="https://cdn.example/"), [public])
+        self.assertEqual(self.found(MEDIA_URL="/media/", MEDIA_ROOT=root.parent), [public])
+        with storage_with(location=root.parent):
+            self.assertEqual(self.found(MEDIA_URL="/media/"), [public])
+        # The mount has replaced the public location.
+        self.assertEqual(self.found(MEDIA_URL="/download/"), [])
+        with storage_with(location=root.parent / "private"):
+            self.assertEqual(self.found(MEDIA_URL="/media/"), [])

@@ -1,0 +1,5 @@
+from django.contrib import admin
+from django.urls import path
+from documents import views
+
+urlpatterns = [path("admin/", admin.site.urls), path("", views.documents)]

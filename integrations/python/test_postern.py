@@ -1,0 +1,224 @@
+"""Runs against a Postern: POSTERN_API, POSTERN_API_KEY, and POSTERN_KEY_FILE of an issuer for /download/."""
+
+import json
+import os
+import tempfile
+import threading
+import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from postern import Postern, PosternError, Signer
+
+API, KEY, KEY_FILE = (os.environ[f"POSTERN_{name}"] for name in ("API", "API_KEY", "KEY_FILE"))
+ISSUER = {"issuer": "https://shop.example", "audience": "https://files.example"}
+
+
+class Against(unittest.TestCase):
+    def setUp(self):
+        self.postern = Postern(API, KEY)
+
+    def fails(self, code, call, *args, **options):
+        error = error_of(PosternError, call, *args, **options)
+        self.assertEqual(error.code, code)
+        return error
+
+    def shows_no(self, secret, error):
+        """Neither the error, nor a local variable of the client or the standard library."""
+        self.assertNotIn(secret, str(error))
+        self.assertIsNone(error.__context__)
+        trace = error.__traceback__.tb_next
+        self.assertIsNotNone(trace)
+        while trace is not None:
+            self.assertNotIn(secret, repr(trace.tb_frame.f_locals))
+            trace = trace.tb_next
+
+
+def error_of(kind, call, *args, **options):
+    """As assertRaises, which drops the traceback."""
+    try:
+        call(*args, **options)
+    except kind as error:
+        return error
+    raise AssertionError(f"{call} raises no {kind.__name__}")
+
+
+class Tokens(Against):
+    def test_issue_show_prolong_and_introspect(self):
+        token = self.postern.issue(path="/download/a b.txt", subject="ada", max_uses=2)
+        self.assertEqual(token["url"], f"/download/a%20b.txt?token={token['access_token']}")
+        state = self.postern.show(token["id"])
+        self.assertEqual((state["path"], state["subject"]), ("/download/a b.txt", "ada"))
+        longer = self.postern.prolong(token["id"], 600)
+        self.assertGreater(longer["exp"], state["exp"])
+        self.assertTrue(self.postern.introspect(token["access_token"])["active"])
+
+    def test_issue_many_keeps_the_order(self):
+        paths = [f"/download/{number}" for number in range(20)]
+        tokens = self.postern.issue_many({"path": path} for path in paths)
+        self.assertEqual([token["url"].split("?")[0] for token in tokens], paths)
+
+    def test_list_follows_the_cursor(self):
+        ids = {self.postern.issue(path="/download/a", subject="bob")["id"] for _ in range(3)}
+        page = self.postern.list(subject="bob", limit=2)
+        rest = self.postern.list(subject="bob", limit=2, cursor=page["next_cursor"])
+        self.assertEqual({one["id"] for one in page["tokens"] + rest["tokens"]}, ids)
+
+    def test_revoke_by_each_name(self):
+        first, second = self.postern.issue_many([{"path": "/download/a", "subject": "eve"}] * 2)
+        self.assertTrue(self.postern.revoke(first["id"]))
+        self.assertFalse(self.postern.revoke(first["id"]))
+        self.assertFalse(self.postern.revoke(".."))
+        self.assertFalse(self.postern.introspect(first["access_token"])["active"])
+        self.postern.revoke_token(second["access_token"])
+        self.assertEqual(self.postern.revoke_subject("eve"), 0)
+        self.postern.issue(path="/download/a", subject="eve")
+        self.assertEqual(self.postern.revoke_subject(None), 0)
+        self.assertEqual(self.postern.revoke_subject("eve"), 1)
+
+    def test_errors_name_the_field(self):
+        error = self.fails("invalid_request", self.postern.issue, path="/download/a", max_use=1)
+        self.assertEqual(error.status, 400)
+        self.assertEqual([one["pointer"] for one in error.errors], ["#/max_use"])
+        self.assertIn("#/max_use", str(error))
+        self.assertRegex(error.request_id, r"^[\w-]+$")
+        self.fails("not_found", self.postern.show, "unknown")
+
+
+class Keys(Against):
+    def test_a_wrong_key_is_not_shown(self):
+        wrong = Postern(API, lambda: "a-wrong-key")
+        self.shows_no("a-wrong-key", self.fails("invalid_client", wrong.issue, path="/download/a"))
+        closed = Postern("http://127.0.0.1:1", "a-wrong-key", retries=0)
+        self.shows_no("a-wrong-key", self.fails("unreachable", closed.show, "a"))
+        for key in ("a-wrong-key\n", "a-wrong-key ä"):
+            self.shows_no("a-wrong-key", error_of(ValueError, Postern, API, key))
+        odd = Postern(API, "a-wrong-key")
+        self.shows_no("a-wrong-key", error_of(TypeError, odd.issue, path=object()))
+
+    def test_url_must_be_that_of_an_api(self):
+        for url in ("127.0.0.1:7301", "ftp://a", "http://u:p@a/", "http://a/?b", "http://a/#b"):
+            with self.assertRaises(ValueError, msg=url):
+                Postern(url, KEY)
+
+
+class Server(Against):
+    """Servers that are not Postern, or do not work."""
+
+    def setUp(self):
+        self.asked = []
+        self.answers = []
+        test = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                test.asked.append((self.path, self.headers.get("Authorization")))
+                status, headers, body = test.answers.pop(0)
+                if status is None:
+                    return
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_DELETE = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        self.postern = Postern(self.url + "/api/", KEY)
+
+    unavailable = (503, {}, b'{"code": "unavailable"}')
+
+    def test_a_call_is_sent_again_if_that_is_safe(self):
+        state = (200, {}, b'{"id": "a"}')
+        for failure in (self.unavailable, (502, {}, b"<html>"), (None, {}, b"")):
+            self.answers[:] = [failure, failure, state]
+            self.assertEqual(self.postern.show("a"), {"id": "a"})
+        self.assertEqual(self.asked[0], ("/api/tokens/a", f"Bearer {KEY}"))
+        self.answers[:] = [self.unavailable] * 3
+        self.fails("unavailable", self.postern.show, "a")
+        self.asked.clear()
+        self.answers[:] = [self.unavailable]
+        self.fails("unavailable", self.postern.issue, path="/download/a")
+        self.assertEqual(len(self.asked), 1)
+
+    def test_a_pause_beyond_the_time_out_is_not_waited_for(self):
+        self.answers[:] = [(503, {"Retry-After": "5"}, b'{"code": "unavailable"}')]
+        error = self.fails("unavailable", Postern(self.url, KEY, timeout=4).show, "a")
+        self.assertEqual(error.retry_after, 5)
+
+    def test_a_redirect_is_not_followed(self):
+        self.answers[:] = [(302, {"Location": self.url + "/elsewhere"}, b"")]
+        self.fails("unexpected_response", self.postern.show, "a")
+        self.assertEqual(len(self.asked), 1)
+
+    def test_a_proxy_is_not_used(self):
+        os.environ["http_proxy"] = self.url
+        self.addCleanup(os.environ.pop, "http_proxy")
+        self.assertEqual(Postern(API, KEY).revoke_subject("nobody"), 0)
+        self.assertEqual(self.asked, [])
+
+    def test_a_response_of_another_server_is_an_error(self):
+        odd = [b"<html>", b"[]", b"{}", b"", b'{"code": "invalid_request"}', b"\xff"]
+        for body in odd:
+            self.answers[:] = [(200, {}, body)]
+            self.fails("unexpected_response", self.postern.show, "a")
+        for body in (b"[]", b'{"errors": 1}', b"null"):
+            self.answers[:] = [(400, {}, body)]
+            self.fails("unexpected_response", self.postern.show, "a")
+        self.answers[:] = [(201, {}, b"[{}]")]
+        self.fails("unexpected_response", self.postern.issue_many, [{}, {}])
+
+    def test_a_server_that_does_not_answer_is_a_time_out(self):
+        silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        self.addCleanup(silent.server_close)
+        slow = Postern(f"http://127.0.0.1:{silent.server_port}", KEY, timeout=0.2)
+        self.fails("timeout", slow.show, "a")
+
+
+class Signed(Against):
+    def test_a_signed_token_is_revoked_by_its_name(self):
+        signed = Signer(KEY_FILE, **ISSUER).sign(path="/download/a b", subject="ada", expires_in=60)
+        self.assertEqual(signed["url"], f"/download/a%20b?token={signed['access_token']}")
+        self.assertTrue(self.postern.introspect(signed["access_token"])["active"])
+        self.postern.revoke_signed(iss=ISSUER["issuer"], jti=signed["jti"])
+        self.assertFalse(self.postern.introspect(signed["access_token"])["active"])
+
+    def test_a_folder_has_no_url(self):
+        self.assertNotIn("url", Signer(KEY_FILE, **ISSUER).sign(prefix="/download/", expires_in=60))
+
+    def test_what_a_signed_token_cannot_have_is_an_error(self):
+        sign = Signer(KEY_FILE, **ISSUER).sign
+        for wrong in ({"pin": "4711"}, {"iss": "x"}, {"sub": "x"}, {"jti": "x"}, {"exp": 1}):
+            with self.assertRaises(TypeError, msg=wrong):
+                sign(path="/download/a", expires_in=60, **wrong)
+        for seconds in (0, -1, None, "60", 1.5):
+            with self.assertRaises(TypeError, msg=seconds):
+                sign(path="/download/a", expires_in=seconds)
+
+    def test_a_wrong_key_file_is_an_error_that_does_not_show_the_key(self):
+        with open(KEY_FILE, encoding="utf-8") as file:
+            key = json.load(file)["keys"][0]
+        public = {name: value for name, value in key.items() if name != "d"}
+        keys = [
+            {**key, "kid": None},
+            {**key, "alg": "HS256"},
+            {**key, "crv": "P-1"},
+            {**key, "alg": "ES384"},
+            public,
+        ]
+        for text in ["", "[]", "{}", '{"keys": []}', *(json.dumps({"keys": [k]}) for k in keys)]:
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                file.write(text)
+                file.flush()
+                self.shows_no(key["d"], error_of(ValueError, Signer, file.name, **ISSUER))
+        with self.assertRaises(ValueError):
+            Signer(KEY_FILE, kid="another", **ISSUER)
+        self.assertTrue(Signer(KEY_FILE, kid=key["kid"], **ISSUER).sign(path="/a", expires_in=1))

@@ -1,0 +1,228 @@
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parse } from 'content-disposition';
+import { decodeJwt } from 'jose';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { django, findDjango, PASSWORD } from '../../dev/examples/django.ts';
+import { type ExampleSite, startExample, startPostern } from '../../dev/examples/site.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
+import { folderForTest, forTest } from '../support/for-test.ts';
+import { NAMES } from '../support/names.ts';
+import { needTool } from '../support/need-tool.ts';
+import { createVisitor, linksOf, multipart, type Visit } from './visitor.ts';
+
+const FOLDER = join(projectRoot, 'integrations', 'django');
+const NAME = 'Übersicht (1) & "x".pdf';
+const PDF = '%PDF-1.4\nThis is the document.\n';
+
+test('django: the tests of the example pass', async (context) => {
+  await needTool('django-postern', context);
+  const folder = await folderForTest();
+  const { service } = await startPostern(folder);
+  await forTest(Promise.resolve(service));
+  const { path, env } = await findDjango({ folder, settings: 'settings' });
+  const manage = join(FOLDER, 'example', 'manage.py');
+  const { ok, output } = await tryRun(path, [manage, 'test', 'documents'], env);
+  expect(output).toMatch(/^Ran \d{2} tests/m);
+  expect(ok, output).toBe(true);
+});
+
+describe.each(['settings', 'settings_issued'])('django, %s', (settings) => {
+  let site: ExampleSite;
+  let ada: Visit;
+  let bob: Visit;
+  beforeAll(async () => {
+    if (inject('missingTools')['django-postern'] !== undefined) return;
+    site = await startExample(django(settings));
+    ada = await login('ada');
+    bob = await login('bob');
+  });
+  afterAll(() => site?.stop());
+
+  async function login(username: string): Promise<Visit> {
+    const visit = createVisitor(site.origin);
+    const body = new URLSearchParams({
+      csrfmiddlewaretoken: await csrfToken(visit, '/admin/login/'),
+      username,
+      password: PASSWORD,
+      next: '/',
+    });
+    const { status } = await visit('/admin/login/', { method: 'POST', body });
+    expect(status).toBe(302);
+    return visit;
+  }
+
+  async function upload(visit: Visit): Promise<void> {
+    const preview = await readFile(join(projectRoot, 'dev/demo/thumbnail.png'));
+    const form = multipart([
+      { name: 'csrfmiddlewaretoken', content: await csrfToken(visit, '/') },
+      { name: 'file', filename: NAME, content: PDF },
+      { name: 'preview', filename: 'a b.png', content: preview },
+    ]);
+    const response = await visit('/', form);
+    expect([response.status, await response.text()]).toEqual([302, '']);
+  }
+
+  /** The links of the first document: to save it, to open it, and its picture. */
+  async function links(visit: Visit): Promise<string[]> {
+    return linksOf(await (await visit('/')).text()).filter((url) => url.startsWith('/download/'));
+  }
+
+  const status = async (path: string) => (await fetch(site.origin + path)).status;
+
+  /** What Python prints as JSON, in a process with the settings of the site. */
+  async function inDjango(code: string, input: unknown = null) {
+    const given = { POSTERN_API: site.api, POSTERN_API_KEY: site.key };
+    const { path, env } = await findDjango({ folder: site.folder, settings, env: given });
+    const script = `import json, os, django
+django.setup()
+from django.core.files.storage import default_storage as storage
+wanted = json.loads(os.environ["WANTED"])
+${code}`;
+    const ran = await tryRun(path, ['-c', script], { ...env, WANTED: JSON.stringify(input) });
+    expect(ran.ok, ran.output).toBe(true);
+    return JSON.parse(ran.output);
+  }
+
+  test('django: a link opens an uploaded file, and nothing else does', async (context) => {
+    await needTool('django-postern', context);
+    await upload(ada);
+    const [save = '', open = '', picture = ''] = await links(ada);
+    expect(open).toMatch(/^\/download\/documents\/%C3%9Cbersicht_1__x\.pdf\?token=[\w.-]+$/);
+    const saved = await fetch(site.origin + save);
+    expect([saved.status, await saved.text()]).toEqual([200, PDF]);
+    const disposition = parse(saved.headers.get('content-disposition') ?? '');
+    expect(disposition).toMatchObject({ type: 'attachment', parameters: { filename: NAME } });
+    const opened = await fetch(site.origin + open);
+    expect(opened.headers.get('content-disposition')).toBeNull();
+    expect(opened.headers.get('content-type')).toBe('application/pdf');
+    expect((await fetch(site.origin + picture)).headers.get('content-type')).toBe('image/png');
+
+    const file = open.split('?')[0] ?? '';
+    expect(await status(file)).toBe(401);
+    expect(await status(file.replace('/download/', '/protected/'))).toBe(404);
+    expect(await status(picture.replace(/\?.*/, open.slice(file.length)))).toBe(403);
+    expect(await links(bob)).toEqual([]);
+  });
+
+  test('django: a link ends with its time', async (context) => {
+    await needTool('django-postern', context);
+    await writeFile(join(site.folder, 'files', 'a.txt'), 'hello');
+    const [short, long] = await inDjango(
+      'print(json.dumps([storage.url("a.txt", expire=1), storage.url("a.txt")]))',
+    );
+    expect(await status(long)).toBe(200);
+    await expect.poll(() => status(short)).toBe(401);
+  });
+
+  test('django: a link with one use opens for one requester', async (context) => {
+    await needTool('django-postern', context);
+    await writeFile(join(site.folder, 'files', 'a.txt'), 'hello');
+    const limits = { max_uses: 1, bind: 'cookie' };
+    const url = await inDjango('print(json.dumps(storage.url("a.txt", wanted)))', limits);
+    const requester = createVisitor(site.origin);
+    for (const _ of [1, 2]) expect((await requester(url)).status).toBe(200);
+    expect(await status(url)).toBe(401);
+  });
+
+  test('django: a revoked link ends, and those of another user do not', async (context) => {
+    await needTool('django-postern', context);
+    await upload(ada);
+    await upload(bob);
+    const [hers = ''] = await links(ada);
+    const [his = ''] = await links(bob);
+    expect([await status(hers), await status(his)]).toEqual([200, 200]);
+    const token = hers.split('token=')[1] ?? '';
+    if (settings === 'settings') {
+      expect(decodeJwt(token).sub).toBe('1');
+      const by = { authorization: `Bearer ${site.key}` };
+      const body = new URLSearchParams({ token });
+      await fetch(`${site.api}/revoke`, { method: 'POST', headers: by, body });
+    } else {
+      const revoked = await inDjango('print(storage.client.revoke_subject("1"))');
+      expect(revoked).toBeGreaterThan(2);
+    }
+    expect([await status(hers), await status(his)]).toEqual([401, 200]);
+  });
+
+  test('django: each legal name opens its own file', async (context) => {
+    await needTool('django-postern', context);
+    const names = NAMES.map((name) => `names/${name}`);
+    for (const name of names) {
+      const file = join(site.folder, 'files', name);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, name);
+    }
+    const urls: string[] = await inDjango('print(json.dumps(storage.urls(wanted)))', names);
+    const textOf = async (url: string) => (await fetch(site.origin + url)).text();
+    const texts = await Promise.all(urls.map(textOf));
+    expect(texts).toEqual(names);
+  });
+
+  test('django: figures of a page with 500 links', async (context) => {
+    await needTool('django-postern', context);
+    const figures = await inDjango(FIGURES);
+    console.log(`django, ${settings}, 500 links, ms of CPU time (elapsed): ${figures}`);
+    expect(figures).toHaveLength(4);
+  });
+});
+
+/** Django's own URLs, those of the storage, the same in a template, and urls(). */
+const FIGURES = `
+from statistics import median
+from time import perf_counter, process_time
+from django.core.files.storage import FileSystemStorage
+from django.template import engines
+from documents.models import Document
+names = [f"documents/{number}.pdf" for number in range(500)]
+documents = [Document(file=name) for name in names]
+page = engines["django"].from_string("{% for one in documents %}{{ one.file.url }} {% endfor %}")
+public = FileSystemStorage(base_url="/media/")
+def timed(make):
+    rounds = []
+    for _ in range(3):
+        cpu, elapsed = process_time(), perf_counter()
+        make()
+        rounds.append((process_time() - cpu, perf_counter() - elapsed))
+    return " ".join(f"{1000 * median(part):.1f}" for part in zip(*rounds))
+print(json.dumps([
+    timed(lambda: [public.url(name) for name in names]),
+    timed(lambda: [storage.url(name) for name in names]),
+    timed(lambda: page.render({"documents": documents})),
+    timed(lambda: storage.urls(names)),
+]))`;
+
+test('django: manage.py check reports an error with the status 1', async (context) => {
+  await needTool('django-postern', context);
+  const folder = await folderForTest();
+  const { service } = await startPostern(folder);
+  await forTest(Promise.resolve(service));
+  const manage = join(FOLDER, 'example', 'manage.py');
+  const { path, env } = await findDjango({ folder, settings: 'settings' });
+  expect(await tryRun(path, [manage, 'check'], env)).toMatchObject({ ok: true });
+  await cp(join(folder, 'public.json'), join(folder, 'key.json'));
+  const failed = await tryRun(path, [manage, 'check'], env);
+  expect(failed).toMatchObject({ ok: false, output: expect.stringContaining('postern.E001') });
+});
+
+test('django: the README makes public files private with at most ten changed lines', async () => {
+  const readme = await readFile(join(FOLDER, 'README.md'), 'utf8');
+  const [, diff = ''] = /```diff\n([\s\S]*?)\n```/.exec(readme) ?? [];
+  const settings = await readFile(join(FOLDER, 'example', 'settings.py'), 'utf8');
+  const lines = (sign: string) => {
+    const signed = diff.split('\n').filter((line) => line.startsWith(sign));
+    return signed.map((line) => line.slice(1));
+  };
+  for (const line of lines('+')) expect(settings).toContain(`${line}\n`);
+  for (const line of lines('-')) expect(settings).not.toContain(`${line}\n`);
+  const nameOf = (line: string) => line.split(/[:=]/)[0];
+  const removed = lines('-').filter((line) => !lines('+').map(nameOf).includes(nameOf(line)));
+  expect(lines('+').length + removed.length).toBeLessThanOrEqual(10);
+  expect(lines('+').length).toBeGreaterThan(5);
+});
+
+async function csrfToken(visit: Visit, path: string): Promise<string> {
+  const page = await (await visit(path)).text();
+  return /name="csrfmiddlewaretoken" value="(\w+)"/.exec(page)?.[1] ?? '';
+}
