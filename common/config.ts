@@ -5,10 +5,19 @@ import type { Environment } from '../service/config/files.ts';
 import { API_VARIABLES } from '../service/config/settings.ts';
 import type { Mount } from '../service/site/mount.ts';
 import { UsageError } from './errors.ts';
+import { root } from './package.ts';
 
-/** The environment without variables that are only for commands. The service rejects them. */
+/** Where the Debian package is, and the configuration of its units, whose variables only systemd knows. */
+const PACKAGED = { root: '/usr/share/postern', config: '/etc/postern/postern.yaml' };
+
+/**
+ * The environment without variables that are only for commands, because the service rejects them. Without any
+ * setting, the command of the Debian package reads the configuration of the package.
+ */
 export function serviceEnvironment(env: Environment): Environment {
   const entries = Object.entries(env).filter(([name]) => !API_VARIABLES.includes(name));
+  const isSet = entries.some(([name, value]) => name.startsWith('POSTERN_') && value);
+  if (root === PACKAGED.root && !isSet) entries.push(['POSTERN_CONFIG', PACKAGED.config]);
   return Object.fromEntries(entries);
 }
 

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Block, fencedBlocks } from './docs/blocks.ts';
 import { plain } from './docs/plain.ts';
@@ -8,7 +8,7 @@ import { startNginx } from './harness/nginx.ts';
 import { projectRoot, temporaryFolder } from './harness/paths.ts';
 import { freePorts } from './harness/ports.ts';
 import { launch } from './harness/process.ts';
-import { findTool } from './harness/tools.ts';
+import { ensureTools, type ToolName } from './harness/tools.ts';
 
 // Runs the commands of README.md and docs/start/getting-started.md: the blocks marked `sh`. Those marked `bash`
 // need root, systemd or Docker. In a copy, because `npm ci` would remove the node_modules of this test.
@@ -64,6 +64,14 @@ function shell(script: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
       else resolve(stdout);
     });
   });
+}
+
+/** The variables with which a shell finds these programs and their libraries. */
+async function variablesFor(...names: ToolName[]): Promise<NodeJS.ProcessEnv> {
+  const tools = Object.values(await ensureTools(names));
+  const libraries = tools.flatMap(({ env }) => env.LD_LIBRARY_PATH ?? []);
+  const PATH = [...tools.map(({ path }) => dirname(path)), process.env.PATH].join(delimiter);
+  return { PATH, ...(libraries.length > 0 && { LD_LIBRARY_PATH: libraries.join(delimiter) }) };
 }
 
 /** The two commands of the quick start: the first blocks that a shell runs. */
@@ -139,8 +147,7 @@ describe.sequential('in a fresh copy', () => {
       });
       onTestFinished(nginx.stop);
 
-      const { path, env } = await findTool('curl');
-      const tools = { ...env, PATH: `${dirname(path)}:${process.env.PATH}` };
+      const tools = await variablesFor('curl');
       const issued = await shell(put(block('sh', '/tokens'), { '127.0.0.1:7301': api }), tools);
       const answer = JSON.parse(issued) as { access_token: string; url: string };
       expect(Object.keys(answer)).toEqual(Object.keys(JSON.parse(block('json', 'access_token'))));
@@ -172,8 +179,7 @@ describe.sequential('in a fresh copy', () => {
           }),
       });
       onTestFinished(nginx.stop);
-      const { path, env } = await findTool('curl');
-      const tools = { ...env, PATH: `${dirname(path)}:${process.env.PATH}` };
+      const tools = await variablesFor('curl', 'wget');
 
       const values: Record<string, string> = {
         ...socket,

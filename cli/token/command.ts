@@ -5,7 +5,7 @@ import { type ApiOptions, addApiOptions, collect, example, flagOf } from '../../
 import { createProgress, jsonLine, print } from '../../common/terminal.ts';
 import type { Environment } from '../../service/config/files.ts';
 import { GRANT_FIELDS, type GrantField } from '../../service/token/grant-fields.ts';
-import { issuedLine, issueLines, optionOf, readPin } from './issue.ts';
+import { issuedLine, issueLines, noteWarning, optionOf, readPin } from './issue.ts';
 import { listText, listTokens, queryOf, stateText } from './show.ts';
 
 interface CommonOptions extends ApiOptions {
@@ -90,6 +90,7 @@ export function addToken(program: Command, env: Environment): void {
       if (!lines) {
         if ('pin' in asked) asked.pin = await readPin(process.stdin);
         const answer = await service.ask('POST', '/tokens', JSON.stringify(asked), optionOf);
+        noteWarning(answer);
         return print(issuedLine(answer, json));
       }
       // URLs on the terminal already show the progress.

@@ -12,6 +12,14 @@ export function issuedLine(answer: unknown, json?: true): string {
   return `${json ? JSON.stringify(answer) : escapeControls(url)}\n`;
 }
 
+/** Shows the API's warning to a person, who sees only the URL. */
+export function noteWarning(answer: unknown): void {
+  const { warning } = Object(answer) as { warning?: unknown };
+  if (typeof warning === 'string') {
+    process.stderr.write(`postern: note: ${escapeControls(warning)}\n`);
+  }
+}
+
 /** The first line of standard input. A terminal does not show it, and arguments would be visible to every user. */
 export async function readPin(input: NodeJS.ReadStream): Promise<string> {
   if (input.isTTY) process.stderr.write('PIN: ');
@@ -56,6 +64,7 @@ export async function issueLines(
       const body = `[${batch.map(({ text }) => text).join(',')}]`;
       const answers = await api.ask('POST', '/tokens/batch', body, fieldIn(batch));
       if (!Array.isArray(answers) || answers.length !== batch.length) throw notPostern(201);
+      answers.forEach(noteWarning);
       await print(answers.map((answer) => issuedLine(answer, json)).join(''));
       issued += answers.length;
       progress.show(`${issued} issued`);

@@ -12,6 +12,7 @@ import { gateRules } from './rules/gate.ts';
 import { mountMismatch, otherVersion, tooOld } from './rules/installation.ts';
 import { internalRules } from './rules/internal.ts';
 import { locationRules } from './rules/locations.ts';
+import { realIpRules } from './rules/real-ip.ts';
 import { serverRules } from './rules/server.ts';
 import { upstreamRules } from './rules/upstream.ts';
 import { type SiteConfig, siteOf, snippetOf } from './site.ts';
@@ -90,6 +91,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...locationRules,
   ...gateRules,
   ...internalRules,
+  ...realIpRules,
   ...serverRules,
   ...deliveryRules,
   ...upstreamRules,

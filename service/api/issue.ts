@@ -77,7 +77,7 @@ export function issueBatch({ issue, publicUrl }: ApiDependencies, { withBody }: 
 }
 
 function answerOf(
-  { token, id, expiresIn, url, cookieUrl }: Issued,
+  { token, id, expiresIn, url, cookieUrl, warning }: Issued,
   publicUrl: string,
 ): IssuedAnswer {
   return {
@@ -87,6 +87,7 @@ function answerOf(
     id,
     url: publicUrl + url,
     ...(cookieUrl && { cookie_url: publicUrl + cookieUrl }),
+    ...(warning && { warning }),
   };
 }
 

@@ -102,6 +102,10 @@ export const issued = z.strictObject({
     'With `cookie`: URL of the folder. Its first use sets the token as a cookie.',
     `/download/photos/?token=${TOKEN}`,
   ).optional(),
+  warning: text(
+    'The path contains an escape such as `%20`, or a `?`, as if it were URL-encoded.',
+    'Paths are not URL-encoded: this token is for a name that contains %20',
+  ).optional(),
 });
 
 export type IssuedAnswer = z.infer<typeof issued>;

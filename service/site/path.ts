@@ -82,5 +82,11 @@ export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 
+/** A hint for a path that looks like a part of a URL. A file may have such a name, so it is not an error. */
+export function encodingHint(path: string): string | undefined {
+  const [found] = /%[0-9a-f]{2}|\?/i.exec(path) ?? [];
+  return found && `Paths are not URL-encoded: this token is for a name that contains ${found}`;
+}
+
 /** The `Path` of a cookie: browsers ignore a longer one (RFC 6265bis, section 5.6). */
 export const MAX_COOKIE_PATH_LENGTH = 1024;

@@ -1,5 +1,5 @@
 import type { Mount, Mounts } from '../site/mount.ts';
-import { encodePath } from '../site/path.ts';
+import { encodePath, encodingHint } from '../site/path.ts';
 import type { Client } from './client.ts';
 import { type Grant, isFolder, latestEndOf } from './grant.ts';
 import type { GrantRequest } from './grant-fields.ts';
@@ -33,6 +33,8 @@ export interface Issued {
   readonly url: string;
   /** For a grant with `cookie`: its relative links have no token, so that a client uses the cookie. */
   readonly cookieUrl?: string;
+  /** A probable mistake of the client. */
+  readonly warning?: string;
 }
 
 /**
@@ -180,8 +182,13 @@ export function createIssue(options: IssueOptions): Issue {
     const id = signer ? jwtId(signer.issuer, jti) : tokenId(token);
     const url = urlFor(mount, covers, token);
     const cookieUrl = grant.cookie && `${encodePath(covers)}?token=${token}`;
-    const issued = { token, id, expiresIn, url, ...(cookieUrl && { cookieUrl }) };
-    return { token: issued, bytes, ...((!signer || revocable) && { entry: [id, grant] }) };
+    const warning = encodingHint(covers);
+    const more = { ...(cookieUrl && { cookieUrl }), ...(warning && { warning }) };
+    return {
+      token: { token, id, expiresIn, url, ...more },
+      bytes,
+      ...((!signer || revocable) && { entry: [id, grant] }),
+    };
   }
 }
 

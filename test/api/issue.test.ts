@@ -44,6 +44,25 @@ test('issue: with cookie the response has a URL whose relative links use the coo
   expect(without).not.toHaveProperty('cookie_url');
 });
 
+test('issue: a path that looks URL-encoded is issued, with a warning', async () => {
+  const { ask } = createAsked();
+  const found = { '/download/a%20b': '%20', '/download/a%C3%A9': '%C3', '/download/a?b=c': '?' };
+  const json = Object.keys(found).map((path) => ({ path }));
+  const { status, body } = await ask('POST /tokens/batch', { json });
+  const warnings = Object.values(found).map(
+    (part) => `Paths are not URL-encoded: this token is for a name that contains ${part}`,
+  );
+  expect([status, body.map(({ warning }: { warning: string }) => warning)]).toEqual([
+    201,
+    warnings,
+  ]);
+  const one = await ask('POST /tokens', { json: { prefix: '/download/a%2fb/' } });
+  expect(one.body).toMatchObject({ warning: expect.stringMatching(/ %2f$/) });
+  for (const path of ['/download/100 %', '/download/50%-off', '/download/a b']) {
+    expect((await ask('POST /tokens', { json: { path } })).body).not.toHaveProperty('warning');
+  }
+});
+
 test('issue: an array with one request returns an array', async () => {
   const { ask } = createAsked();
   const { body } = await ask('POST /tokens/batch', { json: [{ path: '/download/a' }] });

@@ -45,6 +45,7 @@ describe('types of postern/client', () => {
   test('responses have the fields of the API', () => {
     expectTypeOf<IssuedToken['url']>().toBeString();
     expectTypeOf<IssuedToken['cookie_url']>().toEqualTypeOf<string | undefined>();
+    expectTypeOf<IssuedToken['warning']>().toEqualTypeOf<string | undefined>();
     expectTypeOf<TokenState['exp']>().toBeNumber();
     expectTypeOf<TokenState>().not.toHaveProperty('pin');
     expectTypeOf<TokenPage['tokens'][number]>().toEqualTypeOf<TokenState>();

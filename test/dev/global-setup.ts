@@ -33,6 +33,8 @@ const more: Partial<Record<string, ToolName[][]>> = {
     ['go'],
     ['python3-flask'],
     ['python3-authlib'],
+    ['haproxy'],
+    ['caddy'],
   ],
 };
 

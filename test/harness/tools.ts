@@ -25,6 +25,8 @@ const recipes = {
   'systemd-analyze': { debian: 'systemd', elsewhere: 'systemd' },
   prometheus: { debian: 'prometheus', elsewhere: 'prometheus' },
   lintian: { debian: 'lintian', elsewhere: 'lintian' },
+  haproxy: { debian: 'haproxy', elsewhere: 'haproxy' },
+  caddy: { debian: 'caddy', elsewhere: 'caddy' },
   unzip: { debian: 'unzip', elsewhere: 'unzip' },
   promtool: { debian: 'prometheus', elsewhere: 'prometheus' },
 } as const;

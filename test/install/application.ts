@@ -48,10 +48,11 @@ export async function startApplication(folder: string, application: Application)
   await running.ready(isUp, { what: 'the application to listen', deadline: 240_000 });
 
   let cookies = '';
-  return async function visit(path: string): Promise<Response> {
+  async function visit(path: string): Promise<Response> {
     const response = await fetch(url + path, { redirect: 'manual', headers: { cookie: cookies } });
     const set = response.headers.getSetCookie().map((cookie) => cookie.split(';', 1)[0]);
     if (set.length > 0) cookies = set.join('; ');
     return response;
-  };
+  }
+  return Object.assign(visit, { stderr: running.stderr });
 }

@@ -24,10 +24,14 @@ mkdir -m 750 /run/postern; chown postern:postern /run/postern
 status=0; $as_postern $(setting ExecStart) 2>/tmp/refused || status=$?
 is 'exit status without a key' "$status" 2
 grep -q 'POSTERN_API_KEYS' /tmp/refused || fail "no reason: $(cat /tmp/refused)"
+status=0; env -u POSTERN_CONFIG postern check 2>/tmp/refused || status=$?
+is 'exit status of the check without a key' "$status" 2
 
 echo '== configure'
 printf 'api_keys:\n  - id: web\n    key: sha256:%s\n' "$KEY_SHA256" >> /etc/postern/postern.yaml
 $as_postern $(setting ExecReload)
+is 'postern check without a variable' "$(env -u POSTERN_CONFIG postern check)" \
+  'The configuration is valid: 1 mount, 1 API key, 0 issuers.'
 redis-server --bind 127.0.0.1 --save '' --daemonize yes >/dev/null
 
 echo '== start'

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { delimiter, dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -37,6 +37,15 @@ http {
 	gzip on;
 	include /etc/nginx/conf.d/*.conf;
 	include /etc/nginx/sites-enabled/*;
+}
+`;
+
+const ZOO = `server {
+    listen 443 ssl;
+    server_name zoo.example;
+    ssl_certificate /etc/ssl/shop.pem;
+    ssl_certificate_key /etc/ssl/shop.key;
+    location / { return 200 'the zoo'; }
 }
 `;
 
@@ -90,7 +99,11 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
   await write('etc/ssl/shop.pem', certificate);
   await write('etc/ssl/shop.key', key);
   await write('var/www/shop/logo.jpg', 'a logo');
-  await write('etc/nginx/sites-enabled/shop', here(blocks[0]?.text ?? ''));
+  // Debian enables a site by a link. The other site must not serve the files.
+  await write('etc/nginx/sites-available/shop', here(blocks[0]?.text ?? ''));
+  await write('etc/nginx/sites-enabled/zoo', here(ZOO));
+  const enabled = join(dir, 'etc/nginx/sites-enabled/shop');
+  await symlink('../sites-available/shop', enabled);
 
   const program = async (name: string, script: string) => {
     await write(`bin/${name}`, `#!/bin/sh\n${script}\n`);
@@ -220,6 +233,10 @@ test('docs/start/getting-started.md: from an existing site to a clean doctor in 
   }
   expect(await get('/')).toMatchObject({ status: 200, text: 'the shop', hsts: HSTS });
   expect(await get('/logo.jpg')).toMatchObject({ status: 200, text: 'a logo' });
+  for (const path of [url, '/protected/photo.jpg']) {
+    expect(await get(path, 'zoo.example')).toMatchObject({ status: 200, text: 'the zoo' });
+  }
+  expect(await readlink(enabled)).toBe('../sites-available/shop');
   const redirect = await fetch(`http://127.0.0.1:${http}/a`, { redirect: 'manual' });
   expect(redirect.status).toBe(301);
   expect(await readFile(join(dir, 'var/log/nginx/shop.log'), 'utf8')).not.toMatch(/token=ps_/);

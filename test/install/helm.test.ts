@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../service/config/config.ts';
+import { docsBlock } from '../docs/blocks.ts';
 import { findHelm } from '../harness/helm.ts';
 import { startNginx } from '../harness/nginx.ts';
 import { projectRoot } from '../harness/paths.ts';
@@ -37,6 +38,17 @@ const ALL = {
   networkPolicy: {
     siteFrom: [{ namespaceSelector: { matchLabels: { name: 'ingress' } } }],
     egress: [{ ports: [{ port: 6379 }], to: [{ podSelector: { matchLabels: { app: 'redis' } } }] }],
+  },
+  httpRoute: {
+    enabled: true,
+    parentRefs: [{ name: 'gateway', namespace: 'gateways' }],
+    annotations: { note: 'x' },
+  },
+  ingress: {
+    enabled: true,
+    className: 'traefik',
+    annotations: { note: 'x' },
+    tls: [{ hosts: ['files.example'], secretName: 'files-tls' }],
   },
   serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
   podLabels: { team: 'files' },
@@ -97,9 +109,11 @@ test('Helm: an unknown field, or one of another type, in a manifest is found', a
   const deployment = one(manifests, 'Deployment');
   deployment.spec.template.spec.containers[0].readinesProbe = {};
   one(manifests, 'PodDisruptionBudget').spec.maxUnavailable = [];
-  const found = (await misfits(manifests)).join('\n');
-  expect(found).toContain('readinesProbe');
-  expect(found).toContain('maxUnavailable');
+  const [route] = (await render(ALL)).filter(({ kind }) => kind === 'HTTPRoute');
+  if (route !== undefined) route.spec.rules[0].timeouts = { request: 'soon', requests: '1s' };
+  const found = (await misfits([...manifests, ...(route ? [route] : [])])).join('\n');
+  for (const name of ['readinesProbe', 'maxUnavailable', 'timeouts/request', '"requests"'])
+    expect(found).toContain(name);
 });
 
 test.each([
@@ -111,6 +125,16 @@ test.each([
     'nginx in a prefix',
     { ...REQUIRED, mounts: [{ public: '/a/ { }', internal: '/b/' }] },
     'mounts',
+  ],
+  [
+    'an ingress whose addresses nginx does not know',
+    { ...REQUIRED, ingress: { enabled: true } },
+    'trustedProxies',
+  ],
+  [
+    'a route without a gateway',
+    { ...REQUIRED, nginx: ALL.nginx, httpRoute: { enabled: true } },
+    'parentRefs',
   ],
   ['nginx in a name', { ...REQUIRED, nginx: { serverName: 'a; root /' } }, 'serverName'],
 ])('Helm: rejects %s', async (_, values, name) => {
@@ -147,6 +171,62 @@ test('Helm: the gate has no port, and only the site is open to everybody', async
   expect(open).toEqual([{ ports: [{ port: 'http' }] }]);
   const [nobody] = await render({ ...REQUIRED, networkPolicy: { apiFrom: [], metricsFrom: [] } });
   expect(nobody?.spec.ingress).toEqual([{ ports: [{ port: 'http' }] }]);
+});
+
+test('Helm: an ingress and a route are off by default, and lead only to the public prefixes', async () => {
+  const kinds = (await render(REQUIRED)).map(({ kind }) => kind);
+  expect(kinds.filter((kind) => ['Ingress', 'HTTPRoute'].includes(kind))).toEqual([]);
+  const mounts = [
+    { public: '/download/', internal: '/protected/' },
+    { public: '/media/', internal: '/media-files/', folder: '/media/' },
+  ];
+  const manifests = await render({ ...ALL, mounts });
+  const service = { name: 'test-postern', port: { name: 'http' } };
+  const paths = ['/download/', '/media/'].map((path) => ({
+    ...{ path, pathType: 'Prefix', backend: { service } },
+  }));
+  expect(one(manifests, 'Ingress').spec.rules).toEqual([
+    { host: 'files.example', http: { paths } },
+  ]);
+  const matches = paths.map(({ path }) => ({ path: { type: 'PathPrefix', value: path } }));
+  expect(one(manifests, 'HTTPRoute').spec).toEqual({
+    parentRefs: ALL.httpRoute.parentRefs,
+    hostnames: ['files.example'],
+    rules: [
+      { matches, backendRefs: [{ name: 'test-postern', port: 80 }], timeouts: { request: '0s' } },
+    ],
+  });
+  const { ports } = one(manifests, 'Service').spec;
+  expect(ports).toEqual([{ name: 'http', port: 80, targetPort: 'http' }]);
+
+  const every = { ...ALL, nginx: { ...ALL.nginx, serverName: '_' } };
+  const open = await render({ ...every, httpRoute: { ...ALL.httpRoute, timeouts: null } });
+  expect(one(open, 'HTTPRoute').spec).not.toHaveProperty('hostnames');
+  expect(one(open, 'HTTPRoute').spec.rules[0]).not.toHaveProperty('timeouts');
+  expect(one(open, 'Ingress').spec.rules[0]).not.toHaveProperty('host');
+});
+
+test('docs: the HTTPRoute of the page is that of the chart, and the values of the other page are valid', async () => {
+  const page = parse(docsBlock('guides/behind-another-proxy.md', 'kind: HTTPRoute'));
+  expect(await misfits([page])).toEqual([]);
+  const gateway = { ...ALL.httpRoute, parentRefs: [{ name: 'gateway' }] };
+  expect(page.spec).toEqual(
+    one(
+      await render({ ...ALL, nameOverride: 'postern', httpRoute: gateway }),
+      'HTTPRoute',
+      'postern',
+    ).spec,
+  );
+  const values = parse(docsBlock('guides/from-ingress-nginx.md', 'httpRoute:'));
+  const own = await render({ ...REQUIRED, ...values });
+  expect(one(own, 'HTTPRoute').spec.parentRefs).toEqual(values.httpRoute.parentRefs);
+  expect(one(own, 'ConfigMap').data['nginx.conf']).toContain('set_real_ip_from 10.42.0.0/16;');
+  const { ingress } = parse('{ ingress: { enabled: true, className: traefik } }');
+  expect(
+    one(await render({ ...REQUIRED, nginx: values.nginx, ingress }), 'Ingress').spec,
+  ).toMatchObject({
+    ingressClassName: 'traefik',
+  });
 });
 
 describe('Helm: the pod, started without Kubernetes', () => {

@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { findNpmProgram } from '../harness/npm-programs.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
 
@@ -14,7 +15,10 @@ export interface Manifest {
 }
 
 /** Where the schemas of an API group are. */
-function moduleOf({ apiVersion }: Manifest): string {
+async function moduleOf({ apiVersion }: Manifest): Promise<string> {
+  if (apiVersion.startsWith('gateway.networking.k8s.io/')) {
+    return join(dirname(await findNpmProgram('gateway-api')), apiVersion, 'index.js');
+  }
   if (apiVersion.startsWith('monitoring.coreos.com/')) {
     return `@kubernetes-models/prometheus-operator/${apiVersion}`;
   }
@@ -28,7 +32,7 @@ function moduleOf({ apiVersion }: Manifest): string {
  */
 export async function misfits(manifests: readonly Manifest[]): Promise<string[]> {
   const values = manifests.map(async (manifest) => {
-    const { [manifest.kind]: Model } = await import(moduleOf(manifest));
+    const { [manifest.kind]: Model } = await import(await moduleOf(manifest));
     try {
       new Model(manifest).validate();
       return [];
@@ -43,12 +47,12 @@ async function unknownFields(manifests: readonly Manifest[]): Promise<string[]> 
   // In the project, so that TypeScript finds the packages.
   const folder = await mkdtemp(join(projectRoot, 'node_modules', '.manifests-'));
   try {
-    const lines = manifests.map((manifest, i) => {
-      const type = `import('${moduleOf(manifest)}').I${manifest.kind}`;
+    const lines = manifests.map(async (manifest, i) => {
+      const type = `import('${await moduleOf(manifest)}').I${manifest.kind}`;
       return `export const manifest${i}: ${type} = ${JSON.stringify(manifest)};\n`;
     });
     const file = join(folder, 'manifests.ts');
-    await writeFile(file, lines.join(''));
+    await writeFile(file, (await Promise.all(lines)).join(''));
     const tsc = join(projectRoot, 'node_modules', '.bin', 'tsc');
     const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext'];
     const { ok, output } = await tryRun(tsc, ['--ignoreConfig', ...options, file]);

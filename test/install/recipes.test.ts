@@ -20,7 +20,7 @@ let nginx: Nginx;
 let postern: PosternClient;
 /** Where the applications reach the API. */
 let api: Listening;
-const state = { fails: '' as '' | 'closes' | 'redirects', strayKeys: [] as string[] };
+const state = { fails: '' as '' | 'closes' | 'redirects' | 'refuses', strayKeys: [] as string[] };
 beforeAll(async () => {
   blocks = fencedBlocks(await readFile(join(projectRoot, 'docs/guides/recipes.md'), 'utf8'));
   folder = await temporaryFolder();
@@ -43,7 +43,7 @@ beforeAll(async () => {
       const location = `http://localhost:${api.port}/elsewhere`;
       return void response.writeHead(302, { location }).end();
     }
-    const body = Buffer.concat(await request.toArray());
+    const body = state.fails === 'refuses' ? '{}' : Buffer.concat(await request.toArray());
     const answer = await fetch(`http://127.0.0.1:${service.apiPort}${url}`, {
       method,
       headers: { authorization, 'content-type': type },
@@ -177,6 +177,14 @@ test('examples/hono', async () => {
   await survives(() => visit('/files/hello.txt'), ['closes']);
 });
 
+/** Without the API's reason in its log, nobody could find a wrong key or path. */
+async function logsReason(visit: Visit): Promise<void> {
+  state.fails = 'refuses';
+  expect((await visit('/files/hello.txt')).status).toBe(503);
+  await expect.poll(visit.stderr).toMatch(/Postern issued no token: invalid_request \(400\): ./);
+  expect(visit.stderr()).not.toContain(KEY);
+}
+
 const pythonRules = "def may_read(user, name):\n    return name == 'hello.txt'\n";
 
 test('examples/django', async (context) => {
@@ -228,6 +236,7 @@ make_server("127.0.0.1", int(os.environ["PORT"]), get_wsgi_application()).serve_
     env: { ...settings(), DJANGO_SETTINGS_MODULE: 'settings' },
   });
   await serves(visit);
+  await logsReason(visit);
 });
 
 test('examples/flask', async (context) => {
@@ -254,6 +263,7 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
     env: settings(),
   });
   await serves(visit);
+  await logsReason(visit);
 });
 
 test('examples/php', async (context) => {

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
-import { inOverlay, noOverlay } from '../harness/debian/overlay.ts';
+import { inOverlay } from '../harness/debian/overlay.ts';
 import { projectRoot, temporaryFolder } from '../harness/paths.ts';
 import { tryRun } from '../harness/run.ts';
-import { needRoot } from '../support/need-root.ts';
+import { needOverlay } from '../support/need-root.ts';
 import { needTool, without } from '../support/need-tool.ts';
 
 const KEY = 'a-key-of-24-characters-00';
@@ -69,16 +69,14 @@ test('release: a tag that is not the version makes nothing', async () => {
   expect(existsSync(join(folder, 'none'))).toBe(false);
 });
 
-async function needOverlay(context: Pick<TestContext, 'skip'>) {
+async function needDebian(context: Pick<TestContext, 'skip'>) {
   if (!existsSync('/var/lib/dpkg/info/nodejs.list'))
     without('the package nodejs is not installed', context);
-  needRoot(context);
-  const why = await noOverlay();
-  if (why !== undefined) without(why, context);
+  await needOverlay(context);
 }
 
 test('deb: installs without a network, protects a file, and leaves nothing after a purge', async (context) => {
-  await needOverlay(context);
+  await needDebian(context);
   await needTool('nginx', context);
   await needTool('redis-server', context);
   const script = await readFile(join(projectRoot, 'test', 'install', 'deb.sh'), 'utf8');
@@ -95,7 +93,7 @@ test('deb: installs without a network, protects a file, and leaves nothing after
 }, 240_000);
 
 test('deb: lintian finds neither an error nor a warning', async (context) => {
-  await needOverlay(context);
+  await needDebian(context);
   await needTool('lintian', context);
   const { ok, output } = await inOverlay(
     `lintian --fail-on error,warning --allow-root /mnt/${deb}`,

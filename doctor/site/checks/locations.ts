@@ -92,7 +92,7 @@ export const locationChecks: Checks = {
   },
   'folder-redirect': {
     title: 'a folder without its final slash',
-    why: 'the redirect shows the internal prefix',
+    why: 'the redirect shows the internal prefix, or sends the token to another address',
     fix: 'try_files $uri =404; in the internal location, as in postern/internal.conf',
     run: async (site) => {
       const folder = await folderBelow(site);

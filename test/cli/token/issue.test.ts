@@ -27,6 +27,15 @@ describe('token issue', () => {
     expect(answer.url).toBe(`/download/~${answer.access_token}/`);
   });
 
+  test.each([
+    [['--path', '/download/a%20b.txt'], ''],
+    [['--lines'], '{"path": "/download/a%20b.txt"}'],
+  ])('%j shows the warning about a path that looks URL-encoded', async (words, stdin) => {
+    const { code, stdout, stderr } = await run(['issue', ...words], { stdin });
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^\/download\/a%2520b\.txt\?/)]);
+    expect(stderr).toMatch(/^postern: note: Paths are not URL-encoded: .* %20\n$/);
+  });
+
   test('sends the fields of its options', async () => {
     const { id, expires_in } = await issued(
       ...['--prefix', '/download/x/', '--site', 'files.example', '--expires-in', '60'],

@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
+import { doctor } from '../doctor/site/site.ts';
+import { projectRoot, temporaryFolder } from '../harness/paths.ts';
+import { tryRun } from '../harness/run.ts';
+import { writeFiles } from '../support/files.ts';
+import { needTool } from '../support/need-tool.ts';
+import {
+  apiListener,
+  createPostern,
+  issueToken,
+  KEY,
+  type Listening,
+  listening,
+} from '../support/postern.ts';
+import { type Headers, requestBytes, sendRaw } from '../support/raw.ts';
+import { FRONTS, type FrontName, HOST, startFront } from './fronts.ts';
+
+// docs/guides/behind-another-proxy.md: its proxies in front of its nginx, with two clients.
+
+const CLIENT = '127.0.0.7';
+const OTHER = '127.0.0.8';
+const TEXT = randomBytes(60_000).toString('base64');
+const ODD = "we ird?#ü%41+&;'().txt";
+
+const postern = createPostern();
+let files: string;
+let gate: Listening;
+let api: Listening;
+beforeAll(async () => {
+  files = await temporaryFolder();
+  await mkdir(join(files, 'postern-doctor'));
+  await writeFiles(files, {
+    'a.txt': TEXT,
+    [ODD]: 'an odd name',
+    'postern-doctor/canary.txt': randomBytes(1_500).toString('base64'),
+  });
+  gate = await listening(postern.gate);
+  api = await listening(apiListener(postern.api));
+});
+
+/** Started by the first test that needs it. */
+const started = new Map<FrontName, ReturnType<typeof startFront>>();
+afterAll(async () => {
+  for (const one of started.values()) {
+    await one.then(
+      ({ stop }) => stop(),
+      () => {},
+    );
+  }
+  await Promise.all([gate.stop(), api.stop(), postern.store.close()]);
+  await rm(files, { recursive: true, force: true });
+});
+
+interface Asked {
+  readonly method?: string;
+  readonly headers?: Headers;
+  readonly from?: string;
+}
+
+async function behind(name: FrontName, context: TestContext) {
+  await needTool('nginx', context);
+  await needTool(FRONTS[name].tool, context);
+  const starting = started.get(name) ?? startFront(name, { gate: gate.port, files });
+  started.set(name, starting);
+  const { front, nginx } = await starting;
+  return {
+    front,
+    nginx,
+    ask: (target: string, { method = 'GET', headers = {}, from = CLIENT }: Asked = {}) =>
+      sendRaw(front.port, requestBytes(method, target, headers), method, from),
+  };
+}
+
+const issue = (body: object) => issueToken(postern.api, { path: '/download/a.txt', ...body });
+const range = (bytes: string) => ({ headers: { Range: `bytes=${bytes}` } });
+
+describe.each(Object.keys(FRONTS) as FrontName[])('behind %s', (name) => {
+  test('a token with ip opens for its address only, whatever a client claims', async (context) => {
+    const { ask } = await behind(name, context);
+    const { url } = await issue({ ip: [CLIENT] });
+    expect(await ask(url)).toMatchObject({ status: 200, text: TEXT });
+    const twice = [CLIENT, CLIENT];
+    const claims: Headers[] = [
+      {},
+      { 'X-Forwarded-For': CLIENT },
+      { 'X-Forwarded-For': twice },
+      { 'X-Forwarded-For': twice.join(', ') },
+      { 'X-Forwarded-For': `${CLIENT}, 127.0.0.1` },
+      { 'X-Real-IP': CLIENT },
+      { Forwarded: `for=${CLIENT}` },
+      { Connection: 'X-Forwarded-For', 'X-Forwarded-For': CLIENT },
+    ];
+    for (const headers of claims) {
+      const { status } = await ask(url, { from: OTHER, headers });
+      expect(status, JSON.stringify(headers)).toBe(403);
+    }
+  });
+
+  test('a single-use token is for one client, which resumes, and has its address', async (context) => {
+    const { ask } = await behind(name, context);
+    const { id, url } = await issue({ max_uses: 1 });
+    const first = await ask(url, range('0-999'));
+    const rest = await ask(url, range('1000-'));
+    expect([first.status, rest.status, first.text + rest.text === TEXT]).toEqual([206, 206, true]);
+    expect((await ask(url, { from: OTHER })).status).toBe(401);
+    const shown = await postern.api.request(`/tokens/${id}`, {
+      headers: { authorization: `Bearer ${KEY}` },
+    });
+    expect(await shown.json()).toMatchObject({ requesters: [{ address: CLIENT }] });
+  });
+
+  test('ranges, HEAD and validators are those of nginx, without compression', async (context) => {
+    const { ask } = await behind(name, context);
+    const { url } = await issue({});
+    const head = await ask(url, { method: 'HEAD', headers: { 'Accept-Encoding': 'gzip' } });
+    const size = String(TEXT.length);
+    expect([head.status, head.header('content-length')]).toEqual([200, size]);
+    const whole = await ask(url, { headers: { 'Accept-Encoding': 'gzip, br, zstd' } });
+    expect(whole.header('content-encoding')).toBeUndefined();
+    expect([whole.header('content-length'), whole.text === TEXT]).toEqual([size, true]);
+    const etag = whole.header('etag') ?? '';
+    const part = await ask(url, { headers: { Range: 'bytes=5-14', 'If-Range': etag } });
+    expect(part).toMatchObject({ status: 206, text: TEXT.slice(5, 15) });
+    expect(part.header('content-range')).toBe(`bytes 5-14/${size}`);
+    expect((await ask(url, range(`${size}-`))).status).toBe(416);
+    expect((await ask(url, range('0-0,9-9'))).header('content-type')).toContain('byteranges');
+    expect((await ask(url, { headers: { 'If-None-Match': etag } })).status).toBe(304);
+  });
+
+  test('a name with characters that a proxy could decode opens, and nothing else does', async (context) => {
+    const { ask } = await behind(name, context);
+    const { url } = await issue({ path: `/download/${ODD}` });
+    expect(await ask(url)).toMatchObject({ status: 200, text: 'an odd name' });
+    const plain = await ask('/download/a.txt');
+    expect([plain.status, JSON.parse(plain.text).code]).toEqual([401, 'missing_token']);
+    for (const path of ['/protected/a.txt', '/download/../protected/a.txt', '//protected/a.txt']) {
+      expect((await ask(path)).text).not.toContain(TEXT.slice(0, 99));
+    }
+  });
+
+  test('the button of a page works, and not from another site', async (context) => {
+    const { ask } = await behind(name, context);
+    const { url } = await issue({ confirm: true });
+    const press = (origin: string) =>
+      ask(url, { method: 'POST', headers: { Origin: origin, 'Content-Length': '0' } });
+    expect((await press('https://evil.example')).status).toBe(403);
+    const pressed = await press(`https://${HOST}`);
+    expect([pressed.status, pressed.header('location')]).toEqual([303, url]);
+    expect((await ask(url)).status).toBe(200);
+  });
+
+  test('HTTP/2 over TLS has ranges', async (context) => {
+    const { front } = await behind(name, context);
+    const curl = await needTool('curl', context);
+    const { url } = await issue({});
+    const to = ['--resolve', `${HOST}:${front.tlsPort}:127.0.0.1`];
+    const shown = ['--write-out', ' %{http_version} %{http_code}', '--range', '5-14'];
+    const words = ['--disable', '-sSk', '--http2', ...to, ...shown];
+    const { output } = await tryRun(
+      curl.path,
+      [...words, `https://${HOST}:${front.tlsPort}${url}`],
+      curl.env,
+    );
+    expect(output).toBe(`${TEXT.slice(5, 15)} 2 206`);
+  });
+
+  test('the log of the front has no token', async (context) => {
+    const { ask, front } = await behind(name, context);
+    const [file, folder, confirm] = await Promise.all([
+      issue({}),
+      issue({ path: undefined, prefix: '/download/' }),
+      issue({ confirm: true }),
+    ]);
+    const before = (await front.log()).length;
+    const lines = async () => (await front.log()).slice(before);
+    await ask(file.url);
+    await ask(`${folder.url}a.txt`, { headers: { Referer: `http://${HOST}${folder.url}` } });
+    await ask(confirm.url, { method: 'POST', headers: { 'Content-Length': '0' } });
+    const headers = { Host: HOST.toUpperCase() };
+    await ask('/download/the-last-request', { headers });
+    // The block for nginx turns the log off.
+    if (name !== 'nginx') await expect.poll(lines).toMatch(/(\/download\/\*\*\*[\s\S]*){4}/);
+    expect(await lines()).not.toMatch(/ps_|the-last-request/);
+  });
+
+  test('the doctor finds nothing through the front', async (context) => {
+    const { front, nginx } = await behind(name, context);
+    const log = join(nginx.dir, 'files.log');
+    const options = ['--internal', '/protected/', '--files', files, '--access-log', log];
+    const { code, stdout, stderr } = await doctor(
+      [`http://${HOST}/`, '--connect', `127.0.0.1:${front.port}`, ...options, '--json'],
+      { POSTERN_API: `http://127.0.0.1:${api.port}`, POSTERN_API_KEY: KEY },
+    );
+    const checks: { id: string; verdict: string; saw: string }[] = JSON.parse(stdout).checks;
+    const wrong = checks.filter(({ verdict }) => !['ok', 'skipped'].includes(verdict));
+    expect({ code, stderr, wrong }).toEqual({ code: 0, stderr: '', wrong: [] });
+    const verdictOf = (wanted: string) => checks.find(({ id }) => id === wanted)?.verdict;
+    for (const id of ['ranges', 'gzip', 'head', 'cached-delivery', 'address', 'spoofed-address'])
+      expect([id, verdictOf(id)]).toEqual([id, 'ok']);
+  });
+});
+
+test('a front that changes Host: the button of a page is refused', async (context) => {
+  const { nginx } = await behind('nginx', context);
+  const { url } = await issue({ confirm: true });
+  const headers = { Host: '127.0.0.1', Origin: `https://${HOST}`, 'Content-Length': '0' };
+  const { status, text } = await sendRaw(nginx.port, requestBytes('POST', url, headers), 'POST');
+  expect([status, JSON.parse(text).code]).toEqual([403, 'cross_origin']);
+});
+
+test('docs/guides/behind-another-proxy.md has the lines of the PROXY protocol', async () => {
+  const page = await readFile(join(projectRoot, 'docs/guides/behind-another-proxy.md'), 'utf8');
+  const { nginx } = FRONTS['HAProxy with the PROXY protocol'];
+  const lines = [...Object.values(nginx), 'server nginx 127.0.0.1:8080 send-proxy-v2'];
+  for (const line of lines) expect(page).toContain(`\`${line}\``);
+});
