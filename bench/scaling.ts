@@ -17,56 +17,40 @@ const FEW = 2_000;
 
 interface Kind {
   readonly title: string;
+  /** What its tokens have besides a path of 60 bytes. */
   readonly grant: (i: number) => object;
-  readonly used: boolean;
+  readonly used?: true;
 }
 
 const path = (i: number) => `/download/reports/2026/november/customer-report-${i}`.padEnd(60, '-');
+const user = (i: number) => `user-${String(i).padStart(8, '0')}`;
 
 const KINDS: readonly Kind[] = [
-  { title: 'path of 60 bytes', grant: (i) => ({ path: path(i) }), used: false },
-  {
-    title: 'with its own subject',
-    grant: (i) => ({ path: path(i), subject: `user-${String(i).padStart(8, '0')}` }),
-    used: false,
-  },
-  {
-    title: 'with one of 1,000 subjects',
-    grant: (i) => ({ path: path(i), subject: `user-${String(i % 1000).padStart(8, '0')}` }),
-    used: false,
-  },
-  {
-    title: 'with `max_uses`, used once',
-    grant: (i) => ({ path: path(i), max_uses: 1 }),
-    used: true,
-  },
+  { title: 'path of 60 bytes', grant: () => ({}) },
+  { title: 'with its own subject', grant: (i) => ({ subject: user(i) }) },
+  { title: 'with one of 1,000 subjects', grant: (i) => ({ subject: user(i % 1000) }) },
+  { title: 'with `max_uses`, used once', grant: () => ({ max_uses: 1 }), used: true },
 ];
 
-async function issueAll(
-  service: ServiceProcess,
-  { grant }: Kind,
-  count: number,
-): Promise<Issued[]> {
+async function issueAll({ apiPort }: ServiceProcess, { grant }: Kind, count: number) {
   const issued: Issued[] = [];
   while (issued.length < count) {
     const size = Math.min(BATCH, count - issued.length);
     const grants = Array.from({ length: size }, (_, i) => {
-      return { ...grant(issued.length + i), expires_in: EXPIRES_IN };
+      const at = issued.length + i;
+      return { path: path(at), ...grant(at), expires_in: EXPIRES_IN };
     });
-    issued.push(...(await issueBatch(service.apiPort, grants)));
+    issued.push(...(await issueBatch(apiPort, grants)));
   }
   return issued;
 }
 
 async function use({ gatePort }: ServiceProcess, { url }: Issued): Promise<void> {
-  const { status } = await fetch(`http://127.0.0.1:${gatePort}/auth-request`, {
-    headers: {
-      'X-Original-URI': url,
-      'X-Original-Method': 'GET',
-      'X-Real-IP': '192.0.2.1',
-      'Postern-Site': 'files.example',
-    },
-  });
+  const headers = {
+    ...{ 'X-Original-URI': url, 'X-Original-Method': 'GET' },
+    ...{ 'X-Real-IP': '192.0.2.1', 'Postern-Site': 'files.example' },
+  };
+  const { status } = await fetch(`http://127.0.0.1:${gatePort}/auth-request`, { headers });
   if (status !== 204) throw new Error(`a use was denied: ${status}`);
 }
 
@@ -88,11 +72,7 @@ const memory = (redis: Redis) => info(redis, 'memory', 'used_memory');
 const offset = (redis: Redis) => info(redis, 'replication', 'master_repl_offset');
 
 /** Bytes for each of `count` actions. */
-async function each(
-  read: () => Promise<number>,
-  count: number,
-  act: () => Promise<unknown>,
-): Promise<number> {
+async function each(read: () => Promise<number>, count: number, act: () => Promise<unknown>) {
   const before = await read();
   await act();
   return ((await read()) - before) / count;
@@ -102,10 +82,7 @@ async function all(items: readonly Issued[], act: (item: Issued) => Promise<void
   for (let i = 0; i < items.length; i += 20) await Promise.all(items.slice(i, i + 20).map(act));
 }
 
-async function withService<R>(
-  redis: Redis,
-  work: (service: ServiceProcess) => Promise<R>,
-): Promise<R> {
+async function withService<R>(redis: Redis, work: (service: ServiceProcess) => Promise<R>) {
   const service = await startService({
     env: {
       POSTERN_MOUNTS: '/download/=/protected/',
@@ -129,16 +106,13 @@ async function withService<R>(
 async function memoryOf(kind: Kind): Promise<number> {
   const redis = await startRedis();
   try {
-    return await withService(redis, (service) =>
-      each(
-        () => memory(redis),
-        COUNT,
-        async () => {
-          const issued = await issueAll(service, kind, COUNT);
-          if (kind.used) await all(issued, (one) => use(service, one));
-        },
-      ),
-    );
+    return await withService(redis, (service) => {
+      const used = () => memory(redis);
+      return each(used, COUNT, async () => {
+        const issued = await issueAll(service, kind, COUNT);
+        if (kind.used) await all(issued, (one) => use(service, one));
+      });
+    });
   } finally {
     await redis.stop();
   }
@@ -155,14 +129,14 @@ async function trafficOf(kind: Kind): Promise<Omit<PerGrant, 'title' | 'memory'>
     return await withService(master, async (service) => {
       const sent = () => offset(master);
       let issued: Issued[] = [];
-      const issues = await each(sent, FEW, async () => {
-        issued = await issueAll(service, kind, FEW);
-      });
-      const uses = kind.used
-        ? await each(sent, FEW, () => all(issued, (one) => use(service, one)))
-        : undefined;
-      const revokes = await each(sent, FEW, () => all(issued, (one) => revoke(service, one)));
-      return { issue: issues, use: uses, revoke: revokes };
+      const costOf = (act: () => Promise<unknown>) => each(sent, FEW, act);
+      return {
+        issue: await costOf(async () => {
+          issued = await issueAll(service, kind, FEW);
+        }),
+        use: kind.used && (await costOf(() => all(issued, (one) => use(service, one)))),
+        revoke: await costOf(() => all(issued, (one) => revoke(service, one))),
+      };
     });
   } finally {
     await replica.stop();

@@ -77,12 +77,7 @@ export function stepsTable(serve: Results['serve']): Table {
       return [title, ...spent.map((micros) => shown(micros, 0)), ...cores.map((n) => shown(n, 1))];
     });
   const head = [
-    'nginx µs',
-    'Postern µs',
-    'Redis µs',
-    'nginx cores',
-    'Postern cores',
-    'Redis cores',
+    ...['nginx µs', 'Postern µs', 'Redis µs', 'nginx cores', 'Postern cores', 'Redis cores'],
   ];
   return [['1 KiB file', ...head], ...lines];
 }

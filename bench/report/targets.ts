@@ -15,14 +15,8 @@ export interface Target {
 }
 
 /** The targets for Postern, mostly ratios within one run on two cores. */
-export function targets({
-  serve,
-  quiet,
-  issue,
-  download,
-  downloadWhole,
-  growth,
-}: Results): Target[] {
+export function targets(results: Results): Target[] {
+  const { serve, quiet, issue, download, downloadWhole, growth } = results;
   const rate = (id: string) => figures(serve, id, ({ at32 }) => at32.perSecond);
   const quietly = (id: string) => figures(quiet, id, ({ perSecond }: Measured) => perSecond);
   const fresh = (id: string) => figures(issue, id, (each) => each.fresh.perSecond);
@@ -34,8 +28,12 @@ export function targets({
   const whole = Object.keys(downloadWhole).length > 0 ? downloadWhole : download;
   const bytes = whole.redis?.[0]?.bytes;
   const own = median(figures(whole, 'redis', ({ cpu }) => cpu.service));
+  const idle = of(({ idleBytes }) => idleBytes && idleBytes / 1e6);
+  const peak = of((each) => each.peakBytes && each.peakBytes / 1e6);
+  const start = of(({ startMs }) => startMs);
   // Express is measured with a smaller file.
   const express = figures(download, 'express', (each) => extrapolated(each, bytes));
+  const shares = own === undefined ? [] : express.map((seconds) => own / seconds);
   return [
     least('Redis ÷ bare Node.js gate', 0.65, ratios(rate('redis'), rate('bare'))),
     least('memory ÷ ceiling, no logs', 0.85, ratios(quietly('memory'), quietly('ceiling'))),
@@ -45,27 +43,11 @@ export function targets({
     most('issued only, CPU of Redis ÷ Express', 0.65, ratios(spent('redis'), spent('express'))),
     least('issued and used once, Redis ÷ Django', 5, ratios(fresh('redis'), fresh('django'))),
     least('100 downloads, Redis ÷ bare nginx', 0.98, ratios(speed('redis'), speed('static'))),
-    most(
-      '100 downloads, CPU of Postern ÷ Express',
-      0.01,
-      own === undefined ? [] : express.map((seconds) => own / seconds),
-    ),
+    most('100 downloads, CPU of Postern ÷ Express', 0.01, shares),
     least('1,000,000 live tokens ÷ 1,000', 0.9, ratios(grown(1_000_000), grown(1_000))),
-    most(
-      'memory idle, MB',
-      100,
-      of(({ idleBytes }) => idleBytes && idleBytes / 1e6),
-    ),
-    most(
-      'memory at full load, MB',
-      160,
-      of((each) => each.peakBytes && each.peakBytes / 1e6),
-    ),
-    most(
-      'start to first answer, ms',
-      500,
-      of(({ startMs }) => startMs),
-    ),
+    most('memory idle, MB', 100, idle),
+    most('memory at full load, MB', 160, peak),
+    most('start to first answer, ms', 500, start),
   ];
 }
 

@@ -1,19 +1,11 @@
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import type { RequestListener } from 'node:http';
+import { expect, test } from 'vitest';
 import { downloadAll } from '../../bench/load/download.ts';
 import { steady } from '../../bench/load/steady.ts';
-import { parseWrk } from '../../bench/load/wrk.ts';
+import { forTest } from '../support/for-test.ts';
+import { listening } from '../support/postern.ts';
 
-async function serve(answer: RequestListener): Promise<number> {
-  const server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-}
+const serve = async (answer: RequestListener) => (await forTest(listening(answer))).port;
 
 test('steady: requests are sent at the rate, with their latency', async () => {
   let asked = 0;
@@ -46,25 +38,4 @@ test('download: every byte is counted', async () => {
   expect(seconds).toBeGreaterThan(0);
   await expect(downloadAll(port, ['/a'], body.length + 1)).rejects.toThrow(/3000000 of 3000001/);
   await expect(downloadAll(port, ['/denied'], 0)).rejects.toThrow(/401/);
-});
-
-const SAID = `Running 2s test @ http://127.0.0.1:80/
-  Latency Distribution
-     50%  812.00us
-     75%    1.00ms
-     90%    1.50ms
-     99%    2.25ms
-  40000 requests in 2.00s, 10.00MB read
-`;
-const RATE = 'Requests/sec:  20000.50\nTransfer/sec:      5.00MB\n';
-
-test('wrk: latency is read in milliseconds, and a denial is an error', () => {
-  const read = { requests: 40_000, perSecond: 20_000.5, p50: 0.812, p99: 2.25 };
-  expect(parseWrk(SAID + RATE)).toEqual(read);
-  const failures = [
-    '  Non-2xx or 3xx responses: 1\n',
-    '  Socket errors: connect 0, read 1, write 0, timeout 0\n',
-  ];
-  for (const failure of failures)
-    expect(() => parseWrk(SAID + failure + RATE)).toThrow('the load test failed');
 });

@@ -7,15 +7,8 @@ import type { Results } from '../../bench/run.ts';
 import type { Downloaded } from '../../bench/workloads/download.ts';
 import type { Served } from '../../bench/workloads/serve.ts';
 
-const NONE: Results = {
-  serve: {},
-  quiet: {},
-  issue: {},
-  download: {},
-  downloadWhole: {},
-  growth: {},
-  failed: [],
-};
+const EMPTY = { serve: {}, quiet: {}, issue: {}, download: {}, downloadWhole: {}, growth: {} };
+const NONE: Results = { ...EMPTY, failed: [] };
 
 function load(perSecond: number) {
   return { requests: perSecond, perSecond, p50: 1, p99: 2, cpu: { nginx: 10, service: 20 } };
@@ -23,14 +16,8 @@ function load(perSecond: number) {
 
 function served(perSecond: number): Served {
   const half = { rate: perSecond / 2, requests: 100, p50: 1, p99: 2 };
-  return {
-    at32: load(perSecond),
-    at256: load(perSecond),
-    half,
-    startMs: 300,
-    idleBytes: 90e6,
-    peakBytes: 170e6,
-  };
+  const loads = { at32: load(perSecond), at256: load(perSecond), half };
+  return { ...loads, startMs: 300, idleBytes: 90e6, peakBytes: 170e6 };
 }
 
 function downloaded(bytes: number, service: number): Downloaded {
@@ -83,17 +70,8 @@ test('targets: CPU time of streaming is extrapolated to the whole file', () => {
 test('report: only measured workloads have tables', () => {
   const all = report(SOME);
   expect(Object.keys(all)).toEqual([
-    ...[
-      'serve',
-      'quiet',
-      'single',
-      'fresh',
-      'cost',
-      'download',
-      'downloadWhole',
-      'growth',
-      'targets',
-    ],
+    ...['serve', 'quiet', 'single', 'fresh', 'cost', 'download', 'downloadWhole', 'growth'],
+    'targets',
   ]);
   expect(aligned(all.growth ?? [])).toMatch(/^1,000,000 +89 +89–89 +0.89 +10 +20 +–$/m);
   // Express: extrapolated to 40 s. Postern: nginx sends the file, so no extrapolation.
@@ -146,11 +124,6 @@ test('scaling: many tokens need memory by the largest kind, and traffic by the b
   const counted = { title: 'counted', memory: 300, issue: 200, use: 700, revoke: 100 };
   expect(grantsTable([small, counted]).at(-1)).toEqual(['counted', '300', '200', '700', '100']);
   expect(liveTable([small, counted]).at(-1)).toEqual([
-    '1,000,000,000',
-    '100.0',
-    '300.0',
-    '30',
-    '277,778',
-    '277.8',
+    ...['1,000,000,000', '100.0', '300.0', '30', '277,778', '277.8'],
   ]);
 });

@@ -5,8 +5,7 @@ import os
 SECRET_KEY = "a-key-for-the-bench-only"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
-ROOT_URLCONF = "urls"
-WSGI_APPLICATION = "wsgi.application"
+ROOT_URLCONF = "views"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -9,6 +9,8 @@ import { startApplication } from '../application.ts';
 /** gunicorn suggests 2 × cores + 1. On two cores, three workers were never slower than five or two. */
 const WORKERS = availableParallelism() + 1;
 
+const APPLICATION = 'django.core.wsgi:get_wsgi_application()';
+
 /** gunicorn as its deployment page suggests: synchronous workers behind nginx, on a socket. */
 function django(id: string, title: string, streams: boolean): Variant {
   return {
@@ -23,10 +25,11 @@ function django(id: string, title: string, streams: boolean): Variant {
         const running = await launch({
           name: 'gunicorn',
           path: python.path,
-          args: ['-m', 'gunicorn', `--workers=${WORKERS}`, `--bind=unix:${socket}`, 'wsgi'],
+          args: ['-m', 'gunicorn', `--workers=${WORKERS}`, `--bind=unix:${socket}`, APPLICATION],
           env: {
             PATH: process.env.PATH,
             PYTHONDONTWRITEBYTECODE: '1',
+            DJANGO_SETTINGS_MODULE: 'settings',
             ...python.env,
             ...env,
             ...(streams && { BENCH_STREAM_FROM: wanted.files }),

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.core.cache import cache
 from django.http import FileResponse, HttpResponse, HttpResponseForbidden, JsonResponse
+from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -37,3 +38,9 @@ def download_logs_with_token(request):
     del response["Content-Type"]
     response["X-Accel-Redirect"] = f"/protected/{name}"
     return response
+
+
+urlpatterns = [
+    path("generate-media-token/", generate_media_token),
+    path("download-logs-with-token/", download_logs_with_token),
+]

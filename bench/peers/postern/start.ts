@@ -57,11 +57,7 @@ export async function startPostern(
       path: paths[0] ?? '',
       paths,
       refused: `/download/${NAME}`,
-      issue: {
-        path: '/tokens',
-        authorization: `Bearer ${KEY}`,
-        body: JSON.stringify(grant),
-      },
+      issue: { path: '/tokens', authorization: `Bearer ${KEY}`, body: JSON.stringify(grant) },
       processes: { service: pids },
       startMs,
       idleBytes,

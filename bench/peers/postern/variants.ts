@@ -76,54 +76,46 @@ async function cached(wanted: Wanted): Promise<Backend> {
   return { ...postern, site: { ...postern.site, http: `${http} ${cache}` } };
 }
 
-/** A mount with an object store: each decision costs a signature. The files still come from a folder. */
-async function storage(wanted: Wanted): Promise<Backend> {
+/** Starts something with a folder, which is removed afterwards. */
+async function inFolder(start: (folder: string) => Promise<Backend>): Promise<Backend> {
   const folder = await temporaryFolder();
-  const bucket = {
-    type: 's3',
-    region: 'eu-central-1',
-    bucket: 'media',
-    credentials: 'environment',
-  };
-  const mount = {
-    public: '/download/',
-    internal: PROTECTED,
-    storage: { ...bucket, endpoint: 'https://s3.eu-central-1.amazonaws.com' },
-  };
-  const file = join(folder, 'postern.yaml');
-  await writeFile(file, JSON.stringify({ mounts: [mount] }));
-  const env = {
-    POSTERN_MOUNTS: '',
-    POSTERN_CONFIG: file,
-    AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
-  };
-  const postern = await startPostern(env, wanted);
+  const backend = await start(folder);
   return {
-    ...postern,
+    ...backend,
     async stop() {
-      await postern.stop();
+      await backend.stop();
       await rm(folder, { recursive: true });
     },
   };
 }
 
+/** A mount with an object store: each decision costs a signature. The files still come from a folder. */
+const storage = (wanted: Wanted) =>
+  inFolder(async (folder) => {
+    const bucket = { type: 's3', region: 'eu-central-1', bucket: 'media' };
+    const endpoint = 'https://s3.eu-central-1.amazonaws.com';
+    const object = { ...bucket, endpoint, credentials: 'environment' };
+    const mounts = [{ public: '/download/', internal: PROTECTED, storage: object }];
+    const file = join(folder, 'postern.yaml');
+    await writeFile(file, JSON.stringify({ mounts }));
+    const env = {
+      POSTERN_MOUNTS: '',
+      POSTERN_CONFIG: file,
+      AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+    };
+    return startPostern(env, wanted);
+  });
+
 /** JWTs with `revocable: false`, signed with a new key. */
-async function withKey(wanted: Wanted): Promise<Backend> {
-  const folder = await temporaryFolder();
-  const keys = join(folder, 'keys.json');
-  const program = join(projectRoot, 'dist', 'cli', 'postern.js');
-  await run(process.execPath, [program, 'key', 'generate', '--out', keys]);
-  const env = { POSTERN_JWT_KEYS: keys, POSTERN_FORMAT: 'jwt' };
-  const postern = await startPostern(env, wanted, { revocable: false });
-  return {
-    ...postern,
-    async stop() {
-      await postern.stop();
-      await rm(folder, { recursive: true });
-    },
-  };
-}
+const withKey = (wanted: Wanted) =>
+  inFolder(async (folder) => {
+    const keys = join(folder, 'keys.json');
+    const program = join(projectRoot, 'dist', 'cli', 'postern.js');
+    await run(process.execPath, [program, 'key', 'generate', '--out', keys]);
+    const env = { POSTERN_JWT_KEYS: keys, POSTERN_FORMAT: 'jwt' };
+    return startPostern(env, wanted, { revocable: false });
+  });
 
 export const POSTERN: readonly Variant[] = [
   { id: 'memory', title: 'Postern, memory', start: (wanted) => startPostern({}, wanted) },
