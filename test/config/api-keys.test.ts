@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
 import { findClient } from '../../service/token/client.ts';
-import { fileIssues, issuesOf, load, loadFile, missing, unattendedIssues } from './load.ts';
+import {
+  expectIssue,
+  fileIssues,
+  issuesOf,
+  load,
+  loadFile,
+  missing,
+  unattendedIssues,
+} from './load.ts';
 
 const SECRET = 'a-s3cret:of=16&';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -143,18 +151,13 @@ test.each([
   [', admin: 1', 'admin', 'true'],
   [', keys: 5', '?', 'did you mean key?'],
 ])('config: an API key with%s is an error', (more, field, expected) => {
-  expect(fileIssues(one(more))).toMatchObject([
-    { field: `api_keys[0].${field}`, expected: expect.stringContaining(expected) },
-  ]);
+  expectIssue(fileIssues(one(more)), `api_keys[0].${field}`, expected);
 });
 
 test('a duplicate is reported beside other errors of its entry', () => {
   const keys = `{ id: a, key: "${A}" }, { id: a, key: "${A}", max_expires_in: 0, paths: [x] }`;
   expect(fileIssues(`${MOUNTS}api_keys: [${keys}]`).map(({ field }) => field)).toEqual([
-    'api_keys[1].paths[0]',
-    'api_keys[1].max_expires_in',
-    'api_keys[1].id',
-    'api_keys[1].key',
+    ...['api_keys[1].paths[0]', 'api_keys[1].max_expires_in', 'api_keys[1].id', 'api_keys[1].key'],
   ]);
 });
 

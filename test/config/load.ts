@@ -1,10 +1,10 @@
+import { expect } from 'vitest';
 import { type Config, loadConfig } from '../../service/config/config.ts';
 import { ConfigError, type ConfigIssue } from '../../service/config/errors.ts';
 import { variableOf } from '../../service/config/settings.ts';
 
 export type Env = Record<string, string | undefined>;
 
-/** The minimum configuration. */
 export const MOUNTS = { POSTERN_MOUNTS: '/download/=/protected/' };
 const MOUNT = { public: '/download/', internal: '/protected/' };
 
@@ -48,6 +48,11 @@ export function issuesOf(env: Env): readonly ConfigIssue[] {
 
 export function fileIssues(yaml: string, env: Env = {}): readonly ConfigIssue[] {
   return errorOf(() => loadFile(yaml, env)).issues;
+}
+
+/** Expects one issue: of that field, whose message has that text. */
+export function expectIssue(issues: readonly ConfigIssue[], field: string, expected: string) {
+  expect(issues).toMatchObject([{ field, expected: expect.stringContaining(expected) }]);
 }
 
 /** The error of `node:fs` for a file that does not exist. */

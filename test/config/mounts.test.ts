@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fileIssues, issuesOf, load, loadFile } from './load.ts';
+import { expectIssue, fileIssues, issuesOf, load, loadFile } from './load.ts';
 
 /** An entry of the variable, or one of its fields. */
 const AT = expect.stringMatching(/^POSTERN_MOUNTS\[\d\]/);
@@ -64,9 +64,7 @@ test.each([
   [':/download/=/protected/', 'a site'],
   ['bücher.example:/download/=/protected/', 'a site'],
 ])('config: POSTERN_MOUNTS=%s is an error', (value, expected) => {
-  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-    { field: AT, expected: expect.stringContaining(expected) },
-  ]);
+  expectIssue(issuesOf({ POSTERN_MOUNTS: value }), AT, expected);
 });
 
 test.each(['_', '*.files.example', 'mail.*', '*.a.*', 'xn--bcher-kva.example', '10.0.0.1'])(
@@ -90,20 +88,13 @@ test.each([
   ['s:/a/=/x/,/x/=/z/', 'is the same as the public prefix /x/'],
   ['s:/a/=/x/,S:/x/=/z/', 'is the same as the public prefix /x/'],
 ])('config: the mounts %s are a loop', (value, expected) => {
-  expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
-    { field: AT, expected: expect.stringContaining(expected) },
-  ]);
+  expectIssue(issuesOf({ POSTERN_MOUNTS: value }), AT, expected);
 });
 
 test.each([
-  '/a/=/p/,/b/=/p/sub/',
-  '/b/=/p/sub/,/a/=/p/',
-  '/a/=/p/,/a/b/=/p/sub/',
-  '/a/sub/=/p/,/a/=/p/sub/',
-  's:/a/=/p/,s:/b/=/p/sub/',
-  '/a/=/p/,s:/b/=/p/sub/',
-  's:/a/=/p/,/b/=/p/sub/',
-  's:/a/=/p/,/a/=/p/sub/',
+  ...['/a/=/p/,/b/=/p/sub/', '/b/=/p/sub/,/a/=/p/', '/a/=/p/,/a/b/=/p/sub/'],
+  ...['/a/sub/=/p/,/a/=/p/sub/', 's:/a/=/p/,s:/b/=/p/sub/', '/a/=/p/,s:/b/=/p/sub/'],
+  ...['s:/a/=/p/,/b/=/p/sub/', 's:/a/=/p/,/a/=/p/sub/'],
 ])('config: internal prefixes that nest unlike the public ones are an error: %s', (value) => {
   const expected = expect.stringContaining('not below /p/');
   expect(issuesOf({ POSTERN_MOUNTS: value })).toMatchObject([
@@ -122,9 +113,8 @@ test.each([
 test('config: a mount with a path argument has no mount below it', () => {
   const outer = '{ public: /a/, internal: /p/, path_argument: file }';
   const inner = '{ public: /a/sub/, internal: /p/sub/ }';
-  expect(fileIssues(`mounts: [${outer}, ${inner}]`)).toMatchObject([
-    { field: 'mounts[1].internal', expected: expect.stringContaining('not below /p/') },
-  ]);
+  const issues = fileIssues(`mounts: [${outer}, ${inner}]`);
+  expectIssue(issues, 'mounts[1].internal', 'not below /p/');
 });
 
 test('config: every nested internal prefix is reported with the other errors', () => {
@@ -146,15 +136,11 @@ test('config: an invalid mount site gets only one error', () => {
 });
 
 test('config: a mount is required', () => {
-  expect(issuesOf({ POSTERN_MOUNTS: '' })).toMatchObject([
-    { field: 'POSTERN_MOUNTS', expected: expect.stringContaining('at least one mount') },
-  ]);
+  expectIssue(issuesOf({ POSTERN_MOUNTS: '' }), 'POSTERN_MOUNTS', 'at least one mount');
 });
 
 test('config: an error in POSTERN_MOUNTS names the entry, the field and its value', () => {
-  expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,/b/=y' })).toMatchObject([
-    { field: 'POSTERN_MOUNTS[1].internal' },
-  ]);
+  expectIssue(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,/b/=y' }), 'POSTERN_MOUNTS[1].internal', '');
   expect(issuesOf({ POSTERN_MOUNTS: '/a/=/x/,/b' })).toMatchObject([
     { field: 'POSTERN_MOUNTS[1]', value: '"/b"' },
   ]);
@@ -183,5 +169,5 @@ test.each([
   [one('pass_arguments: [a, b, a]'), 'mounts[0].pass_arguments[2]', 'once'],
   [one('path_argument: a, pass_arguments: [a]'), 'mounts[0].pass_arguments[0]', 'path_argument'],
 ])('%s', (yaml, field, expected) => {
-  expect(fileIssues(yaml)).toMatchObject([{ field, expected: expect.stringContaining(expected) }]);
+  expectIssue(fileIssues(yaml), field, expected);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../service/config/config.ts';
-import { errorOf, fileIssues, loadFile } from './load.ts';
+import { errorOf, expectIssue, fileIssues, loadFile } from './load.ts';
 
 const ENV = { AWS_ACCESS_KEY_ID: 'AKIA1', AWS_SECRET_ACCESS_KEY: 'QzSecretOfTheBucketZq' };
 
@@ -21,28 +21,12 @@ function yaml(more: Record<string, string | undefined> = {}, mount = '') {
 
 test('config: the storage of a mount, with credentials from the environment', () => {
   const env = { ...ENV, AWS_SESSION_TOKEN: 'token/+=' };
-  const { mounts } = loadFile(yaml({ prefix: 'videos/', style: 'virtual-host' }), env);
-  expect(mounts).toEqual([
-    {
-      id: '/media/',
-      prefix: '/media/',
-      internal: '/s3/',
-      passArguments: [],
-      storage: {
-        type: 's3',
-        endpoint: 'https://s3.eu-central-1.amazonaws.com',
-        region: 'eu-central-1',
-        bucket: 'my-media',
-        prefix: 'videos/',
-        style: 'virtual-host',
-        credentials: {
-          accessKeyId: 'AKIA1',
-          secretAccessKey: 'QzSecretOfTheBucketZq',
-          sessionToken: 'token/+=',
-        },
-      },
-    },
-  ]);
+  const more = { prefix: 'videos/', style: 'virtual-host' };
+  const { mounts } = loadFile(yaml(more), env);
+  const secrets = { secretAccessKey: 'QzSecretOfTheBucketZq', sessionToken: 'token/+=' };
+  const storage = { ...FIELDS, ...more, credentials: { accessKeyId: 'AKIA1', ...secrets } };
+  const mount = { id: '/media/', prefix: '/media/', internal: '/s3/', passArguments: [] };
+  expect(mounts).toEqual([{ ...mount, storage }]);
 });
 
 test.each(['http://[::1]:9000', 'http://127.0.0.1:9000', 'http://minio:9000'])(
@@ -60,12 +44,7 @@ test('config: the storage has no prefix and path style by default, and no sessio
 
 test('config: credentials from the environment and from files exclude each other', () => {
   const both = yaml({ access_key_id: 'AKIA2' });
-  expect(fileIssues(both, ENV)).toMatchObject([
-    {
-      field: 'mounts[0].storage.access_key_id',
-      expected: expect.stringContaining('or no credentials'),
-    },
-  ]);
+  expectIssue(fileIssues(both, ENV), 'mounts[0].storage.access_key_id', 'or no credentials');
   // Each error is reported at once.
   expect(fileIssues(both, {}).map(({ field }) => field)).toEqual([
     'mounts[0].storage.credentials',
@@ -80,11 +59,8 @@ describe('config: credentials from files', () => {
     '/run/two-lines': 'QzSecretZq\nQzMoreZq\n',
     '/run/empty': '',
   };
-  const KEYS = {
-    credentials: undefined,
-    access_key_id: 'AKIA2',
-    secret_access_key_file: '/run/secret',
-  };
+  const own = { access_key_id: 'AKIA2', secret_access_key_file: '/run/secret' };
+  const KEYS = { credentials: undefined, ...own };
   const read = (more: Record<string, string | undefined> = {}) =>
     loadConfig(
       { POSTERN_CONFIG: 'postern.yaml' },
@@ -127,12 +103,9 @@ test.each([
   ['AWS_SESSION_TOKEN', { AWS_SESSION_TOKEN: 'Qz\nline' }],
 ])('config: without a valid %s, "credentials: environment" is an error', (field, more) => {
   const issues = fileIssues(yaml(), { ...ENV, ...more });
+  const expected = expect.stringMatching(`^environment, .* in ${field}$`);
   expect(issues).toMatchObject([
-    {
-      field: 'mounts[0].storage.credentials',
-      where: 'postern.yaml:9',
-      expected: expect.stringMatching(`^environment, .* in ${field}$`),
-    },
+    { field: 'mounts[0].storage.credentials', where: 'postern.yaml:9', expected },
   ]);
   expect(JSON.stringify(issues)).not.toContain('Qz');
 });
@@ -158,9 +131,7 @@ test.each([
   ['prefix', 'a//', 'empty segment'],
   ['style', 'host', 'path, virtual-host'],
 ])('config: storage.%s: %s is an error', (field, value, expected) => {
-  expect(fileIssues(yaml({ [field]: value }), ENV)).toMatchObject([
-    { field: `mounts[0].storage.${field}`, expected: expect.stringContaining(expected) },
-  ]);
+  expectIssue(fileIssues(yaml({ [field]: value }), ENV), `mounts[0].storage.${field}`, expected);
 });
 
 test.each([
@@ -169,9 +140,8 @@ test.each([
   ['media', 'http://10.0.0.5:9000', 'do not form a host name'],
   ['media', 'http://[::1]:9000', 'do not form a host name'],
 ])('config: the bucket %s cannot be part of a host name', (bucket, endpoint, expected) => {
-  expect(fileIssues(yaml({ bucket, endpoint, style: 'virtual-host' }), ENV)).toMatchObject([
-    { field: 'mounts[0].storage.style', expected: expect.stringContaining(expected) },
-  ]);
+  const issues = fileIssues(yaml({ bucket, endpoint, style: 'virtual-host' }), ENV);
+  expectIssue(issues, 'mounts[0].storage.style', expected);
 });
 
 test('config: an unknown field of a storage is an error without its value', () => {
@@ -190,9 +160,8 @@ test('config: a secret in place of another value is not shown', () => {
 });
 
 test('config: pass_arguments of a mount with a storage are an error', () => {
-  expect(fileIssues(yaml({}, '    pass_arguments: [versionId]\n'), ENV)).toMatchObject([
-    { field: 'mounts[0].pass_arguments', expected: expect.stringContaining('signature') },
-  ]);
+  const issues = fileIssues(yaml({}, '    pass_arguments: [versionId]\n'), ENV);
+  expectIssue(issues, 'mounts[0].pass_arguments', 'signature');
 });
 
 test.each([

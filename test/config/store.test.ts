@@ -44,6 +44,22 @@ test.each([
   ['redis+unix:///run/redis.sock/', 'path of a socket'],
   ['redis+unix:///run/redis.sock?db=1', '%3F'],
   ['redis+sentinel://:secret@a,b', "master's name"],
+  ['redis+sentinel://a,b', "master's name"],
+  ['redis+sentinel://a,b/', "master's name"],
+  ['redis+sentinel://a,b/x y', 'spaces'],
+  ['redis+sentinel://a,b/é', "master's name"],
+  ['redis+sentinel://a,b/main/x', 'database number'],
+  ['redis+sentinel://a,b/main/0/1', 'database number'],
+  ['redis+sentinel://a,,b/main', 'commas'],
+  ['redis+sentinel://a:0,b/main', '65535'],
+  ['redis+sentinel:///main', 'commas'],
+  ['redis+cluster://a,b?x', '%3F'],
+  ['redis+cluster://', 'commas'],
+  ['redis+cluster://[::g]', 'commas'],
+  ['redis+cluster://se/cret@a', 'percent'],
+  ['redis+cluster://:%zz@a', '%25'],
+  ['redis+Cluster://a', 'redis+cluster://'],
+  ['redis+sentinels://a/main', 'redis+sentinel://'],
   ['redis+cluster://a,b/0', 'no database numbers'],
 ])('config: the store URL %s is rejected, and not shown', (url, expected) => {
   const issues = issuesOf({ POSTERN_STORE: url });
@@ -95,23 +111,17 @@ describe('config: files of the store', () => {
 
   const TLS = { STORE: 'rediss://a' };
   const PLAIN = { STORE: 'redis://a' };
+  const WATCHED = { STORE: 'redis+sentinel://a/main' };
+  const PASSWORD = { STORE_PASSWORD_FILE: 'password.txt' };
   const CERT = { ...TLS, STORE_CERT_FILE: 'client.pem' };
   test.each<[Record<string, string>, string, RegExp]>([
     [{ ...PLAIN, STORE_CA_FILE: 'ca.pem' }, 'STORE_CA_FILE', /begins with rediss/],
     [{ STORE: 'redis+cluster://a', STORE_SERVER_NAME: 'a' }, 'STORE_SERVER_NAME', /rediss/],
     [{ STORE: 'redis+cluster://a', SENTINEL_PASSWORD: 'p' }, 'SENTINEL_PASSWORD', /\+sentinel/],
-    [
-      { STORE: 'redis+sentinel://a/main', SENTINEL_USERNAME: 'p' },
-      'SENTINEL_USERNAME',
-      /POSTERN_SENTINEL_PASSWORD/,
-    ],
+    [{ ...WATCHED, SENTINEL_USERNAME: 'p' }, 'SENTINEL_USERNAME', /POSTERN_SENTINEL_PASSWORD/],
     [{ STORE_REPLICAS: '1' }, 'STORE_REPLICAS', /0, or a URL of Redis/],
-    [{ STORE_PASSWORD_FILE: 'password.txt' }, 'STORE_PASSWORD_FILE', /URL of Redis/],
-    [
-      { STORE: 'redis://:p@a', STORE_PASSWORD_FILE: 'password.txt' },
-      'STORE_PASSWORD_FILE',
-      /without a password/,
-    ],
+    [PASSWORD, 'STORE_PASSWORD_FILE', /URL of Redis/],
+    [{ STORE: 'redis://:p@a', ...PASSWORD }, 'STORE_PASSWORD_FILE', /without a password/],
     [{ ...PLAIN, STORE_PASSWORD_FILE: 'none' }, 'STORE_PASSWORD_FILE', /does not exist/],
     [{ ...PLAIN, STORE_PASSWORD_FILE: 'empty.txt' }, 'STORE_PASSWORD_FILE', /one line/],
     [{ ...PLAIN, STORE_PASSWORD_FILE: 'two-lines.txt' }, 'STORE_PASSWORD_FILE', /one line/],
