@@ -43,27 +43,16 @@ test('authorize: a request without a token is denied, and the store is not used'
   const { store } = createDecider();
   const find = () => expect.unreachable('the store was asked');
   const { authorize } = createDecider({ store: { ...store, find } });
-  const denied = { allow: false, code: 'missing_token' };
-  expect(await authorize('/download/a')).toEqual({
-    ...denied,
-    path: '/download/a',
-    returnUrl: '%2Fdownload%2Fa',
-  });
-  expect(await authorize('/other/a')).toEqual({
-    ...denied,
-    path: '/other/a',
-    returnUrl: '%2Fother%2Fa',
-  });
+  for (const path of ['/download/a', '/other/a']) {
+    const denied = { allow: false, code: 'missing_token', path };
+    expect(await authorize(path)).toEqual({ ...denied, returnUrl: encodeURIComponent(path) });
+  }
 });
 
 test('authorize: unknown, expired and revoked tokens get invalid_token', async () => {
   const { issue, authorize, clock, store } = createDecider();
-  const invalid = {
-    allow: false,
-    code: 'invalid_token',
-    path: '/download/a',
-    returnUrl: '%2Fdownload%2Fa',
-  };
+  const own = { path: '/download/a', returnUrl: '%2Fdownload%2Fa' };
+  const invalid = { allow: false, code: 'invalid_token', ...own };
   expect(await authorize(`/download/a?token=${newToken()}`)).toMatchObject(invalid);
 
   const { id, url } = await issue({ path: '/download/a' });
@@ -92,9 +81,8 @@ test('authorize: a service worker script is denied even with a valid token', asy
   const { authorize, url } = await issued({ path: '/download/a.js' });
   const serviceWorker = true;
   expect(await authorize(url, { serviceWorker })).toMatchObject({ code: 'prefetch' });
-  expect(await authorize(`/download/a.js?token=${newToken()}`, { serviceWorker })).toMatchObject({
-    code: 'invalid_token',
-  });
+  const unknown = await authorize(`/download/a.js?token=${newToken()}`, { serviceWorker });
+  expect(unknown).toMatchObject({ code: 'invalid_token' });
   const other = url.replace('a.js', 'b.js');
   expect(await authorize(other, { serviceWorker })).toMatchObject({ code: 'insufficient_scope' });
 });
@@ -113,9 +101,8 @@ test.each(['/download/a', '/download/ab/c', '/download/b', '/download/A/b'])(
   async (path) => {
     const { authorize, token } = await issued({ prefix: '/download/a/' });
     expect(await authorize(`${path}?token=${token}`)).toMatchObject(beyond);
-    expect(await authorize(`/download/~${token}${path.slice('/download'.length)}`)).toMatchObject(
-      beyond,
-    );
+    const inPath = `/download/~${token}${path.slice('/download'.length)}`;
+    expect(await authorize(inPath)).toMatchObject(beyond);
   },
 );
 
@@ -144,10 +131,8 @@ test('authorize: a token for one site is denied on another', async () => {
 });
 
 test('authorize: the mount of a site serves no other site', async () => {
-  const { authorize, url } = await issued(
-    { path: '/download/x' },
-    { mounts: [mount('a.example:/download/', '/a/')] },
-  );
+  const mounts = [mount('a.example:/download/', '/a/')];
+  const { authorize, url } = await issued({ path: '/download/x' }, { mounts });
   expect(await authorize(url, { site: 'a.example' })).toMatchObject({ target: '/a/x' });
   for (const site of ['b.example', '']) {
     expect(await authorize(url, { site })).toMatchObject(beyond);
@@ -164,9 +149,8 @@ test('authorize: a token is valid only for its mount', async () => {
   });
   expect(await authorize(`/download/y?token=${token}`)).toMatchObject({ target: '/all/y' });
   expect(await authorize(`/download/x/y?token=${token}`)).toMatchObject(beyond);
-  expect(await authorize(`/download/y?token=${token}`, { site: 'a.example' })).toMatchObject(
-    beyond,
-  );
+  const elsewhere = await authorize(`/download/y?token=${token}`, { site: 'a.example' });
+  expect(elsewhere).toMatchObject(beyond);
 });
 
 /** The checks hold for a URL that the token does not cover, and for a client that resumes. */
@@ -192,10 +176,8 @@ test.each([
 test('max_bytes: a denied requester takes no use', async () => {
   const memory = createMemoryStore({ now: () => 1_800_000_000_000 });
   const store: Store = { ...memory, redeem: () => expect.unreachable('a use was taken') };
-  const { authorize, id, url } = await issued(
-    { path: '/download/a', max_bytes: 1, max_uses: 2 },
-    { store },
-  );
+  const request = { path: '/download/a', max_bytes: 1, max_uses: 2 };
+  const { authorize, id, url } = await issued(request, { store });
   await store.addDelivered([[id, sent([0, 1])]]);
   expect(await authorize(url)).toMatchObject({ allow: false });
 });

@@ -122,17 +122,11 @@ describe('confirm: POST', () => {
 
   test('sets the token cookie of a folder, and a stale cookie does not hide the page', async () => {
     const { issue, authorize } = createDecider();
-    const request = {
-      prefix: '/download/hls/',
-      confirm: true,
-      cookie: true,
-      bind: 'cookie',
-    } as const;
-    const { url, token } = await issue(request);
+    const prefix = '/download/hls/';
+    const { url, token } = await issue({ prefix, confirm: true, cookie: true, bind: 'cookie' });
     const decision = await authorize(`${url}a.ts`, post());
-    expect(decision).toMatchObject({
-      confirmed: { tokenCookie: { value: token, path: '/download/hls/' } },
-    });
+    const tokenCookie = { value: token, path: prefix };
+    expect(decision).toMatchObject({ confirmed: { tokenCookie } });
     const stale = (await issue({ path })).token;
     for (const cookie of [`${stale} ${token}`, `${token} ${stale}`]) {
       const plain = await authorize('/download/hls/a.ts', { cookie });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { mount } from '../support/postern.ts';
-import { createDecider } from './decider.ts';
+import { createDecider, refusal } from './decider.ts';
 
 const mounts = [
   mount('/download/', '/protected/'),
@@ -139,15 +139,13 @@ describe('cookies: the path of the resume cookie is the path of the grant', () =
 test('cookies: a folder whose path is too long gets no cookie', async () => {
   const folder = (length: number) => `/download/${'漢'.repeat(length)}/`;
   await expect(issue({ prefix: folder(112), cookie: true })).resolves.toBeDefined();
-  await expect(issue({ prefix: folder(113), cookie: true })).rejects.toMatchObject({
-    errors: [{ pointer: '/cookie' }],
-  });
+  const refused = await refusal(issue({ prefix: folder(113), cookie: true }));
+  expect(refused.pointers).toEqual(['/cookie']);
 });
 
 test('cookies: a mount with a path argument gets no cookie', async () => {
-  await expect(issue({ prefix: '/logs/x/', cookie: true })).rejects.toMatchObject({
-    errors: [{ pointer: '/cookie' }],
-  });
+  const refused = await refusal(issue({ prefix: '/logs/x/', cookie: true }));
+  expect(refused.pointers).toEqual(['/cookie']);
 });
 
 const good = (await issue({ path: '/download/a' })).token;
@@ -179,9 +177,8 @@ test.each([
   ['nothing', ''],
   ['a scheme without a token', 'Bearer '],
 ])('authorize: %s counts as no token', async (_, authorization) => {
-  expect(await authorize('/download/a', { authorization })).toMatchObject({
-    code: 'missing_token',
-  });
+  const denied = await authorize('/download/a', { authorization });
+  expect(denied).toMatchObject({ code: 'missing_token' });
   expect(await used('/download/a', { authorization, cookie: good })).toBe(true);
 });
 

@@ -27,21 +27,20 @@ export interface DeciderOptions {
   readonly verify?: Verify;
 }
 
+const REQUEST = {
+  ...{ method: 'GET', site: 'files.example', address: '192.0.2.1' },
+  ...{ authorization: undefined, cookie: undefined, resume: undefined },
+  ...{ prefetch: false, serviceWorker: false },
+};
+
 /** Issuing and authorizing over one store, with a clock that the test sets. */
 export function createDecider(options: DeciderOptions = {}) {
   const clock = { now: 1_800_000_000_000 };
   const now = () => clock.now;
   const mounts = createMounts(options.mounts ?? [mount('/download/', '/protected/')]);
   const store = options.store ?? createMemoryStore({ now });
-  const issueAll = createIssue({
-    mounts,
-    store,
-    now,
-    countsBytes: true,
-    expiresIn: 120,
-    resumeFor: 3600,
-    format: 'opaque',
-  });
+  const usual = { countsBytes: true, expiresIn: 120, resumeFor: 3600, format: 'opaque' } as const;
+  const issueAll = createIssue({ mounts, store, now, ...usual });
   const { decisionTtl = 0, verify = async () => ({ reason: 'no key' }) } = options;
   const lookUp = createLookUp({ store, verify, timed: decisionTtl > 0, leeway: 5, now });
   const authorize = createAuthorize({ mounts, store, lookUp, decisionTtl });
@@ -58,21 +57,7 @@ export function createDecider(options: DeciderOptions = {}) {
         requests.map((request, i) => ({ at: `/${i}`, request })),
       ),
     authorize: (uri: string, more: Partial<GateRequest> = {}, deadline: Deadline = UNLIMITED) =>
-      authorize(
-        {
-          uri,
-          method: 'GET',
-          site: 'files.example',
-          authorization: undefined,
-          cookie: undefined,
-          resume: undefined,
-          address: '192.0.2.1',
-          prefetch: false,
-          serviceWorker: false,
-          ...more,
-        },
-        deadline,
-      ),
+      authorize({ uri, ...REQUEST, ...more }, deadline),
   };
 }
 
@@ -89,7 +74,6 @@ export const post = (more: Partial<Confirmation> = {}) => ({
 export const resumeOf = (decision: Decision) =>
   decision.allow ? undefined : decision.confirmed?.resumeCookie?.value;
 
-/** A decider with one issued token. */
 export async function issued(request: GrantRequest, options: DeciderOptions = {}) {
   const decider = createDecider(options);
   return { ...decider, ...(await decider.issue(request)) };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SignFile } from '../../service/site/mount.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
+import { grantAt } from '../store/grants.ts';
 import { mount } from '../support/postern.ts';
 import { client, createDecider, refusal } from './decider.ts';
 
@@ -18,29 +19,20 @@ const targets = ['/protected/', '/bucket-a/', '/bucket-b/'];
 
 const decider = (more = {}) => createDecider({ mounts, client: { ...client, targets }, ...more });
 
+const V2 = '/bucket-a/v2/';
+
 describe('object store: the gate signs exactly the decided file', () => {
   test.each([
     ['a file', { path: '/a/x+y.mp4' }, '', '/bucket-a/x+y.mp4', 'x%2By.mp4', 'a'],
     ['a folder', { prefix: '/b/hls/' }, '1.ts', '/bucket-b/hls/1.ts', 'hls%2F1.ts', 'b'],
     ['a target', { path: '/a/x', target: '/bucket-a/v2/x' }, '', '/bucket-a/v2/x', 'v2%2Fx', 'a'],
-    [
-      'a folder as target',
-      { prefix: '/a/f/', target: '/bucket-a/v2/' },
-      'x',
-      '/bucket-a/v2/x',
-      'v2%2Fx',
-      'a',
-    ],
+    ['a folder as target', { prefix: '/a/f/', target: V2 }, 'x', `${V2}x`, 'v2%2Fx', 'a'],
     ['an argument', { path: '/argument/x' }, '', '/bucket-c/x', 'x', 'c'],
   ])('%s', async (_, request, rest, target, object, bucket) => {
     const { issue, authorize } = decider();
     const { url } = await issue(request);
-    const args = `sign=${bucket}`;
-    expect(await authorize(url + rest)).toMatchObject({
-      allow: true,
-      target,
-      signed: { object, args },
-    });
+    const signed = { object, args: `sign=${bucket}` };
+    expect(await authorize(url + rest)).toMatchObject({ allow: true, target, signed });
   });
 
   test('a folder on a disk is not signed', async () => {
@@ -61,19 +53,10 @@ describe('object store: the gate signs exactly the decided file', () => {
     expect(refused).toEqual({ code: 'invalid_request', pointers: ['/listing'] });
 
     const stored = newToken();
-    const times = { issuedAt: clock.now, expiresAt: clock.now + 60_000 };
-    const grant = {
-      client: 'test',
-      mount: '/a/',
-      covers: '/a/f/',
-      listing: true as const,
-      ...times,
-    };
-    await store.issue([[tokenId(stored), grant]]);
-    expect(await authorize('/a/f/', { cookie: stored })).toMatchObject({
-      allow: false,
-      code: 'path_is_folder',
-    });
+    const listed = { client: 'test', mount: '/a/', covers: '/a/f/', listing: true } as const;
+    await store.issue([[tokenId(stored), grantAt(clock.now, listed)]]);
+    const denied = { allow: false, code: 'path_is_folder' };
+    expect(await authorize('/a/f/', { cookie: stored })).toMatchObject(denied);
   });
 
   test('a denial is not signed, nor a token without a use left', async () => {
@@ -135,12 +118,9 @@ describe('object store: a token cannot reach another bucket', () => {
   ])('gate: a stored grant with %s is refused', async (_, more) => {
     const { store, clock, authorize } = decider();
     const token = newToken();
-    const times = { issuedAt: clock.now, expiresAt: clock.now + 60_000 };
-    const grant = { client: 'test', covers: '/a/x', ...times, ...more };
+    const grant = grantAt(clock.now, { client: 'test', covers: '/a/x', ...more });
     await store.issue([[tokenId(token), grant]]);
-    expect(await authorize(`${grant.covers}?token=${token}`)).toMatchObject({
-      allow: false,
-      code: 'insufficient_scope',
-    });
+    const denied = { allow: false, code: 'insufficient_scope' };
+    expect(await authorize(`${grant.covers}?token=${token}`)).toMatchObject(denied);
   });
 });

@@ -144,10 +144,8 @@ describe('pin', () => {
     const [flooded, other] = [await issue(pinned), await issue(pinned)];
     let checked = 0;
     const many = Array.from({ length: 30 }, async (_, i) => {
-      const decision = await authorize(flooded.url, {
-        ...post({ pin: 'Zu12' }),
-        address: `192.0.2.${i}`,
-      });
+      const attempt = { ...post({ pin: 'Zu12' }), address: `192.0.2.${i}` };
+      const decision = await authorize(flooded.url, attempt);
       if (!decision.allow && decision.code === 'confirmed') checked += 1;
     });
     const person = { ...post({ pin: 'Zu12' }), address: '198.51.100.1' };
@@ -160,9 +158,8 @@ describe('pin', () => {
   test('a PIN whose check could be late is unavailable, and no attempt', async () => {
     const { authorize, store, url, id } = await issued(pinned);
     const deadline = { late: undefined, endsAt: performance.now() + MIN_LEFT_MS - 1 };
-    expect(await authorize(url, post({ pin: 'Zu12' }), deadline)).toMatchObject({
-      code: 'unavailable',
-    });
+    const decision = await authorize(url, post({ pin: 'Zu12' }), deadline);
+    expect(decision).toMatchObject({ code: 'unavailable' });
     expect(await store.countAttempt(id, MAX_PIN_ATTEMPTS)).toBe(1);
   });
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseRequestUri } from '../../service/decide/request-uri.ts';
 import { createMounts } from '../../service/site/mount.ts';
 import { tokenSegment } from '../../service/token/token.ts';
@@ -98,29 +98,24 @@ test('request URI: the limit of 2048 bytes does not include the token', () => {
   const name = 'a'.repeat(2048 - '/download/'.length);
   expect(read(`/download/~TOKEN/${name}`)).toMatchObject({ token: TOKEN });
   expect(read(`/download/~TOKEN/${name}a`)).toBeUndefined();
-  expect(read(`/download/${name.replaceAll('a', '%61')}?token=TOKEN`)).toMatchObject({
-    path: `/download/${name}`,
-  });
+  const encoded = read(`/download/${name.replaceAll('a', '%61')}?token=TOKEN`);
+  expect(encoded).toMatchObject({ path: `/download/${name}` });
 });
 
-describe('request URI: passed arguments', () => {
-  test('are only those of the mount, in the order of the request', () => {
-    expect(read('/download/video/a?end=9&x=1&token=TOKEN&start=3')?.args).toBe('end=9&start=3');
-    expect(read('/download/a?start=3')?.args).toBe('');
-  });
-
-  test('are encoded again', () => {
-    expect(read('/download/video/a?start=1+2%263%0d%0a%C3%A9')?.args).toBe(
-      'start=1%202%263%0D%0A%C3%A9',
-    );
-    expect(read('/download/video/a?start')?.args).toBe('start=');
-    expect(read('/download/video/a?start=?x=/')?.args).toBe('start=%3Fx%3D%2F');
-  });
-
-  test('make the request malformed if they cannot be decoded', () => {
-    expect(read('/download/video/a?start=%zz')).toBeUndefined();
-    expect(read('/download/video/a?start=%ff')).toBeUndefined();
-  });
+test.each([
+  ['are only those of the mount', '/download/a?start=3', ''],
+  ['keep their order', '/download/video/a?end=9&x=1&token=TOKEN&start=3', 'end=9&start=3'],
+  [
+    'are encoded again',
+    '/download/video/a?start=1+2%263%0d%0a%C3%A9',
+    'start=1%202%263%0D%0A%C3%A9',
+  ],
+  ['are encoded again', '/download/video/a?start', 'start='],
+  ['are encoded again', '/download/video/a?start=?x=/', 'start=%3Fx%3D%2F'],
+  ['make the request malformed if no text', '/download/video/a?start=%zz', undefined],
+  ['make the request malformed if no text', '/download/video/a?start=%ff', undefined],
+])('request URI: passed arguments %s: %s', (_, uri, args) => {
+  expect(read(uri)?.args).toBe(args);
 });
 
 test('request URI: finds the token segment of a path', () => {

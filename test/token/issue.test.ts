@@ -24,9 +24,8 @@ test('issue: the token of a prefix is a segment of the URL', async () => {
 });
 
 test('issue: with a path argument the path is at the end of the URL', async () => {
-  const { issue } = createDecider({
-    mounts: [mount('/logs/', '/protected/', { pathArgument: 'file' })],
-  });
+  const mounts = [mount('/logs/', '/protected/', { pathArgument: 'file' })];
+  const { issue } = createDecider({ mounts });
   const file = await issue({ path: '/logs/a&b/c.log' });
   expect(file.url).toBe(`/logs/?token=${file.token}&file=a%26b/c.log`);
   const folder = await issue({ prefix: '/logs/a/' });
@@ -35,28 +34,15 @@ test('issue: with a path argument the path is at the end of the URL', async () =
 
 test('issue: the grant contains the requested and the derived fields', async () => {
   const { issue, store, clock } = createDecider();
+  const same = { subject: 'user-42', target: '/protected/b/', filename: 'é.pdf' };
+  const both = { ...same, disposition: 'inline' } as const;
   const { id } = await issue({
-    prefix: '/download/a/',
-    site: 'Files.Example',
-    expires_in: 60,
-    subject: 'user-42',
-    target: '/protected/b/',
-    filename: 'é.pdf',
-    disposition: 'inline',
-    limit_rate: 1000,
+    ...{ prefix: '/download/a/', site: 'Files.Example', expires_in: 60, limit_rate: 1000 },
+    ...both,
   });
   expect(await store.find(id)).toEqual({
-    client: 'test',
-    mount: '/download/',
-    site: 'files.example',
-    covers: '/download/a/',
-    subject: 'user-42',
-    target: '/protected/b/',
-    filename: 'é.pdf',
-    disposition: 'inline',
-    limitRate: 1000,
-    issuedAt: clock.now,
-    expiresAt: clock.now + 60_000,
+    ...{ client: 'test', mount: '/download/', site: 'files.example', covers: '/download/a/' },
+    ...{ ...both, limitRate: 1000, issuedAt: clock.now, expiresAt: clock.now + 60_000 },
   });
 });
 
@@ -78,11 +64,8 @@ test('issue: a batch keeps its order and is one call of the store', async () => 
   };
   const { issueAll } = createDecider({ store: { ...decider.store, issue } });
   const issued = await issueAll(...['a', 'b', 'c'].map((name) => ({ path: `/download/${name}` })));
-  expect(issued.map(({ url }) => url.replace(/\?.*/, ''))).toEqual([
-    '/download/a',
-    '/download/b',
-    '/download/c',
-  ]);
+  const paths = issued.map(({ url }) => url.replace(/\?.*/, ''));
+  expect(paths).toEqual(['/download/a', '/download/b', '/download/c']);
   expect(calls).toBe(1);
 });
 
@@ -180,25 +163,20 @@ test.each<[string, GrantRequest, string]>([
   ['another mount', { path: '/video/a' }, '/0/path'],
   ['a target', { path: '/download/a/b', target: '/protected/b' }, '/0/target'],
 ])('issue: %s gets insufficient_scope', async (_, request, pointer) => {
-  expect(await refused({ client: limited }, request)).toEqual({
-    code: 'insufficient_scope',
-    pointers: [pointer],
-  });
+  const expected = { code: 'insufficient_scope', pointers: [pointer] };
+  expect(await refused({ client: limited }, request)).toEqual(expected);
 });
 
 test('issue: one error rejects the whole batch, and every error is listed', async () => {
-  expect(
-    await refused(
-      { client: limited },
-      { path: '/download/a/fine' },
-      { path: '/download/b', expires_in: 61 },
-      { path: '/download/a//b' },
-      { path: '/download/a/b', target: '/etc/a', expires_in: 61 },
-    ),
-  ).toEqual({
-    code: 'invalid_request',
-    pointers: ['/1/expires_in', '/2/path', '/3/expires_in', '/3/target', '/1/path'],
-  });
+  const { code, pointers } = await refused(
+    { client: limited },
+    { path: '/download/a/fine' },
+    { path: '/download/b', expires_in: 61 },
+    { path: '/download/a//b' },
+    { path: '/download/a/b', target: '/etc/a', expires_in: 61 },
+  );
+  const late = ['/1/expires_in', '/2/path', '/3/expires_in', '/3/target', '/1/path'];
+  expect([code, pointers]).toEqual(['invalid_request', late]);
 });
 
 const ofA = mount('a.example:/download/', '/a/');
@@ -226,10 +204,8 @@ test.each([
   ['the site that is named has no mount', [ofA], 'b.example', '/path'],
 ] as const)('issue: it is an error if %s', async (_, mounts, site, pointer) => {
   const { issue } = createDecider({ mounts: [...mounts] });
-  expect(await refusal(issue({ path: '/download/x', site }))).toEqual({
-    code: 'invalid_request',
-    pointers: [pointer],
-  });
+  const refused = await refusal(issue({ path: '/download/x', site }));
+  expect(refused).toEqual({ code: 'invalid_request', pointers: [pointer] });
 });
 
 test('issue: a client of one site may omit site for the mount of the site', async () => {

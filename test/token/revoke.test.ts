@@ -8,6 +8,7 @@ import { createProlong, createRevoke } from '../../service/token/revoke.ts';
 import { StoreUnavailable } from '../../service/token/store.ts';
 import { newToken, tokenId } from '../../service/token/token.ts';
 import { client, createDecider, refusal } from '../decide/decider.ts';
+import { grantAt } from '../store/grants.ts';
 import { apiKey, KEY, mount } from '../support/postern.ts';
 
 describe('revoke', () => {
@@ -33,22 +34,12 @@ describe('revoke', () => {
     return calls;
   }
 
-  const grant = {
-    client: client.id,
-    mount: '/download/',
-    covers: '/download/a',
-    issuedAt: 1,
-    expiresAt: 2,
-    external: true,
-  } as const;
+  const grant = grantAt(1, { client: client.id, external: true });
+  const own = `revoke i ${client.id}`;
 
   test.each<[string, LookUpResult, string]>([
-    ["a token of Postern's", { id: 'i', recorded: 'required' }, `revoke i ${client.id}`],
-    [
-      "a live token of Postern's",
-      { id: 'i', recorded: 'required', grant },
-      `revoke i ${client.id}`,
-    ],
+    ["a token of Postern's", { id: 'i', recorded: 'required' }, own],
+    ["a live token of Postern's", { id: 'i', recorded: 'required', grant }, own],
     ["another issuer's token", { id: 'i', recorded: 'optional', grant }, 'revokeExternal i'],
   ])(
     'revoke: %s reaches the store, which may have to confirm an earlier revocation',
@@ -86,14 +77,7 @@ async function stored(more: Partial<Grant>) {
   const decider = createDecider({ mounts });
   const { store, clock } = decider;
   const token = newToken();
-  const grant: Grant = {
-    client: 'test',
-    mount: '/download/',
-    covers: '/download/x',
-    issuedAt: clock.now,
-    expiresAt: clock.now + 60_000,
-    ...more,
-  };
+  const grant = grantAt(clock.now, { client: 'test', covers: '/download/x', ...more });
   await store.issue([[tokenId(token), grant]]);
   const prolong = createProlong({ mounts: createMounts(mounts), store, now: () => clock.now });
   return {
@@ -109,9 +93,8 @@ test('target: the gate rejects a target that no mount of the requested site has'
   const { codeOn } = await stored({ target: '/own-files/x' });
   expect(await codeOn('a.example')).toBe('allow');
   expect(await codeOn('other.example')).toBe('insufficient_scope');
-  expect(await (await stored({ target: '/gone/x' })).codeOn('a.example')).toBe(
-    'insufficient_scope',
-  );
+  const gone = await stored({ target: '/gone/x' });
+  expect(await gone.codeOn('a.example')).toBe('insufficient_scope');
 });
 
 test.each<[string, Partial<Grant>]>([
@@ -156,9 +139,8 @@ describe('prolong: only if the client could still issue the token', () => {
   test('a token of the site of the client', async () => {
     const { prolongedBy } = await stored({ site: 'c.example' });
     const on = (site: string) => ({ ...client, paths: [{ site, prefix: '/download/' }] });
-    expect(await refusal(prolongedBy(on('d.example')))).toMatchObject({
-      code: 'insufficient_scope',
-    });
+    const refused = await refusal(prolongedBy(on('d.example')));
+    expect(refused).toMatchObject({ code: 'insufficient_scope' });
     expect(await prolongedBy(on('c.example'))).toBeDefined();
   });
 });

@@ -11,17 +11,8 @@ test('token: ps_ and 32 random characters of base64url', () => {
 const A = 'a'.repeat(31);
 
 test.each([
-  ...[
-    '',
-    'ps_',
-    `ps_${A}`,
-    `ps_${A}aa`,
-    `PS_${A}a`,
-    `ps-${A}a`,
-    `ps_${A}=`,
-    `ps_${A}é`,
-    `ps_${A}/`,
-  ],
+  ...['', 'ps_', `ps_${A}`, `ps_${A}aa`, `PS_${A}a`, `ps-${A}a`, `ps_${A}=`, `ps_${A}é`],
+  `ps_${A}/`,
   ...[`ps_${A}a\n`, ` ps_${A}a`],
 ])('token: %j is rejected', (credential) => {
   expect(isToken(credential)).toBe(false);
